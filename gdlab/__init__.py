@@ -1,0 +1,69 @@
+"""A laboratory for gradient descent on PyTorch.
+
+The public names are imported when they are first used, so that the command line answers `--help`
+and tab completion without importing torch.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from gdlab.batch import Stop
+    from gdlab.errors import SettingError
+    from gdlab.experiment import Run, run
+    from gdlab.fields import Number, setting
+    from gdlab.history import History
+    from gdlab.losses import Loss, PointLoss
+    from gdlab.optimizers import Rule
+    from gdlab.outcome import Outcome
+    from gdlab.recording.tables import load
+    from gdlab.schedules import Schedule
+    from gdlab.status import Status
+
+_HOMES = {
+    "History": "gdlab.history",
+    "Loss": "gdlab.losses",
+    "Number": "gdlab.fields",
+    "Outcome": "gdlab.outcome",
+    "PointLoss": "gdlab.losses",
+    "Rule": "gdlab.optimizers",
+    "Run": "gdlab.experiment",
+    "Schedule": "gdlab.schedules",
+    "SettingError": "gdlab.errors",
+    "Status": "gdlab.status",
+    "Stop": "gdlab.batch",
+    "load": "gdlab.recording.tables",
+    "run": "gdlab.experiment",
+    "setting": "gdlab.fields",
+}
+
+__all__ = [
+    "History",
+    "Loss",
+    "Number",
+    "Outcome",
+    "PointLoss",
+    "Rule",
+    "Run",
+    "Schedule",
+    "SettingError",
+    "Status",
+    "Stop",
+    "load",
+    "run",
+    "setting",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in ("losses", "optimizers", "schedules", "theory"):
+        return importlib.import_module(f"gdlab.{name}")
+    raise AttributeError(f"module 'gdlab' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

@@ -1,0 +1,96 @@
+"""What the engine is given and what it yields.
+
+Shapes: R runs, D dimensions, K records of a chunk, n rows of a chunk.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from torch import Tensor
+
+from gdlab.fields import Configured, setting
+from gdlab.losses.base import Loss
+from gdlab.optimizers.base import Rule
+from gdlab.schedules import Schedule
+
+
+class Stop(Configured):
+    """When a run ends before its last step.
+
+    Attributes:
+        grad_tol: converged where the gradient norm is at or under it.
+        loss: target reached where the loss is at or under it; None for no target.
+        max_loss: diverged where |loss| is above it; None for only where it is not finite.
+    """
+
+    grad_tol: float = setting(default=1e-8, ge=0)
+    loss: float | None = None
+    max_loss: float | None = setting(default=None, gt=0)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Runs of one structure: what they share, and columns of what differs.
+
+    Attributes:
+        loss: the loss; its `Number` fields are numbers or columns (R,).
+        rule: the rule, likewise.
+        schedule: the schedule, likewise.
+        lr: base learning rates (R,).
+        seed: seeds (R,), int64.
+        start: starting points (R, D), of the dtype and on the device of the whole computation.
+        noise: standard deviations (R,) of the Gaussian noise added to the gradients.
+        steps: how many steps a run may take.
+        stop: when it ends before.
+    """
+
+    loss: Loss
+    rule: Rule
+    schedule: Schedule
+    lr: Tensor
+    seed: Tensor
+    start: Tensor
+    noise: Tensor
+    steps: int
+    stop: Stop
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """What K consecutive records of n rows hold. Record k of a row is its point after k steps.
+
+    Attributes:
+        first: the step number of the first record.
+        rows: which runs of the batch the rows are: (n,).
+        x: points (K, n, D).
+        loss: losses at the points: (K, n).
+        grad_norm: norms of the full, noise-free gradients at the points: (K, n).
+        lr: learning rates of the steps that leave the points: (K, n).
+        count: how many of the K records belong to each row's run: (n,).
+        status: how each row's run ended, or `Status.RUNNING`: (n,).
+        evaluations: gradients computed so far for each row's run: (n,).
+        function: the loss, its columns being those of the rows.
+        error: the exception that ended the rows whose status is `Status.FAILED`.
+    """
+
+    first: int
+    rows: Tensor
+    x: Tensor
+    loss: Tensor
+    grad_norm: Tensor
+    lr: Tensor
+    count: Tensor
+    status: Tensor
+    evaluations: Tensor
+    function: Loss
+    error: Exception | None
+
+    @cached_property
+    def distance(self) -> Tensor | None:
+        """The distances (K, n) to the nearest known minimizer."""
+        return self.function.distance(self.x)
+
+    @cached_property
+    def suboptimality(self) -> Tensor | None:
+        """How far the losses (K, n) lie above the known minimum."""
+        return self.function.suboptimality(self.loss)

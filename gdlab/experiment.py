@@ -1,0 +1,188 @@
+"""One experiment from Python: `gdlab.run`."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any, Protocol
+
+from gdlab.batch import Batch, Stop
+from gdlab.engine import advance
+from gdlab.errors import SettingError
+from gdlab.history import History, pieces
+from gdlab.losses.base import Loss
+from gdlab.losses.function import Function
+from gdlab.optimizers.base import Rule
+from gdlab.outcome import Outcome, Outcomes
+from gdlab.plan import batch_of
+from gdlab.schedules import Schedule
+from gdlab.settings import Settings, named
+
+
+class Sink(Protocol):
+    """What takes in the records of a run as they are made, and its outcome at the end."""
+
+    def write(self, piece: History) -> None:
+        """Take in the next records."""
+        ...
+
+    def close(self, outcome: Outcome | None, seconds: float) -> None:
+        """The run is over; without an outcome it did not end as a run can."""
+        ...
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its settings, outcome and history.
+
+    Attributes:
+        settings: what was asked for.
+        outcome: how it ended.
+        history: every record, as arrays.
+        seconds: how long the steps and their recording took.
+    """
+
+    settings: Settings
+    outcome: Outcome
+    history: History
+    seconds: float
+
+    def __repr__(self) -> str:
+        o = self.outcome
+        return f"Run({o.status} after {o.steps} steps, loss={o.final_loss:.6g}: {o.reason})"
+
+    def _repr_html_(self) -> str:
+        from gdlab.notebook import html
+
+        return html(self)
+
+
+def run(
+    loss: "Loss | str | Callable[..., Any]" = "quadratic",
+    optimizer: Rule | str = "sgd",
+    lr: float = 0.1,
+    *,
+    schedule: Schedule | str = "constant",
+    start: "Sequence[float] | str | None" = None,
+    stop: Stop | None = None,
+    **settings: Any,
+) -> Run:
+    """Run one experiment and return its history and outcome.
+
+    >>> run = gdlab.run(loss="quadratic", optimizer="sgd", lr=0.1)
+    >>> run.outcome.status.name, run.outcome.steps
+    ('CONVERGED', 175)
+
+    Args:
+        loss: a name from conf/loss, a `gdlab.Loss`, or a function of one point (D,), which
+            needs a start.
+        optimizer: a name from conf/optimizer or a `gdlab.Rule`.
+        lr: the learning rate.
+        schedule: a name from conf/schedule or a `gdlab.Schedule`.
+        start: D numbers, "random", or None for the loss's own start.
+        stop: when the run ends before its last step.
+        settings: steps, seed, noise, dtype and device, as in conf/config.yaml.
+
+    Raises:
+        SettingError: a setting is unknown, of the wrong type or out of range.
+    """
+    chosen = {"loss": loss, "optimizer": optimizer, "schedule": schedule}
+    made: dict[str, Any] = {group: named(group, given) for group, given in chosen.items()}
+    point: Any = start if start is None or isinstance(start, str) else tuple(map(float, start))
+    if isinstance(made["loss"], Function) and isinstance(point, tuple):
+        made["loss"] = made["loss"].replace(start=point)
+    names = {group: given for group, given in chosen.items() if isinstance(given, str)}
+    unknown = set(settings) - {"steps", "seed", "noise", "dtype", "device"}
+    if unknown:
+        raise SettingError(f"{min(unknown)}: no such setting of gdlab.run")
+    whole = Settings(**made, lr=lr, start=point, stop=stop or Stop(), choices=names, **settings)
+    memory = Memory()
+    with interruptible() as interrupted:
+        outcome = execute(whole, batch_of(whole), [memory], interrupted)
+    return Run(whole, outcome, History.join(memory.pieces), memory.seconds)
+
+
+def execute(
+    settings: Settings, batch: Batch, sinks: Sequence[Sink], interrupted: Callable[[], bool]
+) -> Outcome:
+    """Run a batch of one row to its end, handing its records to the sinks.
+
+    Args:
+        settings: the settings of the batch.
+        batch: what `batch_of` made of them.
+        sinks: they get every record, then the outcome and the seconds that all took.
+        interrupted: asked at every step; the run ends once it says true.
+    """
+    began = time.perf_counter()
+    ends = Outcomes(batch)
+    try:
+        for chunk in advance(batch, interrupted):
+            ends.add(chunk)
+            for _, piece in pieces(chunk, settings.record.every):
+                for sink in sinks:
+                    sink.write(piece)
+    except BaseException:
+        _close(sinks, None, time.perf_counter() - began)
+        raise
+    outcome = ends[0]
+    _close(sinks, outcome, time.perf_counter() - began)
+    return outcome
+
+
+def _close(sinks: Sequence[Sink], outcome: Outcome | None, seconds: float) -> None:
+    for sink in sinks:
+        sink.close(outcome, seconds)
+
+
+class Memory:
+    """A sink that keeps all records."""
+
+    def __init__(self) -> None:
+        self.pieces: list[History] = []
+        self.seconds = 0.0
+
+    def write(self, piece: History) -> None:
+        """Keep the records."""
+        self.pieces.append(piece)
+
+    def close(self, outcome: Outcome | None, seconds: float) -> None:
+        """Keep the time."""
+        self.seconds = seconds
+
+
+class Interruption:
+    """Whether a signal asked the runs to end, and which."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+
+    def __call__(self) -> bool:
+        """Whether the runs shall end."""
+        return self.signal is not None
+
+    def receive(self, number: int, frame: FrameType | None) -> None:
+        """A signal's handler: note it; a second one ends the process at once."""
+        if self.signal is not None:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        self.signal = number
+
+
+@contextmanager
+def interruptible() -> Iterator[Interruption]:
+    """Turn Ctrl-C and SIGTERM into a question that is asked at every step."""
+    interruption = Interruption()
+    if threading.current_thread() is not threading.main_thread():
+        yield interruption
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, interruption.receive) for number in numbers]
+    try:
+        yield interruption
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

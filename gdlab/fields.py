@@ -1,0 +1,218 @@
+"""Declared fields: what losses, rules and schedules share as small frozen dataclasses.
+
+A field carries its type and its range, so that one check serves YAML, Python and sweeps, and a
+field of type `Number` may hold one number for all runs or a column of them, one per run.
+"""
+
+import dataclasses
+import functools
+import math
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, Self, TypeAlias, Union, dataclass_transform
+
+from torch import Tensor
+
+from gdlab.errors import SettingError
+
+Number: TypeAlias = float | Tensor
+"""A float for all runs, or a tensor that holds one for each run."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Range:
+    """The allowed interval of a number; `None` leaves a side open."""
+
+    gt: float | None = None
+    ge: float | None = None
+    lt: float | None = None
+    le: float | None = None
+
+    def __contains__(self, value: float) -> bool:
+        return (
+            math.isfinite(value)
+            and (self.gt is None or value > self.gt)
+            and (self.ge is None or value >= self.ge)
+            and (self.lt is None or value < self.lt)
+            and (self.le is None or value <= self.le)
+        )
+
+    def __str__(self) -> str:
+        signs = ((">", self.gt), ("≥", self.ge), ("<", self.lt), ("≤", self.le))
+        bounds = [f"{sign} {bound:g}" for sign, bound in signs if bound is not None]
+        return " and ".join(bounds)
+
+
+def setting(
+    *,
+    default: Any = dataclasses.MISSING,
+    gt: float | None = None,
+    ge: float | None = None,
+    lt: float | None = None,
+    le: float | None = None,
+) -> Any:
+    """A dataclass field with a default and the interval that its numbers must lie in."""
+    return dataclasses.field(default=default, metadata={"range": Range(gt, ge, lt, le)})
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(setting, dataclasses.field))
+class Configured:
+    """A frozen dataclass whose fields are its settings, each checked when an instance is made.
+
+    A subclass needs no decorator. Numbers given as integers become floats, lists become tuples.
+
+    Raises:
+        SettingError: a value has the wrong type or lies outside its field's range.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        dataclasses.dataclass(frozen=True, eq=False)(cls)
+
+    def __post_init__(self) -> None:
+        for name, field in declared(type(self)).items():
+            value = field.check(name, getattr(self, name))
+            object.__setattr__(self, name, value)
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some fields changed, checked again."""
+        return dataclasses.replace(typing.cast("Any", self), **changes)
+
+    def settings(self) -> dict[str, Any]:
+        """Field names and values, in the order of their declaration."""
+        return {name: getattr(self, name) for name in declared(type(self))}
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """One declared field: its type and its range."""
+
+    hint: Any
+    range: Range
+
+    @property
+    def numeric(self) -> bool:
+        """Whether the field may hold a column: a `Number`, or a tuple of them."""
+        return any(_is_number(hint) for hint in (self.hint, *typing.get_args(self.hint)))
+
+    def check(self, name: str, value: Any) -> Any:
+        """The value as the field's type, or `SettingError`."""
+        return _check(name, value, self.hint, self.range)
+
+
+@functools.cache
+def declared(cls: type) -> Mapping[str, Field]:
+    """The declared fields of a dataclass by name."""
+    hints = typing.get_type_hints(cls)
+    return {
+        field.name: Field(hints[field.name], field.metadata.get("range", Range()))
+        for field in dataclasses.fields(cls)
+        if field.init
+    }
+
+
+def columns(owner: Configured, convert: Callable[[Number], Number]) -> Any:
+    """A copy of `owner` in which every `Number` went through `convert`; nothing is checked again.
+
+    `convert` gets each number or tensor of a numeric field and returns what takes its place.
+    """
+    changed = {}
+    for name, field in declared(type(owner)).items():
+        value = getattr(owner, name)
+        if not field.numeric or value is None:
+            continue
+        is_tuple = isinstance(value, tuple)
+        changed[name] = tuple(map(convert, value)) if is_tuple else convert(value)
+    copy = object.__new__(type(owner))
+    copy.__dict__.update(owner.__dict__ | changed)
+    return copy
+
+
+def _is_number(hint: Any) -> bool:
+    """Whether a type hint is `float` or `Number`."""
+    return float in _alternatives(hint)
+
+
+def _alternatives(hint: Any) -> tuple[Any, ...]:
+    """The members of a union, or the one type."""
+    is_union = typing.get_origin(hint) in (Union, types.UnionType)
+    return typing.get_args(hint) if is_union else (hint,)
+
+
+def _check(name: str, value: Any, hint: Any, allowed: Range) -> Any:
+    """`value` as one of the hint's alternatives."""
+    alternatives = _alternatives(hint)
+    if hint is Any or (value is None and type(None) in alternatives):
+        return value
+    for kind in alternatives:
+        checked = _as(kind, name, value, allowed)
+        if checked is not None:
+            return checked
+    expected = " or ".join(filter(None, map(_describe, alternatives)))
+    raise SettingError(f"{name}={shown(value)}: must be {expected}")
+
+
+def _as(kind: Any, name: str, value: Any, allowed: Range) -> Any:
+    """`value` as `kind`, or None where it is not of that kind."""
+    origin = typing.get_origin(kind)
+    if origin is Literal:
+        return value if value in typing.get_args(kind) else None
+    if origin is tuple:
+        return _as_tuple(typing.get_args(kind), name, value, allowed)
+    if kind is float and isinstance(value, Tensor):
+        return _column(name, value, allowed)
+    if kind in (float, int) and isinstance(value, (int, float)) and not isinstance(value, bool):
+        if kind is int and not float(value).is_integer():
+            return None
+        if value not in allowed:
+            what = "a whole number" if kind is int else "a finite number"
+            raise SettingError(f"{name}={shown(value)}: must be {what} {allowed}".rstrip())
+        return kind(value)
+    wanted = origin or kind
+    return value if kind not in (float, int) and isinstance(value, wanted) else None
+
+
+def _as_tuple(hints: tuple[Any, ...], name: str, value: Any, allowed: Range) -> Any:
+    """A sequence as a tuple, each item checked; None where the form does not fit."""
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        return None
+    if hints[-1] is Ellipsis:
+        hints = (hints[0],) * len(value)
+    if len(hints) != len(value):
+        return None
+    pairs = zip(value, hints, strict=True)
+    return tuple(_check(f"{name}[{i}]", v, hint, allowed) for i, (v, hint) in enumerate(pairs))
+
+
+def _column(name: str, value: Tensor, allowed: Range) -> Tensor:
+    """A column whose every number is in range; the first that is not is named."""
+    bad = [v for v in value.detach().reshape(-1).tolist() if v not in allowed]
+    if bad:
+        raise SettingError(f"{name}={shown(bad[0])}: must be a finite number {allowed}".rstrip())
+    return value
+
+
+def _describe(kind: Any) -> str:
+    """A type in words."""
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Literal:
+        return f"one of {', '.join(map(str, args))}"
+    if origin is tuple:
+        many = args[-1] is Ellipsis
+        item = " or ".join(filter(None, map(_describe, _alternatives(args[0]))))
+        return f"a list of {item}" if many else f"a list of {len(args)}, each {item}"
+    names = {float: "a number", int: "a whole number", bool: "true or false", str: "a text"}
+    silent = kind in (Tensor, type(None))
+    return "" if silent else names.get(kind, f"a {getattr(kind, '__name__', kind)}")
+
+
+def shown(value: Any) -> str:
+    """A value as a person would type it."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        return f"[{','.join(map(shown, value))}]"
+    return f"{value:g}" if isinstance(value, float) and abs(value) > 1e15 else str(value)

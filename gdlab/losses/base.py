@@ -1,0 +1,181 @@
+"""What a loss is: a function of points, with what is known about it.
+
+Shapes: R runs, D dimensions, M known minimizers.
+"""
+
+import copy
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+
+import torch
+from torch import Tensor
+
+from gdlab.fields import Configured, Number, columns, declared
+
+if TYPE_CHECKING:
+    import sympy
+
+
+class Loss(Configured):
+    """The function being minimised. Subclasses declare fields, `dim`, `start` and `__call__`.
+
+    A loss is called with points of shape (..., D) and returns values of shape (...), computed
+    for each point alone, so that one row and many share a path: index from the right
+    (`x[..., 0]`). A `Number` field may hold a column of shape (R,), one value per run; it then
+    meets points of shape (..., R, D).
+
+    What is not known stays `None`. Tensors made by `self.tensor` follow `to`.
+    """
+
+    if TYPE_CHECKING:  # subclasses say these with a field, a class attribute or a property
+
+        @property
+        def dim(self) -> int:
+            """The number of dimensions D."""
+            ...
+
+        @property
+        def start(self) -> "Tensor | Sequence[float]":
+            """Where a run starts unless told otherwise: (D,), or (R, D)."""
+            ...
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The values at points x of shape (..., D): (...)."""
+        raise NotImplementedError(f"{type(self).__name__} does not say its value")
+
+    @property
+    def minimizers(self) -> "Tensor | Sequence[Sequence[float]] | None":
+        """All known global minimizers: (M, D), or (R, M, D) where they depend on a column."""
+        return None
+
+    @property
+    def minimum(self) -> Number | None:
+        """The value at the minimizers: a number, or a column (R,)."""
+        return None
+
+    @property
+    def window(self) -> "Tensor | Sequence[Sequence[float]] | None":
+        """Low and high of what is worth plotting and of random starts: (D, 2) or (R, D, 2)."""
+        return None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the coordinates."""
+        return tuple(f"x{i}" for i in range(self.dim))
+
+    def formula(self, x: "tuple[sympy.Symbol, ...]") -> "sympy.Expr | None":
+        """The loss as a symbolic expression of the D symbols x, where there is one."""
+        return None
+
+    def residuals(self, x: Tensor) -> Tensor | None:
+        """The residuals (..., N) whose mean or sum of squares the loss is, where it is one."""
+        return None
+
+    @property
+    def curvature(self) -> tuple[Number, Number] | None:
+        """Least and greatest eigenvalue (μ, L) of the Hessian where it is constant."""
+        return None
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Further functions of points worth recording, by name (a model's accuracy)."""
+        return {}
+
+    @property
+    def elementwise(self) -> bool:
+        """Whether points only meet elementwise operations and sums over D, no matrix product.
+
+        A run of such a loss has the same bits alone and in any batch.
+        """
+        return True
+
+    @property
+    def examples(self) -> int | None:
+        """The number of examples that the loss is a mean over, where it is one."""
+        return None
+
+    @property
+    def minibatch(self) -> int | None:
+        """The number of examples of a step; None to use all."""
+        return None
+
+    def partial(self, x: Tensor, chosen: Tensor) -> Tensor:
+        """The loss (R,) of points (R, D) on the examples chosen (R, B), for minibatches."""
+        raise NotImplementedError(f"{type(self).__name__} has no minibatches")
+
+    @cached_property
+    def _home(self) -> tuple[torch.dtype, torch.device]:
+        return torch.float64, torch.device("cpu")
+
+    def to(self, dtype: torch.dtype, device: torch.device) -> Self:
+        """A copy whose tensors, columns included, have this dtype and device."""
+
+        def move(value: Number) -> Number:
+            return value.to(device, dtype) if isinstance(value, Tensor) else value
+
+        moved = self.with_columns(move)
+        moved.__dict__["_home"] = (dtype, device)
+        return moved
+
+    def with_columns(self, convert: Any) -> Self:
+        """A copy whose `Number` fields went through `convert`; nothing derived is kept."""
+        changed = copy.copy(columns(self, convert))
+        for name in set(changed.__dict__) - set(declared(type(self))) - {"_home"}:
+            del changed.__dict__[name]
+        return changed
+
+    def tensor(self, values: Any) -> Tensor:
+        """Values as a tensor of this loss's dtype and device."""
+        dtype, device = self._home
+        return torch.as_tensor(values, dtype=dtype, device=device)
+
+    def distance(self, x: Tensor) -> Tensor | None:
+        """The Euclidean distance (...) from points (..., D) to the nearest known minimizer."""
+        if self.minimizers is None:
+            return None
+        away = x[..., None, :] - self.tensor(self.minimizers)
+        return away.square().sum(-1).sqrt().amin(-1)
+
+    def suboptimality(self, value: Tensor) -> Tensor | None:
+        """How far values (...) lie above the known minimum."""
+        return None if self.minimum is None else value - self.minimum
+
+
+class PointLoss(Loss):
+    """A loss written for one point of shape (D,); `torch.vmap` makes it a loss of many.
+
+    Subclasses define `point` instead of `__call__`. A column reaches `point` as a scalar tensor.
+    """
+
+    def point(self, x: Tensor) -> Tensor:
+        """The value at one point x of shape (D,): a scalar tensor."""
+        raise NotImplementedError(f"{type(self).__name__} does not say its value at a point")
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The values at points x of shape (..., D): (...)."""
+        held: list[Tensor] = []
+
+        def collect(value: Number) -> Number:
+            if isinstance(value, Tensor):
+                held.append(value)
+            return value
+
+        self.with_columns(collect)
+
+        def single(x: Tensor, *scalars: Tensor) -> Tensor:
+            following = iter(scalars)
+
+            def scalar(value: Number) -> Number:
+                return next(following) if isinstance(value, Tensor) else value
+
+            return self.with_columns(scalar).point(x)
+
+        flat = x.reshape(-1, x.shape[-1])
+        args = [column.expand(x.shape[:-1]).reshape(-1) for column in held]
+        return torch.vmap(single)(flat, *args).reshape(x.shape[:-1])
+
+
+def per_point(value: Number) -> Number:
+    """A number that meets whole points (..., D) rather than coordinates: a column gains an axis."""
+    return value[..., None] if isinstance(value, Tensor) else value

@@ -1,0 +1,149 @@
+"""Tables of numbers read from CSV and Parquet files, checked cell by cell.
+
+The fast path is Arrow's reader; only where it met something that is not a finite number is the
+file looked at again, slowly, to name the line.
+"""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gdlab.errors import SettingError
+from gdlab.fields import shown
+from gdlab.paths import DATA
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def named_sets() -> list[str]:
+    """The names of the data sets that ship with gdlab."""
+    return sorted(path.stem for path in DATA.glob("*.csv"))
+
+
+@dataclass(frozen=True)
+class Examples:
+    """N examples: features (N, P), targets (N,) and the names of the features."""
+
+    features: np.ndarray
+    targets: np.ndarray
+    names: tuple[str, ...]
+
+
+def read_examples(data: str, target: str | None, features: tuple[str, ...] | None) -> Examples:
+    """Read a named data set, or a CSV or Parquet file with a header.
+
+    Args:
+        data: the name of a data set that ships with gdlab, or a path.
+        target: the column to predict; None for the last one.
+        features: the columns to predict it from; None for all others.
+
+    Raises:
+        SettingError: the file, a column or a cell cannot be used; it names which.
+    """
+    path = _locate(data)
+    table = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
+    names = table.column_names
+    target = names[-1] if target is None else target
+    if target not in names:
+        raise SettingError(f"target={target}: no such column in {path}; it has {', '.join(names)}")
+    if features is None:
+        features = tuple(name for name in names if name != target)
+    for name in features:
+        if name not in names or name == target:
+            allowed = ", ".join(n for n in names if n != target)
+            raise SettingError(f"features={shown(features)}: {name} is not one of {allowed}")
+    if not features:
+        raise SettingError(f"data={data}: needs at least one column beside the target {target}")
+    columns = [_numbers(path, table, name) for name in (*features, target)]
+    return Examples(np.stack(columns[:-1], axis=1), columns[-1], tuple(features))
+
+
+def _locate(data: str) -> Path:
+    """The file behind a name or a path."""
+    if data in named_sets():
+        return DATA / f"{data}.csv"
+    path = Path(data).expanduser()
+    if path.is_file():
+        return path
+    what = "is not a file" if path.exists() else "no such file"
+    raise SettingError(f"data={data}: {what}; named data sets are {', '.join(named_sets())}")
+
+
+def _read_parquet(path: Path) -> "pa.Table":
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise SettingError(f"data={path}: not a readable Parquet file ({_line(error)})") from error
+    return _checked(path, table)
+
+
+def _read_csv(path: Path) -> "pa.Table":
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    options = arrow_csv.ConvertOptions(strings_can_be_null=False)
+    try:
+        table = arrow_csv.read_csv(path, convert_options=options)
+    except (pa.ArrowException, OSError) as error:
+        if path.stat().st_size == 0:
+            raise SettingError(f"data={path}: the file is empty") from error
+        raise SettingError(f"data={path}: not a readable CSV file ({_line(error)})") from error
+    return _checked(path, table)
+
+
+def _checked(path: Path, table: "pa.Table") -> "pa.Table":
+    names = table.column_names
+    double = sorted({name for name in names if names.count(name) > 1})
+    if double:
+        raise SettingError(f"data={path}: more than one column is called {', '.join(double)}")
+    if table.num_rows == 0:
+        raise SettingError(f"data={path}: the file has no rows")
+    return table
+
+
+def _numbers(path: Path, table: "pa.Table", name: str) -> np.ndarray:
+    """A column as finite float64 numbers."""
+    import pyarrow as pa
+
+    column = table.column(name)
+    kind = column.type
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
+        raise SettingError(f"data={path}: {_first_bad(path, name, 'is not a number')}")
+    if pa.types.is_boolean(kind):
+        column = column.cast(pa.int8())
+    numbers = column.to_numpy().astype(np.float64)
+    if not np.isfinite(numbers).all():
+        raise SettingError(f"data={path}: {_first_bad(path, name, 'is not a finite number')}")
+    return numbers
+
+
+def _first_bad(path: Path, name: str, what: str) -> str:
+    """Where a column's first cell stands that is no finite number, in words."""
+    if path.suffix == ".parquet":
+        return f"a value in column {name} {what}"
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = csv.reader(file)
+        place = next(rows).index(name)
+        for cells in rows:
+            cell = cells[place] if place < len(cells) else ""
+            if cells and not _is_finite(cell):
+                return f"line {rows.line_num}, column {name}: {cell!r} {what}"
+    return f"a value in column {name} {what}"
+
+
+def _is_finite(cell: str) -> bool:
+    try:
+        return bool(np.isfinite(float(cell)))
+    except ValueError:
+        return False
+
+
+def _line(error: Exception) -> str:
+    return str(error).splitlines()[0]

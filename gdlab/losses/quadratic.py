@@ -1,0 +1,129 @@
+"""Quadratic bowls: the losses about which everything is known."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor
+
+from gdlab import rng
+from gdlab.errors import SettingError
+from gdlab.fields import Number, setting, shown
+from gdlab.losses.base import Loss, per_point
+
+if TYPE_CHECKING:
+    import sympy
+
+
+class Quadratic(Loss):
+    """½ (x − c)ᵀ H (x − c): a bowl with the Hessian H and its minimum 0 at the center c.
+
+    The eigenvalues of H run from 1 to `condition`, so `condition` is the condition number, or are
+    those given. H is diagonal, in the order of the eigenvalues, unless `rotation` is a seed: then
+    H = Q diag(λ) Qᵀ with a random orthogonal Q, distributed uniformly (Haar), from that seed
+    (Mezzadri, "How to generate random matrices from the classical compact groups", 2007).
+
+    Attributes:
+        dim: dimensions D.
+        condition: largest eigenvalue where the smallest is 1.
+        spectrum: how the eigenvalues between are spaced: linear or geometric.
+        eigenvalues: the D eigenvalues themselves, instead of `dim`, `condition` and `spectrum`.
+        rotation: a seed for Q, or None for H diagonal.
+        center: the minimizer c: D numbers, or one for all coordinates.
+    """
+
+    dim: int = setting(default=2, ge=1)  # type: ignore[assignment]  # a field takes the property's place
+    condition: Number = setting(default=15.0, ge=1)
+    spectrum: Literal["linear", "geometric"] = "linear"
+    eigenvalues: tuple[float, ...] | None = None
+    rotation: int | None = setting(default=None, ge=0)
+    center: Number | tuple[float, ...] = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.eigenvalues is not None:
+            if not self.eigenvalues:
+                raise SettingError("eigenvalues=[]: must hold at least one number")
+            object.__setattr__(self, "dim", len(self.eigenvalues))
+        if isinstance(self.center, tuple) and len(self.center) != self.dim:
+            given = shown(self.center)
+            raise SettingError(f"center={given}: must be one number or {self.dim}, one per dim")
+
+    @cached_property
+    def spectrum_values(self) -> Tensor:
+        """The eigenvalues λ of H: (D,), or (R, D) where `condition` is a column."""
+        if self.eigenvalues is not None:
+            return self.tensor(self.eigenvalues)
+        condition = per_point(self.tensor(self.condition))
+        t = self.tensor([i / max(self.dim - 1, 1) for i in range(self.dim)])
+        if self.dim == 1:
+            return condition * torch.ones_like(t)
+        return 1 + (condition - 1) * t if self.spectrum == "linear" else condition**t
+
+    @cached_property
+    def orthogonal(self) -> Tensor | None:
+        """The matrix Q of eigenvectors, one a column: (D, D)."""
+        if self.rotation is None:
+            return None
+        gaussian = rng.normal_matrix(self.rotation, rng.Stream.ROTATION, self.dim)
+        q, r = torch.linalg.qr(gaussian)
+        return self.tensor(q * torch.sign(torch.diagonal(r)))
+
+    @cached_property
+    def _center(self) -> Number | Tensor:
+        center = self.center
+        return self.tensor(center) if isinstance(center, tuple) else per_point(center)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """½ Σ λᵢ yᵢ² with y = Qᵀ(x − c)."""
+        y = x - self._center
+        if self.orthogonal is not None:
+            y = y @ self.orthogonal
+        return 0.5 * (self.spectrum_values * y.square()).sum(-1)
+
+    @property
+    def elementwise(self) -> bool:
+        """Only where H is diagonal."""
+        return self.rotation is None
+
+    @property
+    def start(self) -> Tensor:
+        """One unit from the center along each axis."""
+        return self.tensor(torch.ones(self.dim)) + self._center
+
+    @property
+    def minimizers(self) -> Tensor | None:
+        """The center, where H is positive definite."""
+        if self.eigenvalues is not None and min(self.eigenvalues) <= 0:
+            return None
+        return (self.tensor(torch.zeros(self.dim)) + self._center)[..., None, :]
+
+    @property
+    def minimum(self) -> Number | None:
+        """0, where H has no negative eigenvalue."""
+        return None if self.eigenvalues is not None and min(self.eigenvalues) < 0 else 0.0
+
+    @property
+    def window(self) -> Tensor:
+        """Two units round the center."""
+        center = self._center
+        sides = self.tensor([-2.0, 2.0]).expand(self.dim, 2)
+        return sides + (center[..., None] if isinstance(center, Tensor) else center)
+
+    @property
+    def curvature(self) -> tuple[Number, Number]:
+        """The least and the greatest eigenvalue."""
+        if self.eigenvalues is not None:
+            return min(self.eigenvalues), max(self.eigenvalues)
+        return (self.condition if self.dim == 1 else 1.0), self.condition
+
+    def formula(self, x: "tuple[sympy.Symbol, ...]") -> "sympy.Expr | None":
+        """The sum of squares, where H is diagonal and no field is a column."""
+        import sympy
+
+        held = (self.condition, self.center)
+        if self.orthogonal is not None or any(isinstance(value, Tensor) for value in held):
+            return None
+        center = torch.broadcast_to(self.tensor(self._center), (self.dim,)).tolist()
+        pairs = zip(self.spectrum_values.tolist(), x, center, strict=True)
+        return sympy.Add(*(sympy.Float(h) * (xi - c) ** 2 / 2 for h, xi, c in pairs))

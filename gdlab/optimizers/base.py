@@ -1,0 +1,70 @@
+"""What a rule is: two pure functions that turn gradients into steps.
+
+Shapes: R runs, D dimensions.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from gdlab.fields import Configured, Number
+
+State: TypeAlias = Mapping[str, Tensor]
+"""What a rule remembers between steps: tensors by name, each with the row axis first."""
+
+Layout: TypeAlias = Sequence[tuple[str, tuple[int, ...]]]
+"""The named blocks of the flat parameter vector, with their shapes."""
+
+
+class Rule(Configured):
+    """How a step is taken from the gradient and what is remembered: an optimizer.
+
+    A rule broadcasts over runs: `lr` and each `Number` field arrive as columns of shape (R, 1),
+    except that a hyperparameter which is zero in every run stays the number 0.0, so that a rule
+    may leave its term out (see `used`). Both functions are pure; every tensor of the state has
+    the row axis first, step counters included.
+    """
+
+    def init(self, x: Tensor, layout: Layout) -> State:
+        """What is remembered before the first step from the starts x (R, D)."""
+        return {}
+
+    def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
+        """One step from x (R, D) with its gradient (R, D): the next x and state."""
+        raise NotImplementedError(f"{type(self).__name__} does not say its update")
+
+    def max_stable_lr(self, largest: Number) -> Number | None:
+        """The learning rate above which the rule diverges on a quadratic, where theory knows it.
+
+        Args:
+            largest: the Hessian's greatest eigenvalue L > 0.
+        """
+        return None
+
+    @property
+    def stability_formula(self) -> str:
+        """The formula of `max_stable_lr`, for a sentence that names its value."""
+        return "the stability limit"
+
+
+def used(hyperparameter: Number) -> bool:
+    """Whether a hyperparameter differs from zero in any run."""
+    return isinstance(hyperparameter, Tensor) or hyperparameter != 0
+
+
+def column(x: Tensor) -> Tensor:
+    """A column of zeros (R, 1) for points x (R, D): a counter for each run."""
+    return torch.zeros_like(x[:, :1])
+
+
+def average(mean: Tensor, value: Tensor, decay: Number) -> Tensor:
+    """The exponential moving average decay · mean + (1 − decay) · value."""
+    return torch.lerp(mean, value, 1 - decay)
+
+
+def prepared(grad: Tensor, x: Tensor, weight_decay: Number, maximize: bool) -> Tensor:
+    """The gradient with its sign for maximising, and coupled weight decay (an L2 penalty)."""
+    grad = -grad if maximize else grad
+    return grad + weight_decay * x if used(weight_decay) else grad

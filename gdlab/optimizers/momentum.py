@@ -1,0 +1,87 @@
+"""Gradient descent and its momentum forms."""
+
+import torch
+from torch import Tensor
+
+from gdlab.errors import SettingError
+from gdlab.fields import Number, setting, shown
+from gdlab.optimizers.base import Layout, Rule, State, column, prepared, used
+
+
+class SGD(Rule):
+    """Gradient descent, plain or with momentum: x ← x − lr · d.
+
+    With g the gradient plus `weight_decay` · x, and b₁ = g at the first step,
+
+        b ← momentum · b + (1 − dampening) · g
+        d = g                   without momentum
+        d = b                   with momentum (Polyak 1964)
+        d = g + momentum · b    with `nesterov` (Nesterov 1983, as in Sutskever et al. 2013)
+
+    Equal to `torch.optim.SGD`. The optimizers sgd, momentum and nesterov are presets of it.
+
+    Attributes:
+        momentum: the share of the last step that is kept.
+        dampening: how much less of the new gradient enters the momentum.
+        weight_decay: the coefficient of the L2 penalty.
+        nesterov: look ahead along the momentum.
+        maximize: go uphill.
+    """
+
+    momentum: Number = setting(default=0.0, ge=0, lt=1)
+    dampening: Number = setting(default=0.0, ge=0, lt=1)
+    weight_decay: Number = setting(default=0.0, ge=0)
+    nesterov: bool = False
+    maximize: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.nesterov and used(self.dampening):
+            raise SettingError(f"dampening={shown(self.dampening)}: must be 0 with nesterov=true")
+
+    def init(self, x: Tensor, layout: Layout) -> State:
+        """No momentum; `started` is 0 before the first step, which is not dampened."""
+        if not used(self.momentum):
+            return {}
+        started = {"started": column(x)} if used(self.dampening) else {}
+        return {"buffer": torch.zeros_like(x), **started}
+
+    def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
+        """One step."""
+        grad = prepared(grad, x, self.weight_decay, self.maximize)
+        if not used(self.momentum):
+            return torch.addcmul(x, grad, lr, value=-1), state
+        if used(self.dampening):
+            entering = grad * (1 - self.dampening * state["started"])
+            started = {"started": torch.ones_like(state["started"])}
+        else:
+            entering, started = grad, {}
+        buffer = state["buffer"] * self.momentum + entering
+        direction = grad + self.momentum * buffer if self.nesterov else buffer
+        return torch.addcmul(x, direction, lr, value=-1), {"buffer": buffer, **started}
+
+    def max_stable_lr(self, largest: Number) -> Number | None:
+        """2/L, 2 (1 + β)/L with momentum β, 2 (1 + β)/((1 + 2β) L) with Nesterov's.
+
+        Where the iteration's characteristic polynomial has a root on the unit circle, at −1
+        (Polyak 1964; Lessard, Recht and Packard 2016). Weight decay adds to L. With dampening
+        τ the momentum form has 1 − τ in its gradient term.
+        """
+        if self.maximize:
+            return None
+        curvature, beta = largest + self.weight_decay, self.momentum
+        if self.nesterov:
+            return 2 * (1 + beta) / ((1 + 2 * beta) * curvature)
+        entering = 1 - self.dampening if used(beta) else 1.0
+        return 2 * (1 + beta) / (entering * curvature)
+
+    @property
+    def stability_formula(self) -> str:
+        """As in `max_stable_lr`."""
+        curvature = "(λ_max + weight_decay)" if used(self.weight_decay) else "λ_max"
+        if not used(self.momentum):
+            return f"2/{curvature}"
+        if self.nesterov:
+            return f"2(1+β)/((1+2β){curvature})"
+        entering = f"((1-τ){curvature})" if used(self.dampening) else curvature
+        return f"2(1+β)/{entering}"

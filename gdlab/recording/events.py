@@ -1,0 +1,76 @@
+"""A run as TensorBoard shows it: scalars, settings and hyperparameters."""
+
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from gdlab.fields import shown
+from gdlab.history import History
+from gdlab.outcome import Outcome
+from gdlab.recording.tensorboard import EventWriter, thinned_steps
+from gdlab.settings import Settings
+from gdlab.status import Status
+
+_MOST_COORDINATES = 4
+
+
+class EventSink:
+    """A sink that writes a run's event file.
+
+    Scalars loss, grad_norm, lr, distance and suboptimality (where known) and up to four
+    coordinates, at most 1,000 points of each, always the first and the last; the settings as text
+    and as hyperparameters, whose metrics are the scalars' last values.
+
+    Args:
+        directory: the run's directory.
+        settings: of the run.
+    """
+
+    def __init__(self, directory: Path, settings: Settings) -> None:
+        self.writer = EventWriter(directory)
+        self._steps = thinned_steps(settings.steps)
+        names = settings.loss.names
+        self._coordinates = names if len(names) <= _MOST_COORDINATES else ()
+        self._last: History | None = None
+        flat = settings.flat()
+        self.writer.text("settings", _as_yaml(flat))
+        self.writer.hparams(directory.name, {key: _hparam(value) for key, value in flat.items()})
+
+    def write(self, piece: History) -> None:
+        """Write those of the records that are shown; the last one waits."""
+        if len(piece) == 0:
+            return
+        if self._last is not None:
+            piece = History.join([self._last, piece])
+        shown = np.isin(piece.step[:-1], self._steps)
+        self._scalars(piece.take(np.flatnonzero(shown)))
+        self._last = piece.take(np.array([len(piece) - 1]))
+
+    def close(self, outcome: Outcome | None, seconds: float) -> None:
+        """Write the last record and how the session ended."""
+        if self._last is not None:
+            self._scalars(self._last)
+        if outcome is not None:
+            self.writer.text("outcome", f"**{outcome.status}**: {outcome.reason}")
+        self.writer.end_session(outcome is not None and outcome.status != Status.FAILED)
+        self.writer.close()
+
+    def _scalars(self, records: History) -> None:
+        values = {"loss": records.loss, "grad_norm": records.grad_norm}
+        optional = {"distance": records.distance, "suboptimality": records.suboptimality}
+        values |= {tag: column for tag, column in optional.items() if column is not None}
+        for i, name in enumerate(self._coordinates):
+            values[f"x/{name}"] = records.x[:, i]
+        self.writer.scalars(records.step, values)
+        stepping = ~np.isnan(records.lr)
+        self.writer.scalars(records.step[stepping], {"lr": records.lr[stepping]})
+
+
+def _as_yaml(flat: dict[str, object]) -> str:
+    plain = {k: list(v) if isinstance(v, tuple) else v for k, v in flat.items()}
+    return f"```yaml\n{yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)}```"
+
+
+def _hparam(value: object) -> bool | int | float | str:
+    return value if isinstance(value, (bool, int, float)) else shown(value)

@@ -1,0 +1,83 @@
+"""A run's directory: claimed by one run alone, its files written whole or not at all."""
+
+import json
+import math
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+from gdlab.errors import SettingError
+from gdlab.outcome import Outcome
+
+_MOST_TRIES = 10_000
+
+
+def claim(path: Path, *, exact: bool) -> Path:
+    """Make a directory that no other run has.
+
+    Args:
+        path: where; its parents are made too.
+        exact: whether it must be this one (an empty directory will do); else the first of
+            path, path-2, path-3, … that does not exist.
+
+    Raises:
+        SettingError: the directory cannot be made, or (exact) holds something.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if exact:
+            path.mkdir(exist_ok=True)
+            if any(path.iterdir()):
+                raise SettingError(f"hydra.run.dir={path}: is not empty; a run needs its own")
+            return path
+        for number in range(1, _MOST_TRIES):
+            candidate = path if number == 1 else path.with_name(f"{path.name}-{number}")
+            try:
+                candidate.mkdir()
+            except FileExistsError:
+                continue
+            return candidate
+    except OSError as error:
+        raise SettingError(f"hydra.run.dir={path}: cannot be made ({error.strerror})") from error
+    raise SettingError(f"hydra.run.dir={path}: {_MOST_TRIES} runs have this name")
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it holds either all of the content or what it held before."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def write_result(directory: Path, outcome: Outcome, seed: int, seconds: float) -> None:
+    """Write `result.json`: the outcome and what produced it; what is not finite becomes null."""
+    values = {**vars(outcome), "status": str(outcome.status), "x": outcome.x.tolist()}
+    values |= {"seconds": round(seconds, 6), "seed": seed, "mode": "eager", "versions": versions()}
+    plain = {key: _plain(value) for key, value in values.items()}
+    text = json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False)
+    write_whole(directory / "result.json", (text + "\n").encode())
+
+
+def versions() -> dict[str, str]:
+    """The versions of what computed a result."""
+    import numpy
+    import torch
+
+    import gdlab
+
+    found = {"gdlab": gdlab.__version__, "torch": torch.__version__, "numpy": numpy.__version__}
+    return {**{k: str(v) for k, v in found.items()}, "python": platform.python_version()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return [_plain(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,22 @@
+"""How a run can end."""
+
+from enum import IntEnum
+
+
+class Status(IntEnum):
+    """How a run ended; `RUNNING` while it has not.
+
+    `CONVERGED` is said for the gradient test and for nothing else: flat is not optimal.
+    """
+
+    RUNNING = 0
+    CONVERGED = 1
+    TARGET = 2
+    MAX_STEPS = 3
+    DIVERGED = 4
+    STALLED = 5
+    FAILED = 6
+    INTERRUPTED = 7
+
+    def __str__(self) -> str:
+        return self.name.lower()

@@ -1,0 +1,76 @@
+"""The nearest name to a mistyped one, and the errors that offer it."""
+
+import difflib
+from collections.abc import Iterable
+
+from gdlab.errors import SettingError
+from gdlab.paths import CONF
+
+_OTHER_NAMES = {
+    "learning_rate": "lr",
+    "eta": "lr",
+    "step_size": "lr",
+    "epochs": "steps",
+    "iterations": "steps",
+    "max_iter": "steps",
+    "max_steps": "steps",
+    "n_steps": "steps",
+    "opt": "optimizer",
+    "optim": "optimizer",
+    "rule": "optimizer",
+    "objective": "loss",
+    "function": "loss",
+    "scheduler": "schedule",
+    "lr_scheduler": "schedule",
+    "x0": "start",
+    "init": "start",
+    "initial": "start",
+    "tol": "stop.grad_tol",
+    "gtol": "stop.grad_tol",
+    "beta": "optimizer.momentum",
+    "beta1": "optimizer.betas",
+    "beta2": "optimizer.betas",
+    "n": "loss.dim",
+    "kappa": "loss.condition",
+    "cond": "loss.condition",
+}
+"""What other tools and texts call some settings."""
+
+
+def did_you_mean(given: str, names: Iterable[str]) -> str:
+    """The words ", did you mean …?" with the nearest dotted name; nothing where none is near."""
+    known = sorted(names)
+    node, _, last = given.rpartition(".")
+    other = _OTHER_NAMES.get(last.lower(), "")
+    beside = {name.rpartition(".")[2]: name for name in known if name.rpartition(".")[0] == node}
+    anywhere = {name.rpartition(".")[2]: name for name in reversed(known)}
+    for meant, candidates in ((other, dict.fromkeys(known)), (other.rpartition(".")[2], beside)):
+        if meant in candidates:
+            return f", did you mean {candidates[meant] or meant}?"
+    for candidates in (beside, anywhere):
+        near = difflib.get_close_matches(last, candidates, n=1, cutoff=0.65)
+        if near:
+            return f", did you mean {candidates[near[0]]}?"
+    return ""
+
+
+def choices_of(group: str) -> list[str]:
+    """The names that a group of `conf` has."""
+    folder = CONF / group
+    return sorted(p.relative_to(folder).with_suffix("").as_posix() for p in folder.rglob("*.yaml"))
+
+
+def unknown_choice(group: str, given: str, choices: Iterable[str]) -> SettingError:
+    """The error for a name that a group does not have."""
+    names = sorted(choices)
+    hint = did_you_mean(given, names)
+    return SettingError(f"{group}={given}: no such choice{hint} (choices: {', '.join(names)})")
+
+
+def unknown_setting(key: str, given: str, known: Iterable[str]) -> SettingError:
+    """The error for a setting that there is not."""
+    names = sorted(known)
+    node = key.rpartition(".")[0]
+    beside = [name for name in names if name.rpartition(".")[0] == node]
+    choices = f" (settings: {', '.join(beside)})" if beside else ""
+    return SettingError(f"{key}={given}: no such setting{did_you_mean(key, names)}{choices}")

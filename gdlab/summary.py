@@ -1,0 +1,75 @@
+"""What is said on screen before and after a run, in words."""
+
+import shlex
+from pathlib import Path
+
+from gdlab import theory
+from gdlab.batch import Batch
+from gdlab.outcome import Outcome
+from gdlab.schedules import Constant
+from gdlab.settings import Settings
+from gdlab.status import Status
+
+_COORDINATES_SHOWN = 6
+
+
+def warning(settings: Settings) -> str | None:
+    """A warning where theory says that the run must diverge, before it starts."""
+    if not isinstance(settings.schedule, Constant):
+        return None
+    limit = theory.stability_limit(settings.loss, settings.optimizer)
+    if limit is None or settings.lr <= float(limit):
+        return None
+    loss, rule = settings.name("loss"), settings.name("optimizer")
+    return (
+        f"lr={settings.lr:g} is above {settings.optimizer.stability_formula} = {limit:.3g}, the "
+        f"stability limit of {rule} on this {loss}: the run must diverge"
+    )
+
+
+def explanation(settings: Settings, batch: Batch, outcome: Outcome) -> str | None:
+    """Why a run diverged, where the curvature at its start tells."""
+    if outcome.status != Status.DIVERGED or not isinstance(settings.schedule, Constant):
+        return None
+    limit = theory.local_stability_limit(batch.loss, settings.optimizer, batch.start[0])
+    if limit is None or settings.lr <= limit:
+        return None
+    formula = settings.optimizer.stability_formula
+    return (
+        f"lr={settings.lr:g} is above {formula} = {limit:.3g} at the start; "
+        f"try lr ≤ {theory.round_down(limit):g}"
+    )
+
+
+def summary(settings: Settings, outcome: Outcome, directory: Path) -> list[tuple[str, str]]:
+    """The summary's lines: what, and its value in words."""
+    view = f"python -m gdlab.view {shlex.quote(str(directory.parent))}"
+    files = [("files", str(directory)), ("TensorBoard", view)]
+    return outcome_lines(settings, outcome) + files
+
+
+def outcome_lines(settings: Settings, outcome: Outcome) -> list[tuple[str, str]]:
+    """The summary's lines that do not speak of files."""
+    lines = [("steps", f"{outcome.steps} of {settings.steps}"), ("loss", _loss(outcome))]
+    lines.append(("gradient norm", f"{outcome.grad_norm:.6g}"))
+    lines.append(("point", _point(settings, outcome)))
+    if outcome.distance is not None:
+        lines.append(("distance", f"{outcome.distance:.6g} to the nearest known minimizer"))
+    return lines
+
+
+def _loss(outcome: Outcome) -> str:
+    text = f"{outcome.final_loss:.8g}"
+    if outcome.suboptimality is not None and outcome.suboptimality != outcome.final_loss:
+        text += f", {outcome.suboptimality:.3g} above the minimum"
+    if outcome.best_loss < outcome.final_loss:
+        text += f" (best {outcome.best_loss:.8g} at step {outcome.best_step})"
+    return text
+
+
+def _point(settings: Settings, outcome: Outcome) -> str:
+    names = settings.loss.names[:_COORDINATES_SHOWN]
+    pairs = zip(names, outcome.x.tolist(), strict=False)
+    more = len(outcome.x) - len(names)
+    shown = ", ".join(f"{name}={value:.6g}" for name, value in pairs)
+    return shown + (f", … ({more} more)" if more > 0 else "")
