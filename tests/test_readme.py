@@ -1,0 +1,73 @@
+"""Every command and program of the documentation, run as a reader would."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from gdlab.__main__ import main
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = ["README.md", "CONTRIBUTING.md", *sorted(map(str, ROOT.glob("experiments/*/README.md")))]
+INSTALLS = ("make ", "pip install ")
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+ADDRESS = re.compile(rb"http://localhost:\d+/")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page_works_as_written(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    blocks = FENCE.findall((ROOT / page).read_text(encoding="utf-8"))
+    assert blocks
+    for language, block in blocks:
+        if language == "sh":
+            for line in block.splitlines():
+                run_command(line)
+        elif language == "python":
+            run_python(block)
+
+
+def run_command(line: str) -> None:
+    """A line of shell, in this process where it can be."""
+    words = shlex.split(line, comments=True)
+    if line.startswith(INSTALLS):
+        return
+    assert words[:2] == ["python", "-m"], line
+    if words[2] == "gdlab.view":
+        assert_serves(words[2:])
+        return
+    assert words[2] == "gdlab", line
+    with pytest.raises(SystemExit) as exit_:
+        main(words[3:])
+    assert exit_.value.code in (0, None), line
+
+
+def run_python(block: str) -> None:
+    """A program; one whose first line names a file is written there instead."""
+    named = re.match(r"# (\w+\.py)\n", block)
+    if named:
+        Path(named[1]).write_text(block, encoding="utf-8")
+    else:
+        exec(compile(block, "README", "exec"), {"__name__": "readme"})
+
+
+def assert_serves(words: list[str]) -> None:
+    """`python -m gdlab.view` prints an address that answers."""
+    command = [sys.executable, "-m", *words, "--port", "0"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
+    ) as viewer:
+        assert viewer.stdout is not None
+        try:
+            address = next(filter(None, map(ADDRESS.search, viewer.stdout)))
+            with urllib.request.urlopen(address[0].decode() + "data/runs", timeout=60) as answer:
+                assert b"quadratic" in answer.read()
+        finally:
+            viewer.terminate()
