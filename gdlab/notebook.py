@@ -6,7 +6,10 @@ from html import escape
 from gdlab.experiment import Run
 from gdlab.recording.figures import trajectory_png
 from gdlab.recording.recorder import ThinnedPath, landscape
+from gdlab.settings import Settings
 from gdlab.summary import outcome_lines
+
+_SYMBOLS_SHOWN = 4
 
 
 def html(run: Run) -> str:
@@ -18,7 +21,26 @@ def html(run: Run) -> str:
         for name, value in outcome_lines(run.settings, outcome)
     )
     title = f"<b>{escape(str(outcome.status))}</b>: {escape(outcome.reason)}"
-    return f"<div>{title}<table>{rows}</table>{_picture(run)}</div>"
+    return f"<div>{title}<table>{rows}</table>{_formula(run.settings)}{_picture(run)}</div>"
+
+
+def _formula(settings: Settings) -> str:
+    """The loss and its gradient, derived symbolically, where there is a formula worth showing."""
+    loss = settings.loss
+    if loss.dim > _SYMBOLS_SHOWN:
+        return ""
+    import sympy
+
+    symbols = sympy.symbols([f"x_{i}" for i in range(loss.dim)], real=True)
+    formula = loss.formula(tuple(symbols))
+    if formula is None:
+        return ""
+    gradient = sympy.Matrix([sympy.diff(formula, symbol) for symbol in symbols])
+    lines = (("f", formula), (r"\nabla f", gradient))
+    return "".join(
+        f"<p>$\\displaystyle {name} = {escape(sympy.latex(sympy.nsimplify(expression)))}$</p>"
+        for name, expression in lines
+    )
 
 
 def _picture(run: Run) -> str:

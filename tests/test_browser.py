@@ -17,18 +17,21 @@ from typing import Any
 import matplotlib.image
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
-from gdlab.recording.tensorboard import EventWriter
+import gdlab
+from gdlab.__main__ import main
 
-STEPS = 200
-FRAMES = (0, 20, STEPS)
-HPARAMS: dict[str, dict[str, Any]] = {
-    "lr=0.02": {"lr": 0.02, "optimizer": "adam", "nesterov": False},
-    "lr=0.1": {"lr": 0.1, "optimizer": "sgd", "nesterov": True},
+STEPS = 100
+RUNS = {
+    "adam,lr=0.02": ["optimizer=adam", "lr=0.02"],
+    "nesterov,lr=0.05": ["optimizer=nesterov", "lr=0.05"],
 }
-FINAL_LOSS = {"lr=0.02": 0.0762817, "lr=0.1": 8.24461e-9}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "adam,lr=0.02": {"lr": 0.02, "optimizer": "adam", "optimizer.amsgrad": False},
+    "nesterov,lr=0.05": {"lr": 0.05, "optimizer": "nesterov", "optimizer.nesterov": True},
+}
+TAGS = {"loss", "grad_norm", "lr", "distance", "suboptimality", "x/x0", "x/x1"}
 PATIENCE = 60.0
 
 CHROMIUM = shutil.which("chromium")
@@ -53,41 +56,14 @@ sys.exit(main())
 """
 
 
-def picture(x: np.ndarray) -> bytes:
-    figure = Figure(figsize=(4, 3))
-    figure.subplots().plot(x[:, 0], x[:, 1], "o-")
-    png = io.BytesIO()
-    figure.savefig(png, format="png")
-    return png.getvalue()
-
-
-def write_run(directory: Path, name: str) -> None:
-    """Gradient flow on x0² + x1²/2, as recorded by a run."""
-    settings = HPARAMS[name]
-    steps = np.arange(STEPS + 1)
-    x = np.exp(-settings["lr"] * steps[:, None] * [1.0, 0.5]) * [3.0, 2.0]
-    loss = np.sum(x**2, axis=1)
-    values = {
-        "loss": loss,
-        "grad_norm": np.sqrt(loss),
-        "lr": np.full(STEPS + 1, settings["lr"]),
-        "x/0": x[:, 0],
-        "x/1": x[:, 1],
-    }
-    with EventWriter(directory / name) as writer:
-        writer.hparams(name, settings)
-        writer.text("config", f"```yaml\n{settings}\n```")
-        writer.scalars(steps, values)
-        for step in FRAMES:
-            writer.image("trajectory", step, picture(x[: step + 1]))
-        writer.end_session(ok=True)
-
-
 @pytest.fixture(scope="module")
 def run_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs of the command line."""
     directory = tmp_path_factory.mktemp("runs")
-    for name in HPARAMS:
-        write_run(directory, name)
+    for name, arguments in RUNS.items():
+        with pytest.raises(SystemExit) as exit_:
+            main([*arguments, f"steps={STEPS}", f"hydra.run.dir='{directory / name}'"])
+        assert exit_.value.code == 0
     return directory
 
 
@@ -140,7 +116,7 @@ def url(run_directory: Path) -> Iterator[str]:
     def loaded() -> bool:
         sessions = [s for group in session_groups(address) for s in group["sessions"]]
         # A run's end is the last that its file tells.
-        return len([s for s in sessions if s["status"] == "STATUS_SUCCESS"]) == len(HPARAMS)
+        return len([s for s in sessions if s["status"] == "STATUS_SUCCESS"]) == len(RUNS)
 
     with viewing(run_directory) as (address, _):
         wait_until(loaded, "TensorBoard to load the runs")
@@ -150,26 +126,33 @@ def url(run_directory: Path) -> Iterator[str]:
 # Over HTTP
 
 
-def test_the_table_has_one_row_per_run_with_its_settings_and_metrics(url):
+def test_the_table_has_one_row_per_run_with_its_settings_and_metrics(
+    url: str, run_directory: Path
+) -> None:
     groups = {group["name"]: group for group in session_groups(url)}
-    assert {name: group["hparams"] for name, group in groups.items()} == HPARAMS
+    assert set(groups) == set(RUNS)
     for name, group in groups.items():
+        assert SETTINGS[name].items() <= group["hparams"].items()
         metrics = {m["name"]["tag"]: m for m in group["metricValues"]}
-        assert set(metrics) == {"loss", "grad_norm", "lr", "x/0", "x/1"}
+        assert set(metrics) == TAGS
         assert metrics["loss"]["trainingStep"] == STEPS
-        assert metrics["loss"]["value"] == pytest.approx(FINAL_LOSS[name], rel=1e-5)
+        assert metrics["loss"]["value"] == pytest.approx(final_loss(run_directory / name), rel=1e-7)
         assert [s["name"] for s in group["sessions"]] == [name]
 
 
-def test_the_tables_columns_are_all_settings_and_all_tags(url):
+def final_loss(directory: Path) -> float:
+    return float(gdlab.load(directory).results["final_loss"].iloc[0])
+
+
+def test_the_tables_columns_are_all_settings_and_all_tags(url: str) -> None:
     experiment = post(f"{url}/data/plugin/hparams/experiment", {})
-    assert {h["name"] for h in experiment["hparamInfos"]} == {"lr", "optimizer", "nesterov"}
-    tags = {m["name"]["tag"] for m in experiment["metricInfos"]}
-    assert tags == {"loss", "grad_norm", "lr", "x/0", "x/1"}
+    columns = {h["name"] for h in experiment["hparamInfos"]}
+    assert {"loss", "loss.condition", "optimizer", "optimizer.betas", "lr", "seed"} <= columns
+    assert {m["name"]["tag"] for m in experiment["metricInfos"]} == TAGS
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for another process")
-def test_ctrl_c_ends_it_quietly(run_directory):
+def test_ctrl_c_ends_it_quietly(run_directory: Path) -> None:
     with viewing(run_directory) as (_, process):
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE) in (0, 130)
@@ -202,44 +185,39 @@ def coloured_pixels(chart: Locator) -> int:
 
 
 @in_a_browser
-def test_the_loss_is_drawn_in_time_series(page, url):
-    page.goto(f"{url}/#timeseries")
+def test_the_loss_is_drawn_in_time_series(page: Page, url: str) -> None:
+    # The page draws only the cards in sight, and this one is not the first.
+    page.goto(f"{url}/?tagFilter=%5Eloss%24#timeseries")
     card = page.locator("scalar-card").filter(has=page.get_by_text("loss", exact=True))
     card.scroll_into_view_if_needed()
     rows = card.locator("tb-data-table-content-row")
-    expect(rows).to_have_count(len(HPARAMS))
-    slow = rows.filter(has_text="lr=0.02")
-    expect(slow).to_contain_text("0.0763")
-    expect(slow).to_contain_text(str(STEPS))
+    expect(rows).to_have_count(len(RUNS))
+    for name in RUNS:
+        expect(rows.filter(has_text=name)).to_contain_text(str(STEPS))
     chart = card.locator("line-chart")
     wait_until(lambda: coloured_pixels(chart) > 200, "the curves")
 
 
 @in_a_browser
-def test_the_trajectory_steps_through_its_frames_in_images(page, url):
+def test_the_trajectory_steps_through_its_frames_in_images(page: Page, url: str) -> None:
     page.goto(f"{url}/#images")
     loader = page.locator("tf-image-loader").filter(has_text="trajectory").first
     picture = loader.locator("img")
     expect(picture).to_be_visible()
-    wait_until(lambda: picture.evaluate("e => e.naturalWidth") == 400, "the picture")
+    wait_until(lambda: picture.evaluate("e => e.naturalWidth") > 300, "the picture")
     expect(loader).to_contain_text(re.compile(rf"step\s+{STEPS}\b"))
     slider = loader.locator("paper-slider")
-    assert slider.evaluate("e => e.max") == len(FRAMES) - 1
+    assert 5 <= slider.evaluate("e => e.max") <= 9
     slider.press("ArrowLeft")
-    expect(loader).to_contain_text(re.compile(r"step\s+20\b"))
+    expect(loader).not_to_contain_text(re.compile(rf"step\s+{STEPS}\b"))
 
 
 @in_a_browser
-def test_every_run_is_a_row_in_hparams(page, url):
+def test_every_run_is_a_row_in_hparams(page: Page, url: str) -> None:
     page.goto(f"{url}/#hparams")
     grid = page.locator("vaadin-grid")
     expect(grid).to_be_visible()
-    wait_until(lambda: grid.evaluate("e => e.size") == len(HPARAMS), "the rows")
+    wait_until(lambda: grid.evaluate("e => e.size") == len(RUNS), "the rows")
     cells = page.locator("vaadin-grid-cell-content")
-    for name in HPARAMS:
+    for name in RUNS:
         expect(cells.get_by_text(name, exact=True)).to_have_count(1)
-    for value in ("adam", "sgd", "true", "false"):
-        expect(cells.get_by_text(value, exact=True)).to_have_count(1)
-    # Once as a setting and once as a metric.
-    expect(cells.get_by_text("0.020000", exact=True)).to_have_count(2)
-    expect(cells.get_by_text("0.076282", exact=True)).to_have_count(1)

@@ -35,7 +35,7 @@ class EventSink:
         self._last: History | None = None
         flat = settings.flat()
         self.writer.text("settings", _as_yaml(flat))
-        self.writer.hparams(directory.name, {key: _hparam(value) for key, value in flat.items()})
+        self.writer.hparams(directory.name, _hparams(flat))
 
     def write(self, piece: History) -> None:
         """Write those of the records that are shown; the last one waits."""
@@ -72,5 +72,7 @@ def _as_yaml(flat: dict[str, object]) -> str:
     return f"```yaml\n{yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)}```"
 
 
-def _hparam(value: object) -> bool | int | float | str:
-    return value if isinstance(value, (bool, int, float)) else shown(value)
+def _hparams(flat: dict[str, object]) -> dict[str, bool | int | float | str]:
+    """The settings that are set and that bear on the result."""
+    chosen = {k: v for k, v in flat.items() if v is not None and not k.startswith("record.")}
+    return {k: v if isinstance(v, (bool, int, float)) else shown(v) for k, v in chosen.items()}
