@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from gdlab.losses import Loss, PointLoss
     from gdlab.optimizers import Rule
     from gdlab.outcome import Outcome
-    from gdlab.recording.tables import load
+    from gdlab.python_sweep import sweep
+    from gdlab.recording.reading import load
     from gdlab.schedules import Schedule
     from gdlab.status import Status
 
@@ -34,9 +35,10 @@ _HOMES = {
     "SettingError": "gdlab.errors",
     "Status": "gdlab.status",
     "Stop": "gdlab.batch",
-    "load": "gdlab.recording.tables",
+    "load": "gdlab.recording.reading",
     "run": "gdlab.experiment",
     "setting": "gdlab.fields",
+    "sweep": "gdlab.python_sweep",
 }
 
 __all__ = [
@@ -54,6 +56,7 @@ __all__ = [
     "load",
     "run",
     "setting",
+    "sweep",
 ]
 
 

@@ -1,12 +1,15 @@
 """The command line: settings in, summary out."""
 
+import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
 
 from gdlab.errors import SettingError
 
-EXIT_USAGE = 2
+EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -15,10 +18,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     debug = "--debug" in given or os.environ.get("HYDRA_FULL_ERROR") == "1"
     try:
         code = run([argument for argument in given if argument != "--debug"])
-    except SettingError as error:
+    except (SettingError, OSError) as error:
         if debug:
             raise
         code = _refuse(error)
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        code = EXIT_INTERRUPTED
     sys.exit(code)
 
 
@@ -27,37 +34,62 @@ def run(arguments: list[str]) -> int:
 
     Raises:
         SettingError: a setting cannot be used.
+        OSError: a file cannot be written.
     """
-    from hydra._internal.utils import get_args_parser
-
     from gdlab import composition
 
-    # A flag between overrides (`lr=1 -m seed=2`) is one that argparse cannot place.
-    arguments = sorted(arguments, key=lambda argument: not argument.startswith("-"))
-    parsed = get_args_parser().parse_args(arguments)
+    parsed = _parsed(arguments)
     asks_hydra = (parsed.help, parsed.hydra_help, parsed.cfg, parsed.info, parsed.shell_completion)
     if any(asks_hydra):
-        composition.hand_to_hydra(arguments)
+        if parsed.cfg:
+            with composition.hydra_ready(parsed.config_dir):
+                composition.composed(parsed.overrides, parsed.config_name)
+        flags = [argument for argument in arguments if argument not in parsed.overrides]
+        composition.hand_to_hydra([*flags, *composition.opened(parsed.overrides)])
         return 0
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+    to_resume = [word for word in parsed.overrides if word.startswith("resume=")]
+    if to_resume and to_resume[-1] != "resume=null":
+        from gdlab.sweep_job import resumed
+
+        directory = Path(to_resume[-1].partition("=")[2].strip("'\""))
+        return resumed(directory, [word for word in parsed.overrides if word not in to_resume])
     with composition.hydra_ready(parsed.config_dir):
         if parsed.multirun:
             return composition.multirun(parsed.overrides, parsed.config_name)
         config = composition.composed(parsed.overrides, parsed.config_name)
         if config.hydra.mode is not None and config.hydra.mode.name == "MULTIRUN":
             return composition.multirun(parsed.overrides, parsed.config_name)
-        if os.getcwd() not in sys.path:
-            sys.path.append(os.getcwd())
 
         from gdlab.application import run_one
 
         return run_one(config, parsed.overrides)
 
 
-def _refuse(error: SettingError) -> int:
+def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    """The arguments as Hydra's own parser takes them, flags and overrides in any order."""
+    from hydra._internal.utils import get_args_parser
+
+    def refuse(message: str) -> NoReturn:
+        raise SettingError(f"{message}; see python -m gdlab --help")
+
+    parser = get_args_parser()
+    parser.error = refuse
+    parsed = parser.parse_intermixed_args(arguments)
+    for flag in ("config_path", "experimental_rerun"):
+        if getattr(parsed, flag) is not None:
+            name = flag.replace("_", "-")
+            raise SettingError(f"--{name} is not supported; --config-dir adds a folder to conf")
+    return parsed
+
+
+def _refuse(error: SettingError | OSError) -> int:
     """Say what is wrong in one line."""
-    text = " ".join(str(error).split())
-    sys.stderr.write(f"error: {text}\n")
-    return EXIT_USAGE
+    is_setting = isinstance(error, SettingError)
+    text = str(error) if is_setting else f"{error.filename or '?'}: {error.strerror or error}"
+    sys.stderr.write(f"error: {' '.join(text.split())}\n")
+    return EXIT_USAGE if is_setting else EXIT_FAILED
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """One run from a composed configuration: checked, given a directory, carried out, summed up."""
 
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from hydra._internal.callbacks import Callbacks
@@ -9,19 +11,26 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import run_job
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf, read_write
+from omegaconf.errors import OmegaConfBaseException
+from torch import Tensor
 
+from gdlab import theory
 from gdlab.batch import Batch
+from gdlab.errors import SettingError
 from gdlab.experiment import Interruption, execute, interruptible
+from gdlab.losses.base import Loss
+from gdlab.optimizers.base import Rule
 from gdlab.plan import batch_of
 from gdlab.recording.recorder import RunRecorder
 from gdlab.recording.run_dir import claim
+from gdlab.rows import Rows
 from gdlab.screen import Progress, show_end, show_warning
 from gdlab.settings import Settings, from_config
 from gdlab.status import Status
 from gdlab.summary import warning
 
 EXIT_FAILED = 1
-_EXIT_SIGNAL = 128
+EXIT_SIGNAL = 128
 
 
 def run_one(config: DictConfig, overrides: Sequence[str]) -> int:
@@ -32,31 +41,84 @@ def run_one(config: DictConfig, overrides: Sequence[str]) -> int:
     Raises:
         SettingError: a setting cannot be used.
     """
-    settings, batch = _checked(config)
+    settings, batch = checked(config)
     HydraConfig.instance().set_config(config)
-    wanted = Path(str(OmegaConf.select(config, "hydra.run.dir")))
+    try:
+        wanted = Path(str(OmegaConf.select(config, "hydra.run.dir")))
+    except OmegaConfBaseException as error:
+        raise SettingError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
     is_exact = any(o.lstrip("+").startswith("hydra.run.dir=") for o in overrides)
     directory = claim(wanted, exact=is_exact)
     with read_write(config.hydra):
-        config.hydra.mode = RunMode.RUN
+        if config.hydra.mode is None:  # as `@hydra.main` does, for the saved hydra.yaml
+            config.hydra.mode = RunMode.RUN
+            config.hydra.overrides.hydra.append("hydra.mode=RUN")
         if directory != wanted:
             config.hydra.run.dir = str(directory)
-    return _as_job(config, lambda _: _carry_out(settings, batch, directory))
+    # Under hydra.job.chdir a relative path would mean another place.
+    place = directory.absolute() if config.hydra.job.chdir else directory
+    try:
+        return _as_job(config, lambda _: _carry_out(settings, batch, place))
+    except OSError as error:
+        error.filename = error.filename or str(directory)  # a full disk names no file
+        raise
 
 
 def run_job_of_sweep(config: DictConfig) -> int:
     """Carry out one job of one of Hydra's own launchers, in the directory that it made."""
-    settings, batch = _checked(config, dict(HydraConfig.get().runtime.choices))
-    return _carry_out(settings, batch, Path(HydraConfig.get().runtime.output_dir))
+    settings, batch = checked(config, dict(HydraConfig.get().runtime.choices))
+    directory = Path(HydraConfig.get().runtime.output_dir)
+    if any(directory.glob("*history.parquet*")):
+        raise SettingError(f"hydra.sweep.dir: {directory} holds a run; a run needs its own")
+    code = _carry_out(settings, batch, directory)
+    if code > EXIT_SIGNAL:
+        sys.exit(code)  # who interrupts a run means the sweep
+    return code
 
 
-def _checked(config: DictConfig, choices: dict[str, str] | None = None) -> tuple[Settings, Batch]:
+def checked(config: DictConfig, choices: dict[str, str] | None = None) -> tuple[Settings, Batch]:
     """The settings and the batch of a composed configuration."""
     if choices is None:
         choices = dict(config.hydra.runtime.choices)
         config = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     settings = from_config(config, choices)
-    return settings, batch_of(settings)
+    with _blamed_on("loss", settings):
+        batch = batch_of(settings)
+        _ask(batch.loss, batch.start)
+    with _blamed_on("optimizer", settings):
+        Rows.of(batch)
+        warning(settings)
+    return settings, batch
+
+
+def _ask(loss: Loss, start: Tensor) -> None:
+    """Ask a loss for all that a run needs of it beside values at points.
+
+    Raises:
+        SettingError: an answer has the wrong form.
+    """
+    kind, dim, window = type(loss).__name__, loss.dim, loss.window
+    if not isinstance(dim, int) or dim < 1:
+        raise SettingError(f"loss={kind}: its dim is {dim}, and must be a whole number ≥ 1")
+    if len(loss.names) != dim:
+        raise SettingError(f"loss={kind}: has {len(loss.names)} names, and must have {dim}")
+    if window is not None and loss.tensor(window).shape[-2:] != (dim, 2):
+        raise SettingError(f"loss={kind}: its window must hold {dim} pairs, low and high")
+    loss.distance(start)
+    loss.suboptimality(start[..., 0])
+    theory.stability_limit(loss, Rule())
+
+
+@contextmanager
+def _blamed_on(group: str, settings: Settings) -> Iterator[None]:
+    """Whatever a class of a person's own raises is an error of the setting that names it."""
+    try:
+        yield
+    except SettingError:
+        raise
+    except Exception as error:
+        what = f"cannot be used ({type(error).__name__}: {error})"
+        raise SettingError(f"{group}={settings.name(group)}: {what}") from error
 
 
 def _as_job(config: DictConfig, task: Callable[[DictConfig], int]) -> int:
@@ -72,6 +134,8 @@ def _as_job(config: DictConfig, task: Callable[[DictConfig], int]) -> int:
         hydra_context=HydraContext(config_loader=loader, callbacks=callbacks),
     )
     callbacks.on_run_end(config=config, config_name=config.hydra.job.config_name, job_return=done)
+    if isinstance(done._return_value, Exception):
+        raise done._return_value  # asking for `return_value` would print besides
     return done.return_value
 
 
@@ -84,11 +148,13 @@ def _carry_out(settings: Settings, batch: Batch, directory: Path) -> int:
     with interruptible() as interruption, Progress(settings.steps) as progress:
         outcome = execute(settings, batch, [progress, recorder], interruption)
     show_end(settings, batch, outcome, directory)
+    if recorder.trouble:
+        show_warning(recorder.trouble)
     return _exit_code(outcome.status, interruption)
 
 
 def _exit_code(status: Status, interruption: Interruption) -> int:
     """0, 1 for a failed run, 128 plus the signal's number for an interrupted one."""
     if status == Status.INTERRUPTED and interruption.signal is not None:
-        return _EXIT_SIGNAL + interruption.signal
+        return EXIT_SIGNAL + interruption.signal
     return EXIT_FAILED if status == Status.FAILED else 0

@@ -4,7 +4,6 @@ Shapes: R runs, D dimensions, K records of a chunk, n rows of a chunk.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 
 from torch import Tensor
 
@@ -69,7 +68,8 @@ class Chunk:
         count: how many of the K records belong to each row's run: (n,).
         status: how each row's run ended, or `Status.RUNNING`: (n,).
         evaluations: gradients computed so far for each row's run: (n,).
-        function: the loss, its columns being those of the rows.
+        distance: distances (K, n) to the nearest known minimizer, where there is one.
+        suboptimality: how far the losses (K, n) lie above the known minimum, where there is one.
         error: the exception that ended the rows whose status is `Status.FAILED`.
     """
 
@@ -82,15 +82,6 @@ class Chunk:
     count: Tensor
     status: Tensor
     evaluations: Tensor
-    function: Loss
+    distance: Tensor | None
+    suboptimality: Tensor | None
     error: Exception | None
-
-    @cached_property
-    def distance(self) -> Tensor | None:
-        """The distances (K, n) to the nearest known minimizer."""
-        return self.function.distance(self.x)
-
-    @cached_property
-    def suboptimality(self) -> Tensor | None:
-        """How far the losses (K, n) lie above the known minimum."""
-        return self.function.suboptimality(self.loss)

@@ -20,7 +20,7 @@ from gdlab.rows import Rows, Trace, by_rows
 from gdlab.status import Status
 from gdlab.threads import one_thread
 
-_FIRST_CHUNK, _LONGEST_CHUNK, _CHUNK_BYTES = 32, 1024, 2**25
+_FIRST_CHUNK, _LONGEST_CHUNK, _CHUNK_BYTES = 32, 256, 2**25
 
 
 def advance(batch: Batch, interrupted: Callable[[], bool] = lambda: False) -> Iterator[Chunk]:
@@ -50,7 +50,8 @@ def value_and_gradient(loss: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Ten
     if value.shape != x.shape[:-1]:
         shapes = f"{tuple(value.shape)} for points {tuple(x.shape)}"
         raise ValueError(f"the loss returned values of shape {shapes}, not {tuple(x.shape[:-1])}")
-    (grad,) = torch.autograd.grad(value, x, torch.ones_like(value))
+    # Each value depends on its own row alone, so the gradient of the sum holds every gradient.
+    (grad,) = torch.autograd.grad(value.sum(), x)
     return value.detach(), by_rows(grad)
 
 
@@ -70,6 +71,7 @@ def _advance(rows: Rows, length: int, interrupted: Callable[[], bool]) -> Trace:
     trace = Trace([], [], [], rows.schedule.rates(number, rows.lr, batch.steps))
     if held is not None:
         trace.x, trace.loss, trace.grad = [held[0]], [held[1]], [held[2]]
+    lr = trace.rates[..., None].unbind()
     noise, chosen = _noise(rows, number), _chosen(rows, number)
     try:
         for step in range(first, last):
@@ -87,7 +89,10 @@ def _advance(rows: Rows, length: int, interrupted: Callable[[], bool]) -> Trace:
                 grad = value_and_gradient(partial(rows.loss.partial, chosen=chosen[k]), x)[1]
             if noise is not None:
                 grad = grad + noise[k].T
-            rows.x, rows.state = rows.rule.update(x, grad, rows.state, trace.rates[k][:, None])
+            rows.x, rows.state = rows.rule.update(x, grad, rows.state, lr[k])
+            if rows.x.shape != x.shape:
+                shapes = f"{tuple(rows.x.shape)} for points {tuple(x.shape)}"
+                raise ValueError(f"the optimizer returned points of shape {shapes}")
     except Exception as error:
         trace.stopped, trace.error = Status.FAILED, error
     return trace

@@ -73,6 +73,7 @@ def run(
 ) -> Run:
     """Run one experiment and return its history and outcome.
 
+    >>> import gdlab
     >>> run = gdlab.run(loss="quadratic", optimizer="sgd", lr=0.1)
     >>> run.outcome.status.name, run.outcome.steps
     ('CONVERGED', 175)
@@ -92,7 +93,7 @@ def run(
     """
     chosen = {"loss": loss, "optimizer": optimizer, "schedule": schedule}
     made: dict[str, Any] = {group: named(group, given) for group, given in chosen.items()}
-    point: Any = start if start is None or isinstance(start, str) else tuple(map(float, start))
+    point: Any = start if start is None or isinstance(start, str) else tuple(start)
     if isinstance(made["loss"], Function) and isinstance(point, tuple):
         made["loss"] = made["loss"].replace(start=point)
     names = {group: given for group, given in chosen.items() if isinstance(given, str)}

@@ -6,7 +6,8 @@ field of type `Number` may hold one number for all runs or a column of them, one
 
 import dataclasses
 import functools
-import math
+import numbers
+import sys
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +32,7 @@ class Range:
 
     def __contains__(self, value: float) -> bool:
         return (
-            math.isfinite(value)
+            abs(value) <= sys.float_info.max
             and (self.gt is None or value > self.gt)
             and (self.ge is None or value >= self.ge)
             and (self.lt is None or value < self.lt)
@@ -79,6 +80,12 @@ class Configured:
         """A copy with some fields changed, checked again."""
         return dataclasses.replace(typing.cast("Any", self), **changes)
 
+    def unchecked(self, **changes: Any) -> Self:
+        """A copy with some fields changed to values that were checked elsewhere."""
+        copy = object.__new__(type(self))
+        copy.__dict__.update(self.settings() | changes)
+        return copy
+
     def settings(self) -> dict[str, Any]:
         """Field names and values, in the order of their declaration."""
         return {name: getattr(self, name) for name in declared(type(self))}
@@ -94,7 +101,9 @@ class Field:
     @property
     def numeric(self) -> bool:
         """Whether the field may hold a column: a `Number`, or a tuple of them."""
-        return any(_is_number(hint) for hint in (self.hint, *typing.get_args(self.hint)))
+        is_tuple = typing.get_origin(self.hint) is tuple
+        items = typing.get_args(self.hint) if is_tuple else ()
+        return any(_is_number(hint) for hint in (self.hint, *items))
 
     def check(self, name: str, value: Any) -> Any:
         """The value as the field's type, or `SettingError`."""
@@ -162,15 +171,23 @@ def _as(kind: Any, name: str, value: Any, allowed: Range) -> Any:
         return _as_tuple(typing.get_args(kind), name, value, allowed)
     if kind is float and isinstance(value, Tensor):
         return _column(name, value, allowed)
-    if kind in (float, int) and isinstance(value, (int, float)) and not isinstance(value, bool):
-        if kind is int and not float(value).is_integer():
-            return None
-        if value not in allowed:
-            what = "a whole number" if kind is int else "a finite number"
-            raise SettingError(f"{name}={shown(value)}: must be {what} {allowed}".rstrip())
-        return kind(value)
-    wanted = origin or kind
-    return value if kind not in (float, int) and isinstance(value, wanted) else None
+    if kind in (float, int):
+        return _as_number(kind, name, value, allowed)
+    return value if isinstance(value, origin or kind) else None
+
+
+def _as_number(kind: Any, name: str, value: Any, allowed: Range) -> Any:
+    """A number, NumPy's included, as `kind`; None where it is none or not whole."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        return None
+    number: Any = value
+    number = int(number) if isinstance(value, numbers.Integral) else float(number)
+    if kind is int and isinstance(number, float) and not number.is_integer():
+        return None
+    if number not in allowed:
+        what = "a whole number" if kind is int else "a finite number"
+        raise SettingError(f"{name}={shown(value)}: must be {what} {allowed}".rstrip())
+    return kind(number)
 
 
 def _as_tuple(hints: tuple[Any, ...], name: str, value: Any, allowed: Range) -> Any:
@@ -201,7 +218,7 @@ def _describe(kind: Any) -> str:
     if origin is tuple:
         many = args[-1] is Ellipsis
         item = " or ".join(filter(None, map(_describe, _alternatives(args[0]))))
-        return f"a list of {item}" if many else f"a list of {len(args)}, each {item}"
+        return f"a list, each {item}" if many else f"a list of {len(args)}, each {item}"
     names = {float: "a number", int: "a whole number", bool: "true or false", str: "a text"}
     silent = kind in (Tensor, type(None))
     return "" if silent else names.get(kind, f"a {getattr(kind, '__name__', kind)}")

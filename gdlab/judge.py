@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from gdlab.batch import Chunk
-from gdlab.losses.base import Loss
 from gdlab.rows import Rows, Trace
 from gdlab.status import Status
 
@@ -17,9 +16,11 @@ def judge(rows: Rows, trace: Trace) -> Chunk:
     live, stop, n = rows.live, rows.batch.stop, len(trace.x)
     if n == 0:
         return _stillborn(rows, trace)
-    x = torch.stack([point.T for point in trace.x])[..., :live]
-    loss = torch.stack(trace.loss)[:, :live]
-    # The padding goes after the reduction over D, which rounds by the number of rows.
+    # The padding goes after the reductions over D, which round by the number of rows.
+    x, loss = torch.stack([point.T for point in trace.x]), torch.stack(trace.loss)
+    distance = _first_rows(rows.loss.distance(x.movedim(1, 2)), live)
+    suboptimality = _first_rows(rows.loss.suboptimality(loss), live)
+    x, loss = x[..., :live], loss[:, :live]
     norm, finite = (v[:, :live] for v in _norm(torch.stack([g.T for g in trace.grad])))
     finite = finite & torch.isfinite(loss) & torch.isfinite(x).all(1)
     at_end = torch.arange(rows.first, rows.first + n, device=x.device) == rows.batch.steps
@@ -50,7 +51,8 @@ def judge(rows: Rows, trace: Trace) -> Chunk:
         count=count,
         status=status,
         evaluations=rows.first + at + 1,
-        function=_first_rows(rows.loss, live),
+        distance=distance,
+        suboptimality=suboptimality,
         error=trace.error,
     )
 
@@ -70,26 +72,28 @@ def _stillborn(rows: Rows, trace: Trace) -> Chunk:
         count=zeros,
         status=torch.full_like(zeros, int(trace.stopped)),
         evaluations=zeros,
-        function=_first_rows(rows.loss, live),
+        distance=None,
+        suboptimality=None,
         error=trace.error,
     )
 
 
-def _first_rows(loss: Loss, live: int) -> Loss:
-    """A loss whose columns hold the first rows alone."""
-    return loss.with_columns(lambda v: v[:live] if isinstance(v, Tensor) else v)
+def _first_rows(values: Tensor | None, live: int) -> Tensor | None:
+    """The values (K, n) of the first rows alone."""
+    return None if values is None else values[:, :live]
 
 
 def _norm(grad: Tensor) -> tuple[Tensor, Tensor]:
     """Norms (K, n) of gradients (K, D, n), and whether each gradient is finite.
 
-    Squares of numbers past 1e154 overflow; the gradients where that happens are scaled first.
+    Squares of numbers past 1e154 overflow and those of numbers under 1e-162 vanish; the gradients
+    where that may be are scaled first.
     """
     norm = grad.square().sum(1).sqrt()
-    finite = torch.isfinite(norm)
-    if not bool(finite.all()):
-        largest = grad.abs().amax(1)
-        scaled = largest * (grad / largest[:, None]).square().sum(1).sqrt()
-        norm = torch.where(finite, norm, scaled)
-        finite = torch.isfinite(largest)
-    return norm, finite
+    is_exact = torch.isfinite(norm) & (norm > 0)
+    if bool(is_exact.all()):
+        return norm, is_exact
+    largest = grad.abs().amax(1)
+    scaled = largest * (grad / largest[:, None]).square().sum(1).sqrt()
+    norm = torch.where(is_exact, norm, torch.where(largest == 0, largest, scaled))
+    return norm, torch.isfinite(largest)

@@ -5,7 +5,7 @@ from html import escape
 
 from gdlab.experiment import Run
 from gdlab.recording.figures import trajectory_png
-from gdlab.recording.recorder import ThinnedPath, landscape
+from gdlab.recording.pictures import ThinnedPath, landscape
 from gdlab.settings import Settings
 from gdlab.summary import outcome_lines
 

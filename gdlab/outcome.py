@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gdlab.batch import Batch, Chunk, Stop
+from gdlab.batch import Batch, Chunk
 from gdlab.status import Status
 
 
@@ -96,7 +96,7 @@ class Outcomes:
         status = Status(int(self.status[row]))
         return Outcome(
             status=status,
-            reason=reason(status, self.stop, self, row),
+            reason=self.reason(row),
             steps=int(self.steps[row]),
             final_loss=float(self.final_loss[row]),
             best_loss=float(self.best_loss[row]),
@@ -108,27 +108,31 @@ class Outcomes:
             evaluations=int(self.evaluations[row]),
         )
 
+    def reason(self, row: int) -> str:
+        """How a run ended, as a sentence."""
+        stop, steps = self.stop, int(self.steps[row])
+        status = Status(int(self.status[row]))
+        if status == Status.CONVERGED:
+            return f"the gradient norm fell to stop.grad_tol={stop.grad_tol:g} at step {steps}"
+        if status == Status.TARGET:
+            return f"the loss fell to stop.loss={stop.loss:g} at step {steps}"
+        if status == Status.MAX_STEPS:
+            tolerance = f"stop.grad_tol={stop.grad_tol:g}"
+            return f"all {steps} steps are done; the gradient norm is above {tolerance}"
+        if status == Status.DIVERGED:
+            return self._divergence(row)
+        if status == Status.FAILED:
+            error = self.errors[row]
+            return " ".join(f"{type(error).__name__} after step {steps}: {error}".split())
+        return f"{status} after step {steps}"
 
-def reason(status: Status, stop: Stop, ends: Outcomes, row: int) -> str:
-    """How a run ended, as a sentence."""
-    steps, loss = int(ends.steps[row]), float(ends.final_loss[row])
-    if status == Status.CONVERGED:
-        return f"the gradient norm fell to stop.grad_tol={stop.grad_tol:g} at step {steps}"
-    if status == Status.TARGET:
-        return f"the loss fell to stop.loss={stop.loss:g} at step {steps}"
-    if status == Status.MAX_STEPS:
-        tolerance = f"stop.grad_tol={stop.grad_tol:g}"
-        return f"all {steps} steps are done; the gradient norm is above {tolerance}"
-    if status == Status.DIVERGED:
-        if stop.max_loss is not None and abs(loss) > stop.max_loss:
-            return f"|loss| passed stop.max_loss={stop.max_loss:g} at step {steps}"
-        if not np.isfinite(loss) or not np.isfinite(ends.grad_norm[row]):
+    def _divergence(self, row: int) -> str:
+        loss, steps = self.final_loss[row], int(self.steps[row])
+        if self.stop.max_loss is not None and abs(loss) > self.stop.max_loss:
+            return f"|loss| passed stop.max_loss={self.stop.max_loss:g} at step {steps}"
+        if not (np.isfinite(loss) and np.isfinite(self.grad_norm[row])):
             return "the loss, its gradient or the point is not finite at the start"
         return f"the loss, its gradient or the point is no longer finite after step {steps}"
-    if status == Status.FAILED:
-        error = ends.errors[row]
-        return f"{type(error).__name__} after step {steps}: {error}"
-    return f"{status} after step {steps}"
 
 
 def _at(index: Tensor, values: Tensor) -> np.ndarray:

@@ -1,41 +1,82 @@
 """Runs to batches: what the engine is given for the settings of a run."""
 
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import numpy as np
 import torch
 from torch import Tensor
 
 from gdlab import rng
 from gdlab.batch import Batch
 from gdlab.errors import SettingError
-from gdlab.fields import shown
+from gdlab.fields import Configured, shown
 from gdlab.losses.base import Loss
 from gdlab.settings import Settings
 
+Kind = TypeVar("Kind", bound=Configured)
 
-def batch_of(settings: Settings) -> Batch:
-    """The batch of one run, R = 1.
+
+def batch_of(
+    settings: Settings, columns: Mapping[str, np.ndarray] | None = None, runs: int = 1
+) -> Batch:
+    """The batch of runs that differ in columns alone.
+
+    Args:
+        settings: what they share; of one run in full where there are no columns.
+        columns: what differs, by dotted name (lr, start.0, loss.condition …): (R,) or (R, k).
+        runs: how many, R.
 
     Raises:
-        SettingError: the start does not fit the loss.
+        SettingError: the device is not there, or the start does not fit the loss.
     """
+    columns = columns or {}
     dtype, device = getattr(torch, settings.dtype), resolved_device(settings.device)
-    loss = settings.loss.to(dtype, device)
-    seed = torch.tensor([settings.seed], device=device)
-    start = starting_points(loss, settings.start, seed)
 
-    def column(value: float) -> Tensor:
-        return torch.tensor([value], dtype=dtype, device=device)
+    def column(key: str, given: float) -> Tensor:
+        values = columns.get(key, np.full(runs, given))
+        return torch.as_tensor(values, dtype=dtype, device=device)
 
+    loss = _with_columns("loss", settings.loss, columns).to(dtype, device)
+    seed = torch.as_tensor(columns.get("seed", np.full(runs, settings.seed)), device=device)
     return Batch(
         loss=loss,
-        rule=settings.optimizer,
-        schedule=settings.schedule,
-        lr=column(settings.lr),
+        rule=_with_columns("optimizer", settings.optimizer, columns),
+        schedule=_with_columns("schedule", settings.schedule, columns),
+        lr=column("lr", settings.lr),
         seed=seed,
-        start=start,
-        noise=column(settings.noise),
+        start=_starts(loss, settings, columns, seed),
+        noise=column("noise", settings.noise),
         steps=settings.steps,
         stop=settings.stop,
     )
+
+
+def _with_columns(group: str, owner: Kind, columns: Mapping[str, np.ndarray]) -> Kind:
+    """A loss, a rule or a schedule with columns in the place of some of its numbers."""
+    changes: dict[str, Any] = {}
+    for key, values in columns.items():
+        node, _, name = key.rpartition(".")
+        if node == group:
+            column = torch.from_numpy(values)
+            changes[name] = column if column.ndim == 1 else column.unbind(1)
+    return owner.unchecked(**changes) if changes else owner
+
+
+def _starts(
+    loss: Loss, settings: Settings, columns: Mapping[str, np.ndarray], seed: Tensor
+) -> Tensor:
+    """Starting points (R, D), whole ones or some of their coordinates being columns."""
+    if "start" in columns:
+        points = loss.tensor(columns["start"])
+    else:
+        points = starting_points(loss, settings.start, seed)
+    for key, values in columns.items():
+        node, _, place = key.rpartition(".")
+        if node == "start":
+            points = points.clone()
+            points[:, int(place)] = loss.tensor(values)
+    return points
 
 
 def resolved_device(name: str) -> torch.device:
@@ -60,8 +101,10 @@ def starting_points(loss: Loss, start: object, seed: Tensor) -> Tensor:
         seed: int64 (R,).
 
     Raises:
-        SettingError: not D numbers.
+        SettingError: not D numbers, or D is not known.
     """
+    if loss.dim == 0:
+        raise SettingError(f"start={shown(start)}: a function needs the numbers of its start")
     if start == "random":
         return _random_points(loss, seed)
     point = loss.tensor(loss.start if start is None else start)

@@ -30,6 +30,7 @@ class Stream(IntEnum):
     NOISE = 2
     MINIBATCH = 3
     ROTATION = 4
+    SWEEP = 5
 
 
 def philox(counter: tuple[Tensor, ...], key: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:
@@ -107,7 +108,7 @@ def minibatches(seed: Tensor, step: Tensor, n: int, size: int) -> Tensor:
 def permuted(seed: Tensor, epoch: Tensor, position: Tensor, n: int) -> Tensor:
     """Where `position` lies in the random order of range(n) that belongs to (seed, epoch).
 
-    A Feistel network over the smallest even number of bits that holds n, walked until it lands
+    A Feistel network over an even number of bits that holds n (6 or more), walked until it lands
     in range(n) (Black and Rogaway, "Ciphers with arbitrary finite domains", 2002): an exact
     permutation of which no order of length n is ever stored. The round keys are Philox words.
 
@@ -117,7 +118,8 @@ def permuted(seed: Tensor, epoch: Tensor, position: Tensor, n: int) -> Tensor:
         position: int64 in [0, n).
         n: the number of examples, at least 1.
     """
-    half = max(1, math.ceil((n - 1).bit_length() / 2))
+    # Halves of one or two bits would favour some orders of fewer than 17 examples.
+    half = max(3, math.ceil((n - 1).bit_length() / 2))
     first = int(epoch.min())
     epochs = torch.arange(first, int(epoch.max()) + 1, device=epoch.device)
     rounds = torch.arange(_FEISTEL_ROUNDS, device=epoch.device)

@@ -118,6 +118,8 @@ class Rows:
 
 def by_rows(x: Tensor) -> Tensor:
     """The same (n, ...) tensor with the row axis innermost in memory."""
+    if x.stride(0) == 1:
+        return x
     return x.movedim(0, -1).contiguous().movedim(-1, 0)
 
 

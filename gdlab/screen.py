@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -37,7 +38,7 @@ class Progress:
 
     def __init__(self, steps: int) -> None:
         self._steps = steps
-        self._began = time.monotonic()
+        self._is_late = waits_long()
         self._bar: rich.progress.Progress | None = None
 
     def __enter__(self) -> Self:
@@ -55,13 +56,11 @@ class Progress:
     def write(self, piece: History) -> None:
         """Move the bar."""
         if self._bar is None and self._is_late():
-            self._bar = _started_bar(self._steps)
+            self._bar = started_bar("steps", self._steps)
         if self._bar is not None and len(piece):
             task = self._bar.task_ids[0]
-            self._bar.update(task, completed=int(piece.step[-1]), loss=float(piece.loss[-1]))
-
-    def _is_late(self) -> bool:
-        return sys.stderr.isatty() and time.monotonic() - self._began > _PATIENCE
+            words = f"loss {piece.loss[-1]:.6g}"
+            self._bar.update(task, completed=int(piece.step[-1]), words=words)
 
     def close(self, outcome: Outcome | None, seconds: float) -> None:
         """The bar goes away where the run ends."""
@@ -69,21 +68,27 @@ class Progress:
             self._bar.stop()
 
 
-def _started_bar(steps: int) -> "rich.progress.Progress":
+def waits_long() -> Callable[[], bool]:
+    """A question that is true on a terminal, from a second after it was made."""
+    began = time.monotonic()
+    return lambda: sys.stderr.isatty() and time.monotonic() - began > _PATIENCE
+
+
+def started_bar(what: str, total: int) -> "rich.progress.Progress":
+    """A running bar that counts to a total; its `words` stand beside it."""
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
-    loss = TextColumn("loss {task.fields[loss]:.6g}")
     bar = Bar(
-        TextColumn("steps"),
+        TextColumn(what),
         BarColumn(),
         MofNCompleteColumn(),
-        loss,
+        TextColumn("{task.fields[words]}"),
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
     )
-    bar.add_task("steps", total=steps, loss=float("nan"))
+    bar.add_task(what, total=total, words="")
     bar.start()
     return bar
 

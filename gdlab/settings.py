@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from gdlab.batch import Stop
 from gdlab.errors import SettingError
@@ -19,6 +20,11 @@ from gdlab.suggest import choices_of, unknown_choice, unknown_setting
 
 Kind = TypeVar("Kind", bound=Configured)
 
+COMMAND_KEYS = ("experiment", "resume", "dry_run")
+"""What a command says beside the settings of its runs."""
+
+_DEFAULTS = {"loss": "quadratic", "optimizer": "sgd", "schedule": "constant"}
+
 GROUPS: Mapping[str, type[Configured]] = {"loss": Loss, "optimizer": Rule, "schedule": Schedule}
 """The settings that name a class, with the base class that it must have."""
 
@@ -31,12 +37,38 @@ class Record(Configured):
         max_coords: the history keeps at most so many coordinates.
         events: whether events are written for TensorBoard.
         figures: whether the trajectory is drawn.
+        max_run_dirs: at most so many runs of a sweep get a directory.
+        max_figures: at most so many runs of a sweep get pictures.
     """
 
     every: int = setting(default=1, ge=1)
     max_coords: int = setting(default=64, ge=1)
     events: bool = True
     figures: bool = True
+    max_run_dirs: int = setting(default=1000, ge=0)
+    max_figures: int = setting(default=20, ge=0)
+
+
+class Engine(Configured):
+    """How runs are computed.
+
+    Attributes:
+        max_rows: a batch of more runs is cut into shards of so many.
+    """
+
+    max_rows: int = setting(default=8192, ge=1)
+
+
+class Summary(Configured):
+    """What the summary of a sweep compares.
+
+    Attributes:
+        by: the settings for whose combinations a best is named; None for what is no number.
+        metric: the column by which runs that did not converge are ranked.
+    """
+
+    by: tuple[str, ...] | None = None
+    metric: str = "final_loss"
 
 
 class Settings(Configured):
@@ -55,6 +87,8 @@ class Settings(Configured):
         device: where the computation runs.
         stop: when the run ends before its last step.
         record: what is written.
+        engine: how it is computed.
+        summary: what the summary of a sweep compares.
         choices: the names by which loss, optimizer and schedule were chosen.
     """
 
@@ -62,7 +96,7 @@ class Settings(Configured):
     optimizer: Rule
     schedule: Schedule
     lr: float = setting(gt=0)
-    steps: int = setting(default=1000, ge=1)
+    steps: int = setting(default=1000, ge=1, lt=2**53)
     seed: int = setting(default=0, ge=0, lt=2**63)
     start: tuple[float, ...] | Literal["random"] | None = None
     noise: float = setting(default=0.0, ge=0)
@@ -70,12 +104,19 @@ class Settings(Configured):
     device: Literal["cpu", "cuda", "auto"] = "cpu"
     stop: Stop = dataclasses.field(default_factory=Stop)
     record: Record = dataclasses.field(default_factory=Record)
+    engine: Engine = dataclasses.field(default_factory=Engine)
+    summary: Summary = dataclasses.field(default_factory=Summary)
     choices: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def name(self, group: str) -> str:
         """The name of the loss, the optimizer or the schedule: as chosen, or its class's."""
         chosen = self.choices.get(group, "custom")
         return type(getattr(self, group)).__name__ if chosen == "custom" else chosen
+
+    def starting_point(self) -> tuple[float, ...]:
+        """The start that was given, or the loss's own."""
+        given = self.loss.start if self.start is None else self.start
+        return tuple(self.loss.tensor(given).tolist())
 
     def flat(self) -> dict[str, Any]:
         """All settings by their dotted names, as plain values, the groups' names among them."""
@@ -90,6 +131,15 @@ class Settings(Configured):
         return values
 
 
+NODES: Mapping[str, type[Configured]] = {
+    "stop": Stop,
+    "record": Record,
+    "engine": Engine,
+    "summary": Summary,
+}
+"""The settings that hold others."""
+
+
 def from_config(config: DictConfig, choices: Mapping[str, str]) -> Settings:
     """The settings of a composed configuration.
 
@@ -100,21 +150,51 @@ def from_config(config: DictConfig, choices: Mapping[str, str]) -> Settings:
     Raises:
         SettingError: a setting is unknown, of the wrong type or out of range.
     """
-    values = OmegaConf.to_container(config, resolve=True)
+    try:
+        values = OmegaConf.to_container(config, resolve=True)
+    except OmegaConfBaseException as error:
+        raise SettingError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
     assert isinstance(values, dict)
     return from_values({str(key): value for key, value in values.items()}, choices)
 
 
 def from_values(values: dict[str, Any], choices: Mapping[str, str]) -> Settings:
     """The settings of plain nested values; see `from_config`."""
-    values = {key: value for key, value in values.items() if key != "experiment"}
+    values = {key: value for key, value in values.items() if key not in COMMAND_KEYS}
     _refuse_unknown("", values, set(declared(Settings)) - {"choices"})
     for group, base in GROUPS.items():
-        values[group] = _instance(group, values[group], base)
-    for key, cls in (("stop", Stop), ("record", Record)):
+        values[group] = _instance(group, values.get(group), base)
+    for key, cls in NODES.items():
         values[key] = _make(f"{key}.", cls, values.get(key, {}))
     names = {group: choices[group] for group in GROUPS if group in choices}
-    return Settings(**values, choices=names)
+    return _make("", Settings, {**values, "choices": names})
+
+
+def from_flat(given: Mapping[str, Any]) -> Settings:
+    """The settings that Python gives by their dotted names; what is not given has its default.
+
+    Args:
+        given: loss, optimizer and schedule as `named` takes them; the rest plain values.
+
+    Raises:
+        SettingError: a setting is unknown, of the wrong type or out of range.
+    """
+    made: dict[str, Any] = {g: named(g, given.get(g, _DEFAULTS[g])) for g in GROUPS}
+    nodes: dict[str, dict[str, Any]] = {node: {} for node in (*GROUPS, *NODES)}
+    top: dict[str, Any] = {}
+    for key, value in given.items():
+        node, _, name = key.partition(".")
+        if name and node in nodes:
+            nodes[node][name] = value
+        elif key not in GROUPS:
+            top[key] = value
+    for group, owner in made.items():
+        made[group] = _make(f"{group}.", type(owner), owner.settings() | nodes[group])
+    for node, cls in NODES.items():
+        made[node] = _make(f"{node}.", cls, nodes[node])
+    names = {g: given.get(g, _DEFAULTS[g]) for g in GROUPS}
+    choices = {group: name for group, name in names.items() if isinstance(name, str)}
+    return _make("", Settings, {"lr": 0.1, **top, **made, "choices": choices})
 
 
 def named(group: str, given: "str | Configured | Callable[..., Any]") -> Configured:
@@ -146,7 +226,14 @@ def _instance(group: str, values: Any, base: type[Configured]) -> Any:
         raise SettingError(f"{group}={shown(values)}: must name a choice of conf/{group}")
     fields = dict(values)
     target = fields.pop("_target_")
-    return _make(f"{group}.", _class(f"{group}._target_", target, base), fields)
+    cls = _class(f"{group}._target_", target, base)
+    try:
+        return _make(f"{group}.", cls, fields)
+    except SettingError:
+        raise
+    except Exception as error:  # a person's own class may raise anything
+        what = f"{type(error).__name__}: {error}"
+        raise SettingError(f"{group}._target_={target}: cannot be made ({what})") from error
 
 
 def _class(key: str, target: Any, base: type[Kind]) -> type[Kind]:
@@ -157,7 +244,7 @@ def _class(key: str, target: Any, base: type[Kind]) -> type[Kind]:
         raise SettingError(f"{key}={target}: {expected}, such as my_module.MyClass")
     try:
         found = getattr(importlib.import_module(module_name), class_name, None)
-    except Exception as error:  # a person's own module may raise anything
+    except (Exception, SystemExit) as error:  # a person's own module may raise anything
         what = f"{type(error).__name__}: {error}"
         raise SettingError(f"{key}={target}: cannot import {module_name} ({what})") from error
     if found is None:

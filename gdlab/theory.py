@@ -1,5 +1,7 @@
 """What mathematics predicts about a loss and a rule."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -18,7 +20,10 @@ def stability_limit(loss: Loss, rule: Rule) -> Number | None:
     """
     if loss.curvature is None:
         return None
-    return rule.max_stable_lr(loss.curvature[1])
+    largest = loss.curvature[1]
+    if not isinstance(largest, Tensor) and largest <= 0:
+        return None
+    return rule.max_stable_lr(largest)
 
 
 def sharpness(loss: Loss, x: Tensor) -> float | None:
@@ -29,8 +34,9 @@ def sharpness(loss: Loss, x: Tensor) -> float | None:
     """
     if len(x) > _LARGEST_HESSIAN:
         return None
-    # A batch of one row, as in a run: a column of the loss has one number then.
-    hessian = torch.func.hessian(lambda point: loss(point[None])[0])(x)
+    # A batch of one row, as in a run: a column of the loss has one number then. Not torch.func,
+    # whose wrapped tensors would stay behind in what a loss caches.
+    hessian: Any = torch.autograd.functional.hessian(lambda point: loss(point[None])[0], x)
     if not bool(torch.isfinite(hessian).all()):
         return None
     return float(torch.linalg.eigvalsh(hessian)[-1])

@@ -3,7 +3,6 @@
 Shapes: R runs, D dimensions, M known minimizers.
 """
 
-import copy
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
@@ -114,16 +113,26 @@ class Loss(Configured):
         def move(value: Number) -> Number:
             return value.to(device, dtype) if isinstance(value, Tensor) else value
 
-        moved = self.with_columns(move)
+        moved = self._bare(columns(self, move))
         moved.__dict__["_home"] = (dtype, device)
         return moved
 
     def with_columns(self, convert: Any) -> Self:
-        """A copy whose `Number` fields went through `convert`; nothing derived is kept."""
-        changed = copy.copy(columns(self, convert))
-        for name in set(changed.__dict__) - set(declared(type(self))) - {"_home"}:
-            del changed.__dict__[name]
-        return changed
+        """A copy whose `Number` fields went through `convert`; nothing derived from them is kept.
+
+        Where no field changes, the loss itself: what it derived (data read from a file) stays.
+        """
+        changed = columns(self, convert)
+        names = declared(type(self))
+        same = all(getattr(changed, name) is getattr(self, name) for name in names)
+        return self if same else self._bare(changed)
+
+    @classmethod
+    def _bare(cls, loss: Self) -> Self:
+        """A loss without what it derived from its fields."""
+        for name in set(loss.__dict__) - set(declared(cls)) - {"_home"}:
+            del loss.__dict__[name]
+        return loss
 
     def tensor(self, values: Any) -> Tensor:
         """Values as a tensor of this loss's dtype and device."""
@@ -173,7 +182,8 @@ class PointLoss(Loss):
 
         flat = x.reshape(-1, x.shape[-1])
         args = [column.expand(x.shape[:-1]).reshape(-1) for column in held]
-        return torch.vmap(single)(flat, *args).reshape(x.shape[:-1])
+        values = torch.vmap(single)(flat, *args)
+        return values.reshape(x.shape[:-1] + values.shape[1:])
 
 
 def per_point(value: Number) -> Number:

@@ -25,7 +25,7 @@ class Rosenbrock(Loss):
         b: how steep the valley's walls are.
     """
 
-    dim: int = setting(default=2, ge=2)  # type: ignore[assignment]
+    dim: int = setting(default=2, ge=2, le=1_000_000)  # type: ignore[assignment]
     a: Number = 1.0
     b: Number = setting(default=100.0, gt=0)
 
@@ -46,7 +46,7 @@ class Rosenbrock(Loss):
         if self.dim == 2:
             a = self.tensor(self.a)
             return torch.stack((a, a.square()), -1)[..., None, :]
-        is_one = isinstance(self.a, float) and self.a == 1
+        is_one = bool((self.tensor(self.a) == 1).all())
         return self.tensor(torch.ones(1, self.dim)) if is_one else None
 
     @property

@@ -4,6 +4,7 @@ The fast path is Arrow's reader; only where it met something that is not a finit
 file looked at again, slowly, to name the line.
 """
 
+import contextlib
 import csv
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,7 +100,10 @@ def _read_csv(path: Path) -> "pa.Table":
 
 
 def _checked(path: Path, table: "pa.Table") -> "pa.Table":
-    names = table.column_names
+    try:
+        names = table.column_names
+    except UnicodeDecodeError as error:
+        raise SettingError(f"data={path}: the header is not UTF-8 text") from error
     double = sorted({name for name in names if names.count(name) > 1})
     if double:
         raise SettingError(f"data={path}: more than one column is called {', '.join(double)}")
@@ -128,19 +132,22 @@ def _first_bad(path: Path, name: str, what: str) -> str:
     """Where a column's first cell stands that is no finite number, in words."""
     if path.suffix == ".parquet":
         return f"a value in column {name} {what}"
-    with path.open(newline="", encoding="utf-8-sig") as file:
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
         rows = csv.reader(file)
-        place = next(rows).index(name)
-        for cells in rows:
-            cell = cells[place] if place < len(cells) else ""
-            if cells and not _is_finite(cell):
-                return f"line {rows.line_num}, column {name}: {cell!r} {what}"
+        with contextlib.suppress(csv.Error):  # a cell too long for the reader
+            lines = (cells for cells in rows if cells)  # Arrow skips empty lines
+            place = next(lines).index(name)
+            for cells in lines:
+                cell = cells[place] if place < len(cells) else ""
+                if not _is_finite(cell):
+                    return f"line {rows.line_num}, column {name}: {cell!r} {what}"
     return f"a value in column {name} {what}"
 
 
 def _is_finite(cell: str) -> bool:
+    """Whether Arrow reads a cell as a finite number; Python allows 1_000 and other digits."""
     try:
-        return bool(np.isfinite(float(cell)))
+        return cell.isascii() and "_" not in cell and bool(np.isfinite(float(cell)))
     except ValueError:
         return False
 

@@ -32,7 +32,7 @@ class Quadratic(Loss):
         center: the minimizer c: D numbers, or one for all coordinates.
     """
 
-    dim: int = setting(default=2, ge=1)  # type: ignore[assignment]  # a field takes the property's place
+    dim: int = setting(default=2, ge=1, le=1_000_000)  # type: ignore[assignment]  # a field takes the property's place
     condition: Number = setting(default=15.0, ge=1)
     spectrum: Literal["linear", "geometric"] = "linear"
     eigenvalues: tuple[float, ...] | None = None
@@ -55,7 +55,7 @@ class Quadratic(Loss):
         if self.eigenvalues is not None:
             return self.tensor(self.eigenvalues)
         condition = per_point(self.tensor(self.condition))
-        t = self.tensor([i / max(self.dim - 1, 1) for i in range(self.dim)])
+        t = self.tensor(torch.arange(self.dim, dtype=torch.float64) / max(self.dim - 1, 1))
         if self.dim == 1:
             return condition * torch.ones_like(t)
         return 1 + (condition - 1) * t if self.spectrum == "linear" else condition**t
@@ -72,7 +72,9 @@ class Quadratic(Loss):
     @cached_property
     def _center(self) -> Number | Tensor:
         center = self.center
-        return self.tensor(center) if isinstance(center, tuple) else per_point(center)
+        if isinstance(center, tuple):
+            return torch.stack([self.tensor(c) for c in center], -1)
+        return per_point(center)
 
     def __call__(self, x: Tensor) -> Tensor:
         """½ Σ λᵢ yᵢ² with y = Qᵀ(x − c)."""

@@ -47,12 +47,12 @@ class MSE(Loss):
         examples = read_examples(self.data, self.target, self.features)
         if not self.standardize:
             return examples
-        spread = examples.features.std(axis=0)
-        for name, value in zip(examples.names, spread, strict=True):
-            if value == 0:
+        for name, values in zip(examples.names, examples.features.T, strict=True):
+            if (values == values[0]).all():
                 raise SettingError(
                     f"standardize=true: the column {name} of {self.data} is constant"
                 )
+        spread = examples.features.std(axis=0)
         scaled = (examples.features - examples.features.mean(axis=0)) / spread
         return Examples(scaled, examples.targets, examples.names)
 

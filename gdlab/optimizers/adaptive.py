@@ -99,15 +99,17 @@ class RMSprop(Rule):
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
         """One step."""
         grad = prepared(grad, x, self.weight_decay, self.maximize)
-        square = average(state["square"], grad.square(), self.alpha)
+        # In torch's order of operations: centred, v − m² magnifies a difference in rounding.
+        square = torch.addcmul(state["square"] * self.alpha, grad, grad * (1 - self.alpha))
         new = {"square": square}
         if self.centered:
             mean = new["mean"] = average(state["mean"], grad, self.alpha)
             square = torch.addcmul(square, mean, mean, value=-1)
-        step = grad / (square.sqrt() + self.eps)
-        if used(self.momentum):
-            step = new["buffer"] = state["buffer"] * self.momentum + step
-        return torch.addcmul(x, step, lr, value=-1), new
+        denominator = square.sqrt() + self.eps
+        if not used(self.momentum):
+            return torch.addcdiv(x, lr * grad, denominator, value=-1), new
+        buffer = new["buffer"] = state["buffer"] * self.momentum + grad / denominator
+        return torch.addcmul(x, buffer, lr, value=-1), new
 
 
 class Adagrad(Rule):

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from gdlab.fields import shown
 from gdlab.history import History
@@ -13,6 +12,7 @@ from gdlab.settings import Settings
 from gdlab.status import Status
 
 _MOST_COORDINATES = 4
+_NO_BEARING = ("record.", "engine.", "summary.")
 
 
 class EventSink:
@@ -34,7 +34,8 @@ class EventSink:
         self._coordinates = names if len(names) <= _MOST_COORDINATES else ()
         self._last: History | None = None
         flat = settings.flat()
-        self.writer.text("settings", _as_yaml(flat))
+        lines = "\n".join(f"{key}: {shown(value)}" for key, value in flat.items())
+        self.writer.text("settings", f"```yaml\n{lines}\n```")
         self.writer.hparams(directory.name, _hparams(flat))
 
     def write(self, piece: History) -> None:
@@ -67,12 +68,7 @@ class EventSink:
         self.writer.scalars(records.step[stepping], {"lr": records.lr[stepping]})
 
 
-def _as_yaml(flat: dict[str, object]) -> str:
-    plain = {k: list(v) if isinstance(v, tuple) else v for k, v in flat.items()}
-    return f"```yaml\n{yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)}```"
-
-
 def _hparams(flat: dict[str, object]) -> dict[str, bool | int | float | str]:
     """The settings that are set and that bear on the result."""
-    chosen = {k: v for k, v in flat.items() if v is not None and not k.startswith("record.")}
+    chosen = {k: v for k, v in flat.items() if v is not None and not k.startswith(_NO_BEARING)}
     return {k: v if isinstance(v, (bool, int, float)) else shown(v) for k, v in chosen.items()}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gdlab.recording.projection import FAR, Landscape, Plane, drawing_plane, view
+from gdlab.recording.projection import FAR, Landscape, Plane, drawing_plane, on_paper, view
 from gdlab.recording.scenery import (
     ARROW_KEY,
     INK,
@@ -59,7 +59,6 @@ _CURRENT = {
 _TANGENT = {"color": INK, "linewidth": 1.1, "linestyle": "--"}
 _MARK_SPACING = 7.0  # pixels along the path: closer markers run together
 _CROWDED = 60_000  # pixels of line: about half of the panel would be covered
-_FARTHEST = 1000.0  # views: Agg clips inexactly beyond, and the direction is right by then
 _TANGENT_LENGTH = 0.16  # of the panel's diagonal, to each side
 
 
@@ -134,7 +133,8 @@ class _Picture:
             self._draw_words()
             self.canvas.draw()
             self.background = self.canvas.copy_from_bbox(self.figure.bbox)
-        self.points, self.outside = self._on_paper(self._placed(plane, path))
+        panel = np.array([self.axes.get_xlim(), self.axes.get_ylim()])
+        self.points, self.outside = on_paper(self._placed(plane, path), panel)
         self.stars = np.empty((0, 2))
         if landscape.minimizers is not None:
             self.stars = self._placed(plane, landscape.minimizers)
@@ -176,23 +176,6 @@ class _Picture:
             return coordinates
         heights = plane.evaluate(self.landscape.value, coordinates)
         return np.column_stack([coordinates[:, 0], heights])
-
-    def _on_paper(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Points (n, 2) fit for Agg, and which (n,) lie outside the panel.
-
-        Far points are pulled in along the ray from the centre; those without a neighbour in the
-        panel become NaN, since the lines between them would only hatch it.
-        """
-        box = np.array([self.axes.get_xlim(), self.axes.get_ylim()])
-        centre, half = box.mean(axis=1), np.diff(box, axis=1)[:, 0] / 2
-        with np.errstate(all="ignore"):
-            offsets = (points - centre) / half
-            distances = np.abs(offsets).max(axis=1)
-            offsets *= np.minimum(1.0, _FARTHEST / distances)[:, None]
-        outside = ~(distances <= 1.0)
-        framed = np.pad(outside, 1, constant_values=True)
-        offsets[outside & framed[:-2] & framed[2:]] = np.nan
-        return centre + half * offsets, outside
 
     def _marked(self) -> tuple[np.ndarray, bool]:
         """Which points (n,) get a marker, and whether the line alone would fill the panel."""

@@ -23,6 +23,7 @@ _STILL = 1e-9  # path extent over coordinates: below it there is no path to zoom
 _MARGIN = 0.12
 _SLIM = 0.6  # narrowest view of a two-dimensional loss, so that equal aspect leaves room
 _FLAT = 1e-3  # principal components that differ more than this are not stretched to fit
+_FARTHEST = 1000.0  # views: Agg clips inexactly beyond, and the direction is right by then
 
 
 @dataclass(frozen=True)
@@ -209,3 +210,20 @@ def _filled(low: np.ndarray, high: np.ndarray, unit: np.ndarray, plane: Plane) -
     else:
         half = np.where(half < _FLAT * half.max(), half.max(), half)
     return np.stack([centre - half * unit, centre + half * unit], axis=1)
+
+
+def on_paper(points: np.ndarray, view: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Points (n, 2) fit for Agg, and which (n,) lie outside the view (2, 2).
+
+    Far points are pulled in along the ray from the centre; those without a neighbour in the
+    view become NaN, since the lines between them would only hatch it.
+    """
+    centre, half = view.mean(axis=1), np.diff(view, axis=1)[:, 0] / 2
+    with np.errstate(all="ignore"):
+        offsets = (points - centre) / half
+        distances = np.abs(offsets).max(axis=1)
+        offsets *= np.minimum(1.0, _FARTHEST / distances)[:, None]
+    outside = ~(distances <= 1.0)
+    framed = np.pad(outside, 1, constant_values=True)
+    offsets[outside & framed[:-2] & framed[2:]] = np.nan
+    return centre + half * offsets, outside

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import platform
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ def claim(path: Path, *, exact: bool) -> Path:
     Raises:
         SettingError: the directory cannot be made, or (exact) holds something.
     """
+    absent = [folder for folder in path.parents if not folder.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if exact:
@@ -39,31 +41,43 @@ def claim(path: Path, *, exact: bool) -> Path:
                 continue
             return candidate
     except OSError as error:
+        for folder in absent:
+            with suppress(OSError):
+                folder.rmdir()
         raise SettingError(f"hydra.run.dir={path}: cannot be made ({error.strerror})") from error
     raise SettingError(f"hydra.run.dir={path}: {_MOST_TRIES} runs have this name")
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it holds either all of the content or what it held before."""
+def write_whole(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Write a file so that it holds either all of the content or what it held before.
+
+    Args:
+        path: the file.
+        content: all of it.
+        durable: whether to wait until it would outlast a failure of power.
+    """
     partial = path.with_name(f".{path.name}.partial")
     try:
         with partial.open("wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(partial, path)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
 
 
-def write_result(directory: Path, outcome: Outcome, seed: int, seconds: float) -> None:
+def write_result(
+    directory: Path, outcome: Outcome, seed: int, seconds: float, *, durable: bool = True
+) -> None:
     """Write `result.json`: the outcome and what produced it; what is not finite becomes null."""
     values = {**vars(outcome), "status": str(outcome.status), "x": outcome.x.tolist()}
     values |= {"seconds": round(seconds, 6), "seed": seed, "mode": "eager", "versions": versions()}
     plain = {key: _plain(value) for key, value in values.items()}
     text = json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False)
-    write_whole(directory / "result.json", (text + "\n").encode())
+    write_whole(directory / "result.json", (text + "\n").encode(), durable=durable)
 
 
 def versions() -> dict[str, str]:

@@ -5,6 +5,7 @@ Shapes: m points of the paper, (m, 2); D dimensions; a view is (K, 2) low and hi
 
 from __future__ import annotations
 
+import io
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,9 @@ from gdlab.recording.projection import Landscape, Plane
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.contour import QuadContourSet
+    from matplotlib.figure import Figure
 
 MAX_SLICED = 5000  # dimensions above which a grid of the loss costs more than the run
 INK = "#222222"
@@ -45,6 +48,37 @@ def style() -> AbstractContextManager[None]:
     defaults = matplotlib.rcParamsDefault
     # Setting the backend key would take a notebook's backend away for good.
     return matplotlib.rc_context({k: v for k, v in defaults.items() if k != "backend"})
+
+
+def panel(
+    size: tuple[float, float], box: tuple[float, float, float, float]
+) -> tuple[FigureCanvasAgg, Axes]:
+    """A figure of a size in inches, 100 pixels each, with axes in a box (parts of the figure)."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    canvas = FigureCanvasAgg(Figure(figsize=size, dpi=100))
+    return canvas, canvas.figure.add_axes(box)
+
+
+def draw_title(figure: Figure, title: str, subtitle: str) -> None:
+    """Two lines above the panel, long titles smaller; what looks like mathematics stays text."""
+    size = min(11.0, 11.0 * 72 / max(1, len(title)))
+    words = {"ha": "center", "color": INK, "parse_math": False}
+    figure.text(0.5, 0.957, title, size=size, weight="bold", **words)
+    figure.text(0.5, 0.923, subtitle, size=9.5, **words)
+
+
+def png(canvas: FigureCanvasAgg) -> bytes:
+    """The drawn canvas as a PNG without metadata: the same picture gives the same bytes."""
+    from PIL.Image import frombytes
+
+    canvas.draw()
+    size = canvas.get_width_height()
+    buffer = io.BytesIO()
+    image = frombytes("RGB", size, np.asarray(canvas.buffer_rgba()), "raw", "RGBX")
+    image.save(buffer, "png", compress_level=6)
+    return buffer.getvalue()
 
 
 def descent_field(
@@ -105,7 +139,9 @@ def _round_step(step: float) -> float:
     return power * next((m for m in (1.0, 2.0, 2.5, 5.0) if m * power >= step), 10.0)
 
 
-def draw_surface(axes: Axes, landscape: Landscape, plane: Plane, view: np.ndarray) -> None:
+def draw_surface(
+    axes: Axes, landscape: Landscape, plane: Plane, view: np.ndarray, *, arrows: bool = True
+) -> None:
     """Level curves and descent directions in the plane."""
     dim = len(plane.origin)
     (left, right), (bottom, top) = view
@@ -116,9 +152,9 @@ def draw_surface(axes: Axes, landscape: Landscape, plane: Plane, view: np.ndarra
         axes.set_aspect("equal")
     axes.apply_aspect()
     if dim <= MAX_SLICED:
-        axes.set_facecolor(_UNKNOWN)
-        _draw_levels(axes, landscape, plane, view)
-        _draw_arrows(axes, landscape, plane, view)
+        draw_levels(axes, landscape, plane, view)
+        if arrows:
+            _draw_arrows(axes, landscape, plane, view)
     labels = (
         landscape.names
         if plane.variance is None
@@ -127,12 +163,14 @@ def draw_surface(axes: Axes, landscape: Landscape, plane: Plane, view: np.ndarra
             for k, share in enumerate(plane.variance, start=1)
         ]
     )
-    _label(axes, *labels)
+    label(axes, *labels)
 
 
-def _draw_levels(axes: Axes, landscape: Landscape, plane: Plane, view: np.ndarray) -> None:
+def draw_levels(axes: Axes, landscape: Landscape, plane: Plane, view: np.ndarray) -> None:
+    """Level curves of the loss over a view, and their key to the right of the panel."""
     from matplotlib.colors import LinearSegmentedColormap
 
+    axes.set_facecolor(_UNKNOWN)
     dim = len(plane.origin)
     side = 121 if dim <= 20 else 61 if dim <= 1000 else 25
     x, y = (np.linspace(low, high, side) for low, high in view)
@@ -200,11 +238,12 @@ def draw_curve(axes: Axes, landscape: Landscape, plane: Plane, view: np.ndarray)
     axes.set(xlim=(low, high), ylim=(bottom - margin, top + margin))
     axes.grid(color="#e6e6e6", linewidth=0.6)
     axes.set_axisbelow(True)
-    _label(axes, landscape.names[0], "loss")
+    label(axes, landscape.names[0], "loss")
 
 
-def _label(axes: Axes, x: str, y: str) -> None:
+def label(axes: Axes, x: str, y: str) -> None:
+    """Names both axes, in the size that every picture uses."""
     axes.set_xlabel(x, size=9, parse_math=False)
     axes.set_ylabel(y, size=9, parse_math=False)
-    axes.ticklabel_format(scilimits=(-3, 4))  # longer tick labels would push the name off the page
     axes.tick_params(labelsize=8, length=3)
+    axes.ticklabel_format(scilimits=(-3, 4))  # longer tick labels would push the name off the page

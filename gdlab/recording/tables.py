@@ -1,20 +1,19 @@
-"""The Parquet files of a run: written by chunk, read back as pandas tables."""
+"""The Parquet files of a run, written by chunk."""
 
-import json
-from collections.abc import Callable
-from dataclasses import dataclass
+import io
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gdlab.errors import SettingError
 from gdlab.history import History
 from gdlab.outcome import Outcome
+from gdlab.recording.run_dir import write_whole
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 _ROWS_AT_ONCE = 65_536
 _SNAPSHOTS = 10
@@ -32,11 +31,13 @@ class HistoryFile:
         dim: the dimensions of the points.
         max_coords: how many of them are kept.
         steps: how many steps the run may take.
+        durable: whether the file shall outlast a failure of power.
     """
 
-    def __init__(self, directory: Path, dim: int, max_coords: int, steps: int) -> None:
-        import pyarrow.parquet as pq
-
+    def __init__(
+        self, directory: Path, dim: int, max_coords: int, steps: int, *, durable: bool = True
+    ) -> None:
+        self._durable = durable
         self._path = directory / "history.parquet"
         self._partial = directory / ".history.parquet.partial"
         self._coordinates = min(dim, max_coords)
@@ -44,7 +45,7 @@ class HistoryFile:
         self._snapshots: list[History] | None = [] if dim > max_coords else None
         self._snapshot_steps = np.unique(np.geomspace(1, steps, _SNAPSHOTS - 1).astype(np.int64))
         self._last: History | None = None
-        self._writer = pq.ParquetWriter(self._partial, _schema(self._coordinates))
+        self._writer: pq.ParquetWriter | None = None
 
     def write(self, piece: History) -> None:
         """Take in records; they are written when there are enough of them."""
@@ -57,6 +58,9 @@ class HistoryFile:
             self._flush()
 
     def _flush(self) -> None:
+        if self._writer is None:
+            # Only now: a sweep has more runs than a process may have open files.
+            self._writer = _opened(self._partial, self._coordinates)
         if self._waiting:
             records = History.join(self._waiting)
             self._waiting = []
@@ -67,12 +71,22 @@ class HistoryFile:
         try:
             self._flush()
         finally:
-            self._writer.close()
+            if self._writer is not None:
+                self._writer.close()
+        if self._durable:
+            with self._partial.open("rb") as file:
+                os.fsync(file.fileno())
         self._partial.replace(self._path)
         if self._snapshots and self._last is not None:
             records = History.join([*self._snapshots, self._last])
             _, first = np.unique(records.step, return_index=True)
             _write_snapshots(self._path.with_name("snapshots.parquet"), records.take(first))
+
+
+def _opened(path: Path, coordinates: int) -> "pq.ParquetWriter":
+    import pyarrow.parquet as pq
+
+    return pq.ParquetWriter(path, _schema(coordinates), write_page_checksum=True)
 
 
 def _schema(coordinates: int) -> "pa.Schema":
@@ -87,9 +101,20 @@ def _table(records: History, coordinates: int) -> "pa.Table":
 
     points = records.x[:, :coordinates].T
     columns = [records.loss, records.grad_norm, records.lr, *points]
-    arrays = [pa.array(column.astype(np.float64)) for column in columns]
-    arrays[2] = pa.array(records.lr.astype(np.float64), mask=np.isnan(records.lr))
-    return pa.Table.from_arrays([pa.array(records.step), *arrays], schema=_schema(coordinates))
+    arrays = [_arrow(column, np.float64) for column in columns]
+    arrays[2] = _arrow(records.lr, np.float64, valid=~np.isnan(records.lr))
+    step = _arrow(records.step, np.int64)
+    return pa.Table.from_arrays([step, *arrays], schema=_schema(coordinates))
+
+
+def _arrow(column: np.ndarray, dtype: type, valid: np.ndarray | None = None) -> "pa.Array":
+    """A column as Arrow's: its memory is shared, for `pyarrow.array` would import pandas."""
+    import pyarrow as pa
+
+    numbers = np.ascontiguousarray(column, dtype=dtype)
+    bits = None if valid is None else pa.py_buffer(np.packbits(valid, bitorder="little"))
+    buffers = [bits, pa.py_buffer(numbers)]
+    return pa.Array.from_buffers(pa.from_numpy_dtype(numbers.dtype), len(numbers), buffers)
 
 
 def _write_snapshots(path: Path, records: History) -> None:
@@ -97,75 +122,16 @@ def _write_snapshots(path: Path, records: History) -> None:
     import pyarrow.parquet as pq
 
     points = pa.array(list(records.x.astype(np.float64)), type=pa.list_(pa.float64()))
-    pq.write_table(pa.table({"step": records.step, "x": points}), path)
+    content = io.BytesIO()
+    pq.write_table(pa.table({"step": records.step, "x": points}), content)
+    write_whole(path, content.getvalue())
 
 
-@dataclass(frozen=True)
-class Recorded:
-    """What was read back from a run's directory.
-
-    Attributes:
-        directory: where it was read from.
-        results: the fields of `result.json` as a table of one row, the point as x0, x1, … .
-        config: the configuration as it was composed.
-    """
-
-    directory: Path
-    results: "pd.DataFrame"
-    config: dict[str, Any]
-
-    def history(self) -> "pd.DataFrame":
-        """One row a record: step, loss, grad_norm, lr, x0 … .
-
-        Raises:
-            SettingError: the file is missing or damaged.
-        """
-        return _read_table(self.directory / "history.parquet")
-
-
-def load(directory: str | Path) -> Recorded:
-    """Read a run's directory. Nothing in it is imported, evaluated or unpickled.
-
-    Raises:
-        SettingError: there is no run, or one of its files is damaged; it names the file.
-    """
-    import pandas as pd
-    import yaml
-
-    directory = Path(directory)
-    if not (directory / "result.json").is_file():
-        raise SettingError(f"{directory}: holds no run (no result.json)")
-    result = _read(directory / "result.json", json.loads)
-    versions, point = result.pop("versions"), result.pop("x")
-    result |= {f"versions.{name}": version for name, version in versions.items()}
-    result |= {f"x{i}": value for i, value in enumerate(point)}
-    config = _read(directory / ".hydra" / "config.yaml", yaml.safe_load)
-    return Recorded(directory, pd.DataFrame([result]), config)
-
-
-def _read(path: Path, parse: Callable[[str], Any]) -> dict[str, Any]:
-    """A text file as a mapping."""
-    import yaml
-
-    try:
-        values = parse(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise SettingError(f"{path}: missing or damaged ({_line(error)})") from error
-    if not isinstance(values, dict):
-        raise SettingError(f"{path}: missing or damaged (it holds no settings)")
-    return values
-
-
-def _read_table(path: Path) -> "pd.DataFrame":
-    """A Parquet file as a table."""
-    import pyarrow as pa
+def read_history(path: Path) -> History:
+    """The records of a `history.parquet`, as they were written."""
     import pyarrow.parquet as pq
 
-    try:
-        return pq.read_table(path).to_pandas()
-    except (pa.ArrowException, OSError) as error:
-        raise SettingError(f"{path}: missing or damaged ({_line(error)})") from error
-
-
-def _line(error: Exception) -> str:
-    return str(error).splitlines()[0]
+    table = pq.read_table(path, page_checksum_verification=True)
+    columns = {name: table[name].to_numpy() for name in table.column_names}
+    step, loss, norm, lr = (columns.pop(name) for name in ("step", "loss", "grad_norm", "lr"))
+    return History(step, loss, norm, lr, np.stack(list(columns.values()), 1))

@@ -14,14 +14,14 @@ import os
 import struct
 import time
 from collections.abc import Callable
-from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import google_crc32c
 import numpy as np
+
+from gdlab.recording.tfrecords import event, framed, scalar_records
 
 # TensorBoard keeps a random 1,000 points of a longer series.
 MAX_POINTS = 1000
@@ -87,7 +87,7 @@ class EventWriter:
         self._failed = False
         # Absolute, because the file is opened again at every flush and a run may change directory.
         self.path = _new_file(Path(directory).absolute(), int(self._flushed_at))
-        self._append(_event(self._flushed_at, file_version="brain.Event:2"))
+        self._append(event(self._flushed_at, file_version="brain.Event:2"))
         self.flush()
 
     def scalars(self, steps: np.ndarray, values: dict[str, np.ndarray]) -> None:
@@ -106,15 +106,10 @@ class EventWriter:
             raise ValueError(f"steps have shape {np.shape(steps)}, values {shapes}")
         if not values:
             return
-        event = _event(self._wall_time())
-        entries = [event.summary.value.add(tag=tag) for tag in values]
         with np.errstate(all="ignore"):
-            columns = [np.asarray(v).astype(np.float32).tolist() for v in values.values()]
-        for step, row in zip(np.asarray(steps).tolist(), zip(*columns, strict=True), strict=True):
-            event.step = step
-            for entry, value in zip(entries, row, strict=True):
-                entry.simple_value = value
-            self._append(event)
+            table = np.stack([np.asarray(v) for v in values.values()], 1).astype(np.float32)
+        whole = np.asarray(steps, dtype=np.int64)
+        self._pending += scalar_records(self._wall_time(), list(values), whole, table)
         self._flush_if_due()
 
     def image(self, tag: str, step: int, png: bytes) -> None:
@@ -132,10 +127,10 @@ class EventWriter:
         if png[:8] != PNG_SIGNATURE or png[12:16] != b"IHDR":
             raise ValueError(f"the image {tag!r} is not a PNG: it starts with {png[:16]!r}")
         width, height = struct.unpack(">II", png[16:24])
-        event = _event(self._wall_time(), step=step)
-        image = event.summary.value.add(tag=tag).image
+        shown = event(self._wall_time(), step=step)
+        image = shown.summary.value.add(tag=tag).image
         image.width, image.height, image.encoded_image_string = width, height, png
-        self._append(event)
+        self._append(shown)
         self._flush_if_due()
 
     def text(self, tag: str, markdown: str) -> None:
@@ -150,7 +145,7 @@ class EventWriter:
         """
         from tensorboard.plugins.text.summary_v2 import text_pb
 
-        self._append(_event(self._wall_time(), summary=text_pb(tag, markdown)))
+        self._append(event(self._wall_time(), summary=text_pb(tag, markdown)))
         self._flush_if_due()
 
     def hparams(self, name: str, values: dict[str, bool | int | float | str]) -> None:
@@ -172,7 +167,7 @@ class EventWriter:
         now = self._wall_time()
         shown = {key: _storable(value) for key, value in values.items()}
         summary = hparams_pb(shown, trial_id=name, start_time_secs=now)
-        self._append(_event(now, summary=summary))
+        self._append(event(now, summary=summary))
         self._flush_if_due()
 
     def end_session(self, ok: bool) -> None:
@@ -192,13 +187,13 @@ class EventWriter:
         end = data.SessionEndInfo(
             status=status.STATUS_SUCCESS if ok else status.STATUS_FAILURE, end_time_secs=now
         )
-        event = _event(now)
-        event.summary.value.add(
+        ended = event(now)
+        ended.summary.value.add(
             tag=metadata.SESSION_END_INFO_TAG,
             metadata=metadata.create_summary_metadata(data.HParamsPluginData(session_end_info=end)),
             tensor=metadata.NULL_TENSOR,
         )
-        self._append(event)
+        self._append(ended)
         self._flush_if_due()
 
     def flush(self) -> None:
@@ -242,25 +237,16 @@ class EventWriter:
                 raise
             error.add_note(f"Besides, the event file could not be written: {second}")
 
-    def _append(self, event: Any) -> None:
-        """Add an event as a TFRecord: its length, the length's checksum, itself, its checksum."""
-        data = event.SerializeToString()
-        self._pending += _record_head(len(data)) + data + _checksum(data)
-        if len(self._pending) >= FLUSH_BYTES:
-            self.flush()
+    def _append(self, record: Any) -> None:
+        self._pending += framed(record.SerializeToString())
 
     def _flush_if_due(self) -> None:
         now = self._wall_time()
         # A clock that was set back must not silence the run until it has caught up.
-        if not 0 <= now - self._flushed_at < FLUSH_SECONDS:
+        is_due = not 0 <= now - self._flushed_at < FLUSH_SECONDS
+        if is_due or len(self._pending) >= FLUSH_BYTES:
             self._flushed_at = now
             self.flush()
-
-
-def _event(wall_time: float, **fields: Any) -> Any:
-    # By name: protobuf makes its classes when imported, out of a type checker's sight.
-    proto = import_module("tensorboard.compat.proto.event_pb2")
-    return proto.Event(wall_time=wall_time, **fields)
 
 
 def _storable(value: bool | int | float | str) -> bool | int | float | str:
@@ -281,18 +267,6 @@ def _new_file(directory: Path, seconds: int) -> Path:
             number += 1
         else:
             return path
-
-
-@lru_cache(maxsize=1024)  # the events of a run have few lengths
-def _record_head(length: int) -> bytes:
-    packed = struct.pack("<Q", length)
-    return packed + _checksum(packed)
-
-
-def _checksum(data: bytes) -> bytes:
-    """The masked CRC-32C of the TFRecord format, little-endian."""
-    crc = google_crc32c.value(data)
-    return struct.pack("<I", (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
 
 
 def _write_all(file: Any, data: bytearray) -> None:

@@ -1,0 +1,142 @@
+"""The batched launcher and the sweepers, thin: they hand a grid of runs to the sweep.
+
+Hydra takes plugins only from modules under `hydra_plugins` and looks their classes up there by
+name, so `register` puts this module there. It imports torch only once a sweep starts.
+"""
+
+import importlib.util
+import sys
+import types
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from gdlab.grid import Grid
+
+_MODULE = "hydra_plugins.gdlab"
+
+
+class BatchedLauncher(Launcher):
+    """Runs all jobs of a sweep as few tensor programs, in this process."""
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Keep what a launch needs."""
+        self.hydra_context, self.config = hydra_context, config
+
+    def launch(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> Sequence[JobReturn]:
+        """Run jobs that a sweeper made one by one; each returns its final loss."""
+        from gdlab.grid import listed
+
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        grid = listed([parser.parse_overrides(list(overrides)) for overrides in job_overrides])
+        results, _ = self.launch_grid(grid, initial_job_idx)
+        returned = []
+        for run, loss in enumerate(results["final_loss"].to_pylist()):
+            job = JobReturn(overrides=grid.overrides(run), status=JobStatus.COMPLETED)
+            job.return_value = loss
+            returned.append(job)
+        return returned
+
+    def launch_grid(self, grid: "Grid", first: int = 0) -> "tuple[pa.Table, int]":
+        """Run a grid; its table, and the exit code."""
+        from gdlab.sweep_job import launched
+
+        return launched(self.config, self.hydra_context.config_loader, grid, first)
+
+
+class _AxesSweeper(Sweeper):
+    """What the sweepers share: axes from the command line and from an experiment's params."""
+
+    def __init__(self, params: Mapping[str, str] | None = None) -> None:
+        self.params = dict(params or {})
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Make the launcher."""
+        self.hydra_context, self.config = hydra_context, config
+        self.loader = hydra_context.config_loader
+        self.launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Hand the runs to the launcher, to the batched one as the grid that they are."""
+        words = [f"{key}={value}" for key, value in self.params.items()] + arguments
+        parser = OverridesParser.create(config_loader=self.loader)
+        grid = self.grid(parser.parse_overrides(words))
+        if isinstance(self.launcher, BatchedLauncher):
+            return self.launcher.launch_grid(grid)[1]
+        assert self.launcher is not None
+        jobs = [grid.overrides(run) for run in range(len(grid))]
+        self.validate_batch_is_legal(jobs)
+        return [self.launcher.launch(jobs, initial_job_idx=0)]
+
+    @abstractmethod
+    def grid(self, overrides: Sequence[Override]) -> "Grid":
+        """The runs of the parsed axes."""
+
+
+class GridSweeper(_AxesSweeper):
+    """Every combination of the axes' values."""
+
+    def __init__(
+        self,
+        points: int = 20,
+        zip: Sequence[str] | None = None,
+        params: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(params)
+        self.points, self.zip = points, zip or ()
+
+    def grid(self, overrides: Sequence[Override]) -> "Grid":
+        """The product of the axes, those of `zip` together."""
+        from gdlab.grid import crossed
+
+        return crossed(overrides, self.points, self.zip)
+
+
+class RandomSweeper(_AxesSweeper):
+    """Samples of the axes."""
+
+    def __init__(
+        self, samples: int = 100, seed: int = 0, params: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(params)
+        self.samples, self.seed = samples, seed
+
+    def grid(self, overrides: Sequence[Override]) -> "Grid":
+        """Values drawn at random."""
+        from gdlab.grid import drawn
+
+        return drawn(overrides, self.samples, self.seed)
+
+
+def register() -> None:
+    """Make the plugins known to Hydra."""
+    if _MODULE in sys.modules:
+        return
+    if importlib.util.find_spec("hydra_plugins") is None:
+        parent = types.ModuleType("hydra_plugins")
+        parent.__path__ = []  # Hydra scans it for further plugins
+        sys.modules["hydra_plugins"] = parent
+    sys.modules[_MODULE] = sys.modules[__name__]
+    for plugin in (BatchedLauncher, GridSweeper, RandomSweeper):
+        plugin.__module__ = _MODULE
+        Plugins.instance().register(plugin)

@@ -1,0 +1,99 @@
+"""The plan of a sweep on disk: written once, read to resume, composing nothing.
+
+`plan.parquet` holds which value of each axis each run takes, `plan.json` the rest; the latter is
+written last, so that a directory with a `plan.json` has a whole plan. Classes are named there, and
+a name that is not gdlab's own is used only where the person who resumes names it again.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gdlab.errors import SettingError
+from gdlab.fields import Configured
+from gdlab.grid import Axis, Grid
+from gdlab.hydra_files import Template
+from gdlab.recording.results import read_results, write_table
+from gdlab.recording.run_dir import write_whole
+from gdlab.settings import GROUPS, Settings, from_values
+from gdlab.sweep_plan import Group, Plan, columns_of
+
+PLAN, INDEX = "plan.json", "plan.parquet"
+
+
+def save(plan: Plan, directory: Path) -> None:
+    """Write a plan into a sweep's directory."""
+    import pyarrow as pa
+
+    index = {f"axis{place}": pa.array(at) for place, at in enumerate(plan.grid.index.T)}
+    write_table(directory / INDEX, pa.table({"group": pa.array(plan.group_of_run), **index}))
+    groups = [
+        {
+            "settings": plain(group.settings),
+            "choices": group.settings.choices,
+            "columns": list(group.columns),
+            "template": None if template is None else vars(template),
+        }
+        for group, template in zip(plan.groups, plan.templates, strict=True)
+    ]
+    axes = [{**vars(axis), "values": list(axis.values)} for axis in plan.grid.axes]
+    text = json.dumps({"axes": axes, "groups": groups}, indent=1)
+    write_whole(directory / PLAN, text.encode())
+
+
+def load(directory: Path, named: Iterable[str] = ()) -> Plan:
+    """Read the plan of a sweep's directory.
+
+    Args:
+        directory: the sweep's.
+        named: classes beside gdlab's own that the person who resumes names.
+
+    Raises:
+        SettingError: there is no plan, it is damaged, or it names a class that was not named.
+    """
+    if not (directory / PLAN).is_file():
+        raise SettingError(f"resume={directory}: holds no sweep (no {PLAN})")
+    table = read_results(directory / INDEX)
+    try:
+        written = json.loads((directory / PLAN).read_text(encoding="utf-8"))
+        axes = tuple(Axis(**axis) for axis in written["axes"])
+        columns = [table[f"axis{place}"].to_numpy() for place in range(len(axes))]
+        which, groups = table["group"].to_numpy(), written["groups"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        raise SettingError(f"{directory / PLAN}: missing or damaged ({what})") from error
+    index = np.stack(columns, 1) if columns else np.zeros((len(which), 0), dtype=np.int64)
+    grid = Grid(axes, index)
+    made = []
+    for number, group in enumerate(groups):
+        for node in GROUPS:
+            _refuse_foreign(group["settings"][node]["_target_"], set(named), directory)
+        settings = from_values(group["settings"], group["choices"])
+        runs = np.flatnonzero(which == number)
+        made.append(Group(settings, columns_of(grid, settings, group["columns"], runs), runs))
+    templates = [None if g["template"] is None else Template(**g["template"]) for g in groups]
+    return Plan(grid, tuple(made), tuple(templates))
+
+
+def plain(settings: Settings) -> dict[str, Any]:
+    """Settings as nested plain values, from which `from_values` makes them again."""
+    values: dict[str, Any] = {}
+    for key, value in settings.settings().items():
+        if isinstance(value, Configured):
+            cls = type(value)
+            target = {"_target_": f"{cls.__module__}.{cls.__qualname__}"} if key in GROUPS else {}
+            values[key] = target | value.settings()
+        elif key != "choices":
+            values[key] = value
+    return values
+
+
+def _refuse_foreign(target: str, named: set[str], directory: Path) -> None:
+    if not target.startswith("gdlab.") and target not in named:
+        raise SettingError(
+            f"resume={directory}: its plan names {target}; to run that class, name it again: "
+            f"add its group's _target_={target}"
+        )

@@ -1,0 +1,98 @@
+"""A sweep from Python: `gdlab.sweep`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from gdlab.errors import SettingError
+from gdlab.experiment import interruptible
+from gdlab.fields import Configured, shown
+from gdlab.grid import Axis, product
+from gdlab.recording.reading import Recorded, load
+from gdlab.recording.results import joined
+from gdlab.recording.run_dir import claim
+from gdlab.settings import Settings, from_flat
+from gdlab.sweep_plan import Plan, grouped
+from gdlab.sweeping import carry_out, run_shard
+
+_LISTS = ("start", "betas", "center", "eigenvalues", "features")
+
+
+def sweep(
+    loss: Any = "quadratic",
+    optimizer: Any = "sgd",
+    lr: Any = 0.1,
+    *,
+    directory: str | Path | None = None,
+    **settings: Any,
+) -> Recorded:
+    """Run every combination of what is given as lists, as few tensor programs.
+
+    >>> import gdlab
+    >>> swept = gdlab.sweep(lr=[0.01, 0.1, 0.2], seed=range(2), start="random", steps=100)
+    >>> len(swept.results), swept.best()[0].choice
+    (6, {'lr': 0.1})
+
+    Args:
+        loss: a name from conf/loss or a `gdlab.Loss`, or a list of them.
+        optimizer: a name from conf/optimizer or a `gdlab.Rule`, or a list of them.
+        lr: a number, or a list, an array or a tensor of them.
+        directory: where to leave what a sweep on the command line leaves, a new or empty folder;
+            None for the table alone.
+        settings: further settings by their names in conf/config.yaml, those with a dot as
+            `**{"loss.condition": [1, 10]}`; a list or a range varies one. A start is D numbers,
+            and a list of such lists varies it.
+
+    Raises:
+        SettingError: a setting is unknown, of the wrong type or out of range.
+    """
+    given = {"loss": loss, "optimizer": optimizer, "lr": lr, **settings}
+    axes = [_axis(key, value) for key, value in given.items()]
+    grid = product(axes)
+    meant = {
+        (axis.key, t): v for axis in axes for t, v in zip(axis.texts, axis.values, strict=True)
+    }
+
+    def compose(overrides: Sequence[str]) -> Settings:
+        pairs = [override.split("=", 1) for override in overrides]
+        return from_flat({key: meant[key, text] for key, text in pairs})
+
+    groups = tuple(grouped(grid, compose))
+    plan = Plan(grid, groups, (None,) * len(groups))
+    if directory is not None:
+        claim(Path(directory), exact=True)
+        with interruptible() as interrupted:
+            carry_out(plan, Path(directory), interrupted)
+        return load(directory)
+    with interruptible() as interrupted:
+        tables = [run_shard(shard, plan, interrupted=interrupted) for shard in plan.shards()]
+    return Recorded(None, joined(tables).to_pandas(), {}, tuple(plan.keys()), {})
+
+
+def _axis(key: str, value: Any) -> Axis:
+    """What was given for a setting as an axis, of one value where it does not vary."""
+    if isinstance(value, (Tensor, np.ndarray)):
+        value = value.tolist()
+    is_list = isinstance(value, (list, tuple, range))
+    items = list(value) if is_list else [value]
+    # A list is a value itself where the setting is one: a start, the betas.
+    if is_list and _is_one(key, items):
+        items = [tuple(items)]
+    if not items:
+        raise SettingError(f"{key}=[]: holds no values")
+    values = [list(item) if isinstance(item, tuple) else item for item in items]
+    return Axis(key, values, [_word(item) for item in values])
+
+
+def _is_one(key: str, items: Sequence[Any]) -> bool:
+    """Whether a list is one value of a setting, and not several."""
+    last = key.rpartition(".")[2]
+    is_flat = not any(isinstance(item, (list, tuple)) for item in items)
+    return is_flat and last in _LISTS and not any(isinstance(item, str) for item in items)
+
+
+def _word(value: Any) -> str:
+    return type(value).__name__ if isinstance(value, Configured) else shown(value)

@@ -1,0 +1,115 @@
+"""Basins of attraction: which minimiser each start of a grid reached.
+
+Shapes: nx and ny starts along the axes of the grid; M minimisers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gdlab.recording.scenery import INK, MINIMIZER, draw_title, label, panel, png, style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["basins_png"]
+
+_SIZE, _PANEL = (6.4, 5.6), (0.12, 0.165, 0.745, 0.755)
+# Okabe and Ito's colours, paler, and ordered so that neighbours also differ in grey.
+_FILLS = (
+    "#5593cc",
+    "#f6cd7d",
+    "#2b7d62",
+    "#e6a3c6",
+    "#b5532a",
+    "#a9d8f2",
+    "#7d6aa8",
+    "#f3ec9b",
+)
+_NOWHERE = "#cfcfcf"
+
+
+def basins_png(
+    x_axis: np.ndarray,
+    y_axis: np.ndarray,
+    labels: np.ndarray,
+    names: tuple[str, str],
+    minimizers: np.ndarray,
+    *,
+    title: str = "",
+) -> bytes:
+    """Draws which minimiser each start of a grid reached.
+
+    Args:
+        x_axis: (nx,) first coordinates of the starts, increasing.
+        y_axis: (ny,) second coordinates, increasing.
+        labels: (ny, nx) the row of the minimiser reached, -1 where none was.
+        names: The names of the two coordinates.
+        minimizers: (M, 2); past 8, colours repeat.
+        title: The first line of the picture.
+
+    Returns:
+        A PNG of 640 x 560 pixels.
+
+    Raises:
+        ValueError: Where the shapes do not match, or a label names no minimiser.
+    """
+    from matplotlib.colors import to_rgb
+
+    places, labels = np.asarray(minimizers, dtype=float).reshape(-1, 2), np.asarray(labels)
+    _check(labels, (len(y_axis), len(x_axis)), len(places))
+    fills = np.array([to_rgb(fill) for fill in (*_FILLS, _NOWHERE)])
+    with style():
+        canvas, axes = panel(_SIZE, _PANEL)
+        draw_title(canvas.figure, title, "")
+        x, y = _edges(np.asarray(x_axis, dtype=float)), _edges(np.asarray(y_axis, dtype=float))
+        axes.set(xlim=x[[0, -1]], ylim=y[[0, -1]])
+        if 1 / 3 <= (y[-1] - y[0]) / (x[-1] - x[0]) <= 3:
+            axes.set_aspect("equal")
+        axes.pcolorfast(x, y, fills[np.where(labels < 0, len(_FILLS), labels % len(_FILLS))])
+        axes.plot(*places.T, **MINIMIZER)
+        label(axes, *names)
+        _draw_shares(axes, labels, places)
+        return png(canvas)
+
+
+def _check(labels: np.ndarray, shape: tuple[int, int], minimizers: int) -> None:
+    if labels.shape != shape or not labels.size:
+        raise ValueError(f"labels must be (ny, nx) = {shape}, got {labels.shape}")
+    if labels.min() < -1 or labels.max() >= minimizers:
+        raise ValueError(f"labels must be -1 to {minimizers - 1}, got {np.unique(labels)}")
+
+
+def _edges(centres: np.ndarray) -> np.ndarray:
+    """Edges (n + 1,) of cells around centres (n,)."""
+    if len(centres) == 1:
+        return centres[0] + np.array([-0.5, 0.5])
+    middles = (centres[1:] + centres[:-1]) / 2
+    return np.concatenate([[2 * centres[0] - middles[0]], middles, [2 * centres[-1] - middles[-1]]])
+
+
+def _draw_shares(axes: Axes, labels: np.ndarray, places: np.ndarray) -> None:
+    """A legend below the panel with the share of starts that each minimiser drew."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    handles: list = []
+    for k, (x, y) in enumerate(places if len(places) <= len(_FILLS) else []):
+        name = f"({x:.3g}, {y:.3g})  {(labels == k).mean():.1%}"
+        handles.append(Patch(facecolor=_FILLS[k], edgecolor=INK, linewidth=0.5, label=name))
+    if (labels < 0).any():
+        none = f"none reached  {(labels < 0).mean():.1%}"
+        handles.append(Patch(facecolor=_NOWHERE, edgecolor=INK, linewidth=0.5, label=none))
+    handles.append(Line2D([0], [0], **{**MINIMIZER, "markersize": 12}, label="minimiser"))
+    axes.figure.legend(
+        handles=handles,
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0.1),
+        ncols=-(-len(handles) // 2) if len(handles) > 4 else len(handles),
+        frameon=False,
+        fontsize=8,
+        handlelength=1.4,
+        columnspacing=1.4,
+    )

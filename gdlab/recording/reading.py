@@ -1,0 +1,126 @@
+"""Runs and sweeps read back as pandas tables. Nothing is imported, evaluated or unpickled."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gdlab.errors import SettingError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gdlab.sweep_summary import Best
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What was read back from the directory of a run or of a sweep.
+
+    Attributes:
+        directory: where it was read from; None for a sweep that left none.
+        results: one row per run: its settings and how it ended, the point as x0, x1, … .
+        config: the configuration as it was composed.
+        varied: the settings that a sweep varied.
+        directories: for each run of a sweep that has a directory its name.
+    """
+
+    directory: Path | None
+    results: "pd.DataFrame"
+    config: dict[str, Any]
+    varied: tuple[str, ...] = ()
+    directories: Mapping[int, str] | None = None
+
+    def history(self, run: int | None = None) -> "pd.DataFrame":
+        """One row a record: step, loss, grad_norm, lr, x0 … .
+
+        Args:
+            run: which run of a sweep.
+
+        Raises:
+            SettingError: the run has no directory, or its file is damaged.
+        """
+        if self.directory is not None and self.directories is None:
+            return _read_table(self.directory / "history.parquet")
+        if self.directory is None or run is None or run not in (self.directories or {}):
+            raise SettingError(f"run {run} has no history, only its row")
+        assert self.directories is not None
+        return _read_table(self.directory / self.directories[run] / "history.parquet")
+
+    def best(self, by: Sequence[str] = (), metric: str = "final_loss") -> "list[Best]":
+        """The best settings of each combination of the settings `by`; see `sweep_summary`.
+
+        Raises:
+            SettingError: there is no such setting or metric.
+        """
+        from gdlab.sweep_summary import best
+
+        return best(self.results, by, self.varied, metric)
+
+
+def load(directory: str | Path) -> Recorded:
+    """Read the directory of a run or of a sweep.
+
+    Raises:
+        SettingError: there is neither, or one of its files is damaged; it names the file.
+    """
+    directory = Path(directory)
+    if (directory / "result.json").is_file():
+        return _load_run(directory)
+    if (directory / "sweep.json").is_file():
+        return _load_sweep(directory)
+    raise SettingError(f"{directory}: holds no run (no result.json) and no sweep (no sweep.json)")
+
+
+def _load_run(directory: Path) -> Recorded:
+    import pandas as pd
+    import yaml
+
+    result = _read(directory / "result.json", json.loads)
+    versions, point = result.pop("versions", None), result.pop("x", None)
+    if not isinstance(versions, dict) or not isinstance(point, list):
+        raise SettingError(f"{directory / 'result.json'}: damaged (no versions or no point)")
+    result |= {f"versions.{name}": version for name, version in versions.items()}
+    result |= {f"x{i}": value for i, value in enumerate(point)}
+    config = _read(directory / ".hydra" / "config.yaml", yaml.safe_load)
+    return Recorded(directory, pd.DataFrame([result]), config)
+
+
+def _load_sweep(directory: Path) -> Recorded:
+    import yaml
+
+    about = _read(directory / "sweep.json", json.loads)
+    named = {int(run): str(name) for run, name in about.get("directories", {}).items()}
+    is_hydras = (directory / "multirun.yaml").is_file()
+    config = _read(directory / "multirun.yaml", yaml.safe_load) if is_hydras else {}
+    results = _read_table(directory / "results.parquet")
+    return Recorded(directory, results, config, tuple(map(str, about.get("varied", ()))), named)
+
+
+def _read(path: Path, parse: Callable[[str], Any]) -> dict[str, Any]:
+    """A text file as a mapping."""
+    import yaml
+
+    try:
+        values = parse(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise SettingError(f"{path}: missing or damaged ({_line(error)})") from error
+    if not isinstance(values, dict):
+        raise SettingError(f"{path}: missing or damaged (it holds no settings)")
+    return values
+
+
+def _read_table(path: Path) -> "pd.DataFrame":
+    """A Parquet file as a table."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.read_table(path, page_checksum_verification=True).to_pandas()
+    except (pa.ArrowException, OSError) as error:
+        raise SettingError(f"{path}: missing or damaged ({_line(error)})") from error
+
+
+def _line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]

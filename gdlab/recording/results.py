@@ -1,0 +1,156 @@
+"""The table of a sweep: one row per run.
+
+Columns: run, the settings that the sweep varied plus loss, optimizer, lr and seed, then how the run
+ended, with the point as x0, x1, … where it has at most 16 coordinates.
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gdlab.errors import SettingError
+from gdlab.fields import shown
+from gdlab.recording.run_dir import write_whole
+from gdlab.shard import Ended
+from gdlab.status import Status
+from gdlab.sweep_plan import Group
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_MOST_COORDINATES = 16
+_FORMULA_STARTS = ("=", "+", "-", "@")
+_ALWAYS = ("loss", "optimizer", "lr", "seed")
+
+
+def table_of(group: Group, ended: Ended, varied: Mapping[str, Sequence[Any]]) -> "pa.Table":
+    """The rows of runs that ended.
+
+    Args:
+        group: the group that they are of.
+        ended: how they ended.
+        varied: for each setting that the sweep varied its value in each of the runs.
+    """
+    import pyarrow as pa
+
+    settings, ends = group.settings, ended.outcomes
+    names = {"loss": settings.name("loss"), "optimizer": settings.name("optimizer")}
+    columns: dict[str, Any] = {"run": ended.runs}
+    for key, values in varied.items():
+        if key not in names:
+            held = group.columns.get(key)
+            if held is not None and held.ndim == 1:
+                columns[key] = np.asarray(values, held.dtype)
+            else:
+                columns[key] = _plain(values)
+    for key in _ALWAYS:
+        if key not in columns:
+            value = names[key] if key in names else getattr(settings, key)
+            columns[key] = [value] * len(ended.runs)
+    rows = range(len(ended.runs))
+    columns["status"] = [str(Status(code)) for code in ends.status.tolist()]
+    columns["reason"] = [ends.reason(row) for row in rows]
+    for name in ("steps", "final_loss", "best_loss", "best_step", "grad_norm"):
+        columns[name] = getattr(ends, name)
+    for name in ("distance", "suboptimality"):
+        columns[name] = _nullable(getattr(ends, name))
+    columns["evaluations"] = ends.evaluations
+    columns["seconds"] = np.full(len(ended.runs), ended.seconds)
+    columns["mode"] = ["eager"] * len(ended.runs)
+    if ends.x.shape[1] <= _MOST_COORDINATES:
+        columns |= {f"x{i}": ends.x[:, i] for i in range(ends.x.shape[1])}
+    return pa.table(columns)
+
+
+def empty() -> "pa.Table":
+    """The table of no runs."""
+    import pyarrow as pa
+
+    return pa.table({"run": pa.array([], pa.int64()), "final_loss": pa.array([], pa.float64())})
+
+
+def joined(tables: Sequence["pa.Table"]) -> "pa.Table":
+    """The rows of all tables by run; a column that one has not is null there.
+
+    Where one has texts and another numbers or null, as of loss.center=0,[1,2], these become texts.
+    """
+    import pyarrow as pa
+
+    fields = [field for table in tables for field in table.schema]
+    texts = {field.name for field in fields if pa.types.is_string(field.type)}
+
+    def alike(name: str, column: "pa.ChunkedArray") -> "pa.ChunkedArray | pa.Array":
+        if name not in texts or pa.types.is_string(column.type):
+            return column
+        return pa.array([shown(value) for value in column.to_pylist()])
+
+    tables = [
+        pa.table({name: alike(name, table[name]) for name in table.column_names})
+        for table in tables
+    ]
+    return pa.concat_tables(tables, promote_options="permissive").sort_by("run")
+
+
+def write_table(path: Path, table: "pa.Table") -> None:
+    """Write a Parquet file, whole or not at all."""
+    import pyarrow.parquet as pq
+
+    content = io.BytesIO()
+    pq.write_table(table, content, write_page_checksum=True)
+    write_whole(path, content.getvalue())
+
+
+def write_csv(path: Path, table: "pa.Table") -> None:
+    """Write the table for spreadsheets: a text that a formula could start with is quoted."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    columns = [
+        pa.array([_harmless(text) for text in column.to_pylist()])
+        if pa.types.is_string(column.type)
+        else column
+        for column in table.columns
+    ]
+    content = io.BytesIO()
+    csv.write_csv(pa.table(columns, names=table.column_names), content)
+    write_whole(path, content.getvalue())
+
+
+def read_results(path: Path) -> "pa.Table":
+    """Read a table that `write_table` wrote.
+
+    Raises:
+        SettingError: the file is missing or damaged.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.read_table(path, page_checksum_verification=True)
+    except (pa.ArrowException, OSError) as error:
+        what = (str(error) or type(error).__name__).splitlines()[0]
+        raise SettingError(f"{path}: missing or damaged ({what})") from error
+
+
+def _harmless(text: str | None) -> str | None:
+    return f"'{text}" if text is not None and text.startswith(_FORMULA_STARTS) else text
+
+
+def _plain(values: Sequence[Any]) -> list[Any]:
+    """Numbers, texts and null as they are, anything else as a text."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value if -(2**63) <= value < 2**63 else float(value)
+        return value if value is None or isinstance(value, (float, str)) else shown(value)
+
+    return [plain(value) for value in values]
+
+
+def _nullable(values: np.ndarray) -> "pa.Array":
+    import pyarrow as pa
+
+    return pa.array(values, mask=np.isnan(values))

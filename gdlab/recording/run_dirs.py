@@ -1,0 +1,114 @@
+"""The run directories of a sweep."""
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from gdlab.history import History
+from gdlab.hydra_files import RunWords
+from gdlab.outcome import Outcome
+from gdlab.recording.pictures import ThinnedPath, draw
+from gdlab.recording.recorder import RunRecorder
+from gdlab.recording.tables import read_history
+from gdlab.recording.tensorboard import EventWriter
+from gdlab.settings import Settings
+from gdlab.sweep_plan import Plan
+
+_FRAMES = 4
+
+
+class RunDirectories:
+    """Keeps the records of some of a sweep's runs, each in a directory of its own.
+
+    A directory begins anew with its run: what an interrupted shard left is removed.
+
+    Args:
+        directory: the sweep's.
+        plan: of the sweep.
+        chosen: the runs that get a directory.
+    """
+
+    def __init__(self, directory: Path, plan: Plan, chosen: Iterable[int]) -> None:
+        self._plan = plan
+        self._open: dict[int, RunRecorder] = {}
+        self._paths: dict[int, Path] = {}
+        taken: set[str] = set()
+        for run in chosen:
+            name = plan.name(run)
+            name = f"{name},run={run}" if name in taken else name
+            taken.add(name)
+            self._paths[run] = directory / name
+
+    def path(self, run: int) -> Path:
+        """The directory of a run."""
+        return self._paths[run]
+
+    def names(self) -> dict[int, str]:
+        """The names of the directories that there are."""
+        return {run: path.name for run, path in self._paths.items() if path.is_dir()}
+
+    def missing(self) -> list[int]:
+        """The chosen runs that have no result yet."""
+        return [run for run, path in self._paths.items() if not (path / "result.json").is_file()]
+
+    def draw(self, runs: Iterable[int]) -> None:
+        """Draw the trajectories of runs that have no picture yet."""
+        for run in runs:
+            path = self._paths[run]
+            if not (path / "trajectory.png").is_file():
+                self._draw(path, self._settings(run))
+
+    def _draw(self, path: Path, settings: Settings) -> None:
+        history = read_history(path / "history.parquet")
+        thin = ThinnedPath(settings.steps)
+        thin.write(history)
+        kept = thin.joined()
+        if kept is None or history.x.shape[1] < settings.loss.dim:
+            return
+        with EventWriter(path) as writer:
+            draw(path, settings, kept, writer if settings.record.events else None, _FRAMES)
+
+    def write(self, run: int, piece: History) -> None:
+        """Take in the next records of a run."""
+        if run in self._paths:
+            if run not in self._open:
+                self._open[run] = self._begin(run)
+            self._open[run].write(piece)
+
+    def close(self, run: int, outcome: Outcome, seconds: float) -> None:
+        """A run is over: its result is written."""
+        if run in self._paths:
+            recorder = self._open.pop(run, None) or self._begin(run)
+            recorder.close(outcome, seconds)
+
+    def forget(self, run: int) -> None:
+        """A run starts anew."""
+        self._open.pop(run, None)
+
+    def _begin(self, run: int) -> RunRecorder:
+        path = self.path(run)
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir()
+        number, _ = self._plan.place(run)
+        template = self._plan.templates[number]
+        if template is not None:
+            template.write(path / ".hydra", self._words(run))
+        settings = self._settings(run)
+        # Which runs deserve a picture shows in the end.
+        record = settings.record.unchecked(figures=False)
+        return RunRecorder(path, settings.unchecked(record=record), durable=False)
+
+    def _settings(self, run: int) -> Settings:
+        number, row = self._plan.place(run)
+        return self._plan.groups[number].settings_of(row)
+
+    def _words(self, run: int) -> RunWords:
+        grid = self._plan.grid
+        overrides = [o for o in grid.overrides(run) if not o.startswith(("hydra.", "hydra/"))]
+        values = {
+            axis.key: axis.values[at]
+            for axis, at in zip(grid.axes, grid.index[run], strict=True)
+            if len(axis) > 1
+        }
+        path = str(self.path(run).absolute())
+        return RunWords(run, overrides, path, values)

@@ -1,0 +1,90 @@
+"""A shard: runs of one structure, a picklable piece of work; settings and columns in, a table out.
+
+Shapes: R runs of the shard, D dimensions.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from gdlab.batch import Chunk
+from gdlab.engine import advance
+from gdlab.history import History, pieces
+from gdlab.outcome import Outcome, Outcomes
+from gdlab.plan import batch_of
+from gdlab.status import Status
+from gdlab.sweep_plan import Group
+
+
+class Records(Protocol):
+    """What keeps the records of some of a shard's runs."""
+
+    def write(self, run: int, piece: History) -> None:
+        """Take in the next records of a run."""
+        ...
+
+    def close(self, run: int, outcome: Outcome, seconds: float) -> None:
+        """A run is over."""
+        ...
+
+    def forget(self, run: int) -> None:
+        """A run starts anew: what was recorded of it is void."""
+        ...
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How the runs of a batch ended.
+
+    Attributes:
+        runs: their numbers in the sweep (R,).
+        outcomes: in the same order.
+        seconds: for each run its share of the batch's time.
+    """
+
+    runs: np.ndarray
+    outcomes: Outcomes
+    seconds: float
+
+
+def run_group(
+    group: Group,
+    records: Records | None = None,
+    interrupted: Callable[[], bool] = lambda: False,
+    progress: Callable[[Chunk], None] = lambda chunk: None,
+) -> Iterator[Ended]:
+    """Run a group as one batch.
+
+    A batch that raises is bisected down to the run that does, so that it fails alone.
+
+    Args:
+        group: the runs.
+        records: keeps what is recorded; None to keep only how runs ended.
+        interrupted: asked at every step; runs end as interrupted once it says true.
+        progress: told of every chunk.
+    """
+    began = time.perf_counter()
+    batch = batch_of(group.settings, group.columns, len(group))
+    ends = Outcomes(batch)
+    for chunk in advance(batch, interrupted):
+        ends.add(chunk)
+        progress(chunk)
+        if records is not None:
+            for row, piece in pieces(chunk, group.settings.record.every):
+                records.write(int(group.runs[row]), piece)
+    if len(group) > 1 and (ends.status == Status.FAILED).any():
+        half = len(group) // 2
+        if records is not None:
+            for run in group.runs.tolist():
+                records.forget(run)
+        for part in (group.take(slice(0, half)), group.take(slice(half, None))):
+            yield from run_group(part, records, interrupted, progress)
+        return
+    seconds = (time.perf_counter() - began) / len(group)
+    if records is not None:
+        for row, run in enumerate(group.runs.tolist()):
+            records.close(run, ends[row], seconds)
+    yield Ended(group.runs, ends, seconds)

@@ -1,0 +1,121 @@
+"""Which runs of a sweep were best, and how runs that differ in their seed alone compare.
+
+Rows that converged or reached their target rank by evaluations, ahead of all others, which rank by
+the metric (the final loss); diverged and failed rows count as +inf there.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from gdlab.errors import SettingError
+from gdlab.status import Status
+
+DataFrame: TypeAlias = Any  # of pandas, whose types a checker cannot follow
+_SOLVED = (str(Status.CONVERGED), str(Status.TARGET))
+_LOST = (str(Status.DIVERGED), str(Status.FAILED))
+_OVER = ("seed",)
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best of the runs that agree in some settings.
+
+    Attributes:
+        combination: the settings that they agree in.
+        choice: the other settings, but the seed, that were best.
+        run: of the runs with that choice the one in the middle.
+        metric: first quartile, median and third quartile over the runs with that choice.
+        evaluations: likewise.
+        solved: how many of these runs converged or reached their target.
+        lost: how many diverged or failed.
+        count: how many they are.
+    """
+
+    combination: Mapping[str, Any]
+    choice: Mapping[str, Any]
+    run: int
+    metric: tuple[float, float, float]
+    evaluations: tuple[float, float, float]
+    solved: int
+    lost: int
+    count: int
+
+
+def order(results: DataFrame, metric: str = "final_loss") -> np.ndarray:
+    """The places of the rows from best to worst; equal ones in the order of their runs."""
+    is_solved = results["status"].isin(_SOLVED).to_numpy()
+    value = np.where(is_solved, results["evaluations"].to_numpy(), values_of(results, metric))
+    return np.lexsort((results["run"].to_numpy(), value, ~is_solved))
+
+
+def values_of(results: DataFrame, metric: str) -> np.ndarray:
+    """The metric of each row, +inf for those that diverged or failed."""
+    if metric not in results or results[metric].dtype.kind not in "fi":
+        known = ", ".join(name for name in results if results[name].dtype.kind in "fi")
+        raise SettingError(f"summary.metric={metric}: must be one of {known}")
+    values = results[metric].to_numpy(dtype=np.float64)
+    return np.where(results["status"].isin(_LOST) | np.isnan(values), np.inf, values)
+
+
+def best(
+    results: DataFrame, by: Sequence[str], varied: Sequence[str], metric: str = "final_loss"
+) -> list[Best]:
+    """The best of each combination of the settings `by`.
+
+    Args:
+        results: the table of a sweep.
+        by: the settings to be told apart; none for one best of all.
+        varied: all settings that the sweep varied.
+        metric: the column by which rows that did not converge rank.
+
+    Raises:
+        SettingError: there is no such setting or metric.
+    """
+    unknown = [key for key in by if key not in results]
+    if unknown:
+        raise SettingError(f"summary.by={unknown[0]}: is none of {', '.join(varied)}")
+    ranked = results.iloc[order(results, metric)]
+    ranked = ranked.assign(_rank=np.arange(len(ranked)))
+    others = [key for key in varied if key not in by and key not in _OVER]
+    found = []
+    for combination, rows in _parts(ranked, by):
+        parts = [(choice, part) for choice, part in _parts(rows, others)]
+        choice, part = min(parts, key=lambda pair: _middle(pair[1])["_rank"])
+        found.append(
+            Best(
+                combination=combination,
+                choice=choice,
+                run=int(_middle(part)["run"]),
+                metric=_quartiles(values_of(part, metric)),
+                evaluations=_quartiles(part["evaluations"].to_numpy(dtype=np.float64)),
+                solved=int(part["status"].isin(_SOLVED).sum()),
+                lost=int(part["status"].isin(_LOST).sum()),
+                count=len(part),
+            )
+        )
+    return found
+
+
+def _parts(rows: DataFrame, keys: Sequence[str]) -> list[tuple[dict[str, Any], DataFrame]]:
+    """The rows by what they hold under some keys, in the order of their first runs."""
+    if not keys:
+        return [({}, rows)]
+    parts = [
+        (dict(zip(keys, values, strict=True)), part)
+        for values, part in rows.groupby(list(keys), sort=False, dropna=False)
+    ]
+    return sorted(parts, key=lambda pair: pair[1]["run"].min())
+
+
+def _middle(rows: DataFrame) -> Any:
+    """The median row of rows in the order of their rank; of two the worse."""
+    return rows.iloc[len(rows) // 2]
+
+
+def _quartiles(values: np.ndarray) -> tuple[float, float, float]:
+    """Quartiles that are values themselves, so that an infinite one is as it is."""
+    low, median, high = np.quantile(values, (0.25, 0.5, 0.75), method="inverted_cdf")
+    return float(low), float(median), float(high)

@@ -1,0 +1,119 @@
+"""A sweep from its plan to its tables, shard by shard.
+
+A shard is run whole or not at all: once its runs have ended its table is written, and it is never
+run again. What an interrupted sweep lacks is the shards without a table; they are run anew with the
+same rows, so that the tables in the end are those of a sweep that was never interrupted.
+
+Shapes: R runs.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gdlab.batch import Chunk
+from gdlab.recording.results import joined, read_results, table_of, write_csv, write_table
+from gdlab.recording.run_dir import write_whole
+from gdlab.recording.run_dirs import RunDirectories
+from gdlab.shard import run_group
+from gdlab.status import Status
+from gdlab.sweep_plan import Group, Plan
+from gdlab.sweep_summary import DataFrame, best, order
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SHARDS, ABOUT = "shards", "sweep.json"
+
+
+def carry_out(
+    plan: Plan,
+    directory: Path,
+    interrupted: Callable[[], bool] = lambda: False,
+    progress: Callable[[Chunk], None] = lambda chunk: None,
+) -> "pa.Table":
+    """Run what a sweep's directory lacks; write its tables, run directories and pictures.
+
+    Args:
+        plan: of the sweep, written in the directory already.
+        directory: the sweep's own.
+        interrupted: asked at every step; the sweep ends once it says true.
+        progress: told of every chunk.
+
+    Returns:
+        One row per run that ended, and per run of the shard that was interrupted.
+    """
+    (directory / SHARDS).mkdir(exist_ok=True)
+    is_small = len(plan) <= plan.options.record.max_run_dirs
+    records = RunDirectories(directory, plan, range(len(plan)) if is_small else ())
+    tables = []
+    for number, shard in enumerate(plan.shards()):
+        path = directory / SHARDS / f"{number:05}.parquet"
+        if path.is_file():
+            tables.append(read_results(path))
+            continue
+        if interrupted():
+            break
+        tables.append(run_shard(shard, plan, records if is_small else None, interrupted, progress))
+        if not interrupted():
+            write_table(path, tables[-1])
+    results = joined(tables)
+    write_table(directory / "results.parquet", results)
+    write_csv(directory / "results.csv", results)
+    if not interrupted():
+        frame = results.to_pandas()
+        if not is_small:
+            records = RunDirectories(
+                directory, plan, spread(plan, frame, plan.options.record.max_run_dirs)
+            )
+            _record_again(plan, records, interrupted)
+        if plan.options.record.figures:
+            records.draw(spread(plan, frame, plan.options.record.max_figures))
+    about = {"varied": plan.keys(), "directories": records.names()}
+    write_whole(directory / ABOUT, json.dumps(about, indent=1).encode())
+    return results
+
+
+def run_shard(
+    shard: Group,
+    plan: Plan,
+    records: RunDirectories | None = None,
+    interrupted: Callable[[], bool] = lambda: False,
+    progress: Callable[[Chunk], None] = lambda chunk: None,
+) -> "pa.Table":
+    """Run a shard: one row per run, in the order of the runs."""
+    ended = run_group(shard, records, interrupted, progress)
+    return joined([table_of(shard, part, plan.varied(part.runs)) for part in ended])
+
+
+def spread(plan: Plan, results: DataFrame, count: int) -> list[int]:
+    """Runs that stand for a sweep: the best of each combination, then evenly from best to worst.
+
+    Args:
+        plan: of the sweep.
+        results: its table.
+        count: at most so many.
+    """
+    metric = plan.options.summary.metric
+    first = [one.run for one in best(results, plan.by(), plan.keys(), metric)]
+    ranked = results["run"].to_numpy()[order(results, metric)]
+    places = np.linspace(0, len(ranked) - 1, min(count, len(ranked))).round().astype(np.int64)
+    return list(dict.fromkeys([*first, *ranked[places].tolist()]))[:count]
+
+
+def _record_again(plan: Plan, records: RunDirectories, interrupted: Callable[[], bool]) -> None:
+    """Run the chosen ones once more, now with their records."""
+    chosen = np.array(records.missing(), dtype=np.int64)
+    for group in plan.groups:
+        rows = np.flatnonzero(np.isin(group.runs, chosen))
+        if len(rows):
+            for _ in run_group(group.take(rows), records, interrupted):
+                pass
+
+
+def has_failed(results: "pa.Table") -> bool:
+    """Whether any run has."""
+    return str(Status.FAILED) in results["status"].to_pylist()

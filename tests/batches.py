@@ -1,0 +1,102 @@
+"""Making batches of runs, running them, and taking rows out of them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gdlab.batch import Batch, Stop
+from gdlab.engine import advance
+from gdlab.fields import columns
+from gdlab.history import History, pieces
+from gdlab.losses import Loss
+from gdlab.optimizers import SGD, Rule
+from gdlab.outcome import Outcome, Outcomes
+from gdlab.schedules import Constant, Schedule
+
+
+def make_batch(
+    loss: Loss,
+    rule: Rule | None = None,
+    lr: float | Sequence[float] | np.ndarray = 0.1,
+    *,
+    schedule: Schedule | None = None,
+    start: Any = None,
+    seed: Sequence[int] | None = None,
+    noise: float | Sequence[float] = 0.0,
+    steps: int = 100,
+    stop: Stop | None = None,
+) -> Batch:
+    """A batch with as many rows as there are learning rates."""
+    rates = torch.as_tensor(lr, dtype=torch.float64).reshape(-1)
+    runs = len(rates)
+    point = loss.tensor(loss.start if start is None else start)
+    return Batch(
+        loss=loss,
+        rule=rule or SGD(),
+        schedule=schedule or Constant(),
+        lr=rates,
+        seed=torch.arange(runs) if seed is None else torch.tensor(seed),
+        start=point.expand(runs, loss.dim),
+        noise=torch.as_tensor(noise, dtype=torch.float64).expand(runs),
+        steps=steps,
+        stop=stop or Stop(),
+    )
+
+
+def rows_of(batch: Batch, index: Sequence[int]) -> Batch:
+    """The batch of some of the rows, in the order given."""
+    which = torch.tensor(index)
+
+    def take(value: Any) -> Any:
+        return value[which] if isinstance(value, Tensor) else value
+
+    return replace(
+        batch,
+        loss=batch.loss.with_columns(take),
+        rule=columns(batch.rule, take),
+        schedule=columns(batch.schedule, take),
+        lr=batch.lr[which],
+        seed=batch.seed[which],
+        start=batch.start[which],
+        noise=batch.noise[which],
+    )
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What became of one row."""
+
+    history: History
+    outcome: Outcome
+
+
+def finish(
+    batch: Batch, interrupted: Callable[[], bool] = lambda: False, every: int = 1
+) -> list[Finished]:
+    """Run a batch to its end."""
+    ends = Outcomes(batch)
+    parts: list[list[History]] = [[] for _ in batch.lr]
+    for chunk in advance(batch, interrupted):
+        ends.add(chunk)
+        for row, piece in pieces(chunk, every):
+            parts[row].append(piece)
+    return [Finished(History.join(part), ends[row]) for row, part in enumerate(parts)]
+
+
+RECORDED = ("step", "loss", "grad_norm", "lr", "x", "distance", "suboptimality")
+ENDED = ("status", "steps", "final_loss", "best_loss", "best_step", "grad_norm", "evaluations")
+
+
+def assert_same_bits(one: Finished, other: Finished) -> None:
+    """Every record and the whole outcome are equal, bit for bit."""
+    for name in RECORDED:
+        a, b = getattr(one.history, name), getattr(other.history, name)
+        assert (a is None) == (b is None), name
+        assert a is None or a.tobytes() == b.tobytes(), name
+    assert one.outcome.x.tobytes() == other.outcome.x.tobytes()
+    for name in (*ENDED, "distance", "suboptimality"):
+        np.testing.assert_equal(getattr(one.outcome, name), getattr(other.outcome, name), name)

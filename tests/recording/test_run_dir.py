@@ -1,0 +1,160 @@
+"""A run's directory belongs to it alone, and its files are whole or not there."""
+
+import json
+import math
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gdlab.errors import SettingError
+from gdlab.outcome import Outcome
+from gdlab.recording import run_dir
+from gdlab.recording.run_dir import claim, versions, write_result, write_whole
+from gdlab.status import Status
+
+# Claims
+
+
+def test_the_next_free_name_is_claimed(tmp_path):
+    wanted = tmp_path / "runs" / "lr=0.1"
+    claimed = [claim(wanted, exact=False).name for _ in range(3)]
+    assert claimed == ["lr=0.1", "lr=0.1-2", "lr=0.1-3"]
+    (tmp_path / "runs" / "lr=0.1-2").rmdir()
+    assert claim(wanted, exact=False).name == "lr=0.1-2"
+
+
+def test_a_file_in_the_way_is_not_a_directory_of_ones_own(tmp_path):
+    (tmp_path / "run").write_text("a file")
+    assert claim(tmp_path / "run", exact=False).name == "run-2"
+    with pytest.raises(SettingError, match="cannot be made"):
+        claim(tmp_path / "run", exact=True)
+    assert (tmp_path / "run").read_text() == "a file"
+
+
+def test_an_exact_directory_may_be_there_but_empty(tmp_path):
+    wanted = tmp_path / "a" / "b"
+    assert claim(wanted, exact=True) == wanted
+    assert claim(wanted, exact=True) == wanted
+    (wanted / ".hidden").touch()
+    with pytest.raises(SettingError, match=r"hydra.run.dir=.*/b: is not empty; a run needs its"):
+        claim(wanted, exact=True)
+    assert os.listdir(wanted) == [".hidden"]
+
+
+def test_claims_at_one_moment_are_never_shared(tmp_path):
+    threads, rounds = 16, 20
+    together = threading.Barrier(threads)
+
+    def claims(_: int) -> list[Path]:
+        together.wait(timeout=60)
+        return [claim(tmp_path / "new" / "same", exact=False) for _ in range(rounds)]
+
+    with ThreadPoolExecutor(threads) as pool:
+        claimed = [path for paths in pool.map(claims, range(threads)) for path in paths]
+    assert len(set(claimed)) == threads * rounds
+    assert set(claimed) == set((tmp_path / "new").iterdir())
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_what_cannot_be_made_leaves_no_parents(exact, tmp_path):
+    (tmp_path / "kept").mkdir()
+    for wanted in (tmp_path / "a" / "b" / (300 * "x"), tmp_path / "kept" / "c" / (300 * "x")):
+        with pytest.raises(SettingError, match=r"cannot be made \(File name too long\)"):
+            claim(wanted, exact=exact)
+    assert [path.name for path in tmp_path.rglob("*")] == ["kept"]
+
+
+# Whole files
+
+
+def test_a_file_is_written_whole(tmp_path):
+    path = tmp_path / "file"
+    for content in (b"old", b"", b"new\0" * 100_000):
+        write_whole(path, content)
+        assert path.read_bytes() == content
+        assert os.listdir(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("broken", ["fsync", "replace"])
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_write_that_fails_keeps_the_old_file(broken, error, tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    write_whole(path, b"old")
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(run_dir.os, broken, fail)
+    with pytest.raises(type(error)):
+        write_whole(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+# result.json
+
+OUTCOME = Outcome(
+    status=Status.DIVERGED,
+    reason="“λ” is too large",
+    steps=3,
+    final_loss=0.1 + 0.2,
+    best_loss=5e-324,
+    best_step=2,
+    grad_norm=math.inf,
+    x=np.array([1 / 3, math.nan, -math.inf, -0.0]),
+    distance=None,
+    suboptimality=math.nan,
+    evaluations=4,
+)
+FIELDS = [
+    *("status", "reason", "steps", "final_loss", "best_loss", "best_step", "grad_norm", "x"),
+    *("distance", "suboptimality", "evaluations", "seconds", "seed", "mode", "versions"),
+]
+
+
+def test_a_result_is_strict_json_with_every_field(tmp_path):
+    write_result(tmp_path, OUTCOME, seed=2**62 + 1, seconds=1.25)
+    text = (tmp_path / "result.json").read_text(encoding="utf-8")
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    result = json.loads(text, parse_constant=refuse)
+    assert list(result) == FIELDS
+    assert result.pop("versions") == versions()
+    assert result == {
+        "status": "diverged",
+        "reason": "“λ” is too large",
+        "steps": 3,
+        "final_loss": 0.30000000000000004,
+        "best_loss": 5e-324,
+        "best_step": 2,
+        "grad_norm": None,
+        "x": [1 / 3, None, None, -0.0],
+        "distance": None,
+        "suboptimality": None,
+        "evaluations": 4,
+        "seconds": 1.25,
+        "seed": 2**62 + 1,
+        "mode": "eager",
+    }
+    assert text.endswith("}\n")
+
+
+def test_the_versions_are_of_what_computed(tmp_path):
+    import platform
+
+    import torch
+
+    import gdlab
+
+    assert versions() == {
+        "gdlab": gdlab.__version__,
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }

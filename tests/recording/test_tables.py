@@ -1,0 +1,250 @@
+"""Tables are read back bit for bit, or refused by the name of the file."""
+
+import itertools
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from gdlab.errors import SettingError
+from gdlab.history import History
+from gdlab.outcome import Outcome
+from gdlab.recording import tables
+from gdlab.recording.reading import load
+from gdlab.recording.run_dir import write_result
+from gdlab.recording.tables import HistoryFile
+from gdlab.status import Status
+
+# Numbers that text or float32 would not keep.
+HARD = [0.1 + 0.2, 1 / 3, 5e-324, -0.0, 1.7976931348623157e308, math.inf, -math.inf, math.nan]
+
+
+OUTCOME = Outcome(
+    status=Status.DIVERGED,
+    reason="no longer finite",
+    steps=3,
+    final_loss=0.1 + 0.2,
+    best_loss=0.1,
+    best_step=2,
+    grad_norm=math.inf,
+    x=np.array([1 / 3, math.nan]),
+    distance=None,
+    suboptimality=None,
+    evaluations=4,
+)
+
+
+def history(steps: int, dim: int) -> History:
+    """T + 1 records of a run of T steps, its learning rate NaN in the last."""
+    random = np.random.default_rng(steps)
+    columns = random.choice([*HARD, *random.normal(size=20)], (3 + dim, steps + 1))
+    lr = np.abs(np.where(np.isfinite(columns[2]), columns[2], 1.0))
+    lr[-1] = np.nan
+    return History(np.arange(steps + 1), columns[0], columns[1], lr, columns[3:].T.copy())
+
+
+def cut(whole: History, *places: int) -> list[History]:
+    ends = [0, *places, len(whole)]
+    return [whole.take(np.arange(a, b)) for a, b in itertools.pairwise(ends)]
+
+
+def write(directory: Path, pieces: list[History], max_coords: int = 64) -> None:
+    file = HistoryFile(directory, pieces[0].x.shape[1], max_coords, steps=1000)
+    for piece in pieces:
+        file.write(piece)
+    file.close(OUTCOME, 1.0)
+
+
+def bits(values: object) -> list[int]:
+    """Floats as the integers of their bits, every NaN as one."""
+    array = np.array(values, dtype=np.float64)
+    return np.where(np.isnan(array), np.nan, array).view(np.int64).tolist()
+
+
+@pytest.fixture
+def recorded(tmp_path) -> Path:
+    """A directory that `load` takes."""
+    (tmp_path / ".hydra").mkdir()
+    (tmp_path / ".hydra" / "config.yaml").write_text("lr: 0.1\nloss:\n  dim: 4\n")
+    write_result(tmp_path, OUTCOME, seed=3, seconds=0.5)
+    write(tmp_path, [history(20, 4)])
+    return tmp_path
+
+
+# What is written is what is read
+
+
+@pytest.mark.parametrize("places", [(), (1,), (3, 3, 90)])
+@pytest.mark.parametrize("dim", [1, 3])
+def test_every_number_is_read_back_bit_for_bit(places, dim, recorded, monkeypatch):
+    monkeypatch.setattr(tables, "_ROWS_AT_ONCE", 50)
+    whole = history(100, dim)
+    write(recorded, cut(whole, *places))
+    table = load(recorded).history()
+    assert list(table) == ["step", "loss", "grad_norm", "lr", *(f"x{i}" for i in range(dim))]
+    assert table["step"].tolist() == list(range(101))
+    assert table["step"].dtype == np.int64
+    for name in ("loss", "grad_norm", "lr"):
+        assert bits(table[name]) == bits(getattr(whole, name))
+    for i in range(dim):
+        assert bits(table[f"x{i}"]) == bits(whole.x[:, i])
+
+
+def test_the_rate_of_the_last_row_is_null_and_other_nans_are_not(recorded):
+    table = pq.read_table(recorded / "history.parquet")
+    assert table.column("lr").is_null().to_pylist() == [False] * 20 + [True]
+    assert table.column("loss").null_count == 0
+    assert table.schema.types == [pa.int64(), *[pa.float64()] * 7]
+
+
+def test_float32_points_are_kept_as_they_are(recorded):
+    whole = history(5, 2)
+    single = History(
+        whole.step,
+        *(v.astype(np.float32) for v in (whole.loss, whole.grad_norm, whole.lr, whole.x)),
+    )
+    write(recorded, [single])
+    assert bits(load(recorded).history()["x1"]) == bits(single.x[:, 1].astype(np.float64))
+
+
+def test_beyond_max_coords_there_are_snapshots(tmp_path):
+    whole = history(700, 5)
+    write(tmp_path, cut(whole, 10, 200), max_coords=3)
+    table = pq.read_table(tmp_path / "history.parquet")
+    assert table.column_names == ["step", "loss", "grad_norm", "lr", "x0", "x1", "x2"]
+    snapshots = pq.read_table(tmp_path / "snapshots.parquet").to_pydict()
+    steps = snapshots["step"]
+    # Nine steps spaced by 1000^(1/8) = 2.37 from 1 to 1000, those up to 700, the start, the last.
+    assert steps == [0, 1, 2, 5, 13, 31, 74, 177, 421, 700]
+    for step, x in zip(steps, snapshots["x"], strict=True):
+        assert bits(x) == bits(whole.x[step])
+
+
+def test_up_to_max_coords_there_are_no_snapshots(tmp_path):
+    write(tmp_path, [history(7, 3)], max_coords=3)
+    assert [path.name for path in tmp_path.iterdir()] == ["history.parquet"]
+
+
+def test_the_file_has_its_name_only_when_it_is_whole(tmp_path):
+    file = HistoryFile(tmp_path, 2, 64, steps=10)
+    file.write(history(65_536, 2))
+    assert [path.name for path in tmp_path.iterdir()] == [".history.parquet.partial"]
+    file.close(OUTCOME, 1.0)
+    assert [path.name for path in tmp_path.iterdir()] == ["history.parquet"]
+
+
+def test_a_run_without_records_has_an_empty_history(tmp_path):
+    HistoryFile(tmp_path, 2, 1, steps=10).close(None, 1.0)
+    table = pq.read_table(tmp_path / "history.parquet")
+    assert (table.num_rows, table.column_names) == (0, ["step", "loss", "grad_norm", "lr", "x0"])
+
+
+# Loading
+
+
+def test_a_loaded_run_is_tables(recorded):
+    run = load(str(recorded))
+    assert isinstance(run.results, pd.DataFrame)
+    assert len(run.results) == 1
+    row = run.results.iloc[0]
+    assert (row["status"], row["steps"], row["seed"]) == ("diverged", 3, 3)
+    assert (row["final_loss"], row["x0"]) == (0.1 + 0.2, 1 / 3)
+    assert pd.isna(row["x1"])
+    assert row["versions.numpy"] == np.__version__
+    assert run.config == {"lr": 0.1, "loss": {"dim": 4}}
+
+
+RESULT, CONFIG, HISTORY = "result.json", ".hydra/config.yaml", "history.parquet"
+
+# file, what it holds (None: nothing, for it is missing), what is said of it
+DAMAGED = [
+    (RESULT, None, "holds no run (no result.json)"),
+    (RESULT, b"", "missing or damaged"),
+    (RESULT, b'{"steps": 3', "missing or damaged"),
+    (RESULT, b"[1, 2]", "missing or damaged (it holds no settings)"),
+    (RESULT, b'{"steps": 3}', "damaged (no versions or no point)"),
+    (RESULT, b'{"versions": [], "x": []}', "damaged (no versions or no point)"),
+    (RESULT, b'{"versions": {}, "x": 1}', "damaged (no versions or no point)"),
+    (RESULT, b'{"x": "\xff"}', "missing or damaged"),
+    (RESULT, b"[" * 100_000, "missing or damaged"),
+    (CONFIG, None, "missing or damaged (["),
+    (CONFIG, b"", "missing or damaged (it holds no settings)"),
+    (CONFIG, b"lr: [", "missing or damaged"),
+    (CONFIG, b"lr: !!python/object/apply:os.system ['touch evaluated']", "missing or damaged"),
+    (CONFIG, b"\x80\x04K\x01.", "missing or damaged"),
+    (HISTORY, None, "missing or damaged"),
+    (HISTORY, b"", "missing or damaged"),
+    (HISTORY, b"PAR1PAR1", "missing or damaged"),
+    (HISTORY, b"\x80\x04K\x01.", "missing or damaged"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "said"), DAMAGED)
+def test_a_damaged_file_is_named(name, content, said, recorded, monkeypatch):
+    monkeypatch.chdir(recorded)
+    path = recorded / name
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SettingError) as refused:
+        load(recorded).history()
+    assert str(refused.value).startswith(f"{recorded if name == RESULT and not content else path}")
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert not (recorded / "evaluated").exists()
+
+
+def test_a_folder_in_place_of_a_file_is_named(recorded):
+    (recorded / HISTORY).unlink()
+    (recorded / HISTORY).mkdir()
+    (recorded / HISTORY / "part.txt").write_text("no table")
+    with pytest.raises(SettingError, match=r"history\.parquet: missing or damaged"):
+        load(recorded).history()
+
+
+def test_a_truncated_history_is_never_a_shorter_table(recorded):
+    whole = (recorded / HISTORY).read_bytes()
+    for kept in [*range(0, len(whole), 97), len(whole) - 1]:
+        (recorded / HISTORY).write_bytes(whole[:kept])
+        with pytest.raises(SettingError, match=r"history\.parquet: missing or damaged"):
+            load(recorded).history()
+
+
+def test_a_flipped_bit_in_the_numbers_is_never_another_number(recorded):
+    path = recorded / HISTORY
+    whole, table = path.read_bytes(), load(recorded).history()
+    first = pq.ParquetFile(path).metadata.row_group(0)
+    chunks = [first.column(i) for i in range(first.num_columns)]
+    refused = 0
+    for chunk in chunks:
+        starts = [chunk.dictionary_page_offset, chunk.data_page_offset]
+        start = min(offset for offset in starts if offset is not None)
+        end = start + chunk.total_compressed_size
+        for place in (end - 1, end - 9, (start + end) // 2):
+            damaged = bytearray(whole)
+            damaged[place] ^= 16
+            path.write_bytes(damaged)
+            try:
+                pd.testing.assert_frame_equal(load(recorded).history(), table)
+            except SettingError as error:
+                assert "history.parquet: missing or damaged" in str(error)
+                refused += 1
+    assert refused >= 2 * len(chunks)
+
+
+def test_nothing_is_unpickled(recorded, monkeypatch):
+    import pickle
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("unpickled")
+
+    for name in ("load", "loads", "Unpickler"):
+        monkeypatch.setattr(pickle, name, refuse)
+    run = load(recorded)
+    assert len(run.history()) == 21
+    assert json.loads((recorded / RESULT).read_text())["steps"] == run.results["steps"][0]

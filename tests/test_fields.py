@@ -1,0 +1,209 @@
+"""Declared fields: types, ranges and columns."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from gdlab.errors import SettingError
+from gdlab.fields import Configured, Number, Range, columns, declared, setting, shown
+
+
+class Every(Configured):
+    """A field of every kind."""
+
+    whole: int = setting(default=3, ge=1, lt=10)
+    number: float = setting(default=0.5, gt=0, le=1)
+    each: Number = setting(default=0.25, ge=0)
+    flag: bool = False
+    text: str = "a"
+    kind: Literal["red", "blue"] = "red"
+    maybe: float | None = None
+    pair: tuple[Number, Number] = setting(default=(0.1, 0.2), ge=0, lt=1)
+    many: tuple[float, ...] | None = None
+    either: Number | tuple[float, ...] = 0.0
+    call: Callable[[float], float] = math.sqrt
+    inner: Range = dataclasses.field(default_factory=Range)
+    anything: Any = None
+
+
+GOOD: list[tuple[str, Any, Any]] = [
+    ("whole", 1, 1),
+    ("whole", 9.0, 9),
+    ("whole", np.int64(4), 4),
+    ("number", 1, 1.0),
+    ("number", np.float64(0.25), 0.25),
+    ("number", np.float32(0.25), 0.25),
+    ("each", np.int32(2), 2.0),
+    ("flag", True, True),
+    ("text", "", ""),
+    ("kind", "blue", "blue"),
+    ("maybe", None, None),
+    ("maybe", 2, 2.0),
+    ("pair", [0, 0.5], (0.0, 0.5)),
+    ("many", [1, 2, 3], (1.0, 2.0, 3.0)),
+    ("many", (), ()),
+    ("either", 3, 3.0),
+    ("either", [1, 2], (1.0, 2.0)),
+    ("call", math.sin, math.sin),
+    ("inner", Range(gt=1), Range(gt=1)),
+    ("anything", [object], [object]),
+]
+
+
+@pytest.mark.parametrize(("name", "given", "kept"), GOOD)
+def test_values_that_fit(name: str, given: Any, kept: Any) -> None:
+    value = getattr(Every(**{name: given}), name)
+    assert value == kept
+    assert type(value) is type(kept)
+
+
+BAD: list[tuple[str, Any, str]] = [
+    ("whole", 0, "whole=0: must be a whole number ≥ 1 and < 10"),
+    ("whole", 10, "whole=10: must be a whole number ≥ 1 and < 10"),
+    ("whole", 2.5, "whole=2.5: must be a whole number"),
+    ("whole", "2", "whole=2: must be a whole number"),
+    ("whole", True, "whole=true: must be a whole number"),
+    ("whole", math.inf, "whole=inf: must be a whole number"),
+    ("whole", math.nan, "whole=nan: must be a whole number"),
+    ("whole", np.bool_(True), "whole=True: must be a whole number"),
+    ("whole", None, "whole=null: must be a whole number"),
+    ("number", 0, "number=0: must be a finite number > 0 and ≤ 1"),
+    ("number", 1.5, "number=1.5: must be a finite number > 0 and ≤ 1"),
+    ("number", math.nan, "number=nan: must be a finite number > 0 and ≤ 1"),
+    ("number", False, "number=false: must be a number"),
+    ("number", "0.1", "number=0.1: must be a number"),
+    ("number", torch.tensor([0.5, 2.0]), "number=2.0: must be a finite number > 0 and ≤ 1"),
+    ("maybe", math.inf, "maybe=inf: must be a finite number"),
+    ("each", torch.tensor([1.0, -2.0]), "each=-2.0: must be a finite number ≥ 0"),
+    ("each", torch.tensor([1.0, math.nan]), "each=nan: must be a finite number ≥ 0"),
+    ("each", 1j, "each=1j: must be a number"),
+    ("flag", 1, "flag=1: must be true or false"),
+    ("text", 1, "text=1: must be a text"),
+    ("kind", "green", "kind=green: must be one of red, blue"),
+    ("pair", [0.5], "pair=[0.5]: must be a list of 2, each a number"),
+    ("pair", [0.5, 1], "pair[1]=1: must be a finite number ≥ 0 and < 1"),
+    ("pair", [0.5, "x"], "pair[1]=x: must be a number"),
+    ("pair", 0.5, "pair=0.5: must be a list of 2, each a number"),
+    ("many", "12", "many=12: must be a list, each a number"),
+    ("many", [1, None], "many[1]=null: must be a number"),
+    ("either", "x", "either=x: must be a number or a list, each a number"),
+    ("call", 3, "call=3: must be a Callable"),
+    ("inner", 3, "inner=3: must be a Range"),
+]
+
+
+@pytest.mark.parametrize(("name", "given", "message"), BAD)
+def test_values_that_do_not_fit(name: str, given: Any, message: str) -> None:
+    with pytest.raises(SettingError) as error:
+        Every(**{name: given})
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize("name", ["number", "each", "maybe", "whole"])
+def test_numbers_past_every_float_are_refused(name: str) -> None:
+    with pytest.raises(SettingError, match=f"{name}=1000*: must be a (finite|whole) number"):
+        Every().replace(**{name: 10**400})
+
+
+def test_instances_are_frozen_and_replaced_with_a_check() -> None:
+    every = Every()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        every.whole = 4  # type: ignore[misc]
+    assert every.replace(whole=5).whole == 5
+    assert every.whole == 3
+    with pytest.raises(SettingError, match="whole=50"):
+        every.replace(whole=50)
+
+
+def test_settings_stand_in_the_order_of_their_declaration() -> None:
+    names = [
+        "whole",
+        "number",
+        "each",
+        "flag",
+        "text",
+        "kind",
+        "maybe",
+        "pair",
+        "many",
+        "either",
+        "call",
+        "inner",
+        "anything",
+    ]
+    assert list(Every().settings()) == list(declared(Every)) == names
+
+
+def test_numeric_fields_are_those_that_may_hold_a_column() -> None:
+    numeric = [name for name, field in declared(Every).items() if field.numeric]
+    assert numeric == ["number", "each", "maybe", "pair", "either"]
+
+
+def test_columns_go_through_every_number() -> None:
+    column = torch.tensor([1.0, 2.0])
+    owner = Every(each=column, pair=(0.5, 0.25), either=(1.0, 2.0))
+    seen: list[Any] = []
+
+    def note(value: Number) -> Number:
+        seen.append(value)
+        return value * 2
+
+    doubled = columns(owner, note)
+    assert type(doubled) is Every
+    assert torch.equal(torch.as_tensor(doubled.each), torch.tensor([2.0, 4.0]))
+    assert doubled.pair == (1.0, 0.5)  # past its range: nothing is checked again
+    assert doubled.either == (2.0, 4.0)
+    assert doubled.number == 1.0
+    assert (doubled.whole, doubled.maybe, doubled.call) == (3, None, math.sqrt)
+    assert len(seen) == 6
+    assert owner.pair == (0.5, 0.25)
+
+
+bounds = st.none() | st.floats(allow_nan=False)
+
+
+@given(bounds, bounds, bounds, bounds, st.floats() | st.integers())
+@hypothesis_settings(max_examples=300, deadline=None, derandomize=True, database=None)
+def test_a_range_holds_what_lies_between_its_bounds(
+    gt: float | None, ge: float | None, lt: float | None, le: float | None, value: float
+) -> None:
+    below = (gt is not None and value <= gt) or (ge is not None and value < ge)
+    above = (lt is not None and value >= lt) or (le is not None and value > le)
+    expected = math.isfinite(value) and not below and not above
+    assert (value in Range(gt, ge, lt, le)) == expected
+
+
+RANGES = [
+    (Range(), ""),
+    (Range(gt=0), "> 0"),
+    (Range(ge=0, lt=1), "≥ 0 and < 1"),
+    (Range(gt=-1.5, le=1e20), "> -1.5 and ≤ 1e+20"),
+]
+
+
+@pytest.mark.parametrize(("interval", "words"), RANGES)
+def test_a_range_in_words(interval: Range, words: str) -> None:
+    assert str(interval) == words
+
+
+SHOWN: list[tuple[Any, str]] = [
+    (None, "null"),
+    (True, "true"),
+    ((1.0, (2, None)), "[1.0,[2,null]]"),
+    (0.1, "0.1"),
+    (1e300, "1e+300"),
+    ("text", "text"),
+]
+
+
+@pytest.mark.parametrize(("value", "text"), SHOWN)
+def test_values_are_shown_as_they_are_typed(value: Any, text: str) -> None:
+    assert shown(value) == text

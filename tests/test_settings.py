@@ -1,0 +1,169 @@
+"""The YAML files of conf against the classes that they configure."""
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from omegaconf import OmegaConf
+
+from gdlab.errors import SettingError
+from gdlab.fields import Configured, declared
+from gdlab.losses import Quadratic, Rosenbrock
+from gdlab.optimizers.adaptive import Adam
+from gdlab.optimizers.momentum import SGD
+from gdlab.paths import CONF
+from gdlab.schedules import Constant, Cosine
+from gdlab.settings import COMMAND_KEYS, GROUPS, NODES, Settings, from_config, from_values, named
+
+FILES = sorted(path for group in GROUPS for path in (CONF / group).glob("*.yaml"))
+CHOICES = [path for path in FILES if path.stem != "custom"]
+
+# What a preset changes of its class's defaults.
+PRESETS = {
+    "optimizer/momentum": {"momentum": 0.9},
+    "optimizer/nesterov": {"momentum": 0.9, "nesterov": True},
+    "optimizer/adamw": {"weight_decay": 0.01, "decoupled_weight_decay": True},
+}
+
+
+def name_of(path: Path) -> str:
+    return f"{path.parent.name}/{path.stem}"
+
+
+def class_of(path: Path) -> type[Configured]:
+    module, _, name = yaml.safe_load(path.read_text())["_target_"].rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
+def as_yaml(values: dict) -> dict:
+    return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
+
+
+@pytest.mark.parametrize("path", CHOICES, ids=name_of)
+def test_a_file_has_the_fields_of_its_class_with_their_defaults(path):
+    cls = class_of(path)
+    assert issubclass(cls, GROUPS[path.parent.name])
+    values = yaml.safe_load(path.read_text())
+    assert re.fullmatch(r"gdlab\.(losses|optimizers|schedules)\.\w+", values.pop("_target_"))
+    assert list(values) == list(declared(cls))
+    defaults = as_yaml(cls().settings())
+    differing = {key: value for key, value in values.items() if value != defaults[key]}
+    assert differing == PRESETS.get(name_of(path), {})
+
+
+@pytest.mark.parametrize("path", CHOICES, ids=name_of)
+def test_a_file_loads_to_an_instance_of_its_values(path):
+    made = named(path.parent.name, path.stem)
+    values = yaml.safe_load(path.read_text())
+    del values["_target_"]
+    assert type(made) is class_of(path)
+    assert as_yaml(made.settings()) == values
+
+
+def test_every_preset_is_there():
+    assert set(PRESETS) <= {name_of(path) for path in CHOICES}
+
+
+@pytest.mark.parametrize("path", [*FILES, CONF / "config.yaml"], ids=name_of)
+def test_every_key_has_a_comment(path):
+    first, *lines = path.read_text().splitlines()
+    assert re.fullmatch(r"# [A-Zl].{10,}", first)
+    in_hydra = False
+    for line in lines:
+        key = re.match(r"( *)(\w+):", line)
+        if key is None:
+            assert line == "" or line.lstrip().startswith("-")
+            continue
+        in_hydra = key[2] == "hydra" or (in_hydra and key[1] != "")
+        if key[2] not in ("defaults", "_target_") and not in_hydra:
+            assert re.search(r"\S +# \S.{4,}", line), line
+        assert len(line) <= 120
+
+
+def test_config_has_the_fields_of_settings():
+    config = yaml.safe_load((CONF / "config.yaml").read_text())
+    groups = {key for entry in config.pop("defaults")[1:] for key in entry}
+    del config["hydra"]
+    for key in COMMAND_KEYS:
+        config.pop(key, None)
+    hydras = {key for key in groups if key.startswith("override hydra/")}
+    kept = {*config, *groups} - hydras - set(COMMAND_KEYS)
+    assert kept == set(declared(Settings)) - {"choices"}
+    assert {key for key in groups if key in GROUPS} == set(GROUPS)
+    defaults = Settings(loss=Quadratic(), optimizer=SGD(), schedule=Constant(), lr=config["lr"])
+    for key, value in config.items():
+        default = getattr(defaults, key)
+        expected = default.settings() if isinstance(default, Configured) else default
+        assert value == expected, key
+        if isinstance(default, Configured):
+            assert list(value) == list(expected)
+
+
+VALUES = {
+    "loss": {"_target_": "gdlab.losses.Rosenbrock", "b": 10},
+    "optimizer": {"_target_": "gdlab.optimizers.SGD", "momentum": 0.5},
+    "schedule": {"_target_": "gdlab.schedules.Cosine"},
+    "lr": 1,
+}
+
+
+def test_values_become_typed_settings():
+    made = from_values(dict(VALUES), {"loss": "rosenbrock", "optimizer": "custom"})
+    assert isinstance(made.loss, Rosenbrock)
+    assert isinstance(made.optimizer, SGD)
+    assert isinstance(made.schedule, Cosine)
+    assert (made.loss.b, made.optimizer.momentum, made.lr) == (10.0, 0.5, 1.0)
+    assert all(type(number) is float for number in (made.loss.b, made.lr))
+    assert [made.name(group) for group in GROUPS] == ["rosenbrock", "SGD", "Cosine"]
+
+
+def test_flat_names_every_setting_once():
+    made = from_values(dict(VALUES), {"loss": "rosenbrock"})
+    flat = made.flat()
+    assert flat["loss"] == "rosenbrock"
+    assert flat["loss.b"] == 10.0
+    assert flat["stop.grad_tol"] == 1e-8
+    assert "choices" not in flat
+    nodes = [getattr(made, name) for name in NODES]
+    per_class = [made.loss, made.optimizer, made.schedule, *nodes]
+    plain = set(declared(Settings)) - {"choices", *NODES}
+    assert len(flat) == len(plain) + sum(len(part.settings()) for part in per_class)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"lr": "1"}, "lr=1: must be a number"),
+        ({"nope": 1}, "nope=1: no such setting"),
+        ({"loss": "quadratic"}, "loss=quadratic: must name a choice of conf/loss"),
+        ({"loss": {"b": 10}}, "must name a choice of conf/loss"),
+        ({"loss": {"_target_": "gdlab.losses.Rosenbrock", "c": 1}}, "loss.c=1: no such setting"),
+        ({"stop": {"loss": "low"}}, "stop.loss=low: must be a number"),
+        ({"record": {"every": 0}}, "record.every=0: must be a whole number"),
+        ({"choices": {}}, "choices={}: no such setting"),
+    ],
+)
+def test_what_is_wrong_is_named_in_full(changes, said):
+    with pytest.raises(SettingError, match=re.escape(said)):
+        from_values({**VALUES, **changes}, {})
+
+
+def test_a_reference_to_nothing_is_named():
+    with pytest.raises(SettingError, match=r"^lr: Interpolation key 'nope' not found$"):
+        from_config(OmegaConf.create({**VALUES, "lr": "${nope}"}), {})
+
+
+def test_what_python_gives_is_taken_by_kind():
+    rule = SGD()
+    assert named("optimizer", rule) is rule
+    adam = named("optimizer", "adamw")
+    assert isinstance(adam, Adam)
+    assert adam.decoupled_weight_decay
+    with pytest.raises(SettingError, match="optimizer=sdg: no such choice, did you mean sgd"):
+        named("optimizer", "sdg")
+    with pytest.raises(SettingError, match="must be a name or an instance of Rule"):
+        named("optimizer", Quadratic())
+    with pytest.raises(SettingError, match="must be a name or an instance of Loss"):
+        named("loss", Quadratic)

@@ -1,0 +1,85 @@
+"""The nearest name to a mistyped one."""
+
+import pytest
+
+from gdlab.composition import composed, hydra_ready
+from gdlab.errors import SettingError
+from gdlab.paths import CONF
+from gdlab.settings import GROUPS
+from gdlab.suggest import choices_of, did_you_mean, unknown_choice, unknown_setting
+
+KNOWN = [
+    *("lr", "steps", "seed", "start", "noise", "dtype", "device", "loss", "optimizer", "schedule"),
+    *("stop", "stop.grad_tol", "stop.loss", "stop.max_loss", "record", "record.every"),
+    *("loss.dim", "loss.condition", "optimizer.momentum", "optimizer.weight_decay"),
+]
+
+# given, meant; None where no name is near
+NEAREST = [
+    ("learning_rate", "lr"),
+    ("Learning_Rate", "lr"),
+    ("eta", "lr"),
+    ("epochs", "steps"),
+    ("max_iter", "steps"),
+    ("step", "steps"),
+    ("sead", "seed"),
+    ("optimiser", "optimizer"),
+    ("opt", "optimizer"),
+    ("los", "loss"),
+    ("x0", "start"),
+    ("tol", "stop.grad_tol"),
+    ("stop.tol", "stop.grad_tol"),
+    ("stop.gradtol", "stop.grad_tol"),
+    ("stop.maxloss", "stop.max_loss"),
+    ("grad_tol", "stop.grad_tol"),
+    ("conditon", "loss.condition"),
+    ("kappa", "loss.condition"),
+    ("loss.kappa", "loss.condition"),
+    ("momentum", "optimizer.momentum"),
+    ("optimizer.momentun", "optimizer.momentum"),
+    ("optimizer.weightdecay", "optimizer.weight_decay"),
+    ("beta", "optimizer.momentum"),
+    ("beta1", None),  # optimizer.betas, which this optimizer has not
+    ("zzz", None),
+    ("", None),
+]
+
+
+@pytest.mark.parametrize(("given", "meant"), NEAREST)
+def test_the_nearest_setting(given, meant):
+    expected = f", did you mean {meant}?" if meant else ""
+    assert did_you_mean(given, KNOWN) == expected
+    assert did_you_mean(given, reversed(KNOWN)) == expected
+
+
+def test_nothing_is_near_where_there_is_nothing():
+    assert did_you_mean("lr", []) == ""
+
+
+def test_an_unknown_choice_lists_them_all():
+    error = unknown_choice("optimizer", "sdg", ["sgd", "adam"])
+    said = "optimizer=sdg: no such choice, did you mean sgd? (choices: adam, sgd)"
+    assert str(error) == said
+
+
+def test_an_unknown_setting_lists_those_beside_it():
+    error = unknown_setting("stop.los", "3", KNOWN)
+    said = "stop.los=3: no such setting, did you mean stop.loss? (settings: stop.grad_tol"
+    assert str(error) == f"{said}, stop.loss, stop.max_loss)"
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_the_choices_of_a_group_are_its_files(group):
+    names = [path.stem for path in (CONF / group).iterdir()]
+    assert choices_of(group) == sorted(names)
+    assert "custom" in names or group == "schedule"
+
+
+def test_a_group_that_there_is_not_has_no_choices():
+    assert choices_of("nope") == []
+
+
+def test_settings_of_the_chosen_optimizer_are_offered():
+    with hydra_ready(), pytest.raises(SettingError) as refused:
+        composed(["optimizer=adam", "beta1=0.8"])
+    assert "did you mean optimizer.betas?" in str(refused.value)
