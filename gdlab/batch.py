@@ -4,13 +4,16 @@ Shapes: R runs, D dimensions, K records of a chunk, n rows of a chunk.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
+import torch
 from torch import Tensor
 
 from gdlab.fields import Configured, setting
 from gdlab.losses.base import Loss
 from gdlab.optimizers.base import Rule
 from gdlab.schedules import Schedule
+from gdlab.threads import one_thread
 
 
 class Stop(Configured):
@@ -55,6 +58,18 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Padded:
+    """A chunk's points (K, n, D) and losses (K, n) with the padding of its rows, and their loss.
+
+    What reduces over D rounds by the number of rows, so it is computed before they are cut off.
+    """
+
+    function: Loss
+    x: Tensor
+    loss: Tensor
+
+
+@dataclass(frozen=True)
 class Chunk:
     """What K consecutive records of n rows hold. Record k of a row is its point after k steps.
 
@@ -68,8 +83,7 @@ class Chunk:
         count: how many of the K records belong to each row's run: (n,).
         status: how each row's run ended, or `Status.RUNNING`: (n,).
         evaluations: gradients computed so far for each row's run: (n,).
-        distance: distances (K, n) to the nearest known minimizer, where there is one.
-        suboptimality: how far the losses (K, n) lie above the known minimum, where there is one.
+        whole: what the rows are a part of.
         error: the exception that ended the rows whose status is `Status.FAILED`.
     """
 
@@ -82,6 +96,32 @@ class Chunk:
     count: Tensor
     status: Tensor
     evaluations: Tensor
-    distance: Tensor | None
-    suboptimality: Tensor | None
+    whole: Padded
     error: Exception | None
+
+    @cached_property
+    def distance(self) -> Tensor | None:
+        """Distances (K, n) to the nearest known minimizer, where there is one."""
+        with one_thread():
+            distance = self.whole.function.distance(self.whole.x)
+        return None if distance is None else distance[:, : len(self.rows)]
+
+    @cached_property
+    def suboptimality(self) -> Tensor | None:
+        """How far the losses (K, n) lie above the known minimum, where there is one."""
+        above = self.whole.function.suboptimality(self.whole.loss)
+        return None if above is None else above[:, : len(self.rows)]
+
+    @property
+    def last(self) -> Tensor:
+        """Which record is the last one of each row's run so far: (n,)."""
+        return (self.count - 1).clamp(min=0)
+
+    def last_distance(self) -> Tensor | None:
+        """The distances (n,) at the last records alone, which costs K times less."""
+        rows = torch.arange(self.whole.x.shape[1], device=self.last.device)
+        live = rows.clamp(max=len(self.last) - 1)
+        with one_thread():
+            x = self.whole.x[self.last[live], rows].T.contiguous().T
+            distance = self.whole.function.distance(x)
+        return None if distance is None else distance[: len(self.rows)]

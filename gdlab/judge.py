@@ -6,7 +6,7 @@ Shapes: D dimensions, K records of the chunk, n rows.
 import torch
 from torch import Tensor
 
-from gdlab.batch import Chunk
+from gdlab.batch import Chunk, Padded
 from gdlab.rows import Rows, Trace
 from gdlab.status import Status
 
@@ -16,11 +16,10 @@ def judge(rows: Rows, trace: Trace) -> Chunk:
     live, stop, n = rows.live, rows.batch.stop, len(trace.x)
     if n == 0:
         return _stillborn(rows, trace)
-    # The padding goes after the reductions over D, which round by the number of rows.
     x, loss = torch.stack([point.T for point in trace.x]), torch.stack(trace.loss)
-    distance = _first_rows(rows.loss.distance(x.movedim(1, 2)), live)
-    suboptimality = _first_rows(rows.loss.suboptimality(loss), live)
+    whole = Padded(rows.loss, x.movedim(1, 2), loss)
     x, loss = x[..., :live], loss[:, :live]
+    # The padding goes after the reductions over D, which round by the number of rows.
     norm, finite = (v[:, :live] for v in _norm(torch.stack([g.T for g in trace.grad])))
     finite = finite & torch.isfinite(loss) & torch.isfinite(x).all(1)
     at_end = torch.arange(rows.first, rows.first + n, device=x.device) == rows.batch.steps
@@ -51,8 +50,7 @@ def judge(rows: Rows, trace: Trace) -> Chunk:
         count=count,
         status=status,
         evaluations=rows.first + at + 1,
-        distance=distance,
-        suboptimality=suboptimality,
+        whole=whole,
         error=trace.error,
     )
 
@@ -72,15 +70,9 @@ def _stillborn(rows: Rows, trace: Trace) -> Chunk:
         count=zeros,
         status=torch.full_like(zeros, int(trace.stopped)),
         evaluations=zeros,
-        distance=None,
-        suboptimality=None,
+        whole=Padded(rows.loss, x.new_empty((0, *rows.x.shape)), x.new_empty((0, len(rows.x)))),
         error=trace.error,
     )
-
-
-def _first_rows(values: Tensor | None, live: int) -> Tensor | None:
-    """The values (K, n) of the first rows alone."""
-    return None if values is None else values[:, :live]
 
 
 def _norm(grad: Tensor) -> tuple[Tensor, Tensor]:

@@ -70,13 +70,15 @@ class Outcomes:
             self.errors |= dict.fromkeys(failed.tolist(), chunk.error)
         if len(chunk.loss) == 0:
             return
-        last = (chunk.count - 1).clamp(min=0)
+        last = chunk.last
         self.steps[rows] = (chunk.first + last).cpu().numpy()
         self.final_loss[rows] = _at(last, chunk.loss)
         self.grad_norm[rows] = _at(last, chunk.grad_norm)
         self.x[rows] = chunk.x[last, torch.arange(len(rows), device=last.device)].cpu().numpy()
-        if chunk.distance is not None:
-            self.distance[rows] = _at(last, chunk.distance)
+        ended = (chunk.status != Status.RUNNING).cpu().numpy()
+        distance = chunk.last_distance() if ended.any() else None
+        if distance is not None:
+            self.distance[rows[ended]] = distance.cpu().numpy()[ended]
         if chunk.suboptimality is not None:
             self.suboptimality[rows] = _at(last, chunk.suboptimality)
         self._improve(rows, chunk)

@@ -78,19 +78,18 @@ def best(
     if unknown:
         raise SettingError(f"summary.by={unknown[0]}: is none of {', '.join(varied)}")
     ranked = results.iloc[order(results, metric)]
-    ranked = ranked.assign(_rank=np.arange(len(ranked)))
     others = [key for key in varied if key not in by and key not in _OVER]
     found = []
-    for combination, rows in _parts(ranked, by):
-        parts = [(choice, part) for choice, part in _parts(rows, others)]
-        choice, part = min(parts, key=lambda pair: _middle(pair[1])["_rank"])
+    for combination, rows in parts(ranked, by):
+        part = _best_part(rows, others)
+        middle = part.iloc[len(part) // 2]
         found.append(
             Best(
                 combination=combination,
-                choice=choice,
-                run=int(_middle(part)["run"]),
-                metric=_quartiles(values_of(part, metric)),
-                evaluations=_quartiles(part["evaluations"].to_numpy(dtype=np.float64)),
+                choice={key: middle[key] for key in others},
+                run=int(middle["run"]),
+                metric=quartiles(values_of(part, metric)),
+                evaluations=quartiles(part["evaluations"].to_numpy(dtype=np.float64)),
                 solved=int(part["status"].isin(_SOLVED).sum()),
                 lost=int(part["status"].isin(_LOST).sum()),
                 count=len(part),
@@ -99,23 +98,32 @@ def best(
     return found
 
 
-def _parts(rows: DataFrame, keys: Sequence[str]) -> list[tuple[dict[str, Any], DataFrame]]:
+def parts(rows: DataFrame, keys: Sequence[str]) -> list[tuple[dict[str, Any], DataFrame]]:
     """The rows by what they hold under some keys, in the order of their first runs."""
     if not keys:
         return [({}, rows)]
-    parts = [
-        (dict(zip(keys, values, strict=True)), part)
-        for values, part in rows.groupby(list(keys), sort=False, dropna=False)
-    ]
-    return sorted(parts, key=lambda pair: pair[1]["run"].min())
+    grouped = rows.groupby(list(keys), sort=False, dropna=False)
+    found = [(dict(zip(keys, values, strict=True)), part) for values, part in grouped]
+    return sorted(found, key=lambda pair: pair[1]["run"].min())
 
 
-def _middle(rows: DataFrame) -> Any:
-    """The median row of rows in the order of their rank; of two the worse."""
-    return rows.iloc[len(rows) // 2]
+def _best_part(rows: DataFrame, keys: Sequence[str]) -> DataFrame:
+    """Of the rows that agree in some keys those whose middle one, of two the worse, ranks best.
+
+    Args:
+        rows: in the order of their rank.
+        keys: of the settings in which rows of a part agree.
+    """
+    if not keys:
+        return rows
+    part = rows.groupby(list(keys), sort=False, dropna=False).ngroup().to_numpy()
+    by_part = np.argsort(part, kind="stable")
+    sizes = np.bincount(part)
+    middle = by_part[np.cumsum(sizes) - sizes + sizes // 2]
+    return rows[part == middle.argmin()]
 
 
-def _quartiles(values: np.ndarray) -> tuple[float, float, float]:
+def quartiles(values: np.ndarray) -> tuple[float, float, float]:
     """Quartiles that are values themselves, so that an infinite one is as it is."""
     low, median, high = np.quantile(values, (0.25, 0.5, 0.75), method="inverted_cdf")
     return float(low), float(median), float(high)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gdlab.batch import Chunk
+from gdlab.recording.overviews import draw_sweep
 from gdlab.recording.results import joined, read_results, table_of, write_csv, write_table
 from gdlab.recording.run_dir import write_whole
 from gdlab.recording.run_dirs import RunDirectories
@@ -64,17 +65,26 @@ def carry_out(
     write_table(directory / "results.parquet", results)
     write_csv(directory / "results.csv", results)
     if not interrupted():
-        frame = results.to_pandas()
-        if not is_small:
-            records = RunDirectories(
-                directory, plan, spread(plan, frame, plan.options.record.max_run_dirs)
-            )
-            _record_again(plan, records, interrupted)
-        if plan.options.record.figures:
-            records.draw(spread(plan, frame, plan.options.record.max_figures))
+        records = _illustrated(plan, directory, results.to_pandas(), records)
     about = {"varied": plan.keys(), "directories": records.names()}
     write_whole(directory / ABOUT, json.dumps(about, indent=1).encode())
     return results
+
+
+def _illustrated(
+    plan: Plan, directory: Path, results: DataFrame, records: RunDirectories
+) -> RunDirectories:
+    """Give the runs that stand for a sweep their directories, if they have none, and pictures."""
+    record = plan.options.record
+    shown = spread(plan, results, min(record.max_figures, record.max_run_dirs))
+    if len(plan) > record.max_run_dirs:
+        chosen = dict.fromkeys([*shown, *spread(plan, results, record.max_run_dirs)])
+        records = RunDirectories(directory, plan, list(chosen)[: record.max_run_dirs])
+        _record_again(plan, records)
+    if record.figures:
+        records.draw(shown)
+        draw_sweep(plan, directory, results, records)
+    return records
 
 
 def run_shard(
@@ -104,13 +114,13 @@ def spread(plan: Plan, results: DataFrame, count: int) -> list[int]:
     return list(dict.fromkeys([*first, *ranked[places].tolist()]))[:count]
 
 
-def _record_again(plan: Plan, records: RunDirectories, interrupted: Callable[[], bool]) -> None:
+def _record_again(plan: Plan, records: RunDirectories) -> None:
     """Run the chosen ones once more, now with their records."""
     chosen = np.array(records.missing(), dtype=np.int64)
     for group in plan.groups:
         rows = np.flatnonzero(np.isin(group.runs, chosen))
         if len(rows):
-            for _ in run_group(group.take(rows), records, interrupted):
+            for _ in run_group(group.take(rows), records):
                 pass
 
 

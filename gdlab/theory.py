@@ -26,6 +26,16 @@ def stability_limit(loss: Loss, rule: Rule) -> Number | None:
     return rule.max_stable_lr(largest)
 
 
+def optimal_lr(loss: Loss, rule: Rule) -> Number | None:
+    """The constant lr of the fastest rate on a quadratic loss; None if unknown.
+
+    2/(μ + L) for gradient descent, from the least and the greatest eigenvalue of the Hessian.
+    """
+    if loss.curvature is None:
+        return None
+    return rule.optimal_lr(*loss.curvature)
+
+
 def sharpness(loss: Loss, x: Tensor) -> float | None:
     """λ_max, the Hessian's greatest eigenvalue at a point (D,), by torch autograd.
 

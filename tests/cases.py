@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gdlab.fields import Number
-from gdlab.losses import MSE, Loss, PointLoss, Quadratic, Rosenbrock
+from gdlab.losses import MSE, Himmelblau, Loss, PointLoss, Quadratic, Rosenbrock
 from gdlab.losses.base import per_point
 from gdlab.optimizers import SGD, Adagrad, Adam, RMSprop, Rule
 
@@ -35,6 +35,7 @@ PUBLISHED = [
     LossCase("mgh01", Rosenbrock()),
     LossCase("rosen4", Rosenbrock(dim=4)),
     LossCase("rosen10", Rosenbrock(dim=10)),
+    LossCase("himmelblau", Himmelblau()),
     LossCase("quad_k100", Quadratic(condition=100)),
     LossCase("ellipsoid1e6", Quadratic(eigenvalues=ELLIPSOID)),
 ]

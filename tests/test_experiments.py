@@ -7,6 +7,7 @@ import pytest
 
 import gdlab
 from gdlab.__main__ import main
+from gdlab.recording.reading import Recorded
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -47,3 +48,59 @@ def test_zigzag_follows_the_closed_form(ran: Path) -> None:
 def test_zigzag_changes_sides_at_every_step(ran: Path) -> None:
     x1 = gdlab.load(ran).history()["x1"].to_numpy()
     assert (x1[1:] * x1[:-1] < 0).all()
+
+
+# Sweeps, shrunk
+
+
+def swept(folder: Path, *arguments: str) -> Recorded:
+    with pytest.raises(SystemExit) as exit_:
+        main([*arguments, f"hydra.sweep.dir={folder}"])
+    assert exit_.value.code == 0
+    return gdlab.load(folder)
+
+
+def test_lr_sensitivity_finds_the_optimum_and_the_cliff(tmp_path: Path) -> None:
+    recorded = swept(tmp_path / "s", "experiment=lr_sensitivity", "hydra.sweeper.points=60")
+    results = recorded.results
+    ratio = (0.5 / 5e-4) ** (1 / 59)  # of neighbouring learning rates
+    assert {best.combination["loss.condition"] for best in recorded.best(["loss.condition"])} == {
+        10,
+        100,
+        1000,
+    }
+    for best in recorded.best(["loss.condition"]):
+        condition = best.combination["loss.condition"]
+        assert 1 / ratio**1.5 < best.choice["lr"] * (1 + condition) / 2 < ratio
+        rows = results[results["loss.condition"] == condition]
+        lr, loss = np.asarray(rows["lr"]), np.asarray(rows["final_loss"])
+        grows = loss > (1 + condition) / 2  # the loss at (1, 1)
+        assert (grows == (lr > 2 / condition)).all()
+    assert (tmp_path / "s" / "sensitivity.png").is_file()
+
+
+def test_rosenbrock_race_is_won_by_adam(tmp_path: Path) -> None:
+    small = ("hydra.sweeper.points=12", "hydra.sweeper.params.seed='range(4)'", "steps=1000")
+    recorded = swept(tmp_path / "s", "experiment=rosenbrock_race", *small, "record.figures=false")
+    best = {one.combination["optimizer"]: one for one in recorded.best(["optimizer"])}
+    assert len(best) == 6
+    median = {name: one.metric[1] for name, one in best.items()}
+    assert min(median, key=lambda name: median[name]) == "adam"
+    assert best["adam"].lost == 0
+    assert median["momentum"] < median["sgd"]
+
+
+def test_basins_reach_all_four_minimizers(tmp_path: Path) -> None:
+    recorded = swept(tmp_path / "s", "experiment=basins", "hydra.sweeper.points=30")
+    results = recorded.results
+    assert set(results["status"]) == {"converged"}
+    ends = results[["x0", "x1"]].to_numpy(dtype=np.float64)
+    minimizers = gdlab.losses.Himmelblau().minimizers.numpy()
+    away = np.linalg.norm(ends[:, None] - minimizers, axis=-1)
+    assert away.min(1).max() < 1e-8  # observed 4e-10
+    share = np.bincount(away.argmin(1)) / len(results)
+    np.testing.assert_allclose(share, (0.257, 0.260, 0.236, 0.247), atol=0.03)  # observed 0.01
+    # Each corner of the square lies in the basin of the minimizer of its quadrant.
+    nearest = away.argmin(1).reshape(30, 30)
+    assert [nearest[29, 29], nearest[0, 29], nearest[0, 0], nearest[29, 0]] == [0, 1, 2, 3]
+    assert (tmp_path / "s" / "basins.png").is_file()

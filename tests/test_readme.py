@@ -14,6 +14,12 @@ from gdlab.__main__ import main
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ["README.md", "CONTRIBUTING.md", *sorted(map(str, ROOT.glob("experiments/*/README.md")))]
+# Studies whose findings tests/test_experiments.py checks.
+SHRUNK = {
+    "experiment=lr_sensitivity": ["hydra.sweeper.points=5"],
+    "experiment=rosenbrock_race": ["hydra.sweeper.points=3", "steps=50", "record.figures=false"],
+    "experiment=basins": ["hydra.sweeper.points=20", "record.figures=false"],
+}
 INSTALLS = ("make ", "pip install ")
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 ADDRESS = re.compile(rb"http://localhost:\d+/")
@@ -44,7 +50,7 @@ def run_command(line: str) -> None:
         return
     assert words[2] == "gdlab", line
     with pytest.raises(SystemExit) as exit_:
-        main(words[3:])
+        main([*words[3:], *SHRUNK.get(words[-1], ())])
     assert exit_.value.code in (0, None), line
 
 

@@ -68,3 +68,52 @@ class Rosenbrock(Loss):
 
         pairs = itertools.pairwise(x)
         return sympy.Add(*(self.b * (y - z**2) ** 2 + (self.a - z) ** 2 for z, y in pairs))
+
+
+class Himmelblau(Loss):
+    """(x0² + x1 − 11)² + (x0 + x1² − 7)²: four minimizers of equal value, a maximum between.
+
+    Himmelblau, "Applied nonlinear programming", 1972.
+    """
+
+    @property
+    def dim(self) -> int:
+        """Two."""
+        return 2
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Two squares."""
+        a, b = x[..., 0], x[..., 1]
+        return (a.square() + b - 11).square() + (a + b.square() - 7).square()
+
+    @property
+    def start(self) -> Tensor:
+        """The origin, near the maximum."""
+        return self.tensor([0.0, 0.0])
+
+    @property
+    def minimizers(self) -> Tensor:
+        """(3, 2) and three more, roots of a quintic."""
+        return self.tensor(
+            [
+                (3.0, 2.0),
+                (-2.8051180869527448, 3.1313125182505729),
+                (-3.7793102533777468, -3.2831859912861696),
+                (3.5844283403304917, -1.8481265269644034),
+            ]
+        )
+
+    @property
+    def minimum(self) -> float:
+        """0."""
+        return 0.0
+
+    @property
+    def window(self) -> Tensor:
+        """−5 to 5 in both."""
+        return self.tensor([[-5.0, 5.0], [-5.0, 5.0]])
+
+    def formula(self, x: "tuple[sympy.Symbol, ...]") -> "sympy.Expr":
+        """The two squares."""
+        a, b = x
+        return (a**2 + b - 11) ** 2 + (a + b**2 - 7) ** 2

@@ -43,6 +43,15 @@ class Rule(Configured):
         """
         return None
 
+    def optimal_lr(self, least: Number, largest: Number) -> Number | None:
+        """The learning rate of the fastest rate on a quadratic, where theory knows it.
+
+        Args:
+            least: the Hessian's least eigenvalue μ > 0.
+            largest: its greatest eigenvalue L.
+        """
+        return None
+
     @property
     def stability_formula(self) -> str:
         """The formula of `max_stable_lr`, for a sentence that names its value."""

@@ -75,6 +75,12 @@ class SGD(Rule):
         entering = 1 - self.dampening if used(beta) else 1.0
         return 2 * (1 + beta) / (entering * curvature)
 
+    def optimal_lr(self, least: Number, largest: Number) -> Number | None:
+        """2/(μ + L) without momentum (Polyak 1964), weight decay being added to both."""
+        if self.maximize or used(self.momentum):
+            return None
+        return 2 / (least + largest + 2 * self.weight_decay)
+
     @property
     def stability_formula(self) -> str:
         """As in `max_stable_lr`."""

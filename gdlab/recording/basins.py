@@ -40,7 +40,7 @@ def basins_png(
     *,
     title: str = "",
 ) -> bytes:
-    """Draws which minimiser each start of a grid reached.
+    """Draws which minimiser each start of a grid reached: a PNG of 640 x 560 pixels.
 
     Args:
         x_axis: (nx,) first coordinates of the starts, increasing.
@@ -49,9 +49,6 @@ def basins_png(
         names: The names of the two coordinates.
         minimizers: (M, 2); past 8, colours repeat.
         title: The first line of the picture.
-
-    Returns:
-        A PNG of 640 x 560 pixels.
 
     Raises:
         ValueError: Where the shapes do not match, or a label names no minimiser.

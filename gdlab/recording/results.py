@@ -40,12 +40,13 @@ def table_of(group: Group, ended: Ended, varied: Mapping[str, Sequence[Any]]) ->
     names = {"loss": settings.name("loss"), "optimizer": settings.name("optimizer")}
     columns: dict[str, Any] = {"run": ended.runs}
     for key, values in varied.items():
-        if key not in names:
-            held = group.columns.get(key)
-            if held is not None and held.ndim == 1:
-                columns[key] = np.asarray(values, held.dtype)
-            else:
-                columns[key] = _plain(values)
+        held = group.columns.get(key)
+        if key in names:
+            columns[key] = [names[key]] * len(ended.runs)
+        elif held is not None and held.ndim == 1:
+            columns[key] = np.asarray(values, held.dtype)
+        else:
+            columns[key] = _plain(values)
     for key in _ALWAYS:
         if key not in columns:
             value = names[key] if key in names else getattr(settings, key)

@@ -4,6 +4,8 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
+
 from gdlab.history import History
 from gdlab.hydra_files import RunWords
 from gdlab.outcome import Outcome
@@ -51,22 +53,29 @@ class RunDirectories:
         """The chosen runs that have no result yet."""
         return [run for run, path in self._paths.items() if not (path / "result.json").is_file()]
 
+    def points(self, run: int) -> np.ndarray:
+        """The recorded points of a run, as many as a picture can show: (n, C)."""
+        kept = self._thinned(run)
+        return kept.x if kept is not None else np.zeros((0, 0))
+
     def draw(self, runs: Iterable[int]) -> None:
         """Draw the trajectories of runs that have no picture yet."""
         for run in runs:
             path = self._paths[run]
-            if not (path / "trajectory.png").is_file():
-                self._draw(path, self._settings(run))
+            kept, settings = self._thinned(run), self._settings(run)
+            is_drawn = (path / "trajectory.png").is_file()
+            if is_drawn or kept is None or kept.x.shape[1] < settings.loss.dim:
+                continue
+            if not settings.record.events:
+                draw(path, settings, kept, None, _FRAMES)
+                continue
+            with EventWriter(path) as writer:
+                draw(path, settings, kept, writer, _FRAMES)
 
-    def _draw(self, path: Path, settings: Settings) -> None:
-        history = read_history(path / "history.parquet")
-        thin = ThinnedPath(settings.steps)
-        thin.write(history)
-        kept = thin.joined()
-        if kept is None or history.x.shape[1] < settings.loss.dim:
-            return
-        with EventWriter(path) as writer:
-            draw(path, settings, kept, writer if settings.record.events else None, _FRAMES)
+    def _thinned(self, run: int) -> History | None:
+        thin = ThinnedPath(self._settings(run).steps)
+        thin.write(read_history(self._paths[run] / "history.parquet"))
+        return thin.joined()
 
     def write(self, run: int, piece: History) -> None:
         """Take in the next records of a run."""

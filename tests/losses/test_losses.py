@@ -63,9 +63,9 @@ def test_the_start_is_the_published_one(id: str) -> None:
 def test_the_minimizer_is_the_published_one(case: LossCase) -> None:
     loss, known = case.loss, REFERENCE[case.id]
     x = loss.tensor(loss.minimizers)
-    assert x.tolist() == [known["x_star"]]
+    assert known["x_star"] in x.tolist()
     assert loss.minimum == known["f_star"] == 0
-    assert float(loss(x[0])) == 0
+    assert float(loss(x).max()) <= 1e-30  # observed 8e-31, at Himmelblau's rounded roots
     assert (gradient_by_autograd(loss, x[0]) == 0).all()
     assert float(loss.distance(x[0])) == 0  # type: ignore[arg-type]
 

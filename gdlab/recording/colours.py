@@ -1,0 +1,166 @@
+"""Which colour each run of a sweep has, and the key that says so.
+
+The colours are darker than the pale surface they lie on and grow lighter with the value, so that
+they are told apart in grey and by the colour-blind; categories also differ by their marker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gdlab.recording.scenery import INK
+
+if TYPE_CHECKING:
+    from matplotlib.colors import Colormap
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's colours without the blues, which are the surface's.
+CATEGORIES = (
+    ("#d55e00", "o"),
+    ("#222222", "s"),
+    ("#009e73", "D"),
+    ("#9b2f8f", "P"),
+    ("#e69f00", "X"),
+    ("#7a4a1e", ">"),
+    ("#e377a8", "<"),
+    ("#b8a800", "h"),
+)
+_OTHER = ("#888888", "o")
+_RAMP = (0.06, 0.76)  # the part of inferno in use: its yellow would be lost on the surface
+_LONGEST = 28  # characters of a category's name
+_ROW = 92  # characters of a row of the legend, and what a key takes of them
+_KEY = 8
+_HUGE, _SAME = 1e300, 1e-9  # ticks overflow, and cannot be told apart
+_FEW_TICKS, _MANY_TICKS = 3, 9
+
+
+@dataclass(frozen=True)
+class Colours:
+    """The colour scale of M runs: numbers on a ramp, or texts as categories.
+
+    Attributes:
+        values: (M,) numbers, or the names of M categories.
+        categories: At most 8 names; empty for numbers.
+        is_log: Whether the ramp is logarithmic.
+    """
+
+    values: Sequence[float] | Sequence[str]
+    categories: tuple[str, ...] = ()
+    is_log: bool = False
+
+    @classmethod
+    def of(cls, values: Sequence[float | str], *, is_log: bool) -> Colours:
+        """A scale for values; one text among them makes all of them categories.
+
+        So does a number that is not finite, or that all share. Past 8 categories, those that appear
+        last are "other".
+        """
+        numbers = [float(v) for v in values if not isinstance(v, str)]
+        largest = float(np.abs(numbers).max(initial=0.0))
+        spread = len(numbers) == len(values) and largest < _HUGE
+        if not (spread and max(numbers) - min(numbers) > _SAME * largest):
+            names = [v if isinstance(v, str) else f"{v:.6g}" for v in values]
+            return cls(names, tuple(dict.fromkeys(names))[: len(CATEGORIES)])
+        return cls(numbers, is_log=is_log and min(numbers) > 0)
+
+    def colour(self, run: int) -> Any:
+        """The colour of a run, as matplotlib takes it."""
+        if self.categories:
+            return self._category(run)[0]
+        numbers = np.asarray(self.values, dtype=float)
+        scaled = np.log(numbers) if self.is_log else numbers / np.abs(numbers).max()
+        low, high = scaled.min(), scaled.max()
+        return ramp()((scaled[run] - low) / (high - low) if high > low else 0.5)
+
+    def marker(self, run: int) -> str:
+        """The marker of a run's last point."""
+        return self._category(run)[1] if self.categories else "o"
+
+    def _category(self, run: int) -> tuple[str, str]:
+        name = self.values[run]
+        return CATEGORIES[self.categories.index(name)] if name in self.categories else _OTHER
+
+    def draw_key(
+        self, figure: Figure, setting: str, box: tuple[float, float, float, float]
+    ) -> None:
+        """A bar in a box (left, bottom, width, height) of the figure, or a legend around there."""
+        if self.categories:
+            self._draw_legend(figure, setting, box)
+        else:
+            self._draw_bar(figure, setting, box)
+
+    def _draw_bar(
+        self, figure: Figure, setting: str, box: tuple[float, float, float, float]
+    ) -> None:
+        numbers = np.unique(np.asarray(self.values, dtype=float))
+        low, high = float(numbers[0]), float(numbers[-1])
+        axes = figure.add_axes(box)
+        shades = ramp()(np.linspace(0, 1, 256))[None]
+        axes.imshow(shades, extent=(0, 1, 0, 1), aspect="auto", transform=axes.transAxes)
+        axes.set_xlim(low, high)  # before the scale: the image's 0 has no logarithm
+        axes.set_xscale("log" if self.is_log else "linear")
+        axes.set(xlim=(low, high), ylim=(0, 1), yticks=[])
+        axes.minorticks_off()
+        ticks = round_ticks(low, high, is_log=self.is_log)
+        axes.set_xticks(ticks, [f"{tick:.6g}" for tick in ticks])
+        axes.tick_params(labelsize=8, length=3)
+        axes.vlines(numbers[1:-1], 0, 1, color="white", linewidth=0.6, alpha=0.8)
+        axes.set_xlabel(setting, size=9, labelpad=2, parse_math=False)
+
+    def _draw_legend(
+        self, figure: Figure, setting: str, box: tuple[float, float, float, float]
+    ) -> None:
+        from matplotlib.lines import Line2D
+
+        looks = dict(zip(self.categories, CATEGORIES, strict=False))
+        if any(name not in looks for name in self.values):
+            looks["other"] = _OTHER
+        names = [n if len(n) <= _LONGEST else n[: _LONGEST - 1] + "…" for n in looks]
+        kind: dict[str, Any] = {"markeredgecolor": "white", "markersize": 7, "linewidth": 1.3}
+        legend = figure.legend(
+            [Line2D([0], [0], color=c, marker=m, **kind) for c, m in looks.values()],
+            names,
+            title=setting,
+            loc="upper center",
+            bbox_to_anchor=(0.5, box[1] + box[3] + 0.017),
+            ncols=max(1, min(len(names), _ROW // (max(map(len, names)) + _KEY))),
+            frameon=False,
+            fontsize=8.5,
+            title_fontsize=9,
+            columnspacing=1.6,
+            labelspacing=0.2,
+        )
+        for text in (*legend.get_texts(), legend.get_title()):
+            text.set_parse_math(False)
+            text.set_color(INK)
+
+
+def ramp() -> Colormap:
+    """Inferno without its ends: from near black through red to orange."""
+    from matplotlib import colormaps
+    from matplotlib.colors import ListedColormap
+
+    return ListedColormap(colormaps["inferno"](np.linspace(*_RAMP, 256)))
+
+
+def round_ticks(low: float, high: float, *, is_log: bool) -> np.ndarray:
+    """Round numbers from low to high, 2 to 9 of them: powers of ten where `is_log`."""
+    if not is_log:
+        from matplotlib.ticker import MaxNLocator
+
+        ticks = np.asarray(MaxNLocator(_MANY_TICKS - 2).tick_values(low, high))
+        return ticks[(ticks >= low) & (ticks <= high)]
+    first, last = int(np.floor(np.log10(low))), int(np.ceil(np.log10(high)))
+    every = -(-(last - first) // _MANY_TICKS)
+    choices: tuple[tuple[int, ...], ...] = ((1,), (1, 2, 5), tuple(range(1, 10)))
+    for leading in choices:
+        decades = range(first, last + 1, every if leading == (1,) else 1)
+        ticks = [float(f"{k}e{decade}") for decade in decades for k in leading]
+        ticks = [tick for tick in ticks if low * (1 - 1e-9) <= tick <= high * (1 + 1e-9)]
+        if len(ticks) >= _FEW_TICKS:
+            return np.array(ticks)
+    return np.array([low, high])

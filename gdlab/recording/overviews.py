@@ -1,0 +1,113 @@
+"""The pictures of a sweep as a whole, in its directory and in TensorBoard's run `overview`.
+
+Which there are follows from what varies: many paths on one contour where the loss does not,
+the final loss against lr where that does, and basins where the start's two coordinates do.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gdlab import theory
+from gdlab.recording.basins import basins_png
+from gdlab.recording.charts import Band, sensitivity_png
+from gdlab.recording.overview import Path as DrawnPath
+from gdlab.recording.overview import overview_png
+from gdlab.recording.pictures import landscape
+from gdlab.recording.run_dir import write_whole
+from gdlab.recording.run_dirs import RunDirectories
+from gdlab.recording.tensorboard import EventWriter
+from gdlab.sweep_plan import Plan
+from gdlab.sweep_summary import DataFrame, parts, quartiles, values_of
+
+_MOST_PATHS = 40
+_FEWEST_RATES = 5
+_NEAR = 0.1
+
+
+def draw_sweep(plan: Plan, directory: Path, results: DataFrame, records: RunDirectories) -> None:
+    """Draw what there is to draw of a sweep."""
+    drawn = dict(_drawn(plan, results, records))
+    for name, png in drawn.items():
+        write_whole(directory / f"{name}.png", png)
+    if drawn and plan.options.record.events:
+        with EventWriter(directory / "overview") as writer:
+            for name, png in drawn.items():
+                writer.image(name, 0, png)
+
+
+def _drawn(plan: Plan, results: DataFrame, records: RunDirectories) -> Iterator[tuple[str, bytes]]:
+    keys = plan.keys()
+    if {"start.0", "start.1"} <= set(keys) and plan.options.loss.dim == 2:
+        yield "basins", _basins(plan, results)
+    elif keys and not any(key.partition(".")[0] == "loss" for key in keys):
+        paths = _paths(plan, records)
+        if paths:
+            yield "overview", _overview(plan, paths)
+    if "lr" in keys and results["lr"].nunique() >= _FEWEST_RATES:
+        yield "sensitivity", _sensitivity(plan, results)
+
+
+def _paths(plan: Plan, records: RunDirectories) -> dict[int, np.ndarray]:
+    """The paths of some of the recorded runs, evenly chosen."""
+    runs = [run for run in records.names() if len(records.points(run))]
+    chosen = np.linspace(0, len(runs) - 1, min(_MOST_PATHS, len(runs))).round().astype(int)
+    paths = {runs[at]: records.points(runs[at]) for at in chosen}
+    dim = plan.options.loss.dim
+    return {run: points for run, points in paths.items() if points.shape[1] == dim}
+
+
+def _overview(plan: Plan, paths: dict[int, np.ndarray]) -> bytes:
+    varied = plan.keys()
+    numeric = [key for key in varied if key in plan.groups[0].columns and key != "seed"]
+    texts = [key for key in varied if key not in plan.groups[0].columns]
+    setting = (texts or numeric or varied)[0]
+    values: dict[int, Any] = dict(
+        zip(paths, plan.varied(np.array(list(paths)))[setting], strict=True)
+    )
+    is_number = setting in numeric and not any(isinstance(v, list) for v in values.values())
+    drawn = [
+        DrawnPath(points, float(values[run]) if is_number else str(values[run]))
+        for run, points in paths.items()
+    ]
+    return overview_png(landscape(plan.options), drawn, setting, is_log=setting == "lr")
+
+
+def _sensitivity(plan: Plan, results: DataFrame) -> bytes:
+    """The metric against lr, a line for each combination of the summary's settings."""
+    metric = plan.options.summary.metric
+    series, limits, optima = {}, [], []
+    for combination, rows in parts(results, plan.by()):
+        bands = [(lr["lr"], quartiles(values_of(part, metric))) for lr, part in parts(rows, ["lr"])]
+        bands.sort()
+        x = np.array([lr for lr, _ in bands])
+        low, median, high = np.array([spread for _, spread in bands]).T
+        label = ", ".join(f"{value}" for value in combination.values()) or "all runs"
+        series[label] = Band(x, median, low, high)
+        number, row = plan.place(int(rows["run"].iloc[0]))
+        settings = plan.groups[number].settings_of(row)
+        limits.append(theory.stability_limit(settings.loss, settings.optimizer))
+        optima.append(theory.optimal_lr(settings.loss, settings.optimizer))
+    lines = {"stability limit": limits, "optimal lr": optima}
+    known = {name: values for name, values in lines.items() if None not in values}
+    return sensitivity_png(series, xlabel="lr", ylabel=metric.replace("_", " "), lines=known)
+
+
+def _basins(plan: Plan, results: DataFrame) -> bytes:
+    """Which minimizer each start came near to."""
+    scene = landscape(plan.options)
+    minimizers = scene.minimizers if scene.minimizers is not None else np.zeros((0, 2))
+    x, y = (np.unique(results[key].to_numpy()) for key in ("start.0", "start.1"))
+    labels = np.full((len(y), len(x)), -1)
+    ends = results[["x0", "x1"]].to_numpy(dtype=np.float64)
+    away = np.linalg.norm(ends[:, None, :] - minimizers, axis=-1)
+    nearest = np.where(away.min(1) <= _NEAR, away.argmin(1), -1) if len(minimizers) else labels[0]
+    columns: Sequence[np.ndarray] = [
+        np.searchsorted(axis, results[key].to_numpy())
+        for axis, key in ((x, "start.0"), (y, "start.1"))
+    ]
+    labels[columns[1], columns[0]] = nearest
+    names = scene.names[0], scene.names[1]
+    return basins_png(x, y, labels, names, minimizers, title=scene.title)
