@@ -17,6 +17,8 @@ from gdlab import rng
 from gdlab.errors import SettingError
 from gdlab.fields import Field, Range, shown
 
+_MOST_RUNS = 20_000_000
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -93,7 +95,13 @@ def product(axes: Sequence[Axis], zipped: Sequence[str] = ()) -> Grid:
     sizes = [0] * (max(dimension, default=-1) + 1)
     for axis, d in zip(axes, dimension, strict=True):
         sizes[d] = len(axis)
-    place = np.unravel_index(np.arange(math.prod(sizes)), sizes) if sizes else ()
+    runs = math.prod(sizes)
+    if runs > _MOST_RUNS:
+        counts = " x ".join(f"{axis.key} ({len(axis)})" for axis in axes if len(axis) > 1)
+        raise SettingError(
+            f"{counts}: {runs:,} runs are more than a sweep can have, {_MOST_RUNS:,}"
+        )
+    place = np.unravel_index(np.arange(runs), sizes) if sizes else ()
     return Grid(tuple(axes), _stacked([place[d] for d in dimension], 1))
 
 

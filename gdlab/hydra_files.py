@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 _MARK = "GDLAB-MARK-{}"
 _MARKED = re.compile(r"^( *)([^\n]*?)GDLAB-MARK-([\w.]+)$", re.MULTILINE)
 _SURE = re.compile(r"[A-Za-z_][\w./-]*=[\w./-]+(,[A-Za-z_][\w./-]*=[\w./-]+)*")
+_PATH = re.compile(r"(/[\w.=,-]+)+")
 _NUMBER = 987654321987654321  # the mark of a field that Hydra allows only whole numbers in
 
 
@@ -116,8 +117,10 @@ def _filled(text: str, values: Mapping[str, Any]) -> str:
 
 def _line(indent: str, before: str, value: Any) -> str:
     """A plain value as YAML behind its key or dash, by hand where that is sure to be the same."""
-    if isinstance(value, str) and _SURE.fullmatch(value):
+    if isinstance(value, str) and (_SURE.fullmatch(value) or _PATH.fullmatch(value)):
         return f"{indent}{before}{value}"
+    if isinstance(value, str) and value.isdecimal() and value.isascii():
+        return f"{indent}{before}'{value}'"
     if isinstance(value, float) and math.isfinite(value):
         text = repr(value)
         return f"{indent}{before}{text if '.' in text else text.replace('e', '.0e')}"

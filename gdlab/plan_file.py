@@ -8,7 +8,7 @@ a name that is not gdlab's own is used only where the person who resumes names i
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from gdlab.recording.results import read_results, write_table
 from gdlab.recording.run_dir import write_whole
 from gdlab.settings import GROUPS, Settings, from_values
 from gdlab.sweep_plan import Group, Plan, columns_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 PLAN, INDEX = "plan.json", "plan.parquet"
 
@@ -59,18 +62,27 @@ def load(directory: Path, named: Iterable[str] = ()) -> Plan:
     table = read_results(directory / INDEX)
     try:
         written = json.loads((directory / PLAN).read_text(encoding="utf-8"))
-        axes = tuple(Axis(**axis) for axis in written["axes"])
-        columns = [table[f"axis{place}"].to_numpy() for place in range(len(axes))]
-        which, groups = table["group"].to_numpy(), written["groups"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return _plan(written, table, set(named), directory)
+    except SettingError:
+        raise
+    # What was damaged may hold anything.
+    except Exception as error:
         what = " ".join(f"{type(error).__name__}: {error}".split())
         raise SettingError(f"{directory / PLAN}: missing or damaged ({what})") from error
+
+
+def _plan(written: dict[str, Any], table: "pa.Table", named: set[str], directory: Path) -> Plan:
+    axes = tuple(Axis(**axis) for axis in written["axes"])
+    columns = [table[f"axis{place}"].to_numpy() for place in range(len(axes))]
+    which, groups = table["group"].to_numpy(), written["groups"]
     index = np.stack(columns, 1) if columns else np.zeros((len(which), 0), dtype=np.int64)
+    if len(table.columns) != 1 + len(axes) or set(which.tolist()) != set(range(len(groups))):
+        raise ValueError(f"{INDEX} is of another plan")
     grid = Grid(axes, index)
     made = []
     for number, group in enumerate(groups):
         for node in GROUPS:
-            _refuse_foreign(group["settings"][node]["_target_"], set(named), directory)
+            _refuse_foreign(str(group["settings"][node]["_target_"]), named, directory)
         settings = from_values(group["settings"], group["choices"])
         runs = np.flatnonzero(which == number)
         made.append(Group(settings, columns_of(grid, settings, group["columns"], runs), runs))
@@ -83,12 +95,16 @@ def plain(settings: Settings) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key, value in settings.settings().items():
         if isinstance(value, Configured):
-            cls = type(value)
-            target = {"_target_": f"{cls.__module__}.{cls.__qualname__}"} if key in GROUPS else {}
+            target = {"_target_": class_name(value)} if key in GROUPS else {}
             values[key] = target | value.settings()
         elif key != "choices":
             values[key] = value
     return values
+
+
+def class_name(value: Configured) -> str:
+    """The dotted name of a setting's class."""
+    return f"{type(value).__module__}.{type(value).__qualname__}"
 
 
 def _refuse_foreign(target: str, named: set[str], directory: Path) -> None:

@@ -14,9 +14,9 @@ from gdlab.grid import Axis, product
 from gdlab.recording.reading import Recorded, load
 from gdlab.recording.results import joined
 from gdlab.recording.run_dir import claim
-from gdlab.settings import Settings, from_flat
+from gdlab.settings import GROUPS, Settings, from_flat
 from gdlab.sweep_plan import Plan, grouped
-from gdlab.sweeping import carry_out, run_shard
+from gdlab.sweeping import carry_out, check_summary, run_shard
 
 _LISTS = ("start", "betas", "center", "eigenvalues", "features")
 
@@ -57,11 +57,14 @@ def sweep(
     }
 
     def compose(overrides: Sequence[str]) -> Settings:
-        pairs = [override.split("=", 1) for override in overrides]
-        return from_flat({key: meant[key, text] for key, text in pairs})
+        texts = dict(override.split("=", 1) for override in overrides)
+        settings = from_flat({key: meant[key, text] for key, text in texts.items()})
+        names = {group: texts[group] for group in GROUPS if group in texts}
+        return settings.unchecked(choices=settings.choices | names)
 
     groups = tuple(grouped(grid, compose))
     plan = Plan(grid, groups, (None,) * len(groups))
+    check_summary(plan)
     if directory is not None:
         claim(Path(directory), exact=True)
         with interruptible() as interrupted:
@@ -74,17 +77,16 @@ def sweep(
 
 def _axis(key: str, value: Any) -> Axis:
     """What was given for a setting as an axis, of one value where it does not vary."""
-    if isinstance(value, (Tensor, np.ndarray)):
-        value = value.tolist()
+    value = _plain(value)
     is_list = isinstance(value, (list, tuple, range))
-    items = list(value) if is_list else [value]
+    items = [_plain(item) for item in value] if is_list else [value]
     # A list is a value itself where the setting is one: a start, the betas.
     if is_list and _is_one(key, items):
         items = [tuple(items)]
     if not items:
         raise SettingError(f"{key}=[]: holds no values")
     values = [list(item) if isinstance(item, tuple) else item for item in items]
-    return Axis(key, values, [_word(item) for item in values])
+    return Axis(key, values, _words(values))
 
 
 def _is_one(key: str, items: Sequence[Any]) -> bool:
@@ -94,5 +96,26 @@ def _is_one(key: str, items: Sequence[Any]) -> bool:
     return is_flat and last in _LISTS and not any(isinstance(item, str) for item in items)
 
 
-def _word(value: Any) -> str:
-    return type(value).__name__ if isinstance(value, Configured) else shown(value)
+def _plain(value: Any) -> Any:
+    """Tensors, arrays and NumPy's numbers as Python's."""
+    return value.tolist() if isinstance(value, (Tensor, np.ndarray, np.generic)) else value
+
+
+def _words(values: Sequence[Any]) -> list[str]:
+    """A text for each value; objects of one name are numbered, so that each has its own."""
+    names: dict[str, list[Any]] = {}
+    words = []
+    for value in values:
+        if isinstance(value, Configured):
+            name = type(value).__name__
+        elif callable(value):
+            name = getattr(value, "__name__", type(value).__name__)
+        else:
+            words.append(repr(value) if isinstance(value, float) else shown(value))
+            continue
+        same = names.setdefault(name, [])
+        if not any(value is other for other in same):
+            same.append(value)
+        number = next(i for i, other in enumerate(same, 1) if value is other)
+        words.append(name if number == 1 else f"{name}-{number}")
+    return words

@@ -3,29 +3,37 @@
 Knows Hydra, as `application` does for one run.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from gdlab import plan_file
 from gdlab.application import EXIT_FAILED, EXIT_SIGNAL, checked
 from gdlab.errors import SettingError
 from gdlab.experiment import interruptible
-from gdlab.grid import Grid
+from gdlab.grid import Axis, Grid, crossed
 from gdlab.hydra_files import Template
+from gdlab.plan_file import class_name
 from gdlab.recording.results import empty
 from gdlab.recording.run_dir import claim
 from gdlab.screen_sweep import SweepProgress, show_plan, show_sweep
-from gdlab.settings import Settings
+from gdlab.settings import GROUPS, Settings
 from gdlab.sweep_plan import Plan, grouped
-from gdlab.sweeping import carry_out, has_failed
+from gdlab.sweeping import carry_out, check_summary, has_failed
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_LONGEST_SHOWN = 200
+_INTERPOLATION = re.compile(r"\$\{([^}:]+)\}")
 
 
 def launched(
@@ -43,6 +51,7 @@ def launched(
         SettingError: a setting of any run cannot be used; nothing was made then.
     """
     plan = planned(config, loader, grid)
+    check_summary(plan)
     if config.get("dry_run"):
         show_plan(plan)
         return empty(), 0
@@ -53,9 +62,10 @@ def launched(
             f"hydra.sweep.dir={wanted}: holds a sweep; resume={wanted} goes on with it"
         )
     directory = claim(wanted, exact=_is_named(config))
-    OmegaConf.save(config, directory / "multirun.yaml")
-    plan_file.save(plan, directory)
-    return finished(plan, directory)
+    with _named_in_errors(directory):
+        OmegaConf.save(config, directory / "multirun.yaml")
+        plan_file.save(plan, directory)
+        return finished(plan, directory)
 
 
 def resumed(directory: Path, overrides: Sequence[str]) -> int:
@@ -69,18 +79,47 @@ def resumed(directory: Path, overrides: Sequence[str]) -> int:
     Raises:
         SettingError: there is no plan, or the overrides differ from it.
     """
-    given = dict(override.split("=", 1) for override in overrides if "=" in override)
-    named = [value for key, value in given.items() if key.endswith("._target_")]
+    given = [override.lstrip("+").partition("=") for override in overrides]
+    named = {
+        name for key, _, value in given if key.endswith("._target_") for name in value.split(",")
+    }
     plan = plan_file.load(directory, named)
-    recorded = {axis.key: ",".join(axis.texts) for axis in plan.grid.axes}
-    for key, value in given.items():
-        if key.endswith("._target_") or recorded.get(key) == value:
+    classes = {class_name(vars(g.settings)[node]) for g in plan.groups for node in GROUPS}
+    recorded = {axis.key.lstrip("+"): axis for axis in plan.grid.axes}
+    for override, (key, _, value) in zip(overrides, given, strict=True):
+        if key.endswith("._target_") and classes.issuperset(value.split(",")):
             continue
-        was = f"was {key}={recorded[key]}" if key in recorded else f"had no {key}"
-        raise SettingError(
-            f"{key}={value}: the sweep in {directory} {was}; a resumed one is the same"
-        )
-    return finished(plan, directory)[1]
+        if key not in recorded or not _says(f"{key}={value}", recorded[key]):
+            was = f"was {key}={_listed(recorded[key])}" if key in recorded else f"had no {key}"
+            raise SettingError(
+                f"{override}: the sweep in {directory} {was}; a resumed one is the same"
+            )
+    with _named_in_errors(directory):
+        return finished(plan, directory)[1]
+
+
+def _says(override: str, axis: Axis) -> bool:
+    """Whether an override means the values of an axis."""
+    try:
+        (same,) = crossed(OverridesParser.create().parse_overrides([override]), len(axis)).axes
+    except (HydraException, SettingError):
+        return False
+    return list(same.values) == list(axis.values) or list(same.texts) == list(axis.texts)
+
+
+def _listed(axis: Axis) -> str:
+    text = ",".join(axis.texts)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+
+
+@contextmanager
+def _named_in_errors(directory: Path) -> Iterator[None]:
+    """Let an error of the system name the directory: a full disk names no file."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(directory)
+        raise
 
 
 def finished(plan: Plan, directory: Path) -> tuple["pa.Table", int]:
@@ -101,10 +140,17 @@ def planned(config: DictConfig, loader: ConfigLoader, grid: Grid) -> Plan:
         composed.append(loader.load_sweep_config(config, list(overrides)))
         return checked(composed[-1])[0]
 
-    groups = grouped(grid, compose)
+    followed = _followed(loader.load_sweep_config(config, grid.overrides(0)))
+    groups = grouped(grid, compose, followed)
     varying = list(groups[0].columns)
     templates = [Template.of(one, varying) for one in composed[-len(groups) :]]
     return Plan(grid, tuple(groups), tuple(templates))
+
+
+def _followed(config: DictConfig) -> set[str]:
+    """The settings that interpolations refer to: where one varies, others vary with it."""
+    task = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    return {name.lstrip(".") for name in _INTERPOLATION.findall(OmegaConf.to_yaml(task))}
 
 
 def _is_named(config: DictConfig) -> bool:

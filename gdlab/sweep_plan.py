@@ -6,8 +6,9 @@ the optimizer and the schedule) is a column; whatever else differs makes another
 Shapes: R runs of the sweep, n runs of a group, D dimensions.
 """
 
+import dataclasses
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,10 +19,12 @@ from gdlab.errors import SettingError
 from gdlab.fields import Configured, declared, shown
 from gdlab.grid import Axis, Grid
 from gdlab.hydra_files import Template
+from gdlab.outcome import Outcome
 from gdlab.settings import GROUPS, Settings
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._=,-]+")
 _LONGEST_NAME = 200
+_OUTCOMES = {field.name for field in dataclasses.fields(Outcome)}
 
 
 @dataclass(frozen=True)
@@ -95,19 +98,19 @@ class Plan:
     def varied(self, runs: np.ndarray) -> dict[str, list[Any]]:
         """For each setting that varies its values in some runs."""
         return {
-            axis.key.lstrip("+"): [axis.values[at] for at in self.grid.index[runs, place]]
+            column_name(axis.key): [axis.values[at] for at in self.grid.index[runs, place]]
             for place, axis in enumerate(self.grid.axes)
             if len(axis) > 1
         }
 
     def keys(self) -> list[str]:
-        """The settings that vary."""
-        return [axis.key.lstrip("+") for axis in self.grid.axes if len(axis) > 1]
+        """The settings that vary, as the tables call them."""
+        return [column_name(axis.key) for axis in self.grid.axes if len(axis) > 1]
 
     def by(self) -> list[str]:
         """The settings for whose combinations the summary names a best: what is no number."""
         if self.options.summary.by is not None:
-            return list(self.options.summary.by)
+            return [column_name(key) for key in self.options.summary.by]
         columns = self.groups[0].columns
         return [key for key in self.keys() if key not in columns]
 
@@ -132,17 +135,30 @@ class Plan:
         return numbers
 
 
-def grouped(grid: Grid, compose: Callable[[Sequence[str]], Settings]) -> list[Group]:
+def column_name(key: str) -> str:
+    """What the tables call a setting: its name, unless what ended is called so."""
+    name = key.lstrip("+")
+    return f"setting.{name}" if name in _OUTCOMES else name
+
+
+def grouped(
+    grid: Grid,
+    compose: Callable[[Sequence[str]], Settings],
+    structure: Container[str] = (),
+) -> list[Group]:
     """The groups of a grid's runs, each composed once.
 
     Args:
         grid: all runs.
         compose: the settings of a run from its overrides.
+        structure: settings that are structure though they are numbers, since others follow them.
 
     Raises:
         SettingError: a setting of any run cannot be used.
     """
-    structural = [len(axis) > 1 and not _may_be_column(axis) for axis in grid.axes]
+    structural = [
+        len(axis) > 1 and (axis.key in structure or not _may_be_column(axis)) for axis in grid.axes
+    ]
     while True:
         found = [(rows, compose(grid.overrides(rows[0]))) for rows in _alike(grid, structural)]
         varying = [a for a, axis in enumerate(grid.axes) if len(axis) > 1 and not structural[a]]

@@ -86,7 +86,7 @@ def best(
         found.append(
             Best(
                 combination=combination,
-                choice={key: middle[key] for key in others},
+                choice={key: _plain(middle[key]) for key in others},
                 run=int(middle["run"]),
                 metric=quartiles(values_of(part, metric)),
                 evaluations=quartiles(part["evaluations"].to_numpy(dtype=np.float64)),
@@ -103,8 +103,16 @@ def parts(rows: DataFrame, keys: Sequence[str]) -> list[tuple[dict[str, Any], Da
     if not keys:
         return [({}, rows)]
     grouped = rows.groupby(list(keys), sort=False, dropna=False)
-    found = [(dict(zip(keys, values, strict=True)), part) for values, part in grouped]
+    found = [
+        ({key: _plain(value) for key, value in zip(keys, values, strict=True)}, part)
+        for values, part in grouped
+    ]
     return sorted(found, key=lambda pair: pair[1]["run"].min())
+
+
+def _plain(value: Any) -> Any:
+    """A number of numpy's as Python's own."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _best_part(rows: DataFrame, keys: Sequence[str]) -> DataFrame:

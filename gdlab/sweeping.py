@@ -8,18 +8,21 @@ Shapes: R runs.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gdlab.batch import Chunk
+from gdlab.errors import SettingError
+from gdlab.outcome import Outcomes
+from gdlab.plan import batch_of
 from gdlab.recording.overviews import draw_sweep
 from gdlab.recording.results import joined, read_results, table_of, write_csv, write_table
 from gdlab.recording.run_dir import write_whole
 from gdlab.recording.run_dirs import RunDirectories
-from gdlab.shard import run_group
+from gdlab.shard import Ended, run_group
 from gdlab.status import Status
 from gdlab.sweep_plan import Group, Plan
 from gdlab.sweep_summary import DataFrame, best, order
@@ -54,9 +57,10 @@ def carry_out(
     for number, shard in enumerate(plan.shards()):
         path = directory / SHARDS / f"{number:05}.parquet"
         if path.is_file():
-            tables.append(read_results(path))
+            tables.append(_read_shard(path, shard))
             continue
-        if interrupted():
+        # The first one in any case: a table has a row at the least.
+        if tables and interrupted():
             break
         tables.append(run_shard(shard, plan, records if is_small else None, interrupted, progress))
         if not interrupted():
@@ -71,6 +75,32 @@ def carry_out(
     return results
 
 
+def _read_shard(path: Path, shard: Group) -> "pa.Table":
+    """The table of a shard that was run before.
+
+    Raises:
+        SettingError: the file is damaged, or of other runs.
+    """
+    table = read_results(path)
+    if "run" not in table.column_names or table["run"].to_pylist() != sorted(shard.runs.tolist()):
+        raise SettingError(f"{path}: missing or damaged (it holds other runs than the plan)")
+    return table
+
+
+def check_summary(plan: Plan) -> None:
+    """Sum up the runs before they start, so that it cannot fail when they have ended.
+
+    Raises:
+        SettingError: the settings of the summary do not fit.
+    """
+    starts = []
+    for group in plan.groups:
+        first = group.runs[:1]
+        start = Ended(first, Outcomes(batch_of(group.settings)), 0.0)
+        starts.append(table_of(group, start, plan.varied(first)))
+    best(joined(starts).to_pandas(), plan.by(), plan.keys(), plan.options.summary.metric)
+
+
 def _illustrated(
     plan: Plan, directory: Path, results: DataFrame, records: RunDirectories
 ) -> RunDirectories:
@@ -78,8 +108,13 @@ def _illustrated(
     record = plan.options.record
     shown = spread(plan, results, min(record.max_figures, record.max_run_dirs))
     if len(plan) > record.max_run_dirs:
-        chosen = dict.fromkeys([*shown, *spread(plan, results, record.max_run_dirs)])
-        records = RunDirectories(directory, plan, list(chosen)[: record.max_run_dirs])
+        ranked = results["run"].to_numpy()[order(results, plan.options.summary.metric)].tolist()
+        chosen = list(dict.fromkeys([ranked[0], ranked[-1], *shown]))[: record.max_run_dirs]
+        shown = [run for run in shown if run in chosen]
+        named = set(chosen)
+        rest = [run for run in ranked if run not in named]
+        chosen += _evenly(rest, record.max_run_dirs - len(chosen))
+        records = RunDirectories(directory, plan, chosen)
         _record_again(plan, records)
     if record.figures:
         records.draw(shown)
@@ -110,8 +145,12 @@ def spread(plan: Plan, results: DataFrame, count: int) -> list[int]:
     metric = plan.options.summary.metric
     first = [one.run for one in best(results, plan.by(), plan.keys(), metric)]
     ranked = results["run"].to_numpy()[order(results, metric)]
-    places = np.linspace(0, len(ranked) - 1, min(count, len(ranked))).round().astype(np.int64)
-    return list(dict.fromkeys([*first, *ranked[places].tolist()]))[:count]
+    return list(dict.fromkeys([*first, *_evenly(ranked.tolist(), count)]))[:count]
+
+
+def _evenly(runs: Sequence[int], count: int) -> list[int]:
+    places = np.linspace(0, len(runs) - 1, min(count, len(runs))).round().astype(np.int64)
+    return [runs[place] for place in places]
 
 
 def _record_again(plan: Plan, records: RunDirectories) -> None:

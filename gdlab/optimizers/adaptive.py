@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from gdlab.fields import Number, setting
-from gdlab.optimizers.base import Layout, Rule, State, average, column, prepared, used
+from gdlab.optimizers.base import Layout, Rule, State, as_tensor, average, column, prepared, used
 
 
 class Adam(Rule):
@@ -106,10 +106,13 @@ class RMSprop(Rule):
             mean = new["mean"] = average(state["mean"], grad, self.alpha)
             square = torch.addcmul(square, mean, mean, value=-1)
         denominator = square.sqrt() + self.eps
+        plain = torch.addcdiv(x, lr * grad, denominator, value=-1)
         if not used(self.momentum):
-            return torch.addcdiv(x, lr * grad, denominator, value=-1), new
+            return plain, new
         buffer = new["buffer"] = state["buffer"] * self.momentum + grad / denominator
-        return torch.addcmul(x, buffer, lr, value=-1), new
+        heavy = torch.addcmul(x, buffer, lr, value=-1)
+        # A run without momentum rounds as it does alone, and as torch's does.
+        return torch.where(as_tensor(self.momentum, x) == 0, plain, heavy), new
 
 
 class Adagrad(Rule):

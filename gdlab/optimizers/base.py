@@ -73,6 +73,11 @@ def average(mean: Tensor, value: Tensor, decay: Number) -> Tensor:
     return torch.lerp(mean, value, 1 - decay)
 
 
+def as_tensor(number: Number, like: Tensor) -> Tensor:
+    """A number as a tensor of another's dtype and device."""
+    return torch.as_tensor(number, dtype=like.dtype, device=like.device)
+
+
 def prepared(grad: Tensor, x: Tensor, weight_decay: Number, maximize: bool) -> Tensor:
     """The gradient with its sign for maximising, and coupled weight decay (an L2 penalty)."""
     grad = -grad if maximize else grad

@@ -1,5 +1,6 @@
 """A run as TensorBoard shows it: scalars, settings and hyperparameters."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from gdlab.settings import Settings
 from gdlab.status import Status
 
 _MOST_COORDINATES = 4
+_SECONDS = 1.0  # between writes, so that a live run is seen and thousands of them are fast
 _NO_BEARING = ("record.", "engine.", "summary.")
 
 
@@ -32,7 +34,9 @@ class EventSink:
         self._steps = thinned_steps(settings.steps)
         names = settings.loss.names
         self._coordinates = names if len(names) <= _MOST_COORDINATES else ()
+        self._waiting: list[History] = []
         self._last: History | None = None
+        self._written_at = time.monotonic()
         flat = settings.flat()
         lines = "\n".join(f"{key}: {shown(value)}" for key, value in flat.items())
         self.writer.text("settings", f"```yaml\n{lines}\n```")
@@ -45,27 +49,41 @@ class EventSink:
         if self._last is not None:
             piece = History.join([self._last, piece])
         shown = np.isin(piece.step[:-1], self._steps)
-        self._scalars(piece.take(np.flatnonzero(shown)))
+        self._waiting.append(piece.take(np.flatnonzero(shown)))
         self._last = piece.take(np.array([len(piece) - 1]))
+        if time.monotonic() - self._written_at > _SECONDS:
+            self._flush()
 
     def close(self, outcome: Outcome | None, seconds: float) -> None:
         """Write the last record and how the session ended."""
         if self._last is not None:
-            self._scalars(self._last)
+            self._waiting.append(self._last)
+            self._flush()
         if outcome is not None:
             self.writer.text("outcome", f"**{outcome.status}**: {outcome.reason}")
         self.writer.end_session(outcome is not None and outcome.status != Status.FAILED)
         self.writer.close()
 
-    def _scalars(self, records: History) -> None:
+    def _flush(self) -> None:
+        """Write what waits; a run's last record leaves no learning rate behind."""
+        self._written_at = time.monotonic()
+        if self._waiting:
+            records = History.join(self._waiting)
+            self._waiting = []
+            is_last = np.isnan(records.lr)
+            self._scalars(records.take(np.flatnonzero(~is_last)), with_lr=True)
+            self._scalars(records.take(np.flatnonzero(is_last)), with_lr=False)
+
+    def _scalars(self, records: History, with_lr: bool) -> None:
         values = {"loss": records.loss, "grad_norm": records.grad_norm}
         optional = {"distance": records.distance, "suboptimality": records.suboptimality}
         values |= {tag: column for tag, column in optional.items() if column is not None}
         for i, name in enumerate(self._coordinates):
             values[f"x/{name}"] = records.x[:, i]
-        self.writer.scalars(records.step, values)
-        stepping = ~np.isnan(records.lr)
-        self.writer.scalars(records.step[stepping], {"lr": records.lr[stepping]})
+        if with_lr:
+            values["lr"] = records.lr
+        if len(records):
+            self.writer.scalars(records.step, values)
 
 
 def _hparams(flat: dict[str, object]) -> dict[str, bool | int | float | str]:

@@ -4,13 +4,18 @@ Which there are follows from what varies: many paths on one contour where the lo
 the final loss against lr where that does, and basins where the start's two coordinates do.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gdlab import theory
+from gdlab.fields import Number
+from gdlab.losses.base import Loss
+from gdlab.optimizers.base import Rule
 from gdlab.recording.basins import basins_png
 from gdlab.recording.charts import Band, sensitivity_png
 from gdlab.recording.overview import Path as DrawnPath
@@ -19,6 +24,8 @@ from gdlab.recording.pictures import landscape
 from gdlab.recording.run_dir import write_whole
 from gdlab.recording.run_dirs import RunDirectories
 from gdlab.recording.tensorboard import EventWriter
+from gdlab.schedules import Constant
+from gdlab.settings import GROUPS
 from gdlab.sweep_plan import Plan
 from gdlab.sweep_summary import DataFrame, parts, quartiles, values_of
 
@@ -29,7 +36,11 @@ _NEAR = 0.1
 
 def draw_sweep(plan: Plan, directory: Path, results: DataFrame, records: RunDirectories) -> None:
     """Draw what there is to draw of a sweep."""
-    drawn = dict(_drawn(plan, results, records))
+    drawn = {}
+    for name, draw in _pictures(plan, results, records):
+        # A person's own loss may raise anything off its path; there is no such picture then.
+        with suppress(Exception):
+            drawn[name] = draw()
     for name, png in drawn.items():
         write_whole(directory / f"{name}.png", png)
     if drawn and plan.options.record.events:
@@ -38,16 +49,18 @@ def draw_sweep(plan: Plan, directory: Path, results: DataFrame, records: RunDire
                 writer.image(name, 0, png)
 
 
-def _drawn(plan: Plan, results: DataFrame, records: RunDirectories) -> Iterator[tuple[str, bytes]]:
+def _pictures(
+    plan: Plan, results: DataFrame, records: RunDirectories
+) -> Iterator[tuple[str, Callable[[], bytes]]]:
     keys = plan.keys()
     if {"start.0", "start.1"} <= set(keys) and plan.options.loss.dim == 2:
-        yield "basins", _basins(plan, results)
+        yield "basins", partial(_basins, plan, results)
     elif keys and not any(key.partition(".")[0] == "loss" for key in keys):
         paths = _paths(plan, records)
         if paths:
-            yield "overview", _overview(plan, paths)
+            yield "overview", partial(_overview, plan, paths)
     if "lr" in keys and results["lr"].nunique() >= _FEWEST_RATES:
-        yield "sensitivity", _sensitivity(plan, results)
+        yield "sensitivity", partial(_sensitivity, plan, results)
 
 
 def _paths(plan: Plan, records: RunDirectories) -> dict[int, np.ndarray]:
@@ -86,13 +99,27 @@ def _sensitivity(plan: Plan, results: DataFrame) -> bytes:
         low, median, high = np.array([spread for _, spread in bands]).T
         label = ", ".join(f"{value}" for value in combination.values()) or "all runs"
         series[label] = Band(x, median, low, high)
-        number, row = plan.place(int(rows["run"].iloc[0]))
-        settings = plan.groups[number].settings_of(row)
-        limits.append(theory.stability_limit(settings.loss, settings.optimizer))
-        optima.append(theory.optimal_lr(settings.loss, settings.optimizer))
+        limits.append(_agreed(theory.stability_limit, plan, rows))
+        optima.append(_agreed(theory.optimal_lr, plan, rows))
     lines = {"stability limit": limits, "optimal lr": optima}
     known = {name: values for name, values in lines.items() if None not in values}
     return sensitivity_png(series, xlabel="lr", ylabel=metric.replace("_", " "), lines=known)
+
+
+def _agreed(
+    predict: Callable[[Loss, Rule], Number | None], plan: Plan, rows: DataFrame
+) -> float | None:
+    """What theory says of a constant lr in some runs, if it says the same of all of them."""
+    varied = plan.keys()
+    keys = [key for key in varied if key.partition(".")[0] in GROUPS]
+    said = set()
+    for _, part in parts(rows, keys):
+        number, row = plan.place(int(part["run"].iloc[0]))
+        settings = plan.groups[number].settings_of(row)
+        is_constant = isinstance(settings.schedule, Constant)
+        value = predict(settings.loss, settings.optimizer) if is_constant else None
+        said.add(None if value is None else float(value))
+    return said.pop() if len(said) == 1 else None
 
 
 def _basins(plan: Plan, results: DataFrame) -> bytes:

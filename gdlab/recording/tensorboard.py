@@ -88,7 +88,6 @@ class EventWriter:
         # Absolute, because the file is opened again at every flush and a run may change directory.
         self.path = _new_file(Path(directory).absolute(), int(self._flushed_at))
         self._append(event(self._flushed_at, file_version="brain.Event:2"))
-        self.flush()
 
     def scalars(self, steps: np.ndarray, values: dict[str, np.ndarray]) -> None:
         """Write one point per step and tag.

@@ -94,6 +94,7 @@ def test_what_float32_cannot_hold_becomes_inf_without_a_warning(tmp_path):
 
 def test_no_tags_write_nothing(tmp_path):
     with EventWriter(tmp_path) as writer:
+        writer.flush()
         size = writer.path.stat().st_size
         writer.scalars(np.arange(3), {})
     assert writer.path.stat().st_size == size

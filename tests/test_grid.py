@@ -1,0 +1,387 @@
+"""What a sweep varies, against Hydra's own sweeper and arithmetic by hand."""
+
+import itertools
+import random
+from collections.abc import Iterator
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from scipy.stats import kstest
+
+from gdlab.composition import hydra_ready
+from gdlab.errors import SettingError
+from gdlab.grid import Grid, crossed, drawn, listed
+from gdlab.suggest import choices_of
+
+
+@pytest.fixture(scope="module", autouse=True)
+def parser() -> Iterator[OverridesParser]:
+    """Hydra's parser on gdlab's conf, which `glob` looks into."""
+    with hydra_ready():
+        loader = GlobalHydra.instance().config_loader()
+        yield OverridesParser.create(config_loader=loader)
+
+
+def parsed(*words: str) -> list[Override]:
+    loader = GlobalHydra.instance().config_loader()
+    return OverridesParser.create(config_loader=loader).parse_overrides(list(words))
+
+
+def jobs(grid: Grid) -> list[list[str]]:
+    return [grid.overrides(run) for run in range(len(grid))]
+
+
+def hydras_jobs(words: list[str]) -> list[list[str]]:
+    (batch,) = BasicSweeper.split_arguments(parsed(*words), None)
+    return batch
+
+
+# Hydra's grammar: the same jobs in the same order
+
+COMMANDS = [
+    [],
+    ["lr=0.1"],
+    ["a=1,2"],
+    ["a=1,2", "b=3", "c=x,y,z"],
+    ["a=range(3)"],
+    ["a=range(5,1,-2)", "b=range(0,1,0.1)"],
+    ["a=choice(1,x,[2])"],
+    ["optimizer=glob(*)"],
+    ["optimizer=glob(*,exclude=[a*])", "lr=1,2"],
+    ["optimizer=glob([s*,n*])"],
+    ["a='x y','z,w'", "b=\"q\",'r'", "c='',b"],
+    [r"a=x\,y,z", r"b=\[x\],c"],
+    ["a=[1,2],[3]", "b=[[1],[]],[]", "c=[a,'b c']"],
+    ["a={k:1,l:[2]},{}"],
+    ["+x=1,2", "++y=3,4", "~z", "~w=1"],
+    ["a@b=c,d"],
+    ["a=1,2", "b=1", "a=3,4,5"],
+    ["a=1,2", "a=7"],
+    ["a=7", "a=1,2"],
+    ["+a=1,2", "a=3,4"],
+    ["a=sort(3,1,2)", "b=sort(b,a,reverse=true)", "c=sort(range(3),reverse=true)"],
+    ["a=1e-3,1e16,1.0,1_000,.5,5.", "b=inf,-inf,nan,null,true,False"],
+    ["a=float(1,2)", "b=str(1,2)", "c=int(1.5,2)", "d=bool(0,1)"],
+    ["a=tag(t,choice(1,2))"],
+    ["a=${b},${c}", "d=/x/y.csv,a-b:c"],
+    ["a=choice(1)", "a.b.c=1,2", "a/b=c,d"],
+]
+
+SCALARS = st.one_of(
+    st.integers(-(10**20), 10**20).map(str),
+    st.floats(allow_nan=False).map(repr),
+    st.sampled_from(["null", "true", "False", "x", "x-y", "a/b.csv", "1e-3", "0x10", "''"]),
+    st.text('ab ,=[]{}:\\"()$é', max_size=4).map(lambda text: "'" + text.replace("\\", "") + "'"),
+)
+ELEMENTS = st.one_of(SCALARS, st.lists(SCALARS, max_size=3).map(lambda v: f"[{','.join(v)}]"))
+SEVERAL = st.lists(ELEMENTS, min_size=1, max_size=3).map(",".join)
+RANGES = st.tuples(st.integers(-3, 3), st.integers(1, 3), st.sampled_from([1, 2, -1, 0.25])).map(
+    lambda r: f"range({r[0]},{r[0] + (r[1] if r[2] > 0 else -r[1])},{r[2]})"
+)
+SORTED = st.lists(st.integers(-5, 5), min_size=1, max_size=3).map(
+    lambda v: f"sort({','.join(map(str, v))})"
+)
+CHOICES = SEVERAL.map("choice({})".format).filter(lambda v: "null" not in v)  # as Hydra asks for
+VALUES = st.one_of(SEVERAL, CHOICES, RANGES, SORTED)
+WORDS = st.one_of(
+    st.tuples(st.sampled_from(["a", "b.c", "+x", "++y"]), VALUES).map("=".join),
+    st.sampled_from(["schedule=glob(*)", "loss=glob([q*,r*])", "~z"]),
+)
+
+
+def assert_as_hydras(words: list[str]) -> None:
+    assert jobs(crossed(parsed(*words), points=20)) == hydras_jobs(words)
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_hydras_grammar_gives_hydras_jobs(words):
+    assert_as_hydras(words)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(WORDS, max_size=4))
+def test_any_command_gives_hydras_jobs(words):
+    assert_as_hydras(words)
+
+
+def test_a_group_is_all_of_its_files():
+    grid = crossed(parsed("optimizer=glob(*)"), 20)
+    assert grid.column("optimizer") == choices_of("optimizer")
+
+
+# Without choice(…): Hydra takes the quotes off its texts.
+@settings(max_examples=40, deadline=None)
+@given(st.one_of(SEVERAL, RANGES, SORTED))
+@example("shuffle(1,2,3,4,5,6,7,8)")
+@example("shuffle(range(8))")
+@example("shuffle(a,'b c',[d,'e f'],{k:'l m'})")
+def test_values_are_what_their_texts_say(values):
+    """Parsing the text of a value alone gives the value."""
+    (axis,) = crossed(parsed(f"a={values}"), 20).axes
+    alone = [parsed(f"a={text}")[0].value() for text in axis.texts]
+    assert [repr(value) for value in axis.values] == [repr(value) for value in alone]
+
+
+def test_a_shuffled_axis_is_in_hydras_order():
+    for word in ("a=shuffle(1,2,3,4,5,6,7,8)", "a=shuffle(range(8))"):
+        random.seed(1)
+        hydras = hydras_jobs([word])
+        random.seed(1)
+        assert jobs(crossed(parsed(word), 20)) == hydras != sorted(hydras)
+
+
+def test_the_last_axis_varies_fastest():
+    grid = crossed(parsed("a=1,2", "b=x", "c=3,4,5"), 20)
+    assert grid.column("a") == [1, 1, 1, 2, 2, 2]
+    assert grid.column("b") == ["x"] * 6
+    assert grid.column("c") == [3, 4, 5, 3, 4, 5]
+
+
+# Intervals
+
+# what is typed, its ends
+INTERVALS = [
+    ("interval(0.01,0.1)", 0.01, 0.1),
+    ("interval(-3,5)", -3, 5),
+    ("interval(0.1,0.3)", 0.1, 0.3),
+    ("interval(1,1.0000000000000002)", 1, 1 + 2**-52),
+    ("tag(log,interval(1e-4,1))", 1e-4, 1),
+    ("tag(log,interval(0.3,0.7))", 0.3, 0.7),
+    ("tag(log,interval(0.2,0.3))", 0.2, 0.3),  # 10 ** log10 rounds both inwards
+    ("tag(log,interval(1e-300,1e300))", 1e-300, 1e300),
+    ("tag(log,interval(3,3.000000000000001))", 3, 3.000000000000001),
+]
+
+
+def spread(word: str, points: int) -> list[float]:
+    return crossed(parsed(f"lr={word}"), points).column("lr")
+
+
+@pytest.mark.parametrize(("word", "low", "high"), INTERVALS)
+@pytest.mark.parametrize("points", [2, 3, 20, 1001])
+def test_an_interval_is_cut_evenly_on_its_scale(word, low, high, points):
+    values = spread(word, points)
+    assert len(values) == points
+    assert (values[0], values[-1]) == (low, high)
+    assert values == sorted(values)
+    first, last = Decimal(low), Decimal(high)
+    shares = [Decimal(k) / (points - 1) for k in range(points)]
+    if word.startswith("tag"):
+        exact = [float(first * (last / first) ** share) for share in shares]
+        assert np.allclose(values, exact, rtol=1e-12, atol=0)  # observed: 2e-13, at 1e±300
+    else:
+        exact = [float(first + share * (last - first)) for share in shares]
+        assert np.allclose(values, exact, rtol=0, atol=4e-16 * max(abs(low), abs(high)))
+
+
+@pytest.mark.parametrize(("word", "low", "high"), INTERVALS)
+def test_one_point_of_an_interval_is_its_lower_end(word, low, high):
+    assert spread(word, 1) == [low]
+
+
+def test_the_text_of_a_point_is_the_point():
+    (axis,) = crossed(parsed("lr=tag(log,interval(1e-7,1e17))"), 100).axes
+    assert [float(text) for text in axis.texts] == list(axis.values)
+    assert jobs(crossed(parsed(f"lr={','.join(axis.texts)}"), 1)) == [
+        [f"lr={text}"] for text in axis.texts
+    ]
+
+
+def test_an_interval_is_crossed_like_any_axis():
+    grid = crossed(parsed("a=x,y", "lr=interval(1,3)", "seed=0,1"), 3)
+    wanted = [list(job) for job in itertools.product("xy", [1.0, 2.0, 3.0], [0, 1])]
+    assert [list(row) for row in zip(*map(grid.column, ("a", "lr", "seed")), strict=True)] == wanted
+
+
+# Zipped axes
+
+ZIPPED = [
+    (["a=1,2", "b=3,4"], ["a", "b"], ["a=1 b=3", "a=2 b=4"]),
+    (["a=1,2", "b=3,4"], ["b", "a"], ["a=1 b=3", "a=2 b=4"]),
+    (
+        ["a=1,2", "c=x,y", "b=3,4"],
+        ["a", "b"],
+        ["a=1 c=x b=3", "a=1 c=y b=3", "a=2 c=x b=4", "a=2 c=y b=4"],
+    ),
+    (
+        ["c=x,y", "a=1,2", "b=3,4"],
+        ["b", "a"],
+        ["c=x a=1 b=3", "c=x a=2 b=4", "c=y a=1 b=3", "c=y a=2 b=4"],
+    ),
+    (["a=1,2", "b=3,4"], ["a"], ["a=1 b=3", "a=1 b=4", "a=2 b=3", "a=2 b=4"]),
+    (["a=1,2", "+b=3,4", "c=5,6"], ["a", "+b", "c"], ["a=1 +b=3 c=5", "a=2 +b=4 c=6"]),
+    (["a=1", "b=3"], ["a", "b"], ["a=1 b=3"]),
+    (["a=interval(0,1)", "b=x,y"], ["a", "b"], ["a=0.0 b=x", "a=1.0 b=y"]),
+]
+
+
+@pytest.mark.parametrize(("words", "zipped", "wanted"), ZIPPED)
+def test_zipped_axes_vary_together_in_the_place_of_the_first(words, zipped, wanted):
+    grid = crossed(parsed(*words), 2, zipped)
+    assert [" ".join(job) for job in jobs(grid)] == wanted
+
+
+# Random samples
+
+AXES = ("lr=tag(log,interval(1e-4,1))", "optimizer.momentum=interval(0.2,0.9)", "seed=range(7)")
+
+
+def test_the_same_seed_draws_the_same_bits():
+    one, same = drawn(parsed(*AXES), 50, 3), drawn(parsed(*AXES), 50, 3)
+    other = drawn(parsed(*AXES), 50, 4)
+    assert jobs(one) == jobs(same)
+    for axis in one.axes:
+        assert one.column(axis.key) != other.column(axis.key)
+
+
+def test_fewer_samples_are_the_first_of_more():
+    assert jobs(drawn(parsed(*AXES), 9, 3)) == jobs(drawn(parsed(*AXES), 50, 3))[:9]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        AXES[:1],
+        AXES[::-1],
+        ("steps=10", "loss.condition=interval(1,9)", *AXES),
+        (AXES[0], "seed=5"),
+    ],
+)
+def test_what_an_axis_draws_does_not_depend_on_the_others(words):
+    grid = drawn(parsed(*words), 50, 3)
+    assert grid.column("lr") == drawn(parsed(*AXES), 50, 3).column("lr")
+
+
+def test_samples_lie_in_their_axes():
+    grid = drawn(parsed(*AXES, "a=x,y", "b=1"), 2000, 0)
+    lr, momentum = np.array(grid.column("lr")), np.array(grid.column("optimizer.momentum"))
+    assert len(grid) == 2000
+    assert ((lr > 1e-4) & (lr < 1)).all()
+    assert ((momentum > 0.2) & (momentum < 0.9)).all()
+    assert set(grid.column("seed")) == set(range(7))
+    assert set(grid.column("a")) == {"x", "y"}
+    assert set(grid.column("b")) == {1}
+
+
+# A true sample fails with probability 0.001; the seed is fixed, and the values were not looked at.
+DISTRIBUTIONS = [
+    ("lr", lambda v: (np.log10(v) + 4) / 4),
+    ("optimizer.momentum", lambda v: (np.array(v) - 0.2) / 0.7),
+]
+
+
+@pytest.mark.parametrize(("key", "to_unit"), DISTRIBUTIONS)
+def test_samples_are_uniform_on_the_scale_of_their_interval(key, to_unit):
+    values = drawn(parsed(*AXES), 5000, 12).column(key)
+    assert kstest(to_unit(values), "uniform").pvalue > 1e-3
+
+
+def test_choices_are_drawn_equally_often():
+    counts = np.bincount(drawn(parsed(*AXES), 7000, 12).column("seed"), minlength=7)
+    assert ((counts - 1000) ** 2 / 1000).sum() < 22.5  # χ² of 6 degrees of freedom at 0.001
+
+
+def test_axes_are_drawn_independently():
+    grid = drawn(parsed(*AXES), 5000, 12)
+    lr, momentum = np.log(grid.column("lr")), grid.column("optimizer.momentum")
+    assert abs(np.corrcoef(lr, momentum)[0, 1]) < 3.3 / 5000**0.5  # 3.3 standard deviations
+
+
+# Jobs that were made one by one
+
+
+@pytest.mark.parametrize("words", COMMANDS[1:], ids=" ".join)
+def test_a_list_of_jobs_is_the_grid_that_made_it(words):
+    grid = crossed(parsed(*words), 20)
+    again = listed([parsed(*job) for job in jobs(grid)])
+    assert jobs(again) == jobs(grid)
+    if any("str(" in word for word in words):
+        return  # Hydra writes str(1) as 1, which is a number again
+    for axis in grid.axes:
+        assert repr(again.column(axis.key)) == repr(grid.column(axis.key))
+
+
+def test_no_jobs_are_an_empty_grid():
+    assert len(listed([])) == 0
+
+
+# What is refused, in one line
+
+# what is typed, points, zip, what the error says
+REFUSED = [
+    (["lr=range(1,1)"], 20, (), "lr=range(1,1): holds no values"),
+    (["optimizer=glob(zz*)"], 20, (), "optimizer=glob(zz*): holds no values"),
+    (["lr=interval(2,1)"], 20, (), "lr=interval(2,1): must have its lower end first"),
+    (["lr=interval(1,1)"], 20, (), "lr=interval(1,1): must have its lower end first"),
+    (["lr=interval(nan,1)"], 20, (), "lr=interval(nan,1): must have its lower end first"),
+    (["lr=interval(0,inf)"], 20, (), "lr=interval(0,inf): must be finite"),
+    (["lr=interval(-1e308,1e308)"], 20, (), "lr=interval(-1e+308,1e+308): must be finite"),
+    (["lr=tag(log,interval(0,1))"], 20, (), "lr=tag(log,interval(0,1)): must lie above 0"),
+    (["lr=tag(log,interval(-1,1))"], 20, (), "must lie above 0"),
+    (["lr=tag(ln,interval(1,2))"], 20, (), "the tag of an interval is log"),
+    (["lr=interval(1,2)"], 0, (), "hydra.sweeper.points=0: must be a whole number ≥ 1"),
+    (["lr=interval(1,2)"], -3, (), "hydra.sweeper.points=-3: must be a whole number ≥ 1"),
+    (["lr=interval(1,2)"], 2.5, (), "hydra.sweeper.points=2.5: must be a whole number"),
+    (["lr=interval(1,2)"], "many", (), "hydra.sweeper.points=many: must be a whole number"),
+    (["lr=interval(1,2)"], None, (), "hydra.sweeper.points=null: must be a whole number"),
+    (["lr=interval(1,2)"], True, (), "hydra.sweeper.points=true: must be a whole number"),
+    (["a=1,2", "b=1,2,3"], 20, ("a", "b"), "must be equally long; a has 2, b has 3"),
+    (["a=1,2", "b=1"], 20, ("a", "b"), "must be equally long; a has 2, b has 1"),
+    (["a=1,2", "b=3"], 20, ("a", "c"), "hydra.sweeper.zip=[a,c]: c is none of a"),
+    (["a=1,2", "+b=3,4"], 20, ("a", "b"), "hydra.sweeper.zip=[a,b]: b is none of a, +b"),
+    (["a=1,2"], 20, "a", "hydra.sweeper.zip=a: must be a list"),
+    (["a=1,2"], 20, (1,), "hydra.sweeper.zip[0]=1: must be a text"),
+]
+
+
+def one_line(refused: pytest.ExceptionInfo[SettingError]) -> str:
+    text = str(refused.value)
+    assert "\n" not in text
+    return text
+
+
+@pytest.mark.parametrize(("words", "points", "zipped", "says"), REFUSED)
+def test_what_no_grid_can_be_made_of(words, points, zipped, says):
+    with pytest.raises(SettingError) as refused:
+        crossed(parsed(*words), points, zipped)
+    assert says in one_line(refused)
+
+
+# samples, seed, what the error says
+REFUSED_SAMPLES = [
+    (0, 0, "hydra.sweeper.samples=0: must be a whole number ≥ 1"),
+    (-1, 0, "hydra.sweeper.samples=-1: must be a whole number ≥ 1"),
+    (1.5, 0, "hydra.sweeper.samples=1.5: must be a whole number"),
+    ("x", 0, "hydra.sweeper.samples=x: must be a whole number"),
+    (1, -1, "hydra.sweeper.seed=-1: must be a whole number ≥ 0"),
+    (1, 0.5, "hydra.sweeper.seed=0.5: must be a whole number"),
+    (1, 2**63, f"hydra.sweeper.seed={2**63}: must be a whole number"),
+    (1, None, "hydra.sweeper.seed=null: must be a whole number"),
+]
+
+
+@pytest.mark.parametrize(("samples", "seed", "says"), REFUSED_SAMPLES)
+def test_what_no_samples_can_be_drawn_with(samples, seed, says):
+    with pytest.raises(SettingError) as refused:
+        drawn(parsed(*AXES), samples, seed)
+    assert says in one_line(refused)
+
+
+@pytest.mark.parametrize("words", [row[0] for row in REFUSED[:10]])
+def test_what_no_samples_can_be_drawn_of(words):
+    with pytest.raises(SettingError) as refused:
+        drawn(parsed(*words), 5, 0)
+    assert str(words[0].partition("=")[0]) in one_line(refused)
+
+
+def test_jobs_of_different_settings_are_no_grid():
+    for apart in (["a=2", "b=1"], ["b=1"], []):
+        with pytest.raises(SettingError, match="must override the same settings"):
+            listed([parsed("a=1"), parsed(*apart)])

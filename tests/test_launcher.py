@@ -1,0 +1,301 @@
+"""Sweeps from the command line: what they leave behind, beside what Hydra's own would have left."""
+
+import re
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+import gdlab
+from gdlab.__main__ import main
+
+# What a diverged run says needs a Hessian, for which torch loads modules it has itself deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
+
+QUIET = ("record.figures=false", "record.events=false")
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch) -> Iterator[Path]:
+    """An empty working directory; modules imported from it are forgotten afterwards."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "argv", ["gdlab"])
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def sweep(here) -> Callable[..., int]:
+    """A sweep into a directory, without pictures and events; its exit code."""
+
+    def call(directory: str, *words: str) -> int:
+        with pytest.raises(SystemExit) as ended:
+            main(["-m", *words, *QUIET, f"hydra.sweep.dir={directory}"])
+        assert isinstance(ended.value.code, int)
+        return ended.value.code
+
+    return call
+
+
+def rows(directory: Path) -> list[dict[str, Any]]:
+    return pq.read_table(directory / "results.parquet").to_pylist()
+
+
+def run_folders(directory: Path) -> dict[int, Path]:
+    """The run directories of a sweep by the number that their hydra.yaml gives them."""
+    found = {}
+    for path in directory.rglob(".hydra/hydra.yaml"):
+        found[yaml.safe_load(path.read_text("utf-8"))["hydra"]["job"]["num"]] = path.parent.parent
+    return found
+
+
+# The `.hydra` files, beside those of Hydra's own launcher and sweeper
+
+STOCK = ("hydra/launcher=basic", "hydra/sweeper=basic")
+
+LONG = "a rather long name, with spaces, that goes on and on until it is past eighty letters.csv"
+
+COMMANDS = [
+    "optimizer=sgd,adam 'seed=range(2)'",
+    "lr=1e-3,1e16,1,2.5e-7",
+    "optimizer=adam 'optimizer.betas=[0.9,0.99],[0.8,0.0625]'",
+    "'start=[1,2],[3.5,-4e-7]' optimizer.nesterov=true optimizer.momentum=0.5",
+    "'loss.center=[0,1],[1,2]' 'loss.eigenvalues=[1,2]'",
+    f"loss=mse 'loss.data=\"{LONG}\",line3' lr=0.1,0.05",
+    'loss=mse "loss.data=\'it is.csv\',\\"a=b.csv\\",line3"',
+    "experiment=zigzag lr=0.01,0.02",
+    "'stop.loss=null,1e-7' stop.max_loss=100000000000000000000",
+    "'start=random,null,[1,2]' dtype=float32",
+    "++lr=0.1,0.2",
+    "'noise=${lr},0' lr=0.1",
+    "schedule=glob(c*) lr=choice(0.1) loss.rotation=null,1 optimizer.nesterov=false",
+    "lr=0.1,0.2 seed=1 hydra.job.config.override_dirname.exclude_keys=[seed,steps] "
+    "hydra.job.config.override_dirname.item_sep=_ "
+    "hydra.job.config.override_dirname.kv_sep=-",
+    "",
+]
+
+# What must differ: where the files lie, which launcher and sweeper there were, and that they were
+# named on the command line. The first two are single entries; the nodes go with all they hold.
+ENTRY = r"^( *){}:.*\n(?:\1 +.*\n)*"
+MUST_DIFFER = [ENTRY.format(key) for key in ("output_dir", "launcher", "sweeper")]
+MUST_DIFFER += [ENTRY.format(f"hydra/{key}") for key in ("launcher", "sweeper")]
+MUST_DIFFER += [r"^ *- hydra/(?:launcher|sweeper)=.*\n", r"^ *- hydra\.sweep\.dir=.*\n"]
+MUST_DIFFER += [r"^    dir: (?:ours|hydras)\n"]
+
+
+def what_must_agree(text: str) -> str:
+    for pattern in MUST_DIFFER:
+        text, count = re.subn(pattern, "", text, flags=re.MULTILINE)
+        assert count or "- hydra/" in pattern, pattern
+    return text
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_run_has_the_files_that_hydra_would_have_written(command, here, sweep):
+    for name in (LONG, "it is.csv", "a=b.csv"):
+        (here / name).write_text("u,v\n1,2\n2,3\n3,5\n")
+    words = [*shlex.split(command), "steps=2"]
+    assert sweep("ours", *words) == sweep("hydras", *words, *STOCK) == 0
+    ours, hydras = run_folders(here / "ours"), run_folders(here / "hydras")
+    assert ours.keys() == hydras.keys() == set(range(len(rows(here / "ours"))))
+    for run, folder in ours.items():
+        files = sorted(path.name for path in (folder / ".hydra").iterdir())
+        assert files == ["config.yaml", "hydra.yaml", "overrides.yaml"]
+        for name in ("config.yaml", "overrides.yaml"):
+            one, other = (f / ".hydra" / name for f in (folder, hydras[run]))
+            assert one.read_bytes() == other.read_bytes()
+        one, other = ((f / ".hydra/hydra.yaml").read_text("utf-8") for f in (folder, hydras[run]))
+        assert what_must_agree(one) == what_must_agree(other)
+        assert yaml.safe_load(one)["hydra"]["runtime"]["output_dir"] == str(folder)
+
+
+# Runs: the numbers are those of the same run alone
+
+SWEEPS = [
+    (
+        "lr=0.05,0.1 seed=3,4 noise=0.1",
+        ["lr=0.05,seed=3", "lr=0.05,seed=4", "lr=0.1,seed=3", "lr=0.1,seed=4"],
+        [{"lr": lr, "seed": seed, "noise": 0.1} for lr in (0.05, 0.1) for seed in (3, 4)],
+    ),
+    (
+        "loss=rosenbrock optimizer=sgd,adam lr=0.001,1e-2",
+        [f"optimizer={o},lr={lr}" for o in ("sgd", "adam") for lr in (0.001, 0.01)],
+        [
+            {"loss": "rosenbrock", "optimizer": o, "lr": lr}
+            for o in ("sgd", "adam")
+            for lr in (0.001, 0.01)
+        ],
+    ),
+    (
+        "'start=[1,2],[-3.5,4e-7]' dtype=float32,float64",
+        [f"start={s},dtype={d}" for s in ("1,2", "-3.5,4e-07") for d in ("float32", "float64")],
+        [{"start": s, "dtype": d} for s in ([1, 2], [-3.5, 4e-7]) for d in ("float32", "float64")],
+    ),
+    (
+        "'lr=interval(0.01,0.09)' hydra.sweeper.points=3",
+        ["lr=0.01", "lr=0.05", "lr=0.09"],
+        [{"lr": 0.01}, {"lr": 0.05}, {"lr": 0.09}],
+    ),
+    (
+        "'lr=interval(0.01,0.09)' schedule=cosine,linear,step "
+        "hydra.sweeper.points=3 'hydra.sweeper.zip=[lr,schedule]'",
+        ["lr=0.01,schedule=cosine", "lr=0.05,schedule=linear", "lr=0.09,schedule=step"],
+        [
+            {"lr": 0.01, "schedule": "cosine"},
+            {"lr": 0.05, "schedule": "linear"},
+            {"lr": 0.09, "schedule": "step"},
+        ],
+    ),
+    ("lr=0.05", ["run=0"], [{"lr": 0.05}]),
+    ("", ["run=0"], [{}]),
+    ("lr=0.05,0.05", ["lr=0.05", "lr=0.05,run=1"], [{"lr": 0.05}] * 2),
+]
+
+
+@pytest.mark.parametrize(("command", "names", "settings"), SWEEPS)
+def test_each_run_is_what_it_is_alone(command, names, settings, here, sweep):
+    assert sweep("s", *shlex.split(command), "steps=40") == 0
+    found = rows(here / "s")
+    assert [row["run"] for row in found] == list(range(len(names)))
+    assert {p.name for p in (here / "s").iterdir() if (p / ".hydra").exists()} == set(names)
+    for row, name, given in zip(found, names, settings, strict=True):
+        alone = gdlab.run(**{"lr": 0.1, **given}, steps=40)
+        for key in ("steps", "final_loss", "best_loss", "best_step", "grad_norm", "evaluations"):
+            assert row[key] == getattr(alone.outcome, key), key
+        assert (row["distance"], row["suboptimality"]) == (
+            alone.outcome.distance,
+            alone.outcome.suboptimality,
+        )
+        assert (row["status"], row["reason"]) == (str(alone.outcome.status), alone.outcome.reason)
+        assert [row["x0"], row["x1"]] == alone.outcome.x.tolist()
+        assert row["loss"] == given.get("loss", "quadratic")
+        assert row["optimizer"] == given.get("optimizer", "sgd")
+        assert (row["lr"], row["seed"]) == (given.get("lr", 0.1), given.get("seed", 0))
+        one = gdlab.load(here / "s" / name)
+        history = one.history()
+        for key in ("step", "loss", "grad_norm", "lr"):
+            np.testing.assert_array_equal(history[key], getattr(alone.history, key), key)
+        np.testing.assert_array_equal(history[["x0", "x1"]], alone.history.x)
+        assert one.results["final_loss"][0] == row["final_loss"]
+        assert one.results["seed"][0] == row["seed"]
+        assert one.config["lr"] == row["lr"]
+
+
+COLUMNS = [
+    ("lr=0.1,0.2 seed=0,1", "lr seed loss optimizer", "x0 x1"),
+    ("loss=quadratic,rosenbrock seed=0,1 lr=1e-3", "loss seed optimizer lr", "x0 x1"),
+    ("loss.dim=1,3", "loss.dim loss optimizer lr seed", "x0 x1 x2"),
+    ("loss.dim=17,18", "loss.dim loss optimizer lr seed", ""),
+    ("'stop.loss=null,1'", "stop.loss loss optimizer lr seed", "x0 x1"),
+    ("++lr=0.1,0.2", "lr loss optimizer seed", "x0 x1"),
+    ("steps=3", "loss optimizer lr seed", "x0 x1"),
+]
+ENDS = (
+    "status reason steps final_loss best_loss best_step grad_norm distance suboptimality "
+    "evaluations seconds mode"
+)
+
+
+@pytest.mark.parametrize(("command", "settings", "point"), COLUMNS)
+def test_the_columns_of_the_tables(command, settings, point, here, sweep):
+    assert sweep("s", "steps=3", *shlex.split(command)) == 0
+    wanted = f"run {settings} {ENDS} {point}".split()
+    assert pq.read_table(here / "s/results.parquet").column_names == wanted
+    header = (here / "s/results.csv").read_text("utf-8").splitlines()[0]
+    assert header.replace('"', "").split(",") == wanted
+
+
+def test_samples_are_drawn_from_the_sweepers_seed(here, sweep):
+    words = ("lr=tag(log,interval(1e-3,1e-1))", "seed=range(1000)", "steps=2")
+    draws = ("hydra/sweeper=random", "hydra.sweeper.samples=5")
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        assert sweep(name, *draws, f"hydra.sweeper.seed={seed}", *words) == 0
+    a, b, c = ([(row["lr"], row["seed"]) for row in rows(here / name)] for name in "abc")
+    assert a == b != c
+    assert len(set(a)) == 5
+    assert all(1e-3 < lr < 1e-1 and 0 <= seed < 1000 for lr, seed in [*a, *c])
+
+
+def test_an_experiment_may_bring_axes_along(here, sweep):
+    folder = here / "conf/experiment"
+    folder.mkdir(parents=True)
+    (folder / "mine.yaml").write_text(
+        "# @package _global_\nsteps: 3\n"
+        "hydra:\n  mode: MULTIRUN\n  sweeper:\n    points: 2\n"
+        "    params:\n      lr: interval(0.1,0.2)\n      seed: 0,1\n"
+    )
+    with pytest.raises(SystemExit) as ended:
+        main(["--config-dir", "conf", "experiment=mine", "hydra.sweep.dir=s", *QUIET])
+    assert ended.value.code == 0
+    pairs = [(row["lr"], row["seed"]) for row in rows(here / "s")]
+    assert pairs == [(0.1, 0), (0.1, 1), (0.2, 0), (0.2, 1)]
+    assert sweep("t", "--config-dir", "conf", "experiment=mine", "seed=7") == 0
+    assert [(row["lr"], row["seed"]) for row in rows(here / "t")] == [(0.1, 7), (0.2, 7)]
+
+
+TOUCHY = """
+import torch
+import gdlab
+
+class Touchy(gdlab.Loss):
+    dim: int = 2
+    k: gdlab.Number = 0.0
+    start = (1.0, 1.0)
+
+    def __call__(self, x):
+        if bool((torch.as_tensor(self.k) == 3).any()) and bool((x < 0.9).any()):
+            raise ValueError("three is refused")
+        return x.square().sum(-1)
+"""
+
+
+def test_a_run_that_raises_is_data(here, sweep):
+    (here / "mine.py").write_text(TOUCHY)
+    words = ("loss=custom", "loss._target_=mine.Touchy", "steps=5")
+    assert sweep("s", *words, "loss.k=1,3,5", "seed=0,1") == 1
+    assert sweep("t", *words, "loss.k=1,5", "seed=0,1") == 0
+    found, others = rows(here / "s"), rows(here / "t")
+    assert [row["status"] == "failed" for row in found] == [False, False, True, True, False, False]
+    for row in found[2:4]:
+        assert row["reason"] == f"ValueError after step {row['steps']}: three is refused"
+    rest = [*found[:2], *found[4:]]
+    names = [name for name in found[0] if name not in ("run", "seconds")]
+    assert [[row[n] for n in names] for row in rest] == [[row[n] for n in names] for row in others]
+
+
+# Refused, in one line, before anything is made
+
+REFUSED = [
+    ("lr=0.1,-1", "lr=-1: must be a finite number > 0"),
+    ("'lr=interval(1,2)' hydra.sweeper.points=0", "hydra.sweeper.points=0: must be a whole"),
+    ("lr=0.1,0.2 seed=1,2,3 'hydra.sweeper.zip=[lr,seed]'", "lr has 2, seed has 3"),
+    ("lr=0.1,0.2 hydra.sweeper.zip=lr", "hydra.sweeper.zip=lr: must be a list"),
+    ("'lr=interval(2,1)'", "lr=interval(2,1): must have its lower end first"),
+    ("'lr=interval(1)'", "lr=interval(1)"),
+    ("hydra/sweeper=random hydra.sweeper.samples=0", "hydra.sweeper.samples=0"),
+    ("optimizer=sgd,adma", "optimizer=adma: no such choice, did you mean adam?"),
+    ("optimizer=nesterov optimizer.dampening=0,0.5", "optimizer.dampening=0.5: must be 0"),
+    ("learning_rate=0.1,0.2", "learning_rate"),
+]
+
+
+@pytest.mark.parametrize(("command", "says"), REFUSED)
+def test_what_is_refused_leaves_nothing_behind(command, says, here, sweep, capsys):
+    assert sweep("s", *shlex.split(command)) == 2
+    error = capsys.readouterr().err
+    assert says in error
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert list(here.iterdir()) == []
