@@ -11,6 +11,7 @@ from gdlab.errors import SettingError
 from gdlab.experiment import interruptible
 from gdlab.fields import Configured, shown
 from gdlab.grid import Axis, product
+from gdlab.losses.function import Function
 from gdlab.recording.reading import Recorded, load
 from gdlab.recording.results import joined
 from gdlab.recording.run_dir import claim
@@ -37,7 +38,8 @@ def sweep(
     (6, {'lr': 0.1})
 
     Args:
-        loss: a name from conf/loss or a `gdlab.Loss`, or a list of them.
+        loss: a name from conf/loss, a `gdlab.Loss` or a function of one point (D,), which needs
+            a start; or a list of them.
         optimizer: a name from conf/optimizer or a `gdlab.Rule`, or a list of them.
         lr: a number, or a list, an array or a tensor of them.
         directory: where to leave what a sweep on the command line leaves, a new or empty folder;
@@ -58,9 +60,12 @@ def sweep(
 
     def compose(overrides: Sequence[str]) -> Settings:
         texts = dict(override.split("=", 1) for override in overrides)
-        settings = from_flat({key: meant[key, text] for key, text in texts.items()})
+        settings = from_flat(_placed({key: meant[key, text] for key, text in texts.items()}))
         names = {group: texts[group] for group in GROUPS if group in texts}
-        return settings.unchecked(choices=settings.choices | names)
+        own, start = settings.loss, settings.start
+        if isinstance(own, Function) and isinstance(start, tuple):
+            own = own.replace(start=start)
+        return settings.unchecked(loss=own, choices=settings.choices | names)
 
     groups = tuple(grouped(grid, compose))
     plan = Plan(grid, groups, (None,) * len(groups))
@@ -93,7 +98,18 @@ def _is_one(key: str, items: Sequence[Any]) -> bool:
     """Whether a list is one value of a setting, and not several."""
     last = key.rpartition(".")[2]
     is_flat = not any(isinstance(item, (list, tuple)) for item in items)
-    return is_flat and last in _LISTS and not any(isinstance(item, str) for item in items)
+    is_text = any(isinstance(item, str) for item in items)
+    return is_flat and (key == "summary.by" or (last in _LISTS and not is_text))
+
+
+def _placed(given: dict[str, Any]) -> dict[str, Any]:
+    """Settings in which the coordinates of a start, as start.0, are in their places."""
+    start = given.get("start")
+    if not isinstance(start, list):
+        return given
+    coordinates = {f"start.{place}": place for place in range(len(start))}
+    start = [given.get(key, start[place]) for key, place in coordinates.items()]
+    return {k: v for k, v in given.items() if k not in coordinates} | {"start": start}
 
 
 def _plain(value: Any) -> Any:

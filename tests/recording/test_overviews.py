@@ -1,0 +1,199 @@
+"""Which pictures are drawn for which sweeps, and what of theory stands in them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import gdlab
+from gdlab.losses import Quadratic, Rosenbrock
+from gdlab.optimizers import SGD
+from gdlab.recording import overviews
+
+LRS = [0.02, 0.04, 0.08, 0.1, 0.15]
+FEW = LRS[:4]
+PICTURES = {"overview", "sensitivity", "basins"}
+
+
+@pytest.fixture
+def draw(tmp_path, monkeypatch) -> Callable[..., dict[str, Any]]:
+    """Sweep, and the arguments with which each picture is drawn; the drawing itself is not done."""
+
+    def call(**given: Any) -> dict[str, Any]:
+        asked: dict[str, Any] = {}
+
+        def keep(name: str) -> Callable[..., bytes]:
+            def picture(*positional: Any, **named: Any) -> bytes:
+                asked[name] = positional, named
+                return b"picture"
+
+            return picture
+
+        for name in PICTURES:
+            monkeypatch.setattr(overviews, f"{name}_png", keep(name))
+        quiet = {"record.events": False, "record.max_figures": 0}
+        gdlab.sweep(**{"steps": 5, **quiet, **given}, directory=tmp_path / "s")
+        drawn = {path.stem for path in (tmp_path / "s").glob("*.png")}
+        assert drawn == set(asked)
+        return asked
+
+    return call
+
+
+# what is swept, and the pictures of it
+SWEEPS: list[tuple[dict[str, Any], set[str]]] = [
+    ({}, set()),
+    ({"seed": range(3), "start": "random"}, {"overview"}),
+    ({"lr": FEW}, {"overview"}),
+    ({"lr": LRS}, {"overview", "sensitivity"}),
+    ({"lr": LRS, "seed": range(2)}, {"overview", "sensitivity"}),
+    ({"lr": [0.1] * 5}, {"overview"}),
+    ({"optimizer": ["sgd", "adam"]}, {"overview"}),
+    ({"optimizer.momentum": [0.1, 0.2]}, {"overview"}),
+    ({"start": [[1, 2], [3, 4]]}, {"overview"}),
+    ({"loss": ["quadratic", "rosenbrock"]}, set()),
+    ({"loss.condition": [1, 2]}, set()),
+    ({"loss.condition": [1, 2], "lr": LRS}, {"sensitivity"}),
+    ({"loss": "rosenbrock", "loss.dim": 5, "lr": LRS}, {"overview", "sensitivity"}),
+    ({"start": [0, 0], "start.0": [1, 2], "start.1": [1, 2]}, {"basins"}),
+    ({"start": [0, 0], "start.0": [1, 2], "start.1": [1, 2], "lr": LRS}, {"basins", "sensitivity"}),
+    ({"start": [0, 0], "start.0": [1, 2]}, {"overview"}),
+    (
+        {
+            "loss": "rosenbrock",
+            "loss.dim": 3,
+            "start": [0, 0, 0],
+            "start.0": [1, 2],
+            "start.1": [1, 2],
+        },
+        {"overview"},
+    ),
+    ({"lr": LRS, "record.max_run_dirs": 0}, {"sensitivity"}),
+    ({"lr": LRS, "record.figures": False}, set()),
+    ({"loss": "rosenbrock", "loss.dim": 5, "record.max_coords": 3, "seed": [0, 1]}, set()),
+]
+
+
+@pytest.mark.parametrize(("given", "pictures"), SWEEPS)
+def test_the_pictures_follow_from_what_varies(given, pictures, draw):
+    assert set(draw(**given)) == pictures
+
+
+NO_LINES: dict[str, Any] = {}
+
+# what is swept beside lr, and the lines of theory in the picture, one number for each series
+LINES: list[tuple[dict[str, Any], dict[str, list[float]]]] = [
+    # 2/L, and 2/(μ + L) with μ = 1 and L the condition
+    ({"loss.condition": 10}, {"stability limit": [2 / 10], "optimal lr": [2 / 11]}),
+    (
+        {"loss.condition": [10, 40], "summary.by": ["loss.condition"]},
+        {"stability limit": [2 / 10, 2 / 40], "optimal lr": [2 / 11, 2 / 41]},
+    ),
+    # one line for runs of two conditions would be wrong of one of them
+    ({"loss.condition": [10, 40]}, NO_LINES),
+    # 2 (1 + β)/L
+    ({"optimizer": SGD(momentum=0.5), "loss.condition": 10}, {"stability limit": [2 * 1.5 / 10]}),
+    ({"optimizer": "momentum", "optimizer.momentum": [0.5, 0.9]}, NO_LINES),
+    ({"optimizer": ["sgd", "adam"]}, NO_LINES),
+    ({"optimizer": "adam"}, NO_LINES),
+    ({"loss": "rosenbrock"}, NO_LINES),
+    ({"loss": [Quadratic(condition=4), Rosenbrock()]}, NO_LINES),
+    (
+        {"loss": [Quadratic(condition=4), Quadratic(condition=8)]},
+        {"stability limit": [2 / 4, 2 / 8], "optimal lr": [2 / 5, 2 / 9]},
+    ),
+    # theory speaks of a constant lr
+    ({"schedule": "cosine"}, NO_LINES),
+    ({"seed": [0, 1], "loss.condition": 10}, {"stability limit": [2 / 10], "optimal lr": [2 / 11]}),
+]
+
+
+@pytest.mark.parametrize(("given", "lines"), LINES)
+def test_lines_of_theory_are_drawn_only_where_they_are_known(given, lines, draw):
+    _, named = draw(lr=LRS, **given)["sensitivity"]
+    assert set(named["lines"]) == set(lines)
+    for name, values in lines.items():
+        np.testing.assert_allclose(named["lines"][name], values, rtol=1e-14)
+
+
+def test_the_sensitivity_is_the_tables(draw, tmp_path):
+    given: dict[str, Any] = {"lr": [*LRS, 5.0], "optimizer": ["sgd", "adam"], "seed": range(4)}
+    asked = draw(**given, steps=400, start="random")
+    ((series,), named) = asked["sensitivity"]
+    assert (named["xlabel"], named["ylabel"]) == ("lr", "final loss")
+    results: Any = gdlab.load(tmp_path / "s").results
+    assert list(series) == ["sgd", "adam"]
+    for name, band in series.items():
+        assert list(band.x) == given["lr"]
+        for at, lr in enumerate(given["lr"]):
+            rows = results[(results["optimizer"] == name) & (results["lr"] == lr)]
+            lost = rows["status"] == "diverged"
+            values = sorted(np.where(lost, np.inf, rows["final_loss"]))
+            assert [band.low[at], band.median[at], band.high[at]] == values[:3]
+    assert series["sgd"].median[-1] == np.inf
+
+
+def test_the_overviews_paths_are_the_runs(draw, tmp_path):
+    asked = draw(lr=LRS)
+    ((_, paths, setting), named) = asked["overview"]
+    assert (setting, named["is_log"]) == ("lr", True)
+    sweep = gdlab.load(tmp_path / "s")
+    assert [path.value for path in paths] == LRS
+    for run, path in enumerate(paths):
+        np.testing.assert_array_equal(path.points, sweep.history(run)[["x0", "x1"]])
+
+
+def test_a_basin_is_the_minimizer_that_a_start_came_near_to(draw):
+    x, y = [-3.0, -2.0, 3.0, 3.5], [-3.0, 2.0, 3.0]
+    given: dict[str, Any] = {
+        "loss": "himmelblau",
+        "start": [0, 0],
+        "start.0": x,
+        "start.1": y,
+        "lr": 0.01,
+    }
+    ((across, up, labels, names, minimizers), _) = draw(**given, steps=500)["basins"]
+    assert (across.tolist(), up.tolist(), names) == (x, y, ("x0", "x1"))
+    for i, row in enumerate(labels):
+        for j, label in enumerate(row):
+            end = gdlab.run(loss="himmelblau", start=(x[j], y[i]), lr=0.01, steps=500).outcome.x
+            away = [float(np.hypot(*(end - point))) for point in np.asarray(minimizers)]
+            assert label == int(np.argmin(away))
+            assert min(away) < 1e-3
+    assert len(set(np.ravel(labels).tolist())) == 4
+
+
+class OffPath(gdlab.Loss):
+    """Cannot be drawn: it takes no more points at once than a batch has."""
+
+    dim: int = 2  # type: ignore[assignment]
+    start = (1.0, 1.0)  # type: ignore[assignment]
+
+    def __call__(self, x):
+        if x.ndim != 2 or len(x) > 64:
+            raise RuntimeError("off the path")
+        return x.square().sum(-1)
+
+
+def test_a_loss_that_cannot_be_drawn_ends_no_sweep(tmp_path):
+    sweep = gdlab.sweep(loss=OffPath(), lr=LRS, steps=5, directory=tmp_path / "s")
+    assert len(sweep.results) == 5
+    assert [path.name for path in (tmp_path / "s").rglob("*.png")] == ["sensitivity.png"]
+
+
+def test_the_pictures_are_in_the_directory_and_in_tensorboard(tmp_path):
+    few = {"record.max_figures": 0, "steps": 5}
+    gdlab.sweep(lr=LRS, **few, directory=tmp_path / "s")
+    for name in ("overview", "sensitivity"):
+        with Image.open(tmp_path / "s" / f"{name}.png") as image:
+            assert min(image.size) > 300
+    events = EventAccumulator(str(tmp_path / "s" / "overview")).Reload()
+    assert sorted(events.Tags()["images"]) == ["overview", "sensitivity"]
+    for name in ("overview", "sensitivity"):
+        (image,) = events.Images(name)
+        png: Path = tmp_path / "s" / f"{name}.png"
+        assert image.encoded_image_string == png.read_bytes()

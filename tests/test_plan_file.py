@@ -1,0 +1,163 @@
+"""A sweep's plan is read back as it was written, bit for bit."""
+
+import dataclasses
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import RunMode
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from gdlab import SettingError, plan_file
+from gdlab.composition import CONFIG_NAME, hydra_ready
+from gdlab.fields import Configured
+from gdlab.grid import Axis, crossed, product
+from gdlab.hydra_files import Template
+from gdlab.settings import from_flat
+from gdlab.sweep_job import planned
+from gdlab.sweep_plan import Group, Plan, grouped
+
+
+@pytest.fixture(scope="module")
+def plan_of() -> Iterator[Callable[..., Plan]]:
+    """The plan that a command makes."""
+    with hydra_ready():
+        hydra = GlobalHydra.instance().hydra
+        assert hydra is not None
+        config = hydra.compose_config(CONFIG_NAME, [], RunMode.MULTIRUN)
+        loader = hydra.config_loader
+        parser = OverridesParser.create(config_loader=loader)
+
+        def make(*words: str) -> Plan:
+            return planned(config, loader, crossed(parser.parse_overrides(list(words)), 7))
+
+        yield make
+
+
+def bits(value: Any) -> Any:
+    """What tells values apart that `==` does not: the type, the sign of zero, NaN, each bit."""
+    if isinstance(value, Configured):
+        return type(value), {name: bits(held) for name, held in value.settings().items()}
+    if isinstance(value, dict):
+        return {name: bits(held) for name, held in value.items()}
+    if isinstance(value, (tuple, list)):
+        return type(value), [bits(item) for item in value]
+    return type(value), struct.pack("d", value) if isinstance(value, float) else value
+
+
+def assert_same_array(one: np.ndarray, other: np.ndarray) -> None:
+    assert (one.dtype, one.shape, one.tobytes()) == (other.dtype, other.shape, other.tobytes())
+
+
+def assert_same_group(one: Group, other: Group) -> None:
+    assert bits(one.settings) == bits(other.settings)
+    assert_same_array(one.runs, other.runs)
+    assert list(one.columns) == list(other.columns)
+    for key, values in one.columns.items():
+        assert_same_array(values, other.columns[key])
+
+
+def assert_same_plan(one: Plan, other: Plan) -> None:
+    assert_same_array(one.grid.index, other.grid.index)
+    assert len(one.grid.axes) == len(other.grid.axes)
+    for axis, same in zip(one.grid.axes, other.grid.axes, strict=True):
+        assert (axis.key, list(axis.texts)) == (same.key, list(same.texts))
+        assert bits(list(axis.values)) == bits(list(same.values))
+    for group, same in zip(one.groups, other.groups, strict=True):
+        assert_same_group(group, same)
+    for shard, same in zip(one.shards(), other.shards(), strict=True):
+        assert_same_group(shard, same)
+    for template, same in zip(one.templates, other.templates, strict=True):
+        assert (template is None) == (same is None)
+        if template is not None and same is not None:
+            assert dataclasses.asdict(template) == dataclasses.asdict(same)
+    runs = np.arange(len(one))
+    assert [one.name(run) for run in range(len(one))] == [other.name(r) for r in range(len(other))]
+    assert bits(one.varied(runs)) == bits(other.varied(runs))
+    assert one.by() == other.by()
+
+
+# words of a command, and how many groups they make
+PLANS: list[tuple[list[str], int]] = [
+    ([], 1),
+    (["lr=0.1"], 1),
+    (["lr=0.1,1,1e-300", "seed=range(3)"], 1),
+    (["lr=tag(log,interval(1e-9,1e9))", "start=[0.1,-0.0],[1e308,5e-324]"], 1),
+    (
+        [
+            "lr=interval(0.1,0.7)",
+            "start=[0,0]",
+            "start.0=-1,2.5",
+            "start.1=interval(0,1)",
+            "noise=0,1",
+        ],
+        1,
+    ),
+    (["seed=9223372036854775807,0", "start=random"], 1),
+    (["optimizer=sgd,adam,nesterov", "lr=0.1,0.2"], 3),
+    (["loss=quadratic,rosenbrock,mse", "optimizer=sgd,adam", "seed=0,1"], 6),
+    (["optimizer=adam", "optimizer.betas=[0.5,0.9],[0.9,0.99]", "loss.condition=2,30.5"], 1),
+    (["loss.dim=3", "loss.eigenvalues=[1,2,3],[2,3,4]", "loss.center=0,[1,2,3]"], 4),
+    (["loss=rosenbrock", "loss.dim=2,4", "dtype=float32,float64", "steps=5,6"], 8),
+    (["schedule=cosine,constant,step", "stop.loss=1e-3", "stop.max_loss=1e9"], 3),
+    (["summary.by=[lr]", "lr=0.1,0.2", "record.every=3", "engine.max_rows=1"], 1),
+    (["loss.condition=2,30", "optimizer=momentum", "optimizer.momentum=0,0.5"], 1),
+]
+
+
+@pytest.mark.parametrize(("words", "groups"), PLANS)
+def test_a_plan_is_read_as_it_was_written(words, groups, plan_of, tmp_path):
+    plan = plan_of(*words)
+    assert len(plan.groups) == groups
+    plan_file.save(plan, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["plan.json", "plan.parquet"]
+    assert_same_plan(plan, plan_file.load(tmp_path))
+
+
+def test_a_plan_that_was_read_is_written_the_same(plan_of, tmp_path):
+    plan_file.save(plan_of("loss=quadratic,rosenbrock", "start=[1,2],[3,4]"), tmp_path)
+    before = [(tmp_path / name).read_bytes() for name in ("plan.json", "plan.parquet")]
+    plan_file.save(plan_file.load(tmp_path), tmp_path)
+    assert [(tmp_path / name).read_bytes() for name in ("plan.json", "plan.parquet")] == before
+
+
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@hypothesis_settings(max_examples=60, deadline=None)
+@given(
+    lr=st.lists(FINITE.filter(lambda x: x > 0), min_size=1, max_size=5),
+    start=st.lists(st.tuples(FINITE, FINITE).map(list), min_size=1, max_size=5),
+    seed=st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=5),
+    texts=st.lists(st.text(max_size=9), min_size=3, max_size=3),
+)
+def test_any_numbers_and_texts_are_read_as_they_were_written(
+    lr, start, seed, texts, tmp_path_factory
+):
+    axes = [
+        Axis(key, values, [repr(value) for value in values])
+        for key, values in (("lr", lr), ("start", start), ("seed", seed))
+    ]
+    grid = product(axes)
+    groups = grouped(grid, lambda words: from_flat({"lr": lr[0], "start": start[0]}))
+    template = Template(texts[0], texts[1], texts[2], ",", ["lr"])
+    plan = Plan(grid, tuple(groups), (template,))
+    directory: Path = tmp_path_factory.mktemp("plan")
+    plan_file.save(plan, directory)
+    assert_same_plan(plan, plan_file.load(directory))
+
+
+def test_the_columns_are_checked_again(plan_of, tmp_path):
+    plan_file.save(plan_of("lr=0.1,0.25"), tmp_path)
+    text = (tmp_path / "plan.json").read_text()
+    for written, says in (("-1", "lr=-1"), ("Infinity", "lr=inf"), ("NaN", "lr=nan")):
+        (tmp_path / "plan.json").write_text(text.replace(" 0.25", f" {written}"))
+        with pytest.raises(SettingError, match=says):
+            plan_file.load(tmp_path)

@@ -1,0 +1,233 @@
+"""gdlab.sweep: the same runs as gdlab.run, the same table as the command line's."""
+
+import json
+import shlex
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import gdlab
+from gdlab import SettingError
+from gdlab.__main__ import main
+from gdlab.losses import Quadratic, Rosenbrock
+from gdlab.optimizers import SGD, Adam
+
+FIELDS = ("steps", "final_loss", "best_loss", "best_step", "grad_norm", "evaluations", "reason")
+
+
+def swept(**given: Any) -> Any:
+    """The table of a sweep, as rows."""
+    return gdlab.sweep(**given).results.to_dict("records")
+
+
+def assert_as_alone(row: Mapping[str, Any], **given: Any) -> None:
+    """A row of a sweep is bit for bit what `gdlab.run` says of the same settings."""
+    one = gdlab.run(**given).outcome
+    assert row["status"] == str(one.status)
+    for name in FIELDS:
+        np.testing.assert_equal(row[name], getattr(one, name), name)
+    for name in ("distance", "suboptimality"):
+        known = getattr(one, name)
+        np.testing.assert_equal(row[name], np.nan if known is None else known, name)
+    assert [row[f"x{i}"] for i in range(len(one.x))] == one.x.tolist()
+
+
+# what a sweep is given, then the settings of each of its runs in their order
+SWEEPS: list[tuple[dict[str, Any], list[dict[str, Any]]]] = [
+    ({}, [{}]),
+    ({"lr": [0.1, 0.2]}, [{"lr": 0.1}, {"lr": 0.2}]),
+    ({"lr": (0.1, 3)}, [{"lr": 0.1}, {"lr": 3.0}]),
+    ({"lr": np.array([0.1, 0.3])}, [{"lr": 0.1}, {"lr": 0.3}]),
+    ({"lr": np.float64(0.3)}, [{"lr": 0.3}]),
+    ({"lr": [np.float32(0.25), np.int64(1)]}, [{"lr": 0.25}, {"lr": 1.0}]),
+    (
+        {"lr": torch.logspace(-3, 0, 4, dtype=torch.float64)},
+        [{"lr": lr} for lr in torch.logspace(-3, 0, 4, dtype=torch.float64).tolist()],
+    ),
+    (
+        # these look alike when printed
+        {"lr": [torch.tensor(0.1), torch.tensor(0.100001), torch.tensor(0.25)]},
+        [{"lr": torch.tensor(lr).item()} for lr in (0.1, 0.100001, 0.25)],
+    ),
+    ({"lr": torch.tensor(0.25)}, [{"lr": 0.25}]),
+    (
+        {"seed": range(3), "start": "random", "noise": 0.1},
+        [{"seed": seed, "start": "random", "noise": 0.1} for seed in range(3)],
+    ),
+    (
+        {"seed": np.array([5, 6]), "start": "random"},
+        [{"seed": seed, "start": "random"} for seed in (5, 6)],
+    ),
+    (
+        {"seed": [np.int64(5), np.int64(6)], "start": "random"},
+        [{"seed": seed, "start": "random"} for seed in (5, 6)],
+    ),
+    ({"start": [1, 2]}, [{"start": (1, 2)}]),
+    ({"start": torch.tensor([1.0, 2.0])}, [{"start": (1, 2)}]),
+    ({"start": [[1, 2], [3, 4]]}, [{"start": (1, 2)}, {"start": (3, 4)}]),
+    ({"start": np.array([[1, 2], [3, 4.5]])}, [{"start": (1, 2)}, {"start": (3, 4.5)}]),
+    ({"start": [None, "random"], "seed": 3}, [{"seed": 3}, {"start": "random", "seed": 3}]),
+    (
+        {"loss": ["quadratic", "rosenbrock"], "lr": [0.001, 0.002]},
+        [{"loss": name, "lr": lr} for name in ("quadratic", "rosenbrock") for lr in (0.001, 0.002)],
+    ),
+    (
+        {"optimizer": ["sgd", "adam"], "steps": [5, 9]},
+        [{"optimizer": name, "steps": steps} for name in ("sgd", "adam") for steps in (5, 9)],
+    ),
+    ({"dtype": ["float32", "float64"]}, [{"dtype": "float32"}, {"dtype": "float64"}]),
+]
+
+
+@pytest.mark.parametrize(("given", "runs"), SWEEPS)
+def test_each_run_of_a_sweep_is_what_it_is_alone(given, runs):
+    given = {"steps": 40, **given}
+    rows = swept(**given)
+    assert [row["run"] for row in rows] == list(range(len(runs)))
+    for row, alone in zip(rows, runs, strict=True):
+        assert_as_alone(row, **{"steps": 40, **alone})
+
+
+def square(x):
+    return (x * x).sum()
+
+
+def quartic(x):
+    return (x**4).sum()
+
+
+# a setting, instances, and their names in the table
+INSTANCES: list[tuple[str, list[Any], list[str]]] = [
+    ("loss", [Quadratic(condition=2), Quadratic(condition=9)], ["Quadratic", "Quadratic-2"]),
+    ("loss", ["quadratic", Quadratic(condition=3)], ["quadratic", "Quadratic"]),
+    ("loss", [Quadratic(condition=3), Rosenbrock()], ["Quadratic", "Rosenbrock"]),
+    ("optimizer", [SGD(momentum=0.5), SGD(), Adam()], ["SGD", "SGD-2", "Adam"]),
+    ("optimizer", [Adam(betas=(0.5, 0.9)), Adam()], ["Adam", "Adam-2"]),
+    ("loss", [square, quartic], ["square", "quartic"]),
+]
+
+
+@pytest.mark.parametrize(("key", "values", "names"), INSTANCES)
+def test_instances_are_told_apart(key, values, names):
+    rest: dict[str, Any] = {"steps": 20, "lr": 0.001}
+    if callable(values[0]) and key == "loss" and values[0] is square:
+        rest["start"] = [1.0, 2.0]
+    rows = swept(**{key: values}, **rest)
+    assert [row[key] for row in rows] == names
+    for row, value in zip(rows, values, strict=True):
+        assert_as_alone(row, **{key: value}, **rest)
+
+
+def test_a_function_runs_from_each_of_several_starts():
+    starts = [(1.0, 2.0, 3.0), (4.0, 5.0, 6.0)]
+    rows = swept(loss=quartic, start=starts, lr=0.001, steps=9)
+    for row, start in zip(rows, starts, strict=True):
+        assert_as_alone(row, loss=quartic, start=start, lr=0.001, steps=9)
+
+
+def test_the_fields_of_a_group_vary_by_their_dotted_names():
+    pairs = [(0.5, 0.9), (0.9, 0.99)]
+    given = {"optimizer.betas": pairs, "loss.condition": [2, 30]}
+    rows = swept(optimizer="adam", steps=30, **given)
+    for row, (betas, condition) in zip(rows, [(b, c) for b in pairs for c in (2, 30)], strict=True):
+        assert row["loss.condition"] == condition
+        assert row["optimizer.betas"] == f"[{betas[0]},{betas[1]}]"
+        loss = Quadratic(condition=condition)
+        assert_as_alone(row, loss=loss, optimizer=Adam(betas=betas), steps=30)
+    (one,) = swept(optimizer="adam", steps=30, **{"optimizer.betas": [0.5, 0.9]})
+    assert_as_alone(one, optimizer=Adam(betas=(0.5, 0.9)), steps=30)
+
+
+# what Python is given, and the same as words of the command line
+SAME: list[tuple[dict[str, Any], str]] = [
+    (
+        {"loss": "rosenbrock", "optimizer": ["sgd", "adam"], "lr": [0.001, 1.0], "seed": range(2)},
+        "loss=rosenbrock optimizer=sgd,adam lr=0.001,1.0 'seed=range(2)'",
+    ),
+    (
+        {"start": [[1, 2], [3, 4]], "loss.condition": [3, 5.5], "stop.grad_tol": 0.5},
+        "lr=0.1 'start=[1,2],[3,4]' loss.condition=3,5.5 stop.grad_tol=0.5",
+    ),
+]
+
+
+@pytest.mark.parametrize(("given", "words"), SAME)
+def test_the_table_is_the_command_lines(given, words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    quiet = ["record.figures=false", "record.events=false", "steps=30", "hydra.sweep.dir=s"]
+    with pytest.raises(SystemExit) as ended:
+        main(["-m", *shlex.split(words), *quiet])
+    assert ended.value.code == 0
+    table = gdlab.sweep(**given, steps=30).results
+    line = gdlab.load("s").results
+    assert set(table) == set(line)
+    same: Any = line[list(table)].drop(columns="seconds")
+    pd.testing.assert_frame_equal(table.drop(columns="seconds"), same, check_exact=True)
+
+
+def test_a_directory_holds_what_the_command_line_would_leave(tmp_path):
+    quiet = {"record.figures": False, "record.events": False, "engine.max_rows": 2}
+    given: dict[str, Any] = {"lr": [0.1, 0.2, 0.3], "steps": 20, "start": "random", "seed": 4}
+    made = gdlab.sweep(**given, **quiet, directory=tmp_path / "s")
+    read = gdlab.load(tmp_path / "s")
+    alone = gdlab.sweep(**given)
+    for one in (made, read):
+        columns = one.results.drop(columns="seconds")
+        pd.testing.assert_frame_equal(columns, alone.results.drop(columns="seconds"))
+        assert one.varied == ("lr",)
+    assert [p.name for p in sorted((tmp_path / "s").glob("lr=*"))] == ["lr=0.1", "lr=0.2", "lr=0.3"]
+    for run, lr in enumerate(given["lr"]):
+        history = read.history(run)
+        one = gdlab.run(lr=lr, steps=20, start="random", seed=4)
+        np.testing.assert_array_equal(history["loss"], one.history.loss)
+        np.testing.assert_array_equal(history[["x0", "x1"]], one.history.x)
+        result = json.loads((tmp_path / "s" / f"lr={lr}" / "result.json").read_text())
+        assert result["final_loss"] == one.outcome.final_loss
+    assert read.best()[0].choice == alone.best()[0].choice
+    with pytest.raises(SettingError, match="run 0 has no history"):
+        alone.history(0)
+    with pytest.raises(SettingError, match="is not empty"):
+        gdlab.sweep(**given, directory=tmp_path / "s")
+
+
+# what is given, and what the error says
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"lr": []}, "lr=[]: holds no values"),
+    ({"seed": range(0)}, "seed=[]: holds no values"),
+    ({"lr": [0.1, -1]}, "lr=-1: must be a finite number > 0"),
+    ({"lr": [0.1, float("nan")]}, "lr=nan: must be a finite number > 0"),
+    ({"lr": [0.1, "x"]}, "lr=x: must be a number"),
+    ({"lr": [0.1, None]}, "lr=null: must be a number"),
+    ({"lr": [[0.1, 0.2]]}, "lr=[0.1,0.2]: must be a number"),
+    ({"lr": np.array([[0.1, 0.2]])}, "lr=[0.1,0.2]: must be a number"),
+    ({"seed": [0, 1.5]}, "seed=1.5: must be a whole number"),
+    ({"start": [[1, 2], [3]]}, "start=[3.0]: must be 2 numbers"),
+    (
+        {"loss": ["quadratic", "quadratik"]},
+        "loss=quadratik: no such choice, did you mean quadratic",
+    ),
+    ({"optimizer": ["sgd", "sdg"]}, "optimizer=sdg: no such choice, did you mean sgd"),
+    ({"loss": []}, "loss=[]: holds no values"),
+    ({"loss": [Quadratic]}, "loss="),
+    ({"optimizer": 5}, "optimizer=5: must be a name or an instance of Rule"),
+    ({"learning_rate": [1]}, "learning_rate=1: no such setting"),
+    ({"loss.conditon": [1, 2]}, "loss.conditon=1: no such setting, did you mean loss.condition"),
+    ({"optimizer.betas": [0.9, 0.9]}, "optimizer.betas=[0.9,0.9]: no such setting"),
+    ({"summary.metric": "speed"}, "summary.metric=speed: must be one of"),
+    ({"summary.by": ["sede"]}, "summary.by=sede: is none of"),
+]
+
+
+@pytest.mark.parametrize(("given", "says"), WRONG)
+def test_what_is_wrong_is_said_in_one_line_and_nothing_is_made(given, says, tmp_path):
+    with pytest.raises(SettingError) as refused:
+        gdlab.sweep(**given, steps=3, directory=tmp_path / "s")
+    assert says in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,190 @@
+"""Which runs of a sweep are named best, against a slow and separate ranking."""
+
+import math
+import statistics
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gdlab import SettingError
+from gdlab.sweep_summary import best, order, quartiles, values_of
+
+NAN, INF = math.nan, math.inf
+SOLVED, LOST = ("converged", "target"), ("diverged", "failed")
+
+
+def table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame([{"run": run, "seed": 0, **row} for run, row in enumerate(rows)])
+
+
+def key(row: dict[str, Any], metric: str = "final_loss") -> tuple[int, float, int]:
+    """Where a row ranks, told in words of one run."""
+    if row["status"] in SOLVED:
+        return 0, row["evaluations"], row["run"]
+    is_lost = row["status"] in LOST or math.isnan(row[metric])
+    return 1, INF if is_lost else row[metric], row["run"]
+
+
+# status, final_loss, evaluations; from best to worst
+RANKED = [
+    ("target", 5.0, 3),
+    ("converged", 9.0, 4),
+    ("converged", 1e-9, 7),
+    ("target", -INF, 8),
+    ("max_steps", -3.0, 90),
+    ("stalled", 0.0, 2),
+    ("interrupted", 0.5, 1),
+    ("max_steps", 1e300, 90),
+    ("diverged", -1e9, 1),
+    ("max_steps", NAN, 5),
+    ("failed", 0.0, 1),
+    ("max_steps", INF, 5),
+]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_rows_rank_as_the_design_says(seed):
+    # What counts as +inf is in the order of the runs: it stays so here.
+    places = [*np.random.default_rng(seed).permutation(8).tolist(), 8, 9, 10, 11]
+    rows: list[dict[str, Any]] = [
+        dict(zip(("status", "final_loss", "evaluations"), RANKED[p], strict=True)) for p in places
+    ]
+    assert [places[at] for at in order(table(rows))] == list(range(12))
+
+
+def test_equal_rows_are_in_the_order_of_their_runs():
+    frame = table([{"status": "max_steps", "final_loss": 1.0, "evaluations": 3}] * 6)
+    assert order(frame).tolist() == list(range(6))
+    assert order(frame.iloc[::-1]).tolist() == list(range(5, -1, -1))
+
+
+def test_a_run_that_was_lost_counts_as_infinite():
+    rows = [{"status": s, "final_loss": v, "evaluations": 1} for s, v, _ in RANKED]
+    values = values_of(table(rows), "final_loss").tolist()
+    assert values == [5.0, 9.0, 1e-9, -INF, -3.0, 0.0, 0.5, 1e300, INF, INF, INF, INF]
+
+
+# values, first quartile, median, third quartile: each the least value with at least such a share
+QUARTILES = [
+    ([3.0], 3.0, 3.0, 3.0),
+    ([1.0, 2.0], 1.0, 1.0, 2.0),
+    ([4.0, 1.0, 3.0, 2.0], 1.0, 2.0, 3.0),
+    ([1.0, 2.0, 3.0, 4.0, 5.0], 2.0, 3.0, 4.0),
+    ([1.0, 2.0, INF], 1.0, 2.0, INF),
+    ([1.0, INF, INF, INF], 1.0, INF, INF),
+    ([INF, INF], INF, INF, INF),
+    ([-INF, 0.0, INF, 1.0, 2.0], 0.0, 1.0, 2.0),
+]
+
+
+@pytest.mark.parametrize(("values", "low", "median", "high"), QUARTILES)
+def test_quartiles_are_values_even_if_infinite(values, low, median, high):
+    assert quartiles(np.array(values)) == (low, median, high)
+    assert quartiles(np.array(values))[1] == statistics.median_low(values)
+
+
+def slow_best(
+    rows: list[dict[str, Any]], by: list[str], varied: list[str], metric: str
+) -> list[dict[str, Any]]:
+    """The best of each combination, row by row."""
+    others = [name for name in varied if name not in by and name != "seed"]
+    combinations: dict[tuple[Any, ...], dict[tuple[Any, ...], list[dict[str, Any]]]] = {}
+    for row in rows:
+        choices = combinations.setdefault(tuple(row[name] for name in by), {})
+        choices.setdefault(tuple(row[name] for name in others), []).append(row)
+    found = []
+    for combination, choices in combinations.items():
+        middles = []
+        for choice, part in choices.items():
+            ranked = sorted(part, key=lambda row: key(row, metric))
+            middles.append((key(ranked[len(ranked) // 2], metric), choice, ranked))
+        _, choice, ranked = min(middles, key=lambda one: one[0])
+        losses = [
+            INF if row["status"] in LOST or math.isnan(row[metric]) else row[metric]
+            for row in ranked
+        ]
+        found.append(
+            {
+                "combination": dict(zip(by, combination, strict=True)),
+                "choice": dict(zip(others, choice, strict=True)),
+                "run": ranked[len(ranked) // 2]["run"],
+                "median": sorted(losses)[math.ceil(len(losses) / 2) - 1],
+                "low": sorted(losses)[math.ceil(len(losses) / 4) - 1],
+                "high": sorted(losses)[math.ceil(3 * len(losses) / 4) - 1],
+                "solved": sum(row["status"] in SOLVED for row in ranked),
+                "lost": sum(row["status"] in LOST for row in ranked),
+                "count": len(ranked),
+            }
+        )
+    return found
+
+
+ROW = st.fixed_dictionaries(
+    {
+        "optimizer": st.sampled_from(["sgd", "adam"]),
+        "dtype": st.sampled_from(["float32", "float64"]),
+        "lr": st.sampled_from([0.1, 0.2, 0.4]),
+        "noise": st.sampled_from([0.0, 1.0]),
+        "seed": st.integers(0, 3),
+        "status": st.sampled_from([*SOLVED, *LOST, "max_steps", "interrupted", "stalled"]),
+        "final_loss": st.sampled_from([-1.0, 0.0, 1.0, 2.0, INF, NAN]),
+        "best_loss": st.floats(-9, 9),
+        "evaluations": st.integers(1, 4),
+    }
+)
+VARIED = ["optimizer", "dtype", "lr", "noise", "seed"]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    rows=st.lists(ROW, min_size=1, max_size=30),
+    by=st.lists(st.sampled_from(VARIED), unique=True, max_size=3),
+    metric=st.sampled_from(["final_loss", "best_loss"]),
+)
+def test_the_best_of_each_combination_is_what_a_slow_search_finds(rows, by, metric):
+    rows = [{"run": run, **row} for run, row in enumerate(rows)]
+    found = best(pd.DataFrame(rows), by, VARIED, metric)
+    wanted = slow_best(rows, by, VARIED, metric)
+    assert len(found) == len(wanted)
+    for one, other in zip(found, wanted, strict=True):
+        low, median, high = one.metric
+        mine = {**vars(one), "low": low, "median": median, "high": high}
+        assert {name: mine[name] for name in other} == other
+
+
+def test_a_setting_that_some_runs_lack_is_a_combination_of_its_own():
+    rows = [
+        {
+            "status": "max_steps",
+            "final_loss": v,
+            "evaluations": 1,
+            "lr": lr,
+            "optimizer.momentum": m,
+        }
+        for v, lr, m in [(3.0, 0.1, None), (2.0, 0.2, None), (1.0, 0.1, 0.9), (4.0, 0.2, 0.9)]
+    ]
+    found = best(table(rows), ["optimizer.momentum"], ["optimizer.momentum", "lr"])
+    assert [one.run for one in found] == [1, 2]
+    assert [one.choice for one in found] == [{"lr": 0.2}, {"lr": 0.1}]
+
+
+# by, metric, and what the error says
+UNKNOWN = [
+    (["sede"], "final_loss", "summary.by=sede: is none of lr, seed"),
+    (["lr", "x"], "final_loss", "summary.by=x: is none of lr, seed"),
+    ([], "loss", "summary.metric=loss: must be one of run, seed, lr, final_loss, evaluations"),
+    ([], "status", "summary.metric=status: must be one of run, seed, lr"),
+    ([], "", "summary.metric=: must be one of"),
+]
+
+
+@pytest.mark.parametrize(("by", "metric", "says"), UNKNOWN)
+def test_what_is_no_setting_or_no_number_is_refused(by, metric, says):
+    rows = [{"lr": 0.1, "status": "max_steps", "final_loss": 1.0, "evaluations": 1}]
+    with pytest.raises(SettingError) as refused:
+        best(table(rows), by, ["lr", "seed"], metric)
+    assert str(refused.value).startswith(says)
