@@ -24,7 +24,7 @@ from gdlab.plan import batch_of
 from gdlab.recording.recorder import RunRecorder
 from gdlab.recording.run_dir import claim
 from gdlab.rows import Rows
-from gdlab.screen import Progress, show_end, show_warning
+from gdlab.screen import PatientBar, StepProgress, show_end, show_warning
 from gdlab.settings import Settings, from_config
 from gdlab.status import Status
 from gdlab.summary import warning
@@ -145,8 +145,8 @@ def _carry_out(settings: Settings, batch: Batch, directory: Path) -> int:
     if said:
         show_warning(said)
     recorder = RunRecorder(directory, settings)
-    with interruptible() as interruption, Progress(settings.steps) as progress:
-        outcome = execute(settings, batch, [progress, recorder], interruption)
+    with interruptible() as interruption, PatientBar("steps", settings.steps) as bar:
+        outcome = execute(settings, batch, [StepProgress(bar), recorder], interruption)
     show_end(settings, batch, outcome, directory)
     if recorder.trouble:
         show_warning(recorder.trouble)

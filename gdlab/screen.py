@@ -2,7 +2,6 @@
 
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -29,16 +28,17 @@ _STYLES = {
 }
 
 
-class Progress:
-    """A sink that shows a bar on a terminal once a run has taken a second; else it is silent.
+class PatientBar:
+    """A progress bar that shows on a terminal once a second has passed; else it is silent.
 
     Args:
-        steps: how many steps the run may take.
+        what: is counted.
+        total: how many there are.
     """
 
-    def __init__(self, steps: int) -> None:
-        self._steps = steps
-        self._is_late = waits_long()
+    def __init__(self, what: str, total: int) -> None:
+        self._what, self._total = what, total
+        self._began = time.monotonic()
         self._bar: rich.progress.Progress | None = None
 
     def __enter__(self) -> Self:
@@ -53,28 +53,31 @@ class Progress:
         if self._bar is not None:
             self._bar.stop()
 
+    def show(self, done: int, words: str) -> None:
+        """Move the bar to what is done, with some words beside it."""
+        is_late = time.monotonic() - self._began > _PATIENCE
+        if self._bar is None and is_late and sys.stderr.isatty():
+            self._bar = _started(self._what, self._total)
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], completed=done, words=words)
+
+
+class StepProgress:
+    """A sink that moves a bar with the steps of a run."""
+
+    def __init__(self, bar: PatientBar) -> None:
+        self._bar = bar
+
     def write(self, piece: History) -> None:
         """Move the bar."""
-        if self._bar is None and self._is_late():
-            self._bar = started_bar("steps", self._steps)
-        if self._bar is not None and len(piece):
-            task = self._bar.task_ids[0]
-            words = f"loss {piece.loss[-1]:.6g}"
-            self._bar.update(task, completed=int(piece.step[-1]), words=words)
+        if len(piece):
+            self._bar.show(int(piece.step[-1]), f"loss {piece.loss[-1]:.6g}")
 
     def close(self, outcome: Outcome | None, seconds: float) -> None:
-        """The bar goes away where the run ends."""
-        if self._bar is not None:
-            self._bar.stop()
+        """Nothing: the bar ends by itself."""
 
 
-def waits_long() -> Callable[[], bool]:
-    """A question that is true on a terminal, from a second after it was made."""
-    began = time.monotonic()
-    return lambda: sys.stderr.isatty() and time.monotonic() - began > _PATIENCE
-
-
-def started_bar(what: str, total: int) -> "rich.progress.Progress":
+def _started(what: str, total: int) -> "rich.progress.Progress":
     """A running bar that counts to a total; its `words` stand beside it."""
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar

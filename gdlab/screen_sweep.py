@@ -3,8 +3,7 @@
 import math
 import shlex
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -12,14 +11,13 @@ from rich.text import Text
 
 from gdlab.batch import Chunk
 from gdlab.recording.tensorboard import MAX_POINTS
-from gdlab.screen import started_bar, waits_long
+from gdlab.screen import PatientBar
 from gdlab.status import Status
 from gdlab.sweep_plan import Group, Plan
 from gdlab.sweep_summary import Best, best
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from rich.progress import Progress
 
 _FAILURES_SHOWN = 20
 _TABLE_WIDTH = 200
@@ -28,43 +26,21 @@ _CHUNK_BYTES, _STATE_COPIES, _NUMBER_BYTES, _ROW_BYTES, _EVENT_BYTES = 2**26, 16
 
 
 class SweepProgress:
-    """Shows a bar on a terminal once a sweep has taken a second; else it is silent.
+    """Counts the runs that end, and moves a bar with them."""
 
-    Args:
-        runs: how many runs the sweep has.
-    """
-
-    def __init__(self, runs: int) -> None:
-        self._runs = runs
+    def __init__(self, bar: PatientBar) -> None:
+        self._bar = bar
         self._ended = {Status.CONVERGED: 0, Status.DIVERGED: 0}
         self._done = 0
-        self._is_late = waits_long()
-        self._bar: Progress | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
 
     def __call__(self, chunk: Chunk) -> None:
         """Count the runs that ended in a chunk."""
-        self._done += int((chunk.status != Status.RUNNING).sum())
+        alive = int((chunk.status == Status.RUNNING).sum())
+        self._done += len(chunk.status) - alive
         for status in self._ended:
             self._ended[status] += int((chunk.status == status).sum())
-        if self._bar is None and self._is_late():
-            self._bar = started_bar("runs", self._runs)
-        if self._bar is not None:
-            alive = int((chunk.status == Status.RUNNING).sum())
-            words = [f"{alive} alive", *(f"{n} {status}" for status, n in self._ended.items())]
-            task = self._bar.task_ids[0]
-            self._bar.update(task, completed=self._done, words=", ".join(words))
+        words = [f"{alive} alive", *(f"{n} {status}" for status, n in self._ended.items())]
+        self._bar.show(self._done, ", ".join(words))
 
 
 def show_sweep(plan: Plan, results: "pa.Table", directory: Path) -> None:

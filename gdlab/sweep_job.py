@@ -24,6 +24,7 @@ from gdlab.hydra_files import Template
 from gdlab.plan_file import class_name
 from gdlab.recording.results import empty
 from gdlab.recording.run_dir import claim
+from gdlab.screen import PatientBar
 from gdlab.screen_sweep import SweepProgress, show_plan, show_sweep
 from gdlab.settings import GROUPS, Settings
 from gdlab.sweep_plan import Plan, grouped
@@ -124,8 +125,8 @@ def _named_in_errors(directory: Path) -> Iterator[None]:
 
 def finished(plan: Plan, directory: Path) -> tuple["pa.Table", int]:
     """Run what a sweep lacks, sum it up, and return its table and the exit code."""
-    with interruptible() as interruption, SweepProgress(len(plan)) as progress:
-        results = carry_out(plan, directory, interruption, progress)
+    with interruptible() as interruption, PatientBar("runs", len(plan)) as bar:
+        results = carry_out(plan, directory, interruption, SweepProgress(bar))
     show_sweep(plan, results, directory)
     if interruption.signal is not None:
         return results, EXIT_SIGNAL + interruption.signal

@@ -6,9 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,45 +18,8 @@ import gdlab
 from gdlab.__main__ import main
 from gdlab.paths import CONF
 
-# What a diverged run says needs a Hessian, for which torch loads modules it has itself deprecated.
-pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
-
 QUIET = ("record.figures=false", "record.events=false")
 HERE = ("hydra.run.dir=run", *QUIET)
-
-
-@dataclass(frozen=True)
-class Done:
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def here(tmp_path, monkeypatch) -> Iterator[Path]:
-    """An empty working directory; modules imported from it are forgotten afterwards."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr(sys, "argv", ["gdlab"])
-    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
-    before = set(sys.modules)
-    yield tmp_path
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
-            del sys.modules[name]
-
-
-@pytest.fixture
-def gd(here, capsys) -> Callable[..., Done]:
-    """The command line in this process."""
-
-    def call(*arguments: str) -> Done:
-        with pytest.raises(SystemExit) as ended:
-            main(list(arguments))
-        assert isinstance(ended.value.code, int)
-        return Done(ended.value.code, *capsys.readouterr())
-
-    return call
 
 
 def started(*arguments: str, cwd: Path, **options) -> subprocess.Popen[str]:

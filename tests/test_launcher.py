@@ -2,8 +2,7 @@
 
 import re
 import shlex
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +14,7 @@ import yaml
 import gdlab
 from gdlab.__main__ import main
 
-# What a diverged run says needs a Hessian, for which torch loads modules it has itself deprecated.
-pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
-
 QUIET = ("record.figures=false", "record.events=false")
-
-
-@pytest.fixture
-def here(tmp_path, monkeypatch) -> Iterator[Path]:
-    """An empty working directory; modules imported from it are forgotten afterwards."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr(sys, "argv", ["gdlab"])
-    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
-    before = set(sys.modules)
-    yield tmp_path
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
-            del sys.modules[name]
 
 
 @pytest.fixture

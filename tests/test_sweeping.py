@@ -8,58 +8,21 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from command import Done
 
 import gdlab
-from gdlab.__main__ import main
+from gdlab.screen import PatientBar
 from gdlab.screen_sweep import SweepProgress
-
-# What a diverged run says needs a Hessian, for which torch loads modules it has itself deprecated.
-pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
 
 QUIET = ("record.figures=false", "record.events=false")
 TABLES = (*QUIET, "record.max_run_dirs=0")
-
-
-@dataclass(frozen=True)
-class Done:
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def here(tmp_path, monkeypatch) -> Iterator[Path]:
-    """An empty working directory; modules imported from it are forgotten afterwards."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr(sys, "argv", ["gdlab"])
-    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
-    before = set(sys.modules)
-    yield tmp_path
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
-            del sys.modules[name]
-
-
-@pytest.fixture
-def gd(here, capsys) -> Callable[..., Done]:
-    """The command line in this process."""
-
-    def call(*arguments: str) -> Done:
-        with pytest.raises(SystemExit) as ended:
-            main(list(arguments))
-        assert isinstance(ended.value.code, int)
-        return Done(ended.value.code, *capsys.readouterr())
-
-    return call
 
 
 def refusal(done: Done, code: int = 2) -> str:
@@ -203,12 +166,12 @@ def test_an_interrupted_sweep_keeps_what_it_has_and_can_be_resumed(
 
 
 def test_a_sweep_that_is_interrupted_before_its_first_step_has_a_table(here, gd, monkeypatch):
-    def at_once(self: SweepProgress) -> SweepProgress:
+    def at_once(self: PatientBar) -> PatientBar:
         os.kill(os.getpid(), signal.SIGINT)
         return self
 
     with monkeypatch.context() as patched:
-        patched.setattr(SweepProgress, "__enter__", at_once)
+        patched.setattr(PatientBar, "__enter__", at_once)
         assert gd(*SIX, "engine.max_rows=2", *TABLES, "hydra.sweep.dir=s").code == 130
     assert table("s")["status"].tolist() == ["interrupted"] * 2
     assert gd("resume=s").code == 0
