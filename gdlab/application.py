@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 from torch import Tensor
 
-from gdlab import theory
+from gdlab import startup, theory
 from gdlab.batch import Batch
 from gdlab.errors import SettingError
 from gdlab.experiment import Interruption, execute, interruptible
@@ -141,6 +141,7 @@ def _as_job(config: DictConfig, task: Callable[[DictConfig], int]) -> int:
 
 def _carry_out(settings: Settings, batch: Batch, directory: Path) -> int:
     """Run, record and sum up."""
+    startup.done()
     said = warning(settings)
     if said:
         show_warning(said)

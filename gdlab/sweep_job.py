@@ -15,7 +15,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from gdlab import plan_file
+from gdlab import plan_file, startup
 from gdlab.application import EXIT_FAILED, EXIT_SIGNAL, checked
 from gdlab.errors import SettingError
 from gdlab.experiment import interruptible
@@ -125,6 +125,7 @@ def _named_in_errors(directory: Path) -> Iterator[None]:
 
 def finished(plan: Plan, directory: Path) -> tuple["pa.Table", int]:
     """Run what a sweep lacks, sum it up, and return its table and the exit code."""
+    startup.done()
     with interruptible() as interruption, PatientBar("runs", len(plan)) as bar:
         results = carry_out(plan, directory, interruption, SweepProgress(bar))
     show_sweep(plan, results, directory)

@@ -1,0 +1,29 @@
+"""Garbage is collected again once the process has started."""
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+from gdlab import startup
+
+
+@pytest.fixture(autouse=True)
+def collecting() -> Iterator[None]:
+    yield
+    gc.enable()
+    gc.unfreeze()
+
+
+def test_nothing_is_collected_until_the_start_is_done() -> None:
+    startup.begin()
+    assert not gc.isenabled()
+    startup.done()
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > 0
+
+
+def test_done_alone_changes_nothing() -> None:
+    startup.done()
+    assert gc.isenabled()
+    assert gc.get_freeze_count() == 0
