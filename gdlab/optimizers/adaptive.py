@@ -50,10 +50,11 @@ class Adam(Rule):
         if self.decoupled_weight_decay:
             x = x * (1 - lr * self.weight_decay)
         beta1, beta2 = self.betas
-        mean = average(state["mean"], grad, beta1)
-        square = torch.addcmul(state["square"] * beta2, grad, grad * (1 - beta2))
-        c1 = state["mean_of_one"] * beta1 + (1 - beta1)
-        c2 = state["square_of_one"] * beta2 + (1 - beta2)
+        new1, new2 = 1 - beta1, 1 - beta2
+        mean = torch.lerp(state["mean"], grad, new1)
+        square = torch.addcmul(state["square"] * beta2, grad, grad * new2)
+        c1 = state["mean_of_one"] * beta1 + new1
+        c2 = state["square_of_one"] * beta2 + new2
         new = {"mean": mean, "square": square, "mean_of_one": c1, "square_of_one": c2}
         if self.amsgrad:
             square = new["greatest"] = torch.maximum(state["greatest"], square)
