@@ -4,7 +4,17 @@ import torch
 from torch import Tensor
 
 from gdlab.fields import Number, setting
-from gdlab.optimizers.base import Layout, Rule, State, as_tensor, average, column, prepared, used
+from gdlab.optimizers.base import (
+    Layout,
+    Rule,
+    State,
+    as_tensor,
+    average,
+    column,
+    discounted,
+    prepared,
+    used,
+)
 
 
 class Adam(Rule):
@@ -53,13 +63,13 @@ class Adam(Rule):
         new1, new2 = 1 - beta1, 1 - beta2
         mean = torch.lerp(state["mean"], grad, new1)
         square = torch.addcmul(state["square"] * beta2, grad, grad * new2)
-        c1 = state["mean_of_one"] * beta1 + new1
-        c2 = state["square_of_one"] * beta2 + new2
+        c1 = discounted(state["mean_of_one"], beta1, new1)
+        c2 = discounted(state["square_of_one"], beta2, new2)
         new = {"mean": mean, "square": square, "mean_of_one": c1, "square_of_one": c2}
         if self.amsgrad:
             square = new["greatest"] = torch.maximum(state["greatest"], square)
         denominator = square.sqrt() / c2.sqrt() + self.eps
-        return x - (lr / c1) * (mean / denominator), new
+        return torch.addcdiv(x, mean * (lr / c1), denominator, value=-1), new
 
 
 class RMSprop(Rule):

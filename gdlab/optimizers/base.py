@@ -73,6 +73,13 @@ def average(mean: Tensor, value: Tensor, decay: Number) -> Tensor:
     return torch.lerp(mean, value, 1 - decay)
 
 
+def discounted(total: Tensor, decay: Number, new: Number) -> Tensor:
+    """The sum decay · total + new, in one operation where both are columns."""
+    if isinstance(decay, Tensor) and isinstance(new, Tensor):
+        return torch.addcmul(new, total, decay)
+    return decay * total + new
+
+
 def as_tensor(number: Number, like: Tensor) -> Tensor:
     """A number as a tensor of another's dtype and device."""
     return torch.as_tensor(number, dtype=like.dtype, device=like.device)
