@@ -16,7 +16,8 @@ from gdlab.errors import SettingError
 from gdlab.fields import Configured
 from gdlab.grid import Axis, Grid
 from gdlab.hydra_files import Template
-from gdlab.recording.results import read_results, write_table
+from gdlab.recording.parquet import read_parquet
+from gdlab.recording.results import write_table
 from gdlab.recording.run_dir import write_whole
 from gdlab.settings import GROUPS, Settings, from_values
 from gdlab.sweep_plan import Group, Plan, columns_of
@@ -59,7 +60,7 @@ def load(directory: Path, named: Iterable[str] = ()) -> Plan:
     """
     if not (directory / PLAN).is_file():
         raise SettingError(f"resume={directory}: holds no sweep (no {PLAN})")
-    table = read_results(directory / INDEX)
+    table = read_parquet(directory / INDEX)
     try:
         written = json.loads((directory / PLAN).read_text(encoding="utf-8"))
         return _plan(written, table, set(named), directory)

@@ -19,7 +19,8 @@ from gdlab.errors import SettingError
 from gdlab.outcome import Outcomes
 from gdlab.plan import batch_of
 from gdlab.recording.overviews import draw_sweep
-from gdlab.recording.results import joined, read_results, table_of, write_csv, write_table
+from gdlab.recording.parquet import read_parquet
+from gdlab.recording.results import joined, table_of, write_csv, write_table
 from gdlab.recording.run_dir import write_whole
 from gdlab.recording.run_dirs import RunDirectories
 from gdlab.shard import Ended, run_group
@@ -81,7 +82,7 @@ def _read_shard(path: Path, shard: Group) -> "pa.Table":
     Raises:
         SettingError: the file is damaged, or of other runs.
     """
-    table = read_results(path)
+    table = read_parquet(path)
     if "run" not in table.column_names or table["run"].to_pylist() != sorted(shard.runs.tolist()):
         raise SettingError(f"{path}: missing or damaged (it holds other runs than the plan)")
     return table

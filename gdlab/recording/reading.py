@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gdlab.errors import SettingError
+from gdlab.recording.parquet import read_parquet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,11 +43,11 @@ class Recorded:
             SettingError: the run has no directory, or its file is damaged.
         """
         if self.directory is not None and self.directories is None:
-            return _read_table(self.directory / "history.parquet")
+            return read_parquet(self.directory / "history.parquet").to_pandas()
         if self.directory is None or run is None or run not in (self.directories or {}):
             raise SettingError(f"run {run} has no history, only its row")
         assert self.directories is not None
-        return _read_table(self.directory / self.directories[run] / "history.parquet")
+        return read_parquet(self.directory / self.directories[run] / "history.parquet").to_pandas()
 
     def best(self, by: Sequence[str] = (), metric: str = "final_loss") -> "list[Best]":
         """The best settings of each combination of the settings `by`; see `sweep_summary`.
@@ -94,7 +95,7 @@ def _load_sweep(directory: Path) -> Recorded:
     named = {int(run): str(name) for run, name in about.get("directories", {}).items()}
     is_hydras = (directory / "multirun.yaml").is_file()
     config = _read(directory / "multirun.yaml", yaml.safe_load) if is_hydras else {}
-    results = _read_table(directory / "results.parquet")
+    results = read_parquet(directory / "results.parquet").to_pandas()
     return Recorded(directory, results, config, tuple(map(str, about.get("varied", ()))), named)
 
 
@@ -109,17 +110,6 @@ def _read(path: Path, parse: Callable[[str], Any]) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise SettingError(f"{path}: missing or damaged (it holds no settings)")
     return values
-
-
-def _read_table(path: Path) -> "pd.DataFrame":
-    """A Parquet file as a table."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        return pq.read_table(path, page_checksum_verification=True).to_pandas()
-    except (pa.ArrowException, OSError) as error:
-        raise SettingError(f"{path}: missing or damaged ({_line(error)})") from error
 
 
 def _line(error: Exception) -> str:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gdlab.errors import SettingError
 from gdlab.fields import shown
 from gdlab.recording.run_dir import write_whole
 from gdlab.shard import Ended
@@ -118,22 +117,6 @@ def write_csv(path: Path, table: "pa.Table") -> None:
     content = io.BytesIO()
     csv.write_csv(pa.table(columns, names=table.column_names), content)
     write_whole(path, content.getvalue())
-
-
-def read_results(path: Path) -> "pa.Table":
-    """Read a table that `write_table` wrote.
-
-    Raises:
-        SettingError: the file is missing or damaged.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        return pq.read_table(path, page_checksum_verification=True)
-    except (pa.ArrowException, OSError) as error:
-        what = (str(error) or type(error).__name__).splitlines()[0]
-        raise SettingError(f"{path}: missing or damaged ({what})") from error
 
 
 def _harmless(text: str | None) -> str | None:

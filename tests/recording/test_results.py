@@ -17,7 +17,8 @@ from gdlab.errors import SettingError
 from gdlab.losses import MSE, Loss, Quadratic, Rosenbrock
 from gdlab.optimizers import SGD
 from gdlab.plan import batch_of
-from gdlab.recording.results import joined, read_results, table_of, write_csv, write_table
+from gdlab.recording.parquet import read_parquet
+from gdlab.recording.results import joined, table_of, write_csv, write_table
 from gdlab.schedules import Constant
 from gdlab.settings import Settings
 from gdlab.shard import run_group
@@ -203,7 +204,7 @@ def test_a_setting_of_several_kinds(values, wanted, tmp_path):
         assert whole["what"].to_pylist() == wanted
     for number, part in enumerate(parts):  # as the shards of a sweep are kept
         write_table(tmp_path / f"{number}.parquet", part)
-    again = joined([read_results(tmp_path / f"{number}.parquet") for number in range(3)])
+    again = joined([read_parquet(tmp_path / f"{number}.parquet") for number in range(3)])
     assert again["what"].to_pylist() == wanted
 
 
@@ -236,7 +237,7 @@ def bits(values: list[float | None]) -> list[bytes | None]:
 def test_parquet_is_read_back_bit_for_bit(tmp_path):
     path, table = tmp_path / "results.parquet", sample()
     write_table(path, table)
-    again = read_results(path)
+    again = read_parquet(path)
     assert again.schema == table.schema
     for name in ("run", "seed", "reason"):
         assert again[name].to_pylist() == table[name].to_pylist()
@@ -252,7 +253,7 @@ def test_a_shorter_file_is_refused(tmp_path):
     for length in [*range(0, len(whole), 97), len(whole) - 1]:
         path.write_bytes(whole[:length])
         with pytest.raises(SettingError) as refused:
-            read_results(path)
+            read_parquet(path)
         assert str(refused.value).startswith(f"{path}: missing or damaged (")
         assert "\n" not in str(refused.value)
 
@@ -267,7 +268,7 @@ def test_a_damaged_page_is_refused(tmp_path):
     for place in range(4, footer):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x10]) + whole[place + 1 :])
         try:
-            again = read_results(path)
+            again = read_parquet(path)
         except SettingError as error:
             assert str(path) in str(error)
             refused += 1
@@ -286,7 +287,7 @@ def test_what_is_no_table_is_refused(content, tmp_path):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(SettingError, match="missing or damaged"):
-        read_results(path)
+        read_parquet(path)
 
 
 def test_a_table_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
