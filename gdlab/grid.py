@@ -5,37 +5,20 @@ Shapes: R runs, A axes.
 
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from hydra.core.override_parser.types import IntervalSweep, Override, QuotedString, Transformer
+from hydra.core.override_parser.types import Override
 
 from gdlab import rng
+from gdlab.axis import Axis, cut, is_interval, most_values, sampled
 from gdlab.errors import SettingError
 from gdlab.fields import Field, Range, shown
 
 _MOST_RUNS = 20_000_000
-
-
-@dataclass(frozen=True)
-class Axis:
-    """One setting and the values that it takes.
-
-    Attributes:
-        key: the setting, with a plus sign where it is added.
-        values: the values as they are.
-        texts: the values as Hydra writes them in an override.
-    """
-
-    key: str
-    values: Sequence[Any]
-    texts: Sequence[str]
-
-    def __len__(self) -> int:
-        return len(self.values)
 
 
 @dataclass(frozen=True)
@@ -73,12 +56,18 @@ def crossed(overrides: Sequence[Override], points: int, zipped: Sequence[str] = 
         zipped: keys of axes that vary together, in the place of the first of them.
 
     Raises:
-        SettingError: an axis has no values, or zipped axes differ in length.
+        SettingError: an axis has no values, zipped axes differ in length, or there are too many
+            runs; nothing as large as these is made first.
     """
-    points = Field(int, Range(ge=1)).check("hydra.sweeper.points", points)
+    points = Field(int, Range(ge=1, le=_MOST_RUNS)).check("hydra.sweeper.points", points)
     zipped = Field(tuple[str, ...], Range()).check("hydra.sweeper.zip", zipped)
-    even = np.linspace(0, 1, points) if points > 1 else np.zeros(1)
-    return product([_axis(override, even) for override in _last(overrides)], zipped)
+    last = _last(overrides)
+    typed = {key.lstrip("+"): key for key in (one.get_key_element() for one in last)}
+    zipped = [typed.get(key, key) for key in zipped]
+    _refuse_too_many({one.get_key_element(): most_values(one, points) for one in last}, zipped)
+    is_cut = points > 1 and any(map(is_interval, last))
+    even = np.linspace(0, 1, points) if is_cut else np.zeros(1)
+    return product([cut(override, even) for override in last], zipped)
 
 
 def product(axes: Sequence[Axis], zipped: Sequence[str] = ()) -> Grid:
@@ -89,18 +78,14 @@ def product(axes: Sequence[Axis], zipped: Sequence[str] = ()) -> Grid:
         zipped: keys of axes that vary together, in the place of the first of them.
 
     Raises:
-        SettingError: zipped axes differ in length.
+        SettingError: zipped axes differ in length, or there are too many runs.
     """
     dimension = _dimensions(axes, zipped)
+    _refuse_too_many({axis.key: len(axis) for axis in axes}, zipped)
     sizes = [0] * (max(dimension, default=-1) + 1)
     for axis, d in zip(axes, dimension, strict=True):
         sizes[d] = len(axis)
     runs = math.prod(sizes)
-    if runs > _MOST_RUNS:
-        counts = " x ".join(f"{axis.key} ({len(axis)})" for axis in axes if len(axis) > 1)
-        raise SettingError(
-            f"{counts}: {runs:,} runs are more than a sweep can have, {_MOST_RUNS:,}"
-        )
     place = np.unravel_index(np.arange(runs), sizes) if sizes else ()
     return Grid(tuple(axes), _stacked([place[d] for d in dimension], 1))
 
@@ -111,20 +96,21 @@ def drawn(overrides: Sequence[Override], samples: int, seed: int) -> Grid:
     A number depends on the seed, its axis's key and its sample alone.
 
     Raises:
-        SettingError: an axis has no values, or there are no samples.
+        SettingError: an axis has no values or too many, or the samples cannot be counted so.
     """
-    samples = Field(int, Range(ge=1)).check("hydra.sweeper.samples", samples)
+    samples = Field(int, Range(ge=1, le=_MOST_RUNS)).check("hydra.sweeper.samples", samples)
     seed = Field(int, Range(ge=0, lt=2**63)).check("hydra.sweeper.seed", seed)
     last = _last(overrides)
+    for override in last:
+        count = most_values(override, 1)
+        if count > _MOST_RUNS:
+            what = f"{count:,} values are more than can be drawn of, {_MOST_RUNS:,}"
+            raise SettingError(f"{override.input_line}: {what}; an int(interval(…)) has no limit")
     keys = [zlib.crc32(override.get_key_element().encode()) for override in last]
     place = torch.tensor(keys, dtype=torch.int64)[:, None]
     unit = rng.uniform(torch.tensor(seed), rng.Stream.SWEEP, torch.arange(samples), place).numpy()
-    axes = tuple(_axis(override, u) for override, u in zip(last, unit, strict=True))
-    columns = [
-        np.arange(samples) if _is_interval(override) else (u * len(axis)).astype(np.int64)
-        for override, axis, u in zip(last, axes, unit, strict=True)
-    ]
-    return Grid(axes, _stacked(columns, samples))
+    made = [sampled(override, u) for override, u in zip(last, unit, strict=True)]
+    return Grid(tuple(axis for axis, _ in made), _stacked([column for _, column in made], samples))
 
 
 def _last(overrides: Sequence[Override]) -> list[Override]:
@@ -132,52 +118,17 @@ def _last(overrides: Sequence[Override]) -> list[Override]:
     return list({override.get_key_element(): override for override in overrides}.values())
 
 
-def _axis(override: Override, unit: np.ndarray) -> Axis:
-    """The axis of an override; an interval takes its values at the places `unit` in (0, 1)."""
-    key = override.get_key_element()
-    if not override.is_sweep_override():
-        return Axis(key, [override.value()], [override.get_value_element_as_str()])
-    sweep = override.value()
-    if isinstance(sweep, IntervalSweep):
-        values = _between(key, sweep, unit)
-        return Axis(key, values, [repr(value) for value in values])
-    elements = list(override.sweep_iterator())  # once: a shuffled axis has another order each time
-    if not elements:
-        raise SettingError(f"{override.input_line}: holds no values")
-    return Axis(key, list(map(_unquoted, elements)), list(map(Transformer.str, elements)))
-
-
-def _unquoted(value: Any) -> Any:
-    """A parsed value as it is; Hydra keeps the quotes of texts."""
-    if isinstance(value, dict):
-        return {_unquoted(key): _unquoted(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return list(map(_unquoted, value))
-    return value.text if isinstance(value, QuotedString) else value
-
-
-def _between(key: str, sweep: IntervalSweep, unit: np.ndarray) -> list[float]:
-    """The values of an interval, on a linear scale or (tagged log) on a logarithmic one."""
-    low, high = sweep.start, sweep.end
-    assert low is not None and high is not None
-    if not low < high:
-        raise SettingError(f"{key}=interval({low:g},{high:g}): must have its lower end first")
-    unknown = sweep.tags - {"log"}
-    if unknown:
-        raise SettingError(f"{key}=tag({', '.join(unknown)}, …): the tag of an interval is log")
-    if not math.isfinite(high - low):
-        raise SettingError(f"{key}=interval({low:g},{high:g}): must be finite")
-    if "log" not in sweep.tags:
-        return np.clip(low + unit * (high - low), low, high).tolist()
-    if low <= 0:
-        raise SettingError(f"{key}=tag(log,interval({low:g},{high:g})): must lie above 0")
-    values = np.clip(10 ** (np.log10(low) + unit * (np.log10(high) - np.log10(low))), low, high)
-    values[unit == 0], values[unit == 1] = low, high
-    return values.tolist()
-
-
-def _is_interval(override: Override) -> bool:
-    return isinstance(override.value(), IntervalSweep)
+def _refuse_too_many(counts: Mapping[str, int], zipped: Sequence[str] = ()) -> None:
+    """Refuse a sweep by the lengths of its axes, before anything as long as these is made."""
+    together = [count for key, count in counts.items() if key in zipped]
+    crossed = [count for key, count in counts.items() if key not in zipped]
+    runs = math.prod(max(count, 1) for count in crossed) * max(together, default=1)
+    if runs > _MOST_RUNS:
+        several = {key: count for key, count in counts.items() if count > 1}
+        product = " x ".join(f"{key} ({count:,})" for key, count in several.items())
+        raise SettingError(
+            f"{product}: {runs:,} runs are more than a sweep can have, {_MOST_RUNS:,}"
+        )
 
 
 def _dimensions(axes: Sequence[Axis], zipped: Sequence[str]) -> list[int]:

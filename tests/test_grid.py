@@ -2,8 +2,11 @@
 
 import itertools
 import random
+import tracemalloc
 from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +18,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import kstest
 
+from gdlab.axis import most_values
 from gdlab.composition import hydra_ready
 from gdlab.errors import SettingError
 from gdlab.grid import Grid, crossed, drawn, listed
@@ -69,6 +73,9 @@ COMMANDS = [
     ["a=sort(3,1,2)", "b=sort(b,a,reverse=true)", "c=sort(range(3),reverse=true)"],
     ["a=1e-3,1e16,1.0,1_000,.5,5.", "b=inf,-inf,nan,null,true,False"],
     ["a=float(1,2)", "b=str(1,2)", "c=int(1.5,2)", "d=bool(0,1)"],
+    ["a=int(range(0.5,4.5,1.5))", "b=float(range(1,3))", "c=float(int(1.5,2))"],
+    ["a=int(choice(1.7,-2))", "b=str(choice(1,x))", "c=sort(int(3.9,0.2))"],
+    ["a=sort(float(range(3)),reverse=true)", "b=tag(t,int(1.5,2.5))"],
     ["a=tag(t,choice(1,2))"],
     ["a=${b},${c}", "d=/x/y.csv,a-b:c"],
     ["a=choice(1)", "a.b.c=1,2", "a/b=c,d"],
@@ -200,6 +207,38 @@ def test_an_interval_is_crossed_like_any_axis():
     assert [list(row) for row in zip(*map(grid.column, ("a", "lr", "seed")), strict=True)] == wanted
 
 
+# what is typed, points, the whole numbers, each once
+WHOLE = [
+    ("int(interval(1,10))", 20, range(1, 11)),
+    ("int(interval(1,10))", 4, [1, 4, 7, 10]),
+    ("int(interval(1,10))", 5, [1, 3, 6, 8, 10]),  # 3.25, 5.5 to the even one, 7.75
+    ("int(interval(1,10))", 1, [1]),
+    ("int(interval(-1.9,2.9))", 9, [-1, 0, 1, 2]),  # Hydra casts the ends
+    ("int(float(interval(0,2)))", 3, [0, 1, 2]),
+    ("int(tag(log,interval(1,1000)))", 4, [1, 10, 100, 1000]),
+    ("tag(log,int(interval(1,1000)))", 7, [1, 3, 10, 32, 100, 316, 1000]),
+    ("tag(log,int(interval(1,8)))", 100, range(1, 9)),
+    ("int(interval(0,9007199254740993))", 2, [0, 2**53]),  # Hydra reads the ends as floats
+]
+
+
+@pytest.mark.parametrize(("word", "points", "wanted"), WHOLE)
+def test_an_interval_of_whole_numbers_has_each_once(word, points, wanted):
+    (override,) = parsed(f"steps={word}")
+    sweep: Any = override.value()
+    (axis,) = crossed([override], points).axes
+    assert axis.values == list(wanted)
+    assert list(axis.texts) == [str(value) for value in wanted]
+    assert (type(sweep.start), type(sweep.end)) == (int, int)  # so Hydra marks the cast
+    assert axis.values[0] == sweep.start
+    assert points == 1 or axis.values[-1] == sweep.end
+
+
+def test_a_whole_interval_cast_to_floats_is_none_of_whole_numbers():
+    assert spread("float(int(interval(0.5,2.5)))", 3) == [0.0, 1.0, 2.0]
+    assert spread("float(int(interval(0.5,2.5)))", 5) == [0.0, 0.5, 1.0, 1.5, 2.0]
+
+
 # Zipped axes
 
 ZIPPED = [
@@ -288,6 +327,21 @@ def test_choices_are_drawn_equally_often():
     assert ((counts - 1000) ** 2 / 1000).sum() < 22.5  # χ² of 6 degrees of freedom at 0.001
 
 
+def test_whole_numbers_of_an_interval_are_drawn_equally_often():
+    (axis,) = (grid := drawn(parsed("a=int(interval(3,9))"), 7000, 12)).axes
+    assert sorted(axis.values) == list(range(3, 10))  # each once, and the ends among them
+    counts = np.bincount(grid.column("a"))[3:]
+    # χ² of 6 degrees of freedom at 0.001; rounding alone would draw the ends half as often
+    assert ((counts - 1000) ** 2 / 1000).sum() < 22.5  # observed 3.6
+
+
+def test_whole_numbers_on_a_logarithmic_scale_are_drawn_by_their_shares():
+    grid = drawn(parsed("a=tag(log,int(interval(1,4)))"), 6000, 12)
+    shares = np.diff(np.log([0.5, 1.5, 2.5, 3.5, 4.5])) / np.log(9)
+    counts = np.bincount(grid.column("a"))[1:]
+    assert ((counts - 6000 * shares) ** 2 / (6000 * shares)).sum() < 16.3  # 3 degrees, 0.001
+
+
 def test_axes_are_drawn_independently():
     grid = drawn(parsed(*AXES), 5000, 12)
     lr, momentum = np.log(grid.column("lr")), grid.column("optimizer.momentum")
@@ -322,7 +376,7 @@ REFUSED = [
     (["lr=interval(1,1)"], 20, (), "lr=interval(1,1): must have its lower end first"),
     (["lr=interval(nan,1)"], 20, (), "lr=interval(nan,1): must have its lower end first"),
     (["lr=interval(0,inf)"], 20, (), "lr=interval(0,inf): must be finite"),
-    (["lr=interval(-1e308,1e308)"], 20, (), "lr=interval(-1e+308,1e+308): must be finite"),
+    (["lr=interval(-1e308,1e308)"], 20, (), "lr=interval(-1e308,1e308): must be finite"),
     (["lr=tag(log,interval(0,1))"], 20, (), "lr=tag(log,interval(0,1)): must lie above 0"),
     (["lr=tag(log,interval(-1,1))"], 20, (), "must lie above 0"),
     (["lr=tag(ln,interval(1,2))"], 20, (), "the tag of an interval is log"),
@@ -335,9 +389,38 @@ REFUSED = [
     (["a=1,2", "b=1,2,3"], 20, ("a", "b"), "must be equally long; a has 2, b has 3"),
     (["a=1,2", "b=1"], 20, ("a", "b"), "must be equally long; a has 2, b has 1"),
     (["a=1,2", "b=3"], 20, ("a", "c"), "hydra.sweeper.zip=[a,c]: c is none of a"),
-    (["a=1,2", "+b=3,4"], 20, ("a", "b"), "hydra.sweeper.zip=[a,b]: b is none of a, +b"),
+    (["a=1,2", "+b=3,4"], 20, ("a", "c"), "hydra.sweeper.zip=[a,c]: c is none of a, +b"),
     (["a=1,2"], 20, "a", "hydra.sweeper.zip=a: must be a list"),
     (["a=1,2"], 20, (1,), "hydra.sweeper.zip[0]=1: must be a text"),
+    (["a=int(interval(1.2,1.7))"], 20, (), "a=int(interval(1.2,1.7)): must have its lower end"),
+    (["a=tag(log,int(interval(0.5,9)))"], 20, (), "a=tag(log,int(interval(0.5,9))): must lie"),
+    (["a=range(0,1,0)"], 20, (), "a=range(0,1,0): must have a step other than 0"),
+    (["a=range(0,1,0.0)"], 20, (), "a=range(0,1,0.0): must have a step other than 0"),
+    (["a=range(0,inf)"], 20, (), "a=range(0,inf): must be finite"),
+    (["a=range(nan,1)"], 20, (), "a=range(nan,1): must be finite"),
+    (["a=range(0,1,inf)"], 20, (), "a=range(0,1,inf): must be finite"),
+]
+
+TOO_MANY = "runs are more than a sweep can have, 20,000,000"
+
+# what is typed, points, zip, what the error says: each would fill the memory
+ABSURD = [
+    (["seed=range(10000000000)"], 20, (), f"seed (10,000,000,000): 10,000,000,000 {TOO_MANY}"),
+    (["seed=shuffle(range(10000000000))"], 20, (), TOO_MANY),
+    (["seed=range(10000000000,0,-1)"], 20, (), f"10,000,000,000 {TOO_MANY}"),
+    (["lr=range(0,1,1e-10)"], 20, (), TOO_MANY),
+    (["lr=range(0,1,1e-40)"], 20, (), TOO_MANY),  # Hydra would never come to its end
+    (["seed=range(10000000000)", "lr=range(1,1)"], 20, (), TOO_MANY),
+    (["seed=range(20000000)", "b=x,y"], 20, (), "seed (20,000,000) x b (2): 40,000,000 runs"),
+    (
+        ["a=range(10000000000)", "b=range(10000000000)"],
+        20,
+        ("a", "b"),
+        f"10,000,000,000 {TOO_MANY}",
+    ),
+    (["lr=interval(0,1)"], 10**9, (), "hydra.sweeper.points=1000000000: must be a whole number"),
+    (["lr=int(interval(0,9))"], 10**9, (), "hydra.sweeper.points=1000000000: must be"),
+    (["lr=interval(0,1)", "b=interval(0,1)"], 10**4, (), f"100,000,000 {TOO_MANY}"),
 ]
 
 
@@ -352,6 +435,43 @@ def test_what_no_grid_can_be_made_of(words, points, zipped, says):
     with pytest.raises(SettingError) as refused:
         crossed(parsed(*words), points, zipped)
     assert says in one_line(refused)
+
+
+@contextmanager
+def little_memory() -> Iterator[None]:
+    """Fails where more than a megabyte is taken at any time."""
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < 2**20  # observed: 40 KiB
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(("words", "points", "zipped", "says"), ABSURD)
+def test_an_absurd_sweep_is_refused_before_it_takes_memory(words, points, zipped, says):
+    overrides = parsed(*words)
+    with little_memory(), pytest.raises(SettingError) as refused:
+        crossed(overrides, points, zipped)
+    assert says in one_line(refused)
+
+
+def test_absurd_samples_are_refused_before_they_take_memory():
+    overrides = parsed("seed=range(10000000000)")
+    with little_memory(), pytest.raises(SettingError) as refused:
+        drawn(overrides, 3, 0)
+    assert "seed=range(10000000000): 10,000,000,000 values are more" in one_line(refused)
+    with little_memory(), pytest.raises(SettingError) as refused:
+        drawn(parsed("lr=interval(0,1)"), 10**9, 0)
+    assert "hydra.sweeper.samples=1000000000: must be a whole number" in one_line(refused)
+
+
+@pytest.mark.parametrize(
+    "word", ["range(7)", "range(5,1,-2)", "range(0,1,0.1)", "range(0.3,2,0.7)"]
+)
+def test_the_length_of_a_range_is_counted_as_hydra_lists_it(word):
+    (override,) = parsed(f"a={word}")
+    assert most_values(override, 1) == len(list(override.sweep_iterator())) > 1
 
 
 # samples, seed, what the error says
