@@ -18,7 +18,8 @@ from gdlab.threads import one_thread
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 _WEYL = (0x9E3779B9, 0xBB67AE85)
 _ROUNDS = 10
-_FEISTEL_ROUNDS = 6
+_FEISTEL_ROUNDS = 8
+_FEW = 64
 _LANES = 32
 _LOW = 0xFFFFFFFF
 
@@ -31,6 +32,7 @@ class Stream(IntEnum):
     MINIBATCH = 3
     ROTATION = 4
     SWEEP = 5
+    DATA = 6
 
 
 def philox(counter: tuple[Tensor, ...], key: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:
@@ -75,11 +77,42 @@ def normal(seed: Tensor, stream: Stream, step: Tensor, coordinate: Tensor) -> Te
     """Standard normal numbers (Box and Muller 1958), float64, of the arguments' broadcast shape."""
     w = words(seed, stream, step, coordinate)
     shape, numbers = w[0].shape, w[0].numel()
-    full = torch.nn.functional.pad(torch.stack(w).reshape(4, -1), (0, -numbers % _LANES))
+    full = _whole_lanes(torch.stack(w).reshape(4, -1))
     with one_thread():
         radius = torch.sqrt(-2.0 * torch.log(_unit(full[0], full[1])))
         normal = radius * torch.cos(2.0 * math.pi * _unit(full[2], full[3]))
     return normal[:numbers].reshape(shape)
+
+
+def student_t(
+    seed: Tensor, stream: Stream, step: Tensor, coordinate: Tensor, dof: Tensor
+) -> Tensor:
+    """Student's t numbers, float64, of the broadcast shape of all arguments but the stream.
+
+    √(ν (U^(−2/ν) − 1)) cos 2πV, exact for any ν > 0 (Bailey, "Polar generation of random variates
+    with the t-distribution", Mathematics of Computation 62, 1994): of the same words as `normal`,
+    which it tends to as ν grows.
+
+    Args:
+        seed: int64.
+        stream: what the numbers are for.
+        step: int64.
+        coordinate: int64.
+        dof: the degrees of freedom ν ≥ 1.
+    """
+    w = words(seed, stream, step, coordinate)
+    shape = torch.broadcast_shapes(w[0].shape, dof.shape)
+    full = _whole_lanes(torch.stack([word.expand(shape) for word in w]).reshape(4, -1))
+    dof = _whole_lanes(dof.to(torch.float64).expand(shape).reshape(1, -1), 1.0)[0]
+    with one_thread():
+        power = torch.expm1(-2.0 * torch.log(_unit(full[0], full[1])) / dof)
+        t = torch.sqrt(dof * power) * torch.cos(2.0 * math.pi * _unit(full[2], full[3]))
+    return t[: math.prod(shape)].reshape(shape)
+
+
+def _whole_lanes(numbers: Tensor, filler: float = 0) -> Tensor:
+    """Numbers (…, m) with m filled up to whole vectors, so that no bit depends on m."""
+    return torch.nn.functional.pad(numbers, (0, -numbers.shape[-1] % _LANES), value=filler)
 
 
 def normal_matrix(seed: int, stream: Stream, dim: int) -> Tensor:
@@ -108,9 +141,11 @@ def minibatches(seed: Tensor, step: Tensor, n: int, size: int) -> Tensor:
 def permuted(seed: Tensor, epoch: Tensor, position: Tensor, n: int) -> Tensor:
     """Where `position` lies in the random order of range(n) that belongs to (seed, epoch).
 
-    A Feistel network over an even number of bits that holds n (6 or more), walked until it lands
-    in range(n) (Black and Rogaway, "Ciphers with arbitrary finite domains", 2002): an exact
-    permutation of which no order of length n is ever stored. The round keys are Philox words.
+    Up to 64 examples are sorted by random numbers. For more, a Feistel network over an even number
+    of bits that holds n (8 or more) is walked until it lands in range(n) (Black and Rogaway,
+    "Ciphers with arbitrary finite domains", 2002): an exact permutation of which no order of length
+    n is ever stored. The round keys are Philox words. On 6 bits the network would favour some
+    orders, and it gives even permutations alone.
 
     Args:
         seed: int64, broadcasts with the others.
@@ -118,15 +153,16 @@ def permuted(seed: Tensor, epoch: Tensor, position: Tensor, n: int) -> Tensor:
         position: int64 in [0, n).
         n: the number of examples, at least 1.
     """
-    # Halves of one or two bits would favour some orders of fewer than 17 examples.
-    half = max(3, math.ceil((n - 1).bit_length() / 2))
     first = int(epoch.min())
     epochs = torch.arange(first, int(epoch.max()) + 1, device=epoch.device)
-    rounds = torch.arange(_FEISTEL_ROUNDS, device=epoch.device)
     seeds, which = torch.unique(seed, return_inverse=True)
-    key = words(seeds[:, None, None], Stream.MINIBATCH, epochs[:, None], rounds)[0]
+    places = torch.arange(n if n <= _FEW else _FEISTEL_ROUNDS, device=epoch.device)
+    arguments = (seeds[:, None, None], Stream.MINIBATCH, epochs[:, None], places)
     which, epoch, position = torch.broadcast_tensors(which, epoch - first, position)
-    keys = key[which.flatten(), epoch.flatten()]
+    if n <= _FEW:
+        return uniform(*arguments).argsort(stable=True)[which, epoch, position]
+    keys = words(*arguments)[0][which.flatten(), epoch.flatten()]
+    half = math.ceil((n - 1).bit_length() / 2)
     value = _feistel(position.flatten(), keys, half)
     outside = torch.nonzero(value >= n)[:, 0]
     while len(outside) > 0:
