@@ -20,16 +20,26 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from gdlab.words import opened
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from gdlab.grid import Grid
 
 _MODULE = "hydra_plugins.gdlab"
+_EXIT_FAILED = 1
 
 
 class BatchedLauncher(Launcher):
-    """Runs all jobs of a sweep as few tensor programs, in this process."""
+    """Runs all jobs of a sweep as few tensor programs.
+
+    Args:
+        executor: who runs them: serial, this process alone, or processes, on all cores.
+    """
+
+    def __init__(self, executor: str = "serial") -> None:
+        self.executor = executor
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -40,24 +50,32 @@ class BatchedLauncher(Launcher):
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
-        """Run jobs that a sweeper made one by one; each returns its final loss."""
+        """Run jobs that a sweeper made one by one; each returns what a search makes small.
+
+        That is its final loss, +inf where it diverged or failed.
+        """
         from gdlab.grid import listed
+        from gdlab.sweep_summary import objective
 
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         grid = listed([parser.parse_overrides(list(overrides)) for overrides in job_overrides])
-        results, _ = self.launch_grid(grid, initial_job_idx)
+        results, code = self.launch_grid(grid, initial_job_idx)
+        if code > _EXIT_FAILED or not len(results):
+            sys.exit(code)  # interrupted, or a dry run: no sweeper shall go on
         returned = []
-        for run, loss in enumerate(results["final_loss"].to_pylist()):
+        ends = zip(results["status"].to_pylist(), results["final_loss"].to_pylist(), strict=True)
+        for run, (status, loss) in enumerate(ends):
             job = JobReturn(overrides=grid.overrides(run), status=JobStatus.COMPLETED)
-            job.return_value = loss
+            job.return_value = objective(status, loss)
             returned.append(job)
         return returned
 
-    def launch_grid(self, grid: "Grid", first: int = 0) -> "tuple[pa.Table, int]":
+    def launch_grid(self, grid: "Grid", first: int | None = None) -> "tuple[pa.Table, int]":
         """Run a grid; its table, and the exit code."""
         from gdlab.sweep_job import launched
 
-        return launched(self.config, self.hydra_context.config_loader, grid, first)
+        loader = self.hydra_context.config_loader
+        return launched(self.config, loader, grid, first, self.executor)
 
 
 class _AxesSweeper(Sweeper):
@@ -78,14 +96,18 @@ class _AxesSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Hand the runs to the launcher, to the batched one as the grid that they are."""
-        words = [f"{key}={value}" for key, value in self.params.items()] + arguments
+        words = opened([f"{key}={value}" for key, value in self.params.items()] + arguments)
         parser = OverridesParser.create(config_loader=self.loader)
         grid = self.grid(parser.parse_overrides(words))
         if isinstance(self.launcher, BatchedLauncher):
             return self.launcher.launch_grid(grid)[1]
         assert self.launcher is not None
+        assert self.config is not None
+        from gdlab.sweep_job import planned
+        from gdlab.sweeping import check_summary
+
+        check_summary(planned(self.config, self.loader, grid))
         jobs = [grid.overrides(run) for run in range(len(grid))]
-        self.validate_batch_is_legal(jobs)
         return [self.launcher.launch(jobs, initial_job_idx=0)]
 
     @abstractmethod
@@ -126,6 +148,11 @@ class RandomSweeper(_AxesSweeper):
         from gdlab.grid import drawn
 
         return drawn(overrides, self.samples, self.seed)
+
+
+def is_own(config: DictConfig, kind: str) -> bool:
+    """Whether the launcher or the sweeper of a configuration is one of gdlab's."""
+    return str(config.hydra[kind]._target_).startswith(f"{_MODULE}.")
 
 
 def register() -> None:

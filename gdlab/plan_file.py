@@ -6,26 +6,33 @@ a name that is not gdlab's own is used only where the person who resumes names i
 """
 
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gdlab.errors import SettingError
-from gdlab.fields import Configured
+from gdlab.fields import Configured, Field, Range
 from gdlab.grid import Axis, Grid
 from gdlab.hydra_files import Template
 from gdlab.recording.parquet import read_parquet
 from gdlab.recording.results import write_table
 from gdlab.recording.run_dir import write_whole
 from gdlab.settings import GROUPS, Settings, from_values
-from gdlab.sweep_plan import Group, Plan, columns_of
+from gdlab.sweep_plan import EXECUTOR, Group, Plan, columns_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 PLAN, INDEX = "plan.json", "plan.parquet"
+_ROWS = Field(int | None, Range(ge=1))
+
+CLASS_NAMES = ("_target_", "cls")
+"""The settings whose values are names of classes, which are imported."""
+
+_OF_TORCH = re.compile(r"torch\.optim\.\w+")
 
 
 def save(plan: Plan, directory: Path) -> None:
@@ -44,7 +51,8 @@ def save(plan: Plan, directory: Path) -> None:
         for group, template in zip(plan.groups, plan.templates, strict=True)
     ]
     axes = [{**vars(axis), "values": list(axis.values)} for axis in plan.grid.axes]
-    text = json.dumps({"axes": axes, "groups": groups}, indent=1)
+    written = {"executor": plan.executor, "rows": plan.rows, "axes": axes, "groups": groups}
+    text = json.dumps(written, indent=1)
     write_whole(directory / PLAN, text.encode())
 
 
@@ -82,13 +90,15 @@ def _plan(written: dict[str, Any], table: "pa.Table", named: set[str], directory
     grid = Grid(axes, index)
     made = []
     for number, group in enumerate(groups):
-        for node in GROUPS:
-            _refuse_foreign(str(group["settings"][node]["_target_"]), named, directory)
+        for key, target in _targets(group["settings"]):
+            _refuse_foreign(key, target, named, directory)
         settings = from_values(group["settings"], group["choices"])
         runs = np.flatnonzero(which == number)
         made.append(Group(settings, columns_of(grid, settings, group["columns"], runs), runs))
     templates = [None if g["template"] is None else Template(**g["template"]) for g in groups]
-    return Plan(grid, tuple(made), tuple(templates))
+    executor = EXECUTOR.check(f"{directory / PLAN}: executor", written["executor"])
+    rows = _ROWS.check(f"{directory / PLAN}: rows", written["rows"])
+    return Plan(grid, tuple(made), tuple(templates), executor, rows)
 
 
 def plain(settings: Settings) -> dict[str, Any]:
@@ -96,11 +106,19 @@ def plain(settings: Settings) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key, value in settings.settings().items():
         if isinstance(value, Configured):
-            target = {"_target_": class_name(value)} if key in GROUPS else {}
-            values[key] = target | value.settings()
+            values[key] = _tagged(value) if key in GROUPS else value.settings()
         elif key != "choices":
             values[key] = value
     return values
+
+
+def _tagged(value: Configured) -> dict[str, Any]:
+    """A value's fields with the name of its class; the same of those that are configured."""
+    fields = {
+        name: _tagged(field) if isinstance(field, Configured) else field
+        for name, field in value.settings().items()
+    }
+    return {"_target_": class_name(value), **fields}
 
 
 def class_name(value: Configured) -> str:
@@ -108,9 +126,20 @@ def class_name(value: Configured) -> str:
     return f"{type(value).__module__}.{type(value).__qualname__}"
 
 
-def _refuse_foreign(target: str, named: set[str], directory: Path) -> None:
-    if not target.startswith("gdlab.") and target not in named:
+def _targets(values: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """The classes that nested plain values name, wherever they do, after the settings that do."""
+    inner = values if isinstance(values, dict) else dict(enumerate(values))
+    for key, value in inner.items():
+        if key in CLASS_NAMES:
+            yield f"{prefix}{key}", str(value)
+        elif isinstance(value, (dict, list)):
+            yield from _targets(value, f"{prefix}{key}.")
+
+
+def _refuse_foreign(key: str, target: str, named: set[str], directory: Path) -> None:
+    is_known = target.startswith("gdlab.") or _OF_TORCH.fullmatch(target)
+    if not is_known and target not in named:
         raise SettingError(
             f"resume={directory}: its plan names {target}; to run that class, name it again: "
-            f"add its group's _target_={target}"
+            f"add {key}={target}"
         )

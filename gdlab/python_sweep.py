@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from gdlab.errors import SettingError
+from gdlab.executors import assigned, run_shards
 from gdlab.experiment import interruptible
 from gdlab.fields import Configured, shown
 from gdlab.grid import Axis, product
@@ -17,9 +18,10 @@ from gdlab.recording.results import joined
 from gdlab.recording.run_dir import claim
 from gdlab.settings import GROUPS, Settings, from_flat
 from gdlab.sweep_plan import Plan, grouped
-from gdlab.sweeping import carry_out, check_summary, run_shard
+from gdlab.sweeping import carry_out, check_summary
+from gdlab.words import SHORTHANDS
 
-_LISTS = ("start", "betas", "center", "eigenvalues", "features")
+_LISTS = ("start", "betas", "center", "eigenvalues", "features", "widths")
 
 
 def sweep(
@@ -28,6 +30,7 @@ def sweep(
     lr: Any = 0.1,
     *,
     directory: str | Path | None = None,
+    executor: str = "serial",
     **settings: Any,
 ) -> Recorded:
     """Run every combination of what is given as lists, as few tensor programs.
@@ -44,15 +47,17 @@ def sweep(
         lr: a number, or a list, an array or a tensor of them.
         directory: where to leave what a sweep on the command line leaves, a new or empty folder;
             None for the table alone.
+        executor: "serial" for this process alone, "processes" for all cores.
         settings: further settings by their names in conf/config.yaml, those with a dot as
             `**{"loss.condition": [1, 10]}`; a list or a range varies one. A start is D numbers,
             and a list of such lists varies it.
 
     Raises:
         SettingError: a setting is unknown, of the wrong type or out of range.
+        ChildProcessError: a process that ran some of the runs died.
     """
     given = {"loss": loss, "optimizer": optimizer, "lr": lr, **settings}
-    axes = [_axis(key, value) for key, value in given.items()]
+    axes = [_in_full(_axis(key, value)) for key, value in given.items()]
     grid = product(axes)
     meant = {
         (axis.key, t): v for axis in axes for t, v in zip(axis.texts, axis.values, strict=True)
@@ -68,16 +73,18 @@ def sweep(
         return settings.unchecked(loss=own, choices=settings.choices | names)
 
     groups = tuple(grouped(grid, compose))
-    plan = Plan(grid, groups, (None,) * len(groups))
+    plan = assigned(Plan(grid, groups, (None,) * len(groups)), executor, "executor")
     check_summary(plan)
     if directory is not None:
-        claim(Path(directory), exact=True)
+        claim(Path(directory), exact=True, setting="directory")
         with interruptible() as interrupted:
             carry_out(plan, Path(directory), interrupted)
         return load(directory)
     with interruptible() as interrupted:
-        tables = [run_shard(shard, plan, interrupted=interrupted) for shard in plan.shards()]
-    return Recorded(None, joined(tables).to_pandas(), {}, tuple(plan.keys()), {})
+        shards = dict(enumerate(plan.shards()))
+        tables = dict(run_shards(plan, shards, interrupted=interrupted))
+    results = joined([tables[number] for number in sorted(tables)]).to_pandas()
+    return Recorded(None, results, {}, tuple(plan.keys()), {})
 
 
 def _axis(key: str, value: Any) -> Axis:
@@ -92,6 +99,13 @@ def _axis(key: str, value: Any) -> Axis:
         raise SettingError(f"{key}=[]: holds no values")
     values = [list(item) if isinstance(item, tuple) else item for item in items]
     return Axis(key, values, _words(values))
+
+
+def _in_full(axis: Axis) -> Axis:
+    """The axis of what stands for a setting in it, as one of that setting."""
+    is_short = axis.key in SHORTHANDS and not any(isinstance(v, Configured) for v in axis.values)
+    key = f"{axis.key}.{SHORTHANDS[axis.key]}" if is_short else axis.key
+    return Axis(key, axis.values, axis.texts)
 
 
 def _is_one(key: str, items: Sequence[Any]) -> bool:

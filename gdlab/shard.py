@@ -42,12 +42,12 @@ class Ended:
     Attributes:
         runs: their numbers in the sweep (R,).
         outcomes: in the same order.
-        seconds: for each run its share of the batch's time.
+        seconds: for each run its share of the batch's time, or its own (R,).
     """
 
     runs: np.ndarray
     outcomes: Outcomes
-    seconds: float
+    seconds: float | np.ndarray
 
 
 def run_group(
@@ -68,12 +68,12 @@ def run_group(
     """
     began = time.perf_counter()
     batch = batch_of(group.settings, group.columns, len(group))
-    ends = Outcomes(batch)
+    ends, record = Outcomes(batch), group.settings.record
     for chunk in advance(batch, interrupted):
         ends.add(chunk)
         progress(chunk)
         if records is not None:
-            for row, piece in pieces(chunk, group.settings.record.every):
+            for row, piece in pieces(chunk, record.every, record.full_loss_every):
                 records.write(int(group.runs[row]), piece)
     if len(group) > 1 and (ends.status == Status.FAILED).any():
         half = len(group) // 2

@@ -6,8 +6,9 @@ Knows Hydra, as `application` does for one run.
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
@@ -18,12 +19,16 @@ from omegaconf import DictConfig, OmegaConf
 from gdlab import plan_file, startup
 from gdlab.application import EXIT_FAILED, EXIT_SIGNAL, checked
 from gdlab.errors import SettingError
+from gdlab.executors import SETTING as EXECUTOR_SETTING
+from gdlab.executors import assigned, entrusted
 from gdlab.experiment import interruptible
+from gdlab.fields import shown
 from gdlab.grid import Axis, Grid, crossed
 from gdlab.hydra_files import Template
+from gdlab.job_notes import note_batch
 from gdlab.plan_file import class_name
 from gdlab.recording.results import empty
-from gdlab.recording.run_dir import claim
+from gdlab.recording.run_dir import claim, partial_name
 from gdlab.screen import PatientBar
 from gdlab.screen_sweep import SweepProgress, show_plan, show_sweep
 from gdlab.settings import GROUPS, Settings
@@ -33,12 +38,25 @@ from gdlab.sweeping import carry_out, check_summary, has_failed
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_MULTIRUN = "multirun.yaml"
+# What a sweep that died before it had a plan may have left.
+_LEFTOVERS = {
+    _MULTIRUN,
+    plan_file.INDEX,
+    *map(partial_name, (plan_file.PLAN, plan_file.INDEX)),
+}
 _LONGEST_SHOWN = 200
+# What a command says beside the settings of its runs, in every sweep that has a plan.
+_UNSAID = {"dry_run": False, "experiment": None}
 _INTERPOLATION = re.compile(r"\$\{([^}:]+)\}")
 
 
 def launched(
-    config: DictConfig, loader: ConfigLoader, grid: Grid, first: int
+    config: DictConfig,
+    loader: ConfigLoader,
+    grid: Grid,
+    first: int | None = None,
+    executor: str = "serial",
 ) -> tuple["pa.Table", int]:
     """Run a grid of runs and return its table and the exit code.
 
@@ -46,27 +64,35 @@ def launched(
         config: of the sweep, its `hydra` node included.
         loader: composes the configuration of a run.
         grid: the runs.
-        first: how many runs an earlier launch of the same sweep had.
+        first: the number of the first run, where the grid is one batch of several of a sweep.
+        executor: who runs the shards.
 
     Raises:
         SettingError: a setting of any run cannot be used; nothing was made then.
+        ChildProcessError: a process that ran a shard died.
     """
-    plan = planned(config, loader, grid)
+    plan = assigned(planned(config, loader, grid), executor)
     check_summary(plan)
     if config.get("dry_run"):
         show_plan(plan)
         return empty(), 0
     HydraConfig.instance().set_config(config)
-    wanted = Path(str(config.hydra.sweep.dir)) / (f"from={first}" if first else "")
+    sweep = Path(str(config.hydra.sweep.dir))
+    wanted = sweep if first is None else sweep / f"from={first}"
     if (wanted / plan_file.PLAN).exists() and _is_named(config):
         raise SettingError(
             f"hydra.sweep.dir={wanted}: holds a sweep; resume={wanted} goes on with it"
         )
-    directory = claim(wanted, exact=_is_named(config))
+    directory = claim(
+        wanted, exact=_is_named(config), setting="hydra.sweep.dir", leftovers=_LEFTOVERS
+    )
     with _named_in_errors(directory):
-        OmegaConf.save(config, directory / "multirun.yaml")
+        OmegaConf.save(config, directory / _MULTIRUN)
         plan_file.save(plan, directory)
-        return finished(plan, directory)
+        results, code = finished(plan, directory)
+        if first is not None:
+            note_batch(sweep, directory, grid, results, first)
+        return results, code
 
 
 def resumed(directory: Path, overrides: Sequence[str]) -> int:
@@ -74,29 +100,44 @@ def resumed(directory: Path, overrides: Sequence[str]) -> int:
 
     Args:
         directory: the sweep's.
-        overrides: what else was said: classes to be trusted, and settings, which must be those of
-            the plan.
+        overrides: what else was said: classes to be trusted, who runs the shards, and settings,
+            which must be those of the plan.
 
     Raises:
         SettingError: there is no plan, or the overrides differ from it.
+        ChildProcessError: a process that ran a shard died.
     """
     given = [override.lstrip("+").partition("=") for override in overrides]
-    named = {
-        name for key, _, value in given if key.endswith("._target_") for name in value.split(",")
-    }
+    of_class = tuple(f".{name}" for name in plan_file.CLASS_NAMES)
+    named = {name for key, _, value in given if key.endswith(of_class) for name in value.split(",")}
     plan = plan_file.load(directory, named)
     classes = {class_name(vars(g.settings)[node]) for g in plan.groups for node in GROUPS}
-    recorded = {axis.key.lstrip("+"): axis for axis in plan.grid.axes}
+    executor = plan.executor
     for override, (key, _, value) in zip(overrides, given, strict=True):
-        if key.endswith("._target_") and classes.issuperset(value.split(",")):
-            continue
-        if key not in recorded or not _says(f"{key}={value}", recorded[key]):
-            was = f"was {key}={_listed(recorded[key])}" if key in recorded else f"had no {key}"
-            raise SettingError(
-                f"{override}: the sweep in {directory} {was}; a resumed one is the same"
-            )
+        if key == EXECUTOR_SETTING:
+            executor = value
+        elif not (key.endswith("._target_") and classes.issuperset(value.split(","))):
+            was = _difference(plan, key, value)
+            if was is not None:
+                raise SettingError(
+                    f"{override}: the sweep in {directory} {was}; a resumed one is the same"
+                )
     with _named_in_errors(directory):
-        return finished(plan, directory)[1]
+        return finished(entrusted(plan, executor), directory)[1]
+
+
+def _difference(plan: Plan, key: str, value: str) -> str | None:
+    """What a plan has instead of a setting's value; None where it has that value."""
+    recorded = {axis.key.lstrip("+"): axis for axis in plan.grid.axes}
+    if key not in recorded:
+        # What was never said has one value, unless it is another in another group.
+        flat = [group.settings.flat() | _UNSAID for group in plan.groups]
+        if not all(key in settings for settings in flat):
+            return f"had no {key}"
+        values = list({shown(settings[key]): settings[key] for settings in flat}.values())
+        recorded[key] = Axis(key, values, list(map(shown, values)))
+    is_same = _says(f"{key}={value}", recorded[key])
+    return None if is_same else f"was {key}={_listed(recorded[key])}"
 
 
 def _says(override: str, axis: Axis) -> bool:
@@ -105,7 +146,15 @@ def _says(override: str, axis: Axis) -> bool:
         (same,) = crossed(OverridesParser.create().parse_overrides([override]), len(axis)).axes
     except (HydraException, SettingError):
         return False
-    return list(same.values) == list(axis.values) or list(same.texts) == list(axis.texts)
+    return _plain(same.values) == _plain(axis.values) or list(same.texts) == list(axis.texts)
+
+
+def _plain(values: Sequence[Any]) -> list[Any]:
+    """Values so that equal ones are the same: true is not 1, a list is a tuple."""
+    return [
+        tuple(_plain(value)) if isinstance(value, (list, tuple)) else (type(value) is bool, value)
+        for value in values
+    ]
 
 
 def _listed(axis: Axis) -> str:
@@ -118,6 +167,10 @@ def _named_in_errors(directory: Path) -> Iterator[None]:
     """Let an error of the system name the directory: a full disk names no file."""
     try:
         yield
+    except ChildProcessError as error:
+        error.filename = str(directory)
+        error.strerror = f"{error.strerror}; resume={directory} goes on with the sweep"
+        raise
     except OSError as error:
         error.filename = error.filename or str(directory)
         raise
@@ -136,16 +189,21 @@ def finished(plan: Plan, directory: Path) -> tuple["pa.Table", int]:
 
 def planned(config: DictConfig, loader: ConfigLoader, grid: Grid) -> Plan:
     """The plan of a grid: each structure is composed and checked once."""
-    composed: list[DictConfig] = []
 
-    def compose(overrides: Sequence[str]) -> Settings:
-        composed.append(loader.load_sweep_config(config, list(overrides)))
-        return checked(composed[-1])[0]
+    @cache
+    def composed(*overrides: str) -> DictConfig:
+        return loader.load_sweep_config(config, list(overrides))
 
-    followed = _followed(loader.load_sweep_config(config, grid.overrides(0)))
-    groups = grouped(grid, compose, followed)
+    @cache
+    def settings_of(*overrides: str) -> Settings:
+        return checked(composed(*overrides))[0]
+
+    followed = _followed(composed(*grid.overrides(0)))
+    groups = grouped(grid, lambda overrides: settings_of(*overrides), followed)
     varying = list(groups[0].columns)
-    templates = [Template.of(one, varying) for one in composed[-len(groups) :]]
+    templates = [
+        Template.of(composed(*grid.overrides(int(group.runs[0]))), varying) for group in groups
+    ]
     return Plan(grid, tuple(groups), tuple(templates))
 
 

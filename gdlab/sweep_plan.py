@@ -1,7 +1,7 @@
 """A sweep's runs to groups: which settings are structure, which are columns.
 
-What differs between runs only by a number (lr, seed, noise, start, each `Number` field of the loss,
-the optimizer and the schedule) is a column; whatever else differs makes another group.
+What differs between runs only by a number (lr, seed, start, each `Number` field of the loss, the
+optimizer, the schedule, the transformation and the noise) is a column; whatever else differs makes another group.
 
 Shapes: R runs of the sweep, n runs of a group, D dimensions.
 """
@@ -11,23 +11,27 @@ import re
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from gdlab.errors import SettingError
-from gdlab.fields import Configured, declared, shown
+from gdlab.fields import Configured, Field, Range, field_of, parted, placed, shown
 from gdlab.grid import Axis, Grid
 from gdlab.hydra_files import Template
 from gdlab.outcome import Outcome
-from gdlab.settings import GROUPS, Settings
+from gdlab.plan import mode_of
+from gdlab.settings import GROUPS, NUMERIC, Settings
+
+EXECUTOR = Field(Literal["serial", "processes"], Range())
+"""Who may run the shards of a sweep."""
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._=,-]+")
 _LONGEST_NAME = 200
 _OUTCOMES = {field.name for field in dataclasses.fields(Outcome)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Group:
     """Runs of one structure.
 
@@ -51,20 +55,28 @@ class Group:
 
     def settings_of(self, row: int) -> Settings:
         """The settings of one run; its numbers were checked with their columns."""
-        changes: dict[str, dict[str, Any]] = {node: {} for node in ("", "start", *GROUPS)}
+        changes: dict[str, dict[str, Any]] = {node: {} for node in ("", "start", *NUMERIC)}
         for key, values in self.columns.items():
             value = values[row].tolist()
-            node, _, name = key.rpartition(".")
+            node, name = parted(key)
             changes[node][name] = tuple(value) if isinstance(value, list) else value
         top = changes[""]
         if changes["start"]:
             start = top.get("start", self.settings.starting_point())
             given = {int(place): value for place, value in changes["start"].items()}
             top["start"] = tuple(given.get(place, value) for place, value in enumerate(start))
-        for group in GROUPS:
-            if changes[group]:
-                top[group] = getattr(self.settings, group).unchecked(**changes[group])
+        for node in NUMERIC:
+            if changes[node]:
+                owner = getattr(self.settings, node)
+                top[node] = owner.unchecked(**placed(owner, changes[node]))
         return self.settings.unchecked(**top)
+
+
+def decided(group: Group) -> Group:
+    """A group with its mode decided by its size, for all its parts alike."""
+    engine, mode = group.settings.engine, mode_of(group.settings, len(group))
+    settings = group.settings.unchecked(engine=engine.unchecked(mode=mode))
+    return dataclasses.replace(group, settings=settings)
 
 
 @dataclass(frozen=True)
@@ -75,11 +87,15 @@ class Plan:
         grid: what differs between the runs.
         groups: the runs by structure.
         templates: of each group's `.hydra` files; None in a sweep that Hydra has no part in.
+        executor: who runs the shards, an `EXECUTOR`.
+        rows: a shard has at most so many runs; None for `engine.max_rows`.
     """
 
     grid: Grid
     groups: tuple[Group, ...]
     templates: tuple[Template | None, ...]
+    executor: str = "serial"
+    rows: int | None = None
 
     def __len__(self) -> int:
         return len(self.grid)
@@ -90,10 +106,11 @@ class Plan:
         return self.groups[0].settings
 
     def shards(self) -> Iterator[Group]:
-        """The groups in pieces of at most `engine.max_rows` runs."""
-        for group in self.groups:
-            for first in range(0, len(group), self.options.engine.max_rows):
-                yield group.take(slice(first, first + self.options.engine.max_rows))
+        """The groups in pieces of at most `rows` runs."""
+        rows = self.rows or self.options.engine.max_rows
+        for group in map(decided, self.groups):
+            for first in range(0, len(group), rows):
+                yield group.take(slice(first, first + rows))
 
     def varied(self, runs: np.ndarray) -> dict[str, list[Any]]:
         """For each setting that varies its values in some runs."""
@@ -157,7 +174,7 @@ def grouped(
         SettingError: a setting of any run cannot be used.
     """
     structural = [
-        len(axis) > 1 and (axis.key in structure or not _may_be_column(axis)) for axis in grid.axes
+        len(axis) > 1 and (axis.name in structure or not _may_be_column(axis)) for axis in grid.axes
     ]
     while True:
         found = [(rows, compose(grid.overrides(rows[0]))) for rows in _alike(grid, structural)]
@@ -165,12 +182,12 @@ def grouped(
         wrong = [
             a
             for a in varying
-            if not all(_is_columnable(settings, grid.axes[a].key) for _, settings in found)
+            if not all(_is_columnable(settings, grid.axes[a].name) for _, settings in found)
         ]
         if not wrong:
             break
         structural = [is_one or a in wrong for a, is_one in enumerate(structural)]
-    keys = [grid.axes[a].key for a in varying]
+    keys = [grid.axes[a].name for a in varying]
     return [Group(s, columns_of(grid, s, keys, rows), rows) for rows, s in found]
 
 
@@ -182,7 +199,7 @@ def columns_of(
     Raises:
         SettingError: one of them is out of range or of the wrong form, or some do not go together.
     """
-    places = {axis.key: place for place, axis in enumerate(grid.axes) if axis.key in keys}
+    places = {axis.name: place for place, axis in enumerate(grid.axes) if axis.name in keys}
     columns = {
         key: _column(settings, grid.axes[place])[grid.index[runs, place]]
         for key, place in places.items()
@@ -204,9 +221,9 @@ def _alike(grid: Grid, structural: Sequence[bool]) -> Iterator[np.ndarray]:
 
 
 def _may_be_column(axis: Axis) -> bool:
-    """Whether an axis holds numbers, or lists of as many numbers, under a plain key."""
+    """Whether an axis holds numbers, or lists of as many numbers."""
     values = axis.values
-    if axis.key in GROUPS or axis.key.startswith(("hydra.", "+", "~")):
+    if axis.key in GROUPS or axis.key.startswith(("hydra.", "~")):
         return False
     lists = [value if isinstance(value, list) else [value] for value in values]
     same = len({(isinstance(v, list), len(item)) for v, item in zip(values, lists, strict=True)})
@@ -217,12 +234,12 @@ def _may_be_column(axis: Axis) -> bool:
 
 def _is_columnable(settings: Settings, key: str) -> bool:
     """Whether runs that differ in a setting may share a batch."""
-    if key in ("lr", "seed", "noise", "start"):
+    if key in ("lr", "seed", "start"):
         return True
-    node, _, name = key.rpartition(".")
+    node, name = parted(key)
     if node == "start":
         return name.isdigit() and int(name) < settings.loss.dim and settings.start != "random"
-    field = declared(type(getattr(settings, node))).get(name) if node in GROUPS else None
+    field = field_of(getattr(settings, node), name) if node in NUMERIC else None
     return field is not None and field.numeric
 
 
@@ -232,15 +249,17 @@ def _column(settings: Settings, axis: Axis) -> np.ndarray:
     Raises:
         SettingError: one of them is out of range, or of the wrong form.
     """
-    node, _, name = axis.key.rpartition(".")
-    owner = getattr(settings, node) if node in GROUPS else settings
-    field = declared(type(owner))["start" if node == "start" else name]
+    node, name = parted(axis.name)
+    owner = getattr(settings, node) if node in NUMERIC else settings
+    field = field_of(owner, "start" if node == "start" else name)
+    if field is None:
+        raise SettingError(f"{axis.name}: no such setting")
     for value in axis.values:
         given = tuple(value) if isinstance(value, list) else value
-        field.check(axis.key, (given,) if node == "start" else given)
-        if axis.key == "start" and len(given) != settings.loss.dim:
+        field.check(axis.name, (given,) if node == "start" else given)
+        if axis.name == "start" and len(given) != settings.loss.dim:
             raise SettingError(f"start={shown(given)}: must be {settings.loss.dim} numbers")
-    return np.asarray(axis.values, dtype=np.int64 if axis.key == "seed" else np.float64)
+    return np.asarray(axis.values, dtype=np.int64 if axis.name == "seed" else np.float64)
 
 
 def _check_together(
@@ -255,9 +274,10 @@ def _check_together(
     if type(owner).__post_init__ is Configured.__post_init__:
         return
     for row in np.unique(index, axis=0).tolist():
-        values = {axis.key: axis.values[at] for axis, at in zip(axes, row, strict=True)}
+        values = {axis.name: axis.values[at] for axis, at in zip(axes, row, strict=True)}
         try:
-            owner.replace(**{key.rpartition(".")[2]: value for key, value in values.items()})
+            changes = {parted(key)[1]: value for key, value in values.items()}
+            owner.replace(**placed(owner, changes))
         except SettingError as error:
             raise SettingError(f"{group}.{error}") from error
         except Exception as error:  # a person's own class may raise anything

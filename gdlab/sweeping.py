@@ -9,14 +9,16 @@ Shapes: R runs.
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gdlab.batch import Chunk
 from gdlab.errors import SettingError
-from gdlab.outcome import Outcomes
+from gdlab.executors import Statuses, run_shards
+from gdlab.history import History
+from gdlab.outcome import Outcome, Outcomes
 from gdlab.plan import batch_of
 from gdlab.recording.overviews import draw_sweep
 from gdlab.recording.parquet import read_parquet
@@ -25,7 +27,7 @@ from gdlab.recording.run_dir import write_whole
 from gdlab.recording.run_dirs import RunDirectories
 from gdlab.shard import Ended, run_group
 from gdlab.status import Status
-from gdlab.sweep_plan import Group, Plan
+from gdlab.sweep_plan import Group, Plan, decided
 from gdlab.sweep_summary import DataFrame, best, order
 
 if TYPE_CHECKING:
@@ -38,39 +40,41 @@ def carry_out(
     plan: Plan,
     directory: Path,
     interrupted: Callable[[], bool] = lambda: False,
-    progress: Callable[[Chunk], None] = lambda chunk: None,
+    progress: Callable[[Statuses], None] = lambda rows: None,
 ) -> "pa.Table":
     """Run what a sweep's directory lacks; write its tables, run directories and pictures.
 
     Args:
         plan: of the sweep, written in the directory already.
         directory: the sweep's own.
-        interrupted: asked at every step; the sweep ends once it says true.
-        progress: told of every chunk.
+        interrupted: asked at every step, at every record of a directory and before every picture;
+            the sweep ends once it says true.
+        progress: told what became of rows.
 
     Returns:
-        One row per run that ended, and per run of the shard that was interrupted.
+        One row per run that ended, and per run of the shards that were interrupted.
+
+    Raises:
+        SettingError: the table of a finished shard is damaged.
+        ChildProcessError: a process that ran a shard died.
     """
     (directory / SHARDS).mkdir(exist_ok=True)
     is_small = len(plan) <= plan.options.record.max_run_dirs
     records = RunDirectories(directory, plan, range(len(plan)) if is_small else ())
-    tables = []
-    for number, shard in enumerate(plan.shards()):
-        path = directory / SHARDS / f"{number:05}.parquet"
-        if path.is_file():
-            tables.append(_read_shard(path, shard))
-            continue
-        # The first one in any case: a table has a row at the least.
-        if tables and interrupted():
-            break
-        tables.append(run_shard(shard, plan, records if is_small else None, interrupted, progress))
-        if not interrupted():
-            write_table(path, tables[-1])
-    results = joined(tables)
+    shards = dict(enumerate(plan.shards()))
+    paths = {number: directory / SHARDS / f"{number:05}.parquet" for number in shards}
+    tables = {n: _read_shard(paths[n], s) for n, s in shards.items() if paths[n].is_file()}
+    missing = {number: shard for number, shard in shards.items() if number not in tables}
+    kept = records if is_small else None
+    for number, table in run_shards(plan, missing, kept, interrupted, progress):
+        tables[number] = table
+        if str(Status.INTERRUPTED) not in table["status"].to_pylist():
+            write_table(paths[number], table)
+    results = joined([tables[number] for number in sorted(tables)])
     write_table(directory / "results.parquet", results)
     write_csv(directory / "results.csv", results)
     if not interrupted():
-        records = _illustrated(plan, directory, results.to_pandas(), records)
+        records = _illustrated(plan, directory, results.to_pandas(), records, interrupted)
     about = {"varied": plan.keys(), "directories": records.names()}
     write_whole(directory / ABOUT, json.dumps(about, indent=1).encode())
     return results
@@ -103,7 +107,11 @@ def check_summary(plan: Plan) -> None:
 
 
 def _illustrated(
-    plan: Plan, directory: Path, results: DataFrame, records: RunDirectories
+    plan: Plan,
+    directory: Path,
+    results: DataFrame,
+    records: RunDirectories,
+    interrupted: Callable[[], bool],
 ) -> RunDirectories:
     """Give the runs that stand for a sweep their directories, if they have none, and pictures."""
     record = plan.options.record
@@ -116,23 +124,14 @@ def _illustrated(
         rest = [run for run in ranked if run not in named]
         chosen += _evenly(rest, record.max_run_dirs - len(chosen))
         records = RunDirectories(directory, plan, chosen)
-        _record_again(plan, records)
-    if record.figures:
-        records.draw(shown)
+    _record_again(plan, records, interrupted)
+    for run in shown if record.figures else ():
+        if interrupted():
+            break
+        records.draw([run])
+    if record.figures and not interrupted():
         draw_sweep(plan, directory, results, records)
     return records
-
-
-def run_shard(
-    shard: Group,
-    plan: Plan,
-    records: RunDirectories | None = None,
-    interrupted: Callable[[], bool] = lambda: False,
-    progress: Callable[[Chunk], None] = lambda chunk: None,
-) -> "pa.Table":
-    """Run a shard: one row per run, in the order of the runs."""
-    ended = run_group(shard, records, interrupted, progress)
-    return joined([table_of(shard, part, plan.varied(part.runs)) for part in ended])
 
 
 def spread(plan: Plan, results: DataFrame, count: int) -> list[int]:
@@ -154,14 +153,47 @@ def _evenly(runs: Sequence[int], count: int) -> list[int]:
     return [runs[place] for place in places]
 
 
-def _record_again(plan: Plan, records: RunDirectories) -> None:
-    """Run the chosen ones once more, now with their records."""
+class _Interrupted(Exception):
+    """The runs that are recorded again shall end."""
+
+
+@dataclass(frozen=True)
+class _UntilInterrupted:
+    """Records that are given up once a sweep is interrupted, even between two runs of a chunk."""
+
+    records: RunDirectories
+    interrupted: Callable[[], bool]
+
+    def write(self, run: int, piece: History) -> None:
+        self._go_on()
+        self.records.write(run, piece)
+
+    def close(self, run: int, outcome: Outcome, seconds: float) -> None:
+        self._go_on()
+        self.records.close(run, outcome, seconds)
+
+    def forget(self, run: int) -> None:
+        self.records.forget(run)
+
+    def _go_on(self) -> None:
+        if self.interrupted():
+            raise _Interrupted
+
+
+def _record_again(plan: Plan, records: RunDirectories, interrupted: Callable[[], bool]) -> None:
+    """Run the chosen ones that have no records once more, now with them."""
     chosen = np.array(records.missing(), dtype=np.int64)
-    for group in plan.groups:
+    watched = _UntilInterrupted(records, interrupted)
+    for group in map(decided, plan.groups):
         rows = np.flatnonzero(np.isin(group.runs, chosen))
-        if len(rows):
-            for _ in run_group(group.take(rows), records):
+        if not len(rows):
+            continue
+        try:
+            for _ in run_group(group.take(rows), watched, interrupted):
                 pass
+        except _Interrupted:
+            records.abandon()
+            return
 
 
 def has_failed(results: "pa.Table") -> bool:

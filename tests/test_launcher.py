@@ -227,36 +227,6 @@ def test_an_experiment_may_bring_axes_along(here, sweep):
     assert [(row["lr"], row["seed"]) for row in rows(here / "t")] == [(0.1, 7), (0.2, 7)]
 
 
-TOUCHY = """
-import torch
-import gdlab
-
-class Touchy(gdlab.Loss):
-    dim: int = 2
-    k: gdlab.Number = 0.0
-    start = (1.0, 1.0)
-
-    def __call__(self, x):
-        if bool((torch.as_tensor(self.k) == 3).any()) and bool((x < 0.9).any()):
-            raise ValueError("three is refused")
-        return x.square().sum(-1)
-"""
-
-
-def test_a_run_that_raises_is_data(here, sweep):
-    (here / "mine.py").write_text(TOUCHY)
-    words = ("loss=custom", "loss._target_=mine.Touchy", "steps=5")
-    assert sweep("s", *words, "loss.k=1,3,5", "seed=0,1") == 1
-    assert sweep("t", *words, "loss.k=1,5", "seed=0,1") == 0
-    found, others = rows(here / "s"), rows(here / "t")
-    assert [row["status"] == "failed" for row in found] == [False, False, True, True, False, False]
-    for row in found[2:4]:
-        assert row["reason"] == f"ValueError after step {row['steps']}: three is refused"
-    rest = [*found[:2], *found[4:]]
-    names = [name for name in found[0] if name not in ("run", "seconds")]
-    assert [[row[n] for n in names] for row in rest] == [[row[n] for n in names] for row in others]
-
-
 # Refused, in one line, before anything is made
 
 REFUSED = [

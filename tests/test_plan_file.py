@@ -41,6 +41,28 @@ def plan_of() -> Iterator[Callable[..., Plan]]:
         yield make
 
 
+def test_each_structure_is_composed_once(monkeypatch):
+    with hydra_ready():
+        hydra = GlobalHydra.instance().hydra
+        assert hydra is not None
+        config = hydra.compose_config(CONFIG_NAME, [], RunMode.MULTIRUN)
+        loader = hydra.config_loader
+        asked: list[list[str]] = []
+        compose = loader.load_sweep_config
+
+        def counting(config: Any, overrides: list[str]) -> Any:
+            asked.append(list(overrides))
+            return compose(config, overrides)
+
+        monkeypatch.setattr(loader, "load_sweep_config", counting)
+        words = ["optimizer=sgd,adam", "lr=0.1,0.2", "loss.dim=2,3"]
+        plan = planned(config, loader, crossed(OverridesParser.create().parse_overrides(words), 7))
+    assert len(plan.groups) == 4
+    assert sorted(asked) == sorted(plan.grid.overrides(int(group.runs[0])) for group in plan.groups)
+    for group, template in zip(plan.groups, plan.templates, strict=True):
+        assert template is not None and f"dim: {group.settings.loss.dim}" in template.config
+
+
 def bits(value: Any) -> Any:
     """What tells values apart that `==` does not: the type, the sign of zero, NaN, each bit."""
     if isinstance(value, Configured):
@@ -82,6 +104,7 @@ def assert_same_plan(one: Plan, other: Plan) -> None:
     assert [one.name(run) for run in range(len(one))] == [other.name(r) for r in range(len(other))]
     assert bits(one.varied(runs)) == bits(other.varied(runs))
     assert one.by() == other.by()
+    assert (one.executor, one.rows) == (other.executor, other.rows)
 
 
 # words of a command, and how many groups they make
@@ -109,6 +132,15 @@ PLANS: list[tuple[list[str], int]] = [
     (["schedule=cosine,constant,step", "stop.loss=1e-3", "stop.max_loss=1e9"], 3),
     (["summary.by=[lr]", "lr=0.1,0.2", "record.every=3", "engine.max_rows=1"], 1),
     (["loss.condition=2,30", "optimizer=momentum", "optimizer.momentum=0,0.5"], 1),
+    (
+        [
+            "loss=expression",
+            'loss.formula="a*x**2 + b","a + b*x"',
+            "++loss.parameters.a=1,2.5",
+            "++loss.parameters.b=1",
+        ],
+        2,
+    ),
 ]
 
 
@@ -126,6 +158,28 @@ def test_a_plan_that_was_read_is_written_the_same(plan_of, tmp_path):
     before = [(tmp_path / name).read_bytes() for name in ("plan.json", "plan.parquet")]
     plan_file.save(plan_file.load(tmp_path), tmp_path)
     assert [(tmp_path / name).read_bytes() for name in ("plan.json", "plan.parquet")] == before
+
+
+def test_who_runs_the_shards_and_their_size_are_kept(plan_of, tmp_path):
+    plan = dataclasses.replace(plan_of("lr=range(1,9)"), executor="processes", rows=3)
+    assert [len(shard) for shard in plan.shards()] == [3, 3, 2]
+    plan_file.save(plan, tmp_path)
+    assert_same_plan(plan, plan_file.load(tmp_path))
+    text = (tmp_path / "plan.json").read_text()
+    for written, wrong, says in (
+        (
+            '"executor": "processes"',
+            '"executor": "os.system"',
+            "executor=os.system: must be one of",
+        ),
+        ('"rows": 3', '"rows": 0', "rows=0: must be a whole number ≥ 1"),
+        ('"rows": 3', '"rows": "3"', "rows=3: must be a whole number"),
+        ('"rows": 3,', "", "missing or damaged"),
+    ):
+        assert written in text
+        (tmp_path / "plan.json").write_text(text.replace(written, wrong))
+        with pytest.raises(SettingError, match=f"plan.json: {says}"):
+            plan_file.load(tmp_path)
 
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)

@@ -111,7 +111,8 @@ AXES = [
     ((), "loss.center=0,[1,2]", 2),
     ((), "start=null,[1,2]", 2),
     ((), "start=random,null,[1,2],[3,4]", 4),
-    ((), "++lr=0.1,0.2", 2),
+    ((), "++lr=0.1,0.2", 1),
+    (("loss=expression", "loss.formula='a*x+x**2'"), "++loss.parameters.a=1,2.5", 1),
     ((), "schedule=constant,step", 2),
     ((), "steps=10,10", 2),
 ]
@@ -125,7 +126,7 @@ def test_what_is_a_column(fixed, axis, count, compose):
     assert len(groups) == count
     if count == 1:
         (held,) = groups[0].columns
-        assert held == axis.partition("=")[0]
+        assert held == axis.partition("=")[0].lstrip("+")
         assert groups[0].columns[held].dtype == (np.int64 if held == "seed" else np.float64)
     else:
         assert all(not group.columns for group in groups)
@@ -352,6 +353,13 @@ def test_shards_are_the_groups_in_pieces(compose):
     assert_partitions(shards, 14)
     rates = list(itertools.chain.from_iterable(s.columns["lr"].tolist() for s in shards))
     assert rates == [1, 2, 3, 4, 5, 6, 7] * 2
+
+
+def test_groups_are_equal_where_they_are_the_same_object(compose):
+    """Its arrays would answer `==` element by element."""
+    one, other = (grouped(grid_of("lr=1,2"), compose)[0] for _ in range(2))
+    assert one == one and one != other
+    assert len({one, other}) == 2
 
 
 def test_what_varied():

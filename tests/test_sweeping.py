@@ -1,5 +1,6 @@
 """A sweep that is killed, interrupted, damaged or refused, and what becomes of it then."""
 
+import ctypes
 import json
 import os
 import resource
@@ -7,9 +8,9 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -57,47 +58,66 @@ def assert_same_sweep(one: Path, other: Path) -> None:
 
 TWO_HUNDRED = (
     *("-m", "loss=rosenbrock", "optimizer=sgd", "lr=tag(log,interval(1e-5,1e-3))"),
-    *("seed=range(10)", "start=random", "steps=600", "stop.grad_tol=0", "engine.max_rows=40"),
-    *TABLES,
+    *("seed=range(10)", "start=random", "steps=600", "stop.grad_tol=0", "engine.max_rows=8"),
+    *QUIET,
 )
 
+# The command line, killed so many seconds after it gave so many files of a kind their names; with
+# no seconds, before it gives the last of them its name.
+DIES = """
+import fnmatch, os, signal, sys, threading
 
-def killed(*arguments: str, shards_first: int) -> None:
-    """Run a command of its own and kill it once so many shards are finished."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gdlab", *arguments],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    until = time.monotonic() + 60
-    while len(list(Path("s").glob("shards/*.parquet"))) < shards_first:
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < until, "no shard is ever finished"
-        time.sleep(0.005)
-    process.kill()
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL, "it ended before it could be killed"
+kind, count, delay = sys.argv.pop(1), int(sys.argv.pop(1)), float(sys.argv.pop(1))
+rename, left = os.replace, iter(range(count - 1, -2, -1))
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def replace(source, target):
+    if fnmatch.fnmatch(os.path.basename(target), kind) and next(left) == 0:
+        threading.Timer(delay, die).start() if delay else die()
+    rename(source, target)
+
+os.replace = replace
+from gdlab.__main__ import main
+main()
+"""
+
+
+def killed(*arguments: str, kind: str, count: int = 1, delay: float = 0.0) -> None:
+    """Run a command of its own that is killed by SIGKILL."""
+    program = [sys.executable, "-c", DIES, kind, str(count), str(delay)]
+    done = subprocess.run([*program, *arguments], capture_output=True, text=True, timeout=100)
+    assert done.returncode == -signal.SIGKILL, f"it ended before it was killed: {done.stderr}"
 
 
 def test_a_sweep_that_is_killed_and_resumed_is_one_that_never_was(here, gd):
     assert gd(*TWO_HUNDRED, "hydra.sweep.dir=whole").code == 0
-    assert len(shards(here / "whole")) == 5
+    assert len(shards(here / "whole")) == 25
     finished: dict[str, tuple[bytes, int]] = {}
     command = (*TWO_HUNDRED, "hydra.sweep.dir=s")
-    for count in (1, 2, 3):
-        killed(*command, shards_first=min(4, max(count, len(finished) + 1)))
+    random = Random(1)
+    for _ in range(3):
+        count, delay = random.randint(1, 5), random.uniform(0.001, 0.1)
+        killed(*command, kind="0*.parquet", count=count, delay=delay)
         assert not (here / "s" / "results.parquet").exists()
         now = shards(here / "s")
-        assert count <= len(now) < 5
+        assert len(finished) + count <= len(now) < 25
         assert {name: now[name] for name in finished} == finished
         finished, command = now, ("resume=s",)
+    killed("resume=s", kind="results.csv")
+    assert [path.name for path in (here / "s").glob("results.*")] == ["results.parquet"]
+    assert (here / "s" / ".results.csv.partial").is_file()
     assert gd("resume=s").code == 0
     now = shards(here / "s")
-    assert len(now) == 5
+    assert len(now) == 25
     assert {name: now[name] for name in finished} == finished
     assert not list((here / "s").rglob("*.partial"))
     assert_same_sweep(here / "s", here / "whole")
+    histories = sorted((here / "whole").glob("*/history.parquet"))
+    assert len(histories) == 200
+    for path in histories:
+        assert (here / "s" / path.relative_to(here / "whole")).read_bytes() == path.read_bytes()
 
 
 def test_what_a_killed_run_left_in_its_directory_is_gone_when_it_is_resumed(here, gd):
@@ -153,6 +173,8 @@ def test_an_interrupted_sweep_keeps_what_it_has_and_can_be_resumed(
     steps = results["steps"].tolist()
     assert steps[0] == 300
     assert 0 < steps[2] < 300
+    texts = pd.read_csv(here / "s" / "results.csv")
+    assert texts["final_loss"].tolist() == results["final_loss"].tolist()
     for run, taken in enumerate(steps):
         last = partial.history(run).iloc[-1]
         assert last["step"] == taken
@@ -196,8 +218,8 @@ SAID = [
     (["lr=0.1"], "lr=0.1: the sweep in s was lr=0.1,0.2"),
     (["seed=range(4)"], "seed=range(4): the sweep in s was seed=0,1,2"),
     (["optimizer=adam"], "optimizer=adam: the sweep in s was optimizer=sgd"),
-    (["noise=1"], "noise=1: the sweep in s had no noise"),
-    (["steps=5", "noise=1"], "noise=1: the sweep in s had no noise"),
+    (["noise=1"], "noise=1: the sweep in s was noise=0.0"),
+    (["steps=5", "noise=1"], "noise=1: the sweep in s was noise=0.0"),
     (["loss._target_=os.system"], "loss._target_=os.system: the sweep in s had no loss._target_"),
     (["~lr"], "~lr: the sweep in s had no ~lr"),
     (["lr"], "lr: the sweep in s was lr=0.1,0.2"),
@@ -297,6 +319,31 @@ def test_a_damaged_file_is_named_and_nothing_is_made_of_the_rest(here, gd):
     assert "plan.parquet" in refusal(gd("resume=s"))
 
 
+# the file of a finished sweep, what happens to it
+RESULTS: list[tuple[str, Callable[[bytes], bytes]]] = [
+    ("results.parquet", lambda content: b""),
+    ("results.parquet", cut),
+    ("results.parquet", lambda content: content[:-1]),
+    ("results.parquet", flipped),
+    ("sweep.json", lambda content: b""),
+    ("sweep.json", cut),
+]
+
+
+def test_damaged_results_are_named_and_made_anew_from_the_shards(here, gd):
+    assert gd(*SMALL, "engine.max_rows=3", "hydra.sweep.dir=s").code == 0
+    shutil.copytree("s", "whole")
+    before = shards(here / "s")
+    for name, damage in RESULTS:
+        path = here / "s" / name
+        path.write_bytes(damage(path.read_bytes()))
+        with pytest.raises(gdlab.SettingError, match=f"s/{name}: missing or damaged"):
+            gdlab.load("s")
+        assert gd("resume=s").code == 0
+        assert shards(here / "s") == before
+        assert_same_sweep(here / "s", here / "whole")
+
+
 @pytest.mark.parametrize("directory", ["nowhere", "empty", "run", ""])
 def test_there_is_nothing_to_resume(directory, here, gd):
     (here / "empty").mkdir()
@@ -379,7 +426,8 @@ def test_a_run_that_raises_fails_alone_and_is_listed(here, gd):
     results = table("s")
     failed = results[results["status"] == "failed"]
     assert failed["run"].tolist() == [2, 3]
-    assert failed["reason"].str.endswith(": three is refused").all()
+    for steps, reason in zip(failed["steps"], failed["reason"], strict=True):
+        assert reason == f"ValueError after step {steps}: three is refused"
     assert gd(*own, "loss.k=1,5", "seed=0,1", "hydra.sweep.dir=t").code == 0
     others = results.drop(index=[2, 3], columns=["run", "seconds"]).reset_index(drop=True)
     alone = table("t").drop(columns=["run", "seconds"])
@@ -439,6 +487,60 @@ def test_a_full_disk_is_one_line_and_the_sweep_goes_on_afterwards(limit, words, 
     else:
         assert gd("resume=s").code == 0
         assert_same_sweep(here / "s", here / "whole")
+
+
+# A directory that may not be written to
+
+
+@pytest.fixture
+def as_anyone() -> Iterator[None]:
+    """Root is refused where the mode of a directory says so, as anyone is.
+
+    Linux lets root past the modes by the capability CAP_DAC_OVERRIDE, which a thread may lay down
+    and, as long as it is permitted, take up again.
+    """
+    if os.geteuid() != 0:
+        yield
+        return
+    if not sys.platform.startswith("linux"):
+        pytest.skip("root may write everywhere")
+    libc = ctypes.CDLL(None)
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # the interface's version, this thread
+    held, less = (ctypes.c_uint32 * 6)(), (ctypes.c_uint32 * 6)()
+    assert libc.capget(header, held) == libc.capget(header, less) == 0
+    less[0] &= ~(1 << 1)  # of those in effect the second
+    assert libc.capset(header, less) == 0
+    yield
+    assert libc.capset(header, held) == 0
+
+
+def tree(directory: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in sorted(directory.rglob("*")) if path.is_file()}
+
+
+def test_a_read_only_directory_is_one_line_and_nothing_is_lost(here, gd, as_anyone):
+    words = (*SMALL, "engine.max_rows=3", "record.max_run_dirs=6")
+    assert gd(*words, "hydra.sweep.dir=whole").code == 0
+    shutil.copytree("whole", "s")
+    (here / "s" / "shards" / "00001.parquet").unlink()
+    for seed in range(3):  # its runs had just begun
+        shutil.rmtree(f"s/lr=0.2,seed={seed}")
+        (here / "s" / f"lr=0.2,seed={seed}").mkdir()
+    before, empty = tree(here / "s"), here / "empty"
+    empty.mkdir(mode=0o555)
+    said = refusal(gd(*words, "hydra.sweep.dir=empty/s"))
+    assert "empty/s: cannot be made (Permission denied)" in said
+    assert "empty" in refusal(gd(*words, "hydra.sweep.dir=empty"), code=1)
+    assert list(empty.iterdir()) == []
+    for name in ("s", "s/shards"):
+        (here / name).chmod(0o555)
+        said = refusal(gd("resume=s"), code=1)
+        assert said.startswith(f"error: {name}/"), said
+        assert "Permission denied" in said
+        (here / name).chmod(0o755)
+        assert {path: tree(here / "s").get(path) for path in before} == before
+    assert gd("resume=s").code == 0
+    assert_same_sweep(here / "s", here / "whole")
 
 
 # A dry run

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import platform
+from collections.abc import Container
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,18 @@ from gdlab.outcome import Outcome
 _MOST_TRIES = 10_000
 
 
-def claim(path: Path, *, exact: bool) -> Path:
+def claim(
+    path: Path, *, exact: bool, setting: str = "hydra.run.dir", leftovers: Container[str] = ()
+) -> Path:
     """Make a directory that no other run has.
 
     Args:
         path: where; its parents are made too.
         exact: whether it must be this one (an empty directory will do); else the first of
             path, path-2, path-3, … that does not exist.
+        setting: what gave the path, for errors.
+        leftovers: names of files that do not count (exact): what a run that ended before it began
+            may have left, and a new one writes anew.
 
     Raises:
         SettingError: the directory cannot be made, or (exact) holds something.
@@ -30,8 +36,8 @@ def claim(path: Path, *, exact: bool) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         if exact:
             path.mkdir(exist_ok=True)
-            if any(path.iterdir()):
-                raise SettingError(f"hydra.run.dir={path}: is not empty; a run needs its own")
+            if any(entry.name not in leftovers for entry in path.iterdir()):
+                raise SettingError(f"{setting}={path}: is not empty; a run needs its own")
             return path
         for number in range(1, _MOST_TRIES):
             candidate = path if number == 1 else path.with_name(f"{path.name}-{number}")
@@ -44,8 +50,13 @@ def claim(path: Path, *, exact: bool) -> Path:
         for folder in absent:
             with suppress(OSError):
                 folder.rmdir()
-        raise SettingError(f"hydra.run.dir={path}: cannot be made ({error.strerror})") from error
-    raise SettingError(f"hydra.run.dir={path}: {_MOST_TRIES} runs have this name")
+        raise SettingError(f"{setting}={path}: cannot be made ({error.strerror})") from error
+    raise SettingError(f"{setting}={path}: {_MOST_TRIES} runs have this name")
+
+
+def partial_name(name: str) -> str:
+    """The name of a file while it is being written."""
+    return f".{name}.partial"
 
 
 def write_whole(path: Path, content: bytes, *, durable: bool = True) -> None:
@@ -56,7 +67,7 @@ def write_whole(path: Path, content: bytes, *, durable: bool = True) -> None:
         content: all of it.
         durable: whether to wait until it would outlast a failure of power.
     """
-    partial = path.with_name(f".{path.name}.partial")
+    partial = path.with_name(partial_name(path.name))
     try:
         with partial.open("wb") as file:
             file.write(content)
@@ -74,7 +85,9 @@ def write_result(
 ) -> None:
     """Write `result.json`: the outcome and what produced it; what is not finite becomes null."""
     values = {**vars(outcome), "status": str(outcome.status), "x": outcome.x.tolist()}
-    values |= {"seconds": round(seconds, 6), "seed": seed, "mode": "eager", "versions": versions()}
+    values |= values.pop("metrics")
+    mode = values.pop("mode")
+    values |= {"seconds": round(seconds, 6), "seed": seed, "mode": mode, "versions": versions()}
     plain = {key: _plain(value) for key, value in values.items()}
     text = json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False)
     write_whole(directory / "result.json", (text + "\n").encode(), durable=durable)

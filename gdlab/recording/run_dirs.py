@@ -1,7 +1,8 @@
 """The run directories of a sweep."""
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +10,15 @@ import numpy as np
 from gdlab.history import History
 from gdlab.hydra_files import RunWords
 from gdlab.outcome import Outcome
-from gdlab.recording.pictures import ThinnedPath, draw
+from gdlab.recording.pictures import Painter, ThinnedPath
 from gdlab.recording.recorder import RunRecorder
 from gdlab.recording.tables import read_history
 from gdlab.recording.tensorboard import EventWriter
+from gdlab.screen import show_warning
 from gdlab.settings import Settings
 from gdlab.sweep_plan import Plan
 
-_FRAMES = 4
+_FRAMES = 3
 
 
 class RunDirectories:
@@ -32,6 +34,7 @@ class RunDirectories:
 
     def __init__(self, directory: Path, plan: Plan, chosen: Iterable[int]) -> None:
         self._plan = plan
+        self._painter = Painter(_FRAMES)
         self._open: dict[int, RunRecorder] = {}
         self._paths: dict[int, Path] = {}
         taken: set[str] = set()
@@ -50,27 +53,37 @@ class RunDirectories:
         return {run: path.name for run, path in self._paths.items() if path.is_dir()}
 
     def missing(self) -> list[int]:
-        """The chosen runs that have no result yet."""
-        return [run for run, path in self._paths.items() if not (path / "result.json").is_file()]
+        """The chosen runs that lack their result or their history."""
+        files = ("result.json", "history.parquet")
+        return [
+            run
+            for run, path in self._paths.items()
+            if not all((path / name).is_file() for name in files)
+        ]
 
     def points(self, run: int) -> np.ndarray:
         """The recorded points of a run, as many as a picture can show: (n, C)."""
         kept = self._thinned(run)
         return kept.x if kept is not None else np.zeros((0, 0))
 
-    def draw(self, runs: Iterable[int]) -> None:
-        """Draw the trajectories of runs that have no picture yet."""
+    def draw(self, runs: Iterable[int], say: Callable[[str], None] = show_warning) -> None:
+        """Draw the trajectories of runs that have no picture yet.
+
+        Args:
+            runs: to be drawn.
+            say: told of each that cannot be drawn, and why.
+        """
         for run in runs:
             path = self._paths[run]
+            if (path / "trajectory.png").is_file():
+                continue
             kept, settings = self._thinned(run), self._settings(run)
-            is_drawn = (path / "trajectory.png").is_file()
-            if is_drawn or kept is None or kept.x.shape[1] < settings.loss.dim:
+            if kept is None or kept.x.shape[1] < settings.loss.dim:
                 continue
-            if not settings.record.events:
-                draw(path, settings, kept, None, _FRAMES)
-                continue
-            with EventWriter(path) as writer:
-                draw(path, settings, kept, writer, _FRAMES)
+            with EventWriter(path) if settings.record.events else nullcontext() as writer:
+                trouble = self._painter.draw(path, settings, kept, writer)
+            if trouble:
+                say(f"{path.name}: {trouble}")
 
     def _thinned(self, run: int) -> History | None:
         thin = ThinnedPath(self._settings(run).steps)
@@ -94,9 +107,17 @@ class RunDirectories:
         """A run starts anew."""
         self._open.pop(run, None)
 
+    def abandon(self) -> None:
+        """Remove the directories of runs that have not ended."""
+        self._open.clear()
+        for path in (self._paths[run] for run in self.missing()):
+            if path.exists():
+                shutil.rmtree(path)
+
     def _begin(self, run: int) -> RunRecorder:
         path = self.path(run)
-        shutil.rmtree(path, ignore_errors=True)
+        if path.exists():
+            shutil.rmtree(path)
         path.mkdir()
         number, _ = self._plan.place(run)
         template = self._plan.templates[number]
@@ -115,7 +136,7 @@ class RunDirectories:
         grid = self._plan.grid
         overrides = [o for o in grid.overrides(run) if not o.startswith(("hydra.", "hydra/"))]
         values = {
-            axis.key: axis.values[at]
+            axis.name: axis.values[at]
             for axis, at in zip(grid.axes, grid.index[run], strict=True)
             if len(axis) > 1
         }

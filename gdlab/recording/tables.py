@@ -2,13 +2,16 @@
 
 import io
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gdlab.errors import SettingError
 from gdlab.history import History
 from gdlab.outcome import Outcome
+from gdlab.recording.parquet import read_parquet
 from gdlab.recording.run_dir import write_whole
 
 if TYPE_CHECKING:
@@ -17,10 +20,13 @@ if TYPE_CHECKING:
 
 _ROWS_AT_ONCE = 65_536
 _SNAPSHOTS = 10
+_MEASURED = ("loss", "grad_norm", "lr")
 
 
 class HistoryFile:
-    """A sink that writes `history.parquet`: step, loss, grad_norm, lr, x0 … .
+    """A sink that writes `history.parquet`: step, loss, grad_norm, lr, x0 …, metrics by name.
+
+    What was not computed at a step, such as the loss between full evaluations, is null.
 
     Where the points have more than `max_coords` coordinates the rest is left out, and a few whole
     points, at geometrically spaced steps, go to `snapshots.parquet` (step, x).
@@ -31,16 +37,25 @@ class HistoryFile:
         dim: the dimensions of the points.
         max_coords: how many of them are kept.
         steps: how many steps the run may take.
+        metrics: the names of the loss's metrics.
         durable: whether the file shall outlast a failure of power.
     """
 
     def __init__(
-        self, directory: Path, dim: int, max_coords: int, steps: int, *, durable: bool = True
+        self,
+        directory: Path,
+        dim: int,
+        max_coords: int,
+        steps: int,
+        metrics: Sequence[str] = (),
+        *,
+        durable: bool = True,
     ) -> None:
         self._durable = durable
         self._path = directory / "history.parquet"
         self._partial = directory / ".history.parquet.partial"
         self._coordinates = min(dim, max_coords)
+        self._schema = _schema(self._coordinates, metrics)
         self._waiting: list[History] = []
         self._snapshots: list[History] | None = [] if dim > max_coords else None
         self._snapshot_steps = np.unique(np.geomspace(1, steps, _SNAPSHOTS - 1).astype(np.int64))
@@ -60,11 +75,11 @@ class HistoryFile:
     def _flush(self) -> None:
         if self._writer is None:
             # Only now: a sweep has more runs than a process may have open files.
-            self._writer = _opened(self._partial, self._coordinates)
+            self._writer = _opened(self._partial, self._schema)
         if self._waiting:
             records = History.join(self._waiting)
             self._waiting = []
-            self._writer.write_table(_table(records, self._coordinates))
+            self._writer.write_table(_table(records, self._coordinates, self._schema))
 
     def close(self, outcome: Outcome | None, seconds: float) -> None:
         """Write what is left and give the file its name."""
@@ -83,28 +98,34 @@ class HistoryFile:
             _write_snapshots(self._path.with_name("snapshots.parquet"), records.take(first))
 
 
-def _opened(path: Path, coordinates: int) -> "pq.ParquetWriter":
+def _opened(path: Path, schema: "pa.Schema") -> "pq.ParquetWriter":
     import pyarrow.parquet as pq
 
-    return pq.ParquetWriter(path, _schema(coordinates), write_page_checksum=True)
+    return pq.ParquetWriter(path, schema, write_page_checksum=True)
 
 
-def _schema(coordinates: int) -> "pa.Schema":
+def _schema(coordinates: int, metrics: Sequence[str]) -> "pa.Schema":
     import pyarrow as pa
 
-    names = ["loss", "grad_norm", "lr", *(f"x{i}" for i in range(coordinates))]
+    names = [*_MEASURED, *(f"x{i}" for i in range(coordinates)), *metrics]
     return pa.schema([("step", pa.int64()), *((name, pa.float64()) for name in names)])
 
 
-def _table(records: History, coordinates: int) -> "pa.Table":
+def _table(records: History, coordinates: int, schema: "pa.Schema") -> "pa.Table":
     import pyarrow as pa
 
-    points = records.x[:, :coordinates].T
-    columns = [records.loss, records.grad_norm, records.lr, *points]
-    arrays = [_arrow(column, np.float64) for column in columns]
-    arrays[2] = _arrow(records.lr, np.float64, valid=~np.isnan(records.lr))
+    # A run whose loss is NaN ends there: before the end, NaN is what was not computed.
+    is_last = np.isnan(records.lr)
+    arrays = [
+        _arrow(column, np.float64, valid=is_last | ~np.isnan(column))
+        for column in (records.loss, records.grad_norm)
+    ]
+    arrays.append(_arrow(records.lr, np.float64, valid=~is_last))
+    arrays += [_arrow(column, np.float64) for column in records.x[:, :coordinates].T]
+    for column in records.metrics.values():
+        arrays.append(_arrow(column, np.float64, valid=~np.isnan(column)))
     step = _arrow(records.step, np.int64)
-    return pa.Table.from_arrays([step, *arrays], schema=_schema(coordinates))
+    return pa.Table.from_arrays([step, *arrays], schema=schema)
 
 
 def _arrow(column: np.ndarray, dtype: type, valid: np.ndarray | None = None) -> "pa.Array":
@@ -128,10 +149,17 @@ def _write_snapshots(path: Path, records: History) -> None:
 
 
 def read_history(path: Path) -> History:
-    """The records of a `history.parquet`, as they were written."""
-    import pyarrow.parquet as pq
+    """The records of a `history.parquet`, as they were written.
 
-    table = pq.read_table(path, page_checksum_verification=True)
-    columns = {name: table[name].to_numpy() for name in table.column_names}
-    step, loss, norm, lr = (columns.pop(name) for name in ("step", "loss", "grad_norm", "lr"))
-    return History(step, loss, norm, lr, np.stack(list(columns.values()), 1))
+    Raises:
+        SettingError: the file is missing or damaged.
+    """
+    table = read_parquet(path)
+    names, first = table.column_names, ["step", *_MEASURED]
+    points = [f"x{i}" for i in range(len(names)) if f"x{i}" in names]
+    if names[: len(first)] != first or not points:
+        raise SettingError(f"{path}: missing or damaged (it holds no history)")
+    found = {name: table[name].to_numpy() for name in names}
+    step, loss, norm, lr = (found.pop(name) for name in first)
+    x = np.stack([found.pop(name) for name in points], 1)
+    return History(step, loss, norm, lr, x, metrics=found)
