@@ -1,5 +1,8 @@
 """One run from a composed configuration: checked, given a directory, carried out, summed up."""
 
+import dataclasses
+import math
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,9 +20,11 @@ from torch import Tensor
 from gdlab import startup, theory
 from gdlab.batch import Batch
 from gdlab.errors import SettingError
-from gdlab.experiment import Interruption, execute, interruptible
+from gdlab.experiment import Interruption, Sink, execute, interruptible
+from gdlab.job_notes import Note
 from gdlab.losses.base import Loss
 from gdlab.optimizers.base import Rule
+from gdlab.outcome import Outcome
 from gdlab.plan import batch_of
 from gdlab.recording.recorder import RunRecorder
 from gdlab.recording.run_dir import claim
@@ -28,9 +33,14 @@ from gdlab.screen import PatientBar, StepProgress, show_end, show_warning
 from gdlab.settings import Settings, from_config
 from gdlab.status import Status
 from gdlab.summary import warning
+from gdlab.sweep_summary import objective
 
 EXIT_FAILED = 1
 EXIT_SIGNAL = 128
+
+_COLUMNS = {"run", "step", "loss", "optimizer", "lr", "seed", "seconds", "versions"}
+_TAKEN = _COLUMNS | {field.name for field in dataclasses.fields(Outcome)}
+_COORDINATE = re.compile(r"x\d+")
 
 
 def run_one(config: DictConfig, overrides: Sequence[str]) -> int:
@@ -48,7 +58,7 @@ def run_one(config: DictConfig, overrides: Sequence[str]) -> int:
     except OmegaConfBaseException as error:
         raise SettingError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
     is_exact = any(o.lstrip("+").startswith("hydra.run.dir=") for o in overrides)
-    directory = claim(wanted, exact=is_exact)
+    directory = claim(wanted if is_exact else _flat(wanted, settings), exact=is_exact)
     with read_write(config.hydra):
         if config.hydra.mode is None:  # as `@hydra.main` does, for the saved hydra.yaml
             config.hydra.mode = RunMode.RUN
@@ -64,16 +74,37 @@ def run_one(config: DictConfig, overrides: Sequence[str]) -> int:
         raise
 
 
-def run_job_of_sweep(config: DictConfig) -> int:
-    """Carry out one job of one of Hydra's own launchers, in the directory that it made."""
-    settings, batch = checked(config, dict(HydraConfig.get().runtime.choices))
-    directory = Path(HydraConfig.get().runtime.output_dir)
-    if any(directory.glob("*history.parquet*")):
-        raise SettingError(f"hydra.sweep.dir: {directory} holds a run; a run needs its own")
-    code = _carry_out(settings, batch, directory)
+def _flat(path: Path, settings: Settings) -> Path:
+    """The path with a dot for the slash in a choice such as mgh/beale, which means no folder."""
+    text = str(path)
+    for choice in settings.choices.values():
+        text = text.replace(choice, choice.replace("/", "."))
+    return Path(text)
+
+
+def run_job_of_sweep(config: DictConfig) -> float:
+    """Carry out one job of one of Hydra's own launchers, in the directory that it made.
+
+    A job that raises is a failed run of the sweep: the rest go on, and the tables say why.
+
+    Returns:
+        What a sweeper that searches makes small: the final loss, +inf where the run was lost.
+    """
+    own = HydraConfig.get()
+    note = Note(own)
+    directory = Path(own.runtime.output_dir)
+    code = EXIT_FAILED
+    try:
+        settings, batch = checked(config, dict(own.runtime.choices))
+        if any(directory.glob("*history.parquet*")):
+            raise SettingError(f"hydra.sweep.dir: {directory} holds a run; a run needs its own")
+        code = _carry_out(settings, batch, directory, note)
+    except Exception as error:
+        note.fail(error)
     if code > EXIT_SIGNAL:
         sys.exit(code)  # who interrupts a run means the sweep
-    return code
+    outcome = note.outcome
+    return math.inf if outcome is None else objective(str(outcome.status), outcome.final_loss)
 
 
 def checked(config: DictConfig, choices: dict[str, str] | None = None) -> tuple[Settings, Batch]:
@@ -97,13 +128,20 @@ def _ask(loss: Loss, start: Tensor) -> None:
     Raises:
         SettingError: an answer has the wrong form.
     """
-    kind, dim, window = type(loss).__name__, loss.dim, loss.window
+    kind, dim = type(loss).__name__, loss.dim
     if not isinstance(dim, int) or dim < 1:
         raise SettingError(f"loss={kind}: its dim is {dim}, and must be a whole number ≥ 1")
     if len(loss.names) != dim:
         raise SettingError(f"loss={kind}: has {len(loss.names)} names, and must have {dim}")
-    if window is not None and loss.tensor(window).shape[-2:] != (dim, 2):
-        raise SettingError(f"loss={kind}: its window must hold {dim} pairs, low and high")
+    for name, sides in (("window", loss.window), ("domain", loss.domain)):
+        if sides is not None and loss.tensor(sides).shape[-2:] != (dim, 2):
+            raise SettingError(f"loss={kind}: its {name} must hold {dim} pairs, low and high")
+    for name, metric in loss.metrics.items():
+        if name in _TAKEN or _COORDINATE.fullmatch(name):
+            raise SettingError(f"loss={kind}: its metric cannot be called {name}, as a column is")
+        if metric(start).shape != start.shape[:-1]:
+            shape = tuple(metric(start).shape)
+            raise SettingError(f"loss={kind}: its metric {name} gives {shape} for one point")
     loss.distance(start)
     loss.suboptimality(start[..., 0])
     theory.stability_limit(loss, Rule())
@@ -139,7 +177,7 @@ def _as_job(config: DictConfig, task: Callable[[DictConfig], int]) -> int:
     return done.return_value
 
 
-def _carry_out(settings: Settings, batch: Batch, directory: Path) -> int:
+def _carry_out(settings: Settings, batch: Batch, directory: Path, *sinks: Sink) -> int:
     """Run, record and sum up."""
     startup.done()
     said = warning(settings)
@@ -147,7 +185,7 @@ def _carry_out(settings: Settings, batch: Batch, directory: Path) -> int:
         show_warning(said)
     recorder = RunRecorder(directory, settings)
     with interruptible() as interruption, PatientBar("steps", settings.steps) as bar:
-        outcome = execute(settings, batch, [StepProgress(bar), recorder], interruption)
+        outcome = execute(settings, batch, [StepProgress(bar), recorder, *sinks], interruption)
     show_end(settings, batch, outcome, directory)
     if recorder.trouble:
         show_warning(recorder.trouble)

@@ -9,12 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
+from hydra._internal.callbacks import Callbacks
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.utils import create_config_search_path
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.plugins import Plugins
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from hydra.types import RunMode
+from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -22,11 +25,12 @@ from gdlab import hydra_plugins
 from gdlab.errors import SettingError
 from gdlab.paths import CONF
 from gdlab.suggest import choices_of, unknown_choice, unknown_setting
+from gdlab.words import OPEN_GROUPS, opened
 
 CONFIG_NAME = "config"
 VERSION_BASE = "1.3"
+_KEY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
 JOB_NAME = "gdlab"
-_OPEN_GROUPS = ("loss", "optimizer", "schedule")
 
 
 @contextmanager
@@ -63,31 +67,25 @@ def composed(overrides: Sequence[str], config_name: str | None = None) -> DictCo
         raise _explained(error, overrides) from error
 
 
-def opened(overrides: Sequence[str]) -> list[str]:
-    """Overrides in which the fields of a class of one's own need no plus sign.
-
-    The node of a custom class has no keys beforehand, and Hydra adds none without being told.
-    """
-    custom = [f"{group}." for group in _OPEN_GROUPS if f"{group}=custom" in overrides]
-    is_field = [any(o.startswith(g) for g in custom) and "._target_=" not in o for o in overrides]
-    return [f"++{o}" if open_ else o for o, open_ in zip(overrides, is_field, strict=True)]
-
-
 def _explained(error: Exception, overrides: Sequence[str]) -> SettingError:
     """Hydra's error as a line that names the setting."""
     given = {key: value for key, _, value in (o.lstrip("+~").partition("=") for o in overrides)}
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         for group in (key for key in given if error.missing_cfg_file.startswith(f"{key}/")):
             choice = error.missing_cfg_file.removeprefix(f"{group}/")
-            return unknown_choice(group, choice, error.options or choices_of(group))
+            return unknown_choice(group, choice, {*(error.options or ()), *choices_of(group)})
     message = str(error)
     found = re.search(r"Could not (?:override|append to|delete from)[^']*'([^'=]+)'", message)
-    if found and found[1] in given and "already at" not in message:
+    key = found[1].rpartition("@")[2] if found else ""
+    if key in given and "already at" not in message:
         known = _known_settings(overrides)
-        if found[1] not in known:
-            return unknown_setting(found[1], given[found[1]], known)
+        if key not in known:
+            return unknown_setting(key, given[key], known)
     if isinstance(error, OverrideParseException) or "" in given:
         override = getattr(error, "override", None) or f"={given['']}"
+        key, _, value = override.lstrip("+~").partition("=")
+        if _KEY.fullmatch(key) and key not in (known := _known_settings(overrides)):
+            return unknown_setting(key, value, known)
         form = "must have the form setting=value, such as lr=0.1"
         return SettingError(f"{override}: {form}; special characters go into quotes: 'x=\"a=b\"'")
     if message.startswith("Config group override"):
@@ -101,7 +99,7 @@ def _explained(error: Exception, overrides: Sequence[str]) -> SettingError:
 
 def _known_settings(overrides: Sequence[str]) -> list[str]:
     """All settings by their dotted names, for the choices of the overrides where they compose."""
-    groups = [o for o in overrides if o.partition("=")[0] in _OPEN_GROUPS]
+    groups = [o for o in overrides if o.partition("=")[0] in OPEN_GROUPS]
     try:
         config = compose(CONFIG_NAME, opened(groups))
     except (HydraException, OmegaConfBaseException):
@@ -122,21 +120,42 @@ def multirun(overrides: Sequence[str], config_name: str | None = None) -> int:
     Raises:
         SettingError: the overrides do not fit.
     """
-    from gdlab.application import run_job_of_sweep
-
     hydra = GlobalHydra.instance().hydra
     assert hydra is not None
     try:
         name, words = config_name or CONFIG_NAME, opened(overrides)
         if hydra.get_mode(name, words) != RunMode.MULTIRUN:  # as `@hydra.main` does
             words.append("hydra.mode=MULTIRUN")
-        done = hydra.multirun(name, run_job_of_sweep, words)
+        config = hydra.compose_config(name, words, RunMode.MULTIRUN, with_log_configuration=True)
+        return _swept(config, hydra.config_loader, name)
     except (HydraException, OmegaConfBaseException) as error:
         raise _explained(error, overrides) from error
-    if isinstance(done, int):
-        return done
-    # Hydra's own sweeper returns batches of jobs; another may return nothing.
-    return max((job.return_value for batch in done or () for job in batch), default=0)
+
+
+def _swept(config: DictConfig, loader: ConfigLoader, name: str) -> int:
+    """A sweep as in `Hydra.multirun`; its callbacks see the end of an interrupted one too."""
+    from gdlab.application import run_job_of_sweep
+    from gdlab.gathering import Tables, refuse_used
+
+    is_batched = hydra_plugins.is_own(config, "launcher")
+    if not (is_batched and hydra_plugins.is_own(config, "sweeper")):
+        refuse_used(config, is_batched=is_batched)
+    tables = Tables(loader)
+    callbacks = Callbacks(config)
+    callbacks.callbacks.append(tables)
+    callbacks.on_multirun_start(config=config, config_name=name)
+    sweeper = Plugins.instance().instantiate_sweeper(
+        config=config,
+        hydra_context=HydraContext(config_loader=loader, callbacks=callbacks),
+        task_function=run_job_of_sweep,
+    )
+    arguments = [str(word) for word in config.hydra.overrides.task]
+    try:
+        done = sweeper.sweep(arguments)
+    finally:
+        callbacks.on_multirun_end(config=config, config_name=name)
+        code = tables.exit_code()
+    return done if isinstance(done, int) else code
 
 
 def hand_to_hydra(arguments: Sequence[str]) -> None:

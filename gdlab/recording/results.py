@@ -13,6 +13,7 @@ import numpy as np
 
 from gdlab.fields import shown
 from gdlab.recording.run_dir import write_whole
+from gdlab.settings import Settings
 from gdlab.shard import Ended
 from gdlab.status import Status
 from gdlab.sweep_plan import Group
@@ -57,11 +58,38 @@ def table_of(group: Group, ended: Ended, varied: Mapping[str, Sequence[Any]]) ->
         columns[name] = getattr(ends, name)
     for name in ("distance", "suboptimality"):
         columns[name] = _nullable(getattr(ends, name))
+    columns |= {name: _nullable(values) for name, values in ends.metrics.items()}
     columns["evaluations"] = ends.evaluations
     columns["seconds"] = np.full(len(ended.runs), ended.seconds)
-    columns["mode"] = ["eager"] * len(ended.runs)
+    columns["mode"] = [ends.mode] * len(ended.runs)
     if ends.x.shape[1] <= _MOST_COORDINATES:
         columns |= {f"x{i}": ends.x[:, i] for i in range(ends.x.shape[1])}
+    return pa.table(columns)
+
+
+def table_of_failed(
+    settings: Settings, reasons: Mapping[int, str], varied: Mapping[str, Sequence[Any]]
+) -> "pa.Table":
+    """The rows of runs that could not begin or left nothing, such as for a setting out of range.
+
+    Args:
+        settings: of another run of the sweep, for what does not vary.
+        reasons: for each run why it failed.
+        varied: for each setting that the sweep varied its value in each of the runs.
+    """
+    import pyarrow as pa
+
+    count = len(reasons)
+    always = {key: settings.name(key) for key in ("loss", "optimizer")}
+    always |= {"lr": settings.lr, "seed": settings.seed}
+    columns: dict[str, Any] = {"run": list(reasons)}
+    columns |= {key: _plain(values) for key, values in varied.items()}
+    columns |= {key: [value] * count for key, value in always.items() if key not in columns}
+    columns |= {"status": [str(Status.FAILED)] * count, "reason": list(reasons.values())}
+    numbers = {"steps": 0, "final_loss": np.nan, "best_loss": np.inf, "best_step": 0}
+    numbers |= {"grad_norm": np.nan, "evaluations": 0, "seconds": 0.0}
+    columns |= {key: np.full(count, value) for key, value in numbers.items()}
+    columns["mode"] = ["eager"] * count
     return pa.table(columns)
 
 

@@ -1,0 +1,131 @@
+"""The tables of a sweep whose jobs ran one by one, or in batches that a sweeper made one by one.
+
+A callback reads in the end what the jobs noted, and writes the tables that the batched launcher
+writes where it has all runs at once.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf
+
+from gdlab.application import EXIT_FAILED
+from gdlab.errors import SettingError
+from gdlab.grid import Grid, listed
+from gdlab.job_notes import Job, read_jobs
+from gdlab.outcome import Outcomes
+from gdlab.plan import batch_of
+from gdlab.recording.results import joined, table_of, table_of_failed, write_csv, write_table
+from gdlab.recording.run_dir import write_whole
+from gdlab.screen_sweep import show_sweep
+from gdlab.shard import Ended
+from gdlab.sweep_job import planned
+from gdlab.sweep_plan import Group, Plan
+from gdlab.sweeping import ABOUT, has_failed
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_NO_RESULT = "ended without a result"
+
+
+def refuse_used(config: DictConfig, *, is_batched: bool) -> None:
+    """Refuse what jobs that run one by one would spoil, before there is any.
+
+    Raises:
+        SettingError: the sweep's directory holds something, or nothing shall be run.
+    """
+    if config.get("dry_run") and not is_batched:
+        given = config.hydra.runtime.choices["hydra/launcher"]
+        raise SettingError(f"dry_run=true: needs hydra/launcher=batched, and it is {given}")
+    directory = Path(str(config.hydra.sweep.dir))
+    if directory.is_dir() and any(directory.iterdir()):
+        raise SettingError(f"hydra.sweep.dir={directory}: is not empty; a sweep needs its own")
+
+
+class Tables(Callback):
+    """Writes the tables of a sweep and sums it up when its jobs have ended.
+
+    Hydra makes warnings of what a callback raises: it is kept until `exit_code` asks for it.
+
+    Args:
+        loader: composes the configuration of a run.
+    """
+
+    def __init__(self, loader: ConfigLoader) -> None:
+        self._loader = loader
+        self._code = 0
+        self._error: Exception | None = None
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Gather what there is."""
+        try:
+            self._code = _gathered(config, self._loader)
+        except Exception as error:
+            self._error = error
+
+    def exit_code(self) -> int:
+        """1 where a run failed, else 0."""
+        if self._error is not None:
+            raise self._error
+        return self._code
+
+
+def _gathered(config: DictConfig, loader: ConfigLoader) -> int:
+    """Write the tables of a sweep's directory, sum it up and return the exit code."""
+    directory = Path(str(config.hydra.sweep.dir))
+    jobs = read_jobs(directory)
+    if not jobs:
+        return 0
+    plan, results = _collected(jobs, directory, config, loader)
+    if not (directory / "multirun.yaml").exists():
+        OmegaConf.save(config, directory / "multirun.yaml")
+    write_table(directory / "results.parquet", results)
+    write_csv(directory / "results.csv", results)
+    named = {job.number: job.directory for job in jobs if job.result and job.directory}
+    about = {"varied": plan.keys(), "directories": named}
+    write_whole(directory / ABOUT, json.dumps(about, indent=1).encode())
+    show_sweep(plan, results, directory)
+    return EXIT_FAILED if has_failed(results) else 0
+
+
+def _collected(
+    jobs: Sequence[Job], directory: Path, config: DictConfig, loader: ConfigLoader
+) -> tuple[Plan, "pa.Table"]:
+    """The plan that the jobs amount to, and its table.
+
+    Raises:
+        SettingError: no job has a result; it says why the first has none.
+    """
+    parser = OverridesParser.create(config_loader=loader)
+    parsed = {job.number: parser.parse_overrides(list(job.overrides)) for job in jobs}
+    ended = {job.number: job.result for job in jobs if job.result is not None}
+    failed = {j.number: j.failure or _NO_RESULT for j in jobs if j.number not in ended}
+    if not ended:
+        raise SettingError(f"{directory / jobs[0].directory}: {failed[jobs[0].number]}")
+    whole = listed(list(parsed.values()))
+    index = np.zeros((max(parsed) + 1, len(whole.axes)), dtype=np.int64)
+    index[list(parsed)] = whole.index  # a job that never began is in no table
+    # What cannot be used is a failed run, and no part of what is composed.
+    usable = planned(config, loader, listed([parsed[number] for number in ended]))
+    numbers = np.array(list(ended))
+    groups = tuple(Group(g.settings, g.columns, numbers[g.runs]) for g in usable.groups)
+    plan = Plan(Grid(whole.axes, index), groups, usable.templates)
+    tables = [_table(plan, group, [ended[run] for run in group.runs.tolist()]) for group in groups]
+    if failed:
+        tables.append(table_of_failed(plan.options, failed, plan.varied(np.array(list(failed)))))
+    return plan, joined(tables)
+
+
+def _table(plan: Plan, group: Group, results: Sequence[Mapping[str, Any]]) -> "pa.Table":
+    """The rows of a group from what its jobs noted."""
+    ends = Outcomes(batch_of(group.settings, group.columns, len(group)))
+    ends.fill(results)
+    seconds = np.array([result["seconds"] for result in results])
+    return table_of(group, Ended(group.runs, ends, seconds), plan.varied(group.runs))
