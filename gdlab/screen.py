@@ -6,10 +6,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+import numpy as np
 from rich.console import Console
 from rich.text import Text
 
 from gdlab.batch import Batch
+from gdlab.compiled import fallback
 from gdlab.history import History
 from gdlab.outcome import Outcome
 from gdlab.settings import Settings
@@ -70,8 +72,9 @@ class StepProgress:
 
     def write(self, piece: History) -> None:
         """Move the bar."""
+        known = piece.loss[~np.isnan(piece.loss)]
         if len(piece):
-            self._bar.show(int(piece.step[-1]), f"loss {piece.loss[-1]:.6g}")
+            self._bar.show(int(piece.step[-1]), f"loss {known[-1]:.6g}" if len(known) else "")
 
     def close(self, outcome: Outcome | None, seconds: float) -> None:
         """Nothing: the bar ends by itself."""
@@ -109,5 +112,8 @@ def show_end(settings: Settings, batch: Batch, outcome: Outcome, directory: Path
     why = explanation(settings, batch, outcome)
     if why:
         console.print(Text(why))
-    for name, value in summary(settings, outcome, directory):
+    lines = summary(settings, outcome, directory)
+    if fell := fallback(batch, outcome.mode):
+        lines.append(("mode", fell))
+    for name, value in lines:
         console.print(Text.assemble((f"  {name:<14}", "dim"), value))

@@ -1,20 +1,28 @@
 """The terminal of a sweep: one progress bar, and the best runs at its end."""
 
+import json
 import math
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gdlab.batch import Chunk
+from gdlab.compiled import fallback
+from gdlab.executors import Statuses
+from gdlab.fields import shown
+from gdlab.optimizers import Rule
+from gdlab.plan import batch_of
 from gdlab.recording.tensorboard import MAX_POINTS
 from gdlab.screen import PatientBar
 from gdlab.status import Status
-from gdlab.sweep_plan import Group, Plan
-from gdlab.sweep_summary import Best, best
+from gdlab.sweep_plan import Group, Plan, decided
+from gdlab.sweep_summary import Best, best, typed
+from gdlab.sweeping import ABOUT
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,12 +41,12 @@ class SweepProgress:
         self._ended = {Status.CONVERGED: 0, Status.DIVERGED: 0}
         self._done = 0
 
-    def __call__(self, chunk: Chunk) -> None:
-        """Count the runs that ended in a chunk."""
-        alive = int((chunk.status == Status.RUNNING).sum())
-        self._done += len(chunk.status) - alive
+    def __call__(self, rows: Statuses) -> None:
+        """Count the runs that ended."""
+        alive = int((rows.status == Status.RUNNING).sum())
+        self._done += len(rows.status) - alive
         for status in self._ended:
-            self._ended[status] += int((chunk.status == status).sum())
+            self._ended[status] += int((rows.status == status).sum())
         words = [f"{alive} alive", *(f"{n} {status}" for status, n in self._ended.items())]
         self._bar.show(self._done, ", ".join(words))
 
@@ -50,15 +58,68 @@ def show_sweep(plan: Plan, results: "pa.Table", directory: Path) -> None:
     frame = results.to_pandas()
     counts = ", ".join(f"{n} {status}" for status, n in frame["status"].value_counts().items())
     console.print(f"{len(frame)} of {len(plan)} runs: {counts}")
-    wide.print(_table(plan, best(frame, plan.by(), plan.keys(), plan.options.summary.metric)))
+    found = best(frame, plan.by(), plan.keys(), plan.options.summary.metric)
+    wide.print(_table(plan, found, frozenset(frame["status"])))
     failed = frame[frame["status"] == str(Status.FAILED)]
     for run, reason in failed[["run", "reason"]].head(_FAILURES_SHOWN).itertuples(index=False):
         console.print(Text(f"failed: {plan.name(run)}: {reason}", style="red"))
     if len(failed) > _FAILURES_SHOWN:
         console.print(f"… and {len(failed) - _FAILURES_SHOWN} more: status=failed in the tables")
-    console.print(Text(f"  {'files':<14}{directory}"))
-    view = f"python -m gdlab.view {shlex.quote(str(directory))}"
-    console.print(Text(f"  {'TensorBoard':<14}{view}"))
+    place = shlex.quote(str(directory))
+    lines = {"files": str(directory)}
+    if len(plan) > plan.options.record.max_run_dirs:
+        lines["run directories"] = _kept(plan, directory)
+    if apart := _apart(plan):
+        lines["run by run"] = f"{apart}; each run had an optimizer of its own"
+    if fell := _fallbacks(plan, results):
+        lines["mode"] = fell
+    lines["TensorBoard"] = f"python -m gdlab.view {place}"
+    if len(frame) < len(plan) or str(Status.INTERRUPTED) in set(frame["status"]):
+        lines["to go on"] = f"python -m gdlab resume={place}"
+    for name, text in lines.items():
+        console.print(Text(f"  {name:<16}{text}"))
+
+
+def _fallbacks(plan: Plan, results: "pa.Table") -> str:
+    """Why runs that should have been compiled were not."""
+    if str(Status.INTERRUPTED) in results["status"].to_pylist() or "eager" not in set(
+        results["mode"].to_pylist()
+    ):
+        return ""
+    found: dict[str, None] = {}
+    for group in map(decided, plan.groups):
+        fell = fallback(batch_of(group.settings), "eager")
+        found |= {} if fell is None else {fell: None}
+    return "; ".join(found)
+
+
+def _apart(plan: Plan) -> str:
+    """Which optimizers could not step the runs of a batch together, and why."""
+    found: dict[str, None] = {}
+    for group in plan.groups:
+        settings = group.settings
+        for rule in _rules(settings.optimizer) if len(group) > 1 else ():
+            why = rule.apart(settings.loss.layout, getattr(torch, settings.dtype))
+            found |= {} if why is None else {why: None}
+    return "; ".join(found)
+
+
+def _rules(rule: Rule) -> Iterator[Rule]:
+    """A rule and those that it holds."""
+    yield rule
+    for value in rule.settings().values():
+        if isinstance(value, Rule):
+            yield from _rules(value)
+
+
+def _kept(plan: Plan, directory: Path) -> str:
+    """Which runs of a large sweep have directories of their own."""
+    count = len(json.loads((directory / ABOUT).read_text(encoding="utf-8"))["directories"])
+    most = f"record.max_run_dirs={plan.options.record.max_run_dirs}"
+    if count == 0:
+        return f"none; all runs are in the tables alone ({most})"
+    which = ("the best", "the best and the worst", "the best, the worst and a spread between")
+    return f"{count} of {len(plan)}: {which[min(count, 3) - 1]} ({most}); all are in the tables"
 
 
 def show_plan(plan: Plan) -> None:
@@ -97,18 +158,20 @@ def _size(count: float) -> str:
     return f"{count:.3g} TiB"
 
 
-def _table(plan: Plan, found: list[Best]) -> Table:
+def _table(plan: Plan, found: list[Best], statuses: frozenset[str]) -> Table:
     metric = plan.options.summary.metric
     table = Table(box=None, pad_edge=False, header_style="dim")
     keys = [*found[0].combination, *found[0].choice]
     for key in keys:
-        table.add_column(f"best {key}" if key in found[0].choice else key)
-    for name in (f"{metric}: median (quartiles)", "evaluations", "converged", "diverged", "run"):
+        table.add_column(f"best {typed(key)}" if key in found[0].choice else typed(key))
+    solved = "converged or target" if str(Status.TARGET) in statuses else "converged"
+    lost = "diverged or failed" if str(Status.FAILED) in statuses else "diverged"
+    for name in (f"{metric}: median (quartiles)", "evaluations", solved, lost, "run"):
         table.add_column(name)
     for one in found:
         chosen = {**one.combination, **one.choice}
         table.add_row(
-            *(_word(chosen[key]) for key in keys),
+            *(_setting(chosen[key]) for key in keys),
             _spread(one.metric),
             _spread(one.evaluations),
             f"{one.solved} of {one.count}",
@@ -123,7 +186,12 @@ def _spread(quartiles: tuple[float, float, float]) -> str:
     return _word(median) if low == high else f"{_word(median)} ({_word(low)}, {_word(high)})"
 
 
-def _word(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.4g}" if math.isfinite(value) else str(value)
-    return str(value)
+def _word(value: float) -> str:
+    return f"{value:.4g}" if math.isfinite(value) else str(value)
+
+
+def _setting(value: object) -> str:
+    """A setting as it was typed; a number with many digits is rounded."""
+    if not isinstance(value, float):
+        return shown(value)
+    return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:.4g}"

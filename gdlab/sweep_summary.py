@@ -60,6 +60,11 @@ def values_of(results: DataFrame, metric: str) -> np.ndarray:
     return np.where(results["status"].isin(_LOST) | np.isnan(values), np.inf, values)
 
 
+def objective(status: str, loss: float) -> float:
+    """What a sweeper that searches is told of a run: its loss, +inf where that says nothing."""
+    return np.inf if status in _LOST or np.isnan(loss) else loss
+
+
 def best(
     results: DataFrame, by: Sequence[str], varied: Sequence[str], metric: str = "final_loss"
 ) -> list[Best]:
@@ -76,7 +81,8 @@ def best(
     """
     unknown = [key for key in by if key not in results]
     if unknown:
-        raise SettingError(f"summary.by={unknown[0]}: is none of {', '.join(varied)}")
+        known = ", ".join(map(typed, varied)) or "the settings that vary: none does"
+        raise SettingError(f"summary.by={typed(unknown[0])}: is none of {known}")
     ranked = results.iloc[order(results, metric)]
     others = [key for key in varied if key not in by and key not in _OVER]
     found = []
@@ -98,6 +104,11 @@ def best(
     return found
 
 
+def typed(column: str) -> str:
+    """A setting as a person types it, from what the tables call it."""
+    return column.removeprefix("setting.")
+
+
 def parts(rows: DataFrame, keys: Sequence[str]) -> list[tuple[dict[str, Any], DataFrame]]:
     """The rows by what they hold under some keys, in the order of their first runs."""
     if not keys:
@@ -111,8 +122,9 @@ def parts(rows: DataFrame, keys: Sequence[str]) -> list[tuple[dict[str, Any], Da
 
 
 def _plain(value: Any) -> Any:
-    """A number of numpy's as Python's own."""
-    return value.item() if isinstance(value, np.generic) else value
+    """A setting of a table as it was given: Python's own numbers, None where it is null."""
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and np.isnan(value) else value
 
 
 def _best_part(rows: DataFrame, keys: Sequence[str]) -> DataFrame:

@@ -172,10 +172,21 @@ def test_a_setting_that_some_runs_lack_is_a_combination_of_its_own():
     assert [one.choice for one in found] == [{"lr": 0.2}, {"lr": 0.1}]
 
 
+def test_a_setting_that_is_null_is_none_among_the_best():
+    rows = [
+        {"status": "max_steps", "final_loss": v, "evaluations": 1, "stop.loss": s, "lr": lr}
+        for v, s, lr in [(1.0, None, None), (2.0, None, 0.1), (4.0, 1e-3, None), (3.0, 1e-3, 0.1)]
+    ]
+    found = best(table(rows), ["stop.loss"], ["stop.loss", "lr"])
+    assert [one.combination["stop.loss"] for one in found] == [None, 1e-3]
+    assert [one.choice["lr"] for one in found] == [None, 0.1]
+
+
 # by, metric, and what the error says
 UNKNOWN = [
     (["sede"], "final_loss", "summary.by=sede: is none of lr, seed"),
     (["lr", "x"], "final_loss", "summary.by=x: is none of lr, seed"),
+    (["setting.steps"], "final_loss", "summary.by=steps: is none of lr, seed"),
     ([], "loss", "summary.metric=loss: must be one of run, seed, lr, final_loss, evaluations"),
     ([], "status", "summary.metric=status: must be one of run, seed, lr"),
     ([], "", "summary.metric=: must be one of"),

@@ -1,0 +1,55 @@
+"""What a sweep says at its end."""
+
+import pytest
+
+QUIET = ("record.figures=false", "record.events=false", "steps=5", "hydra.sweep.dir=s")
+
+
+def rows(out: str) -> list[list[str]]:
+    """The table: what stands in the first columns of each line, up to the loss."""
+    return [line.split() for line in out.splitlines()[1:] if not line.startswith("  ")]
+
+
+# what is typed, the first words of each line of the table
+SETTINGS = [
+    (["stop.loss=null,1e-3"], ["stop.loss", "null", "0.001"]),
+    (["loss.rotation=null,12345"], ["loss.rotation", "null", "12345"]),
+    (
+        ["optimizer=momentum", "optimizer.nesterov=true,false"],
+        ["optimizer.nesterov", "true", "false"],
+    ),
+    (["start=[1,2],random,null"], ["start", "[1,2]", "random", "null"]),
+    (["steps=5,6"], ["steps", "5", "6"]),
+]
+
+
+@pytest.mark.parametrize(("words", "wanted"), SETTINGS)
+def test_settings_are_shown_as_they_were_typed(words, wanted, gd):
+    done = gd("-m", *(w for w in QUIET if w.split("=")[0] != words[0].split("=")[0]), *words)
+    assert done.code == 0
+    assert [row[0] for row in rows(done.out)] == wanted
+
+
+# most directories, what is said of them; None where every run has one
+KEPT = [
+    (3, None),
+    (2, "2 of 3: the best and the worst (record.max_run_dirs=2); all are in the tables"),
+    (1, "1 of 3: the best (record.max_run_dirs=1); all are in the tables"),
+    (0, "none; all runs are in the tables alone (record.max_run_dirs=0)"),
+]
+
+
+@pytest.mark.parametrize(("most", "says"), KEPT)
+def test_the_rule_that_chose_the_directories_is_said(most, says, gd, here):
+    done = gd("-m", *QUIET, "lr=0.1,0.2,0.3", f"record.max_run_dirs={most}")
+    assert done.code == 0
+    said = [line.split(None, 2)[2] for line in done.out.splitlines() if "run directories" in line]
+    assert said == ([] if says is None else [says])
+    assert len(list((here / "s").glob("*/result.json"))) == most
+
+
+def test_columns_are_named_by_what_they_count(gd):
+    done = gd("-m", *QUIET, "lr=0.1,0.12", "stop.loss=1")
+    assert "converged or target" in done.out
+    assert "1 of 1" in done.out
+    assert "to go on" not in done.out
