@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gdlab.recording.colours import CATEGORIES
-from gdlab.recording.scenery import INK, draw_title, panel, png, style
+from gdlab.recording.paper import INK, draw_title, panel, png, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.text import Text
-    from matplotlib.transforms import Bbox
 
 __all__ = ["Band", "sensitivity_png"]
 
@@ -148,24 +147,22 @@ def _draw_lines(axes: Axes, lines: Mapping[str, float | Sequence[float]]) -> Non
         text = axes.text(x, 0, name, rotation=90, va="top", size=8.5, color=colour, zorder=5)
         text.set_parse_math(False)
         text.set_bbox({"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.8})
-        taken.append(_place(axes, text, taken, right=room[i + 1] >= room[i]))
+        taken = np.vstack([taken, _place(axes, text, taken, right=room[i + 1] >= room[i])])
 
 
-def _pixels_drawn(axes: Axes) -> list[Bbox]:
-    """Small boxes along the lines drawn so far."""
-    from matplotlib.transforms import Bbox
-
-    boxes = []
+def _pixels_drawn(axes: Axes) -> np.ndarray:
+    """Small boxes (m, 4) along the lines drawn so far: left, bottom, right, top."""
+    boxes = [np.empty((0, 4))]
     for line in axes.lines:
         ends = line.get_transform().transform(line.get_xydata())
         parts = [ends[:-1] + part * np.diff(ends, axis=0) for part in np.arange(0, 1, 0.125)]
         along = np.concatenate([*parts, ends[-1:]])
-        boxes += [Bbox.from_bounds(x - 3, y - 3, 6, 6) for x, y in along if np.isfinite(x + y)]
-    return boxes
+        boxes.append(np.hstack([along - 3, along + 3])[np.isfinite(along).all(axis=1)])
+    return np.concatenate(boxes)
 
 
-def _place(axes: Axes, text: Text, taken: Sequence[Bbox], *, right: bool) -> Bbox:
-    """Moves a name to the highest free place beside its line, and returns the place."""
+def _place(axes: Axes, text: Text, taken: np.ndarray, *, right: bool) -> np.ndarray:
+    """Moves a name to the highest free place beside its line, and returns the place (4,)."""
     from matplotlib.transforms import offset_copy
 
     base, figure = axes.get_xaxis_transform(), axes.get_figure(root=True)
@@ -175,10 +172,11 @@ def _place(axes: Axes, text: Text, taken: Sequence[Bbox], *, right: bool) -> Bbo
             text.set_y(height)
             text.set_horizontalalignment("left" if points > 0 else "right")
             text.set_transform(offset_copy(base, figure, points, units="points"))
-            box = text.get_window_extent()
-            if not any(box.overlaps(other) for other in taken):
+            box = np.array(text.get_window_extent().extents)
+            apart = (taken[:, :2] > box[2:]) | (taken[:, 2:] < box[:2])
+            if apart.any(axis=1).all():
                 return box
-    return text.get_window_extent()
+    return np.array(text.get_window_extent().extents)
 
 
 def _finish(axes: Axes, xlabel: str, ylabel: str) -> None:

@@ -21,8 +21,10 @@ class EventSink:
     """A sink that writes a run's event file.
 
     Scalars loss, grad_norm, lr, distance and suboptimality (where known) and up to four
-    coordinates, at most 1,000 points of each, always the first and the last; the settings as text
-    and as hyperparameters, whose metrics are the scalars' last values.
+    coordinates, and the loss's metrics; at most 1,000 points of each, always the first and the
+    last. What is computed at steps 0, n, 2n, … alone has its points there; the settings as text
+    and as hyperparameters, whose metrics are the scalars' last values; what the loss says of
+    itself as text.
 
     Args:
         directory: the run's directory.
@@ -31,8 +33,12 @@ class EventSink:
 
     def __init__(self, directory: Path, settings: Settings) -> None:
         self.writer = EventWriter(directory)
+        every = settings.record.full_loss_every
         self._steps = thinned_steps(settings.steps)
-        names = settings.loss.names
+        self._full_steps = np.unique(self._steps // every * every)
+        self._shown = np.union1d(self._steps, self._full_steps)
+        self._has_gaps = every > 1 and settings.loss.minibatch is not None
+        names = settings.objective.names
         self._coordinates = names if len(names) <= _MOST_COORDINATES else ()
         self._waiting: list[History] = []
         self._last: History | None = None
@@ -40,6 +46,9 @@ class EventSink:
         flat = settings.flat()
         lines = "\n".join(f"{key}: {shown(value)}" for key, value in flat.items())
         self.writer.text("settings", f"```yaml\n{lines}\n```")
+        about = "\n".join(f"{title}: {words}" for title, words in settings.objective.about.items())
+        if about:
+            self.writer.text("about", f"```text\n{about}\n```")
         self.writer.hparams(directory.name, _hparams(flat))
 
     def write(self, piece: History) -> None:
@@ -48,7 +57,7 @@ class EventSink:
             return
         if self._last is not None:
             piece = History.join([self._last, piece])
-        shown = np.isin(piece.step[:-1], self._steps)
+        shown = np.isin(piece.step[:-1], self._shown)
         self._waiting.append(piece.take(np.flatnonzero(shown)))
         self._last = piece.take(np.array([len(piece) - 1]))
         if time.monotonic() - self._written_at > _SECONDS:
@@ -57,33 +66,40 @@ class EventSink:
     def close(self, outcome: Outcome | None, seconds: float) -> None:
         """Write the last record and how the session ended."""
         if self._last is not None:
-            self._waiting.append(self._last)
             self._flush()
+            self._scalars(self._last, is_last=True)
         if outcome is not None:
             self.writer.text("outcome", f"**{outcome.status}**: {outcome.reason}")
         self.writer.end_session(outcome is not None and outcome.status != Status.FAILED)
         self.writer.close()
 
     def _flush(self) -> None:
-        """Write what waits; a run's last record leaves no learning rate behind."""
+        """Write what waits."""
         self._written_at = time.monotonic()
         if self._waiting:
             records = History.join(self._waiting)
             self._waiting = []
-            is_last = np.isnan(records.lr)
-            self._scalars(records.take(np.flatnonzero(~is_last)), with_lr=True)
-            self._scalars(records.take(np.flatnonzero(is_last)), with_lr=False)
+            self._scalars(records)
 
-    def _scalars(self, records: History, with_lr: bool) -> None:
-        values = {"loss": records.loss, "grad_norm": records.grad_norm}
-        optional = {"distance": records.distance, "suboptimality": records.suboptimality}
-        values |= {tag: column for tag, column in optional.items() if column is not None}
-        for i, name in enumerate(self._coordinates):
-            values[f"x/{name}"] = records.x[:, i]
-        if with_lr:
-            values["lr"] = records.lr
-        if len(records):
-            self.writer.scalars(records.step, values)
+    def _scalars(self, records: History, *, is_last: bool = False) -> None:
+        """Write records, each tag at its own steps; the last one has a point of every tag.
+
+        A run's last record leaves no learning rate behind.
+        """
+        of_loss = {"loss": records.loss, "grad_norm": records.grad_norm}
+        if records.suboptimality is not None:
+            of_loss["suboptimality"] = records.suboptimality
+        of_point = {f"x/{name}": records.x[:, i] for i, name in enumerate(self._coordinates)}
+        if records.distance is not None:
+            of_point["distance"] = records.distance
+        if not np.isnan(records.lr).any():
+            of_point["lr"] = records.lr
+        often = of_point if self._has_gaps else of_loss | of_point
+        seldom = records.metrics if not self._has_gaps else of_loss | dict(records.metrics)
+        for steps, values in ((self._steps, often), (self._full_steps, seldom)):
+            rows = np.flatnonzero(np.isin(records.step, steps) | is_last)
+            if len(rows) and values:
+                self.writer.scalars(records.step[rows], {k: v[rows] for k, v in values.items()})
 
 
 def _hparams(flat: dict[str, object]) -> dict[str, bool | int | float | str]:

@@ -8,13 +8,23 @@ Shapes: M paths, n recorded points of a path, D dimensions.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gdlab.recording.colours import Colours
+from gdlab.recording.paper import (
+    INK,
+    MINIMIZER,
+    draw_legend,
+    draw_title,
+    label,
+    panel,
+    png,
+    style,
+)
 from gdlab.recording.projection import (
     FAR,
     Landscape,
@@ -24,22 +34,10 @@ from gdlab.recording.projection import (
     principal_plane,
     view,
 )
-from gdlab.recording.scenery import (
-    INK,
-    MAX_SLICED,
-    MINIMIZER,
-    draw_levels,
-    draw_surface,
-    draw_title,
-    label,
-    panel,
-    png,
-    style,
-)
+from gdlab.recording.scenery import MAX_SLICED, draw_levels, draw_surface
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 __all__ = ["Landscape", "Path", "overview_png"]
 
@@ -108,7 +106,7 @@ def overview_png(
         _draw_paths(axes, traces, colours)
         _draw_stars(axes, sweep)
         draw_title(figure, landscape.title, sweep.subtitle(setting))
-        _draw_legend(figure, sweep)
+        draw_legend(figure, _keys(sweep), 0.03)
         colours.draw_key(figure, setting, (_PANEL[0], 0.163, _PANEL[2], 0.018))
         figure.text(0.5, 0.01, sweep.notes(gone), ha="center", size=8, color=INK)
         return png(canvas)
@@ -259,26 +257,13 @@ def _draw_stars(axes: Axes, sweep: _Sweep) -> None:
         axes.plot(*on_paper(places, sweep.box)[0].T, **MINIMIZER, zorder=4)
 
 
-def _keys(sweep: _Sweep) -> Iterator[tuple[str, dict[str, Any]]]:
+def _keys(sweep: _Sweep) -> dict[str, dict[str, Any]]:
     """Names and looks of the marks that mean the same in every picture."""
-    yield "start", {**_START, "markersize": 8}
-    yield "last point", {**_LAST, "markersize": 6.5, "marker": "o", "color": "#7a7a7a"}
+    keys = {
+        "start": {**_START, "markersize": 8},
+        "last point": {**_LAST, "markersize": 6.5, "marker": "o", "color": "#7a7a7a"},
+    }
     if sweep.landscape.minimizers is not None:
         name = "minimiser" if sweep.dim <= 2 else "minimiser, projected"
-        yield name, _LEVEL if sweep.dim == 1 else MINIMIZER
-
-
-def _draw_legend(figure: Figure, sweep: _Sweep) -> None:
-    from matplotlib.lines import Line2D
-
-    handles = [Line2D([0, 1], [0, 0], **kind, label=name) for name, kind in _keys(sweep)]
-    figure.legend(
-        handles=handles,
-        loc="lower center",
-        bbox_to_anchor=(0.5, 0.03),
-        ncols=len(handles),
-        frameon=False,
-        fontsize=8.5,
-        handletextpad=0.5,
-        columnspacing=1.6,
-    )
+        keys[name] = _LEVEL if sweep.dim == 1 else MINIMIZER
+    return keys

@@ -5,7 +5,7 @@ the final loss against lr where that does, and basins where the start's two coor
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,27 +20,44 @@ from gdlab.recording.basins import basins_png
 from gdlab.recording.charts import Band, sensitivity_png
 from gdlab.recording.overview import Path as DrawnPath
 from gdlab.recording.overview import overview_png
-from gdlab.recording.pictures import landscape
+from gdlab.recording.pictures import landscape, not_drawn
 from gdlab.recording.run_dir import write_whole
 from gdlab.recording.run_dirs import RunDirectories
 from gdlab.recording.tensorboard import EventWriter
 from gdlab.schedules import Constant
-from gdlab.settings import GROUPS
+from gdlab.screen import show_warning
+from gdlab.settings import NUMERIC, Settings
 from gdlab.sweep_plan import Plan
-from gdlab.sweep_summary import DataFrame, parts, quartiles, values_of
+from gdlab.sweep_summary import DataFrame, best, parts, quartiles, values_of
 
 _MOST_PATHS = 40
 _FEWEST_RATES = 5
 _NEAR = 0.1
+_START = ("start.0", "start.1")
 
 
-def draw_sweep(plan: Plan, directory: Path, results: DataFrame, records: RunDirectories) -> None:
-    """Draw what there is to draw of a sweep."""
+def draw_sweep(
+    plan: Plan,
+    directory: Path,
+    results: DataFrame,
+    records: RunDirectories,
+    say: Callable[[str], None] = show_warning,
+) -> None:
+    """Draw what there is to draw of a sweep.
+
+    Args:
+        plan: of the sweep.
+        directory: the sweep's own.
+        results: its table.
+        records: the directories of its runs.
+        say: told of each picture that cannot be drawn, and why.
+    """
     drawn = {}
     for name, draw in _pictures(plan, results, records):
-        # A person's own loss may raise anything off its path; there is no such picture then.
-        with suppress(Exception):
+        try:
             drawn[name] = draw()
+        except Exception as error:  # a person's own loss may raise anything off its path
+            say(not_drawn(name, error))
     for name, png in drawn.items():
         write_whole(directory / f"{name}.png", png)
     if drawn and plan.options.record.events:
@@ -53,9 +70,9 @@ def _pictures(
     plan: Plan, results: DataFrame, records: RunDirectories
 ) -> Iterator[tuple[str, Callable[[], bytes]]]:
     keys = plan.keys()
-    if {"start.0", "start.1"} <= set(keys) and plan.options.loss.dim == 2:
+    if set(_START) <= set(keys) and plan.options.loss.dim == 2:
         yield "basins", partial(_basins, plan, results)
-    elif keys and not any(key.partition(".")[0] == "loss" for key in keys):
+    elif keys and not any(key.partition(".")[0] in ("loss", "transform") for key in keys):
         paths = _paths(plan, records)
         if paths:
             yield "overview", partial(_overview, plan, paths)
@@ -65,11 +82,11 @@ def _pictures(
 
 def _paths(plan: Plan, records: RunDirectories) -> dict[int, np.ndarray]:
     """The paths of some of the recorded runs, evenly chosen."""
-    runs = [run for run in records.names() if len(records.points(run))]
+    runs = list(records.names())
     chosen = np.linspace(0, len(runs) - 1, min(_MOST_PATHS, len(runs))).round().astype(int)
     paths = {runs[at]: records.points(runs[at]) for at in chosen}
     dim = plan.options.loss.dim
-    return {run: points for run, points in paths.items() if points.shape[1] == dim}
+    return {run: points for run, points in paths.items() if len(points) and points.shape[1] == dim}
 
 
 def _overview(plan: Plan, paths: dict[int, np.ndarray]) -> bytes:
@@ -85,7 +102,16 @@ def _overview(plan: Plan, paths: dict[int, np.ndarray]) -> bytes:
         DrawnPath(points, float(values[run]) if is_number else str(values[run]))
         for run, points in paths.items()
     ]
-    return overview_png(landscape(plan.options), drawn, setting, is_log=setting == "lr")
+    scene = replace(landscape(plan.options), title=_title(plan.options, varied))
+    return overview_png(scene, drawn, setting, is_log=setting == "lr")
+
+
+def _title(settings: Settings, varied: Sequence[str]) -> str:
+    """What the runs of a picture have in common."""
+    names = {key: settings.name(key) for key in ("loss", "optimizer")} | {
+        "lr": f"lr = {settings.lr:g}"
+    }
+    return " · ".join(name for key, name in names.items() if key not in varied)
 
 
 def _sensitivity(plan: Plan, results: DataFrame) -> bytes:
@@ -93,10 +119,10 @@ def _sensitivity(plan: Plan, results: DataFrame) -> bytes:
     metric = plan.options.summary.metric
     series, limits, optima = {}, [], []
     for combination, rows in parts(results, plan.by()):
-        bands = [(lr["lr"], quartiles(values_of(part, metric))) for lr, part in parts(rows, ["lr"])]
-        bands.sort()
-        x = np.array([lr for lr, _ in bands])
-        low, median, high = np.array([spread for _, spread in bands]).T
+        x, which = np.unique(rows["lr"].to_numpy(), return_inverse=True)
+        values = values_of(rows, metric)
+        spreads = [quartiles(values[which == at]) for at in range(len(x))]
+        low, median, high = np.array(spreads).T
         label = ", ".join(f"{value}" for value in combination.values()) or "all runs"
         series[label] = Band(x, median, low, high)
         limits.append(_agreed(theory.stability_limit, plan, rows))
@@ -111,30 +137,52 @@ def _agreed(
 ) -> float | None:
     """What theory says of a constant lr in some runs, if it says the same of all of them."""
     varied = plan.keys()
-    keys = [key for key in varied if key.partition(".")[0] in GROUPS]
+    keys = [key for key in varied if key.partition(".")[0] in NUMERIC]
     said = set()
     for _, part in parts(rows, keys):
-        number, row = plan.place(int(part["run"].iloc[0]))
-        settings = plan.groups[number].settings_of(row)
+        settings = _settings(plan, int(part["run"].iloc[0]))
         is_constant = isinstance(settings.schedule, Constant)
-        value = predict(settings.loss, settings.optimizer) if is_constant else None
+        value = predict(settings.objective, settings.optimizer) if is_constant else None
         said.add(None if value is None else float(value))
     return said.pop() if len(said) == 1 else None
 
 
+def _settings(plan: Plan, run: int) -> Settings:
+    number, row = plan.place(run)
+    return plan.groups[number].settings_of(row)
+
+
 def _basins(plan: Plan, results: DataFrame) -> bytes:
-    """Which minimizer each start came near to."""
-    scene = landscape(plan.options)
+    """Which minimizer each start came near to.
+
+    Where more than the start varies, with the other settings that were best over the starts.
+    """
+    settings, title, results = _best_part(plan, results)
+    scene = landscape(settings)
     minimizers = scene.minimizers if scene.minimizers is not None else np.zeros((0, 2))
-    x, y = (np.unique(results[key].to_numpy()) for key in ("start.0", "start.1"))
+    x, y = (np.unique(results[key].to_numpy()) for key in _START)
     labels = np.full((len(y), len(x)), -1)
     ends = results[["x0", "x1"]].to_numpy(dtype=np.float64)
     away = np.linalg.norm(ends[:, None, :] - minimizers, axis=-1)
-    nearest = np.where(away.min(1) <= _NEAR, away.argmin(1), -1) if len(minimizers) else labels[0]
-    columns: Sequence[np.ndarray] = [
+    nearest = np.where(away.min(1) <= _NEAR, away.argmin(1), -1) if len(minimizers) else -1
+    column, row = (
         np.searchsorted(axis, results[key].to_numpy())
-        for axis, key in ((x, "start.0"), (y, "start.1"))
-    ]
-    labels[columns[1], columns[0]] = nearest
-    names = scene.names[0], scene.names[1]
-    return basins_png(x, y, labels, names, minimizers, title=scene.title)
+        for axis, key in zip((x, y), _START, strict=True)
+    )
+    labels[row, column] = nearest
+    return basins_png(x, y, labels, (scene.names[0], scene.names[1]), minimizers, title=title)
+
+
+def _best_part(plan: Plan, results: DataFrame) -> tuple[Settings, str, DataFrame]:
+    """The best settings, a title of them, and the rows that differ in nothing but their start."""
+    varied = plan.keys()
+    others = [key for key in varied if key not in _START]
+    run = best(results, (), others, plan.options.summary.metric)[0].run
+    combinations = parts(results, others)
+    chosen, rows = next(one for one in combinations if run in one[1]["run"].to_numpy())
+    settings = _settings(plan, run)
+    words = [landscape(settings).title]
+    words += [f"{key} = {v}" for key, v in chosen.items() if key not in ("loss", "optimizer", "lr")]
+    if others:
+        words.append(f"best of {len(combinations):,}")
+    return settings, " · ".join(words), rows

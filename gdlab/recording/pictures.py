@@ -5,40 +5,92 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gdlab.engine import value_and_gradient
+from gdlab.fields import Configured, declared
+from gdlab.gradient import value_and_gradient
 from gdlab.history import History
-from gdlab.recording.figures import Landscape, trajectory_frames
+from gdlab.losses.base import Loss
+from gdlab.recording.figures import trajectory_frames
+from gdlab.recording.ground import Ground
+from gdlab.recording.projection import Landscape, drawing_plane, view
 from gdlab.recording.run_dir import write_whole
 from gdlab.recording.tensorboard import EventWriter, thinned_steps
 from gdlab.settings import Settings
 
 _POINTS_DRAWN = 5_000
 _FRAMES = 10
+_GROUNDS = 8  # kept at once, 3 MB each
+_COMPARABLE = (bool, int, float, str, tuple)  # tensors and arrays do not say yes or no
 
 
 def draw(
-    directory: Path,
-    settings: Settings,
-    path: History,
-    writer: EventWriter | None,
-    frames: int = _FRAMES,
+    directory: Path, settings: Settings, path: History, writer: EventWriter | None
 ) -> str | None:
     """Draw a path into `trajectory.png` and, where there is a writer, frame by frame into events.
 
     Returns:
         Why there is no picture, where a person's own loss cannot be drawn.
     """
-    scene = landscape(settings)
-    try:
-        drawn = list(trajectory_frames(scene, path.step, path.x, frames=frames))
-    except Exception as error:  # a person's own loss may raise anything off its path
-        what = " ".join(f"{type(error).__name__}: {error}".split())
-        return f"the trajectory is not drawn ({what})"
-    if writer is not None:
-        for step, png in drawn:
-            writer.image("trajectory", step, png)
-    write_whole(directory / "trajectory.png", drawn[-1][1])
-    return None
+    return Painter(_FRAMES).draw(directory, settings, path, writer)
+
+
+class Painter:
+    """Draws runs; what those of one loss in one view have in common is drawn once.
+
+    Args:
+        frames: at most so many pictures of each run.
+    """
+
+    def __init__(self, frames: int) -> None:
+        self._frames = frames
+        self._grounds: list[tuple[Loss, np.ndarray, Ground]] = []
+
+    def draw(
+        self, directory: Path, settings: Settings, path: History, writer: EventWriter | None
+    ) -> str | None:
+        """Draw a run as the function `draw` does."""
+        scene = landscape(settings)
+        try:
+            ground = self._ground(settings.objective, scene, path.x.astype(float, copy=False))
+            drawn = trajectory_frames(scene, path.step, path.x, frames=self._frames, ground=ground)
+        except Exception as error:  # a person's own loss may raise anything off its path
+            return not_drawn("trajectory", error)
+        if writer is not None:
+            for step, png in drawn:
+                writer.image("trajectory", step, png)
+            writer.flush()  # who is killed now draws again; with the picture there, it would not
+        write_whole(directory / "trajectory.png", drawn[-1][1])
+        return None
+
+    def _ground(self, loss: Loss, scene: Landscape, path: np.ndarray) -> Ground:
+        plane = drawing_plane(scene, path)
+        box = view(scene, path, plane)
+        if not plane.whole:  # it goes through the path's own last point
+            return Ground(scene, plane, box)
+        for known, its_box, ground in self._grounds:
+            if np.array_equal(box, its_box) and alike(loss, known):
+                return ground
+        ground = Ground(scene, plane, box)
+        self._grounds = [(loss, box, ground), *self._grounds[: _GROUNDS - 1]]
+        return ground
+
+
+def not_drawn(picture: str, error: Exception) -> str:
+    """What is said in place of a picture."""
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"the {picture} is not drawn ({what})"
+
+
+def alike(one: Configured, other: Configured) -> bool:
+    """Whether two losses, or what they hold, are known to be the same."""
+    if one is other:
+        return True
+    values = ((getattr(one, name), getattr(other, name)) for name in declared(type(one)))
+    return type(one) is type(other) and all(
+        a is b
+        or (isinstance(a, _COMPARABLE) and a == b)
+        or (isinstance(a, Configured) and alike(a, b))
+        for a, b in values
+    )
 
 
 class ThinnedPath:
@@ -69,7 +121,7 @@ class ThinnedPath:
 
 def landscape(settings: Settings) -> Landscape:
     """What the pictures need to know of the loss of a run."""
-    loss = settings.loss.to(torch.float64, torch.device("cpu"))
+    loss = settings.objective.to(torch.float64, torch.device("cpu"))
 
     def value(points: np.ndarray) -> np.ndarray:
         with torch.no_grad():

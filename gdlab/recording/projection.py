@@ -23,6 +23,7 @@ _STILL = 1e-9  # path extent over coordinates: below it there is no path to zoom
 _MARGIN = 0.12
 _SLIM = 0.6  # narrowest view of a two-dimensional loss, so that equal aspect leaves room
 _FLAT = 1e-3  # principal components that differ more than this are not stretched to fit
+_ROUND = 4  # edges of a view lie on so many parts of a power of two of the window
 _FARTHEST = 1000.0  # views: Agg clips inexactly beyond, and the direction is right by then
 
 
@@ -172,7 +173,7 @@ def view(landscape: Landscape, path: np.ndarray, plane: Plane) -> np.ndarray:
     It holds the nearby points of the path, and the minimiser nearest to the last of them unless
     that is over ten path extents away. The loss's window is shown whole where these fill at
     least a quarter of it along some axis, or where the path does not move; otherwise the view zooms
-    in on them.
+    in on them. Its edges are rounded outwards, so that runs which differ little share a view.
     """
     points = np.clip(plane.coordinates(path[nearby(landscape, path)]), -FAR, FAR)
     low, high = points.min(axis=0), points.max(axis=0)
@@ -196,7 +197,9 @@ def view(landscape: Landscape, path: np.ndarray, plane: Plane) -> np.ndarray:
                 np.maximum(high + margin, window[:, 1]),
             )
             margin = 0.0
-    return _filled(low - margin, high + margin, unit, plane)
+    box = _filled(low - margin, high + margin, unit, plane)
+    origin = np.zeros(len(low)) if window is None else window[:, 0]
+    return _rounded(box, origin, unit) if plane.whole else box
 
 
 def _filled(low: np.ndarray, high: np.ndarray, unit: np.ndarray, plane: Plane) -> np.ndarray:
@@ -210,6 +213,15 @@ def _filled(low: np.ndarray, high: np.ndarray, unit: np.ndarray, plane: Plane) -
     else:
         half = np.where(half < _FLAT * half.max(), half.max(), half)
     return np.stack([centre - half * unit, centre + half * unit], axis=1)
+
+
+def _rounded(box: np.ndarray, origin: np.ndarray, unit: np.ndarray) -> np.ndarray:
+    """A view (K, 2), its edges moved outwards to steps from an origin; it doubles at most."""
+    low, high = ((box - origin[:, None]) / unit[:, None]).T
+    step = 2.0 ** np.ceil(np.log2((high - low).max())) / _ROUND
+    # What rounding alone moved off a step, as in the window's own edges, is on it.
+    low, high = np.floor(low / step + _STILL) * step, np.ceil(high / step - _STILL) * step
+    return origin[:, None] + unit[:, None] * np.stack([low, high], axis=1)
 
 
 def on_paper(points: np.ndarray, view: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

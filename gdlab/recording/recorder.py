@@ -28,7 +28,9 @@ class RunRecorder:
         self._durable = durable
         self._directory, self._settings = directory, settings
         record, dim, steps = settings.record, settings.loss.dim, settings.steps
-        self._history = HistoryFile(directory, dim, record.max_coords, steps, durable=durable)
+        metrics = tuple(settings.loss.metrics)
+        coords = record.max_coords
+        self._history = HistoryFile(directory, dim, coords, steps, metrics, durable=durable)
         self._events = EventSink(directory, settings) if record.events else None
         self._path = ThinnedPath(steps) if record.figures else None
 

@@ -5,30 +5,17 @@ Shapes: m points of the paper, (m, 2); D dimensions; a view is (K, 2) low and hi
 
 from __future__ import annotations
 
-import io
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gdlab.recording.paper import label
 from gdlab.recording.projection import Landscape, Plane
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.contour import QuadContourSet
-    from matplotlib.figure import Figure
 
 MAX_SLICED = 5000  # dimensions above which a grid of the loss costs more than the run
-INK = "#222222"
-MINIMIZER = {
-    "marker": "*",
-    "markersize": 15,
-    "color": "#ffd23f",
-    "markeredgecolor": INK,
-    "markeredgewidth": 0.8,
-    "linestyle": "none",
-}
 _ARROWS = "#4a5a6a"
 ARROW_KEY = {"color": _ARROWS, "linewidth": 0.9, "marker": ">", "markersize": 3.5, "markevery": [1]}
 _LOWEST, _HIGHEST = "#6f9bc3", "#f5f8fb"  # pale, so that one path colour stands out on both
@@ -38,47 +25,8 @@ _LEVELS = 12
 _LOG_SPAN = 1.5  # decades from which levels are spaced by logarithm
 _DECADES = (0.25, 1 / 3, 0.5, 1.0, 2.0, 5.0, 10.0, 25.0, 50.0)
 _HUGE = 1e300  # arithmetic of levels and ticks overflows near the largest float
+_KEY_GAP, _KEY_WIDTH = 0.018, 0.016  # in parts of the figure
 _NOISE = 1e-13  # relative: smaller differences are rounding, not landscape
-
-
-def style() -> AbstractContextManager[None]:
-    """Matplotlib's own defaults, whatever the person's matplotlibrc or notebook has set."""
-    import matplotlib
-
-    defaults = matplotlib.rcParamsDefault
-    # Setting the backend key would take a notebook's backend away for good.
-    return matplotlib.rc_context({k: v for k, v in defaults.items() if k != "backend"})
-
-
-def panel(
-    size: tuple[float, float], box: tuple[float, float, float, float]
-) -> tuple[FigureCanvasAgg, Axes]:
-    """A figure of a size in inches, 100 pixels each, with axes in a box (parts of the figure)."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    canvas = FigureCanvasAgg(Figure(figsize=size, dpi=100))
-    return canvas, canvas.figure.add_axes(box)
-
-
-def draw_title(figure: Figure, title: str, subtitle: str) -> None:
-    """Two lines above the panel, long titles smaller; what looks like mathematics stays text."""
-    size = min(11.0, 11.0 * 72 / max(1, len(title)))
-    words = {"ha": "center", "color": INK, "parse_math": False}
-    figure.text(0.5, 0.957, title, size=size, weight="bold", **words)
-    figure.text(0.5, 0.923, subtitle, size=9.5, **words)
-
-
-def png(canvas: FigureCanvasAgg) -> bytes:
-    """The drawn canvas as a PNG without metadata: the same picture gives the same bytes."""
-    from PIL.Image import frombytes
-
-    canvas.draw()
-    size = canvas.get_width_height()
-    buffer = io.BytesIO()
-    image = frombytes("RGB", size, np.asarray(canvas.buffer_rgba()), "raw", "RGBX")
-    image.save(buffer, "png", compress_level=6)
-    return buffer.getvalue()
 
 
 def descent_field(
@@ -187,20 +135,41 @@ def draw_levels(axes: Axes, landscape: Landscape, plane: Plane, view: np.ndarray
     between = levels[(levels > heights.min()) & (levels < heights.max())]
     if between.size:
         axes.contour(x, y, heights, between, colors="white", linewidths=0.6, linestyles="solid")
-    _draw_key(filled, levels, log, "lowest shown" if landscape.minimum is None else "minimum")
+    base = "lowest shown" if landscape.minimum is None else "minimum"
+    _draw_key(axes, filled.to_rgba((levels[1:] + levels[:-1]) / 2), levels, log, base)
 
 
-def _draw_key(filled: QuadContourSet, levels: np.ndarray, log: bool, base: str) -> None:
-    """A bar beside the panel that says how far above the minimum each colour is."""
-    figure, box = filled.figure, filled.axes.get_position()
+def _draw_key(axes: Axes, fills: np.ndarray, levels: np.ndarray, log: bool, base: str) -> None:
+    """A bar beside the panel that says how far above the minimum each colour is.
+
+    Drawn by hand: a colorbar's axes would cost as much as all else in the picture.
+    """
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Rectangle
+
+    figure, box = axes.get_figure(root=True), axes.get_position()
     assert figure is not None
-    bar = figure.add_axes((box.x1 + 0.018, box.y0, 0.016, box.height))
-    ticks = levels[np.isclose(levels, np.round(levels))] if log else levels
-    ticks = ticks[:: -(-len(ticks) // 8)]
-    figure.colorbar(filled, cax=bar, ticks=ticks)
-    bar.set_yticklabels([f"{10.0**tick if log else tick:.6g}" for tick in ticks])
-    bar.tick_params(labelsize=7, length=2)
-    bar.set_ylabel(f"loss above the {base}", size=8)
+    left, right = box.x1 + _KEY_GAP, box.x1 + _KEY_GAP + _KEY_WIDTH
+    heights = box.y0 + box.height * (levels - levels[0]) / (levels[-1] - levels[0])
+    page: dict[str, Any] = {"transform": figure.transFigure, "linewidth": 0.8}
+    for fill, low, high in zip(fills, heights[:-1], heights[1:], strict=True):
+        block = (left, low), _KEY_WIDTH, high - low
+        figure.add_artist(
+            Rectangle(*block, color=fill, antialiased=False, **{**page, "linewidth": 0})
+        )
+    outline = (left, box.y0), _KEY_WIDTH, box.height
+    figure.add_artist(Rectangle(*outline, facecolor="none", edgecolor="black", **page))
+    shown = np.isclose(levels, np.round(levels)) if log else np.full(len(levels), True)
+    shown = np.flatnonzero(shown)
+    shown = shown[:: -(-len(shown) // 8)]
+    reach = left
+    for tick, height in zip(levels[shown], heights[shown], strict=True):
+        figure.add_artist(Line2D([right, right + 0.004], [height, height], color="black", **page))
+        name = f"{10.0**tick if log else tick:.6g}"
+        text = figure.text(right + 0.009, height, name, size=7, va="center_baseline")
+        reach = max(reach, text.get_window_extent().x1 / figure.bbox.width)
+    words = {"size": 8, "rotation": 90, "va": "center"}
+    figure.text(reach + 0.008, (box.y0 + box.y1) / 2, f"loss above the {base}", **words)
 
 
 def _draw_arrows(axes: Axes, landscape: Landscape, plane: Plane, view: np.ndarray) -> None:
@@ -239,11 +208,3 @@ def draw_curve(axes: Axes, landscape: Landscape, plane: Plane, view: np.ndarray)
     axes.grid(color="#e6e6e6", linewidth=0.6)
     axes.set_axisbelow(True)
     label(axes, landscape.names[0], "loss")
-
-
-def label(axes: Axes, x: str, y: str) -> None:
-    """Names both axes, in the size that every picture uses."""
-    axes.set_xlabel(x, size=9, parse_math=False)
-    axes.set_ylabel(y, size=9, parse_math=False)
-    axes.tick_params(labelsize=8, length=3)
-    axes.ticklabel_format(scilimits=(-3, 4))  # longer tick labels would push the name off the page

@@ -3,33 +3,27 @@
 Shapes: n points of a path, D dimensions.
 """
 
-import io
 import subprocess
 import sys
 import warnings
 
 import numpy as np
 import pytest
-from matplotlib.image import imread
+from landscapes import bowl, pixels
 
-from gdlab.recording.figures import Landscape, frame_rows, trajectory_frames, trajectory_png
-from gdlab.recording.projection import Plane, drawing_plane, nearby, principal_plane, view
+from gdlab.recording.figures import frame_rows, trajectory_frames, trajectory_png
+from gdlab.recording.ground import Ground
+from gdlab.recording.projection import (
+    Landscape,
+    Plane,
+    drawing_plane,
+    nearby,
+    principal_plane,
+    view,
+)
 from gdlab.recording.scenery import descent_field, draw_surface, spaced_levels
 
 RED = np.array([200, 16, 46]) / 255
-
-
-def bowl(curvatures, *, window=None, minimizers=True):
-    h = np.asarray(curvatures, dtype=float)
-    return Landscape(
-        value=lambda x: 0.5 * (h * x * x).sum(axis=-1),
-        gradient=lambda x: h * x,
-        names=tuple(f"x{i}" for i in range(len(h))),
-        title="bowl",
-        window=None if window is None else np.tile([-window, window], (len(h), 1)).astype(float),
-        minimizers=np.zeros((1, len(h))) if minimizers else None,
-        minimum=0.0 if minimizers else None,
-    )
 
 
 def descent(landscape, start, lr, steps):
@@ -40,17 +34,13 @@ def descent(landscape, start, lr, steps):
     return np.array(path)
 
 
-def pixels(png):
-    return imread(io.BytesIO(png))[..., :3]
-
-
 def redness(png):
     """How much of the panel (without the legend below it) has the colour of the path."""
     return int((np.abs(pixels(png)[:470] - RED).max(axis=-1) < 0.1).sum())
 
 
 def frames_of(landscape, path, frames=10):
-    return list(trajectory_frames(landscape, np.arange(len(path)), path, frames=frames))
+    return trajectory_frames(landscape, np.arange(len(path)), path, frames=frames)
 
 
 # Which steps
@@ -222,6 +212,24 @@ def test_a_straight_path_in_many_dimensions_gets_a_square_view():
     np.testing.assert_allclose(*(high - low))
 
 
+@pytest.mark.parametrize("window", [2, 3.7, None])
+def test_runs_that_differ_little_share_a_view(window):
+    landscape = bowl([1, 15], window=window, minimizers=False)
+    views = []
+    for lr in np.geomspace(1e-5, 1e-3, 60):
+        path = descent(landscape, [1, 1], lr, 50)
+        box = view(landscape, path, drawing_plane(landscape, path))
+        assert ((box[:, 0] < path) & (path < box[:, 1])).all()
+        # A margin of 12 % to both sides, and then at most twice that.
+        assert (box[:, 1] - box[:, 0]).max() <= 2 * 1.24 * np.ptp(path, axis=0).max()
+        unit = 1 if window is None else 2 * window
+        steps = (box - (0 if window is None else -window)) / unit * 2**20
+        np.testing.assert_allclose(steps, steps.round())
+        views.append(box.tobytes())
+    # Observed 31 at most; each path has a view of its own where nothing is rounded.
+    assert len(set(views)) <= 35
+
+
 # The scenery
 
 
@@ -325,6 +333,22 @@ def test_frames_grow_the_path_and_the_last_shows_the_whole_run():
     reds = [redness(png) for _, png in drawn]
     assert reds[0] < reds[2] < reds[-1]
     assert trajectory_png(landscape, np.arange(61), path) == drawn[-1][1]
+
+
+@pytest.mark.parametrize("curvatures", [[1], [1, 15]])
+def test_runs_on_one_ground_are_drawn_as_if_alone(curvatures):
+    one = bowl(curvatures, window=1.5, title="one")
+    other = bowl(curvatures, window=1.5, title="a much longer title")
+    box = np.tile([-1.5, 1.5], (len(curvatures), 1))
+    plane = Plane(np.zeros(len(box)), np.eye(len(box)))
+    ground = Ground(one, plane, box)
+    drawn, steps = {}, np.arange(31)
+    for name, scene, lr in [("one", one, 0.1), ("other", other, 0.02), ("again", one, 0.1)]:
+        path = descent(scene, np.ones(len(box)), lr, 30)
+        np.testing.assert_array_equal(view(scene, path, plane), box)
+        drawn[name] = trajectory_frames(scene, steps, path, frames=3, ground=ground)
+        assert drawn[name] == trajectory_frames(scene, steps, path, frames=3)
+    assert drawn["one"] == drawn["again"] != drawn["other"]
 
 
 def test_the_path_is_drawn_where_it_is():

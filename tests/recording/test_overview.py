@@ -3,33 +3,20 @@
 Shapes: M paths, n points of a path, D dimensions.
 """
 
-import io
 import subprocess
 import sys
 import warnings
 
 import numpy as np
 import pytest
+from landscapes import bowl, pixels
 from matplotlib.colors import to_rgb
-from matplotlib.image import imread
 
 from gdlab.recording.basins import basins_png
 from gdlab.recording.charts import Band, sensitivity_png
 from gdlab.recording.colours import CATEGORIES, Colours, ramp, round_ticks
-from gdlab.recording.overview import Landscape, Path, _Sweep, overview_png
-
-
-def bowl(curvatures, *, window=None, minimizers=True):
-    h = np.asarray(curvatures, dtype=float)
-    return Landscape(
-        value=lambda x: 0.5 * (h * x * x).sum(axis=-1),
-        gradient=lambda x: h * x,
-        names=tuple(f"x{i}" for i in range(len(h))),
-        title="bowl $1 _a",
-        window=None if window is None else np.tile([-window, window], (len(h), 1)).astype(float),
-        minimizers=np.zeros((1, len(h))) if minimizers else None,
-        minimum=0.0 if minimizers else None,
-    )
+from gdlab.recording.overview import Path, _Sweep, overview_png
+from gdlab.recording.projection import Landscape
 
 
 def geometric(start, factors, steps):
@@ -42,10 +29,6 @@ def geometric(start, factors, steps):
 def sweep_of(curvatures, rates, steps=60, start=1.0):
     h = np.asarray(curvatures, dtype=float)
     return [Path(geometric(np.full(len(h), start), 1 - lr * h, steps), lr) for lr in rates]
-
-
-def pixels(png):
-    return imread(io.BytesIO(png))[..., :3]
 
 
 def near_colour(png, colour, tolerance=0.08):

@@ -12,7 +12,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import gdlab
 from gdlab.losses import Quadratic, Rosenbrock
 from gdlab.optimizers import SGD
-from gdlab.recording import overviews
+from gdlab.recording import overviews, pictures, run_dirs
+from gdlab.recording.figures import trajectory_png
+from gdlab.recording.ground import Ground
+from gdlab.recording.tables import read_history as real
 
 LRS = [0.02, 0.04, 0.08, 0.1, 0.15]
 FEW = LRS[:4]
@@ -179,14 +182,93 @@ class OffPath(gdlab.Loss):
         return x.square().sum(-1)
 
 
-def test_a_loss_that_cannot_be_drawn_ends_no_sweep(tmp_path):
-    sweep = gdlab.sweep(loss=OffPath(), lr=LRS, steps=5, directory=tmp_path / "s")
+def test_a_loss_that_cannot_be_drawn_ends_no_sweep_and_is_named(tmp_path, capsys):
+    sweep = gdlab.sweep(loss=OffPath(), lr=[*FEW, 0.2], steps=5, directory=tmp_path / "s")
     assert len(sweep.results) == 5
     assert [path.name for path in (tmp_path / "s").rglob("*.png")] == ["sensitivity.png"]
+    why = "is not drawn (RuntimeError: off the path)"
+    said = [f"warning: lr={lr}: the trajectory {why}" for lr in [*FEW, 0.2]]
+    told = capsys.readouterr().err.splitlines()
+    assert sorted(told) == sorted([*said, f"warning: the overview {why}"])
+
+
+def grounds_drawn(monkeypatch, tmp_path, **given: Any) -> int:
+    """How often the loss is drawn for the trajectories of a sweep."""
+    drawn = []
+
+    def counted(*arguments: Any) -> Ground:
+        drawn.append(arguments)
+        return Ground(*arguments)
+
+    monkeypatch.setattr(pictures, "Ground", counted)
+    gdlab.sweep(**given, steps=20, directory=tmp_path / "s")
+    count = len(list((tmp_path / "s").glob("*/trajectory.png")))
+    assert count == len(gdlab.load(tmp_path / "s").results)
+    return len(drawn)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"loss": "rosenbrock", "lr": [1e-4, 2e-4, 3e-4]}, 1),
+        ({"loss": "rosenbrock", "schedule": ["constant", "cosine"], "lr": 1e-3}, 1),
+        # another loss, though in the same view
+        ({"loss": "rosenbrock", "loss.b": [100, 90], "lr": [1e-4, 2e-4]}, 2),
+        ({"loss": [Rosenbrock(), Rosenbrock(b=90.0)], "lr": 2e-4}, 2),
+        # the plane of each path
+        ({"loss": "rosenbrock", "loss.dim": 3, "lr": [1e-4, 2e-4]}, 2),
+    ],
+)
+def test_a_loss_is_drawn_once_for_the_runs_that_share_its_view(
+    given, expected, monkeypatch, tmp_path
+):
+    assert grounds_drawn(monkeypatch, tmp_path, **given) == expected
+
+
+def test_a_run_of_a_sweep_is_drawn_as_if_alone(tmp_path):
+    sweep = gdlab.sweep(loss="rosenbrock", lr=[1e-4, 2e-4], steps=20, directory=tmp_path / "s")
+    for run, lr in enumerate(sweep.results["lr"]):
+        alone = gdlab.run(loss="rosenbrock", lr=lr, steps=20)
+        points = sweep.history(run)[["x0", "x1"]].to_numpy(copy=True)
+        png = trajectory_png(pictures.landscape(alone.settings), np.arange(21), points)
+        assert (tmp_path / "s" / f"lr={lr}" / "trajectory.png").read_bytes() == png
+
+
+def test_the_basins_of_several_sweeps_in_one_are_those_of_the_best_runs_settings(draw):
+    starts: dict[str, Any] = {"start": [0, 0], "start.0": [-3.0, 3.0], "start.1": [2.0, 3.0]}
+    several: dict[str, Any] = {"lr": [1e-5, 0.01, 1.0], "optimizer.weight_decay": [0.0, 5.0]}
+    given: dict[str, Any] = {"loss": "himmelblau", "steps": 500, **starts}
+    (best, named) = draw(**given, **several)["basins"]
+    assert named["title"] == (
+        "himmelblau · sgd · lr = 0.01 · optimizer.weight_decay = 0.0 · best of 6"
+    )
+    labels = best[2]
+    assert (labels >= 0).all()
+    assert len(np.unique(labels)) > 1
+
+
+@pytest.mark.parametrize(
+    ("given", "title"),
+    [
+        ({"lr": FEW}, "quadratic · sgd"),
+        ({"optimizer": ["sgd", "adam"]}, "quadratic · lr = 0.1"),
+        ({"seed": [0, 1]}, "quadratic · sgd · lr = 0.1"),
+    ],
+)
+def test_the_title_says_only_what_the_runs_have_in_common(given, title, draw):
+    ((scene, *_), _) = draw(**{"lr": 0.1, **given})["overview"]
+    assert scene.title == title
+
+
+def test_no_more_histories_are_read_than_are_drawn(draw, monkeypatch):
+    read = []
+    monkeypatch.setattr(run_dirs, "read_history", lambda path: read.append(path) or real(path))
+    ((_, paths, _), _) = draw(lr=np.geomspace(0.01, 0.1, 60).tolist())["overview"]
+    assert len(read) == len(paths) == 40
 
 
 def test_the_pictures_are_in_the_directory_and_in_tensorboard(tmp_path):
-    few = {"record.max_figures": 0, "steps": 5}
+    few: dict[str, Any] = {"record.max_figures": 0, "steps": 5}
     gdlab.sweep(lr=LRS, **few, directory=tmp_path / "s")
     for name in ("overview", "sensitivity"):
         with Image.open(tmp_path / "s" / f"{name}.png") as image:

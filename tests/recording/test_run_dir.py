@@ -45,6 +45,25 @@ def test_an_exact_directory_may_be_there_but_empty(tmp_path):
     assert os.listdir(wanted) == [".hidden"]
 
 
+def test_an_error_names_the_setting_that_gave_the_path(tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    with pytest.raises(SettingError, match=r"^hydra\.sweep\.dir=.*/full: is not empty"):
+        claim(tmp_path / "full", exact=True, setting="hydra.sweep.dir")
+    for exact in (True, False):
+        with pytest.raises(SettingError, match=r"^directory=.*/file/run: cannot be made"):
+            claim(tmp_path / "full" / "file" / "run", exact=exact, setting="directory")
+
+
+def test_leftovers_do_not_count(tmp_path):
+    (tmp_path / "left").touch()
+    assert claim(tmp_path, exact=True, leftovers={"left", "other"}) == tmp_path
+    (tmp_path / "more").touch()
+    with pytest.raises(SettingError, match="is not empty"):
+        claim(tmp_path, exact=True, leftovers={"left", "other"})
+    assert sorted(os.listdir(tmp_path)) == ["left", "more"]
+
+
 def test_claims_at_one_moment_are_never_shared(tmp_path):
     threads, rounds = 16, 20
     together = threading.Barrier(threads)

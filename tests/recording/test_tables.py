@@ -17,7 +17,7 @@ from gdlab.outcome import Outcome
 from gdlab.recording import tables
 from gdlab.recording.reading import load
 from gdlab.recording.run_dir import write_result
-from gdlab.recording.tables import HistoryFile
+from gdlab.recording.tables import HistoryFile, read_history
 from gdlab.status import Status
 
 # Numbers that text or float32 would not keep.
@@ -95,19 +95,24 @@ def test_every_number_is_read_back_bit_for_bit(places, dim, recorded, monkeypatc
         assert bits(table[f"x{i}"]) == bits(whole.x[:, i])
 
 
-def test_the_rate_of_the_last_row_is_null_and_other_nans_are_not(recorded):
+def test_the_rate_of_the_last_row_is_null_and_losses_before_it_that_are_missing(recorded):
+    """A loss that is NaN ends a run, so that before the last row NaN is what was not computed."""
     table = pq.read_table(recorded / "history.parquet")
     assert table.column("lr").is_null().to_pylist() == [False] * 20 + [True]
-    assert table.column("loss").null_count == 0
+    whole = history(20, 4)
+    for name in ("loss", "grad_norm"):
+        missing = np.isnan(getattr(whole, name)) & ~np.isnan(whole.lr)
+        assert table.column(name).is_null().to_pylist() == missing.tolist()
+    assert table.column("x0").null_count == 0
     assert table.schema.types == [pa.int64(), *[pa.float64()] * 7]
 
 
 def test_float32_points_are_kept_as_they_are(recorded):
     whole = history(5, 2)
-    single = History(
-        whole.step,
-        *(v.astype(np.float32) for v in (whole.loss, whole.grad_norm, whole.lr, whole.x)),
+    loss, norm, lr, x = (
+        v.astype(np.float32) for v in (whole.loss, whole.grad_norm, whole.lr, whole.x)
     )
+    single = History(whole.step, loss, norm, lr, x)
     write(recorded, [single])
     assert bits(load(recorded).history()["x1"]) == bits(single.x[:, 1].astype(np.float64))
 
@@ -142,6 +147,31 @@ def test_a_run_without_records_has_an_empty_history(tmp_path):
     HistoryFile(tmp_path, 2, 1, steps=10).close(None, 1.0)
     table = pq.read_table(tmp_path / "history.parquet")
     assert (table.num_rows, table.column_names) == (0, ["step", "loss", "grad_norm", "lr", "x0"])
+
+
+def test_a_history_is_read_as_it_was_written(tmp_path):
+    whole = history(100, 3)
+    write(tmp_path, cut(whole, 40))
+    found = read_history(tmp_path / "history.parquet")
+    assert found.step.tolist() == whole.step.tolist()
+    for name in ("loss", "grad_norm", "lr", "x"):
+        assert bits(getattr(found, name)) == bits(getattr(whole, name))
+
+
+@pytest.mark.parametrize("damage", ["gone", "short", "of something else"])
+def test_a_damaged_history_is_one_line(damage, tmp_path):
+    write(tmp_path, [history(20, 2)])
+    path = tmp_path / "history.parquet"
+    if damage == "gone":
+        path.unlink()
+    elif damage == "short":
+        path.write_bytes(path.read_bytes()[:-20])
+    else:
+        pq.write_table(pa.table({"run": [1, 2]}), path)
+    with pytest.raises(SettingError) as refused:
+        read_history(path)
+    assert str(refused.value).startswith(f"{path}: missing or damaged (")
+    assert "\n" not in str(refused.value)
 
 
 # Loading

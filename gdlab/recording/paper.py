@@ -1,0 +1,115 @@
+"""The sheet that every picture is drawn on: its style, words, legend, and the way to a PNG."""
+
+from __future__ import annotations
+
+import functools
+import io
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from PIL.Image import Image
+
+INK = "#222222"
+MINIMIZER = {
+    "marker": "*",
+    "markersize": 15,
+    "color": "#ffd23f",
+    "markeredgecolor": INK,
+    "markeredgewidth": 0.8,
+    "linestyle": "none",
+}
+TITLE = {"size": 11.0, "weight": "bold"}
+SUBTITLE = {"size": 9.5}
+NOTE = {"size": 8}
+TITLE_HEIGHT, SUBTITLE_HEIGHT, NOTE_HEIGHT = 0.957, 0.921, 0.012  # in parts of the figure
+_TITLE_FITS = 72  # characters
+
+
+def style() -> AbstractContextManager[None]:
+    """Matplotlib's own defaults, whatever the person's matplotlibrc or notebook has set."""
+    import matplotlib
+
+    return matplotlib.rc_context(_defaults())
+
+
+@functools.cache
+def _defaults() -> Any:
+    import matplotlib
+
+    # Setting the backend key would take a notebook's backend away for good.
+    return {k: v for k, v in matplotlib.rcParamsDefault.items() if k != "backend"}
+
+
+def panel(
+    size: tuple[float, float], box: tuple[float, float, float, float]
+) -> tuple[FigureCanvasAgg, Axes]:
+    """A figure of a size in inches, 100 pixels each, with axes in a box (parts of the figure)."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    canvas = FigureCanvasAgg(Figure(figsize=size, dpi=100))
+    return canvas, canvas.figure.add_axes(box)
+
+
+def title_look(title: str) -> dict[str, Any]:
+    """How a title is written: long ones smaller."""
+    return {**TITLE, "size": TITLE["size"] * min(1.0, _TITLE_FITS / max(1, len(title)))}
+
+
+def draw_title(figure: Figure, title: str, subtitle: str) -> None:
+    """Two lines above the panel; what looks like mathematics stays text."""
+    words = {"ha": "center", "color": INK, "parse_math": False}
+    figure.text(0.5, TITLE_HEIGHT, title, **title_look(title), **words)
+    figure.text(0.5, SUBTITLE_HEIGHT, subtitle, **SUBTITLE, **words)
+
+
+def draw_legend(figure: Figure, keys: Mapping[str, dict[str, Any]], height: float) -> None:
+    """A row of marks and their names below the panel, where it covers nothing."""
+    from matplotlib.lines import Line2D
+
+    figure.legend(
+        handles=[Line2D([0, 1], [0, 0], **look, label=name) for name, look in keys.items()],
+        loc="lower center",
+        bbox_to_anchor=(0.5, height),
+        ncols=len(keys),
+        frameon=False,
+        fontsize=8.5,
+        handletextpad=0.5,
+        columnspacing=1.6,
+    )
+
+
+def label(axes: Axes, x: str, y: str) -> None:
+    """Names both axes, in the size that every picture uses."""
+    axes.set_xlabel(x, size=9, parse_math=False)
+    axes.set_ylabel(y, size=9, parse_math=False)
+    axes.tick_params(labelsize=8, length=3)
+    axes.ticklabel_format(scilimits=(-3, 4))  # longer tick labels would push the name off the page
+
+
+def image(canvas: FigureCanvasAgg) -> Image:
+    """What is drawn on a canvas."""
+    from PIL.Image import frombytes
+
+    size = canvas.get_width_height()
+    return frombytes("RGB", size, np.asarray(canvas.buffer_rgba()), "raw", "RGBX")
+
+
+def encoded(picture: Image) -> bytes:
+    """A PNG without metadata: the same picture gives the same bytes."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "png", compress_level=3)
+    return buffer.getvalue()
+
+
+def png(canvas: FigureCanvasAgg) -> bytes:
+    """Draws a canvas, and gives its PNG."""
+    canvas.draw()
+    return encoded(image(canvas))

@@ -1,0 +1,30 @@
+"""Losses to be drawn, in closed form, and what is read off their pictures.
+
+Shapes: D dimensions.
+"""
+
+import io
+
+import numpy as np
+from matplotlib.image import imread
+
+from gdlab.recording.projection import Landscape
+
+
+def bowl(curvatures, *, window=None, minimizers=True, title="bowl $1 _a") -> Landscape:
+    """½ Σ hᵢ xᵢ² with its minimiser at zero; the title is none of TeX's."""
+    h = np.asarray(curvatures, dtype=float)
+    return Landscape(
+        value=lambda x: 0.5 * (h * x * x).sum(axis=-1),
+        gradient=lambda x: h * x,
+        names=tuple(f"x{i}" for i in range(len(h))),
+        title=title,
+        window=None if window is None else np.tile([-window, window], (len(h), 1)).astype(float),
+        minimizers=np.zeros((1, len(h))) if minimizers else None,
+        minimum=0.0 if minimizers else None,
+    )
+
+
+def pixels(png: bytes) -> np.ndarray:
+    """The colours of a picture: (height, width, 3), from 0 to 1."""
+    return imread(io.BytesIO(png))[..., :3]
