@@ -1,6 +1,7 @@
 """What a person sees of runs: TensorBoard on a real port, asked over HTTP and by a real browser."""
 
 import io
+import itertools
 import json
 import re
 import shutil
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,7 +33,15 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "adam,lr=0.02": {"lr": 0.02, "optimizer": "adam", "optimizer.amsgrad": False},
     "nesterov,lr=0.05": {"lr": 0.05, "optimizer": "nesterov", "optimizer.nesterov": True},
 }
-TAGS = {"loss", "grad_norm", "lr", "distance", "suboptimality", "x/x0", "x/x1"}
+LAST = {
+    "loss": "final_loss",
+    "grad_norm": "grad_norm",
+    "distance": "distance",
+    "suboptimality": "suboptimality",
+    "x/x0": "x0",
+    "x/x1": "x1",
+}
+TAGS = {*LAST, "lr"}
 PATIENCE = 60.0
 
 CHROMIUM = shutil.which("chromium")
@@ -67,18 +77,21 @@ def run_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-def post(url: str, body: dict[str, Any]) -> dict[str, Any]:
+def fetched(url: str, body: bytes | None = None, kind: str = "application/json") -> Any:
     # A proxy of the environment must not be asked for this machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request(url, json.dumps(body).encode(), headers)
+    request = urllib.request.Request(url, body, {"Content-Type": kind})
     with opener.open(request, timeout=PATIENCE) as answer:
         return json.load(answer)
 
 
+def post(url: str, body: dict[str, Any]) -> Any:
+    return fetched(url, json.dumps(body).encode())
+
+
 def session_groups(url: str) -> list[dict[str, Any]]:
     statuses = ["STATUS_UNKNOWN", "STATUS_SUCCESS", "STATUS_FAILURE", "STATUS_RUNNING"]
-    body = {"allowedStatuses": statuses, "startIndex": 0, "sliceSize": 100}
+    body = {"allowedStatuses": statuses, "startIndex": 0, "sliceSize": 1_000}
     return post(f"{url}/data/plugin/hparams/session_groups", body).get("sessionGroups", [])
 
 
@@ -109,17 +122,20 @@ def viewing(directory: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
             process.terminate()
 
 
+def wait_until_loaded(url: str, runs: int) -> None:
+    def loaded() -> bool:
+        sessions = [s for group in session_groups(url) for s in group["sessions"]]
+        # A run's end is the last that its file tells.
+        return len([s for s in sessions if s["status"] == "STATUS_SUCCESS"]) == runs
+
+    wait_until(loaded, "TensorBoard to load the runs")
+
+
 @pytest.fixture(scope="module")
 def url(run_directory: Path) -> Iterator[str]:
     """TensorBoard with all of the runs loaded."""
-
-    def loaded() -> bool:
-        sessions = [s for group in session_groups(address) for s in group["sessions"]]
-        # A run's end is the last that its file tells.
-        return len([s for s in sessions if s["status"] == "STATUS_SUCCESS"]) == len(RUNS)
-
     with viewing(run_directory) as (address, _):
-        wait_until(loaded, "TensorBoard to load the runs")
+        wait_until_loaded(address, len(RUNS))
         yield address
 
 
@@ -158,6 +174,86 @@ def test_ctrl_c_ends_it_quietly(run_directory: Path) -> None:
         assert process.wait(PATIENCE) in (0, 130)
         assert process.stderr is not None
         assert "Traceback" not in process.stderr.read()
+
+
+# A sweep of 200 runs, over HTTP
+
+AXES: dict[str, list[Any]] = {
+    "optimizer": ["momentum", "adam"],
+    "schedule": ["constant", "cosine"],
+    "lr": [0.001, 0.003, 0.01, 0.02, 0.05],
+    "loss.condition": [2.0, 30.0],
+    "seed": [0, 1, 2, 3, 4],
+}
+SWEPT: dict[str, dict[str, Any]] = {
+    ",".join(f"{key}={value}" for key, value in zip(AXES, values, strict=True)): dict(
+        zip(AXES, values, strict=True)
+    )
+    for values in itertools.product(*AXES.values())
+}
+SWEEP_STEPS = 12
+
+
+@pytest.fixture(scope="module")
+def sweep_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sweep of the command line over structure and numbers."""
+    directory = tmp_path_factory.mktemp("sweep") / "s"
+    axes = [f"{key}={','.join(map(str, values))}" for key, values in AXES.items()]
+    fixed = ["start=random", f"steps={SWEEP_STEPS}", "record.max_figures=3"]
+    with pytest.raises(SystemExit) as exit_:
+        main(["-m", *axes, *fixed, f"hydra.sweep.dir={directory}"])
+    assert exit_.value.code == 0
+    return directory
+
+
+@pytest.fixture(scope="module")
+def sweep_url(sweep_directory: Path) -> Iterator[str]:
+    """TensorBoard with all of the sweep loaded."""
+    with viewing(sweep_directory) as (address, _):
+        wait_until_loaded(address, len(SWEPT))
+        yield address
+
+
+def test_each_run_of_a_sweep_is_a_row_with_what_it_was_swept_over(
+    sweep_url: str, sweep_directory: Path
+) -> None:
+    assert len(SWEPT) == 200
+    found = session_groups(sweep_url)
+    groups = {group["name"]: group for group in found}
+    assert len(found) == len(groups) == 200
+    assert groups.keys() == SWEPT.keys()
+    swept = gdlab.load(sweep_directory)
+    results: Any = swept.results.set_index(list(AXES))
+    for name, settings in SWEPT.items():
+        hparams = groups[name]["hparams"]
+        assert {key: hparams.get(key) for key in AXES} == settings
+        assert (hparams["start"], hparams["steps"]) == ("random", SWEEP_STEPS)
+        row = results.loc[tuple(settings.values())]
+        metrics = {m["name"]["tag"]: m for m in groups[name]["metricValues"]}
+        assert metrics.keys() == TAGS
+        assert {m["name"].get("group", "") for m in metrics.values()} == {""}
+        for tag, column in LAST.items():
+            assert metrics[tag]["trainingStep"] == SWEEP_STEPS
+            assert metrics[tag]["value"] == pytest.approx(row[column], rel=1e-7), (name, tag)
+    infos = post(f"{sweep_url}/data/plugin/hparams/experiment", {})["hparamInfos"]
+    assert {info["name"] for info in infos if info["differs"]} == AXES.keys()
+
+
+def test_each_run_of_a_sweep_has_its_own_scalars(sweep_url: str, sweep_directory: Path) -> None:
+    tags = fetched(f"{sweep_url}/data/plugin/scalars/tags")
+    assert {run: set(found) for run, found in tags.items() if found} == dict.fromkeys(SWEPT, TAGS)
+    names, runs = list(SWEPT), range(0, 200, 7)
+    swept = gdlab.load(sweep_directory)
+    for tag, column in (("loss", "loss"), ("x/x1", "x1")):
+        wanted = urllib.parse.urlencode({"tag": tag, "runs": names}, doseq=True).encode()
+        url = f"{sweep_url}/data/plugin/scalars/scalars_multirun"
+        shown = fetched(url, wanted, "application/x-www-form-urlencoded")
+        assert shown.keys() == SWEPT.keys()
+        for run in runs:
+            steps, values = np.array(shown[names[run]])[:, 1:].T
+            assert steps.tolist() == list(range(SWEEP_STEPS + 1))
+            history: Any = swept.history(run)[column]
+            assert values.tolist() == history.to_numpy(np.float32).tolist()
 
 
 # In a browser
@@ -221,3 +317,36 @@ def test_every_run_is_a_row_in_hparams(page: Page, url: str) -> None:
     cells = page.locator("vaadin-grid-cell-content")
     for name in RUNS:
         expect(cells.get_by_text(name, exact=True)).to_have_count(1)
+
+
+# The texts of a table as it is drawn, row by row: cells are slotted into rows of a shadow tree.
+DRAWN = """(grid, part) => [...grid.shadowRoot.querySelectorAll(`#${part} tr:not([hidden])`)].map(
+    row => [...row.querySelectorAll('slot')].map(
+        slot => slot.assignedNodes().map(node => node.textContent.trim()).join('')))"""
+
+
+@in_a_browser
+def test_the_table_in_hparams_shows_every_run_of_a_sweep(page: Page, sweep_url: str) -> None:
+    page.goto(f"{sweep_url}/#hparams")
+    grid = page.locator("vaadin-grid")
+    expect(grid).to_be_visible()
+    wait_until(lambda: grid.evaluate("e => e.size") == 100, "the first of two pages")
+    field = page.get_by_label("Max # of session groups per page")
+    field.fill("200")
+    field.press("Enter")
+    wait_until(lambda: grid.evaluate("e => e.size") == 200, "the rows of both pages")
+    titles = grid.evaluate(DRAWN, "header")[-1]
+    columns = {key: titles.index(key) for key in AXES}  # the axes are left of the metrics
+    shown: dict[str, dict[str, str]] = {}
+
+    def look() -> bool:
+        grid.evaluate("(e, row) => e.scrollToIndex(row)", min(len(shown), 199))
+        for cells in grid.evaluate(DRAWN, "items"):
+            shown[cells[titles.index("Trial ID")]] = {key: cells[at] for key, at in columns.items()}
+        return shown.keys() >= SWEPT.keys()
+
+    wait_until(look, "all rows to be drawn")
+    for name, settings in SWEPT.items():
+        for key, value in settings.items():
+            text = shown[name][key]
+            assert text == value if isinstance(value, str) else float(text) == value, (name, key)
