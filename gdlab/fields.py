@@ -1,12 +1,15 @@
 """Declared fields: what losses, rules and schedules share as small frozen dataclasses.
 
 A field carries its type and its range, so that one check serves YAML, Python and sweeps, and a
-field of type `Number` may hold one number for all runs or a column of them, one per run.
+field of type `Number` may hold one number for all runs or a column of them, one per run. A field of
+type `Numbers` holds any number of these by name. A field may be such a dataclass itself: its fields
+are settings too, under its name and a dot.
 """
 
 import dataclasses
 import functools
 import numbers
+import operator
 import sys
 import types
 import typing
@@ -19,6 +22,11 @@ from gdlab.errors import SettingError
 
 Number: TypeAlias = float | Tensor
 """A float for all runs, or a tensor that holds one for each run."""
+
+Numbers: TypeAlias = Mapping[str, Number]
+"""Any number of numbers by name: each is a setting of its own, with a dot, as `parameters.a`."""
+
+_MAPPING = typing.get_origin(Numbers)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,9 +60,14 @@ def setting(
     ge: float | None = None,
     lt: float | None = None,
     le: float | None = None,
+    column: bool = True,
 ) -> Any:
-    """A dataclass field with a default and the interval that its numbers must lie in."""
-    return dataclasses.field(default=default, metadata={"range": Range(gt, ge, lt, le)})
+    """A dataclass field with a default and the interval that its numbers must lie in.
+
+    With `column=False` a number is the same for all runs of a batch, as whole numbers are.
+    """
+    metadata = {"range": Range(gt, ge, lt, le), "column": column}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(setting, dataclasses.field))
@@ -93,17 +106,26 @@ class Configured:
 
 @dataclasses.dataclass(frozen=True)
 class Field:
-    """One declared field: its type and its range."""
+    """One declared field: its type, its range, and whether its numbers may be columns."""
 
     hint: Any
     range: Range
+    column: bool = True
 
     @property
     def numeric(self) -> bool:
-        """Whether the field may hold a column: a `Number`, or a tuple of them."""
-        is_tuple = typing.get_origin(self.hint) is tuple
-        items = typing.get_args(self.hint) if is_tuple else ()
-        return any(_is_number(hint) for hint in (self.hint, *items))
+        """Whether the field may hold columns: a `Number`, or a tuple or mapping of them."""
+        is_several = typing.get_origin(self.hint) in (tuple, _MAPPING)
+        items = typing.get_args(self.hint) if is_several else ()
+        return self.column and any(_is_number(hint) for hint in (self.hint, *items))
+
+    @property
+    def item(self) -> "Field | None":
+        """The field that each item of a mapping is; None where the field holds no mapping."""
+        for hint in _alternatives(self.hint):
+            if typing.get_origin(hint) is _MAPPING:
+                return Field(typing.get_args(hint)[1], self.range, self.column)
+        return None
 
     def check(self, name: str, value: Any) -> Any:
         """The value as the field's type, or `SettingError`."""
@@ -115,27 +137,102 @@ def declared(cls: type) -> Mapping[str, Field]:
     """The declared fields of a dataclass by name."""
     hints = typing.get_type_hints(cls)
     return {
-        field.name: Field(hints[field.name], field.metadata.get("range", Range()))
+        field.name: Field(
+            hints[field.name],
+            field.metadata.get("range", Range()),
+            field.metadata.get("column", True),
+        )
         for field in dataclasses.fields(cls)
         if field.init
     }
 
 
+def flat(owner: Configured) -> dict[str, Any]:
+    """Field names and values, each item of a mapping under its dotted name.
+
+    What is configured itself stands there by its class's name, followed by its own fields.
+    """
+    values: dict[str, Any] = {}
+    for name, value in owner.settings().items():
+        if isinstance(value, Configured):
+            values[name] = type(value).__name__
+            values |= {f"{name}.{inner}": given for inner, given in flat(value).items()}
+        elif declared(type(owner))[name].item is not None and isinstance(value, Mapping):
+            values |= {f"{name}.{item}": number for item, number in value.items()}
+        else:
+            values[name] = value
+    return values
+
+
+def field_of(owner: Configured, name: str) -> Field | None:
+    """The declared field of a name, which may be dotted; None where there is none."""
+    whole, dot, inner = name.partition(".")
+    field = declared(type(owner)).get(whole)
+    if not dot or field is None:
+        return field
+    value = getattr(owner, whole)
+    return field_of(value, inner) if isinstance(value, Configured) else field.item
+
+
+def placed(owner: Configured, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by names, which may be dotted, as changes of whole fields.
+
+    Raises:
+        SettingError: a value does not fit the field of a configured one.
+    """
+    changes: dict[str, Any] = {}
+    inside: dict[str, dict[str, Any]] = {}
+    for name, value in values.items():
+        whole, dot, item = name.partition(".")
+        if not dot or field_of(owner, name) is None:
+            changes[name] = value
+        elif isinstance(getattr(owner, whole), Configured):
+            inside.setdefault(whole, {})[item] = value
+        else:
+            held = changes.get(whole, getattr(owner, whole))
+            changes[whole] = {**(held if isinstance(held, Mapping) else {}), item: value}
+    for whole, given in inside.items():
+        inner = changes.get(whole, getattr(owner, whole))
+        try:
+            changes[whole] = inner.replace(**placed(inner, given))
+        except SettingError as error:
+            raise SettingError(f"{whole}.{error}") from error
+    return changes
+
+
 def columns(owner: Configured, convert: Callable[[Number], Number]) -> Any:
     """A copy of `owner` in which every `Number` went through `convert`; nothing is checked again.
 
-    `convert` gets each number or tensor of a numeric field and returns what takes its place.
+    `convert` gets each number or tensor of a numeric field, those of configured fields included,
+    and returns what takes its place.
     """
     changed = {}
     for name, field in declared(type(owner)).items():
         value = getattr(owner, name)
-        if not field.numeric or value is None:
-            continue
-        is_tuple = isinstance(value, tuple)
-        changed[name] = tuple(map(convert, value)) if is_tuple else convert(value)
+        if isinstance(value, Configured):
+            changed[name] = columns(value, convert)
+        elif field.numeric and value is not None:
+            changed[name] = _converted(value, convert)
     copy = object.__new__(type(owner))
     copy.__dict__.update(owner.__dict__ | changed)
     return copy
+
+
+def _converted(value: Any, convert: Callable[[Number], Number]) -> Any:
+    """A number or several, each converted; the same object where none changed."""
+    if isinstance(value, tuple):
+        items = tuple(map(convert, value))
+        return value if all(map(operator.is_, items, value)) else items
+    if isinstance(value, Mapping):
+        named = {name: convert(item) for name, item in value.items()}
+        return value if all(map(operator.is_, named.values(), value.values())) else named
+    return convert(value)
+
+
+def parted(key: str) -> tuple[str, str]:
+    """A dotted name as its first word, empty where it is the only one, and the rest."""
+    node, dot, name = key.partition(".")
+    return (node, name) if dot else ("", node)
 
 
 def _is_number(hint: Any) -> bool:
@@ -169,6 +266,8 @@ def _as(kind: Any, name: str, value: Any, allowed: Range) -> Any:
         return value if value in typing.get_args(kind) else None
     if origin is tuple:
         return _as_tuple(typing.get_args(kind), name, value, allowed)
+    if origin is _MAPPING:
+        return _as_mapping(typing.get_args(kind)[1], name, value, allowed)
     if kind is float and isinstance(value, Tensor):
         return _column(name, value, allowed)
     if kind in (float, int):
@@ -202,6 +301,13 @@ def _as_tuple(hints: tuple[Any, ...], name: str, value: Any, allowed: Range) -> 
     return tuple(_check(f"{name}[{i}]", v, hint, allowed) for i, (v, hint) in enumerate(pairs))
 
 
+def _as_mapping(hint: Any, name: str, value: Any, allowed: Range) -> Any:
+    """A mapping with names as keys, each item checked; None where the form does not fit."""
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        return None
+    return {key: _check(f"{name}.{key}", item, hint, allowed) for key, item in value.items()}
+
+
 def _column(name: str, value: Tensor, allowed: Range) -> Tensor:
     """A column whose every number is in range; the first that is not is named."""
     bad = [v for v in value.detach().reshape(-1).tolist() if v not in allowed]
@@ -219,6 +325,8 @@ def _describe(kind: Any) -> str:
         many = args[-1] is Ellipsis
         item = " or ".join(filter(None, map(_describe, _alternatives(args[0]))))
         return f"a list, each {item}" if many else f"a list of {len(args)}, each {item}"
+    if origin is _MAPPING:
+        return "names, each with a value" if args[1] is Any else "names, each with a number"
     names = {float: "a number", int: "a whole number", bool: "true or false", str: "a text"}
     silent = kind in (Tensor, type(None))
     return "" if silent else names.get(kind, f"a {getattr(kind, '__name__', kind)}")
@@ -232,4 +340,6 @@ def shown(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, (list, tuple)):
         return f"[{','.join(map(shown, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{','.join(f'{key}:{shown(item)}' for key, item in value.items())}}}"
     return f"{value:g}" if isinstance(value, float) and abs(value) > 1e15 else str(value)

@@ -47,7 +47,8 @@ def did_you_mean(given: str, names: Iterable[str]) -> str:
     for meant, candidates in ((other, dict.fromkeys(known)), (other.rpartition(".")[2], beside)):
         if meant in candidates:
             return f", did you mean {candidates[meant] or meant}?"
-    for candidates in (beside, anywhere):
+    inside = {name.rpartition("/")[2]: name for name in known if "/" in name}
+    for candidates in (beside, anywhere, inside):
         near = difflib.get_close_matches(last, candidates, n=1, cutoff=0.65)
         if near:
             return f", did you mean {candidates[near[0]]}?"

@@ -1,8 +1,7 @@
-"""Tables of cases: losses and what the literature says of them; rules and their options."""
+"""Tables of cases: losses and what the literature says of them; rules stand in rule_cases.py."""
 
-import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,14 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gdlab import losses
 from gdlab.fields import Number
-from gdlab.losses import MSE, Himmelblau, Loss, PointLoss, Quadratic, Rosenbrock
+from gdlab.losses import MSE, Loss, PointLoss, Quadratic, Rosenbrock
 from gdlab.losses.base import per_point
-from gdlab.optimizers import SGD, Adagrad, Adam, RMSprop, Rule
 
-REFERENCE: Mapping[str, Mapping[str, Any]] = json.loads(
-    (Path(__file__).parent / "reference" / "problems.json").read_text("utf-8")
-)
+_TABLES = json.loads((Path(__file__).parent / "reference" / "problems.json").read_text("utf-8"))
+
+REFERENCE: Mapping[str, Mapping[str, Any]] = {
+    entry["id"]: entry for entry in (*_TABLES["problems"], *_TABLES["regressions"])
+}
 """Published problems, each value recomputed in 60-digit arithmetic and rounded to float64."""
 
 
@@ -29,16 +30,51 @@ class LossCase:
     loss: Loss
 
 
-ELLIPSOID = tuple(2 * 10 ** (6 * i / 9) for i in range(10))
-
 PUBLISHED = [
     LossCase("mgh01", Rosenbrock()),
+    LossCase("sphere", losses.Sphere()),
+    LossCase("quad_k100", Quadratic(condition=100)),
+    LossCase("quad_rot25", losses.RotatedQuadratic()),
+    LossCase("booth", losses.Booth()),
+    LossCase("matyas", losses.Matyas()),
+    LossCase("nesterov10", losses.Nesterov()),
+    LossCase("hilbert5", losses.Hilbert()),
+    LossCase("sumsq10", losses.SumSquares()),
+    LossCase("trid6", losses.Trid()),
+    LossCase("ellipsoid1e6", losses.Ellipsoid()),
     LossCase("rosen4", Rosenbrock(dim=4)),
     LossCase("rosen10", Rosenbrock(dim=10)),
-    LossCase("himmelblau", Himmelblau()),
-    LossCase("quad_k100", Quadratic(condition=100)),
-    LossCase("ellipsoid1e6", Quadratic(eigenvalues=ELLIPSOID)),
+    LossCase("himmelblau", losses.Himmelblau()),
+    LossCase("mccormick", losses.McCormick()),
+    LossCase("camel3", losses.ThreeHumpCamel()),
+    LossCase("camel6", losses.SixHumpCamel()),
+    LossCase("goldstein_price", losses.GoldsteinPrice()),
+    LossCase("easom", losses.Easom()),
+    LossCase("ackley2", losses.Ackley()),
+    LossCase("rastrigin2", losses.Rastrigin()),
+    LossCase("styblinski_tang2", losses.StyblinskiTang()),
+    LossCase("levy2", losses.Levy()),
+    LossCase("griewank2", losses.Griewank()),
+    LossCase("branin", losses.Branin()),
+    LossCase("bohachevsky1", losses.Bohachevsky()),
+    LossCase("dixon_price4", losses.DixonPrice()),
+    LossCase("zakharov5", losses.Zakharov()),
+    LossCase("schwefel226_2", losses.Schwefel()),
+    LossCase("michalewicz2", losses.Michalewicz()),
+    LossCase("drop_wave", losses.DropWave()),
+    LossCase("schaffer2", losses.Schaffer2()),
+    LossCase("cube", losses.Cube()),
+    LossCase("hartmann3", losses.Hartmann3()),
+    LossCase("hartmann6", losses.Hartmann6()),
+    LossCase("logsumexp2", losses.LogSumExp()),
+    LossCase("forrester", losses.Forrester()),
+    LossCase("double_well", losses.DoubleWell()),
+    LossCase("qing4", losses.Qing()),
+    LossCase("saddle2", losses.Saddle()),
+    LossCase("monkey_saddle", losses.MonkeySaddle()),
+    LossCase("shubert2", losses.Shubert()),
 ]
+"""The classical problems; those of Moré, Garbow and Hillstrom are in mgh_cases.py."""
 
 
 class Waves(Loss):
@@ -110,78 +146,5 @@ class Barrier(PointLoss):
     def point(self, x: Tensor) -> Tensor:
         return x.square().sum() - self.weight * torch.log(x).sum()
 
-
-@dataclass(frozen=True)
-class RuleCase:
-    """A rule and the torch optimizer with the same options."""
-
-    rule: Rule
-    oracle: type[torch.optim.Optimizer]
-    options: Mapping[str, Any]
-
-    def __str__(self) -> str:
-        given = ",".join(f"{k}={v}" for k, v in self.options.items())
-        return f"{self.oracle.__name__}({given.replace(' ', '')})"
-
-
-def _products(**choices: tuple[Any, ...]) -> Iterator[dict[str, Any]]:
-    """All combinations of the options."""
-    for values in itertools.product(*choices.values()):
-        yield dict(zip(choices, values, strict=True))
-
-
-BOTH = (False, True)
-
-
-def _sgd() -> Iterator[RuleCase]:
-    for options in _products(
-        momentum=(0.0, 0.9),
-        dampening=(0.0, 0.3),
-        weight_decay=(0.0, 0.1),
-        nesterov=BOTH,
-        maximize=BOTH,
-    ):
-        # torch refuses nesterov with dampening or without momentum.
-        if not options["nesterov"] or (options["momentum"] and not options["dampening"]):
-            yield RuleCase(SGD(**options), torch.optim.SGD, options)
-
-
-def _adam() -> Iterator[RuleCase]:
-    for options in _products(
-        betas=((0.9, 0.999), (0.3, 0.8), (0.0, 0.95)),
-        eps=(1e-8, 1e-2),
-        weight_decay=(0.0, 0.1),
-        amsgrad=BOTH,
-        maximize=BOTH,
-    ):
-        yield RuleCase(Adam(**options), torch.optim.Adam, options)
-        decoupled = Adam(**options, decoupled_weight_decay=True)
-        yield RuleCase(decoupled, torch.optim.AdamW, options)
-
-
-def _rmsprop() -> Iterator[RuleCase]:
-    for options in _products(
-        alpha=(0.99, 0.4),
-        eps=(1e-8, 1e-2),
-        weight_decay=(0.0, 0.1),
-        momentum=(0.0, 0.9),
-        centered=BOTH,
-        maximize=BOTH,
-    ):
-        yield RuleCase(RMSprop(**options), torch.optim.RMSprop, options)
-
-
-def _adagrad() -> Iterator[RuleCase]:
-    for options in _products(
-        lr_decay=(0.0, 0.1),
-        weight_decay=(0.0, 0.1),
-        initial_accumulator_value=(0.0, 0.5),
-        eps=(1e-10, 1e-2),
-        maximize=BOTH,
-    ):
-        yield RuleCase(Adagrad(**options), torch.optim.Adagrad, options)
-
-
-RULES = [*_sgd(), *_adam(), *_rmsprop(), *_adagrad()]
 
 DIABETES = MSE(data="diabetes", standardize=True)

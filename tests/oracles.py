@@ -49,13 +49,23 @@ def rosenbrock_gradient(x: np.ndarray) -> np.ndarray:
 
 
 def gradient_by_sympy(loss: Loss, x: list[float]) -> np.ndarray:
-    """The gradient of the loss's formula, with 40 digits and then rounded."""
-    symbols = sympy.symbols(f"x1:{loss.dim + 1}")
-    formula = loss.formula(symbols)
+    """The gradient of the loss's formula, with 40 digits and then rounded.
+
+    The formula is a sum, and what stands under a square is differentiated alone: quicker.
+    """
+    symbols = sympy.symbols(f"x1:{loss.dim + 1}", real=True)
+    formula = loss.symbolic(symbols)
     assert formula is not None
-    at = {symbol: sympy.Rational(value) for symbol, value in zip(symbols, x, strict=True)}
-    exact = [sympy.diff(formula, symbol).subs(at).evalf(40) for symbol in symbols]
-    return np.array([float(value) for value in exact])
+    at = {symbol: sympy.Float(value, 40) for symbol, value in zip(symbols, x, strict=True)}
+    gradient: list[Any] = [sympy.Float(0, 40)] * loss.dim
+    for term in sympy.Add.make_args(formula):
+        base, power = term.as_base_exp()
+        base, power = (base, power) if power.is_Number else (term, sympy.Integer(1))
+        outer = power * base.xreplace(at) ** (power - 1)
+        for i, symbol in enumerate(symbols):
+            if symbol in base.free_symbols:
+                gradient[i] += outer * sympy.diff(base, symbol).xreplace(at)
+    return np.array([float(partial) for partial in gradient])
 
 
 def central_differences(loss: Loss, x: torch.Tensor, h: float) -> np.ndarray:

@@ -5,7 +5,7 @@ Shapes: R runs, D dimensions, M known minimizers.
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -14,6 +14,8 @@ from gdlab.fields import Configured, Number, columns, declared
 
 if TYPE_CHECKING:
     import sympy
+
+    from gdlab.optimizers.base import Layout
 
 
 class Loss(Configured):
@@ -25,6 +27,12 @@ class Loss(Configured):
     meets points of shape (..., R, D).
 
     What is not known stays `None`. Tensors made by `self.tensor` follow `to`.
+    """
+
+    lasting: ClassVar[tuple[str, ...]] = ()
+    """Names of what is derived from other fields than `Number` ones, such as data read from a file.
+
+    `with_columns` keeps it, and `to` keeps what of it is no tensor.
     """
 
     if TYPE_CHECKING:  # subclasses say these with a field, a class attribute or a property
@@ -43,6 +51,10 @@ class Loss(Configured):
         """The values at points x of shape (..., D): (...)."""
         raise NotImplementedError(f"{type(self).__name__} does not say its value")
 
+    def starts(self, seed: Tensor) -> Tensor:
+        """Where runs with seeds (R,) start unless told otherwise: (R, D), or (D,) for all."""
+        return self.tensor(self.start)
+
     @property
     def minimizers(self) -> "Tensor | Sequence[Sequence[float]] | None":
         """All known global minimizers: (M, D), or (R, M, D) where they depend on a column."""
@@ -59,11 +71,24 @@ class Loss(Configured):
         return None
 
     @property
+    def domain(self) -> "Tensor | Sequence[Sequence[float]] | None":
+        """Low and high of where the loss is meant to be minimised: (D, 2) or (R, D, 2).
+
+        None for everywhere.
+        """
+        return None
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The names of the coordinates."""
         return tuple(f"x{i}" for i in range(self.dim))
 
-    def formula(self, x: "tuple[sympy.Symbol, ...]") -> "sympy.Expr | None":
+    @property
+    def layout(self) -> "Layout":
+        """The named blocks of the parameter vector with their shapes, one after the other."""
+        return [("x", (self.dim,))]
+
+    def symbolic(self, x: "tuple[sympy.Symbol, ...]") -> "sympy.Expr | None":
         """The loss as a symbolic expression of the D symbols x, where there is one."""
         return None
 
@@ -71,10 +96,22 @@ class Loss(Configured):
         """The residuals (..., N) whose mean or sum of squares the loss is, where it is one."""
         return None
 
+    def fisher(self, x: Tensor) -> Tensor | None:
+        """The Fisher matrices (..., D, D) of a probabilistic model whose −log likelihood it is.
+
+        None where there is no such model; what a penalty adds to the loss is no part of it.
+        """
+        return None
+
     @property
     def curvature(self) -> tuple[Number, Number] | None:
         """Least and greatest eigenvalue (μ, L) of the Hessian where it is constant."""
         return None
+
+    @property
+    def about(self) -> dict[str, str]:
+        """What the summary of a run and TensorBoard tell of the loss: words by their titles."""
+        return {}
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -113,24 +150,25 @@ class Loss(Configured):
         def move(value: Number) -> Number:
             return value.to(device, dtype) if isinstance(value, Tensor) else value
 
-        moved = self._bare(columns(self, move))
+        kept = [name for name in self.lasting if not isinstance(vars(self).get(name), Tensor)]
+        moved = self._bare(columns(self, move), kept)
         moved.__dict__["_home"] = (dtype, device)
         return moved
 
     def with_columns(self, convert: Any) -> Self:
         """A copy whose `Number` fields went through `convert`; nothing derived from them is kept.
 
-        Where no field changes, the loss itself: what it derived (data read from a file) stays.
+        Where no field changes, the loss itself.
         """
         changed = columns(self, convert)
         names = declared(type(self))
         same = all(getattr(changed, name) is getattr(self, name) for name in names)
-        return self if same else self._bare(changed)
+        return self if same else self._bare(changed, self.lasting)
 
     @classmethod
-    def _bare(cls, loss: Self) -> Self:
-        """A loss without what it derived from its fields."""
-        for name in set(loss.__dict__) - set(declared(cls)) - {"_home"}:
+    def _bare(cls, loss: Self, kept: Sequence[str]) -> Self:
+        """A loss without what it derived from its fields, but for some of it."""
+        for name in set(loss.__dict__) - set(declared(cls)) - {"_home", *kept}:
             del loss.__dict__[name]
         return loss
 
@@ -189,3 +227,10 @@ class PointLoss(Loss):
 def per_point(value: Number) -> Number:
     """A number that meets whole points (..., D) rather than coordinates: a column gains an axis."""
     return value[..., None] if isinstance(value, Tensor) else value
+
+
+def per_coordinate(loss: Loss, value: "Number | tuple[Number, ...]") -> Number:
+    """A number for all coordinates, or D of them as (D,), or (R, D) beside columns."""
+    if isinstance(value, tuple):
+        return torch.stack(torch.broadcast_tensors(*map(loss.tensor, value)), -1)
+    return per_point(value)

@@ -1,7 +1,7 @@
 """Tables of numbers read from CSV and Parquet files, checked cell by cell.
 
-The fast path is Arrow's reader; only where it met something that is not a finite number is the
-file looked at again, slowly, to name the line.
+A CSV file is read block by block. Only where it holds anything but finite numbers is it read as a
+whole, and where that met something that is no number looked at once more, slowly, to name the line.
 """
 
 import contextlib
@@ -27,27 +27,100 @@ def named_sets() -> list[str]:
 
 @dataclass(frozen=True)
 class Examples:
-    """N examples: features (N, P), targets (N,) and the names of the features."""
+    """N examples: features (N, P), targets (N,) and the names of the features.
+
+    Where there is an intercept the features have one more column, of ones, which has no name.
+    """
 
     features: np.ndarray
     targets: np.ndarray
     names: tuple[str, ...]
 
 
-def read_examples(data: str, target: str | None, features: tuple[str, ...] | None) -> Examples:
+def read_examples(
+    data: str,
+    target: str | None,
+    features: tuple[str, ...] | None,
+    *,
+    intercept: bool = False,
+) -> Examples:
     """Read a named data set, or a CSV or Parquet file with a header.
 
     Args:
         data: the name of a data set that ships with gdlab, or a path.
         target: the column to predict; None for the last one.
         features: the columns to predict it from; None for all others.
+        intercept: whether the features get a last column of ones.
 
     Raises:
         SettingError: the file, a column or a cell cannot be used; it names which.
     """
-    path = _locate(data)
-    table = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
-    names = table.column_names
+    path = locate(data)
+    if path.suffix == ".parquet":
+        return _from_table(path, _read_parquet(path), target, features, intercept)
+    examples = _streamed(path, target, features, intercept)
+    if examples is None:
+        examples = _from_table(path, _read_csv(path), target, features, intercept)
+    return examples
+
+
+def _streamed(
+    path: Path, target: str | None, features: tuple[str, ...] | None, intercept: bool
+) -> Examples | None:
+    """A CSV file read block by block, in a fraction of the memory of the whole as a table.
+
+    None where anything is out of the ordinary: then the whole table tells what.
+    """
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    try:
+        with arrow_csv.open_csv(path) as reader:
+            names = reader.schema.names
+        if len(set(names)) < len(names):
+            return None
+        wanted, target = _chosen(path, names, target, features)
+        kinds = dict.fromkeys((*wanted, target), pa.float64())
+        options = arrow_csv.ConvertOptions(column_types=kinds, include_columns=list(kinds))
+        with arrow_csv.open_csv(path, convert_options=options) as reader:
+            blocks = [np.stack([c.to_numpy(False) for c in batch.columns]) for batch in reader]
+    except (pa.ArrowException, OSError, UnicodeDecodeError):
+        return None
+    n, place = sum(block.shape[1] for block in blocks), list(kinds).index
+    examples = Examples(_matrix(n, len(wanted), intercept), np.empty(n), wanted)
+    columns, last = [place(name) for name in wanted], 0
+    for block in blocks:
+        first, last = last, last + block.shape[1]
+        examples.features[first:last, : len(wanted)] = block[columns].T
+        examples.targets[first:last] = block[place(target)]
+    is_finite = np.isfinite(examples.features.sum()) and np.isfinite(examples.targets.sum())
+    return examples if n and is_finite else None
+
+
+def _from_table(
+    path: Path,
+    table: "pa.Table",
+    target: str | None,
+    features: tuple[str, ...] | None,
+    intercept: bool,
+) -> Examples:
+    """The chosen columns of a table, each checked."""
+    wanted, target = _chosen(path, table.column_names, target, features)
+    matrix = _matrix(table.num_rows, len(wanted), intercept)
+    for place, name in enumerate(wanted):
+        matrix[:, place] = _numbers(path, table, name)
+    return Examples(matrix, _numbers(path, table, target), wanted)
+
+
+def _matrix(n: int, p: int, intercept: bool) -> np.ndarray:
+    """Room for n examples of p features, beside them ones where there is an intercept."""
+    return np.ones((n, p + 1)) if intercept else np.empty((n, p))
+
+
+def _chosen(
+    path: Path, names: list[str], target: str | None, features: tuple[str, ...] | None
+) -> tuple[tuple[str, ...], str]:
+    """The names of the features and of the target, out of those of a file."""
     target = names[-1] if target is None else target
     if target not in names:
         raise SettingError(f"target={target}: no such column in {path}; it has {', '.join(names)}")
@@ -58,13 +131,16 @@ def read_examples(data: str, target: str | None, features: tuple[str, ...] | Non
             allowed = ", ".join(n for n in names if n != target)
             raise SettingError(f"features={shown(features)}: {name} is not one of {allowed}")
     if not features:
-        raise SettingError(f"data={data}: needs at least one column beside the target {target}")
-    columns = [_numbers(path, table, name) for name in (*features, target)]
-    return Examples(np.stack(columns[:-1], axis=1), columns[-1], tuple(features))
+        raise SettingError(f"data={path}: needs at least one column beside the target {target}")
+    return features, target
 
 
-def _locate(data: str) -> Path:
-    """The file behind a name or a path."""
+def locate(data: str) -> Path:
+    """The file behind a name or a path.
+
+    Raises:
+        SettingError: there is none.
+    """
     if data in named_sets():
         return DATA / f"{data}.csv"
     path = Path(data).expanduser()

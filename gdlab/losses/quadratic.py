@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
-from gdlab import rng
 from gdlab.errors import SettingError
 from gdlab.fields import Number, setting, shown
-from gdlab.losses.base import Loss, per_point
+from gdlab.losses.base import Loss, per_coordinate, per_point
 
 if TYPE_CHECKING:
     import sympy
@@ -18,17 +17,14 @@ if TYPE_CHECKING:
 class Quadratic(Loss):
     """½ (x − c)ᵀ H (x − c): a bowl with the Hessian H and its minimum 0 at the center c.
 
-    The eigenvalues of H run from 1 to `condition`, so `condition` is the condition number, or are
-    those given. H is diagonal, in the order of the eigenvalues, unless `rotation` is a seed: then
-    H = Q diag(λ) Qᵀ with a random orthogonal Q, distributed uniformly (Haar), from that seed
-    (Mezzadri, "How to generate random matrices from the classical compact groups", 2007).
+    H is diagonal. Its eigenvalues run from 1 to `condition`, so `condition` is the condition number,
+    or are those given. A `Transform` with a rotation makes any other symmetric H of it.
 
     Attributes:
         dim: dimensions D.
         condition: largest eigenvalue where the smallest is 1.
         spectrum: how the eigenvalues between are spaced: linear or geometric.
         eigenvalues: the D eigenvalues themselves, instead of `dim`, `condition` and `spectrum`.
-        rotation: a seed for Q, or None for H diagonal.
         center: the minimizer c: D numbers, or one for all coordinates.
     """
 
@@ -36,7 +32,6 @@ class Quadratic(Loss):
     condition: Number = setting(default=15.0, ge=1)
     spectrum: Literal["linear", "geometric"] = "linear"
     eigenvalues: tuple[float, ...] | None = None
-    rotation: int | None = setting(default=None, ge=0)
     center: Number | tuple[float, ...] = 0.0
 
     def __post_init__(self) -> None:
@@ -61,32 +56,12 @@ class Quadratic(Loss):
         return 1 + (condition - 1) * t if self.spectrum == "linear" else condition**t
 
     @cached_property
-    def orthogonal(self) -> Tensor | None:
-        """The matrix Q of eigenvectors, one a column: (D, D)."""
-        if self.rotation is None:
-            return None
-        gaussian = rng.normal_matrix(self.rotation, rng.Stream.ROTATION, self.dim)
-        q, r = torch.linalg.qr(gaussian)
-        return self.tensor(q * torch.sign(torch.diagonal(r)))
-
-    @cached_property
-    def _center(self) -> Number | Tensor:
-        center = self.center
-        if isinstance(center, tuple):
-            return torch.stack([self.tensor(c) for c in center], -1)
-        return per_point(center)
+    def _center(self) -> Number:
+        return per_coordinate(self, self.center)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """½ Σ λᵢ yᵢ² with y = Qᵀ(x − c)."""
-        y = x - self._center
-        if self.orthogonal is not None:
-            y = y @ self.orthogonal
-        return 0.5 * (self.spectrum_values * y.square()).sum(-1)
-
-    @property
-    def elementwise(self) -> bool:
-        """Only where H is diagonal."""
-        return self.rotation is None
+        """½ Σ λᵢ (xᵢ − cᵢ)²."""
+        return 0.5 * (self.spectrum_values * (x - self._center).square()).sum(-1)
 
     @property
     def start(self) -> Tensor:
@@ -119,12 +94,12 @@ class Quadratic(Loss):
             return min(self.eigenvalues), max(self.eigenvalues)
         return (self.condition if self.dim == 1 else 1.0), self.condition
 
-    def formula(self, x: "tuple[sympy.Symbol, ...]") -> "sympy.Expr | None":
-        """The sum of squares, where H is diagonal and no field is a column."""
+    def symbolic(self, x: "tuple[sympy.Symbol, ...]") -> "sympy.Expr | None":
+        """The sum of squares, where no field is a column."""
         import sympy
 
         held = (self.condition, self.center)
-        if self.orthogonal is not None or any(isinstance(value, Tensor) for value in held):
+        if any(isinstance(value, Tensor) for value in held):
             return None
         center = torch.broadcast_to(self.tensor(self._center), (self.dim,)).tolist()
         pairs = zip(self.spectrum_values.tolist(), x, center, strict=True)

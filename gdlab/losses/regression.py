@@ -1,141 +1,153 @@
-"""Regression on data: losses that are means over examples.
+"""Linear regression: what a prediction costs is a function of its distance from the target.
 
-Shapes: R runs, D parameters, N examples, P features, B examples of a minibatch.
+Shapes: R runs, D parameters, N examples.
 """
 
 from functools import cached_property
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from gdlab.errors import SettingError
-from gdlab.fields import setting
-from gdlab.losses.base import Loss
-from gdlab.losses.data import Examples, read_examples
+from gdlab.fields import Number, setting
+from gdlab.losses.base import per_point
+from gdlab.losses.data_loss import LinearModel
+from gdlab.losses.least_squares import LeastSquares
 
 
-class MSE(Loss):
-    """mean((A w − y)²): linear regression by the mean squared error.
+class Squares(LinearModel):
+    """mean((A w − y)²) + p ‖weights‖²: what has an exact solution and a constant Hessian.
 
-    The parameters are the weights in the order of the features, then the intercept. The Hessian
-    2 AᵀA / n is constant, so the solution and the curvature are known exactly.
-
-    Attributes:
-        data: a named data set (line3, diabetes), or a CSV or Parquet file with a header.
-        target: the column to predict; None for the last one.
-        features: the columns to predict it from; None for all others.
-        standardize: scale each feature to mean 0 and (population) standard deviation 1.
-        intercept: whether a constant is added to the features.
-        batch_size: examples of a minibatch, drawn without replacement each epoch; None for all.
+    Subclasses say p, `ridge`.
     """
 
-    data: str = "line3"
-    target: str | None = None
-    features: tuple[str, ...] | None = None
-    standardize: bool = False
-    intercept: bool = True
-    batch_size: int | None = setting(default=None, ge=1)
+    lasting: ClassVar[tuple[str, ...]] = (*LinearModel.lasting, "_least_squares")
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        n = len(self._examples.targets)
-        if self.batch_size is not None and self.batch_size > n:
-            raise SettingError(f"batch_size={self.batch_size}: must be at most {n}, the examples")
+    @property
+    def ridge(self) -> Number:
+        """What the squared weights are multiplied with."""
+        return 0.0
+
+    def costs(self, scores: Tensor, targets: Tensor) -> Tensor:
+        """The squared residuals."""
+        return (scores - targets).square()
 
     @cached_property
-    def _examples(self) -> Examples:
-        examples = read_examples(self.data, self.target, self.features)
-        if not self.standardize:
-            return examples
-        for name, values in zip(examples.names, examples.features.T, strict=True):
-            if (values == values[0]).all():
-                raise SettingError(
-                    f"standardize=true: the column {name} of {self.data} is constant"
-                )
-        spread = examples.features.std(axis=0)
-        scaled = (examples.features - examples.features.mean(axis=0)) / spread
-        return Examples(scaled, examples.targets, examples.names)
+    def _least_squares(self) -> LeastSquares:
+        return LeastSquares.of(self.inputs.double().cpu(), self.targets.double().cpu())
 
     @cached_property
-    def design(self) -> Tensor:
-        """The matrix A: (N, D), with a last column of ones for the intercept."""
-        features = self.tensor(self._examples.features)
-        ones = torch.ones_like(features[:, :1])
-        return torch.cat((features, ones), 1) if self.intercept else features
-
-    @cached_property
-    def targets(self) -> Tensor:
-        """The vector y: (N,)."""
-        return self.tensor(self._examples.targets)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The features, then the intercept."""
-        return self._examples.names + (("intercept",) if self.intercept else ())
-
-    @property
-    def dim(self) -> int:
-        """One weight a feature, and the intercept."""
-        return len(self.names)
-
-    def residuals(self, x: Tensor) -> Tensor:
-        """A w − y: (..., N)."""
-        return x @ self.design.T - self.targets
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """The mean of the squared residuals over all examples."""
-        return self.residuals(x).square().mean(-1)
-
-    @property
-    def examples(self) -> int:
-        """The number of examples N."""
-        return len(self._examples.targets)
-
-    @property
-    def elementwise(self) -> bool:
-        """No: the residuals are a matrix product."""
-        return False
-
-    @property
-    def minibatch(self) -> int | None:
-        """`batch_size`."""
-        return self.batch_size
-
-    def partial(self, x: Tensor, chosen: Tensor) -> Tensor:
-        """The mean squared residual (R,) of points (R, D) on the examples chosen (R, B)."""
-        predicted = torch.einsum("rbd,rd->rb", self.design[chosen], x)
-        return (predicted - self.targets[chosen]).square().mean(-1)
-
-    @property
-    def start(self) -> Tensor:
-        """All parameters zero."""
-        return self.tensor(torch.zeros(self.dim))
+    def _diagonal(self) -> Tensor:
+        """What is added to the diagonal of AᵀA: (D,), or (R, D) where the penalty is a column."""
+        ridge = torch.as_tensor(self.ridge, dtype=torch.float64, device="cpu")
+        is_weight = torch.ones(self.dim, dtype=torch.float64)
+        is_weight[self.dim - int(self.intercept) :] = 0
+        return self.examples * ridge[..., None] * is_weight
 
     @cached_property
     def solution(self) -> Tensor | None:
-        """The least-squares solution (D,), by QR; None where A has not full column rank."""
-        a, y = self.design.double().cpu(), self.targets.double().cpu()
-        scale = a.square().sum(0).sqrt()
-        if len(a) < self.dim or int(torch.linalg.matrix_rank(a / scale)) < self.dim:
+        """The minimizer (D,) or (R, D), by QR; None where A has not full column rank."""
+        if not self._least_squares.is_unique(self._diagonal):
             return None
-        q, r = torch.linalg.qr(a / scale)
-        scaled = torch.linalg.solve_triangular(r, (q.T @ y)[:, None], upper=True)
-        return self.tensor(scaled[:, 0] / scale)
+        return self.tensor(self._least_squares.solution(self._diagonal))
 
     @property
     def minimizers(self) -> Tensor | None:
-        """The least-squares solution."""
-        return None if self.solution is None else self.solution[None]
+        """The solution."""
+        return None if self.solution is None else self.solution[..., None, :]
 
     @cached_property
-    def minimum(self) -> float | None:  # type: ignore[override]  # cached: it is asked for often
-        """The loss of the least-squares solution."""
-        return None if self.solution is None else float(self(self.solution))
+    def minimum(self) -> Number | None:  # type: ignore[override]  # cached: it is asked for often
+        """The loss of the solution."""
+        return None if self.solution is None else _plain(self(self.solution))
 
     @cached_property
-    def curvature(self) -> tuple[float, float]:  # type: ignore[override]
-        """The least and the greatest eigenvalue of 2 AᵀA / n, by the singular values of A."""
-        singular = torch.linalg.svdvals(self.design.double())
-        least = float(singular[-1]) if len(self.design) >= self.dim else 0.0
-        scale = 2.0 / len(self.design)
-        return scale * least**2, scale * float(singular[0]) ** 2
+    def curvature(self) -> tuple[Number, Number]:  # type: ignore[override]
+        """The least and the greatest eigenvalue of the Hessian, 2 (AᵀA / n + p)."""
+        least, greatest = self._least_squares.eigenvalues(self._diagonal)
+        scale = 2.0 / self.examples
+        return _plain(self.tensor(scale * least)), _plain(self.tensor(scale * greatest))
+
+
+def _plain(value: Tensor) -> Number:
+    """A column as it is, a single number as a float."""
+    return value if value.ndim else float(value)
+
+
+class MSE(Squares):
+    """mean((A w − y)²): linear regression by the mean squared error.
+
+    The Hessian 2 AᵀA / n is constant, so the solution and the curvature are known exactly.
+    """
+
+    def residuals(self, x: Tensor) -> Tensor:
+        """A w − y: (..., N)."""
+        return self.scores(x, self.inputs) - self.targets
+
+
+class Ridge(Squares):
+    """mean((A w − y)²) + penalty · ‖weights‖² (Hoerl and Kennard 1970).
+
+    The intercept is free. scikit-learn's `alpha` is n · penalty; under sgd without an intercept,
+    mse with `optimizer.weight_decay` = 2 · penalty takes the same steps.
+
+    Attributes:
+        penalty: what the squared weights are multiplied with.
+    """
+
+    data: str = "diabetes"
+    standardize: bool = True
+    penalty: Number = setting(default=0.1, ge=0)
+
+    @property
+    def ridge(self) -> Number:
+        """`penalty`."""
+        return self.penalty
+
+    def penalty_at(self, x: Tensor) -> Tensor:
+        """The multiple of the squared weights."""
+        return self.penalty * self.weights(x).square().sum(-1)
+
+
+class Lasso(LinearModel):
+    """mean((A w − y)²) + penalty · Σ|weight| (Tibshirani 1996).
+
+    A subgradient is used: the penalty's is 0 for a weight of 0. The intercept is free.
+    scikit-learn's `alpha` is penalty / 2. Where the minimum has weights of 0 the gradient does not
+    tend to 0, so that a run does not end as converged.
+
+    Attributes:
+        penalty: what the sum of the weights' absolute values is multiplied with.
+    """
+
+    data: str = "diabetes"
+    standardize: bool = True
+    penalty: Number = setting(default=1.0, ge=0)
+
+    def costs(self, scores: Tensor, targets: Tensor) -> Tensor:
+        """The squared residuals."""
+        return (scores - targets).square()
+
+    def penalty_at(self, x: Tensor) -> Tensor:
+        """The multiple of the weights' absolute values."""
+        return self.penalty * self.weights(x).abs().sum(-1)
+
+
+class Huber(LinearModel):
+    """mean(h(A w − y)) with h(r) = ½ r² for |r| ≤ δ and δ (|r| − ½ δ) beyond (Huber 1964).
+
+    Outliers pull with the force δ at most.
+
+    Attributes:
+        delta: where squares turn into absolute values.
+    """
+
+    data: str = "stackloss"
+    standardize: bool = True
+    delta: Number = setting(default=1.0, gt=0)
+
+    def costs(self, scores: Tensor, targets: Tensor) -> Tensor:
+        """The function h of the residuals: m (|r| − ½ m) with m = min(|r|, δ)."""
+        away = (scores - targets).abs()
+        near = away.minimum(self.tensor(per_point(self.delta)))
+        return near * (away - 0.5 * near)

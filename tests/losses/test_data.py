@@ -7,9 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from gdlab.errors import SettingError
-from gdlab.losses import MSE
+from gdlab.losses import MSE, Ridge
 from gdlab.losses.data import named_sets, read_examples
 
 GOOD: dict[str, bytes] = {
@@ -57,8 +58,15 @@ def test_columns_are_chosen_by_name(tmp_path: Path) -> None:
     assert examples.targets.tolist() == [2.0, 5.0]
 
 
+NAMED = [
+    *("breast_cancer", "diabetes", "digits", "filip", "iris", "line3", "longley", "noint1"),
+    *("norris", "pontius", "stackloss", "wampler1", "wampler2", "wampler3", "wampler4"),
+    *("wampler5", "wine"),
+]
+
+
 def test_named_sets() -> None:
-    assert named_sets() == ["diabetes", "line3"]
+    assert named_sets() == NAMED
     examples = read_examples("line3", None, None)
     assert (examples.features.tolist(), examples.targets.tolist()) == ([[1], [2], [3]], [4, 5, 7])
 
@@ -134,9 +142,13 @@ def test_columns_that_are_not_there(choice: Any, message: str, tmp_path: Path) -
 
 
 def test_a_missing_file_and_a_directory(tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match="no such file; named data sets are diabetes, line3"):
+    with pytest.raises(
+        SettingError, match=f"no such file; named data sets are {', '.join(NAMED)}$"
+    ):
         read_examples(str(tmp_path / "none.csv"), None, None)
-    with pytest.raises(SettingError, match="is not a file; named data sets are diabetes, line3"):
+    with pytest.raises(
+        SettingError, match=f"is not a file; named data sets are {', '.join(NAMED)}$"
+    ):
         read_examples(str(tmp_path), None, None)
 
 
@@ -199,6 +211,10 @@ def test_what_only_calls_itself_parquet(content: bytes, tmp_path: Path) -> None:
 def test_a_loss_reads_its_file_when_it_is_made_and_not_while_it_runs(tmp_path: Path) -> None:
     path = tmp_path / "data.csv"
     path.write_bytes(b"x,y\n1,4\n2,5\n3,7\n")
-    loss = MSE(data=str(path))
+    loss = Ridge(data=str(path), standardize=False)
     path.unlink()
-    assert loss.with_columns(lambda value: value).solution is not None
+    columns = loss.with_columns(lambda value: torch.full((3,), value).double())
+    assert columns is not loss
+    assert columns.solution is not None
+    assert columns.solution.shape == (3, 2)
+    assert columns.to(torch.float32, torch.device("cpu")).inputs.dtype == torch.float32

@@ -1,0 +1,93 @@
+"""What there is to choose from: the tables of `--losses` and `--optimizers`.
+
+Each row is a file of conf and what the class behind it says of itself.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import torch
+import yaml
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from gdlab.errors import SettingError
+from gdlab.fields import declared, shown
+from gdlab.losses import Loss
+from gdlab.paths import CONF
+from gdlab.settings import named
+from gdlab.suggest import choices_of
+
+_WIDTH = 100
+_COORDINATES_SHOWN = 2
+_NOTHING = "-"
+
+# Columns with their widths at most; a name is never cut, and the comment takes what is left.
+_LOSSES = {"name": None, "dims": 6, "start": 15, "minimum": 10, "what makes it hard": None}
+_OPTIMIZERS = {"name": None, "class": 12, "hyperparameters": 34, "what it does": None}
+
+
+def show(group: str) -> None:
+    """Print the table of a group of conf, "loss" or "optimizer", on stdout."""
+    console = Console(highlight=False)
+    console.width = min(console.width, _WIDTH) if console.is_terminal else _WIDTH
+    rows = _losses() if group == "loss" else _optimizers()
+    console.print(_table(_LOSSES if group == "loss" else _OPTIMIZERS, rows))
+
+
+def _table(widths: Mapping[str, int | None], rows: Iterator[tuple[str, ...]]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for name, width in widths.items():
+        is_name = name == "name"
+        style = "bold" if is_name else None
+        table.add_column(name, max_width=width, style=style, no_wrap=is_name, overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def _losses() -> Iterator[tuple[str, ...]]:
+    """Name, dimensions, start, minimum and what makes it hard, of every loss."""
+    for name in choices_of("loss"):
+        _, why = _file("loss", name)
+        try:
+            loss = named("loss", name)
+        except SettingError:  # it cannot be without settings of a person's own
+            yield name, _NOTHING, _NOTHING, _NOTHING, why
+            continue
+        assert isinstance(loss, Loss)
+        scales = "dim" in declared(type(loss))
+        yield (
+            name,
+            f"dim={loss.dim}" if scales else str(loss.dim),
+            _start(loss),
+            _minimum(loss),
+            why,
+        )
+
+
+def _start(loss: Loss) -> str:
+    start = torch.as_tensor(loss.start).tolist()
+    numbers = [f"{number:.4g}" for number in start[:_COORDINATES_SHOWN]]
+    return f"({', '.join(numbers + ['…'] * (len(start) > len(numbers)))})"
+
+
+def _minimum(loss: Loss) -> str:
+    return _NOTHING if loss.minimum is None else f"{float(loss.minimum):.5g}"
+
+
+def _optimizers() -> Iterator[tuple[str, ...]]:
+    """Name, class, hyperparameters with their defaults and what it does, of every optimizer."""
+    for name in choices_of("optimizer"):
+        values, what = _file("optimizer", name)
+        inner = values.pop("defaults", [])
+        values |= {key.partition("@")[2]: choice for one in inner for key, choice in one.items()}
+        kind = str(values.pop("_target_")).rpartition(".")[2].replace("???", _NOTHING)
+        settings = (f"{key}={shown(value)}" for key, value in values.items())
+        yield name, kind, ", ".join(settings) or _NOTHING, what
+
+
+def _file(group: str, name: str) -> tuple[dict[str, object], str]:
+    """The values of a file of conf, and the comment that it begins with."""
+    text = (CONF / group / f"{name}.yaml").read_text("utf-8")
+    return yaml.safe_load(text), text.partition("\n")[0].lstrip("# ")

@@ -1,0 +1,131 @@
+"""A loss from a formula that a person types."""
+
+import dataclasses
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from gdlab.errors import SettingError
+from gdlab.expressions import Parsed, parse, printed, refusal
+from gdlab.fields import Numbers, shown
+from gdlab.functions import CONSTANTS, FUNCTIONS
+from gdlab.losses.base import Loss
+from gdlab.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    import sympy
+
+_PARTIALS_SHOWN, _LONGEST_SHOWN = 6, 200
+
+
+class Expression(Loss):
+    """The formula itself, such as `x**2 + 3*x*y + sin(pi*y)`: four operations, ** and functions.
+
+    What a formula may hold is in `gdlab.functions`; precedence is Python's. It is read by a parser
+    that knows nothing else, so that a text from anywhere can do no harm.
+
+    >>> loss = Expression("(x - a)**2 + y**2", parameters={"a": 3})
+    >>> loss.names, float(loss(torch.tensor([1.0, 2.0])))
+    (('x', 'y'), 8.0)
+
+    Attributes:
+        formula: the text.
+        variables: the names of the coordinates; None for the names that the formula has, in order
+            of appearance, beside those of the parameters.
+        parameters: numbers for further names, each a setting of its own: `loss.parameters.a=2`.
+    """
+
+    formula: str = "x**2 + x*y + y**2"
+    variables: tuple[str, ...] | None = None
+    parameters: Numbers = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        parsed, names = self._parsed, self.names
+        for name in (*names, *self.parameters):
+            if name in CONSTANTS or name in FUNCTIONS or not _is_name(name):
+                kind = "is taken" if _is_name(name) else "is no name"
+                field = "variables" if name in names else "parameters"
+                raise SettingError(f"{field}={name}: {kind}; take letters, as w or x1")
+        for name in self.parameters:
+            if name not in parsed.names or (self.variables is not None and name in names):
+                kind = "is a variable" if name in names else "the formula has no such name"
+                hint = did_you_mean(name, parsed.names)
+                value = shown(self.parameters[name])
+                raise SettingError(f"parameters.{name}={value}: {kind}{hint}")
+        if len(set(names)) < len(names):
+            raise SettingError(f"variables={shown(names)}: must all be different")
+        for name, column in parsed.names.items():
+            if name not in names and name not in self.parameters:
+                known = f"no variable ({', '.join(names)}) and no parameter"
+                what = f"{name} is {known}; give loss.parameters.{name} a value"
+                raise refusal(self.formula, column, what)
+        if not any(name in parsed.names for name in names):
+            raise refusal(self.formula, 1, "the formula depends on no variable")
+
+    @cached_property
+    def _parsed(self) -> Parsed:
+        return parse(self.formula)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:  # type: ignore[override]  # cached: it is asked for often
+        """The variables as given, or as they appear."""
+        if self.variables is not None:
+            return self.variables
+        return tuple(name for name in self._parsed.names if name not in self.parameters)
+
+    @property
+    def dim(self) -> int:
+        """As many as there are variables."""
+        return len(self.names)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The formula at points (..., D)."""
+        coordinates = x.movedim(-1, 0).unbind(0)
+        values = {name: self.tensor(value) for name, value in self.parameters.items()}
+        values |= zip(self.names, coordinates, strict=True)
+        result = self._parsed.evaluate(values)
+        assert isinstance(result, Tensor)  # it depends on a variable
+        return result
+
+    @property
+    def start(self) -> Tensor:
+        """All ones."""
+        return self.tensor(torch.ones(self.dim))
+
+    @property
+    def window(self) -> Tensor:
+        """Three units round the start."""
+        return self.tensor([-2.0, 4.0]).expand(self.dim, 2)
+
+    def symbolic(self, x: "tuple[sympy.Symbol, ...]") -> "sympy.Expr | None":
+        """The formula; None where a parameter is a column, or for a formula of many parts."""
+        held = self.parameters.values()
+        if not self._parsed.is_small or any(isinstance(value, Tensor) for value in held):
+            return None
+        import sympy
+
+        values = {name: sympy.Float(value) for name, value in self.parameters.items()}
+        return self._parsed.symbolic(values | dict(zip(self.names, x, strict=True)))
+
+    @property
+    def about(self) -> dict[str, str]:
+        """The formula and its partial derivatives, where it is not too large for them."""
+        lines = {"f": self.formula}
+        if self._parsed.is_small:
+            names = self.names[:_PARTIALS_SHOWN]
+            partials = map(printed, self._parsed.gradient(names))
+            lines |= {f"∂f/∂{name}": text for name, text in zip(names, partials, strict=True)}
+            more = self.dim - len(names)
+            lines |= {"": f"… ({more} more)"} if more else {}
+        return {title: _shortened(text) for title, text in lines.items()}
+
+
+def _is_name(text: str) -> bool:
+    return text.isascii() and text.isidentifier()
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"

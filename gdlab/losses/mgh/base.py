@@ -1,0 +1,54 @@
+"""What the problems of any number of dimensions share."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+
+from gdlab.errors import SettingError
+from gdlab.fields import setting
+from gdlab.losses.formula import Known, Scalable, SumOfSquares
+
+ONES, ZEROS = ((1.0,),), ((0.0,),)
+
+
+class ScalableSquares(Scalable, SumOfSquares):
+    """A sum of squares of any number of dimensions. Subclasses define `terms` and `known_in`.
+
+    Attributes:
+        dim: dimensions D.
+    """
+
+    multiple: ClassVar[int] = 1
+    """What D must be a multiple of."""
+
+    dim: int = setting(default=10, ge=1, le=1_000_000)  # type: ignore[assignment]  # as in Scalable
+
+    def __post_init__(self) -> None:
+        """Check that D is a multiple."""
+        super().__post_init__()
+        if self.dim % self.multiple:
+            raise SettingError(f"dim={self.dim}: must be a multiple of {self.multiple}")
+
+    def known_in(self, n: int) -> Known:
+        """What is known of the function in n dimensions."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what is known")
+
+    @cached_property
+    def known(self) -> Known:  # type: ignore[override]  # here it depends on the instance
+        """What is known of the function."""
+        return self.known_in(self.dim)
+
+
+def tabled(table: Mapping[int, tuple[float, Sequence[float]]], n: int, **known: Any) -> Known:
+    """What is known, with the minimum and the minimizer where the table has them."""
+    if n not in table:
+        return Known(**known)
+    minimum, minimizer = table[n]
+    return Known(**known, minimizers=(minimizer,), minimum=minimum)
+
+
+def counting(n: int) -> np.ndarray:
+    """The numbers 1 … n."""
+    return np.arange(1, n + 1)

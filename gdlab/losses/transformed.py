@@ -1,0 +1,303 @@
+"""Any loss in other coordinates: stretched, rotated and moved.
+
+Shapes: R runs, D dimensions, M known minimizers.
+"""
+
+from collections.abc import Callable
+from functools import cached_property, lru_cache, partial
+from typing import TYPE_CHECKING, Any, Self
+
+import torch
+from torch import Tensor
+
+from gdlab import rng
+from gdlab.errors import SettingError
+from gdlab.fields import Configured, Number, columns, setting, shown
+from gdlab.losses.base import Loss, per_coordinate
+
+if TYPE_CHECKING:
+    import sympy
+
+    from gdlab.optimizers.base import Layout
+
+_LARGEST_ROTATED = 4096
+
+
+class Transform(Configured):
+    """What is done to the landscape of a loss: stretched along its axes, rotated, then moved.
+
+    The loss becomes f(x) = loss(y) with y = Qᵀ(x − shift) / scale, so that x = Q(scale ⊙ y) +
+    shift: what lay at y lies there, minimizers, start and window alike, with the same value.
+    All is done about the origin.
+
+    Attributes:
+        rotation: a seed for Q, a random orthogonal matrix distributed uniformly (Haar; Mezzadri,
+            "How to generate random matrices from the classical compact groups", 2007), which may
+            reflect as well; None for no rotation.
+        shift: how far the landscape moves: D numbers, or one for all coordinates.
+        scale: how many times as wide it gets: D numbers, one for each axis of the loss, or one
+            for all; the Hessian's eigenvalues shrink by the square.
+    """
+
+    rotation: int | None = setting(default=None, ge=0, lt=2**63)
+    shift: Number | tuple[float, ...] = 0.0
+    scale: Number | tuple[float, ...] = setting(default=1.0, gt=0)
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether nothing is done at all."""
+        return self.rotation is None and _all(self.shift, 0.0) and _all(self.scale, 1.0)
+
+    def of(self, loss: Loss) -> Loss:
+        """The loss transformed; the loss itself where nothing is done to it.
+
+        Raises:
+            SettingError: shift or scale has not one number or D, or D is too large to rotate.
+        """
+        return loss if self.is_identity else Transformed(loss, self)
+
+
+class Transformed(Loss):
+    """A loss f(x) = base(y) with y = Qᵀ(x − shift) / scale, and all that is known of it.
+
+    What is no box, no curvature or no name of a coordinate any more is unknown: the domain of a
+    rotated loss, the curvature of one that is stretched unevenly.
+
+    Attributes:
+        base: the loss.
+        transform: what is done to it.
+    """
+
+    base: Loss
+    transform: Transform
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        dim, given = self.base.dim, self.transform
+        for name in ("shift", "scale"):
+            value = getattr(given, name)
+            if isinstance(value, tuple) and len(value) != dim:
+                must = f"must be one number or {dim}, one per dim"
+                raise SettingError(f"transform.{name}={shown(value)}: {must}")
+        if given.rotation is not None and dim > _LARGEST_ROTATED:
+            most = f"a loss of {dim} dimensions is too large; at most {_LARGEST_ROTATED}"
+            raise SettingError(f"transform.rotation={given.rotation}: {most}")
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The base's values at y."""
+        return self.base(self.inward(x))
+
+    @cached_property
+    def _shift(self) -> Number:
+        return per_coordinate(self, self.transform.shift)
+
+    @cached_property
+    def _scale(self) -> Number:
+        return per_coordinate(self, self.transform.scale)
+
+    @cached_property
+    def orthogonal(self) -> Tensor | None:
+        """The matrix Q: (D, D); None for no rotation."""
+        seed = self.transform.rotation
+        return None if seed is None else self.tensor(_haar(seed, self.dim))
+
+    def inward(self, x: Tensor) -> Tensor:
+        """The points y (..., D) of the base that points x (..., D) stand for."""
+        if not _all(self.transform.shift, 0.0):
+            x = x - self._shift
+        if self.orthogonal is not None:
+            x = x @ self.orthogonal
+        return x if _all(self.transform.scale, 1.0) else x / self._scale
+
+    def outward(self, y: Tensor, *, several: bool = False) -> Tensor:
+        """The points x (..., D) that stand for points y of the base.
+
+        Args:
+            y: (..., D); beside columns (..., R, D), or (..., R, M, D) where there are several.
+            several: whether y holds M points for each run, or for all.
+        """
+        shift, scale = self._shift, self._scale
+        if several:
+            shift, scale = _for_several(shift), _for_several(scale)
+        y = y * scale
+        return (y if self.orthogonal is None else y @ self.orthogonal.T) + shift
+
+    @property
+    def dim(self) -> int:
+        """The base's."""
+        return self.base.dim
+
+    @property
+    def start(self) -> Tensor:
+        """The base's, seen from outside: as high as there."""
+        return self.outward(self.tensor(self.base.start))
+
+    def starts(self, seed: Tensor) -> Tensor:
+        """The base's, seen from outside."""
+        return self.outward(self.base.starts(seed))
+
+    @property
+    def minimizers(self) -> Tensor | None:
+        """The base's, seen from outside."""
+        known = self.base.minimizers
+        return None if known is None else self.outward(self.tensor(known), several=True)
+
+    @property
+    def minimum(self) -> Number | None:
+        """The base's."""
+        return self.base.minimum
+
+    @property
+    def window(self) -> Tensor | None:
+        """The base's, stretched and moved.
+
+        A rotated one is no box. In its place is that round the same center, of sides that leave
+        points drawn from it with the same variances: where all sides are equal, they stay so.
+        """
+        return self._box(self.base.window)
+
+    @property
+    def domain(self) -> Tensor | None:
+        """The base's, stretched and moved; unknown where it is rotated, and no box any more."""
+        return None if self.orthogonal is not None else self._box(self.base.domain)
+
+    def _box(self, box: Any) -> Tensor | None:
+        """Low and high (D, 2) of the base as (D, 2) or, beside columns, (R, D, 2)."""
+        if box is None:
+            return None
+        low, high = self.tensor(box).unbind(-1)
+        q = self.orthogonal
+        if q is None:
+            return torch.stack((self.outward(low), self.outward(high)), -1)
+        center, half = self.outward((low + high) / 2), (high - low) / 2 * self._scale
+        sides = (half.square() @ q.T.square()).sqrt()
+        return torch.stack((center - sides, center + sides), -1)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The base's, but of rotated coordinates, which are all of them at once."""
+        return self.base.names if self.orthogonal is None else super().names
+
+    @property
+    def layout(self) -> "Layout":
+        """The base's blocks; one block of rotated coordinates."""
+        return self.base.layout if self.orthogonal is None else super().layout
+
+    def symbolic(self, x: "tuple[sympy.Symbol, ...]") -> "sympy.Expr | None":
+        """The base's expression at y; None where a field is a column."""
+        values = (self.transform.shift, self.transform.scale)
+        if any(_has_column(value) for value in values):
+            return None
+        import sympy
+
+        shift, scale = (self.tensor(v).expand(self.dim).tolist() for v in values)
+        moved = [symbol - by for symbol, by in zip(x, shift, strict=True)]
+        q = self.orthogonal
+        if q is not None:
+            moved = [
+                sympy.Add(*(sympy.Float(c) * m for c, m in zip(axis, moved, strict=True)))
+                for axis in q.T.tolist()
+            ]
+        inner: Any = tuple(m / by for m, by in zip(moved, scale, strict=True))
+        return self.base.symbolic(inner)
+
+    def residuals(self, x: Tensor) -> Tensor | None:
+        """The base's at y."""
+        return self.base.residuals(self.inward(x))
+
+    @property
+    def curvature(self) -> tuple[Number, Number] | None:
+        """The base's over scale², which a rotation leaves; None where scales differ."""
+        known, scale = self.base.curvature, self.transform.scale
+        if isinstance(scale, tuple):
+            if _has_column(scale) or len(set(scale)) > 1:
+                return None
+            scale = scale[0]
+        if known is None:
+            return None
+        least, greatest = (value / scale / scale for value in known)
+        return least, greatest
+
+    @property
+    def about(self) -> dict[str, str]:
+        """What the base tells, which is at y, and what y is."""
+        given = self.transform
+        moved = "x" if _all(given.shift, 0.0) else f"(x − {_shown(given.shift)})"
+        turned = moved if given.rotation is None else f"Qᵀ{moved}"
+        divided = turned if _all(given.scale, 1.0) else f"{turned} / {_shown(given.scale)}"
+        seed = "" if given.rotation is None else f", Q from seed {given.rotation}"
+        return {**self.base.about, "transformed": f"the loss at y = {divided}{seed}"}
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The base's at y."""
+
+        def at(metric: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+            return metric(self.inward(x))
+
+        return {name: partial(at, metric) for name, metric in self.base.metrics.items()}
+
+    @property
+    def elementwise(self) -> bool:
+        """Where the base is, and nothing is rotated."""
+        return self.base.elementwise and self.transform.rotation is None
+
+    @property
+    def examples(self) -> int | None:
+        """The base's."""
+        return self.base.examples
+
+    @property
+    def minibatch(self) -> int | None:
+        """The base's."""
+        return self.base.minibatch
+
+    def partial(self, x: Tensor, chosen: Tensor) -> Tensor:
+        """The base's loss at y on the examples chosen."""
+        return self.base.partial(self.inward(x), chosen)
+
+    def suboptimality(self, value: Tensor) -> Tensor | None:
+        """The base's."""
+        return self.base.suboptimality(value)
+
+    def to(self, dtype: torch.dtype, device: torch.device) -> Self:
+        """A copy whose base and columns have this dtype and device."""
+        moved = super().to(dtype, device)
+        moved.__dict__["base"] = self.base.to(dtype, device)
+        return moved
+
+    def with_columns(self, convert: Any) -> Self:
+        """A copy whose numbers, the base's first, went through `convert`."""
+        base, transform = self.base.with_columns(convert), columns(self.transform, convert)
+        pairs = zip(transform.settings().values(), self.transform.settings().values(), strict=True)
+        if base is self.base and all(new is old for new, old in pairs):
+            return self
+        changed = self.unchecked(base=base, transform=transform)
+        changed.__dict__["_home"] = self._home
+        return changed
+
+
+@lru_cache(maxsize=4)
+def _haar(seed: int, dim: int) -> Tensor:
+    """A uniformly random orthogonal matrix (D, D), float64."""
+    q, r = torch.linalg.qr(rng.normal_matrix(seed, rng.Stream.ROTATION, dim))
+    return q * torch.sign(torch.diagonal(r))
+
+
+def _all(value: Number | tuple[Number, ...], constant: float) -> bool:
+    """Whether a number or several are all one constant; a column never is."""
+    items = value if isinstance(value, tuple) else (value,)
+    return not _has_column(value) and all(item == constant for item in items)
+
+
+def _has_column(value: Number | tuple[Number, ...]) -> bool:
+    items = value if isinstance(value, tuple) else (value,)
+    return any(isinstance(item, Tensor) for item in items)
+
+
+def _for_several(value: Number) -> Number:
+    return value[..., None, :] if isinstance(value, Tensor) else value
+
+
+def _shown(value: Number | tuple[Number, ...]) -> str:
+    return "a column" if _has_column(value) else shown(value)

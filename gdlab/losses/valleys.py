@@ -1,0 +1,100 @@
+"""Curved valleys: the floor is found at once and followed slowly."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gdlab.fields import Number, setting
+from gdlab.losses.formula import Formula, Known, Mathematics, Scalable
+
+
+class Rosenbrock(Scalable):
+    """Σᵢ b (xᵢ₊₁ − xᵢ²)² + (a − xᵢ)²: a curved valley, easy to find and hard to follow.
+
+    Rosenbrock, "An automatic method for finding the greatest or least value of a function", 1960;
+    Moré, Garbow and Hillstrom 1981, problem 1. Beyond two dimensions it is the chained form.
+
+    Attributes:
+        dim: dimensions D, at least 2.
+        a: where the minimizer lies in two dimensions: (a, a²).
+        b: how steep the valley's walls are.
+    """
+
+    known = Known(start=(-1.2, 1.0))
+    dim: int = setting(default=2, ge=2, le=1_000_000)
+    a: Number = 1.0
+    b: Number = setting(default=100.0, gt=0)
+
+    def value(self, m: Mathematics, x: Any) -> Any:
+        """The sum over neighbouring coordinates."""
+        here, after = x[:-1], x[1:]
+        return (self.b * (after - here**2) ** 2 + (self.a - here) ** 2).sum(0)
+
+    @property
+    def minimizers(self) -> Tensor | None:
+        """(a, a²), or all ones in more than two dimensions where a is 1."""
+        if self.dim == 2:
+            a = self.tensor(self.a)
+            return torch.stack((a, a.square()), -1)[..., None, :]
+        is_one = bool((self.tensor(self.a) == 1).all())
+        return self.tensor(torch.ones(1, self.dim)) if is_one else None
+
+    @property
+    def minimum(self) -> Number | None:
+        """0, where the minimizer is known."""
+        return None if self.minimizers is None else 0.0
+
+    @property
+    def window(self) -> Tensor:
+        """The classical picture: −2 to 2 by −1 to 3."""
+        sides = ((-2.0, 2.0), (-1.0, 3.0)) if self.dim == 2 else ((-2.0, 2.0),) * self.dim
+        return self.tensor(sides)
+
+
+class Cube(Formula):
+    """b (x1 − x0³)² + (1 − x0)²: Rosenbrock's valley with an S in it.
+
+    Leon, "A comparison among eight known optimizing procedures", 1966.
+
+    Attributes:
+        b: how steep the valley's walls are.
+    """
+
+    known = Known(
+        start=(-1.2, 1.0),
+        minimizers=((1.0, 1.0),),
+        minimum=0.0,
+        window=((-1.5, 1.5), (-2.0, 2.0)),
+    )
+    b: Number = setting(default=100.0, gt=0)
+
+    def value(self, m: Mathematics, x: Any) -> Any:
+        """Two squares."""
+        u, v = x
+        return self.b * (v - u**3) ** 2 + (1 - u) ** 2
+
+
+class DixonPrice(Scalable):
+    """(x0 − 1)² + Σᵢ i (2 xᵢ² − xᵢ₋₁)²: valleys chained, each deeper than the one before.
+
+    Dixon and Price, "Truncated Newton method for sparse unconstrained optimization using automatic
+    differentiation", 1989.
+
+    Attributes:
+        dim: dimensions D.
+    """
+
+    known = Known(start=(1.0,), minimum=0.0, window=((-10.0, 10.0),))
+    dim: int = setting(default=4, ge=2, le=1_000_000)
+
+    def value(self, m: Mathematics, x: Any) -> Any:
+        """The sum over neighbouring coordinates."""
+        weights = m.column(range(2, self.dim + 1))
+        return (x[0] - 1) ** 2 + (weights * (2 * x[1:] ** 2 - x[:-1]) ** 2).sum(0)
+
+    @property
+    def minimizers(self) -> Tensor:
+        """2^(2^(1−i) − 1) for i from 1 to D, and the mirror image in the last coordinate."""
+        x = [2.0 ** (2.0 ** (1 - i) - 1) for i in range(1, self.dim + 1)]
+        return self.tensor([x, [*x[:-1], -x[-1]]])

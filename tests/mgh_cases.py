@@ -1,0 +1,48 @@
+"""The problems of Moré, Garbow and Hillstrom, as `PUBLISHED` in cases.py has the others."""
+
+from cases import LossCase
+
+from gdlab.losses import mgh
+
+MGH = [
+    LossCase("mgh02", mgh.FreudensteinRoth()),
+    LossCase("mgh03", mgh.PowellBadlyScaled()),
+    LossCase("mgh04", mgh.BrownBadlyScaled()),
+    LossCase("mgh05", mgh.Beale()),
+    LossCase("mgh06", mgh.JennrichSampson()),
+    LossCase("mgh07", mgh.HelicalValley()),
+    LossCase("mgh08", mgh.Bard()),
+    LossCase("mgh09", mgh.Gaussian()),
+    LossCase("mgh10", mgh.Meyer()),
+    LossCase("mgh11", mgh.Gulf()),
+    LossCase("mgh12", mgh.Box()),
+    LossCase("mgh13", mgh.PowellSingular()),
+    LossCase("mgh14", mgh.Wood()),
+    LossCase("mgh15", mgh.KowalikOsborne()),
+    LossCase("mgh16", mgh.BrownDennis()),
+    LossCase("mgh17", mgh.Osborne1()),
+    LossCase("mgh18", mgh.Biggs()),
+    LossCase("mgh19", mgh.Osborne2()),
+    LossCase("mgh20_n6", mgh.Watson()),
+    LossCase("mgh20_n9", mgh.Watson(dim=9)),
+    LossCase("mgh20_n12", mgh.Watson(dim=12)),
+    LossCase("mgh21", mgh.ExtendedRosenbrock()),
+    LossCase("mgh22", mgh.ExtendedPowell()),
+    LossCase("mgh23_n4", mgh.Penalty1(dim=4)),
+    LossCase("mgh23_n10", mgh.Penalty1()),
+    LossCase("mgh24_n4", mgh.Penalty2(dim=4)),
+    LossCase("mgh24_n10", mgh.Penalty2()),
+    LossCase("mgh25", mgh.VariablyDimensioned()),
+    LossCase("mgh26", mgh.Trigonometric()),
+    LossCase("mgh27", mgh.BrownAlmostLinear()),
+    LossCase("mgh28", mgh.DiscreteBoundary()),
+    LossCase("mgh29", mgh.DiscreteIntegral()),
+    LossCase("mgh30", mgh.BroydenTridiagonal()),
+    LossCase("mgh31", mgh.BroydenBanded()),
+    LossCase("mgh32", mgh.LinearFull()),
+    LossCase("mgh33", mgh.LinearRank1()),
+    LossCase("mgh34", mgh.LinearRank1Zero()),
+    LossCase("mgh35_n7", mgh.Chebyquad(dim=7)),
+    LossCase("mgh35_n8", mgh.Chebyquad()),
+    LossCase("mgh35_n10", mgh.Chebyquad(dim=10)),
+]
