@@ -41,9 +41,14 @@ class Batch:
         lr: base learning rates (R,).
         seed: seeds (R,), int64.
         start: starting points (R, D), of the dtype and on the device of the whole computation.
-        noise: standard deviations (R,) of the Gaussian noise added to the gradients.
+        noise: scales (R,) of the noise added to the gradients.
         steps: how many steps a run may take.
         stop: when it ends before.
+        mode: how the steps are computed, "eager" or "compiled".
+        threads: how many cores a compiled batch may use; no bit depends on it.
+        full_every: where steps use minibatches, the loss of all examples and its gradient are
+            computed at steps 0, full_every, 2·full_every, … and a run's last.
+        dof: degrees of freedom (R,) of Student's t noise; None for Gaussian noise.
     """
 
     loss: Loss
@@ -55,6 +60,23 @@ class Batch:
     noise: Tensor
     steps: int
     stop: Stop
+    mode: str = "eager"
+    threads: int = 1
+    full_every: int = 1
+    dof: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Mode:
+    """How steps were computed.
+
+    Attributes:
+        name: "eager" or "compiled".
+        why: where a compiled batch fell back to eager, why it did.
+    """
+
+    name: str
+    why: str | None = None
 
 
 @dataclass(frozen=True)
@@ -77,13 +99,16 @@ class Chunk:
         first: the step number of the first record.
         rows: which runs of the batch the rows are: (n,).
         x: points (K, n, D).
-        loss: losses at the points: (K, n).
-        grad_norm: norms of the full, noise-free gradients at the points: (K, n).
+        loss: losses at the points: (K, n); NaN where it was not computed.
+        grad_norm: norms of the full, noise-free gradients at the points: (K, n), likewise.
         lr: learning rates of the steps that leave the points: (K, n).
         count: how many of the K records belong to each row's run: (n,).
         status: how each row's run ended, or `Status.RUNNING`: (n,).
+        best_loss: the least finite loss of each row's records; infinity where there is none: (n,).
+        best_step: the step of the record that first had it: (n,).
         evaluations: gradients computed so far for each row's run: (n,).
         whole: what the rows are a part of.
+        mode: how the steps were computed.
         error: the exception that ended the rows whose status is `Status.FAILED`.
     """
 
@@ -95,8 +120,11 @@ class Chunk:
     lr: Tensor
     count: Tensor
     status: Tensor
+    best_loss: Tensor
+    best_step: Tensor
     evaluations: Tensor
     whole: Padded
+    mode: "Mode"
     error: Exception | None
 
     @cached_property
@@ -119,9 +147,26 @@ class Chunk:
 
     def last_distance(self) -> Tensor | None:
         """The distances (n,) at the last records alone, which costs K times less."""
+        with one_thread():
+            distance = self.whole.function.distance(self._last_points())
+        return None if distance is None else distance[: len(self.rows)]
+
+    @cached_property
+    def last_metrics(self) -> dict[str, Tensor]:
+        """The loss's metrics (n,) at the last records."""
+        return self._metrics(self._last_points())
+
+    def metrics(self, record: int) -> dict[str, Tensor]:
+        """The loss's metrics (n,) at one of the K records."""
+        return self._metrics(self.whole.x[record])
+
+    def _metrics(self, x: Tensor) -> dict[str, Tensor]:
+        functions = self.whole.function.metrics
+        with one_thread():
+            return {name: metric(x)[: len(self.rows)] for name, metric in functions.items()}
+
+    def _last_points(self) -> Tensor:
+        """The points at the last records, padding included: (n, D)."""
         rows = torch.arange(self.whole.x.shape[1], device=self.last.device)
         live = rows.clamp(max=len(self.last) - 1)
-        with one_thread():
-            x = self.whole.x[self.last[live], rows].T.contiguous().T
-            distance = self.whole.function.distance(x)
-        return None if distance is None else distance[: len(self.rows)]
+        return self.whole.x[self.last[live], rows].T.contiguous().T

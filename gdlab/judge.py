@@ -1,30 +1,115 @@
 """Reading off a chunk's records how and where its runs ended.
 
-Shapes: D dimensions, K records of the chunk, n rows.
+Where a chunk comes with its summary, most rows need no second look: only those that may have ended.
+
+Shapes: D dimensions, K records of the chunk, n rows, m rows that are looked at.
 """
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from gdlab.batch import Chunk, Padded
-from gdlab.rows import Rows, Trace
+from gdlab.batch import Chunk, Mode, Padded, Stop
+from gdlab.gradient import value_and_gradient
+from gdlab.rows import Rows, Screen, Trace
 from gdlab.status import Status
 
 
-def judge(rows: Rows, trace: Trace) -> Chunk:
+@dataclass
+class _Ends:
+    """How and where rows ended, each (m,).
+
+    Attributes:
+        status: how, or `Status.RUNNING`.
+        at: the record that said so, or the last one.
+        lost: whether that record is no part of the run: its numbers are not finite.
+        best: the least loss of the run's records.
+        best_at: the record that has it.
+    """
+
+    status: Tensor
+    at: Tensor
+    lost: Tensor
+    best: Tensor
+    best_at: Tensor
+
+
+def judge(rows: Rows, trace: Trace, mode: Mode) -> Chunk:
     """Read off a chunk's record how and where each of its runs ended."""
-    live, stop, n = rows.live, rows.batch.stop, len(trace.x)
+    live, n = rows.live, len(trace.loss)
     if n == 0:
-        return _stillborn(rows, trace)
-    x, loss = torch.stack([point.T for point in trace.x]), torch.stack(trace.loss)
-    whole = Padded(rows.loss, x.movedim(1, 2), loss)
-    x, loss = x[..., :live], loss[:, :live]
-    # The padding goes after the reductions over D, which round by the number of rows.
-    norm, finite = (v[:, :live] for v in _norm(torch.stack([g.T for g in trace.grad])))
-    finite = finite & torch.isfinite(loss) & torch.isfinite(x).all(1)
-    at_end = torch.arange(rows.first, rows.first + n, device=x.device) == rows.batch.steps
-    ended = torch.full(loss.shape, int(Status.RUNNING), device=x.device)
+        return _stillborn(rows, trace, mode)
+    if trace.screen is None:
+        ends = _ends(rows, trace, slice(0, live))
+    else:
+        ends = _presumed(rows, trace, trace.screen)
+        suspects = _suspects(trace.screen, rows.batch.stop)[:live].nonzero()[:, 0]
+        if len(suspects):
+            found = vars(_ends(rows, trace, suspects))
+            for name, values in vars(ends).items():
+                values[suspects] = found[name]
+    running = ends.status == Status.RUNNING
+    going_on = running & (trace.stopped == Status.RUNNING)
+    count = ends.at + 1 - (ends.lost | going_on).int()
+    if trace.measured is not None and trace.stopped != Status.FAILED:
+        _measure_last(rows, trace, ends, torch.where(going_on, 0, count))
+    x = trace.x.movedim(1, 2)
+    return Chunk(
+        first=rows.first,
+        rows=rows.index[:live],
+        x=x[:, :live],
+        loss=trace.loss[:, :live],
+        grad_norm=trace.norm[:, :live],
+        lr=trace.rates[:n, :live],
+        count=count,
+        status=torch.where(running, int(trace.stopped), ends.status),
+        best_loss=ends.best,
+        best_step=rows.first + ends.best_at,
+        evaluations=rows.first + ends.at + 1 if rows.oracle is None else rows.oracle.count[:live],
+        whole=Padded(rows.loss, x, trace.loss),
+        mode=mode,
+        error=trace.error,
+    )
+
+
+def _presumed(rows: Rows, trace: Trace, screen: Screen) -> _Ends:
+    """How rows that are no suspects ended: not at all, or with the last step."""
+    live, n = rows.live, len(trace.loss)
+    is_last = rows.first + n - 1 == rows.batch.steps
+    at = torch.full((live,), n - 1, device=trace.loss.device)
+    return _Ends(
+        status=torch.full_like(at, int(Status.MAX_STEPS if is_last else Status.RUNNING)),
+        at=at,
+        lost=torch.zeros_like(at, dtype=torch.bool),
+        best=screen.loss[:live].clone(),
+        best_at=screen.at[:live].long(),
+    )
+
+
+def _suspects(screen: Screen, stop: Stop) -> Tensor:
+    """Which rows may have ended, or lost their finite numbers: (n,)."""
+    suspects = (screen.norm <= stop.grad_tol) | screen.finite.isnan()
+    if stop.loss is not None:
+        suspects |= screen.loss <= stop.loss
+    if stop.max_loss is not None:
+        suspects |= screen.size > stop.max_loss
+    return suspects
+
+
+def _ends(rows: Rows, trace: Trace, which: "slice | Tensor") -> _Ends:
+    """How and where some rows ended, from their every record."""
+    stop, n = rows.batch.stop, len(trace.loss)
+    loss = trace.loss[:, which]
+    norm, finite = _gradients(rows, trace, which)
+    known = torch.isfinite(loss)
+    finite = finite & torch.isfinite(trace.x[:, :, which]).all(1)
+    finite &= known if trace.measured is None else known | ~trace.measured[:, None].to(loss.device)
+    at_end = torch.arange(rows.first, rows.first + n, device=loss.device) == rows.batch.steps
+    ended = torch.full(loss.shape, int(Status.RUNNING), device=loss.device)
     ended[at_end] = int(Status.MAX_STEPS)
+    if trace.stalled is not None:
+        ended[trace.stalled[:, which]] = int(Status.STALLED)
     if stop.loss is not None:
         ended[loss <= stop.loss] = int(Status.TARGET)
     ended[norm <= stop.grad_tol] = int(Status.CONVERGED)
@@ -35,27 +120,57 @@ def judge(rows: Rows, trace: Trace) -> Chunk:
     has_ended = ended != Status.RUNNING
     any_ended = has_ended.any(0)
     at = torch.where(any_ended, has_ended.int().argmax(0), n - 1)
-    status = ended.gather(0, at[None])[0]
-    is_lost = any_ended & ~finite.gather(0, at[None])[0] & (at > 0)
-    going_on = 1 if trace.stopped == Status.RUNNING else 0
-    count = torch.where(any_ended, at + 1 - is_lost.int(), n - going_on)
-    status = torch.where(any_ended, status, int(trace.stopped))
-    return Chunk(
-        first=rows.first,
-        rows=rows.index[:live],
-        x=x.movedim(1, 2),
-        loss=loss,
-        grad_norm=norm,
-        lr=trace.rates[:n, :live],
-        count=count,
-        status=status,
-        evaluations=rows.first + at + 1,
-        whole=whole,
-        error=trace.error,
-    )
+    lost = any_ended & ~finite.gather(0, at[None])[0] & (at > 0)
+    record = torch.arange(n, device=loss.device)[:, None]
+    seen = (record <= at - lost.int()) & known
+    best, best_at = torch.where(seen, loss, torch.inf).min(0)
+    return _Ends(ended.gather(0, at[None])[0], at, lost, best, best_at)
 
 
-def _stillborn(rows: Rows, trace: Trace) -> Chunk:
+def _measure_last(rows: Rows, trace: Trace, ends: _Ends, count: Tensor) -> None:
+    """Compute the loss and its gradient at the last of the `count` records of runs that ended.
+
+    A run that ends between two records that have them (interrupted, say) is given them there.
+    """
+    assert trace.measured is not None
+    last = (count - 1).clamp(min=0)
+    row = ((count > 0) & ~trace.measured.to(count.device)[last]).nonzero()[:, 0]
+    if len(row) == 0:
+        return
+    last = last[row]
+    loss = rows.loss.with_columns(lambda column: column[row])
+    value, grad = value_and_gradient(loss, trace.x[last, :, row])
+    trace.loss[last, row], trace.norm[last, row] = value, norms(grad.T[None])[0][0]
+    better = value < ends.best[row]
+    ends.best[row] = torch.where(better, value, ends.best[row])
+    ends.best_at[row] = torch.where(better, last, ends.best_at[row])
+
+
+def _gradients(rows: Rows, trace: Trace, which: "slice | Tensor") -> tuple[Tensor, Tensor]:
+    """The gradients' norms (K, m), and whether the gradients are finite.
+
+    Norms alone do not tell those that overflow from gradients that do, nor those that vanish from
+    zeros: where it matters the gradients are computed once more.
+    """
+    norm = trace.norm[:, which]
+    if trace.finite is not None:
+        return norm, trace.finite[:, which]
+    finite = torch.isfinite(norm)
+    zero = norm == 0
+    if rows.batch.stop.grad_tol > 0:
+        zero &= zero.cumsum(0) == 1  # the run has ended there
+    record, place = ((zero | norm.isinf()) & trace.loss[:, which].isfinite()).nonzero().T
+    if len(record):
+        row = torch.arange(trace.loss.shape[1], device=norm.device)[which][place]
+        loss = rows.loss.with_columns(lambda column: column[row])
+        grad = value_and_gradient(loss, trace.x[record, :, row])[1]
+        exact, is_finite = norms(grad.T[None])
+        norm[record, place], finite[record, place] = exact[0], is_finite[0]
+        trace.norm[record, row] = exact[0]
+    return norm, finite
+
+
+def _stillborn(rows: Rows, trace: Trace, mode: Mode) -> Chunk:
     """The chunk of a batch whose first evaluation raised: no record at all."""
     live = rows.live
     x = rows.x[:live]
@@ -69,13 +184,16 @@ def _stillborn(rows: Rows, trace: Trace) -> Chunk:
         lr=empty,
         count=zeros,
         status=torch.full_like(zeros, int(trace.stopped)),
+        best_loss=torch.full_like(x[:, 0], torch.inf),
+        best_step=zeros,
         evaluations=zeros,
         whole=Padded(rows.loss, x.new_empty((0, *rows.x.shape)), x.new_empty((0, len(rows.x)))),
+        mode=mode,
         error=trace.error,
     )
 
 
-def _norm(grad: Tensor) -> tuple[Tensor, Tensor]:
+def norms(grad: Tensor) -> tuple[Tensor, Tensor]:
     """Norms (K, n) of gradients (K, D, n), and whether each gradient is finite.
 
     Squares of numbers past 1e154 overflow and those of numbers under 1e-162 vanish; the gradients

@@ -3,7 +3,9 @@
 Shapes: R runs, D dimensions, K records of a chunk, n rows of a chunk.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,7 +30,10 @@ class Outcome:
         x: the last point (D,).
         distance: from the last point to the nearest known minimizer; None where none is known.
         suboptimality: the final loss above the known minimum; None where it is unknown.
-        evaluations: gradients computed.
+        evaluations: gradients computed; what rules that need more are charged for is said in
+            `gdlab.oracle`.
+        metrics: the loss's metrics at the last point by name, such as accuracy.
+        mode: how the steps were computed, "eager" or "compiled".
     """
 
     status: Status
@@ -42,6 +47,8 @@ class Outcome:
     distance: float | None
     suboptimality: float | None
     evaluations: int
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
+    mode: str = "eager"
 
 
 class Outcomes:
@@ -57,12 +64,17 @@ class Outcomes:
         self.best_loss = np.full(runs, np.inf)
         self.final_loss, self.grad_norm = np.full(runs, np.nan), np.full(runs, np.nan)
         self.distance, self.suboptimality = np.full(runs, np.nan), np.full(runs, np.nan)
+        self.metrics = {name: np.full(runs, np.nan) for name in batch.loss.metrics}
         self.x = batch.start.cpu().numpy().astype(np.float64).reshape(runs, dim)
+        self.mode = "eager"
         self.errors: dict[int, Exception] = {}
+        self._reasons: dict[int, str] = {}
+        domain = batch.loss.domain
+        self._domain = None if domain is None else batch.loss.tensor(domain).cpu().numpy()
 
     def add(self, chunk: Chunk) -> None:
         """Take in what a chunk says about its rows."""
-        rows = chunk.rows.cpu().numpy()
+        rows, self.mode = chunk.rows.cpu().numpy(), chunk.mode.name
         self.status[rows] = chunk.status.cpu().numpy()
         self.evaluations[rows] = chunk.evaluations.cpu().numpy()
         if chunk.error is not None:
@@ -79,19 +91,32 @@ class Outcomes:
         distance = chunk.last_distance() if ended.any() else None
         if distance is not None:
             self.distance[rows[ended]] = distance.cpu().numpy()[ended]
+        if self.metrics and ended.any():
+            for name, values in chunk.last_metrics.items():
+                self.metrics[name][rows[ended]] = values.cpu().numpy()[ended]
         if chunk.suboptimality is not None:
             self.suboptimality[rows] = _at(last, chunk.suboptimality)
         self._improve(rows, chunk)
 
     def _improve(self, rows: np.ndarray, chunk: Chunk) -> None:
         """Update the best losses."""
-        record = torch.arange(len(chunk.loss), device=chunk.loss.device)[:, None]
-        seen = (record < chunk.count) & torch.isfinite(chunk.loss)
-        best, at = torch.where(seen, chunk.loss, torch.inf).min(0)
-        value, step = best.cpu().numpy(), chunk.first + at.cpu().numpy()
+        value, step = chunk.best_loss.cpu().numpy(), chunk.best_step.cpu().numpy()
         better = value < self.best_loss[rows]
         self.best_loss[rows[better]] = value[better]
         self.best_step[rows[better]] = step[better]
+
+    def fill(self, outcomes: Sequence[Mapping[str, Any]]) -> None:
+        """Take in the outcomes of all rows: the fields of `Outcome`, and metrics by their names."""
+        for row, ended in enumerate(outcomes):
+            self._reasons[row], self.mode = ended["reason"], ended["mode"]
+            for name in ("status", "steps", "final_loss", "best_loss", "best_step", "grad_norm"):
+                getattr(self, name)[row] = ended[name]
+            for name in ("distance", "suboptimality"):
+                getattr(self, name)[row] = np.nan if ended[name] is None else ended[name]
+            for name, values in self.metrics.items():
+                values[row] = np.nan if ended.get(name) is None else ended[name]
+            self.evaluations[row] = ended["evaluations"]
+            self.x[row, : len(ended["x"])] = ended["x"]
 
     def __getitem__(self, row: int) -> Outcome:
         """The outcome of one run."""
@@ -108,10 +133,27 @@ class Outcomes:
             distance=_known(self.distance[row]),
             suboptimality=_known(self.suboptimality[row]),
             evaluations=int(self.evaluations[row]),
+            metrics={name: _known(values[row]) for name, values in self.metrics.items()},
+            mode=self.mode,
         )
 
     def reason(self, row: int) -> str:
         """How a run ended, as a sentence."""
+        if row in self._reasons:
+            return self._reasons[row]
+        outside = "; the point is outside the domain of the loss" if self._is_outside(row) else ""
+        return self._ending(row) + outside
+
+    def _is_outside(self, row: int) -> bool:
+        """Whether the last point lies outside the loss's domain, where it has one."""
+        if self._domain is None:
+            return False
+        domain = self._domain if self._domain.ndim == 2 else self._domain[row]
+        low, high = domain.T
+        return bool(((self.x[row] < low) | (self.x[row] > high)).any())
+
+    def _ending(self, row: int) -> str:
+        """What ended a run."""
         stop, steps = self.stop, int(self.steps[row])
         status = Status(int(self.status[row]))
         if status == Status.CONVERGED:
@@ -121,6 +163,9 @@ class Outcomes:
         if status == Status.MAX_STEPS:
             tolerance = f"stop.grad_tol={stop.grad_tol:g}"
             return f"all {steps} steps are done; the gradient norm is above {tolerance}"
+        if status == Status.STALLED:
+            norm = f"the gradient norm there is {self.grad_norm[row]:.3g}"
+            return f"the optimizer found no better point after step {steps}; {norm}"
         if status == Status.DIVERGED:
             return self._divergence(row)
         if status == Status.FAILED:
@@ -132,7 +177,7 @@ class Outcomes:
         loss, steps = self.final_loss[row], int(self.steps[row])
         if self.stop.max_loss is not None and abs(loss) > self.stop.max_loss:
             return f"|loss| passed stop.max_loss={self.stop.max_loss:g} at step {steps}"
-        if not (np.isfinite(loss) and np.isfinite(self.grad_norm[row])):
+        if steps == 0 and not (np.isfinite(loss) and np.isfinite(self.grad_norm[row])):
             return "the loss, its gradient or the point is not finite at the start"
         return f"the loss, its gradient or the point is no longer finite after step {steps}"
 

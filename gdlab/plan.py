@@ -10,9 +10,10 @@ from torch import Tensor
 from gdlab import rng
 from gdlab.batch import Batch
 from gdlab.errors import SettingError
-from gdlab.fields import Configured, shown
+from gdlab.fields import Configured, Number, parted, placed, shown
 from gdlab.losses.base import Loss
 from gdlab.settings import Settings
+from gdlab.threads import cores
 
 Kind = TypeVar("Kind", bound=Configured)
 
@@ -33,11 +34,13 @@ def batch_of(
     columns = columns or {}
     dtype, device = getattr(torch, settings.dtype), resolved_device(settings.device)
 
-    def column(key: str, given: float) -> Tensor:
+    def column(key: str, given: Number) -> Tensor:
         values = columns.get(key, np.full(runs, given))
         return torch.as_tensor(values, dtype=dtype, device=device)
 
-    loss = _with_columns("loss", settings.loss, columns).to(dtype, device)
+    transform = _with_columns("transform", settings.transform, columns)
+    loss = transform.of(_with_columns("loss", settings.loss, columns)).to(dtype, device)
+    noise = settings.noise
     seed = torch.as_tensor(columns.get("seed", np.full(runs, settings.seed)), device=device)
     return Batch(
         loss=loss,
@@ -46,21 +49,41 @@ def batch_of(
         lr=column("lr", settings.lr),
         seed=seed,
         start=_starts(loss, settings, columns, seed),
-        noise=column("noise", settings.noise),
+        noise=column("noise.scale", noise.scale),
+        dof=column("noise.dof", noise.dof) if noise.kind == "student_t" else None,
         steps=settings.steps,
         stop=settings.stop,
+        mode=mode_of(settings, runs),
+        threads=settings.engine.threads or cores(),
+        full_every=settings.record.full_loss_every,
     )
 
 
+def mode_of(settings: Settings, runs: int) -> str:
+    """Eager or compiled: what the settings say, or what fits the size of the batch."""
+    if settings.engine.mode != "auto":
+        return settings.engine.mode
+    return "compiled" if compiles(runs, settings.steps) else "eager"
+
+
+def compiles(runs: int, steps: int) -> bool:
+    """Whether a compiled step is likely to repay its compilation.
+
+    An eager step takes about as long as 2,500 rows of it do, and a compilation as long as 1,000
+    eager steps the first time, 100 from then on: measured once, and not measured again.
+    """
+    return steps * (1 + runs / 2500) >= 1000
+
+
 def _with_columns(group: str, owner: Kind, columns: Mapping[str, np.ndarray]) -> Kind:
-    """A loss, a rule or a schedule with columns in the place of some of its numbers."""
+    """A loss, a rule or the like with columns in the place of some of its numbers."""
     changes: dict[str, Any] = {}
     for key, values in columns.items():
-        node, _, name = key.rpartition(".")
+        node, name = parted(key)
         if node == group:
             column = torch.from_numpy(values)
             changes[name] = column if column.ndim == 1 else column.unbind(1)
-    return owner.unchecked(**changes) if changes else owner
+    return owner.unchecked(**placed(owner, changes)) if changes else owner
 
 
 def _starts(
@@ -72,7 +95,7 @@ def _starts(
     else:
         points = starting_points(loss, settings.start, seed)
     for key, values in columns.items():
-        node, _, place = key.rpartition(".")
+        node, place = parted(key)
         if node == "start":
             points = points.clone()
             points[:, int(place)] = loss.tensor(values)
@@ -96,7 +119,7 @@ def starting_points(loss: Loss, start: object, seed: Tensor) -> Tensor:
 
     Args:
         loss: of the dtype and on the device wanted.
-        start: None for the loss's own start, "random" for points drawn from each seed (uniform
+        start: None for the loss's own starts, "random" for points drawn from each seed (uniform
             in the loss's window, standard normal where it has none), or D numbers.
         seed: int64 (R,).
 
@@ -107,7 +130,7 @@ def starting_points(loss: Loss, start: object, seed: Tensor) -> Tensor:
         raise SettingError(f"start={shown(start)}: a function needs the numbers of its start")
     if start == "random":
         return _random_points(loss, seed)
-    point = loss.tensor(loss.start if start is None else start)
+    point = loss.starts(seed) if start is None else loss.tensor(start)
     if point.shape[-1:] != (loss.dim,):
         given = shown(start if start is not None else point.tolist())
         names = ", ".join(loss.names[:8]) + (", …" if loss.dim > 8 else "")

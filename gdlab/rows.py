@@ -12,26 +12,99 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gdlab.arena import Arena
 from gdlab.batch import Batch
 from gdlab.fields import Number, columns
 from gdlab.losses.base import Loss
 from gdlab.optimizers.base import Rule, State
-from gdlab.schedules import Schedule
+from gdlab.oracle import Oracle, check_needs
+from gdlab.rowwise import by_rows
+from gdlab.schedules.base import Memory, Schedule
 from gdlab.status import Status
 
-_LANES = 32
+LANES = 32
+"""Rows are padded to a multiple of so many."""
+
+
+@dataclass(frozen=True)
+class Screen:
+    """What a chunk's new records say of each row in short: each (n,).
+
+    Attributes:
+        norm: the least gradient norm.
+        loss: the least loss.
+        at: the record (of the chunk) that had it.
+        finite: 0 where every number was finite, else NaN.
+        size: the greatest |loss|.
+    """
+
+    norm: Tensor
+    loss: Tensor
+    at: Tensor
+    finite: Tensor
+    size: Tensor
 
 
 @dataclass
 class Trace:
-    """The records of a chunk as they are made, and what ended it early."""
+    """The records of a chunk, padding included, and what ended it early.
 
-    x: list[Tensor]
-    loss: list[Tensor]
-    grad: list[Tensor]
+    Attributes:
+        points: the points (K, D, n), and room for the next one: (K + 1, D, n).
+        loss: losses at the points (K, n).
+        norm: norms of the gradients there (K, n).
+        rates: learning rates of the steps that leave the points (K, n).
+        finite: whether each gradient is finite (K, n); None for where its norm is.
+        measured: which records have a loss and a gradient (K,), the others NaN; None for all.
+        screen: what the records say in short, where that is known.
+        stalled: in which records a row's rule said that it cannot go on (K, n); None for none.
+        stopped: how all rows ended, where something ended them.
+        error: the exception that did.
+    """
+
+    points: Tensor
+    loss: Tensor
+    norm: Tensor
     rates: Tensor
+    finite: Tensor | None = None
+    measured: Tensor | None = None
+    screen: Screen | None = None
+    stalled: Tensor | None = None
     stopped: Status = Status.RUNNING
     error: Exception | None = None
+
+    @property
+    def x(self) -> Tensor:
+        """The points (K, D, n)."""
+        return self.points[: len(self.loss)]
+
+    @classmethod
+    def begin(cls, rows: "Rows", length: int) -> "Trace":
+        """Room for up to `length` new records, after the one that was held back."""
+        batch, done = rows.batch, rows.done
+        count = done + min(length, batch.steps + 1 - rows.first - done)
+        n, dim = rows.x.shape
+        if rows.memory:  # what follows the losses is asked step by step
+            rates = rows.x.new_full((count, n), torch.nan)
+        else:
+            rates = rows.schedule.rates(rows.numbers(count), rows.lr, batch.steps)
+        trace = cls(
+            points=rows.arena.empty((count + 1, dim, n), rows.x),
+            loss=rows.arena.empty((count, n), rows.x),
+            norm=rows.arena.empty((count, n), rows.x),
+            rates=rates,
+        )
+        if rows.held is not None:
+            trace.points[0], trace.loss[0], trace.norm[0], rate = rows.held
+            if rows.memory:
+                rates[0] = rate
+        return trace
+
+    def cut(self, count: int) -> None:
+        """Leave the first `count` records alone."""
+        self.loss, self.norm = self.loss[:count], self.norm[:count]
+        self.measured = None if self.measured is None else self.measured[:count]
+        self.stalled = None if self.stalled is None else self.stalled[:count]
 
 
 @dataclass
@@ -45,19 +118,39 @@ class Rows:
     lr: Tensor
     seed: Tensor
     noise: Tensor | None
+    dof: Tensor | None
     index: Tensor
     live: int
     first: int
     x: Tensor
     state: State
-    held: tuple[Tensor, Tensor, Tensor] | None = None
-    """The last record of each row (point, loss, gradient): it waits for the next chunk to tell
-    whether the run goes on, since what a run's last record says differs from the others."""
+    memory: Memory
+    arena: Arena
+    oracle: Oracle | None = None
+    held: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
+    """The last record of each row, its point (D, n), loss, gradient norm and rate (n,): it waits
+    for the next chunk to tell whether the run goes on, since a run's last record differs from the
+    others.
+    """
+
+    @property
+    def done(self) -> int:
+        """How many records of the next chunk are there already: the one that is held, or none."""
+        return 0 if self.held is None else 1
+
+    def numbers(self, count: int) -> Tensor:
+        """The step numbers of the next chunk's records: (count,)."""
+        return torch.arange(self.first, self.first + count, device=self.x.device)
 
     @classmethod
     def of(cls, batch: Batch) -> "Rows":
-        """All rows at their starts."""
-        index = _padded(torch.arange(len(batch.lr), device=batch.lr.device), batch.loss)
+        """All rows at their starts.
+
+        Raises:
+            SettingError: the rule needs what the loss does not have.
+        """
+        check_needs(batch.rule.needs, batch.loss, batch.noise)
+        index = _padded(torch.arange(len(batch.lr), device=batch.lr.device), batch)
         x = by_rows(batch.start[index])
 
         def expand(value: Number) -> Tensor:
@@ -70,19 +163,28 @@ class Rows:
 
         rule = columns(batch.rule, expand_rule)
         noise = batch.noise[index][:, None] if bool((batch.noise != 0).any()) else None
+        schedule, lr = columns(batch.schedule, expand), batch.lr[index]
+        loss = batch.loss.with_columns(expand)
+        # Padding has the state of the row that it repeats, as it has after rows have left.
+        own = torch.arange(len(index), device=index.device).clamp(max=len(batch.lr) - 1)
+        state = rule.init(x, batch.loss.layout)
         return cls(
             batch=batch,
-            loss=batch.loss.with_columns(expand),
+            loss=loss,
             rule=rule,
-            schedule=columns(batch.schedule, expand),
-            lr=batch.lr[index],
+            schedule=schedule,
+            lr=lr,
             seed=batch.seed[index],
             noise=noise,
+            dof=None if batch.dof is None else batch.dof[index],
             index=index,
             live=len(batch.lr),
             first=0,
             x=x,
-            state=rule.init(x, [("x", tuple(x.shape[1:]))]),
+            state={name: by_rows(leaf[own]) for name, leaf in state.items()},
+            memory=schedule.init(lr),
+            arena=Arena(),
+            oracle=Oracle(loss, x) if rule.needs else None,
         )
 
     def after(self, trace: Trace, status: Tensor) -> "Rows | None":
@@ -90,15 +192,16 @@ class Rows:
         going = torch.nonzero(status == Status.RUNNING)[:, 0]
         if len(going) == 0:
             return None
-        self.held = (trace.x[-1], trace.loss[-1], trace.grad[-1])
-        self.first += len(trace.x) - 1
+        last = len(trace.loss) - 1
+        self.held = (trace.x[last], trace.loss[last], trace.norm[last], trace.rates[last])
+        self.first += len(trace.loss) - 1
         if len(going) < self.live:
             self._keep(going)
         return self
 
     def _keep(self, going: Tensor) -> None:
         """Let all other rows go."""
-        index = _padded(going, self.loss)
+        index = _padded(going, self.batch)
 
         def take(value: Number) -> Number:
             return by_rows(value[index]) if isinstance(value, Tensor) else value
@@ -108,22 +211,21 @@ class Rows:
         self.schedule = columns(self.schedule, take)
         self.lr, self.seed, self.index = self.lr[index], self.seed[index], self.index[index]
         self.noise = None if self.noise is None else self.noise[index]
+        self.dof = None if self.dof is None else self.dof[index]
         self.x = by_rows(self.x[index])
+        if self.oracle is not None:
+            self.oracle.keep(index, self.loss, self.x)
         self.state = {name: by_rows(leaf[index]) for name, leaf in self.state.items()}
+        self.memory = {name: leaf[index] for name, leaf in self.memory.items()}
         if self.held is not None:
-            x, loss, grad = self.held
-            self.held = by_rows(x[index]), loss[index], by_rows(grad[index])
+            x, *numbers = self.held
+            loss, norm, rate = (number[index] for number in numbers)
+            self.held = x[:, index], loss, norm, rate
         self.live = len(going)
 
 
-def by_rows(x: Tensor) -> Tensor:
-    """The same (n, ...) tensor with the row axis innermost in memory."""
-    if x.stride(0) == 1:
-        return x
-    return x.movedim(0, -1).contiguous().movedim(-1, 0)
-
-
-def _padded(index: Tensor, loss: Loss) -> Tensor:
-    """Row numbers, for elementwise losses the last repeated up to a multiple of the lanes."""
-    more = -len(index) % _LANES if loss.elementwise else 0
+def _padded(index: Tensor, batch: Batch) -> Tensor:
+    """Row numbers, where bits hang on it the last repeated up to a multiple of the lanes."""
+    is_padded = batch.loss.elementwise or batch.mode == "compiled"
+    more = -len(index) % LANES if is_padded else 0
     return torch.cat((index, index[-1:].expand(more)))

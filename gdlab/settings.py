@@ -1,22 +1,28 @@
 """From YAML and Python to typed, checked settings: the only module that knows `DictConfig`."""
 
 import dataclasses
-import importlib
 from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+import torch
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gdlab.batch import Stop
 from gdlab.errors import SettingError
-from gdlab.fields import Configured, declared, setting, shown
+from gdlab.fields import Configured, Field, declared, field_of, flat, placed, setting, shown
 from gdlab.losses.base import Loss
 from gdlab.losses.function import Function
+from gdlab.losses.transformed import Transform
+from gdlab.noise import Noise
 from gdlab.optimizers.base import Rule
+from gdlab.own import found
 from gdlab.paths import CONF
 from gdlab.schedules import Schedule
 from gdlab.suggest import choices_of, unknown_choice, unknown_setting
+from gdlab.words import SHORTHANDS
 
 Kind = TypeVar("Kind", bound=Configured)
 
@@ -34,6 +40,9 @@ class Record(Configured):
 
     Attributes:
         every: the history keeps the records of steps 0, every, 2·every, … and the last.
+        full_loss_every: with minibatches the loss and its gradient, of all examples, are computed
+            at steps 0, n, 2n, … and the last alone, and only there a run can end by them; the
+            other records have none. A metric such as accuracy is computed there with or without.
         max_coords: the history keeps at most so many coordinates.
         events: whether events are written for TensorBoard.
         figures: whether the trajectory is drawn.
@@ -42,6 +51,7 @@ class Record(Configured):
     """
 
     every: int = setting(default=1, ge=1)
+    full_loss_every: int = setting(default=1, ge=1)
     max_coords: int = setting(default=64, ge=1)
     events: bool = True
     figures: bool = True
@@ -53,9 +63,14 @@ class Engine(Configured):
     """How runs are computed.
 
     Attributes:
+        mode: eager (torch's kernels, one by one), compiled (the whole step at once, in C), or auto
+            for compiled where there are steps and runs enough to repay it.
+        threads: how many cores a compiled batch may use; None for all there are.
         max_rows: a batch of more runs is cut into shards of so many.
     """
 
+    mode: Literal["auto", "eager", "compiled"] = "auto"
+    threads: int | None = setting(default=None, ge=1)
     max_rows: int = setting(default=8192, ge=1)
 
 
@@ -82,7 +97,8 @@ class Settings(Configured):
         steps: how many steps the run may take.
         seed: of everything random in the run.
         start: the starting point, "random", or None for the loss's own.
-        noise: standard deviation of the Gaussian noise added to the gradient.
+        transform: what is done to the landscape of the loss.
+        noise: what is added to the gradient.
         dtype: of all numbers.
         device: where the computation runs.
         stop: when the run ends before its last step.
@@ -99,7 +115,8 @@ class Settings(Configured):
     steps: int = setting(default=1000, ge=1, lt=2**53)
     seed: int = setting(default=0, ge=0, lt=2**63)
     start: tuple[float, ...] | Literal["random"] | None = None
-    noise: float = setting(default=0.0, ge=0)
+    transform: Transform = dataclasses.field(default_factory=Transform)
+    noise: Noise = dataclasses.field(default_factory=Noise)
     dtype: Literal["float64", "float32"] = "float64"
     device: Literal["cpu", "cuda", "auto"] = "cpu"
     stop: Stop = dataclasses.field(default_factory=Stop)
@@ -113,10 +130,16 @@ class Settings(Configured):
         chosen = self.choices.get(group, "custom")
         return type(getattr(self, group)).__name__ if chosen == "custom" else chosen
 
+    @cached_property
+    def objective(self) -> Loss:
+        """The loss as it is minimised: transformed, where a transformation is given."""
+        return self.transform.of(self.loss)
+
     def starting_point(self) -> tuple[float, ...]:
         """The start that was given, or the loss's own."""
-        given = self.loss.start if self.start is None else self.start
-        return tuple(self.loss.tensor(given).tolist())
+        if self.start is None:
+            return tuple(self.objective.starts(torch.tensor([self.seed])).reshape(-1).tolist())
+        return tuple(self.loss.tensor(self.start).tolist())
 
     def flat(self) -> dict[str, Any]:
         """All settings by their dotted names, as plain values, the groups' names among them."""
@@ -125,19 +148,24 @@ class Settings(Configured):
             if isinstance(value, Configured):
                 if key in GROUPS:
                     values[key] = self.name(key)
-                values |= {f"{key}.{name}": v for name, v in value.settings().items()}
+                values |= {f"{key}.{name}": v for name, v in flat(value).items()}
             elif key != "choices":
                 values[key] = value
         return values
 
 
 NODES: Mapping[str, type[Configured]] = {
+    "transform": Transform,
+    "noise": Noise,
     "stop": Stop,
     "record": Record,
     "engine": Engine,
     "summary": Summary,
 }
 """The settings that hold others."""
+
+NUMERIC = (*GROUPS, "transform", "noise")
+"""The settings that hold numbers which may differ between the runs of a batch."""
 
 
 def from_config(config: DictConfig, choices: Mapping[str, str]) -> Settings:
@@ -164,8 +192,8 @@ def from_values(values: dict[str, Any], choices: Mapping[str, str]) -> Settings:
     _refuse_unknown("", values, set(declared(Settings)) - {"choices"})
     for group, base in GROUPS.items():
         values[group] = _instance(group, values.get(group), base)
-    for key, cls in NODES.items():
-        values[key] = _make(f"{key}.", cls, values.get(key, {}))
+    for key in NODES:
+        values[key] = node(key, values.get(key, {}))
     names = {group: choices[group] for group in GROUPS if group in choices}
     return _make("", Settings, {**values, "choices": names})
 
@@ -180,21 +208,42 @@ def from_flat(given: Mapping[str, Any]) -> Settings:
         SettingError: a setting is unknown, of the wrong type or out of range.
     """
     made: dict[str, Any] = {g: named(g, given.get(g, _DEFAULTS[g])) for g in GROUPS}
-    nodes: dict[str, dict[str, Any]] = {node: {} for node in (*GROUPS, *NODES)}
+    nodes: dict[str, dict[str, Any]] = {place: {} for place in (*GROUPS, *NODES)}
     top: dict[str, Any] = {}
     for key, value in given.items():
-        node, _, name = key.partition(".")
-        if name and node in nodes:
-            nodes[node][name] = value
-        elif key not in GROUPS:
+        place, _, name = key.partition(".")
+        if name and place in nodes:
+            nodes[place][name] = value
+        elif key not in made and key not in NODES:
             top[key] = value
     for group, owner in made.items():
-        made[group] = _make(f"{group}.", type(owner), owner.settings() | nodes[group])
-    for node, cls in NODES.items():
-        made[node] = _make(f"{node}.", cls, nodes[node])
+        owner = _with_named(owner, nodes[group])
+        changes = placed(owner, nodes[group])
+        made[group] = _make(f"{group}.", type(owner), owner.settings() | changes)
+    for key in NODES:
+        made[key] = node(key, given.get(key, {}), nodes[key])
     names = {g: given.get(g, _DEFAULTS[g]) for g in GROUPS}
     choices = {group: name for group, name in names.items() if isinstance(name, str)}
     return _make("", Settings, {"lr": 0.1, **top, **made, "choices": choices})
+
+
+def node(key: str, given: Any, inner: Mapping[str, Any] | None = None) -> Any:
+    """What is given for one of `NODES`, an instance of its class.
+
+    Args:
+        key: its name.
+        given: an instance, a mapping of its settings, or the value of the one that it stands for.
+        inner: further settings in it, which come before those.
+
+    Raises:
+        SettingError: a setting is unknown, of the wrong type or out of range.
+    """
+    cls = NODES[key]
+    if isinstance(given, cls):
+        given = given.settings()
+    elif key in SHORTHANDS and not isinstance(given, dict):
+        given = {SHORTHANDS[key]: given}
+    return _make(f"{key}.", cls, {**given, **inner} if inner else given)
 
 
 def named(group: str, given: "str | Configured | Callable[..., Any]") -> Configured:
@@ -214,10 +263,51 @@ def named(group: str, given: "str | Configured | Callable[..., Any]") -> Configu
         path = CONF / group / f"{given}.yaml"
         if not path.is_file():
             raise unknown_choice(group, given, choices_of(group))
-        return _instance(group, OmegaConf.to_container(OmegaConf.load(path)), base)
+        return _instance(group, _composed(path), base)
     if group == "loss" and callable(given) and not isinstance(given, type):
         return Function(given)
     raise SettingError(f"{group}={given!r}: must be a name or an instance of {base.__name__}")
+
+
+def _composed(path: Path) -> dict[str, Any]:
+    """The values of a file of conf; what its defaults list names stands in its place."""
+    values: Any = OmegaConf.to_container(OmegaConf.load(path))
+    for entry in values.pop("defaults", []):
+        for place, name in entry.items():
+            group, _, field = place.lstrip("/").partition("@")
+            values[field] = _composed(CONF / group / f"{name}.yaml")
+    return values
+
+
+def _group_of(field: Field | None) -> str | None:
+    """The group of conf whose classes a field holds, where it holds a class of one."""
+    hint = None if field is None else field.hint
+    kinds = (g for g, base in GROUPS.items() if isinstance(hint, type) and issubclass(hint, base))
+    return next(kinds, None)
+
+
+def _with_named(owner: Configured, values: dict[str, Any]) -> Configured:
+    """An owner with what is given for its own losses, rules and schedules; that leaves `values`."""
+    for key in sorted(values, key=lambda name: name.count(".")):
+        group = _group_of(field_of(owner, key))
+        if group is not None:
+            inner = named(group, values.pop(key))
+            owner = owner.unchecked(**placed(owner, {key: inner}))
+    return owner
+
+
+def _with_instances(
+    prefix: str, cls: type[Configured], values: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Values with instances in the place of losses, rules and schedules that a class holds."""
+    made = dict(values)
+    for name, field in declared(cls).items():
+        group, value = _group_of(field), values.get(name)
+        if group is not None and isinstance(value, str):
+            made[name] = named(group, value)
+        elif group is not None and isinstance(value, dict):
+            made[name] = _instance(f"{prefix}{name}", value, GROUPS[group])
+    return made
 
 
 def _instance(group: str, values: Any, base: type[Configured]) -> Any:
@@ -226,32 +316,14 @@ def _instance(group: str, values: Any, base: type[Configured]) -> Any:
         raise SettingError(f"{group}={shown(values)}: must name a choice of conf/{group}")
     fields = dict(values)
     target = fields.pop("_target_")
-    cls = _class(f"{group}._target_", target, base)
+    cls = found(f"{group}._target_", target, base, f"gdlab.{base.__name__}")
     try:
-        return _make(f"{group}.", cls, fields)
+        return _make(f"{group}.", cls, _with_instances(f"{group}.", cls, fields))
     except SettingError:
         raise
     except Exception as error:  # a person's own class may raise anything
         what = f"{type(error).__name__}: {error}"
         raise SettingError(f"{group}._target_={target}: cannot be made ({what})") from error
-
-
-def _class(key: str, target: Any, base: type[Kind]) -> type[Kind]:
-    """The class of a dotted name, checked to be a subclass of its base class."""
-    module_name, _, class_name = str(target).rpartition(".")
-    expected = f"must be the dotted name of a subclass of gdlab.{base.__name__}"
-    if not module_name:
-        raise SettingError(f"{key}={target}: {expected}, such as my_module.MyClass")
-    try:
-        found = getattr(importlib.import_module(module_name), class_name, None)
-    except (Exception, SystemExit) as error:  # a person's own module may raise anything
-        what = f"{type(error).__name__}: {error}"
-        raise SettingError(f"{key}={target}: cannot import {module_name} ({what})") from error
-    if found is None:
-        raise SettingError(f"{key}={target}: {module_name} has no {class_name}")
-    if not (isinstance(found, type) and issubclass(found, base)):
-        raise SettingError(f"{key}={target}: {expected}")
-    return found
 
 
 def _make(prefix: str, cls: type[Kind], values: Any) -> Kind:

@@ -1,5 +1,6 @@
 """One thread for what must not depend on how many there are."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,3 +20,9 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    has_affinity = hasattr(os, "sched_getaffinity")  # Linux alone
+    return len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1

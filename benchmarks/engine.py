@@ -1,0 +1,306 @@
+"""The engine beside its peers: run-steps a second on the same problems, one core each.
+
+    python benchmarks/engine.py [--rounds 3] [--json FILE] [--quick]
+
+Contestants take turns in one process on one core, each with the same numbers (float64), the same
+problem and the same record: every step's point, loss and gradient norm, kept in memory to the end.
+
+    eager, compiled   gdlab's two modes, through `advance`
+    jax               jit(vmap(scan)) with optax
+    torch             a loop of torch.optim over one run, times the number of runs
+"""
+
+import argparse
+import json
+import math
+import os
+import resource
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
+
+import jax
+import jax.numpy as jnp
+import optax
+import torch
+from torch import Tensor
+
+import gdlab
+from gdlab.batch import Batch
+from gdlab.compiled import Compiled
+from gdlab.compiler import library
+from gdlab.engine import advance
+from gdlab.losses import Loss, Quadratic, Rastrigin, Rosenbrock
+from gdlab.optimizers import SGD, Adam, Rule
+from gdlab.plan import batch_of, compiles
+from gdlab.rows import Rows
+from gdlab.schedules import Constant
+from gdlab.settings import Settings
+
+MOST_BYTES = 2**30
+MOST_STEPS = 1000
+RUNS = (1, 100, 1_000, 10_000, 100_000)
+MODES = ("eager", "compiled", "jax")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A loss for gdlab and for jax, and a learning rate at which no run ends early."""
+
+    name: str
+    loss: Loss
+    peer: Callable[[Any], Any]
+    lr: float
+
+
+def rosenbrock(x: Any) -> Any:
+    return jnp.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1.0 - x[:-1]) ** 2)
+
+
+def rastrigin(x: Any) -> Any:
+    return jnp.sum(10.0 + x**2 - 10.0 * jnp.cos(2 * jnp.pi * x))
+
+
+def bowl(x: Any) -> Any:
+    return 0.5 * jnp.sum(jnp.linspace(1.0, 15.0, x.shape[0]) * x**2)
+
+
+PROBLEMS = (
+    Problem("Rosenbrock 2-D", Rosenbrock(), rosenbrock, 1e-5),
+    Problem("Rosenbrock 10-D", Rosenbrock(dim=10), rosenbrock, 1e-5),
+    Problem("quadratic 100-D", Quadratic(dim=100), bowl, 1e-4),
+    Problem("Rastrigin 2-D", Rastrigin(), rastrigin, 1e-6),
+)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A rule of gdlab, and the same of optax and torch."""
+
+    name: str
+    rule: Rule
+    optax: Callable[[Any], Any]
+    torch: Callable[[Any, float], torch.optim.Optimizer]
+
+
+METHODS = (
+    Method("sgd", SGD(), optax.sgd, lambda p, lr: torch.optim.SGD(p, lr)),
+    Method(
+        "momentum",
+        SGD(momentum=0.9),
+        lambda lr: optax.sgd(lr, momentum=0.9),
+        lambda p, lr: torch.optim.SGD(p, lr, momentum=0.9),
+    ),
+    Method("adam", Adam(), optax.adam, lambda p, lr: torch.optim.Adam(p, lr)),
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--quick", action="store_true", help="1,000 and 10,000 runs alone")
+    options = parser.parse_args()
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    torch.set_num_threads(1)
+    jax.config.update("jax_enable_x64", True)
+    print(f"torch {torch.__version__}, jax {jax.__version__}, medians of {options.rounds}, 1 core")
+    rows = []
+    for problem in PROBLEMS:
+        for method in METHODS:
+            serial, compiling = torch_optim(problem, method), compile_times(problem, method)
+            print(
+                f"\n{problem.name}, {method.name}: compiled in {compiling['cold']:.2f} s cold, "
+                f"{compiling['warm']:.2f} s warm; torch.optim {1e6 * serial:.0f} µs a step"
+            )
+            sizes = (1_000, 10_000) if options.quick else RUNS
+            rows += [
+                measure(problem, method, runs, options.rounds, serial, compiling) for runs in sizes
+            ]
+    summarise(rows)
+    if options.json:
+        options.json.write_text(json.dumps(rows, indent=1), "utf-8")
+    os.sched_setaffinity(0, cores)
+    scale()
+
+
+def measure(
+    problem: Problem, method: Method, runs: int, rounds: int, serial: float, compiling: Any
+) -> dict[str, Any]:
+    """All contestants on one problem, in turn; seconds a step of the whole batch."""
+    steps = min(MOST_STEPS, MOST_BYTES // (8 * runs * (problem.loss.dim + 2)))
+    lr = torch.full((runs,), problem.lr, dtype=torch.float64) * torch.linspace(0.5, 1, runs)
+    batch = batch_for(problem, method, lr, steps)
+    compiled = Compiled(Rows.of(replace(batch, mode="compiled")))
+    eager = replace(batch, mode="eager")
+    program, compile_jax = jax_program(problem, method, lr, steps)
+    contestants = {
+        "eager": lambda: drain(eager),
+        "compiled": lambda: drain(replace(batch, mode="compiled"), compiled),
+        "jax": lambda: jax.block_until_ready(program()),
+    }
+    times: dict[str, list[float]] = {name: [] for name in contestants}
+    for round in range(rounds + 1):
+        for name, contestant in contestants.items():
+            began = time.perf_counter()
+            kept = contestant()
+            if round:  # the first one warms up
+                times[name].append((time.perf_counter() - began) / steps)
+            del kept
+    median = {name: statistics.median(values) for name, values in times.items()}
+    chosen = "compiled" if compiles(runs, steps) else "eager"
+    result = {
+        "problem": problem.name,
+        "method": method.name,
+        "runs": runs,
+        "steps": steps,
+        **{f"{name}_us": 1e6 * value for name, value in median.items()},
+        "torch_us": 1e6 * serial * runs,
+        "jax_compile_s": compile_jax,
+        "cold_s": compiling["cold"],
+        "warm_s": compiling["warm"],
+        "of_jax": median["jax"] / median["compiled"],
+        "of_torch": serial * runs / median["compiled"],
+        "auto": chosen,
+    }
+    print(
+        f"{runs:>8,} x {steps:>4}: "
+        + ", ".join(f"{n} {1e6 * median[n]:9.1f} µs" for n in MODES)
+        + f"; compiled is {result['of_jax']:6.2f} x jax, {result['of_torch']:9,.0f} x torch.optim"
+    )
+    return result
+
+
+def batch_for(problem: Problem, method: Method, lr: Tensor, steps: int) -> Batch:
+    schedule, lr0 = Constant(), problem.lr
+    settings = Settings(problem.loss, method.rule, schedule, lr0, steps=steps)
+    return batch_of(settings, {"lr": lr.numpy()}, len(lr))
+
+
+def drain(batch: Batch, compiled: Compiled | None = None) -> list[Any]:
+    """Run a batch, keeping its record; its step was compiled before."""
+    kept = list(advance(batch, step=compiled))
+    records = sum(len(chunk.loss) for chunk in kept) - (len(kept) - 1)
+    if records != batch.steps + 1 or any(chunk.rows.numel() != len(batch.lr) for chunk in kept):
+        raise AssertionError("a run ended early")
+    return kept
+
+
+def jax_program(
+    problem: Problem, method: Method, lr: Tensor, steps: int
+) -> tuple[Callable[[], Any], float]:
+    """The same runs as one compiled program, and the seconds it took to compile."""
+    gradient = jax.value_and_grad(problem.peer)
+
+    def run(x: Any, lr: Any) -> Any:
+        rule = method.optax(lr)
+
+        def step(carry: Any, _: Any) -> Any:
+            x, state = carry
+            value, grad = gradient(x)
+            update, state = rule.update(grad, state, x)
+            return (optax.apply_updates(x, update), state), (x, value, jnp.sqrt(jnp.sum(grad**2)))
+
+        return jax.lax.scan(step, (x, rule.init(x)), None, length=steps + 1)[1]
+
+    start = torch.as_tensor(problem.loss.start, dtype=torch.float64)
+    x = jnp.asarray(start.expand(len(lr), -1).numpy())
+    rates = jnp.asarray(lr.numpy())
+    began = time.perf_counter()
+    program = jax.jit(jax.vmap(run)).lower(x, rates).compile()
+    return lambda: program(x, rates), time.perf_counter() - began
+
+
+def torch_optim(problem: Problem, method: Method, steps: int = 300) -> float:
+    """Seconds a step of the loop that people write, keeping the same record."""
+    x = torch.as_tensor(problem.loss.start, dtype=torch.float64).clone().requires_grad_()
+    optimizer = method.torch([x], problem.lr)
+    kept = []
+    began = time.perf_counter()
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss = problem.loss(x)
+        loss.backward()
+        assert x.grad is not None
+        kept.append((x.detach().clone(), loss.item(), x.grad.norm().item()))
+        optimizer.step()
+    return (time.perf_counter() - began) / steps
+
+
+def compile_times(problem: Problem, method: Method) -> dict[str, float]:
+    """Seconds until the first step can be taken, with nothing on disk and with all there."""
+    batch = batch_for(problem, method, torch.full((32,), problem.lr, dtype=torch.float64), 10)
+    cache = tempfile.mkdtemp()
+    os.environ["XDG_CACHE_HOME"] = cache
+    times = {}
+    for name in ("cold", "warm"):
+        library._loaded.cache_clear()
+        began = time.perf_counter()
+        Compiled(Rows.of(replace(batch, mode="compiled")))
+        times[name] = time.perf_counter() - began
+    del os.environ["XDG_CACHE_HOME"]
+    shutil.rmtree(cache)
+    return times
+
+
+def scale() -> None:
+    """Final rows alone of Adam on Rosenbrock, through `gdlab.sweep`, on all cores."""
+    print("\nAdam on Rosenbrock, 1,000 steps, final rows alone:")
+    seconds = {}
+    for runs in (1_000, 10_000, 100_000, 1_000_000):  # the first one warms up
+        lr = torch.logspace(-4, -1, runs // 1000, dtype=torch.float64)
+        began = time.perf_counter()
+        swept = gdlab.sweep(loss="rosenbrock", optimizer="adam", lr=lr, seed=range(1000))
+        seconds[runs] = time.perf_counter() - began
+        if len(swept.results) != runs:
+            raise AssertionError("some runs have no row")
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        each = 1e9 * seconds[runs] / runs / 1000
+        took = f"{seconds[runs]:6.2f} s, {each:6.1f} ns a run-step"
+        print(f"{runs:>10,} runs: {took}, peak {peak:.2f} GiB")
+    print("goals: 1,000,000 runs under 45 s and 4 GiB; a run-step within 25% from 10,000 on")
+
+
+def summarise(rows: list[dict[str, Any]]) -> None:
+    """What the goals ask for."""
+    print()
+    for label, chosen, goal, least in (
+        ("R = 1,000", [r for r in rows if r["runs"] == 1_000], 1.0, 0.6),
+        ("R ≥ 10,000", [r for r in rows if r["runs"] >= 10_000], 3.0, 1.5),
+    ):
+        ratios = [r["of_jax"] for r in chosen]
+        mean = math.exp(statistics.mean(map(math.log, ratios)))
+        print(
+            f"compiled ÷ jax at {label}: geometric mean {mean:.2f} (goal ≥ {goal}), "
+            f"least {min(ratios):.2f} (goal ≥ {least})"
+        )
+    ten = [r["of_torch"] for r in rows if r["runs"] == 10_000]
+    print(
+        f"compiled ÷ torch.optim at R = 10,000: {min(ten):,.0f} to {max(ten):,.0f} (goal ≥ 5,000)"
+    )
+    near = [
+        total(r, r["auto"]) <= 1.25 * min(total(r, "eager"), total(r, "compiled")) for r in rows
+    ]
+    print(f"auto within 25% of the better mode: {sum(near)} of {len(near)} (goal 90%)")
+    print(
+        f"compile: cold at most {max(r['cold_s'] for r in rows):.2f} s (goal 5), "
+        f"warm at most {max(r['warm_s'] for r in rows):.2f} s (goal 1.5)"
+    )
+
+
+def total(row: dict[str, Any], mode: str) -> float:
+    """Seconds of all steps, a warm compilation included."""
+    return row["steps"] * row[f"{mode}_us"] * 1e-6 + (row["warm_s"] if mode == "compiled" else 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,49 @@
+/* Steps of rows `begin` to `end`, a multiple of B rows; n is the number of all rows.
+
+   x       points: the first one is read, the next K are written
+   loss    losses at the K points that are left
+   norm    norms of the gradients there
+   rate    learning rates; `stride` is n, or 0 where they do not change
+   noise   added to the gradients, where the step says so
+   column  what differs between the rows
+   memory  the state of the rule, before and after
+   summary of each row: the least norm, the least loss, the record where it was, NaN if any
+           number was not finite, the greatest |loss| */
+void advance(long begin, long end, long n, long K, T *x_, T *loss, T *norm_, const T *rate_,
+             long stride, const T *noise_, const T *column_, T *memory, T *summary)
+{
+  for (long i = begin; i < end; i += B) {
+    T x[D][B], state[S + 1][B], least_norm[B], least[B], at[B], finite[B], greatest[B];
+    const T *column = column_ + i;
+    for (int l = 0; l < B; l++) {
+      for (int d = 0; d < D; d++) x[d][l] = x_[d * n + i + l];
+      for (int s = 0; s < S; s++) state[s][l] = memory[s * n + i + l];
+      least_norm[l] = least[l] = HUGE;
+      at[l] = finite[l] = greatest[l] = 0;
+    }
+    for (long k = 0; k < K; k++) {
+      T *after = x_ + (k + 1) * D * n + i;
+      const T *rate = rate_ + k * stride + i, *noise = noise_ + k * D * n + i;
+      #pragma omp simd
+      for (int l = 0; l < B; l++) {
+/* STEP */
+        loss[k * n + i + l] = value;
+        norm_[k * n + i + l] = norm;
+        least_norm[l] = norm < least_norm[l] ? norm : least_norm[l];
+        at[l] = value < least[l] ? (T)k : at[l];
+        least[l] = value < least[l] ? value : least[l];
+        finite[l] += (all + value + norm) * 0;
+        const T size = value < 0 ? -value : value;
+        greatest[l] = size > greatest[l] ? size : greatest[l];
+      }
+    }
+    for (int l = 0; l < B; l++) {
+      for (int s = 0; s < S; s++) memory[s * n + i + l] = state[s][l];
+      summary[i + l] = least_norm[l];
+      summary[n + i + l] = least[l];
+      summary[2 * n + i + l] = at[l];
+      summary[3 * n + i + l] = finite[l];
+      summary[4 * n + i + l] = greatest[l];
+    }
+  }
+}

@@ -1,0 +1,394 @@
+"""What torch's operations do to each number of one row.
+
+An array here is a numpy array of operands: values of a program and constants. Roundings are those
+of torch's own kernels: `addcmul`, `lerp` and `add` with a factor round once (a fused multiply-add),
+sums over more than 16 numbers run in blocks of 16.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from gdlab.compiler.program import Kind, Operand, Program, Uncompilable, Value
+
+Array = np.ndarray
+Operation = Callable[..., Any]
+
+_BLOCK = 16
+
+
+def _elementwise(function: Callable[..., Operand], *given: Any) -> Array:
+    """A function of operands, on arrays that broadcast."""
+    arrays = np.broadcast_arrays(*(np.asarray(each, dtype=object) for each in given))
+    result = np.empty(arrays[0].shape, dtype=object)
+    for at in np.ndindex(result.shape):
+        result[at] = function(*(array[at] for array in arrays))
+    return result
+
+
+class Operations:
+    """The operations that a program can be made of, by torch's names."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self.table: dict[str, Operation] = {
+            **{name: self._plain(text) for name, text in _NUMBERS.items()},
+            **{name: self._plain(text, "truth") for name, text in _TRUTHS.items()},
+            **{name: getattr(self, f"_{name}") for name in _OWN},
+            **_SHAPES,
+        }
+
+    def _plain(self, expression: str, kind: Kind = "number") -> Operation:
+        def operation(*arrays: Any) -> Array:
+            return _elementwise(
+                lambda *operands: self._program.apply(expression, *operands, kind=kind),
+                *arrays[: _places(expression)],
+            )
+
+        return operation
+
+    def number(self, expression: str, *operands: Operand) -> Value:
+        """The number that an expression gives."""
+        return self._program.apply(expression, *operands)
+
+    # Sums.
+
+    def _plus(self, a: Operand, b: Operand) -> Operand:
+        """A + b; adding the constant 0 is left out (it changes the sign of -0 alone)."""
+        for one, other in ((a, b), (b, a)):
+            if not isinstance(one, Value) and one == 0:
+                return other
+        return self.number("({0} + {1})", a, b)
+
+    def _fused(self, a: Operand, b: Operand, c: Operand) -> Operand:
+        """A · b + c, rounded once."""
+        return self.number("FMA({0}, {1}, {2})", a, b, c)
+
+    def _add(self, a: Any, b: Any, *, alpha: float = 1) -> Array:
+        if alpha == 1:
+            return _elementwise(self._plus, a, b)
+        return _elementwise(lambda x, y: self._fused(float(alpha), y, x), a, b)
+
+    def _sub(self, a: Any, b: Any, *, alpha: float = 1) -> Array:
+        if alpha != 1:
+            return self._add(a, b, alpha=-alpha)
+        return _elementwise(lambda x, y: self.number("({0} - {1})", x, y), a, b)
+
+    def _rsub(self, a: Any, b: Any, alpha: float = 1) -> Array:
+        return self._sub(b, a, alpha=alpha)
+
+    def _addcmul(self, a: Any, b: Any, c: Any, *, value: float = 1) -> Array:
+        def one(x: Operand, y: Operand, z: Operand) -> Operand:
+            scaled = y if value == 1 else self.number("({0} * {1})", float(value), y)
+            return self._fused(scaled, z, x)
+
+        return _elementwise(one, a, b, c)
+
+    def _addcdiv(self, a: Any, b: Any, c: Any, *, value: float = 1) -> Array:
+        def one(x: Operand, y: Operand, z: Operand) -> Operand:
+            scaled = y if value == 1 else self.number("({0} * {1})", float(value), y)
+            return self._plus(x, self.number("({0} / {1})", scaled, z))
+
+        return _elementwise(one, a, b, c)
+
+    def _lerp(self, a: Any, b: Any, weight: Any) -> Array:
+        text = "({2} < HALF ? FMA({2}, {1} - {0}, {0}) : FMA({2} - ONE, {1} - {0}, {1}))"
+        return _elementwise(lambda *operands: self.number(text, *operands), a, b, weight)
+
+    def _total(self, terms: Sequence[Operand]) -> Operand:
+        """A sum in torch's order: blocks of 16 from the left, then the blocks."""
+        levels: list[Operand] = [0.0] * 4
+        step = max(4, math.ceil(math.log2(max(len(terms), 1))) // 4)
+        size, done = 1 << step, 0
+        while done + size <= len(terms):
+            for term in terms[done : done + size]:
+                levels[0] = self._plus(levels[0], term)
+            done += size
+            for level in range(1, 4):
+                levels[level] = self._plus(levels[level], levels[level - 1])
+                levels[level - 1] = 0.0
+                if done & ((size - 1) << (level * step)):
+                    break
+        for term in terms[done:]:
+            levels[0] = self._plus(levels[0], term)
+        for level in range(1, 4):
+            levels[0] = self._plus(levels[0], levels[level])
+        return levels[0]
+
+    def _reduced(
+        self, a: Array, dims: Any, keep: bool, reduce: Callable[[Sequence[Operand]], Operand]
+    ) -> Array:
+        """An array with some axes reduced to one number each."""
+        all_dims = range(a.ndim) if dims is None or dims == [] else np.atleast_1d(dims).tolist()
+        axes = sorted(axis % max(a.ndim, 1) for axis in all_dims)
+        kept = [axis for axis in range(a.ndim) if axis not in axes]
+        shape = [a.shape[axis] for axis in kept]
+        flat = a.transpose(kept + axes).reshape(*shape, -1)
+        result = np.empty(shape, dtype=object)
+        for at in np.ndindex(*shape):
+            result[at] = reduce(flat[at].tolist())
+        if not keep:
+            return result
+        return result.reshape([1 if axis in axes else n for axis, n in enumerate(a.shape)])
+
+    def _sum(self, a: Array, dim: Any = None, keepdim: bool = False, **_: Any) -> Array:
+        return self._reduced(a, dim, keepdim, self._total)
+
+    def _mean(self, a: Array, dim: Any = None, keepdim: bool = False, **_: Any) -> Array:
+        def mean(terms: Sequence[Operand]) -> Operand:
+            return self.number("({0} / {1})", self._total(terms), float(len(terms)))
+
+        return self._reduced(a, dim, keepdim, mean)
+
+    def _prod(self, a: Array, dim: Any = None, keepdim: bool = False, **_: Any) -> Array:
+        return self._reduced(a, dim, keepdim, self._chain("({0} * {1})"))
+
+    def _amax(self, a: Array, dim: Any = (), keepdim: bool = False) -> Array:
+        return self._reduced(a, list(dim), keepdim, self._chain(_NUMBERS["maximum"]))
+
+    def _amin(self, a: Array, dim: Any = (), keepdim: bool = False) -> Array:
+        return self._reduced(a, list(dim), keepdim, self._chain(_NUMBERS["minimum"]))
+
+    def _chain(self, expression: str) -> Callable[[Sequence[Operand]], Operand]:
+        def chain(terms: Sequence[Operand]) -> Operand:
+            result = terms[0]
+            for term in terms[1:]:
+                result = self.number(expression, result, term)
+            return result
+
+        return chain
+
+    def _cumsum(self, a: Array, dim: int, **_: Any) -> Array:
+        moved = np.moveaxis(a, dim, 0).copy()
+        for at in range(1, len(moved)):
+            moved[at] = self._add(moved[at - 1], moved[at])
+        return np.moveaxis(moved, 0, dim)
+
+    def _mm(self, a: Array, b: Array) -> Array:
+        terms = _elementwise(
+            lambda x, y: self.number("({0} * {1})", x, y),
+            a[..., :, :, None],
+            b[..., None, :, :],
+        )
+        return self._sum(terms, -2)
+
+    _bmm = _mm
+
+    def _mv(self, a: Array, b: Array) -> Array:
+        return self._mm(a, b[:, None])[:, 0]
+
+    def _dot(self, a: Array, b: Array) -> Array:
+        return self._mm(a[None], b[:, None])[0, 0]
+
+    # Powers and limits.
+
+    def _mul(self, a: Any, b: Any) -> Array:
+        def times(x: Operand, y: Operand) -> Operand:
+            for one, other in ((x, y), (y, x)):
+                if not isinstance(one, Value) and one == 1:
+                    return other
+            return self.number("({0} * {1})", x, y)
+
+        return _elementwise(times, a, b)
+
+    def _pow(self, a: Any, exponent: Any) -> Array:
+        if isinstance(exponent, np.ndarray) or isinstance(a, (int, float)):
+            return self._plain("POW({0}, {1})")(a, exponent)
+        return _elementwise(lambda x: self._power(x, float(exponent)), a)
+
+    def _power(self, x: Operand, exponent: float) -> Operand:
+        """X to a constant power; whole ones by repeated multiplication."""
+        if exponent == 0:
+            return 1.0
+        if abs(exponent) == 0.5:
+            root = self.number("SQRT({0})", x)
+            return root if exponent > 0 else self.number("(ONE / {0})", root)
+        if not exponent.is_integer() or abs(exponent) > 64:
+            return self.number("POW({0}, {1})", x, exponent)
+        result, square, left = None, x, int(abs(exponent))
+        while left:
+            if left & 1:
+                result = square if result is None else self.number("({0} * {1})", result, square)
+            left >>= 1
+            if left:
+                square = self.number("({0} * {0})", square)
+        assert result is not None
+        return result if exponent > 0 else self.number("(ONE / {0})", result)
+
+    def _clamp(self, a: Any, low: Any = None, high: Any = None) -> Array:
+        for bound, expression in ((low, _NUMBERS["maximum"]), (high, _NUMBERS["minimum"])):
+            a = a if bound is None else self._plain(expression)(a, bound)
+        return a
+
+    def _masked_fill(self, a: Any, mask: Any, value: Any) -> Array:
+        return self._plain(_NUMBERS["where"])(mask, value, a)
+
+    def _index_put(
+        self, a: Array, indices: Sequence[Any], values: Any, accumulate: bool = False
+    ) -> Array:
+        places = _index(np.arange(a.size).reshape(a.shape), indices)
+        result = a.flatten()
+        for at, value in zip(places.flat, np.broadcast_to(values, places.shape).flat, strict=True):
+            result[at] = self._plus(result[at], value) if accumulate else value
+        return result.reshape(a.shape)
+
+    def _var(self, a: Array, dim: Any = None, correction: float = 1, **_: Any) -> Array:
+        def variance(terms: Sequence[Operand]) -> Operand:
+            mean = self.number("({0} / {1})", self._total(terms), float(len(terms)))
+            away = [self.number("({0} - {1})", term, mean) for term in terms]
+            squares = self._total([self.number("({0} * {0})", each) for each in away])
+            return self.number("({0} / {1})", squares, len(terms) - float(correction))
+
+        return self._reduced(a, dim, False, variance)
+
+    def _clamp_min(self, a: Any, low: Any) -> Array:
+        return self._clamp(a, low)
+
+    def _clamp_max(self, a: Any, high: Any) -> Array:
+        return self._clamp(a, None, high)
+
+
+def _places(expression: str) -> int:
+    """How many operands an expression takes."""
+    return next(n for n in range(4) if f"{{{n}}}" not in expression)
+
+
+_NUMBERS = {
+    "neg": "(-{0})",
+    "div": "({0} / {1})",
+    "reciprocal": "(ONE / {0})",
+    "square": "({0} * {0})",
+    "sqrt": "SQRT({0})",
+    "rsqrt": "(ONE / SQRT({0}))",
+    "abs": "FABS({0})",
+    "exp": "EXP({0})",
+    "exp2": "EXP2({0})",
+    "expm1": "EXPM1({0})",
+    "log": "LOG({0})",
+    "log2": "LOG2({0})",
+    "log10": "LOG10({0})",
+    "log1p": "LOG1P({0})",
+    "sin": "SIN({0})",
+    "cos": "COS({0})",
+    "tan": "TAN({0})",
+    "asin": "ASIN({0})",
+    "acos": "ACOS({0})",
+    "atan": "ATAN({0})",
+    "atan2": "ATAN2({0}, {1})",
+    "sinh": "SINH({0})",
+    "cosh": "COSH({0})",
+    "tanh": "TANH({0})",
+    "asinh": "ASINH({0})",
+    "acosh": "ACOSH({0})",
+    "atanh": "ATANH({0})",
+    "erf": "ERF({0})",
+    "erfc": "ERFC({0})",
+    "floor": "FLOOR({0})",
+    "ceil": "CEIL({0})",
+    "sigmoid": "(ONE / (ONE + EXP(-{0})))",
+    "sign": "({0} > 0 ? ONE : {0} < 0 ? -ONE : {0} * 0)",
+    "sgn": "({0} > 0 ? ONE : {0} < 0 ? -ONE : {0} * 0)",
+    "relu": "({0} > 0 || {0} != {0} ? {0} : 0)",
+    "maximum": "({0} > {1} || {0} != {0} ? {0} : {1})",
+    "minimum": "({0} < {1} || {0} != {0} ? {0} : {1})",
+    "where": "({0} ? {1} : {2})",
+}
+
+_TRUTHS = {
+    "gt": "({0} > {1})",
+    "ge": "({0} >= {1})",
+    "lt": "({0} < {1})",
+    "le": "({0} <= {1})",
+    "eq": "({0} == {1})",
+    "ne": "({0} != {1})",
+    "isnan": "({0} != {0})",
+    "isinf": "(FABS({0}) > HUGE)",
+    "isfinite": "(FABS({0}) <= HUGE)",
+    "logical_not": "(!{0})",
+    "bitwise_not": "(!{0})",
+    "logical_and": "({0} && {1})",
+    "bitwise_and": "({0} && {1})",
+    "__and__": "({0} && {1})",
+    "logical_or": "({0} || {1})",
+    "bitwise_or": "({0} || {1})",
+    "__or__": "({0} || {1})",
+}
+
+_OWN = (
+    *("add", "sub", "rsub", "addcmul", "addcdiv", "lerp", "mul", "pow"),
+    *("clamp", "clamp_min", "clamp_max", "masked_fill", "index_put", "var"),
+    *("sum", "mean", "prod", "amax", "amin", "cumsum", "mm", "bmm", "mv", "dot"),
+)
+
+
+def _expand(a: Array, shape: Sequence[int], **_: Any) -> Array:
+    lead = len(shape) - a.ndim
+    sizes = [a.shape[i - lead] if n == -1 else n for i, n in enumerate(shape)]
+    return np.broadcast_to(a, sizes)
+
+
+def _squeeze(a: Array, dim: Any = None) -> Array:
+    dims = range(a.ndim) if dim is None else np.atleast_1d(dim).tolist()
+    return a.squeeze(tuple(axis for axis in dims if a.ndim and a.shape[axis] == 1))
+
+
+def _slice(
+    a: Array, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
+) -> Array:
+    return a[_at(dim, slice(start, end, step), a.ndim)]
+
+
+def _at(dim: int, index: Any, ndim: int) -> tuple[Any, ...]:
+    return (slice(None),) * (dim % ndim) + (index,)
+
+
+def _scattered(grad: Array, sizes: Sequence[int], dim: int, index: Any) -> Array:
+    """Zeros of a shape with an array at one place of an axis."""
+    result = np.full(sizes, 0.0, dtype=object)
+    result[_at(dim, index, len(sizes))] = grad
+    return result
+
+
+def _index(a: Array, indices: Sequence[Any]) -> Array:
+    places = tuple(slice(None) if index is None else index for index in indices)
+    if any(isinstance(place, np.ndarray) and place.dtype.kind == "O" for place in places):
+        raise Uncompilable("an index that depends on the point")
+    return a[places]
+
+
+_SHAPES: dict[str, Operation] = {
+    "view": lambda a, shape: a.reshape(shape),
+    "_unsafe_view": lambda a, shape: a.reshape(shape),
+    "reshape": lambda a, shape: a.reshape(shape),
+    "unsqueeze": lambda a, dim: np.expand_dims(a, dim),
+    "squeeze": _squeeze,
+    "permute": lambda a, dims: a.transpose(dims),
+    "transpose": lambda a, one, other: a.swapaxes(one, other),
+    "t": lambda a: a.T,
+    "select": lambda a, dim, index: a[_at(dim, index, a.ndim)],
+    "slice": _slice,
+    "expand": _expand,
+    "stack": lambda arrays, dim=0: np.stack(arrays, axis=dim),
+    "cat": lambda arrays, dim=0: np.concatenate(arrays, axis=dim),
+    "unbind": lambda a, dim=0: list(np.moveaxis(a, dim, 0)),
+    "detach": lambda a: a,
+    "clone": lambda a, **_: a,
+    "alias": lambda a: a,
+    "real": lambda a: a,
+    "copy": lambda a, source, *_: np.broadcast_to(source, a.shape),
+    "broadcast_in_dim": lambda a, shape, dims: np.broadcast_to(
+        a.reshape([a.shape[dims.index(axis)] if axis in dims else 1 for axis in range(len(shape))]),
+        shape,
+    ),
+    "lift_fresh_copy": lambda a: a,
+    "flip": lambda a, dims: np.flip(a, dims),
+    "roll": lambda a, shifts, dims=(): np.roll(a, shifts, dims or None),
+    "index": _index,
+    "index_select": lambda a, dim, index: a.take(index, axis=dim),
+    "select_backward": lambda g, sizes, dim, at: _scattered(g, sizes, dim, at),
+    "slice_backward": lambda g, sizes, dim, start, end, step: _scattered(
+        g, sizes, dim, slice(start, end, step)
+    ),
+}

@@ -1,0 +1,111 @@
+"""The step of one run as a program: its inputs, its outputs, and what connects them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from gdlab.compiler.operations import Array
+from gdlab.compiler.program import Operand, Program, Uncompilable
+from gdlab.compiler.tracer import Tracer
+from gdlab.fields import Number, columns
+from gdlab.losses.base import Loss
+from gdlab.optimizers.base import Rule, State
+
+_LONGEST = 6000
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one run does in one step.
+
+    Attributes:
+        program: the operations; values named in C stand for the inputs: the point `x[d]`, the
+            rate `rate`, the noise `noise[d]`, the columns `column[c]`, the state `state[s]`.
+        value: the loss at the point.
+        norm: the norm of its gradient.
+        point: the next point (D,).
+        state: the next state (S,), all leaves one after the other.
+        columns: how many columns there are.
+    """
+
+    program: Program
+    value: Operand
+    norm: Operand
+    point: list[Operand]
+    state: list[Operand]
+    columns: int
+    noisy: bool
+
+
+def traced(
+    loss: Loss, rule: Rule, x: Tensor, state: State, noisy: bool, gradient: Callable[..., Any]
+) -> Step:
+    """The step of a loss and a rule, read off one row.
+
+    Args:
+        loss: its `Number` fields are columns (1,).
+        rule: its `Number` fields are columns (1, 1), or the number 0.
+        x: a point (1, D).
+        state: of the rule, for one row.
+        noisy: whether noise is added to the gradient.
+        gradient: gives values (1,) and gradients (1, D).
+
+    Raises:
+        Uncompilable: in words, what has no compiled form.
+    """
+    program = Program(_LONGEST)
+    tracer = Tracer(program, x.dtype)
+
+    def follow(like: Tensor, name: str, first: int | None = 0) -> Tensor:
+        fresh = like.detach().clone()
+        array = np.empty(fresh.numel(), dtype=object)
+        for at in range(len(array)):
+            array[at] = program.apply(name if first is None else f"{name}[{first + at}]")
+        tracer.follow(fresh, array.reshape(tuple(fresh.shape)))
+        return fresh
+
+    held = 0
+
+    def follow_column(value: Number) -> Number:
+        nonlocal held
+        if not isinstance(value, Tensor):
+            return value
+        held += 1
+        return follow(value, "column", held - 1)
+
+    loss, rule = loss.with_columns(follow_column), columns(rule, follow_column)
+    point, rate = follow(x, "x"), follow(x[:, :1], "rate", None)
+    noise = follow(x, "noise") if noisy else None
+    leaves, size = {}, 0
+    for name, leaf in state.items():
+        if leaf.dtype != x.dtype:
+            raise Uncompilable(f"the optimizer's state {name} is of type {leaf.dtype}")
+        leaves[name] = follow(leaf, "state", size)
+        size += leaf.numel()
+    with tracer:
+        value, grad = gradient(loss, point)
+        norm = grad.square().sum(1).sqrt()
+        at = rule.query(point, leaves)
+        if at is not point:
+            _, grad = gradient(loss, at)
+        after, new = rule.update(point, grad if noise is None else grad + noise, leaves, rate)
+    if after.shape != x.shape or {k: v.shape for k, v in new.items()} != {
+        k: v.shape for k, v in state.items()
+    }:
+        raise Uncompilable("the optimizer changes the shape of the point or of its state")
+    return Step(
+        program=program,
+        value=_flat(tracer.array(value))[0],
+        norm=_flat(tracer.array(norm))[0],
+        point=_flat(tracer.array(after)),
+        state=[operand for name in state for operand in _flat(tracer.array(new[name]))],
+        columns=held,
+        noisy=noisy,
+    )
+
+
+def _flat(array: Array) -> list[Operand]:
+    return array.reshape(-1).tolist()

@@ -1,0 +1,23 @@
+"""Gradients by automatic differentiation.
+
+Shapes: D dimensions, n rows.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from gdlab.rowwise import by_rows
+
+
+def value_and_gradient(loss: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
+    """Values (n,) and gradients (n, D) at points (n, D), by torch autograd."""
+    x = x.detach().requires_grad_()
+    value = loss(x)
+    if value.shape != x.shape[:-1]:
+        shapes = f"{tuple(value.shape)} for points {tuple(x.shape)}"
+        raise ValueError(f"the loss returned values of shape {shapes}, not {tuple(x.shape[:-1])}")
+    # Each value depends on its own row alone, so the gradient of the sum holds every gradient.
+    (grad,) = torch.autograd.grad(value.sum(), x)
+    return value.detach(), by_rows(grad)
