@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from gdlab.experiment import Run, run
     from gdlab.fields import Number, setting
     from gdlab.history import History
-    from gdlab.losses import Loss, PointLoss
+    from gdlab.losses import Loss, PointLoss, Transform
+    from gdlab.noise import Noise
     from gdlab.optimizers import Rule
     from gdlab.outcome import Outcome
     from gdlab.python_sweep import sweep
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "History": "gdlab.history",
     "Loss": "gdlab.losses",
+    "Noise": "gdlab.noise",
     "Number": "gdlab.fields",
     "Outcome": "gdlab.outcome",
     "PointLoss": "gdlab.losses",
@@ -35,6 +37,7 @@ _HOMES = {
     "SettingError": "gdlab.errors",
     "Status": "gdlab.status",
     "Stop": "gdlab.batch",
+    "Transform": "gdlab.losses",
     "load": "gdlab.recording.reading",
     "run": "gdlab.experiment",
     "setting": "gdlab.fields",
@@ -44,6 +47,7 @@ _HOMES = {
 __all__ = [
     "History",
     "Loss",
+    "Noise",
     "Number",
     "Outcome",
     "PointLoss",
@@ -53,6 +57,7 @@ __all__ = [
     "SettingError",
     "Status",
     "Stop",
+    "Transform",
     "load",
     "run",
     "setting",

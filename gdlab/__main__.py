@@ -39,16 +39,22 @@ def run(arguments: list[str]) -> int:
         SettingError: a setting cannot be used.
         OSError: a file cannot be written.
     """
-    from gdlab import composition
+    from gdlab import composition, words
 
     parsed = _parsed(arguments)
+    if parsed.catalogues:
+        from gdlab import catalogue
+
+        for group in parsed.catalogues:
+            catalogue.show(group)
+        return 0
     asks_hydra = (parsed.help, parsed.hydra_help, parsed.cfg, parsed.info, parsed.shell_completion)
     if any(asks_hydra):
         if parsed.cfg:
             with composition.hydra_ready(parsed.config_dir):
                 composition.composed(parsed.overrides, parsed.config_name)
         flags = [argument for argument in arguments if argument not in parsed.overrides]
-        composition.hand_to_hydra([*flags, *composition.opened(parsed.overrides)])
+        composition.hand_to_hydra([*flags, *words.opened(parsed.overrides)])
         return 0
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
@@ -57,7 +63,8 @@ def run(arguments: list[str]) -> int:
         from gdlab.sweep_job import resumed
 
         directory = Path(to_resume[-1].partition("=")[2].strip("'\""))
-        return resumed(directory, [word for word in parsed.overrides if word not in to_resume])
+        others = [word for word in parsed.overrides if word not in to_resume]
+        return resumed(directory, words.opened(others))
     with composition.hydra_ready(parsed.config_dir):
         if parsed.multirun:
             return composition.multirun(parsed.overrides, parsed.config_name)
@@ -79,6 +86,8 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
 
     parser = get_args_parser()
     parser.error = refuse
+    for flag, group in (("--losses", "loss"), ("--optimizers", "optimizer")):
+        parser.add_argument(flag, action="append_const", dest="catalogues", const=group, default=[])
     parsed = parser.parse_intermixed_args(arguments)
     for flag in ("config_path", "experimental_rerun"):
         if getattr(parsed, flag) is not None:

@@ -16,11 +16,12 @@ from gdlab.errors import SettingError
 from gdlab.history import History, pieces
 from gdlab.losses.base import Loss
 from gdlab.losses.function import Function
+from gdlab.losses.transformed import Transform
 from gdlab.optimizers.base import Rule
 from gdlab.outcome import Outcome, Outcomes
 from gdlab.plan import batch_of
 from gdlab.schedules import Schedule
-from gdlab.settings import Settings, named
+from gdlab.settings import Settings, named, node
 
 
 class Sink(Protocol):
@@ -68,6 +69,7 @@ def run(
     *,
     schedule: Schedule | str = "constant",
     start: "Sequence[float] | str | None" = None,
+    transform: Transform | None = None,
     stop: Stop | None = None,
     **settings: Any,
 ) -> Run:
@@ -85,8 +87,10 @@ def run(
         lr: the learning rate.
         schedule: a name from conf/schedule or a `gdlab.Schedule`.
         start: D numbers, "random", or None for the loss's own start.
+        transform: what is done to the landscape of the loss, a `gdlab.Transform`.
         stop: when the run ends before its last step.
-        settings: steps, seed, noise, dtype and device, as in conf/config.yaml.
+        settings: steps, seed, noise (its scale, or a `gdlab.Noise`), dtype and device, as in
+            conf/config.yaml.
 
     Raises:
         SettingError: a setting is unknown, of the wrong type or out of range.
@@ -100,7 +104,9 @@ def run(
     unknown = set(settings) - {"steps", "seed", "noise", "dtype", "device"}
     if unknown:
         raise SettingError(f"{min(unknown)}: no such setting of gdlab.run")
-    whole = Settings(**made, lr=lr, start=point, stop=stop or Stop(), choices=names, **settings)
+    settings |= {"noise": node("noise", settings.get("noise", {}))}
+    made |= {"transform": transform or Transform(), "stop": stop or Stop()}
+    whole = Settings(**made, lr=lr, start=point, choices=names, **settings)
     memory = Memory()
     with interruptible() as interrupted:
         outcome = execute(whole, batch_of(whole), [memory], interrupted)
@@ -119,11 +125,11 @@ def execute(
         interrupted: asked at every step; the run ends once it says true.
     """
     began = time.perf_counter()
-    ends = Outcomes(batch)
+    ends, record = Outcomes(batch), settings.record
     try:
         for chunk in advance(batch, interrupted):
             ends.add(chunk)
-            for _, piece in pieces(chunk, settings.record.every):
+            for _, piece in pieces(chunk, record.every, record.full_loss_every):
                 for sink in sinks:
                     sink.write(piece)
     except BaseException:

@@ -4,8 +4,9 @@ Shapes: n records, D dimensions (or the first C coordinates of them).
 """
 
 import dataclasses
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from torch import Tensor
@@ -20,12 +21,13 @@ class History:
 
     Attributes:
         step: step numbers (n,), int64.
-        loss: the loss at the points (n,).
-        grad_norm: the norm of the full gradient at the points (n,).
+        loss: the loss at the points (n,); NaN where it was not computed.
+        grad_norm: the norm of the full gradient at the points (n,), likewise.
         lr: the learning rate of the step that leaves each point (n,); NaN in a run's last record.
         x: the points (n, D).
         distance: the distance to the nearest known minimizer (n,), where there is one.
         suboptimality: how far the loss lies above the known minimum (n,), where there is one.
+        metrics: the loss's metrics (n,) by name, such as accuracy; NaN where not computed.
     """
 
     step: np.ndarray
@@ -35,40 +37,48 @@ class History:
     x: np.ndarray
     distance: np.ndarray | None = None
     suboptimality: np.ndarray | None = None
+    metrics: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.step)
 
     def take(self, which: np.ndarray) -> "History":
         """The records chosen by a mask or by indices."""
-        return dataclasses.replace(self, **{k: v[which] for k, v in self._columns().items()})
+        columns = {name: column[which] for name, column in self._columns().items()}
+        metrics = {name: values[which] for name, values in self.metrics.items()}
+        return dataclasses.replace(self, **columns, metrics=metrics)
 
     @classmethod
     def join(cls, pieces: Sequence["History"]) -> "History":
         """Pieces of one run, in order, as one."""
         columns = [piece._columns() for piece in pieces]
         joined = {k: np.concatenate([column[k] for column in columns]) for k in columns[0]}
-        return dataclasses.replace(pieces[0], **joined)
+        names = pieces[0].metrics
+        metrics = {k: np.concatenate([piece.metrics[k] for piece in pieces]) for k in names}
+        return dataclasses.replace(pieces[0], **joined, metrics=metrics)
 
     def _columns(self) -> dict[str, np.ndarray]:
-        return {name: column for name, column in vars(self).items() if column is not None}
+        return {k: v for k, v in vars(self).items() if isinstance(v, np.ndarray)}
 
 
-def pieces(chunk: Chunk, every: int = 1) -> Iterator[tuple[int, History]]:
+def pieces(chunk: Chunk, every: int = 1, full_every: int = 1) -> Iterator[tuple[int, History]]:
     """Cut a chunk into its runs: for each the number of its row in the batch and its records.
 
     Args:
         chunk: what the engine yielded.
         every: keep the records of steps 0, every, 2·every, … and always a run's last.
+        full_every: compute metrics at steps 0, full_every, 2·full_every, … and a run's last.
     """
     names = ("loss", "grad_norm", "lr", "x", "distance", "suboptimality")
     arrays = {name: _array(getattr(chunk, name)) for name in names}
+    metrics = _metrics(chunk, math.lcm(every, full_every))
     counts, statuses = chunk.count.tolist(), chunk.status.tolist()
     for i, row in enumerate(chunk.rows.tolist()):
         count, ended = counts[i], statuses[i] != Status.RUNNING
         step = np.arange(chunk.first, chunk.first + count)
         columns = {k: None if v is None else v[:count, i].copy() for k, v in arrays.items()}
-        piece = History(step=step, **columns)  # type: ignore[arg-type]  # only two may be None
+        own = {name: values[:count, i].copy() for name, values in metrics.items()}
+        piece = History(step=step, **columns, metrics=own)  # type: ignore[arg-type]  # only two may be None
         if ended and count:
             piece.lr[-1] = np.nan
         if every > 1:
@@ -76,6 +86,24 @@ def pieces(chunk: Chunk, every: int = 1) -> Iterator[tuple[int, History]]:
             keep[count - 1 :] |= ended
             piece = piece.take(keep)
         yield row, piece
+
+
+def _metrics(chunk: Chunk, every: int) -> dict[str, np.ndarray]:
+    """Metrics (K, n) of a chunk by name, NaN but at each `every`-th step and where a run ended."""
+    if not chunk.whole.function.metrics or len(chunk.loss) == 0:
+        return {name: np.empty(chunk.loss.shape) for name in chunk.whole.function.metrics}
+    ended = (chunk.status != Status.RUNNING).cpu().numpy()
+    found: dict[str, np.ndarray] = {
+        name: np.full(chunk.loss.shape, np.nan) for name in chunk.whole.function.metrics
+    }
+    for record in range(-chunk.first % every, int(chunk.count.max()), every):
+        for name, values in chunk.metrics(record).items():
+            found[name][record] = values.cpu().numpy()
+    if ended.any():
+        last = chunk.last.cpu().numpy()[ended]
+        for name, values in chunk.last_metrics.items():
+            found[name][last, ended] = values.cpu().numpy()[ended]
+    return found
 
 
 def _array(values: Tensor | None) -> np.ndarray | None:

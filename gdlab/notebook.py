@@ -26,13 +26,13 @@ def html(run: Run) -> str:
 
 def _formula(settings: Settings) -> str:
     """The loss and its gradient, derived symbolically, where there is a formula worth showing."""
-    loss = settings.loss
+    loss = settings.objective
     if loss.dim > _SYMBOLS_SHOWN:
         return ""
     import sympy
 
     symbols = sympy.symbols([f"x_{i}" for i in range(loss.dim)], real=True)
-    formula = loss.formula(tuple(symbols))
+    formula = loss.symbolic(tuple(symbols))
     if formula is None:
         return ""
     gradient = sympy.Matrix([sympy.diff(formula, symbol) for symbol in symbols])

@@ -17,7 +17,7 @@ def warning(settings: Settings) -> str | None:
     """A warning where theory says that the run must diverge, before it starts."""
     if not isinstance(settings.schedule, Constant):
         return None
-    limit = theory.stability_limit(settings.loss, settings.optimizer)
+    limit = theory.stability_limit(settings.objective, settings.optimizer)
     if limit is None or settings.lr <= float(limit):
         return None
     loss, rule = settings.name("loss"), settings.name("optimizer")
@@ -45,7 +45,7 @@ def summary(settings: Settings, outcome: Outcome, directory: Path) -> list[tuple
     """The summary's lines: what, and its value in words."""
     view = f"python -m gdlab.view {shlex.quote(str(directory.parent))}"
     files = [("files", str(directory)), ("TensorBoard", view)]
-    return outcome_lines(settings, outcome) + files
+    return [*outcome_lines(settings, outcome), *settings.objective.about.items(), *files]
 
 
 def outcome_lines(settings: Settings, outcome: Outcome) -> list[tuple[str, str]]:
@@ -53,6 +53,8 @@ def outcome_lines(settings: Settings, outcome: Outcome) -> list[tuple[str, str]]
     lines = [("steps", f"{outcome.steps} of {settings.steps}"), ("loss", _loss(outcome))]
     lines.append(("gradient norm", f"{outcome.grad_norm:.6g}"))
     lines.append(("point", _point(settings, outcome)))
+    known = {name: value for name, value in outcome.metrics.items() if value is not None}
+    lines += [(name, f"{value:.6g}") for name, value in known.items()]
     if outcome.distance is not None:
         lines.append(("distance", f"{outcome.distance:.6g} to the nearest known minimizer"))
     return lines
@@ -68,7 +70,7 @@ def _loss(outcome: Outcome) -> str:
 
 
 def _point(settings: Settings, outcome: Outcome) -> str:
-    names = settings.loss.names[:_COORDINATES_SHOWN]
+    names = settings.objective.names[:_COORDINATES_SHOWN]
     pairs = zip(names, outcome.x.tolist(), strict=False)
     more = len(outcome.x) - len(names)
     shown = ", ".join(f"{name}={value:.6g}" for name, value in pairs)

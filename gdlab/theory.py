@@ -1,13 +1,16 @@
 """What mathematics predicts about a loss and a rule."""
 
+import math
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from gdlab.fields import Number
 from gdlab.losses.base import Loss
-from gdlab.optimizers.base import Rule
+from gdlab.optimizers.base import Component, Optimum, Rule
 
 _LARGEST_HESSIAN = 1000
 
@@ -34,6 +37,78 @@ def optimal_lr(loss: Loss, rule: Rule) -> Number | None:
     if loss.curvature is None:
         return None
     return rule.optimal_lr(*loss.curvature)
+
+
+def optimum(loss: Loss, rule: Rule) -> Optimum | None:
+    """The constant lr and the momentum of the fastest rate on a quadratic loss; None if unknown.
+
+    Of the rule's form (plain, Polyak's or Nesterov's momentum), from the least and the greatest
+    eigenvalue μ > 0 and L of the Hessian; each rule names its formula and its source.
+    """
+    ends = _definite(loss)
+    return None if ends is None else rule.optimum(*ends)
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How fast a run nears the minimum of a quadratic.
+
+    Attributes:
+        per_step: ρ, by which the distance to the minimizer shrinks in a step in the long run; it
+            grows where ρ > 1.
+        growth: c, how much a double root or a pair of roots can delay that.
+    """
+
+    per_step: float
+    growth: float
+
+    def bound(self, steps: np.ndarray, start: float) -> np.ndarray:
+        """What the suboptimality is at most after steps k (n,), `start` being that at k = 0: (n,).
+
+            f_k − f* ≤ (1 + c k)² ρ²ᵏ (f_0 − f*)
+
+        With p_k as in `Component` and z a root, p_k = zᵏ + (p_1 − z) U_{k−1} with |U_{k−1}| ≤
+        k ρᵏ⁻¹, and the nearer root has |p_1 − z|² ≤ |p_1 (p_1 − trace) + determinant|, which is
+        largest at L (0 for gradient descent, lr β L for heavy ball, lr β² L for Nesterov's).
+        Equality holds for gradient descent and for heavy ball at its best, from the worst start.
+        """
+        k = np.asarray(steps, dtype=np.float64)
+        with np.errstate(over="ignore", under="ignore"):
+            return (1 + self.growth * k) ** 2 * self.per_step ** (2 * k) * start
+
+
+def rate(loss: Loss, rule: Rule, lr: float) -> Rate | None:
+    """The rate with a constant lr on a quadratic loss; None if unknown.
+
+    ρ is the greatest modulus of the roots of z² − trace · z + determinant at μ and at L (Polyak
+    1964; Lessard, Recht and Packard 2016): for gradient descent max(|1 − lr μ|, |1 − lr L|). At
+    the eigenvalues between it is no greater.
+    """
+    ends = _definite(loss)
+    found = [rule.component(lr, end) for end in ends or ()]
+    components = [component for component in found if component is not None]
+    if not components:
+        return None
+    rho = max(map(_radius, components))
+    excess = max(abs(float(p * (p - t) + d)) for p, t, d in components)
+    if rho == 0:
+        return Rate(0.0, 0.0) if excess == 0 else None
+    return Rate(rho, math.sqrt(excess) / rho)
+
+
+def _definite(loss: Loss) -> tuple[float, float] | None:
+    """Least and greatest eigenvalue of a constant, positive definite Hessian."""
+    if loss.curvature is None:
+        return None
+    least, largest = (float(end) for end in loss.curvature)
+    return (least, largest) if least > 0 else None
+
+
+def _radius(component: Component) -> float:
+    """The greatest modulus of the roots of z² − t z + d."""
+    _, t, d = map(float, component)
+    under = t * t - 4 * d
+    return math.sqrt(d) if under < 0 else (abs(t) + math.sqrt(under)) / 2
 
 
 def sharpness(loss: Loss, x: Tensor) -> float | None:

@@ -6,6 +6,9 @@ from omegaconf import OmegaConf
 
 from gdlab.composition import composed, hydra_ready, opened
 from gdlab.errors import SettingError
+from gdlab.fields import flat
+from gdlab.optimizers import Adam, Lookahead
+from gdlab.settings import from_config, named
 
 # what is typed, what Hydra is given
 OPENED = [
@@ -20,6 +23,34 @@ OPENED = [
     (["schedule=custom", "schedule.k=3"], ["schedule=custom", "++schedule.k=3"]),
     (["loss=custom", "loss_k=3"], ["loss=custom", "loss_k=3"]),
     ([], []),
+    (["loss.parameters.a=1,2"], ["++loss.parameters.a=1,2"]),
+    (["++loss.parameters.a=1"], ["++loss.parameters.a=1"]),
+    (["loss.parameters={a:1}"], ["++loss.parameters={a:1}"]),
+    (["~loss.parameters"], ["~loss.parameters"]),
+    (["loss.module._target_=m.Net"], ["++loss.module._target_=m.Net"]),
+    (["loss.module.width=4,8"], ["++loss.module.width=4,8"]),
+    (["loss.data._target_=m.Data"], ["++loss.data._target_=m.Data"]),
+    (["loss.data=iris"], ["loss.data=iris"]),
+    (["optimizer.rule=adam"], ["optimizer@optimizer.rule=adam"]),
+    (["optimizer.rule.rule=sgd,adam"], ["optimizer@optimizer.rule.rule=sgd,adam"]),
+    (["optimizer@optimizer.rule=adam"], ["optimizer@optimizer.rule=adam"]),
+    (["optimizer.rule.eps=1"], ["optimizer.rule.eps=1"]),
+    (["optimizer.rule", "optimizer.rules=1"], ["optimizer.rule", "optimizer.rules=1"]),
+    (["schedule.then=cosine"], ["schedule@schedule.then=cosine"]),
+    (
+        ["optimizer.rule=custom", "optimizer.rule._target_=m.C", "optimizer.rule.k=3"],
+        ["optimizer@optimizer.rule=custom", "optimizer.rule._target_=m.C", "++optimizer.rule.k=3"],
+    ),
+    (["loss.formula=x**2 + y"], ['loss.formula="x**2 + y"']),
+    (["++loss.formula=x**2 + y"], ['++loss.formula="x**2 + y"']),
+    (["loss=custom", "loss.formula=x+y"], ["loss=custom", '++loss.formula="x+y"']),
+    (["loss.formula=x**2, max(x,y)"], ['loss.formula="x**2","max(x,y)"']),
+    (['loss.formula="x", (y'], ['loss.formula="x","(y"']),
+    (["loss.formula='x+y'"], ["loss.formula='x+y'"]),
+    (['loss.formula="x,y",z'], ['loss.formula="x,y","z"']),
+    (['loss.formula=a"b\\"c\\'], ['loss.formula="a\\"b\\\\\\"c\\\\"']),
+    (["loss.formula=${lr}*x"], ['loss.formula="\\${lr}*x"']),
+    (["loss.formula=null", "loss.formula=", "loss.formula"],) * 2,
 ]
 
 
@@ -76,3 +107,32 @@ def test_a_sweep_of_the_configuration_is_no_single_run():
     with hydra_ready():
         assert composed(["hydra.mode=MULTIRUN"]).hydra.mode.name == "MULTIRUN"
         assert composed([]).hydra.mode is None
+
+
+def test_an_optimizer_round_others_is_composed_of_all():
+    words = ["optimizer=clip_norm", "optimizer.rule=lookahead", "optimizer.rule.rule=adam"]
+    with hydra_ready():
+        config = composed([*words, "optimizer.rule.rule.eps=0.1", "optimizer.rule.k=3"])
+    rule = named("optimizer", "clip_norm").replace(rule=Lookahead(k=3, rule=Adam(eps=0.1)))
+    made = from_config(OmegaConf.masked_copy(config, [k for k in config if k != "hydra"]), {})
+    assert flat(made.optimizer) == flat(rule)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["optimizer=sgd", "optimizer.rule=adam"], "optimizer.rule=adam: no such setting"),
+        (
+            ["optimizer=lookahead", "optimizer.rule=adm"],
+            "optimizer=adm: no such choice, did you mean adam?",
+        ),
+        (
+            ["optimizer=lookahead", "optimizer.rule.momentun=0.5"],
+            "optimizer.rule.momentun=0.5: no such setting, did you mean optimizer.rule.momentum?",
+        ),
+    ],
+)
+def test_what_is_inside_is_called_by_its_name_in_errors(words, said):
+    with hydra_ready(), pytest.raises(SettingError) as error:
+        composed(words)
+    assert str(error.value).startswith(said)

@@ -421,7 +421,7 @@ def test_minibatch_gradients_of_an_epoch_average_to_the_full_gradient() -> None:
 def test_minibatch_steps_are_those_of_the_examples_drawn() -> None:
     loss = MSE(data="diabetes", standardize=True, batch_size=50)
     (_, run) = finish(make_batch(loss, lr=[0.1, 0.05], seed=[3, 4], steps=40))
-    design, targets = loss.design.numpy(), loss.targets.numpy()
+    design, targets = loss.inputs.numpy(), loss.targets.numpy()
     chosen = rng.minibatches(torch.tensor([4]), torch.arange(40), 442, 50)[:, 0].numpy()
     w = np.zeros(11)
     for k in range(40):
@@ -433,7 +433,7 @@ def test_minibatch_steps_are_those_of_the_examples_drawn() -> None:
 def test_recorded_losses_and_gradients_are_full_and_free_of_noise() -> None:
     loss = MSE(data="diabetes", standardize=True, batch_size=10)
     (run,) = finish(make_batch(loss, lr=[0.01], steps=30, noise=5.0))
-    a, y = loss.design.numpy(), loss.targets.numpy()
+    a, y = loss.inputs.numpy(), loss.targets.numpy()
     residuals = run.history.x @ a.T - y
     gradients = 2 / len(y) * residuals @ a
     np.testing.assert_allclose(

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -13,7 +13,18 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from gdlab.errors import SettingError
-from gdlab.fields import Configured, Number, Range, columns, declared, setting, shown
+from gdlab.fields import (
+    Configured,
+    Number,
+    Range,
+    columns,
+    declared,
+    field_of,
+    flat,
+    placed,
+    setting,
+    shown,
+)
 
 
 class Every(Configured):
@@ -167,6 +178,34 @@ def test_columns_go_through_every_number() -> None:
     assert owner.pair == (0.5, 0.25)
 
 
+def test_a_number_may_be_one_for_all_runs() -> None:
+    class Shared(Configured):
+        each: Number = 1.0
+        shared: float | None = setting(default=2.0, ge=0, column=False)
+
+    assert [name for name, field in declared(Shared).items() if field.numeric] == ["each"]
+    doubled = columns(Shared(), lambda value: value * 2)
+    assert (doubled.each, doubled.shared) == (2.0, 2.0)
+    with pytest.raises(SettingError, match="shared=-1: must be a finite number ≥ 0"):
+        Shared(shared=-1)
+
+
+def test_a_field_may_hold_names_or_something_else() -> None:
+    class Named(Configured):
+        source: str | Mapping[str, Any] = "a"
+
+    assert flat(Named()) == {"source": "a"}
+    changed = Named().replace(**placed(Named(), {"source.x": 1, "source.y": "b"}))
+    assert flat(changed) == {"source.x": 1, "source.y": "b"}
+    assert flat(changed.replace(**placed(changed, {"source.x": 2}))) == {
+        "source.x": 2,
+        "source.y": "b",
+    }
+    with pytest.raises(SettingError) as error:
+        Named(source=3)  # type: ignore[arg-type]
+    assert str(error.value) == "source=3: must be a text or names, each with a value"
+
+
 bounds = st.none() | st.floats(allow_nan=False)
 
 
@@ -207,3 +246,36 @@ SHOWN: list[tuple[Any, str]] = [
 @pytest.mark.parametrize(("value", "text"), SHOWN)
 def test_values_are_shown_as_they_are_typed(value: Any, text: str) -> None:
     assert shown(value) == text
+
+
+class Inner(Configured):
+    """What another one holds."""
+
+    size: Number = setting(default=1.0, gt=0)
+
+
+class Outer(Configured):
+    """A configured one that holds another, twice deep."""
+
+    share: Number = 0.5
+    inner: Inner = dataclasses.field(default_factory=Inner)
+
+
+def test_the_fields_of_what_is_held_have_dotted_names() -> None:
+    outer = Outer(inner=Inner(size=2))
+    assert flat(outer) == {"share": 0.5, "inner": "Inner", "inner.size": 2.0}
+    field = field_of(outer, "inner.size")
+    assert field is not None
+    assert field.numeric
+    assert field_of(outer, "inner.other") is None
+    changed = outer.replace(**placed(outer, {"inner.size": 3, "share": 0.1}))
+    assert flat(changed) == {"share": 0.1, "inner": "Inner", "inner.size": 3.0}
+    with pytest.raises(SettingError, match=r"^inner\.size=0: must be a finite number > 0$"):
+        placed(outer, {"inner.size": 0})
+    with pytest.raises(SettingError, match=r"^inner=3: must be a Inner$"):
+        Outer(inner=3)  # type: ignore[arg-type]
+
+
+def test_columns_reach_what_is_held() -> None:
+    doubled = columns(Outer(), lambda number: 2 * number)
+    assert (doubled.share, doubled.inner.size) == (1.0, 2.0)

@@ -7,7 +7,7 @@ import pytest
 from batches import Finished, finish, make_batch
 
 from gdlab.batch import Batch, Stop
-from gdlab.losses import Loss, Quadratic, Rosenbrock
+from gdlab.losses import Loss, McCormick, Quadratic, Rosenbrock, Schwefel
 from gdlab.losses.function import Function
 from gdlab.optimizers import SGD
 from gdlab.status import Status
@@ -47,6 +47,38 @@ def test_how_a_run_ended_in_words(name: str) -> None:
     (run,) = finish(make())
     assert run.outcome.status == status
     assert run.outcome.reason == reason
+
+
+OUTSIDE = "; the point is outside the domain of the loss"
+STARTS: dict[str, tuple[Loss, tuple[float, ...], bool]] = {
+    "in a well": (McCormick(), (0.0, 0.0), False),
+    "in the well beyond": (McCormick(), (-3.7, -4.7), True),
+    "above in one coordinate": (McCormick(), (3.0, 4.5), True),
+    "below in one coordinate": (Schwefel(dim=3), (400.0, 400.0, -510.0), True),
+    "on the edge": (Schwefel(), (500.0, -500.0), False),
+    "without a domain": (Rosenbrock(), (1e3, 1e3), False),
+}
+
+
+@pytest.mark.parametrize("name", STARTS)
+def test_a_run_that_left_the_domain_says_so(name: str) -> None:
+    loss, start, is_outside = STARTS[name]
+    (run,) = finish(make_batch(loss, lr=[1e-300], start=start, steps=1))
+    steps = "all 1 steps are done; the gradient norm is above stop.grad_tol=1e-08"
+    assert run.outcome.reason == steps + (OUTSIDE if is_outside else "")
+
+
+def test_each_row_of_a_batch_is_asked_for_its_own_last_point() -> None:
+    batch = make_batch(McCormick(), lr=[0.1, 0.9, 0.1], steps=200)
+    kept, left, other = (run.outcome for run in finish(batch))
+    assert kept.reason == other.reason == f"the gradient norm fell to {at_step(kept.steps)}"
+    assert left.x.min() < -3.0
+    assert left.reason.endswith(OUTSIDE)
+    assert "domain" not in kept.reason
+
+
+def at_step(step: int) -> str:
+    return f"stop.grad_tol=1e-08 at step {step}"
 
 
 def test_an_interruption_in_words() -> None:

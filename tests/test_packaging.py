@@ -45,6 +45,7 @@ def test_wheel_carries_conf_experiments_data_and_types(wheel: Path) -> None:
     assert wanted
     assert {f"gdlab/{name}" for name in wanted} <= packed
     assert {"gdlab/py.typed", "gdlab/data/line3.csv", "gdlab/data/diabetes.csv"} <= packed
+    assert {f"gdlab/{name}" for name in inside(ROOT / "gdlab", "data")} <= packed
 
 
 def test_wheel_runs_from_an_empty_folder(installed: Path, tmp_path: Path) -> None:

@@ -2,24 +2,39 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from batches import assert_same_bits, finish, make_batch, rows_of
 from torch.optim import lr_scheduler
 
+from gdlab.batch import Stop
+from gdlab.compiled import refusal
+from gdlab.errors import SettingError
 from gdlab.fields import columns, declared
+from gdlab.losses import Loss, Quadratic, Rosenbrock
+from gdlab.optimizers import SGD
 from gdlab.schedules import (
     Constant,
     Cosine,
+    CosineRestarts,
     Exponential,
+    InverseSqrt,
     InverseTime,
     Linear,
+    MultiStep,
+    OneCycle,
+    Polynomial,
+    ReduceOnPlateau,
     Schedule,
     Step,
+    Warmup,
     WarmupCosine,
 )
+from gdlab.status import Status
 
 STEPS, LR = 200, 0.3
 
@@ -39,6 +54,12 @@ def rates_of_torch(make: Callable[[torch.optim.Optimizer], Any]) -> np.ndarray:
     return np.array(taken)
 
 
+def one_cycle(**options: Any) -> Callable[[torch.optim.Optimizer], Any]:
+    return lambda o: lr_scheduler.OneCycleLR(
+        o, LR, total_steps=STEPS, cycle_momentum=False, **options
+    )
+
+
 COUNTERPARTS: dict[str, tuple[Schedule, Callable[[torch.optim.Optimizer], Any]]] = {
     "constant": (Constant(), lambda o: lr_scheduler.ConstantLR(o, factor=1.0)),
     "step": (Step(step_size=7, gamma=0.8), lambda o: lr_scheduler.StepLR(o, 7, 0.8)),
@@ -50,6 +71,37 @@ COUNTERPARTS: dict[str, tuple[Schedule, Callable[[torch.optim.Optimizer], Any]]]
     "cosine to zero": (Cosine(), lambda o: lr_scheduler.CosineAnnealingLR(o, STEPS)),
     "linear": (Linear(final=0.2), lambda o: lr_scheduler.LinearLR(o, 1.0, 0.2, STEPS)),
     "linear to zero": (Linear(), lambda o: lr_scheduler.LinearLR(o, 1.0, 0.0, STEPS)),
+    "multistep": (
+        MultiStep(milestones=(20, 90, 90, 150), gamma=0.5),
+        lambda o: lr_scheduler.MultiStepLR(o, [20, 90, 90, 150], 0.5),
+    ),
+    "polynomial": (Polynomial(power=2), lambda o: lr_scheduler.PolynomialLR(o, STEPS, 2.0)),
+    "square root": (Polynomial(power=0.5), lambda o: lr_scheduler.PolynomialLR(o, STEPS, 0.5)),
+    "cosine with restarts": (
+        CosineRestarts(period=30, final=0.1),
+        lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, 30, eta_min=0.1 * LR),
+    ),
+    "longer and longer": (
+        CosineRestarts(period=10, growth=2),
+        lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, 10, 2),
+    ),
+    "one cycle": (OneCycle(final_div_factor=10), one_cycle(final_div_factor=10)),
+    "one cycle, lines": (
+        OneCycle(pct_start=0.4, anneal_strategy="linear", div_factor=5, final_div_factor=10),
+        one_cycle(pct_start=0.4, anneal_strategy="linear", div_factor=5, final_div_factor=10),
+    ),
+    "one cycle, three phases": (
+        OneCycle(three_phase=True, final_div_factor=10),
+        one_cycle(three_phase=True, final_div_factor=10),
+    ),
+    "warm-up": (
+        Warmup(warmup=30),
+        lambda o: lr_scheduler.LinearLR(o, start_factor=1 / 31, total_iters=30),
+    ),
+    "warm-up and a cosine after it": (
+        Warmup(warmup=30, then=Cosine(final=0.1)),
+        lambda o: lr_scheduler.LambdaLR(o, warmup_cosine_in_words),
+    ),
     "warm-up and cosine": (
         WarmupCosine(warmup=30, final=0.1),
         # SequentialLR calls `step` with a number, which torch itself warns of.
@@ -70,6 +122,33 @@ def test_rates_are_those_of_torch(name: str) -> None:
     schedule, make = COUNTERPARTS[name]
     # Torch multiplies from step to step and gathers rounding. Observed 3e-15.
     np.testing.assert_allclose(rates(schedule), rates_of_torch(make), rtol=2e-14, atol=0)
+
+
+def test_a_deep_one_cycle_is_torchs_to_rounding_of_its_greatest_rate() -> None:
+    """Near its end 1 + cos cancels, in torch as here."""
+    ours, theirs = rates(OneCycle()), rates_of_torch(one_cycle())
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-16)  # observed 5.6e-17
+    np.testing.assert_allclose(ours[-1], LR / 25 / 1e4, rtol=1e-10)
+
+
+def test_one_cycle_of_a_few_steps_has_no_gaps() -> None:
+    for steps in (1, 2, 3, 5):
+        for three_phase in (False, True):
+            base = torch.tensor([LR], dtype=torch.float64)
+            schedule = OneCycle(three_phase=three_phase)
+            assert schedule.rates(torch.arange(steps), base, steps).isfinite().all()
+
+
+def test_one_cycle_refuses_three_phases_that_do_not_fit() -> None:
+    with pytest.raises(SettingError, match=r"pct_start=0\.6: must be ≤ 0\.5 with three_phase=true"):
+        OneCycle(pct_start=0.6, three_phase=True)
+
+
+def test_inverse_sqrt_is_its_closed_form() -> None:
+    expected = [LR / math.sqrt(1 + 0.05 * k) for k in range(STEPS)]
+    np.testing.assert_allclose(
+        rates(InverseSqrt(decay=0.05)), expected, rtol=1e-15
+    )  # observed 2e-16
 
 
 def test_inverse_time_is_its_closed_form() -> None:
@@ -97,6 +176,10 @@ MANY: dict[str, Schedule] = {
     "linear": Linear(final=0.2),
     "inverse time": InverseTime(decay=0.05),
     "warm-up": WarmupCosine(warmup=30, final=0.1),
+    "multistep": MultiStep(milestones=(20, 90), gamma=0.5),
+    "polynomial": Polynomial(power=2),
+    "inverse square root": InverseSqrt(decay=0.05),
+    "restarts": CosineRestarts(period=10, growth=2, final=0.1),
 }
 
 
@@ -120,3 +203,89 @@ def test_rates_do_not_depend_on_how_steps_are_chunked(name: str) -> None:
     for first, last in ((0, 1), (1, 8), (31, 96), (199, 200)):
         part = schedule.rates(torch.arange(first, last), base, STEPS)
         assert torch.equal(part, whole[first:last])
+
+
+LOSSES: list[Loss] = [Quadratic(condition=20), Rosenbrock()]
+PLATEAUS: dict[str, dict[str, Any]] = {
+    "as it is": {},
+    "impatient": {"patience": 0},
+    "patient": {"patience": 30, "factor": 0.5},
+    "demanding": {"patience": 3, "threshold": 0.05, "factor": 0.7},
+    "by amounts": {"patience": 3, "threshold": 0.01, "threshold_mode": "abs", "factor": 0.7},
+    "cooling": {"patience": 2, "threshold": 0.05, "cooldown": 4, "factor": 0.7},
+    "bounded": {"patience": 2, "threshold": 0.05, "min_lr": 1e-4, "factor": 0.5},
+    "coarse": {"patience": 2, "threshold": 0.05, "eps": 1e-4, "factor": 0.5},
+}
+
+
+def plateau_of(options: dict[str, Any]) -> ReduceOnPlateau:
+    named = {"shrink" if name == "factor" else name: value for name, value in options.items()}
+    return ReduceOnPlateau(**named)
+
+
+def plateau_of_torch(
+    loss: Loss, lr: float, options: dict[str, Any]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Points and rates of torch's loop: loss, step of the optimizer, step of the scheduler."""
+    x = torch.as_tensor(loss.start).clone().requires_grad_()
+    optimizer = torch.optim.SGD([x], lr=lr, momentum=0.5, foreach=False)
+    scheduler = lr_scheduler.ReduceLROnPlateau(optimizer, **options)
+    points, taken = [], []
+    for _ in range(STEPS):
+        points.append(x.detach().numpy().copy())
+        taken.append(optimizer.param_groups[0]["lr"])
+        optimizer.zero_grad()
+        value = loss(x[None])[0]
+        value.backward()
+        optimizer.step()
+        scheduler.step(float(value.detach()))
+    return np.array(points), np.array(taken)
+
+
+@pytest.mark.parametrize("name", PLATEAUS)
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: type(loss).__name__)
+def test_a_plateau_is_torchs_in_each_row(loss: Loss, name: str) -> None:
+    options = PLATEAUS[name]
+    lrs = [2e-4, 1e-3, 2.5e-3] if isinstance(loss, Rosenbrock) else [0.001, 0.05, 0.16]
+    batch = make_batch(loss, SGD(momentum=0.5), lrs, schedule=plateau_of(options), steps=STEPS)
+    falls = 0
+    for lr, run in zip(lrs, finish(batch), strict=True):
+        points, taken = plateau_of_torch(loss, lr, options)
+        there = min(len(run.history.x), STEPS)
+        np.testing.assert_allclose(run.history.lr[: there - 1], taken[: there - 1], rtol=1e-15)
+        np.testing.assert_allclose(run.history.x[:there], points[:there], rtol=1e-9, atol=1e-12)
+        falls += len(set(taken)) - 1
+    assert falls >= 1 or isinstance(loss, Rosenbrock)
+
+
+def test_plateaus_are_of_each_row_through_chunks_and_compactions() -> None:
+    lr = np.geomspace(1e-4, 1.0, 40)
+    shrink = torch.linspace(0.3, 0.9, 40, dtype=torch.float64)
+    schedule = Warmup(warmup=5, then=ReduceOnPlateau(shrink=shrink, patience=4, threshold=0.05))
+    batch = make_batch(Quadratic(dim=3), SGD(momentum=0.9), lr, schedule=schedule, steps=STEPS)
+    batch = replace(batch, stop=Stop(grad_tol=0.05))
+    together = finish(batch)
+    assert {run.outcome.status for run in together} >= {Status.MAX_STEPS, Status.CONVERGED}
+    for row in (0, 9, 20, 31, 39):
+        (alone,) = finish(rows_of(batch, [row]))
+        assert_same_bits(together[row], alone)
+        rate = together[row].history.lr
+        assert rate[0] == pytest.approx(lr[row] / 6, rel=1e-15)
+        assert np.isfinite(rate[:-1]).all()
+
+
+def test_a_schedule_that_follows_the_loss_runs_eagerly_and_says_so() -> None:
+    batch = make_batch(Quadratic(), schedule=ReduceOnPlateau(patience=2), steps=50)
+    said = refusal(replace(batch, mode="compiled"))
+    assert said == "a schedule that follows the loss has no compiled form"
+
+
+def test_losses_that_were_not_computed_are_no_plateau() -> None:
+    schedule = ReduceOnPlateau(patience=0)
+    base = torch.tensor([LR], dtype=torch.float64)
+    state = schedule.init(base)
+    for loss in (3.0, math.nan, math.nan, 2.0, math.nan):
+        value = torch.tensor([loss], dtype=torch.float64)
+        rate, state = schedule.lr(0, base, state, value, STEPS)
+        assert rate == LR
+    assert schedule.lr(0, base, state, base, STEPS)[0] == LR

@@ -9,15 +9,24 @@ import yaml
 from omegaconf import OmegaConf
 
 from gdlab.errors import SettingError
-from gdlab.fields import Configured, declared
+from gdlab.fields import Configured, declared, flat
 from gdlab.losses import Quadratic, Rosenbrock
-from gdlab.optimizers.adaptive import Adam
-from gdlab.optimizers.momentum import SGD
+from gdlab.optimizers import SGD, Adam, Lookahead
 from gdlab.paths import CONF
-from gdlab.schedules import Constant, Cosine
-from gdlab.settings import COMMAND_KEYS, GROUPS, NODES, Settings, from_config, from_values, named
+from gdlab.plan_file import plain
+from gdlab.schedules import Constant, Cosine, Warmup
+from gdlab.settings import (
+    COMMAND_KEYS,
+    GROUPS,
+    NODES,
+    Settings,
+    from_config,
+    from_flat,
+    from_values,
+    named,
+)
 
-FILES = sorted(path for group in GROUPS for path in (CONF / group).glob("*.yaml"))
+FILES = sorted(path for group in GROUPS for path in (CONF / group).glob("**/*.yaml"))
 CHOICES = [path for path in FILES if path.stem != "custom"]
 
 # What a preset changes of its class's defaults.
@@ -29,12 +38,31 @@ PRESETS = {
 
 
 def name_of(path: Path) -> str:
-    return f"{path.parent.name}/{path.stem}"
+    return path.relative_to(CONF).with_suffix("").as_posix()
+
+
+def group_of(path: Path) -> str:
+    return path.relative_to(CONF).parts[0]
 
 
 def class_of(path: Path) -> type[Configured]:
     module, _, name = yaml.safe_load(path.read_text())["_target_"].rpartition(".")
     return getattr(importlib.import_module(module), name)
+
+
+def values_of(path: Path) -> dict:
+    """The values of a file, in the place of its defaults list what that names."""
+    values = yaml.safe_load(path.read_text())
+    held = {key: name for entry in values.pop("defaults", []) for key, name in entry.items()}
+    inner = {key.partition("@")[2]: key.partition("@")[0].strip("/") for key in held}
+    made = {at: named(group, held[f"/{group}@{at}"]) for at, group in inner.items()}
+    return {"_target_": values.pop("_target_"), **made, **values}
+
+
+def plainly(values: dict) -> dict:
+    """Values with what is configured as its own values."""
+    inside = {k: flat(v) if isinstance(v, Configured) else v for k, v in values.items()}
+    return as_yaml(inside)
 
 
 def as_yaml(values: dict) -> dict:
@@ -44,22 +72,23 @@ def as_yaml(values: dict) -> dict:
 @pytest.mark.parametrize("path", CHOICES, ids=name_of)
 def test_a_file_has_the_fields_of_its_class_with_their_defaults(path):
     cls = class_of(path)
-    assert issubclass(cls, GROUPS[path.parent.name])
-    values = yaml.safe_load(path.read_text())
+    assert issubclass(cls, GROUPS[group_of(path)])
+    values = values_of(path)
     assert re.fullmatch(r"gdlab\.(losses|optimizers|schedules)\.\w+", values.pop("_target_"))
     assert list(values) == list(declared(cls))
-    defaults = as_yaml(cls().settings())
+    defaults, values = plainly(cls().settings()), plainly(values)
     differing = {key: value for key, value in values.items() if value != defaults[key]}
     assert differing == PRESETS.get(name_of(path), {})
 
 
 @pytest.mark.parametrize("path", CHOICES, ids=name_of)
 def test_a_file_loads_to_an_instance_of_its_values(path):
-    made = named(path.parent.name, path.stem)
-    values = yaml.safe_load(path.read_text())
+    group, _, name = name_of(path).partition("/")
+    made = named(group, name)
+    values = values_of(path)
     del values["_target_"]
     assert type(made) is class_of(path)
-    assert as_yaml(made.settings()) == values
+    assert plainly(made.settings()) == plainly(values)
 
 
 def test_every_preset_is_there():
@@ -167,3 +196,19 @@ def test_what_python_gives_is_taken_by_kind():
         named("optimizer", Quadratic())
     with pytest.raises(SettingError, match="must be a name or an instance of Loss"):
         named("loss", Quadratic)
+
+
+def test_an_optimizer_inside_another_is_given_by_name_and_by_settings() -> None:
+    given = {"optimizer": "lookahead", "optimizer.rule": "adam", "optimizer.rule.eps": 0.1}
+    settings = from_flat({**given, "schedule": "warmup", "schedule.then": "cosine"})
+    assert flat(settings.optimizer) == flat(Lookahead(rule=Adam(eps=0.1)))
+    assert isinstance(settings.schedule, Warmup)
+    assert isinstance(settings.schedule.then, Cosine)
+    with pytest.raises(SettingError, match=r"rule\.eps=-1: must be a finite number ≥ 0"):
+        from_flat({**given, "optimizer.rule.eps": -1})
+
+
+def test_an_optimizer_inside_another_comes_back_from_a_plan() -> None:
+    settings = from_flat({"optimizer": "lookahead", "optimizer.rule": "nadam"})
+    again = from_values(plain(settings), settings.choices)
+    assert flat(again.optimizer) == flat(settings.optimizer)

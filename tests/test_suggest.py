@@ -70,7 +70,9 @@ def test_an_unknown_setting_lists_those_beside_it():
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_the_choices_of_a_group_are_its_files(group):
-    names = [path.stem for path in (CONF / group).iterdir()]
+    folder = CONF / group
+    paths = [path.relative_to(folder) for path in folder.glob("**/*.yaml")]
+    names = [str(path).removesuffix(".yaml") for path in paths]
     assert choices_of(group) == sorted(names)
     assert "custom" in names or group == "schedule"
 

@@ -1,7 +1,59 @@
 """The rules by which steps are taken, one family per file."""
 
-from gdlab.optimizers.adaptive import Adagrad, Adam, RMSprop
+from gdlab.optimizers.adam import Adam, Adamax, NAdam, RAdam
+from gdlab.optimizers.adaptive import Adadelta, Adagrad, RMSprop
+from gdlab.optimizers.averaging import ASGD, Lookahead, ScheduleFree
 from gdlab.optimizers.base import Rule
-from gdlab.optimizers.momentum import SGD
+from gdlab.optimizers.conjugate import ConjugateGradient
+from gdlab.optimizers.informed import InformedRule
+from gdlab.optimizers.least_squares import GaussNewton, LevenbergMarquardt
+from gdlab.optimizers.matrix import Adafactor, Muon
+from gdlab.optimizers.moments import AdaBelief, Adan
+from gdlab.optimizers.momentum import SGD, HeavyBall
+from gdlab.optimizers.newton import NaturalGradient, Newton
+from gdlab.optimizers.quasi_newton import BFGS, LBFGS
+from gdlab.optimizers.searching import LineSearchDescent
+from gdlab.optimizers.sign import Lion, Rprop, SignSGD
+from gdlab.optimizers.stepsize import AdGD, BarzilaiBorwein, NormalizedGradient, Polyak
+from gdlab.optimizers.torch_optim import Torch
+from gdlab.optimizers.wrappers import ClipNorm, ClipValue, WeightDecay
 
-__all__ = ["SGD", "Adagrad", "Adam", "RMSprop", "Rule"]
+__all__ = [
+    "ASGD",
+    "BFGS",
+    "LBFGS",
+    "SGD",
+    "AdGD",
+    "AdaBelief",
+    "Adadelta",
+    "Adafactor",
+    "Adagrad",
+    "Adam",
+    "Adamax",
+    "Adan",
+    "BarzilaiBorwein",
+    "ClipNorm",
+    "ClipValue",
+    "ConjugateGradient",
+    "GaussNewton",
+    "HeavyBall",
+    "InformedRule",
+    "LevenbergMarquardt",
+    "LineSearchDescent",
+    "Lion",
+    "Lookahead",
+    "Muon",
+    "NAdam",
+    "NaturalGradient",
+    "Newton",
+    "NormalizedGradient",
+    "Polyak",
+    "RAdam",
+    "RMSprop",
+    "Rprop",
+    "Rule",
+    "ScheduleFree",
+    "SignSGD",
+    "Torch",
+    "WeightDecay",
+]

@@ -11,65 +11,9 @@ from gdlab.optimizers.base import (
     as_tensor,
     average,
     column,
-    discounted,
     prepared,
     used,
 )
-
-
-class Adam(Rule):
-    """Adam: steps along the mean gradient over the root of the mean squared gradient.
-
-    With g the gradient plus `weight_decay` · x, and the averages started at zero,
-
-        m ← β₁ m + (1 − β₁) g,   v ← β₂ v + (1 − β₂) g²
-        x ← x − lr · (m / c₁) / (√(v / c₂) + eps),   cᵢ = 1 − βᵢᵏ at step k
-
-    Kingma and Ba, "Adam: a method for stochastic optimization", 2015, algorithm 1. `amsgrad` puts
-    the greatest v so far in its place (Reddi, Kale and Kumar 2018). `decoupled_weight_decay` is
-    AdamW: x shrinks by lr · `weight_decay` · x before the step, and g is the gradient alone
-    (Loshchilov and Hutter 2019, algorithm 2). Equal to `torch.optim.Adam` and `torch.optim.AdamW`.
-    The corrections c are kept as averages of ones, which have no cancellation at small k.
-
-    Attributes:
-        betas: how much of the two averages is kept.
-        eps: added to the denominator.
-        weight_decay: the coefficient of the L2 penalty, or of the decoupled decay.
-        decoupled_weight_decay: shrink the parameters instead of adding to the gradient.
-        amsgrad: never let the denominator shrink.
-        maximize: go uphill.
-    """
-
-    betas: tuple[Number, Number] = setting(default=(0.9, 0.999), ge=0, lt=1)
-    eps: Number = setting(default=1e-8, ge=0)
-    weight_decay: Number = setting(default=0.0, ge=0)
-    decoupled_weight_decay: bool = False
-    amsgrad: bool = False
-    maximize: bool = False
-
-    def init(self, x: Tensor, layout: Layout) -> State:
-        """All averages zero."""
-        greatest = {"greatest": torch.zeros_like(x)} if self.amsgrad else {}
-        means = {"mean": torch.zeros_like(x), "square": torch.zeros_like(x)}
-        return {**means, "mean_of_one": column(x), "square_of_one": column(x), **greatest}
-
-    def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
-        """One step."""
-        coupled = 0.0 if self.decoupled_weight_decay else self.weight_decay
-        grad = prepared(grad, x, coupled, self.maximize)
-        if self.decoupled_weight_decay:
-            x = x * (1 - lr * self.weight_decay)
-        beta1, beta2 = self.betas
-        new1, new2 = 1 - beta1, 1 - beta2
-        mean = torch.lerp(state["mean"], grad, new1)
-        square = torch.addcmul(state["square"] * beta2, grad, grad * new2)
-        c1 = discounted(state["mean_of_one"], beta1, new1)
-        c2 = discounted(state["square_of_one"], beta2, new2)
-        new = {"mean": mean, "square": square, "mean_of_one": c1, "square_of_one": c2}
-        if self.amsgrad:
-            square = new["greatest"] = torch.maximum(state["greatest"], square)
-        denominator = square.sqrt() / c2.sqrt() + self.eps
-        return torch.addcdiv(x, mean * (lr / c1), denominator, value=-1), new
 
 
 class RMSprop(Rule):
@@ -161,3 +105,40 @@ class Adagrad(Rule):
         rate = lr / (1 + state["taken"] * self.lr_decay)
         step = grad / (total.sqrt() + self.eps)
         return torch.addcmul(x, step, rate, value=-1), {"sum": total, "taken": state["taken"] + 1}
+
+
+class Adadelta(Rule):
+    """Adadelta: steps as large as the recent steps, in units of the recent gradients.
+
+    With g the gradient plus `weight_decay` · x,
+
+        v ← ρ v + (1 − ρ) g²,   d = √(u + eps) / √(v + eps) · g
+        u ← ρ u + (1 − ρ) d²,   x ← x − lr · d
+
+    Zeiler, "ADADELTA: an adaptive learning rate method", 2012, algorithm 1, where lr is 1. Equal to
+    `torch.optim.Adadelta`.
+
+    Attributes:
+        rho: how much of the two averages is kept.
+        eps: added under both roots; it sets the size of the first steps.
+        weight_decay: the coefficient of the L2 penalty.
+        maximize: go uphill.
+    """
+
+    rho: Number = setting(default=0.9, ge=0, le=1)
+    eps: Number = setting(default=1e-6, ge=0)
+    weight_decay: Number = setting(default=0.0, ge=0)
+    maximize: bool = False
+
+    def init(self, x: Tensor, layout: Layout) -> State:
+        """Both averages zero."""
+        return {"square": torch.zeros_like(x), "step": torch.zeros_like(x)}
+
+    def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
+        """One step."""
+        grad = prepared(grad, x, self.weight_decay, self.maximize)
+        new = 1 - self.rho
+        square = torch.addcmul(state["square"] * self.rho, grad, grad * new)
+        delta = (state["step"] + self.eps).sqrt() / (square + self.eps).sqrt() * grad
+        step = torch.addcmul(state["step"] * self.rho, delta, delta * new)
+        return torch.addcmul(x, delta, lr, value=-1), {"square": square, "step": step}

@@ -3,8 +3,8 @@
 Shapes: R runs, D dimensions.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Mapping, Sequence, Set
+from typing import ClassVar, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -18,6 +18,27 @@ Layout: TypeAlias = Sequence[tuple[str, tuple[int, ...]]]
 """The named blocks of the flat parameter vector, with their shapes."""
 
 
+class Component(NamedTuple):
+    """How a rule moves along one eigenvector of a quadratic's constant Hessian.
+
+    The distance to the minimizer along it is p_k times that of the start, with p_0 = 1, p_1 =
+    `first` and p_{k+1} = `trace` · p_k − `determinant` · p_{k−1}: the roots of
+    z² − trace · z + determinant say how fast it shrinks.
+    """
+
+    first: Number
+    trace: Number
+    determinant: Number
+
+
+class Optimum(NamedTuple):
+    """The settings of a rule's fastest rate on a quadratic, and who found them."""
+
+    lr: Number
+    momentum: Number
+    source: str
+
+
 class Rule(Configured):
     """How a step is taken from the gradient and what is remembered: an optimizer.
 
@@ -27,13 +48,32 @@ class Rule(Configured):
     the row axis first, step counters included.
     """
 
+    needs: ClassVar[Set[str]] = frozenset()
+    """What the rule needs beside the gradient, if anything: see `InformedRule`."""
+
     def init(self, x: Tensor, layout: Layout) -> State:
-        """What is remembered before the first step from the starts x (R, D)."""
+        """What is remembered before the first step from the starts x (R, D).
+
+        Raises:
+            SettingError: the rule cannot treat parameters of this layout.
+        """
         return {}
 
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
         """One step from x (R, D) with its gradient (R, D): the next x and state."""
         raise NotImplementedError(f"{type(self).__name__} does not say its update")
+
+    def query(self, x: Tensor, state: State) -> Tensor:
+        """Where the next step's gradient is taken: (R, D).
+
+        The point x itself, unless a rule says otherwise; the gradient at x is then computed too,
+        since losses and gradients are recorded there.
+        """
+        return x
+
+    def apart(self, layout: Layout, dtype: torch.dtype) -> str | None:
+        """Why it steps the rows of a batch one by one, in words; None where they step together."""
+        return None
 
     def max_stable_lr(self, largest: Number) -> Number | None:
         """The learning rate above which the rule diverges on a quadratic, where theory knows it.
@@ -49,6 +89,24 @@ class Rule(Configured):
         Args:
             least: the Hessian's least eigenvalue μ > 0.
             largest: its greatest eigenvalue L.
+        """
+        return None
+
+    def optimum(self, least: float, largest: float) -> Optimum | None:
+        """The lr and the momentum of the fastest rate on a quadratic, where theory knows them.
+
+        Args:
+            least: the Hessian's least eigenvalue μ > 0.
+            largest: its greatest eigenvalue L.
+        """
+        return None
+
+    def component(self, lr: Number, curvature: Number) -> Component | None:
+        """How it moves along an eigenvector of the Hessian, where theory knows that.
+
+        Args:
+            lr: the constant learning rate.
+            curvature: the eigenvalue λ > 0.
         """
         return None
 
@@ -89,3 +147,19 @@ def prepared(grad: Tensor, x: Tensor, weight_decay: Number, maximize: bool) -> T
     """The gradient with its sign for maximising, and coupled weight decay (an L2 penalty)."""
     grad = -grad if maximize else grad
     return grad + weight_decay * x if used(weight_decay) else grad
+
+
+def decayed(
+    x: Tensor,
+    grad: Tensor,
+    lr: Tensor,
+    weight_decay: Number,
+    *,
+    decoupled: bool,
+    maximize: bool,
+) -> tuple[Tensor, Tensor]:
+    """The point and the gradient after weight decay, of the one or of the other."""
+    if not decoupled:
+        return x, prepared(grad, x, weight_decay, maximize)
+    x = x * (1 - lr * weight_decay) if used(weight_decay) else x
+    return x, -grad if maximize else grad

@@ -1,11 +1,22 @@
 """Gradient descent and its momentum forms."""
 
+import math
+
 import torch
 from torch import Tensor
 
 from gdlab.errors import SettingError
 from gdlab.fields import Number, setting, shown
-from gdlab.optimizers.base import Layout, Rule, State, column, prepared, used
+from gdlab.optimizers.base import (
+    Component,
+    Layout,
+    Optimum,
+    Rule,
+    State,
+    column,
+    prepared,
+    used,
+)
 
 
 class SGD(Rule):
@@ -81,6 +92,43 @@ class SGD(Rule):
             return None
         return 2 / (least + largest + 2 * self.weight_decay)
 
+    def optimum(self, least: float, largest: float) -> Optimum | None:
+        """With κ = L/μ: Polyak's or Nesterov's momentum at its best, or none with lr 2/(μ + L).
+
+        Heavy ball: lr 4/(√L + √μ)², momentum ((√κ − 1)/(√κ + 1))² (Polyak 1964). Nesterov: lr
+        4/(3L + μ), momentum (√(3κ + 1) − 2)/(√(3κ + 1) + 2) (Lessard, Recht and Packard 2016).
+        """
+        if not self._is_plain:
+            return None
+        if not used(self.momentum):
+            return Optimum(2 / (least + largest), 0.0, "Polyak 1964")
+        if not self.nesterov:
+            return _polyak(least, largest)
+        root = math.sqrt(3 * largest / least + 1)
+        lr, momentum = 4 / (3 * largest + least), (root - 2) / (root + 2)
+        return Optimum(lr, max(0.0, momentum), "Lessard, Recht and Packard 2016")
+
+    def component(self, lr: Number, curvature: Number) -> Component | None:
+        """With s = 1 − lr λ: z² − (s + β) z + β; z² − (1 + β) s z + β s with Nesterov's momentum.
+
+        Polyak 1964; Lessard, Recht and Packard 2016. With Nesterov's, the first step is
+        1 + β times that of gradient descent.
+        """
+        if not self._is_plain:
+            return None
+        s, beta = 1 - lr * curvature, self.momentum
+        if not used(beta):
+            return Component(s, s, 0.0)
+        if self.nesterov:
+            return Component((1 + beta) * s - beta, (1 + beta) * s, beta * s)
+        return Component(s, s + beta, beta)
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether neither dampening nor decay nor a sign make it another iteration."""
+        is_dampened = used(self.momentum) and used(self.dampening)
+        return not (self.maximize or is_dampened or used(self.weight_decay))
+
     @property
     def stability_formula(self) -> str:
         """As in `max_stable_lr`."""
@@ -91,3 +139,58 @@ class SGD(Rule):
             return f"2(1+β)/((1+2β){curvature})"
         entering = f"((1-τ){curvature})" if used(self.dampening) else curvature
         return f"2(1+β)/{entering}"
+
+
+class HeavyBall(Rule):
+    """Polyak's heavy ball in its textbook form: x₊ = x − lr · g + momentum · (x − x₋).
+
+    Polyak, "Some methods of speeding up the convergence of iteration methods", 1964. x₋ is the
+    point before, at the first step x itself. With a constant lr it takes the steps of SGD with
+    momentum; where lr changes, this momentum does not change with it.
+
+    Attributes:
+        momentum: the share of the last step that is made again.
+    """
+
+    momentum: Number = setting(default=0.9, ge=0, lt=1)
+
+    def init(self, x: Tensor, layout: Layout) -> State:
+        """The point before is the start."""
+        return {"before": x.clone()}
+
+    def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
+        """One step."""
+        coasted = x + self.momentum * (x - state["before"])
+        return torch.addcmul(coasted, grad, lr, value=-1), {"before": x}
+
+    def max_stable_lr(self, largest: Number) -> Number | None:
+        """2 (1 + β)/L (Polyak 1964; Lessard, Recht and Packard 2016)."""
+        return 2 * (1 + self.momentum) / largest
+
+    def optimal_lr(self, least: Number, largest: Number) -> Number | None:
+        """2 (1 + β)/(μ + L), which makes |1 + β − lr λ| equally large at μ and L.
+
+        The iteration's spectral radius at λ grows with it (or is √β). With the momentum
+        ((√L − √μ)/(√L + √μ))² it is Polyak's 4/(√L + √μ)².
+        """
+        return 2 * (1 + self.momentum) / (least + largest)
+
+    def optimum(self, least: float, largest: float) -> Optimum | None:
+        """Lr 4/(√L + √μ)², momentum ((√L − √μ)/(√L + √μ))² (Polyak 1964)."""
+        return _polyak(least, largest)
+
+    def component(self, lr: Number, curvature: Number) -> Component | None:
+        """Z² − (1 + β − lr λ) z + β (Polyak 1964)."""
+        s, beta = 1 - lr * curvature, self.momentum
+        return Component(s, s + beta, beta)
+
+    @property
+    def stability_formula(self) -> str:
+        """As in `max_stable_lr`."""
+        return "2(1+β)/λ_max"
+
+
+def _polyak(least: float, largest: float) -> Optimum:
+    """The settings that give both ends of the spectrum a double root ± (√L − √μ)/(√L + √μ)."""
+    high, low = math.sqrt(largest), math.sqrt(least)
+    return Optimum(4 / (high + low) ** 2, ((high - low) / (high + low)) ** 2, "Polyak 1964")

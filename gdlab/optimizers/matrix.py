@@ -1,0 +1,249 @@
+"""Rules that treat the matrices of a network as matrices.
+
+A block of the flat vector is known by its first coordinate, which is a part of the names of what is
+remembered of it; its shape is that of the tensors remembered.
+
+Shapes: R runs, D dimensions, P × Q a matrix.
+"""
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from gdlab.errors import SettingError
+from gdlab.fields import Number, setting
+from gdlab.optimizers.adam import Adam
+from gdlab.optimizers.base import Layout, Rule, State, as_tensor, column
+from gdlab.optimizers.wrappers import Wrapper, within, wrapped
+
+
+class Adafactor(Rule):
+    """Adafactor: gradients over the root of a mean square that is kept by rows and columns alone.
+
+    With g a block of the gradient, k the step and b = k^beta2_decay, means over the last two axes,
+
+        r ← (1 − b) r + b · mean of g² along the rows,   c likewise along the columns
+        v = r c / max(mean(r), eps1)        for a block with rows and columns
+        v ← (1 − b) v + b g²                for a vector
+        u = g / √max(v, eps1²),   α = max(eps2, rms(x)) · min(lr, 1/√k)
+        x ← x · (1 − lr · weight_decay) − α · u / max(1, rms(u) / d)
+
+    Shazeer and Stern, "Adafactor: adaptive learning rates with sublinear memory cost", 2018,
+    algorithms 4 and 5. Equal to `torch.optim.Adafactor`, eps1 where that has it.
+
+    Attributes:
+        beta2_decay: the power by which the newest square counts less over the steps.
+        eps1: keeps denominators from 0; None for the spacing of numbers at 1.
+        eps2: the least root mean square of a block that steps are scaled by.
+        d: the greatest root mean square of a block's u.
+        weight_decay: the coefficient of the decoupled decay.
+        maximize: go uphill.
+    """
+
+    beta2_decay: Number = setting(default=-0.8, le=0)
+    eps1: Number | None = setting(default=None, ge=0)
+    eps2: Number = setting(default=1e-3, ge=0)
+    d: Number = setting(default=1.0, ge=1)
+    weight_decay: Number = setting(default=0.0, ge=0)
+    maximize: bool = False
+
+    def init(self, x: Tensor, layout: Layout) -> State:
+        """All means zero, no steps counted."""
+        state = {"taken": column(x)}
+        for first, shape in _placed(layout):
+            if len(shape) < 2:
+                state[f"square.{first}"] = torch.zeros_like(x[:, first : first + math.prod(shape)])
+            else:
+                zeros = x.new_zeros((len(x), *shape))
+                state[f"rows.{first}"] = zeros[..., :1].clone()
+                state[f"columns.{first}"] = zeros[..., :1, :].clone()
+        return state
+
+    def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
+        """One step."""
+        grad = -grad if self.maximize else grad
+        taken = state["taken"] + 1
+        new, parts = {"taken": taken}, []
+        share, rho = torch.pow(taken, self.beta2_decay), torch.minimum(lr, taken.rsqrt())
+        for name in state:
+            kind, _, first = name.partition(".")
+            if kind in ("rows", "square"):
+                shape = _shape(state, first)
+                at = slice(int(first), int(first) + math.prod(shape))
+                block = grad[:, at].reshape(-1, *shape)
+                square, means = self._square(block, state, first, share)
+                parts.append(self._stepped(x[:, at], block, square, rho, lr))
+                new |= means
+        return torch.cat(parts, 1), new
+
+    def _square(
+        self, grad: Tensor, state: State, first: str, share: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The mean square of a block (R, …), and what is remembered of it."""
+        weight = _spread(share, grad)
+        if grad.ndim == 2:
+            name = f"square.{first}"
+            square = torch.lerp(state[name], grad.square(), weight)
+            return square, {name: square}
+        rows = torch.lerp(state[f"rows.{first}"], grad.square().mean(-1, keepdim=True), weight)
+        columns = torch.lerp(
+            state[f"columns.{first}"], grad.square().mean(-2, keepdim=True), weight
+        )
+        mean = torch.maximum(rows.mean(-2, keepdim=True), _spread(self._least(grad), grad))
+        return rows * columns / mean, {f"rows.{first}": rows, f"columns.{first}": columns}
+
+    def _stepped(self, x: Tensor, grad: Tensor, square: Tensor, rho: Tensor, lr: Tensor) -> Tensor:
+        """The next point of a block (R, n), from its gradient and mean square (R, …)."""
+        least = _spread(self._least(x).square(), grad)
+        u = (torch.maximum(square, least).rsqrt() * grad).reshape(x.shape)
+        size = torch.maximum(_rms(x), as_tensor(self.eps2, x))
+        excess = (_rms(u) / self.d).clamp(min=1)
+        return torch.addcmul(x * (1 - lr * self.weight_decay), u, size * rho / excess, value=-1)
+
+    def _least(self, like: Tensor) -> Tensor:
+        """Eps1 as a tensor."""
+        return as_tensor(torch.finfo(like.dtype).eps if self.eps1 is None else self.eps1, like)
+
+
+class Muon(Wrapper):
+    """Muon: momentum whose matrices are made orthogonal before the step.
+
+    For each block that is a matrix, with b from zero,
+
+        b ← momentum · b + (1 − momentum) g
+        n = (1 − momentum) g + momentum · b with `nesterov`, else b
+        x ← x · (1 − lr · weight_decay) − lr · s · O(n)
+
+    O(n) takes n / ‖n‖ through `ns_steps` times X ← a X + (b X Xᵀ + c (X Xᵀ)²) X, which draws all
+    singular values towards 1. s is √max(1, P/Q) for a matrix P × Q (original), or
+    0.2 √max(P, Q) (match_rms_adamw). All other blocks are left to `rule`, AdamW, with rate
+    `rule_scale` · lr.
+
+    Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024. Equal to
+    `torch.optim.Muon`, except that O is computed in the numbers of the run and not in bfloat16.
+
+    Attributes:
+        rule: the rule of the blocks that are no matrices.
+        rule_scale: its share of lr.
+        momentum: how much of the mean gradient is kept.
+        nesterov: look ahead along the momentum.
+        weight_decay: the coefficient of the decoupled decay of the matrices.
+        ns_coefficients: a, b and c.
+        ns_steps: how often they are applied.
+        eps: the least norm that n is divided by.
+        adjust_lr_fn: which s.
+    """
+
+    rule: Rule = dataclasses.field(
+        default_factory=lambda: Adam(decoupled_weight_decay=True, weight_decay=0.01)
+    )
+    rule_scale: Number = setting(default=1.0, gt=0)
+    momentum: Number = setting(default=0.95, ge=0, lt=1)
+    nesterov: bool = True
+    weight_decay: Number = setting(default=0.1, ge=0)
+    ns_coefficients: tuple[Number, Number, Number] = (3.4445, -4.775, 2.0315)
+    ns_steps: int = setting(default=5, ge=0, lt=100)
+    eps: Number = setting(default=1e-7, ge=0)
+    adjust_lr_fn: Literal["original", "match_rms_adamw"] = "original"
+
+    def init(self, x: Tensor, layout: Layout) -> State:
+        """No momentum; what the other rule remembers."""
+        if not any(len(shape) == 2 for _, shape in layout):
+            what = "needs a loss with a matrix among its parameters, such as a network's"
+            raise SettingError(f"optimizer: Muon {what}; this one has vectors alone")
+        state = {
+            f"momentum.{first}": x.new_zeros((len(x), *shape))
+            for first, shape in _placed(layout)
+            if len(shape) == 2
+        }
+        others = [block for block in layout if len(block[1]) != 2]
+        if not others:
+            return state
+        return state | wrapped(self.rule.init(_others(x, state), others))
+
+    def query(self, x: Tensor, state: State) -> Tensor:
+        """The point: the other rule has no say in where all blocks have their gradient."""
+        return x
+
+    def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
+        """One step."""
+        rest, new, inner = _others(x, state), {}, {}
+        if rest.shape[1] > 0:
+            scaled = lr * self.rule_scale
+            rest, inner = self.rule.update(rest, _others(grad, state), within(state), scaled)
+        parts, done, used_up = [], 0, 0
+        for name, first, shape in _matrices(state):
+            parts.append(rest[:, used_up : used_up + first - done])
+            used_up, done = used_up + first - done, first + math.prod(shape)
+            block = grad[:, first:done].reshape(-1, *shape)
+            keep = _spread(as_tensor(self.momentum, x), block)
+            momentum = new[name] = torch.lerp(block, state[name], keep)
+            ahead = torch.lerp(block, momentum, keep) if self.nesterov else momentum
+            step = (self._orthogonal(ahead) * self._scale(*shape)).reshape(len(x), -1)
+            shrunk = x[:, first:done] * (1 - lr * self.weight_decay)
+            parts.append(torch.addcmul(shrunk, step, lr, value=-1))
+        return torch.cat([*parts, rest[:, used_up:]], 1), new | wrapped(inner)
+
+    def _orthogonal(self, matrix: Tensor) -> Tensor:
+        """O of matrices (R, P, Q)."""
+        is_tall = matrix.shape[1] > matrix.shape[2]
+        x = matrix.mT if is_tall else matrix
+        a, b, c = (_spread(as_tensor(value, x), x) for value in self.ns_coefficients)
+        norm = x.square().sum((1, 2), keepdim=True).sqrt()
+        x = x / torch.maximum(norm, _spread(as_tensor(self.eps, x), x))
+        for _ in range(self.ns_steps):
+            gram = x @ x.mT
+            x = a * x + (b * gram + c * (gram @ gram)) @ x
+        return x.mT if is_tall else x
+
+    def _scale(self, p: int, q: int) -> float:
+        """S for a matrix p × q."""
+        if self.adjust_lr_fn == "original":
+            return math.sqrt(max(1, p / q))
+        return 0.2 * math.sqrt(max(p, q))
+
+
+def _placed(layout: Layout) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """The first coordinate and the shape of each block."""
+    first = 0
+    for _, shape in layout:
+        yield first, shape
+        first += math.prod(shape)
+
+
+def _shape(state: State, first: str) -> tuple[int, ...]:
+    """The shape of a block that Adafactor remembers."""
+    if f"square.{first}" in state:
+        return tuple(state[f"square.{first}"].shape[1:])
+    return (*state[f"rows.{first}"].shape[1:-1], state[f"columns.{first}"].shape[-1])
+
+
+def _matrices(state: State) -> Iterator[tuple[str, int, tuple[int, int]]]:
+    """Name in the state, first coordinate and shape of each matrix."""
+    for name, leaf in state.items():
+        kind, _, first = name.partition(".")
+        if kind == "momentum":
+            yield name, int(first), (leaf.shape[1], leaf.shape[2])
+
+
+def _others(x: Tensor, state: State) -> Tensor:
+    """The coordinates of points (R, D) that are in no matrix."""
+    parts, done = [], 0
+    for _, first, shape in _matrices(state):
+        parts.append(x[:, done:first])
+        done = first + math.prod(shape)
+    return torch.cat([*parts, x[:, done:]], 1)
+
+
+def _spread(value: Tensor, like: Tensor) -> Tensor:
+    """A column (R, 1) as one that meets blocks (R, …); a scalar as it is."""
+    return value.reshape(-1, *[1] * (like.ndim - 1)) if value.ndim else value
+
+
+def _rms(x: Tensor) -> Tensor:
+    """Root mean squares (R, 1) of rows (R, n)."""
+    return x.square().mean(1, keepdim=True).sqrt()

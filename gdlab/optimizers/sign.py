@@ -1,0 +1,110 @@
+"""Rules that follow the signs of gradients, not their sizes."""
+
+import torch
+from torch import Tensor
+
+from gdlab.errors import SettingError
+from gdlab.fields import Number, setting, shown
+from gdlab.optimizers.base import Layout, Rule, State, as_tensor, used
+
+
+class SignSGD(Rule):
+    """Sign descent: x ← x − lr · sign(m), with m ← momentum · m + (1 − momentum) · g from zero.
+
+    Bernstein et al., "signSGD: compressed optimisation for non-convex problems", 2018: algorithm 1
+    without momentum, where m = g, and Signum, algorithm 2, with it. The sign of 0 is 0.
+
+    Attributes:
+        momentum: how much of the mean gradient is kept.
+    """
+
+    momentum: Number = setting(default=0.0, ge=0, lt=1)
+
+    def init(self, x: Tensor, layout: Layout) -> State:
+        """The mean is zero."""
+        return {"mean": torch.zeros_like(x)} if used(self.momentum) else {}
+
+    def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
+        """One step."""
+        if used(self.momentum):
+            grad = torch.lerp(state["mean"], grad, 1 - self.momentum)
+            state = {"mean": grad}
+        return torch.addcmul(x, grad.sign(), lr, value=-1), state
+
+
+class Lion(Rule):
+    """Lion: steps along the sign of a mean gradient that weighs the newest more.
+
+        x ← x − lr · (sign(β₁ m + (1 − β₁) g) + weight_decay · x)
+        m ← β₂ m + (1 − β₂) g
+
+    Chen et al., "Symbolic discovery of optimization algorithms", 2023, program 1.
+
+    Attributes:
+        betas: how much of the mean is kept in the step, and for the next step.
+        weight_decay: the coefficient of the decoupled decay.
+    """
+
+    betas: tuple[Number, Number] = setting(default=(0.9, 0.99), ge=0, lt=1)
+    weight_decay: Number = setting(default=0.0, ge=0)
+
+    def init(self, x: Tensor, layout: Layout) -> State:
+        """The mean is zero."""
+        return {"mean": torch.zeros_like(x)}
+
+    def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
+        """One step."""
+        beta1, beta2 = self.betas
+        direction = torch.lerp(state["mean"], grad, 1 - beta1).sign()
+        x = x * (1 - lr * self.weight_decay) if used(self.weight_decay) else x
+        mean = torch.lerp(state["mean"], grad, 1 - beta2)
+        return torch.addcmul(x, direction, lr, value=-1), {"mean": mean}
+
+
+class Rprop(Rule):
+    """Rprop: each coordinate has a step of its own, longer while its gradient keeps its sign.
+
+    With s the step sizes, lr at first, and g₋ the gradient before,
+
+        s ← s · etas₂ where g · g₋ > 0,   s ← s · etas₁ and g ← 0 where g · g₋ < 0
+        x ← x − sign(g) · s,   s kept within `step_sizes`
+
+    Riedmiller and Braun, "A direct adaptive method for faster backpropagation learning: the RPROP
+    algorithm", 1993. Equal to `torch.optim.Rprop`. A schedule changes nothing after the first step.
+
+    Attributes:
+        etas: the factors of a step size where the sign changes and where it stays.
+        step_sizes: the least and the greatest step size.
+        maximize: go uphill.
+    """
+
+    etas: tuple[Number, Number] = setting(default=(0.5, 1.2), gt=0)
+    step_sizes: tuple[Number, Number] = setting(default=(1e-6, 50.0), gt=0)
+    maximize: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        less, more = map(torch.as_tensor, self.etas)
+        if bool((less >= 1).any()) or bool((more <= 1).any()):
+            raise SettingError(f"etas={shown(self.etas)}: the first must be < 1, the second > 1")
+        low, high = map(torch.as_tensor, self.step_sizes)
+        if bool((low > high).any()):
+            given = shown(self.step_sizes)
+            raise SettingError(f"step_sizes={given}: the first must be ≤ the second")
+
+    def init(self, x: Tensor, layout: Layout) -> State:
+        """No gradient before; step sizes of 0 stand for lr."""
+        return {"before": torch.zeros_like(x), "size": torch.zeros_like(x)}
+
+    def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
+        """One step."""
+        grad = -grad if self.maximize else grad
+        (less, more), (low, high) = self.etas, self.step_sizes
+        agree = (grad * state["before"]).sign()
+        turned = agree < 0
+        factor = torch.where(turned, less, torch.where(agree > 0, more, 1.0))
+        size = torch.where(state["size"] == 0, lr, state["size"]) * factor
+        size = torch.maximum(torch.minimum(size, as_tensor(high, x)), as_tensor(low, x))
+        grad = torch.where(turned, 0.0, grad)
+        x = torch.addcmul(x, grad.sign(), size, value=-1)
+        return x, {"before": grad, "size": size}

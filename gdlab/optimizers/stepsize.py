@@ -1,0 +1,117 @@
+"""Gradient descent with step sizes that choose themselves, without a search.
+
+Shapes: R runs, D dimensions.
+"""
+
+from collections.abc import Set
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from gdlab.fields import Number
+from gdlab.optimizers.base import Layout, Rule, State, column
+from gdlab.optimizers.informed import InformedRule
+from gdlab.oracle import Oracle
+from gdlab.rowwise import dot, norm
+
+
+class NormalizedGradient(Rule):
+    """Steps of length lr along the gradient: x ← x − lr · g / ‖g‖.
+
+    Nesterov, "Minimization methods for nonsmooth convex and quasiconvex functions", 1984. A run
+    comes no nearer than about lr / 2 to a minimizer unless the schedule lets lr fall. Where the
+    gradient is zero there is no step.
+    """
+
+    def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
+        """One step."""
+        length = norm(grad)
+        return x - grad * torch.where(length > 0, lr / length, 0.0), state
+
+
+class Polyak(InformedRule):
+    """Polyak's step size, which knows the minimum: x ← x − lr · (f(x) − f*) / ‖g‖² · g.
+
+    Polyak, "Minimization of unsmooth functionals", 1969. lr multiplies the step: lr=1 is the
+    classical one, on convex losses 0 < lr < 2 brings every minimizer nearer. Where f(x) ≤ f* there
+    is no step.
+
+    Attributes:
+        minimum: f*; null for the known minimum of the loss.
+    """
+
+    needs: ClassVar[Set[str]] = frozenset({"value"})
+
+    minimum: Number | None = None
+
+    def informed_update(
+        self, x: Tensor, grad: Tensor, state: State, lr: Tensor, oracle: Oracle
+    ) -> tuple[Tensor, State]:
+        """One step."""
+        least = oracle.minimum if self.minimum is None else self.minimum
+        assert least is not None
+        above = (oracle.value - least).clamp(min=0)
+        size = above / dot(grad, grad)
+        step = torch.where(size.isfinite() & oracle.awake, lr * size, 0.0)
+        return x - step * grad, state
+
+
+class BarzilaiBorwein(Rule):
+    """Barzilai and Borwein's steps: x ← x − α g, where α is what the last step tells of the Hessian.
+
+    With s and y the last changes of x and of g,
+
+        α = sᵀs / sᵀy (variant 1),   α = sᵀy / yᵀy (variant 2)
+
+    Barzilai and Borwein, "Two-point step size gradient methods", 1988. The first step has α = lr,
+    and so has every step where α is not positive, which the paper leaves open. There is no
+    globalisation: the loss rises at times, and away from convex losses it may diverge. The
+    optimizers bb1 and bb2 are presets.
+
+    Attributes:
+        variant: 1, the longer steps, or 2, the shorter ones.
+    """
+
+    variant: Literal[1, 2] = 1
+
+    def init(self, x: Tensor, layout: Layout) -> State:
+        """No step taken."""
+        return {"x": x.clone(), "grad": torch.zeros_like(x)}
+
+    def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
+        """One step."""
+        s, y = x - state["x"], grad - state["grad"]
+        sy = dot(s, y)
+        size = dot(s, s) / sy if self.variant == 1 else sy / dot(y, y)
+        size = torch.where((sy > 0) & size.isfinite(), size, lr)
+        return x - size * grad, {"x": x, "grad": grad}
+
+
+class AdGD(Rule):
+    """Adaptive gradient descent without descent: x ← x − λ g, λ by the local Lipschitz constant.
+
+    With Δx and Δg the last changes of x and of g, and θ = λ / (λ before), at first infinite,
+
+        λ ← min(√(1 + θ) λ, ‖Δx‖ / (2 ‖Δg‖))
+
+    Malitsky and Mishchenko, "Adaptive gradient descent without descent", 2020, algorithm 1. lr is
+    the first step size, which the paper takes tiny. Where the minimum is infinite, λ stays.
+    """
+
+    def init(self, x: Tensor, layout: Layout) -> State:
+        """No step taken."""
+        numbers = {"size": column(x), "theta": column(x) + torch.inf}
+        return {"x": x.clone(), "grad": torch.zeros_like(x), **numbers}
+
+    def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
+        """One step."""
+        before, theta = state["size"], state["theta"]
+        local = norm(x - state["x"]) / (2 * norm(grad - state["grad"]))
+        local = torch.where(local.isnan(), torch.inf, local)
+        size = torch.minimum(torch.sqrt(1 + theta) * before, local)
+        size = torch.where(size.isfinite(), size, before)
+        is_first = before == 0
+        size = torch.where(is_first, lr, size)
+        theta = torch.where(is_first, torch.inf, size / before)
+        return x - size * grad, {"x": x, "grad": grad, "size": size, "theta": theta}

@@ -1,0 +1,137 @@
+"""Any `torch.optim.Optimizer`, torch's own or another library's, as a rule.
+
+Shapes: R runs, D dimensions, n rows still running (padded).
+"""
+
+import dataclasses
+import inspect
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from gdlab.errors import SettingError
+from gdlab.fields import shown
+from gdlab.optimizers.base import Layout, Rule, State
+from gdlab.optimizers.torch_steps import Maker, Stepper, Trial, tried
+from gdlab.own import found, in_short
+from gdlab.suggest import unknown_setting
+
+_OWN_NAMES = ("self", "params", "lr")
+
+
+class Torch(Rule):
+    """A torch optimizer as a rule: it takes the steps of the class that `cls` names.
+
+    A batch has one optimizer with a parameter group for each run, which has the run's learning
+    rate and, as its parameters, the blocks of the layout; one gradient serves all. The step costs
+    what torch needs for a group, times the number of runs: rules of gdlab's own are faster.
+
+    Some optimizers mix their groups (a norm or a step size over all of them). That is tried out
+    beforehand, and each run then has an optimizer of its own. One that draws at random, needs a
+    closure or wants more than gradients is refused.
+
+    While an optimizer is made and steps, torch's default dtype is that of the run, so that its
+    counters have that precision too. An optimizer has its state in itself and moves on with every
+    `update`: unlike other rules', a state can be used once.
+
+    Attributes:
+        cls: the dotted name of a subclass of `torch.optim.Optimizer`.
+        kwargs: what it is called with, beside parameters and learning rate.
+    """
+
+    cls: str = "torch.optim.Adam"
+    kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        names = _arguments(self._class)
+        if "lr" not in names:
+            raise SettingError(f"cls={self.cls}: takes no lr, and every run has one")
+        for name, value in self.kwargs.items():
+            if name in _OWN_NAMES:
+                what = "the setting lr" if name == "lr" else "given by gdlab"
+                raise SettingError(f"kwargs.{name}={shown(value)}: is {what}")
+            if name not in names and None not in names:
+                known = [f"kwargs.{known}" for known in names if known not in _OWN_NAMES]
+                raise unknown_setting(f"kwargs.{name}", shown(value), known)
+        try:
+            self._maker(((2, 2),)).made([[nn.Parameter(torch.ones(2, 2))]], [0.1])
+        except Exception as error:  # another library's class may raise anything
+            raise SettingError(f"cls={self.cls}: cannot be made ({in_short(error)})") from error
+
+    @cached_property
+    def _class(self) -> type[Optimizer]:
+        return found("cls", self.cls, Optimizer, "torch.optim.Optimizer")
+
+    def _maker(self, shapes: tuple[tuple[int, ...], ...]) -> Maker:
+        return Maker(self._class, self.kwargs, shapes)
+
+    def _trial(self, layout: Layout, dtype: torch.dtype, device: torch.device) -> Trial:
+        if _needs_closure(self._class):
+            return Trial(why="its step needs a closure, which evaluates the loss anew")
+        return tried(self._maker(_shapes(layout)), dtype, device)
+
+    def init(self, x: Tensor, layout: Layout) -> State:
+        """Which of the optimizer's parameters are whose; they are made at the first step.
+
+        Raises:
+            SettingError: the optimizer cannot be used for these parameters.
+        """
+        trial = self._trial(layout, x.dtype, x.device)
+        if trial.why is not None:
+            raise SettingError(f"optimizer.cls={self.cls}: {trial.why}")
+        seats = torch.arange(len(x), device=x.device)[:, None].as_subclass(_Seats)
+        seats.stepper = Stepper(self._maker(_shapes(layout)), together=trial.apart is None)
+        return {"seat": seats}
+
+    def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
+        """One step of the optimizer; rows of the same seat, which are padding, share it."""
+        seats = state["seat"]
+        assert isinstance(seats, _Seats)
+        place: dict[int, int] = {}
+        first = []
+        for row, seat in enumerate(seats[:, 0].tolist()):
+            if place.setdefault(seat, len(place)) == len(first):
+                first.append(row)
+        at = torch.tensor(first, device=x.device)
+        stepped = seats.stepper.step(list(place), x[at], grad[at], lr[at])
+        row_of = torch.tensor([place[seat] for seat in seats[:, 0].tolist()], device=x.device)
+        return stepped[row_of], state
+
+    def apart(self, layout: Layout, dtype: torch.dtype) -> str | None:
+        """Where its parameter groups mix, or it takes only one."""
+        why = self._trial(layout, dtype, torch.device("cpu")).apart
+        return None if why is None else f"{self.cls}: {why}"
+
+
+class _Seats(Tensor):
+    """Which of an optimizer's parameters are each row's, (n, 1); what is taken of it keeps it."""
+
+    stepper: Stepper
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = super().__torch_function__(func, types, args, kwargs or {})
+        if isinstance(result, cls) and args and isinstance(args[0], cls):
+            result.__dict__.update(args[0].__dict__)
+        return result
+
+
+def _arguments(cls: type) -> list[str | None]:
+    """The names of what a class is called with; None among them where any name will do."""
+    parameters = inspect.signature(cls).parameters.values()
+    return [None if p.kind is p.VAR_KEYWORD else p.name for p in parameters]
+
+
+def _needs_closure(cls: type[Optimizer]) -> bool:
+    """Whether its step cannot be called without a closure."""
+    parameters = list(inspect.signature(cls.step).parameters.values())[1:]
+    return any(p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters)
+
+
+def _shapes(layout: Layout) -> tuple[tuple[int, ...], ...]:
+    return tuple(shape for _, shape in layout)

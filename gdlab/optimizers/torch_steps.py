@@ -1,0 +1,194 @@
+"""Steps of torch optimizers: many rows as the parameter groups of one, or each row in its own.
+
+Shapes: R runs, D dimensions, m rows that step.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from gdlab.own import in_short
+
+_STEPS, _LEAVES_AFTER = 5, 3
+_TRIALS: "dict[tuple[Any, ...], Trial]" = {}
+
+
+@dataclass(frozen=True)
+class Maker:
+    """How optimizers are made.
+
+    Attributes:
+        cls: the class.
+        kwargs: what it is called with beside parameters and learning rate.
+        shapes: of the blocks of a row.
+    """
+
+    cls: type[Optimizer]
+    kwargs: Mapping[str, Any]
+    shapes: tuple[tuple[int, ...], ...]
+
+    def made(self, rows: Sequence[Sequence[nn.Parameter]], lr: Sequence[float]) -> Optimizer:
+        """An optimizer with one parameter group for each row."""
+        groups = [{"params": list(row), "lr": r} for row, r in zip(rows, lr, strict=True)]
+        kind: Any = self.cls
+        return kind(groups, lr=lr[0], **self.kwargs)
+
+    def blocks(self, x: Tensor) -> list[list[Tensor]]:
+        """The blocks of points (m, D), row by row: views where x is contiguous."""
+        sizes = [torch.Size(shape).numel() for shape in self.shapes]
+        return [
+            [part.reshape(shape) for part, shape in zip(row.split(sizes), self.shapes, strict=True)]
+            for row in x.unbind()
+        ]
+
+
+class Stepper:
+    """The torch optimizers of the rows of a batch. It moves on with each step.
+
+    Args:
+        maker: makes the optimizers, at the first step.
+        together: whether all rows are groups of one optimizer; else each has its own.
+    """
+
+    def __init__(self, maker: Maker, *, together: bool) -> None:
+        self._maker, self._together = maker, together
+        self._rows: dict[int, list[nn.Parameter]] = {}
+        self._groups: dict[int, dict[str, Any]] = {}
+        self._optimizers: dict[int, Optimizer] = {}
+
+    def step(self, seats: Sequence[int], x: Tensor, grad: Tensor, lr: Tensor) -> Tensor:
+        """The next points (m, D) of some rows; rows that are left out do not come back.
+
+        Args:
+            seats: the rows' numbers, each its own (m).
+            x: points (m, D).
+            grad: gradients there (m, D).
+            lr: learning rates (m, 1).
+        """
+        rates = lr[:, 0].tolist()
+        with standard_dtype(x.dtype):
+            if not self._rows:
+                self._begin(seats, x, rates)
+            elif len(seats) < len(self._rows):
+                self._let_go(set(self._rows) - set(seats))
+            rows = [self._rows[seat] for seat in seats]
+            # Copies: an optimizer may write into its gradients, which others still need.
+            grads = self._maker.blocks(grad.clone(memory_format=torch.contiguous_format))
+            with torch.no_grad():
+                for row, points, slopes in zip(rows, self._maker.blocks(x), grads, strict=True):
+                    for parameter, point, slope in zip(row, points, slopes, strict=True):
+                        parameter.copy_(point)
+                        parameter.grad = slope
+            for seat, rate in zip(seats, rates, strict=True):
+                self._groups[seat]["lr"] = rate
+            for optimizer in dict.fromkeys(self._optimizers.values()):
+                optimizer.step()
+        return torch.stack([torch.cat([p.detach().reshape(-1) for p in row]) for row in rows])
+
+    def _begin(self, seats: Sequence[int], x: Tensor, lr: list[float]) -> None:
+        """Make parameters and optimizers."""
+        copy = x.clone(memory_format=torch.contiguous_format)
+        rows = [[nn.Parameter(block.clone()) for block in row] for row in self._maker.blocks(copy)]
+        self._rows = dict(zip(seats, rows, strict=True))
+        if self._together:
+            optimizers = [self._maker.made(rows, lr)] * len(rows)
+            groups = optimizers[0].param_groups
+        else:
+            optimizers = [self._maker.made([row], [r]) for row, r in zip(rows, lr, strict=True)]
+            groups = [optimizer.param_groups[0] for optimizer in optimizers]
+        self._optimizers = dict(zip(seats, optimizers, strict=True))
+        self._groups = dict(zip(seats, groups, strict=True))
+
+    def _let_go(self, gone: set[int]) -> None:
+        """Forget rows, their groups and what is remembered of them."""
+        for seat in gone:
+            optimizer = self._optimizers.pop(seat)
+            del self._groups[seat]
+            for parameter in self._rows.pop(seat):
+                optimizer.state.pop(parameter, None)
+        if self._together:
+            for optimizer in self._optimizers.values():
+                optimizer.param_groups[:] = self._groups.values()
+                break
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What trying an optimizer showed.
+
+    Attributes:
+        why: it cannot be used at all; None where it can.
+        apart: why its rows cannot be groups of one optimizer; None where they can.
+    """
+
+    why: str | None = None
+    apart: str | None = None
+
+
+def tried(maker: Maker, dtype: torch.dtype, device: torch.device) -> Trial:
+    """Try an optimizer on made-up gradients: twice alone, and two rows together.
+
+    Rows are together only where they then take the very steps that they take alone, also once one
+    of them has left.
+    """
+    key = (maker.cls, repr(maker.kwargs), maker.shapes, dtype, device)
+    if key not in _TRIALS:
+        try:
+            _TRIALS[key] = _tried(maker, dtype, device)
+        except Exception as error:  # another library's class may raise anything
+            _TRIALS[key] = Trial(why=f"cannot take a step ({in_short(error)})")
+    return _TRIALS[key]
+
+
+def _tried(maker: Maker, dtype: torch.dtype, device: torch.device) -> Trial:
+    dim = sum(torch.Size(shape).numel() for shape in maker.shapes)
+    generator = torch.Generator().manual_seed(0)
+    # The second row is of another size: what is summed over all groups then shows.
+    size = torch.tensor([[1.0], [100.0]])
+    shape = (_STEPS + 1, 2, dim)
+    made = (torch.randn(shape, generator=generator) * size).to(device, dtype)
+
+    def path(rows: list[int], seed: int = 0) -> list[Tensor]:
+        stepper, seats = Stepper(maker, together=len(rows) > 1), list(rows)
+        at = {row: made[-1, row] for row in rows}
+        torch.manual_seed(seed)
+        for step in range(_STEPS):
+            seats = seats[-1:] if step == _LEAVES_AFTER else seats
+            lr = torch.tensor([[0.01 / (1 + row)] for row in seats], dtype=dtype)
+            x = torch.stack([at[row] for row in seats])
+            x = stepper.step(seats, x, made[step, seats], lr)
+            at |= dict(zip(seats, x, strict=True))
+            if rows == [0] and step == _LEAVES_AFTER - 1:
+                break
+        return list(at.values())
+
+    with torch.random.fork_rng(devices=[]):
+        alone = [*path([0]), *path([1])]
+        if not all(map(_same, alone, [*path([0], seed=1), *path([1], seed=1)])):
+            return Trial(why="draws at random as it steps; a run's seed would have no say in it")
+        try:
+            are_same = all(map(_same, alone, path([0, 1])))
+        except Exception as error:  # it may refuse several groups
+            return Trial(apart=in_short(error))
+    mixed = "the parameter groups of one have a say in each other's steps"
+    return Trial(apart=None if are_same else mixed)
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    return torch.equal(one.nan_to_num(), other.nan_to_num())
+
+
+@contextmanager
+def standard_dtype(dtype: torch.dtype) -> Iterator[None]:
+    """Let torch make numbers of a type, those that an optimizer counts with among them."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)

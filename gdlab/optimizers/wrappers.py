@@ -1,0 +1,128 @@
+"""Rules round any other rule: what it is given is clipped or decayed first.
+
+A wrapper's state holds that of its rule under names that begin with `rule.`.
+"""
+
+import dataclasses
+
+import torch
+from torch import Tensor
+
+from gdlab.errors import SettingError
+from gdlab.fields import Number, setting
+from gdlab.optimizers.base import Layout, Rule, State, as_tensor
+from gdlab.optimizers.momentum import SGD
+
+_PREFIX = "rule."
+
+
+class Wrapper(Rule):
+    """A rule round another one.
+
+    Attributes:
+        rule: the rule that takes the step.
+    """
+
+    rule: Rule = dataclasses.field(default_factory=SGD)
+
+    def init(self, x: Tensor, layout: Layout) -> State:
+        """What the rule remembers."""
+        return wrapped(self.rule.init(x, layout))
+
+    def query(self, x: Tensor, state: State) -> Tensor:
+        """Where the rule takes its gradient."""
+        return self.rule.query(x, within(state))
+
+    def _step(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
+        """The rule's step with another point or gradient."""
+        x, inner = self.rule.update(x, grad, within(state), lr)
+        return x, wrapped(inner)
+
+
+def wrapped(state: State) -> dict[str, Tensor]:
+    """The state of the rule inside as a part of a wrapper's."""
+    return {f"{_PREFIX}{name}": leaf for name, leaf in state.items()}
+
+
+def within(state: State) -> dict[str, Tensor]:
+    """The state of the rule inside a wrapper."""
+    start = len(_PREFIX)
+    return {name[start:]: leaf for name, leaf in state.items() if name.startswith(_PREFIX)}
+
+
+class ClipNorm(Wrapper):
+    """Any rule with gradients no longer than `max_norm`: g ← g · min(1, max_norm / (‖g‖ + 1e-6)).
+
+    Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", 2013,
+    algorithm 1. Equal to `torch.nn.utils.clip_grad_norm_`, whose 1e-6 it has.
+
+    Attributes:
+        rule: the rule that takes the step.
+        max_norm: the greatest norm of all gradients of a run together.
+    """
+
+    max_norm: Number = setting(default=1.0, gt=0)
+
+    def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
+        """One step."""
+        norm = grad.square().sum(1, keepdim=True).sqrt()
+        share = (self.max_norm / (norm + 1e-6)).clamp(max=1)
+        return self._step(x, grad * share, state, lr)
+
+
+class ClipValue(Wrapper):
+    """Any rule with each partial derivative within ± `max_value`: g ← min(max(g, −v), v).
+
+    Equal to `torch.nn.utils.clip_grad_value_`; the direction of the gradient changes.
+
+    Attributes:
+        rule: the rule that takes the step.
+        max_value: the greatest |∂f/∂xᵢ|.
+    """
+
+    max_value: Number = setting(default=1.0, gt=0)
+
+    def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
+        """One step."""
+        bound = as_tensor(self.max_value, x)
+        return self._step(x, torch.maximum(torch.minimum(grad, bound), -bound), state, lr)
+
+
+class WeightDecay(Wrapper):
+    """Any rule with weight decay, coupled with its gradient or apart from it.
+
+        g ← g + weight_decay · x          coupled: an L2 penalty, seen by all averages of the rule
+        x ← x · (1 − lr · weight_decay)   decoupled, before the step
+
+    Loshchilov and Hutter, "Decoupled weight decay regularization", 2019. The recorded loss is that
+    without the penalty. It equals the `weight_decay` that some rules have themselves.
+
+    Attributes:
+        rule: the rule that takes the step.
+        weight_decay: the coefficient.
+        decoupled: shrink the parameters instead of adding to the gradient.
+    """
+
+    weight_decay: Number = setting(default=0.01, ge=0)
+    decoupled: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.decoupled and getattr(self.rule, "maximize", False):
+            what = "must be true round a rule with maximize=true, whose sign would turn the decay"
+            raise SettingError(f"decoupled=false: {what}")
+
+    def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
+        """One step."""
+        if self.decoupled:
+            return self._step(x * (1 - lr * self.weight_decay), grad, state, lr)
+        return self._step(x, grad + self.weight_decay * self.query(x, state), state, lr)
+
+    def max_stable_lr(self, largest: Number) -> Number | None:
+        """The rule's own, coupled decay being added to the curvature."""
+        return None if self.decoupled else self.rule.max_stable_lr(largest + self.weight_decay)
+
+    def optimal_lr(self, least: Number, largest: Number) -> Number | None:
+        """The rule's own, coupled decay being added to the curvatures."""
+        decay = self.weight_decay
+        return None if self.decoupled else self.rule.optimal_lr(least + decay, largest + decay)
