@@ -43,7 +43,7 @@ from gdlab.optimizers import SGD, Adam, Rule
 from gdlab.plan import batch_of, compiles
 from gdlab.rows import Rows
 from gdlab.schedules import Constant
-from gdlab.settings import Settings
+from gdlab.settings import Engine, Settings
 
 MOST_BYTES = 2**30
 MOST_STEPS = 1000
@@ -139,13 +139,15 @@ def measure(
     """All contestants on one problem, in turn; seconds a step of the whole batch."""
     steps = min(MOST_STEPS, MOST_BYTES // (8 * runs * (problem.loss.dim + 2)))
     lr = torch.full((runs,), problem.lr, dtype=torch.float64) * torch.linspace(0.5, 1, runs)
-    batch = batch_for(problem, method, lr, steps)
-    compiled = Compiled(Rows.of(replace(batch, mode="compiled")))
-    eager = replace(batch, mode="eager")
+    # In shards, as a sweep is cut.
+    shards = [batch_for(problem, method, part, steps) for part in lr.split(Engine().max_rows)]
+    eager = [replace(shard, mode="eager") for shard in shards]
+    quick = [replace(shard, mode="compiled") for shard in shards]
+    compiled = Compiled(Rows.of(quick[0]))
     program, compile_jax = jax_program(problem, method, lr, steps)
     contestants = {
-        "eager": lambda: drain(eager),
-        "compiled": lambda: drain(replace(batch, mode="compiled"), compiled),
+        "eager": lambda: [drain(shard) for shard in eager],
+        "compiled": lambda: [drain(shard, compiled) for shard in quick],
         "jax": lambda: jax.block_until_ready(program()),
     }
     times: dict[str, list[float]] = {name: [] for name in contestants}
@@ -157,7 +159,7 @@ def measure(
                 times[name].append((time.perf_counter() - began) / steps)
             del kept
     median = {name: statistics.median(values) for name, values in times.items()}
-    chosen = "compiled" if compiles(runs, steps) else "eager"
+    chosen = "compiled" if compiles(runs * problem.loss.dim, steps) else "eager"
     result = {
         "problem": problem.name,
         "method": method.name,

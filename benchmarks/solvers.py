@@ -68,6 +68,7 @@ class Seen:
         self.evaluations, self.reached = 0, np.inf
 
     def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        """The loss and its gradient."""
         value, grad = value_and_gradient(self.loss, torch.as_tensor(x)[None])
         self.evaluations += 1
         if float(value[0]) <= self.target and self.reached == np.inf:
@@ -200,7 +201,7 @@ def serial(loss: Loss, starts: Tensor) -> int:
             return value
 
         optimizer.step(closure)
-        solved += float(loss(x)) <= 1e-8
+        solved += float(loss(x.detach())) <= 1e-8
     return solved
 
 

@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from gdlab.python_sweep import sweep
     from gdlab.recording.reading import load
     from gdlab.schedules import Schedule
+    from gdlab.settings import Engine
     from gdlab.status import Status
 
 _HOMES = {
+    "Engine": "gdlab.settings",
     "History": "gdlab.history",
     "Loss": "gdlab.losses",
     "Noise": "gdlab.noise",
@@ -45,6 +47,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Engine",
     "History",
     "Loss",
     "Noise",

@@ -26,6 +26,7 @@ from gdlab.losses.base import Loss
 from gdlab.optimizers.base import Rule
 from gdlab.outcome import Outcome
 from gdlab.plan import batch_of
+from gdlab.prediction import RateMeter
 from gdlab.recording.recorder import RunRecorder
 from gdlab.recording.run_dir import claim
 from gdlab.rows import Rows
@@ -183,10 +184,11 @@ def _carry_out(settings: Settings, batch: Batch, directory: Path, *sinks: Sink) 
     said = warning(settings)
     if said:
         show_warning(said)
-    recorder = RunRecorder(directory, settings)
+    recorder, meter = RunRecorder(directory, settings), RateMeter(settings.steps)
     with interruptible() as interruption, PatientBar("steps", settings.steps) as bar:
-        outcome = execute(settings, batch, [StepProgress(bar), recorder, *sinks], interruption)
-    show_end(settings, batch, outcome, directory)
+        seeing = [StepProgress(bar), recorder, meter, *sinks]
+        outcome = execute(settings, batch, seeing, interruption)
+    show_end(settings, batch, outcome, directory, meter.per_step)
     if recorder.trouble:
         show_warning(recorder.trouble)
     return _exit_code(outcome.status, interruption)

@@ -4,6 +4,7 @@ Each row is a file of conf and what the class behind it says of itself.
 """
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 import yaml
@@ -87,7 +88,7 @@ def _optimizers() -> Iterator[tuple[str, ...]]:
         yield name, kind, ", ".join(settings) or _NOTHING, what
 
 
-def _file(group: str, name: str) -> tuple[dict[str, object], str]:
+def _file(group: str, name: str) -> tuple[dict[str, Any], str]:
     """The values of a file of conf, and the comment that it begins with."""
     text = (CONF / group / f"{name}.yaml").read_text("utf-8")
     return yaml.safe_load(text), text.partition("\n")[0].lstrip("# ")

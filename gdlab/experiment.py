@@ -21,7 +21,7 @@ from gdlab.optimizers.base import Rule
 from gdlab.outcome import Outcome, Outcomes
 from gdlab.plan import batch_of
 from gdlab.schedules import Schedule
-from gdlab.settings import Settings, named, node
+from gdlab.settings import Settings, named
 
 
 class Sink(Protocol):
@@ -89,8 +89,8 @@ def run(
         start: D numbers, "random", or None for the loss's own start.
         transform: what is done to the landscape of the loss, a `gdlab.Transform`.
         stop: when the run ends before its last step.
-        settings: steps, seed, noise (its scale, or a `gdlab.Noise`), dtype and device, as in
-            conf/config.yaml.
+        settings: steps, seed, noise (its scale, or a `gdlab.Noise`), dtype, device and engine
+            (a `gdlab.Engine`), as in conf/config.yaml.
 
     Raises:
         SettingError: a setting is unknown, of the wrong type or out of range.
@@ -101,10 +101,9 @@ def run(
     if isinstance(made["loss"], Function) and isinstance(point, tuple):
         made["loss"] = made["loss"].replace(start=point)
     names = {group: given for group, given in chosen.items() if isinstance(given, str)}
-    unknown = set(settings) - {"steps", "seed", "noise", "dtype", "device"}
+    unknown = set(settings) - {"steps", "seed", "noise", "dtype", "device", "engine"}
     if unknown:
         raise SettingError(f"{min(unknown)}: no such setting of gdlab.run")
-    settings |= {"noise": node("noise", settings.get("noise", {}))}
     made |= {"transform": transform or Transform(), "stop": stop or Stop()}
     whole = Settings(**made, lr=lr, start=point, choices=names, **settings)
     memory = Memory()

@@ -63,16 +63,21 @@ def mode_of(settings: Settings, runs: int) -> str:
     """Eager or compiled: what the settings say, or what fits the size of the batch."""
     if settings.engine.mode != "auto":
         return settings.engine.mode
-    return "compiled" if compiles(runs, settings.steps) else "eager"
+    is_worth_it = compiles(runs * settings.loss.dim, settings.steps)
+    return "compiled" if is_worth_it and settings.loss.pure else "eager"
 
 
-def compiles(runs: int, steps: int) -> bool:
+def compiles(numbers: int, steps: int) -> bool:
     """Whether a compiled step is likely to repay its compilation.
 
-    An eager step takes about as long as 2,500 rows of it do, and a compilation as long as 1,000
-    eager steps the first time, 100 from then on: measured once, and not measured again.
+    An eager step takes about as long as 5,000 coordinates of it do, and a compilation as long as
+    1,000 eager steps the first time, 100 from then on: measured once, and not measured again.
+
+    Args:
+        numbers: how many coordinates all runs have together, R · D.
+        steps: how many steps they may take.
     """
-    return steps * (1 + runs / 2500) >= 1000
+    return steps * (1 + numbers / 5000) >= 1000
 
 
 def _with_columns(group: str, owner: Kind, columns: Mapping[str, np.ndarray]) -> Kind:

@@ -104,15 +104,17 @@ def show_warning(text: str) -> None:
     Console(stderr=True, soft_wrap=True).print(Text.assemble(("warning: ", "bold yellow"), text))
 
 
-def show_end(settings: Settings, batch: Batch, outcome: Outcome, directory: Path) -> None:
-    """The summary of a run."""
+def show_end(
+    settings: Settings, batch: Batch, outcome: Outcome, directory: Path, rate: float | None
+) -> None:
+    """The summary of a run, whose rate per step was measured."""
     console = Console(soft_wrap=True, highlight=False)
     status = (str(outcome.status), _STYLES.get(outcome.status, "bold red"))
     console.print(Text.assemble(status, f": {outcome.reason}"))
     why = explanation(settings, batch, outcome)
     if why:
         console.print(Text(why))
-    lines = summary(settings, outcome, directory)
+    lines = summary(settings, outcome, directory, rate)
     if fell := fallback(batch, outcome.mode):
         lines.append(("mode", fell))
     for name, value in lines:

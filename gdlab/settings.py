@@ -125,6 +125,11 @@ class Settings(Configured):
     summary: Summary = dataclasses.field(default_factory=Summary)
     choices: dict[str, str] = dataclasses.field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for key in SHORTHANDS:
+            object.__setattr__(self, key, node(key, getattr(self, key)))
+        super().__post_init__()
+
     def name(self, group: str) -> str:
         """The name of the loss, the optimizer or the schedule: as chosen, or its class's."""
         chosen = self.choices.get(group, "custom")
@@ -240,6 +245,8 @@ def node(key: str, given: Any, inner: Mapping[str, Any] | None = None) -> Any:
     """
     cls = NODES[key]
     if isinstance(given, cls):
+        if not inner:
+            return given
         given = given.settings()
     elif key in SHORTHANDS and not isinstance(given, dict):
         given = {SHORTHANDS[key]: given}

@@ -6,6 +6,7 @@ from pathlib import Path
 from gdlab import theory
 from gdlab.batch import Batch
 from gdlab.outcome import Outcome
+from gdlab.prediction import prediction_lines
 from gdlab.schedules import Constant
 from gdlab.settings import Settings
 from gdlab.status import Status
@@ -41,11 +42,14 @@ def explanation(settings: Settings, batch: Batch, outcome: Outcome) -> str | Non
     )
 
 
-def summary(settings: Settings, outcome: Outcome, directory: Path) -> list[tuple[str, str]]:
-    """The summary's lines: what, and its value in words."""
+def summary(
+    settings: Settings, outcome: Outcome, directory: Path, rate: float | None
+) -> list[tuple[str, str]]:
+    """The summary's lines: what, and its value in words; `rate` is measured, as far as it is."""
     view = f"python -m gdlab.view {shlex.quote(str(directory.parent))}"
     files = [("files", str(directory)), ("TensorBoard", view)]
-    return [*outcome_lines(settings, outcome), *settings.objective.about.items(), *files]
+    known = [*settings.objective.about.items(), *prediction_lines(settings, rate)]
+    return [*outcome_lines(settings, outcome), *known, *files]
 
 
 def outcome_lines(settings: Settings, outcome: Outcome) -> list[tuple[str, str]]:

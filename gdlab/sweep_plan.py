@@ -1,7 +1,8 @@
 """A sweep's runs to groups: which settings are structure, which are columns.
 
 What differs between runs only by a number (lr, seed, start, each `Number` field of the loss, the
-optimizer, the schedule, the transformation and the noise) is a column; whatever else differs makes another group.
+optimizer, the schedule, the transformation and the noise) is a column; whatever else differs makes
+another group.
 
 Shapes: R runs of the sweep, n runs of a group, D dimensions.
 """
@@ -61,15 +62,16 @@ class Group:
             node, name = parted(key)
             changes[node][name] = tuple(value) if isinstance(value, list) else value
         top = changes[""]
-        if changes["start"]:
-            start = top.get("start", self.settings.starting_point())
-            given = {int(place): value for place, value in changes["start"].items()}
-            top["start"] = tuple(given.get(place, value) for place, value in enumerate(start))
         for node in NUMERIC:
             if changes[node]:
                 owner = getattr(self.settings, node)
                 top[node] = owner.unchecked(**placed(owner, changes[node]))
-        return self.settings.unchecked(**top)
+        settings = self.settings.unchecked(**top)
+        if changes["start"]:
+            given = {int(place): value for place, value in changes["start"].items()}
+            start = tuple(given.get(at, x) for at, x in enumerate(settings.starting_point()))
+            settings = settings.unchecked(start=start)
+        return settings
 
 
 def decided(group: Group) -> Group:

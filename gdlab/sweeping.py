@@ -73,11 +73,17 @@ def carry_out(
     results = joined([tables[number] for number in sorted(tables)])
     write_table(directory / "results.parquet", results)
     write_csv(directory / "results.csv", results)
+    _describe(plan, directory, records)  # what there is can be loaded, whatever happens to the rest
     if not interrupted():
         records = _illustrated(plan, directory, results.to_pandas(), records, interrupted)
+        _describe(plan, directory, records)
+    return results
+
+
+def _describe(plan: Plan, directory: Path, records: RunDirectories) -> None:
+    """Write down which settings vary and which runs have directories."""
     about = {"varied": plan.keys(), "directories": records.names()}
     write_whole(directory / ABOUT, json.dumps(about, indent=1).encode())
-    return results
 
 
 def _read_shard(path: Path, shard: Group) -> "pa.Table":

@@ -63,6 +63,7 @@ def rows_of(batch: Batch, index: Sequence[int]) -> Batch:
         seed=batch.seed[which],
         start=batch.start[which],
         noise=batch.noise[which],
+        dof=None if batch.dof is None else batch.dof[which],
     )
 
 

@@ -153,7 +153,7 @@ def _of_torch() -> Iterator[RuleCase]:
 def _adafactor() -> Iterator[RuleCase]:
     for options in _varied(
         beta2_decay=(-0.8, -0.3),
-        eps1=(None, 0.5),
+        eps1=(None, 0.01, 0.5),
         eps2=(1e-3, 2.0),
         d=(1.0, 2.0),
         weight_decay=(0.0, 0.1),

@@ -66,7 +66,8 @@ def test_what_an_optimizer_is_shown_as(gd: Callable[..., Done]) -> None:
     assert rows["custom"]["hyperparameters"] == "-"
     for name, row in rows.items():
         values = yaml.safe_load((CONF / "optimizer" / f"{name}.yaml").read_text("utf-8"))
-        keys = [key for key in values if key != "_target_"]
+        held = [at.partition("@")[2] for entry in values.pop("defaults", []) for at in entry]
+        keys = [*(key for key in values if key != "_target_"), *held]
         assert re.findall(r"(\w+)=", row["hyperparameters"]) == keys
     assert "momentum=0.9, dampening=0.0" in rows["momentum"]["hyperparameters"]
 

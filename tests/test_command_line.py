@@ -108,8 +108,8 @@ BAD_SETTINGS = [
     ("start=[nan,1]", "start[0]=nan: must be a finite number"),
     ("start=[1e400,1]", "start[0]=inf: must be a finite number"),
     ("start=[[1,2]]", "start[0]=[1,2]: must be a number"),
-    ("noise=-1", "noise=-1: must be a finite number ≥ 0"),
-    ("noise=abc", "noise=abc: must be a number"),
+    ("noise=-1", "noise.scale=-1: must be a finite number ≥ 0"),
+    ("noise=abc", "noise.scale=abc: must be a number"),
     ("dtype=float12", "dtype=float12: must be one of float64, float32"),
     ("device=cuda", "device=cuda: no CUDA device is available here; use cpu or auto"),
     ("device=gpu", "device=gpu: must be one of cpu, cuda, auto"),
@@ -258,7 +258,7 @@ WORKS = [
     ("start=[3,4]", "start", [3, 4]),
     ("start=random", "start", "random"),
     ("~optimizer.momentum", "seed", 0),
-    ("lr=${noise} noise=0.5", "lr", "${noise}"),
+    ("lr=${noise.scale} noise=0.5", "lr", "${noise.scale}"),
     ("seed=9223372036854775807", "seed", 2**63 - 1),
 ]
 

@@ -244,11 +244,11 @@ def test_a_cache_that_cannot_be_written_is_done_without(
 
 
 @pytest.mark.parametrize(
-    ("runs", "steps", "expected"),
-    [(1, 999, False), (1, 1000, True), (100, 500, False), (5000, 400, True), (10**6, 2, False)],
+    ("numbers", "steps", "expected"),
+    [(2, 999, False), (2, 1000, True), (200, 500, False), (10_000, 400, True), (10**6, 4, False)],
 )
-def test_auto_is_a_rule_of_runs_and_steps(runs: int, steps: int, expected: bool) -> None:
-    assert compiles(runs, steps) == expected
+def test_auto_is_a_rule_of_sizes(numbers: int, steps: int, expected: bool) -> None:
+    assert compiles(numbers, steps) == expected
 
 
 def test_the_mode_is_recorded(gd: Callable[..., Any], here: Path) -> None:
@@ -267,3 +267,16 @@ def test_a_fallback_is_told_in_the_summary(gd: Callable[..., Any], here: Path) -
         assert done.code == 0
         assert " ".join(told.split()) in " ".join(done.out.split())
     assert "not compiled" not in gd(*words, "loss.batch_size=null").out
+
+
+def test_a_function_is_compiled_only_where_that_is_said() -> None:
+    import gdlab
+
+    def bowl(x: Tensor) -> Tensor:
+        return (x**2).sum()
+
+    calls = {}
+    for name, engine in (("auto", gdlab.Engine()), ("compiled", gdlab.Engine(mode="compiled"))):
+        run = gdlab.run(bowl, lr=0.1, start=[1.0, 2.0], steps=5000, engine=engine)
+        calls[name] = run.outcome.mode
+    assert calls == {"auto": "eager", "compiled": "compiled"}

@@ -100,7 +100,7 @@ BAD: list[tuple[Callable[[], Any], str]] = [
     (lambda: gdlab.run(lr=float("nan")), "lr=nan: must be a finite number > 0"),
     (lambda: gdlab.run(steps=0), "steps=0: must be a whole number ≥ 1"),
     (lambda: gdlab.run(seed=-1), "seed=-1: must be a whole number ≥ 0"),
-    (lambda: gdlab.run(noise=-1), "noise=-1: must be a finite number ≥ 0"),
+    (lambda: gdlab.run(noise=-1), "noise.scale=-1: must be a finite number ≥ 0"),
     (lambda: gdlab.run(dtype="float16"), "dtype=float16: must be one of float64, float32"),
     (lambda: gdlab.run(epochs=5), "epochs: no such setting of gdlab.run"),
     (lambda: gdlab.run(start=[1, 2, 3]), r"must be 2 numbers \(x0, x1\), or random"),
@@ -119,7 +119,7 @@ def test_what_cannot_be_run(call: Callable[[], Any], message: str) -> None:
 
 def test_numbers_of_numpy_are_numbers() -> None:
     run = gdlab.run(lr=np.float64(0.1), steps=np.int64(7), seed=np.uint8(3), noise=np.float32(0.5))
-    assert (run.outcome.steps, run.settings.seed, run.settings.noise) == (7, 3, 0.5)
+    assert (run.outcome.steps, run.settings.seed, run.settings.noise.scale) == (7, 3, 0.5)
 
 
 # Interruption.

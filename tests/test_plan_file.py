@@ -119,7 +119,7 @@ PLANS: list[tuple[list[str], int]] = [
             "start=[0,0]",
             "start.0=-1,2.5",
             "start.1=interval(0,1)",
-            "noise=0,1",
+            "noise.scale=0,1",
         ],
         1,
     ),

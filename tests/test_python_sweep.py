@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 import gdlab
 from gdlab import SettingError
 from gdlab.__main__ import main
-from gdlab.losses import MSE, Himmelblau, Loss, Quadratic, Rosenbrock
+from gdlab.losses import MSE, Himmelblau, Loss, Quadratic, Rosenbrock, Transform
 from gdlab.optimizers import SGD, Adagrad, Adam, RMSprop, Rule
 from gdlab.outcome import Outcome
 from gdlab.schedules import Constant, Cosine, Exponential, Schedule, Step
@@ -125,7 +125,11 @@ ELEMENTWISE: st.SearchStrategy[Loss] = st.one_of(
     st.just(Himmelblau()),
 )
 WITH_PRODUCTS: st.SearchStrategy[Loss] = st.one_of(
-    st.builds(Quadratic, dim=st.just(11), condition=between(1, 50), rotation=st.integers(0, 2**31)),
+    st.builds(
+        lambda condition, seed: Transform(rotation=seed).of(Quadratic(dim=11, condition=condition)),
+        between(1, 50),
+        st.integers(0, 2**31),
+    ),
     st.sampled_from([MSE(), DIABETES, MSE(data="diabetes", standardize=True, batch_size=16)]),
 )
 RULES: st.SearchStrategy[Rule] = st.one_of(

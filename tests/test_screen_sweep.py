@@ -13,7 +13,7 @@ def rows(out: str) -> list[list[str]]:
 # what is typed, the first words of each line of the table
 SETTINGS = [
     (["stop.loss=null,1e-3"], ["stop.loss", "null", "0.001"]),
-    (["loss.rotation=null,12345"], ["loss.rotation", "null", "12345"]),
+    (["transform.rotation=null,12345"], ["transform.rotation", "null", "12345"]),
     (
         ["optimizer=momentum", "optimizer.nesterov=true,false"],
         ["optimizer.nesterov", "true", "false"],

@@ -16,7 +16,7 @@ from torch import Tensor
 from gdlab.batch import Chunk, Stop
 from gdlab.fields import Number
 from gdlab.history import History
-from gdlab.losses import MSE, Loss, Quadratic, Rosenbrock
+from gdlab.losses import MSE, Loss, Quadratic, Rosenbrock, Transform
 from gdlab.optimizers import SGD, Adagrad, Adam, RMSprop, Rule
 from gdlab.outcome import Outcome
 from gdlab.plan import batch_of
@@ -128,7 +128,7 @@ ELEMENTWISE = {
     "noise of some": (
         settings_for(Quadratic(), SGD(weight_decay=0.1)),
         {
-            "noise": np.arange(6) / 5,
+            "noise.scale": np.arange(6) / 5,
             "seed": np.array([3, 0, 2**63 - 1, 1, 1, 7]),
             "optimizer.weight_decay": np.arange(6) / 5,
         },
@@ -190,7 +190,7 @@ def groups(draw) -> Group:
     """Runs of one structure that differ in some of what may be a column."""
     parts = [draw(st.sampled_from(table)) for table in (LOSSES, RULES, SCHEDULES)]
     runs = draw(st.integers(2, 70))
-    spans = {"lr": (1e-3, 0.5), "noise": (0.0, 0.3)} | {
+    spans = {"lr": (1e-3, 0.5), "noise.scale": (0.0, 0.3)} | {
         k: v for _, s in parts for k, v in s.items()
     }
     keys = draw(st.lists(st.sampled_from(sorted(spans)), min_size=1, max_size=4, unique=True))
@@ -260,8 +260,17 @@ OTHERS = {
         {"seed": np.arange(20), "lr": rates(1e-4, 1e-2, 20)},
     ),
     "a turned bowl": (
-        settings_for(Quadratic(dim=20, condition=100, rotation=3), SGD(momentum=0.9), steps=20),
-        {"lr": rates(1e-4, 0.01, 33), "loss.condition": np.linspace(2, 100, 33)},
+        settings_for(
+            Quadratic(dim=20, condition=100),
+            SGD(momentum=0.9),
+            transform=Transform(rotation=3),
+            steps=20,
+        ),
+        {
+            "lr": rates(1e-4, 0.01, 33),
+            "loss.condition": np.linspace(2, 100, 33),
+            "transform.shift": np.linspace(0, 1, 33),
+        },
     ),
 }
 

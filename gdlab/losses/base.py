@@ -97,9 +97,10 @@ class Loss(Configured):
         return None
 
     def fisher(self, x: Tensor) -> Tensor | None:
-        """The Fisher matrices (..., D, D) of a probabilistic model whose −log likelihood it is.
+        """The expected Hessians (..., D, D) of a probabilistic model whose −log likelihood it is.
 
-        None where there is no such model; what a penalty adds to the loss is no part of it.
+        That is the Fisher matrix, plus the Hessian of a penalty (the −log density of a prior). None
+        where there is no such model.
         """
         return None
 
@@ -124,6 +125,11 @@ class Loss(Configured):
 
         A run of such a loss has the same bits alone and in any batch.
         """
+        return True
+
+    @property
+    def pure(self) -> bool:
+        """Whether a call does nothing but give values, so that it may be compiled unasked."""
         return True
 
     @property

@@ -14,6 +14,7 @@ from torch.nn.functional import log_softmax, logsigmoid
 
 from gdlab.errors import SettingError
 from gdlab.fields import Number, setting
+from gdlab.losses.base import per_point
 from gdlab.losses.data_loss import DataLoss, LinearModel
 
 
@@ -93,6 +94,13 @@ class Classifier(LinearModel):
         """The multiple of the squared weights."""
         return self.penalty * self.weights(x).square().sum(-1)
 
+    @property
+    def _penalty_curvature(self) -> Tensor:
+        """The Hessian of the penalty, a diagonal matrix (D, D), or (R, D, D) for a column."""
+        diagonal = self.tensor(torch.zeros(self.dim))
+        diagonal[self.weights(torch.arange(self.dim))] = 2.0
+        return torch.diag_embed(per_point(self.tensor(self.penalty)) * diagonal)
+
 
 class Logistic(Classifier):
     """mean(log(1 + exp(−s · A w))) + penalty · ‖weights‖², s = ±1: binary cross-entropy.
@@ -116,10 +124,10 @@ class Logistic(Classifier):
         return binary_costs(scores, targets)
 
     def fisher(self, x: Tensor) -> Tensor:
-        """Aᵀ diag(p (1 − p)) A / n with p the probabilities of label 1: (..., D, D)."""
+        """Aᵀ diag(p (1 − p)) A / n with p the probabilities of label 1, and the penalty's."""
         p = torch.sigmoid(self.scores(x, self.inputs))
         weighted = (p * (1 - p))[..., None] * self.inputs
-        return self.inputs.T @ weighted / self.examples
+        return self.inputs.T @ weighted / self.examples + self._penalty_curvature
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -145,12 +153,12 @@ class Softmax(Classifier):
         return class_costs(scores, targets)
 
     def fisher(self, x: Tensor) -> Tensor:
-        """The mean of (diag(p) − p pᵀ) ⊗ a aᵀ with p the classes' probabilities: (..., D, D)."""
+        """The mean of (diag(p) − p pᵀ) ⊗ a aᵀ with p the probabilities, and the penalty's."""
         p = torch.softmax(self.scores(x, self.inputs), -1)
         spread = torch.diag_embed(p) - p[..., :, None] * p[..., None, :]
         a = self.inputs
         matrix = torch.einsum("...nck,ni,nj->...cikj", spread, a, a) / self.examples
-        return matrix.flatten(-4, -3).flatten(-2)
+        return matrix.flatten(-4, -3).flatten(-2) + self._penalty_curvature
 
     def scores(self, x: Tensor, inputs: Tensor) -> Tensor:
         """W a: (..., N, C)."""

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class Quadratic(Loss):
     """½ (x − c)ᵀ H (x − c): a bowl with the Hessian H and its minimum 0 at the center c.
 
-    H is diagonal. Its eigenvalues run from 1 to `condition`, so `condition` is the condition number,
-    or are those given. A `Transform` with a rotation makes any other symmetric H of it.
+    H is diagonal. Its eigenvalues run from 1 to `condition`, which is then the condition number, or
+    are those given. A `Transform` with a rotation makes any other symmetric H of it.
 
     Attributes:
         dim: dimensions D.

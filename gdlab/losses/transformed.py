@@ -52,9 +52,10 @@ class Transform(Configured):
         """The loss transformed; the loss itself where nothing is done to it.
 
         Raises:
-            SettingError: shift or scale has not one number or D, or D is too large to rotate.
+            SettingError: shift or scale has neither one number nor D; D is too large to rotate.
         """
-        return loss if self.is_identity else Transformed(loss, self)
+        made = Transformed(loss, self)
+        return loss if self.is_identity else made
 
 
 class Transformed(Loss):
@@ -222,7 +223,7 @@ class Transformed(Loss):
     def about(self) -> dict[str, str]:
         """What the base tells, which is at y, and what y is."""
         given = self.transform
-        moved = "x" if _all(given.shift, 0.0) else f"(x − {_shown(given.shift)})"
+        moved = "x" if _all(given.shift, 0.0) else f"(x - {_shown(given.shift)})"
         turned = moved if given.rotation is None else f"Qᵀ{moved}"
         divided = turned if _all(given.scale, 1.0) else f"{turned} / {_shown(given.scale)}"
         seed = "" if given.rotation is None else f", Q from seed {given.rotation}"

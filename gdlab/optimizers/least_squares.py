@@ -70,11 +70,11 @@ class GaussNewton(InformedRule):
 
 
 class LevenbergMarquardt(InformedRule):
-    """Levenberg-Marquardt: Gauss-Newton's step, held back by λ: x ← x + lr · d, where
+    """Levenberg-Marquardt: x ← x + lr · d, Gauss-Newton's step held back by λ.
 
         (JᵀJ + λ S²) d = −Jᵀ r
 
-    and S holds the greatest norms so far of the columns of J (1 for columns of zeros), so that
+    S holds the greatest norms so far of the columns of J (1 for columns of zeros), so that
     units do not matter (Moré, "The Levenberg-Marquardt algorithm: implementation and theory",
     1978). A step is made if the loss falls by 1e-4 of what the model promises; λ is then multiplied
     with max(1/3, 1 − (2 ρ − 1)³), ρ being the share of the promise that was kept. Otherwise λ is

@@ -58,7 +58,7 @@ class Ray:
 
 
 Search = Callable[[Ray, Tensor], Trial]
-"""From a ray and first trials α > 0 to the points found: α = 0 where there is none."""
+"""From a ray and first trials to the points found, which are the origin where there is none."""
 
 
 def chosen(which: Tensor, one: Trial, other: Trial) -> Trial:

@@ -55,7 +55,7 @@ class QuasiNewton(Searching):
 
 
 class BFGS(QuasiNewton):
-    """BFGS: x ← x + α d with d = −H g, α by a line search, and H an estimate of the inverse Hessian.
+    """BFGS: x ← x + α d with d = −H g, α by a line search, and H the inverse Hessian, estimated.
 
     With s = x₊ − x, y = g₊ − g and ρ = 1 / sᵀy,
 

@@ -49,9 +49,9 @@ class Searching(InformedRule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isinstance(self.c1, Tensor) and not isinstance(self.c2, Tensor):
-            if self.c1 >= self.c2:
-                raise SettingError(f"c2={shown(self.c2)}: must be > c1={shown(self.c1)}")
+        is_one = not (isinstance(self.c1, Tensor) or isinstance(self.c2, Tensor))
+        if is_one and self.line_search == "wolfe" and self.c1 >= self.c2:
+            raise SettingError(f"c2={shown(self.c2)}: must be > c1={shown(self.c1)}")
 
     def search(self) -> Search:
         """The search, by name."""

@@ -58,7 +58,7 @@ class Polyak(InformedRule):
 
 
 class BarzilaiBorwein(Rule):
-    """Barzilai and Borwein's steps: x ← x − α g, where α is what the last step tells of the Hessian.
+    """Barzilai and Borwein's steps: x ← x − α g, where α follows from the step before.
 
     With s and y the last changes of x and of g,
 

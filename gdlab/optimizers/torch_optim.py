@@ -5,7 +5,7 @@ Shapes: R runs, D dimensions, n rows still running (padded).
 
 import dataclasses
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from functools import cached_property
 from typing import Any
 
@@ -15,15 +15,17 @@ from torch.optim import Optimizer
 
 from gdlab.errors import SettingError
 from gdlab.fields import shown
-from gdlab.optimizers.base import Layout, Rule, State
-from gdlab.optimizers.torch_steps import Maker, Stepper, Trial, tried
+from gdlab.optimizers.base import Layout, State
+from gdlab.optimizers.informed import InformedRule
+from gdlab.optimizers.torch_steps import Evaluate, Maker, Stepper, Trial, needs_closure, tried
+from gdlab.oracle import Oracle
 from gdlab.own import found, in_short
 from gdlab.suggest import unknown_setting
 
 _OWN_NAMES = ("self", "params", "lr")
 
 
-class Torch(Rule):
+class Torch(InformedRule):
     """A torch optimizer as a rule: it takes the steps of the class that `cls` names.
 
     A batch has one optimizer with a parameter group for each run, which has the run's learning
@@ -31,8 +33,9 @@ class Torch(Rule):
     what torch needs for a group, times the number of runs: rules of gdlab's own are faster.
 
     Some optimizers mix their groups (a norm or a step size over all of them). That is tried out
-    beforehand, and each run then has an optimizer of its own. One that draws at random, needs a
-    closure or wants more than gradients is refused.
+    beforehand, and each run then has an optimizer of its own; so it is where a step takes a
+    closure, as that of `torch.optim.LBFGS`. One that draws at random, or wants more than gradients
+    and losses, is refused.
 
     While an optimizer is made and steps, torch's default dtype is that of the run, so that its
     counters have that precision too. An optimizer has its state in itself and moves on with every
@@ -63,6 +66,11 @@ class Torch(Rule):
         except Exception as error:  # another library's class may raise anything
             raise SettingError(f"cls={self.cls}: cannot be made ({in_short(error)})") from error
 
+    @property
+    def needs(self) -> Set[str]:  # type: ignore[override]  # it depends on the class named
+        """Losses at other points, where the class's step takes a closure."""
+        return frozenset({"evaluate"} if needs_closure(self._class) else ())
+
     @cached_property
     def _class(self) -> type[Optimizer]:
         return found("cls", self.cls, Optimizer, "torch.optim.Optimizer")
@@ -71,8 +79,6 @@ class Torch(Rule):
         return Maker(self._class, self.kwargs, shapes)
 
     def _trial(self, layout: Layout, dtype: torch.dtype, device: torch.device) -> Trial:
-        if _needs_closure(self._class):
-            return Trial(why="its step needs a closure, which evaluates the loss anew")
         return tried(self._maker(_shapes(layout)), dtype, device)
 
     def init(self, x: Tensor, layout: Layout) -> State:
@@ -89,18 +95,54 @@ class Torch(Rule):
         return {"seat": seats}
 
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
-        """One step of the optimizer; rows of the same seat, which are padding, share it."""
-        seats = state["seat"]
-        assert isinstance(seats, _Seats)
-        place: dict[int, int] = {}
-        first = []
-        for row, seat in enumerate(seats[:, 0].tolist()):
-            if place.setdefault(seat, len(place)) == len(first):
-                first.append(row)
-        at = torch.tensor(first, device=x.device)
-        stepped = seats.stepper.step(list(place), x[at], grad[at], lr[at])
-        row_of = torch.tensor([place[seat] for seat in seats[:, 0].tolist()], device=x.device)
-        return stepped[row_of], state
+        """One step of the optimizer."""
+        return self._stepped(x, grad, state, lr, range(len(x)))
+
+    def informed_update(
+        self, x: Tensor, grad: Tensor, state: State, lr: Tensor, oracle: Oracle
+    ) -> tuple[Tensor, State]:
+        """One step of an optimizer that takes a closure, run by run."""
+        awake = oracle.awake[:, 0].nonzero()[:, 0].tolist()
+
+        def evaluate(row: int, point: Tensor) -> tuple[Tensor, Tensor]:
+            if torch.equal(point, x[row]):  # known already
+                return oracle.value[row, 0], grad[row]
+            others, which = x.clone(), torch.zeros_like(oracle.awake)
+            others[row], which[row] = point, True
+            value, slope = oracle.evaluate(others, which)
+            return value[row, 0], slope[row]
+
+        return self._stepped(x, grad, state, lr, awake, evaluate)
+
+    def _stepped(
+        self,
+        x: Tensor,
+        grad: Tensor,
+        state: State,
+        lr: Tensor,
+        awake: Sequence[int],
+        evaluate: Evaluate | None = None,
+    ) -> tuple[Tensor, State]:
+        """One step of some rows; those with the same seat, which are padding, share it."""
+        leaf = state["seat"]
+        assert isinstance(leaf, _Seats)
+        seats: list[int] = leaf[:, 0].tolist()
+        first: dict[int, int] = {}
+        for row in awake:
+            first.setdefault(seats[row], row)
+        rows = list(first.values())
+        at = torch.tensor(rows, device=x.device)
+
+        def evaluate_row(i: int, point: Tensor) -> tuple[Tensor, Tensor]:
+            assert evaluate is not None
+            return evaluate(rows[i], point)
+
+        given = None if evaluate is None else evaluate_row
+        stepped = leaf.stepper.step(list(first), x[at], grad[at], lr[at], given)
+        place = {seat: i for i, seat in enumerate(first)}
+        after = x.clone()
+        after[list(awake)] = stepped[[place[seats[row]] for row in awake]]
+        return after, state
 
     def apart(self, layout: Layout, dtype: torch.dtype) -> str | None:
         """Where its parameter groups mix, or it takes only one."""
@@ -117,7 +159,7 @@ class _Seats(Tensor):
     def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = super().__torch_function__(func, types, args, kwargs or {})
         if isinstance(result, cls) and args and isinstance(args[0], cls):
-            result.__dict__.update(args[0].__dict__)
+            result.stepper = args[0].stepper
         return result
 
 
@@ -125,12 +167,6 @@ def _arguments(cls: type) -> list[str | None]:
     """The names of what a class is called with; None among them where any name will do."""
     parameters = inspect.signature(cls).parameters.values()
     return [None if p.kind is p.VAR_KEYWORD else p.name for p in parameters]
-
-
-def _needs_closure(cls: type[Optimizer]) -> bool:
-    """Whether its step cannot be called without a closure."""
-    parameters = list(inspect.signature(cls.step).parameters.values())[1:]
-    return any(p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters)
 
 
 def _shapes(layout: Layout) -> tuple[tuple[int, ...], ...]:

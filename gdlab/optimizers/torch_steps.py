@@ -3,16 +3,20 @@
 Shapes: R runs, D dimensions, m rows that step.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gdlab.own import in_short
+
+Evaluate: TypeAlias = Callable[[int, Tensor], tuple[Tensor, Tensor]]
+"""The loss () and its gradient (D,) of the i-th of the rows that step, at another point (D,)."""
 
 _STEPS, _LEAVES_AFTER = 5, 3
 _TRIALS: "dict[tuple[Any, ...], Trial]" = {}
@@ -61,7 +65,14 @@ class Stepper:
         self._groups: dict[int, dict[str, Any]] = {}
         self._optimizers: dict[int, Optimizer] = {}
 
-    def step(self, seats: Sequence[int], x: Tensor, grad: Tensor, lr: Tensor) -> Tensor:
+    def step(
+        self,
+        seats: Sequence[int],
+        x: Tensor,
+        grad: Tensor,
+        lr: Tensor,
+        evaluate: Evaluate | None = None,
+    ) -> Tensor:
         """The next points (m, D) of some rows; rows that are left out do not come back.
 
         Args:
@@ -69,6 +80,7 @@ class Stepper:
             x: points (m, D).
             grad: gradients there (m, D).
             lr: learning rates (m, 1).
+            evaluate: for optimizers that take a closure.
         """
         rates = lr[:, 0].tolist()
         with standard_dtype(x.dtype):
@@ -86,9 +98,26 @@ class Stepper:
                         parameter.grad = slope
             for seat, rate in zip(seats, rates, strict=True):
                 self._groups[seat]["lr"] = rate
-            for optimizer in dict.fromkeys(self._optimizers.values()):
-                optimizer.step()
-        return torch.stack([torch.cat([p.detach().reshape(-1) for p in row]) for row in rows])
+            if evaluate is None:
+                for optimizer in dict.fromkeys(self._optimizers.values()):
+                    optimizer.step()
+            else:
+                for i, seat in enumerate(seats):
+                    self._optimizers[seat].step(self._closure(rows[i], i, evaluate))
+        return torch.stack([_joined(row) for row in rows])
+
+    def _closure(self, row: list[nn.Parameter], i: int, evaluate: Evaluate) -> Callable[[], float]:
+        """What evaluates the loss where the parameters of a row are, and leaves the gradient."""
+
+        def closure() -> float:
+            with torch.enable_grad():
+                value, grad = evaluate(i, _joined(row))
+            slopes = self._maker.blocks(grad[None].clone(memory_format=torch.contiguous_format))
+            for parameter, slope in zip(row, slopes[0], strict=True):
+                parameter.grad = slope
+            return value  # type: ignore[return-value]  # a tensor, as everyone's closures return
+
+        return closure
 
     def _begin(self, seats: Sequence[int], x: Tensor, lr: list[float]) -> None:
         """Make parameters and optimizers."""
@@ -117,6 +146,11 @@ class Stepper:
                 break
 
 
+def _joined(row: Sequence[nn.Parameter]) -> Tensor:
+    """The point (D,) that a row's parameters are."""
+    return torch.cat([parameter.detach().reshape(-1) for parameter in row])
+
+
 @dataclass(frozen=True)
 class Trial:
     """What trying an optimizer showed.
@@ -128,6 +162,12 @@ class Trial:
 
     why: str | None = None
     apart: str | None = None
+
+
+def needs_closure(cls: type[Optimizer]) -> bool:
+    """Whether its step cannot be called without a closure."""
+    parameters = list(inspect.signature(cls.step).parameters.values())[1:]
+    return any(p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters)
 
 
 def tried(maker: Maker, dtype: torch.dtype, device: torch.device) -> Trial:
@@ -153,6 +193,10 @@ def _tried(maker: Maker, dtype: torch.dtype, device: torch.device) -> Trial:
     shape = (_STEPS + 1, 2, dim)
     made = (torch.randn(shape, generator=generator) * size).to(device, dtype)
 
+    # Closures see a bowl.
+    has_closure = needs_closure(maker.cls)
+    bowl = (lambda i, x: (x.square().sum() / 2, x)) if has_closure else None
+
     def path(rows: list[int], seed: int = 0) -> list[Tensor]:
         stepper, seats = Stepper(maker, together=len(rows) > 1), list(rows)
         at = {row: made[-1, row] for row in rows}
@@ -161,7 +205,7 @@ def _tried(maker: Maker, dtype: torch.dtype, device: torch.device) -> Trial:
             seats = seats[-1:] if step == _LEAVES_AFTER else seats
             lr = torch.tensor([[0.01 / (1 + row)] for row in seats], dtype=dtype)
             x = torch.stack([at[row] for row in seats])
-            x = stepper.step(seats, x, made[step, seats], lr)
+            x = stepper.step(seats, x, made[step, seats], lr, bowl)
             at |= dict(zip(seats, x, strict=True))
             if rows == [0] and step == _LEAVES_AFTER - 1:
                 break
@@ -171,6 +215,8 @@ def _tried(maker: Maker, dtype: torch.dtype, device: torch.device) -> Trial:
         alone = [*path([0]), *path([1])]
         if not all(map(_same, alone, [*path([0], seed=1), *path([1], seed=1)])):
             return Trial(why="draws at random as it steps; a run's seed would have no say in it")
+        if has_closure:
+            return Trial(apart="its step takes a closure")
         try:
             are_same = all(map(_same, alone, path([0, 1])))
         except Exception as error:  # it may refuse several groups

@@ -25,6 +25,17 @@ class Wrapper(Rule):
 
     rule: Rule = dataclasses.field(default_factory=SGD)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.rule.needs:
+            inner, outer = type(self.rule).__name__, type(self).__name__
+            what = f"{inner} needs more than a gradient, and {outer} gives it no more"
+            raise SettingError(f"rule: {what}")
+
+    def apart(self, layout: Layout, dtype: torch.dtype) -> str | None:
+        """Why the rule steps rows one by one."""
+        return self.rule.apart(layout, dtype)
+
     def init(self, x: Tensor, layout: Layout) -> State:
         """What the rule remembers."""
         return wrapped(self.rule.init(x, layout))

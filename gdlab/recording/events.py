@@ -8,23 +8,25 @@ import numpy as np
 from gdlab.fields import shown
 from gdlab.history import History
 from gdlab.outcome import Outcome
+from gdlab.prediction import predicted_rate
 from gdlab.recording.tensorboard import EventWriter, thinned_steps
 from gdlab.settings import Settings
 from gdlab.status import Status
 
 _MOST_COORDINATES = 4
 _SECONDS = 1.0  # between writes, so that a live run is seen and thousands of them are fast
+_BOUND = "suboptimality_bound"
 _NO_BEARING = ("record.", "engine.", "summary.")
 
 
 class EventSink:
     """A sink that writes a run's event file.
 
-    Scalars loss, grad_norm, lr, distance and suboptimality (where known) and up to four
-    coordinates, and the loss's metrics; at most 1,000 points of each, always the first and the
-    last. What is computed at steps 0, n, 2n, … alone has its points there; the settings as text
-    and as hyperparameters, whose metrics are the scalars' last values; what the loss says of
-    itself as text.
+    Scalars loss, grad_norm, lr, distance and suboptimality (where known, with its bound where
+    theory knows one) and up to four coordinates, and the loss's metrics; at most 1,000 points of
+    each, always the first and the last. What is computed at steps 0, n, 2n, … alone has its points
+    there; the settings as text and as hyperparameters, whose metrics are the scalars' last values;
+    what the loss says of itself as text.
 
     Args:
         directory: the run's directory.
@@ -50,6 +52,9 @@ class EventSink:
         if about:
             self.writer.text("about", f"```text\n{about}\n```")
         self.writer.hparams(directory.name, _hparams(flat))
+        self._rate, self._first = predicted_rate(settings), None
+        if self._rate is not None:
+            self.writer.chart("suboptimality against its bound", ("suboptimality", _BOUND))
 
     def write(self, piece: History) -> None:
         """Write those of the records that are shown; the last one waits."""
@@ -89,6 +94,9 @@ class EventSink:
         of_loss = {"loss": records.loss, "grad_norm": records.grad_norm}
         if records.suboptimality is not None:
             of_loss["suboptimality"] = records.suboptimality
+            if self._rate is not None:
+                self._first = records.suboptimality[0] if self._first is None else self._first
+                of_loss[_BOUND] = self._rate.bound(records.step, self._first)
         of_point = {f"x/{name}": records.x[:, i] for i, name in enumerate(self._coordinates)}
         if records.distance is not None:
             of_point["distance"] = records.distance

@@ -4,6 +4,7 @@ Which there are follows from what varies: many paths on one contour where the lo
 the final loss against lr where that does, and basins where the start's two coordinates do.
 """
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -61,6 +62,8 @@ def draw_sweep(
     for name, png in drawn.items():
         write_whole(directory / f"{name}.png", png)
     if drawn and plan.options.record.events:
+        if (directory / "overview").is_dir():  # of a sweep that was resumed
+            shutil.rmtree(directory / "overview")
         with EventWriter(directory / "overview") as writer:
             for name, png in drawn.items():
                 writer.image(name, 0, png)

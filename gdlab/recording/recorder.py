@@ -4,11 +4,16 @@ from pathlib import Path
 
 from gdlab.history import History
 from gdlab.outcome import Outcome
+from gdlab.prediction import predicted_rate
+from gdlab.recording.convergence import convergence_png
 from gdlab.recording.events import EventSink
-from gdlab.recording.pictures import ThinnedPath, draw
-from gdlab.recording.run_dir import write_result
+from gdlab.recording.pictures import ThinnedPath, draw, landscape
+from gdlab.recording.run_dir import write_result, write_whole
 from gdlab.recording.tables import HistoryFile
+from gdlab.recording.tensorboard import EventWriter
 from gdlab.settings import Settings
+
+_FEWEST_DRAWN = 3  # records that a curve needs
 
 
 class RunRecorder:
@@ -58,3 +63,16 @@ class RunRecorder:
         if path is not None:
             writer = None if self._events is None else self._events.writer
             self.trouble = draw(self._directory, self._settings, path, writer)
+            self._draw_convergence(path, writer)
+
+    def _draw_convergence(self, path: History, writer: EventWriter | None) -> None:
+        """The suboptimality beside its bound, where theory knows one."""
+        rate, above = predicted_rate(self._settings), path.suboptimality
+        if rate is None or above is None or not above[0] > 0 or len(path) < _FEWEST_DRAWN:
+            return
+        bound = rate.bound(path.step, float(above[0]))
+        title = landscape(self._settings).title
+        picture = convergence_png(path.step, above, bound, title=title, rate=rate.per_step)
+        if writer is not None:
+            writer.image("suboptimality", int(path.step[-1]), picture)
+        write_whole(self._directory / "suboptimality.png", picture)

@@ -11,9 +11,10 @@ Letters in shapes: n steps.
 
 import math
 import os
+import re
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
@@ -145,6 +146,32 @@ class EventWriter:
         from tensorboard.plugins.text.summary_v2 import text_pb
 
         self._append(event(self._wall_time(), summary=text_pb(tag, markdown)))
+        self._flush_if_due()
+
+    def chart(self, title: str, tags: Sequence[str]) -> None:
+        """Lay out a chart of several tags together, under Custom Scalars.
+
+        Args:
+            title: its title.
+            tags: the tags of its curves.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        from tensorboard.plugins.custom_scalar import metadata
+        from tensorboard.util.tensor_util import make_tensor_proto
+
+        proto = import_module("tensorboard.plugins.custom_scalar.layout_pb2")
+        content = proto.MultilineChartContent(tag=[f"^{re.escape(tag)}$" for tag in tags])
+        chart = proto.Chart(title=title, multiline=content)
+        layout = proto.Layout(category=[proto.Category(title="theory", chart=[chart])])
+        shown = event(self._wall_time())
+        shown.summary.value.add(
+            tag=metadata.CONFIG_SUMMARY_TAG,
+            metadata=metadata.create_summary_metadata(),
+            tensor=make_tensor_proto(layout.SerializeToString()),
+        )
+        self._append(shown)
         self._flush_if_due()
 
     def hparams(self, name: str, values: dict[str, bool | int | float | str]) -> None:

@@ -37,7 +37,7 @@ ALL: dict[str, Loss] = {
     "rosenbrock in 10": Rosenbrock(dim=10),
     "quadratic": Quadratic(condition=100),
     "eigenvalues": Quadratic(eigenvalues=tuple(2 * 10 ** (6 * i / 9) for i in range(10))),
-    "rotated": Quadratic(dim=5, condition=50, rotation=3, center=(1.0, 2.0, 3.0, 4.0, 5.0)),
+    "center": Quadratic(dim=5, condition=50, center=(1.0, 2.0, 3.0, 4.0, 5.0)),
     "diabetes": DIABETES,
     "line3": MSE(),
     "waves": Waves(),
@@ -73,7 +73,7 @@ def test_central_differences_come_nearer_with_the_square_of_h(name: str) -> None
     assert slopes.min() >= 1.9  # observed 2.0
 
 
-@pytest.mark.parametrize("name", ["quadratic", "eigenvalues", "rotated", "diabetes", "line3"])
+@pytest.mark.parametrize("name", ["quadratic", "eigenvalues", "center", "diabetes", "line3"])
 def test_central_differences_are_exact_for_quadratics(name: str) -> None:
     loss = ALL[name]
     x = torch.linspace(-1, 2, loss.dim, dtype=torch.float64)
@@ -120,8 +120,6 @@ SPECTRA: dict[str, tuple[Quadratic, list[float]]] = {
     "linear": (Quadratic(dim=4, condition=10), [1, 4, 7, 10]),
     "geometric": (Quadratic(dim=4, condition=1000, spectrum="geometric"), [1, 10, 100, 1000]),
     "explicit": (Quadratic(eigenvalues=(3, 0.5, -2)), [-2, 0.5, 3]),
-    "rotated": (Quadratic(dim=4, condition=10, rotation=5), [1, 4, 7, 10]),
-    "rotated, explicit": (Quadratic(eigenvalues=(0, 2, 9), rotation=1), [0, 2, 9]),
     "one dimension": (Quadratic(dim=1, condition=6), [6]),
     "round": (Quadratic(dim=3, condition=1), [1, 1, 1]),
 }
@@ -135,28 +133,9 @@ def test_the_hessian_has_the_spectrum_asked_for(name: str) -> None:
     assert loss.curvature == (expected[0], expected[-1])
 
 
-def test_a_rotation_is_orthogonal_and_its_seed_decides() -> None:
-    q, other = (Quadratic(dim=6, rotation=seed).orthogonal for seed in (0, 1))
-    assert q is not None
-    assert other is not None
-    identity = torch.eye(6, dtype=torch.float64)
-    assert float((q.T @ q - identity).abs().max()) <= 1e-14  # observed 7e-16
-    assert float((q - other).abs().max()) > 0.1
-    assert torch.equal(q, Quadratic(dim=6, rotation=0).orthogonal)  # type: ignore[arg-type]
-    assert float((q - torch.diag(torch.diagonal(q))).abs().max()) > 0.1
-
-
-def test_rotations_favour_no_direction() -> None:
-    # Under Haar's measure an entry of Q has mean 0 and variance 1/D; 150 seeds.
-    q = torch.stack([Quadratic(dim=3, rotation=s).orthogonal for s in range(150)])  # type: ignore[misc]
-    assert float(q.mean(0).abs().max()) < 0.2  # observed 0.094
-    assert float((q.square().mean(0) - 1 / 3).abs().max()) < 0.08  # observed 0.045
-
-
-@pytest.mark.parametrize("rotation", [None, 2])
 @pytest.mark.parametrize("center", [0.5, (1.0, -2.0, 3.0)], ids=str)
-def test_the_center_is_the_minimizer(center: Any, rotation: int | None) -> None:
-    loss = Quadratic(dim=3, center=center, rotation=rotation)
+def test_the_center_is_the_minimizer(center: Any) -> None:
+    loss = Quadratic(dim=3, center=center)
     expected = np.broadcast_to(center, 3)
     assert loss.tensor(loss.minimizers)[0].tolist() == expected.tolist()
     assert torch.as_tensor(loss.start).tolist() == (expected + 1).tolist()
@@ -183,7 +162,6 @@ BAD_QUADRATICS: list[tuple[dict[str, Any], str]] = [
     ({"spectrum": "flat"}, "spectrum=flat: must be one of linear, geometric"),
     ({"eigenvalues": ()}, "eigenvalues=[]: must hold at least one number"),
     ({"center": (1.0, 2.0, 3.0)}, "center=[1.0,2.0,3.0]: must be one number or 2, one per dim"),
-    ({"rotation": -1}, "rotation=-1: must be a whole number ≥ 0"),
 ]
 
 
@@ -201,7 +179,6 @@ COLUMNS: dict[str, tuple[type[Loss], dict[str, Any], dict[str, list[float]]]] = 
     "rosenbrock in 3": (Rosenbrock, {"dim": 3}, {"b": [1.0, 10.0, 100.0]}),
     "condition": (Quadratic, {"dim": 4}, {"condition": [1.0, 5.0, 50.0]}),
     "condition in 1": (Quadratic, {"dim": 1}, {"condition": [1.0, 5.0, 50.0]}),
-    "rotated": (Quadratic, {"rotation": 1}, {"condition": [1.0, 5.0, 50.0]}),
     "center": (Quadratic, {"dim": 3, "spectrum": "geometric"}, {"center": [-1.0, 0.0, 2.0]}),
     "point": (Barrier, {}, {"weight": [0.1, 0.2, 0.3]}),
     "cube": (Cube, {}, {"b": [1.0, 10.0, 100.0]}),
@@ -267,7 +244,7 @@ def test_rosenbrock_in_more_dimensions_knows_its_minimizer_where_a_is_one() -> N
 
 
 def test_another_dtype_moves_everything() -> None:
-    for loss in (Quadratic(rotation=1, center=(1.0, 2.0)), Rosenbrock(), MSE(data="diabetes")):
+    for loss in (Quadratic(center=(1.0, 2.0)), Rosenbrock(), MSE(data="diabetes")):
         moved = loss.to(torch.float32, torch.device("cpu"))
         start = torch.as_tensor(moved.start)
         assert start.dtype == torch.float32

@@ -1,0 +1,80 @@
+"""What theory says of a run before it starts, and what is measured of it as it goes.
+
+Shapes: n records.
+"""
+
+import numpy as np
+
+from gdlab import theory
+from gdlab.history import History
+from gdlab.optimizers.base import used
+from gdlab.outcome import Outcome
+from gdlab.recording.tensorboard import thinned_steps
+from gdlab.schedules import Constant
+from gdlab.settings import Settings
+
+_KEPT = 2000
+_FEWEST = 8
+_LOWEST = 1e-290
+"""Below it numbers lose digits before they are zero."""
+
+
+def predicted_rate(settings: Settings) -> theory.Rate | None:
+    """The rate of a run, where a theorem says it: a quadratic, a constant lr, exact gradients."""
+    loss = settings.objective
+    is_exact = not used(settings.noise.scale) and loss.minibatch is None
+    if not isinstance(settings.schedule, Constant) or not is_exact or loss.minimum is None:
+        return None
+    return theory.rate(loss, settings.optimizer, settings.lr)
+
+
+class RateMeter:
+    """A sink that measures the rate of a run: by what the distance to its minimum shrinks a step.
+
+    The distance is the root of the suboptimality, which in a quadratic is a norm of x − x*.
+
+    Args:
+        steps: the most that the run takes.
+    """
+
+    def __init__(self, steps: int) -> None:
+        self._steps = thinned_steps(steps, _KEPT)
+        self._kept: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def write(self, piece: History) -> None:
+        """Keep some of the records."""
+        if piece.suboptimality is not None:
+            shown = np.isin(piece.step, self._steps)
+            self._kept.append((piece.step[shown], piece.suboptimality[shown]))
+
+    def close(self, outcome: Outcome | None, seconds: float) -> None:
+        """Nothing: the rate is asked for."""
+
+    @property
+    def per_step(self) -> float | None:
+        """The rate over the last half of the steps, by least squares; None where too few are."""
+        if not self._kept:
+            return None
+        step, above = (np.concatenate(parts) for parts in zip(*self._kept, strict=True))
+        used = (2 * step >= step[-1]) & (above > _LOWEST) & np.isfinite(above)
+        if used.sum() < _FEWEST:
+            return None
+        away = np.log(above[used]) / 2
+        from_middle = step[used] - step[used].mean()
+        return float(np.exp(from_middle @ away / (from_middle @ from_middle)))
+
+
+def prediction_lines(settings: Settings, measured: float | None) -> list[tuple[str, str]]:
+    """The summary's lines of theory: the measured rate beside the predicted one, and the best."""
+    loss, rule = settings.objective, settings.optimizer
+    predicted = predicted_rate(settings)
+    lines = []
+    if predicted is not None:
+        what = "too few steps to measure" if measured is None else f"{measured:.4g} per step"
+        lines.append(("rate", f"{what} (theory {predicted.per_step:.4g})"))
+    limit, best = theory.stability_limit(loss, rule), theory.optimum(loss, rule)
+    words = [] if limit is None else [f"stable below lr={limit:.4g} ({rule.stability_formula})"]
+    if best is not None:
+        momentum = f", momentum={best.momentum:.4g}" if best.momentum else ""
+        words.append(f"fastest with lr={best.lr:.4g}{momentum} ({best.source})")
+    return lines + ([("theory", "; ".join(words))] if words else [])
