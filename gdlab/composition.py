@@ -76,15 +76,16 @@ def _explained(error: Exception, overrides: Sequence[str]) -> SettingError:
             return unknown_choice(group, choice, {*(error.options or ()), *choices_of(group)})
     message = str(error)
     found = re.search(r"Could not (?:override|append to|delete from)[^']*'([^'=]+)'", message)
-    key = found[1].rpartition("@")[2] if found else ""
-    if key in given and "already at" not in message:
+    key = found[1] if found else ""
+    key = key if key in given else key.rpartition("@")[2]
+    if key and key in given and "already at" not in message:
         known = _known_settings(overrides)
         if key not in known:
             return unknown_setting(key, given[key], known)
     if isinstance(error, OverrideParseException) or "" in given:
         override = getattr(error, "override", None) or f"={given['']}"
         key, _, value = override.lstrip("+~").partition("=")
-        if _KEY.fullmatch(key) and key not in (known := _known_settings(overrides)):
+        if key and _KEY.fullmatch(key) and key not in (known := _known_settings(overrides)):
             return unknown_setting(key, value, known)
         form = "must have the form setting=value, such as lr=0.1"
         return SettingError(f"{override}: {form}; special characters go into quotes: 'x=\"a=b\"'")

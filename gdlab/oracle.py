@@ -162,8 +162,6 @@ def check_needs(needs: Set[str], loss: Loss, noise: Tensor) -> None:
         first = shown(float(noise[noise != 0][0]))
         raise SettingError(f"noise={first}: must be 0: the optimizer evaluates the loss itself")
     start = torch.atleast_2d(loss.tensor(loss.start))
-    if "minimum" in needs and loss.minimum is None:
-        raise SettingError("optimizer.minimum=null: must be a number: the loss's is not known")
     for need, given, kind in (
         ("residuals", loss.residuals, "a sum or mean of squares"),
         ("fisher", loss.fisher, "a probabilistic model, such as logistic or softmax"),

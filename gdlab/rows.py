@@ -17,7 +17,8 @@ from gdlab.batch import Batch
 from gdlab.fields import Number, columns
 from gdlab.losses.base import Loss
 from gdlab.optimizers.base import Rule, State
-from gdlab.oracle import Oracle, check_needs
+from gdlab.optimizers.informed import InformedRule
+from gdlab.oracle import Oracle
 from gdlab.rowwise import by_rows
 from gdlab.schedules.base import Memory, Schedule
 from gdlab.status import Status
@@ -149,7 +150,8 @@ class Rows:
         Raises:
             SettingError: the rule needs what the loss does not have.
         """
-        check_needs(batch.rule.needs, batch.loss, batch.noise)
+        if isinstance(batch.rule, InformedRule):
+            batch.rule.check(batch.loss, batch.noise)
         index = _padded(torch.arange(len(batch.lr), device=batch.lr.device), batch)
         x = by_rows(batch.start[index])
 

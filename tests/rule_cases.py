@@ -73,9 +73,11 @@ BOTH = (False, True)
 
 
 def _products(**choices: tuple[Any, ...]) -> Iterator[dict[str, Any]]:
-    """All combinations of the options."""
+    """The first choices but for up to two options, in all ways, and none of the first choices."""
     for values in itertools.product(*choices.values()):
-        yield dict(zip(choices, values, strict=True))
+        others = sum(value != few[0] for value, few in zip(values, choices.values(), strict=True))
+        if others <= 2 or others == len(choices):
+            yield dict(zip(choices, values, strict=True))
 
 
 def _varied(**choices: tuple[Any, ...]) -> Iterator[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """What mathematics predicts, found again by running the engine."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from gdlab import theory
 from gdlab.batch import Stop
 from gdlab.losses import MSE, Loss, Quadratic, Rosenbrock
 from gdlab.losses.function import Function
-from gdlab.optimizers import SGD, Adam, Rule
+from gdlab.optimizers import SGD, Adam, HeavyBall, Rule
+from gdlab.settings import named
 from gdlab.status import Status
 
 BOWL = Quadratic(condition=100)
@@ -140,10 +142,11 @@ def test_the_first_step_down_the_line() -> None:
     assert run.history.grad_norm[0] == pytest.approx(math.sqrt(8 / 9), rel=1e-15)  # observed 0
 
 
-LIMITS: dict[str, SGD] = {
+LIMITS: dict[str, Rule] = {
     "sgd": SGD(),
     "momentum": SGD(momentum=0.9),
     "a little momentum": SGD(momentum=0.2),
+    "heavy ball": HeavyBall(momentum=0.9),
     "nesterov": SGD(momentum=0.9, nesterov=True),
     "weight decay": SGD(weight_decay=5.0),
     "momentum, weight decay": SGD(momentum=0.5, weight_decay=5.0),
@@ -230,3 +233,133 @@ def test_the_engine_descends_as_a_plain_loop_does() -> None:
     expected = plain_descent(lambda x: curvature * x, np.array(WORST_START), 0.013, 300)
     found = descend(BOWL, 0.013, 300, start=WORST_START).history.x
     np.testing.assert_allclose(found, expected, rtol=1e-13)  # observed 2e-14
+
+
+# Rates: eigenvalues μ = 1 and L = 100, so that the condition κ is 100
+
+RATES: dict[str, tuple[Rule, tuple[float, float, float]]] = {
+    # the lr, the momentum and the rate of the papers
+    "sgd": (SGD(), (2 / 101, 0.0, 99 / 101)),
+    "heavy ball": (HeavyBall(), (4 / 121, 81 / 121, 9 / 11)),
+    "momentum": (SGD(momentum=0.5), (4 / 121, 81 / 121, 9 / 11)),
+    "nesterov": (
+        SGD(momentum=0.5, nesterov=True),
+        (4 / 301, (math.sqrt(301) - 2) / (math.sqrt(301) + 2), 1 - 2 / math.sqrt(301)),
+    ),
+}
+
+
+def at_its_best(name: str) -> tuple[Rule, float]:
+    """A rule with the best momentum, and the best lr."""
+    rule = RATES[name][0]
+    best = theory.optimum(BOWL, rule)
+    assert best is not None
+    return rule.replace(momentum=best.momentum), float(best.lr)
+
+
+@pytest.mark.parametrize("name", RATES)
+def test_the_optimum_is_that_of_the_papers(name: str) -> None:
+    rule, lr = at_its_best(name)
+    rate = theory.rate(BOWL, rule, lr)
+    assert rate is not None
+    momentum = rule.settings()["momentum"]
+    # Half of the digits are lost where two roots meet. Observed 2e-8 for Nesterov's, else 2e-16.
+    assert (lr, momentum, rate.per_step) == pytest.approx(RATES[name][1], rel=1e-7)
+
+
+@pytest.mark.parametrize("name", RATES)
+def test_no_other_settings_near_the_optimum_are_faster(name: str) -> None:
+    rule, lr = at_its_best(name)
+    momentum = rule.settings()["momentum"]
+    best = theory.rate(BOWL, rule, lr)
+    assert best is not None
+    for share in (0.99, 1.01):
+        for other in {momentum, momentum * share}:
+            for near in (lr, lr * share) if other != momentum else (lr * share,):
+                rate = theory.rate(BOWL, rule.replace(momentum=other), near)
+                assert rate is not None
+                assert rate.per_step > best.per_step * (1 - 1e-7)
+
+
+@pytest.mark.parametrize("name", RATES)
+def test_the_best_settings_reach_the_predicted_rate(name: str) -> None:
+    rule, lr = at_its_best(name)
+    rate = theory.rate(BOWL, rule, lr)
+    assert rate is not None
+    away = np.sqrt(descend(BOWL, lr, 400, rule, WORST_START).history.loss)
+    # A double root's (1 + c k) is a part of the path; it grows by a factor near 2 in 200 steps.
+    pace = 1 + rate.growth * np.array([200, 400])
+    measured = (away[400] / away[200] / (pace[1] / pace[0])) ** (1 / 200)
+    assert measured == pytest.approx(rate.per_step, rel=1e-3)  # observed 1e-4 at most
+
+
+@pytest.mark.parametrize("name", RATES)
+@pytest.mark.parametrize("lr", [1e-3, 0.009, 0.0132, 0.0198])
+@pytest.mark.parametrize("momentum", [0.0, 0.3, 0.9])
+def test_no_run_is_above_its_bound(name: str, lr: float, momentum: float) -> None:
+    rule = RATES[name][0].replace(momentum=momentum)
+    loss = Quadratic(dim=9, condition=100)
+    rate = theory.rate(loss, rule, lr)
+    assert rate is not None
+    for seed in range(3):
+        start = np.random.default_rng(seed).normal(size=9)
+        history = descend(loss, lr, 200, rule, start).history
+        bound = rate.bound(history.step, float(history.loss[0]))
+        assert (history.loss <= bound * (1 + 1e-9)).all()  # observed 1 - 1e-16 at most
+
+
+def test_the_bound_is_reached_from_the_worst_start() -> None:
+    steep = (0.0, 1.0)
+    for name in ("sgd", "heavy ball"):
+        rule, lr = at_its_best(name)
+        rate = theory.rate(BOWL, rule, lr)
+        assert rate is not None
+        history = descend(BOWL, lr, 100, rule, steep).history
+        bound = rate.bound(history.step, float(history.loss[0]))
+        # Rounding grows with k in a double root, as above. Observed 3e-13.
+        np.testing.assert_allclose(history.loss, bound, rtol=1e-9)
+
+
+def test_above_the_limit_the_rate_is_that_of_divergence() -> None:
+    rate = theory.rate(BOWL, SGD(), 0.0201)
+    assert rate is not None
+    x2 = abs(descend(BOWL, 0.0201, 1000, start=WORST_START).outcome.x[1])
+    assert x2 == pytest.approx(rate.per_step**1000, rel=1e-10)  # observed 1e-12
+
+
+def test_where_theory_has_no_rate() -> None:
+    for rule in (Adam(), SGD(weight_decay=0.1), SGD(maximize=True), SGD(0.5, dampening=0.1)):
+        assert theory.rate(BOWL, rule, 0.01) is None
+        assert theory.optimum(BOWL, rule) is None
+    for loss in (Rosenbrock(), Quadratic(eigenvalues=(0.0, 1.0)), Quadratic(eigenvalues=(-1.0,))):
+        assert theory.rate(loss, SGD(), 0.01) is None
+        assert theory.optimum(loss, SGD()) is None
+    at_once = theory.rate(Quadratic(condition=1), SGD(), 1.0)
+    assert at_once is not None
+    assert at_once == theory.Rate(0.0, 0.0)
+    assert at_once.bound(np.arange(3), 8.0).tolist() == [8.0, 0.0, 0.0]
+
+
+def test_the_line_of_three_points() -> None:
+    """At w = 2, b = 1 the mean squared error of (1, 4), (2, 5), (3, 7) has slopes −2/3."""
+    x = torch.tensor([[2.0, 1.0]], dtype=torch.float64, requires_grad=True)
+    (grad,) = torch.autograd.grad(MSE()(x).sum(), x)
+    assert [f"{g:.4f}" for g in grad[0].tolist()] == ["-0.6667", "-0.6667"]
+
+
+def test_the_hessian_of_rosenbrock_at_its_minimizer_has_the_known_condition() -> None:
+    one = torch.ones(1, 2, dtype=torch.float64)
+    hessian: Any = torch.autograd.functional.hessian(lambda x: Rosenbrock()(x).sum(), one)
+    least, largest = torch.linalg.eigvalsh(hessian[0, :, 0]).tolist()
+    assert (f"{least:.6f}", f"{largest:.4f}") == ("0.399361", "1001.6006")
+    assert f"{largest / least:.2f}" == "2508.01"
+
+
+def test_full_newton_on_rosenbrock_takes_the_known_steps() -> None:
+    newton = named("optimizer", "newton")
+    assert isinstance(newton, Rule)
+    losses = descend(Rosenbrock(), 1.0, 6, newton).history.loss
+    found = [f"{losses[0]:.1f}", *(f"{loss:.7g}" for loss in losses[1:5])]
+    assert found == ["24.2", "4.731884", "1411.845", "0.05596552", "0.3131891"]
+    assert f"{losses[5]:.3e}" == "1.853e-11"
+    assert losses[6] == pytest.approx(3.4e-20, rel=0.05)  # two digits are known; observed 3.4e-20

@@ -40,8 +40,8 @@ class Transform(Configured):
     """
 
     rotation: int | None = setting(default=None, ge=0, lt=2**63)
-    shift: Number | tuple[float, ...] = 0.0
-    scale: Number | tuple[float, ...] = setting(default=1.0, gt=0)
+    shift: Number | tuple[Number, ...] = 0.0
+    scale: Number | tuple[Number, ...] = setting(default=1.0, gt=0)
 
     @property
     def is_identity(self) -> bool:
@@ -237,6 +237,11 @@ class Transformed(Loss):
             return metric(self.inward(x))
 
         return {name: partial(at, metric) for name, metric in self.base.metrics.items()}
+
+    @property
+    def pure(self) -> bool:
+        """As the loss is."""
+        return self.base.pure
 
     @property
     def elementwise(self) -> bool:

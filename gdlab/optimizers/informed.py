@@ -5,8 +5,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from gdlab.losses.base import Loss
 from gdlab.optimizers.base import Rule, State
-from gdlab.oracle import Oracle
+from gdlab.oracle import Oracle, check_needs
 
 
 class InformedRule(Rule):
@@ -20,6 +21,14 @@ class InformedRule(Rule):
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
         """Not without an oracle."""
         raise NotImplementedError(f"{type(self).__name__} cannot step by a gradient alone")
+
+    def check(self, loss: Loss, noise: Tensor) -> None:
+        """Refuse a loss that cannot give what is needed, or noise (R,) in the gradients.
+
+        Raises:
+            SettingError: in words, which setting does not fit.
+        """
+        check_needs(self.needs, loss, noise)
 
     def informed_update(
         self, x: Tensor, grad: Tensor, state: State, lr: Tensor, oracle: Oracle

@@ -127,7 +127,8 @@ class StrongWolfe:
     drown in rounding: where the loss has not risen by more than that, the first condition is also
     met by a slope of at most (2 c1 − 1) gᵀd (Hager and Zhang 2005, "approximate Wolfe").
 
-    Where no trial meets both conditions in time, the lowest that meets the first one is returned.
+    Where no trial meets both conditions in time, the lowest that meets the first one is returned,
+    if the loss has fallen there at all.
 
     Attributes:
         c1: how much of the decrease that the slope promises must be there.
@@ -159,7 +160,8 @@ class StrongWolfe:
             low = chosen(better, trial, low)
             looking = looking & ~(is_low & is_flat)
             at = _next(_End.of(low), high, before)
-        return low
+        has_moved = (low.x != start.x).any(1, keepdim=True)
+        return chosen(has_moved & (~looking | (low.value < start.value)), low, start)
 
     def _is_low(self, start: Trial, trial: Trial, noise: Tensor) -> Tensor:
         """Whether the first condition is met (n, 1)."""

@@ -75,8 +75,8 @@ class NaturalGradient(InformedRule):
 
     Amari, "Natural gradient works efficiently in learning", 1998. For the probabilistic
     regressions: F is the expected Hessian of the mean −log likelihood, for logistic and softmax
-    regression the Hessian itself, so that lr=1 is Newton's step (Fisher scoring). A penalty counts as
-    a prior's −log density: its Hessian is a part of F. ⁺ is the pseudoinverse, as softmax
+    regression the Hessian itself, so that lr=1 is Newton's step (Fisher scoring). A penalty counts
+    as a prior's −log density: its Hessian is a part of F. ⁺ is the pseudoinverse, as softmax
     regression's F is singular by nature; eigenvalues below 1e-12 of the greatest count as zero.
 
     Attributes:

@@ -9,7 +9,9 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
+from gdlab.errors import SettingError
 from gdlab.fields import Number
+from gdlab.losses.base import Loss
 from gdlab.optimizers.base import Layout, Rule, State, column
 from gdlab.optimizers.informed import InformedRule
 from gdlab.oracle import Oracle
@@ -44,6 +46,12 @@ class Polyak(InformedRule):
     needs: ClassVar[Set[str]] = frozenset({"value"})
 
     minimum: Number | None = None
+
+    def check(self, loss: Loss, noise: Tensor) -> None:
+        """The minimum must be known, too."""
+        super().check(loss, noise)
+        if self.minimum is None and loss.minimum is None:
+            raise SettingError("optimizer.minimum=null: must be a number: the loss's is not known")
 
     def informed_update(
         self, x: Tensor, grad: Tensor, state: State, lr: Tensor, oracle: Oracle

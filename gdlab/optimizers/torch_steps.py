@@ -18,7 +18,7 @@ from gdlab.own import in_short
 Evaluate: TypeAlias = Callable[[int, Tensor], tuple[Tensor, Tensor]]
 """The loss () and its gradient (D,) of the i-th of the rows that step, at another point (D,)."""
 
-_STEPS, _LEAVES_AFTER = 5, 3
+_ROWS, _STEPS, _LEAVES_AFTER = 3, 12, 8
 _TRIALS: "dict[tuple[Any, ...], Trial]" = {}
 
 
@@ -171,7 +171,7 @@ def needs_closure(cls: type[Optimizer]) -> bool:
 
 
 def tried(maker: Maker, dtype: torch.dtype, device: torch.device) -> Trial:
-    """Try an optimizer on made-up gradients: twice alone, and two rows together.
+    """Try an optimizer on made-up gradients: three rows alone, and together.
 
     Rows are together only where they then take the very steps that they take alone, also once one
     of them has left.
@@ -186,43 +186,41 @@ def tried(maker: Maker, dtype: torch.dtype, device: torch.device) -> Trial:
 
 
 def _tried(maker: Maker, dtype: torch.dtype, device: torch.device) -> Trial:
-    dim = sum(torch.Size(shape).numel() for shape in maker.shapes)
-    generator = torch.Generator().manual_seed(0)
-    # The second row is of another size: what is summed over all groups then shows.
-    size = torch.tensor([[1.0], [100.0]])
-    shape = (_STEPS + 1, 2, dim)
-    made = (torch.randn(shape, generator=generator) * size).to(device, dtype)
-
-    # Closures see a bowl.
     has_closure = needs_closure(maker.cls)
-    bowl = (lambda i, x: (x.square().sum() / 2, x)) if has_closure else None
-
-    def path(rows: list[int], seed: int = 0) -> list[Tensor]:
-        stepper, seats = Stepper(maker, together=len(rows) > 1), list(rows)
-        at = {row: made[-1, row] for row in rows}
-        torch.manual_seed(seed)
-        for step in range(_STEPS):
-            seats = seats[-1:] if step == _LEAVES_AFTER else seats
-            lr = torch.tensor([[0.01 / (1 + row)] for row in seats], dtype=dtype)
-            x = torch.stack([at[row] for row in seats])
-            x = stepper.step(seats, x, made[step, seats], lr, bowl)
-            at |= dict(zip(seats, x, strict=True))
-            if rows == [0] and step == _LEAVES_AFTER - 1:
-                break
-        return list(at.values())
-
     with torch.random.fork_rng(devices=[]):
-        alone = [*path([0]), *path([1])]
-        if not all(map(_same, alone, [*path([0], seed=1), *path([1], seed=1)])):
+        before = torch.random.get_rng_state()
+        alone = [_path(maker, [row], dtype, device)[0] for row in range(_ROWS)]
+        if not torch.equal(before, torch.random.get_rng_state()):
             return Trial(why="draws at random as it steps; a run's seed would have no say in it")
         if has_closure:
             return Trial(apart="its step takes a closure")
         try:
-            are_same = all(map(_same, alone, path([0, 1])))
+            together = _path(maker, list(range(_ROWS)), dtype, device)
         except Exception as error:  # it may refuse several groups
             return Trial(apart=in_short(error))
     mixed = "the parameter groups of one have a say in each other's steps"
-    return Trial(apart=None if are_same else mixed)
+    return Trial(apart=None if all(map(_same, alone, together)) else mixed)
+
+
+def _path(maker: Maker, rows: list[int], dtype: torch.dtype, device: torch.device) -> list[Tensor]:
+    """Where made-up gradients take some rows, the first of all rows for fewer steps: (D,) each."""
+    dim = sum(torch.Size(shape).numel() for shape in maker.shapes)
+    generator = torch.Generator().manual_seed(0)
+    made = torch.randn((_STEPS + 1, _ROWS, dim), generator=generator)
+    made[:, 1] *= 100  # what is summed over all groups then shows
+    made = made.to(device, dtype)
+    # Closures see a bowl.
+    bowl = (lambda i, x: (x.square().sum() / 2, x)) if needs_closure(maker.cls) else None
+    stepper, at = Stepper(maker, together=len(rows) > 1), {row: made[-1, row] for row in rows}
+    for step in range(_STEPS):
+        going = [row for row in rows if row > 0 or step < _LEAVES_AFTER]
+        if not going:
+            break
+        lr = torch.tensor([[0.01 / (1 + row)] for row in going], dtype=dtype)
+        x = torch.stack([at[row] for row in going])
+        x = stepper.step(going, x, made[step, going], lr, bowl)
+        at |= dict(zip(going, x, strict=True))
+    return list(at.values())
 
 
 def _same(one: Tensor, other: Tensor) -> bool:

@@ -62,7 +62,7 @@ def written_out(loss: Transformed) -> tuple[np.ndarray, np.ndarray]:
     """A and b of y = A x + b, from Q, the scale and the shift (D numbers each)."""
     given = loss.transform
     q = np.eye(loss.dim) if loss.orthogonal is None else loss.orthogonal.numpy()
-    scale, shift = (np.broadcast_to(v, loss.dim) for v in (given.scale, given.shift))
+    scale, shift = (np.broadcast_to(np.array(v), loss.dim) for v in (given.scale, given.shift))
     inward = np.diag(1 / scale) @ q.T
     return inward, -inward @ shift
 
@@ -120,7 +120,9 @@ def test_what_is_known_lies_where_it_should(name: str) -> None:
         )  # observed 8e-15
         assert loss.minimum == base.minimum
         away = np.linalg.norm(POINTS[:, None] - expected, axis=-1).min(-1)
-        np.testing.assert_allclose(loss.distance(point(POINTS)), away, rtol=1e-13)  # observed 6e-16
+        np.testing.assert_allclose(
+            loss.tensor(loss.distance(point(POINTS))), away, rtol=1e-13
+        )  # observed 6e-16
         assert loss.suboptimality(point([3.0])).tolist() == [3.0]  # type: ignore[union-attr]
 
 

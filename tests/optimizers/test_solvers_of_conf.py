@@ -1,0 +1,116 @@
+"""Rules with searches and curvature, as conf has them: in a batch as alone, and what is said."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from batches import assert_same_bits, finish, make_batch, rows_of
+from cases import Waves
+from solver_cases import SOLVERS
+
+from gdlab import optimizers
+from gdlab.batch import Batch, Stop
+from gdlab.compiled import refusal
+from gdlab.fields import declared
+from gdlab.losses import ExtendedRosenbrock, HelicalValley, Loss, Rosenbrock, Softmax
+from gdlab.optimizers import InformedRule, Rule
+from gdlab.settings import named
+from gdlab.status import Status
+from gdlab.suggest import choices_of
+
+KINDS = {type(case.rule) for case in SOLVERS}
+NAMES = [
+    name
+    for name in choices_of("optimizer")
+    if name != "custom" and type(named("optimizer", name)) in KINDS
+]
+LOSSES: dict[str, Loss] = {
+    "gauss_newton": ExtendedRosenbrock(),
+    "levenberg_marquardt": HelicalValley(),
+    "natural_gradient": Softmax(penalty=0.01),
+    "polyak": Rosenbrock(),
+    "exact": Rosenbrock(),
+}
+DESCENDING = ("armijo", "wolfe", "cg", "bfgs", "lbfgs", "modified_newton", "levenberg_marquardt")
+ROWS = 40
+PICKED = (0, 7, 31, 33, 39)
+
+
+def rule_of(name: str) -> Rule:
+    rule = named("optimizer", name)
+    assert isinstance(rule, Rule)
+    return rule
+
+
+def batch_of(name: str) -> Batch:
+    """Runs that differ in starts, in learning rates and in every number of the optimizer."""
+    rule, spread = rule_of(name), torch.linspace(0.5, 1, ROWS, dtype=torch.float64)
+    changes = {
+        field: spread * getattr(rule, field)
+        for field, kind in declared(type(rule)).items()
+        if kind.numeric and getattr(rule, field) is not None
+    }
+    loss = LOSSES.get(name, Waves())
+    start = loss.tensor(loss.start) + 0.3 * torch.linspace(-1, 1, ROWS)[:, None]
+    lr = np.geomspace(1e-3, 1, ROWS)
+    batch = make_batch(loss, rule.replace(**changes), lr, start=start, steps=25)
+    return replace(batch, stop=Stop(grad_tol=1e-6, max_loss=1e30))
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"natural_gradient"}))
+def test_a_row_is_its_single_run(name: str) -> None:
+    """Bit for bit; the natural gradient's losses are no elementwise ones."""
+    batch = batch_of(name)
+    together = finish(batch)
+    for row in PICKED:
+        (alone,) = finish(rows_of(batch, [row]))
+        assert alone.outcome.status != Status.FAILED, alone.outcome.reason
+        assert_same_bits(together[row], alone)
+    assert len({run.history.loss.tobytes() for run in together}) > ROWS / 2
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_in_float32_too(name: str) -> None:
+    batch, single = batch_of(name), torch.float32
+    loss = batch.loss.to(single, torch.device("cpu"))
+    numbers = {key: getattr(batch, key).to(single) for key in ("lr", "start", "noise")}
+    rule = named("optimizer", name)
+    for run in finish(replace(batch, loss=loss, rule=rule, stop=Stop(grad_tol=1e-2), **numbers)):
+        assert run.outcome.status != Status.FAILED, run.outcome.reason
+        if name in DESCENDING and run.outcome.steps:
+            assert run.outcome.final_loss < run.history.loss[0]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_compiled_batch_is_refused_or_the_eager_one(name: str) -> None:
+    batch = replace(batch_of(name), mode="compiled")
+    said = refusal(batch)
+    if isinstance(batch.rule, InformedRule):
+        assert said == "an optimizer that evaluates the loss itself has no compiled form"
+        return
+    assert said is None
+    together = finish(batch)
+    for row in PICKED:
+        assert_same_bits(together[row], finish(rows_of(batch, [row]))[0])
+    for one, other in zip(together, finish(replace(batch, mode="eager")), strict=True):
+        np.testing.assert_allclose(one.history.x[:8], other.history.x[:8], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_optimizer_says_what_it_is(name: str) -> None:
+    """The equation, each field with its meaning, what lr is, and a paper."""
+    rule = rule_of(name)
+    said = type(rule).__doc__ or ""
+    assert "←" in said
+    assert " lr" in said
+    assert any(f"{year}" in said for year in range(1847, 2026))
+    fields = said.partition("Attributes:")[2]
+    for field in declared(type(rule)):
+        assert f" {field}: " in fields
+
+
+def test_the_table_has_every_rule() -> None:
+    families = {kind.__module__ for kind in KINDS}
+    exported = {getattr(optimizers, name) for name in optimizers.__all__}
+    assert {rule for rule in exported if rule.__module__ in families} == KINDS

@@ -1,0 +1,106 @@
+"""What is said and drawn of a run whose rate theory knows."""
+
+from importlib import import_module
+
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from gdlab.history import History
+from gdlab.prediction import RateMeter, predicted_rate, prediction_lines
+from gdlab.recording.convergence import convergence_png
+from gdlab.settings import from_flat
+
+MOMENTUM = f"optimizer.momentum={81 / 121}"
+BEST = ("loss.condition=100", "optimizer=heavy_ball", MOMENTUM, f"lr={4 / 121}")
+UNKNOWN = [
+    {"loss": "rosenbrock"},
+    {"optimizer": "adam"},
+    {"schedule": "cosine"},
+    {"noise.scale": 0.1},
+]
+
+
+def measured(values: np.ndarray) -> float | None:
+    """The rate of suboptimalities (n,)."""
+    n = len(values)
+    meter = RateMeter(n)
+    nothing = np.zeros(n)
+    piece = History(np.arange(n), nothing, nothing, nothing, nothing[:, None], None, values)
+    meter.write(piece.take(np.arange(n // 3)))
+    meter.write(piece.take(np.arange(n // 3, n)))
+    return meter.per_step
+
+
+def test_the_measured_rate_is_that_of_the_last_half():
+    k = np.arange(201.0)
+    late = np.where(k < 100, 1.0, 0.8 ** (2 * (k - 100)))
+    assert measured(late) == pytest.approx(0.8, rel=1e-12)  # observed 1e-15
+    wavy = 0.9 ** (2 * k) * (2 + np.cos(k))
+    assert measured(wavy) == pytest.approx(0.9, rel=1e-3)  # observed 2e-4
+    assert measured(np.zeros(50)) is None
+    assert measured(np.array([1.0, 0.5])) is None
+
+
+@pytest.mark.parametrize("given", UNKNOWN)
+def test_where_there_is_no_prediction(given):
+    settings = from_flat(given)
+    assert predicted_rate(settings) is None
+    assert "rate" not in dict(prediction_lines(settings, 0.9))
+
+
+def test_the_summary_has_the_measured_rate_beside_the_predicted(here, gd):
+    lines = gd("lr=0.1", "record.figures=false").out.splitlines()
+    assert "  rate          0.9 per step (theory 0.9)" in lines
+    best = "stable below lr=0.1333 (2/λ_max); fastest with lr=0.125 (Polyak 1964)"
+    assert f"  theory        {best}" in lines
+    lines = gd(*BEST, "start=[100,1]", "record.figures=false").out
+    # A double root's factor 1 + c k makes the measured rate a little slower.
+    assert "  rate          0.8258 per step (theory 0.8182)" in lines
+    assert "fastest with lr=0.03306, momentum=0.6694 (Polyak 1964)" in lines
+    assert "rate   " not in gd("loss=rosenbrock", "lr=1e-3", "steps=20", "record.figures=false").out
+
+
+def test_tensorboard_has_the_bound_in_one_chart_with_the_run(here, gd):
+    assert gd(*BEST, "start=[100,1]", "hydra.run.dir=run").code == 0
+    run = EventAccumulator("run", size_guidance={"scalars": 0, "images": 0, "tensors": 0}).Reload()
+    above, bound = (run.Scalars(tag) for tag in ("suboptimality", "suboptimality_bound"))
+    assert [event.step for event in above] == [event.step for event in bound]
+    values = np.array([[a.value, b.value] for a, b in zip(above, bound, strict=True)])
+    assert (values[:, 0] <= values[:, 1] * (1 + 1e-6)).all()  # written in float32
+    assert values[0, 0] == values[0, 1] == 5050
+    k = np.array([event.step for event in bound])
+    expected = 5050 * (1 + 20 / 11 * k) ** 2 * (9 / 11) ** (2.0 * k)
+    # Where two roots meet, half of the digits of ρ are lost. Observed 4e-6, of ρ²⁸⁶.
+    np.testing.assert_allclose(values[:, 1], expected, rtol=1e-5)
+    assert run.Images("suboptimality")[-1].step == k[-1]
+    picture = (here / "run" / "suboptimality.png").read_bytes()
+    assert run.Images("suboptimality")[-1].encoded_image_string == picture
+    (config,) = run.Tensors("custom_scalars__config__")
+    proto = import_module("tensorboard.plugins.custom_scalar.layout_pb2")
+    layout = proto.Layout.FromString(config.tensor_proto.string_val[0])
+    tags = list(layout.category[0].chart[0].multiline.tag)
+    assert tags == ["^suboptimality$", "^suboptimality_bound$"]
+
+
+def test_a_run_without_a_prediction_has_no_bound(here, gd):
+    assert gd("loss=rosenbrock", "lr=1e-3", "steps=20", "hydra.run.dir=run").code == 0
+    run = EventAccumulator("run").Reload()
+    assert "suboptimality" in run.Tags()["scalars"]
+    assert "suboptimality_bound" not in run.Tags()["scalars"]
+    assert "custom_scalars__config__" not in run.Tags()["tensors"]
+    assert not (here / "run" / "suboptimality.png").exists()
+
+
+def test_the_dashed_line_is_the_bound():
+    steps = np.arange(50)
+    above, bound = 0.5 ** (2.0 * steps), 3 * 0.5 ** (2.0 * steps)
+    words = {"title": "t", "rate": 0.5}
+    one = convergence_png(steps, above, bound, **words)
+    assert one == convergence_png(steps, above, bound, **words)
+    assert one != convergence_png(steps, above, 2 * bound, **words)
+    assert convergence_png(steps, above * 0, bound, **words)[:4] == b"\x89PNG"
+    with pytest.raises(ValueError, match="three arrays"):
+        convergence_png(steps, above[1:], bound, **words)
+    with pytest.raises(ValueError, match="positive and finite"):
+        convergence_png(steps, above * 0, bound * np.nan, **words)
