@@ -51,7 +51,7 @@ def _opened(override: str, custom: tuple[str, ...]) -> str:
 
 def _grouped(override: str) -> str:
     """An override that chooses what an optimizer or a schedule holds, as Hydra has it."""
-    key, sign, value = override.partition("=")
+    key, sign, _ = override.partition("=")
     is_inner = sign and _INNER.fullmatch(key)
     return f"{key.partition('.')[0]}@{override}" if is_inner else override
 

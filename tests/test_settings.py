@@ -27,13 +27,19 @@ from gdlab.settings import (
 )
 
 FILES = sorted(path for group in GROUPS for path in (CONF / group).glob("**/*.yaml"))
-CHOICES = [path for path in FILES if path.stem != "custom"]
+# Those that name a class of one's own cannot be made as they are.
+CHOICES = [path for path in FILES if "???" not in path.read_text(encoding="utf-8")]
 
 # What a preset changes of its class's defaults.
 PRESETS = {
     "optimizer/momentum": {"momentum": 0.9},
     "optimizer/nesterov": {"momentum": 0.9, "nesterov": True},
     "optimizer/adamw": {"weight_decay": 0.01, "decoupled_weight_decay": True},
+    "optimizer/armijo": {"line_search": "armijo"},
+    "optimizer/exact": {"line_search": "exact"},
+    "optimizer/bb2": {"variant": 2},
+    "optimizer/damped_newton": {"line_search": "armijo"},
+    "optimizer/modified_newton": {"line_search": "armijo", "modified": True},
 }
 
 

@@ -229,10 +229,11 @@ class Operations:
         self, a: Array, indices: Sequence[Any], values: Any, accumulate: bool = False
     ) -> Array:
         places = _index(np.arange(a.size).reshape(a.shape), indices)
-        result = a.flatten()
-        for at, value in zip(places.flat, np.broadcast_to(values, places.shape).flat, strict=True):
+        result: list[Operand] = a.flatten().tolist()
+        given = np.broadcast_to(values, places.shape).flatten().tolist()
+        for at, value in zip(places.flatten().tolist(), given, strict=True):
             result[at] = self._plus(result[at], value) if accumulate else value
-        return result.reshape(a.shape)
+        return np.array(result, dtype=object).reshape(a.shape)
 
     def _var(self, a: Array, dim: Any = None, correction: float = 1, **_: Any) -> Array:
         def variance(terms: Sequence[Operand]) -> Operand:
