@@ -15,7 +15,7 @@ from gdlab.status import Status
 
 _MOST_COORDINATES = 4
 _SECONDS = 1.0  # between writes, so that a live run is seen and thousands of them are fast
-_BOUND = "suboptimality_bound"
+_BOUND = "theory/suboptimality"
 _NO_BEARING = ("record.", "engine.", "summary.")
 
 

@@ -74,5 +74,5 @@ class RunRecorder:
         title = landscape(self._settings).title
         picture = convergence_png(path.step, above, bound, title=title, rate=rate.per_step)
         if writer is not None:
-            writer.image("suboptimality", int(path.step[-1]), picture)
-        write_whole(self._directory / "suboptimality.png", picture)
+            writer.image("convergence", int(path.step[-1]), picture)
+        write_whole(self._directory / "convergence.png", picture)

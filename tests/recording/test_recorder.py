@@ -163,10 +163,10 @@ def test_what_is_not_wanted_is_left_out(has_events, has_figures, tmp_path):
     record(tmp_path / "run", chosen)
     names = [name.split(".")[0] for name in sorted(os.listdir(tmp_path / "run"))]
     always, optional = ["history", "result"], has_events * ["events"]
-    assert names == sorted([*always, *optional, *has_figures * ["trajectory", "suboptimality"]])
+    assert names == sorted([*always, *optional, *has_figures * ["trajectory", "convergence"]])
     if has_events:
         images = events(tmp_path / "run").Tags()["images"]
-        assert images == has_figures * ["trajectory", "suboptimality"]
+        assert images == has_figures * ["trajectory", "convergence"]
 
 
 def test_events_show_what_the_history_holds(tmp_path):
@@ -181,7 +181,7 @@ def test_events_show_what_the_history_holds(tmp_path):
         "x/x0": history.x[:, 0],
         "x/x1": history.x[:, 1],
     }
-    assert set(run.Tags()["scalars"]) == {*expected, "lr", "suboptimality_bound"}
+    assert set(run.Tags()["scalars"]) == {*expected, "lr", "theory/suboptimality"}
     for tag, column in expected.items():
         steps, values = scalars(run, tag)
         assert steps == list(range(41))
