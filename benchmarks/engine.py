@@ -27,9 +27,9 @@ from typing import Any
 
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
 
-import jax
-import jax.numpy as jnp
-import optax
+import jax  # pyright: ignore[reportMissingImports]  # the extra `bench`, as the next two
+import jax.numpy as jnp  # pyright: ignore[reportMissingImports]
+import optax  # pyright: ignore[reportMissingImports]
 import torch
 from torch import Tensor
 
