@@ -1,0 +1,1 @@
+"""The calculus behind every step: derivatives computed in independent ways, and shown."""
