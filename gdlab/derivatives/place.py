@@ -1,0 +1,122 @@
+"""A loss at a point: what every finding starts from, each part computed once.
+
+Shapes: D dimensions.
+"""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from gdlab.derivatives.differences import Differences
+from gdlab.derivatives.symbolic import Symbolic
+from gdlab.errors import SettingError
+from gdlab.fields import shown
+from gdlab.gradient import hessian, value_and_gradient
+from gdlab.losses.base import Loss
+
+_SHOWN = 8
+
+
+class Place:
+    """A loss of D variables and a point.
+
+    Args:
+        loss: the loss.
+        at: the point, D finite numbers; None for where the loss has its runs start.
+        setting: what the point was given for, for errors.
+
+    Raises:
+        SettingError: the point has another length, or the loss is not finite there.
+
+    Attributes:
+        loss: the loss.
+        x: the point (D,), float64.
+    """
+
+    def __init__(
+        self, loss: Loss, at: "Sequence[float] | Tensor | None" = None, setting: str = "at"
+    ) -> None:
+        if at is None:
+            at = loss.starts(torch.tensor([0])).reshape(-1)
+        self.loss, self.x = loss, as_point(loss, at, setting)
+        if not bool(self.value.isfinite()):
+            what = f"the loss is {float(self.value):g} there, and must be finite"
+            raise SettingError(f"{setting}={_words(self.x)}: {what}")
+
+    @cached_property
+    def value(self) -> Tensor:
+        """The loss: a scalar."""
+        return self._first[0]
+
+    @cached_property
+    def gradient(self) -> Tensor:
+        """The gradient by autograd (D,)."""
+        return self._first[1]
+
+    @cached_property
+    def _first(self) -> tuple[Tensor, Tensor]:
+        value, gradient = value_and_gradient(self.loss, self.x[None])
+        return value[0], gradient[0].contiguous()
+
+    @cached_property
+    def hessian(self) -> Tensor:
+        """The Hessian by autograd (D, D)."""
+        return hessian(self.loss, self.x[None])[0].contiguous()
+
+    @cached_property
+    def symbolic(self) -> Symbolic | None:
+        """The formula, where the loss has one."""
+        return Symbolic.of(self.loss)
+
+    @cached_property
+    def differences(self) -> Differences:
+        """The difference quotients along the axes."""
+        return Differences.along(self.loss, self.x, torch.eye(len(self.x), dtype=self.x.dtype))
+
+    @cached_property
+    def limit(self) -> tuple[Tensor, Tensor]:
+        """What the differences along the axes tend to, and how uncertain that is: (D,), (D,)."""
+        return self.differences.limit()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the coordinates."""
+        return self.loss.names
+
+
+def as_point(loss: Loss, values: "Sequence[float] | Tensor", setting: str) -> Tensor:
+    """Numbers as a point (D,) of a loss.
+
+    Raises:
+        SettingError: there are not D of them, or one is not finite.
+    """
+    x = torch.as_tensor(values, dtype=torch.float64)
+    if x.shape != (loss.dim,):
+        must = f"must hold {loss.dim} number{'s' if loss.dim != 1 else ''}"
+        names = ", ".join(loss.names[:_SHOWN]) + (", …" if loss.dim > _SHOWN else "")
+        raise SettingError(f"{setting}={_words(x)}: {must}, one for each of {names}")
+    if not bool(x.isfinite().all()):
+        raise SettingError(f"{setting}={_words(x)}: must hold finite numbers")
+    return x
+
+
+def as_direction(loss: Loss, values: "Sequence[float] | Tensor", setting: str) -> Tensor:
+    """Numbers as a direction of length 1 (D,).
+
+    Raises:
+        SettingError: there are not D of them, one is not finite, or all are zero.
+    """
+    d = as_point(loss, values, setting)
+    largest = d.abs().max()
+    if largest == 0:
+        raise SettingError(f"{setting}={_words(d)}: is zero, which points nowhere")
+    d = d / largest  # first, so that no square is too large or too small
+    return d / d.norm()
+
+
+def _words(x: Tensor) -> str:
+    """Numbers as they are typed, the first ones of many."""
+    text = shown(x.flatten()[:_SHOWN].tolist())
+    return text if x.numel() <= _SHOWN else f"{text[:-1]},…]"
