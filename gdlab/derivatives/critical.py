@@ -92,9 +92,8 @@ class Found(Finding):
             )
             for x, value, found in self.points
         ]
-        notes = (
-            [] if self.is_complete else [f"the lowest {_MOST}; there may be a whole line of them"]
-        )
+        more = self.total - len(self.points)
+        notes = [f"… and {more:,} higher ones; there may be whole lines of them"] if more else []
         header = ("kind", "point", "loss", "eigenvalues")
         return Section("Critical points", lines, Table(header, rows), notes)
 

@@ -77,7 +77,8 @@ def cross_sections(place: Place) -> CrossSections:
 
 def _section(place: Place, i: int) -> CrossSection:
     at, slope = place.x[i], place.gradient[i]
-    away = _reach(place, i) * torch.linspace(-1, 1, _POINTS, dtype=at.dtype)
+    middle = _POINTS // 2
+    away = _reach(place, i) * (torch.arange(_POINTS, dtype=at.dtype) - middle) / middle
     points = place.x.repeat(_POINTS, 1)
     points[:, i] = at + away
     name = place.names[i]

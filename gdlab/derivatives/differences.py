@@ -53,18 +53,20 @@ class Differences:
             x: the point.
             directions: of length 1.
         """
-        size = (directions.abs() * x.abs()).amax(1).clamp(min=1.0)
+        size = (directions.abs() * x.abs()).amax(1, keepdim=True).clamp(min=1.0)
         size = _WIDEST * 2.0 ** size.log2().round()
-        h = size[:, None] * 2.0 ** -torch.arange(_STEPS, dtype=x.dtype)
+        h = size * 2.0 ** -torch.arange(_STEPS, dtype=x.dtype)
         offsets = h[:, :, None] * directions[:, None, :]
         above, below = values_at(f, x + offsets), values_at(f, x - offsets)
         at = values_at(f, x[None])[0]
-        central = (above - below) / (2 * h)
+        central, forward, backward = (above - below) / (2 * h), (above - at) / h, (at - below) / h
         largest = torch.stack((above.abs(), below.abs(), at.abs().expand_as(h))).amax(0)
         # A sum of many terms rounds more than its value does: the smallest steps show how much.
         seen = (central.diff(dim=1).abs() * h[:, 1:])[:, -_NOISY:].amax(1, keepdim=True)
-        rounding = torch.maximum(EPSILON * largest, seen.nan_to_num(0.0)) / h
-        return cls(h, central, (above - at) / h, (at - below) / h, rounding)
+        # The points are rounded too, which moves the values by their slope.
+        moved = size / _WIDEST * torch.maximum(forward.abs(), backward.abs())
+        rounding = torch.maximum(EPSILON * (largest + moved), seen.nan_to_num(0.0)) / h
+        return cls(h, central, forward, backward, rounding)
 
     def limit(self) -> tuple[Tensor, Tensor]:
         """The central differences for h → 0 and how uncertain that is: (n,) and (n,).

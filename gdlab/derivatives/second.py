@@ -97,10 +97,14 @@ class SecondOrder(Finding):
     def section(self) -> Section:
         """The second partial derivatives as a table, what follows from them as lines."""
         lines = list(self.formulas.items())[:_ROWS_SHOWN] + self._symmetry()
-        lines.append(("eigenvalues", vector(self.eigenvalues)))
-        for i in range(min(len(self.names), _VECTORS_SHOWN)):
-            words = f"{number(self.eigenvalues[i], 6)} along {vector(self.eigenvectors[:, i], 6)}"
-            lines.append((f"λ{i + 1}", words))
+        if len(self.names) > _VECTORS_SHOWN:
+            lines.append(("eigenvalues", vector(self.eigenvalues)))
+        else:
+            pairs = zip(self.eigenvalues, self.eigenvectors.T, strict=True)
+            lines += [
+                (f"λ{i}", f"{number(value)} along {vector(axis, 6)}")
+                for i, (value, axis) in enumerate(pairs, 1)
+            ]
         lines.append(
             ("condition", "singular" if self.condition is None else number(self.condition))
         )

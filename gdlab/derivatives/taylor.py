@@ -91,9 +91,12 @@ def taylor(place: Place, direction: Tensor | None = None) -> Taylor:
         direction = gradient / norm if norm > 0 else eigenvector
     distance = _WIDEST * 2.0 ** -torch.arange(_DISTANCES, dtype=x.dtype)
     values = values_at(place.loss, x + distance[:, None] * direction)
-    plane = value + distance * (gradient @ direction)
-    second = plane + distance**2 / 2 * (direction @ matrix @ direction)
-    rounding = EPSILON * torch.maximum(values.abs(), value.abs())
+    slope, curvature = gradient @ direction, direction @ matrix @ direction
+    plane = value + distance * slope
+    second = plane + distance**2 / 2 * curvature
+    # The points are rounded too, which moves the loss by its slope there.
+    moved = x.abs().max() * (slope.abs() + distance * curvature.abs())
+    rounding = EPSILON * (torch.maximum(values.abs(), value.abs()) + moved)
 
     def model(equation: str, modelled: Tensor) -> Model:
         errors = (values - modelled).abs()
