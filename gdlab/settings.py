@@ -26,7 +26,7 @@ from gdlab.words import SHORTHANDS
 
 Kind = TypeVar("Kind", bound=Configured)
 
-COMMAND_KEYS = ("experiment", "resume", "dry_run")
+COMMAND_KEYS = ("experiment", "resume", "dry_run", "check_gradient")
 """What a command says beside the settings of its runs."""
 
 _DEFAULTS = {"loss": "quadratic", "optimizer": "sgd", "schedule": "constant"}

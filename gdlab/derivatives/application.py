@@ -11,6 +11,8 @@ from gdlab.derivatives.question import Question
 from gdlab.derivatives.report import answer
 from gdlab.settings import filled, plain_values
 
+_WIDTH = 120
+
 
 def carry_out(config: DictConfig, *, as_json: bool) -> int:
     """Answer the question of a composed configuration and return the exit code.
@@ -27,5 +29,7 @@ def carry_out(config: DictConfig, *, as_json: bool) -> int:
     if as_json:
         sys.stdout.write(f"{report.json()}\n")
     else:
-        report.show(Console(soft_wrap=True, highlight=False))
+        console = Console(soft_wrap=True, highlight=False)
+        console.width = max(console.width, _WIDTH)
+        report.show(console)
     return 0 if report.passed else EXIT_FAILED

@@ -19,8 +19,9 @@ from gdlab.gradient import value_and_gradient
 from gdlab.losses.base import Loss
 from gdlab.losses.function import Function
 
-POINTS = 10
-_DIRECTIONS = 16  # in more dimensions than that, random directions instead of the axes
+_POINTS, _DIRECTIONS = 10, 16  # in more dimensions than that, random directions, not the axes
+_LARGE, _POINTS_OF_LARGE, _DIRECTIONS_OF_LARGE = 1_000, 2, 4
+_TINY = 1e-7  # of the loss: slopes that small beside it are none
 _SAME = 1e-7  # of the largest slope: a gradient that is wrong is wrong by more
 _BATCHED = 1e-10  # relative: a matrix product may round otherwise in a batch
 _KINK = 1e-3  # of the largest slope: what one-sided slopes differ by at a kink
@@ -124,7 +125,7 @@ def check_gradient(
     trials = [
         trial
         for k in torch.nonzero(usable)[:, 0]
-        for trial in _trials(loss, points[k], gradient[k], seed)
+        for trial in _trials(loss, points[k], value[k], gradient[k], seed)
     ]
     wrong = [t for t in trials if t.verdict == "wrong"]
     if wrong:
@@ -161,7 +162,8 @@ def _drawn(loss: Loss, seed: int) -> Tensor:
         low, high = start - 1, start + 1
     else:
         low, high = loss.tensor(loss.window).unbind(-1)
-    place = torch.arange(POINTS)[:, None], torch.arange(loss.dim)
+    count = _POINTS if loss.dim <= _LARGE else _POINTS_OF_LARGE
+    place = torch.arange(count)[:, None], torch.arange(loss.dim)
     unit = rng.uniform(torch.tensor(seed), rng.Stream.START, *place)
     drawn = low + (high - low) * unit
     return torch.cat((start[None], ((low + high) / 2)[None], drawn))
@@ -183,26 +185,31 @@ def _finite(points: Tensor, value: Tensor, gradient: Tensor) -> tuple[list[str],
     return problems, remarks
 
 
-def _trials(loss: Loss, x: Tensor, gradient: Tensor, seed: int) -> list[Trial]:
+def _trials(loss: Loss, x: Tensor, value: Tensor, gradient: Tensor, seed: int) -> list[Trial]:
     """The slopes at a point (D,) along the axes, or along random directions."""
-    names: Sequence[str] = loss.names
-    directions = torch.eye(len(x), dtype=x.dtype)
     if len(x) > _DIRECTIONS:
-        place = torch.arange(_DIRECTIONS)[:, None], torch.arange(len(x))
+        count = _DIRECTIONS if len(x) <= _LARGE else _DIRECTIONS_OF_LARGE
+        place = torch.arange(count)[:, None], torch.arange(len(x))
         directions = rng.normal(torch.tensor(seed), rng.Stream.START, *place)
         directions = directions / directions.norm(dim=1, keepdim=True)
-        names = ["a random direction"] * _DIRECTIONS
+        names: Sequence[str] = ["a random direction"] * count
+    else:
+        names, directions = loss.names, torch.eye(len(x), dtype=x.dtype)
     found = Differences.along(loss, x, directions)
     slopes = directions @ gradient
     limit, uncertainty = found.limit()
     right, right_doubt = extrapolated(found.forward, 2 * found.rounding, order=1)
     left, left_doubt = extrapolated(found.backward, 2 * found.rounding, order=1)
-    scale = torch.maximum(slopes.abs().max(), limit.nan_to_num(0.0).abs().max())
+    scale = max(
+        float(slopes.abs().max()),
+        float(limit.nan_to_num(0.0).abs().max()),
+        _TINY * float(value.abs()),
+    )
     trials = []
     for i, name in enumerate(names):
         sides = Sides(float(left[i]), float(right[i]), float(left_doubt[i] + right_doubt[i]))
         both = float(slopes[i]), float(limit[i]), float(uncertainty[i])
-        verdict = _verdict(*both, sides, float(scale))
+        verdict = _verdict(*both, sides, scale)
         error = (found.central[i] - slopes[i]).abs()
         slope = convergence(found.h[i], error, found.rounding[i]).slope
         trials.append(Trial(x, name, *both, slope, verdict))

@@ -14,6 +14,7 @@ from gdlab import rng
 from gdlab.derivatives.differences import EPSILON
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
 from gdlab.derivatives.place import Place
+from gdlab.derivatives.second import eigen
 from gdlab.errors import SettingError
 from gdlab.gradient import hessian, value_and_gradient
 from gdlab.losses.base import Loss
@@ -127,14 +128,14 @@ def classified(
         tol: the norm of the gradient up to which the point is critical, where that can be computed.
         doubt: how far the eigenvalues may be from those at the critical point itself.
     """
-    eigenvalues = torch.linalg.eigvalsh((matrix + matrix.T) / 2)
-    largest = float(eigenvalues.abs().max())
+    eigenvalues = eigen(matrix)[0]
+    largest = float(eigenvalues.abs().nan_to_num(0.0).max())
     tol = max(tol, _ROUNDING * largest * max(1.0, float(x.norm())))
     norm, index = float(gradient.norm()), int((eigenvalues < 0).sum())
     if norm > tol:
         return Critical(norm, tol, False, None, index, eigenvalues)
     zero = max(8 * len(x) * EPSILON * largest, doubt)
-    if bool((eigenvalues.abs() <= zero).any()):
+    if not bool((eigenvalues.abs() > zero).all()):
         kind = "degenerate point"
     else:
         kind = "minimum" if index == 0 else "maximum" if index == len(x) else "saddle"

@@ -29,7 +29,7 @@ class CrossSection:
         tangent: the tangent line there (m,).
         line: its equation.
         slope: of the line, the partial derivative.
-        curvature: the second partial derivative.
+        curvature: the second partial derivative; None where none was asked for.
     """
 
     name: str
@@ -38,7 +38,7 @@ class CrossSection:
     tangent: Tensor
     line: str
     slope: float
-    curvature: float
+    curvature: float | None
 
 
 @dataclass(frozen=True)
@@ -62,20 +62,25 @@ class CrossSections(Finding):
                 ("tangent", cut.tangent),
             ):
                 rows.append((name, *(number(value, 5) for value in values[::every])))
-        lines = [
-            (f"along {cut.name}", f"z = {cut.line}, curvature {number(cut.curvature, 5)}")
-            for cut in self.sections
-        ]
+        lines = []
+        for cut in self.sections:
+            curved = "" if cut.curvature is None else f", curvature {number(cut.curvature, 5)}"
+            lines.append((f"along {cut.name}", f"z = {cut.line}{curved}"))
         return Section("Cross-sections", lines, Table(("",) * (_SHOWN + 1), rows))
 
 
-def cross_sections(place: Place) -> CrossSections:
-    """The loss along the axes through a point, a quarter of its window to either side."""
-    names = place.names[:_SECTIONS]
-    return CrossSections(tuple(_section(place, i) for i in range(len(names))))
+def cross_sections(place: Place, *, curved: bool = True) -> CrossSections:
+    """The loss along the axes through a point, a quarter of its window to either side.
+
+    Args:
+        place: the loss and the point.
+        curved: whether to give curvatures, for which the loss must have second derivatives.
+    """
+    count = min(len(place.x), _SECTIONS)
+    return CrossSections(tuple(_section(place, i, curved=curved) for i in range(count)))
 
 
-def _section(place: Place, i: int) -> CrossSection:
+def _section(place: Place, i: int, *, curved: bool) -> CrossSection:
     at, slope = place.x[i], place.gradient[i]
     middle = _POINTS // 2
     away = _reach(place, i) * (torch.arange(_POINTS, dtype=at.dtype) - middle) / middle
@@ -90,7 +95,7 @@ def _section(place: Place, i: int) -> CrossSection:
         tangent=place.value + slope * away,
         line=total(line),
         slope=float(slope),
-        curvature=float(place.hessian[i, i]),
+        curvature=float(place.hessian[i, i]) if curved else None,
     )
 
 

@@ -110,12 +110,13 @@ def _contradiction(each: Tensor, doubt: Tensor) -> Tensor:
 
     Far from a point a function may settle to another slope, with which many large steps agree.
     """
+    sure, depth = doubt.min(1)
+    known = each.gather(1, depth[:, None])[:, 0]  # of each step the surest value: (n, m)
     apart = torch.zeros_like(doubt)
-    for finer in range(each.shape[2]):
-        for depth in range(each.shape[1]):
-            known, sure = each[:, depth, finer, None, None], doubt[:, depth, finer, None, None]
-            away = (each[:, :, :finer] - known).abs() - _CONTRADICTS * sure
-            apart[:, :, :finer] = torch.maximum(apart[:, :, :finer], away.nan_to_num(0.0))
+    for finer in range(1, each.shape[2]):
+        away = (each[:, :, :finer] - known[:, finer, None, None]).abs()
+        beyond = away - _CONTRADICTS * sure[:, finer, None, None]
+        apart[:, :, :finer] = torch.maximum(apart[:, :, :finer], beyond.nan_to_num(0.0))
     return apart
 
 

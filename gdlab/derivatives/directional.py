@@ -38,20 +38,18 @@ class Directional(Finding):
     """The directional derivative Dᵤf = ∇f · u = ‖∇f‖ cos θ.
 
     Attributes:
-        given: the direction as it was given (D,).
-        slope: along it, normalised.
+        slope: along the direction.
         angle: θ to the gradient, in degrees; None where the gradient is zero.
         tangent: along the level curve, where the slope must vanish; None where there is no curve.
     """
 
-    given: Tensor
     slope: Slope
     angle: float | None
     tangent: Slope | None
 
     def section(self) -> Section:
         """The directional derivative and its angle, the slope along the level curve below it."""
-        lines = [("direction", f"{vector(self.given)}, as a unit vector {_unit(self.slope)}")]
+        lines = [("direction", f"{_unit(self.slope)}, of length 1")]
         if self.angle is not None:
             lines.append(("angle", f"{number(self.angle, 6)}° to the gradient"))
         rows = [_row("Dᵤf = ∇f · u", self.slope)]
@@ -74,14 +72,8 @@ def _row(name: str, slope: Slope) -> tuple[str, ...]:
     return name, *numbers, slope.error.words
 
 
-def directional(place: Place, given: Tensor, unit: Tensor) -> Directional:
-    """The slope of a loss at a point in a direction.
-
-    Args:
-        place: the loss and the point.
-        given: the direction as it was given (D,).
-        unit: the same of length 1 (D,).
-    """
+def directional(place: Place, unit: Tensor) -> Directional:
+    """The slope of a loss at a point in a direction of length 1 (D,)."""
     norm = float(place.gradient.norm())
     slope = _slope(place, unit)
     angle = None
@@ -92,7 +84,7 @@ def directional(place: Place, given: Tensor, unit: Tensor) -> Directional:
             2 * math.atan2(float((unit - ascent).norm()), float((unit + ascent).norm()))
         )
     tangent = tangent_of_level_curve(place.gradient, unit)
-    return Directional(given, slope, angle, None if tangent is None else _slope(place, tangent))
+    return Directional(slope, angle, None if tangent is None else _slope(place, tangent))
 
 
 def tangent_of_level_curve(gradient: Tensor, beside: Tensor) -> Tensor | None:

@@ -15,6 +15,7 @@ from gdlab.errors import SettingError
 from gdlab.fields import shown
 from gdlab.gradient import hessian, value_and_gradient
 from gdlab.losses.base import Loss
+from gdlab.own import in_short
 
 _SHOWN = 8
 
@@ -62,8 +63,16 @@ class Place:
 
     @cached_property
     def hessian(self) -> Tensor:
-        """The Hessian by autograd (D, D)."""
-        return hessian(self.loss, self.x[None])[0].contiguous()
+        """The Hessian by autograd (D, D).
+
+        Raises:
+            SettingError: the loss has none, as one that is differentiable but once.
+        """
+        try:
+            return hessian(self.loss, self.x[None])[0].contiguous()
+        except RuntimeError as error:
+            why = f"the loss cannot be differentiated twice ({in_short(error)})"
+            raise SettingError(f"order=2: {why}; order=1 asks for less") from error
 
     @cached_property
     def symbolic(self) -> Symbolic | None:

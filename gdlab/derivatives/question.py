@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gdlab.derivatives.higher import HIGHEST
+from gdlab.derivatives.place import as_direction
 from gdlab.errors import SettingError
 from gdlab.fields import Configured, setting, shown
 from gdlab.losses.base import Loss
@@ -95,6 +96,16 @@ class Question(Configured):
         if self.at is not None:
             return torch.tensor(self.at, dtype=torch.float64)
         return self.objective.starts(torch.tensor([self.seed])).reshape(-1)
+
+    def unit_direction(self) -> Tensor | None:
+        """The direction that was given, of length 1 (D,).
+
+        Raises:
+            SettingError: it is zero, or has another length than the loss has dimensions.
+        """
+        if self.direction is None:
+            return None
+        return as_direction(self.objective, self.direction, "direction")
 
     def sides(self) -> Tensor | None:
         """The window (D, 2) that was given.

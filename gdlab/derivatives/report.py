@@ -16,7 +16,7 @@ from gdlab.derivatives.directional import directional
 from gdlab.derivatives.finding import Finding, Section, plain
 from gdlab.derivatives.first import first_order
 from gdlab.derivatives.higher import MOST, higher
-from gdlab.derivatives.place import Place, as_direction, as_point
+from gdlab.derivatives.place import Place, as_point
 from gdlab.derivatives.question import Question
 from gdlab.derivatives.second import second_order
 from gdlab.derivatives.symbolic import multi_indices
@@ -48,7 +48,7 @@ class Report:
 
     def json(self) -> str:
         """The findings as JSON."""
-        return json.dumps(self.data(), ensure_ascii=False, indent=2, allow_nan=False)
+        return json.dumps(self.data(), ensure_ascii=False, allow_nan=False)
 
     def show(self, console: Console) -> None:
         """Print the findings, a section each."""
@@ -68,14 +68,11 @@ def answer(question: Question) -> Report:
 def _findings(question: Question) -> Iterator[tuple[str, Finding]]:
     loss, sides = question.objective, question.sides()
     place = Place(loss, question.at if question.at is not None else question.point)
-    direction = None
-    if question.direction is not None:
-        given = as_point(loss, question.direction, "direction")
-        direction = as_direction(loss, question.direction, "direction")
+    direction = question.unit_direction()
     step = None if question.step is None else as_point(loss, question.step, "step")
     yield "gradient", first_order(place)
-    if question.direction is not None and direction is not None:
-        yield "directional", directional(place, given, direction)
+    if direction is not None:
+        yield "directional", directional(place, direction)
     if question.order > 1:
         yield "hessian", second_order(place)
         yield "critical", critical(place, question.tol)
@@ -84,7 +81,7 @@ def _findings(question: Question) -> Iterator[tuple[str, Finding]]:
         yield "differential", differential(place, step)
     for order in range(3, question.order + 1):
         yield f"order_{order}", _higher(place, order)
-    yield "cross_sections", cross_sections(place)
+    yield "cross_sections", cross_sections(place, curved=question.order > 1)
     if question.find:
         yield "found", find(loss, sides, question.tol, question.seed)
     if question.check:
@@ -108,7 +105,7 @@ def show_section(console: Console, section: Section) -> None:
     if section.table is not None:
         table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
         for k, name in enumerate(("", *section.table.header)):
-            table.add_column(name, justify="left" if k < 2 else "right", overflow="fold")
+            table.add_column(name, justify="left" if k < 2 else "right", no_wrap=True)
         for row in section.table.rows:
             table.add_row("", *(Text(cell) for cell in row))
         console.print(table)

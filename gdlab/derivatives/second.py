@@ -60,7 +60,7 @@ class SecondOrder(Finding):
         formulas: the second partial derivatives as expressions, by names.
         asymmetry: where the nested differences are least symmetric; None for one dimension, and
             where there are none.
-        eigenvalues: of the Hessian, rising (D,).
+        eigenvalues: of the Hessian, rising (D,); NaN where that is not finite.
         eigenvectors: the columns that belong to them (D, D).
         condition: |λ|_max / |λ|_min; None where the Hessian is singular.
         largest: λ_max.
@@ -113,10 +113,13 @@ class SecondOrder(Finding):
                 ("2/λ_max", f"{number(self.largest_stable_lr)}, the largest stable lr here")
             )
         notes = []
+        if not bool(self.hessian.isfinite().all()):
+            notes.append("autograd's Hessian is not finite here")
         if not self.is_symmetric:
-            notes.append("the second derivatives are not continuous here: their order matters")
+            words = "their order matters, which autograd, with one value for both, cannot see"
+            notes.append(f"the second derivatives are not continuous here: {words}")
         if not self.is_seen:
-            notes.append("autograd's Hessian is NOT that of the differences: it cannot see it here")
+            notes.append("autograd's Hessian is NOT that of the differences")
         return Section("Hessian", lines, self._table(), notes)
 
     def _symmetry(self) -> list[tuple[str, str]]:
@@ -158,10 +161,10 @@ def second_order(place: Place) -> SecondOrder:
     nested, uncertainty = None, None
     if len(names) <= _MOST_NESTED:
         nested, uncertainty = nested_differences(place.loss, place.x)
-    values, vectors = torch.linalg.eigh((matrix + matrix.T) / 2)
+    values, vectors = eigen(matrix)
     size = values.abs()
     largest = float(values[-1])
-    is_singular = float(size.min()) <= EPSILON * float(size.max())
+    is_regular = float(size.min()) > EPSILON * float(size.max())
     formulas = {}
     if symbolic is not None and len(names) * (len(names) + 1) // 2 <= _ROWS_SHOWN:
         pairs = [(i, j) for i in range(len(names)) for j in range(i, len(names))]
@@ -176,10 +179,21 @@ def second_order(place: Place) -> SecondOrder:
         asymmetry=_asymmetry(names, nested, uncertainty),
         eigenvalues=values,
         eigenvectors=vectors,
-        condition=None if is_singular else float(size.max() / size.min()),
+        condition=float(size.max() / size.min()) if is_regular else None,
         largest=largest,
         largest_stable_lr=2 / largest if largest > 0 else None,
     )
+
+
+def eigen(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """The eigenvalues (D,), rising, and eigenvectors (D, D) of a Hessian (D, D).
+
+    NaN where an entry is not finite.
+    """
+    if not bool(matrix.isfinite().all()):
+        return torch.full_like(matrix[0], math.nan), torch.full_like(matrix, math.nan)
+    values, vectors = torch.linalg.eigh((matrix + matrix.T) / 2)
+    return values, vectors
 
 
 def nested_differences(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,6 +11,7 @@ from torch import Tensor
 from gdlab.derivatives.differences import EPSILON, Convergence, convergence, values_at
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
 from gdlab.derivatives.place import Place
+from gdlab.derivatives.second import eigen
 from gdlab.derivatives.words import counted_from, total
 
 _DISTANCES = 34  # they halve: from a unit to 1e-10
@@ -87,8 +88,7 @@ def taylor(place: Place, direction: Tensor | None = None) -> Taylor:
     x, value, gradient, matrix = place.x, place.value, place.gradient, place.hessian
     if direction is None:
         norm = gradient.norm()
-        eigenvector = torch.linalg.eigh((matrix + matrix.T) / 2).eigenvectors[:, -1]
-        direction = gradient / norm if norm > 0 else eigenvector
+        direction = gradient / norm if norm > 0 else eigen(matrix)[1][:, -1]
     distance = _WIDEST * 2.0 ** -torch.arange(_DISTANCES, dtype=x.dtype)
     values = values_at(place.loss, x + distance[:, None] * direction)
     slope, curvature = gradient @ direction, direction @ matrix @ direction
