@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import sympy
 
 _NUMBERS_AT_ONCE = 2**16
-_NAMES_SHOWN = 8
+_SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,9 @@ class Formulas:
     def must_be_for(self, names: Sequence[str]) -> None:
         """Refuse a list that has not one formula for each of the names."""
         if len(self.texts) != len(names):
-            must = f"must be {len(names)} formulas, one for each of {listed(names)}"
-            given = f"{self.setting}={shown(self.texts)}"
-            raise SettingError(f"{given}: {must}; got {len(self.texts)}")
+            must = f"must be {_each(names, 'formula')}; got {len(self.texts)}"
+            given = f"{self.setting}=[{listed(self.texts, ',')}]"
+            raise SettingError(f"{given}: {must}")
 
     @property
     def parsed(self) -> list[Parsed]:
@@ -137,12 +137,11 @@ def point(at: "Tensor | Sequence[float]", names: Sequence[str], setting: str = "
         SettingError: it is none.
     """
     x = torch.as_tensor(at, dtype=torch.float64).detach()
+    given = f"{setting}=[{listed([number(one) for one in x.flatten()[: _SHOWN + 1]], ',')}]"
     if x.shape != (len(names),):
-        given = shown(x.tolist())
-        numbers = "1 number" if len(names) == 1 else f"{len(names)} numbers, one"
-        raise SettingError(f"{setting}={given}: must be {numbers} for each of {listed(names)}")
+        raise SettingError(f"{given}: must be {_each(names, 'number')}; got {x.numel()}")
     if not x.isfinite().all():
-        raise SettingError(f"{setting}={shown(x.tolist())}: must be finite")
+        raise SettingError(f"{given}: must be finite")
     return x
 
 
@@ -155,6 +154,12 @@ def gradient(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """
     rows = x.detach()[None].requires_grad_()
     return derivative(function(rows).sum(), rows)[0].detach()
+
+
+def _each(names: Sequence[str], kind: str) -> str:
+    """So many of a kind as there are names."""
+    one = f"1 {kind}, for" if len(names) == 1 else f"{len(names)} {kind}s, one for each of"
+    return f"{one} {listed(names)}"
 
 
 def jacobian_by_rows(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
@@ -205,14 +210,12 @@ def unlike(names: tuple[str, ...], taken: Sequence[str]) -> tuple[str, ...]:
     return next(choice for choice in choices if not set(choice) & set(taken))
 
 
-def listed(names: Sequence[str]) -> str:
-    """Names with commas; the first ones of many."""
-    more = ", …" if len(names) > _NAMES_SHOWN else ""
-    return ", ".join(names[:_NAMES_SHOWN]) + more
+def listed(words: Sequence[str], comma: str = ", ") -> str:
+    """Words with commas; the first ones of many."""
+    return comma.join([*words[:_SHOWN], *["…"] * (len(words) > _SHOWN)])
 
 
 def assignments(names: Sequence[str], values: Tensor) -> str:
     """Names with their numbers (V,), as `x = 1, y = 2`; the first ones of many."""
-    first = zip(names[:_NAMES_SHOWN], values.tolist(), strict=False)
-    more = ", …" if len(names) > _NAMES_SHOWN else ""
-    return ", ".join(f"{name} = {number(value)}" for name, value in first) + more
+    pairs = zip(names[: _SHOWN + 1], values.tolist(), strict=False)
+    return listed([f"{name} = {number(value)}" for name, value in pairs])

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gdlab.derivatives.finding import Finding, Section, number, vector
 from gdlab.derivatives.formulas import central_differences, gradient, point
-from gdlab.derivatives.spelling import matrix
+from gdlab.derivatives.spelling import kept, matrix
 from gdlab.derivatives.squares import factor, pulled_back, residual_jacobian, residuals_at
 from gdlab.errors import SettingError
 from gdlab.gradient import hessian
@@ -21,7 +21,6 @@ from gdlab.losses.base import Loss
 MOST_NUMBERS = 2**20
 """A matrix of more numbers is formed only where that is asked for."""
 
-_MOST_KEPT = 4096
 _AGREE = 1e-8
 
 
@@ -54,9 +53,9 @@ class Curvature:
         whole = hessian(loss, x[None])[0].detach()
         rest = whole - gauss_newton
         return cls(
-            gauss_newton=_kept(gauss_newton),
-            hessian=_kept(whole),
-            rest=_kept(rest),
+            gauss_newton=kept(gauss_newton),
+            hessian=kept(whole),
+            rest=kept(rest),
             gauss_newton_norm=float(gauss_newton.norm()),
             hessian_norm=float(whole.norm()),
             rest_norm=float(rest.norm()),
@@ -107,7 +106,7 @@ class ResidualJacobian:
         differences = central_differences(partial(residuals_at, loss), x)
         away = float((differences - jacobian).abs().max())
         rank = int(torch.linalg.matrix_rank(jacobian))
-        return cls(_kept(jacobian), float(jacobian.norm()), rank, away)
+        return cls(kept(jacobian), float(jacobian.norm()), rank, away)
 
 
 @dataclass(frozen=True)
@@ -213,7 +212,7 @@ def residuals(loss: Loss, x: Tensor, most_numbers: int = MOST_NUMBERS) -> Residu
     return Residuals(
         count=len(r),
         dim=len(x),
-        values=_kept(r),
+        values=kept(r),
         value=value,
         factor=c,
         jacobian=None if jacobian is None else ResidualJacobian.of(loss, x, jacobian),
@@ -222,10 +221,6 @@ def residuals(loss: Loss, x: Tensor, most_numbers: int = MOST_NUMBERS) -> Residu
         agrees=away <= _AGREE * max(1.0, scale),
         curvature=curvature,
     )
-
-
-def _kept(values: Tensor) -> Tensor | None:
-    return values if values.numel() <= _MOST_KEPT else None
 
 
 def _shown(values: Tensor | None, norm: float) -> str:

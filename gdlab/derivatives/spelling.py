@@ -1,4 +1,4 @@
-"""Sums, products and matrices spelled out, as a textbook has them."""
+"""Sums, products and matrices spelled out as in a textbook, and what is too large for that."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from torch import Tensor
 
 from gdlab.derivatives.finding import number
 
-_TERMS, _NUMBERS, _LONGEST = 4, 12, 160
+_TERMS, _NUMBERS, _LONGEST, _MOST_KEPT = 4, 12, 160, 4096
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
@@ -50,6 +50,11 @@ def _is_sum(text: str) -> bool:
 def shortened(text: str) -> str:
     """The beginning of a text that is long."""
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def kept(values: Tensor) -> Tensor | None:
+    """What a finding holds of numbers that may be many: all of up to 4,096, else none."""
+    return values if values.numel() <= _MOST_KEPT else None
 
 
 def matrix(values: Tensor, digits: int = 6) -> str:

@@ -173,9 +173,9 @@ BAD_PATHS: list[tuple[Any, float, str]] = [
 BAD_COMPOSITIONS: list[tuple[Any, list[float], str]] = [
     (["a"], [1.0], "inner=[a]: must be 2 formulas, one for each of x, y; got 1"),
     (["1", "2"], [1.0], "inner=[1,2]: depends on no variable"),
-    (["a", "b"], [1.0], "at=[1.0]: must be 2 numbers, one for each of a, b"),
-    (["a", "a"], [1.0, 2.0], "at=[1.0,2.0]: must be 1 number for each of a"),
-    (["a", "b"], [1.0, math.nan], "at=[1.0,nan]: must be finite"),
+    (["a", "b"], [1.0], "at=[1]: must be 2 numbers, one for each of a, b"),
+    (["a", "a"], [1.0, 2.0], "at=[1,2]: must be 1 number, for a; got 2"),
+    (["a", "b"], [1.0, math.nan], "at=[1,nan]: must be finite"),
     (["a", "sqrt(b)"], [1.0, -1.0], "inner=sqrt(b): it is nan at a = 1, b = -1, and must be"),
     (["a", "__import__('os')"], [1.0, 1.0], "inner=__import__('os'): column"),
 ]
