@@ -95,12 +95,8 @@ def backpropagation(loss: Loss, x: Tensor, example: int = 0) -> Backpropagation 
     costs, slope = _costs(loss, traces[-1].after.T)
     if not costs.isfinite().all():
         raise SettingError(f"at={vector(x)}: the loss is {float(costs.mean())}, and must be finite")
-    passes, back = list[LayerPass](), slope.T
-    ways = zip(layers, traces, loss.layers(gradient(loss, x)), strict=True)
-    for layer, trace, right in reversed(list(ways)):
-        delta = back * trace.slope + 0.0  # −0 is shown as 0
-        passes.insert(0, _layer_pass(layer, trace, delta, right, example))
-        back = layer.weight.T @ delta
+    right = loss.layers(gradient(loss, x))
+    passes, back = _backward(layers, traces, slope.T, right, example)
     given, target = loss.inputs[example], loss.targets[example]
     direct = gradient(lambda rows: loss.costs(loss.scores(x, rows), target[None]), given)
     return Backpropagation(
@@ -110,7 +106,7 @@ def backpropagation(loss: Loss, x: Tensor, example: int = 0) -> Backpropagation 
         target=target,
         cost=float(costs[example]),
         cost_slope=slope[example],
-        layers=tuple(passes),
+        layers=passes,
         input_gradient=back[:, example],
         input_disagreement=float((back[:, example] - direct.flatten()).abs().max()),
         disagreement=max(one.disagreement for one in passes),
@@ -124,6 +120,30 @@ def _forward(layers: Sequence[Layer], units: Tensor) -> list[_Trace]:
         traces.append(_Trace.of(layer, units))
         units = traces[-1].after
     return traces
+
+
+def _backward(
+    layers: Sequence[Layer],
+    traces: Sequence[_Trace],
+    slope: Tensor,
+    right: Sequence[Layer],
+    example: int,
+) -> tuple[tuple[LayerPass, ...], Tensor]:
+    """What each layer does on the way back, and ∂E/∂a₀ of all examples (P, N).
+
+    Args:
+        layers: the layers.
+        traces: all examples on their way there.
+        slope: ∂E/∂scores (C, N).
+        right: autograd's gradients, as layers.
+        example: the one that is followed.
+    """
+    passes = list[LayerPass]()
+    for layer, trace, gradients in reversed(list(zip(layers, traces, right, strict=True))):
+        delta = slope * trace.slope + 0.0  # −0 is shown as 0
+        passes.append(_layer_pass(layer, trace, delta, gradients, example))
+        slope = layer.weight.T @ delta
+    return tuple(reversed(passes)), slope
 
 
 def _costs(loss: Layered, scores: Tensor) -> tuple[Tensor, Tensor]:

@@ -200,8 +200,7 @@ def residuals(loss: Loss, x: Tensor, most_numbers: int = MOST_NUMBERS) -> Residu
         return None
     r, value, direct = found[0].detach(), float(loss(x[None])[0]), gradient(loss, x)
     if not (math.isfinite(value) and r.isfinite().all() and direct.isfinite().all()):
-        what = "the loss, its gradient and its residuals must be finite there"
-        raise SettingError(f"at={vector(x)}: {what}; the loss is {value}")
+        raise SettingError(f"at={vector(x)}: the loss, its gradient and residuals must be finite")
     c = factor(loss, x)
     jacobian = residual_jacobian(loss, x) if len(r) * len(x) <= most_numbers else None
     pulled = c * (pulled_back(loss, x, r) if jacobian is None else jacobian.T @ r)

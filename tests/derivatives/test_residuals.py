@@ -175,7 +175,7 @@ def test_what_is_large_is_not_formed_unasked() -> None:
 
 
 def test_a_point_without_finite_residuals_is_told() -> None:
-    with pytest.raises(SettingError, match=r"^at=\(1e\+200, 2\): the loss, its gradient and "):
+    with pytest.raises(SettingError, match=r"^at=\(1e\+200, 2\): the loss, its gradient and resid"):
         residuals(Beale(), tensor(1e200, 2))
     with pytest.raises(SettingError, match=r"^at=\[1\]: must be 2 numbers, one for each"):
         residuals(Beale(), tensor(1))
