@@ -10,8 +10,9 @@ from typing import Protocol, runtime_checkable
 from torch import Tensor
 
 from gdlab.derivatives.finding import vector
-from gdlab.derivatives.formulas import gradient, point
+from gdlab.derivatives.formulas import gradient
 from gdlab.derivatives.passes import Backpropagation, LayerPass
+from gdlab.derivatives.points import point
 from gdlab.derivatives.spelling import kept
 from gdlab.errors import SettingError
 from gdlab.gradient import derivative

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from gdlab.derivatives.chain_rule import ChainRule, Derivative
-from gdlab.derivatives.formulas import Formulas, listed
+from gdlab.derivatives.formulas import Formulas
+from gdlab.derivatives.points import listed
 from gdlab.losses.base import Loss
 
 

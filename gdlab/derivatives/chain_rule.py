@@ -14,15 +14,10 @@ import torch
 from torch import Tensor
 
 from gdlab.derivatives.algebra import Composed, brief, number_of, values
+from gdlab.derivatives.differences import Differences
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
-from gdlab.derivatives.formulas import (
-    Formulas,
-    assignments,
-    central_differences,
-    gradient,
-    listed,
-    unlike,
-)
+from gdlab.derivatives.formulas import Formulas, gradient, unlike
+from gdlab.derivatives.points import assignments, listed
 from gdlab.derivatives.spelling import product, shortened, summed
 from gdlab.errors import SettingError
 from gdlab.fields import shown
@@ -41,7 +36,7 @@ class Derivative:
         terms: what each coordinate adds, ∂f/∂xᵢ times that: (D,).
         chain_rule: the sum of the terms.
         autograd: the derivative of the composition as a whole, by autograd.
-        differences: the same by central differences.
+        differences: the same by central differences, extrapolated to a step of 0.
         symbolic: the same by sympy; None where the loss has no formula.
         inner_expressions: the derivatives of the coordinates as expressions.
         expression: the derivative of the composition as an expression.
@@ -184,7 +179,8 @@ def _derivatives(
         return loss(inner(at))
 
     jacobian = inner.jacobian(at)
-    autograd, differences = gradient(whole, at), central_differences(whole, at)
+    axes = torch.eye(len(at), dtype=at.dtype)
+    autograd, differences = gradient(whole, at), Differences.along(whole, at, axes).limit()[0]
     found = []
     for k, variable in enumerate(inner.names):
         slopes = jacobian[:, k]

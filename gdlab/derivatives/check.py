@@ -13,7 +13,7 @@ from gdlab import rng
 from gdlab.derivatives.differences import Differences, convergence, extrapolated, values_at
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
 from gdlab.derivatives.first import DOUBT
-from gdlab.derivatives.place import as_point
+from gdlab.derivatives.points import point
 from gdlab.errors import SettingError
 from gdlab.gradient import value_and_gradient
 from gdlab.losses.base import Loss
@@ -152,7 +152,7 @@ def _given(
     given = torch.as_tensor(x, dtype=torch.float64)
     points = given.reshape(-1, given.shape[-1]) if given.ndim else given.reshape(1, 1)
     loss = f if isinstance(f, Loss) else Function(f, tuple(points[0].tolist()))
-    return loss, torch.stack([as_point(loss, point, "x") for point in points])
+    return loss, torch.stack([point(one, loss.names, "x") for one in points])
 
 
 def _drawn(loss: Loss, seed: int) -> Tensor:
@@ -250,7 +250,7 @@ def _consistent(loss: Loss, points: Tensor, value: Tensor) -> list[str]:
     if not torch.equal(again, value):
         problems.append("two calls at the same points give different values")
         return problems
-    alone = torch.stack([values_at(loss, point[None])[0] for point in points])
+    alone = torch.stack([values_at(loss, one[None])[0] for one in points])
     far = (alone - value).abs() > _BATCHED * value.abs().clamp(min=1e-300)
     if bool(far.any()):
         k = int(torch.nonzero(far)[0, 0])

@@ -11,7 +11,7 @@ from torch import Tensor
 from gdlab.derivatives.differences import values_at
 from gdlab.derivatives.finding import Finding, Section, Table, number
 from gdlab.derivatives.place import Place
-from gdlab.derivatives.words import counted_from, total
+from gdlab.derivatives.spelling import counted_from, total
 
 _SECTIONS = 12
 _POINTS = 41

@@ -1,6 +1,6 @@
 """Derivatives from values alone: differences over a range of steps, and what their errors tell.
 
-Shapes: D dimensions, m steps h, n directions.
+Shapes: D dimensions, m steps h, n directions; V variables of a map.
 """
 
 import math
@@ -177,6 +177,31 @@ def _slope(h: Tensor, error: Tensor, used: Tensor) -> float | None:
     x = x - x.mean()
     slope = float((x @ y) / (x @ x))
     return slope if slope > _FALLS else None
+
+
+def central_differences(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """The derivatives (..., V) at a point x (V,), by central differences, without autograd.
+
+    The step is ε^(1/3) · max(1, |xᵢ|), which balances the error h² of the difference with the
+    rounding ε/h (Nocedal and Wright, "Numerical optimization", 2006, section 8.1).
+
+    Args:
+        function: maps points (k, V) to values (k, ...).
+        x: the point.
+    """
+    x = x.detach()
+    h = torch.finfo(x.dtype).eps ** (1 / 3) * x.abs().clamp(min=1)
+    rows = max(1, _BLOCK // len(x))
+    slopes = []
+    with torch.no_grad():
+        for block in torch.arange(len(x)).split(rows):
+            below, above = (x.repeat(len(block), 1) for _ in range(2))
+            place = torch.arange(len(block)), block
+            below[place] -= h[block]
+            above[place] += h[block]
+            rise, run = function(above) - function(below), (above - below)[place]
+            slopes.append(rise / run.reshape(-1, *(1,) * (rise.ndim - 1)))
+    return torch.cat(slopes).movedim(0, -1)
 
 
 def values_at(f: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:

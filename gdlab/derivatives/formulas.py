@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from gdlab.derivatives.finding import number
+from gdlab.derivatives.points import assignments, each, listed, point
 from gdlab.errors import SettingError
 from gdlab.expressions import Parsed, parse, refusal
 from gdlab.fields import shown
@@ -20,9 +20,6 @@ from gdlab.gradient import derivative
 
 if TYPE_CHECKING:
     import sympy
-
-_NUMBERS_AT_ONCE = 2**16
-_SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,7 @@ class Formulas:
     def must_be_for(self, names: Sequence[str]) -> None:
         """Refuse a list that has not one formula for each of the names."""
         if len(self.texts) != len(names):
-            must = f"must be {_each(names, 'formula')}; got {len(self.texts)}"
+            must = f"must be {each(names, 'formula')}; got {len(self.texts)}"
             given = f"{self.setting}=[{listed(self.texts, ',')}]"
             raise SettingError(f"{given}: {must}")
 
@@ -130,21 +127,6 @@ class Formulas:
         return [one.symbolic(values) for one in self.parsed]
 
 
-def point(at: "Tensor | Sequence[float]", names: Sequence[str], setting: str = "at") -> Tensor:
-    """A point as float64 (V,), one finite number for each name.
-
-    Raises:
-        SettingError: it is none.
-    """
-    x = torch.as_tensor(at, dtype=torch.float64).detach()
-    given = f"{setting}=[{listed([number(one) for one in x.flatten()[: _SHOWN + 1]], ',')}]"
-    if x.shape != (len(names),):
-        raise SettingError(f"{given}: must be {_each(names, 'number')}; got {x.numel()}")
-    if not x.isfinite().all():
-        raise SettingError(f"{given}: must be finite")
-    return x
-
-
 def gradient(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """The gradient (V,) at a point x (V,), by autograd; zeros where nothing depends on x.
 
@@ -154,12 +136,6 @@ def gradient(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """
     rows = x.detach()[None].requires_grad_()
     return derivative(function(rows).sum(), rows)[0].detach()
-
-
-def _each(names: Sequence[str], kind: str) -> str:
-    """So many of a kind as there are names."""
-    one = f"1 {kind}, for" if len(names) == 1 else f"{len(names)} {kind}s, one for each of"
-    return f"{one} {listed(names)}"
 
 
 def jacobian_by_rows(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
@@ -173,31 +149,6 @@ def jacobian_by_rows(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     return torch.cat([derivative(value, rows) for value in function(rows)[0]]).detach()
 
 
-def central_differences(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """The derivatives (..., V) at a point x (V,), by central differences, without autograd.
-
-    The step is ε^(1/3) · max(1, |xᵢ|), which balances the error h² of the difference with the
-    rounding ε/h (Nocedal and Wright, "Numerical optimization", 2006, section 8.1).
-
-    Args:
-        function: maps points (k, V) to values (k, ...).
-        x: the point.
-    """
-    x = x.detach()
-    h = torch.finfo(x.dtype).eps ** (1 / 3) * x.abs().clamp(min=1)
-    rows = max(1, _NUMBERS_AT_ONCE // len(x))
-    slopes = []
-    with torch.no_grad():
-        for block in torch.arange(len(x)).split(rows):
-            below, above = (x.repeat(len(block), 1) for _ in range(2))
-            place = torch.arange(len(block)), block
-            below[place] -= h[block]
-            above[place] += h[block]
-            rise, run = function(above) - function(below), (above - below)[place]
-            slopes.append(rise / run.reshape(-1, *(1,) * (rise.ndim - 1)))
-    return torch.cat(slopes).movedim(0, -1)
-
-
 def unlike(names: tuple[str, ...], taken: Sequence[str]) -> tuple[str, ...]:
     """Names of coordinates that no variable has: as given, or u, v, w, or u0, u1, ….
 
@@ -208,14 +159,3 @@ def unlike(names: tuple[str, ...], taken: Sequence[str]) -> tuple[str, ...]:
     numbered = (tuple(f"u{'_' * k}{i}" for i in range(len(names))) for k in itertools.count())
     choices = itertools.chain((names, letters), numbered)
     return next(choice for choice in choices if not set(choice) & set(taken))
-
-
-def listed(words: Sequence[str], comma: str = ", ") -> str:
-    """Words with commas; the first ones of many."""
-    return comma.join([*words[:_SHOWN], *["…"] * (len(words) > _SHOWN)])
-
-
-def assignments(names: Sequence[str], values: Tensor) -> str:
-    """Names with their numbers (V,), as `x = 1, y = 2`; the first ones of many."""
-    pairs = zip(names[: _SHOWN + 1], values.tolist(), strict=False)
-    return listed([f"{name} = {number(value)}" for name, value in pairs])

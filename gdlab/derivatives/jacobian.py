@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from gdlab.derivatives import algebra
+from gdlab.derivatives.differences import central_differences
 from gdlab.derivatives.finding import Finding, Section, Table, number
-from gdlab.derivatives.formulas import Formulas, assignments, central_differences
+from gdlab.derivatives.formulas import Formulas
+from gdlab.derivatives.points import assignments
 from gdlab.derivatives.spelling import matrix, subscript
 
 _MOST_SYMBOLIC = 256

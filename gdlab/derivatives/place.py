@@ -10,14 +10,12 @@ import torch
 from torch import Tensor
 
 from gdlab.derivatives.differences import Differences
+from gdlab.derivatives.points import point, typed
 from gdlab.derivatives.symbolic import Symbolic
 from gdlab.errors import SettingError
-from gdlab.fields import shown
 from gdlab.gradient import hessian, value_and_gradient
 from gdlab.losses.base import Loss
 from gdlab.own import in_short
-
-_SHOWN = 8
 
 
 class Place:
@@ -41,10 +39,10 @@ class Place:
     ) -> None:
         if at is None:
             at = loss.starts(torch.tensor([0])).reshape(-1)
-        self.loss, self.x = loss, as_point(loss, at, setting)
+        self.loss, self.x = loss, point(at, loss.names, setting)
         if not bool(self.value.isfinite()):
             what = f"the loss is {float(self.value):g} there, and must be finite"
-            raise SettingError(f"{setting}={_words(self.x)}: {what}")
+            raise SettingError(f"{typed(self.x, setting)}: {what}")
 
     @cached_property
     def value(self) -> Tensor:
@@ -93,39 +91,3 @@ class Place:
     def names(self) -> tuple[str, ...]:
         """The names of the coordinates."""
         return self.loss.names
-
-
-def as_point(loss: Loss, values: "Sequence[float] | Tensor", setting: str) -> Tensor:
-    """Numbers as a point (D,) of a loss.
-
-    Raises:
-        SettingError: there are not D of them, or one is not finite.
-    """
-    x = torch.as_tensor(values, dtype=torch.float64)
-    if x.shape != (loss.dim,):
-        must = f"must hold {loss.dim} number{'s' if loss.dim != 1 else ''}"
-        names = ", ".join(loss.names[:_SHOWN]) + (", …" if loss.dim > _SHOWN else "")
-        raise SettingError(f"{setting}={_words(x)}: {must}, one for each of {names}")
-    if not bool(x.isfinite().all()):
-        raise SettingError(f"{setting}={_words(x)}: must hold finite numbers")
-    return x
-
-
-def as_direction(loss: Loss, values: "Sequence[float] | Tensor", setting: str) -> Tensor:
-    """Numbers as a direction of length 1 (D,).
-
-    Raises:
-        SettingError: there are not D of them, one is not finite, or all are zero.
-    """
-    d = as_point(loss, values, setting)
-    largest = d.abs().max()
-    if largest == 0:
-        raise SettingError(f"{setting}={_words(d)}: is zero, which points nowhere")
-    d = d / largest  # first, so that no square is too large or too small
-    return d / d.norm()
-
-
-def _words(x: Tensor) -> str:
-    """Numbers as they are typed, the first ones of many."""
-    text = shown(x.flatten()[:_SHOWN].tolist())
-    return text if x.numel() <= _SHOWN else f"{text[:-1]},…]"

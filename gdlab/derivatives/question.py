@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gdlab.derivatives.higher import HIGHEST
-from gdlab.derivatives.place import as_direction
+from gdlab.derivatives.points import direction
 from gdlab.errors import SettingError
 from gdlab.fields import Configured, setting, shown
 from gdlab.losses.base import Loss
@@ -105,7 +105,7 @@ class Question(Configured):
         """
         if self.direction is None:
             return None
-        return as_direction(self.objective, self.direction, "direction")
+        return direction(self.direction, self.objective.names, "direction")
 
     def sides(self) -> Tensor | None:
         """The window (D, 2) that was given.

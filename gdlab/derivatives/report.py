@@ -16,7 +16,8 @@ from gdlab.derivatives.directional import directional
 from gdlab.derivatives.finding import Finding, Section, plain
 from gdlab.derivatives.first import first_order
 from gdlab.derivatives.higher import MOST, higher
-from gdlab.derivatives.place import Place, as_point
+from gdlab.derivatives.place import Place
+from gdlab.derivatives.points import point
 from gdlab.derivatives.question import Question
 from gdlab.derivatives.second import second_order
 from gdlab.derivatives.symbolic import multi_indices
@@ -69,7 +70,7 @@ def _findings(question: Question) -> Iterator[tuple[str, Finding]]:
     loss, sides = question.objective, question.sides()
     place = Place(loss, question.at if question.at is not None else question.point)
     direction = question.unit_direction()
-    step = None if question.step is None else as_point(loss, question.step, "step")
+    step = None if question.step is None else point(question.step, loss.names, "step")
     yield "gradient", first_order(place)
     if direction is not None:
         yield "directional", directional(place, direction)

@@ -10,8 +10,10 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from gdlab.derivatives.differences import central_differences
 from gdlab.derivatives.finding import Finding, Section, number, vector
-from gdlab.derivatives.formulas import central_differences, gradient, point
+from gdlab.derivatives.formulas import gradient
+from gdlab.derivatives.points import point
 from gdlab.derivatives.spelling import kept, matrix
 from gdlab.derivatives.squares import factor, pulled_back, residual_jacobian, residuals_at
 from gdlab.errors import SettingError

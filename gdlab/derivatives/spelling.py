@@ -1,12 +1,12 @@
 """Sums, products and matrices spelled out as in a textbook, and what is too large for that."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from torch import Tensor
 
 from gdlab.derivatives.finding import number
 
-_TERMS, _NUMBERS, _LONGEST, _MOST_KEPT = 4, 12, 160, 4096
+_TERMS, _TERMS_OF_SUM, _NUMBERS, _LONGEST, _MOST_KEPT = 4, 8, 12, 160, 4096
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
@@ -26,6 +26,32 @@ def summed(terms: Sequence[str]) -> str:
         text += f" - {term[1:]}" if term.startswith("-") else f" + {term}"
     more = len(terms) - _TERMS
     return f"{text} + … ({more} more)" if more > 0 else text
+
+
+def total(terms: Iterable[tuple[float, str]]) -> str:
+    """A sum of numbers times what follows each, such as `2 x + 4 y - 5`; zeros are left out.
+
+    >>> total([(2.0, "x"), (-1.0, "y"), (0.0, "z"), (-5.0, "")])
+    '2 x - y - 5'
+    """
+    present = [(factor, what) for factor, what in terms if factor != 0]
+    words = ""
+    for factor, what in present[:_TERMS_OF_SUM]:
+        size = "" if abs(factor) == 1 and what else number(abs(factor))
+        term = f"{size} {what}".strip()
+        sign = "-" if factor < 0 else "+"
+        words = f"{words} {sign} {term}" if words else term if factor > 0 else f"-{term}"
+    more = len(present) - _TERMS_OF_SUM
+    return f"{words} + … {more} more" if more > 0 else words or "0"
+
+
+def counted_from(name: str, at: float) -> str:
+    """A variable counted from a number.
+
+    >>> counted_from("x", 1.0), counted_from("x", -0.5), counted_from("x", 0.0)
+    ('(x - 1)', '(x + 0.5)', 'x')
+    """
+    return name if at == 0 else f"({name} {'-' if at > 0 else '+'} {number(abs(at))})"
 
 
 def product(*factors: str) -> str:

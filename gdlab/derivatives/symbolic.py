@@ -6,23 +6,19 @@ Shapes: D dimensions.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from gdlab.expressions import printed
+from gdlab.derivatives import algebra
+from gdlab.derivatives.spelling import shortened
 from gdlab.losses.base import Loss
 
 if TYPE_CHECKING:
     import sympy
 
-_DIGITS = 40  # a formula may cancel many digits
-_MOST_OPERATIONS = 1_500  # what sympy differentiates D times within seconds
-_MOST_VARIABLES = 12
-_LONGEST = 160
+_MOST_OPERATIONS = 1_500  # times D: what sympy differentiates twice within seconds
 
 
 class Symbolic:
@@ -40,12 +36,8 @@ class Symbolic:
     @classmethod
     def of(cls, loss: Loss) -> Symbolic | None:
         """The formula; None where there is none, or it is too large to differentiate."""
-        import sympy
-
-        if loss.dim > _MOST_VARIABLES:
-            return None
-        symbols = tuple(sympy.Symbol(name, real=True) for name in loss.names)
-        expression = loss.symbolic(symbols)
+        symbols = algebra.symbols(loss.names)
+        expression = algebra.formula(loss, symbols)
         if expression is None or expression.count_ops() * loss.dim > _MOST_OPERATIONS:
             return None
         return cls(symbols, expression)
@@ -60,7 +52,7 @@ class Symbolic:
 
     def at(self, x: Tensor, *by: int) -> float:
         """The value of a partial derivative at a point (D,); NaN where it has none."""
-        return value_of(self.partial(*by), self.symbols, x)
+        return algebra.number_of(self.partial(*by), algebra.values(self.symbols, x))
 
     def gradient(self, x: Tensor) -> Tensor:
         """The gradient at a point (D,): (D,)."""
@@ -74,33 +66,7 @@ class Symbolic:
 
     def words(self, *by: int) -> str:
         """A partial derivative as a person would type it, shortened where it is long."""
-        return shortened(self.partial(*by))
-
-
-def value_of(expression: sympy.Expr, symbols: Sequence[sympy.Symbol], x: Tensor) -> float:
-    """An expression of symbols at a point (D,), with 40 digits and then rounded.
-
-    NaN where it has no real value.
-    """
-    at = dict(zip(symbols, map(_digits, x.tolist()), strict=True))
-    value: Any = expression.xreplace(at)
-    try:
-        return float(value.evalf(_DIGITS))
-    except TypeError:  # no number, or a complex one
-        return float("nan")
-
-
-@cache
-def _digits(value: float) -> sympy.Float:
-    import sympy
-
-    return sympy.Float(value, _DIGITS)
-
-
-def shortened(expression: sympy.Expr) -> str:
-    """An expression as a person would type it; the beginning of a long one."""
-    text = printed(expression)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+        return shortened(algebra.brief(self.partial(*by)))
 
 
 def multi_indices(dim: int, order: int) -> list[tuple[int, ...]]:

@@ -12,7 +12,7 @@ from gdlab.derivatives.differences import EPSILON, Convergence, convergence, val
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
 from gdlab.derivatives.place import Place
 from gdlab.derivatives.second import eigen
-from gdlab.derivatives.words import counted_from, total
+from gdlab.derivatives.spelling import counted_from, total
 
 _DISTANCES = 34  # they halve: from a unit to 1e-10
 _WIDEST = 1.0

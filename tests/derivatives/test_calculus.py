@@ -8,7 +8,8 @@ from calculus import DIRECTIONS, EXAMPLES, PLANES, Example
 
 from gdlab.derivatives.directional import directional
 from gdlab.derivatives.first import first_order
-from gdlab.derivatives.place import Place, as_direction
+from gdlab.derivatives.place import Place
+from gdlab.derivatives.points import direction
 from gdlab.derivatives.second import second_order
 from gdlab.derivatives.taylor import taylor
 from gdlab.losses import MSE, Expression
@@ -57,7 +58,7 @@ def test_directional_derivatives(
     formula: str, at: tuple[float, ...], along: tuple[float, ...], answer: float
 ) -> None:
     here = place(formula, at)
-    found = directional(here, as_direction(here.loss, along, "direction"))
+    found = directional(here, direction(along, here.names, "direction"))
     assert found.slope.autograd == pytest.approx(answer, rel=1e-14)  # observed 2e-16
     assert found.slope.difference == pytest.approx(answer, rel=1e-11)  # observed 4e-15
     assert found.angle is not None
