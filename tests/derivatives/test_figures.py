@@ -119,11 +119,12 @@ def test_the_gradient_starts_at_the_point_and_crosses_its_level_curve_at_a_right
     figure.canvas.draw()
     axes = figure.axes[0]
     start, end = ends_on_page(figure, "gradient")
-    np.testing.assert_allclose(start, axes.transData.transform(scene.at), atol=1e-9)
+    np.testing.assert_allclose(start, axes.transData.transform(scene.at), atol=1e-9)  # observed 0
     g = scene.gradient / scale
     along = axes.transData.transform(scene.at + np.array([-g[1], g[0]])) - start
     arrow_on_page = (end - start) / np.linalg.norm(end - start)
-    assert abs(arrow_on_page @ along) <= 1e-9 * np.linalg.norm(along)  # observed 2e-15
+    cosine = arrow_on_page @ along / np.linalg.norm(along)
+    np.testing.assert_allclose(cosine, 0.0, atol=1e-9)  # observed 5e-16
     uphill = scene.landscape.value(np.array([arrow(figure, "gradient").xy]))[0]
     assert uphill > scene.value
 
@@ -133,8 +134,9 @@ def test_descent_is_the_opposite_and_the_direction_is_the_given_one():
     figure = local(scene)
     start, up = ends_on_page(figure, "gradient")
     _, down = ends_on_page(figure, "descent")
-    np.testing.assert_allclose(down - start, start - up, atol=1e-9)
+    np.testing.assert_allclose(down - start, start - up, atol=1e-9)  # observed 1e-13
     _, tip = ends_on_page(figure, "direction")  # equal aspect: the page shows true angles
+    # Observed 0.
     np.testing.assert_allclose((tip - start) / np.linalg.norm(tip - start), [0.6, 0.8], atol=1e-12)
     slope = scene.gradient @ [0.6, 0.8]
     assert f"direction u, slope {slope:.4g}" in keys(figure)
@@ -152,7 +154,7 @@ def test_the_field_is_perpendicular_to_level_curves_on_the_page():
     arrows = np.stack([field.U, field.V], axis=1)
     dots = (arrows * tangents).sum(axis=1) / np.linalg.norm(tangents, axis=1)
     assert len(points) > 100
-    np.testing.assert_allclose(dots, 0.0, atol=1e-12)  # observed 3e-16
+    np.testing.assert_allclose(dots, 0.0, atol=1e-12)  # observed 2e-18
 
 
 @pytest.mark.parametrize("draw", [contour, local])
@@ -162,7 +164,7 @@ def test_the_level_curve_passes_through_the_point(draw):
     points = np.concatenate([path.vertices for path in level.get_paths()])
     heights = scene.landscape.value(points)
     # Linear in cells of 4 / 200: their curvature leaves 1e-3 at most.
-    np.testing.assert_allclose(heights, scene.value, atol=2e-3)
+    np.testing.assert_allclose(heights, scene.value, atol=2e-3)  # observed 6e-4
     assert np.linalg.norm(points - scene.at, axis=1).min() < 0.03
 
 
@@ -170,7 +172,7 @@ def test_a_minimum_has_neither_arrows_nor_a_level_curve():
     figure = local(quadratic(TILTED, [0.0, 0.0]))
     assert [t for t in figure.axes[0].texts if t.get_gid() in ("gradient", "descent")] == []
     assert "level curve" not in keys(figure)
-    assert "|∇f| = 0, a critical point" in words(figure)
+    assert "|∇f| = 0" in words(figure)
 
 
 # The Hessian
@@ -186,15 +188,17 @@ def test_semi_axes_are_inverse_square_roots_of_eigenvalues(window):
     powers, vectors = np.linalg.eigh(scene.hessian)
     halves = [(ends[1] - ends[0]) / 2 for ends in drawn]  # from the larger eigenvalue on
     for half, power, vector in zip(halves, powers[::-1], vectors.T[::-1], strict=True):
+        # Observed 2e-16.
         np.testing.assert_allclose(abs(half @ vector), np.linalg.norm(half), rtol=1e-12)
-        np.testing.assert_allclose(scene.hessian @ half, power * half, rtol=1e-9)
+        np.testing.assert_allclose(scene.hessian @ half, power * half, rtol=1e-9)  # observed 6e-16
     ratio = np.linalg.norm(halves[0]) / np.linalg.norm(halves[1])
     expected = np.sqrt(powers[0] / powers[1])
     if window is None:
-        np.testing.assert_allclose(ratio, expected, rtol=1e-12)
+        np.testing.assert_allclose(ratio, expected, rtol=1e-12)  # observed 0
     # The curve passes through the ends: ½ dᵀHd is the same at all of them, and along it.
     d = curvature(figure)[0] - scene.at
     heights = ((d @ scene.hessian) * d).sum(axis=1)
+    # Observed 9e-16.
     np.testing.assert_allclose(heights, halves[0] @ scene.hessian @ halves[0], rtol=1e-12)
 
 
@@ -207,10 +211,12 @@ def test_curves_of_an_indefinite_hessian_have_one_height_and_its_negative(low):
     heights = []
     for points in drawn:
         d = points[np.isfinite(points).all(axis=1)] - scene.at
-        size = (np.abs(d) ** 2).sum(axis=1).max() * 5.0
-        heights.append(((d @ scene.hessian) * d).sum(axis=1))
-        np.testing.assert_allclose(heights[-1], heights[-1][120], atol=1e-14 * size)
-    np.testing.assert_allclose(heights[0][0], -heights[-1][0] if low else heights[0][1], rtol=1e-9)
+        bends = ((d @ scene.hessian) * d).sum(axis=1)
+        heights.append(bends[len(bends) // 4])  # the middle of a branch, near the point
+        rounding = np.finfo(float).eps * 5.0 * (d**2).sum(axis=1)
+        assert (np.abs(bends - heights[-1]) <= 30 * rounding).all()  # observed 7
+    if low:
+        assert heights[0] == pytest.approx(-heights[1], rel=1e-11, abs=0)  # observed 1e-13
 
 
 @pytest.mark.parametrize(
@@ -262,10 +268,11 @@ def test_the_sheets_are_the_loss_its_plane_and_its_taylor_model():
     dx, dy = drawn.x - 0.5, drawn.y - 0.7
     # By hand: f = 0.125 + 0.7 + 0.49, its gradient (0.75 + 1.4, 1 + 1.4), its Hessian (3, 2; 2, 2).
     plane = 1.315 + 2.15 * dx + 2.4 * dy
-    np.testing.assert_allclose(drawn.plane, plane, atol=1e-14)
+    np.testing.assert_allclose(drawn.plane, plane, atol=1e-14)  # observed 9e-16
     assert drawn.taylor is not None
+    # Observed 2e-15.
     np.testing.assert_allclose(drawn.taylor, plane + 1.5 * dx**2 + 2 * dx * dy + dy**2, atol=1e-14)
-    np.testing.assert_allclose(drawn.surface - drawn.taylor, dx**3, atol=1e-14)
+    np.testing.assert_allclose(drawn.surface - drawn.taylor, dx**3, atol=1e-14)  # observed 2e-15
     middle = drawn.x.shape[0] // 2
     assert drawn.surface[middle, middle] == pytest.approx(1.315, abs=1e-14)
 
@@ -292,8 +299,10 @@ def test_sections_have_the_tangent_and_the_parabola_of_each_axis():
         tangent, taylor = named(figure, "tangent", panel), named(figure, "taylor", panel)
         d = tangent[:, 0] - at[panel]
         inside = np.abs(d) < 0.5 * np.abs(d).max()  # far outside the panel lines are cut
+        # Observed 0.
         np.testing.assert_allclose(tangent[inside, 1], (1.315 + slope * d)[inside], atol=1e-12)
         parabola = 1.315 + slope * d + bend * d**2 / 2
+        # Observed 4e-16.
         np.testing.assert_allclose(taylor[inside, 1], parabola[inside], atol=1e-12)
         np.testing.assert_array_equal(named(figure, "point", panel), [[at[panel], 1.315]])
     assert figure.axes[0].get_title() == "∂f/∂a = 2.15   ∂²f/∂a² = 3"
@@ -316,6 +325,16 @@ def test_maps_of_many_dimensions_are_of_the_two_largest_partials():
     np.testing.assert_allclose(values, [6.0, 1.5])
 
 
+def test_a_hundred_thousand_dimensions_are_drawn_as_sections_alone():
+    weights = np.linspace(1.0, 2.0, 100_000)
+    names = tuple(f"w{i}" for i in range(100_000))
+    landscape = Landscape(lambda p: 0.5 * (weights * p * p).sum(-1), weights.__mul__, names, "net")
+    at = np.ones(100_000)
+    drawn = pictures(Scene(landscape, at, float(landscape.value(at)), weights))
+    assert list(drawn) == ["sections"]
+    assert [axes.get_xlabel() for axes in drawn["sections"].axes] == list(names[-6:])
+
+
 @pytest.mark.parametrize("near", [False, True])
 def test_one_dimension_is_a_curve_with_tangent_and_parabola(near):
     landscape = Landscape(
@@ -324,9 +343,9 @@ def test_one_dimension_is_a_curve_with_tangent_and_parabola(near):
     scene = Scene(landscape, np.array([1.0]), np.sin(1.0), np.cos([1.0]), -np.sin([[1.0]]))
     figure = curve(scene, near=near)
     x, y = named(figure, "loss").T
-    np.testing.assert_allclose(y, np.sin(x), atol=1e-15)
+    np.testing.assert_allclose(y, np.sin(x), atol=1e-15)  # observed 0
     x, y = named(figure, "tangent").T
-    np.testing.assert_allclose(y, np.sin(1) + np.cos(1) * (x - 1), atol=1e-14)
+    np.testing.assert_allclose(y, np.sin(1) + np.cos(1) * (x - 1), atol=1e-14)  # observed 0
     assert (np.ptp(x) < 3.1) == near
 
 
@@ -348,7 +367,7 @@ def test_guides_have_their_slopes_and_lie_above_their_errors():
     # h²/6 and h/2, three times higher.
     for name, factor, order in [("slope 2", 1 / 6, 2), ("slope 1", 1 / 2, 1)]:
         h, guide = named(figure, name).T
-        np.testing.assert_allclose(guide, 3 * factor * h**order, rtol=0.05)
+        np.testing.assert_allclose(guide, 3 * factor * h**order, rtol=0.05)  # observed 0.002
     h, floor = named(figure, "floor").T
     np.testing.assert_allclose(floor, 2.0**-52 * scene.value / h)
     np.testing.assert_array_equal(named(figure, "central")[:, 1], measured()[0].central)
@@ -440,6 +459,23 @@ def test_what_is_outside_the_domain_stays_blank():
     np.testing.assert_array_equal(np.isnan(values), [True, True, False])
     paper = scene.paper()
     assert np.isnan(sheets(paper, np.array([[-1.0, 1.0], [0.5, 1.0]])).surface[:, 0]).all()
+
+
+def test_there_are_no_gradients_where_there_is_no_loss():
+    axes = contour(HARD["edge of its domain"]).axes[0]
+    (field,) = [c for c in axes.collections if c.get_gid() == "field"]
+    points = np.asarray(field.get_offsets())
+    assert len(points) > 20
+    assert (points > 0).all()
+
+
+@pytest.mark.parametrize("window", [UNIT, UNIT * 9])
+@pytest.mark.parametrize("at", [[9.0, 30.0], [-9.0, 9.0], [1.0, 1.0]])
+def test_the_point_and_its_gradient_are_inside_the_picture(at, window):
+    scene = quadratic(TILTED, at, window=window)
+    figure = contour(scene)
+    start, end = ends_on_page(figure, "gradient")
+    assert all(figure.axes[0].bbox.contains(*place) for place in (start, end))
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ POINT = {**CURRENT, "markersize": 8, "markeredgewidth": 1.2, "zorder": 6}
 _WIDTHS = {1: 8.6, 2: 8.6, 3: 11.4}  # inches, by the number of columns
 _HEAD = {"marker": ">", "markersize": 5, "markevery": [1]}
 _ANGLES = np.deg2rad([0, 35, -35, 70, -70, 110, -110, 145, -145, 180])
+_GAP = 2.5  # pixels around a label
 _DISTANCES = (13.0, 19.0, 27.0)  # pixels from a tip to the middle of its label
 
 
@@ -47,7 +48,8 @@ def draw_arrow(
 ) -> None:
     """An arrow between two points (2,) of the panel."""
     properties = {"arrowstyle": "-|>", "mutation_scale": 15, "shrinkA": 0, "shrinkB": 0, **look}
-    arrow = axes.annotate("", xy=tuple(end), xytext=tuple(start), arrowprops=properties, zorder=5)
+    ends: dict[str, Any] = {"xy": tuple(end), "xytext": tuple(start), "annotation_clip": False}
+    arrow = axes.annotate("", **ends, arrowprops=properties, zorder=5)
     arrow.set_gid(name)
 
 
@@ -102,7 +104,7 @@ class Labels:
         spots = np.concatenate(
             [np.tile(pixels, (len(_ANGLES), 1)) + (d + reach)[:, None] * steps for d in _DISTANCES]
         )
-        half = np.array([width, height]) / 2
+        half = np.array([width, height]) / 2 + _GAP
         boxes = np.hstack([spots - half, spots + half])
         best = int(self._covered(boxes).argmin())
         self._taken = np.vstack([self._taken, boxes[best]])
@@ -127,14 +129,10 @@ def grid_of_panels(n: int) -> tuple[Figure, list[Axes]]:
     rows = -(-n // columns)
     width, height = (_WIDTHS[columns], 4.8 if rows == 1 else 7.6)
     figure = FigureCanvasAgg(Figure(figsize=(width, height), dpi=100)).figure
-    left, right, bottom, top = 0.85 / width, 1 - 0.2 / width, 1.1 / height, 1 - 1.0 / height
-    wide = (right - left - (columns - 1) * 0.9 / width) / columns
-    high = (top - bottom - (rows - 1) * 1.05 / height) / rows
-    boxes = [
-        (
-            left + (k % columns) * (wide + 0.9 / width),
-            top - high - k // columns * (high + 1.05 / height),
-        )
-        for k in range(n)
-    ]
-    return figure, [figure.add_axes((x, y, wide, high)) for x, y in boxes]
+    inches = {"left": 0.85 / width, "right": 1 - 0.2 / width}
+    inches |= {"bottom": 1.1 / height, "top": 1 - 1.2 / height}
+    spaces = {**inches, "wspace": 0.32, "hspace": 0.52}
+    panels = figure.subplots(rows, columns, squeeze=False, gridspec_kw=spaces).ravel().tolist()
+    for unused in panels[n:]:
+        unused.remove()
+    return figure, panels[:n]

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _PANEL = (0.12, 0.195, 0.745, 0.705)  # higher than elsewhere: two rows of keys lie below
 _FIELD = 14  # arrows along an axis
-_LONG, _SHORT = 0.33, 0.15  # of the panel's smaller side: arrows at the point
+_LONG, _SHORT = 0.33, 0.12  # of the panel's smaller side: arrows at the point
 _CLOSE = 0.25  # how far the second-order model may err at the rim of what is near
 
 
@@ -76,8 +76,7 @@ def local(scene: Scene) -> Figure:
         labels = Labels(axes)
         labels.keep_free(np.stack([paper.at, paper.at]))
         if paper.is_critical(box):
-            small = ", too small to draw" if scene.gradient.any() else ", a critical point"
-            slope += small
+            slope += ", too small to draw" if scene.gradient.any() else ""
         else:
             arrows |= _draw_gradients(axes, paper, labels)
         if paper.direction is not None:
@@ -122,6 +121,8 @@ def _draw_field(axes: Axes, paper: Slice, box: np.ndarray) -> None:
     x, y = (low + (high - low) * cells for low, high in box)
     grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
     points, descent = descent_field(paper.landscape, paper.plane, grid)
+    known = np.isfinite(paper.values(points)) if len(points) else np.zeros(0, dtype=bool)
+    points, descent = points[known], descent[known]
     if not len(points):
         return
     uphill = -descent / pixels_per_unit(axes)

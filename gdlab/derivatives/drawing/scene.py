@@ -12,7 +12,7 @@ import numpy as np
 
 from gdlab.recording.projection import Landscape, Plane
 
-_INSIDE = 0.1  # of the view: the point stays so far from its frame
+_INSIDE = 0.14  # of the view: the point stays so far from its frame
 _ALIKE = 3.0  # units whose ratio is less are drawn equally long
 _SCALES = 0.5 ** np.arange(1, 12)  # of the view, that are tried for what is near
 _FALLBACK = 1  # the scale where no model fits, as at a kink
@@ -88,7 +88,9 @@ class Scene:
         rest = np.array(self.at, dtype=float)
         rest[rows] = 0.0  # coordinates of the plane are then those of the loss
         whole = rows == list(range(self.dim))
-        plane = Plane(rest, np.eye(self.dim)[rows], None if whole else np.zeros(len(rows)))
+        axes = np.zeros((len(rows), self.dim))
+        axes[np.arange(len(rows)), rows] = 1.0
+        plane = Plane(rest, axes, None if whole else np.zeros(len(rows)))
         direction = None if self.direction is None else self.direction[rows]
         if direction is not None and not direction.any():
             direction = None
