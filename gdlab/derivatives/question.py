@@ -9,7 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from gdlab.derivatives.higher import HIGHEST
+from gdlab.derivatives.higher_orders import HIGHEST
 from gdlab.derivatives.points import direction
 from gdlab.errors import SettingError
 from gdlab.fields import Configured, setting, shown
@@ -76,9 +76,16 @@ class Question(Configured):
 
     @property
     def name(self) -> str:
-        """The loss's name: as chosen, or its class's."""
+        """The loss's name: as chosen, or its class's; of formulas, that word."""
+        if self.formulas is not None:
+            return "formulas"
         chosen = self.choices.get("loss", "custom")
         return type(self.loss).__name__ if chosen == "custom" else chosen
+
+    @property
+    def label(self) -> str:
+        """The name as a part of a file's name: a slash would mean a folder."""
+        return self.name.replace("/", ".")
 
     @cached_property
     def objective(self) -> Loss:
@@ -96,6 +103,19 @@ class Question(Configured):
         if self.at is not None:
             return torch.tensor(self.at, dtype=torch.float64)
         return self.objective.starts(torch.tensor([self.seed])).reshape(-1)
+
+    def given_point(self, of: str) -> tuple[float, ...]:
+        """The point of the variables of formulas, which must be given.
+
+        Args:
+            of: the setting that has the formulas.
+
+        Raises:
+            SettingError: it is not.
+        """
+        if self.at is None:
+            raise SettingError(f"at=null: {of} needs a point of the variables in it")
+        return self.at
 
     def unit_direction(self) -> Tensor | None:
         """The direction that was given, of length 1 (D,).

@@ -6,12 +6,12 @@ import pytest
 import torch
 from calculus import DIRECTIONS, EXAMPLES, PLANES, Example
 
-from gdlab.derivatives.directional import directional
+from gdlab.derivatives.directions import directional
 from gdlab.derivatives.first import first_order
 from gdlab.derivatives.place import Place
 from gdlab.derivatives.points import direction
 from gdlab.derivatives.second import second_order
-from gdlab.derivatives.taylor import taylor
+from gdlab.derivatives.tangent import taylor
 from gdlab.losses import MSE, Expression
 
 every = pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.formula)

@@ -12,6 +12,7 @@ from torch import Tensor
 from gdlab.derivatives.finding import Finding, Section, Table, number
 from gdlab.derivatives.place import Place
 from gdlab.derivatives.symbolic import multi_indices
+from gdlab.errors import SettingError
 
 HIGHEST = 6
 MOST = 200
@@ -50,8 +51,15 @@ class Higher(Finding):
 
 
 def higher(place: Place, order: int) -> Higher:
-    """The distinct partial derivatives of a loss at a point, of one order."""
+    """The distinct partial derivatives of a loss at a point, of one order.
+
+    Raises:
+        SettingError: there are too many.
+    """
     indices = multi_indices(len(place.x), order)
+    if len(indices) > MOST:
+        what = f"has {len(indices):,} partial derivatives in {len(place.x)} dimensions"
+        raise SettingError(f"order={order}: {what}; at most {MOST} are written down")
     symbolic = place.symbolic
     return Higher(
         order=order,

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from gdlab.derivatives.cross import cross_sections
-from gdlab.derivatives.higher import higher, partial_name
+from gdlab.derivatives.higher_orders import higher, partial_name
 from gdlab.derivatives.place import Place
 from gdlab.derivatives.spelling import counted_from, total
-from gdlab.derivatives.taylor import differential, taylor
+from gdlab.derivatives.tangent import differential, taylor
 from gdlab.losses import MLP, Beale, Expression, Himmelblau, Rosenbrock
 from gdlab.losses.base import Loss
 

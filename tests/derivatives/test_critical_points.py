@@ -5,7 +5,7 @@ import torch
 from cases import PUBLISHED, REFERENCE, LossCase
 from mgh_cases import MGH
 
-from gdlab.derivatives.critical import critical, find
+from gdlab.derivatives.critical_points import critical, find
 from gdlab.derivatives.differences import EPSILON
 from gdlab.derivatives.place import Place
 from gdlab.errors import SettingError

@@ -11,7 +11,7 @@ from torch import Tensor
 
 import gdlab.losses
 from gdlab.derivatives.formulas import jacobian_by_rows
-from gdlab.derivatives.residuals import residuals
+from gdlab.derivatives.least_squares import residuals
 from gdlab.derivatives.squares import factor, residual_jacobian, residuals_at
 from gdlab.errors import SettingError
 from gdlab.losses import MLP, MSE, Beale, Loss, Ridge, Rosenbrock
