@@ -5,6 +5,7 @@ Shapes: D dimensions, n points, k directions.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -26,6 +27,10 @@ _SAME = 1e-7  # of the largest slope: a gradient that is wrong is wrong by more
 _BATCHED = 1e-10  # relative: a matrix product may round otherwise in a batch
 _KINK = 1e-3  # of the largest slope: what one-sided slopes differ by at a kink
 _UNSURE = 1e-2  # of the largest slope: differences that are no better than this decide nothing
+
+
+Points: TypeAlias = Tensor | Sequence[float] | Sequence[Sequence[float]]
+"""A point (D,), or several (n, D)."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,7 @@ class Check(Finding):
 
 def check_gradient(
     f: "Loss | Callable[[Tensor], Tensor]",
-    x: "Tensor | Sequence[float] | None" = None,
+    x: "Points | None" = None,
     *,
     seed: int = 0,
 ) -> Check:
@@ -142,7 +147,7 @@ def check_gradient(
 
 
 def _given(
-    f: "Loss | Callable[[Tensor], Tensor]", x: "Tensor | Sequence[float] | None", seed: int
+    f: "Loss | Callable[[Tensor], Tensor]", x: "Points | None", seed: int
 ) -> tuple[Loss, Tensor]:
     """The loss, and the points (n, D)."""
     if x is None:

@@ -32,7 +32,7 @@ class Question(Configured):
         order: the highest order of partial derivatives.
         tol: the gradient norm up to which a point is critical.
         find: whether to search the window for critical points.
-        window: where, one pair for each dimension or one for all; None for the loss's own.
+        window: where, a pair for each dimension or one for all; None for the loss's own.
         large: whether to use Hessian-vector products alone; None for above 200 dimensions.
         path: a curve of t, a formula for each coordinate; None for none.
         t: where on the curve.
@@ -53,7 +53,7 @@ class Question(Configured):
     order: int = setting(default=2, ge=1, le=HIGHEST)
     tol: float = setting(default=1e-6, ge=0)
     find: bool = False
-    window: tuple[tuple[float, float], ...] | tuple[float, float] | None = None
+    window: tuple[tuple[float, float], ...] | None = None
     large: bool | None = None
     path: tuple[str, ...] | None = None
     t: float = 0.0
@@ -138,7 +138,7 @@ class Question(Configured):
             return None
         sides = torch.tensor(self.window, dtype=torch.float64)
         dim = self.objective.dim
-        sides = sides.expand(dim, 2) if sides.ndim == 1 else sides
+        sides = sides.expand(dim, 2) if len(sides) == 1 else sides
         if len(sides) != dim:
             must = f"must hold {dim} pairs, low and high, or one for all"
             raise SettingError(f"window={shown(self.window)}: {must}")

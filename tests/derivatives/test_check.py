@@ -73,8 +73,8 @@ class Cubes(Loss):
     """Σ x³ whose gradient is off by a factor."""
 
     factor: float = 1.0
-    dim = 2
-    start = (1.0, 2.0)
+    dim: int = 2  # type: ignore[assignment]
+    start: tuple[float, ...] = (1.0, 2.0)  # type: ignore[assignment]
 
     def __call__(self, x: Tensor) -> Tensor:
         value: Any = Wrong.apply(x, self.factor)
@@ -104,8 +104,8 @@ def test_a_right_gradient_written_by_hand_passes() -> None:
 class Neighbours(Loss):
     """A loss that mixes its rows."""
 
-    dim = 1
-    start = (1.0,)
+    dim: int = 1  # type: ignore[assignment]
+    start: tuple[float, ...] = (1.0,)  # type: ignore[assignment]
 
     def __call__(self, x: Tensor) -> Tensor:
         return x[..., 0] ** 2 + 0.01 * x[..., 0].detach().mean()
@@ -114,8 +114,8 @@ class Neighbours(Loss):
 class Restless(Loss):
     """A loss whose every call is another."""
 
-    dim = 1
-    start = (1.0,)
+    dim: int = 1  # type: ignore[assignment]
+    start: tuple[float, ...] = (1.0,)  # type: ignore[assignment]
     calls = 0
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -126,8 +126,8 @@ class Restless(Loss):
 class Double(Loss):
     """A loss that is float64 whatever the points are."""
 
-    dim = 1
-    start = (1.0,)
+    dim: int = 1  # type: ignore[assignment]
+    start: tuple[float, ...] = (1.0,)  # type: ignore[assignment]
 
     def __call__(self, x: Tensor) -> Tensor:
         return x[..., 0].to(torch.float64) ** 2
@@ -136,8 +136,8 @@ class Double(Loss):
 class Nowhere(Loss):
     """A loss without a value."""
 
-    dim = 1
-    start = (1.0,)
+    dim: int = 1  # type: ignore[assignment]
+    start: tuple[float, ...] = (1.0,)  # type: ignore[assignment]
 
     def __call__(self, x: Tensor) -> Tensor:
         return x[..., 0] + math.nan
