@@ -151,6 +151,13 @@ class Chunk:
             distance = self.whole.function.distance(self._last_points())
         return None if distance is None else distance[: len(self.rows)]
 
+    def last_suboptimality(self) -> Tensor | None:
+        """How far the losses (n,) at the last records alone lie above the known minimum."""
+        every = self.whole.loss
+        value = every[self._last_padded(), torch.arange(every.shape[1], device=every.device)]
+        above = self.whole.function.suboptimality(value)
+        return None if above is None else above[: len(self.rows)]
+
     @cached_property
     def last_metrics(self) -> dict[str, Tensor]:
         """The loss's metrics (n,) at the last records."""
@@ -168,5 +175,9 @@ class Chunk:
     def _last_points(self) -> Tensor:
         """The points at the last records, padding included: (n, D)."""
         rows = torch.arange(self.whole.x.shape[1], device=self.last.device)
-        live = rows.clamp(max=len(self.last) - 1)
-        return self.whole.x[self.last[live], rows].T.contiguous().T
+        return self.whole.x[self._last_padded(), rows].T.contiguous().T
+
+    def _last_padded(self) -> Tensor:
+        """Which record is the last one of each row, padding included, as of the last live row."""
+        rows = torch.arange(self.whole.loss.shape[1], device=self.last.device)
+        return self.last[rows.clamp(max=len(self.last) - 1)]

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from gdlab.batch import Batch, Chunk
 from gdlab.status import Status
@@ -82,21 +81,26 @@ class Outcomes:
             self.errors |= dict.fromkeys(failed.tolist(), chunk.error)
         if len(chunk.loss) == 0:
             return
-        last = chunk.last
-        self.steps[rows] = (chunk.first + last).cpu().numpy()
-        self.final_loss[rows] = _at(last, chunk.loss)
-        self.grad_norm[rows] = _at(last, chunk.grad_norm)
-        self.x[rows] = chunk.x[last, torch.arange(len(rows), device=last.device)].cpu().numpy()
-        ended = (chunk.status != Status.RUNNING).cpu().numpy()
-        distance = chunk.last_distance() if ended.any() else None
-        if distance is not None:
-            self.distance[rows[ended]] = distance.cpu().numpy()[ended]
-        if self.metrics and ended.any():
-            for name, values in chunk.last_metrics.items():
-                self.metrics[name][rows[ended]] = values.cpu().numpy()[ended]
-        if chunk.suboptimality is not None:
-            self.suboptimality[rows] = _at(last, chunk.suboptimality)
         self._improve(rows, chunk)
+        self._end(rows, chunk)
+
+    def _end(self, rows: np.ndarray, chunk: Chunk) -> None:
+        """Take in the last records of the rows that ended; a chunk may end none."""
+        place = torch.nonzero(chunk.status != Status.RUNNING)[:, 0]
+        if not len(place):
+            return
+        last, ended = chunk.last[place], rows[place.cpu().numpy()]
+        self.steps[ended] = (chunk.first + last).cpu().numpy()
+        self.final_loss[ended] = chunk.loss[last, place].cpu().numpy()
+        self.grad_norm[ended] = chunk.grad_norm[last, place].cpu().numpy()
+        self.x[ended] = chunk.x[last, place].cpu().numpy()
+        for known, values in (
+            (self.distance, chunk.last_distance()),
+            (self.suboptimality, chunk.last_suboptimality()),
+            *((self.metrics[name], values) for name, values in chunk.last_metrics.items()),
+        ):
+            if values is not None:
+                known[ended] = values[place].cpu().numpy()
 
     def _improve(self, rows: np.ndarray, chunk: Chunk) -> None:
         """Update the best losses."""
@@ -180,11 +184,6 @@ class Outcomes:
         if steps == 0 and not (np.isfinite(loss) and np.isfinite(self.grad_norm[row])):
             return "the loss, its gradient or the point is not finite at the start"
         return f"the loss, its gradient or the point is no longer finite after step {steps}"
-
-
-def _at(index: Tensor, values: Tensor) -> np.ndarray:
-    """The values (K, n) at one record index for each row (n,)."""
-    return values.gather(0, index[None])[0].cpu().numpy()
 
 
 def _known(value: float) -> float | None:
