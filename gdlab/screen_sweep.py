@@ -58,7 +58,7 @@ def show_sweep(plan: Plan, results: "pa.Table", directory: Path) -> None:
     frame = results.to_pandas()
     counts = ", ".join(f"{n} {status}" for status, n in frame["status"].value_counts().items())
     console.print(f"{len(frame)} of {len(plan)} runs: {counts}")
-    found = best(frame, plan.by(), plan.keys(), plan.options.summary.metric)
+    found = best(frame, plan.by(), plan.keys(), plan.metric)
     wide.print(_table(plan, found, frozenset(frame["status"])))
     failed = frame[frame["status"] == str(Status.FAILED)]
     for run, reason in failed[["run", "reason"]].head(_FAILURES_SHOWN).itertuples(index=False):
@@ -159,14 +159,13 @@ def _size(count: float) -> str:
 
 
 def _table(plan: Plan, found: list[Best], statuses: frozenset[str]) -> Table:
-    metric = plan.options.summary.metric
     table = Table(box=None, pad_edge=False, header_style="dim")
     keys = [*found[0].combination, *found[0].choice]
     for key in keys:
         table.add_column(f"best {typed(key)}" if key in found[0].choice else typed(key))
     solved = "converged or target" if str(Status.TARGET) in statuses else "converged"
     lost = "diverged or failed" if str(Status.FAILED) in statuses else "diverged"
-    for name in (f"{metric}: median (quartiles)", "evaluations", solved, lost, "run"):
+    for name in (f"{plan.metric.name}: median (quartiles)", "evaluations", solved, lost, "run"):
         table.add_column(name)
     for one in found:
         chosen = {**one.combination, **one.choice}

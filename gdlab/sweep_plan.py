@@ -23,6 +23,7 @@ from gdlab.hydra_files import Template
 from gdlab.outcome import Outcome
 from gdlab.plan import mode_of
 from gdlab.settings import GROUPS, NUMERIC, Settings
+from gdlab.sweep_summary import Metric
 
 EXECUTOR = Field(Literal["serial", "processes"], Range())
 """Who may run the shards of a sweep."""
@@ -132,6 +133,17 @@ class Plan:
             return [column_name(key) for key in self.options.summary.by]
         columns = self.groups[0].columns
         return [key for key in self.keys() if key not in columns]
+
+    @cached_property
+    def metrics(self) -> list[str]:
+        """The names of what the losses measure at a point, such as accuracy."""
+        return sorted({name for group in self.groups for name in group.settings.loss.metrics})
+
+    @property
+    def metric(self) -> Metric:
+        """The column by which the summary ranks runs that did not converge."""
+        summary = self.options.summary
+        return Metric.of(summary.metric, summary.direction, self.metrics)
 
     def name(self, run: int) -> str:
         """The name of a run's directory: what sets it apart, in letters that are safe anywhere."""

@@ -348,7 +348,7 @@ finally:
         (["--help"], "", "optimizer: adabelief, adadelta, adafactor"),
         (["-sc", "query=bash"], "gdlab optimizer=ad", "optimizer=adam"),
         (["-sc", "query=bash"], "gdlab lr=0.1 loss=q", "loss=quadratic"),
-        (["--cfg", "job"], "", "lr: 0.1"),
+        (["--cfg", "job"], "", "lr: ${oc.select:optimizer.lr,0.1}"),
     ],
 )
 def test_help_and_completion_import_no_torch(arguments, line, said, tmp_path):

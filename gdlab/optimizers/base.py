@@ -51,6 +51,9 @@ class Rule(Configured):
     needs: ClassVar[Set[str]] = frozenset()
     """What the rule needs beside the gradient, if anything: see `InformedRule`."""
 
+    default_lr: ClassVar[float] = 0.1
+    """The learning rate where none is given; a file of conf with another one has it as `lr`."""
+
     def init(self, x: Tensor, layout: Layout) -> State:
         """What is remembered before the first step from the starts x (R, D).
 

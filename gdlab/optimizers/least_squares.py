@@ -37,6 +37,7 @@ class GaussNewton(InformedRule):
         max_trials: armijo: the search ends after so many points.
     """
 
+    default_lr: ClassVar[float] = 1.0
     needs: ClassVar[Set[str]] = frozenset({"residuals", "evaluate"})
 
     line_search: Literal["none", "armijo"] = "none"
@@ -87,6 +88,7 @@ class LevenbergMarquardt(InformedRule):
         max_trials: so many λ are tried in a step.
     """
 
+    default_lr: ClassVar[float] = 1.0
     needs: ClassVar[Set[str]] = frozenset({"residuals", "evaluate"})
 
     damping: Number = setting(default=1e-3, gt=0)

@@ -39,6 +39,7 @@ class Newton(InformedRule):
         max_trials: armijo: the search ends after so many points.
     """
 
+    default_lr: ClassVar[float] = 1.0
     needs: ClassVar[Set[str]] = frozenset({"hessian", "evaluate"})
 
     line_search: Literal["none", "armijo"] = "none"
@@ -83,6 +84,7 @@ class NaturalGradient(InformedRule):
         damping: added to the diagonal of F.
     """
 
+    default_lr: ClassVar[float] = 1.0
     needs: ClassVar[Set[str]] = frozenset({"fisher"})
 
     damping: Number = setting(default=0.0, ge=0)

@@ -3,7 +3,7 @@
 Shapes: R runs, D dimensions.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -40,6 +40,8 @@ class Searching(InformedRule):
         contraction: armijo: what the step size is multiplied with.
         max_trials: a search ends after so many points.
     """
+
+    default_lr: ClassVar[float] = 1.0
 
     line_search: Literal["wolfe", "armijo", "exact"] = "wolfe"
     c1: Number = setting(default=1e-4, gt=0, lt=0.5)

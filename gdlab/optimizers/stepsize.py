@@ -43,6 +43,7 @@ class Polyak(InformedRule):
         minimum: f*; null for the known minimum of the loss.
     """
 
+    default_lr: ClassVar[float] = 1.0
     needs: ClassVar[Set[str]] = frozenset({"value"})
 
     minimum: Number | None = None

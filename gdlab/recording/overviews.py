@@ -119,7 +119,7 @@ def _title(settings: Settings, varied: Sequence[str]) -> str:
 
 def _sensitivity(plan: Plan, results: DataFrame) -> bytes:
     """The metric against lr, a line for each combination of the summary's settings."""
-    metric = plan.options.summary.metric
+    metric = plan.metric
     series, limits, optima = {}, [], []
     for combination, rows in parts(results, plan.by()):
         x, which = np.unique(rows["lr"].to_numpy(), return_inverse=True)
@@ -132,7 +132,7 @@ def _sensitivity(plan: Plan, results: DataFrame) -> bytes:
         optima.append(_agreed(theory.optimal_lr, plan, rows))
     lines = {"stability limit": limits, "optimal lr": optima}
     known = {name: values for name, values in lines.items() if None not in values}
-    return sensitivity_png(series, xlabel="lr", ylabel=metric.replace("_", " "), lines=known)
+    return sensitivity_png(series, xlabel="lr", ylabel=metric.name.replace("_", " "), lines=known)
 
 
 def _agreed(
@@ -180,7 +180,7 @@ def _best_part(plan: Plan, results: DataFrame) -> tuple[Settings, str, DataFrame
     """The best settings, a title of them, and the rows that differ in nothing but their start."""
     varied = plan.keys()
     others = [key for key in varied if key not in _START]
-    run = best(results, (), others, plan.options.summary.metric)[0].run
+    run = best(results, (), others, plan.metric)[0].run
     combinations = parts(results, others)
     chosen, rows = next(one for one in combinations if run in one[1]["run"].to_numpy())
     settings = _settings(plan, run)

@@ -25,6 +25,7 @@ class Recorded:
         config: the configuration as it was composed.
         varied: the settings that a sweep varied.
         directories: for each run of a sweep that has a directory its name.
+        metrics: the names of what the losses of a sweep measure, such as accuracy.
     """
 
     directory: Path | None
@@ -32,6 +33,7 @@ class Recorded:
     config: dict[str, Any]
     varied: tuple[str, ...] = ()
     directories: Mapping[int, str] | None = None
+    metrics: tuple[str, ...] = ()
 
     def history(self, run: int | None = None) -> "pd.DataFrame":
         """One row a record: step, loss, grad_norm, lr, x0 … .
@@ -49,15 +51,22 @@ class Recorded:
         assert self.directories is not None
         return read_parquet(self.directory / self.directories[run] / "history.parquet").to_pandas()
 
-    def best(self, by: Sequence[str] = (), metric: str = "final_loss") -> "list[Best]":
+    def best(
+        self, by: Sequence[str] = (), metric: str = "final_loss", direction: str | None = None
+    ) -> "list[Best]":
         """The best settings of each combination of the settings `by`; see `sweep_summary`.
 
-        Raises:
-            SettingError: there is no such setting or metric.
-        """
-        from gdlab.sweep_summary import best
+        Args:
+            by: settings.
+            metric: the column by which runs that did not converge are ranked.
+            direction: "min" or "max", whichever is best; None for max of `metrics`, else min.
 
-        return best(self.results, by, self.varied, metric)
+        Raises:
+            SettingError: there is no such setting, metric or direction.
+        """
+        from gdlab.sweep_summary import Metric, best
+
+        return best(self.results, by, self.varied, Metric.of(metric, direction, self.metrics))
 
 
 def load(directory: str | Path) -> Recorded:
@@ -96,7 +105,8 @@ def _load_sweep(directory: Path) -> Recorded:
     is_hydras = (directory / "multirun.yaml").is_file()
     config = _read(directory / "multirun.yaml", yaml.safe_load) if is_hydras else {}
     results = read_parquet(directory / "results.parquet").to_pandas()
-    return Recorded(directory, results, config, tuple(map(str, about.get("varied", ()))), named)
+    varied, metrics = (tuple(map(str, about.get(key, ()))) for key in ("varied", "metrics"))
+    return Recorded(directory, results, config, varied, named, metrics)
 
 
 def _read(path: Path, parse: Callable[[str], Any]) -> dict[str, Any]:
