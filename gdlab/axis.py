@@ -38,8 +38,16 @@ class Axis:
 
     @property
     def name(self) -> str:
-        """The setting's name; of one that chooses from a group (`group@setting`) where it is."""
-        return self.key.lstrip("+").rpartition("@")[2]
+        """The setting's name; see `name_of`."""
+        return name_of(self.key)
+
+
+def name_of(key: str) -> str:
+    """The name of the setting of an override's key: without plus signs.
+
+    Of one that chooses what another setting holds (`group@setting`) it is that setting's.
+    """
+    return key.lstrip("+").rpartition("@")[2]
 
 
 def most_values(override: Override, points: int) -> int:

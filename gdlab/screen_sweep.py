@@ -82,13 +82,12 @@ def show_sweep(plan: Plan, results: "pa.Table", directory: Path) -> None:
 
 def _fallbacks(plan: Plan, results: "pa.Table") -> str:
     """Why runs that should have been compiled were not."""
-    if str(Status.INTERRUPTED) in results["status"].to_pylist() or "eager" not in set(
-        results["mode"].to_pylist()
-    ):
+    if str(Status.INTERRUPTED) in results["status"].to_pylist():
         return ""
+    modes = dict(zip(results["run"].to_pylist(), results["mode"].to_pylist(), strict=True))
     found: dict[str, None] = {}
     for group in map(decided, plan.groups):
-        fell = fallback(batch_of(group.settings), "eager")
+        fell = fallback(batch_of(group.settings), modes.get(int(group.runs[0]), ""))
         found |= {} if fell is None else {fell: None}
     return "; ".join(found)
 

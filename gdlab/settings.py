@@ -135,6 +135,10 @@ class Settings(Configured):
         for key in SHORTHANDS:
             object.__setattr__(self, key, node(key, getattr(self, key)))
         super().__post_init__()
+        try:
+            self.schedule.check(self.steps)
+        except SettingError as error:
+            raise SettingError(f"schedule.{error}") from error
 
     def name(self, group: str) -> str:
         """The name of the loss, the optimizer or the schedule: as chosen, or its class's."""

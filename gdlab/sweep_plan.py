@@ -118,14 +118,14 @@ class Plan:
     def varied(self, runs: np.ndarray) -> dict[str, list[Any]]:
         """For each setting that varies its values in some runs."""
         return {
-            column_name(axis.key): [axis.values[at] for at in self.grid.index[runs, place]]
+            column_name(axis.name): [axis.values[at] for at in self.grid.index[runs, place]]
             for place, axis in enumerate(self.grid.axes)
             if len(axis) > 1
         }
 
     def keys(self) -> list[str]:
         """The settings that vary, as the tables call them."""
-        return [column_name(axis.key) for axis in self.grid.axes if len(axis) > 1]
+        return [column_name(axis.name) for axis in self.grid.axes if len(axis) > 1]
 
     def by(self) -> list[str]:
         """The settings for whose combinations the summary names a best: what is no number."""
@@ -148,7 +148,7 @@ class Plan:
     def name(self, run: int) -> str:
         """The name of a run's directory: what sets it apart, in letters that are safe anywhere."""
         chosen = zip(self.grid.axes, self.grid.index[run], strict=True)
-        words = [f"{axis.key}={axis.texts[at]}" for axis, at in chosen if len(axis) > 1]
+        words = [f"{axis.name}={axis.texts[at]}" for axis, at in chosen if len(axis) > 1]
         name = _UNSAFE.sub("", ",".join(words).replace("/", "."))
         return name if 0 < len(name) <= _LONGEST_NAME else f"run={run}"
 
@@ -168,8 +168,7 @@ class Plan:
 
 def column_name(key: str) -> str:
     """What the tables call a setting: its name, unless what ended is called so."""
-    name = key.lstrip("+")
-    return f"setting.{name}" if name in _OUTCOMES else name
+    return f"setting.{key}" if key in _OUTCOMES else key
 
 
 def grouped(

@@ -35,6 +35,14 @@ def opened(overrides: Sequence[str]) -> list[str]:
     return [_opened(_quoted(_grouped(in_full(word))), custom) for word in overrides]
 
 
+def group_of(key: str) -> str | None:
+    """The group that an override of a key chooses from, as what an optimizer holds; else None."""
+    group, at, _ = key.lstrip("+~").partition("@")
+    if at or "." not in group:
+        return group
+    return group.partition(".")[0] if _INNER.fullmatch(group) else None
+
+
 def in_full(override: str) -> str:
     """An override of what stands for a setting in it, as one of that setting."""
     key, sign, value = override.partition("=")

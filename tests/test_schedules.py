@@ -3,14 +3,17 @@
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from batches import assert_same_bits, finish, make_batch, rows_of
+from command import Done
 from torch.optim import lr_scheduler
 
+import gdlab
 from gdlab.batch import Stop
 from gdlab.compiled import refusal
 from gdlab.errors import SettingError
@@ -163,6 +166,72 @@ def test_a_warm_up_longer_than_the_run_only_rises() -> None:
     np.testing.assert_allclose(
         rates(WarmupCosine(warmup=1000)), expected, rtol=1e-15
     )  # observed 2e-16
+
+
+LONG = Warmup(warmup=900, then=Warmup(warmup=101))
+TOO_LONG = [
+    (WarmupCosine(warmup=1001), "schedule.warmup=1001: must be ≤ 1000, the steps that it has"),
+    (Warmup(warmup=1001), "schedule.warmup=1001: must be ≤ 1000"),
+    (LONG, "schedule.then.warmup=101: must be ≤ 100"),
+]
+
+
+@pytest.mark.parametrize(("schedule", "said"), TOO_LONG)
+def test_a_warm_up_that_outlasts_its_run_is_refused(schedule: Schedule, said: str) -> None:
+    with pytest.raises(SettingError) as raised:
+        gdlab.run(schedule=schedule, steps=1000)
+    assert str(raised.value).startswith(said)
+    gdlab.run(schedule=schedule, steps=1001)
+
+
+def test_one_cycle_has_its_greatest_rate_at_the_top() -> None:
+    for field in ("div_factor", "final_div_factor"):
+        with pytest.raises(SettingError, match=f"{field}=0.5: must be a finite number ≥ 1"):
+            OneCycle(**{field: 0.5})
+
+
+OWN = """
+import torch
+from gdlab import Schedule
+
+class Falling(Schedule):
+    gamma: float = 0.9
+    fails_at: int = 10**9
+
+    def factor(self, step, steps):
+        if bool((step == self.fails_at).any()):
+            raise RuntimeError("no more")
+        return torch.pow(self.gamma, step)
+"""
+
+
+def test_a_schedule_of_ones_own(here: Path, gd: Callable[..., Done]) -> None:
+    Path("mine.py").write_text(OWN, encoding="utf-8")
+    own = ("schedule=custom", "schedule._target_=mine.Falling", "steps=100", "record.figures=false")
+    done = gd("-m", *own, "schedule.gamma=0.9,0.99", "hydra.sweep.dir=s")
+    assert done.code == 0, done
+    swept = gdlab.load("s")
+    for run, gamma in enumerate((0.9, 0.99)):
+        rates = swept.history(run)["lr"][:-1]
+        np.testing.assert_allclose(
+            rates, 0.1 * gamma ** np.arange(100), rtol=1e-13
+        )  # observed 3e-15
+
+
+@pytest.mark.parametrize("mode", ["eager", "compiled"])
+def test_a_schedule_that_raises_is_refused_or_fails_its_run(
+    here: Path, gd: Callable[..., Done], mode: str
+) -> None:
+    Path("mine.py").write_text(OWN, encoding="utf-8")
+    own = ("schedule=custom", "schedule._target_=mine.Falling", "steps=100", "record.figures=false")
+    done = gd(*own, "schedule.fails_at=99")
+    assert done.code == 2
+    assert done.err == "error: schedule=Falling: cannot be used (RuntimeError: no more)\n"
+    assert not Path("runs").exists()
+    done = gd(*own, "schedule.fails_at=50", f"engine.mode={mode}", "hydra.run.dir=run")
+    assert done.code == 1
+    assert "failed: RuntimeError after step 31: no more" in done.out  # the chunk that has step 50
+    assert len(gdlab.load("run").history()) == 32
 
 
 def test_the_full_rate_is_reached_after_the_warm_up() -> None:

@@ -3,6 +3,7 @@
 Shapes: R runs, D dimensions.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence, Set
 from typing import ClassVar, NamedTuple, TypeAlias
 
@@ -39,7 +40,7 @@ class Optimum(NamedTuple):
     source: str
 
 
-class Rule(Configured):
+class Rule(Configured, ABC):
     """How a step is taken from the gradient and what is remembered: an optimizer.
 
     A rule broadcasts over runs: `lr` and each `Number` field arrive as columns of shape (R, 1),
@@ -62,9 +63,9 @@ class Rule(Configured):
         """
         return {}
 
+    @abstractmethod
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
         """One step from x (R, D) with its gradient (R, D): the next x and state."""
-        raise NotImplementedError(f"{type(self).__name__} does not say its update")
 
     def query(self, x: Tensor, state: State) -> Tensor:
         """Where the next step's gradient is taken: (R, D).
@@ -112,6 +113,11 @@ class Rule(Configured):
             curvature: the eigenvalue λ > 0.
         """
         return None
+
+    @property
+    def pure(self) -> bool:
+        """Whether its update is made of tensors' operations alone, so that it can be compiled."""
+        return True
 
     @property
     def stability_formula(self) -> str:

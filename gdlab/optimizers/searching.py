@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gdlab.errors import SettingError
 from gdlab.fields import Number, setting, shown
+from gdlab.losses.base import Loss
 from gdlab.optimizers.base import State
 from gdlab.optimizers.informed import InformedRule
 from gdlab.optimizers.linesearch import (
@@ -22,7 +23,7 @@ from gdlab.optimizers.linesearch import (
     chosen,
     settled,
 )
-from gdlab.oracle import Oracle
+from gdlab.oracle import Oracle, is_quadratic
 from gdlab.rowwise import norm
 
 
@@ -54,6 +55,13 @@ class Searching(InformedRule):
         is_one = not (isinstance(self.c1, Tensor) or isinstance(self.c2, Tensor))
         if is_one and self.line_search == "wolfe" and self.c1 >= self.c2:
             raise SettingError(f"c2={shown(self.c2)}: must be > c1={shown(self.c1)}")
+
+    def check(self, loss: Loss, noise: Tensor) -> None:
+        """An exact search needs a quadratic, too."""
+        super().check(loss, noise)
+        if self.line_search == "exact" and not is_quadratic(loss, len(noise)):
+            what = f"must be wolfe or armijo: loss={type(loss).__name__} is not quadratic"
+            raise SettingError(f"optimizer.line_search=exact: {what}")
 
     def search(self) -> Search:
         """The search, by name."""

@@ -32,6 +32,11 @@ class Wrapper(Rule):
             what = f"{inner} needs more than a gradient, and {outer} gives it no more"
             raise SettingError(f"rule: {what}")
 
+    @property
+    def pure(self) -> bool:
+        """Whether the rule is."""
+        return self.rule.pure
+
     def apart(self, layout: Layout, dtype: torch.dtype) -> str | None:
         """Why the rule steps rows one by one."""
         return self.rule.apart(layout, dtype)

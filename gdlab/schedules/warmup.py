@@ -5,6 +5,7 @@ import dataclasses
 import torch
 from torch import Tensor
 
+from gdlab.errors import SettingError
 from gdlab.fields import Number, setting
 from gdlab.schedules.base import Constant, Memory, Schedule
 from gdlab.schedules.decay import Cosine
@@ -24,6 +25,14 @@ class Warmup(Schedule):
 
     then: Schedule = dataclasses.field(default_factory=Constant)
     warmup: int = setting(default=100, ge=1)
+
+    def check(self, steps: int) -> None:
+        """The warm-up ends within the run, and what follows fits into the rest."""
+        _check_warmup(self.warmup, steps)
+        try:
+            self.then.check(max(steps - self.warmup, 1))
+        except SettingError as error:
+            raise SettingError(f"then.{error}") from error
 
     def factor(self, step: Tensor, steps: int) -> Tensor:
         """(k + 1) / (warmup + 1) at first, then the other schedule's."""
@@ -57,6 +66,10 @@ class WarmupCosine(Schedule):
     warmup: int = setting(default=100, ge=1)
     final: Number = setting(default=0.0, ge=0)
 
+    def check(self, steps: int) -> None:
+        """The warm-up ends within the run."""
+        _check_warmup(self.warmup, steps)
+
     def factor(self, step: Tensor, steps: int) -> Tensor:
         """(k + 1) / (warmup + 1) at first, then the cosine over what is left."""
         then = Cosine().unchecked(final=self.final)
@@ -66,3 +79,9 @@ class WarmupCosine(Schedule):
 def _risen(step: "Tensor | int", warmup: int) -> "Tensor | float":
     """The share of lr that step k of the warm-up has: (k + 1) / (warmup + 1)."""
     return (step + 1) / (warmup + 1)
+
+
+def _check_warmup(warmup: int, steps: int) -> None:
+    if warmup > steps:
+        what = f"must be ≤ {steps}, the steps that it has, or lr is never reached"
+        raise SettingError(f"warmup={warmup}: {what}")
