@@ -157,6 +157,11 @@ class Plan:
         group = int(self.group_of_run[run])
         return group, int(np.searchsorted(self.groups[group].runs, run))
 
+    def settings_of(self, run: int) -> Settings:
+        """The settings of a run."""
+        group, row = self.place(run)
+        return self.groups[group].settings_of(row)
+
     @cached_property
     def group_of_run(self) -> np.ndarray:
         """The number of each run's group: (R,)."""

@@ -186,8 +186,9 @@ def test_a_warm_up_that_outlasts_its_run_is_refused(schedule: Schedule, said: st
 
 def test_one_cycle_has_its_greatest_rate_at_the_top() -> None:
     for field in ("div_factor", "final_div_factor"):
+        given: dict[str, Any] = {field: 0.5}
         with pytest.raises(SettingError, match=f"{field}=0.5: must be a finite number ≥ 1"):
-            OneCycle(**{field: 0.5})
+            OneCycle(**given)
 
 
 OWN = """

@@ -33,11 +33,10 @@ class Component(NamedTuple):
 
 
 class Optimum(NamedTuple):
-    """The settings of a rule's fastest rate on a quadratic, and who found them."""
+    """The settings of a rule's fastest rate on a quadratic."""
 
     lr: Number
     momentum: Number
-    source: str
 
 
 class Rule(Configured, ABC):
@@ -120,8 +119,12 @@ class Rule(Configured, ABC):
         return True
 
     @property
-    def stability_formula(self) -> str:
-        """The formula of `max_stable_lr`, for a sentence that names its value."""
+    def theory(self) -> str:
+        """Who found what is said of it on quadratics, the limit, the optimum and the rate."""
+        return ""
+
+    def stability_formula(self, curvature: str = "λ_max") -> str:
+        """The formula of `max_stable_lr` with the greatest eigenvalue of that name."""
         return "the stability limit"
 
 

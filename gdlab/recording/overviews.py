@@ -143,16 +143,11 @@ def _agreed(
     keys = [key for key in varied if key.partition(".")[0] in NUMERIC]
     said = set()
     for _, part in parts(rows, keys):
-        settings = _settings(plan, int(part["run"].iloc[0]))
+        settings = plan.settings_of(int(part["run"].iloc[0]))
         is_constant = isinstance(settings.schedule, Constant)
         value = predict(settings.objective, settings.optimizer) if is_constant else None
         said.add(None if value is None else float(value))
     return said.pop() if len(said) == 1 else None
-
-
-def _settings(plan: Plan, run: int) -> Settings:
-    number, row = plan.place(run)
-    return plan.groups[number].settings_of(row)
 
 
 def _basins(plan: Plan, results: DataFrame) -> bytes:
@@ -183,7 +178,7 @@ def _best_part(plan: Plan, results: DataFrame) -> tuple[Settings, str, DataFrame
     run = best(results, (), others, plan.metric)[0].run
     combinations = parts(results, others)
     chosen, rows = next(one for one in combinations if run in one[1]["run"].to_numpy())
-    settings = _settings(plan, run)
+    settings = plan.settings_of(run)
     words = [landscape(settings).title]
     words += [f"{key} = {v}" for key, v in chosen.items() if key not in ("loss", "optimizer", "lr")]
     if others:
