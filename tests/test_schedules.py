@@ -17,7 +17,7 @@ import gdlab
 from gdlab.batch import Stop
 from gdlab.compiled import refusal
 from gdlab.errors import SettingError
-from gdlab.fields import columns, declared
+from gdlab.fields import columns, field_of, flat, placed
 from gdlab.losses import Loss, Quadratic, Rosenbrock
 from gdlab.optimizers import SGD
 from gdlab.schedules import (
@@ -35,7 +35,6 @@ from gdlab.schedules import (
     Schedule,
     Step,
     Warmup,
-    WarmupCosine,
 )
 from gdlab.status import Status
 
@@ -103,10 +102,6 @@ COUNTERPARTS: dict[str, tuple[Schedule, Callable[[torch.optim.Optimizer], Any]]]
     ),
     "warm-up and a cosine after it": (
         Warmup(warmup=30, then=Cosine(final=0.1)),
-        lambda o: lr_scheduler.LambdaLR(o, warmup_cosine_in_words),
-    ),
-    "warm-up and cosine": (
-        WarmupCosine(warmup=30, final=0.1),
         # SequentialLR calls `step` with a number, which torch itself warns of.
         lambda o: lr_scheduler.LambdaLR(o, warmup_cosine_in_words),
     ),
@@ -161,17 +156,16 @@ def test_inverse_time_is_its_closed_form() -> None:
     )  # observed 2e-16
 
 
-def test_a_warm_up_longer_than_the_run_only_rises() -> None:
-    expected = [LR * (k + 1) / 1001 for k in range(STEPS)]
+def test_a_warm_up_as_long_as_the_run_only_rises() -> None:
+    expected = [LR * (k + 1) / (STEPS + 1) for k in range(STEPS)]
     np.testing.assert_allclose(
-        rates(WarmupCosine(warmup=1000)), expected, rtol=1e-15
+        rates(Warmup(warmup=STEPS, then=Cosine())), expected, rtol=1e-15
     )  # observed 2e-16
 
 
 LONG = Warmup(warmup=900, then=Warmup(warmup=101))
 TOO_LONG = [
-    (WarmupCosine(warmup=1001), "schedule.warmup=1001: must be ≤ 1000, the steps that it has"),
-    (Warmup(warmup=1001), "schedule.warmup=1001: must be ≤ 1000"),
+    (Warmup(warmup=1001), "schedule.warmup=1001: must be ≤ 1000, the steps that it has"),
     (LONG, "schedule.then.warmup=101: must be ≤ 100"),
 ]
 
@@ -236,7 +230,7 @@ def test_a_schedule_that_raises_is_refused_or_fails_its_run(
 
 
 def test_the_full_rate_is_reached_after_the_warm_up() -> None:
-    assert rates(WarmupCosine(warmup=30))[30] == LR
+    assert rates(Warmup(warmup=30, then=Cosine()))[30] == LR
 
 
 MANY: dict[str, Schedule] = {
@@ -245,7 +239,7 @@ MANY: dict[str, Schedule] = {
     "cosine": Cosine(final=0.1),
     "linear": Linear(final=0.2),
     "inverse time": InverseTime(decay=0.05),
-    "warm-up": WarmupCosine(warmup=30, final=0.1),
+    "warm-up": Warmup(warmup=30, then=Cosine(final=0.1)),
     "multistep": MultiStep(milestones=(20, 90), gamma=0.5),
     "polynomial": Polynomial(power=2),
     "inverse square root": InverseSqrt(decay=0.05),
@@ -256,12 +250,17 @@ MANY: dict[str, Schedule] = {
 @pytest.mark.parametrize("name", MANY)
 def test_a_column_of_settings_gives_every_run_its_own_rates(name: str) -> None:
     schedule = MANY[name]
-    (field,) = [key for key, field in declared(type(schedule)).items() if field.numeric]
+    fields = {key: field_of(schedule, key) for key in flat(schedule)}
+    (name,) = [key for key, field in fields.items() if field is not None and field.numeric]
     values = torch.linspace(0.3, 0.9, 32, dtype=torch.float64)
     base = torch.linspace(0.1, 1, 32, dtype=torch.float64)
-    together = schedule.replace(**{field: values}).rates(torch.arange(STEPS), base, STEPS)
+
+    def with_given(given: "torch.Tensor | float") -> Schedule:
+        return schedule.replace(**placed(schedule, {name: given}))
+
+    together = with_given(values).rates(torch.arange(STEPS), base, STEPS)
     for row in (0, 13, 31):
-        alone = rates(schedule.replace(**{field: float(values[row])}), float(base[row]))
+        alone = rates(with_given(float(values[row])), float(base[row]))
         np.testing.assert_allclose(together[:, row], alone, rtol=2e-15)  # observed 0
 
 

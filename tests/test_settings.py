@@ -34,6 +34,7 @@ CHOICES = [path for path in FILES if "???" not in path.read_text(encoding="utf-8
 
 # What a preset changes of its class's defaults.
 PRESETS = {
+    "schedule/warmup_cosine": {"then": {"final": 0.0}},
     "optimizer/momentum": {"momentum": 0.9},
     "optimizer/nesterov": {"momentum": 0.9, "nesterov": True},
     "optimizer/adamw": {"weight_decay": 0.01, "decoupled_weight_decay": True},

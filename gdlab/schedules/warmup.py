@@ -1,4 +1,4 @@
-"""Schedules that begin with a slow rise."""
+"""A schedule that begins with a slow rise."""
 
 import dataclasses
 
@@ -6,9 +6,8 @@ import torch
 from torch import Tensor
 
 from gdlab.errors import SettingError
-from gdlab.fields import Number, setting
+from gdlab.fields import setting
 from gdlab.schedules.base import Constant, Memory, Schedule
-from gdlab.schedules.decay import Cosine
 
 
 class Warmup(Schedule):
@@ -16,7 +15,7 @@ class Warmup(Schedule):
 
     At step k < warmup the rate is lr · (k + 1) / (warmup + 1) (Goyal et al. 2017); as `LinearLR`
     and the other schedule in torch's `SequentialLR`. What follows begins with its step 0 and the
-    full lr.
+    full lr. The schedule warmup_cosine is a preset of it.
 
     Attributes:
         then: the schedule that follows.
@@ -28,7 +27,9 @@ class Warmup(Schedule):
 
     def check(self, steps: int) -> None:
         """The warm-up ends within the run, and what follows fits into the rest."""
-        _check_warmup(self.warmup, steps)
+        if self.warmup > steps:
+            what = f"must be ≤ {steps}, the steps that it has, or lr is never reached"
+            raise SettingError(f"warmup={self.warmup}: {what}")
         try:
             self.then.check(max(steps - self.warmup, 1))
         except SettingError as error:
@@ -53,35 +54,6 @@ class Warmup(Schedule):
         return self.then.lr(step - self.warmup, base, state, loss, max(steps - self.warmup, 1))
 
 
-class WarmupCosine(Schedule):
-    """Up along a line over `warmup` steps, then down to `final` · lr along half a cosine.
-
-    The same as `Warmup` with `Cosine`, in one.
-
-    Attributes:
-        warmup: the number of steps until the full lr is reached.
-        final: the share of lr at the end.
-    """
-
-    warmup: int = setting(default=100, ge=1)
-    final: Number = setting(default=0.0, ge=0)
-
-    def check(self, steps: int) -> None:
-        """The warm-up ends within the run."""
-        _check_warmup(self.warmup, steps)
-
-    def factor(self, step: Tensor, steps: int) -> Tensor:
-        """(k + 1) / (warmup + 1) at first, then the cosine over what is left."""
-        then = Cosine().unchecked(final=self.final)
-        return Warmup(warmup=self.warmup, then=then).factor(step, steps)
-
-
 def _risen(step: "Tensor | int", warmup: int) -> "Tensor | float":
     """The share of lr that step k of the warm-up has: (k + 1) / (warmup + 1)."""
     return (step + 1) / (warmup + 1)
-
-
-def _check_warmup(warmup: int, steps: int) -> None:
-    if warmup > steps:
-        what = f"must be ≤ {steps}, the steps that it has, or lr is never reached"
-        raise SettingError(f"warmup={warmup}: {what}")
