@@ -128,5 +128,24 @@ def test_the_dashed_line_is_the_bound():
     assert convergence_png(steps, above * 0, bound, **words)[:4] == b"\x89PNG"
     with pytest.raises(ValueError, match="three arrays"):
         convergence_png(steps, above[1:], bound, **words)
-    with pytest.raises(ValueError, match="positive and finite"):
+    with pytest.raises(ValueError, match="no suboptimality is between 1e-250 and 1e"):
         convergence_png(steps, above * 0, bound * np.nan, **words)
+
+
+# what is typed, how the run ends, whether there is a picture of its convergence
+EXTREME = [
+    (["optimizer=heavy_ball", "lr=0.3"], "diverged", True),
+    (["optimizer=nesterov", "lr=5"], "diverged", True),
+    (["lr=1e100"], "diverged", False),
+    (["lr=1e300"], "diverged", False),
+    (["start=[1e-130,1e-130]", "stop.grad_tol=0", "steps=40"], "max_steps", False),
+    (["start=[0,0]"], "converged", False),
+]
+
+
+@pytest.mark.parametrize(("words", "ends", "is_drawn"), EXTREME)
+def test_what_is_too_large_or_too_small_to_draw_leaves_a_result(words, ends, is_drawn, here, gd):
+    done = gd(*words, "hydra.run.dir=run")
+    assert (done.code, done.out.split(":")[0]) == (0, ends)
+    assert (here / "run" / "convergence.png").exists() == is_drawn
+    assert gdlab.load("run").results["status"].tolist() == [ends]
