@@ -73,7 +73,8 @@ def plain(value: Any) -> Any:
 
 def number(value: "float | Tensor | None", digits: int = 8) -> str:
     """A number in words; a dash where there is none."""
-    return "–" if value is None else f"{float(value):.{digits}g}"  # noqa: RUF001
+    # Adding zero makes a plain one of its negative.
+    return "–" if value is None else f"{float(value) + 0.0:.{digits}g}"  # noqa: RUF001
 
 
 def vector(values: "Tensor | Sequence[float] | None", digits: int = 8) -> str:

@@ -1,0 +1,93 @@
+"""A loss at a point: what every finding starts from, each part computed once.
+
+Shapes: D dimensions.
+"""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from gdlab.derivatives.differences import Differences
+from gdlab.derivatives.points import point, typed
+from gdlab.derivatives.symbolic import Symbolic
+from gdlab.errors import SettingError
+from gdlab.gradient import hessian, value_and_gradient
+from gdlab.losses.base import Loss
+from gdlab.own import in_short
+
+
+class Place:
+    """A loss of D variables and a point.
+
+    Args:
+        loss: the loss.
+        at: the point, D finite numbers; None for where the loss has its runs start.
+        setting: what the point was given for, for errors.
+
+    Raises:
+        SettingError: the point has another length, or the loss is not finite there.
+
+    Attributes:
+        loss: the loss.
+        x: the point (D,), float64.
+    """
+
+    def __init__(
+        self, loss: Loss, at: "Sequence[float] | Tensor | None" = None, setting: str = "at"
+    ) -> None:
+        if at is None:
+            at = loss.starts(torch.tensor([0])).reshape(-1)
+        self.loss, self.x = loss, point(at, loss.names, setting)
+        if not bool(self.value.isfinite()):
+            what = f"the loss is {float(self.value):g} there, and must be finite"
+            raise SettingError(f"{typed(self.x, setting)}: {what}")
+
+    @cached_property
+    def value(self) -> Tensor:
+        """The loss: a scalar."""
+        return self._first[0]
+
+    @cached_property
+    def gradient(self) -> Tensor:
+        """The gradient by autograd (D,)."""
+        return self._first[1]
+
+    @cached_property
+    def _first(self) -> tuple[Tensor, Tensor]:
+        value, gradient = value_and_gradient(self.loss, self.x[None])
+        return value[0], gradient[0].contiguous()
+
+    @cached_property
+    def hessian(self) -> Tensor:
+        """The Hessian by autograd (D, D).
+
+        Raises:
+            SettingError: the loss has none, as one that is differentiable but once.
+        """
+        try:
+            return hessian(self.loss, self.x[None])[0].contiguous()
+        except RuntimeError as error:
+            why = f"the loss cannot be differentiated twice ({in_short(error)})"
+            raise SettingError(f"order=2: {why}; order=1 asks for less") from error
+
+    @cached_property
+    def symbolic(self) -> Symbolic | None:
+        """The formula, where the loss has one."""
+        return Symbolic.of(self.loss)
+
+    @cached_property
+    def differences(self) -> Differences:
+        """The difference quotients along the axes."""
+        return Differences.along(self.loss, self.x, torch.eye(len(self.x), dtype=self.x.dtype))
+
+    @cached_property
+    def limit(self) -> tuple[Tensor, Tensor]:
+        """What the differences along the axes tend to, and how uncertain that is: (D,), (D,)."""
+        return self.differences.limit()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the coordinates."""
+        return self.loss.names
