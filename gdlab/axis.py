@@ -17,6 +17,7 @@ from hydra.core.override_parser.types import (
 )
 
 from gdlab.errors import SettingError
+from gdlab.words import name_of
 
 
 @dataclass(frozen=True)
@@ -38,16 +39,8 @@ class Axis:
 
     @property
     def name(self) -> str:
-        """The setting's name; see `name_of`."""
+        """The setting's name, without plus signs."""
         return name_of(self.key)
-
-
-def name_of(key: str) -> str:
-    """The name of the setting of an override's key: without plus signs.
-
-    Of one that chooses what another setting holds (`group@setting`) it is that setting's.
-    """
-    return key.lstrip("+").rpartition("@")[2]
 
 
 def most_values(override: Override, points: int) -> int:

@@ -25,11 +25,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gdlab import hydra_plugins
-from gdlab.axis import name_of
 from gdlab.errors import SettingError
 from gdlab.paths import CONF
 from gdlab.suggest import choices_of, unknown_choice, unknown_setting
-from gdlab.words import OPEN_GROUPS, group_of, opened
+from gdlab.words import OPEN_GROUPS, group_of, name_of, opened
 
 CONFIG_NAME = "config"
 VERSION_BASE = "1.3"

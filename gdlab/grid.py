@@ -14,9 +14,10 @@ import torch
 from hydra.core.override_parser.types import Override
 
 from gdlab import rng
-from gdlab.axis import Axis, cut, is_interval, most_values, name_of, sampled
+from gdlab.axis import Axis, cut, is_interval, most_values, sampled
 from gdlab.errors import SettingError
 from gdlab.fields import Field, Range, shown
+from gdlab.words import name_of
 
 _MOST_RUNS = 20_000_000
 

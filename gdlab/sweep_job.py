@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gdlab import plan_file, startup
 from gdlab.application import EXIT_FAILED, EXIT_SIGNAL, checked
-from gdlab.axis import Axis, name_of
+from gdlab.axis import Axis
 from gdlab.errors import SettingError
 from gdlab.executors import SETTING as EXECUTOR_SETTING
 from gdlab.executors import assigned, entrusted
@@ -35,6 +35,7 @@ from gdlab.screen_sweep import SweepProgress, show_plan, show_sweep
 from gdlab.settings import GROUPS, Settings
 from gdlab.sweep_plan import Plan, grouped
 from gdlab.sweeping import carry_out, check_summary, has_failed
+from gdlab.words import name_of
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -122,6 +122,18 @@ def test_an_lr_that_is_given_comes_before_the_optimizers_own():
         assert composed(["optimizer=newton", "lr=0.5"]).lr == 0.5
 
 
+@pytest.mark.parametrize(
+    ("words", "lr"), [([], 0.1), (["optimizer=newton"], 1), (["optimizer=newton", "lr=0.5"], 0.5)]
+)
+def test_what_was_recorded_says_the_lr_that_was_used(words, lr, gd):
+    quiet = ("steps=1", "record.figures=false", "record.events=false")
+    assert gd(*words, *quiet, "hydra.run.dir=run").code == 0
+    assert gdlab.load("run").config["lr"] == lr
+    assert gd("-m", *words, *quiet, "seed=0,1", "hydra.sweep.dir=s").code == 0
+    assert gdlab.load("s").config["lr"] == lr
+    assert gdlab.load("s/seed=1").config["lr"] == lr
+
+
 def test_every_preset_is_there():
     assert set(PRESETS) <= {name_of(path) for path in CHOICES}
 

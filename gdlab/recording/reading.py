@@ -1,6 +1,7 @@
 """Runs and sweeps read back as pandas tables. Nothing is imported, evaluated or unpickled."""
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gdlab.sweep_summary import Best
+
+
+_SELECTED = re.compile(r"\$\{oc\.select:(\w+)\.(\w+),([\w.+-]*)\}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,7 @@ def _load_run(directory: Path) -> Recorded:
         raise SettingError(f"{directory / 'result.json'}: damaged (no versions or no point)")
     result |= {f"versions.{name}": version for name, version in versions.items()}
     result |= {f"x{i}": value for i, value in enumerate(point)}
-    config = _read(directory / ".hydra" / "config.yaml", yaml.safe_load)
+    config = _resolved(_read(directory / ".hydra" / "config.yaml", yaml.safe_load))
     return Recorded(directory, pd.DataFrame([result]), config)
 
 
@@ -103,10 +107,26 @@ def _load_sweep(directory: Path) -> Recorded:
     about = _read(directory / "sweep.json", json.loads)
     named = {int(run): str(name) for run, name in about.get("directories", {}).items()}
     is_hydras = (directory / "multirun.yaml").is_file()
-    config = _read(directory / "multirun.yaml", yaml.safe_load) if is_hydras else {}
+    config = _resolved(_read(directory / "multirun.yaml", yaml.safe_load)) if is_hydras else {}
     results = read_parquet(directory / "results.parquet").to_pandas()
     varied, metrics = (tuple(map(str, about.get(key, ()))) for key in ("varied", "metrics"))
     return Recorded(directory, results, config, varied, named, metrics)
+
+
+def _resolved(config: dict[str, Any]) -> dict[str, Any]:
+    """A configuration with numbers in the place of top settings that follow another, as lr does.
+
+    Of what may be written there `${oc.select:setting,default}` alone is understood.
+    """
+    import yaml
+
+    made = dict(config)
+    for key, value in config.items():
+        if found := _SELECTED.fullmatch(str(value)):
+            owner = config.get(found[1])
+            own = owner.get(found[2]) if isinstance(owner, dict) else None
+            made[key] = yaml.safe_load(found[3]) if own is None else own
+    return made
 
 
 def _read(path: Path, parse: Callable[[str], Any]) -> dict[str, Any]:
