@@ -40,7 +40,7 @@ def result(directory: Path) -> dict:
 
 # Refusals: one line on stderr, exit code 2, nothing left behind
 
-SETTINGS = "(settings: check_gradient, device, d"
+SETTINGS = "device, d"
 OPTIMIZERS = ", ".join(sorted(path.stem for path in (CONF / "optimizer").glob("*.yaml")))
 
 # arguments, then what the line must say
