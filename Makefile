@@ -1,4 +1,5 @@
-# make demo: one experiment. make test: the suite. make check: lint and types.
+# make demo: one experiment. make test: the suite. make check: lint and types. make docs: the pages
+# that are made of docstrings.
 # Each makes its environment in $(VENV) first, from Python 3.11 or newer alone.
 
 PYTHON ?= python3
@@ -6,7 +7,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check docs bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python -m gdlab optimizer=sgd lr=0.1
@@ -18,6 +19,9 @@ check: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
+
+docs: $(VENV)/.demo
+	$(BIN)/python -m gdlab.optimizer_page > docs/optimizers.md
 
 bench: $(VENV)/.demo
 	$(BIN)/python benchmarks/single.py

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import torch
 from hydra._internal.callbacks import Callbacks
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
@@ -23,7 +24,7 @@ from gdlab.errors import SettingError
 from gdlab.experiment import Interruption, Sink, execute, interruptible
 from gdlab.job_notes import Note
 from gdlab.losses.base import Loss
-from gdlab.optimizers.base import Rule
+from gdlab.optimizers import SGD
 from gdlab.outcome import Outcome
 from gdlab.plan import batch_of
 from gdlab.prediction import RateMeter
@@ -119,6 +120,10 @@ def checked(config: DictConfig, choices: dict[str, str] | None = None) -> tuple[
         _ask(batch.loss, batch.start)
         if config.get("check_gradient"):
             _check_gradient(settings)
+    with _blamed_on("schedule", settings):
+        if not batch.schedule.init(batch.lr):
+            ends = torch.tensor([0, settings.steps - 1], device=batch.lr.device)
+            batch.schedule.rates(ends, batch.lr, settings.steps)
     with _blamed_on("optimizer", settings):
         Rows.of(batch)
         warning(settings)
@@ -147,7 +152,7 @@ def _ask(loss: Loss, start: Tensor) -> None:
             raise SettingError(f"loss={kind}: its metric {name} gives {shape} for one point")
     loss.distance(start)
     loss.suboptimality(start[..., 0])
-    theory.stability_limit(loss, Rule())
+    theory.stability_limit(loss, SGD())
 
 
 def _check_gradient(settings: Settings) -> None:

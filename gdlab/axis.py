@@ -17,6 +17,7 @@ from hydra.core.override_parser.types import (
 )
 
 from gdlab.errors import SettingError
+from gdlab.words import name_of
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,8 @@ class Axis:
 
     @property
     def name(self) -> str:
-        """The setting's name; of one that chooses from a group (`group@setting`) where it is."""
-        return self.key.lstrip("+").rpartition("@")[2]
+        """The setting's name, without plus signs."""
+        return name_of(self.key)
 
 
 def most_values(override: Override, points: int) -> int:

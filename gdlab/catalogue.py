@@ -15,8 +15,9 @@ from rich.text import Text
 from gdlab.errors import SettingError
 from gdlab.fields import declared, shown
 from gdlab.losses import Loss
+from gdlab.optimizers import Rule
 from gdlab.paths import CONF
-from gdlab.settings import named
+from gdlab.settings import LR, named
 from gdlab.suggest import choices_of
 
 _WIDTH = 100
@@ -25,7 +26,13 @@ _NOTHING = "-"
 
 # Columns with their widths at most; a name is never cut, and the comment takes what is left.
 _LOSSES = {"name": None, "dims": 6, "start": 15, "minimum": 10, "what makes it hard": None}
-_OPTIMIZERS = {"name": None, "class": 12, "hyperparameters": 34, "what it does": None}
+_OPTIMIZERS = {
+    "name": None,
+    "class": 12,
+    "lr": 3,
+    "hyperparameters": 32,
+    "what it does": None,
+}
 
 
 def show(group: str) -> None:
@@ -50,7 +57,7 @@ def _table(widths: Mapping[str, int | None], rows: Iterator[tuple[str, ...]]) ->
 def _losses() -> Iterator[tuple[str, ...]]:
     """Name, dimensions, start, minimum and what makes it hard, of every loss."""
     for name in choices_of("loss"):
-        _, why = _file("loss", name)
+        _, why = first_said("loss", name)
         try:
             loss = named("loss", name)
         except SettingError:  # it cannot be without settings of a person's own
@@ -78,17 +85,18 @@ def _minimum(loss: Loss) -> str:
 
 
 def _optimizers() -> Iterator[tuple[str, ...]]:
-    """Name, class, hyperparameters with their defaults and what it does, of every optimizer."""
+    """Name, class, default lr, hyperparameters with theirs and what it does, of every optimizer."""
     for name in choices_of("optimizer"):
-        values, what = _file("optimizer", name)
+        values, what = first_said("optimizer", name)
+        lr = f"{values.pop(LR, Rule.default_lr):g}"
         inner = values.pop("defaults", [])
         values |= {key.partition("@")[2]: choice for one in inner for key, choice in one.items()}
         kind = str(values.pop("_target_")).rpartition(".")[2].replace("???", _NOTHING)
         settings = (f"{key}={shown(value)}" for key, value in values.items())
-        yield name, kind, ", ".join(settings) or _NOTHING, what
+        yield name, kind, lr, ", ".join(settings) or _NOTHING, what
 
 
-def _file(group: str, name: str) -> tuple[dict[str, Any], str]:
+def first_said(group: str, name: str) -> tuple[dict[str, Any], str]:
     """The values of a file of conf, and the comment that it begins with."""
     text = (CONF / group / f"{name}.yaml").read_text("utf-8")
     return yaml.safe_load(text), text.partition("\n")[0].lstrip("# ")

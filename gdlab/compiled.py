@@ -44,6 +44,8 @@ class Compiled:
             raise Uncompilable(f"device={x.device.type}: steps are compiled for the CPU alone")
         if rows.rule.needs:
             raise Uncompilable("an optimizer that evaluates the loss itself has no compiled form")
+        if not rows.rule.pure:
+            raise Uncompilable("a torch optimizer has no compiled form")
         if rows.loss.minibatch is not None:
             raise Uncompilable("minibatches have no compiled form")
         if rows.memory:
@@ -64,6 +66,8 @@ class Compiled:
         """Make up to `length` new records; `rows` is left at the next point."""
         is_over = interrupted()
         trace = Trace.begin(rows, 1 if is_over else length)
+        if trace.error is not None:
+            return trace
         trace.points[rows.done] = rows.x.T
         if rows.state is not self._state:  # the first chunk, or rows have left
             self._memory = _stacked(list(rows.state.values()), rows.x)

@@ -28,7 +28,7 @@ from gdlab import hydra_plugins
 from gdlab.errors import SettingError
 from gdlab.paths import CONF
 from gdlab.suggest import choices_of, unknown_choice, unknown_setting
-from gdlab.words import OPEN_GROUPS, opened
+from gdlab.words import OPEN_GROUPS, group_of, name_of, opened
 
 CONFIG_NAME = "config"
 VERSION_BASE = "1.3"
@@ -74,9 +74,12 @@ def _explained(error: Exception, overrides: Sequence[str], name: str) -> Setting
     """Hydra's error as a line that names the setting of the configuration `name`."""
     given = {key: value for key, _, value in (o.lstrip("+~").partition("=") for o in overrides)}
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
-        for group in (key for key in given if error.missing_cfg_file.startswith(f"{key}/")):
+        for key, value in given.items():
+            group = group_of(key)
             choice = error.missing_cfg_file.removeprefix(f"{group}/")
-            return unknown_choice(group, choice, {*(error.options or ()), *choices_of(group)})
+            if choice != error.missing_cfg_file and choice in value.split(","):
+                options = {*(error.options or ()), *choices_of(group or "")}
+                return unknown_choice(name_of(key), choice, options)
     message = str(error)
     found = re.search(r"Could not (?:override|append to|delete from)[^']*'([^'=]+)'", message)
     key = found[1] if found else ""
@@ -93,9 +96,10 @@ def _explained(error: Exception, overrides: Sequence[str], name: str) -> Setting
         form = "must have the form setting=value, such as lr=0.1"
         return SettingError(f"{override}: {form}; special characters go into quotes: 'x=\"a=b\"'")
     if message.startswith("Config group override"):
-        for group, choice in given.items():
-            if choices_of(group) and choice not in choices_of(group):
-                return unknown_choice(group, choice, choices_of(group))
+        for key, choice in given.items():
+            known = choices_of(group) if (group := group_of(key)) else []
+            if known and choice not in known:
+                return unknown_choice(name_of(key), choice, known)
     elif isinstance(error.__cause__, OmegaConfBaseException):
         message = f"{message} ({error.__cause__})"
     return SettingError(" ".join(message.split()))

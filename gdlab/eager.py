@@ -22,6 +22,8 @@ def advance(rows: Rows, length: int, interrupted: Callable[[], bool]) -> Trace:
     """Make up to `length` new records; `rows` is left at the next point."""
     batch, done = rows.batch, rows.done
     trace = Trace.begin(rows, length)
+    if trace.error is not None:
+        return trace
     number = rows.numbers(len(trace.loss))
     lr = trace.rates[..., None].unbind()
     noise, chosen = noise_of(rows, number), _chosen(rows, number)

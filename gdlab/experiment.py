@@ -65,7 +65,7 @@ class Run:
 def run(
     loss: "Loss | str | Callable[..., Any]" = "quadratic",
     optimizer: Rule | str = "sgd",
-    lr: float = 0.1,
+    lr: float | None = None,
     *,
     schedule: Schedule | str = "constant",
     start: "Sequence[float] | str | None" = None,
@@ -84,7 +84,7 @@ def run(
         loss: a name from conf/loss, a `gdlab.Loss`, or a function of one point (D,), which
             needs a start.
         optimizer: a name from conf/optimizer or a `gdlab.Rule`.
-        lr: the learning rate.
+        lr: the learning rate; None for the optimizer's own, 0.1 for most.
         schedule: a name from conf/schedule or a `gdlab.Schedule`.
         start: D numbers, "random", or None for the loss's own start.
         transform: what is done to the landscape of the loss, a `gdlab.Transform`.
@@ -105,7 +105,8 @@ def run(
     if unknown:
         raise SettingError(f"{min(unknown)}: no such setting of gdlab.run")
     made |= {"transform": transform or Transform(), "stop": stop or Stop()}
-    whole = Settings(**made, lr=lr, start=point, choices=names, **settings)
+    rate = made["optimizer"].default_lr if lr is None else lr
+    whole = Settings(**made, lr=rate, start=point, choices=names, **settings)
     memory = Memory()
     with interruptible() as interrupted:
         outcome = execute(whole, batch_of(whole), [memory], interrupted)

@@ -127,6 +127,13 @@ class Field:
                 return Field(typing.get_args(hint)[1], self.range, self.column)
         return None
 
+    @property
+    def allowed(self) -> str:
+        """What values it takes, in words."""
+        kinds = _alternatives(self.hint)
+        words = f"{_described(kinds)} {self.range}".rstrip()
+        return f"{words}, or null" if type(None) in kinds else words
+
     def check(self, name: str, value: Any) -> Any:
         """The value as the field's type, or `SettingError`."""
         return _check(name, value, self.hint, self.range)
@@ -255,8 +262,7 @@ def _check(name: str, value: Any, hint: Any, allowed: Range) -> Any:
         checked = _as(kind, name, value, allowed)
         if checked is not None:
             return checked
-    expected = " or ".join(filter(None, map(_describe, alternatives)))
-    raise SettingError(f"{name}={shown(value)}: must be {expected}")
+    raise SettingError(f"{name}={shown(value)}: must be {_described(alternatives)}")
 
 
 def _as(kind: Any, name: str, value: Any, allowed: Range) -> Any:
@@ -316,6 +322,11 @@ def _column(name: str, value: Tensor, allowed: Range) -> Tensor:
     return value
 
 
+def _described(kinds: Sequence[Any]) -> str:
+    """Some types in words."""
+    return " or ".join(filter(None, map(_describe, kinds)))
+
+
 def _describe(kind: Any) -> str:
     """A type in words."""
     origin, args = typing.get_origin(kind), typing.get_args(kind)
@@ -323,7 +334,7 @@ def _describe(kind: Any) -> str:
         return f"one of {', '.join(map(str, args))}"
     if origin is tuple:
         many = args[-1] is Ellipsis
-        item = " or ".join(filter(None, map(_describe, _alternatives(args[0]))))
+        item = _described(_alternatives(args[0]))
         return f"a list, each {item}" if many else f"a list of {len(args)}, each {item}"
     if origin is _MAPPING:
         return "names, each with a value" if args[1] is Any else "names, each with a number"

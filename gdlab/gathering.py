@@ -89,7 +89,7 @@ def _gathered(config: DictConfig, loader: ConfigLoader) -> int:
     write_table(directory / "results.parquet", results)
     write_csv(directory / "results.csv", results)
     named = {job.number: job.directory for job in jobs if job.result and job.directory}
-    about = {"varied": plan.keys(), "directories": named}
+    about = {"varied": plan.keys(), "metrics": plan.metrics, "directories": named}
     write_whole(directory / ABOUT, json.dumps(about, indent=1).encode())
     show_sweep(plan, results, directory)
     return EXIT_FAILED if has_failed(results) else 0

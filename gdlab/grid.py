@@ -17,6 +17,7 @@ from gdlab import rng
 from gdlab.axis import Axis, cut, is_interval, most_values, sampled
 from gdlab.errors import SettingError
 from gdlab.fields import Field, Range, shown
+from gdlab.words import name_of
 
 _MOST_RUNS = 20_000_000
 
@@ -62,7 +63,7 @@ def crossed(overrides: Sequence[Override], points: int, zipped: Sequence[str] = 
     points = Field(int, Range(ge=1, le=_MOST_RUNS)).check("hydra.sweeper.points", points)
     zipped = Field(tuple[str, ...], Range()).check("hydra.sweeper.zip", zipped)
     last = _last(overrides)
-    typed = {key.lstrip("+"): key for key in (one.get_key_element() for one in last)}
+    typed = {name_of(key): key for key in (one.get_key_element() for one in last)}
     zipped = [typed.get(key, key) for key in zipped]
     _refuse_too_many({one.get_key_element(): most_values(one, points) for one in last}, zipped)
     is_cut = points > 1 and any(map(is_interval, last))

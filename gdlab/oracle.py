@@ -124,10 +124,11 @@ class Oracle:
         self.count = self.count + price * (which & self.awake)[:, 0]
 
 
-def check_needs(needs: Set[str], loss: Loss, noise: Tensor) -> None:
+def check_needs(who: str, needs: Set[str], loss: Loss, noise: Tensor) -> None:
     """Refuse a loss that cannot give a rule what it needs.
 
     Args:
+        who: the rule's name.
         needs: of the rule.
         loss: the loss.
         noise: the standard deviations (R,) of the noise in the gradients.
@@ -138,15 +139,36 @@ def check_needs(needs: Set[str], loss: Loss, noise: Tensor) -> None:
     if not needs:
         return
     if loss.minibatch is not None:
-        what = "must be null: the optimizer evaluates the full loss"
+        what = f"must be null: {who} evaluates the full loss"
         raise SettingError(f"loss.batch_size={loss.minibatch}: {what}")
     if bool((noise != 0).any()):
         first = shown(float(noise[noise != 0][0]))
-        raise SettingError(f"noise={first}: must be 0: the optimizer evaluates the loss itself")
+        raise SettingError(f"noise={first}: must be 0: {who} evaluates the loss itself")
     start = torch.atleast_2d(loss.tensor(loss.start))
     for need, given, kind in (
-        ("residuals", loss.residuals, "a sum or mean of squares"),
+        ("residuals", loss.residuals, "a sum or mean of squares, such as mse"),
         ("fisher", loss.fisher, "a probabilistic model, such as logistic or softmax"),
     ):
         if need in needs and given(start) is None:
-            raise SettingError(f"loss={type(loss).__name__}: the optimizer needs {kind}")
+            raise SettingError(f"loss={type(loss).__name__}: {who} needs {kind}")
+
+
+def is_quadratic(loss: Loss, runs: int) -> bool:
+    """Whether the Hessian is the same everywhere, by what a loss says of itself or by trying.
+
+    Args:
+        loss: the loss, whose columns have as many numbers as there are runs.
+        runs: R.
+    """
+    if loss.curvature is not None:
+        return True
+    start = loss.tensor(loss.start).expand(runs, -1)
+    vector = torch.linspace(1, 2, start.shape[1], dtype=start.dtype, device=start.device)
+    found = []
+    for away in (0.0, 0.5):
+        x, grad = differentiable(loss, start + away * vector)
+        if not grad.requires_grad:  # linear
+            return True
+        found.append(derivative((grad * vector).sum(), x))
+    near = 1000 * torch.finfo(start.dtype).eps
+    return torch.allclose(*found, rtol=near, atol=near * float(found[0].abs().max()))

@@ -3,12 +3,16 @@
 Shapes: n records.
 """
 
+from pathlib import Path
+
 import numpy as np
+import torch
 
 from gdlab import theory
 from gdlab.history import History
 from gdlab.optimizers.base import used
 from gdlab.outcome import Outcome
+from gdlab.recording.parquet import read_parquet
 from gdlab.recording.tensorboard import thinned_steps
 from gdlab.schedules import Constant
 from gdlab.settings import Settings
@@ -52,16 +56,35 @@ class RateMeter:
 
     @property
     def per_step(self) -> float | None:
-        """The rate over the last half of the steps, by least squares; None where too few are."""
+        """The rate over the last half of the steps; None where they are too few."""
         if not self._kept:
             return None
         step, above = (np.concatenate(parts) for parts in zip(*self._kept, strict=True))
-        used = (2 * step >= step[-1]) & (above > _LOWEST) & np.isfinite(above)
-        if used.sum() < _FEWEST:
-            return None
-        away = np.log(above[used]) / 2
-        from_middle = step[used] - step[used].mean()
-        return float(np.exp(from_middle @ away / (from_middle @ from_middle)))
+        return fitted_rate(step, above)
+
+
+def fitted_rate(step: np.ndarray, above: np.ndarray) -> float | None:
+    """The rate over the last half of some records, by least squares; None where they are too few.
+
+    Args:
+        step: the steps (n,), increasing.
+        above: the suboptimality there (n,).
+    """
+    used = (2 * step >= step[-1]) & (above > _LOWEST) & np.isfinite(above)
+    if used.sum() < _FEWEST:
+        return None
+    away = np.log(above[used]) / 2
+    from_middle = step[used] - step[used].mean()
+    return float(np.exp(from_middle @ away / (from_middle @ from_middle)))
+
+
+def recorded_rate(settings: Settings, history: Path) -> float | None:
+    """The rate of a run by the history that it left, as a `RateMeter` measures it."""
+    table = read_parquet(history)
+    step, loss = (table[name].to_numpy() for name in ("step", "loss"))
+    above = settings.objective.suboptimality(torch.from_numpy(loss.copy()))
+    shown = np.isin(step, thinned_steps(settings.steps, _KEPT))
+    return None if above is None else fitted_rate(step[shown], above.numpy()[shown])
 
 
 def prediction_lines(settings: Settings, measured: float | None) -> list[tuple[str, str]]:
@@ -71,10 +94,10 @@ def prediction_lines(settings: Settings, measured: float | None) -> list[tuple[s
     lines = []
     if predicted is not None:
         what = "too few steps to measure" if measured is None else f"{measured:.4g} per step"
-        lines.append(("rate", f"{what} (theory {predicted.per_step:.4g})"))
+        lines.append(("rate", f"{what} (theory {predicted.per_step:.4g}, {rule.theory})"))
     limit, best = theory.stability_limit(loss, rule), theory.optimum(loss, rule)
-    words = [] if limit is None else [f"stable below lr={limit:.4g} ({rule.stability_formula})"]
+    words = [] if limit is None else [f"stable below lr={limit:.4g} = {rule.stability_formula()}"]
     if best is not None:
         momentum = f", momentum={best.momentum:.4g}" if best.momentum else ""
-        words.append(f"fastest with lr={best.lr:.4g}{momentum} ({best.source})")
-    return lines + ([("theory", "; ".join(words))] if words else [])
+        words.append(f"fastest with lr={best.lr:.4g}{momentum}")
+    return lines + ([("theory", f"{'; '.join(words)} ({rule.theory})")] if words else [])

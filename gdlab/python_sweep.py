@@ -27,7 +27,7 @@ _LISTS = ("start", "betas", "center", "eigenvalues", "features", "widths")
 def sweep(
     loss: Any = "quadratic",
     optimizer: Any = "sgd",
-    lr: Any = 0.1,
+    lr: Any = None,
     *,
     directory: str | Path | None = None,
     executor: str = "serial",
@@ -44,7 +44,7 @@ def sweep(
         loss: a name from conf/loss, a `gdlab.Loss` or a function of one point (D,), which needs
             a start; or a list of them.
         optimizer: a name from conf/optimizer or a `gdlab.Rule`, or a list of them.
-        lr: a number, or a list, an array or a tensor of them.
+        lr: a number, or a list, an array or a tensor of them; None for each optimizer's own.
         directory: where to leave what a sweep on the command line leaves, a new or empty folder;
             None for the table alone.
         executor: "serial" for this process alone, "processes" for all cores.
@@ -56,7 +56,8 @@ def sweep(
         SettingError: a setting is unknown, of the wrong type or out of range.
         ChildProcessError: a process that ran some of the runs died.
     """
-    given = {"loss": loss, "optimizer": optimizer, "lr": lr, **settings}
+    rates = {} if lr is None else {"lr": lr}
+    given = {"loss": loss, "optimizer": optimizer, **rates, **settings}
     axes = [_in_full(_axis(key, value)) for key, value in given.items()]
     grid = product(axes)
     meant = {
@@ -84,7 +85,7 @@ def sweep(
         shards = dict(enumerate(plan.shards()))
         tables = dict(run_shards(plan, shards, interrupted=interrupted))
     results = joined([tables[number] for number in sorted(tables)]).to_pandas()
-    return Recorded(None, results, {}, tuple(plan.keys()), {})
+    return Recorded(None, results, {}, tuple(plan.keys()), {}, tuple(plan.metrics))
 
 
 def _axis(key: str, value: Any) -> Axis:

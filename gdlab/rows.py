@@ -81,24 +81,27 @@ class Trace:
 
     @classmethod
     def begin(cls, rows: "Rows", length: int) -> "Trace":
-        """Room for up to `length` new records, after the one that was held back."""
+        """Room for up to `length` new records, after the one that was held back.
+
+        A schedule that raises ends the runs: there is room for none then.
+        """
         batch, done = rows.batch, rows.done
         count = done + min(length, batch.steps + 1 - rows.first - done)
         n, dim = rows.x.shape
-        if rows.memory:  # what follows the losses is asked step by step
-            rates = rows.x.new_full((count, n), torch.nan)
-        else:
-            rates = rows.schedule.rates(rows.numbers(count), rows.lr, batch.steps)
         trace = cls(
             points=rows.arena.empty((count + 1, dim, n), rows.x),
             loss=rows.arena.empty((count, n), rows.x),
             norm=rows.arena.empty((count, n), rows.x),
-            rates=rates,
+            rates=rows.x.new_full((count, n), torch.nan),
         )
         if rows.held is not None:
-            trace.points[0], trace.loss[0], trace.norm[0], rate = rows.held
-            if rows.memory:
-                rates[0] = rate
+            trace.points[0], trace.loss[0], trace.norm[0], trace.rates[0] = rows.held
+        if not rows.memory:  # what follows the losses is asked step by step
+            try:
+                trace.rates = rows.schedule.rates(rows.numbers(count), rows.lr, batch.steps)
+            except Exception as error:  # a person's own schedule may raise anything
+                trace.stopped, trace.error = Status.FAILED, error
+                trace.cut(done)
         return trace
 
     def cut(self, count: int) -> None:

@@ -3,7 +3,7 @@
 import json
 import math
 import shlex
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from gdlab.executors import Statuses
 from gdlab.fields import shown
 from gdlab.optimizers import Rule
 from gdlab.plan import batch_of
+from gdlab.prediction import predicted_rate, recorded_rate
 from gdlab.recording.tensorboard import MAX_POINTS
 from gdlab.screen import PatientBar
 from gdlab.status import Status
@@ -58,9 +59,11 @@ def show_sweep(plan: Plan, results: "pa.Table", directory: Path) -> None:
     frame = results.to_pandas()
     counts = ", ".join(f"{n} {status}" for status, n in frame["status"].value_counts().items())
     console.print(f"{len(frame)} of {len(plan)} runs: {counts}")
-    found = best(frame, plan.by(), plan.keys(), plan.options.summary.metric)
-    wide.print(_table(plan, found, frozenset(frame["status"])))
-    failed = frame[frame["status"] == str(Status.FAILED)]
+    found = best(frame, plan.by(), plan.keys(), plan.metric)
+    is_failed = frame["status"] == str(Status.FAILED)
+    rates = _rates(plan, directory, [one.run for one in found], set(frame["run"][~is_failed]))
+    wide.print(_table(plan, found, rates, frozenset(frame["status"])))
+    failed = frame[is_failed]
     for run, reason in failed[["run", "reason"]].head(_FAILURES_SHOWN).itertuples(index=False):
         console.print(Text(f"failed: {plan.name(run)}: {reason}", style="red"))
     if len(failed) > _FAILURES_SHOWN:
@@ -82,13 +85,12 @@ def show_sweep(plan: Plan, results: "pa.Table", directory: Path) -> None:
 
 def _fallbacks(plan: Plan, results: "pa.Table") -> str:
     """Why runs that should have been compiled were not."""
-    if str(Status.INTERRUPTED) in results["status"].to_pylist() or "eager" not in set(
-        results["mode"].to_pylist()
-    ):
+    if str(Status.INTERRUPTED) in results["status"].to_pylist():
         return ""
+    modes = dict(zip(results["run"].to_pylist(), results["mode"].to_pylist(), strict=True))
     found: dict[str, None] = {}
     for group in map(decided, plan.groups):
-        fell = fallback(batch_of(group.settings), "eager")
+        fell = fallback(batch_of(group.settings), modes.get(int(group.runs[0]), ""))
         found |= {} if fell is None else {fell: None}
     return "; ".join(found)
 
@@ -112,9 +114,30 @@ def _rules(rule: Rule) -> Iterator[Rule]:
             yield from _rules(value)
 
 
+def _rates(plan: Plan, directory: Path, runs: Sequence[int], ended: Container[int]) -> list[str]:
+    """For each run the rate by its history, and that of theory; nothing where theory has none."""
+    names, rates = _directories(directory), []
+    for run in runs:
+        settings = plan.settings_of(run) if run in ended else None
+        predicted = None if settings is None else predicted_rate(settings)
+        if settings is None or predicted is None:
+            rates.append("")
+            continue
+        history = directory / names.get(str(run), "") / "history.parquet"
+        measured = recorded_rate(settings, history) if history.is_file() else None
+        measured_word = "-" if measured is None else f"{measured:.4g}"
+        rates.append(f"{measured_word} ({predicted.per_step:.4g})")
+    return rates
+
+
+def _directories(directory: Path) -> Mapping[str, str]:
+    """The names of the directories of a sweep's runs."""
+    return json.loads((directory / ABOUT).read_text(encoding="utf-8"))["directories"]
+
+
 def _kept(plan: Plan, directory: Path) -> str:
     """Which runs of a large sweep have directories of their own."""
-    count = len(json.loads((directory / ABOUT).read_text(encoding="utf-8"))["directories"])
+    count = len(_directories(directory))
     most = f"record.max_run_dirs={plan.options.record.max_run_dirs}"
     if count == 0:
         return f"none; all runs are in the tables alone ({most})"
@@ -158,17 +181,18 @@ def _size(count: float) -> str:
     return f"{count:.3g} TiB"
 
 
-def _table(plan: Plan, found: list[Best], statuses: frozenset[str]) -> Table:
-    metric = plan.options.summary.metric
+def _table(plan: Plan, found: list[Best], rates: Sequence[str], statuses: frozenset[str]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     keys = [*found[0].combination, *found[0].choice]
     for key in keys:
         table.add_column(f"best {typed(key)}" if key in found[0].choice else typed(key))
     solved = "converged or target" if str(Status.TARGET) in statuses else "converged"
     lost = "diverged or failed" if str(Status.FAILED) in statuses else "diverged"
-    for name in (f"{metric}: median (quartiles)", "evaluations", solved, lost, "run"):
+    measured = ["rate per step (theory)"] if any(rates) else []
+    spread = f"{plan.metric.name}: median (quartiles)"
+    for name in (spread, "evaluations", solved, lost, *measured, "run"):
         table.add_column(name)
-    for one in found:
+    for one, rate in zip(found, rates, strict=True):
         chosen = {**one.combination, **one.choice}
         table.add_row(
             *(_setting(chosen[key]) for key in keys),
@@ -176,6 +200,7 @@ def _table(plan: Plan, found: list[Best], statuses: frozenset[str]) -> Table:
             _spread(one.evaluations),
             f"{one.solved} of {one.count}",
             f"{one.lost} of {one.count}",
+            *([rate] if measured else []),
             plan.name(one.run),
         )
     return table

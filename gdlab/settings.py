@@ -29,6 +29,9 @@ Kind = TypeVar("Kind", bound=Configured)
 COMMAND_KEYS = ("experiment", "resume", "dry_run", "check_gradient")
 """What a command says beside the settings of its runs."""
 
+LR = "lr"
+"""The setting of which an optimizer's file may have a default of its own."""
+
 _DEFAULTS = {"loss": "quadratic", "optimizer": "sgd", "schedule": "constant"}
 
 GROUPS: Mapping[str, type[Configured]] = {"loss": Loss, "optimizer": Rule, "schedule": Schedule}
@@ -80,10 +83,13 @@ class Summary(Configured):
     Attributes:
         by: the settings for whose combinations a best is named; None for what is no number.
         metric: the column by which runs that did not converge are ranked.
+        direction: which of its values is best, the least or the greatest; None for the greatest of
+            what a loss measures, such as accuracy, and for the least of all else.
     """
 
     by: tuple[str, ...] | None = None
     metric: str = "final_loss"
+    direction: Literal["min", "max"] | None = None
 
 
 class Settings(Configured):
@@ -129,6 +135,10 @@ class Settings(Configured):
         for key in SHORTHANDS:
             object.__setattr__(self, key, node(key, getattr(self, key)))
         super().__post_init__()
+        try:
+            self.schedule.check(self.steps)
+        except SettingError as error:
+            raise SettingError(f"schedule.{error}") from error
 
     def name(self, group: str) -> str:
         """The name of the loss, the optimizer or the schedule: as chosen, or its class's."""
@@ -253,7 +263,8 @@ def from_flat(given: Mapping[str, Any]) -> Settings:
         made[key] = node(key, given.get(key, {}), nodes[key])
     names = {g: given.get(g, _DEFAULTS[g]) for g in GROUPS}
     choices = {group: name for group, name in names.items() if isinstance(name, str)}
-    return _make("", Settings, {"lr": 0.1, **top, **made, "choices": choices})
+    top.setdefault(LR, made["optimizer"].default_lr)
+    return _make("", Settings, {**top, **made, "choices": choices})
 
 
 def node(key: str, given: Any, inner: Mapping[str, Any] | None = None) -> Any:
@@ -348,6 +359,8 @@ def _instance(group: str, values: Any, base: type[Configured]) -> Any:
     fields = dict(values)
     target = fields.pop("_target_")
     cls = found(f"{group}._target_", target, base, f"gdlab.{base.__name__}")
+    if issubclass(cls, Rule) and LR not in declared(cls):
+        fields.pop(LR, None)  # the default of the setting `lr`, and no field
     try:
         return _make(f"{group}.", cls, _with_instances(f"{group}.", cls, fields))
     except SettingError:

@@ -23,7 +23,7 @@ def warning(settings: Settings) -> str | None:
         return None
     loss, rule = settings.name("loss"), settings.name("optimizer")
     return (
-        f"lr={settings.lr:g} is above {settings.optimizer.stability_formula} = {limit:.3g}, the "
+        f"lr={settings.lr:g} is above {settings.optimizer.stability_formula()} = {limit:.3g}, the "
         f"stability limit of {rule} on this {loss}: the run must diverge"
     )
 
@@ -35,7 +35,7 @@ def explanation(settings: Settings, batch: Batch, outcome: Outcome) -> str | Non
     limit = theory.local_stability_limit(batch.loss, settings.optimizer, batch.start[0])
     if limit is None or settings.lr <= limit:
         return None
-    formula = settings.optimizer.stability_formula
+    formula = settings.optimizer.stability_formula()
     return (
         f"lr={settings.lr:g} is above {formula} = {limit:.3g} at the start; "
         f"try lr ≤ {theory.round_down(limit):g}"

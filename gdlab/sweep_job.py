@@ -18,12 +18,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from gdlab import plan_file, startup
 from gdlab.application import EXIT_FAILED, EXIT_SIGNAL, checked
+from gdlab.axis import Axis
 from gdlab.errors import SettingError
 from gdlab.executors import SETTING as EXECUTOR_SETTING
 from gdlab.executors import assigned, entrusted
 from gdlab.experiment import interruptible
 from gdlab.fields import shown
-from gdlab.grid import Axis, Grid, crossed
+from gdlab.grid import Grid, crossed
 from gdlab.hydra_files import Template
 from gdlab.job_notes import note_batch
 from gdlab.plan_file import class_name
@@ -34,6 +35,7 @@ from gdlab.screen_sweep import SweepProgress, show_plan, show_sweep
 from gdlab.settings import GROUPS, Settings
 from gdlab.sweep_plan import Plan, grouped
 from gdlab.sweeping import carry_out, check_summary, has_failed
+from gdlab.words import name_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -107,7 +109,8 @@ def resumed(directory: Path, overrides: Sequence[str]) -> int:
         SettingError: there is no plan, or the overrides differ from it.
         ChildProcessError: a process that ran a shard died.
     """
-    given = [override.lstrip("+").partition("=") for override in overrides]
+    parts = [override.partition("=") for override in overrides]
+    given = [(name_of(key), sign, value) for key, sign, value in parts]
     of_class = tuple(f".{name}" for name in plan_file.CLASS_NAMES)
     named = {name for key, _, value in given if key.endswith(of_class) for name in value.split(",")}
     plan = plan_file.load(directory, named)
@@ -128,7 +131,7 @@ def resumed(directory: Path, overrides: Sequence[str]) -> int:
 
 def _difference(plan: Plan, key: str, value: str) -> str | None:
     """What a plan has instead of a setting's value; None where it has that value."""
-    recorded = {axis.key.lstrip("+"): axis for axis in plan.grid.axes}
+    recorded = {axis.name: axis for axis in plan.grid.axes}
     if key not in recorded:
         # What was never said has one value, unless it is another in another group.
         flat = [group.settings.flat() | _UNSAID for group in plan.groups]

@@ -23,6 +23,7 @@ from gdlab.hydra_files import Template
 from gdlab.outcome import Outcome
 from gdlab.plan import mode_of
 from gdlab.settings import GROUPS, NUMERIC, Settings
+from gdlab.sweep_summary import Metric
 
 EXECUTOR = Field(Literal["serial", "processes"], Range())
 """Who may run the shards of a sweep."""
@@ -117,14 +118,14 @@ class Plan:
     def varied(self, runs: np.ndarray) -> dict[str, list[Any]]:
         """For each setting that varies its values in some runs."""
         return {
-            column_name(axis.key): [axis.values[at] for at in self.grid.index[runs, place]]
+            column_name(axis.name): [axis.values[at] for at in self.grid.index[runs, place]]
             for place, axis in enumerate(self.grid.axes)
             if len(axis) > 1
         }
 
     def keys(self) -> list[str]:
         """The settings that vary, as the tables call them."""
-        return [column_name(axis.key) for axis in self.grid.axes if len(axis) > 1]
+        return [column_name(axis.name) for axis in self.grid.axes if len(axis) > 1]
 
     def by(self) -> list[str]:
         """The settings for whose combinations the summary names a best: what is no number."""
@@ -133,10 +134,21 @@ class Plan:
         columns = self.groups[0].columns
         return [key for key in self.keys() if key not in columns]
 
+    @cached_property
+    def metrics(self) -> list[str]:
+        """The names of what the losses measure at a point, such as accuracy."""
+        return sorted({name for group in self.groups for name in group.settings.loss.metrics})
+
+    @property
+    def metric(self) -> Metric:
+        """The column by which the summary ranks runs that did not converge."""
+        summary = self.options.summary
+        return Metric.of(summary.metric, summary.direction, self.metrics)
+
     def name(self, run: int) -> str:
         """The name of a run's directory: what sets it apart, in letters that are safe anywhere."""
         chosen = zip(self.grid.axes, self.grid.index[run], strict=True)
-        words = [f"{axis.key}={axis.texts[at]}" for axis, at in chosen if len(axis) > 1]
+        words = [f"{axis.name}={axis.texts[at]}" for axis, at in chosen if len(axis) > 1]
         name = _UNSAFE.sub("", ",".join(words).replace("/", "."))
         return name if 0 < len(name) <= _LONGEST_NAME else f"run={run}"
 
@@ -144,6 +156,11 @@ class Plan:
         """The group of a run, and its row there."""
         group = int(self.group_of_run[run])
         return group, int(np.searchsorted(self.groups[group].runs, run))
+
+    def settings_of(self, run: int) -> Settings:
+        """The settings of a run."""
+        group, row = self.place(run)
+        return self.groups[group].settings_of(row)
 
     @cached_property
     def group_of_run(self) -> np.ndarray:
@@ -156,8 +173,7 @@ class Plan:
 
 def column_name(key: str) -> str:
     """What the tables call a setting: its name, unless what ended is called so."""
-    name = key.lstrip("+")
-    return f"setting.{name}" if name in _OUTCOMES else name
+    return f"setting.{key}" if key in _OUTCOMES else key
 
 
 def grouped(

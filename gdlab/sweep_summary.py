@@ -1,12 +1,12 @@
 """Which runs of a sweep were best, and how runs that differ in their seed alone compare.
 
 Rows that converged or reached their target rank by evaluations, ahead of all others, which rank by
-the metric (the final loss); diverged and failed rows count as +inf there.
+the metric (the final loss); diverged and failed rows count as the worst there is.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 
@@ -17,6 +17,45 @@ DataFrame: TypeAlias = Any  # of pandas, whose types a checker cannot follow
 _SOLVED = (str(Status.CONVERGED), str(Status.TARGET))
 _LOST = (str(Status.DIVERGED), str(Status.FAILED))
 _OVER = ("seed",)
+DIRECTIONS = (None, "min", "max")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """The column by which runs rank that did not converge.
+
+    Attributes:
+        name: of the column.
+        larger: whether larger values are better.
+    """
+
+    name: str = "final_loss"
+    larger: bool = False
+
+    @classmethod
+    def of(cls, name: str, direction: str | None, of_loss: Collection[str]) -> Self:
+        """The metric of a column.
+
+        Args:
+            name: of the column.
+            direction: whether the least ("min") or the greatest ("max") value is best; None for
+                the greatest of what a loss measures, such as accuracy, and the least of all else.
+            of_loss: the names of what the losses measure.
+
+        Raises:
+            SettingError: there is no such direction.
+        """
+        if direction not in DIRECTIONS:
+            raise SettingError(f"direction={direction}: must be min, max or None")
+        return cls(name, name in of_loss if direction is None else direction == "max")
+
+    @property
+    def worst(self) -> float:
+        """What stands for the value of a run that was lost."""
+        return -np.inf if self.larger else np.inf
+
+
+FINAL_LOSS = Metric()
 
 
 @dataclass(frozen=True)
@@ -44,20 +83,22 @@ class Best:
     count: int
 
 
-def order(results: DataFrame, metric: str = "final_loss") -> np.ndarray:
+def order(results: DataFrame, metric: Metric = FINAL_LOSS) -> np.ndarray:
     """The places of the rows from best to worst; equal ones in the order of their runs."""
     is_solved = results["status"].isin(_SOLVED).to_numpy()
-    value = np.where(is_solved, results["evaluations"].to_numpy(), values_of(results, metric))
+    values = values_of(results, metric)
+    cost = -values if metric.larger else values
+    value = np.where(is_solved, results["evaluations"].to_numpy(), cost)
     return np.lexsort((results["run"].to_numpy(), value, ~is_solved))
 
 
-def values_of(results: DataFrame, metric: str) -> np.ndarray:
-    """The metric of each row, +inf for those that diverged or failed."""
-    if metric not in results or results[metric].dtype.kind not in "fi":
+def values_of(results: DataFrame, metric: Metric) -> np.ndarray:
+    """The metric of each row, infinitely bad for those that diverged or failed."""
+    if metric.name not in results or results[metric.name].dtype.kind not in "fi":
         known = ", ".join(name for name in results if results[name].dtype.kind in "fi")
-        raise SettingError(f"summary.metric={metric}: must be one of {known}")
-    values = results[metric].to_numpy(dtype=np.float64)
-    return np.where(results["status"].isin(_LOST) | np.isnan(values), np.inf, values)
+        raise SettingError(f"summary.metric={metric.name}: must be one of {known}")
+    values = results[metric.name].to_numpy(dtype=np.float64)
+    return np.where(results["status"].isin(_LOST) | np.isnan(values), metric.worst, values)
 
 
 def objective(status: str, loss: float) -> float:
@@ -66,7 +107,7 @@ def objective(status: str, loss: float) -> float:
 
 
 def best(
-    results: DataFrame, by: Sequence[str], varied: Sequence[str], metric: str = "final_loss"
+    results: DataFrame, by: Sequence[str], varied: Sequence[str], metric: Metric = FINAL_LOSS
 ) -> list[Best]:
     """The best of each combination of the settings `by`.
 

@@ -82,7 +82,11 @@ def carry_out(
 
 def _describe(plan: Plan, directory: Path, records: RunDirectories) -> None:
     """Write down which settings vary and which runs have directories."""
-    about = {"varied": plan.keys(), "directories": records.names()}
+    about = {
+        "varied": plan.keys(),
+        "metrics": plan.metrics,
+        "directories": records.names(),
+    }
     write_whole(directory / ABOUT, json.dumps(about, indent=1).encode())
 
 
@@ -109,7 +113,7 @@ def check_summary(plan: Plan) -> None:
         first = group.runs[:1]
         start = Ended(first, Outcomes(batch_of(group.settings)), 0.0)
         starts.append(table_of(group, start, plan.varied(first)))
-    best(joined(starts).to_pandas(), plan.by(), plan.keys(), plan.options.summary.metric)
+    best(joined(starts).to_pandas(), plan.by(), plan.keys(), plan.metric)
 
 
 def _illustrated(
@@ -123,7 +127,7 @@ def _illustrated(
     record = plan.options.record
     shown = spread(plan, results, min(record.max_figures, record.max_run_dirs))
     if len(plan) > record.max_run_dirs:
-        ranked = results["run"].to_numpy()[order(results, plan.options.summary.metric)].tolist()
+        ranked = results["run"].to_numpy()[order(results, plan.metric)].tolist()
         chosen = list(dict.fromkeys([ranked[0], ranked[-1], *shown]))[: record.max_run_dirs]
         shown = [run for run in shown if run in chosen]
         named = set(chosen)
@@ -148,7 +152,7 @@ def spread(plan: Plan, results: DataFrame, count: int) -> list[int]:
         results: its table.
         count: at most so many.
     """
-    metric = plan.options.summary.metric
+    metric = plan.metric
     first = [one.run for one in best(results, plan.by(), plan.keys(), metric)]
     ranked = results["run"].to_numpy()[order(results, metric)]
     return list(dict.fromkeys([*first, *_evenly(ranked.tolist(), count)]))[:count]

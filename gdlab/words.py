@@ -36,6 +36,22 @@ def opened(overrides: Sequence[str]) -> list[str]:
     return [_opened(_quoted(_grouped(in_full(word))), custom) for word in overrides]
 
 
+def name_of(key: str) -> str:
+    """The name of the setting of an override's key: without plus signs.
+
+    Of one that chooses what another setting holds (`group@setting`) it is that setting's.
+    """
+    return key.lstrip("+").rpartition("@")[2]
+
+
+def group_of(key: str) -> str | None:
+    """The group that an override of a key chooses from, as what an optimizer holds; else None."""
+    group, at, _ = key.lstrip("+~").partition("@")
+    if at or "." not in group:
+        return group
+    return group.partition(".")[0] if _INNER.fullmatch(group) else None
+
+
 def in_full(override: str) -> str:
     """An override of what stands for a setting in it, as one of that setting."""
     key, sign, value = override.partition("=")

@@ -67,9 +67,10 @@ def test_what_an_optimizer_is_shown_as(gd: Callable[..., Done]) -> None:
     for name, row in rows.items():
         values = yaml.safe_load((CONF / "optimizer" / f"{name}.yaml").read_text("utf-8"))
         held = [at.partition("@")[2] for entry in values.pop("defaults", []) for at in entry]
-        keys = [*(key for key in values if key != "_target_"), *held]
+        keys = [*(key for key in values if key not in ("_target_", "lr")), *held]
         assert re.findall(r"(\w+)=", row["hyperparameters"]) == keys
     assert "momentum=0.9, dampening=0.0" in rows["momentum"]["hyperparameters"]
+    assert (rows["sgd"]["lr"], rows["newton"]["lr"]) == ("0.1", "1")
 
 
 def test_both_are_plain_text_of_100_columns(gd: Callable[..., Done]) -> None:

@@ -40,7 +40,7 @@ def result(directory: Path) -> dict:
 
 # Refusals: one line on stderr, exit code 2, nothing left behind
 
-SETTINGS = "(settings: device, d"
+SETTINGS = "device, d"
 OPTIMIZERS = ", ".join(sorted(path.stem for path in (CONF / "optimizer").glob("*.yaml")))
 
 # arguments, then what the line must say
@@ -268,7 +268,8 @@ def test_it_works_as_typed(typed, key, value, gd, here):
     assert gd("steps=2", *typed.split(), *HERE).code == 0
     config = yaml.safe_load((here / "run" / ".hydra" / "config.yaml").read_text())
     assert config[key] == value
-    assert gdlab.load("run").config == config
+    used = {} if key == "lr" else {"lr": 0.1}  # not said, it follows the optimizer
+    assert gdlab.load("run").config == config | used
 
 
 def test_flags_may_stand_among_settings(gd, here):
@@ -348,7 +349,7 @@ finally:
         (["--help"], "", "optimizer: adabelief, adadelta, adafactor"),
         (["-sc", "query=bash"], "gdlab optimizer=ad", "optimizer=adam"),
         (["-sc", "query=bash"], "gdlab lr=0.1 loss=q", "loss=quadratic"),
-        (["--cfg", "job"], "", "lr: 0.1"),
+        (["--cfg", "job"], "", "lr: ${oc.select:optimizer.lr,0.1}"),
     ],
 )
 def test_help_and_completion_import_no_torch(arguments, line, said, tmp_path):
@@ -721,14 +722,24 @@ class CurvatureBreaks(Fine):
         raise RuntimeError("no curvature")
 
 
+class Stepless(gdlab.Rule):
+    pass
+
+
 class Rule(gdlab.Rule):
     def init(self, x, layout):
         raise RuntimeError("no init")
+
+    def update(self, x, grad, state, lr):
+        return x, state
 
 
 class Limit(gdlab.Rule):
     def max_stable_lr(self, largest):
         raise RuntimeError("no limit")
+
+    def update(self, x, grad, state, lr):
+        return x, state
 
 
 def function(x):
@@ -755,6 +766,7 @@ BAD_CLASSES = [
     ("loss", "WrongMinimum", "loss=WrongMinimum: cannot be used"),
     ("loss", "CurvatureBreaks", "loss=CurvatureBreaks: cannot be used (RuntimeError: no curv"),
     ("optimizer", "Fine", "must be the dotted name of a subclass of gdlab.Rule"),
+    ("optimizer", "Stepless", "Stepless: cannot be made (TypeError: Can't instantiate abstract"),
     ("optimizer", "Rule", "optimizer=Rule: cannot be used (RuntimeError: no init)"),
     ("optimizer", "Limit", "optimizer=Limit: cannot be used (RuntimeError: no limit)"),
 ]

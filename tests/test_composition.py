@@ -127,7 +127,15 @@ def test_an_optimizer_round_others_is_composed_of_all():
         (["optimizer=sgd", "optimizer.rule=adam"], "optimizer.rule=adam: no such setting"),
         (
             ["optimizer=lookahead", "optimizer.rule=adm"],
-            "optimizer=adm: no such choice, did you mean adam?",
+            "optimizer.rule=adm: no such choice, did you mean adam?",
+        ),
+        (
+            ["optimizer=lookahead", "optimizer.rule=3"],
+            "optimizer.rule=3: no such choice (choices: ",
+        ),
+        (
+            ["schedule=warmup", "schedule.then=cosin"],
+            "schedule.then=cosin: no such choice, did you mean cosine?",
         ),
         (
             ["optimizer=lookahead", "optimizer.rule.momentun=0.5"],

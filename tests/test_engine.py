@@ -26,7 +26,7 @@ from gdlab.losses import MSE, Loss, Quadratic, Rosenbrock
 from gdlab.losses.function import Function
 from gdlab.optimizers import SGD, Adagrad, Adam, RMSprop, Rule
 from gdlab.optimizers.base import State
-from gdlab.schedules import Cosine, Exponential, InverseTime, Step, WarmupCosine
+from gdlab.schedules import Cosine, Exponential, InverseTime, Step, Warmup
 from gdlab.status import Status
 
 ROWS = 64
@@ -70,7 +70,7 @@ ELEMENTWISE: dict[str, Callable[[], Batch]] = {
         Waves(), lr=SPREAD, schedule=Exponential(gamma=column(0.9, 1))
     ),
     "cosine lr": lambda: make_batch(Waves(), lr=SPREAD, schedule=Cosine(final=column(0, 1))),
-    "warm-up": lambda: make_batch(Waves(), lr=SPREAD, schedule=WarmupCosine(warmup=20)),
+    "warm-up": lambda: make_batch(Waves(), lr=SPREAD, schedule=Warmup(warmup=20, then=Cosine())),
     "inverse time": lambda: make_batch(
         Waves(), lr=SPREAD, schedule=InverseTime(decay=column(0, 1))
     ),

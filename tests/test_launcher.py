@@ -61,7 +61,7 @@ COMMANDS = [
     "'start=random,null,[1,2]' dtype=float32",
     "++lr=0.1,0.2",
     "'noise=${lr},0' transform.shift=1 lr=0.1",
-    "schedule=glob(c*) lr=choice(0.1) transform.rotation=null,1 optimizer.nesterov=false",
+    "schedule=glob(co*) lr=choice(0.1) transform.rotation=null,1 optimizer.nesterov=false",
     "lr=0.1,0.2 seed=1 hydra.job.config.override_dirname.exclude_keys=[seed,steps] "
     "hydra.job.config.override_dirname.item_sep=_ "
     "hydra.job.config.override_dirname.kv_sep=-",

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+import gdlab
 from gdlab.history import History
 from gdlab.prediction import RateMeter, predicted_rate, prediction_lines
 from gdlab.recording.convergence import convergence_png
@@ -51,14 +52,39 @@ def test_where_there_is_no_prediction(given):
 
 def test_the_summary_has_the_measured_rate_beside_the_predicted(here, gd):
     lines = gd("lr=0.1", "record.figures=false").out.splitlines()
-    assert "  rate          0.9 per step (theory 0.9)" in lines
-    best = "stable below lr=0.1333 (2/λ_max); fastest with lr=0.125 (Polyak 1964)"
+    assert "  rate          0.9 per step (theory 0.9, Polyak 1964)" in lines
+    best = "stable below lr=0.1333 = 2/λ_max; fastest with lr=0.125 (Polyak 1964)"
     assert f"  theory        {best}" in lines
     lines = gd(*BEST, "start=[100,1]", "record.figures=false").out
     # A double root's factor 1 + c k makes the measured rate a little slower.
-    assert "  rate          0.8258 per step (theory 0.8182)" in lines
+    assert "  rate          0.8258 per step (theory 0.8182, Polyak 1964)" in lines
     assert "fastest with lr=0.03306, momentum=0.6694 (Polyak 1964)" in lines
     assert "rate   " not in gd("loss=rosenbrock", "lr=1e-3", "steps=20", "record.figures=false").out
+
+
+def test_nesterovs_theory_names_its_own_source(gd):
+    lines = gd("optimizer=nesterov", "lr=0.05", "record.figures=false").out
+    assert "(theory 0.9247, Lessard, Recht and Packard 2016)" in lines
+    assert "= 2(1+β)/((1+2β)λ_max); fastest with" in lines
+    lines = gd("optimizer=weight_decay", "optimizer.decoupled=false", "steps=3").out
+    assert "stable below lr=0.1332 = 2/(λ_max + weight_decay) (Polyak 1964)" in lines
+
+
+def test_a_sweep_has_the_rate_of_each_best_run_beside_theory(here, gd):
+    words = ("-m", "loss.condition=100", "lr=0.01,0.0198", "record.figures=false", "start=[100,1]")
+    out = gd(*words, "optimizer=sgd,heavy_ball,adam", "hydra.sweep.dir=s").out
+    table = {line.split()[0]: line for line in out.splitlines()[1:5]}
+    assert "rate per step (theory)" in table["optimizer"]
+    for name in ("sgd", "heavy_ball"):
+        run = gdlab.run(gdlab.losses.Quadratic(condition=100), name, 0.0198, start=[100, 1])
+        meter = RateMeter(1000)
+        meter.write(run.history)
+        rate = predicted_rate(run.settings)
+        assert rate is not None
+        assert f" {meter.per_step:.4g} ({rate.per_step:.4g})  " in table[name]
+    assert "(" not in table["adam"]
+    assert "rate" not in gd(*words, "optimizer=adam").out.splitlines()[1]
+    assert "  - (" in gd(*words, "record.max_run_dirs=0").out.splitlines()[2]
 
 
 def test_tensorboard_has_the_bound_in_one_chart_with_the_run(here, gd):
@@ -102,5 +128,24 @@ def test_the_dashed_line_is_the_bound():
     assert convergence_png(steps, above * 0, bound, **words)[:4] == b"\x89PNG"
     with pytest.raises(ValueError, match="three arrays"):
         convergence_png(steps, above[1:], bound, **words)
-    with pytest.raises(ValueError, match="positive and finite"):
+    with pytest.raises(ValueError, match="no suboptimality is between 1e-250 and 1e"):
         convergence_png(steps, above * 0, bound * np.nan, **words)
+
+
+# what is typed, how the run ends, whether there is a picture of its convergence
+EXTREME = [
+    (["optimizer=heavy_ball", "lr=0.3"], "diverged", True),
+    (["optimizer=nesterov", "lr=5"], "diverged", True),
+    (["lr=1e100"], "diverged", False),
+    (["lr=1e300"], "diverged", False),
+    (["start=[1e-130,1e-130]", "stop.grad_tol=0", "steps=40"], "max_steps", False),
+    (["start=[0,0]"], "converged", False),
+]
+
+
+@pytest.mark.parametrize(("words", "ends", "is_drawn"), EXTREME)
+def test_what_is_too_large_or_too_small_to_draw_leaves_a_result(words, ends, is_drawn, here, gd):
+    done = gd(*words, "hydra.run.dir=run")
+    assert (done.code, done.out.split(":")[0]) == (0, ends)
+    assert (here / "run" / "convergence.png").exists() == is_drawn
+    assert gdlab.load("run").results["status"].tolist() == [ends]

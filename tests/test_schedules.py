@@ -3,18 +3,21 @@
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from batches import assert_same_bits, finish, make_batch, rows_of
+from command import Done
 from torch.optim import lr_scheduler
 
+import gdlab
 from gdlab.batch import Stop
 from gdlab.compiled import refusal
 from gdlab.errors import SettingError
-from gdlab.fields import columns, declared
+from gdlab.fields import columns, field_of, flat, placed
 from gdlab.losses import Loss, Quadratic, Rosenbrock
 from gdlab.optimizers import SGD
 from gdlab.schedules import (
@@ -32,7 +35,6 @@ from gdlab.schedules import (
     Schedule,
     Step,
     Warmup,
-    WarmupCosine,
 )
 from gdlab.status import Status
 
@@ -100,10 +102,6 @@ COUNTERPARTS: dict[str, tuple[Schedule, Callable[[torch.optim.Optimizer], Any]]]
     ),
     "warm-up and a cosine after it": (
         Warmup(warmup=30, then=Cosine(final=0.1)),
-        lambda o: lr_scheduler.LambdaLR(o, warmup_cosine_in_words),
-    ),
-    "warm-up and cosine": (
-        WarmupCosine(warmup=30, final=0.1),
         # SequentialLR calls `step` with a number, which torch itself warns of.
         lambda o: lr_scheduler.LambdaLR(o, warmup_cosine_in_words),
     ),
@@ -158,15 +156,81 @@ def test_inverse_time_is_its_closed_form() -> None:
     )  # observed 2e-16
 
 
-def test_a_warm_up_longer_than_the_run_only_rises() -> None:
-    expected = [LR * (k + 1) / 1001 for k in range(STEPS)]
+def test_a_warm_up_as_long_as_the_run_only_rises() -> None:
+    expected = [LR * (k + 1) / (STEPS + 1) for k in range(STEPS)]
     np.testing.assert_allclose(
-        rates(WarmupCosine(warmup=1000)), expected, rtol=1e-15
+        rates(Warmup(warmup=STEPS, then=Cosine())), expected, rtol=1e-15
     )  # observed 2e-16
 
 
+LONG = Warmup(warmup=900, then=Warmup(warmup=101))
+TOO_LONG = [
+    (Warmup(warmup=1001), "schedule.warmup=1001: must be ≤ 1000, the steps that it has"),
+    (LONG, "schedule.then.warmup=101: must be ≤ 100"),
+]
+
+
+@pytest.mark.parametrize(("schedule", "said"), TOO_LONG)
+def test_a_warm_up_that_outlasts_its_run_is_refused(schedule: Schedule, said: str) -> None:
+    with pytest.raises(SettingError) as raised:
+        gdlab.run(schedule=schedule, steps=1000)
+    assert str(raised.value).startswith(said)
+    gdlab.run(schedule=schedule, steps=1001)
+
+
+def test_one_cycle_has_its_greatest_rate_at_the_top() -> None:
+    for field in ("div_factor", "final_div_factor"):
+        given: dict[str, Any] = {field: 0.5}
+        with pytest.raises(SettingError, match=f"{field}=0.5: must be a finite number ≥ 1"):
+            OneCycle(**given)
+
+
+OWN = """
+import torch
+from gdlab import Schedule
+
+class Falling(Schedule):
+    gamma: float = 0.9
+    fails_at: int = 10**9
+
+    def factor(self, step, steps):
+        if bool((step == self.fails_at).any()):
+            raise RuntimeError("no more")
+        return torch.pow(self.gamma, step)
+"""
+
+
+def test_a_schedule_of_ones_own(here: Path, gd: Callable[..., Done]) -> None:
+    Path("mine.py").write_text(OWN, encoding="utf-8")
+    own = ("schedule=custom", "schedule._target_=mine.Falling", "steps=100", "record.figures=false")
+    done = gd("-m", *own, "schedule.gamma=0.9,0.99", "hydra.sweep.dir=s")
+    assert done.code == 0, done
+    swept = gdlab.load("s")
+    for run, gamma in enumerate((0.9, 0.99)):
+        rates = swept.history(run)["lr"][:-1]
+        np.testing.assert_allclose(
+            rates, 0.1 * gamma ** np.arange(100), rtol=1e-13
+        )  # observed 3e-15
+
+
+@pytest.mark.parametrize("mode", ["eager", "compiled"])
+def test_a_schedule_that_raises_is_refused_or_fails_its_run(
+    here: Path, gd: Callable[..., Done], mode: str
+) -> None:
+    Path("mine.py").write_text(OWN, encoding="utf-8")
+    own = ("schedule=custom", "schedule._target_=mine.Falling", "steps=100", "record.figures=false")
+    done = gd(*own, "schedule.fails_at=99")
+    assert done.code == 2
+    assert done.err == "error: schedule=Falling: cannot be used (RuntimeError: no more)\n"
+    assert not Path("runs").exists()
+    done = gd(*own, "schedule.fails_at=50", f"engine.mode={mode}", "hydra.run.dir=run")
+    assert done.code == 1
+    assert "failed: RuntimeError after step 31: no more" in done.out  # the chunk that has step 50
+    assert len(gdlab.load("run").history()) == 32
+
+
 def test_the_full_rate_is_reached_after_the_warm_up() -> None:
-    assert rates(WarmupCosine(warmup=30))[30] == LR
+    assert rates(Warmup(warmup=30, then=Cosine()))[30] == LR
 
 
 MANY: dict[str, Schedule] = {
@@ -175,7 +239,7 @@ MANY: dict[str, Schedule] = {
     "cosine": Cosine(final=0.1),
     "linear": Linear(final=0.2),
     "inverse time": InverseTime(decay=0.05),
-    "warm-up": WarmupCosine(warmup=30, final=0.1),
+    "warm-up": Warmup(warmup=30, then=Cosine(final=0.1)),
     "multistep": MultiStep(milestones=(20, 90), gamma=0.5),
     "polynomial": Polynomial(power=2),
     "inverse square root": InverseSqrt(decay=0.05),
@@ -186,12 +250,17 @@ MANY: dict[str, Schedule] = {
 @pytest.mark.parametrize("name", MANY)
 def test_a_column_of_settings_gives_every_run_its_own_rates(name: str) -> None:
     schedule = MANY[name]
-    (field,) = [key for key, field in declared(type(schedule)).items() if field.numeric]
+    fields = {key: field_of(schedule, key) for key in flat(schedule)}
+    (name,) = [key for key, field in fields.items() if field is not None and field.numeric]
     values = torch.linspace(0.3, 0.9, 32, dtype=torch.float64)
     base = torch.linspace(0.1, 1, 32, dtype=torch.float64)
-    together = schedule.replace(**{field: values}).rates(torch.arange(STEPS), base, STEPS)
+
+    def with_given(given: "torch.Tensor | float") -> Schedule:
+        return schedule.replace(**placed(schedule, {name: given}))
+
+    together = with_given(values).rates(torch.arange(STEPS), base, STEPS)
     for row in (0, 13, 31):
-        alone = rates(schedule.replace(**{field: float(values[row])}), float(base[row]))
+        alone = rates(with_given(float(values[row])), float(base[row]))
         np.testing.assert_allclose(together[:, row], alone, rtol=2e-15)  # observed 0
 
 

@@ -2,6 +2,8 @@
 
 import pytest
 
+import gdlab
+
 QUIET = ("record.figures=false", "record.events=false", "steps=5", "hydra.sweep.dir=s")
 
 
@@ -53,3 +55,32 @@ def test_columns_are_named_by_what_they_count(gd):
     assert "converged or target" in done.out
     assert "1 of 1" in done.out
     assert "to go on" not in done.out
+
+
+# what is typed, what it is called in the table, the directories and Python
+INNER = [
+    (["optimizer=lookahead", "optimizer.rule=sgd,adam"], "optimizer.rule"),
+    (["schedule=warmup", "schedule.warmup=2", "schedule.then=cosine,linear"], "schedule.then"),
+]
+
+
+@pytest.mark.parametrize(("words", "name"), INNER)
+def test_what_an_optimizer_or_a_schedule_holds_is_called_by_its_name(words, name, gd, here):
+    choices = words[-1].partition("=")[2].split(",")
+    done = gd("-m", *QUIET, *words)
+    assert [row[0] for row in rows(done.out)] == [name, *choices]
+    assert gdlab.load("s").results[name].tolist() == choices
+    assert all((here / "s" / f"{name}={choice}" / "result.json").is_file() for choice in choices)
+    assert gd("resume=s", f"{name}={','.join(choices)}").code == 0
+    zipped = (f"hydra.sweeper.zip=[{name},lr]", f"summary.by=[{name}]", "lr=0.1,0.2")
+    done = gd("-m", *QUIET[:-1], *words, *zipped)
+    assert [row[:2] for row in rows(done.out)[1:]] == [[choices[0], "0.1"], [choices[1], "0.2"]]
+
+
+def test_only_what_was_to_be_compiled_and_was_not_says_so(gd):
+    out = gd("-m", "optimizer=sgd,newton", "record.figures=false").out
+    (said,) = [line.split(None, 1)[1] for line in out.splitlines() if line.startswith("  mode")]
+    assert said.endswith(
+        "compiled: an optimizer that evaluates the loss itself has no compiled form"
+    )
+    assert said.count("compiled:") == 1

@@ -8,10 +8,12 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
+import gdlab
+from gdlab.composition import composed, hydra_ready
 from gdlab.errors import SettingError
 from gdlab.fields import Configured, declared, flat
 from gdlab.losses import Quadratic, Rosenbrock
-from gdlab.optimizers import SGD, Adam, Lookahead
+from gdlab.optimizers import SGD, Adam, Lookahead, Newton, Rule
 from gdlab.paths import CONF
 from gdlab.plan_file import plain
 from gdlab.schedules import Constant, Cosine, Warmup
@@ -32,6 +34,7 @@ CHOICES = [path for path in FILES if "???" not in path.read_text(encoding="utf-8
 
 # What a preset changes of its class's defaults.
 PRESETS = {
+    "schedule/warmup_cosine": {"then": {"final": 0.0}},
     "optimizer/momentum": {"momentum": 0.9},
     "optimizer/nesterov": {"momentum": 0.9, "nesterov": True},
     "optimizer/adamw": {"weight_decay": 0.01, "decoupled_weight_decay": True},
@@ -59,6 +62,7 @@ def class_of(path: Path) -> type[Configured]:
 def values_of(path: Path) -> dict:
     """The values of a file, in the place of its defaults list what that names."""
     values = yaml.safe_load(path.read_text())
+    values.pop("lr", None)  # the default of the setting lr, and no field
     held = {key: name for entry in values.pop("defaults", []) for key, name in entry.items()}
     inner = {key.partition("@")[2]: key.partition("@")[0].strip("/") for key in held}
     made = {at: named(group, held[f"/{group}@{at}"]) for at, group in inner.items()}
@@ -97,6 +101,39 @@ def test_a_file_loads_to_an_instance_of_its_values(path):
     assert plainly(made.settings()) == plainly(values)
 
 
+@pytest.mark.parametrize("path", sorted((CONF / "optimizer").glob("*.yaml")), ids=name_of)
+def test_an_optimizer_has_the_same_default_lr_in_python_and_on_the_command_line(path):
+    given = ["optimizer=custom", "optimizer._target_=gdlab.optimizers.SGD"]
+    with hydra_ready():
+        lr = composed(given if path.stem == "custom" else [f"optimizer={path.stem}"]).lr
+    cls = SGD if path.stem == "custom" else class_of(path)
+    assert issubclass(cls, Rule)
+    assert lr == cls.default_lr
+    assert ("lr" in yaml.safe_load(path.read_text())) == (lr != SGD.default_lr)
+
+
+def test_an_lr_that_is_given_comes_before_the_optimizers_own():
+    assert gdlab.run(optimizer="newton", steps=1).settings.lr == 1
+    assert gdlab.run(optimizer=Newton(), steps=1).settings.lr == 1
+    assert gdlab.run(optimizer="newton", lr=0.5, steps=1).settings.lr == 0.5
+    rates = gdlab.sweep(optimizer=["sgd", "newton"], steps=1).results["lr"]
+    assert rates.tolist() == [0.1, 1]
+    with hydra_ready():
+        assert composed(["optimizer=newton", "lr=0.5"]).lr == 0.5
+
+
+@pytest.mark.parametrize(
+    ("words", "lr"), [([], 0.1), (["optimizer=newton"], 1), (["optimizer=newton", "lr=0.5"], 0.5)]
+)
+def test_what_was_recorded_says_the_lr_that_was_used(words, lr, gd):
+    quiet = ("steps=1", "record.figures=false", "record.events=false")
+    assert gd(*words, *quiet, "hydra.run.dir=run").code == 0
+    assert gdlab.load("run").config["lr"] == lr
+    assert gd("-m", *words, *quiet, "seed=0,1", "hydra.sweep.dir=s").code == 0
+    assert gdlab.load("s").config["lr"] == lr
+    assert gdlab.load("s/seed=1").config["lr"] == lr
+
+
 def test_every_preset_is_there():
     assert set(PRESETS) <= {name_of(path) for path in CHOICES}
 
@@ -127,7 +164,8 @@ def test_config_has_the_fields_of_settings():
     kept = {*config, *groups} - hydras - set(COMMAND_KEYS)
     assert kept == set(declared(Settings)) - {"choices"}
     assert {key for key in groups if key in GROUPS} == set(GROUPS)
-    defaults = Settings(loss=Quadratic(), optimizer=SGD(), schedule=Constant(), lr=config["lr"])
+    lr = config["lr"] = SGD.default_lr  # composed: see above
+    defaults = Settings(loss=Quadratic(), optimizer=SGD(), schedule=Constant(), lr=lr)
     for key, value in config.items():
         default = getattr(defaults, key)
         expected = default.settings() if isinstance(default, Configured) else default

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import gdlab
 from gdlab import SettingError
-from gdlab.sweep_summary import best, order, quartiles, values_of
+from gdlab.sweep_summary import Metric, best, order, quartiles, values_of
 
 NAN, INF = math.nan, math.inf
 SOLVED, LOST = ("converged", "target"), ("diverged", "failed")
@@ -21,12 +22,12 @@ def table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame([{"run": run, "seed": 0, **row} for run, row in enumerate(rows)])
 
 
-def key(row: dict[str, Any], metric: str = "final_loss") -> tuple[int, float, int]:
+def key(row: dict[str, Any], metric: str, sign: int) -> tuple[int, float, int]:
     """Where a row ranks, told in words of one run."""
     if row["status"] in SOLVED:
         return 0, row["evaluations"], row["run"]
     is_lost = row["status"] in LOST or math.isnan(row[metric])
-    return 1, INF if is_lost else row[metric], row["run"]
+    return 1, INF if is_lost else sign * row[metric], row["run"]
 
 
 # status, final_loss, evaluations; from best to worst
@@ -64,8 +65,27 @@ def test_equal_rows_are_in_the_order_of_their_runs():
 
 def test_a_run_that_was_lost_counts_as_infinite():
     rows = [{"status": s, "final_loss": v, "evaluations": 1} for s, v, _ in RANKED]
-    values = values_of(table(rows), "final_loss").tolist()
+    values = values_of(table(rows), Metric()).tolist()
     assert values == [5.0, 9.0, 1e-9, -INF, -3.0, 0.0, 0.5, 1e300, INF, INF, INF, INF]
+    values = values_of(table(rows), Metric(larger=True)).tolist()
+    assert values[-4:] == [-INF, -INF, -INF, INF]
+
+
+# name, direction, names of what the losses measure, whether larger is better
+METRICS = [
+    ("final_loss", None, [], False),
+    ("accuracy", None, ["accuracy"], True),
+    ("accuracy", None, [], False),
+    ("accuracy", "min", ["accuracy"], False),
+    ("final_loss", "max", [], True),
+]
+
+
+@pytest.mark.parametrize(("name", "direction", "of_loss", "larger"), METRICS)
+def test_more_of_what_a_loss_measures_is_better_unless_told(name, direction, of_loss, larger):
+    assert Metric.of(name, direction, of_loss) == Metric(name, larger)
+    with pytest.raises(SettingError, match="direction=up: must be min, max or None"):
+        Metric.of(name, "up", of_loss)
 
 
 # values, first quartile, median, third quartile: each the least value with at least such a share
@@ -88,7 +108,7 @@ def test_quartiles_are_values_even_if_infinite(values, low, median, high):
 
 
 def slow_best(
-    rows: list[dict[str, Any]], by: list[str], varied: list[str], metric: str
+    rows: list[dict[str, Any]], by: list[str], varied: list[str], metric: str, sign: int
 ) -> list[dict[str, Any]]:
     """The best of each combination, row by row."""
     others = [name for name in varied if name not in by and name != "seed"]
@@ -100,11 +120,11 @@ def slow_best(
     for combination, choices in combinations.items():
         middles = []
         for choice, part in choices.items():
-            ranked = sorted(part, key=lambda row: key(row, metric))
-            middles.append((key(ranked[len(ranked) // 2], metric), choice, ranked))
+            ranked = sorted(part, key=lambda row: key(row, metric, sign))
+            middles.append((key(ranked[len(ranked) // 2], metric, sign), choice, ranked))
         _, choice, ranked = min(middles, key=lambda one: one[0])
         losses = [
-            INF if row["status"] in LOST or math.isnan(row[metric]) else row[metric]
+            sign * INF if row["status"] in LOST or math.isnan(row[metric]) else row[metric]
             for row in ranked
         ]
         found.append(
@@ -144,11 +164,12 @@ VARIED = ["optimizer", "dtype", "lr", "noise", "seed"]
     rows=st.lists(ROW, min_size=1, max_size=30),
     by=st.lists(st.sampled_from(VARIED), unique=True, max_size=3),
     metric=st.sampled_from(["final_loss", "best_loss"]),
+    larger=st.booleans(),
 )
-def test_the_best_of_each_combination_is_what_a_slow_search_finds(rows, by, metric):
+def test_the_best_of_each_combination_is_what_a_slow_search_finds(rows, by, metric, larger):
     rows = [{"run": run, **row} for run, row in enumerate(rows)]
-    found = best(pd.DataFrame(rows), by, VARIED, metric)
-    wanted = slow_best(rows, by, VARIED, metric)
+    found = best(pd.DataFrame(rows), by, VARIED, Metric(metric, larger))
+    wanted = slow_best(rows, by, VARIED, metric, -1 if larger else 1)
     assert len(found) == len(wanted)
     for one, other in zip(found, wanted, strict=True):
         low, median, high = one.metric
@@ -197,5 +218,20 @@ UNKNOWN = [
 def test_what_is_no_setting_or_no_number_is_refused(by, metric, says):
     rows = [{"lr": 0.1, "status": "max_steps", "final_loss": 1.0, "evaluations": 1}]
     with pytest.raises(SettingError) as refused:
-        best(table(rows), by, ["lr", "seed"], metric)
+        best(table(rows), by, ["lr", "seed"], Metric(metric))
     assert str(refused.value).startswith(says)
+
+
+def test_the_most_accurate_run_is_best_and_the_least_where_asked_for(here, gd):
+    words = ("-m", "loss=softmax", "lr=0.001,1", "steps=30", "record.figures=false")
+    words = (*words, "summary.metric=accuracy")
+    lines = gd(*words, "hydra.sweep.dir=s").out.splitlines()
+    assert "accuracy: median" in lines[1]
+    assert lines[2].split()[0] == "1"
+    lines = gd(*words, "summary.direction=min").out.splitlines()
+    assert lines[2].split()[0] == "0.001"
+    for swept in (gdlab.load("s"), gdlab.sweep(loss="softmax", lr=[0.001, 1], steps=30)):
+        assert swept.best(metric="accuracy")[0].choice == {"lr": 1}
+        assert swept.best(metric="accuracy", direction="min")[0].choice == {"lr": 0.001}
+    done = gd(*words, "summary.direction=up")
+    assert (done.code, done.err) == (2, "error: summary.direction=up: must be one of min, max\n")

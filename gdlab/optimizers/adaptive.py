@@ -1,5 +1,7 @@
 """Rules that scale each coordinate by the gradients it has seen."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -124,6 +126,8 @@ class Adadelta(Rule):
         weight_decay: the coefficient of the L2 penalty.
         maximize: go uphill.
     """
+
+    default_lr: ClassVar[float] = 1.0
 
     rho: Number = setting(default=0.9, ge=0, le=1)
     eps: Number = setting(default=1e-6, ge=0)

@@ -3,6 +3,7 @@
 Shapes: R runs, D dimensions.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence, Set
 from typing import ClassVar, NamedTuple, TypeAlias
 
@@ -32,14 +33,13 @@ class Component(NamedTuple):
 
 
 class Optimum(NamedTuple):
-    """The settings of a rule's fastest rate on a quadratic, and who found them."""
+    """The settings of a rule's fastest rate on a quadratic."""
 
     lr: Number
     momentum: Number
-    source: str
 
 
-class Rule(Configured):
+class Rule(Configured, ABC):
     """How a step is taken from the gradient and what is remembered: an optimizer.
 
     A rule broadcasts over runs: `lr` and each `Number` field arrive as columns of shape (R, 1),
@@ -51,6 +51,9 @@ class Rule(Configured):
     needs: ClassVar[Set[str]] = frozenset()
     """What the rule needs beside the gradient, if anything: see `InformedRule`."""
 
+    default_lr: ClassVar[float] = 0.1
+    """The learning rate where none is given; a file of conf with another one has it as `lr`."""
+
     def init(self, x: Tensor, layout: Layout) -> State:
         """What is remembered before the first step from the starts x (R, D).
 
@@ -59,9 +62,9 @@ class Rule(Configured):
         """
         return {}
 
+    @abstractmethod
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
         """One step from x (R, D) with its gradient (R, D): the next x and state."""
-        raise NotImplementedError(f"{type(self).__name__} does not say its update")
 
     def query(self, x: Tensor, state: State) -> Tensor:
         """Where the next step's gradient is taken: (R, D).
@@ -111,8 +114,17 @@ class Rule(Configured):
         return None
 
     @property
-    def stability_formula(self) -> str:
-        """The formula of `max_stable_lr`, for a sentence that names its value."""
+    def pure(self) -> bool:
+        """Whether its update is made of tensors' operations alone, so that it can be compiled."""
+        return True
+
+    @property
+    def theory(self) -> str:
+        """Who found what is said of it on quadratics, the limit, the optimum and the rate."""
+        return ""
+
+    def stability_formula(self, curvature: str = "λ_max") -> str:
+        """The formula of `max_stable_lr` with the greatest eigenvalue of that name."""
         return "the stability limit"
 
 

@@ -1,5 +1,6 @@
 """Rules that need more than a gradient: they are given an oracle too."""
 
+from abc import abstractmethod
 from collections.abc import Set
 from typing import ClassVar
 
@@ -28,8 +29,9 @@ class InformedRule(Rule):
         Raises:
             SettingError: in words, which setting does not fit.
         """
-        check_needs(self.needs, loss, noise)
+        check_needs(type(self).__name__, self.needs, loss, noise)
 
+    @abstractmethod
     def informed_update(
         self, x: Tensor, grad: Tensor, state: State, lr: Tensor, oracle: Oracle
     ) -> tuple[Tensor, State]:
@@ -37,4 +39,3 @@ class InformedRule(Rule):
 
         What becomes of rows that are not `oracle.awake` does not matter.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not say its update")

@@ -6,21 +6,21 @@ Shapes: R runs, D dimensions, N residuals.
 """
 
 from collections.abc import Set
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from gdlab.fields import Number, setting
 from gdlab.optimizers.base import Layout, State, column
+from gdlab.optimizers.full_step import FullStep
 from gdlab.optimizers.informed import InformedRule
-from gdlab.optimizers.linesearch import Armijo, Ray, Trial, chosen, settled
-from gdlab.optimizers.newton import straight
+from gdlab.optimizers.linesearch import Trial, chosen, settled
 from gdlab.oracle import Oracle
 from gdlab.rowwise import by_rows, dot
 
 
-class GaussNewton(InformedRule):
+class GaussNewton(FullStep):
     """Gauss-Newton: x ← x − α J⁺ r, Newton's step without the residuals' own curvature.
 
     J⁺ is the pseudoinverse: of all d that minimise ‖J d + r‖ it gives the shortest; singular
@@ -31,31 +31,21 @@ class GaussNewton(InformedRule):
 
     Attributes:
         line_search: none or armijo.
-        rcond: which singular values count as zero.
         c1: armijo: how much of the decrease that the slope promises must be there.
         contraction: armijo: what the step size is multiplied with.
         max_trials: armijo: the search ends after so many points.
+        rcond: which singular values count as zero.
     """
 
     needs: ClassVar[Set[str]] = frozenset({"residuals", "evaluate"})
 
-    line_search: Literal["none", "armijo"] = "none"
     rcond: Number = setting(default=1e-12, ge=0, lt=1)
-    c1: Number = setting(default=1e-4, gt=0, lt=0.5)
-    contraction: Number = setting(default=0.5, gt=0, lt=1)
-    max_trials: int = setting(default=30, ge=1)
 
     def informed_update(
         self, x: Tensor, grad: Tensor, state: State, lr: Tensor, oracle: Oracle
     ) -> tuple[Tensor, State]:
         """One step."""
-        d = self._step(*oracle.residuals(x))
-        if self.line_search == "none":
-            return straight(oracle, x, d, lr), state
-        search = Armijo(self.c1, self.contraction, self.max_trials)
-        found = search(Ray.of(oracle, x, grad, d, oracle.awake), lr)
-        oracle.stall(~(found.alpha > 0))
-        return settled(oracle, found), state
+        return self.along(oracle, x, grad, self._step(*oracle.residuals(x)), lr), state
 
     def _step(self, r: Tensor, jacobian: Tensor) -> Tensor:
         """−J⁺ r (R, D); NaN where J is not finite."""
@@ -87,6 +77,7 @@ class LevenbergMarquardt(InformedRule):
         max_trials: so many λ are tried in a step.
     """
 
+    default_lr: ClassVar[float] = 1.0
     needs: ClassVar[Set[str]] = frozenset({"residuals", "evaluate"})
 
     damping: Number = setting(default=1e-3, gt=0)

@@ -102,8 +102,7 @@ class Armijo:
 class Exact:
     """The minimizer along the ray of a quadratic loss: α = −gᵀd / dᵀHd.
 
-    Elsewhere one step of Newton's method along the ray, which may lead uphill. Where the curvature
-    dᵀHd is not positive it is the first trial.
+    Where the curvature dᵀHd is not positive it is the first trial.
     """
 
     def __call__(self, ray: Ray, alpha: Tensor) -> Trial:

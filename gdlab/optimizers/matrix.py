@@ -153,8 +153,8 @@ class Muon(Wrapper):
     def init(self, x: Tensor, layout: Layout) -> State:
         """No momentum; what the other rule remembers."""
         if not any(len(shape) == 2 for _, shape in layout):
-            what = "needs a loss with a matrix among its parameters, such as a network's"
-            raise SettingError(f"optimizer: Muon {what}; this one has vectors alone")
+            what = "needs a loss with a matrix among its parameters, such as mlp"
+            raise SettingError(f"optimizer=Muon: {what}; this one has vectors alone")
         state = {
             f"momentum.{first}": x.new_zeros((len(x), *shape))
             for first, shape in _placed(layout)

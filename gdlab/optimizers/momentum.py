@@ -101,12 +101,12 @@ class SGD(Rule):
         if not self._is_plain:
             return None
         if not used(self.momentum):
-            return Optimum(2 / (least + largest), 0.0, "Polyak 1964")
+            return Optimum(2 / (least + largest), 0.0)
         if not self.nesterov:
             return _polyak(least, largest)
         root = math.sqrt(3 * largest / least + 1)
         lr, momentum = 4 / (3 * largest + least), (root - 2) / (root + 2)
-        return Optimum(lr, max(0.0, momentum), "Lessard, Recht and Packard 2016")
+        return Optimum(lr, max(0.0, momentum))
 
     def component(self, lr: Number, curvature: Number) -> Component | None:
         """With s = 1 − lr λ: z² − (s + β) z + β; z² − (1 + β) s z + β s with Nesterov's momentum.
@@ -130,9 +130,13 @@ class SGD(Rule):
         return not (self.maximize or is_dampened or used(self.weight_decay))
 
     @property
-    def stability_formula(self) -> str:
+    def theory(self) -> str:
+        """Who treats the iteration as such."""
+        return "Lessard, Recht and Packard 2016" if self.nesterov else "Polyak 1964"
+
+    def stability_formula(self, curvature: str = "λ_max") -> str:
         """As in `max_stable_lr`."""
-        curvature = "(λ_max + weight_decay)" if used(self.weight_decay) else "λ_max"
+        curvature = f"({curvature} + weight_decay)" if used(self.weight_decay) else curvature
         if not used(self.momentum):
             return f"2/{curvature}"
         if self.nesterov:
@@ -185,12 +189,16 @@ class HeavyBall(Rule):
         return Component(s, s + beta, beta)
 
     @property
-    def stability_formula(self) -> str:
+    def theory(self) -> str:
+        """Polyak."""
+        return "Polyak 1964"
+
+    def stability_formula(self, curvature: str = "λ_max") -> str:
         """As in `max_stable_lr`."""
-        return "2(1+β)/λ_max"
+        return f"2(1+β)/{curvature}"
 
 
 def _polyak(least: float, largest: float) -> Optimum:
     """The settings that give both ends of the spectrum a double root ± (√L − √μ)/(√L + √μ)."""
     high, low = math.sqrt(largest), math.sqrt(least)
-    return Optimum(4 / (high + low) ** 2, ((high - low) / (high + low)) ** 2, "Polyak 1964")
+    return Optimum(4 / (high + low) ** 2, ((high - low) / (high + low)) ** 2)

@@ -4,20 +4,20 @@ Shapes: R runs, D dimensions.
 """
 
 from collections.abc import Set
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from gdlab.fields import Number, setting
 from gdlab.optimizers.base import State, used
+from gdlab.optimizers.full_step import FullStep, straight
 from gdlab.optimizers.informed import InformedRule
-from gdlab.optimizers.linesearch import Armijo, Ray, settled
 from gdlab.oracle import Oracle
 from gdlab.rowwise import by_rows
 
 
-class Newton(InformedRule):
+class Newton(FullStep):
     """Newton's method: x ← x − α (H + damping · I)⁻¹ g with the Hessian H.
 
     Nocedal and Wright, "Numerical optimization", 2006, section 3.3. By `line_search`, α is lr
@@ -31,23 +31,19 @@ class Newton(InformedRule):
 
     Attributes:
         line_search: none or armijo.
-        modified: whether the eigenvalues are made positive.
-        damping: added to the diagonal of H.
-        floor: modified: the least eigenvalue over the greatest.
         c1: armijo: how much of the decrease that the slope promises must be there.
         contraction: armijo: what the step size is multiplied with.
         max_trials: armijo: the search ends after so many points.
+        modified: whether the eigenvalues are made positive.
+        damping: added to the diagonal of H.
+        floor: modified: the least eigenvalue over the greatest.
     """
 
     needs: ClassVar[Set[str]] = frozenset({"hessian", "evaluate"})
 
-    line_search: Literal["none", "armijo"] = "none"
     modified: bool = False
     damping: Number = setting(default=0.0, ge=0)
     floor: Number = setting(default=1e-8, gt=0, le=1)
-    c1: Number = setting(default=1e-4, gt=0, lt=0.5)
-    contraction: Number = setting(default=0.5, gt=0, lt=1)
-    max_trials: int = setting(default=30, ge=1)
 
     def informed_update(
         self, x: Tensor, grad: Tensor, state: State, lr: Tensor, oracle: Oracle
@@ -55,12 +51,7 @@ class Newton(InformedRule):
         """One step."""
         matrix = _damped(oracle.hessian(x), self.damping)
         d = -self._modified(matrix, grad) if self.modified else -solved(matrix, grad)
-        if self.line_search == "none":
-            return straight(oracle, x, d, lr), state
-        search = Armijo(self.c1, self.contraction, self.max_trials)
-        found = search(Ray.of(oracle, x, grad, d, oracle.awake), lr)
-        oracle.stall(~(found.alpha > 0))
-        return settled(oracle, found), state
+        return self.along(oracle, x, grad, d, lr), state
 
     def _modified(self, matrix: Tensor, grad: Tensor) -> Tensor:
         """The step with positive eigenvalues (R, D)."""
@@ -83,6 +74,7 @@ class NaturalGradient(InformedRule):
         damping: added to the diagonal of F.
     """
 
+    default_lr: ClassVar[float] = 1.0
     needs: ClassVar[Set[str]] = frozenset({"fisher"})
 
     damping: Number = setting(default=0.0, ge=0)
@@ -115,10 +107,3 @@ def solved(matrix: Tensor, right: Tensor) -> Tensor:
     """The solutions (R, D) of linear systems (R, D, D), (R, D); NaN where one is singular."""
     found, info = torch.linalg.solve_ex(matrix.contiguous(), right[:, :, None].contiguous())
     return by_rows(torch.where((info == 0)[:, None], found[:, :, 0], torch.nan))
-
-
-def straight(oracle: Oracle, x: Tensor, d: Tensor, lr: Tensor) -> Tensor:
-    """The points x + lr · d; rows whose d is not finite stay where they are and stall."""
-    goes = d.isfinite().all(1, keepdim=True)
-    oracle.stall(~goes)
-    return torch.where(goes, x + lr * d, x)

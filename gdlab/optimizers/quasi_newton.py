@@ -3,6 +3,8 @@
 Shapes: R runs, D dimensions, M remembered steps.
 """
 
+from abc import abstractmethod
+
 import torch
 from torch import Tensor
 
@@ -37,10 +39,11 @@ class QuasiNewton(Searching):
         moved = {"started": torch.where(learned, 1.0, state["started"])}
         return settled(oracle, found), {**new, **moved}
 
+    @abstractmethod
     def product(self, state: State, grad: Tensor) -> Tensor:
         """H g (R, D)."""
-        raise NotImplementedError(f"{type(self).__name__} does not say its product")
 
+    @abstractmethod
     def learn(self, state: State, s: Tensor, y: Tensor, rho: Tensor, which: Tensor) -> State:
         """What is remembered with one more step s and change y of the gradient, both (R, D).
 
@@ -51,7 +54,6 @@ class QuasiNewton(Searching):
             rho: 1 / sᵀy (R, 1), zero where nothing is learned.
             which: the rows that learn (R, 1); the others found no positive curvature.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not say what it learns")
 
 
 class BFGS(QuasiNewton):

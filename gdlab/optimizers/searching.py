@@ -3,13 +3,14 @@
 Shapes: R runs, D dimensions.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from gdlab.errors import SettingError
 from gdlab.fields import Number, setting, shown
+from gdlab.losses.base import Loss
 from gdlab.optimizers.base import State
 from gdlab.optimizers.informed import InformedRule
 from gdlab.optimizers.linesearch import (
@@ -22,7 +23,7 @@ from gdlab.optimizers.linesearch import (
     chosen,
     settled,
 )
-from gdlab.oracle import Oracle
+from gdlab.oracle import Oracle, is_quadratic
 from gdlab.rowwise import norm
 
 
@@ -41,6 +42,8 @@ class Searching(InformedRule):
         max_trials: a search ends after so many points.
     """
 
+    default_lr: ClassVar[float] = 1.0
+
     line_search: Literal["wolfe", "armijo", "exact"] = "wolfe"
     c1: Number = setting(default=1e-4, gt=0, lt=0.5)
     c2: Number = setting(default=0.9, gt=0, lt=1)
@@ -52,6 +55,13 @@ class Searching(InformedRule):
         is_one = not (isinstance(self.c1, Tensor) or isinstance(self.c2, Tensor))
         if is_one and self.line_search == "wolfe" and self.c1 >= self.c2:
             raise SettingError(f"c2={shown(self.c2)}: must be > c1={shown(self.c1)}")
+
+    def check(self, loss: Loss, noise: Tensor) -> None:
+        """An exact search needs a quadratic, too."""
+        super().check(loss, noise)
+        if self.line_search == "exact" and not is_quadratic(loss, len(noise)):
+            what = f"must be wolfe or armijo: loss={type(loss).__name__} is not quadratic"
+            raise SettingError(f"optimizer.line_search=exact: {what}")
 
     def search(self) -> Search:
         """The search, by name."""

@@ -43,6 +43,7 @@ class Polyak(InformedRule):
         minimum: f*; null for the known minimum of the loss.
     """
 
+    default_lr: ClassVar[float] = 1.0
     needs: ClassVar[Set[str]] = frozenset({"value"})
 
     minimum: Number | None = None
@@ -51,7 +52,8 @@ class Polyak(InformedRule):
         """The minimum must be known, too."""
         super().check(loss, noise)
         if self.minimum is None and loss.minimum is None:
-            raise SettingError("optimizer.minimum=null: must be a number: the loss's is not known")
+            what = f"must be a number: that of loss={type(loss).__name__} is not known"
+            raise SettingError(f"optimizer.minimum=null: {what}")
 
     def informed_update(
         self, x: Tensor, grad: Tensor, state: State, lr: Tensor, oracle: Oracle

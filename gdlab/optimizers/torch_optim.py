@@ -61,10 +61,35 @@ class Torch(InformedRule):
             if name not in names and None not in names:
                 known = [f"kwargs.{known}" for known in names if known not in _OWN_NAMES]
                 raise unknown_setting(f"kwargs.{name}", shown(value), known)
+        error = self._refusal(self.kwargs)
+        if error is not None:
+            why = f"cannot be made ({in_short(error)})"
+            raise SettingError(f"{self._to_blame()}: {why}") from error
+
+    def _refusal(self, kwargs: Mapping[str, Any]) -> Exception | None:
+        """What the class raises where it cannot be made so."""
         try:
-            self._maker(((2, 2),)).made([[nn.Parameter(torch.ones(2, 2))]], [0.1])
+            maker = Maker(self._class, kwargs, ((2, 2),))
+            maker.made([[nn.Parameter(torch.ones(2, 2))]], [0.1])
         except Exception as error:  # another library's class may raise anything
-            raise SettingError(f"cls={self.cls}: cannot be made ({in_short(error)})") from error
+            return error
+        return None
+
+    def _to_blame(self) -> str:
+        """Which of `kwargs`, or all of them, the class cannot be made with; else the class."""
+        for name, value in self.kwargs.items():
+            if self._refusal({k: v for k, v in self.kwargs.items() if k != name}) is None:
+                parameter = inspect.signature(self._class).parameters.get(name)
+                known = "" if parameter is None else f", by default {shown(parameter.default)}"
+                return f"kwargs.{name}={shown(value)}{known}: {self.cls}"
+        if self.kwargs and self._refusal({}) is None:
+            return f"kwargs={shown(self.kwargs)}: {self.cls}"
+        return f"cls={self.cls}"
+
+    @property
+    def pure(self) -> bool:
+        """It steps in its own way."""
+        return False
 
     @property
     def needs(self) -> Set[str]:  # type: ignore[override]  # it depends on the class named

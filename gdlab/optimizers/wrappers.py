@@ -32,6 +32,11 @@ class Wrapper(Rule):
             what = f"{inner} needs more than a gradient, and {outer} gives it no more"
             raise SettingError(f"rule: {what}")
 
+    @property
+    def pure(self) -> bool:
+        """Whether the rule is."""
+        return self.rule.pure
+
     def apart(self, layout: Layout, dtype: torch.dtype) -> str | None:
         """Why the rule steps rows one by one."""
         return self.rule.apart(layout, dtype)
@@ -137,3 +142,12 @@ class WeightDecay(Wrapper):
         """The rule's own, coupled decay being added to the curvatures."""
         decay = self.weight_decay
         return None if self.decoupled else self.rule.optimal_lr(least + decay, largest + decay)
+
+    def stability_formula(self, curvature: str = "λ_max") -> str:
+        """As in `max_stable_lr`."""
+        return self.rule.stability_formula(f"({curvature} + weight_decay)")
+
+    @property
+    def theory(self) -> str:
+        """The rule's own."""
+        return self.rule.theory

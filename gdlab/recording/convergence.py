@@ -9,11 +9,17 @@ import numpy as np
 
 from gdlab.recording.paper import INK, draw_title, panel, png, style
 
-__all__ = ["convergence_png"]
+__all__ = ["convergence_png", "drawable"]
 
 _SIZE, _PANEL = (6.4, 4.4), (0.125, 0.115, 0.845, 0.775)
 _RUN = "#d62728"
 _DEEPEST = 1e-30  # of the highest value: what lies lower is zero for every purpose
+_LEAST, _GREATEST = 1e-250, 1e250  # beyond, what limits and ticks are computed with overflows
+
+
+def drawable(above: np.ndarray) -> np.ndarray:
+    """Which suboptimalities (n,) a picture can show."""
+    return (above > _LEAST) & (above < _GREATEST)
 
 
 def convergence_png(
@@ -32,14 +38,14 @@ def convergence_png(
         A PNG of 640 x 440 pixels.
 
     Raises:
-        ValueError: The arrays differ in length, or nothing in them is positive and finite.
+        ValueError: The arrays differ in length, or nothing in them can be drawn.
     """
     if not steps.shape == above.shape == bound.shape:
         raise ValueError(f"needs three arrays (n,), got {steps.shape, above.shape, bound.shape}")
-    curves = [np.where(np.isfinite(y) & (y > 0), y, np.nan) for y in (above, bound)]
+    curves = [np.where(drawable(y), y, np.nan) for y in (above, bound)]
     known = np.concatenate(curves)
     if np.isnan(known).all():
-        raise ValueError("no suboptimality is positive and finite")
+        raise ValueError(f"no suboptimality is between {_LEAST:g} and {_GREATEST:g}")
     highest = np.nanmax(known)
     lowest = max(np.nanmin(known), _DEEPEST * highest)
     with style():

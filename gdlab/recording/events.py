@@ -91,6 +91,8 @@ class EventSink:
 
         A run's last record leaves no learning rate behind.
         """
+        if len(records) == 0:
+            return
         of_loss = {"loss": records.loss, "grad_norm": records.grad_norm}
         if records.suboptimality is not None:
             of_loss["suboptimality"] = records.suboptimality

@@ -119,7 +119,7 @@ def _title(settings: Settings, varied: Sequence[str]) -> str:
 
 def _sensitivity(plan: Plan, results: DataFrame) -> bytes:
     """The metric against lr, a line for each combination of the summary's settings."""
-    metric = plan.options.summary.metric
+    metric = plan.metric
     series, limits, optima = {}, [], []
     for combination, rows in parts(results, plan.by()):
         x, which = np.unique(rows["lr"].to_numpy(), return_inverse=True)
@@ -132,7 +132,7 @@ def _sensitivity(plan: Plan, results: DataFrame) -> bytes:
         optima.append(_agreed(theory.optimal_lr, plan, rows))
     lines = {"stability limit": limits, "optimal lr": optima}
     known = {name: values for name, values in lines.items() if None not in values}
-    return sensitivity_png(series, xlabel="lr", ylabel=metric.replace("_", " "), lines=known)
+    return sensitivity_png(series, xlabel="lr", ylabel=metric.name.replace("_", " "), lines=known)
 
 
 def _agreed(
@@ -143,16 +143,11 @@ def _agreed(
     keys = [key for key in varied if key.partition(".")[0] in NUMERIC]
     said = set()
     for _, part in parts(rows, keys):
-        settings = _settings(plan, int(part["run"].iloc[0]))
+        settings = plan.settings_of(int(part["run"].iloc[0]))
         is_constant = isinstance(settings.schedule, Constant)
         value = predict(settings.objective, settings.optimizer) if is_constant else None
         said.add(None if value is None else float(value))
     return said.pop() if len(said) == 1 else None
-
-
-def _settings(plan: Plan, run: int) -> Settings:
-    number, row = plan.place(run)
-    return plan.groups[number].settings_of(row)
 
 
 def _basins(plan: Plan, results: DataFrame) -> bytes:
@@ -180,10 +175,10 @@ def _best_part(plan: Plan, results: DataFrame) -> tuple[Settings, str, DataFrame
     """The best settings, a title of them, and the rows that differ in nothing but their start."""
     varied = plan.keys()
     others = [key for key in varied if key not in _START]
-    run = best(results, (), others, plan.options.summary.metric)[0].run
+    run = best(results, (), others, plan.metric)[0].run
     combinations = parts(results, others)
     chosen, rows = next(one for one in combinations if run in one[1]["run"].to_numpy())
-    settings = _settings(plan, run)
+    settings = plan.settings_of(run)
     words = [landscape(settings).title]
     words += [f"{key} = {v}" for key, v in chosen.items() if key not in ("loss", "optimizer", "lr")]
     if others:

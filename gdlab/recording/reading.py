@@ -1,6 +1,7 @@
 """Runs and sweeps read back as pandas tables. Nothing is imported, evaluated or unpickled."""
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from gdlab.sweep_summary import Best
 
 
+_SELECTED = re.compile(r"\$\{oc\.select:(\w+)\.(\w+),([\w.+-]*)\}", re.ASCII)
+
+
 @dataclass(frozen=True)
 class Recorded:
     """What was read back from the directory of a run or of a sweep.
@@ -25,6 +29,7 @@ class Recorded:
         config: the configuration as it was composed.
         varied: the settings that a sweep varied.
         directories: for each run of a sweep that has a directory its name.
+        metrics: the names of what the losses of a sweep measure, such as accuracy.
     """
 
     directory: Path | None
@@ -32,6 +37,7 @@ class Recorded:
     config: dict[str, Any]
     varied: tuple[str, ...] = ()
     directories: Mapping[int, str] | None = None
+    metrics: tuple[str, ...] = ()
 
     def history(self, run: int | None = None) -> "pd.DataFrame":
         """One row a record: step, loss, grad_norm, lr, x0 … .
@@ -49,15 +55,22 @@ class Recorded:
         assert self.directories is not None
         return read_parquet(self.directory / self.directories[run] / "history.parquet").to_pandas()
 
-    def best(self, by: Sequence[str] = (), metric: str = "final_loss") -> "list[Best]":
+    def best(
+        self, by: Sequence[str] = (), metric: str = "final_loss", direction: str | None = None
+    ) -> "list[Best]":
         """The best settings of each combination of the settings `by`; see `sweep_summary`.
 
-        Raises:
-            SettingError: there is no such setting or metric.
-        """
-        from gdlab.sweep_summary import best
+        Args:
+            by: settings.
+            metric: the column by which runs that did not converge are ranked.
+            direction: "min" or "max", whichever is best; None for max of `metrics`, else min.
 
-        return best(self.results, by, self.varied, metric)
+        Raises:
+            SettingError: there is no such setting, metric or direction.
+        """
+        from gdlab.sweep_summary import Metric, best
+
+        return best(self.results, by, self.varied, Metric.of(metric, direction, self.metrics))
 
 
 def load(directory: str | Path) -> Recorded:
@@ -84,7 +97,7 @@ def _load_run(directory: Path) -> Recorded:
         raise SettingError(f"{directory / 'result.json'}: damaged (no versions or no point)")
     result |= {f"versions.{name}": version for name, version in versions.items()}
     result |= {f"x{i}": value for i, value in enumerate(point)}
-    config = _read(directory / ".hydra" / "config.yaml", yaml.safe_load)
+    config = _resolved(_read(directory / ".hydra" / "config.yaml", yaml.safe_load))
     return Recorded(directory, pd.DataFrame([result]), config)
 
 
@@ -94,9 +107,26 @@ def _load_sweep(directory: Path) -> Recorded:
     about = _read(directory / "sweep.json", json.loads)
     named = {int(run): str(name) for run, name in about.get("directories", {}).items()}
     is_hydras = (directory / "multirun.yaml").is_file()
-    config = _read(directory / "multirun.yaml", yaml.safe_load) if is_hydras else {}
+    config = _resolved(_read(directory / "multirun.yaml", yaml.safe_load)) if is_hydras else {}
     results = read_parquet(directory / "results.parquet").to_pandas()
-    return Recorded(directory, results, config, tuple(map(str, about.get("varied", ()))), named)
+    varied, metrics = (tuple(map(str, about.get(key, ()))) for key in ("varied", "metrics"))
+    return Recorded(directory, results, config, varied, named, metrics)
+
+
+def _resolved(config: dict[str, Any]) -> dict[str, Any]:
+    """A configuration with numbers in the place of top settings that follow another, as lr does.
+
+    Of what may be written there `${oc.select:setting,default}` alone is understood.
+    """
+    import yaml
+
+    made = dict(config)
+    for key, value in config.items():
+        if found := _SELECTED.fullmatch(str(value)):
+            owner = config.get(found[1])
+            own = owner.get(found[2]) if isinstance(owner, dict) else None
+            made[key] = yaml.safe_load(found[3]) if own is None else own
+    return made
 
 
 def _read(path: Path, parse: Callable[[str], Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from gdlab.history import History
 from gdlab.outcome import Outcome
 from gdlab.prediction import predicted_rate
-from gdlab.recording.convergence import convergence_png
+from gdlab.recording.convergence import convergence_png, drawable
 from gdlab.recording.events import EventSink
 from gdlab.recording.pictures import ThinnedPath, draw, landscape
 from gdlab.recording.run_dir import write_result, write_whole
@@ -68,7 +68,7 @@ class RunRecorder:
     def _draw_convergence(self, path: History, writer: EventWriter | None) -> None:
         """The suboptimality beside its bound, where theory knows one."""
         rate, above = predicted_rate(self._settings), path.suboptimality
-        if rate is None or above is None or not above[0] > 0 or len(path) < _FEWEST_DRAWN:
+        if rate is None or above is None or drawable(above).sum() < _FEWEST_DRAWN:
             return
         bound = rate.bound(path.step, float(above[0]))
         title = landscape(self._settings).title

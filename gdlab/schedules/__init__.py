@@ -13,7 +13,7 @@ from gdlab.schedules.decay import (
     Step,
 )
 from gdlab.schedules.plateau import ReduceOnPlateau
-from gdlab.schedules.warmup import Warmup, WarmupCosine
+from gdlab.schedules.warmup import Warmup
 
 __all__ = [
     "Constant",
@@ -30,5 +30,4 @@ __all__ = [
     "Schedule",
     "Step",
     "Warmup",
-    "WarmupCosine",
 ]

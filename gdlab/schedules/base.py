@@ -26,6 +26,13 @@ class Schedule(Configured):
     the losses says `init` and `lr` instead.
     """
 
+    def check(self, steps: int) -> None:
+        """Refuse settings that do not fit a run of so many steps.
+
+        Raises:
+            SettingError: in words, which of its settings does not.
+        """
+
     def factor(self, step: Tensor, steps: int) -> Tensor:
         """What the base rate is multiplied by.
 

@@ -64,8 +64,8 @@ class OneCycle(Schedule):
 
     pct_start: Number = setting(default=0.3, ge=0, le=1)
     anneal_strategy: Literal["cos", "linear"] = "cos"
-    div_factor: Number = setting(default=25.0, gt=0)
-    final_div_factor: Number = setting(default=1e4, gt=0)
+    div_factor: Number = setting(default=25.0, ge=1)
+    final_div_factor: Number = setting(default=1e4, ge=1)
     three_phase: bool = False
 
     def __post_init__(self) -> None:

@@ -1,13 +1,13 @@
-"""Schedules that begin with a slow rise."""
+"""A schedule that begins with a slow rise."""
 
 import dataclasses
 
 import torch
 from torch import Tensor
 
-from gdlab.fields import Number, setting
+from gdlab.errors import SettingError
+from gdlab.fields import setting
 from gdlab.schedules.base import Constant, Memory, Schedule
-from gdlab.schedules.decay import Cosine
 
 
 class Warmup(Schedule):
@@ -15,7 +15,7 @@ class Warmup(Schedule):
 
     At step k < warmup the rate is lr · (k + 1) / (warmup + 1) (Goyal et al. 2017); as `LinearLR`
     and the other schedule in torch's `SequentialLR`. What follows begins with its step 0 and the
-    full lr.
+    full lr. The schedule warmup_cosine is a preset of it.
 
     Attributes:
         then: the schedule that follows.
@@ -24,6 +24,16 @@ class Warmup(Schedule):
 
     then: Schedule = dataclasses.field(default_factory=Constant)
     warmup: int = setting(default=100, ge=1)
+
+    def check(self, steps: int) -> None:
+        """The warm-up ends within the run, and what follows fits into the rest."""
+        if self.warmup > steps:
+            what = f"must be ≤ {steps}, the steps that it has, or lr is never reached"
+            raise SettingError(f"warmup={self.warmup}: {what}")
+        try:
+            self.then.check(max(steps - self.warmup, 1))
+        except SettingError as error:
+            raise SettingError(f"then.{error}") from error
 
     def factor(self, step: Tensor, steps: int) -> Tensor:
         """(k + 1) / (warmup + 1) at first, then the other schedule's."""
@@ -42,25 +52,6 @@ class Warmup(Schedule):
         if step < self.warmup:
             return base * _risen(step, self.warmup), state
         return self.then.lr(step - self.warmup, base, state, loss, max(steps - self.warmup, 1))
-
-
-class WarmupCosine(Schedule):
-    """Up along a line over `warmup` steps, then down to `final` · lr along half a cosine.
-
-    The same as `Warmup` with `Cosine`, in one.
-
-    Attributes:
-        warmup: the number of steps until the full lr is reached.
-        final: the share of lr at the end.
-    """
-
-    warmup: int = setting(default=100, ge=1)
-    final: Number = setting(default=0.0, ge=0)
-
-    def factor(self, step: Tensor, steps: int) -> Tensor:
-        """(k + 1) / (warmup + 1) at first, then the cosine over what is left."""
-        then = Cosine().unchecked(final=self.final)
-        return Warmup(warmup=self.warmup, then=then).factor(step, steps)
 
 
 def _risen(step: "Tensor | int", warmup: int) -> "Tensor | float":

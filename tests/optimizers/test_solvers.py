@@ -262,9 +262,16 @@ def test_with_matrix_products_a_row_is_nearly_its_single_run(loss: Loss) -> None
     [
         (Rosenbrock(), LBFGS(), 0.1, "noise=0.1: must be 0"),
         (DIABETES.replace(batch_size=10), BFGS(), 0.0, "loss.batch_size=10: must be null"),
-        (Quadratic(), GaussNewton(), 0.0, "loss=Quadratic: the optimizer needs a sum or mean"),
+        (Quadratic(), GaussNewton(), 0.0, "loss=Quadratic: GaussNewton needs a sum or mean"),
         (Quadratic(), optimizers.NaturalGradient(), 0.0, "loss=Quadratic: .* probabilistic"),
-        (MonkeySaddle(), Polyak(), 0.0, "optimizer.minimum=null: must be a number"),
+        (
+            MonkeySaddle(),
+            Polyak(),
+            0.0,
+            "minimum=null: must be a number: that of loss=MonkeySaddle",
+        ),
+        (Rosenbrock(), LineSearchDescent(line_search="exact"), 0.0, "must be wolfe or armijo: "),
+        (Beale(), BFGS(line_search="exact"), 0.0, "line_search=exact: .* loss=Beale is not quad"),
     ],
 )
 def test_what_a_rule_cannot_do_is_said(loss: Loss, rule: Rule, noise: float, said: str) -> None:

@@ -13,7 +13,7 @@ from gdlab import optimizers
 from gdlab.batch import Batch, Stop
 from gdlab.compiled import refusal
 from gdlab.fields import declared
-from gdlab.losses import ExtendedRosenbrock, HelicalValley, Loss, Rosenbrock, Softmax
+from gdlab.losses import ExtendedRosenbrock, HelicalValley, Loss, Quadratic, Rosenbrock, Softmax
 from gdlab.optimizers import InformedRule, Rule
 from gdlab.settings import named
 from gdlab.status import Status
@@ -30,7 +30,7 @@ LOSSES: dict[str, Loss] = {
     "levenberg_marquardt": HelicalValley(),
     "natural_gradient": Softmax(penalty=0.01),
     "polyak": Rosenbrock(),
-    "exact": Rosenbrock(),
+    "exact": Quadratic(condition=20),
 }
 DESCENDING = ("armijo", "wolfe", "cg", "bfgs", "lbfgs", "modified_newton", "levenberg_marquardt")
 ROWS = 40
