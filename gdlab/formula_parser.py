@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from gdlab.functions import CONSTANTS, FUNCTIONS, OPERATORS, Function
+from gdlab.functions import CONSTANTS, FUNCTIONS, NO_NAMES, OPERATORS, Function
 from gdlab.suggest import did_you_mean
 
 LONGEST, DEEPEST, MOST_STEPS, HIGHEST_POWER = 2_000, 60, 500, 64
@@ -246,6 +246,8 @@ class Parser:
         """A constant, or a name whose value comes later."""
         if token.text in FUNCTIONS:
             raise Refused(token.column, f"{token.text} is a function: {token.text}(…)")
+        if token.text.lower() in NO_NAMES:
+            raise Refused(token.column, f"{token.text} is neither a number nor a name")
         if token.text not in CONSTANTS:
             self.names.setdefault(token.text, token.column)
         self._push(token.text, CONSTANTS.get(token.text), token)

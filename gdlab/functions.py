@@ -11,6 +11,9 @@ from torch import Tensor
 
 CONSTANTS: Mapping[str, float] = {"pi": math.pi, "e": math.e}
 
+NO_NAMES = frozenset({"nan", "inf", "infinity", "none", "true", "false"})
+"""What looks like a value, in small letters, and must not pass for a variable."""
+
 
 @dataclass(frozen=True, eq=False)
 class Function:

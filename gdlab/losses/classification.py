@@ -15,6 +15,7 @@ from torch.nn.functional import log_softmax, logsigmoid
 from gdlab.errors import SettingError
 from gdlab.fields import Number, setting
 from gdlab.losses.base import per_point
+from gdlab.losses.data import MOST_NUMBERS
 from gdlab.losses.data_loss import DataLoss, LinearModel
 
 
@@ -55,14 +56,19 @@ def class_count(labels: np.ndarray, data: str) -> int:
     """How many classes labels (N,) tell apart.
 
     Raises:
-        SettingError: they are not 0, 1, …, C − 1, each at least once.
+        SettingError: they are not 0, 1, …, C − 1, each at least once, or too many.
     """
     found = np.unique(labels)
-    count = len(found)
-    if count < 2 or (found != np.arange(count)).any():
-        wrong = [f"{label:g}" for label in found if label not in range(count)]
-        what = f"all are {found[0]:g}" if count < 2 else f"{wrong[0]} is among its {count}"
-        raise SettingError(f"data={data}: the labels must be 0, 1, 2, …, and {what}")
+    count, n = len(found), len(labels)
+    wrong = [label for label in found if label not in range(count)]
+    if count < 2:
+        raise SettingError(f"data={data}: the labels must be 0, 1, …, and all are {found[0]:g}")
+    if wrong:
+        must = f"the {count:,} different labels must be 0 to {count - 1}"
+        raise SettingError(f"data={data}: {must}, and {wrong[0]:g} is among them")
+    if n * count > MOST_NUMBERS:
+        what = f"{count:,} labels make more scores than fit into 1 GiB for {n:,} examples"
+        raise SettingError(f"data={data}: {what}")
     return count
 
 

@@ -6,6 +6,7 @@ whole, and where that met something that is no number looked at once more, slowl
 
 import contextlib
 import csv
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,9 +16,13 @@ import numpy as np
 from gdlab.errors import SettingError
 from gdlab.fields import shown
 from gdlab.paths import DATA
+from gdlab.suggest import did_you_mean
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+MOST_NUMBERS = 2**27
+"""As many as fit into 1 GiB."""
 
 
 def named_sets() -> list[str]:
@@ -130,13 +135,20 @@ def _chosen(
         if name not in names or name == target:
             allowed = ", ".join(n for n in names if n != target)
             raise SettingError(f"features={shown(features)}: {name} is not one of {allowed}")
+    twice = [name for place, name in enumerate(features) if name in features[:place]]
+    if twice:
+        raise SettingError(f"features={shown(features)}: {twice[0]} is there more than once")
     if not features:
         raise SettingError(f"data={path}: needs at least one column beside the target {target}")
     return features, target
 
 
-def locate(data: str) -> Path:
+def locate(data: str, made: Iterable[str] = ()) -> Path:
     """The file behind a name or a path.
+
+    Args:
+        data: the name of a data set that ships with gdlab, or a path.
+        made: further names to offer, of data sets that are in no file.
 
     Raises:
         SettingError: there is none.
@@ -147,7 +159,9 @@ def locate(data: str) -> Path:
     if path.is_file():
         return path
     what = "is not a file" if path.exists() else "no such file"
-    raise SettingError(f"data={data}: {what}; named data sets are {', '.join(named_sets())}")
+    names = [*made, *named_sets()]
+    hint = did_you_mean(data, names)
+    raise SettingError(f"data={data}: {what}{hint} (data sets: {', '.join(names)})")
 
 
 def _read_parquet(path: Path) -> "pa.Table":

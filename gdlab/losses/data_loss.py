@@ -42,7 +42,7 @@ class DataLoss(Loss):
         super().__post_init__()
         n = self.examples
         if self.batch_size is not None and self.batch_size > n:
-            raise SettingError(f"batch_size={self.batch_size}: must be at most {n}, the examples")
+            raise SettingError(f"batch_size={self.batch_size}: must be at most {n}, all examples")
 
     def scores(self, x: Tensor, inputs: Tensor) -> Tensor:
         """What the model with parameters x (..., D) makes of inputs: (..., N) or (..., N, C).
@@ -117,7 +117,7 @@ class LinearModel(DataLoss):
         intercept: whether a constant is added to the features.
     """
 
-    degree: int = setting(default=1, ge=1)
+    degree: int = setting(default=1, ge=1, le=100)
     intercept: bool = True
 
     @cached_property

@@ -142,14 +142,13 @@ def test_columns_that_are_not_there(choice: Any, message: str, tmp_path: Path) -
 
 
 def test_a_missing_file_and_a_directory(tmp_path: Path) -> None:
-    with pytest.raises(
-        SettingError, match=f"no such file; named data sets are {', '.join(NAMED)}$"
-    ):
+    known = rf"\(data sets: {', '.join(NAMED)}\)$"
+    with pytest.raises(SettingError, match=rf"no such file {known}"):
         read_examples(str(tmp_path / "none.csv"), None, None)
-    with pytest.raises(
-        SettingError, match=f"is not a file; named data sets are {', '.join(NAMED)}$"
-    ):
+    with pytest.raises(SettingError, match=rf"is not a file {known}"):
         read_examples(str(tmp_path), None, None)
+    with pytest.raises(SettingError, match=rf"no such file, did you mean diabetes\? {known}"):
+        read_examples("diabetse", None, None)
 
 
 @pytest.mark.parametrize("value", [b"7", b"0.1"])
