@@ -39,6 +39,7 @@ def sqrt(x: Tensor) -> Tensor:
 
     So sqrt(x**2 + y**2) has a gradient at the origin, as |x| has.
     """
+    # Both choices of a `where` are differentiated, and infinity times zero is no number.
     is_zero = x == 0
     return torch.where(is_zero, 0.0, torch.where(is_zero, 1.0, x).sqrt())
 

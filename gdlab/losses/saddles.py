@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from gdlab.losses.formula import Formula, Known, Mathematics
+from gdlab.losses.formula import Formula, Known
+from gdlab.losses.mathematics import Mathematics
 
 
 class Saddle(Formula):
