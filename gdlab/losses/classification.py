@@ -45,9 +45,12 @@ def accuracy(
 ) -> Callable[[Tensor], Tensor]:
     """The share of all examples that points (..., D) get right, as a metric."""
 
+    def is_hit(x: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:
+        return hits(loss.scores(x, inputs), targets).to(x.dtype)
+
     def share(x: Tensor) -> Tensor:
         with torch.no_grad():
-            return hits(loss.scores(x, loss.inputs), loss.targets).to(x.dtype).mean(-1)
+            return loss.mean_of(is_hit, x)
 
     return share
 
@@ -181,6 +184,10 @@ class Softmax(Classifier):
     def _rows(self, x: Tensor) -> Tensor:
         """The parameters (..., D) as W: (..., C, P)."""
         return x.unflatten(-1, (self.classes, -1))
+
+    @property
+    def _width(self) -> int:
+        return self.classes
 
     @property
     def names(self) -> tuple[str, ...]:

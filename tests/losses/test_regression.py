@@ -16,7 +16,7 @@ from torch import Tensor
 
 import gdlab
 from gdlab.errors import SettingError
-from gdlab.losses import MSE, Huber, Lasso, Logistic, Loss, Ridge, Softmax
+from gdlab.losses import MSE, Huber, Lasso, Logistic, Loss, Ridge, Softmax, data_loss
 from gdlab.losses import data as data_module
 from gdlab.losses.data import read_examples
 from gdlab.losses.features import prepared
@@ -213,6 +213,22 @@ def test_a_minibatch_of_all_examples_is_the_loss(name: str) -> None:
         which = chosen[row, :4]
         vars(alone).update(inputs=loss.inputs[which], targets=loss.targets[which])
         np.testing.assert_allclose(few[row], float(alone(x[row])), rtol=1e-13)  # observed 3e-16
+
+
+@everyone
+@pytest.mark.parametrize("size", [1, 30, 400])
+def test_no_value_hangs_on_how_many_examples_fit_into_memory(
+    name: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loss = EVERY[name]
+    x = somewhere(loss, 2, 3)
+    values, gradients = loss(x), gradient_by_autograd(loss, x)
+    metrics = {name: metric(x) for name, metric in loss.metrics.items()}
+    monkeypatch.setattr(data_loss, "_MOST_AT_ONCE", size)
+    np.testing.assert_allclose(loss(x), values, rtol=1e-14)  # observed 4e-16
+    assert relative(gradient_by_autograd(loss, x), gradients) <= 1e-14  # observed 2e-15
+    for name, metric in loss.metrics.items():
+        np.testing.assert_allclose(metric(x), metrics[name], rtol=0, atol=1e-15)
 
 
 COLUMNS: list[tuple[Any, str, list[float]]] = [
