@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from gdlab.batch import Stop
+    from gdlab.derivatives.check import check_gradient
     from gdlab.errors import SettingError
     from gdlab.experiment import Run, run
     from gdlab.fields import Number, setting
@@ -40,6 +41,7 @@ _HOMES = {
     "Status": "gdlab.status",
     "Stop": "gdlab.batch",
     "Transform": "gdlab.losses",
+    "check_gradient": "gdlab.derivatives.check",
     "load": "gdlab.recording.reading",
     "run": "gdlab.experiment",
     "setting": "gdlab.fields",
@@ -61,6 +63,7 @@ __all__ = [
     "Status",
     "Stop",
     "Transform",
+    "check_gradient",
     "load",
     "run",
     "setting",
@@ -71,7 +74,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
-    if name in ("losses", "optimizers", "schedules", "theory"):
+    if name in ("derivatives", "losses", "optimizers", "schedules", "theory"):
         return importlib.import_module(f"gdlab.{name}")
     raise AttributeError(f"module 'gdlab' has no attribute {name!r}")
 

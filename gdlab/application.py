@@ -117,6 +117,8 @@ def checked(config: DictConfig, choices: dict[str, str] | None = None) -> tuple[
     with _blamed_on("loss", settings):
         batch = batch_of(settings)
         _ask(batch.loss, batch.start)
+        if config.get("check_gradient"):
+            _check_gradient(settings)
     with _blamed_on("optimizer", settings):
         Rows.of(batch)
         warning(settings)
@@ -146,6 +148,21 @@ def _ask(loss: Loss, start: Tensor) -> None:
     loss.distance(start)
     loss.suboptimality(start[..., 0])
     theory.stability_limit(loss, Rule())
+
+
+def _check_gradient(settings: Settings) -> None:
+    """Refuse a loss whose gradient is wrong.
+
+    Raises:
+        SettingError: it is; the first thing that is wrong is named.
+    """
+    from gdlab.derivatives.check import check_gradient
+
+    found = check_gradient(settings.objective, seed=settings.seed)
+    if not found.passed:
+        raise SettingError(
+            f"loss={settings.name('loss')}: {found.problems[0]} (check_gradient=true)"
+        )
 
 
 @contextmanager

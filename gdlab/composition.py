@@ -4,10 +4,13 @@ Knows Hydra; imports no torch.
 """
 
 import re
+import sys
+from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import hydra
 from hydra import compose, initialize_config_dir
 from hydra._internal.callbacks import Callbacks
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -48,9 +51,9 @@ def hydra_ready(config_dir: str | None = None) -> Iterator[None]:
         search.prepend("command-line", f"file://{folder}", SearchPathQuery(provider="schema"))
     hydra_plugins.register()
     with initialize_config_dir(str(CONF), job_name=JOB_NAME, version_base=VERSION_BASE):
-        hydra = GlobalHydra.instance().hydra
-        assert hydra is not None
-        hydra.config_loader = ConfigLoaderImpl(search)  # it reads its search path once, when made
+        running = GlobalHydra.instance().hydra
+        assert running is not None
+        running.config_loader = ConfigLoaderImpl(search)  # it reads its search path once, when made
         yield
 
 
@@ -64,11 +67,11 @@ def composed(overrides: Sequence[str], config_name: str | None = None) -> DictCo
     try:
         return compose(name, opened(overrides), return_hydra_config=True)
     except (HydraException, OmegaConfBaseException, ValueError) as error:
-        raise _explained(error, overrides) from error
+        raise _explained(error, overrides, name) from error
 
 
-def _explained(error: Exception, overrides: Sequence[str]) -> SettingError:
-    """Hydra's error as a line that names the setting."""
+def _explained(error: Exception, overrides: Sequence[str], name: str) -> SettingError:
+    """Hydra's error as a line that names the setting of the configuration `name`."""
     given = {key: value for key, _, value in (o.lstrip("+~").partition("=") for o in overrides)}
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         for group in (key for key in given if error.missing_cfg_file.startswith(f"{key}/")):
@@ -79,13 +82,13 @@ def _explained(error: Exception, overrides: Sequence[str]) -> SettingError:
     key = found[1] if found else ""
     key = key if key in given else key.rpartition("@")[2]
     if key and key in given and "already at" not in message:
-        known = _known_settings(overrides)
+        known = _known_settings(overrides, name)
         if key not in known:
             return unknown_setting(key, given[key], known)
     if isinstance(error, OverrideParseException) or "" in given:
         override = getattr(error, "override", None) or f"={given['']}"
         key, _, value = override.lstrip("+~").partition("=")
-        if key and _KEY.fullmatch(key) and key not in (known := _known_settings(overrides)):
+        if key and _KEY.fullmatch(key) and key not in (known := _known_settings(overrides, name)):
             return unknown_setting(key, value, known)
         form = "must have the form setting=value, such as lr=0.1"
         return SettingError(f"{override}: {form}; special characters go into quotes: 'x=\"a=b\"'")
@@ -98,13 +101,13 @@ def _explained(error: Exception, overrides: Sequence[str]) -> SettingError:
     return SettingError(" ".join(message.split()))
 
 
-def _known_settings(overrides: Sequence[str]) -> list[str]:
+def _known_settings(overrides: Sequence[str], name: str) -> list[str]:
     """All settings by their dotted names, for the choices of the overrides where they compose."""
     groups = [o for o in overrides if o.partition("=")[0] in OPEN_GROUPS]
     try:
-        config = compose(CONFIG_NAME, opened(groups))
+        config = compose(name, opened(groups))
     except (HydraException, OmegaConfBaseException):
-        config = compose(CONFIG_NAME)
+        config = compose(name)
     return list(_dotted(OmegaConf.to_container(config), ""))
 
 
@@ -121,16 +124,16 @@ def multirun(overrides: Sequence[str], config_name: str | None = None) -> int:
     Raises:
         SettingError: the overrides do not fit.
     """
-    hydra = GlobalHydra.instance().hydra
-    assert hydra is not None
+    running = GlobalHydra.instance().hydra
+    assert running is not None
+    name, words = config_name or CONFIG_NAME, opened(overrides)
     try:
-        name, words = config_name or CONFIG_NAME, opened(overrides)
-        if hydra.get_mode(name, words) != RunMode.MULTIRUN:  # as `@hydra.main` does
+        if running.get_mode(name, words) != RunMode.MULTIRUN:  # as `@hydra.main` does
             words.append("hydra.mode=MULTIRUN")
-        config = hydra.compose_config(name, words, RunMode.MULTIRUN, with_log_configuration=True)
-        return _swept(config, hydra.config_loader, name)
+        config = running.compose_config(name, words, RunMode.MULTIRUN, with_log_configuration=True)
+        return _swept(config, running.config_loader, name)
     except (HydraException, OmegaConfBaseException) as error:
-        raise _explained(error, overrides) from error
+        raise _explained(error, overrides, name) from error
 
 
 def _swept(config: DictConfig, loader: ConfigLoader, name: str) -> int:
@@ -159,17 +162,27 @@ def _swept(config: DictConfig, loader: ConfigLoader, name: str) -> int:
     return done if isinstance(done, int) else code
 
 
-def hand_to_hydra(arguments: Sequence[str]) -> None:
-    """Let Hydra answer by itself: help, the configuration, completion."""
-    import sys
+def answer(parsed: Namespace, arguments: Sequence[str], name: str) -> int:
+    """Let Hydra answer by itself: help, the configuration, completion.
 
-    import hydra
+    Args:
+        parsed: the arguments, parsed.
+        arguments: as they were typed.
+        name: of the configuration.
 
+    Raises:
+        SettingError: the overrides do not fit.
+    """
+    if parsed.cfg:
+        with hydra_ready(parsed.config_dir):
+            composed(parsed.overrides, parsed.config_name or name)
+    flags = [argument for argument in arguments if argument not in parsed.overrides]
     hydra_plugins.register()
-    sys.argv[1:] = arguments
+    sys.argv[1:] = [*flags, *opened(parsed.overrides)]
 
-    @hydra.main(version_base=VERSION_BASE, config_path=str(CONF), config_name=CONFIG_NAME)
+    @hydra.main(version_base=VERSION_BASE, config_path=str(CONF), config_name=name)
     def nothing(config: DictConfig) -> None:
         """Hydra answers without calling this."""
 
     nothing()
+    return 0

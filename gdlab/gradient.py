@@ -1,4 +1,4 @@
-"""Gradients by automatic differentiation.
+"""Gradients and Hessians by automatic differentiation.
 
 Shapes: D dimensions, n rows.
 """
@@ -30,3 +30,26 @@ def value_and_gradient(loss: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Ten
     # Each value depends on its own row alone, so the gradient of the sum holds every gradient.
     (grad,) = torch.autograd.grad(value.sum(), x)
     return value.detach(), by_rows(grad)
+
+
+def differentiable(loss: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
+    """The points (n, D), and gradients (n, D) there that can be differentiated once more."""
+    x = x.detach().requires_grad_()
+    (grad,) = torch.autograd.grad(loss(x).sum(), x, create_graph=True)
+    return x, grad
+
+
+def derivative(value: Tensor, x: Tensor) -> Tensor:
+    """The gradient (n, D) of a sum over rows; zeros where it does not depend on x at all."""
+    if not value.requires_grad:
+        return torch.zeros_like(x)
+    slope = torch.autograd.grad(
+        value, x, retain_graph=True, allow_unused=True, materialize_grads=True
+    )[0]
+    return by_rows(slope)
+
+
+def hessian(loss: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """The Hessians (n, D, D) at points (n, D): entry [i, j] is ∂/∂xⱼ of the partial ∂f/∂xᵢ."""
+    x, grad = differentiable(loss, x)
+    return torch.stack([derivative(slope.sum(), x) for slope in grad.unbind(1)], 1)

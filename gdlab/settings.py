@@ -26,7 +26,7 @@ from gdlab.words import SHORTHANDS
 
 Kind = TypeVar("Kind", bound=Configured)
 
-COMMAND_KEYS = ("experiment", "resume", "dry_run")
+COMMAND_KEYS = ("experiment", "resume", "dry_run", "check_gradient")
 """What a command says beside the settings of its runs."""
 
 _DEFAULTS = {"loss": "quadratic", "optimizer": "sgd", "schedule": "constant"}
@@ -183,24 +183,48 @@ def from_config(config: DictConfig, choices: Mapping[str, str]) -> Settings:
     Raises:
         SettingError: a setting is unknown, of the wrong type or out of range.
     """
+    return from_values(plain_values(config), choices)
+
+
+def plain_values(config: DictConfig) -> dict[str, Any]:
+    """The values of a composed configuration, all of them resolved.
+
+    Raises:
+        SettingError: one stands for another that there is not.
+    """
     try:
         values = OmegaConf.to_container(config, resolve=True)
     except OmegaConfBaseException as error:
         raise SettingError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
     assert isinstance(values, dict)
-    return from_values({str(key): value for key, value in values.items()}, choices)
+    return {str(key): value for key, value in values.items()}
 
 
 def from_values(values: dict[str, Any], choices: Mapping[str, str]) -> Settings:
     """The settings of plain nested values; see `from_config`."""
     values = {key: value for key, value in values.items() if key not in COMMAND_KEYS}
-    _refuse_unknown("", values, set(declared(Settings)) - {"choices"})
-    for group, base in GROUPS.items():
-        values[group] = _instance(group, values.get(group), base)
-    for key in NODES:
-        values[key] = node(key, values.get(key, {}))
     names = {group: choices[group] for group in GROUPS if group in choices}
-    return _make("", Settings, {**values, "choices": names})
+    return filled(Settings, values, names)
+
+
+def filled(cls: type[Kind], values: dict[str, Any], choices: Mapping[str, str]) -> Kind:
+    """An instance of a class whose fields are the settings of a command, from plain nested values.
+
+    Args:
+        cls: the class, with a field `choices`.
+        values: of the other fields.
+        choices: the names chosen for those of `GROUPS` that are fields.
+
+    Raises:
+        SettingError: a setting is unknown, of the wrong type or out of range.
+    """
+    fields = set(declared(cls)) - {"choices"}
+    _refuse_unknown("", values, fields)
+    made = {
+        group: _instance(group, values.get(group), GROUPS[group]) for group in fields & {*GROUPS}
+    }
+    made |= {key: node(key, values.get(key, {})) for key in fields & {*NODES}}
+    return _make("", cls, {**values, **made, "choices": dict(choices)})
 
 
 def from_flat(given: Mapping[str, Any]) -> Settings:

@@ -47,7 +47,7 @@ _LEFTOVERS = {
 }
 _LONGEST_SHOWN = 200
 # What a command says beside the settings of its runs, in every sweep that has a plan.
-_UNSAID = {"dry_run": False, "experiment": None}
+_UNSAID = {"dry_run": False, "check_gradient": False, "experiment": None}
 _INTERPOLATION = re.compile(r"\$\{([^}:]+)\}")
 
 

@@ -17,6 +17,7 @@ _OPEN_NODES = ("loss.parameters.", "loss.parameters=", "loss.module.", "loss.dat
 _KWARGS = re.compile(r"optimizer(?:\.rule)*\.kwargs[.=]")
 _INNER = re.compile(r"optimizer(?:\.rule)+|schedule(?:\.then)+")
 _FORMULAS = ("loss.formula",)
+_FORMULA_LISTS = ("path", "inner", "formulas")
 _QUOTED = re.compile(r"""\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')\s*""", re.DOTALL)
 _BEFORE_QUOTE = re.compile(r'(\\*)("|$)')
 
@@ -25,7 +26,7 @@ def opened(overrides: Sequence[str]) -> list[str]:
     """Overrides as Hydra takes them; those it would take anyway are as they were.
 
     - What a setting is short for is written out.
-    - A formula is quoted, each of several that commas divide.
+    - A formula is quoted, each of several that commas divide; so is each of a list of formulas.
     - What an optimizer or a schedule holds, another one, is chosen from the same group.
     - The keys of an open node, and those of the node of a custom class, which has none beforehand,
       may be new.
@@ -57,9 +58,13 @@ def _grouped(override: str) -> str:
 
 
 def _quoted(override: str) -> str:
-    """An override of a formula with quotes, unless it has them or is null or nothing."""
+    """An override of a formula or a list of some with quotes, unless it is null or nothing."""
     key, sign, value = override.partition("=")
-    if not sign or key.lstrip("+") not in _FORMULAS or value in ("", "null"):
+    if not sign or value in ("", "null"):
+        return override
+    if key in _FORMULA_LISTS and value.startswith("[") and value.endswith("]"):
+        return f"{key}=[{','.join(map(_in_quotes, _divided(value[1:-1])))}]"
+    if key.lstrip("+") not in _FORMULAS:
         return override
     return f"{key}={','.join(map(_in_quotes, _divided(value)))}"
 

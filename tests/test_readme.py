@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gdlab.__main__ import main
+from gdlab.derivatives.__main__ import main as derivatives
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ["README.md", "CONTRIBUTING.md", *sorted(map(str, ROOT.glob("experiments/*/README.md")))]
@@ -48,9 +49,9 @@ def run_command(line: str) -> None:
     if words[2] == "gdlab.view":
         assert_serves(words[2:])
         return
-    assert words[2] == "gdlab", line
+    command = {"gdlab": main, "gdlab.derivatives": derivatives}[words[2]]
     with pytest.raises(SystemExit) as exit_:
-        main([*words[3:], *SHRUNK.get(words[-1], ())])
+        command([*words[3:], *SHRUNK.get(words[-1], ())])
     assert exit_.value.code in (0, None), line
 
 

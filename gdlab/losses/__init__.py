@@ -70,7 +70,7 @@ from gdlab.losses.ripples import (
     Schwefel,
     Shubert,
 )
-from gdlab.losses.saddles import MonkeySaddle, Saddle
+from gdlab.losses.saddles import Clairaut, MonkeySaddle, Saddle
 from gdlab.losses.transformed import Transform, Transformed
 from gdlab.losses.valleys import Cube, DixonPrice, Rosenbrock
 from gdlab.losses.wells import (
@@ -103,6 +103,7 @@ __all__ = [
     "BroydenBanded",
     "BroydenTridiagonal",
     "Chebyquad",
+    "Clairaut",
     "Cube",
     "DiscreteBoundary",
     "DiscreteIntegral",

@@ -6,6 +6,7 @@ Shapes: R runs, D parameters, N examples, P inputs, B examples of a minibatch, C
 import itertools
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
@@ -31,6 +32,29 @@ ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "leaky_relu": functional.leaky_relu,
 }
 """What stands between two layers, with torch's defaults."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A linear layer with what its units apply.
+
+    Attributes:
+        weight: (..., out, in).
+        bias: (..., out).
+        activation: the name of what the units apply; None for nothing.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    activation: str | None
+
+    def linear(self, units: Tensor) -> Tensor:
+        """W a + b, (..., out, N), for the units a (..., in, N) before."""
+        return self.weight @ units + self.bias[..., None]
+
+    def activate(self, units: Tensor) -> Tensor:
+        """What the units (..., out, N) apply to themselves."""
+        return units if self.activation is None else ACTIVATIONS[self.activation](units)
 
 
 class MLP(Network):
@@ -83,19 +107,25 @@ class MLP(Network):
             )
         ]
 
+    def layers(self, x: Tensor) -> list[Layer]:
+        """The layers that parameters (..., D) make up, the first one first."""
+        blocks = list(self.blocks(x).values())
+        pairs = zip(blocks[::2], blocks[1::2], strict=True)
+        last = len(self.widths)
+        return [
+            Layer(*pair, self.activation if place < last else None)
+            for place, pair in enumerate(pairs)
+        ]
+
     def scores(self, x: Tensor, inputs: Tensor) -> Tensor:
         """The last layer's units: (..., N, C).
 
         Examples lie along the last axis in between, so that a layer is one batched matrix product
         for all points; it is one and a half to twice as fast as `torch.vmap` of a module.
         """
-        activate = ACTIVATIONS[self.activation]
-        layers = list(self.blocks(x.reshape(-1, x.shape[-1]).contiguous()).values())
         units = inputs.flatten(2 if inputs.ndim > self.inputs.ndim else 1).transpose(-1, -2)
-        for place in range(0, len(layers), 2):
-            units = activate(units) if place else units
-            weight, bias = layers[place : place + 2]
-            units = weight @ units + bias[..., None]
+        for layer in self.layers(x.reshape(-1, x.shape[-1]).contiguous()):
+            units = layer.activate(layer.linear(units))
         scores = units.transpose(-1, -2)
         return scores.reshape(x.shape[:-1] + scores.shape[1:])
 

@@ -1,9 +1,12 @@
 """Saddles: the gradient vanishes, and there is no minimum."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gdlab.losses.formula import Formula, Known
 from gdlab.losses.mathematics import Mathematics
+
+if TYPE_CHECKING:
+    import sympy
 
 
 class Saddle(Formula):
@@ -26,3 +29,26 @@ class MonkeySaddle(Formula):
         """The real part of a cube."""
         u, v = x
         return u**3 - 3 * u * v**2
+
+
+class Clairaut(Formula):
+    """x0 x1 (x0² − x1²) / (x0² + x1²), and 0 at the origin: smooth but there.
+
+    At the origin ∂/∂x1 (∂f/∂x0) = −1 and ∂/∂x0 (∂f/∂x1) = 1, the textbooks' example that second
+    derivatives must be continuous for their order not to matter (Peano 1884; Rudin, "Principles of
+    mathematical analysis", 1976, exercise 9.27). Automatic differentiation has 0 for both there: it
+    differentiates the value that is put in the place of 0/0.
+    """
+
+    known = Known(start=(1.0, 0.5), window=((-1.5, 1.5),))
+
+    def value(self, m: Mathematics, x: Any) -> Any:
+        """The quotient; its denominator is 1 at the origin."""
+        u, v = x
+        square = u**2 + v**2
+        return u * v * (u**2 - v**2) / m.where(square > 0, square, 1.0)
+
+    def symbolic(self, x: "tuple[sympy.Symbol, ...]") -> "sympy.Expr":
+        """The quotient, which has no value at the origin, nor have its derivatives."""
+        u, v = x
+        return u * v * (u**2 - v**2) / (u**2 + v**2)

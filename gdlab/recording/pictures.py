@@ -121,7 +121,13 @@ class ThinnedPath:
 
 def landscape(settings: Settings) -> Landscape:
     """What the pictures need to know of the loss of a run."""
-    loss = settings.objective.to(torch.float64, torch.device("cpu"))
+    title = f"{settings.name('loss')} · {settings.name('optimizer')} · lr = {settings.lr:g}"
+    return landscape_of(settings.objective, title)
+
+
+def landscape_of(loss: Loss, title: str) -> Landscape:
+    """What pictures with a title need to know of a loss."""
+    loss = loss.to(torch.float64, torch.device("cpu"))
 
     def value(points: np.ndarray) -> np.ndarray:
         with torch.no_grad():
@@ -136,7 +142,7 @@ def landscape(settings: Settings) -> Landscape:
         value=value,
         gradient=gradient,
         names=tuple(loss.names),
-        title=f"{settings.name('loss')} · {settings.name('optimizer')} · lr = {settings.lr:g}",
+        title=title,
         window=None if window is None else loss.tensor(window).numpy(),
         minimizers=None if minimizers is None else loss.tensor(minimizers).numpy(),
         minimum=None if loss.minimum is None else float(loss.minimum),

@@ -1,0 +1,206 @@
+"""The chain rule as a finding: a loss whose coordinates are functions of other variables.
+
+Shapes: D dimensions of the loss, V variables that its coordinates depend on.
+"""
+
+import itertools
+import math
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from gdlab.derivatives.algebra import Composed, brief, number_of, values
+from gdlab.derivatives.differences import Differences
+from gdlab.derivatives.finding import Finding, Section, Table, number, vector
+from gdlab.derivatives.formulas import Formulas, gradient, unlike
+from gdlab.derivatives.points import assignments, listed
+from gdlab.derivatives.spelling import product, shortened, summed
+from gdlab.errors import SettingError
+from gdlab.fields import shown
+from gdlab.losses.base import Loss
+
+_SHOWN = 4
+
+
+@dataclass(frozen=True)
+class Derivative:
+    """The derivative of a composition by one variable.
+
+    Attributes:
+        variable: its name.
+        inner: the derivatives (D,) of the coordinates by it.
+        terms: what each coordinate adds, ∂f/∂xᵢ times that: (D,).
+        chain_rule: the sum of the terms.
+        autograd: the derivative of the composition as a whole, by autograd.
+        differences: the same by central differences, extrapolated to a step of 0.
+        symbolic: the same by sympy; None where the loss has no formula.
+        inner_expressions: the derivatives of the coordinates as expressions.
+        expression: the derivative of the composition as an expression.
+    """
+
+    variable: str
+    inner: Tensor
+    terms: Tensor
+    chain_rule: float
+    autograd: float
+    differences: float
+    symbolic: float | None = None
+    inner_expressions: tuple[str, ...] | None = None
+    expression: str | None = None
+
+    @property
+    def disagreement(self) -> float:
+        """The largest difference between the chain rule and what was found otherwise; or NaN."""
+        others = [
+            one for one in (self.autograd, self.differences, self.symbolic) if one is not None
+        ]
+        return float((torch.tensor(others, dtype=torch.float64) - self.chain_rule).abs().max())
+
+
+@dataclass(frozen=True)
+class ChainRule(Finding):
+    """A loss f of coordinates that are formulas of V variables, at a point of these.
+
+    Attributes:
+        formulas: the D formulas.
+        variables: the names of the V variables.
+        at: the point (V,).
+        names: what the coordinates are called: as the loss calls them, unless that is the name of
+            a variable.
+        renamed: whether it is.
+        point: the coordinates (D,) there.
+        value: the loss there.
+        gradient: the partial derivatives ∂f/∂xᵢ of the loss by its coordinates (D,).
+        partials: these as expressions of the coordinates; None where the loss has no formula, or a
+            large one.
+        composed: the loss as an expression of the variables.
+        derivatives: one for each variable.
+    """
+
+    formulas: tuple[str, ...]
+    variables: tuple[str, ...]
+    at: Tensor
+    names: tuple[str, ...]
+    renamed: bool
+    point: Tensor
+    value: float
+    gradient: Tensor
+    partials: tuple[str, ...] | None
+    composed: str | None
+    derivatives: tuple[Derivative, ...]
+
+    d: ClassVar[str]
+    outer: ClassVar[str]
+
+    @classmethod
+    def of(cls, loss: Loss, inner: Formulas, at: Tensor) -> Self:
+        """The loss of coordinates that are formulas, at a point of their variables."""
+        names = unlike(loss.names, inner.names)
+        point = inner(at)
+        value, slopes = float(loss(point[None])[0]), gradient(loss, point)
+        if not (math.isfinite(value) and slopes.isfinite().all()):
+            what = f"the loss is {value} and its gradient {vector(slopes)}, which must be finite,"
+            where = f"{what} at {assignments(names, point)}"
+            raise SettingError(f"{inner.setting}={shown(inner.texts)}: {where}")
+        composed = Composed.of(loss, names, inner)
+        return cls(
+            formulas=inner.texts,
+            variables=inner.names,
+            at=at,
+            names=names,
+            renamed=names != loss.names,
+            point=point,
+            value=value,
+            gradient=slopes,
+            partials=None if composed is None else tuple(map(brief, composed.partials)),
+            composed=None if composed is None else brief(composed.whole),
+            derivatives=_derivatives(loss, inner, at, slopes, composed),
+        )
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """What the section is about."""
+
+    def section(self) -> Section:
+        """The sum over the coordinates spelled out, beside the composition as a whole."""
+        here = f"{assignments(self.names, self.point)}, {self.outer} = {number(self.value)}"
+        lines = [("at", assignments(self.variables, self.at)), ("so that", here)]
+        if self.composed is not None:
+            lines.append(("as a whole", shortened(f"{self.outer} = {self.composed}")))
+        for one in self.derivatives[:_SHOWN]:
+            lines += self._spelled(one)
+        header = ("", "chain rule", "autograd", "differences", "sympy", "largest difference")
+        rows = [
+            (
+                f"{self.d}{self.outer}/{self.d}{one.variable}",
+                *map(number, (one.chain_rule, one.autograd, one.differences, one.symbolic)),
+                number(one.disagreement, 2),
+            )
+            for one in self.derivatives
+        ]
+        notes = ["All columns but the chain rule's differentiate the composition as a whole."]
+        if self.renamed:
+            notes.append(f"The loss's own coordinates are called {listed(self.names)} here.")
+        return Section(self.title, lines, Table(header, rows), notes)
+
+    def _spelled(self, one: Derivative) -> Iterator[tuple[str, str]]:
+        """A derivative as a sum over the coordinates: in letters, expressions and numbers."""
+        d, by = self.d, f"{self.d}{one.variable}"
+        letters = [product(f"∂f/∂{name}", f"{d}{name}/{by}") for name in self.names]
+        yield f"{d}{self.outer}/{by}", f"= {summed(letters)}"
+        if self.partials is not None and one.inner_expressions is not None:
+            pairs = zip(self.partials, one.inner_expressions, strict=True)
+            yield "", shortened(f"= {summed([product(*pair) for pair in pairs])}")
+        slopes, inner = ([number(one, 6) for one in of] for of in (self.gradient, one.inner))
+        yield "", f"= {summed([product(*pair) for pair in zip(slopes, inner, strict=True)])}"
+        yield "", f"= {number(one.chain_rule)}"
+        if one.expression is not None:
+            yield "as a whole", shortened(f"= {one.expression}")
+
+    @property
+    def coordinates(self) -> str:
+        """What the coordinates are, in words."""
+        pairs = zip(self.names, self.formulas, strict=True)
+        shown = [f"{name} = {text}" for name, text in itertools.islice(pairs, _SHOWN)]
+        return ", ".join(shown + ["…"] * (len(self.names) > _SHOWN))
+
+
+def _derivatives(
+    loss: Loss, inner: Formulas, at: Tensor, outer: Tensor, composed: Composed | None
+) -> tuple[Derivative, ...]:
+    """The derivatives by each variable; `outer` is the gradient (D,) by the coordinates."""
+
+    def whole(at: Tensor) -> Tensor:
+        return loss(inner(at))
+
+    jacobian = inner.jacobian(at)
+    axes = torch.eye(len(at), dtype=at.dtype)
+    autograd, differences = gradient(whole, at), Differences.along(whole, at, axes).limit()[0]
+    found = []
+    for k, variable in enumerate(inner.names):
+        slopes = jacobian[:, k]
+        inner.finite(slopes, f"its derivative by {variable}", at)
+        algebraic: dict[str, Any] = {}
+        if composed is not None:
+            algebraic = {
+                "symbolic": number_of(composed.slopes[k], values(composed.variables, at)),
+                "inner_expressions": tuple(map(brief, composed.inner[k])),
+                "expression": brief(composed.slopes[k]),
+            }
+        terms = outer * slopes
+        one = Derivative(
+            variable=variable,
+            inner=slopes,
+            terms=terms,
+            chain_rule=float(terms.sum()),
+            autograd=float(autograd[k]),
+            differences=float(differences[k]),
+            **algebraic,
+        )
+        found.append(one)
+    return tuple(found)

@@ -1,0 +1,1 @@
+"""Pictures of derivatives: what a gradient, a Hessian and a Taylor model look like."""

@@ -1,0 +1,110 @@
+"""The pictures of a scene by name, and the way to files and to TensorBoard."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gdlab.derivatives.drawing import curves, maps
+from gdlab.derivatives.drawing.differences import differences
+from gdlab.derivatives.drawing.scene import Errors, Scene, norm
+from gdlab.derivatives.drawing.surface import surface
+from gdlab.recording import paper
+from gdlab.recording.run_dir import write_whole
+from gdlab.recording.scenery import MAX_SLICED
+from gdlab.recording.tensorboard import EventWriter
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_SALT = "gdlab"  # of the names inside an SVG, which are random otherwise
+
+
+def pictures(scene: Scene, errors: Sequence[Errors] = ()) -> dict[str, Figure]:
+    """All pictures that a scene allows, by name.
+
+    One dimension: `curve` in the window, `local` near the point. More: `contour`, `local`,
+    `surface` and `sections`; past 5,000 dimensions `sections` alone, since a grid of the loss would
+    cost more than all else. With errors of finite differences: `differences`.
+    """
+    drawn = {}
+    if scene.dim == 1:
+        drawn = {"curve": curves.curve(scene), "local": curves.curve(scene, near=True)}
+    else:
+        if scene.dim <= MAX_SLICED:
+            drawn["contour"] = maps.contour(scene)
+            drawn["local"] = maps.local(scene)
+            drawn["surface"] = surface(scene)
+        drawn["sections"] = curves.sections(scene)
+    if errors:
+        drawn["differences"] = differences(scene, errors)
+    return drawn
+
+
+def png(figure: Figure) -> bytes:
+    """A picture as PNG, 100 pixels an inch, the same bytes for the same picture."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    with paper.style():
+        return paper.png(FigureCanvasAgg(figure))
+
+
+def svg(figure: Figure) -> bytes:
+    """A picture as SVG, without a date, the same bytes for the same picture."""
+    import matplotlib
+
+    buffer = io.BytesIO()
+    with paper.style(), matplotlib.rc_context({"svg.hashsalt": _SALT}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()
+
+
+def write_pictures(directory: Path, drawn: Mapping[str, Figure]) -> list[Path]:
+    """Write each picture as NAME.png and NAME.svg into a folder, which is made where missing.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, figure in drawn.items():
+        for suffix, data in (("png", png(figure)), ("svg", svg(figure))):
+            written.append(directory / f"{name}.{suffix}")
+            write_whole(written[-1], data)
+    return written
+
+
+def write_events(
+    directory: Path, scene: Scene, drawn: Mapping[str, Figure], report: str = ""
+) -> Path:
+    """Write a scene for TensorBoard into one new event file of a run's directory.
+
+    Each picture is an image under its name; scalars at step 0 are `value`, `grad_norm` and, where
+    there is a Hessian, `lambda_max`; the report is a text.
+
+    Args:
+        directory: of the run, such as `derivatives/beale` below the folder TensorBoard shows.
+        scene: the loss at its point.
+        drawn: pictures by name.
+        report: Markdown; the point and its derivatives where empty.
+
+    Returns:
+        The event file.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    numbers = {"value": scene.value, "grad_norm": norm(scene.gradient)}
+    if scene.hessian is not None and np.isfinite(scene.hessian).all():
+        numbers["lambda_max"] = float(np.linalg.eigvalsh(scene.hessian)[-1])
+    with EventWriter(directory) as writer:
+        writer.scalars(np.array([0]), {tag: np.array([x]) for tag, x in numbers.items()})
+        lines = "\n".join(f"{tag}: {x:.17g}" for tag, x in numbers.items())
+        writer.text("report", report or f"{scene.title}\n\n```text\n{lines}\n```")
+        for name, figure in drawn.items():
+            writer.image(name, 0, png(figure))
+    return writer.path

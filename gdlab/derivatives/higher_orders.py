@@ -1,0 +1,94 @@
+"""Partial derivatives of any order.
+
+Shapes: D dimensions.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gdlab.derivatives.finding import Finding, Section, Table, number
+from gdlab.derivatives.place import Place
+from gdlab.derivatives.symbolic import multi_indices
+from gdlab.errors import SettingError
+
+HIGHEST = 6
+MOST = 200
+"""Of higher orders so many partial derivatives are written down at most."""
+
+_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+@dataclass(frozen=True)
+class Higher(Finding):
+    """The partial derivatives of one order; mixed ones once, whatever their order.
+
+    Attributes:
+        order: how often was differentiated.
+        names: of the derivatives, such as ∂³f/∂x²∂y.
+        autograd: their values by automatic differentiation.
+        symbolic: by the formula; None where there is none.
+        formulas: the derivatives as expressions.
+    """
+
+    order: int
+    names: tuple[str, ...]
+    autograd: tuple[float, ...]
+    symbolic: tuple[float, ...] | None
+    formulas: tuple[str, ...] | None
+
+    def section(self) -> Section:
+        """A row for each derivative."""
+        rows = []
+        for k, name in enumerate(self.names):
+            exact = None if self.symbolic is None else self.symbolic[k]
+            words = "–" if self.formulas is None else self.formulas[k]  # noqa: RUF001
+            rows.append((name, number(self.autograd[k]), number(exact), words))
+        header = ("", "autograd", "symbolic", "")
+        return Section(f"Partial derivatives of order {self.order}", (), Table(header, rows))
+
+
+def higher(place: Place, order: int) -> Higher:
+    """The distinct partial derivatives of a loss at a point, of one order.
+
+    Raises:
+        SettingError: there are too many.
+    """
+    indices = multi_indices(len(place.x), order)
+    if len(indices) > MOST:
+        what = f"has {len(indices):,} partial derivatives in {len(place.x)} dimensions"
+        raise SettingError(f"order={order}: {what}; at most {MOST} are written down")
+    symbolic = place.symbolic
+    return Higher(
+        order=order,
+        names=tuple(partial_name(place.names, by) for by in indices),
+        autograd=tuple(_by_autograd(place, by) for by in indices),
+        symbolic=None if symbolic is None else tuple(symbolic.at(place.x, *by) for by in indices),
+        formulas=None if symbolic is None else tuple(symbolic.words(*by) for by in indices),
+    )
+
+
+def partial_name(names: tuple[str, ...], by: tuple[int, ...]) -> str:
+    """∂³f/∂x²∂y for (x, x, y)."""
+
+    def power(count: int) -> str:
+        return "" if count == 1 else str(count).translate(_SUPERSCRIPTS)
+
+    below = "".join(f"∂{names[i]}{power(count)}" for i, count in Counter(by).items())
+    return f"∂{power(len(by))}f/{below}"
+
+
+def _by_autograd(place: Place, by: tuple[int, ...]) -> float:
+    """A partial derivative, one coordinate after the other."""
+    x = place.x[None].clone().requires_grad_()
+    value: Tensor = place.loss(x).sum()
+    for i in by:
+        if not value.requires_grad:
+            return 0.0
+        (slope,) = torch.autograd.grad(
+            value, x, create_graph=True, allow_unused=True, materialize_grads=True
+        )
+        value = slope[0, i]
+    return float(value.detach())

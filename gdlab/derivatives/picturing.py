@@ -1,0 +1,48 @@
+"""The pictures of a report, in its directory and for TensorBoard."""
+
+from pathlib import Path
+
+from gdlab.derivatives.drawing.output import pictures, write_events, write_pictures
+from gdlab.derivatives.drawing.scene import Errors, Scene
+from gdlab.derivatives.place import Place
+from gdlab.derivatives.reporting import Report
+from gdlab.recording.pictures import landscape_of
+
+_MOST_ERRORS = 6
+
+
+def draw(directory: Path, report: Report) -> None:
+    """Draw what a report is about, as PNG and SVG and into an event file.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    place, question = report.place, report.question
+    assert place is not None
+    direction = question.unit_direction() if "directional" in report.findings else None
+    scene = Scene(
+        landscape=landscape_of(place.loss, question.name),
+        at=place.x.numpy(),
+        value=float(place.value),
+        gradient=place.gradient.numpy(),
+        hessian=place.hessian.numpy() if "hessian" in report.findings else None,
+        direction=None if direction is None else direction.numpy(),
+    )
+    drawn = pictures(scene, _errors(place, scene))
+    write_pictures(directory, drawn)
+    write_events(directory, scene, drawn)
+
+
+def _errors(place: Place, scene: Scene) -> list[Errors]:
+    """The errors of the differences, of the coordinates with the largest partial derivatives."""
+    found, exact = place.differences, place.gradient
+    chosen = sorted(scene.ranked()[:_MOST_ERRORS].tolist())
+    return [
+        Errors(
+            place.names[i],
+            found.h[i].numpy(),
+            (found.central[i] - exact[i]).abs().numpy(),
+            (found.forward[i] - exact[i]).abs().numpy(),
+        )
+        for i in chosen
+    ]

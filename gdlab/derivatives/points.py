@@ -1,0 +1,65 @@
+"""Points and directions that a person gives, checked; and points in words.
+
+Shapes: V variables.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from gdlab.derivatives.finding import number
+from gdlab.errors import SettingError
+
+_SHOWN = 8
+
+
+def point(at: "Tensor | Sequence[float]", names: Sequence[str], setting: str = "at") -> Tensor:
+    """A point as float64 (V,), one finite number for each name.
+
+    Raises:
+        SettingError: it is none.
+    """
+    x = torch.as_tensor(at, dtype=torch.float64).detach()
+    given = typed(x, setting)
+    if x.shape != (len(names),):
+        raise SettingError(f"{given}: must be {each(names, 'number')}; got {x.numel()}")
+    if not x.isfinite().all():
+        raise SettingError(f"{given}: must be finite")
+    return x
+
+
+def direction(values: "Tensor | Sequence[float]", names: Sequence[str], setting: str) -> Tensor:
+    """A direction as float64 of length 1 (V,), from numbers of any length but zero.
+
+    Raises:
+        SettingError: it is none.
+    """
+    d = point(values, names, setting)
+    largest = d.abs().max()
+    if largest == 0:
+        raise SettingError(f"{typed(d, setting)}: is zero, which points nowhere")
+    d = d / largest  # first, so that no square is too large or too small
+    return d / d.norm()
+
+
+def typed(x: Tensor, setting: str) -> str:
+    """Numbers as they are typed for a setting, the first ones of many."""
+    return f"{setting}=[{listed([number(one) for one in x.flatten()[: _SHOWN + 1]], ',')}]"
+
+
+def each(names: Sequence[str], kind: str) -> str:
+    """So many of a kind as there are names."""
+    one = f"1 {kind}, for" if len(names) == 1 else f"{len(names)} {kind}s, one for each of"
+    return f"{one} {listed(names)}"
+
+
+def listed(words: Sequence[str], comma: str = ", ") -> str:
+    """Words with commas; the first ones of many."""
+    return comma.join([*words[:_SHOWN], *["…"] * (len(words) > _SHOWN)])
+
+
+def assignments(names: Sequence[str], values: Tensor) -> str:
+    """Names with their numbers (V,), as `x = 1, y = 2`; the first ones of many."""
+    pairs = zip(names[: _SHOWN + 1], values.tolist(), strict=False)
+    return listed([f"{name} = {number(value)}" for name, value in pairs])

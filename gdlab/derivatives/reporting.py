@@ -1,0 +1,163 @@
+"""All findings that answer a question, for people and for programs."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from torch import Tensor
+
+from gdlab.derivatives.backprop import backpropagation
+from gdlab.derivatives.chain import along_path, composition
+from gdlab.derivatives.check import Check, check_gradient
+from gdlab.derivatives.critical_points import critical, find
+from gdlab.derivatives.cross import cross_sections
+from gdlab.derivatives.directions import directional
+from gdlab.derivatives.finding import Finding, Section, plain
+from gdlab.derivatives.first import first_order
+from gdlab.derivatives.higher_orders import higher
+from gdlab.derivatives.jacobians import jacobian
+from gdlab.derivatives.least_squares import residuals
+from gdlab.derivatives.place import Place
+from gdlab.derivatives.points import point
+from gdlab.derivatives.question import Question
+from gdlab.derivatives.second import second_order
+from gdlab.derivatives.tangent import differential, taylor
+from gdlab.fields import declared, shown
+from gdlab.losses.base import Loss
+from gdlab.losses.function import Function
+from gdlab.settings import named, node
+from gdlab.suggest import unknown_setting
+
+
+@dataclass(frozen=True)
+class Report:
+    """The answer to a question.
+
+    Attributes:
+        question: what was asked.
+        findings: by what they are about.
+        place: the loss and the point that they are about; None for formulas instead of a loss.
+    """
+
+    question: Question
+    findings: Mapping[str, Finding]
+    place: Place | None
+
+    @property
+    def passed(self) -> bool:
+        """Whether no check failed."""
+        checks = (one for one in self.findings.values() if isinstance(one, Check))
+        return all(check.passed for check in checks)
+
+    def json(self, **more: Any) -> str:
+        """The findings as JSON, with the name of what they are about, and more by name."""
+        data = {"of": self.question.name, **self.findings, **more}
+        return json.dumps(plain(data), ensure_ascii=False, allow_nan=False)
+
+    def show(self, console: Console) -> None:
+        """Print the findings, a section each."""
+        for finding in self.findings.values():
+            _show(console, finding.section())
+
+
+def answer(question: Question) -> Report:
+    """Find out all that a question asks for.
+
+    Raises:
+        SettingError: a setting does not fit the loss.
+    """
+    loss = question.objective
+    if question.formulas is not None:
+        found = jacobian(question.formulas, question.given_point("formulas"))
+        return Report(question, {"jacobian": found}, None)
+    if question.path is not None:
+        along = along_path(loss, question.path, question.t)
+        return _with_gradient(question, "path", along, along.point)
+    if question.inner is not None:
+        composed = composition(loss, question.inner, question.given_point("inner"))
+        return _with_gradient(question, "composition", composed, composed.point)
+    place = Place(loss, question.point)
+    return Report(question, dict(_findings(question, place)), place)
+
+
+def report(loss: "str | Loss | Callable[[Tensor], Tensor]", **settings: Any) -> Report:
+    """What `python -m gdlab.derivatives` prints, from Python.
+
+    >>> found = report("himmelblau", at=[3, 2]).findings
+    >>> found["critical"].kind
+    'minimum'
+
+    Args:
+        loss: a name from conf, an instance, or a function of one point.
+        settings: those of `conf/derivatives.yaml`, but for `draw`: nothing is written.
+
+    Raises:
+        SettingError: a setting is unknown, of the wrong type or out of range, or does not fit.
+    """
+    unknown = set(settings) - set(declared(Question)) | ({"choices", "draw"} & set(settings))
+    if unknown:
+        name = sorted(unknown)[0]
+        raise unknown_setting(name, shown(settings[name]), set(declared(Question)) - {"choices"})
+    if "transform" in settings:
+        settings["transform"] = node("transform", settings["transform"])
+    given: Any = named("loss", loss)
+    if isinstance(given, Function) and settings.get("at") is not None:
+        given = given.replace(start=tuple(settings["at"]))
+    choices = {"loss": loss} if isinstance(loss, str) else {}
+    return answer(Question(loss=given, draw=False, choices=choices, **settings))
+
+
+def _with_gradient(question: Question, name: str, finding: Finding, at: Any) -> Report:
+    """A finding about a composition, and the gradient of the outer function at its point."""
+    place = Place(question.objective, at)
+    return Report(question, {name: finding, "gradient": first_order(place)}, place)
+
+
+def _findings(question: Question, place: Place) -> Iterator[tuple[str, Finding]]:
+    """What there is to say of a loss at a point, the simplest first."""
+    loss, direction, sides = place.loss, question.unit_direction(), question.sides()
+    step = None if question.step is None else point(question.step, loss.names, "step")
+    yield "gradient", first_order(place)
+    if direction is not None:
+        yield "directional", directional(place, direction)
+    if question.order > 1:
+        yield "hessian", second_order(place)
+        yield "critical", critical(place, question.tol)
+        yield "taylor", taylor(place, direction)
+    if step is not None:
+        yield "differential", differential(place, step)
+    for order in range(3, question.order + 1):
+        yield f"order_{order}", higher(place, order)
+    yield "cross_sections", cross_sections(place, curved=question.order > 1)
+    found = residuals(loss, place.x) if question.order > 1 else None
+    if found is not None:
+        yield "residuals", found
+    passes = backpropagation(loss, place.x, question.example)
+    if passes is not None:
+        yield "backpropagation", passes
+    if question.find:
+        yield "critical_points", find(loss, sides, question.tol, question.seed)
+    if question.check:
+        yield "check", check_gradient(loss, seed=question.seed)
+
+
+def _show(console: Console, section: Section) -> None:
+    """Print a section: its title, its lines, its table and its notes."""
+    console.print(Text(section.title, "bold"))
+    width = max((len(name) for name, _ in section.lines), default=0)
+    for name, value in section.lines:
+        console.print(Text.assemble((f"  {name:<{width}}  ", "dim"), value))
+    if section.table is not None:
+        table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
+        for k, name in enumerate(("", *section.table.header)):
+            table.add_column(name, justify="left" if k < 2 else "right", no_wrap=True)
+        for row in section.table.rows:
+            table.add_row("", *(Text(cell) for cell in row))
+        console.print(table)
+    for note in section.notes:
+        console.print(Text(f"  {note}", "yellow"))
+    console.print()

@@ -1,0 +1,97 @@
+"""Sums, products and matrices spelled out as in a textbook, and what is too large for that."""
+
+from collections.abc import Iterable, Sequence
+
+from torch import Tensor
+
+from gdlab.derivatives.finding import number
+
+_TERMS, _TERMS_OF_SUM, _NUMBERS, _LONGEST, _MOST_KEPT = 4, 8, 12, 160, 4096
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+
+def subscript(index: int) -> str:
+    """A number below the line: `₁₂`."""
+    return str(index).translate(_SUBSCRIPTS)
+
+
+def summed(terms: Sequence[str]) -> str:
+    """Terms with signs between them; the first ones of many.
+
+    >>> summed(["2*x", "-6", "y"])
+    '2*x - 6 + y'
+    """
+    text = terms[0]
+    for term in terms[1:_TERMS]:
+        text += f" - {term[1:]}" if term.startswith("-") else f" + {term}"
+    more = len(terms) - _TERMS
+    return f"{text} + … ({more} more)" if more > 0 else text
+
+
+def total(terms: Iterable[tuple[float, str]]) -> str:
+    """A sum of numbers times what follows each, such as `2 x + 4 y - 5`; zeros are left out.
+
+    >>> total([(2.0, "x"), (-1.0, "y"), (0.0, "z"), (-5.0, "")])
+    '2 x - y - 5'
+    """
+    present = [(factor, what) for factor, what in terms if factor != 0]
+    words = ""
+    for factor, what in present[:_TERMS_OF_SUM]:
+        size = "" if abs(factor) == 1 and what else number(abs(factor))
+        term = f"{size} {what}".strip()
+        sign = "-" if factor < 0 else "+"
+        words = f"{words} {sign} {term}" if words else term if factor > 0 else f"-{term}"
+    more = len(present) - _TERMS_OF_SUM
+    return f"{words} + … {more} more" if more > 0 else words or "0"
+
+
+def counted_from(name: str, at: float) -> str:
+    """A variable counted from a number.
+
+    >>> counted_from("x", 1.0), counted_from("x", -0.5), counted_from("x", 0.0)
+    ('(x - 1)', '(x + 0.5)', 'x')
+    """
+    return name if at == 0 else f"({name} {'-' if at > 0 else '+'} {number(abs(at))})"
+
+
+def product(*factors: str) -> str:
+    """Factors with a dot between them, in brackets where they need some.
+
+    >>> product("x + y", "-2", "sin(x + y)")
+    '(x + y) · (-2) · sin(x + y)'
+    """
+    return " · ".join(f"({one})" if _is_sum(one) else one for one in factors)
+
+
+def _is_sum(text: str) -> bool:
+    """Whether a text has a sign in front, or one between spaces outside of all brackets."""
+    depth = 0
+    for place, character in enumerate(text):
+        depth += (character == "(") - (character == ")")
+        if depth == 0 and text[place : place + 3] in (" + ", " - "):
+            return True
+    return text.startswith("-")
+
+
+def shortened(text: str) -> str:
+    """The beginning of a text that is long."""
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def kept(values: Tensor) -> Tensor | None:
+    """What a finding holds of numbers that may be many: all of up to 4,096, else none."""
+    return values if values.numel() <= _MOST_KEPT else None
+
+
+def matrix(values: Tensor, digits: int = 6) -> str:
+    """A matrix (n, m) row by row, or what there is to say of one that is not small.
+
+    >>> import torch
+    >>> matrix(torch.tensor([[2.0, 1.0], [1.0, 1.0]]))
+    '[2 1; 1 1]'
+    """
+    n, m = values.shape
+    if n * m > _NUMBERS:
+        return f"{n} by {m}, norm {number(values.norm(), digits)}"
+    rows = (" ".join(number(value, digits) for value in row) for row in values)
+    return f"[{'; '.join(rows)}]"

@@ -1,0 +1,176 @@
+"""The tangent plane, the Taylor model of second order and the total differential.
+
+Shapes: D dimensions, m distances.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gdlab.derivatives.differences import EPSILON, Convergence, convergence, values_at
+from gdlab.derivatives.finding import Finding, Section, Table, number, vector
+from gdlab.derivatives.place import Place
+from gdlab.derivatives.second import eigen
+from gdlab.derivatives.spelling import counted_from, total
+
+_DISTANCES = 34  # they halve: from a unit to 1e-10
+_WIDEST = 1.0
+_SHOWN = (0, 1, 2, 4, 7, 10)
+_QUADRATIC_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model of the loss near a point.
+
+    Attributes:
+        equation: in words.
+        values: at growing distances along a direction (m,).
+        errors: how far the loss is from them (m,).
+        convergence: how the errors shrink with the distance: slope 2 for a tangent plane, 3 for a
+            model of second order.
+    """
+
+    equation: str
+    values: Tensor
+    errors: Tensor
+    convergence: Convergence
+
+
+@dataclass(frozen=True)
+class Taylor(Finding):
+    """The loss near a point, by its derivatives there.
+
+    Attributes:
+        expanded: the tangent plane's equation, multiplied out.
+        direction: the unit direction (D,) along which the errors were measured.
+        distances: falling (m,).
+        values: of the loss at these distances (m,).
+        plane: the tangent plane f(a) + ∇f(a) · (x − a).
+        second: with ½ (x − a)ᵀ H (x − a) added.
+    """
+
+    expanded: str
+    direction: Tensor
+    distances: Tensor
+    values: Tensor
+    plane: Model
+    second: Model
+
+    def section(self) -> Section:
+        """The equations, and the errors in growing distance."""
+        lines = [("plane", f"z = {self.expanded}"), ("", f"z = {self.plane.equation}")]
+        if len(self.direction) <= _QUADRATIC_SHOWN:
+            lines.append(("second order", f"z = {self.second.equation}"))
+        lines.append(("errors along", vector(self.direction, 6)))
+        header = ("distance", "loss", "plane", "error", "second order", "error")
+        rows = [self._row(k) for k in reversed(_SHOWN)]
+        slopes = self.plane.convergence.words, self.second.convergence.words
+        rows.append(("slope", "", "", slopes[0], "", slopes[1]))
+        return Section("Tangent plane and Taylor model", lines, Table(header, rows))
+
+    def _row(self, k: int) -> tuple[str, ...]:
+        cells = [number(self.distances[k], 3), number(self.values[k])]
+        for model in (self.plane, self.second):
+            cells += [number(model.values[k]), number(model.errors[k], 2)]
+        return tuple(cells)
+
+
+def taylor(place: Place, direction: Tensor | None = None) -> Taylor:
+    """The Taylor models of a loss at a point.
+
+    Args:
+        place: the loss and the point.
+        direction: of length 1 (D,), along which errors are measured; None for steepest ascent, or,
+            where the gradient is zero, the Hessian's last eigenvector.
+    """
+    x, value, gradient, matrix = place.x, place.value, place.gradient, place.hessian
+    if direction is None:
+        norm = gradient.norm()
+        direction = gradient / norm if norm > 0 else eigen(matrix)[1][:, -1]
+    distance = _WIDEST * 2.0 ** -torch.arange(_DISTANCES, dtype=x.dtype)
+    values = values_at(place.loss, x + distance[:, None] * direction)
+    slope, curvature = gradient @ direction, direction @ matrix @ direction
+    plane = value + distance * slope
+    second = plane + distance**2 / 2 * curvature
+    # The points are rounded too, which moves the loss by its slope there.
+    moved = x.abs().max() * (slope.abs() + distance * curvature.abs())
+    rounding = EPSILON * (torch.maximum(values.abs(), value.abs()) + moved)
+
+    def model(equation: str, modelled: Tensor) -> Model:
+        errors = (values - modelled).abs()
+        return Model(equation, modelled, errors, convergence(distance, errors, rounding))
+
+    away = [counted_from(name, float(a)) for name, a in zip(place.names, x, strict=True)]
+    slopes = list(zip(gradient.tolist(), away, strict=True))
+    at_zero = float(value - gradient @ x)
+    expanded = [*zip(gradient.tolist(), place.names, strict=True), (at_zero, "")]
+    tangent = [(float(value), ""), *slopes]
+    return Taylor(
+        expanded=total(expanded),
+        direction=direction,
+        distances=distance,
+        values=values,
+        plane=model(total(tangent), plane),
+        second=model(total([*tangent, *_quadratic(matrix, away)]), second),
+    )
+
+
+def _quadratic(matrix: Tensor, away: list[str]) -> list[tuple[float, str]]:
+    """The terms of ½ (x − a)ᵀ H (x − a), where they are few."""
+    if len(away) > _QUADRATIC_SHOWN:
+        return []
+    return [
+        (float(matrix[i, i]) / 2, f"{away[i]}²")
+        if i == j
+        else (float(matrix[i, j]), f"{away[i]} {away[j]}")
+        for i in range(len(away))
+        for j in range(i, len(away))
+    ]
+
+
+@dataclass(frozen=True)
+class Differential(Finding):
+    """The total differential df = Σ ∂f/∂xᵢ dxᵢ of a step, beside the true change.
+
+    Attributes:
+        step: dx (D,).
+        terms: ∂f/∂xᵢ dxᵢ (D,).
+        equation: their sum in words.
+        df: the sum.
+        second: the sum with ½ dxᵀ H dx.
+        change: f(x + dx) − f(x).
+    """
+
+    step: Tensor
+    terms: Tensor
+    equation: str
+    df: float
+    second: float
+    change: float
+
+    def section(self) -> Section:
+        """The differential beside the change, and what is between them."""
+        lines = [
+            ("step", vector(self.step)),
+            ("df", f"{self.equation} = {number(self.df)}"),
+            ("with ½ dxᵀH dx", number(self.second)),
+            ("true change", number(self.change)),
+            ("df is off by", number(abs(self.change - self.df), 3)),
+            ("and with H by", number(abs(self.change - self.second), 3)),
+        ]
+        return Section("Total differential", lines)
+
+
+def differential(place: Place, step: Tensor) -> Differential:
+    """The total differential of a loss at a point for a step (D,)."""
+    terms = place.gradient * step
+    df = float(terms.sum())
+    words = [
+        (slope, f"({number(by)})")
+        for slope, by in zip(place.gradient.tolist(), step.tolist(), strict=True)
+    ]
+    change = values_at(place.loss, (place.x + step)[None])[0] - place.value
+    second = df + float(step @ place.hessian @ step) / 2
+    return Differential(step, terms, total(words), df, second, float(change))

@@ -1,0 +1,99 @@
+"""The worked examples of a course, each derivative three ways."""
+
+import math
+
+import pytest
+import torch
+from calculus import DIRECTIONS, EXAMPLES, PLANES, Example
+
+from gdlab.derivatives.directions import directional
+from gdlab.derivatives.first import first_order
+from gdlab.derivatives.place import Place
+from gdlab.derivatives.points import direction
+from gdlab.derivatives.second import second_order
+from gdlab.derivatives.tangent import taylor
+from gdlab.losses import MSE, Expression
+
+every = pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.formula)
+
+
+def place(formula: str, at: tuple[float, ...]) -> Place:
+    variables = ("x", "y", "z")[: len(at)]
+    return Place(Expression(formula, variables=variables), at)
+
+
+@every
+def test_partial_derivatives(example: Example) -> None:
+    found = first_order(place(example.formula, example.at))
+    answers = example.gradient(*example.at)
+    for partial, answer in zip(found.partials, answers, strict=True):
+        assert partial.agrees
+        assert partial.autograd == pytest.approx(answer, rel=1e-14, abs=1e-15)  # observed 3e-16
+        assert partial.symbolic == pytest.approx(answer, rel=1e-14, abs=1e-15)  # observed 2e-16
+        assert partial.limit == pytest.approx(answer, rel=1e-11, abs=1e-12)  # observed 2e-13
+        central, forward = partial.central_error, partial.forward_error
+        assert central.exact or central.slope == pytest.approx(2, abs=0.02)  # observed 0.005
+        assert forward.exact or forward.slope == pytest.approx(1, abs=0.02)  # observed 0.003
+    assert found.norm == pytest.approx(math.hypot(*answers), rel=1e-14)  # observed 2e-16
+
+
+@every
+def test_second_partial_derivatives_whatever_their_order(example: Example) -> None:
+    found = second_order(place(example.formula, example.at))
+    assert found.is_symmetric
+    assert found.is_seen
+    assert found.nested is not None
+    assert found.symbolic is not None
+    dim = len(example.at)
+    places = [(i, j) for i in range(dim) for j in range(i, dim)]
+    for (i, j), answer in zip(places, example.second(*example.at), strict=True):
+        for a, b in ((i, j), (j, i)):
+            assert found.hessian[a, b] == pytest.approx(answer, rel=1e-13, abs=1e-14)  # obs. 4e-16
+            assert found.symbolic[a, b] == pytest.approx(answer, rel=1e-13, abs=1e-14)
+            assert found.nested[a, b] == pytest.approx(answer, rel=1e-6, abs=1e-6)  # obs. 1e-8
+
+
+@pytest.mark.parametrize(("formula", "at", "along", "answer"), DIRECTIONS)
+def test_directional_derivatives(
+    formula: str, at: tuple[float, ...], along: tuple[float, ...], answer: float
+) -> None:
+    here = place(formula, at)
+    found = directional(here, direction(along, here.names, "direction"))
+    assert found.slope.autograd == pytest.approx(answer, rel=1e-14)  # observed 2e-16
+    assert found.slope.difference == pytest.approx(answer, rel=1e-11)  # observed 4e-15
+    assert found.angle is not None
+    # ‖∇f‖ cos θ is the same number by another way.
+    cosine = math.cos(math.radians(found.angle))
+    assert float(here.gradient.norm()) * cosine == pytest.approx(answer, rel=1e-13)  # obs. 2e-15
+    assert found.tangent is not None
+    assert abs(found.tangent.difference) <= 1e-11  # observed 2e-15
+    assert abs(found.tangent.direction @ here.gradient) <= 1e-14  # observed 4e-16
+
+
+@pytest.mark.parametrize(("formula", "at", "equation"), PLANES)
+def test_tangent_planes(formula: str, at: tuple[float, ...], equation: str) -> None:
+    found = taylor(place(formula, at))
+    assert found.expanded == equation
+    plane, second = found.plane.convergence, found.second.convergence
+    assert plane.exact == (formula == "x + y")
+    assert plane.exact or plane.slope == pytest.approx(2, abs=0.02)  # observed 0.006
+    assert second.exact  # no third derivatives
+
+
+def test_the_mean_squared_error_of_a_line() -> None:
+    """At w = 2, b = 1 the mean squared error of (1, 4), (2, 5), (3, 7)."""
+    found = first_order(Place(MSE(), [2.0, 1.0]))
+    for partial in found.partials:
+        assert partial.autograd == pytest.approx(-2 / 3, rel=1e-14)  # observed 4e-16
+        assert partial.limit == pytest.approx(-2 / 3, rel=1e-12)  # observed 3e-15
+        assert partial.central_error.exact
+
+
+def test_a_course_has_points_where_nothing_is_steepest() -> None:
+    here = place("x**2 + y**2", (0, 0))
+    found = first_order(here)
+    assert found.ascent is None
+    slope = directional(here, torch.tensor([0.0, 1.0], dtype=torch.float64))
+    assert slope.slope.autograd == 0.0
+    assert slope.angle is None
+    assert slope.tangent is None

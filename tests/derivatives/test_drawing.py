@@ -1,0 +1,560 @@
+"""The pictures of derivatives: what is drawn and where, against closed forms.
+
+Shapes: D dimensions, m points.
+"""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.quiver import Quiver
+from matplotlib.text import Annotation
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from gdlab.derivatives.drawing.curves import curve, sections
+from gdlab.derivatives.drawing.differences import differences
+from gdlab.derivatives.drawing.maps import contour, local
+from gdlab.derivatives.drawing.output import pictures, png, svg, write_events, write_pictures
+from gdlab.derivatives.drawing.scene import Errors, Scene
+from gdlab.derivatives.drawing.surface import sheets, surface
+from gdlab.recording.projection import Landscape
+
+
+def quadratic(
+    hessian, at, *, minimum: float | None = 0.0, window=None, direction=None, scale=1.0
+) -> Scene:
+    """½ xᵀHx, its derivatives in closed form."""
+    h, x = scale * np.asarray(hessian, dtype=float), np.asarray(at, dtype=float)
+    dim = len(x)
+    landscape = Landscape(
+        value=lambda p: 0.5 * ((p @ h) * p).sum(axis=-1),
+        gradient=lambda p: p @ h,
+        names=tuple(f"x{i}" for i in range(dim)),
+        title="bowl $1 _a",
+        window=window,
+        minimizers=np.zeros((1, dim)),
+        minimum=minimum,
+    )
+    u = None if direction is None else np.asarray(direction, dtype=float)
+    return Scene(landscape, x, float(0.5 * x @ h @ x), h @ x, h, u)
+
+
+def of(value, gradient, hessian, at, window=None) -> Scene:
+    """Any loss, by its closed forms."""
+    x = np.asarray(at, dtype=float)
+    names = tuple("abcdefgh"[: len(x)])
+    landscape = Landscape(value, gradient, names, "loss", window)
+    with np.errstate(all="ignore"):
+        return Scene(landscape, x, float(value(x)), gradient(x), np.asarray(hessian, dtype=float))
+
+
+def cubic(at) -> Scene:
+    """x³ + 2xy + y²: neither its tangent nor its Taylor model is exact."""
+    return of(
+        lambda p: p[..., 0] ** 3 + 2 * p[..., 0] * p[..., 1] + p[..., 1] ** 2,
+        lambda p: np.stack(
+            [3 * p[..., 0] ** 2 + 2 * p[..., 1], 2 * p[..., 0] + 2 * p[..., 1]], axis=-1
+        ),
+        [[6 * at[0], 2.0], [2.0, 2.0]],
+        at,
+        np.array([[-2.0, 2.0], [-2.0, 2.0]]),
+    )
+
+
+TILTED = [[3.0, 1.0], [1.0, 1.0]]
+UNLIKE = np.array([[-1.0, 1.0], [-200.0, 200.0]])
+
+
+def arrow(figure: Figure, name: str) -> Annotation:
+    (found,) = [a for a in figure.axes[0].texts if a.get_gid() == name]
+    assert isinstance(found, Annotation)
+    return found
+
+
+def ends_on_page(figure: Figure, name: str) -> tuple[np.ndarray, np.ndarray]:
+    drawn = arrow(figure, name)
+    start, end = figure.axes[0].transData.transform([drawn.xyann, drawn.xy])
+    return start, end
+
+
+def named(figure: Figure, gid: str, panel=0) -> np.ndarray:
+    """The points (m, 2) of the one line of a name."""
+    (line,) = [line for line in figure.axes[panel].lines if line.get_gid() == gid]
+    return np.asarray(line.get_xydata())
+
+
+def curvature(figure: Figure) -> list[np.ndarray]:
+    """The points (m, 2) of the curves ½ dᵀHd = ±c."""
+    lines = [line for line in figure.axes[0].lines if line.get_gid() == "curvature"]
+    return [np.asarray(line.get_xydata()) for line in lines]
+
+
+def rotated(eigenvalues) -> np.ndarray:
+    q = np.array([[0.8, -0.6], [0.6, 0.8]])
+    return q @ np.diag(eigenvalues) @ q.T
+
+
+def keys(figure: Figure) -> list[str]:
+    return [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+
+
+def words(figure: Figure) -> str:
+    return " | ".join(text.get_text() for text in figure.texts)
+
+
+# Arrows and level curves
+
+
+@pytest.mark.parametrize("draw", [contour, local])
+@pytest.mark.parametrize(
+    ("window", "scale"), [(None, 1.0), (UNLIKE, 1.0), (UNLIKE, 1e200), (None, 1e-200)]
+)
+def test_the_gradient_starts_at_the_point_and_crosses_its_level_curve_at_a_right_angle(
+    draw, window, scale
+):
+    scene = quadratic(TILTED, [0.4, -0.3], window=window, scale=scale)
+    figure = draw(scene)
+    figure.canvas.draw()
+    axes = figure.axes[0]
+    start, end = ends_on_page(figure, "gradient")
+    np.testing.assert_allclose(start, axes.transData.transform(scene.at), atol=1e-9)  # observed 0
+    g = scene.gradient / scale
+    along = axes.transData.transform(scene.at + np.array([-g[1], g[0]])) - start
+    arrow_on_page = (end - start) / np.linalg.norm(end - start)
+    cosine = arrow_on_page @ along / np.linalg.norm(along)
+    np.testing.assert_allclose(cosine, 0.0, atol=1e-9)  # observed 5e-16
+    uphill = scene.landscape.value(np.array([arrow(figure, "gradient").xy]))[0]
+    assert uphill > scene.value
+
+
+def test_descent_is_the_opposite_and_the_direction_is_the_given_one():
+    scene = quadratic(TILTED, [0.4, -0.3], direction=[3, 4])
+    figure = local(scene)
+    start, up = ends_on_page(figure, "gradient")
+    _, down = ends_on_page(figure, "descent")
+    np.testing.assert_allclose(down - start, start - up, atol=1e-9)  # observed 1e-13
+    _, tip = ends_on_page(figure, "direction")  # equal aspect: the page shows true angles
+    # Observed 0.
+    np.testing.assert_allclose((tip - start) / np.linalg.norm(tip - start), [0.6, 0.8], atol=1e-12)
+    slope = scene.gradient @ [0.6, 0.8]
+    assert f"direction u, slope {slope:.4g}" in keys(figure)
+
+
+def test_the_field_is_perpendicular_to_level_curves_on_the_page():
+    figure = contour(quadratic(TILTED, [0.4, -0.3], window=UNLIKE))
+    axes = figure.axes[0]
+    (field,) = [c for c in axes.collections if c.get_gid() == "field"]
+    points = np.asarray(field.get_offsets())
+    gradients = points @ np.array(TILTED)
+    scales = np.diag(axes.transData.get_matrix())[:2]
+    tangents = gradients[:, ::-1] * [-1, 1] * scales
+    assert isinstance(field, Quiver)
+    arrows = np.stack([field.U, field.V], axis=1)
+    dots = (arrows * tangents).sum(axis=1) / np.linalg.norm(tangents, axis=1)
+    assert len(points) > 100
+    np.testing.assert_allclose(dots, 0.0, atol=1e-12)  # observed 2e-18
+
+
+@pytest.mark.parametrize("draw", [contour, local])
+def test_the_level_curve_passes_through_the_point(draw):
+    scene = cubic([0.5, 0.7])
+    (level,) = [c for c in draw(scene).axes[0].collections if c.get_gid() == "level"]
+    points = np.concatenate([path.vertices for path in level.get_paths()])
+    heights = scene.landscape.value(points)
+    # Linear in cells of 4 / 200: their curvature leaves 1e-3 at most.
+    np.testing.assert_allclose(heights, scene.value, atol=2e-3)  # observed 6e-4
+    assert np.linalg.norm(points - scene.at, axis=1).min() < 0.03
+
+
+def test_a_minimum_has_neither_arrows_nor_a_level_curve():
+    figure = local(quadratic(TILTED, [0.0, 0.0]))
+    assert [t for t in figure.axes[0].texts if t.get_gid() in ("gradient", "descent")] == []
+    assert "level curve" not in keys(figure)
+    assert "|∇f| = 0" in words(figure)
+
+
+# The Hessian
+
+
+@pytest.mark.parametrize("window", [None, UNLIKE])
+def test_semi_axes_are_inverse_square_roots_of_eigenvalues(window):
+    scene = quadratic(TILTED, [0.4, -0.3], window=window)
+    assert scene.hessian is not None
+    figure = local(scene)
+    axes = figure.axes[0]
+    drawn = [np.asarray(a.get_xydata()) for a in axes.lines if a.get_gid() == "eigenvector"]
+    powers, vectors = np.linalg.eigh(scene.hessian)
+    halves = [(ends[1] - ends[0]) / 2 for ends in drawn]  # from the larger eigenvalue on
+    for half, power, vector in zip(halves, powers[::-1], vectors.T[::-1], strict=True):
+        # Observed 2e-16.
+        np.testing.assert_allclose(abs(half @ vector), np.linalg.norm(half), rtol=1e-12)
+        np.testing.assert_allclose(scene.hessian @ half, power * half, rtol=1e-9)  # observed 6e-16
+    ratio = np.linalg.norm(halves[0]) / np.linalg.norm(halves[1])
+    expected = np.sqrt(powers[0] / powers[1])
+    if window is None:
+        np.testing.assert_allclose(ratio, expected, rtol=1e-12)  # observed 0
+    # The curve passes through the ends: ½ dᵀHd is the same at all of them, and along it.
+    d = curvature(figure)[0] - scene.at
+    heights = ((d @ scene.hessian) * d).sum(axis=1)
+    # Observed 9e-16.
+    np.testing.assert_allclose(heights, halves[0] @ scene.hessian @ halves[0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("low", [-2.0, -1e-3, 0.0])
+def test_curves_of_an_indefinite_hessian_have_one_height_and_its_negative(low):
+    scene = quadratic(rotated([5.0, low]), [0.4, -0.3], minimum=None)
+    figure = local(scene)
+    drawn = curvature(figure)
+    assert len(drawn) == (2 if low else 1)
+    heights = []
+    for points in drawn:
+        d = points[np.isfinite(points).all(axis=1)] - scene.at
+        bends = ((d @ scene.hessian) * d).sum(axis=1)
+        heights.append(bends[len(bends) // 4])  # the middle of a branch, near the point
+        rounding = np.finfo(float).eps * 5.0 * (d**2).sum(axis=1)
+        assert (np.abs(bends - heights[-1]) <= 30 * rounding).all()  # observed 7
+    if low:
+        assert heights[0] == pytest.approx(-heights[1], rel=1e-11, abs=0)  # observed 1e-13
+
+
+@pytest.mark.parametrize(
+    ("hessian", "said", "curves"),
+    [
+        ([[3.0, 0.0], [0.0, 1.0]], ["λ₁ = 3, curving up", "λ₂ = 1, curving up"], 1),
+        ([[2.0, 0.0], [0.0, -2.0]], ["λ₁ = 2, curving up", "λ₂ = -2, curving down"], 2),
+        ([[-3.0, 0.0], [0.0, -1.0]], ["λ₁ = -1, curving down", "λ₂ = -3, curving down"], 1),
+        ([[2.0, 0.0], [0.0, 0.0]], ["λ₁ = 2, curving up", "λ₂ = 0, no curvature"], 1),
+        ([[0.0, 0.0], [0.0, 0.0]], [], 0),
+    ],
+)
+def test_eigenvalues_are_named_with_their_sign(hessian, said, curves):
+    figure = local(quadratic(hessian, [0.3, 0.2], minimum=None))
+    assert [key for key in keys(figure) if key.startswith("λ")] == said
+    assert len(curvature(figure)) == curves
+
+
+@pytest.mark.parametrize(
+    "scene",
+    [
+        quadratic(TILTED, [0.4, -0.3], direction=[3, 4]),
+        quadratic([[2.0, 0.0], [0.0, -2.0]], [0.3, 0.2], minimum=None, direction=[1, 0]),
+        quadratic([[1330.0, 480.0], [480.0, 200.0]], [-1.2, 1.0]),
+        quadratic(np.eye(2), [0.0, 0.0], direction=[1, 0]),
+        cubic([0.5, 0.7]),
+    ],
+)
+def test_no_label_covers_another_or_leaves_the_panel(scene):
+    figure = local(scene)
+    figure.canvas.draw()
+    frame = figure.axes[0].bbox
+    boxes = [t.get_window_extent() for t in figure.axes[0].texts if t.get_gid() == "label"]
+    assert len(boxes) >= 2
+    for i, box in enumerate(boxes):
+        assert frame.x0 <= box.x0 <= box.x1 <= frame.x1
+        assert frame.y0 <= box.y0 <= box.y1 <= frame.y1
+        assert not any(box.overlaps(other) for other in boxes[:i])
+
+
+# The surface and the sections
+
+
+def test_the_sheets_are_the_loss_its_plane_and_its_taylor_model():
+    scene = cubic([0.5, 0.7])
+    assert scene.hessian is not None
+    paper = scene.paper()
+    drawn = sheets(paper, paper.near(0.3))
+    dx, dy = drawn.x - 0.5, drawn.y - 0.7
+    # By hand: f = 0.125 + 0.7 + 0.49, its gradient (0.75 + 1.4, 1 + 1.4), its Hessian (3, 2; 2, 2).
+    plane = 1.315 + 2.15 * dx + 2.4 * dy
+    np.testing.assert_allclose(drawn.plane, plane, atol=1e-14)  # observed 9e-16
+    assert drawn.taylor is not None
+    # Observed 2e-15.
+    np.testing.assert_allclose(drawn.taylor, plane + 1.5 * dx**2 + 2 * dx * dy + dy**2, atol=1e-14)
+    np.testing.assert_allclose(drawn.surface - drawn.taylor, dx**3, atol=1e-14)  # observed 2e-15
+    middle = drawn.x.shape[0] // 2
+    assert drawn.surface[middle, middle] == pytest.approx(1.315, abs=1e-14)
+
+
+def test_the_surface_shows_three_sheets_and_the_point():
+    figure = surface(cubic([0.5, 0.7]))
+    assert keys(figure) == ["point", "loss", "tangent plane", "second-order Taylor model"]
+    axes = figure.axes[0]
+    assert [axes.get_xlabel(), axes.get_ylabel()] == ["a", "b"]
+    kinds = [type(c).__name__ for c in axes.collections]
+    assert sorted(kinds) == ["Line3DCollection", "Poly3DCollection"]
+
+
+def test_a_surface_of_one_dimension_is_refused():
+    with pytest.raises(ValueError, match="two dimensions"):
+        surface(quadratic([[1.0]], [1.0]))
+
+
+def test_sections_have_the_tangent_and_the_parabola_of_each_axis():
+    at = np.array([0.5, 0.7])
+    figure = sections(cubic(at))
+    assert [axes.get_xlabel() for axes in figure.axes] == ["a", "b"]
+    for panel, (slope, bend) in enumerate([(2.15, 3.0), (2.4, 2.0)]):
+        tangent, taylor = named(figure, "tangent", panel), named(figure, "taylor", panel)
+        d = tangent[:, 0] - at[panel]
+        inside = np.abs(d) < 0.5 * np.abs(d).max()  # far outside the panel lines are cut
+        # Observed 0.
+        np.testing.assert_allclose(tangent[inside, 1], (1.315 + slope * d)[inside], atol=1e-12)
+        parabola = 1.315 + slope * d + bend * d**2 / 2
+        # Observed 4e-16.
+        np.testing.assert_allclose(taylor[inside, 1], parabola[inside], atol=1e-12)
+        np.testing.assert_array_equal(named(figure, "point", panel), [[at[panel], 1.315]])
+    assert figure.axes[0].get_title() == "∂f/∂a = 2.15   ∂²f/∂a² = 3"
+
+
+def test_sections_of_many_dimensions_are_those_of_the_largest_partials():
+    figure = sections(quadratic(np.diag(np.arange(1.0, 11.0)), np.ones(10)))
+    assert [axes.get_xlabel() for axes in figure.axes] == [f"x{i}" for i in range(4, 10)]
+    assert "the 6 largest of 10" in words(figure)
+
+
+def test_maps_of_many_dimensions_are_of_the_two_largest_partials():
+    scene = quadratic(np.diag([1.0, 5.0, 2.0, 4.0]), [1.0, 1.0, 1.0, -1.0])
+    for figure in (contour(scene), local(scene)):
+        assert (figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()) == ("x1", "x3")
+        assert "slice" in words(figure)
+        np.testing.assert_array_equal(arrow(figure, "gradient").xyann, [1.0, -1.0])
+    paper = scene.paper()
+    values = paper.values(np.array([[1.0, -1.0], [0.0, 0.0]]))
+    np.testing.assert_allclose(values, [6.0, 1.5])
+
+
+def test_a_hundred_thousand_dimensions_are_drawn_as_sections_alone():
+    weights = np.linspace(1.0, 2.0, 100_000)
+    names = tuple(f"w{i}" for i in range(100_000))
+    landscape = Landscape(lambda p: 0.5 * (weights * p * p).sum(-1), weights.__mul__, names, "net")
+    at = np.ones(100_000)
+    drawn = pictures(Scene(landscape, at, float(landscape.value(at)), weights))
+    assert list(drawn) == ["sections"]
+    assert [axes.get_xlabel() for axes in drawn["sections"].axes] == list(names[-6:])
+
+
+@pytest.mark.parametrize("near", [False, True])
+def test_one_dimension_is_a_curve_with_tangent_and_parabola(near):
+    landscape = Landscape(
+        lambda p: np.sin(p[..., 0]), np.cos, ("t",), "sine", np.array([[-3.0, 3.0]])
+    )
+    scene = Scene(landscape, np.array([1.0]), np.sin(1.0), np.cos([1.0]), -np.sin([[1.0]]))
+    figure = curve(scene, near=near)
+    x, y = named(figure, "loss").T
+    np.testing.assert_allclose(y, np.sin(x), atol=1e-15)  # observed 0
+    x, y = named(figure, "tangent").T
+    np.testing.assert_allclose(y, np.sin(1) + np.cos(1) * (x - 1), atol=1e-14)  # observed 0
+    assert (np.ptp(x) < 3.1) == near
+
+
+# The errors of finite differences
+
+
+def measured(dim=1) -> list[Errors]:
+    """Of exp at 0, in closed form, with rounding 1e-16 / h."""
+    h = np.logspace(-10, 0, 41)
+    rounding = 1e-16 / h
+    central, forward = np.sinh(h) / h - 1, np.expm1(h) / h - 1
+    return [Errors(f"x{i}", h, np.abs(central) + rounding, forward + rounding) for i in range(dim)]
+
+
+def test_guides_have_their_slopes_and_lie_above_their_errors():
+    scene = quadratic([[1.0]], [1.4])
+    figure = differences(scene, measured())
+    assert (figure.axes[0].get_xscale(), figure.axes[0].get_yscale()) == ("log", "log")
+    # h²/6 and h/2, three times higher.
+    for name, factor, order in [("slope 2", 1 / 6, 2), ("slope 1", 1 / 2, 1)]:
+        h, guide = named(figure, name).T
+        np.testing.assert_allclose(guide, 3 * factor * h**order, rtol=0.05)  # observed 0.002
+    h, floor = named(figure, "floor").T
+    np.testing.assert_allclose(floor, 2.0**-52 * scene.value / h)
+    np.testing.assert_array_equal(named(figure, "central")[:, 1], measured()[0].central)
+
+
+def test_errors_of_zero_are_marked_and_have_no_guide():
+    h = np.logspace(-8, 0, 9)
+    exact = Errors("x0", h, np.zeros(9), h)
+    figure = differences(quadratic([[1.0]], [1.0]), [exact])
+    assert len(named(figure, "central exact")) == 9
+    assert "no error" in keys(figure)
+    assert "slope 2" not in keys(figure)
+    assert "slope 1" in keys(figure)
+
+
+def test_differences_without_errors_are_refused():
+    with pytest.raises(ValueError, match="at least one"):
+        differences(quadratic([[1.0]], [1.0]), [])
+
+
+# What is hard to draw
+
+
+def flat(p):
+    return np.full(p.shape[:-1], 3.0)
+
+
+def log_product(p):
+    with np.errstate(all="ignore"):
+        return np.log(p[..., 0]) + np.log(p[..., 1])
+
+
+def reciprocal(p):
+    with np.errstate(all="ignore"):
+        return 1.0 / p
+
+
+UNIT = np.array([[-1.0, 1.0], [-1.0, 1.0]])
+HARD = {
+    "constant": of(flat, np.zeros_like, np.zeros((2, 2)), [0.3, 0.1]),
+    "constant, 1-D": of(flat, np.zeros_like, np.zeros((1, 1)), [0.3]),
+    "constant but for rounding": of(
+        lambda p: 3.0 + 1e-15 * np.sin(1e3 * p.sum(-1)), np.zeros_like, np.zeros((2, 2)), [1, 1]
+    ),
+    "at a minimum": quadratic(TILTED, [0.0, 0.0], direction=[1, 2]),
+    "at a minimum, 1-D": quadratic([[2.0]], [0.0]),
+    "degenerate": quadratic([[1.0, 1.0], [1.0, 1.0]], [0.5, -0.5]),
+    "saddle": quadratic([[2.0, 0.0], [0.0, -2.0]], [0.0, 0.0], minimum=None),
+    "edge of its domain": of(
+        log_product, reciprocal, [[-1e4, 0.0], [0.0, -1.0]], [0.01, 1.0], UNIT * 2
+    ),
+    "nowhere finite": of(lambda p: flat(p) * np.nan, np.ones_like, np.eye(2), [1, 1], UNIT),
+    "derivatives not finite": of(
+        lambda p: np.abs(p).sum(-1), np.sign, np.full((2, 2), np.nan), [0, 1], UNIT
+    ),
+    "gradient not finite": of(
+        lambda p: np.abs(p).sum(-1), lambda p: p * np.nan, np.zeros((2, 2)), [0, 1], UNIT
+    ),
+    "huge": quadratic(TILTED, [0.4, -0.3], scale=1e290, direction=[1, 1]),
+    "tiny": quadratic(TILTED, [0.4, -0.3], scale=1e-290),
+    "kink": of(lambda p: np.abs(p).sum(-1), np.sign, np.zeros((2, 2)), [0.0, 0.0], UNIT),
+    "ill-conditioned": quadratic(np.diag([1e12, 1.0]), [1.0, 1.0]),
+    "unlike axes": quadratic(np.diag([1.0, 1e-8]), [0.1, 5e3], window=UNIT * [[1.0], [1e4]]),
+    "outside its window": quadratic(TILTED, [9.0, 30.0], window=UNIT, direction=[0, 1]),
+    "far away": quadratic(TILTED, [1e8, -1e8], minimum=None),
+    "40 dimensions": quadratic(np.diag(np.arange(40.0)), np.ones(40), direction=np.eye(40)[3]),
+    "direction outside the slice": quadratic(np.eye(3), [1.0, 2.0, 3.0], direction=[1, 0, 0]),
+    "without a Hessian": Scene(
+        quadratic(TILTED, [1.0, 1.0]).landscape, np.ones(2), 3.0, np.array([4.0, 2.0])
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_hard_cases_draw_without_a_warning(name):
+    scene = HARD[name]
+    drawn = pictures(scene)
+    if scene.dim == 1:
+        assert list(drawn) == ["curve", "local"]
+    else:
+        assert list(drawn) == ["contour", "local", "surface", "sections"]
+    for figure in drawn.values():
+        assert len(png(figure)) > 5_000
+
+
+def test_what_is_outside_the_domain_stays_blank():
+    scene = HARD["edge of its domain"]
+    values = scene.paper().values(np.array([[-0.5, 1.0], [0.5, 0.0], [0.5, 1.0]]))
+    np.testing.assert_array_equal(np.isnan(values), [True, True, False])
+    paper = scene.paper()
+    assert np.isnan(sheets(paper, np.array([[-1.0, 1.0], [0.5, 1.0]])).surface[:, 0]).all()
+
+
+def test_there_are_no_gradients_where_there_is_no_loss():
+    axes = contour(HARD["edge of its domain"]).axes[0]
+    (field,) = [c for c in axes.collections if c.get_gid() == "field"]
+    points = np.asarray(field.get_offsets())
+    assert len(points) > 20
+    assert (points > 0).all()
+
+
+@pytest.mark.parametrize("window", [UNIT, UNIT * 9])
+@pytest.mark.parametrize("at", [[9.0, 30.0], [-9.0, 9.0], [1.0, 1.0]])
+def test_the_point_and_its_gradient_are_inside_the_picture(at, window):
+    scene = quadratic(TILTED, at, window=window)
+    figure = contour(scene)
+    start, end = ends_on_page(figure, "gradient")
+    assert all(figure.axes[0].bbox.contains(*place) for place in (start, end))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"gradient": np.ones(3)},
+        {"hessian": np.ones((2, 3))},
+        {"direction": np.ones(1)},
+        {"at": np.ones((1, 2))},
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused(wrong):
+    fit = quadratic(TILTED, [0.4, -0.3])
+    parts = {"at": fit.at, "gradient": fit.gradient, "hessian": fit.hessian, **wrong}
+    with pytest.raises(ValueError, match="fit"):
+        Scene(fit.landscape, value=1.0, **parts)
+
+
+# Files and TensorBoard
+
+
+def test_pictures_are_written_as_png_and_svg_of_the_same_bytes(tmp_path):
+    import matplotlib
+
+    scene = cubic([0.5, 0.7])
+    first = write_pictures(tmp_path / "new" / "one", pictures(scene, measured()))
+    with matplotlib.rc_context({"font.size": 20, "axes.facecolor": "black", "svg.hashsalt": None}):
+        second = write_pictures(tmp_path / "two", pictures(scene, measured()))
+    names = ["contour", "local", "surface", "sections", "differences"]
+    assert [p.name for p in first] == [f"{n}.{s}" for n in names for s in ("png", "svg")]
+    for one, two in zip(first, second, strict=True):
+        assert one.read_bytes() == two.read_bytes()
+    text = (tmp_path / "two" / "local.svg").read_text()
+    assert "<svg" in text
+    assert "dc:date" not in text
+    assert "Matplotlib" not in text
+
+
+def test_a_png_may_be_made_before_and_after_an_svg():
+    figure = local(cubic([0.5, 0.7]))
+    before, drawn = png(figure), svg(figure)
+    assert png(figure) == before
+    assert svg(figure) == drawn
+
+
+def test_pictures_and_numbers_are_read_back_by_tensorboard(tmp_path):
+    scene = quadratic(TILTED, [1.0, 1.0])
+    drawn = pictures(scene, measured(2))
+    path = write_events(tmp_path / "derivatives" / "bowl", scene, drawn, "# A report")
+    assert path.parent == tmp_path / "derivatives" / "bowl"
+    run = EventAccumulator(str(path.parent)).Reload()
+    assert set(run.Tags()["images"]) == set(drawn)
+    for name, figure in drawn.items():
+        (image,) = run.Images(name)
+        assert image.encoded_image_string == png(figure)
+        size = figure.get_size_inches() * 100
+        assert (image.width, image.height) == tuple(size.round().astype(int))
+        assert image.step == 0
+    # By hand: ½ (3 + 2 + 1), |(4, 2)|, 2 + √2.
+    expected = {"value": 3.0, "grad_norm": 20**0.5, "lambda_max": 2 + 2**0.5}
+    assert set(run.Tags()["scalars"]) == set(expected)
+    for tag, number in expected.items():
+        assert run.Scalars(tag)[0].value == pytest.approx(number, rel=1e-7)  # float32
+    (text,) = run.Tensors("report")
+    assert text.tensor_proto.string_val[0] == b"# A report"
+
+
+def test_no_figure_is_left_in_pyplot_and_names_are_no_mathematics():
+    import matplotlib.pyplot as plt
+
+    drawn = pictures(quadratic(TILTED, [1.0, 1.0]), measured())
+    assert plt.get_fignums() == []
+    assert all("bowl $1 _a at (1, 1)" in words(figure) for figure in drawn.values())
+
+
+def test_importing_the_modules_does_not_import_matplotlib():
+    code = (
+        "import sys, gdlab.derivatives.drawing; before = set(sys.modules); "
+        "import gdlab.derivatives.drawing.maps; new = set(sys.modules) - before; "
+        "sys.exit(bool({'matplotlib', 'PIL'} & new))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

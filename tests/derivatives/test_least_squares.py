@@ -1,0 +1,188 @@
+"""Least-squares losses against sympy's residuals and linear algebra by NumPy."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+import sympy
+import torch
+from torch import Tensor
+
+import gdlab.losses
+from gdlab.derivatives.formulas import jacobian_by_rows
+from gdlab.derivatives.least_squares import residuals
+from gdlab.derivatives.squares import factor, residual_jacobian, residuals_at
+from gdlab.errors import SettingError
+from gdlab.losses import MLP, MSE, Beale, Loss, Ridge, Rosenbrock
+from gdlab.losses.formula import Known, SumOfSquares
+from gdlab.losses.transformed import Transform
+
+
+def is_sum_of_squares(made: Any) -> bool:
+    is_class = isinstance(made, type) and issubclass(made, SumOfSquares)
+    return is_class and made is not SumOfSquares
+
+
+def tensor(*values: float) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def beale(x: Any, y: Any) -> list[Any]:
+    """Beale's residuals as published."""
+    return [
+        c - x * (1 - y**k)
+        for k, c in enumerate(
+            (sympy.Integer(3) / 2, sympy.Integer(9) / 4, sympy.Integer(21) / 8), 1
+        )
+    ]
+
+
+class Tilted(SumOfSquares):
+    """A multiple of x² + y², and of x, which its residuals know nothing of.
+
+    Attributes:
+        weight: what the squares are multiplied with.
+        tilt: what x is multiplied with.
+    """
+
+    known = Known(start=(0.0, 0.0))
+    weight: float = 1.0
+    tilt: float = 0.0
+
+    def terms(self, m: Any, x: Any) -> Any:
+        return x
+
+    def value(self, m: Any, x: Any) -> Any:
+        return self.weight * super().value(m, x) + self.tilt * x[0]
+
+
+def test_beale_against_sympy() -> None:
+    x, y = sympy.symbols("x y")
+    r = sympy.Matrix(beale(x, y))
+    at = {x: 1, y: 2}
+    j = r.jacobian([x, y])
+    rest = sympy.zeros(2)
+    for one in r:
+        rest += 2 * one * sympy.hessian(one, (x, y))
+    found = residuals(Beale(), tensor(1, 2))
+    assert found is not None and found.jacobian is not None and found.curvature is not None
+    for ours, right in (
+        (found.values, r),
+        (found.jacobian.values, j),
+        (found.gradient, 2 * j.T * r),
+        (found.curvature.gauss_newton, 2 * j.T * j),
+        (found.curvature.rest, rest),
+        (found.curvature.hessian, 2 * j.T * j + rest),
+    ):
+        assert ours is not None
+        expected = np.array(right.subs(at).tolist(), dtype=np.float64)
+        np.testing.assert_array_equal(ours.numpy(), expected.reshape(tuple(ours.shape)))
+    norm = float(sympy.Matrix(rest.subs(at)).norm())
+    assert found.curvature.rest_norm == pytest.approx(norm, rel=1e-14)  # seen: 0
+    assert (found.factor, found.jacobian.rank, found.agrees) == (2, 2, True)
+    assert found.jacobian.disagreement <= 1e-8  # seen: 1.1e-10
+
+
+def test_a_mean_of_squares_is_its_gauss_newton_matrix_where_it_is_linear() -> None:
+    loss = MSE("diabetes", standardize=True)
+    found = residuals(loss, tensor(*range(loss.dim)))
+    assert found is not None and found.curvature is not None and found.jacobian is not None
+    a = loss.inputs.numpy()
+    assert found.factor == 2 / 442
+    assert found.jacobian.values is None  # 442 · 11 numbers are not kept
+    assert found.jacobian.rank == loss.dim
+    matrix = found.curvature.gauss_newton
+    assert matrix is not None
+    np.testing.assert_allclose(matrix, 2 * a.T @ a / 442, rtol=0, atol=1e-13)  # seen: 5.8e-15
+    r = a @ np.arange(loss.dim) - loss.targets.numpy()
+    np.testing.assert_allclose(found.gradient, 2 * a.T @ r / 442, rtol=1e-12)  # seen: 3.3e-15
+    assert found.curvature.share <= 1e-12  # seen: 5.0e-17
+    assert "a Gauss-Newton step is Newton's" in found.section().notes[0]
+
+
+SQUARES = [made() for made in vars(gdlab.losses).values() if is_sum_of_squares(made)]
+
+
+@pytest.mark.parametrize("loss", SQUARES, ids=lambda loss: type(loss).__name__)
+def test_a_published_sum_of_squares_is_one(loss: SumOfSquares) -> None:
+    """From the start as from the minimizer, where the residuals may be 0."""
+    points = [loss.start, *(loss.minimizers if loss.minimizers is not None else [])]
+    for x in points[:2]:
+        found = residuals(loss, x)
+        assert found is not None
+        assert found.factor == 2
+        assert found.agrees, found.disagreement
+
+
+FACTORS: list[tuple[Loss, float, str]] = [
+    (MSE(), 2 / 3, "f = (1/3) Σ rᵢ² of 3 residuals (c = 2/3) = "),
+    (MLP("diabetes", widths=(2,), standardize=True), 2 / 442, "f = (1/442) Σ rᵢ² of 442"),
+    (MLP("teacher_student", widths=(2,), count=20), 2 / 20, "f = (1/20) Σ rᵢ² of 20"),
+    (Transform(scale=3.0, shift=1.0).of(Beale()), 2.0, "f = Σ rᵢ² of 3 residuals (c = 2) = "),
+    (Tilted(weight=3.0), 6.0, "f = ½ c Σ rᵢ² of 2 residuals (c = 6) = "),
+]
+
+
+@pytest.mark.parametrize(("loss", "c", "words"), FACTORS)
+def test_the_factor_is_found_from_the_values(loss: Loss, c: float, words: str) -> None:
+    x = loss.tensor(loss.start) + 0.5
+    found = residuals(loss, x)
+    assert found is not None
+    assert found.factor == pytest.approx(c, rel=1e-15)  # seen: 0
+    assert found.agrees
+    assert found.section().lines[0][1].startswith(words)
+
+
+def test_the_factor_is_known_where_the_residuals_are_0() -> None:
+    assert factor(Beale(), tensor(3, 0.5)) == 2
+    assert factor(Tilted(weight=3.0), tensor(0, 0)) == 6
+
+
+def test_residuals_of_another_loss_are_told() -> None:
+    found = residuals(Tilted(tilt=1.0), tensor(1, 2))
+    assert found is not None
+    assert not found.agrees
+    assert "not those of the loss" in found.section().notes[0]
+
+
+@pytest.mark.parametrize("loss", [Rosenbrock(), Ridge(), MLP("iris")])
+def test_other_losses_have_none(loss: Loss) -> None:
+    assert residuals(loss, loss.tensor(loss.start)) is None
+
+
+def test_a_jacobian_by_rows_is_that_by_columns() -> None:
+    loss = MLP("teacher_student", widths=(4,), count=30)
+    by_columns = residual_jacobian(loss, loss.start)
+    by_rows = jacobian_by_rows(partial(residuals_at, loss), loss.start)
+    assert by_columns.shape == (30, 25)
+    torch.testing.assert_close(by_columns, by_rows, rtol=0, atol=1e-14)  # seen: 5.6e-17
+
+
+def test_what_is_large_is_not_formed_unasked() -> None:
+    loss = MLP("teacher_student", widths=(4,), count=30)
+    x = loss.start
+    whole, without = residuals(loss, x), residuals(loss, x, 30 * loss.dim - 1)
+    assert whole is not None and without is not None and whole.jacobian is not None
+    assert without.jacobian is None and without.curvature is None
+    away = (without.gradient - whole.gradient).abs().max()
+    assert away <= 1e-14  # seen: 1.1e-16
+    (note,) = without.section().notes
+    assert (
+        note
+        == f"J has 30 by {loss.dim} numbers, more than are formed unasked; Jᵀr takes one pass back."
+    )
+
+
+def test_a_point_without_finite_residuals_is_told() -> None:
+    with pytest.raises(SettingError, match=r"^at=\(1e\+200, 2\): the loss, its gradient and resid"):
+        residuals(Beale(), tensor(1e200, 2))
+    with pytest.raises(SettingError, match=r"^at=\[1\]: must be 2 numbers, one for each"):
+        residuals(Beale(), tensor(1))
+
+
+def test_a_hessian_that_is_large_is_not_formed_though_the_jacobian_is() -> None:
+    found = residuals(MLP("teacher_student", widths=(4,), count=10), torch.ones(25).double(), 250)
+    assert found is not None and found.jacobian is not None and found.jacobian.values is not None
+    assert found.curvature is None
+    assert found.section().notes[0].startswith("JᵀJ and the Hessian have 25 by 25 numbers")
