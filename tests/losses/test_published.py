@@ -280,6 +280,7 @@ def test_the_drop_wave_is_one_function_where_its_two_forms_meet() -> None:
 # The YAML files.
 
 FILES = sorted((CONF / "loss").rglob("*.yaml"))
+UNPUBLISHED = {losses.Clairaut}  # of textbooks on derivatives, and tested with them
 
 
 def formula_of(path: Path) -> type[Loss] | None:
@@ -291,7 +292,7 @@ def formula_of(path: Path) -> type[Loss] | None:
 
 def test_every_file_of_a_formula_is_in_the_table_and_the_other_way_round() -> None:
     formulas = {formula_of(path) for path in FILES} - {None}
-    assert formulas == {type(case.loss) for case in TABLE}
+    assert formulas == {type(case.loss) for case in TABLE} | UNPUBLISHED
 
 
 @pytest.mark.parametrize("path", [f for f in FILES if formula_of(f)], ids=lambda path: path.stem)
