@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from gdlab.errors import SettingError
-from gdlab.formula_parser import Refused, Step, read
+from gdlab.formula_parser import Step, read
+from gdlab.formula_tokens import Refused
 from gdlab.functions import KINKED, OPERATORS, Function
 
 if TYPE_CHECKING:

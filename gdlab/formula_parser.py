@@ -4,35 +4,15 @@ It knows numbers, names, the signs + - * / ** ( ) and comma, and nothing else.
 """
 
 import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from gdlab.functions import CONSTANTS, FUNCTIONS, OPERATORS, Function
+from gdlab.formula_tokens import Refused, Token, tokens
+from gdlab.functions import CONSTANTS, FUNCTIONS, NO_NAMES, OPERATORS, Function
 from gdlab.suggest import did_you_mean
 
 LONGEST, DEEPEST, MOST_STEPS, HIGHEST_POWER = 2_000, 60, 500, 64
 
-_TOKEN = re.compile(
-    r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[A-Za-z_]\w*)|(?P<sign>\*\*|[-+*/(),])",
-    re.ASCII,
-)
-_BLANK = re.compile(r"[ \t]*")
-_HINTS = {
-    "^": "a power is written **",
-    "²": "a power is written **2",
-    "³": "a power is written **3",
-    "·": "a product is written *",
-    "\u00d7": "a product is written *",
-    "÷": "a quotient is written /",
-    "\u2212": "a minus is written -",
-    "π": "it is written pi",
-    "√": "a root is written sqrt(…)",
-    "=": "a formula is no assignment and no comparison",
-    "[": "only round brackets group",
-    "{": "only round brackets group",
-    ".": "a number has one point, and nothing has attributes",
-}
 _OTHER_NAMES = {
     "arcsin": "asin",
     "arccos": "acos",
@@ -53,21 +33,6 @@ Step = float | str | Function
 """Push a number (an int stays one), push the value of a name, or apply a function."""
 
 
-class Refused(Exception):
-    """Why a text is no formula, and at which column."""
-
-    def __init__(self, column: int, what: str) -> None:
-        super().__init__(what)
-        self.column, self.what = column, what
-
-
-@dataclass(frozen=True)
-class _Token:
-    kind: str
-    text: str
-    column: int
-
-
 def read(text: str) -> "Parser":
     """A text that was read as a formula: its names and steps.
 
@@ -76,48 +41,9 @@ def read(text: str) -> "Parser":
     """
     if len(text) > LONGEST:
         raise Refused(LONGEST + 1, f"a formula has at most {LONGEST:,} characters")
-    parser = Parser(_tokens(text))
+    parser = Parser(tokens(text))
     parser.whole()
     return parser
-
-
-def _tokens(text: str) -> list[_Token]:
-    """A text in pieces, the last of them its end."""
-    tokens: list[_Token] = []
-    place = _end_of(_BLANK.match(text))
-    while place < len(text):
-        found = _TOKEN.match(text, place)
-        if found is None:
-            raise Refused(place + 1, _stranger(text[place]))
-        tokens.append(_Token(str(found.lastgroup), found[0], place + 1))
-        if found.lastgroup == "number" and re.match(r"[\w.]", text[found.end() :], re.ASCII):
-            raise Refused(place + 1, _glued(found[0], text[place:]))
-        place = _end_of(_BLANK.match(text, found.end()))
-    return [*tokens, _Token("end", "", len(text) + 1)]
-
-
-def _end_of(found: "re.Match[str] | None") -> int:
-    assert found is not None  # nothing is blank, too
-    return found.end()
-
-
-def _stranger(character: str) -> str:
-    """What is wrong with a character that no formula has."""
-    shown = f"'{character}'" if character.isprintable() else f"the character {ord(character)}"
-    if character.isalpha() and character not in _HINTS:
-        return f"{shown} is no letter from a to z"
-    hint = f"; {_HINTS[character]}" if character in _HINTS else ""
-    return f"{shown} has no place in a formula{hint}"
-
-
-def _glued(number: str, rest: str) -> str:
-    """What is wrong with a number that a letter, a digit or a point follows."""
-    word = re.match(r"[\w.]+", rest, re.ASCII)
-    whole = word[0] if word else rest
-    name = whole.removeprefix(number)
-    if re.fullmatch(r"[A-Za-z_]\w*", name) and not re.match(r"_\d|[xXoObBeE]\d", name):
-        return f"a product is written with its sign: {number}*{name}"
-    return f"'{whole}' is no number"
 
 
 @dataclass
@@ -133,7 +59,7 @@ class _Operand:
 class Parser:
     """Turns tokens into steps, by precedence climbing."""
 
-    tokens: list[_Token]
+    tokens: list[Token]
     place: int = 0
     depth: int = 0
     names: dict[str, int] = field(default_factory=dict)
@@ -142,7 +68,7 @@ class Parser:
     operands: list[_Operand] = field(default_factory=list)
 
     @property
-    def token(self) -> _Token:
+    def token(self) -> Token:
         """The one to be read next."""
         return self.tokens[self.place]
 
@@ -191,7 +117,7 @@ class Parser:
         else:
             raise Refused(token.column, f"a value should stand before '{token.text}'")
 
-    def call(self, name: _Token) -> None:
+    def call(self, name: Token) -> None:
         """A function and its arguments; max and min take any number from two on."""
         function = FUNCTIONS.get(name.text)
         if function is None:
@@ -212,13 +138,13 @@ class Parser:
         if not function.is_open:
             self.apply(function, name)
 
-    def take(self) -> _Token:
+    def take(self) -> Token:
         """The next token."""
         token = self.token
         self.place = min(self.place + 1, len(self.tokens) - 1)
         return token
 
-    def nested(self, at: _Token, inner: Callable[[], None]) -> None:
+    def nested(self, at: Token, inner: Callable[[], None]) -> None:
         """What lies one level deeper."""
         self.depth += 1
         if self.depth > DEEPEST:
@@ -226,7 +152,7 @@ class Parser:
         inner()
         self.depth -= 1
 
-    def close(self, bracket: _Token) -> None:
+    def close(self, bracket: Token) -> None:
         """The bracket is closed here."""
         if self.token.kind == "end":
             raise Refused(bracket.column, "'(' is never closed")
@@ -234,7 +160,7 @@ class Parser:
             raise Refused(self.token.column, self._left_over())
         self.take()
 
-    def push_number(self, token: _Token) -> None:
+    def push_number(self, token: Token) -> None:
         """A number: whole where it is written so."""
         is_whole = token.text.isdecimal()
         value = float(token.text)
@@ -242,21 +168,23 @@ class Parser:
             raise Refused(token.column, f"{token.text[:20]} is too large a number")
         self._push(int(token.text) if is_whole else value, value, token)
 
-    def push_name(self, token: _Token) -> None:
+    def push_name(self, token: Token) -> None:
         """A constant, or a name whose value comes later."""
         if token.text in FUNCTIONS:
             raise Refused(token.column, f"{token.text} is a function: {token.text}(…)")
+        if token.text.lower() in NO_NAMES:
+            raise Refused(token.column, f"{token.text} is neither a number nor a name")
         if token.text not in CONSTANTS:
             self.names.setdefault(token.text, token.column)
         self._push(token.text, CONSTANTS.get(token.text), token)
 
-    def _push(self, step: Step, value: float | None, token: _Token) -> None:
+    def _push(self, step: Step, value: float | None, token: Token) -> None:
         self.operands.append(_Operand(len(self.steps), len(self.folded), value))
         self.steps.append(step)
         self.folded.append(step if value is None else value)
         self._check_size(token)
 
-    def apply(self, function: Function, token: _Token) -> None:
+    def apply(self, function: Function, token: Token) -> None:
         """Apply a function to the last operands; what holds no name is computed now."""
         args = self.operands[-function.arity :]
         del self.operands[-function.arity :]
@@ -271,12 +199,12 @@ class Parser:
         self.operands.append(whole)
         self._check_size(token)
 
-    def _check_size(self, token: _Token) -> None:
+    def _check_size(self, token: Token) -> None:
         if len(self.steps) > MOST_STEPS:
             what = f"more than {MOST_STEPS} numbers, names and operations"
             raise Refused(token.column, what)
 
-    def _check_exponent(self, token: _Token) -> None:
+    def _check_exponent(self, token: Token) -> None:
         value = self.operands[-1].value
         if value is not None and not abs(value) <= HIGHEST_POWER:
             span = f"from -{HIGHEST_POWER} to {HIGHEST_POWER}"
@@ -294,7 +222,7 @@ class Parser:
         return f"an operator is missing before '{token.text}'; a product is written *"
 
 
-def _computed(function: Function, values: Sequence[float], token: _Token) -> float:
+def _computed(function: Function, values: Sequence[float], token: Token) -> float:
     """A function of numbers, which must be a finite number."""
     try:
         value = function.number(*values)

@@ -11,6 +11,9 @@ from torch import Tensor
 
 CONSTANTS: Mapping[str, float] = {"pi": math.pi, "e": math.e}
 
+NO_NAMES = frozenset({"nan", "inf", "infinity", "none", "true", "false"})
+"""What looks like a value, in small letters, and must not pass for a variable."""
+
 
 @dataclass(frozen=True, eq=False)
 class Function:
@@ -36,6 +39,7 @@ def sqrt(x: Tensor) -> Tensor:
 
     So sqrt(x**2 + y**2) has a gradient at the origin, as |x| has.
     """
+    # Both choices of a `where` are differentiated, and infinity times zero is no number.
     is_zero = x == 0
     return torch.where(is_zero, 0.0, torch.where(is_zero, 1.0, x).sqrt())
 

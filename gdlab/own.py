@@ -63,12 +63,12 @@ def made(
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return cls(**arguments)
-    except Exception as error:  # a person's own class may raise anything
+    except (Exception, SystemExit) as error:  # a person's own class may raise anything
         why = f"cannot be made ({in_short(error)})"
         raise SettingError(f"{key}._target_={target}: {why}") from error
 
 
-def in_short(error: Exception) -> str:
+def in_short(error: BaseException) -> str:
     """An exception in one line: its kind, and the first line of what it says."""
     first = str(error).strip().partition("\n")[0]
     return f"{type(error).__name__}: {first}".removesuffix(": ")

@@ -1,6 +1,7 @@
 """Networks and a data set as a person would bring them, good ones and others."""
 
 import itertools
+import sys
 from collections.abc import Iterator
 
 import torch
@@ -15,14 +16,27 @@ class Net(nn.Module):
     def __init__(self, width: int = 4, outputs: int = 2, kind: str = "") -> None:
         super().__init__()
         self.first, self.last = nn.Linear(2, width), nn.Linear(width, outputs)
-        self.kind = kind
+        self.kind, self.calls = kind, 0
+        if kind == "exits":
+            sys.exit(3)
         if kind == "buffer":
             self.register_buffer("scale", torch.full((), 2.0))
         if kind == "counter":
             self.register_buffer("scale", torch.zeros(()))
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.kind == "in_place":
+            x += 1
         h = torch.tanh(self.first(x))
+        if self.kind == "state":
+            self.calls += 1
+            h = h / self.calls
+        if self.kind == "centred":
+            h = h - h.mean(0)
+        if self.kind == "whole":
+            return self.last(h).long()
+        if self.kind == "apart":
+            return x
         if self.kind == "random":
             h = functional.dropout(h, 0.2)
         if self.kind == "buffer":
@@ -98,6 +112,16 @@ class Holed(TensorDataset):
 
     def __init__(self) -> None:
         super().__init__(torch.tensor([[1.0], [float("nan")]]), torch.tensor([1.0, 2.0]))
+
+
+class Counted(Dataset[tuple[Tensor, int]]):
+    """More examples than can be held."""
+
+    def __len__(self) -> int:
+        return 10**12
+
+    def __getitem__(self, place: int) -> tuple[Tensor, int]:
+        return torch.zeros(2), 0
 
 
 class Endless(IterableDataset[int]):

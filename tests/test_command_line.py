@@ -212,7 +212,7 @@ def test_an_unwritable_runs_is_refused(gd, here):
 
 # content of data.csv, further settings, what is said
 BAD_DATA = [
-    (None, "", "loss.data=data.csv: no such file; named data sets are breast_cancer, diabetes, "),
+    (None, "", "loss.data=data.csv: no such file (data sets: breast_cancer, diabetes, "),
     ("", "", "loss.data=data.csv: the file is empty"),
     ("a,y\n", "", "loss.data=data.csv: the file has no rows"),
     ("a,y\n1,2\n3,oops\n", "", "loss.data=data.csv: line 3, column y: 'oops' is not a"),

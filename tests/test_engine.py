@@ -6,6 +6,7 @@ What a row does is compared, bit for bit, with what it does alone.
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -374,10 +375,29 @@ def test_failed_at_the_start_has_no_records() -> None:
     assert run.outcome.x.tolist() == [0.0]
 
 
-def test_a_loss_of_the_wrong_shape_fails_and_says_so() -> None:
-    (run,) = finish(make_batch(Function(lambda x: x**2, start=(1.0, 2.0)), lr=[0.1]))
+# What a loss makes of points, and what is said of it.
+NO_VALUES: list[tuple[Callable[[Tensor], Any], str]] = [
+    (lambda x: x**2, "the loss returned values of shape (32, 2) for points (32, 2), not (32,)"),
+    (lambda x: x.sum(), "the loss returned values of shape () for points (32, 2), not (32,)"),
+    (lambda x: None, "the loss returned a NoneType, not a tensor"),
+    (lambda x: x.detach().sum(-1), "the values of the loss do not depend on the points by torch"),
+]
+
+
+@pytest.mark.parametrize(("values", "said"), NO_VALUES)
+def test_a_loss_without_values_fails_and_says_so(
+    values: Callable[[Tensor], Any], said: str
+) -> None:
+    class Wrong(Loss):
+        dim: int = 2  # type: ignore[assignment]
+        start: tuple[float, ...] = (1.0, 2.0)  # type: ignore[assignment]
+
+        def __call__(self, x: Tensor) -> Tensor:
+            return values(x)
+
+    (run,) = finish(make_batch(Wrong(), lr=[0.1]))
     assert run.outcome.status == Status.FAILED
-    assert "the loss returned values of shape (32, 2) for points (32, 2)" in run.outcome.reason
+    assert said in run.outcome.reason
 
 
 def asked(times: int) -> Callable[[], bool]:

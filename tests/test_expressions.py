@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from oracles import gradient_by_autograd, gradient_by_sympy, relative
 
 import gdlab
-from gdlab import expressions, formula_parser, functions
+from gdlab import expressions, formula_parser, formula_tokens, functions
 from gdlab.errors import SettingError
 from gdlab.expressions import parse, printed
 from gdlab.functions import FUNCTIONS
@@ -270,6 +270,9 @@ REFUSED: list[tuple[str, int, str]] = [
     ("${lr}*x", 1, "'$' has no place"),
     ("x < 1", 3, "'<' has no place"),
     ("x!", 2, "'!' has no place"),
+    ("nan*x", 1, "nan is neither a number nor a name"),
+    ("x + Infinity", 5, "Infinity is neither a number nor a name"),
+    ("x*None", 3, "None is neither a number nor a name"),
     ("x,y", 2, "',' stands only between"),
     ("(x", 1, "'(' is never closed"),
     ("sin(x", 4, "'(' is never closed"),
@@ -346,6 +349,8 @@ BAD_SETTINGS: list[tuple[dict[str, Any], str]] = [
     ({"formula": "x", "variables": ["x", "x"]}, "variables=[x,x]: must all be different"),
     ({"formula": "x", "variables": ["x", "pi"]}, "variables=pi: is taken"),
     ({"formula": "x", "variables": ["x", "sin"]}, "variables=sin: is taken"),
+    ({"formula": "x", "variables": ["x", "inf"]}, "variables=inf: is taken"),
+    ({"formula": "x", "variables": []}, "variables=[]: must hold at least one name"),
     ({"formula": "x", "variables": ["x", "1y"]}, "variables=1y: is no name"),
     ({"formula": "e*x", "parameters": {"e": 1}}, "parameters=e: is taken"),
 ]
@@ -393,7 +398,7 @@ def test_the_watch_sees_what_it_should() -> None:
 
 def test_no_code_evaluates_a_text() -> None:
     forbidden = {"eval", "exec", "compile", "sympify", "parse_expr", "lambdify", "__import__", "S"}
-    for module in (expressions, formula_parser, functions, expression):
+    for module in (expressions, formula_parser, formula_tokens, functions, expression):
         tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
         names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         attributes = {

@@ -83,7 +83,7 @@ def test_runs_end_by_their_loss_where_it_is_computed() -> None:
         assert one.outcome.steps <= other.outcome.steps
         assert other.outcome.steps % 7 == 0
     assert any(one.outcome.steps % 7 for one in always)
-    exact = MSE(data="wampler2", features=("x", "x"), batch_size=3)  # far from its minimum
+    exact = MSE(data="wampler2", batch_size=3)  # far from its minimum
     far = finish(make(exact, every=10, lr=[1e-4], steps=25, stop=Stop(max_loss=1.0)))[0]
     assert (far.outcome.status, far.outcome.steps) == (Status.DIVERGED, 0)
 

@@ -15,6 +15,7 @@ from torch.nn.functional import log_softmax, logsigmoid
 from gdlab.errors import SettingError
 from gdlab.fields import Number, setting
 from gdlab.losses.base import per_point
+from gdlab.losses.data import MOST_NUMBERS
 from gdlab.losses.data_loss import DataLoss, LinearModel
 
 
@@ -44,9 +45,12 @@ def accuracy(
 ) -> Callable[[Tensor], Tensor]:
     """The share of all examples that points (..., D) get right, as a metric."""
 
+    def is_hit(x: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:
+        return hits(loss.scores(x, inputs), targets).to(x.dtype)
+
     def share(x: Tensor) -> Tensor:
         with torch.no_grad():
-            return hits(loss.scores(x, loss.inputs), loss.targets).to(x.dtype).mean(-1)
+            return loss.mean_of(is_hit, x)
 
     return share
 
@@ -55,14 +59,19 @@ def class_count(labels: np.ndarray, data: str) -> int:
     """How many classes labels (N,) tell apart.
 
     Raises:
-        SettingError: they are not 0, 1, …, C − 1, each at least once.
+        SettingError: they are not 0, 1, …, C − 1, each at least once, or too many.
     """
     found = np.unique(labels)
-    count = len(found)
-    if count < 2 or (found != np.arange(count)).any():
-        wrong = [f"{label:g}" for label in found if label not in range(count)]
-        what = f"all are {found[0]:g}" if count < 2 else f"{wrong[0]} is among its {count}"
-        raise SettingError(f"data={data}: the labels must be 0, 1, 2, …, and {what}")
+    count, n = len(found), len(labels)
+    wrong = [label for label in found if label not in range(count)]
+    if count < 2:
+        raise SettingError(f"data={data}: the labels must be 0, 1, …, and all are {found[0]:g}")
+    if wrong:
+        must = f"the {count:,} different labels must be 0 to {count - 1}"
+        raise SettingError(f"data={data}: {must}, and {wrong[0]:g} is among them")
+    if n * count > MOST_NUMBERS:
+        what = f"{count:,} labels make more scores than fit into 1 GiB for {n:,} examples"
+        raise SettingError(f"data={data}: {what}")
     return count
 
 
@@ -175,6 +184,10 @@ class Softmax(Classifier):
     def _rows(self, x: Tensor) -> Tensor:
         """The parameters (..., D) as W: (..., C, P)."""
         return x.unflatten(-1, (self.classes, -1))
+
+    @property
+    def _width(self) -> int:
+        return self.classes
 
     @property
     def names(self) -> tuple[str, ...]:

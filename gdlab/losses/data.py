@@ -6,6 +6,7 @@ whole, and where that met something that is no number looked at once more, slowl
 
 import contextlib
 import csv
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,9 +16,15 @@ import numpy as np
 from gdlab.errors import SettingError
 from gdlab.fields import shown
 from gdlab.paths import DATA
+from gdlab.suggest import did_you_mean
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+MOST_NUMBERS = 2**27
+"""As many as fit into 1 GiB."""
+
+_LONGEST_SHOWN = 60
 
 
 def named_sets() -> list[str]:
@@ -121,22 +128,42 @@ def _chosen(
     path: Path, names: list[str], target: str | None, features: tuple[str, ...] | None
 ) -> tuple[tuple[str, ...], str]:
     """The names of the features and of the target, out of those of a file."""
+    _refuse_numbers(path, names)
     target = names[-1] if target is None else target
     if target not in names:
-        raise SettingError(f"target={target}: no such column in {path}; it has {', '.join(names)}")
+        what = f"no such column in {path}{did_you_mean(target, names)}; it has {', '.join(names)}"
+        raise SettingError(f"target={target}: {what}")
     if features is None:
         features = tuple(name for name in names if name != target)
     for name in features:
         if name not in names or name == target:
             allowed = ", ".join(n for n in names if n != target)
             raise SettingError(f"features={shown(features)}: {name} is not one of {allowed}")
+    twice = [name for place, name in enumerate(features) if name in features[:place]]
+    if twice:
+        raise SettingError(f"features={shown(features)}: {twice[0]} is there more than once")
     if not features:
         raise SettingError(f"data={path}: needs at least one column beside the target {target}")
+    if "" in (*features, target):
+        what = f"column {names.index('') + 1} has no name; give it one, or choose with features"
+        raise SettingError(f"data={path}: {what}")
     return features, target
 
 
-def locate(data: str) -> Path:
+def _refuse_numbers(path: Path, names: list[str]) -> None:
+    """Refuse a file without a header; the numbers 0, 1, 2, … are names that pandas gives."""
+    is_counted = names == [str(place) for place in range(len(names))]
+    if all(map(_is_finite, names)) and not is_counted:
+        what = f"the header must hold names, and holds the numbers {_cut(', '.join(names))}"
+        raise SettingError(f"data={path}: {what}")
+
+
+def locate(data: str, made: Iterable[str] = ()) -> Path:
     """The file behind a name or a path.
+
+    Args:
+        data: the name of a data set that ships with gdlab, or a path.
+        made: further names to offer, of data sets that are in no file.
 
     Raises:
         SettingError: there is none.
@@ -147,7 +174,9 @@ def locate(data: str) -> Path:
     if path.is_file():
         return path
     what = "is not a file" if path.exists() else "no such file"
-    raise SettingError(f"data={data}: {what}; named data sets are {', '.join(named_sets())}")
+    names = [*made, *named_sets()]
+    hint = did_you_mean(data, names)
+    raise SettingError(f"data={data}: {what}{hint} (data sets: {', '.join(names)})")
 
 
 def _read_parquet(path: Path) -> "pa.Table":
@@ -216,7 +245,7 @@ def _first_bad(path: Path, name: str, what: str) -> str:
             for cells in lines:
                 cell = cells[place] if place < len(cells) else ""
                 if not _is_finite(cell):
-                    return f"line {rows.line_num}, column {name}: {cell!r} {what}"
+                    return f"line {rows.line_num}, column {name}: {_cut(cell)!r} {what}"
     return f"a value in column {name} {what}"
 
 
@@ -226,6 +255,10 @@ def _is_finite(cell: str) -> bool:
         return cell.isascii() and "_" not in cell and bool(np.isfinite(float(cell)))
     except ValueError:
         return False
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 
 def _line(error: Exception) -> str:

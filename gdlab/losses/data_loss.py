@@ -4,17 +4,23 @@ Shapes: R runs, D parameters, N examples, P inputs of a model, B examples of a m
 C scores where a model gives an example more than one.
 """
 
-from functools import cached_property
+import math
+from collections.abc import Callable
+from functools import cached_property, partial
 from typing import ClassVar
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from gdlab.errors import SettingError
 from gdlab.fields import setting
 from gdlab.losses.base import Loss
 from gdlab.losses.data import Examples
 from gdlab.losses.features import prepared
+
+_MOST_AT_ONCE = 2**26
+"""So many scores are computed at once, of half a GiB; as much again for each step to the mean."""
 
 
 class DataLoss(Loss):
@@ -42,7 +48,7 @@ class DataLoss(Loss):
         super().__post_init__()
         n = self.examples
         if self.batch_size is not None and self.batch_size > n:
-            raise SettingError(f"batch_size={self.batch_size}: must be at most {n}, the examples")
+            raise SettingError(f"batch_size={self.batch_size}: must be at most {n}, all examples")
 
     def scores(self, x: Tensor, inputs: Tensor) -> Tensor:
         """What the model with parameters x (..., D) makes of inputs: (..., N) or (..., N, C).
@@ -78,8 +84,38 @@ class DataLoss(Loss):
 
     def __call__(self, x: Tensor) -> Tensor:
         """The mean over all examples, plus the penalty."""
-        costs = self.costs(self.scores(x, self.inputs), self.targets)
-        return costs.mean(-1) + self.penalty_at(x)
+
+        def costs(x: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:
+            return self.costs(self.scores(x, inputs), targets)
+
+        return self.mean_of(costs, x) + self.penalty_at(x)
+
+    def mean_of(self, function: Callable[[Tensor, Tensor, Tensor], Tensor], x: Tensor) -> Tensor:
+        """The mean (...) over all examples of what a function makes of each at points x (..., D).
+
+        Where that may be more than fits into memory, it is summed block by block. On the way back
+        each block is computed again, so that memory holds one alone.
+
+        Args:
+            function: from points (..., D), inputs (N, P) and targets (N,) to numbers (..., N).
+            x: the points.
+        """
+        size = max(1, _MOST_AT_ONCE // (math.prod(x.shape[:-1]) * self._width))
+        if self.examples <= size:
+            return function(x, self.inputs, self.targets).mean(-1)
+
+        def total(x: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:
+            return function(x, inputs, targets).sum(-1)
+
+        if x.requires_grad and torch.is_grad_enabled():
+            total = partial(checkpoint, total, use_reentrant=False, preserve_rng_state=False)
+        blocks = zip(self.inputs.split(size), self.targets.split(size), strict=True)
+        return torch.stack([total(x, *block) for block in blocks]).sum(0) / self.examples
+
+    @property
+    def _width(self) -> int:
+        """How many scores an example gets."""
+        return 1
 
     def partial(self, x: Tensor, chosen: Tensor) -> Tensor:
         """The loss (R,) of points (R, D) on the examples chosen (R, B), the penalty included."""
@@ -117,7 +153,7 @@ class LinearModel(DataLoss):
         intercept: whether a constant is added to the features.
     """
 
-    degree: int = setting(default=1, ge=1)
+    degree: int = setting(default=1, ge=1, le=100)
     intercept: bool = True
 
     @cached_property

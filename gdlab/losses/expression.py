@@ -10,7 +10,7 @@ from torch import Tensor
 from gdlab.errors import SettingError
 from gdlab.expressions import Parsed, parse, printed, refusal
 from gdlab.fields import Numbers, shown
-from gdlab.functions import CONSTANTS, FUNCTIONS
+from gdlab.functions import CONSTANTS, FUNCTIONS, NO_NAMES
 from gdlab.losses.base import Loss
 from gdlab.suggest import did_you_mean
 
@@ -44,8 +44,11 @@ class Expression(Loss):
     def __post_init__(self) -> None:
         super().__post_init__()
         parsed, names = self._parsed, self.names
+        if self.variables == ():
+            raise SettingError("variables=[]: must hold at least one name")
         for name in (*names, *self.parameters):
-            if name in CONSTANTS or name in FUNCTIONS or not _is_name(name):
+            is_taken = name in CONSTANTS or name in FUNCTIONS or name.lower() in NO_NAMES
+            if is_taken or not _is_name(name):
                 kind = "is taken" if _is_name(name) else "is no name"
                 field = "variables" if name in names else "parameters"
                 raise SettingError(f"{field}={name}: {kind}; take letters, as w or x1")

@@ -6,14 +6,13 @@ Shapes: N examples, P features.
 import itertools
 import math
 from collections.abc import Iterator
+from decimal import Decimal
 from weakref import WeakValueDictionary
 
 import numpy as np
 
 from gdlab.errors import SettingError
-from gdlab.losses.data import Examples, locate, read_examples
-
-_MOST_NUMBERS = 2**27
+from gdlab.losses.data import MOST_NUMBERS, Examples, locate, read_examples
 
 _known: "WeakValueDictionary[tuple[object, ...], Examples]" = WeakValueDictionary()
 
@@ -62,8 +61,9 @@ def _expanded(examples: Examples, degree: int) -> Examples:
     """All products of at most `degree` features, by degree: x, z, x^2, x*z, z^2, … ."""
     n, p = len(examples.targets), len(examples.names)
     count = math.comb(p + degree, degree) - 1
-    if n * count > _MOST_NUMBERS:
-        what = f"makes {count:,} features of {p}, more than fit into 1 GiB for {n:,} examples"
+    if n * count > MOST_NUMBERS:
+        features = f"{count:,}" if count < 1e12 else f"{Decimal(count):.1e}"
+        what = f"makes {features} features of {p}, more than fit into 1 GiB for {n:,} examples"
         raise SettingError(f"degree={degree}: {what}")
     more = examples.features.shape[1] - p
     matrix, names = np.ones((n, count + more)), []

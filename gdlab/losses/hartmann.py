@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from gdlab.losses.formula import Formula, Known, Mathematics
+from gdlab.losses.formula import Formula, Known
+from gdlab.losses.mathematics import Mathematics
 
 
 class _Hartmann(Formula):

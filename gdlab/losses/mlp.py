@@ -15,8 +15,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from gdlab import rng
-from gdlab.fields import setting
-from gdlab.losses.network import Blocks, Network
+from gdlab.errors import SettingError
+from gdlab.fields import setting, shown
+from gdlab.losses.network import MOST_PARAMETERS, Blocks, Network
 
 _DRAWN_AT_ONCE = 2**16
 
@@ -81,6 +82,12 @@ class MLP(Network):
     init: Literal[
         "torch", "kaiming_uniform", "kaiming_normal", "xavier_uniform", "xavier_normal"
     ] = "torch"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.dim > MOST_PARAMETERS:
+            what = f"makes {self.dim:,} parameters; at most {MOST_PARAMETERS:,} are allowed"
+            raise SettingError(f"widths={shown(self.widths)}: {what}")
 
     @property
     def sizes(self) -> tuple[int, ...]:

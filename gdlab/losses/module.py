@@ -15,11 +15,14 @@ from torch.func import functional_call
 from torch.nn.parameter import UninitializedParameter
 
 from gdlab.errors import SettingError
-from gdlab.losses.network import Blocks, Network
+from gdlab.losses.network import MOST_PARAMETERS, Blocks, Network
 from gdlab.own import in_short, made
 
 _TRIED = 8
 """A module is tried on so many examples before anything is run."""
+
+_ROUNDING = 1e-6
+"""By less than this part of the greatest, scores differ for rounding alone."""
 
 
 class Module(Network):
@@ -80,18 +83,30 @@ class Module(Network):
             SettingError: this cannot be done, or gives scores of the wrong shape, or is no function
                 of the parameters.
         """
-        few, x = self.inputs[:_TRIED], self.start
+        few, x = self.inputs[:_TRIED].clone(), self.start
         try:
-            with torch.no_grad():
-                why = moods(copy.deepcopy(self._cast), self.blocks(x), few)
-                shape = () if why is not None else tuple(self.scores(x, few).shape)
+            why = moods(copy.deepcopy(self._cast), self.blocks(x), few)
+            why = why or self._misfit(x, few)
         except Exception as error:  # a person's own class may raise anything
             raise self._error(f"cannot score examples ({in_short(error)})") from error
-        if why is None and shape != (len(few), self.outputs):
-            wanted = f"{len(few)} examples, and must make {(len(few), self.outputs)}"
-            why = f"makes scores of shape {shape} for {wanted}"
         if why is not None:
             raise self._error(why)
+
+    def _misfit(self, x: Tensor, few: Tensor) -> str | None:
+        """Why what the module makes of few examples is no score of each, by trying."""
+        scores, n = self.scores(x.detach().requires_grad_(), few), len(few)
+        if scores.shape != (n, self.outputs):
+            wanted = f"{n} examples, and must make {(n, self.outputs)}"
+            return f"makes scores of shape {tuple(scores.shape)} for {wanted}"
+        if not scores.is_floating_point():
+            return f"makes scores of {scores.dtype}, and they must be real numbers"
+        if not scores.requires_grad:
+            return "its scores do not depend on its parameters"
+        half = self.scores(x, few[: (n + 1) // 2])
+        apart = (scores[: len(half)] - half).abs().nan_to_num()
+        if (apart > _ROUNDING * scores.abs().max()).any():
+            return "an example's score depends on the others, as with batch statistics"
+        return None
 
     @cached_property
     def layout(self) -> Blocks:  # type: ignore[override]  # cached: a module is walked for it
@@ -147,8 +162,11 @@ def refusal(module: nn.Module) -> str | None:
             return f"{name} has no shape yet (a lazy module); give its sizes"
         if parameter.requires_grad and not parameter.is_floating_point():
             return f"{name} holds {parameter.dtype}, and parameters must be real numbers"
-    if not any(parameter.requires_grad for parameter in parameters.values()):
+    count = sum(p.numel() for p in parameters.values() if p.requires_grad)
+    if count == 0:
         return "has no parameter that requires a gradient"
+    if count > MOST_PARAMETERS:
+        return f"has {count:,} parameters; at most {MOST_PARAMETERS:,} are allowed"
     for path, part in module.named_modules():
         what = f"{path or 'it'} is a {type(part).__name__}"
         averages = getattr(part, "track_running_stats", False)
@@ -163,14 +181,19 @@ def refusal(module: nn.Module) -> str | None:
 
 def moods(module: nn.Module, parameters: dict[str, Tensor], inputs: Tensor) -> str | None:
     """Why a module's scores are no function of its parameters, by trying; None if they are."""
-    before = [buffer.clone() for buffer in module.buffers()]
-    scores = []
-    with torch.random.fork_rng(devices=[]):
+    given = [inputs, *module.buffers()]
+    before, scores = [tensor.clone() for tensor in given], []
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
         for seed in (0, 1):
             torch.manual_seed(seed)
             scores.append(functional_call(module, parameters, (inputs,)))
-    if not all(torch.equal(a, b) for a, b in zip(before, module.buffers(), strict=True)):
-        return "changes a buffer as it runs: what a step did would change the loss"
+    if not isinstance(scores[0], Tensor):
+        return f"gives a {type(scores[0]).__name__}, and must give a tensor of scores"
+    same = [torch.equal(old, new) for old, new in zip(before, given, strict=True)]
+    if not all(same):
+        what = "a buffer" if same[0] else "its inputs"
+        return f"changes {what} as it runs: what a step did would change the loss"
     if not torch.equal(scores[0].nan_to_num(), scores[1].nan_to_num()):
-        return "draws at random as it runs: its scores must depend on its parameters alone"
+        why = "random numbers, or a state that it keeps"
+        return f"its scores change from call to call ({why}); they must depend on parameters alone"
     return None

@@ -7,7 +7,6 @@ import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -19,7 +18,7 @@ from torch.utils.data import Dataset
 from gdlab.errors import SettingError
 from gdlab.fields import setting, shown
 from gdlab.losses.classification import accuracy, class_costs, class_count, class_hits
-from gdlab.losses.data import Examples, named_sets
+from gdlab.losses.data import Examples, locate
 from gdlab.losses.data_loss import DataLoss
 from gdlab.losses.features import prepared
 from gdlab.losses.generated import GENERATED, generated
@@ -27,6 +26,8 @@ from gdlab.losses.own_data import own_examples
 
 _COUNT = 200
 _LAYER_NUMBERS, _LAYER_NUMBERS_KEPT = 2**20, 2**23  # the former fits into a cache
+
+MOST_PARAMETERS = 1_000_000
 
 Blocks = Sequence[tuple[str, tuple[int, ...]]]
 """The named parts of the parameter vector, with their shapes."""
@@ -51,7 +52,7 @@ class Network(DataLoss):
 
     data: str | Mapping[str, Any] | Dataset[Any] = "two_moons"  # type: ignore[assignment]  # more
     task: Literal["classification", "regression"] | None = None
-    count: int | None = setting(default=None, ge=2)
+    count: int | None = setting(default=None, ge=2, le=1_000_000)
     noise: float | None = setting(default=None, ge=0, column=False)
     data_seed: int = setting(default=0, ge=0, lt=2**63)
 
@@ -69,9 +70,7 @@ class Network(DataLoss):
             return own_examples(self.data, self.data_seed)
         if not is_table:
             return generated(self.data, self.count or _COUNT, self.noise, self.data_seed)
-        if self.data not in named_sets() and not Path(self.data).expanduser().is_file():
-            known = f"{', '.join(GENERATED)}, {', '.join(named_sets())}"
-            raise SettingError(f"data={self.data}: no such file; data sets are {known}")
+        locate(self.data, GENERATED)
         choice = self.data, self.target, self.features
         return prepared(*choice, standardize=self.standardize)
 

@@ -15,6 +15,8 @@ from gdlab.errors import SettingError
 from gdlab.losses.data import Examples
 from gdlab.own import in_short, made
 
+_MOST_EXAMPLES = 10_000_000
+
 
 def own_examples(data: Mapping[str, Any] | Dataset[Any], seed: int) -> Examples:
     """The examples of a data set that is given, or named by `_target_`.
@@ -50,6 +52,8 @@ def _stacked(data: Dataset[Any]) -> tuple[np.ndarray, np.ndarray]:
         features, targets = map(_array, data.tensors)
     else:
         count: int = len(data)  # type: ignore[arg-type]  # one without a length raises
+        if count > _MOST_EXAMPLES:
+            raise ValueError(f"{count:,} of them; at most {_MOST_EXAMPLES:,} are allowed")
         pairs = [data[place] for place in range(count)]
         features, targets = (np.stack(list(map(_array, part))) for part in zip(*pairs, strict=True))
     features = features[:, None] if features.ndim == 1 else features
@@ -63,5 +67,7 @@ def _stacked(data: Dataset[Any]) -> tuple[np.ndarray, np.ndarray]:
 def _array(values: Any) -> np.ndarray:
     """Numbers as an array: float64, or the whole numbers that they are."""
     tensor = values.detach().cpu() if isinstance(values, Tensor) else torch.as_tensor(values)
+    if tensor.is_complex():
+        raise TypeError(f"{tensor.dtype}, and they must be real numbers")
     is_real = tensor.is_floating_point() or tensor.dtype == torch.bool
     return tensor.to(torch.float64).numpy() if is_real else tensor.numpy()

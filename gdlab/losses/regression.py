@@ -12,13 +12,16 @@ from torch import Tensor
 from gdlab.fields import Number, setting
 from gdlab.losses.base import per_point
 from gdlab.losses.data_loss import LinearModel
-from gdlab.losses.least_squares import LeastSquares
+from gdlab.losses.least_squares import LeastSquares, Penalised
+
+_MOST_SOLVED = 2048
+"""Beyond so many parameters, exact answers would take longer than most runs."""
 
 
 class Squares(LinearModel):
     """mean((A w − y)²) + p ‖weights‖²: what has an exact solution and a constant Hessian.
 
-    Subclasses say p, `ridge`.
+    They are computed for up to 2,048 parameters. Subclasses say p, `ridge`.
     """
 
     lasting: ClassVar[tuple[str, ...]] = (*LinearModel.lasting, "_least_squares")
@@ -36,20 +39,20 @@ class Squares(LinearModel):
     def _least_squares(self) -> LeastSquares:
         return LeastSquares.of(self.inputs.double().cpu(), self.targets.double().cpu())
 
-    @cached_property
-    def _diagonal(self) -> Tensor:
-        """What is added to the diagonal of AᵀA: (D,), or (R, D) where the penalty is a column."""
+    @property
+    def _penalised(self) -> Penalised:
+        """With the penalty on the diagonal of AᵀA: (D,), or (R, D) where it is a column."""
         ridge = torch.as_tensor(self.ridge, dtype=torch.float64, device="cpu")
         is_weight = torch.ones(self.dim, dtype=torch.float64)
         is_weight[self.dim - int(self.intercept) :] = 0
-        return self.examples * ridge[..., None] * is_weight
+        return self._least_squares.penalised(self.examples * ridge[..., None] * is_weight)
 
     @cached_property
     def solution(self) -> Tensor | None:
         """The minimizer (D,) or (R, D), by QR; None where A has not full column rank."""
-        if not self._least_squares.is_unique(self._diagonal):
+        if self.dim > _MOST_SOLVED or not self._penalised.is_unique:
             return None
-        return self.tensor(self._least_squares.solution(self._diagonal))
+        return self.tensor(self._penalised.solution)
 
     @property
     def minimizers(self) -> Tensor | None:
@@ -62,9 +65,11 @@ class Squares(LinearModel):
         return None if self.solution is None else _plain(self(self.solution))
 
     @cached_property
-    def curvature(self) -> tuple[Number, Number]:  # type: ignore[override]
+    def curvature(self) -> tuple[Number, Number] | None:  # type: ignore[override]
         """The least and the greatest eigenvalue of the Hessian, 2 (AᵀA / n + p)."""
-        least, greatest = self._least_squares.eigenvalues(self._diagonal)
+        if self.dim > _MOST_SOLVED:
+            return None
+        least, greatest = self._penalised.eigenvalues
         scale = 2.0 / self.examples
         return _plain(self.tensor(scale * least)), _plain(self.tensor(scale * greatest))
 

@@ -7,7 +7,8 @@ from typing import Any
 from torch import Tensor
 
 from gdlab.fields import Number, setting
-from gdlab.losses.formula import Formula, Known, Mathematics, Scalable
+from gdlab.losses.formula import Formula, Known, Scalable
+from gdlab.losses.mathematics import Mathematics
 
 
 class Ackley(Scalable):

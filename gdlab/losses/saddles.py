@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from gdlab.losses.formula import Formula, Known, Mathematics
+from gdlab.losses.formula import Formula, Known
+from gdlab.losses.mathematics import Mathematics
 
 if TYPE_CHECKING:
     import sympy

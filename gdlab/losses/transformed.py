@@ -4,16 +4,16 @@ Shapes: R runs, D dimensions, M known minimizers.
 """
 
 from collections.abc import Callable
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor
 
-from gdlab import rng
 from gdlab.errors import SettingError
 from gdlab.fields import Configured, Number, columns, setting, shown
 from gdlab.losses.base import Loss, per_coordinate
+from gdlab.losses.coordinates import Coordinates, haar
 
 if TYPE_CHECKING:
     import sympy
@@ -89,39 +89,21 @@ class Transformed(Loss):
         return self.base(self.inward(x))
 
     @cached_property
-    def _shift(self) -> Number:
-        return per_coordinate(self, self.transform.shift)
-
-    @cached_property
-    def _scale(self) -> Number:
-        return per_coordinate(self, self.transform.scale)
-
-    @cached_property
     def orthogonal(self) -> Tensor | None:
         """The matrix Q: (D, D); None for no rotation."""
         seed = self.transform.rotation
-        return None if seed is None else self.tensor(_haar(seed, self.dim))
+        return None if seed is None else self.tensor(haar(seed, self.dim))
+
+    @cached_property
+    def _coordinates(self) -> Coordinates:
+        given = self.transform
+        shift = None if _all(given.shift, 0.0) else per_coordinate(self, given.shift)
+        scale = None if _all(given.scale, 1.0) else per_coordinate(self, given.scale)
+        return Coordinates(shift, scale, self.orthogonal)
 
     def inward(self, x: Tensor) -> Tensor:
         """The points y (..., D) of the base that points x (..., D) stand for."""
-        if not _all(self.transform.shift, 0.0):
-            x = x - self._shift
-        if self.orthogonal is not None:
-            x = x @ self.orthogonal
-        return x if _all(self.transform.scale, 1.0) else x / self._scale
-
-    def outward(self, y: Tensor, *, several: bool = False) -> Tensor:
-        """The points x (..., D) that stand for points y of the base.
-
-        Args:
-            y: (..., D); beside columns (..., R, D), or (..., R, M, D) where there are several.
-            several: whether y holds M points for each run, or for all.
-        """
-        shift, scale = self._shift, self._scale
-        if several:
-            shift, scale = _for_several(shift), _for_several(scale)
-        y = y * scale
-        return (y if self.orthogonal is None else y @ self.orthogonal.T) + shift
+        return self._coordinates.inward(x)
 
     @property
     def dim(self) -> int:
@@ -131,17 +113,19 @@ class Transformed(Loss):
     @property
     def start(self) -> Tensor:
         """The base's, seen from outside: as high as there."""
-        return self.outward(self.tensor(self.base.start))
+        return self._coordinates.outward(self.tensor(self.base.start))
 
     def starts(self, seed: Tensor) -> Tensor:
         """The base's, seen from outside."""
-        return self.outward(self.base.starts(seed))
+        return self._coordinates.outward(self.base.starts(seed))
 
     @property
     def minimizers(self) -> Tensor | None:
         """The base's, seen from outside."""
         known = self.base.minimizers
-        return None if known is None else self.outward(self.tensor(known), several=True)
+        if known is None:
+            return None
+        return self._coordinates.outward(self.tensor(known), several=True)
 
     @property
     def minimum(self) -> Number | None:
@@ -150,29 +134,15 @@ class Transformed(Loss):
 
     @property
     def window(self) -> Tensor | None:
-        """The base's, stretched and moved.
-
-        A rotated one is no box. In its place is that round the same center, of sides that leave
-        points drawn from it with the same variances: where all sides are equal, they stay so.
-        """
-        return self._box(self.base.window)
+        """The base's as a box outside."""
+        known = self.base.window
+        return None if known is None else self._coordinates.box(self.tensor(known))
 
     @property
     def domain(self) -> Tensor | None:
         """The base's, stretched and moved; unknown where it is rotated, and no box any more."""
-        return None if self.orthogonal is not None else self._box(self.base.domain)
-
-    def _box(self, box: Any) -> Tensor | None:
-        """Low and high (D, 2) of the base as (D, 2) or, beside columns, (R, D, 2)."""
-        if box is None:
-            return None
-        low, high = self.tensor(box).unbind(-1)
-        q = self.orthogonal
-        if q is None:
-            return torch.stack((self.outward(low), self.outward(high)), -1)
-        center, half = self.outward((low + high) / 2), (high - low) / 2 * self._scale
-        sides = (half.square() @ q.T.square()).sqrt()
-        return torch.stack((center - sides, center + sides), -1)
+        known = None if self.transform.rotation is not None else self.base.domain
+        return None if known is None else self._coordinates.box(self.tensor(known))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -283,13 +253,6 @@ class Transformed(Loss):
         return changed
 
 
-@lru_cache(maxsize=4)
-def _haar(seed: int, dim: int) -> Tensor:
-    """A uniformly random orthogonal matrix (D, D), float64."""
-    q, r = torch.linalg.qr(rng.normal_matrix(seed, rng.Stream.ROTATION, dim))
-    return q * torch.sign(torch.diagonal(r))
-
-
 def _all(value: Number | tuple[Number, ...], constant: float) -> bool:
     """Whether a number or several are all one constant; a column never is."""
     items = value if isinstance(value, tuple) else (value,)
@@ -299,10 +262,6 @@ def _all(value: Number | tuple[Number, ...], constant: float) -> bool:
 def _has_column(value: Number | tuple[Number, ...]) -> bool:
     items = value if isinstance(value, tuple) else (value,)
     return any(isinstance(item, Tensor) for item in items)
-
-
-def _for_several(value: Number) -> Number:
-    return value[..., None, :] if isinstance(value, Tensor) else value
 
 
 def _shown(value: Number | tuple[Number, ...]) -> str:

@@ -102,6 +102,12 @@ BAD: dict[str, tuple[bytes, str]] = {
     "a header in Latin-1": (b"x,\xe9\n1,2\n", "the header is not UTF-8 text"),
     "an endless cell": (b"x,y\n" + 200_000 * b"z" + b",2\n", "a value in column x is not a number"),
     "equal columns": (b"x,x,y\n1,2,3\n", "more than one column is called x"),
+    "no header": (b"1,2.5\n3,4\n", "the header must hold names, and holds the numbers 1, 2.5"),
+    "no name": (b",x,y\n0,1,2\n", "column 1 has no name; give it one, or choose with features"),
+    "a long cell": (
+        b"x,y\n" + 400 * b"9" + b",2\n",
+        f"line 2, column x: '{60 * '9'}…' is not a finite number",
+    ),
     "one column": (b"y\n1\n", "needs at least one column beside the target y"),
     "semicolons": (b"x;y\n1;2\n", "needs at least one column beside the target x;y"),
 }  # fmt: skip
@@ -126,6 +132,8 @@ def test_lines_of_different_lengths_are_refused(content: bytes, tmp_path: Path) 
 
 
 BAD_CHOICES: list[tuple[dict[str, Any], str]] = [
+    ({"target": "yy"}, "target=yy: no such column in .*, did you mean y\\?; it has a, b, y$"),
+    ({"features": ("a", "b", "a")}, r"features=\[a,b,a\]: a is there more than once$"),
     ({"target": "z"}, "target=z: no such column in .*; it has a, b, y$"),
     ({"features": ("a", "z")}, r"features=\[a,z\]: z is not one of a, b$"),
     ({"features": ("y",)}, r"features=\[y\]: y is not one of a, b$"),
@@ -134,7 +142,7 @@ BAD_CHOICES: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("choice", "message"), BAD_CHOICES)
-def test_columns_that_are_not_there(choice: Any, message: str, tmp_path: Path) -> None:
+def test_columns_that_cannot_be_chosen(choice: Any, message: str, tmp_path: Path) -> None:
     path = tmp_path / "data.csv"
     path.write_bytes(b"a,b,y\n1,2,3\n")
     with pytest.raises(SettingError, match=message):
@@ -142,14 +150,13 @@ def test_columns_that_are_not_there(choice: Any, message: str, tmp_path: Path) -
 
 
 def test_a_missing_file_and_a_directory(tmp_path: Path) -> None:
-    with pytest.raises(
-        SettingError, match=f"no such file; named data sets are {', '.join(NAMED)}$"
-    ):
+    known = rf"\(data sets: {', '.join(NAMED)}\)$"
+    with pytest.raises(SettingError, match=rf"no such file {known}"):
         read_examples(str(tmp_path / "none.csv"), None, None)
-    with pytest.raises(
-        SettingError, match=f"is not a file; named data sets are {', '.join(NAMED)}$"
-    ):
+    with pytest.raises(SettingError, match=rf"is not a file {known}"):
         read_examples(str(tmp_path), None, None)
+    with pytest.raises(SettingError, match=rf"no such file, did you mean diabetes\? {known}"):
+        read_examples("diabetse", None, None)
 
 
 @pytest.mark.parametrize("value", [b"7", b"0.1"])
@@ -218,3 +225,15 @@ def test_a_loss_reads_its_file_when_it_is_made_and_not_while_it_runs(tmp_path: P
     assert columns.solution is not None
     assert columns.solution.shape == (3, 2)
     assert columns.to(torch.float32, torch.device("cpu")).inputs.dtype == torch.float32
+
+
+def test_an_index_without_a_name_may_be_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "data.csv"
+    path.write_bytes(b",x,y\n0,1,2\n1,5,6\n")
+    assert read_examples(str(path), None, ("x",)).features.tolist() == [[1], [5]]
+
+
+def test_a_header_that_counts_its_columns_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "data.csv"
+    path.write_bytes(b"0,1\n5,6\n")
+    assert read_examples(str(path), None, None).names == ("0",)

@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 import torch
@@ -17,6 +18,7 @@ from gdlab.application import run_one
 from gdlab.composition import composed, hydra_ready
 from gdlab.errors import SettingError
 from gdlab.losses import Loss, mgh
+from gdlab.losses.mgh import tables
 from gdlab.losses.mgh.base import ScalableSquares
 from gdlab.settings import named
 from gdlab.suggest import choices_of, did_you_mean
@@ -126,6 +128,35 @@ def test_two_sums_of_the_integral_equation_are_the_double_sum(dim: int) -> None:
     expected = x + kernel @ (x + t + 1) ** 3 / (2 * (dim + 1))
     found = mgh.DiscreteIntegral(dim=dim).residuals(point(x))
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-15)  # observed 2e-16
+
+
+def watson(x: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray]:
+    """Value, half the gradient and half the Hessian by the paper, in mpmath's numbers x (D,)."""
+    dim = len(x)
+    t = np.array([[mpmath.mpf(i) / 29] for i in range(1, 30)])
+    powers = t ** np.arange(dim)
+    slopes = np.hstack([0 * t, np.arange(1, dim) * powers[:, :-1]])
+    first, second = np.eye(dim, dtype=int)[:2]
+    p = powers @ x
+    r = np.array([*(slopes @ x - p**2 - 1), x[0], x[1] - x[0] ** 2 - 1])
+    jacobian = np.vstack([slopes - 2 * p[:, None] * powers, first, second - 2 * x[0] * first])
+    hessian = jacobian.T @ jacobian - 2 * powers.T @ (r[:-2, None] * powers)
+    hessian[0, 0] -= 2 * r[-1]
+    return r @ r, jacobian.T @ r, hessian
+
+
+@pytest.mark.parametrize("dim", tables.WATSON)
+def test_the_minimum_of_watson_in_sixty_digits(dim: int) -> None:
+    minimum, minimizer = tables.WATSON[dim]
+    with mpmath.workdps(60):
+        x = np.array(list(map(mpmath.mpf, minimizer)))
+        for _ in range(3):  # of Newton's steps
+            _, gradient, hessian = watson(x)
+            x = x - np.array(mpmath.lu_solve(mpmath.matrix(hessian), mpmath.matrix(gradient)))
+        value, gradient, _ = watson(x)
+        assert mpmath.norm(gradient) < mpmath.mpf("1e-50")
+        assert tuple(map(float, x)) == minimizer
+        assert float(value) == minimum
 
 
 def test_linear_problems_have_as_many_equations_as_asked_for() -> None:

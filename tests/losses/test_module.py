@@ -138,7 +138,14 @@ REFUSED: list[tuple[Any, str]] = [
     ),
     ({**NET, "depth": 2}, "cannot be made (TypeError: Net.__init__() got an unexpected"),
     ({**NET, "outputs": 3}, "makes scores of shape (8, 3) for 8 examples, and must make (8, 2)"),
-    ({**NET, "kind": "random"}, "module._target_=own_networks.Net: draws at random as it runs"),
+    ({**NET, "kind": "random"}, "module._target_=own_networks.Net: its scores change from call"),
+    ({**NET, "kind": "state"}, "its scores change from call to call (random numbers, or a state"),
+    ({**NET, "kind": "in_place"}, "changes its inputs as it runs"),
+    ({**NET, "kind": "centred"}, "an example's score depends on the others, as with batch"),
+    ({**NET, "kind": "whole"}, "makes scores of torch.int64, and they must be real numbers"),
+    ({**NET, "kind": "apart"}, "its scores do not depend on its parameters"),
+    ({**NET, "kind": "exits"}, "cannot be made (SystemExit: 3)"),
+    ({**NET, "width": 200_000}, "has 1,000,002 parameters; at most 1,000,000 are allowed"),
     ({**NET, "kind": "counter"}, "changes a buffer as it runs"),
     ({**NET, "kind": "item"}, "cannot score examples (RuntimeError: vmap: It looks like"),
     ({**NET, "kind": "raises"}, "cannot score examples (ValueError: no)"),
@@ -152,6 +159,7 @@ REFUSED: list[tuple[Any, str]] = [
     ),
     (nn.BatchNorm1d(2, track_running_stats=False), "it is a BatchNorm1d: batch statistics"),
     (nn.LSTM(2, 2, num_layers=2, dropout=0.5), "it is a LSTM with dropout 0.5"),
+    (nn.LSTM(2, 2), "gives a tuple, and must give a tensor of scores"),
     (nn.LazyLinear(2), "weight has no shape yet (a lazy module)"),
     (nn.Linear(2, 2, dtype=torch.complex64), "weight holds torch.complex64"),
     (nn.Tanh(), "has no parameter that requires a gradient"),
@@ -202,6 +210,11 @@ BAD_DATA: list[tuple[Any, str]] = [
     ({"_target_": "own_networks.Net"}, "must be the dotted name of a subclass of torch.utils."),
     ({"_target_": "own_networks.Endless"}, "must give pairs of features and target (TypeError: "),
     ({"_target_": "own_networks.Holed"}, "a feature or a target is not a finite number"),
+    ({"_target_": "own_networks.Counted"}, "1,000,000,000,000 of them; at most 10,000,000"),
+    (
+        TensorDataset(HELD.to(torch.complex64), HELD[:, 0]),
+        "(TypeError: torch.complex64, and",
+    ),
     (TensorDataset(HELD), "data=TensorDataset: must give pairs of features and target"),
     (TensorDataset(HELD[:0], HELD[:0, 0]), "gave 0 features and 0 targets"),
     (TensorDataset(HELD, torch.zeros(4, 2, 2)), "ValueError: targets of shape (2, 2)"),
@@ -232,7 +245,7 @@ def test_on_the_command_line(gd: Any, here: Any) -> None:
 def test_what_the_command_line_refuses(gd: Any, here: Any) -> None:
     done = gd(*OWN, "loss.module.kind=random", "hydra.run.dir=run")
     assert done.code == 2 and done.err.count("\n") == 1
-    assert done.err.startswith("error: loss.module._target_=own_networks.Net: draws at random")
+    assert done.err.startswith("error: loss.module._target_=own_networks.Net: its scores change")
     done = gd("loss=module")
     assert done.err.startswith("error: loss.module._target_=???: must be the dotted name")
     assert not (here / "run").exists()

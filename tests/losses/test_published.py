@@ -23,9 +23,16 @@ from gdlab.threads import one_thread
 TABLE = [*PUBLISHED, *MGH]
 STARTING_ELSEWHERE = {"quad_k100"}  # our quadratic starts one unit from its center
 
-# Where rounding alone takes more than 1e-12 of the minimum: Meyer's residuals of 1 are differences
-# of numbers of 35000 (observed 2e-12), Watson's of 1e-6 are differences of numbers of 1 (4e-10).
-VALUE_AT_MINIMUM = {"mgh10": 1e-11, "mgh20_n12": 1e-9}
+# Where no float64 takes the value at the minimizer to 1e-12. Meyer's residuals of 1 are what is
+# left of numbers of 35000, each the exponential of a quotient of 15 whose last bit is 2e-15: with
+# that quotient rounded correctly and all else exact it is 1.7e-12 (observed 2e-12). Watson's of
+# 4e-6 are what is left of polynomials of 1 whose terms reach 80: with both polynomials rounded
+# correctly and all else exact it is 9e-12 (observed 4e-10).
+VALUE_AT_MINIMUM = {"mgh10": 3e-12, "mgh20_n12": 6e-10}
+
+# Where the reference has fewer digits than it gives, of the minimum and of the minimizer: ours are
+# compared with sixty digits in test_mgh.py (observed 3e-13 and 5e-10).
+REFERENCE_DIGITS = {"mgh20_n9": 1e-12, "mgh20_n12": 1e-9}
 
 every = pytest.mark.parametrize("case", TABLE, ids=lambda case: case.id)
 
@@ -102,8 +109,9 @@ def test_the_minimizers(case: LossCase) -> None:
     assert loss.minimum is not None
     minimizers, x = loss.tensor(loss.minimizers), point(known["x_star"])
     # Observed 4e-16 · ‖x‖; a multiple of π may round differently.
-    assert float(loss.distance(x)) <= 1e-15 * max(1.0, float(x.norm()))  # type: ignore[arg-type]
-    assert float(loss.minimum) == pytest.approx(known["f_star"], rel=1e-14, abs=1e-18)
+    digits = REFERENCE_DIGITS.get(case.id, 1e-15)
+    assert float(loss.distance(x)) <= digits * max(1.0, float(x.norm()))  # type: ignore[arg-type]
+    assert float(loss.minimum) == pytest.approx(known["f_star"], rel=max(digits, 1e-14), abs=0)
     tolerance = VALUE_AT_MINIMUM.get(case.id, 1e-12) * (abs(known["f_star"]) or 1.0)
     assert float((loss(minimizers) - known["f_star"]).abs().max()) <= tolerance
     if "hess_eig_x_star" in known:
@@ -272,6 +280,7 @@ def test_the_drop_wave_is_one_function_where_its_two_forms_meet() -> None:
 # The YAML files.
 
 FILES = sorted((CONF / "loss").rglob("*.yaml"))
+UNPUBLISHED = {losses.Clairaut}  # of textbooks on derivatives, and tested with them
 
 
 def formula_of(path: Path) -> type[Loss] | None:
@@ -283,7 +292,7 @@ def formula_of(path: Path) -> type[Loss] | None:
 
 def test_every_file_of_a_formula_is_in_the_table_and_the_other_way_round() -> None:
     formulas = {formula_of(path) for path in FILES} - {None}
-    assert formulas == {type(case.loss) for case in TABLE}
+    assert formulas == {type(case.loss) for case in TABLE} | UNPUBLISHED
 
 
 @pytest.mark.parametrize("path", [f for f in FILES if formula_of(f)], ids=lambda path: path.stem)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 import gdlab
 from gdlab.errors import SettingError
-from gdlab.losses import MSE, Huber, Lasso, Logistic, Loss, Ridge, Softmax
+from gdlab.losses import MSE, Huber, Lasso, Logistic, Loss, Ridge, Softmax, data_loss
 from gdlab.losses import data as data_module
 from gdlab.losses.data import read_examples
 from gdlab.losses.features import prepared
@@ -62,7 +62,7 @@ def test_all_certified_sets_are_there() -> None:
 @pytest.mark.parametrize("name", DIGITS)
 def test_the_solution_is_the_certified_one_to_the_digits_its_condition_leaves(name: str) -> None:
     loss, known, (condition, scaled, digits) = linear_set(name), CERTIFIED[name], DIGITS[name]
-    assert loss.solution is not None
+    assert loss.solution is not None and loss.curvature is not None
     assert loss.names == tuple(known["solution"])
     expected = np.array(list(known["solution"].values()))
     error = np.abs(loss.solution.numpy() / expected - 1).max()
@@ -100,6 +100,7 @@ def test_what_ships_is_what_was_published(name: str) -> None:
 @pytest.mark.parametrize("name", ["longley", "filip"])
 def test_raw_data_of_a_great_condition_do_not_converge(name: str) -> None:
     loss = linear_set(name)
+    assert loss.curvature is not None
     run = gdlab.run(loss=loss, lr=1.9 / float(loss.curvature[1]), steps=3000)
     assert run.outcome.status == Status.MAX_STEPS
     assert run.outcome.final_loss < float(loss(loss.start))
@@ -214,6 +215,22 @@ def test_a_minibatch_of_all_examples_is_the_loss(name: str) -> None:
         np.testing.assert_allclose(few[row], float(alone(x[row])), rtol=1e-13)  # observed 3e-16
 
 
+@everyone
+@pytest.mark.parametrize("size", [1, 30, 400])
+def test_no_value_hangs_on_how_many_examples_fit_into_memory(
+    name: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loss = EVERY[name]
+    x = somewhere(loss, 2, 3)
+    values, gradients = loss(x), gradient_by_autograd(loss, x)
+    metrics = {name: metric(x) for name, metric in loss.metrics.items()}
+    monkeypatch.setattr(data_loss, "_MOST_AT_ONCE", size)
+    np.testing.assert_allclose(loss(x), values, rtol=1e-14)  # observed 4e-16
+    assert relative(gradient_by_autograd(loss, x), gradients) <= 1e-14  # observed 2e-15
+    for name, metric in loss.metrics.items():
+        np.testing.assert_allclose(metric(x), metrics[name], rtol=0, atol=1e-15)
+
+
 COLUMNS: list[tuple[Any, str, list[float]]] = [
     (Ridge(data="stackloss"), "penalty", [0.0, 0.1, 10.0]),
     (Ridge(data="noint1", standardize=False, intercept=False), "penalty", [0.0, 0.1, 10.0]),
@@ -288,17 +305,19 @@ def test_ridge_has_the_solution_of_its_normal_equations(penalty: float, intercep
     assert np.linalg.norm(gradient_by_autograd(loss, loss.tensor(loss.solution))) <= 1e-11  # 2e-14
 
 
-def test_a_penalty_makes_one_minimizer_of_many() -> None:
-    twice = ("x", "x")
-    assert Ridge(data="line3", features=twice, penalty=0.0).solution is None
-    assert Ridge(data="line3", features=twice, penalty=0.0).curvature[0] == 0
-    loss = Ridge(data="line3", features=twice, penalty=0.5)
+def test_a_penalty_makes_one_minimizer_of_many(tmp_path: Path) -> None:
+    twice = str(tmp_path / "twice.csv")
+    Path(twice).write_text("x,twice,y\n1,2,4\n2,4,5\n3,6,7\n", "utf-8")
+    free = Ridge(data=twice, penalty=0.0)
+    assert free.solution is None
+    assert free.curvature is not None and free.curvature[0] == 0
+    loss = Ridge(data=twice, penalty=0.5)
     assert loss.solution is not None
     assert loss.solution[0] == pytest.approx(float(loss.solution[1]), rel=1e-13)  # observed 2e-16
     assert MSE(data="digits").solution is None  # three pixels are always 0
     assert Ridge(data="digits", standardize=False).solution is not None
     assert MSE(data="line3", degree=3).solution is None  # three points, four parameters
-    mixed = Ridge(data="line3", features=twice, penalty=point([0.0, 0.5]))
+    mixed = Ridge(data=twice, penalty=point([0.0, 0.5]))
     assert mixed.solution is None
 
 
@@ -426,7 +445,9 @@ def test_polynomial_features_have_names_and_values(tmp_path: Path) -> None:
 
 
 BAD: list[tuple[type[Loss], dict[str, Any], str]] = [
-    (MSE, {"degree": 0}, "degree=0: must be a whole number ≥ 1"),
+    (MSE, {"degree": 0}, "degree=0: must be a whole number ≥ 1 and ≤ 100"),
+    (MSE, {"features": ["x", "x"]}, "features=[x,x]: x is there more than once"),
+    (MSE, {"data": "digits", "degree": 50}, "degree=50: makes 6.6e+32 features of 64, more than"),
     (
         MSE,
         {"data": "digits", "degree": 4},
@@ -439,11 +460,11 @@ BAD: list[tuple[type[Loss], dict[str, Any], str]] = [
     (
         Logistic,
         {"data": "diabetes"},
-        "data=diabetes: the labels must be 0, 1, 2, …, and 214 is among its 214",
+        "data=diabetes: the 214 different labels must be 0 to 213, and 214 is among them",
     ),
-    (Softmax, {"data": "longley"}, "the labels must be 0, 1, 2, …, and 60171 is among its 16"),
+    (Softmax, {"data": "longley"}, "the 16 different labels must be 0 to 15, and 60171 is among"),
     (Softmax, {"data": "digits"}, "standardize=true: the column pixel_0_0 of digits is constant"),
-    (Softmax, {"batch_size": 151}, "batch_size=151: must be at most 150, the examples"),
+    (Softmax, {"batch_size": 151}, "batch_size=151: must be at most 150, all examples"),
 ]
 
 
@@ -455,10 +476,22 @@ def test_what_cannot_be(cls: type[Loss], settings: Any, message: str) -> None:
     assert "\n" not in str(error.value)
 
 
+def test_exact_answers_end_where_they_take_longer_than_runs() -> None:
+    loss = MSE(data="digits", degree=2)
+    assert (loss.dim, loss.solution, loss.minimum, loss.curvature) == (2145, None, None, None)
+
+
+def test_labels_that_count_the_examples_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "counted.csv"
+    file.write_text("x,y\n" + "".join(f"{i},{i}\n" for i in range(12_000)), "utf-8")
+    with pytest.raises(SettingError, match="12,000 labels make more scores than fit into 1 GiB"):
+        Softmax(data=str(file))
+
+
 def test_labels_that_are_all_alike_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "alike.csv"
     file.write_text("x,y\n1,1\n2,1\n", "utf-8")
-    with pytest.raises(SettingError, match=r"the labels must be 0, 1, 2, …, and all are 1$"):
+    with pytest.raises(SettingError, match=r"the labels must be 0, 1, …, and all are 1$"):
         Softmax(data=str(file))
 
 

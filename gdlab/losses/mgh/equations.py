@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from gdlab.losses.formula import Known, Mathematics, SumOfSquares
+from gdlab.losses.formula import Known, SumOfSquares
+from gdlab.losses.mathematics import Mathematics
 
 
 class FreudensteinRoth(SumOfSquares):

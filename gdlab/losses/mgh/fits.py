@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from gdlab.losses.formula import Known, Mathematics, SumOfSquares
+from gdlab.losses.formula import Known, SumOfSquares
+from gdlab.losses.mathematics import Mathematics
 from gdlab.losses.mgh import tables
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from gdlab.fields import setting
-from gdlab.losses.formula import Known, Mathematics
+from gdlab.losses.formula import Known
+from gdlab.losses.mathematics import Mathematics
 from gdlab.losses.mgh import tables
 from gdlab.losses.mgh.base import ONES, ZEROS, ScalableSquares, counting, tabled
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from gdlab.errors import SettingError
 from gdlab.fields import setting
-from gdlab.losses.formula import Known, Mathematics
+from gdlab.losses.formula import Known
+from gdlab.losses.mathematics import Mathematics
 from gdlab.losses.mgh import tables
 from gdlab.losses.mgh.base import ScalableSquares, counting, tabled
 
