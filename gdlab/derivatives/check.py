@@ -23,6 +23,7 @@ from gdlab.losses.function import Function
 _POINTS, _DIRECTIONS = 10, 16  # in more dimensions than that, random directions, not the axes
 _LARGE, _POINTS_OF_LARGE, _DIRECTIONS_OF_LARGE = 1_000, 2, 4
 _TINY = 1e-7  # of the loss: slopes that small beside it are none
+_LEAST = 1e-290  # below it numbers lose digits before they are zero
 _SAME = 1e-7  # of the largest slope: a gradient that is wrong is wrong by more
 _BATCHED = 1e-10  # relative: a matrix product may round otherwise in a batch
 _KINK = 1e-3  # of the largest slope: what one-sided slopes differ by at a kink
@@ -209,6 +210,7 @@ def _trials(loss: Loss, x: Tensor, value: Tensor, gradient: Tensor, seed: int) -
         float(slopes.abs().max()),
         float(limit.nan_to_num(0.0).abs().max()),
         _TINY * float(value.abs()),
+        _LEAST,
     )
     trials = []
     for i, name in enumerate(names):
