@@ -23,6 +23,7 @@ from gdlab.errors import SettingError
 from gdlab.experiment import Interruption, Sink, execute, interruptible
 from gdlab.job_notes import Note
 from gdlab.losses.base import Loss
+from gdlab.metrics import SHARPNESS
 from gdlab.optimizers.base import Rule
 from gdlab.outcome import Outcome
 from gdlab.plan import batch_of
@@ -39,7 +40,7 @@ from gdlab.sweep_summary import objective
 EXIT_FAILED = 1
 EXIT_SIGNAL = 128
 
-_COLUMNS = {"run", "step", "loss", "optimizer", "lr", "seed", "seconds", "versions"}
+_COLUMNS = {"run", "step", "loss", "optimizer", "lr", "seed", "seconds", "versions", SHARPNESS}
 _TAKEN = _COLUMNS | {field.name for field in dataclasses.fields(Outcome)}
 _COORDINATE = re.compile(r"x\d+")
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gdlab.errors import SettingError
 from gdlab.fields import Number, shown
-from gdlab.gradient import value_and_gradient
+from gdlab.gradient import derivative, differentiable_gradient, value_and_gradient
 from gdlab.losses.base import Loss
 from gdlab.rowwise import by_rows
 
@@ -83,15 +83,15 @@ class Oracle:
 
     def product(self, x: Tensor, vector: Tensor) -> Tensor:
         """The products (n, D) of the Hessians at x (n, D) and vectors (n, D)."""
-        x, grad = self._differentiable(x)
+        x, grad = differentiable_gradient(self._loss, x)
         self._charge(1, self.awake)
-        return _derivative((grad * vector).sum(), x)
+        return derivative((grad * vector).sum(), x)
 
     def hessian(self, x: Tensor) -> Tensor:
         """The Hessians (n, D, D) at x (n, D), row by row of them by automatic differentiation."""
-        x, grad = self._differentiable(x)
+        x, grad = differentiable_gradient(self._loss, x)
         self._charge(x.shape[1], self.awake)
-        rows = [_derivative(slope.sum(), x) for slope in grad.unbind(1)]
+        rows = [derivative(slope.sum(), x) for slope in grad.unbind(1)]
         return torch.stack(rows, 1)
 
     def residuals(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -105,7 +105,7 @@ class Oracle:
         u = torch.zeros_like(r, requires_grad=True)
         (pulled,) = torch.autograd.grad(r, x, u, create_graph=True)
         self._charge(x.shape[1], self.awake)
-        columns = [_derivative(column.sum(), u) for column in pulled.unbind(1)]
+        columns = [derivative(column.sum(), u) for column in pulled.unbind(1)]
         return r.detach(), torch.stack(columns, 2)
 
     def fisher(self, x: Tensor) -> Tensor:
@@ -124,22 +124,6 @@ class Oracle:
 
     def _charge(self, price: int, which: Tensor) -> None:
         self.count = self.count + price * (which & self.awake)[:, 0]
-
-    def _differentiable(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The points, and gradients (n, D) that can be differentiated once more."""
-        x = x.detach().requires_grad_()
-        (grad,) = torch.autograd.grad(self._loss(x).sum(), x, create_graph=True)
-        return x, grad
-
-
-def _derivative(value: Tensor, x: Tensor) -> Tensor:
-    """The gradient of a sum over rows; zeros where it does not depend on x at all."""
-    if not value.requires_grad:
-        return torch.zeros_like(x)
-    derivative = torch.autograd.grad(
-        value, x, retain_graph=True, allow_unused=True, materialize_grads=True
-    )[0]
-    return by_rows(derivative)
 
 
 def check_needs(needs: Set[str], loss: Loss, noise: Tensor) -> None:
