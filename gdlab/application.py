@@ -23,7 +23,7 @@ from gdlab.errors import SettingError
 from gdlab.experiment import Interruption, Sink, execute, interruptible
 from gdlab.job_notes import Note
 from gdlab.losses.base import Loss
-from gdlab.metrics import SHARPNESS
+from gdlab.metrics import SHARPNESS, check_sharpness
 from gdlab.optimizers.base import Rule
 from gdlab.outcome import Outcome
 from gdlab.plan import batch_of
@@ -118,6 +118,7 @@ def checked(config: DictConfig, choices: dict[str, str] | None = None) -> tuple[
     with _blamed_on("loss", settings):
         batch = batch_of(settings)
         _ask(batch.loss, batch.start)
+        check_sharpness(batch.loss, batch.start, batch.sharpness_every)
     with _blamed_on("optimizer", settings):
         Rows.of(batch)
         warning(settings)

@@ -9,11 +9,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gdlab.errors import SettingError
+from gdlab.gradient import value_and_gradient
 from gdlab.losses.base import Loss
 from gdlab.rowwise import LANES, by_rows
 
 SHARPNESS = "sharpness"
 
+# The package of derivatives is imported where it is used: it may import the settings, which import
+# this module.
+
+_NEARBY = 1e-6
 _NUMBERS = 2**24  # of all vectors that Lanczos keeps: 128 MiB
 
 
@@ -55,9 +61,38 @@ class _OfLoss:
         return torch.stack([metric(record) for record in x])
 
 
+def check_sharpness(loss: Loss, x: Tensor, every: int | None) -> None:
+    """Refuse a loss whose sharpness is asked for but cannot be had at points (n, D).
+
+    Raises:
+        SettingError: what is wrong, in words.
+    """
+    if not every:
+        return
+    try:
+        why = _flaw(loss, x)
+    except Exception as error:  # a person's own loss may raise anything
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+    if why is not None:
+        what = f"{type(loss).__name__} cannot be differentiated twice"
+        raise SettingError(f"record.sharpness_every={every}: {what} ({why})")
+
+
+def _flaw(loss: Loss, x: Tensor) -> str | None:
+    """What is wrong with the second derivatives of a loss at points (n, D), in words.
+
+    To autograd a gradient that it cannot differentiate may look like a constant one.
+    """
+    from gdlab.derivatives.lanczos import hessian_products
+
+    if bool(hessian_products(loss, x)(torch.ones_like(x)).any()):
+        return None
+    grads = [value_and_gradient(loss, point)[1] for point in (x, x + _NEARBY * (1 + x.abs()))]
+    return None if torch.equal(*grads) else "its gradient changes, and autograd sees it constant"
+
+
 def _sharpness(loss: Loss, x: Tensor) -> Tensor:
     """λ_max of the Hessian at points (k, n, D): (k, n); NaN where it is not finite."""
-    # Only now: the package of derivatives imports the settings, and these the batch.
     from gdlab.derivatives.lanczos import VECTORS, sharpness
 
     _, n, dim = x.shape

@@ -27,8 +27,10 @@ Product = Callable[[Tensor], Tensor]
 
 End = Literal["largest", "smallest", "magnitude"]
 
-_RANKS: Mapping[str, Callable[[Tensor], Tensor]] = {
-    "largest": lambda values: values,
+Rank = Callable[[Tensor], Tensor]
+
+_RANKS: Mapping[str, Rank] = {
+    "largest": torch.clone,
     "smallest": torch.neg,
     "magnitude": torch.abs,
 }
@@ -144,7 +146,7 @@ class _Search:
     vector: Tensor
     error: Tensor
 
-    def __init__(self, rank: Callable[[Tensor], Tensor], tolerance: float, most: int) -> None:
+    def __init__(self, rank: Rank, tolerance: float, most: int) -> None:
         self._rank, self._tolerance, self._most = rank, tolerance, most
         self.products = 0
 
@@ -200,10 +202,17 @@ class _Search:
     def _pairs(self) -> tuple[Tensor, Tensor]:
         """The eigenvalues (n, m) of QᵀHQ by rank, and its eigenvectors (n, m, m) in columns."""
         m = len(self._basis)
-        # The upper triangle alone is known; a row of no numbers has ended, or ends here.
-        values, vectors = torch.linalg.eigh(self._projected[:, :m, :m].nan_to_num(), UPLO="U")
-        order = self._rank(values).argsort(1)
-        return values.gather(1, order), vectors.gather(2, order[:, None].expand_as(vectors))
+        # LAPACK's bits hang on how a matrix lies in memory, which is the same for all of a batch
+        # where their size is a multiple of 8: they are filled up with eigenvalues above all others.
+        size = m + -m % _LOOKS
+        # A row of no numbers has ended, or ends here.
+        square = self._projected[:, :size, :size].nan_to_num()
+        bound = (square.abs().sum(1) + square.abs().sum(2)).amax(1, keepdim=True)
+        square.diagonal(dim1=1, dim2=2)[:, m:] = torch.where(bound > 0, 2 * bound, 1.0)
+        values, vectors = torch.linalg.eigh(square, UPLO="U")  # its upper triangle is known
+        values, vectors = values[:, :m], vectors[:, :m, :m]
+        order = self._rank(values).argsort(dim=1, stable=True)
+        return values.gather(1, order), vectors.gather(2, order[:, None].expand(-1, m, -1))
 
 
 def _start(like: Tensor, place: int) -> Tensor:
