@@ -21,7 +21,7 @@ from gdlab.history import History
 from gdlab.losses import Loss, Quadratic, Rosenbrock
 from gdlab.losses.function import Function
 from gdlab.metrics import SHARPNESS
-from gdlab.optimizers import Adam
+from gdlab.optimizers import SGD, Adam
 from gdlab.schedules import Exponential
 from gdlab.status import Status
 
@@ -304,3 +304,13 @@ def test_its_name_is_taken(gd, here) -> None:
     done = gd("loss=custom", "loss._target_=sharp.Sharp")
     assert done.code == 2
     assert "metric cannot be called sharpness" in done.err
+
+
+def test_why_a_network_of_many_weights_diverged_is_said(gd, here) -> None:
+    network = ("loss=mlp", "loss.data=teacher_student", "loss.widths=[64,64]")
+    done = gd(*network, "lr=10", "steps=300", "record.figures=false")
+    assert done.out.startswith("diverged")
+    loss = losses.MLP(data="teacher_student", widths=(64, 64))
+    assert loss.dim > 4000
+    limit = theory.local_stability_limit(loss, SGD(), loss.start)
+    assert f"lr=10 is above 2/λ_max = {limit:.3g} at the start; try lr ≤ " in done.out
