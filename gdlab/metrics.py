@@ -20,7 +20,7 @@ SHARPNESS = "sharpness"
 # this module.
 
 _NEARBY = 1e-6
-_NUMBERS = 2**24  # of all vectors that Lanczos keeps: 128 MiB
+_NUMBERS = 2**24  # that searches for eigenvalues keep at once: 128 MiB
 
 
 @dataclass(frozen=True)
@@ -93,10 +93,10 @@ def _flaw(loss: Loss, x: Tensor) -> str | None:
 
 def _sharpness(loss: Loss, x: Tensor) -> Tensor:
     """λ_max of the Hessian at points (k, n, D): (k, n); NaN where it is not finite."""
-    from gdlab.derivatives.lanczos import VECTORS, sharpness
+    from gdlab.derivatives.lanczos import numbers_of_a_row, sharpness
 
-    _, n, dim = x.shape
-    fitting = max(1, _NUMBERS // (dim * min(dim, VECTORS)))  # points that memory is allowed for
+    n = x.shape[1]
+    fitting = max(1, _NUMBERS // numbers_of_a_row(x.shape[2]))  # points that memory is allowed for
     found = []
     for some in torch.arange(n).split(max(LANES, fitting // LANES * LANES)):
         rows = slice(int(some[0]), int(some[-1]) + 1)

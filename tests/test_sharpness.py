@@ -49,7 +49,7 @@ def test_it_is_the_greatest_eigenvalue_at_each_point_where_it_is_due(
         assert known(history).tolist() == sorted({*range(0, steps, 10), steps})
         for step in known(history):
             exact = theory.sharpness(loss, torch.from_numpy(history.x[step]))
-            # Observed 4e-13.
+            # Observed 9e-16: a basis of all dimensions.
             assert history.metrics[SHARPNESS][step] == pytest.approx(exact, rel=1e-9)
         assert run.outcome.metrics[SHARPNESS] == history.metrics[SHARPNESS][-1]
 
@@ -103,14 +103,14 @@ def test_a_network_has_the_same_alone_and_in_a_batch() -> None:
     for row, run in enumerate(finish(batch)):
         alone = finish(rows_of(batch, [row]))[0].history.metrics[SHARPNESS]
         both = np.stack([run.history.metrics[SHARPNESS], alone])
-        np.testing.assert_allclose(both[0], both[1], rtol=1e-10)  # observed 3e-15
+        np.testing.assert_allclose(both[0], both[1], rtol=1e-10)  # observed 7e-16
 
 
 def test_what_memory_allows_for_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     column = torch.linspace(50, 150, 70, dtype=torch.float64)
     batch = recorded(Rosenbrock(b=column), every=2, lr=np.full(70, 1e-3), steps=20)
     whole = finish(batch)
-    for numbers in (1, 4 * 32 * 3):  # 32 rows of one record, and of three
+    for numbers in (1, 80 * 32 * 3):  # 32 rows of one record, and of three
         monkeypatch.setattr(metrics, "_NUMBERS", numbers)
         for one, other in zip(whole, finish(batch), strict=True):
             same_sharpness(one, other)
@@ -143,7 +143,7 @@ def test_minibatches_have_the_sharpness_of_the_full_loss() -> None:
     assert loss.curvature is not None
     exact = float(loss.curvature[1])
     sharpness = run.history.metrics[SHARPNESS][[0, 7, 14, 20]]
-    np.testing.assert_allclose(sharpness, exact, rtol=1e-10)  # observed 1e-15
+    np.testing.assert_allclose(sharpness, exact, rtol=1e-10)  # observed 2e-16
 
 
 # On the command line

@@ -208,13 +208,13 @@ def test_where_there_is_no_sharpness() -> None:
 def test_sharpness_beyond_a_thousand_dimensions() -> None:
     x = torch.linspace(-1, 1, 1001, dtype=torch.float64)
     found = theory.sharpness(Quadratic(dim=1001, condition=50), x)
-    assert found == pytest.approx(50, rel=1e-4)  # observed 2e-8
+    assert found == pytest.approx(50, rel=1e-4)  # observed 9e-8
     valley = Rosenbrock(dim=1200)
     long = valley.tensor(valley.start)
     hessian: Any = torch.autograd.functional.hessian(valley, long)
     exact = torch.linalg.eigvalsh(hessian)[-1]
     limit = theory.local_stability_limit(valley, SGD(), long)
-    assert limit == pytest.approx(2 / float(exact), rel=1e-4)  # observed 1e-9
+    assert limit == pytest.approx(2 / float(exact), rel=1e-4)  # observed 1e-5
 
 
 def test_sharpness_leaves_the_loss_as_it_was() -> None:

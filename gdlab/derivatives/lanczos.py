@@ -21,6 +21,7 @@ VECTORS = 64
 
 _KEPT, _LOOKS = VECTORS // 3, 8
 _ROUNDING = 64  # units in the last place of the greatest number met
+_HUGE = 1e-6  # of the largest number that there is: sums of what is above overflow
 
 Product = Callable[[Tensor], Tensor]
 """Multiplies vectors (n, D) by symmetric matrices, one a row: (n, D)."""
@@ -34,6 +35,12 @@ _RANKS: Mapping[str, Rank] = {
     "smallest": torch.neg,
     "magnitude": torch.abs,
 }
+
+
+def numbers_of_a_row(dim: int) -> int:
+    """How many numbers the search for an eigenvalue in D dimensions keeps for each row."""
+    size = _filled(min(dim, VECTORS))
+    return size * (dim + size)
 
 
 def hessian_products(loss: Callable[[Tensor], Tensor], x: Tensor) -> Product:
@@ -56,7 +63,7 @@ class Eigenpairs:
     """Eigenvalues at an end of the spectrum, with what is known of their accuracy.
 
     Attributes:
-        values: (n, k), the outermost first; NaN where a product was not finite.
+        values: (n, k), the outermost first; NaN where a product was not finite or near overflow.
         vectors: unit eigenvectors (n, k, D).
         errors: (n, k): within so much of each value, but for rounding, there is an eigenvalue.
         products: how many products with each row's matrix were made.
@@ -109,9 +116,11 @@ def lanczos(
         search = _Search(_RANKS[end], tolerance, most)
         search.run(product, _start(like, place), [one.vector for one in found])
         found.append(search)
+    values = torch.cat([one.value for one in found], 1)
     residuals = torch.cat([one.error for one in found], 1)
     return Eigenpairs(
-        values=torch.cat([one.value for one in found], 1),
+        # Nothing is known of what comes after a pair that is not.
+        values=torch.where(values.cumsum(1).isnan(), torch.nan, values),
         vectors=torch.stack([one.vector for one in found], 1),
         # Outside of the complement, H makes of a vector no more than their residuals.
         errors=residuals.square().cumsum(1).sqrt(),
@@ -122,7 +131,8 @@ def lanczos(
 def sharpness(loss: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """λ_max, the greatest eigenvalue of the Hessian, at points x (n, D): (n,).
 
-    NaN where a product of the Hessian is not finite.
+    To 1e-6 of it, or as near as 500 products of the Hessian come. NaN where one is not finite, or
+    overflows when it is worked with.
     """
     return lanczos(hessian_products(loss, x), x).values[:, 0]
 
@@ -154,7 +164,8 @@ class _Search:
         """Look from a start (n, D), orthogonally to other vectors (n, D)."""
         n, room = len(start), start.shape[1] - len(others)
         self._basis = [_unit(_orthogonal(start, others)[0])]
-        self._projected = start.new_zeros((n, VECTORS, VECTORS), dtype=torch.float64)
+        size = _filled(min(room, VECTORS))
+        self._projected = start.new_zeros((n, size, size), dtype=torch.float64)
         self.value, self.error = start.new_full((2, n, 1), torch.nan)
         self.vector = start
         searching = torch.ones_like(self.value, dtype=torch.bool)
@@ -166,7 +177,9 @@ class _Search:
             self.products += 1
             beta = norms(rest.T[None])[0].T
             scale = torch.maximum(scale, torch.maximum(inside.abs().amax(1, True), beta))
-            rounding = _ROUNDING * torch.finfo(start.dtype).eps * scale
+            kind = torch.finfo(start.dtype)
+            beta = torch.where(scale < _HUGE * kind.max, beta, torch.nan)
+            rounding = _ROUNDING * kind.eps * scale
             # Nothing is left outside of the basis, or what is there is no number.
             is_over = ~(beta > rounding) | (m == room) | (self.products == self._most)
             due = searching & (is_over | (m % _LOOKS == 0))
@@ -204,15 +217,19 @@ class _Search:
         m = len(self._basis)
         # LAPACK's bits hang on how a matrix lies in memory, which is the same for all of a batch
         # where their size is a multiple of 8: they are filled up with eigenvalues above all others.
-        size = m + -m % _LOOKS
-        # A row of no numbers has ended, or ends here.
-        square = self._projected[:, :size, :size].nan_to_num()
+        square = self._projected[:, : _filled(m), : _filled(m)]
+        is_known = (square.abs() < _HUGE * torch.finfo(square.dtype).max).all(2).all(1)
+        square = torch.where(is_known[:, None, None], square, 0.0)  # other rows have ended
         bound = (square.abs().sum(1) + square.abs().sum(2)).amax(1, keepdim=True)
         square.diagonal(dim1=1, dim2=2)[:, m:] = torch.where(bound > 0, 2 * bound, 1.0)
         values, vectors = torch.linalg.eigh(square, UPLO="U")  # its upper triangle is known
         values, vectors = values[:, :m], vectors[:, :m, :m]
         order = self._rank(values).argsort(dim=1, stable=True)
         return values.gather(1, order), vectors.gather(2, order[:, None].expand(-1, m, -1))
+
+
+def _filled(size: int) -> int:
+    return size + -size % _LOOKS
 
 
 def _start(like: Tensor, place: int) -> Tensor:
