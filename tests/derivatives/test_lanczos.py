@@ -50,7 +50,6 @@ LOSSES: dict[str, Loss] = {
     "saddle": losses.Quadratic(eigenvalues=tuple(np.linspace(-3, 2, 200))),
     "rastrigin": losses.Rastrigin(dim=200),
     "ackley": losses.Ackley(dim=200),
-    "levy": losses.Levy(dim=200),
     "mlp": losses.MLP(widths=(10, 12), activation="tanh"),
     "softplus": losses.MLP(data="teacher_student", widths=(12, 10), activation="softplus"),
 }
@@ -189,7 +188,7 @@ def test_a_linear_loss_is_flat() -> None:
     assert sharpness(lambda x: x.sum(-1), x).tolist() == [0.0, 0.0]
 
 
-@pytest.mark.parametrize("name", ["rosenbrock", "rastrigin", "ackley", "levy"])
+@pytest.mark.parametrize("name", ["rosenbrock", "rastrigin", "ackley"])
 @pytest.mark.parametrize("dim", [2, 33, 70])
 def test_a_row_has_the_same_bits_alone_and_among_others(name: str, dim: int) -> None:
     loss = LOSSES[name].replace(dim=dim)
