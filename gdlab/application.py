@@ -24,6 +24,7 @@ from gdlab.errors import SettingError
 from gdlab.experiment import Interruption, Sink, execute, interruptible
 from gdlab.job_notes import Note
 from gdlab.losses.base import Loss
+from gdlab.metrics import SHARPNESS, check_sharpness
 from gdlab.optimizers import SGD
 from gdlab.outcome import Outcome
 from gdlab.plan import batch_of
@@ -40,7 +41,7 @@ from gdlab.sweep_summary import objective
 EXIT_FAILED = 1
 EXIT_SIGNAL = 128
 
-_COLUMNS = {"run", "step", "loss", "optimizer", "lr", "seed", "seconds", "versions"}
+_COLUMNS = {"run", "step", "loss", "optimizer", "lr", "seed", "seconds", "versions", SHARPNESS}
 _TAKEN = _COLUMNS | {field.name for field in dataclasses.fields(Outcome)}
 _COORDINATE = re.compile(r"x\d+")
 
@@ -120,6 +121,7 @@ def checked(config: DictConfig, choices: dict[str, str] | None = None) -> tuple[
         _ask(batch.loss, batch.start)
         if config.get("check_gradient"):
             _check_gradient(settings)
+        check_sharpness(batch.loss, batch.start, batch.sharpness_every)
     with _blamed_on("schedule", settings):
         if not batch.schedule.init(batch.lr):
             ends = torch.tensor([0, settings.steps - 1], device=batch.lr.device)

@@ -3,6 +3,7 @@
 Shapes: R runs, D dimensions, K records of a chunk, n rows of a chunk.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,8 +12,11 @@ from torch import Tensor
 
 from gdlab.fields import Configured, setting
 from gdlab.losses.base import Loss
+from gdlab.metrics import Metric, metrics_of
 from gdlab.optimizers.base import Rule
+from gdlab.rowwise import LANES, by_rows
 from gdlab.schedules import Schedule
+from gdlab.status import Status
 from gdlab.threads import one_thread
 
 
@@ -48,6 +52,8 @@ class Batch:
         threads: how many cores a compiled batch may use; no bit depends on it.
         full_every: where steps use minibatches, the loss of all examples and its gradient are
             computed at steps 0, full_every, 2·full_every, … and a run's last.
+        sharpness_every: the sharpness is computed at steps 0, n, 2n, … and a run's last; None or 0
+            for never.
         dof: degrees of freedom (R,) of Student's t noise; None for Gaussian noise.
     """
 
@@ -63,7 +69,13 @@ class Batch:
     mode: str = "eager"
     threads: int = 1
     full_every: int = 1
+    sharpness_every: int | None = None
     dof: Tensor | None = None
+
+    @property
+    def metrics(self) -> dict[str, Metric]:
+        """What is recorded of the points every so often."""
+        return metrics_of(self.loss, self.full_every, self.sharpness_every)
 
 
 @dataclass(frozen=True)
@@ -108,6 +120,7 @@ class Chunk:
         best_step: the step of the record that first had it: (n,).
         evaluations: gradients computed so far for each row's run: (n,).
         whole: what the rows are a part of.
+        metrics: what is recorded of the points every so often.
         mode: how the steps were computed.
         error: the exception that ended the rows whose status is `Status.FAILED`.
     """
@@ -124,6 +137,7 @@ class Chunk:
     best_step: Tensor
     evaluations: Tensor
     whole: Padded
+    metrics: Mapping[str, Metric]
     mode: "Mode"
     error: Exception | None
 
@@ -160,17 +174,29 @@ class Chunk:
 
     @cached_property
     def last_metrics(self) -> dict[str, Tensor]:
-        """The loss's metrics (n,) at the last records."""
-        return self._metrics(self._last_points())
-
-    def metrics(self, record: int) -> dict[str, Tensor]:
-        """The loss's metrics (n,) at one of the K records."""
-        return self._metrics(self.whole.x[record])
-
-    def _metrics(self, x: Tensor) -> dict[str, Tensor]:
-        functions = self.whole.function.metrics
+        """The metrics (n,) at the last records of the rows that ended; NaN for the others."""
+        found = {name: torch.full_like(self.best_loss, torch.nan) for name in self.metrics}
+        ended = torch.nonzero(self.status != Status.RUNNING)[:, 0]
+        if not self.metrics or len(ended) == 0 or len(self.loss) == 0:
+            return found
+        function = self.whole.function
+        more = -len(ended) % LANES if function.elementwise else 0
+        rows = torch.cat((ended, ended[-1:].expand(more)))
+        function = function.with_columns(lambda column: column[rows])
+        points = by_rows(self.whole.x[self.last[rows], rows])[None]
         with one_thread():
-            return {name: metric(x)[: len(self.rows)] for name, metric in functions.items()}
+            for name, metric in self.metrics.items():
+                found[name][ended] = metric.function(function, points)[0, : len(ended)]
+        return found
+
+    def measured(self, name: str, records: range) -> Tensor:
+        """A metric (k, n) at some of the K records."""
+        metric, function, live = self.metrics[name].function, self.whole.function, len(self.rows)
+        x = self.whole.x[records.start : records.stop : records.step]
+        if not function.elementwise:  # no bit hangs on the padding
+            function, x = function.with_columns(lambda column: column[:live]), x[:, :live]
+        with one_thread():
+            return metric(function, x)[:, :live]
 
     def _last_points(self) -> Tensor:
         """The points at the last records, padding included: (n, D)."""

@@ -23,7 +23,8 @@ from gdlab.fields import Number, columns
 from gdlab.gradient import value_and_gradient
 from gdlab.judge import norms
 from gdlab.optimizers.base import State
-from gdlab.rows import LANES, Rows, Screen, Trace
+from gdlab.rows import Rows, Screen, Trace
+from gdlab.rowwise import LANES
 from gdlab.status import Status
 
 _WORTH_A_THREAD = 2**16

@@ -129,7 +129,7 @@ def execute(
     try:
         for chunk in advance(batch, interrupted):
             ends.add(chunk)
-            for _, piece in pieces(chunk, record.every, record.full_loss_every):
+            for _, piece in pieces(chunk, record.every):
                 for sink in sinks:
                     sink.write(piece)
     except BaseException:

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from gdlab.rowwise import by_rows
 
+_NEARBY = 1e-6
+
 
 def value_and_gradient(loss: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
     """Values (n,) and gradients (n, D) at points (n, D), by torch autograd.
@@ -53,3 +55,26 @@ def hessian(loss: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """The Hessians (n, D, D) at points (n, D): entry [i, j] is ∂/∂xⱼ of the partial ∂f/∂xᵢ."""
     x, grad = differentiable(loss, x)
     return torch.stack([derivative(slope.sum(), x) for slope in grad.unbind(1)], 1)
+
+
+def is_twice_differentiable(loss: Callable[[Tensor], Tensor], x: Tensor) -> bool:
+    """Whether autograd can differentiate a loss twice at points (n, D).
+
+    It does not always say so. What torch's `once_differentiable` marks may leave a node called Error
+    behind that has no way on to the points, and torch goes round it; or it leaves nothing, and the
+    gradient looks constant. What depends on it would count as zero.
+    """
+    grad = differentiable(loss, x)[1]
+    if not grad.requires_grad:
+        nearby = differentiable(loss, x + _NEARBY * (1 + x.abs()))[1]
+        return torch.equal(grad, nearby)
+    to_see, seen = [grad.grad_fn], set()
+    while to_see:
+        node = to_see.pop()
+        if node is None or node in seen:
+            continue
+        if type(node).__name__ == "Error":
+            return False
+        seen.add(node)
+        to_see += [following for following, _ in node.next_functions]
+    return True

@@ -27,7 +27,7 @@ class History:
         x: the points (n, D).
         distance: the distance to the nearest known minimizer (n,), where there is one.
         suboptimality: how far the loss lies above the known minimum (n,), where there is one.
-        metrics: the loss's metrics (n,) by name, such as accuracy; NaN where not computed.
+        metrics: metrics (n,) by name, such as accuracy or sharpness; NaN where not computed.
     """
 
     step: np.ndarray
@@ -61,17 +61,16 @@ class History:
         return {k: v for k, v in vars(self).items() if isinstance(v, np.ndarray)}
 
 
-def pieces(chunk: Chunk, every: int = 1, full_every: int = 1) -> Iterator[tuple[int, History]]:
+def pieces(chunk: Chunk, every: int = 1) -> Iterator[tuple[int, History]]:
     """Cut a chunk into its runs: for each the number of its row in the batch and its records.
 
     Args:
         chunk: what the engine yielded.
         every: keep the records of steps 0, every, 2·every, … and always a run's last.
-        full_every: compute metrics at steps 0, full_every, 2·full_every, … and a run's last.
     """
     names = ("loss", "grad_norm", "lr", "x", "distance", "suboptimality")
     arrays = {name: _array(getattr(chunk, name)) for name in names}
-    metrics = _metrics(chunk, math.lcm(every, full_every))
+    metrics = _metrics(chunk, every)
     counts, statuses = chunk.count.tolist(), chunk.status.tolist()
     for i, row in enumerate(chunk.rows.tolist()):
         count, ended = counts[i], statuses[i] != Status.RUNNING
@@ -89,20 +88,19 @@ def pieces(chunk: Chunk, every: int = 1, full_every: int = 1) -> Iterator[tuple[
 
 
 def _metrics(chunk: Chunk, every: int) -> dict[str, np.ndarray]:
-    """Metrics (K, n) of a chunk by name, NaN but at each `every`-th step and where a run ended."""
-    if not chunk.whole.function.metrics or len(chunk.loss) == 0:
-        return {name: np.empty(chunk.loss.shape) for name in chunk.whole.function.metrics}
+    """Metrics (K, n) by name, NaN but where they are due, in records that are kept, or at ends."""
+    found = {name: np.full(chunk.loss.shape, np.nan) for name in chunk.metrics}
+    if not found or len(chunk.loss) == 0:
+        return found
     ended = (chunk.status != Status.RUNNING).cpu().numpy()
-    found: dict[str, np.ndarray] = {
-        name: np.full(chunk.loss.shape, np.nan) for name in chunk.whole.function.metrics
-    }
-    for record in range(-chunk.first % every, int(chunk.count.max()), every):
-        for name, values in chunk.metrics(record).items():
-            found[name][record] = values.cpu().numpy()
-    if ended.any():
-        last = chunk.last.cpu().numpy()[ended]
-        for name, values in chunk.last_metrics.items():
-            found[name][last, ended] = values.cpu().numpy()[ended]
+    last = chunk.last.cpu().numpy()[ended]
+    for name, metric in chunk.metrics.items():
+        period = math.lcm(every, metric.every)
+        records = range(-chunk.first % period, int(chunk.count.max()), period)
+        if records:
+            found[name][records] = chunk.measured(name, records).cpu().numpy()
+        if ended.any():
+            found[name][last, ended] = chunk.last_metrics[name].cpu().numpy()[ended]
     return found
 
 

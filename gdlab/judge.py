@@ -68,6 +68,7 @@ def judge(rows: Rows, trace: Trace, mode: Mode) -> Chunk:
         best_step=rows.first + ends.best_at,
         evaluations=rows.first + ends.at + 1 if rows.oracle is None else rows.oracle.count[:live],
         whole=Padded(rows.loss, x, trace.loss),
+        metrics=rows.batch.metrics,
         mode=mode,
         error=trace.error,
     )
@@ -188,6 +189,7 @@ def _stillborn(rows: Rows, trace: Trace, mode: Mode) -> Chunk:
         best_step=zeros,
         evaluations=zeros,
         whole=Padded(rows.loss, x.new_empty((0, *rows.x.shape)), x.new_empty((0, len(rows.x)))),
+        metrics=rows.batch.metrics,
         mode=mode,
         error=trace.error,
     )

@@ -31,7 +31,7 @@ class Outcome:
         suboptimality: the final loss above the known minimum; None where it is unknown.
         evaluations: gradients computed; what rules that need more are charged for is said in
             `gdlab.oracle`.
-        metrics: the loss's metrics at the last point by name, such as accuracy.
+        metrics: the metrics at the last point by name, such as accuracy or sharpness.
         mode: how the steps were computed, "eager" or "compiled".
     """
 
@@ -63,7 +63,7 @@ class Outcomes:
         self.best_loss = np.full(runs, np.inf)
         self.final_loss, self.grad_norm = np.full(runs, np.nan), np.full(runs, np.nan)
         self.distance, self.suboptimality = np.full(runs, np.nan), np.full(runs, np.nan)
-        self.metrics = {name: np.full(runs, np.nan) for name in batch.loss.metrics}
+        self.metrics = {name: np.full(runs, np.nan) for name in batch.metrics}
         self.x = batch.start.cpu().numpy().astype(np.float64).reshape(runs, dim)
         self.mode = "eager"
         self.errors: dict[int, Exception] = {}

@@ -56,6 +56,7 @@ def batch_of(
         mode=mode_of(settings, runs),
         threads=settings.engine.threads or cores(),
         full_every=settings.record.full_loss_every,
+        sharpness_every=settings.record.sharpness_every,
     )
 
 

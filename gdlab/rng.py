@@ -33,6 +33,7 @@ class Stream(IntEnum):
     ROTATION = 4
     SWEEP = 5
     DATA = 6
+    EIGENVECTOR = 7
 
 
 def philox(counter: tuple[Tensor, ...], key: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:

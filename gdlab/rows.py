@@ -19,12 +19,9 @@ from gdlab.losses.base import Loss
 from gdlab.optimizers.base import Rule, State
 from gdlab.optimizers.informed import InformedRule
 from gdlab.oracle import Oracle
-from gdlab.rowwise import by_rows
+from gdlab.rowwise import LANES, by_rows
 from gdlab.schedules.base import Memory, Schedule
 from gdlab.status import Status
-
-LANES = 32
-"""Rows are padded to a multiple of so many."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,9 @@ Shapes: n rows, D dimensions.
 import torch
 from torch import Tensor
 
+LANES = 32
+"""Rows are padded to a multiple of so many where bits hang on it."""
+
 
 def by_rows(x: Tensor) -> Tensor:
     """The same (n, ...) tensor with the row axis innermost in memory."""

@@ -16,6 +16,7 @@ from gdlab.fields import Configured, Field, declared, field_of, flat, placed, se
 from gdlab.losses.base import Loss
 from gdlab.losses.function import Function
 from gdlab.losses.transformed import Transform
+from gdlab.metrics import Metric, metrics_of
 from gdlab.noise import Noise
 from gdlab.optimizers.base import Rule
 from gdlab.own import found
@@ -46,6 +47,8 @@ class Record(Configured):
         full_loss_every: with minibatches the loss and its gradient, of all examples, are computed
             at steps 0, n, 2n, … and the last alone, and only there a run can end by them; the
             other records have none. A metric such as accuracy is computed there with or without.
+        sharpness_every: the sharpness λ_max, the Hessian's greatest eigenvalue, is recorded at
+            steps 0, n, 2n, … and the last; None or 0 for never.
         max_coords: the history keeps at most so many coordinates.
         events: whether events are written for TensorBoard.
         figures: whether the trajectory is drawn.
@@ -55,6 +58,7 @@ class Record(Configured):
 
     every: int = setting(default=1, ge=1)
     full_loss_every: int = setting(default=1, ge=1)
+    sharpness_every: int | None = setting(default=None, ge=0)
     max_coords: int = setting(default=64, ge=1)
     events: bool = True
     figures: bool = True
@@ -149,6 +153,12 @@ class Settings(Configured):
     def objective(self) -> Loss:
         """The loss as it is minimised: transformed, where a transformation is given."""
         return self.transform.of(self.loss)
+
+    @property
+    def metrics(self) -> dict[str, Metric]:
+        """What is recorded of the points every so often."""
+        record = self.record
+        return metrics_of(self.objective, record.full_loss_every, record.sharpness_every)
 
     def starting_point(self) -> tuple[float, ...]:
         """The start that was given, or the loss's own."""

@@ -73,7 +73,7 @@ def run_group(
         ends.add(chunk)
         progress(chunk)
         if records is not None:
-            for row, piece in pieces(chunk, record.every, record.full_loss_every):
+            for row, piece in pieces(chunk, record.every):
                 records.write(int(group.runs[row]), piece)
     if len(group) > 1 and (ends.status == Status.FAILED).any():
         half = len(group) // 2

@@ -18,6 +18,7 @@ import numpy as np
 from gdlab.errors import SettingError
 from gdlab.executors import Statuses, run_shards
 from gdlab.history import History
+from gdlab.metrics import check_sharpness
 from gdlab.outcome import Outcome, Outcomes
 from gdlab.plan import batch_of
 from gdlab.recording.overviews import draw_sweep
@@ -111,7 +112,9 @@ def check_summary(plan: Plan) -> None:
     starts = []
     for group in plan.groups:
         first = group.runs[:1]
-        start = Ended(first, Outcomes(batch_of(group.settings)), 0.0)
+        batch = batch_of(group.settings)
+        check_sharpness(batch.loss, batch.start, batch.sharpness_every)
+        start = Ended(first, Outcomes(batch), 0.0)
         starts.append(table_of(group, start, plan.varied(first)))
     best(joined(starts).to_pandas(), plan.by(), plan.keys(), plan.metric)
 

@@ -12,7 +12,8 @@ from gdlab.fields import Number
 from gdlab.losses.base import Loss
 from gdlab.optimizers.base import Component, Optimum, Rule
 
-_LARGEST_HESSIAN = 1000
+_LARGEST_HESSIAN, _LARGEST_BASIS = 1000, 10**6
+_NEAR = 1e-4  # relative: what is said of it has three digits
 
 
 def stability_limit(loss: Loss, rule: Rule) -> Number | None:
@@ -114,17 +115,29 @@ def _radius(component: Component) -> float:
 def sharpness(loss: Loss, x: Tensor) -> float | None:
     """λ_max, the Hessian's greatest eigenvalue at a point (D,), by torch autograd.
 
-    None beyond 1,000 dimensions, where the Hessian is too large to write down, and where it is
-    not finite.
+    Beyond 1,000 dimensions, where the Hessian is too large to write down, by Lanczos's method to
+    1e-4 of it. None where it is not finite or not found so, and beyond 1,000,000 dimensions.
     """
     if len(x) > _LARGEST_HESSIAN:
-        return None
+        return _by_lanczos(loss, x)
     # A batch of one row, as in a run: a column of the loss has one number then. Not torch.func,
     # whose wrapped tensors would stay behind in what a loss caches.
     hessian: Any = torch.autograd.functional.hessian(lambda point: loss(point[None])[0], x)
     if not bool(torch.isfinite(hessian).all()):
         return None
     return float(torch.linalg.eigvalsh(hessian)[-1])
+
+
+def _by_lanczos(loss: Loss, x: Tensor) -> float | None:
+    """λ_max at a point (D,), where 64 vectors like it are not too large."""
+    # Only now: the package of derivatives may come to import this module.
+    from gdlab.derivatives.lanczos import hessian_products, lanczos
+
+    if len(x) > _LARGEST_BASIS:
+        return None
+    found = lanczos(hessian_products(loss, x[None]), x[None], tolerance=_NEAR)
+    value, error = float(found.values), float(found.errors)
+    return value if error <= _NEAR * abs(value) else None
 
 
 def local_stability_limit(loss: Loss, rule: Rule, x: Tensor) -> float | None:

@@ -104,3 +104,29 @@ def test_basins_reach_all_four_minimizers(tmp_path: Path) -> None:
     nearest = away.argmin(1).reshape(30, 30)
     assert [nearest[29, 29], nearest[0, 29], nearest[0, 0], nearest[29, 0]] == [0, 1, 2, 3]
     assert (tmp_path / "s" / "basins.png").is_file()
+
+
+def test_the_edge_of_stability_is_reached_and_held(tmp_path: Path) -> None:
+    small = ("record.sharpness_every=10", "record.max_coords=1", "record.events=false")
+    recorded = swept(tmp_path / "s", "experiment=edge_of_stability", *small)
+    assert set(recorded.results["status"]) == {"max_steps"}
+    for run, lr in enumerate([0.04, 0.06, 0.1]):
+        history = recorded.history(run)
+        assert np.asarray(history["lr"])[0] == lr
+        step, sharpness = (np.asarray(history[name]) for name in ("step", "sharpness"))
+        step, sharpness = step[~np.isnan(sharpness)], sharpness[~np.isnan(sharpness)]
+        ratio = sharpness * lr / 2
+        # It begins far below, and rises over the first hundreds of steps.
+        assert ratio[0] < 0.3  # observed 0.11 to 0.27
+        reached = int(np.argmax(ratio > 0.95))
+        assert ratio[reached] > 0.95
+        assert 50 <= step[reached] <= 700  # observed 70, 170 and 620
+        assert (np.diff(sharpness[(step >= 60) & (step <= step[reached])]) > 0).all()
+        late = ratio[step >= 2000 * 2 // 3]
+        assert (np.abs(late - 1) < 0.06).all()  # observed 0.04 at most
+        # The loss goes up and down, and down in the long run.
+        loss = history["loss"].to_numpy()
+        assert (np.diff(loss) > 0).any()
+        means = [part.mean() for part in np.array_split(loss[step[reached] :], 3)]
+        assert means[0] > means[1] > means[2]
+    assert (tmp_path / "s" / "stability.png").is_file()

@@ -39,7 +39,7 @@ def finish(batch: Batch, interrupted: Any = lambda: False, every: int = 1) -> li
     parts: list[list[History]] = [[] for _ in batch.lr]
     for chunk in advance(batch, interrupted):
         ends.add(chunk)
-        for row, piece in pieces(chunk, every, batch.full_every):
+        for row, piece in pieces(chunk, every):
             parts[row].append(piece)
     return [Finished(History.join(part), ends[row]) for row, part in enumerate(parts)]
 

@@ -19,6 +19,7 @@ PAGES = ["README.md", "CONTRIBUTING.md", *sorted(map(str, ROOT.glob("experiments
 SHRUNK = {
     "experiment=lr_sensitivity": ["hydra.sweeper.points=5"],
     "experiment=rosenbrock_race": ["hydra.sweeper.points=3", "steps=50", "record.figures=false"],
+    "experiment=edge_of_stability": ["steps=100", "record.figures=false"],
     "experiment=basins": ["hydra.sweeper.points=20", "record.figures=false"],
 }
 INSTALLS = ("make ", "pip install ")

@@ -194,14 +194,28 @@ def test_where_theory_has_no_limit() -> None:
 
 
 def test_where_there_is_no_sharpness() -> None:
-    bowl = Quadratic(dim=1001)
-    assert theory.sharpness(bowl, torch.ones(1001, dtype=torch.float64)) is None
+    flat = Function(lambda x: x[0] ** 2, start=(0.0,))
+    assert theory.sharpness(flat, torch.ones(10**6 + 1, dtype=torch.float64)) is None
+    spread = Quadratic(eigenvalues=tuple(np.linspace(-1e9, 0, 1001)))  # zero is lost in rounding
+    assert theory.sharpness(spread, torch.ones(1001, dtype=torch.float64)) is None
     root = Function(lambda x: torch.sqrt(x[0]), start=(0.0,))
     assert theory.sharpness(root, torch.zeros(1, dtype=torch.float64)) is None
     hill = Quadratic(eigenvalues=(-3.0, -1.0))
     origin = torch.zeros(2, dtype=torch.float64)
     assert theory.sharpness(hill, origin) == -1.0
     assert theory.local_stability_limit(hill, SGD(), origin) is None
+
+
+def test_sharpness_beyond_a_thousand_dimensions() -> None:
+    x = torch.linspace(-1, 1, 1001, dtype=torch.float64)
+    found = theory.sharpness(Quadratic(dim=1001, condition=50), x)
+    assert found == pytest.approx(50, rel=1e-4)  # observed 9e-8
+    valley = Rosenbrock(dim=1200)
+    long = valley.tensor(valley.start)
+    hessian: Any = torch.autograd.functional.hessian(valley, long)
+    exact = torch.linalg.eigvalsh(hessian)[-1]
+    limit = theory.local_stability_limit(valley, SGD(), long)
+    assert limit == pytest.approx(2 / float(exact), rel=1e-4)  # observed 1e-5
 
 
 def test_sharpness_leaves_the_loss_as_it_was() -> None:

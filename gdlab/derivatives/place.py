@@ -13,7 +13,7 @@ from gdlab.derivatives.differences import Differences
 from gdlab.derivatives.points import point, typed
 from gdlab.derivatives.symbolic import Symbolic
 from gdlab.errors import SettingError
-from gdlab.gradient import differentiable, hessian, value_and_gradient
+from gdlab.gradient import hessian, is_twice_differentiable, value_and_gradient
 from gdlab.losses.base import Loss
 
 
@@ -65,7 +65,7 @@ class Place:
         Raises:
             SettingError: the loss has none, as one that is differentiable but once.
         """
-        if not is_twice_differentiable(self.loss, self.x):
+        if not is_twice_differentiable(self.loss, self.x[None]):
             what = "the loss has a function that is differentiable only once"
             raise SettingError(f"order=2: {what}; order=1 asks for less")
         return hessian(self.loss, self.x[None])[0].contiguous()
@@ -89,22 +89,3 @@ class Place:
     def names(self) -> tuple[str, ...]:
         """The names of the coordinates."""
         return self.loss.names
-
-
-def is_twice_differentiable(loss: Loss, x: Tensor) -> bool:
-    """Whether autograd can differentiate a loss twice at a point (D,).
-
-    A function marked with torch's `once_differentiable` leaves a node called Error behind. It has
-    no way on to the point, so that torch goes round it, and what depends on it would count as zero.
-    """
-    to_see = [differentiable(loss, x[None])[1].grad_fn]
-    seen = set()
-    while to_see:
-        node = to_see.pop()
-        if node is None or node in seen:
-            continue
-        if type(node).__name__ == "Error":
-            return False
-        seen.add(node)
-        to_see += [following for following, _ in node.next_functions]
-    return True

@@ -7,6 +7,7 @@ import numpy as np
 
 from gdlab.fields import shown
 from gdlab.history import History
+from gdlab.metrics import SHARPNESS
 from gdlab.outcome import Outcome
 from gdlab.prediction import predicted_rate
 from gdlab.recording.tensorboard import EventWriter, thinned_steps
@@ -15,7 +16,7 @@ from gdlab.status import Status
 
 _MOST_COORDINATES = 4
 _SECONDS = 1.0  # between writes, so that a live run is seen and thousands of them are fast
-_BOUND = "theory/suboptimality"
+_BOUND, _EDGE = "theory/suboptimality", "2/lr"
 _NO_BEARING = ("record.", "engine.", "summary.")
 
 
@@ -23,10 +24,10 @@ class EventSink:
     """A sink that writes a run's event file.
 
     Scalars loss, grad_norm, lr, distance and suboptimality (where known, with its bound where
-    theory knows one) and up to four coordinates, and the loss's metrics; at most 1,000 points of
-    each, always the first and the last. What is computed at steps 0, n, 2n, … alone has its points
-    there; the settings as text and as hyperparameters, whose metrics are the scalars' last values;
-    what the loss says of itself as text.
+    theory knows one) and up to four coordinates, and the metrics, 2/lr beside the sharpness; at
+    most 1,000 points of each, always the first and the last. What is computed at steps 0, n, 2n, …
+    alone has its points there; the settings as text and as hyperparameters, whose metrics are the
+    scalars' last values; what the loss says of itself as text.
 
     Args:
         directory: the run's directory.
@@ -35,11 +36,13 @@ class EventSink:
 
     def __init__(self, directory: Path, settings: Settings) -> None:
         self.writer = EventWriter(directory)
-        every = settings.record.full_loss_every
-        self._steps = thinned_steps(settings.steps)
-        self._full_steps = np.unique(self._steps // every * every)
-        self._shown = np.union1d(self._steps, self._full_steps)
-        self._has_gaps = every > 1 and settings.loss.minibatch is not None
+        self._metrics = settings.metrics
+        has_gaps = settings.loss.minibatch is not None
+        self._loss_every = settings.record.full_loss_every if has_gaps else 1
+        thinned = thinned_steps(settings.steps)
+        periods = (1, self._loss_every, *(metric.every for metric in self._metrics.values()))
+        self._steps = {every: np.unique(thinned // every * every) for every in periods}
+        self._shown = np.unique(np.concatenate(list(self._steps.values())))
         names = settings.objective.names
         self._coordinates = names if len(names) <= _MOST_COORDINATES else ()
         self._waiting: list[History] = []
@@ -53,8 +56,13 @@ class EventSink:
             self.writer.text("about", f"```text\n{about}\n```")
         self.writer.hparams(directory.name, _hparams(flat))
         self._rate, self._first = predicted_rate(settings), None
+        charts = {}
         if self._rate is not None:
-            self.writer.chart("suboptimality against its bound", ("suboptimality", _BOUND))
+            charts["suboptimality against its bound"] = ("suboptimality", _BOUND)
+        if SHARPNESS in self._metrics:
+            charts["sharpness against 2/lr"] = (SHARPNESS, _EDGE)
+        if charts:
+            self.writer.charts(charts)
 
     def write(self, piece: History) -> None:
         """Write those of the records that are shown; the last one waits."""
@@ -93,21 +101,25 @@ class EventSink:
         """
         if len(records) == 0:
             return
-        of_loss = {"loss": records.loss, "grad_norm": records.grad_norm}
+        tags: dict[int, dict[str, np.ndarray]] = {every: {} for every in self._steps}
+        of_loss = tags[self._loss_every]
+        of_loss |= {"loss": records.loss, "grad_norm": records.grad_norm}
         if records.suboptimality is not None:
             of_loss["suboptimality"] = records.suboptimality
             if self._rate is not None:
                 self._first = records.suboptimality[0] if self._first is None else self._first
                 of_loss[_BOUND] = self._rate.bound(records.step, self._first)
-        of_point = {f"x/{name}": records.x[:, i] for i, name in enumerate(self._coordinates)}
+        tags[1] |= {f"x/{name}": records.x[:, i] for i, name in enumerate(self._coordinates)}
         if records.distance is not None:
-            of_point["distance"] = records.distance
+            tags[1]["distance"] = records.distance
+        for name, values in records.metrics.items():
+            tags[self._metrics[name].every][name] = values
         if not np.isnan(records.lr).any():
-            of_point["lr"] = records.lr
-        often = of_point if self._has_gaps else of_loss | of_point
-        seldom = records.metrics if not self._has_gaps else of_loss | dict(records.metrics)
-        for steps, values in ((self._steps, often), (self._full_steps, seldom)):
-            rows = np.flatnonzero(np.isin(records.step, steps) | is_last)
+            tags[1]["lr"] = records.lr
+            if SHARPNESS in self._metrics:
+                tags[self._metrics[SHARPNESS].every][_EDGE] = 2 / records.lr
+        for every, values in tags.items():
+            rows = np.flatnonzero(np.isin(records.step, self._steps[every]) | is_last)
             if len(rows) and values:
                 self.writer.scalars(records.step[rows], {k: v[rows] for k, v in values.items()})
 

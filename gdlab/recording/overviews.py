@@ -1,7 +1,8 @@
 """The pictures of a sweep as a whole, in its directory and in TensorBoard's run `overview`.
 
 Which there are follows from what varies: many paths on one contour where the loss does not,
-the final loss against lr where that does, and basins where the start's two coordinates do.
+the final loss against lr where that does, and basins where the start's two coordinates do; the
+sharpness beside 2/lr where it is recorded.
 """
 
 import shutil
@@ -24,6 +25,7 @@ from gdlab.recording.overview import overview_png
 from gdlab.recording.pictures import landscape, not_drawn
 from gdlab.recording.run_dir import write_whole
 from gdlab.recording.run_dirs import RunDirectories
+from gdlab.recording.stability import MOST, Course, stability_png
 from gdlab.recording.tensorboard import EventWriter
 from gdlab.schedules import Constant
 from gdlab.screen import show_warning
@@ -79,17 +81,34 @@ def _pictures(
         paths = _paths(plan, records)
         if paths:
             yield "overview", partial(_overview, plan, paths)
+    if plan.options.record.sharpness_every:
+        courses = _courses(records)
+        if courses:
+            title = _title(plan.options, keys)
+            yield "stability", partial(stability_png, courses, title=title)
     if "lr" in keys and results["lr"].nunique() >= _FEWEST_RATES:
         yield "sensitivity", partial(_sensitivity, plan, results)
 
 
 def _paths(plan: Plan, records: RunDirectories) -> dict[int, np.ndarray]:
     """The paths of some of the recorded runs, evenly chosen."""
-    runs = list(records.names())
-    chosen = np.linspace(0, len(runs) - 1, min(_MOST_PATHS, len(runs))).round().astype(int)
-    paths = {runs[at]: records.points(runs[at]) for at in chosen}
+    chosen = _evenly(list(records.names()), _MOST_PATHS)
+    paths = {run: records.points(run) for run in chosen}
     dim = plan.options.loss.dim
     return {run: points for run, points in paths.items() if len(points) and points.shape[1] == dim}
+
+
+def _courses(records: RunDirectories) -> dict[str, Course]:
+    """The sharpness along some of the recorded runs, evenly chosen, by their directories' names."""
+    names = records.names()
+    paths = {names[run]: records.thinned(run) for run in _evenly(list(names), MOST)}
+    courses = {name: Course.of(path) for name, path in paths.items() if path is not None}
+    return {name: course for name, course in courses.items() if course is not None}
+
+
+def _evenly(runs: Sequence[int], count: int) -> list[int]:
+    chosen = np.linspace(0, len(runs) - 1, min(count, len(runs))).round().astype(int)
+    return [runs[at] for at in chosen]
 
 
 def _overview(plan: Plan, paths: dict[int, np.ndarray]) -> bytes:

@@ -94,10 +94,16 @@ def alike(one: Configured, other: Configured) -> bool:
 
 
 class ThinnedPath:
-    """A sink that keeps as much of a path as a picture can show, its last point included."""
+    """A sink that keeps as much of a path as a picture can show, its last point included.
 
-    def __init__(self, steps: int) -> None:
-        self._steps = thinned_steps(steps, _POINTS_DRAWN)
+    Args:
+        steps: the most that the run takes.
+        every: what is computed at steps 0, every, 2·every, … alone is known at enough of them.
+    """
+
+    def __init__(self, steps: int, every: int = 1) -> None:
+        thinned = thinned_steps(steps, _POINTS_DRAWN)
+        self._steps = np.union1d(thinned, thinned // every * every)
         self._kept: list[History] = []
         self._last: History | None = None
 

@@ -9,6 +9,7 @@ from gdlab.recording.convergence import convergence_png, drawable
 from gdlab.recording.events import EventSink
 from gdlab.recording.pictures import ThinnedPath, draw, landscape
 from gdlab.recording.run_dir import write_result, write_whole
+from gdlab.recording.stability import Course, stability_png
 from gdlab.recording.tables import HistoryFile
 from gdlab.recording.tensorboard import EventWriter
 from gdlab.settings import Settings
@@ -33,11 +34,11 @@ class RunRecorder:
         self._durable = durable
         self._directory, self._settings = directory, settings
         record, dim, steps = settings.record, settings.loss.dim, settings.steps
-        metrics = tuple(settings.loss.metrics)
+        metrics = tuple(settings.metrics)
         coords = record.max_coords
         self._history = HistoryFile(directory, dim, coords, steps, metrics, durable=durable)
         self._events = EventSink(directory, settings) if record.events else None
-        self._path = ThinnedPath(steps) if record.figures else None
+        self._path = ThinnedPath(steps, record.sharpness_every or 1) if record.figures else None
 
     def write(self, piece: History) -> None:
         """Hand the records on."""
@@ -64,6 +65,7 @@ class RunRecorder:
             writer = None if self._events is None else self._events.writer
             self.trouble = draw(self._directory, self._settings, path, writer)
             self._draw_convergence(path, writer)
+            self._draw_sharpness(path, writer)
 
     def _draw_convergence(self, path: History, writer: EventWriter | None) -> None:
         """The suboptimality beside its bound, where theory knows one."""
@@ -73,6 +75,16 @@ class RunRecorder:
         bound = rate.bound(path.step, float(above[0]))
         title = landscape(self._settings).title
         picture = convergence_png(path.step, above, bound, title=title, rate=rate.per_step)
+        self._show("convergence", int(path.step[-1]), picture, writer)
+
+    def _draw_sharpness(self, path: History, writer: EventWriter | None) -> None:
+        """The sharpness beside 2/lr, where it was recorded."""
+        course = Course.of(path)
+        if course is not None:
+            picture = stability_png({"sharpness": course}, title=landscape(self._settings).title)
+            self._show("stability", int(path.step[-1]), picture, writer)
+
+    def _show(self, name: str, step: int, picture: bytes, writer: EventWriter | None) -> None:
         if writer is not None:
-            writer.image("convergence", int(path.step[-1]), picture)
-        write_whole(self._directory / "convergence.png", picture)
+            writer.image(name, step, picture)
+        write_whole(self._directory / f"{name}.png", picture)

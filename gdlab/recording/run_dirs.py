@@ -63,7 +63,7 @@ class RunDirectories:
 
     def points(self, run: int) -> np.ndarray:
         """The recorded points of a run, as many as a picture can show: (n, C)."""
-        kept = self._thinned(run)
+        kept = self.thinned(run)
         return kept.x if kept is not None else np.zeros((0, 0))
 
     def draw(self, runs: Iterable[int], say: Callable[[str], None] = show_warning) -> None:
@@ -77,7 +77,7 @@ class RunDirectories:
             path = self._paths[run]
             if (path / "trajectory.png").is_file():
                 continue
-            kept, settings = self._thinned(run), self._settings(run)
+            kept, settings = self.thinned(run), self._settings(run)
             if kept is None or kept.x.shape[1] < settings.loss.dim:
                 continue
             with EventWriter(path) if settings.record.events else nullcontext() as writer:
@@ -85,8 +85,10 @@ class RunDirectories:
             if trouble:
                 say(f"{path.name}: {trouble}")
 
-    def _thinned(self, run: int) -> History | None:
-        thin = ThinnedPath(self._settings(run).steps)
+    def thinned(self, run: int) -> History | None:
+        """As many of a run's records as a picture can show; None where none has finite points."""
+        settings = self._settings(run)
+        thin = ThinnedPath(settings.steps, settings.record.sharpness_every or 1)
         thin.write(read_history(self._paths[run] / "history.parquet"))
         return thin.joined()
 

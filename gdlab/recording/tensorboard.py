@@ -14,7 +14,7 @@ import os
 import re
 import struct
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
@@ -148,12 +148,11 @@ class EventWriter:
         self._append(event(self._wall_time(), summary=text_pb(tag, markdown)))
         self._flush_if_due()
 
-    def chart(self, title: str, tags: Sequence[str]) -> None:
-        """Lay out a chart of several tags together, under Custom Scalars.
+    def charts(self, tags: Mapping[str, Sequence[str]]) -> None:
+        """Lay out charts of several tags together, under Custom Scalars; once a run.
 
         Args:
-            title: its title.
-            tags: the tags of its curves.
+            tags: those of each chart's curves by its title.
 
         Raises:
             OSError: The file cannot be written.
@@ -162,9 +161,13 @@ class EventWriter:
         from tensorboard.util.tensor_util import make_tensor_proto
 
         proto = import_module("tensorboard.plugins.custom_scalar.layout_pb2")
-        content = proto.MultilineChartContent(tag=[f"^{re.escape(tag)}$" for tag in tags])
-        chart = proto.Chart(title=title, multiline=content)
-        layout = proto.Layout(category=[proto.Category(title="theory", chart=[chart])])
+
+        def chart(title: str, curves: Sequence[str]) -> Any:
+            exact = [f"^{re.escape(tag)}$" for tag in curves]
+            return proto.Chart(title=title, multiline=proto.MultilineChartContent(tag=exact))
+
+        charts = [chart(title, curves) for title, curves in tags.items()]
+        layout = proto.Layout(category=[proto.Category(title="theory", chart=charts)])
         shown = event(self._wall_time())
         shown.summary.value.add(
             tag=metadata.CONFIG_SUMMARY_TAG,
