@@ -14,8 +14,9 @@ from gdlab.__main__ import main
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ["README.md", "CONTRIBUTING.md", *sorted(map(str, ROOT.glob("experiments/*/README.md")))]
-# Studies whose findings tests/test_experiments.py checks.
+# Studies whose findings tests/test_experiments.py checks, and a sweep of 1,000 directories.
 SHRUNK = {
+    "engine.mode=compiled": ["record.max_run_dirs=20"],
     "experiment=lr_sensitivity": ["hydra.sweeper.points=5"],
     "experiment=rosenbrock_race": ["hydra.sweeper.points=3", "steps=50", "record.figures=false"],
     "experiment=basins": ["hydra.sweeper.points=20", "record.figures=false"],
