@@ -1,5 +1,6 @@
 """The command line as a fixture, and what makes the suite fast."""
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -24,6 +25,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first."""
     places = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+
+
+def pytest_collection_finish() -> None:
+    """Keep what was imported out of the search for garbage, which takes 0.4 s in all of it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
