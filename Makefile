@@ -13,7 +13,7 @@ demo: $(VENV)/.demo
 	$(BIN)/python -m gdlab optimizer=sgd lr=0.1
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -13,7 +13,7 @@ HEAD = """
 import time
 import torch
 from gdlab.derivatives.lanczos import hessian_products, lanczos
-from gdlab.derivatives.large import large
+from gdlab.derivatives.many import large
 from gdlab.losses import MLP
 
 torch.set_num_threads(1)

@@ -128,7 +128,8 @@ def in_turn(
     first: Callable[[], float | None], second: Callable[[], float | None], repetitions: int
 ) -> tuple[list[float], list[float]]:
     """Seconds of both, called in turn after one call each that does not count."""
-    first(), second()
+    first()
+    second()
     pairs = [(timed(first), timed(second)) for _ in range(repetitions)]
     return [a for a, _ in pairs], [b for _, b in pairs]
 

@@ -132,9 +132,10 @@ def multirun(overrides: Sequence[str], config_name: str | None = None) -> int:
     assert running is not None
     name, words = config_name or CONFIG_NAME, opened(overrides)
     try:
-        if running.get_mode(name, words) != RunMode.MULTIRUN:  # as `@hydra.main` does
-            words.append("hydra.mode=MULTIRUN")
         config = running.compose_config(name, words, RunMode.MULTIRUN, with_log_configuration=True)
+        if config.hydra.mode != RunMode.MULTIRUN:  # `@hydra.main` says it and composes again
+            config.hydra.mode = RunMode.MULTIRUN
+            config.hydra.overrides.hydra.append("hydra.mode=MULTIRUN")
         return _swept(config, running.config_loader, name)
     except (HydraException, OmegaConfBaseException) as error:
         raise _explained(error, overrides, name) from error

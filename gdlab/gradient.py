@@ -60,9 +60,9 @@ def hessian(loss: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 def is_twice_differentiable(loss: Callable[[Tensor], Tensor], x: Tensor) -> bool:
     """Whether autograd can differentiate a loss twice at points (n, D).
 
-    It does not always say so. What torch's `once_differentiable` marks may leave a node called Error
-    behind that has no way on to the points, and torch goes round it; or it leaves nothing, and the
-    gradient looks constant. What depends on it would count as zero.
+    It does not always say so. What torch's `once_differentiable` marks may leave a node called
+    Error behind that has no way on to the points, and torch goes round it; or it leaves nothing,
+    and the gradient looks constant. What depends on it would count as zero.
     """
     grad = differentiable(loss, x)[1]
     if not grad.requires_grad:

@@ -132,12 +132,15 @@ WITH_PRODUCTS: st.SearchStrategy[Loss] = st.one_of(
     ),
     st.sampled_from([MSE(), DIABETES, MSE(data="diabetes", standardize=True, batch_size=16)]),
 )
-RULES: st.SearchStrategy[Rule] = st.one_of(
+STEADY: st.SearchStrategy[Rule] = st.one_of(
     st.builds(SGD, momentum=between(0, 0.9), weight_decay=between(0, 0.2)),
     st.builds(SGD, momentum=between(0.1, 0.9), nesterov=st.just(True)),
     st.builds(Adam, betas=st.tuples(between(0, 0.95), between(0.5, 0.999)), eps=between(1e-9, 0.1)),
-    st.builds(RMSprop, alpha=between(0.1, 0.99), momentum=between(0, 0.5), centered=st.booleans()),
+    st.builds(RMSprop, alpha=between(0.1, 0.99), momentum=between(0, 0.5)),
     st.builds(Adagrad, lr_decay=between(0, 0.2), weight_decay=between(0, 0.2)),
+)
+CENTRED = st.builds(
+    RMSprop, alpha=between(0.1, 0.99), momentum=between(0, 0.5), centered=st.just(True)
 )
 SCHEDULES: st.SearchStrategy[Schedule] = st.one_of(
     st.just(Constant()),
@@ -149,13 +152,17 @@ SCHEDULES: st.SearchStrategy[Schedule] = st.one_of(
 
 @st.composite
 def mixes(
-    draw: st.DrawFn, losses: st.SearchStrategy[Loss], steps: int, fastest: float
+    draw: st.DrawFn,
+    losses: st.SearchStrategy[Loss],
+    rules: st.SearchStrategy[Rule],
+    steps: int,
+    fastest: float,
 ) -> dict[str, list[Any]]:
     """The axes of a sweep, each with its values."""
     loss = draw(some(losses))
     axes = {
         "loss": loss,
-        "optimizer": draw(some(RULES)),
+        "optimizer": draw(some(rules)),
         "schedule": [draw(SCHEDULES)],
         "lr": draw(some(between(1e-4, fastest), 2, 3)),
         "seed": draw(some(st.integers(0, 2**63 - 1))),
@@ -191,7 +198,7 @@ def swept_over(axes: Mapping[str, list[Any]], data: st.DataObject) -> tuple[Any,
 
 
 @hypothesis_settings(max_examples=12, deadline=None)
-@given_by(axes=mixes(ELEMENTWISE, steps=60, fastest=0.3), data=st.data())
+@given_by(axes=mixes(ELEMENTWISE, STEADY | CENTRED, steps=60, fastest=0.3), data=st.data())
 def test_any_run_of_a_sweep_has_the_bits_of_the_run_alone(axes, data):
     rows, histories = swept_over(axes, data)
     for run, history in histories.items():
@@ -203,9 +210,10 @@ def test_any_run_of_a_sweep_has_the_bits_of_the_run_alone(axes, data):
 
 
 # Fast enough to jump over a minimum, a rule that divides by the size of a gradient magnifies the
-# last bits: observed 2e-12 at lr=0.25, 3e-13 at 0.02.
+# last bits: observed 2e-12 at lr=0.25, 3e-13 at 0.02. Centred RMSprop does so at any rate, where
+# the square of the mean is nearly the mean of the squares: observed 3e-10 at lr=1e-4.
 @hypothesis_settings(max_examples=10, deadline=None)
-@given_by(axes=mixes(WITH_PRODUCTS, steps=20, fastest=0.005), data=st.data())
+@given_by(axes=mixes(WITH_PRODUCTS, STEADY, steps=20, fastest=0.005), data=st.data())
 def test_any_run_of_a_sweep_is_nearly_the_run_alone(axes, data):
     _, histories = swept_over(axes, data)
     for run, history in histories.items():

@@ -10,9 +10,10 @@ from gdlab import startup
 
 @pytest.fixture(autouse=True)
 def collecting() -> Iterator[None]:
+    gc.unfreeze()
     yield
     gc.enable()
-    gc.unfreeze()
+    gc.freeze()  # as tests/conftest.py left it
 
 
 def test_nothing_is_collected_until_the_start_is_done() -> None:

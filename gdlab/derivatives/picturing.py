@@ -28,7 +28,7 @@ def draw(directory: Path, report: Report) -> None:
         hessian=place.hessian.numpy() if "hessian" in report.findings else None,
         direction=None if direction is None else direction.numpy(),
     )
-    drawn = pictures(scene, _errors(place, scene))
+    drawn = pictures(scene, _errors(place, scene) if "gradient" in report.findings else ())
     write_pictures(directory, drawn)
     write_events(directory, scene, drawn)
 

@@ -21,6 +21,7 @@ from gdlab.derivatives.first import first_order
 from gdlab.derivatives.higher_orders import higher
 from gdlab.derivatives.jacobians import jacobian
 from gdlab.derivatives.least_squares import residuals
+from gdlab.derivatives.many import large
 from gdlab.derivatives.place import Place
 from gdlab.derivatives.points import point
 from gdlab.derivatives.question import Question
@@ -121,21 +122,13 @@ def _findings(question: Question, place: Place) -> Iterator[tuple[str, Finding]]
     """What there is to say of a loss at a point, the simplest first."""
     loss, direction, sides = place.loss, question.unit_direction(), question.sides()
     step = None if question.step is None else point(question.step, loss.names, "step")
-    yield "gradient", first_order(place)
+    yield from _of_many(place) if question.is_large else _of_few(place, direction, question)
     if direction is not None:
         yield "directional", directional(place, direction)
-    if question.order > 1:
-        yield "hessian", second_order(place)
-        yield "critical", critical(place, question.tol)
-        yield "taylor", taylor(place, direction)
     if step is not None:
         yield "differential", differential(place, step)
     for order in range(3, question.order + 1):
         yield f"order_{order}", higher(place, order)
-    yield "cross_sections", cross_sections(place, curved=question.order > 1)
-    found = residuals(loss, place.x) if question.order > 1 else None
-    if found is not None:
-        yield "residuals", found
     passes = backpropagation(loss, place.x, question.example)
     if passes is not None:
         yield "backpropagation", passes
@@ -143,6 +136,27 @@ def _findings(question: Question, place: Place) -> Iterator[tuple[str, Finding]]
         yield "critical_points", find(loss, sides, question.tol, question.seed)
     if question.check:
         yield "check", check_gradient(loss, seed=question.seed)
+
+
+def _of_many(place: Place) -> Iterator[tuple[str, Finding]]:
+    """A loss of many dimensions, without its Hessian."""
+    yield "many_dimensions", large(place.loss, place.x)
+
+
+def _of_few(
+    place: Place, direction: Tensor | None, question: Question
+) -> Iterator[tuple[str, Finding]]:
+    """A loss of few dimensions, each derivative by itself."""
+    is_curved = question.order > 1
+    yield "gradient", first_order(place)
+    if is_curved:
+        yield "hessian", second_order(place)
+        yield "critical", critical(place, question.tol)
+        yield "tangent", taylor(place, direction)
+    yield "cross_sections", cross_sections(place, curved=is_curved)
+    found = residuals(place.loss, place.x) if is_curved else None
+    if found is not None:
+        yield "residuals", found
 
 
 def _show(console: Console, section: Section) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gdlab.derivatives.differences import EPSILON, Convergence, convergence, values_at
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
+from gdlab.derivatives.lanczos import hessian_products
 from gdlab.derivatives.place import Place
 from gdlab.derivatives.second import eigen
 from gdlab.derivatives.spelling import counted_from, total
@@ -172,5 +173,6 @@ def differential(place: Place, step: Tensor) -> Differential:
         for slope, by in zip(place.gradient.tolist(), step.tolist(), strict=True)
     ]
     change = values_at(place.loss, (place.x + step)[None])[0] - place.value
-    second = df + float(step @ place.hessian @ step) / 2
+    turned = hessian_products(place.loss, place.x[None])(step[None])[0]
+    second = df + float(step @ turned) / 2
     return Differential(step, terms, total(words), df, second, float(change))

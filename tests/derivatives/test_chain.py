@@ -216,7 +216,7 @@ def test_the_data_are_plain() -> None:
 NUMBERS = st.floats(-2, 2).map(lambda value: round(value, 3))
 
 
-@settings(max_examples=30, deadline=None, derandomize=True, database=None)
+@settings(max_examples=30)
 @given(a=st.lists(NUMBERS, min_size=6, max_size=6), at=st.tuples(NUMBERS, NUMBERS))
 def test_an_affine_map_multiplies_with_its_transpose(a: Sequence[float], at: Any) -> None:
     """z(s) = f(A s + b) has the gradient Aᵀ ∇f."""

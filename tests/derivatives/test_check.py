@@ -34,7 +34,7 @@ def combined(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 smooth = st.recursive(st.one_of(st.sampled_from(["x", "y"]), numbers), combined, max_leaves=8)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(smooth, st.tuples(st.floats(-2, 2), st.floats(-2, 2)))
 def test_no_smooth_function_is_refused(text: str, at: tuple[float, float]) -> None:
     loss = Expression(f"{text} + 0.1*x*y", variables=("x", "y"))

@@ -135,6 +135,26 @@ def test_a_network_is_shown_layer_by_layer(derive: Callable[..., Done]) -> None:
     assert "2 → 3 → 2" in done.out
 
 
+def test_many_dimensions_have_no_hessian(derive: Callable[..., Done]) -> None:
+    words = "loss=mgh/extended_rosenbrock", "loss.dim=300"
+    done = derive(*words, "direction=[1" + ",0" * 299 + "]", "step=[1e-3" + ",0" * 299 + "]")
+    assert done.code == 0
+    assert "\nMany dimensions" in f"\n{done.out}"
+    assert "\nHessian" not in done.out
+    assert "\nTotal differential" in done.out
+    # At (-1.2, 1) the Hessian is [[1330, 480], [480, 200]], in each of the 150 pairs.
+    assert "eigenvalue 1                  1506.3" in done.out, done.out
+    (directory,) = Path("runs/derivatives").iterdir()
+    assert {path.name for path in directory.glob("*.png")} == {
+        "contour.png",
+        "local.png",
+        "sections.png",
+        "surface.png",
+    }
+    few = derive(*words, "large=false", "draw=false", "--json")
+    assert len(json.loads(few.out)["hessian"]["hessian"]) == 300
+
+
 def test_a_loss_that_is_moved_is_another_function(derive: Callable[..., Done]) -> None:
     done = derive("loss=sphere", "loss.dim=2", "transform.shift=[1,2]", "at=[2,2]", "draw=false")
     assert "gradient  (2, 0)" in done.out

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gdlab import losses
-from gdlab.derivatives.large import DISTANCES, Large, large, slice_along
+from gdlab.derivatives.many import DISTANCES, Large, large, slice_along
 from gdlab.errors import SettingError
 from gdlab.losses import Loss
 from gdlab.losses.function import Function

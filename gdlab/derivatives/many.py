@@ -91,7 +91,7 @@ class Large(Finding):
         lines.append(("2/λ_max", number(self.stable_lr)))
         how = f"{self.products} products of the Hessian with a vector (Lanczos)"
         note = f"The eigenvalues took {how}; the Hessian would have {self.dim**2:,} entries."
-        return Section("large", lines, self._table(), [note, self._verdict()])
+        return Section("Many dimensions", lines, self._table(), [note, self._verdict()])
 
     def _verdict(self) -> str:
         if bool(self.eigenvalues.isnan().any()):
