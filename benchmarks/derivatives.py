@@ -14,6 +14,7 @@ import time
 import torch
 from gdlab.derivatives.lanczos import hessian_products, lanczos
 from gdlab.derivatives.many import large
+from gdlab.derivatives.place import Place
 from gdlab.losses import MLP
 
 torch.set_num_threads(1)
@@ -45,7 +46,7 @@ print(f"MLP on digits, D = {loss.dim:,}, {loss.examples:,} examples: λ_max = "
 FINDING = """
 loss = MLP(data="digits", widths=(256, 256, 128))
 began = time.perf_counter()
-found = large(loss, loss.start, k=3)
+found = large(Place(loss), k=3)
 seconds = time.perf_counter() - began
 print(f"all of `large` with 3 eigenvalues there: {found.products} products, {seconds:.1f} s, "
       f"{peak():.0f} MiB")

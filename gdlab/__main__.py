@@ -47,7 +47,7 @@ def run(arguments: list[str]) -> int:
 
         from gdlab.application import run_one
 
-        return run_one(config, parsed.overrides)
+        return run_one(config)
 
 
 def _parsed(arguments: Sequence[str]) -> argparse.Namespace:

@@ -4,8 +4,8 @@ import dataclasses
 import math
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -27,10 +27,11 @@ from gdlab.losses.base import Loss
 from gdlab.metrics import SHARPNESS, check_sharpness
 from gdlab.optimizers import SGD
 from gdlab.outcome import Outcome
+from gdlab.own import blamed_on, check_dimensions
 from gdlab.plan import batch_of
 from gdlab.prediction import RateMeter
 from gdlab.recording.recorder import RunRecorder
-from gdlab.recording.run_dir import claim
+from gdlab.recording.run_dir import claim, writing_into
 from gdlab.rows import Rows
 from gdlab.screen import PatientBar, StepProgress, show_end, show_warning
 from gdlab.settings import Settings, from_config
@@ -46,7 +47,7 @@ _TAKEN = _COLUMNS | {field.name for field in dataclasses.fields(Outcome)}
 _COORDINATE = re.compile(r"x\d+")
 
 
-def run_one(config: DictConfig, overrides: Sequence[str]) -> int:
+def run_one(config: DictConfig) -> int:
     """Carry out the run of a composed configuration and return the exit code.
 
     Everything that can be wrong with the settings is found before a directory is made.
@@ -55,26 +56,36 @@ def run_one(config: DictConfig, overrides: Sequence[str]) -> int:
         SettingError: a setting cannot be used.
     """
     settings, batch = checked(config)
+    directory = claimed(config, partial(_flat, settings=settings))
+    with read_write(config.hydra):
+        if config.hydra.mode is None:  # as `@hydra.main` does, for the saved hydra.yaml
+            config.hydra.mode = RunMode.RUN
+            config.hydra.overrides.hydra.append("hydra.mode=RUN")
+        config.hydra.run.dir = str(directory)
+    # Under hydra.job.chdir a relative path would mean another place.
+    place = directory.absolute() if config.hydra.job.chdir else directory
+    with writing_into(directory):
+        return _as_job(config, lambda _: _carry_out(settings, batch, place))
+
+
+def claimed(config: DictConfig, renamed: Callable[[Path], Path]) -> Path:
+    """Make the directory that a composed configuration names, for one run alone.
+
+    Args:
+        config: with its `hydra` node, which becomes Hydra's current one.
+        renamed: what to call a directory that the person has not named.
+
+    Raises:
+        SettingError: it has no path, cannot be made, or, where the person named it, is not empty.
+    """
     HydraConfig.instance().set_config(config)
     try:
         wanted = Path(str(OmegaConf.select(config, "hydra.run.dir")))
     except OmegaConfBaseException as error:
         raise SettingError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
-    is_exact = any(o.lstrip("+").startswith("hydra.run.dir=") for o in overrides)
-    directory = claim(wanted if is_exact else _flat(wanted, settings), exact=is_exact)
-    with read_write(config.hydra):
-        if config.hydra.mode is None:  # as `@hydra.main` does, for the saved hydra.yaml
-            config.hydra.mode = RunMode.RUN
-            config.hydra.overrides.hydra.append("hydra.mode=RUN")
-        if directory != wanted:
-            config.hydra.run.dir = str(directory)
-    # Under hydra.job.chdir a relative path would mean another place.
-    place = directory.absolute() if config.hydra.job.chdir else directory
-    try:
-        return _as_job(config, lambda _: _carry_out(settings, batch, place))
-    except OSError as error:
-        error.filename = error.filename or str(directory)  # a full disk names no file
-        raise
+    words = (str(word).lstrip("+") for word in config.hydra.overrides.hydra)
+    is_exact = any(word.startswith("hydra.run.dir=") for word in words)
+    return claim(wanted if is_exact else renamed(wanted), exact=is_exact)
 
 
 def _flat(path: Path, settings: Settings) -> Path:
@@ -116,17 +127,17 @@ def checked(config: DictConfig, choices: dict[str, str] | None = None) -> tuple[
         choices = dict(config.hydra.runtime.choices)
         config = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     settings = from_config(config, choices)
-    with _blamed_on("loss", settings):
+    with blamed_on(f"loss={settings.name('loss')}"):
         batch = batch_of(settings)
         _ask(batch.loss, batch.start)
         if config.get("check_gradient"):
             _check_gradient(settings)
         check_sharpness(batch.loss, batch.start, batch.sharpness_every)
-    with _blamed_on("schedule", settings):
+    with blamed_on(f"schedule={settings.name('schedule')}"):
         if not batch.schedule.init(batch.lr):
             ends = torch.tensor([0, settings.steps - 1], device=batch.lr.device)
             batch.schedule.rates(ends, batch.lr, settings.steps)
-    with _blamed_on("optimizer", settings):
+    with blamed_on(f"optimizer={settings.name('optimizer')}"):
         Rows.of(batch)
         warning(settings)
     return settings, batch
@@ -138,14 +149,8 @@ def _ask(loss: Loss, start: Tensor) -> None:
     Raises:
         SettingError: an answer has the wrong form.
     """
-    kind, dim = type(loss).__name__, loss.dim
-    if not isinstance(dim, int) or dim < 1:
-        raise SettingError(f"loss={kind}: its dim is {dim}, and must be a whole number ≥ 1")
-    if len(loss.names) != dim:
-        raise SettingError(f"loss={kind}: has {len(loss.names)} names, and must have {dim}")
-    for name, sides in (("window", loss.window), ("domain", loss.domain)):
-        if sides is not None and loss.tensor(sides).shape[-2:] != (dim, 2):
-            raise SettingError(f"loss={kind}: its {name} must hold {dim} pairs, low and high")
+    check_dimensions(loss)
+    kind = type(loss).__name__
     for name, metric in loss.metrics.items():
         if name in _TAKEN or _COORDINATE.fullmatch(name):
             raise SettingError(f"loss={kind}: its metric cannot be called {name}, as a column is")
@@ -170,18 +175,6 @@ def _check_gradient(settings: Settings) -> None:
         raise SettingError(
             f"loss={settings.name('loss')}: {found.problems[0]} (check_gradient=true)"
         )
-
-
-@contextmanager
-def _blamed_on(group: str, settings: Settings) -> Iterator[None]:
-    """Whatever a class of a person's own raises is an error of the setting that names it."""
-    try:
-        yield
-    except SettingError:
-        raise
-    except Exception as error:
-        what = f"cannot be used ({type(error).__name__}: {error})"
-        raise SettingError(f"{group}={settings.name(group)}: {what}") from error
 
 
 def _as_job(config: DictConfig, task: Callable[[DictConfig], int]) -> int:

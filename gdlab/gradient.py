@@ -1,6 +1,6 @@
-"""Gradients and Hessians by automatic differentiation.
+"""Gradients, Jacobians and Hessians by automatic differentiation.
 
-Shapes: D dimensions, n rows.
+Shapes: D dimensions, n rows, N values of a map.
 """
 
 from collections.abc import Callable
@@ -49,6 +49,28 @@ def derivative(value: Tensor, x: Tensor) -> Tensor:
         value, x, retain_graph=True, allow_unused=True, materialize_grads=True
     )[0]
     return by_rows(slope)
+
+
+def gradient(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """The gradient (D,) at one point (D,); zeros where nothing depends on it.
+
+    Args:
+        function: maps points (n, D) to values (n,).
+        x: the point.
+    """
+    rows = x.detach()[None].requires_grad_()
+    return derivative(function(rows).sum(), rows)[0].detach()
+
+
+def jacobian_by_rows(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """The Jacobian (N, D) at one point (D,), one pass back for each row.
+
+    Args:
+        function: maps points (n, D) to values (n, N).
+        x: the point.
+    """
+    rows = x.detach()[None].requires_grad_()
+    return torch.cat([derivative(value, rows) for value in function(rows)[0]]).detach()
 
 
 def hessian(loss: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:

@@ -78,8 +78,12 @@ def _quoted(override: str) -> str:
     key, sign, value = override.partition("=")
     if not sign or value in ("", "null"):
         return override
-    if key in _FORMULA_LISTS and value.startswith("[") and value.endswith("]"):
-        return f"{key}=[{','.join(map(_in_quotes, _divided(value[1:-1])))}]"
+    if key in _FORMULA_LISTS:
+        is_list = value.startswith("[") and value.endswith("]")
+        if not is_list:
+            return f"{key}={_in_quotes(value)}"
+        texts = _divided(value[1:-1]) if value[1:-1].strip() else ()
+        return f"{key}=[{','.join(map(_in_quotes, texts))}]"
     if key.lstrip("+") not in _FORMULAS:
         return override
     return f"{key}={','.join(map(_in_quotes, _divided(value)))}"

@@ -7,7 +7,7 @@ Python, and each part of it has a function of its own:
 >>> from gdlab.losses import Beale
 >>> first_order(Place(Beale(), [1.0, 2.0])).gradient.tolist()
 [171.25, 278.0]
->>> report("beale", at=[1, 2]).findings["hessian"].largest_stable_lr > 0.002
+>>> report("beale", at=[1, 2]).findings["hessian"].max_stable_lr > 0.002
 True
 
 The names are imported when they are first used, so that `--help` answers without torch.
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gdlab.derivatives.higher_orders import higher
     from gdlab.derivatives.jacobians import jacobian
     from gdlab.derivatives.least_squares import residuals
+    from gdlab.derivatives.many import large
     from gdlab.derivatives.place import Place
     from gdlab.derivatives.reporting import Report, report
     from gdlab.derivatives.second import second_order
@@ -47,6 +48,7 @@ _HOMES = {
     "first_order": "first",
     "higher": "higher_orders",
     "jacobian": "jacobians",
+    "large": "many",
     "report": "reporting",
     "residuals": "least_squares",
     "second_order": "second",
@@ -68,6 +70,7 @@ __all__ = [
     "first_order",
     "higher",
     "jacobian",
+    "large",
     "report",
     "residuals",
     "second_order",

@@ -6,6 +6,7 @@ from gdlab import command
 from gdlab.errors import SettingError
 
 CONFIG_NAME = "derivatives"
+_NO_SWEEPS = "a report answers one question; there are no sweeps of it"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -26,13 +27,15 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--json", action="store_true")
     parsed = command.parsed(parser, arguments)
     if parsed.multirun:
-        raise SettingError("--multirun: a report answers one question; there are no sweeps of it")
+        raise SettingError(f"--multirun: {_NO_SWEEPS}")
     if command.asks_hydra(parsed):
         others = [argument for argument in arguments if argument != "--json"]
         return composition.answer(parsed, others, CONFIG_NAME)
     command.search_here()
     with composition.hydra_ready(parsed.config_dir):
         config = composition.composed(parsed.overrides, parsed.config_name or CONFIG_NAME)
+        if config.hydra.mode is not None and config.hydra.mode.name == "MULTIRUN":
+            raise SettingError(f"hydra.mode=MULTIRUN: {_NO_SWEEPS}")
 
         from gdlab.derivatives.application import carry_out
 

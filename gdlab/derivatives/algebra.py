@@ -46,10 +46,17 @@ def is_small(expression: "sympy.Expr") -> bool:
 def number_of(expression: "sympy.Expr", at: "Mapping[sympy.Symbol, float]") -> float:
     """The value at a point, computed with 30 digits and then rounded; NaN where it is not real."""
     import sympy
+    from sympy.core.evalf import PrecisionExhausted
 
     digits: Any = {symbol: sympy.Float(value, _DIGITS) for symbol, value in at.items()}
-    value = expression.evalf(_DIGITS, subs=digits)
-    return float(value) if value.is_real and value.is_finite else math.nan
+    try:
+        value = expression.evalf(_DIGITS, subs=digits, strict=True)
+    except PrecisionExhausted:  # with ever more digits the terms go on cancelling
+        return 0.0
+    except ZeroDivisionError:  # as of 1/√x at 0
+        return math.nan
+    # δ(0), as of |x|'' at 0, is real and finite to sympy, but no number.
+    return float(value) if value.is_Number and value.is_finite else math.nan
 
 
 def values(of: "Sequence[sympy.Symbol]", x: Tensor) -> "dict[sympy.Symbol, float]":

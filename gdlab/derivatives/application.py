@@ -1,18 +1,22 @@
 """A report from a composed configuration: checked, found out, shown, drawn."""
 
 import sys
+from functools import partial
 from pathlib import Path
 
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.text import Text
 
 from gdlab import startup
+from gdlab.application import claimed
 from gdlab.command import EXIT_FAILED
 from gdlab.derivatives.question import Question
 from gdlab.derivatives.reporting import Report, answer
-from gdlab.recording.run_dir import claim, write_whole
+from gdlab.own import blamed_on, check_dimensions
+from gdlab.recording.pictures import not_drawn
+from gdlab.recording.run_dir import write_whole, writing_into
+from gdlab.screen import show_warning
 from gdlab.settings import filled, plain_values
 
 _WIDTH = 120  # of tables at least, so that none is cut where the output is no terminal
@@ -22,39 +26,52 @@ def carry_out(config: DictConfig, *, as_json: bool) -> int:
     """Answer the question of a composed configuration and return the exit code.
 
     Raises:
-        SettingError: a setting cannot be used; there is no directory then.
+        SettingError: a setting cannot be used.
         OSError: a file cannot be written.
     """
     choices = {"loss": str(config.hydra.runtime.choices["loss"])}
     own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     question = filled(Question, plain_values(own), choices)
     startup.done()
-    report = answer(question)
+    with blamed_on(f"loss={question.name}"):
+        check_dimensions(question.objective)
+        report = answer(question)
     console = Console(soft_wrap=True, highlight=False)
     console.width = max(console.width, _WIDTH)
+    directory = None
     if not as_json:
         report.show(console)
-    directory = _written(report, config) if question.draw else None
-    where = None if directory is None else str(directory)
-    if as_json:
-        sys.stdout.write(f"{report.json(files=where)}\n")
-    elif where is not None:
-        console.print(Text.assemble(("files  ", "dim"), where))
+    try:
+        if question.draw:
+            directory = claimed(config, partial(_labelled, question=question))
+            with writing_into(directory):
+                _write(directory, report)
+    finally:  # what was found is told though it could not be written
+        if as_json:
+            where = None if directory is None else str(directory)
+            sys.stdout.write(f"{report.json(files=where)}\n")
+    if directory is not None and not as_json:
+        console.print(Text.assemble(("files  ", "dim"), str(directory)))
     return 0 if report.passed else EXIT_FAILED
 
 
-def _written(report: Report, config: DictConfig) -> Path:
-    """The directory of a report, with its data and its pictures."""
-    HydraConfig.instance().set_config(config)
-    is_exact = any("hydra.run.dir=" in word for word in config.hydra.overrides.hydra)
-    wanted = Path(str(config.hydra.run.dir))
-    if not is_exact:
-        chosen = config.hydra.runtime.choices["loss"]
-        wanted = Path(str(wanted).replace(chosen, report.question.label))
-    directory = claim(wanted, exact=is_exact)
-    write_whole(directory / "report.json", f"{report.json()}\n".encode())
-    if report.place is not None:
-        from gdlab.derivatives.picturing import draw
+def _labelled(path: Path, question: Question) -> Path:
+    """The path with the label of what is asked about for the choice of a loss at its end."""
+    text, chosen = str(path), question.choices["loss"]
+    ends_so = text.endswith(chosen)
+    return Path(text.removesuffix(chosen) + question.label) if ends_so else path
 
+
+def _write(directory: Path, report: Report) -> None:
+    """Write a report's data and its pictures."""
+    write_whole(directory / "report.json", f"{report.json()}\n".encode())
+    if report.place is None:
+        return
+    from gdlab.derivatives.picturing import draw
+
+    try:
         draw(directory, report)
-    return directory
+    except OSError:
+        raise
+    except Exception as error:  # a person's own loss may raise anything off the point
+        show_warning(not_drawn("report", error))

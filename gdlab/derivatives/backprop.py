@@ -9,14 +9,11 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
-from gdlab.derivatives.finding import vector
-from gdlab.derivatives.formulas import gradient
 from gdlab.derivatives.passes import Backpropagation, LayerPass
-from gdlab.derivatives.points import point
+from gdlab.derivatives.place import Place
 from gdlab.derivatives.spelling import kept
 from gdlab.errors import SettingError
-from gdlab.gradient import derivative
-from gdlab.losses.base import Loss
+from gdlab.gradient import derivative, gradient
 from gdlab.losses.mlp import Layer
 
 
@@ -68,7 +65,7 @@ class _Trace:
         return cls(before, after.detach(), derivative(after.sum(), z).detach())
 
 
-def backpropagation(loss: Loss, x: Tensor, example: int = 0) -> Backpropagation | None:
+def backpropagation(place: Place, example: int = 0) -> Backpropagation | None:
     """The derivatives of a network's loss, layer by layer; None for a loss without layers.
 
     With aₗ = φ(zₗ), zₗ = Wₗ aₗ₋₁ + bₗ and δₗ = ∂E/∂zₗ, from the cost E of an example back:
@@ -79,27 +76,25 @@ def backpropagation(loss: Loss, x: Tensor, example: int = 0) -> Backpropagation 
     Autograd gives φ′ and the slope of the cost; the rest is these products.
 
     Args:
-        loss: the loss.
-        x: the parameters (D,).
+        place: the loss and its parameters.
         example: the index of the example that is followed; gradients are means over all.
 
     Raises:
-        SettingError: `x` has not D numbers; there is no such example; the loss is not finite there.
+        SettingError: there is no such example.
     """
+    loss = place.loss
     if not isinstance(loss, Layered):
         return None
-    x, n = point(x, loss.names), len(loss.inputs)
+    n = len(loss.inputs)
     if not 0 <= example < n:
         raise SettingError(f"example={example}: must be from 0 to {n - 1}, one of {n} examples")
-    layers = loss.layers(x)
+    layers = loss.layers(place.x)
     traces = _forward(layers, loss.inputs.flatten(1).T)
     costs, slope = _costs(loss, traces[-1].after.T)
-    if not costs.isfinite().all():
-        raise SettingError(f"at={vector(x)}: the loss is {float(costs.mean())}, and must be finite")
-    right = loss.layers(gradient(loss, x))
+    right = loss.layers(place.gradient)
     passes, back = _backward(layers, traces, slope.T, right, example)
     given, target = loss.inputs[example], loss.targets[example]
-    direct = gradient(lambda rows: loss.costs(loss.scores(x, rows), target[None]), given)
+    direct = gradient(lambda rows: loss.costs(loss.scores(place.x, rows), target[None]), given)
     return Backpropagation(
         example=example,
         examples=n,

@@ -8,7 +8,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -16,11 +16,12 @@ from torch import Tensor
 from gdlab.derivatives.algebra import Composed, brief, number_of, values
 from gdlab.derivatives.differences import Differences
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
-from gdlab.derivatives.formulas import Formulas, gradient, unlike
+from gdlab.derivatives.formulas import Formulas, unlike
 from gdlab.derivatives.points import assignments, listed
-from gdlab.derivatives.spelling import product, shortened, summed
+from gdlab.derivatives.spelling import defined, product, shortened, summed
 from gdlab.errors import SettingError
 from gdlab.fields import shown
+from gdlab.gradient import gradient
 from gdlab.losses.base import Loss
 
 _SHOWN = 4
@@ -40,6 +41,8 @@ class Derivative:
         symbolic: the same by sympy; None where the loss has no formula.
         inner_expressions: the derivatives of the coordinates as expressions.
         expression: the derivative of the composition as an expression.
+        disagreement: the largest difference between the chain rule and what was found otherwise;
+            NaN where that is no number.
     """
 
     variable: str
@@ -48,17 +51,10 @@ class Derivative:
     chain_rule: float
     autograd: float
     differences: float
-    symbolic: float | None = None
-    inner_expressions: tuple[str, ...] | None = None
-    expression: str | None = None
-
-    @property
-    def disagreement(self) -> float:
-        """The largest difference between the chain rule and what was found otherwise; or NaN."""
-        others = [
-            one for one in (self.autograd, self.differences, self.symbolic) if one is not None
-        ]
-        return float((torch.tensor(others, dtype=torch.float64) - self.chain_rule).abs().max())
+    symbolic: float | None
+    inner_expressions: tuple[str, ...] | None
+    expression: str | None
+    disagreement: float
 
 
 @dataclass(frozen=True)
@@ -75,9 +71,9 @@ class ChainRule(Finding):
         point: the coordinates (D,) there.
         value: the loss there.
         gradient: the partial derivatives ∂f/∂xᵢ of the loss by its coordinates (D,).
-        partials: these as expressions of the coordinates; None where the loss has no formula, or a
-            large one.
-        composed: the loss as an expression of the variables.
+        outer_expressions: these as expressions of the coordinates; None where the loss has no
+            formula, or a large one.
+        expression: the loss as an expression of the variables.
         derivatives: one for each variable.
     """
 
@@ -89,8 +85,8 @@ class ChainRule(Finding):
     point: Tensor
     value: float
     gradient: Tensor
-    partials: tuple[str, ...] | None
-    composed: str | None
+    outer_expressions: tuple[str, ...] | None
+    expression: str | None
     derivatives: tuple[Derivative, ...]
 
     d: ClassVar[str]
@@ -116,8 +112,8 @@ class ChainRule(Finding):
             point=point,
             value=value,
             gradient=slopes,
-            partials=None if composed is None else tuple(map(brief, composed.partials)),
-            composed=None if composed is None else brief(composed.whole),
+            outer_expressions=None if composed is None else tuple(map(brief, composed.partials)),
+            expression=None if composed is None else brief(composed.whole),
             derivatives=_derivatives(loss, inner, at, slopes, composed),
         )
 
@@ -130,15 +126,15 @@ class ChainRule(Finding):
         """The sum over the coordinates spelled out, beside the composition as a whole."""
         here = f"{assignments(self.names, self.point)}, {self.outer} = {number(self.value)}"
         lines = [("at", assignments(self.variables, self.at)), ("so that", here)]
-        if self.composed is not None:
-            lines.append(("as a whole", shortened(f"{self.outer} = {self.composed}")))
+        if self.expression is not None:
+            lines.append(("as a whole", shortened(f"{self.outer} = {self.expression}")))
         for one in self.derivatives[:_SHOWN]:
             lines += self._spelled(one)
-        header = ("", "chain rule", "autograd", "differences", "sympy", "largest difference")
+        header = ("", "chain rule", "autograd", "differences", "symbolic", "apart")
         rows = [
             (
                 f"{self.d}{self.outer}/{self.d}{one.variable}",
-                *map(number, (one.chain_rule, one.autograd, one.differences, one.symbolic)),
+                *map(defined, (one.chain_rule, one.autograd, one.differences, one.symbolic)),
                 number(one.disagreement, 2),
             )
             for one in self.derivatives
@@ -153,8 +149,8 @@ class ChainRule(Finding):
         d, by = self.d, f"{self.d}{one.variable}"
         letters = [product(f"∂f/∂{name}", f"{d}{name}/{by}") for name in self.names]
         yield f"{d}{self.outer}/{by}", f"= {summed(letters)}"
-        if self.partials is not None and one.inner_expressions is not None:
-            pairs = zip(self.partials, one.inner_expressions, strict=True)
+        if self.outer_expressions is not None and one.inner_expressions is not None:
+            pairs = zip(self.outer_expressions, one.inner_expressions, strict=True)
             yield "", shortened(f"= {summed([product(*pair) for pair in pairs])}")
         slopes, inner = ([number(one, 6) for one in of] for of in (self.gradient, one.inner))
         yield "", f"= {summed([product(*pair) for pair in zip(slopes, inner, strict=True)])}"
@@ -185,22 +181,22 @@ def _derivatives(
     for k, variable in enumerate(inner.names):
         slopes = jacobian[:, k]
         inner.finite(slopes, f"its derivative by {variable}", at)
-        algebraic: dict[str, Any] = {}
-        if composed is not None:
-            algebraic = {
-                "symbolic": number_of(composed.slopes[k], values(composed.variables, at)),
-                "inner_expressions": tuple(map(brief, composed.inner[k])),
-                "expression": brief(composed.slopes[k]),
-            }
         terms = outer * slopes
+        ways = [float(autograd[k]), float(differences[k])]
+        if composed is not None:
+            ways.append(number_of(composed.slopes[k], values(composed.variables, at)))
+        away = torch.tensor(ways, dtype=at.dtype) - terms.sum()
         one = Derivative(
             variable=variable,
             inner=slopes,
             terms=terms,
             chain_rule=float(terms.sum()),
-            autograd=float(autograd[k]),
-            differences=float(differences[k]),
-            **algebraic,
+            autograd=ways[0],
+            differences=ways[1],
+            symbolic=None if composed is None else ways[2],
+            inner_expressions=None if composed is None else tuple(map(brief, composed.inner[k])),
+            expression=None if composed is None else brief(composed.slopes[k]),
+            disagreement=float(away.abs().max()),
         )
         found.append(one)
     return tuple(found)

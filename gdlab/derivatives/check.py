@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 
 from gdlab import rng
-from gdlab.derivatives.differences import Differences, convergence, extrapolated, values_at
+from gdlab.derivatives.differences import DOUBT, Differences, Sides, convergence, values_at
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
-from gdlab.derivatives.first import DOUBT
 from gdlab.derivatives.points import point
 from gdlab.errors import SettingError
 from gdlab.gradient import value_and_gradient
@@ -26,7 +25,6 @@ _TINY = 1e-7  # of the loss: slopes that small beside it are none
 _LEAST = 1e-290  # below it numbers lose digits before they are zero
 _SAME = 1e-7  # of the largest slope: a gradient that is wrong is wrong by more
 _BATCHED = 1e-10  # relative: a matrix product may round otherwise in a batch
-_KINK = 1e-3  # of the largest slope: what one-sided slopes differ by at a kink
 _UNSURE = 1e-2  # of the largest slope: differences that are no better than this decide nothing
 
 
@@ -204,8 +202,7 @@ def _trials(loss: Loss, x: Tensor, value: Tensor, gradient: Tensor, seed: int) -
     found = Differences.along(loss, x, directions)
     slopes = directions @ gradient
     limit, uncertainty = found.limit()
-    right, right_doubt = extrapolated(found.forward, 2 * found.rounding, order=1)
-    left, left_doubt = extrapolated(found.backward, 2 * found.rounding, order=1)
+    sides = found.sides()
     scale = max(
         float(slopes.abs().max()),
         float(limit.nan_to_num(0.0).abs().max()),
@@ -214,26 +211,12 @@ def _trials(loss: Loss, x: Tensor, value: Tensor, gradient: Tensor, seed: int) -
     )
     trials = []
     for i, name in enumerate(names):
-        sides = Sides(float(left[i]), float(right[i]), float(left_doubt[i] + right_doubt[i]))
         both = float(slopes[i]), float(limit[i]), float(uncertainty[i])
-        verdict = _verdict(*both, sides, scale)
+        verdict = _verdict(*both, sides[i], scale)
         error = (found.central[i] - slopes[i]).abs()
         slope = convergence(found.h[i], error, found.rounding[i]).slope
         trials.append(Trial(x, name, *both, slope, verdict))
     return trials
-
-
-@dataclass(frozen=True)
-class Sides:
-    """The one-sided slopes and how uncertain they are together."""
-
-    left: float
-    right: float
-    doubt: float
-
-    def are_apart(self, scale: float) -> bool:
-        """Whether there is a kink between them, beside slopes of some scale."""
-        return abs(self.left - self.right) > max(DOUBT * self.doubt, _KINK * scale)
 
 
 def _verdict(autograd: float, limit: float, uncertainty: float, sides: Sides, scale: float) -> str:
@@ -243,7 +226,7 @@ def _verdict(autograd: float, limit: float, uncertainty: float, sides: Sides, sc
         return "unsure" if uncertainty > _UNSURE * scale > 0 else "right"
     if sides.are_apart(scale):
         low, high = sorted((sides.left, sides.right))
-        room = DOUBT * sides.doubt + _SAME * scale
+        room = DOUBT * sides.uncertainty + _SAME * scale
         return "a kink" if low - room <= autograd <= high + room else "wrong"
     return "wrong"
 

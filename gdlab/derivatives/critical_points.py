@@ -17,6 +17,7 @@ from gdlab.derivatives.place import Place
 from gdlab.derivatives.second import eigen
 from gdlab.errors import SettingError
 from gdlab.gradient import hessian, value_and_gradient
+from gdlab.judge import norms
 from gdlab.losses.base import Loss
 
 MOST_DIMENSIONS = 12
@@ -28,6 +29,12 @@ _STARTS = 1_000  # drawn from the window in more
 _STEPS, _POLISH = 150, 4
 _SAME = 1e-6  # of the window: points nearer than that are one
 _MOST = 100
+_KINDS = {
+    "minimum": ("minimum", "minima"),
+    "maximum": ("maximum", "maxima"),
+    "saddle": ("saddle", "saddles"),
+    "degenerate": ("degenerate point", "degenerate points"),
+}
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,7 @@ class Critical(Finding):
     """Whether a point is critical, and of which kind.
 
     Attributes:
-        norm: of the gradient.
+        grad_norm: of the gradient.
         tol: the norm up to which the point counts as critical.
         is_critical: whether it does.
         kind: minimum, maximum, saddle or degenerate; None where it is not critical.
@@ -43,7 +50,7 @@ class Critical(Finding):
         eigenvalues: of the Hessian (D,).
     """
 
-    norm: float
+    grad_norm: float
     tol: float
     is_critical: bool
     kind: str | None
@@ -53,13 +60,26 @@ class Critical(Finding):
     def section(self) -> Section:
         """A sentence."""
         if not self.is_critical:
-            words = f"no: ‖∇f‖ = {number(self.norm, 4)} is above {number(self.tol, 3)}"
+            words = f"no: ‖∇f‖ = {number(self.grad_norm, 4)} is above {number(self.tol, 3)}"
         else:
-            words = f"yes, a {self.kind}{_of_index(self.kind, self.index)}"
+            words = f"yes, a {_named(self)}"
         notes = []
-        if self.kind == "degenerate point":
-            notes.append("an eigenvalue is zero as far as it is known: the Hessian does not decide")
+        if self.kind == "degenerate":
+            notes.append(
+                "the Hessian is not finite here: it does not decide"
+                if bool(self.eigenvalues.isnan().any())
+                else "an eigenvalue is zero as far as it is known: the Hessian does not decide"
+            )
         return Section("Critical point", [("critical", words)], notes=notes)
+
+
+@dataclass(frozen=True)
+class CriticalPoint:
+    """A point (D,) that was found, with the loss there and of which kind it is."""
+
+    at: Tensor
+    value: float
+    critical: Critical
 
 
 @dataclass(frozen=True)
@@ -70,28 +90,28 @@ class Found(Finding):
         window: low and high that was searched (D, 2).
         starts: from how many starts.
         total: how many were found.
-        points: the lowest hundred of them, with the loss there and their kinds.
+        points: the lowest hundred of them.
     """
 
     window: Tensor
     starts: int
     total: int
-    points: tuple[tuple[Tensor, float, Critical], ...]
+    points: tuple[CriticalPoint, ...]
 
     def section(self) -> Section:
         """How many there are of each kind, and a row for each."""
-        counts = Counter(str(found.kind) for _, _, found in self.points)
-        words = ", ".join(f"{count} {_plural(kind, count)}" for kind, count in counts.items())
+        counts = Counter(str(point.critical.kind) for point in self.points)
+        words = ", ".join(f"{count} {_KINDS[kind][count > 1]}" for kind, count in counts.items())
         sides = " by ".join(f"[{number(a, 5)}, {number(b, 5)}]" for a, b in self.window.tolist())
         lines = [("found", words or "none"), ("in", f"{sides}, from {self.starts:,} starts")]
         rows = [
             (
-                f"{found.kind}{_of_index(found.kind, found.index)}",
-                vector(x),
-                number(value),
-                vector(found.eigenvalues, 5),
+                _named(point.critical),
+                vector(point.at),
+                number(point.value),
+                vector(point.critical.eigenvalues, 5),
             )
-            for x, value, found in self.points
+            for point in self.points
         ]
         more = self.total - len(self.points)
         notes = [f"… and {more:,} higher ones; there may be whole lines of them"] if more else []
@@ -99,13 +119,10 @@ class Found(Finding):
         return Section("Critical points", lines, Table(header, rows), notes)
 
 
-def _of_index(kind: str | None, index: int) -> str:
-    return f" of index {index}" if kind == "saddle" else ""
-
-
-def _plural(kind: str, count: int) -> str:
-    many = {"minimum": "minima", "maximum": "maxima"}
-    return kind if count == 1 else many.get(kind, f"{kind}s")
+def _named(found: Critical) -> str:
+    """The kind of a critical point in words."""
+    index = f" of index {found.index}" if found.kind == "saddle" else ""
+    return f"{_KINDS[str(found.kind)][0]}{index}"
 
 
 def critical(place: Place, tol: float) -> Critical:
@@ -131,12 +148,12 @@ def classified(
     eigenvalues = eigen(matrix)[0]
     largest = float(eigenvalues.abs().nan_to_num(0.0).max())
     tol = max(tol, _ROUNDING * largest * max(1.0, float(x.norm())))
-    norm, index = float(gradient.norm()), int((eigenvalues < 0).sum())
+    norm, index = float(norms(gradient[None, :, None])[0]), int((eigenvalues < 0).sum())
     if norm > tol:
         return Critical(norm, tol, False, None, index, eigenvalues)
     zero = max(8 * len(x) * EPSILON * largest, doubt)
     if not bool((eigenvalues.abs() > zero).all()):
-        kind = "degenerate point"
+        kind = "degenerate"
     else:
         kind = "minimum" if index == 0 else "maximum" if index == len(x) else "saddle"
     return Critical(norm, tol, True, kind, index, eigenvalues)
@@ -169,16 +186,16 @@ def find(loss: Loss, window: Tensor | None, tol: float, seed: int) -> Found:
     width = high - low
     x = torch.where(x.abs() <= EPSILON * width, 0.0, x)
     inside = ((x >= low - _SAME * width) & (x <= high + _SAME * width)).all(1)
-    points: list[tuple[Tensor, float, Critical]] = []
-    for at, value, found in _classified(loss, x[inside], tol):
-        away = ((at - other).abs() / width for other, _, _ in points)
-        if found.is_critical and not any(bool((d <= _SAME).all()) for d in away):
-            points.append((at, value, found))
-    points.sort(key=lambda point: (point[1], point[0].tolist()))
+    points: list[CriticalPoint] = []
+    for point in _classified(loss, x[inside], tol):
+        away = ((point.at - other.at).abs() / width for other in points)
+        if point.critical.is_critical and not any(bool((d <= _SAME).all()) for d in away):
+            points.append(point)
+    points.sort(key=lambda point: (point.value, point.at.tolist()))
     return Found(window, len(starts), len(points), tuple(points[:_MOST]))
 
 
-def _classified(loss: Loss, x: Tensor, tol: float) -> Iterator[tuple[Tensor, float, Critical]]:
+def _classified(loss: Loss, x: Tensor, tol: float) -> Iterator[CriticalPoint]:
     """Points (n, D) with the loss there and their kinds; those where it is not finite left out."""
     value, gradient = value_and_gradient(loss, x)
     matrix = hessian(loss, x)
@@ -187,7 +204,7 @@ def _classified(loss: Loss, x: Tensor, tol: float) -> Iterator[tuple[Tensor, flo
     doubt = 2 * torch.linalg.matrix_norm(ahead - matrix)
     for k in torch.nonzero(value.isfinite() & matrix.isfinite().all(2).all(1))[:, 0]:
         found = classified(x[k], gradient[k], matrix[k], tol, float(doubt[k].nan_to_num(0.0)))
-        yield x[k].clone(), float(value[k]), found
+        yield CriticalPoint(x[k].clone(), float(value[k]), found)
 
 
 def _starts(window: Tensor, seed: int) -> Tensor:

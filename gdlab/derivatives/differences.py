@@ -11,6 +11,9 @@ import torch
 from torch import Tensor
 
 EPSILON = 2.0**-52
+DOUBT = 30.0
+"""What differences estimate lies within so many of their uncertainties."""
+
 _STEPS = 41  # they halve: from about a unit to 1e-12
 _WIDEST = 79 / 128  # no simple fraction, which could be a period of the function
 _NOISY = 8  # the smallest steps, where differences differ by rounding alone
@@ -20,6 +23,7 @@ _ROUNDINGS = 8.0  # an error within so many roundings of a value is none
 _FALLS = -0.5  # rounding has slope −1, a wrong derivative 0
 _DEPTHS = 6  # of the extrapolation
 _CONTRADICTS = 10.0  # a value so many times its own uncertainty away is another one
+_KINK = 1e-3  # of the largest slope: what one-sided slopes differ by at a kink
 _BLOCK = 2**22  # numbers that the points of one call may hold
 
 
@@ -68,6 +72,16 @@ class Differences:
         rounding = torch.maximum(EPSILON * (largest + moved), seen.nan_to_num(0.0)) / h
         return cls(h, central, forward, backward, rounding)
 
+    def sides(self) -> "list[Sides]":
+        """The slopes to the left and to the right of the point, one pair for each direction."""
+        left, right = (
+            extrapolated(values, 2 * self.rounding, order=1)
+            for values in (self.backward, self.forward)
+        )
+        doubts = (left[1] + right[1]).tolist()
+        pairs = zip(left[0].tolist(), right[0].tolist(), doubts, strict=True)
+        return [Sides(*found) for found in pairs]
+
     def limit(self) -> tuple[Tensor, Tensor]:
         """The central differences for h → 0 and how uncertain that is: (n,) and (n,).
 
@@ -76,6 +90,19 @@ class Differences:
         1982. NaN and infinity where no value is finite.
         """
         return extrapolated(self.central, self.rounding, order=2)
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The slopes to the left and to the right of a point, and how uncertain they are together."""
+
+    left: float
+    right: float
+    uncertainty: float
+
+    def are_apart(self, scale: float) -> bool:
+        """Whether there is a kink between them, beside slopes of some scale."""
+        return abs(self.left - self.right) > max(DOUBT * self.uncertainty, _KINK * scale)
 
 
 def extrapolated(values: Tensor, rounding: Tensor, order: int) -> tuple[Tensor, Tensor]:
@@ -145,7 +172,9 @@ class Convergence:
     @property
     def words(self) -> str:
         """The slope, or that the differences are exact."""
-        return "exact" if self.exact else "–" if self.slope is None else f"{self.slope:.2f}"  # noqa: RUF001
+        if self.exact or self.slope is None:
+            return "exact" if self.exact else "–"  # noqa: RUF001
+        return f"{round(self.slope, 2) + 0.0:.2f}"  # without a minus before 0.00
 
 
 def convergence(h: Tensor, error: Tensor, rounding: Tensor) -> Convergence:

@@ -21,14 +21,14 @@ class Slope:
     Attributes:
         direction: of length 1 (D,).
         autograd: the gradient's inner product with the direction.
-        difference: the limit of central differences along it.
+        differences: the limit of central differences along it.
         uncertainty: of that limit.
         error: how the errors of the central differences shrink with the step.
     """
 
     direction: Tensor
     autograd: float
-    difference: float
+    differences: float
     uncertainty: float
     error: Convergence
 
@@ -39,7 +39,7 @@ class Directional(Finding):
 
     Attributes:
         slope: along the direction.
-        angle: θ to the gradient, in degrees; None where the gradient is zero.
+        angle: θ to the gradient, in degrees; None where the gradient is zero or not finite.
         tangent: along the level curve, where the slope must vanish; None where there is no curve.
     """
 
@@ -58,7 +58,8 @@ class Directional(Finding):
             lines.append(("level curve", f"runs along {_unit(self.tangent)}"))
             rows.append(_row("along the level curve", self.tangent))
         else:
-            notes.append("no level curve goes through the point: the gradient is zero, or D = 1")
+            what = "the gradient is zero or not finite, or D = 1"
+            notes.append(f"no level curve goes through the point: {what}")
         header = ("", "autograd", "differences", "±", "slope of the error")
         return Section("Directional derivative", lines, Table(header, rows), notes)
 
@@ -68,34 +69,30 @@ def _unit(slope: Slope) -> str:
 
 
 def _row(name: str, slope: Slope) -> tuple[str, ...]:
-    numbers = number(slope.autograd), number(slope.difference), number(slope.uncertainty, 2)
+    numbers = number(slope.autograd), number(slope.differences), number(slope.uncertainty, 2)
     return name, *numbers, slope.error.words
 
 
 def directional(place: Place, unit: Tensor) -> Directional:
     """The slope of a loss at a point in a direction of length 1 (D,)."""
-    norm = float(place.gradient.norm())
-    slope = _slope(place, unit)
+    slope, ascent = _slope(place, unit), place.ascent
     angle = None
-    if norm > 0:
+    if ascent is not None:
         # By two lengths, not by the cosine, which is flat at 0° and loses half of the digits.
-        ascent = place.gradient / norm
         angle = math.degrees(
             2 * math.atan2(float((unit - ascent).norm()), float((unit + ascent).norm()))
         )
-    tangent = tangent_of_level_curve(place.gradient, unit)
+    tangent = None if ascent is None else tangent_of_level_curve(ascent, unit)
     return Directional(slope, angle, None if tangent is None else _slope(place, tangent))
 
 
-def tangent_of_level_curve(gradient: Tensor, beside: Tensor) -> Tensor | None:
-    """A unit direction (D,) at right angles to the gradient, the nearest to another direction.
+def tangent_of_level_curve(ascent: Tensor, beside: Tensor) -> Tensor | None:
+    """A unit direction (D,) at right angles to that of ascent, the nearest to another direction.
 
-    None where the gradient is zero, or there is but one dimension.
+    None where there is but one dimension.
     """
-    norm = gradient.norm()
-    if norm == 0 or len(gradient) < 2:
+    if len(ascent) < 2:
         return None
-    ascent = gradient / norm
     axis = torch.zeros_like(ascent)
     axis[ascent.abs().argmin()] = 1.0
     for start in (beside, axis):

@@ -5,15 +5,15 @@ Shapes: D dimensions.
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
-from gdlab.derivatives.differences import Convergence, convergence
+from gdlab.derivatives.differences import DOUBT, Convergence, Sides, convergence
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
 from gdlab.derivatives.place import Place
+from gdlab.derivatives.spelling import defined
 
 _ROWS_SHOWN = 12
-DOUBT = 30.0
-"""Autograd agrees with differences that lie within so many of their uncertainties."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,15 @@ class Partial:
         central_error: how its errors shrink with the step h, slope 2.
         forward: the forward difference with the least error: the definition as a limit.
         forward_error: how its errors shrink, slope 1.
-        limit: the central differences extrapolated to h = 0, which knows nothing of autograd.
-        uncertainty: of the limit.
+        differences: central ones extrapolated to h = 0, which knows nothing of autograd.
+        uncertainty: of that limit.
         symbolic: by the formula; NaN where that has no value, None where there is no formula.
-        formula: the derivative as an expression.
+        expression: the derivative as an expression.
+        disagreement: the largest difference between autograd, `central` and `symbolic`.
+        agrees: whether autograd and the limit of the differences are equal as far as that is known;
+            None where there is no limit.
+        sides: the slopes to the left and to the right.
+        is_kink: whether these differ, so that there is no derivative.
     """
 
     name: str
@@ -39,24 +44,14 @@ class Partial:
     central_error: Convergence
     forward: float
     forward_error: Convergence
-    limit: float
+    differences: float
     uncertainty: float
     symbolic: float | None
-    formula: str | None
-
-    @property
-    def agrees(self) -> bool:
-        """Whether the ways agree, within what rounding allows."""
-        apart = abs(self.autograd - self.limit)
-        return apart <= DOUBT * self.uncertainty
-
-    @property
-    def apart(self) -> float:
-        """The largest difference between any two of the ways."""
-        ways = [self.autograd, self.central]
-        if self.symbolic is not None and self.symbolic == self.symbolic:
-            ways.append(self.symbolic)
-        return max(ways) - min(ways)
+    expression: str | None
+    disagreement: float
+    agrees: bool | None
+    sides: Sides
+    is_kink: bool
 
 
 @dataclass(frozen=True)
@@ -65,35 +60,37 @@ class FirstOrder(Finding):
 
     Attributes:
         loss: the name of the loss.
-        formula: the loss as an expression, where there is one.
+        expression: the loss as an expression, where there is one.
         at: the point (D,).
         value: of the loss.
         partials: one for each coordinate.
         gradient: by autograd (D,).
-        norm: the gradient's length: the slope of the steepest ascent.
-        ascent: the unit direction of steepest ascent (D,); None where the gradient is zero.
+        grad_norm: the gradient's length: the slope of the steepest ascent.
+        ascent: the unit direction of steepest ascent (D,); None where the gradient is zero or not
+            finite.
         descent: that of steepest descent.
     """
 
     loss: str
-    formula: str | None
+    expression: str | None
     at: Tensor
     value: float
     partials: tuple[Partial, ...]
     gradient: Tensor
-    norm: float
+    grad_norm: float
     ascent: Tensor | None
     descent: Tensor | None
 
     def section(self) -> Section:
         """The values as lines, the partial derivatives as a table."""
-        lines = [("f", self.formula)] if self.formula else []
-        lines += [(f"∂f/∂{p.name}", p.formula) for p in self.partials[:_ROWS_SHOWN] if p.formula]
+        lines = [("f", self.expression)] if self.expression else []
+        shown = self.partials[:_ROWS_SHOWN]
+        lines += [(f"∂f/∂{p.name}", p.expression) for p in shown if p.expression]
         lines += [
             ("point", vector(self.at)),
             ("value", number(self.value)),
             ("gradient", vector(self.gradient)),
-            ("its norm", number(self.norm)),
+            ("its norm", number(self.grad_norm)),
         ]
         if self.ascent is not None:
             lines += [("ascent", vector(self.ascent)), ("descent", vector(self.descent))]
@@ -110,8 +107,8 @@ class FirstOrder(Finding):
                 p.central_error.words,
                 number(p.forward),
                 p.forward_error.words,
-                _undefined(p.symbolic),
-                number(p.apart, 2),
+                defined(p.symbolic),
+                number(p.disagreement, 2),
             )
             for p in self.partials[:_ROWS_SHOWN]
         ]
@@ -123,58 +120,70 @@ class FirstOrder(Finding):
         if more > 0:
             notes.append(f"… and {more} more partial derivatives")
         if self.ascent is None:
-            notes.append("the gradient is zero: no direction is steepest")
-        apart = [p.name for p in self.partials if not p.agrees]
-        if apart:
-            what = f"∂f/∂{', ∂f/∂'.join(apart[:_ROWS_SHOWN])}"
-            notes.append(f"autograd and differences DISAGREE about {what}")
+            what = "zero" if self.grad_norm == 0 else "not finite"
+            notes.append(f"the gradient is {what}: no direction is steepest")
+        for names, words in (
+            ([p.name for p in self.partials if p.agrees is False], "autograd is NOT the limit"),
+            ([p.name for p in self.partials if p.agrees is None], "there is no limit"),
+        ):
+            if names:
+                what = f"∂f/∂{', ∂f/∂'.join(names[:_ROWS_SHOWN])}"
+                notes.append(f"{words} of the differences for {what}")
+        kinks = [p for p in self.partials if p.is_kink]
+        if kinks:
+            left, right = number(kinks[0].sides.left), number(kinks[0].sides.right)
+            what = f"along {kinks[0].name} the slope is {left} to the left and {right} to the right"
+            more = f", and so for {len(kinks) - 1} others" if len(kinks) > 1 else ""
+            notes.append(f"a kink: {what}{more}; there is no derivative")
         return notes
-
-
-def _undefined(value: float | None) -> str:
-    """A number in words; a formula may have none at a point."""
-    return number(value) if value is None or value == value else "undefined"
 
 
 def first_order(place: Place) -> FirstOrder:
     """The gradient of a loss at a point by autograd, differences and its formula."""
     gradient, symbolic = place.gradient, place.symbolic
     by_formula = None if symbolic is None else symbolic.gradient(place.x)
-    partials = tuple(_partial(place, i, by_formula) for i in range(len(gradient)))
-    norm = float(gradient.norm())
-    ascent = gradient / norm if norm > 0 else None
+    sides = place.differences.sides()
+    partials = tuple(_partial(place, i, by_formula, one) for i, one in enumerate(sides))
     return FirstOrder(
         loss=type(place.loss).__name__,
-        formula=None if symbolic is None else symbolic.words(),
+        expression=None if symbolic is None else symbolic.words(),
         at=place.x,
         value=float(place.value),
         partials=partials,
         gradient=gradient,
-        norm=norm,
-        ascent=ascent,
-        descent=None if ascent is None else -ascent,
+        grad_norm=place.grad_norm,
+        ascent=place.ascent,
+        descent=None if place.ascent is None else -place.ascent,
     )
 
 
-def _partial(place: Place, i: int, by_formula: Tensor | None) -> Partial:
+def _partial(place: Place, i: int, by_formula: Tensor | None, sides: Sides) -> Partial:
     d, exact = place.differences, place.gradient[i]
-    limit, uncertainty = place.limit
+    limit, uncertainty = (found[i] for found in place.limit)
     central = convergence(d.h[i], (d.central[i] - exact).abs(), d.rounding[i])
     forward = convergence(d.h[i], (d.forward[i] - exact).abs(), 2 * d.rounding[i])
+    away, symbolic = (exact - limit).abs(), None if by_formula is None else by_formula[i]
+    nearest = _at(d.h[i], d.central[i], central.best)
+    ways = torch.stack([exact, nearest, *([] if symbolic is None else [symbolic])])
+    ways = ways[:2] if bool(ways[-1].isnan()) else ways  # a formula may have no value here
     return Partial(
         name=place.names[i],
         autograd=float(exact),
-        central=_at(d.h[i], d.central[i], central.best),
+        central=float(nearest),
         central_error=central,
-        forward=_at(d.h[i], d.forward[i], forward.best),
+        forward=float(_at(d.h[i], d.forward[i], forward.best)),
         forward_error=forward,
-        limit=float(limit[i]),
-        uncertainty=float(uncertainty[i]),
-        symbolic=None if by_formula is None else float(by_formula[i]),
-        formula=None if place.symbolic is None else place.symbolic.words(i),
+        differences=float(limit),
+        uncertainty=float(uncertainty),
+        symbolic=None if symbolic is None else float(symbolic),
+        expression=None if place.symbolic is None else place.symbolic.words(i),
+        disagreement=float(ways.max() - ways.min()),
+        agrees=bool(away <= DOUBT * uncertainty) if bool(limit.isfinite()) else None,
+        sides=sides,
+        is_kink=sides.are_apart(max(place.grad_norm, abs(sides.left), abs(sides.right))),
     )
 
 
-def _at(h: Tensor, values: Tensor, best: float) -> float:
-    """The value (of m) at the step that is best; NaN where there is none."""
-    return float(values[int((h - best).abs().argmin())]) if best == best else float("nan")
+def _at(h: Tensor, values: Tensor, best: float) -> Tensor:
+    """The value of (m,) at the step that is best; NaN where there is none."""
+    return values[(h - best).abs().argmin()] if best == best else values.new_tensor(torch.nan)

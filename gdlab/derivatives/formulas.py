@@ -5,7 +5,7 @@ Shapes: V variables, n formulas.
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -125,28 +125,6 @@ class Formulas:
             return None
         values = dict(zip(self.names, symbols, strict=True))
         return [one.symbolic(values) for one in self.parsed]
-
-
-def gradient(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """The gradient (V,) at a point x (V,), by autograd; zeros where nothing depends on x.
-
-    Args:
-        function: maps points (k, V) to values (k,).
-        x: the point.
-    """
-    rows = x.detach()[None].requires_grad_()
-    return derivative(function(rows).sum(), rows)[0].detach()
-
-
-def jacobian_by_rows(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """The Jacobian (n, V) at a point x (V,), by autograd, one pass back for each row.
-
-    Args:
-        function: maps points (k, V) to values (k, n).
-        x: the point.
-    """
-    rows = x.detach()[None].requires_grad_()
-    return torch.cat([derivative(value, rows) for value in function(rows)[0]]).detach()
 
 
 def unlike(names: tuple[str, ...], taken: Sequence[str]) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 Shapes: D dimensions.
 """
 
-from collections import Counter
+import itertools
 from dataclasses import dataclass
 
 import torch
@@ -11,14 +11,12 @@ from torch import Tensor
 
 from gdlab.derivatives.finding import Finding, Section, Table, number
 from gdlab.derivatives.place import Place
-from gdlab.derivatives.symbolic import multi_indices
+from gdlab.derivatives.spelling import defined, derivative_name
 from gdlab.errors import SettingError
 
 HIGHEST = 6
 MOST = 200
 """Of higher orders so many partial derivatives are written down at most."""
-
-_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @dataclass(frozen=True)
@@ -30,22 +28,22 @@ class Higher(Finding):
         names: of the derivatives, such as ∂³f/∂x²∂y.
         autograd: their values by automatic differentiation.
         symbolic: by the formula; None where there is none.
-        formulas: the derivatives as expressions.
+        expressions: the derivatives as expressions; None where there is no formula.
     """
 
     order: int
     names: tuple[str, ...]
     autograd: tuple[float, ...]
     symbolic: tuple[float, ...] | None
-    formulas: tuple[str, ...] | None
+    expressions: tuple[str, ...] | None
 
     def section(self) -> Section:
         """A row for each derivative."""
         rows = []
         for k, name in enumerate(self.names):
             exact = None if self.symbolic is None else self.symbolic[k]
-            words = "–" if self.formulas is None else self.formulas[k]  # noqa: RUF001
-            rows.append((name, number(self.autograd[k]), number(exact), words))
+            words = "–" if self.expressions is None else self.expressions[k]  # noqa: RUF001
+            rows.append((name, number(self.autograd[k]), defined(exact), words))
         header = ("", "autograd", "symbolic", "")
         return Section(f"Partial derivatives of order {self.order}", (), Table(header, rows))
 
@@ -56,28 +54,18 @@ def higher(place: Place, order: int) -> Higher:
     Raises:
         SettingError: there are too many.
     """
-    indices = multi_indices(len(place.x), order)
+    indices = list(itertools.combinations_with_replacement(range(len(place.x)), order))
     if len(indices) > MOST:
         what = f"has {len(indices):,} partial derivatives in {len(place.x)} dimensions"
         raise SettingError(f"order={order}: {what}; at most {MOST} are written down")
     symbolic = place.symbolic
     return Higher(
         order=order,
-        names=tuple(partial_name(place.names, by) for by in indices),
+        names=tuple(derivative_name([place.names[i] for i in by]) for by in indices),
         autograd=tuple(_by_autograd(place, by) for by in indices),
         symbolic=None if symbolic is None else tuple(symbolic.at(place.x, *by) for by in indices),
-        formulas=None if symbolic is None else tuple(symbolic.words(*by) for by in indices),
+        expressions=None if symbolic is None else tuple(symbolic.words(*by) for by in indices),
     )
-
-
-def partial_name(names: tuple[str, ...], by: tuple[int, ...]) -> str:
-    """∂³f/∂x²∂y for (x, x, y)."""
-
-    def power(count: int) -> str:
-        return "" if count == 1 else str(count).translate(_SUPERSCRIPTS)
-
-    below = "".join(f"∂{names[i]}{power(count)}" for i, count in Counter(by).items())
-    return f"∂{power(len(by))}f/{below}"
 
 
 def _by_autograd(place: Place, by: tuple[int, ...]) -> float:

@@ -63,7 +63,7 @@ class Jacobian(Finding):
             lines.append(("determinant", number(self.determinant)))
         lines.append(("differences", f"{self._away(self.differences)} from autograd at most"))
         if self.symbolic is not None:
-            lines.append(("sympy", f"{self._away(self.symbolic)} from autograd at most"))
+            lines.append(("symbolic", f"{self._away(self.symbolic)} from autograd at most"))
         header = ("", "value", *(f"∂/∂{name}" for name in self.variables[:_SHOWN]))
         return Section(about, lines, Table(header, list(itertools.islice(self._rows(), _SHOWN))))
 
@@ -101,7 +101,7 @@ def jacobian(formulas: Sequence[str], at: "Tensor | Sequence[float]") -> Jacobia
     for slopes, name in zip(found.T, given.names, strict=True):
         given.finite(slopes, f"its derivative by {name}", x)
     is_square = found.shape[0] == found.shape[1]
-    symbolic, expressions = _by_sympy(given, x)
+    symbolic, expressions = _symbolic(given, x)
     return Jacobian(
         formulas=given.texts,
         variables=given.names,
@@ -116,7 +116,7 @@ def jacobian(formulas: Sequence[str], at: "Tensor | Sequence[float]") -> Jacobia
     )
 
 
-def _by_sympy(
+def _symbolic(
     given: Formulas, x: Tensor
 ) -> tuple[Tensor | None, tuple[tuple[str, ...], ...] | None]:
     """The Jacobian (n, V) by sympy as numbers and as texts, where it is not too large."""

@@ -3,7 +3,6 @@
 Shapes: N residuals, D dimensions.
 """
 
-import math
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,12 +11,11 @@ from torch import Tensor
 
 from gdlab.derivatives.differences import central_differences
 from gdlab.derivatives.finding import Finding, Section, number, vector
-from gdlab.derivatives.formulas import gradient
-from gdlab.derivatives.points import point
+from gdlab.derivatives.place import Place
+from gdlab.derivatives.points import typed
 from gdlab.derivatives.spelling import kept, matrix
 from gdlab.derivatives.squares import factor, pulled_back, residual_jacobian, residuals_at
 from gdlab.errors import SettingError
-from gdlab.gradient import hessian
 from gdlab.losses.base import Loss
 
 MOST_NUMBERS = 2**20
@@ -49,10 +47,9 @@ class Curvature:
     rest_norm: float
 
     @classmethod
-    def of(cls, loss: Loss, x: Tensor, jacobian: Tensor, factor: float) -> "Curvature":
-        """Both at a point x (D,), given J (N, D) and c."""
+    def of(cls, whole: Tensor, jacobian: Tensor, factor: float) -> "Curvature":
+        """Both at a point, given H (D, D), J (N, D) and c."""
         gauss_newton = factor * jacobian.T @ jacobian
-        whole = hessian(loss, x[None])[0].detach()
         rest = whole - gauss_newton
         return cls(
             gauss_newton=kept(gauss_newton),
@@ -182,39 +179,38 @@ class Residuals(Finding):
         return notes
 
 
-def residuals(loss: Loss, x: Tensor, most_numbers: int = MOST_NUMBERS) -> Residuals | None:
+def residuals(place: Place, most_numbers: int = MOST_NUMBERS) -> Residuals | None:
     """What the residuals of a loss say about it at a point; None where it has none.
 
     The loss is ½ c Σ rᵢ², its gradient c Jᵀr and its Hessian c JᵀJ + c Σ rᵢ ∇²rᵢ.
 
     Args:
-        loss: the loss.
-        x: the point (D,).
+        place: the loss and the point.
         most_numbers: J and the Hessian are formed where they have no more numbers.
 
     Raises:
-        SettingError: `x` has not D numbers; the residuals or their derivatives are not finite
-            there; they are all 0 wherever they were asked for.
+        SettingError: the residuals or their derivatives are not finite there; they are all 0
+            wherever they were asked for.
     """
-    x = point(x, loss.names)
+    loss, x, direct = place.loss, place.x, place.gradient
     found = loss.residuals(x[None])
     if found is None:
         return None
-    r, value, direct = found[0].detach(), float(loss(x[None])[0]), gradient(loss, x)
-    if not (math.isfinite(value) and r.isfinite().all() and direct.isfinite().all()):
-        raise SettingError(f"at={vector(x)}: the loss, its gradient and residuals must be finite")
+    r = found[0].detach()
+    if not bool(r.isfinite().all() and direct.isfinite().all()):
+        raise SettingError(f"{typed(x, 'at')}: the residuals and the gradient must be finite")
     c = factor(loss, x)
     jacobian = residual_jacobian(loss, x) if len(r) * len(x) <= most_numbers else None
     pulled = c * (pulled_back(loss, x, r) if jacobian is None else jacobian.T @ r)
     curvature = None
     if jacobian is not None and len(x) ** 2 <= most_numbers:
-        curvature = Curvature.of(loss, x, jacobian, c)
+        curvature = Curvature.of(place.hessian, jacobian, c)
     away, scale = float((pulled - direct).abs().max()), float(direct.abs().max())
     return Residuals(
         count=len(r),
         dim=len(x),
         values=kept(r),
-        value=value,
+        value=float(place.value),
         factor=c,
         jacobian=None if jacobian is None else ResidualJacobian.of(loss, x, jacobian),
         gradient=pulled,

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gdlab.derivatives import points
 from gdlab.derivatives.finding import Finding, Section, Table, number
 from gdlab.derivatives.lanczos import hessian_products, lanczos
+from gdlab.derivatives.place import Place
+from gdlab.derivatives.points import typed
 from gdlab.errors import SettingError
-from gdlab.gradient import value_and_gradient
 from gdlab.losses.base import Loss
 from gdlab.rowwise import by_rows
 
@@ -54,13 +56,13 @@ class Large(Finding):
     Attributes:
         dim: D.
         value: the loss.
-        gradient_norm: ‖g‖.
+        grad_norm: ‖g‖.
         components: the largest of the gradient in magnitude.
         hessian_gradient_norm: ‖H g‖, how fast the gradient turns or grows along itself.
         gradient_curvature: gᵀHg/‖g‖², the second derivative along the gradient; None where g = 0.
         eigenvalues: the greatest of the Hessian (k,), greatest first; NaN where it is not finite.
         errors: within so much of each, but for rounding, there is an eigenvalue (k,).
-        stable_lr: 2/λ_max, the largest stable lr of gradient descent here; None where λ_max ≤ 0
+        max_stable_lr: 2/λ_max, the largest stable lr of gradient descent here; None where λ_max ≤ 0
             or not finite.
         products: how many products of the Hessian with a vector that took.
         slices: the loss along lines through the point.
@@ -68,37 +70,35 @@ class Large(Finding):
 
     dim: int
     value: float
-    gradient_norm: float
+    grad_norm: float
     components: Sequence[Component]
     hessian_gradient_norm: float
     gradient_curvature: float | None
     eigenvalues: Tensor
     errors: Tensor
-    stable_lr: float | None
+    max_stable_lr: float | None
     products: int
     slices: Sequence[Slice]
 
     def section(self) -> Section:
         """The finding in words, the slices as a table."""
         lines = [("dimensions", f"{self.dim:,}"), ("value", number(self.value))]
-        lines.append(("gradient norm", number(self.gradient_norm)))
+        lines.append(("gradient norm", number(self.grad_norm)))
         largest = ", ".join(f"{c.name}: {number(c.value, 4)}" for c in self.components)
         lines.append(("largest components", largest))
         lines.append(("‖H g‖", number(self.hessian_gradient_norm)))
         lines.append(("curvature along the gradient", number(self.gradient_curvature)))
         for place, (value, error) in enumerate(zip(self.eigenvalues, self.errors, strict=True), 1):
             lines.append((f"eigenvalue {place}", f"{number(value)} ± {number(error, 2)}"))
-        lines.append(("2/λ_max", number(self.stable_lr)))
+        if self.max_stable_lr is not None:
+            lines.append(("2/λ_max", f"{number(self.max_stable_lr)}, the largest stable lr here"))
         how = f"{self.products} products of the Hessian with a vector (Lanczos)"
-        note = f"The eigenvalues took {how}; the Hessian would have {self.dim**2:,} entries."
-        return Section("Many dimensions", lines, self._table(), [note, self._verdict()])
-
-    def _verdict(self) -> str:
+        notes = [f"The eigenvalues took {how}; the Hessian would have {self.dim**2:,} entries."]
         if bool(self.eigenvalues.isnan().any()):
-            return "The Hessian is not finite here."
-        if self.stable_lr is None:
-            return "The loss curves upwards nowhere here: no lr is too large for stability."
-        return f"Gradient descent is stable here up to lr = 2/λ_max = {number(self.stable_lr, 4)}."
+            notes.append("The Hessian is not finite here.")
+        elif self.max_stable_lr is None:
+            notes.append("The loss curves upwards nowhere here: no lr is too large for stability.")
+        return Section("Many dimensions", lines, self._table(), notes)
 
     def _table(self) -> Table | None:
         """The losses along the lines, at some of the distances; None where there is no line."""
@@ -116,8 +116,7 @@ class Large(Finding):
 
 
 def large(
-    loss: Loss,
-    x: Tensor,
+    place: Place,
     *,
     k: int = 3,
     directions: Mapping[str, Tensor] | None = None,
@@ -129,8 +128,7 @@ def large(
     It takes memory for about 64 points.
 
     Args:
-        loss: the loss.
-        x: the point (D,), of the loss's dtype and on its device.
+        place: the loss and the point.
         k: how many eigenvalues; no more than D are found.
         directions: of the slices by name (D,); None for steepest descent and the eigenvector of
             λ_max.
@@ -138,33 +136,29 @@ def large(
         tolerance: of the eigenvalues, relative.
 
     Raises:
-        SettingError: the point or a direction has the wrong length, the loss or its gradient is
-            not finite there, or a direction is zero.
+        SettingError: the gradient is not finite there; a direction has the wrong length, or is
+            zero or not finite.
     """
-    if x.shape != (loss.dim,):
-        raise SettingError(f"at: must be {loss.dim} numbers, got {x.numel()}")
-    points = x[None]
-    value, grad = (found[0] for found in value_and_gradient(loss, points))
-    if not (bool(value.isfinite()) and bool(grad.isfinite().all())):
-        raise SettingError(f"at: the loss or its gradient is not finite there ({float(value):g})")
-    product = hessian_products(loss, points)
-    turned = product(by_rows(grad[None]))[0]
-    pairs = lanczos(product, points, min(k, loss.dim), tolerance=tolerance)
+    loss, x, grad, ascent = place.loss, place.x, place.gradient, place.ascent
+    if not bool(grad.isfinite().all()):
+        raise SettingError(f"{typed(x, 'at')}: the gradient is not finite there")
+    product = hessian_products(loss, x[None])
+    pairs = lanczos(product, x[None], min(k, loss.dim), tolerance=tolerance)
     sharpest = float(pairs.values[0, 0])
+    turned = product(by_rows((grad if ascent is None else ascent)[None]))[0]
     if directions is None:
-        directions = {"top eigenvector": pairs.vectors[0, 0]}
-        if bool(grad.any()):
-            directions = {"steepest descent": -grad, **directions}
+        directions = {} if ascent is None else {"steepest descent": -ascent}
+        directions["top eigenvector"] = pairs.vectors[0, 0]
     return Large(
         dim=loss.dim,
-        value=float(value),
-        gradient_norm=float(torch.linalg.vector_norm(grad)),
+        value=float(place.value),
+        grad_norm=place.grad_norm,
         components=_largest(loss, grad),
-        hessian_gradient_norm=float(torch.linalg.vector_norm(turned)),
-        gradient_curvature=float(grad @ turned / (grad @ grad)) if bool(grad.any()) else None,
+        hessian_gradient_norm=place.grad_norm * float(turned.norm()),
+        gradient_curvature=None if ascent is None else float(ascent @ turned),
         eigenvalues=pairs.values[0],
         errors=pairs.errors[0],
-        stable_lr=2 / sharpest if sharpest > 0 else None,
+        max_stable_lr=2 / sharpest if sharpest > 0 else None,
         products=pairs.products,
         slices=[slice_along(loss, x, name, v, distances) for name, v in directions.items()],
     )
@@ -178,12 +172,7 @@ def slice_along(
     Raises:
         SettingError: the direction has the wrong length, is zero or not finite.
     """
-    if direction.shape != x.shape:
-        raise SettingError(f"direction: {name} must be {len(x)} numbers, got {direction.numel()}")
-    length = torch.linalg.vector_norm(direction)
-    if not (0 < float(length) < torch.inf):
-        raise SettingError(f"direction: {name} must be finite and not zero to say where to")
-    unit = (direction / length).to(x)
+    unit = points.direction(direction, loss.names, name).to(x)
     with torch.no_grad():  # one by one, since so many points may be larger than memory
         losses = [loss((x + far * unit)[None])[0] for far in distances]
     return Slice(name, torch.tensor(distances, dtype=x.dtype), torch.stack(losses).cpu())

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from gdlab.derivatives.differences import Differences
-from gdlab.derivatives.points import point, typed
+from gdlab.derivatives.points import point, typed, unit
 from gdlab.derivatives.symbolic import Symbolic
 from gdlab.errors import SettingError
 from gdlab.gradient import hessian, is_twice_differentiable, value_and_gradient
+from gdlab.judge import norms
 from gdlab.losses.base import Loss
 
 
@@ -52,6 +53,16 @@ class Place:
     def gradient(self) -> Tensor:
         """The gradient by autograd (D,)."""
         return self._first[1]
+
+    @cached_property
+    def grad_norm(self) -> float:
+        """The gradient's length; squares that overflow are no matter."""
+        return float(norms(self.gradient[None, :, None])[0])
+
+    @cached_property
+    def ascent(self) -> Tensor | None:
+        """The unit direction (D,) of steepest ascent; None for a gradient of 0 or not finite."""
+        return unit(self.gradient)
 
     @cached_property
     def _first(self) -> tuple[Tensor, Tensor]:

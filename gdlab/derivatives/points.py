@@ -36,9 +36,17 @@ def direction(values: "Tensor | Sequence[float]", names: Sequence[str], setting:
         SettingError: it is none.
     """
     d = point(values, names, setting)
-    largest = d.abs().max()
-    if largest == 0:
+    found = unit(d)
+    if found is None:
         raise SettingError(f"{typed(d, setting)}: is zero, which points nowhere")
+    return found
+
+
+def unit(d: Tensor) -> Tensor | None:
+    """A vector (V,) made one of length 1; None where it is zero or not finite."""
+    largest = d.abs().max()
+    if largest == 0 or not bool(largest.isfinite()):
+        return None
     d = d / largest  # first, so that no square is too large or too small
     return d / d.norm()
 

@@ -16,6 +16,7 @@ from gdlab.fields import Configured, setting, shown
 from gdlab.losses.base import Loss
 from gdlab.losses.transformed import Transform
 
+_OF_A_LOSS = ("direction", "step", "find", "check")
 LARGEST = 200
 """Of a loss with more dimensions the Hessian is not written down."""
 
@@ -68,10 +69,21 @@ class Question(Configured):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._must_be_alone()
+
+    def _must_be_alone(self) -> None:
+        """Refuse what a curve, a composition or formulas leave no room for.
+
+        Raises:
+            SettingError: two of them, or one beside what is asked of a loss at a point.
+        """
         ways = [name for name in ("path", "inner", "formulas") if getattr(self, name) is not None]
-        if len(ways) > 1:
-            first, second = ways[:2]
-            what = f"{second}={shown(getattr(self, second))}: cannot stand beside {first}"
+        if not ways:
+            return
+        others = [*ways[1:], *_OF_A_LOSS, *(["at"] if self.path is not None else [])]
+        others = [name for name in others if getattr(self, name) not in (None, False)]
+        if others:
+            what = f"{others[0]}={shown(getattr(self, others[0]))}: cannot stand beside {ways[0]}"
             raise SettingError(f"{what}; ask for one at a time")
 
     @property

@@ -126,10 +126,10 @@ def _findings(question: Question, place: Place) -> Iterator[tuple[str, Finding]]
     if direction is not None:
         yield "directional", directional(place, direction)
     if step is not None:
-        yield "differential", differential(place, step)
+        yield "differential", differential(place, step, curved=question.order > 1)
     for order in range(3, question.order + 1):
         yield f"order_{order}", higher(place, order)
-    passes = backpropagation(loss, place.x, question.example)
+    passes = backpropagation(place, question.example)
     if passes is not None:
         yield "backpropagation", passes
     if question.find:
@@ -140,7 +140,7 @@ def _findings(question: Question, place: Place) -> Iterator[tuple[str, Finding]]
 
 def _of_many(place: Place) -> Iterator[tuple[str, Finding]]:
     """A loss of many dimensions, without its Hessian."""
-    yield "many_dimensions", large(place.loss, place.x)
+    yield "many_dimensions", large(place)
 
 
 def _of_few(
@@ -154,7 +154,7 @@ def _of_few(
         yield "critical", critical(place, question.tol)
         yield "tangent", taylor(place, direction)
     yield "cross_sections", cross_sections(place, curved=is_curved)
-    found = residuals(place.loss, place.x) if is_curved else None
+    found = residuals(place) if is_curved else None
     if found is not None:
         yield "residuals", found
 
@@ -169,6 +169,7 @@ def _show(console: Console, section: Section) -> None:
         table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
         for k, name in enumerate(("", *section.table.header)):
             table.add_column(name, justify="left" if k < 2 else "right", no_wrap=True)
+        table.show_header = any(section.table.header)
         for row in section.table.rows:
             table.add_row("", *(Text(cell) for cell in row))
         console.print(table)

@@ -10,13 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gdlab.derivatives.differences import EPSILON, extrapolated, values_at
+from gdlab.derivatives.differences import DOUBT, EPSILON, extrapolated, values_at
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
-from gdlab.derivatives.first import DOUBT
 from gdlab.derivatives.place import Place
-
-LARGEST = 200
-"""The Hessian of more dimensions is written down only where that is asked for."""
+from gdlab.derivatives.spelling import defined, derivative_name
 
 _MOST_NESTED = 30
 _ROWS_SHOWN, _VECTORS_SHOWN = 15, 6
@@ -29,13 +26,13 @@ class Asymmetry:
     """Where two mixed partial derivatives differ most.
 
     Attributes:
-        first: the names of the coordinates, (x, y).
+        names: of the two coordinates, (x, y).
         xy: ∂/∂y (∂f/∂x), the derivative by x taken first.
         yx: ∂/∂x (∂f/∂y).
         allowed: a difference up to which they count as equal.
     """
 
-    first: tuple[str, str]
+    names: tuple[str, str]
     xy: float
     yx: float
     allowed: float
@@ -53,50 +50,43 @@ class SecondOrder(Finding):
     Attributes:
         names: of the coordinates.
         hessian: by autograd (D, D): entry [i, j] is ∂/∂xⱼ (∂f/∂xᵢ).
-        nested: by differences of differences, the step of the inner one far under that of the outer
-            one (D, D); None for more than 30 dimensions.
+        differences: by differences of differences, the step of the inner one far under that of the
+            outer one (D, D); None for more than 30 dimensions.
         uncertainty: of these (D, D).
         symbolic: by the formula (D, D), NaN where it has no value; None where there is none.
-        formulas: the second partial derivatives as expressions, by names.
-        asymmetry: where the nested differences are least symmetric; None for one dimension, and
-            where there are none.
+        expressions: the second partial derivatives as expressions, by names.
+        asymmetry: where the differences are least symmetric; None for one dimension, and where
+            there are none.
+        is_symmetric: whether mixed partial derivatives are equal whatever their order (Clairaut).
+        agrees: whether autograd's Hessian is that of the differences, where these have a limit.
         eigenvalues: of the Hessian, rising (D,); NaN where that is not finite.
         eigenvectors: the columns that belong to them (D, D).
-        condition: |λ|_max / |λ|_min; None where the Hessian is singular.
-        largest: λ_max.
-        largest_stable_lr: 2/λ_max, above which gradient descent leaves a minimum with such a
+        condition: |λ|_max / |λ|_min; None where the Hessian is singular, or not finite.
+        lambda_max: the largest eigenvalue.
+        max_stable_lr: 2/λ_max, above which gradient descent leaves a minimum with such a
             Hessian; None where λ_max ≤ 0.
     """
 
     names: tuple[str, ...]
     hessian: Tensor
-    nested: Tensor | None
+    differences: Tensor | None
     uncertainty: Tensor | None
     symbolic: Tensor | None
-    formulas: dict[str, str]
+    expressions: dict[str, str]
     asymmetry: Asymmetry | None
+    is_symmetric: bool
+    agrees: bool
     eigenvalues: Tensor
     eigenvectors: Tensor
     condition: float | None
-    largest: float
-    largest_stable_lr: float | None
-
-    @property
-    def is_symmetric(self) -> bool:
-        """Whether mixed partial derivatives are equal whatever their order (Clairaut)."""
-        return self.asymmetry is None or self.asymmetry.size <= self.asymmetry.allowed
-
-    @property
-    def is_seen(self) -> bool:
-        """Whether autograd's Hessian is that of the nested differences."""
-        if self.nested is None or self.uncertainty is None:
-            return True
-        apart = (self.hessian - self.nested).abs()
-        return bool((apart <= _allowed(self.uncertainty, self.nested)).all())
+    lambda_max: float
+    max_stable_lr: float | None
 
     def section(self) -> Section:
         """The second partial derivatives as a table, what follows from them as lines."""
-        lines = list(self.formulas.items())[:_ROWS_SHOWN] + self._symmetry()
+        lines = list(self.expressions.items())[:_ROWS_SHOWN] + self._symmetry()
+        if not bool(self.hessian.isfinite().all()):
+            return Section("Hessian", lines, self._table(), self._notes())
         if len(self.names) > _VECTORS_SHOWN:
             lines.append(("eigenvalues", vector(self.eigenvalues)))
         else:
@@ -108,25 +98,26 @@ class SecondOrder(Finding):
         lines.append(
             ("condition", "singular" if self.condition is None else number(self.condition))
         )
-        if self.largest_stable_lr is not None:
-            lines.append(
-                ("2/λ_max", f"{number(self.largest_stable_lr)}, the largest stable lr here")
-            )
+        if self.max_stable_lr is not None:
+            lines.append(("2/λ_max", f"{number(self.max_stable_lr)}, the largest stable lr here"))
+        return Section("Hessian", lines, self._table(), self._notes())
+
+    def _notes(self) -> list[str]:
         notes = []
         if not bool(self.hessian.isfinite().all()):
             notes.append("autograd's Hessian is not finite here")
         if not self.is_symmetric:
             words = "their order matters, which autograd, with one value for both, cannot see"
             notes.append(f"the second derivatives are not continuous here: {words}")
-        if not self.is_seen:
+        if not self.agrees:
             notes.append("autograd's Hessian is NOT that of the differences")
-        return Section("Hessian", lines, self._table(), notes)
+        return notes
 
     def _symmetry(self) -> list[tuple[str, str]]:
         found = self.asymmetry
         if found is None:
             return []
-        x, y = found.first
+        x, y = found.names
         words = f"|∂/∂{y}(∂f/∂{x}) − ∂/∂{x}(∂f/∂{y})| ≤ {number(found.size, 2)}"  # noqa: RUF001
         if not self.is_symmetric:
             xy, yx = number(found.xy, 6), number(found.yx, 6)
@@ -142,17 +133,11 @@ class SecondOrder(Finding):
 
     def _row(self, i: int, j: int) -> tuple[str, ...]:
         def entry(matrix: Tensor | None, digits: int = 8) -> str:
-            value = None if matrix is None else float(matrix[i, j])
-            return "undefined" if value is not None and math.isnan(value) else number(value, digits)
+            return defined(None if matrix is None else float(matrix[i, j]), digits)
 
-        title = second_name(self.names[i], self.names[j])
-        by_differences = entry(self.nested), entry(self.uncertainty, 2)
+        title = derivative_name([self.names[j], self.names[i]])
+        by_differences = entry(self.differences), entry(self.uncertainty, 2)
         return title, entry(self.hessian), *by_differences, entry(self.symbolic)
-
-
-def second_name(first: str, second: str) -> str:
-    """The partial derivative by one coordinate and then by another: ∂/∂second (∂f/∂first)."""
-    return f"∂²f/∂{first}²" if first == second else f"∂²f/∂{second}∂{first}"
 
 
 def second_order(place: Place) -> SecondOrder:
@@ -165,23 +150,31 @@ def second_order(place: Place) -> SecondOrder:
     size = values.abs()
     largest = float(values[-1])
     is_regular = float(size.min()) > EPSILON * float(size.max())
-    formulas = {}
+    expressions = {}
     if symbolic is not None and len(names) * (len(names) + 1) // 2 <= _ROWS_SHOWN:
         pairs = [(i, j) for i in range(len(names)) for j in range(i, len(names))]
-        formulas = {second_name(names[i], names[j]): symbolic.words(i, j) for i, j in pairs}
+        words = {pair: symbolic.words(*pair) for pair in pairs}
+        expressions = {derivative_name([names[j], names[i]]): w for (i, j), w in words.items()}
+    asymmetry = _asymmetry(names, nested, uncertainty)
+    agrees = True
+    if nested is not None and uncertainty is not None:
+        is_near = (matrix - nested).abs() <= _allowed(uncertainty, nested)
+        agrees = bool((is_near | nested.isnan()).all())
     return SecondOrder(
         names=names,
         hessian=matrix,
-        nested=nested,
+        differences=nested,
         uncertainty=uncertainty,
         symbolic=None if symbolic is None else symbolic.hessian(place.x),
-        formulas=formulas,
-        asymmetry=_asymmetry(names, nested, uncertainty),
+        expressions=expressions,
+        asymmetry=asymmetry,
+        is_symmetric=asymmetry is None or asymmetry.size <= asymmetry.allowed,
+        agrees=agrees,
         eigenvalues=values,
         eigenvectors=vectors,
         condition=float(size.max() / size.min()) if is_regular else None,
-        largest=largest,
-        largest_stable_lr=2 / largest if largest > 0 else None,
+        lambda_max=largest,
+        max_stable_lr=2 / largest if largest > 0 else None,
     )
 
 
@@ -192,7 +185,7 @@ def eigen(matrix: Tensor) -> tuple[Tensor, Tensor]:
     """
     if not bool(matrix.isfinite().all()):
         return torch.full_like(matrix[0], math.nan), torch.full_like(matrix, math.nan)
-    values, vectors = torch.linalg.eigh((matrix + matrix.T) / 2)
+    values, vectors = torch.linalg.eigh(matrix / 2 + matrix.T / 2)
     return values, vectors
 
 

@@ -1,12 +1,15 @@
 """Sums, products and matrices spelled out as in a textbook, and what is too large for that."""
 
+import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from torch import Tensor
 
 from gdlab.derivatives.finding import number
 
-_TERMS, _TERMS_OF_SUM, _NUMBERS, _LONGEST, _MOST_KEPT = 4, 8, 12, 160, 4096
+_TERMS, _TERMS_OF_NUMBERS, _NUMBERS, _LONGEST, _MOST_KEPT = 4, 8, 12, 160, 4096
+_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
@@ -15,16 +18,16 @@ def subscript(index: int) -> str:
     return str(index).translate(_SUBSCRIPTS)
 
 
-def summed(terms: Sequence[str]) -> str:
-    """Terms with signs between them; the first ones of many.
+def summed(terms: Sequence[str], most: int = _TERMS) -> str:
+    """Terms with signs between them; the first ones of many, and 0 for none.
 
     >>> summed(["2*x", "-6", "y"])
     '2*x - 6 + y'
     """
-    text = terms[0]
-    for term in terms[1:_TERMS]:
+    text = terms[0] if terms else "0"
+    for term in terms[1:most]:
         text += f" - {term[1:]}" if term.startswith("-") else f" + {term}"
-    more = len(terms) - _TERMS
+    more = len(terms) - most
     return f"{text} + … ({more} more)" if more > 0 else text
 
 
@@ -34,15 +37,26 @@ def total(terms: Iterable[tuple[float, str]]) -> str:
     >>> total([(2.0, "x"), (-1.0, "y"), (0.0, "z"), (-5.0, "")])
     '2 x - y - 5'
     """
-    present = [(factor, what) for factor, what in terms if factor != 0]
-    words = ""
-    for factor, what in present[:_TERMS_OF_SUM]:
-        size = "" if abs(factor) == 1 and what else number(abs(factor))
-        term = f"{size} {what}".strip()
-        sign = "-" if factor < 0 else "+"
-        words = f"{words} {sign} {term}" if words else term if factor > 0 else f"-{term}"
-    more = len(present) - _TERMS_OF_SUM
-    return f"{words} + … {more} more" if more > 0 else words or "0"
+    words = []
+    for factor, what in terms:
+        if factor != 0:
+            size = "" if abs(factor) == 1 and what else number(abs(factor))
+            words.append(f"{'-' if factor < 0 else ''}{f'{size} {what}'.strip()}")
+    return summed(words, _TERMS_OF_NUMBERS)
+
+
+def derivative_name(by: Sequence[str]) -> str:
+    """A partial derivative by the names of its coordinates, the outermost first.
+
+    >>> derivative_name(["x"]), derivative_name(["x", "x", "y"])
+    ('∂f/∂x', '∂³f/∂x²∂y')
+    """
+
+    def power(count: int) -> str:
+        return "" if count == 1 else str(count).translate(_SUPERSCRIPTS)
+
+    below = "".join(f"∂{name}{power(count)}" for name, count in Counter(by).items())
+    return f"∂{power(len(by))}f/{below}"
 
 
 def counted_from(name: str, at: float) -> str:
@@ -81,6 +95,11 @@ def shortened(text: str) -> str:
 def kept(values: Tensor) -> Tensor | None:
     """What a finding holds of numbers that may be many: all of up to 4,096, else none."""
     return values if values.numel() <= _MOST_KEPT else None
+
+
+def defined(value: "float | Tensor | None", digits: int = 8) -> str:
+    """A number by a formula, which may have no value at a point; a dash where there is none."""
+    return "undefined" if value is not None and math.isnan(value) else number(value, digits)
 
 
 def matrix(values: Tensor, digits: int = 6) -> str:

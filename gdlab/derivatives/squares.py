@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from gdlab.derivatives.finding import vector
-from gdlab.derivatives.formulas import gradient, jacobian_by_rows
 from gdlab.errors import SettingError
+from gdlab.gradient import gradient, jacobian_by_rows
 from gdlab.losses.base import Loss
 from gdlab.oracle import Oracle
 

@@ -5,7 +5,6 @@ Shapes: D dimensions.
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING
 
 import torch
@@ -67,8 +66,3 @@ class Symbolic:
     def words(self, *by: int) -> str:
         """A partial derivative as a person would type it, shortened where it is long."""
         return shortened(algebra.brief(self.partial(*by)))
-
-
-def multi_indices(dim: int, order: int) -> list[tuple[int, ...]]:
-    """The distinct partial derivatives of an order, as the coordinates they are taken by."""
-    return list(itertools.combinations_with_replacement(range(dim), order))

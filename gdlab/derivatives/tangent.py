@@ -83,13 +83,16 @@ def taylor(place: Place, direction: Tensor | None = None) -> Taylor:
 
     Args:
         place: the loss and the point.
-        direction: of length 1 (D,), along which errors are measured; None for steepest ascent, or,
-            where the gradient is zero, the Hessian's last eigenvector.
+        direction: of length 1 (D,), along which errors are measured; None for steepest ascent,
+            where there is none the Hessian's last eigenvector, or else the last axis.
     """
     x, value, gradient, matrix = place.x, place.value, place.gradient, place.hessian
     if direction is None:
-        norm = gradient.norm()
-        direction = gradient / norm if norm > 0 else eigen(matrix)[1][:, -1]
+        direction = place.ascent
+    if direction is None:
+        direction = eigen(matrix)[1][:, -1]
+    if not bool(direction.isfinite().all()):
+        direction = torch.eye(len(x), dtype=x.dtype)[-1]
     distance = _WIDEST * 2.0 ** -torch.arange(_DISTANCES, dtype=x.dtype)
     values = values_at(place.loss, x + distance[:, None] * direction)
     slope, curvature = gradient @ direction, direction @ matrix @ direction
@@ -140,7 +143,7 @@ class Differential(Finding):
         terms: ∂f/∂xᵢ dxᵢ (D,).
         equation: their sum in words.
         df: the sum.
-        second: the sum with ½ dxᵀ H dx.
+        second: the sum with ½ dxᵀ H dx; None where that was not asked for.
         change: f(x + dx) − f(x).
     """
 
@@ -148,7 +151,7 @@ class Differential(Finding):
     terms: Tensor
     equation: str
     df: float
-    second: float
+    second: float | None
     change: float
 
     def section(self) -> Section:
@@ -156,16 +159,24 @@ class Differential(Finding):
         lines = [
             ("step", vector(self.step)),
             ("df", f"{self.equation} = {number(self.df)}"),
-            ("with ½ dxᵀH dx", number(self.second)),
             ("true change", number(self.change)),
             ("df is off by", number(abs(self.change - self.df), 3)),
-            ("and with H by", number(abs(self.change - self.second), 3)),
         ]
+        if self.second is not None:
+            off = f"off by {number(abs(self.change - self.second), 3)}"
+            lines.append(("with ½ dxᵀH dx", f"{number(self.second)}, {off}"))
         return Section("Total differential", lines)
 
 
-def differential(place: Place, step: Tensor) -> Differential:
-    """The total differential of a loss at a point for a step (D,)."""
+def differential(place: Place, step: Tensor, *, curved: bool = True) -> Differential:
+    """The total differential of a loss at a point for a step.
+
+    Args:
+        place: the loss and the point.
+        step: dx (D,).
+        curved: whether to add the term of second order, for which the loss must have such
+            derivatives.
+    """
     terms = place.gradient * step
     df = float(terms.sum())
     words = [
@@ -173,6 +184,8 @@ def differential(place: Place, step: Tensor) -> Differential:
         for slope, by in zip(place.gradient.tolist(), step.tolist(), strict=True)
     ]
     change = values_at(place.loss, (place.x + step)[None])[0] - place.value
-    turned = hessian_products(place.loss, place.x[None])(step[None])[0]
-    second = df + float(step @ turned) / 2
+    second = None
+    if curved:
+        turned = hessian_products(place.loss, place.x[None])(step[None])[0]
+        second = df + float(step @ turned) / 2
     return Differential(step, terms, total(words), df, second, float(change))

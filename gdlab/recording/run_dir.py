@@ -4,8 +4,8 @@ import json
 import math
 import os
 import platform
-from collections.abc import Container
-from contextlib import suppress
+from collections.abc import Container, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,16 @@ def claim(
                 folder.rmdir()
         raise SettingError(f"{setting}={path}: cannot be made ({error.strerror})") from error
     raise SettingError(f"{setting}={path}: {_MOST_TRIES} runs have this name")
+
+
+@contextmanager
+def writing_into(directory: Path) -> Iterator[None]:
+    """Name the directory in an error that names no file, as that of a full disk."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(directory)
+        raise
 
 
 def partial_name(name: str) -> str:

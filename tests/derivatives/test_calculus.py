@@ -30,19 +30,19 @@ def test_partial_derivatives(example: Example) -> None:
         assert partial.agrees
         assert partial.autograd == pytest.approx(answer, rel=1e-14, abs=1e-15)  # observed 3e-16
         assert partial.symbolic == pytest.approx(answer, rel=1e-14, abs=1e-15)  # observed 2e-16
-        assert partial.limit == pytest.approx(answer, rel=1e-11, abs=1e-12)  # observed 2e-13
+        assert partial.differences == pytest.approx(answer, rel=1e-11, abs=1e-12)  # observed 2e-13
         central, forward = partial.central_error, partial.forward_error
         assert central.exact or central.slope == pytest.approx(2, abs=0.02)  # observed 0.005
         assert forward.exact or forward.slope == pytest.approx(1, abs=0.02)  # observed 0.003
-    assert found.norm == pytest.approx(math.hypot(*answers), rel=1e-14)  # observed 2e-16
+    assert found.grad_norm == pytest.approx(math.hypot(*answers), rel=1e-14)  # observed 2e-16
 
 
 @every
 def test_second_partial_derivatives_whatever_their_order(example: Example) -> None:
     found = second_order(place(example.formula, example.at))
     assert found.is_symmetric
-    assert found.is_seen
-    assert found.nested is not None
+    assert found.agrees
+    assert found.differences is not None
     assert found.symbolic is not None
     dim = len(example.at)
     places = [(i, j) for i in range(dim) for j in range(i, dim)]
@@ -50,7 +50,7 @@ def test_second_partial_derivatives_whatever_their_order(example: Example) -> No
         for a, b in ((i, j), (j, i)):
             assert found.hessian[a, b] == pytest.approx(answer, rel=1e-13, abs=1e-14)  # obs. 4e-16
             assert found.symbolic[a, b] == pytest.approx(answer, rel=1e-13, abs=1e-14)
-            assert found.nested[a, b] == pytest.approx(answer, rel=1e-6, abs=1e-6)  # obs. 1e-8
+            assert found.differences[a, b] == pytest.approx(answer, rel=1e-6, abs=1e-6)  # obs. 1e-8
 
 
 @pytest.mark.parametrize(("formula", "at", "along", "answer"), DIRECTIONS)
@@ -60,13 +60,13 @@ def test_directional_derivatives(
     here = place(formula, at)
     found = directional(here, direction(along, here.names, "direction"))
     assert found.slope.autograd == pytest.approx(answer, rel=1e-14)  # observed 2e-16
-    assert found.slope.difference == pytest.approx(answer, rel=1e-11)  # observed 4e-15
+    assert found.slope.differences == pytest.approx(answer, rel=1e-11)  # observed 4e-15
     assert found.angle is not None
     # ‖∇f‖ cos θ is the same number by another way.
     cosine = math.cos(math.radians(found.angle))
     assert float(here.gradient.norm()) * cosine == pytest.approx(answer, rel=1e-13)  # obs. 2e-15
     assert found.tangent is not None
-    assert abs(found.tangent.difference) <= 1e-11  # observed 2e-15
+    assert abs(found.tangent.differences) <= 1e-11  # observed 2e-15
     assert abs(found.tangent.direction @ here.gradient) <= 1e-14  # observed 4e-16
 
 
@@ -85,7 +85,7 @@ def test_the_mean_squared_error_of_a_line() -> None:
     found = first_order(Place(MSE(), [2.0, 1.0]))
     for partial in found.partials:
         assert partial.autograd == pytest.approx(-2 / 3, rel=1e-14)  # observed 4e-16
-        assert partial.limit == pytest.approx(-2 / 3, rel=1e-12)  # observed 3e-15
+        assert partial.differences == pytest.approx(-2 / 3, rel=1e-12)  # observed 3e-15
         assert partial.central_error.exact
 
 

@@ -101,13 +101,13 @@ def test_a_composition(case: Any) -> None:
 def test_what_sympy_cannot_know() -> None:
     known = [case[0] for case in PATHS if along_path(case[0], case[1], 0.5).derivative.expression]
     assert len(known) == len(PATHS) - 1  # a Python function has no formula
-    assert composition(MSE(), ["a", "b"], [0.0, 0.0]).composed is None
+    assert composition(MSE(), ["a", "b"], [0.0, 0.0]).expression is None
 
 
 def test_the_textbook_example_in_words() -> None:
     found = composition(Expression("u**2*v"), ["x+y", "x-y"], [2.0, 1.0])
-    assert found.partials == ("2*u*v", "u**2")
-    assert found.composed == "(x - y)*(x + y)**2"
+    assert found.outer_expressions == ("2*u*v", "u**2")
+    assert found.expression == "(x - y)*(x + y)**2"
     assert found.derivatives[0].expression == "(x + y)*(3*x - y)"
     section = found.section()
     assert section.title == "Chain rule for z = f(u, v) with u = x+y, v = x-y"
@@ -153,7 +153,7 @@ def test_many_coordinates_are_cut_short() -> None:
     found = along_path(loss, [f"{0.1 * k}*t" for k in range(loss.dim)], 0.5)
     assert found.derivative.disagreement <= 1e-9  # seen: 1.1e-10
     assert "(11 more)" in found.section().lines[2][1]
-    assert found.partials is None
+    assert found.outer_expressions is None
 
 
 NOT_FINITE = {

@@ -37,7 +37,7 @@ def test_published_minimizers_are_minima(case: LossCase) -> None:
     # An eigenvalue so much smaller than the largest is zero in float64, whatever it is on paper.
     is_singular = least <= 8 * case.loss.dim * EPSILON * largest
     assert found.is_critical
-    assert found.kind == ("degenerate point" if is_singular else "minimum")
+    assert found.kind == ("degenerate" if is_singular else "minimum")
 
 
 LISTED = [
@@ -54,18 +54,18 @@ def test_other_published_points(loss: Loss, at: list[float], kind: str) -> None:
     assert found.is_critical
     names = {"local maximum": "maximum", "saddle point": "saddle"}
     if isinstance(loss, MonkeySaddle) or "degenerate" in kind:
-        assert found.kind == "degenerate point"
+        assert found.kind == "degenerate"
     else:
         assert found.kind == names.get(kind, kind)
 
 
 def test_the_nine_critical_points_of_himmelblau() -> None:
     found = find(Himmelblau(), None, TOL, seed=0)
-    kinds = [kind.kind for _, _, kind in found.points]
+    kinds = [point.critical.kind for point in found.points]
     assert kinds == ["minimum"] * 4 + ["saddle"] * 4 + ["maximum"]
     published = [x for x, *_ in ((p["x"], p) for p in REFERENCE["himmelblau"]["other_points"])]
     for at in [*published, [3.0, 2.0]]:
-        away = min(float((x - torch.tensor(at)).norm()) for x, _, _ in found.points)
+        away = min(float((point.at - torch.tensor(at)).norm()) for point in found.points)
         assert away <= 1e-7  # float32 inputs: observed 2e-8
     lines = dict(found.section().lines)
     assert lines["found"] == "4 minima, 4 saddles, 1 maximum"
@@ -75,7 +75,9 @@ def test_the_fifteen_critical_points_of_the_six_hump_camel() -> None:
     found = find(SixHumpCamel(), None, TOL, seed=0)
     assert dict(found.section().lines)["found"] == "6 minima, 7 saddles, 2 maxima"
     # It is even: with each point its mirror image is critical, with the same value.
-    points = {tuple(round(c, 9) + 0.0 for c in x.tolist()): value for x, value, _ in found.points}
+    points = {
+        tuple(round(c, 9) + 0.0 for c in point.at.tolist()): point.value for point in found.points
+    }
     for x, value in points.items():
         assert points[tuple(-c + 0.0 for c in x)] == pytest.approx(value, abs=1e-12)
 
@@ -101,20 +103,20 @@ def test_how_many_there_are_of_each(loss: Loss, said: str) -> None:
 def test_a_line_of_minimizers_is_one_of_degenerate_points() -> None:
     found = find(Expression("(x - y)**2"), None, TOL, seed=0)
     assert len(found.points) > 30
-    assert {kind.kind for _, _, kind in found.points} == {"degenerate point"}
+    assert {point.critical.kind for point in found.points} == {"degenerate"}
 
 
 def test_of_very_many_the_lowest_are_listed() -> None:
     found = find(Rastrigin(), None, TOL, seed=0)
     assert len(found.points) == 100 < found.total
-    assert [float(c) for c in found.points[0][0]] == [0.0, 0.0]
+    assert [float(c) for c in found.points[0].at] == [0.0, 0.0]
     assert "higher ones" in found.section().notes[0]
 
 
 def test_only_the_window_counts() -> None:
     window = torch.tensor([[0.0, 5.0], [0.0, 5.0]], dtype=torch.float64)
     found = find(Himmelblau(), window, TOL, seed=0)
-    assert all(bool((x >= 0).all()) for x, _, _ in found.points)
+    assert all(bool((point.at >= 0).all()) for point in found.points)
     assert dict(found.section().lines)["found"] == "1 minimum, 2 saddles"
 
 

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 import gdlab.losses
-from gdlab.derivatives.formulas import jacobian_by_rows
 from gdlab.derivatives.least_squares import residuals
+from gdlab.derivatives.place import Place
 from gdlab.derivatives.squares import factor, residual_jacobian, residuals_at
 from gdlab.errors import SettingError
+from gdlab.gradient import jacobian_by_rows
 from gdlab.losses import MLP, MSE, Beale, Loss, Ridge, Rosenbrock
 from gdlab.losses.formula import Known, SumOfSquares
 from gdlab.losses.transformed import Transform
@@ -65,7 +66,7 @@ def test_beale_against_sympy() -> None:
     rest = sympy.zeros(2)
     for one in r:
         rest += 2 * one * sympy.hessian(one, (x, y))
-    found = residuals(Beale(), tensor(1, 2))
+    found = residuals(Place(Beale(), [1, 2]))
     assert found is not None and found.jacobian is not None and found.curvature is not None
     for ours, right in (
         (found.values, r),
@@ -86,7 +87,7 @@ def test_beale_against_sympy() -> None:
 
 def test_a_mean_of_squares_is_its_gauss_newton_matrix_where_it_is_linear() -> None:
     loss = MSE("diabetes", standardize=True)
-    found = residuals(loss, tensor(*range(loss.dim)))
+    found = residuals(Place(loss, range(loss.dim)))
     assert found is not None and found.curvature is not None and found.jacobian is not None
     a = loss.inputs.numpy()
     assert found.factor == 2 / 442
@@ -109,7 +110,7 @@ def test_a_published_sum_of_squares_is_one(loss: SumOfSquares) -> None:
     """From the start as from the minimizer, where the residuals may be 0."""
     points = [loss.start, *(loss.minimizers if loss.minimizers is not None else [])]
     for x in points[:2]:
-        found = residuals(loss, x)
+        found = residuals(Place(loss, x))
         assert found is not None
         assert found.factor == 2
         assert found.agrees, found.disagreement
@@ -127,7 +128,7 @@ FACTORS: list[tuple[Loss, float, str]] = [
 @pytest.mark.parametrize(("loss", "c", "words"), FACTORS)
 def test_the_factor_is_found_from_the_values(loss: Loss, c: float, words: str) -> None:
     x = loss.tensor(loss.start) + 0.5
-    found = residuals(loss, x)
+    found = residuals(Place(loss, x))
     assert found is not None
     assert found.factor == pytest.approx(c, rel=1e-15)  # seen: 0
     assert found.agrees
@@ -140,7 +141,7 @@ def test_the_factor_is_known_where_the_residuals_are_0() -> None:
 
 
 def test_residuals_of_another_loss_are_told() -> None:
-    found = residuals(Tilted(tilt=1.0), tensor(1, 2))
+    found = residuals(Place(Tilted(tilt=1.0), [1, 2]))
     assert found is not None
     assert not found.agrees
     assert "not those of the loss" in found.section().notes[0]
@@ -148,7 +149,7 @@ def test_residuals_of_another_loss_are_told() -> None:
 
 @pytest.mark.parametrize("loss", [Rosenbrock(), Ridge(), MLP("iris")])
 def test_other_losses_have_none(loss: Loss) -> None:
-    assert residuals(loss, loss.tensor(loss.start)) is None
+    assert residuals(Place(loss)) is None
 
 
 def test_a_jacobian_by_rows_is_that_by_columns() -> None:
@@ -161,8 +162,8 @@ def test_a_jacobian_by_rows_is_that_by_columns() -> None:
 
 def test_what_is_large_is_not_formed_unasked() -> None:
     loss = MLP("teacher_student", widths=(4,), count=30)
-    x = loss.start
-    whole, without = residuals(loss, x), residuals(loss, x, 30 * loss.dim - 1)
+    place = Place(loss)
+    whole, without = residuals(place), residuals(place, 30 * loss.dim - 1)
     assert whole is not None and without is not None and whole.jacobian is not None
     assert without.jacobian is None and without.curvature is None
     away = (without.gradient - whole.gradient).abs().max()
@@ -175,14 +176,12 @@ def test_what_is_large_is_not_formed_unasked() -> None:
 
 
 def test_a_point_without_finite_residuals_is_told() -> None:
-    with pytest.raises(SettingError, match=r"^at=\(1e\+200, 2\): the loss, its gradient and resid"):
-        residuals(Beale(), tensor(1e200, 2))
-    with pytest.raises(SettingError, match=r"^at=\[1\]: must be 2 numbers, one for each"):
-        residuals(Beale(), tensor(1))
+    with pytest.raises(SettingError, match=r"^at=\[0,5e\+102\]: the residuals and the gradient"):
+        residuals(Place(Beale(), [0, 5e102]))
 
 
 def test_a_hessian_that_is_large_is_not_formed_though_the_jacobian_is() -> None:
-    found = residuals(MLP("teacher_student", widths=(4,), count=10), torch.ones(25).double(), 250)
+    found = residuals(Place(MLP("teacher_student", widths=(4,), count=10), [1.0] * 25), 250)
     assert found is not None and found.jacobian is not None and found.jacobian.values is not None
     assert found.curvature is None
     assert found.section().notes[0].startswith("JᵀJ and the Hessian have 25 by 25 numbers")

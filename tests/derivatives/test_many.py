@@ -9,6 +9,7 @@ from torch import Tensor
 
 from gdlab import losses
 from gdlab.derivatives.many import DISTANCES, Large, large, slice_along
+from gdlab.derivatives.place import Place
 from gdlab.errors import SettingError
 from gdlab.losses import Loss
 from gdlab.losses.function import Function
@@ -22,7 +23,7 @@ def hessian(loss: Loss, x: Tensor) -> Tensor:
 
 def test_a_network_beside_its_hessian() -> None:
     x = NETWORK.start
-    found = large(NETWORK, x, k=4)
+    found = large(Place(NETWORK, x), k=4)
     matrix = hessian(NETWORK, x)
     gradient = torch.autograd.functional.jacobian(lambda point: NETWORK(point[None])[0], x)
     assert isinstance(gradient, Tensor)
@@ -30,14 +31,14 @@ def test_a_network_beside_its_hessian() -> None:
     assert found.dim == len(x) == 201
     assert found.value == float(NETWORK(x[None])[0])
     norm = float(gradient.norm())
-    assert found.gradient_norm == pytest.approx(norm, rel=1e-14)  # observed 0
+    assert found.grad_norm == pytest.approx(norm, rel=1e-14)  # observed 0
     turned = matrix @ gradient
     assert found.hessian_gradient_norm == pytest.approx(float(turned.norm()), rel=1e-12)  # 2e-15
     curvature = float(gradient @ turned) / norm**2
     assert found.gradient_curvature == pytest.approx(curvature, rel=1e-12)  # observed 1e-15
     torch.testing.assert_close(found.eigenvalues, values.flip(0)[:4], rtol=1e-9, atol=0)  # 2e-14
     assert (found.errors < 2e-6 * found.eigenvalues).all()
-    assert found.stable_lr == pytest.approx(2 / float(values[-1]), rel=1e-9)  # observed 4e-15
+    assert found.max_stable_lr == pytest.approx(2 / float(values[-1]), rel=1e-9)  # observed 4e-15
     order = gradient.abs().argsort(descending=True)[:8].tolist()
     assert [(c.name, c.value) for c in found.components] == [
         (NETWORK.names[at], pytest.approx(float(gradient[at]), rel=1e-12)) for at in order
@@ -56,9 +57,9 @@ def test_a_quadratic_is_a_parabola_along_every_line() -> None:
     bowl = losses.Quadratic(eigenvalues=eigenvalues)
     x = torch.tensor([1.0, -1.0, 0.5, 2.0], dtype=torch.float64)
     axes = {"first": torch.tensor([3.0, 0, 0, 0]).double(), "last": torch.tensor([0, 0, 0, -1.0])}
-    found = large(bowl, x, k=9, directions=axes, distances=(-1, 0, 2))
+    found = large(Place(bowl, x), k=9, directions=axes, distances=(-1, 0, 2))
     assert found.eigenvalues.tolist() == pytest.approx([9, 4, 1, -2], rel=1e-14)  # observed 4e-16
-    assert found.stable_lr == pytest.approx(2 / 9, rel=1e-14)  # observed 0
+    assert found.max_stable_lr == pytest.approx(2 / 9, rel=1e-14)  # observed 0
     value, slopes = float(bowl(x)), (1.0, 4.0)  # −λ x along −e
     for line, slope, curvature in zip(found.slices, slopes, (1.0, -2.0), strict=True):
         expected = [value + slope * t + curvature * t * t / 2 for t in (-1, 0, 2)]
@@ -67,23 +68,23 @@ def test_a_quadratic_is_a_parabola_along_every_line() -> None:
 
 def test_where_nothing_curves_upwards() -> None:
     hill = losses.Quadratic(eigenvalues=(-3.0, -1.0))
-    found = large(hill, torch.zeros(2, dtype=torch.float64))
-    assert (found.stable_lr, found.gradient_norm, found.gradient_curvature) == (None, 0.0, None)
+    found = large(Place(hill, [0, 0]))
+    assert (found.max_stable_lr, found.grad_norm, found.gradient_curvature) == (None, 0.0, None)
     assert [line.direction for line in found.slices] == ["top eigenvector"]
     assert "curves upwards nowhere" in found.section().notes[-1]
 
 
 def test_a_hessian_that_is_not_finite_is_told() -> None:
     cusp = Function(lambda x: (x.abs() ** 1.5).sum(), start=(0.0, 1.0))
-    found = large(cusp, torch.tensor([0.0, 1.0], dtype=torch.float64))
+    found = large(Place(cusp))
     assert found.eigenvalues.isnan().any()
-    assert found.stable_lr is None
+    assert found.max_stable_lr is None
     assert found.section().notes[-1] == "The Hessian is not finite here."
     assert found.data()["eigenvalues"][0] is None
 
 
 def test_the_finding_as_data_and_in_words() -> None:
-    found = large(NETWORK, NETWORK.start, k=2)
+    found = large(Place(NETWORK), k=2)
     data = json.loads(json.dumps(found.data(), allow_nan=False))
     assert list(data) == list(Large.__dataclass_fields__)
     assert data["eigenvalues"] == found.eigenvalues.tolist()
@@ -102,11 +103,10 @@ def test_the_finding_as_data_and_in_words() -> None:
 @pytest.mark.parametrize(
     ("x", "directions", "message"),
     [
-        ([1.0, 2.0, 3.0], None, "at: must be 2 numbers, got 3"),
-        ([1e300, 0.0], None, r"at: the loss or its gradient is not finite there \(inf\)"),
-        ([1.0, 2.0], {"v": [0.0, 0.0]}, "direction: v must be finite and not zero"),
-        ([1.0, 2.0], {"v": [np.nan, 0.0]}, "direction: v must be finite and not zero"),
-        ([1.0, 2.0], {"v": [1.0]}, "direction: v must be 2 numbers, got 1"),
+        ([0.0, 5e102], None, r"^at=\[0,5e\+102\]: the gradient is not finite there"),
+        ([1.0, 2.0], {"v": [0.0, 0.0]}, r"^v=\[0,0\]: is zero, which points nowhere"),
+        ([1.0, 2.0], {"v": [np.nan, 0.0]}, r"^v=\[nan,0\]: must be finite"),
+        ([1.0, 2.0], {"v": [1.0]}, r"^v=\[1\]: must be 2 numbers, one for each of x0, x1; got 1"),
     ],
 )
 def test_what_cannot_be_used_is_named(
@@ -114,7 +114,7 @@ def test_what_cannot_be_used_is_named(
 ) -> None:
     given = {k: torch.tensor(v).double() for k, v in directions.items()} if directions else None
     with pytest.raises(SettingError, match=message):
-        large(losses.Rosenbrock(), torch.tensor(x, dtype=torch.float64), directions=given)
+        large(Place(losses.Beale(), x), directions=given)
 
 
 def test_a_slice_alone() -> None:
@@ -130,5 +130,5 @@ def test_100_000_dimensions() -> None:
     scales = torch.linspace(0, 40, count, dtype=torch.float64)
     scales[-1] = 81
     bowl = Function(lambda x: (scales * x.square()).sum() / 2, start=(0.0,) * count)
-    found = large(bowl, torch.ones(count, dtype=torch.float64), k=1)
+    found = large(Place(bowl, [1.0] * count), k=1)
     assert float(found.eigenvalues) == pytest.approx(81, rel=1e-6)  # observed 3e-9

@@ -270,7 +270,7 @@ def test_a_choice_of_a_folder_makes_no_folder_of_runs(
     monkeypatch.chdir(tmp_path)
     overrides = ["loss=mgh/helical_valley", "lr=0.01", "steps=2", "record.figures=false"]
     with hydra_ready():
-        assert run_one(composed(overrides), overrides) == 0
+        assert run_one(composed(overrides)) == 0
     (folder,) = (tmp_path / "runs").iterdir()
     assert folder.name.endswith("_mgh.helical_valley,sgd,lr=0.01")
     assert (folder / "result.json").is_file()
