@@ -23,6 +23,7 @@ from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 import gdlab
 from gdlab.__main__ import main
+from gdlab.derivatives import __main__ as derivatives
 
 STEPS = 100
 RUNS = {
@@ -173,6 +174,25 @@ def test_the_tables_columns_are_all_settings_and_all_tags(url: str) -> None:
     columns = {h["name"] for h in experiment["hparamInfos"]}
     assert {"loss", "loss.condition", "optimizer", "optimizer.betas", "lr", "seed"} <= columns
     assert {m["name"]["tag"] for m in experiment["metricInfos"]} == {*TAGS, BOUND}
+
+
+def test_a_report_of_derivatives_is_shown_as_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as exit_:
+        derivatives.main(["loss=beale", "at=[1,2]"])
+    assert exit_.value.code == 0
+    (name,) = (path.name for path in (tmp_path / "runs" / "derivatives").iterdir())
+    with viewing(tmp_path / "runs") as (url, _):
+        wait_until(lambda: fetched(f"{url}/data/runs") != [], "TensorBoard to load the report")
+        tags = {
+            kind: fetched(f"{url}/data/plugin/{kind}/tags").get(f"derivatives/{name}")
+            for kind in ("images", "scalars", "text")
+        }
+    assert set(tags["images"]) == {"contour", "local", "surface", "sections", "differences"}
+    assert set(tags["scalars"]) == {"value", "grad_norm", "lambda_max"}
+    assert list(tags["text"]) == ["report"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for another process")

@@ -12,14 +12,12 @@ from gdlab import startup
 from gdlab.application import claimed
 from gdlab.command import EXIT_FAILED
 from gdlab.derivatives.question import Question
-from gdlab.derivatives.reporting import Report, answer
+from gdlab.derivatives.reporting import WIDTH, Report, answer
 from gdlab.own import blamed_on, check_dimensions
 from gdlab.recording.pictures import not_drawn
 from gdlab.recording.run_dir import write_whole, writing_into
 from gdlab.screen import show_warning
 from gdlab.settings import filled, plain_values
-
-_WIDTH = 120  # of tables at least, so that none is cut where the output is no terminal
 
 
 def carry_out(config: DictConfig, *, as_json: bool) -> int:
@@ -37,7 +35,7 @@ def carry_out(config: DictConfig, *, as_json: bool) -> int:
         check_dimensions(question.objective)
         report = answer(question)
     console = Console(soft_wrap=True, highlight=False)
-    console.width = max(console.width, _WIDTH)
+    console.width = max(console.width, WIDTH)
     directory = None
     if not as_json:
         report.show(console)
@@ -45,6 +43,7 @@ def carry_out(config: DictConfig, *, as_json: bool) -> int:
         if question.draw:
             directory = claimed(config, partial(_labelled, question=question))
             with writing_into(directory):
+                _write_settings(directory / ".hydra", config)
                 _write(directory, report)
     finally:  # what was found is told though it could not be written
         if as_json:
@@ -60,6 +59,18 @@ def _labelled(path: Path, question: Question) -> Path:
     text, chosen = str(path), question.choices["loss"]
     ends_so = text.endswith(chosen)
     return Path(text.removesuffix(chosen) + question.label) if ends_so else path
+
+
+def _write_settings(directory: Path, config: DictConfig) -> None:
+    """Write the composed configuration as Hydra does for its own jobs."""
+    directory.mkdir()
+    nodes = {
+        "config": OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]),
+        "hydra": OmegaConf.masked_copy(config, "hydra"),
+        "overrides": config.hydra.overrides.task,
+    }
+    for name, node in nodes.items():
+        write_whole(directory / f"{name}.yaml", OmegaConf.to_yaml(node).encode())
 
 
 def _write(directory: Path, report: Report) -> None:

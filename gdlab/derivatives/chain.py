@@ -16,7 +16,7 @@ from gdlab.losses.base import Loss
 class PathDerivative(ChainRule):
     """The total derivative of a loss along a curve: the one variable is the curve's parameter."""
 
-    d, outer = "d", "f"
+    d, letters = "d", ("f",)
 
     @property
     def title(self) -> str:
@@ -32,12 +32,12 @@ class PathDerivative(ChainRule):
 class Composition(ChainRule):
     """The partial derivatives of z = f(u(x, y, …), v(x, y, …), …) by x, by y, and so on."""
 
-    d, outer = "∂", "z"
+    d, letters = "∂", ("z", "w", "f")
 
     @property
     def title(self) -> str:
         """The composition."""
-        return f"Chain rule for z = f({listed(self.names)}) with {self.coordinates}"
+        return f"Chain rule for {self.outer} = f({listed(self.names)}) with {self.coordinates}"
 
 
 def along_path(loss: Loss, path: Sequence[str], t: float) -> PathDerivative:

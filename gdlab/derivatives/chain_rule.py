@@ -90,7 +90,7 @@ class ChainRule(Finding):
     derivatives: tuple[Derivative, ...]
 
     d: ClassVar[str]
-    outer: ClassVar[str]
+    letters: ClassVar[tuple[str, ...]]
 
     @classmethod
     def of(cls, loss: Loss, inner: Formulas, at: Tensor) -> Self:
@@ -116,6 +116,12 @@ class ChainRule(Finding):
             expression=None if composed is None else brief(composed.whole),
             derivatives=_derivatives(loss, inner, at, slopes, composed),
         )
+
+    @property
+    def outer(self) -> str:
+        """What the composition is called: by a letter that no coordinate and no variable has."""
+        taken = {*self.names, *self.variables}
+        return next((one for one in self.letters if one not in taken), self.letters[-1])
 
     @property
     @abstractmethod

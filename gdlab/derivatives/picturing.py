@@ -30,7 +30,7 @@ def draw(directory: Path, report: Report) -> None:
     )
     drawn = pictures(scene, _errors(place, scene) if "gradient" in report.findings else ())
     write_pictures(directory, drawn)
-    write_events(directory, scene, drawn)
+    write_events(directory, scene, drawn, f"```text\n{report.text}```")
 
 
 def _errors(place: Place, scene: Scene) -> list[Errors]:

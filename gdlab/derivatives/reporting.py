@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from io import StringIO
 from typing import Any
 
 from rich.console import Console
@@ -33,6 +34,9 @@ from gdlab.losses.function import Function
 from gdlab.settings import named, node
 from gdlab.suggest import unknown_setting
 
+WIDTH = 120
+"""Of tables at least, so that none is cut where the output is no terminal."""
+
 
 @dataclass(frozen=True)
 class Report:
@@ -58,6 +62,13 @@ class Report:
         """The findings as JSON, with the name of what they are about, and more by name."""
         data = {"of": self.question.name, **self.findings, **more}
         return json.dumps(plain(data), ensure_ascii=False, allow_nan=False)
+
+    @property
+    def text(self) -> str:
+        """The findings as they are printed."""
+        page = StringIO()
+        self.show(Console(file=page, width=WIDTH, soft_wrap=True))
+        return page.getvalue()
 
     def show(self, console: Console) -> None:
         """Print the findings, a section each."""

@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from gdlab.derivatives.finding import vector
+from gdlab.derivatives.points import typed
 from gdlab.errors import SettingError
 from gdlab.gradient import gradient, jacobian_by_rows
 from gdlab.losses.base import Loss
@@ -39,7 +39,7 @@ def residual_jacobian(loss: Loss, x: Tensor) -> Tensor:
     else:
         jacobian = Oracle(loss, x[None]).residuals(x[None])[1][0].detach()
     if not jacobian.isfinite().all():
-        raise SettingError(f"at={vector(x)}: the residuals' Jacobian is not finite there")
+        raise SettingError(f"{typed(x, 'at')}: the residuals' Jacobian is not finite there")
     return jacobian
 
 
@@ -63,7 +63,7 @@ def factor(loss: Loss, x: Tensor) -> float:
         squares, value = r.square().sum(-1), loss(tried)
     usable = squares.isfinite() & value.isfinite() & (squares > 0)
     if not usable.any():
-        raise SettingError(f"at={vector(x)}: all residuals are 0 there, at the start and nearby")
+        raise SettingError(f"{typed(x, 'at')}: all residuals are 0 there, at the start and nearby")
     place = torch.where(usable, squares, -1.0).argmax()
     ratio = 2 * float(value[place] / squares[place])
     known = (2.0, 2.0 / r.shape[-1])

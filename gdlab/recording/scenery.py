@@ -172,12 +172,15 @@ def _draw_key(axes: Axes, fills: np.ndarray, levels: np.ndarray, log: bool, base
     figure.text(reach + 0.008, (box.y0 + box.y1) / 2, f"loss above the {base}", **words)
 
 
-def _draw_arrows(axes: Axes, landscape: Landscape, plane: Plane, view: np.ndarray) -> None:
-    # Half a cell away from the frame, so that no arrow is cut.
-    cells = (np.arange(_ARROW_GRID) + 0.5) / _ARROW_GRID
+def middles(view: np.ndarray, side: int) -> np.ndarray:
+    """The middles (side², 2) of equal cells of a view: an arrow in each is cut by no frame."""
+    cells = (np.arange(side) + 0.5) / side
     x, y = (low + (high - low) * cells for low, high in view)
-    grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    points, directions = descent_field(landscape, plane, grid)
+    return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+
+
+def _draw_arrows(axes: Axes, landscape: Landscape, plane: Plane, view: np.ndarray) -> None:
+    points, directions = descent_field(landscape, plane, middles(view, _ARROW_GRID))
     if len(points):
         axes.quiver(
             *points.T,

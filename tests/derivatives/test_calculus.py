@@ -89,6 +89,12 @@ def test_the_mean_squared_error_of_a_line() -> None:
         assert partial.central_error.exact
 
 
+def test_a_formula_that_cancels_is_zero() -> None:
+    """Its terms, 400 and −400, cancel whatever the number of digits."""
+    found = first_order(place("(1 - x)**2 + 100*(y - x**2)**2", (1, 1)))
+    assert [partial.symbolic for partial in found.partials] == [0.0, 0.0]
+
+
 def test_a_course_has_points_where_nothing_is_steepest() -> None:
     here = place("x**2 + y**2", (0, 0))
     found = first_order(here)

@@ -104,6 +104,13 @@ def test_what_sympy_cannot_know() -> None:
     assert composition(MSE(), ["a", "b"], [0.0, 0.0]).expression is None
 
 
+def test_the_composition_has_a_letter_of_its_own() -> None:
+    """w = x² + yz of x = s + t, y = s − t, z = st, whose letter z is taken."""
+    found = composition(Expression("x**2 + y*z"), ["s+t", "s-t", "s*t"], [2.0, 1.0])
+    assert [one.chain_rule for one in found.derivatives] == [9.0, 6.0]
+    assert ("so that", "x = 3, y = 1, z = 2, w = 11") in found.section().lines
+
+
 def test_the_textbook_example_in_words() -> None:
     found = composition(Expression("u**2*v"), ["x+y", "x-y"], [2.0, 1.0])
     assert found.outer_expressions == ("2*u*v", "u**2")

@@ -96,8 +96,11 @@ def test_what_a_report_leaves_behind(derive: Callable[..., Done]) -> None:
     assert done.out.splitlines()[-1].split() == ["files", str(directory)]
     drawn = {"contour", "local", "surface", "sections", "differences"}
     names = {path.name for path in directory.iterdir() if "tfevents" not in path.name}
-    assert names == {"report.json", *(f"{n}.{kind}" for n in drawn for kind in ("png", "svg"))}
+    files = {f"{name}.{kind}" for name in drawn for kind in ("png", "svg")}
+    assert names == {".hydra", "report.json", *files}
     assert len(list(directory.glob("*tfevents*"))) == 1
+    overrides = (directory / ".hydra" / "overrides.yaml").read_text("utf-8")
+    assert overrides == "- loss=mgh/beale\n- at=[1,2]\n"
     said = json.loads((directory / "report.json").read_text("utf-8"))
     assert said["gradient"]["grad_norm"] == pytest.approx(326.51273, rel=1e-7)
 
@@ -209,6 +212,11 @@ def test_a_run_can_ask_for_the_check(here: Path, gd: Callable[..., Done]) -> Non
             ['inner=["x","y"]', 'path=["t","t"]'],
             "inner=[x,y]: cannot stand beside path; ask for one at a time",
         ),
+        (["path=[]"], "path=[]: must be a list of formulas in t, as [cos(t),sin(t)]"),
+        (["path=cos(t)"], "path=cos(t): must be a list, each a text"),
+        (["path=[t,t]", "at=[1,2]"], "at=[1.0,2.0]: cannot stand beside path; ask for one at a"),
+        (["formulas=[x]", "find=true", "at=[1]"], "find=true: cannot stand beside formulas"),
+        (["hydra.mode=MULTIRUN"], "hydra.mode=MULTIRUN: a report answers one question; there are"),
         (["order=7"], "order=7: must be a whole number ≥ 1 and ≤ 6"),
         (
             ["loss=rosenbrock", "loss.dim=30", "order=3"],
@@ -250,7 +258,87 @@ def test_a_loss_that_is_differentiable_once(here: Path, derive: Callable[..., Do
     what = "the loss has a function that is differentiable only once"
     assert done.err == f"error: order=2: {what}; order=1 asks for less\n"
     # By hand: 2 (x³ + y³) (3 x², 3 y²) = 18 (3, 12).
-    assert "gradient  (54, 216)" in derive(*own, "order=1").out
+    assert "gradient  (54, 216)" in derive(*own, "order=1", "step=[1,1]").out
+
+
+OWN = """
+from gdlab import Loss
+
+class Mine(Loss):
+    dim = 2
+    start = (1.0, 2.0)
+    window = ((-9.0, 9.0), (-9.0, 9.0))
+
+    def __call__(self, x):
+        {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "said"),
+    [
+        ("raising", "raise RuntimeError('not\\ntoday')", "(RuntimeError: not today)"),
+        (
+            "of_all_points",
+            "return x.sum()",
+            "(ValueError: the loss returned values of shape () for points (1, 2)",
+        ),
+        (
+            "in_place",
+            "x += 1; return x.sum(-1)",
+            "(RuntimeError: a leaf Variable that requires grad is",
+        ),
+        ("no_tensor", "return 0.0", "(TypeError: the loss returned a float, not a tensor)"),
+    ],
+)
+def test_a_loss_of_ones_own_that_cannot_be_used_is_one_line(
+    here: Path, derive: Callable[..., Done], name: str, body: str, said: str
+) -> None:
+    (here / f"{name}.py").write_text(OWN.format(body))
+    done = derive("loss=custom", f"loss._target_={name}.Mine")
+    assert done.code == 2
+    assert done.err.startswith(f"error: loss=Mine: cannot be used {said}"), done.err
+    assert done.err.count("\n") == 1
+
+
+def test_what_cannot_be_drawn_is_told_and_the_rest_is_kept(
+    here: Path, derive: Callable[..., Done]
+) -> None:
+    body = "if x.abs().max() > 5:\n            raise ValueError('too far')"
+    (here / "near.py").write_text(OWN.format(f"{body}\n        return (x**2).sum(-1)"))
+    done = derive("loss=custom", "loss._target_=near.Mine", "order=1", "at=[0,0]")
+    # The cross-sections are of half the window, the contours of all of it.
+    assert done.err == "warning: the report is not drawn (ValueError: too far)\n"
+    assert done.code == 0
+    (directory,) = Path("runs/derivatives").iterdir()
+    assert (directory / "report.json").is_file()
+
+
+def test_what_was_found_is_told_where_it_cannot_be_written(
+    here: Path, derive: Callable[..., Done]
+) -> None:
+    (here / "runs").write_text("a file, no folder")
+    done = derive("loss=beale", "at=[1,2]", "--json")
+    assert done.code == 2
+    assert json.loads(done.out)["gradient"]["gradient"] == [171.25, 278.0]
+    assert done.err.startswith("error: hydra.run.dir=runs/derivatives/")
+    assert done.err.endswith("cannot be made (Not a directory)\n")
+
+
+def test_a_kink_is_no_derivative(derive: Callable[..., Done]) -> None:
+    done = derive("loss=expression", "loss.formula=abs(x)+y**2", "at=[0,1]", "draw=false")
+    said = "a kink: along x the slope is -1 to the left and 1 to the right; there is no derivative"
+    assert said in done.out
+    assert "2*DiracDelta(x)" in done.out
+
+
+def test_where_there_is_no_limit_nothing_is_compared(derive: Callable[..., Done]) -> None:
+    words = "loss=expression", "loss.formula=sqrt(x)", "at=[0]", "draw=false"
+    done = derive(*words)
+    assert "there is no limit of the differences for ∂f/∂x" in done.out
+    assert "NOT" not in done.out
+    (partial,) = json.loads(derive(*words, "--json").out)["gradient"]["partials"]
+    assert (partial["agrees"], partial["symbolic"], partial["differences"]) == (None, None, None)
 
 
 def test_python_takes_names_losses_and_functions() -> None:

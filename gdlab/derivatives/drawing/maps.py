@@ -26,7 +26,7 @@ from gdlab.derivatives.drawing.looks import (
 )
 from gdlab.derivatives.drawing.scene import Scene, Slice, norm
 from gdlab.recording.paper import MINIMIZER, draw_legend, draw_title, label, panel, style
-from gdlab.recording.scenery import ARROW_KEY, descent_field, draw_levels
+from gdlab.recording.scenery import ARROW_KEY, descent_field, draw_levels, middles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -117,10 +117,7 @@ def _notes(scene: Scene, axes: Axes) -> list[str]:
 
 def _draw_field(axes: Axes, paper: Slice, box: np.ndarray) -> None:
     """Unit gradients of the page on a grid; in other units they would not be perpendicular."""
-    cells = (np.arange(_FIELD) + 0.5) / _FIELD
-    x, y = (low + (high - low) * cells for low, high in box)
-    grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    points, descent = descent_field(paper.landscape, paper.plane, grid)
+    points, descent = descent_field(paper.landscape, paper.plane, middles(box, _FIELD))
     known = np.isfinite(paper.values(points)) if len(points) else np.zeros(0, dtype=bool)
     points, descent = points[known], descent[known]
     if not len(points):

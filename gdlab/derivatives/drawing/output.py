@@ -78,9 +78,7 @@ def write_pictures(directory: Path, drawn: Mapping[str, Figure]) -> list[Path]:
     return written
 
 
-def write_events(
-    directory: Path, scene: Scene, drawn: Mapping[str, Figure], report: str = ""
-) -> Path:
+def write_events(directory: Path, scene: Scene, drawn: Mapping[str, Figure], report: str) -> Path:
     """Write a scene for TensorBoard into one new event file of a run's directory.
 
     Each picture is an image under its name; scalars at step 0 are `value`, `grad_norm` and, where
@@ -90,7 +88,7 @@ def write_events(
         directory: of the run, such as `derivatives/beale` below the folder TensorBoard shows.
         scene: the loss at its point.
         drawn: pictures by name.
-        report: Markdown; the point and its derivatives where empty.
+        report: Markdown.
 
     Returns:
         The event file.
@@ -103,8 +101,7 @@ def write_events(
         numbers["lambda_max"] = float(np.linalg.eigvalsh(scene.hessian)[-1])
     with EventWriter(directory) as writer:
         writer.scalars(np.array([0]), {tag: np.array([x]) for tag, x in numbers.items()})
-        lines = "\n".join(f"{tag}: {x:.17g}" for tag, x in numbers.items())
-        writer.text("report", report or f"{scene.title}\n\n```text\n{lines}\n```")
+        writer.text("report", report)
         for name, figure in drawn.items():
             writer.image(name, 0, png(figure))
     return writer.path
