@@ -61,7 +61,8 @@ def run_one(config: DictConfig) -> int:
         if config.hydra.mode is None:  # as `@hydra.main` does, for the saved hydra.yaml
             config.hydra.mode = RunMode.RUN
             config.hydra.overrides.hydra.append("hydra.mode=RUN")
-        config.hydra.run.dir = str(directory)
+        if str(directory) != str(config.hydra.run.dir):
+            config.hydra.run.dir = str(directory)
     # Under hydra.job.chdir a relative path would mean another place.
     place = directory.absolute() if config.hydra.job.chdir else directory
     with writing_into(directory):

@@ -120,7 +120,8 @@ def check_gradient(
         seed: of the points and directions that are drawn.
 
     Raises:
-        SettingError: a function is given no point, or a point has another length than the loss.
+        SettingError: a function is given no point, or a point has another length than the loss
+            or is not finite.
     """
     loss, points = _given(f, x, seed)
     value, gradient = value_and_gradient(loss, points)
@@ -154,8 +155,10 @@ def _given(
             raise SettingError("x=None: a function needs a point to be checked at")
         return f, _drawn(f, seed)
     given = torch.as_tensor(x, dtype=torch.float64)
+    if not given.numel():
+        raise SettingError("x=[]: must be a point, or several")
     points = given.reshape(-1, given.shape[-1]) if given.ndim else given.reshape(1, 1)
-    loss = f if isinstance(f, Loss) else Function(f, tuple(points[0].tolist()))
+    loss = f if isinstance(f, Loss) else Function(f, (0.0,) * points.shape[1])
     return loss, torch.stack([point(one, loss.names, "x") for one in points])
 
 

@@ -20,6 +20,9 @@ from gdlab.gradient import hessian, value_and_gradient
 from gdlab.judge import norms
 from gdlab.losses.base import Loss
 
+TOL = 1e-6
+"""A gradient of this norm is none, unless told otherwise."""
+
 MOST_DIMENSIONS = 12
 """Of a loss with more, critical points are not searched for."""
 
@@ -125,7 +128,7 @@ def _named(found: Critical) -> str:
     return f"{_KINDS[str(found.kind)][0]}{index}"
 
 
-def critical(place: Place, tol: float) -> Critical:
+def critical(place: Place, tol: float = TOL) -> Critical:
     """Whether a loss has a critical point at a place: a gradient of norm ≤ tol.
 
     Where the Hessian is large no gradient can be computed that well; then 1e-14 λ_max ‖x‖ counts.
@@ -159,7 +162,7 @@ def classified(
     return Critical(norm, tol, True, kind, index, eigenvalues)
 
 
-def find(loss: Loss, window: Tensor | None, tol: float, seed: int) -> Found:
+def find(loss: Loss, window: Tensor | None = None, tol: float = TOL, seed: int = 0) -> Found:
     """Search a window for critical points, from many starts in one batch.
 
     Each start follows Newton's method on the gradient, damped as Levenberg and Marquardt do so

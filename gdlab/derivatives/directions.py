@@ -4,11 +4,13 @@ Shapes: D dimensions.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from gdlab.derivatives import points
 from gdlab.derivatives.differences import Convergence, Differences, convergence
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
 from gdlab.derivatives.place import Place
@@ -73,8 +75,13 @@ def _row(name: str, slope: Slope) -> tuple[str, ...]:
     return name, *numbers, slope.error.words
 
 
-def directional(place: Place, unit: Tensor) -> Directional:
-    """The slope of a loss at a point in a direction of length 1 (D,)."""
+def directional(place: Place, direction: "Tensor | Sequence[float]") -> Directional:
+    """The slope of a loss at a point in a direction (D,) of any length but zero.
+
+    Raises:
+        SettingError: the direction has not D finite numbers, or is zero.
+    """
+    unit = points.direction(direction, place.names, "direction")
     slope, ascent = _slope(place, unit), place.ascent
     angle = None
     if ascent is not None:

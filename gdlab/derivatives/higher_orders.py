@@ -52,8 +52,10 @@ def higher(place: Place, order: int) -> Higher:
     """The distinct partial derivatives of a loss at a point, of one order.
 
     Raises:
-        SettingError: there are too many.
+        SettingError: there is no such order, or there are too many.
     """
+    if not 1 <= order <= HIGHEST:
+        raise SettingError(f"order={order}: must be from 1 to {HIGHEST}")
     indices = list(itertools.combinations_with_replacement(range(len(place.x)), order))
     if len(indices) > MOST:
         what = f"has {len(indices):,} partial derivatives in {len(place.x)} dimensions"

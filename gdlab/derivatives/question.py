@@ -9,6 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from gdlab.derivatives.critical_points import TOL
 from gdlab.derivatives.higher_orders import HIGHEST
 from gdlab.derivatives.points import direction
 from gdlab.errors import SettingError
@@ -52,7 +53,7 @@ class Question(Configured):
     direction: tuple[float, ...] | None = None
     step: tuple[float, ...] | None = None
     order: int = setting(default=2, ge=1, le=HIGHEST)
-    tol: float = setting(default=1e-6, ge=0)
+    tol: float = setting(default=TOL, ge=0)
     find: bool = False
     window: tuple[tuple[float, float], ...] | None = None
     large: bool | None = None

@@ -28,6 +28,7 @@ from gdlab.derivatives.points import point
 from gdlab.derivatives.question import Question
 from gdlab.derivatives.second import second_order
 from gdlab.derivatives.tangent import differential, taylor
+from gdlab.errors import SettingError
 from gdlab.fields import declared, shown
 from gdlab.losses.base import Loss
 from gdlab.losses.function import Function
@@ -117,7 +118,9 @@ def report(loss: "str | Loss | Callable[[Tensor], Tensor]", **settings: Any) -> 
     if "transform" in settings:
         settings["transform"] = node("transform", settings["transform"])
     given: Any = named("loss", loss)
-    if isinstance(given, Function) and settings.get("at") is not None:
+    if isinstance(given, Function):
+        if settings.get("at") is None:
+            raise SettingError("at=None: a function needs a point")
         given = given.replace(start=tuple(settings["at"]))
     choices = {"loss": loss} if isinstance(loss, str) else {}
     return answer(Question(loss=given, draw=False, choices=choices, **settings))

@@ -3,11 +3,13 @@
 Shapes: D dimensions, m distances.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from gdlab.derivatives import points
 from gdlab.derivatives.differences import EPSILON, Convergence, convergence, values_at
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
 from gdlab.derivatives.lanczos import hessian_products
@@ -78,24 +80,28 @@ class Taylor(Finding):
         return tuple(cells)
 
 
-def taylor(place: Place, direction: Tensor | None = None) -> Taylor:
+def taylor(place: Place, direction: "Tensor | Sequence[float] | None" = None) -> Taylor:
     """The Taylor models of a loss at a point.
 
     Args:
         place: the loss and the point.
-        direction: of length 1 (D,), along which errors are measured; None for steepest ascent,
-            where there is none the Hessian's last eigenvector, or else the last axis.
+        direction: (D,), of any length but zero, along which errors are measured; None for steepest
+            ascent, where there is none the Hessian's last eigenvector, or else the last axis.
+
+    Raises:
+        SettingError: the direction has not D finite numbers, or is zero.
     """
     x, value, gradient, matrix = place.x, place.value, place.gradient, place.hessian
-    if direction is None:
-        direction = place.ascent
-    if direction is None:
-        direction = eigen(matrix)[1][:, -1]
-    if not bool(direction.isfinite().all()):
-        direction = torch.eye(len(x), dtype=x.dtype)[-1]
+    along = place.ascent
+    if direction is not None:
+        along = points.direction(direction, place.names, "direction")
+    elif along is None:
+        along = eigen(matrix)[1][:, -1]
+    if not bool(along.isfinite().all()):
+        along = torch.eye(len(x), dtype=x.dtype)[-1]
     distance = _WIDEST * 2.0 ** -torch.arange(_DISTANCES, dtype=x.dtype)
-    values = values_at(place.loss, x + distance[:, None] * direction)
-    slope, curvature = gradient @ direction, direction @ matrix @ direction
+    values = values_at(place.loss, x + distance[:, None] * along)
+    slope, curvature = gradient @ along, along @ matrix @ along
     plane = value + distance * slope
     second = plane + distance**2 / 2 * curvature
     # The points are rounded too, which moves the loss by its slope there.
@@ -113,7 +119,7 @@ def taylor(place: Place, direction: Tensor | None = None) -> Taylor:
     tangent = [(float(value), ""), *slopes]
     return Taylor(
         expanded=total(expanded),
-        direction=direction,
+        direction=along,
         distances=distance,
         values=values,
         plane=model(total(tangent), plane),
@@ -168,7 +174,9 @@ class Differential(Finding):
         return Section("Total differential", lines)
 
 
-def differential(place: Place, step: Tensor, *, curved: bool = True) -> Differential:
+def differential(
+    place: Place, step: "Tensor | Sequence[float]", *, curved: bool = True
+) -> Differential:
     """The total differential of a loss at a point for a step.
 
     Args:
@@ -176,7 +184,11 @@ def differential(place: Place, step: Tensor, *, curved: bool = True) -> Differen
         step: dx (D,).
         curved: whether to add the term of second order, for which the loss must have such
             derivatives.
+
+    Raises:
+        SettingError: the step has not D finite numbers.
     """
+    step = points.point(step, place.names, "step")
     terms = place.gradient * step
     df = float(terms.sum())
     words = [

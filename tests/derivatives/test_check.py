@@ -186,6 +186,8 @@ def test_points_may_be_given() -> None:
         (lambda x: x.sum(), None, "x=None: a function needs a point to be checked at"),
         (Rosenbrock(), [1.0], r"x=\[1\]: must be 2 numbers, one for each of x0, x1; got 1"),
         (Rosenbrock(), [1.0, math.inf], r"x=\[1,inf\]: must be finite"),
+        (lambda x: x.sum(), [], r"^x=\[\]: must be a point, or several"),
+        (lambda x: x.sum(), [math.nan], r"^x=\[nan\]: must be finite"),
     ],
 )
 def test_points_that_cannot_be_used(f: Any, x: Any, said: str) -> None:

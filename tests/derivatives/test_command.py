@@ -286,7 +286,7 @@ class Mine(Loss):
         (
             "in_place",
             "x += 1; return x.sum(-1)",
-            "(RuntimeError: a leaf Variable that requires grad is",
+            "(RuntimeError: a leaf Variable that requires",
         ),
         ("no_tensor", "return 0.0", "(TypeError: the loss returned a float, not a tensor)"),
     ],
@@ -364,6 +364,11 @@ def test_python_takes_names_losses_and_functions() -> None:
 def test_python_refuses_as_the_command_does(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(SettingError, match=said):
         report("beale", **settings)
+
+
+def test_a_function_needs_a_point() -> None:
+    with pytest.raises(SettingError, match="at=None: a function needs a point"):
+        report(lambda x: x.sum())
 
 
 def test_help_answers_without_torch() -> None:

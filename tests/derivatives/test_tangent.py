@@ -1,15 +1,18 @@
 """Taylor models, differentials, cross-sections and higher partials against closed forms."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
 
 from gdlab.derivatives.cross import cross_sections
+from gdlab.derivatives.directions import directional
 from gdlab.derivatives.higher_orders import higher
 from gdlab.derivatives.place import Place
 from gdlab.derivatives.spelling import counted_from, derivative_name, total
 from gdlab.derivatives.tangent import differential, taylor
+from gdlab.errors import SettingError
 from gdlab.losses import MLP, Beale, Expression, Himmelblau, Rosenbrock
 from gdlab.losses.base import Loss
 
@@ -93,6 +96,20 @@ def test_names_of_higher_partials_and_those_that_vanish() -> None:
     assert derivative_name(("x", "x", "y", "y", "y")) == "∂⁵f/∂x²∂y³"
     found = higher(Place(Expression("x**2 + 3*y"), [1.0, 2.0]), 4)
     assert set(found.autograd) == {0.0}
+
+
+@pytest.mark.parametrize(
+    ("function", "given", "said"),
+    [
+        (higher, 7, "order=7: must be from 1 to 6"),
+        (directional, [0, 0], r"direction=\[0,0\]: is zero"),
+        (taylor, [1], r"direction=\[1\]: must be 2 numbers"),
+        (differential, [1, math.inf], r"step=\[1,inf\]: must be finite"),
+    ],
+)
+def test_what_cannot_be_asked_of_a_point(function: Any, given: Any, said: str) -> None:
+    with pytest.raises(SettingError, match=f"^{said}"):
+        function(Place(Expression("x*y"), [1.0, 2.0]), given)
 
 
 @pytest.mark.parametrize(
