@@ -69,9 +69,9 @@ class Critical(Finding):
         notes = []
         if self.kind == "degenerate":
             notes.append(
-                "the Hessian is not finite here: it does not decide"
+                "The Hessian is not finite here: it does not decide."
                 if bool(self.eigenvalues.isnan().any())
-                else "an eigenvalue is zero as far as it is known: the Hessian does not decide"
+                else "An eigenvalue is zero as far as it is known: the Hessian does not decide."
             )
         return Section("Critical point", [("critical", words)], notes=notes)
 
@@ -117,7 +117,9 @@ class Found(Finding):
             for point in self.points
         ]
         more = self.total - len(self.points)
-        notes = [f"… and {more:,} higher ones; there may be whole lines of them"] if more else []
+        notes = (
+            [f"There are {more:,} higher ones; there may be whole lines of them."] if more else []
+        )
         header = ("kind", "point", "loss", "eigenvalues")
         return Section("Critical points", lines, Table(header, rows), notes)
 

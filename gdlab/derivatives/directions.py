@@ -61,7 +61,7 @@ class Directional(Finding):
             rows.append(_row("along the level curve", self.tangent))
         else:
             what = "the gradient is zero or not finite, or D = 1"
-            notes.append(f"no level curve goes through the point: {what}")
+            notes.append(f"No level curve goes through the point: {what}.")
         header = ("", "autograd", "differences", "±", "slope of the error")
         return Section("Directional derivative", lines, Table(header, rows), notes)
 

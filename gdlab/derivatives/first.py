@@ -118,23 +118,23 @@ class FirstOrder(Finding):
         notes = []
         more = len(self.partials) - _ROWS_SHOWN
         if more > 0:
-            notes.append(f"… and {more} more partial derivatives")
+            notes.append(f"There are {more} more partial derivatives.")
         if self.ascent is None:
             what = "zero" if self.grad_norm == 0 else "not finite"
-            notes.append(f"the gradient is {what}: no direction is steepest")
+            notes.append(f"The gradient is {what}: no direction is steepest.")
         for names, words in (
-            ([p.name for p in self.partials if p.agrees is False], "autograd is NOT the limit"),
-            ([p.name for p in self.partials if p.agrees is None], "there is no limit"),
+            ([p.name for p in self.partials if p.agrees is False], "Autograd is NOT the limit"),
+            ([p.name for p in self.partials if p.agrees is None], "There is no limit"),
         ):
             if names:
                 what = f"∂f/∂{', ∂f/∂'.join(names[:_ROWS_SHOWN])}"
-                notes.append(f"{words} of the differences for {what}")
+                notes.append(f"{words} of the differences for {what}.")
         kinks = [p for p in self.partials if p.is_kink]
         if kinks:
             left, right = number(kinks[0].sides.left), number(kinks[0].sides.right)
             what = f"along {kinks[0].name} the slope is {left} to the left and {right} to the right"
             more = f", and so for {len(kinks) - 1} others" if len(kinks) > 1 else ""
-            notes.append(f"a kink: {what}{more}; there is no derivative")
+            notes.append(f"A kink: {what}{more}; there is no derivative.")
         return notes
 
 

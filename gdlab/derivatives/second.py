@@ -105,12 +105,12 @@ class SecondOrder(Finding):
     def _notes(self) -> list[str]:
         notes = []
         if not bool(self.hessian.isfinite().all()):
-            notes.append("autograd's Hessian is not finite here")
+            notes.append("Autograd's Hessian is not finite here.")
         if not self.is_symmetric:
             words = "their order matters, which autograd, with one value for both, cannot see"
-            notes.append(f"the second derivatives are not continuous here: {words}")
+            notes.append(f"The second derivatives are not continuous here: {words}.")
         if not self.agrees:
-            notes.append("autograd's Hessian is NOT that of the differences")
+            notes.append("Autograd's Hessian is NOT that of the differences.")
         return notes
 
     def _symmetry(self) -> list[tuple[str, str]]:
