@@ -30,6 +30,12 @@ def carry_out(run: Callable[[list[str]], int], arguments: Sequence[str] | None) 
     debug = "--debug" in given or os.environ.get("HYDRA_FULL_ERROR") == "1"
     try:
         code = run([argument for argument in given if argument != "--debug"])
+    except BrokenPipeError:
+        if debug:
+            raise
+        # Who reads wants no more, as `head` does; what Python writes at its end would fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = EXIT_FAILED
     except (SettingError, OSError) as error:
         if debug:
             raise

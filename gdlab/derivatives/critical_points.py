@@ -117,9 +117,7 @@ class Found(Finding):
             for point in self.points
         ]
         more = self.total - len(self.points)
-        notes = (
-            [f"There are {more:,} higher ones; there may be whole lines of them."] if more else []
-        )
+        notes = [f"There are {more:,} higher ones, perhaps whole lines of them."] if more else []
         header = ("kind", "point", "loss", "eigenvalues")
         return Section("Critical points", lines, Table(header, rows), notes)
 

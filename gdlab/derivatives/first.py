@@ -133,7 +133,7 @@ class FirstOrder(Finding):
         if kinks:
             left, right = number(kinks[0].sides.left), number(kinks[0].sides.right)
             what = f"along {kinks[0].name} the slope is {left} to the left and {right} to the right"
-            more = f", and so for {len(kinks) - 1} others" if len(kinks) > 1 else ""
+            more = f" (and so along {len(kinks) - 1} more)" if len(kinks) > 1 else ""
             notes.append(f"A kink: {what}{more}; there is no derivative.")
         return notes
 

@@ -381,3 +381,12 @@ def test_help_answers_without_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "direction: null" in done.stdout
+
+
+def test_who_reads_no_further_is_told_nothing(here: Path) -> None:
+    words = [sys.executable, "-m", "gdlab.derivatives", "loss=beale", "draw=false"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 1
