@@ -20,8 +20,8 @@ from gdlab.derivatives.formulas import Formulas, gradient, unlike
 from gdlab.derivatives.points import assignments, listed
 from gdlab.derivatives.spelling import product, shortened, summed
 from gdlab.errors import SettingError
-from gdlab.fields import shown
 from gdlab.losses.base import Loss
+from gdlab.values import shown
 
 _SHOWN = 4
 

@@ -12,9 +12,10 @@ from torch import Tensor
 from gdlab.derivatives.higher_orders import HIGHEST
 from gdlab.derivatives.points import direction
 from gdlab.errors import SettingError
-from gdlab.fields import Configured, setting, shown
+from gdlab.fields import Configured, setting
 from gdlab.losses.base import Loss
 from gdlab.losses.transformed import Transform
+from gdlab.values import shown
 
 LARGEST = 200
 """Of a loss with more dimensions the Hessian is not written down."""

@@ -27,11 +27,12 @@ from gdlab.derivatives.points import point
 from gdlab.derivatives.question import Question
 from gdlab.derivatives.second import second_order
 from gdlab.derivatives.tangent import differential, taylor
-from gdlab.fields import declared, shown
+from gdlab.fields import declared
 from gdlab.losses.base import Loss
 from gdlab.losses.function import Function
 from gdlab.settings import named, node
 from gdlab.suggest import unknown_setting
+from gdlab.values import shown
 
 
 @dataclass(frozen=True)
