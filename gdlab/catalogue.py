@@ -13,12 +13,13 @@ from rich.table import Table
 from rich.text import Text
 
 from gdlab.errors import SettingError
-from gdlab.fields import declared, shown
+from gdlab.fields import declared
 from gdlab.losses import Loss
 from gdlab.optimizers import Rule
 from gdlab.paths import CONF
 from gdlab.settings import LR, named
 from gdlab.suggest import choices_of
+from gdlab.values import shown
 
 _WIDTH = 100
 _COORDINATES_SHOWN = 2

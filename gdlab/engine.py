@@ -55,7 +55,7 @@ def advance(
             rows, move, mode = _chosen(batch)
     while rows is not None:
         with one_thread():
-            trace = move(rows, min(length, _longest(rows)), interrupted)
+            trace = move(rows, min(length, _longest(rows, mode)), interrupted)
             chunk = judge(rows, trace, mode)
             rows = rows.after(trace, chunk.status)
         yield chunk
@@ -74,8 +74,12 @@ def _chosen(batch: Batch) -> tuple[Rows | None, Advance, Mode]:
     return rows, eager.advance, Mode("eager", why)
 
 
-def _longest(rows: Rows) -> int:
-    """How many records of n rows a chunk may hold; a function of shapes alone."""
+def _longest(rows: Rows, mode: Mode) -> int:
+    """How many records of n rows a chunk may hold; a function of shapes and the mode alone.
+
+    Eager steps keep the gradients beside the points.
+    """
     x, chosen = rows.x, rows.loss.minibatch or 0
-    record = x.element_size() * (2 * x.numel() + 3 * len(x)) + 8 * chosen * len(x)
+    of_points = 1 if mode.name == "compiled" else 2
+    record = x.element_size() * (of_points * x.numel() + 3 * len(x)) + 8 * chosen * len(x)
     return max(1, min(_LONGEST_CHUNK, _CHUNK_BYTES // record))

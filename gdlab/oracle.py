@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from gdlab.errors import SettingError
-from gdlab.fields import Number, shown
+from gdlab.fields import Number
 from gdlab.gradient import derivative, differentiable, hessian, value_and_gradient
 from gdlab.losses.base import Loss
 from gdlab.rowwise import by_rows
+from gdlab.values import shown
 
 
 class Oracle:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gdlab.errors import SettingError
-from gdlab.fields import Configured, Field, Range
+from gdlab.fields import Configured, Field
 from gdlab.grid import Axis, Grid
 from gdlab.hydra_files import Template
 from gdlab.recording.parquet import read_parquet
@@ -22,6 +22,7 @@ from gdlab.recording.results import write_table
 from gdlab.recording.run_dir import write_whole
 from gdlab.settings import GROUPS, Settings, from_values
 from gdlab.sweep_plan import EXECUTOR, Group, Plan, columns_of
+from gdlab.values import Range
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -10,7 +10,7 @@ from torch import Tensor
 from gdlab.errors import SettingError
 from gdlab.executors import assigned, run_shards
 from gdlab.experiment import interruptible
-from gdlab.fields import Configured, shown
+from gdlab.fields import Configured
 from gdlab.grid import Axis, product
 from gdlab.losses.function import Function
 from gdlab.recording.reading import Recorded, load
@@ -19,6 +19,7 @@ from gdlab.recording.run_dir import claim
 from gdlab.settings import GROUPS, Settings, from_flat
 from gdlab.sweep_plan import Plan, grouped
 from gdlab.sweeping import carry_out, check_summary
+from gdlab.values import shown
 from gdlab.words import SHORTHANDS
 
 _LISTS = ("start", "betas", "center", "eigenvalues", "features", "widths")

@@ -23,6 +23,8 @@ from gdlab.rowwise import LANES, by_rows
 from gdlab.schedules.base import Memory, Schedule
 from gdlab.status import Status
 
+_PAGE = 512  # numbers of float64 in a page of memory
+
 
 @dataclass(frozen=True)
 class Screen:
@@ -227,7 +229,14 @@ class Rows:
 
 
 def _padded(index: Tensor, batch: Batch) -> Tensor:
-    """Row numbers, where bits hang on it the last repeated up to a multiple of the lanes."""
-    is_padded = batch.loss.elementwise or batch.mode == "compiled"
-    more = -len(index) % LANES if is_padded else 0
+    """Row numbers, where bits hang on it the last repeated up to a multiple of the lanes.
+
+    Rows that lie whole pages apart in memory would throw each other out of the caches, so a number
+    of rows that makes them do so gets some more.
+    """
+    if not (batch.loss.elementwise or batch.mode == "compiled"):
+        return index
+    more = -len(index) % LANES
+    if (len(index) + more) % _PAGE == 0:
+        more += LANES
     return torch.cat((index, index[-1:].expand(more)))

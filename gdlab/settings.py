@@ -12,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from gdlab.batch import Stop
 from gdlab.errors import SettingError
-from gdlab.fields import Configured, Field, declared, field_of, flat, placed, setting, shown
+from gdlab.fields import Configured, Field, declared, field_of, flat, placed, setting
 from gdlab.losses.base import Loss
 from gdlab.losses.function import Function
 from gdlab.losses.transformed import Transform
@@ -23,6 +23,7 @@ from gdlab.own import found
 from gdlab.paths import CONF
 from gdlab.schedules import Schedule
 from gdlab.suggest import choices_of, unknown_choice, unknown_setting
+from gdlab.values import shown
 from gdlab.words import SHORTHANDS
 
 Kind = TypeVar("Kind", bound=Configured)

@@ -13,18 +13,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from gdlab.errors import SettingError
-from gdlab.fields import (
-    Configured,
-    Number,
-    Range,
-    columns,
-    declared,
-    field_of,
-    flat,
-    placed,
-    setting,
-    shown,
-)
+from gdlab.fields import Configured, Number, columns, declared, field_of, flat, placed, setting
+from gdlab.values import Range, shown
 
 
 class Every(Configured):

@@ -1,3 +1,17 @@
+/* Write B numbers that nobody reads soon: past the caches, which would fetch what is overwritten.
+   That takes addresses at multiples of 32 bytes. */
+static inline void put(T *to, const T *from)
+{
+#ifdef __AVX__
+  if ((unsigned long)to % 32 == 0) {
+    for (int l = 0; l < B; l += 32 / sizeof(T))
+      _mm256_stream_si256((__m256i *)(to + l), _mm256_loadu_si256((const __m256i *)(from + l)));
+    return;
+  }
+#endif
+  for (int l = 0; l < B; l++) to[l] = from[l];
+}
+
 /* Steps of rows `begin` to `end`, a multiple of B rows; n is the number of all rows.
 
    x       points: the first one is read, the next K are written
@@ -14,6 +28,7 @@ void advance(long begin, long end, long n, long K, T *x_, T *loss, T *norm_, con
 {
   for (long i = begin; i < end; i += B) {
     T x[D][B], state[S + 1][B], least_norm[B], least[B], at[B], finite[B], greatest[B];
+    T values[B], norms[B];
     const T *column = column_ + i;
     for (int l = 0; l < B; l++) {
       for (int d = 0; d < D; d++) x[d][l] = x_[d * n + i + l];
@@ -27,8 +42,8 @@ void advance(long begin, long end, long n, long K, T *x_, T *loss, T *norm_, con
       #pragma omp simd
       for (int l = 0; l < B; l++) {
 /* STEP */
-        loss[k * n + i + l] = value;
-        norm_[k * n + i + l] = norm;
+        values[l] = value;
+        norms[l] = norm;
         least_norm[l] = norm < least_norm[l] ? norm : least_norm[l];
         at[l] = value < least[l] ? (T)k : at[l];
         least[l] = value < least[l] ? value : least[l];
@@ -36,6 +51,9 @@ void advance(long begin, long end, long n, long K, T *x_, T *loss, T *norm_, con
         const T size = value < 0 ? -value : value;
         greatest[l] = size > greatest[l] ? size : greatest[l];
       }
+      for (int d = 0; d < D; d++) put(after + d * n, x[d]);
+      put(loss + k * n + i, values);
+      put(norm_ + k * n + i, norms);
     }
     for (int l = 0; l < B; l++) {
       for (int s = 0; s < S; s++) memory[s * n + i + l] = state[s][l];
@@ -46,4 +64,7 @@ void advance(long begin, long end, long n, long K, T *x_, T *loss, T *norm_, con
       summary[4 * n + i + l] = greatest[l];
     }
   }
+#ifdef __AVX__
+  _mm_sfence(); /* other threads may read what was put from now on */
+#endif
 }

@@ -38,6 +38,7 @@ def c_source(step: Step, dtype: torch.dtype) -> str:
     called = sorted({name for line in lines for name in _CALLED.findall(line)} - {"FMA"})
     held = len(step.point) + len(step.state)
     head = [
+        "#ifdef __AVX__\n#include <immintrin.h>\n#endif",
         f"typedef {'double' if is_double else 'float'} T;",
         f"enum {{ D = {len(step.point)}, S = {len(step.state)}, B = {_lanes(held)} }};",
         *(_declared(name.lower(), is_double) for name in called if name.lower() in _FUNCTIONS),
@@ -81,7 +82,7 @@ def _lines(step: Step, is_double: bool) -> Iterator[str]:
     yield f"const T all = {' + '.join(f'x[{d}][l]' for d in range(len(step.point)))};"
     yield f"const T value = {text(step.value)}, norm = {text(step.norm)};"
     for d, operand in enumerate(step.point):
-        yield f"after[{d} * n + l] = x[{d}][l] = {text(operand)};"
+        yield f"x[{d}][l] = {text(operand)};"
     for s, operand in enumerate(step.state):
         yield f"state[{s}][l] = {text(operand)};"
 

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from gdlab.errors import SettingError
-from gdlab.fields import Number, setting, shown
+from gdlab.fields import Number, setting
 from gdlab.losses.base import Loss, per_coordinate, per_point
+from gdlab.values import shown
 
 if TYPE_CHECKING:
     import sympy

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from gdlab.errors import SettingError
-from gdlab.fields import Configured, Number, columns, setting, shown
+from gdlab.fields import Configured, Number, columns, setting
 from gdlab.losses.base import Loss, per_coordinate
 from gdlab.losses.coordinates import Coordinates, haar
+from gdlab.values import shown
 
 if TYPE_CHECKING:
     import sympy

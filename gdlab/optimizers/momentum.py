@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from gdlab.errors import SettingError
-from gdlab.fields import Number, setting, shown
+from gdlab.fields import Number, setting
 from gdlab.optimizers.base import (
     Component,
     Layout,
@@ -17,6 +17,7 @@ from gdlab.optimizers.base import (
     prepared,
     used,
 )
+from gdlab.values import shown
 
 
 class SGD(Rule):

@@ -4,8 +4,9 @@ import torch
 from torch import Tensor
 
 from gdlab.errors import SettingError
-from gdlab.fields import Number, setting, shown
+from gdlab.fields import Number, setting
 from gdlab.optimizers.base import Layout, Rule, State, as_tensor, used
+from gdlab.values import shown
 
 
 class SignSGD(Rule):

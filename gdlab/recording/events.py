@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from gdlab.fields import shown
 from gdlab.history import History
 from gdlab.metrics import SHARPNESS
 from gdlab.outcome import Outcome
@@ -13,6 +12,7 @@ from gdlab.prediction import predicted_rate
 from gdlab.recording.tensorboard import EventWriter, thinned_steps
 from gdlab.settings import Settings
 from gdlab.status import Status
+from gdlab.values import shown
 
 _MOST_COORDINATES = 4
 _SECONDS = 1.0  # between writes, so that a live run is seen and thousands of them are fast

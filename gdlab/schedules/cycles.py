@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from gdlab.errors import SettingError
-from gdlab.fields import Number, setting, shown
+from gdlab.fields import Number, setting
 from gdlab.schedules.base import Schedule
+from gdlab.values import shown
 
 
 class CosineRestarts(Schedule):
