@@ -20,8 +20,7 @@ from gdlab.compiler.source import c_source
 from gdlab.compiler.step import Step, traced
 from gdlab.eager import noise_of
 from gdlab.fields import Number, columns
-from gdlab.gradient import value_and_gradient
-from gdlab.judge import norms
+from gdlab.gradient import norms, value_and_gradient
 from gdlab.optimizers.base import State
 from gdlab.rows import Rows, Screen, Trace
 from gdlab.rowwise import LANES

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from gdlab import rng
-from gdlab.gradient import value_and_gradient
-from gdlab.judge import norms
+from gdlab.gradient import norms, value_and_gradient
 from gdlab.optimizers.informed import InformedRule
 from gdlab.rows import Rows, Trace
 from gdlab.schedules.base import Memory

@@ -1,6 +1,6 @@
 """Gradients, Jacobians and Hessians by automatic differentiation.
 
-Shapes: D dimensions, n rows, N values of a map.
+Shapes: D dimensions, n rows, N values of a map, K records.
 """
 
 from collections.abc import Callable
@@ -100,3 +100,19 @@ def is_twice_differentiable(loss: Callable[[Tensor], Tensor], x: Tensor) -> bool
         seen.add(node)
         to_see += [following for following, _ in node.next_functions]
     return True
+
+
+def norms(grad: Tensor) -> tuple[Tensor, Tensor]:
+    """Norms (K, n) of gradients (K, D, n), and whether each gradient is finite.
+
+    Squares of numbers past 1e154 overflow and those of numbers under 1e-162 vanish; the gradients
+    where that may be are scaled first.
+    """
+    norm = grad.square().sum(1).sqrt()
+    is_exact = torch.isfinite(norm) & (norm > 0)
+    if bool(is_exact.all()):
+        return norm, is_exact
+    largest = grad.abs().amax(1)
+    scaled = largest * (grad / largest[:, None]).square().sum(1).sqrt()
+    norm = torch.where(is_exact, norm, torch.where(largest == 0, largest, scaled))
+    return norm, torch.isfinite(largest)

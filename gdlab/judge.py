@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gdlab.batch import Chunk, Mode, Padded, Stop
-from gdlab.gradient import value_and_gradient
+from gdlab.gradient import norms, value_and_gradient
 from gdlab.rows import Rows, Screen, Trace
 from gdlab.status import Status
 
@@ -193,19 +193,3 @@ def _stillborn(rows: Rows, trace: Trace, mode: Mode) -> Chunk:
         mode=mode,
         error=trace.error,
     )
-
-
-def norms(grad: Tensor) -> tuple[Tensor, Tensor]:
-    """Norms (K, n) of gradients (K, D, n), and whether each gradient is finite.
-
-    Squares of numbers past 1e154 overflow and those of numbers under 1e-162 vanish; the gradients
-    where that may be are scaled first.
-    """
-    norm = grad.square().sum(1).sqrt()
-    is_exact = torch.isfinite(norm) & (norm > 0)
-    if bool(is_exact.all()):
-        return norm, is_exact
-    largest = grad.abs().amax(1)
-    scaled = largest * (grad / largest[:, None]).square().sum(1).sqrt()
-    norm = torch.where(is_exact, norm, torch.where(largest == 0, largest, scaled))
-    return norm, torch.isfinite(largest)

@@ -9,15 +9,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gdlab.derivatives.lanczos import hessian_products, numbers_of_a_row, sharpness
 from gdlab.errors import SettingError
 from gdlab.gradient import is_twice_differentiable
 from gdlab.losses.base import Loss
 from gdlab.rowwise import LANES, by_rows
 
 SHARPNESS = "sharpness"
-
-# The package of derivatives is imported where it is used: it may import the settings, which import
-# this module.
 
 _NUMBERS = 2**24  # that searches for eigenvalues keep at once: 128 MiB
 
@@ -79,8 +77,6 @@ def check_sharpness(loss: Loss, x: Tensor, every: int | None) -> None:
 
 def _flaw(loss: Loss, x: Tensor) -> str | None:
     """What is wrong with the second derivatives of a loss at points (n, D), in words."""
-    from gdlab.derivatives.lanczos import hessian_products
-
     if not is_twice_differentiable(loss, x):
         return "one of its functions is differentiable only once"
     hessian_products(loss, x)(torch.ones_like(x))
@@ -89,8 +85,6 @@ def _flaw(loss: Loss, x: Tensor) -> str | None:
 
 def _sharpness(loss: Loss, x: Tensor) -> Tensor:
     """λ_max of the Hessian at points (k, n, D): (k, n); NaN where it is not finite."""
-    from gdlab.derivatives.lanczos import numbers_of_a_row, sharpness
-
     n = x.shape[1]
     fitting = max(1, _NUMBERS // numbers_of_a_row(x.shape[2]))  # points that memory is allowed for
     found = []

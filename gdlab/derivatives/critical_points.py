@@ -16,8 +16,7 @@ from gdlab.derivatives.finding import Finding, Section, Table, number, vector
 from gdlab.derivatives.place import Place
 from gdlab.derivatives.second import eigen
 from gdlab.errors import SettingError
-from gdlab.gradient import hessian, value_and_gradient
-from gdlab.judge import norms
+from gdlab.gradient import hessian, norms, value_and_gradient
 from gdlab.losses.base import Loss
 
 TOL = 1e-6

@@ -12,8 +12,7 @@ from torch import Tensor
 
 from gdlab import rng
 from gdlab.errors import SettingError
-from gdlab.gradient import derivative, differentiable
-from gdlab.judge import norms
+from gdlab.gradient import derivative, differentiable, norms
 from gdlab.rowwise import by_rows, dot
 
 VECTORS = 64
