@@ -31,7 +31,7 @@ def peak():
 path, standardize, full_every = sys.argv[1], sys.argv[2] == "true", int(sys.argv[3])
 alone = peak()
 from gdlab.losses import MSE
-from gdlab.settings import from_flat
+from gdlab.configuring import from_flat
 from gdlab.experiment import Memory, execute
 from gdlab.plan import batch_of
 

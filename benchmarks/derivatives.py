@@ -72,7 +72,7 @@ for widths, rows in (((16, 16), 1), ((16, 16), 50), ((256, 256), 1)):
 
 ALONG = """
 import gdlab
-from gdlab.settings import from_flat
+from gdlab.configuring import from_flat
 from gdlab.plan import batch_of
 from gdlab.engine import advance
 from gdlab.history import pieces

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from gdlab import startup, theory
 from gdlab.batch import Batch
+from gdlab.configuring import from_config
 from gdlab.errors import SettingError
 from gdlab.experiment import Interruption, Sink, execute, interruptible
 from gdlab.job_notes import Note
@@ -34,7 +35,7 @@ from gdlab.recording.recorder import RunRecorder
 from gdlab.recording.run_dir import claim, writing_into
 from gdlab.rows import Rows
 from gdlab.screen import PatientBar, StepProgress, show_end, show_warning
-from gdlab.settings import Settings, from_config
+from gdlab.settings import Settings
 from gdlab.status import Status
 from gdlab.summary import warning
 from gdlab.sweep_summary import objective

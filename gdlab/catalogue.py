@@ -12,12 +12,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gdlab.configuring import named
 from gdlab.errors import SettingError
 from gdlab.fields import declared
 from gdlab.losses import Loss
 from gdlab.optimizers import Rule
 from gdlab.paths import CONF
-from gdlab.settings import LR, named
+from gdlab.settings import LR
 from gdlab.suggest import choices_of
 from gdlab.values import shown
 

@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any, Protocol
 
 from gdlab.batch import Batch, Stop
+from gdlab.configuring import named
 from gdlab.engine import advance
 from gdlab.errors import SettingError
 from gdlab.history import History, pieces
@@ -21,7 +22,7 @@ from gdlab.optimizers.base import Rule
 from gdlab.outcome import Outcome, Outcomes
 from gdlab.plan import batch_of
 from gdlab.schedules import Schedule
-from gdlab.settings import Settings, named
+from gdlab.settings import Settings
 
 
 class Sink(Protocol):

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Iterator, Mapping
 
 from gdlab.catalogue import first_said
+from gdlab.configuring import named
 from gdlab.fields import Configured, declared
 from gdlab.optimizers import Rule
-from gdlab.settings import named
 from gdlab.suggest import choices_of
 from gdlab.values import shown
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gdlab.configuring import from_values
 from gdlab.errors import SettingError
 from gdlab.fields import Configured, Field
 from gdlab.grid import Axis, Grid
@@ -20,7 +21,7 @@ from gdlab.hydra_files import Template
 from gdlab.recording.parquet import read_parquet
 from gdlab.recording.results import write_table
 from gdlab.recording.run_dir import write_whole
-from gdlab.settings import GROUPS, Settings, from_values
+from gdlab.settings import GROUPS, Settings
 from gdlab.sweep_plan import EXECUTOR, Group, Plan, columns_of
 from gdlab.values import Range
 

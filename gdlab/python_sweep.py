@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from gdlab.configuring import from_flat
 from gdlab.errors import SettingError
 from gdlab.executors import assigned, run_shards
 from gdlab.experiment import interruptible
@@ -16,7 +17,7 @@ from gdlab.losses.function import Function
 from gdlab.recording.reading import Recorded, load
 from gdlab.recording.results import joined
 from gdlab.recording.run_dir import claim
-from gdlab.settings import GROUPS, Settings, from_flat
+from gdlab.settings import GROUPS, Settings
 from gdlab.sweep_plan import Plan, grouped
 from gdlab.sweeping import carry_out, check_summary
 from gdlab.values import shown

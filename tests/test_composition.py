@@ -5,10 +5,10 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 from gdlab.composition import composed, hydra_ready, opened
+from gdlab.configuring import from_config, named
 from gdlab.errors import SettingError
 from gdlab.fields import flat
 from gdlab.optimizers import Adam, Lookahead
-from gdlab.settings import from_config, named
 
 # what is typed, what Hydra is given
 OPENED = [

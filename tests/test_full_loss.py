@@ -15,6 +15,7 @@ from torch import Tensor
 
 import gdlab
 from gdlab.batch import Batch, Stop
+from gdlab.configuring import from_flat
 from gdlab.engine import advance
 from gdlab.experiment import execute
 from gdlab.history import History, pieces
@@ -23,7 +24,6 @@ from gdlab.outcome import Outcomes
 from gdlab.plan import batch_of
 from gdlab.recording.reading import load
 from gdlab.recording.recorder import RunRecorder
-from gdlab.settings import from_flat
 from gdlab.status import Status
 
 SMALL = MSE(data="stackloss", standardize=True, batch_size=4)

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from gdlab.catalogue import first_said
+from gdlab.configuring import named
 from gdlab.fields import declared
 from gdlab.optimizer_page import page
 from gdlab.optimizers import Rule
-from gdlab.settings import named
 from gdlab.suggest import choices_of
 
 PAGE = Path(__file__).parents[1] / "docs" / "optimizers.md"

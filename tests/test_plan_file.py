@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from gdlab import SettingError, plan_file
 from gdlab.composition import CONFIG_NAME, hydra_ready
+from gdlab.configuring import from_flat
 from gdlab.fields import Configured
 from gdlab.grid import Axis, crossed, product
 from gdlab.hydra_files import Template
-from gdlab.settings import from_flat
 from gdlab.sweep_job import planned
 from gdlab.sweep_plan import Group, Plan, grouped
 

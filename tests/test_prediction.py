@@ -7,10 +7,10 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import gdlab
+from gdlab.configuring import from_flat
 from gdlab.history import History
 from gdlab.prediction import RateMeter, predicted_rate, prediction_lines
 from gdlab.recording.convergence import convergence_png
-from gdlab.settings import from_flat
 
 MOMENTUM = f"optimizer.momentum={81 / 121}"
 BEST = ("loss.condition=100", "optimizer=heavy_ball", MOMENTUM, f"lr={4 / 121}")

@@ -12,10 +12,10 @@ from oracles import plain_descent
 
 from gdlab import theory
 from gdlab.batch import Stop
+from gdlab.configuring import named
 from gdlab.losses import MSE, Loss, Quadratic, Rosenbrock
 from gdlab.losses.function import Function
 from gdlab.optimizers import SGD, Adam, HeavyBall, Rule
-from gdlab.settings import named
 from gdlab.status import Status
 
 BOWL = Quadratic(condition=100)

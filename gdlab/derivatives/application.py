@@ -11,13 +11,13 @@ from rich.text import Text
 from gdlab import startup
 from gdlab.application import claimed
 from gdlab.command import EXIT_FAILED
+from gdlab.configuring import filled, plain_values
 from gdlab.derivatives.question import Question
 from gdlab.derivatives.reporting import WIDTH, Report, answer
 from gdlab.own import blamed_on, check_dimensions
 from gdlab.recording.pictures import not_drawn
 from gdlab.recording.run_dir import write_whole, writing_into
 from gdlab.screen import show_warning
-from gdlab.settings import filled, plain_values
 
 
 def carry_out(config: DictConfig, *, as_json: bool) -> int:

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 from torch import Tensor
 
+from gdlab.configuring import named
 from gdlab.derivatives.backprop import backpropagation
 from gdlab.derivatives.chain import along_path, composition
 from gdlab.derivatives.check import Check, check_gradient
@@ -32,7 +33,7 @@ from gdlab.errors import SettingError
 from gdlab.fields import declared
 from gdlab.losses.base import Loss
 from gdlab.losses.function import Function
-from gdlab.settings import named, node
+from gdlab.settings import node
 from gdlab.suggest import unknown_setting
 from gdlab.values import shown
 

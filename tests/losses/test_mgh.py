@@ -16,11 +16,11 @@ from torch import Tensor
 import gdlab
 from gdlab.application import run_one
 from gdlab.composition import composed, hydra_ready
+from gdlab.configuring import named
 from gdlab.errors import SettingError
 from gdlab.losses import Loss, mgh
 from gdlab.losses.mgh import tables
 from gdlab.losses.mgh.base import ScalableSquares
-from gdlab.settings import named
 from gdlab.suggest import choices_of, did_you_mean
 
 every = pytest.mark.parametrize("case", MGH, ids=lambda case: case.id)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
 from gdlab import rng
+from gdlab.configuring import from_flat
 from gdlab.errors import SettingError
 from gdlab.gradient import value_and_gradient
 from gdlab.losses import MLP, Loss, Quadratic, network
@@ -20,7 +21,6 @@ from gdlab.optimizers import SGD, Adam
 from gdlab.optimizers.base import Layout, State
 from gdlab.plan import batch_of
 from gdlab.rows import Rows
-from gdlab.settings import from_flat
 
 CPU = torch.device("cpu")
 UNITS: dict[str, nn.Module] = {

@@ -14,10 +14,10 @@ from oracles import gradient_by_autograd, gradient_by_sympy, relative
 from torch import Tensor
 
 from gdlab import losses
+from gdlab.configuring import named
 from gdlab.losses import Loss, Quadratic
 from gdlab.losses.formula import Formula, Scalable
 from gdlab.paths import CONF
-from gdlab.settings import named
 from gdlab.threads import one_thread
 
 TABLE = [*PUBLISHED, *MGH]

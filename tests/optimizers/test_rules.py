@@ -14,10 +14,10 @@ from rule_cases import OneMatrix
 
 from gdlab.batch import Batch, Stop
 from gdlab.compiled import refusal
+from gdlab.configuring import named
 from gdlab.fields import Configured, Number, declared
 from gdlab.losses import Loss, Quadratic
 from gdlab.optimizers import HeavyBall, Rule, WeightDecay
-from gdlab.settings import named
 from gdlab.status import Status
 from gdlab.suggest import choices_of
 

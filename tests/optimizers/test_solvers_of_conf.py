@@ -12,10 +12,10 @@ from solver_cases import SOLVERS
 from gdlab import optimizers
 from gdlab.batch import Batch, Stop
 from gdlab.compiled import refusal
+from gdlab.configuring import named
 from gdlab.fields import declared
 from gdlab.losses import ExtendedRosenbrock, HelicalValley, Loss, Quadratic, Rosenbrock, Softmax
 from gdlab.optimizers import InformedRule, Rule
-from gdlab.settings import named
 from gdlab.status import Status
 from gdlab.suggest import choices_of
 

@@ -1,0 +1,40 @@
+"""Instances of declared classes from plain values; errors name the whole setting."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from gdlab.errors import SettingError
+from gdlab.fields import Configured, declared
+from gdlab.suggest import unknown_setting
+from gdlab.values import shown
+
+Kind = TypeVar("Kind", bound=Configured)
+
+
+def make(prefix: str, cls: type[Kind], values: Any) -> Kind:
+    """An instance of a class of declared fields; its errors name the whole setting."""
+    if not isinstance(values, dict):
+        raise SettingError(f"{prefix[:-1]}={shown(values)}: must hold {', '.join(declared(cls))}")
+    refuse_unknown(prefix, values, set(declared(cls)))
+    required = [f.name for f in dataclasses.fields(cls) if _is_required(f)]  # type: ignore[arg-type]
+    missing = [name for name in required if name not in values]
+    if missing:
+        raise SettingError(f"{prefix}{missing[0]}: {cls.__name__} needs it, and it is not given")
+    try:
+        return cls(**values)
+    except SettingError as error:
+        raise SettingError(f"{prefix}{error}") from error
+
+
+def _is_required(field: "dataclasses.Field[Any]") -> bool:
+    absent = dataclasses.MISSING
+    return field.init and field.default is absent and field.default_factory is absent
+
+
+def refuse_unknown(prefix: str, values: Mapping[Any, Any], allowed: set[str]) -> None:
+    """Refuse keys that are no settings, with the nearest that is."""
+    for key, value in values.items():
+        if key not in allowed:
+            known = [f"{prefix}{name}" for name in allowed]
+            raise unknown_setting(f"{prefix}{key}", shown(value), known)
