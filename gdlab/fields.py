@@ -164,7 +164,7 @@ def flat(owner: Configured) -> dict[str, Any]:
         if isinstance(value, Configured):
             values[name] = type(value).__name__
             values |= {f"{name}.{inner}": given for inner, given in flat(value).items()}
-        elif declared(type(owner))[name].item is not None and isinstance(value, Mapping):
+        elif isinstance(value, Mapping) and declared(type(owner))[name].item is not None:
             values |= {f"{name}.{item}": number for item, number in value.items()}
         else:
             values[name] = value
