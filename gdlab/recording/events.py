@@ -1,6 +1,8 @@
 """A run as TensorBoard shows it: scalars, settings and hyperparameters."""
 
 import time
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -39,14 +41,11 @@ class EventSink:
         self._metrics = settings.metrics
         has_gaps = settings.loss.minibatch is not None
         self._loss_every = settings.record.full_loss_every if has_gaps else 1
-        thinned = thinned_steps(settings.steps)
         periods = (1, self._loss_every, *(metric.every for metric in self._metrics.values()))
-        self._steps = {every: np.unique(thinned // every * every) for every in periods}
-        self._shown = np.unique(np.concatenate(list(self._steps.values())))
+        self._steps = _shown_steps(settings.steps, frozenset(periods))
         names = settings.objective.names
         self._coordinates = names if len(names) <= _MOST_COORDINATES else ()
         self._waiting: list[History] = []
-        self._last: History | None = None
         self._written_at = time.monotonic()
         flat = settings.flat()
         lines = "\n".join(f"{key}: {shown(value)}" for key, value in flat.items())
@@ -65,34 +64,29 @@ class EventSink:
             self.writer.charts(charts)
 
     def write(self, piece: History) -> None:
-        """Write those of the records that are shown; the last one waits."""
-        if len(piece) == 0:
-            return
-        if self._last is not None:
-            piece = History.join([self._last, piece])
-        shown = np.isin(piece.step[:-1], self._shown)
-        self._waiting.append(piece.take(np.flatnonzero(shown)))
-        self._last = piece.take(np.array([len(piece) - 1]))
+        """Take in records; those that are shown are written about once a second, the last waits."""
+        if len(piece):
+            self._waiting.append(piece)
         if time.monotonic() - self._written_at > _SECONDS:
             self._flush()
 
     def close(self, outcome: Outcome | None, seconds: float) -> None:
         """Write the last record and how the session ended."""
-        if self._last is not None:
-            self._flush()
-            self._scalars(self._last, is_last=True)
+        self._flush()
+        for last in self._waiting:
+            self._scalars(last, is_last=True)
         if outcome is not None:
             self.writer.text("outcome", f"**{outcome.status}**: {outcome.reason}")
         self.writer.end_session(outcome is not None and outcome.status != Status.FAILED)
         self.writer.close()
 
     def _flush(self) -> None:
-        """Write what waits."""
+        """Write what waits but its last record, which may be the run's."""
         self._written_at = time.monotonic()
         if self._waiting:
             records = History.join(self._waiting)
-            self._waiting = []
-            self._scalars(records)
+            self._waiting = [records.take(np.array([-1]))]
+            self._scalars(records.take(slice(-1)))
 
     def _scalars(self, records: History, *, is_last: bool = False) -> None:
         """Write records, each tag at its own steps; the last one has a point of every tag.
@@ -122,6 +116,13 @@ class EventSink:
             rows = np.flatnonzero(np.isin(records.step, self._steps[every]) | is_last)
             if len(rows) and values:
                 self.writer.scalars(records.step[rows], {k: v[rows] for k, v in values.items()})
+
+
+@lru_cache(maxsize=16)  # the runs of a group have them in common
+def _shown_steps(steps: int, periods: frozenset[int]) -> Mapping[int, np.ndarray]:
+    """For what is computed every so often at which of so many steps it is shown."""
+    thinned = thinned_steps(steps)
+    return {every: np.unique(thinned // every * every) for every in sorted(periods)}
 
 
 def _hparams(flat: dict[str, object]) -> dict[str, bool | int | float | str]:
