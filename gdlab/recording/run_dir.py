@@ -4,8 +4,9 @@ import json
 import math
 import os
 import platform
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,8 @@ def write_result(
     write_whole(directory / "result.json", (text + "\n").encode(), durable=durable)
 
 
-def versions() -> dict[str, str]:
+@cache
+def versions() -> Mapping[str, str]:
     """The versions of what computed a result."""
     import numpy
     import torch

@@ -269,7 +269,7 @@ def test_the_landscape_is_that_of_the_loss():
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no resource limits on Windows")
-@pytest.mark.parametrize("limit", [3_000, 150_000])
+@pytest.mark.parametrize("limit", [3_000, 100_000])
 def test_a_disk_that_fills_up_is_an_oserror_and_no_half_file(limit, tmp_path):
     import resource
 
