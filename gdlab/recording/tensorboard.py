@@ -107,10 +107,12 @@ class EventWriter:
             raise ValueError(f"steps have shape {np.shape(steps)}, values {shapes}")
         if not values:
             return
+        table = np.empty((len(values), len(steps)), np.float32)
         with np.errstate(all="ignore"):
-            table = np.stack([np.asarray(v) for v in values.values()], 1).astype(np.float32)
+            for row, numbers in zip(table, values.values(), strict=True):
+                row[:] = numbers
         whole = np.asarray(steps, dtype=np.int64)
-        self._pending += scalar_records(self._wall_time(), list(values), whole, table)
+        self._pending += scalar_records(self._wall_time(), tuple(values), whole, table.T)
         self._flush_if_due()
 
     def image(self, tag: str, step: int, png: bytes) -> None:

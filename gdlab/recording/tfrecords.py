@@ -7,7 +7,7 @@ Letters in shapes: n steps, k tags, m bytes.
 
 import itertools
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
@@ -36,7 +36,7 @@ def framed(data: bytes) -> bytes:
 
 
 def scalar_records(
-    wall_time: float, tags: Sequence[str], steps: np.ndarray, values: np.ndarray
+    wall_time: float, tags: tuple[str, ...], steps: np.ndarray, values: np.ndarray
 ) -> bytes:
     """The records of one event per step that holds a value of each tag.
 
@@ -52,7 +52,7 @@ def scalar_records(
     parts = []
     lengths = _varint_length(steps)
     for first, last in _runs(lengths):
-        layout = _layout(tuple(tags), int(lengths[first]))
+        layout = _layout(tags, int(lengths[first]))
         parts.append(layout.filled(wall_time, steps[first:last], values[first:last]))
     return b"".join(parts)
 
