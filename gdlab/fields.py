@@ -112,14 +112,14 @@ class Field:
     range: Range
     column: bool = True
 
-    @property
+    @functools.cached_property
     def numeric(self) -> bool:
         """Whether the field may hold columns: a `Number`, or a tuple or mapping of them."""
         is_several = typing.get_origin(self.hint) in (tuple, _MAPPING)
         items = typing.get_args(self.hint) if is_several else ()
         return self.column and any(_is_number(hint) for hint in (self.hint, *items))
 
-    @property
+    @functools.cached_property
     def item(self) -> "Field | None":
         """The field that each item of a mapping is; None where the field holds no mapping."""
         for hint in _alternatives(self.hint):
@@ -164,7 +164,7 @@ def flat(owner: Configured) -> dict[str, Any]:
         if isinstance(value, Configured):
             values[name] = type(value).__name__
             values |= {f"{name}.{inner}": given for inner, given in flat(value).items()}
-        elif isinstance(value, Mapping) and declared(type(owner))[name].item is not None:
+        elif declared(type(owner))[name].item is not None and isinstance(value, Mapping):
             values |= {f"{name}.{item}": number for item, number in value.items()}
         else:
             values[name] = value
@@ -345,6 +345,8 @@ def _describe(kind: Any) -> str:
 
 def shown(value: Any) -> str:
     """A value as a person would type it."""
+    if type(value) is str:  # most are, and to find that they are no mapping takes long
+        return value
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -137,10 +137,10 @@ def _head(length: int) -> bytes:
 
 def _checksum(data: bytes) -> bytes:
     """The masked CRC-32C of the format, little-endian."""
-    return struct.pack("<I", int(_masked(np.array(google_crc32c.value(data), np.uint64))))
+    return struct.pack("<I", _masked(google_crc32c.value(data)))
 
 
-def _masked(crc: np.ndarray) -> np.ndarray:
-    """CRCs (uint64, 32 bits used) as the format stores them, so that one of CRCs is no CRC."""
-    turned = (crc >> np.uint64(15)) | (crc << np.uint64(17))
-    return (turned + np.uint64(0xA282EAD8)) & np.uint64(0xFFFFFFFF)
+def _masked(crc: Any) -> Any:
+    """A CRC, or an array of them (uint64), as the format stores it: one of CRCs is no CRC then."""
+    turned = crc >> 15 | crc << 17
+    return turned + 0xA282EAD8 & 0xFFFFFFFF
