@@ -86,14 +86,14 @@ class Field:
     range: Range
     column: bool = True
 
-    @property
+    @functools.cached_property
     def numeric(self) -> bool:
         """Whether the field may hold columns: a `Number`, or a tuple or mapping of them."""
         is_several = typing.get_origin(self.hint) in (tuple, _MAPPING)
         items = typing.get_args(self.hint) if is_several else ()
         return self.column and any(_is_number(hint) for hint in (self.hint, *items))
 
-    @property
+    @functools.cached_property
     def item(self) -> "Field | None":
         """The field that each item of a mapping is; None where the field holds no mapping."""
         for hint in alternatives(self.hint):

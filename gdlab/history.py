@@ -42,8 +42,8 @@ class History:
     def __len__(self) -> int:
         return len(self.step)
 
-    def take(self, which: np.ndarray) -> "History":
-        """The records chosen by a mask or by indices."""
+    def take(self, which: np.ndarray | slice) -> "History":
+        """The records chosen by a mask or by indices; those of a slice share memory with these."""
         columns = {name: column[which] for name, column in self._columns().items()}
         metrics = {name: values[which] for name, values in self.metrics.items()}
         return dataclasses.replace(self, **columns, metrics=metrics)
@@ -51,6 +51,8 @@ class History:
     @classmethod
     def join(cls, pieces: Sequence["History"]) -> "History":
         """Pieces of one run, in order, as one."""
+        if len(pieces) == 1:
+            return pieces[0]
         columns = [piece._columns() for piece in pieces]
         joined = {k: np.concatenate([column[k] for column in columns]) for k in columns[0]}
         names = pieces[0].metrics
@@ -64,24 +66,26 @@ class History:
 def pieces(chunk: Chunk, every: int = 1) -> Iterator[tuple[int, History]]:
     """Cut a chunk into its runs: for each the number of its row in the batch and its records.
 
+    The chunk is copied once; the pieces share the copy.
+
     Args:
         chunk: what the engine yielded.
         every: keep the records of steps 0, every, 2·every, … and always a run's last.
     """
     names = ("loss", "grad_norm", "lr", "x", "distance", "suboptimality")
-    arrays = {name: _array(getattr(chunk, name)) for name in names}
-    metrics = _metrics(chunk, every)
+    arrays = {name: _by_rows(getattr(chunk, name)) for name in names}
+    metrics = {name: values.T.copy() for name, values in _metrics(chunk, every).items()}
+    steps = np.arange(chunk.first, chunk.first + len(chunk.loss))
     counts, statuses = chunk.count.tolist(), chunk.status.tolist()
     for i, row in enumerate(chunk.rows.tolist()):
         count, ended = counts[i], statuses[i] != Status.RUNNING
-        step = np.arange(chunk.first, chunk.first + count)
-        columns = {k: None if v is None else v[:count, i].copy() for k, v in arrays.items()}
-        own = {name: values[:count, i].copy() for name, values in metrics.items()}
-        piece = History(step=step, **columns, metrics=own)  # type: ignore[arg-type]  # only two may be None
+        columns = {k: None if v is None else v[i, ..., :count].T for k, v in arrays.items()}
+        own = {name: values[i, :count] for name, values in metrics.items()}
+        piece = History(steps[:count], **columns, metrics=own)  # type: ignore[arg-type]  # only two may be None
         if ended and count:
             piece.lr[-1] = np.nan
         if every > 1:
-            keep = step % every == 0
+            keep = piece.step % every == 0
             keep[count - 1 :] |= ended
             piece = piece.take(keep)
         yield row, piece
@@ -104,5 +108,6 @@ def _metrics(chunk: Chunk, every: int) -> dict[str, np.ndarray]:
     return found
 
 
-def _array(values: Tensor | None) -> np.ndarray | None:
-    return None if values is None else values.cpu().numpy()
+def _by_rows(values: Tensor | None) -> np.ndarray | None:
+    """A copy of values (K, n) or (K, n, D) as (n, K) or (n, D, K): each row's lie together."""
+    return None if values is None else np.moveaxis(values.cpu().numpy(), 0, -1).copy()

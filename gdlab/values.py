@@ -135,6 +135,8 @@ def _describe(kind: Any) -> str:
 
 def shown(value: Any) -> str:
     """A value as a person would type it."""
+    if type(value) is str:  # most are, and to find that they are no mapping takes long
+        return value
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -1,6 +1,7 @@
 """A run as TensorBoard shows it: scalars, settings and hyperparameters."""
 
-import time
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,6 @@ from gdlab.status import Status
 from gdlab.values import shown
 
 _MOST_COORDINATES = 4
-_SECONDS = 1.0  # between writes, so that a live run is seen and thousands of them are fast
 _BOUND, _EDGE = "theory/suboptimality", "2/lr"
 _NO_BEARING = ("record.", "engine.", "summary.")
 
@@ -39,22 +39,19 @@ class EventSink:
         self._metrics = settings.metrics
         has_gaps = settings.loss.minibatch is not None
         self._loss_every = settings.record.full_loss_every if has_gaps else 1
-        thinned = thinned_steps(settings.steps)
         periods = (1, self._loss_every, *(metric.every for metric in self._metrics.values()))
-        self._steps = {every: np.unique(thinned // every * every) for every in periods}
-        self._shown = np.unique(np.concatenate(list(self._steps.values())))
+        self._steps = _shown_steps(settings.steps, frozenset(periods))
         names = settings.objective.names
         self._coordinates = names if len(names) <= _MOST_COORDINATES else ()
-        self._waiting: list[History] = []
         self._last: History | None = None
-        self._written_at = time.monotonic()
         flat = settings.flat()
-        lines = "\n".join(f"{key}: {shown(value)}" for key, value in flat.items())
+        texts = {key: shown(value) for key, value in flat.items()}
+        lines = "\n".join(f"{key}: {text}" for key, text in texts.items())
         self.writer.text("settings", f"```yaml\n{lines}\n```")
         about = "\n".join(f"{title}: {words}" for title, words in settings.objective.about.items())
         if about:
             self.writer.text("about", f"```text\n{about}\n```")
-        self.writer.hparams(directory.name, _hparams(flat))
+        self.writer.hparams(directory.name, _hparams(flat, texts))
         self._rate, self._first = predicted_rate(settings), None
         charts = {}
         if self._rate is not None:
@@ -70,29 +67,17 @@ class EventSink:
             return
         if self._last is not None:
             piece = History.join([self._last, piece])
-        shown = np.isin(piece.step[:-1], self._shown)
-        self._waiting.append(piece.take(np.flatnonzero(shown)))
-        self._last = piece.take(np.array([len(piece) - 1]))
-        if time.monotonic() - self._written_at > _SECONDS:
-            self._flush()
+        self._last = piece.take(np.array([-1]))
+        self._scalars(piece.take(slice(-1)))
 
     def close(self, outcome: Outcome | None, seconds: float) -> None:
         """Write the last record and how the session ended."""
         if self._last is not None:
-            self._flush()
             self._scalars(self._last, is_last=True)
         if outcome is not None:
             self.writer.text("outcome", f"**{outcome.status}**: {outcome.reason}")
         self.writer.end_session(outcome is not None and outcome.status != Status.FAILED)
         self.writer.close()
-
-    def _flush(self) -> None:
-        """Write what waits."""
-        self._written_at = time.monotonic()
-        if self._waiting:
-            records = History.join(self._waiting)
-            self._waiting = []
-            self._scalars(records)
 
     def _scalars(self, records: History, *, is_last: bool = False) -> None:
         """Write records, each tag at its own steps; the last one has a point of every tag.
@@ -119,12 +104,22 @@ class EventSink:
             if SHARPNESS in self._metrics:
                 tags[self._metrics[SHARPNESS].every][_EDGE] = 2 / records.lr
         for every, values in tags.items():
-            rows = np.flatnonzero(np.isin(records.step, self._steps[every]) | is_last)
-            if len(rows) and values:
-                self.writer.scalars(records.step[rows], {k: v[rows] for k, v in values.items()})
+            rows = slice(None) if is_last else np.isin(records.step, self._steps[every])
+            steps = records.step[rows]
+            if len(steps) and values:
+                self.writer.scalars(steps, {k: v[rows] for k, v in values.items()})
 
 
-def _hparams(flat: dict[str, object]) -> dict[str, bool | int | float | str]:
+@lru_cache(maxsize=16)  # the runs of a group have them in common
+def _shown_steps(steps: int, periods: frozenset[int]) -> Mapping[int, np.ndarray]:
+    """For what is computed every so often at which of so many steps it is shown."""
+    thinned = thinned_steps(steps)
+    return {every: np.unique(thinned // every * every) for every in sorted(periods)}
+
+
+def _hparams(
+    flat: Mapping[str, object], texts: Mapping[str, str]
+) -> dict[str, bool | int | float | str]:
     """The settings that are set and that bear on the result."""
     chosen = {k: v for k, v in flat.items() if v is not None and not k.startswith(_NO_BEARING)}
-    return {k: v if isinstance(v, (bool, int, float)) else shown(v) for k, v in chosen.items()}
+    return {k: v if isinstance(v, (bool, int, float)) else texts[k] for k, v in chosen.items()}

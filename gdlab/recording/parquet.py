@@ -19,7 +19,9 @@ def read_parquet(path: Path) -> "pa.Table":
     import pyarrow.parquet as pq
 
     try:
-        return pq.read_table(path, page_checksum_verification=True)
+        # `read_table` would import what reads whole directories of files: a tenth of a second.
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            return file.read()
     except (pa.ArrowException, OSError) as error:
         what = (str(error) or type(error).__name__).splitlines()[0]
         raise SettingError(f"{path}: missing or damaged ({what})") from error

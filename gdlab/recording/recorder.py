@@ -1,5 +1,6 @@
 """All that a run leaves in its directory: one sink composed of several."""
 
+import time
 from pathlib import Path
 
 from gdlab.history import History
@@ -14,6 +15,7 @@ from gdlab.recording.tables import HistoryFile
 from gdlab.recording.tensorboard import EventWriter
 from gdlab.settings import Settings
 
+_SECONDS = 1.0  # between looks at what is recorded, so that a live run is seen and many are fast
 _FEWEST_DRAWN = 3  # records that a curve needs
 
 
@@ -32,6 +34,8 @@ class RunRecorder:
     def __init__(self, directory: Path, settings: Settings, *, durable: bool = True) -> None:
         self.trouble: str | None = None
         self._durable = durable
+        self._waiting: list[History] = []
+        self._handed_on_at = time.monotonic()
         self._directory, self._settings = directory, settings
         record, dim, steps = settings.record, settings.loss.dim, settings.steps
         metrics = tuple(settings.metrics)
@@ -41,7 +45,14 @@ class RunRecorder:
         self._path = ThinnedPath(steps, record.sharpness_every or 1) if record.figures else None
 
     def write(self, piece: History) -> None:
-        """Hand the records on."""
+        """Take in records, which are handed on about once a second."""
+        self._waiting.append(piece)
+        if time.monotonic() - self._handed_on_at > _SECONDS:
+            self._hand_on()
+
+    def _hand_on(self) -> None:
+        piece, self._handed_on_at = History.join(self._waiting), time.monotonic()
+        self._waiting = []
         for sink in (self._history, self._events, self._path):
             if sink is not None:
                 sink.write(piece)
@@ -49,6 +60,8 @@ class RunRecorder:
     def close(self, outcome: Outcome | None, seconds: float) -> None:
         """Finish the history and the result, then the pictures and the events."""
         try:
+            if self._waiting:
+                self._hand_on()
             self._history.close(outcome, seconds)
             if outcome is not None:
                 write_result(

@@ -4,8 +4,9 @@ import json
 import math
 import os
 import platform
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,8 @@ def write_result(
     write_whole(directory / "result.json", (text + "\n").encode(), durable=durable)
 
 
-def versions() -> dict[str, str]:
+@cache
+def versions() -> Mapping[str, str]:
     """The versions of what computed a result."""
     import numpy
     import torch

@@ -1,5 +1,6 @@
 """The run directories of a sweep."""
 
+import dataclasses
 import shutil
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
@@ -15,8 +16,7 @@ from gdlab.recording.recorder import RunRecorder
 from gdlab.recording.tables import read_history
 from gdlab.recording.tensorboard import EventWriter
 from gdlab.screen import show_warning
-from gdlab.settings import Settings
-from gdlab.sweep_plan import Plan
+from gdlab.sweep_plan import Group, Plan
 
 _FRAMES = 3
 
@@ -34,6 +34,7 @@ class RunDirectories:
 
     def __init__(self, directory: Path, plan: Plan, chosen: Iterable[int]) -> None:
         self._plan = plan
+        self._recorded = [_without_figures(group) for group in plan.groups]
         self._painter = Painter(_FRAMES)
         self._open: dict[int, RunRecorder] = {}
         self._paths: dict[int, Path] = {}
@@ -77,7 +78,7 @@ class RunDirectories:
             path = self._paths[run]
             if (path / "trajectory.png").is_file():
                 continue
-            kept, settings = self.thinned(run), self._settings(run)
+            kept, settings = self.thinned(run), self._plan.settings_of(run)
             if kept is None or kept.x.shape[1] < settings.loss.dim:
                 continue
             with EventWriter(path) if settings.record.events else nullcontext() as writer:
@@ -87,7 +88,7 @@ class RunDirectories:
 
     def thinned(self, run: int) -> History | None:
         """As many of a run's records as a picture can show; None where none has finite points."""
-        settings = self._settings(run)
+        settings = self._plan.settings_of(run)
         thin = ThinnedPath(settings.steps, settings.record.sharpness_every or 1)
         thin.write(read_history(self._paths[run] / "history.parquet"))
         return thin.joined()
@@ -121,18 +122,11 @@ class RunDirectories:
         if path.exists():
             shutil.rmtree(path)
         path.mkdir()
-        number, _ = self._plan.place(run)
+        number, row = self._plan.place(run)
         template = self._plan.templates[number]
         if template is not None:
             template.write(path / ".hydra", self._words(run))
-        settings = self._settings(run)
-        # Which runs deserve a picture shows in the end.
-        record = settings.record.unchecked(figures=False)
-        return RunRecorder(path, settings.unchecked(record=record), durable=False)
-
-    def _settings(self, run: int) -> Settings:
-        number, row = self._plan.place(run)
-        return self._plan.groups[number].settings_of(row)
+        return RunRecorder(path, self._recorded[number].settings_of(row), durable=False)
 
     def _words(self, run: int) -> RunWords:
         grid = self._plan.grid
@@ -144,3 +138,9 @@ class RunDirectories:
         }
         path = str(self.path(run).absolute())
         return RunWords(run, overrides, path, values)
+
+
+def _without_figures(group: Group) -> Group:
+    """A group whose runs draw nothing: which of them deserve a picture shows in the end."""
+    record = group.settings.record.unchecked(figures=False)
+    return dataclasses.replace(group, settings=group.settings.unchecked(record=record))

@@ -3,6 +3,7 @@
 import io
 import os
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,10 +56,10 @@ class HistoryFile:
         self._path = directory / "history.parquet"
         self._partial = directory / ".history.parquet.partial"
         self._coordinates = min(dim, max_coords)
-        self._schema = _schema(self._coordinates, metrics)
+        self._schema = _schema(self._coordinates, tuple(metrics))
         self._waiting: list[History] = []
         self._snapshots: list[History] | None = [] if dim > max_coords else None
-        self._snapshot_steps = np.unique(np.geomspace(1, steps, _SNAPSHOTS - 1).astype(np.int64))
+        self._snapshot_steps = _snapshot_steps(steps)
         self._last: History | None = None
         self._writer: pq.ParquetWriter | None = None
 
@@ -101,10 +102,17 @@ class HistoryFile:
 def _opened(path: Path, schema: "pa.Schema") -> "pq.ParquetWriter":
     import pyarrow.parquet as pq
 
-    return pq.ParquetWriter(path, schema, write_page_checksum=True)
+    # Numbers that hardly ever repeat make a dictionary slow to find and longer than they are.
+    return pq.ParquetWriter(path, schema, write_page_checksum=True, use_dictionary=False)
 
 
-def _schema(coordinates: int, metrics: Sequence[str]) -> "pa.Schema":
+@lru_cache(maxsize=16)  # the runs of a group have one
+def _snapshot_steps(steps: int) -> np.ndarray:
+    return np.unique(np.geomspace(1, steps, _SNAPSHOTS - 1).astype(np.int64))
+
+
+@lru_cache(maxsize=16)
+def _schema(coordinates: int, metrics: tuple[str, ...]) -> "pa.Schema":
     import pyarrow as pa
 
     names = [*_MEASURED, *(f"x{i}" for i in range(coordinates)), *metrics]

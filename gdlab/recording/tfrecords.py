@@ -7,7 +7,8 @@ Letters in shapes: n steps, k tags, m bytes.
 
 import itertools
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from typing import Any
@@ -17,7 +18,9 @@ import numpy as np
 
 # Values that stand in a serialised event for those to come; as bytes they occur in no tag.
 _PROBE = 0xF1E2D3C0
-_STEP_AT = 10  # behind the wall time (one byte of key, eight of value) and the step's own key
+_TIME_AT = 1  # behind its key
+_STEP_AT = 10  # behind the wall time and its own key
+_VARINTS = 128 ** np.arange(9, dtype=np.int64)  # the least numbers that take 1, 2, 3, … bytes
 
 
 def event(wall_time: float, **fields: Any) -> Any:
@@ -33,12 +36,12 @@ def framed(data: bytes) -> bytes:
 
 
 def scalar_records(
-    wall_time: float, tags: Sequence[str], steps: np.ndarray, values: np.ndarray
+    wall_time: float, tags: tuple[str, ...], steps: np.ndarray, values: np.ndarray
 ) -> bytes:
     """The records of one event per step that holds a value of each tag.
 
-    Steps of the same length as a varint make events of the same layout, so they are one matrix of
-    bytes into which the steps and the values are written column by column.
+    Steps of the same length as a varint make records of the same layout, so they are one array of
+    structures into which the steps and the values are written field by field.
 
     Args:
         wall_time: of all the events.
@@ -47,10 +50,10 @@ def scalar_records(
         values: float32 (n, k).
     """
     parts = []
-    for first, last in _runs(_varint_length(steps)):
-        rows = _layout(wall_time, tags, int(steps[first]), last - first)
-        _fill(rows, steps[first:last], values[first:last])
-        parts.append(_framed_rows(rows))
+    lengths = _varint_length(steps)
+    for first, last in _runs(lengths):
+        layout = _layout(tags, int(lengths[first]))
+        parts.append(layout.filled(wall_time, steps[first:last], values[first:last]))
     return b"".join(parts)
 
 
@@ -63,38 +66,67 @@ def _runs(keys: np.ndarray) -> Iterator[tuple[int, int]]:
 
 def _varint_length(steps: np.ndarray) -> np.ndarray:
     """How many bytes protobuf gives each step; none to 0, which it leaves out."""
-    return np.searchsorted(128 ** np.arange(9, dtype=np.int64), steps, side="right")
+    return np.searchsorted(_VARINTS, steps, side="right")
 
 
-def _layout(wall_time: float, tags: Sequence[str], step: int, n: int) -> np.ndarray:
-    """An event with probes for its values, n times: (n, m) bytes."""
-    one = event(wall_time, step=step)
+@dataclass(frozen=True)
+class _Layout:
+    """Records of equal layout.
+
+    Attributes:
+        record: one of them, in which the checksum and the fields are still to be written.
+        fields: the places in it: data (m bytes) and in them time, the bytes of the step and the
+            values, which are named by their numbers; crc.
+        length: how many bytes the step has.
+    """
+
+    record: bytes
+    fields: np.dtype
+    length: int
+
+    def filled(self, wall_time: float, steps: np.ndarray, values: np.ndarray) -> bytes:
+        """The records of steps (n,) and their values (n, k)."""
+        rows = np.frombuffer(bytearray(self.record * len(steps)), self.fields)
+        rows["time"] = wall_time
+        for byte in range(self.length):
+            more = 0x80 if byte < self.length - 1 else 0
+            rows[f"step.{byte}"] = (steps >> 7 * byte) & 0x7F | more
+        for place, column in enumerate(values.T):
+            rows[str(place)] = column
+        crc = map(google_crc32c.value, rows["data"].tolist())
+        rows["crc"] = _masked(np.fromiter(crc, np.uint64, len(rows)))
+        return rows.tobytes()
+
+
+@lru_cache(maxsize=64)  # the runs of a group have few
+def _layout(tags: tuple[str, ...], length: int) -> _Layout:
+    """The layout of events with some tags whose step takes so many bytes."""
+    one = event(1.0, step=128**length // 128)
     for place, tag in enumerate(tags):
         probe = struct.unpack("<f", struct.pack("<I", _PROBE + place))[0]
         one.summary.value.add(tag=tag, simple_value=probe)
-    return np.tile(np.frombuffer(one.SerializeToString(), np.uint8), (n, 1))
-
-
-def _fill(rows: np.ndarray, steps: np.ndarray, values: np.ndarray) -> None:
-    """Write the steps and the values into rows (n, m) of equal layout."""
-    template = rows[0].tobytes()
-    for place in range(values.shape[1]):
-        at = template.index(struct.pack("<I", _PROBE + place))
-        rows[:, at : at + 4] = values[:, place, None].view(np.uint8)
-    length = int(_varint_length(steps[:1])[0])
-    for byte in range(length):
-        more = 0x80 if byte < length - 1 else 0
-        rows[:, _STEP_AT + byte] = (steps >> 7 * byte) & 0x7F | more
-
-
-def _framed_rows(rows: np.ndarray) -> bytes:
-    """Rows (n, m) as n records."""
-    n, m = rows.shape
-    data = rows.tobytes()
-    crc = [google_crc32c.value(data[at : at + m]) for at in range(0, n * m, m)]
-    head = np.tile(np.frombuffer(_head(m), np.uint8), (n, 1))
-    tail = _masked(np.array(crc, np.uint64)).astype("<u4")[:, None].view(np.uint8)
-    return np.concatenate((head, rows, tail), axis=1).tobytes()
+    data = one.SerializeToString()
+    head = _head(len(data))
+    fields: dict[str, tuple[str, int]] = {
+        "data": (f"V{len(data)}", 0),
+        "time": ("<f8", _TIME_AT),
+        **{f"step.{byte}": ("u1", _STEP_AT + byte) for byte in range(length)},
+        **{
+            str(place): ("<f4", data.index(struct.pack("<I", _PROBE + place)))
+            for place in range(len(tags))
+        },
+        "crc": ("<u4", len(data)),
+    }
+    record = head + data + bytes(4)
+    places = np.dtype(
+        {
+            "names": list(fields),
+            "formats": [kind for kind, _ in fields.values()],
+            "offsets": [len(head) + at for _, at in fields.values()],
+            "itemsize": len(record),
+        }
+    )
+    return _Layout(record, places, length)
 
 
 @lru_cache(maxsize=1024)  # the events of a run have few lengths
@@ -105,10 +137,10 @@ def _head(length: int) -> bytes:
 
 def _checksum(data: bytes) -> bytes:
     """The masked CRC-32C of the format, little-endian."""
-    return struct.pack("<I", int(_masked(np.array(google_crc32c.value(data), np.uint64))))
+    return struct.pack("<I", _masked(google_crc32c.value(data)))
 
 
-def _masked(crc: np.ndarray) -> np.ndarray:
-    """CRCs (uint64, 32 bits used) as the format stores them, so that one of CRCs is no CRC."""
-    turned = (crc >> np.uint64(15)) | (crc << np.uint64(17))
-    return (turned + np.uint64(0xA282EAD8)) & np.uint64(0xFFFFFFFF)
+def _masked(crc: Any) -> Any:
+    """A CRC, or an array of them (uint64), as the format stores it: one of CRCs is no CRC then."""
+    turned = crc >> 15 | crc << 17
+    return turned + 0xA282EAD8 & 0xFFFFFFFF

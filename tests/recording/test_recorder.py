@@ -14,10 +14,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import gdlab
 from gdlab.batch import Stop
 from gdlab.experiment import Run, execute
+from gdlab.history import History
 from gdlab.losses import MSE, Quadratic, Rosenbrock
 from gdlab.optimizers.momentum import SGD
 from gdlab.outcome import Outcome
 from gdlab.plan import batch_of
+from gdlab.recording import recorder, tensorboard
 from gdlab.recording.pictures import ThinnedPath, landscape
 from gdlab.recording.recorder import RunRecorder
 from gdlab.schedules import Constant, Exponential
@@ -265,11 +267,49 @@ def test_the_landscape_is_that_of_the_loss():
     assert scenery.title == "Rosenbrock · SGD · lr = 0.001"
 
 
+# Records are handed on now and then
+
+
+def test_records_are_the_same_however_often_they_are_handed_on(tmp_path, monkeypatch):
+    chosen = settings(loss=Rosenbrock(), lr=1e-3, steps=500, record=Record(figures=False))
+    record(tmp_path / "once", chosen)
+    monkeypatch.setattr(recorder, "_SECONDS", -1.0)
+    record(tmp_path / "often", chosen)
+    once, often = (pq.read_table(tmp_path / way / "history.parquet") for way in ("once", "often"))
+    assert often.equals(once) and once.num_rows == 501
+    once, often = (events(tmp_path / way) for way in ("once", "often"))
+    tags = once.Tags()["scalars"]
+    assert sorted(often.Tags()["scalars"]) == sorted(tags) and "loss" in tags
+    for tag in tags:
+        np.testing.assert_equal(scalars(often, tag), scalars(once, tag))
+
+
+def test_a_run_is_seen_while_it_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(recorder, "_SECONDS", -1.0)
+    monkeypatch.setattr(tensorboard, "FLUSH_SECONDS", 0.0)
+    chosen = settings(loss=Rosenbrock(), lr=1e-3, steps=500, record=Record(figures=False))
+    known: list[int] = []
+    seen: list[int] = []
+
+    class Watcher:
+        def write(self, piece: History) -> None:
+            known.append(int(piece.step[-1]))
+            seen.append(scalars(events(tmp_path), "loss")[0][-1])
+
+        def close(self, outcome: Outcome | None, seconds: float) -> None:
+            pass
+
+    sinks = [RunRecorder(tmp_path, chosen), Watcher()]
+    execute(chosen, batch_of(chosen), sinks, lambda: False)
+    assert seen == [step - 1 for step in known]  # the last record waits: it may be the run's
+    assert len(seen) > 1
+
+
 # A full disk
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no resource limits on Windows")
-@pytest.mark.parametrize("limit", [3_000, 150_000])
+@pytest.mark.parametrize("limit", [3_000, 100_000])
 def test_a_disk_that_fills_up_is_an_oserror_and_no_half_file(limit, tmp_path):
     import resource
 
