@@ -30,9 +30,8 @@ ADDRESS = re.compile(rb"http://localhost:\d+/")
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_page_works_as_written(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
+def test_page_works_as_written(page: str, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(here))
     blocks = FENCE.findall((ROOT / page).read_text(encoding="utf-8"))
     assert blocks
     for language, block in blocks:
