@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from activations import UNITS
 from torch import Tensor, nn
 from torch.func import jacrev
 
@@ -16,16 +17,6 @@ from gdlab.errors import SettingError
 from gdlab.losses import MLP, MSE, Beale, Loss
 from gdlab.losses.transformed import Transform
 
-UNITS: dict[str, nn.Module] = {
-    "tanh": nn.Tanh(),
-    "relu": nn.ReLU(),
-    "gelu": nn.GELU(),
-    "sigmoid": nn.Sigmoid(),
-    "silu": nn.SiLU(),
-    "softplus": nn.Softplus(),
-    "elu": nn.ELU(),
-    "leaky_relu": nn.LeakyReLU(),
-}
 CASES: dict[str, MLP] = {
     **{name: MLP(activation=name, widths=(5, 4), count=30) for name in UNITS},  # type: ignore[arg-type]
     "iris": MLP("iris", widths=(8,), standardize=True),

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from activations import UNITS
 from batches import finish, make_batch, rows_of
 from oracles import central_differences, gradient_by_autograd
 from torch import Tensor, nn
@@ -23,16 +24,6 @@ from gdlab.plan import batch_of
 from gdlab.rows import Rows
 
 CPU = torch.device("cpu")
-UNITS: dict[str, nn.Module] = {
-    "tanh": nn.Tanh(),
-    "relu": nn.ReLU(),
-    "gelu": nn.GELU(),
-    "sigmoid": nn.Sigmoid(),
-    "silu": nn.SiLU(),
-    "softplus": nn.Softplus(),
-    "elu": nn.ELU(),
-    "leaky_relu": nn.LeakyReLU(),
-}
 CASES: dict[str, MLP] = {
     **{f"two_moons {name}": MLP(activation=name) for name in UNITS},  # type: ignore[arg-type]
     "circles": MLP("circles", widths=(5,), count=31),

@@ -1,0 +1,14 @@
+"""torch's own modules of the activations that gdlab has by name."""
+
+from torch import nn
+
+UNITS: dict[str, nn.Module] = {
+    "tanh": nn.Tanh(),
+    "relu": nn.ReLU(),
+    "gelu": nn.GELU(),
+    "sigmoid": nn.Sigmoid(),
+    "silu": nn.SiLU(),
+    "softplus": nn.Softplus(),
+    "elu": nn.ELU(),
+    "leaky_relu": nn.LeakyReLU(),
+}
