@@ -12,7 +12,8 @@ import sys
 HEAD = """
 import time
 import torch
-from gdlab.derivatives.lanczos import hessian_products, lanczos
+from gdlab.derivatives.lanczos import lanczos
+from gdlab.gradient import hessian_products
 from gdlab.derivatives.many import large
 from gdlab.derivatives.place import Place
 from gdlab.losses import MLP

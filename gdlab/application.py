@@ -20,6 +20,7 @@ from torch import Tensor
 
 from gdlab import startup, theory
 from gdlab.batch import Batch
+from gdlab.command import EXIT_FAILED
 from gdlab.configuring import from_config
 from gdlab.errors import SettingError
 from gdlab.experiment import Interruption, Sink, execute, interruptible
@@ -40,7 +41,6 @@ from gdlab.status import Status
 from gdlab.summary import warning
 from gdlab.sweep_summary import objective
 
-EXIT_FAILED = 1
 EXIT_SIGNAL = 128
 
 _COLUMNS = {"run", "step", "loss", "optimizer", "lr", "seed", "seconds", "versions", SHARPNESS}

@@ -15,7 +15,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from gdlab.application import EXIT_FAILED
+from gdlab.command import EXIT_FAILED
 from gdlab.errors import SettingError
 from gdlab.grid import Grid, listed
 from gdlab.job_notes import Job, read_jobs

@@ -20,6 +20,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from gdlab.command import EXIT_FAILED
 from gdlab.words import opened
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from gdlab.grid import Grid
 
 _MODULE = "hydra_plugins.gdlab"
-_EXIT_FAILED = 1
 
 
 class BatchedLauncher(Launcher):
@@ -60,7 +60,7 @@ class BatchedLauncher(Launcher):
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         grid = listed([parser.parse_overrides(list(overrides)) for overrides in job_overrides])
         results, code = self.launch_grid(grid, initial_job_idx)
-        if code > _EXIT_FAILED or not len(results):
+        if code > EXIT_FAILED or not len(results):
             sys.exit(code)  # interrupted, or a dry run: no sweeper shall go on
         returned = []
         ends = zip(results["status"].to_pylist(), results["final_loss"].to_pylist(), strict=True)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gdlab.derivatives.lanczos import hessian_products, numbers_of_a_row, sharpness
+from gdlab.derivatives.lanczos import numbers_of_a_row, sharpness
 from gdlab.errors import SettingError
-from gdlab.gradient import is_twice_differentiable
+from gdlab.gradient import hessian_products, is_twice_differentiable
 from gdlab.losses.base import Loss
 from gdlab.rowwise import LANES, by_rows
 

@@ -17,8 +17,9 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from gdlab import plan_file, startup
-from gdlab.application import EXIT_FAILED, EXIT_SIGNAL, checked
+from gdlab.application import EXIT_SIGNAL, checked
 from gdlab.axis import Axis
+from gdlab.command import EXIT_FAILED
 from gdlab.errors import SettingError
 from gdlab.executors import SETTING as EXECUTOR_SETTING
 from gdlab.executors import assigned, entrusted

@@ -8,7 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gdlab.derivatives.lanczos import lanczos
 from gdlab.fields import Number
+from gdlab.gradient import hessian_products
 from gdlab.losses.base import Loss
 from gdlab.optimizers.base import Component, Optimum, Rule
 
@@ -130,9 +132,6 @@ def sharpness(loss: Loss, x: Tensor) -> float | None:
 
 def _by_lanczos(loss: Loss, x: Tensor) -> float | None:
     """λ_max at a point (D,), where 64 vectors like it are not too large."""
-    # Only now: the package of derivatives may come to import this module.
-    from gdlab.derivatives.lanczos import hessian_products, lanczos
-
     if len(x) > _LARGEST_BASIS:
         return None
     found = lanczos(hessian_products(loss, x[None]), x[None], tolerance=_NEAR)

@@ -57,9 +57,8 @@ class Differences:
             x: the point.
             directions: of length 1.
         """
-        size = (directions.abs() * x.abs()).amax(1, keepdim=True).clamp(min=1.0)
-        size = _WIDEST * 2.0 ** size.log2().round()
-        h = size * 2.0 ** -torch.arange(_STEPS, dtype=x.dtype)
+        widest = widest_step((directions.abs() * x.abs()).amax(1, keepdim=True))
+        h = widest * 2.0 ** -torch.arange(_STEPS, dtype=x.dtype)
         offsets = h[:, :, None] * directions[:, None, :]
         above, below = values_at(f, x + offsets), values_at(f, x - offsets)
         at = values_at(f, x[None])[0]
@@ -68,7 +67,7 @@ class Differences:
         # A sum of many terms rounds more than its value does: the smallest steps show how much.
         seen = (central.diff(dim=1).abs() * h[:, 1:])[:, -_NOISY:].amax(1, keepdim=True)
         # The points are rounded too, which moves the values by their slope.
-        moved = size / _WIDEST * torch.maximum(forward.abs(), backward.abs())
+        moved = widest / _WIDEST * torch.maximum(forward.abs(), backward.abs())
         rounding = torch.maximum(EPSILON * (largest + moved), seen.nan_to_num(0.0)) / h
         return cls(h, central, forward, backward, rounding)
 
@@ -90,6 +89,11 @@ class Differences:
         1982. NaN and infinity where no value is finite.
         """
         return extrapolated(self.central, self.rounding, order=2)
+
+
+def widest_step(size: Tensor) -> Tensor:
+    """The largest step (...) where numbers have a size (...): about that, at least a unit."""
+    return _WIDEST * 2.0 ** size.clamp(min=1.0).log2().round()
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gdlab import rng
 from gdlab.errors import SettingError
-from gdlab.gradient import derivative, differentiable, norms
+from gdlab.gradient import Product, hessian_products, norms
 from gdlab.rowwise import by_rows, dot
 
 VECTORS = 64
@@ -21,9 +21,6 @@ VECTORS = 64
 _KEPT, _LOOKS = VECTORS // 3, 8
 _ROUNDING = 64  # units in the last place of the greatest number met
 _HUGE = 1e-6  # of the largest number that there is: sums of what is above overflow
-
-Product = Callable[[Tensor], Tensor]
-"""Multiplies vectors (n, D) by symmetric matrices, one a row: (n, D)."""
 
 End = Literal["largest", "smallest", "magnitude"]
 
@@ -40,21 +37,6 @@ def numbers_of_a_row(dim: int) -> int:
     """How many numbers the search for an eigenvalue in D dimensions keeps for each row."""
     size = _filled(min(dim, VECTORS))
     return size * (dim + size)
-
-
-def hessian_products(loss: Callable[[Tensor], Tensor], x: Tensor) -> Product:
-    """The products of the Hessians at points x (n, D) with vectors, by differentiating twice.
-
-    The graph of the gradient is kept, so that a product costs one backward pass through it, about
-    as much as two gradients (Pearlmutter, "Fast exact multiplication by the Hessian", Neural
-    Computation 6, 1994).
-
-    Args:
-        loss: maps points (n, D) to values (n,), each of its own point alone.
-        x: the points.
-    """
-    x, grad = differentiable(loss, by_rows(x))
-    return lambda vector: derivative((grad * vector).sum(), x)
 
 
 @dataclass(frozen=True)

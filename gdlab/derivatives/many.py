@@ -11,10 +11,11 @@ from torch import Tensor
 
 from gdlab.derivatives import points
 from gdlab.derivatives.finding import Finding, Section, Table, number
-from gdlab.derivatives.lanczos import hessian_products, lanczos
+from gdlab.derivatives.lanczos import lanczos
 from gdlab.derivatives.place import Place
 from gdlab.derivatives.points import typed
 from gdlab.errors import SettingError
+from gdlab.gradient import hessian_products
 from gdlab.losses.base import Loss
 from gdlab.rowwise import by_rows
 

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gdlab.derivatives.differences import DOUBT, EPSILON, extrapolated, values_at
+from gdlab.derivatives.differences import DOUBT, EPSILON, extrapolated, values_at, widest_step
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
 from gdlab.derivatives.place import Place
 from gdlab.derivatives.spelling import defined, derivative_name
 
 _MOST_NESTED = 30
 _ROWS_SHOWN, _VECTORS_SHOWN = 15, 6
-_WIDEST, _INNER, _STEPS = 79 / 128, 2.0**-17, 16
+_INNER, _STEPS = 2.0**-17, 16
 _SAME = 1e-6  # of the largest entry: less is the truncation of the inner difference
 
 
@@ -196,7 +196,7 @@ def nested_differences(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor
     outer one's. So it stands for the limit that is taken first, and f need not be smooth.
     """
     dim = len(x)
-    size = _WIDEST * 2.0 ** x.abs().clamp(min=1.0).log2().round()
+    size = widest_step(x.abs())
     unit = torch.eye(dim, dtype=x.dtype)
     outer = size[:, None] * 2.0 ** -torch.arange(_STEPS, dtype=x.dtype)  # (D, m)
     inner = _INNER * size[:, None, None] * (outer / size[:, None])  # (D, D, m)

@@ -12,10 +12,10 @@ from torch import Tensor
 from gdlab.derivatives import points
 from gdlab.derivatives.differences import EPSILON, Convergence, convergence, values_at
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
-from gdlab.derivatives.lanczos import hessian_products
 from gdlab.derivatives.place import Place
 from gdlab.derivatives.second import eigen
 from gdlab.derivatives.spelling import counted_from, total
+from gdlab.gradient import hessian_products
 
 _DISTANCES = 34  # they halve: from a unit to 1e-10
 _WIDEST = 1.0

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from gdlab import losses
-from gdlab.derivatives.lanczos import VECTORS, End, Product, hessian_products, lanczos, sharpness
+from gdlab.derivatives.lanczos import VECTORS, End, lanczos, sharpness
 from gdlab.errors import SettingError
+from gdlab.gradient import Product, hessian_products
 from gdlab.losses import Loss
 from gdlab.rowwise import by_rows, times
 
