@@ -4,7 +4,7 @@ import base64
 from html import escape
 
 from gdlab.experiment import Run
-from gdlab.recording.figures import trajectory_png
+from gdlab.plots.trajectory import trajectory_png
 from gdlab.recording.pictures import ThinnedPath, landscape
 from gdlab.settings import Settings
 from gdlab.summary import outcome_lines

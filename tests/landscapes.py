@@ -8,7 +8,7 @@ import io
 import numpy as np
 from matplotlib.image import imread
 
-from gdlab.recording.projection import Landscape
+from gdlab.plots.projection import Landscape
 
 
 def bowl(curvatures, *, window=None, minimizers=True, title="bowl $1 _a") -> Landscape:

@@ -9,8 +9,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import gdlab
 from gdlab.configuring import from_flat
 from gdlab.history import History
+from gdlab.plots.convergence import convergence_png
 from gdlab.prediction import RateMeter, predicted_rate, prediction_lines
-from gdlab.recording.convergence import convergence_png
 
 MOMENTUM = f"optimizer.momentum={81 / 121}"
 BEST = ("loss.condition=100", "optimizer=heavy_ball", MOMENTUM, f"lr={4 / 121}")

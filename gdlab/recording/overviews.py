@@ -18,14 +18,14 @@ from gdlab import theory
 from gdlab.fields import Number
 from gdlab.losses.base import Loss
 from gdlab.optimizers.base import Rule
-from gdlab.recording.basins import basins_png
-from gdlab.recording.charts import Band, sensitivity_png
-from gdlab.recording.overview import Path as DrawnPath
-from gdlab.recording.overview import overview_png
+from gdlab.plots.basins import basins_png
+from gdlab.plots.sensitivity import Band, sensitivity_png
+from gdlab.plots.sharpness import MOST, Course, stability_png
+from gdlab.plots.trajectories import Path as DrawnPath
+from gdlab.plots.trajectories import overview_png
 from gdlab.recording.pictures import landscape, not_drawn
 from gdlab.recording.run_dir import write_whole
 from gdlab.recording.run_dirs import RunDirectories
-from gdlab.recording.stability import MOST, Course, stability_png
 from gdlab.recording.tensorboard import EventWriter
 from gdlab.schedules import Constant
 from gdlab.screen import show_warning

@@ -9,9 +9,9 @@ from gdlab.fields import Configured, declared
 from gdlab.gradient import value_and_gradient
 from gdlab.history import History
 from gdlab.losses.base import Loss
-from gdlab.recording.figures import trajectory_frames
-from gdlab.recording.ground import Ground
-from gdlab.recording.projection import Landscape, drawing_plane, view
+from gdlab.plots.background import Ground
+from gdlab.plots.projection import Landscape, drawing_plane, view
+from gdlab.plots.trajectory import trajectory_frames
 from gdlab.recording.run_dir import write_whole
 from gdlab.recording.tensorboard import EventWriter, thinned_steps
 from gdlab.settings import Settings

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from gdlab.history import History
 from gdlab.outcome import Outcome
+from gdlab.plots.convergence import convergence_png, drawable
+from gdlab.plots.sharpness import Course, stability_png
 from gdlab.prediction import predicted_rate
-from gdlab.recording.convergence import convergence_png, drawable
 from gdlab.recording.events import EventSink
 from gdlab.recording.pictures import ThinnedPath, draw, landscape
 from gdlab.recording.run_dir import write_result, write_whole
-from gdlab.recording.stability import Course, stability_png
 from gdlab.recording.tables import HistoryFile
 from gdlab.recording.tensorboard import EventWriter
 from gdlab.settings import Settings

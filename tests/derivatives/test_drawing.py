@@ -19,7 +19,7 @@ from gdlab.derivatives.drawing.maps import contour, local
 from gdlab.derivatives.drawing.output import pictures, png, svg, write_events, write_pictures
 from gdlab.derivatives.drawing.scene import Errors, Scene
 from gdlab.derivatives.drawing.surface import sheets, surface
-from gdlab.recording.projection import Landscape
+from gdlab.plots.projection import Landscape
 
 
 def quadratic(

@@ -11,17 +11,10 @@ import numpy as np
 import pytest
 from landscapes import bowl, pixels
 
-from gdlab.recording.figures import frame_rows, trajectory_frames, trajectory_png
-from gdlab.recording.ground import Ground
-from gdlab.recording.projection import (
-    Landscape,
-    Plane,
-    drawing_plane,
-    nearby,
-    principal_plane,
-    view,
-)
-from gdlab.recording.scenery import descent_field, draw_surface, spaced_levels
+from gdlab.plots.background import Ground
+from gdlab.plots.landscape import descent_field, draw_surface, spaced_levels
+from gdlab.plots.projection import Landscape, Plane, drawing_plane, nearby, principal_plane, view
+from gdlab.plots.trajectory import frame_rows, trajectory_frames, trajectory_png
 
 RED = np.array([200, 16, 46]) / 255
 
@@ -453,7 +446,7 @@ def test_no_figure_is_left_in_pyplot():
 def test_importing_the_module_imports_neither_matplotlib_nor_torch():
     code = (
         "import sys, gdlab.recording; before = set(sys.modules); "
-        "import gdlab.recording.figures; new = set(sys.modules) - before; "
+        "import gdlab.plots.trajectory; new = set(sys.modules) - before; "
         "sys.exit(bool({'matplotlib', 'torch', 'PIL'} & new))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

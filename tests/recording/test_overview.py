@@ -12,11 +12,11 @@ import pytest
 from landscapes import bowl, pixels
 from matplotlib.colors import to_rgb
 
-from gdlab.recording.basins import basins_png
-from gdlab.recording.charts import Band, sensitivity_png
-from gdlab.recording.colours import CATEGORIES, Colours, ramp, round_ticks
-from gdlab.recording.overview import Path, _Sweep, overview_png
-from gdlab.recording.projection import Landscape
+from gdlab.plots.basins import basins_png
+from gdlab.plots.colours import CATEGORIES, Colours, ramp, round_ticks
+from gdlab.plots.projection import Landscape
+from gdlab.plots.sensitivity import Band, sensitivity_png
+from gdlab.plots.trajectories import Path, _Sweep, overview_png
 
 
 def geometric(start, factors, steps):
@@ -330,7 +330,7 @@ def test_labels_that_do_not_fit_are_refused(labels):
 def test_importing_the_modules_imports_neither_matplotlib_nor_torch():
     code = (
         "import sys, gdlab.recording; before = set(sys.modules); "
-        "import gdlab.recording.overview, gdlab.recording.charts, gdlab.recording.basins; "
+        "import gdlab.plots.trajectories, gdlab.plots.sensitivity, gdlab.plots.basins; "
         "new = set(sys.modules) - before; sys.exit(bool({'matplotlib', 'torch', 'PIL'} & new))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -12,9 +12,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import gdlab
 from gdlab.losses import Quadratic, Rosenbrock
 from gdlab.optimizers import SGD
+from gdlab.plots.background import Ground
+from gdlab.plots.trajectory import trajectory_png
 from gdlab.recording import overviews, pictures, run_dirs
-from gdlab.recording.figures import trajectory_png
-from gdlab.recording.ground import Ground
 from gdlab.recording.tables import read_history as real
 
 LRS = [0.02, 0.04, 0.08, 0.1, 0.15]

@@ -9,9 +9,9 @@ from PIL import Image
 import gdlab
 from gdlab.history import History
 from gdlab.metrics import SHARPNESS
+from gdlab.plots.colours import CATEGORIES
+from gdlab.plots.sharpness import Course, stability_png
 from gdlab.recording import overviews
-from gdlab.recording.colours import CATEGORIES
-from gdlab.recording.stability import Course, stability_png
 
 N = 200
 

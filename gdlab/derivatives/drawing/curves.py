@@ -20,7 +20,7 @@ from gdlab.derivatives.drawing.looks import (
     note,
 )
 from gdlab.derivatives.drawing.scene import Scene, Slice
-from gdlab.recording.paper import MINIMIZER, SUBTITLE, draw_legend, draw_title, label, panel, style
+from gdlab.plots.style import MINIMIZER, SUBTITLE, draw_legend, draw_title, label, panel, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

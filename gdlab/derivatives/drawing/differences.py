@@ -12,9 +12,9 @@ import numpy as np
 
 from gdlab.derivatives.drawing.looks import grid_of_panels
 from gdlab.derivatives.drawing.scene import Errors, Scene
-from gdlab.recording.colours import CATEGORIES
-from gdlab.recording.ground import RED
-from gdlab.recording.paper import SUBTITLE, draw_legend, draw_title, style
+from gdlab.plots.background import RED
+from gdlab.plots.colours import CATEGORIES
+from gdlab.plots.style import SUBTITLE, draw_legend, draw_title, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gdlab.recording.colours import CATEGORIES
-from gdlab.recording.ground import CURRENT, RED
-from gdlab.recording.paper import INK, NOTE, NOTE_HEIGHT
-from gdlab.recording.scenery import ARROW_KEY
+from gdlab.plots.background import CURRENT, RED
+from gdlab.plots.colours import CATEGORIES
+from gdlab.plots.landscape import ARROW_KEY
+from gdlab.plots.style import INK, NOTE, NOTE_HEIGHT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

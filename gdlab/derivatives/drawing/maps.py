@@ -25,8 +25,8 @@ from gdlab.derivatives.drawing.looks import (
     pixels_per_unit,
 )
 from gdlab.derivatives.drawing.scene import Scene, Slice, norm
-from gdlab.recording.paper import MINIMIZER, draw_legend, draw_title, label, panel, style
-from gdlab.recording.scenery import ARROW_KEY, descent_field, draw_levels, middles
+from gdlab.plots.landscape import ARROW_KEY, descent_field, draw_levels, middles
+from gdlab.plots.style import MINIMIZER, draw_legend, draw_title, label, panel, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,9 +13,9 @@ from gdlab.derivatives.drawing import curves, maps
 from gdlab.derivatives.drawing.differences import differences
 from gdlab.derivatives.drawing.scene import Errors, Scene, norm
 from gdlab.derivatives.drawing.surface import surface
-from gdlab.recording import paper
+from gdlab.plots import style
+from gdlab.plots.landscape import MAX_SLICED
 from gdlab.recording.run_dir import write_whole
-from gdlab.recording.scenery import MAX_SLICED
 from gdlab.recording.tensorboard import EventWriter
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ def png(figure: Figure) -> bytes:
     """A picture as PNG, 100 pixels an inch, the same bytes for the same picture."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    with paper.style():
-        return paper.png(FigureCanvasAgg(figure))
+    with style.style():
+        return style.png(FigureCanvasAgg(figure))
 
 
 def svg(figure: Figure) -> bytes:
@@ -58,7 +58,7 @@ def svg(figure: Figure) -> bytes:
     import matplotlib
 
     buffer = io.BytesIO()
-    with paper.style(), matplotlib.rc_context({"svg.hashsalt": _SALT}):
+    with style.style(), matplotlib.rc_context({"svg.hashsalt": _SALT}):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return buffer.getvalue()
 

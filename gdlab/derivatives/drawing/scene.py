@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gdlab.recording.projection import Landscape, Plane
+from gdlab.plots.projection import Landscape, Plane
 
 _INSIDE = 0.14  # of the view: the point stays so far from its frame
 _ALIKE = 3.0  # units whose ratio is less are drawn equally long

@@ -11,7 +11,7 @@ import numpy as np
 
 from gdlab.derivatives.drawing.looks import POINT, SECOND, SIZE, TANGENT, note
 from gdlab.derivatives.drawing.scene import Scene, Slice
-from gdlab.recording.paper import INK, draw_legend, draw_title, style
+from gdlab.plots.style import INK, draw_legend, draw_title, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -14,27 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gdlab.recording.colours import Colours
-from gdlab.recording.paper import (
-    INK,
-    MINIMIZER,
-    draw_legend,
-    draw_title,
-    label,
-    panel,
-    png,
-    style,
-)
-from gdlab.recording.projection import (
-    FAR,
-    Landscape,
-    Plane,
-    nearby,
-    on_paper,
-    principal_plane,
-    view,
-)
-from gdlab.recording.scenery import MAX_SLICED, draw_levels, draw_surface
+from gdlab.plots.colours import Colours
+from gdlab.plots.landscape import MAX_SLICED, draw_levels, draw_surface
+from gdlab.plots.projection import FAR, Landscape, Plane, nearby, on_paper, principal_plane, view
+from gdlab.plots.style import INK, MINIMIZER, draw_legend, draw_title, label, panel, png, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gdlab.recording.paper import INK
+from gdlab.plots.style import INK
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gdlab.recording.paper import INK, MINIMIZER, draw_title, label, panel, png, style
+from gdlab.plots.style import INK, MINIMIZER, draw_title, label, panel, png, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

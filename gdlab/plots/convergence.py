@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gdlab.recording.paper import INK, draw_title, panel, png, style
+from gdlab.plots.style import INK, draw_title, panel, png, style
 
 __all__ = ["convergence_png", "drawable"]
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gdlab.recording.paper import (
+from gdlab.plots.landscape import ARROW_KEY, MAX_SLICED, draw_curve, draw_surface
+from gdlab.plots.projection import FAR, Landscape, Plane
+from gdlab.plots.style import (
     INK,
     MINIMIZER,
     TITLE_HEIGHT,
@@ -19,8 +21,6 @@ from gdlab.recording.paper import (
     style,
     title_look,
 )
-from gdlab.recording.projection import FAR, Landscape, Plane
-from gdlab.recording.scenery import ARROW_KEY, MAX_SLICED, draw_curve, draw_surface
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

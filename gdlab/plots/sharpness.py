@@ -12,8 +12,8 @@ import numpy as np
 
 from gdlab.history import History
 from gdlab.metrics import SHARPNESS
-from gdlab.recording.colours import CATEGORIES
-from gdlab.recording.paper import draw_title, panel, png, style
+from gdlab.plots.colours import CATEGORIES
+from gdlab.plots.style import draw_title, panel, png, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

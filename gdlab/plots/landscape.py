@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gdlab.recording.paper import label
-from gdlab.recording.projection import Landscape, Plane
+from gdlab.plots.projection import Landscape, Plane
+from gdlab.plots.style import label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

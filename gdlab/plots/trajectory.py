@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gdlab.recording.ground import CURRENT, LINE, MARKS, RED, START, TANGENT, WIDTH, Ground
-from gdlab.recording.paper import (
+from gdlab.plots.background import CURRENT, LINE, MARKS, RED, START, TANGENT, WIDTH, Ground
+from gdlab.plots.landscape import MAX_SLICED
+from gdlab.plots.projection import Landscape, drawing_plane, on_paper, view
+from gdlab.plots.style import (
     MINIMIZER,
     NOTE,
     NOTE_HEIGHT,
@@ -22,8 +24,6 @@ from gdlab.recording.paper import (
     encoded,
     style,
 )
-from gdlab.recording.projection import Landscape, drawing_plane, on_paper, view
-from gdlab.recording.scenery import MAX_SLICED
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from gdlab.recording.colours import CATEGORIES
-from gdlab.recording.paper import INK, draw_title, panel, png, style
+from gdlab.plots.colours import CATEGORIES
+from gdlab.plots.style import INK, draw_title, panel, png, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
