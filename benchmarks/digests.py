@@ -1,4 +1,4 @@
-"""Digests of what 60 commands leave: a change that should alter no result shows that it alters none.
+"""Digests of what 60 commands leave, to show that a change alters no result.
 
     python benchmarks/digests.py > before.txt
     …

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gdlab.derivatives.check import check_gradient
     from gdlab.errors import SettingError
     from gdlab.experiment import Run, run
-    from gdlab.fields import Number, setting
+    from gdlab.fields.declared import Number, setting
     from gdlab.history import History
     from gdlab.losses import Loss, PointLoss, Transform
     from gdlab.noise import Noise
@@ -31,7 +31,7 @@ _HOMES = {
     "History": "gdlab.history",
     "Loss": "gdlab.losses",
     "Noise": "gdlab.noise",
-    "Number": "gdlab.fields",
+    "Number": "gdlab.fields.declared",
     "Outcome": "gdlab.outcome",
     "PointLoss": "gdlab.losses",
     "Rule": "gdlab.optimizers",
@@ -44,7 +44,7 @@ _HOMES = {
     "check_gradient": "gdlab.derivatives.check",
     "load": "gdlab.recording.reading",
     "run": "gdlab.experiment",
-    "setting": "gdlab.fields",
+    "setting": "gdlab.fields.declared",
     "sweep": "gdlab.python_sweep",
 }
 

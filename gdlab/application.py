@@ -24,12 +24,13 @@ from gdlab.command import EXIT_FAILED
 from gdlab.configuring import from_config
 from gdlab.errors import SettingError
 from gdlab.experiment import Interruption, Sink, execute, interruptible
+from gdlab.fields.custom_classes import blamed_on
 from gdlab.job_notes import Note
 from gdlab.losses.base import Loss
+from gdlab.losses.checks import check_dimensions
 from gdlab.metrics import SHARPNESS, check_sharpness
 from gdlab.optimizers import SGD
 from gdlab.outcome import Outcome
-from gdlab.own import blamed_on, check_dimensions
 from gdlab.plan import batch_of
 from gdlab.prediction import RateMeter
 from gdlab.recording.recorder import RunRecorder

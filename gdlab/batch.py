@@ -10,7 +10,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from gdlab.fields import Configured, setting
+from gdlab.fields.declared import Configured, setting
 from gdlab.losses.base import Loss
 from gdlab.metrics import Metric, metrics_of
 from gdlab.optimizers.base import Rule

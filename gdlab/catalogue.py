@@ -14,13 +14,13 @@ from rich.text import Text
 
 from gdlab.configuring import named
 from gdlab.errors import SettingError
-from gdlab.fields import declared
+from gdlab.fields.declared import declared
+from gdlab.fields.formatting import shown
+from gdlab.fields.suggestions import choices_of
 from gdlab.losses import Loss
 from gdlab.optimizers import Rule
 from gdlab.paths import CONF
 from gdlab.settings import LR
-from gdlab.suggest import choices_of
-from gdlab.values import shown
 
 _WIDTH = 100
 _COORDINATES_SHOWN = 2

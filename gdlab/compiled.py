@@ -19,7 +19,7 @@ from gdlab.compiler.program import Uncompilable
 from gdlab.compiler.source import c_source
 from gdlab.compiler.step import Step, traced
 from gdlab.eager import noise_of
-from gdlab.fields import Number, columns
+from gdlab.fields.declared import Number, columns
 from gdlab.gradient import norms, value_and_gradient
 from gdlab.optimizers.base import State
 from gdlab.rows import Rows, Screen, Trace

@@ -26,8 +26,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from gdlab import hydra_plugins
 from gdlab.errors import SettingError
+from gdlab.fields.suggestions import choices_of, unknown_choice, unknown_setting
 from gdlab.paths import CONF
-from gdlab.suggest import choices_of, unknown_choice, unknown_setting
 from gdlab.words import OPEN_GROUPS, group_of, name_of, opened
 
 CONFIG_NAME = "config"

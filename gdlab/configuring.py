@@ -8,15 +8,15 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gdlab.errors import SettingError
-from gdlab.fields import Configured, Field, declared, field_of, placed
+from gdlab.fields.construction import Kind, make, refuse_unknown
+from gdlab.fields.custom_classes import found
+from gdlab.fields.declared import Configured, Field, declared, field_of, placed
+from gdlab.fields.formatting import shown
+from gdlab.fields.suggestions import choices_of, unknown_choice
 from gdlab.losses.function import Function
-from gdlab.making import Kind, make, refuse_unknown
 from gdlab.optimizers.base import Rule
-from gdlab.own import found
 from gdlab.paths import CONF
 from gdlab.settings import COMMAND_KEYS, GROUPS, LR, NODES, Settings, node
-from gdlab.suggest import choices_of, unknown_choice
-from gdlab.values import shown
 
 _DEFAULTS = {"loss": "quadratic", "optimizer": "sgd", "schedule": "constant"}
 

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from gdlab.fields import Configured, Number, setting
+from gdlab.fields.declared import Configured, Number, setting
 
 
 class Noise(Configured):

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 
 from gdlab.catalogue import first_said
 from gdlab.configuring import named
-from gdlab.fields import Configured, declared
+from gdlab.fields.declared import Configured, declared
+from gdlab.fields.formatting import shown
+from gdlab.fields.suggestions import choices_of
 from gdlab.optimizers import Rule
-from gdlab.suggest import choices_of
-from gdlab.values import shown
 
 _TITLE = """# Optimizers
 

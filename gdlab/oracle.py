@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from gdlab.errors import SettingError
-from gdlab.fields import Number
+from gdlab.fields.declared import Number
+from gdlab.fields.formatting import shown
 from gdlab.gradient import derivative, hessian, hessian_products, value_and_gradient
 from gdlab.losses.base import Loss
 from gdlab.rowwise import by_rows
-from gdlab.values import shown
 
 
 class Oracle:

@@ -10,11 +10,11 @@ from torch import Tensor
 from gdlab import rng
 from gdlab.batch import Batch
 from gdlab.errors import SettingError
-from gdlab.fields import Configured, Number, parted, placed
+from gdlab.fields.declared import Configured, Number, parted, placed
+from gdlab.fields.formatting import shown
 from gdlab.losses.base import Loss
 from gdlab.settings import Settings
 from gdlab.threads import cores
-from gdlab.values import shown
 
 Kind = TypeVar("Kind", bound=Configured)
 

@@ -15,7 +15,8 @@ import numpy as np
 
 from gdlab.configuring import from_values
 from gdlab.errors import SettingError
-from gdlab.fields import Configured, Field
+from gdlab.fields.declared import Configured, Field
+from gdlab.fields.validation import Range
 from gdlab.grid import Axis, Grid
 from gdlab.hydra_files import Template
 from gdlab.recording.parquet import read_parquet
@@ -23,7 +24,6 @@ from gdlab.recording.results import write_table
 from gdlab.recording.run_dir import write_whole
 from gdlab.settings import GROUPS, Settings
 from gdlab.sweep_plan import EXECUTOR, Group, Plan, columns_of
-from gdlab.values import Range
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -11,7 +11,8 @@ from gdlab.configuring import from_flat
 from gdlab.errors import SettingError
 from gdlab.executors import assigned, run_shards
 from gdlab.experiment import interruptible
-from gdlab.fields import Configured
+from gdlab.fields.declared import Configured
+from gdlab.fields.formatting import shown
 from gdlab.grid import Axis, product
 from gdlab.losses.function import Function
 from gdlab.recording.reading import Recorded, load
@@ -20,7 +21,6 @@ from gdlab.recording.run_dir import claim
 from gdlab.settings import GROUPS, Settings
 from gdlab.sweep_plan import Plan, grouped
 from gdlab.sweeping import carry_out, check_summary
-from gdlab.values import shown
 from gdlab.words import SHORTHANDS
 
 _LISTS = ("start", "betas", "center", "eigenvalues", "features", "widths")

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from gdlab.arena import Arena
 from gdlab.batch import Batch
-from gdlab.fields import Number, columns
+from gdlab.fields.declared import Number, columns
 from gdlab.losses.base import Loss
 from gdlab.optimizers.base import Rule, State
 from gdlab.optimizers.informed import InformedRule

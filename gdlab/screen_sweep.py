@@ -14,6 +14,7 @@ from rich.text import Text
 
 from gdlab.compiled import fallback
 from gdlab.executors import Statuses
+from gdlab.fields.formatting import shown
 from gdlab.optimizers import Rule
 from gdlab.plan import batch_of
 from gdlab.prediction import predicted_rate, recorded_rate
@@ -23,7 +24,6 @@ from gdlab.status import Status
 from gdlab.sweep_plan import Group, Plan, decided
 from gdlab.sweep_summary import Best, best, typed
 from gdlab.sweeping import ABOUT
-from gdlab.values import shown
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -9,10 +9,10 @@ import torch
 
 from gdlab.batch import Stop
 from gdlab.errors import SettingError
-from gdlab.fields import Configured, flat, setting
+from gdlab.fields.construction import make
+from gdlab.fields.declared import Configured, flat, setting
 from gdlab.losses.base import Loss
 from gdlab.losses.transformed import Transform
-from gdlab.making import make
 from gdlab.metrics import Metric, metrics_of
 from gdlab.noise import Noise
 from gdlab.optimizers.base import Rule

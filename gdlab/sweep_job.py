@@ -24,6 +24,7 @@ from gdlab.errors import SettingError
 from gdlab.executors import SETTING as EXECUTOR_SETTING
 from gdlab.executors import assigned, entrusted
 from gdlab.experiment import interruptible
+from gdlab.fields.formatting import shown
 from gdlab.grid import Grid, crossed
 from gdlab.hydra_files import Template
 from gdlab.job_notes import note_batch
@@ -35,7 +36,6 @@ from gdlab.screen_sweep import SweepProgress, show_plan, show_sweep
 from gdlab.settings import GROUPS, Settings
 from gdlab.sweep_plan import Plan, grouped
 from gdlab.sweeping import carry_out, check_summary, has_failed
-from gdlab.values import shown
 from gdlab.words import name_of
 
 if TYPE_CHECKING:

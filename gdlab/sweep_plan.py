@@ -17,14 +17,15 @@ from typing import Any, Literal
 import numpy as np
 
 from gdlab.errors import SettingError
-from gdlab.fields import Configured, Field, field_of, parted, placed
+from gdlab.fields.declared import Configured, Field, field_of, parted, placed
+from gdlab.fields.formatting import shown
+from gdlab.fields.validation import Range
 from gdlab.grid import Axis, Grid
 from gdlab.hydra_files import Template
 from gdlab.outcome import Outcome
 from gdlab.plan import mode_of
 from gdlab.settings import GROUPS, NUMERIC, Settings
 from gdlab.sweep_summary import Metric
-from gdlab.values import Range, shown
 
 EXECUTOR = Field(Literal["serial", "processes"], Range())
 """Who may run the shards of a sweep."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gdlab.derivatives.lanczos import lanczos
-from gdlab.fields import Number
+from gdlab.fields.declared import Number
 from gdlab.gradient import hessian_products
 from gdlab.losses.base import Loss
 from gdlab.optimizers.base import Component, Optimum, Rule

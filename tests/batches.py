@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gdlab.batch import Batch, Stop
 from gdlab.engine import advance
-from gdlab.fields import columns
+from gdlab.fields.declared import columns
 from gdlab.history import History, pieces
 from gdlab.losses import Loss
 from gdlab.optimizers import SGD, Rule

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gdlab import losses
-from gdlab.fields import Number
+from gdlab.fields.declared import Number
 from gdlab.losses import MSE, Loss, PointLoss, Quadratic, Rosenbrock
 from gdlab.losses.base import per_point
 

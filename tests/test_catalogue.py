@@ -9,8 +9,8 @@ import pytest
 import yaml
 from command import Done
 
+from gdlab.fields.suggestions import choices_of
 from gdlab.paths import CONF
-from gdlab.suggest import choices_of
 
 Row = dict[str, str]
 

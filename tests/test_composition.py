@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 from gdlab.composition import composed, hydra_ready, opened
 from gdlab.configuring import from_config, named
 from gdlab.errors import SettingError
-from gdlab.fields import flat
+from gdlab.fields.declared import flat
 from gdlab.optimizers import Adam, Lookahead
 
 # what is typed, what Hydra is given

@@ -12,7 +12,7 @@ import gdlab
 from gdlab.composition import composed, hydra_ready
 from gdlab.configuring import from_config, from_flat, from_values, named
 from gdlab.errors import SettingError
-from gdlab.fields import Configured, declared, flat
+from gdlab.fields.declared import Configured, declared, flat
 from gdlab.losses import Quadratic, Rosenbrock
 from gdlab.optimizers import SGD, Adam, Lookahead, Newton, Rule
 from gdlab.paths import CONF

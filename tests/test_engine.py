@@ -22,7 +22,7 @@ from torch import Tensor
 from gdlab import rng
 from gdlab.batch import Batch, Stop
 from gdlab.engine import advance
-from gdlab.fields import Number
+from gdlab.fields.declared import Number
 from gdlab.losses import MSE, Loss, Quadratic, Rosenbrock
 from gdlab.losses.function import Function
 from gdlab.optimizers import SGD, Adagrad, Adam, RMSprop, Rule

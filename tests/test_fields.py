@@ -13,8 +13,18 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from gdlab.errors import SettingError
-from gdlab.fields import Configured, Number, columns, declared, field_of, flat, placed, setting
-from gdlab.values import Range, shown
+from gdlab.fields.declared import (
+    Configured,
+    Number,
+    columns,
+    declared,
+    field_of,
+    flat,
+    placed,
+    setting,
+)
+from gdlab.fields.formatting import shown
+from gdlab.fields.validation import Range
 
 
 class Every(Configured):

@@ -21,8 +21,8 @@ from scipy.stats import kstest
 from gdlab.axis import most_values
 from gdlab.composition import hydra_ready
 from gdlab.errors import SettingError
+from gdlab.fields.suggestions import choices_of
 from gdlab.grid import Grid, crossed, drawn, listed
-from gdlab.suggest import choices_of
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -7,10 +7,10 @@ import pytest
 
 from gdlab.catalogue import first_said
 from gdlab.configuring import named
-from gdlab.fields import declared
+from gdlab.fields.declared import declared
+from gdlab.fields.suggestions import choices_of
 from gdlab.optimizer_page import page
 from gdlab.optimizers import Rule
-from gdlab.suggest import choices_of
 
 PAGE = Path(__file__).parents[1] / "docs" / "optimizers.md"
 NAMES = [name for name in choices_of("optimizer") if name != "custom"]

@@ -17,7 +17,7 @@ import gdlab
 from gdlab.batch import Stop
 from gdlab.compiled import refusal
 from gdlab.errors import SettingError
-from gdlab.fields import columns, field_of, flat, placed
+from gdlab.fields.declared import columns, field_of, flat, placed
 from gdlab.losses import Loss, Quadratic, Rosenbrock
 from gdlab.optimizers import SGD
 from gdlab.schedules import (

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from gdlab.batch import Chunk, Stop
-from gdlab.fields import Number
+from gdlab.fields.declared import Number
 from gdlab.history import History
 from gdlab.losses import MSE, Loss, Quadratic, Rosenbrock, Transform
 from gdlab.optimizers import SGD, Adagrad, Adam, RMSprop, Rule

@@ -4,9 +4,9 @@ import pytest
 
 from gdlab.composition import composed, hydra_ready
 from gdlab.errors import SettingError
+from gdlab.fields.suggestions import choices_of, did_you_mean, unknown_choice, unknown_setting
 from gdlab.paths import CONF
 from gdlab.settings import GROUPS
-from gdlab.suggest import choices_of, did_you_mean, unknown_choice, unknown_setting
 
 KNOWN = [
     *("lr", "steps", "seed", "start", "noise", "dtype", "device", "loss", "optimizer", "schedule"),

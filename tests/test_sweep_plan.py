@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from gdlab.application import checked
 from gdlab.composition import CONFIG_NAME, hydra_ready
 from gdlab.errors import SettingError
-from gdlab.fields import Number, setting
+from gdlab.fields.declared import Number, setting
 from gdlab.grid import Grid, crossed, drawn
 from gdlab.losses import Quadratic
 from gdlab.optimizers import SGD

@@ -10,7 +10,7 @@ from torch import Tensor
 from gdlab.compiler.operations import Array
 from gdlab.compiler.program import Operand, Program, Uncompilable
 from gdlab.compiler.tracer import Tracer
-from gdlab.fields import Number, columns
+from gdlab.fields.declared import Number, columns
 from gdlab.losses.base import Loss
 from gdlab.optimizers.base import Rule, State
 

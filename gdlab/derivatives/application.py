@@ -14,7 +14,8 @@ from gdlab.command import EXIT_FAILED
 from gdlab.configuring import filled, plain_values
 from gdlab.derivatives.question import Question
 from gdlab.derivatives.reporting import WIDTH, Report, answer
-from gdlab.own import blamed_on, check_dimensions
+from gdlab.fields.custom_classes import blamed_on
+from gdlab.losses.checks import check_dimensions
 from gdlab.recording.pictures import not_drawn
 from gdlab.recording.run_dir import write_whole, writing_into
 from gdlab.screen import show_warning

@@ -20,9 +20,9 @@ from gdlab.derivatives.formulas import Formulas, unlike
 from gdlab.derivatives.points import assignments, listed
 from gdlab.derivatives.spelling import defined, product, shortened, summed
 from gdlab.errors import SettingError
+from gdlab.fields.formatting import shown
 from gdlab.gradient import gradient
 from gdlab.losses.base import Loss
-from gdlab.values import shown
 
 _SHOWN = 4
 

@@ -15,8 +15,8 @@ from torch import Tensor
 from gdlab.derivatives.points import assignments, each, listed, point
 from gdlab.errors import SettingError
 from gdlab.expressions import Parsed, parse, refusal
+from gdlab.fields.formatting import shown
 from gdlab.gradient import derivative
-from gdlab.values import shown
 
 if TYPE_CHECKING:
     import sympy

@@ -13,10 +13,10 @@ from gdlab.derivatives.critical_points import TOL
 from gdlab.derivatives.higher_orders import HIGHEST
 from gdlab.derivatives.points import direction
 from gdlab.errors import SettingError
-from gdlab.fields import Configured, setting
+from gdlab.fields.declared import Configured, setting
+from gdlab.fields.formatting import shown
 from gdlab.losses.base import Loss
 from gdlab.losses.transformed import Transform
-from gdlab.values import shown
 
 _OF_A_LOSS = ("direction", "step", "find", "check")
 LARGEST = 200

@@ -30,12 +30,12 @@ from gdlab.derivatives.question import Question
 from gdlab.derivatives.second import second_order
 from gdlab.derivatives.tangent import differential, taylor
 from gdlab.errors import SettingError
-from gdlab.fields import declared
+from gdlab.fields.declared import declared
+from gdlab.fields.formatting import shown
+from gdlab.fields.suggestions import unknown_setting
 from gdlab.losses.base import Loss
 from gdlab.losses.function import Function
 from gdlab.settings import node
-from gdlab.suggest import unknown_setting
-from gdlab.values import shown
 
 WIDTH = 120
 """Of tables at least, so that none is cut where the output is no terminal."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from gdlab.fields import Configured, Number, columns, declared
+from gdlab.fields.declared import Configured, Number, columns, declared
 
 if TYPE_CHECKING:
     import sympy

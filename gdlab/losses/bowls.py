@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gdlab.fields import Number, setting
+from gdlab.fields.declared import Number, setting
 from gdlab.losses.formula import Formula, Known, Scalable
 from gdlab.losses.mathematics import Mathematics
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import log_softmax, logsigmoid
 
 from gdlab.errors import SettingError
-from gdlab.fields import Number, setting
+from gdlab.fields.declared import Number, setting
 from gdlab.losses.base import per_point
 from gdlab.losses.data import MOST_NUMBERS
 from gdlab.losses.data_loss import DataLoss, LinearModel

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gdlab import rng
-from gdlab.fields import Number
+from gdlab.fields.declared import Number
 
 
 @dataclass(frozen=True)

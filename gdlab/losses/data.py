@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gdlab.errors import SettingError
+from gdlab.fields.formatting import shown
+from gdlab.fields.suggestions import did_you_mean
 from gdlab.paths import DATA
-from gdlab.suggest import did_you_mean
-from gdlab.values import shown
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from gdlab.errors import SettingError
-from gdlab.fields import setting
+from gdlab.fields.declared import setting
 from gdlab.losses.base import Loss
 from gdlab.losses.data import Examples
 from gdlab.losses.features import prepared

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from gdlab.errors import SettingError
 from gdlab.expressions import Parsed, parse, printed, refusal
-from gdlab.fields import Numbers
+from gdlab.fields.declared import Numbers
+from gdlab.fields.formatting import shown
+from gdlab.fields.suggestions import did_you_mean
 from gdlab.functions import CONSTANTS, FUNCTIONS, NO_NAMES
 from gdlab.losses.base import Loss
-from gdlab.suggest import did_you_mean
-from gdlab.values import shown
 
 if TYPE_CHECKING:
     import sympy

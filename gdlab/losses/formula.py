@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gdlab.fields import Number, setting
+from gdlab.fields.declared import Number, setting
 from gdlab.losses.base import Loss
 from gdlab.losses.mathematics import Mathematics, of_sympy, of_torch, whole
 

@@ -16,9 +16,9 @@ from torch.nn import functional
 
 from gdlab import rng
 from gdlab.errors import SettingError
-from gdlab.fields import setting
+from gdlab.fields.declared import setting
+from gdlab.fields.formatting import shown
 from gdlab.losses.network import MOST_PARAMETERS, Blocks, Network
-from gdlab.values import shown
 
 _DRAWN_AT_ONCE = 2**16
 

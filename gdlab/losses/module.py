@@ -15,8 +15,8 @@ from torch.func import functional_call
 from torch.nn.parameter import UninitializedParameter
 
 from gdlab.errors import SettingError
+from gdlab.fields.custom_classes import in_short, made
 from gdlab.losses.network import MOST_PARAMETERS, Blocks, Network
-from gdlab.own import in_short, made
 
 _TRIED = 8
 """A module is tried on so many examples before anything is run."""

@@ -16,14 +16,14 @@ from torch.utils.checkpoint import checkpoint
 from torch.utils.data import Dataset
 
 from gdlab.errors import SettingError
-from gdlab.fields import setting
+from gdlab.fields.declared import setting
+from gdlab.fields.formatting import shown
 from gdlab.losses.classification import accuracy, class_costs, class_count, class_hits
 from gdlab.losses.data import Examples, locate
 from gdlab.losses.data_loss import DataLoss
 from gdlab.losses.features import prepared
 from gdlab.losses.generated import GENERATED, generated
 from gdlab.losses.own_data import own_examples
-from gdlab.values import shown
 
 _COUNT = 200
 _LAYER_NUMBERS, _LAYER_NUMBERS_KEPT = 2**20, 2**23  # the former fits into a cache

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.utils.data import Dataset, TensorDataset
 
 from gdlab.errors import SettingError
+from gdlab.fields.custom_classes import in_short, made
 from gdlab.losses.data import Examples
-from gdlab.own import in_short, made
 
 _MOST_EXAMPLES = 10_000_000
 

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from gdlab.errors import SettingError
-from gdlab.fields import Number, setting
+from gdlab.fields.declared import Number, setting
+from gdlab.fields.formatting import shown
 from gdlab.losses.base import Loss, per_coordinate, per_point
-from gdlab.values import shown
 
 if TYPE_CHECKING:
     import sympy

@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from gdlab.fields import Number, setting
+from gdlab.fields.declared import Number, setting
 from gdlab.losses.base import per_point
 from gdlab.losses.data_loss import LinearModel
 from gdlab.losses.least_squares import LeastSquares, Penalised

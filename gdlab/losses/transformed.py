@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from gdlab.errors import SettingError
-from gdlab.fields import Configured, Number, columns, setting
+from gdlab.fields.declared import Configured, Number, columns, setting
+from gdlab.fields.formatting import shown
 from gdlab.losses.base import Loss, per_coordinate
 from gdlab.losses.coordinates import Coordinates, haar
-from gdlab.values import shown
 
 if TYPE_CHECKING:
     import sympy

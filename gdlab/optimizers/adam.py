@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from gdlab.fields import Number, setting
+from gdlab.fields.declared import Number, setting
 from gdlab.optimizers.base import (
     Layout,
     Rule,

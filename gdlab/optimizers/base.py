@@ -10,7 +10,7 @@ from typing import ClassVar, NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
-from gdlab.fields import Configured, Number
+from gdlab.fields.declared import Configured, Number
 
 State: TypeAlias = Mapping[str, Tensor]
 """What a rule remembers between steps: tensors by name, each with the row axis first."""

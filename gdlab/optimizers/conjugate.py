@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from gdlab.fields import Number, setting
+from gdlab.fields.declared import Number, setting
 from gdlab.optimizers.base import Layout, State, column
 from gdlab.optimizers.linesearch import Ray, settled
 from gdlab.optimizers.searching import Searching, unit_step

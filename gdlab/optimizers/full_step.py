@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from gdlab.fields import Number, setting
+from gdlab.fields.declared import Number, setting
 from gdlab.optimizers.informed import InformedRule
 from gdlab.optimizers.linesearch import Armijo, Ray, settled
 from gdlab.oracle import Oracle

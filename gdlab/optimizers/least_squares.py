@@ -11,7 +11,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from gdlab.fields import Number, setting
+from gdlab.fields.declared import Number, setting
 from gdlab.optimizers.base import Layout, State, column
 from gdlab.optimizers.full_step import FullStep
 from gdlab.optimizers.informed import InformedRule

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gdlab.fields import Number
+from gdlab.fields.declared import Number
 from gdlab.oracle import Oracle
 from gdlab.rowwise import by_rows, dot
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from gdlab.errors import SettingError
-from gdlab.fields import Number, setting
+from gdlab.fields.declared import Number, setting
 from gdlab.optimizers.adam import Adam
 from gdlab.optimizers.base import Layout, Rule, State, as_tensor, column
 from gdlab.optimizers.wrappers import Wrapper, within, wrapped

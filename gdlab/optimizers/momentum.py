@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from gdlab.errors import SettingError
-from gdlab.fields import Number, setting
+from gdlab.fields.declared import Number, setting
+from gdlab.fields.formatting import shown
 from gdlab.optimizers.base import (
     Component,
     Layout,
@@ -17,7 +18,6 @@ from gdlab.optimizers.base import (
     prepared,
     used,
 )
-from gdlab.values import shown
 
 
 class SGD(Rule):

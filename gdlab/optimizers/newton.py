@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from gdlab.fields import Number, setting
+from gdlab.fields.declared import Number, setting
 from gdlab.optimizers.base import State, used
 from gdlab.optimizers.full_step import FullStep, straight
 from gdlab.optimizers.informed import InformedRule

@@ -8,7 +8,7 @@ from abc import abstractmethod
 import torch
 from torch import Tensor
 
-from gdlab.fields import setting
+from gdlab.fields.declared import setting
 from gdlab.optimizers.base import Layout, State, column
 from gdlab.optimizers.linesearch import Ray, settled
 from gdlab.optimizers.searching import Searching, unit_step

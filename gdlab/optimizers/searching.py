@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from gdlab.errors import SettingError
-from gdlab.fields import Number, setting
+from gdlab.fields.declared import Number, setting
+from gdlab.fields.formatting import shown
 from gdlab.losses.base import Loss
 from gdlab.optimizers.base import State
 from gdlab.optimizers.informed import InformedRule
@@ -25,7 +26,6 @@ from gdlab.optimizers.linesearch import (
 )
 from gdlab.oracle import Oracle, is_quadratic
 from gdlab.rowwise import norm
-from gdlab.values import shown
 
 
 class Searching(InformedRule):

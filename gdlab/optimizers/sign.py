@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 
 from gdlab.errors import SettingError
-from gdlab.fields import Number, setting
+from gdlab.fields.declared import Number, setting
+from gdlab.fields.formatting import shown
 from gdlab.optimizers.base import Layout, Rule, State, as_tensor, used
-from gdlab.values import shown
 
 
 class SignSGD(Rule):

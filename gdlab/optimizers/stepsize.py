@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gdlab.errors import SettingError
-from gdlab.fields import Number
+from gdlab.fields.declared import Number
 from gdlab.losses.base import Loss
 from gdlab.optimizers.base import Layout, Rule, State, column
 from gdlab.optimizers.informed import InformedRule

@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gdlab.errors import SettingError
+from gdlab.fields.custom_classes import found, in_short
+from gdlab.fields.formatting import shown
+from gdlab.fields.suggestions import unknown_setting
 from gdlab.optimizers.base import Layout, State
 from gdlab.optimizers.informed import InformedRule
 from gdlab.optimizers.torch_steps import Evaluate, Maker, Stepper, Trial, needs_closure, tried
 from gdlab.oracle import Oracle
-from gdlab.own import found, in_short
-from gdlab.suggest import unknown_setting
-from gdlab.values import shown
 
 _OWN_NAMES = ("self", "params", "lr")
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from gdlab.own import in_short
+from gdlab.fields.custom_classes import in_short
 
 Evaluate: TypeAlias = Callable[[int, Tensor], tuple[Tensor, Tensor]]
 """The loss () and its gradient (D,) of the i-th of the rows that step, at another point (D,)."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gdlab.errors import SettingError
-from gdlab.fields import Number, setting
+from gdlab.fields.declared import Number, setting
 from gdlab.optimizers.base import Layout, Rule, State, as_tensor
 from gdlab.optimizers.momentum import SGD
 

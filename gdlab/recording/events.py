@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gdlab.fields.formatting import shown
 from gdlab.history import History
 from gdlab.metrics import SHARPNESS
 from gdlab.outcome import Outcome
@@ -13,7 +14,6 @@ from gdlab.prediction import predicted_rate
 from gdlab.recording.tensorboard import EventWriter, thinned_steps
 from gdlab.settings import Settings
 from gdlab.status import Status
-from gdlab.values import shown
 
 _MOST_COORDINATES = 4
 _BOUND, _EDGE = "theory/suboptimality", "2/lr"

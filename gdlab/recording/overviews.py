@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from gdlab import theory
-from gdlab.fields import Number
+from gdlab.fields.declared import Number
 from gdlab.losses.base import Loss
 from gdlab.optimizers.base import Rule
 from gdlab.plots.basins import basins_png

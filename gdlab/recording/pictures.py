@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gdlab.fields import Configured, declared
+from gdlab.fields.declared import Configured, declared
 from gdlab.gradient import value_and_gradient
 from gdlab.history import History
 from gdlab.losses.base import Loss

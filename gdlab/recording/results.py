@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gdlab.fields.formatting import shown
 from gdlab.recording.run_dir import write_whole
 from gdlab.settings import Settings
 from gdlab.shard import Ended
 from gdlab.status import Status
 from gdlab.sweep_plan import Group
-from gdlab.values import shown
 
 if TYPE_CHECKING:
     import pyarrow as pa

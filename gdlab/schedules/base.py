@@ -13,7 +13,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from gdlab.fields import Configured
+from gdlab.fields.declared import Configured
 
 Memory: TypeAlias = Mapping[str, Tensor]
 """What a schedule remembers of a run's losses: tensors (R,) by name."""

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from gdlab.errors import SettingError
-from gdlab.fields import Number, setting
+from gdlab.fields.declared import Number, setting
+from gdlab.fields.formatting import shown
 from gdlab.schedules.base import Schedule
-from gdlab.values import shown
 
 
 class CosineRestarts(Schedule):

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from gdlab.fields import Number, setting
+from gdlab.fields.declared import Number, setting
 from gdlab.schedules.base import Schedule
 
 

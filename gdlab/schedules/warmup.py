@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from gdlab.errors import SettingError
-from gdlab.fields import setting
+from gdlab.fields.declared import setting
 from gdlab.schedules.base import Constant, Memory, Schedule
 
 

@@ -16,7 +16,7 @@ from oracles import (
 from torch import Tensor
 
 from gdlab.errors import SettingError
-from gdlab.fields import Number
+from gdlab.fields.declared import Number
 from gdlab.losses import (
     MSE,
     Ackley,

@@ -18,10 +18,10 @@ from gdlab.application import run_one
 from gdlab.composition import composed, hydra_ready
 from gdlab.configuring import named
 from gdlab.errors import SettingError
+from gdlab.fields.suggestions import choices_of, did_you_mean
 from gdlab.losses import Loss, mgh
 from gdlab.losses.mgh import tables
 from gdlab.losses.mgh.base import ScalableSquares
-from gdlab.suggest import choices_of, did_you_mean
 
 every = pytest.mark.parametrize("case", MGH, ids=lambda case: case.id)
 

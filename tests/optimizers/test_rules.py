@@ -15,11 +15,11 @@ from rule_cases import OneMatrix
 from gdlab.batch import Batch, Stop
 from gdlab.compiled import refusal
 from gdlab.configuring import named
-from gdlab.fields import Configured, Number, declared
+from gdlab.fields.declared import Configured, Number, declared
+from gdlab.fields.suggestions import choices_of
 from gdlab.losses import Loss, Quadratic
 from gdlab.optimizers import HeavyBall, Rule, WeightDecay
 from gdlab.status import Status
-from gdlab.suggest import choices_of
 
 KINDS = {type(case.rule) for case in CASES}
 RULES = [

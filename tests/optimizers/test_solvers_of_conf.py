@@ -13,11 +13,11 @@ from gdlab import optimizers
 from gdlab.batch import Batch, Stop
 from gdlab.compiled import refusal
 from gdlab.configuring import named
-from gdlab.fields import declared
+from gdlab.fields.declared import declared
+from gdlab.fields.suggestions import choices_of
 from gdlab.losses import ExtendedRosenbrock, HelicalValley, Loss, Quadratic, Rosenbrock, Softmax
 from gdlab.optimizers import InformedRule, Rule
 from gdlab.status import Status
-from gdlab.suggest import choices_of
 
 KINDS = {type(case.rule) for case in SOLVERS}
 NAMES = [

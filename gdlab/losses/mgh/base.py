@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from gdlab.errors import SettingError
-from gdlab.fields import setting
+from gdlab.fields.declared import setting
 from gdlab.losses.formula import Known, Scalable, SumOfSquares
 
 ONES, ZEROS = ((1.0,),), ((0.0,),)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gdlab.fields import setting
+from gdlab.fields.declared import setting
 from gdlab.losses.formula import Known
 from gdlab.losses.mathematics import Mathematics
 from gdlab.losses.mgh import tables

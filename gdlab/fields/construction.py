@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from gdlab.errors import SettingError
-from gdlab.fields import Configured, declared
-from gdlab.suggest import unknown_setting
-from gdlab.values import shown
+from gdlab.fields.declared import Configured, declared
+from gdlab.fields.formatting import shown
+from gdlab.fields.suggestions import unknown_setting
 
 Kind = TypeVar("Kind", bound=Configured)
 

@@ -16,7 +16,7 @@ from typing import Any, Self, TypeAlias, dataclass_transform
 from torch import Tensor
 
 from gdlab.errors import SettingError
-from gdlab.values import Range, alternatives, checked, described
+from gdlab.fields.validation import Range, alternatives, checked, described
 
 Number: TypeAlias = float | Tensor
 """A float for all runs, or a tensor that holds one for each run."""

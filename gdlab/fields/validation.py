@@ -11,6 +11,7 @@ from typing import Any, Literal, Union
 from torch import Tensor
 
 from gdlab.errors import SettingError
+from gdlab.fields.formatting import shown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,18 +132,3 @@ def _describe(kind: Any) -> str:
     names = {float: "a number", int: "a whole number", bool: "true or false", str: "a text"}
     silent = kind in (Tensor, type(None))
     return "" if silent else names.get(kind, f"a {getattr(kind, '__name__', kind)}")
-
-
-def shown(value: Any) -> str:
-    """A value as a person would type it."""
-    if type(value) is str:  # most are, and to find that they are no mapping takes long
-        return value
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (list, tuple)):
-        return f"[{','.join(map(shown, value))}]"
-    if isinstance(value, Mapping):
-        return f"{{{','.join(f'{key}:{shown(item)}' for key, item in value.items())}}}"
-    return f"{value:g}" if isinstance(value, float) and abs(value) > 1e15 else str(value)

@@ -1,0 +1,19 @@
+"""A value as a person would type it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def shown(value: Any) -> str:
+    """A value as a person would type it."""
+    if type(value) is str:  # most are, and to find that they are no mapping takes long
+        return value
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        return f"[{','.join(map(shown, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{','.join(f'{key}:{shown(item)}' for key, item in value.items())}}}"
+    return f"{value:g}" if isinstance(value, float) and abs(value) > 1e15 else str(value)
