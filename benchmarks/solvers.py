@@ -31,11 +31,11 @@ from scipy.optimize import minimize
 
 from gdlab.batch import Batch, Stop
 from gdlab.engine import advance
-from gdlab.gradient import value_and_gradient
 from gdlab.losses import Loss, Rosenbrock
+from gdlab.numerics.autodiff import value_and_gradient
+from gdlab.numerics.threads import one_thread
 from gdlab.optimizers import BFGS, LBFGS, Rule
 from gdlab.outcome import Outcome, Outcomes
-from gdlab.threads import one_thread
 
 PROBLEMS: dict[str, Loss] = {
     "mgh01": Rosenbrock(),

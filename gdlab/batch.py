@@ -13,11 +13,11 @@ from torch import Tensor
 from gdlab.fields.declared import Configured, setting
 from gdlab.losses.base import Loss
 from gdlab.metrics import Metric, metrics_of
+from gdlab.numerics.rowwise import LANES, by_rows
+from gdlab.numerics.threads import one_thread
 from gdlab.optimizers.base import Rule
-from gdlab.rowwise import LANES, by_rows
 from gdlab.schedules import Schedule
 from gdlab.status import Status
-from gdlab.threads import one_thread
 
 
 class Stop(Configured):

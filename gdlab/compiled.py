@@ -20,10 +20,10 @@ from gdlab.compiler.source import c_source
 from gdlab.compiler.step import Step, traced
 from gdlab.eager import noise_of
 from gdlab.fields.declared import Number, columns
-from gdlab.gradient import norms, value_and_gradient
+from gdlab.numerics.autodiff import norms, value_and_gradient
+from gdlab.numerics.rowwise import LANES
 from gdlab.optimizers.base import State
 from gdlab.rows import Rows, Screen, Trace
-from gdlab.rowwise import LANES
 from gdlab.status import Status
 
 _WORTH_A_THREAD = 2**16

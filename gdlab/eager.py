@@ -9,8 +9,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from gdlab import rng
-from gdlab.gradient import norms, value_and_gradient
+from gdlab.numerics import rng
+from gdlab.numerics.autodiff import norms, value_and_gradient
 from gdlab.optimizers.informed import InformedRule
 from gdlab.rows import Rows, Trace
 from gdlab.schedules.base import Memory

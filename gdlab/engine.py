@@ -17,8 +17,8 @@ from gdlab.batch import Batch, Chunk, Mode
 from gdlab.compiled import Compiled
 from gdlab.compiler.program import Uncompilable
 from gdlab.judge import judge
+from gdlab.numerics.threads import one_thread
 from gdlab.rows import Rows, Trace
-from gdlab.threads import one_thread
 
 _FIRST_CHUNK, _LONGEST_CHUNK, _CHUNK_BYTES = 32, 256, 2**27
 

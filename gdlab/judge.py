@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gdlab.batch import Chunk, Mode, Padded, Stop
-from gdlab.gradient import norms, value_and_gradient
+from gdlab.numerics.autodiff import norms, value_and_gradient
 from gdlab.rows import Rows, Screen, Trace
 from gdlab.status import Status
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gdlab.derivatives.lanczos import numbers_of_a_row, sharpness
 from gdlab.errors import SettingError
-from gdlab.gradient import hessian_products, is_twice_differentiable
 from gdlab.losses.base import Loss
-from gdlab.rowwise import LANES, by_rows
+from gdlab.numerics.autodiff import hessian_products, is_twice_differentiable
+from gdlab.numerics.lanczos import numbers_of_a_row, sharpness
+from gdlab.numerics.rowwise import LANES, by_rows
 
 SHARPNESS = "sharpness"
 

@@ -11,9 +11,9 @@ from torch import Tensor
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Number
 from gdlab.fields.formatting import shown
-from gdlab.gradient import derivative, hessian, hessian_products, value_and_gradient
 from gdlab.losses.base import Loss
-from gdlab.rowwise import by_rows
+from gdlab.numerics.autodiff import derivative, hessian, hessian_products, value_and_gradient
+from gdlab.numerics.rowwise import by_rows
 
 
 class Oracle:

@@ -7,14 +7,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gdlab import rng
 from gdlab.batch import Batch
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Configured, Number, parted, placed
 from gdlab.fields.formatting import shown
 from gdlab.losses.base import Loss
+from gdlab.numerics import rng
+from gdlab.numerics.threads import cores
 from gdlab.settings import Settings
-from gdlab.threads import cores
 
 Kind = TypeVar("Kind", bound=Configured)
 

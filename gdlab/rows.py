@@ -16,10 +16,10 @@ from gdlab.arena import Arena
 from gdlab.batch import Batch
 from gdlab.fields.declared import Number, columns
 from gdlab.losses.base import Loss
+from gdlab.numerics.rowwise import LANES, by_rows
 from gdlab.optimizers.base import Rule, State
 from gdlab.optimizers.informed import InformedRule
 from gdlab.oracle import Oracle
-from gdlab.rowwise import LANES, by_rows
 from gdlab.schedules.base import Memory, Schedule
 from gdlab.status import Status
 

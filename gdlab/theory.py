@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gdlab.derivatives.lanczos import lanczos
 from gdlab.fields.declared import Number
-from gdlab.gradient import hessian_products
 from gdlab.losses.base import Loss
+from gdlab.numerics.autodiff import hessian_products
+from gdlab.numerics.lanczos import lanczos
 from gdlab.optimizers.base import Component, Optimum, Rule
 
 _LARGEST_HESSIAN, _LARGEST_BASIS = 1000, 10**6

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from gdlab.losses import Loss
-from gdlab.threads import one_thread
+from gdlab.numerics.threads import one_thread
 
 Gradient = Callable[[np.ndarray], np.ndarray]
 Path = Callable[..., Iterator[np.ndarray]]

@@ -7,7 +7,7 @@ import torch
 from numpy import ndarray
 
 from gdlab.losses import Loss, Softmax
-from gdlab.threads import one_thread
+from gdlab.numerics.threads import one_thread
 
 
 class Problem:

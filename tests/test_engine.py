@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 from oracles import relative, rosenbrock_gradient
 from torch import Tensor
 
-from gdlab import rng
 from gdlab.batch import Batch, Stop
 from gdlab.engine import advance
 from gdlab.fields.declared import Number
 from gdlab.losses import MSE, Loss, Quadratic, Rosenbrock
 from gdlab.losses.function import Function
+from gdlab.numerics import rng
 from gdlab.optimizers import SGD, Adagrad, Adam, RMSprop, Rule
 from gdlab.optimizers.base import State
 from gdlab.schedules import Cosine, Exponential, InverseTime, Step, Warmup

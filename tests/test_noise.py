@@ -14,9 +14,9 @@ from cases import Waves
 from command import Done
 
 import gdlab
-from gdlab import rng
 from gdlab.losses import Loss, Rosenbrock
 from gdlab.losses.function import Function
+from gdlab.numerics import rng
 from gdlab.optimizers import Adam
 
 SEED, STEP, COORDINATE = torch.tensor(3), torch.arange(2000)[:, None], torch.arange(10)

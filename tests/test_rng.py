@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from gdlab import rng
-from gdlab.rng import Stream
+from gdlab.numerics import rng
+from gdlab.numerics.rng import Stream
 
 # The known-answer vectors of Random123 (kat_vectors, philox 4x32 10): counter, key, result.
 KNOWN_ANSWERS = [

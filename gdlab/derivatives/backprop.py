@@ -13,8 +13,8 @@ from gdlab.derivatives.passes import Backpropagation, LayerPass
 from gdlab.derivatives.place import Place
 from gdlab.derivatives.spelling import kept
 from gdlab.errors import SettingError
-from gdlab.gradient import derivative, gradient
 from gdlab.losses.mlp import Layer
+from gdlab.numerics.autodiff import derivative, gradient
 
 
 @runtime_checkable

@@ -21,8 +21,8 @@ from gdlab.derivatives.points import assignments, listed
 from gdlab.derivatives.spelling import defined, product, shortened, summed
 from gdlab.errors import SettingError
 from gdlab.fields.formatting import shown
-from gdlab.gradient import gradient
 from gdlab.losses.base import Loss
+from gdlab.numerics.autodiff import gradient
 
 _SHOWN = 4
 

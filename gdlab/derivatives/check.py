@@ -10,14 +10,14 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from gdlab import rng
 from gdlab.derivatives.differences import DOUBT, Differences, Sides, convergence, values_at
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
 from gdlab.derivatives.points import point
 from gdlab.errors import SettingError
-from gdlab.gradient import value_and_gradient
 from gdlab.losses.base import Loss
 from gdlab.losses.function import Function
+from gdlab.numerics import rng
+from gdlab.numerics.autodiff import value_and_gradient
 
 _POINTS, _DIRECTIONS = 10, 16  # in more dimensions than that, random directions, not the axes
 _LARGE, _POINTS_OF_LARGE, _DIRECTIONS_OF_LARGE = 1_000, 2, 4

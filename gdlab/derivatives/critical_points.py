@@ -10,14 +10,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gdlab import rng
 from gdlab.derivatives.differences import EPSILON
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
 from gdlab.derivatives.place import Place
 from gdlab.derivatives.second import eigen
 from gdlab.errors import SettingError
-from gdlab.gradient import hessian, norms, value_and_gradient
 from gdlab.losses.base import Loss
+from gdlab.numerics import rng
+from gdlab.numerics.autodiff import hessian, norms, value_and_gradient
 
 TOL = 1e-6
 """A gradient of this norm is none, unless told otherwise."""

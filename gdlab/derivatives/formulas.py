@@ -16,7 +16,7 @@ from gdlab.derivatives.points import assignments, each, listed, point
 from gdlab.errors import SettingError
 from gdlab.expressions import Parsed, parse, refusal
 from gdlab.fields.formatting import shown
-from gdlab.gradient import derivative
+from gdlab.numerics.autodiff import derivative
 
 if TYPE_CHECKING:
     import sympy

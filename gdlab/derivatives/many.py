@@ -11,13 +11,13 @@ from torch import Tensor
 
 from gdlab.derivatives import points
 from gdlab.derivatives.finding import Finding, Section, Table, number
-from gdlab.derivatives.lanczos import lanczos
 from gdlab.derivatives.place import Place
 from gdlab.derivatives.points import typed
 from gdlab.errors import SettingError
-from gdlab.gradient import hessian_products
 from gdlab.losses.base import Loss
-from gdlab.rowwise import by_rows
+from gdlab.numerics.autodiff import hessian_products
+from gdlab.numerics.lanczos import lanczos
+from gdlab.numerics.rowwise import by_rows
 
 DISTANCES = tuple(round(-1 + 0.1 * step, 1) for step in range(21))
 """How far slices go to either side of the point, unless told otherwise."""

@@ -13,8 +13,8 @@ from gdlab.derivatives.differences import Differences
 from gdlab.derivatives.points import point, typed, unit
 from gdlab.derivatives.symbolic import Symbolic
 from gdlab.errors import SettingError
-from gdlab.gradient import hessian, is_twice_differentiable, norms, value_and_gradient
 from gdlab.losses.base import Loss
+from gdlab.numerics.autodiff import hessian, is_twice_differentiable, norms, value_and_gradient
 
 
 class Place:

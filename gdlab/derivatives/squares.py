@@ -11,8 +11,8 @@ from torch import Tensor
 
 from gdlab.derivatives.points import typed
 from gdlab.errors import SettingError
-from gdlab.gradient import gradient, jacobian_by_rows
 from gdlab.losses.base import Loss
+from gdlab.numerics.autodiff import gradient, jacobian_by_rows
 from gdlab.oracle import Oracle
 
 _ROUNDING = 1e-9

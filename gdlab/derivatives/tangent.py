@@ -15,7 +15,7 @@ from gdlab.derivatives.finding import Finding, Section, Table, number, vector
 from gdlab.derivatives.place import Place
 from gdlab.derivatives.second import eigen
 from gdlab.derivatives.spelling import counted_from, total
-from gdlab.gradient import hessian_products
+from gdlab.numerics.autodiff import hessian_products
 
 _DISTANCES = 34  # they halve: from a unit to 1e-10
 _WIDEST = 1.0

@@ -9,8 +9,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from gdlab import rng
 from gdlab.fields.declared import Number
+from gdlab.numerics import rng
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gdlab import rng
 from gdlab.losses.data import Examples
+from gdlab.numerics import rng
 
 _SPIRAL_TURNS, _SPIRAL_INNER = 1.5, 0.1
 _INNER_RADIUS = 0.5

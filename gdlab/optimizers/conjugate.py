@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from gdlab.fields.declared import Number, setting
+from gdlab.numerics.rowwise import dot
 from gdlab.optimizers.base import Layout, State, column
 from gdlab.optimizers.linesearch import Ray, settled
 from gdlab.optimizers.searching import Searching, unit_step
 from gdlab.oracle import Oracle
-from gdlab.rowwise import dot
 
 
 class ConjugateGradient(Searching):

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from gdlab.fields.declared import Number
+from gdlab.numerics.rowwise import by_rows, dot
 from gdlab.oracle import Oracle
-from gdlab.rowwise import by_rows, dot
 
 
 @dataclass(frozen=True)

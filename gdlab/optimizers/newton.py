@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from gdlab.fields.declared import Number, setting
+from gdlab.numerics.rowwise import by_rows
 from gdlab.optimizers.base import State, used
 from gdlab.optimizers.full_step import FullStep, straight
 from gdlab.optimizers.informed import InformedRule
 from gdlab.oracle import Oracle
-from gdlab.rowwise import by_rows
 
 
 class Newton(FullStep):

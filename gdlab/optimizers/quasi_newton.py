@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from gdlab.fields.declared import setting
+from gdlab.numerics.rowwise import by_rows, dot, norm, times
 from gdlab.optimizers.base import Layout, State, column
 from gdlab.optimizers.linesearch import Ray, settled
 from gdlab.optimizers.searching import Searching, unit_step
 from gdlab.oracle import Oracle
-from gdlab.rowwise import by_rows, dot, norm, times
 
 
 class QuasiNewton(Searching):

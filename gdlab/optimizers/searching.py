@@ -12,6 +12,7 @@ from gdlab.errors import SettingError
 from gdlab.fields.declared import Number, setting
 from gdlab.fields.formatting import shown
 from gdlab.losses.base import Loss
+from gdlab.numerics.rowwise import norm
 from gdlab.optimizers.base import State
 from gdlab.optimizers.informed import InformedRule
 from gdlab.optimizers.linesearch import (
@@ -25,7 +26,6 @@ from gdlab.optimizers.linesearch import (
     settled,
 )
 from gdlab.oracle import Oracle, is_quadratic
-from gdlab.rowwise import norm
 
 
 class Searching(InformedRule):

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from gdlab.fields.declared import Configured, declared
-from gdlab.gradient import value_and_gradient
 from gdlab.history import History
 from gdlab.losses.base import Loss
+from gdlab.numerics.autodiff import value_and_gradient
 from gdlab.plots.background import Ground
 from gdlab.plots.projection import Landscape, drawing_plane, view
 from gdlab.plots.trajectory import trajectory_frames

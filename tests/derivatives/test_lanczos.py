@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from gdlab import losses
-from gdlab.derivatives.lanczos import VECTORS, End, lanczos, sharpness
 from gdlab.errors import SettingError
-from gdlab.gradient import Product, hessian_products
 from gdlab.losses import Loss
-from gdlab.rowwise import by_rows, times
+from gdlab.numerics.autodiff import Product, hessian_products
+from gdlab.numerics.lanczos import VECTORS, End, lanczos, sharpness
+from gdlab.numerics.rowwise import by_rows, times
 
 F64 = torch.float64
 

@@ -14,10 +14,10 @@ from gdlab.derivatives.least_squares import residuals
 from gdlab.derivatives.place import Place
 from gdlab.derivatives.squares import factor, residual_jacobian, residuals_at
 from gdlab.errors import SettingError
-from gdlab.gradient import jacobian_by_rows
 from gdlab.losses import MLP, MSE, Beale, Loss, Ridge, Rosenbrock
 from gdlab.losses.formula import Known, SumOfSquares
 from gdlab.losses.transformed import Transform
+from gdlab.numerics.autodiff import jacobian_by_rows
 
 
 def is_sum_of_squares(made: Any) -> bool:

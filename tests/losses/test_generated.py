@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from gdlab import rng
 from gdlab.losses import MLP
 from gdlab.losses.data import Examples
 from gdlab.losses.generated import GENERATED, generated
+from gdlab.numerics import rng
 
 CLASSES = ["circles", "spirals", "two_moons"]
 SIZES = {"circles": 2, "spirals": 2, "teacher_student": 4, "two_moons": 2}

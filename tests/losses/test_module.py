@@ -13,10 +13,10 @@ from torch.utils.data import TensorDataset
 
 import gdlab
 from gdlab.errors import SettingError
-from gdlab.gradient import value_and_gradient
 from gdlab.losses import MLP, Module
 from gdlab.losses.data import Examples
 from gdlab.losses.own_data import own_examples
+from gdlab.numerics.autodiff import value_and_gradient
 
 CPU = torch.device("cpu")
 NET = {"_target_": "own_networks.Net"}

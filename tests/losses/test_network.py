@@ -12,12 +12,12 @@ from oracles import central_differences, gradient_by_autograd
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
-from gdlab import rng
 from gdlab.configuring import from_flat
 from gdlab.errors import SettingError
-from gdlab.gradient import value_and_gradient
 from gdlab.losses import MLP, Loss, Quadratic, network
 from gdlab.losses.generated import GENERATED
+from gdlab.numerics import rng
+from gdlab.numerics.autodiff import value_and_gradient
 from gdlab.optimizers import SGD, Adam
 from gdlab.optimizers.base import Layout, State
 from gdlab.plan import batch_of

@@ -17,8 +17,8 @@ from gdlab import losses
 from gdlab.configuring import named
 from gdlab.losses import Loss, Quadratic
 from gdlab.losses.formula import Formula, Scalable
+from gdlab.numerics.threads import one_thread
 from gdlab.paths import CONF
-from gdlab.threads import one_thread
 
 TABLE = [*PUBLISHED, *MGH]
 STARTING_ELSEWHERE = {"quad_k100"}  # our quadratic starts one unit from its center

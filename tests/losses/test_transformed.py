@@ -20,7 +20,6 @@ from torch import Tensor
 import gdlab
 from gdlab.compiled import refusal
 from gdlab.errors import SettingError
-from gdlab.gradient import value_and_gradient
 from gdlab.losses import (
     MLP,
     MSE,
@@ -34,6 +33,7 @@ from gdlab.losses import (
     Transform,
     Transformed,
 )
+from gdlab.numerics.autodiff import value_and_gradient
 from gdlab.optimizers import SGD, Adam
 
 TRANSFORMS = {

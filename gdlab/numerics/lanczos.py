@@ -10,10 +10,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from gdlab import rng
 from gdlab.errors import SettingError
-from gdlab.gradient import Product, hessian_products, norms
-from gdlab.rowwise import by_rows, dot
+from gdlab.numerics import rng
+from gdlab.numerics.autodiff import Product, hessian_products, norms
+from gdlab.numerics.rowwise import by_rows, dot
 
 VECTORS = 64
 """A basis has at most so many vectors; the best third of it stays when it is full."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from gdlab.rowwise import by_rows
+from gdlab.numerics.rowwise import by_rows
 
 Product = Callable[[Tensor], Tensor]
 """Multiplies vectors (n, D) by symmetric matrices, one a row: (n, D)."""

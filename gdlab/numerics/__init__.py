@@ -1,0 +1,1 @@
+"""Derivatives, eigenvalues, random numbers and threads: tensors in, tensors out."""
