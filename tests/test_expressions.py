@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 from oracles import gradient_by_autograd, gradient_by_sympy, relative
 
 import gdlab
-from gdlab import expressions, formula_parser, formula_tokens, functions
 from gdlab.errors import SettingError
-from gdlab.expressions import parse, printed
-from gdlab.functions import FUNCTIONS
+from gdlab.formulas import formula, functions
+from gdlab.formulas.formula import parse, printed
+from gdlab.formulas.functions import FUNCTIONS
 from gdlab.losses import Expression, expression
 
 FLOAT64 = torch.float64
@@ -295,7 +295,7 @@ REFUSED: list[tuple[str, int, str]] = [
     ("text", "column", "words"), REFUSED, ids=[ascii(text)[:40] for text, *_ in REFUSED]
 )
 def test_what_is_no_formula_is_refused_at_its_column(text: str, column: int, words: str) -> None:
-    expressions._parsed.cache_clear()
+    formula._parsed.cache_clear()
     began = time.thread_time()
     with watched() as seen, pytest.raises(SettingError) as error:
         Expression(text)

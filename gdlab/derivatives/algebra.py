@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from gdlab.derivatives.formulas import Formulas
-from gdlab.expressions import printed
+from gdlab.formulas.formula import printed
 from gdlab.losses.base import Loss
 
 if TYPE_CHECKING:

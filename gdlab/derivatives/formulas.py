@@ -14,8 +14,8 @@ from torch import Tensor
 
 from gdlab.derivatives.points import assignments, each, listed, point
 from gdlab.errors import SettingError
-from gdlab.expressions import Parsed, parse, refusal
 from gdlab.fields.formatting import shown
+from gdlab.formulas.formula import Parsed, parse, refusal
 from gdlab.numerics.autodiff import derivative
 
 if TYPE_CHECKING:

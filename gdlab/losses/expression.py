@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from gdlab.errors import SettingError
-from gdlab.expressions import Parsed, parse, printed, refusal
 from gdlab.fields.declared import Numbers
 from gdlab.fields.formatting import shown
 from gdlab.fields.suggestions import did_you_mean
-from gdlab.functions import CONSTANTS, FUNCTIONS, NO_NAMES
+from gdlab.formulas.formula import Parsed, parse, printed, refusal
+from gdlab.formulas.functions import CONSTANTS, FUNCTIONS, NO_NAMES
 from gdlab.losses.base import Loss
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _PARTIALS_SHOWN, _LONGEST_SHOWN = 6, 200
 class Expression(Loss):
     """The formula itself, such as `x**2 + 3*x*y + sin(pi*y)`: four operations, ** and functions.
 
-    What a formula may hold is in `gdlab.functions`; precedence is Python's. It is read by a parser
+    What a formula may hold is in `gdlab.formulas.functions`; precedence is Python's. It is read by a parser
     that knows nothing else, so that a text from anywhere can do no harm.
 
     >>> loss = Expression("(x - a)**2 + y**2", parameters={"a": 3})

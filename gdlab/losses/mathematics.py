@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gdlab.functions import sqrt
+from gdlab.formulas.functions import sqrt
 
 
 class Mathematics(Protocol):

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from gdlab.errors import SettingError
-from gdlab.formula_parser import Step, read
-from gdlab.formula_tokens import Refused
-from gdlab.functions import KINKED, OPERATORS, Function
+from gdlab.formulas.functions import KINKED, OPERATORS, Function
+from gdlab.formulas.parser import Step, read
+from gdlab.formulas.tokens import Refused
 
 if TYPE_CHECKING:
     import sympy
@@ -95,7 +95,7 @@ def parse(text: str, setting: str = "formula") -> Parsed:
     (['x', 'y'], [2*x + 3*y, 3*x + pi*cos(pi*y)])
 
     Args:
-        text: in the four operations, `**`, the constants and functions of `gdlab.functions`.
+        text: in the four operations, `**`, the constants and functions of `gdlab.formulas.functions`.
         setting: what the text was given for, for errors.
 
     Raises:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from gdlab.fields.suggestions import did_you_mean
-from gdlab.formula_tokens import Refused, Token, tokens
-from gdlab.functions import CONSTANTS, FUNCTIONS, NO_NAMES, OPERATORS, Function
+from gdlab.formulas.functions import CONSTANTS, FUNCTIONS, NO_NAMES, OPERATORS, Function
+from gdlab.formulas.tokens import Refused, Token, tokens
 
 LONGEST, DEEPEST, MOST_STEPS, HIGHEST_POWER = 2_000, 60, 500, 64
 
