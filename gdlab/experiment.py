@@ -17,7 +17,7 @@ from gdlab.errors import SettingError
 from gdlab.history import History, pieces
 from gdlab.losses.base import Loss
 from gdlab.losses.function import Function
-from gdlab.losses.transformed import Transform
+from gdlab.losses.transform import Transform
 from gdlab.optimizers.base import Rule
 from gdlab.outcome import Outcome, Outcomes
 from gdlab.plan import batch_of

@@ -12,7 +12,7 @@ from gdlab.errors import SettingError
 from gdlab.fields.construction import make
 from gdlab.fields.declared import Configured, flat, setting
 from gdlab.losses.base import Loss
-from gdlab.losses.transformed import Transform
+from gdlab.losses.transform import Transform
 from gdlab.metrics import Metric, metrics_of
 from gdlab.noise import Noise
 from gdlab.optimizers.base import Rule

@@ -9,7 +9,7 @@ import solver_oracles as oracles
 from solver_oracles import Path, path_of
 
 from gdlab.losses import Beale, Loss, Quadratic, Rosenbrock, Softmax, Wood
-from gdlab.losses.transformed import Transform
+from gdlab.losses.transform import Transform
 from gdlab.optimizers import (
     BFGS,
     LBFGS,

@@ -21,7 +21,7 @@ from oracles import gradient_by_autograd, gradient_by_sympy, relative
 
 import gdlab
 from gdlab.errors import SettingError
-from gdlab.formulas import formula, functions
+from gdlab.formulas import formula, functions, parser, tokens
 from gdlab.formulas.formula import parse, printed
 from gdlab.formulas.functions import FUNCTIONS
 from gdlab.losses import Expression, expression
@@ -398,7 +398,7 @@ def test_the_watch_sees_what_it_should() -> None:
 
 def test_no_code_evaluates_a_text() -> None:
     forbidden = {"eval", "exec", "compile", "sympify", "parse_expr", "lambdify", "__import__", "S"}
-    for module in (expressions, formula_parser, formula_tokens, functions, expression):
+    for module in (formula, parser, tokens, functions, expression):
         tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
         names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         attributes = {

@@ -13,7 +13,7 @@ from gdlab.derivatives.passes import Backpropagation, LayerPass
 from gdlab.derivatives.place import Place
 from gdlab.derivatives.spelling import kept
 from gdlab.errors import SettingError
-from gdlab.losses.mlp import Layer
+from gdlab.losses.models.mlp import Layer
 from gdlab.numerics.autodiff import derivative, gradient
 
 

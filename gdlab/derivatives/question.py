@@ -16,7 +16,7 @@ from gdlab.errors import SettingError
 from gdlab.fields.declared import Configured, setting
 from gdlab.fields.formatting import shown
 from gdlab.losses.base import Loss
-from gdlab.losses.transformed import Transform
+from gdlab.losses.transform import Transform
 
 _OF_A_LOSS = ("direction", "step", "find", "check")
 LARGEST = 200

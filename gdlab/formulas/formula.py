@@ -95,7 +95,7 @@ def parse(text: str, setting: str = "formula") -> Parsed:
     (['x', 'y'], [2*x + 3*y, 3*x + pi*cos(pi*y)])
 
     Args:
-        text: in the four operations, `**`, the constants and functions of `gdlab.formulas.functions`.
+        text: in the four operations, `**`, and the names of `gdlab.formulas.functions`.
         setting: what the text was given for, for errors.
 
     Raises:

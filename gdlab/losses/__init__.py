@@ -1,7 +1,8 @@
 """The losses, one family per file."""
 
 from gdlab.losses.base import Loss, PointLoss
-from gdlab.losses.bowls import (
+from gdlab.losses.expression import Expression
+from gdlab.losses.functions.bowls import (
     Booth,
     Ellipsoid,
     Hilbert,
@@ -14,9 +15,35 @@ from gdlab.losses.bowls import (
     Trid,
     Zakharov,
 )
-from gdlab.losses.classification import Logistic, Softmax
-from gdlab.losses.expression import Expression
-from gdlab.losses.hartmann import Hartmann3, Hartmann6
+from gdlab.losses.functions.few_minima import (
+    Branin,
+    DoubleWell,
+    Forrester,
+    GoldsteinPrice,
+    Himmelblau,
+    McCormick,
+    Qing,
+    SixHumpCamel,
+    StyblinskiTang,
+    ThreeHumpCamel,
+)
+from gdlab.losses.functions.hartmann import Hartmann3, Hartmann6
+from gdlab.losses.functions.many_minima import (
+    Ackley,
+    Bohachevsky,
+    DropWave,
+    Easom,
+    Griewank,
+    Levy,
+    Michalewicz,
+    Rastrigin,
+    Schaffer2,
+    Schwefel,
+    Shubert,
+)
+from gdlab.losses.functions.quadratic import Quadratic
+from gdlab.losses.functions.saddles import Clairaut, MonkeySaddle, Saddle
+from gdlab.losses.functions.valleys import Cube, DixonPrice, Rosenbrock
 from gdlab.losses.mgh import (
     Bard,
     Beale,
@@ -53,38 +80,11 @@ from gdlab.losses.mgh import (
     Watson,
     Wood,
 )
-from gdlab.losses.mlp import MLP
-from gdlab.losses.module import Module
-from gdlab.losses.quadratic import Quadratic
-from gdlab.losses.regression import MSE, Huber, Lasso, Ridge
-from gdlab.losses.ripples import (
-    Ackley,
-    Bohachevsky,
-    DropWave,
-    Easom,
-    Griewank,
-    Levy,
-    Michalewicz,
-    Rastrigin,
-    Schaffer2,
-    Schwefel,
-    Shubert,
-)
-from gdlab.losses.saddles import Clairaut, MonkeySaddle, Saddle
-from gdlab.losses.transformed import Transform, Transformed
-from gdlab.losses.valleys import Cube, DixonPrice, Rosenbrock
-from gdlab.losses.wells import (
-    Branin,
-    DoubleWell,
-    Forrester,
-    GoldsteinPrice,
-    Himmelblau,
-    McCormick,
-    Qing,
-    SixHumpCamel,
-    StyblinskiTang,
-    ThreeHumpCamel,
-)
+from gdlab.losses.models.classification import Logistic, Softmax
+from gdlab.losses.models.mlp import MLP
+from gdlab.losses.models.module import Module
+from gdlab.losses.models.regression import MSE, Huber, Lasso, Ridge
+from gdlab.losses.transform import Transform, Transformed
 
 __all__ = [
     "MLP",

@@ -5,7 +5,7 @@ Shapes: R runs, D dimensions, M known minimizers.
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
 import torch
 from torch import Tensor
@@ -15,7 +15,8 @@ from gdlab.fields.declared import Configured, Number, columns, declared
 if TYPE_CHECKING:
     import sympy
 
-    from gdlab.optimizers.base import Layout
+Layout: TypeAlias = Sequence[tuple[str, tuple[int, ...]]]
+"""The named blocks of the flat parameter vector, with their shapes."""
 
 
 class Loss(Configured):
@@ -84,7 +85,7 @@ class Loss(Configured):
         return tuple(f"x{i}" for i in range(self.dim))
 
     @property
-    def layout(self) -> "Layout":
+    def layout(self) -> Layout:
         """The named blocks of the parameter vector with their shapes, one after the other."""
         return [("x", (self.dim,))]
 

@@ -24,8 +24,8 @@ _PARTIALS_SHOWN, _LONGEST_SHOWN = 6, 200
 class Expression(Loss):
     """The formula itself, such as `x**2 + 3*x*y + sin(pi*y)`: four operations, ** and functions.
 
-    What a formula may hold is in `gdlab.formulas.functions`; precedence is Python's. It is read by a parser
-    that knows nothing else, so that a text from anywhere can do no harm.
+    What a formula may hold is in `gdlab.formulas.functions`; precedence is Python's. It is read by
+    a parser that knows nothing else, so that a text from anywhere can do no harm.
 
     >>> loss = Expression("(x - a)**2 + y**2", parameters={"a": 3})
     >>> loss.names, float(loss(torch.tensor([1.0, 2.0])))

@@ -4,15 +4,8 @@ import torch
 from torch import Tensor
 
 from gdlab.fields.declared import Number, setting
-from gdlab.optimizers.base import (
-    Layout,
-    Rule,
-    State,
-    column,
-    decayed,
-    discounted,
-    prepared,
-)
+from gdlab.losses.base import Layout
+from gdlab.optimizers.base import Rule, State, column, decayed, discounted, prepared
 
 
 def moments(x: Tensor) -> dict[str, Tensor]:

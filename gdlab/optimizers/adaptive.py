@@ -6,16 +6,8 @@ import torch
 from torch import Tensor
 
 from gdlab.fields.declared import Number, setting
-from gdlab.optimizers.base import (
-    Layout,
-    Rule,
-    State,
-    as_tensor,
-    average,
-    column,
-    prepared,
-    used,
-)
+from gdlab.losses.base import Layout
+from gdlab.optimizers.base import Rule, State, as_tensor, average, column, prepared, used
 
 
 class RMSprop(Rule):

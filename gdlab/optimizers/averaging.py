@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from gdlab.fields.declared import Number, setting
-from gdlab.optimizers.base import Layout, Rule, State, column, prepared, used
+from gdlab.losses.base import Layout
+from gdlab.optimizers.base import Rule, State, column, prepared, used
 from gdlab.optimizers.wrappers import Wrapper
 
 

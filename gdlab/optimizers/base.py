@@ -4,19 +4,17 @@ Shapes: R runs, D dimensions.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Set
 from typing import ClassVar, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 
 from gdlab.fields.declared import Configured, Number
+from gdlab.losses.base import Layout
 
 State: TypeAlias = Mapping[str, Tensor]
 """What a rule remembers between steps: tensors by name, each with the row axis first."""
-
-Layout: TypeAlias = Sequence[tuple[str, tuple[int, ...]]]
-"""The named blocks of the flat parameter vector, with their shapes."""
 
 
 class Component(NamedTuple):

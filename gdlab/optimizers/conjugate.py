@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from gdlab.fields.declared import Number, setting
+from gdlab.losses.base import Layout
 from gdlab.numerics.rowwise import dot
-from gdlab.optimizers.base import Layout, State, column
+from gdlab.optimizers.base import State, column
 from gdlab.optimizers.linesearch import Ray, settled
 from gdlab.optimizers.searching import Searching, unit_step
 from gdlab.oracle import Oracle

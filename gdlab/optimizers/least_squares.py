@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from gdlab.fields.declared import Number, setting
+from gdlab.losses.base import Layout
 from gdlab.numerics.rowwise import by_rows, dot
-from gdlab.optimizers.base import Layout, State, column
+from gdlab.optimizers.base import State, column
 from gdlab.optimizers.full_step import FullStep
 from gdlab.optimizers.informed import InformedRule
 from gdlab.optimizers.linesearch import Trial, chosen, settled

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Number, setting
+from gdlab.losses.base import Layout
 from gdlab.optimizers.adam import Adam
-from gdlab.optimizers.base import Layout, Rule, State, as_tensor, column
+from gdlab.optimizers.base import Rule, State, as_tensor, column
 from gdlab.optimizers.wrappers import Wrapper, within, wrapped
 
 

@@ -4,8 +4,9 @@ import torch
 from torch import Tensor
 
 from gdlab.fields.declared import Number, setting
+from gdlab.losses.base import Layout
 from gdlab.optimizers.adam import moments
-from gdlab.optimizers.base import Layout, Rule, State, column, discounted
+from gdlab.optimizers.base import Rule, State, column, discounted
 
 
 class AdaBelief(Rule):

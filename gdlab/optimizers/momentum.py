@@ -8,16 +8,8 @@ from torch import Tensor
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Number, setting
 from gdlab.fields.formatting import shown
-from gdlab.optimizers.base import (
-    Component,
-    Layout,
-    Optimum,
-    Rule,
-    State,
-    column,
-    prepared,
-    used,
-)
+from gdlab.losses.base import Layout
+from gdlab.optimizers.base import Component, Optimum, Rule, State, column, prepared, used
 
 
 class SGD(Rule):

@@ -6,7 +6,8 @@ from torch import Tensor
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Number, setting
 from gdlab.fields.formatting import shown
-from gdlab.optimizers.base import Layout, Rule, State, as_tensor, used
+from gdlab.losses.base import Layout
+from gdlab.optimizers.base import Rule, State, as_tensor, used
 
 
 class SignSGD(Rule):

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Number
-from gdlab.losses.base import Loss
+from gdlab.losses.base import Layout, Loss
 from gdlab.numerics.rowwise import dot, norm
-from gdlab.optimizers.base import Layout, Rule, State, column
+from gdlab.optimizers.base import Rule, State, column
 from gdlab.optimizers.informed import InformedRule
 from gdlab.oracle import Oracle
 

@@ -17,7 +17,8 @@ from gdlab.errors import SettingError
 from gdlab.fields.custom_classes import found, in_short
 from gdlab.fields.formatting import shown
 from gdlab.fields.suggestions import unknown_setting
-from gdlab.optimizers.base import Layout, State
+from gdlab.losses.base import Layout
+from gdlab.optimizers.base import State
 from gdlab.optimizers.informed import InformedRule
 from gdlab.optimizers.torch_steps import Evaluate, Maker, Stepper, Trial, needs_closure, tried
 from gdlab.oracle import Oracle

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Number, setting
-from gdlab.optimizers.base import Layout, Rule, State, as_tensor
+from gdlab.losses.base import Layout
+from gdlab.optimizers.base import Rule, State, as_tensor
 from gdlab.optimizers.momentum import SGD
 
 _PREFIX = "rule."

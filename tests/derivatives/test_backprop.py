@@ -15,7 +15,7 @@ from gdlab.derivatives.passes import Backpropagation
 from gdlab.derivatives.place import Place
 from gdlab.errors import SettingError
 from gdlab.losses import MLP, MSE, Beale, Loss
-from gdlab.losses.transformed import Transform
+from gdlab.losses.transform import Transform
 
 CASES: dict[str, MLP] = {
     **{name: MLP(activation=name, widths=(5, 4), count=30) for name in UNITS},  # type: ignore[arg-type]

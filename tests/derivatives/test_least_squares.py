@@ -15,8 +15,8 @@ from gdlab.derivatives.place import Place
 from gdlab.derivatives.squares import factor, residual_jacobian, residuals_at
 from gdlab.errors import SettingError
 from gdlab.losses import MLP, MSE, Beale, Loss, Ridge, Rosenbrock
-from gdlab.losses.formula import Known, SumOfSquares
-from gdlab.losses.transformed import Transform
+from gdlab.losses.functions.closed_form import Known, SumOfSquares
+from gdlab.losses.transform import Transform
 from gdlab.numerics.autodiff import jacobian_by_rows
 
 

@@ -11,7 +11,7 @@ import torch
 
 from gdlab.errors import SettingError
 from gdlab.losses import MSE, Ridge
-from gdlab.losses.data import named_sets, read_examples
+from gdlab.losses.datasets.tables import named_sets, read_examples
 
 GOOD: dict[str, bytes] = {
     "plain": b"x,y\n1,2\n3.5,4\n",

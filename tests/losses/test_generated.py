@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from gdlab.losses import MLP
-from gdlab.losses.data import Examples
-from gdlab.losses.generated import GENERATED, generated
+from gdlab.losses.datasets.synthetic import GENERATED, generated
+from gdlab.losses.datasets.tables import Examples
 from gdlab.numerics import rng
 
 CLASSES = ["circles", "spirals", "two_moons"]

@@ -14,8 +14,8 @@ from torch.utils.data import TensorDataset
 import gdlab
 from gdlab.errors import SettingError
 from gdlab.losses import MLP, Module
-from gdlab.losses.data import Examples
-from gdlab.losses.own_data import own_examples
+from gdlab.losses.datasets.tables import Examples
+from gdlab.losses.datasets.torch_dataset import own_examples
 from gdlab.numerics.autodiff import value_and_gradient
 
 CPU = torch.device("cpu")

@@ -14,12 +14,14 @@ from torch.utils.data import TensorDataset
 
 from gdlab.configuring import from_flat
 from gdlab.errors import SettingError
-from gdlab.losses import MLP, Loss, Quadratic, network
-from gdlab.losses.generated import GENERATED
+from gdlab.losses import MLP, Loss, Quadratic
+from gdlab.losses.base import Layout
+from gdlab.losses.datasets.synthetic import GENERATED
+from gdlab.losses.models import network
 from gdlab.numerics import rng
 from gdlab.numerics.autodiff import value_and_gradient
 from gdlab.optimizers import SGD, Adam
-from gdlab.optimizers.base import Layout, State
+from gdlab.optimizers.base import State
 from gdlab.plan import batch_of
 from gdlab.rows import Rows
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from gdlab import losses
 from gdlab.configuring import named
 from gdlab.losses import Loss, Quadratic
-from gdlab.losses.formula import Formula, Scalable
+from gdlab.losses.functions.closed_form import Formula, Scalable
 from gdlab.numerics.threads import one_thread
 from gdlab.paths import CONF
 

@@ -16,10 +16,11 @@ from torch import Tensor
 
 import gdlab
 from gdlab.errors import SettingError
-from gdlab.losses import MSE, Huber, Lasso, Logistic, Loss, Ridge, Softmax, data_loss
-from gdlab.losses import data as data_module
-from gdlab.losses.data import read_examples
-from gdlab.losses.features import prepared
+from gdlab.losses import MSE, Huber, Lasso, Logistic, Loss, Ridge, Softmax
+from gdlab.losses.datasets import tables as data_module
+from gdlab.losses.datasets.features import prepared
+from gdlab.losses.datasets.tables import read_examples
+from gdlab.losses.models import data_loss
 from gdlab.optimizers import SGD
 from gdlab.paths import DATA
 from gdlab.status import Status
@@ -272,7 +273,7 @@ def test_a_swept_penalty_is_one_batch_and_the_file_is_read_once(
         reads.append(given)
         return read(*given, **options)
 
-    monkeypatch.setattr("gdlab.losses.features.read_examples", counted)
+    monkeypatch.setattr("gdlab.losses.datasets.features.read_examples", counted)
     loss = Ridge(data=str(file))
     penalties = [0.01, 0.1, 1.0]
     given: dict[str, Any] = {"loss.penalty": penalties}

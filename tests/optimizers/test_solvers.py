@@ -34,7 +34,7 @@ from gdlab.losses import (
     Rosenbrock,
     Saddle,
 )
-from gdlab.losses.transformed import Transform
+from gdlab.losses.transform import Transform
 from gdlab.optimizers import (
     BFGS,
     LBFGS,

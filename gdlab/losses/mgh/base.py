@@ -8,7 +8,7 @@ import numpy as np
 
 from gdlab.errors import SettingError
 from gdlab.fields.declared import setting
-from gdlab.losses.formula import Known, Scalable, SumOfSquares
+from gdlab.losses.functions.closed_form import Known, Scalable, SumOfSquares
 
 ONES, ZEROS = ((1.0,),), ((0.0,),)
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from gdlab.losses.formula import Known, SumOfSquares
-from gdlab.losses.mathematics import Mathematics
+from gdlab.losses.functions.closed_form import Known, SumOfSquares
+from gdlab.losses.functions.torch_or_sympy import Mathematics
 
 
 class FreudensteinRoth(SumOfSquares):

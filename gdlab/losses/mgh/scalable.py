@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from gdlab.fields.declared import setting
-from gdlab.losses.formula import Known
-from gdlab.losses.mathematics import Mathematics
+from gdlab.losses.functions.closed_form import Known
+from gdlab.losses.functions.torch_or_sympy import Mathematics
 from gdlab.losses.mgh import tables
 from gdlab.losses.mgh.base import ONES, ZEROS, ScalableSquares, counting, tabled
 

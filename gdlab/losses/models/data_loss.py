@@ -16,8 +16,8 @@ from torch.utils.checkpoint import checkpoint
 from gdlab.errors import SettingError
 from gdlab.fields.declared import setting
 from gdlab.losses.base import Loss
-from gdlab.losses.data import Examples
-from gdlab.losses.features import prepared
+from gdlab.losses.datasets.features import prepared
+from gdlab.losses.datasets.tables import Examples
 
 _MOST_AT_ONCE = 2**26
 """So many scores are computed at once, of half a GiB; as much again for each step to the mean."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gdlab.losses.data import Examples
+from gdlab.losses.datasets.tables import Examples
 from gdlab.numerics import rng
 
 _SPIRAL_TURNS, _SPIRAL_INNER = 1.5, 0.1

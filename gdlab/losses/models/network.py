@@ -18,12 +18,12 @@ from torch.utils.data import Dataset
 from gdlab.errors import SettingError
 from gdlab.fields.declared import setting
 from gdlab.fields.formatting import shown
-from gdlab.losses.classification import accuracy, class_costs, class_count, class_hits
-from gdlab.losses.data import Examples, locate
-from gdlab.losses.data_loss import DataLoss
-from gdlab.losses.features import prepared
-from gdlab.losses.generated import GENERATED, generated
-from gdlab.losses.own_data import own_examples
+from gdlab.losses.datasets.features import prepared
+from gdlab.losses.datasets.synthetic import GENERATED, generated
+from gdlab.losses.datasets.tables import Examples, locate
+from gdlab.losses.datasets.torch_dataset import own_examples
+from gdlab.losses.models.classification import accuracy, class_costs, class_count, class_hits
+from gdlab.losses.models.data_loss import DataLoss
 
 _COUNT = 200
 _LAYER_NUMBERS, _LAYER_NUMBERS_KEPT = 2**20, 2**23  # the former fits into a cache

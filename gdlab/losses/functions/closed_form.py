@@ -14,7 +14,7 @@ from torch import Tensor
 
 from gdlab.fields.declared import Number, setting
 from gdlab.losses.base import Loss
-from gdlab.losses.mathematics import Mathematics, of_sympy, of_torch, whole
+from gdlab.losses.functions.torch_or_sympy import Mathematics, of_sympy, of_torch, whole
 
 if TYPE_CHECKING:
     import sympy

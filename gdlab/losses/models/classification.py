@@ -15,8 +15,8 @@ from torch.nn.functional import log_softmax, logsigmoid
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Number, setting
 from gdlab.losses.base import per_point
-from gdlab.losses.data import MOST_NUMBERS
-from gdlab.losses.data_loss import DataLoss, LinearModel
+from gdlab.losses.datasets.tables import MOST_NUMBERS
+from gdlab.losses.models.data_loss import DataLoss, LinearModel
 
 
 def binary_costs(scores: Tensor, targets: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset, TensorDataset
 
 from gdlab.errors import SettingError
 from gdlab.fields.custom_classes import in_short, made
-from gdlab.losses.data import Examples
+from gdlab.losses.datasets.tables import Examples
 
 _MOST_EXAMPLES = 10_000_000
 

@@ -19,7 +19,7 @@ from gdlab.losses.coordinates import Coordinates, haar
 if TYPE_CHECKING:
     import sympy
 
-    from gdlab.optimizers.base import Layout
+    from gdlab.losses.base import Layout
 
 _LARGEST_ROTATED = 4096
 

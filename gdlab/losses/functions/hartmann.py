@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from gdlab.losses.formula import Formula, Known
-from gdlab.losses.mathematics import Mathematics
+from gdlab.losses.functions.closed_form import Formula, Known
+from gdlab.losses.functions.torch_or_sympy import Mathematics
 
 
 class _Hartmann(Formula):

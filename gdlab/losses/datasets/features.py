@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from gdlab.errors import SettingError
-from gdlab.losses.data import MOST_NUMBERS, Examples, locate, read_examples
+from gdlab.losses.datasets.tables import MOST_NUMBERS, Examples, locate, read_examples
 
 _known: "WeakValueDictionary[tuple[object, ...], Examples]" = WeakValueDictionary()
 

@@ -16,7 +16,7 @@ from torch.nn.parameter import UninitializedParameter
 
 from gdlab.errors import SettingError
 from gdlab.fields.custom_classes import in_short, made
-from gdlab.losses.network import MOST_PARAMETERS, Blocks, Network
+from gdlab.losses.models.network import MOST_PARAMETERS, Blocks, Network
 
 _TRIED = 8
 """A module is tried on so many examples before anything is run."""

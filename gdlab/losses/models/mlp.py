@@ -17,7 +17,7 @@ from torch.nn import functional
 from gdlab.errors import SettingError
 from gdlab.fields.declared import setting
 from gdlab.fields.formatting import shown
-from gdlab.losses.network import MOST_PARAMETERS, Blocks, Network
+from gdlab.losses.models.network import MOST_PARAMETERS, Blocks, Network
 from gdlab.numerics import rng
 
 _DRAWN_AT_ONCE = 2**16

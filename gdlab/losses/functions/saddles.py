@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from gdlab.losses.formula import Formula, Known
-from gdlab.losses.mathematics import Mathematics
+from gdlab.losses.functions.closed_form import Formula, Known
+from gdlab.losses.functions.torch_or_sympy import Mathematics
 
 if TYPE_CHECKING:
     import sympy

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from gdlab.fields.declared import Number, setting
 from gdlab.losses.base import per_point
-from gdlab.losses.data_loss import LinearModel
-from gdlab.losses.least_squares import LeastSquares, Penalised
+from gdlab.losses.models.data_loss import LinearModel
+from gdlab.losses.models.least_squares import LeastSquares, Penalised
 
 _MOST_SOLVED = 2048
 """Beyond so many parameters, exact answers would take longer than most runs."""

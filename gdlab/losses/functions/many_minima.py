@@ -7,8 +7,8 @@ from typing import Any
 from torch import Tensor
 
 from gdlab.fields.declared import Number, setting
-from gdlab.losses.formula import Formula, Known, Scalable
-from gdlab.losses.mathematics import Mathematics
+from gdlab.losses.functions.closed_form import Formula, Known, Scalable
+from gdlab.losses.functions.torch_or_sympy import Mathematics
 
 
 class Ackley(Scalable):

@@ -1,0 +1,1 @@
+"""Losses over data: regressions, classifications and networks."""
