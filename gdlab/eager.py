@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gdlab.numerics import rng
 from gdlab.numerics.autodiff import norms, value_and_gradient
-from gdlab.optimizers.informed import InformedRule
+from gdlab.optimizers.oracle import InformedRule
 from gdlab.rows import Rows, Trace
 from gdlab.schedules.base import Memory
 from gdlab.status import Status

@@ -18,8 +18,7 @@ from gdlab.fields.declared import Number, columns
 from gdlab.losses.base import Loss
 from gdlab.numerics.rowwise import LANES, by_rows
 from gdlab.optimizers.base import Rule, State
-from gdlab.optimizers.informed import InformedRule
-from gdlab.oracle import Oracle
+from gdlab.optimizers.oracle import InformedRule, Oracle
 from gdlab.schedules.base import Memory, Schedule
 from gdlab.status import Status
 

@@ -13,7 +13,7 @@ from gdlab.derivatives.points import typed
 from gdlab.errors import SettingError
 from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import gradient, jacobian_by_rows
-from gdlab.oracle import Oracle
+from gdlab.optimizers.oracle import Oracle
 
 _ROUNDING = 1e-9
 

@@ -5,16 +5,16 @@ from gdlab.optimizers.adaptive import Adadelta, Adagrad, RMSprop
 from gdlab.optimizers.averaging import ASGD, Lookahead, ScheduleFree
 from gdlab.optimizers.base import Rule
 from gdlab.optimizers.conjugate import ConjugateGradient
-from gdlab.optimizers.informed import InformedRule
 from gdlab.optimizers.least_squares import GaussNewton, LevenbergMarquardt
+from gdlab.optimizers.line_search_descent import LineSearchDescent
 from gdlab.optimizers.matrix import Adafactor, Muon
 from gdlab.optimizers.moments import AdaBelief, Adan
 from gdlab.optimizers.momentum import SGD, HeavyBall
 from gdlab.optimizers.newton import NaturalGradient, Newton
+from gdlab.optimizers.oracle import InformedRule
 from gdlab.optimizers.quasi_newton import BFGS, LBFGS
-from gdlab.optimizers.searching import LineSearchDescent
 from gdlab.optimizers.sign import Lion, Rprop, SignSGD
-from gdlab.optimizers.stepsize import AdGD, BarzilaiBorwein, NormalizedGradient, Polyak
+from gdlab.optimizers.step_size import AdGD, BarzilaiBorwein, NormalizedGradient, Polyak
 from gdlab.optimizers.torch_optim import Torch
 from gdlab.optimizers.wrappers import ClipNorm, ClipValue, WeightDecay
 

@@ -12,9 +12,9 @@ from gdlab.fields.declared import Number, setting
 from gdlab.losses.base import Layout
 from gdlab.numerics.rowwise import dot
 from gdlab.optimizers.base import State, column
-from gdlab.optimizers.linesearch import Ray, settled
-from gdlab.optimizers.searching import Searching, unit_step
-from gdlab.oracle import Oracle
+from gdlab.optimizers.line_search import Ray, settled
+from gdlab.optimizers.line_search_descent import Searching, unit_step
+from gdlab.optimizers.oracle import Oracle
 
 
 class ConjugateGradient(Searching):

@@ -15,10 +15,9 @@ from gdlab.fields.declared import Number, setting
 from gdlab.losses.base import Layout
 from gdlab.numerics.rowwise import by_rows, dot
 from gdlab.optimizers.base import State, column
-from gdlab.optimizers.full_step import FullStep
-from gdlab.optimizers.informed import InformedRule
-from gdlab.optimizers.linesearch import Trial, chosen, settled
-from gdlab.oracle import Oracle
+from gdlab.optimizers.damped_step import FullStep
+from gdlab.optimizers.line_search import Trial, chosen, settled
+from gdlab.optimizers.oracle import InformedRule, Oracle
 
 
 class GaussNewton(FullStep):

@@ -12,9 +12,8 @@ from torch import Tensor
 from gdlab.fields.declared import Number, setting
 from gdlab.numerics.rowwise import by_rows
 from gdlab.optimizers.base import State, used
-from gdlab.optimizers.full_step import FullStep, straight
-from gdlab.optimizers.informed import InformedRule
-from gdlab.oracle import Oracle
+from gdlab.optimizers.damped_step import FullStep, straight
+from gdlab.optimizers.oracle import InformedRule, Oracle
 
 
 class Newton(FullStep):

@@ -12,9 +12,9 @@ from gdlab.fields.declared import setting
 from gdlab.losses.base import Layout
 from gdlab.numerics.rowwise import by_rows, dot, norm, times
 from gdlab.optimizers.base import State, column
-from gdlab.optimizers.linesearch import Ray, settled
-from gdlab.optimizers.searching import Searching, unit_step
-from gdlab.oracle import Oracle
+from gdlab.optimizers.line_search import Ray, settled
+from gdlab.optimizers.line_search_descent import Searching, unit_step
+from gdlab.optimizers.oracle import Oracle
 
 
 class QuasiNewton(Searching):

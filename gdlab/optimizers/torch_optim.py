@@ -19,9 +19,8 @@ from gdlab.fields.formatting import shown
 from gdlab.fields.suggestions import unknown_setting
 from gdlab.losses.base import Layout
 from gdlab.optimizers.base import State
-from gdlab.optimizers.informed import InformedRule
-from gdlab.optimizers.torch_steps import Evaluate, Maker, Stepper, Trial, needs_closure, tried
-from gdlab.oracle import Oracle
+from gdlab.optimizers.oracle import InformedRule, Oracle
+from gdlab.optimizers.torch_stepper import Evaluate, Maker, Stepper, Trial, needs_closure, tried
 
 _OWN_NAMES = ("self", "params", "lr")
 

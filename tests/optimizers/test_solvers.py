@@ -48,7 +48,7 @@ from gdlab.optimizers import (
     Polyak,
     Rule,
 )
-from gdlab.optimizers.searching import Searching
+from gdlab.optimizers.line_search_descent import Searching
 from gdlab.status import Status
 
 NEVER = Stop(grad_tol=0.0)

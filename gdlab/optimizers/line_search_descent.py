@@ -14,8 +14,7 @@ from gdlab.fields.formatting import shown
 from gdlab.losses.base import Loss
 from gdlab.numerics.rowwise import norm
 from gdlab.optimizers.base import State
-from gdlab.optimizers.informed import InformedRule
-from gdlab.optimizers.linesearch import (
+from gdlab.optimizers.line_search import (
     Armijo,
     Exact,
     Ray,
@@ -25,7 +24,7 @@ from gdlab.optimizers.linesearch import (
     chosen,
     settled,
 )
-from gdlab.oracle import Oracle, is_quadratic
+from gdlab.optimizers.oracle import InformedRule, Oracle, is_quadratic
 
 
 class Searching(InformedRule):

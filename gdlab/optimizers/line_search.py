@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gdlab.fields.declared import Number
 from gdlab.numerics.rowwise import by_rows, dot
-from gdlab.oracle import Oracle
+from gdlab.optimizers.oracle import Oracle
 
 
 @dataclass(frozen=True)

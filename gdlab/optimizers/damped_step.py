@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 
 from gdlab.fields.declared import Number, setting
-from gdlab.optimizers.informed import InformedRule
-from gdlab.optimizers.linesearch import Armijo, Ray, settled
-from gdlab.oracle import Oracle
+from gdlab.optimizers.line_search import Armijo, Ray, settled
+from gdlab.optimizers.oracle import InformedRule, Oracle
 
 
 class FullStep(InformedRule):

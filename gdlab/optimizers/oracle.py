@@ -3,7 +3,9 @@
 Shapes: D dimensions, N residuals, n rows (padding included).
 """
 
+from abc import abstractmethod
 from collections.abc import Set
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -14,6 +16,7 @@ from gdlab.fields.formatting import shown
 from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import derivative, hessian, hessian_products, value_and_gradient
 from gdlab.numerics.rowwise import by_rows
+from gdlab.optimizers.base import Rule, State
 
 
 class Oracle:
@@ -167,3 +170,33 @@ def is_quadratic(loss: Loss, runs: int) -> bool:
     found = [hessian_products(loss, start + away * vector)(vector) for away in (0.0, 0.5)]
     near = 1000 * torch.finfo(start.dtype).eps
     return torch.allclose(*found, rtol=near, atol=near * float(found[0].abs().max()))
+
+
+class InformedRule(Rule):
+    """A rule that asks an oracle for the loss at other points, for second derivatives and such.
+
+    Subclasses say `informed_update`, and in `needs` what they ask for. It has no compiled form.
+    """
+
+    needs: ClassVar[Set[str]] = frozenset({"evaluate"})
+
+    def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
+        """Not without an oracle."""
+        raise NotImplementedError(f"{type(self).__name__} cannot step by a gradient alone")
+
+    def check(self, loss: Loss, noise: Tensor) -> None:
+        """Refuse a loss that cannot give what is needed, or noise (R,) in the gradients.
+
+        Raises:
+            SettingError: in words, which setting does not fit.
+        """
+        check_needs(type(self).__name__, self.needs, loss, noise)
+
+    @abstractmethod
+    def informed_update(
+        self, x: Tensor, grad: Tensor, state: State, lr: Tensor, oracle: Oracle
+    ) -> tuple[Tensor, State]:
+        """One step from x (R, D) with its gradient (R, D): the next x and state.
+
+        What becomes of rows that are not `oracle.awake` does not matter.
+        """

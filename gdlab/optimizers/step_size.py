@@ -14,8 +14,7 @@ from gdlab.fields.declared import Number
 from gdlab.losses.base import Layout, Loss
 from gdlab.numerics.rowwise import dot, norm
 from gdlab.optimizers.base import Rule, State, column
-from gdlab.optimizers.informed import InformedRule
-from gdlab.oracle import Oracle
+from gdlab.optimizers.oracle import InformedRule, Oracle
 
 
 class NormalizedGradient(Rule):
