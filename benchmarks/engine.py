@@ -34,14 +34,14 @@ import torch
 from torch import Tensor
 
 import gdlab
-from gdlab.batch import Batch
-from gdlab.compiled import Compiled
-from gdlab.compiler import library
-from gdlab.engine import advance
+from gdlab.engine.batch import Batch
+from gdlab.engine.compiled import Compiled
+from gdlab.engine.compiler import library
+from gdlab.engine.loop import advance
+from gdlab.engine.rows import Rows
 from gdlab.losses import Loss, Quadratic, Rastrigin, Rosenbrock
 from gdlab.optimizers import SGD, Adam, Rule
 from gdlab.plan import batch_of, compiles
-from gdlab.rows import Rows
 from gdlab.schedules import Constant
 from gdlab.settings import Engine, Settings
 

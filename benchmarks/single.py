@@ -16,8 +16,8 @@ from pathlib import Path
 
 import torch
 
-from gdlab.batch import Batch
-from gdlab.engine import advance
+from gdlab.engine.batch import Batch
+from gdlab.engine.loop import advance
 from gdlab.experiment import execute
 from gdlab.losses import Loss, Quadratic, Rosenbrock
 from gdlab.optimizers import SGD, Adam, Rule

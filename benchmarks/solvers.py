@@ -29,13 +29,13 @@ from batches import make_batch
 from mgh_cases import MGH
 from scipy.optimize import minimize
 
-from gdlab.batch import Batch, Stop
-from gdlab.engine import advance
+from gdlab.engine.batch import Batch, Stop
+from gdlab.engine.loop import advance
+from gdlab.engine.outcome import Outcome, Outcomes
 from gdlab.losses import Loss, Rosenbrock
 from gdlab.numerics.autodiff import value_and_gradient
 from gdlab.numerics.threads import one_thread
 from gdlab.optimizers import BFGS, LBFGS, Rule
-from gdlab.outcome import Outcome, Outcomes
 
 PROBLEMS: dict[str, Loss] = {
     "mgh01": Rosenbrock(),

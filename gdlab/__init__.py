@@ -10,36 +10,36 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from gdlab.batch import Stop
     from gdlab.derivatives.check import check_gradient
+    from gdlab.engine.batch import Stop
+    from gdlab.engine.history import History
+    from gdlab.engine.outcome import Outcome
+    from gdlab.engine.status import Status
     from gdlab.errors import SettingError
     from gdlab.experiment import Run, run
     from gdlab.fields.declared import Number, setting
-    from gdlab.history import History
     from gdlab.losses import Loss, PointLoss, Transform
     from gdlab.noise import Noise
     from gdlab.optimizers import Rule
-    from gdlab.outcome import Outcome
     from gdlab.python_sweep import sweep
     from gdlab.recording.reading import load
     from gdlab.schedules import Schedule
     from gdlab.settings import Engine
-    from gdlab.status import Status
 
 _HOMES = {
     "Engine": "gdlab.settings",
-    "History": "gdlab.history",
+    "History": "gdlab.engine.history",
     "Loss": "gdlab.losses",
     "Noise": "gdlab.noise",
     "Number": "gdlab.fields.declared",
-    "Outcome": "gdlab.outcome",
+    "Outcome": "gdlab.engine.outcome",
     "PointLoss": "gdlab.losses",
     "Rule": "gdlab.optimizers",
     "Run": "gdlab.experiment",
     "Schedule": "gdlab.schedules",
     "SettingError": "gdlab.errors",
-    "Status": "gdlab.status",
-    "Stop": "gdlab.batch",
+    "Status": "gdlab.engine.status",
+    "Stop": "gdlab.engine.batch",
     "Transform": "gdlab.losses",
     "check_gradient": "gdlab.derivatives.check",
     "load": "gdlab.recording.reading",

@@ -19,26 +19,26 @@ from omegaconf.errors import OmegaConfBaseException
 from torch import Tensor
 
 from gdlab import startup, theory
-from gdlab.batch import Batch
 from gdlab.command import EXIT_FAILED
 from gdlab.configuring import from_config
+from gdlab.engine.batch import Batch
+from gdlab.engine.metrics import SHARPNESS, check_sharpness
+from gdlab.engine.outcome import Outcome
+from gdlab.engine.rows import Rows
+from gdlab.engine.status import Status
 from gdlab.errors import SettingError
 from gdlab.experiment import Interruption, Sink, execute, interruptible
 from gdlab.fields.custom_classes import blamed_on
 from gdlab.job_notes import Note
 from gdlab.losses.base import Loss
 from gdlab.losses.checks import check_dimensions
-from gdlab.metrics import SHARPNESS, check_sharpness
 from gdlab.optimizers import SGD
-from gdlab.outcome import Outcome
 from gdlab.plan import batch_of
 from gdlab.prediction import RateMeter
 from gdlab.recording.recorder import RunRecorder
 from gdlab.recording.run_dir import claim, writing_into
-from gdlab.rows import Rows
 from gdlab.screen import PatientBar, StepProgress, show_end, show_warning
 from gdlab.settings import Settings
-from gdlab.status import Status
 from gdlab.summary import warning
 from gdlab.sweep_summary import objective
 

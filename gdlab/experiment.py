@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Protocol
 
-from gdlab.batch import Batch, Stop
 from gdlab.configuring import named
-from gdlab.engine import advance
+from gdlab.engine.batch import Batch, Stop
+from gdlab.engine.history import History, pieces
+from gdlab.engine.loop import advance
+from gdlab.engine.outcome import Outcome, Outcomes
 from gdlab.errors import SettingError
-from gdlab.history import History, pieces
 from gdlab.losses.base import Loss
 from gdlab.losses.function import Function
 from gdlab.losses.transform import Transform
 from gdlab.optimizers.base import Rule
-from gdlab.outcome import Outcome, Outcomes
 from gdlab.plan import batch_of
 from gdlab.schedules import Schedule
 from gdlab.settings import Settings

@@ -16,10 +16,10 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from gdlab.command import EXIT_FAILED
+from gdlab.engine.outcome import Outcomes
 from gdlab.errors import SettingError
 from gdlab.grid import Grid, listed
 from gdlab.job_notes import Job, read_jobs
-from gdlab.outcome import Outcomes
 from gdlab.plan import batch_of
 from gdlab.recording.results import joined, table_of, table_of_failed, write_csv, write_table
 from gdlab.recording.run_dir import write_whole

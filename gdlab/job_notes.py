@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.conf import HydraConf
 
+from gdlab.engine.history import History
+from gdlab.engine.outcome import Outcome
+from gdlab.engine.status import Status
 from gdlab.errors import SettingError
-from gdlab.history import History
-from gdlab.outcome import Outcome
 from gdlab.recording.run_dir import write_whole
-from gdlab.status import Status
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gdlab.batch import Batch
+from gdlab.engine.batch import Batch
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Configured, Number, parted, placed
 from gdlab.fields.formatting import shown

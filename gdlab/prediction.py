@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from gdlab import theory
-from gdlab.history import History
+from gdlab.engine.history import History
+from gdlab.engine.outcome import Outcome
 from gdlab.optimizers.base import used
-from gdlab.outcome import Outcome
 from gdlab.recording.parquet import read_parquet
 from gdlab.recording.tensorboard import thinned_steps
 from gdlab.schedules import Constant

@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gdlab.compiled import fallback
+from gdlab.engine.compiled import fallback
+from gdlab.engine.status import Status
 from gdlab.executors import Statuses
 from gdlab.fields.formatting import shown
 from gdlab.optimizers import Rule
@@ -20,7 +21,6 @@ from gdlab.plan import batch_of
 from gdlab.prediction import predicted_rate, recorded_rate
 from gdlab.recording.tensorboard import MAX_POINTS
 from gdlab.screen import PatientBar
-from gdlab.status import Status
 from gdlab.sweep_plan import Group, Plan, decided
 from gdlab.sweep_summary import Best, best, typed
 from gdlab.sweeping import ABOUT

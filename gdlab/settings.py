@@ -7,13 +7,13 @@ from typing import Any, Literal, TypeVar
 
 import torch
 
-from gdlab.batch import Stop
+from gdlab.engine.batch import Stop
+from gdlab.engine.metrics import Metric, metrics_of
 from gdlab.errors import SettingError
 from gdlab.fields.construction import make
 from gdlab.fields.declared import Configured, flat, setting
 from gdlab.losses.base import Loss
 from gdlab.losses.transform import Transform
-from gdlab.metrics import Metric, metrics_of
 from gdlab.noise import Noise
 from gdlab.optimizers.base import Rule
 from gdlab.schedules import Schedule

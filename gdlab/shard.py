@@ -10,12 +10,12 @@ from typing import Protocol
 
 import numpy as np
 
-from gdlab.batch import Chunk
-from gdlab.engine import advance
-from gdlab.history import History, pieces
-from gdlab.outcome import Outcome, Outcomes
+from gdlab.engine.chunk import Chunk
+from gdlab.engine.history import History, pieces
+from gdlab.engine.loop import advance
+from gdlab.engine.outcome import Outcome, Outcomes
+from gdlab.engine.status import Status
 from gdlab.plan import batch_of
-from gdlab.status import Status
 from gdlab.sweep_plan import Group
 
 

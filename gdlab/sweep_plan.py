@@ -16,13 +16,13 @@ from typing import Any, Literal
 
 import numpy as np
 
+from gdlab.engine.outcome import Outcome
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Configured, Field, field_of, parted, placed
 from gdlab.fields.formatting import shown
 from gdlab.fields.validation import Range
 from gdlab.grid import Axis, Grid
 from gdlab.hydra_files import Template
-from gdlab.outcome import Outcome
 from gdlab.plan import mode_of
 from gdlab.settings import GROUPS, NUMERIC, Settings
 from gdlab.sweep_summary import Metric

@@ -10,8 +10,8 @@ from typing import Any, Self, TypeAlias
 
 import numpy as np
 
+from gdlab.engine.status import Status
 from gdlab.errors import SettingError
-from gdlab.status import Status
 
 DataFrame: TypeAlias = Any  # of pandas, whose types a checker cannot follow
 _SOLVED = (str(Status.CONVERGED), str(Status.TARGET))

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gdlab.engine.history import History
+from gdlab.engine.metrics import check_sharpness
+from gdlab.engine.outcome import Outcome, Outcomes
+from gdlab.engine.status import Status
 from gdlab.errors import SettingError
 from gdlab.executors import Statuses, run_shards
-from gdlab.history import History
-from gdlab.metrics import check_sharpness
-from gdlab.outcome import Outcome, Outcomes
 from gdlab.plan import batch_of
 from gdlab.recording.overviews import draw_sweep
 from gdlab.recording.parquet import read_parquet
@@ -27,7 +28,6 @@ from gdlab.recording.results import joined, table_of, write_csv, write_table
 from gdlab.recording.run_dir import write_whole
 from gdlab.recording.run_dirs import RunDirectories
 from gdlab.shard import Ended, run_group
-from gdlab.status import Status
 from gdlab.sweep_plan import Group, Plan, decided
 from gdlab.sweep_summary import DataFrame, best, order
 

@@ -25,9 +25,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gdlab.engine.status import Status
 from gdlab.errors import SettingError
 from gdlab.executors import SETTING, Statuses, Work, run_work
-from gdlab.status import Status
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gdlab.batch import Batch, Stop
-from gdlab.engine import advance
+from gdlab.engine.batch import Batch, Stop
+from gdlab.engine.history import History, pieces
+from gdlab.engine.loop import advance
+from gdlab.engine.outcome import Outcome, Outcomes
 from gdlab.fields.declared import columns
-from gdlab.history import History, pieces
 from gdlab.losses import Loss
 from gdlab.optimizers import SGD, Rule
-from gdlab.outcome import Outcome, Outcomes
 from gdlab.schedules import Constant, Schedule
 
 

@@ -13,15 +13,15 @@ from batches import Finished, assert_same_bits, finish, make_batch, rows_of
 from cases import DIABETES, Angle, Barrier, Quartic, Squash, Waves
 from torch import Tensor
 
-from gdlab.batch import Batch, Stop
-from gdlab.compiled import refusal
-from gdlab.compiler import library
+from gdlab.engine.batch import Batch, Stop
+from gdlab.engine.compiled import refusal
+from gdlab.engine.compiler import library
+from gdlab.engine.status import Status
 from gdlab.losses import Himmelblau, Loss, Quadratic, Rosenbrock
 from gdlab.losses.function import Function
 from gdlab.optimizers import SGD, Adagrad, Adam, RMSprop, Rule
 from gdlab.plan import compiles
 from gdlab.schedules import Cosine
-from gdlab.status import Status
 
 RATES = np.geomspace(1e-5, 3, 45)
 

@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from oracles import relative, rosenbrock_gradient
 from torch import Tensor
 
-from gdlab.batch import Batch, Stop
-from gdlab.engine import advance
+from gdlab.engine.batch import Batch, Stop
+from gdlab.engine.loop import advance
+from gdlab.engine.status import Status
 from gdlab.fields.declared import Number
 from gdlab.losses import MSE, Loss, Quadratic, Rosenbrock
 from gdlab.losses.function import Function
@@ -28,7 +29,6 @@ from gdlab.numerics import rng
 from gdlab.optimizers import SGD, Adagrad, Adam, RMSprop, Rule
 from gdlab.optimizers.base import State
 from gdlab.schedules import Cosine, Exponential, InverseTime, Step, Warmup
-from gdlab.status import Status
 
 ROWS = 64
 SPREAD = np.geomspace(1e-5, 3.0, ROWS)

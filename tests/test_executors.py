@@ -22,9 +22,9 @@ from command import Done
 import gdlab
 from gdlab import SettingError, workers
 from gdlab.configuring import from_flat
+from gdlab.engine.status import Status
 from gdlab.executors import assigned, run_shards
 from gdlab.grid import Axis, product
-from gdlab.status import Status
 from gdlab.sweep_plan import Plan, grouped
 
 PROCESSES = "hydra.launcher.executor=processes"

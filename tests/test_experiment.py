@@ -16,12 +16,12 @@ from oracles import plain_descent, rosenbrock, rosenbrock_gradient
 from torch import Tensor
 
 import gdlab
+from gdlab.engine.status import Status
 from gdlab.errors import SettingError
 from gdlab.losses import MSE, Quadratic
 from gdlab.losses.function import Function
 from gdlab.optimizers import Adam
 from gdlab.schedules import Exponential
-from gdlab.status import Status
 
 
 def test_a_run_is_a_plain_loop() -> None:

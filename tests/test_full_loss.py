@@ -14,17 +14,17 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import Tensor
 
 import gdlab
-from gdlab.batch import Batch, Stop
 from gdlab.configuring import from_flat
-from gdlab.engine import advance
+from gdlab.engine.batch import Batch, Stop
+from gdlab.engine.history import History, pieces
+from gdlab.engine.loop import advance
+from gdlab.engine.outcome import Outcomes
+from gdlab.engine.status import Status
 from gdlab.experiment import execute
-from gdlab.history import History, pieces
 from gdlab.losses import MSE, Logistic, Loss, Quadratic, Softmax
-from gdlab.outcome import Outcomes
 from gdlab.plan import batch_of
 from gdlab.recording.reading import load
 from gdlab.recording.recorder import RunRecorder
-from gdlab.status import Status
 
 SMALL = MSE(data="stackloss", standardize=True, batch_size=4)
 

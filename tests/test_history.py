@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from batches import make_batch
 
-from gdlab.engine import advance
-from gdlab.history import History, pieces
+from gdlab.engine.history import History, pieces
+from gdlab.engine.loop import advance
 from gdlab.losses import Rosenbrock
 from gdlab.losses.function import Function
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from batches import Finished, finish, make_batch
 
-from gdlab.batch import Batch, Stop
+from gdlab.engine.batch import Batch, Stop
+from gdlab.engine.status import Status
 from gdlab.losses import Loss, McCormick, Quadratic, Rosenbrock, Schwefel
 from gdlab.losses.function import Function
 from gdlab.optimizers import SGD
-from gdlab.status import Status
 
 ENDS: dict[str, tuple[Callable[[], Batch], Status, str]] = {
     "converged": (

@@ -8,7 +8,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import gdlab
 from gdlab.configuring import from_flat
-from gdlab.history import History
+from gdlab.engine.history import History
 from gdlab.plots.convergence import convergence_png
 from gdlab.prediction import RateMeter, predicted_rate, prediction_lines
 

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 import gdlab
 from gdlab import SettingError
 from gdlab.__main__ import main
+from gdlab.engine.outcome import Outcome
 from gdlab.losses import MSE, Himmelblau, Loss, Quadratic, Rosenbrock, Transform
 from gdlab.optimizers import SGD, Adagrad, Adam, RMSprop, Rule
-from gdlab.outcome import Outcome
 from gdlab.schedules import Constant, Cosine, Exponential, Schedule, Step
 
 FIELDS = ("steps", "final_loss", "best_loss", "best_step", "grad_norm", "evaluations", "reason")

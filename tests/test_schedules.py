@@ -14,8 +14,9 @@ from command import Done
 from torch.optim import lr_scheduler
 
 import gdlab
-from gdlab.batch import Stop
-from gdlab.compiled import refusal
+from gdlab.engine.batch import Stop
+from gdlab.engine.compiled import refusal
+from gdlab.engine.status import Status
 from gdlab.errors import SettingError
 from gdlab.fields.declared import columns, field_of, flat, placed
 from gdlab.losses import Loss, Quadratic, Rosenbrock
@@ -36,7 +37,6 @@ from gdlab.schedules import (
     Step,
     Warmup,
 )
-from gdlab.status import Status
 
 STEPS, LR = 200, 0.3
 

@@ -13,17 +13,18 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from gdlab.batch import Chunk, Stop
+from gdlab.engine.batch import Stop
+from gdlab.engine.chunk import Chunk
+from gdlab.engine.history import History
+from gdlab.engine.outcome import Outcome
+from gdlab.engine.status import Status
 from gdlab.fields.declared import Number
-from gdlab.history import History
 from gdlab.losses import MSE, Loss, Quadratic, Rosenbrock, Transform
 from gdlab.optimizers import SGD, Adagrad, Adam, RMSprop, Rule
-from gdlab.outcome import Outcome
 from gdlab.plan import batch_of
 from gdlab.schedules import Constant, Cosine, Exponential, Schedule, Step
 from gdlab.settings import Settings
 from gdlab.shard import Ended, run_group
-from gdlab.status import Status
 from gdlab.sweep_plan import Group
 
 

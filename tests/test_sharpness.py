@@ -14,16 +14,17 @@ from batches import Finished, finish, make_batch, rows_of
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import gdlab
-from gdlab import losses, metrics, theory
-from gdlab.batch import Batch, Stop
+from gdlab import losses, theory
+from gdlab.engine import metrics
+from gdlab.engine.batch import Batch, Stop
+from gdlab.engine.history import History
+from gdlab.engine.metrics import SHARPNESS
+from gdlab.engine.status import Status
 from gdlab.errors import SettingError
-from gdlab.history import History
 from gdlab.losses import Loss, Quadratic, Rosenbrock
 from gdlab.losses.function import Function
-from gdlab.metrics import SHARPNESS
 from gdlab.optimizers import SGD, Adam
 from gdlab.schedules import Exponential
-from gdlab.status import Status
 
 NETWORK = losses.MLP(data="teacher_student", widths=(6,), count=40)
 

@@ -11,12 +11,12 @@ from cases import REFERENCE
 from oracles import plain_descent
 
 from gdlab import theory
-from gdlab.batch import Stop
 from gdlab.configuring import named
+from gdlab.engine.batch import Stop
+from gdlab.engine.status import Status
 from gdlab.losses import MSE, Loss, Quadratic, Rosenbrock
 from gdlab.losses.function import Function
 from gdlab.optimizers import SGD, Adam, HeavyBall, Rule
-from gdlab.status import Status
 
 BOWL = Quadratic(condition=100)
 WORST_START = (100.0, 1.0)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from gdlab.history import History
-from gdlab.metrics import SHARPNESS
+from gdlab.engine.history import History
+from gdlab.engine.metrics import SHARPNESS
 from gdlab.plots.colours import CATEGORIES
 from gdlab.plots.style import draw_title, panel, png, style
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
+from gdlab.engine.history import History
+from gdlab.engine.metrics import SHARPNESS
+from gdlab.engine.outcome import Outcome
+from gdlab.engine.status import Status
 from gdlab.fields.formatting import shown
-from gdlab.history import History
-from gdlab.metrics import SHARPNESS
-from gdlab.outcome import Outcome
 from gdlab.prediction import predicted_rate
 from gdlab.recording.tensorboard import EventWriter, thinned_steps
 from gdlab.settings import Settings
-from gdlab.status import Status
 
 _MOST_COORDINATES = 4
 _BOUND, _EDGE = "theory/suboptimality", "2/lr"

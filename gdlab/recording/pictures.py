@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from gdlab.engine.history import History
 from gdlab.fields.declared import Configured, declared
-from gdlab.history import History
 from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import value_and_gradient
 from gdlab.plots.background import Ground

@@ -3,8 +3,8 @@
 import time
 from pathlib import Path
 
-from gdlab.history import History
-from gdlab.outcome import Outcome
+from gdlab.engine.history import History
+from gdlab.engine.outcome import Outcome
 from gdlab.plots.convergence import convergence_png, drawable
 from gdlab.plots.sharpness import Course, stability_png
 from gdlab.prediction import predicted_rate

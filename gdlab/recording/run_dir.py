@@ -10,8 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from gdlab.engine.outcome import Outcome
 from gdlab.errors import SettingError
-from gdlab.outcome import Outcome
 
 _MOST_TRIES = 10_000
 

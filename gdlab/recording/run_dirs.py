@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from gdlab.history import History
+from gdlab.engine.history import History
+from gdlab.engine.outcome import Outcome
 from gdlab.hydra_files import RunWords
-from gdlab.outcome import Outcome
 from gdlab.recording.pictures import Painter, ThinnedPath
 from gdlab.recording.recorder import RunRecorder
 from gdlab.recording.tables import read_history

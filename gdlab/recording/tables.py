@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gdlab.engine.history import History
+from gdlab.engine.outcome import Outcome
 from gdlab.errors import SettingError
-from gdlab.history import History
-from gdlab.outcome import Outcome
 from gdlab.recording.parquet import read_parquet
 from gdlab.recording.run_dir import write_whole
 

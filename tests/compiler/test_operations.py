@@ -9,7 +9,7 @@ from batches import finish, make_batch
 from torch import Tensor
 from torch.nn import functional
 
-from gdlab.compiled import refusal
+from gdlab.engine.compiled import refusal
 from gdlab.losses import Loss
 
 OPERATIONS: dict[str, Callable[[Tensor], Tensor]] = {

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
 from gdlab.configuring import from_flat
+from gdlab.engine.rows import Rows
 from gdlab.errors import SettingError
 from gdlab.losses import MLP, Loss, Quadratic
 from gdlab.losses.base import Layout
@@ -23,7 +24,6 @@ from gdlab.numerics.autodiff import value_and_gradient
 from gdlab.optimizers import SGD, Adam
 from gdlab.optimizers.base import State
 from gdlab.plan import batch_of
-from gdlab.rows import Rows
 
 CPU = torch.device("cpu")
 CASES: dict[str, MLP] = {

@@ -15,6 +15,7 @@ from oracles import central_differences, gradient_by_autograd, relative
 from torch import Tensor
 
 import gdlab
+from gdlab.engine.status import Status
 from gdlab.errors import SettingError
 from gdlab.losses import MSE, Huber, Lasso, Logistic, Loss, Ridge, Softmax
 from gdlab.losses.datasets import tables as data_module
@@ -23,7 +24,6 @@ from gdlab.losses.datasets.tables import read_examples
 from gdlab.losses.models import data_loss
 from gdlab.optimizers import SGD
 from gdlab.paths import DATA
-from gdlab.status import Status
 
 CERTIFIED = json.loads((DATA / "certified.json").read_text("utf-8"))
 

@@ -18,7 +18,7 @@ from oracles import relative, rosenbrock_gradient
 from torch import Tensor
 
 import gdlab
-from gdlab.compiled import refusal
+from gdlab.engine.compiled import refusal
 from gdlab.errors import SettingError
 from gdlab.losses import (
     MLP,

@@ -14,10 +14,10 @@ from rule_cases import RULES, OneMatrix, RuleCase
 from rule_oracles import plain, stepped_path, written_path
 
 from gdlab import optimizers
+from gdlab.engine.status import Status
 from gdlab.errors import SettingError
 from gdlab.losses import MLP, Loss, Quadratic, Rosenbrock
 from gdlab.optimizers import SGD, Adam, Lookahead, Muon, RMSprop, Rule, WeightDecay
-from gdlab.status import Status
 
 STEPS = 10
 

@@ -12,14 +12,14 @@ from oracles import relative
 from rule_cases import RULES as CASES
 from rule_cases import OneMatrix
 
-from gdlab.batch import Batch, Stop
-from gdlab.compiled import refusal
 from gdlab.configuring import named
+from gdlab.engine.batch import Batch, Stop
+from gdlab.engine.compiled import refusal
+from gdlab.engine.status import Status
 from gdlab.fields.declared import Configured, Number, declared
 from gdlab.fields.suggestions import choices_of
 from gdlab.losses import Loss, Quadratic
 from gdlab.optimizers import HeavyBall, Rule, WeightDecay
-from gdlab.status import Status
 
 KINDS = {type(case.rule) for case in CASES}
 RULES = [

@@ -15,7 +15,8 @@ from solver_cases import IRIS, SOLVERS, TILTED, SolverCase
 from solver_oracles import Problem
 
 from gdlab import optimizers
-from gdlab.batch import Stop
+from gdlab.engine.batch import Stop
+from gdlab.engine.status import Status
 from gdlab.errors import SettingError
 from gdlab.losses import (
     Bard,
@@ -49,7 +50,6 @@ from gdlab.optimizers import (
     Rule,
 )
 from gdlab.optimizers.line_search_descent import Searching
-from gdlab.status import Status
 
 NEVER = Stop(grad_tol=0.0)
 

@@ -10,14 +10,14 @@ from cases import Waves
 from solver_cases import SOLVERS
 
 from gdlab import optimizers
-from gdlab.batch import Batch, Stop
-from gdlab.compiled import refusal
 from gdlab.configuring import named
+from gdlab.engine.batch import Batch, Stop
+from gdlab.engine.compiled import refusal
+from gdlab.engine.status import Status
 from gdlab.fields.declared import declared
 from gdlab.fields.suggestions import choices_of
 from gdlab.losses import ExtendedRosenbrock, HelicalValley, Loss, Quadratic, Rosenbrock, Softmax
 from gdlab.optimizers import InformedRule, Rule
-from gdlab.status import Status
 
 KINDS = {type(case.rule) for case in SOLVERS}
 NAMES = [

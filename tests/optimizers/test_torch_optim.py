@@ -14,13 +14,13 @@ from oracles import relative
 from rule_oracles import stepped_path
 
 import gdlab
-from gdlab.batch import Batch, Stop
-from gdlab.compiled import refusal
+from gdlab.engine.batch import Batch, Stop
+from gdlab.engine.compiled import refusal
+from gdlab.engine.status import Status
 from gdlab.errors import SettingError
 from gdlab.losses import MLP, Quadratic, Rosenbrock
 from gdlab.optimizers import Lookahead, Torch
 from gdlab.schedules import Exponential
-from gdlab.status import Status
 
 MATRICES = MLP(widths=(3,), count=20)
 

@@ -12,12 +12,12 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import gdlab
-from gdlab.batch import Stop
+from gdlab.engine.batch import Stop
+from gdlab.engine.history import History
+from gdlab.engine.outcome import Outcome
 from gdlab.experiment import Run, execute
-from gdlab.history import History
 from gdlab.losses import MSE, Quadratic, Rosenbrock
 from gdlab.optimizers.momentum import SGD
-from gdlab.outcome import Outcome
 from gdlab.plan import batch_of
 from gdlab.recording import recorder, tensorboard
 from gdlab.recording.pictures import ThinnedPath, landscape

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from batches import finish
 
-from gdlab.batch import Stop
+from gdlab.engine.batch import Stop
 from gdlab.errors import SettingError
 from gdlab.losses import MSE, Loss, Quadratic, Rosenbrock
 from gdlab.optimizers import SGD

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gdlab.engine.outcome import Outcome
+from gdlab.engine.status import Status
 from gdlab.errors import SettingError
-from gdlab.outcome import Outcome
 from gdlab.recording import run_dir
 from gdlab.recording.run_dir import claim, versions, write_result, write_whole
-from gdlab.status import Status
 
 # Claims
 

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 import gdlab
-from gdlab.history import History
-from gdlab.metrics import SHARPNESS
+from gdlab.engine.history import History
+from gdlab.engine.metrics import SHARPNESS
 from gdlab.plots.colours import CATEGORIES
 from gdlab.plots.sharpness import Course, stability_png
 from gdlab.recording import overviews

@@ -11,14 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from gdlab.engine.history import History
+from gdlab.engine.outcome import Outcome
+from gdlab.engine.status import Status
 from gdlab.errors import SettingError
-from gdlab.history import History
-from gdlab.outcome import Outcome
 from gdlab.recording import tables
 from gdlab.recording.reading import load
 from gdlab.recording.run_dir import write_result
 from gdlab.recording.tables import HistoryFile, read_history
-from gdlab.status import Status
 
 # Numbers that text or float32 would not keep.
 HARD = [0.1 + 0.2, 1 / 3, 5e-324, -0.0, 1.7976931348623157e308, math.inf, -math.inf, math.nan]

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from gdlab.compiler.operations import Array
-from gdlab.compiler.program import Operand, Program, Uncompilable
-from gdlab.compiler.tracer import Tracer
+from gdlab.engine.compiler.operations import Array
+from gdlab.engine.compiler.program import Operand, Program, Uncompilable
+from gdlab.engine.compiler.tracer import Tracer
 from gdlab.fields.declared import Number, columns
 from gdlab.losses.base import Loss
 from gdlab.optimizers.base import Rule, State

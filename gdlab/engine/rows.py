@@ -12,101 +12,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gdlab.arena import Arena
-from gdlab.batch import Batch
+from gdlab.engine.batch import Batch
+from gdlab.engine.buffers import Arena
+from gdlab.engine.records import Trace
+from gdlab.engine.status import Status
 from gdlab.fields.declared import Number, columns
 from gdlab.losses.base import Loss
 from gdlab.numerics.rowwise import LANES, by_rows
 from gdlab.optimizers.base import Rule, State
 from gdlab.optimizers.oracle import InformedRule, Oracle
 from gdlab.schedules.base import Memory, Schedule
-from gdlab.status import Status
 
 _PAGE = 512  # numbers of float64 in a page of memory
-
-
-@dataclass(frozen=True)
-class Screen:
-    """What a chunk's new records say of each row in short: each (n,).
-
-    Attributes:
-        norm: the least gradient norm.
-        loss: the least loss.
-        at: the record (of the chunk) that had it.
-        finite: 0 where every number was finite, else NaN.
-        size: the greatest |loss|.
-    """
-
-    norm: Tensor
-    loss: Tensor
-    at: Tensor
-    finite: Tensor
-    size: Tensor
-
-
-@dataclass
-class Trace:
-    """The records of a chunk, padding included, and what ended it early.
-
-    Attributes:
-        points: the points (K, D, n), and room for the next one: (K + 1, D, n).
-        loss: losses at the points (K, n).
-        norm: norms of the gradients there (K, n).
-        rates: learning rates of the steps that leave the points (K, n).
-        finite: whether each gradient is finite (K, n); None for where its norm is.
-        measured: which records have a loss and a gradient (K,), the others NaN; None for all.
-        screen: what the records say in short, where that is known.
-        stalled: in which records a row's rule said that it cannot go on (K, n); None for none.
-        stopped: how all rows ended, where something ended them.
-        error: the exception that did.
-    """
-
-    points: Tensor
-    loss: Tensor
-    norm: Tensor
-    rates: Tensor
-    finite: Tensor | None = None
-    measured: Tensor | None = None
-    screen: Screen | None = None
-    stalled: Tensor | None = None
-    stopped: Status = Status.RUNNING
-    error: Exception | None = None
-
-    @property
-    def x(self) -> Tensor:
-        """The points (K, D, n)."""
-        return self.points[: len(self.loss)]
-
-    @classmethod
-    def begin(cls, rows: "Rows", length: int) -> "Trace":
-        """Room for up to `length` new records, after the one that was held back.
-
-        A schedule that raises ends the runs: there is room for none then.
-        """
-        batch, done = rows.batch, rows.done
-        count = done + min(length, batch.steps + 1 - rows.first - done)
-        n, dim = rows.x.shape
-        trace = cls(
-            points=rows.arena.empty((count + 1, dim, n), rows.x),
-            loss=rows.arena.empty((count, n), rows.x),
-            norm=rows.arena.empty((count, n), rows.x),
-            rates=rows.x.new_full((count, n), torch.nan),
-        )
-        if rows.held is not None:
-            trace.points[0], trace.loss[0], trace.norm[0], trace.rates[0] = rows.held
-        if not rows.memory:  # what follows the losses is asked step by step
-            try:
-                trace.rates = rows.schedule.rates(rows.numbers(count), rows.lr, batch.steps)
-            except Exception as error:  # a person's own schedule may raise anything
-                trace.stopped, trace.error = Status.FAILED, error
-                trace.cut(done)
-        return trace
-
-    def cut(self, count: int) -> None:
-        """Leave the first `count` records alone."""
-        self.loss, self.norm = self.loss[:count], self.norm[:count]
-        self.measured = None if self.measured is None else self.measured[:count]
-        self.stalled = None if self.stalled is None else self.stalled[:count]
 
 
 @dataclass
@@ -189,6 +106,30 @@ class Rows:
             arena=Arena(),
             oracle=Oracle(loss, x) if rule.needs else None,
         )
+
+    def begin_records(self, length: int) -> Trace:
+        """Room for up to `length` new records, after the one that was held back.
+
+        A schedule that raises ends the runs: there is room for none then.
+        """
+        batch, done = self.batch, self.done
+        count = done + min(length, batch.steps + 1 - self.first - done)
+        n, dim = self.x.shape
+        trace = Trace(
+            points=self.arena.empty((count + 1, dim, n), self.x),
+            loss=self.arena.empty((count, n), self.x),
+            norm=self.arena.empty((count, n), self.x),
+            rates=self.x.new_full((count, n), torch.nan),
+        )
+        if self.held is not None:
+            trace.points[0], trace.loss[0], trace.norm[0], trace.rates[0] = self.held
+        if not self.memory:  # what follows the losses is asked step by step
+            try:
+                trace.rates = self.schedule.rates(self.numbers(count), self.lr, batch.steps)
+            except Exception as error:  # a person's own schedule may raise anything
+                trace.stopped, trace.error = Status.FAILED, error
+                trace.cut(done)
+        return trace
 
     def after(self, trace: Trace, status: Tensor) -> "Rows | None":
         """The rows that go on after a chunk, or None where no row does."""

@@ -14,8 +14,8 @@ from torch import Tensor
 from torch._decomp import decomposition_table
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from gdlab.compiler.operations import Array, Operations
-from gdlab.compiler.program import Program, Uncompilable
+from gdlab.engine.compiler.operations import Array, Operations
+from gdlab.engine.compiler.program import Program, Uncompilable
 
 
 class Tracer(TorchDispatchMode):

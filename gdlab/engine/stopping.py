@@ -10,10 +10,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gdlab.batch import Chunk, Mode, Padded, Stop
+from gdlab.engine.batch import Stop
+from gdlab.engine.chunk import Chunk, Mode, Padded
+from gdlab.engine.records import Screen, Trace
+from gdlab.engine.rows import Rows
+from gdlab.engine.status import Status
 from gdlab.numerics.autodiff import norms, value_and_gradient
-from gdlab.rows import Rows, Screen, Trace
-from gdlab.status import Status
 
 
 @dataclass

@@ -13,18 +13,19 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from gdlab.batch import Batch
-from gdlab.compiler.library import function
-from gdlab.compiler.program import Uncompilable
-from gdlab.compiler.source import c_source
-from gdlab.compiler.step import Step, traced
-from gdlab.eager import noise_of
+from gdlab.engine.batch import Batch
+from gdlab.engine.compiler.library import function
+from gdlab.engine.compiler.program import Uncompilable
+from gdlab.engine.compiler.source import c_source
+from gdlab.engine.compiler.step import Step, traced
+from gdlab.engine.eager import noise_of
+from gdlab.engine.records import Screen, Trace
+from gdlab.engine.rows import Rows
+from gdlab.engine.status import Status
 from gdlab.fields.declared import Number, columns
 from gdlab.numerics.autodiff import norms, value_and_gradient
 from gdlab.numerics.rowwise import LANES
 from gdlab.optimizers.base import State
-from gdlab.rows import Rows, Screen, Trace
-from gdlab.status import Status
 
 _WORTH_A_THREAD = 2**16
 _LONGEST_MESSAGE = 120
@@ -65,7 +66,7 @@ class Compiled:
     def __call__(self, rows: Rows, length: int, interrupted: Callable[[], bool]) -> Trace:
         """Make up to `length` new records; `rows` is left at the next point."""
         is_over = interrupted()
-        trace = Trace.begin(rows, 1 if is_over else length)
+        trace = rows.begin_records(1 if is_over else length)
         if trace.error is not None:
             return trace
         trace.points[rows.done] = rows.x.T

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from gdlab.batch import Batch, Chunk
-from gdlab.status import Status
+from gdlab.engine.batch import Batch
+from gdlab.engine.chunk import Chunk
+from gdlab.engine.status import Status
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from gdlab.compiler.program import Uncompilable
+from gdlab.engine.compiler.program import Uncompilable
 
 # No product is fused into a sum but where the source says so, and no test for traps: what the
 # compiler may do is what leaves every bit as it is.

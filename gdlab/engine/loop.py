@@ -12,13 +12,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Protocol
 
-from gdlab import eager
-from gdlab.batch import Batch, Chunk, Mode
-from gdlab.compiled import Compiled
-from gdlab.compiler.program import Uncompilable
-from gdlab.judge import judge
+from gdlab.engine import eager
+from gdlab.engine.batch import Batch
+from gdlab.engine.chunk import Chunk, Mode
+from gdlab.engine.compiled import Compiled
+from gdlab.engine.compiler.program import Uncompilable
+from gdlab.engine.records import Trace
+from gdlab.engine.rows import Rows
+from gdlab.engine.stopping import judge
 from gdlab.numerics.threads import one_thread
-from gdlab.rows import Rows, Trace
 
 _FIRST_CHUNK, _LONGEST_CHUNK, _CHUNK_BYTES = 32, 256, 2**27
 

@@ -9,18 +9,19 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from gdlab.engine.records import Trace
+from gdlab.engine.rows import Rows
+from gdlab.engine.status import Status
 from gdlab.numerics import rng
 from gdlab.numerics.autodiff import norms, value_and_gradient
 from gdlab.optimizers.oracle import InformedRule
-from gdlab.rows import Rows, Trace
 from gdlab.schedules.base import Memory
-from gdlab.status import Status
 
 
 def advance(rows: Rows, length: int, interrupted: Callable[[], bool]) -> Trace:
     """Make up to `length` new records; `rows` is left at the next point."""
     batch, done = rows.batch, rows.done
-    trace = Trace.begin(rows, length)
+    trace = rows.begin_records(length)
     if trace.error is not None:
         return trace
     number = rows.numbers(len(trace.loss))

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gdlab.compiler.program import Kind, Operand, Program, Uncompilable, Value
+from gdlab.engine.compiler.program import Kind, Operand, Program, Uncompilable, Value
 
 Array = np.ndarray
 Operation = Callable[..., Any]

@@ -14,8 +14,8 @@ from importlib.resources import files
 import numpy as np
 import torch
 
-from gdlab.compiler.program import Operand, Value
-from gdlab.compiler.step import Step
+from gdlab.engine.compiler.program import Operand, Value
+from gdlab.engine.compiler.step import Step
 
 _INPUT = re.compile(r"(\w+)\[(\d+)\]")
 _NAMES = {
@@ -47,7 +47,7 @@ def c_source(step: Step, dtype: torch.dtype) -> str:
         "#define ONE (T)1",
         f"#define HUGE __{'DBL' if is_double else 'FLT'}_MAX__",
     ]
-    frame = (files("gdlab.compiler") / "advance.c").read_text("utf-8")
+    frame = (files("gdlab.engine.compiler") / "advance.c").read_text("utf-8")
     return "\n".join(head) + "\n\n" + frame.replace("/* STEP */", "\n".join(lines))
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from torch import Tensor
 
-from gdlab.batch import Chunk
-from gdlab.status import Status
+from gdlab.engine.chunk import Chunk
+from gdlab.engine.status import Status
 
 
 @dataclass(frozen=True)
