@@ -34,6 +34,8 @@ import torch
 from torch import Tensor
 
 import gdlab
+from gdlab.config.sections import Engine
+from gdlab.config.settings import Settings
 from gdlab.engine.batch import Batch
 from gdlab.engine.compiled import Compiled
 from gdlab.engine.compiler import library
@@ -43,7 +45,6 @@ from gdlab.losses import Loss, Quadratic, Rastrigin, Rosenbrock
 from gdlab.optimizers import SGD, Adam, Rule
 from gdlab.plan import batch_of, compiles
 from gdlab.schedules import Constant
-from gdlab.settings import Engine, Settings
 
 MOST_BYTES = 2**30
 MOST_STEPS = 1000

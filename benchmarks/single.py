@@ -16,6 +16,8 @@ from pathlib import Path
 
 import torch
 
+from gdlab.config.sections import Record
+from gdlab.config.settings import Settings
 from gdlab.engine.batch import Batch
 from gdlab.engine.loop import advance
 from gdlab.experiment import execute
@@ -24,7 +26,6 @@ from gdlab.optimizers import SGD, Adam, Rule
 from gdlab.plan import batch_of
 from gdlab.recording.recorder import RunRecorder
 from gdlab.schedules import Constant
-from gdlab.settings import Record, Settings
 
 STEPS = 10_000
 NEVER_CONVERGES = 1e-6  # a learning rate so small that no run ends early

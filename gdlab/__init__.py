@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from gdlab.config.noise import Noise
+    from gdlab.config.sections import Engine
     from gdlab.derivatives.check import check_gradient
     from gdlab.engine.batch import Stop
     from gdlab.engine.history import History
@@ -19,18 +21,16 @@ if TYPE_CHECKING:
     from gdlab.experiment import Run, run
     from gdlab.fields.declared import Number, setting
     from gdlab.losses import Loss, PointLoss, Transform
-    from gdlab.noise import Noise
     from gdlab.optimizers import Rule
     from gdlab.python_sweep import sweep
     from gdlab.recording.reading import load
     from gdlab.schedules import Schedule
-    from gdlab.settings import Engine
 
 _HOMES = {
-    "Engine": "gdlab.settings",
+    "Engine": "gdlab.config.settings",
     "History": "gdlab.engine.history",
     "Loss": "gdlab.losses",
-    "Noise": "gdlab.noise",
+    "Noise": "gdlab.config.noise",
     "Number": "gdlab.fields.declared",
     "Outcome": "gdlab.engine.outcome",
     "PointLoss": "gdlab.losses",

@@ -19,7 +19,8 @@ def run(arguments: list[str]) -> int:
         SettingError: a setting cannot be used.
         OSError: a file cannot be written.
     """
-    from gdlab import composition, words
+    from gdlab import composition
+    from gdlab.config import overrides
 
     parsed = _parsed(arguments)
     if parsed.catalogues:
@@ -37,7 +38,7 @@ def run(arguments: list[str]) -> int:
 
         directory = Path(to_resume[-1].partition("=")[2].strip("'\""))
         others = [word for word in parsed.overrides if word not in to_resume]
-        return resumed(directory, words.opened(others))
+        return resumed(directory, overrides.opened(others))
     with composition.hydra_ready(parsed.config_dir):
         if parsed.multirun:
             return composition.multirun(parsed.overrides, parsed.config_name)

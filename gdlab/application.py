@@ -20,7 +20,8 @@ from torch import Tensor
 
 from gdlab import startup, theory
 from gdlab.command import EXIT_FAILED
-from gdlab.configuring import from_config
+from gdlab.config.loading import from_config
+from gdlab.config.settings import Settings
 from gdlab.engine.batch import Batch
 from gdlab.engine.metrics import SHARPNESS, check_sharpness
 from gdlab.engine.outcome import Outcome
@@ -38,7 +39,6 @@ from gdlab.prediction import RateMeter
 from gdlab.recording.recorder import RunRecorder
 from gdlab.recording.run_dir import claim, writing_into
 from gdlab.screen import PatientBar, StepProgress, show_end, show_warning
-from gdlab.settings import Settings
 from gdlab.summary import warning
 from gdlab.sweep_summary import objective
 

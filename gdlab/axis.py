@@ -16,8 +16,8 @@ from hydra.core.override_parser.types import (
     Transformer,
 )
 
+from gdlab.config.overrides import name_of
 from gdlab.errors import SettingError
-from gdlab.words import name_of
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gdlab.configuring import named
+from gdlab.config.loading import named
+from gdlab.config.settings import LR
 from gdlab.errors import SettingError
 from gdlab.fields.declared import declared
 from gdlab.fields.formatting import shown
@@ -20,7 +21,6 @@ from gdlab.fields.suggestions import choices_of
 from gdlab.losses import Loss
 from gdlab.optimizers import Rule
 from gdlab.paths import CONF
-from gdlab.settings import LR
 
 _WIDTH = 100
 _COORDINATES_SHOWN = 2

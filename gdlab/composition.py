@@ -25,10 +25,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gdlab import hydra_plugins
+from gdlab.config.overrides import OPEN_GROUPS, group_of, name_of, opened
 from gdlab.errors import SettingError
 from gdlab.fields.suggestions import choices_of, unknown_choice, unknown_setting
 from gdlab.paths import CONF
-from gdlab.words import OPEN_GROUPS, group_of, name_of, opened
 
 CONFIG_NAME = "config"
 VERSION_BASE = "1.3"

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from torch import Tensor
 
+from gdlab.config.settings import GROUPS
 from gdlab.errors import SettingError
 from gdlab.recording.results import joined, table_of
-from gdlab.settings import GROUPS
 from gdlab.shard import Records, run_group
 from gdlab.sweep_plan import EXECUTOR, Group, Plan
 

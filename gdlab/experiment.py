@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Protocol
 
-from gdlab.configuring import named
+from gdlab.config.loading import named
+from gdlab.config.settings import Settings
 from gdlab.engine.batch import Batch, Stop
 from gdlab.engine.history import History, pieces
 from gdlab.engine.loop import advance
@@ -22,7 +23,6 @@ from gdlab.losses.transform import Transform
 from gdlab.optimizers.base import Rule
 from gdlab.plan import batch_of
 from gdlab.schedules import Schedule
-from gdlab.settings import Settings
 
 
 class Sink(Protocol):

@@ -14,12 +14,12 @@ import torch
 from hydra.core.override_parser.types import Override
 
 from gdlab.axis import Axis, cut, is_interval, most_values, sampled
+from gdlab.config.overrides import name_of
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Field
 from gdlab.fields.formatting import shown
 from gdlab.fields.validation import Range
 from gdlab.numerics import rng
-from gdlab.words import name_of
 
 _MOST_RUNS = 20_000_000
 

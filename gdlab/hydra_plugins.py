@@ -21,7 +21,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from gdlab.command import EXIT_FAILED
-from gdlab.words import opened
+from gdlab.config.overrides import opened
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -3,10 +3,10 @@
 import base64
 from html import escape
 
+from gdlab.config.settings import Settings
 from gdlab.experiment import Run
 from gdlab.plots.trajectory import trajectory_png
 from gdlab.recording.pictures import ThinnedPath, landscape
-from gdlab.settings import Settings
 from gdlab.summary import outcome_lines
 
 _SYMBOLS_SHOWN = 4

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping
 
 from gdlab.catalogue import first_said
-from gdlab.configuring import named
+from gdlab.config.loading import named
 from gdlab.fields.declared import Configured, declared
 from gdlab.fields.formatting import shown
 from gdlab.fields.suggestions import choices_of

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gdlab.config.settings import Settings
 from gdlab.engine.batch import Batch
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Configured, Number, parted, placed
@@ -14,7 +15,6 @@ from gdlab.fields.formatting import shown
 from gdlab.losses.base import Loss
 from gdlab.numerics import rng
 from gdlab.numerics.threads import cores
-from gdlab.settings import Settings
 
 Kind = TypeVar("Kind", bound=Configured)
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gdlab.configuring import from_values
+from gdlab.config.loading import from_values
+from gdlab.config.settings import GROUPS, Settings
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Configured, Field
 from gdlab.fields.validation import Range
@@ -22,7 +23,6 @@ from gdlab.hydra_files import Template
 from gdlab.recording.parquet import read_parquet
 from gdlab.recording.results import write_table
 from gdlab.recording.run_dir import write_whole
-from gdlab.settings import GROUPS, Settings
 from gdlab.sweep_plan import EXECUTOR, Group, Plan, columns_of
 
 if TYPE_CHECKING:

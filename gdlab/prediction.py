@@ -9,13 +9,13 @@ import numpy as np
 import torch
 
 from gdlab import theory
+from gdlab.config.settings import Settings
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
 from gdlab.optimizers.base import used
 from gdlab.recording.parquet import read_parquet
 from gdlab.recording.tensorboard import thinned_steps
 from gdlab.schedules import Constant
-from gdlab.settings import Settings
 
 _KEPT = 2000
 _FEWEST = 8

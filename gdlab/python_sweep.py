@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from gdlab.configuring import from_flat
+from gdlab.config.loading import from_flat
+from gdlab.config.overrides import SHORTHANDS
+from gdlab.config.settings import GROUPS, Settings
 from gdlab.errors import SettingError
 from gdlab.executors import assigned, run_shards
 from gdlab.experiment import interruptible
@@ -18,10 +20,8 @@ from gdlab.losses.function import Function
 from gdlab.recording.reading import Recorded, load
 from gdlab.recording.results import joined
 from gdlab.recording.run_dir import claim
-from gdlab.settings import GROUPS, Settings
 from gdlab.sweep_plan import Plan, grouped
 from gdlab.sweeping import carry_out, check_summary
-from gdlab.words import SHORTHANDS
 
 _LISTS = ("start", "betas", "center", "eigenvalues", "features", "widths")
 

@@ -4,12 +4,12 @@ import shlex
 from pathlib import Path
 
 from gdlab import theory
+from gdlab.config.settings import Settings
 from gdlab.engine.batch import Batch
 from gdlab.engine.outcome import Outcome
 from gdlab.engine.status import Status
 from gdlab.prediction import prediction_lines
 from gdlab.schedules import Constant
-from gdlab.settings import Settings
 
 _COORDINATES_SHOWN = 6
 

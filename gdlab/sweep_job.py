@@ -20,6 +20,8 @@ from gdlab import plan_file, startup
 from gdlab.application import EXIT_SIGNAL, checked
 from gdlab.axis import Axis
 from gdlab.command import EXIT_FAILED
+from gdlab.config.overrides import name_of
+from gdlab.config.settings import GROUPS, Settings
 from gdlab.errors import SettingError
 from gdlab.executors import SETTING as EXECUTOR_SETTING
 from gdlab.executors import assigned, entrusted
@@ -33,10 +35,8 @@ from gdlab.recording.results import empty
 from gdlab.recording.run_dir import claim, partial_name
 from gdlab.screen import PatientBar
 from gdlab.screen_sweep import SweepProgress, show_plan, show_sweep
-from gdlab.settings import GROUPS, Settings
 from gdlab.sweep_plan import Plan, grouped
 from gdlab.sweeping import carry_out, check_summary, has_failed
-from gdlab.words import name_of
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from gdlab.config.settings import GROUPS, NUMERIC, Settings
 from gdlab.engine.outcome import Outcome
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Configured, Field, field_of, parted, placed
@@ -24,7 +25,6 @@ from gdlab.fields.validation import Range
 from gdlab.grid import Axis, Grid
 from gdlab.hydra_files import Template
 from gdlab.plan import mode_of
-from gdlab.settings import GROUPS, NUMERIC, Settings
 from gdlab.sweep_summary import Metric
 
 EXECUTOR = Field(Literal["serial", "processes"], Range())

@@ -5,7 +5,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 from gdlab.composition import composed, hydra_ready, opened
-from gdlab.configuring import from_config, named
+from gdlab.config.loading import from_config, named
 from gdlab.errors import SettingError
 from gdlab.fields.declared import flat
 from gdlab.optimizers import Adam, Lookahead

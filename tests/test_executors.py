@@ -21,7 +21,7 @@ from command import Done
 
 import gdlab
 from gdlab import SettingError, workers
-from gdlab.configuring import from_flat
+from gdlab.config.loading import from_flat
 from gdlab.engine.status import Status
 from gdlab.executors import assigned, run_shards
 from gdlab.grid import Axis, product

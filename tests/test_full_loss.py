@@ -14,7 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import Tensor
 
 import gdlab
-from gdlab.configuring import from_flat
+from gdlab.config.loading import from_flat
 from gdlab.engine.batch import Batch, Stop
 from gdlab.engine.history import History, pieces
 from gdlab.engine.loop import advance

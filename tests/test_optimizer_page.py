@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gdlab.catalogue import first_said
-from gdlab.configuring import named
+from gdlab.config.loading import named
 from gdlab.fields.declared import declared
 from gdlab.fields.suggestions import choices_of
 from gdlab.optimizer_page import page

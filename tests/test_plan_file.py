@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from gdlab import SettingError, plan_file
 from gdlab.composition import CONFIG_NAME, hydra_ready
-from gdlab.configuring import from_flat
+from gdlab.config.loading import from_flat
 from gdlab.fields.declared import Configured
 from gdlab.grid import Axis, crossed, product
 from gdlab.hydra_files import Template

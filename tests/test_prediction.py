@@ -7,7 +7,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import gdlab
-from gdlab.configuring import from_flat
+from gdlab.config.loading import from_flat
 from gdlab.engine.history import History
 from gdlab.plots.convergence import convergence_png
 from gdlab.prediction import RateMeter, predicted_rate, prediction_lines

@@ -13,6 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from gdlab.config.settings import Settings
 from gdlab.engine.batch import Stop
 from gdlab.engine.chunk import Chunk
 from gdlab.engine.history import History
@@ -23,7 +24,6 @@ from gdlab.losses import MSE, Loss, Quadratic, Rosenbrock, Transform
 from gdlab.optimizers import SGD, Adagrad, Adam, RMSprop, Rule
 from gdlab.plan import batch_of
 from gdlab.schedules import Constant, Cosine, Exponential, Schedule, Step
-from gdlab.settings import Settings
 from gdlab.shard import Ended, run_group
 from gdlab.sweep_plan import Group
 

@@ -3,10 +3,10 @@
 import pytest
 
 from gdlab.composition import composed, hydra_ready
+from gdlab.config.settings import GROUPS
 from gdlab.errors import SettingError
 from gdlab.fields.suggestions import choices_of, did_you_mean, unknown_choice, unknown_setting
 from gdlab.paths import CONF
-from gdlab.settings import GROUPS
 
 KNOWN = [
     *("lr", "steps", "seed", "start", "noise", "dtype", "device", "loss", "optimizer", "schedule"),

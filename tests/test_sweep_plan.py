@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 
 from gdlab.application import checked
 from gdlab.composition import CONFIG_NAME, hydra_ready
+from gdlab.config.settings import Settings
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Number, setting
 from gdlab.grid import Grid, crossed, drawn
 from gdlab.losses import Quadratic
 from gdlab.optimizers import SGD
 from gdlab.schedules import Exponential, Step
-from gdlab.settings import Settings
 from gdlab.sweep_plan import Group, Plan, grouped
 
 Compose = Callable[[Sequence[str]], Settings]

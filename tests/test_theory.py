@@ -11,7 +11,7 @@ from cases import REFERENCE
 from oracles import plain_descent
 
 from gdlab import theory
-from gdlab.configuring import named
+from gdlab.config.loading import named
 from gdlab.engine.batch import Stop
 from gdlab.engine.status import Status
 from gdlab.losses import MSE, Loss, Quadratic, Rosenbrock

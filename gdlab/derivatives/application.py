@@ -11,7 +11,7 @@ from rich.text import Text
 from gdlab import startup
 from gdlab.application import claimed
 from gdlab.command import EXIT_FAILED
-from gdlab.configuring import filled, plain_values
+from gdlab.config.loading import filled, plain_values
 from gdlab.derivatives.question import Question
 from gdlab.derivatives.reporting import WIDTH, Report, answer
 from gdlab.fields.custom_classes import blamed_on

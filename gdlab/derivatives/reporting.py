@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 from torch import Tensor
 
-from gdlab.configuring import named
+from gdlab.config.loading import named
+from gdlab.config.settings import node
 from gdlab.derivatives.backprop import backpropagation
 from gdlab.derivatives.chain import along_path, composition
 from gdlab.derivatives.check import Check, check_gradient
@@ -35,7 +36,6 @@ from gdlab.fields.formatting import shown
 from gdlab.fields.suggestions import unknown_setting
 from gdlab.losses.base import Loss
 from gdlab.losses.function import Function
-from gdlab.settings import node
 
 WIDTH = 120
 """Of tables at least, so that none is cut where the output is no terminal."""

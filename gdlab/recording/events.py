@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gdlab.config.settings import Settings
 from gdlab.engine.history import History
 from gdlab.engine.metrics import SHARPNESS
 from gdlab.engine.outcome import Outcome
@@ -13,7 +14,6 @@ from gdlab.engine.status import Status
 from gdlab.fields.formatting import shown
 from gdlab.prediction import predicted_rate
 from gdlab.recording.tensorboard import EventWriter, thinned_steps
-from gdlab.settings import Settings
 
 _MOST_COORDINATES = 4
 _BOUND, _EDGE = "theory/suboptimality", "2/lr"

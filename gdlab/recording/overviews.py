@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from gdlab import theory
+from gdlab.config.settings import NUMERIC, Settings
 from gdlab.fields.declared import Number
 from gdlab.losses.base import Loss
 from gdlab.optimizers.base import Rule
@@ -29,7 +30,6 @@ from gdlab.recording.run_dirs import RunDirectories
 from gdlab.recording.tensorboard import EventWriter
 from gdlab.schedules import Constant
 from gdlab.screen import show_warning
-from gdlab.settings import NUMERIC, Settings
 from gdlab.sweep_plan import Plan
 from gdlab.sweep_summary import DataFrame, best, parts, quartiles, values_of
 

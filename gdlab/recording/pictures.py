@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from gdlab.config.settings import Settings
 from gdlab.engine.history import History
 from gdlab.fields.declared import Configured, declared
 from gdlab.losses.base import Loss
@@ -14,7 +15,6 @@ from gdlab.plots.projection import Landscape, drawing_plane, view
 from gdlab.plots.trajectory import trajectory_frames
 from gdlab.recording.run_dir import write_whole
 from gdlab.recording.tensorboard import EventWriter, thinned_steps
-from gdlab.settings import Settings
 
 _POINTS_DRAWN = 5_000
 _FRAMES = 10

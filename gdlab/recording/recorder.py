@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+from gdlab.config.settings import Settings
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
 from gdlab.plots.convergence import convergence_png, drawable
@@ -13,7 +14,6 @@ from gdlab.recording.pictures import ThinnedPath, draw, landscape
 from gdlab.recording.run_dir import write_result, write_whole
 from gdlab.recording.tables import HistoryFile
 from gdlab.recording.tensorboard import EventWriter
-from gdlab.settings import Settings
 
 _SECONDS = 1.0  # between looks at what is recorded, so that a live run is seen and many are fast
 _FEWEST_DRAWN = 3  # records that a curve needs

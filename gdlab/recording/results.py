@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gdlab.config.settings import Settings
 from gdlab.engine.status import Status
 from gdlab.fields.formatting import shown
 from gdlab.recording.run_dir import write_whole
-from gdlab.settings import Settings
 from gdlab.shard import Ended
 from gdlab.sweep_plan import Group
 

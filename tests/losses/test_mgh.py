@@ -16,7 +16,7 @@ from torch import Tensor
 import gdlab
 from gdlab.application import run_one
 from gdlab.composition import composed, hydra_ready
-from gdlab.configuring import named
+from gdlab.config.loading import named
 from gdlab.errors import SettingError
 from gdlab.fields.suggestions import choices_of, did_you_mean
 from gdlab.losses import Loss, mgh

@@ -12,7 +12,7 @@ from oracles import central_differences, gradient_by_autograd
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
-from gdlab.configuring import from_flat
+from gdlab.config.loading import from_flat
 from gdlab.engine.rows import Rows
 from gdlab.errors import SettingError
 from gdlab.losses import MLP, Loss, Quadratic

@@ -14,7 +14,7 @@ from oracles import gradient_by_autograd, gradient_by_sympy, relative
 from torch import Tensor
 
 from gdlab import losses
-from gdlab.configuring import named
+from gdlab.config.loading import named
 from gdlab.losses import Loss, Quadratic
 from gdlab.losses.functions.closed_form import Formula, Scalable
 from gdlab.numerics.threads import one_thread

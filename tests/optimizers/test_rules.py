@@ -12,7 +12,7 @@ from oracles import relative
 from rule_cases import RULES as CASES
 from rule_cases import OneMatrix
 
-from gdlab.configuring import named
+from gdlab.config.loading import named
 from gdlab.engine.batch import Batch, Stop
 from gdlab.engine.compiled import refusal
 from gdlab.engine.status import Status

@@ -10,7 +10,7 @@ from cases import Waves
 from solver_cases import SOLVERS
 
 from gdlab import optimizers
-from gdlab.configuring import named
+from gdlab.config.loading import named
 from gdlab.engine.batch import Batch, Stop
 from gdlab.engine.compiled import refusal
 from gdlab.engine.status import Status

@@ -12,6 +12,8 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import gdlab
+from gdlab.config.sections import Record
+from gdlab.config.settings import Settings
 from gdlab.engine.batch import Stop
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
@@ -23,7 +25,6 @@ from gdlab.recording import recorder, tensorboard
 from gdlab.recording.pictures import ThinnedPath, landscape
 from gdlab.recording.recorder import RunRecorder
 from gdlab.schedules import Constant, Exponential
-from gdlab.settings import Record, Settings
 
 BARE = Record(events=False, figures=False)
 TEXTS = {"settings", "outcome"}

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from batches import finish
 
+from gdlab.config.settings import Settings
 from gdlab.engine.batch import Stop
 from gdlab.errors import SettingError
 from gdlab.losses import MSE, Loss, Quadratic, Rosenbrock
@@ -20,7 +21,6 @@ from gdlab.plan import batch_of
 from gdlab.recording.parquet import read_parquet
 from gdlab.recording.results import joined, table_of, write_csv, write_table
 from gdlab.schedules import Constant
-from gdlab.settings import Settings
 from gdlab.shard import run_group
 from gdlab.sweep_plan import Group
 

@@ -7,6 +7,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from gdlab.config.settings import COMMAND_KEYS, GROUPS, LR, NODES, Settings, node
 from gdlab.errors import SettingError
 from gdlab.fields.construction import Kind, make, refuse_unknown
 from gdlab.fields.custom_classes import found
@@ -16,7 +17,6 @@ from gdlab.fields.suggestions import choices_of, unknown_choice
 from gdlab.losses.function import Function
 from gdlab.optimizers.base import Rule
 from gdlab.paths import CONF
-from gdlab.settings import COMMAND_KEYS, GROUPS, LR, NODES, Settings, node
 
 _DEFAULTS = {"loss": "quadratic", "optimizer": "sgd", "schedule": "constant"}
 

@@ -7,6 +7,9 @@ from typing import Any, Literal, TypeVar
 
 import torch
 
+from gdlab.config.noise import Noise
+from gdlab.config.overrides import SHORTHANDS
+from gdlab.config.sections import Engine, Record, Summary
 from gdlab.engine.batch import Stop
 from gdlab.engine.metrics import Metric, metrics_of
 from gdlab.errors import SettingError
@@ -14,10 +17,8 @@ from gdlab.fields.construction import make
 from gdlab.fields.declared import Configured, flat, setting
 from gdlab.losses.base import Loss
 from gdlab.losses.transform import Transform
-from gdlab.noise import Noise
 from gdlab.optimizers.base import Rule
 from gdlab.schedules import Schedule
-from gdlab.words import SHORTHANDS
 
 Kind = TypeVar("Kind", bound=Configured)
 
@@ -29,63 +30,6 @@ LR = "lr"
 
 GROUPS: Mapping[str, type[Configured]] = {"loss": Loss, "optimizer": Rule, "schedule": Schedule}
 """The settings that name a class, with the base class that it must have."""
-
-
-class Record(Configured):
-    """What is written into a run's directory.
-
-    Attributes:
-        every: the history keeps the records of steps 0, every, 2·every, … and the last.
-        full_loss_every: with minibatches the loss and its gradient, of all examples, are computed
-            at steps 0, n, 2n, … and the last alone, and only there a run can end by them; the
-            other records have none. A metric such as accuracy is computed there with or without.
-        sharpness_every: the sharpness λ_max, the Hessian's greatest eigenvalue, is recorded at
-            steps 0, n, 2n, … and the last; None or 0 for never.
-        max_coords: the history keeps at most so many coordinates.
-        events: whether events are written for TensorBoard.
-        figures: whether the trajectory is drawn.
-        max_run_dirs: at most so many runs of a sweep get a directory.
-        max_figures: at most so many runs of a sweep get pictures.
-    """
-
-    every: int = setting(default=1, ge=1)
-    full_loss_every: int = setting(default=1, ge=1)
-    sharpness_every: int | None = setting(default=None, ge=0)
-    max_coords: int = setting(default=64, ge=1)
-    events: bool = True
-    figures: bool = True
-    max_run_dirs: int = setting(default=1000, ge=0)
-    max_figures: int = setting(default=20, ge=0)
-
-
-class Engine(Configured):
-    """How runs are computed.
-
-    Attributes:
-        mode: eager (torch's kernels, one by one), compiled (the whole step at once, in C), or auto
-            for compiled where there are steps and runs enough to repay it.
-        threads: how many cores a compiled batch may use; None for all there are.
-        max_rows: a batch of more runs is cut into shards of so many.
-    """
-
-    mode: Literal["auto", "eager", "compiled"] = "auto"
-    threads: int | None = setting(default=None, ge=1)
-    max_rows: int = setting(default=8192, ge=1)
-
-
-class Summary(Configured):
-    """What the summary of a sweep compares.
-
-    Attributes:
-        by: the settings for whose combinations a best is named; None for what is no number.
-        metric: the column by which runs that did not converge are ranked.
-        direction: which of its values is best, the least or the greatest; None for the greatest of
-            what a loss measures, such as accuracy, and for the least of all else.
-    """
-
-    by: tuple[str, ...] | None = None
-    metric: str = "final_loss"
-    direction: Literal["min", "max"] | None = None
 
 
 class Settings(Configured):

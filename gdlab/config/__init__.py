@@ -1,0 +1,1 @@
+"""From YAML, Python and the command line's words to typed settings."""
