@@ -12,24 +12,14 @@ from gdlab import theory
 from gdlab.config.settings import Settings
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
-from gdlab.optimizers.base import used
 from gdlab.recording.parquet import read_parquet
 from gdlab.recording.tensorboard import thinned_steps
-from gdlab.schedules import Constant
+from gdlab.theory import predicted_rate
 
 _KEPT = 2000
 _FEWEST = 8
 _LOWEST = 1e-290
 """Below it numbers lose digits before they are zero."""
-
-
-def predicted_rate(settings: Settings) -> theory.Rate | None:
-    """The rate of a run, where a theorem says it: a quadratic, a constant lr, exact gradients."""
-    loss = settings.objective
-    is_exact = not used(settings.noise.scale) and loss.minibatch is None
-    if not isinstance(settings.schedule, Constant) or not is_exact or loss.minimum is None:
-        return None
-    return theory.rate(loss, settings.optimizer, settings.lr)
 
 
 class RateMeter:

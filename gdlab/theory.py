@@ -8,11 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gdlab import theory
+from gdlab.config.settings import Settings
 from gdlab.fields.declared import Number
 from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import hessian_products
 from gdlab.numerics.lanczos import lanczos
-from gdlab.optimizers.base import Component, Optimum, Rule
+from gdlab.optimizers.base import Component, Optimum, Rule, used
+from gdlab.schedules import Constant
 
 _LARGEST_HESSIAN, _LARGEST_BASIS = 1000, 10**6
 _NEAR = 1e-4  # relative: what is said of it has three digits
@@ -157,3 +160,12 @@ def round_down(value: float) -> float:
     mantissa, exponent = digits.split("e")
     lower = f"{int(mantissa) - 1}e{exponent}" if mantissa != "1" else f"9e{int(exponent) - 1}"
     return float(lower)
+
+
+def predicted_rate(settings: Settings) -> theory.Rate | None:
+    """The rate of a run, where a theorem says it: a quadratic, a constant lr, exact gradients."""
+    loss = settings.objective
+    is_exact = not used(settings.noise.scale) and loss.minibatch is None
+    if not isinstance(settings.schedule, Constant) or not is_exact or loss.minimum is None:
+        return None
+    return theory.rate(loss, settings.optimizer, settings.lr)

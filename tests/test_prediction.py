@@ -10,7 +10,8 @@ import gdlab
 from gdlab.config.loading import from_flat
 from gdlab.engine.history import History
 from gdlab.plots.convergence import convergence_png
-from gdlab.prediction import RateMeter, predicted_rate, prediction_lines
+from gdlab.prediction import RateMeter, prediction_lines
+from gdlab.theory import predicted_rate
 
 MOMENTUM = f"optimizer.momentum={81 / 121}"
 BEST = ("loss.condition=100", "optimizer=heavy_ball", MOMENTUM, f"lr={4 / 121}")

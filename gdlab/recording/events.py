@@ -12,8 +12,8 @@ from gdlab.engine.metrics import SHARPNESS
 from gdlab.engine.outcome import Outcome
 from gdlab.engine.status import Status
 from gdlab.fields.formatting import shown
-from gdlab.prediction import predicted_rate
 from gdlab.recording.tensorboard import EventWriter, thinned_steps
+from gdlab.theory import predicted_rate
 
 _MOST_COORDINATES = 4
 _BOUND, _EDGE = "theory/suboptimality", "2/lr"

@@ -8,12 +8,12 @@ from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
 from gdlab.plots.convergence import convergence_png, drawable
 from gdlab.plots.sharpness import Course, stability_png
-from gdlab.prediction import predicted_rate
 from gdlab.recording.events import EventSink
 from gdlab.recording.pictures import ThinnedPath, draw, landscape
 from gdlab.recording.run_dir import write_result, write_whole
 from gdlab.recording.tables import HistoryFile
 from gdlab.recording.tensorboard import EventWriter
+from gdlab.theory import predicted_rate
 
 _SECONDS = 1.0  # between looks at what is recorded, so that a live run is seen and many are fast
 _FEWEST_DRAWN = 3  # records that a curve needs
