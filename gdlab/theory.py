@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gdlab import theory
 from gdlab.config.settings import Settings
 from gdlab.fields.declared import Number
 from gdlab.losses.base import Loss
@@ -162,10 +161,10 @@ def round_down(value: float) -> float:
     return float(lower)
 
 
-def predicted_rate(settings: Settings) -> theory.Rate | None:
+def predicted_rate(settings: Settings) -> Rate | None:
     """The rate of a run, where a theorem says it: a quadratic, a constant lr, exact gradients."""
     loss = settings.objective
     is_exact = not used(settings.noise.scale) and loss.minibatch is None
     if not isinstance(settings.schedule, Constant) or not is_exact or loss.minimum is None:
         return None
-    return theory.rate(loss, settings.optimizer, settings.lr)
+    return rate(loss, settings.optimizer, settings.lr)

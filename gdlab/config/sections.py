@@ -1,4 +1,4 @@
-"""The sections of the settings: what is recorded, how runs are computed, what a summary compares."""
+"""Sections of the settings: what is recorded, how runs are computed, what a summary compares."""
 
 from typing import Literal
 
