@@ -7,7 +7,7 @@ and tab completion without importing torch.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from gdlab.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from gdlab.config.noise import Noise

@@ -35,9 +35,9 @@ from gdlab.losses.base import Loss
 from gdlab.losses.checks import check_dimensions
 from gdlab.optimizers import SGD
 from gdlab.plan import batch_of
-from gdlab.prediction import RateMeter
+from gdlab.recording.files import claim, writing_into
+from gdlab.recording.rate import RateMeter
 from gdlab.recording.recorder import RunRecorder
-from gdlab.recording.run_dir import claim, writing_into
 from gdlab.screen import PatientBar, StepProgress, show_end, show_warning
 from gdlab.summary import warning
 from gdlab.sweep_summary import objective

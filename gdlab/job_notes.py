@@ -19,7 +19,7 @@ from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
 from gdlab.engine.status import Status
 from gdlab.errors import SettingError
-from gdlab.recording.run_dir import write_whole
+from gdlab.recording.files import write_whole
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -6,7 +6,7 @@ from html import escape
 from gdlab.config.settings import Settings
 from gdlab.experiment import Run
 from gdlab.plots.trajectory import trajectory_png
-from gdlab.recording.pictures import ThinnedPath, landscape
+from gdlab.recording.run_plots import ThinnedPath, landscape
 from gdlab.summary import outcome_lines
 
 _SYMBOLS_SHOWN = 4

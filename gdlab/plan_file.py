@@ -20,9 +20,8 @@ from gdlab.fields.declared import Configured, Field
 from gdlab.fields.validation import Range
 from gdlab.grid import Axis, Grid
 from gdlab.hydra_files import Template
-from gdlab.recording.parquet import read_parquet
-from gdlab.recording.results import write_table
-from gdlab.recording.run_dir import write_whole
+from gdlab.recording.files import write_whole
+from gdlab.recording.parquet import read_parquet, write_table
 from gdlab.sweep_plan import EXECUTOR, Group, Plan, columns_of
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from gdlab.fields.declared import Configured
 from gdlab.fields.formatting import shown
 from gdlab.grid import Axis, product
 from gdlab.losses.function import Function
+from gdlab.recording.files import claim
 from gdlab.recording.reading import Recorded, load
 from gdlab.recording.results import joined
-from gdlab.recording.run_dir import claim
 from gdlab.sweep_plan import Plan, grouped
 from gdlab.sweeping import carry_out, check_summary
 

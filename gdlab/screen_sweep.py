@@ -18,8 +18,8 @@ from gdlab.executors import Statuses
 from gdlab.fields.formatting import shown
 from gdlab.optimizers import Rule
 from gdlab.plan import batch_of
-from gdlab.prediction import recorded_rate
-from gdlab.recording.tensorboard import MAX_POINTS
+from gdlab.recording.rate import recorded_rate
+from gdlab.recording.thinning import MAX_POINTS
 from gdlab.screen import PatientBar
 from gdlab.sweep_plan import Group, Plan, decided
 from gdlab.sweep_summary import Best, best, typed

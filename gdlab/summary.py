@@ -8,7 +8,7 @@ from gdlab.config.settings import Settings
 from gdlab.engine.batch import Batch
 from gdlab.engine.outcome import Outcome
 from gdlab.engine.status import Status
-from gdlab.prediction import prediction_lines
+from gdlab.recording.rate import prediction_lines
 from gdlab.schedules import Constant
 
 _COORDINATES_SHOWN = 6

@@ -31,8 +31,8 @@ from gdlab.grid import Grid, crossed
 from gdlab.hydra_files import Template
 from gdlab.job_notes import note_batch
 from gdlab.plan_file import class_name
+from gdlab.recording.files import claim, partial_name
 from gdlab.recording.results import empty
-from gdlab.recording.run_dir import claim, partial_name
 from gdlab.screen import PatientBar
 from gdlab.screen_sweep import SweepProgress, show_plan, show_sweep
 from gdlab.sweep_plan import Plan, grouped

@@ -22,10 +22,10 @@ from gdlab.engine.status import Status
 from gdlab.errors import SettingError
 from gdlab.executors import Statuses, run_shards
 from gdlab.plan import batch_of
+from gdlab.recording.files import write_whole
 from gdlab.recording.overviews import draw_sweep
-from gdlab.recording.parquet import read_parquet
-from gdlab.recording.results import joined, table_of, write_csv, write_table
-from gdlab.recording.run_dir import write_whole
+from gdlab.recording.parquet import read_parquet, write_csv, write_table
+from gdlab.recording.results import joined, table_of
 from gdlab.recording.run_dirs import RunDirectories
 from gdlab.shard import Ended, run_group
 from gdlab.sweep_plan import Group, Plan, decided

@@ -904,7 +904,7 @@ def test_an_interrupt_ends_a_sweep(gd, here):
 
 
 def test_claims_from_many_threads_are_never_shared(tmp_path):
-    from gdlab.recording.run_dir import claim
+    from gdlab.recording.files import claim
 
     with ThreadPoolExecutor(16) as pool:
         wanted = [tmp_path / "runs" / "same"] * 200

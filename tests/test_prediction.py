@@ -10,7 +10,7 @@ import gdlab
 from gdlab.config.loading import from_flat
 from gdlab.engine.history import History
 from gdlab.plots.convergence import convergence_png
-from gdlab.prediction import RateMeter, prediction_lines
+from gdlab.recording.rate import RateMeter, prediction_lines
 from gdlab.theory import predicted_rate
 
 MOMENTUM = f"optimizer.momentum={81 / 121}"

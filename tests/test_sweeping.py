@@ -403,7 +403,7 @@ def test_a_class_that_a_plan_brings_along_is_not_imported(node, target, here, gd
     assert not (here / "imported").exists()
 
 
-@pytest.mark.parametrize("target", ["gdlab.__main__.main", "gdlab.recording.run_dir.os.system"])
+@pytest.mark.parametrize("target", ["gdlab.__main__.main", "gdlab.recording.files.os.system"])
 def test_what_is_no_class_of_gdlab_is_refused(target, here, gd):
     assert gd(*SMALL, "hydra.sweep.dir=s").code == 0
     plan = json.loads((here / "s" / "plan.json").read_text())

@@ -16,8 +16,8 @@ from gdlab.derivatives.question import Question
 from gdlab.derivatives.reporting import WIDTH, Report, answer
 from gdlab.fields.custom_classes import blamed_on
 from gdlab.losses.checks import check_dimensions
-from gdlab.recording.pictures import not_drawn
-from gdlab.recording.run_dir import write_whole, writing_into
+from gdlab.recording.files import write_whole, writing_into
+from gdlab.recording.run_plots import not_drawn
 from gdlab.screen import show_warning
 
 

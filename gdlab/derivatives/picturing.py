@@ -6,7 +6,7 @@ from gdlab.derivatives.drawing.output import pictures, write_events, write_pictu
 from gdlab.derivatives.drawing.scene import Errors, Scene
 from gdlab.derivatives.place import Place
 from gdlab.derivatives.reporting import Report
-from gdlab.recording.pictures import landscape_of
+from gdlab.recording.run_plots import landscape_of
 
 _MOST_ERRORS = 6
 

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from gdlab.engine.history import History
-from gdlab.engine.metrics import SHARPNESS
 from gdlab.plots.colours import CATEGORIES
 from gdlab.plots.style import draw_title, panel, png, style
 
@@ -24,7 +22,6 @@ _SIZE = (7.2, 6.4)
 _UPPER, _LOWER = (0.105, 0.41, 0.865, 0.49), (0.105, 0.085, 0.865, 0.285)
 _DASHES = (0, (5, 3))
 _OUTLIERS = 3  # so many times the highest edge is as high as the picture goes
-_FEWEST = 2  # values that make a line
 _DEEPEST = 1e-20  # of the highest loss: what lies lower is zero for every purpose
 MOST = len(CATEGORIES)
 """So many runs can be told apart."""
@@ -44,14 +41,6 @@ class Course(NamedTuple):
     loss: np.ndarray
     sharpness: np.ndarray
     lr: np.ndarray
-
-    @classmethod
-    def of(cls, path: History) -> Course | None:
-        """The course of a path; None where the sharpness is known too seldom."""
-        sharpness = path.metrics.get(SHARPNESS)
-        if sharpness is None or np.isfinite(sharpness).sum() < _FEWEST:
-            return None
-        return cls(path.step, path.loss, sharpness, path.lr)
 
 
 def stability_png(courses: Mapping[str, Course], *, title: str) -> bytes:

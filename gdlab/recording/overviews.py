@@ -24,10 +24,10 @@ from gdlab.plots.sensitivity import Band, sensitivity_png
 from gdlab.plots.sharpness import MOST, Course, stability_png
 from gdlab.plots.trajectories import Path as DrawnPath
 from gdlab.plots.trajectories import overview_png
-from gdlab.recording.pictures import landscape, not_drawn
-from gdlab.recording.run_dir import write_whole
+from gdlab.recording.event_file import EventWriter
+from gdlab.recording.files import write_whole
 from gdlab.recording.run_dirs import RunDirectories
-from gdlab.recording.tensorboard import EventWriter
+from gdlab.recording.run_plots import course_of, landscape, not_drawn
 from gdlab.schedules import Constant
 from gdlab.screen import show_warning
 from gdlab.sweep_plan import Plan
@@ -102,7 +102,7 @@ def _courses(records: RunDirectories) -> dict[str, Course]:
     """The sharpness along some of the recorded runs, evenly chosen, by their directories' names."""
     names = records.names()
     paths = {names[run]: records.thinned(run) for run in _evenly(list(names), MOST)}
-    courses = {name: Course.of(path) for name, path in paths.items() if path is not None}
+    courses = {name: course_of(path) for name, path in paths.items() if path is not None}
     return {name: course for name, course in courses.items() if course is not None}
 
 

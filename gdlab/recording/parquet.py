@@ -1,9 +1,11 @@
 """Parquet files read back, each page held against its checksum."""
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gdlab.errors import SettingError
+from gdlab.recording.files import write_whole
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,3 +27,35 @@ def read_parquet(path: Path) -> "pa.Table":
     except (pa.ArrowException, OSError) as error:
         what = (str(error) or type(error).__name__).splitlines()[0]
         raise SettingError(f"{path}: missing or damaged ({what})") from error
+
+
+_FORMULA_STARTS = ("=", "+", "-", "@")
+
+
+def write_table(path: Path, table: "pa.Table") -> None:
+    """Write a Parquet file, whole or not at all."""
+    import pyarrow.parquet as pq
+
+    content = io.BytesIO()
+    pq.write_table(table, content, write_page_checksum=True)
+    write_whole(path, content.getvalue())
+
+
+def write_csv(path: Path, table: "pa.Table") -> None:
+    """Write the table for spreadsheets: a text that a formula could start with is quoted."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    columns = [
+        pa.array([_harmless(text) for text in column.to_pylist()])
+        if pa.types.is_string(column.type)
+        else column
+        for column in table.columns
+    ]
+    content = io.BytesIO()
+    csv.write_csv(pa.table(columns, names=table.column_names), content)
+    write_whole(path, content.getvalue())
+
+
+def _harmless(text: str | None) -> str | None:
+    return f"'{text}" if text is not None and text.startswith(_FORMULA_STARTS) else text

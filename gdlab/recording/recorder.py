@@ -7,12 +7,13 @@ from gdlab.config.settings import Settings
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
 from gdlab.plots.convergence import convergence_png, drawable
-from gdlab.plots.sharpness import Course, stability_png
-from gdlab.recording.events import EventSink
-from gdlab.recording.pictures import ThinnedPath, draw, landscape
-from gdlab.recording.run_dir import write_result, write_whole
-from gdlab.recording.tables import HistoryFile
-from gdlab.recording.tensorboard import EventWriter
+from gdlab.plots.sharpness import stability_png
+from gdlab.recording.event_file import EventWriter
+from gdlab.recording.event_sink import EventSink
+from gdlab.recording.files import write_whole
+from gdlab.recording.history_file import HistoryFile
+from gdlab.recording.result_file import write_result
+from gdlab.recording.run_plots import ThinnedPath, course_of, draw, landscape
 from gdlab.theory import predicted_rate
 
 _SECONDS = 1.0  # between looks at what is recorded, so that a live run is seen and many are fast
@@ -92,7 +93,7 @@ class RunRecorder:
 
     def _draw_sharpness(self, path: History, writer: EventWriter | None) -> None:
         """The sharpness beside 2/lr, where it was recorded."""
-        course = Course.of(path)
+        course = course_of(path)
         if course is not None:
             picture = stability_png({"sharpness": course}, title=landscape(self._settings).title)
             self._show("stability", int(path.step[-1]), picture, writer)

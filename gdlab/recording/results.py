@@ -4,9 +4,7 @@ Columns: run, the settings that the sweep varied plus loss, optimizer, lr and se
 ended, with the point as x0, x1, … where it has at most 16 coordinates.
 """
 
-import io
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +12,6 @@ import numpy as np
 from gdlab.config.settings import Settings
 from gdlab.engine.status import Status
 from gdlab.fields.formatting import shown
-from gdlab.recording.run_dir import write_whole
 from gdlab.shard import Ended
 from gdlab.sweep_plan import Group
 
@@ -22,7 +19,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _MOST_COORDINATES = 16
-_FORMULA_STARTS = ("=", "+", "-", "@")
 _ALWAYS = ("loss", "optimizer", "lr", "seed")
 
 
@@ -120,35 +116,6 @@ def joined(tables: Sequence["pa.Table"]) -> "pa.Table":
         for table in tables
     ]
     return pa.concat_tables(tables, promote_options="permissive").sort_by("run")
-
-
-def write_table(path: Path, table: "pa.Table") -> None:
-    """Write a Parquet file, whole or not at all."""
-    import pyarrow.parquet as pq
-
-    content = io.BytesIO()
-    pq.write_table(table, content, write_page_checksum=True)
-    write_whole(path, content.getvalue())
-
-
-def write_csv(path: Path, table: "pa.Table") -> None:
-    """Write the table for spreadsheets: a text that a formula could start with is quoted."""
-    import pyarrow as pa
-    from pyarrow import csv
-
-    columns = [
-        pa.array([_harmless(text) for text in column.to_pylist()])
-        if pa.types.is_string(column.type)
-        else column
-        for column in table.columns
-    ]
-    content = io.BytesIO()
-    csv.write_csv(pa.table(columns, names=table.column_names), content)
-    write_whole(path, content.getvalue())
-
-
-def _harmless(text: str | None) -> str | None:
-    return f"'{text}" if text is not None and text.startswith(_FORMULA_STARTS) else text
 
 
 def _plain(values: Sequence[Any]) -> list[Any]:

@@ -11,10 +11,10 @@ import numpy as np
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
 from gdlab.hydra_files import RunWords
-from gdlab.recording.pictures import Painter, ThinnedPath
+from gdlab.recording.event_file import EventWriter
+from gdlab.recording.history_file import read_history
 from gdlab.recording.recorder import RunRecorder
-from gdlab.recording.tables import read_history
-from gdlab.recording.tensorboard import EventWriter
+from gdlab.recording.run_plots import Painter, ThinnedPath
 from gdlab.screen import show_warning
 from gdlab.sweep_plan import Group, Plan
 

@@ -14,8 +14,8 @@ from gdlab.losses import Quadratic, Rosenbrock
 from gdlab.optimizers import SGD
 from gdlab.plots.background import Ground
 from gdlab.plots.trajectory import trajectory_png
-from gdlab.recording import overviews, pictures, run_dirs
-from gdlab.recording.tables import read_history as real
+from gdlab.recording import overviews, run_dirs, run_plots
+from gdlab.recording.history_file import read_history as real
 
 LRS = [0.02, 0.04, 0.08, 0.1, 0.15]
 FEW = LRS[:4]
@@ -200,7 +200,7 @@ def grounds_drawn(monkeypatch, tmp_path, **given: Any) -> int:
         drawn.append(arguments)
         return Ground(*arguments)
 
-    monkeypatch.setattr(pictures, "Ground", counted)
+    monkeypatch.setattr(run_plots, "Ground", counted)
     gdlab.sweep(**given, steps=20, directory=tmp_path / "s")
     count = len(list((tmp_path / "s").glob("*/trajectory.png")))
     assert count == len(gdlab.load(tmp_path / "s").results)
@@ -230,7 +230,7 @@ def test_a_run_of_a_sweep_is_drawn_as_if_alone(tmp_path):
     for run, lr in enumerate(sweep.results["lr"]):
         alone = gdlab.run(loss="rosenbrock", lr=lr, steps=20)
         points = sweep.history(run)[["x0", "x1"]].to_numpy(copy=True)
-        png = trajectory_png(pictures.landscape(alone.settings), np.arange(21), points)
+        png = trajectory_png(run_plots.landscape(alone.settings), np.arange(21), points)
         assert (tmp_path / "s" / f"lr={lr}" / "trajectory.png").read_bytes() == png
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from event_file.backend.event_processing.event_accumulator import EventAccumulator
 
 import gdlab
 from gdlab.config.sections import Record
@@ -21,9 +21,9 @@ from gdlab.experiment import Run, execute
 from gdlab.losses import MSE, Quadratic, Rosenbrock
 from gdlab.optimizers.momentum import SGD
 from gdlab.plan import batch_of
-from gdlab.recording import recorder, tensorboard
-from gdlab.recording.pictures import ThinnedPath, landscape
+from gdlab.recording import event_file, recorder
 from gdlab.recording.recorder import RunRecorder
+from gdlab.recording.run_plots import ThinnedPath, landscape
 from gdlab.schedules import Constant, Exponential
 
 BARE = Record(events=False, figures=False)
@@ -287,7 +287,7 @@ def test_records_are_the_same_however_often_they_are_handed_on(tmp_path, monkeyp
 
 def test_a_run_is_seen_while_it_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(recorder, "_SECONDS", -1.0)
-    monkeypatch.setattr(tensorboard, "FLUSH_SECONDS", 0.0)
+    monkeypatch.setattr(event_file, "FLUSH_SECONDS", 0.0)
     chosen = settings(loss=Rosenbrock(), lr=1e-3, steps=500, record=Record(figures=False))
     known: list[int] = []
     seen: list[int] = []

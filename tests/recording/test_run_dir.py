@@ -13,8 +13,9 @@ import pytest
 from gdlab.engine.outcome import Outcome
 from gdlab.engine.status import Status
 from gdlab.errors import SettingError
-from gdlab.recording import run_dir
-from gdlab.recording.run_dir import claim, versions, write_result, write_whole
+from gdlab.recording import files
+from gdlab.recording.files import claim, write_whole
+from gdlab.recording.result_file import versions, write_result
 
 # Claims
 
@@ -107,7 +108,7 @@ def test_a_write_that_fails_keeps_the_old_file(broken, error, tmp_path, monkeypa
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(run_dir.os, broken, fail)
+    monkeypatch.setattr(files.os, broken, fail)
     with pytest.raises(type(error)):
         write_whole(path, b"new")
     assert path.read_bytes() == b"old"

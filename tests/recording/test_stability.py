@@ -12,6 +12,7 @@ from gdlab.engine.metrics import SHARPNESS
 from gdlab.plots.colours import CATEGORIES
 from gdlab.plots.sharpness import Course, stability_png
 from gdlab.recording import overviews
+from gdlab.recording.run_plots import course_of
 
 N = 200
 
@@ -81,10 +82,10 @@ def test_losses_that_have_no_logarithm(loss: np.ndarray) -> None:
 def test_a_course_needs_two_values() -> None:
     step = np.arange(3)
     history = History(step, step * 1.0, step * 1.0, step + 0.1, step[:, None] * 1.0)
-    assert Course.of(history) is None
+    assert course_of(history) is None
     for values, is_there in (([1, np.nan, np.nan], False), ([1, np.nan, 2], True)):
         known = History(**{**vars(history), "metrics": {SHARPNESS: np.array(values)}})
-        assert (Course.of(known) is not None) == is_there
+        assert (course_of(known) is not None) == is_there
 
 
 def test_a_sweep_draws_at_most_eight_runs(tmp_path, monkeypatch) -> None:

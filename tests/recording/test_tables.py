@@ -15,10 +15,10 @@ from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
 from gdlab.engine.status import Status
 from gdlab.errors import SettingError
-from gdlab.recording import tables
+from gdlab.recording import history_file
+from gdlab.recording.history_file import HistoryFile, read_history
 from gdlab.recording.reading import load
-from gdlab.recording.run_dir import write_result
-from gdlab.recording.tables import HistoryFile, read_history
+from gdlab.recording.result_file import write_result
 
 # Numbers that text or float32 would not keep.
 HARD = [0.1 + 0.2, 1 / 3, 5e-324, -0.0, 1.7976931348623157e308, math.inf, -math.inf, math.nan]
@@ -82,7 +82,7 @@ def recorded(tmp_path) -> Path:
 @pytest.mark.parametrize("places", [(), (1,), (3, 3, 90)])
 @pytest.mark.parametrize("dim", [1, 3])
 def test_every_number_is_read_back_bit_for_bit(places, dim, recorded, monkeypatch):
-    monkeypatch.setattr(tables, "_ROWS_AT_ONCE", 50)
+    monkeypatch.setattr(history_file, "_ROWS_AT_ONCE", 50)
     whole = history(100, dim)
     write(recorded, cut(whole, *places))
     table = load(recorded).history()

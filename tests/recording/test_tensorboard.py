@@ -17,7 +17,8 @@ from tensorboard.backend.event_processing.event_file_loader import RawEventFileL
 from tensorboard.plugins.hparams import metadata as hparams_metadata
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from gdlab.recording.tensorboard import MAX_POINTS, EventWriter, thinned_steps
+from gdlab.recording.event_file import EventWriter
+from gdlab.recording.thinning import MAX_POINTS, thinned_steps
 
 STATUS_SUCCESS, STATUS_FAILURE = 1, 2  # of the plugin's api.proto
 
@@ -305,7 +306,7 @@ def test_an_error_at_closing_is_raised(tmp_path):
         writer.path.unlink()
 
 
-@pytest.mark.parametrize("module", ["gdlab.recording.tensorboard", "gdlab.view"])
+@pytest.mark.parametrize("module", ["gdlab.recording.event_file", "gdlab.view"])
 def test_importing_loads_neither_torch_nor_tensorboard(module):
     code = (
         f"import {module}, sys; print({{'torch', 'tensorboard', 'tensorflow'}} & {{*sys.modules}})"

@@ -15,8 +15,8 @@ from gdlab.derivatives.drawing.scene import Errors, Scene, norm
 from gdlab.derivatives.drawing.surface import surface
 from gdlab.plots import style
 from gdlab.plots.landscape import MAX_SLICED
-from gdlab.recording.run_dir import write_whole
-from gdlab.recording.tensorboard import EventWriter
+from gdlab.recording.event_file import EventWriter
+from gdlab.recording.files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,18 +7,22 @@ import torch
 
 from gdlab.config.settings import Settings
 from gdlab.engine.history import History
+from gdlab.engine.metrics import SHARPNESS
 from gdlab.fields.declared import Configured, declared
 from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import value_and_gradient
 from gdlab.plots.background import Ground
 from gdlab.plots.projection import Landscape, drawing_plane, view
+from gdlab.plots.sharpness import Course
 from gdlab.plots.trajectory import trajectory_frames
-from gdlab.recording.run_dir import write_whole
-from gdlab.recording.tensorboard import EventWriter, thinned_steps
+from gdlab.recording.event_file import EventWriter
+from gdlab.recording.files import write_whole
+from gdlab.recording.thinning import thinned_steps
 
 _POINTS_DRAWN = 5_000
 _FRAMES = 10
 _GROUNDS = 8  # kept at once, 3 MB each
+_FEWEST = 2  # values that make a line
 _COMPARABLE = (bool, int, float, str, tuple)  # tensors and arrays do not say yes or no
 
 
@@ -153,3 +157,11 @@ def landscape_of(loss: Loss, title: str) -> Landscape:
         minimizers=None if minimizers is None else loss.tensor(minimizers).numpy(),
         minimum=None if loss.minimum is None else float(loss.minimum),
     )
+
+
+def course_of(path: History) -> Course | None:
+    """The course of a path's sharpness; None where it is known too seldom."""
+    sharpness = path.metrics.get(SHARPNESS)
+    if sharpness is None or np.isfinite(sharpness).sum() < _FEWEST:
+        return None
+    return Course(path.step, path.loss, sharpness, path.lr)

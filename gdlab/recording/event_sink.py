@@ -12,7 +12,8 @@ from gdlab.engine.metrics import SHARPNESS
 from gdlab.engine.outcome import Outcome
 from gdlab.engine.status import Status
 from gdlab.fields.formatting import shown
-from gdlab.recording.tensorboard import EventWriter, thinned_steps
+from gdlab.recording.event_file import EventWriter
+from gdlab.recording.thinning import thinned_steps
 from gdlab.theory import predicted_rate
 
 _MOST_COORDINATES = 4

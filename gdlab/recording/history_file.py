@@ -12,8 +12,8 @@ import numpy as np
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
 from gdlab.errors import SettingError
+from gdlab.recording.files import write_whole
 from gdlab.recording.parquet import read_parquet
-from gdlab.recording.run_dir import write_whole
 
 if TYPE_CHECKING:
     import pyarrow as pa

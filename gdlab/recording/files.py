@@ -1,16 +1,10 @@
 """A run's directory: claimed by one run alone, its files written whole or not at all."""
 
-import json
-import math
 import os
-import platform
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
 from pathlib import Path
-from typing import Any
 
-from gdlab.engine.outcome import Outcome
 from gdlab.errors import SettingError
 
 _MOST_TRIES = 10_000
@@ -89,34 +83,3 @@ def write_whole(path: Path, content: bytes, *, durable: bool = True) -> None:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
-
-
-def write_result(
-    directory: Path, outcome: Outcome, seed: int, seconds: float, *, durable: bool = True
-) -> None:
-    """Write `result.json`: the outcome and what produced it; what is not finite becomes null."""
-    values = {**vars(outcome), "status": str(outcome.status), "x": outcome.x.tolist()}
-    values |= values.pop("metrics")
-    mode = values.pop("mode")
-    values |= {"seconds": round(seconds, 6), "seed": seed, "mode": mode, "versions": versions()}
-    plain = {key: _plain(value) for key, value in values.items()}
-    text = json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False)
-    write_whole(directory / "result.json", (text + "\n").encode(), durable=durable)
-
-
-@cache
-def versions() -> Mapping[str, str]:
-    """The versions of what computed a result."""
-    import numpy
-    import torch
-
-    import gdlab
-
-    found = {"gdlab": gdlab.__version__, "torch": torch.__version__, "numpy": numpy.__version__}
-    return {**{k: str(v) for k, v in found.items()}, "python": platform.python_version()}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return [_plain(item) for item in value] if isinstance(value, list) else value

@@ -13,7 +13,7 @@ from gdlab.config.settings import Settings
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
 from gdlab.recording.parquet import read_parquet
-from gdlab.recording.tensorboard import thinned_steps
+from gdlab.recording.thinning import thinned_steps
 from gdlab.theory import predicted_rate
 
 _KEPT = 2000
