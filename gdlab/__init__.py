@@ -12,7 +12,7 @@ from gdlab.version import __version__ as __version__
 if TYPE_CHECKING:
     from gdlab.config.noise import Noise
     from gdlab.config.sections import Engine
-    from gdlab.derivatives.check import check_gradient
+    from gdlab.derivatives.findings.check import check_gradient
     from gdlab.engine.batch import Stop
     from gdlab.engine.history import History
     from gdlab.engine.outcome import Outcome
@@ -41,7 +41,7 @@ _HOMES = {
     "Status": "gdlab.engine.status",
     "Stop": "gdlab.engine.batch",
     "Transform": "gdlab.losses",
-    "check_gradient": "gdlab.derivatives.check",
+    "check_gradient": "gdlab.derivatives.findings.check",
     "load": "gdlab.recording.reading",
     "run": "gdlab.experiment",
     "setting": "gdlab.fields.declared",

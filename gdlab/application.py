@@ -171,7 +171,7 @@ def _check_gradient(settings: Settings) -> None:
     Raises:
         SettingError: it is; the first thing that is wrong is named.
     """
-    from gdlab.derivatives.check import check_gradient
+    from gdlab.derivatives.findings.check import check_gradient
 
     found = check_gradient(settings.objective, seed=settings.seed)
     if not found.passed:

@@ -17,42 +17,42 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gdlab.derivatives.backprop import backpropagation
-    from gdlab.derivatives.chain import along_path, composition
-    from gdlab.derivatives.check import check_gradient
-    from gdlab.derivatives.critical_points import critical, find
-    from gdlab.derivatives.cross import cross_sections
-    from gdlab.derivatives.directions import directional
-    from gdlab.derivatives.first import first_order
-    from gdlab.derivatives.higher_orders import higher
-    from gdlab.derivatives.jacobians import jacobian
-    from gdlab.derivatives.least_squares import residuals
-    from gdlab.derivatives.many import large
-    from gdlab.derivatives.place import Place
-    from gdlab.derivatives.reporting import Report, report
-    from gdlab.derivatives.second import second_order
-    from gdlab.derivatives.tangent import differential, taylor
+    from gdlab.derivatives.findings.backpropagation import backpropagation
+    from gdlab.derivatives.findings.chain_rule import along_path, composition
+    from gdlab.derivatives.findings.check import check_gradient
+    from gdlab.derivatives.findings.critical_points import critical, find
+    from gdlab.derivatives.findings.cross_sections import cross_sections
+    from gdlab.derivatives.findings.directional import directional
+    from gdlab.derivatives.findings.gauss_newton import residuals
+    from gdlab.derivatives.findings.gradient import first_order
+    from gdlab.derivatives.findings.hessian import second_order
+    from gdlab.derivatives.findings.high_dimensional import large
+    from gdlab.derivatives.findings.higher_orders import higher
+    from gdlab.derivatives.findings.jacobian import jacobian
+    from gdlab.derivatives.findings.taylor import differential, taylor
+    from gdlab.derivatives.point import Place
+    from gdlab.derivatives.report import Report, report
 
 _HOMES = {
-    "Place": "place",
-    "Report": "reporting",
-    "along_path": "chain",
-    "backpropagation": "backprop",
-    "check_gradient": "check",
-    "composition": "chain",
-    "critical": "critical_points",
-    "cross_sections": "cross",
-    "differential": "tangent",
-    "directional": "directions",
-    "find": "critical_points",
-    "first_order": "first",
-    "higher": "higher_orders",
-    "jacobian": "jacobians",
-    "large": "many",
-    "report": "reporting",
-    "residuals": "least_squares",
-    "second_order": "second",
-    "taylor": "tangent",
+    "Place": "point",
+    "Report": "report",
+    "along_path": "findings.chain_rule",
+    "backpropagation": "findings.backpropagation",
+    "check_gradient": "findings.check",
+    "composition": "findings.chain_rule",
+    "critical": "findings.critical_points",
+    "cross_sections": "findings.cross_sections",
+    "differential": "findings.taylor",
+    "directional": "findings.directional",
+    "find": "findings.critical_points",
+    "first_order": "findings.gradient",
+    "higher": "findings.higher_orders",
+    "jacobian": "findings.jacobian",
+    "large": "findings.high_dimensional",
+    "report": "report",
+    "residuals": "findings.gauss_newton",
+    "second_order": "findings.hessian",
+    "taylor": "findings.taylor",
 }
 
 __all__ = [

@@ -13,7 +13,7 @@ from gdlab.application import claimed
 from gdlab.command import EXIT_FAILED
 from gdlab.config.loading import filled, plain_values
 from gdlab.derivatives.question import Question
-from gdlab.derivatives.reporting import WIDTH, Report, answer
+from gdlab.derivatives.report import WIDTH, Report, answer
 from gdlab.fields.custom_classes import blamed_on
 from gdlab.losses.checks import check_dimensions
 from gdlab.recording.files import write_whole, writing_into
@@ -79,7 +79,7 @@ def _write(directory: Path, report: Report) -> None:
     write_whole(directory / "report.json", f"{report.json()}\n".encode())
     if report.place is None:
         return
-    from gdlab.derivatives.picturing import draw
+    from gdlab.derivatives.plots.report import draw
 
     try:
         draw(directory, report)

@@ -9,9 +9,9 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from gdlab.derivatives.critical_points import TOL
-from gdlab.derivatives.higher_orders import HIGHEST
-from gdlab.derivatives.points import direction
+from gdlab.derivatives.arguments import direction
+from gdlab.derivatives.findings.critical_points import TOL
+from gdlab.derivatives.findings.higher_orders import HIGHEST
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Configured, setting
 from gdlab.fields.formatting import shown

@@ -10,9 +10,9 @@ from activations import UNITS
 from torch import Tensor, nn
 from torch.func import jacrev
 
-from gdlab.derivatives.backprop import Layered, backpropagation
-from gdlab.derivatives.passes import Backpropagation
-from gdlab.derivatives.place import Place
+from gdlab.derivatives.findings.backpropagation import Layered, backpropagation
+from gdlab.derivatives.findings.backpropagation_finding import Backpropagation
+from gdlab.derivatives.point import Place
 from gdlab.errors import SettingError
 from gdlab.losses import MLP, MSE, Beale, Loss
 from gdlab.losses.transform import Transform

@@ -6,12 +6,12 @@ import pytest
 import torch
 from calculus import DIRECTIONS, EXAMPLES, PLANES, Example
 
-from gdlab.derivatives.directions import directional
-from gdlab.derivatives.first import first_order
-from gdlab.derivatives.place import Place
-from gdlab.derivatives.points import direction
-from gdlab.derivatives.second import second_order
-from gdlab.derivatives.tangent import taylor
+from gdlab.derivatives.arguments import direction
+from gdlab.derivatives.findings.directional import directional
+from gdlab.derivatives.findings.gradient import first_order
+from gdlab.derivatives.findings.hessian import second_order
+from gdlab.derivatives.findings.taylor import taylor
+from gdlab.derivatives.point import Place
 from gdlab.losses import MSE, Expression
 
 every = pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.formula)

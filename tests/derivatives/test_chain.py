@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gdlab.derivatives.chain import along_path, composition
 from gdlab.derivatives.finding import Finding
+from gdlab.derivatives.findings.chain_rule import along_path, composition
 from gdlab.errors import SettingError
 from gdlab.losses import MLP, MSE, Expression, Himmelblau, Loss, Rosenbrock
 from gdlab.losses.function import Function

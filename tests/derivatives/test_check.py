@@ -13,7 +13,7 @@ from mgh_cases import MGH
 from torch import Tensor
 
 import gdlab
-from gdlab.derivatives.check import check_gradient
+from gdlab.derivatives.findings.check import check_gradient
 from gdlab.errors import SettingError
 from gdlab.losses import MLP, Expression, Lasso, Loss, Rosenbrock
 

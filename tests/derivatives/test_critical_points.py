@@ -5,9 +5,9 @@ import torch
 from cases import PUBLISHED, REFERENCE, LossCase
 from mgh_cases import MGH
 
-from gdlab.derivatives.critical_points import critical, find
-from gdlab.derivatives.differences import EPSILON
-from gdlab.derivatives.place import Place
+from gdlab.derivatives.findings.critical_points import critical, find
+from gdlab.derivatives.methods.finite_differences import EPSILON
+from gdlab.derivatives.point import Place
 from gdlab.errors import SettingError
 from gdlab.losses import (
     MSE,

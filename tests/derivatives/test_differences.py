@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gdlab.derivatives.differences import Differences, convergence, extrapolated
+from gdlab.derivatives.methods.finite_differences import Differences, convergence, extrapolated
 
 Function = Callable[[Tensor], Tensor]
 

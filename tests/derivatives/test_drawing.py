@@ -13,12 +13,12 @@ from matplotlib.quiver import Quiver
 from matplotlib.text import Annotation
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from gdlab.derivatives.drawing.curves import curve, sections
-from gdlab.derivatives.drawing.differences import differences
-from gdlab.derivatives.drawing.maps import contour, local
-from gdlab.derivatives.drawing.output import pictures, png, svg, write_events, write_pictures
-from gdlab.derivatives.drawing.scene import Errors, Scene
-from gdlab.derivatives.drawing.surface import sheets, surface
+from gdlab.derivatives.plots.curves import curve, sections
+from gdlab.derivatives.plots.differences import differences
+from gdlab.derivatives.plots.maps import contour, local
+from gdlab.derivatives.plots.output import pictures, png, svg, write_events, write_pictures
+from gdlab.derivatives.plots.scene import Errors, Scene
+from gdlab.derivatives.plots.surface import sheets, surface
 from gdlab.plots.projection import Landscape
 
 
@@ -553,8 +553,8 @@ def test_no_figure_is_left_in_pyplot_and_names_are_no_mathematics():
 
 def test_importing_the_modules_does_not_import_matplotlib():
     code = (
-        "import sys, gdlab.derivatives.drawing; before = set(sys.modules); "
-        "import gdlab.derivatives.drawing.maps; new = set(sys.modules) - before; "
+        "import sys, gdlab.derivatives.plots; before = set(sys.modules); "
+        "import gdlab.derivatives.plots.maps; new = set(sys.modules) - before; "
         "sys.exit(bool({'matplotlib', 'PIL'} & new))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from gdlab.derivatives.jacobians import jacobian
+from gdlab.derivatives.findings.jacobian import jacobian
 from gdlab.errors import SettingError
 
 # Formulas, a point, J by hand as a function of the point, det J where it is square.

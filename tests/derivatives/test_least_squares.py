@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 import gdlab.losses
-from gdlab.derivatives.least_squares import residuals
-from gdlab.derivatives.place import Place
-from gdlab.derivatives.squares import factor, residual_jacobian, residuals_at
+from gdlab.derivatives.findings.gauss_newton import residuals
+from gdlab.derivatives.methods.residuals import factor, residual_jacobian, residuals_at
+from gdlab.derivatives.point import Place
 from gdlab.errors import SettingError
 from gdlab.losses import MLP, MSE, Beale, Loss, Ridge, Rosenbrock
 from gdlab.losses.functions.closed_form import Known, SumOfSquares

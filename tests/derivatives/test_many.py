@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from gdlab import losses
-from gdlab.derivatives.many import DISTANCES, Large, large, slice_along
-from gdlab.derivatives.place import Place
+from gdlab.derivatives.findings.high_dimensional import DISTANCES, Large, large, slice_along
+from gdlab.derivatives.point import Place
 from gdlab.errors import SettingError
 from gdlab.losses import Loss
 from gdlab.losses.function import Function

@@ -5,8 +5,8 @@ import torch
 from cases import PUBLISHED, REFERENCE, LossCase
 from mgh_cases import MGH
 
-from gdlab.derivatives.place import Place
-from gdlab.derivatives.second import second_order
+from gdlab.derivatives.findings.hessian import second_order
+from gdlab.derivatives.point import Place
 from gdlab.losses import MLP, Beale, Clairaut, Expression, Forrester, Quadratic, Rosenbrock
 
 KNOWN = [c for c in (*PUBLISHED, *MGH) if REFERENCE[c.id].get("hess_eig_x_star")]

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 import torch
 
-from gdlab.derivatives.cross import cross_sections
-from gdlab.derivatives.directions import directional
-from gdlab.derivatives.higher_orders import higher
-from gdlab.derivatives.place import Place
-from gdlab.derivatives.spelling import counted_from, derivative_name, total
-from gdlab.derivatives.tangent import differential, taylor
+from gdlab.derivatives.findings.cross_sections import cross_sections
+from gdlab.derivatives.findings.directional import directional
+from gdlab.derivatives.findings.higher_orders import higher
+from gdlab.derivatives.findings.taylor import differential, taylor
+from gdlab.derivatives.point import Place
+from gdlab.derivatives.wording import counted_from, derivative_name, total
 from gdlab.errors import SettingError
 from gdlab.losses import MLP, Beale, Expression, Himmelblau, Rosenbrock
 from gdlab.losses.base import Loss

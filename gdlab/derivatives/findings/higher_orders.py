@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from gdlab.derivatives.finding import Finding, Section, Table, number
-from gdlab.derivatives.place import Place
-from gdlab.derivatives.spelling import defined, derivative_name
+from gdlab.derivatives.point import Place
+from gdlab.derivatives.wording import defined, derivative_name
 from gdlab.errors import SettingError
 
 HIGHEST = 6

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gdlab.derivatives.drawing import curves, maps
-from gdlab.derivatives.drawing.differences import differences
-from gdlab.derivatives.drawing.scene import Errors, Scene, norm
-from gdlab.derivatives.drawing.surface import surface
+from gdlab.derivatives.plots import curves, maps
+from gdlab.derivatives.plots.differences import differences
+from gdlab.derivatives.plots.scene import Errors, Scene, norm
+from gdlab.derivatives.plots.surface import surface
 from gdlab.plots import style
 from gdlab.plots.landscape import MAX_SLICED
 from gdlab.recording.event_file import EventWriter

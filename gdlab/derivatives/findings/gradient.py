@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gdlab.derivatives.differences import DOUBT, Convergence, Sides, convergence
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
-from gdlab.derivatives.place import Place
-from gdlab.derivatives.spelling import defined
+from gdlab.derivatives.methods.finite_differences import DOUBT, Convergence, Sides, convergence
+from gdlab.derivatives.point import Place
+from gdlab.derivatives.wording import defined
 
 _ROWS_SHOWN = 12
 

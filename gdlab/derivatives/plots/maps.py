@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gdlab.derivatives.drawing.ellipse import draw_curvature
-from gdlab.derivatives.drawing.looks import (
+from gdlab.derivatives.plots.ellipse import draw_curvature
+from gdlab.derivatives.plots.looks import (
     DESCENT,
     DIRECTION,
     GRADIENT,
@@ -24,7 +24,7 @@ from gdlab.derivatives.drawing.looks import (
     on_page,
     pixels_per_unit,
 )
-from gdlab.derivatives.drawing.scene import Scene, Slice, norm
+from gdlab.derivatives.plots.scene import Scene, Slice, norm
 from gdlab.plots.landscape import ARROW_KEY, descent_field, draw_levels, middles
 from gdlab.plots.style import MINIMIZER, draw_legend, draw_title, label, panel, style
 

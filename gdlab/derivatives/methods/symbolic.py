@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from gdlab.derivatives import algebra
-from gdlab.derivatives.spelling import shortened
+from gdlab.derivatives.methods import algebra
+from gdlab.derivatives.wording import shortened
 from gdlab.losses.base import Loss
 
 if TYPE_CHECKING:

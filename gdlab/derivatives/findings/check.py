@@ -10,9 +10,15 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from gdlab.derivatives.differences import DOUBT, Differences, Sides, convergence, values_at
+from gdlab.derivatives.arguments import point
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
-from gdlab.derivatives.points import point
+from gdlab.derivatives.methods.finite_differences import (
+    DOUBT,
+    Differences,
+    Sides,
+    convergence,
+    values_at,
+)
 from gdlab.errors import SettingError
 from gdlab.losses.base import Loss
 from gdlab.losses.function import Function

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gdlab.derivatives.differences import values_at
 from gdlab.derivatives.finding import Finding, Section, Table, number
-from gdlab.derivatives.place import Place
-from gdlab.derivatives.spelling import counted_from, total
+from gdlab.derivatives.methods.finite_differences import values_at
+from gdlab.derivatives.point import Place
+from gdlab.derivatives.wording import counted_from, total
 
 _SECTIONS = 12
 _POINTS = 41

@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from gdlab.derivatives.points import typed
+from gdlab.derivatives.arguments import typed
 from gdlab.errors import SettingError
 from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import gradient, jacobian_by_rows

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gdlab.derivatives.drawing.looks import SECOND, Labels
-from gdlab.derivatives.drawing.scene import Slice
+from gdlab.derivatives.plots.looks import SECOND, Labels
+from gdlab.derivatives.plots.scene import Slice
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

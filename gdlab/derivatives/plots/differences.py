@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gdlab.derivatives.drawing.looks import grid_of_panels
-from gdlab.derivatives.drawing.scene import Errors, Scene
+from gdlab.derivatives.plots.looks import grid_of_panels
+from gdlab.derivatives.plots.scene import Errors, Scene
 from gdlab.plots.background import RED
 from gdlab.plots.colours import CATEGORIES
 from gdlab.plots.style import SUBTITLE, draw_legend, draw_title, style

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gdlab.derivatives import points
+from gdlab.derivatives import arguments
+from gdlab.derivatives.arguments import typed
 from gdlab.derivatives.finding import Finding, Section, Table, number
-from gdlab.derivatives.place import Place
-from gdlab.derivatives.points import typed
+from gdlab.derivatives.point import Place
 from gdlab.errors import SettingError
 from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import hessian_products
@@ -173,7 +173,7 @@ def slice_along(
     Raises:
         SettingError: the direction has the wrong length, is zero or not finite.
     """
-    unit = points.direction(direction, loss.names, name).to(x)
+    unit = arguments.direction(direction, loss.names, name).to(x)
     with torch.no_grad():  # one by one, since so many points may be larger than memory
         losses = [loss((x + far * unit)[None])[0] for far in distances]
     return Slice(name, torch.tensor(distances, dtype=x.dtype), torch.stack(losses).cpu())

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gdlab.derivatives import algebra
-from gdlab.derivatives.differences import central_differences
+from gdlab.derivatives.arguments import assignments
 from gdlab.derivatives.finding import Finding, Section, Table, number
-from gdlab.derivatives.formulas import Formulas
-from gdlab.derivatives.points import assignments
-from gdlab.derivatives.spelling import matrix, subscript
+from gdlab.derivatives.methods import algebra
+from gdlab.derivatives.methods.finite_differences import central_differences
+from gdlab.derivatives.methods.formulas import Formulas
+from gdlab.derivatives.wording import matrix, subscript
 
 _MOST_SYMBOLIC = 256
 _SHOWN = 8

@@ -9,12 +9,12 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from gdlab.derivatives.differences import central_differences
+from gdlab.derivatives.arguments import typed
 from gdlab.derivatives.finding import Finding, Section, number, vector
-from gdlab.derivatives.place import Place
-from gdlab.derivatives.points import typed
-from gdlab.derivatives.spelling import kept, matrix
-from gdlab.derivatives.squares import factor, pulled_back, residual_jacobian, residuals_at
+from gdlab.derivatives.methods.finite_differences import central_differences
+from gdlab.derivatives.methods.residuals import factor, pulled_back, residual_jacobian, residuals_at
+from gdlab.derivatives.point import Place
+from gdlab.derivatives.wording import kept, matrix
 from gdlab.errors import SettingError
 from gdlab.losses.base import Loss
 

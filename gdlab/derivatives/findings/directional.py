@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gdlab.derivatives import points
-from gdlab.derivatives.differences import Convergence, Differences, convergence
+from gdlab.derivatives import arguments
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
-from gdlab.derivatives.place import Place
+from gdlab.derivatives.methods.finite_differences import Convergence, Differences, convergence
+from gdlab.derivatives.point import Place
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def directional(place: Place, direction: "Tensor | Sequence[float]") -> Directio
     Raises:
         SettingError: the direction has not D finite numbers, or is zero.
     """
-    unit = points.direction(direction, place.names, "direction")
+    unit = arguments.direction(direction, place.names, "direction")
     slope, ascent = _slope(place, unit), place.ascent
     angle = None
     if ascent is not None:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gdlab.derivatives.differences import EPSILON
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
-from gdlab.derivatives.place import Place
-from gdlab.derivatives.second import eigen
+from gdlab.derivatives.findings.hessian import eigen
+from gdlab.derivatives.methods.finite_differences import EPSILON
+from gdlab.derivatives.point import Place
 from gdlab.errors import SettingError
 from gdlab.losses.base import Loss
 from gdlab.numerics import rng

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from gdlab.derivatives.formulas import Formulas
+from gdlab.derivatives.methods.formulas import Formulas
 from gdlab.formulas.formula import printed
 from gdlab.losses.base import Loss
 

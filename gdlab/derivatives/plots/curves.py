@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gdlab.derivatives.drawing.looks import (
+from gdlab.derivatives.plots.looks import (
     CURVE,
     PANEL,
     POINT,
@@ -19,7 +19,7 @@ from gdlab.derivatives.drawing.looks import (
     grid_of_panels,
     note,
 )
-from gdlab.derivatives.drawing.scene import Scene, Slice
+from gdlab.derivatives.plots.scene import Scene, Slice
 from gdlab.plots.style import MINIMIZER, SUBTITLE, draw_legend, draw_title, label, panel, style
 
 if TYPE_CHECKING:

@@ -10,10 +10,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gdlab.derivatives.differences import DOUBT, EPSILON, extrapolated, values_at, widest_step
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
-from gdlab.derivatives.place import Place
-from gdlab.derivatives.spelling import defined, derivative_name
+from gdlab.derivatives.methods.finite_differences import (
+    DOUBT,
+    EPSILON,
+    extrapolated,
+    values_at,
+    widest_step,
+)
+from gdlab.derivatives.point import Place
+from gdlab.derivatives.wording import defined, derivative_name
 
 _MOST_NESTED = 30
 _ROWS_SHOWN, _VECTORS_SHOWN = 15, 6

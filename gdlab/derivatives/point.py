@@ -9,9 +9,9 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from gdlab.derivatives.differences import Differences
-from gdlab.derivatives.points import point, typed, unit
-from gdlab.derivatives.symbolic import Symbolic
+from gdlab.derivatives.arguments import point, typed, unit
+from gdlab.derivatives.methods.finite_differences import Differences
+from gdlab.derivatives.methods.symbolic import Symbolic
 from gdlab.errors import SettingError
 from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import hessian, is_twice_differentiable, norms, value_and_gradient

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
-from gdlab.derivatives.spelling import matrix, subscript
+from gdlab.derivatives.wording import matrix, subscript
 
 _DIGITS = 4
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from gdlab.derivatives.points import assignments, each, listed, point
+from gdlab.derivatives.arguments import assignments, each, listed, point
 from gdlab.errors import SettingError
 from gdlab.fields.formatting import shown
 from gdlab.formulas.formula import Parsed, parse, refusal

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from gdlab.derivatives.drawing.looks import POINT, SECOND, SIZE, TANGENT, note
-from gdlab.derivatives.drawing.scene import Scene, Slice
+from gdlab.derivatives.plots.looks import POINT, SECOND, SIZE, TANGENT, note
+from gdlab.derivatives.plots.scene import Scene, Slice
 from gdlab.plots.style import INK, draw_legend, draw_title, style
 
 if TYPE_CHECKING:

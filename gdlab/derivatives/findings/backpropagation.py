@@ -9,9 +9,9 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
-from gdlab.derivatives.passes import Backpropagation, LayerPass
-from gdlab.derivatives.place import Place
-from gdlab.derivatives.spelling import kept
+from gdlab.derivatives.findings.backpropagation_finding import Backpropagation, LayerPass
+from gdlab.derivatives.point import Place
+from gdlab.derivatives.wording import kept
 from gdlab.errors import SettingError
 from gdlab.losses.models.mlp import Layer
 from gdlab.numerics.autodiff import derivative, gradient

@@ -13,23 +13,23 @@ from torch import Tensor
 
 from gdlab.config.loading import named
 from gdlab.config.settings import node
-from gdlab.derivatives.backprop import backpropagation
-from gdlab.derivatives.chain import along_path, composition
-from gdlab.derivatives.check import Check, check_gradient
-from gdlab.derivatives.critical_points import critical, find
-from gdlab.derivatives.cross import cross_sections
-from gdlab.derivatives.directions import directional
+from gdlab.derivatives.arguments import point
 from gdlab.derivatives.finding import Finding, Section, plain
-from gdlab.derivatives.first import first_order
-from gdlab.derivatives.higher_orders import higher
-from gdlab.derivatives.jacobians import jacobian
-from gdlab.derivatives.least_squares import residuals
-from gdlab.derivatives.many import large
-from gdlab.derivatives.place import Place
-from gdlab.derivatives.points import point
+from gdlab.derivatives.findings.backpropagation import backpropagation
+from gdlab.derivatives.findings.chain_rule import along_path, composition
+from gdlab.derivatives.findings.check import Check, check_gradient
+from gdlab.derivatives.findings.critical_points import critical, find
+from gdlab.derivatives.findings.cross_sections import cross_sections
+from gdlab.derivatives.findings.directional import directional
+from gdlab.derivatives.findings.gauss_newton import residuals
+from gdlab.derivatives.findings.gradient import first_order
+from gdlab.derivatives.findings.hessian import second_order
+from gdlab.derivatives.findings.high_dimensional import large
+from gdlab.derivatives.findings.higher_orders import higher
+from gdlab.derivatives.findings.jacobian import jacobian
+from gdlab.derivatives.findings.taylor import differential, taylor
+from gdlab.derivatives.point import Place
 from gdlab.derivatives.question import Question
-from gdlab.derivatives.second import second_order
-from gdlab.derivatives.tangent import differential, taylor
 from gdlab.errors import SettingError
 from gdlab.fields.declared import declared
 from gdlab.fields.formatting import shown

@@ -9,12 +9,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gdlab.derivatives import points
-from gdlab.derivatives.differences import EPSILON, Convergence, convergence, values_at
+from gdlab.derivatives import arguments
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
-from gdlab.derivatives.place import Place
-from gdlab.derivatives.second import eigen
-from gdlab.derivatives.spelling import counted_from, total
+from gdlab.derivatives.findings.hessian import eigen
+from gdlab.derivatives.methods.finite_differences import (
+    EPSILON,
+    Convergence,
+    convergence,
+    values_at,
+)
+from gdlab.derivatives.point import Place
+from gdlab.derivatives.wording import counted_from, total
 from gdlab.numerics.autodiff import hessian_products
 
 _DISTANCES = 34  # they halve: from a unit to 1e-10
@@ -94,7 +99,7 @@ def taylor(place: Place, direction: "Tensor | Sequence[float] | None" = None) ->
     x, value, gradient, matrix = place.x, place.value, place.gradient, place.hessian
     along = place.ascent
     if direction is not None:
-        along = points.direction(direction, place.names, "direction")
+        along = arguments.direction(direction, place.names, "direction")
     elif along is None:
         along = eigen(matrix)[1][:, -1]
     if not bool(along.isfinite().all()):
@@ -188,7 +193,7 @@ def differential(
     Raises:
         SettingError: the step has not D finite numbers.
     """
-    step = points.point(step, place.names, "step")
+    step = arguments.point(step, place.names, "step")
     terms = place.gradient * step
     df = float(terms.sum())
     words = [

@@ -1,0 +1,1 @@
+"""Findings about derivatives: one idea a file, each computed in independent ways."""

@@ -1,0 +1,1 @@
+"""The independent ways to a derivative: differences, symbols, residuals."""
