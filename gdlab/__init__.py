@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gdlab.losses import Loss, PointLoss, Transform
     from gdlab.optimizers import Rule
     from gdlab.python_sweep import sweep
-    from gdlab.recording.reading import load
+    from gdlab.results.load import load
     from gdlab.schedules import Schedule
 
 _HOMES = {
@@ -42,7 +42,7 @@ _HOMES = {
     "Stop": "gdlab.engine.batch",
     "Transform": "gdlab.losses",
     "check_gradient": "gdlab.derivatives.findings.check",
-    "load": "gdlab.recording.reading",
+    "load": "gdlab.results.load",
     "run": "gdlab.experiment",
     "setting": "gdlab.fields.declared",
     "sweep": "gdlab.python_sweep",

@@ -38,9 +38,9 @@ from gdlab.plan import batch_of
 from gdlab.recording.files import claim, writing_into
 from gdlab.recording.rate import RateMeter
 from gdlab.recording.recorder import RunRecorder
+from gdlab.results.ranking import objective
 from gdlab.screen import PatientBar, StepProgress, show_end, show_warning
 from gdlab.summary import warning
-from gdlab.sweep_summary import objective
 
 EXIT_SIGNAL = 128
 

@@ -55,7 +55,7 @@ class BatchedLauncher(Launcher):
         That is its final loss, +inf where it diverged or failed.
         """
         from gdlab.grid import listed
-        from gdlab.sweep_summary import objective
+        from gdlab.results.ranking import objective
 
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         grid = listed([parser.parse_overrides(list(overrides)) for overrides in job_overrides])

@@ -18,8 +18,8 @@ from gdlab.fields.formatting import shown
 from gdlab.grid import Axis, product
 from gdlab.losses.function import Function
 from gdlab.recording.files import claim
-from gdlab.recording.reading import Recorded, load
 from gdlab.recording.results import joined
+from gdlab.results.load import Recorded, load
 from gdlab.sweep_plan import Plan, grouped
 from gdlab.sweeping import carry_out, check_summary
 

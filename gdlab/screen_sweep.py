@@ -20,9 +20,9 @@ from gdlab.optimizers import Rule
 from gdlab.plan import batch_of
 from gdlab.recording.rate import recorded_rate
 from gdlab.recording.thinning import MAX_POINTS
+from gdlab.results.ranking import Best, best, typed
 from gdlab.screen import PatientBar
 from gdlab.sweep_plan import Group, Plan, decided
-from gdlab.sweep_summary import Best, best, typed
 from gdlab.sweeping import ABOUT
 from gdlab.theory import predicted_rate
 

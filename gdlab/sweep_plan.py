@@ -25,7 +25,7 @@ from gdlab.fields.validation import Range
 from gdlab.grid import Axis, Grid
 from gdlab.hydra_files import Template
 from gdlab.plan import mode_of
-from gdlab.sweep_summary import Metric
+from gdlab.results.ranking import Metric
 
 EXECUTOR = Field(Literal["serial", "processes"], Range())
 """Who may run the shards of a sweep."""

@@ -27,9 +27,9 @@ from gdlab.recording.overviews import draw_sweep
 from gdlab.recording.parquet import read_parquet, write_csv, write_table
 from gdlab.recording.results import joined, table_of
 from gdlab.recording.run_dirs import RunDirectories
+from gdlab.results.ranking import DataFrame, best, order
 from gdlab.shard import Ended, run_group
 from gdlab.sweep_plan import Group, Plan, decided
-from gdlab.sweep_summary import DataFrame, best, order
 
 if TYPE_CHECKING:
     import pyarrow as pa

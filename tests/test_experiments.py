@@ -7,7 +7,7 @@ import pytest
 
 import gdlab
 from gdlab.__main__ import main
-from gdlab.recording.reading import Recorded
+from gdlab.results.load import Recorded
 
 ROOT = Path(__file__).resolve().parent.parent
 

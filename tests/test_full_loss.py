@@ -23,8 +23,8 @@ from gdlab.engine.status import Status
 from gdlab.experiment import execute
 from gdlab.losses import MSE, Logistic, Loss, Quadratic, Softmax
 from gdlab.plan import batch_of
-from gdlab.recording.reading import load
 from gdlab.recording.recorder import RunRecorder
+from gdlab.results.load import load
 
 SMALL = MSE(data="stackloss", standardize=True, batch_size=4)
 

@@ -18,7 +18,7 @@ from hydra.plugins.sweeper import Sweeper
 import gdlab
 from gdlab import hydra_plugins
 from gdlab.job_notes import Note
-from gdlab.sweep_summary import objective
+from gdlab.results.ranking import objective
 
 QUIET = ("record.figures=false", "record.events=false")
 BASIC = ("hydra/launcher=basic",)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import gdlab
 from gdlab import SettingError
-from gdlab.sweep_summary import Metric, best, order, quartiles, values_of
+from gdlab.results.ranking import Metric, best, order, quartiles, values_of
 
 NAN, INF = math.nan, math.inf
 SOLVED, LOST = ("converged", "target"), ("diverged", "failed")

@@ -28,10 +28,10 @@ from gdlab.recording.event_file import EventWriter
 from gdlab.recording.files import write_whole
 from gdlab.recording.run_dirs import RunDirectories
 from gdlab.recording.run_plots import course_of, landscape, not_drawn
+from gdlab.results.ranking import DataFrame, best, parts, quartiles, values_of
 from gdlab.schedules import Constant
 from gdlab.screen import show_warning
 from gdlab.sweep_plan import Plan
-from gdlab.sweep_summary import DataFrame, best, parts, quartiles, values_of
 
 _MOST_PATHS = 40
 _FEWEST_RATES = 5

@@ -17,8 +17,8 @@ from gdlab.engine.status import Status
 from gdlab.errors import SettingError
 from gdlab.recording import history_file
 from gdlab.recording.history_file import HistoryFile, read_history
-from gdlab.recording.reading import load
 from gdlab.recording.result_file import write_result
+from gdlab.results.load import load
 
 # Numbers that text or float32 would not keep.
 HARD = [0.1 + 0.2, 1 / 3, 5e-324, -0.0, 1.7976931348623157e308, math.inf, -math.inf, math.nan]

@@ -13,7 +13,7 @@ from gdlab.recording.parquet import read_parquet
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gdlab.sweep_summary import Best
+    from gdlab.results.ranking import Best
 
 
 _SELECTED = re.compile(r"\$\{oc\.select:(\w+)\.(\w+),([\w.+-]*)\}", re.ASCII)
@@ -68,7 +68,7 @@ class Recorded:
         Raises:
             SettingError: there is no such setting, metric or direction.
         """
-        from gdlab.sweep_summary import Metric, best
+        from gdlab.results.ranking import Metric, best
 
         return best(self.results, by, self.varied, Metric.of(metric, direction, self.metrics))
 

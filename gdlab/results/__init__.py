@@ -1,0 +1,1 @@
+"""What runs left, read back: tables, histories, the best of a sweep."""
