@@ -22,6 +22,8 @@ from gdlab import startup, theory
 from gdlab.command import EXIT_FAILED
 from gdlab.config.loading import from_config
 from gdlab.config.settings import Settings
+from gdlab.display.summary import warning
+from gdlab.display.terminal import PatientBar, StepProgress, show_end, show_warning
 from gdlab.engine.batch import Batch
 from gdlab.engine.metrics import SHARPNESS, check_sharpness
 from gdlab.engine.outcome import Outcome
@@ -39,8 +41,6 @@ from gdlab.recording.files import claim, writing_into
 from gdlab.recording.rate import RateMeter
 from gdlab.recording.recorder import RunRecorder
 from gdlab.results.ranking import objective
-from gdlab.screen import PatientBar, StepProgress, show_end, show_warning
-from gdlab.summary import warning
 
 EXIT_SIGNAL = 128
 

@@ -58,9 +58,9 @@ class Run:
         return f"Run({o.status} after {o.steps} steps, loss={o.final_loss:.6g}: {o.reason})"
 
     def _repr_html_(self) -> str:
-        from gdlab.notebook import html
+        from gdlab.display.notebook import html
 
-        return html(self)
+        return html(self.settings, self.outcome, self.history)
 
 
 def run(

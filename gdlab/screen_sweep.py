@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gdlab.display.terminal import PatientBar
 from gdlab.engine.compiled import fallback
 from gdlab.engine.status import Status
 from gdlab.executors import Statuses
@@ -21,7 +22,6 @@ from gdlab.plan import batch_of
 from gdlab.recording.rate import recorded_rate
 from gdlab.recording.thinning import MAX_POINTS
 from gdlab.results.ranking import Best, best, typed
-from gdlab.screen import PatientBar
 from gdlab.sweep_plan import Group, Plan, decided
 from gdlab.sweeping import ABOUT
 from gdlab.theory import predicted_rate

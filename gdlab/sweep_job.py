@@ -22,6 +22,7 @@ from gdlab.axis import Axis
 from gdlab.command import EXIT_FAILED
 from gdlab.config.overrides import name_of
 from gdlab.config.settings import GROUPS, Settings
+from gdlab.display.terminal import PatientBar
 from gdlab.errors import SettingError
 from gdlab.executors import SETTING as EXECUTOR_SETTING
 from gdlab.executors import assigned, entrusted
@@ -33,7 +34,6 @@ from gdlab.job_notes import note_batch
 from gdlab.plan_file import class_name
 from gdlab.recording.files import claim, partial_name
 from gdlab.recording.results import empty
-from gdlab.screen import PatientBar
 from gdlab.screen_sweep import SweepProgress, show_plan, show_sweep
 from gdlab.sweep_plan import Plan, grouped
 from gdlab.sweeping import carry_out, check_summary, has_failed

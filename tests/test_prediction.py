@@ -8,9 +8,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import gdlab
 from gdlab.config.loading import from_flat
+from gdlab.display.summary import prediction_lines
 from gdlab.engine.history import History
 from gdlab.plots.convergence import convergence_png
-from gdlab.recording.rate import RateMeter, prediction_lines
+from gdlab.recording.rate import RateMeter
 from gdlab.theory import predicted_rate
 
 MOMENTUM = f"optimizer.momentum={81 / 121}"

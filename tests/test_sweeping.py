@@ -19,7 +19,7 @@ import pytest
 from command import Done
 
 import gdlab
-from gdlab.screen import PatientBar
+from gdlab.display.terminal import PatientBar
 from gdlab.screen_sweep import SweepProgress
 
 QUIET = ("record.figures=false", "record.events=false")

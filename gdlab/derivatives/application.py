@@ -14,11 +14,11 @@ from gdlab.command import EXIT_FAILED
 from gdlab.config.loading import filled, plain_values
 from gdlab.derivatives.question import Question
 from gdlab.derivatives.report import WIDTH, Report, answer
+from gdlab.display.terminal import show_warning
 from gdlab.fields.custom_classes import blamed_on
 from gdlab.losses.checks import check_dimensions
 from gdlab.recording.files import write_whole, writing_into
 from gdlab.recording.run_plots import not_drawn
-from gdlab.screen import show_warning
 
 
 def carry_out(config: DictConfig, *, as_json: bool) -> int:

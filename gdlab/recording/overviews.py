@@ -16,6 +16,7 @@ import numpy as np
 
 from gdlab import theory
 from gdlab.config.settings import NUMERIC, Settings
+from gdlab.display.terminal import show_warning
 from gdlab.fields.declared import Number
 from gdlab.losses.base import Loss
 from gdlab.optimizers.base import Rule
@@ -30,7 +31,6 @@ from gdlab.recording.run_dirs import RunDirectories
 from gdlab.recording.run_plots import course_of, landscape, not_drawn
 from gdlab.results.ranking import DataFrame, best, parts, quartiles, values_of
 from gdlab.schedules import Constant
-from gdlab.screen import show_warning
 from gdlab.sweep_plan import Plan
 
 _MOST_PATHS = 40

@@ -8,13 +8,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gdlab import theory
 from gdlab.config.settings import Settings
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
 from gdlab.recording.parquet import read_parquet
 from gdlab.recording.thinning import thinned_steps
-from gdlab.theory import predicted_rate
 
 _KEPT = 2000
 _FEWEST = 8
@@ -75,19 +73,3 @@ def recorded_rate(settings: Settings, history: Path) -> float | None:
     above = settings.objective.suboptimality(torch.from_numpy(loss.copy()))
     shown = np.isin(step, thinned_steps(settings.steps, _KEPT))
     return None if above is None else fitted_rate(step[shown], above.numpy()[shown])
-
-
-def prediction_lines(settings: Settings, measured: float | None) -> list[tuple[str, str]]:
-    """The summary's lines of theory: the measured rate beside the predicted one, and the best."""
-    loss, rule = settings.objective, settings.optimizer
-    predicted = predicted_rate(settings)
-    lines = []
-    if predicted is not None:
-        what = "too few steps to measure" if measured is None else f"{measured:.4g} per step"
-        lines.append(("rate", f"{what} (theory {predicted.per_step:.4g}, {rule.theory})"))
-    limit, best = theory.stability_limit(loss, rule), theory.optimum(loss, rule)
-    words = [] if limit is None else [f"stable below lr={limit:.4g} = {rule.stability_formula()}"]
-    if best is not None:
-        momentum = f", momentum={best.momentum:.4g}" if best.momentum else ""
-        words.append(f"fastest with lr={best.lr:.4g}{momentum}")
-    return lines + ([("theory", f"{'; '.join(words)} ({rule.theory})")] if words else [])

@@ -8,7 +8,6 @@ from gdlab.config.settings import Settings
 from gdlab.engine.batch import Batch
 from gdlab.engine.outcome import Outcome
 from gdlab.engine.status import Status
-from gdlab.recording.rate import prediction_lines
 from gdlab.schedules import Constant
 
 _COORDINATES_SHOWN = 6
@@ -79,3 +78,19 @@ def _point(settings: Settings, outcome: Outcome) -> str:
     more = len(outcome.x) - len(names)
     shown = ", ".join(f"{name}={value:.6g}" for name, value in pairs)
     return shown + (f", … ({more} more)" if more > 0 else "")
+
+
+def prediction_lines(settings: Settings, measured: float | None) -> list[tuple[str, str]]:
+    """The summary's lines of theory: the measured rate beside the predicted one, and the best."""
+    loss, rule = settings.objective, settings.optimizer
+    predicted = theory.predicted_rate(settings)
+    lines = []
+    if predicted is not None:
+        what = "too few steps to measure" if measured is None else f"{measured:.4g} per step"
+        lines.append(("rate", f"{what} (theory {predicted.per_step:.4g}, {rule.theory})"))
+    limit, best = theory.stability_limit(loss, rule), theory.optimum(loss, rule)
+    words = [] if limit is None else [f"stable below lr={limit:.4g} = {rule.stability_formula()}"]
+    if best is not None:
+        momentum = f", momentum={best.momentum:.4g}" if best.momentum else ""
+        words.append(f"fastest with lr={best.lr:.4g}{momentum}")
+    return lines + ([("theory", f"{'; '.join(words)} ({rule.theory})")] if words else [])

@@ -4,24 +4,26 @@ import base64
 from html import escape
 
 from gdlab.config.settings import Settings
-from gdlab.experiment import Run
+from gdlab.display.summary import outcome_lines
+from gdlab.engine.history import History
+from gdlab.engine.outcome import Outcome
 from gdlab.plots.trajectory import trajectory_png
 from gdlab.recording.run_plots import ThinnedPath, landscape
-from gdlab.summary import outcome_lines
 
 _SYMBOLS_SHOWN = 4
 
 
-def html(run: Run) -> str:
-    """The summary as a table and the trajectory as a picture."""
-    outcome = run.outcome
+def html(settings: Settings, outcome: Outcome, history: History) -> str:
+    """The summary of a run as a table and its trajectory as a picture."""
     rows = "".join(
         f"<tr><th style='text-align:left'>{escape(name)}</th>"
         f"<td style='text-align:left'>{escape(value)}</td></tr>"
-        for name, value in outcome_lines(run.settings, outcome)
+        for name, value in outcome_lines(settings, outcome)
     )
     title = f"<b>{escape(str(outcome.status))}</b>: {escape(outcome.reason)}"
-    return f"<div>{title}<table>{rows}</table>{_formula(run.settings)}{_picture(run)}</div>"
+    return (
+        f"<div>{title}<table>{rows}</table>{_formula(settings)}{_picture(settings, history)}</div>"
+    )
 
 
 def _formula(settings: Settings) -> str:
@@ -43,12 +45,12 @@ def _formula(settings: Settings) -> str:
     )
 
 
-def _picture(run: Run) -> str:
-    path = ThinnedPath(run.settings.steps)
-    path.write(run.history)
+def _picture(settings: Settings, history: History) -> str:
+    path = ThinnedPath(settings.steps)
+    path.write(history)
     kept = path.joined()
     if kept is None:
         return ""
-    png = trajectory_png(landscape(run.settings), kept.step, kept.x)
+    png = trajectory_png(landscape(settings), kept.step, kept.x)
     data = base64.b64encode(png).decode("ascii")
     return f"<img alt='trajectory' src='data:image/png;base64,{data}'>"

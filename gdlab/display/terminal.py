@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.text import Text
 
 from gdlab.config.settings import Settings
+from gdlab.display.summary import explanation, summary
 from gdlab.engine.batch import Batch
 from gdlab.engine.compiled import fallback
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
 from gdlab.engine.status import Status
-from gdlab.summary import explanation, summary
 
 if TYPE_CHECKING:
     import rich.progress
