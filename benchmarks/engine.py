@@ -43,7 +43,7 @@ from gdlab.engine.loop import advance
 from gdlab.engine.rows import Rows
 from gdlab.losses import Loss, Quadratic, Rastrigin, Rosenbrock
 from gdlab.optimizers import SGD, Adam, Rule
-from gdlab.plan import batch_of, compiles
+from gdlab.runs.batching import batch_of, compiles
 from gdlab.schedules import Constant
 
 MOST_BYTES = 2**30

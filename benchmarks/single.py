@@ -20,11 +20,11 @@ from gdlab.config.sections import Record
 from gdlab.config.settings import Settings
 from gdlab.engine.batch import Batch
 from gdlab.engine.loop import advance
-from gdlab.experiment import execute
 from gdlab.losses import Loss, Quadratic, Rosenbrock
 from gdlab.optimizers import SGD, Adam, Rule
-from gdlab.plan import batch_of
 from gdlab.recording.recorder import RunRecorder
+from gdlab.runs.batching import batch_of
+from gdlab.runs.run import execute
 from gdlab.schedules import Constant
 
 STEPS = 10_000

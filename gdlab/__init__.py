@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from gdlab.engine.outcome import Outcome
     from gdlab.engine.status import Status
     from gdlab.errors import SettingError
-    from gdlab.experiment import Run, run
     from gdlab.fields.declared import Number, setting
     from gdlab.losses import Loss, PointLoss, Transform
     from gdlab.optimizers import Rule
     from gdlab.python_sweep import sweep
     from gdlab.results.load import load
+    from gdlab.runs.run import Run, run
     from gdlab.schedules import Schedule
 
 _HOMES = {
@@ -35,7 +35,7 @@ _HOMES = {
     "Outcome": "gdlab.engine.outcome",
     "PointLoss": "gdlab.losses",
     "Rule": "gdlab.optimizers",
-    "Run": "gdlab.experiment",
+    "Run": "gdlab.runs.run",
     "Schedule": "gdlab.schedules",
     "SettingError": "gdlab.errors",
     "Status": "gdlab.engine.status",
@@ -43,7 +43,7 @@ _HOMES = {
     "Transform": "gdlab.losses",
     "check_gradient": "gdlab.derivatives.findings.check",
     "load": "gdlab.results.load",
-    "run": "gdlab.experiment",
+    "run": "gdlab.runs.run",
     "setting": "gdlab.fields.declared",
     "sweep": "gdlab.python_sweep",
 }

@@ -1,8 +1,6 @@
 """One run from a composed configuration: checked, given a directory, carried out, summed up."""
 
-import dataclasses
 import math
-import re
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -16,37 +14,31 @@ from hydra.core.utils import run_job
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
-from torch import Tensor
 
-from gdlab import startup, theory
+from gdlab import startup
 from gdlab.command import EXIT_FAILED
 from gdlab.config.loading import from_config
 from gdlab.config.settings import Settings
 from gdlab.display.summary import warning
 from gdlab.display.terminal import PatientBar, StepProgress, show_end, show_warning
 from gdlab.engine.batch import Batch
-from gdlab.engine.metrics import SHARPNESS, check_sharpness
-from gdlab.engine.outcome import Outcome
+from gdlab.engine.metrics import check_sharpness
 from gdlab.engine.rows import Rows
 from gdlab.engine.status import Status
 from gdlab.errors import SettingError
-from gdlab.experiment import Interruption, Sink, execute, interruptible
 from gdlab.fields.custom_classes import blamed_on
 from gdlab.job_notes import Note
-from gdlab.losses.base import Loss
-from gdlab.losses.checks import check_dimensions
-from gdlab.optimizers import SGD
-from gdlab.plan import batch_of
 from gdlab.recording.files import claim, writing_into
 from gdlab.recording.rate import RateMeter
 from gdlab.recording.recorder import RunRecorder
 from gdlab.results.ranking import objective
+from gdlab.runs.batching import batch_of
+from gdlab.runs.checks import _ask, _check_gradient
+from gdlab.runs.interruption import Interruption, interruptible
+from gdlab.runs.run import execute
+from gdlab.runs.sinks import Sink
 
 EXIT_SIGNAL = 128
-
-_COLUMNS = {"run", "step", "loss", "optimizer", "lr", "seed", "seconds", "versions", SHARPNESS}
-_TAKEN = _COLUMNS | {field.name for field in dataclasses.fields(Outcome)}
-_COORDINATE = re.compile(r"x\d+")
 
 
 def run_one(config: DictConfig) -> int:
@@ -144,40 +136,6 @@ def checked(config: DictConfig, choices: dict[str, str] | None = None) -> tuple[
         Rows.of(batch)
         warning(settings)
     return settings, batch
-
-
-def _ask(loss: Loss, start: Tensor) -> None:
-    """Ask a loss for all that a run needs of it beside values at points.
-
-    Raises:
-        SettingError: an answer has the wrong form.
-    """
-    check_dimensions(loss)
-    kind = type(loss).__name__
-    for name, metric in loss.metrics.items():
-        if name in _TAKEN or _COORDINATE.fullmatch(name):
-            raise SettingError(f"loss={kind}: its metric cannot be called {name}, as a column is")
-        if metric(start).shape != start.shape[:-1]:
-            shape = tuple(metric(start).shape)
-            raise SettingError(f"loss={kind}: its metric {name} gives {shape} for one point")
-    loss.distance(start)
-    loss.suboptimality(start[..., 0])
-    theory.stability_limit(loss, SGD())
-
-
-def _check_gradient(settings: Settings) -> None:
-    """Refuse a loss whose gradient is wrong.
-
-    Raises:
-        SettingError: it is; the first thing that is wrong is named.
-    """
-    from gdlab.derivatives.findings.check import check_gradient
-
-    found = check_gradient(settings.objective, seed=settings.seed)
-    if not found.passed:
-        raise SettingError(
-            f"loss={settings.name('loss')}: {found.problems[0]} (check_gradient=true)"
-        )
 
 
 def _as_job(config: DictConfig, task: Callable[[DictConfig], int]) -> int:

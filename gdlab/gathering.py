@@ -20,10 +20,10 @@ from gdlab.engine.outcome import Outcomes
 from gdlab.errors import SettingError
 from gdlab.grid import Grid, listed
 from gdlab.job_notes import Job, read_jobs
-from gdlab.plan import batch_of
 from gdlab.recording.files import write_whole
 from gdlab.recording.parquet import write_csv, write_table
 from gdlab.recording.results import joined, table_of, table_of_failed
+from gdlab.runs.batching import batch_of
 from gdlab.screen_sweep import show_sweep
 from gdlab.shard import Ended
 from gdlab.sweep_job import planned

@@ -12,7 +12,6 @@ from gdlab.config.overrides import SHORTHANDS
 from gdlab.config.settings import GROUPS, Settings
 from gdlab.errors import SettingError
 from gdlab.executors import assigned, run_shards
-from gdlab.experiment import interruptible
 from gdlab.fields.declared import Configured
 from gdlab.fields.formatting import shown
 from gdlab.grid import Axis, product
@@ -20,6 +19,7 @@ from gdlab.losses.function import Function
 from gdlab.recording.files import claim
 from gdlab.recording.results import joined
 from gdlab.results.load import Recorded, load
+from gdlab.runs.interruption import interruptible
 from gdlab.sweep_plan import Plan, grouped
 from gdlab.sweeping import carry_out, check_summary
 

@@ -18,10 +18,10 @@ from gdlab.engine.status import Status
 from gdlab.executors import Statuses
 from gdlab.fields.formatting import shown
 from gdlab.optimizers import Rule
-from gdlab.plan import batch_of
 from gdlab.recording.rate import recorded_rate
 from gdlab.recording.thinning import MAX_POINTS
 from gdlab.results.ranking import Best, best, typed
+from gdlab.runs.batching import batch_of
 from gdlab.sweep_plan import Group, Plan, decided
 from gdlab.sweeping import ABOUT
 from gdlab.theory import predicted_rate

@@ -15,7 +15,7 @@ from gdlab.engine.history import History, pieces
 from gdlab.engine.loop import advance
 from gdlab.engine.outcome import Outcome, Outcomes
 from gdlab.engine.status import Status
-from gdlab.plan import batch_of
+from gdlab.runs.batching import batch_of
 from gdlab.sweep_plan import Group
 
 

@@ -26,7 +26,6 @@ from gdlab.display.terminal import PatientBar
 from gdlab.errors import SettingError
 from gdlab.executors import SETTING as EXECUTOR_SETTING
 from gdlab.executors import assigned, entrusted
-from gdlab.experiment import interruptible
 from gdlab.fields.formatting import shown
 from gdlab.grid import Grid, crossed
 from gdlab.hydra_files import Template
@@ -34,6 +33,7 @@ from gdlab.job_notes import note_batch
 from gdlab.plan_file import class_name
 from gdlab.recording.files import claim, partial_name
 from gdlab.recording.results import empty
+from gdlab.runs.interruption import interruptible
 from gdlab.screen_sweep import SweepProgress, show_plan, show_sweep
 from gdlab.sweep_plan import Plan, grouped
 from gdlab.sweeping import carry_out, check_summary, has_failed

@@ -24,8 +24,8 @@ from gdlab.fields.formatting import shown
 from gdlab.fields.validation import Range
 from gdlab.grid import Axis, Grid
 from gdlab.hydra_files import Template
-from gdlab.plan import mode_of
 from gdlab.results.ranking import Metric
+from gdlab.runs.batching import mode_of
 
 EXECUTOR = Field(Literal["serial", "processes"], Range())
 """Who may run the shards of a sweep."""

@@ -21,13 +21,13 @@ from gdlab.engine.outcome import Outcome, Outcomes
 from gdlab.engine.status import Status
 from gdlab.errors import SettingError
 from gdlab.executors import Statuses, run_shards
-from gdlab.plan import batch_of
 from gdlab.recording.files import write_whole
 from gdlab.recording.overviews import draw_sweep
 from gdlab.recording.parquet import read_parquet, write_csv, write_table
 from gdlab.recording.results import joined, table_of
 from gdlab.recording.run_dirs import RunDirectories
 from gdlab.results.ranking import DataFrame, best, order
+from gdlab.runs.batching import batch_of
 from gdlab.shard import Ended, run_group
 from gdlab.sweep_plan import Group, Plan, decided
 

@@ -20,7 +20,7 @@ from gdlab.engine.status import Status
 from gdlab.losses import Himmelblau, Loss, Quadratic, Rosenbrock
 from gdlab.losses.function import Function
 from gdlab.optimizers import SGD, Adagrad, Adam, RMSprop, Rule
-from gdlab.plan import compiles
+from gdlab.runs.batching import compiles
 from gdlab.schedules import Cosine
 
 RATES = np.geomspace(1e-5, 3, 45)

@@ -20,11 +20,11 @@ from gdlab.engine.history import History, pieces
 from gdlab.engine.loop import advance
 from gdlab.engine.outcome import Outcomes
 from gdlab.engine.status import Status
-from gdlab.experiment import execute
 from gdlab.losses import MSE, Logistic, Loss, Quadratic, Softmax
-from gdlab.plan import batch_of
 from gdlab.recording.recorder import RunRecorder
 from gdlab.results.load import load
+from gdlab.runs.batching import batch_of
+from gdlab.runs.run import execute
 
 SMALL = MSE(data="stackloss", standardize=True, batch_size=4)
 

@@ -22,7 +22,7 @@ from gdlab.engine.status import Status
 from gdlab.fields.declared import Number
 from gdlab.losses import MSE, Loss, Quadratic, Rosenbrock, Transform
 from gdlab.optimizers import SGD, Adagrad, Adam, RMSprop, Rule
-from gdlab.plan import batch_of
+from gdlab.runs.batching import batch_of
 from gdlab.schedules import Constant, Cosine, Exponential, Schedule, Step
 from gdlab.shard import Ended, run_group
 from gdlab.sweep_plan import Group

@@ -23,7 +23,7 @@ from gdlab.numerics import rng
 from gdlab.numerics.autodiff import value_and_gradient
 from gdlab.optimizers import SGD, Adam
 from gdlab.optimizers.base import State
-from gdlab.plan import batch_of
+from gdlab.runs.batching import batch_of
 
 CPU = torch.device("cpu")
 CASES: dict[str, MLP] = {

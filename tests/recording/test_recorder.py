@@ -17,13 +17,13 @@ from gdlab.config.settings import Settings
 from gdlab.engine.batch import Stop
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
-from gdlab.experiment import Run, execute
 from gdlab.losses import MSE, Quadratic, Rosenbrock
 from gdlab.optimizers.momentum import SGD
-from gdlab.plan import batch_of
 from gdlab.recording import event_file, recorder
 from gdlab.recording.recorder import RunRecorder
 from gdlab.recording.run_plots import ThinnedPath, landscape
+from gdlab.runs.batching import batch_of
+from gdlab.runs.run import Run, execute
 from gdlab.schedules import Constant, Exponential
 
 BARE = Record(events=False, figures=False)

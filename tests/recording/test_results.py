@@ -17,9 +17,9 @@ from gdlab.engine.batch import Stop
 from gdlab.errors import SettingError
 from gdlab.losses import MSE, Loss, Quadratic, Rosenbrock
 from gdlab.optimizers import SGD
-from gdlab.plan import batch_of
 from gdlab.recording.parquet import read_parquet, write_csv, write_table
 from gdlab.recording.results import joined, table_of
+from gdlab.runs.batching import batch_of
 from gdlab.schedules import Constant
 from gdlab.shard import run_group
 from gdlab.sweep_plan import Group

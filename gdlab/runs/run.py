@@ -1,14 +1,9 @@
 """One experiment from Python: `gdlab.run`."""
 
-import os
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import FrameType
-from typing import Any, Protocol
+from typing import Any
 
 from gdlab.config.loading import named
 from gdlab.config.settings import Settings
@@ -21,20 +16,10 @@ from gdlab.losses.base import Loss
 from gdlab.losses.function import Function
 from gdlab.losses.transform import Transform
 from gdlab.optimizers.base import Rule
-from gdlab.plan import batch_of
+from gdlab.runs.batching import batch_of
+from gdlab.runs.interruption import interruptible
+from gdlab.runs.sinks import Memory, Sink
 from gdlab.schedules import Schedule
-
-
-class Sink(Protocol):
-    """What takes in the records of a run as they are made, and its outcome at the end."""
-
-    def write(self, piece: History) -> None:
-        """Take in the next records."""
-        ...
-
-    def close(self, outcome: Outcome | None, seconds: float) -> None:
-        """The run is over; without an outcome it did not end as a run can."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -144,53 +129,3 @@ def execute(
 def _close(sinks: Sequence[Sink], outcome: Outcome | None, seconds: float) -> None:
     for sink in sinks:
         sink.close(outcome, seconds)
-
-
-class Memory:
-    """A sink that keeps all records."""
-
-    def __init__(self) -> None:
-        self.pieces: list[History] = []
-        self.seconds = 0.0
-
-    def write(self, piece: History) -> None:
-        """Keep the records."""
-        self.pieces.append(piece)
-
-    def close(self, outcome: Outcome | None, seconds: float) -> None:
-        """Keep the time."""
-        self.seconds = seconds
-
-
-class Interruption:
-    """Whether a signal asked the runs to end, and which."""
-
-    def __init__(self) -> None:
-        self.signal: int | None = None
-
-    def __call__(self) -> bool:
-        """Whether the runs shall end."""
-        return self.signal is not None
-
-    def receive(self, number: int, frame: FrameType | None) -> None:
-        """A signal's handler: note it; a second one ends the process at once."""
-        if self.signal is not None:
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
-        self.signal = number
-
-
-@contextmanager
-def interruptible() -> Iterator[Interruption]:
-    """Turn Ctrl-C and SIGTERM into a question that is asked at every step."""
-    interruption = Interruption()
-    if threading.current_thread() is not threading.main_thread():
-        yield interruption
-        return
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, interruption.receive) for number in numbers]
-    try:
-        yield interruption
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)

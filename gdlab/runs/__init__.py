@@ -1,0 +1,1 @@
+"""`gdlab.run`: one experiment, checked and carried out."""
