@@ -21,7 +21,7 @@ check: $(VENV)/.test
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 docs: $(VENV)/.demo
-	$(BIN)/python -m gdlab.optimizer_page > docs/optimizers.md
+	$(BIN)/python docs/optimizer_page.py > docs/optimizers.md
 
 bench: $(VENV)/.demo
 	$(BIN)/python benchmarks/single.py

@@ -33,7 +33,7 @@ COMMANDS = Path(__file__).with_suffix(".txt").read_text(encoding="utf-8").splitl
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser = argparse.ArgumentParser(description="digests of what commands leave")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--only", type=int, nargs="*", help="numbers of commands; all if not given")
     given = parser.parse_args()

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from gdlab.fields.declared import Number, setting
     from gdlab.losses import Loss, PointLoss, Transform
     from gdlab.optimizers import Rule
-    from gdlab.python_sweep import sweep
     from gdlab.results.load import load
     from gdlab.runs.run import Run, run
     from gdlab.schedules import Schedule
+    from gdlab.sweeps.sweep import sweep
 
 _HOMES = {
-    "Engine": "gdlab.config.settings",
+    "Engine": "gdlab.config.sections",
     "History": "gdlab.engine.history",
     "Loss": "gdlab.losses",
     "Noise": "gdlab.config.noise",
@@ -45,7 +45,7 @@ _HOMES = {
     "load": "gdlab.results.load",
     "run": "gdlab.runs.run",
     "setting": "gdlab.fields.declared",
-    "sweep": "gdlab.python_sweep",
+    "sweep": "gdlab.sweeps.sweep",
 }
 
 __all__ = [

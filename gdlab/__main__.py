@@ -1,61 +1,14 @@
 """The command line: settings in, summary out."""
 
-import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
-from gdlab import command
+from gdlab.cli import command
+from gdlab.cli.main import run
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run gdlab and exit; the arguments are those of the command line unless given."""
     command.carry_out(run, arguments)
-
-
-def run(arguments: list[str]) -> int:
-    """Do what the arguments ask for and return the exit code.
-
-    Raises:
-        SettingError: a setting cannot be used.
-        OSError: a file cannot be written.
-    """
-    from gdlab import composition
-    from gdlab.config import overrides
-
-    parsed = _parsed(arguments)
-    if parsed.catalogues:
-        from gdlab import catalogue
-
-        for group in parsed.catalogues:
-            catalogue.show(group)
-        return 0
-    if command.asks_hydra(parsed):
-        return composition.answer(parsed, arguments, composition.CONFIG_NAME)
-    command.search_here()
-    to_resume = [word for word in parsed.overrides if word.startswith("resume=")]
-    if to_resume and to_resume[-1] != "resume=null":
-        from gdlab.sweep_job import resumed
-
-        directory = Path(to_resume[-1].partition("=")[2].strip("'\""))
-        others = [word for word in parsed.overrides if word not in to_resume]
-        return resumed(directory, overrides.opened(others))
-    with composition.hydra_ready(parsed.config_dir):
-        if parsed.multirun:
-            return composition.multirun(parsed.overrides, parsed.config_name)
-        config = composition.composed(parsed.overrides, parsed.config_name)
-        if config.hydra.mode is not None and config.hydra.mode.name == "MULTIRUN":
-            return composition.multirun(parsed.overrides, parsed.config_name)
-
-        from gdlab.application import run_one
-
-        return run_one(config)
-
-
-def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = command.parser("python -m gdlab")
-    for flag, group in (("--losses", "loss"), ("--optimizers", "optimizer")):
-        parser.add_argument(flag, action="append_const", dest="catalogues", const=group, default=[])
-    return command.parsed(parser, arguments)
 
 
 if __name__ == "__main__":

@@ -84,6 +84,6 @@ def test_nothing_of_it_is_imported_for_help() -> None:
     code = (
         "import sys; from gdlab.__main__ import main\n"
         "try: main(['--help'])\n"
-        "finally: assert not {'torch', 'gdlab.catalogue'} & set(sys.modules)"
+        "finally: assert not {'torch', 'gdlab.cli.catalogue'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=120)

@@ -4,7 +4,7 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
-from gdlab.composition import composed, hydra_ready, opened
+from gdlab.cli.composition import composed, hydra_ready, opened
 from gdlab.config.loading import from_config, named
 from gdlab.errors import SettingError
 from gdlab.fields.declared import flat

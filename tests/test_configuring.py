@@ -9,7 +9,7 @@ import yaml
 from omegaconf import OmegaConf
 
 import gdlab
-from gdlab.composition import composed, hydra_ready
+from gdlab.cli.composition import composed, hydra_ready
 from gdlab.config.loading import from_config, from_flat, from_values, named
 from gdlab.config.settings import COMMAND_KEYS, GROUPS, NODES, Settings
 from gdlab.errors import SettingError
@@ -17,8 +17,8 @@ from gdlab.fields.declared import Configured, declared, flat
 from gdlab.losses import Quadratic, Rosenbrock
 from gdlab.optimizers import SGD, Adam, Lookahead, Newton, Rule
 from gdlab.paths import CONF
-from gdlab.plan_file import plain
 from gdlab.schedules import Constant, Cosine, Warmup
+from gdlab.sweeps.plan_file import plain
 
 FILES = sorted(path for group in GROUPS for path in (CONF / group).glob("**/*.yaml"))
 # Those that name a class of one's own cannot be made as they are.

@@ -20,12 +20,14 @@ import torch
 from command import Done
 
 import gdlab
-from gdlab import SettingError, workers
+from gdlab import SettingError
 from gdlab.config.loading import from_flat
 from gdlab.engine.status import Status
-from gdlab.executors import assigned, run_shards
-from gdlab.grid import Axis, product
-from gdlab.sweep_plan import Plan, grouped
+from gdlab.sweeps.executors import processes
+from gdlab.sweeps.executors.choice import assigned, run_shards
+from gdlab.sweeps.grid import Axis, product
+from gdlab.sweeps.grouping import grouped
+from gdlab.sweeps.plan import Plan
 
 PROCESSES = "hydra.launcher.executor=processes"
 QUIET = ("record.figures=false", "record.events=false")
@@ -68,14 +70,14 @@ OWN = ("-m", "loss=custom", "loss._target_=mine.Told")
 
 @pytest.fixture(autouse=True)
 def two_cores(monkeypatch) -> None:
-    monkeypatch.setattr(workers, "cores", lambda: 2)
+    monkeypatch.setattr(processes, "cores", lambda: 2)
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "2")  # for a command of its own
 
 
 @pytest.fixture
 def one_core(two_cores, monkeypatch) -> None:
     """One other process, where two would show no more: each takes more than a second to start."""
-    monkeypatch.setattr(workers, "cores", lambda: 1)
+    monkeypatch.setattr(processes, "cores", lambda: 1)
 
 
 @pytest.fixture
@@ -160,7 +162,7 @@ def test_what_processes_began_one_process_can_finish_and_the_other_way_round(min
     whole = table("s")
     assert_same_tables(table("t"), whole)
     # The shards are the plan's, whatever cores there are later.
-    monkeypatch.setattr(workers, "cores", lambda: 1)
+    monkeypatch.setattr(processes, "cores", lambda: 1)
     # a sweep, what is said on the way on, and whether other processes run then
     for name, said, is_far in (
         ("s", ["hydra.launcher.executor=serial"], False),
@@ -334,7 +336,7 @@ CUTS = [
 
 @pytest.mark.parametrize(("runs", "cores", "most", "sizes"), CUTS)
 def test_shards_are_so_small_that_each_core_has_some(runs, cores, most, sizes, monkeypatch):
-    monkeypatch.setattr(workers, "cores", lambda: cores)
+    monkeypatch.setattr(processes, "cores", lambda: cores)
     plan = plan_of(runs, **{"engine.max_rows": most})
     fine = assigned(plan, "processes")
     assert [len(shard) for shard in fine.shards()] == sizes

@@ -16,8 +16,8 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
 
 import gdlab
-from gdlab import hydra_plugins
-from gdlab.job_notes import Note
+from gdlab.cli import hydra_plugins
+from gdlab.cli.job_files import Note
 from gdlab.results.ranking import objective
 
 QUIET = ("record.figures=false", "record.events=false")
@@ -312,7 +312,7 @@ def test_hydras_main_needs_no_torch_for_help(here):
     code = (
         "import sys; sys.argv = ['gdlab', '--help']; from gdlab.__main__ import main\n"
         "try: main()\nexcept SystemExit: pass\n"
-        "sys.exit('torch' in sys.modules or 'gdlab.gathering' in sys.modules)"
+        "sys.exit('torch' in sys.modules or 'gdlab.cli.job_tables' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, check=False)
     assert done.returncode == 0

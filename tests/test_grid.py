@@ -18,11 +18,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import kstest
 
-from gdlab.axis import most_values
-from gdlab.composition import hydra_ready
+from gdlab.cli.axes import crossed, drawn, listed, most_values
+from gdlab.cli.composition import hydra_ready
 from gdlab.errors import SettingError
 from gdlab.fields.suggestions import choices_of
-from gdlab.grid import Grid, crossed, drawn, listed
+from gdlab.sweeps.grid import Grid
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -4,12 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
+from optimizer_page import page
 
-from gdlab.catalogue import first_said
+from gdlab.cli.catalogue import first_said
 from gdlab.config.loading import named
 from gdlab.fields.declared import declared
 from gdlab.fields.suggestions import choices_of
-from gdlab.optimizer_page import page
 from gdlab.optimizers import Rule
 
 PAGE = Path(__file__).parents[1] / "docs" / "optimizers.md"

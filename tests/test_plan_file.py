@@ -15,14 +15,17 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from gdlab import SettingError, plan_file
-from gdlab.composition import CONFIG_NAME, hydra_ready
+from gdlab import SettingError
+from gdlab.cli.axes import crossed
+from gdlab.cli.composition import CONFIG_NAME, hydra_ready
+from gdlab.cli.sweep import planned
 from gdlab.config.loading import from_flat
 from gdlab.fields.declared import Configured
-from gdlab.grid import Axis, crossed, product
-from gdlab.hydra_files import Template
-from gdlab.sweep_job import planned
-from gdlab.sweep_plan import Group, Plan, grouped
+from gdlab.sweeps import plan_file
+from gdlab.sweeps.grid import Axis, product
+from gdlab.sweeps.grouping import grouped
+from gdlab.sweeps.hydra_dir import Template
+from gdlab.sweeps.plan import Group, Plan
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,10 @@ import pytest
 from command import Done
 
 import gdlab
-from gdlab import SettingError, plan_file, sweep_job
-from gdlab.recording.run_dirs import RunDirectories
+from gdlab import SettingError
+from gdlab.cli import sweep
+from gdlab.sweeps import plan_file
+from gdlab.sweeps.run_dirs import RunDirectories
 
 QUIET = ("record.figures=false", "record.events=false")
 WORDS = ("-m", "loss=rosenbrock", "lr=tag(log,interval(1e-4,1e-2))", "steps=30")
@@ -139,7 +141,7 @@ NAMED = "hydra.sweep.dir=s"
 
 # what does not come about, and what is in the directory then
 STAGES: list[tuple[Any, str, set[str]]] = [
-    (sweep_job.OmegaConf, "save", set()),
+    (sweep.OmegaConf, "save", set()),
     (plan_file, "write_table", {"multirun.yaml"}),
     (plan_file, "write_whole", {"multirun.yaml", "plan.parquet"}),
 ]

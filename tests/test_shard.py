@@ -24,8 +24,8 @@ from gdlab.losses import MSE, Loss, Quadratic, Rosenbrock, Transform
 from gdlab.optimizers import SGD, Adagrad, Adam, RMSprop, Rule
 from gdlab.runs.batching import batch_of
 from gdlab.schedules import Constant, Cosine, Exponential, Schedule, Step
-from gdlab.shard import Ended, run_group
-from gdlab.sweep_plan import Group
+from gdlab.sweeps.plan import Group
+from gdlab.sweeps.shard import Ended, run_group
 
 
 class Kept:

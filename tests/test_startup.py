@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gdlab import startup
+from gdlab.cli import startup
 
 
 @pytest.fixture(autouse=True)

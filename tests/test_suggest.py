@@ -2,7 +2,7 @@
 
 import pytest
 
-from gdlab.composition import composed, hydra_ready
+from gdlab.cli.composition import composed, hydra_ready
 from gdlab.config.settings import GROUPS
 from gdlab.errors import SettingError
 from gdlab.fields.suggestions import choices_of, did_you_mean, unknown_choice, unknown_setting

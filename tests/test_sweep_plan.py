@@ -13,16 +13,18 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from gdlab.application import checked
-from gdlab.composition import CONFIG_NAME, hydra_ready
+from gdlab.cli.axes import crossed, drawn
+from gdlab.cli.composition import CONFIG_NAME, hydra_ready
+from gdlab.cli.run import checked
 from gdlab.config.settings import Settings
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Number, setting
-from gdlab.grid import Grid, crossed, drawn
 from gdlab.losses import Quadratic
 from gdlab.optimizers import SGD
 from gdlab.schedules import Exponential, Step
-from gdlab.sweep_plan import Group, Plan, grouped
+from gdlab.sweeps.grid import Grid
+from gdlab.sweeps.grouping import grouped
+from gdlab.sweeps.plan import Group, Plan
 
 Compose = Callable[[Sequence[str]], Settings]
 

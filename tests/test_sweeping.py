@@ -20,7 +20,7 @@ from command import Done
 
 import gdlab
 from gdlab.display.terminal import PatientBar
-from gdlab.screen_sweep import SweepProgress
+from gdlab.sweeps.summary import SweepProgress
 
 QUIET = ("record.figures=false", "record.events=false")
 TABLES = (*QUIET, "record.max_run_dirs=0")

@@ -14,8 +14,8 @@ from oracles import gradient_by_autograd, gradient_by_sympy, relative
 from torch import Tensor
 
 import gdlab
-from gdlab.application import run_one
-from gdlab.composition import composed, hydra_ready
+from gdlab.cli.composition import composed, hydra_ready
+from gdlab.cli.run import run_one
 from gdlab.config.loading import named
 from gdlab.errors import SettingError
 from gdlab.fields.suggestions import choices_of, did_you_mean

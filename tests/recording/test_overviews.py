@@ -14,8 +14,9 @@ from gdlab.losses import Quadratic, Rosenbrock
 from gdlab.optimizers import SGD
 from gdlab.plots.background import Ground
 from gdlab.plots.trajectory import trajectory_png
-from gdlab.recording import overviews, run_dirs, run_plots
+from gdlab.recording import run_plots
 from gdlab.recording.history_file import read_history as real
+from gdlab.sweeps import plots, run_dirs
 
 LRS = [0.02, 0.04, 0.08, 0.1, 0.15]
 FEW = LRS[:4]
@@ -37,7 +38,7 @@ def draw(tmp_path, monkeypatch) -> Callable[..., dict[str, Any]]:
             return picture
 
         for name in PICTURES:
-            monkeypatch.setattr(overviews, f"{name}_png", keep(name))
+            monkeypatch.setattr(plots, f"{name}_png", keep(name))
         quiet = {"record.events": False, "record.max_figures": 0}
         gdlab.sweep(**{"steps": 5, **quiet, **given}, directory=tmp_path / "s")
         drawn = {path.stem for path in (tmp_path / "s").glob("*.png")}

@@ -18,11 +18,11 @@ from gdlab.errors import SettingError
 from gdlab.losses import MSE, Loss, Quadratic, Rosenbrock
 from gdlab.optimizers import SGD
 from gdlab.recording.parquet import read_parquet, write_csv, write_table
-from gdlab.recording.results import joined, table_of
 from gdlab.runs.batching import batch_of
 from gdlab.schedules import Constant
-from gdlab.shard import run_group
-from gdlab.sweep_plan import Group
+from gdlab.sweeps.plan import Group
+from gdlab.sweeps.shard import run_group
+from gdlab.sweeps.table import joined, table_of
 
 ENDS = [
     ("status", pa.string()),

@@ -11,8 +11,8 @@ from gdlab.engine.history import History
 from gdlab.engine.metrics import SHARPNESS
 from gdlab.plots.colours import CATEGORIES
 from gdlab.plots.sharpness import Course, stability_png
-from gdlab.recording import overviews
 from gdlab.recording.run_plots import course_of
+from gdlab.sweeps import plots
 
 N = 200
 
@@ -95,9 +95,9 @@ def test_a_sweep_draws_at_most_eight_runs(tmp_path, monkeypatch) -> None:
         drawn.update(courses)
         return b"picture"
 
-    monkeypatch.setattr(overviews, "stability_png", keep)
-    monkeypatch.setattr(overviews, "sensitivity_png", lambda *args, **named: b"picture")
-    monkeypatch.setattr(overviews, "overview_png", lambda *args, **named: b"picture")
+    monkeypatch.setattr(plots, "stability_png", keep)
+    monkeypatch.setattr(plots, "sensitivity_png", lambda *args, **named: b"picture")
+    monkeypatch.setattr(plots, "overview_png", lambda *args, **named: b"picture")
     rates = [0.01 * (run + 1) for run in range(15)]
     quiet = {"record.events": False, "record.max_figures": 0, "record.sharpness_every": 2}
     gdlab.sweep(lr=rates, steps=5, directory=tmp_path / "s", **quiet)

@@ -24,7 +24,7 @@ from gdlab.recording.files import write_whole
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from gdlab.grid import Grid
+    from gdlab.sweeps.grid import Grid
 
 _JOBS = "jobs"
 
@@ -102,7 +102,7 @@ def note_batch(sweep: Path, part: Path, grid: "Grid", results: "pa.Table", first
         results: its table.
         first: the number of its first job in the sweep.
     """
-    from gdlab.sweeping import ABOUT  # it imports what a run alone has no need of
+    from gdlab.sweeps.runner import ABOUT  # it imports what a run alone has no need of
 
     named = json.loads((part / ABOUT).read_text(encoding="utf-8"))["directories"]
     for row in results.to_pylist():

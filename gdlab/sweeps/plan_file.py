@@ -18,11 +18,12 @@ from gdlab.config.settings import GROUPS, Settings
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Configured, Field
 from gdlab.fields.validation import Range
-from gdlab.grid import Axis, Grid
-from gdlab.hydra_files import Template
 from gdlab.recording.files import write_whole
 from gdlab.recording.parquet import read_parquet, write_table
-from gdlab.sweep_plan import EXECUTOR, Group, Plan, columns_of
+from gdlab.sweeps.grid import Axis, Grid
+from gdlab.sweeps.grouping import columns_of
+from gdlab.sweeps.hydra_dir import Template
+from gdlab.sweeps.plan import EXECUTOR, Group, Plan
 
 if TYPE_CHECKING:
     import pyarrow as pa

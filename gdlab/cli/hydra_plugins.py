@@ -20,13 +20,13 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from gdlab.command import EXIT_FAILED
+from gdlab.cli.command import EXIT_FAILED
 from gdlab.config.overrides import opened
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from gdlab.grid import Grid
+    from gdlab.sweeps.grid import Grid
 
 _MODULE = "hydra_plugins.gdlab"
 
@@ -54,7 +54,7 @@ class BatchedLauncher(Launcher):
 
         That is its final loss, +inf where it diverged or failed.
         """
-        from gdlab.grid import listed
+        from gdlab.cli.axes import listed
         from gdlab.results.ranking import objective
 
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
@@ -72,7 +72,7 @@ class BatchedLauncher(Launcher):
 
     def launch_grid(self, grid: "Grid", first: int | None = None) -> "tuple[pa.Table, int]":
         """Run a grid; its table, and the exit code."""
-        from gdlab.sweep_job import launched
+        from gdlab.cli.sweep import launched
 
         loader = self.hydra_context.config_loader
         return launched(self.config, loader, grid, first, self.executor)
@@ -103,8 +103,8 @@ class _AxesSweeper(Sweeper):
             return self.launcher.launch_grid(grid)[1]
         assert self.launcher is not None
         assert self.config is not None
-        from gdlab.sweep_job import planned
-        from gdlab.sweeping import check_summary
+        from gdlab.cli.sweep import planned
+        from gdlab.sweeps.runner import check_summary
 
         check_summary(planned(self.config, self.loader, grid))
         jobs = [grid.overrides(run) for run in range(len(grid))]
@@ -129,7 +129,7 @@ class GridSweeper(_AxesSweeper):
 
     def grid(self, overrides: Sequence[Override]) -> "Grid":
         """The product of the axes, those of `zip` together."""
-        from gdlab.grid import crossed
+        from gdlab.cli.axes import crossed
 
         return crossed(overrides, self.points, self.zip)
 
@@ -145,7 +145,7 @@ class RandomSweeper(_AxesSweeper):
 
     def grid(self, overrides: Sequence[Override]) -> "Grid":
         """Values drawn at random."""
-        from gdlab.grid import drawn
+        from gdlab.cli.axes import drawn
 
         return drawn(overrides, self.samples, self.seed)
 

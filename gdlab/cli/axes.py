@@ -1,12 +1,13 @@
 """One setting of a sweep and its values: from an override in Hydra's syntax to an axis."""
 
 import math
+import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
+import torch
 from hydra.core.override_parser.types import (
     ChoiceSweep,
     IntervalSweep,
@@ -18,29 +19,10 @@ from hydra.core.override_parser.types import (
 
 from gdlab.config.overrides import name_of
 from gdlab.errors import SettingError
-
-
-@dataclass(frozen=True)
-class Axis:
-    """One setting and the values that it takes.
-
-    Attributes:
-        key: the setting, with a plus sign where it is added.
-        values: the values as they are.
-        texts: the values as Hydra writes them in an override.
-    """
-
-    key: str
-    values: Sequence[Any]
-    texts: Sequence[str]
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    @property
-    def name(self) -> str:
-        """The setting's name, without plus signs."""
-        return name_of(self.key)
+from gdlab.fields.declared import Field
+from gdlab.fields.validation import Range
+from gdlab.numerics import rng
+from gdlab.sweeps.grid import MAX_RUNS, Axis, Grid, check_run_count, product, stack_columns
 
 
 def most_values(override: Override, points: int) -> int:
@@ -183,3 +165,75 @@ def _between(low: float, high: float, is_log: bool, unit: np.ndarray) -> np.ndar
 def _whole(values: Sequence[float], low: float, high: float) -> list[int]:
     """The whole numbers nearest to some, not past the ends."""
     return [min(max(round(value), int(low)), int(high)) for value in values]
+
+
+def crossed(overrides: Sequence[Override], points: int, zipped: Sequence[str] = ()) -> Grid:
+    """Every combination of the axes' values; the last axis varies fastest.
+
+    Args:
+        overrides: parsed by Hydra; a later one takes an earlier one's place.
+        points: how many values an interval is cut into.
+        zipped: keys of axes that vary together, in the place of the first of them.
+
+    Raises:
+        SettingError: an axis has no values, zipped axes differ in length, or there are too many
+            runs; nothing as large as these is made first.
+    """
+    points = Field(int, Range(ge=1, le=MAX_RUNS)).check("hydra.sweeper.points", points)
+    zipped = Field(tuple[str, ...], Range()).check("hydra.sweeper.zip", zipped)
+    last = _last(overrides)
+    typed = {name_of(key): key for key in (one.get_key_element() for one in last)}
+    zipped = [typed.get(key, key) for key in zipped]
+    check_run_count({one.get_key_element(): most_values(one, points) for one in last}, zipped)
+    is_cut = points > 1 and any(map(is_interval, last))
+    even = np.linspace(0, 1, points) if is_cut else np.zeros(1)
+    return product([cut(override, even) for override in last], zipped)
+
+
+def drawn(overrides: Sequence[Override], samples: int, seed: int) -> Grid:
+    """Samples of the same description, each value of each run drawn on its own.
+
+    A number depends on the seed, its axis's key and its sample alone.
+
+    Raises:
+        SettingError: an axis has no values or too many, or the samples cannot be counted so.
+    """
+    samples = Field(int, Range(ge=1, le=MAX_RUNS)).check("hydra.sweeper.samples", samples)
+    seed = Field(int, Range(ge=0, lt=2**63)).check("hydra.sweeper.seed", seed)
+    last = _last(overrides)
+    for override in last:
+        count = most_values(override, 1)
+        if count > MAX_RUNS:
+            what = f"{count:,} values are more than can be drawn of, {MAX_RUNS:,}"
+            raise SettingError(f"{override.input_line}: {what}; an int(interval(…)) has no limit")
+    keys = [zlib.crc32(override.get_key_element().encode()) for override in last]
+    place = torch.tensor(keys, dtype=torch.int64)[:, None]
+    unit = rng.uniform(torch.tensor(seed), rng.Stream.SWEEP, torch.arange(samples), place).numpy()
+    made = [sampled(override, u) for override, u in zip(last, unit, strict=True)]
+    return Grid(
+        tuple(axis for axis, _ in made), stack_columns([column for _, column in made], samples)
+    )
+
+
+def _last(overrides: Sequence[Override]) -> list[Override]:
+    """The overrides, of those with the same key the last in the place of the first."""
+    return list({override.get_key_element(): override for override in overrides}.values())
+
+
+def listed(jobs: Sequence[Sequence[Override]]) -> Grid:
+    """Jobs that were made one by one, as a grid.
+
+    Raises:
+        SettingError: the jobs do not override the same settings.
+    """
+    keys = [[override.get_key_element() for override in job] for job in jobs]
+    if any(key != keys[0] for key in keys):
+        raise SettingError("hydra/launcher=batched: all jobs must override the same settings")
+    axes, columns = [], []
+    for place, key in enumerate(keys[0] if keys else []):
+        given = {job[place].get_value_element_as_str(): job[place].value() for job in jobs}
+        axes.append(Axis(key, list(given.values()), list(given)))
+        order = {text: number for number, text in enumerate(given)}
+        texts = [job[place].get_value_element_as_str() for job in jobs]
+        columns.append(np.array([order[text] for text in texts]))
+    return Grid(tuple(axes), stack_columns(columns, len(jobs)))

@@ -11,12 +11,12 @@ import numpy as np
 from gdlab.display.terminal import show_warning
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
-from gdlab.hydra_files import RunWords
 from gdlab.recording.event_file import EventWriter
 from gdlab.recording.history_file import read_history
 from gdlab.recording.recorder import RunRecorder
 from gdlab.recording.run_plots import Painter, ThinnedPath
-from gdlab.sweep_plan import Group, Plan
+from gdlab.sweeps.hydra_dir import RunWords
+from gdlab.sweeps.plan import Group, Plan
 
 _FRAMES = 3
 

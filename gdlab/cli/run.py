@@ -15,8 +15,9 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from gdlab import startup
-from gdlab.command import EXIT_FAILED
+from gdlab.cli import startup
+from gdlab.cli.command import EXIT_FAILED
+from gdlab.cli.job_files import Note
 from gdlab.config.loading import from_config
 from gdlab.config.settings import Settings
 from gdlab.display.summary import warning
@@ -27,7 +28,6 @@ from gdlab.engine.rows import Rows
 from gdlab.engine.status import Status
 from gdlab.errors import SettingError
 from gdlab.fields.custom_classes import blamed_on
-from gdlab.job_notes import Note
 from gdlab.recording.files import claim, writing_into
 from gdlab.recording.rate import RateMeter
 from gdlab.recording.recorder import RunRecorder

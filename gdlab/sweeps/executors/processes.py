@@ -27,7 +27,7 @@ from torch import Tensor
 
 from gdlab.engine.status import Status
 from gdlab.errors import SettingError
-from gdlab.executors import SETTING, Statuses, Work, run_work
+from gdlab.sweeps.executors.work import SETTING, Statuses, Work, run_work
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -1,13 +1,13 @@
 """The page of all optimizers: what each file of conf and each docstring says, as Markdown.
 
-`make docs` writes it: python -m gdlab.optimizer_page > docs/optimizers.md
+`make docs` writes it: python docs/optimizer_page.py > docs/optimizers.md
 """
 
 import inspect
 import sys
 from collections.abc import Iterator, Mapping
 
-from gdlab.catalogue import first_said
+from gdlab.cli.catalogue import first_said
 from gdlab.config.loading import named
 from gdlab.fields.declared import Configured, declared
 from gdlab.fields.formatting import shown

@@ -27,11 +27,11 @@ from gdlab.plots.trajectories import Path as DrawnPath
 from gdlab.plots.trajectories import overview_png
 from gdlab.recording.event_file import EventWriter
 from gdlab.recording.files import write_whole
-from gdlab.recording.run_dirs import RunDirectories
 from gdlab.recording.run_plots import course_of, landscape, not_drawn
 from gdlab.results.ranking import DataFrame, best, parts, quartiles, values_of
 from gdlab.schedules import Constant
-from gdlab.sweep_plan import Plan
+from gdlab.sweeps.plan import Plan
+from gdlab.sweeps.run_dirs import RunDirectories
 
 _MOST_PATHS = 40
 _FEWEST_RATES = 5

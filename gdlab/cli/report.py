@@ -8,9 +8,9 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.text import Text
 
-from gdlab import startup
-from gdlab.application import claimed
-from gdlab.command import EXIT_FAILED
+from gdlab.cli import startup
+from gdlab.cli.command import EXIT_FAILED
+from gdlab.cli.run import claimed
 from gdlab.config.loading import filled, plain_values
 from gdlab.derivatives.question import Question
 from gdlab.derivatives.report import WIDTH, Report, answer

@@ -15,20 +15,21 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from gdlab.command import EXIT_FAILED
+from gdlab.cli.axes import listed
+from gdlab.cli.command import EXIT_FAILED
+from gdlab.cli.job_files import Job, read_jobs
+from gdlab.cli.sweep import planned
 from gdlab.engine.outcome import Outcomes
 from gdlab.errors import SettingError
-from gdlab.grid import Grid, listed
-from gdlab.job_notes import Job, read_jobs
 from gdlab.recording.files import write_whole
 from gdlab.recording.parquet import write_csv, write_table
-from gdlab.recording.results import joined, table_of, table_of_failed
 from gdlab.runs.batching import batch_of
-from gdlab.screen_sweep import show_sweep
-from gdlab.shard import Ended
-from gdlab.sweep_job import planned
-from gdlab.sweep_plan import Group, Plan
-from gdlab.sweeping import ABOUT, has_failed
+from gdlab.sweeps.grid import Grid
+from gdlab.sweeps.plan import Group, Plan
+from gdlab.sweeps.runner import ABOUT, has_failed
+from gdlab.sweeps.shard import Ended
+from gdlab.sweeps.summary import show_sweep
+from gdlab.sweeps.table import joined, table_of, table_of_failed
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -16,7 +16,7 @@ from gdlab.engine.loop import advance
 from gdlab.engine.outcome import Outcome, Outcomes
 from gdlab.engine.status import Status
 from gdlab.runs.batching import batch_of
-from gdlab.sweep_plan import Group
+from gdlab.sweeps.plan import Group
 
 
 class Records(Protocol):

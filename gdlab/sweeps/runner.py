@@ -8,7 +8,7 @@ Shapes: R runs.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,16 +20,18 @@ from gdlab.engine.metrics import check_sharpness
 from gdlab.engine.outcome import Outcome, Outcomes
 from gdlab.engine.status import Status
 from gdlab.errors import SettingError
-from gdlab.executors import Statuses, run_shards
 from gdlab.recording.files import write_whole
-from gdlab.recording.overviews import draw_sweep
 from gdlab.recording.parquet import read_parquet, write_csv, write_table
-from gdlab.recording.results import joined, table_of
-from gdlab.recording.run_dirs import RunDirectories
 from gdlab.results.ranking import DataFrame, best, order
 from gdlab.runs.batching import batch_of
-from gdlab.shard import Ended, run_group
-from gdlab.sweep_plan import Group, Plan, decided
+from gdlab.sweeps.executors.choice import run_shards
+from gdlab.sweeps.executors.work import Statuses
+from gdlab.sweeps.plan import Group, Plan, decided
+from gdlab.sweeps.plots import draw_sweep
+from gdlab.sweeps.run_dirs import RunDirectories
+from gdlab.sweeps.selection import _evenly, spread
+from gdlab.sweeps.shard import Ended, run_group
+from gdlab.sweeps.table import joined, table_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -145,25 +147,6 @@ def _illustrated(
     if record.figures and not interrupted():
         draw_sweep(plan, directory, results, records)
     return records
-
-
-def spread(plan: Plan, results: DataFrame, count: int) -> list[int]:
-    """Runs that stand for a sweep: the best of each combination, then evenly from best to worst.
-
-    Args:
-        plan: of the sweep.
-        results: its table.
-        count: at most so many.
-    """
-    metric = plan.metric
-    first = [one.run for one in best(results, plan.by(), plan.keys(), metric)]
-    ranked = results["run"].to_numpy()[order(results, metric)]
-    return list(dict.fromkeys([*first, *_evenly(ranked.tolist(), count)]))[:count]
-
-
-def _evenly(runs: Sequence[int], count: int) -> list[int]:
-    places = np.linspace(0, len(runs) - 1, min(count, len(runs))).round().astype(np.int64)
-    return [runs[place] for place in places]
 
 
 class _Interrupted(Exception):

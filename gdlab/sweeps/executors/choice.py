@@ -5,51 +5,20 @@ began the other can finish. How large the shards are is decided once, with the p
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
-
-import numpy as np
-from torch import Tensor
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from gdlab.config.settings import GROUPS
 from gdlab.errors import SettingError
-from gdlab.recording.results import joined, table_of
-from gdlab.shard import Records, run_group
-from gdlab.sweep_plan import EXECUTOR, Group, Plan
+from gdlab.sweeps.executors.work import SETTING, Statuses, Work, run_work
+from gdlab.sweeps.plan import EXECUTOR, Group, Plan
+from gdlab.sweeps.shard import Records
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SETTING = "hydra.launcher.executor"
 # A multiple of what batches are padded to; so many shards for each core that none waits for long.
 _ROWS, _SHARDS_PER_CORE = 32, 2
-
-
-class Statuses(Protocol):
-    """What progress is told of: as many rows as have a status, those still running among them."""
-
-    @property
-    def status(self) -> Tensor:
-        """The statuses of the rows: (n,)."""
-        ...
-
-
-@dataclass(frozen=True, eq=False)
-class Work:
-    """A shard and all that is needed to run it; picklable.
-
-    Attributes:
-        number: of the shard in its plan.
-        shard: the runs.
-        varied: for each setting that the sweep varied its value in each of them.
-        records: keeps what they record; None to keep only how they ended.
-    """
-
-    number: int
-    shard: Group
-    varied: Mapping[str, Sequence[Any]]
-    records: Records | None
 
 
 def assigned(plan: Plan, executor: str, setting: str = SETTING) -> Plan:
@@ -69,7 +38,7 @@ def assigned(plan: Plan, executor: str, setting: str = SETTING) -> Plan:
     chosen = entrusted(plan, executor, setting)
     if executor == "serial":
         return chosen
-    from gdlab.workers import cores
+    from gdlab.sweeps.executors.processes import cores
 
     even = -(-len(plan) // (_SHARDS_PER_CORE * cores()))
     rows = min(plan.options.engine.max_rows, -(-even // _ROWS) * _ROWS)
@@ -132,7 +101,7 @@ def run_shards(
         for number, shard in shards.items()
     )
     if plan.executor == "processes" and shards:
-        from gdlab.workers import run_by_processes
+        from gdlab.sweeps.executors.processes import run_by_processes
 
         yield from run_by_processes(works, len(shards), interrupted, progress)
         return
@@ -149,17 +118,3 @@ def _on_its_core(shard: Group, plan: Plan) -> Group:
     settings = shard.settings
     single = settings.unchecked(engine=settings.engine.unchecked(threads=1))
     return dataclasses.replace(shard, settings=single)
-
-
-def run_work(
-    work: Work,
-    interrupted: Callable[[], bool] = lambda: False,
-    progress: Callable[[Statuses], None] = lambda rows: None,
-) -> "pa.Table":
-    """Run a shard in this process: one row per run, in the order of the runs."""
-    tables = []
-    for ended in run_group(work.shard, work.records, interrupted, progress):
-        rows = np.searchsorted(work.shard.runs, ended.runs).tolist()
-        varied = {key: [values[row] for row in rows] for key, values in work.varied.items()}
-        tables.append(table_of(work.shard, ended, varied))
-    return joined(tables)

@@ -12,8 +12,8 @@ import numpy as np
 from gdlab.config.settings import Settings
 from gdlab.engine.status import Status
 from gdlab.fields.formatting import shown
-from gdlab.shard import Ended
-from gdlab.sweep_plan import Group
+from gdlab.sweeps.plan import Group
+from gdlab.sweeps.shard import Ended
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -24,7 +24,7 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gdlab import hydra_plugins
+from gdlab.cli import hydra_plugins
 from gdlab.config.overrides import OPEN_GROUPS, group_of, name_of, opened
 from gdlab.errors import SettingError
 from gdlab.fields.suggestions import choices_of, unknown_choice, unknown_setting
@@ -143,8 +143,8 @@ def multirun(overrides: Sequence[str], config_name: str | None = None) -> int:
 
 def _swept(config: DictConfig, loader: ConfigLoader, name: str) -> int:
     """A sweep as in `Hydra.multirun`; its callbacks see the end of an interrupted one too."""
-    from gdlab.application import run_job_of_sweep
-    from gdlab.gathering import Tables, refuse_used
+    from gdlab.cli.job_tables import Tables, refuse_used
+    from gdlab.cli.run import run_job_of_sweep
 
     is_batched = hydra_plugins.is_own(config, "launcher")
     if not (is_batched and hydra_plugins.is_own(config, "sweeper")):

@@ -11,17 +11,18 @@ from gdlab.config.loading import from_flat
 from gdlab.config.overrides import SHORTHANDS
 from gdlab.config.settings import GROUPS, Settings
 from gdlab.errors import SettingError
-from gdlab.executors import assigned, run_shards
 from gdlab.fields.declared import Configured
 from gdlab.fields.formatting import shown
-from gdlab.grid import Axis, product
 from gdlab.losses.function import Function
 from gdlab.recording.files import claim
-from gdlab.recording.results import joined
 from gdlab.results.load import Recorded, load
 from gdlab.runs.interruption import interruptible
-from gdlab.sweep_plan import Plan, grouped
-from gdlab.sweeping import carry_out, check_summary
+from gdlab.sweeps.executors.choice import assigned, run_shards
+from gdlab.sweeps.grid import Axis, product
+from gdlab.sweeps.grouping import grouped
+from gdlab.sweeps.plan import Plan
+from gdlab.sweeps.runner import carry_out, check_summary
+from gdlab.sweeps.table import joined
 
 _LISTS = ("start", "betas", "center", "eigenvalues", "features", "widths")
 

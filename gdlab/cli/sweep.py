@@ -16,27 +16,30 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from gdlab import plan_file, startup
-from gdlab.application import EXIT_SIGNAL, checked
-from gdlab.axis import Axis
-from gdlab.command import EXIT_FAILED
+from gdlab.cli import startup
+from gdlab.cli.axes import crossed
+from gdlab.cli.command import EXIT_FAILED
+from gdlab.cli.job_files import note_batch
+from gdlab.cli.run import EXIT_SIGNAL, checked
 from gdlab.config.overrides import name_of
 from gdlab.config.settings import GROUPS, Settings
 from gdlab.display.terminal import PatientBar
 from gdlab.errors import SettingError
-from gdlab.executors import SETTING as EXECUTOR_SETTING
-from gdlab.executors import assigned, entrusted
 from gdlab.fields.formatting import shown
-from gdlab.grid import Grid, crossed
-from gdlab.hydra_files import Template
-from gdlab.job_notes import note_batch
-from gdlab.plan_file import class_name
 from gdlab.recording.files import claim, partial_name
-from gdlab.recording.results import empty
 from gdlab.runs.interruption import interruptible
-from gdlab.screen_sweep import SweepProgress, show_plan, show_sweep
-from gdlab.sweep_plan import Plan, grouped
-from gdlab.sweeping import carry_out, check_summary, has_failed
+from gdlab.sweeps import plan_file
+from gdlab.sweeps.dry_run import show_plan
+from gdlab.sweeps.executors.choice import assigned, entrusted
+from gdlab.sweeps.executors.work import SETTING as EXECUTOR_SETTING
+from gdlab.sweeps.grid import Axis, Grid
+from gdlab.sweeps.grouping import grouped
+from gdlab.sweeps.hydra_dir import Template
+from gdlab.sweeps.plan import Plan
+from gdlab.sweeps.plan_file import class_name
+from gdlab.sweeps.runner import carry_out, check_summary, has_failed
+from gdlab.sweeps.summary import SweepProgress, show_sweep
+from gdlab.sweeps.table import empty
 
 if TYPE_CHECKING:
     import pyarrow as pa

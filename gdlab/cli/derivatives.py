@@ -1,0 +1,37 @@
+"""`python -m gdlab.derivatives`: the calculus of any loss at a point."""
+
+from gdlab.cli import command
+from gdlab.errors import SettingError
+
+CONFIG_NAME = "derivatives"
+
+
+_NO_SWEEPS = "a report answers one question; there are no sweeps of it"
+
+
+def run(arguments: list[str]) -> int:
+    """Do what the arguments ask for and return the exit code: 1 where a gradient is wrong.
+
+    Raises:
+        SettingError: a setting cannot be used.
+        OSError: a file cannot be written.
+    """
+    from gdlab.cli import composition
+
+    parser = command.parser("python -m gdlab.derivatives")
+    parser.add_argument("--json", action="store_true")
+    parsed = command.parsed(parser, arguments)
+    if parsed.multirun:
+        raise SettingError(f"--multirun: {_NO_SWEEPS}")
+    if command.asks_hydra(parsed):
+        others = [argument for argument in arguments if argument != "--json"]
+        return composition.answer(parsed, others, CONFIG_NAME)
+    command.search_here()
+    with composition.hydra_ready(parsed.config_dir):
+        config = composition.composed(parsed.overrides, parsed.config_name or CONFIG_NAME)
+        if config.hydra.mode is not None and config.hydra.mode.name == "MULTIRUN":
+            raise SettingError(f"hydra.mode=MULTIRUN: {_NO_SWEEPS}")
+
+        from gdlab.cli.report import carry_out
+
+        return carry_out(config, as_json=parsed.json)

@@ -1,0 +1,1 @@
+"""`gdlab.sweep`: many runs as few tensor programs, resumable shard by shard."""
