@@ -25,8 +25,8 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from batches import make_batch
-from mgh_cases import MGH
+from helpers.batches import make_batch
+from losses.mgh_cases import MGH
 from scipy.optimize import minimize
 
 from gdlab.engine.batch import Batch, Stop

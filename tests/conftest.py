@@ -8,7 +8,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-from command import Done
+from helpers.command import Done
 
 from gdlab.__main__ import main
 

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from batches import Finished, finish, make_batch
-from cases import REFERENCE
-from oracles import plain_descent
+from helpers.batches import Finished, finish, make_batch
+from helpers.gradients import plain_descent
+from losses.cases import REFERENCE
 
 from gdlab import theory
 from gdlab.config.loading import named

@@ -4,8 +4,8 @@ import math
 
 import pytest
 import torch
-from calculus import DIRECTIONS, EXAMPLES, PLANES, Example
 
+from derivatives.calculus import DIRECTIONS, EXAMPLES, PLANES, Example
 from gdlab.derivatives.arguments import direction
 from gdlab.derivatives.findings.directional import directional
 from gdlab.derivatives.findings.gradient import first_order

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from oracles import plain_descent
+from helpers.gradients import plain_descent
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import gdlab

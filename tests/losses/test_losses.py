@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from cases import DIABETES, REFERENCE, Angle, Barrier, Quartic, Squash, Waves
-from oracles import (
+from helpers.gradients import (
     central_differences,
     gradient_by_autograd,
     relative,
@@ -32,6 +31,7 @@ from gdlab.losses import (
     RotatedQuadratic,
 )
 from gdlab.losses.function import Function
+from losses.cases import DIABETES, REFERENCE, Angle, Barrier, Quartic, Squash, Waves
 
 ALL: dict[str, Loss] = {
     "rosenbrock": Rosenbrock(),

@@ -8,9 +8,7 @@ import mpmath
 import numpy as np
 import pytest
 import torch
-from cases import REFERENCE, LossCase
-from mgh_cases import MGH
-from oracles import gradient_by_autograd, gradient_by_sympy, relative
+from helpers.gradients import gradient_by_autograd, gradient_by_sympy, relative
 from torch import Tensor
 
 import gdlab
@@ -22,6 +20,8 @@ from gdlab.fields.suggestions import choices_of, did_you_mean
 from gdlab.losses import Loss, mgh
 from gdlab.losses.mgh import tables
 from gdlab.losses.mgh.base import ScalableSquares
+from losses.cases import REFERENCE, LossCase
+from losses.mgh_cases import MGH
 
 every = pytest.mark.parametrize("case", MGH, ids=lambda case: case.id)
 

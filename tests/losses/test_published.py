@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from cases import PUBLISHED, REFERENCE, LossCase
-from mgh_cases import MGH
-from oracles import gradient_by_autograd, gradient_by_sympy, relative
+from helpers.gradients import gradient_by_autograd, gradient_by_sympy, relative
 from torch import Tensor
 
 from gdlab import losses
@@ -19,6 +17,8 @@ from gdlab.losses import Loss, Quadratic
 from gdlab.losses.functions.closed_form import Formula, Scalable
 from gdlab.numerics.threads import one_thread
 from gdlab.paths import CONF
+from losses.cases import PUBLISHED, REFERENCE, LossCase
+from losses.mgh_cases import MGH
 
 TABLE = [*PUBLISHED, *MGH]
 STARTING_ELSEWHERE = {"quad_k100"}  # our quadratic starts one unit from its center

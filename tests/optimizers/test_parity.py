@@ -6,18 +6,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-import rule_oracles
 import torch
-from batches import finish, make_batch
-from oracles import relative
-from rule_cases import RULES, OneMatrix, RuleCase
-from rule_oracles import plain, stepped_path, written_path
+from helpers.batches import finish, make_batch
+from helpers.gradients import relative
 
 from gdlab import optimizers
 from gdlab.engine.status import Status
 from gdlab.errors import SettingError
 from gdlab.losses import MLP, Loss, Quadratic, Rosenbrock
 from gdlab.optimizers import SGD, Adam, Lookahead, Muon, RMSprop, Rule, WeightDecay
+from optimizers import oracles
+from optimizers.cases import RULES, OneMatrix, RuleCase
+from optimizers.oracles import plain, stepped_path, written_path
 
 STEPS = 10
 
@@ -142,7 +142,7 @@ def test_muon_is_exact_where_torch_is_not(option: str) -> None:
     loss = OneMatrix()
     options = {name: values[0] for name, values in MUON.items()} | {option: MUON[option][1]}
     (ours,) = finish(make_batch(loss, Muon(**options), 0.02, steps=STEPS))
-    theirs = written_path(rule_oracles.muon((3, 2)), options, loss, 0.02, STEPS)
+    theirs = written_path(oracles.muon((3, 2)), options, loss, 0.02, STEPS)
     # Observed 4e-14: small singular values grow by up to 3.4445 in each of 5 rounds.
     assert relative(ours.history.x, theirs) <= 5e-13
 

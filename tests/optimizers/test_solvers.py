@@ -7,12 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from batches import assert_same_bits, finish, make_batch, rows_of
-from cases import DIABETES
-from oracles import relative
+from helpers.batches import assert_same_bits, finish, make_batch, rows_of
+from helpers.gradients import relative
+from losses.cases import DIABETES
 from scipy.optimize import least_squares
-from solver_cases import IRIS, SOLVERS, TILTED, SolverCase
-from solver_oracles import Problem
 
 from gdlab import optimizers
 from gdlab.engine.batch import Stop
@@ -50,6 +48,8 @@ from gdlab.optimizers import (
     Rule,
 )
 from gdlab.optimizers.line_search_descent import Searching
+from optimizers.solver_cases import IRIS, SOLVERS, TILTED, SolverCase
+from optimizers.solver_oracles import Problem
 
 NEVER = Stop(grad_tol=0.0)
 

@@ -5,9 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from batches import assert_same_bits, finish, make_batch, rows_of
-from cases import Waves
-from solver_cases import SOLVERS
+from helpers.batches import assert_same_bits, finish, make_batch, rows_of
+from losses.cases import Waves
 
 from gdlab import optimizers
 from gdlab.config.loading import named
@@ -18,6 +17,7 @@ from gdlab.fields.declared import declared
 from gdlab.fields.suggestions import choices_of
 from gdlab.losses import ExtendedRosenbrock, HelicalValley, Loss, Quadratic, Rosenbrock, Softmax
 from gdlab.optimizers import InformedRule, Rule
+from optimizers.solver_cases import SOLVERS
 
 KINDS = {type(case.rule) for case in SOLVERS}
 NAMES = [

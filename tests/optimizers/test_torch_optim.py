@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 import pytorch_optimizer
 import torch
-from batches import assert_same_bits, finish, make_batch, rows_of
-from oracles import relative
-from rule_oracles import stepped_path
+from helpers.batches import assert_same_bits, finish, make_batch, rows_of
+from helpers.gradients import relative
 
 import gdlab
 from gdlab.engine.batch import Batch, Stop
@@ -21,6 +20,7 @@ from gdlab.errors import SettingError
 from gdlab.losses import MLP, Quadratic, Rosenbrock
 from gdlab.optimizers import Lookahead, Torch
 from gdlab.schedules import Exponential
+from optimizers.oracles import stepped_path
 
 MATRICES = MLP(widths=(3,), count=20)
 

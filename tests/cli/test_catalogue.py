@@ -1,0 +1,89 @@
+"""The tables of what there is to choose from."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+import yaml
+from helpers.command import Done
+
+from gdlab.fields.suggestions import choices_of
+from gdlab.paths import CONF
+
+Row = dict[str, str]
+
+
+def table(text: str) -> dict[str, Row]:
+    """The rows of a printed table by name; a cell that goes on in the next line is joined."""
+    header, *lines = text.splitlines()
+    starts = [found.start() for found in re.finditer(r"(?:^|(?<=  ))\S", header)]
+    slices = [slice(a, b) for a, b in zip(starts, [*starts[1:], None], strict=True)]
+    names = [header[part].strip() for part in slices]
+    rows: dict[str, Row] = {}
+    name = ""
+    for line in lines:
+        cells = [line[part].strip() for part in slices]
+        name = cells[0] or name
+        row = rows.setdefault(name, dict.fromkeys(names, ""))
+        for key, cell in zip(names, cells, strict=True):
+            row[key] = f"{row[key]} {cell}".strip()
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("flag", "group", "last"),
+    [("--losses", "loss", "what makes it hard"), ("--optimizers", "optimizer", "what it does")],
+)
+def test_every_choice_is_a_row_with_its_comment(
+    gd: Callable[..., Done], flag: str, group: str, last: str
+) -> None:
+    done = gd(flag)
+    assert (done.code, done.err) == (0, "")
+    rows = table(done.out)
+    assert list(rows) == choices_of(group)
+    for name, row in rows.items():
+        first = (CONF / group / f"{name}.yaml").read_text("utf-8").splitlines()[0]
+        # A word longer than its column is cut.
+        assert row[last].replace(" ", "") == first.removeprefix("# ").replace(" ", "")
+
+
+def test_what_a_loss_is_shown_as(gd: Callable[..., Done]) -> None:
+    rows = table(gd("--losses").out)
+    shown = {name: tuple(row.values())[1:4] for name, row in rows.items()}
+    assert shown["rosenbrock"] == ("dim=2", "(-1.2, 1)", "0")
+    assert shown["nesterov"] == ("dim=10", "(0, 0, …)", "-0.45455")
+    assert shown["forrester"] == ("1", "(0.6)", "-6.0207")
+    assert shown["mgh/helical_valley"] == ("3", "(-1, 0, …)", "0")
+    assert shown["saddle"] == ("2", "(1, 0.001)", "-")
+    assert shown["custom"] == ("-", "-", "-")
+
+
+def test_what_an_optimizer_is_shown_as(gd: Callable[..., Done]) -> None:
+    rows = table(gd("--optimizers").out)
+    assert rows["nesterov"]["class"] == "SGD"
+    assert rows["custom"]["hyperparameters"] == "-"
+    for name, row in rows.items():
+        values = yaml.safe_load((CONF / "optimizer" / f"{name}.yaml").read_text("utf-8"))
+        held = [at.partition("@")[2] for entry in values.pop("defaults", []) for at in entry]
+        keys = [*(key for key in values if key not in ("_target_", "lr")), *held]
+        assert re.findall(r"(\w+)=", row["hyperparameters"]) == keys
+    assert "momentum=0.9, dampening=0.0" in rows["momentum"]["hyperparameters"]
+    assert (rows["sgd"]["lr"], rows["newton"]["lr"]) == ("0.1", "1")
+
+
+def test_both_are_plain_text_of_100_columns(gd: Callable[..., Done]) -> None:
+    out = gd("--losses", "--optimizers").out
+    assert "\x1b" not in out
+    assert 80 < max(map(len, out.splitlines())) <= 100
+    assert out.count("what makes it hard") == out.count("what it does") == 1
+
+
+def test_nothing_of_it_is_imported_for_help() -> None:
+    code = (
+        "import sys; from gdlab.__main__ import main\n"
+        "try: main(['--help'])\n"
+        "finally: assert not {'torch', 'gdlab.cli.catalogue'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=120)

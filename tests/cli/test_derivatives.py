@@ -1,0 +1,392 @@
+"""python -m gdlab.derivatives, as it is typed, and the same from Python."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from helpers.command import Done
+
+from gdlab.derivatives import report
+from gdlab.derivatives.__main__ import main
+from gdlab.errors import SettingError
+from gdlab.losses import Rosenbrock
+
+WRONG = """
+import torch
+from gdlab import Loss
+
+class Wrong(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x**3
+
+    @staticmethod
+    def backward(ctx, grad):
+        (x,) = ctx.saved_tensors
+        return 2 * grad * x**2
+
+class Cubes(Loss):
+    dim = 2
+    start = (1.0, 2.0)
+
+    def __call__(self, x):
+        return Wrong.apply(x).sum(-1)
+"""
+
+
+@pytest.fixture
+def derive(here: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    """The command line in this process."""
+
+    def call(*arguments: str) -> Done:
+        with pytest.raises(SystemExit) as ended:
+            main(list(arguments))
+        assert isinstance(ended.value.code, int)
+        out, err = capsys.readouterr()
+        return Done(ended.value.code, out, err)
+
+    return call
+
+
+def test_a_report_in_words(derive: Callable[..., Done]) -> None:
+    done = derive("loss=beale", "at=[1,2]", "direction=[3,4]", "step=[0.1,-0.2]", "draw=false")
+    assert done.code == 0
+    for title in (
+        "Gradient",
+        "Directional derivative",
+        "Hessian",
+        "Critical point",
+        "Tangent plane and Taylor model",
+        "Total differential",
+        "Cross-sections",
+        "Least squares",
+    ):
+        assert f"\n{title}" in f"\n{done.out}", title
+    # By hand: ∇f = (171.25, 278), and that times (0.6, 0.8).
+    assert "gradient  (171.25, 278)" in done.out
+    assert "325.15" in done.out
+    assert "z = 171.25 x0 + 278 x1 - 600.79688" in done.out
+    assert not list(Path().iterdir())
+
+
+def test_a_report_for_programs_is_that_of_python(derive: Callable[..., Done]) -> None:
+    done = derive("loss=himmelblau", "at=[3,2]", "find=true", "order=3", "--json", "draw=false")
+    assert done.code == 0
+    said = json.loads(done.out)
+    assert said.pop("files") is None
+    assert said == json.loads(report("himmelblau", at=[3, 2], find=True, order=3).json())
+    assert said["of"] == "himmelblau"
+    assert said["gradient"]["gradient"] == [0, 0]
+    assert said["critical"]["kind"] == "minimum"
+    assert said["critical_points"]["total"] == 9
+    assert said["hessian"]["hessian"] == [[74, 20], [20, 34]]
+    assert said["order_3"]["names"][0] == "∂³f/∂x0³"
+
+
+def test_what_a_report_leaves_behind(derive: Callable[..., Done]) -> None:
+    done = derive("loss=mgh/beale", "at=[1,2]")
+    (directory,) = Path("runs/derivatives").iterdir()
+    assert directory.name.endswith("_mgh.beale")
+    assert done.out.splitlines()[-1].split() == ["files", str(directory)]
+    drawn = {"contour", "local", "surface", "sections", "differences"}
+    names = {path.name for path in directory.iterdir() if "tfevents" not in path.name}
+    files = {f"{name}.{kind}" for name in drawn for kind in ("png", "svg")}
+    assert names == {".hydra", "report.json", *files}
+    assert len(list(directory.glob("*tfevents*"))) == 1
+    overrides = (directory / ".hydra" / "overrides.yaml").read_text("utf-8")
+    assert overrides == "- loss=mgh/beale\n- at=[1,2]\n"
+    said = json.loads((directory / "report.json").read_text("utf-8"))
+    assert said["gradient"]["grad_norm"] == pytest.approx(326.51273, rel=1e-7)
+
+
+def test_the_directory_may_be_named_and_then_is_that_reports_alone(
+    derive: Callable[..., Done],
+) -> None:
+    words = "loss=forrester", "hydra.run.dir=mine"
+    assert derive(*words).code == 0
+    assert Path("mine/curve.png").is_file()
+    again = derive(*words)
+    assert again.code == 2
+    assert again.err == "error: hydra.run.dir=mine: is not empty; a run needs its own\n"
+
+
+def test_compositions_and_formulas(derive: Callable[..., Done]) -> None:
+    formula = "loss=expression", "loss.formula=x**2+y**2", "draw=false"
+    done = derive(*formula, "path=[cos(t),sin(t)]", "t=0.5")
+    assert done == derive(*formula, 'path=["cos(t)", "sin(t)"]', "t=0.5")
+    assert done.code == 0
+    assert "= 2*x · (-sin(t)) + 2*y · cos(t)" in done.out
+    done = derive(
+        "loss=expression", "loss.formula=u**2*v", 'inner=["x+y","x-y"]', "at=[2,1]", "draw=false"
+    )
+    assert "as a whole  = (x + y)*(3*x - y)" in done.out
+    done = derive('formulas=["x*y","x+y"]', "at=[1,2]", "--json", "draw=false")
+    said = json.loads(done.out)
+    assert said["of"] == "formulas"
+    assert said["jacobian"]["autograd"] == [[2, 1], [1, 1]]
+
+
+def test_a_network_is_shown_layer_by_layer(derive: Callable[..., Done]) -> None:
+    done = derive("loss=mlp", "loss.widths=[3]", "loss.count=20", "draw=false")
+    assert "Backpropagation, layer by layer" in done.out
+    assert "2 → 3 → 2" in done.out
+
+
+def test_many_dimensions_have_no_hessian(derive: Callable[..., Done]) -> None:
+    words = "loss=mgh/extended_rosenbrock", "loss.dim=300"
+    done = derive(*words, "direction=[1" + ",0" * 299 + "]", "step=[1e-3" + ",0" * 299 + "]")
+    assert done.code == 0
+    assert "\nMany dimensions" in f"\n{done.out}"
+    assert "\nHessian" not in done.out
+    assert "\nTotal differential" in done.out
+    # At (-1.2, 1) the Hessian is [[1330, 480], [480, 200]], in each of the 150 pairs.
+    assert "eigenvalue 1                  1506.3" in done.out, done.out
+    (directory,) = Path("runs/derivatives").iterdir()
+    assert {path.name for path in directory.glob("*.png")} == {
+        "contour.png",
+        "local.png",
+        "sections.png",
+        "surface.png",
+    }
+    few = derive(*words, "large=false", "draw=false", "--json")
+    assert len(json.loads(few.out)["hessian"]["hessian"]) == 300
+
+
+def test_a_loss_that_is_moved_is_another_function(derive: Callable[..., Done]) -> None:
+    done = derive("loss=sphere", "loss.dim=2", "transform.shift=[1,2]", "at=[2,2]", "draw=false")
+    assert "gradient  (2, 0)" in done.out
+
+
+def test_a_wrong_gradient_is_exit_code_one(here: Path, derive: Callable[..., Done]) -> None:
+    (here / "wrong_cubes.py").write_text(WRONG)
+    own = "loss=custom", "loss._target_=wrong_cubes.Cubes"
+    done = derive(*own, "check=true", "draw=false")
+    assert done.code == 1
+    assert "WRONG: the gradient is not the derivative of the loss" in done.out
+    assert "Autograd is NOT the limit of the differences for ∂f/∂x0, ∂f/∂x1" in done.out
+    assert derive("loss=beale", "check=true", "draw=false").code == 0
+
+
+def test_a_run_can_ask_for_the_check(here: Path, gd: Callable[..., Done]) -> None:
+    (here / "wrong_cubes.py").write_text(WRONG)
+    own = "loss=custom", "loss._target_=wrong_cubes.Cubes", "check_gradient=true"
+    for words in (own, ("-m", *own, "lr=0.1,0.2")):
+        done = gd(*words)
+        assert done.code == 2
+        assert done.err == (
+            "error: loss=Cubes: the slope along x0 at (1, 2) is 2 by autograd, 3 by differences "
+            "(check_gradient=true)\n"
+        )
+    assert not Path("runs").exists()
+    assert gd("loss=beale", "lr=1e-3", "steps=3", "check_gradient=true").code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["loss=beale", "at=[1]"], "at=[1]: must be 2 numbers, one for each of x0, x1; got 1"),
+        (["at=[1,nan]"], "at[1]=nan: must be a finite number"),
+        (["at=here"], "at=here: must be a list, each a number"),
+        (["direction=[0,0]"], "direction=[0,0]: is zero, which points nowhere"),
+        (["direction=[1]"], "direction=[1]: must be 2 numbers, one for each of x0, x1; got 1"),
+        (["step=[1,2,3]"], "step=[1,2,3]: must be 2 numbers, one for each of x0, x1; got 3"),
+        (
+            ["loss=expression", "loss.formula=log(x)", "at=[-1]"],
+            "at=[-1]: the loss is nan there, and must be finite",
+        ),
+        (
+            ["loss=expression", "loss.formula=2x"],
+            "loss.formula=2x: column 1: a product is written with its sign: 2*x",
+        ),
+        (["path=[cos(t)]"], "path=[cos(t)]: must be 2 formulas, one for each of x0, x1; got 1"),
+        (['path=["cos(s)","t"]'], "path=cos(s): column 5: s is not t, the one variable there is"),
+        (['inner=["x+y","x-y"]'], "at=null: inner needs a point of the variables in it"),
+        (['formulas=["x*y"]'], "at=null: formulas needs a point of the variables in it"),
+        (
+            ['inner=["x","y"]', 'path=["t","t"]'],
+            "inner=[x,y]: cannot stand beside path; ask for one at a time",
+        ),
+        (["path=[]"], "path=[]: must be a list of formulas in t, as [cos(t),sin(t)]"),
+        (["path=cos(t)"], "path=cos(t): must be a list, each a text"),
+        (["path=[t,t]", "at=[1,2]"], "at=[1.0,2.0]: cannot stand beside path; ask for one at a"),
+        (["formulas=[x]", "find=true", "at=[1]"], "find=true: cannot stand beside formulas"),
+        (["hydra.mode=MULTIRUN"], "hydra.mode=MULTIRUN: a report answers one question; there are"),
+        (["order=7"], "order=7: must be a whole number ≥ 1 and ≤ 6"),
+        (
+            ["loss=rosenbrock", "loss.dim=30", "order=3"],
+            "order=3: has 4,960 partial derivatives in 30 dimensions; at most 200 are written",
+        ),
+        (
+            ["find=true", "window=[[0,1],[0,1],[0,1]]"],
+            "window=[[0.0,1.0],[0.0,1.0],[0.0,1.0]]: must hold 2 pairs, low and high, or one",
+        ),
+        (["find=true", "window=[[1,0]]"], "window=[[1.0,0.0]]: each low must be below its high"),
+        (["find=true", "window=[1,0]"], "window[0]=1: must be a list of 2, each a number"),
+        (["loss=mlp", "loss.widths=[2]", "example=999"], "example=999: must be from 0 to 199"),
+        (["points=3"], "points=3: no such setting"),
+        (["loss=beal"], "loss=beal: no such choice, did you mean beale?"),
+        (["-m", "at=[1,2]"], "--multirun: a report answers one question; there are no sweeps of"),
+        (["--frob"], "unrecognized arguments: --frob; see python -m gdlab.derivatives --help"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_input_is_one_line(derive: Callable[..., Done], words: list[str], said: str) -> None:
+    done = derive(*words)
+    assert done.code == 2
+    assert done.out == ""
+    assert done.err.startswith(f"error: {said}"), done.err
+    assert done.err.count("\n") == 1
+    assert not list(Path().iterdir())
+
+
+def test_a_loss_that_is_differentiable_once(here: Path, derive: Callable[..., Done]) -> None:
+    once = "torch.autograd.function.once_differentiable"
+    source = WRONG.replace(
+        "    @staticmethod\n    def backward", f"    @staticmethod\n    @{once}\n    def backward"
+    )
+    source = source.replace("2 * grad", "3 * grad").replace(".sum(-1)", ".sum(-1) ** 2")
+    (here / "once.py").write_text(source)
+    own = "loss=custom", "loss._target_=once.Cubes", "draw=false"
+    done = derive(*own)
+    assert done.code == 2
+    what = "the loss has a function that is differentiable only once"
+    assert done.err == f"error: order=2: {what}; order=1 asks for less\n"
+    # By hand: 2 (x³ + y³) (3 x², 3 y²) = 18 (3, 12).
+    assert "gradient  (54, 216)" in derive(*own, "order=1", "step=[1,1]").out
+
+
+OWN = """
+from gdlab import Loss
+
+class Mine(Loss):
+    dim = 2
+    start = (1.0, 2.0)
+    window = ((-9.0, 9.0), (-9.0, 9.0))
+
+    def __call__(self, x):
+        {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "said"),
+    [
+        ("raising", "raise RuntimeError('not\\ntoday')", "(RuntimeError: not today)"),
+        (
+            "of_all_points",
+            "return x.sum()",
+            "(ValueError: the loss returned values of shape () for points (1, 2)",
+        ),
+        (
+            "in_place",
+            "x += 1; return x.sum(-1)",
+            "(RuntimeError: a leaf Variable that requires",
+        ),
+        ("no_tensor", "return 0.0", "(TypeError: the loss returned a float, not a tensor)"),
+    ],
+)
+def test_a_loss_of_ones_own_that_cannot_be_used_is_one_line(
+    here: Path, derive: Callable[..., Done], name: str, body: str, said: str
+) -> None:
+    (here / f"{name}.py").write_text(OWN.format(body))
+    done = derive("loss=custom", f"loss._target_={name}.Mine")
+    assert done.code == 2
+    assert done.err.startswith(f"error: loss=Mine: cannot be used {said}"), done.err
+    assert done.err.count("\n") == 1
+
+
+def test_what_cannot_be_drawn_is_told_and_the_rest_is_kept(
+    here: Path, derive: Callable[..., Done]
+) -> None:
+    body = "if x.abs().max() > 5:\n            raise ValueError('too far')"
+    (here / "near.py").write_text(OWN.format(f"{body}\n        return (x**2).sum(-1)"))
+    done = derive("loss=custom", "loss._target_=near.Mine", "order=1", "at=[0,0]")
+    # The cross-sections are of half the window, the contours of all of it.
+    assert done.err == "warning: the report is not drawn (ValueError: too far)\n"
+    assert done.code == 0
+    (directory,) = Path("runs/derivatives").iterdir()
+    assert (directory / "report.json").is_file()
+
+
+def test_what_was_found_is_told_where_it_cannot_be_written(
+    here: Path, derive: Callable[..., Done]
+) -> None:
+    (here / "runs").write_text("a file, no folder")
+    done = derive("loss=beale", "at=[1,2]", "--json")
+    assert done.code == 2
+    assert json.loads(done.out)["gradient"]["gradient"] == [171.25, 278.0]
+    assert done.err.startswith("error: hydra.run.dir=runs/derivatives/")
+    assert done.err.endswith("cannot be made (Not a directory)\n")
+
+
+def test_a_kink_is_no_derivative(derive: Callable[..., Done]) -> None:
+    done = derive("loss=expression", "loss.formula=abs(x)+y**2", "at=[0,1]", "draw=false")
+    said = "A kink: along x the slope is -1 to the left and 1 to the right; there is no derivative."
+    assert said in done.out
+    assert "2*DiracDelta(x)" in done.out
+
+
+def test_where_there_is_no_limit_nothing_is_compared(derive: Callable[..., Done]) -> None:
+    words = "loss=expression", "loss.formula=sqrt(x)", "at=[0]", "draw=false"
+    done = derive(*words)
+    assert "There is no limit of the differences for ∂f/∂x." in done.out
+    assert "NOT" not in done.out
+    (partial,) = json.loads(derive(*words, "--json").out)["gradient"]["partials"]
+    assert (partial["agrees"], partial["symbolic"], partial["differences"]) == (None, None, None)
+
+
+def test_python_takes_names_losses_and_functions() -> None:
+    by_name = report("rosenbrock", at=[-1.2, 1.0])
+    by_loss = report(Rosenbrock(), at=[-1.2, 1.0])
+    own = report(lambda x: 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2, at=[-1.2, 1.0])
+    # Moré, Garbow and Hillstrom, problem 1.
+    for found in (by_name, by_loss, own):
+        gradient: Any = found.findings["gradient"]
+        assert gradient.gradient.tolist() == pytest.approx([-215.6, -88.0], rel=1e-14)
+    moved: Any = report("sphere", at=[1] * 10, transform={"shift": 1.0}).findings["gradient"]
+    assert torch.equal(moved.gradient, torch.zeros(10, dtype=torch.float64))
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"att": [1, 2]}, "att=.*no such setting, did you mean at"),
+        ({"draw": True}, "draw=true: no such setting"),
+        ({"at": [1]}, r"at=\[1\]: must be 2 numbers"),
+    ],
+)
+def test_python_refuses_as_the_command_does(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(SettingError, match=said):
+        report("beale", **settings)
+
+
+def test_a_function_needs_a_point() -> None:
+    with pytest.raises(SettingError, match="at=None: a function needs a point"):
+        report(lambda x: x.sum())
+
+
+def test_help_answers_without_torch() -> None:
+    code = (
+        "import sys; sys.argv[1:] = ['--help']\n"
+        "from gdlab.derivatives.__main__ import main\n"
+        "try:\n    main()\n"
+        "except SystemExit as end:\n    assert not end.code\n"
+        "assert 'torch' not in sys.modules, 'torch'\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "direction: null" in done.stdout
+
+
+def test_who_reads_no_further_is_told_nothing(here: Path) -> None:
+    words = [sys.executable, "-m", "gdlab.derivatives", "loss=beale", "draw=false"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 1

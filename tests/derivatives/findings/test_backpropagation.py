@@ -1,0 +1,155 @@
+"""Backpropagation against torch.nn, torch's Jacobians and a network by hand."""
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+import torch
+from helpers.activations import UNITS
+from torch import Tensor, nn
+from torch.func import jacrev
+
+from gdlab.derivatives.findings.backpropagation import Layered, backpropagation
+from gdlab.derivatives.findings.backpropagation_finding import Backpropagation
+from gdlab.derivatives.point import Place
+from gdlab.errors import SettingError
+from gdlab.losses import MLP, MSE, Beale, Loss
+from gdlab.losses.transform import Transform
+
+CASES: dict[str, MLP] = {
+    **{name: MLP(activation=name, widths=(5, 4), count=30) for name in UNITS},  # type: ignore[arg-type]
+    "iris": MLP("iris", widths=(8,), standardize=True),
+    "numbers": MLP("teacher_student", widths=(4, 3), count=20),
+    "without a hidden layer": MLP("iris", widths=(), standardize=True),
+}
+
+everyone = pytest.mark.parametrize("name", CASES)
+
+
+def followed(loss: MLP, example: int = 0) -> Backpropagation:
+    found = backpropagation(Place(loss), example)
+    assert found is not None
+    return found
+
+
+def torch_network(loss: MLP) -> nn.Sequential:
+    """The same network made by torch.nn."""
+    parts: list[nn.Module] = []
+    for fan_in, fan_out in itertools.pairwise(loss.sizes):
+        parts += [nn.Linear(fan_in, fan_out, dtype=torch.float64), UNITS[loss.activation]]
+    net = nn.Sequential(*parts[:-1])
+    nn.utils.vector_to_parameters(loss.start, net.parameters())
+    return net
+
+
+def criterion(loss: MLP, scores: Tensor, which: slice) -> Tensor:
+    if loss.classes is None:
+        return nn.functional.mse_loss(scores, loss.targets[which])
+    return nn.functional.cross_entropy(scores, loss.targets[which].long())
+
+
+@everyone
+def test_gradients_are_those_of_torch(name: str) -> None:
+    loss = CASES[name]
+    found, net = followed(loss), torch_network(loss)
+    criterion(loss, net(loss.inputs), slice(None)).backward()
+    linear = [part for part in net if isinstance(part, nn.Linear)]
+    for layer, part in zip(found.layers, linear, strict=True):
+        for ours, theirs in (
+            (layer.weight_gradient, part.weight.grad),
+            (layer.bias_gradient, part.bias.grad),
+        ):
+            torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-14)  # seen: 4.4e-16
+    assert found.disagreement <= 1e-14  # seen: 4.4e-16
+
+
+@everyone
+def test_an_example_is_followed_there_and_back(name: str) -> None:
+    """Each layer's values, Jacobian and δ by torch's own automatic differentiation."""
+    loss, example = CASES[name], 7
+    found, net = followed(loss, example), torch_network(loss)
+    parts = [part for part in net if isinstance(part, nn.Linear)]
+    units = loss.inputs[example]
+    for k, (layer, part) in enumerate(zip(found.layers, parts, strict=True)):
+        is_last = k == len(parts) - 1
+        whole = part if is_last else nn.Sequential(part, UNITS[loss.activation])
+        jacobian = jacrev(whole)(units)
+        torch.testing.assert_close(layer.jacobian, jacobian, rtol=0, atol=1e-14)  # seen: 8.3e-17
+        rest = net[2 * k + 1 :]
+
+        def cost(z: Tensor, rest: nn.Module = rest) -> Tensor:
+            return criterion(loss, rest(z)[None], slice(example, example + 1))
+
+        delta = jacrev(cost)(part(units))
+        torch.testing.assert_close(layer.delta, delta, rtol=0, atol=1e-14)  # seen: 1.1e-16
+        units = whole(units).detach()
+        torch.testing.assert_close(layer.values, units, rtol=0, atol=1e-14)  # seen: 1.1e-16
+    assert found.input_disagreement <= 1e-14  # seen: 2.8e-17
+
+
+@everyone
+def test_the_product_of_the_jacobians_is_the_way_back(name: str) -> None:
+    found = followed(CASES[name], 3)
+    product = found.cost_slope
+    for layer in reversed(found.layers):
+        assert layer.jacobian is not None
+        product = product @ layer.jacobian
+    torch.testing.assert_close(product, found.input_gradient, rtol=0, atol=1e-14)  # seen: 5.6e-17
+
+
+def test_a_network_by_hand() -> None:
+    """One tanh unit on one example of a regression: E = (w₂ tanh(w₁ᵀ a + b₁) + b₂ − t)²."""
+    loss = MLP("teacher_student", widths=(1,), count=2)
+    x = torch.linspace(-0.4, 0.7, loss.dim, dtype=torch.float64)
+    found = backpropagation(Place(loss, x), 1)
+    assert found is not None
+    a, t = loss.inputs[1].numpy(), float(loss.targets[1])
+    w1, (b1, w2, b2) = x[: len(a)].numpy(), x[len(a) :].tolist()
+    h = np.tanh(w1 @ a + b1)
+    off = 2 * (w2 * h + b2 - t)
+    hidden, last = found.layers
+    assert found.cost == pytest.approx((off / 2) ** 2, rel=1e-14)  # seen: 0
+    assert last.delta.tolist() == pytest.approx([off], rel=1e-14)  # seen: 0
+    assert hidden.delta.tolist() == pytest.approx([off * w2 * (1 - h**2)], rel=1e-14)  # seen: 0
+    by_hand = off * w2 * (1 - h**2) * w1
+    np.testing.assert_allclose(found.input_gradient, by_hand, rtol=1e-14)  # seen: 0
+
+
+def test_the_report_spells_it_out() -> None:
+    found = followed(MLP(widths=(3, 2)))
+    lines = list(found.section().lines)
+    said = [text.partition(" = (")[0] for _, text in lines]
+    assert lines[0] == ("layers", "2 → 3 → 2 → 2")
+    assert said[2:5] == ["a₁ = tanh(W₁a₀ + b₁)", "a₂ = tanh(W₂a₁ + b₂)", "a₃ = W₃a₂ + b₃"]
+    assert said[6:10] == [
+        "δ₃ = ∂E/∂z₃ = ∂E/∂a₃",
+        "δ₂ = ∂E/∂z₂ = W₃ᵀδ₃ ⊙ tanh'(z₂)",
+        "δ₁ = ∂E/∂z₁ = W₂ᵀδ₂ ⊙ tanh'(z₁)",
+        "∂E/∂a₀ = ∂E/∂a₃ · J₃ · J₂ · J₁",
+    ]
+    table = found.section().table
+    assert table is not None and [row[0] for row in table.rows] == ["1", "2", "3"]
+    assert json.loads(json.dumps(found.data()))["layers"][0]["activation"] == "tanh"
+
+
+def test_large_matrices_are_told_by_their_norms() -> None:
+    found = followed(MLP(widths=(80, 80), count=10))
+    assert found.layers[1].jacobian is None and found.layers[1].weight_gradient is None
+    table = found.section().table
+    assert table is not None
+    assert table.rows[1][1].startswith("80 by 80, norm ")
+    assert found.disagreement <= 1e-14  # seen: 2.8e-17
+
+
+@pytest.mark.parametrize("loss", [Beale(), MSE(), Transform(rotation=0).of(MLP("iris", widths=()))])
+def test_other_losses_have_no_layers(loss: Loss) -> None:
+    assert not isinstance(loss, Layered)
+    assert backpropagation(Place(loss)) is None
+
+
+@pytest.mark.parametrize("example", [-1, 150])
+def test_an_example_that_there_is_not_is_told(example: int) -> None:
+    said = f"^example={example}: must be from 0 to 149, one of 150 examples$"
+    with pytest.raises(SettingError, match=said):
+        backpropagation(Place(MLP("iris", widths=())), example)

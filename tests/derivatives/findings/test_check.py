@@ -1,0 +1,195 @@
+"""The gradient check: right gradients pass, wrong ones are caught."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from losses.cases import PUBLISHED
+from losses.mgh_cases import MGH
+from torch import Tensor
+
+import gdlab
+from derivatives.calculus import EXAMPLES
+from gdlab.derivatives.findings.check import check_gradient
+from gdlab.errors import SettingError
+from gdlab.losses import MLP, Expression, Lasso, Loss, Rosenbrock
+
+unary = st.sampled_from(["sin", "cos", "exp", "atan", "tanh", "sigmoid", "softplus", "erf"])
+numbers = st.floats(-2, 2).map(lambda value: f"{value:.3g}")
+
+
+def combined(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    pairs = st.tuples(inner, st.sampled_from("+-*"), inner)
+    return st.one_of(
+        st.tuples(unary, inner).map(lambda pair: f"{pair[0]}({pair[1]})"),
+        pairs.map(lambda triple: "({} {} {})".format(*triple)),
+        inner.map(lambda text: f"({text})**2"),
+        inner.map(lambda text: f"1/(1 + ({text})**2)"),
+    )
+
+
+smooth = st.recursive(st.one_of(st.sampled_from(["x", "y"]), numbers), combined, max_leaves=8)
+
+
+@settings(max_examples=200)
+@given(smooth, st.tuples(st.floats(-2, 2), st.floats(-2, 2)))
+def test_no_smooth_function_is_refused(text: str, at: tuple[float, float]) -> None:
+    loss = Expression(f"{text} + 0.1*x*y", variables=("x", "y"))
+    found = check_gradient(loss, at)
+    assert found.passed, found.problems
+
+
+@pytest.mark.parametrize("case", [*PUBLISHED, *MGH], ids=lambda case: case.id)
+def test_published_problems_pass(case: Any) -> None:
+    found = check_gradient(case.loss)
+    assert found.passed, found.problems
+
+
+def test_a_network_passes_in_random_directions() -> None:
+    found = check_gradient(MLP(widths=(8,), count=20))
+    assert found.passed
+    assert {trial.along for trial in found.trials} == {"a random direction"}
+
+
+class Wrong(torch.autograd.Function):
+    """x³ with a slope of 3x² times a factor."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, factor: float) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.factor = factor
+        return x**3
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]  # ctx
+        (x,) = ctx.saved_tensors
+        return grads[0] * 3 * x**2 * ctx.factor, None
+
+
+class Cubes(Loss):
+    """Σ x³ whose gradient is off by a factor."""
+
+    factor: float = 1.0
+    dim: int = 2  # type: ignore[assignment]
+    start: tuple[float, ...] = (1.0, 2.0)  # type: ignore[assignment]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        value: Any = Wrong.apply(x, self.factor)
+        return value.sum(-1)
+
+
+@pytest.mark.parametrize("factor", [0.0, -1.0, 0.5, 0.999, 1.00001, math.nan])
+def test_a_wrong_gradient_is_caught(factor: float) -> None:
+    loss = Cubes()
+    object.__setattr__(loss, "factor", factor)
+    found = check_gradient(loss)
+    assert not found.passed
+    if not math.isnan(factor):
+        assert found.verdict == "WRONG: the gradient is not the derivative of the loss"
+        wrong = [trial for trial in found.trials if trial.verdict == "wrong"]
+        assert wrong
+        # A wrong slope stays as wrong with every step.
+        assert wrong[0].slope == pytest.approx(0, abs=0.2)  # observed 0.12 for a factor of 1.00001
+    else:
+        assert "the gradient is not finite" in found.problems[0]
+
+
+def test_a_right_gradient_written_by_hand_passes() -> None:
+    assert check_gradient(Cubes()).passed
+
+
+class Neighbours(Loss):
+    """A loss that mixes its rows."""
+
+    dim: int = 1  # type: ignore[assignment]
+    start: tuple[float, ...] = (1.0,)  # type: ignore[assignment]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return x[..., 0] ** 2 + 0.01 * x[..., 0].detach().mean()
+
+
+class Restless(Loss):
+    """A loss whose every call is another."""
+
+    dim: int = 1  # type: ignore[assignment]
+    start: tuple[float, ...] = (1.0,)  # type: ignore[assignment]
+    calls = 0
+
+    def __call__(self, x: Tensor) -> Tensor:
+        type(self).calls += 1
+        return x[..., 0] ** 2 + type(self).calls
+
+
+class Double(Loss):
+    """A loss that is float64 whatever the points are."""
+
+    dim: int = 1  # type: ignore[assignment]
+    start: tuple[float, ...] = (1.0,)  # type: ignore[assignment]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return x[..., 0].to(torch.float64) ** 2
+
+
+class Nowhere(Loss):
+    """A loss without a value."""
+
+    dim: int = 1  # type: ignore[assignment]
+    start: tuple[float, ...] = (1.0,)  # type: ignore[assignment]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return x[..., 0] + math.nan
+
+
+@pytest.mark.parametrize(
+    ("loss", "problem"),
+    [
+        (Neighbours(), "among others"),
+        (Restless(), "two calls at the same points give different values"),
+        (Double(), "of points in float32 the loss is in float64"),
+        (Nowhere(), "the loss is finite at none of the points"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_else_is_wrong(loss: Loss, problem: str) -> None:
+    found = check_gradient(loss)
+    assert not found.passed
+    assert any(problem in said for said in found.problems), found.problems
+
+
+def test_a_kink_is_told_and_no_fault() -> None:
+    found = check_gradient(lambda x: torch.relu(x).sum(), [0.0, 1.0])
+    assert found.passed
+    assert [trial.verdict for trial in found.trials] == ["a kink", "right"]
+    assert "1 of 2 slopes are a kink" in found.remarks[0]
+    lasso = Lasso(penalty=0.1)
+    assert check_gradient(lasso, [0.0] * lasso.dim).passed
+
+
+def test_a_loss_without_values_somewhere_is_told_and_no_fault() -> None:
+    found = check_gradient(Expression("x**2 - 0.1*log(x)"))
+    assert found.passed
+    assert "the loss is not finite at" in found.remarks[0]
+
+
+def test_points_may_be_given() -> None:
+    assert check_gradient(Rosenbrock(), [[1.0, 1.0], [0.5, 2.0]]).points == 2
+    assert gdlab.check_gradient(lambda x: x.square().sum(), [3.0]).points == 1
+    assert check_gradient(Expression(EXAMPLES[0].formula)).points == 12
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "said"),
+    [
+        (lambda x: x.sum(), None, "x=None: a function needs a point to be checked at"),
+        (Rosenbrock(), [1.0], r"x=\[1\]: must be 2 numbers, one for each of x0, x1; got 1"),
+        (Rosenbrock(), [1.0, math.inf], r"x=\[1,inf\]: must be finite"),
+        (lambda x: x.sum(), [], r"^x=\[\]: must be a point, or several"),
+        (lambda x: x.sum(), [math.nan], r"^x=\[nan\]: must be finite"),
+    ],
+)
+def test_points_that_cannot_be_used(f: Any, x: Any, said: str) -> None:
+    with pytest.raises(SettingError, match=said):
+        check_gradient(f, x)

@@ -1,0 +1,140 @@
+"""Critical points against those that are published, and their kinds."""
+
+import pytest
+import torch
+from losses.cases import PUBLISHED, REFERENCE, LossCase
+from losses.mgh_cases import MGH
+
+from gdlab.derivatives.findings.critical_points import critical, find
+from gdlab.derivatives.methods.finite_differences import EPSILON
+from gdlab.derivatives.point import Place
+from gdlab.errors import SettingError
+from gdlab.losses import (
+    MSE,
+    Beale,
+    Expression,
+    Forrester,
+    Himmelblau,
+    Loss,
+    MonkeySaddle,
+    Rastrigin,
+    Rosenbrock,
+    Saddle,
+    SixHumpCamel,
+)
+
+KNOWN = [c for c in (*PUBLISHED, *MGH) if REFERENCE[c.id].get("hess_eig_x_star")]
+TOL = 1e-6
+
+
+@pytest.mark.parametrize("case", KNOWN, ids=lambda case: case.id)
+def test_published_minimizers_are_minima(case: LossCase) -> None:
+    known = REFERENCE[case.id]
+    at = case.loss.minimizers if case.id == "quad_k100" else [known["x_star"]]
+    assert at is not None
+    found = critical(Place(case.loss, case.loss.tensor(at)[0]), TOL)
+    least, largest = known["hess_eig_x_star"]
+    # An eigenvalue so much smaller than the largest is zero in float64, whatever it is on paper.
+    is_singular = least <= 8 * case.loss.dim * EPSILON * largest
+    assert found.is_critical
+    assert found.kind == ("degenerate" if is_singular else "minimum")
+
+
+LISTED = [
+    (case.loss, point["x"], "minimum" if "minimum" in point["kind"] else point["kind"])
+    for case in (*PUBLISHED, *MGH)
+    for point in REFERENCE[case.id].get("other_points") or ()
+    if point["x"] is not None
+]
+
+
+@pytest.mark.parametrize(("loss", "at", "kind"), LISTED, ids=lambda value: type(value).__name__)
+def test_other_published_points(loss: Loss, at: list[float], kind: str) -> None:
+    found = critical(Place(loss, at), 1e-5)
+    assert found.is_critical
+    names = {"local maximum": "maximum", "saddle point": "saddle"}
+    if isinstance(loss, MonkeySaddle) or "degenerate" in kind:
+        assert found.kind == "degenerate"
+    else:
+        assert found.kind == names.get(kind, kind)
+
+
+def test_the_nine_critical_points_of_himmelblau() -> None:
+    found = find(Himmelblau(), None, TOL, seed=0)
+    kinds = [point.critical.kind for point in found.points]
+    assert kinds == ["minimum"] * 4 + ["saddle"] * 4 + ["maximum"]
+    published = [x for x, *_ in ((p["x"], p) for p in REFERENCE["himmelblau"]["other_points"])]
+    for at in [*published, [3.0, 2.0]]:
+        away = min(float((point.at - torch.tensor(at)).norm()) for point in found.points)
+        assert away <= 1e-7  # float32 inputs: observed 2e-8
+    lines = dict(found.section().lines)
+    assert lines["found"] == "4 minima, 4 saddles, 1 maximum"
+
+
+def test_the_fifteen_critical_points_of_the_six_hump_camel() -> None:
+    found = find(SixHumpCamel(), None, TOL, seed=0)
+    assert dict(found.section().lines)["found"] == "6 minima, 7 saddles, 2 maxima"
+    # It is even: with each point its mirror image is critical, with the same value.
+    points = {
+        tuple(round(c, 9) + 0.0 for c in point.at.tolist()): point.value for point in found.points
+    }
+    for x, value in points.items():
+        assert points[tuple(-c + 0.0 for c in x)] == pytest.approx(value, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("loss", "said"),
+    [
+        (Saddle(), "1 saddle"),
+        (MonkeySaddle(), "1 degenerate point"),
+        (Beale(), "1 minimum, 2 saddles"),
+        (Rosenbrock(dim=4), "2 minima, 1 saddle"),
+        # x³ near x = 1/3.
+        (Forrester(), "2 minima, 1 degenerate point, 1 maximum"),
+        (Expression("x**2 + y**2"), "1 minimum"),
+        (Expression("x + y"), "none"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Loss) else value,
+)
+def test_how_many_there_are_of_each(loss: Loss, said: str) -> None:
+    assert dict(find(loss, None, TOL, seed=0).section().lines)["found"] == said
+
+
+def test_a_line_of_minimizers_is_one_of_degenerate_points() -> None:
+    found = find(Expression("(x - y)**2"), None, TOL, seed=0)
+    assert len(found.points) > 30
+    assert {point.critical.kind for point in found.points} == {"degenerate"}
+
+
+def test_of_very_many_the_lowest_are_listed() -> None:
+    found = find(Rastrigin(), None, TOL, seed=0)
+    assert len(found.points) == 100 < found.total
+    assert [float(c) for c in found.points[0].at] == [0.0, 0.0]
+    assert "higher ones" in found.section().notes[0]
+
+
+def test_only_the_window_counts() -> None:
+    window = torch.tensor([[0.0, 5.0], [0.0, 5.0]], dtype=torch.float64)
+    found = find(Himmelblau(), window, TOL, seed=0)
+    assert all(bool((point.at >= 0).all()) for point in found.points)
+    assert dict(found.section().lines)["found"] == "1 minimum, 2 saddles"
+
+
+def test_where_nothing_is_critical() -> None:
+    found = critical(Place(Beale(), [1.0, 2.0]), TOL)
+    assert not found.is_critical
+    assert found.kind is None
+    assert found.section().lines[0][1].startswith("no: ‖∇f‖ = 326.5")
+
+
+@pytest.mark.parametrize(
+    ("loss", "said"),
+    [
+        (Rosenbrock(dim=13), "find=true: is for at most 12 dimensions; the loss has 13"),
+        (MSE(), "window=null: the loss has none of its own; give one, low and high"),
+    ],
+    ids=["dimensions", "window"],
+)
+def test_where_nothing_can_be_searched(loss: Loss, said: str) -> None:
+    with pytest.raises(SettingError, match=said):
+        find(loss, None, TOL, seed=0)

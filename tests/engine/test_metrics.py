@@ -1,0 +1,317 @@
+"""The sharpness along runs: what is recorded, where, and that a batch changes nothing of it."""
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from helpers.batches import Finished, finish, make_batch, rows_of
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import gdlab
+from gdlab import losses, theory
+from gdlab.engine import metrics
+from gdlab.engine.batch import Batch, Stop
+from gdlab.engine.history import History
+from gdlab.engine.metrics import SHARPNESS
+from gdlab.engine.status import Status
+from gdlab.errors import SettingError
+from gdlab.losses import Loss, Quadratic, Rosenbrock
+from gdlab.losses.function import Function
+from gdlab.optimizers import SGD, Adam
+from gdlab.schedules import Exponential
+
+NETWORK = losses.MLP(data="teacher_student", widths=(6,), count=40)
+
+
+def recorded(loss: Loss, every: int = 10, mode: str = "eager", **given: Any) -> Batch:
+    options: dict[str, Any] = {"lr": [1e-4, 1e-3, 2e-3]} | given
+    batch = make_batch(loss, **options)
+    return replace(batch, sharpness_every=every, mode=mode)
+
+
+def known(history: History) -> np.ndarray:
+    """The steps at which the sharpness is known."""
+    return history.step[~np.isnan(history.metrics[SHARPNESS])]
+
+
+@pytest.mark.parametrize("loss", [Rosenbrock(dim=5), NETWORK], ids=["rosenbrock", "network"])
+@pytest.mark.parametrize("steps", [20, 47, 3])
+def test_it_is_the_greatest_eigenvalue_at_each_point_where_it_is_due(
+    loss: Loss, steps: int
+) -> None:
+    for run in finish(recorded(loss, steps=steps)):
+        history = run.history
+        assert known(history).tolist() == sorted({*range(0, steps, 10), steps})
+        for step in known(history):
+            exact = theory.sharpness(loss, torch.from_numpy(history.x[step]))
+            # Observed 9e-16: a basis of all dimensions.
+            assert history.metrics[SHARPNESS][step] == pytest.approx(exact, rel=1e-9)
+        assert run.outcome.metrics[SHARPNESS] == history.metrics[SHARPNESS][-1]
+
+
+def test_a_linear_loss_has_none_of_it() -> None:
+    runs = finish(recorded(Function(lambda x: x.sum(), start=(0.0, 1.0)), every=5, steps=5))
+    metrics.check_sharpness(Function(lambda x: x.sum(), start=(0.0, 1.0)), torch.ones(1, 2), 5)
+    assert [run.outcome.metrics[SHARPNESS] for run in runs] == [0.0, 0.0, 0.0]
+
+
+def test_off_there_is_none_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "_sharpness", None)  # who calls it fails
+    for every in (0, None):
+        batch = replace(recorded(Rosenbrock(), steps=5), sharpness_every=every)
+        assert finish(batch)[0].history.metrics == {}
+
+
+def same_sharpness(one: Finished, other: Finished) -> None:
+    ours, theirs = one.history.metrics[SHARPNESS], other.history.metrics[SHARPNESS]
+    assert ours.tobytes() == theirs.tobytes()
+
+
+@pytest.mark.parametrize("mode", ["eager", "compiled"])
+@pytest.mark.parametrize(
+    ("loss", "tolerance"),
+    [
+        (Rosenbrock(b=torch.linspace(50, 150, 40, dtype=torch.float64)), 2.0),
+        (Rosenbrock(dim=37), 2.0),
+        (losses.Ackley(dim=5), 0.5),
+        (Quadratic(condition=torch.linspace(2, 900, 40, dtype=torch.float64)), 2.0),
+    ],
+    ids=["column", "many", "ackley", "quadratic"],
+)
+def test_a_row_has_the_same_bits_alone_and_in_a_batch(
+    loss: Loss, tolerance: float, mode: str
+) -> None:
+    rates = np.geomspace(1e-4, 0.1, 40)  # some diverge, some converge, and leave early
+    batch = recorded(loss, lr=rates, steps=60, mode=mode, stop=Stop(grad_tol=tolerance))
+    together = finish(batch)
+    assert len({run.outcome.status for run in together}) > 1
+    for row in (0, 13, 39):
+        same_sharpness(together[row], finish(rows_of(batch, [row]))[0])
+    some = [39, 2, 30]
+    for row, run in zip(some, finish(rows_of(batch, some)), strict=True):
+        same_sharpness(together[row], run)
+
+
+def test_a_network_has_the_same_alone_and_in_a_batch() -> None:
+    """A matrix product of one row rounds otherwise than that of three."""
+    batch = recorded(NETWORK, lr=[0.02, 0.05, 0.1], steps=20)
+    for row, run in enumerate(finish(batch)):
+        alone = finish(rows_of(batch, [row]))[0].history.metrics[SHARPNESS]
+        both = np.stack([run.history.metrics[SHARPNESS], alone])
+        np.testing.assert_allclose(both[0], both[1], rtol=1e-10)  # observed 7e-16
+
+
+def test_what_memory_allows_for_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    column = torch.linspace(50, 150, 70, dtype=torch.float64)
+    batch = recorded(Rosenbrock(b=column), every=2, lr=np.full(70, 1e-3), steps=20)
+    whole = finish(batch)
+    for numbers in (1, 80 * 32 * 3):  # 32 rows of one record, and of three
+        monkeypatch.setattr(metrics, "_NUMBERS", numbers)
+        for one, other in zip(whole, finish(batch), strict=True):
+            same_sharpness(one, other)
+
+
+def test_any_rule_schedule_and_chunk() -> None:
+    batch = recorded(
+        Rosenbrock(), every=100, rule=Adam(), schedule=Exponential(gamma=0.99), lr=[0.05], steps=700
+    )
+    (run,) = finish(batch)
+    assert known(run.history).tolist() == [*range(0, 701, 100)]
+    thinned = finish(batch, every=30)[0]
+    assert known(thinned.history).tolist() == [0, 300, 600, 700]
+
+
+def test_a_run_that_diverges_has_it_while_there_is_one() -> None:
+    runs = finish(recorded(Rosenbrock(), every=1, lr=[1.0, 1e-4], steps=12))
+    gone, calm = runs
+    assert gone.outcome.status == Status.DIVERGED
+    assert 0 < gone.outcome.steps < 12
+    assert np.isfinite(gone.history.metrics[SHARPNESS][:3]).all()
+    assert len(known(calm.history)) == 13
+    assert calm.outcome.metrics[SHARPNESS] is not None
+
+
+def test_minibatches_have_the_sharpness_of_the_full_loss() -> None:
+    loss = losses.MSE(data="stackloss", standardize=True, batch_size=4)
+    (run,) = finish(replace(recorded(loss, every=7, lr=[0.05], steps=20), full_every=5))
+    assert known(run.history).tolist() == [0, 7, 14, 20]
+    assert loss.curvature is not None
+    exact = float(loss.curvature[1])
+    sharpness = run.history.metrics[SHARPNESS][[0, 7, 14, 20]]
+    np.testing.assert_allclose(sharpness, exact, rtol=1e-10)  # observed 2e-16
+
+
+# On the command line
+
+
+def scalars(directory: Path) -> dict[str, dict[int, float]]:
+    events = EventAccumulator(str(directory), size_guidance={"scalars": 0}).Reload()
+    return {
+        tag: {point.step: point.value for point in events.Scalars(tag)}
+        for tag in events.Tags()["scalars"]
+    }
+
+
+def test_a_run_leaves_it_everywhere(gd, here) -> None:
+    asked = ("loss=rosenbrock", "lr=1e-3", "steps=25", "schedule=exponential")
+    done = gd(*asked, "record.sharpness_every=10", "hydra.run.dir=r")
+    assert done.code == 0, done.err
+    table = pq.read_table("r/history.parquet").to_pydict()
+    at = [step for step, value in enumerate(table[SHARPNESS]) if value is not None]
+    assert at == [0, 10, 20, 25]
+    first = 765 + math.sqrt(565**2 + 480**2)  # of [[1330, 480], [480, 200]]
+    assert table[SHARPNESS][0] == pytest.approx(first, rel=1e-12)  # observed 2e-16
+    result = json.loads((here / "r" / "result.json").read_text("utf-8"))
+    assert result[SHARPNESS] == table[SHARPNESS][25]
+    assert f"sharpness     {result[SHARPNESS]:.6g}" in done.out
+    shown = scalars(here / "r")
+    assert shown[SHARPNESS] == pytest.approx({k: table[SHARPNESS][k] for k in at}, rel=1e-6)
+    # A run's last point is left with no learning rate.
+    assert shown["2/lr"] == pytest.approx({k: 2 / table["lr"][k] for k in at[:-1]}, rel=1e-6)
+    assert (here / "r" / "stability.png").is_file()
+
+
+def test_a_long_run_has_points_of_it_in_tensorboard(gd, here) -> None:
+    asked = ("loss=quadratic", "lr=1e-3", "steps=6000", "record.every=2", "stop.grad_tol=0")
+    done = gd(*asked, "record.sharpness_every=75", "hydra.run.dir=r", "record.figures=false")
+    assert done.code == 0, done.err
+    shown = scalars(here / "r")
+    assert set(shown[SHARPNESS].values()) == {15.0}
+    assert set(shown[SHARPNESS]) <= {*range(0, 6001, 150)}
+    assert {0, 6000} <= set(shown[SHARPNESS])
+    assert len(shown[SHARPNESS]) > 30
+
+
+def test_a_sweep_has_a_column_of_it(tmp_path: Path) -> None:
+    swept = gdlab.sweep(
+        loss="quadratic",
+        lr=[0.01, 0.1],
+        steps=8,
+        directory=tmp_path / "s",
+        **{"loss.condition": [3.0, 12.0], "record.sharpness_every": 5},
+    )
+    assert swept.results[SHARPNESS].tolist() == pytest.approx([3, 12, 3, 12])
+    history = swept.history(0)
+    assert history[SHARPNESS].notna().to_numpy().nonzero()[0].tolist() == [0, 5, 8]
+    assert (tmp_path / "s" / "stability.png").is_file()
+
+
+class Square(torch.autograd.Function):
+    """The square, of which no second derivative is known."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(x)
+        return x**2
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+        return 2 * ctx.saved_tensors[0] * grad
+
+
+class Stubborn(Square):
+    """The square, whose derivative refuses to be differentiated."""
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+        if torch.is_grad_enabled():
+            raise NotImplementedError("once is enough")
+        return 2 * ctx.saved_tensors[0] * grad
+
+
+class Once(Loss):
+    """A sum of squares that can be differentiated once."""
+
+    loudly: bool = False
+
+    @property
+    def dim(self) -> int:
+        """Two."""
+        return 2
+
+    @property
+    def start(self) -> tuple[float, float]:
+        """Somewhere."""
+        return 1.0, 2.0
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        return (Stubborn if self.loudly else Square).apply(x).sum(-1)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("loudly", "why"),
+    [
+        (False, "one of its functions is differentiable only once"),
+        (True, "NotImplementedError: once is enough"),
+    ],
+)
+def test_a_loss_without_a_second_derivative_is_refused(
+    loudly: bool, why: str, tmp_path: Path
+) -> None:
+    given: dict[str, Any] = {"loss": Once(loudly=loudly), "record.sharpness_every": 5}
+    refused = rf"record.sharpness_every=5: Once cannot be differentiated twice \({why}\)"
+    with pytest.raises(SettingError, match=refused):
+        gdlab.sweep(lr=[0.1, 0.2], directory=tmp_path / "s", **given)
+    assert not (tmp_path / "s").exists()
+
+
+def test_it_is_refused_before_a_directory_is_made(gd, here) -> None:
+    (here / "once_only.py").write_text(
+        "import torch\n"
+        "from gdlab import Loss\n"
+        "class Once(Loss):\n"
+        "    dim, start = 1, (1.0,)\n"
+        "    def __call__(self, x):\n"
+        "        return Square.apply(x).sum(-1)\n"
+        "class Square(torch.autograd.Function):\n"
+        "    @staticmethod\n"
+        "    def forward(ctx, x):\n"
+        "        ctx.save_for_backward(x)\n"
+        "        return x**2\n"
+        "    @staticmethod\n"
+        "    @torch.autograd.function.once_differentiable\n"
+        "    def backward(ctx, grad):\n"
+        "        return 2 * ctx.saved_tensors[0] * grad\n"
+    )
+    own = ("loss=custom", "loss._target_=once_only.Once", "record.sharpness_every=5")
+    for arguments in (own, ("-m", *own, "lr=0.1,0.2")):
+        done = gd(*arguments)
+        assert done.code == 2
+        assert done.err.startswith("error: record.sharpness_every=5: Once cannot be")
+        assert len(done.err.splitlines()) == 1
+        assert not (here / "runs").exists()
+
+
+@pytest.mark.parametrize("value", ["-1", "2.5", "often"])
+def test_how_often_is_a_whole_number(value: str, gd) -> None:
+    done = gd(f"record.sharpness_every={value}")
+    assert done.code == 2
+    assert f"record.sharpness_every={value}" in done.err
+
+
+def test_its_name_is_taken(gd, here) -> None:
+    (here / "sharp.py").write_text(
+        "from gdlab.losses import Quadratic\n"
+        "class Sharp(Quadratic):\n"
+        "    metrics = {'sharpness': lambda x: x[..., 0]}\n"
+    )
+    done = gd("loss=custom", "loss._target_=sharp.Sharp")
+    assert done.code == 2
+    assert "metric cannot be called sharpness" in done.err
+
+
+def test_why_a_network_of_many_weights_diverged_is_said(gd, here) -> None:
+    network = ("loss=mlp", "loss.data=teacher_student", "loss.widths=[64,64]")
+    done = gd(*network, "lr=10", "steps=300", "record.figures=false")
+    assert done.out.startswith("diverged")
+    loss = losses.MLP(data="teacher_student", widths=(64, 64))
+    assert loss.dim > 4000
+    limit = theory.local_stability_limit(loss, SGD(), loss.start)
+    assert f"lr=10 is above 2/λ_max = {limit:.3g} at the start; try lr ≤ " in done.out

@@ -1,0 +1,270 @@
+"""Rules and their options, each with the oracle that takes the same steps."""
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gdlab.losses import Loss
+from gdlab.optimizers import (
+    ASGD,
+    SGD,
+    AdaBelief,
+    Adadelta,
+    Adafactor,
+    Adagrad,
+    Adam,
+    Adamax,
+    Adan,
+    ClipNorm,
+    ClipValue,
+    HeavyBall,
+    Lion,
+    Lookahead,
+    Muon,
+    NAdam,
+    RAdam,
+    RMSprop,
+    Rprop,
+    Rule,
+    ScheduleFree,
+    SignSGD,
+    WeightDecay,
+)
+from optimizers import oracles
+from optimizers.oracles import plain, stepped_path, written_path
+
+
+@dataclass(frozen=True)
+class RuleCase:
+    """A rule, and an oracle with the same options.
+
+    Attributes:
+        rule: the rule.
+        path: gives the points of an oracle, of another library or written from the paper.
+        oracle: what it is given.
+        options: of the oracle.
+        near: how near the points are, relative, in float64 and in float32.
+        needs_matrix: whether the rule is for networks alone.
+    """
+
+    rule: Rule
+    path: Callable[..., Any]
+    oracle: Any
+    options: Mapping[str, Any]
+    near: tuple[float, float] = (1e-14, 1e-5)
+    needs_matrix: bool = False
+
+    def __str__(self) -> str:
+        given = ",".join(f"{k}={v}" for k, v in self.options.items())
+        name = getattr(self.oracle, "__name__", "oracle")
+        whose = "" if name == "<lambda>" else f"{name}: "
+        return f"{whose}{type(self.rule).__name__}({given.replace(' ', '')})"
+
+    def points(self, loss: Loss, lr: float, steps: int) -> Any:
+        """The oracle's points (steps + 1, D)."""
+        return self.path(self.oracle, self.options, loss, lr, steps)
+
+
+BOTH = (False, True)
+
+
+def _products(**choices: tuple[Any, ...]) -> Iterator[dict[str, Any]]:
+    """The first choices but for up to two options, in all ways, and none of the first choices."""
+    for values in itertools.product(*choices.values()):
+        others = sum(value != few[0] for value, few in zip(values, choices.values(), strict=True))
+        if others <= 2 or others == len(choices):
+            yield dict(zip(choices, values, strict=True))
+
+
+def _varied(**choices: tuple[Any, ...]) -> Iterator[dict[str, Any]]:
+    """The first choice of all options, the last of all, and each with one option otherwise."""
+    first = {name: values[0] for name, values in choices.items()}
+    last = {name: values[-1] for name, values in choices.items()}
+    options = [first, last]
+    for name, values in choices.items():
+        options += [first | {name: value} for value in values]
+        options += [last | {name: values[0]}]
+    yield from {str(given): given for given in options}.values()
+
+
+def _sgd() -> Iterator[RuleCase]:
+    for options in _products(
+        momentum=(0.0, 0.9),
+        dampening=(0.0, 0.3),
+        weight_decay=(0.0, 0.1),
+        nesterov=BOTH,
+        maximize=BOTH,
+    ):
+        # torch refuses nesterov with dampening or without momentum.
+        if not options["nesterov"] or (options["momentum"] and not options["dampening"]):
+            yield RuleCase(SGD(**options), stepped_path, plain(torch.optim.SGD), options)
+
+
+def _adam() -> Iterator[RuleCase]:
+    for options in _products(
+        betas=((0.9, 0.999), (0.3, 0.8), (0.0, 0.95)),
+        eps=(1e-8, 1e-2),
+        weight_decay=(0.0, 0.1),
+        amsgrad=BOTH,
+        maximize=BOTH,
+    ):
+        yield RuleCase(Adam(**options), stepped_path, plain(torch.optim.Adam), options)
+        decoupled = Adam(**options, decoupled_weight_decay=True)
+        yield RuleCase(decoupled, stepped_path, plain(torch.optim.AdamW), options)
+
+
+def _of_torch() -> Iterator[RuleCase]:
+    """The other rules that torch has too."""
+    betas = ((0.9, 0.999), (0.3, 0.8), (0.0, 0.95))
+    eps, decay = (1e-8, 1e-2), {"weight_decay": (0.0, 0.1), "maximize": BOTH}
+    decays = {**decay, "decoupled_weight_decay": BOTH}
+    table: dict[type[Rule], dict[str, tuple[Any, ...]]] = {
+        RMSprop: dict(alpha=(0.99, 0.4), eps=eps, momentum=(0.0, 0.9), centered=BOTH, **decay),
+        Adagrad: dict(
+            lr_decay=(0.0, 0.1), initial_accumulator_value=(0.0, 0.5), eps=(1e-10, 1e-2), **decay
+        ),
+        NAdam: dict(betas=betas, eps=eps, momentum_decay=(4e-3, 0.0, 0.3), **decays),
+        Adamax: dict(betas=betas, eps=eps, **decay),
+        Adadelta: dict(rho=(0.9, 0.3, 1.0), eps=(1e-6, 1e-2), **decay),
+        Rprop: {
+            "etas": ((0.5, 1.2), (0.3, 2.0)),
+            "step_sizes": ((1e-6, 50), (1e-3, 0.03)),
+            "maximize": BOTH,
+        },
+        ASGD: dict(lambd=(1e-4, 0.1), alpha=(0.75, 0.0, 1.5), t0=(1e6, 3.0), **decay),
+    }
+    for kind, choices in table.items():
+        make = _products if kind in (RMSprop, Adagrad) else _varied
+        oracle = plain(getattr(torch.optim, kind.__name__))
+        for options in make(**choices):
+            # v − m² of `centered` loses the digits that v and m² share. Observed 1.5e-14, 1.2e-5.
+            near = (5e-14, 5e-5) if options.get("centered") else (1e-14, 1e-5)
+            yield RuleCase(kind(**options), stepped_path, oracle, options, near)
+    for options in _varied(betas=(*betas, (0.9, 0.5)), eps=eps, **decays):
+        yield RuleCase(RAdam(**options), stepped_path, plain(torch.optim.RAdam), options)
+    averaged = dict(lambd=(1e-4, 0.1), alpha=(0.75, 0.0), t0=(0.0, 3.0), **decay)
+    for options in _varied(**averaged):
+        rule = ASGD(**options, averaged=True)
+        yield RuleCase(rule, stepped_path, oracles.AveragedASGD, options)
+
+
+def _adafactor() -> Iterator[RuleCase]:
+    for options in _varied(
+        beta2_decay=(-0.8, -0.3),
+        eps1=(None, 0.01, 0.5),
+        eps2=(1e-3, 2.0),
+        d=(1.0, 2.0),
+        weight_decay=(0.0, 0.1),
+        maximize=BOTH,
+    ):
+        given = {name: value for name, value in options.items() if name not in ("eps1", "eps2")}
+        given["eps"] = options["eps1"], options["eps2"]
+        yield RuleCase(Adafactor(**options), stepped_path, plain(torch.optim.Adafactor), given)
+
+
+def _muon() -> Iterator[RuleCase]:
+    choices: dict[str, tuple[Any, ...]] = {
+        "momentum": (0.95, 0.5),
+        "nesterov": (True, False),
+        "weight_decay": (0.1, 0.0),
+        "ns_coefficients": ((3.4445, -4.775, 2.0315), (2.0, -1.5, 0.5)),
+        "ns_steps": (5, 2),
+        "eps": (1e-7, 10.0),
+        "adjust_lr_fn": ("original", "match_rms_adamw"),
+    }
+    for options in _varied(**choices):
+        # torch orthogonalises in bfloat16. Observed 2.5e-3.
+        yield RuleCase(
+            Muon(**options, rule_scale=0.5),
+            stepped_path,
+            oracles.MuonBeside,
+            {**options, "rule_scale": 0.5},
+            (1e-2, 1e-2),
+            needs_matrix=True,
+        )
+
+
+def _wrappers() -> Iterator[RuleCase]:
+    heavy = SGD(momentum=0.9)
+    for most in (0.1, 1.0, 1e3):
+        options = {"max_norm": most}
+        yield RuleCase(ClipNorm(rule=heavy, **options), stepped_path, oracles.norm_clipped, options)
+        options = {"max_value": most}
+        yield RuleCase(
+            ClipValue(rule=heavy, **options), stepped_path, oracles.value_clipped, options
+        )
+    coupled = WeightDecay(rule=RMSprop(), weight_decay=0.1, decoupled=False)
+    options = {"weight_decay": 0.1}
+    yield RuleCase(coupled, stepped_path, plain(torch.optim.RMSprop), options)
+    decoupled = WeightDecay(rule=Adam(), weight_decay=0.1)
+    yield RuleCase(decoupled, stepped_path, plain(torch.optim.AdamW), options)
+    for options in _varied(k=(5, 3, 1), alpha=(0.5, 0.8)):
+        yield RuleCase(Lookahead(rule=heavy, **options), stepped_path, oracles.Lookahead, options)
+    for options in _varied(k=(5, 3), alpha=(0.5, 1.0)):
+        yield RuleCase(Lookahead(**options), written_path, oracles.lookahead, options)
+    for options in _varied(momentum=(0.9, 0.5), r=(0.0, 1.0), weight_lr_power=(2.0, 0.0)):
+        rule = ScheduleFree(rule=RMSprop(), **options)
+        yield RuleCase(rule, stepped_path, oracles.ScheduleFree, options)
+        yield RuleCase(ScheduleFree(**options), written_path, oracles.schedule_free, options)
+
+
+def _of_papers() -> Iterator[RuleCase]:
+    """Rules that torch does not have, or (RAdam) that it computes with less precision."""
+    betas = ((0.9, 0.999), (0.3, 0.8), (0.0, 0.95))
+    table: list[tuple[type[Rule], list[Any], dict[str, tuple[Any, ...]]]] = [
+        (HeavyBall, [oracles.heavy_ball], {"momentum": (0.9, 0.0, 0.5)}),
+        (SignSGD, [oracles.signum], {"momentum": (0.0, 0.9)}),
+        (
+            Lion,
+            [oracles.lion, oracles.lion_of_another],
+            {"betas": ((0.9, 0.99), (0.3, 0.5)), "weight_decay": (0.0, 0.1)},
+        ),
+        (AdaBelief, [oracles.adabelief], {"betas": betas[:2], "eps": (1e-8, 1e-2)}),
+        (
+            Adan,
+            [oracles.adan, oracles.adan_of_another],
+            {
+                "betas": ((0.98, 0.92, 0.99), (0.5, 0.3, 0.8)),
+                "eps": (1e-8, 1e-2),
+                "weight_decay": (0.0, 0.1),
+            },
+        ),
+        (RAdam, [oracles.radam], {"betas": betas, "eps": (1e-8, 1e-2)}),
+    ]
+    for kind, makers, choices in table:
+        for options, make in itertools.product(_varied(**choices), makers):
+            path = stepped_path if make.__name__.endswith("_of_another") else written_path
+            yield RuleCase(kind(**options), path, make, options)
+
+
+RULES = [
+    *_sgd(),
+    *_adam(),
+    *_of_torch(),
+    *_adafactor(),
+    *_muon(),
+    *_wrappers(),
+    *_of_papers(),
+]
+
+
+class OneMatrix(Loss):
+    """A quadratic of one matrix M (3 × 2): ½ Σ wᵢⱼ (Mᵢⱼ − 1)², all elementwise."""
+
+    dim: int = 6  # type: ignore[assignment]
+
+    @property
+    def layout(self) -> list[tuple[str, tuple[int, ...]]]:
+        return [("matrix", (3, 2))]
+
+    @property
+    def start(self) -> Tensor:
+        return self.tensor([2.0, -1.0, 0.5, -0.25, 3.0, 0.1])
+
+    def __call__(self, x: Tensor) -> Tensor:
+        weights = self.tensor([1.0, 2.0, 5.0, 0.5, 3.0, 10.0])
+        return 0.5 * (weights * (x - 1).square()).sum(-1)

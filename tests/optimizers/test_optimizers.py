@@ -1,0 +1,148 @@
+"""Every optimizer of conf: in a batch as alone, compiled as eager, and what is said of it."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from helpers.batches import Finished, assert_same_bits, finish, make_batch, rows_of
+from helpers.gradients import relative
+from losses.cases import Waves
+
+from gdlab.config.loading import named
+from gdlab.engine.batch import Batch, Stop
+from gdlab.engine.compiled import refusal
+from gdlab.engine.status import Status
+from gdlab.fields.declared import Configured, Number, declared
+from gdlab.fields.suggestions import choices_of
+from gdlab.losses import Loss, Quadratic
+from gdlab.optimizers import HeavyBall, Rule, WeightDecay
+from optimizers.cases import RULES as CASES
+from optimizers.cases import OneMatrix
+
+KINDS = {type(case.rule) for case in CASES}
+RULES = [
+    name
+    for name in choices_of("optimizer")
+    if name != "custom" and type(named("optimizer", name)) in KINDS
+]
+ROWS = 40
+PICKED = (0, 7, 31, 33, 39)
+
+FIXED = ("d", "dampening")
+"""Numbers that are at the end of their range, or must be 0 beside other options."""
+
+
+def rule_of(name: str) -> Rule:
+    """An optimizer with its own numbers."""
+    rule = named("optimizer", name)
+    assert isinstance(rule, Rule)
+    return rule
+
+
+def columns_of(rule: Configured) -> dict[str, Any]:
+    """Columns in the place of a rule's `Number` fields, near the values that they have."""
+    changes: dict[str, Any] = {}
+    spread = torch.linspace(0.9, 1, ROWS, dtype=torch.float64)
+    for name, field in declared(type(rule)).items():
+        value = getattr(rule, name)
+        if isinstance(value, Configured):
+            changes[name] = value.replace(**columns_of(value))
+        elif field.numeric and isinstance(value, tuple):
+            changes[name] = tuple(number * spread for number in value)
+        elif field.numeric and value is not None and name not in FIXED:
+            changes[name] = value * spread + (0.01 * (1 - spread) if value == 0 else 0)
+    return changes
+
+
+def batch_of(name: str, loss: Loss | None = None, steps: int = 60) -> Batch:
+    """Runs that differ in learning rates and in every number of the optimizer."""
+    rule = rule_of(name)
+    rule = rule.replace(**columns_of(rule))
+    lr = np.geomspace(1e-4, 0.3, ROWS)
+    matrix = OneMatrix() if name == "muon" else None
+    batch = make_batch(loss or matrix or Waves(), rule, lr, steps=steps)
+    return replace(batch, stop=Stop(grad_tol=1e-6, max_loss=1e30))
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_row_is_its_single_run(name: str) -> None:
+    assert_rows_are_single_runs(batch_of(name))
+
+
+@pytest.mark.parametrize("name", ["adafactor", "muon"])
+def test_a_row_with_a_matrix_is_its_single_run(name: str) -> None:
+    assert_rows_are_single_runs(batch_of(name, OneMatrix()))
+
+
+def assert_rows_are_single_runs(batch: Batch) -> list[Finished]:
+    together = finish(batch)
+    for row in PICKED:
+        (alone,) = finish(rows_of(batch, [row]))
+        assert alone.outcome.status != Status.FAILED, alone.outcome.reason
+        assert_same_bits(together[row], alone)
+    assert len({run.outcome.final_loss for run in together}) > ROWS / 2
+    return together
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_compiled_row_is_its_single_run(name: str) -> None:
+    batch = replace(batch_of(name), mode="compiled")
+    assert refusal(batch) is None
+    assert_rows_are_single_runs(batch)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_compiled_steps_are_eager_steps(name: str) -> None:
+    eager, compiled = (replace(batch_of(name, steps=10), mode=m) for m in ("eager", "compiled"))
+    for one, other in zip(finish(eager), finish(compiled), strict=True):
+        assert one.history.x.shape == other.history.x.shape
+        assert relative(other.history.x, one.history.x) <= 1e-12
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_an_optimizer_says_what_it_is(name: str) -> None:
+    """The equation, each field with its meaning, and a paper or who it is equal to."""
+    rule = rule_of(name)
+    said = type(rule).__doc__ or ""
+    assert any(sign in said for sign in ("←", "x₊ =")), "no equation"
+    assert any(f"{year}" in said for year in range(1964, 2026)) or "Equal to" in said
+    fields = said.partition("Attributes:")[2]
+    for field in declared(type(rule)):
+        assert f" {field}: " in fields
+
+
+def test_heavy_ball_is_stable_below_its_limit_alone() -> None:
+    loss = Quadratic(condition=20)
+    for beta in (0.0, 0.5, 0.9):
+        limit = number(HeavyBall(momentum=beta).max_stable_lr(20.0))
+        batch = make_batch(loss, HeavyBall(momentum=beta), [0.99 * limit, 1.01 * limit], steps=4000)
+        below, above = finish(batch)
+        assert below.outcome.final_loss < 1e-6 * below.history.loss[0]
+        assert above.outcome.final_loss > 1e6 * above.history.loss[0]
+
+
+def test_no_rate_is_faster_than_the_optimal_one_of_heavy_ball() -> None:
+    for beta in (0.1, 0.4, (19**0.5 / 21**0.5) ** 2):
+        best = number(HeavyBall(momentum=beta).optimal_lr(1.0, 20.0))
+        rates = np.array([0.9, 1.0, 1.1]) * best
+        radius = [max(spectral_radius(beta, lr * h) for h in (1.0, 20.0)) for lr in rates]
+        assert radius[1] <= min(radius) + 1e-12
+
+
+def number(known: Number | None) -> float:
+    assert isinstance(known, float)
+    return known
+
+
+def spectral_radius(beta: float, h: float) -> float:
+    """Of x₊ = (1 + β − h) x − β x₋."""
+    return float(abs(np.linalg.eigvals([[1 + beta - h, -beta], [1, 0]])).max())
+
+
+def test_coupled_decay_adds_to_the_curvature() -> None:
+    rule = WeightDecay(rule=HeavyBall(momentum=0.5), weight_decay=5.0, decoupled=False)
+    assert rule.max_stable_lr(20.0) == 2 * 1.5 / 25
+    assert rule.optimal_lr(1.0, 20.0) == 2 * 1.5 / 31
+    assert rule.replace(decoupled=True).max_stable_lr(20.0) is None

@@ -1,0 +1,207 @@
+"""One experiment from Python: `gdlab.run`."""
+
+import base64
+import io
+import os
+import re
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers.gradients import plain_descent, rosenbrock, rosenbrock_gradient
+from matplotlib.image import imread
+from torch import Tensor
+
+import gdlab
+from gdlab.engine.status import Status
+from gdlab.errors import SettingError
+from gdlab.losses import MSE, Quadratic
+from gdlab.losses.function import Function
+from gdlab.optimizers import Adam
+from gdlab.schedules import Exponential
+
+
+def test_a_run_is_a_plain_loop() -> None:
+    run = gdlab.run(loss="rosenbrock", optimizer="sgd", lr=1e-3, steps=500)
+    points = plain_descent(rosenbrock_gradient, np.array([-1.2, 1.0]), 1e-3, 500)
+    history = run.history
+    np.testing.assert_allclose(history.x, points, rtol=1e-12)  # observed 9e-16
+    losses = [rosenbrock(x) for x in points]
+    np.testing.assert_allclose(history.loss, losses, rtol=1e-12)  # observed 8e-16
+    norms = [np.linalg.norm(rosenbrock_gradient(x)) for x in points]
+    np.testing.assert_allclose(history.grad_norm, norms, rtol=1e-11)  # observed 4e-16
+    distances = np.linalg.norm(points - 1, axis=1)
+    np.testing.assert_allclose(history.distance, distances, rtol=1e-12)  # type: ignore[arg-type]  # 4e-16
+    assert run.outcome.steps == 500
+    assert run.seconds > 0
+
+
+def test_a_run_of_t_steps_has_one_record_more() -> None:
+    run = gdlab.run(loss="rosenbrock", lr=1e-3, steps=70)
+    history = run.history
+    assert history.step.tolist() == list(range(71))
+    assert history.x.shape == (71, 2)
+    assert len(history.loss) == len(history.grad_norm) == len(history.lr) == 71
+    assert history.lr[:-1].tolist() == [1e-3] * 70
+    assert np.isnan(history.lr[-1])
+    assert history.x[0].tolist() == [-1.2, 1.0]
+
+
+def test_names_and_instances_are_the_same() -> None:
+    by_name = gdlab.run("quadratic", "adam", 0.1, schedule="exponential", steps=50)
+    made = gdlab.run(Quadratic(), Adam(), 0.1, schedule=Exponential(), steps=50)
+    assert np.array_equal(by_name.history.x, made.history.x)
+    assert by_name.settings.name("optimizer") == "adam"
+    assert made.settings.name("optimizer") == "Adam"
+
+
+def test_the_same_call_gives_the_same_bits() -> None:
+    def once() -> gdlab.Run:
+        return gdlab.run("rosenbrock", "adam", 0.01, start="random", seed=5, noise=0.1, steps=99)
+
+    first, second = once(), once()
+    for name in ("x", "loss", "grad_norm", "lr", "distance"):
+        assert getattr(first.history, name).tobytes() == getattr(second.history, name).tobytes()
+    other = gdlab.run("rosenbrock", "adam", 0.01, start="random", seed=6, steps=1)
+    assert not np.array_equal(first.history.x[0], other.history.x[0])
+
+
+def test_a_function_of_one_point() -> None:
+    run = gdlab.run(lambda x: (x[0] - 3) ** 2 + x[1] ** 2, lr=0.25, start=[1, 1])
+    assert run.outcome.status == Status.CONVERGED
+    assert run.history.x[1].tolist() == [2.0, 0.5]
+    assert (run.outcome.distance, run.history.distance) == (None, None)
+
+
+def test_a_random_start_lies_in_the_window() -> None:
+    starts = [gdlab.run("rosenbrock", lr=1e-5, start="random", seed=s, steps=1) for s in range(30)]
+    x, y = np.array([run.history.x[0] for run in starts]).T
+    assert (np.abs(x) <= 2).all()
+    assert ((y >= -1) & (y <= 3)).all()
+    assert len(set(x)) == 30
+    assert np.ptp(x) > 2
+    assert np.ptp(y) > 2
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_dtype_is_that_of_all_numbers(dtype: str) -> None:
+    run = gdlab.run("rosenbrock", "adam", 0.01, dtype=dtype, steps=5)
+    assert {run.history.x.dtype, run.history.loss.dtype, run.history.lr.dtype} == {np.dtype(dtype)}
+
+
+BAD: list[tuple[Callable[[], Any], str]] = [
+    (lambda: gdlab.run("rosenbrok"), "loss=rosenbrok: no such choice, did you mean rosenbrock"),
+    (lambda: gdlab.run(optimizer="adm"), "optimizer=adm: no such choice, did you mean adam"),
+    (lambda: gdlab.run(schedule="cos"), "schedule=cos: no such choice"),
+    (lambda: gdlab.run(lr=0), "lr=0: must be a finite number > 0"),
+    (lambda: gdlab.run(lr=float("nan")), "lr=nan: must be a finite number > 0"),
+    (lambda: gdlab.run(steps=0), "steps=0: must be a whole number ≥ 1"),
+    (lambda: gdlab.run(seed=-1), "seed=-1: must be a whole number ≥ 0"),
+    (lambda: gdlab.run(noise=-1), "noise.scale=-1: must be a finite number ≥ 0"),
+    (lambda: gdlab.run(dtype="float16"), "dtype=float16: must be one of float64, float32"),
+    (lambda: gdlab.run(epochs=5), "epochs: no such setting of gdlab.run"),
+    (lambda: gdlab.run(start=[1, 2, 3]), r"must be 2 numbers \(x0, x1\), or random"),
+    (lambda: gdlab.run(start=[1, float("inf")]), "start.*inf: must be a finite number"),
+    (lambda: gdlab.run(lambda x: x.sum()), "a function needs the numbers of its start"),
+    (lambda: gdlab.run(Adam()), "loss=.*: must be a name or an instance of Loss"),  # type: ignore[arg-type]
+    (lambda: gdlab.run(optimizer=MSE()), "must be a name or an instance of Rule"),  # type: ignore[arg-type]
+]
+
+
+@pytest.mark.parametrize(("call", "message"), BAD, ids=[message for _, message in BAD])
+def test_what_cannot_be_run(call: Callable[[], Any], message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        call()
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    run = gdlab.run(lr=np.float64(0.1), steps=np.int64(7), seed=np.uint8(3), noise=np.float32(0.5))
+    assert (run.outcome.steps, run.settings.seed, run.settings.noise.scale) == (7, 3, 0.5)
+
+
+# Interruption.
+
+
+def signalling_at(call: int, number: int = signal.SIGINT) -> Function:
+    """A slope whose evaluation number `call` sends a signal to this process."""
+    calls = iter(range(10_000))
+
+    def value(x: Tensor) -> Tensor:
+        if next(calls) == call:
+            os.kill(os.getpid(), number)
+        return -x.sum()
+
+    return Function(value, start=(0.0,))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("step", [0, 1, 31, 32, 200])
+def test_a_signal_ends_a_run_at_its_step(step: int, number: int) -> None:
+    before = signal.getsignal(number)
+    run = gdlab.run(signalling_at(step, number), lr=1.0, steps=1000)
+    assert run.outcome.status == Status.INTERRUPTED
+    assert run.outcome.steps == step
+    assert run.history.x[:, 0].tolist() == list(range(step + 1))
+    assert np.isnan(run.history.lr[-1])
+    assert signal.getsignal(number) is before
+
+
+def test_an_exception_of_the_loss_ends_the_run_and_is_told() -> None:
+    calls = iter(range(100))
+
+    def value(x: Tensor) -> Tensor:
+        if next(calls) == 40:
+            raise OSError("no such river")
+        return -x.sum()
+
+    run = gdlab.run(value, lr=1.0, start=[0.0])
+    assert run.outcome.status == Status.FAILED
+    assert run.outcome.reason == "OSError after step 39: no such river"
+    assert len(run.history) == 40
+
+
+def test_a_run_outside_the_main_thread_leaves_signals_alone() -> None:
+    before, runs = signal.getsignal(signal.SIGINT), []
+    thread = threading.Thread(target=lambda: runs.append(gdlab.run(steps=5)))
+    thread.start()
+    thread.join()
+    assert runs[0].outcome.steps == 5
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+# In a notebook.
+
+
+def test_a_run_says_what_it_is() -> None:
+    run = gdlab.run(loss="quadratic", lr=0.1)
+    text = "Run(converged after 175 steps, loss=4.8289e-17: the gradient norm fell to "
+    assert repr(run) == text + "stop.grad_tol=1e-08 at step 175)"
+
+
+@pytest.mark.parametrize("lr", [1e-3, 1e-2], ids=["going on", "diverged"])
+def test_a_notebook_shows_summary_and_picture(lr: float) -> None:
+    run = gdlab.run(loss="rosenbrock", lr=lr, steps=50)
+    html = run._repr_html_()
+    assert f"<b>{run.outcome.status}</b>: {run.outcome.reason}" in html
+    for line in ("steps", "loss", "gradient norm", "point", "distance"):
+        assert f">{line}</th>" in html
+    assert f"{run.outcome.steps} of 50" in html
+    assert f"{run.outcome.final_loss:.8g}" in html
+    found = re.search(r"src='data:image/png;base64,([^']+)'", html)
+    assert found
+    picture = imread(io.BytesIO(base64.b64decode(found[1], validate=True)))
+    height, width, _ = picture.shape
+    assert min(height, width) >= 200
+    assert np.ptp(picture[..., :3]) > 0.5
+
+
+def test_a_notebook_escapes_what_a_loss_says() -> None:
+    def value(x: Tensor) -> Tensor:
+        raise RuntimeError("<script>alert(1)</script>")
+
+    html = gdlab.run(value, lr=1.0, start=[0.0])._repr_html_()
+    assert "<script>" not in html
+    assert "&lt;script&gt;" in html

@@ -1,0 +1,432 @@
+"""A sweep by processes: the same as by this process alone, whatever happens to them."""
+
+import dataclasses
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from helpers.command import Done
+
+import gdlab
+from gdlab import SettingError
+from gdlab.config.loading import from_flat
+from gdlab.engine.status import Status
+from gdlab.sweeps.executors import processes
+from gdlab.sweeps.executors.choice import assigned, run_shards
+from gdlab.sweeps.grid import Axis, product
+from gdlab.sweeps.grouping import grouped
+from gdlab.sweeps.plan import Plan
+
+PROCESSES = "hydra.launcher.executor=processes"
+QUIET = ("record.figures=false", "record.events=false")
+TABLES = (*QUIET, "record.max_run_dirs=0")
+
+# A loss that leaves the number of each process that computes it, and does as files tell it.
+MINE = """
+import os
+import signal
+import threading
+from pathlib import Path
+import gdlab
+
+class Told(gdlab.Loss):
+    dim: int = 2
+    k: gdlab.Number = 1.0
+    start = (1.0, -2.0)
+
+    def __call__(self, x):
+        Path(f"pid={os.getpid()}").touch()
+        if Path("raise").exists() and bool((x < 0.9).any()):
+            raise ValueError("told to")
+        if Path("die").exists() and Path("die").read_text() != str(os.getpid()):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self.k * x.square().sum(-1)
+
+class Locked(Told):
+    def __post_init__(self):
+        super().__post_init__()
+        object.__setattr__(self, "lock", threading.Lock())
+
+class Home(Told):
+    def __setstate__(self, state):
+        if os.getpid() != int(Path("home").read_text()):
+            raise RuntimeError("far from home")
+        self.__dict__.update(state)
+"""
+OWN = ("-m", "loss=custom", "loss._target_=mine.Told")
+
+
+@pytest.fixture(autouse=True)
+def two_cores(monkeypatch) -> None:
+    monkeypatch.setattr(processes, "cores", lambda: 2)
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "2")  # for a command of its own
+
+
+@pytest.fixture
+def one_core(two_cores, monkeypatch) -> None:
+    """One other process, where two would show no more: each takes more than a second to start."""
+    monkeypatch.setattr(processes, "cores", lambda: 1)
+
+
+@pytest.fixture
+def mine(here) -> Path:
+    (here / "mine.py").write_text(MINE)
+    return here
+
+
+def pids(folder: Path) -> set[int]:
+    """The processes that computed the loss since this was asked last."""
+    found = list(folder.glob("pid=*"))
+    for path in found:
+        path.unlink()
+    return {int(path.name.removeprefix("pid=")) for path in found}
+
+
+def table(directory: Path | str) -> Any:
+    return gdlab.load(directory).results
+
+
+def assert_same_tables(one: Any, other: Any) -> None:
+    left, right = (found.drop(columns="seconds") for found in (one, other))
+    pd.testing.assert_frame_equal(left, right, check_exact=True)
+
+
+def refusal(done: Done, code: int) -> str:
+    """The one line that a command ends with."""
+    assert done.code == code, done
+    assert done.err.startswith("error: "), done
+    assert done.err.count("\n") == 1, done
+    return done.err
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that is only not waited for does not."""
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def assert_gone(processes: set[int]) -> None:
+    until = time.monotonic() + 60
+    while any(map(is_alive, processes)):
+        assert time.monotonic() < until, "processes outlive the sweep"
+        time.sleep(0.05)
+
+
+# The same results
+
+
+def test_processes_leave_what_one_process_leaves(mine, gd):
+    words = (*OWN, "lr=0.01,0.1,1", "seed=range(30)", "optimizer=sgd,adam", "start=random")
+    words = (*words, "steps=40", "noise=0.1", *QUIET)
+    assert gd(*words, "hydra.sweep.dir=alone").code == 0
+    assert pids(mine) == {os.getpid()}
+    done = gd(*words, PROCESSES, "hydra.sweep.dir=s")
+    assert done.code == 0
+    assert "180 of 180 runs" in done.out
+    # The parent computes it too, when it looks at the settings before the start.
+    assert len(pids(mine) - {os.getpid()}) == 2
+    assert len(list((mine / "s" / "shards").iterdir())) == 4  # two of 64 and 26 for each optimizer
+    assert len(list((mine / "alone" / "shards").iterdir())) == 2
+    assert_same_tables(table("s"), table("alone"))
+    one, other = gdlab.load("s"), gdlab.load("alone")
+    assert one.directories == other.directories
+    assert one.directories is not None and len(one.directories) == 180
+    for run in range(0, 180, 7):
+        pd.testing.assert_frame_equal(one.history(run), other.history(run), check_exact=True)
+    for name in one.directories.values():
+        files = [sorted(path.name for path in (mine / d / name).iterdir()) for d in ("s", "alone")]
+        assert files[0] == files[1]
+
+
+def test_what_processes_began_one_process_can_finish_and_the_other_way_round(mine, gd, monkeypatch):
+    words = (*OWN, "lr=tag(log,interval(1e-3,2))", "seed=range(9)", "steps=40", *TABLES)
+    named = "loss._target_=mine.Told"
+    assert gd(*words, PROCESSES, "hydra.sweep.dir=s").code == 0
+    plan = json.loads((mine / "s" / "plan.json").read_text())
+    assert (plan["executor"], plan["rows"]) == ("processes", 64)
+    assert gd(*words, "engine.max_rows=64", "hydra.sweep.dir=t").code == 0
+    whole = table("s")
+    assert_same_tables(table("t"), whole)
+    # The shards are the plan's, whatever cores there are later.
+    monkeypatch.setattr(processes, "cores", lambda: 1)
+    # a sweep, what is said on the way on, and whether other processes run then
+    for name, said, is_far in (
+        ("s", ["hydra.launcher.executor=serial"], False),
+        ("s", [], True),
+        ("t", [PROCESSES], True),
+    ):
+        first, *others = sorted((mine / name / "shards").iterdir())
+        kept = (first.read_bytes(), first.stat().st_mtime_ns)
+        assert len(others) == 2
+        for path in (*others, mine / name / "results.parquet"):
+            path.unlink()
+        pids(mine)
+        assert gd(f"resume={name}", named, *said).code == 0
+        assert bool(pids(mine) - {os.getpid()}) == is_far, (name, said)
+        assert_same_tables(table(name), whole)
+        assert (first.read_bytes(), first.stat().st_mtime_ns) == kept
+
+
+def test_a_run_that_raises_in_a_process_fails_alone(mine, gd, one_core):
+    (mine / "raise").touch()
+    words = (*OWN, "start=[1,1],[9,9]", "lr=0.01", "seed=range(50)", "steps=8", *TABLES)
+    done = gd(*words, PROCESSES, "hydra.sweep.dir=s")
+    assert done.code == 1
+    assert "100 of 100 runs: " in done.out
+    assert pids(mine) - {os.getpid()}
+    results = table("s")
+    is_failed = results["status"] == "failed"
+    assert is_failed.tolist() == [True] * 50 + [False] * 50
+    assert results["reason"][is_failed].str.fullmatch(r"ValueError after step \d: told to").all()
+
+
+# Refused before anything is made
+
+
+@pytest.mark.parametrize("word", ["joblib", "Processes", "null", "3"])
+def test_an_unknown_executor_is_refused(word, here, gd):
+    said = refusal(gd("-m", "lr=1,2", f"hydra.launcher.executor={word}"), 2)
+    assert f"hydra.launcher.executor={word}: must be one of serial, processes" in said
+    assert list(here.iterdir()) == []
+    with pytest.raises(SettingError, match=r"^executor=mp: must be one of serial, processes$"):
+        gdlab.sweep(executor="mp")
+
+
+def test_a_class_that_cannot_be_sent_is_refused(mine, gd):
+    words = ("-m", "loss=custom", "loss._target_=mine.Locked", "lr=1,2", *TABLES)
+    said = refusal(gd(*words, PROCESSES, "hydra.sweep.dir=s"), 2)
+    assert f"{PROCESSES}: loss=Locked cannot be sent to another process (TypeError: " in said
+    assert "use hydra.launcher.executor=serial" in said
+    assert not (mine / "s").exists()
+    assert gd(*words, "hydra.sweep.dir=s").code == 0
+    said = refusal(gd("resume=s", "loss._target_=mine.Locked", PROCESSES), 2)
+    assert "loss=Locked cannot be sent to another process" in said
+
+
+def test_a_class_that_cannot_be_read_elsewhere_is_one_line(mine, gd):
+    (mine / "home").write_text(str(os.getpid()))
+    words = ("-m", "loss=custom", "loss._target_=mine.Home", "lr=1,2", *TABLES, PROCESSES)
+    said = refusal(gd(*words, "hydra.sweep.dir=s"), 2)
+    assert "another process cannot load the sweep's classes (RuntimeError: far from home)" in said
+
+
+# A process dies, the disk is full
+
+
+def test_a_process_that_dies_is_one_line_and_the_sweep_goes_on_afterwards(mine, gd):
+    words = (*OWN, "lr=tag(log,interval(1e-3,2))", "seed=range(4)", "steps=40", *QUIET)
+    assert gd(*words, "hydra.sweep.dir=whole").code == 0
+    (mine / "die").write_text(str(os.getpid()))  # all others shall
+    said = refusal(gd(*words, PROCESSES, "hydra.sweep.dir=s"), 1)
+    assert said == (
+        "error: s: a process of the sweep died (killed, or out of memory); "
+        "resume=s goes on with the sweep\n"
+    )
+    (mine / "die").unlink()
+    assert_gone(pids(mine) - {os.getpid()})
+    assert gd("resume=s", "loss._target_=mine.Told").code == 0
+    assert_same_tables(table("s"), table("whole"))
+
+
+def test_a_disk_that_is_full_for_a_process_is_one_line(here, gd):
+    words = ("-m", "lr=0.001,0.01", "steps=900", *QUIET)
+    assert gd(*words, "hydra.sweep.dir=whole").code == 0
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (9_000, hard))
+    try:
+        done = gd(*words, PROCESSES, "hydra.sweep.dir=s")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "File too large" in refusal(done, 1)
+    assert gd("resume=s", "hydra.launcher.executor=serial").code == 0
+    assert_same_tables(table("s"), table("whole"))
+
+
+# Interrupted
+
+LONG = (*OWN, "lr=0.001,0.002", "seed=range(200)", "steps=100000", "stop.grad_tol=0", *QUIET)
+LONG = (*LONG, "start=random", "engine.max_rows=4", PROCESSES, "hydra.sweep.dir=s")
+
+
+@pytest.fixture
+def started(mine) -> Iterator[subprocess.Popen[str]]:
+    """A long sweep whose processes are at work; it leads a group of its own, as in a terminal."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gdlab", *LONG],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    until = time.monotonic() + 60
+    try:
+        while not list(mine.glob("s/lr=*")):
+            assert process.poll() is None, process.communicate()[1]
+            assert time.monotonic() < until, "no process begins"
+            time.sleep(0.02)
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_sweep_ends_soon_with_a_table(number, code, started, mine):
+    os.killpg(started.pid, number)
+    out, err = started.communicate(timeout=60)
+    assert (started.returncode, err) == (code, "")
+    assert "of 400 runs: " in out
+    assert_gone(pids(mine))
+    results = table("s")
+    assert set(results["status"]) == {"interrupted"}
+    assert 0 < len(results) < 400
+    assert 0 < results["steps"].max() < 100_000
+    sweep = gdlab.load("s")
+    assert sweep.directories is not None and sorted(sweep.directories) == results["run"].tolist()
+    for run, steps in zip(results["run"], results["steps"], strict=True):
+        assert sweep.history(run)["step"].iloc[-1] == steps
+    assert list((mine / "s" / "shards").iterdir()) == []
+
+
+def test_no_process_outlives_a_sweep_that_is_killed(started, mine):
+    processes = pids(mine) - {started.pid}
+    assert processes
+    started.kill()
+    started.wait()
+    assert_gone(processes)
+
+
+# The plan and its shards, without a command
+
+
+def plan_of(runs: int, **settings: Any) -> Plan:
+    rates = np.geomspace(1e-3, 1.5, runs).tolist()
+    axes = [Axis("lr", rates, list(map(repr, rates)))]
+    grid = product(axes)
+    groups = grouped(grid, lambda _: from_flat({"lr": rates[0], "steps": 60} | settings))
+    return Plan(grid, tuple(groups), (None,))
+
+
+# runs, cores, engine.max_rows, and the sizes of the shards
+CUTS = [
+    (1, 2, 8192, [1]),
+    (40, 2, 8192, [32, 8]),
+    (128, 2, 8192, [32] * 4),
+    (129, 2, 8192, [64, 64, 1]),
+    (1000, 2, 8192, [256, 256, 256, 232]),
+    (1000, 4, 8192, [128] * 7 + [104]),
+    (1000, 2, 100, [100] * 10),
+    (100, 2, 7, [7] * 14 + [2]),
+]
+
+
+@pytest.mark.parametrize(("runs", "cores", "most", "sizes"), CUTS)
+def test_shards_are_so_small_that_each_core_has_some(runs, cores, most, sizes, monkeypatch):
+    monkeypatch.setattr(processes, "cores", lambda: cores)
+    plan = plan_of(runs, **{"engine.max_rows": most})
+    fine = assigned(plan, "processes")
+    assert [len(shard) for shard in fine.shards()] == sizes
+    together = np.concatenate([shard.runs for shard in fine.shards()])
+    assert together.tolist() == list(range(runs))
+    assert list(map(len, assigned(plan, "serial").shards())) == list(map(len, plan.shards()))
+
+
+def run_all(plan: Plan, **given: Any) -> dict[int, Any]:
+    found = dict(run_shards(plan, dict(enumerate(plan.shards())), **given))
+    return {number: shard.to_pandas() for number, shard in found.items()}
+
+
+def test_progress_is_told_of_each_end_once_and_of_the_rows_that_run():
+    plan = assigned(plan_of(200, steps=4000, **{"engine.mode": "eager"}), "processes")
+    told: list[np.ndarray] = []
+    found = run_all(plan, progress=lambda rows: told.append(rows.status.numpy()))
+    ended = np.concatenate(told)
+    ended = ended[ended != Status.RUNNING]
+    wanted = pd.concat(found.values())["status"].map(lambda name: Status[name.upper()])
+    assert len(wanted.unique()) > 1
+    assert sorted(ended.tolist()) == sorted(wanted.tolist())
+    assert any((statuses == Status.RUNNING).any() for statuses in told)
+    assert max(map(len, told)) <= 200
+
+
+def test_interrupted_at_once_there_is_a_table_of_the_first_shard():
+    for executor in ("serial", "processes"):
+        plan = dataclasses.replace(plan_of(200), executor=executor, rows=64)
+        found = run_all(plan, interrupted=lambda: True)
+        assert list(found) == [0]
+        assert found[0]["run"].tolist() == list(range(64))
+        assert set(found[0]["status"]) == {"interrupted"}
+
+
+def test_a_sweep_can_run_beside_the_main_thread():
+    found: list[Any] = []
+    thread = threading.Thread(
+        target=lambda: found.append(gdlab.sweep(lr=[0.1, 0.2], steps=9, executor="processes"))
+    )
+    thread.start()
+    thread.join(timeout=100)
+    assert_same_tables(found[0].results, gdlab.sweep(lr=[0.1, 0.2], steps=9).results)
+
+
+# From Python
+
+
+def shifted(x):
+    return ((x - 1) ** 2).sum()
+
+
+# what is swept, and whether into a directory
+FROM_PYTHON: list[tuple[Callable[[], dict[str, Any]], bool]] = [
+    (lambda: {"optimizer": ["sgd", "adam"], "seed": range(40), "start": "random"}, True),
+    (lambda: {"loss": lambda x: (x**4).sum(), "start": [[1.0, 2.0], [0.5, 0.5]]}, False),
+    (lambda: {"loss": shifted, "start": [1.0, 2.0], "lr": torch.logspace(-3, 0, 70)}, False),
+]
+
+
+@pytest.mark.parametrize(("given", "is_kept"), FROM_PYTHON)
+def test_from_python_processes_give_the_same_table(given, is_kept, tmp_path, one_core):
+    alone = gdlab.sweep(**given(), steps=20)
+    more = {"directory": tmp_path / "s", "record.figures": False} if is_kept else {}
+    swept = gdlab.sweep(**given(), steps=20, executor="processes", **more)
+    assert_same_tables(swept.results, alone.results)
+    if is_kept:
+        assert len(swept.history(1)) == swept.results["steps"][1] + 1
+
+
+SCRIPT = """
+import gdlab
+
+class Bowl(gdlab.Loss):
+    dim: int = 2
+    k: gdlab.Number = 1.0
+    start = (1.0, -2.0)
+
+    def __call__(self, x):
+        return self.k * x.square().sum(-1)
+
+given = {"loss": Bowl(), "lr": [0.1, 0.2], "steps": 9, "loss.k": [1.0, 2.0]}
+one, other = (gdlab.sweep(**given, executor=name).results for name in ("serial", "processes"))
+print(one.drop(columns="seconds").equals(other.drop(columns="seconds")))
+"""
+
+
+def test_a_class_of_a_script_without_a_guard_is_sent_along(here):
+    (here / "script.py").write_text(SCRIPT)
+    done = subprocess.run(
+        [sys.executable, "script.py"], capture_output=True, text=True, timeout=100
+    )
+    assert (done.stdout, done.stderr) == ("True\n", "")

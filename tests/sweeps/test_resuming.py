@@ -1,0 +1,234 @@
+"""What a sweep still lacks once its runs have ended, and a sweep that has no plan yet."""
+
+import os
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from helpers.command import Done
+
+import gdlab
+from gdlab import SettingError
+from gdlab.cli import sweep
+from gdlab.sweeps import plan_file
+from gdlab.sweeps.run_dirs import RunDirectories
+
+QUIET = ("record.figures=false", "record.events=false")
+WORDS = ("-m", "loss=rosenbrock", "lr=tag(log,interval(1e-4,1e-2))", "steps=30")
+CHOSEN = (*WORDS, *QUIET, "record.max_run_dirs=5")
+
+
+def refusal(done: Done, code: int = 2) -> str:
+    """The one line that a refused command says."""
+    assert done.code == code, done
+    assert done.err.startswith("error: "), done
+    assert done.err.count("\n") == 1, done
+    return done.err
+
+
+def assert_same_sweep(one: Path, other: Path) -> None:
+    """The tables, the run directories and their histories are the same."""
+    left, right = (gdlab.load(folder) for folder in (one, other))
+    tables: list[Any] = [sweep.results.drop(columns="seconds") for sweep in (left, right)]
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+    assert left.directories == right.directories
+    for run, name in (left.directories or {}).items():
+        pd.testing.assert_frame_equal(left.history(run), right.history(run), check_exact=True)
+        files = [
+            sorted(path.relative_to(folder).as_posix() for path in (folder / name).rglob("*"))
+            for folder in (one, other)
+        ]
+        assert files[0] == files[1]
+
+
+def signalled(monkeypatch, name: str, at: int, number: int) -> list[Any]:
+    """Let a method of `RunDirectories` send this process a signal as it is called; its calls."""
+    calls: list[Any] = []
+    method = getattr(RunDirectories, name)
+
+    def call(self: RunDirectories, *arguments: Any) -> Any:
+        calls.append(arguments)
+        if len(calls) == at:
+            os.kill(os.getpid(), number)
+        return method(self, *arguments)
+
+    monkeypatch.setattr(RunDirectories, name, call)
+    return calls
+
+
+# Interrupted after the last run
+
+# what is called, the number of the call that the signal comes with, how many directories are left
+RECORDING = [("write", 3, 0), ("close", 1, 1), ("close", 4, 4)]
+
+
+@pytest.mark.parametrize(("name", "at", "left"), RECORDING)
+def test_interrupted_while_chosen_runs_are_recorded(name, at, left, here, gd, monkeypatch):
+    assert gd(*CHOSEN, "hydra.sweep.dir=whole").code == 0
+    with monkeypatch.context() as patched:
+        calls = signalled(patched, name, at, signal.SIGTERM)
+        done = gd(*CHOSEN, "hydra.sweep.dir=s")
+    assert done.code == 143
+    assert "20 of 20 runs" in done.out
+    assert len(calls) == at  # it ends between two runs
+    sweep = gdlab.load("s")
+    assert len(sweep.directories or {}) == left
+    assert sorted(path.parent.name for path in (here / "s").glob("*/.hydra")) == sorted(
+        (sweep.directories or {}).values()
+    )
+    kept = {p: p.stat().st_mtime_ns for p in (here / "s").glob("lr=*/result.json")}
+    assert len(kept) == left
+    assert gd("resume=s").code == 0
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert_same_sweep(here / "s", here / "whole")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_while_pictures_are_drawn(number, here, gd, monkeypatch):
+    words = (*WORDS, "hydra.sweeper.points=6", "record.events=false", "record.max_figures=4")
+    assert gd(*words, "hydra.sweep.dir=whole").code == 0
+    wanted = sorted(path.relative_to("whole") for path in Path("whole").rglob("*.png"))
+    assert len(wanted) > 4
+    with monkeypatch.context() as patched:
+        calls = signalled(patched, "draw", 2, number)
+        assert gd(*words, "hydra.sweep.dir=s").code == 128 + number
+    assert len(calls) == 2
+    drawn = {path: path.stat().st_mtime_ns for path in Path("s").rglob("*.png")}
+    assert len(drawn) == 2
+    assert gd("resume=s").code == 0
+    assert sorted(path.relative_to("s") for path in Path("s").rglob("*.png")) == wanted
+    assert {path: path.stat().st_mtime_ns for path in drawn} == drawn
+    assert_same_sweep(here / "s", here / "whole")
+
+
+# Directories of runs that are gone or damaged
+
+
+@pytest.mark.parametrize("most", [1000, 5])
+@pytest.mark.parametrize("gone", ["", "history.parquet", "result.json"])
+def test_a_run_whose_records_are_gone_is_recorded_again(most, gone, here, gd):
+    words = (*WORDS, f"record.max_run_dirs={most}", "hydra.sweeper.points=8", "record.events=false")
+    assert gd(*words, "record.max_figures=2", "hydra.sweep.dir=s").code == 0
+    shutil.copytree("s", "whole")
+    for path in sorted((here / "s").glob("*/trajectory.png")):
+        if gone:
+            (path.parent / gone).unlink()
+        else:
+            shutil.rmtree(path.parent)
+    assert gd("resume=s").code == 0
+    assert_same_sweep(here / "s", here / "whole")
+
+
+def test_a_damaged_history_is_named(here, gd):
+    assert gd(*WORDS, "hydra.sweeper.points=2", "hydra.sweep.dir=s").code == 0
+    path = here / "s" / "lr=0.01" / "history.parquet"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-9])
+    (path.parent / "trajectory.png").unlink()
+    assert "lr=0.01/history.parquet: missing or damaged" in refusal(gd("resume=s"))
+    path.unlink()
+    assert gd("resume=s").code == 0
+    assert path.read_bytes() == whole
+
+
+# No plan yet
+
+SMALL = ("-m", "lr=0.1,0.2", "steps=5", *QUIET)
+NAMED = "hydra.sweep.dir=s"
+
+# what does not come about, and what is in the directory then
+STAGES: list[tuple[Any, str, set[str]]] = [
+    (sweep.OmegaConf, "save", set()),
+    (plan_file, "write_table", {"multirun.yaml"}),
+    (plan_file, "write_whole", {"multirun.yaml", "plan.parquet"}),
+]
+
+
+@pytest.mark.parametrize(("owner", "name", "left"), STAGES)
+def test_a_sweep_that_dies_before_it_has_a_plan_can_be_begun_again(
+    owner, name, left, here, gd, monkeypatch
+):
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, name, die)
+        assert gd(*SMALL, NAMED).code == 130
+    assert {path.name for path in (here / "s").iterdir()} == left
+    for partial in ("plan.parquet", "plan.json"):  # as SIGKILL leaves them
+        (here / "s" / f".{partial}.partial").write_bytes(b"half")
+    assert "holds no sweep (no plan.json)" in refusal(gd("resume=s"))
+    assert gd(*SMALL, NAMED).code == 0
+    assert gd(*SMALL, "hydra.sweep.dir=whole").code == 0
+    assert_same_sweep(here / "s", here / "whole")
+    assert not list((here / "s").glob(".*"))
+
+
+def test_what_else_lies_in_a_directory_is_never_written_over(here, gd):
+    (here / "s").mkdir()
+    for name in ("multirun.yaml", "mine.txt"):
+        (here / "s" / name).write_text("mine")
+    said = refusal(gd(*SMALL, NAMED))
+    assert "hydra.sweep.dir=s: is not empty" in said
+    assert {p.name: p.read_text() for p in (here / "s").iterdir()} == dict.fromkeys(
+        ("multirun.yaml", "mine.txt"), "mine"
+    )
+    (here / "file").write_text("")
+    assert "hydra.sweep.dir=file/s: cannot be made" in refusal(gd(*SMALL, "hydra.sweep.dir=file/s"))
+    with pytest.raises(SettingError, match=r"^directory=s: is not empty"):
+        gdlab.sweep(lr=[0.1, 0.2], steps=3, directory="s")
+
+
+# Settings that were not said before
+
+# what is said on the way on, and what the refusal says; None where it is the same
+SAID: list[tuple[str, str | None]] = [
+    ("noise=0", None),
+    ("noise=0.0", None),
+    ("loss=quadratic", None),
+    ("loss.dim=2", None),
+    ("loss.center=0", None),
+    ("optimizer.nesterov=false", None),
+    ("start=null", None),
+    ("seed=0", None),
+    ("stop.grad_tol=1e-8", None),
+    ("stop.loss=null", None),
+    ("record.events=false", None),
+    ("dtype=float64", None),
+    ("summary.by=null", None),
+    ("schedule=constant", None),
+    ("dry_run=false", None),
+    ("experiment=null", None),
+    ("noise=0.5", "noise.scale=0.5: the sweep in s was noise.scale=0.0"),
+    ("noise=0,0", "noise.scale=0,0: the sweep in s was noise.scale=0.0"),
+    ("loss=rosenbrock", "loss=rosenbrock: the sweep in s was loss=quadratic"),
+    ("loss.dim=3", "the sweep in s was loss.dim=2"),
+    ("loss.b=100", "the sweep in s had no loss.b"),
+    ("optimizer.nesterov=0", "the sweep in s was optimizer.nesterov=false"),
+    ("start=random", "the sweep in s was start=null"),
+    ("start=[1,1]", "the sweep in s was start=null"),
+    ("seed=1", "the sweep in s was seed=0"),
+    ("stop.loss=1", "the sweep in s was stop.loss=null"),
+    ("optimizer.momentum=0", "the sweep in s was optimizer.momentum=0.0,0.9"),
+    ("dry_run=true", "the sweep in s was dry_run=false"),
+    ("experiment=zigzag", "the sweep in s was experiment=null"),
+    ("nois=0", "the sweep in s had no nois"),
+]
+
+
+def test_what_was_never_said_must_be_what_it_was(here, gd):
+    words = ("-m", "lr=0.1,0.2", "optimizer=sgd,momentum", "steps=5", "record.figures=false")
+    assert gd(*words, "record.events=false", "record.max_run_dirs=0", NAMED).code == 0
+    results = here / "s" / "results.parquet"
+    for word, says in SAID:
+        results.unlink()
+        done = gd("resume=s", word)
+        if says is None:
+            assert done.code == 0, (word, done)
+        else:
+            assert says in refusal(done), word
+            assert not results.exists()
+            results.touch()

@@ -1,0 +1,352 @@
+"""The tables of a sweep: what stands where, and that it is read back as it was or not at all."""
+
+import csv
+import math
+import struct
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from helpers.batches import finish
+
+from gdlab.config.settings import Settings
+from gdlab.engine.batch import Stop
+from gdlab.errors import SettingError
+from gdlab.losses import MSE, Loss, Quadratic, Rosenbrock
+from gdlab.optimizers import SGD
+from gdlab.recording.parquet import read_parquet, write_csv, write_table
+from gdlab.runs.batching import batch_of
+from gdlab.schedules import Constant
+from gdlab.sweeps.plan import Group
+from gdlab.sweeps.shard import run_group
+from gdlab.sweeps.table import joined, table_of
+
+ENDS = [
+    ("status", pa.string()),
+    ("reason", pa.string()),
+    ("steps", pa.int64()),
+    ("final_loss", pa.float64()),
+    ("best_loss", pa.float64()),
+    ("best_step", pa.int64()),
+    ("grad_norm", pa.float64()),
+    ("distance", pa.float64()),
+    ("suboptimality", pa.float64()),
+    ("evaluations", pa.int64()),
+    ("seconds", pa.float64()),
+    ("mode", pa.string()),
+]
+CHOSEN = {"loss": "quadratic", "optimizer": "sgd", "schedule": "constant"}
+
+
+def group_of(loss: Loss | None = None, runs: Sequence[int] = (0, 1, 2), **columns: Any) -> Group:
+    settings = Settings(
+        loss=loss or Quadratic(),
+        optimizer=SGD(),
+        schedule=Constant(),
+        lr=0.1,
+        steps=5,
+        choices=CHOSEN,
+        stop=Stop(max_loss=1e300),
+    )
+    dotted = {key.replace("__", "."): np.asarray(values) for key, values in columns.items()}
+    return Group(settings, dotted, np.array(runs))
+
+
+def table_for(group: Group, varied: Mapping[str, Sequence[Any]] | None = None) -> pa.Table:
+    (ended,) = run_group(group)
+    return table_of(group, ended, varied or {})
+
+
+def schema(table: pa.Table) -> list[tuple[str, pa.DataType]]:
+    return [(field.name, field.type) for field in table.schema]
+
+
+def point(dim: int) -> list[tuple[str, pa.DataType]]:
+    return [(f"x{i}", pa.float64()) for i in range(dim)]
+
+
+ALWAYS = {
+    "loss": pa.string(),
+    "optimizer": pa.string(),
+    "lr": pa.float64(),
+    "seed": pa.int64(),
+}
+TYPES = {
+    "run": pa.int64(),
+    **ALWAYS,
+    "optimizer.momentum": pa.float64(),
+    "loss.center": pa.string(),
+    "loss.dim": pa.int64(),
+    "stop.loss": pa.null(),
+    "optimizer.nesterov": pa.string(),
+}
+
+# columns, what varied in runs 0, 1 and 2, the settings' part of the table
+VARIED = [
+    ({}, {}, "run loss optimizer lr seed"),
+    ({"lr": [0.1, 0.2, 0.3]}, {"lr": [0.1, 0.2, 0.3]}, "run lr loss optimizer seed"),
+    (
+        {"lr": [1.0, 2.0, 3.0], "seed": np.array([5, 6, 2**63 - 1])},
+        {"seed": [5, 6, 2**63 - 1], "lr": [1, 2, 3]},
+        "run seed lr loss optimizer",
+    ),
+    (
+        {"optimizer__momentum": [0.0, 0.5, 0.9], "loss__center": [[0, 1], [1, 2], [2, 3]]},
+        {"optimizer.momentum": [0, 0.5, 0.9], "loss.center": [[0, 1], [1, 2], [2, 3]]},
+        "run optimizer.momentum loss.center loss optimizer lr seed",
+    ),
+    (
+        {},
+        {"stop.loss": [None] * 3, "loss.dim": [2] * 3, "optimizer.nesterov": [True] * 3},
+        "run stop.loss loss.dim optimizer.nesterov loss optimizer lr seed",
+    ),
+    (
+        {"lr": [1.0, 2.0, 3.0]},
+        {"optimizer": ["sgd"] * 3, "lr": [1, 2, 3]},
+        "run optimizer lr loss seed",
+    ),
+]
+
+
+@pytest.mark.parametrize(("columns", "varied", "wanted"), VARIED)
+def test_columns_and_their_order(columns, varied, wanted):
+    table = table_for(group_of(**columns), varied)
+    settings = [(name, TYPES[name]) for name in wanted.split()]
+    assert schema(table) == [*settings, *ENDS, *point(2)]
+    assert table["run"].to_pylist() == [0, 1, 2]
+    for key, values in varied.items():
+        given = [f"[{v[0]},{v[1]}]" if isinstance(v, list) else v for v in values]
+        assert table[key].to_pylist() == (["true"] * 3 if values == [True] * 3 else given)
+
+
+def test_what_a_row_says_is_what_became_of_the_run():
+    group = group_of(lr=[0.1, 0.02, 1e200], seed=[3, 4, 5], runs=(4, 7, 9))
+    table = table_for(group, {"lr": [0.1, 0.02, 1e200]})
+    for row, values in enumerate(table.to_pylist()):
+        outcome = finish(batch_of(group.settings_of(row)))[0].outcome
+        assert values["run"] == (4, 7, 9)[row]
+        assert (values["loss"], values["optimizer"], values["mode"]) == (
+            "quadratic",
+            "sgd",
+            "eager",
+        )
+        for name in ("reason", "steps", "final_loss", "best_loss", "best_step", "grad_norm"):
+            np.testing.assert_equal(values[name], getattr(outcome, name), name)
+        assert values["status"] == str(outcome.status)
+        assert values["evaluations"] == outcome.evaluations
+        assert (values["distance"], values["suboptimality"]) == (
+            outcome.distance,
+            outcome.suboptimality,
+        )
+        assert [values["x0"], values["x1"]] == outcome.x.tolist()
+        assert 0 < values["seconds"] < 60
+    assert table["status"].to_pylist() == ["max_steps", "max_steps", "diverged"]
+
+
+def test_what_is_not_known_is_null():
+    unknown = table_for(group_of(Rosenbrock(dim=3, a=2.0)))
+    for name in ("distance", "suboptimality"):
+        assert unknown[name].null_count == 3
+        assert unknown[name].type == pa.float64()
+    assert table_for(group_of())["distance"].null_count == 0
+
+
+@pytest.mark.parametrize(("dim", "shown"), [(1, 1), (16, 16), (17, 0)])
+def test_points_of_up_to_sixteen_coordinates(dim, shown):
+    table = table_for(group_of(Quadratic(dim=dim)))
+    assert schema(table)[-shown - 1 :] == [("mode", pa.string()), *point(shown)]
+
+
+# Tables of several groups
+
+
+def test_groups_of_other_dimensions_are_joined():
+    small = table_for(group_of(Quadratic(dim=1), runs=(0, 3, 5)), {"loss.dim": [1] * 3})
+    large = table_for(group_of(Quadratic(dim=3), runs=(1, 2, 4)), {"loss.dim": [3] * 3})
+    huge = table_for(group_of(Quadratic(dim=20), runs=(8, 7, 6)), {"loss.dim": [20] * 3})
+    for order in ([small, large, huge], [huge, large, small]):
+        whole = joined(order)
+        settings = [("loss.dim", pa.int64()), *ALWAYS.items()]
+        assert schema(whole) == [("run", pa.int64()), *settings, *ENDS, *point(3)]
+        assert whole["run"].to_pylist() == list(range(9))
+        assert whole["loss.dim"].to_pylist() == [1, 3, 3, 1, 3, 1, 20, 20, 20]
+        known = [value is not None for value in whole["x1"].to_pylist()]
+        assert known == [False, True, True, False, True, False, False, False, False]
+        assert whole["x0"].null_count == 3
+
+
+# what one setting was in three groups, what the column says
+MIXED = [
+    ([None, 0.1, 1], [None, 0.1, 1.0]),
+    ([1, 2, 3], [1, 2, 3]),
+    ([1, 0.5, 2], [1.0, 0.5, 2.0]),
+    ([0, [1, 2], -1.5], ["0", "[1,2]", "-1.5"]),
+    ([None, "a", "b"], ["null", "a", "b"]),
+    ([None, [1, 2], "random"], ["null", "[1,2]", "random"]),
+    ([True, False, True], ["true", "false", "true"]),
+    ([True, None, 2], ["true", "null", "2"]),
+    ([10**20, 1, 2], [1e20, 1.0, 2.0]),
+    ([{"a": 1}, {"a": 2}, 0.5], ["{a:1}", "{a:2}", "0.5"]),
+]
+
+
+@pytest.mark.parametrize(("values", "wanted"), MIXED)
+def test_a_setting_of_several_kinds(values, wanted, tmp_path):
+    parts = [
+        table_for(group_of(runs=(number,)), {"what": [value]})
+        for number, value in enumerate(values)
+    ]
+    for order in (parts, parts[::-1]):
+        whole = joined(order)
+        assert whole["what"].to_pylist() == wanted
+    for number, part in enumerate(parts):  # as the shards of a sweep are kept
+        write_table(tmp_path / f"{number}.parquet", part)
+    again = joined([read_parquet(tmp_path / f"{number}.parquet") for number in range(3)])
+    assert again["what"].to_pylist() == wanted
+
+
+def test_one_table_joined_is_itself():
+    table = table_for(group_of(lr=[0.1, 0.2, 0.3]), {"lr": [0.1, 0.2, 0.3]})
+    assert joined([table]).equals(table)
+
+
+# On disk
+
+BITS = [0.1, -0.0, 5e-324, 1.7976931348623157e308, math.inf, -math.inf, 1 / 3, 2**-1074 * 3]
+
+
+def sample() -> pa.Table:
+    return pa.table(
+        {
+            "run": pa.array(range(8)),
+            "seed": pa.array([0, 1, 2**63 - 1, -(2**63), 2**53 + 1, 5, 6, 7]),
+            "lr": pa.array(BITS),
+            "distance": pa.array([None, 1.0, math.nan, *BITS[3:]], pa.float64()),
+            "reason": pa.array(["é", "", None, "=1+1", "a,b", 'q"q', "two\nlines", "∇"]),
+        }
+    )
+
+
+def bits(values: list[float | None]) -> list[bytes | None]:
+    return [None if value is None else struct.pack("<d", value) for value in values]
+
+
+def test_parquet_is_read_back_bit_for_bit(tmp_path):
+    path, table = tmp_path / "results.parquet", sample()
+    write_table(path, table)
+    again = read_parquet(path)
+    assert again.schema == table.schema
+    for name in ("run", "seed", "reason"):
+        assert again[name].to_pylist() == table[name].to_pylist()
+    for name in ("lr", "distance"):
+        assert bits(again[name].to_pylist()) == bits(table[name].to_pylist())
+    assert [p.name for p in tmp_path.iterdir()] == ["results.parquet"]
+
+
+def test_a_shorter_file_is_refused(tmp_path):
+    path = tmp_path / "results.parquet"
+    write_table(path, sample())
+    whole = path.read_bytes()
+    for length in [*range(0, len(whole), 97), len(whole) - 1]:
+        path.write_bytes(whole[:length])
+        with pytest.raises(SettingError) as refused:
+            read_parquet(path)
+        assert str(refused.value).startswith(f"{path}: missing or damaged (")
+        assert "\n" not in str(refused.value)
+
+
+def test_a_damaged_page_is_refused(tmp_path):
+    """Each byte of the pages in turn; those of the footer have no checksum in Parquet."""
+    path, table = tmp_path / "results.parquet", sample()
+    write_table(path, table)
+    whole = path.read_bytes()
+    footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    refused = 0
+    for place in range(4, footer):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x10]) + whole[place + 1 :])
+        try:
+            again = read_parquet(path)
+        except SettingError as error:
+            assert str(path) in str(error)
+            refused += 1
+        else:  # a byte that says nothing of the values, such as a statistic
+            assert again.schema == table.schema
+            assert again["reason"].to_pylist() == table["reason"].to_pylist()
+            assert bits(again["lr"].to_pylist()) == bits(table["lr"].to_pylist())
+            assert bits(again["distance"].to_pylist()) == bits(table["distance"].to_pylist())
+            assert again["seed"].to_pylist() == table["seed"].to_pylist()
+    assert refused > 0.7 * (footer - 4)  # observed: 0.85
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PAR1", b"run,lr\n0,0.1\n", b"PAR1" * 100])
+def test_what_is_no_table_is_refused(content, tmp_path):
+    path = tmp_path / "results.parquet"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SettingError, match="missing or damaged"):
+        read_parquet(path)
+
+
+def test_a_table_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "results.parquet"
+    write_table(path, sample())
+    before = path.read_bytes()
+
+    def fail(*names: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", fail)
+    with pytest.raises(OSError, match="No space left"):
+        write_table(path, sample().slice(0, 1))
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["results.parquet"]
+
+
+# what a text is, what the spreadsheet's file says
+CELLS = [
+    ("=cmd()", "'=cmd()"),
+    ("+1", "'+1"),
+    ("-1.5", "'-1.5"),
+    ("@SUM(A1)", "'@SUM(A1)"),
+    ("a=b", "a=b"),
+    ("[1,-2]", "[1,-2]"),
+    ("'=x", "'=x"),
+    ('say "x", y', 'say "x", y'),
+    ("two\nlines", "two\nlines"),
+    ("é", "é"),
+    ("", ""),
+    (None, ""),
+]
+
+
+def test_texts_that_a_formula_could_start_with_are_quoted(tmp_path):
+    path = tmp_path / "results.csv"
+    numbers = [-1.5 + i for i in range(len(CELLS))]
+    whole = [-3 + i for i in range(len(CELLS))]
+    known = [None if i % 2 else -0.25 for i in range(len(CELLS))]
+    texts = [text for text, _ in CELLS]
+    write_csv(path, pa.table({"run": whole, "lr": numbers, "reason": texts, "distance": known}))
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows[0] == ["run", "lr", "reason", "distance"]
+    assert [row[2] for row in rows[1:]] == [cell for _, cell in CELLS]
+    assert [row[0] for row in rows[1:]] == [str(number) for number in whole]
+    assert [float(row[1]) for row in rows[1:]] == numbers
+    assert [row[1][:2] for row in rows[1:3]] == ["-1", "-0"]
+    assert [row[3] for row in rows[1:3]] == ["-0.25", ""]
+
+
+def test_the_csv_file_says_what_the_parquet_file_says(tmp_path):
+    table = table_for(group_of(MSE(), lr=[0.1, 1 / 3, 1e-9]), {"lr": [0.1, 1 / 3, 1e-9]})
+    write_csv(tmp_path / "results.csv", table)
+    with (tmp_path / "results.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == table.column_names
+    for field in table.schema:
+        read = float if pa.types.is_floating(field.type) else str
+        if pa.types.is_integer(field.type):
+            read = int
+        assert [read(row[field.name]) for row in rows] == table[field.name].to_pylist()
