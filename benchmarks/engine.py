@@ -42,7 +42,7 @@ from gdlab.engine.compiler import library
 from gdlab.engine.loop import advance
 from gdlab.engine.rows import Rows
 from gdlab.losses import Loss, Quadratic, Rastrigin, Rosenbrock
-from gdlab.optimizers import SGD, Adam, Rule
+from gdlab.optimizers import SGD, Adam, Optimizer
 from gdlab.runs.batching import batch_of, compiles
 from gdlab.schedules import Constant
 
@@ -84,10 +84,10 @@ PROBLEMS = (
 
 @dataclass(frozen=True)
 class Method:
-    """A rule of gdlab, and the same of optax and torch."""
+    """An optimizer of gdlab, and the same of optax and torch."""
 
     name: str
-    rule: Rule
+    optimizer: Optimizer
     optax: Callable[[Any], Any]
     torch: Callable[[Any, float], torch.optim.Optimizer]
 
@@ -185,7 +185,7 @@ def measure(
 
 def batch_for(problem: Problem, method: Method, lr: Tensor, steps: int) -> Batch:
     schedule, lr0 = Constant(), problem.lr
-    settings = Settings(problem.loss, method.rule, schedule, lr0, steps=steps)
+    settings = Settings(problem.loss, method.optimizer, schedule, lr0, steps=steps)
     return batch_of(settings, {"lr": lr.numpy()}, len(lr))
 
 
@@ -205,15 +205,15 @@ def jax_program(
     gradient = jax.value_and_grad(problem.peer)
 
     def run(x: Any, lr: Any) -> Any:
-        rule = method.optax(lr)
+        optimizer = method.optax(lr)
 
         def step(carry: Any, _: Any) -> Any:
             x, state = carry
             value, grad = gradient(x)
-            update, state = rule.update(grad, state, x)
+            update, state = optimizer.update(grad, state, x)
             return (optax.apply_updates(x, update), state), (x, value, jnp.sqrt(jnp.sum(grad**2)))
 
-        return jax.lax.scan(step, (x, rule.init(x)), None, length=steps + 1)[1]
+        return jax.lax.scan(step, (x, optimizer.init(x)), None, length=steps + 1)[1]
 
     start = torch.as_tensor(problem.loss.start, dtype=torch.float64)
     x = jnp.asarray(start.expand(len(lr), -1).numpy())

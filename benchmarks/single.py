@@ -21,7 +21,7 @@ from gdlab.config.settings import Settings
 from gdlab.engine.batch import Batch
 from gdlab.engine.loop import advance
 from gdlab.losses import Loss, Quadratic, Rosenbrock
-from gdlab.optimizers import SGD, Adam, Rule
+from gdlab.optimizers import SGD, Adam, Optimizer
 from gdlab.recording.recorder import RunRecorder
 from gdlab.runs.batching import batch_of
 from gdlab.runs.run import execute
@@ -49,10 +49,10 @@ def recording(repetitions: int) -> None:
 
 def steps(repetitions: int) -> None:
     """(b) The engine's step at R = 1, over a bare torch.optim loop that records nothing."""
-    rules = (("SGD", SGD(), torch.optim.SGD), ("Adam", Adam(), torch.optim.Adam))
+    optimizers = (("SGD", SGD(), torch.optim.SGD), ("Adam", Adam(), torch.optim.Adam))
     for loss in (Rosenbrock(), Quadratic()):
-        for name, rule, peer in rules:
-            settings = run_of(loss, rule)
+        for name, optimizer, peer in optimizers:
+            settings = run_of(loss, optimizer)
             ours, theirs = in_turn(
                 lambda settings=settings: drain(settings),
                 lambda loss=loss, peer=peer: torch_optim(loss, peer),
@@ -86,11 +86,11 @@ def commands(repetitions: int) -> None:
         print(f"{'(c) --help':<58} {statistics.median(asked):6.2f} s   (under 1 s)")
 
 
-def run_of(loss: Loss, rule: Rule) -> Settings:
+def run_of(loss: Loss, optimizer: Optimizer) -> Settings:
     record = Record(figures=False)
     return Settings(
         loss=loss,
-        optimizer=rule,
+        optimizer=optimizer,
         schedule=Constant(),
         lr=NEVER_CONVERGES,
         steps=STEPS,
@@ -112,11 +112,11 @@ def record(settings: Settings) -> None:
 
 def torch_optim(loss: Loss, optimizer: type[torch.optim.Optimizer]) -> None:
     x = loss.tensor(loss.start).clone().requires_grad_()
-    rule = optimizer([x], lr=NEVER_CONVERGES, foreach=False)  # type: ignore[call-arg]
+    made = optimizer([x], lr=NEVER_CONVERGES, foreach=False)  # type: ignore[call-arg]
     for _ in range(STEPS):
-        rule.zero_grad()
+        made.zero_grad()
         loss(x).backward()
-        rule.step()
+        made.step()
 
 
 def call(words: list[str], folder: str) -> float:

@@ -35,7 +35,7 @@ from gdlab.engine.outcome import Outcome, Outcomes
 from gdlab.losses import Loss, Rosenbrock
 from gdlab.numerics.autodiff import value_and_gradient
 from gdlab.numerics.threads import one_thread
-from gdlab.optimizers import BFGS, LBFGS, Rule
+from gdlab.optimizers import BFGS, LBFGS, Optimizer
 
 PROBLEMS: dict[str, Loss] = {
     "mgh01": Rosenbrock(),
@@ -103,10 +103,10 @@ def scipys(loss: Loss, method: str, **options: float) -> float:
     return seen.reached
 
 
-def ours(loss: Loss, rule: Rule) -> float:
-    """How many evaluations a rule needs."""
+def ours(loss: Loss, optimizer: Optimizer) -> float:
+    """How many evaluations an optimizer needs."""
     stop = Stop(grad_tol=1e-10, loss=target_of(loss))
-    outcome = last(make_batch(loss, rule, 1.0, steps=STEPS, stop=stop))
+    outcome = last(make_batch(loss, optimizer, 1.0, steps=STEPS, stop=stop))
     return outcome.evaluations if outcome.final_loss <= target_of(loss) else np.inf
 
 

@@ -12,7 +12,7 @@ from gdlab.config.loading import named
 from gdlab.fields.declared import Configured, declared
 from gdlab.fields.formatting import shown
 from gdlab.fields.suggestions import choices_of
-from gdlab.optimizers import Rule
+from gdlab.optimizers import Optimizer
 
 _TITLE = """# Optimizers
 
@@ -25,15 +25,15 @@ and the docstrings.
 
 def page() -> str:
     """The page."""
-    rules = {n: named("optimizer", n) for n in choices_of("optimizer") if n != "custom"}
-    presets: dict[type[Rule], list[str]] = {}
-    for name, rule in rules.items():
-        assert isinstance(rule, Rule)
-        presets.setdefault(type(rule), []).append(name)
-    families: dict[str, list[type[Rule]]] = {}
+    optimizers = {n: named("optimizer", n) for n in choices_of("optimizer") if n != "custom"}
+    presets: dict[type[Optimizer], list[str]] = {}
+    for name, optimizer in optimizers.items():
+        assert isinstance(optimizer, Optimizer)
+        presets.setdefault(type(optimizer), []).append(name)
+    families: dict[str, list[type[Optimizer]]] = {}
     for kind in sorted(presets, key=lambda kind: (kind.__module__, kind.__name__)):
         families.setdefault(kind.__module__, []).append(kind)
-    lines = [_TITLE, *_table(rules), ""]
+    lines = [_TITLE, *_table(optimizers), ""]
     for module, kinds in families.items():
         first = (sys.modules[module].__doc__ or "").partition("\n")[0]
         lines += [f"## {first.removesuffix('.')}", ""]
@@ -42,17 +42,17 @@ def page() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _table(rules: Mapping[str, object]) -> Iterator[str]:
+def _table(optimizers: Mapping[str, object]) -> Iterator[str]:
     """A line for each file."""
     yield from _row("name", "class", "lr", "what it does")
-    for name, rule in rules.items():
-        kind = type(rule)
-        assert issubclass(kind, Rule)
+    for name, optimizer in optimizers.items():
+        kind = type(optimizer)
+        assert issubclass(kind, Optimizer)
         link = f"[{kind.__name__}](#{kind.__name__.lower()})"
         yield from _row(f"`{name}`", link, f"{kind.default_lr:g}", first_said("optimizer", name)[1])
 
 
-def _section(kind: type[Rule], names: list[str]) -> Iterator[str]:
+def _section(kind: type[Optimizer], names: list[str]) -> Iterator[str]:
     """What a class says of itself, the files that choose it, and its hyperparameters."""
     prose, _, fields = inspect.cleandoc(kind.__doc__ or "").partition("\nAttributes:\n")
     yield from (f"### {kind.__name__}", "", prose.rstrip(), "")
@@ -69,9 +69,9 @@ def _section(kind: type[Rule], names: list[str]) -> Iterator[str]:
         yield from _row(f"`{name}`", defaults[name], field.allowed, meanings[name])
 
 
-def _values(rule: Configured) -> dict[str, str]:
-    """Hyperparameters as a person would type them, rules by their classes."""
-    given = rule.settings().items()
+def _values(optimizer: Configured) -> dict[str, str]:
+    """Hyperparameters as a person would type them, optimizers by their classes."""
+    given = optimizer.settings().items()
     return {k: type(v).__name__ if isinstance(v, Configured) else shown(v) for k, v in given}
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gdlab.errors import SettingError
     from gdlab.fields.declared import Number, setting
     from gdlab.losses import Loss, PointLoss, Transform
-    from gdlab.optimizers import Rule
+    from gdlab.optimizers import Optimizer
     from gdlab.results.load import load
     from gdlab.runs.run import Run, run
     from gdlab.schedules import Schedule
@@ -34,7 +34,7 @@ _HOMES = {
     "Number": "gdlab.fields.declared",
     "Outcome": "gdlab.engine.outcome",
     "PointLoss": "gdlab.losses",
-    "Rule": "gdlab.optimizers",
+    "Optimizer": "gdlab.optimizers",
     "Run": "gdlab.runs.run",
     "Schedule": "gdlab.schedules",
     "SettingError": "gdlab.errors",
@@ -54,9 +54,9 @@ __all__ = [
     "Loss",
     "Noise",
     "Number",
+    "Optimizer",
     "Outcome",
     "PointLoss",
-    "Rule",
     "Run",
     "Schedule",
     "SettingError",

@@ -1,4 +1,4 @@
-"""What mathematics predicts about a loss and a rule."""
+"""What mathematics predicts about a loss and an optimizer."""
 
 import math
 from dataclasses import dataclass
@@ -13,17 +13,17 @@ from gdlab.fields.declared import Number
 from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import hessian_products
 from gdlab.numerics.lanczos import lanczos
-from gdlab.optimizers.base import Component, Optimum, Rule, used
+from gdlab.optimizers.base import Component, Optimizer, Optimum, used
 from gdlab.schedules import Constant
 
 _LARGEST_HESSIAN, _LARGEST_BASIS = 1000, 10**6
 _NEAR = 1e-4  # relative: what is said of it has three digits
 
 
-def stability_limit(loss: Loss, rule: Rule) -> Number | None:
-    """The constant lr above which the rule must diverge on a quadratic loss; None if unknown.
+def stability_limit(loss: Loss, optimizer: Optimizer) -> Number | None:
+    """The constant lr above which the optimizer must diverge on a quadratic loss; None if unknown.
 
-    From the greatest eigenvalue L of the constant Hessian, by the rule's own formula: 2/L for
+    From the greatest eigenvalue L of the constant Hessian, by the optimizer's own formula: 2/L for
     gradient descent, more for its momentum forms.
     """
     if loss.curvature is None:
@@ -31,27 +31,27 @@ def stability_limit(loss: Loss, rule: Rule) -> Number | None:
     largest = loss.curvature[1]
     if not isinstance(largest, Tensor) and largest <= 0:
         return None
-    return rule.max_stable_lr(largest)
+    return optimizer.max_stable_lr(largest)
 
 
-def optimal_lr(loss: Loss, rule: Rule) -> Number | None:
+def optimal_lr(loss: Loss, optimizer: Optimizer) -> Number | None:
     """The constant lr of the fastest rate on a quadratic loss; None if unknown.
 
     2/(μ + L) for gradient descent, from the least and the greatest eigenvalue of the Hessian.
     """
     if loss.curvature is None:
         return None
-    return rule.optimal_lr(*loss.curvature)
+    return optimizer.optimal_lr(*loss.curvature)
 
 
-def optimum(loss: Loss, rule: Rule) -> Optimum | None:
+def optimum(loss: Loss, optimizer: Optimizer) -> Optimum | None:
     """The constant lr and the momentum of the fastest rate on a quadratic loss; None if unknown.
 
-    Of the rule's form (plain, Polyak's or Nesterov's momentum), from the least and the greatest
-    eigenvalue μ > 0 and L of the Hessian; each rule names its formula and its source.
+    Of the optimizer's form (plain, Polyak's or Nesterov's momentum), from the least and the
+    greatest eigenvalue μ > 0 and L of the Hessian; each optimizer names its formula and its source.
     """
     ends = _definite(loss)
-    return None if ends is None else rule.optimum(*ends)
+    return None if ends is None else optimizer.optimum(*ends)
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Rate:
             return (1 + self.growth * k) ** 2 * self.per_step ** (2 * k) * start
 
 
-def rate(loss: Loss, rule: Rule, lr: float) -> Rate | None:
+def rate(loss: Loss, optimizer: Optimizer, lr: float) -> Rate | None:
     """The rate with a constant lr on a quadratic loss; None if unknown.
 
     ρ is the greatest modulus of the roots of z² − trace · z + determinant at μ and at L (Polyak
@@ -90,7 +90,7 @@ def rate(loss: Loss, rule: Rule, lr: float) -> Rate | None:
     the eigenvalues between it is no greater.
     """
     ends = _definite(loss)
-    found = [rule.component(lr, end) for end in ends or ()]
+    found = [optimizer.component(lr, end) for end in ends or ()]
     components = [component for component in found if component is not None]
     if not components:
         return None
@@ -141,12 +141,12 @@ def _by_lanczos(loss: Loss, x: Tensor) -> float | None:
     return value if error <= _NEAR * abs(value) else None
 
 
-def local_stability_limit(loss: Loss, rule: Rule, x: Tensor) -> float | None:
-    """The lr above which the rule's steps grow near a point (D,); None where theory has none."""
+def local_stability_limit(loss: Loss, optimizer: Optimizer, x: Tensor) -> float | None:
+    """The lr above which steps grow near a point (D,); None where theory does not say."""
     largest = sharpness(loss, x)
     if largest is None or largest <= 0:
         return None
-    limit = rule.max_stable_lr(largest)
+    limit = optimizer.max_stable_lr(largest)
     return None if limit is None else float(limit)
 
 

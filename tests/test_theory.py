@@ -16,7 +16,7 @@ from gdlab.engine.batch import Stop
 from gdlab.engine.status import Status
 from gdlab.losses import MSE, Loss, Quadratic, Rosenbrock
 from gdlab.losses.function import Function
-from gdlab.optimizers import SGD, Adam, HeavyBall, Rule
+from gdlab.optimizers import SGD, Adam, HeavyBall, Optimizer
 
 BOWL = Quadratic(condition=100)
 WORST_START = (100.0, 1.0)
@@ -24,9 +24,9 @@ UNENDING = Stop(grad_tol=0)
 
 
 def descend(
-    loss: Loss, lr: float, steps: int, rule: Rule | None = None, start: object = None
+    loss: Loss, lr: float, steps: int, optimizer: Optimizer | None = None, start: object = None
 ) -> Finished:
-    (run,) = finish(make_batch(loss, rule, [lr], steps=steps, start=start, stop=UNENDING))
+    (run,) = finish(make_batch(loss, optimizer, [lr], steps=steps, start=start, stop=UNENDING))
     return run
 
 
@@ -143,7 +143,7 @@ def test_the_first_step_down_the_line() -> None:
     assert run.history.grad_norm[0] == pytest.approx(math.sqrt(8 / 9), rel=1e-15)  # observed 0
 
 
-LIMITS: dict[str, Rule] = {
+LIMITS: dict[str, Optimizer] = {
     "sgd": SGD(),
     "momentum": SGD(momentum=0.9),
     "a little momentum": SGD(momentum=0.2),
@@ -160,11 +160,11 @@ LIMITS: dict[str, Rule] = {
 
 @pytest.mark.parametrize("name", LIMITS)
 def test_the_stability_limit_lies_within_one_percent(name: str) -> None:
-    rule, loss = LIMITS[name], Quadratic(condition=20)
-    limit = theory.stability_limit(loss, rule)
+    optimizer, loss = LIMITS[name], Quadratic(condition=20)
+    limit = theory.stability_limit(loss, optimizer)
     assert limit is not None
     rates = [float(limit) * share for share in (0.99, 1.01)]
-    below, above = finish(make_batch(loss, rule, rates, steps=1500, stop=UNENDING))
+    below, above = finish(make_batch(loss, optimizer, rates, steps=1500, stop=UNENDING))
     assert np.abs(below.outcome.x).max() < 1e-6  # observed 7e-14
     assert (
         above.outcome.status == Status.DIVERGED or np.abs(above.outcome.x).max() > 1e4
@@ -252,7 +252,7 @@ def test_the_engine_descends_as_a_plain_loop_does() -> None:
 
 # Rates: eigenvalues μ = 1 and L = 100, so that the condition κ is 100
 
-RATES: dict[str, tuple[Rule, tuple[float, float, float]]] = {
+RATES: dict[str, tuple[Optimizer, tuple[float, float, float]]] = {
     # the lr, the momentum and the rate of the papers
     "sgd": (SGD(), (2 / 101, 0.0, 99 / 101)),
     "heavy ball": (HeavyBall(), (4 / 121, 81 / 121, 9 / 11)),
@@ -264,44 +264,44 @@ RATES: dict[str, tuple[Rule, tuple[float, float, float]]] = {
 }
 
 
-def at_its_best(name: str) -> tuple[Rule, float]:
-    """A rule with the best momentum, and the best lr."""
-    rule = RATES[name][0]
-    best = theory.optimum(BOWL, rule)
+def at_its_best(name: str) -> tuple[Optimizer, float]:
+    """An optimizer with the best momentum, and the best lr."""
+    optimizer = RATES[name][0]
+    best = theory.optimum(BOWL, optimizer)
     assert best is not None
-    return rule.replace(momentum=best.momentum), float(best.lr)
+    return optimizer.replace(momentum=best.momentum), float(best.lr)
 
 
 @pytest.mark.parametrize("name", RATES)
 def test_the_optimum_is_that_of_the_papers(name: str) -> None:
-    rule, lr = at_its_best(name)
-    rate = theory.rate(BOWL, rule, lr)
+    optimizer, lr = at_its_best(name)
+    rate = theory.rate(BOWL, optimizer, lr)
     assert rate is not None
-    momentum = rule.settings()["momentum"]
+    momentum = optimizer.settings()["momentum"]
     # Half of the digits are lost where two roots meet. Observed 2e-8 for Nesterov's, else 2e-16.
     assert (lr, momentum, rate.per_step) == pytest.approx(RATES[name][1], rel=1e-7)
 
 
 @pytest.mark.parametrize("name", RATES)
 def test_no_other_settings_near_the_optimum_are_faster(name: str) -> None:
-    rule, lr = at_its_best(name)
-    momentum = rule.settings()["momentum"]
-    best = theory.rate(BOWL, rule, lr)
+    optimizer, lr = at_its_best(name)
+    momentum = optimizer.settings()["momentum"]
+    best = theory.rate(BOWL, optimizer, lr)
     assert best is not None
     for share in (0.99, 1.01):
         for other in {momentum, momentum * share}:
             for near in (lr, lr * share) if other != momentum else (lr * share,):
-                rate = theory.rate(BOWL, rule.replace(momentum=other), near)
+                rate = theory.rate(BOWL, optimizer.replace(momentum=other), near)
                 assert rate is not None
                 assert rate.per_step > best.per_step * (1 - 1e-7)
 
 
 @pytest.mark.parametrize("name", RATES)
 def test_the_best_settings_reach_the_predicted_rate(name: str) -> None:
-    rule, lr = at_its_best(name)
-    rate = theory.rate(BOWL, rule, lr)
+    optimizer, lr = at_its_best(name)
+    rate = theory.rate(BOWL, optimizer, lr)
     assert rate is not None
-    away = np.sqrt(descend(BOWL, lr, 400, rule, WORST_START).history.loss)
+    away = np.sqrt(descend(BOWL, lr, 400, optimizer, WORST_START).history.loss)
     # A double root's (1 + c k) is a part of the path; it grows by a factor near 2 in 200 steps.
     pace = 1 + rate.growth * np.array([200, 400])
     measured = (away[400] / away[200] / (pace[1] / pace[0])) ** (1 / 200)
@@ -312,13 +312,13 @@ def test_the_best_settings_reach_the_predicted_rate(name: str) -> None:
 @pytest.mark.parametrize("lr", [1e-3, 0.009, 0.0132, 0.0198])
 @pytest.mark.parametrize("momentum", [0.0, 0.3, 0.9])
 def test_no_run_is_above_its_bound(name: str, lr: float, momentum: float) -> None:
-    rule = RATES[name][0].replace(momentum=momentum)
+    optimizer = RATES[name][0].replace(momentum=momentum)
     loss = Quadratic(dim=9, condition=100)
-    rate = theory.rate(loss, rule, lr)
+    rate = theory.rate(loss, optimizer, lr)
     assert rate is not None
     for seed in range(3):
         start = np.random.default_rng(seed).normal(size=9)
-        history = descend(loss, lr, 200, rule, start).history
+        history = descend(loss, lr, 200, optimizer, start).history
         bound = rate.bound(history.step, float(history.loss[0]))
         assert (history.loss <= bound * (1 + 1e-9)).all()  # observed 1 - 1e-16 at most
 
@@ -326,10 +326,10 @@ def test_no_run_is_above_its_bound(name: str, lr: float, momentum: float) -> Non
 def test_the_bound_is_reached_from_the_worst_start() -> None:
     steep = (0.0, 1.0)
     for name in ("sgd", "heavy ball"):
-        rule, lr = at_its_best(name)
-        rate = theory.rate(BOWL, rule, lr)
+        optimizer, lr = at_its_best(name)
+        rate = theory.rate(BOWL, optimizer, lr)
         assert rate is not None
-        history = descend(BOWL, lr, 100, rule, steep).history
+        history = descend(BOWL, lr, 100, optimizer, steep).history
         bound = rate.bound(history.step, float(history.loss[0]))
         # Rounding grows with k in a double root, as above. Observed 3e-13.
         np.testing.assert_allclose(history.loss, bound, rtol=1e-9)
@@ -343,9 +343,9 @@ def test_above_the_limit_the_rate_is_that_of_divergence() -> None:
 
 
 def test_where_theory_has_no_rate() -> None:
-    for rule in (Adam(), SGD(weight_decay=0.1), SGD(maximize=True), SGD(0.5, dampening=0.1)):
-        assert theory.rate(BOWL, rule, 0.01) is None
-        assert theory.optimum(BOWL, rule) is None
+    for optimizer in (Adam(), SGD(weight_decay=0.1), SGD(maximize=True), SGD(0.5, dampening=0.1)):
+        assert theory.rate(BOWL, optimizer, 0.01) is None
+        assert theory.optimum(BOWL, optimizer) is None
     for loss in (Rosenbrock(), Quadratic(eigenvalues=(0.0, 1.0)), Quadratic(eigenvalues=(-1.0,))):
         assert theory.rate(loss, SGD(), 0.01) is None
         assert theory.optimum(loss, SGD()) is None
@@ -372,7 +372,7 @@ def test_the_hessian_of_rosenbrock_at_its_minimizer_has_the_known_condition() ->
 
 def test_full_newton_on_rosenbrock_takes_the_known_steps() -> None:
     newton = named("optimizer", "newton")
-    assert isinstance(newton, Rule)
+    assert isinstance(newton, Optimizer)
     losses = descend(Rosenbrock(), 1.0, 6, newton).history.loss
     found = [f"{losses[0]:.1f}", *(f"{loss:.7g}" for loss in losses[1:5])]
     assert found == ["24.2", "4.731884", "1411.845", "0.05596552", "0.3131891"]

@@ -19,7 +19,7 @@ from gdlab.fields.declared import declared
 from gdlab.fields.formatting import shown
 from gdlab.fields.suggestions import choices_of
 from gdlab.losses import Loss
-from gdlab.optimizers import Rule
+from gdlab.optimizers import Optimizer
 from gdlab.paths import CONF
 
 _WIDTH = 100
@@ -90,7 +90,7 @@ def _optimizers() -> Iterator[tuple[str, ...]]:
     """Name, class, default lr, hyperparameters with theirs and what it does, of every optimizer."""
     for name in choices_of("optimizer"):
         values, what = first_said("optimizer", name)
-        lr = f"{values.pop(LR, Rule.default_lr):g}"
+        lr = f"{values.pop(LR, Optimizer.default_lr):g}"
         inner = values.pop("defaults", [])
         values |= {key.partition("@")[2]: choice for one in inner for key, choice in one.items()}
         kind = str(values.pop("_target_")).rpartition(".")[2].replace("???", _NOTHING)

@@ -12,8 +12,8 @@ from gdlab.cli import startup
 from gdlab.cli.command import EXIT_FAILED
 from gdlab.cli.run import claimed
 from gdlab.config.loading import filled, plain_values
+from gdlab.derivatives.full_report import WIDTH, Report, answer
 from gdlab.derivatives.question import Question
-from gdlab.derivatives.report import WIDTH, Report, answer
 from gdlab.display.terminal import show_warning
 from gdlab.fields.custom_classes import blamed_on
 from gdlab.losses.checks import check_dimensions

@@ -15,7 +15,7 @@ from gdlab.fields.declared import Configured, Field, declared, field_of, placed
 from gdlab.fields.formatting import shown
 from gdlab.fields.suggestions import choices_of, unknown_choice
 from gdlab.losses.function import Function
-from gdlab.optimizers.base import Rule
+from gdlab.optimizers.base import Optimizer
 from gdlab.paths import CONF
 
 _DEFAULTS = {"loss": "quadratic", "optimizer": "sgd", "schedule": "constant"}
@@ -146,7 +146,7 @@ def _group_of(field: Field | None) -> str | None:
 
 
 def _with_named(owner: Configured, values: dict[str, Any]) -> Configured:
-    """An owner with what is given for its own losses, rules and schedules; that leaves `values`."""
+    """An owner with what is given for what it holds; that leaves `values`."""
     for key in sorted(values, key=lambda name: name.count(".")):
         group = _group_of(field_of(owner, key))
         if group is not None:
@@ -158,7 +158,7 @@ def _with_named(owner: Configured, values: dict[str, Any]) -> Configured:
 def _with_instances(
     prefix: str, cls: type[Configured], values: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Values with instances in the place of losses, rules and schedules that a class holds."""
+    """Values with instances in the place of losses, optimizers and schedules that a class holds."""
     made = dict(values)
     for name, field in declared(cls).items():
         group, value = _group_of(field), values.get(name)
@@ -176,7 +176,7 @@ def _instance(group: str, values: Any, base: type[Configured]) -> Any:
     fields = dict(values)
     target = fields.pop("_target_")
     cls = found(f"{group}._target_", target, base, f"gdlab.{base.__name__}")
-    if issubclass(cls, Rule) and LR not in declared(cls):
+    if issubclass(cls, Optimizer) and LR not in declared(cls):
         fields.pop(LR, None)  # the default of the setting `lr`, and no field
     try:
         return make(f"{group}.", cls, _with_instances(f"{group}.", cls, fields))

@@ -14,8 +14,8 @@ SHORTHANDS = {"noise": "scale"}
 """The settings in others that these may stand for: `noise=0.1` is `noise.scale=0.1`."""
 
 _OPEN_NODES = ("loss.parameters.", "loss.parameters=", "loss.module.", "loss.data.")
-_KWARGS = re.compile(r"optimizer(?:\.rule)*\.kwargs[.=]")
-_INNER = re.compile(r"optimizer(?:\.rule)+|schedule(?:\.then)+")
+_KWARGS = re.compile(r"optimizer(?:\.inner)*\.kwargs[.=]")
+_INNER = re.compile(r"optimizer(?:\.inner)+|schedule(?:\.then)+")
 _FORMULAS = ("loss.formula",)
 _FORMULA_LISTS = ("path", "inner", "formulas")
 _QUOTED = re.compile(r"""\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')\s*""", re.DOTALL)

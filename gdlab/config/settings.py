@@ -17,7 +17,7 @@ from gdlab.fields.construction import make
 from gdlab.fields.declared import Configured, flat, setting
 from gdlab.losses.base import Loss
 from gdlab.losses.transform import Transform
-from gdlab.optimizers.base import Rule
+from gdlab.optimizers.base import Optimizer
 from gdlab.schedules import Schedule
 
 Kind = TypeVar("Kind", bound=Configured)
@@ -28,7 +28,11 @@ COMMAND_KEYS = ("experiment", "resume", "dry_run", "check_gradient")
 LR = "lr"
 """The setting of which an optimizer's file may have a default of its own."""
 
-GROUPS: Mapping[str, type[Configured]] = {"loss": Loss, "optimizer": Rule, "schedule": Schedule}
+GROUPS: Mapping[str, type[Configured]] = {
+    "loss": Loss,
+    "optimizer": Optimizer,
+    "schedule": Schedule,
+}
 """The settings that name a class, with the base class that it must have."""
 
 
@@ -37,7 +41,7 @@ class Settings(Configured):
 
     Attributes:
         loss: the function being minimised.
-        optimizer: the rule by which steps are taken.
+        optimizer: the optimizer by which steps are taken.
         schedule: the learning rate over the steps.
         lr: the base learning rate.
         steps: how many steps the run may take.
@@ -55,7 +59,7 @@ class Settings(Configured):
     """
 
     loss: Loss
-    optimizer: Rule
+    optimizer: Optimizer
     schedule: Schedule
     lr: float = setting(gt=0)
     steps: int = setting(default=1000, ge=1, lt=2**53)

@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from gdlab.derivatives.findings.higher_orders import higher
     from gdlab.derivatives.findings.jacobian import jacobian
     from gdlab.derivatives.findings.taylor import differential, taylor
+    from gdlab.derivatives.full_report import Report, report
     from gdlab.derivatives.point import Place
-    from gdlab.derivatives.report import Report, report
 
 _HOMES = {
     "Place": "point",
-    "Report": "report",
+    "Report": "full_report",
     "along_path": "findings.chain_rule",
     "backpropagation": "findings.backpropagation",
     "check_gradient": "findings.check",
@@ -49,7 +49,7 @@ _HOMES = {
     "higher": "findings.higher_orders",
     "jacobian": "findings.jacobian",
     "large": "findings.high_dimensional",
-    "report": "report",
+    "report": "full_report",
     "residuals": "findings.gauss_newton",
     "second_order": "findings.hessian",
     "taylor": "findings.taylor",

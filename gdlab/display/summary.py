@@ -20,10 +20,10 @@ def warning(settings: Settings) -> str | None:
     limit = theory.stability_limit(settings.objective, settings.optimizer)
     if limit is None or settings.lr <= float(limit):
         return None
-    loss, rule = settings.name("loss"), settings.name("optimizer")
+    loss, optimizer = settings.name("loss"), settings.name("optimizer")
     return (
         f"lr={settings.lr:g} is above {settings.optimizer.stability_formula()} = {limit:.3g}, the "
-        f"stability limit of {rule} on this {loss}: the run must diverge"
+        f"stability limit of {optimizer} on this {loss}: the run must diverge"
     )
 
 
@@ -82,15 +82,17 @@ def _point(settings: Settings, outcome: Outcome) -> str:
 
 def prediction_lines(settings: Settings, measured: float | None) -> list[tuple[str, str]]:
     """The summary's lines of theory: the measured rate beside the predicted one, and the best."""
-    loss, rule = settings.objective, settings.optimizer
+    loss, optimizer = settings.objective, settings.optimizer
     predicted = theory.predicted_rate(settings)
     lines = []
     if predicted is not None:
         what = "too few steps to measure" if measured is None else f"{measured:.4g} per step"
-        lines.append(("rate", f"{what} (theory {predicted.per_step:.4g}, {rule.theory})"))
-    limit, best = theory.stability_limit(loss, rule), theory.optimum(loss, rule)
-    words = [] if limit is None else [f"stable below lr={limit:.4g} = {rule.stability_formula()}"]
+        lines.append(("rate", f"{what} (theory {predicted.per_step:.4g}, {optimizer.theory})"))
+    limit, best = theory.stability_limit(loss, optimizer), theory.optimum(loss, optimizer)
+    words = (
+        [] if limit is None else [f"stable below lr={limit:.4g} = {optimizer.stability_formula()}"]
+    )
     if best is not None:
         momentum = f", momentum={best.momentum:.4g}" if best.momentum else ""
         words.append(f"fastest with lr={best.lr:.4g}{momentum}")
-    return lines + ([("theory", f"{'; '.join(words)} ({rule.theory})")] if words else [])
+    return lines + ([("theory", f"{'; '.join(words)} ({optimizer.theory})")] if words else [])

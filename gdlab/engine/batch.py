@@ -10,7 +10,7 @@ from torch import Tensor
 from gdlab.engine.metrics import Metric, metrics_of
 from gdlab.fields.declared import Configured, setting
 from gdlab.losses.base import Loss
-from gdlab.optimizers.base import Rule
+from gdlab.optimizers.base import Optimizer
 from gdlab.schedules import Schedule
 
 
@@ -34,7 +34,7 @@ class Batch:
 
     Attributes:
         loss: the loss; its `Number` fields are numbers or columns (R,).
-        rule: the rule, likewise.
+        optimizer: the optimizer, likewise.
         schedule: the schedule, likewise.
         lr: base learning rates (R,).
         seed: seeds (R,), int64.
@@ -52,7 +52,7 @@ class Batch:
     """
 
     loss: Loss
-    rule: Rule
+    optimizer: Optimizer
     schedule: Schedule
     lr: Tensor
     seed: Tensor

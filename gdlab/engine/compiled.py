@@ -1,7 +1,7 @@
 """Steps by a program of one row, compiled to run over all of them.
 
-Shapes: D dimensions, K records of a chunk, n rows still running (padded), S numbers of a rule's
-state, C columns.
+Shapes: D dimensions, K records of a chunk, n rows still running (padded), S numbers of an
+optimizer's state, C columns.
 """
 
 import ctypes
@@ -43,15 +43,15 @@ class Compiled:
         x = rows.x
         if x.device.type != "cpu":
             raise Uncompilable(f"device={x.device.type}: steps are compiled for the CPU alone")
-        if rows.rule.needs:
+        if rows.optimizer.needs:
             raise Uncompilable("an optimizer that evaluates the loss itself has no compiled form")
-        if not rows.rule.pure:
+        if not rows.optimizer.pure:
             raise Uncompilable("a torch optimizer has no compiled form")
         if rows.loss.minibatch is not None:
             raise Uncompilable("minibatches have no compiled form")
         if rows.memory:
             raise Uncompilable("a schedule that follows the loss has no compiled form")
-        # The rule's state: its leaves are views of one piece of memory that the steps write into.
+        # The optimizer's state: views of one piece of memory that the steps write into.
         self._state: State | None = None
         self._memory = x
         try:
@@ -59,7 +59,7 @@ class Compiled:
             self._check(rows)
         except Uncompilable:
             raise
-        except Exception as error:  # a person's own loss or rule: eager steps show what it raises
+        except Exception as error:  # of custom code: eager steps show what it raises
             what = " ".join(str(error).split())[:_LONGEST_MESSAGE]
             raise Uncompilable(f"{type(error).__name__}: {what}") from error
 
@@ -131,7 +131,7 @@ def _step(rows: Rows) -> Step:
 
     return traced(
         rows.loss.with_columns(first),
-        columns(rows.rule, first),
+        columns(rows.optimizer, first),
         rows.x[:1],
         {name: leaf[:1] for name, leaf in rows.state.items()},
         rows.noise is not None,
@@ -140,7 +140,7 @@ def _step(rows: Rows) -> Step:
 
 
 def _columns(rows: Rows) -> list[Tensor]:
-    """The columns of the loss, then of the rule, in the order in which a step meets them."""
+    """The columns of the loss, then of the optimizer, in the order in which a step meets them."""
     held: list[Tensor] = []
 
     def collect(value: Number) -> Number:
@@ -149,7 +149,7 @@ def _columns(rows: Rows) -> list[Tensor]:
         return value
 
     rows.loss.with_columns(collect)
-    columns(rows.rule, collect)
+    columns(rows.optimizer, collect)
     return held
 
 
@@ -160,7 +160,7 @@ def _stacked(tensors: list[Tensor], x: Tensor) -> Tensor:
 
 
 def _split(rows: Rows, state: Tensor) -> State:
-    """The leaves of a rule's state out of (S, n)."""
+    """The leaves of an optimizer's state out of (S, n)."""
     leaves, first = {}, 0
     for name, leaf in rows.state.items():
         size = leaf[0].numel()

@@ -14,7 +14,7 @@ from gdlab.engine.rows import Rows
 from gdlab.engine.status import Status
 from gdlab.numerics import rng
 from gdlab.numerics.autodiff import norms, value_and_gradient
-from gdlab.optimizers.oracle import InformedRule
+from gdlab.optimizers.oracle import OracleOptimizer
 from gdlab.schedules.base import Memory
 
 
@@ -44,7 +44,7 @@ def advance(rows: Rows, length: int, interrupted: Callable[[], bool]) -> Trace:
             if interrupted():
                 trace.stopped = Status.INTERRUPTED
                 break
-            at = rows.rule.query(x, rows.state)
+            at = rows.optimizer.query(x, rows.state)
             if chosen is not None:
                 grad = value_and_gradient(partial(rows.loss.partial, chosen=chosen[k]), at)[1]
             elif at is not x:
@@ -54,7 +54,7 @@ def advance(rows: Rows, length: int, interrupted: Callable[[], bool]) -> Trace:
             if rows.memory:
                 trace.rates[k], rows.memory = _followed(rows, rows.first + k, trace.loss[k])
             if rows.oracle is None:
-                rows.x, rows.state = rows.rule.update(x, grad, rows.state, lr[k])
+                rows.x, rows.state = rows.optimizer.update(x, grad, rows.state, lr[k])
             elif not _informed(rows, trace, k, grad, lr[k]):
                 break
             if rows.x.shape != x.shape:
@@ -71,18 +71,18 @@ def advance(rows: Rows, length: int, interrupted: Callable[[], bool]) -> Trace:
 
 
 def _measure(rows: Rows, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Losses (n,) and gradients (n, D) of a record, by the oracle of a rule that has one."""
+    """Losses (n,) and gradients (n, D) of a record, by the oracle of an optimizer that has one."""
     return value_and_gradient(rows.loss, x) if rows.oracle is None else rows.oracle.start(x)
 
 
 def _informed(rows: Rows, trace: Trace, k: int, grad: Tensor, lr: Tensor) -> bool:
-    """The step that leaves record k by a rule with an oracle; whether there was a row to step.
+    """The step from record k by an optimizer with an oracle; whether there was a row to step.
 
-    Rows that have ended rest, unlike with other rules: their searches would keep the others
+    Rows that have ended rest, unlike with other optimizers: their searches would keep the others
     waiting.
     """
-    rule, oracle, stop = rows.rule, rows.oracle, rows.batch.stop
-    assert isinstance(rule, InformedRule) and oracle is not None
+    optimizer, oracle, stop = rows.optimizer, rows.oracle, rows.batch.stop
+    assert isinstance(optimizer, OracleOptimizer) and oracle is not None
     if trace.stalled is None:
         trace.stalled = torch.zeros_like(trace.loss, dtype=torch.bool)
     loss, (norm, finite) = trace.loss[k], norms(grad.T[None])
@@ -94,7 +94,7 @@ def _informed(rows: Rows, trace: Trace, k: int, grad: Tensor, lr: Tensor) -> boo
         oracle.end(loss.abs() > stop.max_loss)
     if not oracle.awake.any():
         return False
-    rows.x, rows.state = rule.informed_update(rows.x, grad, rows.state, lr, oracle)
+    rows.x, rows.state = optimizer.update_with_oracle(rows.x, grad, rows.state, lr, oracle)
     trace.stalled[k] = oracle.stalled[:, 0]
     return True
 

@@ -41,7 +41,7 @@ def advance(
     """Run a batch to the end of its every run, yielding what happened by chunks.
 
     Each record of each run is yielded once, in order, and a run's last record together with its
-    status. An exception of the loss or the rule ends all runs of the batch as `FAILED`.
+    status. An exception of the loss or the optimizer ends all runs of the batch as `FAILED`.
 
     Args:
         batch: the runs.

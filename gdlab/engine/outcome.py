@@ -30,7 +30,7 @@ class Outcome:
         x: the last point (D,).
         distance: from the last point to the nearest known minimizer; None where none is known.
         suboptimality: the final loss above the known minimum; None where it is unknown.
-        evaluations: gradients computed; what rules that need more are charged for is said in
+        evaluations: gradients computed; what optimizers that need more are charged for is said in
             `gdlab.optimizers.oracle`.
         metrics: the metrics at the last point by name, such as accuracy or sharpness.
         mode: how the steps were computed, "eager" or "compiled".

@@ -41,7 +41,7 @@ class Trace:
         finite: whether each gradient is finite (K, n); None for where its norm is.
         measured: which records have a loss and a gradient (K,), the others NaN; None for all.
         screen: what the records say in short, where that is known.
-        stalled: in which records a row's rule said that it cannot go on (K, n); None for none.
+        stalled: in which records a row's optimizer said that it cannot go on (K, n); None for none.
         stopped: how all rows ended, where something ended them.
         error: the exception that did.
     """

@@ -19,8 +19,8 @@ from gdlab.engine.status import Status
 from gdlab.fields.declared import Number, columns
 from gdlab.losses.base import Loss
 from gdlab.numerics.rowwise import LANES, by_rows
-from gdlab.optimizers.base import Rule, State
-from gdlab.optimizers.oracle import InformedRule, Oracle
+from gdlab.optimizers.base import Optimizer, State
+from gdlab.optimizers.oracle import Oracle, OracleOptimizer
 from gdlab.schedules.base import Memory, Schedule
 
 _PAGE = 512  # numbers of float64 in a page of memory
@@ -32,7 +32,7 @@ class Rows:
 
     batch: Batch
     loss: Loss
-    rule: Rule
+    optimizer: Optimizer
     schedule: Schedule
     lr: Tensor
     seed: Tensor
@@ -66,10 +66,10 @@ class Rows:
         """All rows at their starts.
 
         Raises:
-            SettingError: the rule needs what the loss does not have.
+            SettingError: the optimizer needs what the loss does not have.
         """
-        if isinstance(batch.rule, InformedRule):
-            batch.rule.check(batch.loss, batch.noise)
+        if isinstance(batch.optimizer, OracleOptimizer):
+            batch.optimizer.check(batch.loss, batch.noise)
         index = _padded(torch.arange(len(batch.lr), device=batch.lr.device), batch)
         x = by_rows(batch.start[index])
 
@@ -77,21 +77,21 @@ class Rows:
             column = torch.as_tensor(value, dtype=x.dtype, device=x.device)
             return column.expand(len(batch.lr))[index]
 
-        def expand_rule(value: Number) -> Number:
+        def expand_hyperparameter(value: Number) -> Number:
             column = expand(value)[:, None]
             return column if bool((column != 0).any()) else 0.0
 
-        rule = columns(batch.rule, expand_rule)
+        optimizer = columns(batch.optimizer, expand_hyperparameter)
         noise = batch.noise[index][:, None] if bool((batch.noise != 0).any()) else None
         schedule, lr = columns(batch.schedule, expand), batch.lr[index]
         loss = batch.loss.with_columns(expand)
         # Padding has the state of the row that it repeats, as it has after rows have left.
         own = torch.arange(len(index), device=index.device).clamp(max=len(batch.lr) - 1)
-        state = rule.init(x, batch.loss.layout)
+        state = optimizer.init(x, batch.loss.layout)
         return cls(
             batch=batch,
             loss=loss,
-            rule=rule,
+            optimizer=optimizer,
             schedule=schedule,
             lr=lr,
             seed=batch.seed[index],
@@ -104,7 +104,7 @@ class Rows:
             state={name: by_rows(leaf[own]) for name, leaf in state.items()},
             memory=schedule.init(lr),
             arena=Arena(),
-            oracle=Oracle(loss, x) if rule.needs else None,
+            oracle=Oracle(loss, x) if optimizer.needs else None,
         )
 
     def begin_records(self, length: int) -> Trace:
@@ -151,7 +151,7 @@ class Rows:
             return by_rows(value[index]) if isinstance(value, Tensor) else value
 
         self.loss = self.loss.with_columns(take)
-        self.rule = columns(self.rule, take)
+        self.optimizer = columns(self.optimizer, take)
         self.schedule = columns(self.schedule, take)
         self.lr, self.seed, self.index = self.lr[index], self.seed[index], self.index[index]
         self.noise = None if self.noise is None else self.noise[index]

@@ -1,4 +1,4 @@
-"""Declared fields: what losses, rules and schedules share as small frozen dataclasses.
+"""Declared fields: what losses, optimizers and schedules share as small frozen dataclasses.
 
 A field carries its type and its range, so that one check serves YAML, Python and sweeps, and a
 field of type `Number` may hold one number for all runs or a column of them, one per run. A field of

@@ -17,7 +17,6 @@ _OTHER_NAMES = {
     "n_steps": "steps",
     "opt": "optimizer",
     "optim": "optimizer",
-    "rule": "optimizer",
     "objective": "loss",
     "function": "loss",
     "scheduler": "schedule",

@@ -1,9 +1,9 @@
-"""The rules by which steps are taken, one family per file."""
+"""The optimizers by which steps are taken, one family per file."""
 
 from gdlab.optimizers.adam import Adam, Adamax, NAdam, RAdam
 from gdlab.optimizers.adaptive import Adadelta, Adagrad, RMSprop
 from gdlab.optimizers.averaging import ASGD, Lookahead, ScheduleFree
-from gdlab.optimizers.base import Rule
+from gdlab.optimizers.base import Optimizer
 from gdlab.optimizers.conjugate import ConjugateGradient
 from gdlab.optimizers.least_squares import GaussNewton, LevenbergMarquardt
 from gdlab.optimizers.line_search_descent import LineSearchDescent
@@ -11,7 +11,7 @@ from gdlab.optimizers.matrix import Adafactor, Muon
 from gdlab.optimizers.moments import AdaBelief, Adan
 from gdlab.optimizers.momentum import SGD, HeavyBall
 from gdlab.optimizers.newton import NaturalGradient, Newton
-from gdlab.optimizers.oracle import InformedRule
+from gdlab.optimizers.oracle import OracleOptimizer
 from gdlab.optimizers.quasi_newton import BFGS, LBFGS
 from gdlab.optimizers.sign import Lion, Rprop, SignSGD
 from gdlab.optimizers.step_size import AdGD, BarzilaiBorwein, NormalizedGradient, Polyak
@@ -37,7 +37,6 @@ __all__ = [
     "ConjugateGradient",
     "GaussNewton",
     "HeavyBall",
-    "InformedRule",
     "LevenbergMarquardt",
     "LineSearchDescent",
     "Lion",
@@ -47,11 +46,12 @@ __all__ = [
     "NaturalGradient",
     "Newton",
     "NormalizedGradient",
+    "Optimizer",
+    "OracleOptimizer",
     "Polyak",
     "RAdam",
     "RMSprop",
     "Rprop",
-    "Rule",
     "ScheduleFree",
     "SignSGD",
     "Torch",

@@ -1,11 +1,11 @@
-"""Rules that step along a mean gradient over the root of its mean square: Adam and its kin."""
+"""Optimizers that step along a mean gradient over the root of its mean square: Adam and its kin."""
 
 import torch
 from torch import Tensor
 
 from gdlab.fields.declared import Number, setting
 from gdlab.losses.base import Layout
-from gdlab.optimizers.base import Rule, State, column, decayed, discounted, prepared
+from gdlab.optimizers.base import Optimizer, State, column, decayed, discounted, prepared
 
 
 def moments(x: Tensor) -> dict[str, Tensor]:
@@ -29,7 +29,7 @@ def next_moments(state: State, grad: Tensor, betas: tuple[Number, Number]) -> di
     }
 
 
-class Adam(Rule):
+class Adam(Optimizer):
     """Adam: steps along the mean gradient over the root of the mean squared gradient.
 
     With g the gradient plus `weight_decay` · x, and the averages started at zero,
@@ -75,7 +75,7 @@ class Adam(Rule):
         return torch.addcdiv(x, new["mean"] * (lr / c1), denominator, value=-1), new
 
 
-class NAdam(Rule):
+class NAdam(Optimizer):
     """NAdam: Adam with Nesterov's momentum, whose share grows over the steps.
 
     With m, v and c₂ as in Adam, and Mₖ the product of the momenta μ₁ … μₖ,
@@ -123,7 +123,7 @@ class NAdam(Rule):
         return self.betas[0] * (1 - 0.5 * torch.pow(0.96, step * self.momentum_decay))
 
 
-class RAdam(Rule):
+class RAdam(Optimizer):
     """RAdam: Adam that steps along the mean gradient alone while its denominator is uncertain.
 
     With m, v, c₁ and c₂ as in Adam, ρ∞ = 2 / (1 − β₂) − 1 and
@@ -173,7 +173,7 @@ class RAdam(Rule):
         return torch.addcdiv(x, new["mean"] * rate, denominator, value=-1), new
 
 
-class Adamax(Rule):
+class Adamax(Optimizer):
     """Adamax: Adam with the greatest recent gradient in the denominator.
 
     With m and c₁ as in Adam,

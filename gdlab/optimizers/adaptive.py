@@ -1,4 +1,4 @@
-"""Rules that scale each coordinate by the gradients it has seen."""
+"""Optimizers that scale each coordinate by the gradients it has seen."""
 
 from typing import ClassVar
 
@@ -7,10 +7,10 @@ from torch import Tensor
 
 from gdlab.fields.declared import Number, setting
 from gdlab.losses.base import Layout
-from gdlab.optimizers.base import Rule, State, as_tensor, average, column, prepared, used
+from gdlab.optimizers.base import Optimizer, State, as_tensor, average, column, prepared, used
 
 
-class RMSprop(Rule):
+class RMSprop(Optimizer):
     """RMSprop: gradients over the root of their mean square.
 
     With g the gradient plus `weight_decay` · x,
@@ -64,7 +64,7 @@ class RMSprop(Rule):
         return torch.where(as_tensor(self.momentum, x) == 0, plain, heavy), new
 
 
-class Adagrad(Rule):
+class Adagrad(Optimizer):
     """Adagrad: gradients over the root of the sum of their squares.
 
     With g the gradient plus `weight_decay` · x, at step k,
@@ -101,7 +101,7 @@ class Adagrad(Rule):
         return torch.addcmul(x, step, rate, value=-1), {"sum": total, "taken": state["taken"] + 1}
 
 
-class Adadelta(Rule):
+class Adadelta(Optimizer):
     """Adadelta: steps as large as the recent steps, in units of the recent gradients.
 
     With g the gradient plus `weight_decay` · x,

@@ -1,26 +1,26 @@
-"""Rules whose point is an average of the points that another rule steps through."""
+"""Optimizers whose point is an average of the points that another optimizer steps through."""
 
 import torch
 from torch import Tensor
 
 from gdlab.fields.declared import Number, setting
 from gdlab.losses.base import Layout
-from gdlab.optimizers.base import Rule, State, column, prepared, used
+from gdlab.optimizers.base import Optimizer, State, column, prepared, used
 from gdlab.optimizers.wrappers import Wrapper
 
 
 class Lookahead(Wrapper):
-    """Lookahead: the point follows a faster one, which any rule moves, every k steps.
+    """Lookahead: the point follows a faster one, which any optimizer moves, every k steps.
 
-    The rule steps the fast point y with its gradient at y. After every k steps
+    The optimizer steps the fast point y with its gradient at y. After every k steps
 
         x ← x + alpha · (y − x),   y ← x
 
-    Zhang et al., "Lookahead optimizer: k steps forward, 1 step back", 2019, algorithm 1. The rule's
-    state is kept when y goes back. The recorded points are the slow ones, x.
+    Zhang et al., "Lookahead optimizer: k steps forward, 1 step back", 2019, algorithm 1. The
+    optimizer's state is kept when y goes back. The recorded points are the slow ones, x.
 
     Attributes:
-        rule: the rule that moves the fast point.
+        inner: the optimizer that moves the fast point.
         k: how many steps it makes before the slow point follows.
         alpha: how far the slow point follows.
     """
@@ -33,7 +33,7 @@ class Lookahead(Wrapper):
         return {**super().init(x, layout), "fast": x.clone(), "taken": column(x)}
 
     def query(self, x: Tensor, state: State) -> Tensor:
-        """The fast point, or where its rule takes the gradient."""
+        """The fast point, or where its optimizer takes the gradient."""
         return super().query(state["fast"], state)
 
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
@@ -49,18 +49,19 @@ class Lookahead(Wrapper):
 class ScheduleFree(Wrapper):
     """Schedule-free learning: a running average in the place of a falling learning rate.
 
-    The rule steps z with the gradient at y, a point between z and their average x: at step k
+    The optimizer steps z with the gradient at y, a point between z and their average x: at step k
 
         y = (1 − momentum) z + momentum · x
-        z ← the rule's step from z with the gradient at y
+        z ← the optimizer's step from z with the gradient at y
         w = kʳ · (greatest lr so far)^weight_lr_power,   c = w / (sum of all w so far)
         x ← (1 − c) x + c z
 
     Defazio et al., "The road less scheduled", 2024, algorithm 1. The recorded
-    points are the averages, x. The rule should have no momentum of its own (with Adam, β₁ = 0).
+    points are the averages, x. The optimizer should have no momentum of its own (with Adam, β₁ =
+    0).
 
     Attributes:
-        rule: the rule that moves z.
+        inner: the optimizer that moves z.
         momentum: how near to the average the gradient is taken.
         r: the power of the step number in the weights.
         weight_lr_power: the power of the learning rate in the weights.
@@ -90,7 +91,7 @@ class ScheduleFree(Wrapper):
         return torch.lerp(x, z, weight / weights), new
 
 
-class ASGD(Rule):
+class ASGD(Optimizer):
     """Averaged gradient descent: steps that shrink over time, and the mean of their points.
 
     With g the gradient plus `weight_decay` · x, at step k,

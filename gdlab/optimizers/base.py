@@ -1,4 +1,4 @@
-"""What a rule is: two pure functions that turn gradients into steps.
+"""What an optimizer is: two pure functions that turn gradients into steps.
 
 Shapes: R runs, D dimensions.
 """
@@ -14,11 +14,11 @@ from gdlab.fields.declared import Configured, Number
 from gdlab.losses.base import Layout
 
 State: TypeAlias = Mapping[str, Tensor]
-"""What a rule remembers between steps: tensors by name, each with the row axis first."""
+"""What an optimizer remembers between steps: tensors by name, each with the row axis first."""
 
 
 class Component(NamedTuple):
-    """How a rule moves along one eigenvector of a quadratic's constant Hessian.
+    """How an optimizer moves along one eigenvector of a quadratic's constant Hessian.
 
     The distance to the minimizer along it is p_k times that of the start, with p_0 = 1, p_1 =
     `first` and p_{k+1} = `trace` · p_k − `determinant` · p_{k−1}: the roots of
@@ -31,23 +31,23 @@ class Component(NamedTuple):
 
 
 class Optimum(NamedTuple):
-    """The settings of a rule's fastest rate on a quadratic."""
+    """The settings of an optimizer's fastest rate on a quadratic."""
 
     lr: Number
     momentum: Number
 
 
-class Rule(Configured, ABC):
+class Optimizer(Configured, ABC):
     """How a step is taken from the gradient and what is remembered: an optimizer.
 
-    A rule broadcasts over runs: `lr` and each `Number` field arrive as columns of shape (R, 1),
-    except that a hyperparameter which is zero in every run stays the number 0.0, so that a rule
-    may leave its term out (see `used`). Both functions are pure; every tensor of the state has
-    the row axis first, step counters included.
+    An optimizer broadcasts over runs: `lr` and each `Number` field arrive as columns of shape (R,
+    1), except that a hyperparameter which is zero in every run stays the number 0.0, so that an
+    optimizer may leave its term out (see `used`). Both functions are pure; every tensor of the
+    state has the row axis first, step counters included.
     """
 
     needs: ClassVar[Set[str]] = frozenset()
-    """What the rule needs beside the gradient, if anything: see `InformedRule`."""
+    """What the optimizer needs beside the gradient, if anything: see `OracleOptimizer`."""
 
     default_lr: ClassVar[float] = 0.1
     """The learning rate where none is given; a file of conf with another one has it as `lr`."""
@@ -56,7 +56,7 @@ class Rule(Configured, ABC):
         """What is remembered before the first step from the starts x (R, D).
 
         Raises:
-            SettingError: the rule cannot treat parameters of this layout.
+            SettingError: the optimizer cannot treat parameters of this layout.
         """
         return {}
 
@@ -67,8 +67,8 @@ class Rule(Configured, ABC):
     def query(self, x: Tensor, state: State) -> Tensor:
         """Where the next step's gradient is taken: (R, D).
 
-        The point x itself, unless a rule says otherwise; the gradient at x is then computed too,
-        since losses and gradients are recorded there.
+        The point x itself, unless an optimizer says otherwise; the gradient at x is then computed
+        too, since losses and gradients are recorded there.
         """
         return x
 
@@ -77,7 +77,7 @@ class Rule(Configured, ABC):
         return None
 
     def max_stable_lr(self, largest: Number) -> Number | None:
-        """The learning rate above which the rule diverges on a quadratic, where theory knows it.
+        """The learning rate above which it diverges on a quadratic, where theory knows it.
 
         Args:
             largest: the Hessian's greatest eigenvalue L > 0.

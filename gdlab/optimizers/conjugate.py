@@ -49,7 +49,7 @@ class ConjugateGradient(Searching):
         vectors = {"grad": torch.zeros_like(x), "d": torch.zeros_like(x)}
         return {**vectors, "promise": column(x)}
 
-    def informed_update(
+    def update_with_oracle(
         self, x: Tensor, grad: Tensor, state: State, lr: Tensor, oracle: Oracle
     ) -> tuple[Tensor, State]:
         """One step."""

@@ -1,4 +1,4 @@
-"""Rules whose direction has a length of its own: the full step, or backtracking from it.
+"""Optimizers whose direction has a length of its own: the full step, or backtracking from it.
 
 Shapes: R runs, D dimensions.
 """
@@ -10,10 +10,10 @@ from torch import Tensor
 
 from gdlab.fields.declared import Number, setting
 from gdlab.optimizers.line_search import Armijo, Ray, settled
-from gdlab.optimizers.oracle import InformedRule, Oracle
+from gdlab.optimizers.oracle import Oracle, OracleOptimizer
 
 
-class FullStep(InformedRule):
+class FullStep(OracleOptimizer):
     """x ← x + α d with a direction d of which α = 1 is the full step.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""Rules for losses that are sums or means of squares of residuals r, by their Jacobian J.
+"""Optimizers for losses that are sums or means of squares of residuals r, by their Jacobian J.
 
 The steps do not depend on what the squares are multiplied with.
 
@@ -17,7 +17,7 @@ from gdlab.numerics.rowwise import by_rows, dot
 from gdlab.optimizers.base import State, column
 from gdlab.optimizers.damped_step import FullStep
 from gdlab.optimizers.line_search import Trial, chosen, settled
-from gdlab.optimizers.oracle import InformedRule, Oracle
+from gdlab.optimizers.oracle import Oracle, OracleOptimizer
 
 
 class GaussNewton(FullStep):
@@ -41,7 +41,7 @@ class GaussNewton(FullStep):
 
     rcond: Number = setting(default=1e-12, ge=0, lt=1)
 
-    def informed_update(
+    def update_with_oracle(
         self, x: Tensor, grad: Tensor, state: State, lr: Tensor, oracle: Oracle
     ) -> tuple[Tensor, State]:
         """One step."""
@@ -59,7 +59,7 @@ class GaussNewton(FullStep):
         return by_rows(torch.where(known[:, :, 0], d, torch.nan))
 
 
-class LevenbergMarquardt(InformedRule):
+class LevenbergMarquardt(OracleOptimizer):
     """Levenberg-Marquardt: x ← x + lr · d, Gauss-Newton's step held back by λ.
 
         (JᵀJ + λ S²) d = −Jᵀ r
@@ -87,7 +87,7 @@ class LevenbergMarquardt(InformedRule):
         """The first λ, and no norms yet."""
         return {"damping": column(x) + self.damping, "norms": torch.zeros_like(x)}
 
-    def informed_update(
+    def update_with_oracle(
         self, x: Tensor, grad: Tensor, state: State, lr: Tensor, oracle: Oracle
     ) -> tuple[Tensor, State]:
         """One step."""

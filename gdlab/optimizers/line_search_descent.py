@@ -1,4 +1,4 @@
-"""Rules that search along a direction, and the plainest of them: along −g.
+"""Optimizers that search along a direction, and the plainest of them: along −g.
 
 Shapes: R runs, D dimensions.
 """
@@ -24,11 +24,11 @@ from gdlab.optimizers.line_search import (
     chosen,
     settled,
 )
-from gdlab.optimizers.oracle import InformedRule, Oracle, is_quadratic
+from gdlab.optimizers.oracle import Oracle, OracleOptimizer, is_quadratic
 
 
-class Searching(InformedRule):
-    """A rule that searches along a direction.
+class Searching(OracleOptimizer):
+    """An optimizer that searches along a direction.
 
     Where there is no better point along the direction, or it does not lead downhill, −g is searched
     instead; where there is none there either, the run ends as stalled.
@@ -110,7 +110,7 @@ class LineSearchDescent(Searching):
         max_trials: a search ends after so many points.
     """
 
-    def informed_update(
+    def update_with_oracle(
         self, x: Tensor, grad: Tensor, state: State, lr: Tensor, oracle: Oracle
     ) -> tuple[Tensor, State]:
         """One step."""

@@ -1,4 +1,4 @@
-"""Rules that treat the matrices of a network as matrices.
+"""Optimizers that treat the matrices of a network as matrices.
 
 A block of the flat vector is known by its first coordinate, which is a part of the names of what is
 remembered of it; its shape is that of the tensors remembered.
@@ -18,11 +18,11 @@ from gdlab.errors import SettingError
 from gdlab.fields.declared import Number, setting
 from gdlab.losses.base import Layout
 from gdlab.optimizers.adam import Adam
-from gdlab.optimizers.base import Rule, State, as_tensor, column
+from gdlab.optimizers.base import Optimizer, State, as_tensor, column
 from gdlab.optimizers.wrappers import Wrapper, within, wrapped
 
 
-class Adafactor(Rule):
+class Adafactor(Optimizer):
     """Adafactor: gradients over the root of a mean square that is kept by rows and columns alone.
 
     With g a block of the gradient, k the step and b = k^beta2_decay, means over the last two axes,
@@ -121,15 +121,15 @@ class Muon(Wrapper):
 
     O(n) takes n / ‖n‖ through `ns_steps` times X ← a X + (b X Xᵀ + c (X Xᵀ)²) X, which draws all
     singular values towards 1. s is √max(1, P/Q) for a matrix P × Q (original), or
-    0.2 √max(P, Q) (match_rms_adamw). All other blocks are left to `rule`, AdamW, with rate
-    `rule_scale` · lr.
+    0.2 √max(P, Q) (match_rms_adamw). All other blocks are left to `inner`, AdamW, with rate
+    `inner_scale` · lr.
 
     Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024. Equal to
     `torch.optim.Muon`, except that O is computed in the numbers of the run and not in bfloat16.
 
     Attributes:
-        rule: the rule of the blocks that are no matrices.
-        rule_scale: its share of lr.
+        inner: the optimizer of the blocks that are no matrices.
+        inner_scale: its share of lr.
         momentum: how much of the mean gradient is kept.
         nesterov: look ahead along the momentum.
         weight_decay: the coefficient of the decoupled decay of the matrices.
@@ -139,10 +139,10 @@ class Muon(Wrapper):
         adjust_lr_fn: which s.
     """
 
-    rule: Rule = dataclasses.field(
+    inner: Optimizer = dataclasses.field(
         default_factory=lambda: Adam(decoupled_weight_decay=True, weight_decay=0.01)
     )
-    rule_scale: Number = setting(default=1.0, gt=0)
+    inner_scale: Number = setting(default=1.0, gt=0)
     momentum: Number = setting(default=0.95, ge=0, lt=1)
     nesterov: bool = True
     weight_decay: Number = setting(default=0.1, ge=0)
@@ -152,7 +152,7 @@ class Muon(Wrapper):
     adjust_lr_fn: Literal["original", "match_rms_adamw"] = "original"
 
     def init(self, x: Tensor, layout: Layout) -> State:
-        """No momentum; what the other rule remembers."""
+        """No momentum; what the other optimizer remembers."""
         if not any(len(shape) == 2 for _, shape in layout):
             what = "needs a loss with a matrix among its parameters, such as mlp"
             raise SettingError(f"optimizer=Muon: {what}; this one has vectors alone")
@@ -164,18 +164,18 @@ class Muon(Wrapper):
         others = [block for block in layout if len(block[1]) != 2]
         if not others:
             return state
-        return state | wrapped(self.rule.init(_others(x, state), others))
+        return state | wrapped(self.inner.init(_others(x, state), others))
 
     def query(self, x: Tensor, state: State) -> Tensor:
-        """The point: the other rule has no say in where all blocks have their gradient."""
+        """The point: the other optimizer has no say in where all blocks have their gradient."""
         return x
 
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
         """One step."""
         rest, new, inner = _others(x, state), {}, {}
         if rest.shape[1] > 0:
-            scaled = lr * self.rule_scale
-            rest, inner = self.rule.update(rest, _others(grad, state), within(state), scaled)
+            scaled = lr * self.inner_scale
+            rest, inner = self.inner.update(rest, _others(grad, state), within(state), scaled)
         parts, done, used_up = [], 0, 0
         for name, first, shape in _matrices(state):
             parts.append(rest[:, used_up : used_up + first - done])

@@ -6,10 +6,10 @@ from torch import Tensor
 from gdlab.fields.declared import Number, setting
 from gdlab.losses.base import Layout
 from gdlab.optimizers.adam import moments
-from gdlab.optimizers.base import Rule, State, column, discounted
+from gdlab.optimizers.base import Optimizer, State, column, discounted
 
 
-class AdaBelief(Rule):
+class AdaBelief(Optimizer):
     """AdaBelief: Adam whose denominator is the spread of the gradients about their mean.
 
     With m, c₁ and c₂ as in Adam,
@@ -45,7 +45,7 @@ class AdaBelief(Rule):
         return x, {"mean": mean, "square": spread, "mean_of_one": c1, "square_of_one": c2}
 
 
-class Adan(Rule):
+class Adan(Optimizer):
     """Adan: Nesterov's momentum written with gradient differences, over a root mean square.
 
     With d = g − g₋ the change of the gradient (0 at the first step), cᵢ = 1 − βᵢᵏ at step k, and

@@ -9,10 +9,10 @@ from gdlab.errors import SettingError
 from gdlab.fields.declared import Number, setting
 from gdlab.fields.formatting import shown
 from gdlab.losses.base import Layout
-from gdlab.optimizers.base import Component, Optimum, Rule, State, column, prepared, used
+from gdlab.optimizers.base import Component, Optimizer, Optimum, State, column, prepared, used
 
 
-class SGD(Rule):
+class SGD(Optimizer):
     """Gradient descent, plain or with momentum: x ← x − lr · d.
 
     With g the gradient plus `weight_decay` · x, and b₁ = g at the first step,
@@ -138,7 +138,7 @@ class SGD(Rule):
         return f"2(1+β)/{entering}"
 
 
-class HeavyBall(Rule):
+class HeavyBall(Optimizer):
     """Polyak's heavy ball in its textbook form: x₊ = x − lr · g + momentum · (x − x₋).
 
     Polyak, "Some methods of speeding up the convergence of iteration methods", 1964. x₋ is the

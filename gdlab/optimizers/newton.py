@@ -13,7 +13,7 @@ from gdlab.fields.declared import Number, setting
 from gdlab.numerics.rowwise import by_rows
 from gdlab.optimizers.base import State, used
 from gdlab.optimizers.damped_step import FullStep, straight
-from gdlab.optimizers.oracle import InformedRule, Oracle
+from gdlab.optimizers.oracle import Oracle, OracleOptimizer
 
 
 class Newton(FullStep):
@@ -44,7 +44,7 @@ class Newton(FullStep):
     damping: Number = setting(default=0.0, ge=0)
     floor: Number = setting(default=1e-8, gt=0, le=1)
 
-    def informed_update(
+    def update_with_oracle(
         self, x: Tensor, grad: Tensor, state: State, lr: Tensor, oracle: Oracle
     ) -> tuple[Tensor, State]:
         """One step."""
@@ -60,7 +60,7 @@ class Newton(FullStep):
         return by_rows((vectors * ((vectors * grad[:, :, None]).sum(1) / size)[:, None]).sum(2))
 
 
-class NaturalGradient(InformedRule):
+class NaturalGradient(OracleOptimizer):
     """The natural gradient: x ← x − lr (F + damping · I)⁺ g with the Fisher matrix F of the model.
 
     Amari, "Natural gradient works efficiently in learning", 1998. For the probabilistic
@@ -78,7 +78,7 @@ class NaturalGradient(InformedRule):
 
     damping: Number = setting(default=0.0, ge=0)
 
-    def informed_update(
+    def update_with_oracle(
         self, x: Tensor, grad: Tensor, state: State, lr: Tensor, oracle: Oracle
     ) -> tuple[Tensor, State]:
         """One step."""

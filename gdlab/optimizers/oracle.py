@@ -1,4 +1,4 @@
-"""What rules that need more than a gradient may ask, and what that costs each row.
+"""What optimizers that need more than a gradient may ask, and what that costs each row.
 
 Shapes: D dimensions, N residuals, n rows (padding included).
 """
@@ -16,17 +16,17 @@ from gdlab.fields.formatting import shown
 from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import derivative, hessian, hessian_products, value_and_gradient
 from gdlab.numerics.rowwise import by_rows
-from gdlab.optimizers.base import Rule, State
+from gdlab.optimizers.base import Optimizer, State
 
 
 class Oracle:
-    """The loss at points of a rule's choice, for all rows in one call.
+    """The loss at points of an optimizer's choice, for all rows in one call.
 
-    What is asked for is computed for all rows; only those that a rule still asks about, and that
-    have not ended, are charged for it:
+    What is asked for is computed for all rows; only those that an optimizer still asks about, and
+    that have not ended, are charged for it:
 
-    - the loss with its gradient at a point: 1, once a point, be it asked for by the rule or by the
-      record of the run;
+    - the loss with its gradient at a point: 1, once a point, be it asked for by the optimizer or by
+      the record of the run;
     - a product of the Hessian and a vector: 1;
     - a Hessian, a Jacobian of the residuals, a Fisher matrix: D, as many as the products with unit
       vectors that make it up.
@@ -34,7 +34,7 @@ class Oracle:
     Attributes:
         value: the losses at the current points (n, 1).
         awake: which rows have not ended (n, 1).
-        stalled: which rows cannot go on, as their rule says (n, 1).
+        stalled: which rows cannot go on, as their optimizer says (n, 1).
         count: what each row was charged so far (n,).
     """
 
@@ -69,7 +69,7 @@ class Oracle:
             _, value, grad = self._known
             self._known = x, value[index], by_rows(grad[index])
 
-    # What rules call.
+    # What optimizers call.
 
     def evaluate(self, x: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
         """Losses (n, 1) and gradients (n, D) at points x (n, D), charged to the rows `which`."""
@@ -78,7 +78,7 @@ class Oracle:
         return value[:, None], grad
 
     def accept(self, x: Tensor, value: Tensor, grad: Tensor) -> None:
-        """The rule goes to x (n, D), where it has evaluated the loss: (n, 1) and (n, D)."""
+        """The optimizer goes to x (n, D), where it has evaluated the loss: (n, 1) and (n, D)."""
         self._known = x, value, grad
 
     def stall(self, which: Tensor) -> None:
@@ -128,11 +128,11 @@ class Oracle:
 
 
 def check_needs(who: str, needs: Set[str], loss: Loss, noise: Tensor) -> None:
-    """Refuse a loss that cannot give a rule what it needs.
+    """Refuse a loss that cannot give an optimizer what it needs.
 
     Args:
-        who: the rule's name.
-        needs: of the rule.
+        who: the optimizer's name.
+        needs: of the optimizer.
         loss: the loss.
         noise: the standard deviations (R,) of the noise in the gradients.
 
@@ -172,10 +172,10 @@ def is_quadratic(loss: Loss, runs: int) -> bool:
     return torch.allclose(*found, rtol=near, atol=near * float(found[0].abs().max()))
 
 
-class InformedRule(Rule):
-    """A rule that asks an oracle for the loss at other points, for second derivatives and such.
+class OracleOptimizer(Optimizer):
+    """An optimizer that asks an oracle for losses elsewhere, for second derivatives and such.
 
-    Subclasses say `informed_update`, and in `needs` what they ask for. It has no compiled form.
+    Subclasses say `update_with_oracle`, and in `needs` what they ask for. It has no compiled form.
     """
 
     needs: ClassVar[Set[str]] = frozenset({"evaluate"})
@@ -193,7 +193,7 @@ class InformedRule(Rule):
         check_needs(type(self).__name__, self.needs, loss, noise)
 
     @abstractmethod
-    def informed_update(
+    def update_with_oracle(
         self, x: Tensor, grad: Tensor, state: State, lr: Tensor, oracle: Oracle
     ) -> tuple[Tensor, State]:
         """One step from x (R, D) with its gradient (R, D): the next x and state.

@@ -1,4 +1,4 @@
-"""Quasi-Newton rules, which learn the inverse Hessian from how the gradient changes.
+"""Quasi-Newton optimizers, which learn the inverse Hessian from how the gradient changes.
 
 Shapes: R runs, D dimensions, M remembered steps.
 """
@@ -24,7 +24,7 @@ class QuasiNewton(Searching):
         """No step taken."""
         return {"started": column(x)}
 
-    def informed_update(
+    def update_with_oracle(
         self, x: Tensor, grad: Tensor, state: State, lr: Tensor, oracle: Oracle
     ) -> tuple[Tensor, State]:
         """One step."""

@@ -1,4 +1,4 @@
-"""Rules that follow the signs of gradients, not their sizes."""
+"""Optimizers that follow the signs of gradients, not their sizes."""
 
 import torch
 from torch import Tensor
@@ -7,10 +7,10 @@ from gdlab.errors import SettingError
 from gdlab.fields.declared import Number, setting
 from gdlab.fields.formatting import shown
 from gdlab.losses.base import Layout
-from gdlab.optimizers.base import Rule, State, as_tensor, used
+from gdlab.optimizers.base import Optimizer, State, as_tensor, used
 
 
-class SignSGD(Rule):
+class SignSGD(Optimizer):
     """Sign descent: x ← x − lr · sign(m), with m ← momentum · m + (1 − momentum) · g from zero.
 
     Bernstein et al., "signSGD: compressed optimisation for non-convex problems", 2018: algorithm 1
@@ -34,7 +34,7 @@ class SignSGD(Rule):
         return torch.addcmul(x, grad.sign(), lr, value=-1), state
 
 
-class Lion(Rule):
+class Lion(Optimizer):
     """Lion: steps along the sign of a mean gradient that weighs the newest more.
 
         x ← x − lr · (sign(β₁ m + (1 − β₁) g) + weight_decay · x)
@@ -63,7 +63,7 @@ class Lion(Rule):
         return torch.addcmul(x, direction, lr, value=-1), {"mean": mean}
 
 
-class Rprop(Rule):
+class Rprop(Optimizer):
     """Rprop: each coordinate has a step of its own, longer while its gradient keeps its sign.
 
     With s the step sizes, lr at first, and g₋ the gradient before,

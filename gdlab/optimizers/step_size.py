@@ -13,11 +13,11 @@ from gdlab.errors import SettingError
 from gdlab.fields.declared import Number
 from gdlab.losses.base import Layout, Loss
 from gdlab.numerics.rowwise import dot, norm
-from gdlab.optimizers.base import Rule, State, column
-from gdlab.optimizers.oracle import InformedRule, Oracle
+from gdlab.optimizers.base import Optimizer, State, column
+from gdlab.optimizers.oracle import Oracle, OracleOptimizer
 
 
-class NormalizedGradient(Rule):
+class NormalizedGradient(Optimizer):
     """Steps of length lr along the gradient: x ← x − lr · g / ‖g‖.
 
     Nesterov, "Minimization methods for nonsmooth convex and quasiconvex functions", 1984. A run
@@ -31,7 +31,7 @@ class NormalizedGradient(Rule):
         return x - grad * torch.where(length > 0, lr / length, 0.0), state
 
 
-class Polyak(InformedRule):
+class Polyak(OracleOptimizer):
     """Polyak's step size, which knows the minimum: x ← x − lr · (f(x) − f*) / ‖g‖² · g.
 
     Polyak, "Minimization of unsmooth functionals", 1969. lr multiplies the step: lr=1 is the
@@ -54,7 +54,7 @@ class Polyak(InformedRule):
             what = f"must be a number: that of loss={type(loss).__name__} is not known"
             raise SettingError(f"optimizer.minimum=null: {what}")
 
-    def informed_update(
+    def update_with_oracle(
         self, x: Tensor, grad: Tensor, state: State, lr: Tensor, oracle: Oracle
     ) -> tuple[Tensor, State]:
         """One step."""
@@ -66,7 +66,7 @@ class Polyak(InformedRule):
         return x - step * grad, state
 
 
-class BarzilaiBorwein(Rule):
+class BarzilaiBorwein(Optimizer):
     """Barzilai and Borwein's steps: x ← x − α g, where α follows from the step before.
 
     With s and y the last changes of x and of g,
@@ -97,7 +97,7 @@ class BarzilaiBorwein(Rule):
         return x - size * grad, {"x": x, "grad": grad}
 
 
-class AdGD(Rule):
+class AdGD(Optimizer):
     """Adaptive gradient descent without descent: x ← x − λ g, λ by the local Lipschitz constant.
 
     With Δx and Δg the last changes of x and of g, and θ = λ / (λ before), at first infinite,

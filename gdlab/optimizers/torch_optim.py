@@ -1,4 +1,4 @@
-"""Any `torch.optim.Optimizer`, torch's own or another library's, as a rule.
+"""Any `torch.optim.Optimizer`, torch's own or another library's, as an optimizer.
 
 Shapes: R runs, D dimensions, n rows still running (padded).
 """
@@ -19,18 +19,18 @@ from gdlab.fields.formatting import shown
 from gdlab.fields.suggestions import unknown_setting
 from gdlab.losses.base import Layout
 from gdlab.optimizers.base import State
-from gdlab.optimizers.oracle import InformedRule, Oracle
+from gdlab.optimizers.oracle import Oracle, OracleOptimizer
 from gdlab.optimizers.torch_stepper import Evaluate, Maker, Stepper, Trial, needs_closure, tried
 
 _OWN_NAMES = ("self", "params", "lr")
 
 
-class Torch(InformedRule):
-    """A torch optimizer as a rule: it takes the steps of the class that `cls` names.
+class Torch(OracleOptimizer):
+    """A torch optimizer as an optimizer: it takes the steps of the class that `cls` names.
 
     A batch has one optimizer with a parameter group for each run, which has the run's learning
     rate and, as its parameters, the blocks of the layout; one gradient serves all. The step costs
-    what torch needs for a group, times the number of runs: rules of gdlab's own are faster.
+    what torch needs for a group, times the number of runs: optimizers of gdlab's own are faster.
 
     Some optimizers mix their groups (a norm or a step size over all of them). That is tried out
     beforehand, and each run then has an optimizer of its own; so it is where a step takes a
@@ -39,7 +39,7 @@ class Torch(InformedRule):
 
     While an optimizer is made and steps, torch's default dtype is that of the run, so that its
     counters have that precision too. An optimizer has its state in itself and moves on with every
-    `update`: unlike other rules', a state can be used once.
+    `update`: unlike other optimizers', a state can be used once.
 
     Attributes:
         cls: the dotted name of a subclass of `torch.optim.Optimizer`.
@@ -123,7 +123,7 @@ class Torch(InformedRule):
         """One step of the optimizer."""
         return self._stepped(x, grad, state, lr, range(len(x)))
 
-    def informed_update(
+    def update_with_oracle(
         self, x: Tensor, grad: Tensor, state: State, lr: Tensor, oracle: Oracle
     ) -> tuple[Tensor, State]:
         """One step of an optimizer that takes a closure, run by run."""

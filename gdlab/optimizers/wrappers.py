@@ -1,6 +1,6 @@
-"""Rules round any other rule: what it is given is clipped or decayed first.
+"""Optimizers around any other optimizer: what it is given is clipped or decayed first.
 
-A wrapper's state holds that of its rule under names that begin with `rule.`.
+A wrapper's state holds that of its optimizer under names that begin with `inner.`.
 """
 
 import dataclasses
@@ -11,70 +11,70 @@ from torch import Tensor
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Number, setting
 from gdlab.losses.base import Layout
-from gdlab.optimizers.base import Rule, State, as_tensor
+from gdlab.optimizers.base import Optimizer, State, as_tensor
 from gdlab.optimizers.momentum import SGD
 
-_PREFIX = "rule."
+_PREFIX = "inner."
 
 
-class Wrapper(Rule):
-    """A rule round another one.
+class Wrapper(Optimizer):
+    """An optimizer around another one.
 
     Attributes:
-        rule: the rule that takes the step.
+        inner: the optimizer that takes the step.
     """
 
-    rule: Rule = dataclasses.field(default_factory=SGD)
+    inner: Optimizer = dataclasses.field(default_factory=SGD)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.rule.needs:
-            inner, outer = type(self.rule).__name__, type(self).__name__
+        if self.inner.needs:
+            inner, outer = type(self.inner).__name__, type(self).__name__
             what = f"{inner} needs more than a gradient, and {outer} gives it no more"
-            raise SettingError(f"rule: {what}")
+            raise SettingError(f"inner: {what}")
 
     @property
     def pure(self) -> bool:
-        """Whether the rule is."""
-        return self.rule.pure
+        """Whether the optimizer is."""
+        return self.inner.pure
 
     def apart(self, layout: Layout, dtype: torch.dtype) -> str | None:
-        """Why the rule steps rows one by one."""
-        return self.rule.apart(layout, dtype)
+        """Why the optimizer steps rows one by one."""
+        return self.inner.apart(layout, dtype)
 
     def init(self, x: Tensor, layout: Layout) -> State:
-        """What the rule remembers."""
-        return wrapped(self.rule.init(x, layout))
+        """What the optimizer remembers."""
+        return wrapped(self.inner.init(x, layout))
 
     def query(self, x: Tensor, state: State) -> Tensor:
-        """Where the rule takes its gradient."""
-        return self.rule.query(x, within(state))
+        """Where the optimizer takes its gradient."""
+        return self.inner.query(x, within(state))
 
     def _step(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
-        """The rule's step with another point or gradient."""
-        x, inner = self.rule.update(x, grad, within(state), lr)
+        """The optimizer's step with another point or gradient."""
+        x, inner = self.inner.update(x, grad, within(state), lr)
         return x, wrapped(inner)
 
 
 def wrapped(state: State) -> dict[str, Tensor]:
-    """The state of the rule inside as a part of a wrapper's."""
+    """The state of the optimizer inside as a part of a wrapper's."""
     return {f"{_PREFIX}{name}": leaf for name, leaf in state.items()}
 
 
 def within(state: State) -> dict[str, Tensor]:
-    """The state of the rule inside a wrapper."""
+    """The state of the optimizer inside a wrapper."""
     start = len(_PREFIX)
     return {name[start:]: leaf for name, leaf in state.items() if name.startswith(_PREFIX)}
 
 
 class ClipNorm(Wrapper):
-    """Any rule with gradients no longer than `max_norm`: g ← g · min(1, max_norm / (‖g‖ + 1e-6)).
+    """Any optimizer with clipped gradient norms: g ← g · min(1, max_norm / (‖g‖ + 1e-6)).
 
     Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", 2013,
     algorithm 1. Equal to `torch.nn.utils.clip_grad_norm_`, whose 1e-6 it has.
 
     Attributes:
-        rule: the rule that takes the step.
+        inner: the optimizer that takes the step.
         max_norm: the greatest norm of all gradients of a run together.
     """
 
@@ -88,12 +88,12 @@ class ClipNorm(Wrapper):
 
 
 class ClipValue(Wrapper):
-    """Any rule with each partial derivative within ± `max_value`: g ← min(max(g, −v), v).
+    """Any optimizer with each partial derivative within ± `max_value`: g ← min(max(g, −v), v).
 
     Equal to `torch.nn.utils.clip_grad_value_`; the direction of the gradient changes.
 
     Attributes:
-        rule: the rule that takes the step.
+        inner: the optimizer that takes the step.
         max_value: the greatest |∂f/∂xᵢ|.
     """
 
@@ -106,16 +106,16 @@ class ClipValue(Wrapper):
 
 
 class WeightDecay(Wrapper):
-    """Any rule with weight decay, coupled with its gradient or apart from it.
+    """Any optimizer with weight decay, coupled to its gradient or decoupled.
 
-        g ← g + weight_decay · x          coupled: an L2 penalty, seen by all averages of the rule
+        g ← g + weight_decay · x          coupled: an L2 penalty, seen by all of its averages
         x ← x · (1 − lr · weight_decay)   decoupled, before the step
 
     Loshchilov and Hutter, "Decoupled weight decay regularization", 2019. The recorded loss is that
-    without the penalty. It equals the `weight_decay` that some rules have themselves.
+    without the penalty. It equals the `weight_decay` that some optimizers have themselves.
 
     Attributes:
-        rule: the rule that takes the step.
+        inner: the optimizer that takes the step.
         weight_decay: the coefficient.
         decoupled: shrink the parameters instead of adding to the gradient.
     """
@@ -125,8 +125,8 @@ class WeightDecay(Wrapper):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.decoupled and getattr(self.rule, "maximize", False):
-            what = "must be true round a rule with maximize=true, whose sign would turn the decay"
+        if not self.decoupled and getattr(self.inner, "maximize", False):
+            what = "must be true around an optimizer with maximize=true, or the decay changes sign"
             raise SettingError(f"decoupled=false: {what}")
 
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
@@ -136,19 +136,19 @@ class WeightDecay(Wrapper):
         return self._step(x, grad + self.weight_decay * self.query(x, state), state, lr)
 
     def max_stable_lr(self, largest: Number) -> Number | None:
-        """The rule's own, coupled decay being added to the curvature."""
-        return None if self.decoupled else self.rule.max_stable_lr(largest + self.weight_decay)
+        """The optimizer's own, coupled decay being added to the curvature."""
+        return None if self.decoupled else self.inner.max_stable_lr(largest + self.weight_decay)
 
     def optimal_lr(self, least: Number, largest: Number) -> Number | None:
-        """The rule's own, coupled decay being added to the curvatures."""
+        """The optimizer's own, coupled decay being added to the curvatures."""
         decay = self.weight_decay
-        return None if self.decoupled else self.rule.optimal_lr(least + decay, largest + decay)
+        return None if self.decoupled else self.inner.optimal_lr(least + decay, largest + decay)
 
     def stability_formula(self, curvature: str = "λ_max") -> str:
         """As in `max_stable_lr`."""
-        return self.rule.stability_formula(f"({curvature} + weight_decay)")
+        return self.inner.stability_formula(f"({curvature} + weight_decay)")
 
     @property
     def theory(self) -> str:
-        """The rule's own."""
-        return self.rule.theory
+        """The optimizer's own."""
+        return self.inner.theory

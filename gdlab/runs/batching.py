@@ -45,7 +45,7 @@ def batch_of(
     seed = torch.as_tensor(columns.get("seed", np.full(runs, settings.seed)), device=device)
     return Batch(
         loss=loss,
-        rule=_with_columns("optimizer", settings.optimizer, columns),
+        optimizer=_with_columns("optimizer", settings.optimizer, columns),
         schedule=_with_columns("schedule", settings.schedule, columns),
         lr=column("lr", settings.lr),
         seed=seed,
@@ -83,7 +83,7 @@ def compiles(numbers: int, steps: int) -> bool:
 
 
 def _with_columns(group: str, owner: Kind, columns: Mapping[str, np.ndarray]) -> Kind:
-    """A loss, a rule or the like with columns in the place of some of its numbers."""
+    """A loss, an optimizer or the like with columns in the place of some of its numbers."""
     changes: dict[str, Any] = {}
     for key, values in columns.items():
         node, name = parted(key)

@@ -15,7 +15,7 @@ from gdlab.errors import SettingError
 from gdlab.losses.base import Loss
 from gdlab.losses.function import Function
 from gdlab.losses.transform import Transform
-from gdlab.optimizers.base import Rule
+from gdlab.optimizers.base import Optimizer
 from gdlab.runs.batching import batch_of
 from gdlab.runs.interruption import interruptible
 from gdlab.runs.sinks import Memory, Sink
@@ -50,7 +50,7 @@ class Run:
 
 def run(
     loss: "Loss | str | Callable[..., Any]" = "quadratic",
-    optimizer: Rule | str = "sgd",
+    optimizer: Optimizer | str = "sgd",
     lr: float | None = None,
     *,
     schedule: Schedule | str = "constant",
@@ -69,7 +69,7 @@ def run(
     Args:
         loss: a name from conf/loss, a `gdlab.Loss`, or a function of one point (D,), which
             needs a start.
-        optimizer: a name from conf/optimizer or a `gdlab.Rule`.
+        optimizer: a name from conf/optimizer or a `gdlab.Optimizer`.
         lr: the learning rate; None for the optimizer's own, 0.1 for most.
         schedule: a name from conf/schedule or a `gdlab.Schedule`.
         start: D numbers, "random", or None for the loss's own start.

@@ -19,7 +19,7 @@ from gdlab.config.settings import NUMERIC, Settings
 from gdlab.display.terminal import show_warning
 from gdlab.fields.declared import Number
 from gdlab.losses.base import Loss
-from gdlab.optimizers.base import Rule
+from gdlab.optimizers.base import Optimizer
 from gdlab.plots.basins import basins_png
 from gdlab.plots.sensitivity import Band, sensitivity_png
 from gdlab.plots.sharpness import MOST, Course, stability_png
@@ -155,7 +155,7 @@ def _sensitivity(plan: Plan, results: DataFrame) -> bytes:
 
 
 def _agreed(
-    predict: Callable[[Loss, Rule], Number | None], plan: Plan, rows: DataFrame
+    predict: Callable[[Loss, Optimizer], Number | None], plan: Plan, rows: DataFrame
 ) -> float | None:
     """What theory says of a constant lr in some runs, if it says the same of all of them."""
     varied = plan.keys()

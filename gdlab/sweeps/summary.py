@@ -16,7 +16,7 @@ from gdlab.display.terminal import PatientBar
 from gdlab.engine.compiled import fallback
 from gdlab.engine.status import Status
 from gdlab.fields.formatting import shown
-from gdlab.optimizers import Rule
+from gdlab.optimizers import Optimizer
 from gdlab.recording.rate import recorded_rate
 from gdlab.results.ranking import Best, best, typed
 from gdlab.runs.batching import batch_of
@@ -98,18 +98,18 @@ def _apart(plan: Plan) -> str:
     found: dict[str, None] = {}
     for group in plan.groups:
         settings = group.settings
-        for rule in _rules(settings.optimizer) if len(group) > 1 else ():
-            why = rule.apart(settings.loss.layout, getattr(torch, settings.dtype))
+        for optimizer in _optimizers(settings.optimizer) if len(group) > 1 else ():
+            why = optimizer.apart(settings.loss.layout, getattr(torch, settings.dtype))
             found |= {} if why is None else {why: None}
     return "; ".join(found)
 
 
-def _rules(rule: Rule) -> Iterator[Rule]:
-    """A rule and those that it holds."""
-    yield rule
-    for value in rule.settings().values():
-        if isinstance(value, Rule):
-            yield from _rules(value)
+def _optimizers(optimizer: Optimizer) -> Iterator[Optimizer]:
+    """An optimizer and those that it holds."""
+    yield optimizer
+    for value in optimizer.settings().values():
+        if isinstance(value, Optimizer):
+            yield from _optimizers(value)
 
 
 def _rates(plan: Plan, directory: Path, runs: Sequence[int], ended: Container[int]) -> list[str]:

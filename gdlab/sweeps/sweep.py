@@ -46,7 +46,7 @@ def sweep(
     Args:
         loss: a name from conf/loss, a `gdlab.Loss` or a function of one point (D,), which needs
             a start; or a list of them.
-        optimizer: a name from conf/optimizer or a `gdlab.Rule`, or a list of them.
+        optimizer: a name from conf/optimizer or a `gdlab.Optimizer`, or a list of them.
         lr: a number, or a list, an array or a tensor of them; None for each optimizer's own.
         directory: where to leave what a sweep on the command line leaves, a new or empty folder;
             None for the table alone.

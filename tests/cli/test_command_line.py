@@ -168,7 +168,10 @@ BAD_SETTINGS = [
     ("loss=custom loss._target_=os.system", "loss._target_=os.system: must be the dotted name"),
     ("loss._target_=os.system", "loss._target_=os.system: must be the dotted name"),
     ("loss._target_=gdlab.optimizers.SGD", "must be the dotted name of a subclass of gdlab.Loss"),
-    ("optimizer._target_=gdlab.losses.Loss", "must be the dotted name of a subclass of gdlab.Rule"),
+    (
+        "optimizer._target_=gdlab.losses.Loss",
+        "must be the dotted name of a subclass of gdlab.Optimizer",
+    ),
     ("loss=custom loss._target_=gdlab.Loss", "loss=Loss: cannot be used ("),
 ]
 
@@ -599,11 +602,11 @@ class Valley(gdlab.Loss):
         return x[..., 0] ** 2 + self.steepness * x[..., 1] ** 4
 '''
 
-MY_RULES = '''
+MY_OPTIMIZERS = '''
 import gdlab
 
 
-class SignDescent(gdlab.Rule):
+class SignDescent(gdlab.Optimizer):
     """Steps of one length along each axis."""
 
     scale: gdlab.Number = gdlab.setting(default=1.0, gt=0)
@@ -632,8 +635,12 @@ def test_a_loss_of_ones_own(source, gd, here):
 
 
 def test_an_optimizer_of_ones_own(gd, here):
-    (here / "my_rules.py").write_text(MY_RULES)
-    own = ("optimizer=custom", "optimizer._target_=my_rules.SignDescent", "optimizer.scale=0.5")
+    (here / "my_optimizers.py").write_text(MY_OPTIMIZERS)
+    own = (
+        "optimizer=custom",
+        "optimizer._target_=my_optimizers.SignDescent",
+        "optimizer.scale=0.5",
+    )
     done = gd(*own, "lr=0.25", "steps=4", *HERE)
     assert (done.code, done.err) == (0, "")
     assert result(here / "run")["x"] == [0.5, 0.5]
@@ -722,11 +729,11 @@ class CurvatureBreaks(Fine):
         raise RuntimeError("no curvature")
 
 
-class Stepless(gdlab.Rule):
+class Stepless(gdlab.Optimizer):
     pass
 
 
-class Rule(gdlab.Rule):
+class Optimizer(gdlab.Optimizer):
     def init(self, x, layout):
         raise RuntimeError("no init")
 
@@ -734,7 +741,7 @@ class Rule(gdlab.Rule):
         return x, state
 
 
-class Limit(gdlab.Rule):
+class Limit(gdlab.Optimizer):
     def max_stable_lr(self, largest):
         raise RuntimeError("no limit")
 
@@ -751,7 +758,7 @@ BAD_CLASSES = [
     ("loss", "Fine loss.kk=3", "loss.kk=3: no such setting", "loss.k"),
     ("loss", "Fine loss.dim=3", "loss.dim=3: no such setting"),
     ("loss", "function", "must be the dotted name of a subclass of gdlab.Loss"),
-    ("loss", "Rule", "must be the dotted name of a subclass of gdlab.Loss"),
+    ("loss", "Optimizer", "must be the dotted name of a subclass of gdlab.Loss"),
     ("loss", "NoDim", "loss=NoDim: cannot be used", "'dim'"),
     ("loss", "NoStart", "loss=NoStart: cannot be used", "'start'"),
     ("loss", "Breaks", "mine.Breaks: cannot be made (RuntimeError: no luck at all)"),
@@ -765,9 +772,9 @@ BAD_CLASSES = [
     ("loss", "WrongMinimizers", "loss=WrongMinimizers: cannot be used"),
     ("loss", "WrongMinimum", "loss=WrongMinimum: cannot be used"),
     ("loss", "CurvatureBreaks", "loss=CurvatureBreaks: cannot be used (RuntimeError: no curv"),
-    ("optimizer", "Fine", "must be the dotted name of a subclass of gdlab.Rule"),
+    ("optimizer", "Fine", "must be the dotted name of a subclass of gdlab.Optimizer"),
     ("optimizer", "Stepless", "Stepless: cannot be made (TypeError: Can't instantiate abstract"),
-    ("optimizer", "Rule", "optimizer=Rule: cannot be used (RuntimeError: no init)"),
+    ("optimizer", "Optimizer", "optimizer=Optimizer: cannot be used (RuntimeError: no init)"),
     ("optimizer", "Limit", "optimizer=Limit: cannot be used (RuntimeError: no limit)"),
 ]
 

@@ -31,15 +31,19 @@ OPENED = [
     (["loss.module.width=4,8"], ["++loss.module.width=4,8"]),
     (["loss.data._target_=m.Data"], ["++loss.data._target_=m.Data"]),
     (["loss.data=iris"], ["loss.data=iris"]),
-    (["optimizer.rule=adam"], ["optimizer@optimizer.rule=adam"]),
-    (["optimizer.rule.rule=sgd,adam"], ["optimizer@optimizer.rule.rule=sgd,adam"]),
-    (["optimizer@optimizer.rule=adam"], ["optimizer@optimizer.rule=adam"]),
-    (["optimizer.rule.eps=1"], ["optimizer.rule.eps=1"]),
-    (["optimizer.rule", "optimizer.rules=1"], ["optimizer.rule", "optimizer.rules=1"]),
+    (["optimizer.inner=adam"], ["optimizer@optimizer.inner=adam"]),
+    (["optimizer.inner.inner=sgd,adam"], ["optimizer@optimizer.inner.inner=sgd,adam"]),
+    (["optimizer@optimizer.inner=adam"], ["optimizer@optimizer.inner=adam"]),
+    (["optimizer.inner.eps=1"], ["optimizer.inner.eps=1"]),
+    (["optimizer.inner", "optimizer.inners=1"], ["optimizer.inner", "optimizer.inners=1"]),
     (["schedule.then=cosine"], ["schedule@schedule.then=cosine"]),
     (
-        ["optimizer.rule=custom", "optimizer.rule._target_=m.C", "optimizer.rule.k=3"],
-        ["optimizer@optimizer.rule=custom", "optimizer.rule._target_=m.C", "++optimizer.rule.k=3"],
+        ["optimizer.inner=custom", "optimizer.inner._target_=m.C", "optimizer.inner.k=3"],
+        [
+            "optimizer@optimizer.inner=custom",
+            "optimizer.inner._target_=m.C",
+            "++optimizer.inner.k=3",
+        ],
     ),
     (["path=[cos(t),max(t, 1)]"], ['path=["cos(t)","max(t, 1)"]']),
     (['inner=["x+y", x-y]'], ['inner=["x+y","x-y"]']),
@@ -113,33 +117,35 @@ def test_a_sweep_of_the_configuration_is_no_single_run():
 
 
 def test_an_optimizer_round_others_is_composed_of_all():
-    words = ["optimizer=clip_norm", "optimizer.rule=lookahead", "optimizer.rule.rule=adam"]
+    words = ["optimizer=clip_norm", "optimizer.inner=lookahead", "optimizer.inner.inner=adam"]
     with hydra_ready():
-        config = composed([*words, "optimizer.rule.rule.eps=0.1", "optimizer.rule.k=3"])
-    rule = named("optimizer", "clip_norm").replace(rule=Lookahead(k=3, rule=Adam(eps=0.1)))
+        config = composed([*words, "optimizer.inner.inner.eps=0.1", "optimizer.inner.k=3"])
+    optimizer = named("optimizer", "clip_norm").replace(
+        optimizer=Lookahead(k=3, inner=Adam(eps=0.1))
+    )
     made = from_config(OmegaConf.masked_copy(config, [str(k) for k in config if k != "hydra"]), {})
-    assert flat(made.optimizer) == flat(rule)
+    assert flat(made.optimizer) == flat(optimizer)
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["optimizer=sgd", "optimizer.rule=adam"], "optimizer.rule=adam: no such setting"),
+        (["optimizer=sgd", "optimizer.inner=adam"], "optimizer.inner=adam: no such setting"),
         (
-            ["optimizer=lookahead", "optimizer.rule=adm"],
-            "optimizer.rule=adm: no such choice, did you mean adam?",
+            ["optimizer=lookahead", "optimizer.inner=adm"],
+            "optimizer.inner=adm: no such choice, did you mean adam?",
         ),
         (
-            ["optimizer=lookahead", "optimizer.rule=3"],
-            "optimizer.rule=3: no such choice (choices: ",
+            ["optimizer=lookahead", "optimizer.inner=3"],
+            "optimizer.inner=3: no such choice (choices: ",
         ),
         (
             ["schedule=warmup", "schedule.then=cosin"],
             "schedule.then=cosin: no such choice, did you mean cosine?",
         ),
         (
-            ["optimizer=lookahead", "optimizer.rule.momentun=0.5"],
-            "optimizer.rule.momentun=0.5: no such setting, did you mean optimizer.rule.momentum?",
+            ["optimizer=lookahead", "optimizer.inner.momentun=0.5"],
+            "optimizer.inner.momentun=0.5: no such setting, did you mean optimizer.inner.momentum?",
         ),
     ],
 )

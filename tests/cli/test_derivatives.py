@@ -11,7 +11,6 @@ import pytest
 import torch
 from helpers.command import Done
 
-from gdlab.derivatives import report
 from gdlab.derivatives.__main__ import main
 from gdlab.errors import SettingError
 from gdlab.losses import Rosenbrock

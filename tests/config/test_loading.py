@@ -15,7 +15,7 @@ from gdlab.config.settings import COMMAND_KEYS, GROUPS, NODES, Settings
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Configured, declared, flat
 from gdlab.losses import Quadratic, Rosenbrock
-from gdlab.optimizers import SGD, Adam, Lookahead, Newton, Rule
+from gdlab.optimizers import SGD, Adam, Lookahead, Newton, Optimizer
 from gdlab.paths import CONF
 from gdlab.schedules import Constant, Cosine, Warmup
 from gdlab.sweeps.plan_file import plain
@@ -99,7 +99,7 @@ def test_an_optimizer_has_the_same_default_lr_in_python_and_on_the_command_line(
     with hydra_ready():
         lr = composed(given if path.stem == "custom" else [f"optimizer={path.stem}"]).lr
     cls = SGD if path.stem == "custom" else class_of(path)
-    assert issubclass(cls, Rule)
+    assert issubclass(cls, Optimizer)
     assert lr == cls.default_lr
     assert ("lr" in yaml.safe_load(path.read_text())) == (lr != SGD.default_lr)
 
@@ -221,30 +221,30 @@ def test_a_reference_to_nothing_is_named():
 
 
 def test_what_python_gives_is_taken_by_kind():
-    rule = SGD()
-    assert named("optimizer", rule) is rule
+    optimizer = SGD()
+    assert named("optimizer", optimizer) is optimizer
     adam = named("optimizer", "adamw")
     assert isinstance(adam, Adam)
     assert adam.decoupled_weight_decay
     with pytest.raises(SettingError, match="optimizer=sdg: no such choice, did you mean sgd"):
         named("optimizer", "sdg")
-    with pytest.raises(SettingError, match="must be a name or an instance of Rule"):
+    with pytest.raises(SettingError, match="must be a name or an instance of Optimizer"):
         named("optimizer", Quadratic())
     with pytest.raises(SettingError, match="must be a name or an instance of Loss"):
         named("loss", Quadratic)
 
 
 def test_an_optimizer_inside_another_is_given_by_name_and_by_settings() -> None:
-    given = {"optimizer": "lookahead", "optimizer.rule": "adam", "optimizer.rule.eps": 0.1}
+    given = {"optimizer": "lookahead", "optimizer.inner": "adam", "optimizer.inner.eps": 0.1}
     settings = from_flat({**given, "schedule": "warmup", "schedule.then": "cosine"})
-    assert flat(settings.optimizer) == flat(Lookahead(rule=Adam(eps=0.1)))
+    assert flat(settings.optimizer) == flat(Lookahead(inner=Adam(eps=0.1)))
     assert isinstance(settings.schedule, Warmup)
     assert isinstance(settings.schedule.then, Cosine)
-    with pytest.raises(SettingError, match=r"rule\.eps=-1: must be a finite number ≥ 0"):
-        from_flat({**given, "optimizer.rule.eps": -1})
+    with pytest.raises(SettingError, match=r"optimizer\.eps=-1: must be a finite number ≥ 0"):
+        from_flat({**given, "optimizer.inner.eps": -1})
 
 
 def test_an_optimizer_inside_another_comes_back_from_a_plan() -> None:
-    settings = from_flat({"optimizer": "lookahead", "optimizer.rule": "nadam"})
+    settings = from_flat({"optimizer": "lookahead", "optimizer.inner": "nadam"})
     again = from_values(plain(settings), settings.choices)
     assert flat(again.optimizer) == flat(settings.optimizer)

@@ -10,7 +10,7 @@ from gdlab.cli.catalogue import first_said
 from gdlab.config.loading import named
 from gdlab.fields.declared import declared
 from gdlab.fields.suggestions import choices_of
-from gdlab.optimizers import Rule
+from gdlab.optimizers import Optimizer
 
 PAGE = Path(__file__).parents[2] / "docs" / "optimizers.md"
 NAMES = [name for name in choices_of("optimizer") if name != "custom"]
@@ -22,19 +22,19 @@ def test_the_page_is_what_make_docs_makes() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_optimizer_has_a_line_and_its_class_a_section(name: str) -> None:
-    text, rule = PAGE.read_text(encoding="utf-8"), named("optimizer", name)
-    assert isinstance(rule, Rule)
-    kind = type(rule).__name__
+    text, optimizer = PAGE.read_text(encoding="utf-8"), named("optimizer", name)
+    assert isinstance(optimizer, Optimizer)
+    kind = type(optimizer).__name__
     table = text.partition("\n##")[0]
     (line,) = re.findall(rf"^\| `{name}` \| (.*) \|$", table, re.MULTILINE)
     link, lr, what = line.split(" | ")
     assert link == f"[{kind}](#{kind.lower()})"
-    assert float(lr) == rule.default_lr
+    assert float(lr) == optimizer.default_lr
     assert what == first_said("optimizer", name)[1]
     section = text.partition(f"\n### {kind}\n")[2].partition("\n##")[0]
     assert f"- `optimizer={name}`" in section
     rows = re.findall(r"^\| `(\w+)` \| (\S.*) \| (\S.*) \| (\S.*) \|$", section, re.MULTILINE)
-    assert [row[0] for row in rows] == list(declared(type(rule)))
+    assert [row[0] for row in rows] == list(declared(type(optimizer)))
 
 
 def test_ranges_and_defaults_are_in_words() -> None:
@@ -43,7 +43,7 @@ def test_ranges_and_defaults_are_in_words() -> None:
         "| `betas` | [0.9,0.999] | a list of 2, each a number ≥ 0 and < 1 | how much of",
         "| `eps1` | null | a number ≥ 0, or null | keeps denominators from 0",
         "| `line_search` | wolfe | one of wolfe, armijo, exact | wolfe (the strong Wolfe",
-        "| `rule` | SGD | a Rule | the rule that moves the fast point.",
+        "| `optimizer` | SGD | a Optimizer | the optimizer that moves the fast point.",
         "| `max_value` | 1.0 | a number > 0 | the greatest \\|∂f/∂xᵢ\\|.",
         "- `optimizer=nesterov`: momentum=0.9, nesterov=true",
     ):

@@ -19,7 +19,7 @@ from gdlab.engine.compiler import library
 from gdlab.engine.status import Status
 from gdlab.losses import Himmelblau, Loss, Quadratic, Rosenbrock
 from gdlab.losses.function import Function
-from gdlab.optimizers import SGD, Adagrad, Adam, RMSprop, Rule
+from gdlab.optimizers import SGD, Adagrad, Adam, Optimizer, RMSprop
 from gdlab.runs.batching import compiles
 from gdlab.schedules import Cosine
 
@@ -67,9 +67,9 @@ def test_every_bit_is_torchs_where_only_products_and_sums_are_taken(name: str) -
 
 
 CLOSE: dict[str, Batch] = {
-    f"{type(loss).__name__}, {type(rule).__name__}": make_batch(loss, rule, lr, steps=10)
+    f"{type(loss).__name__}, {type(optimizer).__name__}": make_batch(loss, optimizer, lr, steps=10)
     for loss in (Waves(), Squash(), Quartic(), Angle(), Barrier(), Rosenbrock(dim=5))
-    for rule, lr in (
+    for optimizer, lr in (
         (SGD(), [1e-4, 1e-3]),
         (Adam(), [1e-3, 1e-2]),
         (RMSprop(momentum=0.5, centered=True), [1e-4, 1e-3]),
@@ -88,9 +88,11 @@ def test_elsewhere_ten_steps_agree(name: str) -> None:
 
 
 @pytest.mark.parametrize("loss", [Waves(), Squash(), Quartic(), Angle(), Barrier()], ids=repr)
-@pytest.mark.parametrize("rule", [SGD(momentum=0.3), Adam()], ids=lambda rule: type(rule).__name__)
-def test_a_row_has_the_same_bits_alone_and_in_any_batch(loss: Loss, rule: Rule) -> None:
-    batch = compiled(make_batch(loss, rule, np.geomspace(1e-4, 0.3, 71), noise=0.01))
+@pytest.mark.parametrize(
+    "optimizer", [SGD(momentum=0.3), Adam()], ids=lambda optimizer: type(optimizer).__name__
+)
+def test_a_row_has_the_same_bits_alone_and_in_any_batch(loss: Loss, optimizer: Optimizer) -> None:
+    batch = compiled(make_batch(loss, optimizer, np.geomspace(1e-4, 0.3, 71), noise=0.01))
     together = finish(batch)
     for rows in ([0], [70], [3, 40, 41], list(range(33))):
         for row, alone in zip(rows, finish(rows_of(batch, rows)), strict=True):
@@ -118,11 +120,14 @@ def test_float32_is_computed_in_float32() -> None:
         assert points_and_losses(one) == points_and_losses(other)
 
 
-def test_columns_of_loss_and_rule_reach_their_rows() -> None:
+def test_columns_of_loss_and_optimizer_reach_their_rows() -> None:
     condition = torch.tensor([2.0, 5.0, 9.0], dtype=torch.float64)
     momentum = torch.tensor([0.0, 0.5, 0.9], dtype=torch.float64)
-    loss, rule = Quadratic(dim=3).unchecked(condition=condition), SGD().unchecked(momentum=momentum)
-    batch = make_batch(loss, rule, [0.01, 0.02, 0.03], start=torch.ones(3, 3).double())
+    loss, optimizer = (
+        Quadratic(dim=3).unchecked(condition=condition),
+        SGD().unchecked(momentum=momentum),
+    )
+    batch = make_batch(loss, optimizer, [0.01, 0.02, 0.03], start=torch.ones(3, 3).double())
     for one, other in zip(finish(batch), finish(compiled(batch)), strict=True):
         assert points_and_losses(one) == points_and_losses(other)
 
@@ -247,7 +252,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(
     ("numbers", "steps", "expected"),
     [(2, 999, False), (2, 1000, True), (200, 500, False), (10_000, 400, True), (10**6, 4, False)],
 )
-def test_auto_is_a_rule_of_sizes(numbers: int, steps: int, expected: bool) -> None:
+def test_auto_is_an_optimizer_of_sizes(numbers: int, steps: int, expected: bool) -> None:
     assert compiles(numbers, steps) == expected
 
 

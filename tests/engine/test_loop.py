@@ -26,7 +26,7 @@ from gdlab.fields.declared import Number
 from gdlab.losses import MSE, Loss, Quadratic, Rosenbrock
 from gdlab.losses.function import Function
 from gdlab.numerics import rng
-from gdlab.optimizers import SGD, Adagrad, Adam, RMSprop, Rule
+from gdlab.optimizers import SGD, Adagrad, Adam, Optimizer, RMSprop
 from gdlab.optimizers.base import State
 from gdlab.schedules import Cosine, Exponential, InverseTime, Step, Warmup
 
@@ -124,11 +124,11 @@ def test_every_row_is_its_single_run_through_chunks_and_compactions() -> None:
 def mixed_batch() -> Batch:
     """Rows that differ in everything that may differ, ending at different times."""
     n = 9
-    rule = SGD(momentum=column(0, 0.9)[:n], weight_decay=column(0, 0.1)[:n])
+    optimizer = SGD(momentum=column(0, 0.9)[:n], weight_decay=column(0, 0.1)[:n])
     loss = Waves(pitch=column(1, 4)[:n])
     rates, noise = np.geomspace(1e-3, 5, n), np.linspace(0, 0.1, n).tolist()
     stop = Stop(grad_tol=1e-2, max_loss=1e3)
-    return make_batch(loss, rule, rates, noise=noise, steps=40, stop=stop)
+    return make_batch(loss, optimizer, rates, noise=noise, steps=40, stop=stop)
 
 
 @given(st.permutations(range(9)))
@@ -225,7 +225,7 @@ class Slope(Loss):
         return torch.where(over, value[self.then], -x)
 
 
-class Leap(Rule):
+class Leap(Optimizer):
     """Plain steps that leap to infinity from the edge."""
 
     edge: float = 5.0

@@ -117,9 +117,14 @@ def test_what_memory_allows_for_does_not_matter(monkeypatch: pytest.MonkeyPatch)
             same_sharpness(one, other)
 
 
-def test_any_rule_schedule_and_chunk() -> None:
+def test_any_optimizer_schedule_and_chunk() -> None:
     batch = recorded(
-        Rosenbrock(), every=100, rule=Adam(), schedule=Exponential(gamma=0.99), lr=[0.05], steps=700
+        Rosenbrock(),
+        every=100,
+        optimizer=Adam(),
+        schedule=Exponential(gamma=0.99),
+        lr=[0.05],
+        steps=700,
     )
     (run,) = finish(batch)
     assert known(run.history).tolist() == [*range(0, 701, 100)]

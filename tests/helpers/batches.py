@@ -14,13 +14,13 @@ from gdlab.engine.loop import advance
 from gdlab.engine.outcome import Outcome, Outcomes
 from gdlab.fields.declared import columns
 from gdlab.losses import Loss
-from gdlab.optimizers import SGD, Rule
+from gdlab.optimizers import SGD, Optimizer
 from gdlab.schedules import Constant, Schedule
 
 
 def make_batch(
     loss: Loss,
-    rule: Rule | None = None,
+    optimizer: Optimizer | None = None,
     lr: float | Sequence[float] | np.ndarray = 0.1,
     *,
     schedule: Schedule | None = None,
@@ -36,7 +36,7 @@ def make_batch(
     point = loss.tensor(loss.start if start is None else start)
     return Batch(
         loss=loss,
-        rule=rule or SGD(),
+        optimizer=optimizer or SGD(),
         schedule=schedule or Constant(),
         lr=rates,
         seed=torch.arange(runs) if seed is None else torch.tensor(seed),
@@ -57,7 +57,7 @@ def rows_of(batch: Batch, index: Sequence[int]) -> Batch:
     return replace(
         batch,
         loss=batch.loss.with_columns(take),
-        rule=columns(batch.rule, take),
+        optimizer=columns(batch.optimizer, take),
         schedule=columns(batch.schedule, take),
         lr=batch.lr[which],
         seed=batch.seed[which],

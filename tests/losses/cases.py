@@ -1,4 +1,4 @@
-"""Tables of cases: losses and what the literature says of them; rules stand in rule_cases.py."""
+"""Losses, and what the literature says of them."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Rules and their options, each with the oracle that takes the same steps."""
+"""Optimizers and their options, each with the oracle that takes the same steps."""
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
@@ -26,10 +26,10 @@ from gdlab.optimizers import (
     Lookahead,
     Muon,
     NAdam,
+    Optimizer,
     RAdam,
     RMSprop,
     Rprop,
-    Rule,
     ScheduleFree,
     SignSGD,
     WeightDecay,
@@ -39,19 +39,19 @@ from optimizers.oracles import plain, stepped_path, written_path
 
 
 @dataclass(frozen=True)
-class RuleCase:
-    """A rule, and an oracle with the same options.
+class OptimizerCase:
+    """An optimizer, and an oracle with the same options.
 
     Attributes:
-        rule: the rule.
+        optimizer: the optimizer.
         path: gives the points of an oracle, of another library or written from the paper.
         oracle: what it is given.
         options: of the oracle.
         near: how near the points are, relative, in float64 and in float32.
-        needs_matrix: whether the rule is for networks alone.
+        needs_matrix: whether the optimizer is for networks alone.
     """
 
-    rule: Rule
+    optimizer: Optimizer
     path: Callable[..., Any]
     oracle: Any
     options: Mapping[str, Any]
@@ -62,7 +62,7 @@ class RuleCase:
         given = ",".join(f"{k}={v}" for k, v in self.options.items())
         name = getattr(self.oracle, "__name__", "oracle")
         whose = "" if name == "<lambda>" else f"{name}: "
-        return f"{whose}{type(self.rule).__name__}({given.replace(' ', '')})"
+        return f"{whose}{type(self.optimizer).__name__}({given.replace(' ', '')})"
 
     def points(self, loss: Loss, lr: float, steps: int) -> Any:
         """The oracle's points (steps + 1, D)."""
@@ -91,7 +91,7 @@ def _varied(**choices: tuple[Any, ...]) -> Iterator[dict[str, Any]]:
     yield from {str(given): given for given in options}.values()
 
 
-def _sgd() -> Iterator[RuleCase]:
+def _sgd() -> Iterator[OptimizerCase]:
     for options in _products(
         momentum=(0.0, 0.9),
         dampening=(0.0, 0.3),
@@ -101,10 +101,10 @@ def _sgd() -> Iterator[RuleCase]:
     ):
         # torch refuses nesterov with dampening or without momentum.
         if not options["nesterov"] or (options["momentum"] and not options["dampening"]):
-            yield RuleCase(SGD(**options), stepped_path, plain(torch.optim.SGD), options)
+            yield OptimizerCase(SGD(**options), stepped_path, plain(torch.optim.SGD), options)
 
 
-def _adam() -> Iterator[RuleCase]:
+def _adam() -> Iterator[OptimizerCase]:
     for options in _products(
         betas=((0.9, 0.999), (0.3, 0.8), (0.0, 0.95)),
         eps=(1e-8, 1e-2),
@@ -112,17 +112,17 @@ def _adam() -> Iterator[RuleCase]:
         amsgrad=BOTH,
         maximize=BOTH,
     ):
-        yield RuleCase(Adam(**options), stepped_path, plain(torch.optim.Adam), options)
+        yield OptimizerCase(Adam(**options), stepped_path, plain(torch.optim.Adam), options)
         decoupled = Adam(**options, decoupled_weight_decay=True)
-        yield RuleCase(decoupled, stepped_path, plain(torch.optim.AdamW), options)
+        yield OptimizerCase(decoupled, stepped_path, plain(torch.optim.AdamW), options)
 
 
-def _of_torch() -> Iterator[RuleCase]:
-    """The other rules that torch has too."""
+def _of_torch() -> Iterator[OptimizerCase]:
+    """The other optimizers that torch has too."""
     betas = ((0.9, 0.999), (0.3, 0.8), (0.0, 0.95))
     eps, decay = (1e-8, 1e-2), {"weight_decay": (0.0, 0.1), "maximize": BOTH}
     decays = {**decay, "decoupled_weight_decay": BOTH}
-    table: dict[type[Rule], dict[str, tuple[Any, ...]]] = {
+    table: dict[type[Optimizer], dict[str, tuple[Any, ...]]] = {
         RMSprop: dict(alpha=(0.99, 0.4), eps=eps, momentum=(0.0, 0.9), centered=BOTH, **decay),
         Adagrad: dict(
             lr_decay=(0.0, 0.1), initial_accumulator_value=(0.0, 0.5), eps=(1e-10, 1e-2), **decay
@@ -143,16 +143,16 @@ def _of_torch() -> Iterator[RuleCase]:
         for options in make(**choices):
             # v − m² of `centered` loses the digits that v and m² share. Observed 1.5e-14, 1.2e-5.
             near = (5e-14, 5e-5) if options.get("centered") else (1e-14, 1e-5)
-            yield RuleCase(kind(**options), stepped_path, oracle, options, near)
+            yield OptimizerCase(kind(**options), stepped_path, oracle, options, near)
     for options in _varied(betas=(*betas, (0.9, 0.5)), eps=eps, **decays):
-        yield RuleCase(RAdam(**options), stepped_path, plain(torch.optim.RAdam), options)
+        yield OptimizerCase(RAdam(**options), stepped_path, plain(torch.optim.RAdam), options)
     averaged = dict(lambd=(1e-4, 0.1), alpha=(0.75, 0.0), t0=(0.0, 3.0), **decay)
     for options in _varied(**averaged):
-        rule = ASGD(**options, averaged=True)
-        yield RuleCase(rule, stepped_path, oracles.AveragedASGD, options)
+        optimizer = ASGD(**options, averaged=True)
+        yield OptimizerCase(optimizer, stepped_path, oracles.AveragedASGD, options)
 
 
-def _adafactor() -> Iterator[RuleCase]:
+def _adafactor() -> Iterator[OptimizerCase]:
     for options in _varied(
         beta2_decay=(-0.8, -0.3),
         eps1=(None, 0.01, 0.5),
@@ -163,10 +163,10 @@ def _adafactor() -> Iterator[RuleCase]:
     ):
         given = {name: value for name, value in options.items() if name not in ("eps1", "eps2")}
         given["eps"] = options["eps1"], options["eps2"]
-        yield RuleCase(Adafactor(**options), stepped_path, plain(torch.optim.Adafactor), given)
+        yield OptimizerCase(Adafactor(**options), stepped_path, plain(torch.optim.Adafactor), given)
 
 
-def _muon() -> Iterator[RuleCase]:
+def _muon() -> Iterator[OptimizerCase]:
     choices: dict[str, tuple[Any, ...]] = {
         "momentum": (0.95, 0.5),
         "nesterov": (True, False),
@@ -178,44 +178,48 @@ def _muon() -> Iterator[RuleCase]:
     }
     for options in _varied(**choices):
         # torch orthogonalises in bfloat16. Observed 2.5e-3.
-        yield RuleCase(
-            Muon(**options, rule_scale=0.5),
+        yield OptimizerCase(
+            Muon(**options, inner_scale=0.5),
             stepped_path,
             oracles.MuonBeside,
-            {**options, "rule_scale": 0.5},
+            {**options, "inner_scale": 0.5},
             (1e-2, 1e-2),
             needs_matrix=True,
         )
 
 
-def _wrappers() -> Iterator[RuleCase]:
+def _wrappers() -> Iterator[OptimizerCase]:
     heavy = SGD(momentum=0.9)
     for most in (0.1, 1.0, 1e3):
         options = {"max_norm": most}
-        yield RuleCase(ClipNorm(rule=heavy, **options), stepped_path, oracles.norm_clipped, options)
-        options = {"max_value": most}
-        yield RuleCase(
-            ClipValue(rule=heavy, **options), stepped_path, oracles.value_clipped, options
+        yield OptimizerCase(
+            ClipNorm(inner=heavy, **options), stepped_path, oracles.norm_clipped, options
         )
-    coupled = WeightDecay(rule=RMSprop(), weight_decay=0.1, decoupled=False)
+        options = {"max_value": most}
+        yield OptimizerCase(
+            ClipValue(inner=heavy, **options), stepped_path, oracles.value_clipped, options
+        )
+    coupled = WeightDecay(inner=RMSprop(), weight_decay=0.1, decoupled=False)
     options = {"weight_decay": 0.1}
-    yield RuleCase(coupled, stepped_path, plain(torch.optim.RMSprop), options)
-    decoupled = WeightDecay(rule=Adam(), weight_decay=0.1)
-    yield RuleCase(decoupled, stepped_path, plain(torch.optim.AdamW), options)
+    yield OptimizerCase(coupled, stepped_path, plain(torch.optim.RMSprop), options)
+    decoupled = WeightDecay(inner=Adam(), weight_decay=0.1)
+    yield OptimizerCase(decoupled, stepped_path, plain(torch.optim.AdamW), options)
     for options in _varied(k=(5, 3, 1), alpha=(0.5, 0.8)):
-        yield RuleCase(Lookahead(rule=heavy, **options), stepped_path, oracles.Lookahead, options)
+        yield OptimizerCase(
+            Lookahead(inner=heavy, **options), stepped_path, oracles.Lookahead, options
+        )
     for options in _varied(k=(5, 3), alpha=(0.5, 1.0)):
-        yield RuleCase(Lookahead(**options), written_path, oracles.lookahead, options)
+        yield OptimizerCase(Lookahead(**options), written_path, oracles.lookahead, options)
     for options in _varied(momentum=(0.9, 0.5), r=(0.0, 1.0), weight_lr_power=(2.0, 0.0)):
-        rule = ScheduleFree(rule=RMSprop(), **options)
-        yield RuleCase(rule, stepped_path, oracles.ScheduleFree, options)
-        yield RuleCase(ScheduleFree(**options), written_path, oracles.schedule_free, options)
+        optimizer = ScheduleFree(inner=RMSprop(), **options)
+        yield OptimizerCase(optimizer, stepped_path, oracles.ScheduleFree, options)
+        yield OptimizerCase(ScheduleFree(**options), written_path, oracles.schedule_free, options)
 
 
-def _of_papers() -> Iterator[RuleCase]:
-    """Rules that torch does not have, or (RAdam) that it computes with less precision."""
+def _of_papers() -> Iterator[OptimizerCase]:
+    """Optimizers that torch does not have, or (RAdam) that it computes with less precision."""
     betas = ((0.9, 0.999), (0.3, 0.8), (0.0, 0.95))
-    table: list[tuple[type[Rule], list[Any], dict[str, tuple[Any, ...]]]] = [
+    table: list[tuple[type[Optimizer], list[Any], dict[str, tuple[Any, ...]]]] = [
         (HeavyBall, [oracles.heavy_ball], {"momentum": (0.9, 0.0, 0.5)}),
         (SignSGD, [oracles.signum], {"momentum": (0.0, 0.9)}),
         (
@@ -238,10 +242,10 @@ def _of_papers() -> Iterator[RuleCase]:
     for kind, makers, choices in table:
         for options, make in itertools.product(_varied(**choices), makers):
             path = stepped_path if make.__name__.endswith("_of_another") else written_path
-            yield RuleCase(kind(**options), path, make, options)
+            yield OptimizerCase(kind(**options), path, make, options)
 
 
-RULES = [
+OPTIMIZERS = [
     *_sgd(),
     *_adam(),
     *_of_torch(),

@@ -1,4 +1,4 @@
-"""Independent answers for rules: other libraries' optimizers, and papers' formulas in loops."""
+"""Independent answers: other libraries' optimizers, and papers' formulas in loops."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -65,7 +65,7 @@ def stepped_path(
 def written_path(
     make: Path, options: Mapping[str, Any], loss: Loss, lr: float, steps: int
 ) -> np.ndarray:
-    """The points (steps + 1, D) of a rule written as a generator of points."""
+    """The points (steps + 1, D) of an optimizer written as a generator of points."""
 
     def gradient(x: np.ndarray) -> np.ndarray:
         at = torch.tensor(x, requires_grad=True)
@@ -153,12 +153,14 @@ class MuonBeside:
     """torch's Muon for the matrices and its AdamW for all else."""
 
     def __init__(
-        self, params: Sequence[Tensor], lr: float, rule_scale: float, **options: Any
+        self, params: Sequence[Tensor], lr: float, inner_scale: float, **options: Any
     ) -> None:
         matrices = [p for p in params if p.ndim == 2]
         others = [p for p in params if p.ndim != 2]
         self._muon = torch.optim.Muon(matrices, lr=lr, **options)
-        self._rest = torch.optim.AdamW(others, lr=lr * rule_scale, weight_decay=0.01, foreach=False)
+        self._rest = torch.optim.AdamW(
+            others, lr=lr * inner_scale, weight_decay=0.01, foreach=False
+        )
 
     def step(self) -> None:
         self._muon.step()

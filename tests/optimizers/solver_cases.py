@@ -1,4 +1,4 @@
-"""Rules with searches and curvature, each with the oracle that takes the same steps."""
+"""Optimizers with searches and curvature, each with the oracle that takes the same steps."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,8 +20,8 @@ from gdlab.optimizers import (
     NaturalGradient,
     Newton,
     NormalizedGradient,
+    Optimizer,
     Polyak,
-    Rule,
 )
 from optimizers import solver_oracles as oracles
 from optimizers.solver_oracles import Path, path_of
@@ -29,9 +29,9 @@ from optimizers.solver_oracles import Path, path_of
 
 @dataclass(frozen=True)
 class SolverCase:
-    """A rule on a loss, and the oracle that takes the same steps."""
+    """An optimizer on a loss, and the oracle that takes the same steps."""
 
-    rule: Rule
+    optimizer: Optimizer
     loss: Loss
     oracle: Path
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -40,7 +40,7 @@ class SolverCase:
 
     def __str__(self) -> str:
         given = ",".join(f"{k}={v}" for k, v in self.options.items())
-        return f"{type(self.rule).__name__}({given}),{type(self.loss).__name__}"
+        return f"{type(self.optimizer).__name__}({given}),{type(self.loss).__name__}"
 
     def points(self) -> np.ndarray:
         """The oracle's points (steps + 1, D)."""
@@ -63,8 +63,8 @@ def _of_step_sizes() -> list[SolverCase]:
             SolverCase(AdGD(), loss, oracles.adgd, lr=1e-4),
         ]
         for variant in (1, 2):
-            rule, options = BarzilaiBorwein(variant=variant), {"variant": variant}
-            cases.append(SolverCase(rule, loss, oracles.barzilai_borwein, options, lr=1e-3))
+            optimizer, options = BarzilaiBorwein(variant=variant), {"variant": variant}
+            cases.append(SolverCase(optimizer, loss, oracles.barzilai_borwein, options, lr=1e-3))
     return cases
 
 
@@ -90,8 +90,10 @@ def _of_searches() -> list[SolverCase]:
                 ),
             ]
     for beta in ("fr", "pr+", "hs"):
-        rule = ConjugateGradient(beta=beta, line_search="exact")
-        cases += [SolverCase(rule, loss, oracles.linear_cg, steps=4) for loss in (BOWL, TILTED)]
+        optimizer = ConjugateGradient(beta=beta, line_search="exact")
+        cases += [
+            SolverCase(optimizer, loss, oracles.linear_cg, steps=4) for loss in (BOWL, TILTED)
+        ]
     return cases
 
 

@@ -1,4 +1,4 @@
-"""Independent answers for rules with searches and curvature: papers in plain loops."""
+"""Independent answers for optimizers with searches and curvature: papers in plain loops."""
 
 from collections.abc import Callable, Iterator
 

@@ -17,12 +17,12 @@ from gdlab.engine.status import Status
 from gdlab.fields.declared import Configured, Number, declared
 from gdlab.fields.suggestions import choices_of
 from gdlab.losses import Loss, Quadratic
-from gdlab.optimizers import HeavyBall, Rule, WeightDecay
-from optimizers.cases import RULES as CASES
+from gdlab.optimizers import HeavyBall, Optimizer, WeightDecay
+from optimizers.cases import OPTIMIZERS as CASES
 from optimizers.cases import OneMatrix
 
-KINDS = {type(case.rule) for case in CASES}
-RULES = [
+KINDS = {type(case.optimizer) for case in CASES}
+OPTIMIZERS = [
     name
     for name in choices_of("optimizer")
     if name != "custom" and type(named("optimizer", name)) in KINDS
@@ -34,19 +34,19 @@ FIXED = ("d", "dampening")
 """Numbers that are at the end of their range, or must be 0 beside other options."""
 
 
-def rule_of(name: str) -> Rule:
+def optimizer_of(name: str) -> Optimizer:
     """An optimizer with its own numbers."""
-    rule = named("optimizer", name)
-    assert isinstance(rule, Rule)
-    return rule
+    optimizer = named("optimizer", name)
+    assert isinstance(optimizer, Optimizer)
+    return optimizer
 
 
-def columns_of(rule: Configured) -> dict[str, Any]:
-    """Columns in the place of a rule's `Number` fields, near the values that they have."""
+def columns_of(optimizer: Configured) -> dict[str, Any]:
+    """Columns in the place of an optimizer's `Number` fields, near the values that they have."""
     changes: dict[str, Any] = {}
     spread = torch.linspace(0.9, 1, ROWS, dtype=torch.float64)
-    for name, field in declared(type(rule)).items():
-        value = getattr(rule, name)
+    for name, field in declared(type(optimizer)).items():
+        value = getattr(optimizer, name)
         if isinstance(value, Configured):
             changes[name] = value.replace(**columns_of(value))
         elif field.numeric and isinstance(value, tuple):
@@ -58,15 +58,15 @@ def columns_of(rule: Configured) -> dict[str, Any]:
 
 def batch_of(name: str, loss: Loss | None = None, steps: int = 60) -> Batch:
     """Runs that differ in learning rates and in every number of the optimizer."""
-    rule = rule_of(name)
-    rule = rule.replace(**columns_of(rule))
+    optimizer = optimizer_of(name)
+    optimizer = optimizer.replace(**columns_of(optimizer))
     lr = np.geomspace(1e-4, 0.3, ROWS)
     matrix = OneMatrix() if name == "muon" else None
-    batch = make_batch(loss or matrix or Waves(), rule, lr, steps=steps)
+    batch = make_batch(loss or matrix or Waves(), optimizer, lr, steps=steps)
     return replace(batch, stop=Stop(grad_tol=1e-6, max_loss=1e30))
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_row_is_its_single_run(name: str) -> None:
     assert_rows_are_single_runs(batch_of(name))
 
@@ -86,14 +86,14 @@ def assert_rows_are_single_runs(batch: Batch) -> list[Finished]:
     return together
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_compiled_row_is_its_single_run(name: str) -> None:
     batch = replace(batch_of(name), mode="compiled")
     assert refusal(batch) is None
     assert_rows_are_single_runs(batch)
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_compiled_steps_are_eager_steps(name: str) -> None:
     eager, compiled = (replace(batch_of(name, steps=10), mode=m) for m in ("eager", "compiled"))
     for one, other in zip(finish(eager), finish(compiled), strict=True):
@@ -101,15 +101,15 @@ def test_compiled_steps_are_eager_steps(name: str) -> None:
         assert relative(other.history.x, one.history.x) <= 1e-12
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_an_optimizer_says_what_it_is(name: str) -> None:
     """The equation, each field with its meaning, and a paper or who it is equal to."""
-    rule = rule_of(name)
-    said = type(rule).__doc__ or ""
+    optimizer = optimizer_of(name)
+    said = type(optimizer).__doc__ or ""
     assert any(sign in said for sign in ("←", "x₊ =")), "no equation"
     assert any(f"{year}" in said for year in range(1964, 2026)) or "Equal to" in said
     fields = said.partition("Attributes:")[2]
-    for field in declared(type(rule)):
+    for field in declared(type(optimizer)):
         assert f" {field}: " in fields
 
 
@@ -142,7 +142,7 @@ def spectral_radius(beta: float, h: float) -> float:
 
 
 def test_coupled_decay_adds_to_the_curvature() -> None:
-    rule = WeightDecay(rule=HeavyBall(momentum=0.5), weight_decay=5.0, decoupled=False)
-    assert rule.max_stable_lr(20.0) == 2 * 1.5 / 25
-    assert rule.optimal_lr(1.0, 20.0) == 2 * 1.5 / 31
-    assert rule.replace(decoupled=True).max_stable_lr(20.0) is None
+    optimizer = WeightDecay(inner=HeavyBall(momentum=0.5), weight_decay=5.0, decoupled=False)
+    assert optimizer.max_stable_lr(20.0) == 2 * 1.5 / 25
+    assert optimizer.optimal_lr(1.0, 20.0) == 2 * 1.5 / 31
+    assert optimizer.replace(decoupled=True).max_stable_lr(20.0) is None

@@ -1,4 +1,4 @@
-"""Every rule takes the steps of torch.optim, of another library, or of its paper."""
+"""Every optimizer takes the steps of torch.optim, of another library, or of its paper."""
 
 import itertools
 from dataclasses import replace
@@ -14,9 +14,9 @@ from gdlab import optimizers
 from gdlab.engine.status import Status
 from gdlab.errors import SettingError
 from gdlab.losses import MLP, Loss, Quadratic, Rosenbrock
-from gdlab.optimizers import SGD, Adam, Lookahead, Muon, RMSprop, Rule, WeightDecay
+from gdlab.optimizers import SGD, Adam, Lookahead, Muon, Optimizer, RMSprop, WeightDecay
 from optimizers import oracles
-from optimizers.cases import RULES, OneMatrix, RuleCase
+from optimizers.cases import OPTIMIZERS, OneMatrix, OptimizerCase
 from optimizers.oracles import plain, stepped_path, written_path
 
 STEPS = 10
@@ -29,10 +29,10 @@ LOSSES: dict[str, tuple[Loss, float]] = {
 DTYPES = (torch.float64, torch.float32)
 
 
-def worst_error(case: RuleCase, loss: Loss, lr: float, dtype: torch.dtype) -> float:
+def worst_error(case: OptimizerCase, loss: Loss, lr: float, dtype: torch.dtype) -> float:
     """The greatest relative distance of our points from the oracle's."""
     loss = loss.to(dtype, torch.device("cpu"))
-    batch = make_batch(loss, case.rule, lr, steps=STEPS)
+    batch = make_batch(loss, case.optimizer, lr, steps=STEPS)
     batch = replace(batch, lr=batch.lr.to(dtype), noise=batch.noise.to(dtype))
     (ours,) = finish(batch)
     assert ours.outcome.status == Status.MAX_STEPS, ours.outcome.reason
@@ -43,52 +43,59 @@ def worst_error(case: RuleCase, loss: Loss, lr: float, dtype: torch.dtype) -> fl
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=("float64", "float32"))
 @pytest.mark.parametrize("name", LOSSES)
-@pytest.mark.parametrize("case", RULES, ids=str)
-def test_steps_are_those_of_the_oracle(case: RuleCase, name: str, dtype: torch.dtype) -> None:
+@pytest.mark.parametrize("case", OPTIMIZERS, ids=str)
+def test_steps_are_those_of_the_oracle(case: OptimizerCase, name: str, dtype: torch.dtype) -> None:
     loss, lr = LOSSES[name]
     if case.needs_matrix and name != "mlp":
         with pytest.raises(SettingError, match="needs a loss with a matrix"):
-            finish(make_batch(loss, case.rule, lr))
+            finish(make_batch(loss, case.optimizer, lr))
         return
     assert worst_error(case, loss, lr, dtype) <= case.near[DTYPES.index(dtype)]
     # Observed in float64 and float32: 3e-15 (Adan, whose bias corrections are not powers) and
     # 7e-7 (Adan); centred RMSprop and Muon have reasons of their own.
 
 
-def test_the_table_has_every_rule() -> None:
-    known = {type(case.rule) for case in RULES}
-    families = {rule.__module__ for rule in known}
+def test_the_table_has_every_optimizer() -> None:
+    known = {type(case.optimizer) for case in OPTIMIZERS}
+    families = {optimizer.__module__ for optimizer in known}
     exported = {getattr(optimizers, name) for name in optimizers.__all__}
-    assert {rule for rule in exported if rule.__module__ in families} == known
+    assert {optimizer for optimizer in exported if optimizer.__module__ in families} == known
 
 
-def test_the_table_has_every_option_of_every_rule() -> None:
-    apart = {"rule", "rule_scale", "averaged", "decoupled_weight_decay", "decoupled"}
-    for rule in {type(case.rule) for case in RULES}:
-        of_rule = [case.rule.settings() for case in RULES if type(case.rule) is rule]
-        assert set(of_rule[0]) - apart
-        for option in set(of_rule[0]) - apart:
-            if (rule, option) != (WeightDecay, "weight_decay"):
-                assert len({settings[option] for settings in of_rule}) >= 2, (rule, option)
+def test_the_table_has_every_option_of_every_optimizer() -> None:
+    apart = {"inner", "inner_scale", "averaged", "decoupled_weight_decay", "decoupled"}
+    for optimizer in {type(case.optimizer) for case in OPTIMIZERS}:
+        of_class = [
+            case.optimizer.settings() for case in OPTIMIZERS if type(case.optimizer) is optimizer
+        ]
+        assert set(of_class[0]) - apart
+        for option in set(of_class[0]) - apart:
+            if (optimizer, option) != (WeightDecay, "weight_decay"):
+                assert len({settings[option] for settings in of_class}) >= 2, (
+                    optimizer,
+                    option,
+                )
 
 
 def test_every_option_of_the_table_changes_the_steps() -> None:
-    """Otherwise a rule and its oracle could both leave it out, and no test would see it."""
-    for kind in {type(case.rule) for case in RULES} - {WeightDecay}:
-        rules = [case.rule for case in RULES if type(case.rule) is kind]
+    """Otherwise an optimizer and its oracle could both leave it out, and no test would see it."""
+    for kind in {type(case.optimizer) for case in OPTIMIZERS} - {WeightDecay}:
+        classes = [case.optimizer for case in OPTIMIZERS if type(case.optimizer) is kind]
         tried: dict[str, bool] = {}
-        for one, other in itertools.combinations(rules, 2):
+        for one, other in itertools.combinations(classes, 2):
             changed = [k for k, v in one.settings().items() if v != getattr(other, k)]
-            changed = [name for name in changed if name != "rule"]
+            changed = [name for name in changed if name != "optimizer"]
             if len(changed) == 1 and not tried.get(changed[0]):
                 tried[changed[0]] = takes_other_steps(one, other)
         assert tried
         assert all(tried.values()), (kind, tried)
 
 
-def takes_other_steps(one: Rule, other: Rule) -> bool:
-    """Whether two rules differ in 10 steps on the network, at a rate where signs change."""
-    batches = (make_batch(LOSSES["mlp"][0], rule, 0.5, steps=STEPS) for rule in (one, other))
+def takes_other_steps(one: Optimizer, other: Optimizer) -> bool:
+    """Whether two classes differ in 10 steps on the network, at a rate where signs change."""
+    batches = (
+        make_batch(LOSSES["mlp"][0], optimizer, 0.5, steps=STEPS) for optimizer in (one, other)
+    )
     ((first,), (second,)) = map(finish, batches)
     assert np.isfinite(first.history.x).all()
     assert np.isfinite(second.history.x).all()
@@ -99,20 +106,20 @@ def test_options_given_as_columns_are_options() -> None:
     momentum = torch.tensor([0.0, 0.5, 0.9], dtype=torch.float64)
     decay = torch.tensor([0.1, 0.0, 0.2], dtype=torch.float64)
     loss, lr = LOSSES["quadratic"]
-    rule = SGD(momentum=momentum, weight_decay=decay)
-    for row, run in enumerate(finish(make_batch(loss, rule, [lr] * 3, steps=STEPS))):
+    optimizer = SGD(momentum=momentum, weight_decay=decay)
+    for row, run in enumerate(finish(make_batch(loss, optimizer, [lr] * 3, steps=STEPS))):
         options = {"momentum": float(momentum[row]), "weight_decay": float(decay[row])}
         theirs = stepped_path(plain(torch.optim.SGD), options, loss, lr, STEPS)
         np.testing.assert_allclose(run.history.x, theirs, rtol=1e-14)  # observed 0
 
 
-def test_columns_reach_the_rule_inside() -> None:
+def test_columns_reach_the_optimizer_inside() -> None:
     alpha = torch.tensor([0.3, 0.5, 0.9], dtype=torch.float64)
     momentum = torch.tensor([0.0, 0.5, 0.9], dtype=torch.float64)
     loss, lr = LOSSES["quadratic"]
-    rule = Lookahead(alpha=alpha, rule=SGD(momentum=momentum))
-    for row, run in enumerate(finish(make_batch(loss, rule, [lr] * 3, steps=STEPS))):
-        alone = Lookahead(alpha=float(alpha[row]), rule=SGD(momentum=float(momentum[row])))
+    optimizer = Lookahead(alpha=alpha, inner=SGD(momentum=momentum))
+    for row, run in enumerate(finish(make_batch(loss, optimizer, [lr] * 3, steps=STEPS))):
+        alone = Lookahead(alpha=float(alpha[row]), inner=SGD(momentum=float(momentum[row])))
         (expected,) = finish(make_batch(loss, alone, lr, steps=STEPS))
         np.testing.assert_array_equal(run.history.x, expected.history.x)
 
@@ -150,9 +157,12 @@ def test_muon_is_exact_where_torch_is_not(option: str) -> None:
 def test_weight_decay_outside_is_that_inside() -> None:
     loss, lr = LOSSES["rosenbrock"]
     pairs = [
-        (WeightDecay(rule=RMSprop(), weight_decay=0.1, decoupled=False), RMSprop(weight_decay=0.1)),
         (
-            WeightDecay(rule=Adam(), weight_decay=0.1),
+            WeightDecay(inner=RMSprop(), weight_decay=0.1, decoupled=False),
+            RMSprop(weight_decay=0.1),
+        ),
+        (
+            WeightDecay(inner=Adam(), weight_decay=0.1),
             Adam(weight_decay=0.1, decoupled_weight_decay=True),
         ),
     ]
@@ -161,11 +171,11 @@ def test_weight_decay_outside_is_that_inside() -> None:
         np.testing.assert_array_equal(one.history.x, other.history.x)
 
 
-def test_coupled_decay_round_a_rule_that_maximizes_is_refused() -> None:
-    with pytest.raises(SettingError, match="decoupled=false: must be true round a rule"):
-        WeightDecay(rule=SGD(maximize=True), decoupled=False)
+def test_coupled_decay_around_an_optimizer_that_maximizes_is_refused() -> None:
+    with pytest.raises(SettingError, match="decoupled=false: must be true around an optimizer"):
+        WeightDecay(inner=SGD(maximize=True), decoupled=False)
 
 
-def test_a_rule_that_needs_more_than_a_gradient_has_no_wrapper() -> None:
-    with pytest.raises(SettingError, match="rule: BFGS needs more than a gradient"):
-        Lookahead(rule=optimizers.BFGS())
+def test_an_optimizer_that_needs_more_than_a_gradient_has_no_wrapper() -> None:
+    with pytest.raises(SettingError, match="optimizer: BFGS needs more than a gradient"):
+        Lookahead(inner=optimizers.BFGS())

@@ -1,4 +1,4 @@
-"""Rules with searches and curvature: their steps, what they promise, what they are charged."""
+"""Optimizers with searches and curvature: their steps, what they promise, what they are charged."""
 
 import itertools
 from dataclasses import replace
@@ -40,12 +40,12 @@ from gdlab.optimizers import (
     ClipNorm,
     ConjugateGradient,
     GaussNewton,
-    InformedRule,
     LevenbergMarquardt,
     LineSearchDescent,
     Newton,
+    Optimizer,
+    OracleOptimizer,
     Polyak,
-    Rule,
 )
 from gdlab.optimizers.line_search_descent import Searching
 from optimizers.solver_cases import IRIS, SOLVERS, TILTED, SolverCase
@@ -60,7 +60,7 @@ def named(what: object) -> str:
 
 @pytest.mark.parametrize("case", SOLVERS, ids=str)
 def test_steps_are_those_of_the_oracle(case: SolverCase) -> None:
-    batch = make_batch(case.loss, case.rule, case.lr, steps=case.steps, stop=NEVER)
+    batch = make_batch(case.loss, case.optimizer, case.lr, steps=case.steps, stop=NEVER)
     (ours,) = finish(batch)
     assert ours.outcome.status == Status.MAX_STEPS, ours.outcome.reason
     theirs = case.points()
@@ -93,13 +93,15 @@ def test_newton_solves_any_quadratic_in_one_step(loss: Loss) -> None:
 
 @pytest.mark.parametrize("loss", quadratics(), ids=lambda loss: f"{loss.dim}")
 @pytest.mark.parametrize(
-    "rule",
+    "optimizer",
     [ConjugateGradient(beta=b, line_search="exact") for b in ("fr", "pr+", "hs")]
     + [BFGS(line_search="exact"), LBFGS(line_search="exact", history=20)],
     ids=("fr", "pr+", "hs", "bfgs", "lbfgs"),
 )
-def test_conjugate_steps_solve_a_quadratic_in_as_many_as_dimensions(loss: Loss, rule: Rule) -> None:
-    (run,) = finish(make_batch(loss, rule, 1.0, steps=loss.dim, stop=NEVER))
+def test_conjugate_steps_solve_a_quadratic_in_as_many_as_dimensions(
+    loss: Loss, optimizer: Optimizer
+) -> None:
+    (run,) = finish(make_batch(loss, optimizer, 1.0, steps=loss.dim, stop=NEVER))
     assert run.history.grad_norm.min() <= 1e-6 * run.history.grad_norm[0]
 
 
@@ -113,26 +115,26 @@ SEARCHING = [
 ]
 
 
-@pytest.mark.parametrize("rule", SEARCHING, ids=named)
+@pytest.mark.parametrize("optimizer", SEARCHING, ids=named)
 @pytest.mark.parametrize("loss", [Rosenbrock(), Beale(), HelicalValley()], ids=named)
-def test_steps_meet_the_strong_wolfe_conditions(rule: Searching, loss: Loss) -> None:
+def test_steps_meet_the_strong_wolfe_conditions(optimizer: Searching, loss: Loss) -> None:
     """Both conditions do not depend on the length of d, for which the step itself may stand."""
-    (run,) = finish(make_batch(loss, rule, 0.5, steps=25, stop=Stop(grad_tol=1e-4)))
+    (run,) = finish(make_batch(loss, optimizer, 0.5, steps=25, stop=Stop(grad_tol=1e-4)))
     problem, x = Problem(loss), run.history.x
     assert len(x) >= 10
     for before, after in itertools.pairwise(x):
         step, slope = after - before, problem.gradient(before) @ (after - before)
         assert slope < 0
         # 1e-15 is the room for rounding in the loss.
-        assert problem.f(after) <= problem.f(before) + rule.c1 * slope + 1e-15
-        assert abs(problem.gradient(after) @ step) <= rule.c2 * abs(slope) * (1 + 1e-9)
+        assert problem.f(after) <= problem.f(before) + optimizer.c1 * slope + 1e-15
+        assert abs(problem.gradient(after) @ step) <= optimizer.c2 * abs(slope) * (1 + 1e-9)
 
 
 @pytest.mark.parametrize("modified", [False, True])
 def test_modified_newton_leaves_a_saddle_where_newton_stays(modified: bool) -> None:
     loss = Quadratic(eigenvalues=(1.0, -1.0))
-    rule = Newton(modified=modified, line_search="none")
-    (run,) = finish(make_batch(loss, rule, 1.0, start=[1.0, 1e-3], steps=5, stop=Stop()))
+    optimizer = Newton(modified=modified, line_search="none")
+    (run,) = finish(make_batch(loss, optimizer, 1.0, start=[1.0, 1e-3], steps=5, stop=Stop()))
     if modified:
         assert run.outcome.final_loss < -1e-5
         assert (np.diff(run.history.loss) < 0).all()
@@ -140,8 +142,8 @@ def test_modified_newton_leaves_a_saddle_where_newton_stays(modified: bool) -> N
         assert run.outcome.status == Status.CONVERGED
         assert abs(run.outcome.final_loss) < 1e-20
     for saddle in (Saddle(), MonkeySaddle()):
-        rule = Newton(modified=True, line_search="armijo")
-        (run,) = finish(make_batch(saddle, rule, 1.0, start=[0.3, 0.1], steps=40))
+        optimizer = Newton(modified=True, line_search="armijo")
+        (run,) = finish(make_batch(saddle, optimizer, 1.0, start=[0.3, 0.1], steps=40))
         assert (np.diff(run.history.loss) < 0).all()
         assert run.outcome.final_loss < -1
 
@@ -195,8 +197,8 @@ def test_a_search_that_cannot_progress_ends_its_own_run_alone() -> None:
         def __call__(self, x: torch.Tensor) -> torch.Tensor:
             return torch.where(x < 10, x.abs() + 0.1 * x, (x - 20).square())[..., 0]
 
-    for rule in (BFGS(), LBFGS(), ConjugateGradient(), LineSearchDescent()):
-        batch = make_batch(Kink(), rule, [1.0, 1.0], start=[[0.0], [15.0]], steps=40)
+    for optimizer in (BFGS(), LBFGS(), ConjugateGradient(), LineSearchDescent()):
+        batch = make_batch(Kink(), optimizer, [1.0, 1.0], start=[[0.0], [15.0]], steps=40)
         stuck, free = finish(batch)
         assert stuck.outcome.status == Status.STALLED
         assert stuck.outcome.steps == 0
@@ -228,10 +230,10 @@ class Counting(Loss):
     calls = 0  # of all instances: a batch copies its loss
 
 
-@pytest.mark.parametrize("rule", SEARCHING, ids=named)
-def test_a_single_run_is_charged_for_every_call(rule: Rule) -> None:
+@pytest.mark.parametrize("optimizer", SEARCHING, ids=named)
+def test_a_single_run_is_charged_for_every_call(optimizer: Optimizer) -> None:
     Counting.calls = 0
-    (run,) = finish(make_batch(Counting(), rule, 1.0, steps=20))
+    (run,) = finish(make_batch(Counting(), optimizer, 1.0, steps=20))
     assert run.outcome.evaluations == Counting.calls >= 20
 
 
@@ -249,16 +251,16 @@ def test_rows_are_charged_for_their_own_evaluations() -> None:
 @pytest.mark.parametrize("loss", [TILTED, IRIS], ids=("tilted", "iris"))
 def test_with_matrix_products_a_row_is_nearly_its_single_run(loss: Loss) -> None:
     """Such losses round by the number of rows; within 20 steps that stays under 1e-12."""
-    rules = [optimizers.NaturalGradient()] if loss is IRIS else [Newton(), BFGS(), LBFGS()]
-    for rule in rules:
-        batch = make_batch(loss, rule, np.linspace(0.5, 1, 12), steps=5, stop=NEVER)
+    classes = [optimizers.NaturalGradient()] if loss is IRIS else [Newton(), BFGS(), LBFGS()]
+    for optimizer in classes:
+        batch = make_batch(loss, optimizer, np.linspace(0.5, 1, 12), steps=5, stop=NEVER)
         for row, run in enumerate(finish(batch)):
             (alone,) = finish(rows_of(batch, [row]))
             assert relative(run.history.x, alone.history.x) <= 1e-12  # observed 4e-15
 
 
 @pytest.mark.parametrize(
-    ("loss", "rule", "noise", "said"),
+    ("loss", "optimizer", "noise", "said"),
     [
         (Rosenbrock(), LBFGS(), 0.1, "noise=0.1: must be 0"),
         (DIABETES.replace(batch_size=10), BFGS(), 0.0, "loss.batch_size=10: must be null"),
@@ -274,9 +276,11 @@ def test_with_matrix_products_a_row_is_nearly_its_single_run(loss: Loss) -> None
         (Beale(), BFGS(line_search="exact"), 0.0, "line_search=exact: .* loss=Beale is not quad"),
     ],
 )
-def test_what_a_rule_cannot_do_is_said(loss: Loss, rule: Rule, noise: float, said: str) -> None:
+def test_what_an_optimizer_cannot_do_is_said(
+    loss: Loss, optimizer: Optimizer, noise: float, said: str
+) -> None:
     with pytest.raises(SettingError, match=said):
-        finish(make_batch(loss, rule, noise=noise))
+        finish(make_batch(loss, optimizer, noise=noise))
 
 
 def test_settings_out_of_range_are_refused() -> None:
@@ -284,8 +288,8 @@ def test_settings_out_of_range_are_refused() -> None:
         BFGS(c1=0.1, c2=0.01)
     with pytest.raises(SettingError, match="history=0: must be a whole number ≥ 1"):
         LBFGS(history=0)
-    with pytest.raises(SettingError, match="rule: LBFGS needs more than a gradient"):
-        ClipNorm(rule=LBFGS())
+    with pytest.raises(SettingError, match="optimizer: LBFGS needs more than a gradient"):
+        ClipNorm(inner=LBFGS())
 
 
 def test_ended_rows_rest_until_they_leave() -> None:
@@ -297,11 +301,17 @@ def test_ended_rows_rest_until_they_leave() -> None:
 
 
 def test_what_is_needed_is_declared() -> None:
-    rules = [getattr(optimizers, name) for name in optimizers.__all__]
-    informed = [rule for rule in rules if issubclass(rule, InformedRule) and rule != InformedRule]
+    classes = [getattr(optimizers, name) for name in optimizers.__all__]
+    informed = [
+        optimizer
+        for optimizer in classes
+        if issubclass(optimizer, OracleOptimizer) and optimizer != OracleOptimizer
+    ]
     assert len(informed) >= 9
-    assert all(rule.needs for rule in informed)
-    assert not any(rule.needs for rule in rules if not issubclass(rule, InformedRule))
+    assert all(optimizer.needs for optimizer in informed)
+    assert not any(
+        optimizer.needs for optimizer in classes if not issubclass(optimizer, OracleOptimizer)
+    )
 
 
 def test_a_polyak_step_with_a_column_of_minima() -> None:

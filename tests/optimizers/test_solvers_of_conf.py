@@ -1,4 +1,4 @@
-"""Rules with searches and curvature, as conf has them: in a batch as alone, and what is said."""
+"""Optimizers with searches and curvature, as conf has them: in a batch as alone."""
 
 from dataclasses import replace
 
@@ -16,10 +16,10 @@ from gdlab.engine.status import Status
 from gdlab.fields.declared import declared
 from gdlab.fields.suggestions import choices_of
 from gdlab.losses import ExtendedRosenbrock, HelicalValley, Loss, Quadratic, Rosenbrock, Softmax
-from gdlab.optimizers import InformedRule, Rule
+from gdlab.optimizers import Optimizer, OracleOptimizer
 from optimizers.solver_cases import SOLVERS
 
-KINDS = {type(case.rule) for case in SOLVERS}
+KINDS = {type(case.optimizer) for case in SOLVERS}
 NAMES = [
     name
     for name in choices_of("optimizer")
@@ -37,24 +37,24 @@ ROWS = 40
 PICKED = (0, 7, 31, 33, 39)
 
 
-def rule_of(name: str) -> Rule:
-    rule = named("optimizer", name)
-    assert isinstance(rule, Rule)
-    return rule
+def optimizer_of(name: str) -> Optimizer:
+    optimizer = named("optimizer", name)
+    assert isinstance(optimizer, Optimizer)
+    return optimizer
 
 
 def batch_of(name: str) -> Batch:
     """Runs that differ in starts, in learning rates and in every number of the optimizer."""
-    rule, spread = rule_of(name), torch.linspace(0.5, 1, ROWS, dtype=torch.float64)
+    optimizer, spread = optimizer_of(name), torch.linspace(0.5, 1, ROWS, dtype=torch.float64)
     changes = {
-        field: spread * getattr(rule, field)
-        for field, kind in declared(type(rule)).items()
-        if kind.numeric and getattr(rule, field) is not None
+        field: spread * getattr(optimizer, field)
+        for field, kind in declared(type(optimizer)).items()
+        if kind.numeric and getattr(optimizer, field) is not None
     }
     loss = LOSSES.get(name, Waves())
     start = loss.tensor(loss.start) + 0.3 * torch.linspace(-1, 1, ROWS)[:, None]
     lr = np.geomspace(1e-3, 1, ROWS)
-    batch = make_batch(loss, rule.replace(**changes), lr, start=start, steps=25)
+    batch = make_batch(loss, optimizer.replace(**changes), lr, start=start, steps=25)
     return replace(batch, stop=Stop(grad_tol=1e-6, max_loss=1e30))
 
 
@@ -75,8 +75,10 @@ def test_in_float32_too(name: str) -> None:
     batch, single = batch_of(name), torch.float32
     loss = batch.loss.to(single, torch.device("cpu"))
     numbers = {key: getattr(batch, key).to(single) for key in ("lr", "start", "noise")}
-    rule = named("optimizer", name)
-    for run in finish(replace(batch, loss=loss, rule=rule, stop=Stop(grad_tol=1e-2), **numbers)):
+    optimizer = named("optimizer", name)
+    for run in finish(
+        replace(batch, loss=loss, optimizer=optimizer, stop=Stop(grad_tol=1e-2), **numbers)
+    ):
         assert run.outcome.status != Status.FAILED, run.outcome.reason
         if name in DESCENDING and run.outcome.steps:
             assert run.outcome.final_loss < run.history.loss[0]
@@ -86,7 +88,7 @@ def test_in_float32_too(name: str) -> None:
 def test_a_compiled_batch_is_refused_or_the_eager_one(name: str) -> None:
     batch = replace(batch_of(name), mode="compiled")
     said = refusal(batch)
-    if isinstance(batch.rule, InformedRule):
+    if isinstance(batch.optimizer, OracleOptimizer):
         assert said == "an optimizer that evaluates the loss itself has no compiled form"
         return
     assert said is None
@@ -100,17 +102,17 @@ def test_a_compiled_batch_is_refused_or_the_eager_one(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_an_optimizer_says_what_it_is(name: str) -> None:
     """The equation, each field with its meaning, what lr is, and a paper."""
-    rule = rule_of(name)
-    said = type(rule).__doc__ or ""
+    optimizer = optimizer_of(name)
+    said = type(optimizer).__doc__ or ""
     assert "←" in said
     assert " lr" in said
     assert any(f"{year}" in said for year in range(1847, 2026))
     fields = said.partition("Attributes:")[2]
-    for field in declared(type(rule)):
+    for field in declared(type(optimizer)):
         assert f" {field}: " in fields
 
 
-def test_the_table_has_every_rule() -> None:
+def test_the_table_has_every_optimizer() -> None:
     families = {kind.__module__ for kind in KINDS}
     exported = {getattr(optimizers, name) for name in optimizers.__all__}
-    assert {rule for rule in exported if rule.__module__ in families} == KINDS
+    assert {optimizer for optimizer in exported if optimizer.__module__ in families} == KINDS

@@ -1,4 +1,4 @@
-"""Torch optimizers, torch's own and another library's, as rules."""
+"""Torch optimizers, torch's own and another library's, as optimizers."""
 
 import inspect
 from dataclasses import replace
@@ -44,8 +44,8 @@ OWN: list[tuple[str, dict[str, Any], float]] = [
 @pytest.mark.parametrize("loss", [Rosenbrock(), MATRICES], ids=["rosenbrock", "mlp"])
 @pytest.mark.parametrize(("name", "options", "lr"), OWN, ids=[case[0] for case in OWN])
 def test_steps_are_those_of_a_loop_by_hand(name, options, lr, loss):
-    rule = Torch(cls=f"torch.optim.{name}", kwargs=options)
-    (run,) = finish(make_batch(loss, rule, lr, steps=30, stop=Stop(grad_tol=0)))
+    optimizer = Torch(cls=f"torch.optim.{name}", kwargs=options)
+    (run,) = finish(make_batch(loss, optimizer, lr, steps=30, stop=Stop(grad_tol=0)))
     assert run.outcome.status == Status.MAX_STEPS
     theirs = stepped_path(getattr(torch.optim, name), options, loss, lr, 30)
     # Observed 0 on Rosenbrock; on the MLP 1e-15 at most: a batch of gradients sums in its own way.
@@ -61,10 +61,10 @@ def test_single_precision_is_that_of_torch():
     assert relative(finish(batch)[0].history.x, theirs) <= 1e-5  # observed 0
 
 
-def some_end_early(rule: Torch | Lookahead, steps: int = 100) -> Batch:
+def some_end_early(optimizer: Torch | Lookahead, steps: int = 100) -> Batch:
     """Runs of which some diverge, some reach the target and some go on, across chunks."""
     lr = np.geomspace(1e-3, 30, 9)
-    batch = make_batch(Rosenbrock(), rule, lr, steps=steps, schedule=Exponential(gamma=0.999))
+    batch = make_batch(Rosenbrock(), optimizer, lr, steps=steps, schedule=Exponential(gamma=0.999))
     return replace(batch, stop=Stop(grad_tol=0, loss=1.0, max_loss=1e4))
 
 
@@ -83,7 +83,7 @@ def test_a_row_is_its_single_run(name):
 
 
 def test_a_wrapper_round_a_torch_optimizer_is_its_single_run():
-    batch = some_end_early(Lookahead(rule=Torch(cls="torch.optim.Adam"), k=3))
+    batch = some_end_early(Lookahead(inner=Torch(cls="torch.optim.Adam"), k=3))
     together = finish(batch)
     assert len({run.outcome.steps for run in together}) > 1
     for row in (0, 4, 8):
@@ -102,8 +102,8 @@ def test_groups_that_mix_are_told_apart_by_trying():
 
 def test_a_closure_evaluates_the_loss_of_its_own_row():
     options: dict[str, Any] = {"max_iter": 4, "history_size": 3}
-    rule = Torch(cls="torch.optim.LBFGS", kwargs=options)
-    batch = make_batch(Rosenbrock(), rule, [0.05, 0.1, 0.2], steps=12, stop=Stop(loss=1.0))
+    optimizer = Torch(cls="torch.optim.LBFGS", kwargs=options)
+    batch = make_batch(Rosenbrock(), optimizer, [0.05, 0.1, 0.2], steps=12, stop=Stop(loss=1.0))
     for row, run in enumerate(finish(batch)):
         lr, steps = float(batch.lr[row]), run.outcome.steps
         x = torch.as_tensor(Rosenbrock().start).clone().requires_grad_()
@@ -178,9 +178,9 @@ def test_an_optimizer_of_pytorch_optimizer_runs_or_says_why_not(name):
             finish(make_batch(MATRICES, Torch(cls=cls), 0.01, steps=2))
         assert REFUSED[name] in str(raised.value)
         return
-    rule = Torch(cls=cls)
-    assert (rule.apart(MATRICES.layout, torch.float64) is not None) == (name in APART)
-    batch = make_batch(MATRICES, rule, [0.01, 0.002], steps=8, stop=Stop(grad_tol=0))
+    optimizer = Torch(cls=cls)
+    assert (optimizer.apart(MATRICES.layout, torch.float64) is not None) == (name in APART)
+    batch = make_batch(MATRICES, optimizer, [0.01, 0.002], steps=8, stop=Stop(grad_tol=0))
     for row, run in enumerate(finish(batch)):
         assert run.outcome.status == Status.MAX_STEPS, run.outcome.reason
         assert np.isfinite(run.history.x).all()
@@ -225,7 +225,7 @@ def test_it_has_no_compiled_form():
     batch = replace(make_batch(Quadratic(), Torch()), mode="compiled")
     why = refusal(batch)
     assert why == "a torch optimizer has no compiled form"
-    assert refusal(replace(batch, rule=Lookahead(rule=Torch()))) == why
+    assert refusal(replace(batch, optimizer=Lookahead(inner=Torch()))) == why
     assert finish(batch)[0].outcome.mode == "eager"
 
 

@@ -236,7 +236,7 @@ MANY_WRITERS = """
 import resource, sys
 from pathlib import Path
 import numpy as np
-from gdlab.recording.tensorboard import EventWriter
+from gdlab.recording.event_file import EventWriter
 
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 writers = [EventWriter(Path(sys.argv[1]) / str(n)) for n in range(200)]
@@ -264,7 +264,7 @@ DISK_FULL = """
 import resource, sys
 from pathlib import Path
 import numpy as np
-from gdlab.recording.tensorboard import EventWriter
+from gdlab.recording.event_file import EventWriter
 
 def limit_files_to(size):
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))

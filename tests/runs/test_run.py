@@ -107,7 +107,7 @@ BAD: list[tuple[Callable[[], Any], str]] = [
     (lambda: gdlab.run(start=[1, float("inf")]), "start.*inf: must be a finite number"),
     (lambda: gdlab.run(lambda x: x.sum()), "a function needs the numbers of its start"),
     (lambda: gdlab.run(Adam()), "loss=.*: must be a name or an instance of Loss"),  # type: ignore[arg-type]
-    (lambda: gdlab.run(optimizer=MSE()), "must be a name or an instance of Rule"),  # type: ignore[arg-type]
+    (lambda: gdlab.run(optimizer=MSE()), "must be a name or an instance of Optimizer"),  # type: ignore[arg-type]
 ]
 
 

@@ -21,7 +21,7 @@ from gdlab.engine.outcome import Outcome
 from gdlab.engine.status import Status
 from gdlab.fields.declared import Number
 from gdlab.losses import MSE, Loss, Quadratic, Rosenbrock, Transform
-from gdlab.optimizers import SGD, Adagrad, Adam, RMSprop, Rule
+from gdlab.optimizers import SGD, Adagrad, Adam, Optimizer, RMSprop
 from gdlab.runs.batching import batch_of
 from gdlab.schedules import Constant, Cosine, Exponential, Schedule, Step
 from gdlab.sweeps.plan import Group
@@ -83,9 +83,9 @@ def rates(low: float, high: float, runs: int) -> np.ndarray:
     return np.geomspace(low, high, runs)
 
 
-def settings_for(loss: Loss, rule: Rule | None = None, **given: Any) -> Settings:
+def settings_for(loss: Loss, optimizer: Optimizer | None = None, **given: Any) -> Settings:
     usual = {"schedule": Constant(), "lr": 0.1, "steps": 80}
-    return Settings(loss=loss, optimizer=rule or SGD(), **(usual | given))
+    return Settings(loss=loss, optimizer=optimizer or SGD(), **(usual | given))
 
 
 # Elementwise losses: the same bits alone and in the batch, to the end
@@ -173,7 +173,7 @@ LOSSES = [
     (Rosenbrock(dim=3), {"loss.a": (0.5, 2.0), "loss.b": (1.0, 100.0)}),
     (Waves(), {"loss.pitch": (0.5, 9.0)}),
 ]
-RULES = [
+OPTIMIZERS = [
     (SGD(), {"optimizer.momentum": (0.0, 0.9), "optimizer.weight_decay": (0.0, 0.2)}),
     (SGD(momentum=0.5), {"optimizer.dampening": (0.0, 0.9)}),
     (Adam(), {"optimizer.eps": (1e-9, 1e-1), "optimizer.weight_decay": (0.0, 0.2)}),
@@ -189,7 +189,7 @@ SCHEDULES: list[tuple[Schedule, dict[str, tuple[float, float]]]] = [
 @st.composite
 def groups(draw) -> Group:
     """Runs of one structure that differ in some of what may be a column."""
-    parts = [draw(st.sampled_from(table)) for table in (LOSSES, RULES, SCHEDULES)]
+    parts = [draw(st.sampled_from(table)) for table in (LOSSES, OPTIMIZERS, SCHEDULES)]
     runs = draw(st.integers(2, 70))
     spans = {"lr": (1e-3, 0.5), "noise.scale": (0.0, 0.3)} | {
         k: v for _, s in parts for k, v in s.items()
@@ -203,9 +203,9 @@ def groups(draw) -> Group:
     if draw(st.booleans()):
         columns["seed"] = random.integers(0, 2**63 - 1, size=runs)
     start = draw(st.sampled_from([None, "random"]))
-    loss, rule, schedule = (part for part, _ in parts)
+    loss, optimizer, schedule = (part for part, _ in parts)
     stop = draw(st.sampled_from([Stop(), Stop(grad_tol=0.05, max_loss=1e4)]))
-    given = settings_for(loss, rule, schedule=schedule, start=start, stop=stop, steps=70)
+    given = settings_for(loss, optimizer, schedule=schedule, start=start, stop=stop, steps=70)
     return group_of(given, columns)
 
 
@@ -217,7 +217,7 @@ def test_any_run_has_the_same_bits_alone(group, data):
         assert_same_bits(together[int(group.runs[row])], alone(group, row))
 
 
-# a rule, and a number of it that is zero for some runs: alone these take a shorter way
+# an optimizer, and a number of it that is zero for some runs: alone these take a shorter way
 ZEROS = [
     (SGD(), "momentum"),
     (SGD(momentum=0.5, nesterov=True), "momentum"),
@@ -232,11 +232,11 @@ ZEROS = [
 ]
 
 
-@pytest.mark.parametrize(("rule", "name"), ZEROS)
-def test_a_number_that_is_zero_for_some_runs(rule, name):
+@pytest.mark.parametrize(("optimizer", "name"), ZEROS)
+def test_a_number_that_is_zero_for_some_runs(optimizer, name):
     column = np.array([0.0, 0.3, 0.1, 0.0, 0.25])
     group = group_of(
-        settings_for(Quadratic(), rule, lr=0.03, steps=60), {f"optimizer.{name}": column}
+        settings_for(Quadratic(), optimizer, lr=0.03, steps=60), {f"optimizer.{name}": column}
     )
     together = ran(group)[0]
     for row in (0, 1, 3):

@@ -42,7 +42,7 @@ KEPT = [
 
 
 @pytest.mark.parametrize(("most", "says"), KEPT)
-def test_the_rule_that_chose_the_directories_is_said(most, says, gd, here):
+def test_the_optimizer_that_chose_the_directories_is_said(most, says, gd, here):
     done = gd("-m", *QUIET, "lr=0.1,0.2,0.3", f"record.max_run_dirs={most}")
     assert done.code == 0
     said = [line.split(None, 2)[2] for line in done.out.splitlines() if "run directories" in line]
@@ -59,7 +59,7 @@ def test_columns_are_named_by_what_they_count(gd):
 
 # what is typed, what it is called in the table, the directories and Python
 INNER = [
-    (["optimizer=lookahead", "optimizer.rule=sgd,adam"], "optimizer.rule"),
+    (["optimizer=lookahead", "optimizer.inner=sgd,adam"], "optimizer.inner"),
     (["schedule=warmup", "schedule.warmup=2", "schedule.then=cosine,linear"], "schedule.then"),
 ]
 

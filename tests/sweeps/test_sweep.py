@@ -22,7 +22,7 @@ from gdlab import SettingError
 from gdlab.__main__ import main
 from gdlab.engine.outcome import Outcome
 from gdlab.losses import MSE, Himmelblau, Loss, Quadratic, Rosenbrock, Transform
-from gdlab.optimizers import SGD, Adagrad, Adam, RMSprop, Rule
+from gdlab.optimizers import SGD, Adagrad, Adam, Optimizer, RMSprop
 from gdlab.schedules import Constant, Cosine, Exponential, Schedule, Step
 
 FIELDS = ("steps", "final_loss", "best_loss", "best_step", "grad_norm", "evaluations", "reason")
@@ -105,7 +105,8 @@ def test_each_run_of_a_sweep_is_what_it_is_alone(given, runs):
         assert_as_alone(row, **{"steps": 40, **alone})
 
 
-# Any mix of settings: losses, rules and schedules that differ in class and in numbers, and numbers
+# Any mix of settings: losses, optimizers and schedules that differ in class and in numbers, and
+# numbers
 
 
 def between(low: float, high: float) -> st.SearchStrategy[float]:
@@ -132,7 +133,7 @@ WITH_PRODUCTS: st.SearchStrategy[Loss] = st.one_of(
     ),
     st.sampled_from([MSE(), DIABETES, MSE(data="diabetes", standardize=True, batch_size=16)]),
 )
-STEADY: st.SearchStrategy[Rule] = st.one_of(
+STEADY: st.SearchStrategy[Optimizer] = st.one_of(
     st.builds(SGD, momentum=between(0, 0.9), weight_decay=between(0, 0.2)),
     st.builds(SGD, momentum=between(0.1, 0.9), nesterov=st.just(True)),
     st.builds(Adam, betas=st.tuples(between(0, 0.95), between(0.5, 0.999)), eps=between(1e-9, 0.1)),
@@ -154,7 +155,7 @@ SCHEDULES: st.SearchStrategy[Schedule] = st.one_of(
 def mixes(
     draw: st.DrawFn,
     losses: st.SearchStrategy[Loss],
-    rules: st.SearchStrategy[Rule],
+    optimizers: st.SearchStrategy[Optimizer],
     steps: int,
     fastest: float,
 ) -> dict[str, list[Any]]:
@@ -162,7 +163,7 @@ def mixes(
     loss = draw(some(losses))
     axes = {
         "loss": loss,
-        "optimizer": draw(some(rules)),
+        "optimizer": draw(some(optimizers)),
         "schedule": [draw(SCHEDULES)],
         "lr": draw(some(between(1e-4, fastest), 2, 3)),
         "seed": draw(some(st.integers(0, 2**63 - 1))),
@@ -209,9 +210,9 @@ def test_any_run_of_a_sweep_has_the_bits_of_the_run_alone(axes, data):
         assert history[["x0", "x1"]].to_numpy().tobytes() == one.history.x.tobytes()
 
 
-# Fast enough to jump over a minimum, a rule that divides by the size of a gradient magnifies the
-# last bits: observed 2e-12 at lr=0.25, 3e-13 at 0.02. Centred RMSprop does so at any rate, where
-# the square of the mean is nearly the mean of the squares: observed 3e-10 at lr=1e-4.
+# Fast enough to jump over a minimum, an optimizer that divides by the size of a gradient magnifies
+# the last bits: observed 2e-12 at lr=0.25, 3e-13 at 0.02. Centred RMSprop does so at any rate,
+# where the square of the mean is nearly the mean of the squares: observed 3e-10 at lr=1e-4.
 @hypothesis_settings(max_examples=10, deadline=None)
 @given_by(axes=mixes(WITH_PRODUCTS, STEADY, steps=20, fastest=0.005), data=st.data())
 def test_any_run_of_a_sweep_is_nearly_the_run_alone(axes, data):
@@ -349,7 +350,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"optimizer": ["sgd", "sdg"]}, "optimizer=sdg: no such choice, did you mean sgd"),
     ({"loss": []}, "loss=[]: holds no values"),
     ({"loss": [Quadratic]}, "loss="),
-    ({"optimizer": 5}, "optimizer=5: must be a name or an instance of Rule"),
+    ({"optimizer": 5}, "optimizer=5: must be a name or an instance of Optimizer"),
     ({"learning_rate": [1]}, "learning_rate=1: no such setting"),
     ({"loss.conditon": [1, 2]}, "loss.conditon=1: no such setting, did you mean loss.condition"),
     ({"optimizer.betas": [0.9, 0.9]}, "optimizer.betas=[0.9,0.9]: no such setting"),

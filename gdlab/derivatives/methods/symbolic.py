@@ -1,4 +1,4 @@
-"""Derivatives by rule: the loss's formula, differentiated and evaluated symbolically.
+"""Symbolic derivatives: the loss's formula, differentiated and evaluated symbolically.
 
 Shapes: D dimensions.
 """

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from gdlab.derivatives.full_report import Report
 from gdlab.derivatives.plots.output import pictures, write_events, write_pictures
 from gdlab.derivatives.plots.scene import Errors, Scene
 from gdlab.derivatives.point import Place
-from gdlab.derivatives.report import Report
 from gdlab.recording.run_plots import landscape_of
 
 _MOST_ERRORS = 6

@@ -20,7 +20,7 @@ static inline void put(T *to, const T *from)
    rate    learning rates; `stride` is n, or 0 where they do not change
    noise   added to the gradients, where the step says so
    column  what differs between the rows
-   memory  the state of the rule, before and after
+   memory  the state of the optimizer, before and after
    summary of each row: the least norm, the least loss, the record where it was, NaN if any
            number was not finite, the greatest |loss| */
 void advance(long begin, long end, long n, long K, T *x_, T *loss, T *norm_, const T *rate_,

@@ -12,7 +12,7 @@ from gdlab.engine.compiler.program import Operand, Program, Uncompilable
 from gdlab.engine.compiler.tracer import Tracer
 from gdlab.fields.declared import Number, columns
 from gdlab.losses.base import Loss
-from gdlab.optimizers.base import Rule, State
+from gdlab.optimizers.base import Optimizer, State
 
 _LONGEST = 6000
 
@@ -41,15 +41,20 @@ class Step:
 
 
 def traced(
-    loss: Loss, rule: Rule, x: Tensor, state: State, noisy: bool, gradient: Callable[..., Any]
+    loss: Loss,
+    optimizer: Optimizer,
+    x: Tensor,
+    state: State,
+    noisy: bool,
+    gradient: Callable[..., Any],
 ) -> Step:
-    """The step of a loss and a rule, read off one row.
+    """The step of a loss and an optimizer, read off one row.
 
     Args:
         loss: its `Number` fields are columns (1,).
-        rule: its `Number` fields are columns (1, 1), or the number 0.
+        optimizer: its `Number` fields are columns (1, 1), or the number 0.
         x: a point (1, D).
-        state: of the rule, for one row.
+        state: of the optimizer, for one row.
         noisy: whether noise is added to the gradient.
         gradient: gives values (1,) and gradients (1, D).
 
@@ -76,7 +81,7 @@ def traced(
         held += 1
         return follow(value, "column", held - 1)
 
-    loss, rule = loss.with_columns(follow_column), columns(rule, follow_column)
+    loss, optimizer = loss.with_columns(follow_column), columns(optimizer, follow_column)
     point, rate = follow(x, "x"), follow(x[:, :1], "rate", None)
     noise = follow(x, "noise") if noisy else None
     leaves, size = {}, 0
@@ -88,10 +93,10 @@ def traced(
     with tracer:
         value, grad = gradient(loss, point)
         norm = grad.square().sum(1).sqrt()
-        at = rule.query(point, leaves)
+        at = optimizer.query(point, leaves)
         if at is not point:
             _, grad = gradient(loss, at)
-        after, new = rule.update(point, grad if noise is None else grad + noise, leaves, rate)
+        after, new = optimizer.update(point, grad if noise is None else grad + noise, leaves, rate)
     if after.shape != x.shape or {k: v.shape for k, v in new.items()} != {
         k: v.shape for k, v in state.items()
     }:

@@ -1,8 +1,8 @@
 """One row's step, read off torch as it runs.
 
-The loss, its gradient by autograd and the rule are run once for a single row, and every operation
-that torch dispatches is written down as what it does to each number. What a row does cannot depend
-on its neighbours, so this is what all rows do.
+The loss, its gradient by autograd and the optimizer are run once for a single row, and every
+operation that torch dispatches is written down as what it does to each number. What a row does
+cannot depend on its neighbours, so this is what all rows do.
 """
 
 from collections.abc import Callable, Sequence

@@ -220,7 +220,7 @@ def test_where_a_run_starts() -> None:
 
 
 @pytest.mark.parametrize("loss", [MLP(widths=(2,)), Quadratic()])
-def test_a_rule_is_told_the_blocks(loss: Loss) -> None:
+def test_an_optimizer_is_told_the_blocks(loss: Loss) -> None:
     told: list[Layout] = []
 
     class Listening(SGD):

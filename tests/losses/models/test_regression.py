@@ -325,8 +325,8 @@ def test_a_penalty_makes_one_minimizer_of_many(tmp_path: Path) -> None:
 def test_ridge_takes_the_steps_of_weight_decay() -> None:
     options: Any = {"data": "stackloss", "intercept": False, "standardize": True}
     ridge = gdlab.run(loss=Ridge(**options, penalty=0.15), lr=0.05, steps=50)
-    rule = SGD(weight_decay=0.3)
-    decayed = gdlab.run(loss=MSE(**options), optimizer=rule, lr=0.05, steps=50)
+    optimizer = SGD(weight_decay=0.3)
+    decayed = gdlab.run(loss=MSE(**options), optimizer=optimizer, lr=0.05, steps=50)
     assert relative(ridge.history.x, decayed.history.x) <= 1e-14  # observed 1e-16
 
 
