@@ -43,7 +43,7 @@ from gdlab.engine.loop import advance
 from gdlab.engine.rows import Rows
 from gdlab.losses import Loss, Quadratic, Rastrigin, Rosenbrock
 from gdlab.optimizers import SGD, Adam, Optimizer
-from gdlab.runs.batching import batch_of, compiles
+from gdlab.runs.batching import batch_of, is_worth_compiling
 from gdlab.schedules import Constant
 
 MOST_BYTES = 2**30
@@ -160,7 +160,7 @@ def measure(
                 times[name].append((time.perf_counter() - began) / steps)
             del kept
     median = {name: statistics.median(values) for name, values in times.items()}
-    chosen = "compiled" if compiles(runs * problem.loss.dim, steps) else "eager"
+    chosen = "compiled" if is_worth_compiling(runs * problem.loss.dim, steps) else "eager"
     result = {
         "problem": problem.name,
         "method": method.name,

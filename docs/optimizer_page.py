@@ -8,9 +8,9 @@ import sys
 from collections.abc import Iterator, Mapping
 
 from gdlab.cli.catalogue import first_said
-from gdlab.config.loading import named
-from gdlab.fields.declared import Configured, declared
-from gdlab.fields.formatting import shown
+from gdlab.config.loading import resolve_choice
+from gdlab.fields.declared import Configured, declared_fields
+from gdlab.fields.formatting import format_value
 from gdlab.fields.suggestions import choices_of
 from gdlab.optimizers import Optimizer
 
@@ -25,7 +25,9 @@ and the docstrings.
 
 def page() -> str:
     """The page."""
-    optimizers = {n: named("optimizer", n) for n in choices_of("optimizer") if n != "custom"}
+    optimizers = {
+        n: resolve_choice("optimizer", n) for n in choices_of("optimizer") if n != "custom"
+    }
     presets: dict[type[Optimizer], list[str]] = {}
     for name, optimizer in optimizers.items():
         assert isinstance(optimizer, Optimizer)
@@ -58,21 +60,21 @@ def _section(kind: type[Optimizer], names: list[str]) -> Iterator[str]:
     yield from (f"### {kind.__name__}", "", prose.rstrip(), "")
     defaults = _values(kind())
     for name in names:
-        values = _values(named("optimizer", name))
+        values = _values(resolve_choice("optimizer", name))
         own = [f"{key}={value}" for key, value in values.items() if value != defaults[key]]
         yield f"- `optimizer={name}`" + (f": {', '.join(own)}" if own else "")
-    if declared(kind):
+    if declared_fields(kind):
         yield ""
         yield from _row("hyperparameter", "default", "range", "meaning")
     meanings = dict(_entries(fields))
-    for name, field in declared(kind).items():
+    for name, field in declared_fields(kind).items():
         yield from _row(f"`{name}`", defaults[name], field.allowed, meanings[name])
 
 
 def _values(optimizer: Configured) -> dict[str, str]:
     """Hyperparameters as a person would type them, optimizers by their classes."""
     given = optimizer.settings().items()
-    return {k: type(v).__name__ if isinstance(v, Configured) else shown(v) for k, v in given}
+    return {k: type(v).__name__ if isinstance(v, Configured) else format_value(v) for k, v in given}
 
 
 def _entries(text: str) -> Iterator[tuple[str, str]]:

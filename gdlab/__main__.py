@@ -8,7 +8,7 @@ from gdlab.cli.main import run
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run gdlab and exit; the arguments are those of the command line unless given."""
-    command.carry_out(run, arguments)
+    command.run_command(run, arguments)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from gdlab.fields.declared import Number
 from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import hessian_products
 from gdlab.numerics.lanczos import lanczos
-from gdlab.optimizers.base import Component, Optimizer, Optimum, used
+from gdlab.optimizers.base import Component, Optimizer, Optimum, any_nonzero
 from gdlab.schedules import Constant
 
 _LARGEST_HESSIAN, _LARGEST_BASIS = 1000, 10**6
@@ -164,7 +164,7 @@ def round_down(value: float) -> float:
 def predicted_rate(settings: Settings) -> Rate | None:
     """The rate of a run, where a theorem says it: a quadratic, a constant lr, exact gradients."""
     loss = settings.objective
-    is_exact = not used(settings.noise.scale) and loss.minibatch is None
+    is_exact = not any_nonzero(settings.noise.scale) and loss.minibatch is None
     if not isinstance(settings.schedule, Constant) or not is_exact or loss.minimum is None:
         return None
     return rate(loss, settings.optimizer, settings.lr)

@@ -11,7 +11,7 @@ from helpers.gradients import plain_descent
 from losses.cases import REFERENCE
 
 from gdlab import theory
-from gdlab.config.loading import named
+from gdlab.config.loading import resolve_choice
 from gdlab.engine.batch import Stop
 from gdlab.engine.status import Status
 from gdlab.losses import MSE, Loss, Quadratic, Rosenbrock
@@ -371,7 +371,7 @@ def test_the_hessian_of_rosenbrock_at_its_minimizer_has_the_known_condition() ->
 
 
 def test_full_newton_on_rosenbrock_takes_the_known_steps() -> None:
-    newton = named("optimizer", "newton")
+    newton = resolve_choice("optimizer", "newton")
     assert isinstance(newton, Optimizer)
     losses = descend(Rosenbrock(), 1.0, 6, newton).history.loss
     found = [f"{losses[0]:.1f}", *(f"{loss:.7g}" for loss in losses[1:5])]

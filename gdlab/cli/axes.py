@@ -17,7 +17,7 @@ from hydra.core.override_parser.types import (
     Transformer,
 )
 
-from gdlab.config.overrides import name_of
+from gdlab.config.overrides import setting_name
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Field
 from gdlab.fields.validation import Range
@@ -25,7 +25,7 @@ from gdlab.numerics import rng
 from gdlab.sweeps.grid import MAX_RUNS, Axis, Grid, check_run_count, product, stack_columns
 
 
-def most_values(override: Override, points: int) -> int:
+def count_values(override: Override, points: int) -> int:
     """How many values an override has at the most, counted without making one.
 
     Args:
@@ -47,11 +47,11 @@ def most_values(override: Override, points: int) -> int:
 
 
 def is_interval(override: Override) -> bool:
-    """Whether an override is an interval, which `cut` and `sampled` take values of."""
+    """Whether an override is an interval, which `make_axis` and `sample_axis` take values of."""
     return isinstance(override.value(), IntervalSweep)
 
 
-def cut(override: Override, even: np.ndarray) -> Axis:
+def make_axis(override: Override, even: np.ndarray) -> Axis:
     """The axis of an override.
 
     Args:
@@ -70,7 +70,7 @@ def cut(override: Override, even: np.ndarray) -> Axis:
     return _numbers(override, values if isinstance(low, float) else _whole(values, low, high))
 
 
-def sampled(override: Override, unit: np.ndarray) -> tuple[Axis, np.ndarray]:
+def sample_axis(override: Override, unit: np.ndarray) -> tuple[Axis, np.ndarray]:
     """The axis of an override, and which of its values each sample takes.
 
     Args:
@@ -167,7 +167,7 @@ def _whole(values: Sequence[float], low: float, high: float) -> list[int]:
     return [min(max(round(value), int(low)), int(high)) for value in values]
 
 
-def crossed(overrides: Sequence[Override], points: int, zipped: Sequence[str] = ()) -> Grid:
+def cross_overrides(overrides: Sequence[Override], points: int, zipped: Sequence[str] = ()) -> Grid:
     """Every combination of the axes' values; the last axis varies fastest.
 
     Args:
@@ -182,15 +182,15 @@ def crossed(overrides: Sequence[Override], points: int, zipped: Sequence[str] = 
     points = Field(int, Range(ge=1, le=MAX_RUNS)).check("hydra.sweeper.points", points)
     zipped = Field(tuple[str, ...], Range()).check("hydra.sweeper.zip", zipped)
     last = _last(overrides)
-    typed = {name_of(key): key for key in (one.get_key_element() for one in last)}
+    typed = {setting_name(key): key for key in (one.get_key_element() for one in last)}
     zipped = [typed.get(key, key) for key in zipped]
-    check_run_count({one.get_key_element(): most_values(one, points) for one in last}, zipped)
+    check_run_count({one.get_key_element(): count_values(one, points) for one in last}, zipped)
     is_cut = points > 1 and any(map(is_interval, last))
     even = np.linspace(0, 1, points) if is_cut else np.zeros(1)
-    return product([cut(override, even) for override in last], zipped)
+    return product([make_axis(override, even) for override in last], zipped)
 
 
-def drawn(overrides: Sequence[Override], samples: int, seed: int) -> Grid:
+def sample_overrides(overrides: Sequence[Override], samples: int, seed: int) -> Grid:
     """Samples of the same description, each value of each run drawn on its own.
 
     A number depends on the seed, its axis's key and its sample alone.
@@ -202,14 +202,14 @@ def drawn(overrides: Sequence[Override], samples: int, seed: int) -> Grid:
     seed = Field(int, Range(ge=0, lt=2**63)).check("hydra.sweeper.seed", seed)
     last = _last(overrides)
     for override in last:
-        count = most_values(override, 1)
+        count = count_values(override, 1)
         if count > MAX_RUNS:
             what = f"{count:,} values are more than can be drawn of, {MAX_RUNS:,}"
             raise SettingError(f"{override.input_line}: {what}; an int(interval(…)) has no limit")
     keys = [zlib.crc32(override.get_key_element().encode()) for override in last]
     place = torch.tensor(keys, dtype=torch.int64)[:, None]
     unit = rng.uniform(torch.tensor(seed), rng.Stream.SWEEP, torch.arange(samples), place).numpy()
-    made = [sampled(override, u) for override, u in zip(last, unit, strict=True)]
+    made = [sample_axis(override, u) for override, u in zip(last, unit, strict=True)]
     return Grid(
         tuple(axis for axis, _ in made), stack_columns([column for _, column in made], samples)
     )
@@ -220,7 +220,7 @@ def _last(overrides: Sequence[Override]) -> list[Override]:
     return list({override.get_key_element(): override for override in overrides}.values())
 
 
-def listed(jobs: Sequence[Sequence[Override]]) -> Grid:
+def grid_of_jobs(jobs: Sequence[Sequence[Override]]) -> Grid:
     """Jobs that were made one by one, as a grid.
 
     Raises:

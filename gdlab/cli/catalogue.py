@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gdlab.config.loading import named
+from gdlab.config.loading import resolve_choice
 from gdlab.config.settings import LR
 from gdlab.errors import SettingError
-from gdlab.fields.declared import declared
-from gdlab.fields.formatting import shown
+from gdlab.fields.declared import declared_fields
+from gdlab.fields.formatting import format_value
 from gdlab.fields.suggestions import choices_of
 from gdlab.losses import Loss
 from gdlab.optimizers import Optimizer
@@ -61,12 +61,12 @@ def _losses() -> Iterator[tuple[str, ...]]:
     for name in choices_of("loss"):
         _, why = first_said("loss", name)
         try:
-            loss = named("loss", name)
+            loss = resolve_choice("loss", name)
         except SettingError:  # it cannot be without settings of a person's own
             yield name, _NOTHING, _NOTHING, _NOTHING, why
             continue
         assert isinstance(loss, Loss)
-        scales = "dim" in declared(type(loss))
+        scales = "dim" in declared_fields(type(loss))
         yield (
             name,
             f"dim={loss.dim}" if scales else str(loss.dim),
@@ -94,7 +94,7 @@ def _optimizers() -> Iterator[tuple[str, ...]]:
         inner = values.pop("defaults", [])
         values |= {key.partition("@")[2]: choice for one in inner for key, choice in one.items()}
         kind = str(values.pop("_target_")).rpartition(".")[2].replace("???", _NOTHING)
-        settings = (f"{key}={shown(value)}" for key, value in values.items())
+        settings = (f"{key}={format_value(value)}" for key, value in values.items())
         yield name, kind, lr, ", ".join(settings) or _NOTHING, what
 
 

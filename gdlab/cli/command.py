@@ -15,7 +15,7 @@ from gdlab.errors import SettingError
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 
-def carry_out(run: Callable[[list[str]], int], arguments: Sequence[str] | None) -> NoReturn:
+def run_command(run: Callable[[list[str]], int], arguments: Sequence[str] | None) -> NoReturn:
     """Call a command with its arguments and exit with the code that it returns.
 
     What cannot be is told in one line; with `--debug` the exception is raised as it is.
@@ -25,7 +25,7 @@ def carry_out(run: Callable[[list[str]], int], arguments: Sequence[str] | None) 
         arguments: those of the command line unless given.
     """
     if arguments is None:
-        startup.begin()
+        startup.pause_garbage_collection()
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given or os.environ.get("HYDRA_FULL_ERROR") == "1"
     try:
@@ -47,7 +47,7 @@ def carry_out(run: Callable[[list[str]], int], arguments: Sequence[str] | None) 
     sys.exit(code)
 
 
-def parser(command: str) -> argparse.ArgumentParser:
+def make_parser(command: str) -> argparse.ArgumentParser:
     """Hydra's own parser, flags and overrides in any order; it raises instead of exiting.
 
     Args:
@@ -63,7 +63,7 @@ def parser(command: str) -> argparse.ArgumentParser:
     return made
 
 
-def parsed(made: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
+def parse_arguments(made: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
     """The arguments as a parser takes them, without what gdlab's commands do not have.
 
     Raises:
@@ -83,7 +83,7 @@ def asks_hydra(found: argparse.Namespace) -> bool:
     return any(flags)
 
 
-def search_here() -> None:
+def add_working_directory() -> None:
     """Let classes of a person's own be found in the working directory."""
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())

@@ -25,7 +25,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gdlab.cli import hydra_plugins
-from gdlab.config.overrides import OPEN_GROUPS, group_of, name_of, opened
+from gdlab.config.overrides import OPEN_GROUPS, chosen_group, setting_name, to_hydra_overrides
 from gdlab.errors import SettingError
 from gdlab.fields.suggestions import choices_of, unknown_choice, unknown_setting
 from gdlab.paths import CONF
@@ -57,7 +57,7 @@ def hydra_ready(config_dir: str | None = None) -> Iterator[None]:
         yield
 
 
-def composed(overrides: Sequence[str], config_name: str | None = None) -> DictConfig:
+def compose_config(overrides: Sequence[str], config_name: str | None = None) -> DictConfig:
     """The whole configuration, its `hydra` node included.
 
     Raises:
@@ -65,7 +65,7 @@ def composed(overrides: Sequence[str], config_name: str | None = None) -> DictCo
     """
     name = config_name or CONFIG_NAME
     try:
-        return compose(name, opened(overrides), return_hydra_config=True)
+        return compose(name, to_hydra_overrides(overrides), return_hydra_config=True)
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         raise _explained(error, overrides, name) from error
 
@@ -75,11 +75,11 @@ def _explained(error: Exception, overrides: Sequence[str], name: str) -> Setting
     given = {key: value for key, _, value in (o.lstrip("+~").partition("=") for o in overrides)}
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         for key, value in given.items():
-            group = group_of(key)
+            group = chosen_group(key)
             choice = error.missing_cfg_file.removeprefix(f"{group}/")
             if choice != error.missing_cfg_file and choice in value.split(","):
                 options = {*(error.options or ()), *choices_of(group or "")}
-                return unknown_choice(name_of(key), choice, options)
+                return unknown_choice(setting_name(key), choice, options)
     message = str(error)
     found = re.search(r"Could not (?:override|append to|delete from)[^']*'([^'=]+)'", message)
     key = found[1] if found else ""
@@ -97,9 +97,9 @@ def _explained(error: Exception, overrides: Sequence[str], name: str) -> Setting
         return SettingError(f"{override}: {form}; special characters go into quotes: 'x=\"a=b\"'")
     if message.startswith("Config group override"):
         for key, choice in given.items():
-            known = choices_of(group) if (group := group_of(key)) else []
+            known = choices_of(group) if (group := chosen_group(key)) else []
             if known and choice not in known:
-                return unknown_choice(name_of(key), choice, known)
+                return unknown_choice(setting_name(key), choice, known)
     elif isinstance(error.__cause__, OmegaConfBaseException):
         message = f"{message} ({error.__cause__})"
     return SettingError(" ".join(message.split()))
@@ -109,7 +109,7 @@ def _known_settings(overrides: Sequence[str], name: str) -> list[str]:
     """All settings by their dotted names, for the choices of the overrides where they compose."""
     groups = [o for o in overrides if o.partition("=")[0] in OPEN_GROUPS]
     try:
-        config = compose(name, opened(groups))
+        config = compose(name, to_hydra_overrides(groups))
     except (HydraException, OmegaConfBaseException):
         config = compose(name)
     return list(_dotted(OmegaConf.to_container(config), ""))
@@ -130,7 +130,7 @@ def multirun(overrides: Sequence[str], config_name: str | None = None) -> int:
     """
     running = GlobalHydra.instance().hydra
     assert running is not None
-    name, words = config_name or CONFIG_NAME, opened(overrides)
+    name, words = config_name or CONFIG_NAME, to_hydra_overrides(overrides)
     try:
         config = running.compose_config(name, words, RunMode.MULTIRUN, with_log_configuration=True)
         if config.hydra.mode != RunMode.MULTIRUN:  # `@hydra.main` says it and composes again
@@ -143,13 +143,13 @@ def multirun(overrides: Sequence[str], config_name: str | None = None) -> int:
 
 def _swept(config: DictConfig, loader: ConfigLoader, name: str) -> int:
     """A sweep as in `Hydra.multirun`; its callbacks see the end of an interrupted one too."""
-    from gdlab.cli.job_tables import Tables, refuse_used
+    from gdlab.cli.job_tables import TablesCallback, check_unused
     from gdlab.cli.run import run_job_of_sweep
 
-    is_batched = hydra_plugins.is_own(config, "launcher")
-    if not (is_batched and hydra_plugins.is_own(config, "sweeper")):
-        refuse_used(config, is_batched=is_batched)
-    tables = Tables(loader)
+    is_batched = hydra_plugins.is_gdlab_plugin(config, "launcher")
+    if not (is_batched and hydra_plugins.is_gdlab_plugin(config, "sweeper")):
+        check_unused(config, is_batched=is_batched)
+    tables = TablesCallback(loader)
     callbacks = Callbacks(config)
     callbacks.callbacks.append(tables)
     callbacks.on_multirun_start(config=config, config_name=name)
@@ -167,7 +167,7 @@ def _swept(config: DictConfig, loader: ConfigLoader, name: str) -> int:
     return done if isinstance(done, int) else code
 
 
-def answer(parsed: Namespace, arguments: Sequence[str], name: str) -> int:
+def answer_by_hydra(parsed: Namespace, arguments: Sequence[str], name: str) -> int:
     """Let Hydra answer by itself: help, the configuration, completion.
 
     Args:
@@ -180,10 +180,10 @@ def answer(parsed: Namespace, arguments: Sequence[str], name: str) -> int:
     """
     if parsed.cfg:
         with hydra_ready(parsed.config_dir):
-            composed(parsed.overrides, parsed.config_name or name)
+            compose_config(parsed.overrides, parsed.config_name or name)
     flags = [argument for argument in arguments if argument not in parsed.overrides]
     hydra_plugins.register()
-    sys.argv[1:] = [*flags, *opened(parsed.overrides)]
+    sys.argv[1:] = [*flags, *to_hydra_overrides(parsed.overrides)]
 
     @hydra.main(version_base=VERSION_BASE, config_path=str(CONF), config_name=name)
     def nothing(config: DictConfig) -> None:

@@ -18,20 +18,20 @@ def run(arguments: list[str]) -> int:
     """
     from gdlab.cli import composition
 
-    parser = command.parser("python -m gdlab.derivatives")
+    parser = command.make_parser("python -m gdlab.derivatives")
     parser.add_argument("--json", action="store_true")
-    parsed = command.parsed(parser, arguments)
+    parsed = command.parse_arguments(parser, arguments)
     if parsed.multirun:
         raise SettingError(f"--multirun: {_NO_SWEEPS}")
     if command.asks_hydra(parsed):
         others = [argument for argument in arguments if argument != "--json"]
-        return composition.answer(parsed, others, CONFIG_NAME)
-    command.search_here()
+        return composition.answer_by_hydra(parsed, others, CONFIG_NAME)
+    command.add_working_directory()
     with composition.hydra_ready(parsed.config_dir):
-        config = composition.composed(parsed.overrides, parsed.config_name or CONFIG_NAME)
+        config = composition.compose_config(parsed.overrides, parsed.config_name or CONFIG_NAME)
         if config.hydra.mode is not None and config.hydra.mode.name == "MULTIRUN":
             raise SettingError(f"hydra.mode=MULTIRUN: {_NO_SWEEPS}")
 
-        from gdlab.cli.report import carry_out
+        from gdlab.cli.report import run_report
 
-        return carry_out(config, as_json=parsed.json)
+        return run_report(config, as_json=parsed.json)

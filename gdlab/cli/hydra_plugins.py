@@ -21,7 +21,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from gdlab.cli.command import EXIT_FAILED
-from gdlab.config.overrides import opened
+from gdlab.config.overrides import to_hydra_overrides
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -54,11 +54,13 @@ class BatchedLauncher(Launcher):
 
         That is its final loss, +inf where it diverged or failed.
         """
-        from gdlab.cli.axes import listed
+        from gdlab.cli.axes import grid_of_jobs
         from gdlab.results.ranking import objective
 
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        grid = listed([parser.parse_overrides(list(overrides)) for overrides in job_overrides])
+        grid = grid_of_jobs(
+            [parser.parse_overrides(list(overrides)) for overrides in job_overrides]
+        )
         results, code = self.launch_grid(grid, initial_job_idx)
         if code > EXIT_FAILED or not len(results):
             sys.exit(code)  # interrupted, or a dry run: no sweeper shall go on
@@ -72,10 +74,10 @@ class BatchedLauncher(Launcher):
 
     def launch_grid(self, grid: "Grid", first: int | None = None) -> "tuple[pa.Table, int]":
         """Run a grid; its table, and the exit code."""
-        from gdlab.cli.sweep import launched
+        from gdlab.cli.sweep import launch_sweep
 
         loader = self.hydra_context.config_loader
-        return launched(self.config, loader, grid, first, self.executor)
+        return launch_sweep(self.config, loader, grid, first, self.executor)
 
 
 class _AxesSweeper(Sweeper):
@@ -96,17 +98,19 @@ class _AxesSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Hand the runs to the launcher, to the batched one as the grid that they are."""
-        words = opened([f"{key}={value}" for key, value in self.params.items()] + arguments)
+        words = to_hydra_overrides(
+            [f"{key}={value}" for key, value in self.params.items()] + arguments
+        )
         parser = OverridesParser.create(config_loader=self.loader)
         grid = self.grid(parser.parse_overrides(words))
         if isinstance(self.launcher, BatchedLauncher):
             return self.launcher.launch_grid(grid)[1]
         assert self.launcher is not None
         assert self.config is not None
-        from gdlab.cli.sweep import planned
+        from gdlab.cli.sweep import make_plan
         from gdlab.sweeps.runner import check_summary
 
-        check_summary(planned(self.config, self.loader, grid))
+        check_summary(make_plan(self.config, self.loader, grid))
         jobs = [grid.overrides(run) for run in range(len(grid))]
         return [self.launcher.launch(jobs, initial_job_idx=0)]
 
@@ -129,9 +133,9 @@ class GridSweeper(_AxesSweeper):
 
     def grid(self, overrides: Sequence[Override]) -> "Grid":
         """The product of the axes, those of `zip` together."""
-        from gdlab.cli.axes import crossed
+        from gdlab.cli.axes import cross_overrides
 
-        return crossed(overrides, self.points, self.zip)
+        return cross_overrides(overrides, self.points, self.zip)
 
 
 class RandomSweeper(_AxesSweeper):
@@ -145,12 +149,12 @@ class RandomSweeper(_AxesSweeper):
 
     def grid(self, overrides: Sequence[Override]) -> "Grid":
         """Values drawn at random."""
-        from gdlab.cli.axes import drawn
+        from gdlab.cli.axes import sample_overrides
 
-        return drawn(overrides, self.samples, self.seed)
+        return sample_overrides(overrides, self.samples, self.seed)
 
 
-def is_own(config: DictConfig, kind: str) -> bool:
+def is_gdlab_plugin(config: DictConfig, kind: str) -> bool:
     """Whether the launcher or the sweeper of a configuration is one of gdlab's."""
     return str(config.hydra[kind]._target_).startswith(f"{_MODULE}.")
 

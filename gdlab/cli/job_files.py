@@ -19,7 +19,7 @@ from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
 from gdlab.engine.status import Status
 from gdlab.errors import SettingError
-from gdlab.recording.files import write_whole
+from gdlab.recording.files import write_atomically
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,10 +52,10 @@ class Job:
         """Write the note into the sweep's directory."""
         (sweep / _JOBS).mkdir(exist_ok=True)
         text = json.dumps(vars(self), indent=1)
-        write_whole(sweep / _JOBS / f"{self.number:05}.json", text.encode())
+        write_atomically(sweep / _JOBS / f"{self.number:05}.json", text.encode())
 
 
-class Note:
+class JobNote:
     """A sink that keeps a job's note.
 
     Args:
@@ -78,7 +78,7 @@ class Note:
         """Nothing: the run's own directory holds its records."""
 
     def close(self, outcome: Outcome | None, seconds: float) -> None:
-        """Note how the run ended."""
+        """JobNote how the run ended."""
         self.outcome = outcome
         if outcome is not None:
             plain = {"status": int(outcome.status), "x": outcome.x.tolist(), "seconds": seconds}
@@ -87,13 +87,13 @@ class Note:
             dataclasses.replace(self._job, result=result).save(self._sweep)
 
     def fail(self, error: Exception) -> None:
-        """Note why there is no result."""
+        """JobNote why there is no result."""
         words = " ".join(f"{type(error).__name__}: {error}".split())
         dataclasses.replace(self._job, failure=words).save(self._sweep)
 
 
 def note_batch(sweep: Path, part: Path, grid: "Grid", results: "pa.Table", first: int) -> None:
-    """Note the jobs of a batch that a sweeper made, and that ran as one.
+    """JobNote the jobs of a batch that a sweeper made, and that ran as one.
 
     Args:
         sweep: the directory of the sweep.

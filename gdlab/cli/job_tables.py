@@ -15,21 +15,21 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from gdlab.cli.axes import listed
+from gdlab.cli.axes import grid_of_jobs
 from gdlab.cli.command import EXIT_FAILED
 from gdlab.cli.job_files import Job, read_jobs
-from gdlab.cli.sweep import planned
+from gdlab.cli.sweep import make_plan
 from gdlab.engine.outcome import Outcomes
 from gdlab.errors import SettingError
-from gdlab.recording.files import write_whole
+from gdlab.recording.files import write_atomically
 from gdlab.recording.parquet import write_csv, write_table
 from gdlab.runs.batching import batch_of
 from gdlab.sweeps.grid import Grid
 from gdlab.sweeps.plan import Group, Plan
 from gdlab.sweeps.runner import ABOUT, has_failed
-from gdlab.sweeps.shard import Ended
+from gdlab.sweeps.shard import FinishedRuns
 from gdlab.sweeps.summary import show_sweep
-from gdlab.sweeps.table import joined, table_of, table_of_failed
+from gdlab.sweeps.table import join_tables, table_of, table_of_failed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _NO_RESULT = "ended without a result"
 
 
-def refuse_used(config: DictConfig, *, is_batched: bool) -> None:
+def check_unused(config: DictConfig, *, is_batched: bool) -> None:
     """Refuse what jobs that run one by one would spoil, before there is any.
 
     Raises:
@@ -51,7 +51,7 @@ def refuse_used(config: DictConfig, *, is_batched: bool) -> None:
         raise SettingError(f"hydra.sweep.dir={directory}: is not empty; a sweep needs its own")
 
 
-class Tables(Callback):
+class TablesCallback(Callback):
     """Writes the tables of a sweep and sums it up when its jobs have ended.
 
     Hydra makes warnings of what a callback raises: it is kept until `exit_code` asks for it.
@@ -92,7 +92,7 @@ def _gathered(config: DictConfig, loader: ConfigLoader) -> int:
     write_csv(directory / "results.csv", results)
     named = {job.number: job.directory for job in jobs if job.result and job.directory}
     about = {"varied": plan.keys(), "metrics": plan.metrics, "directories": named}
-    write_whole(directory / ABOUT, json.dumps(about, indent=1).encode())
+    write_atomically(directory / ABOUT, json.dumps(about, indent=1).encode())
     show_sweep(plan, results, directory)
     return EXIT_FAILED if has_failed(results) else 0
 
@@ -111,18 +111,18 @@ def _collected(
     failed = {j.number: j.failure or _NO_RESULT for j in jobs if j.number not in ended}
     if not ended:
         raise SettingError(f"{directory / jobs[0].directory}: {failed[jobs[0].number]}")
-    whole = listed(list(parsed.values()))
+    whole = grid_of_jobs(list(parsed.values()))
     index = np.zeros((max(parsed) + 1, len(whole.axes)), dtype=np.int64)
     index[list(parsed)] = whole.index  # a job that never began is in no table
     # What cannot be used is a failed run, and no part of what is composed.
-    usable = planned(config, loader, listed([parsed[number] for number in ended]))
+    usable = make_plan(config, loader, grid_of_jobs([parsed[number] for number in ended]))
     numbers = np.array(list(ended))
     groups = tuple(Group(g.settings, g.columns, numbers[g.runs]) for g in usable.groups)
     plan = Plan(Grid(whole.axes, index), groups, usable.templates)
     tables = [_table(plan, group, [ended[run] for run in group.runs.tolist()]) for group in groups]
     if failed:
         tables.append(table_of_failed(plan.options, failed, plan.varied(np.array(list(failed)))))
-    return plan, joined(tables)
+    return plan, join_tables(tables)
 
 
 def _table(plan: Plan, group: Group, results: Sequence[Mapping[str, Any]]) -> "pa.Table":
@@ -130,4 +130,4 @@ def _table(plan: Plan, group: Group, results: Sequence[Mapping[str, Any]]) -> "p
     ends = Outcomes(batch_of(group.settings, group.columns, len(group)))
     ends.fill(results)
     seconds = np.array([result["seconds"] for result in results])
-    return table_of(group, Ended(group.runs, ends, seconds), plan.varied(group.runs))
+    return table_of(group, FinishedRuns(group.runs, ends, seconds), plan.varied(group.runs))

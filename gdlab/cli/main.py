@@ -25,19 +25,19 @@ def run(arguments: list[str]) -> int:
             catalogue.show(group)
         return 0
     if command.asks_hydra(parsed):
-        return composition.answer(parsed, arguments, composition.CONFIG_NAME)
-    command.search_here()
+        return composition.answer_by_hydra(parsed, arguments, composition.CONFIG_NAME)
+    command.add_working_directory()
     to_resume = [word for word in parsed.overrides if word.startswith("resume=")]
     if to_resume and to_resume[-1] != "resume=null":
-        from gdlab.cli.sweep import resumed
+        from gdlab.cli.sweep import resume_sweep
 
         directory = Path(to_resume[-1].partition("=")[2].strip("'\""))
         others = [word for word in parsed.overrides if word not in to_resume]
-        return resumed(directory, overrides.opened(others))
+        return resume_sweep(directory, overrides.to_hydra_overrides(others))
     with composition.hydra_ready(parsed.config_dir):
         if parsed.multirun:
             return composition.multirun(parsed.overrides, parsed.config_name)
-        config = composition.composed(parsed.overrides, parsed.config_name)
+        config = composition.compose_config(parsed.overrides, parsed.config_name)
         if config.hydra.mode is not None and config.hydra.mode.name == "MULTIRUN":
             return composition.multirun(parsed.overrides, parsed.config_name)
 
@@ -47,7 +47,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = command.parser("python -m gdlab")
+    parser = command.make_parser("python -m gdlab")
     for flag, group in (("--losses", "loss"), ("--optimizers", "optimizer")):
         parser.add_argument(flag, action="append_const", dest="catalogues", const=group, default=[])
-    return command.parsed(parser, arguments)
+    return command.parse_arguments(parser, arguments)

@@ -10,18 +10,18 @@ from rich.text import Text
 
 from gdlab.cli import startup
 from gdlab.cli.command import EXIT_FAILED
-from gdlab.cli.run import claimed
-from gdlab.config.loading import filled, plain_values
+from gdlab.cli.run import claim_run_directory
+from gdlab.config.loading import instance_from_values, plain_values
 from gdlab.derivatives.full_report import WIDTH, Report, answer
 from gdlab.derivatives.question import Question
 from gdlab.display.terminal import show_warning
-from gdlab.fields.custom_classes import blamed_on
+from gdlab.fields.custom_classes import errors_as
 from gdlab.losses.checks import check_dimensions
-from gdlab.recording.files import write_whole, writing_into
-from gdlab.recording.run_plots import not_drawn
+from gdlab.recording.files import errors_naming, write_atomically
+from gdlab.recording.run_plots import why_not_drawn
 
 
-def carry_out(config: DictConfig, *, as_json: bool) -> int:
+def run_report(config: DictConfig, *, as_json: bool) -> int:
     """Answer the question of a composed configuration and return the exit code.
 
     Raises:
@@ -30,9 +30,9 @@ def carry_out(config: DictConfig, *, as_json: bool) -> int:
     """
     choices = {"loss": str(config.hydra.runtime.choices["loss"])}
     own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-    question = filled(Question, plain_values(own), choices)
-    startup.done()
-    with blamed_on(f"loss={question.name}"):
+    question = instance_from_values(Question, plain_values(own), choices)
+    startup.resume_garbage_collection()
+    with errors_as(f"loss={question.name}"):
         check_dimensions(question.objective)
         report = answer(question)
     console = Console(soft_wrap=True, highlight=False)
@@ -42,8 +42,8 @@ def carry_out(config: DictConfig, *, as_json: bool) -> int:
         report.show(console)
     try:
         if question.draw:
-            directory = claimed(config, partial(_labelled, question=question))
-            with writing_into(directory):
+            directory = claim_run_directory(config, partial(_labelled, question=question))
+            with errors_naming(directory):
                 _write_settings(directory / ".hydra", config)
                 _write(directory, report)
     finally:  # what was found is told though it could not be written
@@ -71,12 +71,12 @@ def _write_settings(directory: Path, config: DictConfig) -> None:
         "overrides": config.hydra.overrides.task,
     }
     for name, node in nodes.items():
-        write_whole(directory / f"{name}.yaml", OmegaConf.to_yaml(node).encode())
+        write_atomically(directory / f"{name}.yaml", OmegaConf.to_yaml(node).encode())
 
 
 def _write(directory: Path, report: Report) -> None:
     """Write a report's data and its pictures."""
-    write_whole(directory / "report.json", f"{report.json()}\n".encode())
+    write_atomically(directory / "report.json", f"{report.json()}\n".encode())
     if report.place is None:
         return
     from gdlab.derivatives.plots.report import draw
@@ -86,4 +86,4 @@ def _write(directory: Path, report: Report) -> None:
     except OSError:
         raise
     except Exception as error:  # a person's own loss may raise anything off the point
-        show_warning(not_drawn("report", error))
+        show_warning(why_not_drawn("report", error))

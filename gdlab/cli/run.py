@@ -17,23 +17,23 @@ from omegaconf.errors import OmegaConfBaseException
 
 from gdlab.cli import startup
 from gdlab.cli.command import EXIT_FAILED
-from gdlab.cli.job_files import Note
-from gdlab.config.loading import from_config
+from gdlab.cli.job_files import JobNote
+from gdlab.config.loading import settings_from_config
 from gdlab.config.settings import Settings
 from gdlab.display.summary import warning
-from gdlab.display.terminal import PatientBar, StepProgress, show_end, show_warning
+from gdlab.display.terminal import ProgressBar, StepProgress, show_end, show_warning
 from gdlab.engine.batch import Batch
 from gdlab.engine.metrics import check_sharpness
 from gdlab.engine.rows import Rows
 from gdlab.engine.status import Status
 from gdlab.errors import SettingError
-from gdlab.fields.custom_classes import blamed_on
-from gdlab.recording.files import claim, writing_into
+from gdlab.fields.custom_classes import errors_as
+from gdlab.recording.files import claim_directory, errors_naming
 from gdlab.recording.rate import RateMeter
 from gdlab.recording.recorder import RunRecorder
 from gdlab.results.ranking import objective
 from gdlab.runs.batching import batch_of
-from gdlab.runs.checks import _ask, _check_gradient
+from gdlab.runs.checks import check_loss, refuse_wrong_gradient
 from gdlab.runs.interruption import Interruption, interruptible
 from gdlab.runs.run import execute
 from gdlab.runs.sinks import Sink
@@ -49,8 +49,8 @@ def run_one(config: DictConfig) -> int:
     Raises:
         SettingError: a setting cannot be used.
     """
-    settings, batch = checked(config)
-    directory = claimed(config, partial(_flat, settings=settings))
+    settings, batch = check_config(config)
+    directory = claim_run_directory(config, partial(_flat, settings=settings))
     with read_write(config.hydra):
         if config.hydra.mode is None:  # as `@hydra.main` does, for the saved hydra.yaml
             config.hydra.mode = RunMode.RUN
@@ -59,11 +59,11 @@ def run_one(config: DictConfig) -> int:
             config.hydra.run.dir = str(directory)
     # Under hydra.job.chdir a relative path would mean another place.
     place = directory.absolute() if config.hydra.job.chdir else directory
-    with writing_into(directory):
+    with errors_naming(directory):
         return _as_job(config, lambda _: _carry_out(settings, batch, place))
 
 
-def claimed(config: DictConfig, renamed: Callable[[Path], Path]) -> Path:
+def claim_run_directory(config: DictConfig, renamed: Callable[[Path], Path]) -> Path:
     """Make the directory that a composed configuration names, for one run alone.
 
     Args:
@@ -80,7 +80,7 @@ def claimed(config: DictConfig, renamed: Callable[[Path], Path]) -> Path:
         raise SettingError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
     words = (str(word).lstrip("+") for word in config.hydra.overrides.hydra)
     is_exact = any(word.startswith("hydra.run.dir=") for word in words)
-    return claim(wanted if is_exact else renamed(wanted), exact=is_exact)
+    return claim_directory(wanted if is_exact else renamed(wanted), exact=is_exact)
 
 
 def _flat(path: Path, settings: Settings) -> Path:
@@ -100,11 +100,11 @@ def run_job_of_sweep(config: DictConfig) -> float:
         What a sweeper that searches makes small: the final loss, +inf where the run was lost.
     """
     own = HydraConfig.get()
-    note = Note(own)
+    note = JobNote(own)
     directory = Path(own.runtime.output_dir)
     code = EXIT_FAILED
     try:
-        settings, batch = checked(config, dict(own.runtime.choices))
+        settings, batch = check_config(config, dict(own.runtime.choices))
         if any(directory.glob("*history.parquet*")):
             raise SettingError(f"hydra.sweep.dir: {directory} holds a run; a run needs its own")
         code = _carry_out(settings, batch, directory, note)
@@ -116,23 +116,25 @@ def run_job_of_sweep(config: DictConfig) -> float:
     return math.inf if outcome is None else objective(str(outcome.status), outcome.final_loss)
 
 
-def checked(config: DictConfig, choices: dict[str, str] | None = None) -> tuple[Settings, Batch]:
+def check_config(
+    config: DictConfig, choices: dict[str, str] | None = None
+) -> tuple[Settings, Batch]:
     """The settings and the batch of a composed configuration."""
     if choices is None:
         choices = dict(config.hydra.runtime.choices)
         config = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-    settings = from_config(config, choices)
-    with blamed_on(f"loss={settings.name('loss')}"):
+    settings = settings_from_config(config, choices)
+    with errors_as(f"loss={settings.name('loss')}"):
         batch = batch_of(settings)
-        _ask(batch.loss, batch.start)
+        check_loss(batch.loss, batch.start)
         if config.get("check_gradient"):
-            _check_gradient(settings)
+            refuse_wrong_gradient(settings)
         check_sharpness(batch.loss, batch.start, batch.sharpness_every)
-    with blamed_on(f"schedule={settings.name('schedule')}"):
+    with errors_as(f"schedule={settings.name('schedule')}"):
         if not batch.schedule.init(batch.lr):
             ends = torch.tensor([0, settings.steps - 1], device=batch.lr.device)
             batch.schedule.rates(ends, batch.lr, settings.steps)
-    with blamed_on(f"optimizer={settings.name('optimizer')}"):
+    with errors_as(f"optimizer={settings.name('optimizer')}"):
         Rows.of(batch)
         warning(settings)
     return settings, batch
@@ -158,12 +160,12 @@ def _as_job(config: DictConfig, task: Callable[[DictConfig], int]) -> int:
 
 def _carry_out(settings: Settings, batch: Batch, directory: Path, *sinks: Sink) -> int:
     """Run, record and sum up."""
-    startup.done()
+    startup.resume_garbage_collection()
     said = warning(settings)
     if said:
         show_warning(said)
     recorder, meter = RunRecorder(directory, settings), RateMeter(settings.steps)
-    with interruptible() as interruption, PatientBar("steps", settings.steps) as bar:
+    with interruptible() as interruption, ProgressBar("steps", settings.steps) as bar:
         seeing = [StepProgress(bar), recorder, meter, *sinks]
         outcome = execute(settings, batch, seeing, interruption)
     show_end(settings, batch, outcome, directory, meter.per_step)

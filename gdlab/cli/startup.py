@@ -7,12 +7,12 @@ on the way goes through all of them, a third of a second in sum.
 import gc
 
 
-def begin() -> None:
-    """Look for no garbage until `done`."""
+def pause_garbage_collection() -> None:
+    """Look for no garbage until `resume_garbage_collection`."""
     gc.disable()
 
 
-def done() -> None:
+def resume_garbage_collection() -> None:
     """Look for garbage again, but never among what there is by now."""
     if not gc.isenabled():
         gc.freeze()

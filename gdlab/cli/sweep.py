@@ -17,29 +17,29 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from gdlab.cli import startup
-from gdlab.cli.axes import crossed
+from gdlab.cli.axes import cross_overrides
 from gdlab.cli.command import EXIT_FAILED
 from gdlab.cli.job_files import note_batch
-from gdlab.cli.run import EXIT_SIGNAL, checked
-from gdlab.config.overrides import name_of
+from gdlab.cli.run import EXIT_SIGNAL, check_config
+from gdlab.config.overrides import setting_name
 from gdlab.config.settings import GROUPS, Settings
-from gdlab.display.terminal import PatientBar
+from gdlab.display.terminal import ProgressBar
 from gdlab.errors import SettingError
-from gdlab.fields.formatting import shown
-from gdlab.recording.files import claim, partial_name
+from gdlab.fields.formatting import format_value
+from gdlab.recording.files import claim_directory, partial_name
 from gdlab.runs.interruption import interruptible
 from gdlab.sweeps import plan_file
 from gdlab.sweeps.dry_run import show_plan
-from gdlab.sweeps.executors.choice import assigned, entrusted
+from gdlab.sweeps.executors.choice import with_executor, with_shards_for
 from gdlab.sweeps.executors.work import SETTING as EXECUTOR_SETTING
 from gdlab.sweeps.grid import Axis, Grid
-from gdlab.sweeps.grouping import grouped
+from gdlab.sweeps.grouping import group_runs
 from gdlab.sweeps.hydra_dir import Template
 from gdlab.sweeps.plan import Plan
 from gdlab.sweeps.plan_file import class_name
-from gdlab.sweeps.runner import carry_out, check_summary, has_failed
+from gdlab.sweeps.runner import check_summary, has_failed, run_sweep
 from gdlab.sweeps.summary import SweepProgress, show_sweep
-from gdlab.sweeps.table import empty
+from gdlab.sweeps.table import empty_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,7 +57,7 @@ _UNSAID = {"dry_run": False, "check_gradient": False, "experiment": None}
 _INTERPOLATION = re.compile(r"\$\{([^}:]+)\}")
 
 
-def launched(
+def launch_sweep(
     config: DictConfig,
     loader: ConfigLoader,
     grid: Grid,
@@ -77,11 +77,11 @@ def launched(
         SettingError: a setting of any run cannot be used; nothing was made then.
         ChildProcessError: a process that ran a shard died.
     """
-    plan = assigned(planned(config, loader, grid), executor)
+    plan = with_shards_for(make_plan(config, loader, grid), executor)
     check_summary(plan)
     if config.get("dry_run"):
         show_plan(plan)
-        return empty(), 0
+        return empty_table(), 0
     HydraConfig.instance().set_config(config)
     sweep = Path(str(config.hydra.sweep.dir))
     wanted = sweep if first is None else sweep / f"from={first}"
@@ -89,19 +89,19 @@ def launched(
         raise SettingError(
             f"hydra.sweep.dir={wanted}: holds a sweep; resume={wanted} goes on with it"
         )
-    directory = claim(
+    directory = claim_directory(
         wanted, exact=_is_named(config), setting="hydra.sweep.dir", leftovers=_LEFTOVERS
     )
     with _named_in_errors(directory):
         OmegaConf.save(config, directory / _MULTIRUN)
         plan_file.save(plan, directory)
-        results, code = finished(plan, directory)
+        results, code = finish_sweep(plan, directory)
         if first is not None:
             note_batch(sweep, directory, grid, results, first)
         return results, code
 
 
-def resumed(directory: Path, overrides: Sequence[str]) -> int:
+def resume_sweep(directory: Path, overrides: Sequence[str]) -> int:
     """Finish the sweep of a directory and return the exit code.
 
     Args:
@@ -114,7 +114,7 @@ def resumed(directory: Path, overrides: Sequence[str]) -> int:
         ChildProcessError: a process that ran a shard died.
     """
     parts = [override.partition("=") for override in overrides]
-    given = [(name_of(key), sign, value) for key, sign, value in parts]
+    given = [(setting_name(key), sign, value) for key, sign, value in parts]
     of_class = tuple(f".{name}" for name in plan_file.CLASS_NAMES)
     named = {name for key, _, value in given if key.endswith(of_class) for name in value.split(",")}
     plan = plan_file.load(directory, named)
@@ -130,7 +130,7 @@ def resumed(directory: Path, overrides: Sequence[str]) -> int:
                     f"{override}: the sweep in {directory} {was}; a resumed one is the same"
                 )
     with _named_in_errors(directory):
-        return finished(entrusted(plan, executor), directory)[1]
+        return finish_sweep(with_executor(plan, executor), directory)[1]
 
 
 def _difference(plan: Plan, key: str, value: str) -> str | None:
@@ -141,8 +141,8 @@ def _difference(plan: Plan, key: str, value: str) -> str | None:
         flat = [group.settings.flat() | _UNSAID for group in plan.groups]
         if not all(key in settings for settings in flat):
             return f"had no {key}"
-        values = list({shown(settings[key]): settings[key] for settings in flat}.values())
-        recorded[key] = Axis(key, values, list(map(shown, values)))
+        values = list({format_value(settings[key]): settings[key] for settings in flat}.values())
+        recorded[key] = Axis(key, values, list(map(format_value, values)))
     is_same = _says(f"{key}={value}", recorded[key])
     return None if is_same else f"was {key}={_listed(recorded[key])}"
 
@@ -150,7 +150,9 @@ def _difference(plan: Plan, key: str, value: str) -> str | None:
 def _says(override: str, axis: Axis) -> bool:
     """Whether an override means the values of an axis."""
     try:
-        (same,) = crossed(OverridesParser.create().parse_overrides([override]), len(axis)).axes
+        (same,) = cross_overrides(
+            OverridesParser.create().parse_overrides([override]), len(axis)
+        ).axes
     except (HydraException, SettingError):
         return False
     return _plain(same.values) == _plain(axis.values) or list(same.texts) == list(axis.texts)
@@ -183,18 +185,18 @@ def _named_in_errors(directory: Path) -> Iterator[None]:
         raise
 
 
-def finished(plan: Plan, directory: Path) -> tuple["pa.Table", int]:
+def finish_sweep(plan: Plan, directory: Path) -> tuple["pa.Table", int]:
     """Run what a sweep lacks, sum it up, and return its table and the exit code."""
-    startup.done()
-    with interruptible() as interruption, PatientBar("runs", len(plan)) as bar:
-        results = carry_out(plan, directory, interruption, SweepProgress(bar))
+    startup.resume_garbage_collection()
+    with interruptible() as interruption, ProgressBar("runs", len(plan)) as bar:
+        results = run_sweep(plan, directory, interruption, SweepProgress(bar))
     show_sweep(plan, results, directory)
     if interruption.signal is not None:
         return results, EXIT_SIGNAL + interruption.signal
     return results, EXIT_FAILED if has_failed(results) else 0
 
 
-def planned(config: DictConfig, loader: ConfigLoader, grid: Grid) -> Plan:
+def make_plan(config: DictConfig, loader: ConfigLoader, grid: Grid) -> Plan:
     """The plan of a grid: each structure is composed and checked once."""
 
     @cache
@@ -203,10 +205,10 @@ def planned(config: DictConfig, loader: ConfigLoader, grid: Grid) -> Plan:
 
     @cache
     def settings_of(*overrides: str) -> Settings:
-        return checked(composed(*overrides))[0]
+        return check_config(composed(*overrides))[0]
 
     followed = _followed(composed(*grid.overrides(0)))
-    groups = grouped(grid, lambda overrides: settings_of(*overrides), followed)
+    groups = group_runs(grid, lambda overrides: settings_of(*overrides), followed)
     varying = list(groups[0].columns)
     templates = [
         Template.of(composed(*grid.overrides(int(group.runs[0]))), varying) for group in groups

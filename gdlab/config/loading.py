@@ -7,12 +7,12 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gdlab.config.settings import COMMAND_KEYS, GROUPS, LR, NODES, Settings, node
+from gdlab.config.settings import COMMAND_KEYS, GROUPS, LR, NODES, Settings, make_section
 from gdlab.errors import SettingError
 from gdlab.fields.construction import Kind, make, refuse_unknown
-from gdlab.fields.custom_classes import found
-from gdlab.fields.declared import Configured, Field, declared, field_of, placed
-from gdlab.fields.formatting import shown
+from gdlab.fields.custom_classes import import_class
+from gdlab.fields.declared import Configured, Field, declared_fields, find_field, nest_changes
+from gdlab.fields.formatting import format_value
 from gdlab.fields.suggestions import choices_of, unknown_choice
 from gdlab.losses.function import Function
 from gdlab.optimizers.base import Optimizer
@@ -21,7 +21,7 @@ from gdlab.paths import CONF
 _DEFAULTS = {"loss": "quadratic", "optimizer": "sgd", "schedule": "constant"}
 
 
-def from_config(config: DictConfig, choices: Mapping[str, str]) -> Settings:
+def settings_from_config(config: DictConfig, choices: Mapping[str, str]) -> Settings:
     """The settings of a composed configuration.
 
     Args:
@@ -31,7 +31,7 @@ def from_config(config: DictConfig, choices: Mapping[str, str]) -> Settings:
     Raises:
         SettingError: a setting is unknown, of the wrong type or out of range.
     """
-    return from_values(plain_values(config), choices)
+    return settings_from_values(plain_values(config), choices)
 
 
 def plain_values(config: DictConfig) -> dict[str, Any]:
@@ -48,14 +48,16 @@ def plain_values(config: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in values.items()}
 
 
-def from_values(values: dict[str, Any], choices: Mapping[str, str]) -> Settings:
-    """The settings of plain nested values; see `from_config`."""
+def settings_from_values(values: dict[str, Any], choices: Mapping[str, str]) -> Settings:
+    """The settings of plain nested values; see `settings_from_config`."""
     values = {key: value for key, value in values.items() if key not in COMMAND_KEYS}
     names = {group: choices[group] for group in GROUPS if group in choices}
-    return filled(Settings, values, names)
+    return instance_from_values(Settings, values, names)
 
 
-def filled(cls: type[Kind], values: dict[str, Any], choices: Mapping[str, str]) -> Kind:
+def instance_from_values(
+    cls: type[Kind], values: dict[str, Any], choices: Mapping[str, str]
+) -> Kind:
     """An instance of a class whose fields are the settings of a command, from plain nested values.
 
     Args:
@@ -66,25 +68,25 @@ def filled(cls: type[Kind], values: dict[str, Any], choices: Mapping[str, str]) 
     Raises:
         SettingError: a setting is unknown, of the wrong type or out of range.
     """
-    fields = set(declared(cls)) - {"choices"}
+    fields = set(declared_fields(cls)) - {"choices"}
     refuse_unknown("", values, fields)
     made = {
         group: _instance(group, values.get(group), GROUPS[group]) for group in fields & {*GROUPS}
     }
-    made |= {key: node(key, values.get(key, {})) for key in fields & {*NODES}}
+    made |= {key: make_section(key, values.get(key, {})) for key in fields & {*NODES}}
     return make("", cls, {**values, **made, "choices": dict(choices)})
 
 
-def from_flat(given: Mapping[str, Any]) -> Settings:
+def settings_from_flat(given: Mapping[str, Any]) -> Settings:
     """The settings that Python gives by their dotted names; what is not given has its default.
 
     Args:
-        given: loss, optimizer and schedule as `named` takes them; the rest plain values.
+        given: loss, optimizer and schedule as `resolve_choice` takes them; the rest plain values.
 
     Raises:
         SettingError: a setting is unknown, of the wrong type or out of range.
     """
-    made: dict[str, Any] = {g: named(g, given.get(g, _DEFAULTS[g])) for g in GROUPS}
+    made: dict[str, Any] = {g: resolve_choice(g, given.get(g, _DEFAULTS[g])) for g in GROUPS}
     nodes: dict[str, dict[str, Any]] = {place: {} for place in (*GROUPS, *NODES)}
     top: dict[str, Any] = {}
     for key, value in given.items():
@@ -95,17 +97,17 @@ def from_flat(given: Mapping[str, Any]) -> Settings:
             top[key] = value
     for group, owner in made.items():
         owner = _with_named(owner, nodes[group])
-        changes = placed(owner, nodes[group])
+        changes = nest_changes(owner, nodes[group])
         made[group] = make(f"{group}.", type(owner), owner.settings() | changes)
     for key in NODES:
-        made[key] = node(key, given.get(key, {}), nodes[key])
+        made[key] = make_section(key, given.get(key, {}), nodes[key])
     names = {g: given.get(g, _DEFAULTS[g]) for g in GROUPS}
     choices = {group: name for group, name in names.items() if isinstance(name, str)}
     top.setdefault(LR, made["optimizer"].default_lr)
     return make("", Settings, {**top, **made, "choices": choices})
 
 
-def named(group: str, given: "str | Configured | Callable[..., Any]") -> Configured:
+def resolve_choice(group: str, given: "str | Configured | Callable[..., Any]") -> Configured:
     """What a person gives in Python for a loss, an optimizer or a schedule.
 
     Args:
@@ -148,10 +150,10 @@ def _group_of(field: Field | None) -> str | None:
 def _with_named(owner: Configured, values: dict[str, Any]) -> Configured:
     """An owner with what is given for what it holds; that leaves `values`."""
     for key in sorted(values, key=lambda name: name.count(".")):
-        group = _group_of(field_of(owner, key))
+        group = _group_of(find_field(owner, key))
         if group is not None:
-            inner = named(group, values.pop(key))
-            owner = owner.unchecked(**placed(owner, {key: inner}))
+            inner = resolve_choice(group, values.pop(key))
+            owner = owner.unchecked(**nest_changes(owner, {key: inner}))
     return owner
 
 
@@ -160,10 +162,10 @@ def _with_instances(
 ) -> dict[str, Any]:
     """Values with instances in the place of losses, optimizers and schedules that a class holds."""
     made = dict(values)
-    for name, field in declared(cls).items():
+    for name, field in declared_fields(cls).items():
         group, value = _group_of(field), values.get(name)
         if group is not None and isinstance(value, str):
-            made[name] = named(group, value)
+            made[name] = resolve_choice(group, value)
         elif group is not None and isinstance(value, dict):
             made[name] = _instance(f"{prefix}{name}", value, GROUPS[group])
     return made
@@ -172,11 +174,11 @@ def _with_instances(
 def _instance(group: str, values: Any, base: type[Configured]) -> Any:
     """An instance of the class that `_target_` names, from the other values."""
     if not isinstance(values, dict) or "_target_" not in values:
-        raise SettingError(f"{group}={shown(values)}: must name a choice of conf/{group}")
+        raise SettingError(f"{group}={format_value(values)}: must name a choice of conf/{group}")
     fields = dict(values)
     target = fields.pop("_target_")
-    cls = found(f"{group}._target_", target, base, f"gdlab.{base.__name__}")
-    if issubclass(cls, Optimizer) and LR not in declared(cls):
+    cls = import_class(f"{group}._target_", target, base, f"gdlab.{base.__name__}")
+    if issubclass(cls, Optimizer) and LR not in declared_fields(cls):
         fields.pop(LR, None)  # the default of the setting `lr`, and no field
     try:
         return make(f"{group}.", cls, _with_instances(f"{group}.", cls, fields))

@@ -22,7 +22,7 @@ _QUOTED = re.compile(r"""\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')\s*""", re.DOTA
 _BEFORE_QUOTE = re.compile(r'(\\*)("|$)')
 
 
-def opened(overrides: Sequence[str]) -> list[str]:
+def to_hydra_overrides(overrides: Sequence[str]) -> list[str]:
     """Overrides as Hydra takes them; those it would take anyway are as they were.
 
     - What a setting is short for is written out.
@@ -33,10 +33,10 @@ def opened(overrides: Sequence[str]) -> list[str]:
     """
     chosen = (o.partition("=")[0] for o in overrides if o.endswith("=custom"))
     custom = tuple(f"{key}." for key in chosen if key in OPEN_GROUPS or _INNER.fullmatch(key))
-    return [_opened(_quoted(_grouped(in_full(word))), custom) for word in overrides]
+    return [_opened(_quoted(_grouped(expand_shorthand(word))), custom) for word in overrides]
 
 
-def name_of(key: str) -> str:
+def setting_name(key: str) -> str:
     """The name of the setting of an override's key: without plus signs.
 
     Of one that chooses what another setting holds (`group@setting`) it is that setting's.
@@ -44,7 +44,7 @@ def name_of(key: str) -> str:
     return key.lstrip("+").rpartition("@")[2]
 
 
-def group_of(key: str) -> str | None:
+def chosen_group(key: str) -> str | None:
     """The group that an override of a key chooses from, as what an optimizer holds; else None."""
     group, at, _ = key.lstrip("+~").partition("@")
     if at or "." not in group:
@@ -52,7 +52,7 @@ def group_of(key: str) -> str | None:
     return group.partition(".")[0] if _INNER.fullmatch(group) else None
 
 
-def in_full(override: str) -> str:
+def expand_shorthand(override: str) -> str:
     """An override of what stands for a setting in it, as one of that setting."""
     key, sign, value = override.partition("=")
     inner = SHORTHANDS.get(key.lstrip("+"))

@@ -14,7 +14,7 @@ from gdlab.engine.batch import Stop
 from gdlab.engine.metrics import Metric, metrics_of
 from gdlab.errors import SettingError
 from gdlab.fields.construction import make
-from gdlab.fields.declared import Configured, flat, setting
+from gdlab.fields.declared import Configured, flatten, setting
 from gdlab.losses.base import Loss
 from gdlab.losses.transform import Transform
 from gdlab.optimizers.base import Optimizer
@@ -77,7 +77,7 @@ class Settings(Configured):
 
     def __post_init__(self) -> None:
         for key in SHORTHANDS:
-            object.__setattr__(self, key, node(key, getattr(self, key)))
+            object.__setattr__(self, key, make_section(key, getattr(self, key)))
         super().__post_init__()
         try:
             self.schedule.check(self.steps)
@@ -113,7 +113,7 @@ class Settings(Configured):
             if isinstance(value, Configured):
                 if key in GROUPS:
                     values[key] = self.name(key)
-                values |= {f"{key}.{name}": v for name, v in flat(value).items()}
+                values |= {f"{key}.{name}": v for name, v in flatten(value).items()}
             elif key != "choices":
                 values[key] = value
         return values
@@ -133,7 +133,7 @@ NUMERIC = (*GROUPS, "transform", "noise")
 """The settings that hold numbers which may differ between the runs of a batch."""
 
 
-def node(key: str, given: Any, inner: Mapping[str, Any] | None = None) -> Any:
+def make_section(key: str, given: Any, inner: Mapping[str, Any] | None = None) -> Any:
     """What is given for one of `NODES`, an instance of its class.
 
     Args:

@@ -3,7 +3,7 @@
 `python -m gdlab.derivatives loss=beale 'at=[1,2]'` prints a report; `report` gives the same from
 Python, and each part of it has a function of its own:
 
->>> from gdlab.derivatives import Place, first_order, report
+>>> from gdlab.derivatives import LossAtPoint, first_order, report
 >>> from gdlab.losses import Beale
 >>> first_order(Place(Beale(), [1.0, 2.0])).gradient.tolist()
 [171.25, 278.0]
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from gdlab.derivatives.findings.gauss_newton import residuals
     from gdlab.derivatives.findings.gradient import first_order
     from gdlab.derivatives.findings.hessian import second_order
-    from gdlab.derivatives.findings.high_dimensional import large
+    from gdlab.derivatives.findings.high_dimensional import high_dimensional
     from gdlab.derivatives.findings.higher_orders import higher
     from gdlab.derivatives.findings.jacobian import jacobian
     from gdlab.derivatives.findings.taylor import differential, taylor
     from gdlab.derivatives.full_report import Report, report
-    from gdlab.derivatives.point import Place
+    from gdlab.derivatives.point import LossAtPoint
 
 _HOMES = {
-    "Place": "point",
+    "LossAtPoint": "point",
     "Report": "full_report",
     "along_path": "findings.chain_rule",
     "backpropagation": "findings.backpropagation",
@@ -48,7 +48,7 @@ _HOMES = {
     "first_order": "findings.gradient",
     "higher": "findings.higher_orders",
     "jacobian": "findings.jacobian",
-    "large": "findings.high_dimensional",
+    "high_dimensional": "findings.high_dimensional",
     "report": "full_report",
     "residuals": "findings.gauss_newton",
     "second_order": "findings.hessian",
@@ -56,7 +56,7 @@ _HOMES = {
 }
 
 __all__ = [
-    "Place",
+    "LossAtPoint",
     "Report",
     "along_path",
     "backpropagation",
@@ -68,9 +68,9 @@ __all__ = [
     "directional",
     "find",
     "first_order",
+    "high_dimensional",
     "higher",
     "jacobian",
-    "large",
     "report",
     "residuals",
     "second_order",

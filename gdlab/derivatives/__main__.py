@@ -8,7 +8,7 @@ from gdlab.cli.derivatives import run
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Report and exit; the arguments are those of the command line unless given."""
-    command.carry_out(run, arguments)
+    command.run_command(run, arguments)
 
 
 if __name__ == "__main__":

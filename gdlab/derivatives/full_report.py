@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 from torch import Tensor
 
-from gdlab.config.loading import named
-from gdlab.config.settings import node
+from gdlab.config.loading import resolve_choice
+from gdlab.config.settings import make_section
 from gdlab.derivatives.arguments import point
 from gdlab.derivatives.finding import Finding, Section, plain
 from gdlab.derivatives.findings.backpropagation import backpropagation
@@ -24,15 +24,15 @@ from gdlab.derivatives.findings.directional import directional
 from gdlab.derivatives.findings.gauss_newton import residuals
 from gdlab.derivatives.findings.gradient import first_order
 from gdlab.derivatives.findings.hessian import second_order
-from gdlab.derivatives.findings.high_dimensional import large
+from gdlab.derivatives.findings.high_dimensional import high_dimensional
 from gdlab.derivatives.findings.higher_orders import higher
 from gdlab.derivatives.findings.jacobian import jacobian
 from gdlab.derivatives.findings.taylor import differential, taylor
-from gdlab.derivatives.point import Place
+from gdlab.derivatives.point import LossAtPoint
 from gdlab.derivatives.question import Question
 from gdlab.errors import SettingError
-from gdlab.fields.declared import declared
-from gdlab.fields.formatting import shown
+from gdlab.fields.declared import declared_fields
+from gdlab.fields.formatting import format_value
 from gdlab.fields.suggestions import unknown_setting
 from gdlab.losses.base import Loss
 from gdlab.losses.function import Function
@@ -53,7 +53,7 @@ class Report:
 
     question: Question
     findings: Mapping[str, Finding]
-    place: Place | None
+    place: LossAtPoint | None
 
     @property
     def passed(self) -> bool:
@@ -95,7 +95,7 @@ def answer(question: Question) -> Report:
     if question.inner is not None:
         composed = composition(loss, question.inner, question.given_point("inner"))
         return _with_gradient(question, "composition", composed, composed.point)
-    place = Place(loss, question.point)
+    place = LossAtPoint(loss, question.point)
     return Report(question, dict(_findings(question, place)), place)
 
 
@@ -113,13 +113,15 @@ def report(loss: "str | Loss | Callable[[Tensor], Tensor]", **settings: Any) -> 
     Raises:
         SettingError: a setting is unknown, of the wrong type or out of range, or does not fit.
     """
-    unknown = set(settings) - set(declared(Question)) | ({"choices", "draw"} & set(settings))
+    unknown = set(settings) - set(declared_fields(Question)) | ({"choices", "draw"} & set(settings))
     if unknown:
         name = sorted(unknown)[0]
-        raise unknown_setting(name, shown(settings[name]), set(declared(Question)) - {"choices"})
+        raise unknown_setting(
+            name, format_value(settings[name]), set(declared_fields(Question)) - {"choices"}
+        )
     if "transform" in settings:
-        settings["transform"] = node("transform", settings["transform"])
-    given: Any = named("loss", loss)
+        settings["transform"] = make_section("transform", settings["transform"])
+    given: Any = resolve_choice("loss", loss)
     if isinstance(given, Function):
         if settings.get("at") is None:
             raise SettingError("at=None: a function needs a point")
@@ -130,15 +132,19 @@ def report(loss: "str | Loss | Callable[[Tensor], Tensor]", **settings: Any) -> 
 
 def _with_gradient(question: Question, name: str, finding: Finding, at: Any) -> Report:
     """A finding about a composition, and the gradient of the outer function at its point."""
-    place = Place(question.objective, at)
+    place = LossAtPoint(question.objective, at)
     return Report(question, {name: finding, "gradient": first_order(place)}, place)
 
 
-def _findings(question: Question, place: Place) -> Iterator[tuple[str, Finding]]:
+def _findings(question: Question, place: LossAtPoint) -> Iterator[tuple[str, Finding]]:
     """What there is to say of a loss at a point, the simplest first."""
     loss, direction, sides = place.loss, question.unit_direction(), question.sides()
     step = None if question.step is None else point(question.step, loss.names, "step")
-    yield from _of_many(place) if question.is_large else _of_few(place, direction, question)
+    yield from (
+        _high_dimensional_findings(place)
+        if question.is_high_dimensional
+        else _low_dimensional_findings(place, direction, question)
+    )
     if direction is not None:
         yield "directional", directional(place, direction)
     if step is not None:
@@ -154,13 +160,13 @@ def _findings(question: Question, place: Place) -> Iterator[tuple[str, Finding]]
         yield "check", check_gradient(loss, seed=question.seed)
 
 
-def _of_many(place: Place) -> Iterator[tuple[str, Finding]]:
+def _high_dimensional_findings(place: LossAtPoint) -> Iterator[tuple[str, Finding]]:
     """A loss of many dimensions, without its Hessian."""
-    yield "many_dimensions", large(place)
+    yield "high_dimensional", high_dimensional(place)
 
 
-def _of_few(
-    place: Place, direction: Tensor | None, question: Question
+def _low_dimensional_findings(
+    place: LossAtPoint, direction: Tensor | None, question: Question
 ) -> Iterator[tuple[str, Finding]]:
     """A loss of few dimensions, each derivative by itself."""
     is_curved = question.order > 1

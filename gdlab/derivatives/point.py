@@ -17,7 +17,7 @@ from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import hessian, is_twice_differentiable, norms, value_and_gradient
 
 
-class Place:
+class LossAtPoint:
     """A loss of D variables and a point.
 
     Args:

@@ -14,7 +14,7 @@ from gdlab.derivatives.findings.critical_points import TOL
 from gdlab.derivatives.findings.higher_orders import HIGHEST
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Configured, setting
-from gdlab.fields.formatting import shown
+from gdlab.fields.formatting import format_value
 from gdlab.losses.base import Loss
 from gdlab.losses.transform import Transform
 
@@ -36,7 +36,8 @@ class Question(Configured):
         tol: the gradient norm up to which a point is critical.
         find: whether to search the window for critical points.
         window: where, a pair for each dimension or one for all; None for the loss's own.
-        large: whether to use Hessian-vector products alone; None for above 200 dimensions.
+        high_dimensional: whether to use Hessian-vector products alone; None for above 200
+            dimensions.
         path: a curve of t, a formula for each coordinate; None for none.
         t: where on the curve.
         inner: the loss's variables as formulas of others; None for none.
@@ -57,7 +58,7 @@ class Question(Configured):
     tol: float = setting(default=TOL, ge=0)
     find: bool = False
     window: tuple[tuple[float, float], ...] | None = None
-    large: bool | None = None
+    high_dimensional: bool | None = None
     path: tuple[str, ...] | None = None
     t: float = 0.0
     inner: tuple[str, ...] | None = None
@@ -85,7 +86,8 @@ class Question(Configured):
         others = [*ways[1:], *_OF_A_LOSS, *(["at"] if self.path is not None else [])]
         others = [name for name in others if getattr(self, name) not in (None, False)]
         if others:
-            what = f"{others[0]}={shown(getattr(self, others[0]))}: cannot stand beside {ways[0]}"
+            given = format_value(getattr(self, others[0]))
+            what = f"{others[0]}={given}: cannot stand beside {ways[0]}"
             raise SettingError(f"{what}; ask for one at a time")
 
     @property
@@ -107,9 +109,11 @@ class Question(Configured):
         return self.transform.of(self.loss)
 
     @property
-    def is_large(self) -> bool:
+    def is_high_dimensional(self) -> bool:
         """Whether to use Hessian-vector products alone."""
-        return self.objective.dim > LARGEST if self.large is None else self.large
+        return (
+            self.objective.dim > LARGEST if self.high_dimensional is None else self.high_dimensional
+        )
 
     @property
     def point(self) -> Tensor:
@@ -155,7 +159,9 @@ class Question(Configured):
         sides = sides.expand(dim, 2) if len(sides) == 1 else sides
         if len(sides) != dim:
             must = f"must hold {dim} pairs, low and high, or one for all"
-            raise SettingError(f"window={shown(self.window)}: {must}")
+            raise SettingError(f"window={format_value(self.window)}: {must}")
         if not bool((sides[:, 0] < sides[:, 1]).all()):
-            raise SettingError(f"window={shown(self.window)}: each low must be below its high")
+            raise SettingError(
+                f"window={format_value(self.window)}: each low must be below its high"
+            )
         return sides

@@ -13,7 +13,7 @@ from rich.text import Text
 from gdlab.config.settings import Settings
 from gdlab.display.summary import explanation, summary
 from gdlab.engine.batch import Batch
-from gdlab.engine.compiled import fallback
+from gdlab.engine.compiled import explain_fallback
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
 from gdlab.engine.status import Status
@@ -30,7 +30,7 @@ _STYLES = {
 }
 
 
-class PatientBar:
+class ProgressBar:
     """A progress bar that shows on a terminal once a second has passed; else it is silent.
 
     Args:
@@ -67,7 +67,7 @@ class PatientBar:
 class StepProgress:
     """A sink that moves a bar with the steps of a run."""
 
-    def __init__(self, bar: PatientBar) -> None:
+    def __init__(self, bar: ProgressBar) -> None:
         self._bar = bar
 
     def write(self, piece: History) -> None:
@@ -115,7 +115,7 @@ def show_end(
     if why:
         console.print(Text(why))
     lines = summary(settings, outcome, directory, rate)
-    if fell := fallback(batch, outcome.mode):
+    if fell := explain_fallback(batch, outcome.mode):
         lines.append(("mode", fell))
     for name, value in lines:
         console.print(Text.assemble((f"  {name:<14}", "dim"), value))

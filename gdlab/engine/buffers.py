@@ -12,7 +12,7 @@ _LINE = 64  # bytes of a cache line, on which tensors begin
 _OWN_REFERENCES = 3  # the list's, the loop's and the question's own
 
 
-class Arena:
+class BufferPool:
     """Gives uninitialised tensors; on the CPU out of arrays that no tensor looks at any more.
 
     Fresh memory must be cleared by the system before it can be written, which takes longer than

@@ -31,7 +31,7 @@ class Mode:
 
 
 @dataclass(frozen=True)
-class Padded:
+class PaddedChunk:
     """A chunk's points (K, n, D) and losses (K, n) with the padding of its rows, and their loss.
 
     What reduces over D rounds by the number of rows, so it is computed before they are cut off.
@@ -75,7 +75,7 @@ class Chunk:
     best_loss: Tensor
     best_step: Tensor
     evaluations: Tensor
-    whole: Padded
+    whole: PaddedChunk
     metrics: Mapping[str, Metric]
     mode: "Mode"
     error: Exception | None

@@ -14,15 +14,15 @@ import torch
 from torch import Tensor
 
 from gdlab.engine.batch import Batch
-from gdlab.engine.compiler.library import function
+from gdlab.engine.compiler.library import load_function
 from gdlab.engine.compiler.program import Uncompilable
 from gdlab.engine.compiler.source import c_source
-from gdlab.engine.compiler.step import Step, traced
+from gdlab.engine.compiler.step import Step, trace_step
 from gdlab.engine.eager import noise_of
-from gdlab.engine.records import Screen, Trace
+from gdlab.engine.records import ChunkRecords, ChunkSummary
 from gdlab.engine.rows import Rows
 from gdlab.engine.status import Status
-from gdlab.fields.declared import Number, columns
+from gdlab.fields.declared import Number, map_numbers
 from gdlab.numerics.autodiff import norms, value_and_gradient
 from gdlab.numerics.rowwise import LANES
 from gdlab.optimizers.base import State
@@ -45,17 +45,17 @@ class Compiled:
             raise Uncompilable(f"device={x.device.type}: steps are compiled for the CPU alone")
         if rows.optimizer.needs:
             raise Uncompilable("an optimizer that evaluates the loss itself has no compiled form")
-        if not rows.optimizer.pure:
+        if not rows.optimizer.is_traceable:
             raise Uncompilable("a torch optimizer has no compiled form")
         if rows.loss.minibatch is not None:
             raise Uncompilable("minibatches have no compiled form")
-        if rows.memory:
+        if rows.schedule_state:
             raise Uncompilable("a schedule that follows the loss has no compiled form")
         # The optimizer's state: views of one piece of memory that the steps write into.
         self._state: State | None = None
         self._memory = x
         try:
-            self._function = function(c_source(_step(rows), x.dtype), "advance")
+            self._function = load_function(c_source(_step(rows), x.dtype), "advance")
             self._check(rows)
         except Uncompilable:
             raise
@@ -63,7 +63,7 @@ class Compiled:
             what = " ".join(str(error).split())[:_LONGEST_MESSAGE]
             raise Uncompilable(f"{type(error).__name__}: {what}") from error
 
-    def __call__(self, rows: Rows, length: int, interrupted: Callable[[], bool]) -> Trace:
+    def __call__(self, rows: Rows, length: int, interrupted: Callable[[], bool]) -> ChunkRecords:
         """Make up to `length` new records; `rows` is left at the next point."""
         is_over = interrupted()
         trace = rows.begin_records(1 if is_over else length)
@@ -73,14 +73,14 @@ class Compiled:
         if rows.state is not self._state:  # the first chunk, or rows have left
             self._memory = _stacked(list(rows.state.values()), rows.x)
             rows.state = self._state = _split(rows, self._memory)
-        trace.screen = Screen(*self._run(rows, trace, self._memory))
+        trace.screen = ChunkSummary(*self._run(rows, trace, self._memory))
         trace.screen.at.add_(rows.done)
         if is_over:
             trace.stopped = Status.INTERRUPTED
         rows.x = trace.points[-1].T
         return trace
 
-    def _run(self, rows: Rows, trace: Trace, state: Tensor) -> Tensor:
+    def _run(self, rows: Rows, trace: ChunkRecords, state: Tensor) -> Tensor:
         """Let the compiled steps write the new records; what they sum up (5, n)."""
         done, n, count = rows.done, len(rows.x), len(trace.loss) - rows.done
         rates, noise = trace.rates, noise_of(rows, rows.numbers(len(trace.loss)))
@@ -129,9 +129,9 @@ def _step(rows: Rows) -> Step:
     def first(value: Number) -> Number:
         return value[:1] if isinstance(value, Tensor) else value
 
-    return traced(
+    return trace_step(
         rows.loss.with_columns(first),
-        columns(rows.optimizer, first),
+        map_numbers(rows.optimizer, first),
         rows.x[:1],
         {name: leaf[:1] for name, leaf in rows.state.items()},
         rows.noise is not None,
@@ -149,7 +149,7 @@ def _columns(rows: Rows) -> list[Tensor]:
         return value
 
     rows.loss.with_columns(collect)
-    columns(rows.optimizer, collect)
+    map_numbers(rows.optimizer, collect)
     return held
 
 
@@ -173,7 +173,7 @@ def _pointer(tensor: Tensor) -> ctypes.c_void_p:
     return ctypes.c_void_p(tensor.data_ptr())
 
 
-def refusal(batch: Batch) -> str | None:
+def why_not_compiled(batch: Batch) -> str | None:
     """Why the step of a batch cannot be compiled, in words; None where it can."""
     try:
         Compiled(Rows.of(replace(batch, mode="compiled")))
@@ -182,11 +182,11 @@ def refusal(batch: Batch) -> str | None:
     return None
 
 
-def fallback(batch: Batch, mode: str) -> str | None:
+def explain_fallback(batch: Batch, mode: str) -> str | None:
     """What to say where a batch that should be compiled was computed in eager mode."""
     if (batch.mode, mode) != ("compiled", "eager"):
         return None
-    return f"eager, and not compiled: {refusal(batch)}"
+    return f"eager, and not compiled: {why_not_compiled(batch)}"
 
 
 @cache

@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from gdlab.engine.records import Trace
+from gdlab.engine.records import ChunkRecords
 from gdlab.engine.rows import Rows
 from gdlab.engine.status import Status
 from gdlab.numerics import rng
@@ -18,7 +18,7 @@ from gdlab.optimizers.oracle import OracleOptimizer
 from gdlab.schedules.base import Memory
 
 
-def advance(rows: Rows, length: int, interrupted: Callable[[], bool]) -> Trace:
+def advance(rows: Rows, length: int, interrupted: Callable[[], bool]) -> ChunkRecords:
     """Make up to `length` new records; `rows` is left at the next point."""
     batch, done = rows.batch, rows.done
     trace = rows.begin_records(length)
@@ -51,8 +51,8 @@ def advance(rows: Rows, length: int, interrupted: Callable[[], bool]) -> Trace:
                 grad = value_and_gradient(rows.loss, at)[1]
             if noise is not None:
                 grad = grad + noise[k].T
-            if rows.memory:
-                trace.rates[k], rows.memory = _followed(rows, rows.first + k, trace.loss[k])
+            if rows.schedule_state:
+                trace.rates[k], rows.schedule_state = _followed(rows, rows.first + k, trace.loss[k])
             if rows.oracle is None:
                 rows.x, rows.state = rows.optimizer.update(x, grad, rows.state, lr[k])
             elif not _informed(rows, trace, k, grad, lr[k]):
@@ -75,7 +75,7 @@ def _measure(rows: Rows, x: Tensor) -> tuple[Tensor, Tensor]:
     return value_and_gradient(rows.loss, x) if rows.oracle is None else rows.oracle.start(x)
 
 
-def _informed(rows: Rows, trace: Trace, k: int, grad: Tensor, lr: Tensor) -> bool:
+def _informed(rows: Rows, trace: ChunkRecords, k: int, grad: Tensor, lr: Tensor) -> bool:
     """The step from record k by an optimizer with an oracle; whether there was a row to step.
 
     Rows that have ended rest, unlike with other optimizers: their searches would keep the others
@@ -101,7 +101,7 @@ def _informed(rows: Rows, trace: Trace, k: int, grad: Tensor, lr: Tensor) -> boo
 
 def _followed(rows: Rows, step: int, loss: Tensor) -> tuple[Tensor, Memory]:
     """The rates (n,) of a step by a schedule that follows the losses, and what it remembers."""
-    return rows.schedule.lr(step, rows.lr, rows.memory, loss, rows.batch.steps)
+    return rows.schedule.lr(step, rows.lr, rows.schedule_state, loss, rows.batch.steps)
 
 
 def noise_of(rows: Rows, number: Tensor) -> Tensor | None:

@@ -63,7 +63,7 @@ class History:
         return {k: v for k, v in vars(self).items() if isinstance(v, np.ndarray)}
 
 
-def pieces(chunk: Chunk, every: int = 1) -> Iterator[tuple[int, History]]:
+def split_by_run(chunk: Chunk, every: int = 1) -> Iterator[tuple[int, History]]:
     """Cut a chunk into its runs: for each the number of its row in the batch and its records.
 
     The chunk is copied once; the pieces share the copy.

@@ -17,9 +17,9 @@ from gdlab.engine.batch import Batch
 from gdlab.engine.chunk import Chunk, Mode
 from gdlab.engine.compiled import Compiled
 from gdlab.engine.compiler.program import Uncompilable
-from gdlab.engine.records import Trace
+from gdlab.engine.records import ChunkRecords
 from gdlab.engine.rows import Rows
-from gdlab.engine.stopping import judge
+from gdlab.engine.stopping import find_endings
 from gdlab.numerics.threads import one_thread
 
 _FIRST_CHUNK, _LONGEST_CHUNK, _CHUNK_BYTES = 32, 256, 2**27
@@ -28,7 +28,7 @@ _FIRST_CHUNK, _LONGEST_CHUNK, _CHUNK_BYTES = 32, 256, 2**27
 class Advance(Protocol):
     """How rows advance: by up to `length` new records; they are left at the next point."""
 
-    def __call__(self, rows: Rows, length: int, interrupted: Callable[[], bool]) -> Trace:
+    def __call__(self, rows: Rows, length: int, interrupted: Callable[[], bool]) -> ChunkRecords:
         """The records."""
         ...
 
@@ -58,7 +58,7 @@ def advance(
     while rows is not None:
         with one_thread():
             trace = move(rows, min(length, _longest(rows, mode)), interrupted)
-            chunk = judge(rows, trace, mode)
+            chunk = find_endings(rows, trace, mode)
             rows = rows.after(trace, chunk.status)
         yield chunk
         length *= 2

@@ -11,7 +11,7 @@ from gdlab.engine.status import Status
 
 
 @dataclass(frozen=True)
-class Screen:
+class ChunkSummary:
     """What a chunk's new records say of each row in short: each (n,).
 
     Attributes:
@@ -30,7 +30,7 @@ class Screen:
 
 
 @dataclass
-class Trace:
+class ChunkRecords:
     """The records of a chunk, padding included, and what ended it early.
 
     Attributes:
@@ -52,7 +52,7 @@ class Trace:
     rates: Tensor
     finite: Tensor | None = None
     measured: Tensor | None = None
-    screen: Screen | None = None
+    screen: ChunkSummary | None = None
     stalled: Tensor | None = None
     stopped: Status = Status.RUNNING
     error: Exception | None = None

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from gdlab.engine.batch import Batch
-from gdlab.engine.buffers import Arena
-from gdlab.engine.records import Trace
+from gdlab.engine.buffers import BufferPool
+from gdlab.engine.records import ChunkRecords
 from gdlab.engine.status import Status
-from gdlab.fields.declared import Number, columns
+from gdlab.fields.declared import Number, map_numbers
 from gdlab.losses.base import Loss
 from gdlab.numerics.rowwise import LANES, by_rows
 from gdlab.optimizers.base import Optimizer, State
@@ -43,10 +43,10 @@ class Rows:
     first: int
     x: Tensor
     state: State
-    memory: Memory
-    arena: Arena
+    schedule_state: Memory
+    buffers: BufferPool
     oracle: Oracle | None = None
-    held: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
+    pending_record: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
     """The last record of each row, its point (D, n), loss, gradient norm and rate (n,): it waits
     for the next chunk to tell whether the run goes on, since a run's last record differs from the
     others.
@@ -55,7 +55,7 @@ class Rows:
     @property
     def done(self) -> int:
         """How many records of the next chunk are there already: the one that is held, or none."""
-        return 0 if self.held is None else 1
+        return 0 if self.pending_record is None else 1
 
     def numbers(self, count: int) -> Tensor:
         """The step numbers of the next chunk's records: (count,)."""
@@ -81,9 +81,9 @@ class Rows:
             column = expand(value)[:, None]
             return column if bool((column != 0).any()) else 0.0
 
-        optimizer = columns(batch.optimizer, expand_hyperparameter)
+        optimizer = map_numbers(batch.optimizer, expand_hyperparameter)
         noise = batch.noise[index][:, None] if bool((batch.noise != 0).any()) else None
-        schedule, lr = columns(batch.schedule, expand), batch.lr[index]
+        schedule, lr = map_numbers(batch.schedule, expand), batch.lr[index]
         loss = batch.loss.with_columns(expand)
         # Padding has the state of the row that it repeats, as it has after rows have left.
         own = torch.arange(len(index), device=index.device).clamp(max=len(batch.lr) - 1)
@@ -102,12 +102,12 @@ class Rows:
             first=0,
             x=x,
             state={name: by_rows(leaf[own]) for name, leaf in state.items()},
-            memory=schedule.init(lr),
-            arena=Arena(),
+            schedule_state=schedule.init(lr),
+            buffers=BufferPool(),
             oracle=Oracle(loss, x) if optimizer.needs else None,
         )
 
-    def begin_records(self, length: int) -> Trace:
+    def begin_records(self, length: int) -> ChunkRecords:
         """Room for up to `length` new records, after the one that was held back.
 
         A schedule that raises ends the runs: there is room for none then.
@@ -115,15 +115,15 @@ class Rows:
         batch, done = self.batch, self.done
         count = done + min(length, batch.steps + 1 - self.first - done)
         n, dim = self.x.shape
-        trace = Trace(
-            points=self.arena.empty((count + 1, dim, n), self.x),
-            loss=self.arena.empty((count, n), self.x),
-            norm=self.arena.empty((count, n), self.x),
+        trace = ChunkRecords(
+            points=self.buffers.empty((count + 1, dim, n), self.x),
+            loss=self.buffers.empty((count, n), self.x),
+            norm=self.buffers.empty((count, n), self.x),
             rates=self.x.new_full((count, n), torch.nan),
         )
-        if self.held is not None:
-            trace.points[0], trace.loss[0], trace.norm[0], trace.rates[0] = self.held
-        if not self.memory:  # what follows the losses is asked step by step
+        if self.pending_record is not None:
+            trace.points[0], trace.loss[0], trace.norm[0], trace.rates[0] = self.pending_record
+        if not self.schedule_state:  # what follows the losses is asked step by step
             try:
                 trace.rates = self.schedule.rates(self.numbers(count), self.lr, batch.steps)
             except Exception as error:  # a person's own schedule may raise anything
@@ -131,13 +131,13 @@ class Rows:
                 trace.cut(done)
         return trace
 
-    def after(self, trace: Trace, status: Tensor) -> "Rows | None":
+    def after(self, trace: ChunkRecords, status: Tensor) -> "Rows | None":
         """The rows that go on after a chunk, or None where no row does."""
         going = torch.nonzero(status == Status.RUNNING)[:, 0]
         if len(going) == 0:
             return None
         last = len(trace.loss) - 1
-        self.held = (trace.x[last], trace.loss[last], trace.norm[last], trace.rates[last])
+        self.pending_record = (trace.x[last], trace.loss[last], trace.norm[last], trace.rates[last])
         self.first += len(trace.loss) - 1
         if len(going) < self.live:
             self._keep(going)
@@ -151,8 +151,8 @@ class Rows:
             return by_rows(value[index]) if isinstance(value, Tensor) else value
 
         self.loss = self.loss.with_columns(take)
-        self.optimizer = columns(self.optimizer, take)
-        self.schedule = columns(self.schedule, take)
+        self.optimizer = map_numbers(self.optimizer, take)
+        self.schedule = map_numbers(self.schedule, take)
         self.lr, self.seed, self.index = self.lr[index], self.seed[index], self.index[index]
         self.noise = None if self.noise is None else self.noise[index]
         self.dof = None if self.dof is None else self.dof[index]
@@ -160,11 +160,11 @@ class Rows:
         if self.oracle is not None:
             self.oracle.keep(index, self.loss, self.x)
         self.state = {name: by_rows(leaf[index]) for name, leaf in self.state.items()}
-        self.memory = {name: leaf[index] for name, leaf in self.memory.items()}
-        if self.held is not None:
-            x, *numbers = self.held
+        self.schedule_state = {name: leaf[index] for name, leaf in self.schedule_state.items()}
+        if self.pending_record is not None:
+            x, *numbers = self.pending_record
             loss, norm, rate = (number[index] for number in numbers)
-            self.held = x[:, index], loss, norm, rate
+            self.pending_record = x[:, index], loss, norm, rate
         self.live = len(going)
 
 

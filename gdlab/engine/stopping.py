@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from gdlab.engine.batch import Stop
-from gdlab.engine.chunk import Chunk, Mode, Padded
-from gdlab.engine.records import Screen, Trace
+from gdlab.engine.chunk import Chunk, Mode, PaddedChunk
+from gdlab.engine.records import ChunkRecords, ChunkSummary
 from gdlab.engine.rows import Rows
 from gdlab.engine.status import Status
 from gdlab.numerics.autodiff import norms, value_and_gradient
@@ -37,7 +37,7 @@ class _Ends:
     best_at: Tensor
 
 
-def judge(rows: Rows, trace: Trace, mode: Mode) -> Chunk:
+def find_endings(rows: Rows, trace: ChunkRecords, mode: Mode) -> Chunk:
     """Read off a chunk's record how and where each of its runs ended."""
     live, n = rows.live, len(trace.loss)
     if n == 0:
@@ -69,14 +69,14 @@ def judge(rows: Rows, trace: Trace, mode: Mode) -> Chunk:
         best_loss=ends.best,
         best_step=rows.first + ends.best_at,
         evaluations=rows.first + ends.at + 1 if rows.oracle is None else rows.oracle.count[:live],
-        whole=Padded(rows.loss, x, trace.loss),
+        whole=PaddedChunk(rows.loss, x, trace.loss),
         metrics=rows.batch.metrics,
         mode=mode,
         error=trace.error,
     )
 
 
-def _presumed(rows: Rows, trace: Trace, screen: Screen) -> _Ends:
+def _presumed(rows: Rows, trace: ChunkRecords, screen: ChunkSummary) -> _Ends:
     """How rows that are no suspects ended: not at all, or with the last step."""
     live, n = rows.live, len(trace.loss)
     is_last = rows.first + n - 1 == rows.batch.steps
@@ -90,7 +90,7 @@ def _presumed(rows: Rows, trace: Trace, screen: Screen) -> _Ends:
     )
 
 
-def _suspects(screen: Screen, stop: Stop) -> Tensor:
+def _suspects(screen: ChunkSummary, stop: Stop) -> Tensor:
     """Which rows may have ended, or lost their finite numbers: (n,)."""
     suspects = (screen.norm <= stop.grad_tol) | screen.finite.isnan()
     if stop.loss is not None:
@@ -100,7 +100,7 @@ def _suspects(screen: Screen, stop: Stop) -> Tensor:
     return suspects
 
 
-def _ends(rows: Rows, trace: Trace, which: "slice | Tensor") -> _Ends:
+def _ends(rows: Rows, trace: ChunkRecords, which: "slice | Tensor") -> _Ends:
     """How and where some rows ended, from their every record."""
     stop, n = rows.batch.stop, len(trace.loss)
     loss = trace.loss[:, which]
@@ -130,7 +130,7 @@ def _ends(rows: Rows, trace: Trace, which: "slice | Tensor") -> _Ends:
     return _Ends(ended.gather(0, at[None])[0], at, lost, best, best_at)
 
 
-def _measure_last(rows: Rows, trace: Trace, ends: _Ends, count: Tensor) -> None:
+def _measure_last(rows: Rows, trace: ChunkRecords, ends: _Ends, count: Tensor) -> None:
     """Compute the loss and its gradient at the last of the `count` records of runs that ended.
 
     A run that ends between two records that have them (interrupted, say) is given them there.
@@ -149,7 +149,7 @@ def _measure_last(rows: Rows, trace: Trace, ends: _Ends, count: Tensor) -> None:
     ends.best_at[row] = torch.where(better, last, ends.best_at[row])
 
 
-def _gradients(rows: Rows, trace: Trace, which: "slice | Tensor") -> tuple[Tensor, Tensor]:
+def _gradients(rows: Rows, trace: ChunkRecords, which: "slice | Tensor") -> tuple[Tensor, Tensor]:
     """The gradients' norms (K, m), and whether the gradients are finite.
 
     Norms alone do not tell those that overflow from gradients that do, nor those that vanish from
@@ -173,7 +173,7 @@ def _gradients(rows: Rows, trace: Trace, which: "slice | Tensor") -> tuple[Tenso
     return norm, finite
 
 
-def _stillborn(rows: Rows, trace: Trace, mode: Mode) -> Chunk:
+def _stillborn(rows: Rows, trace: ChunkRecords, mode: Mode) -> Chunk:
     """The chunk of a batch whose first evaluation raised: no record at all."""
     live = rows.live
     x = rows.x[:live]
@@ -190,7 +190,9 @@ def _stillborn(rows: Rows, trace: Trace, mode: Mode) -> Chunk:
         best_loss=torch.full_like(x[:, 0], torch.inf),
         best_step=zeros,
         evaluations=zeros,
-        whole=Padded(rows.loss, x.new_empty((0, *rows.x.shape)), x.new_empty((0, len(rows.x)))),
+        whole=PaddedChunk(
+            rows.loss, x.new_empty((0, *rows.x.shape)), x.new_empty((0, len(rows.x)))
+        ),
         metrics=rows.batch.metrics,
         mode=mode,
         error=trace.error,

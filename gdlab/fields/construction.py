@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from gdlab.errors import SettingError
-from gdlab.fields.declared import Configured, declared
-from gdlab.fields.formatting import shown
+from gdlab.fields.declared import Configured, declared_fields
+from gdlab.fields.formatting import format_value
 from gdlab.fields.suggestions import unknown_setting
 
 Kind = TypeVar("Kind", bound=Configured)
@@ -15,8 +15,10 @@ Kind = TypeVar("Kind", bound=Configured)
 def make(prefix: str, cls: type[Kind], values: Any) -> Kind:
     """An instance of a class of declared fields; its errors name the whole setting."""
     if not isinstance(values, dict):
-        raise SettingError(f"{prefix[:-1]}={shown(values)}: must hold {', '.join(declared(cls))}")
-    refuse_unknown(prefix, values, set(declared(cls)))
+        raise SettingError(
+            f"{prefix[:-1]}={format_value(values)}: must hold {', '.join(declared_fields(cls))}"
+        )
+    refuse_unknown(prefix, values, set(declared_fields(cls)))
     required = [f.name for f in dataclasses.fields(cls) if _is_required(f)]  # type: ignore[arg-type]
     missing = [name for name in required if name not in values]
     if missing:
@@ -37,4 +39,4 @@ def refuse_unknown(prefix: str, values: Mapping[Any, Any], allowed: set[str]) ->
     for key, value in values.items():
         if key not in allowed:
             known = [f"{prefix}{name}" for name in allowed]
-            raise unknown_setting(f"{prefix}{key}", shown(value), known)
+            raise unknown_setting(f"{prefix}{key}", format_value(value), known)

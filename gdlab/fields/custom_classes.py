@@ -12,7 +12,7 @@ from gdlab.errors import SettingError
 Kind = TypeVar("Kind")
 
 
-def found(key: str, target: Any, base: type[Kind], base_name: str) -> type[Kind]:
+def import_class(key: str, target: Any, base: type[Kind], base_name: str) -> type[Kind]:
     """The class of a dotted name, checked to be a subclass of its base class.
 
     Args:
@@ -40,7 +40,7 @@ def found(key: str, target: Any, base: type[Kind], base_name: str) -> type[Kind]
     return what
 
 
-def made(
+def instantiate(
     key: str, values: Mapping[str, Any], base: type[Kind], base_name: str, seed: int = 0
 ) -> Kind:
     """An instance of the class that `_target_` names, from the other values.
@@ -58,19 +58,19 @@ def made(
     if "_target_" not in values:
         raise SettingError(f"{key}._target_: must name a subclass of {base_name}")
     target = values["_target_"]
-    cls = found(f"{key}._target_", target, base, base_name)
+    cls = import_class(f"{key}._target_", target, base, base_name)
     arguments = {name: value for name, value in values.items() if name != "_target_"}
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return cls(**arguments)
     except (Exception, SystemExit) as error:  # a person's own class may raise anything
-        why = f"cannot be made ({in_short(error)})"
+        why = f"cannot be made ({summarize_error(error)})"
         raise SettingError(f"{key}._target_={target}: {why}") from error
 
 
 @contextmanager
-def blamed_on(setting: str) -> Iterator[None]:
+def errors_as(setting: str) -> Iterator[None]:
     """Whatever a class of a person's own raises is an error of the setting that names it.
 
     Args:
@@ -88,7 +88,7 @@ def blamed_on(setting: str) -> Iterator[None]:
         raise SettingError(f"{setting}: cannot be used ({why})") from error
 
 
-def in_short(error: BaseException) -> str:
+def summarize_error(error: BaseException) -> str:
     """An exception in one line: its kind, and the first line of what it says."""
     first = str(error).strip().partition("\n")[0]
     return f"{type(error).__name__}: {first}".removesuffix(": ")

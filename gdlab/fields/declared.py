@@ -16,7 +16,7 @@ from typing import Any, Self, TypeAlias, dataclass_transform
 from torch import Tensor
 
 from gdlab.errors import SettingError
-from gdlab.fields.validation import Range, alternatives, checked, described
+from gdlab.fields.validation import Range, check_value, describe_types, union_members
 
 Number: TypeAlias = float | Tensor
 """A float for all runs, or a tensor that holds one for each run."""
@@ -59,7 +59,7 @@ class Configured:
         dataclasses.dataclass(frozen=True, eq=False)(cls)
 
     def __post_init__(self) -> None:
-        for name, field in declared(type(self)).items():
+        for name, field in declared_fields(type(self)).items():
             value = field.check(name, getattr(self, name))
             object.__setattr__(self, name, value)
 
@@ -75,7 +75,7 @@ class Configured:
 
     def settings(self) -> dict[str, Any]:
         """Field names and values, in the order of their declaration."""
-        return {name: getattr(self, name) for name in declared(type(self))}
+        return {name: getattr(self, name) for name in declared_fields(type(self))}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Field:
     @functools.cached_property
     def item(self) -> "Field | None":
         """The field that each item of a mapping is; None where the field holds no mapping."""
-        for hint in alternatives(self.hint):
+        for hint in union_members(self.hint):
             if typing.get_origin(hint) is _MAPPING:
                 return Field(typing.get_args(hint)[1], self.range, self.column)
         return None
@@ -104,17 +104,17 @@ class Field:
     @property
     def allowed(self) -> str:
         """What values it takes, in words."""
-        kinds = alternatives(self.hint)
-        words = f"{described(kinds)} {self.range}".rstrip()
+        kinds = union_members(self.hint)
+        words = f"{describe_types(kinds)} {self.range}".rstrip()
         return f"{words}, or null" if type(None) in kinds else words
 
     def check(self, name: str, value: Any) -> Any:
         """The value as the field's type, or `SettingError`."""
-        return checked(name, value, self.hint, self.range)
+        return check_value(name, value, self.hint, self.range)
 
 
 @functools.cache
-def declared(cls: type) -> Mapping[str, Field]:
+def declared_fields(cls: type) -> Mapping[str, Field]:
     """The declared fields of a dataclass by name."""
     hints = typing.get_type_hints(cls)
     return {
@@ -128,7 +128,7 @@ def declared(cls: type) -> Mapping[str, Field]:
     }
 
 
-def flat(owner: Configured) -> dict[str, Any]:
+def flatten(owner: Configured) -> dict[str, Any]:
     """Field names and values, each item of a mapping under its dotted name.
 
     What is configured itself stands there by its class's name, followed by its own fields.
@@ -137,25 +137,25 @@ def flat(owner: Configured) -> dict[str, Any]:
     for name, value in owner.settings().items():
         if isinstance(value, Configured):
             values[name] = type(value).__name__
-            values |= {f"{name}.{inner}": given for inner, given in flat(value).items()}
-        elif declared(type(owner))[name].item is not None and isinstance(value, Mapping):
+            values |= {f"{name}.{inner}": given for inner, given in flatten(value).items()}
+        elif declared_fields(type(owner))[name].item is not None and isinstance(value, Mapping):
             values |= {f"{name}.{item}": number for item, number in value.items()}
         else:
             values[name] = value
     return values
 
 
-def field_of(owner: Configured, name: str) -> Field | None:
+def find_field(owner: Configured, name: str) -> Field | None:
     """The declared field of a name, which may be dotted; None where there is none."""
     whole, dot, inner = name.partition(".")
-    field = declared(type(owner)).get(whole)
+    field = declared_fields(type(owner)).get(whole)
     if not dot or field is None:
         return field
     value = getattr(owner, whole)
-    return field_of(value, inner) if isinstance(value, Configured) else field.item
+    return find_field(value, inner) if isinstance(value, Configured) else field.item
 
 
-def placed(owner: Configured, values: Mapping[str, Any]) -> dict[str, Any]:
+def nest_changes(owner: Configured, values: Mapping[str, Any]) -> dict[str, Any]:
     """Values by names, which may be dotted, as changes of whole fields.
 
     Raises:
@@ -165,7 +165,7 @@ def placed(owner: Configured, values: Mapping[str, Any]) -> dict[str, Any]:
     inside: dict[str, dict[str, Any]] = {}
     for name, value in values.items():
         whole, dot, item = name.partition(".")
-        if not dot or field_of(owner, name) is None:
+        if not dot or find_field(owner, name) is None:
             changes[name] = value
         elif isinstance(getattr(owner, whole), Configured):
             inside.setdefault(whole, {})[item] = value
@@ -175,23 +175,23 @@ def placed(owner: Configured, values: Mapping[str, Any]) -> dict[str, Any]:
     for whole, given in inside.items():
         inner = changes.get(whole, getattr(owner, whole))
         try:
-            changes[whole] = inner.replace(**placed(inner, given))
+            changes[whole] = inner.replace(**nest_changes(inner, given))
         except SettingError as error:
             raise SettingError(f"{whole}.{error}") from error
     return changes
 
 
-def columns(owner: Configured, convert: Callable[[Number], Number]) -> Any:
+def map_numbers(owner: Configured, convert: Callable[[Number], Number]) -> Any:
     """A copy of `owner` in which every `Number` went through `convert`; nothing is checked again.
 
     `convert` gets each number or tensor of a numeric field, those of configured fields included,
     and returns what takes its place.
     """
     changed = {}
-    for name, field in declared(type(owner)).items():
+    for name, field in declared_fields(type(owner)).items():
         value = getattr(owner, name)
         if isinstance(value, Configured):
-            changed[name] = columns(value, convert)
+            changed[name] = map_numbers(value, convert)
         elif field.numeric and value is not None:
             changed[name] = _converted(value, convert)
     copy = object.__new__(type(owner))
@@ -210,7 +210,7 @@ def _converted(value: Any, convert: Callable[[Number], Number]) -> Any:
     return convert(value)
 
 
-def parted(key: str) -> tuple[str, str]:
+def split_key(key: str) -> tuple[str, str]:
     """A dotted name as its first word, empty where it is the only one, and the rest."""
     node, dot, name = key.partition(".")
     return (node, name) if dot else ("", node)
@@ -218,4 +218,4 @@ def parted(key: str) -> tuple[str, str]:
 
 def _is_number(hint: Any) -> bool:
     """Whether a type hint is `float` or `Number`."""
-    return float in alternatives(hint)
+    return float in union_members(hint)

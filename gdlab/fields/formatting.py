@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def shown(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A value as a person would type it."""
     if type(value) is str:  # most are, and to find that they are no mapping takes long
         return value
@@ -13,7 +13,7 @@ def shown(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (list, tuple)):
-        return f"[{','.join(map(shown, value))}]"
+        return f"[{','.join(map(format_value, value))}]"
     if isinstance(value, Mapping):
-        return f"{{{','.join(f'{key}:{shown(item)}' for key, item in value.items())}}}"
+        return f"{{{','.join(f'{key}:{format_value(item)}' for key, item in value.items())}}}"
     return f"{value:g}" if isinstance(value, float) and abs(value) > 1e15 else str(value)

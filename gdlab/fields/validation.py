@@ -11,7 +11,7 @@ from typing import Any, Literal, Union
 from torch import Tensor
 
 from gdlab.errors import SettingError
-from gdlab.fields.formatting import shown
+from gdlab.fields.formatting import format_value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,22 +38,22 @@ class Range:
         return " and ".join(bounds)
 
 
-def alternatives(hint: Any) -> tuple[Any, ...]:
+def union_members(hint: Any) -> tuple[Any, ...]:
     """The members of a union, or the one type."""
     is_union = typing.get_origin(hint) in (Union, types.UnionType)
     return typing.get_args(hint) if is_union else (hint,)
 
 
-def checked(name: str, value: Any, hint: Any, allowed: Range) -> Any:
+def check_value(name: str, value: Any, hint: Any, allowed: Range) -> Any:
     """`value` as one of the hint's alternatives."""
-    kinds = alternatives(hint)
+    kinds = union_members(hint)
     if hint is Any or (value is None and type(None) in kinds):
         return value
     for kind in kinds:
         found = _as(kind, name, value, allowed)
         if found is not None:
             return found
-    raise SettingError(f"{name}={shown(value)}: must be {described(kinds)}")
+    raise SettingError(f"{name}={format_value(value)}: must be {describe_types(kinds)}")
 
 
 def _as(kind: Any, name: str, value: Any, allowed: Range) -> Any:
@@ -82,7 +82,7 @@ def _as_number(kind: Any, name: str, value: Any, allowed: Range) -> Any:
         return None
     if number not in allowed:
         what = "a whole number" if kind is int else "a finite number"
-        raise SettingError(f"{name}={shown(value)}: must be {what} {allowed}".rstrip())
+        raise SettingError(f"{name}={format_value(value)}: must be {what} {allowed}".rstrip())
     return kind(number)
 
 
@@ -95,25 +95,27 @@ def _as_tuple(hints: tuple[Any, ...], name: str, value: Any, allowed: Range) -> 
     if len(hints) != len(value):
         return None
     pairs = zip(value, hints, strict=True)
-    return tuple(checked(f"{name}[{i}]", v, hint, allowed) for i, (v, hint) in enumerate(pairs))
+    return tuple(check_value(f"{name}[{i}]", v, hint, allowed) for i, (v, hint) in enumerate(pairs))
 
 
 def _as_mapping(hint: Any, name: str, value: Any, allowed: Range) -> Any:
     """A mapping with names as keys, each item checked; None where the form does not fit."""
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         return None
-    return {key: checked(f"{name}.{key}", item, hint, allowed) for key, item in value.items()}
+    return {key: check_value(f"{name}.{key}", item, hint, allowed) for key, item in value.items()}
 
 
 def _column(name: str, value: Tensor, allowed: Range) -> Tensor:
     """A column whose every number is in range; the first that is not is named."""
     bad = [v for v in value.detach().reshape(-1).tolist() if v not in allowed]
     if bad:
-        raise SettingError(f"{name}={shown(bad[0])}: must be a finite number {allowed}".rstrip())
+        raise SettingError(
+            f"{name}={format_value(bad[0])}: must be a finite number {allowed}".rstrip()
+        )
     return value
 
 
-def described(kinds: Sequence[Any]) -> str:
+def describe_types(kinds: Sequence[Any]) -> str:
     """Some types in words."""
     return " or ".join(filter(None, map(_describe, kinds)))
 
@@ -125,7 +127,7 @@ def _describe(kind: Any) -> str:
         return f"one of {', '.join(map(str, args))}"
     if origin is tuple:
         many = args[-1] is Ellipsis
-        item = described(alternatives(args[0]))
+        item = describe_types(union_members(args[0]))
         return f"a list, each {item}" if many else f"a list of {len(args)}, each {item}"
     if origin is Mapping:
         return "names, each with a value" if args[1] is Any else "names, each with a number"

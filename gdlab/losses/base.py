@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 import torch
 from torch import Tensor
 
-from gdlab.fields.declared import Configured, Number, columns, declared
+from gdlab.fields.declared import Configured, Number, declared_fields, map_numbers
 
 if TYPE_CHECKING:
     import sympy
@@ -30,7 +30,7 @@ class Loss(Configured):
     What is not known stays `None`. Tensors made by `self.tensor` follow `to`.
     """
 
-    lasting: ClassVar[tuple[str, ...]] = ()
+    kept_when_columns_change: ClassVar[tuple[str, ...]] = ()
     """Names of what is derived from other fields than `Number` ones, such as data read from a file.
 
     `with_columns` keeps it, and `to` keeps what of it is no tensor.
@@ -129,7 +129,7 @@ class Loss(Configured):
         return True
 
     @property
-    def pure(self) -> bool:
+    def is_traceable(self) -> bool:
         """Whether a call does nothing but give values, so that it may be compiled unasked."""
         return True
 
@@ -157,8 +157,12 @@ class Loss(Configured):
         def move(value: Number) -> Number:
             return value.to(device, dtype) if isinstance(value, Tensor) else value
 
-        kept = [name for name in self.lasting if not isinstance(vars(self).get(name), Tensor)]
-        moved = self._bare(columns(self, move), kept)
+        kept = [
+            name
+            for name in self.kept_when_columns_change
+            if not isinstance(vars(self).get(name), Tensor)
+        ]
+        moved = self._bare(map_numbers(self, move), kept)
         moved.__dict__["_home"] = (dtype, device)
         return moved
 
@@ -167,15 +171,15 @@ class Loss(Configured):
 
         Where no field changes, the loss itself.
         """
-        changed = columns(self, convert)
-        names = declared(type(self))
+        changed = map_numbers(self, convert)
+        names = declared_fields(type(self))
         same = all(getattr(changed, name) is getattr(self, name) for name in names)
-        return self if same else self._bare(changed, self.lasting)
+        return self if same else self._bare(changed, self.kept_when_columns_change)
 
     @classmethod
     def _bare(cls, loss: Self, kept: Sequence[str]) -> Self:
         """A loss without what it derived from its fields, but for some of it."""
-        for name in set(loss.__dict__) - set(declared(cls)) - {"_home", *kept}:
+        for name in set(loss.__dict__) - set(declared_fields(cls)) - {"_home", *kept}:
             del loss.__dict__[name]
         return loss
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Numbers
-from gdlab.fields.formatting import shown
+from gdlab.fields.formatting import format_value
 from gdlab.fields.suggestions import did_you_mean
 from gdlab.formulas.formula import Parsed, parse, printed, refusal
 from gdlab.formulas.functions import CONSTANTS, FUNCTIONS, NO_NAMES
@@ -57,10 +57,10 @@ class Expression(Loss):
             if name not in parsed.names or (self.variables is not None and name in names):
                 kind = "is a variable" if name in names else "the formula has no such name"
                 hint = did_you_mean(name, parsed.names)
-                value = shown(self.parameters[name])
+                value = format_value(self.parameters[name])
                 raise SettingError(f"parameters.{name}={value}: {kind}{hint}")
         if len(set(names)) < len(names):
-            raise SettingError(f"variables={shown(names)}: must all be different")
+            raise SettingError(f"variables={format_value(names)}: must all be different")
         for name, column in parsed.names.items():
             if name not in names and name not in self.parameters:
                 known = f"no variable ({', '.join(names)}) and no parameter"

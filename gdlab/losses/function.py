@@ -28,6 +28,6 @@ class Function(PointLoss):
         return len(self.start)
 
     @property
-    def pure(self) -> bool:
+    def is_traceable(self) -> bool:
         """Not for certain: it may print or count besides."""
         return False

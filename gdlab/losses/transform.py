@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from gdlab.errors import SettingError
-from gdlab.fields.declared import Configured, Number, columns, setting
-from gdlab.fields.formatting import shown
+from gdlab.fields.declared import Configured, Number, map_numbers, setting
+from gdlab.fields.formatting import format_value
 from gdlab.losses.base import Loss, per_coordinate
 from gdlab.losses.coordinates import Coordinates, haar
 
@@ -80,7 +80,7 @@ class Transformed(Loss):
             value = getattr(given, name)
             if isinstance(value, tuple) and len(value) != dim:
                 must = f"must be one number or {dim}, one per dim"
-                raise SettingError(f"transform.{name}={shown(value)}: {must}")
+                raise SettingError(f"transform.{name}={format_value(value)}: {must}")
         if given.rotation is not None and dim > _LARGEST_ROTATED:
             most = f"a loss of {dim} dimensions is too large; at most {_LARGEST_ROTATED}"
             raise SettingError(f"transform.rotation={given.rotation}: {most}")
@@ -210,9 +210,9 @@ class Transformed(Loss):
         return {name: partial(at, metric) for name, metric in self.base.metrics.items()}
 
     @property
-    def pure(self) -> bool:
+    def is_traceable(self) -> bool:
         """As the loss is."""
-        return self.base.pure
+        return self.base.is_traceable
 
     @property
     def elementwise(self) -> bool:
@@ -245,7 +245,7 @@ class Transformed(Loss):
 
     def with_columns(self, convert: Any) -> Self:
         """A copy whose numbers, the base's first, went through `convert`."""
-        base, transform = self.base.with_columns(convert), columns(self.transform, convert)
+        base, transform = self.base.with_columns(convert), map_numbers(self.transform, convert)
         pairs = zip(transform.settings().values(), self.transform.settings().values(), strict=True)
         if base is self.base and all(new is old for new, old in pairs):
             return self
@@ -266,4 +266,4 @@ def _has_column(value: Number | tuple[Number, ...]) -> bool:
 
 
 def _shown(value: Number | tuple[Number, ...]) -> str:
-    return "a column" if _has_column(value) else shown(value)
+    return "a column" if _has_column(value) else format_value(value)

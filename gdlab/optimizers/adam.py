@@ -5,13 +5,20 @@ from torch import Tensor
 
 from gdlab.fields.declared import Number, setting
 from gdlab.losses.base import Layout
-from gdlab.optimizers.base import Optimizer, State, column, decayed, discounted, prepared
+from gdlab.optimizers.base import (
+    Optimizer,
+    State,
+    apply_weight_decay,
+    decayed_sum,
+    effective_gradient,
+    zero_column,
+)
 
 
 def moments(x: Tensor) -> dict[str, Tensor]:
     """The averages of g, of g² and of ones with the weights of both, started at zero."""
     means = {"mean": torch.zeros_like(x), "square": torch.zeros_like(x)}
-    return {**means, "mean_of_one": column(x), "square_of_one": column(x)}
+    return {**means, "mean_of_one": zero_column(x), "square_of_one": zero_column(x)}
 
 
 def next_moments(state: State, grad: Tensor, betas: tuple[Number, Number]) -> dict[str, Tensor]:
@@ -24,8 +31,8 @@ def next_moments(state: State, grad: Tensor, betas: tuple[Number, Number]) -> di
     return {
         "mean": torch.lerp(state["mean"], grad, new1),
         "square": torch.addcmul(state["square"] * beta2, grad, grad * new2),
-        "mean_of_one": discounted(state["mean_of_one"], beta1, new1),
-        "square_of_one": discounted(state["square_of_one"], beta2, new2),
+        "mean_of_one": decayed_sum(state["mean_of_one"], beta1, new1),
+        "square_of_one": decayed_sum(state["square_of_one"], beta2, new2),
     }
 
 
@@ -66,7 +73,9 @@ class Adam(Optimizer):
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
         """One step."""
         decoupled, maximize = self.decoupled_weight_decay, self.maximize
-        x, grad = decayed(x, grad, lr, self.weight_decay, decoupled=decoupled, maximize=maximize)
+        x, grad = apply_weight_decay(
+            x, grad, lr, self.weight_decay, decoupled=decoupled, maximize=maximize
+        )
         new = next_moments(state, grad, self.betas)
         square, c1, c2 = new["square"], new["mean_of_one"], new["square_of_one"]
         if self.amsgrad:
@@ -103,12 +112,14 @@ class NAdam(Optimizer):
 
     def init(self, x: Tensor, layout: Layout) -> State:
         """All averages zero, no steps counted."""
-        return moments(x) | {"taken": column(x), "product": column(x) + 1}
+        return moments(x) | {"taken": zero_column(x), "product": zero_column(x) + 1}
 
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
         """One step."""
         decoupled, maximize = self.decoupled_weight_decay, self.maximize
-        x, grad = decayed(x, grad, lr, self.weight_decay, decoupled=decoupled, maximize=maximize)
+        x, grad = apply_weight_decay(
+            x, grad, lr, self.weight_decay, decoupled=decoupled, maximize=maximize
+        )
         new = next_moments(state, grad, self.betas)
         taken = new["taken"] = state["taken"] + 1
         now, following = self._momentum(taken), self._momentum(taken + 1)
@@ -154,12 +165,14 @@ class RAdam(Optimizer):
 
     def init(self, x: Tensor, layout: Layout) -> State:
         """All averages and sums zero."""
-        return moments(x) | {"sum": column(x), "ramp": column(x)}
+        return moments(x) | {"sum": zero_column(x), "ramp": zero_column(x)}
 
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
         """One step."""
         decoupled, maximize = self.decoupled_weight_decay, self.maximize
-        x, grad = decayed(x, grad, lr, self.weight_decay, decoupled=decoupled, maximize=maximize)
+        x, grad = apply_weight_decay(
+            x, grad, lr, self.weight_decay, decoupled=decoupled, maximize=maximize
+        )
         new = next_moments(state, grad, self.betas)
         beta2 = self.betas[1]
         total = new["sum"] = state["sum"] * beta2 + 1
@@ -197,14 +210,18 @@ class Adamax(Optimizer):
 
     def init(self, x: Tensor, layout: Layout) -> State:
         """All zero."""
-        return {"mean": torch.zeros_like(x), "size": torch.zeros_like(x), "mean_of_one": column(x)}
+        return {
+            "mean": torch.zeros_like(x),
+            "size": torch.zeros_like(x),
+            "mean_of_one": zero_column(x),
+        }
 
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
         """One step."""
-        grad = prepared(grad, x, self.weight_decay, self.maximize)
+        grad = effective_gradient(grad, x, self.weight_decay, self.maximize)
         beta1, beta2 = self.betas
         mean = torch.lerp(state["mean"], grad, 1 - beta1)
         size = torch.maximum(state["size"] * beta2, grad.abs() + self.eps)
-        c1 = discounted(state["mean_of_one"], beta1, 1 - beta1)
+        c1 = decayed_sum(state["mean_of_one"], beta1, 1 - beta1)
         x = torch.addcdiv(x, mean * (lr / c1), size, value=-1)
         return x, {"mean": mean, "size": size, "mean_of_one": c1}

@@ -7,7 +7,15 @@ from torch import Tensor
 
 from gdlab.fields.declared import Number, setting
 from gdlab.losses.base import Layout
-from gdlab.optimizers.base import Optimizer, State, as_tensor, average, column, prepared, used
+from gdlab.optimizers.base import (
+    Optimizer,
+    State,
+    any_nonzero,
+    as_tensor,
+    effective_gradient,
+    moving_average,
+    zero_column,
+)
 
 
 class RMSprop(Optimizer):
@@ -42,21 +50,21 @@ class RMSprop(Optimizer):
         """All averages zero."""
         names = ["square"]
         names += ["mean"] if self.centered else []
-        names += ["buffer"] if used(self.momentum) else []
+        names += ["buffer"] if any_nonzero(self.momentum) else []
         return {name: torch.zeros_like(x) for name in names}
 
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
         """One step."""
-        grad = prepared(grad, x, self.weight_decay, self.maximize)
+        grad = effective_gradient(grad, x, self.weight_decay, self.maximize)
         # In torch's order of operations: centred, v − m² magnifies a difference in rounding.
         square = torch.addcmul(state["square"] * self.alpha, grad, grad * (1 - self.alpha))
         new = {"square": square}
         if self.centered:
-            mean = new["mean"] = average(state["mean"], grad, self.alpha)
+            mean = new["mean"] = moving_average(state["mean"], grad, self.alpha)
             square = torch.addcmul(square, mean, mean, value=-1)
         denominator = square.sqrt() + self.eps
         plain = torch.addcdiv(x, lr * grad, denominator, value=-1)
-        if not used(self.momentum):
+        if not any_nonzero(self.momentum):
             return plain, new
         buffer = new["buffer"] = state["buffer"] * self.momentum + grad / denominator
         heavy = torch.addcmul(x, buffer, lr, value=-1)
@@ -90,11 +98,11 @@ class Adagrad(Optimizer):
     def init(self, x: Tensor, layout: Layout) -> State:
         """The sum holds its initial value; no steps are counted."""
         total = torch.zeros_like(x) + self.initial_accumulator_value
-        return {"sum": total, "taken": column(x)}
+        return {"sum": total, "taken": zero_column(x)}
 
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
         """One step."""
-        grad = prepared(grad, x, self.weight_decay, self.maximize)
+        grad = effective_gradient(grad, x, self.weight_decay, self.maximize)
         total = torch.addcmul(state["sum"], grad, grad)
         rate = lr / (1 + state["taken"] * self.lr_decay)
         step = grad / (total.sqrt() + self.eps)
@@ -132,7 +140,7 @@ class Adadelta(Optimizer):
 
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
         """One step."""
-        grad = prepared(grad, x, self.weight_decay, self.maximize)
+        grad = effective_gradient(grad, x, self.weight_decay, self.maximize)
         new = 1 - self.rho
         square = torch.addcmul(state["square"] * self.rho, grad, grad * new)
         delta = (state["step"] + self.eps).sqrt() / (square + self.eps).sqrt() * grad

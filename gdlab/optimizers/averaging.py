@@ -5,7 +5,7 @@ from torch import Tensor
 
 from gdlab.fields.declared import Number, setting
 from gdlab.losses.base import Layout
-from gdlab.optimizers.base import Optimizer, State, column, prepared, used
+from gdlab.optimizers.base import Optimizer, State, any_nonzero, effective_gradient, zero_column
 from gdlab.optimizers.wrappers import Wrapper
 
 
@@ -30,7 +30,7 @@ class Lookahead(Wrapper):
 
     def init(self, x: Tensor, layout: Layout) -> State:
         """Both points are the start."""
-        return {**super().init(x, layout), "fast": x.clone(), "taken": column(x)}
+        return {**super().init(x, layout), "fast": x.clone(), "taken": zero_column(x)}
 
     def query(self, x: Tensor, state: State) -> Tensor:
         """The fast point, or where its optimizer takes the gradient."""
@@ -73,7 +73,7 @@ class ScheduleFree(Wrapper):
 
     def init(self, x: Tensor, layout: Layout) -> State:
         """Both points are the start; no weights."""
-        counts = {name: column(x) for name in ("taken", "lr", "weights")}
+        counts = {name: zero_column(x) for name in ("taken", "lr", "weights")}
         return {**super().init(x, layout), "z": x.clone(), **counts}
 
     def query(self, x: Tensor, state: State) -> Tensor:
@@ -85,7 +85,7 @@ class ScheduleFree(Wrapper):
         z, inner = self._step(state["z"], grad, state, lr)
         taken, greatest = state["taken"] + 1, torch.maximum(state["lr"], lr)
         weight = torch.pow(greatest, self.weight_lr_power)
-        weight = weight * torch.pow(taken, self.r) if used(self.r) else weight
+        weight = weight * torch.pow(taken, self.r) if any_nonzero(self.r) else weight
         weights = state["weights"] + weight
         new = {**inner, "z": z, "taken": taken, "lr": greatest, "weights": weights}
         return torch.lerp(x, z, weight / weights), new
@@ -125,7 +125,7 @@ class ASGD(Optimizer):
 
     def init(self, x: Tensor, layout: Layout) -> State:
         """No steps counted; y is the start."""
-        return {"taken": column(x), **({"y": x.clone()} if self.averaged else {})}
+        return {"taken": zero_column(x), **({"y": x.clone()} if self.averaged else {})}
 
     def query(self, x: Tensor, state: State) -> Tensor:
         """Y where there is one."""
@@ -134,7 +134,7 @@ class ASGD(Optimizer):
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
         """One step."""
         y, before = self.query(x, state), state["taken"]
-        grad = prepared(grad, y, self.weight_decay, self.maximize)
+        grad = effective_gradient(grad, y, self.weight_decay, self.maximize)
         eta = lr / torch.pow(1 + self.lambd * lr * before, self.alpha)
         y = torch.addcmul(y * (1 - self.lambd * eta), grad, eta, value=-1)
         taken = before + 1

@@ -42,8 +42,8 @@ class Optimizer(Configured, ABC):
 
     An optimizer broadcasts over runs: `lr` and each `Number` field arrive as columns of shape (R,
     1), except that a hyperparameter which is zero in every run stays the number 0.0, so that an
-    optimizer may leave its term out (see `used`). Both functions are pure; every tensor of the
-    state has the row axis first, step counters included.
+    optimizer may leave its term out (see `any_nonzero`). Both functions are pure; every tensor of
+    the state has the row axis first, step counters included.
     """
 
     needs: ClassVar[Set[str]] = frozenset()
@@ -72,7 +72,7 @@ class Optimizer(Configured, ABC):
         """
         return x
 
-    def apart(self, layout: Layout, dtype: torch.dtype) -> str | None:
+    def why_not_batched(self, layout: Layout, dtype: torch.dtype) -> str | None:
         """Why it steps the rows of a batch one by one, in words; None where they step together."""
         return None
 
@@ -112,7 +112,7 @@ class Optimizer(Configured, ABC):
         return None
 
     @property
-    def pure(self) -> bool:
+    def is_traceable(self) -> bool:
         """Whether its update is made of tensors' operations alone, so that it can be compiled."""
         return True
 
@@ -126,22 +126,22 @@ class Optimizer(Configured, ABC):
         return "the stability limit"
 
 
-def used(hyperparameter: Number) -> bool:
+def any_nonzero(hyperparameter: Number) -> bool:
     """Whether a hyperparameter differs from zero in any run."""
     return isinstance(hyperparameter, Tensor) or hyperparameter != 0
 
 
-def column(x: Tensor) -> Tensor:
+def zero_column(x: Tensor) -> Tensor:
     """A column of zeros (R, 1) for points x (R, D): a counter for each run."""
     return torch.zeros_like(x[:, :1])
 
 
-def average(mean: Tensor, value: Tensor, decay: Number) -> Tensor:
+def moving_average(mean: Tensor, value: Tensor, decay: Number) -> Tensor:
     """The exponential moving average decay · mean + (1 − decay) · value."""
     return torch.lerp(mean, value, 1 - decay)
 
 
-def discounted(total: Tensor, decay: Number, new: Number) -> Tensor:
+def decayed_sum(total: Tensor, decay: Number, new: Number) -> Tensor:
     """The sum decay · total + new, in one operation where both are columns."""
     if isinstance(decay, Tensor) and isinstance(new, Tensor):
         return torch.addcmul(new, total, decay)
@@ -153,13 +153,13 @@ def as_tensor(number: Number, like: Tensor) -> Tensor:
     return torch.as_tensor(number, dtype=like.dtype, device=like.device)
 
 
-def prepared(grad: Tensor, x: Tensor, weight_decay: Number, maximize: bool) -> Tensor:
+def effective_gradient(grad: Tensor, x: Tensor, weight_decay: Number, maximize: bool) -> Tensor:
     """The gradient with its sign for maximising, and coupled weight decay (an L2 penalty)."""
     grad = -grad if maximize else grad
-    return grad + weight_decay * x if used(weight_decay) else grad
+    return grad + weight_decay * x if any_nonzero(weight_decay) else grad
 
 
-def decayed(
+def apply_weight_decay(
     x: Tensor,
     grad: Tensor,
     lr: Tensor,
@@ -170,6 +170,6 @@ def decayed(
 ) -> tuple[Tensor, Tensor]:
     """The point and the gradient after weight decay, of the one or of the other."""
     if not decoupled:
-        return x, prepared(grad, x, weight_decay, maximize)
-    x = x * (1 - lr * weight_decay) if used(weight_decay) else x
+        return x, effective_gradient(grad, x, weight_decay, maximize)
+    x = x * (1 - lr * weight_decay) if any_nonzero(weight_decay) else x
     return x, -grad if maximize else grad

@@ -11,13 +11,13 @@ from torch import Tensor
 from gdlab.fields.declared import Number, setting
 from gdlab.losses.base import Layout
 from gdlab.numerics.rowwise import dot
-from gdlab.optimizers.base import State, column
+from gdlab.optimizers.base import State, zero_column
 from gdlab.optimizers.line_search import Ray, settled
-from gdlab.optimizers.line_search_descent import Searching, unit_step
+from gdlab.optimizers.line_search_descent import LineSearchOptimizer, unit_step
 from gdlab.optimizers.oracle import Oracle
 
 
-class ConjugateGradient(Searching):
+class ConjugateGradient(LineSearchOptimizer):
     """Nonlinear conjugate gradients: d ← −g + β d, x ← x + α d with α by a line search.
 
     With g₋ and d₋ of the step before, and y = g − g₋,
@@ -47,7 +47,7 @@ class ConjugateGradient(Searching):
     def init(self, x: Tensor, layout: Layout) -> State:
         """No direction yet."""
         vectors = {"grad": torch.zeros_like(x), "d": torch.zeros_like(x)}
-        return {**vectors, "promise": column(x)}
+        return {**vectors, "promise": zero_column(x)}
 
     def update_with_oracle(
         self, x: Tensor, grad: Tensor, state: State, lr: Tensor, oracle: Oracle

@@ -13,7 +13,7 @@ from gdlab.optimizers.line_search import Armijo, Ray, settled
 from gdlab.optimizers.oracle import Oracle, OracleOptimizer
 
 
-class FullStep(OracleOptimizer):
+class DampedStep(OracleOptimizer):
     """x ← x + α d with a direction d of which α = 1 is the full step.
 
     Attributes:

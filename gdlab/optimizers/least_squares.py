@@ -14,13 +14,13 @@ from torch import Tensor
 from gdlab.fields.declared import Number, setting
 from gdlab.losses.base import Layout
 from gdlab.numerics.rowwise import by_rows, dot
-from gdlab.optimizers.base import State, column
-from gdlab.optimizers.damped_step import FullStep
+from gdlab.optimizers.base import State, zero_column
+from gdlab.optimizers.damped_step import DampedStep
 from gdlab.optimizers.line_search import Trial, chosen, settled
 from gdlab.optimizers.oracle import Oracle, OracleOptimizer
 
 
-class GaussNewton(FullStep):
+class GaussNewton(DampedStep):
     """Gauss-Newton: x ← x − α J⁺ r, Newton's step without the residuals' own curvature.
 
     J⁺ is the pseudoinverse: of all d that minimise ‖J d + r‖ it gives the shortest; singular
@@ -85,7 +85,7 @@ class LevenbergMarquardt(OracleOptimizer):
 
     def init(self, x: Tensor, layout: Layout) -> State:
         """The first λ, and no norms yet."""
-        return {"damping": column(x) + self.damping, "norms": torch.zeros_like(x)}
+        return {"damping": zero_column(x) + self.damping, "norms": torch.zeros_like(x)}
 
     def update_with_oracle(
         self, x: Tensor, grad: Tensor, state: State, lr: Tensor, oracle: Oracle

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Number, setting
-from gdlab.fields.formatting import shown
+from gdlab.fields.formatting import format_value
 from gdlab.losses.base import Loss
 from gdlab.numerics.rowwise import norm
 from gdlab.optimizers.base import State
@@ -27,7 +27,7 @@ from gdlab.optimizers.line_search import (
 from gdlab.optimizers.oracle import Oracle, OracleOptimizer, is_quadratic
 
 
-class Searching(OracleOptimizer):
+class LineSearchOptimizer(OracleOptimizer):
     """An optimizer that searches along a direction.
 
     Where there is no better point along the direction, or it does not lead downhill, −g is searched
@@ -54,7 +54,7 @@ class Searching(OracleOptimizer):
         super().__post_init__()
         is_one = not (isinstance(self.c1, Tensor) or isinstance(self.c2, Tensor))
         if is_one and self.line_search == "wolfe" and self.c1 >= self.c2:
-            raise SettingError(f"c2={shown(self.c2)}: must be > c1={shown(self.c1)}")
+            raise SettingError(f"c2={format_value(self.c2)}: must be > c1={format_value(self.c1)}")
 
     def check(self, loss: Loss, noise: Tensor) -> None:
         """An exact search needs a quadratic, too."""
@@ -93,7 +93,7 @@ def unit_step(grad: Tensor, lr: Tensor) -> Tensor:
     return torch.where(length > 0, lr / length, lr)
 
 
-class LineSearchDescent(Searching):
+class LineSearchDescent(LineSearchOptimizer):
     """Gradient descent whose step sizes are searched anew at every step: x ← x − α g.
 
     `armijo` backtracks from α = lr (Armijo 1966); `wolfe` meets the strong Wolfe conditions,

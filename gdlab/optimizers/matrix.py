@@ -18,7 +18,7 @@ from gdlab.errors import SettingError
 from gdlab.fields.declared import Number, setting
 from gdlab.losses.base import Layout
 from gdlab.optimizers.adam import Adam
-from gdlab.optimizers.base import Optimizer, State, as_tensor, column
+from gdlab.optimizers.base import Optimizer, State, as_tensor, zero_column
 from gdlab.optimizers.wrappers import Wrapper, within, wrapped
 
 
@@ -54,7 +54,7 @@ class Adafactor(Optimizer):
 
     def init(self, x: Tensor, layout: Layout) -> State:
         """All means zero, no steps counted."""
-        state = {"taken": column(x)}
+        state = {"taken": zero_column(x)}
         for first, shape in _placed(layout):
             if len(shape) < 2:
                 state[f"square.{first}"] = torch.zeros_like(x[:, first : first + math.prod(shape)])

@@ -6,7 +6,7 @@ from torch import Tensor
 from gdlab.fields.declared import Number, setting
 from gdlab.losses.base import Layout
 from gdlab.optimizers.adam import moments
-from gdlab.optimizers.base import Optimizer, State, column, discounted
+from gdlab.optimizers.base import Optimizer, State, decayed_sum, zero_column
 
 
 class AdaBelief(Optimizer):
@@ -38,8 +38,8 @@ class AdaBelief(Optimizer):
         mean = torch.lerp(state["mean"], grad, 1 - beta1)
         away = grad - mean
         spread = torch.addcmul(state["square"] * beta2 + self.eps, away, away * (1 - beta2))
-        c1 = discounted(state["mean_of_one"], beta1, 1 - beta1)
-        c2 = discounted(state["square_of_one"], beta2, 1 - beta2)
+        c1 = decayed_sum(state["mean_of_one"], beta1, 1 - beta1)
+        c2 = decayed_sum(state["square_of_one"], beta2, 1 - beta2)
         denominator = spread.sqrt() / c2.sqrt() + self.eps
         x = torch.addcdiv(x, mean * (lr / c1), denominator, value=-1)
         return x, {"mean": mean, "square": spread, "mean_of_one": c1, "square_of_one": c2}
@@ -71,13 +71,13 @@ class Adan(Optimizer):
     def init(self, x: Tensor, layout: Layout) -> State:
         """All averages zero; no gradient before the first."""
         averages = {name: torch.zeros_like(x) for name in ("mean", "change", "square", "before")}
-        return averages | {f"one{i}": column(x) for i in range(3)}
+        return averages | {f"one{i}": zero_column(x) for i in range(3)}
 
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
         """One step."""
         beta1, beta2, beta3 = self.betas
         c1, c2, c3 = (
-            discounted(state[f"one{i}"], beta, 1 - beta) for i, beta in enumerate(self.betas)
+            decayed_sum(state[f"one{i}"], beta, 1 - beta) for i, beta in enumerate(self.betas)
         )
         change = torch.where(state["one0"] == 0, 0.0, grad - state["before"])
         ahead = grad + beta2 * change

@@ -7,9 +7,17 @@ from torch import Tensor
 
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Number, setting
-from gdlab.fields.formatting import shown
+from gdlab.fields.formatting import format_value
 from gdlab.losses.base import Layout
-from gdlab.optimizers.base import Component, Optimizer, Optimum, State, column, prepared, used
+from gdlab.optimizers.base import (
+    Component,
+    Optimizer,
+    Optimum,
+    State,
+    any_nonzero,
+    effective_gradient,
+    zero_column,
+)
 
 
 class SGD(Optimizer):
@@ -40,22 +48,24 @@ class SGD(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.nesterov and used(self.dampening):
-            raise SettingError(f"dampening={shown(self.dampening)}: must be 0 with nesterov=true")
+        if self.nesterov and any_nonzero(self.dampening):
+            raise SettingError(
+                f"dampening={format_value(self.dampening)}: must be 0 with nesterov=true"
+            )
 
     def init(self, x: Tensor, layout: Layout) -> State:
         """No momentum; `started` is 0 before the first step, which is not dampened."""
-        if not used(self.momentum):
+        if not any_nonzero(self.momentum):
             return {}
-        started = {"started": column(x)} if used(self.dampening) else {}
+        started = {"started": zero_column(x)} if any_nonzero(self.dampening) else {}
         return {"buffer": torch.zeros_like(x), **started}
 
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
         """One step."""
-        grad = prepared(grad, x, self.weight_decay, self.maximize)
-        if not used(self.momentum):
+        grad = effective_gradient(grad, x, self.weight_decay, self.maximize)
+        if not any_nonzero(self.momentum):
             return torch.addcmul(x, grad, lr, value=-1), state
-        if used(self.dampening):
+        if any_nonzero(self.dampening):
             entering = grad * (1 - self.dampening * state["started"])
             started = {"started": torch.ones_like(state["started"])}
         else:
@@ -76,12 +86,12 @@ class SGD(Optimizer):
         curvature, beta = largest + self.weight_decay, self.momentum
         if self.nesterov:
             return 2 * (1 + beta) / ((1 + 2 * beta) * curvature)
-        entering = 1 - self.dampening if used(beta) else 1.0
+        entering = 1 - self.dampening if any_nonzero(beta) else 1.0
         return 2 * (1 + beta) / (entering * curvature)
 
     def optimal_lr(self, least: Number, largest: Number) -> Number | None:
         """2/(μ + L) without momentum (Polyak 1964), weight decay being added to both."""
-        if self.maximize or used(self.momentum):
+        if self.maximize or any_nonzero(self.momentum):
             return None
         return 2 / (least + largest + 2 * self.weight_decay)
 
@@ -93,7 +103,7 @@ class SGD(Optimizer):
         """
         if not self._is_plain:
             return None
-        if not used(self.momentum):
+        if not any_nonzero(self.momentum):
             return Optimum(2 / (least + largest), 0.0)
         if not self.nesterov:
             return _polyak(least, largest)
@@ -110,7 +120,7 @@ class SGD(Optimizer):
         if not self._is_plain:
             return None
         s, beta = 1 - lr * curvature, self.momentum
-        if not used(beta):
+        if not any_nonzero(beta):
             return Component(s, s, 0.0)
         if self.nesterov:
             return Component((1 + beta) * s - beta, (1 + beta) * s, beta * s)
@@ -119,8 +129,8 @@ class SGD(Optimizer):
     @property
     def _is_plain(self) -> bool:
         """Whether neither dampening nor decay nor a sign make it another iteration."""
-        is_dampened = used(self.momentum) and used(self.dampening)
-        return not (self.maximize or is_dampened or used(self.weight_decay))
+        is_dampened = any_nonzero(self.momentum) and any_nonzero(self.dampening)
+        return not (self.maximize or is_dampened or any_nonzero(self.weight_decay))
 
     @property
     def theory(self) -> str:
@@ -129,12 +139,12 @@ class SGD(Optimizer):
 
     def stability_formula(self, curvature: str = "λ_max") -> str:
         """As in `max_stable_lr`."""
-        curvature = f"({curvature} + weight_decay)" if used(self.weight_decay) else curvature
-        if not used(self.momentum):
+        curvature = f"({curvature} + weight_decay)" if any_nonzero(self.weight_decay) else curvature
+        if not any_nonzero(self.momentum):
             return f"2/{curvature}"
         if self.nesterov:
             return f"2(1+β)/((1+2β){curvature})"
-        entering = f"((1-τ){curvature})" if used(self.dampening) else curvature
+        entering = f"((1-τ){curvature})" if any_nonzero(self.dampening) else curvature
         return f"2(1+β)/{entering}"
 
 

@@ -11,12 +11,12 @@ from torch import Tensor
 
 from gdlab.fields.declared import Number, setting
 from gdlab.numerics.rowwise import by_rows
-from gdlab.optimizers.base import State, used
-from gdlab.optimizers.damped_step import FullStep, straight
+from gdlab.optimizers.base import State, any_nonzero
+from gdlab.optimizers.damped_step import DampedStep, straight
 from gdlab.optimizers.oracle import Oracle, OracleOptimizer
 
 
-class Newton(FullStep):
+class Newton(DampedStep):
     """Newton's method: x ← x − α (H + damping · I)⁻¹ g with the Hessian H.
 
     Nocedal and Wright, "Numerical optimization", 2006, section 3.3. By `line_search`, α is lr
@@ -91,7 +91,7 @@ class NaturalGradient(OracleOptimizer):
 
 def _damped(matrix: Tensor, damping: Number) -> Tensor:
     """Symmetric matrices (R, D, D) to whose diagonals a number is added."""
-    if not used(damping):
+    if not any_nonzero(damping):
         return matrix
     unit = torch.eye(matrix.shape[1], dtype=matrix.dtype, device=matrix.device)
     return matrix + (damping[:, :, None] if isinstance(damping, Tensor) else damping) * unit

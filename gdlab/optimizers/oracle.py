@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Number
-from gdlab.fields.formatting import shown
+from gdlab.fields.formatting import format_value
 from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import derivative, hessian, hessian_products, value_and_gradient
 from gdlab.numerics.rowwise import by_rows
@@ -145,7 +145,7 @@ def check_needs(who: str, needs: Set[str], loss: Loss, noise: Tensor) -> None:
         what = f"must be null: {who} evaluates the full loss"
         raise SettingError(f"loss.batch_size={loss.minibatch}: {what}")
     if bool((noise != 0).any()):
-        first = shown(float(noise[noise != 0][0]))
+        first = format_value(float(noise[noise != 0][0]))
         raise SettingError(f"noise={first}: must be 0: {who} evaluates the loss itself")
     start = torch.atleast_2d(loss.tensor(loss.start))
     for need, given, kind in (

@@ -11,18 +11,18 @@ from torch import Tensor
 from gdlab.fields.declared import setting
 from gdlab.losses.base import Layout
 from gdlab.numerics.rowwise import by_rows, dot, norm, times
-from gdlab.optimizers.base import State, column
+from gdlab.optimizers.base import State, zero_column
 from gdlab.optimizers.line_search import Ray, settled
-from gdlab.optimizers.line_search_descent import Searching, unit_step
+from gdlab.optimizers.line_search_descent import LineSearchOptimizer, unit_step
 from gdlab.optimizers.oracle import Oracle
 
 
-class QuasiNewton(Searching):
+class QuasiNewton(LineSearchOptimizer):
     """x ← x + α d with d = −H g, and H by what a subclass remembers. The first d is −g."""
 
     def init(self, x: Tensor, layout: Layout) -> State:
         """No step taken."""
-        return {"started": column(x)}
+        return {"started": zero_column(x)}
 
     def update_with_oracle(
         self, x: Tensor, grad: Tensor, state: State, lr: Tensor, oracle: Oracle
@@ -123,7 +123,7 @@ class LBFGS(QuasiNewton):
     def init(self, x: Tensor, layout: Layout) -> State:
         """No step remembered: all ρ are zero, which makes a pair count for nothing."""
         pairs = by_rows(x.new_zeros((len(x), self.history, x.shape[1])))
-        numbers = {"rho": by_rows(pairs[:, :, 0].clone()), "scale": column(x) + 1}
+        numbers = {"rho": by_rows(pairs[:, :, 0].clone()), "scale": zero_column(x) + 1}
         return {**super().init(x, layout), "s": pairs, "y": pairs.clone(), **numbers}
 
     def product(self, state: State, grad: Tensor) -> Tensor:

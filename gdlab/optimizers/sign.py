@@ -5,9 +5,9 @@ from torch import Tensor
 
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Number, setting
-from gdlab.fields.formatting import shown
+from gdlab.fields.formatting import format_value
 from gdlab.losses.base import Layout
-from gdlab.optimizers.base import Optimizer, State, as_tensor, used
+from gdlab.optimizers.base import Optimizer, State, any_nonzero, as_tensor
 
 
 class SignSGD(Optimizer):
@@ -24,11 +24,11 @@ class SignSGD(Optimizer):
 
     def init(self, x: Tensor, layout: Layout) -> State:
         """The mean is zero."""
-        return {"mean": torch.zeros_like(x)} if used(self.momentum) else {}
+        return {"mean": torch.zeros_like(x)} if any_nonzero(self.momentum) else {}
 
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
         """One step."""
-        if used(self.momentum):
+        if any_nonzero(self.momentum):
             grad = torch.lerp(state["mean"], grad, 1 - self.momentum)
             state = {"mean": grad}
         return torch.addcmul(x, grad.sign(), lr, value=-1), state
@@ -58,7 +58,7 @@ class Lion(Optimizer):
         """One step."""
         beta1, beta2 = self.betas
         direction = torch.lerp(state["mean"], grad, 1 - beta1).sign()
-        x = x * (1 - lr * self.weight_decay) if used(self.weight_decay) else x
+        x = x * (1 - lr * self.weight_decay) if any_nonzero(self.weight_decay) else x
         mean = torch.lerp(state["mean"], grad, 1 - beta2)
         return torch.addcmul(x, direction, lr, value=-1), {"mean": mean}
 
@@ -88,10 +88,12 @@ class Rprop(Optimizer):
         super().__post_init__()
         less, more = map(torch.as_tensor, self.etas)
         if bool((less >= 1).any()) or bool((more <= 1).any()):
-            raise SettingError(f"etas={shown(self.etas)}: the first must be < 1, the second > 1")
+            raise SettingError(
+                f"etas={format_value(self.etas)}: the first must be < 1, the second > 1"
+            )
         low, high = map(torch.as_tensor, self.step_sizes)
         if bool((low > high).any()):
-            given = shown(self.step_sizes)
+            given = format_value(self.step_sizes)
             raise SettingError(f"step_sizes={given}: the first must be ≤ the second")
 
     def init(self, x: Tensor, layout: Layout) -> State:

@@ -13,7 +13,7 @@ from gdlab.errors import SettingError
 from gdlab.fields.declared import Number
 from gdlab.losses.base import Layout, Loss
 from gdlab.numerics.rowwise import dot, norm
-from gdlab.optimizers.base import Optimizer, State, column
+from gdlab.optimizers.base import Optimizer, State, zero_column
 from gdlab.optimizers.oracle import Oracle, OracleOptimizer
 
 
@@ -110,7 +110,7 @@ class AdGD(Optimizer):
 
     def init(self, x: Tensor, layout: Layout) -> State:
         """No step taken."""
-        numbers = {"size": column(x), "theta": column(x) + torch.inf}
+        numbers = {"size": zero_column(x), "theta": zero_column(x) + torch.inf}
         return {"x": x.clone(), "grad": torch.zeros_like(x), **numbers}
 
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gdlab.errors import SettingError
-from gdlab.fields.custom_classes import found, in_short
-from gdlab.fields.formatting import shown
+from gdlab.fields.custom_classes import import_class, summarize_error
+from gdlab.fields.formatting import format_value
 from gdlab.fields.suggestions import unknown_setting
 from gdlab.losses.base import Layout
 from gdlab.optimizers.base import State
@@ -57,13 +57,13 @@ class Torch(OracleOptimizer):
         for name, value in self.kwargs.items():
             if name in _OWN_NAMES:
                 what = "the setting lr" if name == "lr" else "given by gdlab"
-                raise SettingError(f"kwargs.{name}={shown(value)}: is {what}")
+                raise SettingError(f"kwargs.{name}={format_value(value)}: is {what}")
             if name not in names and None not in names:
                 known = [f"kwargs.{known}" for known in names if known not in _OWN_NAMES]
-                raise unknown_setting(f"kwargs.{name}", shown(value), known)
+                raise unknown_setting(f"kwargs.{name}", format_value(value), known)
         error = self._refusal(self.kwargs)
         if error is not None:
-            why = f"cannot be made ({in_short(error)})"
+            why = f"cannot be made ({summarize_error(error)})"
             raise SettingError(f"{self._to_blame()}: {why}") from error
 
     def _refusal(self, kwargs: Mapping[str, Any]) -> Exception | None:
@@ -80,14 +80,16 @@ class Torch(OracleOptimizer):
         for name, value in self.kwargs.items():
             if self._refusal({k: v for k, v in self.kwargs.items() if k != name}) is None:
                 parameter = inspect.signature(self._class).parameters.get(name)
-                known = "" if parameter is None else f", by default {shown(parameter.default)}"
-                return f"kwargs.{name}={shown(value)}{known}: {self.cls}"
+                known = (
+                    "" if parameter is None else f", by default {format_value(parameter.default)}"
+                )
+                return f"kwargs.{name}={format_value(value)}{known}: {self.cls}"
         if self.kwargs and self._refusal({}) is None:
-            return f"kwargs={shown(self.kwargs)}: {self.cls}"
+            return f"kwargs={format_value(self.kwargs)}: {self.cls}"
         return f"cls={self.cls}"
 
     @property
-    def pure(self) -> bool:
+    def is_traceable(self) -> bool:
         """It steps in its own way."""
         return False
 
@@ -98,7 +100,7 @@ class Torch(OracleOptimizer):
 
     @cached_property
     def _class(self) -> type[Optimizer]:
-        return found("cls", self.cls, Optimizer, "torch.optim.Optimizer")
+        return import_class("cls", self.cls, Optimizer, "torch.optim.Optimizer")
 
     def _maker(self, shapes: tuple[tuple[int, ...], ...]) -> Maker:
         return Maker(self._class, self.kwargs, shapes)
@@ -116,7 +118,9 @@ class Torch(OracleOptimizer):
         if trial.why is not None:
             raise SettingError(f"optimizer.cls={self.cls}: {trial.why}")
         seats = torch.arange(len(x), device=x.device)[:, None].as_subclass(_Seats)
-        seats.stepper = Stepper(self._maker(_shapes(layout)), together=trial.apart is None)
+        seats.stepper = Stepper(
+            self._maker(_shapes(layout)), together=trial.why_not_batched is None
+        )
         return {"seat": seats}
 
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
@@ -169,9 +173,9 @@ class Torch(OracleOptimizer):
         after[list(awake)] = stepped[[place[seats[row]] for row in awake]]
         return after, state
 
-    def apart(self, layout: Layout, dtype: torch.dtype) -> str | None:
+    def why_not_batched(self, layout: Layout, dtype: torch.dtype) -> str | None:
         """Where its parameter groups mix, or it takes only one."""
-        why = self._trial(layout, dtype, torch.device("cpu")).apart
+        why = self._trial(layout, dtype, torch.device("cpu")).why_not_batched
         return None if why is None else f"{self.cls}: {why}"
 
 

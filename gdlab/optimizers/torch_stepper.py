@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from gdlab.fields.custom_classes import in_short
+from gdlab.fields.custom_classes import summarize_error
 
 Evaluate: TypeAlias = Callable[[int, Tensor], tuple[Tensor, Tensor]]
 """The loss () and its gradient (D,) of the i-th of the rows that step, at another point (D,)."""
@@ -157,11 +157,11 @@ class Trial:
 
     Attributes:
         why: it cannot be used at all; None where it can.
-        apart: why its rows cannot be groups of one optimizer; None where they can.
+        why_not_batched: why its rows cannot be groups of one optimizer; None where they can.
     """
 
     why: str | None = None
-    apart: str | None = None
+    why_not_batched: str | None = None
 
 
 def needs_closure(cls: type[Optimizer]) -> bool:
@@ -181,7 +181,7 @@ def tried(maker: Maker, dtype: torch.dtype, device: torch.device) -> Trial:
         try:
             _TRIALS[key] = _tried(maker, dtype, device)
         except Exception as error:  # another library's class may raise anything
-            _TRIALS[key] = Trial(why=f"cannot take a step ({in_short(error)})")
+            _TRIALS[key] = Trial(why=f"cannot take a step ({summarize_error(error)})")
     return _TRIALS[key]
 
 
@@ -193,13 +193,13 @@ def _tried(maker: Maker, dtype: torch.dtype, device: torch.device) -> Trial:
         if not torch.equal(before, torch.random.get_rng_state()):
             return Trial(why="draws at random as it steps; a run's seed would have no say in it")
         if has_closure:
-            return Trial(apart="its step takes a closure")
+            return Trial(why_not_batched="its step takes a closure")
         try:
             together = _path(maker, list(range(_ROWS)), dtype, device)
         except Exception as error:  # it may refuse several groups
-            return Trial(apart=in_short(error))
+            return Trial(why_not_batched=summarize_error(error))
     mixed = "the parameter groups of one have a say in each other's steps"
-    return Trial(apart=None if all(map(_same, alone, together)) else mixed)
+    return Trial(why_not_batched=None if all(map(_same, alone, together)) else mixed)
 
 
 def _path(maker: Maker, rows: list[int], dtype: torch.dtype, device: torch.device) -> list[Tensor]:

@@ -34,13 +34,13 @@ class Wrapper(Optimizer):
             raise SettingError(f"inner: {what}")
 
     @property
-    def pure(self) -> bool:
+    def is_traceable(self) -> bool:
         """Whether the optimizer is."""
-        return self.inner.pure
+        return self.inner.is_traceable
 
-    def apart(self, layout: Layout, dtype: torch.dtype) -> str | None:
+    def why_not_batched(self, layout: Layout, dtype: torch.dtype) -> str | None:
         """Why the optimizer steps rows one by one."""
-        return self.inner.apart(layout, dtype)
+        return self.inner.why_not_batched(layout, dtype)
 
     def init(self, x: Tensor, layout: Layout) -> State:
         """What the optimizer remembers."""

@@ -52,7 +52,7 @@ MARKS = {"marker": "o", "markersize": 3.0, "color": RED, "linestyle": "none"}
 TANGENT = {"color": INK, "linewidth": 1.1, "linestyle": "--"}
 
 
-class Ground:
+class Background:
     """The loss in one view with its axes and keys, on which the paths of runs are drawn.
 
     Args:

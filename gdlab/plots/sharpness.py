@@ -16,7 +16,7 @@ from gdlab.plots.style import draw_title, panel, png, style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Course", "stability_png"]
+__all__ = ["SharpnessPath", "stability_png"]
 
 _SIZE = (7.2, 6.4)
 _UPPER, _LOWER = (0.105, 0.41, 0.865, 0.49), (0.105, 0.085, 0.865, 0.285)
@@ -27,7 +27,7 @@ MOST = len(CATEGORIES)
 """So many runs can be told apart."""
 
 
-class Course(NamedTuple):
+class SharpnessPath(NamedTuple):
     """What the picture shows of one run.
 
     Attributes:
@@ -43,7 +43,7 @@ class Course(NamedTuple):
     lr: np.ndarray
 
 
-def stability_png(courses: Mapping[str, Course], *, title: str) -> bytes:
+def stability_png(courses: Mapping[str, SharpnessPath], *, title: str) -> bytes:
     """Draws the sharpness of runs over their steps beside 2/lr, dashed, and their losses below.
 
     Gradient descent on a quadratic is unstable where the sharpness is above 2/lr. What is more
@@ -80,7 +80,7 @@ def stability_png(courses: Mapping[str, Course], *, title: str) -> bytes:
         return png(canvas)
 
 
-def _draw(upper: Axes, lower: Axes, course: Course, look: dict[str, Any]) -> None:
+def _draw(upper: Axes, lower: Axes, course: SharpnessPath, look: dict[str, Any]) -> None:
     """One run: its sharpness, the edge, its loss."""
     known = np.isfinite(course.sharpness)
     upper.plot(course.step[known], course.sharpness[known], linewidth=1.4, zorder=3, **look)
@@ -90,7 +90,7 @@ def _draw(upper: Axes, lower: Axes, course: Course, look: dict[str, Any]) -> Non
     lower.plot(course.step[known], course.loss[known], **look)
 
 
-def _scale(upper: Axes, lower: Axes, courses: list[Course]) -> None:
+def _scale(upper: Axes, lower: Axes, courses: list[SharpnessPath]) -> None:
     """Limits that hold the edges and what is near them; losses by logarithm where they can be."""
     edge = np.nanmax([np.nanmax(2 / course.lr) for course in courses])
     values = np.concatenate([course.sharpness for course in courses])

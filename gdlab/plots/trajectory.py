@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gdlab.plots.background import CURRENT, LINE, MARKS, RED, START, TANGENT, WIDTH, Ground
+from gdlab.plots.background import CURRENT, LINE, MARKS, RED, START, TANGENT, WIDTH, Background
 from gdlab.plots.landscape import MAX_SLICED
 from gdlab.plots.projection import Landscape, drawing_plane, on_paper, view
 from gdlab.plots.style import (
@@ -39,10 +39,10 @@ _CROWDED = 60_000  # pixels of line: about half of the panel would be covered
 _TANGENT_LENGTH = 0.16  # of the panel's diagonal, to each side
 
 
-def ground_of(landscape: Landscape, path: np.ndarray) -> Ground:
+def ground_of(landscape: Landscape, path: np.ndarray) -> Background:
     """What a path (n, D) is drawn on where it is drawn alone."""
     plane = drawing_plane(landscape, path)
-    return Ground(landscape, plane, view(landscape, path, plane))
+    return Background(landscape, plane, view(landscape, path, plane))
 
 
 def trajectory_frames(
@@ -51,7 +51,7 @@ def trajectory_frames(
     path: np.ndarray,
     *,
     frames: int = 10,
-    ground: Ground | None = None,
+    ground: Background | None = None,
 ) -> list[tuple[int, bytes]]:
     """Draws a run at geometrically spaced steps, always at its first point and its last.
 
@@ -107,7 +107,7 @@ class _Picture:
     """A path on its ground."""
 
     def __init__(
-        self, landscape: Landscape, steps: np.ndarray, path: np.ndarray, ground: Ground
+        self, landscape: Landscape, steps: np.ndarray, path: np.ndarray, ground: Background
     ) -> None:
         self.landscape, self.steps, self.path, self.ground = landscape, steps, path, ground
         ground.entitle(landscape.title)

@@ -11,7 +11,7 @@ from gdlab.engine.history import History
 from gdlab.engine.metrics import SHARPNESS
 from gdlab.engine.outcome import Outcome
 from gdlab.engine.status import Status
-from gdlab.fields.formatting import shown
+from gdlab.fields.formatting import format_value
 from gdlab.recording.event_file import EventWriter
 from gdlab.recording.thinning import thinned_steps
 from gdlab.theory import predicted_rate
@@ -46,7 +46,7 @@ class EventSink:
         self._coordinates = names if len(names) <= _MOST_COORDINATES else ()
         self._last: History | None = None
         flat = settings.flat()
-        texts = {key: shown(value) for key, value in flat.items()}
+        texts = {key: format_value(value) for key, value in flat.items()}
         lines = "\n".join(f"{key}: {text}" for key, text in texts.items())
         self.writer.text("settings", f"```yaml\n{lines}\n```")
         about = "\n".join(f"{title}: {words}" for title, words in settings.objective.about.items())

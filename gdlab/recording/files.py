@@ -10,7 +10,7 @@ from gdlab.errors import SettingError
 _MOST_TRIES = 10_000
 
 
-def claim(
+def claim_directory(
     path: Path, *, exact: bool, setting: str = "hydra.run.dir", leftovers: Container[str] = ()
 ) -> Path:
     """Make a directory that no other run has.
@@ -50,7 +50,7 @@ def claim(
 
 
 @contextmanager
-def writing_into(directory: Path) -> Iterator[None]:
+def errors_naming(directory: Path) -> Iterator[None]:
     """Name the directory in an error that names no file, as that of a full disk."""
     try:
         yield
@@ -64,7 +64,7 @@ def partial_name(name: str) -> str:
     return f".{name}.partial"
 
 
-def write_whole(path: Path, content: bytes, *, durable: bool = True) -> None:
+def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
     """Write a file so that it holds either all of the content or what it held before.
 
     Args:

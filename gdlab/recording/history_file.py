@@ -12,7 +12,7 @@ import numpy as np
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
 from gdlab.errors import SettingError
-from gdlab.recording.files import write_whole
+from gdlab.recording.files import write_atomically
 from gdlab.recording.parquet import read_parquet
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def _write_snapshots(path: Path, records: History) -> None:
     points = pa.array(list(records.x.astype(np.float64)), type=pa.list_(pa.float64()))
     content = io.BytesIO()
     pq.write_table(pa.table({"step": records.step, "x": points}), content)
-    write_whole(path, content.getvalue())
+    write_atomically(path, content.getvalue())
 
 
 def read_history(path: Path) -> History:

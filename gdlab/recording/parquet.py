@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gdlab.errors import SettingError
-from gdlab.recording.files import write_whole
+from gdlab.recording.files import write_atomically
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,7 +38,7 @@ def write_table(path: Path, table: "pa.Table") -> None:
 
     content = io.BytesIO()
     pq.write_table(table, content, write_page_checksum=True)
-    write_whole(path, content.getvalue())
+    write_atomically(path, content.getvalue())
 
 
 def write_csv(path: Path, table: "pa.Table") -> None:
@@ -54,7 +54,7 @@ def write_csv(path: Path, table: "pa.Table") -> None:
     ]
     content = io.BytesIO()
     csv.write_csv(pa.table(columns, names=table.column_names), content)
-    write_whole(path, content.getvalue())
+    write_atomically(path, content.getvalue())
 
 
 def _harmless(text: str | None) -> str | None:

@@ -10,7 +10,7 @@ from gdlab.plots.convergence import convergence_png, drawable
 from gdlab.plots.sharpness import stability_png
 from gdlab.recording.event_file import EventWriter
 from gdlab.recording.event_sink import EventSink
-from gdlab.recording.files import write_whole
+from gdlab.recording.files import write_atomically
 from gdlab.recording.history_file import HistoryFile
 from gdlab.recording.result_file import write_result
 from gdlab.recording.run_plots import ThinnedPath, course_of, draw, landscape
@@ -101,4 +101,4 @@ class RunRecorder:
     def _show(self, name: str, step: int, picture: bytes, writer: EventWriter | None) -> None:
         if writer is not None:
             writer.image(name, step, picture)
-        write_whole(self._directory / f"{name}.png", picture)
+        write_atomically(self._directory / f"{name}.png", picture)

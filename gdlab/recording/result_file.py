@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gdlab.engine.outcome import Outcome
-from gdlab.recording.files import write_whole
+from gdlab.recording.files import write_atomically
 from gdlab.version import __version__
 
 
@@ -23,7 +23,7 @@ def write_result(
     values |= {"seconds": round(seconds, 6), "seed": seed, "mode": mode, "versions": versions()}
     plain = {key: _plain(value) for key, value in values.items()}
     text = json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False)
-    write_whole(directory / "result.json", (text + "\n").encode(), durable=durable)
+    write_atomically(directory / "result.json", (text + "\n").encode(), durable=durable)
 
 
 @cache

@@ -8,15 +8,15 @@ import torch
 from gdlab.config.settings import Settings
 from gdlab.engine.history import History
 from gdlab.engine.metrics import SHARPNESS
-from gdlab.fields.declared import Configured, declared
+from gdlab.fields.declared import Configured, declared_fields
 from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import value_and_gradient
-from gdlab.plots.background import Ground
+from gdlab.plots.background import Background
 from gdlab.plots.projection import Landscape, drawing_plane, view
-from gdlab.plots.sharpness import Course
+from gdlab.plots.sharpness import SharpnessPath
 from gdlab.plots.trajectory import trajectory_frames
 from gdlab.recording.event_file import EventWriter
-from gdlab.recording.files import write_whole
+from gdlab.recording.files import write_atomically
 from gdlab.recording.thinning import thinned_steps
 
 _POINTS_DRAWN = 5_000
@@ -46,7 +46,7 @@ class Painter:
 
     def __init__(self, frames: int) -> None:
         self._frames = frames
-        self._grounds: list[tuple[Loss, np.ndarray, Ground]] = []
+        self._grounds: list[tuple[Loss, np.ndarray, Background]] = []
 
     def draw(
         self, directory: Path, settings: Settings, path: History, writer: EventWriter | None
@@ -57,42 +57,42 @@ class Painter:
             ground = self._ground(settings.objective, scene, path.x.astype(float, copy=False))
             drawn = trajectory_frames(scene, path.step, path.x, frames=self._frames, ground=ground)
         except Exception as error:  # a person's own loss may raise anything off its path
-            return not_drawn("trajectory", error)
+            return why_not_drawn("trajectory", error)
         if writer is not None:
             for step, png in drawn:
                 writer.image("trajectory", step, png)
             writer.flush()  # who is killed now draws again; with the picture there, it would not
-        write_whole(directory / "trajectory.png", drawn[-1][1])
+        write_atomically(directory / "trajectory.png", drawn[-1][1])
         return None
 
-    def _ground(self, loss: Loss, scene: Landscape, path: np.ndarray) -> Ground:
+    def _ground(self, loss: Loss, scene: Landscape, path: np.ndarray) -> Background:
         plane = drawing_plane(scene, path)
         box = view(scene, path, plane)
         if not plane.whole:  # it goes through the path's own last point
-            return Ground(scene, plane, box)
+            return Background(scene, plane, box)
         for known, its_box, ground in self._grounds:
-            if np.array_equal(box, its_box) and alike(loss, known):
+            if np.array_equal(box, its_box) and are_same(loss, known):
                 return ground
-        ground = Ground(scene, plane, box)
+        ground = Background(scene, plane, box)
         self._grounds = [(loss, box, ground), *self._grounds[: _GROUNDS - 1]]
         return ground
 
 
-def not_drawn(picture: str, error: Exception) -> str:
+def why_not_drawn(picture: str, error: Exception) -> str:
     """What is said in place of a picture."""
     what = " ".join(f"{type(error).__name__}: {error}".split())
     return f"the {picture} is not drawn ({what})"
 
 
-def alike(one: Configured, other: Configured) -> bool:
+def are_same(one: Configured, other: Configured) -> bool:
     """Whether two losses, or what they hold, are known to be the same."""
     if one is other:
         return True
-    values = ((getattr(one, name), getattr(other, name)) for name in declared(type(one)))
+    values = ((getattr(one, name), getattr(other, name)) for name in declared_fields(type(one)))
     return type(one) is type(other) and all(
         a is b
         or (isinstance(a, _COMPARABLE) and a == b)
-        or (isinstance(a, Configured) and alike(a, b))
+        or (isinstance(a, Configured) and are_same(a, b))
         for a, b in values
     )
 
@@ -159,9 +159,9 @@ def landscape_of(loss: Loss, title: str) -> Landscape:
     )
 
 
-def course_of(path: History) -> Course | None:
+def course_of(path: History) -> SharpnessPath | None:
     """The course of a path's sharpness; None where it is known too seldom."""
     sharpness = path.metrics.get(SHARPNESS)
     if sharpness is None or np.isfinite(sharpness).sum() < _FEWEST:
         return None
-    return Course(path.step, path.loss, sharpness, path.lr)
+    return SharpnessPath(path.step, path.loss, sharpness, path.lr)

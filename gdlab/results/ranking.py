@@ -83,7 +83,7 @@ class Best:
     count: int
 
 
-def order(results: DataFrame, metric: Metric = FINAL_LOSS) -> np.ndarray:
+def rank_order(results: DataFrame, metric: Metric = FINAL_LOSS) -> np.ndarray:
     """The places of the rows from best to worst; equal ones in the order of their runs."""
     is_solved = results["status"].isin(_SOLVED).to_numpy()
     values = values_of(results, metric)
@@ -122,12 +122,12 @@ def best(
     """
     unknown = [key for key in by if key not in results]
     if unknown:
-        known = ", ".join(map(typed, varied)) or "the settings that vary: none does"
-        raise SettingError(f"summary.by={typed(unknown[0])}: is none of {known}")
-    ranked = results.iloc[order(results, metric)]
+        known = ", ".join(map(setting_label, varied)) or "the settings that vary: none does"
+        raise SettingError(f"summary.by={setting_label(unknown[0])}: is none of {known}")
+    ranked = results.iloc[rank_order(results, metric)]
     others = [key for key in varied if key not in by and key not in _OVER]
     found = []
-    for combination, rows in parts(ranked, by):
+    for combination, rows in split_by(ranked, by):
         part = _best_part(rows, others)
         middle = part.iloc[len(part) // 2]
         found.append(
@@ -145,12 +145,12 @@ def best(
     return found
 
 
-def typed(column: str) -> str:
+def setting_label(column: str) -> str:
     """A setting as a person types it, from what the tables call it."""
     return column.removeprefix("setting.")
 
 
-def parts(rows: DataFrame, keys: Sequence[str]) -> list[tuple[dict[str, Any], DataFrame]]:
+def split_by(rows: DataFrame, keys: Sequence[str]) -> list[tuple[dict[str, Any], DataFrame]]:
     """The rows by what they hold under some keys, in the order of their first runs."""
     if not keys:
         return [({}, rows)]

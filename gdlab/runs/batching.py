@@ -10,8 +10,8 @@ from torch import Tensor
 from gdlab.config.settings import Settings
 from gdlab.engine.batch import Batch
 from gdlab.errors import SettingError
-from gdlab.fields.declared import Configured, Number, parted, placed
-from gdlab.fields.formatting import shown
+from gdlab.fields.declared import Configured, Number, nest_changes, split_key
+from gdlab.fields.formatting import format_value
 from gdlab.losses.base import Loss
 from gdlab.numerics import rng
 from gdlab.numerics.threads import cores
@@ -54,22 +54,22 @@ def batch_of(
         dof=column("noise.dof", noise.dof) if noise.kind == "student_t" else None,
         steps=settings.steps,
         stop=settings.stop,
-        mode=mode_of(settings, runs),
+        mode=resolve_mode(settings, runs),
         threads=settings.engine.threads or cores(),
         full_every=settings.record.full_loss_every,
         sharpness_every=settings.record.sharpness_every,
     )
 
 
-def mode_of(settings: Settings, runs: int) -> str:
+def resolve_mode(settings: Settings, runs: int) -> str:
     """Eager or compiled: what the settings say, or what fits the size of the batch."""
     if settings.engine.mode != "auto":
         return settings.engine.mode
-    is_worth_it = compiles(runs * settings.loss.dim, settings.steps)
-    return "compiled" if is_worth_it and settings.loss.pure else "eager"
+    is_worth_it = is_worth_compiling(runs * settings.loss.dim, settings.steps)
+    return "compiled" if is_worth_it and settings.loss.is_traceable else "eager"
 
 
-def compiles(numbers: int, steps: int) -> bool:
+def is_worth_compiling(numbers: int, steps: int) -> bool:
     """Whether a compiled step is likely to repay its compilation.
 
     An eager step takes about as long as 5,000 coordinates of it do, and a compilation as long as
@@ -86,11 +86,11 @@ def _with_columns(group: str, owner: Kind, columns: Mapping[str, np.ndarray]) ->
     """A loss, an optimizer or the like with columns in the place of some of its numbers."""
     changes: dict[str, Any] = {}
     for key, values in columns.items():
-        node, name = parted(key)
+        node, name = split_key(key)
         if node == group:
             column = torch.from_numpy(values)
             changes[name] = column if column.ndim == 1 else column.unbind(1)
-    return owner.unchecked(**placed(owner, changes)) if changes else owner
+    return owner.unchecked(**nest_changes(owner, changes)) if changes else owner
 
 
 def _starts(
@@ -102,7 +102,7 @@ def _starts(
     else:
         points = starting_points(loss, settings.start, seed)
     for key, values in columns.items():
-        node, place = parted(key)
+        node, place = split_key(key)
         if node == "start":
             points = points.clone()
             points[:, int(place)] = loss.tensor(values)
@@ -134,12 +134,14 @@ def starting_points(loss: Loss, start: object, seed: Tensor) -> Tensor:
         SettingError: not D numbers, or D is not known.
     """
     if loss.dim == 0:
-        raise SettingError(f"start={shown(start)}: a function needs the numbers of its start")
+        raise SettingError(
+            f"start={format_value(start)}: a function needs the numbers of its start"
+        )
     if start == "random":
         return _random_points(loss, seed)
     point = loss.starts(seed) if start is None else loss.tensor(start)
     if point.shape[-1:] != (loss.dim,):
-        given = shown(start if start is not None else point.tolist())
+        given = format_value(start if start is not None else point.tolist())
         names = ", ".join(loss.names[:8]) + (", …" if loss.dim > 8 else "")
         raise SettingError(f"start={given}: must be {loss.dim} numbers ({names}), or random")
     return point.expand(len(seed), -1)

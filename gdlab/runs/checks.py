@@ -23,7 +23,7 @@ _TAKEN = _COLUMNS | {field.name for field in dataclasses.fields(Outcome)}
 _COORDINATE = re.compile(r"x\d+")
 
 
-def _ask(loss: Loss, start: Tensor) -> None:
+def check_loss(loss: Loss, start: Tensor) -> None:
     """Ask a loss for all that a run needs of it beside values at points.
 
     Raises:
@@ -42,7 +42,7 @@ def _ask(loss: Loss, start: Tensor) -> None:
     theory.stability_limit(loss, SGD())
 
 
-def _check_gradient(settings: Settings) -> None:
+def refuse_wrong_gradient(settings: Settings) -> None:
     """Refuse a loss whose gradient is wrong.
 
     Raises:

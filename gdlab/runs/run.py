@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gdlab.config.loading import named
+from gdlab.config.loading import resolve_choice
 from gdlab.config.settings import Settings
 from gdlab.engine.batch import Batch, Stop
-from gdlab.engine.history import History, pieces
+from gdlab.engine.history import History, split_by_run
 from gdlab.engine.loop import advance
 from gdlab.engine.outcome import Outcome, Outcomes
 from gdlab.errors import SettingError
@@ -82,7 +82,7 @@ def run(
         SettingError: a setting is unknown, of the wrong type or out of range.
     """
     chosen = {"loss": loss, "optimizer": optimizer, "schedule": schedule}
-    made: dict[str, Any] = {group: named(group, given) for group, given in chosen.items()}
+    made: dict[str, Any] = {group: resolve_choice(group, given) for group, given in chosen.items()}
     point: Any = start if start is None or isinstance(start, str) else tuple(start)
     if isinstance(made["loss"], Function) and isinstance(point, tuple):
         made["loss"] = made["loss"].replace(start=point)
@@ -115,7 +115,7 @@ def execute(
     try:
         for chunk in advance(batch, interrupted):
             ends.add(chunk)
-            for _, piece in pieces(chunk, record.every):
+            for _, piece in split_by_run(chunk, record.every):
                 for sink in sinks:
                     sink.write(piece)
     except BaseException:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Number, setting
-from gdlab.fields.formatting import shown
+from gdlab.fields.formatting import format_value
 from gdlab.schedules.base import Schedule
 
 
@@ -72,7 +72,7 @@ class OneCycle(Schedule):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.three_phase and bool(torch.as_tensor(self.pct_start > 0.5).any()):
-            given = shown(self.pct_start)
+            given = format_value(self.pct_start)
             raise SettingError(f"pct_start={given}: must be ≤ 0.5 with three_phase=true")
 
     def factor(self, step: Tensor, steps: int) -> Tensor:

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from gdlab.config.overrides import name_of
+from gdlab.config.overrides import setting_name
 from gdlab.errors import SettingError
-from gdlab.fields.formatting import shown
+from gdlab.fields.formatting import format_value
 
 MAX_RUNS = 20_000_000
 
@@ -37,7 +37,7 @@ class Axis:
     @property
     def name(self) -> str:
         """The setting's name, without plus signs."""
-        return name_of(self.key)
+        return setting_name(self.key)
 
 
 @dataclass(frozen=True)
@@ -104,13 +104,13 @@ def _dimensions(axes: Sequence[Axis], zipped: Sequence[str]) -> list[int]:
     if unknown:
         known = ", ".join(axis.key for axis in axes if len(axis) > 1)
         raise SettingError(
-            f"hydra.sweeper.zip={shown(list(zipped))}: {unknown[0]} is none of {known}"
+            f"hydra.sweeper.zip={format_value(list(zipped))}: {unknown[0]} is none of {known}"
         )
     lengths = {axis.key: len(axis) for axis in axes if axis.key in zipped}
     if len(set(lengths.values())) > 1:
         counts = ", ".join(f"{key} has {length}" for key, length in lengths.items())
         raise SettingError(
-            f"hydra.sweeper.zip={shown(list(zipped))}: must be equally long; {counts}"
+            f"hydra.sweeper.zip={format_value(list(zipped))}: must be equally long; {counts}"
         )
     dimension: list[int] = []
     together = None

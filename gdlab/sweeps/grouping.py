@@ -13,13 +13,13 @@ import numpy as np
 
 from gdlab.config.settings import GROUPS, NUMERIC, Settings
 from gdlab.errors import SettingError
-from gdlab.fields.declared import Configured, field_of, parted, placed
-from gdlab.fields.formatting import shown
+from gdlab.fields.declared import Configured, find_field, nest_changes, split_key
+from gdlab.fields.formatting import format_value
 from gdlab.sweeps.grid import Axis, Grid
 from gdlab.sweeps.plan import Group
 
 
-def grouped(
+def group_runs(
     grid: Grid,
     compose: Callable[[Sequence[str]], Settings],
     structure: Container[str] = (),
@@ -97,10 +97,10 @@ def _is_columnable(settings: Settings, key: str) -> bool:
     """Whether runs that differ in a setting may share a batch."""
     if key in ("lr", "seed", "start"):
         return True
-    node, name = parted(key)
+    node, name = split_key(key)
     if node == "start":
         return name.isdigit() and int(name) < settings.loss.dim and settings.start != "random"
-    field = field_of(getattr(settings, node), name) if node in NUMERIC else None
+    field = find_field(getattr(settings, node), name) if node in NUMERIC else None
     return field is not None and field.numeric
 
 
@@ -110,16 +110,16 @@ def _column(settings: Settings, axis: Axis) -> np.ndarray:
     Raises:
         SettingError: one of them is out of range, or of the wrong form.
     """
-    node, name = parted(axis.name)
+    node, name = split_key(axis.name)
     owner = getattr(settings, node) if node in NUMERIC else settings
-    field = field_of(owner, "start" if node == "start" else name)
+    field = find_field(owner, "start" if node == "start" else name)
     if field is None:
         raise SettingError(f"{axis.name}: no such setting")
     for value in axis.values:
         given = tuple(value) if isinstance(value, list) else value
         field.check(axis.name, (given,) if node == "start" else given)
         if axis.name == "start" and len(given) != settings.loss.dim:
-            raise SettingError(f"start={shown(given)}: must be {settings.loss.dim} numbers")
+            raise SettingError(f"start={format_value(given)}: must be {settings.loss.dim} numbers")
     return np.asarray(axis.values, dtype=np.int64 if axis.name == "seed" else np.float64)
 
 
@@ -137,10 +137,10 @@ def _check_together(
     for row in np.unique(index, axis=0).tolist():
         values = {axis.name: axis.values[at] for axis, at in zip(axes, row, strict=True)}
         try:
-            changes = {parted(key)[1]: value for key, value in values.items()}
-            owner.replace(**placed(owner, changes))
+            changes = {split_key(key)[1]: value for key, value in values.items()}
+            owner.replace(**nest_changes(owner, changes))
         except SettingError as error:
             raise SettingError(f"{group}.{error}") from error
         except Exception as error:  # a person's own class may raise anything
-            given = ", ".join(f"{key}={shown(value)}" for key, value in values.items())
+            given = ", ".join(f"{key}={format_value(value)}" for key, value in values.items())
             raise SettingError(f"{given}: {type(error).__name__}: {error}") from error

@@ -18,10 +18,10 @@ import numpy as np
 
 from gdlab.config.settings import NUMERIC, Settings
 from gdlab.engine.outcome import Outcome
-from gdlab.fields.declared import Field, parted, placed
+from gdlab.fields.declared import Field, nest_changes, split_key
 from gdlab.fields.validation import Range
 from gdlab.results.ranking import Metric
-from gdlab.runs.batching import mode_of
+from gdlab.runs.batching import resolve_mode
 from gdlab.sweeps.grid import Grid
 from gdlab.sweeps.hydra_dir import Template
 
@@ -60,13 +60,13 @@ class Group:
         changes: dict[str, dict[str, Any]] = {node: {} for node in ("", "start", *NUMERIC)}
         for key, values in self.columns.items():
             value = values[row].tolist()
-            node, name = parted(key)
+            node, name = split_key(key)
             changes[node][name] = tuple(value) if isinstance(value, list) else value
         top = changes[""]
         for node in NUMERIC:
             if changes[node]:
                 owner = getattr(self.settings, node)
-                top[node] = owner.unchecked(**placed(owner, changes[node]))
+                top[node] = owner.unchecked(**nest_changes(owner, changes[node]))
         settings = self.settings.unchecked(**top)
         if changes["start"]:
             given = {int(place): value for place, value in changes["start"].items()}
@@ -75,9 +75,9 @@ class Group:
         return settings
 
 
-def decided(group: Group) -> Group:
+def with_resolved_mode(group: Group) -> Group:
     """A group with its mode decided by its size, for all its parts alike."""
-    engine, mode = group.settings.engine, mode_of(group.settings, len(group))
+    engine, mode = group.settings.engine, resolve_mode(group.settings, len(group))
     settings = group.settings.unchecked(engine=engine.unchecked(mode=mode))
     return dataclasses.replace(group, settings=settings)
 
@@ -111,7 +111,7 @@ class Plan:
     def shards(self) -> Iterator[Group]:
         """The groups in pieces of at most `rows` runs."""
         rows = self.rows or self.options.engine.max_rows
-        for group in map(decided, self.groups):
+        for group in map(with_resolved_mode, self.groups):
             for first in range(0, len(group), rows):
                 yield group.take(slice(first, first + rows))
 

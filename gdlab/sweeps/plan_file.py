@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gdlab.config.loading import from_values
+from gdlab.config.loading import settings_from_values
 from gdlab.config.settings import GROUPS, Settings
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Configured, Field
 from gdlab.fields.validation import Range
-from gdlab.recording.files import write_whole
+from gdlab.recording.files import write_atomically
 from gdlab.recording.parquet import read_parquet, write_table
 from gdlab.sweeps.grid import Axis, Grid
 from gdlab.sweeps.grouping import columns_of
@@ -45,7 +45,7 @@ def save(plan: Plan, directory: Path) -> None:
     write_table(directory / INDEX, pa.table({"group": pa.array(plan.group_of_run), **index}))
     groups = [
         {
-            "settings": plain(group.settings),
+            "settings": plain_settings(group.settings),
             "choices": group.settings.choices,
             "columns": list(group.columns),
             "template": None if template is None else vars(template),
@@ -55,7 +55,7 @@ def save(plan: Plan, directory: Path) -> None:
     axes = [{**vars(axis), "values": list(axis.values)} for axis in plan.grid.axes]
     written = {"executor": plan.executor, "rows": plan.rows, "axes": axes, "groups": groups}
     text = json.dumps(written, indent=1)
-    write_whole(directory / PLAN, text.encode())
+    write_atomically(directory / PLAN, text.encode())
 
 
 def load(directory: Path, named: Iterable[str] = ()) -> Plan:
@@ -94,7 +94,7 @@ def _plan(written: dict[str, Any], table: "pa.Table", named: set[str], directory
     for number, group in enumerate(groups):
         for key, target in _targets(group["settings"]):
             _refuse_foreign(key, target, named, directory)
-        settings = from_values(group["settings"], group["choices"])
+        settings = settings_from_values(group["settings"], group["choices"])
         runs = np.flatnonzero(which == number)
         made.append(Group(settings, columns_of(grid, settings, group["columns"], runs), runs))
     templates = [None if g["template"] is None else Template(**g["template"]) for g in groups]
@@ -103,8 +103,8 @@ def _plan(written: dict[str, Any], table: "pa.Table", named: set[str], directory
     return Plan(grid, tuple(made), tuple(templates), executor, rows)
 
 
-def plain(settings: Settings) -> dict[str, Any]:
-    """Settings as nested plain values, from which `from_values` makes them again."""
+def plain_settings(settings: Settings) -> dict[str, Any]:
+    """Settings as nested plain values, from which `settings_from_values` makes them again."""
     values: dict[str, Any] = {}
     for key, value in settings.settings().items():
         if isinstance(value, Configured):

@@ -22,13 +22,13 @@ from gdlab.losses.base import Loss
 from gdlab.optimizers.base import Optimizer
 from gdlab.plots.basins import basins_png
 from gdlab.plots.sensitivity import Band, sensitivity_png
-from gdlab.plots.sharpness import MOST, Course, stability_png
+from gdlab.plots.sharpness import MOST, SharpnessPath, stability_png
 from gdlab.plots.trajectories import Path as DrawnPath
 from gdlab.plots.trajectories import overview_png
 from gdlab.recording.event_file import EventWriter
-from gdlab.recording.files import write_whole
-from gdlab.recording.run_plots import course_of, landscape, not_drawn
-from gdlab.results.ranking import DataFrame, best, parts, quartiles, values_of
+from gdlab.recording.files import write_atomically
+from gdlab.recording.run_plots import course_of, landscape, why_not_drawn
+from gdlab.results.ranking import DataFrame, best, quartiles, split_by, values_of
 from gdlab.schedules import Constant
 from gdlab.sweeps.plan import Plan
 from gdlab.sweeps.run_dirs import RunDirectories
@@ -60,9 +60,9 @@ def draw_sweep(
         try:
             drawn[name] = draw()
         except Exception as error:  # a person's own loss may raise anything off its path
-            say(not_drawn(name, error))
+            say(why_not_drawn(name, error))
     for name, png in drawn.items():
-        write_whole(directory / f"{name}.png", png)
+        write_atomically(directory / f"{name}.png", png)
     if drawn and plan.options.record.events:
         if (directory / "overview").is_dir():  # of a sweep that was resumed
             shutil.rmtree(directory / "overview")
@@ -98,7 +98,7 @@ def _paths(plan: Plan, records: RunDirectories) -> dict[int, np.ndarray]:
     return {run: points for run, points in paths.items() if len(points) and points.shape[1] == dim}
 
 
-def _courses(records: RunDirectories) -> dict[str, Course]:
+def _courses(records: RunDirectories) -> dict[str, SharpnessPath]:
     """The sharpness along some of the recorded runs, evenly chosen, by their directories' names."""
     names = records.names()
     paths = {names[run]: records.thinned(run) for run in _evenly(list(names), MOST)}
@@ -140,7 +140,7 @@ def _sensitivity(plan: Plan, results: DataFrame) -> bytes:
     """The metric against lr, a line for each combination of the summary's settings."""
     metric = plan.metric
     series, limits, optima = {}, [], []
-    for combination, rows in parts(results, plan.by()):
+    for combination, rows in split_by(results, plan.by()):
         x, which = np.unique(rows["lr"].to_numpy(), return_inverse=True)
         values = values_of(rows, metric)
         spreads = [quartiles(values[which == at]) for at in range(len(x))]
@@ -161,7 +161,7 @@ def _agreed(
     varied = plan.keys()
     keys = [key for key in varied if key.partition(".")[0] in NUMERIC]
     said = set()
-    for _, part in parts(rows, keys):
+    for _, part in split_by(rows, keys):
         settings = plan.settings_of(int(part["run"].iloc[0]))
         is_constant = isinstance(settings.schedule, Constant)
         value = predict(settings.objective, settings.optimizer) if is_constant else None
@@ -195,7 +195,7 @@ def _best_part(plan: Plan, results: DataFrame) -> tuple[Settings, str, DataFrame
     varied = plan.keys()
     others = [key for key in varied if key not in _START]
     run = best(results, (), others, plan.metric)[0].run
-    combinations = parts(results, others)
+    combinations = split_by(results, others)
     chosen, rows = next(one for one in combinations if run in one[1]["run"].to_numpy())
     settings = plan.settings_of(run)
     words = [landscape(settings).title]

@@ -20,18 +20,18 @@ from gdlab.engine.metrics import check_sharpness
 from gdlab.engine.outcome import Outcome, Outcomes
 from gdlab.engine.status import Status
 from gdlab.errors import SettingError
-from gdlab.recording.files import write_whole
+from gdlab.recording.files import write_atomically
 from gdlab.recording.parquet import read_parquet, write_csv, write_table
-from gdlab.results.ranking import DataFrame, best, order
+from gdlab.results.ranking import DataFrame, best, rank_order
 from gdlab.runs.batching import batch_of
 from gdlab.sweeps.executors.choice import run_shards
 from gdlab.sweeps.executors.work import Statuses
-from gdlab.sweeps.plan import Group, Plan, decided
+from gdlab.sweeps.plan import Group, Plan, with_resolved_mode
 from gdlab.sweeps.plots import draw_sweep
 from gdlab.sweeps.run_dirs import RunDirectories
-from gdlab.sweeps.selection import _evenly, spread
-from gdlab.sweeps.shard import Ended, run_group
-from gdlab.sweeps.table import joined, table_of
+from gdlab.sweeps.selection import _evenly, choose_representatives
+from gdlab.sweeps.shard import FinishedRuns, run_group
+from gdlab.sweeps.table import join_tables, table_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 SHARDS, ABOUT = "shards", "sweep.json"
 
 
-def carry_out(
+def run_sweep(
     plan: Plan,
     directory: Path,
     interrupted: Callable[[], bool] = lambda: False,
@@ -73,7 +73,7 @@ def carry_out(
         tables[number] = table
         if str(Status.INTERRUPTED) not in table["status"].to_pylist():
             write_table(paths[number], table)
-    results = joined([tables[number] for number in sorted(tables)])
+    results = join_tables([tables[number] for number in sorted(tables)])
     write_table(directory / "results.parquet", results)
     write_csv(directory / "results.csv", results)
     _describe(plan, directory, records)  # what there is can be loaded, whatever happens to the rest
@@ -90,7 +90,7 @@ def _describe(plan: Plan, directory: Path, records: RunDirectories) -> None:
         "metrics": plan.metrics,
         "directories": records.names(),
     }
-    write_whole(directory / ABOUT, json.dumps(about, indent=1).encode())
+    write_atomically(directory / ABOUT, json.dumps(about, indent=1).encode())
 
 
 def _read_shard(path: Path, shard: Group) -> "pa.Table":
@@ -116,9 +116,9 @@ def check_summary(plan: Plan) -> None:
         first = group.runs[:1]
         batch = batch_of(group.settings)
         check_sharpness(batch.loss, batch.start, batch.sharpness_every)
-        start = Ended(first, Outcomes(batch), 0.0)
+        start = FinishedRuns(first, Outcomes(batch), 0.0)
         starts.append(table_of(group, start, plan.varied(first)))
-    best(joined(starts).to_pandas(), plan.by(), plan.keys(), plan.metric)
+    best(join_tables(starts).to_pandas(), plan.by(), plan.keys(), plan.metric)
 
 
 def _illustrated(
@@ -130,9 +130,9 @@ def _illustrated(
 ) -> RunDirectories:
     """Give the runs that stand for a sweep their directories, if they have none, and pictures."""
     record = plan.options.record
-    shown = spread(plan, results, min(record.max_figures, record.max_run_dirs))
+    shown = choose_representatives(plan, results, min(record.max_figures, record.max_run_dirs))
     if len(plan) > record.max_run_dirs:
-        ranked = results["run"].to_numpy()[order(results, plan.metric)].tolist()
+        ranked = results["run"].to_numpy()[rank_order(results, plan.metric)].tolist()
         chosen = list(dict.fromkeys([ranked[0], ranked[-1], *shown]))[: record.max_run_dirs]
         shown = [run for run in shown if run in chosen]
         named = set(chosen)
@@ -180,7 +180,7 @@ def _record_again(plan: Plan, records: RunDirectories, interrupted: Callable[[],
     """Run the chosen ones that have no records once more, now with them."""
     chosen = np.array(records.missing(), dtype=np.int64)
     watched = _UntilInterrupted(records, interrupted)
-    for group in map(decided, plan.groups):
+    for group in map(with_resolved_mode, plan.groups):
         rows = np.flatnonzero(np.isin(group.runs, chosen))
         if not len(rows):
             continue

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gdlab.results.ranking import DataFrame, best, order
+from gdlab.results.ranking import DataFrame, best, rank_order
 from gdlab.sweeps.plan import Plan
 
 
-def spread(plan: Plan, results: DataFrame, count: int) -> list[int]:
+def choose_representatives(plan: Plan, results: DataFrame, count: int) -> list[int]:
     """Runs that stand for a sweep: the best of each combination, then evenly from best to worst.
 
     Args:
@@ -18,7 +18,7 @@ def spread(plan: Plan, results: DataFrame, count: int) -> list[int]:
     """
     metric = plan.metric
     first = [one.run for one in best(results, plan.by(), plan.keys(), metric)]
-    ranked = results["run"].to_numpy()[order(results, metric)]
+    ranked = results["run"].to_numpy()[rank_order(results, metric)]
     return list(dict.fromkeys([*first, *_evenly(ranked.tolist(), count)]))[:count]
 
 

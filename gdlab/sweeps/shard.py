@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from gdlab.engine.chunk import Chunk
-from gdlab.engine.history import History, pieces
+from gdlab.engine.history import History, split_by_run
 from gdlab.engine.loop import advance
 from gdlab.engine.outcome import Outcome, Outcomes
 from gdlab.engine.status import Status
@@ -36,7 +36,7 @@ class Records(Protocol):
 
 
 @dataclass(frozen=True)
-class Ended:
+class FinishedRuns:
     """How the runs of a batch ended.
 
     Attributes:
@@ -55,7 +55,7 @@ def run_group(
     records: Records | None = None,
     interrupted: Callable[[], bool] = lambda: False,
     progress: Callable[[Chunk], None] = lambda chunk: None,
-) -> Iterator[Ended]:
+) -> Iterator[FinishedRuns]:
     """Run a group as one batch.
 
     A batch that raises is bisected down to the run that does, so that it fails alone.
@@ -73,7 +73,7 @@ def run_group(
         ends.add(chunk)
         progress(chunk)
         if records is not None:
-            for row, piece in pieces(chunk, record.every):
+            for row, piece in split_by_run(chunk, record.every):
                 records.write(int(group.runs[row]), piece)
     if len(group) > 1 and (ends.status == Status.FAILED).any():
         half = len(group) // 2
@@ -87,4 +87,4 @@ def run_group(
     if records is not None:
         for row, run in enumerate(group.runs.tolist()):
             records.close(run, ends[row], seconds)
-    yield Ended(group.runs, ends, seconds)
+    yield FinishedRuns(group.runs, ends, seconds)

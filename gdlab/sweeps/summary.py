@@ -12,16 +12,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gdlab.display.terminal import PatientBar
-from gdlab.engine.compiled import fallback
+from gdlab.display.terminal import ProgressBar
+from gdlab.engine.compiled import explain_fallback
 from gdlab.engine.status import Status
-from gdlab.fields.formatting import shown
+from gdlab.fields.formatting import format_value
 from gdlab.optimizers import Optimizer
 from gdlab.recording.rate import recorded_rate
-from gdlab.results.ranking import Best, best, typed
+from gdlab.results.ranking import Best, best, setting_label
 from gdlab.runs.batching import batch_of
 from gdlab.sweeps.executors.work import Statuses
-from gdlab.sweeps.plan import Plan, decided
+from gdlab.sweeps.plan import Plan, with_resolved_mode
 from gdlab.sweeps.runner import ABOUT
 from gdlab.theory import predicted_rate
 
@@ -35,7 +35,7 @@ _TABLE_WIDTH = 200
 class SweepProgress:
     """Counts the runs that end, and moves a bar with them."""
 
-    def __init__(self, bar: PatientBar) -> None:
+    def __init__(self, bar: ProgressBar) -> None:
         self._bar = bar
         self._ended = {Status.CONVERGED: 0, Status.DIVERGED: 0}
         self._done = 0
@@ -87,8 +87,8 @@ def _fallbacks(plan: Plan, results: "pa.Table") -> str:
         return ""
     modes = dict(zip(results["run"].to_pylist(), results["mode"].to_pylist(), strict=True))
     found: dict[str, None] = {}
-    for group in map(decided, plan.groups):
-        fell = fallback(batch_of(group.settings), modes.get(int(group.runs[0]), ""))
+    for group in map(with_resolved_mode, plan.groups):
+        fell = explain_fallback(batch_of(group.settings), modes.get(int(group.runs[0]), ""))
         found |= {} if fell is None else {fell: None}
     return "; ".join(found)
 
@@ -99,7 +99,7 @@ def _apart(plan: Plan) -> str:
     for group in plan.groups:
         settings = group.settings
         for optimizer in _optimizers(settings.optimizer) if len(group) > 1 else ():
-            why = optimizer.apart(settings.loss.layout, getattr(torch, settings.dtype))
+            why = optimizer.why_not_batched(settings.loss.layout, getattr(torch, settings.dtype))
             found |= {} if why is None else {why: None}
     return "; ".join(found)
 
@@ -147,7 +147,9 @@ def _table(plan: Plan, found: list[Best], rates: Sequence[str], statuses: frozen
     table = Table(box=None, pad_edge=False, header_style="dim")
     keys = [*found[0].combination, *found[0].choice]
     for key in keys:
-        table.add_column(f"best {typed(key)}" if key in found[0].choice else typed(key))
+        table.add_column(
+            f"best {setting_label(key)}" if key in found[0].choice else setting_label(key)
+        )
     solved = "converged or target" if str(Status.TARGET) in statuses else "converged"
     lost = "diverged or failed" if str(Status.FAILED) in statuses else "diverged"
     measured = ["rate per step (theory)"] if any(rates) else []
@@ -180,5 +182,5 @@ def _word(value: float) -> str:
 def _setting(value: object) -> str:
     """A setting as it was typed; a number with many digits is rounded."""
     if not isinstance(value, float):
-        return shown(value)
+        return format_value(value)
     return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:.4g}"

@@ -7,22 +7,22 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from gdlab.config.loading import from_flat
+from gdlab.config.loading import settings_from_flat
 from gdlab.config.overrides import SHORTHANDS
 from gdlab.config.settings import GROUPS, Settings
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Configured
-from gdlab.fields.formatting import shown
+from gdlab.fields.formatting import format_value
 from gdlab.losses.function import Function
-from gdlab.recording.files import claim
+from gdlab.recording.files import claim_directory
 from gdlab.results.load import Recorded, load
 from gdlab.runs.interruption import interruptible
-from gdlab.sweeps.executors.choice import assigned, run_shards
+from gdlab.sweeps.executors.choice import run_shards, with_shards_for
 from gdlab.sweeps.grid import Axis, product
-from gdlab.sweeps.grouping import grouped
+from gdlab.sweeps.grouping import group_runs
 from gdlab.sweeps.plan import Plan
-from gdlab.sweeps.runner import carry_out, check_summary
-from gdlab.sweeps.table import joined
+from gdlab.sweeps.runner import check_summary, run_sweep
+from gdlab.sweeps.table import join_tables
 
 _LISTS = ("start", "betas", "center", "eigenvalues", "features", "widths")
 
@@ -69,25 +69,27 @@ def sweep(
 
     def compose(overrides: Sequence[str]) -> Settings:
         texts = dict(override.split("=", 1) for override in overrides)
-        settings = from_flat(_placed({key: meant[key, text] for key, text in texts.items()}))
+        settings = settings_from_flat(
+            _placed({key: meant[key, text] for key, text in texts.items()})
+        )
         names = {group: texts[group] for group in GROUPS if group in texts}
         own, start = settings.loss, settings.start
         if isinstance(own, Function) and isinstance(start, tuple):
             own = own.replace(start=start)
         return settings.unchecked(loss=own, choices=settings.choices | names)
 
-    groups = tuple(grouped(grid, compose))
-    plan = assigned(Plan(grid, groups, (None,) * len(groups)), executor, "executor")
+    groups = tuple(group_runs(grid, compose))
+    plan = with_shards_for(Plan(grid, groups, (None,) * len(groups)), executor, "executor")
     check_summary(plan)
     if directory is not None:
-        claim(Path(directory), exact=True, setting="directory")
+        claim_directory(Path(directory), exact=True, setting="directory")
         with interruptible() as interrupted:
-            carry_out(plan, Path(directory), interrupted)
+            run_sweep(plan, Path(directory), interrupted)
         return load(directory)
     with interruptible() as interrupted:
         shards = dict(enumerate(plan.shards()))
         tables = dict(run_shards(plan, shards, interrupted=interrupted))
-    results = joined([tables[number] for number in sorted(tables)]).to_pandas()
+    results = join_tables([tables[number] for number in sorted(tables)]).to_pandas()
     return Recorded(None, results, {}, tuple(plan.keys()), {}, tuple(plan.metrics))
 
 
@@ -145,7 +147,7 @@ def _words(values: Sequence[Any]) -> list[str]:
         elif callable(value):
             name = getattr(value, "__name__", type(value).__name__)
         else:
-            words.append(repr(value) if isinstance(value, float) else shown(value))
+            words.append(repr(value) if isinstance(value, float) else format_value(value))
             continue
         same = names.setdefault(name, [])
         if not any(value is other for other in same):

@@ -11,9 +11,9 @@ import numpy as np
 
 from gdlab.config.settings import Settings
 from gdlab.engine.status import Status
-from gdlab.fields.formatting import shown
+from gdlab.fields.formatting import format_value
 from gdlab.sweeps.plan import Group
-from gdlab.sweeps.shard import Ended
+from gdlab.sweeps.shard import FinishedRuns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,7 +22,7 @@ _MOST_COORDINATES = 16
 _ALWAYS = ("loss", "optimizer", "lr", "seed")
 
 
-def table_of(group: Group, ended: Ended, varied: Mapping[str, Sequence[Any]]) -> "pa.Table":
+def table_of(group: Group, ended: FinishedRuns, varied: Mapping[str, Sequence[Any]]) -> "pa.Table":
     """The rows of runs that ended.
 
     Args:
@@ -89,14 +89,14 @@ def table_of_failed(
     return pa.table(columns)
 
 
-def empty() -> "pa.Table":
+def empty_table() -> "pa.Table":
     """The table of no runs."""
     import pyarrow as pa
 
     return pa.table({"run": pa.array([], pa.int64()), "final_loss": pa.array([], pa.float64())})
 
 
-def joined(tables: Sequence["pa.Table"]) -> "pa.Table":
+def join_tables(tables: Sequence["pa.Table"]) -> "pa.Table":
     """The rows of all tables by run; a column that one has not is null there.
 
     Where one has texts and another numbers or null, as of loss.center=0,[1,2], these become texts.
@@ -109,7 +109,7 @@ def joined(tables: Sequence["pa.Table"]) -> "pa.Table":
     def alike(name: str, column: "pa.ChunkedArray") -> "pa.ChunkedArray | pa.Array":
         if name not in texts or pa.types.is_string(column.type):
             return column
-        return pa.array([shown(value) for value in column.to_pylist()])
+        return pa.array([format_value(value) for value in column.to_pylist()])
 
     tables = [
         pa.table({name: alike(name, table[name]) for name in table.column_names})
@@ -124,7 +124,7 @@ def _plain(values: Sequence[Any]) -> list[Any]:
     def plain(value: Any) -> Any:
         if isinstance(value, int) and not isinstance(value, bool):
             return value if -(2**63) <= value < 2**63 else float(value)
-        return value if value is None or isinstance(value, (float, str)) else shown(value)
+        return value if value is None or isinstance(value, (float, str)) else format_value(value)
 
     return [plain(value) for value in values]
 

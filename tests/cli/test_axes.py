@@ -18,7 +18,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import kstest
 
-from gdlab.cli.axes import crossed, drawn, listed, most_values
+from gdlab.cli.axes import count_values, cross_overrides, grid_of_jobs, sample_overrides
 from gdlab.cli.composition import hydra_ready
 from gdlab.errors import SettingError
 from gdlab.fields.suggestions import choices_of
@@ -104,7 +104,7 @@ WORDS = st.one_of(
 
 
 def assert_as_hydras(words: list[str]) -> None:
-    assert jobs(crossed(parsed(*words), points=20)) == hydras_jobs(words)
+    assert jobs(cross_overrides(parsed(*words), points=20)) == hydras_jobs(words)
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
@@ -119,7 +119,7 @@ def test_any_command_gives_hydras_jobs(words):
 
 
 def test_a_group_is_all_of_its_files():
-    grid = crossed(parsed("optimizer=glob(*)"), 20)
+    grid = cross_overrides(parsed("optimizer=glob(*)"), 20)
     assert grid.column("optimizer") == choices_of("optimizer")
 
 
@@ -131,7 +131,7 @@ def test_a_group_is_all_of_its_files():
 @example("shuffle(a,'b c',[d,'e f'],{k:'l m'})")
 def test_values_are_what_their_texts_say(values):
     """Parsing the text of a value alone gives the value."""
-    (axis,) = crossed(parsed(f"a={values}"), 20).axes
+    (axis,) = cross_overrides(parsed(f"a={values}"), 20).axes
     alone = [parsed(f"a={text}")[0].value() for text in axis.texts]
     assert [repr(value) for value in axis.values] == [repr(value) for value in alone]
 
@@ -141,11 +141,11 @@ def test_a_shuffled_axis_is_in_hydras_order():
         random.seed(1)
         hydras = hydras_jobs([word])
         random.seed(1)
-        assert jobs(crossed(parsed(word), 20)) == hydras != sorted(hydras)
+        assert jobs(cross_overrides(parsed(word), 20)) == hydras != sorted(hydras)
 
 
 def test_the_last_axis_varies_fastest():
-    grid = crossed(parsed("a=1,2", "b=x", "c=3,4,5"), 20)
+    grid = cross_overrides(parsed("a=1,2", "b=x", "c=3,4,5"), 20)
     assert grid.column("a") == [1, 1, 1, 2, 2, 2]
     assert grid.column("b") == ["x"] * 6
     assert grid.column("c") == [3, 4, 5, 3, 4, 5]
@@ -168,7 +168,7 @@ INTERVALS = [
 
 
 def spread(word: str, points: int) -> list[float]:
-    return crossed(parsed(f"lr={word}"), points).column("lr")
+    return cross_overrides(parsed(f"lr={word}"), points).column("lr")
 
 
 @pytest.mark.parametrize(("word", "low", "high"), INTERVALS)
@@ -194,15 +194,15 @@ def test_one_point_of_an_interval_is_its_lower_end(word, low, high):
 
 
 def test_the_text_of_a_point_is_the_point():
-    (axis,) = crossed(parsed("lr=tag(log,interval(1e-7,1e17))"), 100).axes
+    (axis,) = cross_overrides(parsed("lr=tag(log,interval(1e-7,1e17))"), 100).axes
     assert [float(text) for text in axis.texts] == list(axis.values)
-    assert jobs(crossed(parsed(f"lr={','.join(axis.texts)}"), 1)) == [
+    assert jobs(cross_overrides(parsed(f"lr={','.join(axis.texts)}"), 1)) == [
         [f"lr={text}"] for text in axis.texts
     ]
 
 
 def test_an_interval_is_crossed_like_any_axis():
-    grid = crossed(parsed("a=x,y", "lr=interval(1,3)", "seed=0,1"), 3)
+    grid = cross_overrides(parsed("a=x,y", "lr=interval(1,3)", "seed=0,1"), 3)
     wanted = [list(job) for job in itertools.product("xy", [1.0, 2.0, 3.0], [0, 1])]
     assert [list(row) for row in zip(*map(grid.column, ("a", "lr", "seed")), strict=True)] == wanted
 
@@ -226,7 +226,7 @@ WHOLE = [
 def test_an_interval_of_whole_numbers_has_each_once(word, points, wanted):
     (override,) = parsed(f"steps={word}")
     sweep: Any = override.value()
-    (axis,) = crossed([override], points).axes
+    (axis,) = cross_overrides([override], points).axes
     assert axis.values == list(wanted)
     assert list(axis.texts) == [str(value) for value in wanted]
     assert (type(sweep.start), type(sweep.end)) == (int, int)  # so Hydra marks the cast
@@ -263,7 +263,7 @@ ZIPPED = [
 
 @pytest.mark.parametrize(("words", "zipped", "wanted"), ZIPPED)
 def test_zipped_axes_vary_together_in_the_place_of_the_first(words, zipped, wanted):
-    grid = crossed(parsed(*words), 2, zipped)
+    grid = cross_overrides(parsed(*words), 2, zipped)
     assert [" ".join(job) for job in jobs(grid)] == wanted
 
 
@@ -273,15 +273,18 @@ AXES = ("lr=tag(log,interval(1e-4,1))", "optimizer.momentum=interval(0.2,0.9)", 
 
 
 def test_the_same_seed_draws_the_same_bits():
-    one, same = drawn(parsed(*AXES), 50, 3), drawn(parsed(*AXES), 50, 3)
-    other = drawn(parsed(*AXES), 50, 4)
+    one, same = sample_overrides(parsed(*AXES), 50, 3), sample_overrides(parsed(*AXES), 50, 3)
+    other = sample_overrides(parsed(*AXES), 50, 4)
     assert jobs(one) == jobs(same)
     for axis in one.axes:
         assert one.column(axis.key) != other.column(axis.key)
 
 
 def test_fewer_samples_are_the_first_of_more():
-    assert jobs(drawn(parsed(*AXES), 9, 3)) == jobs(drawn(parsed(*AXES), 50, 3))[:9]
+    assert (
+        jobs(sample_overrides(parsed(*AXES), 9, 3))
+        == jobs(sample_overrides(parsed(*AXES), 50, 3))[:9]
+    )
 
 
 @pytest.mark.parametrize(
@@ -294,12 +297,12 @@ def test_fewer_samples_are_the_first_of_more():
     ],
 )
 def test_what_an_axis_draws_does_not_depend_on_the_others(words):
-    grid = drawn(parsed(*words), 50, 3)
-    assert grid.column("lr") == drawn(parsed(*AXES), 50, 3).column("lr")
+    grid = sample_overrides(parsed(*words), 50, 3)
+    assert grid.column("lr") == sample_overrides(parsed(*AXES), 50, 3).column("lr")
 
 
 def test_samples_lie_in_their_axes():
-    grid = drawn(parsed(*AXES, "a=x,y", "b=1"), 2000, 0)
+    grid = sample_overrides(parsed(*AXES, "a=x,y", "b=1"), 2000, 0)
     lr, momentum = np.array(grid.column("lr")), np.array(grid.column("optimizer.momentum"))
     assert len(grid) == 2000
     assert ((lr > 1e-4) & (lr < 1)).all()
@@ -318,17 +321,17 @@ DISTRIBUTIONS = [
 
 @pytest.mark.parametrize(("key", "to_unit"), DISTRIBUTIONS)
 def test_samples_are_uniform_on_the_scale_of_their_interval(key, to_unit):
-    values = drawn(parsed(*AXES), 5000, 12).column(key)
+    values = sample_overrides(parsed(*AXES), 5000, 12).column(key)
     assert kstest(to_unit(values), "uniform").pvalue > 1e-3
 
 
 def test_choices_are_drawn_equally_often():
-    counts = np.bincount(drawn(parsed(*AXES), 7000, 12).column("seed"), minlength=7)
+    counts = np.bincount(sample_overrides(parsed(*AXES), 7000, 12).column("seed"), minlength=7)
     assert ((counts - 1000) ** 2 / 1000).sum() < 22.5  # χ² of 6 degrees of freedom at 0.001
 
 
 def test_whole_numbers_of_an_interval_are_drawn_equally_often():
-    (axis,) = (grid := drawn(parsed("a=int(interval(3,9))"), 7000, 12)).axes
+    (axis,) = (grid := sample_overrides(parsed("a=int(interval(3,9))"), 7000, 12)).axes
     assert sorted(axis.values) == list(range(3, 10))  # each once, and the ends among them
     counts = np.bincount(grid.column("a"))[3:]
     # χ² of 6 degrees of freedom at 0.001; rounding alone would draw the ends half as often
@@ -336,14 +339,14 @@ def test_whole_numbers_of_an_interval_are_drawn_equally_often():
 
 
 def test_whole_numbers_on_a_logarithmic_scale_are_drawn_by_their_shares():
-    grid = drawn(parsed("a=tag(log,int(interval(1,4)))"), 6000, 12)
+    grid = sample_overrides(parsed("a=tag(log,int(interval(1,4)))"), 6000, 12)
     shares = np.diff(np.log([0.5, 1.5, 2.5, 3.5, 4.5])) / np.log(9)
     counts = np.bincount(grid.column("a"))[1:]
     assert ((counts - 6000 * shares) ** 2 / (6000 * shares)).sum() < 16.3  # 3 degrees, 0.001
 
 
 def test_axes_are_drawn_independently():
-    grid = drawn(parsed(*AXES), 5000, 12)
+    grid = sample_overrides(parsed(*AXES), 5000, 12)
     lr, momentum = np.log(grid.column("lr")), grid.column("optimizer.momentum")
     assert abs(np.corrcoef(lr, momentum)[0, 1]) < 3.3 / 5000**0.5  # 3.3 standard deviations
 
@@ -353,8 +356,8 @@ def test_axes_are_drawn_independently():
 
 @pytest.mark.parametrize("words", COMMANDS[1:], ids=" ".join)
 def test_a_list_of_jobs_is_the_grid_that_made_it(words):
-    grid = crossed(parsed(*words), 20)
-    again = listed([parsed(*job) for job in jobs(grid)])
+    grid = cross_overrides(parsed(*words), 20)
+    again = grid_of_jobs([parsed(*job) for job in jobs(grid)])
     assert jobs(again) == jobs(grid)
     if any("str(" in word for word in words):
         return  # Hydra writes str(1) as 1, which is a number again
@@ -363,7 +366,7 @@ def test_a_list_of_jobs_is_the_grid_that_made_it(words):
 
 
 def test_no_jobs_are_an_empty_grid():
-    assert len(listed([])) == 0
+    assert len(grid_of_jobs([])) == 0
 
 
 # What is refused, in one line
@@ -433,7 +436,7 @@ def one_line(refused: pytest.ExceptionInfo[SettingError]) -> str:
 @pytest.mark.parametrize(("words", "points", "zipped", "says"), REFUSED)
 def test_what_no_grid_can_be_made_of(words, points, zipped, says):
     with pytest.raises(SettingError) as refused:
-        crossed(parsed(*words), points, zipped)
+        cross_overrides(parsed(*words), points, zipped)
     assert says in one_line(refused)
 
 
@@ -452,17 +455,17 @@ def little_memory() -> Iterator[None]:
 def test_an_absurd_sweep_is_refused_before_it_takes_memory(words, points, zipped, says):
     overrides = parsed(*words)
     with little_memory(), pytest.raises(SettingError) as refused:
-        crossed(overrides, points, zipped)
+        cross_overrides(overrides, points, zipped)
     assert says in one_line(refused)
 
 
 def test_absurd_samples_are_refused_before_they_take_memory():
     overrides = parsed("seed=range(10000000000)")
     with little_memory(), pytest.raises(SettingError) as refused:
-        drawn(overrides, 3, 0)
+        sample_overrides(overrides, 3, 0)
     assert "seed=range(10000000000): 10,000,000,000 values are more" in one_line(refused)
     with little_memory(), pytest.raises(SettingError) as refused:
-        drawn(parsed("lr=interval(0,1)"), 10**9, 0)
+        sample_overrides(parsed("lr=interval(0,1)"), 10**9, 0)
     assert "hydra.sweeper.samples=1000000000: must be a whole number" in one_line(refused)
 
 
@@ -471,7 +474,7 @@ def test_absurd_samples_are_refused_before_they_take_memory():
 )
 def test_the_length_of_a_range_is_counted_as_hydra_lists_it(word):
     (override,) = parsed(f"a={word}")
-    assert most_values(override, 1) == len(list(override.sweep_iterator())) > 1
+    assert count_values(override, 1) == len(list(override.sweep_iterator())) > 1
 
 
 # samples, seed, what the error says
@@ -490,18 +493,18 @@ REFUSED_SAMPLES = [
 @pytest.mark.parametrize(("samples", "seed", "says"), REFUSED_SAMPLES)
 def test_what_no_samples_can_be_drawn_with(samples, seed, says):
     with pytest.raises(SettingError) as refused:
-        drawn(parsed(*AXES), samples, seed)
+        sample_overrides(parsed(*AXES), samples, seed)
     assert says in one_line(refused)
 
 
 @pytest.mark.parametrize("words", [row[0] for row in REFUSED[:10]])
 def test_what_no_samples_can_be_drawn_of(words):
     with pytest.raises(SettingError) as refused:
-        drawn(parsed(*words), 5, 0)
+        sample_overrides(parsed(*words), 5, 0)
     assert str(words[0].partition("=")[0]) in one_line(refused)
 
 
 def test_jobs_of_different_settings_are_no_grid():
     for apart in (["a=2", "b=1"], ["b=1"], []):
         with pytest.raises(SettingError, match="must override the same settings"):
-            listed([parsed("a=1"), parsed(*apart)])
+            grid_of_jobs([parsed("a=1"), parsed(*apart)])

@@ -911,10 +911,10 @@ def test_an_interrupt_ends_a_sweep(gd, here):
 
 
 def test_claims_from_many_threads_are_never_shared(tmp_path):
-    from gdlab.recording.files import claim
+    from gdlab.recording.files import claim_directory
 
     with ThreadPoolExecutor(16) as pool:
         wanted = [tmp_path / "runs" / "same"] * 200
-        claimed = list(pool.map(lambda path: claim(path, exact=False), wanted))
+        claimed = list(pool.map(lambda path: claim_directory(path, exact=False), wanted))
     assert len(set(claimed)) == 200
     assert {p.name for p in claimed} == {"same"} | {f"same-{i}" for i in range(2, 201)}

@@ -4,10 +4,11 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
-from gdlab.cli.composition import composed, hydra_ready, opened
-from gdlab.config.loading import from_config, named
+from gdlab.cli.composition import compose_config, hydra_ready
+from gdlab.config.loading import resolve_choice, settings_from_config
+from gdlab.config.overrides import to_hydra_overrides
 from gdlab.errors import SettingError
-from gdlab.fields.declared import flat
+from gdlab.fields.declared import flatten
 from gdlab.optimizers import Adam, Lookahead
 
 # what is typed, what Hydra is given
@@ -63,12 +64,12 @@ OPENED = [
 
 @pytest.mark.parametrize(("typed", "given"), OPENED)
 def test_fields_of_a_class_of_ones_own_need_no_plus(typed, given):
-    assert opened(typed) == given
+    assert to_hydra_overrides(typed) == given
 
 
 def test_what_is_composed():
     with hydra_ready():
-        config = composed(["optimizer=adam", "lr=0.01", "loss.dim=5"])
+        config = compose_config(["optimizer=adam", "lr=0.01", "loss.dim=5"])
     assert (config.lr, config.loss.dim, config.optimizer._target_) == (
         0.01,
         5,
@@ -80,7 +81,7 @@ def test_what_is_composed():
 
 def test_a_custom_class_is_composed_with_its_fields():
     with hydra_ready():
-        config = composed(["loss=custom", "loss._target_=mine.Loss", "loss.k=[1,2]"])
+        config = compose_config(["loss=custom", "loss._target_=mine.Loss", "loss.k=[1,2]"])
     assert OmegaConf.to_container(config.loss) == {"_target_": "mine.Loss", "k": [1, 2]}
 
 
@@ -89,7 +90,7 @@ def test_hydra_is_given_back():
     with hydra_ready():
         assert GlobalHydra.instance().is_initialized()
     with pytest.raises(SettingError), hydra_ready():
-        composed(["nope=1"])
+        compose_config(["nope=1"])
     assert GlobalHydra.instance().is_initialized() == before
 
 
@@ -101,30 +102,32 @@ def test_a_folder_of_ones_own_adds_choices(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for folder in ("mine", str(tmp_path / "mine")):
         with hydra_ready(folder):
-            assert composed(["optimizer=heavy"]).optimizer.momentum == 0.99
+            assert compose_config(["optimizer=heavy"]).optimizer.momentum == 0.99
             with pytest.raises(SettingError, match=r"choices: .*heavy"):
-                composed(["optimizer=nope"])
+                compose_config(["optimizer=nope"])
     with hydra_ready(), pytest.raises(SettingError, match="optimizer=heavy: no such choice"):
-        composed(["optimizer=heavy"])
+        compose_config(["optimizer=heavy"])
     with pytest.raises(SettingError, match="--config-dir=nowhere: no such folder"):
         hydra_ready("nowhere").__enter__()
 
 
 def test_a_sweep_of_the_configuration_is_no_single_run():
     with hydra_ready():
-        assert composed(["hydra.mode=MULTIRUN"]).hydra.mode.name == "MULTIRUN"
-        assert composed([]).hydra.mode is None
+        assert compose_config(["hydra.mode=MULTIRUN"]).hydra.mode.name == "MULTIRUN"
+        assert compose_config([]).hydra.mode is None
 
 
 def test_an_optimizer_round_others_is_composed_of_all():
     words = ["optimizer=clip_norm", "optimizer.inner=lookahead", "optimizer.inner.inner=adam"]
     with hydra_ready():
-        config = composed([*words, "optimizer.inner.inner.eps=0.1", "optimizer.inner.k=3"])
-    optimizer = named("optimizer", "clip_norm").replace(
+        config = compose_config([*words, "optimizer.inner.inner.eps=0.1", "optimizer.inner.k=3"])
+    optimizer = resolve_choice("optimizer", "clip_norm").replace(
         optimizer=Lookahead(k=3, inner=Adam(eps=0.1))
     )
-    made = from_config(OmegaConf.masked_copy(config, [str(k) for k in config if k != "hydra"]), {})
-    assert flat(made.optimizer) == flat(optimizer)
+    made = settings_from_config(
+        OmegaConf.masked_copy(config, [str(k) for k in config if k != "hydra"]), {}
+    )
+    assert flatten(made.optimizer) == flatten(optimizer)
 
 
 @pytest.mark.parametrize(
@@ -151,5 +154,5 @@ def test_an_optimizer_round_others_is_composed_of_all():
 )
 def test_what_is_inside_is_called_by_its_name_in_errors(words, said):
     with hydra_ready(), pytest.raises(SettingError) as error:
-        composed(words)
+        compose_config(words)
     assert str(error.value).startswith(said)

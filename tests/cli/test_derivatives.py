@@ -11,6 +11,7 @@ import pytest
 import torch
 from helpers.command import Done
 
+from gdlab.derivatives import report
 from gdlab.derivatives.__main__ import main
 from gdlab.errors import SettingError
 from gdlab.losses import Rosenbrock
@@ -153,7 +154,7 @@ def test_many_dimensions_have_no_hessian(derive: Callable[..., Done]) -> None:
         "sections.png",
         "surface.png",
     }
-    few = derive(*words, "large=false", "draw=false", "--json")
+    few = derive(*words, "high_dimensional=false", "draw=false", "--json")
     assert len(json.loads(few.out)["hessian"]["hessian"]) == 300
 
 

@@ -17,7 +17,7 @@ from hydra.plugins.sweeper import Sweeper
 
 import gdlab
 from gdlab.cli import hydra_plugins
-from gdlab.cli.job_files import Note
+from gdlab.cli.job_files import JobNote
 from gdlab.results.ranking import objective
 
 QUIET = ("record.figures=false", "record.events=false")
@@ -146,15 +146,15 @@ def test_a_job_that_cannot_run_is_a_failed_row_and_the_rest_go_on(here, gd):
 
 
 def test_a_job_that_raises_or_dies_is_a_failed_row(here, gd, monkeypatch):
-    close = Note.close
+    close = JobNote.close
 
-    def raising(self: Note, outcome: Any, seconds: float) -> None:
+    def raising(self: JobNote, outcome: Any, seconds: float) -> None:
         if self._job.number == 0:
             raise OSError(28, "No space left on device")
         if self._job.number != 1:  # nor does it say anything where it is killed
             close(self, outcome, seconds)
 
-    monkeypatch.setattr(Note, "close", raising)
+    monkeypatch.setattr(JobNote, "close", raising)
     done = gd("-m", "lr=0.1,0.2,0.3", "steps=5", *QUIET, *BASIC, "hydra.sweep.dir=s")
     assert done.code == 1
     results: Any = gdlab.load("s").results
@@ -209,10 +209,10 @@ def test_what_cannot_run_is_refused_before_anything_is_made(words, says, here, g
 
 
 def test_a_damaged_note_is_named(here, gd, monkeypatch):
-    def halved(self: Note, outcome: Any, seconds: float) -> None:
+    def halved(self: JobNote, outcome: Any, seconds: float) -> None:
         (here / "s/jobs/00001.json").write_text('{"number": 1, "overrides"')
 
-    monkeypatch.setattr(Note, "close", halved)
+    monkeypatch.setattr(JobNote, "close", halved)
     done = gd("-m", "lr=0.1,0.05", "steps=2", *QUIET, *BASIC, "hydra.sweep.dir=s")
     assert done.code == 2
     assert done.err.startswith("error: s/jobs/00001.json: missing or damaged (")

@@ -17,14 +17,14 @@ def collecting() -> Iterator[None]:
 
 
 def test_nothing_is_collected_until_the_start_is_done() -> None:
-    startup.begin()
+    startup.pause_garbage_collection()
     assert not gc.isenabled()
-    startup.done()
+    startup.resume_garbage_collection()
     assert gc.isenabled()
     assert gc.get_freeze_count() > 0
 
 
 def test_done_alone_changes_nothing() -> None:
-    startup.done()
+    startup.resume_garbage_collection()
     assert gc.isenabled()
     assert gc.get_freeze_count() == 0

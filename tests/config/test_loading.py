@@ -9,16 +9,21 @@ import yaml
 from omegaconf import OmegaConf
 
 import gdlab
-from gdlab.cli.composition import composed, hydra_ready
-from gdlab.config.loading import from_config, from_flat, from_values, named
+from gdlab.cli.composition import compose_config, hydra_ready
+from gdlab.config.loading import (
+    resolve_choice,
+    settings_from_config,
+    settings_from_flat,
+    settings_from_values,
+)
 from gdlab.config.settings import COMMAND_KEYS, GROUPS, NODES, Settings
 from gdlab.errors import SettingError
-from gdlab.fields.declared import Configured, declared, flat
+from gdlab.fields.declared import Configured, declared_fields, flatten
 from gdlab.losses import Quadratic, Rosenbrock
 from gdlab.optimizers import SGD, Adam, Lookahead, Newton, Optimizer
 from gdlab.paths import CONF
 from gdlab.schedules import Constant, Cosine, Warmup
-from gdlab.sweeps.plan_file import plain
+from gdlab.sweeps.plan_file import plain_settings
 
 FILES = sorted(path for group in GROUPS for path in (CONF / group).glob("**/*.yaml"))
 # Those that name a class of one's own cannot be made as they are.
@@ -57,13 +62,13 @@ def values_of(path: Path) -> dict:
     values.pop("lr", None)  # the default of the setting lr, and no field
     held = {key: name for entry in values.pop("defaults", []) for key, name in entry.items()}
     inner = {key.partition("@")[2]: key.partition("@")[0].strip("/") for key in held}
-    made = {at: named(group, held[f"/{group}@{at}"]) for at, group in inner.items()}
+    made = {at: resolve_choice(group, held[f"/{group}@{at}"]) for at, group in inner.items()}
     return {"_target_": values.pop("_target_"), **made, **values}
 
 
 def plainly(values: dict) -> dict:
     """Values with what is configured as its own values."""
-    inside = {k: flat(v) if isinstance(v, Configured) else v for k, v in values.items()}
+    inside = {k: flatten(v) if isinstance(v, Configured) else v for k, v in values.items()}
     return as_yaml(inside)
 
 
@@ -77,7 +82,7 @@ def test_a_file_has_the_fields_of_its_class_with_their_defaults(path):
     assert issubclass(cls, GROUPS[group_of(path)])
     values = values_of(path)
     assert re.fullmatch(r"gdlab\.(losses|optimizers|schedules)\.\w+", values.pop("_target_"))
-    assert list(values) == list(declared(cls))
+    assert list(values) == list(declared_fields(cls))
     defaults, values = plainly(cls().settings()), plainly(values)
     differing = {key: value for key, value in values.items() if value != defaults[key]}
     assert differing == PRESETS.get(name_of(path), {})
@@ -86,7 +91,7 @@ def test_a_file_has_the_fields_of_its_class_with_their_defaults(path):
 @pytest.mark.parametrize("path", CHOICES, ids=name_of)
 def test_a_file_loads_to_an_instance_of_its_values(path):
     group, _, name = name_of(path).partition("/")
-    made = named(group, name)
+    made = resolve_choice(group, name)
     values = values_of(path)
     del values["_target_"]
     assert type(made) is class_of(path)
@@ -97,7 +102,7 @@ def test_a_file_loads_to_an_instance_of_its_values(path):
 def test_an_optimizer_has_the_same_default_lr_in_python_and_on_the_command_line(path):
     given = ["optimizer=custom", "optimizer._target_=gdlab.optimizers.SGD"]
     with hydra_ready():
-        lr = composed(given if path.stem == "custom" else [f"optimizer={path.stem}"]).lr
+        lr = compose_config(given if path.stem == "custom" else [f"optimizer={path.stem}"]).lr
     cls = SGD if path.stem == "custom" else class_of(path)
     assert issubclass(cls, Optimizer)
     assert lr == cls.default_lr
@@ -111,7 +116,7 @@ def test_an_lr_that_is_given_comes_before_the_optimizers_own():
     rates = gdlab.sweep(optimizer=["sgd", "newton"], steps=1).results["lr"]
     assert rates.tolist() == [0.1, 1]
     with hydra_ready():
-        assert composed(["optimizer=newton", "lr=0.5"]).lr == 0.5
+        assert compose_config(["optimizer=newton", "lr=0.5"]).lr == 0.5
 
 
 @pytest.mark.parametrize(
@@ -154,7 +159,7 @@ def test_config_has_the_fields_of_settings():
         config.pop(key, None)
     hydras = {key for key in groups if key.startswith("override hydra/")}
     kept = {*config, *groups} - hydras - set(COMMAND_KEYS)
-    assert kept == set(declared(Settings)) - {"choices"}
+    assert kept == set(declared_fields(Settings)) - {"choices"}
     assert {key for key in groups if key in GROUPS} == set(GROUPS)
     lr = config["lr"] = SGD.default_lr  # composed: see above
     defaults = Settings(loss=Quadratic(), optimizer=SGD(), schedule=Constant(), lr=lr)
@@ -175,7 +180,7 @@ VALUES = {
 
 
 def test_values_become_typed_settings():
-    made = from_values(dict(VALUES), {"loss": "rosenbrock", "optimizer": "custom"})
+    made = settings_from_values(dict(VALUES), {"loss": "rosenbrock", "optimizer": "custom"})
     assert isinstance(made.loss, Rosenbrock)
     assert isinstance(made.optimizer, SGD)
     assert isinstance(made.schedule, Cosine)
@@ -185,7 +190,7 @@ def test_values_become_typed_settings():
 
 
 def test_flat_names_every_setting_once():
-    made = from_values(dict(VALUES), {"loss": "rosenbrock"})
+    made = settings_from_values(dict(VALUES), {"loss": "rosenbrock"})
     flat = made.flat()
     assert flat["loss"] == "rosenbrock"
     assert flat["loss.b"] == 10.0
@@ -193,7 +198,7 @@ def test_flat_names_every_setting_once():
     assert "choices" not in flat
     nodes = [getattr(made, name) for name in NODES]
     per_class = [made.loss, made.optimizer, made.schedule, *nodes]
-    plain = set(declared(Settings)) - {"choices", *NODES}
+    plain = set(declared_fields(Settings)) - {"choices", *NODES}
     assert len(flat) == len(plain) + sum(len(part.settings()) for part in per_class)
 
 
@@ -212,39 +217,39 @@ def test_flat_names_every_setting_once():
 )
 def test_what_is_wrong_is_named_in_full(changes, said):
     with pytest.raises(SettingError, match=re.escape(said)):
-        from_values({**VALUES, **changes}, {})
+        settings_from_values({**VALUES, **changes}, {})
 
 
 def test_a_reference_to_nothing_is_named():
     with pytest.raises(SettingError, match=r"^lr: Interpolation key 'nope' not found$"):
-        from_config(OmegaConf.create({**VALUES, "lr": "${nope}"}), {})
+        settings_from_config(OmegaConf.create({**VALUES, "lr": "${nope}"}), {})
 
 
 def test_what_python_gives_is_taken_by_kind():
     optimizer = SGD()
-    assert named("optimizer", optimizer) is optimizer
-    adam = named("optimizer", "adamw")
+    assert resolve_choice("optimizer", optimizer) is optimizer
+    adam = resolve_choice("optimizer", "adamw")
     assert isinstance(adam, Adam)
     assert adam.decoupled_weight_decay
     with pytest.raises(SettingError, match="optimizer=sdg: no such choice, did you mean sgd"):
-        named("optimizer", "sdg")
+        resolve_choice("optimizer", "sdg")
     with pytest.raises(SettingError, match="must be a name or an instance of Optimizer"):
-        named("optimizer", Quadratic())
+        resolve_choice("optimizer", Quadratic())
     with pytest.raises(SettingError, match="must be a name or an instance of Loss"):
-        named("loss", Quadratic)
+        resolve_choice("loss", Quadratic)
 
 
 def test_an_optimizer_inside_another_is_given_by_name_and_by_settings() -> None:
     given = {"optimizer": "lookahead", "optimizer.inner": "adam", "optimizer.inner.eps": 0.1}
-    settings = from_flat({**given, "schedule": "warmup", "schedule.then": "cosine"})
-    assert flat(settings.optimizer) == flat(Lookahead(inner=Adam(eps=0.1)))
+    settings = settings_from_flat({**given, "schedule": "warmup", "schedule.then": "cosine"})
+    assert flatten(settings.optimizer) == flatten(Lookahead(inner=Adam(eps=0.1)))
     assert isinstance(settings.schedule, Warmup)
     assert isinstance(settings.schedule.then, Cosine)
     with pytest.raises(SettingError, match=r"optimizer\.eps=-1: must be a finite number ≥ 0"):
-        from_flat({**given, "optimizer.inner.eps": -1})
+        settings_from_flat({**given, "optimizer.inner.eps": -1})
 
 
 def test_an_optimizer_inside_another_comes_back_from_a_plan() -> None:
-    settings = from_flat({"optimizer": "lookahead", "optimizer.inner": "nadam"})
-    again = from_values(plain(settings), settings.choices)
-    assert flat(again.optimizer) == flat(settings.optimizer)
+    settings = settings_from_flat({"optimizer": "lookahead", "optimizer.inner": "nadam"})
+    again = settings_from_values(plain_settings(settings), settings.choices)
+    assert flatten(again.optimizer) == flatten(settings.optimizer)

@@ -11,15 +11,15 @@ from gdlab.derivatives.findings.directional import directional
 from gdlab.derivatives.findings.gradient import first_order
 from gdlab.derivatives.findings.hessian import second_order
 from gdlab.derivatives.findings.taylor import taylor
-from gdlab.derivatives.point import Place
+from gdlab.derivatives.point import LossAtPoint
 from gdlab.losses import MSE, Expression
 
 every = pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.formula)
 
 
-def place(formula: str, at: tuple[float, ...]) -> Place:
+def place(formula: str, at: tuple[float, ...]) -> LossAtPoint:
     variables = ("x", "y", "z")[: len(at)]
-    return Place(Expression(formula, variables=variables), at)
+    return LossAtPoint(Expression(formula, variables=variables), at)
 
 
 @every
@@ -82,7 +82,7 @@ def test_tangent_planes(formula: str, at: tuple[float, ...], equation: str) -> N
 
 def test_the_mean_squared_error_of_a_line() -> None:
     """At w = 2, b = 1 the mean squared error of (1, 4), (2, 5), (3, 7)."""
-    found = first_order(Place(MSE(), [2.0, 1.0]))
+    found = first_order(LossAtPoint(MSE(), [2.0, 1.0]))
     for partial in found.partials:
         assert partial.autograd == pytest.approx(-2 / 3, rel=1e-14)  # observed 4e-16
         assert partial.differences == pytest.approx(-2 / 3, rel=1e-12)  # observed 3e-15

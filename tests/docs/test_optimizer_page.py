@@ -7,8 +7,8 @@ import pytest
 from optimizer_page import page
 
 from gdlab.cli.catalogue import first_said
-from gdlab.config.loading import named
-from gdlab.fields.declared import declared
+from gdlab.config.loading import resolve_choice
+from gdlab.fields.declared import declared_fields
 from gdlab.fields.suggestions import choices_of
 from gdlab.optimizers import Optimizer
 
@@ -22,7 +22,7 @@ def test_the_page_is_what_make_docs_makes() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_optimizer_has_a_line_and_its_class_a_section(name: str) -> None:
-    text, optimizer = PAGE.read_text(encoding="utf-8"), named("optimizer", name)
+    text, optimizer = PAGE.read_text(encoding="utf-8"), resolve_choice("optimizer", name)
     assert isinstance(optimizer, Optimizer)
     kind = type(optimizer).__name__
     table = text.partition("\n##")[0]
@@ -34,7 +34,7 @@ def test_an_optimizer_has_a_line_and_its_class_a_section(name: str) -> None:
     section = text.partition(f"\n### {kind}\n")[2].partition("\n##")[0]
     assert f"- `optimizer={name}`" in section
     rows = re.findall(r"^\| `(\w+)` \| (\S.*) \| (\S.*) \| (\S.*) \|$", section, re.MULTILINE)
-    assert [row[0] for row in rows] == list(declared(type(optimizer)))
+    assert [row[0] for row in rows] == list(declared_fields(type(optimizer)))
 
 
 def test_ranges_and_defaults_are_in_words() -> None:

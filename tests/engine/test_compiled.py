@@ -14,20 +14,20 @@ from losses.cases import DIABETES, Angle, Barrier, Quartic, Squash, Waves
 from torch import Tensor
 
 from gdlab.engine.batch import Batch, Stop
-from gdlab.engine.compiled import refusal
+from gdlab.engine.compiled import why_not_compiled
 from gdlab.engine.compiler import library
 from gdlab.engine.status import Status
 from gdlab.losses import Himmelblau, Loss, Quadratic, Rosenbrock
 from gdlab.losses.function import Function
 from gdlab.optimizers import SGD, Adagrad, Adam, Optimizer, RMSprop
-from gdlab.runs.batching import compiles
+from gdlab.runs.batching import is_worth_compiling
 from gdlab.schedules import Cosine
 
 RATES = np.geomspace(1e-5, 3, 45)
 
 
 def compiled(batch: Batch, threads: int = 1) -> Batch:
-    assert refusal(batch) is None
+    assert why_not_compiled(batch) is None
     return dataclasses.replace(batch, mode="compiled", threads=threads)
 
 
@@ -188,7 +188,7 @@ REFUSED: dict[str, tuple[Loss, str]] = {
 def test_what_cannot_be_compiled_says_why_and_runs_in_eager_mode(name: str) -> None:
     loss, reason = REFUSED[name]
     batch = make_batch(loss, lr=[0.01, 0.02], steps=5)
-    assert refusal(batch) == reason
+    assert why_not_compiled(batch) == reason
     eager, fallen = finish(batch), finish(dataclasses.replace(batch, mode="compiled"))
     for one, other in zip(eager, fallen, strict=True):
         assert other.outcome.mode == "eager"
@@ -196,7 +196,7 @@ def test_what_cannot_be_compiled_says_why_and_runs_in_eager_mode(name: str) -> N
 
 
 def test_a_loss_that_decides_by_a_number_cannot_be_compiled() -> None:
-    reason = refusal(make_batch(Function(lambda x: decides(x), start=(1.0, 2.0))))
+    reason = why_not_compiled(make_batch(Function(lambda x: decides(x), start=(1.0, 2.0))))
     assert reason is not None
     assert reason.startswith("RuntimeError: vmap: It looks like you're calling .item()")
 
@@ -213,7 +213,7 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_without_a_compiler_it_says_so(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(fresh))
     monkeypatch.delenv("CC", raising=False)
-    reason = refusal(make_batch(Rosenbrock()))
+    reason = why_not_compiled(make_batch(Rosenbrock()))
     assert reason == "there is no C compiler (cc, gcc, clang, or what CC names)"
 
 
@@ -222,11 +222,13 @@ def test_a_compiler_that_refuses_is_quoted(fresh: Path, monkeypatch: pytest.Monk
     broken.write_text("#!/bin/sh\necho 'no such target' >&2\nexit 1\n")
     broken.chmod(0o755)
     monkeypatch.setenv("CC", str(broken))
-    assert refusal(make_batch(Rosenbrock())) == f"{broken} refuses the step: no such target"
+    assert (
+        why_not_compiled(make_batch(Rosenbrock())) == f"{broken} refuses the step: no such target"
+    )
 
 
 def test_a_compiled_step_is_kept_on_disk(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert refusal(make_batch(Rosenbrock(), lr=[0.1])) is None
+    assert why_not_compiled(make_batch(Rosenbrock(), lr=[0.1])) is None
     assert len(list((fresh / "gdlab").glob("*.so"))) == 1
     library._loaded.cache_clear()
 
@@ -235,7 +237,7 @@ def test_a_compiled_step_is_kept_on_disk(fresh: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(subprocess, "run", fail)
     # Other rates, starts and numbers of rows: the same step.
-    assert refusal(make_batch(Rosenbrock(), lr=[0.2, 0.3], start=[0.0, 3.0])) is None
+    assert why_not_compiled(make_batch(Rosenbrock(), lr=[0.2, 0.3], start=[0.0, 3.0])) is None
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(
@@ -245,7 +247,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(
     in_the_way.write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(in_the_way))
     library._loaded.cache_clear()
-    assert refusal(make_batch(Himmelblau())) is None
+    assert why_not_compiled(make_batch(Himmelblau())) is None
 
 
 @pytest.mark.parametrize(
@@ -253,7 +255,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(
     [(2, 999, False), (2, 1000, True), (200, 500, False), (10_000, 400, True), (10**6, 4, False)],
 )
 def test_auto_is_an_optimizer_of_sizes(numbers: int, steps: int, expected: bool) -> None:
-    assert compiles(numbers, steps) == expected
+    assert is_worth_compiling(numbers, steps) == expected
 
 
 def test_the_mode_is_recorded(gd: Callable[..., Any], here: Path) -> None:

@@ -14,9 +14,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import Tensor
 
 import gdlab
-from gdlab.config.loading import from_flat
+from gdlab.config.loading import settings_from_flat
 from gdlab.engine.batch import Batch, Stop
-from gdlab.engine.history import History, pieces
+from gdlab.engine.history import History, split_by_run
 from gdlab.engine.loop import advance
 from gdlab.engine.outcome import Outcomes
 from gdlab.engine.status import Status
@@ -39,7 +39,7 @@ def finish(batch: Batch, interrupted: Any = lambda: False, every: int = 1) -> li
     parts: list[list[History]] = [[] for _ in batch.lr]
     for chunk in advance(batch, interrupted):
         ends.add(chunk)
-        for row, piece in pieces(chunk, every):
+        for row, piece in split_by_run(chunk, every):
             parts[row].append(piece)
     return [Finished(History.join(part), ends[row]) for row, part in enumerate(parts)]
 
@@ -170,7 +170,7 @@ def test_thinned_histories_have_the_metrics_of_their_records() -> None:
 def test_accuracy_is_recorded_everywhere(tmp_path: Path) -> None:
     loss = Logistic(batch_size=32)
     given = {"loss": loss, "lr": 0.5, "steps": 60, "record.full_loss_every": 25}
-    settings = from_flat(given | {"record.figures": False})
+    settings = settings_from_flat(given | {"record.figures": False})
     (tmp_path / ".hydra").mkdir()
     (tmp_path / ".hydra" / "config.yaml").write_text("lr: 0.5\n", "utf-8")
     recorder = RunRecorder(tmp_path, settings)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers.batches import make_batch
 
-from gdlab.engine.history import History, pieces
+from gdlab.engine.history import History, split_by_run
 from gdlab.engine.loop import advance
 from gdlab.losses import Rosenbrock
 from gdlab.losses.function import Function
@@ -43,7 +43,7 @@ def test_taking_records(which: np.ndarray) -> None:
 
 def test_pieces_do_not_share_memory_with_the_chunk() -> None:
     chunk = next(advance(make_batch(Rosenbrock(), lr=[1e-3, 2e-3], steps=10)))
-    (_, first), (_, second) = pieces(chunk)
+    (_, first), (_, second) = split_by_run(chunk)
     first.x[:] = np.nan
     first.loss[:] = np.nan
     assert np.isfinite(second.x).all()
@@ -55,18 +55,18 @@ def test_pieces_do_not_share_memory_with_the_chunk() -> None:
 def test_thinning_keeps_each_nth_record_and_the_last_once(every: int) -> None:
     steps: list[int] = []
     for chunk in advance(make_batch(Rosenbrock(), lr=[1e-3], steps=100)):
-        steps += [int(k) for _, piece in pieces(chunk, every) for k in piece.step]
+        steps += [int(k) for _, piece in split_by_run(chunk, every) for k in piece.step]
     assert steps == sorted({*range(0, 101, every), 100})
 
 
 def test_distance_and_suboptimality_are_there_where_they_are_known() -> None:
     known = next(advance(make_batch(Rosenbrock(), lr=[1e-3], steps=20)))
-    ((_, piece),) = pieces(known)
+    ((_, piece),) = split_by_run(known)
     assert piece.distance is not None
     expected = np.hypot(piece.x[:, 0] - 1, piece.x[:, 1] - 1)
     np.testing.assert_allclose(piece.distance, expected, rtol=1e-15)  # observed 2e-16
     assert piece.suboptimality is not None
     assert np.array_equal(piece.suboptimality, piece.loss)
     unknown = next(advance(make_batch(Function(lambda x: x.sum(), start=(0.0,)), lr=[1.0])))
-    ((_, piece),) = pieces(unknown)
+    ((_, piece),) = split_by_run(unknown)
     assert (piece.distance, piece.suboptimality) == (None, None)

@@ -16,14 +16,14 @@ from gdlab.errors import SettingError
 from gdlab.fields.declared import (
     Configured,
     Number,
-    columns,
-    declared,
-    field_of,
-    flat,
-    placed,
+    declared_fields,
+    find_field,
+    flatten,
+    map_numbers,
+    nest_changes,
     setting,
 )
-from gdlab.fields.formatting import shown
+from gdlab.fields.formatting import format_value
 from gdlab.fields.validation import Range
 
 
@@ -150,11 +150,11 @@ def test_settings_stand_in_the_order_of_their_declaration() -> None:
         "inner",
         "anything",
     ]
-    assert list(Every().settings()) == list(declared(Every)) == names
+    assert list(Every().settings()) == list(declared_fields(Every)) == names
 
 
 def test_numeric_fields_are_those_that_may_hold_a_column() -> None:
-    numeric = [name for name, field in declared(Every).items() if field.numeric]
+    numeric = [name for name, field in declared_fields(Every).items() if field.numeric]
     assert numeric == ["number", "each", "maybe", "pair", "either"]
 
 
@@ -167,7 +167,7 @@ def test_columns_go_through_every_number() -> None:
         seen.append(value)
         return value * 2
 
-    doubled = columns(owner, note)
+    doubled = map_numbers(owner, note)
     assert type(doubled) is Every
     assert torch.equal(torch.as_tensor(doubled.each), torch.tensor([2.0, 4.0]))
     assert doubled.pair == (1.0, 0.5)  # past its range: nothing is checked again
@@ -183,8 +183,8 @@ def test_a_number_may_be_one_for_all_runs() -> None:
         each: Number = 1.0
         shared: float | None = setting(default=2.0, ge=0, column=False)
 
-    assert [name for name, field in declared(Shared).items() if field.numeric] == ["each"]
-    doubled = columns(Shared(), lambda value: value * 2)
+    assert [name for name, field in declared_fields(Shared).items() if field.numeric] == ["each"]
+    doubled = map_numbers(Shared(), lambda value: value * 2)
     assert (doubled.each, doubled.shared) == (2.0, 2.0)
     with pytest.raises(SettingError, match="shared=-1: must be a finite number ≥ 0"):
         Shared(shared=-1)
@@ -194,10 +194,10 @@ def test_a_field_may_hold_names_or_something_else() -> None:
     class Named(Configured):
         source: str | Mapping[str, Any] = "a"
 
-    assert flat(Named()) == {"source": "a"}
-    changed = Named().replace(**placed(Named(), {"source.x": 1, "source.y": "b"}))
-    assert flat(changed) == {"source.x": 1, "source.y": "b"}
-    assert flat(changed.replace(**placed(changed, {"source.x": 2}))) == {
+    assert flatten(Named()) == {"source": "a"}
+    changed = Named().replace(**nest_changes(Named(), {"source.x": 1, "source.y": "b"}))
+    assert flatten(changed) == {"source.x": 1, "source.y": "b"}
+    assert flatten(changed.replace(**nest_changes(changed, {"source.x": 2}))) == {
         "source.x": 2,
         "source.y": "b",
     }
@@ -245,7 +245,7 @@ SHOWN: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("value", "text"), SHOWN)
 def test_values_are_shown_as_they_are_typed(value: Any, text: str) -> None:
-    assert shown(value) == text
+    assert format_value(value) == text
 
 
 class Inner(Configured):
@@ -263,19 +263,19 @@ class Outer(Configured):
 
 def test_the_fields_of_what_is_held_have_dotted_names() -> None:
     outer = Outer(inner=Inner(size=2))
-    assert flat(outer) == {"share": 0.5, "inner": "Inner", "inner.size": 2.0}
-    field = field_of(outer, "inner.size")
+    assert flatten(outer) == {"share": 0.5, "inner": "Inner", "inner.size": 2.0}
+    field = find_field(outer, "inner.size")
     assert field is not None
     assert field.numeric
-    assert field_of(outer, "inner.other") is None
-    changed = outer.replace(**placed(outer, {"inner.size": 3, "share": 0.1}))
-    assert flat(changed) == {"share": 0.1, "inner": "Inner", "inner.size": 3.0}
+    assert find_field(outer, "inner.other") is None
+    changed = outer.replace(**nest_changes(outer, {"inner.size": 3, "share": 0.1}))
+    assert flatten(changed) == {"share": 0.1, "inner": "Inner", "inner.size": 3.0}
     with pytest.raises(SettingError, match=r"^inner\.size=0: must be a finite number > 0$"):
-        placed(outer, {"inner.size": 0})
+        nest_changes(outer, {"inner.size": 0})
     with pytest.raises(SettingError, match=r"^inner=3: must be a Inner$"):
         Outer(inner=3)  # type: ignore[arg-type]
 
 
 def test_columns_reach_what_is_held() -> None:
-    doubled = columns(Outer(), lambda number: 2 * number)
+    doubled = map_numbers(Outer(), lambda number: 2 * number)
     assert (doubled.share, doubled.inner.size) == (1.0, 2.0)

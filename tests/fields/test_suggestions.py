@@ -2,7 +2,7 @@
 
 import pytest
 
-from gdlab.cli.composition import composed, hydra_ready
+from gdlab.cli.composition import compose_config, hydra_ready
 from gdlab.config.settings import GROUPS
 from gdlab.errors import SettingError
 from gdlab.fields.suggestions import choices_of, did_you_mean, unknown_choice, unknown_setting
@@ -83,5 +83,5 @@ def test_a_group_that_there_is_not_has_no_choices():
 
 def test_settings_of_the_chosen_optimizer_are_offered():
     with hydra_ready(), pytest.raises(SettingError) as refused:
-        composed(["optimizer=adam", "beta1=0.8"])
+        compose_config(["optimizer=adam", "beta1=0.8"])
     assert "did you mean optimizer.betas?" in str(refused.value)

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from gdlab.engine.batch import Batch, Stop
-from gdlab.engine.history import History, pieces
+from gdlab.engine.history import History, split_by_run
 from gdlab.engine.loop import advance
 from gdlab.engine.outcome import Outcome, Outcomes
-from gdlab.fields.declared import columns
+from gdlab.fields.declared import map_numbers
 from gdlab.losses import Loss
 from gdlab.optimizers import SGD, Optimizer
 from gdlab.schedules import Constant, Schedule
@@ -57,8 +57,8 @@ def rows_of(batch: Batch, index: Sequence[int]) -> Batch:
     return replace(
         batch,
         loss=batch.loss.with_columns(take),
-        optimizer=columns(batch.optimizer, take),
-        schedule=columns(batch.schedule, take),
+        optimizer=map_numbers(batch.optimizer, take),
+        schedule=map_numbers(batch.schedule, take),
         lr=batch.lr[which],
         seed=batch.seed[which],
         start=batch.start[which],
@@ -83,7 +83,7 @@ def finish(
     parts: list[list[History]] = [[] for _ in batch.lr]
     for chunk in advance(batch, interrupted):
         ends.add(chunk)
-        for row, piece in pieces(chunk, every):
+        for row, piece in split_by_run(chunk, every):
             parts[row].append(piece)
     return [Finished(History.join(part), ends[row]) for row, part in enumerate(parts)]
 

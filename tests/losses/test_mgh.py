@@ -12,9 +12,9 @@ from helpers.gradients import gradient_by_autograd, gradient_by_sympy, relative
 from torch import Tensor
 
 import gdlab
-from gdlab.cli.composition import composed, hydra_ready
+from gdlab.cli.composition import compose_config, hydra_ready
 from gdlab.cli.run import run_one
-from gdlab.config.loading import named
+from gdlab.config.loading import resolve_choice
 from gdlab.errors import SettingError
 from gdlab.fields.suggestions import choices_of, did_you_mean
 from gdlab.losses import Loss, mgh
@@ -258,7 +258,7 @@ def test_all_minimizers_that_are_known() -> None:
 @pytest.mark.parametrize("name", [c for c in choices_of("loss") if c.startswith("mgh/")])
 def test_a_run_by_name(name: str) -> None:
     outcome = gdlab.run(loss=name, steps=3, lr=1e-18).outcome
-    loss = named("loss", name)
+    loss = resolve_choice("loss", name)
     assert isinstance(loss, Loss)
     assert outcome.steps == 3
     assert outcome.final_loss == pytest.approx(float(loss(torch.as_tensor(loss.start))), rel=1e-3)
@@ -270,7 +270,7 @@ def test_a_choice_of_a_folder_makes_no_folder_of_runs(
     monkeypatch.chdir(tmp_path)
     overrides = ["loss=mgh/helical_valley", "lr=0.01", "steps=2", "record.figures=false"]
     with hydra_ready():
-        assert run_one(composed(overrides)) == 0
+        assert run_one(compose_config(overrides)) == 0
     (folder,) = (tmp_path / "runs").iterdir()
     assert folder.name.endswith("_mgh.helical_valley,sgd,lr=0.01")
     assert (folder / "result.json").is_file()
@@ -282,12 +282,14 @@ def test_names_that_are_nearly_right() -> None:
     assert did_you_mean("helical", names) == ", did you mean mgh/helical_valley?"
     assert did_you_mean("box", names) == ", did you mean mgh/box?"
     with hydra_ready(), pytest.raises(SettingError, match=r"did you mean mgh/beale\?"):
-        composed(["loss=mgh/beal"])
+        compose_config(["loss=mgh/beal"])
     with pytest.raises(SettingError, match=r"did you mean mgh/bard\?"):
-        named("loss", "mgh/bart")
+        resolve_choice("loss", "mgh/bart")
 
 
 def test_every_problem_has_a_file() -> None:
-    classes = {type(named("loss", name)) for name in choices_of("loss") if name.startswith("mgh/")}
+    classes = {
+        type(resolve_choice("loss", name)) for name in choices_of("loss") if name.startswith("mgh/")
+    }
     assert {type(case.loss) for case in MGH} <= classes
     assert len({key for key in REFERENCE if key.startswith("mgh")}) == len(MGH) + 1

@@ -12,7 +12,7 @@ from helpers.gradients import gradient_by_autograd, gradient_by_sympy, relative
 from torch import Tensor
 
 from gdlab import losses
-from gdlab.config.loading import named
+from gdlab.config.loading import resolve_choice
 from gdlab.losses import Loss, Quadratic
 from gdlab.losses.functions.closed_form import Formula, Scalable
 from gdlab.numerics.threads import one_thread
@@ -297,7 +297,7 @@ def test_every_file_of_a_formula_is_in_the_table_and_the_other_way_round() -> No
 
 @pytest.mark.parametrize("path", [f for f in FILES if formula_of(f)], ids=lambda path: path.stem)
 def test_a_file_of_a_formula_makes_its_class_with_its_defaults(path: Path) -> None:
-    made = named("loss", path.relative_to(CONF / "loss").with_suffix("").as_posix())
+    made = resolve_choice("loss", path.relative_to(CONF / "loss").with_suffix("").as_posix())
     cls = formula_of(path)
     assert cls is not None
     assert type(made) is cls

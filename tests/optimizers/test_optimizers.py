@@ -10,11 +10,11 @@ from helpers.batches import Finished, assert_same_bits, finish, make_batch, rows
 from helpers.gradients import relative
 from losses.cases import Waves
 
-from gdlab.config.loading import named
+from gdlab.config.loading import resolve_choice
 from gdlab.engine.batch import Batch, Stop
-from gdlab.engine.compiled import refusal
+from gdlab.engine.compiled import why_not_compiled
 from gdlab.engine.status import Status
-from gdlab.fields.declared import Configured, Number, declared
+from gdlab.fields.declared import Configured, Number, declared_fields
 from gdlab.fields.suggestions import choices_of
 from gdlab.losses import Loss, Quadratic
 from gdlab.optimizers import HeavyBall, Optimizer, WeightDecay
@@ -25,7 +25,7 @@ KINDS = {type(case.optimizer) for case in CASES}
 OPTIMIZERS = [
     name
     for name in choices_of("optimizer")
-    if name != "custom" and type(named("optimizer", name)) in KINDS
+    if name != "custom" and type(resolve_choice("optimizer", name)) in KINDS
 ]
 ROWS = 40
 PICKED = (0, 7, 31, 33, 39)
@@ -36,7 +36,7 @@ FIXED = ("d", "dampening")
 
 def optimizer_of(name: str) -> Optimizer:
     """An optimizer with its own numbers."""
-    optimizer = named("optimizer", name)
+    optimizer = resolve_choice("optimizer", name)
     assert isinstance(optimizer, Optimizer)
     return optimizer
 
@@ -45,7 +45,7 @@ def columns_of(optimizer: Configured) -> dict[str, Any]:
     """Columns in the place of an optimizer's `Number` fields, near the values that they have."""
     changes: dict[str, Any] = {}
     spread = torch.linspace(0.9, 1, ROWS, dtype=torch.float64)
-    for name, field in declared(type(optimizer)).items():
+    for name, field in declared_fields(type(optimizer)).items():
         value = getattr(optimizer, name)
         if isinstance(value, Configured):
             changes[name] = value.replace(**columns_of(value))
@@ -89,7 +89,7 @@ def assert_rows_are_single_runs(batch: Batch) -> list[Finished]:
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_compiled_row_is_its_single_run(name: str) -> None:
     batch = replace(batch_of(name), mode="compiled")
-    assert refusal(batch) is None
+    assert why_not_compiled(batch) is None
     assert_rows_are_single_runs(batch)
 
 
@@ -109,7 +109,7 @@ def test_an_optimizer_says_what_it_is(name: str) -> None:
     assert any(sign in said for sign in ("←", "x₊ =")), "no equation"
     assert any(f"{year}" in said for year in range(1964, 2026)) or "Equal to" in said
     fields = said.partition("Attributes:")[2]
-    for field in declared(type(optimizer)):
+    for field in declared_fields(type(optimizer)):
         assert f" {field}: " in fields
 
 

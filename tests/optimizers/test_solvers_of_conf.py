@@ -9,11 +9,11 @@ from helpers.batches import assert_same_bits, finish, make_batch, rows_of
 from losses.cases import Waves
 
 from gdlab import optimizers
-from gdlab.config.loading import named
+from gdlab.config.loading import resolve_choice
 from gdlab.engine.batch import Batch, Stop
-from gdlab.engine.compiled import refusal
+from gdlab.engine.compiled import why_not_compiled
 from gdlab.engine.status import Status
-from gdlab.fields.declared import declared
+from gdlab.fields.declared import declared_fields
 from gdlab.fields.suggestions import choices_of
 from gdlab.losses import ExtendedRosenbrock, HelicalValley, Loss, Quadratic, Rosenbrock, Softmax
 from gdlab.optimizers import Optimizer, OracleOptimizer
@@ -23,7 +23,7 @@ KINDS = {type(case.optimizer) for case in SOLVERS}
 NAMES = [
     name
     for name in choices_of("optimizer")
-    if name != "custom" and type(named("optimizer", name)) in KINDS
+    if name != "custom" and type(resolve_choice("optimizer", name)) in KINDS
 ]
 LOSSES: dict[str, Loss] = {
     "gauss_newton": ExtendedRosenbrock(),
@@ -38,7 +38,7 @@ PICKED = (0, 7, 31, 33, 39)
 
 
 def optimizer_of(name: str) -> Optimizer:
-    optimizer = named("optimizer", name)
+    optimizer = resolve_choice("optimizer", name)
     assert isinstance(optimizer, Optimizer)
     return optimizer
 
@@ -48,7 +48,7 @@ def batch_of(name: str) -> Batch:
     optimizer, spread = optimizer_of(name), torch.linspace(0.5, 1, ROWS, dtype=torch.float64)
     changes = {
         field: spread * getattr(optimizer, field)
-        for field, kind in declared(type(optimizer)).items()
+        for field, kind in declared_fields(type(optimizer)).items()
         if kind.numeric and getattr(optimizer, field) is not None
     }
     loss = LOSSES.get(name, Waves())
@@ -75,7 +75,7 @@ def test_in_float32_too(name: str) -> None:
     batch, single = batch_of(name), torch.float32
     loss = batch.loss.to(single, torch.device("cpu"))
     numbers = {key: getattr(batch, key).to(single) for key in ("lr", "start", "noise")}
-    optimizer = named("optimizer", name)
+    optimizer = resolve_choice("optimizer", name)
     for run in finish(
         replace(batch, loss=loss, optimizer=optimizer, stop=Stop(grad_tol=1e-2), **numbers)
     ):
@@ -87,7 +87,7 @@ def test_in_float32_too(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_compiled_batch_is_refused_or_the_eager_one(name: str) -> None:
     batch = replace(batch_of(name), mode="compiled")
-    said = refusal(batch)
+    said = why_not_compiled(batch)
     if isinstance(batch.optimizer, OracleOptimizer):
         assert said == "an optimizer that evaluates the loss itself has no compiled form"
         return
@@ -108,7 +108,7 @@ def test_an_optimizer_says_what_it_is(name: str) -> None:
     assert " lr" in said
     assert any(f"{year}" in said for year in range(1847, 2026))
     fields = said.partition("Attributes:")[2]
-    for field in declared(type(optimizer)):
+    for field in declared_fields(type(optimizer)):
         assert f" {field}: " in fields
 
 

@@ -14,7 +14,7 @@ from helpers.gradients import relative
 
 import gdlab
 from gdlab.engine.batch import Batch, Stop
-from gdlab.engine.compiled import refusal
+from gdlab.engine.compiled import why_not_compiled
 from gdlab.engine.status import Status
 from gdlab.errors import SettingError
 from gdlab.losses import MLP, Quadratic, Rosenbrock
@@ -92,10 +92,10 @@ def test_a_wrapper_round_a_torch_optimizer_is_its_single_run():
 
 def test_groups_that_mix_are_told_apart_by_trying():
     layout, dtype = Rosenbrock().layout, torch.float64
-    assert Torch(cls="pytorch_optimizer.Lion").apart(layout, dtype) is None
-    why = Torch(cls=COUPLED).apart(layout, dtype)
+    assert Torch(cls="pytorch_optimizer.Lion").why_not_batched(layout, dtype) is None
+    why = Torch(cls=COUPLED).why_not_batched(layout, dtype)
     assert why == f"{COUPLED}: the parameter groups of one have a say in each other's steps"
-    assert Torch(cls="torch.optim.LBFGS").apart(layout, dtype) == (
+    assert Torch(cls="torch.optim.LBFGS").why_not_batched(layout, dtype) == (
         "torch.optim.LBFGS: its step takes a closure"
     )
 
@@ -179,7 +179,9 @@ def test_an_optimizer_of_pytorch_optimizer_runs_or_says_why_not(name):
         assert REFUSED[name] in str(raised.value)
         return
     optimizer = Torch(cls=cls)
-    assert (optimizer.apart(MATRICES.layout, torch.float64) is not None) == (name in APART)
+    assert (optimizer.why_not_batched(MATRICES.layout, torch.float64) is not None) == (
+        name in APART
+    )
     batch = make_batch(MATRICES, optimizer, [0.01, 0.002], steps=8, stop=Stop(grad_tol=0))
     for row, run in enumerate(finish(batch)):
         assert run.outcome.status == Status.MAX_STEPS, run.outcome.reason
@@ -223,9 +225,9 @@ def test_what_cannot_be_is_refused_in_a_line(options, line):
 
 def test_it_has_no_compiled_form():
     batch = replace(make_batch(Quadratic(), Torch()), mode="compiled")
-    why = refusal(batch)
+    why = why_not_compiled(batch)
     assert why == "a torch optimizer has no compiled form"
-    assert refusal(replace(batch, optimizer=Lookahead(inner=Torch()))) == why
+    assert why_not_compiled(replace(batch, optimizer=Lookahead(inner=Torch()))) == why
     assert finish(batch)[0].outcome.mode == "eager"
 
 

@@ -10,19 +10,19 @@ import gdlab
 from gdlab.engine.history import History
 from gdlab.engine.metrics import SHARPNESS
 from gdlab.plots.colours import CATEGORIES
-from gdlab.plots.sharpness import Course, stability_png
+from gdlab.plots.sharpness import SharpnessPath, stability_png
 from gdlab.recording.run_plots import course_of
 from gdlab.sweeps import plots
 
 N = 200
 
 
-def course(edge: float, *, gap: int = 10, height: float = 1.0) -> Course:
+def course(edge: float, *, gap: int = 10, height: float = 1.0) -> SharpnessPath:
     """A run whose sharpness rises to `height` times 2/lr, known at each `gap`-th step."""
     step = np.arange(N + 1)
     sharpness = np.where(step % gap == 0, height * edge * np.minimum(1, step / 100), np.nan)
     lr = np.where(step < N, 2 / edge, np.nan)
-    return Course(step, edge * np.exp(-step / 50), sharpness, lr)
+    return SharpnessPath(step, edge * np.exp(-step / 50), sharpness, lr)
 
 
 def pixels(png: bytes) -> np.ndarray:
@@ -91,7 +91,7 @@ def test_a_course_needs_two_values() -> None:
 def test_a_sweep_draws_at_most_eight_runs(tmp_path, monkeypatch) -> None:
     drawn = {}
 
-    def keep(courses: dict[str, Course], *, title: str) -> bytes:
+    def keep(courses: dict[str, SharpnessPath], *, title: str) -> bytes:
         drawn.update(courses)
         return b"picture"
 

@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 import pytest
 
-from gdlab.plots.background import Ground
+from gdlab.plots.background import Background
 from gdlab.plots.landscape import descent_field, draw_surface, spaced_levels
 from gdlab.plots.projection import Landscape, Plane, drawing_plane, nearby, principal_plane, view
 from gdlab.plots.trajectory import frame_rows, trajectory_frames, trajectory_png
@@ -334,7 +334,7 @@ def test_runs_on_one_ground_are_drawn_as_if_alone(curvatures):
     other = bowl(curvatures, window=1.5, title="a much longer title")
     box = np.tile([-1.5, 1.5], (len(curvatures), 1))
     plane = Plane(np.zeros(len(box)), np.eye(len(box)))
-    ground = Ground(one, plane, box)
+    ground = Background(one, plane, box)
     drawn, steps = {}, np.arange(31)
     for name, scene, lr in [("one", one, 0.1), ("other", other, 0.02), ("again", one, 0.1)]:
         path = descent(scene, np.ones(len(box)), lr, 30)

@@ -14,7 +14,7 @@ from gdlab.engine.outcome import Outcome
 from gdlab.engine.status import Status
 from gdlab.errors import SettingError
 from gdlab.recording import files
-from gdlab.recording.files import claim, write_whole
+from gdlab.recording.files import claim_directory, write_atomically
 from gdlab.recording.result_file import versions, write_result
 
 # Claims
@@ -22,27 +22,27 @@ from gdlab.recording.result_file import versions, write_result
 
 def test_the_next_free_name_is_claimed(tmp_path):
     wanted = tmp_path / "runs" / "lr=0.1"
-    claimed = [claim(wanted, exact=False).name for _ in range(3)]
+    claimed = [claim_directory(wanted, exact=False).name for _ in range(3)]
     assert claimed == ["lr=0.1", "lr=0.1-2", "lr=0.1-3"]
     (tmp_path / "runs" / "lr=0.1-2").rmdir()
-    assert claim(wanted, exact=False).name == "lr=0.1-2"
+    assert claim_directory(wanted, exact=False).name == "lr=0.1-2"
 
 
 def test_a_file_in_the_way_is_not_a_directory_of_ones_own(tmp_path):
     (tmp_path / "run").write_text("a file")
-    assert claim(tmp_path / "run", exact=False).name == "run-2"
+    assert claim_directory(tmp_path / "run", exact=False).name == "run-2"
     with pytest.raises(SettingError, match="cannot be made"):
-        claim(tmp_path / "run", exact=True)
+        claim_directory(tmp_path / "run", exact=True)
     assert (tmp_path / "run").read_text() == "a file"
 
 
 def test_an_exact_directory_may_be_there_but_empty(tmp_path):
     wanted = tmp_path / "a" / "b"
-    assert claim(wanted, exact=True) == wanted
-    assert claim(wanted, exact=True) == wanted
+    assert claim_directory(wanted, exact=True) == wanted
+    assert claim_directory(wanted, exact=True) == wanted
     (wanted / ".hidden").touch()
     with pytest.raises(SettingError, match=r"hydra.run.dir=.*/b: is not empty; a run needs its"):
-        claim(wanted, exact=True)
+        claim_directory(wanted, exact=True)
     assert os.listdir(wanted) == [".hidden"]
 
 
@@ -50,18 +50,18 @@ def test_an_error_names_the_setting_that_gave_the_path(tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
     with pytest.raises(SettingError, match=r"^hydra\.sweep\.dir=.*/full: is not empty"):
-        claim(tmp_path / "full", exact=True, setting="hydra.sweep.dir")
+        claim_directory(tmp_path / "full", exact=True, setting="hydra.sweep.dir")
     for exact in (True, False):
         with pytest.raises(SettingError, match=r"^directory=.*/file/run: cannot be made"):
-            claim(tmp_path / "full" / "file" / "run", exact=exact, setting="directory")
+            claim_directory(tmp_path / "full" / "file" / "run", exact=exact, setting="directory")
 
 
 def test_leftovers_do_not_count(tmp_path):
     (tmp_path / "left").touch()
-    assert claim(tmp_path, exact=True, leftovers={"left", "other"}) == tmp_path
+    assert claim_directory(tmp_path, exact=True, leftovers={"left", "other"}) == tmp_path
     (tmp_path / "more").touch()
     with pytest.raises(SettingError, match="is not empty"):
-        claim(tmp_path, exact=True, leftovers={"left", "other"})
+        claim_directory(tmp_path, exact=True, leftovers={"left", "other"})
     assert sorted(os.listdir(tmp_path)) == ["left", "more"]
 
 
@@ -71,7 +71,7 @@ def test_claims_at_one_moment_are_never_shared(tmp_path):
 
     def claims(_: int) -> list[Path]:
         together.wait(timeout=60)
-        return [claim(tmp_path / "new" / "same", exact=False) for _ in range(rounds)]
+        return [claim_directory(tmp_path / "new" / "same", exact=False) for _ in range(rounds)]
 
     with ThreadPoolExecutor(threads) as pool:
         claimed = [path for paths in pool.map(claims, range(threads)) for path in paths]
@@ -84,7 +84,7 @@ def test_what_cannot_be_made_leaves_no_parents(exact, tmp_path):
     (tmp_path / "kept").mkdir()
     for wanted in (tmp_path / "a" / "b" / (300 * "x"), tmp_path / "kept" / "c" / (300 * "x")):
         with pytest.raises(SettingError, match=r"cannot be made \(File name too long\)"):
-            claim(wanted, exact=exact)
+            claim_directory(wanted, exact=exact)
     assert [path.name for path in tmp_path.rglob("*")] == ["kept"]
 
 
@@ -94,7 +94,7 @@ def test_what_cannot_be_made_leaves_no_parents(exact, tmp_path):
 def test_a_file_is_written_whole(tmp_path):
     path = tmp_path / "file"
     for content in (b"old", b"", b"new\0" * 100_000):
-        write_whole(path, content)
+        write_atomically(path, content)
         assert path.read_bytes() == content
         assert os.listdir(tmp_path) == ["file"]
 
@@ -103,14 +103,14 @@ def test_a_file_is_written_whole(tmp_path):
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
 def test_a_write_that_fails_keeps_the_old_file(broken, error, tmp_path, monkeypatch):
     path = tmp_path / "file"
-    write_whole(path, b"old")
+    write_atomically(path, b"old")
 
     def fail(*_: object) -> None:
         raise error
 
     monkeypatch.setattr(files.os, broken, fail)
     with pytest.raises(type(error)):
-        write_whole(path, b"new")
+        write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["file"]
 

@@ -7,7 +7,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import gdlab
-from gdlab.config.loading import from_flat
+from gdlab.config.loading import settings_from_flat
 from gdlab.display.summary import prediction_lines
 from gdlab.engine.history import History
 from gdlab.plots.convergence import convergence_png
@@ -47,7 +47,7 @@ def test_the_measured_rate_is_that_of_the_last_half():
 
 @pytest.mark.parametrize("given", UNKNOWN)
 def test_where_there_is_no_prediction(given):
-    settings = from_flat(given)
+    settings = settings_from_flat(given)
     assert predicted_rate(settings) is None
     assert "rate" not in dict(prediction_lines(settings, 0.9))
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import gdlab
 from gdlab import SettingError
-from gdlab.results.ranking import Metric, best, order, quartiles, values_of
+from gdlab.results.ranking import Metric, best, quartiles, rank_order, values_of
 
 NAN, INF = math.nan, math.inf
 SOLVED, LOST = ("converged", "target"), ("diverged", "failed")
@@ -54,13 +54,13 @@ def test_rows_rank_as_the_design_says(seed):
     rows: list[dict[str, Any]] = [
         dict(zip(("status", "final_loss", "evaluations"), RANKED[p], strict=True)) for p in places
     ]
-    assert [places[at] for at in order(table(rows))] == list(range(12))
+    assert [places[at] for at in rank_order(table(rows))] == list(range(12))
 
 
 def test_equal_rows_are_in_the_order_of_their_runs():
     frame = table([{"status": "max_steps", "final_loss": 1.0, "evaluations": 3}] * 6)
-    assert order(frame).tolist() == list(range(6))
-    assert order(frame.iloc[::-1]).tolist() == list(range(5, -1, -1))
+    assert rank_order(frame).tolist() == list(range(6))
+    assert rank_order(frame.iloc[::-1]).tolist() == list(range(5, -1, -1))
 
 
 def test_a_run_that_was_lost_counts_as_infinite():

@@ -15,10 +15,10 @@ from torch.optim import lr_scheduler
 
 import gdlab
 from gdlab.engine.batch import Stop
-from gdlab.engine.compiled import refusal
+from gdlab.engine.compiled import why_not_compiled
 from gdlab.engine.status import Status
 from gdlab.errors import SettingError
-from gdlab.fields.declared import columns, field_of, flat, placed
+from gdlab.fields.declared import find_field, flatten, map_numbers, nest_changes
 from gdlab.losses import Loss, Quadratic, Rosenbrock
 from gdlab.optimizers import SGD
 from gdlab.schedules import (
@@ -250,13 +250,13 @@ MANY: dict[str, Schedule] = {
 @pytest.mark.parametrize("name", MANY)
 def test_a_column_of_settings_gives_every_run_its_own_rates(name: str) -> None:
     schedule = MANY[name]
-    fields = {key: field_of(schedule, key) for key in flat(schedule)}
+    fields = {key: find_field(schedule, key) for key in flatten(schedule)}
     (name,) = [key for key, field in fields.items() if field is not None and field.numeric]
     values = torch.linspace(0.3, 0.9, 32, dtype=torch.float64)
     base = torch.linspace(0.1, 1, 32, dtype=torch.float64)
 
     def with_given(given: "torch.Tensor | float") -> Schedule:
-        return schedule.replace(**placed(schedule, {name: given}))
+        return schedule.replace(**nest_changes(schedule, {name: given}))
 
     together = with_given(values).rates(torch.arange(STEPS), base, STEPS)
     for row in (0, 13, 31):
@@ -267,7 +267,7 @@ def test_a_column_of_settings_gives_every_run_its_own_rates(name: str) -> None:
 @pytest.mark.parametrize("name", MANY)
 def test_rates_do_not_depend_on_how_steps_are_chunked(name: str) -> None:
     base = torch.linspace(0.1, 1, 32, dtype=torch.float64)
-    schedule = columns(MANY[name], lambda v: torch.as_tensor(v, dtype=torch.float64).expand(32))
+    schedule = map_numbers(MANY[name], lambda v: torch.as_tensor(v, dtype=torch.float64).expand(32))
     whole = schedule.rates(torch.arange(STEPS), base, STEPS)
     for first, last in ((0, 1), (1, 8), (31, 96), (199, 200)):
         part = schedule.rates(torch.arange(first, last), base, STEPS)
@@ -345,7 +345,7 @@ def test_plateaus_are_of_each_row_through_chunks_and_compactions() -> None:
 
 def test_a_schedule_that_follows_the_loss_runs_eagerly_and_says_so() -> None:
     batch = make_batch(Quadratic(), schedule=ReduceOnPlateau(patience=2), steps=50)
-    said = refusal(replace(batch, mode="compiled"))
+    said = why_not_compiled(replace(batch, mode="compiled"))
     assert said == "a schedule that follows the loss has no compiled form"
 
 

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from gdlab.cli.axes import crossed, drawn
+from gdlab.cli.axes import cross_overrides, sample_overrides
 from gdlab.cli.composition import CONFIG_NAME, hydra_ready
-from gdlab.cli.run import checked
+from gdlab.cli.run import check_config
 from gdlab.config.settings import Settings
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Number, setting
@@ -23,7 +23,7 @@ from gdlab.losses import Quadratic
 from gdlab.optimizers import SGD
 from gdlab.schedules import Exponential, Step
 from gdlab.sweeps.grid import Grid
-from gdlab.sweeps.grouping import grouped
+from gdlab.sweeps.grouping import group_runs
 from gdlab.sweeps.plan import Group, Plan
 
 Compose = Callable[[Sequence[str]], Settings]
@@ -42,7 +42,7 @@ def compose() -> Iterator[Compose]:
             key = tuple(overrides)
             if key not in known:
                 config = hydra.config_loader.load_sweep_config(master, list(overrides))
-                known[key] = checked(config)[0]
+                known[key] = check_config(config)[0]
             return known[key]
 
         yield composed
@@ -50,7 +50,9 @@ def compose() -> Iterator[Compose]:
 
 def grid_of(*words: str) -> Grid:
     loader = GlobalHydra.instance().config_loader()
-    return crossed(OverridesParser.create(config_loader=loader).parse_overrides(list(words)), 3)
+    return cross_overrides(
+        OverridesParser.create(config_loader=loader).parse_overrides(list(words)), 3
+    )
 
 
 def assert_partitions(groups: Sequence[Group], runs: int) -> None:
@@ -128,7 +130,7 @@ AXES = [
 @pytest.mark.parametrize(("fixed", "axis", "count"), AXES)
 def test_what_is_a_column(fixed, axis, count, compose):
     grid = grid_of(*fixed, axis)
-    groups = grouped(grid, compose)
+    groups = group_runs(grid, compose)
     assert_partitions(groups, len(grid))
     assert len(groups) == count
     if count == 1:
@@ -140,7 +142,7 @@ def test_what_is_a_column(fixed, axis, count, compose):
 
 
 def test_seeds_past_the_whole_numbers_of_a_float_stay_whole(compose):
-    (group,) = grouped(grid_of("seed=9007199254740993,9223372036854775807"), compose)
+    (group,) = group_runs(grid_of("seed=9007199254740993,9223372036854775807"), compose)
     assert group.columns["seed"].tolist() == [2**53 + 1, 2**63 - 1]
     assert [group.settings_of(row).seed for row in (0, 1)] == [2**53 + 1, 2**63 - 1]
 
@@ -168,7 +170,7 @@ def test_structure_in_one_group_is_structure_in_all():
         ("whole,free", 4, {"lr"}),
         ("free,whole", 4, {"lr"}),
     ):
-        groups = grouped(grid_of(f"schedule={kinds}", *words), made)
+        groups = group_runs(grid_of(f"schedule={kinds}", *words), made)
         assert len(groups) == count, kinds
         assert all(set(group.columns) == columns for group in groups), kinds
 
@@ -180,13 +182,13 @@ def test_each_structure_is_composed_once(compose):
         asked.append(overrides)
         return compose(overrides)
 
-    grouped(grid_of("optimizer=sgd,adam", "lr=range(1,50)", "seed=range(20)"), counting)
+    group_runs(grid_of("optimizer=sgd,adam", "lr=range(1,50)", "seed=range(20)"), counting)
     assert asked == [["optimizer=sgd", "lr=1", "seed=0"], ["optimizer=adam", "lr=1", "seed=0"]]
 
 
 def test_a_sweep_without_an_axis_is_one_run(compose):
     for words in ((), ("lr=0.3",)):
-        (group,) = grouped(grid_of(*words), compose)
+        (group,) = group_runs(grid_of(*words), compose)
         assert (group.runs.tolist(), dict(group.columns)) == ([0], {})
         assert group.settings_of(0).lr == (0.3 if words else 0.1)
 
@@ -231,7 +233,7 @@ def commands(draw) -> list[str]:
 @given(words=commands(), data=st.data())
 def test_any_mix_of_settings(words, data, compose):
     grid = grid_of(*words)
-    groups = grouped(grid, compose)
+    groups = group_runs(grid, compose)
     assert_partitions(groups, len(grid))
     plan = Plan(grid, tuple(groups), (None,) * len(groups))
     for number, group in enumerate(groups):
@@ -249,7 +251,7 @@ def test_any_mix_of_settings(words, data, compose):
 
 def test_a_coordinate_of_a_swept_start(compose):
     grid = grid_of("start=[1,2],[3,4]", "start.1=7,8.5", "loss.center=0,[1,1]")
-    for group in grouped(grid, compose):
+    for group in group_runs(grid, compose):
         for row, run in enumerate(group.runs.tolist()):
             assert_says_the_same(group.settings_of(row), compose(grid.overrides(run)))
 
@@ -257,8 +259,10 @@ def test_a_coordinate_of_a_swept_start(compose):
 def test_random_samples_are_grouped_like_any_grid(compose):
     loader = GlobalHydra.instance().config_loader()
     words = ["optimizer=sgd,momentum", "lr=interval(1,2)", "seed=range(5)", "steps=3,4"]
-    grid = drawn(OverridesParser.create(config_loader=loader).parse_overrides(words), 20, 1)
-    groups = grouped(grid, compose)
+    grid = sample_overrides(
+        OverridesParser.create(config_loader=loader).parse_overrides(words), 20, 1
+    )
+    groups = group_runs(grid, compose)
     assert_partitions(groups, 20)
     assert len(groups) == 4
     for group in groups:
@@ -315,7 +319,7 @@ REFUSED = [
 def test_a_bad_value_anywhere_in_an_axis_is_refused(words, says, compose):
     more = "lr=1,2" if words[0].startswith("seed") else "seed=range(3)"
     with pytest.raises(SettingError) as refused:
-        grouped(grid_of(*words, more), compose)
+        group_runs(grid_of(*words, more), compose)
     assert says in str(refused.value)
     assert "\n" not in str(refused.value)
 
@@ -335,11 +339,11 @@ def test_what_ones_own_class_refuses_is_refused_for_every_run():
         fields: dict[str, Any] = {key.partition(".")[2]: float(v) for key, v in given.items()}
         return Settings(loss=Quadratic(), optimizer=SGD(), schedule=Ordered(**fields), lr=1)
 
-    (group,) = grouped(grid_of("schedule.low=0,1", "schedule.high=2,3"), made)
+    (group,) = group_runs(grid_of("schedule.low=0,1", "schedule.high=2,3"), made)
     assert len(group) == 4
     says = "schedule.low=2, schedule.high=1: ValueError: low is above high"
     with pytest.raises(SettingError, match=says):
-        grouped(grid_of("schedule.low=0,2", "schedule.high=3,1"), made)
+        group_runs(grid_of("schedule.low=0,2", "schedule.high=3,1"), made)
 
 
 # Names of directories, shards, and what varied
@@ -363,7 +367,7 @@ def test_names_of_directories(words, names, compose):
 def test_shards_are_the_groups_in_pieces(compose):
     words = ("optimizer=sgd,adam", "lr=range(1,8)", "engine.max_rows=3", "steps=5")
     grid = grid_of(*words)
-    groups = tuple(grouped(grid, compose))
+    groups = tuple(group_runs(grid, compose))
     plan = Plan(grid, groups, (None, None))
     shards = list(plan.shards())
     assert [len(shard) for shard in shards] == [3, 3, 1, 3, 3, 1]
@@ -374,7 +378,7 @@ def test_shards_are_the_groups_in_pieces(compose):
 
 def test_groups_are_equal_where_they_are_the_same_object(compose):
     """Its arrays would answer `==` element by element."""
-    one, other = (grouped(grid_of("lr=1,2"), compose)[0] for _ in range(2))
+    one, other = (group_runs(grid_of("lr=1,2"), compose)[0] for _ in range(2))
     assert one == one and one != other
     assert len({one, other}) == 2
 

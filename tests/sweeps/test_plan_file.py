@@ -16,14 +16,14 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from gdlab import SettingError
-from gdlab.cli.axes import crossed
+from gdlab.cli.axes import cross_overrides
 from gdlab.cli.composition import CONFIG_NAME, hydra_ready
-from gdlab.cli.sweep import planned
-from gdlab.config.loading import from_flat
+from gdlab.cli.sweep import make_plan
+from gdlab.config.loading import settings_from_flat
 from gdlab.fields.declared import Configured
 from gdlab.sweeps import plan_file
 from gdlab.sweeps.grid import Axis, product
-from gdlab.sweeps.grouping import grouped
+from gdlab.sweeps.grouping import group_runs
 from gdlab.sweeps.hydra_dir import Template
 from gdlab.sweeps.plan import Group, Plan
 
@@ -39,7 +39,9 @@ def plan_of() -> Iterator[Callable[..., Plan]]:
         parser = OverridesParser.create(config_loader=loader)
 
         def make(*words: str) -> Plan:
-            return planned(config, loader, crossed(parser.parse_overrides(list(words)), 7))
+            return make_plan(
+                config, loader, cross_overrides(parser.parse_overrides(list(words)), 7)
+            )
 
         yield make
 
@@ -59,7 +61,9 @@ def test_each_structure_is_composed_once(monkeypatch):
 
         monkeypatch.setattr(loader, "load_sweep_config", counting)
         words = ["optimizer=sgd,adam", "lr=0.1,0.2", "loss.dim=2,3"]
-        plan = planned(config, loader, crossed(OverridesParser.create().parse_overrides(words), 7))
+        plan = make_plan(
+            config, loader, cross_overrides(OverridesParser.create().parse_overrides(words), 7)
+        )
     assert len(plan.groups) == 4
     assert sorted(asked) == sorted(plan.grid.overrides(int(group.runs[0])) for group in plan.groups)
     for group, template in zip(plan.groups, plan.templates, strict=True):
@@ -203,7 +207,7 @@ def test_any_numbers_and_texts_are_read_as_they_were_written(
         for key, values in (("lr", lr), ("start", start), ("seed", seed))
     ]
     grid = product(axes)
-    groups = grouped(grid, lambda words: from_flat({"lr": lr[0], "start": start[0]}))
+    groups = group_runs(grid, lambda words: settings_from_flat({"lr": lr[0], "start": start[0]}))
     template = Template(texts[0], texts[1], texts[2], ",", ["lr"])
     plan = Plan(grid, tuple(groups), (template,))
     directory: Path = tmp_path_factory.mktemp("plan")

@@ -12,7 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import gdlab
 from gdlab.losses import Quadratic, Rosenbrock
 from gdlab.optimizers import SGD
-from gdlab.plots.background import Ground
+from gdlab.plots.background import Background
 from gdlab.plots.trajectory import trajectory_png
 from gdlab.recording import run_plots
 from gdlab.recording.history_file import read_history as real
@@ -197,11 +197,11 @@ def grounds_drawn(monkeypatch, tmp_path, **given: Any) -> int:
     """How often the loss is drawn for the trajectories of a sweep."""
     drawn = []
 
-    def counted(*arguments: Any) -> Ground:
+    def counted(*arguments: Any) -> Background:
         drawn.append(arguments)
-        return Ground(*arguments)
+        return Background(*arguments)
 
-    monkeypatch.setattr(run_plots, "Ground", counted)
+    monkeypatch.setattr(run_plots, "Background", counted)
     gdlab.sweep(**given, steps=20, directory=tmp_path / "s")
     count = len(list((tmp_path / "s").glob("*/trajectory.png")))
     assert count == len(gdlab.load(tmp_path / "s").results)

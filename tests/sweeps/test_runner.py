@@ -19,7 +19,7 @@ import pytest
 from helpers.command import Done
 
 import gdlab
-from gdlab.display.terminal import PatientBar
+from gdlab.display.terminal import ProgressBar
 from gdlab.sweeps.summary import SweepProgress
 
 QUIET = ("record.figures=false", "record.events=false")
@@ -188,12 +188,12 @@ def test_an_interrupted_sweep_keeps_what_it_has_and_can_be_resumed(
 
 
 def test_a_sweep_that_is_interrupted_before_its_first_step_has_a_table(here, gd, monkeypatch):
-    def at_once(self: PatientBar) -> PatientBar:
+    def at_once(self: ProgressBar) -> ProgressBar:
         os.kill(os.getpid(), signal.SIGINT)
         return self
 
     with monkeypatch.context() as patched:
-        patched.setattr(PatientBar, "__enter__", at_once)
+        patched.setattr(ProgressBar, "__enter__", at_once)
         assert gd(*SIX, "engine.max_rows=2", *TABLES, "hydra.sweep.dir=s").code == 130
     assert table("s")["status"].tolist() == ["interrupted"] * 2
     assert gd("resume=s").code == 0

@@ -25,7 +25,7 @@ from gdlab.optimizers import SGD, Adagrad, Adam, Optimizer, RMSprop
 from gdlab.runs.batching import batch_of
 from gdlab.schedules import Constant, Cosine, Exponential, Schedule, Step
 from gdlab.sweeps.plan import Group
-from gdlab.sweeps.shard import Ended, run_group
+from gdlab.sweeps.shard import FinishedRuns, run_group
 
 
 class Kept:
@@ -52,7 +52,7 @@ class Kept:
 
 def ran(
     group: Group, interrupted: Callable[[], bool] = lambda: False
-) -> tuple[dict[int, Finished], list[Ended], Kept]:
+) -> tuple[dict[int, Finished], list[FinishedRuns], Kept]:
     """What became of each run of a group, how the batches ended, and what was kept."""
     kept = Kept()
     ended = list(run_group(group, kept, interrupted))

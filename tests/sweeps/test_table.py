@@ -22,7 +22,7 @@ from gdlab.runs.batching import batch_of
 from gdlab.schedules import Constant
 from gdlab.sweeps.plan import Group
 from gdlab.sweeps.shard import run_group
-from gdlab.sweeps.table import joined, table_of
+from gdlab.sweeps.table import join_tables, table_of
 
 ENDS = [
     ("status", pa.string()),
@@ -168,7 +168,7 @@ def test_groups_of_other_dimensions_are_joined():
     large = table_for(group_of(Quadratic(dim=3), runs=(1, 2, 4)), {"loss.dim": [3] * 3})
     huge = table_for(group_of(Quadratic(dim=20), runs=(8, 7, 6)), {"loss.dim": [20] * 3})
     for order in ([small, large, huge], [huge, large, small]):
-        whole = joined(order)
+        whole = join_tables(order)
         settings = [("loss.dim", pa.int64()), *ALWAYS.items()]
         assert schema(whole) == [("run", pa.int64()), *settings, *ENDS, *point(3)]
         assert whole["run"].to_pylist() == list(range(9))
@@ -200,17 +200,17 @@ def test_a_setting_of_several_kinds(values, wanted, tmp_path):
         for number, value in enumerate(values)
     ]
     for order in (parts, parts[::-1]):
-        whole = joined(order)
+        whole = join_tables(order)
         assert whole["what"].to_pylist() == wanted
     for number, part in enumerate(parts):  # as the shards of a sweep are kept
         write_table(tmp_path / f"{number}.parquet", part)
-    again = joined([read_parquet(tmp_path / f"{number}.parquet") for number in range(3)])
+    again = join_tables([read_parquet(tmp_path / f"{number}.parquet") for number in range(3)])
     assert again["what"].to_pylist() == wanted
 
 
 def test_one_table_joined_is_itself():
     table = table_for(group_of(lr=[0.1, 0.2, 0.3]), {"lr": [0.1, 0.2, 0.3]})
-    assert joined([table]).equals(table)
+    assert join_tables([table]).equals(table)
 
 
 # On disk

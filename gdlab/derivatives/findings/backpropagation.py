@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 from torch import Tensor
 
 from gdlab.derivatives.findings.backpropagation_finding import Backpropagation, LayerPass
-from gdlab.derivatives.point import Place
+from gdlab.derivatives.point import LossAtPoint
 from gdlab.derivatives.wording import kept
 from gdlab.errors import SettingError
 from gdlab.losses.models.mlp import Layer
@@ -65,7 +65,7 @@ class _Trace:
         return cls(before, after.detach(), derivative(after.sum(), z).detach())
 
 
-def backpropagation(place: Place, example: int = 0) -> Backpropagation | None:
+def backpropagation(place: LossAtPoint, example: int = 0) -> Backpropagation | None:
     """The derivatives of a network's loss, layer by layer; None for a loss without layers.
 
     With aₗ = φ(zₗ), zₗ = Wₗ aₗ₋₁ + bₗ and δₗ = ∂E/∂zₗ, from the cost E of an example back:

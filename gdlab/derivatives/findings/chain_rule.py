@@ -20,7 +20,7 @@ from gdlab.derivatives.methods.finite_differences import Differences
 from gdlab.derivatives.methods.formulas import Formulas, unlike
 from gdlab.derivatives.wording import defined, product, shortened, summed
 from gdlab.errors import SettingError
-from gdlab.fields.formatting import shown
+from gdlab.fields.formatting import format_value
 from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import gradient
 
@@ -101,7 +101,7 @@ class ChainRule(Finding):
         if not (math.isfinite(value) and slopes.isfinite().all()):
             what = f"the loss is {value} and its gradient {vector(slopes)}, which must be finite,"
             where = f"{what} at {assignments(names, point)}"
-            raise SettingError(f"{inner.setting}={shown(inner.texts)}: {where}")
+            raise SettingError(f"{inner.setting}={format_value(inner.texts)}: {where}")
         composed = Composed.of(loss, names, inner)
         return cls(
             formulas=inner.texts,

@@ -13,7 +13,7 @@ from torch import Tensor
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
 from gdlab.derivatives.findings.hessian import eigen
 from gdlab.derivatives.methods.finite_differences import EPSILON
-from gdlab.derivatives.point import Place
+from gdlab.derivatives.point import LossAtPoint
 from gdlab.errors import SettingError
 from gdlab.losses.base import Loss
 from gdlab.numerics import rng
@@ -127,7 +127,7 @@ def _named(found: Critical) -> str:
     return f"{_KINDS[str(found.kind)][0]}{index}"
 
 
-def critical(place: Place, tol: float = TOL) -> Critical:
+def critical(place: LossAtPoint, tol: float = TOL) -> Critical:
     """Whether a loss has a critical point at a place: a gradient of norm ≤ tol.
 
     Where the Hessian is large no gradient can be computed that well; then 1e-14 λ_max ‖x‖ counts.

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gdlab.derivatives.finding import Finding, Section, Table, number
 from gdlab.derivatives.methods.finite_differences import values_at
-from gdlab.derivatives.point import Place
+from gdlab.derivatives.point import LossAtPoint
 from gdlab.derivatives.wording import counted_from, total
 
 _SECTIONS = 12
@@ -69,7 +69,7 @@ class CrossSections(Finding):
         return Section("Cross-sections", lines, Table(("",) * (_SHOWN + 1), rows))
 
 
-def cross_sections(place: Place, *, curved: bool = True) -> CrossSections:
+def cross_sections(place: LossAtPoint, *, curved: bool = True) -> CrossSections:
     """The loss along the axes through a point, a quarter of its window to either side.
 
     Args:
@@ -80,7 +80,7 @@ def cross_sections(place: Place, *, curved: bool = True) -> CrossSections:
     return CrossSections(tuple(_section(place, i, curved=curved) for i in range(count)))
 
 
-def _section(place: Place, i: int, *, curved: bool) -> CrossSection:
+def _section(place: LossAtPoint, i: int, *, curved: bool) -> CrossSection:
     at, slope = place.x[i], place.gradient[i]
     middle = _POINTS // 2
     away = _reach(place, i) * (torch.arange(_POINTS, dtype=at.dtype) - middle) / middle
@@ -99,7 +99,7 @@ def _section(place: Place, i: int, *, curved: bool) -> CrossSection:
     )
 
 
-def _reach(place: Place, i: int) -> float:
+def _reach(place: LossAtPoint, i: int) -> float:
     window = place.loss.window
     if window is None:
         return max(1.0, float(place.x[i].abs())) / 2

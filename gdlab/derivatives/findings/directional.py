@@ -13,7 +13,7 @@ from torch import Tensor
 from gdlab.derivatives import arguments
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
 from gdlab.derivatives.methods.finite_differences import Convergence, Differences, convergence
-from gdlab.derivatives.point import Place
+from gdlab.derivatives.point import LossAtPoint
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def _row(name: str, slope: Slope) -> tuple[str, ...]:
     return name, *numbers, slope.error.words
 
 
-def directional(place: Place, direction: "Tensor | Sequence[float]") -> Directional:
+def directional(place: LossAtPoint, direction: "Tensor | Sequence[float]") -> Directional:
     """The slope of a loss at a point in a direction (D,) of any length but zero.
 
     Raises:
@@ -110,7 +110,7 @@ def tangent_of_level_curve(ascent: Tensor, beside: Tensor) -> Tensor | None:
     raise AssertionError("an axis that the gradient has least of is far from it")
 
 
-def _slope(place: Place, unit: Tensor) -> Slope:
+def _slope(place: LossAtPoint, unit: Tensor) -> Slope:
     found = Differences.along(place.loss, place.x, unit[None])
     limit, uncertainty = found.limit()
     exact = place.gradient @ unit

@@ -13,7 +13,7 @@ from gdlab.derivatives.arguments import typed
 from gdlab.derivatives.finding import Finding, Section, number, vector
 from gdlab.derivatives.methods.finite_differences import central_differences
 from gdlab.derivatives.methods.residuals import factor, pulled_back, residual_jacobian, residuals_at
-from gdlab.derivatives.point import Place
+from gdlab.derivatives.point import LossAtPoint
 from gdlab.derivatives.wording import kept, matrix
 from gdlab.errors import SettingError
 from gdlab.losses.base import Loss
@@ -179,7 +179,7 @@ class Residuals(Finding):
         return notes
 
 
-def residuals(place: Place, most_numbers: int = MOST_NUMBERS) -> Residuals | None:
+def residuals(place: LossAtPoint, most_numbers: int = MOST_NUMBERS) -> Residuals | None:
     """What the residuals of a loss say about it at a point; None where it has none.
 
     The loss is ½ c Σ rᵢ², its gradient c Jᵀr and its Hessian c JᵀJ + c Σ rᵢ ∇²rᵢ.

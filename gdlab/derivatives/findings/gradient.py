@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
 from gdlab.derivatives.methods.finite_differences import DOUBT, Convergence, Sides, convergence
-from gdlab.derivatives.point import Place
+from gdlab.derivatives.point import LossAtPoint
 from gdlab.derivatives.wording import defined
 
 _ROWS_SHOWN = 12
@@ -138,7 +138,7 @@ class FirstOrder(Finding):
         return notes
 
 
-def first_order(place: Place) -> FirstOrder:
+def first_order(place: LossAtPoint) -> FirstOrder:
     """The gradient of a loss at a point by autograd, differences and its formula."""
     gradient, symbolic = place.gradient, place.symbolic
     by_formula = None if symbolic is None else symbolic.gradient(place.x)
@@ -157,7 +157,7 @@ def first_order(place: Place) -> FirstOrder:
     )
 
 
-def _partial(place: Place, i: int, by_formula: Tensor | None, sides: Sides) -> Partial:
+def _partial(place: LossAtPoint, i: int, by_formula: Tensor | None, sides: Sides) -> Partial:
     d, exact = place.differences, place.gradient[i]
     limit, uncertainty = (found[i] for found in place.limit)
     central = convergence(d.h[i], (d.central[i] - exact).abs(), d.rounding[i])

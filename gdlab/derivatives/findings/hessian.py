@@ -18,7 +18,7 @@ from gdlab.derivatives.methods.finite_differences import (
     values_at,
     widest_step,
 )
-from gdlab.derivatives.point import Place
+from gdlab.derivatives.point import LossAtPoint
 from gdlab.derivatives.wording import defined, derivative_name
 
 _MOST_NESTED = 30
@@ -146,7 +146,7 @@ class SecondOrder(Finding):
         return title, entry(self.hessian), *by_differences, entry(self.symbolic)
 
 
-def second_order(place: Place) -> SecondOrder:
+def second_order(place: LossAtPoint) -> SecondOrder:
     """The Hessian of a loss at a point by autograd, nested differences and its formula."""
     matrix, symbolic, names = place.hessian, place.symbolic, place.names
     nested, uncertainty = None, None

@@ -12,7 +12,7 @@ from torch import Tensor
 from gdlab.derivatives import arguments
 from gdlab.derivatives.arguments import typed
 from gdlab.derivatives.finding import Finding, Section, Table, number
-from gdlab.derivatives.point import Place
+from gdlab.derivatives.point import LossAtPoint
 from gdlab.errors import SettingError
 from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import hessian_products
@@ -51,7 +51,7 @@ class Slice:
 
 
 @dataclass(frozen=True)
-class Large(Finding):
+class HighDimensional(Finding):
     """What is found out at a point without writing down a Hessian.
 
     Attributes:
@@ -116,14 +116,14 @@ class Large(Finding):
         return Table(header, rows)
 
 
-def large(
-    place: Place,
+def high_dimensional(
+    place: LossAtPoint,
     *,
     k: int = 3,
     directions: Mapping[str, Tensor] | None = None,
     distances: Sequence[float] = DISTANCES,
     tolerance: float = 1e-6,
-) -> Large:
+) -> HighDimensional:
     """Value, gradient, greatest eigenvalues and slices of a loss at a point of many dimensions.
 
     It takes memory for about 64 points.
@@ -150,7 +150,7 @@ def large(
     if directions is None:
         directions = {} if ascent is None else {"steepest descent": -ascent}
         directions["top eigenvector"] = pairs.vectors[0, 0]
-    return Large(
+    return HighDimensional(
         dim=loss.dim,
         value=float(place.value),
         grad_norm=place.grad_norm,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gdlab.derivatives.finding import Finding, Section, Table, number
-from gdlab.derivatives.point import Place
+from gdlab.derivatives.point import LossAtPoint
 from gdlab.derivatives.wording import defined, derivative_name
 from gdlab.errors import SettingError
 
@@ -48,7 +48,7 @@ class Higher(Finding):
         return Section(f"Partial derivatives of order {self.order}", (), Table(header, rows))
 
 
-def higher(place: Place, order: int) -> Higher:
+def higher(place: LossAtPoint, order: int) -> Higher:
     """The distinct partial derivatives of a loss at a point, of one order.
 
     Raises:
@@ -70,7 +70,7 @@ def higher(place: Place, order: int) -> Higher:
     )
 
 
-def _by_autograd(place: Place, by: tuple[int, ...]) -> float:
+def _by_autograd(place: LossAtPoint, by: tuple[int, ...]) -> float:
     """A partial derivative, one coordinate after the other."""
     x = place.x[None].clone().requires_grad_()
     value: Tensor = place.loss(x).sum()

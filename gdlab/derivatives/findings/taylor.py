@@ -18,7 +18,7 @@ from gdlab.derivatives.methods.finite_differences import (
     convergence,
     values_at,
 )
-from gdlab.derivatives.point import Place
+from gdlab.derivatives.point import LossAtPoint
 from gdlab.derivatives.wording import counted_from, total
 from gdlab.numerics.autodiff import hessian_products
 
@@ -85,7 +85,7 @@ class Taylor(Finding):
         return tuple(cells)
 
 
-def taylor(place: Place, direction: "Tensor | Sequence[float] | None" = None) -> Taylor:
+def taylor(place: LossAtPoint, direction: "Tensor | Sequence[float] | None" = None) -> Taylor:
     """The Taylor models of a loss at a point.
 
     Args:
@@ -180,7 +180,7 @@ class Differential(Finding):
 
 
 def differential(
-    place: Place, step: "Tensor | Sequence[float]", *, curved: bool = True
+    place: LossAtPoint, step: "Tensor | Sequence[float]", *, curved: bool = True
 ) -> Differential:
     """The total differential of a loss at a point for a step.
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from gdlab.derivatives.arguments import assignments, each, listed, point
 from gdlab.errors import SettingError
-from gdlab.fields.formatting import shown
+from gdlab.fields.formatting import format_value
 from gdlab.formulas.formula import Parsed, parse, refusal
 from gdlab.numerics.autodiff import derivative
 
@@ -45,11 +45,11 @@ class Formulas:
         """
         if isinstance(texts, str) or not texts:
             raise SettingError(
-                f"{setting}={shown(texts)}: must be a list of formulas, as [x+y,x*y]"
+                f"{setting}={format_value(texts)}: must be a list of formulas, as [x+y,x*y]"
             )
         found = [name for text in texts for name in parse(text, setting).names]
         if not found:
-            raise SettingError(f"{setting}={shown(tuple(texts))}: depends on no variable")
+            raise SettingError(f"{setting}={format_value(tuple(texts))}: depends on no variable")
         return cls(setting, tuple(texts), tuple(dict.fromkeys(found)))
 
     @classmethod
@@ -61,7 +61,7 @@ class Formulas:
         """
         if isinstance(texts, str) or not texts:
             what = f"must be a list of formulas in {name}, as [cos({name}),sin({name})]"
-            raise SettingError(f"{setting}={shown(texts)}: {what}")
+            raise SettingError(f"{setting}={format_value(texts)}: {what}")
         for text in texts:
             for other, column in parse(text, setting).names.items():
                 if other != name:

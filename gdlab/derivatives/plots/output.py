@@ -16,7 +16,7 @@ from gdlab.derivatives.plots.surface import surface
 from gdlab.plots import style
 from gdlab.plots.landscape import MAX_SLICED
 from gdlab.recording.event_file import EventWriter
-from gdlab.recording.files import write_whole
+from gdlab.recording.files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -74,7 +74,7 @@ def write_pictures(directory: Path, drawn: Mapping[str, Figure]) -> list[Path]:
     for name, figure in drawn.items():
         for suffix, data in (("png", png(figure)), ("svg", svg(figure))):
             written.append(directory / f"{name}.{suffix}")
-            write_whole(written[-1], data)
+            write_atomically(written[-1], data)
     return written
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from gdlab.derivatives.full_report import Report
 from gdlab.derivatives.plots.output import pictures, write_events, write_pictures
 from gdlab.derivatives.plots.scene import Errors, Scene
-from gdlab.derivatives.point import Place
+from gdlab.derivatives.point import LossAtPoint
 from gdlab.recording.run_plots import landscape_of
 
 _MOST_ERRORS = 6
@@ -33,7 +33,7 @@ def draw(directory: Path, report: Report) -> None:
     write_events(directory, scene, drawn, f"```text\n{report.text}```")
 
 
-def _errors(place: Place, scene: Scene) -> list[Errors]:
+def _errors(place: LossAtPoint, scene: Scene) -> list[Errors]:
     """The errors of the differences, of the coordinates with the largest partial derivatives."""
     found, exact = place.differences, place.gradient
     chosen = sorted(scene.ranked()[:_MOST_ERRORS].tolist())

@@ -29,7 +29,7 @@ _ATTEMPTS = (
 _LONGEST_MESSAGE = 200
 
 
-def function(source: str, name: str) -> Callable[..., Any]:
+def load_function(source: str, name: str) -> Callable[..., Any]:
     """A function of a C source, compiled now or before.
 
     Raises:

@@ -10,7 +10,7 @@ from torch import Tensor
 from gdlab.engine.compiler.operations import Array
 from gdlab.engine.compiler.program import Operand, Program, Uncompilable
 from gdlab.engine.compiler.tracer import Tracer
-from gdlab.fields.declared import Number, columns
+from gdlab.fields.declared import Number, map_numbers
 from gdlab.losses.base import Loss
 from gdlab.optimizers.base import Optimizer, State
 
@@ -40,7 +40,7 @@ class Step:
     noisy: bool
 
 
-def traced(
+def trace_step(
     loss: Loss,
     optimizer: Optimizer,
     x: Tensor,
@@ -81,7 +81,7 @@ def traced(
         held += 1
         return follow(value, "column", held - 1)
 
-    loss, optimizer = loss.with_columns(follow_column), columns(optimizer, follow_column)
+    loss, optimizer = loss.with_columns(follow_column), map_numbers(optimizer, follow_column)
     point, rate = follow(x, "x"), follow(x[:, :1], "rate", None)
     noise = follow(x, "noise") if noisy else None
     leaves, size = {}, 0

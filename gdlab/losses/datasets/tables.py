@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gdlab.errors import SettingError
-from gdlab.fields.formatting import shown
+from gdlab.fields.formatting import format_value
 from gdlab.fields.suggestions import did_you_mean
 from gdlab.paths import DATA
 
@@ -138,10 +138,10 @@ def _chosen(
     for name in features:
         if name not in names or name == target:
             allowed = ", ".join(n for n in names if n != target)
-            raise SettingError(f"features={shown(features)}: {name} is not one of {allowed}")
+            raise SettingError(f"features={format_value(features)}: {name} is not one of {allowed}")
     twice = [name for place, name in enumerate(features) if name in features[:place]]
     if twice:
-        raise SettingError(f"features={shown(features)}: {twice[0]} is there more than once")
+        raise SettingError(f"features={format_value(features)}: {twice[0]} is there more than once")
     if not features:
         raise SettingError(f"data={path}: needs at least one column beside the target {target}")
     if "" in (*features, target):

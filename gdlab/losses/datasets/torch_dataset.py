@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, TensorDataset
 
 from gdlab.errors import SettingError
-from gdlab.fields.custom_classes import in_short, made
+from gdlab.fields.custom_classes import instantiate, summarize_error
 from gdlab.losses.datasets.tables import Examples
 
 _MOST_EXAMPLES = 10_000_000
@@ -30,13 +30,13 @@ def own_examples(data: Mapping[str, Any] | Dataset[Any], seed: int) -> Examples:
     """
     if isinstance(data, Mapping):
         name = f"data._target_={data.get('_target_')}"
-        data = made("data", data, Dataset, "torch.utils.data.Dataset", seed)
+        data = instantiate("data", data, Dataset, "torch.utils.data.Dataset", seed)
     else:
         name = f"data={type(data).__name__}"
     try:
         features, targets = _stacked(data)
     except Exception as error:  # a person's own class may raise anything
-        what = f"must give pairs of features and target ({in_short(error)})"
+        what = f"must give pairs of features and target ({summarize_error(error)})"
         raise SettingError(f"{name}: {what}") from error
     if len(features) == 0 or len(features) != len(targets):
         counts = f"{len(features)} features and {len(targets)} targets"

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Number, setting
-from gdlab.fields.formatting import shown
+from gdlab.fields.formatting import format_value
 from gdlab.losses.base import Loss, per_coordinate, per_point
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Quadratic(Loss):
                 raise SettingError("eigenvalues=[]: must hold at least one number")
             object.__setattr__(self, "dim", len(self.eigenvalues))
         if isinstance(self.center, tuple) and len(self.center) != self.dim:
-            given = shown(self.center)
+            given = format_value(self.center)
             raise SettingError(f"center={given}: must be one number or {self.dim}, one per dim")
 
     @cached_property

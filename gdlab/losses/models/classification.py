@@ -82,7 +82,10 @@ class Classifier(LinearModel):
     ever, and the loss falls to 0. The intercepts are free.
     """
 
-    lasting: ClassVar[tuple[str, ...]] = (*LinearModel.lasting, "classes")
+    kept_when_columns_change: ClassVar[tuple[str, ...]] = (
+        *LinearModel.kept_when_columns_change,
+        "classes",
+    )
 
     standardize: bool = True
     penalty: Number = setting(default=0.0, ge=0)

@@ -36,7 +36,7 @@ class DataLoss(Loss):
         batch_size: examples of a minibatch, drawn without replacement each epoch; None for all.
     """
 
-    lasting: ClassVar[tuple[str, ...]] = ("_examples", "inputs", "targets")
+    kept_when_columns_change: ClassVar[tuple[str, ...]] = ("_examples", "inputs", "targets")
 
     data: str = "line3"
     target: str | None = None

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from gdlab.errors import SettingError
 from gdlab.fields.declared import setting
-from gdlab.fields.formatting import shown
+from gdlab.fields.formatting import format_value
 from gdlab.losses.models.network import MOST_PARAMETERS, Blocks, Network
 from gdlab.numerics import rng
 
@@ -88,7 +88,7 @@ class MLP(Network):
         super().__post_init__()
         if self.dim > MOST_PARAMETERS:
             what = f"makes {self.dim:,} parameters; at most {MOST_PARAMETERS:,} are allowed"
-            raise SettingError(f"widths={shown(self.widths)}: {what}")
+            raise SettingError(f"widths={format_value(self.widths)}: {what}")
 
     @property
     def sizes(self) -> tuple[int, ...]:

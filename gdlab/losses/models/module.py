@@ -15,7 +15,7 @@ from torch.func import functional_call
 from torch.nn.parameter import UninitializedParameter
 
 from gdlab.errors import SettingError
-from gdlab.fields.custom_classes import in_short, made
+from gdlab.fields.custom_classes import instantiate, summarize_error
 from gdlab.losses.models.network import MOST_PARAMETERS, Blocks, Network
 
 _TRIED = 8
@@ -42,7 +42,10 @@ class Module(Network):
             an instance will do.
     """
 
-    lasting: ClassVar[tuple[str, ...]] = (*Network.lasting, "_checked")
+    kept_when_columns_change: ClassVar[tuple[str, ...]] = (
+        *Network.kept_when_columns_change,
+        "_checked",
+    )
 
     module: nn.Module | Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -54,7 +57,7 @@ class Module(Network):
     def _made(self, seed: int) -> nn.Module:
         if isinstance(self.module, nn.Module):
             return self.module
-        return made("module", self.module, nn.Module, "torch.nn.Module", seed)
+        return instantiate("module", self.module, nn.Module, "torch.nn.Module", seed)
 
     @cached_property
     def _checked(self) -> nn.Module:
@@ -88,7 +91,7 @@ class Module(Network):
             why = moods(copy.deepcopy(self._cast), self.blocks(x), few)
             why = why or self._misfit(x, few)
         except Exception as error:  # a person's own class may raise anything
-            raise self._error(f"cannot score examples ({in_short(error)})") from error
+            raise self._error(f"cannot score examples ({summarize_error(error)})") from error
         if why is not None:
             raise self._error(why)
 

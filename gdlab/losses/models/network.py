@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 
 from gdlab.errors import SettingError
 from gdlab.fields.declared import setting
-from gdlab.fields.formatting import shown
+from gdlab.fields.formatting import format_value
 from gdlab.losses.datasets.features import prepared
 from gdlab.losses.datasets.synthetic import GENERATED, generated
 from gdlab.losses.datasets.tables import Examples, locate
@@ -49,7 +49,12 @@ class Network(DataLoss):
         data_seed: of a generated set, or of torch's generator while a dataset of one's own is made.
     """
 
-    lasting: ClassVar[tuple[str, ...]] = (*DataLoss.lasting, "classes", "layout", "names")
+    kept_when_columns_change: ClassVar[tuple[str, ...]] = (
+        *DataLoss.kept_when_columns_change,
+        "classes",
+        "layout",
+        "names",
+    )
 
     data: str | Mapping[str, Any] | Dataset[Any] = "two_moons"  # type: ignore[assignment]  # more
     task: Literal["classification", "regression"] | None = None
@@ -81,7 +86,9 @@ class Network(DataLoss):
             value = getattr(self, name)
             if value is not None and value is not False:
                 kind = "a generated set" if name in ("count", "noise") else "a table"
-                raise SettingError(f"{name}={shown(value)}: is for {kind}, not {self.source}")
+                raise SettingError(
+                    f"{name}={format_value(value)}: is for {kind}, not {self.source}"
+                )
 
     @cached_property
     def classes(self) -> int | None:

@@ -24,7 +24,10 @@ class Squares(LinearModel):
     They are computed for up to 2,048 parameters. Subclasses say p, `ridge`.
     """
 
-    lasting: ClassVar[tuple[str, ...]] = (*LinearModel.lasting, "_least_squares")
+    kept_when_columns_change: ClassVar[tuple[str, ...]] = (
+        *LinearModel.kept_when_columns_change,
+        "_least_squares",
+    )
 
     @property
     def ridge(self) -> Number:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _ROWS, _SHARDS_PER_CORE = 32, 2
 
 
-def assigned(plan: Plan, executor: str, setting: str = SETTING) -> Plan:
+def with_shards_for(plan: Plan, executor: str, setting: str = SETTING) -> Plan:
     """A plan that an executor shall carry out.
 
     With processes its shards are so small that each core gets some, however few the runs are: a
@@ -35,7 +35,7 @@ def assigned(plan: Plan, executor: str, setting: str = SETTING) -> Plan:
     Raises:
         SettingError: there is no such executor, or a class cannot be sent to another process.
     """
-    chosen = entrusted(plan, executor, setting)
+    chosen = with_executor(plan, executor, setting)
     if executor == "serial":
         return chosen
     from gdlab.sweeps.executors.processes import cores
@@ -45,8 +45,8 @@ def assigned(plan: Plan, executor: str, setting: str = SETTING) -> Plan:
     return dataclasses.replace(chosen, rows=rows)
 
 
-def entrusted(plan: Plan, executor: str, setting: str = SETTING) -> Plan:
-    """A plan with the same shards for another executor; see `assigned`.
+def with_executor(plan: Plan, executor: str, setting: str = SETTING) -> Plan:
+    """A plan with the same shards for another executor; see `with_shards_for`.
 
     Raises:
         SettingError: there is no such executor, or a class cannot be sent to another process.

@@ -45,7 +45,7 @@ def cores() -> int:
 
 
 @dataclass(frozen=True, eq=False)
-class Told:
+class ProgressUpdate:
     """What progress is told of the rows of all processes since it was told last.
 
     Attributes:
@@ -92,13 +92,13 @@ class Board:
         counts[1:] += self._rows[1 + place, 1:]
         self._rows[1 + place] = counts
 
-    def news(self) -> Told:
+    def new_counts(self) -> ProgressUpdate:
         """What was not told yet."""
         counts = self._rows[1:].sum(0)
         fresh = counts - self._told
         fresh[Status.RUNNING] = counts[Status.RUNNING]
         self._told = counts
-        return Told(torch.from_numpy(np.repeat(np.arange(len(Status)), fresh)))
+        return ProgressUpdate(torch.from_numpy(np.repeat(np.arange(len(Status)), fresh)))
 
 
 def run_by_processes(
@@ -130,7 +130,7 @@ def run_by_processes(
                 for place, work in islice(waiting, 2 * processes - len(running)):
                     running[_submitted(pool, work, board, place)] = work.number
             done, _ = wait(running, _SECONDS, FIRST_COMPLETED)
-            progress(board.news())
+            progress(board.new_counts())
             for future in done:
                 number, table = running.pop(future), future.result()
                 if table is not None:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gdlab.sweeps.plan import Group
 from gdlab.sweeps.shard import Records, run_group
-from gdlab.sweeps.table import joined, table_of
+from gdlab.sweeps.table import join_tables, table_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -55,4 +55,4 @@ def run_work(
         rows = np.searchsorted(work.shard.runs, ended.runs).tolist()
         varied = {key: [values[row] for row in rows] for key, values in work.varied.items()}
         tables.append(table_of(work.shard, ended, varied))
-    return joined(tables)
+    return join_tables(tables)

@@ -12,7 +12,7 @@ from torch.func import jacrev
 
 from gdlab.derivatives.findings.backpropagation import Layered, backpropagation
 from gdlab.derivatives.findings.backpropagation_finding import Backpropagation
-from gdlab.derivatives.point import Place
+from gdlab.derivatives.point import LossAtPoint
 from gdlab.errors import SettingError
 from gdlab.losses import MLP, MSE, Beale, Loss
 from gdlab.losses.transform import Transform
@@ -28,7 +28,7 @@ everyone = pytest.mark.parametrize("name", CASES)
 
 
 def followed(loss: MLP, example: int = 0) -> Backpropagation:
-    found = backpropagation(Place(loss), example)
+    found = backpropagation(LossAtPoint(loss), example)
     assert found is not None
     return found
 
@@ -102,7 +102,7 @@ def test_a_network_by_hand() -> None:
     """One tanh unit on one example of a regression: E = (w₂ tanh(w₁ᵀ a + b₁) + b₂ − t)²."""
     loss = MLP("teacher_student", widths=(1,), count=2)
     x = torch.linspace(-0.4, 0.7, loss.dim, dtype=torch.float64)
-    found = backpropagation(Place(loss, x), 1)
+    found = backpropagation(LossAtPoint(loss, x), 1)
     assert found is not None
     a, t = loss.inputs[1].numpy(), float(loss.targets[1])
     w1, (b1, w2, b2) = x[: len(a)].numpy(), x[len(a) :].tolist()
@@ -145,11 +145,11 @@ def test_large_matrices_are_told_by_their_norms() -> None:
 @pytest.mark.parametrize("loss", [Beale(), MSE(), Transform(rotation=0).of(MLP("iris", widths=()))])
 def test_other_losses_have_no_layers(loss: Loss) -> None:
     assert not isinstance(loss, Layered)
-    assert backpropagation(Place(loss)) is None
+    assert backpropagation(LossAtPoint(loss)) is None
 
 
 @pytest.mark.parametrize("example", [-1, 150])
 def test_an_example_that_there_is_not_is_told(example: int) -> None:
     said = f"^example={example}: must be from 0 to 149, one of 150 examples$"
     with pytest.raises(SettingError, match=said):
-        backpropagation(Place(MLP("iris", widths=())), example)
+        backpropagation(LossAtPoint(MLP("iris", widths=())), example)

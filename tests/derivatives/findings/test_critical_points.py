@@ -7,7 +7,7 @@ from losses.mgh_cases import MGH
 
 from gdlab.derivatives.findings.critical_points import critical, find
 from gdlab.derivatives.methods.finite_differences import EPSILON
-from gdlab.derivatives.point import Place
+from gdlab.derivatives.point import LossAtPoint
 from gdlab.errors import SettingError
 from gdlab.losses import (
     MSE,
@@ -32,7 +32,7 @@ def test_published_minimizers_are_minima(case: LossCase) -> None:
     known = REFERENCE[case.id]
     at = case.loss.minimizers if case.id == "quad_k100" else [known["x_star"]]
     assert at is not None
-    found = critical(Place(case.loss, case.loss.tensor(at)[0]), TOL)
+    found = critical(LossAtPoint(case.loss, case.loss.tensor(at)[0]), TOL)
     least, largest = known["hess_eig_x_star"]
     # An eigenvalue so much smaller than the largest is zero in float64, whatever it is on paper.
     is_singular = least <= 8 * case.loss.dim * EPSILON * largest
@@ -50,7 +50,7 @@ LISTED = [
 
 @pytest.mark.parametrize(("loss", "at", "kind"), LISTED, ids=lambda value: type(value).__name__)
 def test_other_published_points(loss: Loss, at: list[float], kind: str) -> None:
-    found = critical(Place(loss, at), 1e-5)
+    found = critical(LossAtPoint(loss, at), 1e-5)
     assert found.is_critical
     names = {"local maximum": "maximum", "saddle point": "saddle"}
     if isinstance(loss, MonkeySaddle) or "degenerate" in kind:
@@ -121,7 +121,7 @@ def test_only_the_window_counts() -> None:
 
 
 def test_where_nothing_is_critical() -> None:
-    found = critical(Place(Beale(), [1.0, 2.0]), TOL)
+    found = critical(LossAtPoint(Beale(), [1.0, 2.0]), TOL)
     assert not found.is_critical
     assert found.kind is None
     assert found.section().lines[0][1].startswith("no: ‖∇f‖ = 326.5")

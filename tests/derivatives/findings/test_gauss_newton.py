@@ -12,7 +12,7 @@ from torch import Tensor
 import gdlab.losses
 from gdlab.derivatives.findings.gauss_newton import residuals
 from gdlab.derivatives.methods.residuals import factor, residual_jacobian, residuals_at
-from gdlab.derivatives.point import Place
+from gdlab.derivatives.point import LossAtPoint
 from gdlab.errors import SettingError
 from gdlab.losses import MLP, MSE, Beale, Loss, Ridge, Rosenbrock
 from gdlab.losses.functions.closed_form import Known, SumOfSquares
@@ -66,7 +66,7 @@ def test_beale_against_sympy() -> None:
     rest = sympy.zeros(2)
     for one in r:
         rest += 2 * one * sympy.hessian(one, (x, y))
-    found = residuals(Place(Beale(), [1, 2]))
+    found = residuals(LossAtPoint(Beale(), [1, 2]))
     assert found is not None and found.jacobian is not None and found.curvature is not None
     for ours, right in (
         (found.values, r),
@@ -87,7 +87,7 @@ def test_beale_against_sympy() -> None:
 
 def test_a_mean_of_squares_is_its_gauss_newton_matrix_where_it_is_linear() -> None:
     loss = MSE("diabetes", standardize=True)
-    found = residuals(Place(loss, range(loss.dim)))
+    found = residuals(LossAtPoint(loss, range(loss.dim)))
     assert found is not None and found.curvature is not None and found.jacobian is not None
     a = loss.inputs.numpy()
     assert found.factor == 2 / 442
@@ -110,7 +110,7 @@ def test_a_published_sum_of_squares_is_one(loss: SumOfSquares) -> None:
     """From the start as from the minimizer, where the residuals may be 0."""
     points = [loss.start, *(loss.minimizers if loss.minimizers is not None else [])]
     for x in points[:2]:
-        found = residuals(Place(loss, x))
+        found = residuals(LossAtPoint(loss, x))
         assert found is not None
         assert found.factor == 2
         assert found.agrees, found.disagreement
@@ -128,7 +128,7 @@ FACTORS: list[tuple[Loss, float, str]] = [
 @pytest.mark.parametrize(("loss", "c", "words"), FACTORS)
 def test_the_factor_is_found_from_the_values(loss: Loss, c: float, words: str) -> None:
     x = loss.tensor(loss.start) + 0.5
-    found = residuals(Place(loss, x))
+    found = residuals(LossAtPoint(loss, x))
     assert found is not None
     assert found.factor == pytest.approx(c, rel=1e-15)  # seen: 0
     assert found.agrees
@@ -141,7 +141,7 @@ def test_the_factor_is_known_where_the_residuals_are_0() -> None:
 
 
 def test_residuals_of_another_loss_are_told() -> None:
-    found = residuals(Place(Tilted(tilt=1.0), [1, 2]))
+    found = residuals(LossAtPoint(Tilted(tilt=1.0), [1, 2]))
     assert found is not None
     assert not found.agrees
     assert "not those of the loss" in found.section().notes[0]
@@ -149,7 +149,7 @@ def test_residuals_of_another_loss_are_told() -> None:
 
 @pytest.mark.parametrize("loss", [Rosenbrock(), Ridge(), MLP("iris")])
 def test_other_losses_have_none(loss: Loss) -> None:
-    assert residuals(Place(loss)) is None
+    assert residuals(LossAtPoint(loss)) is None
 
 
 def test_a_jacobian_by_rows_is_that_by_columns() -> None:
@@ -162,7 +162,7 @@ def test_a_jacobian_by_rows_is_that_by_columns() -> None:
 
 def test_what_is_large_is_not_formed_unasked() -> None:
     loss = MLP("teacher_student", widths=(4,), count=30)
-    place = Place(loss)
+    place = LossAtPoint(loss)
     whole, without = residuals(place), residuals(place, 30 * loss.dim - 1)
     assert whole is not None and without is not None and whole.jacobian is not None
     assert without.jacobian is None and without.curvature is None
@@ -177,11 +177,11 @@ def test_what_is_large_is_not_formed_unasked() -> None:
 
 def test_a_point_without_finite_residuals_is_told() -> None:
     with pytest.raises(SettingError, match=r"^at=\[0,5e\+102\]: the residuals and the gradient"):
-        residuals(Place(Beale(), [0, 5e102]))
+        residuals(LossAtPoint(Beale(), [0, 5e102]))
 
 
 def test_a_hessian_that_is_large_is_not_formed_though_the_jacobian_is() -> None:
-    found = residuals(Place(MLP("teacher_student", widths=(4,), count=10), [1.0] * 25), 250)
+    found = residuals(LossAtPoint(MLP("teacher_student", widths=(4,), count=10), [1.0] * 25), 250)
     assert found is not None and found.jacobian is not None and found.jacobian.values is not None
     assert found.curvature is None
     assert found.section().notes[0].startswith("JᵀJ and the Hessian have 25 by 25 numbers")

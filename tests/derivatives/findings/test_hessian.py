@@ -6,7 +6,7 @@ from losses.cases import PUBLISHED, REFERENCE, LossCase
 from losses.mgh_cases import MGH
 
 from gdlab.derivatives.findings.hessian import second_order
-from gdlab.derivatives.point import Place
+from gdlab.derivatives.point import LossAtPoint
 from gdlab.losses import MLP, Beale, Clairaut, Expression, Forrester, Quadratic, Rosenbrock
 
 KNOWN = [c for c in (*PUBLISHED, *MGH) if REFERENCE[c.id].get("hess_eig_x_star")]
@@ -18,7 +18,7 @@ def test_eigenvalues_at_the_minimizer(case: LossCase) -> None:
     # Our quadratic lies elsewhere than the published one.
     at = case.loss.minimizers if case.id == "quad_k100" else [known["x_star"]]
     assert at is not None
-    found = second_order(Place(case.loss, case.loss.tensor(at)[0]))
+    found = second_order(LossAtPoint(case.loss, case.loss.tensor(at)[0]))
     least, largest = known["hess_eig_x_star"]
     # Observed 2e-13 (mgh10).
     assert abs(float(found.eigenvalues[0]) - least) <= 1e-11 * largest
@@ -28,7 +28,7 @@ def test_eigenvalues_at_the_minimizer(case: LossCase) -> None:
 
 
 def test_clairaut_has_two_mixed_derivatives_at_the_origin() -> None:
-    found = second_order(Place(Clairaut(), [0.0, 0.0]))
+    found = second_order(LossAtPoint(Clairaut(), [0.0, 0.0]))
     assert not found.is_symmetric
     assert not found.agrees
     assert found.asymmetry is not None
@@ -47,7 +47,7 @@ def test_clairaut_has_two_mixed_derivatives_at_the_origin() -> None:
 def test_elsewhere_clairaut_is_smooth(at: tuple[float, float]) -> None:
     x, y = at
     mixed = (x**6 + 9 * x**4 * y**2 - 9 * x**2 * y**4 - y**6) / (x**2 + y**2) ** 3
-    found = second_order(Place(Clairaut(), at))
+    found = second_order(LossAtPoint(Clairaut(), at))
     assert found.is_symmetric
     assert found.agrees
     assert float(found.hessian[0, 1]) == pytest.approx(mixed, rel=1e-13)  # observed 2e-16
@@ -59,7 +59,7 @@ def test_an_order_that_matters_is_named_whichever_coordinates_it_is_of() -> None
     """The same in the last two of three coordinates, the other way round."""
     smooth = "u**2 + 0*(x + y)"
     loss = Expression(f"{smooth} - x*y*(x**2 - y**2)/(x**2 + y**2 + 1e-300)")
-    found = second_order(Place(loss, [1.0, 0.0, 0.0]))
+    found = second_order(LossAtPoint(loss, [1.0, 0.0, 0.0]))
     assert found.asymmetry is not None
     assert found.asymmetry.names == ("x", "y")
     assert found.asymmetry.xy == pytest.approx(1, abs=1e-9)  # observed 1.2e-10
@@ -67,7 +67,7 @@ def test_an_order_that_matters_is_named_whichever_coordinates_it_is_of() -> None
 
 
 def test_what_follows_from_eigenvalues() -> None:
-    found = second_order(Place(Quadratic(eigenvalues=(1.0, 4.0, 100.0)), [1.0, 1.0, 1.0]))
+    found = second_order(LossAtPoint(Quadratic(eigenvalues=(1.0, 4.0, 100.0)), [1.0, 1.0, 1.0]))
     assert found.eigenvalues.tolist() == pytest.approx([1, 4, 100], rel=1e-14)
     assert found.condition == pytest.approx(100, rel=1e-14)
     assert found.max_stable_lr == pytest.approx(0.02, rel=1e-14)
@@ -83,13 +83,13 @@ def test_what_follows_from_eigenvalues() -> None:
 def test_hessians_without_a_stable_lr_or_a_condition(
     formula: str, condition: float | None, lr: float | None
 ) -> None:
-    found = second_order(Place(Expression(formula), [1.0, 2.0]))
+    found = second_order(LossAtPoint(Expression(formula), [1.0, 2.0]))
     assert found.condition == condition
     assert found.max_stable_lr == lr
 
 
 def test_one_dimension_has_no_mixed_derivatives() -> None:
-    found = second_order(Place(Forrester(), [0.3]))
+    found = second_order(LossAtPoint(Forrester(), [0.3]))
     assert found.asymmetry is None
     assert found.is_symmetric
     assert found.section().table is not None
@@ -97,18 +97,18 @@ def test_one_dimension_has_no_mixed_derivatives() -> None:
 
 def test_many_dimensions_have_no_table_and_no_nested_differences() -> None:
     loss = MLP(widths=(8,), count=20)
-    found = second_order(Place(loss))
+    found = second_order(LossAtPoint(loss))
     assert found.differences is None
     assert found.asymmetry is None
     assert found.section().table is None
-    few = second_order(Place(Rosenbrock(dim=8)))
+    few = second_order(LossAtPoint(Rosenbrock(dim=8)))
     assert few.is_symmetric
     assert few.agrees
     assert few.section().table is None
 
 
 def test_names_and_table() -> None:
-    found = second_order(Place(Beale(), [1.0, 2.0]))
+    found = second_order(LossAtPoint(Beale(), [1.0, 2.0]))
     table = found.section().table
     assert table is not None
     # By hand, with a = x1 − 1, b = x1² − 1 and c = x1³ − 1: 2 (a² + b² + c²) = 2 (1 + 9 + 49).

@@ -8,8 +8,13 @@ import torch
 from torch import Tensor
 
 from gdlab import losses
-from gdlab.derivatives.findings.high_dimensional import DISTANCES, Large, large, slice_along
-from gdlab.derivatives.point import Place
+from gdlab.derivatives.findings.high_dimensional import (
+    DISTANCES,
+    HighDimensional,
+    high_dimensional,
+    slice_along,
+)
+from gdlab.derivatives.point import LossAtPoint
 from gdlab.errors import SettingError
 from gdlab.losses import Loss
 from gdlab.losses.function import Function
@@ -23,7 +28,7 @@ def hessian(loss: Loss, x: Tensor) -> Tensor:
 
 def test_a_network_beside_its_hessian() -> None:
     x = NETWORK.start
-    found = large(Place(NETWORK, x), k=4)
+    found = high_dimensional(LossAtPoint(NETWORK, x), k=4)
     matrix = hessian(NETWORK, x)
     gradient = torch.autograd.functional.jacobian(lambda point: NETWORK(point[None])[0], x)
     assert isinstance(gradient, Tensor)
@@ -57,7 +62,7 @@ def test_a_quadratic_is_a_parabola_along_every_line() -> None:
     bowl = losses.Quadratic(eigenvalues=eigenvalues)
     x = torch.tensor([1.0, -1.0, 0.5, 2.0], dtype=torch.float64)
     axes = {"first": torch.tensor([3.0, 0, 0, 0]).double(), "last": torch.tensor([0, 0, 0, -1.0])}
-    found = large(Place(bowl, x), k=9, directions=axes, distances=(-1, 0, 2))
+    found = high_dimensional(LossAtPoint(bowl, x), k=9, directions=axes, distances=(-1, 0, 2))
     assert found.eigenvalues.tolist() == pytest.approx([9, 4, 1, -2], rel=1e-14)  # observed 4e-16
     assert found.max_stable_lr == pytest.approx(2 / 9, rel=1e-14)  # observed 0
     value, slopes = float(bowl(x)), (1.0, 4.0)  # −λ x along −e
@@ -68,7 +73,7 @@ def test_a_quadratic_is_a_parabola_along_every_line() -> None:
 
 def test_where_nothing_curves_upwards() -> None:
     hill = losses.Quadratic(eigenvalues=(-3.0, -1.0))
-    found = large(Place(hill, [0, 0]))
+    found = high_dimensional(LossAtPoint(hill, [0, 0]))
     assert (found.max_stable_lr, found.grad_norm, found.gradient_curvature) == (None, 0.0, None)
     assert [line.direction for line in found.slices] == ["top eigenvector"]
     assert "curves upwards nowhere" in found.section().notes[-1]
@@ -76,7 +81,7 @@ def test_where_nothing_curves_upwards() -> None:
 
 def test_a_hessian_that_is_not_finite_is_told() -> None:
     cusp = Function(lambda x: (x.abs() ** 1.5).sum(), start=(0.0, 1.0))
-    found = large(Place(cusp))
+    found = high_dimensional(LossAtPoint(cusp))
     assert found.eigenvalues.isnan().any()
     assert found.max_stable_lr is None
     assert found.section().notes[-1] == "The Hessian is not finite here."
@@ -84,9 +89,9 @@ def test_a_hessian_that_is_not_finite_is_told() -> None:
 
 
 def test_the_finding_as_data_and_in_words() -> None:
-    found = large(Place(NETWORK), k=2)
+    found = high_dimensional(LossAtPoint(NETWORK), k=2)
     data = json.loads(json.dumps(found.data(), allow_nan=False))
-    assert list(data) == list(Large.__dataclass_fields__)
+    assert list(data) == list(HighDimensional.__dataclass_fields__)
     assert data["eigenvalues"] == found.eigenvalues.tolist()
     assert data["slices"][0]["distances"] == list(DISTANCES)
     section = found.section()
@@ -114,7 +119,7 @@ def test_what_cannot_be_used_is_named(
 ) -> None:
     given = {k: torch.tensor(v).double() for k, v in directions.items()} if directions else None
     with pytest.raises(SettingError, match=message):
-        large(Place(losses.Beale(), x), directions=given)
+        high_dimensional(LossAtPoint(losses.Beale(), x), directions=given)
 
 
 def test_a_slice_alone() -> None:
@@ -130,5 +135,5 @@ def test_100_000_dimensions() -> None:
     scales = torch.linspace(0, 40, count, dtype=torch.float64)
     scales[-1] = 81
     bowl = Function(lambda x: (scales * x.square()).sum() / 2, start=(0.0,) * count)
-    found = large(Place(bowl, [1.0] * count), k=1)
+    found = high_dimensional(LossAtPoint(bowl, [1.0] * count), k=1)
     assert float(found.eigenvalues) == pytest.approx(81, rel=1e-6)  # observed 3e-9

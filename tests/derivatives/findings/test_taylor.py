@@ -10,7 +10,7 @@ from gdlab.derivatives.findings.cross_sections import cross_sections
 from gdlab.derivatives.findings.directional import directional
 from gdlab.derivatives.findings.higher_orders import higher
 from gdlab.derivatives.findings.taylor import differential, taylor
-from gdlab.derivatives.point import Place
+from gdlab.derivatives.point import LossAtPoint
 from gdlab.derivatives.wording import counted_from, derivative_name, total
 from gdlab.errors import SettingError
 from gdlab.losses import MLP, Beale, Expression, Himmelblau, Rosenbrock
@@ -29,20 +29,20 @@ SMOOTH = [
 def test_errors_fall_with_the_square_and_the_cube_of_the_distance(
     loss: Loss, at: tuple[float, ...]
 ) -> None:
-    found = taylor(Place(loss, at))
+    found = taylor(LossAtPoint(loss, at))
     assert found.plane.convergence.slope == pytest.approx(2, abs=0.02)  # observed 0.006
     assert found.second.convergence.slope == pytest.approx(3, abs=0.03)  # observed 0.01
 
 
 def test_the_second_order_model_multiplied_out() -> None:
-    found = taylor(Place(Expression("x**3 + 2*x*y"), [1.0, -2.0]))
+    found = taylor(LossAtPoint(Expression("x**3 + 2*x*y"), [1.0, -2.0]))
     assert found.plane.equation == "-3 - (x - 1) + 2 (y + 2)"
     quadratic = " + 3 (x - 1)² + 2 (x - 1) (y + 2)"
     assert found.second.equation == found.plane.equation + quadratic
     assert found.expanded == "-x + 2 y + 2"
     # Along x alone the error of the model is the cube of the distance.
     along = torch.tensor([1.0, 0.0], dtype=torch.float64)
-    found = taylor(Place(Expression("x**3 + 2*x*y"), [1.0, -2.0]), along)
+    found = taylor(LossAtPoint(Expression("x**3 + 2*x*y"), [1.0, -2.0]), along)
     assert found.second.errors[:8].tolist() == pytest.approx(
         (found.distances[:8] ** 3).tolist(),
         rel=1e-8,  # observed 1e-10: rounding at a distance of 1/128
@@ -51,7 +51,7 @@ def test_the_second_order_model_multiplied_out() -> None:
 
 def test_the_total_differential_beside_the_change() -> None:
     """z = x² + 3xy − y² from (2, 3) to (2.05, 2.96): dz = 0.65, Δz = 0.6449."""
-    place = Place(Expression("x**2 + 3*x*y - y**2"), [2.0, 3.0])
+    place = LossAtPoint(Expression("x**2 + 3*x*y - y**2"), [2.0, 3.0])
     found = differential(place, torch.tensor([0.05, -0.04], dtype=torch.float64))
     assert found.df == pytest.approx(0.65, rel=1e-14)  # observed 2e-16
     assert found.change == pytest.approx(0.6449, rel=1e-12)  # observed 3e-15
@@ -61,7 +61,7 @@ def test_the_total_differential_beside_the_change() -> None:
 
 
 def test_cross_sections_touch_their_tangents() -> None:
-    place = Place(Beale(), [1.0, 2.0])
+    place = LossAtPoint(Beale(), [1.0, 2.0])
     found = cross_sections(place)
     assert [cut.name for cut in found.sections] == ["x0", "x1"]
     for cut, slope, curvature in zip(found.sections, (171.25, 278.0), (118.0, 574.0), strict=True):
@@ -74,12 +74,12 @@ def test_cross_sections_touch_their_tangents() -> None:
         bend = float(apart[middle + 1] + apart[middle - 1]) / h**2
         assert bend == pytest.approx(curvature, rel=0.2)
     assert cross_sections(place, curved=False).sections[0].curvature is None
-    assert len(cross_sections(Place(MLP(widths=(8,), count=20)), curved=False).sections) == 12
+    assert len(cross_sections(LossAtPoint(MLP(widths=(8,), count=20)), curved=False).sections) == 12
 
 
 def test_partial_derivatives_of_third_order() -> None:
     x, y = 1.2, 0.7
-    found = higher(Place(Expression("x**3*y**2 + sin(x*y)"), [x, y]), 3)
+    found = higher(LossAtPoint(Expression("x**3*y**2 + sin(x*y)"), [x, y]), 3)
     assert found.names == ("∂³f/∂x³", "∂³f/∂x²∂y", "∂³f/∂x∂y²", "∂³f/∂y³")
     sine, cosine = math.sin(x * y), math.cos(x * y)
     answers = (
@@ -94,7 +94,7 @@ def test_partial_derivatives_of_third_order() -> None:
 
 def test_names_of_higher_partials_and_those_that_vanish() -> None:
     assert derivative_name(("x", "x", "y", "y", "y")) == "∂⁵f/∂x²∂y³"
-    found = higher(Place(Expression("x**2 + 3*y"), [1.0, 2.0]), 4)
+    found = higher(LossAtPoint(Expression("x**2 + 3*y"), [1.0, 2.0]), 4)
     assert set(found.autograd) == {0.0}
 
 
@@ -109,7 +109,7 @@ def test_names_of_higher_partials_and_those_that_vanish() -> None:
 )
 def test_what_cannot_be_asked_of_a_point(function: Any, given: Any, said: str) -> None:
     with pytest.raises(SettingError, match=f"^{said}"):
-        function(Place(Expression("x*y"), [1.0, 2.0]), given)
+        function(LossAtPoint(Expression("x*y"), [1.0, 2.0]), given)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from helpers.gradients import central_differences, gradient_by_autograd
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
-from gdlab.config.loading import from_flat
+from gdlab.config.loading import settings_from_flat
 from gdlab.engine.rows import Rows
 from gdlab.errors import SettingError
 from gdlab.losses import MLP, Loss, Quadratic
@@ -204,7 +204,7 @@ def test_other_starts_are_distributed_as_torch_draws_them(init: Any, theirs: Any
 
 def test_where_a_run_starts() -> None:
     def start(**given: Any) -> Tensor:
-        return batch_of(from_flat({"loss": "mlp", "loss.widths": [2], **given})).start[0]
+        return batch_of(settings_from_flat({"loss": "mlp", "loss.widths": [2], **given})).start[0]
 
     own = MLP(widths=(2,)).starts(torch.tensor([0, 3]))
     assert torch.equal(start(), own[0])
@@ -212,7 +212,7 @@ def test_where_a_run_starts() -> None:
     assert start(start=[0.5] * 12).tolist() == [0.5] * 12
     drawn = rng.normal(torch.tensor(3), rng.Stream.START, torch.tensor(0), torch.arange(12))
     assert torch.equal(start(start="random", seed=3), drawn)
-    settings = from_flat({"loss": "mlp", "loss.widths": [2], "seed": 3})
+    settings = settings_from_flat({"loss": "mlp", "loss.widths": [2], "seed": 3})
     assert settings.starting_point() == tuple(own[1].tolist())
 
 

@@ -21,12 +21,12 @@ from helpers.command import Done
 
 import gdlab
 from gdlab import SettingError
-from gdlab.config.loading import from_flat
+from gdlab.config.loading import settings_from_flat
 from gdlab.engine.status import Status
 from gdlab.sweeps.executors import processes
-from gdlab.sweeps.executors.choice import assigned, run_shards
+from gdlab.sweeps.executors.choice import run_shards, with_shards_for
 from gdlab.sweeps.grid import Axis, product
-from gdlab.sweeps.grouping import grouped
+from gdlab.sweeps.grouping import group_runs
 from gdlab.sweeps.plan import Plan
 
 PROCESSES = "hydra.launcher.executor=processes"
@@ -317,7 +317,9 @@ def plan_of(runs: int, **settings: Any) -> Plan:
     rates = np.geomspace(1e-3, 1.5, runs).tolist()
     axes = [Axis("lr", rates, list(map(repr, rates)))]
     grid = product(axes)
-    groups = grouped(grid, lambda _: from_flat({"lr": rates[0], "steps": 60} | settings))
+    groups = group_runs(
+        grid, lambda _: settings_from_flat({"lr": rates[0], "steps": 60} | settings)
+    )
     return Plan(grid, tuple(groups), (None,))
 
 
@@ -338,11 +340,11 @@ CUTS = [
 def test_shards_are_so_small_that_each_core_has_some(runs, cores, most, sizes, monkeypatch):
     monkeypatch.setattr(processes, "cores", lambda: cores)
     plan = plan_of(runs, **{"engine.max_rows": most})
-    fine = assigned(plan, "processes")
+    fine = with_shards_for(plan, "processes")
     assert [len(shard) for shard in fine.shards()] == sizes
     together = np.concatenate([shard.runs for shard in fine.shards()])
     assert together.tolist() == list(range(runs))
-    assert list(map(len, assigned(plan, "serial").shards())) == list(map(len, plan.shards()))
+    assert list(map(len, with_shards_for(plan, "serial").shards())) == list(map(len, plan.shards()))
 
 
 def run_all(plan: Plan, **given: Any) -> dict[int, Any]:
@@ -351,7 +353,7 @@ def run_all(plan: Plan, **given: Any) -> dict[int, Any]:
 
 
 def test_progress_is_told_of_each_end_once_and_of_the_rows_that_run():
-    plan = assigned(plan_of(200, steps=4000, **{"engine.mode": "eager"}), "processes")
+    plan = with_shards_for(plan_of(200, steps=4000, **{"engine.mode": "eager"}), "processes")
     told: list[np.ndarray] = []
     found = run_all(plan, progress=lambda rows: told.append(rows.status.numpy()))
     ended = np.concatenate(told)
