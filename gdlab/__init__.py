@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gdlab.engine.history import History
     from gdlab.engine.outcome import Outcome
     from gdlab.engine.status import Status
-    from gdlab.errors import SettingError
+    from gdlab.errors import GdlabError, RecordError, SettingError
     from gdlab.fields.declared import Number, setting
     from gdlab.losses import Loss, PointLoss, Transform
     from gdlab.optimizers import Optimizer
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Engine": "gdlab.config.sections",
+    "GdlabError": "gdlab.errors",
     "History": "gdlab.engine.history",
     "Loss": "gdlab.losses",
     "Noise": "gdlab.config.noise",
@@ -35,6 +36,7 @@ _HOMES = {
     "Outcome": "gdlab.engine.outcome",
     "PointLoss": "gdlab.losses",
     "Optimizer": "gdlab.optimizers",
+    "RecordError": "gdlab.errors",
     "Run": "gdlab.runs.run",
     "Schedule": "gdlab.schedules",
     "SettingError": "gdlab.errors",
@@ -50,6 +52,7 @@ _HOMES = {
 
 __all__ = [
     "Engine",
+    "GdlabError",
     "History",
     "Loss",
     "Noise",
@@ -57,6 +60,7 @@ __all__ = [
     "Optimizer",
     "Outcome",
     "PointLoss",
+    "RecordError",
     "Run",
     "Schedule",
     "SettingError",

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from gdlab.cli import startup
-from gdlab.errors import SettingError
+from gdlab.errors import GdlabError, SettingError
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
@@ -36,7 +36,7 @@ def run_command(run: Callable[[list[str]], int], arguments: Sequence[str] | None
         # Who reads wants no more, as `head` does; what Python writes at its end would fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = EXIT_FAILED
-    except (SettingError, OSError) as error:
+    except (GdlabError, OSError) as error:
         if debug:
             raise
         code = _refuse(error)
@@ -89,9 +89,9 @@ def add_working_directory() -> None:
         sys.path.append(os.getcwd())
 
 
-def _refuse(error: SettingError | OSError) -> int:
+def _refuse(error: GdlabError | OSError) -> int:
     """Say what is wrong in one line."""
-    is_setting = isinstance(error, SettingError)
+    is_setting = isinstance(error, GdlabError)
     text = str(error) if is_setting else f"{error.filename or '?'}: {error.strerror or error}"
     sys.stderr.write(f"error: {' '.join(text.split())}\n")
     return EXIT_USAGE if is_setting else EXIT_FAILED

@@ -18,7 +18,7 @@ from hydra.conf import HydraConf
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
 from gdlab.engine.status import Status
-from gdlab.errors import SettingError
+from gdlab.errors import RecordError
 from gdlab.recording.files import write_atomically
 
 if TYPE_CHECKING:
@@ -118,12 +118,12 @@ def read_jobs(directory: Path) -> list[Job]:
     """The jobs of a sweep by their numbers.
 
     Raises:
-        SettingError: a note is damaged.
+        RecordError: a note is damaged.
     """
     jobs = []
     for path in (directory / _JOBS).glob("*.json"):
         try:
             jobs.append(Job(**json.loads(path.read_text(encoding="utf-8"))))
         except (ValueError, TypeError) as error:
-            raise SettingError(f"{path}: missing or damaged ({error})") from error
+            raise RecordError(f"{path}: missing or damaged ({error})") from error
     return sorted(jobs, key=lambda job: job.number)

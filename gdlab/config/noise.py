@@ -19,6 +19,8 @@ class Noise(Configured):
         dof: the degrees of freedom of student_t.
     """
 
+    __module__ = "gdlab"
+
     kind: Literal["gaussian", "student_t"] = "gaussian"
     scale: Number = setting(default=0.0, ge=0)
     dof: Number = setting(default=3.0, ge=1)

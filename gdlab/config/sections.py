@@ -42,6 +42,8 @@ class Engine(Configured):
         max_rows: a batch of more runs is cut into shards of so many.
     """
 
+    __module__ = "gdlab"
+
     mode: Literal["auto", "eager", "compiled"] = "auto"
     threads: int | None = setting(default=None, ge=1)
     max_rows: int = setting(default=8192, ge=1)

@@ -23,6 +23,8 @@ class Stop(Configured):
         max_loss: diverged where |loss| is above it; None for only where it is not finite.
     """
 
+    __module__ = "gdlab"
+
     grad_tol: float = setting(default=1e-8, ge=0)
     loss: float | None = None
     max_loss: float | None = setting(default=None, gt=0)

@@ -30,6 +30,8 @@ class History:
         metrics: metrics (n,) by name, such as accuracy or sharpness; NaN where not computed.
     """
 
+    __module__ = "gdlab"
+
     step: np.ndarray
     loss: np.ndarray
     grad_norm: np.ndarray

@@ -36,6 +36,8 @@ class Outcome:
         mode: how the steps were computed, "eager" or "compiled".
     """
 
+    __module__ = "gdlab"
+
     status: Status
     reason: str
     steps: int

@@ -9,6 +9,8 @@ class Status(IntEnum):
     `CONVERGED` is said for the gradient test and for nothing else: flat is not optimal.
     """
 
+    __module__ = "gdlab"
+
     RUNNING = 0
     CONVERGED = 1
     TARGET = 2

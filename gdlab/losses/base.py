@@ -30,6 +30,8 @@ class Loss(Configured):
     What is not known stays `None`. Tensors made by `self.tensor` follow `to`.
     """
 
+    __module__ = "gdlab"
+
     kept_when_columns_change: ClassVar[tuple[str, ...]] = ()
     """Names of what is derived from other fields than `Number` ones, such as data read from a file.
 
@@ -205,6 +207,8 @@ class PointLoss(Loss):
 
     Subclasses define `point` instead of `__call__`. A column reaches `point` as a scalar tensor.
     """
+
+    __module__ = "gdlab"
 
     def point(self, x: Tensor) -> Tensor:
         """The value at one point x of shape (D,): a scalar tensor."""

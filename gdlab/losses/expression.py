@@ -27,6 +27,7 @@ class Expression(Loss):
     What a formula may hold is in `gdlab.formulas.functions`; precedence is Python's. It is read by
     a parser that knows nothing else, so that a text from anywhere can do no harm.
 
+    >>> import torch
     >>> loss = Expression("(x - a)**2 + y**2", parameters={"a": 3})
     >>> loss.names, float(loss(torch.tensor([1.0, 2.0])))
     (('x', 'y'), 8.0)

@@ -40,6 +40,8 @@ class Transform(Configured):
             for all; the Hessian's eigenvalues shrink by the square.
     """
 
+    __module__ = "gdlab"
+
     rotation: int | None = setting(default=None, ge=0, lt=2**63)
     shift: Number | tuple[Number, ...] = 0.0
     scale: Number | tuple[Number, ...] = setting(default=1.0, gt=0)

@@ -57,3 +57,8 @@ __all__ = [
     "Torch",
     "WeightDecay",
 ]
+
+for _name in __all__:  # public paths, which plans and saved configurations name: files can move
+    _class = globals()[_name]
+    if _class.__module__.startswith(f"{__name__}."):
+        _class.__module__ = __name__

@@ -46,6 +46,8 @@ class Optimizer(Configured, ABC):
     the state has the row axis first, step counters included.
     """
 
+    __module__ = "gdlab"
+
     needs: ClassVar[Set[str]] = frozenset()
     """What the optimizer needs beside the gradient, if anything: see `OracleOptimizer`."""
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
-from gdlab.errors import SettingError
+from gdlab.errors import RecordError
 from gdlab.recording.files import write_atomically
 from gdlab.recording.parquet import read_parquet
 
@@ -160,13 +160,13 @@ def read_history(path: Path) -> History:
     """The records of a `history.parquet`, as they were written.
 
     Raises:
-        SettingError: the file is missing or damaged.
+        RecordError: the file is missing or damaged.
     """
     table = read_parquet(path)
     names, first = table.column_names, ["step", *_MEASURED]
     points = [f"x{i}" for i in range(len(names)) if f"x{i}" in names]
     if names[: len(first)] != first or not points:
-        raise SettingError(f"{path}: missing or damaged (it holds no history)")
+        raise RecordError(f"{path}: missing or damaged (it holds no history)")
     found = {name: table[name].to_numpy() for name in names}
     step, loss, norm, lr = (found.pop(name) for name in first)
     x = np.stack([found.pop(name) for name in points], 1)

@@ -4,7 +4,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gdlab.errors import SettingError
+from gdlab.errors import RecordError
 from gdlab.recording.files import write_atomically
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ def read_parquet(path: Path) -> "pa.Table":
     """Read a Parquet file.
 
     Raises:
-        SettingError: the file is missing or damaged.
+        RecordError: the file is missing or damaged.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -26,7 +26,7 @@ def read_parquet(path: Path) -> "pa.Table":
             return file.read()
     except (pa.ArrowException, OSError) as error:
         what = (str(error) or type(error).__name__).splitlines()[0]
-        raise SettingError(f"{path}: missing or damaged ({what})") from error
+        raise RecordError(f"{path}: missing or damaged ({what})") from error
 
 
 _FORMULA_STARTS = ("=", "+", "-", "@")

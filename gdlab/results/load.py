@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gdlab.errors import SettingError
+from gdlab.errors import RecordError
 from gdlab.recording.parquet import read_parquet
 
 if TYPE_CHECKING:
@@ -46,12 +46,12 @@ class Recorded:
             run: which run of a sweep.
 
         Raises:
-            SettingError: the run has no directory, or its file is damaged.
+            RecordError: the run has no directory, or its file is damaged.
         """
         if self.directory is not None and self.directories is None:
             return read_parquet(self.directory / "history.parquet").to_pandas()
         if self.directory is None or run is None or run not in (self.directories or {}):
-            raise SettingError(f"run {run} has no history, only its row")
+            raise RecordError(f"run {run} has no history, only its row")
         assert self.directories is not None
         return read_parquet(self.directory / self.directories[run] / "history.parquet").to_pandas()
 
@@ -77,14 +77,14 @@ def load(directory: str | Path) -> Recorded:
     """Read the directory of a run or of a sweep.
 
     Raises:
-        SettingError: there is neither, or one of its files is damaged; it names the file.
+        RecordError: there is neither, or one of its files is damaged; it names the file.
     """
     directory = Path(directory)
     if (directory / "result.json").is_file():
         return _load_run(directory)
     if (directory / "sweep.json").is_file():
         return _load_sweep(directory)
-    raise SettingError(f"{directory}: holds no run (no result.json) and no sweep (no sweep.json)")
+    raise RecordError(f"{directory}: holds no run (no result.json) and no sweep (no sweep.json)")
 
 
 def _load_run(directory: Path) -> Recorded:
@@ -94,7 +94,7 @@ def _load_run(directory: Path) -> Recorded:
     result = _read(directory / "result.json", json.loads)
     versions, point = result.pop("versions", None), result.pop("x", None)
     if not isinstance(versions, dict) or not isinstance(point, list):
-        raise SettingError(f"{directory / 'result.json'}: damaged (no versions or no point)")
+        raise RecordError(f"{directory / 'result.json'}: damaged (no versions or no point)")
     result |= {f"versions.{name}": version for name, version in versions.items()}
     result |= {f"x{i}": value for i, value in enumerate(point)}
     config = _resolved(_read(directory / ".hydra" / "config.yaml", yaml.safe_load))
@@ -136,9 +136,9 @@ def _read(path: Path, parse: Callable[[str], Any]) -> dict[str, Any]:
     try:
         values = parse(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise SettingError(f"{path}: missing or damaged ({_line(error)})") from error
+        raise RecordError(f"{path}: missing or damaged ({_line(error)})") from error
     if not isinstance(values, dict):
-        raise SettingError(f"{path}: missing or damaged (it holds no settings)")
+        raise RecordError(f"{path}: missing or damaged (it holds no settings)")
     return values
 
 

@@ -33,6 +33,8 @@ class Run:
         seconds: how long the steps and their recording took.
     """
 
+    __module__ = "gdlab"
+
     settings: Settings
     outcome: Outcome
     history: History

@@ -31,3 +31,8 @@ __all__ = [
     "Step",
     "Warmup",
 ]
+
+for _name in __all__:  # public paths, which plans and saved configurations name: files can move
+    _class = globals()[_name]
+    if _class.__module__.startswith(f"{__name__}."):
+        _class.__module__ = __name__

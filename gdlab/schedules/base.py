@@ -26,6 +26,8 @@ class Schedule(Configured):
     the losses says `init` and `lr` instead.
     """
 
+    __module__ = "gdlab"
+
     def check(self, steps: int) -> None:
         """Refuse settings that do not fit a run of so many steps.
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from gdlab.config.loading import settings_from_values
 from gdlab.config.settings import GROUPS, Settings
-from gdlab.errors import SettingError
+from gdlab.errors import GdlabError, RecordError, SettingError
 from gdlab.fields.declared import Configured, Field
 from gdlab.fields.validation import Range
 from gdlab.recording.files import write_atomically
@@ -66,7 +66,8 @@ def load(directory: Path, named: Iterable[str] = ()) -> Plan:
         named: classes beside gdlab's own that the person who resumes names.
 
     Raises:
-        SettingError: there is no plan, it is damaged, or it names a class that was not named.
+        SettingError: there is no plan, or it names a class that was not named.
+        RecordError: it is damaged.
     """
     if not (directory / PLAN).is_file():
         raise SettingError(f"resume={directory}: holds no sweep (no {PLAN})")
@@ -74,12 +75,12 @@ def load(directory: Path, named: Iterable[str] = ()) -> Plan:
     try:
         written = json.loads((directory / PLAN).read_text(encoding="utf-8"))
         return _plan(written, table, set(named), directory)
-    except SettingError:
+    except GdlabError:
         raise
     # What was damaged may hold anything.
     except Exception as error:
         what = " ".join(f"{type(error).__name__}: {error}".split())
-        raise SettingError(f"{directory / PLAN}: missing or damaged ({what})") from error
+        raise RecordError(f"{directory / PLAN}: missing or damaged ({what})") from error
 
 
 def _plan(written: dict[str, Any], table: "pa.Table", named: set[str], directory: Path) -> Plan:

@@ -19,7 +19,7 @@ from gdlab.engine.history import History
 from gdlab.engine.metrics import check_sharpness
 from gdlab.engine.outcome import Outcome, Outcomes
 from gdlab.engine.status import Status
-from gdlab.errors import SettingError
+from gdlab.errors import RecordError
 from gdlab.recording.files import write_atomically
 from gdlab.recording.parquet import read_parquet, write_csv, write_table
 from gdlab.results.ranking import DataFrame, best, rank_order
@@ -58,7 +58,7 @@ def run_sweep(
         One row per run that ended, and per run of the shards that were interrupted.
 
     Raises:
-        SettingError: the table of a finished shard is damaged.
+        RecordError: the table of a finished shard is damaged.
         ChildProcessError: a process that ran a shard died.
     """
     (directory / SHARDS).mkdir(exist_ok=True)
@@ -97,11 +97,11 @@ def _read_shard(path: Path, shard: Group) -> "pa.Table":
     """The table of a shard that was run before.
 
     Raises:
-        SettingError: the file is damaged, or of other runs.
+        RecordError: the file is damaged, or of other runs.
     """
     table = read_parquet(path)
     if "run" not in table.column_names or table["run"].to_pylist() != sorted(shard.runs.tolist()):
-        raise SettingError(f"{path}: missing or damaged (it holds other runs than the plan)")
+        raise RecordError(f"{path}: missing or damaged (it holds other runs than the plan)")
     return table
 
 

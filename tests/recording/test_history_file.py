@@ -14,7 +14,7 @@ import pytest
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
 from gdlab.engine.status import Status
-from gdlab.errors import SettingError
+from gdlab.errors import RecordError
 from gdlab.recording import history_file
 from gdlab.recording.history_file import HistoryFile, read_history
 from gdlab.recording.result_file import write_result
@@ -168,7 +168,7 @@ def test_a_damaged_history_is_one_line(damage, tmp_path):
         path.write_bytes(path.read_bytes()[:-20])
     else:
         pq.write_table(pa.table({"run": [1, 2]}), path)
-    with pytest.raises(SettingError) as refused:
+    with pytest.raises(RecordError) as refused:
         read_history(path)
     assert str(refused.value).startswith(f"{path}: missing or damaged (")
     assert "\n" not in str(refused.value)
@@ -221,7 +221,7 @@ def test_a_damaged_file_is_named(name, content, said, recorded, monkeypatch):
     path.unlink()
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(SettingError) as refused:
+    with pytest.raises(RecordError) as refused:
         load(recorded).history()
     assert str(refused.value).startswith(f"{recorded if name == RESULT and not content else path}")
     assert said in str(refused.value)
@@ -233,7 +233,7 @@ def test_a_folder_in_place_of_a_file_is_named(recorded):
     (recorded / HISTORY).unlink()
     (recorded / HISTORY).mkdir()
     (recorded / HISTORY / "part.txt").write_text("no table")
-    with pytest.raises(SettingError, match=r"history\.parquet: missing or damaged"):
+    with pytest.raises(RecordError, match=r"history\.parquet: missing or damaged"):
         load(recorded).history()
 
 
@@ -241,7 +241,7 @@ def test_a_truncated_history_is_never_a_shorter_table(recorded):
     whole = (recorded / HISTORY).read_bytes()
     for kept in [*range(0, len(whole), 97), len(whole) - 1]:
         (recorded / HISTORY).write_bytes(whole[:kept])
-        with pytest.raises(SettingError, match=r"history\.parquet: missing or damaged"):
+        with pytest.raises(RecordError, match=r"history\.parquet: missing or damaged"):
             load(recorded).history()
 
 
@@ -261,7 +261,7 @@ def test_a_flipped_bit_in_the_numbers_is_never_another_number(recorded):
             path.write_bytes(damaged)
             try:
                 pd.testing.assert_frame_equal(load(recorded).history(), table)
-            except SettingError as error:
+            except RecordError as error:
                 assert "history.parquet: missing or damaged" in str(error)
                 refused += 1
     assert refused >= 2 * len(chunks)

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from gdlab import SettingError
+from gdlab import GdlabError, SettingError
 from gdlab.cli.axes import cross_overrides
 from gdlab.cli.composition import CONFIG_NAME, hydra_ready
 from gdlab.cli.sweep import make_plan
@@ -185,7 +185,7 @@ def test_who_runs_the_shards_and_their_size_are_kept(plan_of, tmp_path):
     ):
         assert written in text
         (tmp_path / "plan.json").write_text(text.replace(written, wrong))
-        with pytest.raises(SettingError, match=f"plan.json: {says}"):
+        with pytest.raises(GdlabError, match=f"plan.json: {says}"):
             plan_file.load(tmp_path)
 
 

@@ -337,7 +337,7 @@ def test_damaged_results_are_named_and_made_anew_from_the_shards(here, gd):
     for name, damage in RESULTS:
         path = here / "s" / name
         path.write_bytes(damage(path.read_bytes()))
-        with pytest.raises(gdlab.SettingError, match=f"s/{name}: missing or damaged"):
+        with pytest.raises(gdlab.RecordError, match=f"s/{name}: missing or damaged"):
             gdlab.load("s")
         assert gd("resume=s").code == 0
         assert shards(here / "s") == before
@@ -599,5 +599,5 @@ def test_above_the_limit_the_best_the_worst_and_a_spread_have_directories(most, 
         for mine, its in (("final_loss", "loss"), ("x0", "x0"), ("x1", "x1")):
             np.testing.assert_equal(last[its], row[mine])
     gone = next(run for run in range(40) if run not in kept)
-    with pytest.raises(gdlab.SettingError, match=f"run {gone} has no history"):
+    with pytest.raises(gdlab.RecordError, match=f"run {gone} has no history"):
         sweep.history(gone)

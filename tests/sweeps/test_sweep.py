@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from losses.cases import DIABETES
 
 import gdlab
-from gdlab import SettingError
+from gdlab import RecordError, SettingError
 from gdlab.__main__ import main
 from gdlab.engine.outcome import Outcome
 from gdlab.losses import MSE, Himmelblau, Loss, Quadratic, Rosenbrock, Transform
@@ -325,7 +325,7 @@ def test_a_directory_holds_what_the_command_line_would_leave(tmp_path):
         result = json.loads((tmp_path / "s" / f"lr={lr}" / "result.json").read_text())
         assert result["final_loss"] == one.outcome.final_loss
     assert read.best()[0].choice == alone.best()[0].choice
-    with pytest.raises(SettingError, match="run 0 has no history"):
+    with pytest.raises(RecordError, match="run 0 has no history"):
         alone.history(0)
     with pytest.raises(SettingError, match="is not empty"):
         gdlab.sweep(**given, directory=tmp_path / "s")

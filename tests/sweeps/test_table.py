@@ -14,7 +14,7 @@ from helpers.batches import finish
 
 from gdlab.config.settings import Settings
 from gdlab.engine.batch import Stop
-from gdlab.errors import SettingError
+from gdlab.errors import RecordError
 from gdlab.losses import MSE, Loss, Quadratic, Rosenbrock
 from gdlab.optimizers import SGD
 from gdlab.recording.parquet import read_parquet, write_csv, write_table
@@ -252,7 +252,7 @@ def test_a_shorter_file_is_refused(tmp_path):
     whole = path.read_bytes()
     for length in [*range(0, len(whole), 97), len(whole) - 1]:
         path.write_bytes(whole[:length])
-        with pytest.raises(SettingError) as refused:
+        with pytest.raises(RecordError) as refused:
             read_parquet(path)
         assert str(refused.value).startswith(f"{path}: missing or damaged (")
         assert "\n" not in str(refused.value)
@@ -269,7 +269,7 @@ def test_a_damaged_page_is_refused(tmp_path):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x10]) + whole[place + 1 :])
         try:
             again = read_parquet(path)
-        except SettingError as error:
+        except RecordError as error:
             assert str(path) in str(error)
             refused += 1
         else:  # a byte that says nothing of the values, such as a statistic
@@ -286,7 +286,7 @@ def test_what_is_no_table_is_refused(content, tmp_path):
     path = tmp_path / "results.parquet"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(SettingError, match="missing or damaged"):
+    with pytest.raises(RecordError, match="missing or damaged"):
         read_parquet(path)
 
 
