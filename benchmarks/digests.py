@@ -26,7 +26,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-LEFT_OUT = {"seconds", "versions", "reason"}
+LEFT_OUT = {"seconds", "versions", "reason", "mode_reason"}
 
 QUIET = ("record.figures=false", "record.events=false")
 COMMANDS = Path(__file__).with_suffix(".txt").read_text(encoding="utf-8").splitlines()

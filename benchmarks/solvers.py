@@ -191,7 +191,7 @@ def batched(loss: Loss, starts: Tensor) -> int:
     ends = Outcomes(batch)
     for chunk in advance(batch):
         ends.add(chunk)
-    return int((ends.final_loss <= 1e-8).sum())
+    return int((ends.numbers["final_loss"] <= 1e-8).sum())
 
 
 def serial(loss: Loss, starts: Tensor) -> int:

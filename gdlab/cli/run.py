@@ -23,7 +23,7 @@ from gdlab.config.settings import Settings
 from gdlab.display.summary import warning
 from gdlab.display.terminal import ProgressBar, StepProgress, show_end, show_warning
 from gdlab.engine.batch import Batch
-from gdlab.engine.metrics import check_sharpness
+from gdlab.engine.metrics import check_quantities
 from gdlab.engine.rows import Rows
 from gdlab.engine.status import Status
 from gdlab.errors import SettingError
@@ -129,7 +129,7 @@ def check_config(
         check_loss(batch.loss, batch.start)
         if config.get("check_gradient"):
             refuse_wrong_gradient(settings)
-        check_sharpness(batch.loss, batch.start, batch.sharpness_every)
+        check_quantities(batch.loss, batch.start, batch.intervals)
     with errors_as(f"schedule={settings.name('schedule')}"):
         if not batch.schedule.init(batch.lr):
             ends = torch.tensor([0, settings.steps - 1], device=batch.lr.device)

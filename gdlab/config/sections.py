@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from gdlab.engine.metrics import QUANTITIES
 from gdlab.fields.declared import Configured, setting
 
 
@@ -30,6 +31,11 @@ class Record(Configured):
     figures: bool = True
     max_run_dirs: int = setting(default=1000, ge=0)
     max_figures: int = setting(default=20, ge=0)
+
+    @property
+    def intervals(self) -> dict[str, int]:
+        """Steps between two values of each recorded quantity, by its name; 0 for never."""
+        return {name: getattr(self, f"{name}_every") or 0 for name in QUANTITIES}
 
 
 class Engine(Configured):

@@ -98,7 +98,7 @@ class Settings(Configured):
     def metrics(self) -> dict[str, Metric]:
         """What is recorded of the points every so often."""
         record = self.record
-        return metrics_of(self.objective, record.full_loss_every, record.sharpness_every)
+        return metrics_of(self.objective, record.full_loss_every, record.intervals)
 
     def starting_point(self) -> tuple[float, ...]:
         """The start that was given, or the loss's own."""

@@ -13,7 +13,6 @@ from rich.text import Text
 from gdlab.config.settings import Settings
 from gdlab.display.summary import explanation, summary
 from gdlab.engine.batch import Batch
-from gdlab.engine.compiled import explain_fallback
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
 from gdlab.engine.status import Status
@@ -115,7 +114,7 @@ def show_end(
     if why:
         console.print(Text(why))
     lines = summary(settings, outcome, directory, rate)
-    if fell := explain_fallback(batch, outcome.mode):
-        lines.append(("mode", fell))
+    if outcome.mode_reason is not None:
+        lines.append(("mode", f"eager, not compiled: {outcome.mode_reason}"))
     for name, value in lines:
         console.print(Text.assemble((f"  {name:<14}", "dim"), value))

@@ -3,7 +3,8 @@
 Shapes: R runs, D dimensions.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -48,8 +49,7 @@ class Batch:
         threads: how many cores a compiled batch may use; no bit depends on it.
         full_every: where steps use minibatches, the loss of all examples and its gradient are
             computed at steps 0, full_every, 2·full_every, … and a run's last.
-        sharpness_every: the sharpness is computed at steps 0, n, 2n, … and a run's last; None or 0
-            for never.
+        intervals: steps between two values of recorded quantities, by their names.
         dof: degrees of freedom (R,) of Student's t noise; None for Gaussian noise.
     """
 
@@ -65,10 +65,10 @@ class Batch:
     mode: str = "eager"
     threads: int = 1
     full_every: int = 1
-    sharpness_every: int | None = None
+    intervals: Mapping[str, int] = field(default_factory=dict)
     dof: Tensor | None = None
 
     @property
     def metrics(self) -> dict[str, Metric]:
-        """What is recorded of the points every so often."""
-        return metrics_of(self.loss, self.full_every, self.sharpness_every)
+        """What is recorded at intervals, by name."""
+        return metrics_of(self.loss, self.full_every, self.intervals)

@@ -186,7 +186,7 @@ def explain_fallback(batch: Batch, mode: str) -> str | None:
     """What to say where a batch that should be compiled was computed in eager mode."""
     if (batch.mode, mode) != ("compiled", "eager"):
         return None
-    return f"eager, and not compiled: {why_not_compiled(batch)}"
+    return f"eager, not compiled: {why_not_compiled(batch)}"
 
 
 @cache

@@ -1,9 +1,12 @@
-"""What is recorded of points every so often: a loss's own metrics, and the sharpness.
+"""What is recorded at intervals: a loss's own metrics, and quantities of any loss.
+
+A new quantity is an entry of `QUANTITIES`, a field NAME_every of the section `record` and its line
+in conf/config.yaml.
 
 Shapes: D dimensions, k records, n rows, padding included.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -17,39 +20,53 @@ from gdlab.numerics.rowwise import LANES, by_rows
 
 SHARPNESS = "sharpness"
 
-_NUMBERS = 2**24  # that searches for eigenvalues keep at once: 128 MiB
+_MAX_NUMBERS = 2**24  # that eigenvalue searches keep in memory at once: 128 MiB
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number that can be computed at a point of any loss that is smooth enough.
+
+    Attributes:
+        function: maps a loss and points (k, n, D) to numbers (k, n).
+        why_undefined: says why a loss does not have it at points (n, D); None where it has.
+    """
+
+    function: Callable[[Loss, Tensor], Tensor]
+    why_undefined: Callable[[Loss, Tensor], str | None]
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A number of points that is recorded every so often.
+    """A number that is recorded at intervals.
 
     Attributes:
         function: maps a loss and points (k, n, D) to numbers (k, n).
-        every: computed at steps 0, every, 2·every, … and a run's last.
+        every: the interval: computed at steps 0, every, 2·every, … and at a run's last.
     """
 
     function: Callable[[Loss, Tensor], Tensor]
     every: int
 
 
-def metrics_of(loss: Loss, full_every: int, sharpness_every: int | None) -> dict[str, Metric]:
+def metrics_of(loss: Loss, full_every: int, intervals: Mapping[str, int]) -> dict[str, Metric]:
     """The metrics of runs of a loss by name.
 
     Args:
-        loss: it may have some of its own.
-        full_every: of those.
-        sharpness_every: of the sharpness; None or 0 for none.
+        loss: may have metrics of its own, such as accuracy.
+        full_every: the interval of those.
+        intervals: of `QUANTITIES` by name; 0 for never.
     """
-    found = {name: Metric(_OfLoss(name), full_every) for name in loss.metrics}
-    if sharpness_every:
-        found[SHARPNESS] = Metric(_sharpness, sharpness_every)
-    return found
+    metrics = {name: Metric(_MetricOfLoss(name), full_every) for name in loss.metrics}
+    for name, every in intervals.items():
+        if every:
+            metrics[name] = Metric(QUANTITIES[name].function, every)
+    return metrics
 
 
 @dataclass(frozen=True)
-class _OfLoss:
-    """One of the loss's own metrics, record by record as memory is planned for."""
+class _MetricOfLoss:
+    """One of the loss's own metrics, record by record, since memory is planned for one."""
 
     name: str
 
@@ -58,35 +75,24 @@ class _OfLoss:
         return torch.stack([metric(record) for record in x])
 
 
-def check_sharpness(loss: Loss, x: Tensor, every: int | None) -> None:
-    """Refuse a loss whose sharpness is asked for but cannot be had at points (n, D).
+def check_quantities(loss: Loss, x: Tensor, intervals: Mapping[str, int]) -> None:
+    """Refuse a loss that does not have a quantity that is to be recorded at points (n, D).
 
     Raises:
-        SettingError: what is wrong, in words.
+        SettingError: names the setting and says why.
     """
-    if not every:
-        return
-    try:
-        why = _flaw(loss, x)
-    except Exception as error:  # a person's own loss may raise anything
-        why = " ".join(f"{type(error).__name__}: {error}".split())
-    if why is not None:
-        what = f"{type(loss).__name__} cannot be differentiated twice"
-        raise SettingError(f"record.sharpness_every={every}: {what} ({why})")
-
-
-def _flaw(loss: Loss, x: Tensor) -> str | None:
-    """What is wrong with the second derivatives of a loss at points (n, D), in words."""
-    if not is_twice_differentiable(loss, x):
-        return "one of its functions is differentiable only once"
-    hessian_products(loss, x)(torch.ones_like(x))
-    return None
+    for name, every in intervals.items():
+        if not every:
+            continue
+        why = QUANTITIES[name].why_undefined(loss, x)
+        if why is not None:
+            raise SettingError(f"record.{name}_every={every}: {type(loss).__name__} {why}")
 
 
 def _sharpness(loss: Loss, x: Tensor) -> Tensor:
     """λ_max of the Hessian at points (k, n, D): (k, n); NaN where it is not finite."""
     n = x.shape[1]
-    fitting = max(1, _NUMBERS // numbers_of_a_row(x.shape[2]))  # points that memory is allowed for
+    fitting = max(1, _MAX_NUMBERS // numbers_of_a_row(x.shape[2]))  # points at once
     found = []
     for some in torch.arange(n).split(max(LANES, fitting // LANES * LANES)):
         rows = slice(int(some[0]), int(some[-1]) + 1)
@@ -103,3 +109,19 @@ def _of_points(
     shape = x.shape[:-1]
     rows = by_rows(x.reshape(-1, x.shape[-1]))
     return function(lambda points: loss(points.unflatten(0, shape)).flatten(), rows).reshape(shape)
+
+
+def _why_no_hessian(loss: Loss, x: Tensor) -> str | None:
+    """Why second derivatives of a loss do not exist at points (n, D); None where they do."""
+    cannot = "cannot be differentiated twice"
+    try:
+        if not is_twice_differentiable(loss, x):
+            return f"{cannot} (one of its functions is differentiable only once)"
+        hessian_products(loss, x)(torch.ones_like(x))
+    except Exception as error:  # a custom loss may raise anything
+        return f"{cannot} ({' '.join(f'{type(error).__name__}: {error}'.split())})"
+    return None
+
+
+QUANTITIES: Mapping[str, Quantity] = {SHARPNESS: Quantity(_sharpness, _why_no_hessian)}
+"""What can be recorded of any loss, by name; its interval is the setting record.NAME_every."""

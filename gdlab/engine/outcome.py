@@ -3,6 +3,7 @@
 Shapes: R runs, D dimensions, K records of a chunk, n rows of a chunk.
 """
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,60 +16,82 @@ from gdlab.engine.chunk import Chunk
 from gdlab.engine.status import Status
 
 
-@dataclass(frozen=True)
+def _number(dtype: type, initial: float, *, nullable: bool = False) -> Any:
+    """A field of an outcome that is a column of numbers in a batch.
+
+    Args:
+        dtype: of the column.
+        initial: the value of a run without a record.
+        nullable: whether the number may be unknown: NaN in the column, null elsewhere.
+    """
+    return field(metadata={"dtype": dtype, "initial": initial, "nullable": nullable})
+
+
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """The end of one run.
+    """The end of one run. The fields are those of result.json and the columns of a sweep's table.
 
     Attributes:
         status: how it ended.
         reason: the same as a sentence.
         steps: the steps taken, T.
         final_loss: the loss at the last point.
-        best_loss: the least loss of any record.
+        best_loss: the smallest loss of any record.
         best_step: the step at which it was first reached.
         grad_norm: the norm of the full gradient at the last point.
         x: the last point (D,).
         distance: from the last point to the nearest known minimizer; None where none is known.
         suboptimality: the final loss above the known minimum; None where it is unknown.
-        evaluations: gradients computed; what optimizers that need more are charged for is said in
-            `gdlab.optimizers.oracle`.
         metrics: the metrics at the last point by name, such as accuracy or sharpness.
+        evaluations: gradients computed; `gdlab.optimizers.oracle` says what else is counted.
         mode: how the steps were computed, "eager" or "compiled".
+        mode_reason: why a run that was to be compiled was computed in eager mode.
     """
 
     __module__ = "gdlab"
 
     status: Status
     reason: str
-    steps: int
-    final_loss: float
-    best_loss: float
-    best_step: int
-    grad_norm: float
+    steps: int = _number(np.int64, 0)
+    final_loss: float = _number(np.float64, np.nan)
+    best_loss: float = _number(np.float64, np.inf)
+    best_step: int = _number(np.int64, 0)
+    grad_norm: float = _number(np.float64, np.nan)
     x: np.ndarray
-    distance: float | None
-    suboptimality: float | None
-    evaluations: int
+    distance: float | None = _number(np.float64, np.nan, nullable=True)
+    suboptimality: float | None = _number(np.float64, np.nan, nullable=True)
     metrics: Mapping[str, float | None] = field(default_factory=dict)
+    evaluations: int = _number(np.int64, 0)
     mode: str = "eager"
+    mode_reason: str | None = None
+
+
+NUMBERS = {f.name: f.metadata for f in dataclasses.fields(Outcome) if "initial" in f.metadata}
+"""The fields of an outcome that are numbers, in order: dtype, initial, nullable."""
 
 
 class Outcomes:
-    """The outcomes of a batch, filled in as its chunks arrive."""
+    """The outcomes of a batch, filled in as its chunks arrive.
+
+    Attributes:
+        status: codes of `Status` (R,).
+        numbers: the columns of `NUMBERS` by name, each (R,).
+        metrics: the metrics by name, each (R,); NaN where unknown.
+        x: the last points (R, D).
+        errors: the exceptions that ended failed runs, by row.
+    """
 
     def __init__(self, batch: Batch) -> None:
         runs, dim = batch.start.shape
         self.stop = batch.stop
         self.status = np.zeros(runs, dtype=np.int64)
-        self.steps = np.zeros(runs, dtype=np.int64)
-        self.evaluations = np.zeros(runs, dtype=np.int64)
-        self.best_step = np.zeros(runs, dtype=np.int64)
-        self.best_loss = np.full(runs, np.inf)
-        self.final_loss, self.grad_norm = np.full(runs, np.nan), np.full(runs, np.nan)
-        self.distance, self.suboptimality = np.full(runs, np.nan), np.full(runs, np.nan)
+        self.numbers = {
+            name: np.full(runs, about["initial"], about["dtype"]) for name, about in NUMBERS.items()
+        }
         self.metrics = {name: np.full(runs, np.nan) for name in batch.metrics}
         self.x = batch.start.cpu().numpy().astype(np.float64).reshape(runs, dim)
-        self.mode = "eager"
+        self.mode: str = "eager"
+        self.mode_reason: str | None = None
         self.errors: dict[int, Exception] = {}
         self._reasons: dict[int, str] = {}
         domain = batch.loss.domain
@@ -76,15 +99,16 @@ class Outcomes:
 
     def add(self, chunk: Chunk) -> None:
         """Take in what a chunk says about its rows."""
-        rows, self.mode = chunk.rows.cpu().numpy(), chunk.mode.name
+        rows = chunk.rows.cpu().numpy()
+        self.mode, self.mode_reason = chunk.mode.name, chunk.mode.why
         self.status[rows] = chunk.status.cpu().numpy()
-        self.evaluations[rows] = chunk.evaluations.cpu().numpy()
+        self.numbers["evaluations"][rows] = chunk.evaluations.cpu().numpy()
         if chunk.error is not None:
             failed = rows[(chunk.status == Status.FAILED).cpu().numpy()]
             self.errors |= dict.fromkeys(failed.tolist(), chunk.error)
         if len(chunk.loss) == 0:
             return
-        self._improve(rows, chunk)
+        self._update_best(rows, chunk)
         self._end(rows, chunk)
 
     def _end(self, rows: np.ndarray, chunk: Chunk) -> None:
@@ -93,56 +117,78 @@ class Outcomes:
         if not len(place):
             return
         last, ended = chunk.last[place], rows[place.cpu().numpy()]
-        self.steps[ended] = (chunk.first + last).cpu().numpy()
-        self.final_loss[ended] = chunk.loss[last, place].cpu().numpy()
-        self.grad_norm[ended] = chunk.grad_norm[last, place].cpu().numpy()
         self.x[ended] = chunk.x[last, place].cpu().numpy()
-        for known, values in (
-            (self.distance, chunk.last_distance()),
-            (self.suboptimality, chunk.last_suboptimality()),
+        for name, values in (
+            ("steps", chunk.first + last),
+            ("final_loss", chunk.loss[last, place]),
+            ("grad_norm", chunk.grad_norm[last, place]),
+        ):
+            self.numbers[name][ended] = values.cpu().numpy()
+        for column, values in (
+            (self.numbers["distance"], chunk.last_distance()),
+            (self.numbers["suboptimality"], chunk.last_suboptimality()),
             *((self.metrics[name], values) for name, values in chunk.last_metrics.items()),
         ):
             if values is not None:
-                known[ended] = values[place].cpu().numpy()
+                column[ended] = values[place].cpu().numpy()
 
-    def _improve(self, rows: np.ndarray, chunk: Chunk) -> None:
-        """Update the best losses."""
+    def _update_best(self, rows: np.ndarray, chunk: Chunk) -> None:
+        """Take in the best losses."""
         value, step = chunk.best_loss.cpu().numpy(), chunk.best_step.cpu().numpy()
-        better = value < self.best_loss[rows]
-        self.best_loss[rows[better]] = value[better]
-        self.best_step[rows[better]] = step[better]
+        better = value < self.numbers["best_loss"][rows]
+        self.numbers["best_loss"][rows[better]] = value[better]
+        self.numbers["best_step"][rows[better]] = step[better]
 
     def fill(self, outcomes: Sequence[Mapping[str, Any]]) -> None:
         """Take in the outcomes of all rows: the fields of `Outcome`, and metrics by their names."""
-        for row, ended in enumerate(outcomes):
-            self._reasons[row], self.mode = ended["reason"], ended["mode"]
-            for name in ("status", "steps", "final_loss", "best_loss", "best_step", "grad_norm"):
-                getattr(self, name)[row] = ended[name]
-            for name in ("distance", "suboptimality"):
-                getattr(self, name)[row] = np.nan if ended[name] is None else ended[name]
-            for name, values in self.metrics.items():
-                values[row] = np.nan if ended.get(name) is None else ended[name]
-            self.evaluations[row] = ended["evaluations"]
-            self.x[row, : len(ended["x"])] = ended["x"]
+        for row, outcome in enumerate(outcomes):
+            self.status[row], self._reasons[row] = outcome["status"], outcome["reason"]
+            self.mode, self.mode_reason = outcome["mode"], outcome.get("mode_reason")
+            for name, column in self.numbers.items():
+                column[row] = np.nan if outcome[name] is None else outcome[name]
+            for name, column in self.metrics.items():
+                column[row] = np.nan if outcome.get(name) is None else outcome[name]
+            self.x[row, : len(outcome["x"])] = outcome["x"]
 
     def __getitem__(self, row: int) -> Outcome:
         """The outcome of one run."""
-        status = Status(int(self.status[row]))
+        numbers: dict[str, Any] = {
+            name: _known(column[row]) if NUMBERS[name]["nullable"] else column[row].item()
+            for name, column in self.numbers.items()
+        }
         return Outcome(
-            status=status,
+            status=Status(int(self.status[row])),
             reason=self.reason(row),
-            steps=int(self.steps[row]),
-            final_loss=float(self.final_loss[row]),
-            best_loss=float(self.best_loss[row]),
-            best_step=int(self.best_step[row]),
-            grad_norm=float(self.grad_norm[row]),
             x=self.x[row],
-            distance=_known(self.distance[row]),
-            suboptimality=_known(self.suboptimality[row]),
-            evaluations=int(self.evaluations[row]),
             metrics={name: _known(values[row]) for name, values in self.metrics.items()},
             mode=self.mode,
+            mode_reason=self.mode_reason,
+            **numbers,
         )
+
+    def columns(self) -> dict[str, Any]:
+        """The fields of all outcomes but their points, in order: lists and arrays (R,).
+
+        Numbers that may be unknown are masked arrays.
+        """
+        columns: dict[str, Any] = {}
+        runs = range(len(self.status))
+        for name in (f.name for f in dataclasses.fields(Outcome) if f.name != "x"):
+            if name == "status":
+                columns[name] = [str(Status(code)) for code in self.status.tolist()]
+            elif name == "reason":
+                columns[name] = [self.reason(row) for row in runs]
+            elif name == "metrics":
+                columns |= {k: np.ma.masked_invalid(v) for k, v in self.metrics.items()}
+            elif name in NUMBERS:
+                column = self.numbers[name]
+                is_nullable = NUMBERS[name]["nullable"]
+                columns[name] = (
+                    np.ma.masked_where(np.isnan(column), column) if is_nullable else column
+                )
+            else:
+                columns[name] = [getattr(self, name)] * len(runs)
+        return columns
 
     def reason(self, row: int) -> str:
         """How a run ended, as a sentence."""
@@ -160,18 +206,18 @@ class Outcomes:
         return bool(((self.x[row] < low) | (self.x[row] > high)).any())
 
     def _ending(self, row: int) -> str:
-        """What ended a run."""
-        stop, steps = self.stop, int(self.steps[row])
+        """What ended a run, and what to do about it."""
+        stop, steps = self.stop, int(self.numbers["steps"][row])
         status = Status(int(self.status[row]))
         if status == Status.CONVERGED:
             return f"the gradient norm fell to stop.grad_tol={stop.grad_tol:g} at step {steps}"
         if status == Status.TARGET:
             return f"the loss fell to stop.loss={stop.loss:g} at step {steps}"
         if status == Status.MAX_STEPS:
-            tolerance = f"stop.grad_tol={stop.grad_tol:g}"
-            return f"all {steps} steps are done; the gradient norm is above {tolerance}"
+            above = f"the gradient norm still above stop.grad_tol={stop.grad_tol:g}"
+            return f"the step limit steps={steps} was reached with {above}; raise steps"
         if status == Status.STALLED:
-            norm = f"the gradient norm there is {self.grad_norm[row]:.3g}"
+            norm = f"the gradient norm there is {self.numbers['grad_norm'][row]:.3g}"
             return f"the optimizer found no better point after step {steps}; {norm}"
         if status == Status.DIVERGED:
             return self._divergence(row)
@@ -181,10 +227,11 @@ class Outcomes:
         return f"{status} after step {steps}"
 
     def _divergence(self, row: int) -> str:
-        loss, steps = self.final_loss[row], int(self.steps[row])
+        """What diverged."""
+        loss, steps = self.numbers["final_loss"][row], int(self.numbers["steps"][row])
         if self.stop.max_loss is not None and abs(loss) > self.stop.max_loss:
             return f"|loss| passed stop.max_loss={self.stop.max_loss:g} at step {steps}"
-        if steps == 0 and not (np.isfinite(loss) and np.isfinite(self.grad_norm[row])):
+        if steps == 0 and not (np.isfinite(loss) and np.isfinite(self.numbers["grad_norm"][row])):
             return "the loss, its gradient or the point is not finite at the start"
         return f"the loss, its gradient or the point is no longer finite after step {steps}"
 

@@ -19,8 +19,8 @@ def write_result(
     """Write `result.json`: the outcome and what produced it; what is not finite becomes null."""
     values = {**vars(outcome), "status": str(outcome.status), "x": outcome.x.tolist()}
     values |= values.pop("metrics")
-    mode = values.pop("mode")
-    values |= {"seconds": round(seconds, 6), "seed": seed, "mode": mode, "versions": versions()}
+    modes = {name: values.pop(name) for name in ("mode", "mode_reason")}
+    values |= {"seconds": round(seconds, 6), "seed": seed, **modes, "versions": versions()}
     plain = {key: _plain(value) for key, value in values.items()}
     text = json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False)
     write_atomically(directory / "result.json", (text + "\n").encode(), durable=durable)

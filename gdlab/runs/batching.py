@@ -57,7 +57,7 @@ def batch_of(
         mode=resolve_mode(settings, runs),
         threads=settings.engine.threads or cores(),
         full_every=settings.record.full_loss_every,
-        sharpness_every=settings.record.sharpness_every,
+        intervals=settings.record.intervals,
     )
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gdlab.engine.history import History
-from gdlab.engine.metrics import check_sharpness
+from gdlab.engine.metrics import check_quantities
 from gdlab.engine.outcome import Outcome, Outcomes
 from gdlab.engine.status import Status
 from gdlab.errors import RecordError
@@ -115,7 +115,7 @@ def check_summary(plan: Plan) -> None:
     for group in plan.groups:
         first = group.runs[:1]
         batch = batch_of(group.settings)
-        check_sharpness(batch.loss, batch.start, batch.sharpness_every)
+        check_quantities(batch.loss, batch.start, batch.intervals)
         start = FinishedRuns(first, Outcomes(batch), 0.0)
         starts.append(table_of(group, start, plan.varied(first)))
     best(join_tables(starts).to_pandas(), plan.by(), plan.keys(), plan.metric)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gdlab.config.settings import Settings
+from gdlab.engine.outcome import NUMBERS
 from gdlab.engine.status import Status
 from gdlab.fields.formatting import format_value
 from gdlab.sweeps.plan import Group
@@ -47,17 +48,10 @@ def table_of(group: Group, ended: FinishedRuns, varied: Mapping[str, Sequence[An
         if key not in columns:
             value = names[key] if key in names else getattr(settings, key)
             columns[key] = [value] * len(ended.runs)
-    rows = range(len(ended.runs))
-    columns["status"] = [str(Status(code)) for code in ends.status.tolist()]
-    columns["reason"] = [ends.reason(row) for row in rows]
-    for name in ("steps", "final_loss", "best_loss", "best_step", "grad_norm"):
-        columns[name] = getattr(ends, name)
-    for name in ("distance", "suboptimality"):
-        columns[name] = _nullable(getattr(ends, name))
-    columns |= {name: _nullable(values) for name, values in ends.metrics.items()}
-    columns["evaluations"] = ends.evaluations
-    columns["seconds"] = np.full(len(ended.runs), ended.seconds)
-    columns["mode"] = [ends.mode] * len(ended.runs)
+    for name, values in ends.columns().items():
+        if name == "mode":
+            columns["seconds"] = np.full(len(ended.runs), ended.seconds)
+        columns[name] = pa.array(values, pa.string()) if name == "mode_reason" else values
     if ends.x.shape[1] <= _MOST_COORDINATES:
         columns |= {f"x{i}": ends.x[:, i] for i in range(ends.x.shape[1])}
     return pa.table(columns)
@@ -82,10 +76,12 @@ def table_of_failed(
     columns |= {key: _plain(values) for key, values in varied.items()}
     columns |= {key: [value] * count for key, value in always.items() if key not in columns}
     columns |= {"status": [str(Status.FAILED)] * count, "reason": list(reasons.values())}
-    numbers = {"steps": 0, "final_loss": np.nan, "best_loss": np.inf, "best_step": 0}
-    numbers |= {"grad_norm": np.nan, "evaluations": 0, "seconds": 0.0}
-    columns |= {key: np.full(count, value) for key, value in numbers.items()}
-    columns["mode"] = ["eager"] * count
+    columns |= {
+        name: np.full(count, about["initial"], about["dtype"])
+        for name, about in NUMBERS.items()
+        if not about["nullable"]
+    }
+    columns |= {"seconds": np.zeros(count), "mode": ["eager"] * count}
     return pa.table(columns)
 
 
@@ -127,9 +123,3 @@ def _plain(values: Sequence[Any]) -> list[Any]:
         return value if value is None or isinstance(value, (float, str)) else format_value(value)
 
     return [plain(value) for value in values]
-
-
-def _nullable(values: np.ndarray) -> "pa.Array":
-    import pyarrow as pa
-
-    return pa.array(values, mask=np.isnan(values))

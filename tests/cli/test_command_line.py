@@ -329,7 +329,7 @@ def test_a_run_that_must_diverge_is_warned_of_and_explained(gd):
 def test_below_the_limit_nothing_is_warned_of(gd):
     done = gd("loss.condition=1500", "lr=0.001", "steps=5", *HERE)
     assert (done.code, done.err) == (0, "")
-    assert done.out.startswith("max_steps: all 5 steps are done")
+    assert done.out.startswith("max_steps: the step limit steps=5 was reached")
 
 
 # Help and completion

@@ -245,7 +245,9 @@ def test_an_optimizer_inside_another_is_given_by_name_and_by_settings() -> None:
     assert flatten(settings.optimizer) == flatten(Lookahead(inner=Adam(eps=0.1)))
     assert isinstance(settings.schedule, Warmup)
     assert isinstance(settings.schedule.then, Cosine)
-    with pytest.raises(SettingError, match=r"optimizer\.inner\.eps=-1: must be a finite number ≥ 0"):
+    with pytest.raises(
+        SettingError, match=r"optimizer\.inner\.eps=-1: must be a finite number ≥ 0"
+    ):
         settings_from_flat({**given, "optimizer.inner.eps": -1})
 
 

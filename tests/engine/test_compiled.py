@@ -268,7 +268,7 @@ def test_the_mode_is_recorded(gd: Callable[..., Any], here: Path) -> None:
 
 def test_a_fallback_is_told_in_the_summary(gd: Callable[..., Any], here: Path) -> None:
     words = ("loss=mse", "loss.batch_size=2", "engine.mode=compiled", "steps=5", "lr=0.01")
-    told = "mode            eager, and not compiled: minibatches have no compiled form"
+    told = "mode            eager, not compiled: minibatches have no compiled form"
     for sweep in ((), ("-m", "seed=0,1")):
         done = gd(*sweep, *words)
         assert done.code == 0

@@ -32,7 +32,7 @@ NETWORK = losses.MLP(data="teacher_student", widths=(6,), count=40)
 def recorded(loss: Loss, every: int = 10, mode: str = "eager", **given: Any) -> Batch:
     options: dict[str, Any] = {"lr": [1e-4, 1e-3, 2e-3]} | given
     batch = make_batch(loss, **options)
-    return replace(batch, sharpness_every=every, mode=mode)
+    return replace(batch, intervals={metrics.SHARPNESS: every or 0}, mode=mode)
 
 
 def known(history: History) -> np.ndarray:
@@ -57,14 +57,15 @@ def test_it_is_the_greatest_eigenvalue_at_each_point_where_it_is_due(
 
 def test_a_linear_loss_has_none_of_it() -> None:
     runs = finish(recorded(Function(lambda x: x.sum(), start=(0.0, 1.0)), every=5, steps=5))
-    metrics.check_sharpness(Function(lambda x: x.sum(), start=(0.0, 1.0)), torch.ones(1, 2), 5)
+    linear = Function(lambda x: x.sum(), start=(0.0, 1.0))
+    metrics.check_quantities(linear, torch.ones(1, 2), {metrics.SHARPNESS: 5})
     assert [run.outcome.metrics[SHARPNESS] for run in runs] == [0.0, 0.0, 0.0]
 
 
 def test_off_there_is_none_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics, "_sharpness", None)  # who calls it fails
     for every in (0, None):
-        batch = replace(recorded(Rosenbrock(), steps=5), sharpness_every=every)
+        batch = replace(recorded(Rosenbrock(), steps=5), intervals={metrics.SHARPNESS: every or 0})
         assert finish(batch)[0].history.metrics == {}
 
 

@@ -26,7 +26,8 @@ ENDS: dict[str, tuple[Callable[[], Batch], Status, str]] = {
     "max_steps": (
         lambda: make_batch(Quadratic(), lr=[0.1], steps=12),
         Status.MAX_STEPS,
-        "all 12 steps are done; the gradient norm is above stop.grad_tol=1e-08",
+        "the step limit steps=12 was reached with the gradient norm still above "
+        "stop.grad_tol=1e-08; raise steps",
     ),
     "diverged": (
         lambda: make_batch(Rosenbrock(), lr=[0.01], steps=12),
@@ -64,7 +65,10 @@ STARTS: dict[str, tuple[Loss, tuple[float, ...], bool]] = {
 def test_a_run_that_left_the_domain_says_so(name: str) -> None:
     loss, start, is_outside = STARTS[name]
     (run,) = finish(make_batch(loss, lr=[1e-300], start=start, steps=1))
-    steps = "all 1 steps are done; the gradient norm is above stop.grad_tol=1e-08"
+    steps = (
+        "the step limit steps=1 was reached with the gradient norm still above "
+        "stop.grad_tol=1e-08; raise steps"
+    )
     assert run.outcome.reason == steps + (OUTSIDE if is_outside else "")
 
 

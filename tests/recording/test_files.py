@@ -132,7 +132,8 @@ OUTCOME = Outcome(
 )
 FIELDS = [
     *("status", "reason", "steps", "final_loss", "best_loss", "best_step", "grad_norm", "x"),
-    *("distance", "suboptimality", "evaluations", "seconds", "seed", "mode", "versions"),
+    *("distance", "suboptimality", "evaluations", "seconds", "seed", "mode", "mode_reason"),
+    "versions",
 ]
 
 
@@ -161,6 +162,7 @@ def test_a_result_is_strict_json_with_every_field(tmp_path):
         "seconds": 1.25,
         "seed": 2**62 + 1,
         "mode": "eager",
+        "mode_reason": None,
     }
     assert text.endswith("}\n")
 
