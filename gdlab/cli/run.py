@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import torch
 from hydra._internal.callbacks import Callbacks
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
@@ -23,17 +22,13 @@ from gdlab.config.settings import Settings
 from gdlab.display.summary import warning
 from gdlab.display.terminal import ProgressBar, StepProgress, show_end, show_warning
 from gdlab.engine.batch import Batch
-from gdlab.engine.metrics import check_quantities
-from gdlab.engine.rows import Rows
 from gdlab.engine.status import Status
 from gdlab.errors import SettingError
-from gdlab.fields.custom_classes import errors_as
 from gdlab.recording.files import claim_directory, errors_naming
 from gdlab.recording.rate import RateMeter
 from gdlab.recording.recorder import RunRecorder
 from gdlab.results.ranking import objective
-from gdlab.runs.batching import batch_of
-from gdlab.runs.checks import check_loss, refuse_wrong_gradient
+from gdlab.runs.checks import check_run
 from gdlab.runs.interruption import Interruption, interruptible
 from gdlab.runs.run import execute
 from gdlab.runs.sinks import Sink
@@ -124,20 +119,7 @@ def check_config(
         choices = dict(config.hydra.runtime.choices)
         config = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     settings = settings_from_config(config, choices)
-    with errors_as(f"loss={settings.name('loss')}"):
-        batch = batch_of(settings)
-        check_loss(batch.loss, batch.start)
-        if config.get("check_gradient"):
-            refuse_wrong_gradient(settings)
-        check_quantities(batch.loss, batch.start, batch.intervals)
-    with errors_as(f"schedule={settings.name('schedule')}"):
-        if not batch.schedule.init(batch.lr):
-            ends = torch.tensor([0, settings.steps - 1], device=batch.lr.device)
-            batch.schedule.rates(ends, batch.lr, settings.steps)
-    with errors_as(f"optimizer={settings.name('optimizer')}"):
-        Rows.of(batch)
-        warning(settings)
-    return settings, batch
+    return settings, check_run(settings, check_gradient=bool(config.get("check_gradient")))
 
 
 def _as_job(config: DictConfig, task: Callable[[DictConfig], int]) -> int:

@@ -20,8 +20,6 @@ from gdlab.numerics.rowwise import LANES, by_rows
 
 SHARPNESS = "sharpness"
 
-_MAX_NUMBERS = 2**24  # that eigenvalue searches keep in memory at once: 128 MiB
-
 
 @dataclass(frozen=True)
 class Quantity:
@@ -89,23 +87,30 @@ def check_quantities(loss: Loss, x: Tensor, intervals: Mapping[str, int]) -> Non
             raise SettingError(f"record.{name}_every={every}: {type(loss).__name__} {why}")
 
 
-def _sharpness(loss: Loss, x: Tensor) -> Tensor:
-    """λ_max of the Hessian at points (k, n, D): (k, n); NaN where it is not finite."""
+def sharpness_at(loss: Loss, x: Tensor, max_numbers: int = 2**24) -> Tensor:
+    """Compute λ_max of the Hessian at points (k, n, D): (k, n); NaN where it is not finite.
+
+    Args:
+        loss: the loss of the n rows.
+        x: the points.
+        max_numbers: how many numbers the eigenvalue searches may keep in memory at once; 2**24
+            of float64 are 128 MiB. No bit depends on it.
+    """
     n = x.shape[1]
-    fitting = max(1, _MAX_NUMBERS // numbers_of_a_row(x.shape[2]))  # points at once
-    found = []
-    for some in torch.arange(n).split(max(LANES, fitting // LANES * LANES)):
-        rows = slice(int(some[0]), int(some[-1]) + 1)
-        part = loss if len(some) == n else loss.with_columns(lambda column, at=rows: column[at])
-        groups = x[:, rows].split(max(1, fitting // len(some)))
-        found.append(torch.cat([_of_points(sharpness, part, group) for group in groups]))
-    return torch.cat(found, 1)
+    points = max(1, max_numbers // numbers_of_a_row(x.shape[2]))  # at once
+    columns = []
+    for part in torch.arange(n).split(max(LANES, points // LANES * LANES)):
+        rows = slice(int(part[0]), int(part[-1]) + 1)
+        of_rows = loss if len(part) == n else loss.with_columns(lambda column, at=rows: column[at])
+        groups = x[:, rows].split(max(1, points // len(part)))
+        columns.append(torch.cat([_over_points(sharpness, of_rows, group) for group in groups]))
+    return torch.cat(columns, 1)
 
 
-def _of_points(
+def _over_points(
     function: Callable[[Callable[[Tensor], Tensor], Tensor], Tensor], loss: Loss, x: Tensor
 ) -> Tensor:
-    """A function of a loss and rows of points, for points (k, n, D), all as rows: (k, n)."""
+    """Apply a function of a loss and rows of points to points (k, n, D), all as rows: (k, n)."""
     shape = x.shape[:-1]
     rows = by_rows(x.reshape(-1, x.shape[-1]))
     return function(lambda points: loss(points.unflatten(0, shape)).flatten(), rows).reshape(shape)
@@ -123,5 +128,5 @@ def _why_no_hessian(loss: Loss, x: Tensor) -> str | None:
     return None
 
 
-QUANTITIES: Mapping[str, Quantity] = {SHARPNESS: Quantity(_sharpness, _why_no_hessian)}
+QUANTITIES: Mapping[str, Quantity] = {SHARPNESS: Quantity(sharpness_at, _why_no_hessian)}
 """What can be recorded of any loss, by name; its interval is the setting record.NAME_every."""

@@ -1,39 +1,79 @@
-"""What is checked before anything runs, the same for every entrance."""
+"""The checks before a run, the same for the command line, `gdlab.run` and `gdlab.sweep`."""
 
 import dataclasses
 import re
 
+import torch
 from torch import Tensor
 
 from gdlab import theory
 from gdlab.config.settings import Settings
-from gdlab.engine.metrics import SHARPNESS
+from gdlab.derivatives.findings.check import check_gradient as gradient_check
+from gdlab.display.summary import warning
+from gdlab.engine.batch import Batch
+from gdlab.engine.metrics import QUANTITIES, check_quantities
 from gdlab.engine.outcome import Outcome
+from gdlab.engine.rows import Rows
 from gdlab.errors import SettingError
+from gdlab.fields.custom_classes import errors_as
 from gdlab.losses.base import Loss
 from gdlab.losses.checks import check_dimensions
 from gdlab.optimizers import SGD
+from gdlab.runs.batching import batch_of
 
-_COLUMNS = {"run", "step", "loss", "optimizer", "lr", "seed", "seconds", "versions", SHARPNESS}
-
-
-_TAKEN = _COLUMNS | {field.name for field in dataclasses.fields(Outcome)}
-
-
+_RESERVED = {
+    *("run", "step", "loss", "optimizer", "lr", "seed", "seconds", "versions"),
+    *QUANTITIES,
+    *(field.name for field in dataclasses.fields(Outcome)),
+}
 _COORDINATE = re.compile(r"x\d+")
 
 
-def check_loss(loss: Loss, start: Tensor) -> None:
-    """Ask a loss for all that a run needs of it beside values at points.
+def check_run(settings: Settings, *, check_gradient: bool = False) -> Batch:
+    """Find all that can be wrong with the settings of a run before anything is made or run.
+
+    Args:
+        settings: of the run.
+        check_gradient: whether to test that autograd's gradient is the loss's derivative.
+
+    Returns:
+        The batch of this one run.
 
     Raises:
-        SettingError: an answer has the wrong form.
+        SettingError: names the setting that cannot be used.
+    """
+    with errors_as(f"loss={settings.name('loss')}"):
+        batch = batch_of(settings)
+        check_loss(batch.loss, batch.start)
+        if check_gradient:
+            refuse_wrong_gradient(settings)
+        check_quantities(batch.loss, batch.start, batch.intervals)
+    with errors_as(f"schedule={settings.name('schedule')}"):
+        if not batch.schedule.init(batch.lr):
+            ends = torch.tensor([0, settings.steps - 1], device=batch.lr.device)
+            batch.schedule.rates(ends, batch.lr, settings.steps)
+    with errors_as(f"optimizer={settings.name('optimizer')}"):
+        Rows.of(batch)
+        warning(settings)
+    return batch
+
+
+def check_loss(loss: Loss, start: Tensor) -> None:
+    """Check everything that a run needs of a loss besides its value.
+
+    Args:
+        loss: the loss.
+        start: starting points (R, D).
+
+    Raises:
+        SettingError: an answer has the wrong form, or a metric takes the name of a column.
     """
     check_dimensions(loss)
     kind = type(loss).__name__
     for name, metric in loss.metrics.items():
-        if name in _TAKEN or _COORDINATE.fullmatch(name):
-            raise SettingError(f"loss={kind}: its metric cannot be called {name}, as a column is")
+        if name in _RESERVED or _COORDINATE.fullmatch(name):
+            what = f"a metric cannot be called {name}, which is the name of a column"
+            raise SettingError(f"loss={kind}: {what}")
         if metric(start).shape != start.shape[:-1]:
             shape = tuple(metric(start).shape)
             raise SettingError(f"loss={kind}: its metric {name} gives {shape} for one point")
@@ -46,12 +86,9 @@ def refuse_wrong_gradient(settings: Settings) -> None:
     """Refuse a loss whose gradient is wrong.
 
     Raises:
-        SettingError: it is; the first thing that is wrong is named.
+        SettingError: says what is wrong first.
     """
-    from gdlab.derivatives.findings.check import check_gradient
-
-    found = check_gradient(settings.objective, seed=settings.seed)
-    if not found.passed:
-        raise SettingError(
-            f"loss={settings.name('loss')}: {found.problems[0]} (check_gradient=true)"
-        )
+    check = gradient_check(settings.objective, seed=settings.seed)
+    if not check.passed:
+        name = settings.name("loss")
+        raise SettingError(f"loss={name}: {check.problems[0]} (check_gradient=true)")

@@ -16,7 +16,7 @@ from gdlab.losses.base import Loss
 from gdlab.losses.function import Function
 from gdlab.losses.transform import Transform
 from gdlab.optimizers.base import Optimizer
-from gdlab.runs.batching import batch_of
+from gdlab.runs.checks import check_run
 from gdlab.runs.interruption import interruptible
 from gdlab.runs.sinks import Memory, Sink
 from gdlab.schedules import Schedule
@@ -95,9 +95,9 @@ def run(
     made |= {"transform": transform or Transform(), "stop": stop or Stop()}
     rate = made["optimizer"].default_lr if lr is None else lr
     whole = Settings(**made, lr=rate, start=point, choices=names, **settings)
-    memory = Memory()
+    batch, memory = check_run(whole), Memory()
     with interruptible() as interrupted:
-        outcome = execute(whole, batch_of(whole), [memory], interrupted)
+        outcome = execute(whole, batch, [memory], interrupted)
     return Run(whole, outcome, History.join(memory.pieces), memory.seconds)
 
 

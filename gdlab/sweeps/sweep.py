@@ -16,6 +16,7 @@ from gdlab.fields.formatting import format_value
 from gdlab.losses.function import Function
 from gdlab.recording.files import claim_directory
 from gdlab.results.load import Recorded, load
+from gdlab.runs.checks import check_run
 from gdlab.runs.interruption import interruptible
 from gdlab.sweeps.executors.choice import run_shards, with_shards_for
 from gdlab.sweeps.grid import Axis, product
@@ -76,7 +77,9 @@ def sweep(
         own, start = settings.loss, settings.start
         if isinstance(own, Function) and isinstance(start, tuple):
             own = own.replace(start=start)
-        return settings.unchecked(loss=own, choices=settings.choices | names)
+        settings = settings.unchecked(loss=own, choices=settings.choices | names)
+        check_run(settings)
+        return settings
 
     groups = tuple(group_runs(grid, compose))
     plan = with_shards_for(Plan(grid, groups, (None,) * len(groups)), executor, "executor")

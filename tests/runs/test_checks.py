@@ -1,0 +1,89 @@
+"""The checks before a run are the same from the command line, `gdlab.run` and `gdlab.sweep`."""
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+from torch import Tensor
+
+import gdlab
+from gdlab import Loss, SettingError
+
+SOURCE = Path(__file__)
+
+
+class Named(Loss):
+    """A bowl with a metric whose name is a setting."""
+
+    name: str = "score"
+    scalar: bool = False
+    start = (1.0, 2.0)
+    dim = 2
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return x.square().sum(-1)
+
+    @cached_property
+    def metrics(self) -> Mapping[str, Callable[[Tensor], Tensor]]:
+        """One metric, of the right shape unless `scalar`."""
+        return {self.name: lambda x: x[..., 0].sum() if self.scalar else x[..., 0]}
+
+
+class Boxed(Named):
+    """A bowl whose window has one pair for two dimensions."""
+
+    window = ((-1.0, 1.0),)
+
+
+class Broken(Named):
+    """A bowl whose minimum cannot be computed."""
+
+    @property
+    def minimum(self) -> float:
+        raise RuntimeError("no minimum")
+
+
+# the loss, its settings, and the error
+REFUSED: list[tuple[type[Loss], dict[str, Any], str]] = [
+    (Named, {"name": "status"}, "a metric cannot be called status"),
+    (Named, {"name": "mode_reason"}, "a metric cannot be called mode_reason"),
+    (Named, {"name": "seconds"}, "a metric cannot be called seconds"),
+    (Named, {"name": "sharpness"}, "a metric cannot be called sharpness"),
+    (Named, {"name": "x0"}, "a metric cannot be called x0"),
+    (Named, {"scalar": True}, "its metric score gives () for one point"),
+    (Boxed, {}, "its window must hold 2 pairs"),
+    (Broken, {}, "cannot be used (RuntimeError: no minimum)"),
+]
+
+
+def by_run(loss: type[Loss], settings: dict[str, Any]) -> str:
+    with pytest.raises(SettingError) as refused:
+        gdlab.run(loss(**settings), steps=2)
+    return str(refused.value)
+
+
+def by_sweep(loss: type[Loss], settings: dict[str, Any]) -> str:
+    with pytest.raises(SettingError) as refused:
+        gdlab.sweep(loss(**settings), lr=[0.1, 0.2], steps=2, directory="left")
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(("loss", "settings", "message"), REFUSED)
+def test_python_refuses_what_the_command_line_does(here, gd, loss, settings, message) -> None:
+    (here / "custom_losses.py").write_text(SOURCE.read_text("utf-8").partition("# the loss,")[0])
+    words = [f"loss.{key}={str(value).lower()}" for key, value in settings.items()]
+    target = f"loss._target_=custom_losses.{loss.__name__}"
+    done = gd("loss=custom", target, *words, "steps=2", "hydra.run.dir=left")
+    assert done.code == 2 and done.err.count("\n") == 1
+    by_command = done.err.removeprefix("error: ").strip()
+    assert message in by_command
+    assert by_run(loss, settings) == by_command
+    assert by_sweep(loss, settings) == by_command
+    assert not (here / "left").exists()
+
+
+def test_a_metric_with_a_name_of_its_own_passes() -> None:
+    run = gdlab.run(Named(), steps=2)
+    assert run.outcome.metrics == {"score": pytest.approx(0.64)}  # 1 · 0.8²
