@@ -1,7 +1,6 @@
 """The checks before a run are the same from the command line, `gdlab.run` and `gdlab.sweep`."""
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +18,13 @@ class Named(Loss):
 
     name: str = "score"
     scalar: bool = False
-    start = (1.0, 2.0)
-    dim = 2
+    start = (1.0, 2.0)  # type: ignore
+    dim = 2  # type: ignore
 
     def __call__(self, x: Tensor) -> Tensor:
         return x.square().sum(-1)
 
-    @cached_property
+    @property
     def metrics(self) -> Mapping[str, Callable[[Tensor], Tensor]]:
         """One metric, of the right shape unless `scalar`."""
         return {self.name: lambda x: x[..., 0].sum() if self.scalar else x[..., 0]}
@@ -34,7 +33,7 @@ class Named(Loss):
 class Boxed(Named):
     """A bowl whose window has one pair for two dimensions."""
 
-    window = ((-1.0, 1.0),)
+    window = ((-1.0, 1.0),)  # type: ignore
 
 
 class Broken(Named):

@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from gdlab.engine.compiler.program import Kind, Operand, Program, Uncompilable, Value
-
-Array = np.ndarray
-Operation = Callable[..., Any]
+from gdlab.engine.compiler.expressions import NUMBERS, TRUTHS
+from gdlab.engine.compiler.program import Kind, Operand, Program, Value
+from gdlab.engine.compiler.shapes import SHAPES, Array, Operation, index_array
 
 _BLOCK = 16
 
@@ -34,10 +33,10 @@ class Operations:
     def __init__(self, program: Program) -> None:
         self._program = program
         self.table: dict[str, Operation] = {
-            **{name: self._plain(text) for name, text in _NUMBERS.items()},
-            **{name: self._plain(text, "truth") for name, text in _TRUTHS.items()},
+            **{name: self._plain(text) for name, text in NUMBERS.items()},
+            **{name: self._plain(text, "truth") for name, text in TRUTHS.items()},
             **{name: getattr(self, f"_{name}") for name in _OWN},
-            **_SHAPES,
+            **SHAPES,
         }
 
     def _plain(self, expression: str, kind: Kind = "number") -> Operation:
@@ -146,10 +145,10 @@ class Operations:
         return self._reduced(a, dim, keepdim, self._chain("({0} * {1})"))
 
     def _amax(self, a: Array, dim: Any = (), keepdim: bool = False) -> Array:
-        return self._reduced(a, list(dim), keepdim, self._chain(_NUMBERS["maximum"]))
+        return self._reduced(a, list(dim), keepdim, self._chain(NUMBERS["maximum"]))
 
     def _amin(self, a: Array, dim: Any = (), keepdim: bool = False) -> Array:
-        return self._reduced(a, list(dim), keepdim, self._chain(_NUMBERS["minimum"]))
+        return self._reduced(a, list(dim), keepdim, self._chain(NUMBERS["minimum"]))
 
     def _chain(self, expression: str) -> Callable[[Sequence[Operand]], Operand]:
         def chain(terms: Sequence[Operand]) -> Operand:
@@ -218,17 +217,17 @@ class Operations:
         return result if exponent > 0 else self.number("(ONE / {0})", result)
 
     def _clamp(self, a: Any, low: Any = None, high: Any = None) -> Array:
-        for bound, expression in ((low, _NUMBERS["maximum"]), (high, _NUMBERS["minimum"])):
+        for bound, expression in ((low, NUMBERS["maximum"]), (high, NUMBERS["minimum"])):
             a = a if bound is None else self._plain(expression)(a, bound)
         return a
 
     def _masked_fill(self, a: Any, mask: Any, value: Any) -> Array:
-        return self._plain(_NUMBERS["where"])(mask, value, a)
+        return self._plain(NUMBERS["where"])(mask, value, a)
 
     def _index_put(
         self, a: Array, indices: Sequence[Any], values: Any, accumulate: bool = False
     ) -> Array:
-        places = _index(np.arange(a.size).reshape(a.shape), indices)
+        places = index_array(np.arange(a.size).reshape(a.shape), indices)
         result: list[Operand] = a.flatten().tolist()
         given = np.broadcast_to(values, places.shape).flatten().tolist()
         for at, value in zip(places.flatten().tolist(), given, strict=True):
@@ -256,140 +255,8 @@ def _places(expression: str) -> int:
     return next(n for n in range(4) if f"{{{n}}}" not in expression)
 
 
-_NUMBERS = {
-    "neg": "(-{0})",
-    "div": "({0} / {1})",
-    "reciprocal": "(ONE / {0})",
-    "square": "({0} * {0})",
-    "sqrt": "SQRT({0})",
-    "rsqrt": "(ONE / SQRT({0}))",
-    "abs": "FABS({0})",
-    "exp": "EXP({0})",
-    "exp2": "EXP2({0})",
-    "expm1": "EXPM1({0})",
-    "log": "LOG({0})",
-    "log2": "LOG2({0})",
-    "log10": "LOG10({0})",
-    "log1p": "LOG1P({0})",
-    "sin": "SIN({0})",
-    "cos": "COS({0})",
-    "tan": "TAN({0})",
-    "asin": "ASIN({0})",
-    "acos": "ACOS({0})",
-    "atan": "ATAN({0})",
-    "atan2": "ATAN2({0}, {1})",
-    "sinh": "SINH({0})",
-    "cosh": "COSH({0})",
-    "tanh": "TANH({0})",
-    "asinh": "ASINH({0})",
-    "acosh": "ACOSH({0})",
-    "atanh": "ATANH({0})",
-    "erf": "ERF({0})",
-    "erfc": "ERFC({0})",
-    "floor": "FLOOR({0})",
-    "ceil": "CEIL({0})",
-    "sigmoid": "(ONE / (ONE + EXP(-{0})))",
-    "sign": "({0} > 0 ? ONE : {0} < 0 ? -ONE : {0} * 0)",
-    "sgn": "({0} > 0 ? ONE : {0} < 0 ? -ONE : {0} * 0)",
-    "relu": "({0} > 0 || {0} != {0} ? {0} : 0)",
-    "maximum": "({0} > {1} || {0} != {0} ? {0} : {1})",
-    "minimum": "({0} < {1} || {0} != {0} ? {0} : {1})",
-    "where": "({0} ? {1} : {2})",
-}
-
-_TRUTHS = {
-    "gt": "({0} > {1})",
-    "ge": "({0} >= {1})",
-    "lt": "({0} < {1})",
-    "le": "({0} <= {1})",
-    "eq": "({0} == {1})",
-    "ne": "({0} != {1})",
-    "isnan": "({0} != {0})",
-    "isinf": "(FABS({0}) > HUGE)",
-    "isfinite": "(FABS({0}) <= HUGE)",
-    "logical_not": "(!{0})",
-    "bitwise_not": "(!{0})",
-    "logical_and": "({0} && {1})",
-    "bitwise_and": "({0} && {1})",
-    "__and__": "({0} && {1})",
-    "logical_or": "({0} || {1})",
-    "bitwise_or": "({0} || {1})",
-    "__or__": "({0} || {1})",
-}
-
 _OWN = (
     *("add", "sub", "rsub", "addcmul", "addcdiv", "lerp", "mul", "pow"),
     *("clamp", "clamp_min", "clamp_max", "masked_fill", "index_put", "var"),
     *("sum", "mean", "prod", "amax", "amin", "cumsum", "mm", "bmm", "mv", "dot"),
 )
-
-
-def _expand(a: Array, shape: Sequence[int], **_: Any) -> Array:
-    lead = len(shape) - a.ndim
-    sizes = [a.shape[i - lead] if n == -1 else n for i, n in enumerate(shape)]
-    return np.broadcast_to(a, sizes)
-
-
-def _squeeze(a: Array, dim: Any = None) -> Array:
-    dims = range(a.ndim) if dim is None else np.atleast_1d(dim).tolist()
-    return a.squeeze(tuple(axis for axis in dims if a.ndim and a.shape[axis] == 1))
-
-
-def _slice(
-    a: Array, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
-) -> Array:
-    return a[_at(dim, slice(start, end, step), a.ndim)]
-
-
-def _at(dim: int, index: Any, ndim: int) -> tuple[Any, ...]:
-    return (slice(None),) * (dim % ndim) + (index,)
-
-
-def _scattered(grad: Array, sizes: Sequence[int], dim: int, index: Any) -> Array:
-    """Zeros of a shape with an array at one place of an axis."""
-    result = np.full(sizes, 0.0, dtype=object)
-    result[_at(dim, index, len(sizes))] = grad
-    return result
-
-
-def _index(a: Array, indices: Sequence[Any]) -> Array:
-    places = tuple(slice(None) if index is None else index for index in indices)
-    if any(isinstance(place, np.ndarray) and place.dtype.kind == "O" for place in places):
-        raise Uncompilable("an index that depends on the point")
-    return a[places]
-
-
-_SHAPES: dict[str, Operation] = {
-    "view": lambda a, shape: a.reshape(shape),
-    "_unsafe_view": lambda a, shape: a.reshape(shape),
-    "reshape": lambda a, shape: a.reshape(shape),
-    "unsqueeze": lambda a, dim: np.expand_dims(a, dim),
-    "squeeze": _squeeze,
-    "permute": lambda a, dims: a.transpose(dims),
-    "transpose": lambda a, one, other: a.swapaxes(one, other),
-    "t": lambda a: a.T,
-    "select": lambda a, dim, index: a[_at(dim, index, a.ndim)],
-    "slice": _slice,
-    "expand": _expand,
-    "stack": lambda arrays, dim=0: np.stack(arrays, axis=dim),
-    "cat": lambda arrays, dim=0: np.concatenate(arrays, axis=dim),
-    "unbind": lambda a, dim=0: list(np.moveaxis(a, dim, 0)),
-    "detach": lambda a: a,
-    "clone": lambda a, **_: a,
-    "alias": lambda a: a,
-    "real": lambda a: a,
-    "copy": lambda a, source, *_: np.broadcast_to(source, a.shape),
-    "broadcast_in_dim": lambda a, shape, dims: np.broadcast_to(
-        a.reshape([a.shape[dims.index(axis)] if axis in dims else 1 for axis in range(len(shape))]),
-        shape,
-    ),
-    "lift_fresh_copy": lambda a: a,
-    "flip": lambda a, dims: np.flip(a, dims),
-    "roll": lambda a, shifts, dims=(): np.roll(a, shifts, dims or None),
-    "index": _index,
-    "index_select": lambda a, dim, index: a.take(index, axis=dim),
-    "select_backward": lambda g, sizes, dim, at: _scattered(g, sizes, dim, at),
-    "slice_backward": lambda g, sizes, dim, start, end, step: _scattered(
-        g, sizes, dim, slice(start, end, step)
-    ),
-}
