@@ -1,6 +1,5 @@
 """The checks before a run are the same from the command line, `gdlab.run` and `gdlab.sweep`."""
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ class Named(Loss):
         return x.square().sum(-1)
 
     @property
-    def metrics(self) -> Mapping[str, Callable[[Tensor], Tensor]]:
+    def metrics(self) -> dict[str, Any]:
         """One metric, of the right shape unless `scalar`."""
         return {self.name: lambda x: x[..., 0].sum() if self.scalar else x[..., 0]}
 
