@@ -2,20 +2,18 @@
 
 from typing import Literal
 
-from gdlab.engine.metrics import QUANTITIES
+from gdlab.engine.metrics import Intervals
 from gdlab.fields.declared import Configured, setting
 
 
-class Record(Configured):
-    """What is written into a run's directory.
+class Record(Intervals):
+    """What is written into a run's directory, besides the intervals of recorded quantities.
 
     Attributes:
         every: the history keeps the records of steps 0, every, 2·every, … and the last.
         full_loss_every: with minibatches the loss and its gradient, of all examples, are computed
             at steps 0, n, 2n, … and the last alone, and only there a run can end by them; the
             other records have none. A metric such as accuracy is computed there with or without.
-        sharpness_every: the sharpness λ_max, the Hessian's greatest eigenvalue, is recorded at
-            steps 0, n, 2n, … and the last; None or 0 for never.
         max_coords: the history keeps at most so many coordinates.
         events: whether events are written for TensorBoard.
         figures: whether the trajectory is drawn.
@@ -25,17 +23,11 @@ class Record(Configured):
 
     every: int = setting(default=1, ge=1)
     full_loss_every: int = setting(default=1, ge=1)
-    sharpness_every: int | None = setting(default=None, ge=0)
     max_coords: int = setting(default=64, ge=1)
     events: bool = True
     figures: bool = True
     max_run_dirs: int = setting(default=1000, ge=0)
     max_figures: int = setting(default=20, ge=0)
-
-    @property
-    def intervals(self) -> dict[str, int]:
-        """Steps between two values of each recorded quantity, by its name; 0 for never."""
-        return {name: getattr(self, f"{name}_every") or 0 for name in QUANTITIES}
 
 
 class Engine(Configured):

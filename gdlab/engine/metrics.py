@@ -1,7 +1,6 @@
 """What is recorded at intervals: a loss's own metrics, and quantities of any loss.
 
-A new quantity is an entry of `QUANTITIES`, a field NAME_every of the section `record` and its line
-in conf/config.yaml.
+A new quantity is an entry of `QUANTITIES`, a field of `Intervals` and its line in conf/config.yaml.
 
 Shapes: D dimensions, k records, n rows, padding included.
 """
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 
 from gdlab.errors import SettingError
+from gdlab.fields.declared import Configured, setting
 from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import hessian_products, is_twice_differentiable
 from gdlab.numerics.lanczos import numbers_of_a_row, sharpness
@@ -130,3 +130,19 @@ def _why_no_hessian(loss: Loss, x: Tensor) -> str | None:
 
 QUANTITIES: Mapping[str, Quantity] = {SHARPNESS: Quantity(sharpness_at, _why_no_hessian)}
 """What can be recorded of any loss, by name; its interval is the setting record.NAME_every."""
+
+
+class Intervals(Configured):
+    """The settings of the section `record` that say how often quantities are recorded.
+
+    Attributes:
+        sharpness_every: record the sharpness λ_max, the Hessian's largest eigenvalue, at steps 0,
+            n, 2n, … and the last; None or 0 for never.
+    """
+
+    sharpness_every: int | None = setting(default=None, ge=0)
+
+    @property
+    def intervals(self) -> dict[str, int]:
+        """The number of steps between two values of each quantity by name; 0 for never."""
+        return {name: getattr(self, f"{name}_every") or 0 for name in QUANTITIES}

@@ -18,9 +18,10 @@ from gdlab import losses, theory
 from gdlab.engine import metrics
 from gdlab.engine.batch import Batch, Stop
 from gdlab.engine.history import History
-from gdlab.engine.metrics import SHARPNESS
+from gdlab.engine.metrics import SHARPNESS, Intervals
 from gdlab.engine.status import Status
 from gdlab.errors import SettingError
+from gdlab.fields.declared import declared_fields
 from gdlab.losses import Loss, Quadratic, Rosenbrock
 from gdlab.losses.function import Function
 from gdlab.optimizers import SGD, Adam
@@ -112,7 +113,7 @@ def test_a_network_has_the_same_alone_and_in_a_batch() -> None:
 
 def test_memory_does_not_matter() -> None:
     column = torch.linspace(50, 150, 70, dtype=torch.float64)
-    loss = Rosenbrock(b=column)
+    loss = Rosenbrock(b=column).with_columns(lambda n: torch.as_tensor(n).double().expand(70))
     x = torch.linspace(-2, 2, 5 * 70 * 2, dtype=torch.float64).reshape(5, 70, 2)
     whole = metrics.sharpness_at(loss, x)
     for numbers in (1, 80 * 32 * 3):  # 32 rows of one record, and of three
@@ -322,3 +323,9 @@ def test_why_a_network_of_many_weights_diverged_is_said(gd, here) -> None:
     assert loss.dim > 4000
     limit = theory.local_stability_limit(loss, SGD(), loss.start)
     assert f"lr=10 is above 2/λ_max = {limit:.3g} at the start; try lr ≤ " in done.out
+
+
+def test_every_quantity_has_a_setting_and_every_setting_a_quantity() -> None:
+    assert list(declared_fields(Intervals)) == [f"{name}_every" for name in metrics.QUANTITIES]
+    assert Intervals(sharpness_every=5).intervals == {SHARPNESS: 5}
+    assert Intervals().intervals == Intervals(sharpness_every=0).intervals == {SHARPNESS: 0}
