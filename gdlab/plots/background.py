@@ -63,7 +63,7 @@ class Background:
     Attributes:
         plane: The plane of the paper.
         axes: The panel.
-        stars: (M, 2) where the known minimisers lie on the paper.
+        stars: (M, 2) where the known minimizers lie on the paper.
     """
 
     def __init__(self, landscape: Landscape, plane: Plane, box: np.ndarray) -> None:
@@ -135,7 +135,7 @@ def _keys(landscape: Landscape, dim: int) -> dict[str, dict[str, Any]]:
     """The legend: names and looks."""
     keys = {"start": START, "path": {**MARKS, **LINE, "linestyle": "-"}, "current": CURRENT}
     if landscape.minimizers is not None:
-        keys["minimiser" if dim <= 2 else "minimiser, projected"] = MINIMIZER
+        keys["minimizer" if dim <= 2 else "minimizer, projected"] = MINIMIZER
     if dim == 1:
         keys["tangent"] = TANGENT
     elif dim <= MAX_SLICED:

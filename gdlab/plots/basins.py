@@ -1,6 +1,6 @@
-"""Basins of attraction: which minimiser each start of a grid reached.
+"""Basins of attraction: which minimizer each start of a grid reached.
 
-Shapes: nx and ny starts along the axes of the grid; M minimisers.
+Shapes: nx and ny starts along the axes of the grid; M minimizers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["basins_png"]
 
 _SIZE, _PANEL = (6.4, 5.6), (0.12, 0.165, 0.745, 0.755)
-# Okabe and Ito's colours, paler, and ordered so that neighbours also differ in grey.
+# Okabe and Ito's colors, paler, and ordered so that neighbors also differ in gray.
 _FILLS = (
     "#5593cc",
     "#f6cd7d",
@@ -40,18 +40,18 @@ def basins_png(
     *,
     title: str = "",
 ) -> bytes:
-    """Draws which minimiser each start of a grid reached: a PNG of 640 x 560 pixels.
+    """Draws which minimizer each start of a grid reached: a PNG of 640 x 560 pixels.
 
     Args:
         x_axis: (nx,) first coordinates of the starts, increasing.
         y_axis: (ny,) second coordinates, increasing.
-        labels: (ny, nx) the row of the minimiser reached, -1 where none was.
+        labels: (ny, nx) the row of the minimizer reached, -1 where none was.
         names: The names of the two coordinates.
-        minimizers: (M, 2); past 8, colours repeat.
+        minimizers: (M, 2); past 8, colors repeat.
         title: The first line of the picture.
 
     Raises:
-        ValueError: Where the shapes do not match, or a label names no minimiser.
+        ValueError: Where the shapes do not match, or a label names no minimizer.
     """
     from matplotlib.colors import to_rgb
 
@@ -79,16 +79,16 @@ def _check(labels: np.ndarray, shape: tuple[int, int], minimizers: int) -> None:
         raise ValueError(f"labels must be -1 to {minimizers - 1}, got {np.unique(labels)}")
 
 
-def _edges(centres: np.ndarray) -> np.ndarray:
-    """Edges (n + 1,) of cells around centres (n,)."""
-    if len(centres) == 1:
-        return centres[0] + np.array([-0.5, 0.5])
-    middles = (centres[1:] + centres[:-1]) / 2
-    return np.concatenate([[2 * centres[0] - middles[0]], middles, [2 * centres[-1] - middles[-1]]])
+def _edges(centers: np.ndarray) -> np.ndarray:
+    """Edges (n + 1,) of cells around centers (n,)."""
+    if len(centers) == 1:
+        return centers[0] + np.array([-0.5, 0.5])
+    middles = (centers[1:] + centers[:-1]) / 2
+    return np.concatenate([[2 * centers[0] - middles[0]], middles, [2 * centers[-1] - middles[-1]]])
 
 
 def _draw_shares(axes: Axes, labels: np.ndarray, places: np.ndarray) -> None:
-    """A legend below the panel with the share of starts that each minimiser drew."""
+    """A legend below the panel with the share of starts that each minimizer drew."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -99,7 +99,7 @@ def _draw_shares(axes: Axes, labels: np.ndarray, places: np.ndarray) -> None:
     if (labels < 0).any():
         none = f"none reached  {(labels < 0).mean():.1%}"
         handles.append(Patch(facecolor=_NOWHERE, edgecolor=INK, linewidth=0.5, label=none))
-    handles.append(Line2D([0], [0], **{**MINIMIZER, "markersize": 12}, label="minimiser"))
+    handles.append(Line2D([0], [0], **{**MINIMIZER, "markersize": 12}, label="minimizer"))
     axes.figure.legend(
         handles=handles,
         loc="upper center",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MAX_SLICED = 5000  # dimensions above which a grid of the loss costs more than the run
 _ARROWS = "#4a5a6a"
 ARROW_KEY = {"color": _ARROWS, "linewidth": 0.9, "marker": ">", "markersize": 3.5, "markevery": [1]}
-_LOWEST, _HIGHEST = "#6f9bc3", "#f5f8fb"  # pale, so that one path colour stands out on both
+_LOWEST, _HIGHEST = "#6f9bc3", "#f5f8fb"  # pale, so that one path color stands out on both
 _UNKNOWN = "#dddddd"
 _ARROW_GRID = 16
 _LEVELS = 12
@@ -129,8 +129,8 @@ def draw_levels(axes: Axes, landscape: Landscape, plane: Plane, view: np.ndarray
         return
     heights, levels, log = spaced
     heights = np.ma.masked_invalid(heights)
-    colours = LinearSegmentedColormap.from_list("landscape", [_LOWEST, _HIGHEST])
-    filled = axes.contourf(x, y, heights, levels, cmap=colours)
+    colors = LinearSegmentedColormap.from_list("landscape", [_LOWEST, _HIGHEST])
+    filled = axes.contourf(x, y, heights, levels, cmap=colors)
     # The outermost levels are where heights were clipped: edges of the grid's cells, not curves.
     between = levels[(levels > heights.min()) & (levels < heights.max())]
     if between.size:
@@ -140,7 +140,7 @@ def draw_levels(axes: Axes, landscape: Landscape, plane: Plane, view: np.ndarray
 
 
 def _draw_key(axes: Axes, fills: np.ndarray, levels: np.ndarray, log: bool, base: str) -> None:
-    """A bar beside the panel that says how far above the minimum each colour is.
+    """A bar beside the panel that says how far above the minimum each color is.
 
     Drawn by hand: a colorbar's axes would cost as much as all else in the picture.
     """

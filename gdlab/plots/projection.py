@@ -1,7 +1,7 @@
 """What part of a run's space a picture shows: the plane it is drawn in, and the view of it.
 
 Shapes: n recorded points of the path, D dimensions, K = min(D, 2) coordinates on the paper,
-m points of the paper, M minimisers.
+m points of the paper, M minimizers.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Landscape:
         names: The D coordinate names; read only where D ≤ 2.
         title: First line of every picture.
         window: (D, 2) low and high, the loss's own plotting window.
-        minimizers: (M, D) known minimisers.
+        minimizers: (M, D) known minimizers.
         minimum: The known minimum.
     """
 
@@ -106,17 +106,17 @@ def principal_plane(path: np.ndarray) -> Plane:
     n, dim = path.shape
     few = min(n, _GRAM_SIDE) if dim > _GRAM_SIDE else n
     rows = np.linspace(0, n - 1, few).round().astype(int)
-    centred = np.clip(path[rows], -FAR, FAR)
-    centred = centred - centred.mean(axis=0)
-    largest = float(np.abs(centred).max())
+    centerd = np.clip(path[rows], -FAR, FAR)
+    centerd = centerd - centerd.mean(axis=0)
+    largest = float(np.abs(centerd).max())
     if largest == 0.0:
         return Plane(path[-1], np.eye(2, dim), np.zeros(2))
-    centred /= largest  # tiny paths would underflow when squared, huge ones overflow
-    tall = len(centred) > dim
-    gram = centred.T @ centred if tall else centred @ centred.T
+    centerd /= largest  # tiny paths would underflow when squared, huge ones overflow
+    tall = len(centerd) > dim
+    gram = centerd.T @ centerd if tall else centerd @ centerd.T
     powers, vectors = np.linalg.eigh(gram)
     powers, vectors = np.maximum(powers[::-1][:2], 0.0), vectors[:, ::-1][:, :2]
-    axes = vectors.T if tall else vectors.T @ centred
+    axes = vectors.T if tall else vectors.T @ centerd
     if len(powers) < 2 or powers[1] <= _RANK_ONE * powers[0]:
         powers, axes = np.array([powers[0], 0.0]), np.stack([axes[0], _least_aligned(axes[0])])
     first = axes[0] / np.linalg.norm(axes[0])
@@ -149,7 +149,7 @@ def nearby(landscape: Landscape, path: np.ndarray) -> np.ndarray:
 
     With a window: those inside three times the window, itself widened to hold the start. Without:
     all, unless the last step is over ten times the median one; such a run is diverging, and
-    is shown out to three times the distance of its first steps or of the nearest minimiser.
+    is shown out to three times the distance of its first steps or of the nearest minimizer.
     """
     path = np.clip(path, -FAR, FAR)
     start = path[0]
@@ -170,7 +170,7 @@ def nearby(landscape: Landscape, path: np.ndarray) -> np.ndarray:
 def view(landscape: Landscape, path: np.ndarray, plane: Plane) -> np.ndarray:
     """The part of the plane to show, (K, 2) low and high.
 
-    It holds the nearby points of the path, and the minimiser nearest to the last of them unless
+    It holds the nearby points of the path, and the minimizer nearest to the last of them unless
     that is over ten path extents away. The loss's window is shown whole where these fill at
     least a quarter of it along some axis, or where the path does not move; otherwise the view zooms
     in on them. Its edges are rounded outwards, so that runs which differ little share a view.
@@ -204,15 +204,15 @@ def view(landscape: Landscape, path: np.ndarray, plane: Plane) -> np.ndarray:
 
 def _filled(low: np.ndarray, high: np.ndarray, unit: np.ndarray, plane: Plane) -> np.ndarray:
     """Widens a view that is a point, or too narrow for its picture; (K, 2)."""
-    centre, half = (low + high) / 2, (high - low) / 2 / unit
-    floor = _STILL * np.abs(centre).max()
+    center, half = (low + high) / 2, (high - low) / 2 / unit
+    floor = _STILL * np.abs(center).max()
     if half.max() <= floor:
-        half = np.full_like(half, max(1.0, 0.5 * float(np.abs(centre).max())))
+        half = np.full_like(half, max(1.0, 0.5 * float(np.abs(center).max())))
     elif plane.whole:
         half = np.maximum(half, _SLIM * half.max())
     else:
         half = np.where(half < _FLAT * half.max(), half.max(), half)
-    return np.stack([centre - half * unit, centre + half * unit], axis=1)
+    return np.stack([center - half * unit, center + half * unit], axis=1)
 
 
 def _rounded(box: np.ndarray, origin: np.ndarray, unit: np.ndarray) -> np.ndarray:
@@ -227,15 +227,15 @@ def _rounded(box: np.ndarray, origin: np.ndarray, unit: np.ndarray) -> np.ndarra
 def on_paper(points: np.ndarray, view: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Points (n, 2) fit for Agg, and which (n,) lie outside the view (2, 2).
 
-    Far points are pulled in along the ray from the centre; those without a neighbour in the
+    Far points are pulled in along the ray from the center; those without a neighbor in the
     view become NaN, since the lines between them would only hatch it.
     """
-    centre, half = view.mean(axis=1), np.diff(view, axis=1)[:, 0] / 2
+    center, half = view.mean(axis=1), np.diff(view, axis=1)[:, 0] / 2
     with np.errstate(all="ignore"):
-        offsets = (points - centre) / half
+        offsets = (points - center) / half
         distances = np.abs(offsets).max(axis=1)
         offsets *= np.minimum(1.0, _FARTHEST / distances)[:, None]
     outside = ~(distances <= 1.0)
     framed = np.pad(outside, 1, constant_values=True)
     offsets[outside & framed[:-2] & framed[2:]] = np.nan
-    return centre + half * offsets, outside
+    return center + half * offsets, outside

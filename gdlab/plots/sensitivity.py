@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from gdlab.plots.colours import CATEGORIES
+from gdlab.plots.colors import CATEGORIES
 from gdlab.plots.style import INK, draw_title, panel, png, style
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def sensitivity_png(
         xlabel: The name of the setting.
         ylabel: The name of the loss.
         lines: What theory predicts, as vertical lines by name: one number, or one for each series,
-            which then has the colour of its series.
+            which then has the color of its series.
         title: The first line of the picture.
 
     Returns:
@@ -107,16 +107,16 @@ def _scale(axes: Axes, bands: Sequence[Band]) -> None:
 
 def _draw_band(axes: Axes, band: Band, name: str, i: int) -> None:
     """A line through the medians, the quartiles behind it, triangles where the runs diverged."""
-    colour, marker = CATEGORIES[i % len(CATEGORIES)]
+    color, marker = CATEGORIES[i % len(CATEGORIES)]
     bottom, top = axes.get_ylim()
     x, median = band.x, np.where(np.abs(band.median) < _TALLEST, band.median, np.nan)
     low, high = (
         np.clip(np.where(np.isnan(q), np.inf, q), bottom, top) for q in (band.low, band.high)
     )
     some = low < top  # quartiles that lie both above the picture have no area in it
-    axes.fill_between(x, low, high, some, color=colour, alpha=0.16, linewidth=0, zorder=2)
+    axes.fill_between(x, low, high, some, color=color, alpha=0.16, linewidth=0, zorder=2)
     kind: dict[str, Any] = {
-        "color": colour,
+        "color": color,
         "marker": marker,
         "markersize": 4.5,
         "markeredgecolor": "white",
@@ -142,9 +142,9 @@ def _draw_lines(axes: Axes, lines: Mapping[str, float | Sequence[float]]) -> Non
     places = [float(axes.transData.transform((x, axes.get_ylim()[1]))[0]) for x, *_ in marks]
     room = np.diff([axes.bbox.x0, *places, axes.bbox.x1])
     taken = _pixels_drawn(axes)  # names stay clear of it, and of each other
-    for i, (x, name, colour) in enumerate(marks):
-        axes.axvline(x, color=colour, linewidth=1.1, linestyle=(0, (4, 3)), zorder=1.5)
-        text = axes.text(x, 0, name, rotation=90, va="top", size=8.5, color=colour, zorder=5)
+    for i, (x, name, color) in enumerate(marks):
+        axes.axvline(x, color=color, linewidth=1.1, linestyle=(0, (4, 3)), zorder=1.5)
+        text = axes.text(x, 0, name, rotation=90, va="top", size=8.5, color=color, zorder=5)
         text.set_parse_math(False)
         text.set_bbox({"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.8})
         taken = np.vstack([taken, _place(axes, text, taken, right=room[i + 1] >= room[i])])

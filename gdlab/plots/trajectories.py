@@ -1,4 +1,4 @@
-"""Pictures of a sweep: the paths of many runs over one loss, coloured by the swept setting.
+"""Pictures of a sweep: the paths of many runs over one loss, colored by the swept setting.
 
 One dimension is drawn as position against step, two as level curves, more in the plane of the first
 two principal components of all paths together.
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gdlab.plots.colours import Colours
+from gdlab.plots.colors import Colors
 from gdlab.plots.landscape import MAX_SLICED, draw_levels, draw_surface
 from gdlab.plots.projection import FAR, Landscape, Plane, nearby, on_paper, principal_plane, view
 from gdlab.plots.style import INK, MINIMIZER, draw_legend, draw_title, label, panel, png, style
@@ -46,7 +46,7 @@ class Path:
 
     Attributes:
         points: (n, D) the recorded points, finite; huge where the run diverged.
-        value: The swept setting's value of this run: numbers lie on a colour scale, texts are
+        value: The swept setting's value of this run: numbers lie on a color scale, texts are
             categories.
         steps: (n,) the step numbers of the points; None where every step is recorded.
     """
@@ -80,17 +80,17 @@ def overview_png(
     if not shapes or any(len(s) != 2 or 0 in s or s[1] != shapes[0][1] for s in shapes):
         raise ValueError(f"paths must be (n, D) of one D, got {shapes}")
     sweep = _Sweep.of(landscape, paths)
-    colours = Colours.of([path.value for path in paths], is_log=is_log)
+    colors = Colors.of([path.value for path in paths], is_log=is_log)
     with style():
         canvas, axes = panel(_SIZE, _PANEL)
         figure = canvas.figure
         sweep.draw_ground(axes)
         traces, gone = sweep.traces()
-        _draw_paths(axes, traces, colours)
+        _draw_paths(axes, traces, colors)
         _draw_stars(axes, sweep)
         draw_title(figure, landscape.title, sweep.subtitle(setting))
         draw_legend(figure, _keys(sweep), 0.03)
-        colours.draw_key(figure, setting, (_PANEL[0], 0.163, _PANEL[2], 0.018))
+        colors.draw_key(figure, setting, (_PANEL[0], 0.163, _PANEL[2], 0.018))
         figure.text(0.5, 0.01, sweep.notes(gone), ha="center", size=8, color=INK)
         return png(canvas)
 
@@ -196,19 +196,19 @@ def _steps(path: Path) -> np.ndarray:
     return np.arange(len(path.points)) if path.steps is None else np.asarray(path.steps)
 
 
-def _draw_paths(axes: Axes, traces: Sequence[np.ndarray], colours: Colours) -> None:
+def _draw_paths(axes: Axes, traces: Sequence[np.ndarray], colors: Colors) -> None:
     """Lines from the longest to the shortest, so that wild paths lie below, then their ends."""
     many = len(traces) > _MANY
     lengths = np.array([_length(axes, trace) for trace in traces])
     clip: dict[str, Any] = {"solid_joinstyle": "round", "zorder": 3}
     for i in np.argsort(-lengths, kind="stable"):
-        trace, colour = traces[i], colours.colour(int(i))
+        trace, color = traces[i], colors.color(int(i))
         if lengths[i] > _CROWDED:
-            axes.plot(*trace.T, color=colour, linewidth=0.5, alpha=0.6, **clip)
+            axes.plot(*trace.T, color=color, linewidth=0.5, alpha=0.6, **clip)
             continue
         width = 0.9 if many else 1.3
         axes.plot(*trace.T, color="white", linewidth=width + 1.3, alpha=0.6, **clip)
-        axes.plot(*trace.T, color=colour, linewidth=width, **clip)
+        axes.plot(*trace.T, color=color, linewidth=width, **clip)
     starts = np.unique([trace[0] for trace in traces], axis=0)
     size = 9 if len(starts) == 1 else 5
     axes.plot(*starts.T, **_START, markersize=size, zorder=5)
@@ -216,8 +216,8 @@ def _draw_paths(axes: Axes, traces: Sequence[np.ndarray], colours: Colours) -> N
         kind = {
             **_LAST,
             "markersize": 5.5 if many else 6.5,
-            "color": colours.colour(int(i)),
-            "marker": colours.marker(int(i)),
+            "color": colors.color(int(i)),
+            "marker": colors.marker(int(i)),
         }
         axes.plot(*traces[i][-1:].T, **kind, zorder=6)
 
@@ -229,7 +229,7 @@ def _length(axes: Axes, trace: np.ndarray) -> float:
 
 
 def _draw_stars(axes: Axes, sweep: _Sweep) -> None:
-    """The known minimisers: stars, or lines along the steps for D = 1."""
+    """The known minimizers: stars, or lines along the steps for D = 1."""
     if sweep.landscape.minimizers is None:
         return
     places = sweep.plane.coordinates(np.clip(sweep.landscape.minimizers, -FAR, FAR))
@@ -247,6 +247,6 @@ def _keys(sweep: _Sweep) -> dict[str, dict[str, Any]]:
         "last point": {**_LAST, "markersize": 6.5, "marker": "o", "color": "#7a7a7a"},
     }
     if sweep.landscape.minimizers is not None:
-        name = "minimiser" if sweep.dim <= 2 else "minimiser, projected"
+        name = "minimizer" if sweep.dim <= 2 else "minimizer, projected"
         keys[name] = _LEVEL if sweep.dim == 1 else MINIMIZER
     return keys

@@ -135,8 +135,8 @@ class _Picture:
         """The steps of some rows, each with the PNG of the path up to there."""
         from PIL.Image import Dither, Quantize
 
-        # 256 colours take a third of the bytes and of the time, within 15 of 255 of the full ones.
-        # One palette for all frames, or fills would flicker; the last frame has every colour.
+        # 256 colors take a third of the bytes and of the time, within 15 of 255 of the full ones.
+        # One palette for all frames, or fills would flicker; the last frame has every color.
         last = self._drawn(rows[-1]).quantize(256, Quantize.FASTOCTREE)
         before = [self._drawn(row).quantize(palette=last, dither=Dither.NONE) for row in rows[:-1]]
         pictures = [*before, last]

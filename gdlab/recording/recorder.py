@@ -7,7 +7,7 @@ from gdlab.config.settings import Settings
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
 from gdlab.plots.convergence import convergence_png, drawable
-from gdlab.plots.sharpness import stability_png
+from gdlab.plots.stability import stability_png
 from gdlab.recording.event_file import EventWriter
 from gdlab.recording.event_sink import EventSink
 from gdlab.recording.files import write_atomically

@@ -13,7 +13,7 @@ from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import value_and_gradient
 from gdlab.plots.background import Background
 from gdlab.plots.projection import Landscape, drawing_plane, view
-from gdlab.plots.sharpness import SharpnessPath
+from gdlab.plots.stability import SharpnessPath
 from gdlab.plots.trajectory import trajectory_frames
 from gdlab.recording.event_file import EventWriter
 from gdlab.recording.files import write_atomically

@@ -16,7 +16,7 @@ from typing import Any
 import google_crc32c
 import numpy as np
 
-# Values that stand in a serialised event for those to come; as bytes they occur in no tag.
+# Values that stand in a serialized event for those to come; as bytes they occur in no tag.
 _PROBE = 0xF1E2D3C0
 _TIME_AT = 1  # behind its key
 _STEP_AT = 10  # behind the wall time and its own key
@@ -58,7 +58,7 @@ def scalar_records(
 
 
 def _runs(keys: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Where equal neighbours begin and end."""
+    """Where equal neighbors begin and end."""
     edges = np.flatnonzero(np.diff(keys)) + 1
     ends = [0, *edges.tolist(), len(keys)]
     yield from ((a, b) for a, b in itertools.pairwise(ends) if a < b)

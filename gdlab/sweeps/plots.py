@@ -22,7 +22,7 @@ from gdlab.losses.base import Loss
 from gdlab.optimizers.base import Optimizer
 from gdlab.plots.basins import basins_png
 from gdlab.plots.sensitivity import Band, sensitivity_png
-from gdlab.plots.sharpness import MOST, SharpnessPath, stability_png
+from gdlab.plots.stability import MOST, SharpnessPath, stability_png
 from gdlab.plots.trajectories import Path as DrawnPath
 from gdlab.plots.trajectories import overview_png
 from gdlab.recording.event_file import EventWriter

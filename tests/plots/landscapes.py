@@ -12,7 +12,7 @@ from gdlab.plots.projection import Landscape
 
 
 def bowl(curvatures, *, window=None, minimizers=True, title="bowl $1 _a") -> Landscape:
-    """½ Σ hᵢ xᵢ² with its minimiser at zero; the title is none of TeX's."""
+    """½ Σ hᵢ xᵢ² with its minimizer at zero; the title is none of TeX's."""
     h = np.asarray(curvatures, dtype=float)
     return Landscape(
         value=lambda x: 0.5 * (h * x * x).sum(axis=-1),
@@ -26,5 +26,5 @@ def bowl(curvatures, *, window=None, minimizers=True, title="bowl $1 _a") -> Lan
 
 
 def pixels(png: bytes) -> np.ndarray:
-    """The colours of a picture: (height, width, 3), from 0 to 1."""
+    """The colors of a picture: (height, width, 3), from 0 to 1."""
     return imread(io.BytesIO(png))[..., :3]

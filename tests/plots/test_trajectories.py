@@ -12,7 +12,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from gdlab.plots.basins import basins_png
-from gdlab.plots.colours import CATEGORIES, Colours, ramp, round_ticks
+from gdlab.plots.colors import CATEGORIES, Colors, ramp, round_ticks
 from gdlab.plots.projection import Landscape
 from gdlab.plots.sensitivity import Band, sensitivity_png
 from gdlab.plots.trajectories import Path, _Sweep, overview_png
@@ -31,18 +31,18 @@ def sweep_of(curvatures, rates, steps=60, start=1.0):
     return [Path(geometric(np.full(len(h), start), 1 - lr * h, steps), lr) for lr in rates]
 
 
-def near_colour(png, colour, tolerance=0.08):
-    return np.abs(pixels(png) - np.array(to_rgb(colour))).max(axis=-1) < tolerance
+def near_color(png, color, tolerance=0.08):
+    return np.abs(pixels(png) - np.array(to_rgb(color))).max(axis=-1) < tolerance
 
 
-def lightness(colours):
-    """CIE L* of sRGB colours (..., 3)."""
-    linear = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)
+def lightness(colors):
+    """CIE L* of sRGB colors (..., 3)."""
+    linear = np.where(colors <= 0.04045, colors / 12.92, ((colors + 0.055) / 1.055) ** 2.4)
     y = linear @ [0.2126, 0.7152, 0.0722]
     return np.where(y > 0.008856, 116 * np.cbrt(y) - 16, 903.3 * y)
 
 
-# Colours
+# Colors
 
 
 def test_the_ramp_grows_lighter_throughout_and_stays_darker_than_most_of_the_surface():
@@ -59,28 +59,28 @@ def test_the_ramp_is_never_the_blue_of_the_surface():
 
 def test_numbers_are_spaced_by_logarithm_where_asked():
     values = [1e-4, 1e-2, 1.0]
-    middle = [Colours.of(values, is_log=is_log).colour(1) for is_log in (True, False)]
+    middle = [Colors.of(values, is_log=is_log).color(1) for is_log in (True, False)]
     np.testing.assert_allclose(middle[0], ramp()(0.5))
     np.testing.assert_allclose(middle[1], ramp()(0.0099))
 
 
 @pytest.mark.parametrize("values", [[0.0, 0.5, 0.9], [-1.0, 1.0]])
 def test_a_logarithm_that_does_not_exist_is_not_taken(values):
-    assert not Colours.of(values, is_log=True).is_log
+    assert not Colors.of(values, is_log=True).is_log
 
 
-def test_texts_are_categories_with_their_own_colour_and_marker():
-    colours = Colours.of(["adam", "sgd", "adam"], is_log=False)
-    looks = [(colours.colour(i), colours.marker(i)) for i in range(3)]
+def test_texts_are_categories_with_their_own_color_and_marker():
+    colors = Colors.of(["adam", "sgd", "adam"], is_log=False)
+    looks = [(colors.color(i), colors.marker(i)) for i in range(3)]
     assert looks == [CATEGORIES[0], CATEGORIES[1], CATEGORIES[0]]
     assert len({marker for _, marker in CATEGORIES}) == len(CATEGORIES) == 8
 
 
 def test_the_ninth_category_is_other():
-    colours = Colours.of([f"o{i}" for i in range(10)], is_log=False)
-    assert len(colours.categories) == 8
-    assert colours.colour(8) == colours.colour(9)
-    assert colours.colour(8) not in dict(CATEGORIES)
+    colors = Colors.of([f"o{i}" for i in range(10)], is_log=False)
+    assert len(colors.categories) == 8
+    assert colors.color(8) == colors.color(9)
+    assert colors.color(8) not in dict(CATEGORIES)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_the_words_say_which_ended_lowest():
 # The picture
 
 
-def test_each_path_has_the_colour_of_its_value_where_it_lies():
+def test_each_path_has_the_color_of_its_value_where_it_lies():
     landscape = bowl([1, 1], window=1, minimizers=False)
     rows = {}
     # Each path ends lower than it starts.
@@ -167,8 +167,8 @@ def test_each_path_has_the_colour_of_its_value_where_it_lies():
     paths = [Path(np.array([[-0.8, y], [0.7, y]]), name) for name, y in heights.items()]
     png = overview_png(landscape, paths, "name", is_log=False)
     assert pixels(png).shape == (620, 640, 3)
-    for (name, _), (colour, _) in zip(heights.items(), CATEGORIES, strict=False):
-        there = np.nonzero(near_colour(png, colour, 0.35)[70:450, 130:510])
+    for (name, _), (color, _) in zip(heights.items(), CATEGORIES, strict=False):
+        there = np.nonzero(near_color(png, color, 0.35)[70:450, 130:510])
         counts = np.bincount(there[0])
         assert counts.max() > 200  # a long horizontal line
         rows[name] = counts.argmax()
@@ -238,7 +238,7 @@ def band(median, spread=2.0):
 
 def test_diverged_settings_are_triangles_at_the_top_and_only_they():
     png = sensitivity_png({"a": band(CLIFF)}, xlabel="lr")
-    drawn = near_colour(png, CATEGORIES[0][0], 0.15)[44:425, 78:697]  # inside the panel
+    drawn = near_color(png, CATEGORIES[0][0], 0.15)[44:425, 78:697]  # inside the panel
     rows, columns = np.nonzero(drawn)
     at_top = columns[rows < 20]
     # The axis runs from 10^-3.09 to 10^0.09: 0.03 of its 3 decades beyond each end.
@@ -256,12 +256,12 @@ def test_lines_of_theory_stand_where_they_should():
         assert abs(10 ** (column / 619 * 3.18 - 3.09) / x - 1) < 0.03
 
 
-def test_a_line_for_each_series_has_its_colour():
+def test_a_line_for_each_series_has_its_color():
     series = {"a": band(CLIFF), "b": band(CLIFF * 3)}
     png = sensitivity_png(series, xlabel="lr", lines={"2/L": [0.02, 0.5]})
-    for (colour, _), x in zip(CATEGORIES, [0.02, 0.5], strict=False):
+    for (color, _), x in zip(CATEGORIES, [0.02, 0.5], strict=False):
         column = 78 + round((np.log10(x) + 3.09) / 3.18 * 619)
-        drawn = near_colour(png, colour, 0.3)[44:425, column - 2 : column + 3].any(axis=1)
+        drawn = near_color(png, color, 0.3)[44:425, column - 2 : column + 3].any(axis=1)
         assert drawn.mean() > 0.4  # dashes
 
 
@@ -312,7 +312,7 @@ def test_basins_lie_where_their_starts_do_and_the_first_row_is_at_the_bottom():
 
 
 @pytest.mark.parametrize(("shape", "many"), [((1, 1), 0), ((1, 7), 1), ((30, 20), 40)])
-def test_any_grid_and_any_number_of_minimisers_draw_without_a_warning(shape, many):
+def test_any_grid_and_any_number_of_minimizers_draw_without_a_warning(shape, many):
     warnings.simplefilter("error")
     labels = np.arange(np.prod(shape)).reshape(shape) % (many + 1) - 1
     places = RNG.standard_normal((many, 2))

@@ -28,7 +28,7 @@ def descent(landscape, start, lr, steps):
 
 
 def redness(png):
-    """How much of the panel (without the legend below it) has the colour of the path."""
+    """How much of the panel (without the legend below it) has the color of the path."""
     return int((np.abs(pixels(png)[:470] - RED).max(axis=-1) < 0.1).sum())
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from gdlab.derivatives.plots.looks import grid_of_panels
 from gdlab.derivatives.plots.scene import Errors, Scene
 from gdlab.plots.background import RED
-from gdlab.plots.colours import CATEGORIES
+from gdlab.plots.colors import CATEGORIES
 from gdlab.plots.style import SUBTITLE, draw_legend, draw_title, style
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gdlab.plots.background import CURRENT, RED
-from gdlab.plots.colours import CATEGORIES
+from gdlab.plots.colors import CATEGORIES
 from gdlab.plots.landscape import ARROW_KEY
 from gdlab.plots.style import INK, NOTE, NOTE_HEIGHT
 

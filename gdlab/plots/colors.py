@@ -1,7 +1,7 @@
-"""Which colour each run of a sweep has, and the key that says so.
+"""Which color each run of a sweep has, and the key that says so.
 
-The colours are darker than the pale surface they lie on and grow lighter with the value, so that
-they are told apart in grey and by the colour-blind; categories also differ by their marker.
+The colors are darker than the pale surface they lie on and grow lighter with the value, so that
+they are told apart in gray and by the color-blind; categories also differ by their marker.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours without the blues, which are the surface's.
+# Okabe and Ito's colors without the blues, which are the surface's.
 CATEGORIES = (
     ("#d55e00", "o"),
     ("#222222", "s"),
@@ -39,8 +39,8 @@ _FEW_TICKS, _MANY_TICKS = 3, 9
 
 
 @dataclass(frozen=True)
-class Colours:
-    """The colour scale of M runs: numbers on a ramp, or texts as categories.
+class Colors:
+    """The color scale of M runs: numbers on a ramp, or texts as categories.
 
     Attributes:
         values: (M,) numbers, or the names of M categories.
@@ -53,7 +53,7 @@ class Colours:
     is_log: bool = False
 
     @classmethod
-    def of(cls, values: Sequence[float | str], *, is_log: bool) -> Colours:
+    def of(cls, values: Sequence[float | str], *, is_log: bool) -> Colors:
         """A scale for values; one text among them makes all of them categories.
 
         So does a number that is not finite, or that all share. Past 8 categories, those that appear
@@ -67,8 +67,8 @@ class Colours:
             return cls(names, tuple(dict.fromkeys(names))[: len(CATEGORIES)])
         return cls(numbers, is_log=is_log and min(numbers) > 0)
 
-    def colour(self, run: int) -> Any:
-        """The colour of a run, as matplotlib takes it."""
+    def color(self, run: int) -> Any:
+        """The color of a run, as matplotlib takes it."""
         if self.categories:
             return self._category(run)[0]
         numbers = np.asarray(self.values, dtype=float)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from gdlab.plots.colours import CATEGORIES
+from gdlab.plots.colors import CATEGORIES
 from gdlab.plots.style import draw_title, panel, png, style
 
 if TYPE_CHECKING:
@@ -65,8 +65,8 @@ def stability_png(courses: Mapping[str, SharpnessPath], *, title: str) -> bytes:
         canvas, upper = panel(_SIZE, _UPPER)
         lower = canvas.figure.add_axes(_LOWER, sharex=upper)
         draw_title(canvas.figure, title, "sharpness λ_max of the Hessian; dashed: 2/lr")
-        for (name, course), (colour, _) in zip(courses.items(), CATEGORIES, strict=False):
-            _draw(upper, lower, course, {"color": colour, "label": name})
+        for (name, course), (color, _) in zip(courses.items(), CATEGORIES, strict=False):
+            _draw(upper, lower, course, {"color": color, "label": name})
         _scale(upper, lower, list(courses.values()))
         for axes, ylabel in ((upper, "sharpness"), (lower, "loss")):
             axes.set_ylabel(ylabel, size=9)

@@ -9,8 +9,8 @@ from PIL import Image
 import gdlab
 from gdlab.engine.history import History
 from gdlab.engine.metrics import SHARPNESS
-from gdlab.plots.colours import CATEGORIES
-from gdlab.plots.sharpness import SharpnessPath, stability_png
+from gdlab.plots.colors import CATEGORIES
+from gdlab.plots.stability import SharpnessPath, stability_png
 from gdlab.recording.run_plots import course_of
 from gdlab.sweeps import plots
 
@@ -31,10 +31,10 @@ def pixels(png: bytes) -> np.ndarray:
     return np.asarray(image.convert("RGB")).astype(int)
 
 
-def of_colour(picture: np.ndarray, run: int) -> np.ndarray:
-    """The pixels (m, 2), row and column, that have the colour of a run."""
-    colour = CATEGORIES[run][0]
-    rgb = [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
+def of_color(picture: np.ndarray, run: int) -> np.ndarray:
+    """The pixels (m, 2), row and column, that have the color of a run."""
+    color = CATEGORIES[run][0]
+    rgb = [int(color[at : at + 2], 16) for at in (1, 3, 5)]
     return np.argwhere(np.abs(picture - rgb).max(-1) < 70)
 
 
@@ -42,11 +42,11 @@ def test_each_run_has_its_curve_its_edge_and_its_loss() -> None:
     runs = {f"lr={2 / edge:g}": course(edge) for edge in (50.0, 25.0)}
     picture = pixels(stability_png(runs, title="mlp · sgd"))
     for run in range(2):
-        place = of_colour(picture, run)
+        place = of_color(picture, run)
         upper, lower = place[place[:, 0] < 370], place[place[:, 0] > 400]
         assert np.ptp(upper[:, 1]) > 500  # from the first step to the last
         assert np.ptp(lower[:, 0]) > 100  # the loss falls by e⁴
-    left = [of_colour(picture, run) for run in range(2)]
+    left = [of_color(picture, run) for run in range(2)]
     # At the left there is only the dashed edge above the curve: twice as high for half the lr.
     bottom = 378.0
     tops = [min(p[0] for p in place if 180 < p[1] < 230 and 66 < p[0] < 370) for place in left]
@@ -56,7 +56,7 @@ def test_each_run_has_its_curve_its_edge_and_its_loss() -> None:
 def test_what_is_far_above_the_edge_is_out_of_the_picture() -> None:
     low = pixels(stability_png({"a": course(10.0, height=3.0)}, title=""))
     high = pixels(stability_png({"a": course(10.0, height=1e6)}, title=""))
-    edges = [of_colour(picture, 0) for picture in (low, high)]
+    edges = [of_color(picture, 0) for picture in (low, high)]
     rows = [min(p[0] for p in place if 550 < p[1] < 600 and p[0] > 70) for place in edges]
     assert rows[0] < 95  # the curve
     assert 278 < rows[1] < 283  # the edge alone
