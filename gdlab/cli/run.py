@@ -151,8 +151,8 @@ def _carry_out(settings: Settings, batch: Batch, directory: Path, *sinks: Sink) 
         seeing = [StepProgress(bar), recorder, meter, *sinks]
         outcome = execute(settings, batch, seeing, interruption)
     show_end(settings, batch, outcome, directory, meter.per_step)
-    if recorder.trouble:
-        show_warning(recorder.trouble)
+    for problem in recorder.problems:
+        show_warning(problem)
     return _exit_code(outcome.status, interruption)
 
 

@@ -1,1 +1,1 @@
-"""Pictures: arrays in, a PNG or a matplotlib figure out. Nothing here knows of runs or losses."""
+"""Pictures: arrays in, a PNG or a matplotlib figure out. Independent of the rest of gdlab."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["basins_png"]
 
 _SIZE, _PANEL = (6.4, 5.6), (0.12, 0.165, 0.745, 0.755)
-# Okabe and Ito's colors, paler, and ordered so that neighbors also differ in gray.
+# Okabe and Ito's colors, paler, ordered so that consecutive ones also differ in gray.
 _FILLS = (
     "#5593cc",
     "#f6cd7d",
@@ -28,7 +28,7 @@ _FILLS = (
     "#7d6aa8",
     "#f3ec9b",
 )
-_NOWHERE = "#cfcfcf"
+_NONE_REACHED = "#cfcfcf"
 
 
 def basins_png(
@@ -40,65 +40,66 @@ def basins_png(
     *,
     title: str = "",
 ) -> bytes:
-    """Draws which minimizer each start of a grid reached: a PNG of 640 x 560 pixels.
+    """Draw which minimizer each start of a grid reached: a PNG of 640 x 560 pixels.
 
     Args:
         x_axis: (nx,) first coordinates of the starts, increasing.
         y_axis: (ny,) second coordinates, increasing.
-        labels: (ny, nx) the row of the minimizer reached, -1 where none was.
+        labels: (ny, nx) the index of the minimizer reached, -1 for none.
         names: The names of the two coordinates.
-        minimizers: (M, 2); past 8, colors repeat.
+        minimizers: (M, 2); colors repeat after 8.
         title: The first line of the picture.
 
     Raises:
-        ValueError: Where the shapes do not match, or a label names no minimizer.
+        ValueError: The shapes do not match, or a label is not the index of a minimizer.
     """
     from matplotlib.colors import to_rgb
 
-    places, labels = np.asarray(minimizers, dtype=float).reshape(-1, 2), np.asarray(labels)
-    _check(labels, (len(y_axis), len(x_axis)), len(places))
-    fills = np.array([to_rgb(fill) for fill in (*_FILLS, _NOWHERE)])
+    minimizers = np.asarray(minimizers, dtype=float).reshape(-1, 2)
+    labels = np.asarray(labels)
+    _check_labels(labels, (len(y_axis), len(x_axis)), len(minimizers))
+    fills = np.array([to_rgb(fill) for fill in (*_FILLS, _NONE_REACHED)])
     with style():
         canvas, axes = panel(_SIZE, _PANEL)
         draw_title(canvas.figure, title, "")
-        x, y = _edges(np.asarray(x_axis, dtype=float)), _edges(np.asarray(y_axis, dtype=float))
+        x, y = (_cell_edges(np.asarray(axis, dtype=float)) for axis in (x_axis, y_axis))
         axes.set(xlim=x[[0, -1]], ylim=y[[0, -1]])
         if 1 / 3 <= (y[-1] - y[0]) / (x[-1] - x[0]) <= 3:
             axes.set_aspect("equal")
         axes.pcolorfast(x, y, fills[np.where(labels < 0, len(_FILLS), labels % len(_FILLS))])
-        axes.plot(*places.T, **MINIMIZER)
+        axes.plot(*minimizers.T, **MINIMIZER)
         label(axes, *names)
-        _draw_shares(axes, labels, places)
+        _draw_shares(axes, labels, minimizers)
         return png(canvas)
 
 
-def _check(labels: np.ndarray, shape: tuple[int, int], minimizers: int) -> None:
+def _check_labels(labels: np.ndarray, shape: tuple[int, int], count: int) -> None:
     if labels.shape != shape or not labels.size:
         raise ValueError(f"labels must be (ny, nx) = {shape}, got {labels.shape}")
-    if labels.min() < -1 or labels.max() >= minimizers:
-        raise ValueError(f"labels must be -1 to {minimizers - 1}, got {np.unique(labels)}")
+    if labels.min() < -1 or labels.max() >= count:
+        raise ValueError(f"labels must be -1 to {count - 1}, got {np.unique(labels)}")
 
 
-def _edges(centers: np.ndarray) -> np.ndarray:
-    """Edges (n + 1,) of cells around centers (n,)."""
+def _cell_edges(centers: np.ndarray) -> np.ndarray:
+    """Return the edges (n + 1,) of cells around centers (n,)."""
     if len(centers) == 1:
         return centers[0] + np.array([-0.5, 0.5])
     middles = (centers[1:] + centers[:-1]) / 2
     return np.concatenate([[2 * centers[0] - middles[0]], middles, [2 * centers[-1] - middles[-1]]])
 
 
-def _draw_shares(axes: Axes, labels: np.ndarray, places: np.ndarray) -> None:
-    """A legend below the panel with the share of starts that each minimizer drew."""
+def _draw_shares(axes: Axes, labels: np.ndarray, minimizers: np.ndarray) -> None:
+    """Draw a legend with the share of starts that reached each minimizer."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     handles: list = []
-    for k, (x, y) in enumerate(places if len(places) <= len(_FILLS) else []):
+    for k, (x, y) in enumerate(minimizers if len(minimizers) <= len(_FILLS) else []):
         name = f"({x:.3g}, {y:.3g})  {(labels == k).mean():.1%}"
         handles.append(Patch(facecolor=_FILLS[k], edgecolor=INK, linewidth=0.5, label=name))
     if (labels < 0).any():
-        none = f"none reached  {(labels < 0).mean():.1%}"
-        handles.append(Patch(facecolor=_NOWHERE, edgecolor=INK, linewidth=0.5, label=none))
+        name = f"none reached  {(labels < 0).mean():.1%}"
+        handles.append(Patch(facecolor=_NONE_REACHED, edgecolor=INK, linewidth=0.5, label=name))
     handles.append(Line2D([0], [0], **{**MINIMIZER, "markersize": 12}, label="minimizer"))
     axes.figure.legend(
         handles=handles,

@@ -1,7 +1,7 @@
-"""Which color each run of a sweep has, and the key that says so.
+"""The colors of the runs of a sweep, and their key.
 
-The colors are darker than the pale surface they lie on and grow lighter with the value, so that
-they are told apart in gray and by the color-blind; categories also differ by their marker.
+The colors are darker than the pale surface behind them and grow lighter with the value, so that
+they differ in gray and for the color-blind; categories also differ by their marker.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colors without the blues, which are the surface's.
+# Okabe and Ito's colors without the blues, which the surface uses.
 CATEGORIES = (
     ("#d55e00", "o"),
     ("#222222", "s"),
@@ -30,17 +30,17 @@ CATEGORIES = (
     ("#b8a800", "h"),
 )
 _OTHER = ("#888888", "o")
-_RAMP = (0.06, 0.76)  # the part of inferno in use: its yellow would be lost on the surface
-_LONGEST = 28  # characters of a category's name
-_ROW = 92  # characters of a row of the legend, and what a key takes of them
-_KEY = 8
-_HUGE, _SAME = 1e300, 1e-9  # ticks overflow, and cannot be told apart
-_FEW_TICKS, _MANY_TICKS = 3, 9
+_RAMP = (0.06, 0.76)  # of inferno, whose yellow would be hard to see on the surface
+_MAX_NAME = 28  # characters of a category
+_ROW_WIDTH, _KEY_WIDTH = 92, 8  # of the legend, in characters
+_HUGE = 1e300  # ticks of larger numbers overflow
+_SAME = 1e-9  # relative: ticks of closer numbers look alike
+_MIN_TICKS, _MAX_TICKS = 3, 9
 
 
 @dataclass(frozen=True)
 class Colors:
-    """The color scale of M runs: numbers on a ramp, or texts as categories.
+    """The color scale of M runs: a ramp for numbers, categories for texts.
 
     Attributes:
         values: (M,) numbers, or the names of M categories.
@@ -54,21 +54,21 @@ class Colors:
 
     @classmethod
     def of(cls, values: Sequence[float | str], *, is_log: bool) -> Colors:
-        """A scale for values; one text among them makes all of them categories.
+        """Return a scale for values.
 
-        So does a number that is not finite, or that all share. Past 8 categories, those that appear
-        last are "other".
+        They are categories if one of them is a text or not finite, or if all are the same number.
+        The first 8 categories have their own colors; the rest is "other".
         """
         numbers = [float(v) for v in values if not isinstance(v, str)]
         largest = float(np.abs(numbers).max(initial=0.0))
-        spread = len(numbers) == len(values) and largest < _HUGE
-        if not (spread and max(numbers) - min(numbers) > _SAME * largest):
+        all_finite = len(numbers) == len(values) and largest < _HUGE
+        if not (all_finite and max(numbers) - min(numbers) > _SAME * largest):
             names = [v if isinstance(v, str) else f"{v:.6g}" for v in values]
             return cls(names, tuple(dict.fromkeys(names))[: len(CATEGORIES)])
         return cls(numbers, is_log=is_log and min(numbers) > 0)
 
     def color(self, run: int) -> Any:
-        """The color of a run, as matplotlib takes it."""
+        """Return the color of a run for matplotlib."""
         if self.categories:
             return self._category(run)[0]
         numbers = np.asarray(self.values, dtype=float)
@@ -77,7 +77,7 @@ class Colors:
         return ramp()((scaled[run] - low) / (high - low) if high > low else 0.5)
 
     def marker(self, run: int) -> str:
-        """The marker of a run's last point."""
+        """Return the marker of a run's last point."""
         return self._category(run)[1] if self.categories else "o"
 
     def _category(self, run: int) -> tuple[str, str]:
@@ -87,7 +87,7 @@ class Colors:
     def draw_key(
         self, figure: Figure, setting: str, box: tuple[float, float, float, float]
     ) -> None:
-        """A bar in a box (left, bottom, width, height) of the figure, or a legend around there."""
+        """Draw a bar in a box (left, bottom, width, height) of the figure, or a legend there."""
         if self.categories:
             self._draw_legend(figure, setting, box)
         else:
@@ -101,7 +101,7 @@ class Colors:
         axes = figure.add_axes(box)
         shades = ramp()(np.linspace(0, 1, 256))[None]
         axes.imshow(shades, extent=(0, 1, 0, 1), aspect="auto", transform=axes.transAxes)
-        axes.set_xlim(low, high)  # before the scale: the image's 0 has no logarithm
+        axes.set_xlim(low, high)  # before the scale: the image starts at 0, which has no logarithm
         axes.set_xscale("log" if self.is_log else "linear")
         axes.set(xlim=(low, high), ylim=(0, 1), yticks=[])
         axes.minorticks_off()
@@ -119,7 +119,7 @@ class Colors:
         looks = dict(zip(self.categories, CATEGORIES, strict=False))
         if any(name not in looks for name in self.values):
             looks["other"] = _OTHER
-        names = [n if len(n) <= _LONGEST else n[: _LONGEST - 1] + "…" for n in looks]
+        names = [n if len(n) <= _MAX_NAME else n[: _MAX_NAME - 1] + "…" for n in looks]
         kind: dict[str, Any] = {"markeredgecolor": "white", "markersize": 7, "linewidth": 1.3}
         legend = figure.legend(
             [Line2D([0], [0], color=c, marker=m, **kind) for c, m in looks.values()],
@@ -127,7 +127,7 @@ class Colors:
             title=setting,
             loc="upper center",
             bbox_to_anchor=(0.5, box[1] + box[3] + 0.017),
-            ncols=max(1, min(len(names), _ROW // (max(map(len, names)) + _KEY))),
+            ncols=max(1, min(len(names), _ROW_WIDTH // (max(map(len, names)) + _KEY_WIDTH))),
             frameon=False,
             fontsize=8.5,
             title_fontsize=9,
@@ -140,7 +140,7 @@ class Colors:
 
 
 def ramp() -> Colormap:
-    """Inferno without its ends: from near black through red to orange."""
+    """Return inferno without its ends: from near black through red to orange."""
     from matplotlib import colormaps
     from matplotlib.colors import ListedColormap
 
@@ -148,19 +148,19 @@ def ramp() -> Colormap:
 
 
 def round_ticks(low: float, high: float, *, is_log: bool) -> np.ndarray:
-    """Round numbers from low to high, 2 to 9 of them: powers of ten where `is_log`."""
+    """Return 2 to 9 round numbers from low to high, for a logarithmic scale where `is_log`."""
     if not is_log:
         from matplotlib.ticker import MaxNLocator
 
-        ticks = np.asarray(MaxNLocator(_MANY_TICKS - 2).tick_values(low, high))
+        ticks = np.asarray(MaxNLocator(_MAX_TICKS - 2).tick_values(low, high))
         return ticks[(ticks >= low) & (ticks <= high)]
     first, last = int(np.floor(np.log10(low))), int(np.ceil(np.log10(high)))
-    every = -(-(last - first) // _MANY_TICKS)
+    decade_step = -(-(last - first) // _MAX_TICKS)
     choices: tuple[tuple[int, ...], ...] = ((1,), (1, 2, 5), tuple(range(1, 10)))
     for leading in choices:
-        decades = range(first, last + 1, every if leading == (1,) else 1)
+        decades = range(first, last + 1, decade_step if leading == (1,) else 1)
         ticks = [float(f"{k}e{decade}") for decade in decades for k in leading]
         ticks = [tick for tick in ticks if low * (1 - 1e-9) <= tick <= high * (1 + 1e-9)]
-        if len(ticks) >= _FEW_TICKS:
+        if len(ticks) >= _MIN_TICKS:
             return np.array(ticks)
     return np.array([low, high])

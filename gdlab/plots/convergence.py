@@ -1,4 +1,4 @@
-"""The picture of a run's suboptimality over its steps, with its predicted bound as a dashed line.
+"""The suboptimality of a run over its steps, with its predicted bound as a dashed line.
 
 Shapes: n records.
 """
@@ -9,28 +9,28 @@ import numpy as np
 
 from gdlab.plots.style import INK, draw_title, panel, png, style
 
-__all__ = ["convergence_png", "drawable"]
+__all__ = ["convergence_png", "is_drawable"]
 
 _SIZE, _PANEL = (6.4, 4.4), (0.125, 0.115, 0.845, 0.775)
 _RUN = "#d62728"
-_DEEPEST = 1e-30  # of the highest value: what lies lower is zero for every purpose
-_LEAST, _GREATEST = 1e-250, 1e250  # beyond, what limits and ticks are computed with overflows
+_DEEPEST = 1e-30  # of the highest value: lower ones count as zero
+_LEAST, _GREATEST = 1e-250, 1e250  # beyond, the computation of limits and ticks overflows
 
 
-def drawable(above: np.ndarray) -> np.ndarray:
-    """Which suboptimalities (n,) a picture can show."""
+def is_drawable(above: np.ndarray) -> np.ndarray:
+    """Return which suboptimalities (n,) a picture can show."""
     return (above > _LEAST) & (above < _GREATEST)
 
 
 def convergence_png(
     steps: np.ndarray, above: np.ndarray, bound: np.ndarray, *, title: str, rate: float
 ) -> bytes:
-    """Draws the suboptimality of a run by logarithm, and what it is at most by theory, dashed.
+    """Draw the suboptimality of a run by logarithm, and its theoretical upper bound, dashed.
 
     Args:
         steps: (n,) increasing step numbers.
-        above: (n,) the losses less the minimum.
-        bound: (n,) the bound at these steps.
+        above: (n,) the suboptimality, loss minus minimum.
+        bound: (n,) its upper bound.
         title: the first line of the picture.
         rate: the predicted rate per step.
 
@@ -38,16 +38,16 @@ def convergence_png(
         A PNG of 640 x 440 pixels.
 
     Raises:
-        ValueError: The arrays differ in length, or nothing in them can be drawn.
+        ValueError: The arrays differ in length, or contain nothing that can be drawn.
     """
     if not steps.shape == above.shape == bound.shape:
         raise ValueError(f"needs three arrays (n,), got {steps.shape, above.shape, bound.shape}")
-    curves = [np.where(drawable(y), y, np.nan) for y in (above, bound)]
-    known = np.concatenate(curves)
-    if np.isnan(known).all():
+    curves = [np.where(is_drawable(y), y, np.nan) for y in (above, bound)]
+    values = np.concatenate(curves)
+    if np.isnan(values).all():
         raise ValueError(f"no suboptimality is between {_LEAST:g} and {_GREATEST:g}")
-    highest = np.nanmax(known)
-    lowest = max(np.nanmin(known), _DEEPEST * highest)
+    highest = np.nanmax(values)
+    lowest = max(np.nanmin(values), _DEEPEST * highest)
     with style():
         canvas, axes = panel(_SIZE, _PANEL)
         draw_title(canvas.figure, title, f"predicted rate {rate:.4g} per step")

@@ -1,4 +1,4 @@
-"""Charts of a sweep's results: how the final loss depends on a setting.
+"""How the final loss of a sweep depends on a setting.
 
 Shapes: S settings per series.
 """
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["Band", "sensitivity_png"]
 
 _SIZE, _PANEL = (7.2, 4.8), (0.105, 0.115, 0.865, 0.795)
-_HEADROOM = 0.07  # of the axes, at the top: the triangles of diverged runs
+_HEADROOM = 0.07  # of the axes, at the top, for the triangles of diverged runs
 _TALLEST = 1e300
-_DEEPEST = 1e-20  # of the highest loss: what lies lower is zero for every purpose
+_DEEPEST = 1e-20  # of the highest loss: lower ones count as zero
 
 
 class Band(NamedTuple):
@@ -49,24 +49,24 @@ def sensitivity_png(
     lines: Mapping[str, float | Sequence[float]] | None = None,
     title: str = "",
 ) -> bytes:
-    """Draws the final loss against a swept setting, both by logarithm, one line per series.
+    """Draw the final loss against a swept setting, both by logarithm, one line per series.
 
     Non-finite medians are triangles at the top edge, those below 1e-20 of the highest at the
-    bottom. A setting that is not positive makes its axis linear, a negative loss the other.
+    bottom. An axis is linear if a setting is not positive, or a loss negative.
 
     Args:
         series: The bands by name.
         xlabel: The name of the setting.
         ylabel: The name of the loss.
-        lines: What theory predicts, as vertical lines by name: one number, or one for each series,
-            which then has the color of its series.
+        lines: Predictions of theory, drawn as vertical lines, by name: one number, or one per
+            series, in the color of the series.
         title: The first line of the picture.
 
     Returns:
         A PNG of 720 x 480 pixels.
 
     Raises:
-        ValueError: Where there is no series, or the arrays of one differ in length.
+        ValueError: There is no series, or its arrays differ in length.
     """
     bands = [Band(*(np.asarray(a, dtype=float) for a in band)) for band in series.values()]
     if not bands or any({a.shape for a in band} != {(len(band.x),)} for band in bands):
@@ -74,16 +74,16 @@ def sensitivity_png(
     with style():
         canvas, axes = panel(_SIZE, _PANEL)
         draw_title(canvas.figure, title, "")
-        _scale(axes, bands)
+        _set_limits(axes, bands)
         for i, (name, band) in enumerate(zip(series, bands, strict=True)):
             _draw_band(axes, band, name, i)
         _draw_lines(axes, lines or {})
-        _finish(axes, xlabel, ylabel)
+        _draw_labels(axes, xlabel, ylabel)
         return png(canvas)
 
 
-def _scale(axes: Axes, bands: Sequence[Band]) -> None:
-    """Sets scales and limits so that every finite median is inside, with room above."""
+def _set_limits(axes: Axes, bands: Sequence[Band]) -> None:
+    """Set scales and limits so that every finite median is inside, with room above."""
     x = np.concatenate([band.x for band in bands])
     y = np.concatenate([a for band in bands for a in band[1:]])
     x, y = x[np.isfinite(x)], y[np.abs(y) < _TALLEST]
@@ -106,15 +106,15 @@ def _scale(axes: Axes, bands: Sequence[Band]) -> None:
 
 
 def _draw_band(axes: Axes, band: Band, name: str, i: int) -> None:
-    """A line through the medians, the quartiles behind it, triangles where the runs diverged."""
+    """Draw a line through the medians, the quartiles behind it, and triangles for divergence."""
     color, marker = CATEGORIES[i % len(CATEGORIES)]
     bottom, top = axes.get_ylim()
     x, median = band.x, np.where(np.abs(band.median) < _TALLEST, band.median, np.nan)
     low, high = (
         np.clip(np.where(np.isnan(q), np.inf, q), bottom, top) for q in (band.low, band.high)
     )
-    some = low < top  # quartiles that lie both above the picture have no area in it
-    axes.fill_between(x, low, high, some, color=color, alpha=0.16, linewidth=0, zorder=2)
+    is_inside = low < top  # a band above the picture has no area in it
+    axes.fill_between(x, low, high, is_inside, color=color, alpha=0.16, linewidth=0, zorder=2)
     kind: dict[str, Any] = {
         "color": color,
         "marker": marker,
@@ -124,13 +124,13 @@ def _draw_band(axes: Axes, band: Band, name: str, i: int) -> None:
     axes.plot(x, median, linewidth=1.6, markeredgewidth=0.6, zorder=3, label=name, **kind)
     kind |= {"markersize": 6, "linestyle": "none", "zorder": 4}
     kind["transform"] = axes.get_xaxis_transform()
-    gone, below = x[np.isnan(median)], x[median < bottom]
-    axes.plot(gone, np.full(len(gone), 0.975 - 0.022 * (i % 3)), **{**kind, "marker": "^"})
+    diverged, below = x[np.isnan(median)], x[median < bottom]
+    axes.plot(diverged, np.full(len(diverged), 0.975 - 0.022 * (i % 3)), **{**kind, "marker": "^"})
     axes.plot(below, np.full(len(below), 0.02 + 0.022 * (i % 3)), **{**kind, "marker": "v"})
 
 
 def _draw_lines(axes: Axes, lines: Mapping[str, float | Sequence[float]]) -> None:
-    """Vertical lines, from left to right, each with its name on the side with more room."""
+    """Draw vertical lines, each with its name on the side with more room."""
     low, high = axes.get_xlim()
     marks = [
         (float(x), name, CATEGORIES[i % len(CATEGORIES)][0] if np.size(xs) > 1 else INK)
@@ -139,19 +139,19 @@ def _draw_lines(axes: Axes, lines: Mapping[str, float | Sequence[float]]) -> Non
         if low <= x <= high
     ]
     marks.sort()
-    places = [float(axes.transData.transform((x, axes.get_ylim()[1]))[0]) for x, *_ in marks]
-    room = np.diff([axes.bbox.x0, *places, axes.bbox.x1])
-    taken = _pixels_drawn(axes)  # names stay clear of it, and of each other
+    positions = [float(axes.transData.transform((x, axes.get_ylim()[1]))[0]) for x, *_ in marks]
+    room = np.diff([axes.bbox.x0, *positions, axes.bbox.x1])
+    taken = _pixels_drawn(axes)  # names avoid it and each other
     for i, (x, name, color) in enumerate(marks):
         axes.axvline(x, color=color, linewidth=1.1, linestyle=(0, (4, 3)), zorder=1.5)
         text = axes.text(x, 0, name, rotation=90, va="top", size=8.5, color=color, zorder=5)
         text.set_parse_math(False)
         text.set_bbox({"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.8})
-        taken = np.vstack([taken, _place(axes, text, taken, right=room[i + 1] >= room[i])])
+        taken = np.vstack([taken, _place_name(axes, text, taken, right=room[i + 1] >= room[i])])
 
 
 def _pixels_drawn(axes: Axes) -> np.ndarray:
-    """Small boxes (m, 4) along the lines drawn so far: left, bottom, right, top."""
+    """Return small boxes (m, 4) along the lines drawn so far: left, bottom, right, top."""
     boxes = [np.empty((0, 4))]
     for line in axes.lines:
         ends = line.get_transform().transform(line.get_xydata())
@@ -161,8 +161,8 @@ def _pixels_drawn(axes: Axes) -> np.ndarray:
     return np.concatenate(boxes)
 
 
-def _place(axes: Axes, text: Text, taken: np.ndarray, *, right: bool) -> np.ndarray:
-    """Moves a name to the highest free place beside its line, and returns the place (4,)."""
+def _place_name(axes: Axes, text: Text, taken: np.ndarray, *, right: bool) -> np.ndarray:
+    """Move a name to the highest free place beside its line, and return its box (4,)."""
     from matplotlib.transforms import offset_copy
 
     base, figure = axes.get_xaxis_transform(), axes.get_figure(root=True)
@@ -173,14 +173,14 @@ def _place(axes: Axes, text: Text, taken: np.ndarray, *, right: bool) -> np.ndar
             text.set_horizontalalignment("left" if points > 0 else "right")
             text.set_transform(offset_copy(base, figure, points, units="points"))
             box = np.array(text.get_window_extent().extents)
-            apart = (taken[:, :2] > box[2:]) | (taken[:, 2:] < box[:2])
-            if apart.any(axis=1).all():
+            is_clear = (taken[:, :2] > box[2:]) | (taken[:, 2:] < box[:2])
+            if is_clear.any(axis=1).all():
                 return box
     return np.array(text.get_window_extent().extents)
 
 
-def _finish(axes: Axes, xlabel: str, ylabel: str) -> None:
-    """Grid, names and legend."""
+def _draw_labels(axes: Axes, xlabel: str, ylabel: str) -> None:
+    """Draw the grid, axis labels and legend."""
     from matplotlib.lines import Line2D
 
     axes.grid(color="#e6e6e6", linewidth=0.6)
@@ -189,10 +189,10 @@ def _finish(axes: Axes, xlabel: str, ylabel: str) -> None:
     axes.set_ylabel(ylabel, size=9, parse_math=False)
     axes.tick_params(labelsize=8, length=3)
     handles = axes.get_legend_handles_labels()[0]
-    gone = {"color": "#777777", "marker": "^", "markersize": 6, "linestyle": "none"}
-    handles.append(Line2D([0], [0], label="diverged", **gone))
+    look = {"color": "#777777", "marker": "^", "markersize": 6, "linestyle": "none"}
+    handles.append(Line2D([0], [0], label="diverged", **look))
     if any(line.get_marker() == "v" and np.size(line.get_xdata()) for line in axes.lines):
-        handles.append(Line2D([0], [0], label="lower", **{**gone, "marker": "v"}))
+        handles.append(Line2D([0], [0], label="lower", **{**look, "marker": "v"}))
     legend = axes.legend(handles=handles, fontsize=8.5, loc="best", framealpha=0.9)
     for text in legend.get_texts():
         text.set_parse_math(False)

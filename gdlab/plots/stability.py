@@ -1,4 +1,4 @@
-"""The picture of the sharpness along runs beside 2/lr, the edge of gradient descent's stability.
+"""The sharpness along runs beside 2/lr, above which gradient descent is unstable.
 
 Shapes: n records.
 """
@@ -21,20 +21,20 @@ __all__ = ["SharpnessPath", "stability_png"]
 _SIZE = (7.2, 6.4)
 _UPPER, _LOWER = (0.105, 0.41, 0.865, 0.49), (0.105, 0.085, 0.865, 0.285)
 _DASHES = (0, (5, 3))
-_OUTLIERS = 3  # so many times the highest edge is as high as the picture goes
-_DEEPEST = 1e-20  # of the highest loss: what lies lower is zero for every purpose
-MOST = len(CATEGORIES)
-"""So many runs can be told apart."""
+_OUTLIERS = 3  # the picture ends at this multiple of the highest 2/lr
+_DEEPEST = 1e-20  # of the highest loss: lower ones count as zero
+MAX_RUNS = len(CATEGORIES)
+"""The number of runs whose colors differ."""
 
 
 class SharpnessPath(NamedTuple):
-    """What the picture shows of one run.
+    """The sharpness along one run, with its loss and learning rate.
 
     Attributes:
         step: (n,) increasing step numbers.
         loss: (n,) NaN where it was not computed.
-        sharpness: (n,) likewise.
-        lr: (n,) of the steps that leave the points; NaN in a run's last.
+        sharpness: (n,) NaN where it was not computed.
+        lr: (n,) of the step that leaves each point; NaN in a run's last record.
     """
 
     step: np.ndarray
@@ -43,14 +43,14 @@ class SharpnessPath(NamedTuple):
     lr: np.ndarray
 
 
-def stability_png(courses: Mapping[str, SharpnessPath], *, title: str) -> bytes:
-    """Draws the sharpness of runs over their steps beside 2/lr, dashed, and their losses below.
+def stability_png(paths: Mapping[str, SharpnessPath], *, title: str) -> bytes:
+    """Draw the sharpness of runs over their steps beside 2/lr, dashed, and their losses below.
 
-    Gradient descent on a quadratic is unstable where the sharpness is above 2/lr. What is more
-    than three times as high as the highest 2/lr and what else lies lower is out of the picture.
+    Gradient descent on a quadratic is unstable where the sharpness is above 2/lr. Values more than
+    three times as far from 0 as the highest 2/lr are outside the picture.
 
     Args:
-        courses: at most 8 runs by name.
+        paths: at most 8 runs by name.
         title: the first line of the picture.
 
     Returns:
@@ -59,15 +59,15 @@ def stability_png(courses: Mapping[str, SharpnessPath], *, title: str) -> bytes:
     Raises:
         ValueError: there is no run, or there are too many to tell apart.
     """
-    if not 1 <= len(courses) <= MOST:
-        raise ValueError(f"needs 1 to {MOST} runs, got {len(courses)}")
+    if not 1 <= len(paths) <= MAX_RUNS:
+        raise ValueError(f"needs 1 to {MAX_RUNS} runs, got {len(paths)}")
     with style():
         canvas, upper = panel(_SIZE, _UPPER)
         lower = canvas.figure.add_axes(_LOWER, sharex=upper)
         draw_title(canvas.figure, title, "sharpness λ_max of the Hessian; dashed: 2/lr")
-        for (name, course), (color, _) in zip(courses.items(), CATEGORIES, strict=False):
-            _draw(upper, lower, course, {"color": color, "label": name})
-        _scale(upper, lower, list(courses.values()))
+        for (name, path), (color, _) in zip(paths.items(), CATEGORIES, strict=False):
+            _draw(upper, lower, path, {"color": color, "label": name})
+        _set_limits(upper, lower, list(paths.values()))
         for axes, ylabel in ((upper, "sharpness"), (lower, "loss")):
             axes.set_ylabel(ylabel, size=9)
             axes.tick_params(labelsize=8, length=3)
@@ -80,25 +80,25 @@ def stability_png(courses: Mapping[str, SharpnessPath], *, title: str) -> bytes:
         return png(canvas)
 
 
-def _draw(upper: Axes, lower: Axes, course: SharpnessPath, look: dict[str, Any]) -> None:
-    """One run: its sharpness, the edge, its loss."""
-    known = np.isfinite(course.sharpness)
-    upper.plot(course.step[known], course.sharpness[known], linewidth=1.4, zorder=3, **look)
+def _draw(upper: Axes, lower: Axes, path: SharpnessPath, look: dict[str, Any]) -> None:
+    """Draw the sharpness, 2/lr and the loss of one run."""
+    known = np.isfinite(path.sharpness)
+    upper.plot(path.step[known], path.sharpness[known], linewidth=1.4, zorder=3, **look)
     look = {"color": look["color"], "linewidth": 1.2}
-    upper.plot(course.step, 2 / course.lr, linestyle=_DASHES, zorder=2, **look)
-    known = np.isfinite(course.loss)
-    lower.plot(course.step[known], course.loss[known], **look)
+    upper.plot(path.step, 2 / path.lr, linestyle=_DASHES, zorder=2, **look)
+    known = np.isfinite(path.loss)
+    lower.plot(path.step[known], path.loss[known], **look)
 
 
-def _scale(upper: Axes, lower: Axes, courses: list[SharpnessPath]) -> None:
-    """Limits that hold the edges and what is near them; losses by logarithm where they can be."""
-    edge = np.nanmax([np.nanmax(2 / course.lr) for course in courses])
-    values = np.concatenate([course.sharpness for course in courses])
+def _set_limits(upper: Axes, lower: Axes, paths: list[SharpnessPath]) -> None:
+    """Show 2/lr and what is near it; losses by logarithm if all are positive."""
+    edge = np.nanmax([np.nanmax(2 / path.lr) for path in paths])
+    values = np.concatenate([path.sharpness for path in paths])
     values = values[np.isfinite(values)]
     high = 1.08 * min(max(edge, values.max()), _OUTLIERS * edge)
     low = min(0.0, values.min())
     upper.set_ylim(max(1.08 * low, -high), high)
-    losses = np.concatenate([course.loss for course in courses])
+    losses = np.concatenate([path.loss for path in paths])
     losses = losses[np.isfinite(losses)]
     if losses.size and losses.min() > 0:
         lower.set_yscale("log")

@@ -1,4 +1,4 @@
-"""The sheet that every picture is drawn on: its style, words, legend, and the way to a PNG."""
+"""What all pictures share: style, titles, legend, and encoding as a PNG."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ MINIMIZER = {
 TITLE = {"size": 11.0, "weight": "bold"}
 SUBTITLE = {"size": 9.5}
 NOTE = {"size": 8}
-TITLE_HEIGHT, SUBTITLE_HEIGHT, NOTE_HEIGHT = 0.957, 0.921, 0.012  # in parts of the figure
-_TITLE_FITS = 72  # characters
+TITLE_HEIGHT, SUBTITLE_HEIGHT, NOTE_HEIGHT = 0.957, 0.921, 0.012  # as fractions of the figure
+_TITLE_CHARACTERS = 72  # that fit in full size
 
 
 def style() -> AbstractContextManager[None]:
-    """Matplotlib's own defaults, whatever the person's matplotlibrc or notebook has set."""
+    """Use matplotlib's defaults, whatever a matplotlibrc or a notebook has set."""
     import matplotlib
 
     return matplotlib.rc_context(_defaults())
@@ -43,14 +43,14 @@ def style() -> AbstractContextManager[None]:
 def _defaults() -> Any:
     import matplotlib
 
-    # Setting the backend key would take a notebook's backend away for good.
+    # Setting the backend key would change a notebook's backend for good.
     return {k: v for k, v in matplotlib.rcParamsDefault.items() if k != "backend"}
 
 
 def panel(
     size: tuple[float, float], box: tuple[float, float, float, float]
 ) -> tuple[FigureCanvasAgg, Axes]:
-    """A figure of a size in inches, 100 pixels each, with axes in a box (parts of the figure)."""
+    """Return a figure (size in inches, 100 pixels each) and axes in a box (fractions of it)."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -59,19 +59,19 @@ def panel(
 
 
 def title_look(title: str) -> dict[str, Any]:
-    """How a title is written: long ones smaller."""
-    return {**TITLE, "size": TITLE["size"] * min(1.0, _TITLE_FITS / max(1, len(title)))}
+    """Return the style of a title; long ones are smaller."""
+    return {**TITLE, "size": TITLE["size"] * min(1.0, _TITLE_CHARACTERS / max(1, len(title)))}
 
 
 def draw_title(figure: Figure, title: str, subtitle: str) -> None:
-    """Two lines above the panel; what looks like mathematics stays text."""
-    words = {"ha": "center", "color": INK, "parse_math": False}
-    figure.text(0.5, TITLE_HEIGHT, title, **title_look(title), **words)
-    figure.text(0.5, SUBTITLE_HEIGHT, subtitle, **SUBTITLE, **words)
+    """Write two lines above the panel, without interpreting them as TeX."""
+    look = {"ha": "center", "color": INK, "parse_math": False}
+    figure.text(0.5, TITLE_HEIGHT, title, **title_look(title), **look)
+    figure.text(0.5, SUBTITLE_HEIGHT, subtitle, **SUBTITLE, **look)
 
 
 def draw_legend(figure: Figure, keys: Mapping[str, dict[str, Any]], height: float) -> None:
-    """A row of marks and their names below the panel, where it covers nothing."""
+    """Draw a row of marks and their names below the panel, where it covers nothing."""
     from matplotlib.lines import Line2D
 
     figure.legend(
@@ -87,29 +87,29 @@ def draw_legend(figure: Figure, keys: Mapping[str, dict[str, Any]], height: floa
 
 
 def label(axes: Axes, x: str, y: str) -> None:
-    """Names both axes, in the size that every picture uses."""
+    """Label both axes."""
     axes.set_xlabel(x, size=9, parse_math=False)
     axes.set_ylabel(y, size=9, parse_math=False)
     axes.tick_params(labelsize=8, length=3)
-    axes.ticklabel_format(scilimits=(-3, 4))  # longer tick labels would push the name off the page
+    axes.ticklabel_format(scilimits=(-3, 4))  # longer ones would push the name off the page
 
 
 def image(canvas: FigureCanvasAgg) -> Image:
-    """What is drawn on a canvas."""
+    """Return what is drawn on a canvas."""
     from PIL.Image import frombytes
 
     size = canvas.get_width_height()
     return frombytes("RGB", size, np.asarray(canvas.buffer_rgba()), "raw", "RGBX")
 
 
-def encoded(picture: Image) -> bytes:
-    """A PNG without metadata: the same picture gives the same bytes."""
+def encode(picture: Image) -> bytes:
+    """Encode a PNG without metadata: the same picture gives the same bytes."""
     buffer = io.BytesIO()
     picture.save(buffer, "png", compress_level=3)
     return buffer.getvalue()
 
 
 def png(canvas: FigureCanvasAgg) -> bytes:
-    """Draws a canvas, and gives its PNG."""
+    """Draw a canvas and return its PNG."""
     canvas.draw()
-    return encoded(image(canvas))
+    return encode(image(canvas))

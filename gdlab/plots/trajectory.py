@@ -1,7 +1,7 @@
 """Pictures of one run: its path over the loss, as PNG frames.
 
-One dimension is drawn as the curve with the tangent at the current point, two as level curves with
-the field of descent directions, more in the plane of the path's first two principal components.
+A loss of one variable is drawn as its curve with the tangent at the current point, of two as level
+curves with descent directions, of more in the plane of the path's first two principal components.
 
 Shapes: n recorded points of the path, D dimensions.
 """
@@ -21,7 +21,7 @@ from gdlab.plots.style import (
     NOTE_HEIGHT,
     SUBTITLE,
     SUBTITLE_HEIGHT,
-    encoded,
+    encode,
     style,
 )
 
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from PIL.Image import Image
 
-__all__ = ["Landscape", "frame_rows", "ground_of", "trajectory_frames", "trajectory_png"]
+__all__ = ["Landscape", "background_of", "frame_rows", "trajectory_frames", "trajectory_png"]
 
 _HALO = {"color": "white", "linewidth": 2.6, "alpha": 0.7}
 _THREAD = {"color": RED, "linewidth": 0.4, "alpha": 0.25}
 _DUST = {**MARKS, "markersize": 1.2}
-_MARK_SPACING = 7.0  # pixels along the path: closer markers run together
-_CROWDED = 60_000  # pixels of line: about half of the panel would be covered
-_TANGENT_LENGTH = 0.16  # of the panel's diagonal, to each side
+_MARK_SPACING = 7.0  # pixels along the path: closer markers overlap
+_CROWDED = 60_000  # pixels of line: more would cover over half of the panel
+_TANGENT_LENGTH = 0.16  # to each side, as a fraction of the panel's diagonal
 
 
-def ground_of(landscape: Landscape, path: np.ndarray) -> Background:
-    """What a path (n, D) is drawn on where it is drawn alone."""
+def background_of(landscape: Landscape, path: np.ndarray) -> Background:
+    """Return the background of a path (n, D), in a plane and view chosen for it."""
     plane = drawing_plane(landscape, path)
     return Background(landscape, plane, view(landscape, path, plane))
 
@@ -51,43 +51,44 @@ def trajectory_frames(
     path: np.ndarray,
     *,
     frames: int = 10,
-    ground: Background | None = None,
+    background: Background | None = None,
 ) -> list[tuple[int, bytes]]:
-    """Draws a run at geometrically spaced steps, always at its first point and its last.
+    """Draw a run at geometrically spaced steps, always at its first and last point.
 
-    All frames share one view and one ground. The same input gives the same bytes.
+    All frames share one view and one background. The same input gives the same bytes.
 
     Args:
         landscape: The loss.
         steps: (n,) increasing step numbers.
         path: (n, D) the points at those steps, finite.
-        frames: The most frames to draw; 1 draws the last alone.
-        ground: Of the same loss, to be shared with other runs; the path's own where None.
+        frames: The maximum number of frames; 1 draws only the last.
+        background: Of the same loss, shared with other runs; None for one of its own.
 
     Returns:
         The steps, each with its PNG of 640 x 560 pixels.
 
     Raises:
-        ValueError: Where steps and path do not match, or there is nothing to draw.
+        ValueError: The shapes of steps and path do not match, or the path is empty.
     """
     if path.ndim != 2 or len(path) != len(steps) or not path.size:
         raise ValueError(f"path must be (n, D) and steps (n,), got {path.shape}, {steps.shape}")
     path = path.astype(float, copy=False)
     with style():
-        picture = _Picture(landscape, steps, path, ground or ground_of(landscape, path))
+        background = background or background_of(landscape, path)
+        picture = _Picture(landscape, steps, path, background)
         return picture.frames(frame_rows(steps, frames).tolist())
 
 
 def trajectory_png(landscape: Landscape, steps: np.ndarray, path: np.ndarray) -> bytes:
-    """The last frame of `trajectory_frames`: the whole run, as a PNG."""
+    """Draw the whole run as a PNG: the last frame of `trajectory_frames`."""
     return trajectory_frames(landscape, steps, path, frames=1)[-1][1]
 
 
 def frame_rows(steps: np.ndarray, frames: int) -> np.ndarray:
-    """Rows (at most `frames`, strictly increasing) of geometrically spaced steps (n,).
+    """Return at most `frames` increasing indices of steps (n,), geometrically spaced.
 
     Raises:
-        ValueError: Where `frames` is below 1.
+        ValueError: `frames` is below 1.
     """
     if frames < 1:
         raise ValueError(f"frames must be at least 1, got {frames}")
@@ -97,84 +98,84 @@ def frame_rows(steps: np.ndarray, frames: int) -> np.ndarray:
     if frames > last:
         return np.arange(last + 1)
     elapsed = np.asarray(steps, dtype=float) - float(steps[0])
-    # From the end, so that two frames are the first point and the last.
-    wanted = np.geomspace(elapsed[-1], elapsed[1], frames - 1)
-    rows = np.searchsorted((elapsed[1:] + elapsed[:-1]) / 2, wanted)
+    # From the end, so that two frames are the first and the last point.
+    targets = np.geomspace(elapsed[-1], elapsed[1], frames - 1)
+    rows = np.searchsorted((elapsed[1:] + elapsed[:-1]) / 2, targets)
     return np.unique(np.append(rows, 0))
 
 
 class _Picture:
-    """A path on its ground."""
+    """A path on its background."""
 
     def __init__(
-        self, landscape: Landscape, steps: np.ndarray, path: np.ndarray, ground: Background
+        self, landscape: Landscape, steps: np.ndarray, path: np.ndarray, background: Background
     ) -> None:
-        self.landscape, self.steps, self.path, self.ground = landscape, steps, path, ground
-        ground.entitle(landscape.title)
-        self.points, self.outside = on_paper(ground.placed(path), ground.view)
-        self.marked, crowded = self._marked()
-        self.tangent = ground.line(**TANGENT) if path.shape[1] == 1 else None
-        self.halo = None if crowded else ground.line(**_HALO)
-        self.line = ground.line(**(_THREAD if crowded else LINE))
-        self.marks = ground.line(**(_DUST if crowded else MARKS))
-        self.stars, self.start = ground.line(**MINIMIZER), ground.line(**START)
-        self.stars.set_data(*ground.stars.T)
+        self.landscape, self.steps, self.path = landscape, steps, path
+        self.background = background
+        background.set_title(landscape.title)
+        self.points, self.outside = on_paper(background.project(path), background.view)
+        self.has_marker, is_crowded = self._choose_markers()
+        self.tangent = background.line(**TANGENT) if path.shape[1] == 1 else None
+        self.halo = None if is_crowded else background.line(**_HALO)
+        self.line = background.line(**(_THREAD if is_crowded else LINE))
+        self.marks = background.line(**(_DUST if is_crowded else MARKS))
+        self.stars, self.start = background.line(**MINIMIZER), background.line(**START)
+        self.stars.set_data(*background.minimizers.T)
         self.start.set_data(*self.points[:1].T)
-        self.current = ground.line(**CURRENT)
+        self.current = background.line(**CURRENT)
 
-    def _marked(self) -> tuple[np.ndarray, bool]:
-        """Which points (n,) get a marker, and whether the line alone would fill the panel."""
-        pixels = self.ground.axes.transData.transform(self.points)
+    def _choose_markers(self) -> tuple[np.ndarray, bool]:
+        """Return which points (n,) get a marker, and whether the line would fill the panel."""
+        pixels = self.background.axes.transData.transform(self.points)
         lengths = np.nan_to_num(np.hypot(*np.diff(pixels, axis=0).T))
-        lengths = np.minimum(lengths, WIDTH)  # what leaves the panel covers none of it
+        lengths = np.minimum(lengths, WIDTH)  # the part outside the panel covers nothing
         stretches = np.floor(np.cumsum(lengths) / _MARK_SPACING)
-        marked = np.concatenate([[True], np.diff(stretches, prepend=0.0) > 0])
-        return marked, bool(lengths.sum() > _CROWDED)
+        has_marker = np.concatenate([[True], np.diff(stretches, prepend=0.0) > 0])
+        return has_marker, bool(lengths.sum() > _CROWDED)
 
     def frames(self, rows: list[int]) -> list[tuple[int, bytes]]:
-        """The steps of some rows, each with the PNG of the path up to there."""
+        """Draw the path up to each of some rows: their steps and PNGs."""
         from PIL.Image import Dither, Quantize
 
         # 256 colors take a third of the bytes and of the time, within 15 of 255 of the full ones.
-        # One palette for all frames, or fills would flicker; the last frame has every color.
-        last = self._drawn(rows[-1]).quantize(256, Quantize.FASTOCTREE)
-        before = [self._drawn(row).quantize(palette=last, dither=Dither.NONE) for row in rows[:-1]]
-        pictures = [*before, last]
+        # All frames share the palette of the last, which has every color; else fills would flicker.
+        last = self._render(rows[-1]).quantize(256, Quantize.FASTOCTREE)
+        before = [self._render(row).quantize(palette=last, dither=Dither.NONE) for row in rows[:-1]]
         steps = self.steps[rows].tolist()
-        return [(step, encoded(one)) for step, one in zip(steps, pictures, strict=True)]
+        return [(step, encode(image)) for step, image in zip(steps, [*before, last], strict=True)]
 
-    def _drawn(self, row: int) -> Image:
+    def _render(self, row: int) -> Image:
         past = self.points[: row + 1]
         if self.tangent is not None:
-            self.tangent.set_data(*self._tangent(row).T)
+            self.tangent.set_data(*self._tangent_ends(row).T)
         if self.halo is not None:
             self.halo.set_data(*past.T)
         self.line.set_data(*past.T)
-        self.marks.set_data(*past[self.marked[: row + 1]].T)
+        self.marks.set_data(*past[self.has_marker[: row + 1]].T)
         self.current.set_data(*past[-1:].T)
         path = [self.tangent, self.halo, self.line, self.marks]
         marks = [self.stars, self.start, self.current]
         artists = [artist for artist in (*path, *marks) if artist is not None]
-        return self.ground.with_artists([*artists, *self._words(row)])
+        return self.background.render([*artists, *self._captions(row)])
 
-    def _words(self, row: int) -> list[Artist]:
-        """Where the run is, and what the picture does not show."""
+    def _captions(self, row: int) -> list[Artist]:
+        """Return the texts: where the run is, and what the picture does not show."""
         with np.errstate(all="ignore"):
             loss = float(np.asarray(self.landscape.value(self.path[row : row + 1]))[0])
-        where = f"step {int(self.steps[row]):,}   loss {loss:.6g}"
-        words: list[Artist] = [self.ground.text(SUBTITLE_HEIGHT, where, **SUBTITLE)]
+        subtitle = f"step {int(self.steps[row]):,}   loss {loss:.6g}"
+        texts: list[Artist] = [self.background.text(SUBTITLE_HEIGHT, subtitle, **SUBTITLE)]
         notes = []
         if 2 < self.path.shape[1] <= MAX_SLICED:
             notes.append("levels: the slice of the loss through the last point shown")
-        if gone := int(self.outside[: row + 1].sum()):
-            notes.append(f"{gone:,} of {row + 1:,} recorded steps outside the view")
+        if outside := int(self.outside[: row + 1].sum()):
+            notes.append(f"{outside:,} of {row + 1:,} recorded steps outside the view")
         if notes:
-            words.append(self.ground.text(NOTE_HEIGHT, "   ·   ".join(notes), **NOTE))
-        return words
+            texts.append(self.background.text(NOTE_HEIGHT, "   ·   ".join(notes), **NOTE))
+        return texts
 
-    def _tangent(self, row: int) -> np.ndarray:
-        """The ends (2, 2) of the tangent at a row, equally long on the page at any slope."""
-        low, high = self.ground.view.T
+    def _tangent_ends(self, row: int) -> np.ndarray:
+        """Return the ends (2, 2) of the tangent at a row, of the same length on the page."""
+        low, high = self.background.view.T
         with np.errstate(all="ignore"):
             slope = float(np.asarray(self.landscape.gradient(self.path[row : row + 1]))[0, 0])
             along = np.array([1.0, slope * (high - low)[0] / (high - low)[1]])

@@ -1,1 +1,1 @@
-"""What a run leaves behind: one sink per file."""
+"""The files a run leaves behind, one sink per file."""

@@ -1,12 +1,12 @@
 """Event files for TensorBoard, written fast.
 
-The stock `SummaryWriter` needs 43 µs for a scalar, most of it a checksum in pure Python and a file
-that is opened and closed for every record. Here one event carries all the tags of a step, the event
-object is reused, the checksum is native and the file is opened about once a second.
+The stock `SummaryWriter` needs 43 µs for a scalar, most of it for a checksum in pure Python and for
+opening and closing the file at every record. Here one event carries all the tags of a step, the
+event object is reused, the checksum is native and the file is opened about once a second.
 
-An event file is a view for the eye: values are float32, and a damaged byte hides all that follows.
+An event file is for looking at only: values are float32, and a damaged byte hides all that follows.
 
-Letters in shapes: n steps.
+Shapes: n steps.
 """
 
 import math
@@ -23,46 +23,51 @@ from typing import Any, Self
 
 import numpy as np
 
-from gdlab.recording.tfrecords import event, framed, scalar_records
+from gdlab.recording.tfrecords import frame, new_event, scalar_records
 
-FLUSH_SECONDS = 1.0
-FLUSH_BYTES = 1 << 20
-
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_FLUSH_BYTES = 1 << 20
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 class EventWriter:
-    """Writes one event file, the whole of what TensorBoard shows of a run.
+    """Writes one event file, which is all that TensorBoard shows of a run.
 
-    No file stays open between flushes, so thousands of writers can live at once. Use it as a
-    context manager, or call `close`: what was written in the last second is lost otherwise.
+    No file stays open between flushes, so thousands of writers can exist at once. Use it as a
+    context manager, or call `close`; otherwise what was written since the last flush is lost.
     A write that fails (a full disk) raises `OSError`; closing the writer does not raise it again.
 
     Args:
-        directory: The run's directory; made where it is missing.
+        directory: The run's directory; created if it does not exist.
         wall_time: The clock: seconds since 1970, for the events and for flushing.
+        flush_seconds: How long a write may wait before the next one flushes it.
 
     Attributes:
-        path: The event file, new and this writer's own.
+        path: The event file, a new one for each writer.
     """
 
-    def __init__(self, directory: Path, *, wall_time: Callable[[], float] = time.time) -> None:
-        self._wall_time = wall_time
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        wall_time: Callable[[], float] = time.time,
+        flush_seconds: float = 1.0,
+    ) -> None:
+        self._wall_time, self._flush_seconds = wall_time, flush_seconds
         self._pending = bytearray()
         self._written = 0
         self._flushed_at = wall_time()
         self._failed = False
-        # Absolute, because the file is opened again at every flush and a run may change directory.
-        self.path = _new_file(Path(directory).absolute(), int(self._flushed_at))
-        self._append(event(self._flushed_at, file_version="brain.Event:2"))
+        # Absolute: the file is opened again at every flush, and a run may change directory.
+        self.path = _create_file(Path(directory).absolute(), int(self._flushed_at))
+        self._append(new_event(self._flushed_at, file_version="brain.Event:2"))
 
     def scalars(self, steps: np.ndarray, values: dict[str, np.ndarray]) -> None:
         """Write one point per step and tag.
 
         Args:
             steps: Step numbers, shape (n,).
-            values: For each tag its values, shape (n,), written as float32: what is too large for
-                it becomes inf.
+            values: The values of each tag, shape (n,), written as float32; those too large for
+                float32 become inf.
 
         Raises:
             ValueError: The shapes differ.
@@ -76,33 +81,33 @@ class EventWriter:
         with np.errstate(all="ignore"):
             for row, numbers in zip(table, values.values(), strict=True):
                 row[:] = numbers
-        whole = np.asarray(steps, dtype=np.int64)
-        self._pending += scalar_records(self._wall_time(), tuple(values), whole, table.T)
+        steps = np.asarray(steps, dtype=np.int64)
+        self._pending += scalar_records(self._wall_time(), tuple(values), steps, table.T)
         self._flush_if_due()
 
     def image(self, tag: str, step: int, png: bytes) -> None:
-        """Write a picture, as it is.
+        """Write a picture as it is.
 
         Args:
-            tag: The name under which TensorBoard's slider steps through pictures.
-            step: The step number that it shows.
+            tag: Its name; TensorBoard's slider steps through the pictures of one tag.
+            step: Its step number.
             png: The encoded PNG.
 
         Raises:
-            ValueError: `png` is no PNG.
+            ValueError: `png` is not a PNG.
             OSError: The file cannot be written.
         """
-        if png[:8] != PNG_SIGNATURE or png[12:16] != b"IHDR":
+        if png[:8] != _PNG_SIGNATURE or png[12:16] != b"IHDR":
             raise ValueError(f"the image {tag!r} is not a PNG: it starts with {png[:16]!r}")
         width, height = struct.unpack(">II", png[16:24])
-        shown = event(self._wall_time(), step=step)
-        image = shown.summary.value.add(tag=tag).image
+        record = new_event(self._wall_time(), step=step)
+        image = record.summary.value.add(tag=tag).image
         image.width, image.height, image.encoded_image_string = width, height, png
-        self._append(shown)
+        self._append(record)
         self._flush_if_due()
 
     def text(self, tag: str, markdown: str) -> None:
-        """Write a text, shown as Markdown.
+        """Write a text, which TensorBoard shows as Markdown.
 
         Args:
             tag: Its name.
@@ -111,17 +116,17 @@ class EventWriter:
         Raises:
             OSError: The file cannot be written.
         """
-        shown = event(self._wall_time(), summary=_a_text())
-        (value,) = shown.summary.value
+        record = new_event(self._wall_time(), summary=_text_summary())
+        (value,) = record.summary.value
         value.tag, value.tensor.string_val[0] = tag, markdown.encode()
-        self._append(shown)
+        self._append(record)
         self._flush_if_due()
 
     def charts(self, tags: Mapping[str, Sequence[str]]) -> None:
-        """Lay out charts of several tags together, under Custom Scalars; once a run.
+        """Lay out charts that show several tags together, under Custom Scalars; once per run.
 
         Args:
-            tags: those of each chart's curves by its title.
+            tags: The tags in each chart, by its title.
 
         Raises:
             OSError: The file cannot be written.
@@ -132,40 +137,40 @@ class EventWriter:
         proto = import_module("tensorboard.plugins.custom_scalar.layout_pb2")
 
         def chart(title: str, curves: Sequence[str]) -> Any:
-            exact = [f"^{re.escape(tag)}$" for tag in curves]
-            return proto.Chart(title=title, multiline=proto.MultilineChartContent(tag=exact))
+            patterns = [f"^{re.escape(tag)}$" for tag in curves]
+            return proto.Chart(title=title, multiline=proto.MultilineChartContent(tag=patterns))
 
         charts = [chart(title, curves) for title, curves in tags.items()]
         layout = proto.Layout(category=[proto.Category(title="theory", chart=charts)])
-        shown = event(self._wall_time())
-        shown.summary.value.add(
+        record = new_event(self._wall_time())
+        record.summary.value.add(
             tag=metadata.CONFIG_SUMMARY_TAG,
             metadata=metadata.create_summary_metadata(),
             tensor=make_tensor_proto(layout.SerializeToString()),
         )
-        self._append(shown)
+        self._append(record)
         self._flush_if_due()
 
     def hparams(self, name: str, values: dict[str, bool | int | float | str]) -> None:
-        """Write the run's row in the HParams table: its settings; all scalar tags are its metrics.
+        """Write the run's row in the HParams table: its settings; its metrics are the scalar tags.
 
-        An Experiment record, which would list the columns, is left out: TensorBoard keeps one of
-        all runs', and with it only that run's columns.
+        An Experiment record, which would list the columns, is left out: TensorBoard keeps only one
+        of those of all runs, and would show only that run's columns.
 
         Args:
-            name: The run's name, unique among the runs, by which the table groups.
+            name: The run's name, unique among the runs; the table groups by it.
             values: The settings.
 
         Raises:
-            TypeError: A value is of another type.
+            TypeError: A value has another type.
             OSError: The file cannot be written.
         """
         from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 
         now = self._wall_time()
-        shown = {key: _storable(value) for key, value in values.items()}
-        summary = hparams_pb(shown, trial_id=name, start_time_secs=now)
-        self._append(event(now, summary=summary))
+        cells = {key: _to_cell(value) for key, value in values.items()}
+        summary = hparams_pb(cells, trial_id=name, start_time_secs=now)
+        self._append(new_event(now, summary=summary))
         self._flush_if_due()
 
     def end_session(self, ok: bool) -> None:
@@ -185,21 +190,21 @@ class EventWriter:
         end = data.SessionEndInfo(
             status=status.STATUS_SUCCESS if ok else status.STATUS_FAILURE, end_time_secs=now
         )
-        ended = event(now)
-        ended.summary.value.add(
+        record = new_event(now)
+        record.summary.value.add(
             tag=metadata.SESSION_END_INFO_TAG,
             metadata=metadata.create_summary_metadata(data.HParamsPluginData(session_end_info=end)),
             tensor=metadata.NULL_TENSOR,
         )
-        self._append(ended)
+        self._append(record)
         self._flush_if_due()
 
     def flush(self) -> None:
-        """Hand all that was written to the operating system.
+        """Hand everything pending to the operating system.
 
         Raises:
-            OSError: The file cannot be written. What is pending is kept, and a later flush writes
-                it over the torn end that a full disk leaves.
+            OSError: The file cannot be written. Pending records are kept, and a later flush writes
+                them over the torn end that a full disk leaves.
         """
         if not self._pending:
             return
@@ -215,7 +220,7 @@ class EventWriter:
         self._pending.clear()
 
     def close(self) -> None:
-        """Flush, unless the last attempt failed and its error was raised already."""
+        """Flush, unless the last flush failed and raised its error already."""
         if not self._failed:
             self.flush()
 
@@ -230,39 +235,39 @@ class EventWriter:
     ) -> None:
         try:
             self.close()
-        except OSError as second:
+        except OSError as flush_error:
             if error is None:
                 raise
-            error.add_note(f"Besides, the event file could not be written: {second}")
+            error.add_note(f"Also, the event file could not be written: {flush_error}")
 
     def _append(self, record: Any) -> None:
-        self._pending += framed(record.SerializeToString())
+        self._pending += frame(record.SerializeToString())
 
     def _flush_if_due(self) -> None:
         now = self._wall_time()
-        # A clock that was set back must not silence the run until it has caught up.
-        is_due = not 0 <= now - self._flushed_at < FLUSH_SECONDS
-        if is_due or len(self._pending) >= FLUSH_BYTES:
+        # Also due when the clock was set back: no flush until it has caught up would be too long.
+        is_due = not 0 <= now - self._flushed_at < self._flush_seconds
+        if is_due or len(self._pending) >= _FLUSH_BYTES:
             self._flushed_at = now
             self.flush()
 
 
 @cache
-def _a_text() -> Any:
-    """The summary of some text: to make one anew takes five times as long as to copy it."""
+def _text_summary() -> Any:
+    """Return the summary of an empty text; copying it is five times as fast as a new one."""
     from tensorboard.plugins.text.summary_v2 import text_pb
 
     return text_pb("", "")
 
 
-def _storable(value: bool | int | float | str) -> bool | int | float | str:
-    # TensorBoard leaves the cell of a number that is inf or nan blank.
-    finite = not isinstance(value, float | np.floating) or math.isfinite(value)
-    return value if finite else str(value)
+def _to_cell(value: bool | int | float | str) -> bool | int | float | str:
+    # TensorBoard would leave the cell of an inf or nan blank.
+    is_nonfinite = isinstance(value, float | np.floating) and not math.isfinite(value)
+    return str(value) if is_nonfinite else value
 
 
-def _new_file(directory: Path, seconds: int) -> Path:
-    """A new, empty event file of a name that no other has, by which TensorBoard finds it."""
+def _create_file(directory: Path, seconds: int) -> Path:
+    """Create an empty event file with a unique name that TensorBoard recognizes."""
     if not directory.is_dir():
         directory.mkdir(parents=True, exist_ok=True)
     number = 0
@@ -277,7 +282,7 @@ def _new_file(directory: Path, seconds: int) -> Path:
 
 
 def _write_all(file: Any, data: bytearray) -> None:
-    """Write all of `data`: an unbuffered file may take a part of it without an error."""
+    """Write all of `data`; an unbuffered file may accept only a part without an error."""
     with memoryview(data) as view:
         done = 0
         while done < len(view):

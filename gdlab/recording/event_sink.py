@@ -1,4 +1,4 @@
-"""A run as TensorBoard shows it: scalars, settings and hyperparameters."""
+"""The event file of a run: scalars, settings and hyperparameters for TensorBoard."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -16,40 +16,41 @@ from gdlab.recording.event_file import EventWriter
 from gdlab.recording.thinning import thinned_steps
 from gdlab.theory import predicted_rate
 
-_MOST_COORDINATES = 4
+_MAX_COORDINATES = 4
 _BOUND, _EDGE = "theory/suboptimality", "2/lr"
-_NO_BEARING = ("record.", "engine.", "summary.")
+_WITHOUT_EFFECT = ("record.", "engine.", "summary.")  # on the result
 
 
 class EventSink:
     """A sink that writes a run's event file.
 
-    Scalars loss, grad_norm, lr, distance and suboptimality (where known, with its bound where
-    theory knows one) and up to four coordinates, and the metrics, 2/lr beside the sharpness; at
-    most 1,000 points of each, always the first and the last. What is computed at steps 0, n, 2n, …
-    alone has its points there; the settings as text and as hyperparameters, whose metrics are the
-    scalars' last values; what the loss says of itself as text.
+    Scalars: loss, grad_norm, lr, distance and suboptimality (where known, with its bound where
+    theory has one), up to four coordinates, and the metrics, with 2/lr next to the sharpness; at
+    most 1,000 points of each, always the first and the last. Quantities computed only at steps 0,
+    n, 2n, … have points only there. Texts: the settings, and the loss's `about`. Hyperparameters:
+    the settings, with the last values of the scalars as metrics.
 
     Args:
         directory: the run's directory.
-        settings: of the run.
+        settings: the run's settings.
+        flush_seconds: as in `EventWriter`.
     """
 
-    def __init__(self, directory: Path, settings: Settings) -> None:
-        self.writer = EventWriter(directory)
+    def __init__(self, directory: Path, settings: Settings, *, flush_seconds: float = 1.0) -> None:
+        self.writer = EventWriter(directory, flush_seconds=flush_seconds)
         self._metrics = settings.metrics
         has_gaps = settings.loss.minibatch is not None
         self._loss_every = settings.record.full_loss_every if has_gaps else 1
         periods = (1, self._loss_every, *(metric.every for metric in self._metrics.values()))
-        self._steps = _shown_steps(settings.steps, frozenset(periods))
+        self._steps = _steps_by_period(settings.steps, frozenset(periods))
         names = settings.objective.names
-        self._coordinates = names if len(names) <= _MOST_COORDINATES else ()
+        self._coordinates = names if len(names) <= _MAX_COORDINATES else ()
         self._last: History | None = None
         flat = settings.flat()
         texts = {key: format_value(value) for key, value in flat.items()}
         lines = "\n".join(f"{key}: {text}" for key, text in texts.items())
         self.writer.text("settings", f"```yaml\n{lines}\n```")
-        about = "\n".join(f"{title}: {words}" for title, words in settings.objective.about.items())
+        about = "\n".join(f"{title}: {text}" for title, text in settings.objective.about.items())
         if about:
             self.writer.text("about", f"```text\n{about}\n```")
         self.writer.hparams(directory.name, _hparams(flat, texts))
@@ -63,38 +64,38 @@ class EventSink:
             self.writer.charts(charts)
 
     def write(self, piece: History) -> None:
-        """Write those of the records that are shown; the last one waits."""
+        """Write the records to show, except the last one, which may be the run's last."""
         if len(piece) == 0:
             return
         if self._last is not None:
             piece = History.join([self._last, piece])
         self._last = piece.take(np.array([-1]))
-        self._scalars(piece.take(slice(-1)))
+        self._write_scalars(piece.take(slice(-1)))
 
     def close(self, outcome: Outcome | None, seconds: float) -> None:
-        """Write the last record and how the session ended."""
+        """Write the last record and how the run ended."""
         if self._last is not None:
-            self._scalars(self._last, is_last=True)
+            self._write_scalars(self._last, is_last=True)
         if outcome is not None:
             self.writer.text("outcome", f"**{outcome.status}**: {outcome.reason}")
         self.writer.end_session(outcome is not None and outcome.status != Status.FAILED)
         self.writer.close()
 
-    def _scalars(self, records: History, *, is_last: bool = False) -> None:
-        """Write records, each tag at its own steps; the last one has a point of every tag.
+    def _write_scalars(self, records: History, *, is_last: bool = False) -> None:
+        """Write records, each tag at its own steps; the last record has a point of every tag.
 
-        A run's last record leaves no learning rate behind.
+        A run's last record has no learning rate.
         """
         if len(records) == 0:
             return
         tags: dict[int, dict[str, np.ndarray]] = {every: {} for every in self._steps}
-        of_loss = tags[self._loss_every]
-        of_loss |= {"loss": records.loss, "grad_norm": records.grad_norm}
+        full = tags[self._loss_every]
+        full |= {"loss": records.loss, "grad_norm": records.grad_norm}
         if records.suboptimality is not None:
-            of_loss["suboptimality"] = records.suboptimality
+            full["suboptimality"] = records.suboptimality
             if self._rate is not None:
                 self._first = records.suboptimality[0] if self._first is None else self._first
-                of_loss[_BOUND] = self._rate.bound(records.step, self._first)
+                full[_BOUND] = self._rate.bound(records.step, self._first)
         tags[1] |= {f"x/{name}": records.x[:, i] for i, name in enumerate(self._coordinates)}
         if records.distance is not None:
             tags[1]["distance"] = records.distance
@@ -111,9 +112,9 @@ class EventSink:
                 self.writer.scalars(steps, {k: v[rows] for k, v in values.items()})
 
 
-@lru_cache(maxsize=16)  # the runs of a group have them in common
-def _shown_steps(steps: int, periods: frozenset[int]) -> Mapping[int, np.ndarray]:
-    """For what is computed every so often at which of so many steps it is shown."""
+@lru_cache(maxsize=16)  # shared by the runs of a group
+def _steps_by_period(steps: int, periods: frozenset[int]) -> Mapping[int, np.ndarray]:
+    """Return the steps at which to show a quantity, by the period at which it is computed."""
     thinned = thinned_steps(steps)
     return {every: np.unique(thinned // every * every) for every in sorted(periods)}
 
@@ -121,6 +122,6 @@ def _shown_steps(steps: int, periods: frozenset[int]) -> Mapping[int, np.ndarray
 def _hparams(
     flat: Mapping[str, object], texts: Mapping[str, str]
 ) -> dict[str, bool | int | float | str]:
-    """The settings that are set and that bear on the result."""
-    chosen = {k: v for k, v in flat.items() if v is not None and not k.startswith(_NO_BEARING)}
+    """Return the settings that are set and affect the result."""
+    chosen = {k: v for k, v in flat.items() if v is not None and not k.startswith(_WITHOUT_EFFECT)}
     return {k: v if isinstance(v, (bool, int, float)) else texts[k] for k, v in chosen.items()}

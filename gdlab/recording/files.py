@@ -1,4 +1,4 @@
-"""A run's directory: claimed by one run alone, its files written whole or not at all."""
+"""A run's own directory, and files that are written whole or not at all."""
 
 import os
 from collections.abc import Container, Iterator
@@ -7,26 +7,26 @@ from pathlib import Path
 
 from gdlab.errors import SettingError
 
-_MOST_TRIES = 10_000
+_MAX_TRIES = 10_000
 
 
 def claim_directory(
     path: Path, *, exact: bool, setting: str = "hydra.run.dir", leftovers: Container[str] = ()
 ) -> Path:
-    """Make a directory that no other run has.
+    """Create a directory for one run only.
 
     Args:
-        path: where; its parents are made too.
-        exact: whether it must be this one (an empty directory will do); else the first of
+        path: the directory; its parents are created too.
+        exact: whether it must be this one, which may exist if it is empty; otherwise the first of
             path, path-2, path-3, … that does not exist.
-        setting: what gave the path, for errors.
-        leftovers: names of files that do not count (exact): what a run that ended before it began
-            may have left, and a new one writes anew.
+        setting: the setting that gave the path, for errors.
+        leftovers: names of files to ignore (exact): a run that was stopped before its first step
+            may have left them, and a new one overwrites them.
 
     Raises:
-        SettingError: the directory cannot be made, or (exact) holds something.
+        SettingError: the directory cannot be created, or (exact) is not empty.
     """
-    absent = [folder for folder in path.parents if not folder.exists()]
+    new_parents = [folder for folder in path.parents if not folder.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if exact:
@@ -34,7 +34,7 @@ def claim_directory(
             if any(entry.name not in leftovers for entry in path.iterdir()):
                 raise SettingError(f"{setting}={path}: is not empty; a run needs its own")
             return path
-        for number in range(1, _MOST_TRIES):
+        for number in range(1, _MAX_TRIES):
             candidate = path if number == 1 else path.with_name(f"{path.name}-{number}")
             try:
                 candidate.mkdir()
@@ -42,16 +42,16 @@ def claim_directory(
                 continue
             return candidate
     except OSError as error:
-        for folder in absent:
+        for folder in new_parents:
             with suppress(OSError):
                 folder.rmdir()
         raise SettingError(f"{setting}={path}: cannot be made ({error.strerror})") from error
-    raise SettingError(f"{setting}={path}: {_MOST_TRIES} runs have this name")
+    raise SettingError(f"{setting}={path}: {_MAX_TRIES} runs have this name")
 
 
 @contextmanager
 def errors_naming(directory: Path) -> Iterator[None]:
-    """Name the directory in an error that names no file, as that of a full disk."""
+    """Add the directory to an error that names no file, as on a full disk."""
     try:
         yield
     except OSError as error:
@@ -60,17 +60,17 @@ def errors_naming(directory: Path) -> Iterator[None]:
 
 
 def partial_name(name: str) -> str:
-    """The name of a file while it is being written."""
+    """Return the name of a file while it is being written."""
     return f".{name}.partial"
 
 
 def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
-    """Write a file so that it holds either all of the content or what it held before.
+    """Write a file so that it holds either the whole new content or the old one.
 
     Args:
         path: the file.
-        content: all of it.
-        durable: whether to wait until it would outlast a failure of power.
+        content: its whole content.
+        durable: whether to fsync.
     """
     partial = path.with_name(partial_name(path.name))
     try:

@@ -1,25 +1,27 @@
-"""The Parquet files of a run, written by chunk."""
+"""The Parquet files of a run, written in blocks.
+
+Shapes: n records, D dimensions.
+"""
 
 import io
 import os
-from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gdlab.config.settings import Settings
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
 from gdlab.errors import RecordError
-from gdlab.recording.files import write_atomically
+from gdlab.recording.files import partial_name, write_atomically
 from gdlab.recording.parquet import read_parquet
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-_ROWS_AT_ONCE = 65_536
 _SNAPSHOTS = 10
 _MEASURED = ("loss", "grad_norm", "lr")
 
@@ -29,61 +31,58 @@ class HistoryFile:
 
     What was not computed at a step, such as the loss between full evaluations, is null.
 
-    Where the points have more than `max_coords` coordinates the rest is left out, and a few whole
-    points, at geometrically spaced steps, go to `snapshots.parquet` (step, x).
-    The file appears under its name when the run is over; until then it ends in `.partial`.
+    Coordinates past `record.max_coords` are left out; a few whole points, at geometrically spaced
+    steps, then go to `snapshots.parquet` (step, x).
+    The file gets its name when the run is over; until then the name ends in `.partial`.
 
     Args:
         directory: the run's directory.
-        dim: the dimensions of the points.
-        max_coords: how many of them are kept.
-        steps: how many steps the run may take.
-        metrics: the names of the loss's metrics.
-        durable: whether the file shall outlast a failure of power.
+        settings: the run's settings.
+        durable: whether to fsync the file.
+        block_rows: number of records that are written together.
     """
 
     def __init__(
         self,
         directory: Path,
-        dim: int,
-        max_coords: int,
-        steps: int,
-        metrics: Sequence[str] = (),
+        settings: Settings,
         *,
         durable: bool = True,
+        block_rows: int = 65_536,
     ) -> None:
-        self._durable = durable
+        dim, max_coords = settings.loss.dim, settings.record.max_coords
+        self._durable, self._block_rows = durable, block_rows
         self._path = directory / "history.parquet"
-        self._partial = directory / ".history.parquet.partial"
+        self._partial = directory / partial_name("history.parquet")
         self._coordinates = min(dim, max_coords)
-        self._schema = _schema(self._coordinates, tuple(metrics))
+        self._schema = _schema(self._coordinates, tuple(settings.metrics))
         self._waiting: list[History] = []
         self._snapshots: list[History] | None = [] if dim > max_coords else None
-        self._snapshot_steps = _snapshot_steps(steps)
+        self._snapshot_steps = _snapshot_steps(settings.steps)
         self._last: History | None = None
         self._writer: pq.ParquetWriter | None = None
 
     def write(self, piece: History) -> None:
-        """Take in records; they are written when there are enough of them."""
+        """Take in records; they are written once there is a block of them."""
         self._waiting.append(piece)
         if self._snapshots is not None and len(piece):
             chosen = np.isin(piece.step, self._snapshot_steps) | (piece.step == 0)
             self._snapshots.append(piece.take(chosen))
             self._last = piece.take(np.array([len(piece) - 1]))
-        if sum(map(len, self._waiting)) >= _ROWS_AT_ONCE:
+        if sum(map(len, self._waiting)) >= self._block_rows:
             self._flush()
 
     def _flush(self) -> None:
         if self._writer is None:
-            # Only now: a sweep has more runs than a process may have open files.
-            self._writer = _opened(self._partial, self._schema)
+            # Opened late: a sweep has more runs than a process may have open files.
+            self._writer = _open_writer(self._partial, self._schema)
         if self._waiting:
             records = History.join(self._waiting)
             self._waiting = []
-            self._writer.write_table(_table(records, self._coordinates, self._schema))
+            self._writer.write_table(_to_table(records, self._coordinates, self._schema))
 
     def close(self, outcome: Outcome | None, seconds: float) -> None:
-        """Write what is left and give the file its name."""
+        """Write the remaining records and give the file its name."""
         try:
             self._flush()
         finally:
@@ -99,14 +98,14 @@ class HistoryFile:
             _write_snapshots(self._path.with_name("snapshots.parquet"), records.take(first))
 
 
-def _opened(path: Path, schema: "pa.Schema") -> "pq.ParquetWriter":
+def _open_writer(path: Path, schema: "pa.Schema") -> "pq.ParquetWriter":
     import pyarrow.parquet as pq
 
-    # Numbers that hardly ever repeat make a dictionary slow to find and longer than they are.
+    # Numbers hardly ever repeat: a dictionary of them is slow to build and longer than they are.
     return pq.ParquetWriter(path, schema, write_page_checksum=True, use_dictionary=False)
 
 
-@lru_cache(maxsize=16)  # the runs of a group have one
+@lru_cache(maxsize=16)  # shared by the runs of a group
 def _snapshot_steps(steps: int) -> np.ndarray:
     return np.unique(np.geomspace(1, steps, _SNAPSHOTS - 1).astype(np.int64))
 
@@ -119,25 +118,25 @@ def _schema(coordinates: int, metrics: tuple[str, ...]) -> "pa.Schema":
     return pa.schema([("step", pa.int64()), *((name, pa.float64()) for name in names)])
 
 
-def _table(records: History, coordinates: int, schema: "pa.Schema") -> "pa.Table":
+def _to_table(records: History, coordinates: int, schema: "pa.Schema") -> "pa.Table":
     import pyarrow as pa
 
-    # A run whose loss is NaN ends there: before the end, NaN is what was not computed.
+    # A run whose loss is NaN ends there: before the end, NaN means not computed.
     is_last = np.isnan(records.lr)
     arrays = [
-        _arrow(column, np.float64, valid=is_last | ~np.isnan(column))
+        _to_arrow(column, np.float64, valid=is_last | ~np.isnan(column))
         for column in (records.loss, records.grad_norm)
     ]
-    arrays.append(_arrow(records.lr, np.float64, valid=~is_last))
-    arrays += [_arrow(column, np.float64) for column in records.x[:, :coordinates].T]
+    arrays.append(_to_arrow(records.lr, np.float64, valid=~is_last))
+    arrays += [_to_arrow(column, np.float64) for column in records.x[:, :coordinates].T]
     for column in records.metrics.values():
-        arrays.append(_arrow(column, np.float64, valid=~np.isnan(column)))
-    step = _arrow(records.step, np.int64)
+        arrays.append(_to_arrow(column, np.float64, valid=~np.isnan(column)))
+    step = _to_arrow(records.step, np.int64)
     return pa.Table.from_arrays([step, *arrays], schema=schema)
 
 
-def _arrow(column: np.ndarray, dtype: type, valid: np.ndarray | None = None) -> "pa.Array":
-    """A column as Arrow's: its memory is shared, for `pyarrow.array` would import pandas."""
+def _to_arrow(column: np.ndarray, dtype: type, valid: np.ndarray | None = None) -> "pa.Array":
+    """Convert a column without a copy; `pyarrow.array` would import pandas."""
     import pyarrow as pa
 
     numbers = np.ascontiguousarray(column, dtype=dtype)
@@ -157,7 +156,7 @@ def _write_snapshots(path: Path, records: History) -> None:
 
 
 def read_history(path: Path) -> History:
-    """The records of a `history.parquet`, as they were written.
+    """Read the records of a `history.parquet`, as they were written.
 
     Raises:
         RecordError: the file is missing or damaged.
@@ -167,7 +166,7 @@ def read_history(path: Path) -> History:
     points = [f"x{i}" for i in range(len(names)) if f"x{i}" in names]
     if names[: len(first)] != first or not points:
         raise RecordError(f"{path}: missing or damaged (it holds no history)")
-    found = {name: table[name].to_numpy() for name in names}
-    step, loss, norm, lr = (found.pop(name) for name in first)
-    x = np.stack([found.pop(name) for name in points], 1)
-    return History(step, loss, norm, lr, x, metrics=found)
+    columns = {name: table[name].to_numpy() for name in names}
+    step, loss, norm, lr = (columns.pop(name) for name in first)
+    x = np.stack([columns.pop(name) for name in points], 1)
+    return History(step, loss, norm, lr, x, metrics=columns)

@@ -1,4 +1,4 @@
-"""Parquet files read back, each page held against its checksum."""
+"""Parquet and CSV tables. Reading verifies the checksum of each page."""
 
 import io
 from pathlib import Path
@@ -21,19 +21,19 @@ def read_parquet(path: Path) -> "pa.Table":
     import pyarrow.parquet as pq
 
     try:
-        # `read_table` would import what reads whole directories of files: a tenth of a second.
+        # `read_table` would import the reader of directories of files, which takes 0.1 s.
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             return file.read()
     except (pa.ArrowException, OSError) as error:
-        what = (str(error) or type(error).__name__).splitlines()[0]
-        raise RecordError(f"{path}: missing or damaged ({what})") from error
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise RecordError(f"{path}: missing or damaged ({reason})") from error
 
 
 _FORMULA_STARTS = ("=", "+", "-", "@")
 
 
 def write_table(path: Path, table: "pa.Table") -> None:
-    """Write a Parquet file, whole or not at all."""
+    """Write a Parquet file atomically."""
     import pyarrow.parquet as pq
 
     content = io.BytesIO()
@@ -42,12 +42,12 @@ def write_table(path: Path, table: "pa.Table") -> None:
 
 
 def write_csv(path: Path, table: "pa.Table") -> None:
-    """Write the table for spreadsheets: a text that a formula could start with is quoted."""
+    """Write a table for spreadsheets; a text that would start a formula gets a quote in front."""
     import pyarrow as pa
     from pyarrow import csv
 
     columns = [
-        pa.array([_harmless(text) for text in column.to_pylist()])
+        pa.array([_quote_formula(text) for text in column.to_pylist()])
         if pa.types.is_string(column.type)
         else column
         for column in table.columns
@@ -57,5 +57,5 @@ def write_csv(path: Path, table: "pa.Table") -> None:
     write_atomically(path, content.getvalue())
 
 
-def _harmless(text: str | None) -> str | None:
+def _quote_formula(text: str | None) -> str | None:
     return f"'{text}" if text is not None and text.startswith(_FORMULA_STARTS) else text

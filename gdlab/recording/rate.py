@@ -1,4 +1,4 @@
-"""What theory says of a run before it starts, and what is measured of it as it goes.
+"""The measured convergence rate of a run.
 
 Shapes: n records.
 """
@@ -14,62 +14,62 @@ from gdlab.engine.outcome import Outcome
 from gdlab.recording.parquet import read_parquet
 from gdlab.recording.thinning import thinned_steps
 
-_KEPT = 2000
-_FEWEST = 8
+_MAX_POINTS = 2000
+_MIN_POINTS = 8
 _LOWEST = 1e-290
-"""Below it numbers lose digits before they are zero."""
+"""Smaller numbers lose digits before they become zero."""
 
 
 class RateMeter:
-    """A sink that measures the rate of a run: by what the distance to its minimum shrinks a step.
+    """A sink that measures the rate of a run: the factor per step of the distance to its minimum.
 
-    The distance is the root of the suboptimality, which in a quadratic is a norm of x − x*.
+    The distance is the root of the suboptimality; for a quadratic that is a norm of x − x*.
 
     Args:
-        steps: the most that the run takes.
+        steps: the step limit of the run.
     """
 
     def __init__(self, steps: int) -> None:
-        self._steps = thinned_steps(steps, _KEPT)
+        self._steps = thinned_steps(steps, _MAX_POINTS)
         self._kept: list[tuple[np.ndarray, np.ndarray]] = []
 
     def write(self, piece: History) -> None:
         """Keep some of the records."""
         if piece.suboptimality is not None:
-            shown = np.isin(piece.step, self._steps)
-            self._kept.append((piece.step[shown], piece.suboptimality[shown]))
+            is_kept = np.isin(piece.step, self._steps)
+            self._kept.append((piece.step[is_kept], piece.suboptimality[is_kept]))
 
     def close(self, outcome: Outcome | None, seconds: float) -> None:
-        """Nothing: the rate is asked for."""
+        """Do nothing; `per_step` has the rate."""
 
     @property
     def per_step(self) -> float | None:
-        """The rate over the last half of the steps; None where they are too few."""
+        """The rate over the last half of the steps; None if there are too few."""
         if not self._kept:
             return None
         step, above = (np.concatenate(parts) for parts in zip(*self._kept, strict=True))
-        return fitted_rate(step, above)
+        return fit_rate(step, above)
 
 
-def fitted_rate(step: np.ndarray, above: np.ndarray) -> float | None:
-    """The rate over the last half of some records, by least squares; None where they are too few.
+def fit_rate(step: np.ndarray, above: np.ndarray) -> float | None:
+    """Fit the rate to the last half of the records by least squares; None if there are too few.
 
     Args:
         step: the steps (n,), increasing.
-        above: the suboptimality there (n,).
+        above: the suboptimality at these steps (n,).
     """
     used = (2 * step >= step[-1]) & (above > _LOWEST) & np.isfinite(above)
-    if used.sum() < _FEWEST:
+    if used.sum() < _MIN_POINTS:
         return None
-    away = np.log(above[used]) / 2
-    from_middle = step[used] - step[used].mean()
-    return float(np.exp(from_middle @ away / (from_middle @ from_middle)))
+    log_distance = np.log(above[used]) / 2
+    centered = step[used] - step[used].mean()
+    return float(np.exp(centered @ log_distance / (centered @ centered)))
 
 
 def recorded_rate(settings: Settings, history: Path) -> float | None:
-    """The rate of a run by the history that it left, as a `RateMeter` measures it."""
+    """Return the rate of a run from its history file, as a `RateMeter` would measure it."""
     table = read_parquet(history)
     step, loss = (table[name].to_numpy() for name in ("step", "loss"))
     above = settings.objective.suboptimality(torch.from_numpy(loss.copy()))
-    shown = np.isin(step, thinned_steps(settings.steps, _KEPT))
-    return None if above is None else fitted_rate(step[shown], above.numpy()[shown])
+    is_kept = np.isin(step, thinned_steps(settings.steps, _MAX_POINTS))
+    return None if above is None else fit_rate(step[is_kept], above.numpy()[is_kept])

@@ -1,5 +1,6 @@
 """`result.json`: how a run ended, and what produced it."""
 
+import dataclasses
 import json
 import math
 import platform
@@ -8,7 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from gdlab.engine.outcome import Outcome
+from gdlab.engine.status import Status
 from gdlab.recording.files import write_atomically
 from gdlab.version import __version__
 
@@ -16,27 +20,30 @@ from gdlab.version import __version__
 def write_result(
     directory: Path, outcome: Outcome, seed: int, seconds: float, *, durable: bool = True
 ) -> None:
-    """Write `result.json`: the outcome and what produced it; what is not finite becomes null."""
-    values = {**vars(outcome), "status": str(outcome.status), "x": outcome.x.tolist()}
-    values |= values.pop("metrics")
+    """Write `result.json`: the outcome and what produced it, non-finite numbers as null."""
+    values = {field.name: getattr(outcome, field.name) for field in dataclasses.fields(outcome)}
+    metrics = values.pop("metrics")
     modes = {name: values.pop(name) for name in ("mode", "mode_reason")}
-    values |= {"seconds": round(seconds, 6), "seed": seed, **modes, "versions": versions()}
-    plain = {key: _plain(value) for key, value in values.items()}
-    text = json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False)
+    values |= {**metrics, "seconds": round(seconds, 6), "seed": seed, **modes}
+    values["versions"] = versions()
+    encodable = {key: _to_json(value) for key, value in values.items()}
+    text = json.dumps(encodable, indent=2, ensure_ascii=False, allow_nan=False)
     write_atomically(directory / "result.json", (text + "\n").encode(), durable=durable)
 
 
 @cache
 def versions() -> Mapping[str, str]:
-    """The versions of what computed a result."""
-    import numpy
+    """Return the versions of the software that computed a result."""
     import torch
 
-    found = {"gdlab": __version__, "torch": torch.__version__, "numpy": numpy.__version__}
-    return {**{k: str(v) for k, v in found.items()}, "python": platform.python_version()}
+    packages = {"gdlab": __version__, "torch": torch.__version__, "numpy": np.__version__}
+    return {**{k: str(v) for k, v in packages.items()}, "python": platform.python_version()}
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return [_plain(item) for item in value] if isinstance(value, list) else value
+def _to_json(value: Any) -> Any:
+    """Convert a value to what strict JSON can hold."""
+    if isinstance(value, Status):
+        return str(value)
+    if isinstance(value, np.ndarray):
+        return [_to_json(item) for item in value.tolist()]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

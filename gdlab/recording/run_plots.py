@@ -1,6 +1,12 @@
-"""The trajectory of a run as pictures in its directory and in TensorBoard."""
+"""The pictures of one run, in its directory and in TensorBoard.
 
+A new picture is one function from a `RunToDraw` to `Frames` and one line of `PICTURES`.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -12,84 +18,155 @@ from gdlab.fields.declared import Configured, declared_fields
 from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import value_and_gradient
 from gdlab.plots.background import Background
+from gdlab.plots.convergence import convergence_png, is_drawable
 from gdlab.plots.projection import Landscape, drawing_plane, view
-from gdlab.plots.stability import SharpnessPath
+from gdlab.plots.stability import SharpnessPath, stability_png
 from gdlab.plots.trajectory import trajectory_frames
 from gdlab.recording.event_file import EventWriter
 from gdlab.recording.files import write_atomically
 from gdlab.recording.thinning import thinned_steps
+from gdlab.theory import predicted_rate
 
-_POINTS_DRAWN = 5_000
-_FRAMES = 10
-_GROUNDS = 8  # kept at once, 3 MB each
-_FEWEST = 2  # values that make a line
-_COMPARABLE = (bool, int, float, str, tuple)  # tensors and arrays do not say yes or no
+_MAX_POINTS = 5_000
+_MAX_BACKGROUNDS = 8  # 3 MB each
+_MIN_SHARPNESS_VALUES, _MIN_CONVERGENCE_POINTS = 2, 3  # that make a curve
+_COMPARABLE = (bool, int, float, str, tuple)  # == of tensors and arrays is no bool
 
-
-def draw(
-    directory: Path, settings: Settings, path: History, writer: EventWriter | None
-) -> str | None:
-    """Draw a path into `trajectory.png` and, where there is a writer, frame by frame into events.
-
-    Returns:
-        Why there is no picture, where a person's own loss cannot be drawn.
-    """
-    return Painter(_FRAMES).draw(directory, settings, path, writer)
+Frames: TypeAlias = list[tuple[int, bytes]]
+"""Steps, each with its PNG. TensorBoard gets all of them, the run's directory the last one."""
 
 
-class Painter:
-    """Draws runs; what those of one loss in one view have in common is drawn once.
+class Backgrounds:
+    """Draws the backgrounds of trajectories, one for all runs with the same loss and view."""
 
-    Args:
-        frames: at most so many pictures of each run.
-    """
+    def __init__(self) -> None:
+        self._recent: list[tuple[Loss, np.ndarray, Background]] = []
 
-    def __init__(self, frames: int) -> None:
-        self._frames = frames
-        self._grounds: list[tuple[Loss, np.ndarray, Background]] = []
-
-    def draw(
-        self, directory: Path, settings: Settings, path: History, writer: EventWriter | None
-    ) -> str | None:
-        """Draw a run as the function `draw` does."""
-        scene = landscape(settings)
-        try:
-            ground = self._ground(settings.objective, scene, path.x.astype(float, copy=False))
-            drawn = trajectory_frames(scene, path.step, path.x, frames=self._frames, ground=ground)
-        except Exception as error:  # a person's own loss may raise anything off its path
-            return why_not_drawn("trajectory", error)
-        if writer is not None:
-            for step, png in drawn:
-                writer.image("trajectory", step, png)
-            writer.flush()  # who is killed now draws again; with the picture there, it would not
-        write_atomically(directory / "trajectory.png", drawn[-1][1])
-        return None
-
-    def _ground(self, loss: Loss, scene: Landscape, path: np.ndarray) -> Background:
+    def get(self, loss: Loss, scene: Landscape, path: np.ndarray) -> Background:
+        """Return the background for a path (n, D) of float64, drawn before or now."""
         plane = drawing_plane(scene, path)
         box = view(scene, path, plane)
-        if not plane.whole:  # it goes through the path's own last point
+        if not plane.is_whole_space:  # the plane goes through this path's last point
             return Background(scene, plane, box)
-        for known, its_box, ground in self._grounds:
+        for known, its_box, background in self._recent:
             if np.array_equal(box, its_box) and are_same(loss, known):
-                return ground
-        ground = Background(scene, plane, box)
-        self._grounds = [(loss, box, ground), *self._grounds[: _GROUNDS - 1]]
-        return ground
+                return background
+        background = Background(scene, plane, box)
+        self._recent = [(loss, box, background), *self._recent[: _MAX_BACKGROUNDS - 1]]
+        return background
+
+
+@dataclass(frozen=True)
+class RunToDraw:
+    """What the pictures of a run are drawn from.
+
+    Attributes:
+        settings: the run's settings.
+        path: its records, as a `ThinnedPath` keeps them.
+        max_frames: maximum number of frames of an animated picture in TensorBoard.
+        backgrounds: shared by the runs of a sweep.
+    """
+
+    settings: Settings
+    path: History
+    max_frames: int = 10
+    backgrounds: Backgrounds = field(default_factory=Backgrounds)
+
+
+def draw_trajectory(run: RunToDraw) -> Frames:
+    """Draw the path over the loss, unless only some coordinates of its points were recorded."""
+    loss, path = run.settings.objective, run.path
+    if path.x.shape[1] < loss.dim:
+        return []
+    scene = landscape(run.settings)
+    background = run.backgrounds.get(loss, scene, path.x.astype(float, copy=False))
+    return trajectory_frames(scene, path.step, path.x, frames=run.max_frames, background=background)
+
+
+def draw_convergence(run: RunToDraw) -> Frames:
+    """Draw the suboptimality beside its bound, where theory predicts a rate."""
+    rate, path = predicted_rate(run.settings), run.path
+    # From the losses, since a history file does not hold it.
+    loss = torch.from_numpy(path.loss.astype(np.float64))
+    suboptimality = run.settings.objective.suboptimality(loss)
+    if rate is None or suboptimality is None:
+        return []
+    above = suboptimality.numpy()
+    if is_drawable(above).sum() < _MIN_CONVERGENCE_POINTS:
+        return []
+    bound, title = rate.bound(path.step, float(above[0])), landscape(run.settings).title
+    png = convergence_png(path.step, above, bound, title=title, rate=rate.per_step)
+    return [(int(path.step[-1]), png)]
+
+
+def draw_stability(run: RunToDraw) -> Frames:
+    """Draw the sharpness beside 2/lr, where it was recorded."""
+    path = sharpness_path(run.path)
+    if path is None:
+        return []
+    png = stability_png({"sharpness": path}, title=landscape(run.settings).title)
+    return [(int(path.step[-1]), png)]
+
+
+PICTURES: Mapping[str, Callable[[RunToDraw], Frames]] = {
+    "trajectory": draw_trajectory,
+    "convergence": draw_convergence,
+    "stability": draw_stability,
+}
+"""The pictures of a run by name; a function returns no frames where its picture does not apply."""
+
+
+def draw_pictures(
+    run: RunToDraw, names: Iterable[str] = PICTURES
+) -> tuple[dict[str, Frames], list[str]]:
+    """Draw the pictures that apply to a run.
+
+    Args:
+        run: the run.
+        names: the keys of `PICTURES` to draw.
+
+    Returns:
+        The pictures by name, and for each that failed a message.
+    """
+    pictures, problems = {}, []
+    for name in names:
+        try:
+            frames = PICTURES[name](run)
+        except Exception as error:  # a custom loss may raise anything off its path
+            problems.append(why_not_drawn(name, error))
+        else:
+            if frames:
+                pictures[name] = frames
+    return pictures, problems
+
+
+def save_pictures(
+    directory: Path, pictures: Mapping[str, Frames], writer: EventWriter | None
+) -> None:
+    """Write pictures into a run's directory and, where there is a writer, into its events."""
+    if writer is not None:
+        for name, frames in pictures.items():
+            for step, png in frames:
+                writer.image(name, step, png)
+        # Events first: a killed sweep draws again on resume whatever has no file yet.
+        writer.flush()
+    for name, frames in pictures.items():
+        write_atomically(directory / f"{name}.png", frames[-1][1])
 
 
 def why_not_drawn(picture: str, error: Exception) -> str:
-    """What is said in place of a picture."""
-    what = " ".join(f"{type(error).__name__}: {error}".split())
-    return f"the {picture} is not drawn ({what})"
+    """Return the message shown in place of a picture."""
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"the {picture} is not drawn ({reason})"
 
 
-def are_same(one: Configured, other: Configured) -> bool:
-    """Whether two losses, or what they hold, are known to be the same."""
-    if one is other:
+def are_same(first: Configured, second: Configured) -> bool:
+    """Return whether two losses, or parts of them, are certainly equal."""
+    if first is second:
         return True
-    values = ((getattr(one, name), getattr(other, name)) for name in declared_fields(type(one)))
-    return type(one) is type(other) and all(
+    names = declared_fields(type(first))
+    values = ((getattr(first, name), getattr(second, name)) for name in names)
+    return type(first) is type(second) and all(
         a is b
         or (isinstance(a, _COMPARABLE) and a == b)
         or (isinstance(a, Configured) and are_same(a, b))
@@ -98,15 +175,16 @@ def are_same(one: Configured, other: Configured) -> bool:
 
 
 class ThinnedPath:
-    """A sink that keeps as much of a path as a picture can show, its last point included.
+    """A sink that keeps as many records as a picture can show, always the last one.
 
     Args:
-        steps: the most that the run takes.
-        every: what is computed at steps 0, every, 2·every, … alone is known at enough of them.
+        steps: the step limit of the run.
+        every: interval of a quantity computed only at steps 0, every, 2·every, …; enough of
+            these steps are kept.
     """
 
     def __init__(self, steps: int, every: int = 1) -> None:
-        thinned = thinned_steps(steps, _POINTS_DRAWN)
+        thinned = thinned_steps(steps, _MAX_POINTS)
         self._steps = np.union1d(thinned, thinned // every * every)
         self._kept: list[History] = []
         self._last: History | None = None
@@ -119,7 +197,7 @@ class ThinnedPath:
         self._last = piece.take(np.array([len(piece) - 1]))
 
     def joined(self) -> History | None:
-        """The kept records of finite points, in order; None where there are none."""
+        """Return the kept records with finite points, in order; None where there are none."""
         if self._last is None:
             return None
         path = History.join([*self._kept, self._last])
@@ -129,14 +207,21 @@ class ThinnedPath:
         return path if len(path) else None
 
 
+def thinned_path(settings: Settings, history: History) -> History | None:
+    """Return the records of a whole run that its pictures show; None where no point is finite."""
+    sink = ThinnedPath(settings.steps, settings.record.sharpness_every or 1)
+    sink.write(history)
+    return sink.joined()
+
+
 def landscape(settings: Settings) -> Landscape:
-    """What the pictures need to know of the loss of a run."""
+    """Return what the pictures need to know of a run's loss."""
     title = f"{settings.name('loss')} · {settings.name('optimizer')} · lr = {settings.lr:g}"
     return landscape_of(settings.objective, title)
 
 
 def landscape_of(loss: Loss, title: str) -> Landscape:
-    """What pictures with a title need to know of a loss."""
+    """Return what pictures with a title need to know of a loss."""
     loss = loss.to(torch.float64, torch.device("cpu"))
 
     def value(points: np.ndarray) -> np.ndarray:
@@ -159,9 +244,9 @@ def landscape_of(loss: Loss, title: str) -> Landscape:
     )
 
 
-def course_of(path: History) -> SharpnessPath | None:
-    """The course of a path's sharpness; None where it is known too seldom."""
+def sharpness_path(path: History) -> SharpnessPath | None:
+    """Return the sharpness along a path; None where fewer than two values are known."""
     sharpness = path.metrics.get(SHARPNESS)
-    if sharpness is None or np.isfinite(sharpness).sum() < _FEWEST:
+    if sharpness is None or np.isfinite(sharpness).sum() < _MIN_SHARPNESS_VALUES:
         return None
     return SharpnessPath(path.step, path.loss, sharpness, path.lr)

@@ -1,4 +1,4 @@
-"""Which steps of a long run are kept where not all of them can be."""
+"""The steps to keep of a run that is too long to keep them all."""
 
 import numpy as np
 
@@ -7,21 +7,21 @@ MAX_POINTS = 1000
 
 
 def thinned_steps(steps: int, points: int = MAX_POINTS) -> np.ndarray:
-    """The steps at which a run of at most `steps` steps is written while it runs.
+    """Choose the steps to keep while a run of at most `steps` steps goes on.
 
-    When a run ends is not known beforehand, so the steps get sparse geometrically: at whatever step
-    T it ends, all of the first `points // 4` steps are there, and later the gap after a step s is
+    It is not known beforehand when a run ends, so the steps are spaced geometrically: whatever its
+    last step, all of the first `points // 4` steps are kept, and later the gap after a step s is
     at most (r - 1)s + r with r = (steps / (points // 4)) ** (1 / (points - 1 - points // 4)).
     For 1,000 points that is 1.1 % of s in a million steps and 2.1 % in a billion.
 
     Args:
-        steps: The most steps that the run can take, so that its rows are 0 to `steps`.
-        points: The most points to be written, the last row included, at least 2.
+        steps: The step limit of the run, whose records are 0 to `steps`.
+        points: The maximum number of records to keep, the last one included; at least 2.
 
     Returns:
         Increasing step numbers of dtype int64, from 0 and below `steps` (only [0] for `steps` = 0),
-        at most `points - 1` of them: the last row, wherever it falls, is written besides. All of
-        them where `steps + 1 <= points`.
+        at most `points - 1` of them; the caller adds the last record, wherever it falls. All of
+        them if `steps + 1 <= points`.
 
     Raises:
         ValueError: `steps` is negative or `points` is less than 2.
@@ -34,5 +34,5 @@ def thinned_steps(steps: int, points: int = MAX_POINTS) -> np.ndarray:
     index = np.arange(points - 1, dtype=np.int64)
     spaced = index.copy()
     spaced[first:] = np.geomspace(first, steps, points - first)[:-1]
-    # Where the geometric steps are shorter than 1 this goes on by 1, so that no two coincide.
+    # Geometric steps shorter than 1 become 1, so that no two coincide.
     return index + np.maximum.accumulate(spaced - index)

@@ -14,28 +14,35 @@ from gdlab.engine.outcome import Outcome
 from gdlab.recording.event_file import EventWriter
 from gdlab.recording.history_file import read_history
 from gdlab.recording.recorder import RunRecorder
-from gdlab.recording.run_plots import Painter, ThinnedPath
+from gdlab.recording.run_plots import (
+    PICTURES,
+    Backgrounds,
+    RunToDraw,
+    draw_pictures,
+    save_pictures,
+    thinned_path,
+)
 from gdlab.sweeps.hydra_dir import RunWords
 from gdlab.sweeps.plan import Group, Plan
 
-_FRAMES = 3
+_MAX_FRAMES = 3
 
 
 class RunDirectories:
-    """Keeps the records of some of a sweep's runs, each in a directory of its own.
+    """Keeps the records of some runs of a sweep, each in its own directory.
 
-    A directory begins anew with its run: what an interrupted shard left is removed.
+    When a run starts, what an interrupted shard left in its directory is removed.
 
     Args:
-        directory: the sweep's.
-        plan: of the sweep.
+        directory: the sweep's directory.
+        plan: the sweep's plan.
         chosen: the runs that get a directory.
     """
 
     def __init__(self, directory: Path, plan: Plan, chosen: Iterable[int]) -> None:
         self._plan = plan
         self._recorded = [_without_figures(group) for group in plan.groups]
-        self._painter = Painter(_FRAMES)
+        self._backgrounds = Backgrounds()
         self._open: dict[int, RunRecorder] = {}
         self._paths: dict[int, Path] = {}
         taken: set[str] = set()
@@ -46,15 +53,15 @@ class RunDirectories:
             self._paths[run] = directory / name
 
     def path(self, run: int) -> Path:
-        """The directory of a run."""
+        """Return the directory of a run."""
         return self._paths[run]
 
     def names(self) -> dict[int, str]:
-        """The names of the directories that there are."""
+        """Return the names of the existing directories by run."""
         return {run: path.name for run, path in self._paths.items() if path.is_dir()}
 
     def missing(self) -> list[int]:
-        """The chosen runs that lack their result or their history."""
+        """Return the chosen runs without a result or a history."""
         files = ("result.json", "history.parquet")
         return [
             run
@@ -62,36 +69,36 @@ class RunDirectories:
             if not all((path / name).is_file() for name in files)
         ]
 
-    def points(self, run: int) -> np.ndarray:
-        """The recorded points of a run, as many as a picture can show: (n, C)."""
-        kept = self.thinned(run)
-        return kept.x if kept is not None else np.zeros((0, 0))
+    def read_points(self, run: int) -> np.ndarray:
+        """Return the recorded points of a run, as many as a picture can show: (n, C)."""
+        records = self.read_thinned(run)
+        return records.x if records is not None else np.zeros((0, 0))
 
     def draw(self, runs: Iterable[int], say: Callable[[str], None] = show_warning) -> None:
-        """Draw the trajectories of runs that have no picture yet.
+        """Draw the pictures that runs do not have yet.
 
         Args:
-            runs: to be drawn.
-            say: told of each that cannot be drawn, and why.
+            runs: the runs to draw.
+            say: receives a message for each picture that cannot be drawn.
         """
         for run in runs:
-            path = self._paths[run]
-            if (path / "trajectory.png").is_file():
+            directory, settings = self._paths[run], self._plan.settings_of(run)
+            missing = [name for name in PICTURES if not (directory / f"{name}.png").is_file()]
+            path = self.read_thinned(run) if missing else None
+            if path is None:
                 continue
-            kept, settings = self.thinned(run), self._plan.settings_of(run)
-            if kept is None or kept.x.shape[1] < settings.loss.dim:
-                continue
-            with EventWriter(path) if settings.record.events else nullcontext() as writer:
-                trouble = self._painter.draw(path, settings, kept, writer)
-            if trouble:
-                say(f"{path.name}: {trouble}")
+            subject = RunToDraw(settings, path, _MAX_FRAMES, self._backgrounds)
+            pictures, problems = draw_pictures(subject, missing)
+            if pictures:
+                with EventWriter(directory) if settings.record.events else nullcontext() as writer:
+                    save_pictures(directory, pictures, writer)
+            for problem in problems:
+                say(f"{directory.name}: {problem}")
 
-    def thinned(self, run: int) -> History | None:
-        """As many of a run's records as a picture can show; None where none has finite points."""
-        settings = self._plan.settings_of(run)
-        thin = ThinnedPath(settings.steps, settings.record.sharpness_every or 1)
-        thin.write(read_history(self._paths[run] / "history.parquet"))
-        return thin.joined()
+    def read_thinned(self, run: int) -> History | None:
+        """Read as many records of a run as a picture can show; None if no point is finite."""
+        history = read_history(self._paths[run] / "history.parquet")
+        return thinned_path(self._plan.settings_of(run), history)
 
     def write(self, run: int, piece: History) -> None:
         """Take in the next records of a run."""
@@ -101,17 +108,17 @@ class RunDirectories:
             self._open[run].write(piece)
 
     def close(self, run: int, outcome: Outcome, seconds: float) -> None:
-        """A run is over: its result is written."""
+        """Write the result of a run that has ended."""
         if run in self._paths:
             recorder = self._open.pop(run, None) or self._begin(run)
             recorder.close(outcome, seconds)
 
     def forget(self, run: int) -> None:
-        """A run starts anew."""
+        """Drop the records of a run that starts again."""
         self._open.pop(run, None)
 
     def abandon(self) -> None:
-        """Remove the directories of runs that have not ended."""
+        """Remove the directories of unfinished runs."""
         self._open.clear()
         for path in (self._paths[run] for run in self.missing()):
             if path.exists():
@@ -141,6 +148,6 @@ class RunDirectories:
 
 
 def _without_figures(group: Group) -> Group:
-    """A group whose runs draw nothing: which of them deserve a picture shows in the end."""
+    """Return a group whose runs draw nothing: which ones get pictures is known only in the end."""
     record = group.settings.record.unchecked(figures=False)
     return dataclasses.replace(group, settings=group.settings.unchecked(record=record))

@@ -29,7 +29,7 @@ from gdlab.sweeps.executors.work import Statuses
 from gdlab.sweeps.plan import Group, Plan, with_resolved_mode
 from gdlab.sweeps.plots import draw_sweep
 from gdlab.sweeps.run_dirs import RunDirectories
-from gdlab.sweeps.selection import _evenly, choose_representatives
+from gdlab.sweeps.selection import choose_representatives, evenly_spaced
 from gdlab.sweeps.shard import FinishedRuns, run_group
 from gdlab.sweeps.table import join_tables, table_of
 
@@ -137,7 +137,7 @@ def _illustrated(
         shown = [run for run in shown if run in chosen]
         named = set(chosen)
         rest = [run for run in ranked if run not in named]
-        chosen += _evenly(rest, record.max_run_dirs - len(chosen))
+        chosen += evenly_spaced(rest, record.max_run_dirs - len(chosen))
         records = RunDirectories(directory, plan, chosen)
     _record_again(plan, records, interrupted)
     for run in shown if record.figures else ():

@@ -1,4 +1,4 @@
-"""Which runs stand for a sweep."""
+"""The choice of runs that represent a sweep."""
 
 from collections.abc import Sequence
 
@@ -9,19 +9,20 @@ from gdlab.sweeps.plan import Plan
 
 
 def choose_representatives(plan: Plan, results: DataFrame, count: int) -> list[int]:
-    """Runs that stand for a sweep: the best of each combination, then evenly from best to worst.
+    """Choose runs to represent a sweep: the best per combination, then evenly from best to worst.
 
     Args:
-        plan: of the sweep.
+        plan: the sweep's plan.
         results: its table.
-        count: at most so many.
+        count: maximum number of runs.
     """
     metric = plan.metric
-    first = [one.run for one in best(results, plan.by(), plan.keys(), metric)]
+    first = [entry.run for entry in best(results, plan.by(), plan.keys(), metric)]
     ranked = results["run"].to_numpy()[rank_order(results, metric)]
-    return list(dict.fromkeys([*first, *_evenly(ranked.tolist(), count)]))[:count]
+    return list(dict.fromkeys([*first, *evenly_spaced(ranked.tolist(), count)]))[:count]
 
 
-def _evenly(runs: Sequence[int], count: int) -> list[int]:
+def evenly_spaced(runs: Sequence[int], count: int) -> list[int]:
+    """Choose at most `count` runs, evenly spaced from the first to the last."""
     places = np.linspace(0, len(runs) - 1, min(count, len(runs))).round().astype(np.int64)
     return [runs[place] for place in places]

@@ -107,7 +107,7 @@ def test_the_view_holds_every_path_that_settles_and_none_that_does_not():
     for path in paths[:3]:
         assert ((low < path.points) & (path.points < high)).all()
     assert (high - low).max() < 10  # the last one reaches 300
-    assert sweep.traces()[1] == 1
+    assert sweep.project()[1] == 1
     assert sweep.notes(1) == "1 of 4 paths leave the view"
     assert sweep.best == 2
 
@@ -116,7 +116,7 @@ def test_where_all_diverge_their_early_steps_are_shown():
     paths = sweep_of([1, 15], [0.14, 0.15, 0.2], steps=900)
     sweep = _Sweep.of(bowl([1, 15], window=2), paths)
     assert (sweep.box[:, 1] - sweep.box[:, 0]).max() < 30
-    assert sweep.traces()[1] == 3
+    assert sweep.project()[1] == 3
 
 
 def test_a_run_that_rises_without_leaving_does_not_choose_the_view():
@@ -143,7 +143,7 @@ def test_the_plane_is_that_of_all_settled_paths_through_the_lowest_end():
 def test_one_dimension_is_drawn_against_the_step():
     paths = [Path(geometric([1.0], [0.9], 20), 0.1, np.arange(21) * 5)]
     sweep = _Sweep.of(bowl([1]), paths)
-    (trace,), _ = sweep.traces()
+    (trace,), _ = sweep.project()
     np.testing.assert_allclose(trace[:, 0], np.arange(21) * 5)
     np.testing.assert_allclose(trace[:, 1], 0.9 ** np.arange(21))
     assert sweep.box[0, 1] > 100

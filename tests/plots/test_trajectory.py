@@ -329,17 +329,17 @@ def test_frames_grow_the_path_and_the_last_shows_the_whole_run():
 
 
 @pytest.mark.parametrize("curvatures", [[1], [1, 15]])
-def test_runs_on_one_ground_are_drawn_as_if_alone(curvatures):
+def test_runs_on_a_shared_background_are_drawn_as_if_alone(curvatures):
     one = bowl(curvatures, window=1.5, title="one")
     other = bowl(curvatures, window=1.5, title="a much longer title")
     box = np.tile([-1.5, 1.5], (len(curvatures), 1))
     plane = Plane(np.zeros(len(box)), np.eye(len(box)))
-    ground = Background(one, plane, box)
+    background = Background(one, plane, box)
     drawn, steps = {}, np.arange(31)
     for name, scene, lr in [("one", one, 0.1), ("other", other, 0.02), ("again", one, 0.1)]:
         path = descent(scene, np.ones(len(box)), lr, 30)
         np.testing.assert_array_equal(view(scene, path, plane), box)
-        drawn[name] = trajectory_frames(scene, steps, path, frames=3, ground=ground)
+        drawn[name] = trajectory_frames(scene, steps, path, frames=3, background=background)
         assert drawn[name] == trajectory_frames(scene, steps, path, frames=3)
     assert drawn["one"] == drawn["again"] != drawn["other"]
 

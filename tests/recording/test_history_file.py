@@ -1,4 +1,4 @@
-"""Tables are read back bit for bit, or refused by the name of the file."""
+"""Tables are read back bit for bit, or refused with the name of the file."""
 
 import itertools
 import json
@@ -11,14 +11,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from gdlab.config.sections import Record
+from gdlab.config.settings import Settings
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
 from gdlab.engine.status import Status
 from gdlab.errors import RecordError
-from gdlab.recording import history_file
+from gdlab.losses import Quadratic
+from gdlab.optimizers import SGD
 from gdlab.recording.history_file import HistoryFile, read_history
 from gdlab.recording.result_file import write_result
 from gdlab.results.load import load
+from gdlab.schedules import Constant
 
 # Numbers that text or float32 would not keep.
 HARD = [0.1 + 0.2, 1 / 3, 5e-324, -0.0, 1.7976931348623157e308, math.inf, -math.inf, math.nan]
@@ -53,8 +57,17 @@ def cut(whole: History, *places: int) -> list[History]:
     return [whole.take(np.arange(a, b)) for a, b in itertools.pairwise(ends)]
 
 
-def write(directory: Path, pieces: list[History], max_coords: int = 64) -> None:
-    file = HistoryFile(directory, pieces[0].x.shape[1], max_coords, steps=1000)
+def settings(dim: int, max_coords: int = 64) -> Settings:
+    """Of a run of at most 1,000 steps."""
+    named = {"loss": Quadratic(dim=dim), "optimizer": SGD(), "schedule": Constant()}
+    record = Record(max_coords=max_coords)
+    return Settings(**named, lr=0.1, steps=1000, record=record)
+
+
+def write(
+    directory: Path, pieces: list[History], max_coords: int = 64, block_rows: int = 65_536
+) -> None:
+    file = HistoryFile(directory, settings(pieces[0].x.shape[1], max_coords), block_rows=block_rows)
     for piece in pieces:
         file.write(piece)
     file.close(OUTCOME, 1.0)
@@ -81,10 +94,9 @@ def recorded(tmp_path) -> Path:
 
 @pytest.mark.parametrize("places", [(), (1,), (3, 3, 90)])
 @pytest.mark.parametrize("dim", [1, 3])
-def test_every_number_is_read_back_bit_for_bit(places, dim, recorded, monkeypatch):
-    monkeypatch.setattr(history_file, "_ROWS_AT_ONCE", 50)
+def test_every_number_is_read_back_bit_for_bit(places, dim, recorded):
     whole = history(100, dim)
-    write(recorded, cut(whole, *places))
+    write(recorded, cut(whole, *places), block_rows=50)
     table = load(recorded).history()
     assert list(table) == ["step", "loss", "grad_norm", "lr", *(f"x{i}" for i in range(dim))]
     assert table["step"].tolist() == list(range(101))
@@ -95,8 +107,8 @@ def test_every_number_is_read_back_bit_for_bit(places, dim, recorded, monkeypatc
         assert bits(table[f"x{i}"]) == bits(whole.x[:, i])
 
 
-def test_the_rate_of_the_last_row_is_null_and_losses_before_it_that_are_missing(recorded):
-    """A loss that is NaN ends a run, so that before the last row NaN is what was not computed."""
+def test_the_last_lr_and_missing_losses_are_null(recorded):
+    """A NaN loss ends a run, so NaN before the last row means not computed."""
     table = pq.read_table(recorded / "history.parquet")
     assert table.column("lr").is_null().to_pylist() == [False] * 20 + [True]
     whole = history(20, 4)
@@ -136,7 +148,7 @@ def test_up_to_max_coords_there_are_no_snapshots(tmp_path):
 
 
 def test_the_file_has_its_name_only_when_it_is_whole(tmp_path):
-    file = HistoryFile(tmp_path, 2, 64, steps=10)
+    file = HistoryFile(tmp_path, settings(2))
     file.write(history(65_536, 2))
     assert [path.name for path in tmp_path.iterdir()] == [".history.parquet.partial"]
     file.close(OUTCOME, 1.0)
@@ -144,7 +156,7 @@ def test_the_file_has_its_name_only_when_it_is_whole(tmp_path):
 
 
 def test_a_run_without_records_has_an_empty_history(tmp_path):
-    HistoryFile(tmp_path, 2, 1, steps=10).close(None, 1.0)
+    HistoryFile(tmp_path, settings(2, max_coords=1)).close(None, 1.0)
     table = pq.read_table(tmp_path / "history.parquet")
     assert (table.num_rows, table.column_names) == (0, ["step", "loss", "grad_norm", "lr", "x0"])
 
@@ -159,7 +171,7 @@ def test_a_history_is_read_as_it_was_written(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["gone", "short", "of something else"])
-def test_a_damaged_history_is_one_line(damage, tmp_path):
+def test_a_damaged_history_is_refused_in_one_line(damage, tmp_path):
     write(tmp_path, [history(20, 2)])
     path = tmp_path / "history.parquet"
     if damage == "gone":
@@ -191,7 +203,7 @@ def test_a_loaded_run_is_tables(recorded):
 
 RESULT, CONFIG, HISTORY = "result.json", ".hydra/config.yaml", "history.parquet"
 
-# file, what it holds (None: nothing, for it is missing), what is said of it
+# file, its content (None: it is missing), part of the message
 DAMAGED = [
     (RESULT, None, "holds no run (no result.json)"),
     (RESULT, b"", "missing or damaged"),
@@ -214,8 +226,8 @@ DAMAGED = [
 ]
 
 
-@pytest.mark.parametrize(("name", "content", "said"), DAMAGED)
-def test_a_damaged_file_is_named(name, content, said, recorded, monkeypatch):
+@pytest.mark.parametrize(("name", "content", "message"), DAMAGED)
+def test_a_damaged_file_is_named(name, content, message, recorded, monkeypatch):
     monkeypatch.chdir(recorded)
     path = recorded / name
     path.unlink()
@@ -224,7 +236,7 @@ def test_a_damaged_file_is_named(name, content, said, recorded, monkeypatch):
     with pytest.raises(RecordError) as refused:
         load(recorded).history()
     assert str(refused.value).startswith(f"{recorded if name == RESULT and not content else path}")
-    assert said in str(refused.value)
+    assert message in str(refused.value)
     assert "\n" not in str(refused.value)
     assert not (recorded / "evaluated").exists()
 
@@ -237,7 +249,7 @@ def test_a_folder_in_place_of_a_file_is_named(recorded):
         load(recorded).history()
 
 
-def test_a_truncated_history_is_never_a_shorter_table(recorded):
+def test_a_truncated_history_is_refused(recorded):
     whole = (recorded / HISTORY).read_bytes()
     for kept in [*range(0, len(whole), 97), len(whole) - 1]:
         (recorded / HISTORY).write_bytes(whole[:kept])
@@ -245,7 +257,7 @@ def test_a_truncated_history_is_never_a_shorter_table(recorded):
             load(recorded).history()
 
 
-def test_a_flipped_bit_in_the_numbers_is_never_another_number(recorded):
+def test_a_flipped_bit_is_refused_or_harmless(recorded):
     path = recorded / HISTORY
     whole, table = path.read_bytes(), load(recorded).history()
     first = pq.ParquetFile(path).metadata.row_group(0)

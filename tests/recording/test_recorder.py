@@ -1,4 +1,4 @@
-"""What a run leaves in its directory, compared with the same run in memory."""
+"""The files a run leaves, compared with the same run in memory."""
 
 import json
 import os
@@ -19,7 +19,6 @@ from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
 from gdlab.losses import MSE, Quadratic, Rosenbrock
 from gdlab.optimizers.momentum import SGD
-from gdlab.recording import event_file, recorder
 from gdlab.recording.recorder import RunRecorder
 from gdlab.recording.run_plots import ThinnedPath, landscape
 from gdlab.runs.batching import batch_of
@@ -35,10 +34,11 @@ def settings(**changes: Any) -> Settings:
     return Settings(**{**made, "lr": 0.1, "steps": 30, "record": BARE, **changes})
 
 
-def record(directory: Path, chosen: Settings) -> Outcome:
+def record(directory: Path, chosen: Settings, **options: Any) -> Outcome:
     """Run, recorded in a new directory."""
     directory.mkdir()
-    return execute(chosen, batch_of(chosen), [RunRecorder(directory, chosen)], lambda: False)
+    recorder = RunRecorder(directory, chosen, **options)
+    return execute(chosen, batch_of(chosen), [recorder], lambda: False)
 
 
 def in_memory(chosen: Settings) -> Run:
@@ -93,15 +93,16 @@ def test_the_result_is_that_of_the_run(name, tmp_path):
     chosen = RUNS[name]
     record(tmp_path / "run", chosen)
     expected = dict(vars(in_memory(chosen).outcome))
-    metrics, mode = expected.pop("metrics"), expected.pop("mode")
-    assert metrics == {}
+    assert expected.pop("metrics") == {}
+    mode = {name: expected.pop(name) for name in ("mode", "mode_reason")}
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert list(result)[: len(expected)] == list(expected)
     for key, value in expected.items():
         plain = value.tolist() if isinstance(value, np.ndarray) else value
         assert result[key] == (str(plain) if key == "status" else plain), key
     assert result["seconds"] >= 0
-    assert (result["seed"], result["mode"]) == (chosen.seed, mode)
+    assert result["seed"] == chosen.seed
+    assert {name: result[name] for name in mode} == mode
 
 
 def test_closed_form_of_the_history(tmp_path):
@@ -268,14 +269,13 @@ def test_the_landscape_is_that_of_the_loss():
     assert scenery.title == "Rosenbrock · SGD · lr = 0.001"
 
 
-# Records are handed on now and then
+# Records are flushed now and then
 
 
-def test_records_are_the_same_however_often_they_are_handed_on(tmp_path, monkeypatch):
+def test_records_are_the_same_however_often_they_are_flushed(tmp_path):
     chosen = settings(loss=Rosenbrock(), lr=1e-3, steps=500, record=Record(figures=False))
     record(tmp_path / "once", chosen)
-    monkeypatch.setattr(recorder, "_SECONDS", -1.0)
-    record(tmp_path / "often", chosen)
+    record(tmp_path / "often", chosen, flush_seconds=0.0)
     once, often = (pq.read_table(tmp_path / way / "history.parquet") for way in ("once", "often"))
     assert often.equals(once) and once.num_rows == 501
     once, often = (events(tmp_path / way) for way in ("once", "often"))
@@ -285,9 +285,7 @@ def test_records_are_the_same_however_often_they_are_handed_on(tmp_path, monkeyp
         np.testing.assert_equal(scalars(often, tag), scalars(once, tag))
 
 
-def test_a_run_is_seen_while_it_goes_on(tmp_path, monkeypatch):
-    monkeypatch.setattr(recorder, "_SECONDS", -1.0)
-    monkeypatch.setattr(event_file, "FLUSH_SECONDS", 0.0)
+def test_a_live_run_can_be_watched(tmp_path):
     chosen = settings(loss=Rosenbrock(), lr=1e-3, steps=500, record=Record(figures=False))
     known: list[int] = []
     seen: list[int] = []
@@ -300,9 +298,9 @@ def test_a_run_is_seen_while_it_goes_on(tmp_path, monkeypatch):
         def close(self, outcome: Outcome | None, seconds: float) -> None:
             pass
 
-    sinks = [RunRecorder(tmp_path, chosen), Watcher()]
+    sinks = [RunRecorder(tmp_path, chosen, flush_seconds=0.0), Watcher()]
     execute(chosen, batch_of(chosen), sinks, lambda: False)
-    assert seen == [step - 1 for step in known]  # the last record waits: it may be the run's
+    assert seen == [step - 1 for step in known]  # the last one waits: it may be the run's last
     assert len(seen) > 1
 
 

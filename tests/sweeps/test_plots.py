@@ -1,4 +1,4 @@
-"""Which pictures are drawn for which sweeps, and what of theory stands in them."""
+"""Which pictures a sweep and its runs get, and the lines of theory in them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +25,7 @@ PICTURES = {"overview", "sensitivity", "basins"}
 
 @pytest.fixture
 def draw(tmp_path, monkeypatch) -> Callable[..., dict[str, Any]]:
-    """Sweep, and the arguments with which each picture is drawn; the drawing itself is not done."""
+    """Run a sweep and return the arguments of each picture's function, without drawing it."""
 
     def call(**given: Any) -> dict[str, Any]:
         asked: dict[str, Any] = {}
@@ -172,7 +172,7 @@ def test_a_basin_is_the_minimizer_that_a_start_came_near_to(draw):
 
 
 class OffPath(gdlab.Loss):
-    """Cannot be drawn: it takes no more points at once than a batch has."""
+    """Cannot be drawn: it takes at most 64 points at once."""
 
     dim: int = 2  # type: ignore[assignment]
     start = (1.0, 1.0)  # type: ignore[assignment]
@@ -193,8 +193,8 @@ def test_a_loss_that_cannot_be_drawn_ends_no_sweep_and_is_named(tmp_path, capsys
     assert sorted(told) == sorted([*said, f"warning: the overview {why}"])
 
 
-def grounds_drawn(monkeypatch, tmp_path, **given: Any) -> int:
-    """How often the loss is drawn for the trajectories of a sweep."""
+def count_backgrounds(monkeypatch, tmp_path, **given: Any) -> int:
+    """Count how often the loss is drawn for the trajectories of a sweep."""
     drawn = []
 
     def counted(*arguments: Any) -> Background:
@@ -223,7 +223,7 @@ def grounds_drawn(monkeypatch, tmp_path, **given: Any) -> int:
 def test_a_loss_is_drawn_once_for_the_runs_that_share_its_view(
     given, expected, monkeypatch, tmp_path
 ):
-    assert grounds_drawn(monkeypatch, tmp_path, **given) == expected
+    assert count_backgrounds(monkeypatch, tmp_path, **given) == expected
 
 
 def test_a_run_of_a_sweep_is_drawn_as_if_alone(tmp_path):
@@ -266,6 +266,57 @@ def test_no_more_histories_are_read_than_are_drawn(draw, monkeypatch):
     monkeypatch.setattr(run_dirs, "read_history", lambda path: read.append(path) or real(path))
     ((_, paths, _), _) = draw(lr=np.geomspace(0.01, 0.1, 60).tolist())["overview"]
     assert len(read) == len(paths) == 40
+
+
+def image_tags(directory: Path) -> set[str]:
+    return set(EventAccumulator(str(directory)).Reload().Tags()["images"])
+
+
+# settings besides lr, and the pictures of each run
+RUNS: list[tuple[dict[str, Any], set[str]]] = [
+    ({}, {"trajectory", "convergence"}),
+    ({"record.sharpness_every": 3}, {"trajectory", "convergence", "stability"}),
+    ({"optimizer": "adam"}, {"trajectory"}),
+    ({"loss": "rosenbrock", "record.sharpness_every": 3}, {"trajectory", "stability"}),
+    ({"dtype": "float32"}, {"trajectory", "convergence"}),
+    ({"steps": 1}, {"trajectory"}),
+    ({"record.figures": False}, set()),
+]
+
+
+@pytest.mark.parametrize(("given", "expected"), RUNS)
+def test_a_run_of_a_sweep_has_the_pictures_of_a_single_run(given, expected, here, gd):
+    words = [f"{key}={value}" for key, value in {"steps": 20, **given}.items()]
+    assert gd(*words, "lr=1e-3", "hydra.run.dir=single").code == 0
+    assert gd("-m", *words, "lr=1e-3,2e-3", "hydra.sweep.dir=sweep").code == 0
+    single, run = here / "single", here / "sweep" / "lr=0.001"
+    pictures = {path.stem: path.read_bytes() for path in single.glob("*.png")}
+    assert set(pictures) == expected
+    assert {path.stem: path.read_bytes() for path in run.glob("*.png")} == pictures
+    assert image_tags(run) == image_tags(single) == expected
+
+
+def test_only_the_chosen_runs_of_a_sweep_have_pictures(here, gd):
+    words = ("-m", "lr=0.01,0.02,0.03", "steps=20", "record.max_figures=2")
+    assert gd(*words, "hydra.sweep.dir=s").code == 0
+    assert len(list(here.glob("s/*/trajectory.png"))) == 2
+    assert len(list(here.glob("s/*/convergence.png"))) == 2
+
+
+def test_resuming_draws_the_pictures_that_are_missing(here, gd):
+    words = ("-m", "lr=0.01,0.02", "steps=20", "record.sharpness_every=5")
+    assert gd(*words, "hydra.sweep.dir=s").code == 0
+    run = here / "s" / "lr=0.01"
+    pictures = {path.name: path.read_bytes() for path in run.glob("*.png")}
+    for name in ("convergence.png", "stability.png"):
+        (run / name).unlink()
+    kept = (run / "trajectory.png").stat().st_mtime_ns
+    assert gd("resume=s").code == 0
+    assert {path.name: path.read_bytes() for path in run.glob("*.png")} == pictures
+    assert (run / "trajectory.png").stat().st_mtime_ns == kept
+    files = len(list(run.glob("events.*")))
+    assert gd("resume=s").code == 0
+    assert len(list(run.glob("events.*"))) == files
 
 
 def test_the_pictures_are_in_the_directory_and_in_tensorboard(tmp_path):
