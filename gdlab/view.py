@@ -1,4 +1,4 @@
-"""Look at runs in TensorBoard: `python -m gdlab.view [DIR] [tensorboard arguments]`."""
+"""Shows runs in TensorBoard: `python -m gdlab.view [DIR] [tensorboard arguments]`."""
 
 import os
 import sys
@@ -8,52 +8,52 @@ from pathlib import Path
 USAGE = """\
 usage: python -m gdlab.view [DIR] [tensorboard arguments]
 
-Shows the runs below the folder DIR (default: runs) in TensorBoard, on this machine only.
-What follows DIR goes to TensorBoard as it is, for example:
+Shows the runs in and below the folder DIR (default: runs) in TensorBoard, on this machine only.
+Further arguments are passed on to TensorBoard, for example:
 
     python -m gdlab.view runs/my_sweep --port 6007
 
 All of TensorBoard's arguments: tensorboard --help"""
 
-# From so many runs on, TensorBoard opens with none of them selected.
+# With more runs than this, TensorBoard opens with none of them selected.
 MAX_SELECTED = 500
 
-# gdlab writes at most 1,000 points and 10 pictures a tag, which TensorBoard's own limits just let
-# through; these leave room for runs written by others.
+# gdlab writes at most 1,000 points and 10 pictures per tag, just within TensorBoard's defaults;
+# these leave room for runs written by other programs.
 SAMPLES = "scalars=5000,images=100,text=100"
 RELOAD_SECONDS = 1
 
 
 def count_runs(directory: Path, at_most: int) -> int:
-    """How many folders at and below `directory` hold an event file.
+    """Count the folders in and below `directory` with an event file, itself included.
 
     Args:
-        directory: Where to look; links are followed, as TensorBoard does.
+        directory: Where to look; links are followed, as in TensorBoard.
         at_most: Where to stop counting.
 
     Returns:
-        The count, not above `at_most`.
+        The count, at most `at_most`.
     """
-    found = 0
+    count = 0
     seen = set()
     for folder, below, files in os.walk(directory, followlinks=True):
-        found += any("tfevents" in name for name in files)
-        if found >= at_most:
+        count += any("tfevents" in name for name in files)
+        if count >= at_most:
             break
-        # A link may point back up: each folder is entered once.
+        # A link may point back up; each folder is entered only once.
         identity = os.stat(folder)
         if (identity.st_dev, identity.st_ino) in seen:
             below.clear()
         seen.add((identity.st_dev, identity.st_ino))
-    return found
+    return count
 
 
 def board_arguments(directory: Path, further: Sequence[str] = ()) -> list[str]:
-    """TensorBoard's arguments for showing all that gdlab records.
+    """Return TensorBoard's arguments for showing everything that gdlab records.
 
     Args:
         directory: The folder with the runs.
-        further: The person's own arguments, which win.
+        further: Further arguments, which take precedence.
 
     Returns:
         The arguments, without the program's name.
@@ -63,15 +63,15 @@ def board_arguments(directory: Path, further: Sequence[str] = ()) -> list[str]:
         f"--samples_per_plugin={SAMPLES}",
         f"--reload_interval={RELOAD_SECONDS}",
     ]
-    if "--bind_all" not in further:  # TensorBoard refuses the two together
+    if "--bind_all" not in further:  # TensorBoard refuses both together
         arguments.append("--host=localhost")
     return [*arguments, *further]
 
 
 def raise_file_limit() -> None:
-    """Allow this process as many open files as its hard limit does.
+    """Raise this process's limit of open files to its hard limit.
 
-    TensorBoard holds one per run; past the usual soft limit of 1,024, runs are missing silently.
+    TensorBoard opens one per run; past the usual soft limit of 1,024 it omits runs silently.
     """
     if sys.platform == "win32":
         return
@@ -79,9 +79,9 @@ def raise_file_limit() -> None:
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     # macOS reports no hard limit and then refuses more than OPEN_MAX.
-    wanted = max(soft, 10_240) if hard == resource.RLIM_INFINITY else hard
-    if soft not in (wanted, resource.RLIM_INFINITY):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    limit = max(soft, 10_240) if hard == resource.RLIM_INFINITY else hard
+    if soft not in (limit, resource.RLIM_INFINITY):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
 def show(directory: Path, further: Sequence[str] = ()) -> int:
@@ -109,34 +109,34 @@ def show(directory: Path, further: Sequence[str] = ()) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line.
+    """Run the command line.
 
     Args:
-        arguments: The arguments, without the program's name; by default the process's own.
+        arguments: The arguments without the program's name; by default those of the process.
 
     Returns:
-        The exit code: 2 where there is nothing to show.
+        The exit code: 2 if there is nothing to show.
     """
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    if given and given[0] in ("-h", "--help"):
+    further = list(sys.argv[1:] if arguments is None else arguments)
+    if further and further[0] in ("-h", "--help"):
         print(USAGE)
         return 0
-    directory = Path("runs" if not given or given[0].startswith("-") else given.pop(0))
-    if any(argument.split("=")[0] in ("--logdir", "--logdir_spec") for argument in given):
-        return _refuse("name the folder first and without --logdir: python -m gdlab.view DIR")
+    directory = Path("runs" if not further or further[0].startswith("-") else further.pop(0))
+    if any(argument.split("=")[0] in ("--logdir", "--logdir_spec") for argument in further):
+        return _refuse("give the folder first, without --logdir: python -m gdlab.view DIR")
     if not directory.is_dir():
         return _refuse(f"there is no folder {directory}")
     runs = count_runs(directory, at_most=MAX_SELECTED + 1)
     if not runs:
-        return _refuse(f"the folder {directory} holds no runs (no event file in or below it)")
+        return _refuse(f"the folder {directory} contains no runs (no event file in or below it)")
     if runs > MAX_SELECTED:
         print(
             f"More than {MAX_SELECTED} runs: TensorBoard selects none of them at first, so its "
-            "charts open blank; tick runs, or filter them, in the list on the left.",
+            "charts are blank; select or filter runs in the list on the left.",
             flush=True,
         )
     try:
-        return show(directory, given)
+        return show(directory, further)
     except KeyboardInterrupt:
         return 130
 

@@ -69,7 +69,7 @@ def shown(monkeypatch):
     return calls
 
 
-def test_the_folder_comes_first_and_is_runs_by_default(tmp_path, monkeypatch, shown):
+def test_the_folder_is_the_first_argument_and_runs_by_default(tmp_path, monkeypatch, shown):
     make_runs(tmp_path / "runs", 1)
     make_runs(tmp_path / "other", 1)
     monkeypatch.chdir(tmp_path)
@@ -88,7 +88,7 @@ def test_the_folder_comes_first_and_is_runs_by_default(tmp_path, monkeypatch, sh
     [
         (["absent"], "there is no folder absent"),
         (["a_file"], "there is no folder a_file"),
-        (["empty"], "the folder empty holds no runs"),
+        (["empty"], "the folder empty contains no runs"),
         (["--logdir=runs"], "without --logdir"),
         ([], "there is no folder runs"),
     ],
@@ -133,7 +133,7 @@ def test_an_interrupt_while_starting_is_quiet(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(("count", "lines"), [(500, 0), (501, 1)])
-def test_above_500_runs_it_says_that_none_is_selected(count, lines, tmp_path, capsys, shown):
+def test_above_500_runs_a_note_says_that_none_is_selected(count, lines, tmp_path, capsys, shown):
     assert view.main([str(make_runs(tmp_path, count))]) == 0
     out = capsys.readouterr().out
     assert out.count("\n") == lines

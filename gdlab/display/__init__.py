@@ -1,1 +1,1 @@
-"""A run in words: on a terminal and in a notebook."""
+"""A run shown on a terminal and in a notebook."""

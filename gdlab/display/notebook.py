@@ -1,4 +1,4 @@
-"""How a run shows itself in a notebook: its summary and its picture."""
+"""A run in a notebook: its summary and its picture."""
 
 import base64
 from html import escape
@@ -8,13 +8,13 @@ from gdlab.display.summary import outcome_lines
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
 from gdlab.plots.trajectory import trajectory_png
-from gdlab.recording.run_plots import ThinnedPath, landscape
+from gdlab.recording.run_plots import landscape, thinned_path
 
-_SYMBOLS_SHOWN = 4
+_MAX_SYMBOLS = 4
 
 
 def html(settings: Settings, outcome: Outcome, history: History) -> str:
-    """The summary of a run as a table and its trajectory as a picture."""
+    """Return the summary of a run as a table and its trajectory as a picture."""
     rows = "".join(
         f"<tr><th style='text-align:left'>{escape(name)}</th>"
         f"<td style='text-align:left'>{escape(value)}</td></tr>"
@@ -27,9 +27,9 @@ def html(settings: Settings, outcome: Outcome, history: History) -> str:
 
 
 def _formula(settings: Settings) -> str:
-    """The loss and its gradient, derived symbolically, where there is a formula worth showing."""
+    """Return the loss and its symbolic gradient, if there is a formula of at most 4 variables."""
     loss = settings.objective
-    if loss.dim > _SYMBOLS_SHOWN:
+    if loss.dim > _MAX_SYMBOLS:
         return ""
     import sympy
 
@@ -46,11 +46,9 @@ def _formula(settings: Settings) -> str:
 
 
 def _picture(settings: Settings, history: History) -> str:
-    path = ThinnedPath(settings.steps)
-    path.write(history)
-    kept = path.joined()
-    if kept is None:
+    path = thinned_path(settings, history)
+    if path is None:
         return ""
-    png = trajectory_png(landscape(settings), kept.step, kept.x)
+    png = trajectory_png(landscape(settings), path.step, path.x)
     data = base64.b64encode(png).decode("ascii")
     return f"<img alt='trajectory' src='data:image/png;base64,{data}'>"

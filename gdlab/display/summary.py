@@ -1,4 +1,4 @@
-"""What is said on screen before and after a run, in words."""
+"""The texts shown before and after a run."""
 
 import shlex
 from pathlib import Path
@@ -10,11 +10,11 @@ from gdlab.engine.outcome import Outcome
 from gdlab.engine.status import Status
 from gdlab.schedules import Constant
 
-_COORDINATES_SHOWN = 6
+_MAX_COORDINATES = 6
 
 
 def warning(settings: Settings) -> str | None:
-    """A warning where theory says that the run must diverge, before it starts."""
+    """Return a warning before the run if theory says that it must diverge."""
     if not isinstance(settings.schedule, Constant):
         return None
     limit = theory.stability_limit(settings.objective, settings.optimizer)
@@ -28,7 +28,7 @@ def warning(settings: Settings) -> str | None:
 
 
 def explanation(settings: Settings, batch: Batch, outcome: Outcome) -> str | None:
-    """Why a run diverged, where the curvature at its start tells."""
+    """Explain why a run diverged, if the curvature at its start tells."""
     if outcome.status != Status.DIVERGED or not isinstance(settings.schedule, Constant):
         return None
     limit = theory.local_stability_limit(batch.loss, settings.optimizer, batch.start[0])
@@ -44,20 +44,21 @@ def explanation(settings: Settings, batch: Batch, outcome: Outcome) -> str | Non
 def summary(
     settings: Settings, outcome: Outcome, directory: Path, rate: float | None
 ) -> list[tuple[str, str]]:
-    """The summary's lines: what, and its value in words; `rate` is measured, as far as it is."""
+    """Return the lines of the summary, names and texts; `rate` is the measured one, if any."""
     view = f"python -m gdlab.view {shlex.quote(str(directory.parent))}"
     files = [("files", str(directory)), ("TensorBoard", view)]
-    known = [*settings.objective.about.items(), *prediction_lines(settings, rate)]
-    return [*outcome_lines(settings, outcome), *known, *files]
+    about = settings.objective.about.items()
+    predictions = prediction_lines(settings, rate)
+    return [*outcome_lines(settings, outcome), *about, *predictions, *files]
 
 
 def outcome_lines(settings: Settings, outcome: Outcome) -> list[tuple[str, str]]:
-    """The summary's lines that do not speak of files."""
+    """Return the lines of the summary about the outcome."""
     lines = [("steps", f"{outcome.steps} of {settings.steps}"), ("loss", _loss(outcome))]
     lines.append(("gradient norm", f"{outcome.grad_norm:.6g}"))
     lines.append(("point", _point(settings, outcome)))
-    known = {name: value for name, value in outcome.metrics.items() if value is not None}
-    lines += [(name, f"{value:.6g}") for name, value in known.items()]
+    metrics = {name: value for name, value in outcome.metrics.items() if value is not None}
+    lines += [(name, f"{value:.6g}") for name, value in metrics.items()]
     if outcome.distance is not None:
         lines.append(("distance", f"{outcome.distance:.6g} to the nearest known minimizer"))
     return lines
@@ -73,26 +74,26 @@ def _loss(outcome: Outcome) -> str:
 
 
 def _point(settings: Settings, outcome: Outcome) -> str:
-    names = settings.objective.names[:_COORDINATES_SHOWN]
+    names = settings.objective.names[:_MAX_COORDINATES]
     pairs = zip(names, outcome.x.tolist(), strict=False)
     more = len(outcome.x) - len(names)
-    shown = ", ".join(f"{name}={value:.6g}" for name, value in pairs)
-    return shown + (f", … ({more} more)" if more > 0 else "")
+    text = ", ".join(f"{name}={value:.6g}" for name, value in pairs)
+    return text + (f", … ({more} more)" if more > 0 else "")
 
 
 def prediction_lines(settings: Settings, measured: float | None) -> list[tuple[str, str]]:
-    """The summary's lines of theory: the measured rate beside the predicted one, and the best."""
+    """Return the lines of theory: the measured and the predicted rate, and the fastest lr."""
     loss, optimizer = settings.objective, settings.optimizer
     predicted = theory.predicted_rate(settings)
     lines = []
     if predicted is not None:
-        what = "too few steps to measure" if measured is None else f"{measured:.4g} per step"
-        lines.append(("rate", f"{what} (theory {predicted.per_step:.4g}, {optimizer.theory})"))
+        rate = "too few steps to measure" if measured is None else f"{measured:.4g} per step"
+        lines.append(("rate", f"{rate} (theory {predicted.per_step:.4g}, {optimizer.theory})"))
     limit, best = theory.stability_limit(loss, optimizer), theory.optimum(loss, optimizer)
-    words = (
+    parts = (
         [] if limit is None else [f"stable below lr={limit:.4g} = {optimizer.stability_formula()}"]
     )
     if best is not None:
         momentum = f", momentum={best.momentum:.4g}" if best.momentum else ""
-        words.append(f"fastest with lr={best.lr:.4g}{momentum}")
-    return lines + ([("theory", f"{'; '.join(words)} ({optimizer.theory})")] if words else [])
+        parts.append(f"fastest with lr={best.lr:.4g}{momentum}")
+    return lines + ([("theory", f"{'; '.join(parts)} ({optimizer.theory})")] if parts else [])

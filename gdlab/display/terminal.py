@@ -1,4 +1,4 @@
-"""The terminal: a progress bar while a run takes long, and the summary at its end."""
+"""The terminal: a progress bar during a long run, and the summary at its end."""
 
 import sys
 import time
@@ -20,7 +20,7 @@ from gdlab.engine.status import Status
 if TYPE_CHECKING:
     import rich.progress
 
-_PATIENCE = 1.0
+_BAR_AFTER = 1.0  # seconds
 _STYLES = {
     Status.CONVERGED: "bold green",
     Status.TARGET: "bold green",
@@ -30,15 +30,15 @@ _STYLES = {
 
 
 class ProgressBar:
-    """A progress bar that shows on a terminal once a second has passed; else it is silent.
+    """A progress bar that appears on a terminal after a second, and nowhere else.
 
     Args:
-        what: is counted.
-        total: how many there are.
+        unit: what is counted, such as steps.
+        total: the final count.
     """
 
-    def __init__(self, what: str, total: int) -> None:
-        self._what, self._total = what, total
+    def __init__(self, unit: str, total: int) -> None:
+        self._unit, self._total = unit, total
         self._began = time.monotonic()
         self._bar: rich.progress.Progress | None = None
 
@@ -54,65 +54,65 @@ class ProgressBar:
         if self._bar is not None:
             self._bar.stop()
 
-    def show(self, done: int, words: str) -> None:
-        """Move the bar to what is done, with some words beside it."""
-        is_late = time.monotonic() - self._began > _PATIENCE
+    def show(self, done: int, text: str) -> None:
+        """Move the bar to a count, with a text beside it."""
+        is_late = time.monotonic() - self._began > _BAR_AFTER
         if self._bar is None and is_late and sys.stderr.isatty():
-            self._bar = _started(self._what, self._total)
+            self._bar = _start_bar(self._unit, self._total)
         if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], completed=done, words=words)
+            self._bar.update(self._bar.task_ids[0], completed=done, text=text)
 
 
 class StepProgress:
-    """A sink that moves a bar with the steps of a run."""
+    """A sink that moves a progress bar with the steps of a run."""
 
     def __init__(self, bar: ProgressBar) -> None:
         self._bar = bar
 
     def write(self, piece: History) -> None:
         """Move the bar."""
-        known = piece.loss[~np.isnan(piece.loss)]
+        losses = piece.loss[~np.isnan(piece.loss)]
         if len(piece):
-            self._bar.show(int(piece.step[-1]), f"loss {known[-1]:.6g}" if len(known) else "")
+            self._bar.show(int(piece.step[-1]), f"loss {losses[-1]:.6g}" if len(losses) else "")
 
     def close(self, outcome: Outcome | None, seconds: float) -> None:
-        """Nothing: the bar ends by itself."""
+        """Do nothing; the bar's context manager ends it."""
 
 
-def _started(what: str, total: int) -> "rich.progress.Progress":
-    """A running bar that counts to a total; its `words` stand beside it."""
+def _start_bar(unit: str, total: int) -> "rich.progress.Progress":
+    """Start a bar that counts to a total, with its field `text` beside it."""
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
     bar = Bar(
-        TextColumn(what),
+        TextColumn(unit),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[words]}"),
+        TextColumn("{task.fields[text]}"),
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
     )
-    bar.add_task(what, total=total, words="")
+    bar.add_task(unit, total=total, text="")
     bar.start()
     return bar
 
 
 def show_warning(text: str) -> None:
-    """A warning, on stderr."""
+    """Print a warning to stderr."""
     Console(stderr=True, soft_wrap=True).print(Text.assemble(("warning: ", "bold yellow"), text))
 
 
 def show_end(
     settings: Settings, batch: Batch, outcome: Outcome, directory: Path, rate: float | None
 ) -> None:
-    """The summary of a run, whose rate per step was measured."""
+    """Print the summary of a run; `rate` is its measured rate per step, if any."""
     console = Console(soft_wrap=True, highlight=False)
     status = (str(outcome.status), _STYLES.get(outcome.status, "bold red"))
     console.print(Text.assemble(status, f": {outcome.reason}"))
-    why = explanation(settings, batch, outcome)
-    if why:
-        console.print(Text(why))
+    reason = explanation(settings, batch, outcome)
+    if reason:
+        console.print(Text(reason))
     lines = summary(settings, outcome, directory, rate)
     if outcome.mode_reason is not None:
         lines.append(("mode", f"eager, not compiled: {outcome.mode_reason}"))

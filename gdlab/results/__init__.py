@@ -1,1 +1,1 @@
-"""What runs left, read back: tables, histories, the best of a sweep."""
+"""Recorded runs read back: tables, histories, the best runs of a sweep."""

@@ -1,4 +1,4 @@
-"""Runs and sweeps read back as pandas tables. Nothing is imported, evaluated or unpickled."""
+"""Reads runs and sweeps back as pandas tables, without importing, evaluating or unpickling."""
 
 import json
 import re
@@ -21,15 +21,15 @@ _SELECTED = re.compile(r"\$\{oc\.select:(\w+)\.(\w+),([\w.+-]*)\}", re.ASCII)
 
 @dataclass(frozen=True)
 class Recorded:
-    """What was read back from the directory of a run or of a sweep.
+    """What the directory of a run or of a sweep contains.
 
     Attributes:
-        directory: where it was read from; None for a sweep that left none.
+        directory: the directory; None for a sweep that was not written to one.
         results: one row per run: its settings and how it ended, the point as x0, x1, … .
-        config: the configuration as it was composed.
+        config: the composed configuration.
         varied: the settings that a sweep varied.
-        directories: for each run of a sweep that has a directory its name.
-        metrics: the names of what the losses of a sweep measure, such as accuracy.
+        directories: the names of the directories of a sweep's runs, by run.
+        metrics: the names of the metrics of a sweep's losses, such as accuracy.
     """
 
     directory: Path | None
@@ -40,10 +40,10 @@ class Recorded:
     metrics: tuple[str, ...] = ()
 
     def history(self, run: int | None = None) -> "pd.DataFrame":
-        """One row a record: step, loss, grad_norm, lr, x0 … .
+        """Read a history, one row per record: step, loss, grad_norm, lr, x0 … .
 
         Args:
-            run: which run of a sweep.
+            run: the number of the run in a sweep.
 
         Raises:
             RecordError: the run has no directory, or its file is damaged.
@@ -58,12 +58,12 @@ class Recorded:
     def best(
         self, by: Sequence[str] = (), metric: str = "final_loss", direction: str | None = None
     ) -> "list[Best]":
-        """The best settings of each combination of the settings `by`; see `sweep_summary`.
+        """Find the best settings for each combination of the settings `by`.
 
         Args:
             by: settings.
-            metric: the column by which runs that did not converge are ranked.
-            direction: "min" or "max", whichever is best; None for max of `metrics`, else min.
+            metric: the column that ranks runs that did not converge.
+            direction: whether "min" or "max" is best; None for max of `metrics`, else min.
 
         Raises:
             SettingError: there is no such setting, metric or direction.
@@ -77,7 +77,7 @@ def load(directory: str | Path) -> Recorded:
     """Read the directory of a run or of a sweep.
 
     Raises:
-        RecordError: there is neither, or one of its files is damaged; it names the file.
+        RecordError: there is neither, or one of its files is damaged; the message names the file.
     """
     directory = Path(directory)
     if (directory / "result.json").is_file():
@@ -91,56 +91,57 @@ def _load_run(directory: Path) -> Recorded:
     import pandas as pd
     import yaml
 
-    result = _read(directory / "result.json", json.loads)
+    result = _read_mapping(directory / "result.json", json.loads)
     versions, point = result.pop("versions", None), result.pop("x", None)
     if not isinstance(versions, dict) or not isinstance(point, list):
         raise RecordError(f"{directory / 'result.json'}: damaged (no versions or no point)")
     result |= {f"versions.{name}": version for name, version in versions.items()}
     result |= {f"x{i}": value for i, value in enumerate(point)}
-    config = _resolved(_read(directory / ".hydra" / "config.yaml", yaml.safe_load))
+    config = _resolve(_read_mapping(directory / ".hydra" / "config.yaml", yaml.safe_load))
     return Recorded(directory, pd.DataFrame([result]), config)
 
 
 def _load_sweep(directory: Path) -> Recorded:
     import yaml
 
-    about = _read(directory / "sweep.json", json.loads)
-    named = {int(run): str(name) for run, name in about.get("directories", {}).items()}
-    is_hydras = (directory / "multirun.yaml").is_file()
-    config = _resolved(_read(directory / "multirun.yaml", yaml.safe_load)) if is_hydras else {}
+    about = _read_mapping(directory / "sweep.json", json.loads)
+    directories = {int(run): str(name) for run, name in about.get("directories", {}).items()}
+    path = directory / "multirun.yaml"
+    config = _resolve(_read_mapping(path, yaml.safe_load)) if path.is_file() else {}
     results = read_parquet(directory / "results.parquet").to_pandas()
     varied, metrics = (tuple(map(str, about.get(key, ()))) for key in ("varied", "metrics"))
-    return Recorded(directory, results, config, varied, named, metrics)
+    return Recorded(directory, results, config, varied, directories, metrics)
 
 
-def _resolved(config: dict[str, Any]) -> dict[str, Any]:
-    """A configuration with numbers in the place of top settings that follow another, as lr does.
+def _resolve(config: dict[str, Any]) -> dict[str, Any]:
+    """Replace interpolations at the top level, such as that of lr, by their values.
 
-    Of what may be written there `${oc.select:setting,default}` alone is understood.
+    Only the form `${oc.select:setting,default}` is supported.
     """
     import yaml
 
-    made = dict(config)
+    resolved = dict(config)
     for key, value in config.items():
-        if found := _SELECTED.fullmatch(str(value)):
-            owner = config.get(found[1])
-            own = owner.get(found[2]) if isinstance(owner, dict) else None
-            made[key] = yaml.safe_load(found[3]) if own is None else own
-    return made
+        if match := _SELECTED.fullmatch(str(value)):
+            section, name, default = match.groups()
+            owner = config.get(section)
+            selected = owner.get(name) if isinstance(owner, dict) else None
+            resolved[key] = yaml.safe_load(default) if selected is None else selected
+    return resolved
 
 
-def _read(path: Path, parse: Callable[[str], Any]) -> dict[str, Any]:
-    """A text file as a mapping."""
+def _read_mapping(path: Path, parse: Callable[[str], Any]) -> dict[str, Any]:
+    """Read a JSON or YAML file that contains a mapping."""
     import yaml
 
     try:
         values = parse(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise RecordError(f"{path}: missing or damaged ({_line(error)})") from error
+        raise RecordError(f"{path}: missing or damaged ({_first_line(error)})") from error
     if not isinstance(values, dict):
         raise RecordError(f"{path}: missing or damaged (it holds no settings)")
     return values
 
 
-def _line(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     return (str(error) or type(error).__name__).splitlines()[0]

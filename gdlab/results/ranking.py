@@ -1,7 +1,7 @@
-"""Which runs of a sweep were best, and how runs that differ in their seed alone compare.
+"""The ranking of a sweep's runs, and statistics over runs that differ only in their seed.
 
 Rows that converged or reached their target rank by evaluations, ahead of all others, which rank by
-the metric (the final loss); diverged and failed rows count as the worst there is.
+the metric (the final loss); diverged and failed rows rank last.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -13,19 +13,19 @@ import numpy as np
 from gdlab.engine.status import Status
 from gdlab.errors import SettingError
 
-DataFrame: TypeAlias = Any  # of pandas, whose types a checker cannot follow
+DataFrame: TypeAlias = Any  # pandas.DataFrame, whose types a checker cannot follow
 _SOLVED = (str(Status.CONVERGED), str(Status.TARGET))
 _LOST = (str(Status.DIVERGED), str(Status.FAILED))
-_OVER = ("seed",)
+_AVERAGED = ("seed",)
 DIRECTIONS = (None, "min", "max")
 
 
 @dataclass(frozen=True)
 class Metric:
-    """The column by which runs rank that did not converge.
+    """The column that ranks runs that did not converge.
 
     Attributes:
-        name: of the column.
+        name: the column's name.
         larger: whether larger values are better.
     """
 
@@ -34,13 +34,13 @@ class Metric:
 
     @classmethod
     def of(cls, name: str, direction: str | None, of_loss: Collection[str]) -> Self:
-        """The metric of a column.
+        """Return the metric of a column.
 
         Args:
-            name: of the column.
-            direction: whether the least ("min") or the greatest ("max") value is best; None for
-                the greatest of what a loss measures, such as accuracy, and the least of all else.
-            of_loss: the names of what the losses measure.
+            name: the column's name.
+            direction: whether the smallest ("min") or largest ("max") value is best; None for the
+                largest of a loss's own metrics, such as accuracy, else the smallest.
+            of_loss: the names of the losses' own metrics.
 
         Raises:
             SettingError: there is no such direction.
@@ -51,7 +51,7 @@ class Metric:
 
     @property
     def worst(self) -> float:
-        """What stands for the value of a run that was lost."""
+        """The value of a run that diverged or failed."""
         return -np.inf if self.larger else np.inf
 
 
@@ -60,17 +60,17 @@ FINAL_LOSS = Metric()
 
 @dataclass(frozen=True)
 class Best:
-    """The best of the runs that agree in some settings.
+    """The best choice of settings for one combination of some of them.
 
     Attributes:
-        combination: the settings that they agree in.
-        choice: the other settings, but the seed, that were best.
-        run: of the runs with that choice the one in the middle.
-        metric: first quartile, median and third quartile over the runs with that choice.
-        evaluations: likewise.
-        solved: how many of these runs converged or reached their target.
-        lost: how many diverged or failed.
-        count: how many they are.
+        combination: the given settings.
+        choice: the best other settings, except the seed.
+        run: the median run of those with this choice.
+        metric: first quartile, median and third quartile over the runs with this choice.
+        evaluations: the same quartiles of the evaluations.
+        solved: number of these runs that converged or reached their target.
+        lost: number of these runs that diverged or failed.
+        count: number of these runs.
     """
 
     combination: Mapping[str, Any]
@@ -84,7 +84,7 @@ class Best:
 
 
 def rank_order(results: DataFrame, metric: Metric = FINAL_LOSS) -> np.ndarray:
-    """The places of the rows from best to worst; equal ones in the order of their runs."""
+    """Return the row numbers from best to worst; ties in the order of the runs."""
     is_solved = results["status"].isin(_SOLVED).to_numpy()
     values = values_of(results, metric)
     cost = -values if metric.larger else values
@@ -93,7 +93,7 @@ def rank_order(results: DataFrame, metric: Metric = FINAL_LOSS) -> np.ndarray:
 
 
 def values_of(results: DataFrame, metric: Metric) -> np.ndarray:
-    """The metric of each row, infinitely bad for those that diverged or failed."""
+    """Return the metric of each row, infinitely bad for runs that diverged or failed."""
     if metric.name not in results or results[metric.name].dtype.kind not in "fi":
         known = ", ".join(name for name in results if results[name].dtype.kind in "fi")
         raise SettingError(f"summary.metric={metric.name}: must be one of {known}")
@@ -102,38 +102,39 @@ def values_of(results: DataFrame, metric: Metric) -> np.ndarray:
 
 
 def objective(status: str, loss: float) -> float:
-    """What a sweeper that searches is told of a run: its loss, +inf where that says nothing."""
+    """Return the loss of a run for a search such as Optuna's; +inf if it diverged or failed."""
     return np.inf if status in _LOST or np.isnan(loss) else loss
 
 
 def best(
     results: DataFrame, by: Sequence[str], varied: Sequence[str], metric: Metric = FINAL_LOSS
 ) -> list[Best]:
-    """The best of each combination of the settings `by`.
+    """Find the best choice of settings for each combination of the settings `by`.
 
     Args:
         results: the table of a sweep.
-        by: the settings to be told apart; none for one best of all.
+        by: the settings to group by; empty for a single best.
         varied: all settings that the sweep varied.
-        metric: the column by which rows that did not converge rank.
+        metric: the column that ranks rows that did not converge.
 
     Raises:
         SettingError: there is no such setting or metric.
     """
     unknown = [key for key in by if key not in results]
     if unknown:
-        known = ", ".join(map(setting_label, varied)) or "the settings that vary: none does"
-        raise SettingError(f"summary.by={setting_label(unknown[0])}: is none of {known}")
+        known = ", ".join(map(setting_label, varied))
+        rule = f"must be one of {known}" if known else "no setting varies"
+        raise SettingError(f"summary.by={setting_label(unknown[0])}: {rule}")
     ranked = results.iloc[rank_order(results, metric)]
-    others = [key for key in varied if key not in by and key not in _OVER]
-    found = []
+    others = [key for key in varied if key not in by and key not in _AVERAGED]
+    winners = []
     for combination, rows in split_by(ranked, by):
         part = _best_part(rows, others)
         middle = part.iloc[len(part) // 2]
-        found.append(
+        winners.append(
             Best(
                 combination=combination,
-                choice={key: _plain(middle[key]) for key in others},
+                choice={key: _to_python(middle[key]) for key in others},
                 run=int(middle["run"]),
                 metric=quartiles(values_of(part, metric)),
                 evaluations=quartiles(part["evaluations"].to_numpy(dtype=np.float64)),
@@ -142,38 +143,40 @@ def best(
                 count=len(part),
             )
         )
-    return found
+    return winners
 
 
 def setting_label(column: str) -> str:
-    """A setting as a person types it, from what the tables call it."""
+    """Return the name of a setting as typed, from the name of its column."""
     return column.removeprefix("setting.")
 
 
 def split_by(rows: DataFrame, keys: Sequence[str]) -> list[tuple[dict[str, Any], DataFrame]]:
-    """The rows by what they hold under some keys, in the order of their first runs."""
+    """Group rows by their values of some keys, in the order of the groups' first runs."""
     if not keys:
         return [({}, rows)]
     grouped = rows.groupby(list(keys), sort=False, dropna=False)
-    found = [
-        ({key: _plain(value) for key, value in zip(keys, values, strict=True)}, part)
+    parts = [
+        ({key: _to_python(value) for key, value in zip(keys, values, strict=True)}, part)
         for values, part in grouped
     ]
-    return sorted(found, key=lambda pair: pair[1]["run"].min())
+    return sorted(parts, key=lambda pair: pair[1]["run"].min())
 
 
-def _plain(value: Any) -> Any:
-    """A setting of a table as it was given: Python's own numbers, None where it is null."""
+def _to_python(value: Any) -> Any:
+    """Convert a cell of a table to a Python value; null becomes None."""
     value = value.item() if isinstance(value, np.generic) else value
     return None if isinstance(value, float) and np.isnan(value) else value
 
 
 def _best_part(rows: DataFrame, keys: Sequence[str]) -> DataFrame:
-    """Of the rows that agree in some keys those whose middle one, of two the worse, ranks best.
+    """Return the group of rows, equal in some keys, whose median row ranks best.
+
+    Of two middle rows the worse one counts.
 
     Args:
         rows: in the order of their rank.
-        keys: of the settings in which rows of a part agree.
+        keys: the columns in which the rows of a group are equal.
     """
     if not keys:
         return rows
@@ -185,6 +188,6 @@ def _best_part(rows: DataFrame, keys: Sequence[str]) -> DataFrame:
 
 
 def quartiles(values: np.ndarray) -> tuple[float, float, float]:
-    """Quartiles that are values themselves, so that an infinite one is as it is."""
+    """Return quartiles without interpolation, so that infinite values cause no NaN."""
     low, median, high = np.quantile(values, (0.25, 0.5, 0.75), method="inverted_cdf")
     return float(low), float(median), float(high)

@@ -205,9 +205,9 @@ def test_a_setting_that_is_null_is_none_among_the_best():
 
 # by, metric, and what the error says
 UNKNOWN = [
-    (["sede"], "final_loss", "summary.by=sede: is none of lr, seed"),
-    (["lr", "x"], "final_loss", "summary.by=x: is none of lr, seed"),
-    (["setting.steps"], "final_loss", "summary.by=steps: is none of lr, seed"),
+    (["sede"], "final_loss", "summary.by=sede: must be one of lr, seed"),
+    (["lr", "x"], "final_loss", "summary.by=x: must be one of lr, seed"),
+    (["setting.steps"], "final_loss", "summary.by=steps: must be one of lr, seed"),
     ([], "loss", "summary.metric=loss: must be one of run, seed, lr, final_loss, evaluations"),
     ([], "status", "summary.metric=status: must be one of run, seed, lr"),
     ([], "", "summary.metric=: must be one of"),

@@ -1,9 +1,6 @@
 """One experiment from Python: `gdlab.run`."""
 
-import base64
-import io
 import os
-import re
 import signal
 import threading
 from collections.abc import Callable
@@ -12,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.gradients import plain_descent, rosenbrock, rosenbrock_gradient
-from matplotlib.image import imread
 from torch import Tensor
 
 import gdlab
@@ -170,38 +166,3 @@ def test_a_run_outside_the_main_thread_leaves_signals_alone() -> None:
     thread.join()
     assert runs[0].outcome.steps == 5
     assert signal.getsignal(signal.SIGINT) is before
-
-
-# In a notebook.
-
-
-def test_a_run_says_what_it_is() -> None:
-    run = gdlab.run(loss="quadratic", lr=0.1)
-    text = "Run(converged after 175 steps, loss=4.8289e-17: the gradient norm fell to "
-    assert repr(run) == text + "stop.grad_tol=1e-08 at step 175)"
-
-
-@pytest.mark.parametrize("lr", [1e-3, 1e-2], ids=["going on", "diverged"])
-def test_a_notebook_shows_summary_and_picture(lr: float) -> None:
-    run = gdlab.run(loss="rosenbrock", lr=lr, steps=50)
-    html = run._repr_html_()
-    assert f"<b>{run.outcome.status}</b>: {run.outcome.reason}" in html
-    for line in ("steps", "loss", "gradient norm", "point", "distance"):
-        assert f">{line}</th>" in html
-    assert f"{run.outcome.steps} of 50" in html
-    assert f"{run.outcome.final_loss:.8g}" in html
-    found = re.search(r"src='data:image/png;base64,([^']+)'", html)
-    assert found
-    picture = imread(io.BytesIO(base64.b64decode(found[1], validate=True)))
-    height, width, _ = picture.shape
-    assert min(height, width) >= 200
-    assert np.ptp(picture[..., :3]) > 0.5
-
-
-def test_a_notebook_escapes_what_a_loss_says() -> None:
-    def value(x: Tensor) -> Tensor:
-        raise RuntimeError("<script>alert(1)</script>")
-
-    html = gdlab.run(value, lr=1.0, start=[0.0])._repr_html_()
-    assert "<script>" not in html
-    assert "&lt;script&gt;" in html
