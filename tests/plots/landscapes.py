@@ -1,4 +1,4 @@
-"""Losses to be drawn, in closed form, and what is read off their pictures.
+"""Losses to draw, in closed form, and the pixels of their pictures.
 
 Shapes: D dimensions.
 """
@@ -12,7 +12,7 @@ from gdlab.plots.projection import Landscape
 
 
 def bowl(curvatures, *, window=None, minimizers=True, title="bowl $1 _a") -> Landscape:
-    """½ Σ hᵢ xᵢ² with its minimizer at zero; the title is none of TeX's."""
+    """½ Σ hᵢ xᵢ² with its minimizer at zero; the title is invalid TeX."""
     h = np.asarray(curvatures, dtype=float)
     return Landscape(
         value=lambda x: 0.5 * (h * x * x).sum(axis=-1),
@@ -26,5 +26,5 @@ def bowl(curvatures, *, window=None, minimizers=True, title="bowl $1 _a") -> Lan
 
 
 def pixels(png: bytes) -> np.ndarray:
-    """The colors of a picture: (height, width, 3), from 0 to 1."""
+    """Return the colors of a picture: (height, width, 3), from 0 to 1."""
     return imread(io.BytesIO(png))[..., :3]

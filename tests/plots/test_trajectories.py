@@ -1,4 +1,4 @@
-"""The pictures of a sweep, read back and compared with what was put into them.
+"""The pictures of a sweep, read back and compared with their input.
 
 Shapes: M paths, n points of a path, D dimensions.
 """
@@ -20,7 +20,7 @@ from plots.landscapes import bowl, pixels
 
 
 def geometric(start, factors, steps):
-    """Gradient descent on a bowl in closed form: (steps + 1, D), or while it is finite."""
+    """Gradient descent on a bowl in closed form, while finite: at most (steps + 1, D)."""
     with np.errstate(over="ignore"):
         points = np.asarray(start) * np.power(factors, np.arange(steps + 1)[:, None])
     return points[np.isfinite(points).all(axis=1)]
@@ -65,7 +65,7 @@ def test_numbers_are_spaced_by_logarithm_where_asked():
 
 
 @pytest.mark.parametrize("values", [[0.0, 0.5, 0.9], [-1.0, 1.0]])
-def test_a_logarithm_that_does_not_exist_is_not_taken(values):
+def test_numbers_without_a_logarithm_are_spaced_linearly(values):
     assert not Colors.of(values, is_log=True).is_log
 
 
@@ -149,7 +149,7 @@ def test_one_dimension_is_drawn_against_the_step():
     assert sweep.box[0, 1] > 100
 
 
-def test_the_words_say_which_ended_lowest():
+def test_the_subtitle_says_which_run_ended_lowest():
     paths = sweep_of([1, 15], [0.01, 0.1])
     lowest = 0.5 * (0.9**120 + 15 * 0.5**120)
     words = f"2 paths   ·   lowest last loss {lowest:.4g} at lr = 0.1"
@@ -221,7 +221,7 @@ def test_hard_cases_draw_without_a_warning(name):
 
 
 @pytest.mark.parametrize("shapes", [[], [(0, 2)], [(3, 2), (3, 1)], [(3,)]])
-def test_paths_that_do_not_fit_are_refused(shapes):
+def test_paths_of_different_dimensions_are_refused(shapes):
     with pytest.raises(ValueError, match="paths"):
         overview_png(bowl([1, 2]), [Path(np.zeros(s), 1.0) for s in shapes], "lr", is_log=True)
 
@@ -247,7 +247,7 @@ def test_diverged_settings_are_triangles_at_the_top_and_only_they():
     assert columns[rows > 30].max() < at_top.min()
 
 
-def test_lines_of_theory_stand_where_they_should():
+def test_lines_of_theory_are_at_their_values():
     plain = sensitivity_png({"a": band(CLIFF)}, xlabel="lr")
     lined = sensitivity_png({"a": band(CLIFF)}, xlabel="lr", lines={"a": 0.01, "b": 0.3})
     changed = np.abs(pixels(plain) - pixels(lined)).max(axis=-1)[44:425, 78:697] > 0.2
@@ -288,7 +288,7 @@ def test_a_setting_of_zero_is_drawn_on_a_linear_axis():
 
 
 @pytest.mark.parametrize("series", [{}, {"a": Band(RATES, CLIFF[1:], CLIFF, CLIFF)}])
-def test_series_that_do_not_fit_are_refused(series):
+def test_series_of_different_lengths_are_refused(series):
     with pytest.raises(ValueError, match="series"):
         sensitivity_png(series, xlabel="lr")
 
@@ -322,7 +322,7 @@ def test_any_grid_and_any_number_of_minimizers_draw_without_a_warning(shape, man
 
 
 @pytest.mark.parametrize("labels", [np.zeros((2, 3), int), np.full((3, 2), 5), np.full((3, 2), -2)])
-def test_labels_that_do_not_fit_are_refused(labels):
+def test_invalid_labels_are_refused(labels):
     with pytest.raises(ValueError, match="labels"):
         basins_png(np.arange(2.0), np.arange(3.0), labels, ("x", "y"), np.zeros((1, 2)))
 

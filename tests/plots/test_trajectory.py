@@ -1,4 +1,4 @@
-"""The pictures, read back and compared with what the mathematics says they show.
+"""The pictures of a run, read back and compared with closed forms.
 
 Shapes: n points of a path, D dimensions.
 """
@@ -28,7 +28,7 @@ def descent(landscape, start, lr, steps):
 
 
 def redness(png):
-    """How much of the panel (without the legend below it) has the color of the path."""
+    """Return the share of the panel (without the legend) that has the color of the path."""
     return int((np.abs(pixels(png)[:470] - RED).max(axis=-1) < 0.1).sum())
 
 
@@ -42,7 +42,7 @@ def frames_of(landscape, path, frames=10):
 @pytest.mark.parametrize("n", [1, 2, 3, 9, 10, 11, 12, 50, 2001, 10_001])
 @pytest.mark.parametrize("frames", [1, 2, 3, 10])
 @pytest.mark.parametrize("every", [1, 7])
-def test_frames_are_few_increasing_and_end_at_both_ends(n, frames, every):
+def test_frames_are_few_and_increasing_with_the_first_and_the_last(n, frames, every):
     steps = np.append(np.arange(n - 1) * every, max(0, (n - 1) * every - every // 2))
     rows = frame_rows(steps, frames)
     assert 1 <= len(rows) <= frames
@@ -247,7 +247,7 @@ def test_arrows_are_the_negative_gradient_and_unit(dim):
     np.testing.assert_allclose(directions, expected, atol=1e-7)
 
 
-def test_arrows_leave_out_points_without_a_direction():
+def test_points_without_a_direction_have_no_arrow():
     landscape = bowl([1, 1])
     points, directions = descent_field(
         landscape,
@@ -308,7 +308,7 @@ def test_levels_leave_blank_what_cannot_be_drawn():
 
 
 @pytest.mark.parametrize("values", [np.ones(9), np.full(9, np.nan), np.full(9, np.inf)])
-def test_there_are_no_levels_where_nothing_differs(values):
+def test_equal_values_have_no_levels(values):
     assert spaced_levels(values, None) is None
 
 

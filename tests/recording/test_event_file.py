@@ -32,7 +32,7 @@ class Clock:
 
 
 def read(directory: Path) -> EventAccumulator:
-    """All of a run as TensorBoard's pure-Python loader with its usual limits sees it."""
+    """Read a run with TensorBoard's pure-Python loader and its default limits."""
     return EventAccumulator(str(directory)).Reload()
 
 
@@ -122,7 +122,7 @@ def test_image_bytes_are_kept(tmp_path):
     assert [(i.width, i.height) for i in images] == [(3, 2), (30, 20), (31, 21)]
 
 
-def test_other_pictures_are_refused(tmp_path):
+def test_images_other_than_png_are_refused(tmp_path):
     with EventWriter(tmp_path) as writer, pytest.raises(ValueError, match="'path' is not a PNG"):
         writer.image("path", 0, b"\xff\xd8\xff\xe0 a JPEG")
 
@@ -161,7 +161,7 @@ def test_hparams_parse_with_the_plugins_own_functions(tmp_path):
     assert (end.status, end.end_time_secs) == (STATUS_SUCCESS, 1_000_000_005)
 
 
-def test_a_run_that_failed_says_so(tmp_path):
+def test_a_failed_run_is_marked_as_failed(tmp_path):
     with EventWriter(tmp_path) as writer:
         writer.end_session(ok=False)
     content = plugin_content(read(tmp_path), hparams_metadata.SESSION_END_INFO_TAG)
@@ -191,7 +191,7 @@ def test_records_are_framed_as_by_tensorboards_own_writer(tmp_path):
     assert writer.path.read_bytes() == theirs.getvalue()
 
 
-def test_every_writer_has_a_file_of_its_own(tmp_path):
+def test_every_writer_has_its_own_file(tmp_path):
     with (
         EventWriter(tmp_path, wall_time=Clock()) as a,
         EventWriter(tmp_path, wall_time=Clock()) as b,
@@ -201,7 +201,7 @@ def test_every_writer_has_a_file_of_its_own(tmp_path):
         assert all(w.path.name.startswith("events.out.tfevents.1000000000.") for w in (a, b))
 
 
-def test_the_file_stays_the_same_one_when_the_process_changes_directory(tmp_path, monkeypatch):
+def test_the_file_stays_the_same_when_the_process_changes_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with EventWriter(Path("run")) as writer:
         monkeypatch.chdir("/")
@@ -252,7 +252,7 @@ needs_limits = pytest.mark.skipif(
 
 
 @needs_limits
-def test_more_writers_live_at_once_than_files_may_be_open(tmp_path):
+def test_there_can_be_more_writers_than_open_files(tmp_path):
     subprocess.run([sys.executable, "-c", MANY_WRITERS, str(tmp_path)], check=True)
     assert len(list(tmp_path.iterdir())) == 200
     assert [p.value for p in read(tmp_path / "199").Scalars("loss")] == [199, 199]
@@ -284,7 +284,7 @@ writer.flush()
 
 
 @needs_limits
-def test_a_full_disk_is_told_once_and_the_file_can_be_completed(tmp_path):
+def test_a_full_disk_is_reported_once_and_the_file_can_be_completed(tmp_path):
     command = [sys.executable, "-c", DISK_FULL, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stderr == ""
@@ -338,7 +338,7 @@ def test_all_steps_are_written_where_they_fit(points, data):
 
 @settings(deadline=None)
 @given(points=st.integers(4, 1_200), beyond=st.integers(0, 10**12))
-def test_a_run_is_drawn_finely_wherever_it_ends(points, beyond):
+def test_gaps_are_small_wherever_a_run_ends(points, beyond):
     steps = points + beyond
     first = points // 4
     thinned = thinned_steps(steps, points)
@@ -349,7 +349,7 @@ def test_a_run_is_drawn_finely_wherever_it_ends(points, beyond):
     assert np.all(gaps <= (ratio - 1) * np.append(thinned, steps)[:-1] + ratio + 1e-6 * gaps)
 
 
-def test_the_gaps_that_the_docstring_names():
+def test_the_gaps_in_the_docstring():
     for steps, share in [(10**6, 0.0112), (10**9, 0.0206)]:
         thinned = thinned_steps(steps)
         late = thinned[thinned > 100_000]

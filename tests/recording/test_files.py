@@ -1,4 +1,4 @@
-"""A run's directory belongs to it alone, and its files are whole or not there."""
+"""A run has a directory of its own, and its files are whole or absent."""
 
 import json
 import math
@@ -28,7 +28,7 @@ def test_the_next_free_name_is_claimed(tmp_path):
     assert claim_directory(wanted, exact=False).name == "lr=0.1-2"
 
 
-def test_a_file_in_the_way_is_not_a_directory_of_ones_own(tmp_path):
+def test_a_file_in_the_way_is_not_replaced(tmp_path):
     (tmp_path / "run").write_text("a file")
     assert claim_directory(tmp_path / "run", exact=False).name == "run-2"
     with pytest.raises(SettingError, match="cannot be made"):
@@ -36,7 +36,7 @@ def test_a_file_in_the_way_is_not_a_directory_of_ones_own(tmp_path):
     assert (tmp_path / "run").read_text() == "a file"
 
 
-def test_an_exact_directory_may_be_there_but_empty(tmp_path):
+def test_an_exact_directory_may_exist_if_it_is_empty(tmp_path):
     wanted = tmp_path / "a" / "b"
     assert claim_directory(wanted, exact=True) == wanted
     assert claim_directory(wanted, exact=True) == wanted
@@ -65,7 +65,7 @@ def test_leftovers_do_not_count(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["left", "more"]
 
 
-def test_claims_at_one_moment_are_never_shared(tmp_path):
+def test_simultaneous_claims_get_different_directories(tmp_path):
     threads, rounds = 16, 20
     together = threading.Barrier(threads)
 
@@ -80,7 +80,7 @@ def test_claims_at_one_moment_are_never_shared(tmp_path):
 
 
 @pytest.mark.parametrize("exact", [True, False])
-def test_what_cannot_be_made_leaves_no_parents(exact, tmp_path):
+def test_a_failed_claim_leaves_no_parents(exact, tmp_path):
     (tmp_path / "kept").mkdir()
     for wanted in (tmp_path / "a" / "b" / (300 * "x"), tmp_path / "kept" / "c" / (300 * "x")):
         with pytest.raises(SettingError, match=r"cannot be made \(File name too long\)"):
@@ -167,7 +167,7 @@ def test_a_result_is_strict_json_with_every_field(tmp_path):
     assert text.endswith("}\n")
 
 
-def test_the_versions_are_of_what_computed(tmp_path):
+def test_the_versions_are_those_of_the_packages(tmp_path):
     import platform
 
     import torch

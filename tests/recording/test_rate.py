@@ -1,4 +1,4 @@
-"""What is said and drawn of a run whose rate theory knows."""
+"""The summary and the pictures of a run whose rate theory predicts."""
 
 from importlib import import_module
 
@@ -25,7 +25,7 @@ UNKNOWN = [
 
 
 def measured(values: np.ndarray) -> float | None:
-    """The rate of suboptimalities (n,)."""
+    """Measure the rate of suboptimalities (n,)."""
     n = len(values)
     meter = RateMeter(n)
     nothing = np.zeros(n)
@@ -46,7 +46,7 @@ def test_the_measured_rate_is_that_of_the_last_half():
 
 
 @pytest.mark.parametrize("given", UNKNOWN)
-def test_where_there_is_no_prediction(given):
+def test_without_a_prediction_there_is_no_rate(given):
     settings = settings_from_flat(given)
     assert predicted_rate(settings) is None
     assert "rate" not in dict(prediction_lines(settings, 0.9))
@@ -134,7 +134,7 @@ def test_the_dashed_line_is_the_bound():
         convergence_png(steps, above * 0, bound * np.nan, **words)
 
 
-# what is typed, how the run ends, whether there is a picture of its convergence
+# command, status, whether convergence.png exists
 EXTREME = [
     (["optimizer=heavy_ball", "lr=0.3"], "diverged", True),
     (["optimizer=nesterov", "lr=5"], "diverged", True),

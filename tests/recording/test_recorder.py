@@ -35,14 +35,14 @@ def settings(**changes: Any) -> Settings:
 
 
 def record(directory: Path, chosen: Settings, **options: Any) -> Outcome:
-    """Run, recorded in a new directory."""
+    """Run, and record in a new directory."""
     directory.mkdir()
     recorder = RunRecorder(directory, chosen, **options)
     return execute(chosen, batch_of(chosen), [recorder], lambda: False)
 
 
 def in_memory(chosen: Settings) -> Run:
-    """The same run through Python."""
+    """Run the same settings from Python."""
     names = ("loss", "optimizer", "schedule", "lr", "start", "stop")
     further = ("steps", "seed", "noise", "dtype", "device")
     return gdlab.run(**{name: getattr(chosen, name) for name in (*names, *further)})
@@ -162,7 +162,7 @@ def test_beyond_max_coords_the_history_has_the_first_and_snapshots_all(tmp_path)
 
 @pytest.mark.parametrize("has_events", [True, False])
 @pytest.mark.parametrize("has_figures", [True, False])
-def test_what_is_not_wanted_is_left_out(has_events, has_figures, tmp_path):
+def test_events_and_figures_can_be_turned_off(has_events, has_figures, tmp_path):
     chosen = settings(steps=3, record=Record(events=has_events, figures=has_figures))
     record(tmp_path / "run", chosen)
     names = [name.split(".")[0] for name in sorted(os.listdir(tmp_path / "run"))]

@@ -1,4 +1,4 @@
-"""Which runs of a sweep are named best, against a slow and separate ranking."""
+"""The best runs of a sweep, compared with a slow, independent ranking."""
 
 import math
 import statistics
@@ -23,7 +23,7 @@ def table(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def key(row: dict[str, Any], metric: str, sign: int) -> tuple[int, float, int]:
-    """Where a row ranks, told in words of one run."""
+    """The sort key of one row."""
     if row["status"] in SOLVED:
         return 0, row["evaluations"], row["run"]
     is_lost = row["status"] in LOST or math.isnan(row[metric])
@@ -63,7 +63,7 @@ def test_equal_rows_are_in_the_order_of_their_runs():
     assert rank_order(frame.iloc[::-1]).tolist() == list(range(5, -1, -1))
 
 
-def test_a_run_that_was_lost_counts_as_infinite():
+def test_a_diverged_or_failed_run_counts_as_infinite():
     rows = [{"status": s, "final_loss": v, "evaluations": 1} for s, v, _ in RANKED]
     values = values_of(table(rows), Metric()).tolist()
     assert values == [5.0, 9.0, 1e-9, -INF, -3.0, 0.0, 0.5, 1e300, INF, INF, INF, INF]
@@ -82,7 +82,7 @@ METRICS = [
 
 
 @pytest.mark.parametrize(("name", "direction", "of_loss", "larger"), METRICS)
-def test_more_of_what_a_loss_measures_is_better_unless_told(name, direction, of_loss, larger):
+def test_more_of_a_losss_own_metric_is_better_by_default(name, direction, of_loss, larger):
     assert Metric.of(name, direction, of_loss) == Metric(name, larger)
     with pytest.raises(SettingError, match="direction=up: must be min, max or None"):
         Metric.of(name, "up", of_loss)
@@ -110,7 +110,7 @@ def test_quartiles_are_values_even_if_infinite(values, low, median, high):
 def slow_best(
     rows: list[dict[str, Any]], by: list[str], varied: list[str], metric: str, sign: int
 ) -> list[dict[str, Any]]:
-    """The best of each combination, row by row."""
+    """Find the best of each combination, row by row."""
     others = [name for name in varied if name not in by and name != "seed"]
     combinations: dict[tuple[Any, ...], dict[tuple[Any, ...], list[dict[str, Any]]]] = {}
     for row in rows:
@@ -193,7 +193,7 @@ def test_a_setting_that_some_runs_lack_is_a_combination_of_its_own():
     assert [one.choice for one in found] == [{"lr": 0.2}, {"lr": 0.1}]
 
 
-def test_a_setting_that_is_null_is_none_among_the_best():
+def test_a_null_setting_is_none_in_the_best():
     rows = [
         {"status": "max_steps", "final_loss": v, "evaluations": 1, "stop.loss": s, "lr": lr}
         for v, s, lr in [(1.0, None, None), (2.0, None, 0.1), (4.0, 1e-3, None), (3.0, 1e-3, 0.1)]
@@ -215,7 +215,7 @@ UNKNOWN = [
 
 
 @pytest.mark.parametrize(("by", "metric", "says"), UNKNOWN)
-def test_what_is_no_setting_or_no_number_is_refused(by, metric, says):
+def test_unknown_settings_and_metrics_that_are_no_numbers_are_refused(by, metric, says):
     rows = [{"lr": 0.1, "status": "max_steps", "final_loss": 1.0, "evaluations": 1}]
     with pytest.raises(SettingError) as refused:
         best(table(rows), by, ["lr", "seed"], Metric(metric))
