@@ -77,7 +77,7 @@ class RunRecorder:
                 self._events.close(outcome, seconds)
 
     def _draw(self) -> None:
-        path = self._path.joined() if self._path is not None else None
+        path = self._path.join() if self._path is not None else None
         if path is not None:
             pictures, self.problems = draw_pictures(RunToDraw(self._settings, path))
             writer = None if self._events is None else self._events.writer

@@ -196,7 +196,7 @@ class ThinnedPath:
         self._kept.append(piece.take(np.isin(piece.step, self._steps)))
         self._last = piece.take(np.array([len(piece) - 1]))
 
-    def joined(self) -> History | None:
+    def join(self) -> History | None:
         """Return the kept records with finite points, in order; None where there are none."""
         if self._last is None:
             return None
@@ -211,7 +211,7 @@ def thinned_path(settings: Settings, history: History) -> History | None:
     """Return the records of a whole run that its pictures show; None where no point is finite."""
     sink = ThinnedPath(settings.steps, settings.record.sharpness_every or 1)
     sink.write(history)
-    return sink.joined()
+    return sink.join()
 
 
 def landscape(settings: Settings) -> Landscape:

@@ -236,7 +236,7 @@ def test_the_path_of_a_picture_is_thinned_but_ends_where_the_run_does():
     path = ThinnedPath(7_000)
     for start in range(0, 7_001, 777):
         path.write(history.take(np.arange(start, min(start + 777, 7_001))))
-    kept = path.joined()
+    kept = path.join()
     assert kept is not None
     assert len(kept) <= 5001
     assert (kept.step[0], kept.step[-1]) == (0, 7_000)
@@ -247,12 +247,12 @@ def test_the_path_of_a_picture_is_thinned_but_ends_where_the_run_does():
 def test_a_path_without_finite_points_is_none():
     history = in_memory(settings(steps=2)).history
     path = ThinnedPath(2)
-    assert path.joined() is None
+    assert path.join() is None
     path.write(history.take(np.arange(0)))
-    assert path.joined() is None
+    assert path.join() is None
     history.x[:] = np.nan
     path.write(history)
-    assert path.joined() is None
+    assert path.join() is None
 
 
 def test_the_landscape_is_that_of_the_loss():
