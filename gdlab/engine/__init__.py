@@ -1,1 +1,1 @@
-"""The loop that advances a batch of runs, and what became of each run."""
+"""The engine: it advances a batch of runs and tells how each run ended."""

@@ -1,4 +1,4 @@
-"""What the engine is given: a batch of runs, and when each of them stops.
+"""The input of the engine: a batch of runs and their stopping criteria.
 
 Shapes: R runs, D dimensions.
 """
@@ -16,12 +16,12 @@ from gdlab.schedules import Schedule
 
 
 class Stop(Configured):
-    """When a run ends before its last step.
+    """Stopping criteria: when a run ends before its last step.
 
     Attributes:
-        grad_tol: converged where the gradient norm is at or under it.
-        loss: target reached where the loss is at or under it; None for no target.
-        max_loss: diverged where |loss| is above it; None for only where it is not finite.
+        grad_tol: converged once the gradient norm is at or below this.
+        loss: target reached once the loss is at or below this; None for no target.
+        max_loss: diverged once |loss| exceeds this; None to test only that it is finite.
     """
 
     __module__ = "gdlab"
@@ -33,7 +33,7 @@ class Stop(Configured):
 
 @dataclass(frozen=True)
 class Batch:
-    """Runs of one structure: what they share, and columns of what differs.
+    """Runs of the same structure: what they share, and columns of what differs.
 
     Attributes:
         loss: the loss; its `Number` fields are numbers or columns (R,).
@@ -43,12 +43,12 @@ class Batch:
         seed: seeds (R,), int64.
         start: starting points (R, D), of the dtype and on the device of the whole computation.
         noise: scales (R,) of the noise added to the gradients.
-        steps: how many steps a run may take.
-        stop: when it ends before.
+        steps: the maximum number of steps of a run.
+        stop: the stopping criteria.
         mode: how the steps are computed, "eager" or "compiled".
-        threads: how many cores a compiled batch may use; no bit depends on it.
-        full_every: where steps use minibatches, the loss of all examples and its gradient are
-            computed at steps 0, full_every, 2·full_every, … and a run's last.
+        threads: the maximum number of cores for a compiled batch; it does not affect any bit.
+        full_every: with minibatch steps, the loss of all examples and its gradient are computed
+            at steps 0, full_every, 2·full_every, … and at the last step of a run.
         intervals: steps between two values of recorded quantities, by their names.
         dof: degrees of freedom (R,) of Student's t noise; None for Gaussian noise.
     """
@@ -70,5 +70,5 @@ class Batch:
 
     @property
     def metrics(self) -> dict[str, Metric]:
-        """What is recorded at intervals, by name."""
+        """The metrics recorded at intervals, by name."""
         return metrics_of(self.loss, self.full_every, self.intervals)

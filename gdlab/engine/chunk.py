@@ -1,4 +1,4 @@
-"""What the engine yields: a chunk of consecutive records.
+"""The output of the engine: a chunk of consecutive records.
 
 Shapes: K records of a chunk, n rows of a chunk, D dimensions.
 """
@@ -23,18 +23,18 @@ class Mode:
 
     Attributes:
         name: "eager" or "compiled".
-        why: where a compiled batch fell back to eager, why it did.
+        fallback_reason: why a batch that was to be compiled ran in eager mode.
     """
 
     name: str
-    why: str | None = None
+    fallback_reason: str | None = None
 
 
 @dataclass(frozen=True)
 class PaddedChunk:
-    """A chunk's points (K, n, D) and losses (K, n) with the padding of its rows, and their loss.
+    """A chunk's points (K, n, D) and losses (K, n) including the padding rows, and their loss.
 
-    What reduces over D rounds by the number of rows, so it is computed before they are cut off.
+    Reductions over D round by the number of rows, so they are computed before the padding is cut.
     """
 
     function: Loss
@@ -44,22 +44,22 @@ class PaddedChunk:
 
 @dataclass(frozen=True)
 class Chunk:
-    """What K consecutive records of n rows hold. Record k of a row is its point after k steps.
+    """K consecutive records of n rows. Record k of a row is its point after k steps.
 
     Attributes:
         first: the step number of the first record.
-        rows: which runs of the batch the rows are: (n,).
+        rows: the row of the batch that each row is: (n,).
         x: points (K, n, D).
-        loss: losses at the points: (K, n); NaN where it was not computed.
+        loss: losses at the points: (K, n); NaN where not computed.
         grad_norm: norms of the full, noise-free gradients at the points: (K, n), likewise.
         lr: learning rates of the steps that leave the points: (K, n).
-        count: how many of the K records belong to each row's run: (n,).
+        count: number of the K records that belong to each row's run: (n,).
         status: how each row's run ended, or `Status.RUNNING`: (n,).
-        best_loss: the least finite loss of each row's records; infinity where there is none: (n,).
+        best_loss: the smallest finite loss of each row's records; infinity if there is none: (n,).
         best_step: the step of the record that first had it: (n,).
         evaluations: gradients computed so far for each row's run: (n,).
-        whole: what the rows are a part of.
-        metrics: what is recorded of the points every so often.
+        padded: the same records with the padding rows.
+        metrics: the metrics recorded at intervals.
         mode: how the steps were computed.
         error: the exception that ended the rows whose status is `Status.FAILED`.
     """
@@ -75,74 +75,74 @@ class Chunk:
     best_loss: Tensor
     best_step: Tensor
     evaluations: Tensor
-    whole: PaddedChunk
+    padded: PaddedChunk
     metrics: Mapping[str, Metric]
-    mode: "Mode"
+    mode: Mode
     error: Exception | None
 
     @cached_property
     def distance(self) -> Tensor | None:
-        """Distances (K, n) to the nearest known minimizer, where there is one."""
+        """Distances (K, n) to the nearest known minimizer; None where none is known."""
         with one_thread():
-            distance = self.whole.function.distance(self.whole.x)
+            distance = self.padded.function.distance(self.padded.x)
         return None if distance is None else distance[:, : len(self.rows)]
 
     @cached_property
     def suboptimality(self) -> Tensor | None:
-        """How far the losses (K, n) lie above the known minimum, where there is one."""
-        above = self.whole.function.suboptimality(self.whole.loss)
+        """The losses (K, n) above the known minimum; None where it is unknown."""
+        above = self.padded.function.suboptimality(self.padded.loss)
         return None if above is None else above[:, : len(self.rows)]
 
     @property
     def last(self) -> Tensor:
-        """Which record is the last one of each row's run so far: (n,)."""
+        """The index of the last record of each row's run so far: (n,)."""
         return (self.count - 1).clamp(min=0)
 
     def last_distance(self) -> Tensor | None:
-        """The distances (n,) at the last records alone, which costs K times less."""
+        """Compute the distances (n,) at the last records only, which costs K times less."""
         with one_thread():
-            distance = self.whole.function.distance(self._last_points())
+            distance = self.padded.function.distance(self._last_padded_points())
         return None if distance is None else distance[: len(self.rows)]
 
     def last_suboptimality(self) -> Tensor | None:
-        """How far the losses (n,) at the last records alone lie above the known minimum."""
-        every = self.whole.loss
-        value = every[self._last_padded(), torch.arange(every.shape[1], device=every.device)]
-        above = self.whole.function.suboptimality(value)
+        """Compute the losses (n,) above the known minimum at the last records only."""
+        losses = self.padded.loss
+        columns = torch.arange(losses.shape[1], device=losses.device)
+        above = self.padded.function.suboptimality(losses[self._last_padded_records(), columns])
         return None if above is None else above[: len(self.rows)]
 
     @cached_property
     def last_metrics(self) -> dict[str, Tensor]:
         """The metrics (n,) at the last records of the rows that ended; NaN for the others."""
-        found = {name: torch.full_like(self.best_loss, torch.nan) for name in self.metrics}
+        values = {name: torch.full_like(self.best_loss, torch.nan) for name in self.metrics}
         ended = torch.nonzero(self.status != Status.RUNNING)[:, 0]
         if not self.metrics or len(ended) == 0 or len(self.loss) == 0:
-            return found
-        function = self.whole.function
-        more = -len(ended) % LANES if function.elementwise else 0
-        rows = torch.cat((ended, ended[-1:].expand(more)))
+            return values
+        function = self.padded.function
+        padding = -len(ended) % LANES if function.elementwise else 0
+        rows = torch.cat((ended, ended[-1:].expand(padding)))
         function = function.with_columns(lambda column: column[rows])
-        points = by_rows(self.whole.x[self.last[rows], rows])[None]
+        points = by_rows(self.padded.x[self.last[rows], rows])[None]
         with one_thread():
             for name, metric in self.metrics.items():
-                found[name][ended] = metric.function(function, points)[0, : len(ended)]
-        return found
+                values[name][ended] = metric.function(function, points)[0, : len(ended)]
+        return values
 
-    def measured(self, name: str, records: range) -> Tensor:
-        """A metric (k, n) at some of the K records."""
-        metric, function, live = self.metrics[name].function, self.whole.function, len(self.rows)
-        x = self.whole.x[records.start : records.stop : records.step]
-        if not function.elementwise:  # no bit hangs on the padding
+    def compute_metric(self, name: str, records: range) -> Tensor:
+        """Compute a metric at k of the K records: (k, n)."""
+        metric, function, live = self.metrics[name].function, self.padded.function, len(self.rows)
+        x = self.padded.x[records.start : records.stop : records.step]
+        if not function.elementwise:  # padding does not affect the bits
             function, x = function.with_columns(lambda column: column[:live]), x[:, :live]
         with one_thread():
             return metric(function, x)[:, :live]
 
-    def _last_points(self) -> Tensor:
+    def _last_padded_points(self) -> Tensor:
         """The points at the last records, padding included: (n, D)."""
-        rows = torch.arange(self.whole.x.shape[1], device=self.last.device)
-        return self.whole.x[self._last_padded(), rows].T.contiguous().T
+        rows = torch.arange(self.padded.x.shape[1], device=self.last.device)
+        return self.padded.x[self._last_padded_records(), rows].T.contiguous().T
 
-    def _last_padded(self) -> Tensor:
-        """Which record is the last one of each row, padding included, as of the last live row."""
-        rows = torch.arange(self.whole.loss.shape[1], device=self.last.device)
+    def _last_padded_records(self) -> Tensor:
+        """The last record of each row; padding rows have that of the last live row."""
+        rows = torch.arange(self.padded.loss.shape[1], device=self.last.device)
         return self.last[rows.clamp(max=len(self.last) - 1)]

@@ -1,6 +1,7 @@
 """Steps by torch's own kernels, one operation after the other.
 
-Shapes: R runs, D dimensions, K records of a chunk, n rows still running (padded).
+Shapes: R runs, D dimensions, K records of a chunk, n rows still running (padded), B examples of a
+minibatch.
 """
 
 from collections.abc import Callable
@@ -19,73 +20,75 @@ from gdlab.schedules.base import Memory
 
 
 def advance(rows: Rows, length: int, interrupted: Callable[[], bool]) -> ChunkRecords:
-    """Make up to `length` new records; `rows` is left at the next point."""
-    batch, done = rows.batch, rows.done
-    trace = rows.begin_records(length)
-    if trace.error is not None:
-        return trace
-    number = rows.numbers(len(trace.loss))
-    lr = trace.rates[..., None].unbind()
-    noise, chosen = noise_of(rows, number), _chosen(rows, number)
-    trace.measured = _measured(rows, number)
+    """Make up to `length` new records, and leave `rows` at the next point."""
+    batch, pending = rows.batch, rows.pending_count
+    records = rows.begin_records(length)
+    if records.error is not None:
+        return records
+    steps = rows.step_numbers(len(records.loss))
+    lr = records.rates[..., None].unbind()
+    noise, minibatches = draw_noise(rows, steps), _draw_minibatches(rows, steps)
+    records.has_loss = _records_with_loss(rows, steps)
     grads: dict[int, Tensor] = {}
-    count = done
+    count = pending
     try:
-        for k in range(done, len(trace.loss)):
+        for k in range(pending, len(records.loss)):
             x = grad = rows.x
-            if trace.measured is None or trace.measured[k]:
-                loss, grad = _measure(rows, x)
-                trace.loss[k], grads[k] = loss, grad.T
+            if records.has_loss is None or records.has_loss[k]:
+                loss, grad = _loss_and_gradient(rows, x)
+                records.loss[k], grads[k] = loss, grad.T
             else:
-                trace.loss[k] = trace.norm[k] = torch.nan
-            trace.points[k], count = x.T, k + 1
+                records.loss[k] = records.norm[k] = torch.nan
+            records.points[k], count = x.T, k + 1
             if rows.first + k == batch.steps:
                 break
             if interrupted():
-                trace.stopped = Status.INTERRUPTED
+                records.stop_status = Status.INTERRUPTED
                 break
             at = rows.optimizer.query(x, rows.state)
-            if chosen is not None:
-                grad = value_and_gradient(partial(rows.loss.partial, chosen=chosen[k]), at)[1]
+            if minibatches is not None:
+                minibatch_loss = partial(rows.loss.partial, chosen=minibatches[k])
+                grad = value_and_gradient(minibatch_loss, at)[1]
             elif at is not x:
                 grad = value_and_gradient(rows.loss, at)[1]
             if noise is not None:
                 grad = grad + noise[k].T
             if rows.schedule_state:
-                trace.rates[k], rows.schedule_state = _followed(rows, rows.first + k, trace.loss[k])
+                records.rates[k], rows.schedule_state = _next_rates(
+                    rows, rows.first + k, records.loss[k]
+                )
             if rows.oracle is None:
                 rows.x, rows.state = rows.optimizer.update(x, grad, rows.state, lr[k])
-            elif not _informed(rows, trace, k, grad, lr[k]):
+            elif not _step_with_oracle(rows, records, k, grad, lr[k]):
                 break
             if rows.x.shape != x.shape:
                 shapes = f"{tuple(rows.x.shape)} for points {tuple(x.shape)}"
                 raise ValueError(f"the optimizer returned points of shape {shapes}")
     except Exception as error:
-        trace.stopped, trace.error = Status.FAILED, error
-    trace.cut(count)
-    trace.finite = torch.ones_like(trace.loss, dtype=torch.bool)
+        records.stop_status, records.error = Status.FAILED, error
+    records.truncate(count)
+    records.finite = torch.ones_like(records.loss, dtype=torch.bool)
     if grads:
-        at = slice(done, None) if trace.measured is None else torch.tensor(list(grads))
-        trace.norm[at], trace.finite[at] = norms(torch.stack(list(grads.values())))
-    return trace
+        at = slice(pending, None) if records.has_loss is None else torch.tensor(list(grads))
+        records.norm[at], records.finite[at] = norms(torch.stack(list(grads.values())))
+    return records
 
 
-def _measure(rows: Rows, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Losses (n,) and gradients (n, D) of a record, by the oracle of an optimizer that has one."""
+def _loss_and_gradient(rows: Rows, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Losses (n,) and gradients (n, D) of a record, from the optimizer's oracle if it has one."""
     return value_and_gradient(rows.loss, x) if rows.oracle is None else rows.oracle.start(x)
 
 
-def _informed(rows: Rows, trace: ChunkRecords, k: int, grad: Tensor, lr: Tensor) -> bool:
-    """The step from record k by an optimizer with an oracle; whether there was a row to step.
+def _step_with_oracle(rows: Rows, records: ChunkRecords, k: int, grad: Tensor, lr: Tensor) -> bool:
+    """Step from record k with an optimizer that has an oracle; return whether any row stepped.
 
-    Rows that have ended rest, unlike with other optimizers: their searches would keep the others
-    waiting.
+    Unlike with other optimizers, rows that have ended rest: their searches would delay the others.
     """
     optimizer, oracle, stop = rows.optimizer, rows.oracle, rows.batch.stop
     assert isinstance(optimizer, OracleOptimizer) and oracle is not None
-    if trace.stalled is None:
-        trace.stalled = torch.zeros_like(trace.loss, dtype=torch.bool)
-    loss, (norm, finite) = trace.loss[k], norms(grad.T[None])
+    if records.stalled is None:
+        records.stalled = torch.zeros_like(records.loss, dtype=torch.bool)
+    loss, (norm, finite) = records.loss[k], norms(grad.T[None])
     oracle.end(~finite[0] | ~loss.isfinite() | ~rows.x.isfinite().all(1))
     oracle.end((norm[0] <= stop.grad_tol) | oracle.stalled[:, 0])
     if stop.loss is not None:
@@ -95,38 +98,37 @@ def _informed(rows: Rows, trace: ChunkRecords, k: int, grad: Tensor, lr: Tensor)
     if not oracle.awake.any():
         return False
     rows.x, rows.state = optimizer.update_with_oracle(rows.x, grad, rows.state, lr, oracle)
-    trace.stalled[k] = oracle.stalled[:, 0]
+    records.stalled[k] = oracle.stalled[:, 0]
     return True
 
 
-def _followed(rows: Rows, step: int, loss: Tensor) -> tuple[Tensor, Memory]:
-    """The rates (n,) of a step by a schedule that follows the losses, and what it remembers."""
+def _next_rates(rows: Rows, step: int, loss: Tensor) -> tuple[Tensor, Memory]:
+    """The rates (n,) of a step under a schedule that follows the losses, and its next state."""
     return rows.schedule.lr(step, rows.lr, rows.schedule_state, loss, rows.batch.steps)
 
 
-def noise_of(rows: Rows, number: Tensor) -> Tensor | None:
-    """The noise of a chunk's steps: (K, D, n)."""
+def draw_noise(rows: Rows, steps: Tensor) -> Tensor | None:
+    """Draw the gradient noise of a chunk's steps: (K, D, n); None without noise."""
     if rows.noise is None:
         return None
     coordinate = torch.arange(rows.x.shape[1], device=rows.x.device)
-    step = number[:, None, None]
-    place = rows.seed, rng.Stream.NOISE, step, coordinate[:, None]
-    standard = rng.normal(*place) if rows.dof is None else rng.student_t(*place, rows.dof)
+    counters = rows.seed, rng.Stream.NOISE, steps[:, None, None], coordinate[:, None]
+    standard = rng.normal(*counters) if rows.dof is None else rng.student_t(*counters, rows.dof)
     return standard.to(rows.x.dtype) * rows.noise.T
 
 
-def _measured(rows: Rows, number: Tensor) -> Tensor | None:
-    """Of which of a chunk's records the loss is computed (K,), on the CPU; None for all."""
+def _records_with_loss(rows: Rows, steps: Tensor) -> Tensor | None:
+    """Which of a chunk's records get the full loss (K,), on the CPU; None for all."""
     batch = rows.batch
     if batch.full_every == 1 or rows.loss.minibatch is None:
         return None
-    return ((number % batch.full_every == 0) | (number == batch.steps)).cpu()
+    return ((steps % batch.full_every == 0) | (steps == batch.steps)).cpu()
 
 
-def _chosen(rows: Rows, number: Tensor) -> Tensor | None:
-    """The examples of a chunk's minibatches: (K, n, B)."""
+def _draw_minibatches(rows: Rows, steps: Tensor) -> Tensor | None:
+    """Draw the examples of a chunk's minibatches: (K, n, B); None without minibatches."""
     loss = rows.loss
     if loss.minibatch is None or loss.examples is None:
         return None
-    chosen = rng.minibatches(rows.seed[: rows.live], number, loss.examples, loss.minibatch)
+    chosen = rng.minibatches(rows.seed[: rows.live], steps, loss.examples, loss.minibatch)
     return chosen[:, torch.arange(len(rows.x)).clamp(max=rows.live - 1)]

@@ -1,4 +1,4 @@
-"""What runs recorded: arrays by step, cut out of the engine's chunks.
+"""The history of a run: arrays by step, cut from the engine's chunks.
 
 Shapes: n records, D dimensions (or the first C coordinates of them).
 """
@@ -17,16 +17,16 @@ from gdlab.engine.status import Status
 
 @dataclass(frozen=True)
 class History:
-    """Records of one run: record k holds the point after k steps and what belongs to it.
+    """The records of one run: record k holds the point after k steps and its values.
 
     Attributes:
         step: step numbers (n,), int64.
-        loss: the loss at the points (n,); NaN where it was not computed.
+        loss: the loss at the points (n,); NaN where not computed.
         grad_norm: the norm of the full gradient at the points (n,), likewise.
         lr: the learning rate of the step that leaves each point (n,); NaN in a run's last record.
         x: the points (n, D).
-        distance: the distance to the nearest known minimizer (n,), where there is one.
-        suboptimality: how far the loss lies above the known minimum (n,), where there is one.
+        distance: the distance to the nearest known minimizer (n,); None where none is known.
+        suboptimality: the loss above the known minimum (n,); None where it is unknown.
         metrics: metrics (n,) by name, such as accuracy or sharpness; NaN where not computed.
     """
 
@@ -44,15 +44,15 @@ class History:
     def __len__(self) -> int:
         return len(self.step)
 
-    def take(self, which: np.ndarray | slice) -> "History":
-        """The records chosen by a mask or by indices; those of a slice share memory with these."""
-        columns = {name: column[which] for name, column in self._columns().items()}
-        metrics = {name: values[which] for name, values in self.metrics.items()}
+    def take(self, index: np.ndarray | slice) -> "History":
+        """Select records by a mask, by indices or by a slice (whose records share memory)."""
+        columns = {name: column[index] for name, column in self._columns().items()}
+        metrics = {name: values[index] for name, values in self.metrics.items()}
         return dataclasses.replace(self, **columns, metrics=metrics)
 
     @classmethod
     def join(cls, pieces: Sequence["History"]) -> "History":
-        """Pieces of one run, in order, as one."""
+        """Concatenate the pieces of one run, in order."""
         if len(pieces) == 1:
             return pieces[0]
         columns = [piece._columns() for piece in pieces]
@@ -66,24 +66,24 @@ class History:
 
 
 def split_by_run(chunk: Chunk, every: int = 1) -> Iterator[tuple[int, History]]:
-    """Cut a chunk into its runs: for each the number of its row in the batch and its records.
+    """Split a chunk into its runs: yield for each its row in the batch and its records.
 
     The chunk is copied once; the pieces share the copy.
 
     Args:
         chunk: what the engine yielded.
-        every: keep the records of steps 0, every, 2·every, … and always a run's last.
+        every: keep the records of steps 0, every, 2·every, … and the last one of a run.
     """
     names = ("loss", "grad_norm", "lr", "x", "distance", "suboptimality")
-    arrays = {name: _by_rows(getattr(chunk, name)) for name in names}
-    metrics = {name: values.T.copy() for name, values in _metrics(chunk, every).items()}
+    arrays = {name: _copy_by_rows(getattr(chunk, name)) for name in names}
+    metrics = {name: values.T.copy() for name, values in _compute_metrics(chunk, every).items()}
     steps = np.arange(chunk.first, chunk.first + len(chunk.loss))
     counts, statuses = chunk.count.tolist(), chunk.status.tolist()
     for i, row in enumerate(chunk.rows.tolist()):
         count, ended = counts[i], statuses[i] != Status.RUNNING
         columns = {k: None if v is None else v[i, ..., :count].T for k, v in arrays.items()}
-        own = {name: values[i, :count] for name, values in metrics.items()}
-        piece = History(steps[:count], **columns, metrics=own)  # type: ignore[arg-type]  # only two may be None
+        of_run = {name: values[i, :count] for name, values in metrics.items()}
+        piece = History(steps[:count], **columns, metrics=of_run)  # type: ignore[arg-type]  # only two may be None
         if ended and count:
             piece.lr[-1] = np.nan
         if every > 1:
@@ -93,23 +93,23 @@ def split_by_run(chunk: Chunk, every: int = 1) -> Iterator[tuple[int, History]]:
         yield row, piece
 
 
-def _metrics(chunk: Chunk, every: int) -> dict[str, np.ndarray]:
-    """Metrics (K, n) by name, NaN but where they are due, in records that are kept, or at ends."""
-    found = {name: np.full(chunk.loss.shape, np.nan) for name in chunk.metrics}
-    if not found or len(chunk.loss) == 0:
-        return found
+def _compute_metrics(chunk: Chunk, every: int) -> dict[str, np.ndarray]:
+    """Compute metrics (K, n) by name at the kept records that need them; NaN elsewhere."""
+    arrays = {name: np.full(chunk.loss.shape, np.nan) for name in chunk.metrics}
+    if not arrays or len(chunk.loss) == 0:
+        return arrays
     ended = (chunk.status != Status.RUNNING).cpu().numpy()
     last = chunk.last.cpu().numpy()[ended]
     for name, metric in chunk.metrics.items():
         period = math.lcm(every, metric.every)
         records = range(-chunk.first % period, int(chunk.count.max()), period)
         if records:
-            found[name][records] = chunk.measured(name, records).cpu().numpy()
+            arrays[name][records] = chunk.compute_metric(name, records).cpu().numpy()
         if ended.any():
-            found[name][last, ended] = chunk.last_metrics[name].cpu().numpy()[ended]
-    return found
+            arrays[name][last, ended] = chunk.last_metrics[name].cpu().numpy()[ended]
+    return arrays
 
 
-def _by_rows(values: Tensor | None) -> np.ndarray | None:
-    """A copy of values (K, n) or (K, n, D) as (n, K) or (n, D, K): each row's lie together."""
+def _copy_by_rows(values: Tensor | None) -> np.ndarray | None:
+    """Copy values (K, n) or (K, n, D) to (n, K) or (n, D, K), contiguous within a row."""
     return None if values is None else np.moveaxis(values.cpu().numpy(), 0, -1).copy()

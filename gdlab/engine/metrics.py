@@ -1,4 +1,4 @@
-"""What is recorded at intervals: a loss's own metrics, and quantities of any loss.
+"""Metrics recorded at intervals: those of the loss, and quantities of any smooth loss.
 
 A new quantity is an entry of `QUANTITIES`, a field of `Intervals` and its line in conf/config.yaml.
 
@@ -27,7 +27,7 @@ class Quantity:
 
     Attributes:
         function: maps a loss and points (k, n, D) to numbers (k, n).
-        why_undefined: says why a loss does not have it at points (n, D); None where it has.
+        why_undefined: says why it does not exist for a loss at points (n, D); None if it does.
     """
 
     function: Callable[[Loss, Tensor], Tensor]
@@ -40,7 +40,7 @@ class Metric:
 
     Attributes:
         function: maps a loss and points (k, n, D) to numbers (k, n).
-        every: the interval: computed at steps 0, every, 2·every, … and at a run's last.
+        every: the interval in steps: computed at steps 0, every, 2·every, … and at the last one.
     """
 
     function: Callable[[Loss, Tensor], Tensor]
@@ -48,12 +48,12 @@ class Metric:
 
 
 def metrics_of(loss: Loss, full_every: int, intervals: Mapping[str, int]) -> dict[str, Metric]:
-    """The metrics of runs of a loss by name.
+    """Return the metrics to record for a loss, by name.
 
     Args:
         loss: may have metrics of its own, such as accuracy.
-        full_every: the interval of those.
-        intervals: of `QUANTITIES` by name; 0 for never.
+        full_every: their interval.
+        intervals: the intervals of `QUANTITIES` by name; 0 for never.
     """
     metrics = {name: Metric(_MetricOfLoss(name), full_every) for name in loss.metrics}
     for name, every in intervals.items():
@@ -64,7 +64,7 @@ def metrics_of(loss: Loss, full_every: int, intervals: Mapping[str, int]) -> dic
 
 @dataclass(frozen=True)
 class _MetricOfLoss:
-    """One of the loss's own metrics, record by record, since memory is planned for one."""
+    """One of the loss's own metrics, one record at a time, to bound the memory."""
 
     name: str
 
@@ -74,7 +74,7 @@ class _MetricOfLoss:
 
 
 def check_quantities(loss: Loss, x: Tensor, intervals: Mapping[str, int]) -> None:
-    """Refuse a loss that does not have a quantity that is to be recorded at points (n, D).
+    """Refuse a loss for which a recorded quantity does not exist at points (n, D).
 
     Raises:
         SettingError: names the setting and says why.
@@ -82,19 +82,19 @@ def check_quantities(loss: Loss, x: Tensor, intervals: Mapping[str, int]) -> Non
     for name, every in intervals.items():
         if not every:
             continue
-        why = QUANTITIES[name].why_undefined(loss, x)
-        if why is not None:
-            raise SettingError(f"record.{name}_every={every}: {type(loss).__name__} {why}")
+        reason = QUANTITIES[name].why_undefined(loss, x)
+        if reason is not None:
+            raise SettingError(f"record.{name}_every={every}: {type(loss).__name__} {reason}")
 
 
 def sharpness_at(loss: Loss, x: Tensor, max_numbers: int = 2**24) -> Tensor:
-    """Compute λ_max of the Hessian at points (k, n, D): (k, n); NaN where it is not finite.
+    """Compute λ_max of the Hessian at points (k, n, D): (k, n); NaN where not finite.
 
     Args:
         loss: the loss of the n rows.
         x: the points.
-        max_numbers: how many numbers the eigenvalue searches may keep in memory at once; 2**24
-            of float64 are 128 MiB. No bit depends on it.
+        max_numbers: the most numbers that the Lanczos bases may have in memory at once; 2**24 of
+            float64 are 128 MiB. It does not affect the bits.
     """
     n = x.shape[1]
     points = max(1, max_numbers // numbers_of_a_row(x.shape[2]))  # at once
@@ -110,14 +110,14 @@ def sharpness_at(loss: Loss, x: Tensor, max_numbers: int = 2**24) -> Tensor:
 def _over_points(
     function: Callable[[Callable[[Tensor], Tensor], Tensor], Tensor], loss: Loss, x: Tensor
 ) -> Tensor:
-    """Apply a function of a loss and rows of points to points (k, n, D), all as rows: (k, n)."""
+    """Apply a function of a loss and rows of points to points (k, n, D): (k, n)."""
     shape = x.shape[:-1]
     rows = by_rows(x.reshape(-1, x.shape[-1]))
     return function(lambda points: loss(points.unflatten(0, shape)).flatten(), rows).reshape(shape)
 
 
 def _why_no_hessian(loss: Loss, x: Tensor) -> str | None:
-    """Why second derivatives of a loss do not exist at points (n, D); None where they do."""
+    """Say why a loss has no second derivatives at points (n, D); None if it has."""
     cannot = "cannot be differentiated twice"
     try:
         if not is_twice_differentiable(loss, x):
@@ -129,7 +129,7 @@ def _why_no_hessian(loss: Loss, x: Tensor) -> str | None:
 
 
 QUANTITIES: Mapping[str, Quantity] = {SHARPNESS: Quantity(sharpness_at, _why_no_hessian)}
-"""What can be recorded of any loss, by name; its interval is the setting record.NAME_every."""
+"""The quantities of any loss, by name; their intervals are the settings record.NAME_every."""
 
 
 class Intervals(Configured):

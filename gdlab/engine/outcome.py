@@ -1,4 +1,4 @@
-"""How runs ended: one outcome per run, gathered from the engine's chunks.
+"""The outcomes of runs, collected from the engine's chunks.
 
 Shapes: R runs, D dimensions, K records of a chunk, n rows of a chunk.
 """
@@ -17,11 +17,11 @@ from gdlab.engine.status import Status
 
 
 def _number(dtype: type, initial: float, *, nullable: bool = False) -> Any:
-    """A field of an outcome that is a column of numbers in a batch.
+    """Declare a field of an outcome that is a column of numbers in a batch.
 
     Args:
-        dtype: of the column.
-        initial: the value of a run without a record.
+        dtype: the dtype of the column.
+        initial: the value for a run without records.
         nullable: whether the number may be unknown: NaN in the column, null elsewhere.
     """
     return field(metadata={"dtype": dtype, "initial": initial, "nullable": nullable})
@@ -33,19 +33,21 @@ class Outcome:
 
     Attributes:
         status: how it ended.
-        reason: the same as a sentence.
-        steps: the steps taken, T.
+        reason: how and why it ended, as a sentence.
+        steps: the number of steps taken, T.
         final_loss: the loss at the last point.
         best_loss: the smallest loss of any record.
         best_step: the step at which it was first reached.
         grad_norm: the norm of the full gradient at the last point.
         x: the last point (D,).
-        distance: from the last point to the nearest known minimizer; None where none is known.
+        distance: the distance from the last point to the nearest known minimizer; None where none
+            is known.
         suboptimality: the final loss above the known minimum; None where it is unknown.
         metrics: the metrics at the last point by name, such as accuracy or sharpness.
-        evaluations: gradients computed; `gdlab.optimizers.oracle` says what else is counted.
+        evaluations: the number of gradients computed; `gdlab.optimizers.oracle` says what else
+            counts.
         mode: how the steps were computed, "eager" or "compiled".
-        mode_reason: why a run that was to be compiled was computed in eager mode.
+        mode_reason: why a run that was to be compiled ran in eager mode.
     """
 
     __module__ = "gdlab"
@@ -67,7 +69,7 @@ class Outcome:
 
 
 NUMBERS = {f.name: f.metadata for f in dataclasses.fields(Outcome) if "initial" in f.metadata}
-"""The fields of an outcome that are numbers, in order: dtype, initial, nullable."""
+"""The numeric fields of an outcome, in order, with their dtype, initial and nullable."""
 
 
 class Outcomes:
@@ -86,7 +88,7 @@ class Outcomes:
         self.stop = batch.stop
         self.status = np.zeros(runs, dtype=np.int64)
         self.numbers = {
-            name: np.full(runs, about["initial"], about["dtype"]) for name, about in NUMBERS.items()
+            name: np.full(runs, spec["initial"], spec["dtype"]) for name, spec in NUMBERS.items()
         }
         self.metrics = {name: np.full(runs, np.nan) for name in batch.metrics}
         self.x = batch.start.cpu().numpy().astype(np.float64).reshape(runs, dim)
@@ -98,9 +100,9 @@ class Outcomes:
         self._domain = None if domain is None else batch.loss.tensor(domain).cpu().numpy()
 
     def add(self, chunk: Chunk) -> None:
-        """Take in what a chunk says about its rows."""
+        """Add a chunk."""
         rows = chunk.rows.cpu().numpy()
-        self.mode, self.mode_reason = chunk.mode.name, chunk.mode.why
+        self.mode, self.mode_reason = chunk.mode.name, chunk.mode.fallback_reason
         self.status[rows] = chunk.status.cpu().numpy()
         self.numbers["evaluations"][rows] = chunk.evaluations.cpu().numpy()
         if chunk.error is not None:
@@ -109,19 +111,19 @@ class Outcomes:
         if len(chunk.loss) == 0:
             return
         self._update_best(rows, chunk)
-        self._end(rows, chunk)
+        self._add_endings(rows, chunk)
 
-    def _end(self, rows: np.ndarray, chunk: Chunk) -> None:
-        """Take in the last records of the rows that ended; a chunk may end none."""
-        place = torch.nonzero(chunk.status != Status.RUNNING)[:, 0]
-        if not len(place):
+    def _add_endings(self, rows: np.ndarray, chunk: Chunk) -> None:
+        """Add the last records of the rows that ended in a chunk, if any."""
+        columns = torch.nonzero(chunk.status != Status.RUNNING)[:, 0]
+        if not len(columns):
             return
-        last, ended = chunk.last[place], rows[place.cpu().numpy()]
-        self.x[ended] = chunk.x[last, place].cpu().numpy()
+        last, ended = chunk.last[columns], rows[columns.cpu().numpy()]
+        self.x[ended] = chunk.x[last, columns].cpu().numpy()
         for name, values in (
             ("steps", chunk.first + last),
-            ("final_loss", chunk.loss[last, place]),
-            ("grad_norm", chunk.grad_norm[last, place]),
+            ("final_loss", chunk.loss[last, columns]),
+            ("grad_norm", chunk.grad_norm[last, columns]),
         ):
             self.numbers[name][ended] = values.cpu().numpy()
         for column, values in (
@@ -130,17 +132,17 @@ class Outcomes:
             *((self.metrics[name], values) for name, values in chunk.last_metrics.items()),
         ):
             if values is not None:
-                column[ended] = values[place].cpu().numpy()
+                column[ended] = values[columns].cpu().numpy()
 
     def _update_best(self, rows: np.ndarray, chunk: Chunk) -> None:
-        """Take in the best losses."""
+        """Update the best losses."""
         value, step = chunk.best_loss.cpu().numpy(), chunk.best_step.cpu().numpy()
         better = value < self.numbers["best_loss"][rows]
         self.numbers["best_loss"][rows[better]] = value[better]
         self.numbers["best_step"][rows[better]] = step[better]
 
     def fill(self, outcomes: Sequence[Mapping[str, Any]]) -> None:
-        """Take in the outcomes of all rows: the fields of `Outcome`, and metrics by their names."""
+        """Set the outcomes of all rows from the fields of `Outcome` and metrics by name."""
         for row, outcome in enumerate(outcomes):
             self.status[row], self._reasons[row] = outcome["status"], outcome["reason"]
             self.mode, self.mode_reason = outcome["mode"], outcome.get("mode_reason")
@@ -153,21 +155,21 @@ class Outcomes:
     def __getitem__(self, row: int) -> Outcome:
         """The outcome of one run."""
         numbers: dict[str, Any] = {
-            name: _known(column[row]) if NUMBERS[name]["nullable"] else column[row].item()
+            name: _none_if_nan(column[row]) if NUMBERS[name]["nullable"] else column[row].item()
             for name, column in self.numbers.items()
         }
         return Outcome(
             status=Status(int(self.status[row])),
             reason=self.reason(row),
             x=self.x[row],
-            metrics={name: _known(values[row]) for name, values in self.metrics.items()},
+            metrics={name: _none_if_nan(values[row]) for name, values in self.metrics.items()},
             mode=self.mode,
             mode_reason=self.mode_reason,
             **numbers,
         )
 
     def columns(self) -> dict[str, Any]:
-        """The fields of all outcomes but their points, in order: lists and arrays (R,).
+        """Return the fields of all outcomes except the points, in order: lists and arrays (R,).
 
         Numbers that may be unknown are masked arrays.
         """
@@ -191,22 +193,22 @@ class Outcomes:
         return columns
 
     def reason(self, row: int) -> str:
-        """How a run ended, as a sentence."""
+        """Return how a run ended, as a sentence."""
         if row in self._reasons:
             return self._reasons[row]
         outside = "; the point is outside the domain of the loss" if self._is_outside(row) else ""
-        return self._ending(row) + outside
+        return self._describe_ending(row) + outside
 
     def _is_outside(self, row: int) -> bool:
-        """Whether the last point lies outside the loss's domain, where it has one."""
+        """Whether the last point lies outside the domain of the loss, if it has one."""
         if self._domain is None:
             return False
         domain = self._domain if self._domain.ndim == 2 else self._domain[row]
         low, high = domain.T
         return bool(((self.x[row] < low) | (self.x[row] > high)).any())
 
-    def _ending(self, row: int) -> str:
-        """What ended a run, and what to do about it."""
+    def _describe_ending(self, row: int) -> str:
+        """Say what ended a run, and what to do about it."""
         stop, steps = self.stop, int(self.numbers["steps"][row])
         status = Status(int(self.status[row]))
         if status == Status.CONVERGED:
@@ -220,14 +222,14 @@ class Outcomes:
             norm = f"the gradient norm there is {self.numbers['grad_norm'][row]:.3g}"
             return f"the optimizer found no better point after step {steps}; {norm}"
         if status == Status.DIVERGED:
-            return self._divergence(row)
+            return self._describe_divergence(row)
         if status == Status.FAILED:
             error = self.errors[row]
             return " ".join(f"{type(error).__name__} after step {steps}: {error}".split())
         return f"{status} after step {steps}"
 
-    def _divergence(self, row: int) -> str:
-        """What diverged."""
+    def _describe_divergence(self, row: int) -> str:
+        """Say what diverged."""
         loss, steps = self.numbers["final_loss"][row], int(self.numbers["steps"][row])
         if self.stop.max_loss is not None and abs(loss) > self.stop.max_loss:
             return f"|loss| passed stop.max_loss={self.stop.max_loss:g} at step {steps}"
@@ -236,5 +238,5 @@ class Outcomes:
         return f"the loss, its gradient or the point is no longer finite after step {steps}"
 
 
-def _known(value: float) -> float | None:
+def _none_if_nan(value: float) -> float | None:
     return None if np.isnan(value) else float(value)

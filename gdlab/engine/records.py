@@ -1,4 +1,4 @@
-"""The records that a chunk of steps makes, before anyone knows which of them count.
+"""The records that the steps of a chunk make, before it is known where each run ends.
 
 Shapes: K records of a chunk, D dimensions, n rows (padding included).
 """
@@ -12,21 +12,21 @@ from gdlab.engine.status import Status
 
 @dataclass(frozen=True)
 class ChunkSummary:
-    """What a chunk's new records say of each row in short: each (n,).
+    """Extremes of a chunk's new records, for each row: each (n,).
 
     Attributes:
-        norm: the least gradient norm.
-        loss: the least loss.
-        at: the record (of the chunk) that had it.
-        finite: 0 where every number was finite, else NaN.
-        size: the greatest |loss|.
+        min_norm: the smallest gradient norm.
+        min_loss: the smallest loss.
+        best_record: the record of the chunk that has the smallest loss.
+        zero_if_finite: 0 if every number was finite, else NaN.
+        max_abs_loss: the largest |loss|.
     """
 
-    norm: Tensor
-    loss: Tensor
-    at: Tensor
-    finite: Tensor
-    size: Tensor
+    min_norm: Tensor
+    min_loss: Tensor
+    best_record: Tensor
+    zero_if_finite: Tensor
+    max_abs_loss: Tensor
 
 
 @dataclass
@@ -34,16 +34,16 @@ class ChunkRecords:
     """The records of a chunk, padding included, and what ended it early.
 
     Attributes:
-        points: the points (K, D, n), and room for the next one: (K + 1, D, n).
+        points: the points (K, D, n) and room for the next one: (K + 1, D, n).
         loss: losses at the points (K, n).
-        norm: norms of the gradients there (K, n).
+        norm: gradient norms at the points (K, n).
         rates: learning rates of the steps that leave the points (K, n).
-        finite: whether each gradient is finite (K, n); None for where its norm is.
-        measured: which records have a loss and a gradient (K,), the others NaN; None for all.
-        screen: what the records say in short, where that is known.
-        stalled: in which records a row's optimizer said that it cannot go on (K, n); None for none.
-        stopped: how all rows ended, where something ended them.
-        error: the exception that did.
+        finite: whether each gradient is finite (K, n); None where a finite norm says so.
+        has_loss: which records have a loss and a gradient (K,), the others NaN; None for all.
+        summary: the extremes of the new records, in compiled mode.
+        stalled: in which records a row's optimizer could not progress (K, n); None for none.
+        stop_status: how all rows ended, where an exception or an interruption ended them.
+        error: the exception.
     """
 
     points: Tensor
@@ -51,10 +51,10 @@ class ChunkRecords:
     norm: Tensor
     rates: Tensor
     finite: Tensor | None = None
-    measured: Tensor | None = None
-    screen: ChunkSummary | None = None
+    has_loss: Tensor | None = None
+    summary: ChunkSummary | None = None
     stalled: Tensor | None = None
-    stopped: Status = Status.RUNNING
+    stop_status: Status = Status.RUNNING
     error: Exception | None = None
 
     @property
@@ -62,8 +62,8 @@ class ChunkRecords:
         """The points (K, D, n)."""
         return self.points[: len(self.loss)]
 
-    def cut(self, count: int) -> None:
-        """Leave the first `count` records alone."""
+    def truncate(self, count: int) -> None:
+        """Keep only the first `count` records."""
         self.loss, self.norm = self.loss[:count], self.norm[:count]
-        self.measured = None if self.measured is None else self.measured[:count]
+        self.has_loss = None if self.has_loss is None else self.has_loss[:count]
         self.stalled = None if self.stalled is None else self.stalled[:count]

@@ -1,8 +1,8 @@
-"""The rows of a batch that still run, and the records they make.
+"""The running rows of a batch, and the records they make.
 
-Rows are stored as (D, n) and seen as (n, D), so that elementwise kernels run along the rows. For
-elementwise losses their number is padded to a multiple of the vector lanes: a row's bits then do
-not depend on how many neighbours it has.
+Rows are stored as (D, n) and viewed as (n, D), so that elementwise kernels run along the rows. For
+elementwise losses their number is padded to a multiple of the vector lanes: the bits of a row then
+do not depend on how many other rows there are.
 
 Shapes: R runs of the batch, D dimensions, K records of a chunk, n rows (padding included).
 """
@@ -23,12 +23,12 @@ from gdlab.optimizers.base import Optimizer, State
 from gdlab.optimizers.oracle import Oracle, OracleOptimizer
 from gdlab.schedules.base import Memory, Schedule
 
-_PAGE = 512  # numbers of float64 in a page of memory
+_PAGE = 512  # float64 numbers in a page of memory
 
 
 @dataclass
 class Rows:
-    """The rows still running: n of them, the first `live` real, the others padding."""
+    """The n rows that still run: the first `live` are real, the others padding."""
 
     batch: Batch
     loss: Loss
@@ -47,30 +47,30 @@ class Rows:
     buffers: BufferPool
     oracle: Oracle | None = None
     pending_record: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
-    """The last record of each row, its point (D, n), loss, gradient norm and rate (n,): it waits
-    for the next chunk to tell whether the run goes on, since a run's last record differs from the
-    others.
+    """The last record of each row: its point (D, n), loss, gradient norm and rate (n,). It waits
+    for the next chunk to tell whether the run goes on, since the last record of a run differs from
+    the others.
     """
 
     @property
-    def done(self) -> int:
-        """How many records of the next chunk are there already: the one that is held, or none."""
+    def pending_count(self) -> int:
+        """The number of records of the next chunk that exist already: 0 or 1."""
         return 0 if self.pending_record is None else 1
 
-    def numbers(self, count: int) -> Tensor:
+    def step_numbers(self, count: int) -> Tensor:
         """The step numbers of the next chunk's records: (count,)."""
         return torch.arange(self.first, self.first + count, device=self.x.device)
 
     @classmethod
     def of(cls, batch: Batch) -> "Rows":
-        """All rows at their starts.
+        """All rows of a batch at their starting points.
 
         Raises:
-            SettingError: the optimizer needs what the loss does not have.
+            SettingError: the loss lacks what the optimizer needs.
         """
         if isinstance(batch.optimizer, OracleOptimizer):
             batch.optimizer.check(batch.loss, batch.noise)
-        index = _padded(torch.arange(len(batch.lr), device=batch.lr.device), batch)
+        index = _pad(torch.arange(len(batch.lr), device=batch.lr.device), batch)
         x = by_rows(batch.start[index])
 
         def expand(value: Number) -> Tensor:
@@ -85,8 +85,8 @@ class Rows:
         noise = batch.noise[index][:, None] if bool((batch.noise != 0).any()) else None
         schedule, lr = map_numbers(batch.schedule, expand), batch.lr[index]
         loss = batch.loss.with_columns(expand)
-        # Padding has the state of the row that it repeats, as it has after rows have left.
-        own = torch.arange(len(index), device=index.device).clamp(max=len(batch.lr) - 1)
+        # A padding row has the state of the row that it repeats, as it does after rows have left.
+        source = torch.arange(len(index), device=index.device).clamp(max=len(batch.lr) - 1)
         state = optimizer.init(x, batch.loss.layout)
         return cls(
             batch=batch,
@@ -101,51 +101,61 @@ class Rows:
             live=len(batch.lr),
             first=0,
             x=x,
-            state={name: by_rows(leaf[own]) for name, leaf in state.items()},
+            state={name: by_rows(leaf[source]) for name, leaf in state.items()},
             schedule_state=schedule.init(lr),
             buffers=BufferPool(),
             oracle=Oracle(loss, x) if optimizer.needs else None,
         )
 
     def begin_records(self, length: int) -> ChunkRecords:
-        """Room for up to `length` new records, after the one that was held back.
+        """Allocate up to `length` new records, after the pending one.
 
-        A schedule that raises ends the runs: there is room for none then.
+        If the schedule raises, all runs end and there are no new records.
         """
-        batch, done = self.batch, self.done
-        count = done + min(length, batch.steps + 1 - self.first - done)
+        batch, pending = self.batch, self.pending_count
+        count = pending + min(length, batch.steps + 1 - self.first - pending)
         n, dim = self.x.shape
-        trace = ChunkRecords(
+        records = ChunkRecords(
             points=self.buffers.empty((count + 1, dim, n), self.x),
             loss=self.buffers.empty((count, n), self.x),
             norm=self.buffers.empty((count, n), self.x),
             rates=self.x.new_full((count, n), torch.nan),
         )
         if self.pending_record is not None:
-            trace.points[0], trace.loss[0], trace.norm[0], trace.rates[0] = self.pending_record
-        if not self.schedule_state:  # what follows the losses is asked step by step
+            for column, values in zip(
+                (records.points, records.loss, records.norm, records.rates),
+                self.pending_record,
+                strict=True,
+            ):
+                column[0] = values
+        if not self.schedule_state:  # a schedule that follows the losses is called step by step
             try:
-                trace.rates = self.schedule.rates(self.numbers(count), self.lr, batch.steps)
-            except Exception as error:  # a person's own schedule may raise anything
-                trace.stopped, trace.error = Status.FAILED, error
-                trace.cut(done)
-        return trace
+                records.rates = self.schedule.rates(self.step_numbers(count), self.lr, batch.steps)
+            except Exception as error:  # a custom schedule may raise anything
+                records.stop_status, records.error = Status.FAILED, error
+                records.truncate(pending)
+        return records
 
-    def after(self, trace: ChunkRecords, status: Tensor) -> "Rows | None":
-        """The rows that go on after a chunk, or None where no row does."""
-        going = torch.nonzero(status == Status.RUNNING)[:, 0]
-        if len(going) == 0:
+    def finish_chunk(self, records: ChunkRecords, status: Tensor) -> "Rows | None":
+        """Drop the rows that ended, and set the last record aside; None if no row is left."""
+        running = torch.nonzero(status == Status.RUNNING)[:, 0]
+        if len(running) == 0:
             return None
-        last = len(trace.loss) - 1
-        self.pending_record = (trace.x[last], trace.loss[last], trace.norm[last], trace.rates[last])
-        self.first += len(trace.loss) - 1
-        if len(going) < self.live:
-            self._keep(going)
+        last = len(records.loss) - 1
+        self.pending_record = (
+            records.x[last],
+            records.loss[last],
+            records.norm[last],
+            records.rates[last],
+        )
+        self.first += last
+        if len(running) < self.live:
+            self._keep_only(running)
         return self
 
-    def _keep(self, going: Tensor) -> None:
-        """Let all other rows go."""
-        index = _padded(going, self.batch)
+    def _keep_only(self, running: Tensor) -> None:
+        """Drop all rows but these."""
+        index = _pad(running, self.batch)
 
         def take(value: Number) -> Number:
             return by_rows(value[index]) if isinstance(value, Tensor) else value
@@ -165,18 +175,18 @@ class Rows:
             x, *numbers = self.pending_record
             loss, norm, rate = (number[index] for number in numbers)
             self.pending_record = x[:, index], loss, norm, rate
-        self.live = len(going)
+        self.live = len(running)
 
 
-def _padded(index: Tensor, batch: Batch) -> Tensor:
-    """Row numbers, where bits hang on it the last repeated up to a multiple of the lanes.
+def _pad(index: Tensor, batch: Batch) -> Tensor:
+    """Repeat the last row number up to a multiple of the lanes, where padding affects the bits.
 
-    Rows that lie whole pages apart in memory would throw each other out of the caches, so a number
-    of rows that makes them do so gets some more.
+    Rows that lie whole pages apart in memory would evict each other from the caches, so such a
+    number of rows gets more padding.
     """
     if not (batch.loss.elementwise or batch.mode == "compiled"):
         return index
-    more = -len(index) % LANES
-    if (len(index) + more) % _PAGE == 0:
-        more += LANES
-    return torch.cat((index, index[-1:].expand(more)))
+    padding = -len(index) % LANES
+    if (len(index) + padding) % _PAGE == 0:
+        padding += LANES
+    return torch.cat((index, index[-1:].expand(padding)))

@@ -1,4 +1,4 @@
-"""How a run can end."""
+"""The ways in which a run can end."""
 
 from enum import IntEnum
 
@@ -6,7 +6,7 @@ from enum import IntEnum
 class Status(IntEnum):
     """How a run ended; `RUNNING` while it has not.
 
-    `CONVERGED` is said for the gradient test and for nothing else: flat is not optimal.
+    `CONVERGED` is reserved for the gradient test: flat is not optimal.
     """
 
     __module__ = "gdlab"

@@ -1,8 +1,8 @@
-"""Reading off a chunk's records how and where its runs ended.
+"""How and where the runs of a chunk ended, read off its records.
 
-Where a chunk comes with its summary, most rows need no second look: only those that may have ended.
+If a chunk comes with a summary, only the rows that may have ended are examined record by record.
 
-Shapes: D dimensions, K records of the chunk, n rows, m rows that are looked at.
+Shapes: D dimensions, K records of the chunk, n rows, m rows that are examined.
 """
 
 from dataclasses import dataclass
@@ -19,165 +19,175 @@ from gdlab.numerics.autodiff import norms, value_and_gradient
 
 
 @dataclass
-class _Ends:
+class _Endings:
     """How and where rows ended, each (m,).
 
     Attributes:
         status: how, or `Status.RUNNING`.
-        at: the record that said so, or the last one.
-        lost: whether that record is no part of the run: its numbers are not finite.
-        best: the least loss of the run's records.
-        best_at: the record that has it.
+        record: the record at which the run ended, or the last one.
+        is_dropped: whether that record is not part of the run: its numbers are not finite.
+        best_loss: the smallest loss of the run's records.
+        best_record: the record that has it.
     """
 
     status: Tensor
-    at: Tensor
-    lost: Tensor
-    best: Tensor
-    best_at: Tensor
+    record: Tensor
+    is_dropped: Tensor
+    best_loss: Tensor
+    best_record: Tensor
 
 
-def find_endings(rows: Rows, trace: ChunkRecords, mode: Mode) -> Chunk:
-    """Read off a chunk's record how and where each of its runs ended."""
-    live, n = rows.live, len(trace.loss)
+def find_endings(rows: Rows, records: ChunkRecords, mode: Mode) -> Chunk:
+    """Find how and where each run of a chunk ended, and return the chunk."""
+    live, n = rows.live, len(records.loss)
     if n == 0:
-        return _stillborn(rows, trace, mode)
-    if trace.screen is None:
-        ends = _ends(rows, trace, slice(0, live))
+        return _empty_chunk(rows, records, mode)
+    if records.summary is None:
+        endings = _endings_from_records(rows, records, slice(0, live))
     else:
-        ends = _presumed(rows, trace, trace.screen)
-        suspects = _suspects(trace.screen, rows.batch.stop)[:live].nonzero()[:, 0]
-        if len(suspects):
-            found = vars(_ends(rows, trace, suspects))
-            for name, values in vars(ends).items():
-                values[suspects] = found[name]
-    running = ends.status == Status.RUNNING
-    going_on = running & (trace.stopped == Status.RUNNING)
-    count = ends.at + 1 - (ends.lost | going_on).int()
-    if trace.measured is not None and trace.stopped != Status.FAILED:
-        _measure_last(rows, trace, ends, torch.where(going_on, 0, count))
-    x = trace.x.movedim(1, 2)
+        endings = _endings_from_summary(rows, records, records.summary)
+        candidates = _may_have_ended(records.summary, rows.batch.stop)[:live].nonzero()[:, 0]
+        if len(candidates):
+            exact = vars(_endings_from_records(rows, records, candidates))
+            for name, values in vars(endings).items():
+                values[candidates] = exact[name]
+    is_running = endings.status == Status.RUNNING
+    goes_on = is_running & (records.stop_status == Status.RUNNING)
+    count = endings.record + 1 - (endings.is_dropped | goes_on).int()
+    if records.has_loss is not None and records.stop_status != Status.FAILED:
+        _compute_last_losses(rows, records, endings, torch.where(goes_on, 0, count))
+    evaluations = rows.first + endings.record + 1
+    x = records.x.movedim(1, 2)
     return Chunk(
         first=rows.first,
         rows=rows.index[:live],
         x=x[:, :live],
-        loss=trace.loss[:, :live],
-        grad_norm=trace.norm[:, :live],
-        lr=trace.rates[:n, :live],
+        loss=records.loss[:, :live],
+        grad_norm=records.norm[:, :live],
+        lr=records.rates[:n, :live],
         count=count,
-        status=torch.where(running, int(trace.stopped), ends.status),
-        best_loss=ends.best,
-        best_step=rows.first + ends.best_at,
-        evaluations=rows.first + ends.at + 1 if rows.oracle is None else rows.oracle.count[:live],
-        whole=PaddedChunk(rows.loss, x, trace.loss),
+        status=torch.where(is_running, int(records.stop_status), endings.status),
+        best_loss=endings.best_loss,
+        best_step=rows.first + endings.best_record,
+        evaluations=evaluations if rows.oracle is None else rows.oracle.count[:live],
+        padded=PaddedChunk(rows.loss, x, records.loss),
         metrics=rows.batch.metrics,
         mode=mode,
-        error=trace.error,
+        error=records.error,
     )
 
 
-def _presumed(rows: Rows, trace: ChunkRecords, screen: ChunkSummary) -> _Ends:
-    """How rows that are no suspects ended: not at all, or with the last step."""
-    live, n = rows.live, len(trace.loss)
+def _endings_from_summary(rows: Rows, records: ChunkRecords, summary: ChunkSummary) -> _Endings:
+    """The endings of rows that did not end early: still running, or out of steps."""
+    live, n = rows.live, len(records.loss)
     is_last = rows.first + n - 1 == rows.batch.steps
-    at = torch.full((live,), n - 1, device=trace.loss.device)
-    return _Ends(
-        status=torch.full_like(at, int(Status.MAX_STEPS if is_last else Status.RUNNING)),
-        at=at,
-        lost=torch.zeros_like(at, dtype=torch.bool),
-        best=screen.loss[:live].clone(),
-        best_at=screen.at[:live].long(),
+    record = torch.full((live,), n - 1, device=records.loss.device)
+    return _Endings(
+        status=torch.full_like(record, int(Status.MAX_STEPS if is_last else Status.RUNNING)),
+        record=record,
+        is_dropped=torch.zeros_like(record, dtype=torch.bool),
+        best_loss=summary.min_loss[:live].clone(),
+        best_record=summary.best_record[:live].long(),
     )
 
 
-def _suspects(screen: ChunkSummary, stop: Stop) -> Tensor:
-    """Which rows may have ended, or lost their finite numbers: (n,)."""
-    suspects = (screen.norm <= stop.grad_tol) | screen.finite.isnan()
+def _may_have_ended(summary: ChunkSummary, stop: Stop) -> Tensor:
+    """Whether a row may have met a criterion or has a number that is not finite: (n,)."""
+    candidates = (summary.min_norm <= stop.grad_tol) | summary.zero_if_finite.isnan()
     if stop.loss is not None:
-        suspects |= screen.loss <= stop.loss
+        candidates |= summary.min_loss <= stop.loss
     if stop.max_loss is not None:
-        suspects |= screen.size > stop.max_loss
-    return suspects
+        candidates |= summary.max_abs_loss > stop.max_loss
+    return candidates
 
 
-def _ends(rows: Rows, trace: ChunkRecords, which: "slice | Tensor") -> _Ends:
-    """How and where some rows ended, from their every record."""
-    stop, n = rows.batch.stop, len(trace.loss)
-    loss = trace.loss[:, which]
-    norm, finite = _gradients(rows, trace, which)
-    known = torch.isfinite(loss)
-    finite = finite & torch.isfinite(trace.x[:, :, which]).all(1)
-    finite &= known if trace.measured is None else known | ~trace.measured[:, None].to(loss.device)
-    at_end = torch.arange(rows.first, rows.first + n, device=loss.device) == rows.batch.steps
-    ended = torch.full(loss.shape, int(Status.RUNNING), device=loss.device)
-    ended[at_end] = int(Status.MAX_STEPS)
-    if trace.stalled is not None:
-        ended[trace.stalled[:, which]] = int(Status.STALLED)
+def _endings_from_records(rows: Rows, records: ChunkRecords, index: slice | Tensor) -> _Endings:
+    """The endings of the rows `index`, from all of their records."""
+    stop, n = rows.batch.stop, len(records.loss)
+    loss = records.loss[:, index]
+    norm, finite = _norms_and_finiteness(rows, records, index)
+    is_finite_loss = torch.isfinite(loss)
+    finite = finite & torch.isfinite(records.x[:, :, index]).all(1)
+    if records.has_loss is None:
+        finite &= is_finite_loss
+    else:
+        finite &= is_finite_loss | ~records.has_loss[:, None].to(loss.device)
+    is_last = torch.arange(rows.first, rows.first + n, device=loss.device) == rows.batch.steps
+    status = torch.full(loss.shape, int(Status.RUNNING), device=loss.device)
+    # A later assignment takes precedence over an earlier one.
+    status[is_last] = int(Status.MAX_STEPS)
+    if records.stalled is not None:
+        status[records.stalled[:, index]] = int(Status.STALLED)
     if stop.loss is not None:
-        ended[loss <= stop.loss] = int(Status.TARGET)
-    ended[norm <= stop.grad_tol] = int(Status.CONVERGED)
+        status[loss <= stop.loss] = int(Status.TARGET)
+    status[norm <= stop.grad_tol] = int(Status.CONVERGED)
     if stop.max_loss is not None:
-        ended[loss.abs() > stop.max_loss] = int(Status.DIVERGED)
-    ended[~finite] = int(Status.DIVERGED)
+        status[loss.abs() > stop.max_loss] = int(Status.DIVERGED)
+    status[~finite] = int(Status.DIVERGED)
 
-    has_ended = ended != Status.RUNNING
+    has_ended = status != Status.RUNNING
     any_ended = has_ended.any(0)
-    at = torch.where(any_ended, has_ended.int().argmax(0), n - 1)
-    lost = any_ended & ~finite.gather(0, at[None])[0] & (at > 0)
+    end = torch.where(any_ended, has_ended.int().argmax(0), n - 1)
+    is_dropped = any_ended & ~finite.gather(0, end[None])[0] & (end > 0)
     record = torch.arange(n, device=loss.device)[:, None]
-    seen = (record <= at - lost.int()) & known
-    best, best_at = torch.where(seen, loss, torch.inf).min(0)
-    return _Ends(ended.gather(0, at[None])[0], at, lost, best, best_at)
+    counts = (record <= end - is_dropped.int()) & is_finite_loss
+    best_loss, best_record = torch.where(counts, loss, torch.inf).min(0)
+    return _Endings(status.gather(0, end[None])[0], end, is_dropped, best_loss, best_record)
 
 
-def _measure_last(rows: Rows, trace: ChunkRecords, ends: _Ends, count: Tensor) -> None:
+def _compute_last_losses(
+    rows: Rows, records: ChunkRecords, endings: _Endings, count: Tensor
+) -> None:
     """Compute the loss and its gradient at the last of the `count` records of runs that ended.
 
-    A run that ends between two records that have them (interrupted, say) is given them there.
+    A run may end between two records that have them, for instance when it is interrupted.
     """
-    assert trace.measured is not None
+    assert records.has_loss is not None
     last = (count - 1).clamp(min=0)
-    row = ((count > 0) & ~trace.measured.to(count.device)[last]).nonzero()[:, 0]
+    row = ((count > 0) & ~records.has_loss.to(count.device)[last]).nonzero()[:, 0]
     if len(row) == 0:
         return
     last = last[row]
     loss = rows.loss.with_columns(lambda column: column[row])
-    value, grad = value_and_gradient(loss, trace.x[last, :, row])
-    trace.loss[last, row], trace.norm[last, row] = value, norms(grad.T[None])[0][0]
-    better = value < ends.best[row]
-    ends.best[row] = torch.where(better, value, ends.best[row])
-    ends.best_at[row] = torch.where(better, last, ends.best_at[row])
+    value, grad = value_and_gradient(loss, records.x[last, :, row])
+    records.loss[last, row], records.norm[last, row] = value, norms(grad.T[None])[0][0]
+    better = value < endings.best_loss[row]
+    endings.best_loss[row] = torch.where(better, value, endings.best_loss[row])
+    endings.best_record[row] = torch.where(better, last, endings.best_record[row])
 
 
-def _gradients(rows: Rows, trace: ChunkRecords, which: "slice | Tensor") -> tuple[Tensor, Tensor]:
-    """The gradients' norms (K, m), and whether the gradients are finite.
+def _norms_and_finiteness(
+    rows: Rows, records: ChunkRecords, index: slice | Tensor
+) -> tuple[Tensor, Tensor]:
+    """The gradient norms (K, m), and whether the gradients are finite.
 
-    Norms alone do not tell those that overflow from gradients that do, nor those that vanish from
-    zeros: where it matters the gradients are computed once more.
+    A norm may overflow although the gradient does not, or underflow to zero although the gradient
+    is not zero: where it matters, the gradients are computed again.
     """
-    norm = trace.norm[:, which]
-    if trace.finite is not None:
-        return norm, trace.finite[:, which]
+    norm = records.norm[:, index]
+    if records.finite is not None:
+        return norm, records.finite[:, index]
     finite = torch.isfinite(norm)
     zero = norm == 0
     if rows.batch.stop.grad_tol > 0:
         zero &= zero.cumsum(0) == 1  # the run has ended there
-    record, place = ((zero | norm.isinf()) & trace.loss[:, which].isfinite()).nonzero().T
+    record, column = ((zero | norm.isinf()) & records.loss[:, index].isfinite()).nonzero().T
     if len(record):
-        row = torch.arange(trace.loss.shape[1], device=norm.device)[which][place]
-        loss = rows.loss.with_columns(lambda column: column[row])
-        grad = value_and_gradient(loss, trace.x[record, :, row])[1]
+        row = torch.arange(records.loss.shape[1], device=norm.device)[index][column]
+        loss = rows.loss.with_columns(lambda values: values[row])
+        grad = value_and_gradient(loss, records.x[record, :, row])[1]
         exact, is_finite = norms(grad.T[None])
-        norm[record, place], finite[record, place] = exact[0], is_finite[0]
-        trace.norm[record, row] = exact[0]
+        norm[record, column], finite[record, column] = exact[0], is_finite[0]
+        records.norm[record, row] = exact[0]
     return norm, finite
 
 
-def _stillborn(rows: Rows, trace: ChunkRecords, mode: Mode) -> Chunk:
-    """The chunk of a batch whose first evaluation raised: no record at all."""
+def _empty_chunk(rows: Rows, records: ChunkRecords, mode: Mode) -> Chunk:
+    """The chunk of a batch whose first evaluation raised: it has no records."""
     live = rows.live
     x = rows.x[:live]
     empty, zeros = x.new_empty((0, live)), torch.zeros(live, dtype=torch.int64, device=x.device)
+    padded = PaddedChunk(rows.loss, x.new_empty((0, *rows.x.shape)), x.new_empty((0, len(rows.x))))
     return Chunk(
         first=0,
         rows=rows.index[:live],
@@ -186,14 +196,12 @@ def _stillborn(rows: Rows, trace: ChunkRecords, mode: Mode) -> Chunk:
         grad_norm=empty,
         lr=empty,
         count=zeros,
-        status=torch.full_like(zeros, int(trace.stopped)),
+        status=torch.full_like(zeros, int(records.stop_status)),
         best_loss=torch.full_like(x[:, 0], torch.inf),
         best_step=zeros,
         evaluations=zeros,
-        whole=PaddedChunk(
-            rows.loss, x.new_empty((0, *rows.x.shape)), x.new_empty((0, len(rows.x)))
-        ),
+        padded=padded,
         metrics=rows.batch.metrics,
         mode=mode,
-        error=trace.error,
+        error=records.error,
     )

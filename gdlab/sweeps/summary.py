@@ -13,15 +13,13 @@ from rich.table import Table
 from rich.text import Text
 
 from gdlab.display.terminal import ProgressBar
-from gdlab.engine.compiled import explain_fallback
 from gdlab.engine.status import Status
 from gdlab.fields.formatting import format_value
 from gdlab.optimizers import Optimizer
 from gdlab.recording.rate import recorded_rate
 from gdlab.results.ranking import Best, best, setting_label
-from gdlab.runs.batching import batch_of
 from gdlab.sweeps.executors.work import Statuses
-from gdlab.sweeps.plan import Plan, with_resolved_mode
+from gdlab.sweeps.plan import Plan
 from gdlab.sweeps.runner import ABOUT
 from gdlab.theory import predicted_rate
 
@@ -72,7 +70,7 @@ def show_sweep(plan: Plan, results: "pa.Table", directory: Path) -> None:
         lines["run directories"] = _kept(plan, directory)
     if apart := _apart(plan):
         lines["run by run"] = f"{apart}; each run had an optimizer of its own"
-    if fell := _fallbacks(plan, results):
+    if fell := _fallbacks(results):
         lines["mode"] = fell
     lines["TensorBoard"] = f"python -m gdlab.view {place}"
     if len(frame) < len(plan) or str(Status.INTERRUPTED) in set(frame["status"]):
@@ -81,16 +79,13 @@ def show_sweep(plan: Plan, results: "pa.Table", directory: Path) -> None:
         console.print(Text(f"  {name:<16}{text}"))
 
 
-def _fallbacks(plan: Plan, results: "pa.Table") -> str:
-    """Why runs that should have been compiled were not."""
-    if str(Status.INTERRUPTED) in results["status"].to_pylist():
+def _fallbacks(results: "pa.Table") -> str:
+    """Say why runs that were to be compiled ran in eager mode; empty if there are none."""
+    is_interrupted = str(Status.INTERRUPTED) in results["status"].to_pylist()
+    if is_interrupted or "mode_reason" not in results.column_names:
         return ""
-    modes = dict(zip(results["run"].to_pylist(), results["mode"].to_pylist(), strict=True))
-    found: dict[str, None] = {}
-    for group in map(with_resolved_mode, plan.groups):
-        fell = explain_fallback(batch_of(group.settings), modes.get(int(group.runs[0]), ""))
-        found |= {} if fell is None else {fell: None}
-    return "; ".join(found)
+    reasons = dict.fromkeys(results["mode_reason"].drop_null().to_pylist())
+    return "; ".join(f"eager, not compiled: {reason}" for reason in reasons)
 
 
 def _apart(plan: Plan) -> str:

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers.batches import Finished, assert_same_bits, finish, make_batch, rows_of
+from helpers.batches import Finished, assert_same_bits, finish, make_batch, rows_of, why_eager
 from losses.cases import DIABETES, Angle, Barrier, Quartic, Squash, Waves
 from torch import Tensor
 
 from gdlab.engine.batch import Batch, Stop
-from gdlab.engine.compiled import why_not_compiled
 from gdlab.engine.compiler import library
 from gdlab.engine.status import Status
 from gdlab.losses import Himmelblau, Loss, Quadratic, Rosenbrock
@@ -27,7 +26,7 @@ RATES = np.geomspace(1e-5, 3, 45)
 
 
 def compiled(batch: Batch, threads: int = 1) -> Batch:
-    assert why_not_compiled(batch) is None
+    assert why_eager(batch) is None
     return dataclasses.replace(batch, mode="compiled", threads=threads)
 
 
@@ -188,7 +187,7 @@ REFUSED: dict[str, tuple[Loss, str]] = {
 def test_what_cannot_be_compiled_says_why_and_runs_in_eager_mode(name: str) -> None:
     loss, reason = REFUSED[name]
     batch = make_batch(loss, lr=[0.01, 0.02], steps=5)
-    assert why_not_compiled(batch) == reason
+    assert why_eager(batch) == reason
     eager, fallen = finish(batch), finish(dataclasses.replace(batch, mode="compiled"))
     for one, other in zip(eager, fallen, strict=True):
         assert other.outcome.mode == "eager"
@@ -196,7 +195,7 @@ def test_what_cannot_be_compiled_says_why_and_runs_in_eager_mode(name: str) -> N
 
 
 def test_a_loss_that_decides_by_a_number_cannot_be_compiled() -> None:
-    reason = why_not_compiled(make_batch(Function(lambda x: decides(x), start=(1.0, 2.0))))
+    reason = why_eager(make_batch(Function(lambda x: decides(x), start=(1.0, 2.0))))
     assert reason is not None
     assert reason.startswith("RuntimeError: vmap: It looks like you're calling .item()")
 
@@ -205,16 +204,16 @@ def test_a_loss_that_decides_by_a_number_cannot_be_compiled() -> None:
 def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """An empty cache, on disk and in memory."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    library._loaded.cache_clear()
+    library.load_library.cache_clear()
     yield tmp_path
-    library._loaded.cache_clear()
+    library.load_library.cache_clear()
 
 
 def test_without_a_compiler_it_says_so(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(fresh))
     monkeypatch.delenv("CC", raising=False)
-    reason = why_not_compiled(make_batch(Rosenbrock()))
-    assert reason == "there is no C compiler (cc, gcc, clang, or what CC names)"
+    reason = why_eager(make_batch(Rosenbrock()))
+    assert reason == "no C compiler found (cc, gcc, clang or $CC)"
 
 
 def test_a_compiler_that_refuses_is_quoted(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,22 +221,20 @@ def test_a_compiler_that_refuses_is_quoted(fresh: Path, monkeypatch: pytest.Monk
     broken.write_text("#!/bin/sh\necho 'no such target' >&2\nexit 1\n")
     broken.chmod(0o755)
     monkeypatch.setenv("CC", str(broken))
-    assert (
-        why_not_compiled(make_batch(Rosenbrock())) == f"{broken} refuses the step: no such target"
-    )
+    assert why_eager(make_batch(Rosenbrock())) == f"{broken} cannot compile the step: no such target"
 
 
 def test_a_compiled_step_is_kept_on_disk(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert why_not_compiled(make_batch(Rosenbrock(), lr=[0.1])) is None
+    assert why_eager(make_batch(Rosenbrock(), lr=[0.1])) is None
     assert len(list((fresh / "gdlab").glob("*.so"))) == 1
-    library._loaded.cache_clear()
+    library.load_library.cache_clear()
 
     def fail(*args: Any, **kwargs: Any) -> None:
         raise AssertionError("compiled again")
 
     monkeypatch.setattr(subprocess, "run", fail)
     # Other rates, starts and numbers of rows: the same step.
-    assert why_not_compiled(make_batch(Rosenbrock(), lr=[0.2, 0.3], start=[0.0, 3.0])) is None
+    assert why_eager(make_batch(Rosenbrock(), lr=[0.2, 0.3], start=[0.0, 3.0])) is None
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(
@@ -246,8 +243,8 @@ def test_a_cache_that_cannot_be_written_is_done_without(
     in_the_way = tmp_path / "file"
     in_the_way.write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(in_the_way))
-    library._loaded.cache_clear()
-    assert why_not_compiled(make_batch(Himmelblau())) is None
+    library.load_library.cache_clear()
+    assert why_eager(make_batch(Himmelblau())) is None
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Making batches of runs, running them, and taking rows out of them."""
+"""Make batches of runs, run them, and select rows."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gdlab.engine.batch import Batch, Stop
 from gdlab.engine.history import History, split_by_run
-from gdlab.engine.loop import advance
+from gdlab.engine.loop import ChunkSizes, advance
 from gdlab.engine.outcome import Outcome, Outcomes
 from gdlab.fields.declared import map_numbers
 from gdlab.losses import Loss
@@ -47,41 +47,51 @@ def make_batch(
     )
 
 
-def rows_of(batch: Batch, index: Sequence[int]) -> Batch:
-    """The batch of some of the rows, in the order given."""
-    which = torch.tensor(index)
+def why_eager(batch: Batch) -> str | None:
+    """Why the engine cannot compile a batch; None if it can."""
+    chunk = next(advance(replace(batch, mode="compiled")))
+    assert (chunk.mode.name == "compiled") == (chunk.mode.fallback_reason is None)
+    return chunk.mode.fallback_reason
+
+
+def rows_of(batch: Batch, rows: Sequence[int]) -> Batch:
+    """The batch of some of the rows, in the given order."""
+    index = torch.tensor(rows)
 
     def take(value: Any) -> Any:
-        return value[which] if isinstance(value, Tensor) else value
+        return value[index] if isinstance(value, Tensor) else value
 
     return replace(
         batch,
         loss=batch.loss.with_columns(take),
         optimizer=map_numbers(batch.optimizer, take),
         schedule=map_numbers(batch.schedule, take),
-        lr=batch.lr[which],
-        seed=batch.seed[which],
-        start=batch.start[which],
-        noise=batch.noise[which],
-        dof=None if batch.dof is None else batch.dof[which],
+        lr=batch.lr[index],
+        seed=batch.seed[index],
+        start=batch.start[index],
+        noise=batch.noise[index],
+        dof=None if batch.dof is None else batch.dof[index],
     )
 
 
 @dataclass(frozen=True)
 class Finished:
-    """What became of one row."""
+    """The history and outcome of one row."""
 
     history: History
     outcome: Outcome
 
 
 def finish(
-    batch: Batch, interrupted: Callable[[], bool] = lambda: False, every: int = 1
+    batch: Batch,
+    interrupted: Callable[[], bool] = lambda: False,
+    every: int = 1,
+    sizes: ChunkSizes | None = None,
 ) -> list[Finished]:
     """Run a batch to its end."""
     ends = Outcomes(batch)
     parts: list[list[History]] = [[] for _ in batch.lr]
-    for chunk in advance(batch, interrupted):
+    for chunk in advance(batch, interrupted, sizes=sizes or ChunkSizes()):
         ends.add(chunk)
         for row, piece in split_by_run(chunk, every):
             parts[row].append(piece)
@@ -93,7 +103,7 @@ ENDED = ("status", "steps", "final_loss", "best_loss", "best_step", "grad_norm",
 
 
 def assert_same_bits(one: Finished, other: Finished) -> None:
-    """Every record and the whole outcome are equal, bit for bit."""
+    """Assert that every record and the whole outcome are equal, bit for bit."""
     for name in RECORDED:
         a, b = getattr(one.history, name), getattr(other.history, name)
         assert (a is None) == (b is None), name

@@ -11,13 +11,12 @@ import numpy as np
 import pytest
 import sympy
 import torch
-from helpers.batches import assert_same_bits, finish, make_batch, rows_of
+from helpers.batches import assert_same_bits, finish, make_batch, rows_of, why_eager
 from helpers.command import Done
 from helpers.gradients import relative, rosenbrock_gradient
 from torch import Tensor
 
 import gdlab
-from gdlab.engine.compiled import why_not_compiled
 from gdlab.errors import SettingError
 from gdlab.losses import (
     MLP,
@@ -330,7 +329,7 @@ def test_a_column_is_as_its_numbers() -> None:
 def test_compiled_steps_are_eager_ones(loss: Loss) -> None:
     turned = Transform(rotation=3, shift=0.2, scale=1.5).of(loss)
     batch = make_batch(turned, Adam(), np.geomspace(1e-4, 1e-2, 5), steps=10)
-    assert why_not_compiled(batch) is None
+    assert why_eager(batch) is None
     for one, other in zip(finish(batch), finish(replace(batch, mode="compiled")), strict=True):
         assert other.outcome.mode == "compiled"
         np.testing.assert_allclose(other.history.x, one.history.x, rtol=1e-12)  # observed 4e-16

@@ -6,13 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers.batches import Finished, assert_same_bits, finish, make_batch, rows_of
+from helpers.batches import Finished, assert_same_bits, finish, make_batch, rows_of, why_eager
 from helpers.gradients import relative
 from losses.cases import Waves
 
 from gdlab.config.loading import resolve_choice
 from gdlab.engine.batch import Batch, Stop
-from gdlab.engine.compiled import why_not_compiled
 from gdlab.engine.status import Status
 from gdlab.fields.declared import Configured, Number, declared_fields
 from gdlab.fields.suggestions import choices_of
@@ -89,7 +88,7 @@ def assert_rows_are_single_runs(batch: Batch) -> list[Finished]:
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_compiled_row_is_its_single_run(name: str) -> None:
     batch = replace(batch_of(name), mode="compiled")
-    assert why_not_compiled(batch) is None
+    assert why_eager(batch) is None
     assert_rows_are_single_runs(batch)
 
 

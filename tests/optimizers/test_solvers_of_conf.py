@@ -5,13 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from helpers.batches import assert_same_bits, finish, make_batch, rows_of
+from helpers.batches import assert_same_bits, finish, make_batch, rows_of, why_eager
 from losses.cases import Waves
 
 from gdlab import optimizers
 from gdlab.config.loading import resolve_choice
 from gdlab.engine.batch import Batch, Stop
-from gdlab.engine.compiled import why_not_compiled
 from gdlab.engine.status import Status
 from gdlab.fields.declared import declared_fields
 from gdlab.fields.suggestions import choices_of
@@ -87,7 +86,7 @@ def test_in_float32_too(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_compiled_batch_is_refused_or_the_eager_one(name: str) -> None:
     batch = replace(batch_of(name), mode="compiled")
-    said = why_not_compiled(batch)
+    said = why_eager(batch)
     if isinstance(batch.optimizer, OracleOptimizer):
         assert said == "an optimizer that evaluates the loss itself has no compiled form"
         return

@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 import pytorch_optimizer
 import torch
-from helpers.batches import assert_same_bits, finish, make_batch, rows_of
+from helpers.batches import assert_same_bits, finish, make_batch, rows_of, why_eager
 from helpers.gradients import relative
 
 import gdlab
 from gdlab.engine.batch import Batch, Stop
-from gdlab.engine.compiled import why_not_compiled
 from gdlab.engine.status import Status
 from gdlab.errors import SettingError
 from gdlab.losses import MLP, Quadratic, Rosenbrock
@@ -225,9 +224,9 @@ def test_what_cannot_be_is_refused_in_a_line(options, line):
 
 def test_it_has_no_compiled_form():
     batch = replace(make_batch(Quadratic(), Torch()), mode="compiled")
-    why = why_not_compiled(batch)
+    why = why_eager(batch)
     assert why == "a torch optimizer has no compiled form"
-    assert why_not_compiled(replace(batch, optimizer=Lookahead(inner=Torch()))) == why
+    assert why_eager(replace(batch, optimizer=Lookahead(inner=Torch()))) == why
     assert finish(batch)[0].outcome.mode == "eager"
 
 

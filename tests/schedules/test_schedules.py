@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers.batches import assert_same_bits, finish, make_batch, rows_of
+from helpers.batches import assert_same_bits, finish, make_batch, rows_of, why_eager
 from helpers.command import Done
 from torch.optim import lr_scheduler
 
 import gdlab
 from gdlab.engine.batch import Stop
-from gdlab.engine.compiled import why_not_compiled
 from gdlab.engine.status import Status
 from gdlab.errors import SettingError
 from gdlab.fields.declared import find_field, flatten, map_numbers, nest_changes
@@ -345,7 +344,7 @@ def test_plateaus_are_of_each_row_through_chunks_and_compactions() -> None:
 
 def test_a_schedule_that_follows_the_loss_runs_eagerly_and_says_so() -> None:
     batch = make_batch(Quadratic(), schedule=ReduceOnPlateau(patience=2), steps=50)
-    said = why_not_compiled(replace(batch, mode="compiled"))
+    said = why_eager(replace(batch, mode="compiled"))
     assert said == "a schedule that follows the loss has no compiled form"
 
 

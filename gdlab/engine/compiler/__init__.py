@@ -1,1 +1,1 @@
-"""A compiler for one row: the step of a run as straight-line arithmetic, in C over many rows."""
+"""A compiler from torch to C: the step of one run as straight-line arithmetic over many rows."""

@@ -1,5 +1,5 @@
-/* Write B numbers that nobody reads soon: past the caches, which would fetch what is overwritten.
-   That takes addresses at multiples of 32 bytes. */
+/* Write B numbers that are not read again soon. Non-temporal stores bypass the caches, which would
+   first fetch what is overwritten; they need addresses that are multiples of 32 bytes. */
 static inline void put(T *to, const T *from)
 {
 #ifdef __AVX__
@@ -12,17 +12,17 @@ static inline void put(T *to, const T *from)
   for (int l = 0; l < B; l++) to[l] = from[l];
 }
 
-/* Steps of rows `begin` to `end`, a multiple of B rows; n is the number of all rows.
+/* K steps of rows `begin` to `end`, a multiple of B rows; n is the number of all rows.
 
    x       points: the first one is read, the next K are written
-   loss    losses at the K points that are left
-   norm    norms of the gradients there
-   rate    learning rates; `stride` is n, or 0 where they do not change
-   noise   added to the gradients, where the step says so
-   column  what differs between the rows
+   loss    losses at the first K points
+   norm    gradient norms there
+   rate    learning rates; `stride` is n, or 0 if they are constant
+   noise   added to the gradients, if the step has noise
+   column  settings that differ between rows
    memory  the state of the optimizer, before and after
-   summary of each row: the least norm, the least loss, the record where it was, NaN if any
-           number was not finite, the greatest |loss| */
+   summary for each row: the smallest norm, the smallest loss, its record, NaN if any number was
+           not finite, the largest |loss| */
 void advance(long begin, long end, long n, long K, T *x_, T *loss, T *norm_, const T *rate_,
              long stride, const T *noise_, const T *column_, T *memory, T *summary)
 {
@@ -65,6 +65,6 @@ void advance(long begin, long end, long n, long K, T *x_, T *loss, T *norm_, con
     }
   }
 #ifdef __AVX__
-  _mm_sfence(); /* other threads may read what was put from now on */
+  _mm_sfence(); /* from now on, other threads may read what was written */
 #endif
 }

@@ -1,4 +1,4 @@
-"""Operations of torch on single numbers as expressions of C: {0}, {1} and {2} are the operands."""
+"""Torch operations on single numbers as C expressions; {0}, {1} and {2} are the operands."""
 
 NUMBERS = {
     "neg": "(-{0})",

@@ -1,4 +1,4 @@
-"""C source to a function: by the machine's C compiler, kept on disk for the next time."""
+"""Compile C source to a function with the system's C compiler; the library is cached on disk."""
 
 import ctypes
 import hashlib
@@ -14,35 +14,36 @@ from typing import Any
 
 from gdlab.engine.compiler.program import Uncompilable
 
-# No product is fused into a sum but where the source says so, and no test for traps: what the
-# compiler may do is what leaves every bit as it is.
+# The compiler may only do what leaves every bit as it is: it fuses a product into a sum only where
+# the source says so. That arithmetic does not trap or set errno allows vector loops.
 _FLAGS = ("-O2", "-ftree-vectorize", "-std=gnu11", "-fPIC", "-shared", "-w")
 _STRICT = ("-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math")
-# A sine and a cosine of the same number would become one call that has no vector form.
-_APART = tuple(f"-fno-builtin-{name}" for name in ("sin", "cos", "sinf", "cosf"))
+# GCC would merge the sine and cosine of the same number into one call that has no vector form.
+_NO_SINCOS = tuple(f"-fno-builtin-{name}" for name in ("sin", "cos", "sinf", "cosf"))
 _SIMD = '-DVECTOR=__attribute__((simd("notinbranch")))'
 _ATTEMPTS = (
     ("-march=native", "-mprefer-vector-width=512", "-fopenmp-simd", _SIMD, "-lmvec"),
     ("-march=native", "-fopenmp-simd", "-DVECTOR="),
     ("-DVECTOR=",),
 )
-_LONGEST_MESSAGE = 200
+_MAX_MESSAGE = 200
 
 
 def load_function(source: str, name: str) -> Callable[..., Any]:
-    """A function of a C source, compiled now or before.
+    """Return a function of a C source, compiled now or before.
 
     Raises:
-        Uncompilable: there is no C compiler, or it refuses the source.
+        Uncompilable: there is no C compiler, or it rejects the source.
     """
-    return getattr(_loaded(source), name)
+    return getattr(load_library(source), name)
 
 
 @cache
-def _loaded(source: str) -> ctypes.CDLL:
-    compiler = _compiler()
-    key = "\0".join((source, compiler, repr((_FLAGS, _STRICT, _APART, _ATTEMPTS)), _machine()))
-    path = _directory() / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.so"
+def load_library(source: str) -> ctypes.CDLL:
+    """Load the library of a C source, from the cache on disk if it was compiled before."""
+    compiler = _find_compiler()
+    key = "\0".join((source, compiler, repr((_FLAGS, _STRICT, _NO_SINCOS, _ATTEMPTS)), _machine()))
+    path = _cache_directory() / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.so"
     if not path.is_file():
         _compile(compiler, source, path)
     try:
@@ -51,50 +52,50 @@ def _loaded(source: str) -> ctypes.CDLL:
         raise Uncompilable(f"{path} cannot be loaded: {error}") from error
 
 
-def _compiler() -> str:
+def _find_compiler() -> str:
     for name in (os.environ.get("CC"), "cc", "gcc", "clang"):
-        found = shutil.which(name) if name else None
-        if found:
-            return found
-    raise Uncompilable("there is no C compiler (cc, gcc, clang, or what CC names)")
+        path = shutil.which(name) if name else None
+        if path:
+            return path
+    raise Uncompilable("no C compiler found (cc, gcc, clang or $CC)")
 
 
 def _machine() -> str:
-    """What the compiler's `native` depends on."""
+    """A description of the CPU, on which `-march=native` depends."""
     cpu = Path("/proc/cpuinfo")
     lines = cpu.read_text("utf-8").splitlines() if cpu.is_file() else []
     features = next((line for line in lines if line.startswith(("flags", "Features"))), "")
     return f"{platform.platform()} {platform.processor()} {features}"
 
 
-def _directory() -> Path:
-    """Where compiled steps are kept: the user's cache, or a new directory where that fails."""
+def _cache_directory() -> Path:
+    """The user's cache for compiled steps, or a temporary directory if it cannot be written."""
     cache_home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     path = Path(cache_home).expanduser() / "gdlab"
     try:
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except (OSError, RuntimeError):  # a file in the way, no home
-        return _scratch()
-    return path if os.access(path, os.W_OK) else _scratch()
+    except (OSError, RuntimeError):  # a file of that name, no home
+        return _temporary_directory()
+    return path if os.access(path, os.W_OK) else _temporary_directory()
 
 
 @cache
-def _scratch() -> Path:
+def _temporary_directory() -> Path:
     return Path(tempfile.mkdtemp(prefix="gdlab-"))
 
 
 def _compile(compiler: str, source: str, path: Path) -> None:
-    """Compile into a file beside `path`, then move it there whole."""
+    """Compile to a temporary file, then move it to `path` atomically."""
     with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
-        text, made = Path(scratch) / "step.c", Path(scratch) / "step.so"
-        text.write_text(source, "utf-8")
+        code, output = Path(scratch) / "step.c", Path(scratch) / "step.so"
+        code.write_text(source, "utf-8")
         message = ""
         for attempt in _ATTEMPTS:
-            command = [compiler, *_FLAGS, *_STRICT, *_APART, str(text), *attempt]
-            command += ["-lm", "-Wl,--no-undefined", "-o", str(made)]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode == 0:
-                made.replace(path)
+            command = [compiler, *_FLAGS, *_STRICT, *_NO_SINCOS, str(code), *attempt]
+            command += ["-lm", "-Wl,--no-undefined", "-o", str(output)]
+            process = subprocess.run(command, capture_output=True, text=True, check=False)
+            if process.returncode == 0:
+                output.replace(path)
                 return
-            message = " ".join(done.stderr.split())[:_LONGEST_MESSAGE]
-    raise Uncompilable(f"{compiler} refuses the step: {message}")
+            message = " ".join(process.stderr.split())[:_MAX_MESSAGE]
+    raise Uncompilable(f"{compiler} cannot compile the step: {message}")

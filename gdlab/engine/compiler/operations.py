@@ -1,7 +1,7 @@
-"""What torch's operations do to each number of one row.
+"""Torch's operations as scalar operations on each number of one row.
 
-An array here is a numpy array of operands: values of a program and constants. Roundings are those
-of torch's own kernels: `addcmul`, `lerp` and `add` with a factor round once (a fused multiply-add),
+An array here is a numpy array of operands: values of a program and constants. Rounding is that of
+torch's own kernels: `addcmul`, `lerp` and `add` with a factor round once (fused multiply-add), and
 sums over more than 16 numbers run in blocks of 16.
 """
 
@@ -18,57 +18,57 @@ from gdlab.engine.compiler.shapes import SHAPES, Array, Operation, index_array
 _BLOCK = 16
 
 
-def _elementwise(function: Callable[..., Operand], *given: Any) -> Array:
-    """A function of operands, on arrays that broadcast."""
-    arrays = np.broadcast_arrays(*(np.asarray(each, dtype=object) for each in given))
+def _elementwise(function: Callable[..., Operand], *arguments: Any) -> Array:
+    """Apply a function of operands to arrays, with broadcasting."""
+    arrays = np.broadcast_arrays(*(np.asarray(each, dtype=object) for each in arguments))
     result = np.empty(arrays[0].shape, dtype=object)
-    for at in np.ndindex(result.shape):
-        result[at] = function(*(array[at] for array in arrays))
+    for index in np.ndindex(result.shape):
+        result[index] = function(*(array[index] for array in arrays))
     return result
 
 
 class Operations:
-    """The operations that a program can be made of, by torch's names."""
+    """The operations that can be compiled, by their names in torch."""
 
     def __init__(self, program: Program) -> None:
         self._program = program
         self.table: dict[str, Operation] = {
-            **{name: self._plain(text) for name, text in NUMBERS.items()},
-            **{name: self._plain(text, "truth") for name, text in TRUTHS.items()},
-            **{name: getattr(self, f"_{name}") for name in _OWN},
+            **{name: self._elementwise_operation(text) for name, text in NUMBERS.items()},
+            **{name: self._elementwise_operation(text, "truth") for name, text in TRUTHS.items()},
+            **{name: getattr(self, f"_{name}") for name in _METHODS},
             **SHAPES,
         }
 
-    def _plain(self, expression: str, kind: Kind = "number") -> Operation:
+    def _elementwise_operation(self, expression: str, kind: Kind = "number") -> Operation:
         def operation(*arrays: Any) -> Array:
             return _elementwise(
                 lambda *operands: self._program.apply(expression, *operands, kind=kind),
-                *arrays[: _places(expression)],
+                *arrays[: _operand_count(expression)],
             )
 
         return operation
 
     def number(self, expression: str, *operands: Operand) -> Value:
-        """The number that an expression gives."""
+        """Return the value of an expression that gives a number."""
         return self._program.apply(expression, *operands)
 
     # Sums.
 
     def _plus(self, a: Operand, b: Operand) -> Operand:
-        """A + b; adding the constant 0 is left out (it changes the sign of -0 alone)."""
-        for one, other in ((a, b), (b, a)):
-            if not isinstance(one, Value) and one == 0:
+        """A + b; the constant 0 is not added, which would change only the sign of -0."""
+        for summand, other in ((a, b), (b, a)):
+            if not isinstance(summand, Value) and summand == 0:
                 return other
         return self.number("({0} + {1})", a, b)
 
-    def _fused(self, a: Operand, b: Operand, c: Operand) -> Operand:
+    def _fma(self, a: Operand, b: Operand, c: Operand) -> Operand:
         """A · b + c, rounded once."""
         return self.number("FMA({0}, {1}, {2})", a, b, c)
 
     def _add(self, a: Any, b: Any, *, alpha: float = 1) -> Array:
         if alpha == 1:
             return _elementwise(self._plus, a, b)
-        return _elementwise(lambda x, y: self._fused(float(alpha), y, x), a, b)
+        return _elementwise(lambda x, y: self._fma(float(alpha), y, x), a, b)
 
     def _sub(self, a: Any, b: Any, *, alpha: float = 1) -> Array:
         if alpha != 1:
@@ -79,25 +79,25 @@ class Operations:
         return self._sub(b, a, alpha=alpha)
 
     def _addcmul(self, a: Any, b: Any, c: Any, *, value: float = 1) -> Array:
-        def one(x: Operand, y: Operand, z: Operand) -> Operand:
+        def add_product(x: Operand, y: Operand, z: Operand) -> Operand:
             scaled = y if value == 1 else self.number("({0} * {1})", float(value), y)
-            return self._fused(scaled, z, x)
+            return self._fma(scaled, z, x)
 
-        return _elementwise(one, a, b, c)
+        return _elementwise(add_product, a, b, c)
 
     def _addcdiv(self, a: Any, b: Any, c: Any, *, value: float = 1) -> Array:
-        def one(x: Operand, y: Operand, z: Operand) -> Operand:
+        def add_quotient(x: Operand, y: Operand, z: Operand) -> Operand:
             scaled = y if value == 1 else self.number("({0} * {1})", float(value), y)
             return self._plus(x, self.number("({0} / {1})", scaled, z))
 
-        return _elementwise(one, a, b, c)
+        return _elementwise(add_quotient, a, b, c)
 
     def _lerp(self, a: Any, b: Any, weight: Any) -> Array:
         text = "({2} < HALF ? FMA({2}, {1} - {0}, {0}) : FMA({2} - ONE, {1} - {0}, {1}))"
         return _elementwise(lambda *operands: self.number(text, *operands), a, b, weight)
 
-    def _total(self, terms: Sequence[Operand]) -> Operand:
-        """A sum in torch's order: blocks of 16 from the left, then the blocks."""
+    def _sum_terms(self, terms: Sequence[Operand]) -> Operand:
+        """Sum in torch's order: within blocks of 16 from the left, then over the blocks."""
         levels: list[Operand] = [0.0] * 4
         step = max(4, math.ceil(math.log2(max(len(terms), 1))) // 4)
         size, done = 1 << step, 0
@@ -116,53 +116,53 @@ class Operations:
             levels[0] = self._plus(levels[0], levels[level])
         return levels[0]
 
-    def _reduced(
+    def _reduce(
         self, a: Array, dims: Any, keep: bool, reduce: Callable[[Sequence[Operand]], Operand]
     ) -> Array:
-        """An array with some axes reduced to one number each."""
-        all_dims = range(a.ndim) if dims is None or dims == [] else np.atleast_1d(dims).tolist()
-        axes = sorted(axis % max(a.ndim, 1) for axis in all_dims)
+        """Reduce some axes of an array to one number each."""
+        dims = range(a.ndim) if dims is None or dims == [] else np.atleast_1d(dims).tolist()
+        axes = sorted(axis % max(a.ndim, 1) for axis in dims)
         kept = [axis for axis in range(a.ndim) if axis not in axes]
         shape = [a.shape[axis] for axis in kept]
         flat = a.transpose(kept + axes).reshape(*shape, -1)
         result = np.empty(shape, dtype=object)
-        for at in np.ndindex(*shape):
-            result[at] = reduce(flat[at].tolist())
+        for index in np.ndindex(*shape):
+            result[index] = reduce(flat[index].tolist())
         if not keep:
             return result
         return result.reshape([1 if axis in axes else n for axis, n in enumerate(a.shape)])
 
     def _sum(self, a: Array, dim: Any = None, keepdim: bool = False, **_: Any) -> Array:
-        return self._reduced(a, dim, keepdim, self._total)
+        return self._reduce(a, dim, keepdim, self._sum_terms)
 
     def _mean(self, a: Array, dim: Any = None, keepdim: bool = False, **_: Any) -> Array:
         def mean(terms: Sequence[Operand]) -> Operand:
-            return self.number("({0} / {1})", self._total(terms), float(len(terms)))
+            return self.number("({0} / {1})", self._sum_terms(terms), float(len(terms)))
 
-        return self._reduced(a, dim, keepdim, mean)
+        return self._reduce(a, dim, keepdim, mean)
 
     def _prod(self, a: Array, dim: Any = None, keepdim: bool = False, **_: Any) -> Array:
-        return self._reduced(a, dim, keepdim, self._chain("({0} * {1})"))
+        return self._reduce(a, dim, keepdim, self._fold("({0} * {1})"))
 
     def _amax(self, a: Array, dim: Any = (), keepdim: bool = False) -> Array:
-        return self._reduced(a, list(dim), keepdim, self._chain(NUMBERS["maximum"]))
+        return self._reduce(a, list(dim), keepdim, self._fold(NUMBERS["maximum"]))
 
     def _amin(self, a: Array, dim: Any = (), keepdim: bool = False) -> Array:
-        return self._reduced(a, list(dim), keepdim, self._chain(NUMBERS["minimum"]))
+        return self._reduce(a, list(dim), keepdim, self._fold(NUMBERS["minimum"]))
 
-    def _chain(self, expression: str) -> Callable[[Sequence[Operand]], Operand]:
-        def chain(terms: Sequence[Operand]) -> Operand:
+    def _fold(self, expression: str) -> Callable[[Sequence[Operand]], Operand]:
+        def fold(terms: Sequence[Operand]) -> Operand:
             result = terms[0]
             for term in terms[1:]:
                 result = self.number(expression, result, term)
             return result
 
-        return chain
+        return fold
 
     def _cumsum(self, a: Array, dim: int, **_: Any) -> Array:
         moved = np.moveaxis(a, dim, 0).copy()
-        for at in range(1, len(moved)):
-            moved[at] = self._add(moved[at - 1], moved[at])
+        for i in range(1, len(moved)):
+            moved[i] = self._add(moved[i - 1], moved[i])
         return np.moveaxis(moved, 0, dim)
 
     def _mm(self, a: Array, b: Array) -> Array:
@@ -181,12 +181,12 @@ class Operations:
     def _dot(self, a: Array, b: Array) -> Array:
         return self._mm(a[None], b[:, None])[0, 0]
 
-    # Powers and limits.
+    # Products, powers and bounds.
 
     def _mul(self, a: Any, b: Any) -> Array:
         def times(x: Operand, y: Operand) -> Operand:
-            for one, other in ((x, y), (y, x)):
-                if not isinstance(one, Value) and one == 1:
+            for factor, other in ((x, y), (y, x)):
+                if not isinstance(factor, Value) and factor == 1:
                     return other
             return self.number("({0} * {1})", x, y)
 
@@ -194,11 +194,11 @@ class Operations:
 
     def _pow(self, a: Any, exponent: Any) -> Array:
         if isinstance(exponent, np.ndarray) or isinstance(a, (int, float)):
-            return self._plain("POW({0}, {1})")(a, exponent)
+            return self._elementwise_operation("POW({0}, {1})")(a, exponent)
         return _elementwise(lambda x: self._power(x, float(exponent)), a)
 
     def _power(self, x: Operand, exponent: float) -> Operand:
-        """X to a constant power; whole ones by repeated multiplication."""
+        """X to a constant power; integer powers by repeated multiplication."""
         if exponent == 0:
             return 1.0
         if abs(exponent) == 0.5:
@@ -206,42 +206,42 @@ class Operations:
             return root if exponent > 0 else self.number("(ONE / {0})", root)
         if not exponent.is_integer() or abs(exponent) > 64:
             return self.number("POW({0}, {1})", x, exponent)
-        result, square, left = None, x, int(abs(exponent))
-        while left:
-            if left & 1:
+        result, square, bits = None, x, int(abs(exponent))
+        while bits:
+            if bits & 1:
                 result = square if result is None else self.number("({0} * {1})", result, square)
-            left >>= 1
-            if left:
+            bits >>= 1
+            if bits:
                 square = self.number("({0} * {0})", square)
         assert result is not None
         return result if exponent > 0 else self.number("(ONE / {0})", result)
 
     def _clamp(self, a: Any, low: Any = None, high: Any = None) -> Array:
         for bound, expression in ((low, NUMBERS["maximum"]), (high, NUMBERS["minimum"])):
-            a = a if bound is None else self._plain(expression)(a, bound)
+            a = a if bound is None else self._elementwise_operation(expression)(a, bound)
         return a
 
     def _masked_fill(self, a: Any, mask: Any, value: Any) -> Array:
-        return self._plain(NUMBERS["where"])(mask, value, a)
+        return self._elementwise_operation(NUMBERS["where"])(mask, value, a)
 
     def _index_put(
         self, a: Array, indices: Sequence[Any], values: Any, accumulate: bool = False
     ) -> Array:
-        places = index_array(np.arange(a.size).reshape(a.shape), indices)
+        positions = index_array(np.arange(a.size).reshape(a.shape), indices)
         result: list[Operand] = a.flatten().tolist()
-        given = np.broadcast_to(values, places.shape).flatten().tolist()
-        for at, value in zip(places.flatten().tolist(), given, strict=True):
-            result[at] = self._plus(result[at], value) if accumulate else value
+        new = np.broadcast_to(values, positions.shape).flatten().tolist()
+        for i, value in zip(positions.flatten().tolist(), new, strict=True):
+            result[i] = self._plus(result[i], value) if accumulate else value
         return np.array(result, dtype=object).reshape(a.shape)
 
     def _var(self, a: Array, dim: Any = None, correction: float = 1, **_: Any) -> Array:
         def variance(terms: Sequence[Operand]) -> Operand:
-            mean = self.number("({0} / {1})", self._total(terms), float(len(terms)))
-            away = [self.number("({0} - {1})", term, mean) for term in terms]
-            squares = self._total([self.number("({0} * {0})", each) for each in away])
+            mean = self.number("({0} / {1})", self._sum_terms(terms), float(len(terms)))
+            deviations = [self.number("({0} - {1})", term, mean) for term in terms]
+            squares = self._sum_terms([self.number("({0} * {0})", each) for each in deviations])
             return self.number("({0} / {1})", squares, len(terms) - float(correction))
 
-        return self._reduced(a, dim, False, variance)
+        return self._reduce(a, dim, False, variance)
 
     def _clamp_min(self, a: Any, low: Any) -> Array:
         return self._clamp(a, low)
@@ -250,12 +250,12 @@ class Operations:
         return self._clamp(a, None, high)
 
 
-def _places(expression: str) -> int:
-    """How many operands an expression takes."""
+def _operand_count(expression: str) -> int:
+    """Count the operands of an expression."""
     return next(n for n in range(4) if f"{{{n}}}" not in expression)
 
 
-_OWN = (
+_METHODS = (
     *("add", "sub", "rsub", "addcmul", "addcdiv", "lerp", "mul", "pow"),
     *("clamp", "clamp_min", "clamp_max", "masked_fill", "index_put", "var"),
     *("sum", "mean", "prod", "amax", "amin", "cumsum", "mm", "bmm", "mv", "dot"),

@@ -1,7 +1,7 @@
-"""Straight-line arithmetic on scalars: what one run does in one step, written out.
+"""A program of straight-line scalar arithmetic: one step of one run.
 
-A value is the result of one operation on other values. Equal operations are the same value, so
-what is computed twice stands once.
+A value is the result of one operation on other values. Equal operations share one value, so that
+common subexpressions are computed once.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ Kind: TypeAlias = Literal["number", "truth"]
 
 
 class Uncompilable(Exception):
-    """Why something cannot be compiled, in words."""
+    """Something cannot be compiled; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -29,39 +29,39 @@ Operand: TypeAlias = Value | float | bool
 
 @dataclass
 class Program:
-    """Operations in order; the operands of each stand before it.
+    """Operations in order; the operands of each come before it.
 
     Attributes:
-        lines: for each value the C expression with places for its operands, and those.
-        longest: the most lines there may be.
+        max_lines: the maximum number of lines.
+        lines: for each value, a C expression with placeholders, and its operands.
     """
 
-    longest: int
+    max_lines: int
     lines: list[tuple[str, tuple[Operand, ...]]] = field(default_factory=list)
-    _known: dict[tuple[object, ...], Value] = field(default_factory=dict)
+    _values: dict[tuple[object, ...], Value] = field(default_factory=dict)
 
     def apply(self, expression: str, *operands: Operand, kind: Kind = "number") -> Value:
-        """The value of an expression such as `({0} + {1})` of its operands.
+        """Apply an expression such as `({0} + {1})` to operands, and return the value.
 
         Raises:
-            Uncompilable: the program grows too long.
+            Uncompilable: the program becomes too long.
         """
-        # Constants by their text: 0.0 and -0.0 are equal, and nan is not equal to itself.
+        # Constants are compared as text: 0.0 equals -0.0, and nan does not equal itself.
         key = (expression, *(o if isinstance(o, Value) else repr(o) for o in operands))
-        if key not in self._known:
-            if len(self.lines) >= self.longest:
-                raise Uncompilable(f"a step of one run takes more than {self.longest} operations")
-            self._known[key] = Value(len(self.lines), kind)
+        if key not in self._values:
+            if len(self.lines) >= self.max_lines:
+                raise Uncompilable(f"a step of one run takes more than {self.max_lines} operations")
+            self._values[key] = Value(len(self.lines), kind)
             self.lines.append((expression, operands))
-        return self._known[key]
+        return self._values[key]
 
-    def needed(self, results: Sequence[Operand]) -> list[int]:
-        """The lines that results depend on, in order."""
-        needed: set[int] = set()
+    def live_lines(self, results: Sequence[Operand]) -> list[int]:
+        """The lines that the results depend on, in order."""
+        live: set[int] = set()
         stack = [value.line for value in results if isinstance(value, Value)]
         while stack:
             line = stack.pop()
-            if line not in needed:
-                needed.add(line)
+            if line not in live:
+                live.add(line)
                 stack += [o.line for o in self.lines[line][1] if isinstance(o, Value)]
-        return sorted(needed)
+        return sorted(live)

@@ -1,4 +1,4 @@
-"""Operations of torch that move numbers without computing any.
+"""Torch operations that move numbers without computing any.
 
 An array here is a numpy array of operands: values of a program and constants.
 """
@@ -28,26 +28,26 @@ def _squeeze(a: Array, dim: Any = None) -> Array:
 def _slice(
     a: Array, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
 ) -> Array:
-    return a[_at(dim, slice(start, end, step), a.ndim)]
+    return a[_index_along(dim, slice(start, end, step), a.ndim)]
 
 
-def _at(dim: int, index: Any, ndim: int) -> tuple[Any, ...]:
+def _index_along(dim: int, index: Any, ndim: int) -> tuple[Any, ...]:
     return (slice(None),) * (dim % ndim) + (index,)
 
 
-def _scattered(grad: Array, sizes: Sequence[int], dim: int, index: Any) -> Array:
-    """Zeros of a shape with an array at one place of an axis."""
+def _scatter(grad: Array, sizes: Sequence[int], dim: int, index: Any) -> Array:
+    """Return zeros of a shape with an array at one index or slice of an axis."""
     result = np.full(sizes, 0.0, dtype=object)
-    result[_at(dim, index, len(sizes))] = grad
+    result[_index_along(dim, index, len(sizes))] = grad
     return result
 
 
 def index_array(a: Array, indices: Sequence[Any]) -> Array:
-    """Index an array as torch does; None takes a whole axis."""
-    places = tuple(slice(None) if index is None else index for index in indices)
-    if any(isinstance(place, np.ndarray) and place.dtype.kind == "O" for place in places):
-        raise Uncompilable("an index that depends on the point")
-    return a[places]
+    """Index an array as torch does; None selects a whole axis."""
+    selection = tuple(slice(None) if index is None else index for index in indices)
+    if any(isinstance(index, np.ndarray) and index.dtype.kind == "O" for index in selection):
+        raise Uncompilable("an index that depends on the point has no compiled form")
+    return a[selection]
 
 
 SHAPES: dict[str, Operation] = {
@@ -57,9 +57,9 @@ SHAPES: dict[str, Operation] = {
     "unsqueeze": lambda a, dim: np.expand_dims(a, dim),
     "squeeze": _squeeze,
     "permute": lambda a, dims: a.transpose(dims),
-    "transpose": lambda a, one, other: a.swapaxes(one, other),
+    "transpose": lambda a, first, second: a.swapaxes(first, second),
     "t": lambda a: a.T,
-    "select": lambda a, dim, index: a[_at(dim, index, a.ndim)],
+    "select": lambda a, dim, index: a[_index_along(dim, index, a.ndim)],
     "slice": _slice,
     "expand": _expand,
     "stack": lambda arrays, dim=0: np.stack(arrays, axis=dim),
@@ -79,8 +79,8 @@ SHAPES: dict[str, Operation] = {
     "roll": lambda a, shifts, dims=(): np.roll(a, shifts, dims or None),
     "index": index_array,
     "index_select": lambda a, dim, index: a.take(index, axis=dim),
-    "select_backward": lambda g, sizes, dim, at: _scattered(g, sizes, dim, at),
-    "slice_backward": lambda g, sizes, dim, start, end, step: _scattered(
-        g, sizes, dim, slice(start, end, step)
+    "select_backward": lambda grad, sizes, dim, index: _scatter(grad, sizes, dim, index),
+    "slice_backward": lambda grad, sizes, dim, start, end, step: _scatter(
+        grad, sizes, dim, slice(start, end, step)
     ),
 }

@@ -1,10 +1,10 @@
-"""A step as C: all steps of a chunk for a block of rows, then the next block.
+"""C source of a step: all steps of a chunk for one block of rows, then for the next block.
 
 Within a block every operation runs over its rows as one vector loop, and the point and the state
-stay in the nearest cache while the steps go by.
+stay in the L1 cache through all steps.
 
 Shapes in memory: points (K + 1, D, n), losses and norms (K, n), rates (K, n) or (n,), noise
-(K, D, n), columns (C, n), state (S, n), and what is summed up of a chunk (5, n).
+(K, D, n), columns (C, n), state (S, n) and the summary of a chunk (5, n).
 """
 
 import re
@@ -28,57 +28,58 @@ _FUNCTIONS = (
     *("asinh", "acosh", "atanh", "erf", "erfc", "floor", "ceil", "pow"),
 )
 _TWO_ARGUMENTS = ("atan2", "pow")
-_CALLED = re.compile(r"\b([A-Z][A-Z0-9]+)\(")
+_CALLS = re.compile(r"\b([A-Z][A-Z0-9]+)\(")
 
 
 def c_source(step: Step, dtype: torch.dtype) -> str:
-    """The C source of a step: a function `advance`, as `advance.c` describes it."""
+    """Return the C source of a step: a function `advance`, documented in `advance.c`."""
     is_double = dtype == torch.float64
-    lines = list(_lines(step, is_double))
-    called = sorted({name for line in lines for name in _CALLED.findall(line)} - {"FMA"})
-    held = len(step.point) + len(step.state)
+    statements = list(_statements(step, is_double))
+    called = sorted({name for line in statements for name in _CALLS.findall(line)} - {"FMA"})
+    numbers = len(step.point) + len(step.state)
     head = [
         "#ifdef __AVX__\n#include <immintrin.h>\n#endif",
         f"typedef {'double' if is_double else 'float'} T;",
-        f"enum {{ D = {len(step.point)}, S = {len(step.state)}, B = {_lanes(held)} }};",
-        *(_declared(name.lower(), is_double) for name in called if name.lower() in _FUNCTIONS),
+        f"enum {{ D = {len(step.point)}, S = {len(step.state)}, B = {_block_rows(numbers)} }};",
+        *(_declare(name.lower(), is_double) for name in called if name.lower() in _FUNCTIONS),
         f"#define FMA __builtin_fma{'' if is_double else 'f'}",
         "#define HALF (T)0.5",
         "#define ONE (T)1",
         f"#define HUGE __{'DBL' if is_double else 'FLT'}_MAX__",
     ]
     frame = (files("gdlab.engine.compiler") / "advance.c").read_text("utf-8")
-    return "\n".join(head) + "\n\n" + frame.replace("/* STEP */", "\n".join(lines))
+    return "\n".join(head) + "\n\n" + frame.replace("/* STEP */", "\n".join(statements))
 
 
-def _lanes(held: int) -> int:
-    """How many rows a block has: few where a row holds many numbers."""
-    return 32 if held <= 24 else 16
+def _block_rows(numbers: int) -> int:
+    """The number of rows in a block; fewer if a row has many numbers."""
+    return 32 if numbers <= 24 else 16
 
 
-def _declared(name: str, is_double: bool) -> str:
-    """The declaration of a function of libm, and its name in expressions."""
+def _declare(name: str, is_double: bool) -> str:
+    """Declare a function of libm, and define its name in expressions."""
     real = "double" if is_double else "float"
     symbol = name if is_double else f"{name}f"
     arguments = ", ".join([real] * (2 if name in _TWO_ARGUMENTS else 1))
     vector = "" if name in ("sqrt", "fabs", "floor", "ceil") else "VECTOR "
-    # It changes nothing but its result: without this the calls would keep the loop from vectors.
+    # Calls of functions with side effects would prevent vectorization of the loop.
     pure = "__attribute__((const)) "
     return f"{vector}{pure}{real} {symbol}({arguments});\n#define {name.upper()} {symbol}"
 
 
-def _lines(step: Step, is_double: bool) -> Iterator[str]:
+def _statements(step: Step, is_double: bool) -> Iterator[str]:
     """The statements for one row `l` of a block."""
 
     def text(operand: Operand) -> str:
         return f"v{operand.line}" if isinstance(operand, Value) else _literal(operand, is_double)
 
     results = [step.value, step.norm, *step.point, *step.state]
-    kinds = {o.line: o.kind for _, used in step.program.lines for o in used if isinstance(o, Value)}
-    for line in step.program.needed(results):
+    inputs = [operand for _, operands in step.program.lines for operand in operands]
+    kinds = {value.line: value.kind for value in inputs if isinstance(value, Value)}
+    for line in step.program.live_lines(results):
         expression, operands = step.program.lines[line]
         kind = "int" if kinds.get(line) == "truth" else "T"
-        yield f"const {kind} v{line} = {_input(expression).format(*map(text, operands))};"
+        yield f"const {kind} v{line} = {_c_name(expression).format(*map(text, operands))};"
     yield f"const T all = {' + '.join(f'x[{d}][l]' for d in range(len(step.point)))};"
     yield f"const T value = {text(step.value)}, norm = {text(step.norm)};"
     for d, operand in enumerate(step.point):
@@ -87,8 +88,8 @@ def _lines(step: Step, is_double: bool) -> Iterator[str]:
         yield f"state[{s}][l] = {text(operand)};"
 
 
-def _input(expression: str) -> str:
-    """An input as it is called in C; other expressions as they are."""
+def _c_name(expression: str) -> str:
+    """Return the C name of an input; other expressions unchanged."""
     if expression == "rate":
         return "rate[l]"
     match = _INPUT.fullmatch(expression)
@@ -96,7 +97,7 @@ def _input(expression: str) -> str:
 
 
 def _literal(constant: float | bool, is_double: bool) -> str:
-    """A constant, exactly."""
+    """Write a constant exactly."""
     if isinstance(constant, bool):
         return str(int(constant))
     number = float(constant) if is_double else float(np.float32(constant))

@@ -1,4 +1,4 @@
-"""The step of one run as a program: its inputs, its outputs, and what connects them."""
+"""The step of one run as a program with inputs and outputs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,21 +14,20 @@ from gdlab.fields.declared import Number, map_numbers
 from gdlab.losses.base import Loss
 from gdlab.optimizers.base import Optimizer, State
 
-_LONGEST = 6000
+_MAX_LINES = 6000
 
 
 @dataclass(frozen=True)
 class Step:
-    """What one run does in one step.
+    """One step of one run.
 
     Attributes:
-        program: the operations; values named in C stand for the inputs: the point `x[d]`, the
-            rate `rate`, the noise `noise[d]`, the columns `column[c]`, the state `state[s]`.
+        program: the operations; inputs are values named as in C: the point `x[d]`, the rate
+            `rate`, the noise `noise[d]`, the columns `column[c]`, the state `state[s]`.
         value: the loss at the point.
         norm: the norm of its gradient.
         point: the next point (D,).
-        state: the next state (S,), all leaves one after the other.
-        columns: how many columns there are.
+        state: the next state (S,), the leaves concatenated.
     """
 
     program: Program
@@ -36,8 +35,6 @@ class Step:
     norm: Operand
     point: list[Operand]
     state: list[Operand]
-    columns: int
-    noisy: bool
 
 
 def trace_step(
@@ -45,23 +42,23 @@ def trace_step(
     optimizer: Optimizer,
     x: Tensor,
     state: State,
-    noisy: bool,
+    has_noise: bool,
     gradient: Callable[..., Any],
 ) -> Step:
-    """The step of a loss and an optimizer, read off one row.
+    """Trace the step of a loss and an optimizer on one row.
 
     Args:
         loss: its `Number` fields are columns (1,).
         optimizer: its `Number` fields are columns (1, 1), or the number 0.
         x: a point (1, D).
         state: of the optimizer, for one row.
-        noisy: whether noise is added to the gradient.
-        gradient: gives values (1,) and gradients (1, D).
+        has_noise: whether noise is added to the gradient.
+        gradient: returns values (1,) and gradients (1, D).
 
     Raises:
-        Uncompilable: in words, what has no compiled form.
+        Uncompilable: something has no compiled form; the message says what.
     """
-    program = Program(_LONGEST)
+    program = Program(_MAX_LINES)
     tracer = Tracer(program, x.dtype)
 
     def follow(like: Tensor, name: str, first: int | None = 0) -> Tensor:
@@ -72,22 +69,22 @@ def trace_step(
         tracer.follow(fresh, array.reshape(tuple(fresh.shape)))
         return fresh
 
-    held = 0
+    columns = 0
 
     def follow_column(value: Number) -> Number:
-        nonlocal held
+        nonlocal columns
         if not isinstance(value, Tensor):
             return value
-        held += 1
-        return follow(value, "column", held - 1)
+        columns += 1
+        return follow(value, "column", columns - 1)
 
     loss, optimizer = loss.with_columns(follow_column), map_numbers(optimizer, follow_column)
     point, rate = follow(x, "x"), follow(x[:, :1], "rate", None)
-    noise = follow(x, "noise") if noisy else None
+    noise = follow(x, "noise") if has_noise else None
     leaves, size = {}, 0
     for name, leaf in state.items():
         if leaf.dtype != x.dtype:
-            raise Uncompilable(f"the optimizer's state {name} is of type {leaf.dtype}")
+            raise Uncompilable(f"the optimizer's state {name} has dtype {leaf.dtype}")
         leaves[name] = follow(leaf, "state", size)
         size += leaf.numel()
     with tracer:
@@ -103,14 +100,12 @@ def trace_step(
         raise Uncompilable("the optimizer changes the shape of the point or of its state")
     return Step(
         program=program,
-        value=_flat(tracer.array(value))[0],
-        norm=_flat(tracer.array(norm))[0],
-        point=_flat(tracer.array(after)),
-        state=[operand for name in state for operand in _flat(tracer.array(new[name]))],
-        columns=held,
-        noisy=noisy,
+        value=_flatten(tracer.array(value))[0],
+        norm=_flatten(tracer.array(norm))[0],
+        point=_flatten(tracer.array(after)),
+        state=[operand for name in state for operand in _flatten(tracer.array(new[name]))],
     )
 
 
-def _flat(array: Array) -> list[Operand]:
+def _flatten(array: Array) -> list[Operand]:
     return array.reshape(-1).tolist()

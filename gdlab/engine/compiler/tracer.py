@@ -1,8 +1,8 @@
-"""One row's step, read off torch as it runs.
+"""Trace the step of one row as torch runs it.
 
-The loss, its gradient by autograd and the optimizer are run once for a single row, and every
-operation that torch dispatches is written down as what it does to each number. What a row does
-cannot depend on its neighbours, so this is what all rows do.
+The loss, its gradient by autograd and the optimizer run once for a single row, and every operation
+that torch dispatches is recorded as scalar operations. A row does not depend on other rows, so the
+trace holds for all of them.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,30 +21,30 @@ from gdlab.engine.compiler.program import Program, Uncompilable
 class Tracer(TorchDispatchMode):
     """Follows tensors through torch's operations as arrays of a program's operands.
 
-    Inside `with tracer:` every operation on a followed tensor is written into the program.
+    Inside `with tracer:` every operation on a followed tensor is added to the program.
 
     Raises:
-        Uncompilable: an operation is unknown, or Python looks at a number of a followed tensor.
+        Uncompilable: an operation is unknown, or Python reads a number of a followed tensor.
     """
 
     def __init__(self, program: Program, dtype: torch.dtype) -> None:
         super().__init__()
         self._operations = Operations(program)
         self._dtype = dtype
-        # By identity: the tensors are kept, so that no other takes the place of one.
+        # By id; holding the tensors keeps their ids from being reused.
         self._followed: dict[int, tuple[Tensor, Array]] = {}
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """No: torch need not import its own compiler for this one."""
+        """Return False, so that torch does not import its own compiler."""
         return False
 
     def follow(self, tensor: Tensor, array: Array) -> None:
-        """Let a tensor stand for an array of operands."""
+        """Follow a tensor as an array of operands."""
         self._followed[id(tensor)] = tensor, array
 
     def array(self, tensor: Tensor) -> Array:
-        """The operands behind a tensor; its numbers where it is not followed."""
+        """Return the operands of a followed tensor, the numbers of another."""
         if id(tensor) in self._followed:
             return self._followed[id(tensor)][1]
         values = np.array(tensor.detach().tolist(), dtype=object)
@@ -53,56 +53,60 @@ class Tracer(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
-        """Run an operation, and write it down where it meets a followed tensor."""
+        """Run an operation, and record it if it takes a followed tensor."""
         kwargs = kwargs or {}
         if not any(id(t) in self._followed for t in _tensors((args, kwargs))):
             return func(*args, **kwargs)
         name = _name(func)
-        if name in _ALIKE:
+        if name in _SHAPE_ONLY:
             return func(*args, **kwargs)
-        operation = self._operation(func, name, args, kwargs)
+        operation = self._find_operation(func, name, args, kwargs)
         if operation is None:
             with self:
-                return self._decomposed(func, args, kwargs)
-        try:  # before it runs: it may write into what it is given
-            arrays = operation(*self._arrays(args), **self._arrays(kwargs))
+                return self._decompose(func, args, kwargs)
+        try:  # before it runs, since it may write into its arguments
+            arrays = operation(*self._to_arrays(args), **self._to_arrays(kwargs))
         except (TypeError, ValueError, IndexError) as error:
             raise Uncompilable(f"the operation {func} has no compiled form: {error}") from error
         result = func(*args, **kwargs)
-        for tensor, array in zip(_tensors(result), _listed(arrays), strict=True):
+        for tensor, array in zip(_tensors(result), _as_list(arrays), strict=True):
             array = np.asarray(array, dtype=object)
             if tensor.shape != array.shape:
                 raise Uncompilable(f"the operation {func} has no compiled form of this shape")
             self.follow(tensor, array)
         return result
 
-    def _operation(self, func: Any, name: str, args: Any, kwargs: Any) -> Callable[..., Any] | None:
-        """What an operation does to arrays, where that is known."""
+    def _find_operation(
+        self, func: Any, name: str, args: Any, kwargs: Any
+    ) -> Callable[..., Any] | None:
+        """Return the form of an operation for arrays; None if it must be decomposed."""
         if name in _CONVERSIONS:
-            wanted = kwargs.get("dtype") or next(
+            target = kwargs.get("dtype") or next(
                 (arg for arg in args[1:] if isinstance(arg, torch.dtype)), args[0].dtype
             )
-            if args[0].dtype not in (wanted, torch.bool) or wanted not in (
+            if args[0].dtype not in (target, torch.bool) or target not in (
                 self._dtype,
                 torch.bool,
             ):
-                raise Uncompilable(f"a conversion from {args[0].dtype} to {wanted}")
+                raise Uncompilable(
+                    f"a conversion from {args[0].dtype} to {target} has no compiled form"
+                )
             return lambda a, *_, **__: a
         if kwargs.get("rounding_mode") is not None:
             return None
         if not func._schema.is_mutable:
             return self._operations.table.get(name)
-        plain = self._operations.table.get(name.removesuffix("_"))
-        return None if plain is None or self._has_views(args[0]) else plain
+        out_of_place = self._operations.table.get(name.removesuffix("_"))
+        return None if out_of_place is None or self._has_views(args[0]) else out_of_place
 
     def _has_views(self, tensor: Tensor) -> bool:
-        """Whether other followed tensors look at a tensor's memory."""
-        place = tensor.untyped_storage().data_ptr()
+        """Whether other followed tensors share a tensor's memory."""
+        pointer = tensor.untyped_storage().data_ptr()
         others = [t for t, _ in self._followed.values() if t is not tensor]
-        return any(t.untyped_storage().data_ptr() == place for t in others)
+        return any(t.untyped_storage().data_ptr() == pointer for t in others)
 
-    def _decomposed(self, func: Any, args: Any, kwargs: Any) -> Any:
-        """An operation's result by other operations."""
+    def _decompose(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """Compute an operation by simpler operations."""
         result = func.decompose(*args, **kwargs)
         if result is not NotImplemented:
             return result
@@ -110,44 +114,45 @@ class Tracer(TorchDispatchMode):
             raise Uncompilable(f"the operation {func} has no compiled form")
         return decomposition_table[func](*args, **kwargs)
 
-    def _arrays(self, given: Any) -> Any:
-        """Arguments with arrays of operands in the place of tensors."""
-        if isinstance(given, Tensor):
-            if id(given) not in self._followed and not given.is_floating_point():
-                return np.asarray(given) if given.dtype != torch.bool else self.array(given)
-            return self.array(given)
-        if isinstance(given, (list, tuple)):
-            return type(given)(self._arrays(item) for item in given)
-        if isinstance(given, dict):
-            return {key: self._arrays(value) for key, value in given.items()}
-        return given
+    def _to_arrays(self, arguments: Any) -> Any:
+        """Replace tensors in arguments by arrays of operands."""
+        if isinstance(arguments, Tensor):
+            is_followed = id(arguments) in self._followed
+            if is_followed or arguments.is_floating_point() or arguments.dtype == torch.bool:
+                return self.array(arguments)
+            return np.asarray(arguments)
+        if isinstance(arguments, (list, tuple)):
+            return type(arguments)(self._to_arrays(item) for item in arguments)
+        if isinstance(arguments, dict):
+            return {key: self._to_arrays(value) for key, value in arguments.items()}
+        return arguments
 
 
-# They take only the shape of what they are given.
-_ALIKE = frozenset(
+# They use only the shape of their argument.
+_SHAPE_ONLY = frozenset(
     ("zeros_like", "ones_like", "full_like", "empty_like", "new_zeros", "new_ones", "new_full")
 )
 
 
-# They change no number, only its type.
+# They change the dtype and no number.
 _CONVERSIONS = frozenset(("_to_copy", "to", "convert_element_type"))
 
 
 def _name(func: Any) -> str:
-    """An operation's name, without its namespace and its overload."""
+    """The name of an operation, without namespace and overload."""
     return str(func).split(".")[1]
 
 
-def _tensors(given: Any) -> list[Tensor]:
+def _tensors(arguments: Any) -> list[Tensor]:
     """The tensors in arguments or results, in order."""
-    if isinstance(given, Tensor):
-        return [given]
-    if isinstance(given, dict):
-        given = list(given.values())
-    if isinstance(given, (list, tuple)):
-        return [tensor for item in given for tensor in _tensors(item)]
+    if isinstance(arguments, Tensor):
+        return [arguments]
+    if isinstance(arguments, dict):
+        arguments = list(arguments.values())
+    if isinstance(arguments, (list, tuple)):
+        return [tensor for item in arguments for tensor in _tensors(item)]
     return []
 
 
-def _listed(arrays: Any) -> list[Any]:
+def _as_list(arrays: Any) -> list[Any]:
     return arrays if isinstance(arrays, list) else [arrays]
