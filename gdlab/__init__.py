@@ -1,7 +1,6 @@
 """A laboratory for gradient descent on PyTorch.
 
-The public names are imported when they are first used, so that the command line answers `--help`
-and tab completion without importing torch.
+Public names are imported on first use, so that `--help` and tab completion do not import torch.
 """
 
 import importlib
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from gdlab.schedules import Schedule
     from gdlab.sweeps.sweep import sweep
 
-_HOMES = {
+_MODULES = {
     "Engine": "gdlab.config.sections",
     "GdlabError": "gdlab.errors",
     "History": "gdlab.engine.history",
@@ -76,12 +75,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in _MODULES:
+        return getattr(importlib.import_module(_MODULES[name]), name)
     if name in ("derivatives", "losses", "optimizers", "schedules", "theory"):
         return importlib.import_module(f"gdlab.{name}")
     raise AttributeError(f"module 'gdlab' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+    return sorted([*globals(), *_MODULES])

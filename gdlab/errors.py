@@ -1,32 +1,32 @@
-"""The errors that gdlab raises for what a person can mend.
+"""The errors that gdlab raises for what the user can fix.
 
     GdlabError
-    ├── SettingError   a setting that cannot be used (also a ValueError)
-    └── RecordError    a recorded file that is missing or damaged
+    ├── SettingError   an invalid setting (also a ValueError)
+    └── RecordError    a missing or damaged file of a run or a sweep
 
-Each has a message of one line. The command line prints it and exits with code 2.
+Each message is one line. The command line prints it and exits with code 2.
 """
 
 
 class GdlabError(Exception):
-    """Something that a person can mend; its message is one line."""
+    """An error that the user can fix; its message is one line."""
 
     __module__ = "gdlab"
 
 
 class SettingError(GdlabError, ValueError):
-    """A setting is unknown, of the wrong type, out of range or impossible here.
+    """A setting is unknown, of the wrong type, out of range or impossible in its context.
 
-    Its message names the setting, what was given and what is allowed.
+    The message names the setting, its value and what is allowed.
     """
 
     __module__ = "gdlab"
 
 
 class RecordError(GdlabError):
-    """A file or directory that a run or a sweep left is missing or damaged.
+    """A file or directory of a run or a sweep is missing or damaged.
 
-    Its message names the file and says what is wrong with it.
+    The message names the file and the problem.
     """
 
     __module__ = "gdlab"

@@ -1,4 +1,4 @@
-"""What mathematics predicts about a loss and an optimizer."""
+"""Stability limits and convergence rates from theory."""
 
 import math
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ from gdlab.numerics.lanczos import lanczos
 from gdlab.optimizers.base import Component, Optimizer, Optimum, any_nonzero
 from gdlab.schedules import Constant
 
-_LARGEST_HESSIAN, _LARGEST_BASIS = 1000, 10**6
-_NEAR = 1e-4  # relative: what is said of it has three digits
+_MAX_DENSE_DIM, _MAX_LANCZOS_DIM = 1000, 10**6
+_TOLERANCE = 1e-4  # relative; the sharpness is reported with three digits
 
 
 def stability_limit(loss: Loss, optimizer: Optimizer) -> Number | None:
-    """The constant lr above which the optimizer must diverge on a quadratic loss; None if unknown.
+    """Return the constant lr above which an optimizer diverges on a quadratic; None if unknown.
 
-    From the greatest eigenvalue L of the constant Hessian, by the optimizer's own formula: 2/L for
-    gradient descent, more for its momentum forms.
+    It follows from the largest eigenvalue L of the constant Hessian: 2/L for gradient descent, more
+    with momentum.
     """
     if loss.curvature is None:
         return None
@@ -35,9 +35,9 @@ def stability_limit(loss: Loss, optimizer: Optimizer) -> Number | None:
 
 
 def optimal_lr(loss: Loss, optimizer: Optimizer) -> Number | None:
-    """The constant lr of the fastest rate on a quadratic loss; None if unknown.
+    """Return the constant lr with the fastest rate on a quadratic loss; None if unknown.
 
-    2/(μ + L) for gradient descent, from the least and the greatest eigenvalue of the Hessian.
+    For gradient descent 2/(μ + L), with the smallest and the largest eigenvalue of the Hessian.
     """
     if loss.curvature is None:
         return None
@@ -45,37 +45,37 @@ def optimal_lr(loss: Loss, optimizer: Optimizer) -> Number | None:
 
 
 def optimum(loss: Loss, optimizer: Optimizer) -> Optimum | None:
-    """The constant lr and the momentum of the fastest rate on a quadratic loss; None if unknown.
+    """Return the constant lr and momentum with the fastest rate on a quadratic; None if unknown.
 
-    Of the optimizer's form (plain, Polyak's or Nesterov's momentum), from the least and the
-    greatest eigenvalue μ > 0 and L of the Hessian; each optimizer names its formula and its source.
+    They depend on the kind of momentum (none, Polyak's or Nesterov's) and on the smallest and the
+    largest eigenvalue μ > 0 and L of the Hessian; each optimizer gives its formula and source.
     """
-    ends = _definite(loss)
-    return None if ends is None else optimizer.optimum(*ends)
+    spectrum = _positive_spectrum(loss)
+    return None if spectrum is None else optimizer.optimum(*spectrum)
 
 
 @dataclass(frozen=True)
 class Rate:
-    """How fast a run nears the minimum of a quadratic.
+    """The convergence rate of a run on a quadratic.
 
     Attributes:
-        per_step: ρ, by which the distance to the minimizer shrinks in a step in the long run; it
-            grows where ρ > 1.
-        growth: c, how much a double root or a pair of roots can delay that.
+        per_step: ρ, the asymptotic factor of the distance to the minimizer per step; the run
+            diverges if ρ > 1.
+        growth: c, how much a double root or a pair of roots can delay convergence.
     """
 
     per_step: float
     growth: float
 
     def bound(self, steps: np.ndarray, start: float) -> np.ndarray:
-        """What the suboptimality is at most after steps k (n,), `start` being that at k = 0: (n,).
+        """Bound the suboptimality after steps k (n,), given the one at k = 0, `start`: (n,).
 
             f_k − f* ≤ (1 + c k)² ρ²ᵏ (f_0 − f*)
 
         With p_k as in `Component` and z a root, p_k = zᵏ + (p_1 − z) U_{k−1} with |U_{k−1}| ≤
-        k ρᵏ⁻¹, and the nearer root has |p_1 − z|² ≤ |p_1 (p_1 − trace) + determinant|, which is
+        k ρᵏ⁻¹, and the closer root has |p_1 − z|² ≤ |p_1 (p_1 − trace) + determinant|, which is
         largest at L (0 for gradient descent, lr β L for heavy ball, lr β² L for Nesterov's).
-        Equality holds for gradient descent and for heavy ball at its best, from the worst start.
+        Equality holds for gradient descent and optimal heavy ball from the worst start.
         """
         k = np.asarray(steps, dtype=np.float64)
         with np.errstate(over="ignore", under="ignore"):
@@ -83,66 +83,65 @@ class Rate:
 
 
 def rate(loss: Loss, optimizer: Optimizer, lr: float) -> Rate | None:
-    """The rate with a constant lr on a quadratic loss; None if unknown.
+    """Return the rate with a constant lr on a quadratic loss; None if unknown.
 
-    ρ is the greatest modulus of the roots of z² − trace · z + determinant at μ and at L (Polyak
-    1964; Lessard, Recht and Packard 2016): for gradient descent max(|1 − lr μ|, |1 − lr L|). At
-    the eigenvalues between it is no greater.
+    ρ is the largest modulus of the roots of z² − trace · z + determinant at μ and L (Polyak 1964;
+    Lessard, Recht and Packard 2016): for gradient descent max(|1 − lr μ|, |1 − lr L|). It is no
+    larger at the eigenvalues in between.
     """
-    ends = _definite(loss)
-    found = [optimizer.component(lr, end) for end in ends or ()]
-    components = [component for component in found if component is not None]
+    extremes = [optimizer.component(lr, end) for end in _positive_spectrum(loss) or ()]
+    components = [component for component in extremes if component is not None]
     if not components:
         return None
-    rho = max(map(_radius, components))
+    rho = max(map(_spectral_radius, components))
     excess = max(abs(float(p * (p - t) + d)) for p, t, d in components)
     if rho == 0:
         return Rate(0.0, 0.0) if excess == 0 else None
     return Rate(rho, math.sqrt(excess) / rho)
 
 
-def _definite(loss: Loss) -> tuple[float, float] | None:
-    """Least and greatest eigenvalue of a constant, positive definite Hessian."""
+def _positive_spectrum(loss: Loss) -> tuple[float, float] | None:
+    """The smallest and the largest eigenvalue of a constant, positive definite Hessian."""
     if loss.curvature is None:
         return None
     least, largest = (float(end) for end in loss.curvature)
     return (least, largest) if least > 0 else None
 
 
-def _radius(component: Component) -> float:
-    """The greatest modulus of the roots of z² − t z + d."""
+def _spectral_radius(component: Component) -> float:
+    """The largest modulus of the roots of z² − t z + d."""
     _, t, d = map(float, component)
-    under = t * t - 4 * d
-    return math.sqrt(d) if under < 0 else (abs(t) + math.sqrt(under)) / 2
+    discriminant = t * t - 4 * d
+    return math.sqrt(d) if discriminant < 0 else (abs(t) + math.sqrt(discriminant)) / 2
 
 
 def sharpness(loss: Loss, x: Tensor) -> float | None:
-    """λ_max, the Hessian's greatest eigenvalue at a point (D,), by torch autograd.
+    """Compute λ_max, the largest eigenvalue of the Hessian at a point (D,), by torch autograd.
 
-    Beyond 1,000 dimensions, where the Hessian is too large to write down, by Lanczos's method to
-    1e-4 of it. None where it is not finite or not found so, and beyond 1,000,000 dimensions.
+    Above 1,000 dimensions the Hessian is not formed: the Lanczos method gives λ_max to a relative
+    error of 1e-4. None if it is not finite or does not converge, and above 1,000,000 dimensions.
     """
-    if len(x) > _LARGEST_HESSIAN:
-        return _by_lanczos(loss, x)
-    # A batch of one row, as in a run: a column of the loss has one number then. Not torch.func,
-    # whose wrapped tensors would stay behind in what a loss caches.
+    if len(x) > _MAX_DENSE_DIM:
+        return _lanczos_sharpness(loss, x)
+    # A batch of one row, as in a run, since the loss may have columns of one number. torch.func would
+    # leave wrapped tensors in the caches of the loss.
     hessian: Any = torch.autograd.functional.hessian(lambda point: loss(point[None])[0], x)
     if not bool(torch.isfinite(hessian).all()):
         return None
     return float(torch.linalg.eigvalsh(hessian)[-1])
 
 
-def _by_lanczos(loss: Loss, x: Tensor) -> float | None:
-    """λ_max at a point (D,), where 64 vectors like it are not too large."""
-    if len(x) > _LARGEST_BASIS:
+def _lanczos_sharpness(loss: Loss, x: Tensor) -> float | None:
+    """Compute λ_max at a point (D,), unless a basis of 64 vectors would be too large."""
+    if len(x) > _MAX_LANCZOS_DIM:
         return None
-    found = lanczos(hessian_products(loss, x[None]), x[None], tolerance=_NEAR)
-    value, error = float(found.values), float(found.errors)
-    return value if error <= _NEAR * abs(value) else None
+    result = lanczos(hessian_products(loss, x[None]), x[None], tolerance=_TOLERANCE)
+    value, error = float(result.values), float(result.errors)
+    return value if error <= _TOLERANCE * abs(value) else None
 
 
 def local_stability_limit(loss: Loss, optimizer: Optimizer, x: Tensor) -> float | None:
-    """The lr above which steps grow near a point (D,); None where theory does not say."""
+    """Return the lr above which steps grow near a point (D,); None if theory has no limit."""
     largest = sharpness(loss, x)
     if largest is None or largest <= 0:
         return None
@@ -151,7 +150,7 @@ def local_stability_limit(loss: Loss, optimizer: Optimizer, x: Tensor) -> float 
 
 
 def round_down(value: float) -> float:
-    """The greatest number of one significant digit that is at most `value` > 0."""
+    """Round `value` > 0 down to one significant digit."""
     digits = f"{value:.0e}"
     rounded = float(digits)
     if rounded <= value:
@@ -162,7 +161,7 @@ def round_down(value: float) -> float:
 
 
 def predicted_rate(settings: Settings) -> Rate | None:
-    """The rate of a run, where a theorem says it: a quadratic, a constant lr, exact gradients."""
+    """Return the rate of a run on a quadratic with constant lr and exact gradients, else None."""
     loss = settings.objective
     is_exact = not any_nonzero(settings.noise.scale) and loss.minibatch is None
     if not isinstance(settings.schedule, Constant) or not is_exact or loss.minimum is None:

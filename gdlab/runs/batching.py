@@ -1,4 +1,4 @@
-"""Runs to batches: what the engine is given for the settings of a run."""
+"""Convert the settings of runs to a batch for the engine."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -22,21 +22,21 @@ Kind = TypeVar("Kind", bound=Configured)
 def batch_of(
     settings: Settings, columns: Mapping[str, np.ndarray] | None = None, runs: int = 1
 ) -> Batch:
-    """The batch of runs that differ in columns alone.
+    """Make the batch of runs that differ only in columns of numbers.
 
     Args:
-        settings: what they share; of one run in full where there are no columns.
-        columns: what differs, by dotted name (lr, start.0, loss.condition …): (R,) or (R, k).
-        runs: how many, R.
+        settings: the settings they share; without columns, all settings of one run.
+        columns: values that differ, by dotted name (lr, start.0, loss.condition …): (R,) or (R, k).
+        runs: the number of runs, R.
 
     Raises:
-        SettingError: the device is not there, or the start does not fit the loss.
+        SettingError: the device is not available, or the start does not fit the loss.
     """
     columns = columns or {}
-    dtype, device = getattr(torch, settings.dtype), resolved_device(settings.device)
+    dtype, device = getattr(torch, settings.dtype), resolve_device(settings.device)
 
-    def column(key: str, given: Number) -> Tensor:
-        values = columns.get(key, np.full(runs, given))
+    def column(key: str, default: Number) -> Tensor:
+        values = columns.get(key, np.full(runs, default))
         return torch.as_tensor(values, dtype=dtype, device=device)
 
     transform = _with_columns("transform", settings.transform, columns)
@@ -49,7 +49,7 @@ def batch_of(
         schedule=_with_columns("schedule", settings.schedule, columns),
         lr=column("lr", settings.lr),
         seed=seed,
-        start=_starts(loss, settings, columns, seed),
+        start=_start_points(loss, settings, columns, seed),
         noise=column("noise.scale", noise.scale),
         dof=column("noise.dof", noise.dof) if noise.kind == "student_t" else None,
         steps=settings.steps,
@@ -62,28 +62,29 @@ def batch_of(
 
 
 def resolve_mode(settings: Settings, runs: int) -> str:
-    """Eager or compiled: what the settings say, or what fits the size of the batch."""
+    """Return eager or compiled: as set, or by the size of the batch in auto mode."""
     if settings.engine.mode != "auto":
         return settings.engine.mode
     is_worth_it = is_worth_compiling(runs * settings.loss.dim, settings.steps)
     return "compiled" if is_worth_it and settings.loss.is_traceable else "eager"
 
 
-def is_worth_compiling(numbers: int, steps: int) -> bool:
+def is_worth_compiling(coordinates: int, steps: int) -> bool:
     """Whether a compiled step is likely to repay its compilation.
 
-    An eager step takes about as long as 5,000 coordinates of it do, and a compilation as long as
-    1,000 eager steps the first time, 100 from then on: measured once, and not measured again.
+    The overhead of an eager step is about the cost of 5,000 coordinates, and a compilation costs
+    1,000 eager steps the first time, 100 from then on. These constants were measured once: the
+    choice never depends on a clock.
 
     Args:
-        numbers: how many coordinates all runs have together, R · D.
-        steps: how many steps they may take.
+        coordinates: the number of coordinates of all runs, R · D.
+        steps: the maximum number of steps.
     """
-    return steps * (1 + numbers / 5000) >= 1000
+    return steps * (1 + coordinates / 5000) >= 1000
 
 
 def _with_columns(group: str, owner: Kind, columns: Mapping[str, np.ndarray]) -> Kind:
-    """A loss, an optimizer or the like with columns in the place of some of its numbers."""
+    """Replace numbers of a loss, an optimizer, a schedule or a transform by columns."""
     changes: dict[str, Any] = {}
     for key, values in columns.items():
         node, name = split_key(key)
@@ -93,27 +94,27 @@ def _with_columns(group: str, owner: Kind, columns: Mapping[str, np.ndarray]) ->
     return owner.unchecked(**nest_changes(owner, changes)) if changes else owner
 
 
-def _starts(
+def _start_points(
     loss: Loss, settings: Settings, columns: Mapping[str, np.ndarray], seed: Tensor
 ) -> Tensor:
-    """Starting points (R, D), whole ones or some of their coordinates being columns."""
+    """Starting points (R, D); columns may set whole points or some coordinates."""
     if "start" in columns:
         points = loss.tensor(columns["start"])
     else:
         points = starting_points(loss, settings.start, seed)
     for key, values in columns.items():
-        node, place = split_key(key)
+        node, coordinate = split_key(key)
         if node == "start":
             points = points.clone()
-            points[:, int(place)] = loss.tensor(values)
+            points[:, int(coordinate)] = loss.tensor(values)
     return points
 
 
-def resolved_device(name: str) -> torch.device:
-    """The device behind cpu, cuda or auto.
+def resolve_device(name: str) -> torch.device:
+    """Return the device for cpu, cuda or auto.
 
     Raises:
-        SettingError: cuda is asked for where there is none.
+        SettingError: cuda is not available.
     """
     has_cuda = torch.cuda.is_available()
     if name == "cuda" and not has_cuda:
@@ -122,23 +123,21 @@ def resolved_device(name: str) -> torch.device:
 
 
 def starting_points(loss: Loss, start: object, seed: Tensor) -> Tensor:
-    """Starting points (R, D) for seeds (R,).
+    """Return the starting points (R, D) for seeds (R,).
 
     Args:
-        loss: of the dtype and on the device wanted.
-        start: None for the loss's own starts, "random" for points drawn from each seed (uniform
-            in the loss's window, standard normal where it has none), or D numbers.
-        seed: int64 (R,).
+        loss: the loss, with the dtype and device of the computation.
+        start: None for the loss's default starts, "random" for points drawn with each seed
+            (uniform in the loss's window, standard normal if it has none), or D numbers.
+        seed: the seeds, int64 (R,).
 
     Raises:
-        SettingError: not D numbers, or D is not known.
+        SettingError: the start does not have D numbers, or D is unknown.
     """
     if loss.dim == 0:
-        raise SettingError(
-            f"start={format_value(start)}: a function needs the numbers of its start"
-        )
+        raise SettingError(f"start={format_value(start)}: a function needs a start of D numbers")
     if start == "random":
-        return _random_points(loss, seed)
+        return _draw_points(loss, seed)
     point = loss.starts(seed) if start is None else loss.tensor(start)
     if point.shape[-1:] != (loss.dim,):
         given = format_value(start if start is not None else point.tolist())
@@ -147,7 +146,7 @@ def starting_points(loss: Loss, start: object, seed: Tensor) -> Tensor:
     return point.expand(len(seed), -1)
 
 
-def _random_points(loss: Loss, seed: Tensor) -> Tensor:
+def _draw_points(loss: Loss, seed: Tensor) -> Tensor:
     coordinate = torch.arange(loss.dim, device=seed.device)
     zero = torch.zeros_like(coordinate)
     if loss.window is None:

@@ -1,4 +1,4 @@
-"""The checks before a run, the same for the command line, `gdlab.run` and `gdlab.sweep`."""
+"""The checks before a run, shared by the command line, `gdlab.run` and `gdlab.sweep`."""
 
 import dataclasses
 import re
@@ -30,17 +30,17 @@ _COORDINATE = re.compile(r"x\d+")
 
 
 def check_run(settings: Settings, *, check_gradient: bool = False) -> Batch:
-    """Find all that can be wrong with the settings of a run before anything is made or run.
+    """Check the settings of a run before any file is created.
 
     Args:
-        settings: of the run.
-        check_gradient: whether to test that autograd's gradient is the loss's derivative.
+        settings: the settings of the run.
+        check_gradient: whether to test that autograd gives the derivative of the loss.
 
     Returns:
         The batch of this one run.
 
     Raises:
-        SettingError: names the setting that cannot be used.
+        SettingError: a setting cannot be used; the message names it.
     """
     with errors_as(f"loss={settings.name('loss')}"):
         batch = batch_of(settings)
@@ -59,24 +59,26 @@ def check_run(settings: Settings, *, check_gradient: bool = False) -> Batch:
 
 
 def check_loss(loss: Loss, start: Tensor) -> None:
-    """Check everything that a run needs of a loss besides its value.
+    """Check all attributes of a loss that a run uses besides its value.
 
     Args:
         loss: the loss.
         start: starting points (R, D).
 
     Raises:
-        SettingError: an answer has the wrong form, or a metric takes the name of a column.
+        SettingError: an attribute has the wrong form, or a metric has the name of a column.
     """
     check_dimensions(loss)
-    kind = type(loss).__name__
+    class_name, expected = type(loss).__name__, tuple(start.shape[:-1])
     for name, metric in loss.metrics.items():
         if name in _RESERVED or _COORDINATE.fullmatch(name):
-            what = f"a metric cannot be called {name}, which is the name of a column"
-            raise SettingError(f"loss={kind}: {what}")
-        if metric(start).shape != start.shape[:-1]:
-            shape = tuple(metric(start).shape)
-            raise SettingError(f"loss={kind}: its metric {name} gives {shape} for one point")
+            message = f"a metric cannot be called {name}: that is the name of a column"
+            raise SettingError(f"loss={class_name}: {message}")
+        shape = tuple(metric(start).shape)
+        if shape != expected:
+            points = f"points of shape {tuple(start.shape)}"
+            message = f"its metric {name} has shape {shape} for {points}, must be {expected}"
+            raise SettingError(f"loss={class_name}: {message}")
     loss.distance(start)
     loss.suboptimality(start[..., 0])
     theory.stability_limit(loss, SGD())
@@ -86,7 +88,7 @@ def refuse_wrong_gradient(settings: Settings) -> None:
     """Refuse a loss whose gradient is wrong.
 
     Raises:
-        SettingError: says what is wrong first.
+        SettingError: the gradient is wrong; the message gives the first problem.
     """
     check = gradient_check(settings.objective, seed=settings.seed)
     if not check.passed:

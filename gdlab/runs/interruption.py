@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a question that runs ask at every step."""
+"""Ctrl-C and SIGTERM as a flag that runs check at every step."""
 
 import os
 import signal
@@ -9,17 +9,17 @@ from types import FrameType
 
 
 class Interruption:
-    """Whether a signal asked the runs to end, and which."""
+    """A flag that a signal sets to end the runs."""
 
     def __init__(self) -> None:
         self.signal: int | None = None
 
     def __call__(self) -> bool:
-        """Whether the runs shall end."""
+        """Return whether the runs must end."""
         return self.signal is not None
 
     def receive(self, number: int, frame: FrameType | None) -> None:
-        """A signal's handler: note it; a second one ends the process at once."""
+        """Handle a signal: set the flag; a second signal ends the process at once."""
         if self.signal is not None:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
@@ -28,15 +28,15 @@ class Interruption:
 
 @contextmanager
 def interruptible() -> Iterator[Interruption]:
-    """Turn Ctrl-C and SIGTERM into a question that is asked at every step."""
+    """Turn Ctrl-C and SIGTERM into a flag; outside the main thread it is never set."""
     interruption = Interruption()
     if threading.current_thread() is not threading.main_thread():
         yield interruption
         return
     numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, interruption.receive) for number in numbers]
+    previous = [signal.signal(number, interruption.receive) for number in numbers]
     try:
         yield interruption
     finally:
-        for number, handler in zip(numbers, before, strict=True):
+        for number, handler in zip(numbers, previous, strict=True):
             signal.signal(number, handler)

@@ -18,7 +18,7 @@ from gdlab.losses.transform import Transform
 from gdlab.optimizers.base import Optimizer
 from gdlab.runs.checks import check_run
 from gdlab.runs.interruption import interruptible
-from gdlab.runs.sinks import Memory, Sink
+from gdlab.runs.sinks import MemorySink, Sink
 from gdlab.schedules import Schedule
 
 
@@ -27,10 +27,10 @@ class Run:
     """A finished run: its settings, outcome and history.
 
     Attributes:
-        settings: what was asked for.
+        settings: the settings.
         outcome: how it ended.
-        history: every record, as arrays.
-        seconds: how long the steps and their recording took.
+        history: all records, as arrays.
+        seconds: the time of the steps and their recording.
     """
 
     __module__ = "gdlab"
@@ -41,8 +41,9 @@ class Run:
     seconds: float
 
     def __repr__(self) -> str:
-        o = self.outcome
-        return f"Run({o.status} after {o.steps} steps, loss={o.final_loss:.6g}: {o.reason})"
+        end = self.outcome
+        loss = f"loss={end.final_loss:.6g}"
+        return f"Run({end.status} after {end.steps} steps, {loss}: {end.reason})"
 
     def _repr_html_(self) -> str:
         from gdlab.display.notebook import html
@@ -70,61 +71,63 @@ def run(
 
     Args:
         loss: a name from conf/loss, a `gdlab.Loss`, or a function of one point (D,), which
-            needs a start.
+            requires `start`.
         optimizer: a name from conf/optimizer or a `gdlab.Optimizer`.
-        lr: the learning rate; None for the optimizer's own, 0.1 for most.
+        lr: the learning rate; None for the optimizer's default, usually 0.1.
         schedule: a name from conf/schedule or a `gdlab.Schedule`.
-        start: D numbers, "random", or None for the loss's own start.
-        transform: what is done to the landscape of the loss, a `gdlab.Transform`.
-        stop: when the run ends before its last step.
-        settings: steps, seed, noise (its scale, or a `gdlab.Noise`), dtype, device and engine
-            (a `gdlab.Engine`), as in conf/config.yaml.
+        start: D numbers, "random", or None for the loss's default start.
+        transform: a `gdlab.Transform` of the loss.
+        stop: when the run ends before its last step, a `gdlab.Stop`.
+        settings: steps, seed, noise (a scale or a `gdlab.Noise`), dtype, device and engine (a
+            `gdlab.Engine`), as in conf/config.yaml.
 
     Raises:
         SettingError: a setting is unknown, of the wrong type or out of range.
     """
-    chosen = {"loss": loss, "optimizer": optimizer, "schedule": schedule}
-    made: dict[str, Any] = {group: resolve_choice(group, given) for group, given in chosen.items()}
+    choices = {"loss": loss, "optimizer": optimizer, "schedule": schedule}
+    groups: dict[str, Any] = {
+        group: resolve_choice(group, choice) for group, choice in choices.items()
+    }
     point: Any = start if start is None or isinstance(start, str) else tuple(start)
-    if isinstance(made["loss"], Function) and isinstance(point, tuple):
-        made["loss"] = made["loss"].replace(start=point)
-    names = {group: given for group, given in chosen.items() if isinstance(given, str)}
+    if isinstance(groups["loss"], Function) and isinstance(point, tuple):
+        groups["loss"] = groups["loss"].replace(start=point)
+    names = {group: choice for group, choice in choices.items() if isinstance(choice, str)}
     unknown = set(settings) - {"steps", "seed", "noise", "dtype", "device", "engine"}
     if unknown:
         raise SettingError(f"{min(unknown)}: no such setting of gdlab.run")
-    made |= {"transform": transform or Transform(), "stop": stop or Stop()}
-    rate = made["optimizer"].default_lr if lr is None else lr
-    whole = Settings(**made, lr=rate, start=point, choices=names, **settings)
-    batch, memory = check_run(whole), Memory()
+    groups |= {"transform": transform or Transform(), "stop": stop or Stop()}
+    rate = groups["optimizer"].default_lr if lr is None else lr
+    all_settings = Settings(**groups, lr=rate, start=point, choices=names, **settings)
+    batch, memory = check_run(all_settings), MemorySink()
     with interruptible() as interrupted:
-        outcome = execute(whole, batch, [memory], interrupted)
-    return Run(whole, outcome, History.join(memory.pieces), memory.seconds)
+        outcome = execute(all_settings, batch, [memory], interrupted)
+    return Run(all_settings, outcome, History.join(memory.pieces), memory.seconds)
 
 
 def execute(
     settings: Settings, batch: Batch, sinks: Sequence[Sink], interrupted: Callable[[], bool]
 ) -> Outcome:
-    """Run a batch of one row to its end, handing its records to the sinks.
+    """Run a batch of one row to its end, and pass its records to the sinks.
 
     Args:
-        settings: the settings of the batch.
-        batch: what `batch_of` made of them.
-        sinks: they get every record, then the outcome and the seconds that all took.
-        interrupted: asked at every step; the run ends once it says true.
+        settings: the settings of the run.
+        batch: the batch that `batch_of` made from them.
+        sinks: they receive every record, then the outcome and the elapsed seconds.
+        interrupted: called at every step; the run ends once it returns True.
     """
-    began = time.perf_counter()
-    ends, record = Outcomes(batch), settings.record
+    start = time.perf_counter()
+    outcomes, record = Outcomes(batch), settings.record
     try:
         for chunk in advance(batch, interrupted):
-            ends.add(chunk)
+            outcomes.add(chunk)
             for _, piece in split_by_run(chunk, record.every):
                 for sink in sinks:
                     sink.write(piece)
     except BaseException:
-        _close(sinks, None, time.perf_counter() - began)
+        _close(sinks, None, time.perf_counter() - start)
         raise
-    outcome = ends[0]
-    _close(sinks, outcome, time.perf_counter() - began)
+    outcome = outcomes[0]
+    _close(sinks, outcome, time.perf_counter() - start)
     return outcome
 
 

@@ -1,4 +1,4 @@
-"""What takes in the records of a run."""
+"""Sinks: the receivers of a run's records."""
 
 from typing import Protocol
 
@@ -7,26 +7,26 @@ from gdlab.engine.outcome import Outcome
 
 
 class Sink(Protocol):
-    """What takes in the records of a run as they are made, and its outcome at the end."""
+    """Receives the records of a run as they are made, and its outcome at the end."""
 
     def write(self, piece: History) -> None:
-        """Take in the next records."""
+        """Receive the next records."""
         ...
 
     def close(self, outcome: Outcome | None, seconds: float) -> None:
-        """The run is over; without an outcome it did not end as a run can."""
+        """End the records; the outcome is None if an exception stopped the run."""
         ...
 
 
-class Memory:
-    """A sink that keeps all records."""
+class MemorySink:
+    """Keeps all records in memory."""
 
     def __init__(self) -> None:
         self.pieces: list[History] = []
         self.seconds = 0.0
 
     def write(self, piece: History) -> None:
-        """Keep the records."""
+        """Keep the next records."""
         self.pieces.append(piece)
 
     def close(self, outcome: Outcome | None, seconds: float) -> None:

@@ -221,7 +221,9 @@ def test_a_compiler_that_refuses_is_quoted(fresh: Path, monkeypatch: pytest.Monk
     broken.write_text("#!/bin/sh\necho 'no such target' >&2\nexit 1\n")
     broken.chmod(0o755)
     monkeypatch.setenv("CC", str(broken))
-    assert why_eager(make_batch(Rosenbrock())) == f"{broken} cannot compile the step: no such target"
+    assert (
+        why_eager(make_batch(Rosenbrock())) == f"{broken} cannot compile the step: no such target"
+    )
 
 
 def test_a_compiled_step_is_kept_on_disk(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,7 +50,11 @@ REFUSED: list[tuple[type[Loss], dict[str, Any], str]] = [
     (Named, {"name": "seconds"}, "a metric cannot be called seconds"),
     (Named, {"name": "sharpness"}, "a metric cannot be called sharpness"),
     (Named, {"name": "x0"}, "a metric cannot be called x0"),
-    (Named, {"scalar": True}, "its metric score gives () for one point"),
+    (
+        Named,
+        {"scalar": True},
+        "its metric score has shape () for points of shape (1, 2)",
+    ),
     (Boxed, {}, "its window must hold 2 pairs"),
     (Broken, {}, "cannot be used (RuntimeError: no minimum)"),
 ]

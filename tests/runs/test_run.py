@@ -101,7 +101,7 @@ BAD: list[tuple[Callable[[], Any], str]] = [
     (lambda: gdlab.run(epochs=5), "epochs: no such setting of gdlab.run"),
     (lambda: gdlab.run(start=[1, 2, 3]), r"must be 2 numbers \(x0, x1\), or random"),
     (lambda: gdlab.run(start=[1, float("inf")]), "start.*inf: must be a finite number"),
-    (lambda: gdlab.run(lambda x: x.sum()), "a function needs the numbers of its start"),
+    (lambda: gdlab.run(lambda x: x.sum()), "a function needs a start of D numbers"),
     (lambda: gdlab.run(Adam()), "loss=.*: must be a name or an instance of Loss"),  # type: ignore[arg-type]
     (lambda: gdlab.run(optimizer=MSE()), "must be a name or an instance of Optimizer"),  # type: ignore[arg-type]
 ]
