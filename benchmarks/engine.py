@@ -1,13 +1,13 @@
-"""The engine beside its peers: run-steps a second on the same problems, one core each.
+"""The engine against its peers: run-steps per second on the same problems, one core each.
 
     python benchmarks/engine.py [--rounds 3] [--json FILE] [--quick]
 
-Contestants take turns in one process on one core, each with the same numbers (float64), the same
-problem and the same record: every step's point, loss and gradient norm, kept in memory to the end.
+Contestants take turns in one process on one core, with the same dtype (float64), problem and
+records: the point, loss and gradient norm of every step, kept in memory to the end.
 
     eager, compiled   gdlab's two modes, through `advance`
     jax               jit(vmap(scan)) with optax
-    torch             a loop of torch.optim over one run, times the number of runs
+    torch             a torch.optim loop of one run, times the number of runs
 """
 
 import argparse
@@ -46,15 +46,15 @@ from gdlab.optimizers import SGD, Adam, Optimizer
 from gdlab.runs.batching import batch_of, is_worth_compiling
 from gdlab.schedules import Constant
 
-MOST_BYTES = 2**30
-MOST_STEPS = 1000
+MAX_BYTES = 2**30
+MAX_STEPS = 1000
 RUNS = (1, 100, 1_000, 10_000, 100_000)
 MODES = ("eager", "compiled", "jax")
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A loss for gdlab and for jax, and a learning rate at which no run ends early."""
+    """A loss for gdlab and for jax, and a learning rate with which no run ends early."""
 
     name: str
     loss: Loss
@@ -84,7 +84,7 @@ PROBLEMS = (
 
 @dataclass(frozen=True)
 class Method:
-    """An optimizer of gdlab, and the same of optax and torch."""
+    """An optimizer of gdlab and its equivalents in optax and torch."""
 
     name: str
     optimizer: Optimizer
@@ -108,7 +108,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--quick", action="store_true", help="1,000 and 10,000 runs alone")
+    parser.add_argument("--quick", action="store_true", help="only 1,000 and 10,000 runs")
     options = parser.parse_args()
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(cores)})
@@ -127,7 +127,7 @@ def main() -> None:
             rows += [
                 measure(problem, method, runs, options.rounds, serial, compiling) for runs in sizes
             ]
-    summarise(rows)
+    summarize(rows)
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1), "utf-8")
     os.sched_setaffinity(0, cores)
@@ -137,30 +137,30 @@ def main() -> None:
 def measure(
     problem: Problem, method: Method, runs: int, rounds: int, serial: float, compiling: Any
 ) -> dict[str, Any]:
-    """All contestants on one problem, in turn; seconds a step of the whole batch."""
-    steps = min(MOST_STEPS, MOST_BYTES // (8 * runs * (problem.loss.dim + 2)))
+    """Measure all contestants in turn on one problem, in seconds per step of the whole batch."""
+    steps = min(MAX_STEPS, MAX_BYTES // (8 * runs * (problem.loss.dim + 2)))
     lr = torch.full((runs,), problem.lr, dtype=torch.float64) * torch.linspace(0.5, 1, runs)
-    # In shards, as a sweep is cut.
+    # In shards, as in a sweep.
     shards = [batch_for(problem, method, part, steps) for part in lr.split(Engine().max_rows)]
     eager = [replace(shard, mode="eager") for shard in shards]
-    quick = [replace(shard, mode="compiled") for shard in shards]
-    compiled = Compiled(Rows.of(quick[0]))
+    compilable = [replace(shard, mode="compiled") for shard in shards]
+    compiled = Compiled(Rows.of(compilable[0]))
     program, compile_jax = jax_program(problem, method, lr, steps)
     contestants = {
         "eager": lambda: [drain(shard) for shard in eager],
-        "compiled": lambda: [drain(shard, compiled) for shard in quick],
+        "compiled": lambda: [drain(shard, compiled) for shard in compilable],
         "jax": lambda: jax.block_until_ready(program()),
     }
     times: dict[str, list[float]] = {name: [] for name in contestants}
     for round in range(rounds + 1):
         for name, contestant in contestants.items():
-            began = time.perf_counter()
-            kept = contestant()
-            if round:  # the first one warms up
-                times[name].append((time.perf_counter() - began) / steps)
-            del kept
+            start = time.perf_counter()
+            records = contestant()
+            if round:  # the first round is a warm-up
+                times[name].append((time.perf_counter() - start) / steps)
+            del records
     median = {name: statistics.median(values) for name, values in times.items()}
-    chosen = "compiled" if is_worth_compiling(runs * problem.loss.dim, steps) else "eager"
+    auto = "compiled" if is_worth_compiling(runs * problem.loss.dim, steps) else "eager"
     result = {
         "problem": problem.name,
         "method": method.name,
@@ -173,7 +173,7 @@ def measure(
         "warm_s": compiling["warm"],
         "of_jax": median["jax"] / median["compiled"],
         "of_torch": serial * runs / median["compiled"],
-        "auto": chosen,
+        "auto": auto,
     }
     print(
         f"{runs:>8,} x {steps:>4}: "
@@ -184,24 +184,23 @@ def measure(
 
 
 def batch_for(problem: Problem, method: Method, lr: Tensor, steps: int) -> Batch:
-    schedule, lr0 = Constant(), problem.lr
-    settings = Settings(problem.loss, method.optimizer, schedule, lr0, steps=steps)
+    settings = Settings(problem.loss, method.optimizer, Constant(), problem.lr, steps=steps)
     return batch_of(settings, {"lr": lr.numpy()}, len(lr))
 
 
 def drain(batch: Batch, compiled: Compiled | None = None) -> list[Any]:
-    """Run a batch, keeping its record; its step was compiled before."""
-    kept = list(advance(batch, step=compiled))
-    records = sum(len(chunk.loss) for chunk in kept) - (len(kept) - 1)
-    if records != batch.steps + 1 or any(chunk.rows.numel() != len(batch.lr) for chunk in kept):
+    """Run a batch and keep its chunks; its step is compiled already."""
+    chunks = list(advance(batch, step=compiled))
+    records = sum(len(chunk.loss) for chunk in chunks) - (len(chunks) - 1)
+    if records != batch.steps + 1 or any(chunk.rows.numel() != len(batch.lr) for chunk in chunks):
         raise AssertionError("a run ended early")
-    return kept
+    return chunks
 
 
 def jax_program(
     problem: Problem, method: Method, lr: Tensor, steps: int
 ) -> tuple[Callable[[], Any], float]:
-    """The same runs as one compiled program, and the seconds it took to compile."""
+    """Return the same runs as one compiled program, and its compile time in seconds."""
     gradient = jax.value_and_grad(problem.peer)
 
     def run(x: Any, lr: Any) -> Any:
@@ -218,79 +217,79 @@ def jax_program(
     start = torch.as_tensor(problem.loss.start, dtype=torch.float64)
     x = jnp.asarray(start.expand(len(lr), -1).numpy())
     rates = jnp.asarray(lr.numpy())
-    began = time.perf_counter()
+    start_time = time.perf_counter()
     program = jax.jit(jax.vmap(run)).lower(x, rates).compile()
-    return lambda: program(x, rates), time.perf_counter() - began
+    return lambda: program(x, rates), time.perf_counter() - start_time
 
 
 def torch_optim(problem: Problem, method: Method, steps: int = 300) -> float:
-    """Seconds a step of the loop that people write, keeping the same record."""
+    """Measure the seconds per step of a hand-written loop that keeps the same records."""
     x = torch.as_tensor(problem.loss.start, dtype=torch.float64).clone().requires_grad_()
     optimizer = method.torch([x], problem.lr)
-    kept = []
-    began = time.perf_counter()
+    records = []
+    start_time = time.perf_counter()
     for _ in range(steps):
         optimizer.zero_grad()
         loss = problem.loss(x)
         loss.backward()
         assert x.grad is not None
-        kept.append((x.detach().clone(), loss.item(), x.grad.norm().item()))
+        records.append((x.detach().clone(), loss.item(), x.grad.norm().item()))
         optimizer.step()
-    return (time.perf_counter() - began) / steps
+    return (time.perf_counter() - start_time) / steps
 
 
 def compile_times(problem: Problem, method: Method) -> dict[str, float]:
-    """Seconds until the first step can be taken, with nothing on disk and with all there."""
+    """Measure the seconds until the first step, with an empty and with a full cache on disk."""
     batch = batch_for(problem, method, torch.full((32,), problem.lr, dtype=torch.float64), 10)
     cache = tempfile.mkdtemp()
     os.environ["XDG_CACHE_HOME"] = cache
     times = {}
     for name in ("cold", "warm"):
         library.load_library.cache_clear()
-        began = time.perf_counter()
+        start_time = time.perf_counter()
         Compiled(Rows.of(replace(batch, mode="compiled")))
-        times[name] = time.perf_counter() - began
+        times[name] = time.perf_counter() - start_time
     del os.environ["XDG_CACHE_HOME"]
     shutil.rmtree(cache)
     return times
 
 
 def scale() -> None:
-    """Final rows alone of Adam on Rosenbrock, through `gdlab.sweep`, on all cores."""
-    print("\nAdam on Rosenbrock, 1,000 steps, final rows alone:")
+    """Measure `gdlab.sweep` with Adam on Rosenbrock, final rows only, on all cores."""
+    print("\nAdam on Rosenbrock, 1,000 steps, final rows only:")
     seconds = {}
-    for runs in (1_000, 10_000, 100_000, 1_000_000):  # the first one warms up
+    for runs in (1_000, 10_000, 100_000, 1_000_000):  # the first is a warm-up
         lr = torch.logspace(-4, -1, runs // 1000, dtype=torch.float64)
-        began = time.perf_counter()
-        swept = gdlab.sweep(loss="rosenbrock", optimizer="adam", lr=lr, seed=range(1000))
-        seconds[runs] = time.perf_counter() - began
-        if len(swept.results) != runs:
-            raise AssertionError("some runs have no row")
+        start_time = time.perf_counter()
+        sweep = gdlab.sweep(loss="rosenbrock", optimizer="adam", lr=lr, seed=range(1000))
+        seconds[runs] = time.perf_counter() - start_time
+        if len(sweep.results) != runs:
+            raise AssertionError("runs are missing from the table")
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        each = 1e9 * seconds[runs] / runs / 1000
-        took = f"{seconds[runs]:6.2f} s, {each:6.1f} ns a run-step"
-        print(f"{runs:>10,} runs: {took}, peak {peak:.2f} GiB")
-    print("goals: 1,000,000 runs under 45 s and 4 GiB; a run-step within 25% from 10,000 on")
+        nanoseconds = 1e9 * seconds[runs] / runs / 1000
+        times = f"{seconds[runs]:6.2f} s, {nanoseconds:6.1f} ns a run-step"
+        print(f"{runs:>10,} runs: {times}, peak {peak:.2f} GiB")
+    print("goals: 1,000,000 runs under 45 s and 4 GiB; time per run-step within 25% from 10,000 on")
 
 
-def summarise(rows: list[dict[str, Any]]) -> None:
-    """What the goals ask for."""
+def summarize(rows: list[dict[str, Any]]) -> None:
+    """Print the results beside the goals."""
     print()
-    for label, chosen, goal, least in (
+    for label, selected, goal, minimum in (
         ("R = 1,000", [r for r in rows if r["runs"] == 1_000], 1.0, 0.6),
         ("R ≥ 10,000", [r for r in rows if r["runs"] >= 10_000], 3.0, 1.5),
     ):
-        ratios = [r["of_jax"] for r in chosen]
+        ratios = [r["of_jax"] for r in selected]
         mean = math.exp(statistics.mean(map(math.log, ratios)))
         print(
             f"compiled ÷ jax at {label}: geometric mean {mean:.2f} (goal ≥ {goal}), "
-            f"least {min(ratios):.2f} (goal ≥ {least})"
+            f"minimum {min(ratios):.2f} (goal ≥ {minimum})"
         )
-    ten = [r["of_torch"] for r in rows if r["runs"] == 10_000]
-    mean = math.exp(statistics.mean(map(math.log, ten)))
+    of_torch = [r["of_torch"] for r in rows if r["runs"] == 10_000]
+    mean = math.exp(statistics.mean(map(math.log, of_torch)))
     print(
         f"compiled ÷ torch.optim at R = 10,000: geometric mean {mean:,.0f} (goal ≥ 5,000), "
-        f"{min(ten):,.0f} to {max(ten):,.0f}"
+        f"{min(of_torch):,.0f} to {max(of_torch):,.0f}"
     )
     near = [
         total(r, r["auto"]) <= 1.25 * min(total(r, "eager"), total(r, "compiled")) for r in rows
@@ -303,7 +302,7 @@ def summarise(rows: list[dict[str, Any]]) -> None:
 
 
 def total(row: dict[str, Any], mode: str) -> float:
-    """Seconds of all steps, a warm compilation included."""
+    """Seconds of all steps, with a warm compilation."""
     return row["steps"] * row[f"{mode}_us"] * 1e-6 + (row["warm_s"] if mode == "compiled" else 0)
 
 

@@ -1,9 +1,9 @@
-"""One run, measured: what recording costs, the engine's step beside torch.optim's, whole commands.
+"""One run: the cost of recording, the engine's step against torch.optim's, and whole commands.
 
     python benchmarks/single.py [repetitions]
 
-Everything is measured in turn, A B A B …, in one run of this script; ratios are medians over the
-repetitions of the ratio of neighbours, which a slow spell of the machine hits alike.
+Measurements alternate, A B A B …, in one run of this script. A ratio is the median of the ratios of
+neighboring measurements, which a slow phase of the machine affects alike.
 """
 
 import statistics
@@ -18,7 +18,6 @@ import torch
 
 from gdlab.config.sections import Record
 from gdlab.config.settings import Settings
-from gdlab.engine.batch import Batch
 from gdlab.engine.loop import advance
 from gdlab.losses import Loss, Quadratic, Rosenbrock
 from gdlab.optimizers import SGD, Adam, Optimizer
@@ -41,29 +40,29 @@ def main() -> None:
 
 
 def recording(repetitions: int) -> None:
-    """(a) The run with history, result and events, over the engine's bare loop."""
-    settings = run_of(Rosenbrock(), SGD())
-    recorded, bare = in_turn(lambda: record(settings), lambda: drain(settings), repetitions)
-    show("(a) recording all but pictures / bare engine loop", recorded, bare, "at most 1.15")
+    """(a) Measure a run with history, result and events, over the bare engine loop."""
+    settings = make_settings(Rosenbrock(), SGD())
+    recorded, bare = alternate(lambda: record(settings), lambda: drain(settings), repetitions)
+    print_ratio("(a) recording all but pictures / bare engine loop", recorded, bare, "at most 1.15")
 
 
 def steps(repetitions: int) -> None:
-    """(b) The engine's step at R = 1, over a bare torch.optim loop that records nothing."""
+    """(b) Measure the engine's step at R = 1, over a bare torch.optim loop without records."""
     optimizers = (("SGD", SGD(), torch.optim.SGD), ("Adam", Adam(), torch.optim.Adam))
     for loss in (Rosenbrock(), Quadratic()):
         for name, optimizer, peer in optimizers:
-            settings = run_of(loss, optimizer)
-            ours, theirs = in_turn(
+            settings = make_settings(loss, optimizer)
+            ours, theirs = alternate(
                 lambda settings=settings: drain(settings),
                 lambda loss=loss, peer=peer: torch_optim(loss, peer),
                 repetitions,
             )
             label = f"(b) engine / torch.optim.{name}, {type(loss).__name__}"
-            show(label, ours, theirs, "at most 1.0", per=STEPS)
+            print_ratio(label, ours, theirs, "at most 1.0", per=STEPS)
 
 
 def commands(repetitions: int) -> None:
-    """(c) Whole commands, less `python -c "import torch"`."""
+    """(c) Measure whole commands, less `python -c "import torch"`."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "gdlab", "optimizer=sgd", "lr=0.1"]
         plain = [*command, "record.figures=false"]
@@ -72,7 +71,7 @@ def commands(repetitions: int) -> None:
             ("(c) command without pictures - import torch", plain, 0.7),
             ("(c) command with pictures - import torch", command, 1.6),
         ):
-            ours, theirs = in_turn(
+            ours, theirs = alternate(
                 lambda words=words: call(words, folder),
                 lambda: call(torch_alone, folder),
                 repetitions,
@@ -80,13 +79,13 @@ def commands(repetitions: int) -> None:
             extra = statistics.median(a - b for a, b in zip(ours, theirs, strict=True))
             medians = f"{statistics.median(ours):.2f} - {statistics.median(theirs):.2f} s"
             print(f"{label:<58} {extra:6.2f} s   ({medians}; at most {goal} s)")
-        asked = [
+        times = [
             call([sys.executable, "-m", "gdlab", "--help"], folder) for _ in range(repetitions)
         ]
-        print(f"{'(c) --help':<58} {statistics.median(asked):6.2f} s   (under 1 s)")
+        print(f"{'(c) --help':<58} {statistics.median(times):6.2f} s   (under 1 s)")
 
 
-def run_of(loss: Loss, optimizer: Optimizer) -> Settings:
+def make_settings(loss: Loss, optimizer: Optimizer) -> Settings:
     record = Record(figures=False)
     return Settings(
         loss=loss,
@@ -99,8 +98,7 @@ def run_of(loss: Loss, optimizer: Optimizer) -> Settings:
 
 
 def drain(settings: Settings) -> None:
-    batch: Batch = batch_of(settings)
-    for _ in advance(batch):
+    for _ in advance(batch_of(settings)):
         pass
 
 
@@ -112,36 +110,38 @@ def record(settings: Settings) -> None:
 
 def torch_optim(loss: Loss, optimizer: type[torch.optim.Optimizer]) -> None:
     x = loss.tensor(loss.start).clone().requires_grad_()
-    made = optimizer([x], lr=NEVER_CONVERGES, foreach=False)  # type: ignore[call-arg]
+    stepper = optimizer([x], lr=NEVER_CONVERGES, foreach=False)  # type: ignore[call-arg]
     for _ in range(STEPS):
-        made.zero_grad()
+        stepper.zero_grad()
         loss(x).backward()
-        made.step()
+        stepper.step()
 
 
 def call(words: list[str], folder: str) -> float:
-    began = time.perf_counter()
+    start = time.perf_counter()
     subprocess.run(words, cwd=folder, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - began
+    return time.perf_counter() - start
 
 
-def in_turn(
+def alternate(
     first: Callable[[], float | None], second: Callable[[], float | None], repetitions: int
 ) -> tuple[list[float], list[float]]:
-    """Seconds of both, called in turn after one call each that does not count."""
+    """Time two functions in alternation, after one warm-up call each."""
     first()
     second()
-    pairs = [(timed(first), timed(second)) for _ in range(repetitions)]
+    pairs = [(seconds_of(first), seconds_of(second)) for _ in range(repetitions)]
     return [a for a, _ in pairs], [b for _, b in pairs]
 
 
-def timed(function: Callable[[], float | None]) -> float:
-    began = time.perf_counter()
+def seconds_of(function: Callable[[], float | None]) -> float:
+    start = time.perf_counter()
     function()
-    return time.perf_counter() - began
+    return time.perf_counter() - start
 
 
-def show(label: str, ours: list[float], theirs: list[float], goal: str, per: int = 1) -> None:
+def print_ratio(
+    label: str, ours: list[float], theirs: list[float], goal: str, per: int = 1
+) -> None:
     ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
     unit, scale = ("µs/step", 1e6 / per) if per > 1 else ("s", 1.0)
     times = (

@@ -1,9 +1,9 @@
-"""Sweeps, measured against the loop that is written without gdlab.
+"""Sweeps, measured against a loop written without gdlab.
 
     python benchmarks/sweep.py
 
 (a) 1,000 learning rates × 1,000 steps of Rosenbrock with everything recorded, on the command line,
-over Hydra's basic launcher with `torch.optim.SGD` and `SummaryWriter`, measured on 10 jobs and
+against Hydra's basic launcher with `torch.optim.SGD` and `SummaryWriter`, measured on 10 jobs and
 scaled. (b) 10,000 and 100,000 runs × 1,000 steps, tables only, on the command line and from Python.
 """
 
@@ -48,51 +48,51 @@ main()
 FROM_PYTHON = """
 import sys, torch, gdlab
 lrs, seeds = int(sys.argv[1]), int(sys.argv[2])
-swept = gdlab.sweep(loss="rosenbrock", lr=torch.logspace(-5, -3, lrs, dtype=torch.float64),
+sweep = gdlab.sweep(loss="rosenbrock", lr=torch.logspace(-5, -3, lrs, dtype=torch.float64),
                     seed=range(seeds), start="random", steps=1000)
-assert len(swept.results) == lrs * seeds
+assert len(sweep.results) == lrs * seeds
 """
 
 
 def main() -> None:
-    torch_alone = min(seconds([sys.executable, "-c", "import torch"]) for _ in range(3))
-    print(f"import torch: {torch_alone:.2f} s, taken off every time below")
-    recorded(torch_alone)
+    torch_seconds = min(run_command([sys.executable, "-c", "import torch"]) for _ in range(3))
+    print(f"import torch: {torch_seconds:.2f} s, subtracted from every time below")
+    measure_recorded(torch_seconds)
     for lrs, seeds in ((1_000, 10), (1_000, 100)):
-        tables(lrs, seeds, torch_alone)
+        measure_tables(lrs, seeds, torch_seconds)
 
 
-def recorded(torch_alone: float) -> None:
-    """(a) Everything recorded."""
+def measure_recorded(torch_seconds: float) -> None:
+    """(a) Measure a sweep with everything recorded."""
     with tempfile.TemporaryDirectory() as folder:
         peer = Path(folder) / "peer.py"
         peer.write_text(PEER)
-        one = seconds([sys.executable, str(peer), "-m", "lr=0.001"], folder)
+        one = run_command([sys.executable, str(peer), "-m", "lr=0.001"], folder)
         values = ",".join(str(1e-5 * 1.6**i) for i in range(PEER_JOBS))
-        ten = seconds([sys.executable, str(peer), "-m", f"lr={values}"], folder)
-        a_job = (ten - one) / (PEER_JOBS - 1)
+        ten = run_command([sys.executable, str(peer), "-m", f"lr={values}"], folder)
+        per_job = (ten - one) / (PEER_JOBS - 1)
         sweep = [*LOSS, "lr=tag(log,interval(1e-5,1e-3))", f"hydra.sweeper.points={RUNS}"]
         for label, more in (("with pictures", []), ("without", ["record.figures=false"])):
-            ours = seconds(gdlab("-m", *sweep, *more), folder) - torch_alone
+            ours = run_command(gdlab("-m", *sweep, *more), folder) - torch_seconds
             print(
                 f"(a) {RUNS:,} runs x {STEPS:,} steps, {label}: {ours:.1f} s; the loop "
-                f"{a_job:.2f} s a job, {a_job * RUNS:,.0f} s: {a_job * RUNS / ours:.0f} times"
+                f"{per_job:.2f} s a job, {per_job * RUNS:,.0f} s: {per_job * RUNS / ours:.0f} times"
             )
 
 
-def tables(lrs: int, seeds: int, torch_alone: float) -> None:
-    """(b) Tables only."""
+def measure_tables(lrs: int, seeds: int, torch_seconds: float) -> None:
+    """(b) Measure a sweep with tables only."""
     runs = lrs * seeds
     axes = ["lr=tag(log,interval(1e-5,1e-3))", f"hydra.sweeper.points={lrs}"]
     words = ["-m", *LOSS, *axes, f"seed=range({seeds})", "start=random", *TABLES_ONLY]
     python = [sys.executable, "-c", FROM_PYTHON, str(lrs), str(seeds)]
     with tempfile.TemporaryDirectory() as folder:
         for label, command in (("command line", gdlab(*words)), ("gdlab.sweep", python)):
-            taken, peak = measured(command, folder)
-            a_step = (taken - torch_alone) / runs / STEPS
+            seconds, peak = measure_command(command, folder)
+            per_step = (seconds - torch_seconds) / runs / STEPS
             print(
-                f"(b) {runs:,} runs x {STEPS:,} steps, {label}: {taken - torch_alone:.1f} s, "
-                f"{a_step * 1e9:.1f} ns a run-step, {peak:.2f} GiB"
+                f"(b) {runs:,} runs x {STEPS:,} steps, {label}: {seconds - torch_seconds:.1f} s, "
+                f"{per_step * 1e9:.1f} ns a run-step, {peak:.2f} GiB"
             )
 
 
@@ -100,25 +100,26 @@ def gdlab(*words: str) -> list[str]:
     return [sys.executable, "-m", "gdlab", *words]
 
 
-def seconds(command: list[str], folder: str | None = None) -> float:
-    began = time.perf_counter()
+def run_command(command: list[str], folder: str | None = None) -> float:
+    """Run a command, and return its seconds."""
+    start = time.perf_counter()
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
-    return time.perf_counter() - began
+    return time.perf_counter() - start
 
 
-def measured(command: list[str], folder: str) -> tuple[float, float]:
-    """Seconds and the peak memory in GiB of a command."""
+def measure_command(command: list[str], folder: str) -> tuple[float, float]:
+    """Run a command, and return its seconds and peak memory in GiB."""
     watch = (
-        "import json, resource, subprocess, sys, time; began = time.perf_counter(); "
+        "import json, resource, subprocess, sys, time; start = time.perf_counter(); "
         "subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL); "
         "used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss; "
-        "print(json.dumps([time.perf_counter() - began, used / 2**20]))"
+        "print(json.dumps([time.perf_counter() - start, used / 2**20]))"
     )
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", watch, *command], cwd=folder, check=True, capture_output=True
     )
-    taken, peak = json.loads(done.stdout.splitlines()[-1])
-    return taken, peak
+    seconds, peak = json.loads(process.stdout.splitlines()[-1])
+    return seconds, peak
 
 
 if __name__ == "__main__":

@@ -123,8 +123,8 @@ def sharpness(loss: Loss, x: Tensor) -> float | None:
     """
     if len(x) > _MAX_DENSE_DIM:
         return _lanczos_sharpness(loss, x)
-    # A batch of one row, as in a run, since the loss may have columns of one number. torch.func would
-    # leave wrapped tensors in the caches of the loss.
+    # A batch of one row, as in a run, since the loss may have columns of one number. torch.func
+    # would leave wrapped tensors in the caches of the loss.
     hessian: Any = torch.autograd.functional.hessian(lambda point: loss(point[None])[0], x)
     if not bool(torch.isfinite(hessian).all()):
         return None
