@@ -60,8 +60,8 @@ for widths, rows in (((16, 16), 1), ((16, 16), 50), ((256, 256), 1)):
     gradient = torch.func.grad(lambda x: loss(x).sum())
     product = hessian_products(loss, x)
     ways = {
-        "kept graph": lambda: product(v),
-        "double backward": lambda: hessian_products(loss, x)(v),
+        "kept": lambda: product(v),
+        "rebuilt": lambda: hessian_products(loss, x)(v),
         "torch.func.jvp": lambda: torch.func.jvp(gradient, (x,), (v,)),
         "gradient": lambda: gradient(x),
     }
