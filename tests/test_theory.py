@@ -1,4 +1,4 @@
-"""What mathematics predicts, found again by running the engine."""
+"""Predictions of theory, confirmed by running the engine."""
 
 import math
 from typing import Any
@@ -20,17 +20,17 @@ from gdlab.optimizers import SGD, Adam, HeavyBall, Optimizer
 
 BOWL = Quadratic(condition=100)
 WORST_START = (100.0, 1.0)
-UNENDING = Stop(grad_tol=0)
+NO_TOLERANCE = Stop(grad_tol=0)
 
 
 def descend(
     loss: Loss, lr: float, steps: int, optimizer: Optimizer | None = None, start: object = None
 ) -> Finished:
-    (run,) = finish(make_batch(loss, optimizer, [lr], steps=steps, start=start, stop=UNENDING))
+    (run,) = finish(make_batch(loss, optimizer, [lr], steps=steps, start=start, stop=NO_TOLERANCE))
     return run
 
 
-def test_gradient_descent_with_the_best_rate_shrinks_by_kappa() -> None:
+def test_gradient_descent_with_the_optimal_lr_converges_at_the_rate_of_kappa() -> None:
     run = descend(BOWL, 2 / 101, 700, start=WORST_START)
     k = np.arange(701)
     predicted = 5050 * (99 / 101) ** (2 * k)
@@ -54,7 +54,7 @@ def test_at_the_limit_the_steep_coordinate_keeps_its_size_exactly() -> None:
     assert (np.abs(history.x[:, 1]) == 1.0).all()
 
 
-def test_heavy_ball_with_the_best_settings_has_rate_nine_elevenths() -> None:
+def test_heavy_ball_with_optimal_settings_has_rate_nine_elevenths() -> None:
     """Both eigenvalues then have a double root ±ρ: x_k = (1 + c k) (±ρ)ᵏ x_0."""
     rho, k = 9 / 11, np.arange(151)
     run = descend(BOWL, 4 / 121, 150, SGD(momentum=81 / 121), WORST_START)
@@ -70,7 +70,7 @@ def test_the_first_step_of_adam_is_the_sign_of_the_gradient() -> None:
     run = descend(bowl, 0.1, 1, Adam(), g)
     expected = 0.1 * g / (np.abs(g) + 1e-8)
     np.testing.assert_allclose(g - run.history.x[1], expected, rtol=0, atol=1e-8)  # observed 4e-9
-    # Where the step is not lost in rounding of x − step:
+    # Coordinates where x − step does not round the step away:
     np.testing.assert_allclose(
         (g - run.history.x[1])[:4], expected[:4], rtol=1e-14
     )  # observed 6e-16
@@ -112,7 +112,7 @@ def test_a_double_well_is_stable_below_a_quarter_and_cycles_above() -> None:
     assert abs(below.outcome.x[0]) == pytest.approx(1, rel=1e-12)  # observed 2e-13
     assert above.outcome.status == Status.MAX_STEPS
     before, last = above.history.x[-2:, 0]
-    assert abs(last - before) > 0.01  # the cycle opens with the root of the excess
+    assert abs(last - before) > 0.01  # the cycle grows like the square root of the excess
     limit = theory.local_stability_limit(double_well(), SGD(), torch.ones(1, dtype=torch.float64))
     assert limit == 0.25
 
@@ -137,7 +137,7 @@ def test_small_steps_follow_the_gradient_flow(h: float, digits: str) -> None:
     assert abs(x - math.exp(-1)) < 0.2 * h  # explicit Euler is of first order; observed 0.19 h
 
 
-def test_the_first_step_down_the_line() -> None:
+def test_the_first_step_of_linear_regression() -> None:
     run = descend(MSE(), 0.3, 1, start=(2.0, 1.0))
     np.testing.assert_allclose(run.history.x[1], [2.2, 1.2], rtol=1e-15)  # observed 0
     assert run.history.grad_norm[0] == pytest.approx(math.sqrt(8 / 9), rel=1e-15)  # observed 0
@@ -146,7 +146,7 @@ def test_the_first_step_down_the_line() -> None:
 LIMITS: dict[str, Optimizer] = {
     "sgd": SGD(),
     "momentum": SGD(momentum=0.9),
-    "a little momentum": SGD(momentum=0.2),
+    "small momentum": SGD(momentum=0.2),
     "heavy ball": HeavyBall(momentum=0.9),
     "nesterov": SGD(momentum=0.9, nesterov=True),
     "weight decay": SGD(weight_decay=5.0),
@@ -164,7 +164,7 @@ def test_the_stability_limit_lies_within_one_percent(name: str) -> None:
     limit = theory.stability_limit(loss, optimizer)
     assert limit is not None
     rates = [float(limit) * share for share in (0.99, 1.01)]
-    below, above = finish(make_batch(loss, optimizer, rates, steps=1500, stop=UNENDING))
+    below, above = finish(make_batch(loss, optimizer, rates, steps=1500, stop=NO_TOLERANCE))
     assert np.abs(below.outcome.x).max() < 1e-6  # observed 7e-14
     assert (
         above.outcome.status == Status.DIVERGED or np.abs(above.outcome.x).max() > 1e4
@@ -181,11 +181,11 @@ def test_stability_limits_are_the_textbook_numbers() -> None:
         "dampening": 3 / (0.6 * 20),
         "dampening without momentum": 0.1,
     }
-    found = {name: theory.stability_limit(loss, LIMITS[name]) for name in expected}
-    assert found == pytest.approx(expected, rel=1e-15)  # observed 0
+    limits = {name: theory.stability_limit(loss, LIMITS[name]) for name in expected}
+    assert limits == pytest.approx(expected, rel=1e-15)  # observed 0
 
 
-def test_where_theory_has_no_limit() -> None:
+def test_there_is_no_limit_where_theory_has_none() -> None:
     assert theory.stability_limit(Rosenbrock(), SGD()) is None
     assert theory.stability_limit(Quadratic(), Adam()) is None
     assert theory.stability_limit(Quadratic(), SGD(maximize=True)) is None
@@ -193,7 +193,7 @@ def test_where_theory_has_no_limit() -> None:
         assert theory.stability_limit(Quadratic(eigenvalues=eigenvalues), SGD()) is None
 
 
-def test_where_there_is_no_sharpness() -> None:
+def test_the_sharpness_is_none_where_it_cannot_be_computed() -> None:
     flat = Function(lambda x: x[0] ** 2, start=(0.0,))
     assert theory.sharpness(flat, torch.ones(10**6 + 1, dtype=torch.float64)) is None
     spread = Quadratic(eigenvalues=tuple(np.linspace(-1e9, 0, 1001)))  # zero is lost in rounding
@@ -206,19 +206,19 @@ def test_where_there_is_no_sharpness() -> None:
     assert theory.local_stability_limit(hill, SGD(), origin) is None
 
 
-def test_sharpness_beyond_a_thousand_dimensions() -> None:
+def test_sharpness_above_a_thousand_dimensions() -> None:
     x = torch.linspace(-1, 1, 1001, dtype=torch.float64)
     found = theory.sharpness(Quadratic(dim=1001, condition=50), x)
     assert found == pytest.approx(50, rel=1e-4)  # observed 9e-8
     valley = Rosenbrock(dim=1200)
-    long = valley.tensor(valley.start)
-    hessian: Any = torch.autograd.functional.hessian(valley, long)
+    start = valley.tensor(valley.start)
+    hessian: Any = torch.autograd.functional.hessian(valley, start)
     exact = torch.linalg.eigvalsh(hessian)[-1]
-    limit = theory.local_stability_limit(valley, SGD(), long)
+    limit = theory.local_stability_limit(valley, SGD(), start)
     assert limit == pytest.approx(2 / float(exact), rel=1e-4)  # observed 1e-5
 
 
-def test_sharpness_leaves_the_loss_as_it_was() -> None:
+def test_sharpness_does_not_change_the_loss() -> None:
     bowl, x = Quadratic(eigenvalues=(1.0, 3.0)), torch.ones(2, dtype=torch.float64)
     assert theory.sharpness(bowl, x) == theory.sharpness(bowl, x) == 3.0
     assert float(bowl(x)) == 2.0
@@ -243,17 +243,17 @@ def test_round_down_keeps_one_digit(value: float, expected: float) -> None:
     assert theory.round_down(value) == expected
 
 
-def test_the_engine_descends_as_a_plain_loop_does() -> None:
+def test_the_engine_descends_like_a_plain_loop() -> None:
     curvature = np.array([1.0, 100.0])
     expected = plain_descent(lambda x: curvature * x, np.array(WORST_START), 0.013, 300)
     found = descend(BOWL, 0.013, 300, start=WORST_START).history.x
     np.testing.assert_allclose(found, expected, rtol=1e-13)  # observed 2e-14
 
 
-# Rates: eigenvalues μ = 1 and L = 100, so that the condition κ is 100
+# Rates with eigenvalues μ = 1 and L = 100, so that the condition number κ is 100
 
 RATES: dict[str, tuple[Optimizer, tuple[float, float, float]]] = {
-    # the lr, the momentum and the rate of the papers
+    # the lr, momentum and rate in the papers
     "sgd": (SGD(), (2 / 101, 0.0, 99 / 101)),
     "heavy ball": (HeavyBall(), (4 / 121, 81 / 121, 9 / 11)),
     "momentum": (SGD(momentum=0.5), (4 / 121, 81 / 121, 9 / 11)),
@@ -264,8 +264,8 @@ RATES: dict[str, tuple[Optimizer, tuple[float, float, float]]] = {
 }
 
 
-def at_its_best(name: str) -> tuple[Optimizer, float]:
-    """An optimizer with the best momentum, and the best lr."""
+def with_optimum(name: str) -> tuple[Optimizer, float]:
+    """An optimizer with the optimal momentum, and the optimal lr."""
     optimizer = RATES[name][0]
     best = theory.optimum(BOWL, optimizer)
     assert best is not None
@@ -274,17 +274,17 @@ def at_its_best(name: str) -> tuple[Optimizer, float]:
 
 @pytest.mark.parametrize("name", RATES)
 def test_the_optimum_is_that_of_the_papers(name: str) -> None:
-    optimizer, lr = at_its_best(name)
+    optimizer, lr = with_optimum(name)
     rate = theory.rate(BOWL, optimizer, lr)
     assert rate is not None
     momentum = optimizer.settings()["momentum"]
-    # Half of the digits are lost where two roots meet. Observed 2e-8 for Nesterov's, else 2e-16.
+    # Half of the digits are lost at a double root. Observed 2e-8 for Nesterov, otherwise 2e-16.
     assert (lr, momentum, rate.per_step) == pytest.approx(RATES[name][1], rel=1e-7)
 
 
 @pytest.mark.parametrize("name", RATES)
-def test_no_other_settings_near_the_optimum_are_faster(name: str) -> None:
-    optimizer, lr = at_its_best(name)
+def test_no_settings_near_the_optimum_are_faster(name: str) -> None:
+    optimizer, lr = with_optimum(name)
     momentum = optimizer.settings()["momentum"]
     best = theory.rate(BOWL, optimizer, lr)
     assert best is not None
@@ -297,14 +297,14 @@ def test_no_other_settings_near_the_optimum_are_faster(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", RATES)
-def test_the_best_settings_reach_the_predicted_rate(name: str) -> None:
-    optimizer, lr = at_its_best(name)
+def test_optimal_settings_reach_the_predicted_rate(name: str) -> None:
+    optimizer, lr = with_optimum(name)
     rate = theory.rate(BOWL, optimizer, lr)
     assert rate is not None
     away = np.sqrt(descend(BOWL, lr, 400, optimizer, WORST_START).history.loss)
-    # A double root's (1 + c k) is a part of the path; it grows by a factor near 2 in 200 steps.
-    pace = 1 + rate.growth * np.array([200, 400])
-    measured = (away[400] / away[200] / (pace[1] / pace[0])) ** (1 / 200)
+    # The factor (1 + c k) of a double root grows by a factor near 2 in 200 steps.
+    growth = 1 + rate.growth * np.array([200, 400])
+    measured = (away[400] / away[200] / (growth[1] / growth[0])) ** (1 / 200)
     assert measured == pytest.approx(rate.per_step, rel=1e-3)  # observed 1e-4 at most
 
 
@@ -326,7 +326,7 @@ def test_no_run_is_above_its_bound(name: str, lr: float, momentum: float) -> Non
 def test_the_bound_is_reached_from_the_worst_start() -> None:
     steep = (0.0, 1.0)
     for name in ("sgd", "heavy ball"):
-        optimizer, lr = at_its_best(name)
+        optimizer, lr = with_optimum(name)
         rate = theory.rate(BOWL, optimizer, lr)
         assert rate is not None
         history = descend(BOWL, lr, 100, optimizer, steep).history
@@ -335,27 +335,27 @@ def test_the_bound_is_reached_from_the_worst_start() -> None:
         np.testing.assert_allclose(history.loss, bound, rtol=1e-9)
 
 
-def test_above_the_limit_the_rate_is_that_of_divergence() -> None:
+def test_above_the_limit_the_rate_is_the_factor_of_divergence() -> None:
     rate = theory.rate(BOWL, SGD(), 0.0201)
     assert rate is not None
     x2 = abs(descend(BOWL, 0.0201, 1000, start=WORST_START).outcome.x[1])
     assert x2 == pytest.approx(rate.per_step**1000, rel=1e-10)  # observed 1e-12
 
 
-def test_where_theory_has_no_rate() -> None:
+def test_there_is_no_rate_where_theory_has_none() -> None:
     for optimizer in (Adam(), SGD(weight_decay=0.1), SGD(maximize=True), SGD(0.5, dampening=0.1)):
         assert theory.rate(BOWL, optimizer, 0.01) is None
         assert theory.optimum(BOWL, optimizer) is None
     for loss in (Rosenbrock(), Quadratic(eigenvalues=(0.0, 1.0)), Quadratic(eigenvalues=(-1.0,))):
         assert theory.rate(loss, SGD(), 0.01) is None
         assert theory.optimum(loss, SGD()) is None
-    at_once = theory.rate(Quadratic(condition=1), SGD(), 1.0)
-    assert at_once is not None
-    assert at_once == theory.Rate(0.0, 0.0)
-    assert at_once.bound(np.arange(3), 8.0).tolist() == [8.0, 0.0, 0.0]
+    one_step = theory.rate(Quadratic(condition=1), SGD(), 1.0)
+    assert one_step is not None
+    assert one_step == theory.Rate(0.0, 0.0)
+    assert one_step.bound(np.arange(3), 8.0).tolist() == [8.0, 0.0, 0.0]
 
 
-def test_the_line_of_three_points() -> None:
+def test_the_gradient_of_linear_regression_on_three_points() -> None:
     """At w = 2, b = 1 the mean squared error of (1, 4), (2, 5), (3, 7) has slopes −2/3."""
     x = torch.tensor([[2.0, 1.0]], dtype=torch.float64, requires_grad=True)
     (grad,) = torch.autograd.grad(MSE()(x).sum(), x)
@@ -370,11 +370,11 @@ def test_the_hessian_of_rosenbrock_at_its_minimizer_has_the_known_condition() ->
     assert f"{largest / least:.2f}" == "2508.01"
 
 
-def test_full_newton_on_rosenbrock_takes_the_known_steps() -> None:
+def test_newton_on_rosenbrock_takes_the_known_steps() -> None:
     newton = resolve_choice("optimizer", "newton")
     assert isinstance(newton, Optimizer)
     losses = descend(Rosenbrock(), 1.0, 6, newton).history.loss
-    found = [f"{losses[0]:.1f}", *(f"{loss:.7g}" for loss in losses[1:5])]
-    assert found == ["24.2", "4.731884", "1411.845", "0.05596552", "0.3131891"]
+    digits = [f"{losses[0]:.1f}", *(f"{loss:.7g}" for loss in losses[1:5])]
+    assert digits == ["24.2", "4.731884", "1411.845", "0.05596552", "0.3131891"]
     assert f"{losses[5]:.3e}" == "1.853e-11"
     assert losses[6] == pytest.approx(3.4e-20, rel=0.05)  # two digits are known; observed 3.4e-20

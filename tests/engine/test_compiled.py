@@ -1,4 +1,4 @@
-"""Compiled steps against eager ones, alone and in batches, and what cannot be compiled."""
+"""Compiled steps against eager steps, single and in batches, and what cannot be compiled."""
 
 import dataclasses
 import subprocess
@@ -30,11 +30,11 @@ def compiled(batch: Batch, threads: int = 1) -> Batch:
     return dataclasses.replace(batch, mode="compiled", threads=threads)
 
 
-def points_and_losses(one: Finished) -> tuple[bytes, bytes]:
-    return one.history.x.tobytes(), one.history.loss.tobytes()
+def points_and_losses(run: Finished) -> tuple[bytes, bytes]:
+    return run.history.x.tobytes(), run.history.loss.tobytes()
 
 
-# Products, sums and quotients alone: every bit is that of torch's kernels.
+# Only products, sums and quotients: every bit equals that of torch's kernels.
 EXACT: dict[str, Batch] = {
     "rosenbrock": make_batch(Rosenbrock(), lr=RATES, steps=500),
     "rosenbrock in 20": make_batch(Rosenbrock(dim=20), lr=RATES, steps=300),
@@ -53,7 +53,7 @@ EXACT: dict[str, Batch] = {
 
 
 @pytest.mark.parametrize("name", EXACT)
-def test_every_bit_is_torchs_where_only_products_and_sums_are_taken(name: str) -> None:
+def test_every_bit_is_that_of_torch_with_products_and_sums_only(name: str) -> None:
     batch = EXACT[name]
     for one, other in zip(finish(batch), finish(compiled(batch)), strict=True):
         assert other.outcome.mode == "compiled"
@@ -61,7 +61,7 @@ def test_every_bit_is_torchs_where_only_products_and_sums_are_taken(name: str) -
         assert one.history.lr.tobytes() == other.history.lr.tobytes()
         for end in ("status", "steps", "final_loss", "best_loss", "best_step", "evaluations"):
             assert getattr(one.outcome, end) == getattr(other.outcome, end), end
-        # torch's square root may be off by one in the last place; observed 2e-16.
+        # torch's square root may differ in the last bit; observed 2e-16.
         np.testing.assert_allclose(one.history.grad_norm, other.history.grad_norm, rtol=1e-15)
 
 
@@ -78,10 +78,10 @@ CLOSE: dict[str, Batch] = {
 
 
 @pytest.mark.parametrize("name", CLOSE)
-def test_elsewhere_ten_steps_agree(name: str) -> None:
+def test_ten_steps_of_other_functions_agree(name: str) -> None:
     batch = CLOSE[name]
     for one, other in zip(finish(batch), finish(compiled(batch)), strict=True):
-        # Observed 4e-15, but for the centred square root of a difference: 3e-13.
+        # Observed 4e-15, except for the centered square root of a difference: 3e-13.
         np.testing.assert_allclose(other.history.x, one.history.x, rtol=1e-12, atol=1e-13)
         np.testing.assert_allclose(other.history.loss, one.history.loss, rtol=1e-12)
 
@@ -90,7 +90,7 @@ def test_elsewhere_ten_steps_agree(name: str) -> None:
 @pytest.mark.parametrize(
     "optimizer", [SGD(momentum=0.3), Adam()], ids=lambda optimizer: type(optimizer).__name__
 )
-def test_a_row_has_the_same_bits_alone_and_in_any_batch(loss: Loss, optimizer: Optimizer) -> None:
+def test_a_row_has_the_same_bits_in_every_batch(loss: Loss, optimizer: Optimizer) -> None:
     batch = compiled(make_batch(loss, optimizer, np.geomspace(1e-4, 0.3, 71), noise=0.01))
     together = finish(batch)
     for rows in ([0], [70], [3, 40, 41], list(range(33))):
@@ -131,7 +131,7 @@ def test_columns_of_loss_and_optimizer_reach_their_rows() -> None:
         assert points_and_losses(one) == points_and_losses(other)
 
 
-def test_a_gradient_norm_that_overflows_is_measured_again() -> None:
+def test_a_gradient_norm_that_overflows_is_computed_again() -> None:
     steep = make_batch(Quadratic(eigenvalues=(1e200, 1.0)), lr=[1e-250, 1e-300], steps=3)
     for one, other in zip(finish(steep), finish(compiled(steep)), strict=True):
         assert one.outcome.status == Status.MAX_STEPS
@@ -140,22 +140,22 @@ def test_a_gradient_norm_that_overflows_is_measured_again() -> None:
 
 
 def test_an_interrupted_batch_ends_with_a_record() -> None:
-    asked = iter([False, True])
-    ends = finish(compiled(make_batch(Rosenbrock(), lr=[1e-4, 1e-3])), lambda: next(asked))
-    for one in ends:
-        assert one.outcome.status == Status.INTERRUPTED
-        assert one.outcome.steps == len(one.history) - 1 > 0
+    answers = iter([False, True])
+    batch = compiled(make_batch(Rosenbrock(), lr=[1e-4, 1e-3]))
+    for run in finish(batch, lambda: next(answers)):
+        assert run.outcome.status == Status.INTERRUPTED
+        assert run.outcome.steps == len(run.history) - 1 > 0
 
 
 # What cannot be compiled.
 
 
-def decides(x: Tensor) -> Tensor:
+def branching(x: Tensor) -> Tensor:
     return x.square().sum() if float(x[0]) > 0 else x.sum()
 
 
 class Sorted(Loss):
-    """Sorts its coordinates."""
+    """The smallest coordinate, found by sorting."""
 
     dim: int = 2  # type: ignore[assignment]
     start = (1.0, 2.0)  # type: ignore[assignment]
@@ -165,7 +165,7 @@ class Sorted(Loss):
 
 
 class Split(Loss):
-    """Treats the first row of a batch in another way than the others."""
+    """Treats the first row of a batch differently from the others."""
 
     dim: int = 1  # type: ignore[assignment]
     start = (1.0,)  # type: ignore[assignment]
@@ -179,29 +179,29 @@ REFUSED: dict[str, tuple[Loss, str]] = {
     "minibatches": (DIABETES.replace(batch_size=10), "minibatches have no compiled form"),
     "long": (Quadratic(dim=2000), "a step of one run takes more than 6000 operations"),
     "sorting": (Sorted(), "the operation aten.sort.default has no compiled form"),
-    "neighbours": (Split(), "its compiled form gives other values than torch"),
+    "other rows": (Split(), "its compiled form gives other values than torch"),
 }
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_be_compiled_says_why_and_runs_in_eager_mode(name: str) -> None:
+def test_a_batch_that_cannot_be_compiled_says_why_and_runs_in_eager_mode(name: str) -> None:
     loss, reason = REFUSED[name]
     batch = make_batch(loss, lr=[0.01, 0.02], steps=5)
     assert why_eager(batch) == reason
-    eager, fallen = finish(batch), finish(dataclasses.replace(batch, mode="compiled"))
-    for one, other in zip(eager, fallen, strict=True):
-        assert other.outcome.mode == "eager"
+    eager, fallback = finish(batch), finish(dataclasses.replace(batch, mode="compiled"))
+    for one, other in zip(eager, fallback, strict=True):
+        assert (other.outcome.mode, other.outcome.mode_reason) == ("eager", reason)
         np.testing.assert_allclose(one.history.x, other.history.x, rtol=1e-14)  # observed 0
 
 
-def test_a_loss_that_decides_by_a_number_cannot_be_compiled() -> None:
-    reason = why_eager(make_batch(Function(lambda x: decides(x), start=(1.0, 2.0))))
+def test_a_loss_that_branches_on_a_number_cannot_be_compiled() -> None:
+    reason = why_eager(make_batch(Function(lambda x: branching(x), start=(1.0, 2.0))))
     assert reason is not None
     assert reason.startswith("RuntimeError: vmap: It looks like you're calling .item()")
 
 
 @pytest.fixture
-def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """An empty cache, on disk and in memory."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     library.load_library.cache_clear()
@@ -209,15 +209,17 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     library.load_library.cache_clear()
 
 
-def test_without_a_compiler_it_says_so(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(fresh))
+def test_without_a_compiler_it_says_so(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(empty_cache))
     monkeypatch.delenv("CC", raising=False)
     reason = why_eager(make_batch(Rosenbrock()))
     assert reason == "no C compiler found (cc, gcc, clang or $CC)"
 
 
-def test_a_compiler_that_refuses_is_quoted(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    broken = fresh / "cc"
+def test_the_error_of_the_compiler_is_quoted(
+    empty_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = empty_cache / "cc"
     broken.write_text("#!/bin/sh\necho 'no such target' >&2\nexit 1\n")
     broken.chmod(0o755)
     monkeypatch.setenv("CC", str(broken))
@@ -226,9 +228,11 @@ def test_a_compiler_that_refuses_is_quoted(fresh: Path, monkeypatch: pytest.Monk
     )
 
 
-def test_a_compiled_step_is_kept_on_disk(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_compiled_step_is_cached_on_disk(
+    empty_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert why_eager(make_batch(Rosenbrock(), lr=[0.1])) is None
-    assert len(list((fresh / "gdlab").glob("*.so"))) == 1
+    assert len(list((empty_cache / "gdlab").glob("*.so"))) == 1
     library.load_library.cache_clear()
 
     def fail(*args: Any, **kwargs: Any) -> None:
@@ -239,22 +243,22 @@ def test_a_compiled_step_is_kept_on_disk(fresh: Path, monkeypatch: pytest.Monkey
     assert why_eager(make_batch(Rosenbrock(), lr=[0.2, 0.3], start=[0.0, 3.0])) is None
 
 
-def test_a_cache_that_cannot_be_written_is_done_without(
+def test_a_cache_that_cannot_be_written_is_not_needed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    in_the_way = tmp_path / "file"
-    in_the_way.write_text("")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(in_the_way))
+    file = tmp_path / "file"
+    file.write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(file))
     library.load_library.cache_clear()
     assert why_eager(make_batch(Himmelblau())) is None
 
 
 @pytest.mark.parametrize(
-    ("numbers", "steps", "expected"),
+    ("coordinates", "steps", "expected"),
     [(2, 999, False), (2, 1000, True), (200, 500, False), (10_000, 400, True), (10**6, 4, False)],
 )
-def test_auto_is_an_optimizer_of_sizes(numbers: int, steps: int, expected: bool) -> None:
-    assert is_worth_compiling(numbers, steps) == expected
+def test_auto_depends_on_sizes_only(coordinates: int, steps: int, expected: bool) -> None:
+    assert is_worth_compiling(coordinates, steps) == expected
 
 
 def test_the_mode_is_recorded(gd: Callable[..., Any], here: Path) -> None:
@@ -265,24 +269,24 @@ def test_the_mode_is_recorded(gd: Callable[..., Any], here: Path) -> None:
         assert json.loads((here / mode / "result.json").read_text())["mode"] == mode
 
 
-def test_a_fallback_is_told_in_the_summary(gd: Callable[..., Any], here: Path) -> None:
+def test_the_summary_says_why_a_batch_fell_back(gd: Callable[..., Any], here: Path) -> None:
     words = ("loss=mse", "loss.batch_size=2", "engine.mode=compiled", "steps=5", "lr=0.01")
-    told = "mode            eager, not compiled: minibatches have no compiled form"
+    line = "mode            eager, not compiled: minibatches have no compiled form"
     for sweep in ((), ("-m", "seed=0,1")):
         done = gd(*sweep, *words)
         assert done.code == 0
-        assert " ".join(told.split()) in " ".join(done.out.split())
+        assert " ".join(line.split()) in " ".join(done.out.split())
     assert "not compiled" not in gd(*words, "loss.batch_size=null").out
 
 
-def test_a_function_is_compiled_only_where_that_is_said() -> None:
+def test_a_function_is_compiled_only_on_request() -> None:
     import gdlab
 
     def bowl(x: Tensor) -> Tensor:
         return (x**2).sum()
 
-    calls = {}
+    modes = {}
     for name, engine in (("auto", gdlab.Engine()), ("compiled", gdlab.Engine(mode="compiled"))):
         run = gdlab.run(bowl, lr=0.1, start=[1.0, 2.0], steps=5000, engine=engine)
-        calls[name] = run.outcome.mode
-    assert calls == {"auto": "eager", "compiled": "compiled"}
+        modes[name] = run.outcome.mode
+    assert modes == {"auto": "eager", "compiled": "compiled"}

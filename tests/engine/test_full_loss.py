@@ -1,4 +1,4 @@
-"""Minibatches: what is computed only every so often, and a loss's metrics."""
+"""Minibatches: the full loss at intervals, and the metrics of a loss."""
 
 import json
 from dataclasses import replace
@@ -30,8 +30,8 @@ SMALL = MSE(data="stackloss", standardize=True, batch_size=4)
 
 
 def make(loss: Loss = SMALL, every: int = 7, **options: Any) -> Batch:
-    given: dict[str, Any] = {"lr": [0.02, 0.05, 0.1]} | options
-    return replace(make_batch(loss, **given), full_every=every)
+    settings: dict[str, Any] = {"lr": [0.02, 0.05, 0.1]} | options
+    return replace(make_batch(loss, **settings), full_every=every)
 
 
 def finish(batch: Batch, interrupted: Any = lambda: False, every: int = 1) -> list[Finished]:
@@ -45,9 +45,9 @@ def finish(batch: Batch, interrupted: Any = lambda: False, every: int = 1) -> li
 
 
 @pytest.mark.parametrize("steps", [100, 98, 3])
-def test_the_path_is_the_same_and_the_loss_is_there_every_so_often(steps: int) -> None:
-    always, seldom = finish(make(every=1, steps=steps)), finish(make(steps=steps))
-    for one, other in zip(always, seldom, strict=True):
+def test_the_path_is_the_same_and_the_loss_is_computed_at_intervals(steps: int) -> None:
+    every_step, at_intervals = finish(make(every=1, steps=steps)), finish(make(steps=steps))
+    for one, other in zip(every_step, at_intervals, strict=True):
         assert one.history.x.tobytes() == other.history.x.tobytes()
         at = sorted({*range(0, steps + 1, 7), steps})
         for name in ("loss", "grad_norm", "suboptimality"):
@@ -60,7 +60,7 @@ def test_the_path_is_the_same_and_the_loss_is_there_every_so_often(steps: int) -
         assert other.outcome.evaluations == steps + 1
 
 
-def test_a_row_alone_records_what_it_does_among_others() -> None:
+def test_a_row_has_the_same_records_alone_and_in_a_batch() -> None:
     together = finish(make())
     for row in range(3):
         alone = finish(rows_of(make(), [row]))[0]
@@ -75,21 +75,21 @@ def test_without_minibatches_every_record_has_its_loss() -> None:
         assert_same_bits(one, other)
 
 
-def test_runs_end_by_their_loss_where_it_is_computed() -> None:
-    always = finish(make(every=1, steps=300, stop=Stop(loss=20.0)))
-    seldom = finish(make(every=7, steps=300, stop=Stop(loss=20.0)))
-    for one, other in zip(always, seldom, strict=True):
+def test_runs_end_only_at_steps_with_a_loss() -> None:
+    every_step = finish(make(every=1, steps=300, stop=Stop(loss=20.0)))
+    at_intervals = finish(make(every=7, steps=300, stop=Stop(loss=20.0)))
+    for one, other in zip(every_step, at_intervals, strict=True):
         assert one.outcome.status == other.outcome.status == Status.TARGET
         assert one.outcome.steps <= other.outcome.steps
         assert other.outcome.steps % 7 == 0
-    assert any(one.outcome.steps % 7 for one in always)
+    assert any(run.outcome.steps % 7 for run in every_step)
     exact = MSE(data="wampler2", batch_size=3)  # far from its minimum
     far = finish(make(exact, every=10, lr=[1e-4], steps=25, stop=Stop(max_loss=1.0)))[0]
     assert (far.outcome.status, far.outcome.steps) == (Status.DIVERGED, 0)
 
 
-def test_a_point_that_is_not_finite_ends_a_run_between() -> None:
-    """The last finite point is the last record, and its loss is computed once it is known."""
+def test_a_point_that_is_not_finite_ends_a_run_between_two_losses() -> None:
+    """The last finite point is the last record, and its loss is computed afterwards."""
     (run,) = finish(make(every=1000, lr=[1e60], steps=1000))
     assert run.outcome.status == Status.DIVERGED
     assert 0 < run.outcome.steps < 10
@@ -103,9 +103,8 @@ def test_a_point_that_is_not_finite_ends_a_run_between() -> None:
 
 @pytest.mark.parametrize("at", [0, 5, 14, 40])
 def test_an_interrupted_run_has_its_last_loss(at: int) -> None:
-    asked = iter(range(10**6))
-    found = finish(make(), interrupted=lambda: next(asked) >= at)
-    for run in found:
+    calls = iter(range(10**6))
+    for run in finish(make(), interrupted=lambda: next(calls) >= at):
         assert (run.outcome.status, run.outcome.steps) == (Status.INTERRUPTED, at)
         expected = float(SMALL(torch.from_numpy(run.history.x[-1])))
         assert run.outcome.final_loss == pytest.approx(expected, rel=1e-14)  # observed 2e-16
@@ -117,7 +116,7 @@ def test_an_interrupted_run_has_its_last_loss(at: int) -> None:
 
 
 class Breaking(MSE):
-    """A loss whose minibatches raise after a while."""
+    """A loss whose minibatches raise once the point is far away."""
 
     def partial(self, x: Tensor, chosen: Tensor) -> Tensor:
         if float(x.detach().abs().max()) > 5:
@@ -125,7 +124,7 @@ class Breaking(MSE):
         return super().partial(x, chosen)
 
 
-def test_a_run_that_fails_between_keeps_its_records() -> None:
+def test_a_run_that_fails_between_two_losses_keeps_its_records() -> None:
     loss = Breaking(data="stackloss", standardize=True, batch_size=4)
     (run,) = finish(make(loss, every=1000, lr=[0.05]))
     assert run.outcome.status == Status.FAILED
@@ -139,25 +138,26 @@ def test_a_run_that_fails_between_keeps_its_records() -> None:
 
 
 class Halves(Quadratic):
-    """A quadratic with two metrics, one a column by run."""
+    """A quadratic with two metrics, one of them with a column of the loss."""
 
     @property
     def metrics(self) -> dict[str, Any]:
         return {"first": lambda x: x[..., 0], "scaled": lambda x: self.condition * x[..., 1]}
 
 
-def test_metrics_are_computed_every_so_often_and_at_the_end() -> None:
+def test_metrics_are_computed_at_intervals_and_at_the_end() -> None:
     condition = torch.tensor([2.0, 30.0, 4.0], dtype=torch.float64)
-    for runs in (finish(make(Halves(condition=condition), 7, steps=60)),):
-        for run, factor in zip(runs, condition.tolist(), strict=True):
-            x, steps = run.history.x, run.outcome.steps
-            here = (run.history.step % 7 == 0) | (run.history.step == steps)
-            expected = {"first": x[:, 0], "scaled": factor * x[:, 1]}
-            for name, values in expected.items():
-                kept = np.where(here, values, np.nan)
-                np.testing.assert_array_equal(run.history.metrics[name], kept)
-                assert run.outcome.metrics[name] == values[-1]
-        assert {run.outcome.status for run in runs} >= {Status.MAX_STEPS}
+    runs = finish(make(Halves(condition=condition), 7, steps=60))
+    for run, factor in zip(runs, condition.tolist(), strict=True):
+        x, steps = run.history.x, run.outcome.steps
+        is_due = (run.history.step % 7 == 0) | (run.history.step == steps)
+        expected = {"first": x[:, 0], "scaled": factor * x[:, 1]}
+        for name, values in expected.items():
+            np.testing.assert_array_equal(
+                run.history.metrics[name], np.where(is_due, values, np.nan)
+            )
+            assert run.outcome.metrics[name] == values[-1]
+    assert {run.outcome.status for run in runs} >= {Status.MAX_STEPS}
 
 
 def test_thinned_histories_have_the_metrics_of_their_records() -> None:
@@ -169,8 +169,8 @@ def test_thinned_histories_have_the_metrics_of_their_records() -> None:
 
 def test_accuracy_is_recorded_everywhere(tmp_path: Path) -> None:
     loss = Logistic(batch_size=32)
-    given = {"loss": loss, "lr": 0.5, "steps": 60, "record.full_loss_every": 25}
-    settings = settings_from_flat(given | {"record.figures": False})
+    flat = {"loss": loss, "lr": 0.5, "steps": 60, "record.full_loss_every": 25}
+    settings = settings_from_flat(flat | {"record.figures": False})
     (tmp_path / ".hydra").mkdir()
     (tmp_path / ".hydra" / "config.yaml").write_text("lr: 0.5\n", "utf-8")
     recorder = RunRecorder(tmp_path, settings)
@@ -188,15 +188,15 @@ def test_accuracy_is_recorded_everywhere(tmp_path: Path) -> None:
         assert step[known].tolist() == [0, 25, 50, 60], name
     assert table.column("x0").null_count == 0
     assert load(tmp_path).results["accuracy"].tolist() == [share]
-    shown = scalars(tmp_path)
+    events = read_scalars(tmp_path)
     for tag in ("loss", "grad_norm", "accuracy"):
-        assert sorted(shown[tag]) == [0, 25, 50, 60], tag
-    assert shown["accuracy"][60] == pytest.approx(share, rel=1e-6)
-    assert sorted(shown["lr"]) == list(range(60))
+        assert sorted(events[tag]) == [0, 25, 50, 60], tag
+    assert events["accuracy"][60] == pytest.approx(share, rel=1e-6)
+    assert sorted(events["lr"]) == list(range(60))
 
 
-def scalars(directory: Path) -> dict[str, dict[int, float]]:
-    """What the event file holds: by tag the values by step."""
+def read_scalars(directory: Path) -> dict[str, dict[int, float]]:
+    """The values of the event file by tag and step."""
     events = EventAccumulator(str(directory), size_guidance={"scalars": 0}).Reload()
     return {
         tag: {point.step: point.value for point in events.Scalars(tag)}
@@ -205,9 +205,9 @@ def scalars(directory: Path) -> dict[str, dict[int, float]]:
 
 
 def test_a_sweep_has_a_column_of_each_metric() -> None:
-    swept = gdlab.sweep(loss=Softmax(), lr=[0.01, 0.5], steps=30, directory=None)
-    share = swept.results["accuracy"]
+    sweep = gdlab.sweep(loss=Softmax(), lr=[0.01, 0.5], steps=30, directory=None)
+    share = sweep.results["accuracy"]
     assert len(share) == 2
     assert share.between(0.5, 1).all()
-    x = torch.tensor(swept.results.filter(regex=r"^x\d+$").to_numpy())
+    x = torch.tensor(sweep.results.filter(regex=r"^x\d+$").to_numpy())
     assert Softmax().metrics["accuracy"](x).tolist() == share.tolist()

@@ -1,4 +1,4 @@
-"""Histories: cutting chunks into runs, and joining the pieces."""
+"""Histories: splitting chunks into runs, and joining the pieces."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from gdlab.losses import Rosenbrock
 from gdlab.losses.function import Function
 
 
-def a_history(first: int, last: int) -> History:
+def make_history(first: int, last: int) -> History:
     step = np.arange(first, last)
     return History(
         step=step,
@@ -23,22 +23,24 @@ def a_history(first: int, last: int) -> History:
 
 
 def test_joining_pieces_gives_the_whole() -> None:
-    joined = History.join([a_history(0, 4), a_history(4, 5), a_history(5, 5), a_history(5, 9)])
-    whole = a_history(0, 9)
+    joined = History.join(
+        [make_history(0, 4), make_history(4, 5), make_history(5, 5), make_history(5, 9)]
+    )
+    whole = make_history(0, 9)
     assert len(joined) == 9
     for name in ("step", "loss", "grad_norm", "lr", "x", "suboptimality"):
         assert np.array_equal(getattr(joined, name), getattr(whole, name)), name
     assert joined.distance is None
 
 
-@pytest.mark.parametrize("which", [np.array([0, 3]), np.arange(5) % 3 == 0], ids=["index", "mask"])
-def test_taking_records(which: np.ndarray) -> None:
-    some = a_history(10, 15).take(which)
-    assert some.step.tolist() == [10, 13]
-    assert some.x.tolist() == [[10.0, -10.0], [13.0, -13.0]]
-    assert some.suboptimality is not None
-    assert some.suboptimality.tolist() == [30.0, 39.0]
-    assert some.distance is None
+@pytest.mark.parametrize("index", [np.array([0, 3]), np.arange(5) % 3 == 0], ids=["index", "mask"])
+def test_records_are_selected_by_index_or_mask(index: np.ndarray) -> None:
+    records = make_history(10, 15).take(index)
+    assert records.step.tolist() == [10, 13]
+    assert records.x.tolist() == [[10.0, -10.0], [13.0, -13.0]]
+    assert records.suboptimality is not None
+    assert records.suboptimality.tolist() == [30.0, 39.0]
+    assert records.distance is None
 
 
 def test_pieces_do_not_share_memory_with_the_chunk() -> None:
@@ -59,7 +61,7 @@ def test_thinning_keeps_each_nth_record_and_the_last_once(every: int) -> None:
     assert steps == sorted({*range(0, 101, every), 100})
 
 
-def test_distance_and_suboptimality_are_there_where_they_are_known() -> None:
+def test_distance_and_suboptimality_are_none_where_unknown() -> None:
     known = next(advance(make_batch(Rosenbrock(), lr=[1e-3], steps=20)))
     ((_, piece),) = split_by_run(known)
     assert piece.distance is not None

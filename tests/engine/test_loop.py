@@ -1,6 +1,6 @@
-"""The engine: a run is a row, how runs end, and what is random in them.
+"""The engine: a run is a row, how runs end, and the randomness of noise and minibatches.
 
-What a row does is compared, bit for bit, with what it does alone.
+A row in a batch is compared, bit for bit, with a batch of that row only.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ from losses.cases import DIABETES, Angle, Barrier, Quartic, Squash, Waves
 from torch import Tensor
 
 from gdlab.engine.batch import Batch, Stop
-from gdlab.engine.loop import advance
+from gdlab.engine.loop import ChunkSizes, advance
 from gdlab.engine.status import Status
 from gdlab.fields.declared import Number
 from gdlab.losses import MSE, Loss, Quadratic, Rosenbrock
@@ -35,7 +35,7 @@ SPREAD = np.geomspace(1e-5, 3.0, ROWS)
 
 
 def column(low: float, high: float) -> Tensor:
-    """A setting that differs in every row."""
+    """A setting that differs between all rows."""
     return torch.linspace(low, high, ROWS, dtype=torch.float64)
 
 
@@ -82,7 +82,7 @@ ELEMENTWISE: dict[str, Callable[[], Batch]] = {
 
 
 def long_enough(batch: Batch) -> Batch:
-    """The batch with 200 steps, several chunks, and a bound that ends the wildest rows."""
+    """The batch with 200 steps (several chunks) and a bound that ends rows that diverge."""
     return replace(batch, steps=200, stop=Stop(grad_tol=1e-6, max_loss=1e30))
 
 
@@ -96,8 +96,8 @@ def assert_rows_are_single_runs(batch: Batch, rows: list[int]) -> None:
 
 def assert_permuting_runs_changes_nothing(batch: Batch, order: list[int]) -> None:
     plain, permuted = finish(batch), finish(rows_of(batch, order))
-    for place, row in enumerate(order):
-        assert_same_bits(permuted[place], plain[row])
+    for i, row in enumerate(order):
+        assert_same_bits(permuted[i], plain[row])
 
 
 def assert_splitting_runs_changes_nothing(batch: Batch, cuts: list[int]) -> None:
@@ -122,7 +122,7 @@ def test_every_row_is_its_single_run_through_chunks_and_compactions() -> None:
 
 
 def mixed_batch() -> Batch:
-    """Rows that differ in everything that may differ, ending at different times."""
+    """Rows that differ in every setting that can differ, and end at different times."""
     n = 9
     optimizer = SGD(momentum=column(0, 0.9)[:n], weight_decay=column(0, 0.1)[:n])
     loss = Waves(pitch=column(1, 4)[:n])
@@ -144,8 +144,8 @@ def test_splitting_runs_changes_nothing(cuts: set[int]) -> None:
 
 
 def test_the_number_of_threads_changes_nothing() -> None:
-    # Torch cuts tensors of more than 32,768 numbers among its threads, into pieces that end on
-    # the scalar path: thirds of these rows are no multiple of the vector's lanes.
+    # Torch splits tensors of more than 32,768 numbers among its threads, into pieces whose ends are
+    # not vectorized: a third of these rows is not a multiple of the vector lanes.
     batch = make_batch(Squash(), lr=np.geomspace(1e-3, 1, 40_050), noise=0.1, steps=3)
     threads = torch.get_num_threads()
     try:
@@ -160,7 +160,19 @@ def test_the_number_of_threads_changes_nothing() -> None:
         assert all(torch.equal(u, v) for u, v in zip(a, b, strict=True))
 
 
-def test_a_nan_row_changes_no_other() -> None:
+@pytest.mark.parametrize("mode", ["eager", "compiled"])
+@pytest.mark.parametrize(
+    "sizes",
+    [ChunkSizes(first=1), ChunkSizes(longest=3), ChunkSizes(max_bytes=1), ChunkSizes(first=1000)],
+    ids=["first", "longest", "bytes", "whole"],
+)
+def test_the_sizes_of_chunks_change_nothing(sizes: ChunkSizes, mode: str) -> None:
+    batch = replace(mixed_batch(), mode=mode)
+    for one, other in zip(finish(batch), finish(batch, sizes=sizes), strict=True):
+        assert_same_bits(one, other)
+
+
+def test_a_nan_row_changes_no_other_row() -> None:
     batch = make_batch(Waves(), Adam(), np.geomspace(1e-3, 1, 8), steps=60, noise=0.1)
     batch = replace(batch, start=batch.start.clone())
     healthy = finish(rows_of(batch, [0, 1, 2, 4, 5, 6, 7]))
@@ -199,11 +211,11 @@ def test_float32_stays_float32() -> None:
     np.testing.assert_allclose(single.history.x, double.history.x, rtol=1e-5)  # observed 4e-7
 
 
-# How runs end. On this slope the point after k steps is k, exactly, with lr = 1.
+# How runs end. On this slope with lr = 1, the point after k steps is exactly k.
 
 
 class Slope(Loss):
-    """−x, or something else once x reaches the edge."""
+    """−x up to an edge, and beyond it what `then` says."""
 
     dim: int = 1  # type: ignore[assignment]
     edge: Number = 5.0
@@ -219,14 +231,14 @@ class Slope(Loss):
         if self.then == "flat":
             return torch.where(over, -self.edge, -x)
         if self.then == "nan gradient":
-            # The root's derivative is infinite at 0, and 0 · ∞ is NaN; the value is finite.
+            # The value is finite; the derivative of the root is infinite at 0, and 0 · ∞ is NaN.
             return -x + 0 * torch.sqrt(torch.where(over, 0 * x, 1 + 0 * x))
         value = {"nan loss": torch.nan, "inf loss": torch.inf, "-inf loss": -torch.inf}
         return torch.where(over, value[self.then], -x)
 
 
 class Leap(Optimizer):
-    """Plain steps that leap to infinity from the edge."""
+    """Plain steps that leap to infinity at the edge."""
 
     edge: float = 5.0
 
@@ -235,7 +247,7 @@ class Leap(Optimizer):
 
 
 class Decay(Loss):
-    """exp(−x): finite at infinity, with its gradient."""
+    """exp(−x), whose value and gradient are finite at infinity."""
 
     dim: int = 1  # type: ignore[assignment]
 
@@ -248,7 +260,7 @@ class Decay(Loss):
 
 
 EDGES = list(range(1, 300))
-"""Where runs end: at every place of the first four chunks, their boundaries among them."""
+"""Where runs end: at every record of the first four chunks, including their boundaries."""
 
 
 def slope(edges: list[int], then: str, stop: Stop | None = None, steps: int = 400) -> Batch:
@@ -257,7 +269,7 @@ def slope(edges: list[int], then: str, stop: Stop | None = None, steps: int = 40
 
 
 def assert_ended(run: Finished, status: Status, steps: int, evaluations: int) -> None:
-    """The run has each record once, its status, and no rate where no step left."""
+    """Assert that the run has each record once, its status, and no rate in the last record."""
     outcome, history = run.outcome, run.history
     assert (outcome.status, outcome.steps) == (status, steps)
     assert outcome.evaluations == evaluations
@@ -272,7 +284,7 @@ def assert_ended(run: Finished, status: Status, steps: int, evaluations: int) ->
 
 
 @pytest.mark.parametrize("then", ["nan loss", "inf loss", "-inf loss", "nan gradient"])
-def test_diverged_by_what_is_not_finite(then: str) -> None:
+def test_diverged_by_a_loss_or_gradient_that_is_not_finite(then: str) -> None:
     for edge, run in zip(EDGES, finish(slope(EDGES, then)), strict=True):
         assert_ended(run, Status.DIVERGED, edge - 1, edge + 1)
         assert run.history.x[:, 0].tolist() == list(range(edge))
@@ -286,7 +298,7 @@ def test_diverged_by_a_point_that_is_not_finite() -> None:
         assert run.history.x[:, 0].tolist() == list(range(edge + 1))
 
 
-def test_diverged_past_the_greatest_loss_keeps_the_record_that_crossed() -> None:
+def test_diverged_above_max_loss_keeps_the_record_that_exceeds_it() -> None:
     batch = make_batch(Slope(edge=1e9), lr=[1.0], stop=Stop(max_loss=95.0))
     (run,) = finish(batch)
     assert_ended(run, Status.DIVERGED, 96, 97)
@@ -311,26 +323,26 @@ def test_converged_where_the_gradient_vanishes() -> None:
 
 
 @pytest.mark.parametrize("tolerance", [1.0, np.nextafter(1.0, 0)])
-def test_converged_at_or_under_the_tolerance(tolerance: float) -> None:
+def test_converged_at_or_below_the_tolerance(tolerance: float) -> None:
     (run,) = finish(make_batch(Slope(edge=1e9), lr=[1.0], steps=9, stop=Stop(grad_tol=tolerance)))
     status, steps = (Status.CONVERGED, 0) if tolerance == 1 else (Status.MAX_STEPS, 9)
     assert_ended(run, status, steps, steps + 1)
 
 
-def test_converged_is_judged_by_the_first_record_that_passes() -> None:
+def test_converged_ends_the_run_at_the_first_record_that_passes() -> None:
     (run,) = finish(make_batch(Quadratic(), lr=[0.1], steps=1000))
     assert run.outcome.status == Status.CONVERGED
     assert (run.history.grad_norm[:-1] > 1e-8).all()
     assert run.history.grad_norm[-1] <= 1e-8
 
 
-def test_flat_by_loss_alone_is_not_converged() -> None:
+def test_a_flat_loss_alone_is_not_convergence() -> None:
     tiny = Function(lambda x: 1e-3 * x.sum() / (1 + 1e12), start=(0.0,))
     (run,) = finish(make_batch(tiny, lr=[1.0], steps=50, stop=Stop(grad_tol=1e-16)))
     assert run.outcome.status == Status.MAX_STEPS
 
 
-def test_target_is_the_first_loss_at_or_under_it() -> None:
+def test_target_is_the_first_loss_at_or_below_it() -> None:
     for target in (1, 31, 32, 95, 96, 200):
         (run,) = finish(
             make_batch(Slope(edge=1e9), lr=[1.0], steps=400, stop=Stop(loss=-float(target)))
@@ -363,8 +375,8 @@ def raising_at(call: int) -> Function:
 def test_failed_keeps_the_records_before(call: int) -> None:
     for run in finish(make_batch(raising_at(call), lr=[1.0, 2.0], steps=200)):
         assert_ended(run, Status.FAILED, call - 1, call)
-        said = f"ZeroDivisionError after step {call - 1}: the well is dry"
-        assert run.outcome.reason == said
+        reason = f"ZeroDivisionError after step {call - 1}: the well is dry"
+        assert run.outcome.reason == reason
 
 
 def test_failed_at_the_start_has_no_records() -> None:
@@ -375,7 +387,7 @@ def test_failed_at_the_start_has_no_records() -> None:
     assert run.outcome.x.tolist() == [0.0]
 
 
-# What a loss makes of points, and what is said of it.
+# What a loss returns, and the message.
 NO_VALUES: list[tuple[Callable[[Tensor], Any], str]] = [
     (lambda x: x**2, "the loss returned values of shape (32, 2) for points (32, 2), not (32,)"),
     (lambda x: x.sum(), "the loss returned values of shape () for points (32, 2), not (32,)"),
@@ -384,9 +396,9 @@ NO_VALUES: list[tuple[Callable[[Tensor], Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("values", "said"), NO_VALUES)
-def test_a_loss_without_values_fails_and_says_so(
-    values: Callable[[Tensor], Any], said: str
+@pytest.mark.parametrize(("values", "message"), NO_VALUES)
+def test_a_loss_that_returns_no_values_fails_and_says_why(
+    values: Callable[[Tensor], Any], message: str
 ) -> None:
     class Wrong(Loss):
         dim: int = 2  # type: ignore[assignment]
@@ -397,23 +409,23 @@ def test_a_loss_without_values_fails_and_says_so(
 
     (run,) = finish(make_batch(Wrong(), lr=[0.1]))
     assert run.outcome.status == Status.FAILED
-    assert said in run.outcome.reason
+    assert message in run.outcome.reason
 
 
-def asked(times: int) -> Callable[[], bool]:
-    """A question that is answered with yes from the given time on."""
-    answers: Iterator[int] = iter(range(10_000))
-    return lambda: next(answers) >= times
+def true_from(call: int) -> Callable[[], bool]:
+    """A function that returns True from the given call on."""
+    calls: Iterator[int] = iter(range(10_000))
+    return lambda: next(calls) >= call
 
 
 @pytest.mark.parametrize("step", [0, 1, 30, 31, 32, 33, 94, 95, 96, 250])
 def test_interrupted_keeps_the_records(step: int) -> None:
-    for run in finish(make_batch(Slope(edge=1e9), lr=[1.0, 1.0], steps=400), asked(step)):
+    for run in finish(make_batch(Slope(edge=1e9), lr=[1.0, 1.0], steps=400), true_from(step)):
         assert_ended(run, Status.INTERRUPTED, step, step + 1)
 
 
 def test_interrupting_leaves_ended_rows_as_they_ended() -> None:
-    early, late = finish(slope([10, 1000], "flat", steps=2000), asked(20))
+    early, late = finish(slope([10, 1000], "flat", steps=2000), true_from(20))
     assert_ended(early, Status.CONVERGED, 10, 11)
     assert_ended(late, Status.INTERRUPTED, 20, 21)
 
@@ -425,7 +437,7 @@ def test_every_nth_record_and_the_last() -> None:
         assert np.isnan(run.history.lr).tolist() == [False] * (len(run.history) - 1) + [True]
 
 
-# What is random.
+# Noise and minibatches.
 
 
 def test_minibatch_gradients_of_an_epoch_average_to_the_full_gradient() -> None:
@@ -450,7 +462,7 @@ def test_minibatch_steps_are_those_of_the_examples_drawn() -> None:
         assert relative(run.history.x[k + 1], w) <= 1e-13  # observed 3e-16
 
 
-def test_recorded_losses_and_gradients_are_full_and_free_of_noise() -> None:
+def test_recorded_losses_and_gradients_are_those_of_all_examples_without_noise() -> None:
     loss = MSE(data="diabetes", standardize=True, batch_size=10)
     (run,) = finish(make_batch(loss, lr=[0.01], steps=30, noise=5.0))
     a, y = loss.inputs.numpy(), loss.targets.numpy()
@@ -474,7 +486,7 @@ def noise_of(runs: list[Finished], lr: float) -> np.ndarray:
     return np.array([-np.diff(run.history.x, axis=0) / lr - 1 for run in runs])
 
 
-def test_noise_is_gaussian_with_the_deviation_asked_for() -> None:
+def test_noise_is_gaussian_with_the_given_deviation() -> None:
     plane = Function(lambda x: x.sum(), start=(0.0,) * 8)
     sigma = [0.0, 0.5, 2.0]
     noise = noise_of(finish(make_batch(plane, lr=[1.0] * 3, noise=sigma, steps=1000)), 1.0)
@@ -487,7 +499,7 @@ def test_noise_is_gaussian_with_the_deviation_asked_for() -> None:
         assert scipy.stats.kstest(unit, "norm").pvalue > 0.01  # observed 0.27
 
 
-def test_noise_of_rows_steps_and_coordinates_is_unrelated() -> None:
+def test_noise_of_rows_steps_and_coordinates_is_uncorrelated() -> None:
     plane = Function(lambda x: x.sum(), start=(0.0,) * 4)
     noise = noise_of(finish(make_batch(plane, lr=[1.0] * 4, noise=1.0, steps=2000)), 1.0)
     by_row, by_coordinate = noise.reshape(4, -1), noise.transpose(2, 0, 1).reshape(4, -1)
@@ -497,7 +509,7 @@ def test_noise_of_rows_steps_and_coordinates_is_unrelated() -> None:
         assert np.abs(off).max() < 0.05  # observed 0.021
 
 
-def test_rows_of_one_seed_get_one_noise() -> None:
+def test_rows_with_the_same_seed_get_the_same_noise() -> None:
     plane = Function(lambda x: x.sum(), start=(0.0, 0.0))
     batch = make_batch(plane, lr=[1.0] * 3, noise=1.0, seed=[5, 6, 5], steps=40)
     first, second, third = finish(batch)

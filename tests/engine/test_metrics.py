@@ -1,4 +1,4 @@
-"""The sharpness along runs: what is recorded, where, and that a batch changes nothing of it."""
+"""The sharpness along runs: its values, where it is recorded, and that batches change nothing."""
 
 import json
 import math
@@ -30,49 +30,48 @@ from gdlab.schedules import Exponential
 NETWORK = losses.MLP(data="teacher_student", widths=(6,), count=40)
 
 
-def recorded(loss: Loss, every: int = 10, mode: str = "eager", **given: Any) -> Batch:
-    options: dict[str, Any] = {"lr": [1e-4, 1e-3, 2e-3]} | given
+def make_recorded(loss: Loss, every: int = 10, mode: str = "eager", **settings: Any) -> Batch:
+    options: dict[str, Any] = {"lr": [1e-4, 1e-3, 2e-3]} | settings
     batch = make_batch(loss, **options)
     return replace(batch, intervals={metrics.SHARPNESS: every or 0}, mode=mode)
 
 
-def known(history: History) -> np.ndarray:
+def known_steps(history: History) -> np.ndarray:
     """The steps at which the sharpness is known."""
     return history.step[~np.isnan(history.metrics[SHARPNESS])]
 
 
 @pytest.mark.parametrize("loss", [Rosenbrock(dim=5), NETWORK], ids=["rosenbrock", "network"])
 @pytest.mark.parametrize("steps", [20, 47, 3])
-def test_it_is_the_greatest_eigenvalue_at_each_point_where_it_is_due(
-    loss: Loss, steps: int
-) -> None:
-    for run in finish(recorded(loss, steps=steps)):
+def test_it_is_the_largest_eigenvalue_at_each_interval(loss: Loss, steps: int) -> None:
+    for run in finish(make_recorded(loss, steps=steps)):
         history = run.history
-        assert known(history).tolist() == sorted({*range(0, steps, 10), steps})
-        for step in known(history):
+        assert known_steps(history).tolist() == sorted({*range(0, steps, 10), steps})
+        for step in known_steps(history):
             exact = theory.sharpness(loss, torch.from_numpy(history.x[step]))
             # Observed 9e-16: a basis of all dimensions.
             assert history.metrics[SHARPNESS][step] == pytest.approx(exact, rel=1e-9)
         assert run.outcome.metrics[SHARPNESS] == history.metrics[SHARPNESS][-1]
 
 
-def test_a_linear_loss_has_none_of_it() -> None:
-    runs = finish(recorded(Function(lambda x: x.sum(), start=(0.0, 1.0)), every=5, steps=5))
+def test_it_is_zero_for_a_linear_loss() -> None:
+    runs = finish(make_recorded(Function(lambda x: x.sum(), start=(0.0, 1.0)), every=5, steps=5))
     linear = Function(lambda x: x.sum(), start=(0.0, 1.0))
     metrics.check_quantities(linear, torch.ones(1, 2), {metrics.SHARPNESS: 5})
     assert [run.outcome.metrics[SHARPNESS] for run in runs] == [0.0, 0.0, 0.0]
 
 
-def test_off_there_is_none_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    # What computes it would raise: None is not callable.
+def test_it_is_not_computed_unless_requested(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Computing it would raise, since None is not callable.
     none = metrics.Quantity(None, None)  # type: ignore[arg-type]
     monkeypatch.setitem(cast("dict[str, metrics.Quantity]", metrics.QUANTITIES), SHARPNESS, none)
     for every in (0, None):
-        batch = replace(recorded(Rosenbrock(), steps=5), intervals={metrics.SHARPNESS: every or 0})
+        batch = make_recorded(Rosenbrock(), steps=5)
+        batch = replace(batch, intervals={metrics.SHARPNESS: every or 0})
         assert finish(batch)[0].history.metrics == {}
 
 
-def same_sharpness(one: Finished, other: Finished) -> None:
+def assert_same_sharpness(one: Finished, other: Finished) -> None:
     ours, theirs = one.history.metrics[SHARPNESS], other.history.metrics[SHARPNESS]
     assert ours.tobytes() == theirs.tobytes()
 
@@ -91,27 +90,27 @@ def same_sharpness(one: Finished, other: Finished) -> None:
 def test_a_row_has_the_same_bits_alone_and_in_a_batch(
     loss: Loss, tolerance: float, mode: str
 ) -> None:
-    rates = np.geomspace(1e-4, 0.1, 40)  # some diverge, some converge, and leave early
-    batch = recorded(loss, lr=rates, steps=60, mode=mode, stop=Stop(grad_tol=tolerance))
+    rates = np.geomspace(1e-4, 0.1, 40)  # some diverge or converge and leave early
+    batch = make_recorded(loss, lr=rates, steps=60, mode=mode, stop=Stop(grad_tol=tolerance))
     together = finish(batch)
     assert len({run.outcome.status for run in together}) > 1
     for row in (0, 13, 39):
-        same_sharpness(together[row], finish(rows_of(batch, [row]))[0])
-    some = [39, 2, 30]
-    for row, run in zip(some, finish(rows_of(batch, some)), strict=True):
-        same_sharpness(together[row], run)
+        assert_same_sharpness(together[row], finish(rows_of(batch, [row]))[0])
+    subset = [39, 2, 30]
+    for row, run in zip(subset, finish(rows_of(batch, subset)), strict=True):
+        assert_same_sharpness(together[row], run)
 
 
 def test_a_network_has_the_same_alone_and_in_a_batch() -> None:
-    """A matrix product of one row rounds otherwise than that of three."""
-    batch = recorded(NETWORK, lr=[0.02, 0.05, 0.1], steps=20)
+    """A matrix product of one row rounds differently from that of three rows."""
+    batch = make_recorded(NETWORK, lr=[0.02, 0.05, 0.1], steps=20)
     for row, run in enumerate(finish(batch)):
         alone = finish(rows_of(batch, [row]))[0].history.metrics[SHARPNESS]
         both = np.stack([run.history.metrics[SHARPNESS], alone])
         np.testing.assert_allclose(both[0], both[1], rtol=1e-10)  # observed 7e-16
 
 
-def test_memory_does_not_matter() -> None:
+def test_the_memory_limit_changes_nothing() -> None:
     column = torch.linspace(50, 150, 70, dtype=torch.float64)
     loss = Rosenbrock(b=column).with_columns(lambda n: torch.as_tensor(n).double().expand(70))
     x = torch.linspace(-2, 2, 5 * 70 * 2, dtype=torch.float64).reshape(5, 70, 2)
@@ -120,8 +119,8 @@ def test_memory_does_not_matter() -> None:
         assert metrics.sharpness_at(loss, x, numbers).numpy().tobytes() == whole.numpy().tobytes()
 
 
-def test_any_optimizer_schedule_and_chunk() -> None:
-    batch = recorded(
+def test_it_is_recorded_with_any_optimizer_and_schedule_across_chunks() -> None:
+    batch = make_recorded(
         Rosenbrock(),
         every=100,
         optimizer=Adam(),
@@ -130,25 +129,25 @@ def test_any_optimizer_schedule_and_chunk() -> None:
         steps=700,
     )
     (run,) = finish(batch)
-    assert known(run.history).tolist() == [*range(0, 701, 100)]
+    assert known_steps(run.history).tolist() == [*range(0, 701, 100)]
     thinned = finish(batch, every=30)[0]
-    assert known(thinned.history).tolist() == [0, 300, 600, 700]
+    assert known_steps(thinned.history).tolist() == [0, 300, 600, 700]
 
 
-def test_a_run_that_diverges_has_it_while_there_is_one() -> None:
-    runs = finish(recorded(Rosenbrock(), every=1, lr=[1.0, 1e-4], steps=12))
-    gone, calm = runs
-    assert gone.outcome.status == Status.DIVERGED
-    assert 0 < gone.outcome.steps < 12
-    assert np.isfinite(gone.history.metrics[SHARPNESS][:3]).all()
-    assert len(known(calm.history)) == 13
-    assert calm.outcome.metrics[SHARPNESS] is not None
+def test_a_run_that_diverges_has_it_while_it_is_finite() -> None:
+    runs = finish(make_recorded(Rosenbrock(), every=1, lr=[1.0, 1e-4], steps=12))
+    diverged, stable = runs
+    assert diverged.outcome.status == Status.DIVERGED
+    assert 0 < diverged.outcome.steps < 12
+    assert np.isfinite(diverged.history.metrics[SHARPNESS][:3]).all()
+    assert len(known_steps(stable.history)) == 13
+    assert stable.outcome.metrics[SHARPNESS] is not None
 
 
 def test_minibatches_have_the_sharpness_of_the_full_loss() -> None:
     loss = losses.MSE(data="stackloss", standardize=True, batch_size=4)
-    (run,) = finish(replace(recorded(loss, every=7, lr=[0.05], steps=20), full_every=5))
-    assert known(run.history).tolist() == [0, 7, 14, 20]
+    (run,) = finish(replace(make_recorded(loss, every=7, lr=[0.05], steps=20), full_every=5))
+    assert known_steps(run.history).tolist() == [0, 7, 14, 20]
     assert loss.curvature is not None
     exact = float(loss.curvature[1])
     sharpness = run.history.metrics[SHARPNESS][[0, 7, 14, 20]]
@@ -158,7 +157,7 @@ def test_minibatches_have_the_sharpness_of_the_full_loss() -> None:
 # On the command line
 
 
-def scalars(directory: Path) -> dict[str, dict[int, float]]:
+def read_scalars(directory: Path) -> dict[str, dict[int, float]]:
     events = EventAccumulator(str(directory), size_guidance={"scalars": 0}).Reload()
     return {
         tag: {point.step: point.value for point in events.Scalars(tag)}
@@ -166,9 +165,9 @@ def scalars(directory: Path) -> dict[str, dict[int, float]]:
     }
 
 
-def test_a_run_leaves_it_everywhere(gd, here) -> None:
-    asked = ("loss=rosenbrock", "lr=1e-3", "steps=25", "schedule=exponential")
-    done = gd(*asked, "record.sharpness_every=10", "hydra.run.dir=r")
+def test_it_is_in_every_file_of_a_run(gd, here) -> None:
+    words = ("loss=rosenbrock", "lr=1e-3", "steps=25", "schedule=exponential")
+    done = gd(*words, "record.sharpness_every=10", "hydra.run.dir=r")
     assert done.code == 0, done.err
     table = pq.read_table("r/history.parquet").to_pydict()
     at = [step for step, value in enumerate(table[SHARPNESS]) if value is not None]
@@ -178,40 +177,40 @@ def test_a_run_leaves_it_everywhere(gd, here) -> None:
     result = json.loads((here / "r" / "result.json").read_text("utf-8"))
     assert result[SHARPNESS] == table[SHARPNESS][25]
     assert f"sharpness     {result[SHARPNESS]:.6g}" in done.out
-    shown = scalars(here / "r")
-    assert shown[SHARPNESS] == pytest.approx({k: table[SHARPNESS][k] for k in at}, rel=1e-6)
-    # A run's last point is left with no learning rate.
-    assert shown["2/lr"] == pytest.approx({k: 2 / table["lr"][k] for k in at[:-1]}, rel=1e-6)
+    events = read_scalars(here / "r")
+    assert events[SHARPNESS] == pytest.approx({k: table[SHARPNESS][k] for k in at}, rel=1e-6)
+    # No step leaves the last point of a run, so it has no learning rate.
+    assert events["2/lr"] == pytest.approx({k: 2 / table["lr"][k] for k in at[:-1]}, rel=1e-6)
     assert (here / "r" / "stability.png").is_file()
 
 
-def test_a_long_run_has_points_of_it_in_tensorboard(gd, here) -> None:
-    asked = ("loss=quadratic", "lr=1e-3", "steps=6000", "record.every=2", "stop.grad_tol=0")
-    done = gd(*asked, "record.sharpness_every=75", "hydra.run.dir=r", "record.figures=false")
+def test_it_is_thinned_in_tensorboard_for_a_long_run(gd, here) -> None:
+    words = ("loss=quadratic", "lr=1e-3", "steps=6000", "record.every=2", "stop.grad_tol=0")
+    done = gd(*words, "record.sharpness_every=75", "hydra.run.dir=r", "record.figures=false")
     assert done.code == 0, done.err
-    shown = scalars(here / "r")
-    assert set(shown[SHARPNESS].values()) == {15.0}
-    assert set(shown[SHARPNESS]) <= {*range(0, 6001, 150)}
-    assert {0, 6000} <= set(shown[SHARPNESS])
-    assert len(shown[SHARPNESS]) > 30
+    events = read_scalars(here / "r")
+    assert set(events[SHARPNESS].values()) == {15.0}
+    assert set(events[SHARPNESS]) <= {*range(0, 6001, 150)}
+    assert {0, 6000} <= set(events[SHARPNESS])
+    assert len(events[SHARPNESS]) > 30
 
 
 def test_a_sweep_has_a_column_of_it(tmp_path: Path) -> None:
-    swept = gdlab.sweep(
+    sweep = gdlab.sweep(
         loss="quadratic",
         lr=[0.01, 0.1],
         steps=8,
         directory=tmp_path / "s",
         **{"loss.condition": [3.0, 12.0], "record.sharpness_every": 5},
     )
-    assert swept.results[SHARPNESS].tolist() == pytest.approx([3, 12, 3, 12])
-    history = swept.history(0)
+    assert sweep.results[SHARPNESS].tolist() == pytest.approx([3, 12, 3, 12])
+    history = sweep.history(0)
     assert history[SHARPNESS].notna().to_numpy().nonzero()[0].tolist() == [0, 5, 8]
     assert (tmp_path / "s" / "stability.png").is_file()
 
 
 class Square(torch.autograd.Function):
-    """The square, of which no second derivative is known."""
+    """The square without a second derivative."""
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
@@ -224,8 +223,8 @@ class Square(torch.autograd.Function):
         return 2 * ctx.saved_tensors[0] * grad
 
 
-class Stubborn(Square):
-    """The square, whose derivative refuses to be differentiated."""
+class Raising(Square):
+    """The square with a derivative that raises when differentiated."""
 
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
@@ -235,9 +234,9 @@ class Stubborn(Square):
 
 
 class Once(Loss):
-    """A sum of squares that can be differentiated once."""
+    """A sum of squares that is differentiable only once."""
 
-    loudly: bool = False
+    raises: bool = False
 
     @property
     def dim(self) -> int:
@@ -246,27 +245,27 @@ class Once(Loss):
 
     @property
     def start(self) -> tuple[float, float]:
-        """Somewhere."""
+        """Away from the minimizer."""
         return 1.0, 2.0
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        return (Stubborn if self.loudly else Square).apply(x).sum(-1)  # type: ignore[union-attr]
+        return (Raising if self.raises else Square).apply(x).sum(-1)  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
-    ("loudly", "why"),
+    ("raises", "reason"),
     [
         (False, "one of its functions is differentiable only once"),
         (True, "NotImplementedError: once is enough"),
     ],
 )
 def test_a_loss_without_a_second_derivative_is_refused(
-    loudly: bool, why: str, tmp_path: Path
+    raises: bool, reason: str, tmp_path: Path
 ) -> None:
-    given: dict[str, Any] = {"loss": Once(loudly=loudly), "record.sharpness_every": 5}
-    refused = rf"record.sharpness_every=5: Once cannot be differentiated twice \({why}\)"
+    settings: dict[str, Any] = {"loss": Once(raises=raises), "record.sharpness_every": 5}
+    refused = rf"record.sharpness_every=5: Once cannot be differentiated twice \({reason}\)"
     with pytest.raises(SettingError, match=refused):
-        gdlab.sweep(lr=[0.1, 0.2], directory=tmp_path / "s", **given)
+        gdlab.sweep(lr=[0.1, 0.2], directory=tmp_path / "s", **settings)
     assert not (tmp_path / "s").exists()
 
 
@@ -298,13 +297,13 @@ def test_it_is_refused_before_a_directory_is_made(gd, here) -> None:
 
 
 @pytest.mark.parametrize("value", ["-1", "2.5", "often"])
-def test_how_often_is_a_whole_number(value: str, gd) -> None:
+def test_the_interval_is_a_whole_number(value: str, gd) -> None:
     done = gd(f"record.sharpness_every={value}")
     assert done.code == 2
     assert f"record.sharpness_every={value}" in done.err
 
 
-def test_its_name_is_taken(gd, here) -> None:
+def test_a_metric_cannot_have_its_name(gd, here) -> None:
     (here / "sharp.py").write_text(
         "from gdlab.losses import Quadratic\n"
         "class Sharp(Quadratic):\n"
@@ -315,7 +314,7 @@ def test_its_name_is_taken(gd, here) -> None:
     assert "a metric cannot be called sharpness" in done.err
 
 
-def test_why_a_network_of_many_weights_diverged_is_said(gd, here) -> None:
+def test_the_summary_says_why_a_network_of_many_weights_diverged(gd, here) -> None:
     network = ("loss=mlp", "loss.data=teacher_student", "loss.widths=[64,64]")
     done = gd(*network, "lr=10", "steps=300", "record.figures=false")
     assert done.out.startswith("diverged")

@@ -1,4 +1,4 @@
-"""Outcomes: what is said of a run that is over."""
+"""Outcomes: how ended runs are described."""
 
 from collections.abc import Callable
 
@@ -43,7 +43,7 @@ ENDS: dict[str, tuple[Callable[[], Batch], Status, str]] = {
 
 
 @pytest.mark.parametrize("name", ENDS)
-def test_how_a_run_ended_in_words(name: str) -> None:
+def test_the_reason_of_each_ending(name: str) -> None:
     make, status, reason = ENDS[name]
     (run,) = finish(make())
     assert run.outcome.status == status
@@ -72,28 +72,28 @@ def test_a_run_that_left_the_domain_says_so(name: str) -> None:
     assert run.outcome.reason == steps + (OUTSIDE if is_outside else "")
 
 
-def test_each_row_of_a_batch_is_asked_for_its_own_last_point() -> None:
+def test_each_row_of_a_batch_is_checked_at_its_own_last_point() -> None:
     batch = make_batch(McCormick(), lr=[0.1, 0.9, 0.1], steps=200)
-    kept, left, other = (run.outcome for run in finish(batch))
-    assert kept.reason == other.reason == f"the gradient norm fell to {at_step(kept.steps)}"
-    assert left.x.min() < -3.0
-    assert left.reason.endswith(OUTSIDE)
-    assert "domain" not in kept.reason
+    inside, outside, other = (run.outcome for run in finish(batch))
+    assert inside.reason == other.reason == f"the gradient norm fell to {at_step(inside.steps)}"
+    assert outside.x.min() < -3.0
+    assert outside.reason.endswith(OUTSIDE)
+    assert "domain" not in inside.reason
 
 
 def at_step(step: int) -> str:
     return f"stop.grad_tol=1e-08 at step {step}"
 
 
-def test_an_interruption_in_words() -> None:
+def test_the_reason_of_an_interruption() -> None:
     (run,) = finish(make_batch(Quadratic(), lr=[0.1]), interrupted=lambda: True)
     assert str(run.outcome.status) == "interrupted"
     assert run.outcome.reason == "interrupted after step 0"
 
 
-def test_every_status_has_its_word() -> None:
-    words = "running converged target max_steps diverged stalled failed interrupted"
-    assert [str(status) for status in Status] == words.split()
+def test_every_status_has_a_name() -> None:
+    names = "running converged target max_steps diverged stalled failed interrupted"
+    assert [str(status) for status in Status] == names.split()
 
 
 def assert_agrees_with_its_history(run: Finished) -> None:

@@ -1,4 +1,4 @@
-"""The checks before a run are the same from the command line, `gdlab.run` and `gdlab.sweep`."""
+"""The checks before a run: the same on the command line, in `gdlab.run` and in `gdlab.sweep`."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ SOURCE = Path(__file__)
 
 
 class Named(Loss):
-    """A bowl with a metric whose name is a setting."""
+    """A bowl with a metric; a setting gives its name."""
 
     name: str = "score"
     scalar: bool = False
@@ -30,7 +30,7 @@ class Named(Loss):
 
 
 class Boxed(Named):
-    """A bowl whose window has one pair for two dimensions."""
+    """A bowl in two dimensions whose window has one pair."""
 
     window = ((-1.0, 1.0),)  # type: ignore
 
@@ -60,32 +60,32 @@ REFUSED: list[tuple[type[Loss], dict[str, Any], str]] = [
 ]
 
 
-def by_run(loss: type[Loss], settings: dict[str, Any]) -> str:
+def error_of_run(loss: type[Loss], settings: dict[str, Any]) -> str:
     with pytest.raises(SettingError) as refused:
         gdlab.run(loss(**settings), steps=2)
     return str(refused.value)
 
 
-def by_sweep(loss: type[Loss], settings: dict[str, Any]) -> str:
+def error_of_sweep(loss: type[Loss], settings: dict[str, Any]) -> str:
     with pytest.raises(SettingError) as refused:
         gdlab.sweep(loss(**settings), lr=[0.1, 0.2], steps=2, directory="left")
     return str(refused.value)
 
 
 @pytest.mark.parametrize(("loss", "settings", "message"), REFUSED)
-def test_python_refuses_what_the_command_line_does(here, gd, loss, settings, message) -> None:
+def test_python_and_the_command_line_give_the_same_error(here, gd, loss, settings, message) -> None:
     (here / "custom_losses.py").write_text(SOURCE.read_text("utf-8").partition("# the loss,")[0])
     words = [f"loss.{key}={str(value).lower()}" for key, value in settings.items()]
     target = f"loss._target_=custom_losses.{loss.__name__}"
     done = gd("loss=custom", target, *words, "steps=2", "hydra.run.dir=left")
     assert done.code == 2 and done.err.count("\n") == 1
-    by_command = done.err.removeprefix("error: ").strip()
-    assert message in by_command
-    assert by_run(loss, settings) == by_command
-    assert by_sweep(loss, settings) == by_command
+    error = done.err.removeprefix("error: ").strip()
+    assert message in error
+    assert error_of_run(loss, settings) == error
+    assert error_of_sweep(loss, settings) == error
     assert not (here / "left").exists()
 
 
-def test_a_metric_with_a_name_of_its_own_passes() -> None:
+def test_a_metric_with_a_unique_name_passes() -> None:
     run = gdlab.run(Named(), steps=2)
     assert run.outcome.metrics == {"score": pytest.approx(0.64)}  # 1 · 0.8²

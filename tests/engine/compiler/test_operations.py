@@ -1,6 +1,7 @@
-"""Each operation of the compiler against torch's own, with its gradient."""
+"""Each operation of the compiler against torch, with its gradient."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from helpers.batches import finish, make_batch, why_eager
 from torch import Tensor
 from torch.nn import functional
 
-from gdlab.losses import Loss
+from gdlab.losses import Loss, Rosenbrock
 
 OPERATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "abs": torch.abs,
@@ -101,26 +102,24 @@ MATRIX = [[1.0, 2.0, -1.0], [0.5, 0.0, 3.0], [-2.0, 1.0, 0.25]]
 
 
 class Probe(Loss):
-    """The sum of what an operation makes of three coordinates."""
+    """The sum of the results of an operation on three coordinates."""
 
     operation: str
     dim: int = 3  # type: ignore[assignment]
     start = (0.7, -0.3, 1.1)  # type: ignore[assignment]
 
     def __call__(self, x: Tensor) -> Tensor:
-        made = OPERATIONS[self.operation](x)
-        return made.reshape(*x.shape[:-1], -1).sum(-1)
+        result = OPERATIONS[self.operation](x)
+        return result.reshape(*x.shape[:-1], -1).sum(-1)
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_an_operation_and_its_gradient_are_torchs(name: str) -> None:
+def test_an_operation_and_its_gradient_agree_with_torch(name: str) -> None:
     generator = torch.Generator().manual_seed(5)
     start = 1.5 * torch.randn(40, 3, generator=generator, dtype=torch.float64)
     start[0] = 0.25  # ties
     batch = make_batch(Probe(name), lr=[1e-3] * 40, start=start.clamp(-2.9, 2.9), steps=2)
     assert why_eager(batch) is None
-    from dataclasses import replace
-
     for one, other in zip(finish(batch), finish(replace(batch, mode="compiled")), strict=True):
         assert other.outcome.mode == "compiled"
         # Observed 2e-15; a step shows the gradient times 1e-3.
@@ -131,17 +130,11 @@ def test_an_operation_and_its_gradient_are_torchs(name: str) -> None:
         )
 
 
-LENGTHS = [1, 2, 15, 16, 17, 31, 33, 64, 100, 257]
+LENGTHS = [2, 15, 16, 17, 31, 33, 64, 100, 257]
 
 
 @pytest.mark.parametrize("length", LENGTHS)
 def test_sums_run_in_torchs_order(length: int) -> None:
-    from dataclasses import replace
-
-    from gdlab.losses import Rosenbrock
-
-    if length < 2:
-        return
     start = torch.rand(length, generator=torch.Generator().manual_seed(length)).double()
     batch = make_batch(Rosenbrock(dim=length), lr=[1e-5, 1e-4], start=start, steps=3)
     for one, other in zip(finish(batch), finish(replace(batch, mode="compiled")), strict=True):
