@@ -4,7 +4,8 @@ Shapes: R runs, D dimensions, K records of a chunk, n rows still running (padded
 minibatch.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -19,15 +20,30 @@ from gdlab.optimizers.oracle import OracleOptimizer
 from gdlab.schedules.base import Memory
 
 
+@dataclass(frozen=True)
+class _StepInputs:
+    """What the steps of a chunk take besides the gradients of the full loss.
+
+    Attributes:
+        lr: the learning rate of each step (n, 1).
+        noise: the gradient noise (K, D, n); None for none.
+        minibatches: the examples (K, n, B); None for all.
+    """
+
+    lr: Sequence[Tensor]
+    noise: Tensor | None
+    minibatches: Tensor | None
+
+
 def advance(rows: Rows, length: int, interrupted: Callable[[], bool]) -> ChunkRecords:
     """Make up to `length` new records, and leave `rows` at the next point."""
-    batch, pending = rows.batch, rows.pending_count
+    pending = rows.pending_count
     records = rows.begin_records(length)
     if records.error is not None:
         return records
     steps = rows.step_numbers(len(records.loss))
-    lr = records.rates[..., None].unbind()
-    noise, minibatches = draw_noise(rows, steps), _draw_minibatches(rows, steps)
+    rates = records.rates[..., None].unbind()
+    inputs = _StepInputs(rates, draw_noise(rows, steps), _draw_minibatches(rows, steps))
     records.has_loss = _records_with_loss(rows, steps)
     grads: dict[int, Tensor] = {}
     count = pending
@@ -40,30 +56,13 @@ def advance(rows: Rows, length: int, interrupted: Callable[[], bool]) -> ChunkRe
             else:
                 records.loss[k] = records.norm[k] = torch.nan
             records.points[k], count = x.T, k + 1
-            if rows.first + k == batch.steps:
+            if rows.first + k == rows.batch.steps:
                 break
             if interrupted():
                 records.stop_status = Status.INTERRUPTED
                 break
-            at = rows.optimizer.query(x, rows.state)
-            if minibatches is not None:
-                minibatch_loss = partial(rows.loss.partial, chosen=minibatches[k])
-                grad = value_and_gradient(minibatch_loss, at)[1]
-            elif at is not x:
-                grad = value_and_gradient(rows.loss, at)[1]
-            if noise is not None:
-                grad = grad + noise[k].T
-            if rows.schedule_state:
-                records.rates[k], rows.schedule_state = _next_rates(
-                    rows, rows.first + k, records.loss[k]
-                )
-            if rows.oracle is None:
-                rows.x, rows.state = rows.optimizer.update(x, grad, rows.state, lr[k])
-            elif not _step_with_oracle(rows, records, k, grad, lr[k]):
+            if not _take_step(rows, records, k, grad, inputs):
                 break
-            if rows.x.shape != x.shape:
-                shapes = f"{tuple(rows.x.shape)} for points {tuple(x.shape)}"
-                raise ValueError(f"the optimizer returned points of shape {shapes}")
     except Exception as error:
         records.stop_status, records.error = Status.FAILED, error
     records.truncate(count)
@@ -72,6 +71,31 @@ def advance(rows: Rows, length: int, interrupted: Callable[[], bool]) -> ChunkRe
         at = slice(pending, None) if records.has_loss is None else torch.tensor(list(grads))
         records.norm[at], records.finite[at] = norms(torch.stack(list(grads.values())))
     return records
+
+
+def _take_step(
+    rows: Rows, records: ChunkRecords, k: int, grad: Tensor, inputs: _StepInputs
+) -> bool:
+    """Take the step from record k, whose full gradient is given; return whether any row moved."""
+    x, lr = rows.x, inputs.lr[k]
+    at = rows.optimizer.query(x, rows.state)
+    if inputs.minibatches is not None:
+        minibatch_loss = partial(rows.loss.partial, chosen=inputs.minibatches[k])
+        grad = value_and_gradient(minibatch_loss, at)[1]
+    elif at is not x:
+        grad = value_and_gradient(rows.loss, at)[1]
+    if inputs.noise is not None:
+        grad = grad + inputs.noise[k].T
+    if rows.schedule_state:
+        records.rates[k], rows.schedule_state = _next_rates(rows, rows.first + k, records.loss[k])
+    if rows.oracle is None:
+        rows.x, rows.state = rows.optimizer.update(x, grad, rows.state, lr)
+    elif not _step_with_oracle(rows, records, k, grad, lr):
+        return False
+    if rows.x.shape != x.shape:
+        shapes = f"{tuple(rows.x.shape)} for points {tuple(x.shape)}"
+        raise ValueError(f"the optimizer returned points of shape {shapes}")
+    return True
 
 
 def _loss_and_gradient(rows: Rows, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,16 +9,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from helpers.batches import Finished, assert_same_bits, make_batch, rows_of
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from helpers.batches import assert_same_bits, finish, make_batch, rows_of
+from helpers.events import read_scalars
 from torch import Tensor
 
 import gdlab
 from gdlab.config.loading import settings_from_flat
 from gdlab.engine.batch import Batch, Stop
-from gdlab.engine.history import History, split_by_run
-from gdlab.engine.loop import advance
-from gdlab.engine.outcome import Outcomes
 from gdlab.engine.status import Status
 from gdlab.losses import MSE, Logistic, Loss, Quadratic, Softmax
 from gdlab.recording.recorder import RunRecorder
@@ -32,16 +29,6 @@ SMALL = MSE(data="stackloss", standardize=True, batch_size=4)
 def make(loss: Loss = SMALL, every: int = 7, **options: Any) -> Batch:
     settings: dict[str, Any] = {"lr": [0.02, 0.05, 0.1]} | options
     return replace(make_batch(loss, **settings), full_every=every)
-
-
-def finish(batch: Batch, interrupted: Any = lambda: False, every: int = 1) -> list[Finished]:
-    ends = Outcomes(batch)
-    parts: list[list[History]] = [[] for _ in batch.lr]
-    for chunk in advance(batch, interrupted):
-        ends.add(chunk)
-        for row, piece in split_by_run(chunk, every):
-            parts[row].append(piece)
-    return [Finished(History.join(part), ends[row]) for row, part in enumerate(parts)]
 
 
 @pytest.mark.parametrize("steps", [100, 98, 3])
@@ -193,15 +180,6 @@ def test_accuracy_is_recorded_everywhere(tmp_path: Path) -> None:
         assert sorted(events[tag]) == [0, 25, 50, 60], tag
     assert events["accuracy"][60] == pytest.approx(share, rel=1e-6)
     assert sorted(events["lr"]) == list(range(60))
-
-
-def read_scalars(directory: Path) -> dict[str, dict[int, float]]:
-    """The values of the event file by tag and step."""
-    events = EventAccumulator(str(directory), size_guidance={"scalars": 0}).Reload()
-    return {
-        tag: {point.step: point.value for point in events.Scalars(tag)}
-        for tag in events.Tags()["scalars"]
-    }
 
 
 def test_a_sweep_has_a_column_of_each_metric() -> None:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from helpers.batches import Finished, finish, make_batch, rows_of
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from helpers.events import read_scalars
 
 import gdlab
 from gdlab import losses, theory
@@ -155,14 +155,6 @@ def test_minibatches_have_the_sharpness_of_the_full_loss() -> None:
 
 
 # On the command line
-
-
-def read_scalars(directory: Path) -> dict[str, dict[int, float]]:
-    events = EventAccumulator(str(directory), size_guidance={"scalars": 0}).Reload()
-    return {
-        tag: {point.step: point.value for point in events.Scalars(tag)}
-        for tag in events.Tags()["scalars"]
-    }
 
 
 def test_it_is_in_every_file_of_a_run(gd, here) -> None:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from gdlab.engine.compiler.operations import Array
 from gdlab.engine.compiler.program import Operand, Program, Uncompilable
 from gdlab.engine.compiler.tracer import Tracer
 from gdlab.fields.declared import Number, map_numbers
@@ -58,54 +58,75 @@ def trace_step(
     Raises:
         Uncompilable: something has no compiled form; the message says what.
     """
-    program = Program(_MAX_LINES)
-    tracer = Tracer(program, x.dtype)
-
-    def follow(like: Tensor, name: str, first: int | None = 0) -> Tensor:
-        fresh = like.detach().clone()
-        array = np.empty(fresh.numel(), dtype=object)
-        for at in range(len(array)):
-            array[at] = program.apply(name if first is None else f"{name}[{first + at}]")
-        tracer.follow(fresh, array.reshape(tuple(fresh.shape)))
-        return fresh
-
-    columns = 0
-
-    def follow_column(value: Number) -> Number:
-        nonlocal columns
-        if not isinstance(value, Tensor):
-            return value
-        columns += 1
-        return follow(value, "column", columns - 1)
-
-    loss, optimizer = loss.with_columns(follow_column), map_numbers(optimizer, follow_column)
-    point, rate = follow(x, "x"), follow(x[:, :1], "rate", None)
-    noise = follow(x, "noise") if has_noise else None
-    leaves, size = {}, 0
-    for name, leaf in state.items():
-        if leaf.dtype != x.dtype:
-            raise Uncompilable(f"the optimizer's state {name} has dtype {leaf.dtype}")
-        leaves[name] = follow(leaf, "state", size)
-        size += leaf.numel()
-    with tracer:
+    inputs = _Inputs(x.dtype)
+    loss, optimizer = inputs.follow_columns(loss, optimizer)
+    point, rate = inputs.follow(x, "x"), inputs.follow(x[:, :1], "rate", None)
+    noise = inputs.follow(x, "noise") if has_noise else None
+    leaves = inputs.follow_state(state)
+    with inputs.tracer:
         value, grad = gradient(loss, point)
         norm = grad.square().sum(1).sqrt()
         at = optimizer.query(point, leaves)
         if at is not point:
             _, grad = gradient(loss, at)
         after, new = optimizer.update(point, grad if noise is None else grad + noise, leaves, rate)
-    if after.shape != x.shape or {k: v.shape for k, v in new.items()} != {
-        k: v.shape for k, v in state.items()
-    }:
+    if after.shape != x.shape or _shapes(new) != _shapes(state):
         raise Uncompilable("the optimizer changes the shape of the point or of its state")
+
+    def operands(tensor: Tensor) -> list[Operand]:
+        return inputs.tracer.array(tensor).reshape(-1).tolist()
+
     return Step(
-        program=program,
-        value=_flatten(tracer.array(value))[0],
-        norm=_flatten(tracer.array(norm))[0],
-        point=_flatten(tracer.array(after)),
-        state=[operand for name in state for operand in _flatten(tracer.array(new[name]))],
+        program=inputs.program,
+        value=operands(value)[0],
+        norm=operands(norm)[0],
+        point=operands(after),
+        state=[operand for name in state for operand in operands(new[name])],
     )
 
 
-def _flatten(array: Array) -> list[Operand]:
-    return array.reshape(-1).tolist()
+class _Inputs:
+    """Creates the inputs of a step: tensors that the tracer follows."""
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        self.program = Program(_MAX_LINES)
+        self.tracer = Tracer(self.program, dtype)
+        self._dtype = dtype
+        self._columns = 0
+
+    def follow(self, like: Tensor, name: str, first: int | None = 0) -> Tensor:
+        """Follow a copy of a tensor as the inputs `name[first]`, …, or as `name` only."""
+        tensor = like.detach().clone()
+        array = np.empty(tensor.numel(), dtype=object)
+        for i in range(len(array)):
+            array[i] = self.program.apply(name if first is None else f"{name}[{first + i}]")
+        self.tracer.follow(tensor, array.reshape(tuple(tensor.shape)))
+        return tensor
+
+    def follow_columns(self, loss: Loss, optimizer: Optimizer) -> tuple[Loss, Optimizer]:
+        """Follow the columns of the loss, then those of the optimizer."""
+        return loss.with_columns(self._follow_column), map_numbers(optimizer, self._follow_column)
+
+    def _follow_column(self, value: Number) -> Number:
+        if not isinstance(value, Tensor):
+            return value
+        self._columns += 1
+        return self.follow(value, "column", self._columns - 1)
+
+    def follow_state(self, state: State) -> dict[str, Tensor]:
+        """Follow the leaves of an optimizer's state.
+
+        Raises:
+            Uncompilable: a leaf has another dtype than the point.
+        """
+        leaves, size = {}, 0
+        for name, leaf in state.items():
+            if leaf.dtype != self._dtype:
+                raise Uncompilable(f"the optimizer's state {name} has dtype {leaf.dtype}")
+            leaves[name] = self.follow(leaf, "state", size)
+            size += leaf.numel()
+        return leaves
+
+
+def _shapes(state: State) -> dict[str, torch.Size]:
+    return {name: leaf.shape for name, leaf in state.items()}
