@@ -52,7 +52,7 @@ def test_recorded_gradients_are_free_of_noise() -> None:
     np.testing.assert_allclose(run.history.grad_norm, norms, rtol=1e-12)  # observed 4e-16
 
 
-def noise_of(runs: list[Finished], lr: float) -> np.ndarray:
+def extract_noise(runs: list[Finished], lr: float) -> np.ndarray:
     """The noise (R, T, D) in the gradients of runs on the slope Σ x."""
     return np.array([-np.diff(run.history.x, axis=0) / lr - 1 for run in runs])
 
@@ -60,7 +60,7 @@ def noise_of(runs: list[Finished], lr: float) -> np.ndarray:
 def test_noise_is_gaussian_with_the_given_deviation() -> None:
     plane = Function(lambda x: x.sum(), start=(0.0,) * 8)
     sigma = [0.0, 0.5, 2.0]
-    noise = noise_of(finish(make_batch(plane, lr=[1.0] * 3, noise=sigma, steps=1000)), 1.0)
+    noise = extract_noise(finish(make_batch(plane, lr=[1.0] * 3, noise=sigma, steps=1000)), 1.0)
     assert noise.shape == (3, 1000, 8)
     assert (noise[0] == 0).all()
     for draws, deviation in zip(noise[1:], sigma[1:], strict=True):
@@ -72,7 +72,7 @@ def test_noise_is_gaussian_with_the_given_deviation() -> None:
 
 def test_noise_of_rows_steps_and_coordinates_is_uncorrelated() -> None:
     plane = Function(lambda x: x.sum(), start=(0.0,) * 4)
-    noise = noise_of(finish(make_batch(plane, lr=[1.0] * 4, noise=1.0, steps=2000)), 1.0)
+    noise = extract_noise(finish(make_batch(plane, lr=[1.0] * 4, noise=1.0, steps=2000)), 1.0)
     by_row, by_coordinate = noise.reshape(4, -1), noise.transpose(2, 0, 1).reshape(4, -1)
     lagged = np.stack((noise[:, :-1].ravel(), noise[:, 1:].ravel()))
     for draws in (by_row, by_coordinate, lagged):

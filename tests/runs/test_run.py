@@ -20,7 +20,7 @@ from gdlab.optimizers import Adam
 from gdlab.schedules import Exponential
 
 
-def test_a_run_is_a_plain_loop() -> None:
+def test_a_run_equals_a_plain_loop() -> None:
     run = gdlab.run(loss="rosenbrock", optimizer="sgd", lr=1e-3, steps=500)
     points = plain_descent(rosenbrock_gradient, np.array([-1.2, 1.0]), 1e-3, 500)
     history = run.history
@@ -35,7 +35,7 @@ def test_a_run_is_a_plain_loop() -> None:
     assert run.seconds > 0
 
 
-def test_a_run_of_t_steps_has_one_record_more() -> None:
+def test_a_run_of_t_steps_has_t_plus_one_records() -> None:
     run = gdlab.run(loss="rosenbrock", lr=1e-3, steps=70)
     history = run.history
     assert history.step.tolist() == list(range(71))
@@ -46,19 +46,19 @@ def test_a_run_of_t_steps_has_one_record_more() -> None:
     assert history.x[0].tolist() == [-1.2, 1.0]
 
 
-def test_names_and_instances_are_the_same() -> None:
+def test_names_and_instances_give_the_same_run() -> None:
     by_name = gdlab.run("quadratic", "adam", 0.1, schedule="exponential", steps=50)
-    made = gdlab.run(Quadratic(), Adam(), 0.1, schedule=Exponential(), steps=50)
-    assert np.array_equal(by_name.history.x, made.history.x)
+    by_instance = gdlab.run(Quadratic(), Adam(), 0.1, schedule=Exponential(), steps=50)
+    assert np.array_equal(by_name.history.x, by_instance.history.x)
     assert by_name.settings.name("optimizer") == "adam"
-    assert made.settings.name("optimizer") == "Adam"
+    assert by_instance.settings.name("optimizer") == "Adam"
 
 
 def test_the_same_call_gives_the_same_bits() -> None:
-    def once() -> gdlab.Run:
+    def run() -> gdlab.Run:
         return gdlab.run("rosenbrock", "adam", 0.01, start="random", seed=5, noise=0.1, steps=99)
 
-    first, second = once(), once()
+    first, second = run(), run()
     for name in ("x", "loss", "grad_norm", "lr", "distance"):
         assert getattr(first.history, name).tobytes() == getattr(second.history, name).tobytes()
     other = gdlab.run("rosenbrock", "adam", 0.01, start="random", seed=6, steps=1)
@@ -83,7 +83,7 @@ def test_a_random_start_lies_in_the_window() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_the_dtype_is_that_of_all_numbers(dtype: str) -> None:
+def test_all_numbers_have_the_dtype(dtype: str) -> None:
     run = gdlab.run("rosenbrock", "adam", 0.01, dtype=dtype, steps=5)
     assert {run.history.x.dtype, run.history.loss.dtype, run.history.lr.dtype} == {np.dtype(dtype)}
 
@@ -108,12 +108,12 @@ BAD: list[tuple[Callable[[], Any], str]] = [
 
 
 @pytest.mark.parametrize(("call", "message"), BAD, ids=[message for _, message in BAD])
-def test_what_cannot_be_run(call: Callable[[], Any], message: str) -> None:
+def test_invalid_settings_are_refused(call: Callable[[], Any], message: str) -> None:
     with pytest.raises(SettingError, match=message):
         call()
 
 
-def test_numbers_of_numpy_are_numbers() -> None:
+def test_numbers_may_be_those_of_numpy() -> None:
     run = gdlab.run(lr=np.float64(0.1), steps=np.int64(7), seed=np.uint8(3), noise=np.float32(0.5))
     assert (run.outcome.steps, run.settings.seed, run.settings.noise.scale) == (7, 3, 0.5)
 
@@ -145,7 +145,7 @@ def test_a_signal_ends_a_run_at_its_step(step: int, number: int) -> None:
     assert signal.getsignal(number) is before
 
 
-def test_an_exception_of_the_loss_ends_the_run_and_is_told() -> None:
+def test_an_exception_in_the_loss_ends_the_run_and_is_its_reason() -> None:
     calls = iter(range(100))
 
     def value(x: Tensor) -> Tensor:
