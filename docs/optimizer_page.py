@@ -1,6 +1,6 @@
-"""The page of all optimizers: what each file of conf and each docstring says, as Markdown.
+"""Generate the page of all optimizers from conf/optimizer and the docstrings, as Markdown.
 
-`make docs` writes it: python docs/optimizer_page.py > docs/optimizers.md
+`make docs` runs python docs/optimizer_page.py > docs/optimizers.md
 """
 
 import inspect
@@ -16,15 +16,15 @@ from gdlab.optimizers import Optimizer
 
 _TITLE = """# Optimizers
 
-All that `optimizer=` takes; `python -m gdlab --optimizers` prints the table. The column lr has the
-learning rate where none is given. Each hyperparameter has the default and the range of its class;
-a number may differ between the runs of a batch. `make docs` makes this page of `conf/optimizer`
-and the docstrings.
+All choices of `optimizer=`; `python -m gdlab --optimizers` prints the table. The column lr is the
+default learning rate. Defaults and ranges of hyperparameters are those of the class; numbers may
+differ between the runs of a batch. `make docs` generates this page from `conf/optimizer` and the
+docstrings.
 """
 
 
 def page() -> str:
-    """The page."""
+    """Return the page."""
     optimizers = {
         n: resolve_choice("optimizer", n) for n in choices_of("optimizer") if n != "custom"
     }
@@ -33,8 +33,8 @@ def page() -> str:
         assert isinstance(optimizer, Optimizer)
         presets.setdefault(type(optimizer), []).append(name)
     families: dict[str, list[type[Optimizer]]] = {}
-    for kind in sorted(presets, key=lambda kind: (kind.__module__, kind.__name__)):
-        families.setdefault(kind.__module__, []).append(kind)
+    for kind in sorted(presets, key=lambda kind: (_module_of(kind), kind.__name__)):
+        families.setdefault(_module_of(kind), []).append(kind)
     lines = [_TITLE, *_table(optimizers), ""]
     for module, kinds in families.items():
         first = (sys.modules[module].__doc__ or "").partition("\n")[0]
@@ -44,8 +44,22 @@ def page() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def describe_fields(kind: type[Configured]) -> dict[str, str]:
+    """Return the meaning of each attribute, from the docstrings of a class and of its bases."""
+    meanings: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        fields = inspect.cleandoc(base.__doc__ or "").partition("\nAttributes:\n")[2]
+        meanings |= dict(_parse_attributes(fields))
+    return meanings
+
+
+def _module_of(kind: type[Optimizer]) -> str:
+    """Return the module that defines a class; `__module__` is its public path."""
+    return next(value.__module__ for value in vars(kind).values() if inspect.isfunction(value))
+
+
 def _table(optimizers: Mapping[str, object]) -> Iterator[str]:
-    """A line for each file."""
+    """Yield a row for each file."""
     yield from _row("name", "class", "lr", "what it does")
     for name, optimizer in optimizers.items():
         kind = type(optimizer)
@@ -55,8 +69,8 @@ def _table(optimizers: Mapping[str, object]) -> Iterator[str]:
 
 
 def _section(kind: type[Optimizer], names: list[str]) -> Iterator[str]:
-    """What a class says of itself, the files that choose it, and its hyperparameters."""
-    prose, _, fields = inspect.cleandoc(kind.__doc__ or "").partition("\nAttributes:\n")
+    """Yield a class's docstring, the files that choose it, and its hyperparameters."""
+    prose = inspect.cleandoc(kind.__doc__ or "").partition("\nAttributes:\n")[0]
     yield from (f"### {kind.__name__}", "", prose.rstrip(), "")
     defaults = _values(kind())
     for name in names:
@@ -66,19 +80,19 @@ def _section(kind: type[Optimizer], names: list[str]) -> Iterator[str]:
     if declared_fields(kind):
         yield ""
         yield from _row("hyperparameter", "default", "range", "meaning")
-    meanings = dict(_entries(fields))
+    meanings = describe_fields(kind)
     for name, field in declared_fields(kind).items():
         yield from _row(f"`{name}`", defaults[name], field.allowed, meanings[name])
 
 
 def _values(optimizer: Configured) -> dict[str, str]:
-    """Hyperparameters as a person would type them, optimizers by their classes."""
-    given = optimizer.settings().items()
-    return {k: type(v).__name__ if isinstance(v, Configured) else format_value(v) for k, v in given}
+    """Return hyperparameters as on the command line, inner optimizers by their classes."""
+    items = optimizer.settings().items()
+    return {k: type(v).__name__ if isinstance(v, Configured) else format_value(v) for k, v in items}
 
 
-def _entries(text: str) -> Iterator[tuple[str, str]]:
-    """Names and meanings of the attributes in a docstring; a meaning may have several lines."""
+def _parse_attributes(text: str) -> Iterator[tuple[str, str]]:
+    """Yield names and meanings of the attributes in a docstring; a meaning may span lines."""
     lines: list[str] = []
     for line in text.splitlines():
         if line.startswith("     "):
@@ -91,7 +105,7 @@ def _entries(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _row(*cells: str) -> Iterator[str]:
-    """A row of a table; one without code in its first cell is the head, with a rule below it."""
+    """Yield a table row; one without code in its first cell is the header, with a rule below."""
     yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
     if not cells[0].startswith("`"):
         yield "| " + " | ".join("---" for _ in cells) + " |"

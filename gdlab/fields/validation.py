@@ -133,4 +133,6 @@ def _describe(kind: Any) -> str:
         return "names, each with a value" if args[1] is Any else "names, each with a number"
     names = {float: "a number", int: "a whole number", bool: "true or false", str: "a text"}
     silent = kind in (Tensor, type(None))
-    return "" if silent else names.get(kind, f"a {getattr(kind, '__name__', kind)}")
+    name = str(getattr(kind, "__name__", kind))
+    article = "an" if name[0] in "AEIOU" else "a"
+    return "" if silent else names.get(kind, f"{article} {name}")

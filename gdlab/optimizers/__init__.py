@@ -1,4 +1,4 @@
-"""The optimizers by which steps are taken, one family per file."""
+"""Optimizers, one family per file."""
 
 from gdlab.optimizers.adam import Adam, Adamax, NAdam, RAdam
 from gdlab.optimizers.adaptive import Adadelta, Adagrad, RMSprop
@@ -58,7 +58,7 @@ __all__ = [
     "WeightDecay",
 ]
 
-for _name in __all__:  # public paths, which plans and saved configurations name: files can move
+for _name in __all__:  # public paths, so that plans and saved configurations survive moved files
     _class = globals()[_name]
     if _class.__module__.startswith(f"{__name__}."):
         _class.__module__ = __name__

@@ -1,4 +1,4 @@
-"""Optimizers that scale each coordinate by the gradients it has seen."""
+"""Adaptive gradient methods: each coordinate is scaled by its past gradients."""
 
 from typing import ClassVar
 
@@ -19,7 +19,7 @@ from gdlab.optimizers.base import (
 
 
 class RMSprop(Optimizer):
-    """RMSprop: gradients over the root of their mean square.
+    """RMSprop: the gradient divided by the root of its mean square.
 
     With g the gradient plus `weight_decay` · x,
 
@@ -27,16 +27,16 @@ class RMSprop(Optimizer):
         b ← momentum · b + g / s,   x ← x − lr · b
 
     `centered` subtracts the squared mean gradient from v. Tieleman and Hinton, lecture 6.5 of
-    "Neural networks for machine learning", 2012; centred: Graves 2013. Equal to
+    "Neural networks for machine learning", 2012; centered: Graves 2013. Equal to
     `torch.optim.RMSprop`.
 
     Attributes:
-        alpha: how much of the average is kept.
+        alpha: decay rate of the average of g².
         eps: added to the denominator.
-        weight_decay: the coefficient of the L2 penalty.
-        momentum: the share of the last step that is kept.
+        weight_decay: coefficient of the L2 penalty.
+        momentum: momentum coefficient.
         centered: divide by the standard deviation instead of the root mean square.
-        maximize: go uphill.
+        maximize: maximize the loss instead of minimizing it.
     """
 
     alpha: Number = setting(default=0.99, ge=0, le=1)
@@ -47,16 +47,16 @@ class RMSprop(Optimizer):
     maximize: bool = False
 
     def init(self, x: Tensor, layout: Layout) -> State:
-        """All averages zero."""
+        """Return averages that are all zero."""
         names = ["square"]
         names += ["mean"] if self.centered else []
         names += ["buffer"] if any_nonzero(self.momentum) else []
         return {name: torch.zeros_like(x) for name in names}
 
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
-        """One step."""
+        """Take one step."""
         grad = effective_gradient(grad, x, self.weight_decay, self.maximize)
-        # In torch's order of operations: centred, v − m² magnifies a difference in rounding.
+        # In torch's order of operations: if centered, v − m² amplifies rounding differences.
         square = torch.addcmul(state["square"] * self.alpha, grad, grad * (1 - self.alpha))
         new = {"square": square}
         if self.centered:
@@ -68,12 +68,12 @@ class RMSprop(Optimizer):
             return plain, new
         buffer = new["buffer"] = state["buffer"] * self.momentum + grad / denominator
         heavy = torch.addcmul(x, buffer, lr, value=-1)
-        # A run without momentum rounds as it does alone, and as torch's does.
+        # A run without momentum must round as it does in a batch of its own, and as in torch.
         return torch.where(as_tensor(self.momentum, x) == 0, plain, heavy), new
 
 
 class Adagrad(Optimizer):
-    """Adagrad: gradients over the root of the sum of their squares.
+    """Adagrad: the gradient divided by the root of the sum of squared gradients.
 
     With g the gradient plus `weight_decay` · x, at step k,
 
@@ -82,11 +82,11 @@ class Adagrad(Optimizer):
     Duchi, Hazan and Singer, "Adaptive subgradient methods", 2011. Equal to `torch.optim.Adagrad`.
 
     Attributes:
-        lr_decay: how fast the learning rate falls with the steps.
-        weight_decay: the coefficient of the L2 penalty.
-        initial_accumulator_value: what s starts with.
+        lr_decay: how fast the learning rate decays with the steps.
+        weight_decay: coefficient of the L2 penalty.
+        initial_accumulator_value: initial value of s.
         eps: added to the denominator.
-        maximize: go uphill.
+        maximize: maximize the loss instead of minimizing it.
     """
 
     lr_decay: Number = setting(default=0.0, ge=0)
@@ -96,12 +96,12 @@ class Adagrad(Optimizer):
     maximize: bool = False
 
     def init(self, x: Tensor, layout: Layout) -> State:
-        """The sum holds its initial value; no steps are counted."""
+        """Return the sum at its initial value and a step counter at zero."""
         total = torch.zeros_like(x) + self.initial_accumulator_value
         return {"sum": total, "taken": zero_column(x)}
 
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
-        """One step."""
+        """Take one step."""
         grad = effective_gradient(grad, x, self.weight_decay, self.maximize)
         total = torch.addcmul(state["sum"], grad, grad)
         rate = lr / (1 + state["taken"] * self.lr_decay)
@@ -110,21 +110,21 @@ class Adagrad(Optimizer):
 
 
 class Adadelta(Optimizer):
-    """Adadelta: steps as large as the recent steps, in units of the recent gradients.
+    """Adadelta: steps scaled by the ratio of recent step sizes to recent gradient sizes.
 
     With g the gradient plus `weight_decay` · x,
 
         v ← ρ v + (1 − ρ) g²,   d = √(u + eps) / √(v + eps) · g
         u ← ρ u + (1 − ρ) d²,   x ← x − lr · d
 
-    Zeiler, "ADADELTA: an adaptive learning rate method", 2012, algorithm 1, where lr is 1. Equal to
-    `torch.optim.Adadelta`.
+    Zeiler, "ADADELTA: an adaptive learning rate method", 2012, algorithm 1, which has lr = 1.
+    Equal to `torch.optim.Adadelta`.
 
     Attributes:
-        rho: how much of the two averages is kept.
-        eps: added under both roots; it sets the size of the first steps.
-        weight_decay: the coefficient of the L2 penalty.
-        maximize: go uphill.
+        rho: decay rate of the two averages.
+        eps: added under both roots; determines the size of the first steps.
+        weight_decay: coefficient of the L2 penalty.
+        maximize: maximize the loss instead of minimizing it.
     """
 
     default_lr: ClassVar[float] = 1.0
@@ -135,11 +135,11 @@ class Adadelta(Optimizer):
     maximize: bool = False
 
     def init(self, x: Tensor, layout: Layout) -> State:
-        """Both averages zero."""
+        """Return averages that are zero."""
         return {"square": torch.zeros_like(x), "step": torch.zeros_like(x)}
 
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
-        """One step."""
+        """Take one step."""
         grad = effective_gradient(grad, x, self.weight_decay, self.maximize)
         new = 1 - self.rho
         square = torch.addcmul(state["square"] * self.rho, grad, grad * new)

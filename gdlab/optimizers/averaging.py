@@ -1,4 +1,4 @@
-"""Optimizers whose point is an average of the points that another optimizer steps through."""
+"""Averaging methods: the point is an average of the iterates of a base optimizer."""
 
 import torch
 from torch import Tensor
@@ -10,61 +10,60 @@ from gdlab.optimizers.wrappers import Wrapper
 
 
 class Lookahead(Wrapper):
-    """Lookahead: the point follows a faster one, which any optimizer moves, every k steps.
+    """Lookahead: every k steps, slow weights x move toward fast weights y of any optimizer.
 
-    The optimizer steps the fast point y with its gradient at y. After every k steps
+    The inner optimizer steps y with the gradient at y. After every k steps
 
         x ← x + alpha · (y − x),   y ← x
 
     Zhang et al., "Lookahead optimizer: k steps forward, 1 step back", 2019, algorithm 1. The
-    optimizer's state is kept when y goes back. The recorded points are the slow ones, x.
+    inner optimizer's state is kept when y is reset. The recorded points are the slow ones, x.
 
     Attributes:
-        inner: the optimizer that moves the fast point.
-        k: how many steps it makes before the slow point follows.
-        alpha: how far the slow point follows.
+        inner: the optimizer of the fast weights.
+        k: number of fast steps per slow step.
+        alpha: step size of the slow weights.
     """
 
     k: int = setting(default=5, ge=1)
     alpha: Number = setting(default=0.5, gt=0, le=1)
 
     def init(self, x: Tensor, layout: Layout) -> State:
-        """Both points are the start."""
+        """Return both points at the start."""
         return {**super().init(x, layout), "fast": x.clone(), "taken": zero_column(x)}
 
     def query(self, x: Tensor, state: State) -> Tensor:
-        """The fast point, or where its optimizer takes the gradient."""
+        """Return the fast point, or where its optimizer evaluates the gradient."""
         return super().query(state["fast"], state)
 
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
-        """One step."""
+        """Take one step."""
         fast, inner = self._step(state["fast"], grad, state, lr)
         taken = state["taken"] + 1
         is_time = taken >= self.k
-        followed = torch.where(is_time, torch.lerp(x, fast, self.alpha), x)
-        fast, taken = torch.where(is_time, followed, fast), torch.where(is_time, 0.0, taken)
-        return followed, {**inner, "fast": fast, "taken": taken}
+        slow = torch.where(is_time, torch.lerp(x, fast, self.alpha), x)
+        fast, taken = torch.where(is_time, slow, fast), torch.where(is_time, 0.0, taken)
+        return slow, {**inner, "fast": fast, "taken": taken}
 
 
 class ScheduleFree(Wrapper):
-    """Schedule-free learning: a running average in the place of a falling learning rate.
+    """Schedule-free learning: a running average of the iterates replaces a learning rate schedule.
 
-    The optimizer steps z with the gradient at y, a point between z and their average x: at step k
+    The inner optimizer steps z with the gradient at y, between z and the average x: at step k
 
         y = (1 − momentum) z + momentum · x
-        z ← the optimizer's step from z with the gradient at y
-        w = kʳ · (greatest lr so far)^weight_lr_power,   c = w / (sum of all w so far)
+        z ← the inner optimizer's step from z with the gradient at y
+        w = kʳ · (largest lr so far)^weight_lr_power,   c = w / (sum of all w so far)
         x ← (1 − c) x + c z
 
-    Defazio et al., "The road less scheduled", 2024, algorithm 1. The recorded
-    points are the averages, x. The optimizer should have no momentum of its own (with Adam, β₁ =
-    0).
+    Defazio et al., "The road less scheduled", 2024, algorithm 1. The recorded points are the
+    averages, x. The inner optimizer should have no momentum (with Adam, β₁ = 0).
 
     Attributes:
-        inner: the optimizer that moves z.
-        momentum: how near to the average the gradient is taken.
-        r: the power of the step number in the weights.
-        weight_lr_power: the power of the learning rate in the weights.
+        inner: the optimizer of z.
+        momentum: interpolation weight of the average in y.
+        r: power of the step number in the weights.
+        weight_lr_power: power of the learning rate in the weights.
     """
 
     momentum: Number = setting(default=0.9, ge=0, lt=1)
@@ -72,48 +71,48 @@ class ScheduleFree(Wrapper):
     weight_lr_power: Number = setting(default=2.0, ge=0)
 
     def init(self, x: Tensor, layout: Layout) -> State:
-        """Both points are the start; no weights."""
+        """Return both points at the start, and no weights."""
         counts = {name: zero_column(x) for name in ("taken", "lr", "weights")}
         return {**super().init(x, layout), "z": x.clone(), **counts}
 
     def query(self, x: Tensor, state: State) -> Tensor:
-        """Y, between z and the average."""
+        """Return y, between z and the average."""
         return torch.lerp(state["z"], x, self.momentum)
 
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
-        """One step."""
+        """Take one step."""
         z, inner = self._step(state["z"], grad, state, lr)
-        taken, greatest = state["taken"] + 1, torch.maximum(state["lr"], lr)
-        weight = torch.pow(greatest, self.weight_lr_power)
+        taken, largest = state["taken"] + 1, torch.maximum(state["lr"], lr)
+        weight = torch.pow(largest, self.weight_lr_power)
         weight = weight * torch.pow(taken, self.r) if any_nonzero(self.r) else weight
         weights = state["weights"] + weight
-        new = {**inner, "z": z, "taken": taken, "lr": greatest, "weights": weights}
+        new = {**inner, "z": z, "taken": taken, "lr": largest, "weights": weights}
         return torch.lerp(x, z, weight / weights), new
 
 
 class ASGD(Optimizer):
-    """Averaged gradient descent: steps that shrink over time, and the mean of their points.
+    """Averaged gradient descent: decaying step sizes, and optionally the mean of the iterates.
 
     With g the gradient plus `weight_decay` · x, at step k,
 
         η = lr / (1 + lambd · lr · (k − 1))^alpha,   x ← x · (1 − lambd · η) − η · g
 
-    With `averaged` that point is y, and x is the mean of the points y after step t0 + 1:
+    With `averaged`, that point is y, and x is the mean of the points y after step t0 + 1:
 
         x ← x + (y − x) / max(1, k − 1 − t0)
 
     Polyak and Juditsky, "Acceleration of stochastic approximation by averaging", 1992, with the
     steps of Bottou 2010. Equal to `torch.optim.ASGD`, whose parameters are the points that are not
-    averaged and whose state `ax` is the mean; with a schedule η follows the current lr, in torch
-    the one before.
+    averaged and whose state `ax` is the mean; with a schedule, η follows the current lr, in torch
+    the previous one.
 
     Attributes:
-        lambd: the decay, of the point and of the steps.
-        alpha: the power by which steps shrink.
-        t0: after how many steps averaging begins.
-        weight_decay: the coefficient of the L2 penalty.
-        averaged: whether the point is the mean; the gradient is then taken at y.
-        maximize: go uphill.
+        lambd: decay coefficient, of the point and of the step sizes.
+        alpha: power with which the step sizes decay.
+        t0: number of steps before averaging begins.
+        weight_decay: coefficient of the L2 penalty.
+        averaged: return the mean; the gradient is then evaluated at y.
+        maximize: maximize the loss instead of minimizing it.
     """
 
     lambd: Number = setting(default=1e-4, ge=0)
@@ -124,15 +123,15 @@ class ASGD(Optimizer):
     maximize: bool = False
 
     def init(self, x: Tensor, layout: Layout) -> State:
-        """No steps counted; y is the start."""
+        """Return a step counter at zero, and y at the start."""
         return {"taken": zero_column(x), **({"y": x.clone()} if self.averaged else {})}
 
     def query(self, x: Tensor, state: State) -> Tensor:
-        """Y where there is one."""
+        """Return y if there is one, else x."""
         return state["y"] if self.averaged else x
 
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
-        """One step."""
+        """Take one step."""
         y, before = self.query(x, state), state["taken"]
         grad = effective_gradient(grad, y, self.weight_decay, self.maximize)
         eta = lr / torch.pow(1 + self.lambd * lr * before, self.alpha)

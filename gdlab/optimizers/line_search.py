@@ -1,6 +1,6 @@
-"""Line searches: how far to go along a direction, each row by itself.
+"""Line searches: the step size along a direction, for each row separately.
 
-Shapes: D dimensions, n rows. What belongs to a row is a column (n, 1).
+Shapes: D dimensions, n rows. One number per row is a column (n, 1).
 """
 
 from collections.abc import Callable
@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from gdlab.fields.declared import Number
-from gdlab.numerics.rowwise import by_rows, dot
+from gdlab.numerics.rowwise import by_rows, dot, norm
 from gdlab.optimizers.oracle import Oracle
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A point α on a ray: the point itself, the loss there, its gradient, and the slope gᵀd."""
+    """Points on a ray: α, the point itself, the loss there, its gradient, and the slope gᵀd."""
 
     alpha: Tensor
     x: Tensor
@@ -27,29 +27,29 @@ class Trial:
 
 @dataclass(frozen=True)
 class Ray:
-    """The half lines x + α d, α ≥ 0, along which some rows search.
+    """The half-lines x + α d, α ≥ 0, along which some rows search.
 
     Attributes:
-        oracle: gives the loss.
-        origin: α = 0.
+        oracle: evaluates the loss.
+        origin: the trial α = 0.
         d: the directions (n, D).
-        which: the rows that search: those awake whose slope at the origin is negative.
+        active: the rows that search: those awake whose slope at the origin is negative.
     """
 
     oracle: Oracle
     origin: Trial
     d: Tensor
-    which: Tensor
+    active: Tensor
 
     @classmethod
     def of(cls, oracle: Oracle, x: Tensor, grad: Tensor, d: Tensor, which: Tensor) -> "Ray":
-        """The ray from the current points x along d, for the rows `which` and no others."""
+        """Return the ray from the current points x along d, active in the rows `which` at most."""
         slope = dot(grad, d)
         origin = Trial(torch.zeros_like(slope), x, oracle.value, grad, slope)
         return cls(oracle, origin, d, which & oracle.awake & (slope < 0) & slope.isfinite())
 
     def at(self, alpha: Tensor, which: Tensor) -> Trial:
-        """The points α; a loss or a slope that is not finite counts as infinitely high."""
+        """Evaluate the points α; where the loss or the slope is not finite, the loss becomes +∞."""
         x = torch.addcmul(self.origin.x, self.d, alpha)
         value, grad = self.oracle.evaluate(x, which)
         slope = dot(grad, self.d)
@@ -58,26 +58,26 @@ class Ray:
 
 
 Search = Callable[[Ray, Tensor], Trial]
-"""From a ray and first trials to the points found, which are the origin where there is none."""
+"""Maps a ray and initial step sizes to the accepted trials; the origin where a search failed."""
 
 
-def chosen(which: Tensor, one: Trial, other: Trial) -> Trial:
-    """The one trial in the rows `which`, the other elsewhere."""
-    pairs = zip(vars(one).values(), vars(other).values(), strict=True)
+def where(which: Tensor, trial: Trial, other: Trial) -> Trial:
+    """Return `trial` in the rows `which`, and `other` elsewhere."""
+    pairs = zip(vars(trial).values(), vars(other).values(), strict=True)
     return Trial(*(torch.where(which, a, b) for a, b in pairs))
 
 
 @dataclass(frozen=True)
 class Armijo:
-    """Backtracking: α is shrunk until f(x + α d) ≤ f(x) + c1 α gᵀd.
+    """Backtracking: α shrinks until f(x + α d) ≤ f(x) + c1 α gᵀd.
 
     Armijo, "Minimization of functions having Lipschitz continuous first partial derivatives", 1966;
     Nocedal and Wright, "Numerical optimization", 2006, algorithm 3.1.
 
     Attributes:
-        c1: how much of the decrease that the slope promises must be there.
-        contraction: what α is multiplied with.
-        max_trials: after so many trials the search has failed.
+        c1: sufficient decrease: the constant in the condition above.
+        contraction: factor by which α shrinks after each failed trial.
+        max_trials: number of failed trials after which the search fails.
     """
 
     c1: Number
@@ -85,33 +85,33 @@ class Armijo:
     max_trials: int
 
     def __call__(self, ray: Ray, alpha: Tensor) -> Trial:
-        """The first of the points α, contraction · α, … that is low enough."""
-        found, looking, start = ray.origin, ray.which, ray.origin
+        """Return the first of the points α, contraction · α, … that meets the condition."""
+        accepted, active, start = ray.origin, ray.active, ray.origin
         for _ in range(self.max_trials):
-            if not looking.any():
+            if not active.any():
                 break
-            trial = ray.at(alpha, looking)
+            trial = ray.at(alpha, active)
             is_low = trial.value <= start.value + self.c1 * alpha * start.slope
-            found = chosen(looking & is_low, trial, found)
-            looking = looking & ~is_low
+            accepted = where(active & is_low, trial, accepted)
+            active = active & ~is_low
             alpha = alpha * self.contraction
-        return found
+        return accepted
 
 
 @dataclass(frozen=True)
 class Exact:
     """The minimizer along the ray of a quadratic loss: α = −gᵀd / dᵀHd.
 
-    Where the curvature dᵀHd is not positive it is the first trial.
+    Where the curvature dᵀHd is not positive, the initial step size is used.
     """
 
     def __call__(self, ray: Ray, alpha: Tensor) -> Trial:
-        """The point α."""
+        """Return the minimizer; the origin where the loss there is not finite."""
         curvature = dot(ray.d, ray.oracle.product(ray.origin.x, ray.d))
         exact = -ray.origin.slope / curvature
         alpha = torch.where((curvature > 0) & exact.isfinite(), exact, alpha)
-        trial = ray.at(alpha, ray.which)
-        return chosen(ray.which & trial.value.isfinite(), trial, ray.origin)
+        trial = ray.at(alpha, ray.active)
+        return where(ray.active & trial.value.isfinite(), trial, ray.origin)
 
 
 @dataclass(frozen=True)
@@ -119,20 +119,21 @@ class StrongWolfe:
     """The strong Wolfe conditions: f(x + α d) ≤ f(x) + c1 α gᵀd and |g(x + α d)ᵀd| ≤ c2 |gᵀd|.
 
     Nocedal and Wright, "Numerical optimization", 2006, algorithms 3.5 and 3.6, as one loop: `low`
-    is the lowest point that meets the first condition, `high` the other end of an interval that
-    holds a solution, infinite as long as none is known. Trials are minimizers of the cubic through
-    both ends, kept away from them by a tenth of the interval; before, they go 1.1 to 4 times as far
-    as the last step, where the slope's secant is zero. Near a minimizer differences of the loss
-    drown in rounding: where the loss has not risen by more than that, the first condition is also
-    met by a slope of at most (2 c1 − 1) gᵀd (Hager and Zhang 2005, "approximate Wolfe").
+    is the lowest point so far that meets the first condition, `high` the other end of an interval
+    that contains a solution, infinite until one is bracketed. Once there is an interval, trials are
+    minimizers of the cubic through both ends, kept away from them by a tenth of the interval;
+    before, a trial lies 1.1 to 4 times as far on as the last step, where the secant of the slope is
+    zero. Near a minimizer, differences of the loss drown in rounding errors: where the loss has not
+    risen by more than that, a slope of at most (2 c1 − 1) gᵀd also meets the first condition
+    (Hager and Zhang 2005, "approximate Wolfe").
 
-    Where no trial meets both conditions in time, the lowest that meets the first one is returned,
-    if the loss has fallen there at all.
+    If no trial meets both conditions within `max_trials`, the lowest that meets the first one is
+    returned, provided that the loss decreased there at all.
 
     Attributes:
-        c1: how much of the decrease that the slope promises must be there.
-        c2: how much of the slope may be left.
-        max_trials: the search ends after so many.
+        c1: sufficient decrease: the constant in the first condition.
+        c2: curvature: the constant in the second condition.
+        max_trials: maximum number of trials.
     """
 
     c1: Number
@@ -140,30 +141,30 @@ class StrongWolfe:
     max_trials: int
 
     def __call__(self, ray: Ray, alpha: Tensor) -> Trial:
-        """The point found."""
-        start, looking = ray.origin, ray.which
+        """Return the accepted points; the origin where there is none."""
+        start, active = ray.origin, ray.active
         noise = 10 * torch.finfo(alpha.dtype).eps * start.value.abs()
         low, at = start, alpha
         infinite = torch.full_like(alpha, torch.inf)
         high = _End(infinite, infinite, infinite)
         for _ in range(self.max_trials):
-            if not looking.any():
+            if not active.any():
                 break
-            trial = ray.at(at, looking)
+            trial = ray.at(at, active)
             is_low = self._is_low(start, trial, noise) & (trial.value <= low.value + noise)
             is_flat = trial.slope.abs() <= -self.c2 * start.slope
             has_turned = trial.slope * (high.alpha - low.alpha) >= 0
-            better, before = looking & is_low, _End.of(low)
-            high = high.replaced(better & has_turned, before)
-            high = high.replaced(looking & ~is_low, _End.of(trial))
-            low = chosen(better, trial, low)
-            looking = looking & ~(is_low & is_flat)
-            at = _next(_End.of(low), high, before)
+            better, before = active & is_low, _End.of(low)
+            high = high.replace(better & has_turned, before)
+            high = high.replace(active & ~is_low, _End.of(trial))
+            low = where(better, trial, low)
+            active = active & ~(is_low & is_flat)
+            at = _next_trial(_End.of(low), high, before)
         has_moved = (low.x != start.x).any(1, keepdim=True)
-        return chosen(has_moved & (~looking | (low.value < start.value)), low, start)
+        return where(has_moved & (~active | (low.value < start.value)), low, start)
 
     def _is_low(self, start: Trial, trial: Trial, noise: Tensor) -> Tensor:
-        """Whether the first condition is met (n, 1)."""
+        """Return whether the first condition is met (n, 1)."""
         is_lower = trial.value <= start.value + self.c1 * trial.alpha * start.slope
         is_level = trial.value <= start.value + noise
         return is_lower | (is_level & (trial.slope <= (2 * self.c1 - 1) * start.slope))
@@ -181,16 +182,16 @@ class _End:
     def of(cls, trial: Trial) -> "_End":
         return cls(trial.alpha, trial.value, trial.slope)
 
-    def replaced(self, which: Tensor, other: "_End") -> "_End":
-        """The other end in the rows `which`."""
+    def replace(self, which: Tensor, other: "_End") -> "_End":
+        """Return `other` in the rows `which`, and this end elsewhere."""
         pairs = zip(vars(self).values(), vars(other).values(), strict=True)
         return _End(*(torch.where(which, b, a) for a, b in pairs))
 
 
-def _next(low: _End, high: _End, before: _End) -> Tensor:
-    """The next trial between the ends, or beyond `low` as long as there is no other end."""
+def _next_trial(low: _End, high: _End, before: _End) -> Tensor:
+    """Return the next α: between the ends, or beyond `low` until there is another end."""
     width = high.alpha - low.alpha
-    share = (_cubic(low, high) - low.alpha) / width
+    share = (_minimize_cubic(low, high) - low.alpha) / width
     share = torch.where(share.isfinite(), share, 0.1).clamp(0.1, 0.9)
     step = low.alpha - before.alpha
     secant = low.slope / (before.slope - low.slope)
@@ -199,15 +200,47 @@ def _next(low: _End, high: _End, before: _End) -> Tensor:
     return torch.where(width.isfinite(), inside, beyond)
 
 
-def _cubic(a: _End, b: _End) -> Tensor:
-    """The minimizer of the cubic through both ends (Nocedal and Wright, equation 3.59)."""
+def _minimize_cubic(a: _End, b: _End) -> Tensor:
+    """Return the minimizer of the cubic through both ends (Nocedal and Wright, equation 3.59)."""
     d1 = a.slope + b.slope - 3 * (a.value - b.value) / (a.alpha - b.alpha)
     d2 = torch.sign(b.alpha - a.alpha) * torch.sqrt(d1 * d1 - a.slope * b.slope)
     return b.alpha - (b.alpha - a.alpha) * (b.slope + d2 - d1) / (b.slope - a.slope + 2 * d2)
 
 
-def settled(oracle: Oracle, found: Trial) -> Tensor:
-    """Go to the points found; their places (n, D), whose loss is known to the engine then."""
-    x, grad = by_rows(found.x), by_rows(found.grad)
-    oracle.accept(x, found.value, grad)
+def unit_step(grad: Tensor, lr: Tensor) -> Tensor:
+    """Return the step sizes (n, 1) for which a step along −g has length `lr`."""
+    length = norm(grad)
+    return torch.where(length > 0, lr / length, lr)
+
+
+def search_or_descend(search: Search, ray: Ray, alpha: Tensor, lr: Tensor) -> tuple[Trial, Tensor]:
+    """Search along a ray from initial step sizes α (n, 1), and along −g in rows where that fails.
+
+    Along −g the first trial is a step of length `lr`. Rows in which that fails too stall.
+
+    Returns:
+        The accepted trials, and the directions (n, D) in which they lie.
+    """
+    d, oracle, grad = ray.d, ray.oracle, ray.origin.grad
+    trial = search(ray, alpha)
+    failed = oracle.awake & ~(trial.alpha > 0)
+    if failed.any():
+        downhill = Ray.of(oracle, ray.origin.x, grad, -grad, failed)
+        trial = where(failed, search(downhill, unit_step(grad, lr)), trial)
+        d = torch.where(failed, -grad, d)
+        oracle.stall(failed & ~(trial.alpha > 0))
+    return trial, d
+
+
+def accept_trial(oracle: Oracle, trial: Trial) -> Tensor:
+    """Return the points (n, D) of a trial, and let the engine reuse the loss evaluated there."""
+    x, grad = by_rows(trial.x), by_rows(trial.grad)
+    oracle.accept(x, trial.value, grad)
     return x
+
+
+def full_step(oracle: Oracle, x: Tensor, d: Tensor, lr: Tensor) -> Tensor:
+    """Return x + lr · d; rows whose d is not finite do not move and stall."""
+    is_finite = d.isfinite().all(1, keepdim=True)
+    oracle.stall(~is_finite)
+    return torch.where(is_finite, x + lr * d, x)

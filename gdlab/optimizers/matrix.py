@@ -1,7 +1,7 @@
-"""Optimizers that treat the matrices of a network as matrices.
+"""Matrix-aware methods: they treat the weight matrices of a network as matrices.
 
-A block of the flat vector is known by its first coordinate, which is a part of the names of what is
-remembered of it; its shape is that of the tensors remembered.
+A block of the flat vector is identified by its first coordinate, which is part of the names of its
+state tensors; those have its shape.
 
 Shapes: R runs, D dimensions, P × Q a matrix.
 """
@@ -19,11 +19,11 @@ from gdlab.fields.declared import Number, setting
 from gdlab.losses.base import Layout
 from gdlab.optimizers.adam import Adam
 from gdlab.optimizers.base import Optimizer, State, as_tensor, zero_column
-from gdlab.optimizers.wrappers import Wrapper, within, wrapped
+from gdlab.optimizers.wrappers import Wrapper, inner_state, nest_state
 
 
 class Adafactor(Optimizer):
-    """Adafactor: gradients over the root of a mean square that is kept by rows and columns alone.
+    """Adafactor: the gradient divided by the root of a mean square that is factored per matrix.
 
     With g a block of the gradient, k the step and b = k^beta2_decay, means over the last two axes,
 
@@ -34,15 +34,15 @@ class Adafactor(Optimizer):
         x ← x · (1 − lr · weight_decay) − α · u / max(1, rms(u) / d)
 
     Shazeer and Stern, "Adafactor: adaptive learning rates with sublinear memory cost", 2018,
-    algorithms 4 and 5. Equal to `torch.optim.Adafactor`, eps1 where that has it.
+    algorithms 4 and 5. Equal to `torch.optim.Adafactor`, with eps1 where torch has it.
 
     Attributes:
-        beta2_decay: the power by which the newest square counts less over the steps.
-        eps1: keeps denominators from 0; None for the spacing of numbers at 1.
-        eps2: the least root mean square of a block that steps are scaled by.
-        d: the greatest root mean square of a block's u.
-        weight_decay: the coefficient of the decoupled decay.
-        maximize: go uphill.
+        beta2_decay: power of the step number with which the weight of new squares decays.
+        eps1: keeps denominators away from 0; null for the machine epsilon.
+        eps2: lower bound of the root mean square of a block, by which steps are scaled.
+        d: clipping threshold for the root mean square of a block's u.
+        weight_decay: coefficient of the decoupled weight decay.
+        maximize: maximize the loss instead of minimizing it.
     """
 
     beta2_decay: Number = setting(default=-0.8, le=0)
@@ -53,9 +53,9 @@ class Adafactor(Optimizer):
     maximize: bool = False
 
     def init(self, x: Tensor, layout: Layout) -> State:
-        """All means zero, no steps counted."""
+        """Return means and a step counter that are zero."""
         state = {"taken": zero_column(x)}
-        for first, shape in _placed(layout):
+        for first, shape in _iterate_blocks(layout):
             if len(shape) < 2:
                 state[f"square.{first}"] = torch.zeros_like(x[:, first : first + math.prod(shape)])
             else:
@@ -65,7 +65,7 @@ class Adafactor(Optimizer):
         return state
 
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
-        """One step."""
+        """Take one step."""
         grad = -grad if self.maximize else grad
         taken = state["taken"] + 1
         new, parts = {"taken": taken}, []
@@ -73,19 +73,19 @@ class Adafactor(Optimizer):
         for name in state:
             kind, _, first = name.partition(".")
             if kind in ("rows", "square"):
-                shape = _shape(state, first)
+                shape = _block_shape(state, first)
                 at = slice(int(first), int(first) + math.prod(shape))
                 block = grad[:, at].reshape(-1, *shape)
                 square, means = self._square(block, state, first, share)
-                parts.append(self._stepped(x[:, at], block, square, rho, lr))
+                parts.append(self._step_block(x[:, at], block, square, rho, lr))
                 new |= means
         return torch.cat(parts, 1), new
 
     def _square(
         self, grad: Tensor, state: State, first: str, share: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The mean square of a block (R, …), and what is remembered of it."""
-        weight = _spread(share, grad)
+        """Return the mean square of a block (R, …), and its new state tensors."""
+        weight = _expand(share, grad)
         if grad.ndim == 2:
             name = f"square.{first}"
             square = torch.lerp(state[name], grad.square(), weight)
@@ -94,49 +94,51 @@ class Adafactor(Optimizer):
         columns = torch.lerp(
             state[f"columns.{first}"], grad.square().mean(-2, keepdim=True), weight
         )
-        mean = torch.maximum(rows.mean(-2, keepdim=True), _spread(self._least(grad), grad))
+        mean = torch.maximum(rows.mean(-2, keepdim=True), _expand(self._eps1_like(grad), grad))
         return rows * columns / mean, {f"rows.{first}": rows, f"columns.{first}": columns}
 
-    def _stepped(self, x: Tensor, grad: Tensor, square: Tensor, rho: Tensor, lr: Tensor) -> Tensor:
-        """The next point of a block (R, n), from its gradient and mean square (R, …)."""
-        least = _spread(self._least(x).square(), grad)
-        u = (torch.maximum(square, least).rsqrt() * grad).reshape(x.shape)
+    def _step_block(
+        self, x: Tensor, grad: Tensor, square: Tensor, rho: Tensor, lr: Tensor
+    ) -> Tensor:
+        """Return the next point of a block (R, n), from its gradient and mean square (R, …)."""
+        floor = _expand(self._eps1_like(x).square(), grad)
+        u = (torch.maximum(square, floor).rsqrt() * grad).reshape(x.shape)
         size = torch.maximum(_rms(x), as_tensor(self.eps2, x))
         excess = (_rms(u) / self.d).clamp(min=1)
         return torch.addcmul(x * (1 - lr * self.weight_decay), u, size * rho / excess, value=-1)
 
-    def _least(self, like: Tensor) -> Tensor:
-        """Eps1 as a tensor."""
+    def _eps1_like(self, like: Tensor) -> Tensor:
+        """Return eps1 as a tensor."""
         return as_tensor(torch.finfo(like.dtype).eps if self.eps1 is None else self.eps1, like)
 
 
 class Muon(Wrapper):
-    """Muon: momentum whose matrices are made orthogonal before the step.
+    """Muon: momentum that is orthogonalized before the step, for matrices.
 
-    For each block that is a matrix, with b from zero,
+    For each block that is a matrix, with b starting at zero,
 
         b ← momentum · b + (1 − momentum) g
         n = (1 − momentum) g + momentum · b with `nesterov`, else b
         x ← x · (1 − lr · weight_decay) − lr · s · O(n)
 
-    O(n) takes n / ‖n‖ through `ns_steps` times X ← a X + (b X Xᵀ + c (X Xᵀ)²) X, which draws all
-    singular values towards 1. s is √max(1, P/Q) for a matrix P × Q (original), or
-    0.2 √max(P, Q) (match_rms_adamw). All other blocks are left to `inner`, AdamW, with rate
-    `inner_scale` · lr.
+    O(n) applies `ns_steps` Newton-Schulz iterations X ← a X + (b X Xᵀ + c (X Xᵀ)²) X to n / ‖n‖,
+    which drive all singular values toward 1. s is √max(1, P/Q) for a matrix P × Q (original), or
+    0.2 √max(P, Q) (match_rms_adamw). All other blocks are stepped by `inner`, AdamW by default,
+    with learning rate `inner_scale` · lr.
 
     Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024. Equal to
-    `torch.optim.Muon`, except that O is computed in the numbers of the run and not in bfloat16.
+    `torch.optim.Muon`, except that O is computed in the dtype of the run and not in bfloat16.
 
     Attributes:
-        inner: the optimizer of the blocks that are no matrices.
-        inner_scale: its share of lr.
-        momentum: how much of the mean gradient is kept.
-        nesterov: look ahead along the momentum.
-        weight_decay: the coefficient of the decoupled decay of the matrices.
-        ns_coefficients: a, b and c.
-        ns_steps: how often they are applied.
-        eps: the least norm that n is divided by.
-        adjust_lr_fn: which s.
+        inner: the optimizer of all blocks that are not matrices.
+        inner_scale: learning rate of `inner`, relative to lr.
+        momentum: decay rate of the mean gradient.
+        nesterov: use Nesterov momentum.
+        weight_decay: coefficient of the decoupled weight decay of the matrices.
+        ns_coefficients: a, b and c of the Newton-Schulz iteration.
+        ns_steps: number of Newton-Schulz iterations.
+        eps: lower bound of the norm that n is divided by.
+        adjust_lr_fn: the scale s: original or match_rms_adamw.
     """
 
     inner: Optimizer = dataclasses.field(
@@ -152,99 +154,101 @@ class Muon(Wrapper):
     adjust_lr_fn: Literal["original", "match_rms_adamw"] = "original"
 
     def init(self, x: Tensor, layout: Layout) -> State:
-        """No momentum; what the other optimizer remembers."""
+        """Return zero momentum for the matrices, and the state of `inner` for the other blocks."""
         if not any(len(shape) == 2 for _, shape in layout):
             what = "needs a loss with a matrix among its parameters, such as mlp"
-            raise SettingError(f"optimizer=Muon: {what}; this one has vectors alone")
+            raise SettingError(f"optimizer=Muon: {what}; this one has only vectors")
         state = {
             f"momentum.{first}": x.new_zeros((len(x), *shape))
-            for first, shape in _placed(layout)
+            for first, shape in _iterate_blocks(layout)
             if len(shape) == 2
         }
-        others = [block for block in layout if len(block[1]) != 2]
-        if not others:
+        vectors = [block for block in layout if len(block[1]) != 2]
+        if not vectors:
             return state
-        return state | wrapped(self.inner.init(_others(x, state), others))
+        return state | nest_state(self.inner.init(_take_vectors(x, state), vectors))
 
     def query(self, x: Tensor, state: State) -> Tensor:
-        """The point: the other optimizer has no say in where all blocks have their gradient."""
+        """Return x: `inner`, which steps some blocks only, cannot move the others."""
         return x
 
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
-        """One step."""
-        rest, new, inner = _others(x, state), {}, {}
+        """Take one step."""
+        rest, new, inner = _take_vectors(x, state), {}, {}
         if rest.shape[1] > 0:
             scaled = lr * self.inner_scale
-            rest, inner = self.inner.update(rest, _others(grad, state), within(state), scaled)
-        parts, done, used_up = [], 0, 0
+            rest, inner = self.inner.update(
+                rest, _take_vectors(grad, state), inner_state(state), scaled
+            )
+        parts, end, used = [], 0, 0
         for name, first, shape in _matrices(state):
-            parts.append(rest[:, used_up : used_up + first - done])
-            used_up, done = used_up + first - done, first + math.prod(shape)
-            block = grad[:, first:done].reshape(-1, *shape)
-            keep = _spread(as_tensor(self.momentum, x), block)
+            parts.append(rest[:, used : used + first - end])
+            used, end = used + first - end, first + math.prod(shape)
+            block = grad[:, first:end].reshape(-1, *shape)
+            keep = _expand(as_tensor(self.momentum, x), block)
             momentum = new[name] = torch.lerp(block, state[name], keep)
             ahead = torch.lerp(block, momentum, keep) if self.nesterov else momentum
-            step = (self._orthogonal(ahead) * self._scale(*shape)).reshape(len(x), -1)
-            shrunk = x[:, first:done] * (1 - lr * self.weight_decay)
+            step = (self._orthogonalize(ahead) * self._scale(*shape)).reshape(len(x), -1)
+            shrunk = x[:, first:end] * (1 - lr * self.weight_decay)
             parts.append(torch.addcmul(shrunk, step, lr, value=-1))
-        return torch.cat([*parts, rest[:, used_up:]], 1), new | wrapped(inner)
+        return torch.cat([*parts, rest[:, used:]], 1), new | nest_state(inner)
 
-    def _orthogonal(self, matrix: Tensor) -> Tensor:
-        """O of matrices (R, P, Q)."""
+    def _orthogonalize(self, matrix: Tensor) -> Tensor:
+        """Return O of matrices (R, P, Q)."""
         is_tall = matrix.shape[1] > matrix.shape[2]
         x = matrix.mT if is_tall else matrix
-        a, b, c = (_spread(as_tensor(value, x), x) for value in self.ns_coefficients)
+        a, b, c = (_expand(as_tensor(value, x), x) for value in self.ns_coefficients)
         norm = x.square().sum((1, 2), keepdim=True).sqrt()
-        x = x / torch.maximum(norm, _spread(as_tensor(self.eps, x), x))
+        x = x / torch.maximum(norm, _expand(as_tensor(self.eps, x), x))
         for _ in range(self.ns_steps):
             gram = x @ x.mT
             x = a * x + (b * gram + c * (gram @ gram)) @ x
         return x.mT if is_tall else x
 
     def _scale(self, p: int, q: int) -> float:
-        """S for a matrix p × q."""
+        """Return s for a matrix p × q."""
         if self.adjust_lr_fn == "original":
             return math.sqrt(max(1, p / q))
         return 0.2 * math.sqrt(max(p, q))
 
 
-def _placed(layout: Layout) -> Iterator[tuple[int, tuple[int, ...]]]:
-    """The first coordinate and the shape of each block."""
+def _iterate_blocks(layout: Layout) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """Yield the first coordinate and the shape of each block."""
     first = 0
     for _, shape in layout:
         yield first, shape
         first += math.prod(shape)
 
 
-def _shape(state: State, first: str) -> tuple[int, ...]:
-    """The shape of a block that Adafactor remembers."""
+def _block_shape(state: State, first: str) -> tuple[int, ...]:
+    """Return the shape of a block from Adafactor's state."""
     if f"square.{first}" in state:
         return tuple(state[f"square.{first}"].shape[1:])
     return (*state[f"rows.{first}"].shape[1:-1], state[f"columns.{first}"].shape[-1])
 
 
 def _matrices(state: State) -> Iterator[tuple[str, int, tuple[int, int]]]:
-    """Name in the state, first coordinate and shape of each matrix."""
+    """Yield the name in the state, the first coordinate and the shape of each matrix."""
     for name, leaf in state.items():
         kind, _, first = name.partition(".")
         if kind == "momentum":
             yield name, int(first), (leaf.shape[1], leaf.shape[2])
 
 
-def _others(x: Tensor, state: State) -> Tensor:
-    """The coordinates of points (R, D) that are in no matrix."""
-    parts, done = [], 0
+def _take_vectors(x: Tensor, state: State) -> Tensor:
+    """Return the coordinates of points (R, D) that are not part of a matrix."""
+    parts, end = [], 0
     for _, first, shape in _matrices(state):
-        parts.append(x[:, done:first])
-        done = first + math.prod(shape)
-    return torch.cat([*parts, x[:, done:]], 1)
+        parts.append(x[:, end:first])
+        end = first + math.prod(shape)
+    return torch.cat([*parts, x[:, end:]], 1)
 
 
-def _spread(value: Tensor, like: Tensor) -> Tensor:
-    """A column (R, 1) as one that meets blocks (R, …); a scalar as it is."""
+def _expand(value: Tensor, like: Tensor) -> Tensor:
+    """Reshape a column (R, 1) to broadcast with blocks (R, …); leave a scalar as it is."""
     return value.reshape(-1, *[1] * (like.ndim - 1)) if value.ndim else value
 
 
 def _rms(x: Tensor) -> Tensor:
-    """Root mean squares (R, 1) of rows (R, n)."""
+    """Return the root mean squares (R, 1) of rows (R, n)."""
     return x.square().mean(1, keepdim=True).sqrt()

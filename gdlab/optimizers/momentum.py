@@ -1,4 +1,4 @@
-"""Gradient descent and its momentum forms."""
+"""Gradient descent, plain and with momentum."""
 
 import math
 
@@ -33,11 +33,11 @@ class SGD(Optimizer):
     Equal to `torch.optim.SGD`. The optimizers sgd, momentum and nesterov are presets of it.
 
     Attributes:
-        momentum: the share of the last step that is kept.
-        dampening: how much less of the new gradient enters the momentum.
-        weight_decay: the coefficient of the L2 penalty.
-        nesterov: look ahead along the momentum.
-        maximize: go uphill.
+        momentum: momentum coefficient β.
+        dampening: reduction of the new gradient in the momentum buffer.
+        weight_decay: coefficient of the L2 penalty.
+        nesterov: use Nesterov momentum.
+        maximize: maximize the loss instead of minimizing it.
     """
 
     momentum: Number = setting(default=0.0, ge=0, lt=1)
@@ -54,14 +54,14 @@ class SGD(Optimizer):
             )
 
     def init(self, x: Tensor, layout: Layout) -> State:
-        """No momentum; `started` is 0 before the first step, which is not dampened."""
+        """Return a zero buffer; `started` is 0 before the first step, which is not dampened."""
         if not any_nonzero(self.momentum):
             return {}
         started = {"started": zero_column(x)} if any_nonzero(self.dampening) else {}
         return {"buffer": torch.zeros_like(x), **started}
 
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
-        """One step."""
+        """Take one step."""
         grad = effective_gradient(grad, x, self.weight_decay, self.maximize)
         if not any_nonzero(self.momentum):
             return torch.addcmul(x, grad, lr, value=-1), state
@@ -75,11 +75,11 @@ class SGD(Optimizer):
         return torch.addcmul(x, direction, lr, value=-1), {"buffer": buffer, **started}
 
     def max_stable_lr(self, largest: Number) -> Number | None:
-        """2/L, 2 (1 + β)/L with momentum β, 2 (1 + β)/((1 + 2β) L) with Nesterov's.
+        """Return 2/L, 2 (1 + β)/L with momentum β, or 2 (1 + β)/((1 + 2β) L) with Nesterov's.
 
-        Where the iteration's characteristic polynomial has a root on the unit circle, at −1
+        There the iteration's characteristic polynomial has a root on the unit circle, at −1
         (Polyak 1964; Lessard, Recht and Packard 2016). Weight decay adds to L. With dampening
-        τ the momentum form has 1 − τ in its gradient term.
+        τ, the gradient term of the momentum form has the factor 1 − τ.
         """
         if self.maximize:
             return None
@@ -90,31 +90,32 @@ class SGD(Optimizer):
         return 2 * (1 + beta) / (entering * curvature)
 
     def optimal_lr(self, least: Number, largest: Number) -> Number | None:
-        """2/(μ + L) without momentum (Polyak 1964), weight decay being added to both."""
+        """Return 2/(μ + L) without momentum (Polyak 1964); weight decay adds to both."""
         if self.maximize or any_nonzero(self.momentum):
             return None
         return 2 / (least + largest + 2 * self.weight_decay)
 
     def optimum(self, least: float, largest: float) -> Optimum | None:
-        """With κ = L/μ: Polyak's or Nesterov's momentum at its best, or none with lr 2/(μ + L).
+        """Return the optimal heavy ball or Nesterov settings, or lr 2/(μ + L) without momentum.
 
-        Heavy ball: lr 4/(√L + √μ)², momentum ((√κ − 1)/(√κ + 1))² (Polyak 1964). Nesterov: lr
-        4/(3L + μ), momentum (√(3κ + 1) − 2)/(√(3κ + 1) + 2) (Lessard, Recht and Packard 2016).
+        With κ = L/μ: heavy ball: lr 4/(√L + √μ)², momentum ((√κ − 1)/(√κ + 1))² (Polyak 1964).
+        Nesterov: lr 4/(3L + μ), momentum (√(3κ + 1) − 2)/(√(3κ + 1) + 2) (Lessard, Recht and
+        Packard 2016).
         """
         if not self._is_plain:
             return None
         if not any_nonzero(self.momentum):
             return Optimum(2 / (least + largest), 0.0)
         if not self.nesterov:
-            return _polyak(least, largest)
+            return _optimal_heavy_ball(least, largest)
         root = math.sqrt(3 * largest / least + 1)
         lr, momentum = 4 / (3 * largest + least), (root - 2) / (root + 2)
         return Optimum(lr, max(0.0, momentum))
 
     def component(self, lr: Number, curvature: Number) -> Component | None:
-        """With s = 1 − lr λ: z² − (s + β) z + β; z² − (1 + β) s z + β s with Nesterov's momentum.
+        """Return z² − (s + β) z + β, or z² − (1 + β) s z + β s with Nesterov's; s = 1 − lr λ.
 
-        Polyak 1964; Lessard, Recht and Packard 2016. With Nesterov's, the first step is
+        Polyak 1964; Lessard, Recht and Packard 2016. With Nesterov momentum, the first step is
         1 + β times that of gradient descent.
         """
         if not self._is_plain:
@@ -128,17 +129,17 @@ class SGD(Optimizer):
 
     @property
     def _is_plain(self) -> bool:
-        """Whether neither dampening nor decay nor a sign make it another iteration."""
+        """Whether dampening, weight decay and maximization are all off."""
         is_dampened = any_nonzero(self.momentum) and any_nonzero(self.dampening)
         return not (self.maximize or is_dampened or any_nonzero(self.weight_decay))
 
     @property
     def theory(self) -> str:
-        """Who treats the iteration as such."""
+        """The source of the analysis."""
         return "Lessard, Recht and Packard 2016" if self.nesterov else "Polyak 1964"
 
     def stability_formula(self, curvature: str = "λ_max") -> str:
-        """As in `max_stable_lr`."""
+        """Return the formula of `max_stable_lr`."""
         curvature = f"({curvature} + weight_decay)" if any_nonzero(self.weight_decay) else curvature
         if not any_nonzero(self.momentum):
             return f"2/{curvature}"
@@ -149,59 +150,59 @@ class SGD(Optimizer):
 
 
 class HeavyBall(Optimizer):
-    """Polyak's heavy ball in its textbook form: x₊ = x − lr · g + momentum · (x − x₋).
+    """Polyak's heavy ball in textbook form: x₊ = x − lr · g + momentum · (x − x₋).
 
     Polyak, "Some methods of speeding up the convergence of iteration methods", 1964. x₋ is the
-    point before, at the first step x itself. With a constant lr it takes the steps of SGD with
-    momentum; where lr changes, this momentum does not change with it.
+    previous point, at the first step x itself. With a constant lr it takes the steps of SGD with
+    momentum; if lr changes, its momentum term does not scale with it.
 
     Attributes:
-        momentum: the share of the last step that is made again.
+        momentum: momentum coefficient β.
     """
 
     momentum: Number = setting(default=0.9, ge=0, lt=1)
 
     def init(self, x: Tensor, layout: Layout) -> State:
-        """The point before is the start."""
+        """Return the start as the previous point."""
         return {"before": x.clone()}
 
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
-        """One step."""
-        coasted = x + self.momentum * (x - state["before"])
-        return torch.addcmul(coasted, grad, lr, value=-1), {"before": x}
+        """Take one step."""
+        coasting = x + self.momentum * (x - state["before"])
+        return torch.addcmul(coasting, grad, lr, value=-1), {"before": x}
 
     def max_stable_lr(self, largest: Number) -> Number | None:
-        """2 (1 + β)/L (Polyak 1964; Lessard, Recht and Packard 2016)."""
+        """Return 2 (1 + β)/L (Polyak 1964; Lessard, Recht and Packard 2016)."""
         return 2 * (1 + self.momentum) / largest
 
     def optimal_lr(self, least: Number, largest: Number) -> Number | None:
-        """2 (1 + β)/(μ + L), which makes |1 + β − lr λ| equally large at μ and L.
+        """Return 2 (1 + β)/(μ + L), which makes |1 + β − lr λ| equally large at μ and L.
 
-        The iteration's spectral radius at λ grows with it (or is √β). With the momentum
+        The iteration's spectral radius at λ grows with it (or is √β). With momentum
         ((√L − √μ)/(√L + √μ))² it is Polyak's 4/(√L + √μ)².
         """
         return 2 * (1 + self.momentum) / (least + largest)
 
     def optimum(self, least: float, largest: float) -> Optimum | None:
-        """Lr 4/(√L + √μ)², momentum ((√L − √μ)/(√L + √μ))² (Polyak 1964)."""
-        return _polyak(least, largest)
+        """Return lr 4/(√L + √μ)² and momentum ((√L − √μ)/(√L + √μ))² (Polyak 1964)."""
+        return _optimal_heavy_ball(least, largest)
 
     def component(self, lr: Number, curvature: Number) -> Component | None:
-        """Z² − (1 + β − lr λ) z + β (Polyak 1964)."""
+        """Return z² − (1 + β − lr λ) z + β (Polyak 1964)."""
         s, beta = 1 - lr * curvature, self.momentum
         return Component(s, s + beta, beta)
 
     @property
     def theory(self) -> str:
-        """Polyak."""
+        """The source of the analysis."""
         return "Polyak 1964"
 
     def stability_formula(self, curvature: str = "λ_max") -> str:
-        """As in `max_stable_lr`."""
+        """Return the formula of `max_stable_lr`."""
         return f"2(1+β)/{curvature}"
 
 
-def _polyak(least: float, largest: float) -> Optimum:
-    """The settings that give both ends of the spectrum a double root ± (√L − √μ)/(√L + √μ)."""
+def _optimal_heavy_ball(least: float, largest: float) -> Optimum:
+    """Return the settings with double roots ±(√L − √μ)/(√L + √μ) at the ends of the spectrum."""
     high, low = math.sqrt(largest), math.sqrt(least)
     return Optimum(4 / (high + low) ** 2, ((high - low) / (high + low)) ** 2)

@@ -1,4 +1,4 @@
-"""What optimizers that need more than a gradient may ask, and what that costs each row.
+"""The oracle for optimizers that need more than a gradient, and what each query costs a row.
 
 Shapes: D dimensions, N residuals, n rows (padding included).
 """
@@ -20,22 +20,22 @@ from gdlab.optimizers.base import Optimizer, State
 
 
 class Oracle:
-    """The loss at points of an optimizer's choice, for all rows in one call.
+    """Evaluates the loss and its derivatives at any points, for all rows in one call.
 
-    What is asked for is computed for all rows; only those that an optimizer still asks about, and
-    that have not ended, are charged for it:
+    Everything is computed for all rows, but charged only to rows that the optimizer asks about and
+    that have not ended. The charges, in evaluations:
 
-    - the loss with its gradient at a point: 1, once a point, be it asked for by the optimizer or by
-      the record of the run;
-    - a product of the Hessian and a vector: 1;
-    - a Hessian, a Jacobian of the residuals, a Fisher matrix: D, as many as the products with unit
-      vectors that make it up.
+    - the loss with its gradient at a point: 1, once per point, whether the optimizer or the record
+      of the run asks for it;
+    - a Hessian-vector product: 1;
+    - a Hessian, a Jacobian of the residuals, a Fisher matrix: D, the number of products with unit
+      vectors it consists of.
 
     Attributes:
         value: the losses at the current points (n, 1).
         awake: which rows have not ended (n, 1).
-        stalled: which rows cannot go on, as their optimizer says (n, 1).
-        count: what each row was charged so far (n,).
+        stalled: which rows cannot progress, according to their optimizer (n, 1).
+        count: evaluations charged to each row so far (n,).
     """
 
     def __init__(self, loss: Loss, x: Tensor) -> None:
@@ -49,7 +49,7 @@ class Oracle:
     # What the engine calls.
 
     def start(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Losses (n,) and gradients (n, D) at the points of a new record (n, D)."""
+        """Return losses (n,) and gradients (n, D) at the points of a new record (n, D)."""
         if self._known is not None and self._known[0] is x:
             value, grad = self._known[1:]
         else:
@@ -58,11 +58,11 @@ class Oracle:
         return value[:, 0], grad
 
     def end(self, ended: Tensor) -> None:
-        """Some rows (n,) have ended."""
+        """Stop charging the rows `ended` (n,)."""
         self.awake = self.awake & ~ended[:, None]
 
     def keep(self, index: Tensor, loss: Loss, x: Tensor) -> None:
-        """Let all rows go but some, which have not ended: they are at x, the loss is theirs."""
+        """Drop all rows except `index`, which have not ended; `loss` and x are for those rows."""
         self._loss, self.count, self.value = loss, self.count[index], self.value[index]
         self.awake, self.stalled = torch.ones_like(x[:, :1], dtype=torch.bool), self.stalled[index]
         if self._known is not None:
@@ -72,33 +72,33 @@ class Oracle:
     # What optimizers call.
 
     def evaluate(self, x: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
-        """Losses (n, 1) and gradients (n, D) at points x (n, D), charged to the rows `which`."""
+        """Return losses (n, 1) and gradients (n, D) at x (n, D), charged to the rows `which`."""
         value, grad = value_and_gradient(self._loss, x)
         self._charge(1, which)
         return value[:, None], grad
 
     def accept(self, x: Tensor, value: Tensor, grad: Tensor) -> None:
-        """The optimizer goes to x (n, D), where it has evaluated the loss: (n, 1) and (n, D)."""
+        """Keep the loss (n, 1) and gradient (n, D) at x (n, D), the points of the next record."""
         self._known = x, value, grad
 
     def stall(self, which: Tensor) -> None:
-        """The rows `which` (n, 1) cannot progress: their runs end here as stalled."""
+        """End the runs of the rows `which` (n, 1) as stalled: they cannot progress."""
         self.stalled = self.stalled | (which & self.awake)
 
     def product(self, x: Tensor, vector: Tensor) -> Tensor:
-        """The products (n, D) of the Hessians at x (n, D) and vectors (n, D)."""
+        """Return the products (n, D) of the Hessians at x (n, D) with vectors (n, D)."""
         self._charge(1, self.awake)
         return hessian_products(self._loss, x)(vector)
 
     def hessian(self, x: Tensor) -> Tensor:
-        """The Hessians (n, D, D) at x (n, D), row by row of them by automatic differentiation."""
+        """Return the Hessians (n, D, D) at x (n, D), computed row by row with autograd."""
         self._charge(x.shape[1], self.awake)
         return hessian(self._loss, x)
 
     def residuals(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The residuals (n, N) of a least-squares loss at x (n, D), their Jacobians (n, N, D).
+        """Return the residuals (n, N) of a least-squares loss at x (n, D) and Jacobians (n, N, D).
 
-        Column by column: Jᵀu is linear in u, so that its derivative there is J.
+        J column by column: Jᵀu is linear in u, and its derivative with respect to u is J.
         """
         x = x.detach().requires_grad_()
         r = self._loss.residuals(x)
@@ -110,7 +110,7 @@ class Oracle:
         return r.detach(), torch.stack(columns, 2)
 
     def fisher(self, x: Tensor) -> Tensor:
-        """The Fisher matrices (n, D, D) of a probabilistic model at x (n, D)."""
+        """Return the Fisher matrices (n, D, D) of a probabilistic model at x (n, D)."""
         with torch.no_grad():
             matrix = self._loss.fisher(x)
         assert matrix is not None
@@ -119,7 +119,7 @@ class Oracle:
 
     @property
     def minimum(self) -> Number | None:
-        """The known minimum of the loss: a number or a column (n, 1)."""
+        """The known minimum of the loss: a number or a column (n, 1); None if unknown."""
         known = self._loss.minimum
         return known[..., None] if isinstance(known, Tensor) else known
 
@@ -128,16 +128,16 @@ class Oracle:
 
 
 def check_needs(who: str, needs: Set[str], loss: Loss, noise: Tensor) -> None:
-    """Refuse a loss that cannot give an optimizer what it needs.
+    """Refuse a loss that cannot provide what an optimizer needs.
 
     Args:
         who: the optimizer's name.
-        needs: of the optimizer.
+        needs: what the optimizer needs.
         loss: the loss.
-        noise: the standard deviations (R,) of the noise in the gradients.
+        noise: the standard deviations (R,) of the gradient noise.
 
     Raises:
-        SettingError: in words, which setting does not fit.
+        SettingError: the loss lacks something, or the gradients are stochastic.
     """
     if not needs:
         return
@@ -148,55 +148,68 @@ def check_needs(who: str, needs: Set[str], loss: Loss, noise: Tensor) -> None:
         first = format_value(float(noise[noise != 0][0]))
         raise SettingError(f"noise={first}: must be 0: {who} evaluates the loss itself")
     start = torch.atleast_2d(loss.tensor(loss.start))
-    for need, given, kind in (
+    for need, compute, kind in (
         ("residuals", loss.residuals, "a sum or mean of squares, such as mse"),
         ("fisher", loss.fisher, "a probabilistic model, such as logistic or softmax"),
     ):
-        if need in needs and given(start) is None:
+        if need in needs and compute(start) is None:
             raise SettingError(f"loss={type(loss).__name__}: {who} needs {kind}")
 
 
 def is_quadratic(loss: Loss, runs: int) -> bool:
-    """Whether the Hessian is the same everywhere, by what a loss says of itself or by trying.
+    """Return whether the Hessian is constant: declared by the loss, or tested at two points.
 
     Args:
-        loss: the loss, whose columns have as many numbers as there are runs.
+        loss: the loss, whose columns have R numbers.
         runs: R.
     """
     if loss.curvature is not None:
         return True
     start = loss.tensor(loss.start).expand(runs, -1)
     vector = torch.linspace(1, 2, start.shape[1], dtype=start.dtype, device=start.device)
-    found = [hessian_products(loss, start + away * vector)(vector) for away in (0.0, 0.5)]
+    products = [hessian_products(loss, start + away * vector)(vector) for away in (0.0, 0.5)]
     near = 1000 * torch.finfo(start.dtype).eps
-    return torch.allclose(*found, rtol=near, atol=near * float(found[0].abs().max()))
+    return torch.allclose(*products, rtol=near, atol=near * float(products[0].abs().max()))
 
 
 class OracleOptimizer(Optimizer):
-    """An optimizer that asks an oracle for losses elsewhere, for second derivatives and such.
+    """An optimizer that queries an oracle: for losses at other points, or second derivatives.
 
-    Subclasses say `update_with_oracle`, and in `needs` what they ask for. It has no compiled form.
+    Subclasses implement `update_with_oracle`, and list what they query in `needs`: any of value,
+    evaluate, hessian, residuals, fisher. Such an optimizer has no compiled form.
     """
 
     needs: ClassVar[Set[str]] = frozenset({"evaluate"})
 
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
-        """Not without an oracle."""
-        raise NotImplementedError(f"{type(self).__name__} cannot step by a gradient alone")
+        """Raise: there is no step without an oracle."""
+        raise NotImplementedError(f"{type(self).__name__} needs more than a gradient")
 
     def check(self, loss: Loss, noise: Tensor) -> None:
-        """Refuse a loss that cannot give what is needed, or noise (R,) in the gradients.
+        """Refuse a loss that does not fit the optimizer, or noise (R,) in the gradients.
 
         Raises:
-            SettingError: in words, which setting does not fit.
+            SettingError: the loss lacks something, or the gradients are stochastic.
         """
         check_needs(type(self).__name__, self.needs, loss, noise)
+        self.check_loss(loss, len(noise))
+
+    def check_loss(self, loss: Loss, runs: int) -> None:
+        """Refuse a loss that does not fit the optimizer's settings; by default none is refused.
+
+        Args:
+            loss: the loss, whose columns have R numbers.
+            runs: R.
+
+        Raises:
+            SettingError: the loss does not fit.
+        """
 
     @abstractmethod
     def update_with_oracle(
         self, x: Tensor, grad: Tensor, state: State, lr: Tensor, oracle: Oracle
     ) -> tuple[Tensor, State]:
-        """One step from x (R, D) with its gradient (R, D): the next x and state.
+        """Take one step from x (R, D) with its gradient (R, D); return the next x and state.
 
-        What becomes of rows that are not `oracle.awake` does not matter.
+        Rows that are not `oracle.awake` may get any values.
         """

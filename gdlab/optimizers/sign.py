@@ -1,4 +1,4 @@
-"""Optimizers that follow the signs of gradients, not their sizes."""
+"""Sign-based methods: steps depend on the signs of gradients, not on their magnitudes."""
 
 import torch
 from torch import Tensor
@@ -17,17 +17,17 @@ class SignSGD(Optimizer):
     without momentum, where m = g, and Signum, algorithm 2, with it. The sign of 0 is 0.
 
     Attributes:
-        momentum: how much of the mean gradient is kept.
+        momentum: decay rate of the mean gradient.
     """
 
     momentum: Number = setting(default=0.0, ge=0, lt=1)
 
     def init(self, x: Tensor, layout: Layout) -> State:
-        """The mean is zero."""
+        """Return a mean gradient of zero."""
         return {"mean": torch.zeros_like(x)} if any_nonzero(self.momentum) else {}
 
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
-        """One step."""
+        """Take one step."""
         if any_nonzero(self.momentum):
             grad = torch.lerp(state["mean"], grad, 1 - self.momentum)
             state = {"mean": grad}
@@ -35,7 +35,7 @@ class SignSGD(Optimizer):
 
 
 class Lion(Optimizer):
-    """Lion: steps along the sign of a mean gradient that weighs the newest more.
+    """Lion: steps along the sign of an interpolation between the mean gradient and the newest.
 
         x ← x − lr · (sign(β₁ m + (1 − β₁) g) + weight_decay · x)
         m ← β₂ m + (1 − β₂) g
@@ -43,19 +43,19 @@ class Lion(Optimizer):
     Chen et al., "Symbolic discovery of optimization algorithms", 2023, program 1.
 
     Attributes:
-        betas: how much of the mean is kept in the step, and for the next step.
-        weight_decay: the coefficient of the decoupled decay.
+        betas: weight of the mean gradient in the step, and decay rate of the mean gradient.
+        weight_decay: coefficient of the decoupled weight decay.
     """
 
     betas: tuple[Number, Number] = setting(default=(0.9, 0.99), ge=0, lt=1)
     weight_decay: Number = setting(default=0.0, ge=0)
 
     def init(self, x: Tensor, layout: Layout) -> State:
-        """The mean is zero."""
+        """Return a mean gradient of zero."""
         return {"mean": torch.zeros_like(x)}
 
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
-        """One step."""
+        """Take one step."""
         beta1, beta2 = self.betas
         direction = torch.lerp(state["mean"], grad, 1 - beta1).sign()
         x = x * (1 - lr * self.weight_decay) if any_nonzero(self.weight_decay) else x
@@ -64,20 +64,20 @@ class Lion(Optimizer):
 
 
 class Rprop(Optimizer):
-    """Rprop: each coordinate has a step of its own, longer while its gradient keeps its sign.
+    """Rprop: each coordinate has its own step size, which grows while the sign of g persists.
 
-    With s the step sizes, lr at first, and g₋ the gradient before,
+    With s the step sizes, initially lr, and g₋ the previous gradient,
 
         s ← s · etas₂ where g · g₋ > 0,   s ← s · etas₁ and g ← 0 where g · g₋ < 0
-        x ← x − sign(g) · s,   s kept within `step_sizes`
+        x ← x − sign(g) · s,   s clamped to `step_sizes`
 
     Riedmiller and Braun, "A direct adaptive method for faster backpropagation learning: the RPROP
-    algorithm", 1993. Equal to `torch.optim.Rprop`. A schedule changes nothing after the first step.
+    algorithm", 1993. Equal to `torch.optim.Rprop`. A schedule has no effect after the first step.
 
     Attributes:
-        etas: the factors of a step size where the sign changes and where it stays.
-        step_sizes: the least and the greatest step size.
-        maximize: go uphill.
+        etas: factors of a step size when the sign changes and when it persists.
+        step_sizes: smallest and largest step size.
+        maximize: maximize the loss instead of minimizing it.
     """
 
     etas: tuple[Number, Number] = setting(default=(0.5, 1.2), gt=0)
@@ -93,15 +93,15 @@ class Rprop(Optimizer):
             )
         low, high = map(torch.as_tensor, self.step_sizes)
         if bool((low > high).any()):
-            given = format_value(self.step_sizes)
-            raise SettingError(f"step_sizes={given}: the first must be ≤ the second")
+            values = format_value(self.step_sizes)
+            raise SettingError(f"step_sizes={values}: the first must be ≤ the second")
 
     def init(self, x: Tensor, layout: Layout) -> State:
-        """No gradient before; step sizes of 0 stand for lr."""
+        """Return a previous gradient of zero, and step sizes of 0, which stand for lr."""
         return {"before": torch.zeros_like(x), "size": torch.zeros_like(x)}
 
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
-        """One step."""
+        """Take one step."""
         grad = -grad if self.maximize else grad
         (less, more), (low, high) = self.etas, self.step_sizes
         agree = (grad * state["before"]).sign()

@@ -1,4 +1,4 @@
-"""Gradient descent with step sizes that choose themselves, without a search.
+"""Gradient descent with adaptive step sizes, without a line search.
 
 Shapes: R runs, D dimensions.
 """
@@ -21,22 +21,22 @@ class NormalizedGradient(Optimizer):
     """Steps of length lr along the gradient: x ← x − lr · g / ‖g‖.
 
     Nesterov, "Minimization methods for nonsmooth convex and quasiconvex functions", 1984. A run
-    comes no nearer than about lr / 2 to a minimizer unless the schedule lets lr fall. Where the
-    gradient is zero there is no step.
+    gets no closer than about lr / 2 to a minimizer unless the schedule decreases lr. Where the
+    gradient is zero, there is no step.
     """
 
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
-        """One step."""
+        """Take one step."""
         length = norm(grad)
         return x - grad * torch.where(length > 0, lr / length, 0.0), state
 
 
 class Polyak(OracleOptimizer):
-    """Polyak's step size, which knows the minimum: x ← x − lr · (f(x) − f*) / ‖g‖² · g.
+    """Polyak's step size, for a known minimum f*: x ← x − lr · (f(x) − f*) / ‖g‖² · g.
 
     Polyak, "Minimization of unsmooth functionals", 1969. lr multiplies the step: lr=1 is the
-    classical one, on convex losses 0 < lr < 2 brings every minimizer nearer. Where f(x) ≤ f* there
-    is no step.
+    classical one; on convex losses, 0 < lr < 2 decreases the distance to every minimizer. Where
+    f(x) ≤ f*, there is no step.
 
     Attributes:
         minimum: f*; null for the known minimum of the loss.
@@ -47,9 +47,12 @@ class Polyak(OracleOptimizer):
 
     minimum: Number | None = None
 
-    def check(self, loss: Loss, noise: Tensor) -> None:
-        """The minimum must be known, too."""
-        super().check(loss, noise)
+    def check_loss(self, loss: Loss, runs: int) -> None:
+        """Refuse a loss without a known minimum if `minimum` is not set.
+
+        Raises:
+            SettingError: the minimum is not known.
+        """
         if self.minimum is None and loss.minimum is None:
             what = f"must be a number: that of loss={type(loss).__name__} is not known"
             raise SettingError(f"optimizer.minimum=null: {what}")
@@ -57,39 +60,39 @@ class Polyak(OracleOptimizer):
     def update_with_oracle(
         self, x: Tensor, grad: Tensor, state: State, lr: Tensor, oracle: Oracle
     ) -> tuple[Tensor, State]:
-        """One step."""
-        least = oracle.minimum if self.minimum is None else self.minimum
-        assert least is not None
-        above = (oracle.value - least).clamp(min=0)
+        """Take one step."""
+        minimum = oracle.minimum if self.minimum is None else self.minimum
+        assert minimum is not None
+        above = (oracle.value - minimum).clamp(min=0)
         size = above / dot(grad, grad)
         step = torch.where(size.isfinite() & oracle.awake, lr * size, 0.0)
         return x - step * grad, state
 
 
 class BarzilaiBorwein(Optimizer):
-    """Barzilai and Borwein's steps: x ← x − α g, where α follows from the step before.
+    """Barzilai-Borwein steps: x ← x − α g, with α from the previous step.
 
     With s and y the last changes of x and of g,
 
         α = sᵀs / sᵀy (variant 1),   α = sᵀy / yᵀy (variant 2)
 
     Barzilai and Borwein, "Two-point step size gradient methods", 1988. The first step has α = lr,
-    and so has every step where α is not positive, which the paper leaves open. There is no
-    globalisation: the loss rises at times, and away from convex losses it may diverge. The
-    optimizers bb1 and bb2 are presets.
+    and so does every step where α is not positive, a case the paper leaves open. There is no
+    globalization: the loss is not monotone, and on nonconvex losses it may diverge. The optimizers
+    bb1 and bb2 are presets.
 
     Attributes:
-        variant: 1, the longer steps, or 2, the shorter ones.
+        variant: 1 for the longer steps, 2 for the shorter ones.
     """
 
     variant: Literal[1, 2] = 1
 
     def init(self, x: Tensor, layout: Layout) -> State:
-        """No step taken."""
+        """Return the start and a previous gradient of zero."""
         return {"x": x.clone(), "grad": torch.zeros_like(x)}
 
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
-        """One step."""
+        """Take one step."""
         s, y = x - state["x"], grad - state["grad"]
         sy = dot(s, y)
         size = dot(s, s) / sy if self.variant == 1 else sy / dot(y, y)
@@ -98,23 +101,23 @@ class BarzilaiBorwein(Optimizer):
 
 
 class AdGD(Optimizer):
-    """Adaptive gradient descent without descent: x ← x − λ g, λ by the local Lipschitz constant.
+    """Adaptive gradient descent: x ← x − λ g, with λ from the local Lipschitz constant of g.
 
-    With Δx and Δg the last changes of x and of g, and θ = λ / (λ before), at first infinite,
+    With Δx and Δg the last changes of x and of g, and θ = λ / (previous λ), initially infinite,
 
         λ ← min(√(1 + θ) λ, ‖Δx‖ / (2 ‖Δg‖))
 
     Malitsky and Mishchenko, "Adaptive gradient descent without descent", 2020, algorithm 1. lr is
-    the first step size, which the paper takes tiny. Where the minimum is infinite, λ stays.
+    the first step size, which the paper takes tiny. Where the minimum is infinite, λ is kept.
     """
 
     def init(self, x: Tensor, layout: Layout) -> State:
-        """No step taken."""
+        """Return the start and a previous gradient of zero."""
         numbers = {"size": zero_column(x), "theta": zero_column(x) + torch.inf}
         return {"x": x.clone(), "grad": torch.zeros_like(x), **numbers}
 
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
-        """One step."""
+        """Take one step."""
         before, theta = state["size"], state["theta"]
         local = norm(x - state["x"]) / (2 * norm(grad - state["grad"]))
         local = torch.where(local.isnan(), torch.inf, local)

@@ -1,4 +1,4 @@
-"""Steps of torch optimizers: many rows as the parameter groups of one, or each row in its own.
+"""Steps of torch optimizers: rows as parameter groups of one optimizer, or one for each row.
 
 Shapes: R runs, D dimensions, m rows that step.
 """
@@ -16,34 +16,34 @@ from torch.optim import Optimizer
 from gdlab.fields.custom_classes import summarize_error
 
 Evaluate: TypeAlias = Callable[[int, Tensor], tuple[Tensor, Tensor]]
-"""The loss () and its gradient (D,) of the i-th of the rows that step, at another point (D,)."""
+"""Maps i and a point (D,) to the loss () of the i-th stepping row and its gradient (D,) there."""
 
-_ROWS, _STEPS, _LEAVES_AFTER = 3, 12, 8
-_TRIALS: "dict[tuple[Any, ...], Trial]" = {}
+_ROWS, _STEPS, _STEPS_OF_ROW_0 = 3, 12, 8
+_SUPPORT: "dict[tuple[Any, ...], Support]" = {}
 
 
 @dataclass(frozen=True)
-class Maker:
-    """How optimizers are made.
+class Factory:
+    """Creates torch optimizers.
 
     Attributes:
         cls: the class.
-        kwargs: what it is called with beside parameters and learning rate.
-        shapes: of the blocks of a row.
+        kwargs: its arguments, apart from the parameters and the learning rate.
+        shapes: the shapes of a row's blocks.
     """
 
     cls: type[Optimizer]
     kwargs: Mapping[str, Any]
     shapes: tuple[tuple[int, ...], ...]
 
-    def made(self, rows: Sequence[Sequence[nn.Parameter]], lr: Sequence[float]) -> Optimizer:
-        """An optimizer with one parameter group for each row."""
+    def create(self, rows: Sequence[Sequence[nn.Parameter]], lr: Sequence[float]) -> Optimizer:
+        """Create an optimizer with one parameter group for each row."""
         groups = [{"params": list(row), "lr": r} for row, r in zip(rows, lr, strict=True)]
-        kind: Any = self.cls
-        return kind(groups, lr=lr[0], **self.kwargs)
+        cls: Any = self.cls
+        return cls(groups, lr=lr[0], **self.kwargs)
 
-    def blocks(self, x: Tensor) -> list[list[Tensor]]:
-        """The blocks of points (m, D), row by row: views where x is contiguous."""
+    def split(self, x: Tensor) -> list[list[Tensor]]:
+        """Split points (m, D) into blocks, row by row: views where x is contiguous."""
         sizes = [torch.Size(shape).numel() for shape in self.shapes]
         return [
             [part.reshape(shape) for part, shape in zip(row.split(sizes), self.shapes, strict=True)]
@@ -52,184 +52,186 @@ class Maker:
 
 
 class Stepper:
-    """The torch optimizers of the rows of a batch. It moves on with each step.
+    """The torch optimizers of a batch. It is mutable and advances with each step.
 
     Args:
-        maker: makes the optimizers, at the first step.
-        together: whether all rows are groups of one optimizer; else each has its own.
+        factory: creates the optimizers, at the first step.
+        batched: whether all rows are groups of one optimizer; else each has its own.
     """
 
-    def __init__(self, maker: Maker, *, together: bool) -> None:
-        self._maker, self._together = maker, together
+    def __init__(self, factory: Factory, *, batched: bool) -> None:
+        self._factory, self._batched = factory, batched
         self._rows: dict[int, list[nn.Parameter]] = {}
         self._groups: dict[int, dict[str, Any]] = {}
         self._optimizers: dict[int, Optimizer] = {}
 
     def step(
         self,
-        seats: Sequence[int],
+        slots: Sequence[int],
         x: Tensor,
         grad: Tensor,
         lr: Tensor,
         evaluate: Evaluate | None = None,
     ) -> Tensor:
-        """The next points (m, D) of some rows; rows that are left out do not come back.
+        """Return the next points (m, D) of some rows; rows left out are dropped for good.
 
         Args:
-            seats: the rows' numbers, each its own (m).
+            slots: the numbers of the rows, all different (m).
             x: points (m, D).
             grad: gradients there (m, D).
             lr: learning rates (m, 1).
-            evaluate: for optimizers that take a closure.
+            evaluate: for optimizers whose step takes a closure.
         """
         rates = lr[:, 0].tolist()
-        with standard_dtype(x.dtype):
+        with default_dtype(x.dtype):
             if not self._rows:
-                self._begin(seats, x, rates)
-            elif len(seats) < len(self._rows):
-                self._let_go(set(self._rows) - set(seats))
-            rows = [self._rows[seat] for seat in seats]
-            # Copies: an optimizer may write into its gradients, which others still need.
-            grads = self._maker.blocks(grad.clone(memory_format=torch.contiguous_format))
+                self._create(slots, x, rates)
+            elif len(slots) < len(self._rows):
+                self._drop(set(self._rows) - set(slots))
+            rows = [self._rows[slot] for slot in slots]
+            # Copies, because an optimizer may overwrite gradients that are still needed.
+            grads = self._factory.split(grad.clone(memory_format=torch.contiguous_format))
             with torch.no_grad():
-                for row, points, slopes in zip(rows, self._maker.blocks(x), grads, strict=True):
+                for row, points, slopes in zip(rows, self._factory.split(x), grads, strict=True):
                     for parameter, point, slope in zip(row, points, slopes, strict=True):
                         parameter.copy_(point)
                         parameter.grad = slope
-            for seat, rate in zip(seats, rates, strict=True):
-                self._groups[seat]["lr"] = rate
+            for slot, rate in zip(slots, rates, strict=True):
+                self._groups[slot]["lr"] = rate
             if evaluate is None:
                 for optimizer in dict.fromkeys(self._optimizers.values()):
                     optimizer.step()
             else:
-                for i, seat in enumerate(seats):
-                    self._optimizers[seat].step(self._closure(rows[i], i, evaluate))
-        return torch.stack([_joined(row) for row in rows])
+                for i, slot in enumerate(slots):
+                    self._optimizers[slot].step(self._closure(rows[i], i, evaluate))
+        return torch.stack([_join(row) for row in rows])
 
     def _closure(self, row: list[nn.Parameter], i: int, evaluate: Evaluate) -> Callable[[], float]:
-        """What evaluates the loss where the parameters of a row are, and leaves the gradient."""
+        """Return a closure that evaluates the loss at a row's parameters and sets gradients."""
 
         def closure() -> float:
             with torch.enable_grad():
-                value, grad = evaluate(i, _joined(row))
-            slopes = self._maker.blocks(grad[None].clone(memory_format=torch.contiguous_format))
+                value, grad = evaluate(i, _join(row))
+            slopes = self._factory.split(grad[None].clone(memory_format=torch.contiguous_format))
             for parameter, slope in zip(row, slopes[0], strict=True):
                 parameter.grad = slope
-            return value  # type: ignore[return-value]  # a tensor, as everyone's closures return
+            return value  # type: ignore[return-value]  # a tensor, as closures usually return
 
         return closure
 
-    def _begin(self, seats: Sequence[int], x: Tensor, lr: list[float]) -> None:
-        """Make parameters and optimizers."""
+    def _create(self, slots: Sequence[int], x: Tensor, lr: list[float]) -> None:
+        """Create parameters and optimizers."""
         copy = x.clone(memory_format=torch.contiguous_format)
-        rows = [[nn.Parameter(block.clone()) for block in row] for row in self._maker.blocks(copy)]
-        self._rows = dict(zip(seats, rows, strict=True))
-        if self._together:
-            optimizers = [self._maker.made(rows, lr)] * len(rows)
+        rows = [[nn.Parameter(block.clone()) for block in row] for row in self._factory.split(copy)]
+        self._rows = dict(zip(slots, rows, strict=True))
+        if self._batched:
+            optimizers = [self._factory.create(rows, lr)] * len(rows)
             groups = optimizers[0].param_groups
         else:
-            optimizers = [self._maker.made([row], [r]) for row, r in zip(rows, lr, strict=True)]
+            optimizers = [self._factory.create([row], [r]) for row, r in zip(rows, lr, strict=True)]
             groups = [optimizer.param_groups[0] for optimizer in optimizers]
-        self._optimizers = dict(zip(seats, optimizers, strict=True))
-        self._groups = dict(zip(seats, groups, strict=True))
+        self._optimizers = dict(zip(slots, optimizers, strict=True))
+        self._groups = dict(zip(slots, groups, strict=True))
 
-    def _let_go(self, gone: set[int]) -> None:
-        """Forget rows, their groups and what is remembered of them."""
-        for seat in gone:
-            optimizer = self._optimizers.pop(seat)
-            del self._groups[seat]
-            for parameter in self._rows.pop(seat):
+    def _drop(self, slots: set[int]) -> None:
+        """Remove rows, their groups and their state."""
+        for slot in slots:
+            optimizer = self._optimizers.pop(slot)
+            del self._groups[slot]
+            for parameter in self._rows.pop(slot):
                 optimizer.state.pop(parameter, None)
-        if self._together:
+        if self._batched:
             for optimizer in self._optimizers.values():
                 optimizer.param_groups[:] = self._groups.values()
                 break
 
 
-def _joined(row: Sequence[nn.Parameter]) -> Tensor:
-    """The point (D,) that a row's parameters are."""
+def _join(row: Sequence[nn.Parameter]) -> Tensor:
+    """Concatenate a row's parameters to its point (D,)."""
     return torch.cat([parameter.detach().reshape(-1) for parameter in row])
 
 
 @dataclass(frozen=True)
-class Trial:
-    """What trying an optimizer showed.
+class Support:
+    """Whether an optimizer can be used, and how.
 
     Attributes:
-        why: it cannot be used at all; None where it can.
-        why_not_batched: why its rows cannot be groups of one optimizer; None where they can.
+        why_refused: why it cannot be used; None if it can.
+        why_not_batched: why rows cannot be groups of one optimizer; None if they can.
     """
 
-    why: str | None = None
+    why_refused: str | None = None
     why_not_batched: str | None = None
 
 
 def needs_closure(cls: type[Optimizer]) -> bool:
-    """Whether its step cannot be called without a closure."""
+    """Return whether the `step` of a class requires a closure."""
     parameters = list(inspect.signature(cls.step).parameters.values())[1:]
     return any(p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters)
 
 
-def tried(maker: Maker, dtype: torch.dtype, device: torch.device) -> Trial:
-    """Try an optimizer on made-up gradients: three rows alone, and together.
+def check_support(factory: Factory, dtype: torch.dtype, device: torch.device) -> Support:
+    """Try an optimizer on synthetic gradients: three rows separately, and as one batch.
 
-    Rows are together only where they then take the very steps that they take alone, also once one
-    of them has left.
+    Rows are batched only if they then take exactly the same steps as separately, also after one of
+    them has been dropped.
     """
-    key = (maker.cls, repr(maker.kwargs), maker.shapes, dtype, device)
-    if key not in _TRIALS:
+    key = (factory.cls, repr(factory.kwargs), factory.shapes, dtype, device)
+    if key not in _SUPPORT:
         try:
-            _TRIALS[key] = _tried(maker, dtype, device)
+            _SUPPORT[key] = _try_steps(factory, dtype, device)
         except Exception as error:  # another library's class may raise anything
-            _TRIALS[key] = Trial(why=f"cannot take a step ({summarize_error(error)})")
-    return _TRIALS[key]
+            _SUPPORT[key] = Support(why_refused=f"cannot take a step ({summarize_error(error)})")
+    return _SUPPORT[key]
 
 
-def _tried(maker: Maker, dtype: torch.dtype, device: torch.device) -> Trial:
-    has_closure = needs_closure(maker.cls)
+def _try_steps(factory: Factory, dtype: torch.dtype, device: torch.device) -> Support:
+    has_closure = needs_closure(factory.cls)
     with torch.random.fork_rng(devices=[]):
         before = torch.random.get_rng_state()
-        alone = [_path(maker, [row], dtype, device)[0] for row in range(_ROWS)]
+        alone = [_simulate(factory, [row], dtype, device)[0] for row in range(_ROWS)]
         if not torch.equal(before, torch.random.get_rng_state()):
-            return Trial(why="draws at random as it steps; a run's seed would have no say in it")
+            why = "draws random numbers in its step, which the run's seed does not control"
+            return Support(why_refused=why)
         if has_closure:
-            return Trial(why_not_batched="its step takes a closure")
+            return Support(why_not_batched="its step takes a closure")
         try:
-            together = _path(maker, list(range(_ROWS)), dtype, device)
+            batched = _simulate(factory, list(range(_ROWS)), dtype, device)
         except Exception as error:  # it may refuse several groups
-            return Trial(why_not_batched=summarize_error(error))
-    mixed = "the parameter groups of one have a say in each other's steps"
-    return Trial(why_not_batched=None if all(map(_same, alone, together)) else mixed)
+            return Support(why_not_batched=summarize_error(error))
+    is_same = all(
+        torch.equal(one.nan_to_num(), other.nan_to_num())
+        for one, other in zip(alone, batched, strict=True)
+    )
+    return Support(why_not_batched=None if is_same else "its parameter groups affect each other")
 
 
-def _path(maker: Maker, rows: list[int], dtype: torch.dtype, device: torch.device) -> list[Tensor]:
-    """Where made-up gradients take some rows, the first of all rows for fewer steps: (D,) each."""
-    dim = sum(torch.Size(shape).numel() for shape in maker.shapes)
+def _simulate(
+    factory: Factory, rows: list[int], dtype: torch.dtype, device: torch.device
+) -> list[Tensor]:
+    """Return the last points (D,) of rows with synthetic gradients; row 0 is dropped early."""
+    dim = sum(torch.Size(shape).numel() for shape in factory.shapes)
     generator = torch.Generator().manual_seed(0)
-    made = torch.randn((_STEPS + 1, _ROWS, dim), generator=generator)
-    made[:, 1] *= 100  # what is summed over all groups then shows
-    made = made.to(device, dtype)
-    # Closures see a bowl.
-    bowl = (lambda i, x: (x.square().sum() / 2, x)) if needs_closure(maker.cls) else None
-    stepper, at = Stepper(maker, together=len(rows) > 1), {row: made[-1, row] for row in rows}
+    grads = torch.randn((_STEPS + 1, _ROWS, dim), generator=generator)
+    grads[:, 1] *= 100  # so that a sum over all groups has a visible effect
+    grads = grads.to(device, dtype)
+    # Closures evaluate a quadratic.
+    evaluate = (lambda i, x: (x.square().sum() / 2, x)) if needs_closure(factory.cls) else None
+    stepper, at = Stepper(factory, batched=len(rows) > 1), {row: grads[-1, row] for row in rows}
     for step in range(_STEPS):
-        going = [row for row in rows if row > 0 or step < _LEAVES_AFTER]
-        if not going:
+        active = [row for row in rows if row > 0 or step < _STEPS_OF_ROW_0]
+        if not active:
             break
-        lr = torch.tensor([[0.01 / (1 + row)] for row in going], dtype=dtype)
-        x = torch.stack([at[row] for row in going])
-        x = stepper.step(going, x, made[step, going], lr, bowl)
-        at |= dict(zip(going, x, strict=True))
+        lr = torch.tensor([[0.01 / (1 + row)] for row in active], dtype=dtype)
+        x = torch.stack([at[row] for row in active])
+        x = stepper.step(active, x, grads[step, active], lr, evaluate)
+        at |= dict(zip(active, x, strict=True))
     return list(at.values())
 
 
-def _same(one: Tensor, other: Tensor) -> bool:
-    return torch.equal(one.nan_to_num(), other.nan_to_num())
-
-
 @contextmanager
-def standard_dtype(dtype: torch.dtype) -> Iterator[None]:
-    """Let torch make numbers of a type, those that an optimizer counts with among them."""
+def default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    """Set torch's default dtype, which an optimizer's counters have, within a `with` block."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:

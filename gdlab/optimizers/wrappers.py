@@ -1,6 +1,6 @@
-"""Optimizers around any other optimizer: what it is given is clipped or decayed first.
+"""Wrappers around any optimizer: gradient clipping and weight decay.
 
-A wrapper's state holds that of its optimizer under names that begin with `inner.`.
+A wrapper's state contains that of the inner optimizer, under names that begin with `inner.`.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ _PREFIX = "inner."
 
 
 class Wrapper(Optimizer):
-    """An optimizer around another one.
+    """An optimizer that modifies the inputs of an inner one.
 
     Attributes:
         inner: the optimizer that takes the step.
@@ -29,40 +29,39 @@ class Wrapper(Optimizer):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.inner.needs:
-            inner, outer = type(self.inner).__name__, type(self).__name__
-            what = f"{inner} needs more than a gradient, and {outer} gives it no more"
-            raise SettingError(f"inner: {what}")
+            what = "must be an optimizer that needs only the gradient"
+            raise SettingError(f"inner={type(self.inner).__name__}: {what}")
 
     @property
     def is_traceable(self) -> bool:
-        """Whether the optimizer is."""
+        """Whether the inner optimizer is."""
         return self.inner.is_traceable
 
     def why_not_batched(self, layout: Layout, dtype: torch.dtype) -> str | None:
-        """Why the optimizer steps rows one by one."""
+        """Return the inner optimizer's reason."""
         return self.inner.why_not_batched(layout, dtype)
 
     def init(self, x: Tensor, layout: Layout) -> State:
-        """What the optimizer remembers."""
-        return wrapped(self.inner.init(x, layout))
+        """Return the inner optimizer's state."""
+        return nest_state(self.inner.init(x, layout))
 
     def query(self, x: Tensor, state: State) -> Tensor:
-        """Where the optimizer takes its gradient."""
-        return self.inner.query(x, within(state))
+        """Return the points at which the inner optimizer evaluates the gradient."""
+        return self.inner.query(x, inner_state(state))
 
     def _step(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
-        """The optimizer's step with another point or gradient."""
-        x, inner = self.inner.update(x, grad, within(state), lr)
-        return x, wrapped(inner)
+        """Take the inner optimizer's step, with a modified point or gradient."""
+        x, inner = self.inner.update(x, grad, inner_state(state), lr)
+        return x, nest_state(inner)
 
 
-def wrapped(state: State) -> dict[str, Tensor]:
-    """The state of the optimizer inside as a part of a wrapper's."""
+def nest_state(state: State) -> dict[str, Tensor]:
+    """Prefix the names of the inner optimizer's state for the wrapper's."""
     return {f"{_PREFIX}{name}": leaf for name, leaf in state.items()}
 
 
-def within(state: State) -> dict[str, Tensor]:
-    """The state of the optimizer inside a wrapper."""
+def inner_state(state: State) -> dict[str, Tensor]:
+    """Return the inner optimizer's state from the wrapper's."""
     start = len(_PREFIX)
     return {name[start:]: leaf for name, leaf in state.items() if name.startswith(_PREFIX)}
 
@@ -71,36 +70,36 @@ class ClipNorm(Wrapper):
     """Any optimizer with clipped gradient norms: g ← g · min(1, max_norm / (‖g‖ + 1e-6)).
 
     Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", 2013,
-    algorithm 1. Equal to `torch.nn.utils.clip_grad_norm_`, whose 1e-6 it has.
+    algorithm 1. Equal to `torch.nn.utils.clip_grad_norm_`, from which the 1e-6 is taken.
 
     Attributes:
         inner: the optimizer that takes the step.
-        max_norm: the greatest norm of all gradients of a run together.
+        max_norm: upper bound of the norm of a run's whole gradient.
     """
 
     max_norm: Number = setting(default=1.0, gt=0)
 
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
-        """One step."""
+        """Take one step."""
         norm = grad.square().sum(1, keepdim=True).sqrt()
         share = (self.max_norm / (norm + 1e-6)).clamp(max=1)
         return self._step(x, grad * share, state, lr)
 
 
 class ClipValue(Wrapper):
-    """Any optimizer with each partial derivative within ± `max_value`: g ← min(max(g, −v), v).
+    """Any optimizer with partial derivatives clipped to ± `max_value`: g ← min(max(g, −v), v).
 
-    Equal to `torch.nn.utils.clip_grad_value_`; the direction of the gradient changes.
+    Equal to `torch.nn.utils.clip_grad_value_`; the direction of the gradient may change.
 
     Attributes:
         inner: the optimizer that takes the step.
-        max_value: the greatest |∂f/∂xᵢ|.
+        max_value: upper bound of |∂f/∂xᵢ|.
     """
 
     max_value: Number = setting(default=1.0, gt=0)
 
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
-        """One step."""
+        """Take one step."""
         bound = as_tensor(self.max_value, x)
         return self._step(x, torch.maximum(torch.minimum(grad, bound), -bound), state, lr)
 
@@ -108,16 +107,16 @@ class ClipValue(Wrapper):
 class WeightDecay(Wrapper):
     """Any optimizer with weight decay, coupled to its gradient or decoupled.
 
-        g ← g + weight_decay · x          coupled: an L2 penalty, seen by all of its averages
+        g ← g + weight_decay · x          coupled: an L2 penalty, part of all of its averages
         x ← x · (1 − lr · weight_decay)   decoupled, before the step
 
-    Loshchilov and Hutter, "Decoupled weight decay regularization", 2019. The recorded loss is that
-    without the penalty. It equals the `weight_decay` that some optimizers have themselves.
+    Loshchilov and Hutter, "Decoupled weight decay regularization", 2019. The recorded loss
+    excludes the penalty. Equal to the `weight_decay` setting that some optimizers have.
 
     Attributes:
         inner: the optimizer that takes the step.
-        weight_decay: the coefficient.
-        decoupled: shrink the parameters instead of adding to the gradient.
+        weight_decay: coefficient of the decay.
+        decoupled: shrink the parameters directly instead of through the gradient.
     """
 
     weight_decay: Number = setting(default=0.01, ge=0)
@@ -130,25 +129,25 @@ class WeightDecay(Wrapper):
             raise SettingError(f"decoupled=false: {what}")
 
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
-        """One step."""
+        """Take one step."""
         if self.decoupled:
             return self._step(x * (1 - lr * self.weight_decay), grad, state, lr)
         return self._step(x, grad + self.weight_decay * self.query(x, state), state, lr)
 
     def max_stable_lr(self, largest: Number) -> Number | None:
-        """The optimizer's own, coupled decay being added to the curvature."""
+        """Return the inner optimizer's limit; coupled decay adds to the curvature."""
         return None if self.decoupled else self.inner.max_stable_lr(largest + self.weight_decay)
 
     def optimal_lr(self, least: Number, largest: Number) -> Number | None:
-        """The optimizer's own, coupled decay being added to the curvatures."""
+        """Return the inner optimizer's; coupled decay adds to the curvatures."""
         decay = self.weight_decay
         return None if self.decoupled else self.inner.optimal_lr(least + decay, largest + decay)
 
     def stability_formula(self, curvature: str = "λ_max") -> str:
-        """As in `max_stable_lr`."""
+        """Return the formula of `max_stable_lr`."""
         return self.inner.stability_formula(f"({curvature} + weight_decay)")
 
     @property
     def theory(self) -> str:
-        """The optimizer's own."""
+        """The inner optimizer's source."""
         return self.inner.theory

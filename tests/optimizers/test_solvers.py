@@ -47,7 +47,7 @@ from gdlab.optimizers import (
     OracleOptimizer,
     Polyak,
 )
-from gdlab.optimizers.line_search_descent import LineSearchOptimizer
+from gdlab.optimizers.line_search_settings import LineSearch
 from optimizers.solver_cases import IRIS, SOLVERS, TILTED, SolverCase
 from optimizers.solver_oracles import Problem
 
@@ -117,7 +117,7 @@ SEARCHING = [
 
 @pytest.mark.parametrize("optimizer", SEARCHING, ids=named)
 @pytest.mark.parametrize("loss", [Rosenbrock(), Beale(), HelicalValley()], ids=named)
-def test_steps_meet_the_strong_wolfe_conditions(optimizer: LineSearchOptimizer, loss: Loss) -> None:
+def test_steps_meet_the_strong_wolfe_conditions(optimizer: LineSearch, loss: Loss) -> None:
     """Both conditions do not depend on the length of d, for which the step itself may stand."""
     (run,) = finish(make_batch(loss, optimizer, 0.5, steps=25, stop=Stop(grad_tol=1e-4)))
     problem, x = Problem(loss), run.history.x
