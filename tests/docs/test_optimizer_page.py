@@ -1,4 +1,4 @@
-"""The page of optimizers is what conf and the docstrings say."""
+"""The page of optimizers agrees with conf and the docstrings."""
 
 import re
 from pathlib import Path
@@ -16,12 +16,12 @@ PAGE = Path(__file__).parents[2] / "docs" / "optimizers.md"
 NAMES = [name for name in choices_of("optimizer") if name != "custom"]
 
 
-def test_the_page_is_what_make_docs_makes() -> None:
+def test_the_page_is_up_to_date() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(), "make docs"
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_optimizer_has_a_line_and_its_class_a_section(name: str) -> None:
+def test_an_optimizer_has_a_row_and_its_class_a_section(name: str) -> None:
     text, optimizer = PAGE.read_text(encoding="utf-8"), resolve_choice("optimizer", name)
     assert isinstance(optimizer, Optimizer)
     kind = type(optimizer).__name__
@@ -37,14 +37,14 @@ def test_an_optimizer_has_a_line_and_its_class_a_section(name: str) -> None:
     assert [row[0] for row in rows] == list(declared_fields(type(optimizer)))
 
 
-def test_ranges_and_defaults_are_in_words() -> None:
+def test_ranges_and_defaults_are_readable() -> None:
     text = PAGE.read_text(encoding="utf-8")
     for row in (
-        "| `betas` | [0.9,0.999] | a list of 2, each a number ≥ 0 and < 1 | how much of",
-        "| `eps1` | null | a number ≥ 0, or null | keeps denominators from 0",
-        "| `line_search` | wolfe | one of wolfe, armijo, exact | wolfe (the strong Wolfe",
-        "| `optimizer` | SGD | a Optimizer | the optimizer that moves the fast point.",
-        "| `max_value` | 1.0 | a number > 0 | the greatest \\|∂f/∂xᵢ\\|.",
+        "| `betas` | [0.9,0.999] | a list of 2, each a number ≥ 0 and < 1 | decay rates of",
+        "| `eps1` | null | a number ≥ 0, or null | keeps denominators away from 0",
+        "| `line_search` | wolfe | one of wolfe, armijo, exact | wolfe (strong Wolfe",
+        "| `inner` | SGD | an Optimizer | the optimizer of the fast weights.",
+        "| `max_value` | 1.0 | a number > 0 | upper bound of \\|∂f/∂xᵢ\\|.",
         "- `optimizer=nesterov`: momentum=0.9, nesterov=true",
     ):
         assert f"\n{row}" in text

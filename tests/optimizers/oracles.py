@@ -19,14 +19,14 @@ Path = Callable[..., Iterator[np.ndarray]]
 
 
 class Stepper(Protocol):
-    """What an optimizer of another library does."""
+    """An optimizer from another library."""
 
     def step(self) -> Any: ...
 
 
 @contextmanager
 def default_dtype(dtype: torch.dtype) -> Iterator[None]:
-    """Torch's default type of numbers, of which its optimizers' counters are."""
+    """Set torch's default dtype, which its optimizers' counters have, within a `with` block."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:
@@ -38,10 +38,10 @@ def default_dtype(dtype: torch.dtype) -> Iterator[None]:
 def stepped_path(
     make: Callable[..., Stepper], options: Mapping[str, Any], loss: Loss, lr: float, steps: int
 ) -> np.ndarray:
-    """The points (steps + 1, D) of another library's optimizer in a plain loop from the start.
+    """Compute the points (steps + 1, D) of another library's optimizer in a plain loop.
 
-    Its parameters are the blocks of the loss's layout; the points are theirs, unless the optimizer
-    says `recorded`.
+    Its parameters are the blocks of the loss's layout; the points are the parameters, unless the
+    optimizer has a method `recorded`.
     """
     start = torch.as_tensor(loss.start)
     with default_dtype(start.dtype), one_thread():
@@ -65,7 +65,7 @@ def stepped_path(
 def written_path(
     make: Path, options: Mapping[str, Any], loss: Loss, lr: float, steps: int
 ) -> np.ndarray:
-    """The points (steps + 1, D) of an optimizer written as a generator of points."""
+    """Compute the points (steps + 1, D) of an optimizer written as a generator of points."""
 
     def gradient(x: np.ndarray) -> np.ndarray:
         at = torch.tensor(x, requires_grad=True)
@@ -81,7 +81,7 @@ def written_path(
 
 
 def plain(cls: Any) -> Callable[..., Stepper]:
-    """An optimizer of torch, without its fused loops over tensors."""
+    """Return an optimizer of torch, without its fused loops over tensors."""
     return lambda params, lr, **options: cls(params, lr=lr, foreach=False, **options)
 
 
@@ -108,7 +108,7 @@ def value_clipped(params: Sequence[Tensor], lr: float, max_value: float) -> Step
 
 
 class AveragedASGD(torch.optim.ASGD):
-    """ASGD whose points are the mean that torch keeps beside the parameters."""
+    """ASGD whose points are the mean that torch keeps besides the parameters."""
 
     def __init__(self, params: Any, lr: float, **options: Any) -> None:
         super().__init__(params, lr=lr, foreach=False, **options)
@@ -118,7 +118,7 @@ class AveragedASGD(torch.optim.ASGD):
 
 
 class Lookahead(pytorch_optimizer.Lookahead):
-    """Lookahead round torch's SGD, whose points are the slow ones."""
+    """Lookahead around torch's SGD, whose points are the slow weights."""
 
     def __init__(self, params: Any, lr: float, k: int, alpha: float) -> None:
         super().__init__(torch.optim.SGD(params, lr=lr, momentum=0.9), k=k, alpha=alpha)
@@ -128,7 +128,7 @@ class Lookahead(pytorch_optimizer.Lookahead):
 
 
 class ScheduleFree(pytorch_optimizer.ScheduleFreeWrapper):
-    """Schedule-free round torch's RMSprop, whose points are the averages."""
+    """Schedule-free around torch's RMSprop, whose points are the averages."""
 
     def __init__(self, params: Any, lr: float, **options: Any) -> None:
         super().__init__(torch.optim.RMSprop(params, lr=lr, foreach=False), **options)
@@ -141,16 +141,16 @@ class ScheduleFree(pytorch_optimizer.ScheduleFreeWrapper):
         return points
 
 
-def lion_of_another(params: Any, lr: float, **options: Any) -> Stepper:
+def lion_from_library(params: Any, lr: float, **options: Any) -> Stepper:
     return pytorch_optimizer.Lion(params, lr=lr, weight_decouple=True, foreach=False, **options)
 
 
-def adan_of_another(params: Any, lr: float, **options: Any) -> Stepper:
+def adan_from_library(params: Any, lr: float, **options: Any) -> Stepper:
     return pytorch_optimizer.Adan(params, lr=lr, weight_decouple=False, foreach=False, **options)
 
 
-class MuonBeside:
-    """torch's Muon for the matrices and its AdamW for all else."""
+class MuonAndAdamW:
+    """torch's Muon for the matrices and its AdamW for all other blocks."""
 
     def __init__(
         self, params: Sequence[Tensor], lr: float, inner_scale: float, **options: Any
@@ -259,7 +259,7 @@ def radam(
     betas: tuple[float, float],
     eps: float,
 ) -> Iterator[np.ndarray]:
-    """Its ρ in exact fractions."""
+    """Compute ρ in exact fractions."""
     m, v, k = np.zeros_like(x), np.zeros_like(x), 0
     b = Fraction(betas[1])
     last = 2 / (1 - b) - 1
@@ -276,7 +276,7 @@ def radam(
 
 
 def orthogonal(n: np.ndarray, coefficients: Sequence[float], steps: int, eps: float) -> np.ndarray:
-    """Muon's polynomial on the singular values of a matrix."""
+    """Apply Muon's polynomial to the singular values of a matrix."""
     a, b, c = coefficients
     u, s, v = np.linalg.svd(n, full_matrices=False)
     s = s / max(np.sqrt((s**2).sum()), eps)
@@ -286,7 +286,7 @@ def orthogonal(n: np.ndarray, coefficients: Sequence[float], steps: int, eps: fl
 
 
 def muon(shape: tuple[int, int]) -> Path:
-    """Muon where the whole vector is one matrix."""
+    """Return Muon for a vector that is one matrix."""
 
     def points(
         f: Gradient,

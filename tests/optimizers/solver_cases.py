@@ -1,4 +1,4 @@
-"""Optimizers with searches and curvature, each with the oracle that takes the same steps."""
+"""Optimizers with line searches and curvature, each with an oracle that takes the same steps."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ from optimizers.solver_oracles import Path, path_of
 
 @dataclass(frozen=True)
 class SolverCase:
-    """An optimizer on a loss, and the oracle that takes the same steps."""
+    """An optimizer on a loss, and an oracle that takes the same steps."""
 
     optimizer: Optimizer
     loss: Loss
@@ -43,7 +43,7 @@ class SolverCase:
         return f"{type(self.optimizer).__name__}({given}),{type(self.loss).__name__}"
 
     def points(self) -> np.ndarray:
-        """The oracle's points (steps + 1, D)."""
+        """Compute the oracle's points (steps + 1, D)."""
         return path_of(self.oracle, self.loss, self.lr, self.steps, **self.options)
 
 

@@ -1,4 +1,4 @@
-"""Independent answers for optimizers with searches and curvature: papers in plain loops."""
+"""Independent answers for optimizers with line searches and curvature: papers in plain loops."""
 
 from collections.abc import Callable, Iterator
 
@@ -26,9 +26,9 @@ class Problem:
         return self._derivative(torch.autograd.functional.hessian, self.loss, x)
 
     def residuals(self, x: ndarray) -> ndarray:
-        found = self.loss.residuals(torch.tensor(x))
-        assert found is not None
-        return found.numpy()
+        residuals = self.loss.residuals(torch.tensor(x))
+        assert residuals is not None
+        return residuals.numpy()
 
     def jacobian(self, x: ndarray) -> ndarray:
         return self._derivative(torch.autograd.functional.jacobian, self.loss.residuals, x)
@@ -39,11 +39,11 @@ class Problem:
 
 
 Path = Callable[..., Iterator[ndarray]]
-"""From a problem, lr and options to the points after the start."""
+"""Maps a problem, lr and options to the points after the start."""
 
 
 def path_of(make: Path, loss: Loss, lr: float, steps: int, **options: float) -> ndarray:
-    """The points (steps + 1, D) from the loss's start."""
+    """Compute the points (steps + 1, D) from the loss's start."""
     problem = Problem(loss)
     points = make(problem, lr, **options)
     with one_thread():
@@ -92,7 +92,7 @@ def adgd(p: Problem, lr: float) -> Iterator[ndarray]:
 # Searches.
 
 
-def backtracked(p: Problem, x: ndarray, d: ndarray, alpha: float) -> float:
+def backtrack(p: Problem, x: ndarray, d: ndarray, alpha: float) -> float:
     while p.f(x + alpha * d) > p.f(x) + 1e-4 * alpha * (p.gradient(x) @ d):
         alpha *= 0.5
     return alpha
@@ -106,7 +106,7 @@ def descent(p: Problem, lr: float, search: str) -> Iterator[ndarray]:
     x = p.start
     while True:
         d = -p.gradient(x)
-        alpha = exact(p, x, d) if search == "exact" else backtracked(p, x, d, lr)
+        alpha = exact(p, x, d) if search == "exact" else backtrack(p, x, d, lr)
         x = x + alpha * d
         yield x
 
@@ -124,10 +124,10 @@ def linear_cg(p: Problem, lr: float) -> Iterator[ndarray]:
 
 
 def bfgs(p: Problem, lr: float, search: str, last: int = 10**9) -> Iterator[ndarray]:
-    """BFGS with full matrices, made anew at every step from the last pairs.
+    """BFGS with full matrices, recomputed at every step from the last pairs.
 
-    With `last` beyond the number of steps the first pair alone scales the first matrix; else the
-    newest pair does.
+    If `last` exceeds the number of steps, the first pair scales the initial matrix; else the newest
+    pair does.
     """
     x, pairs = p.start, []
     while True:
@@ -140,7 +140,7 @@ def bfgs(p: Problem, lr: float, search: str, last: int = 10**9) -> Iterator[ndar
             left = unit - np.outer(s, y) / (s @ y)
             inverse = left @ inverse @ left.T + np.outer(s, s) / (s @ y)
         d = -inverse @ g
-        x_new = x + (exact(p, x, d) if search == "exact" else backtracked(p, x, d, alpha)) * d
+        x_new = x + (exact(p, x, d) if search == "exact" else backtrack(p, x, d, alpha)) * d
         s, y = x_new - x, p.gradient(x_new) - g
         if s @ y > 0:
             pairs.append((s, y))
@@ -159,7 +159,7 @@ def newton(p: Problem, lr: float, search: str = "none", modified: bool = False, 
             values, vectors = np.linalg.eigh(h)
             h = vectors @ np.diag(np.abs(values)) @ vectors.T
         d = -np.linalg.solve(h, g)
-        x = x + (lr if search == "none" else backtracked(p, x, d, lr)) * d
+        x = x + (lr if search == "none" else backtrack(p, x, d, lr)) * d
         yield x
 
 
@@ -167,7 +167,7 @@ def gauss_newton(p: Problem, lr: float, search: str = "none") -> Iterator[ndarra
     x = p.start
     while True:
         d = np.linalg.lstsq(p.jacobian(x), -p.residuals(x))[0]
-        x = x + (lr if search == "none" else backtracked(p, x, d, lr)) * d
+        x = x + (lr if search == "none" else backtrack(p, x, d, lr)) * d
         yield x
 
 
@@ -193,7 +193,7 @@ def levenberg_marquardt(p: Problem, lr: float, damping: float) -> Iterator[ndarr
 
 
 def natural_gradient(p: Problem, lr: float) -> Iterator[ndarray]:
-    """With the Fisher matrix by its definition: the mean of E[∇log p(y) ∇log p(y)ᵀ] over y."""
+    """With the Fisher matrix from its definition: the mean of E[∇log p(y) ∇log p(y)ᵀ] over y."""
     loss, x = p.loss, p.start
     assert isinstance(loss, Softmax)
     a, n = loss.inputs.numpy(), loss.examples

@@ -1,4 +1,4 @@
-"""Every optimizer of conf: in a batch as alone, compiled as eager, and what is said of it."""
+"""Every optimizer of conf: a row is its single run, compiled is eager, and it is documented."""
 
 from dataclasses import replace
 from typing import Any
@@ -9,6 +9,7 @@ import torch
 from helpers.batches import Finished, assert_same_bits, finish, make_batch, rows_of, why_eager
 from helpers.gradients import relative
 from losses.cases import Waves
+from optimizer_page import describe_fields
 
 from gdlab.config.loading import resolve_choice
 from gdlab.engine.batch import Batch, Stop
@@ -30,18 +31,18 @@ ROWS = 40
 PICKED = (0, 7, 31, 33, 39)
 
 FIXED = ("d", "dampening")
-"""Numbers that are at the end of their range, or must be 0 beside other options."""
+"""Numbers at the end of their range, or that must be 0 with other options."""
 
 
 def optimizer_of(name: str) -> Optimizer:
-    """An optimizer with its own numbers."""
+    """Return an optimizer as configured in conf."""
     optimizer = resolve_choice("optimizer", name)
     assert isinstance(optimizer, Optimizer)
     return optimizer
 
 
 def columns_of(optimizer: Configured) -> dict[str, Any]:
-    """Columns in the place of an optimizer's `Number` fields, near the values that they have."""
+    """Return columns for an optimizer's `Number` fields, near their values."""
     changes: dict[str, Any] = {}
     spread = torch.linspace(0.9, 1, ROWS, dtype=torch.float64)
     for name, field in declared_fields(type(optimizer)).items():
@@ -56,7 +57,7 @@ def columns_of(optimizer: Configured) -> dict[str, Any]:
 
 
 def batch_of(name: str, loss: Loss | None = None, steps: int = 60) -> Batch:
-    """Runs that differ in learning rates and in every number of the optimizer."""
+    """Return runs that differ in learning rates and in every number of the optimizer."""
     optimizer = optimizer_of(name)
     optimizer = optimizer.replace(**columns_of(optimizer))
     lr = np.geomspace(1e-4, 0.3, ROWS)
@@ -94,28 +95,27 @@ def test_a_compiled_row_is_its_single_run(name: str) -> None:
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_compiled_steps_are_eager_steps(name: str) -> None:
-    eager, compiled = (replace(batch_of(name, steps=10), mode=m) for m in ("eager", "compiled"))
+    eager, compiled = (replace(batch_of(name, steps=6), mode=m) for m in ("eager", "compiled"))
     for one, other in zip(finish(eager), finish(compiled), strict=True):
         assert one.history.x.shape == other.history.x.shape
+        # Observed 3e-15 (nesterov, whose large rates diverge: 4e-13 after 10 steps).
         assert relative(other.history.x, one.history.x) <= 1e-12
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_an_optimizer_says_what_it_is(name: str) -> None:
-    """The equation, each field with its meaning, and a paper or who it is equal to."""
+def test_an_optimizer_is_documented(name: str) -> None:
+    """The equation, each field with its meaning, and a paper or an equal implementation."""
     optimizer = optimizer_of(name)
-    said = type(optimizer).__doc__ or ""
-    assert any(sign in said for sign in ("←", "x₊ =")), "no equation"
-    assert any(f"{year}" in said for year in range(1964, 2026)) or "Equal to" in said
-    fields = said.partition("Attributes:")[2]
-    for field in declared_fields(type(optimizer)):
-        assert f" {field}: " in fields
+    text = type(optimizer).__doc__ or ""
+    assert any(sign in text for sign in ("←", "x₊ =")), "no equation"
+    assert any(f"{year}" in text for year in range(1964, 2026)) or "Equal to" in text
+    assert set(declared_fields(type(optimizer))) <= set(describe_fields(type(optimizer)))
 
 
-def test_heavy_ball_is_stable_below_its_limit_alone() -> None:
+def test_heavy_ball_is_stable_only_below_its_limit() -> None:
     loss = Quadratic(condition=20)
     for beta in (0.0, 0.5, 0.9):
-        limit = number(HeavyBall(momentum=beta).max_stable_lr(20.0))
+        limit = as_float(HeavyBall(momentum=beta).max_stable_lr(20.0))
         batch = make_batch(loss, HeavyBall(momentum=beta), [0.99 * limit, 1.01 * limit], steps=4000)
         below, above = finish(batch)
         assert below.outcome.final_loss < 1e-6 * below.history.loss[0]
@@ -124,19 +124,19 @@ def test_heavy_ball_is_stable_below_its_limit_alone() -> None:
 
 def test_no_rate_is_faster_than_the_optimal_one_of_heavy_ball() -> None:
     for beta in (0.1, 0.4, (19**0.5 / 21**0.5) ** 2):
-        best = number(HeavyBall(momentum=beta).optimal_lr(1.0, 20.0))
+        best = as_float(HeavyBall(momentum=beta).optimal_lr(1.0, 20.0))
         rates = np.array([0.9, 1.0, 1.1]) * best
         radius = [max(spectral_radius(beta, lr * h) for h in (1.0, 20.0)) for lr in rates]
         assert radius[1] <= min(radius) + 1e-12
 
 
-def number(known: Number | None) -> float:
+def as_float(known: Number | None) -> float:
     assert isinstance(known, float)
     return known
 
 
 def spectral_radius(beta: float, h: float) -> float:
-    """Of x₊ = (1 + β − h) x − β x₋."""
+    """Return that of x₊ = (1 + β − h) x − β x₋."""
     return float(abs(np.linalg.eigvals([[1 + beta - h, -beta], [1, 0]])).max())
 
 

