@@ -13,11 +13,11 @@ from gdlab.losses.base import Layout
 from gdlab.numerics.rowwise import dot
 from gdlab.optimizers.base import State, zero_column
 from gdlab.optimizers.line_search import Ray, accept_trial, search_or_descend, unit_step
-from gdlab.optimizers.line_search_settings import LineSearch
+from gdlab.optimizers.line_search_settings import LineSearchSettings
 from gdlab.optimizers.oracle import Oracle, OracleOptimizer
 
 
-class ConjugateGradient(LineSearch, OracleOptimizer):
+class ConjugateGradient(LineSearchSettings, OracleOptimizer):
     """Nonlinear conjugate gradients: d ← −g + β d, x ← x + α d with α by a line search.
 
     With g₋ and d₋ from the previous step, and y = g − g₋,

@@ -16,11 +16,11 @@ from gdlab.losses.base import Layout
 from gdlab.numerics.rowwise import by_rows, dot
 from gdlab.optimizers.base import State, zero_column
 from gdlab.optimizers.line_search import Trial, accept_trial, where
-from gdlab.optimizers.line_search_settings import DampedStep
+from gdlab.optimizers.line_search_settings import DampedStepSettings
 from gdlab.optimizers.oracle import Oracle, OracleOptimizer
 
 
-class GaussNewton(DampedStep, OracleOptimizer):
+class GaussNewton(DampedStepSettings, OracleOptimizer):
     """Gauss-Newton: x ← x − α J⁺ r, Newton's step without the curvature of the residuals.
 
     J⁺ is the pseudoinverse: of all d that minimize ‖J d + r‖ it gives the shortest; singular

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from gdlab.optimizers.base import State
 from gdlab.optimizers.line_search import Ray, accept_trial
-from gdlab.optimizers.line_search_settings import LineSearch
+from gdlab.optimizers.line_search_settings import LineSearchSettings
 from gdlab.optimizers.oracle import Oracle, OracleOptimizer
 
 
-class LineSearchDescent(LineSearch, OracleOptimizer):
+class LineSearchDescent(LineSearchSettings, OracleOptimizer):
     """Gradient descent with a line search for α at every step: x ← x − α g.
 
     `armijo` backtracks from α = lr (Armijo 1966); `wolfe` meets the strong Wolfe conditions,

@@ -23,12 +23,12 @@ from gdlab.optimizers.line_search import (
 from gdlab.optimizers.oracle import Oracle, is_quadratic
 
 
-class Backtracking(Configured):
+class BacktrackingSettings(Configured):
     """The settings that all line searches share.
 
     Attributes:
         line_search: the kind of search.
-        c1: sufficient decrease: the loss must fall by at least c1 · α · |slope|; < ½.
+        c1: sufficient decrease: the loss must fall by at least c1 · α · |slope|.
         contraction: armijo: factor by which the step size shrinks after each failed trial.
         max_trials: maximum number of trial points in a search.
     """
@@ -42,7 +42,7 @@ class Backtracking(Configured):
         return Armijo(self.c1, self.contraction, self.max_trials)
 
 
-class DampedStep(Backtracking):
+class DampedStepSettings(BacktrackingSettings):
     """The settings of an optimizer whose direction d comes with a natural step size α = 1.
 
     Attributes:
@@ -60,7 +60,7 @@ class DampedStep(Backtracking):
         return accept_trial(oracle, trial)
 
 
-class LineSearch(Backtracking):
+class LineSearchSettings(BacktrackingSettings):
     """The settings of an optimizer that searches along a direction of arbitrary length.
 
     Attributes:

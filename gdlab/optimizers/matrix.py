@@ -1,4 +1,4 @@
-"""Matrix-aware methods: they treat the weight matrices of a network as matrices.
+"""Methods that use the matrix structure of the weights of a network.
 
 A block of the flat vector is identified by its first coordinate, which is part of the names of its
 state tensors; those have its shape.

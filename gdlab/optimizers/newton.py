@@ -13,11 +13,11 @@ from gdlab.fields.declared import Number, setting
 from gdlab.numerics.rowwise import by_rows
 from gdlab.optimizers.base import State, any_nonzero
 from gdlab.optimizers.line_search import full_step
-from gdlab.optimizers.line_search_settings import DampedStep
+from gdlab.optimizers.line_search_settings import DampedStepSettings
 from gdlab.optimizers.oracle import Oracle, OracleOptimizer
 
 
-class Newton(DampedStep, OracleOptimizer):
+class Newton(DampedStepSettings, OracleOptimizer):
     """Newton's method: x ← x − α (H + damping · I)⁻¹ g with the Hessian H.
 
     Nocedal and Wright, "Numerical optimization", 2006, section 3.3. By `line_search`, α is lr

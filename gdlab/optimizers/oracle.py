@@ -142,11 +142,11 @@ def check_needs(who: str, needs: Set[str], loss: Loss, noise: Tensor) -> None:
     if not needs:
         return
     if loss.minibatch is not None:
-        what = f"must be null: {who} evaluates the full loss"
+        what = f"must be null with {who}, which evaluates the full loss"
         raise SettingError(f"loss.batch_size={loss.minibatch}: {what}")
     if bool((noise != 0).any()):
         first = format_value(float(noise[noise != 0][0]))
-        raise SettingError(f"noise={first}: must be 0: {who} evaluates the loss itself")
+        raise SettingError(f"noise={first}: must be 0 with {who}, which evaluates the loss itself")
     start = torch.atleast_2d(loss.tensor(loss.start))
     for need, compute, kind in (
         ("residuals", loss.residuals, "a sum or mean of squares, such as mse"),

@@ -14,7 +14,7 @@ from gdlab.losses.base import Layout
 from gdlab.numerics.rowwise import by_rows, dot, norm, times
 from gdlab.optimizers.base import State, zero_column
 from gdlab.optimizers.line_search import Ray, Search, accept_trial, search_or_descend, unit_step
-from gdlab.optimizers.line_search_settings import LineSearch
+from gdlab.optimizers.line_search_settings import LineSearchSettings
 from gdlab.optimizers.oracle import Oracle, OracleOptimizer
 
 
@@ -72,7 +72,7 @@ class QuasiNewtonStep:
         return accept_trial(oracle, trial), {**new, "started": started}
 
 
-class BFGS(LineSearch, OracleOptimizer):
+class BFGS(LineSearchSettings, OracleOptimizer):
     """BFGS: x ← x + α d with d = −H g, α by a line search, and H an inverse Hessian estimate.
 
     With s = x₊ − x, y = g₊ − g and ρ = 1 / sᵀy,
@@ -99,7 +99,7 @@ class BFGS(LineSearch, OracleOptimizer):
         return QuasiNewtonStep(_DenseInverse(), self.search())(x, grad, state, lr, oracle)
 
 
-class LBFGS(LineSearch, OracleOptimizer):
+class LBFGS(LineSearchSettings, OracleOptimizer):
     """L-BFGS, limited-memory BFGS from the most recent steps: x ← x + α d with d = −H g.
 
     H g by the two-loop recursion over the most recent pairs s = x₊ − x, y = g₊ − g, starting from

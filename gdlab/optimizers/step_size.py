@@ -54,7 +54,7 @@ class Polyak(OracleOptimizer):
             SettingError: the minimum is not known.
         """
         if self.minimum is None and loss.minimum is None:
-            what = f"must be a number: that of loss={type(loss).__name__} is not known"
+            what = f"must be a number: the minimum of loss={type(loss).__name__} is not known"
             raise SettingError(f"optimizer.minimum=null: {what}")
 
     def update_with_oracle(

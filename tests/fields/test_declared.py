@@ -272,7 +272,7 @@ def test_the_fields_of_what_is_held_have_dotted_names() -> None:
     assert flatten(changed) == {"share": 0.1, "inner": "Inner", "inner.size": 3.0}
     with pytest.raises(SettingError, match=r"^inner\.size=0: must be a finite number > 0$"):
         nest_changes(outer, {"inner.size": 0})
-    with pytest.raises(SettingError, match=r"^inner=3: must be a Inner$"):
+    with pytest.raises(SettingError, match=r"^inner=3: must be an Inner$"):
         Outer(inner=3)  # type: ignore[arg-type]
 
 

@@ -47,7 +47,6 @@ from gdlab.optimizers import (
     OracleOptimizer,
     Polyak,
 )
-from gdlab.optimizers.line_search_settings import LineSearch
 from optimizers.solver_cases import IRIS, SOLVERS, TILTED, SolverCase
 from optimizers.solver_oracles import Problem
 
@@ -117,7 +116,9 @@ SEARCHING = [
 
 @pytest.mark.parametrize("optimizer", SEARCHING, ids=class_name)
 @pytest.mark.parametrize("loss", [Rosenbrock(), Beale(), HelicalValley()], ids=class_name)
-def test_steps_meet_the_strong_wolfe_conditions(optimizer: LineSearch, loss: Loss) -> None:
+def test_steps_meet_the_strong_wolfe_conditions(
+    optimizer: LineSearchDescent | ConjugateGradient | BFGS | LBFGS, loss: Loss
+) -> None:
     """The conditions do not depend on the length of d, so that the step can replace d."""
     (run,) = finish(make_batch(loss, optimizer, 0.5, steps=25, stop=Stop(grad_tol=1e-4)))
     problem, x = Problem(loss), run.history.x
@@ -270,7 +271,7 @@ def test_with_matrix_products_a_row_is_nearly_its_single_run(loss: Loss) -> None
             MonkeySaddle(),
             Polyak(),
             0.0,
-            "minimum=null: must be a number: that of loss=MonkeySaddle",
+            "minimum=null: must be a number: the minimum of loss=MonkeySaddle",
         ),
         (Rosenbrock(), LineSearchDescent(line_search="exact"), 0.0, "must be wolfe or armijo: "),
         (Beale(), BFGS(line_search="exact"), 0.0, "line_search=exact: .* loss=Beale is not quad"),
