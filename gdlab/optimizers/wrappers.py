@@ -56,7 +56,7 @@ class Wrapper(Optimizer):
 
 
 def nest_state(state: State) -> dict[str, Tensor]:
-    """Prefix the names of the inner optimizer's state for the wrapper's."""
+    """Prefix the names of the inner optimizer's state, for use in the wrapper's."""
     return {f"{_PREFIX}{name}": leaf for name, leaf in state.items()}
 
 
