@@ -31,7 +31,8 @@ from gdlab.runs.interruption import interruptible
 from gdlab.sweeps import plan_file
 from gdlab.sweeps.dry_run import show_plan
 from gdlab.sweeps.executors.choice import with_executor, with_shards_for
-from gdlab.sweeps.executors.work import SETTING as EXECUTOR_SETTING
+from gdlab.sweeps.executors.table import DEFAULT
+from gdlab.sweeps.executors.table import SETTING as EXECUTOR_SETTING
 from gdlab.sweeps.grid import Axis, Grid
 from gdlab.sweeps.grouping import group_runs
 from gdlab.sweeps.hydra_dir import Template
@@ -62,7 +63,7 @@ def launch_sweep(
     loader: ConfigLoader,
     grid: Grid,
     first: int | None = None,
-    executor: str = "serial",
+    executor: str = DEFAULT,
 ) -> tuple["pa.Table", int]:
     """Run a grid of runs and return its table and the exit code.
 

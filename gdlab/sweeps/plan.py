@@ -12,21 +12,18 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from gdlab.config.settings import NUMERIC, Settings
 from gdlab.engine.outcome import Outcome
-from gdlab.fields.declared import Field, nest_changes, split_key
-from gdlab.fields.validation import Range
+from gdlab.fields.declared import nest_changes, split_key
 from gdlab.results.ranking import Metric
 from gdlab.runs.batching import resolve_mode
+from gdlab.sweeps.executors.table import DEFAULT
 from gdlab.sweeps.grid import Grid
 from gdlab.sweeps.hydra_dir import Template
-
-EXECUTOR = Field(Literal["serial", "processes"], Range())
-"""Who may run the shards of a sweep."""
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._=,-]+")
 _LONGEST_NAME = 200
@@ -90,14 +87,14 @@ class Plan:
         grid: what differs between the runs.
         groups: the runs by structure.
         templates: of each group's `.hydra` files; None in a sweep that Hydra has no part in.
-        executor: who runs the shards, an `EXECUTOR`.
+        executor: the name of the executor that runs the shards.
         rows: a shard has at most so many runs; None for `engine.max_rows`.
     """
 
     grid: Grid
     groups: tuple[Group, ...]
     templates: tuple[Template | None, ...]
-    executor: str = "serial"
+    executor: str = DEFAULT
     rows: int | None = None
 
     def __len__(self) -> int:

@@ -20,10 +20,11 @@ from gdlab.fields.declared import Configured, Field
 from gdlab.fields.validation import Range
 from gdlab.recording.files import write_atomically
 from gdlab.recording.parquet import read_parquet, write_table
+from gdlab.sweeps.executors.table import check_executor
 from gdlab.sweeps.grid import Axis, Grid
 from gdlab.sweeps.grouping import columns_of
 from gdlab.sweeps.hydra_dir import Template
-from gdlab.sweeps.plan import EXECUTOR, Group, Plan
+from gdlab.sweeps.plan import Group, Plan
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -99,7 +100,7 @@ def _plan(written: dict[str, Any], table: "pa.Table", named: set[str], directory
         runs = np.flatnonzero(which == number)
         made.append(Group(settings, columns_of(grid, settings, group["columns"], runs), runs))
     templates = [None if g["template"] is None else Template(**g["template"]) for g in groups]
-    executor = EXECUTOR.check(f"{directory / PLAN}: executor", written["executor"])
+    executor = check_executor(f"{directory / PLAN}: executor", written["executor"])
     rows = _ROWS.check(f"{directory / PLAN}: rows", written["rows"])
     return Plan(grid, tuple(made), tuple(templates), executor, rows)
 

@@ -24,8 +24,8 @@ from gdlab.recording.files import write_atomically
 from gdlab.recording.parquet import read_parquet, write_csv, write_table
 from gdlab.results.ranking import DataFrame, best, rank_order
 from gdlab.runs.batching import batch_of
-from gdlab.sweeps.executors.choice import run_shards
-from gdlab.sweeps.executors.work import Statuses
+from gdlab.sweeps.executors.board import Statuses
+from gdlab.sweeps.executors.driver import run_shards
 from gdlab.sweeps.plan import Group, Plan, with_resolved_mode
 from gdlab.sweeps.plots import draw_sweep
 from gdlab.sweeps.run_dirs import RunDirectories

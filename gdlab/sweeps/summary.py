@@ -18,7 +18,7 @@ from gdlab.fields.formatting import format_value
 from gdlab.optimizers import Optimizer
 from gdlab.recording.rate import recorded_rate
 from gdlab.results.ranking import Best, best, setting_label
-from gdlab.sweeps.executors.work import Statuses
+from gdlab.sweeps.executors.board import Statuses
 from gdlab.sweeps.plan import Plan
 from gdlab.sweeps.runner import ABOUT
 from gdlab.theory import predicted_rate

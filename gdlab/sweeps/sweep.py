@@ -18,7 +18,9 @@ from gdlab.recording.files import claim_directory
 from gdlab.results.load import Recorded, load
 from gdlab.runs.checks import check_run
 from gdlab.runs.interruption import interruptible
-from gdlab.sweeps.executors.choice import run_shards, with_shards_for
+from gdlab.sweeps.executors.choice import with_shards_for
+from gdlab.sweeps.executors.driver import run_shards
+from gdlab.sweeps.executors.table import DEFAULT
 from gdlab.sweeps.grid import Axis, product
 from gdlab.sweeps.grouping import group_runs
 from gdlab.sweeps.plan import Plan
@@ -34,7 +36,7 @@ def sweep(
     lr: Any = None,
     *,
     directory: str | Path | None = None,
-    executor: str = "serial",
+    executor: str = DEFAULT,
     **settings: Any,
 ) -> Recorded:
     """Run every combination of what is given as lists, as few tensor programs.

@@ -1,1 +1,1 @@
-"""Who runs the shards of a sweep: one file per executor."""
+"""Executors run the shards of a sweep: one file per executor, one line each in `table`."""

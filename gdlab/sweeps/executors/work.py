@@ -1,12 +1,12 @@
-"""A shard with all that is needed to run it anywhere."""
+"""One shard with everything needed to run it anywhere."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import Tensor
 
+from gdlab.sweeps.executors.board import Statuses
 from gdlab.sweeps.plan import Group
 from gdlab.sweeps.shard import Records, run_group
 from gdlab.sweeps.table import join_tables, table_of
@@ -15,27 +15,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-SETTING = "hydra.launcher.executor"
-
-
-class Statuses(Protocol):
-    """What progress is told of: as many rows as have a status, those still running among them."""
-
-    @property
-    def status(self) -> Tensor:
-        """The statuses of the rows: (n,)."""
-        ...
-
-
 @dataclass(frozen=True, eq=False)
 class Work:
-    """A shard and all that is needed to run it; picklable.
+    """A shard and everything needed to run it; can be pickled.
 
     Attributes:
-        number: of the shard in its plan.
+        number: the shard's number in its plan.
         shard: the runs.
-        varied: for each setting that the sweep varied its value in each of them.
-        records: keeps what they record; None to keep only how they ended.
+        varied: for each setting that the sweep varies, its value in each run.
+        records: receives what the runs record; None to keep only how they ended.
     """
 
     number: int
@@ -49,7 +37,7 @@ def run_work(
     interrupted: Callable[[], bool] = lambda: False,
     progress: Callable[[Statuses], None] = lambda rows: None,
 ) -> "pa.Table":
-    """Run a shard in this process: one row per run, in the order of the runs."""
+    """Run a shard in this process and return its table: one row per run, in order."""
     tables = []
     for ended in run_group(work.shard, work.records, interrupted, progress):
         rows = np.searchsorted(work.shard.runs, ended.runs).tolist()

@@ -1,4 +1,4 @@
-"""A sweep by processes: the same as by this process alone, whatever happens to them."""
+"""Sweeps run by processes: the same results as in one process, whatever happens to them."""
 
 import dataclasses
 import json
@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,9 @@ import gdlab
 from gdlab import SettingError
 from gdlab.config.loading import settings_from_flat
 from gdlab.engine.status import Status
-from gdlab.sweeps.executors import processes
-from gdlab.sweeps.executors.choice import run_shards, with_shards_for
+from gdlab.numerics.threads import cores
+from gdlab.sweeps.executors.choice import with_shards_for
+from gdlab.sweeps.executors.driver import run_shards
 from gdlab.sweeps.grid import Axis, product
 from gdlab.sweeps.grouping import group_runs
 from gdlab.sweeps.plan import Plan
@@ -68,16 +70,28 @@ class Home(Told):
 OWN = ("-m", "loss=custom", "loss._target_=mine.Told")
 
 
+@contextmanager
+def at_most(count: int) -> Iterator[None]:
+    """Leave this process, and those it starts, at most so many cores."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(before)[:count])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 @pytest.fixture(autouse=True)
-def two_cores(monkeypatch) -> None:
-    monkeypatch.setattr(processes, "cores", lambda: 2)
-    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "2")  # for a command of its own
+def two_cores() -> Iterator[None]:
+    with at_most(2):
+        yield
 
 
 @pytest.fixture
-def one_core(two_cores, monkeypatch) -> None:
+def one_core(two_cores) -> Iterator[None]:
     """One other process, where two would show no more: each takes more than a second to start."""
-    monkeypatch.setattr(processes, "cores", lambda: 1)
+    with at_most(1):
+        yield
 
 
 @pytest.fixture
@@ -138,8 +152,9 @@ def test_processes_leave_what_one_process_leaves(mine, gd):
     assert done.code == 0
     assert "180 of 180 runs" in done.out
     # The parent computes it too, when it looks at the settings before the start.
-    assert len(pids(mine) - {os.getpid()}) == 2
-    assert len(list((mine / "s" / "shards").iterdir())) == 4  # two of 64 and 26 for each optimizer
+    assert len(pids(mine) - {os.getpid()}) == cores()
+    # two of 64 and 26 for each optimizer with two cores, one of 90 with one
+    assert len(list((mine / "s" / "shards").iterdir())) == 2 * cores()
     assert len(list((mine / "alone" / "shards").iterdir())) == 2
     assert_same_tables(table("s"), table("alone"))
     one, other = gdlab.load("s"), gdlab.load("alone")
@@ -152,17 +167,16 @@ def test_processes_leave_what_one_process_leaves(mine, gd):
         assert files[0] == files[1]
 
 
-def test_what_processes_began_one_process_can_finish_and_the_other_way_round(mine, gd, monkeypatch):
+def test_one_process_can_finish_what_several_began_and_vice_versa(mine, gd):
     words = (*OWN, "lr=tag(log,interval(1e-3,2))", "seed=range(9)", "steps=40", *TABLES)
+    words = (*words, "engine.max_rows=64")
     named = "loss._target_=mine.Told"
     assert gd(*words, PROCESSES, "hydra.sweep.dir=s").code == 0
     plan = json.loads((mine / "s" / "plan.json").read_text())
     assert (plan["executor"], plan["rows"]) == ("processes", 64)
-    assert gd(*words, "engine.max_rows=64", "hydra.sweep.dir=t").code == 0
+    assert gd(*words, "hydra.sweep.dir=t").code == 0
     whole = table("s")
     assert_same_tables(table("t"), whole)
-    # The shards are the plan's, whatever cores there are later.
-    monkeypatch.setattr(processes, "cores", lambda: 1)
     # a sweep, what is said on the way on, and whether other processes run then
     for name, said, is_far in (
         ("s", ["hydra.launcher.executor=serial"], False),
@@ -175,7 +189,8 @@ def test_what_processes_began_one_process_can_finish_and_the_other_way_round(min
         for path in (*others, mine / name / "results.parquet"):
             path.unlink()
         pids(mine)
-        assert gd(f"resume={name}", named, *said).code == 0
+        with at_most(1):  # the shards are the plan's, whatever cores there are later
+            assert gd(f"resume={name}", named, *said).code == 0
         assert bool(pids(mine) - {os.getpid()}) == is_far, (name, said)
         assert_same_tables(table(name), whole)
         assert (first.read_bytes(), first.stat().st_mtime_ns) == kept
@@ -337,10 +352,9 @@ CUTS = [
 
 
 @pytest.mark.parametrize(("runs", "cores", "most", "sizes"), CUTS)
-def test_shards_are_so_small_that_each_core_has_some(runs, cores, most, sizes, monkeypatch):
-    monkeypatch.setattr(processes, "cores", lambda: cores)
+def test_shards_are_small_enough_for_each_core_to_get_some(runs, cores, most, sizes):
     plan = plan_of(runs, **{"engine.max_rows": most})
-    fine = with_shards_for(plan, "processes")
+    fine = with_shards_for(plan, "processes", cores=cores)
     assert [len(shard) for shard in fine.shards()] == sizes
     together = np.concatenate([shard.runs for shard in fine.shards()])
     assert together.tolist() == list(range(runs))

@@ -1,0 +1,111 @@
+"""The board of an executor: the driver's request to stop, and the shards' progress.
+
+Shapes: n rows.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gdlab.engine.status import Status
+
+
+class Statuses(Protocol):
+    """A progress report: the statuses of some rows, including those that still run."""
+
+    @property
+    def status(self) -> Tensor:
+        """The statuses of the rows: (n,)."""
+        ...
+
+
+class Board(Protocol):
+    """Where the driver asks all shards to stop, and where shards report their progress."""
+
+    def stop(self) -> None:
+        """Ask all shards to stop."""
+        ...
+
+    def is_stopped(self) -> bool:
+        """Whether shards should stop; each asks at every step."""
+        ...
+
+    def note(self, shard: int, rows: Statuses) -> None:
+        """Report the statuses of a shard's rows.
+
+        Args:
+            shard: its position among the shards being run.
+            rows: those that ended since its last report, and those that still run.
+        """
+        ...
+
+    def new_counts(self) -> Statuses | None:
+        """Return what the driver has not heard yet; None if `note` tells it directly."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class ProgressUpdate:
+    """The progress of all shards since the last update.
+
+    Attributes:
+        status: of the rows that ended since then, and of those that still run: (n,).
+    """
+
+    status: Tensor
+
+
+class FileBoard:
+    """A board that the processes of one machine share: a few numbers in a memory-mapped file.
+
+    Row 0 of the numbers says whether to stop; row 1 + s counts the rows of shard s by status.
+    A pickled board is its path.
+
+    Args:
+        path: of its file.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._rows = np.asarray(np.memmap(path, np.int64, "r+")).reshape(-1, len(Status))
+        self._reported = np.zeros(len(Status), dtype=np.int64)
+
+    def __reduce__(self) -> tuple[type["FileBoard"], tuple[str]]:
+        return FileBoard, (self._path,)
+
+    @classmethod
+    @contextmanager
+    def for_shards(cls, shards: int) -> Iterator["FileBoard"]:
+        """Create a board for a number of shards; its file is deleted afterwards."""
+        with tempfile.NamedTemporaryFile(prefix="gdlab-") as file:
+            file.write(np.zeros((1 + shards, len(Status)), dtype=np.int64).tobytes())
+            file.flush()
+            yield cls(file.name)
+
+    def stop(self) -> None:
+        """Ask all shards to stop."""
+        self._rows[0, 0] = 1
+
+    def is_stopped(self) -> bool:
+        """Whether shards should stop."""
+        return self._rows.item(0) != 0
+
+    def note(self, shard: int, rows: Statuses) -> None:
+        """Count the rows of a shard by status."""
+        counts = np.bincount(rows.status.cpu().numpy(), minlength=len(Status))
+        counts[1:] += self._rows[1 + shard, 1:]
+        self._rows[1 + shard] = counts
+
+    def new_counts(self) -> ProgressUpdate:
+        """Return the rows that ended since the last call, and those that still run."""
+        counts = self._rows[1:].sum(0)
+        fresh = counts - self._reported
+        fresh[Status.RUNNING] = counts[Status.RUNNING]
+        self._reported = counts
+        return ProgressUpdate(torch.from_numpy(np.repeat(np.arange(len(Status)), fresh)))

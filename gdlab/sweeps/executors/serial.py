@@ -1,0 +1,61 @@
+"""Shards one after the other, in this process."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from gdlab.sweeps.executors.base import Job
+from gdlab.sweeps.executors.board import Statuses
+from gdlab.sweeps.executors.work import Work, run_work
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Serial:
+    """Runs each shard while it is submitted."""
+
+    shares_cores = False
+    needs_pickling = False
+    shards_per_core = 0
+
+    @contextmanager
+    def open(self, job: Job) -> Iterator["_Session"]:
+        """Get ready to run shards; there is nothing to free."""
+        yield _Session(job)
+
+
+class _Session:
+    capacity = 1
+
+    def __init__(self, job: Job) -> None:
+        self.board = _DirectBoard(job)
+
+    def submit(self, work: Work, shard: int) -> "Future[pa.Table | None]":
+        """Run a shard to its end; an exception of it is raised here."""
+        future: Future[pa.Table | None] = Future()
+        board = self.board
+        future.set_result(run_work(work, board.is_stopped, lambda rows: board.note(shard, rows)))
+        return future
+
+
+class _DirectBoard:
+    """Passes every question and report on at once."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+
+    def stop(self) -> None:
+        """Do nothing: no shard runs while the driver does."""
+
+    def is_stopped(self) -> bool:
+        """Whether the sweep is interrupted."""
+        return self._job.interrupted()
+
+    def note(self, shard: int, rows: Statuses) -> None:
+        """Pass a report on."""
+        self._job.progress(rows)
+
+    def new_counts(self) -> None:
+        """Return None: all reports were passed on."""
