@@ -115,7 +115,9 @@ def _collected(
     index = np.zeros((max(parsed) + 1, len(whole.axes)), dtype=np.int64)
     index[list(parsed)] = whole.index  # a job that never began is in no table
     # What cannot be used is a failed run, and no part of what is composed.
-    usable = make_plan(config, loader, grid_of_jobs([parsed[number] for number in ended]))
+    usable = make_plan(
+        config, loader, grid_of_jobs([parsed[number] for number in ended]), check=False
+    )
     numbers = np.array(list(ended))
     groups = tuple(Group(g.settings, g.columns, numbers[g.runs]) for g in usable.groups)
     plan = Plan(Grid(whole.axes, index), groups, usable.templates)

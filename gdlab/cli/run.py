@@ -114,12 +114,17 @@ def run_job_of_sweep(config: DictConfig) -> float:
 def check_config(
     config: DictConfig, choices: dict[str, str] | None = None
 ) -> tuple[Settings, Batch]:
-    """The settings and the batch of a composed configuration."""
+    """Read the settings of a composed configuration, check them, and return them with the batch."""
+    settings = read_config(config, choices)
+    return settings, check_run(settings, check_gradient=bool(config.get("check_gradient")))
+
+
+def read_config(config: DictConfig, choices: dict[str, str] | None = None) -> Settings:
+    """Read the settings of a composed configuration; each is checked by itself only."""
     if choices is None:
         choices = dict(config.hydra.runtime.choices)
         config = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-    settings = settings_from_config(config, choices)
-    return settings, check_run(settings, check_gradient=bool(config.get("check_gradient")))
+    return settings_from_config(config, choices)
 
 
 def _as_job(config: DictConfig, task: Callable[[DictConfig], int]) -> int:

@@ -20,7 +20,7 @@ from gdlab.cli import startup
 from gdlab.cli.axes import cross_overrides
 from gdlab.cli.command import EXIT_FAILED
 from gdlab.cli.job_files import note_batch
-from gdlab.cli.run import EXIT_SIGNAL, check_config
+from gdlab.cli.run import EXIT_SIGNAL, read_config
 from gdlab.config.overrides import setting_name
 from gdlab.config.settings import GROUPS, Settings
 from gdlab.display.terminal import ProgressBar
@@ -29,6 +29,7 @@ from gdlab.fields.formatting import format_value
 from gdlab.recording.files import claim_directory, partial_name
 from gdlab.runs.interruption import interruptible
 from gdlab.sweeps import plan_file
+from gdlab.sweeps.checks import check_plan
 from gdlab.sweeps.dry_run import show_plan
 from gdlab.sweeps.executors.choice import with_executor, with_shards_for
 from gdlab.sweeps.executors.table import DEFAULT
@@ -38,7 +39,7 @@ from gdlab.sweeps.grouping import group_runs
 from gdlab.sweeps.hydra_dir import Template
 from gdlab.sweeps.plan import Plan
 from gdlab.sweeps.plan_file import class_name
-from gdlab.sweeps.runner import check_summary, has_failed, run_sweep
+from gdlab.sweeps.runner import has_failed, run_sweep
 from gdlab.sweeps.summary import SweepProgress, show_sweep
 from gdlab.sweeps.table import empty_table
 
@@ -79,7 +80,6 @@ def launch_sweep(
         ChildProcessError: a process that ran a shard died.
     """
     plan = with_shards_for(make_plan(config, loader, grid), executor)
-    check_summary(plan)
     if config.get("dry_run"):
         show_plan(plan)
         return empty_table(), 0
@@ -197,8 +197,12 @@ def finish_sweep(plan: Plan, directory: Path) -> tuple["pa.Table", int]:
     return results, EXIT_FAILED if has_failed(results) else 0
 
 
-def make_plan(config: DictConfig, loader: ConfigLoader, grid: Grid) -> Plan:
-    """The plan of a grid: each structure is composed and checked once."""
+def make_plan(config: DictConfig, loader: ConfigLoader, grid: Grid, *, check: bool = True) -> Plan:
+    """Make the plan of a grid: each structure is composed once, and checked unless told otherwise.
+
+    Raises:
+        SettingError: a setting of any run cannot be used.
+    """
 
     @cache
     def composed(*overrides: str) -> DictConfig:
@@ -206,15 +210,17 @@ def make_plan(config: DictConfig, loader: ConfigLoader, grid: Grid) -> Plan:
 
     @cache
     def settings_of(*overrides: str) -> Settings:
-        return check_config(composed(*overrides))[0]
+        return read_config(composed(*overrides))
 
     followed = _followed(composed(*grid.overrides(0)))
     groups = group_runs(grid, lambda overrides: settings_of(*overrides), followed)
     varying = list(groups[0].columns)
-    templates = [
-        Template.of(composed(*grid.overrides(int(group.runs[0]))), varying) for group in groups
-    ]
-    return Plan(grid, tuple(groups), tuple(templates))
+    configs = [composed(*grid.overrides(int(group.runs[0]))) for group in groups]
+    templates = [Template.of(config, varying) for config in configs]
+    plan = Plan(grid, tuple(groups), tuple(templates))
+    if check:
+        check_plan(plan, [bool(config.get("check_gradient")) for config in configs])
+    return plan
 
 
 def _followed(config: DictConfig) -> set[str]:

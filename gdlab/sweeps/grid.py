@@ -1,4 +1,4 @@
-"""What a sweep varies: axes, crossed or zipped.
+"""The runs of a sweep: axes, crossed or zipped.
 
 Shapes: R runs, A axes.
 """
@@ -19,12 +19,12 @@ MAX_RUNS = 20_000_000
 
 @dataclass(frozen=True)
 class Axis:
-    """One setting and the values that it takes.
+    """A setting and the values that a sweep gives it.
 
     Attributes:
-        key: the setting, with a plus sign where it is added.
-        values: the values as they are.
-        texts: the values as Hydra writes them in an override.
+        key: the setting, with Hydra's plus signs if it adds the key.
+        values: the values as Python objects.
+        texts: the values as written in a Hydra override.
     """
 
     key: str
@@ -45,8 +45,8 @@ class Grid:
     """All runs of a sweep.
 
     Attributes:
-        axes: in the order of the command; one of length 1 is the same in all runs.
-        index: which value of each axis each run takes: (R, A).
+        axes: in the order of the command; an axis of length 1 has one value for all runs.
+        index: for each run, the position of its value on each axis: (R, A).
     """
 
     axes: tuple[Axis, ...]
@@ -56,74 +56,78 @@ class Grid:
         return len(self.index)
 
     def overrides(self, run: int) -> list[str]:
-        """The overrides of one run, as Hydra's own sweeper would give them to a launcher."""
+        """Return the overrides of one run, as Hydra's own sweeper would pass them to a launcher."""
         chosen = zip(self.axes, self.index[run], strict=True)
         return [f"{axis.key}={axis.texts[at]}" for axis, at in chosen]
 
     def column(self, key: str) -> list[Any]:
-        """The values of one axis for all runs."""
-        place = [axis.key for axis in self.axes].index(key)
-        return [self.axes[place].values[at] for at in self.index[:, place]]
+        """Return the value of an axis in each run."""
+        position = [axis.key for axis in self.axes].index(key)
+        return [self.axes[position].values[at] for at in self.index[:, position]]
 
 
 def product(axes: Sequence[Axis], zipped: Sequence[str] = ()) -> Grid:
-    """Every combination of the axes' values; the last axis varies fastest.
+    """Return every combination of the axes' values; the last axis varies fastest.
 
     Args:
-        axes: what varies.
-        zipped: keys of axes that vary together, in the place of the first of them.
+        axes: the axes.
+        zipped: keys of axes that vary together, at the position of the first of them.
 
     Raises:
-        SettingError: zipped axes differ in length, or there are too many runs.
+        SettingError: zipped axes differ in length, or there are more than `MAX_RUNS` runs.
     """
-    dimension = _dimensions(axes, zipped)
+    dimensions = _assign_dimensions(axes, zipped)
     check_run_count({axis.key: len(axis) for axis in axes}, zipped)
-    sizes = [0] * (max(dimension, default=-1) + 1)
-    for axis, d in zip(axes, dimension, strict=True):
+    sizes = [0] * (max(dimensions, default=-1) + 1)
+    for axis, d in zip(axes, dimensions, strict=True):
         sizes[d] = len(axis)
     runs = math.prod(sizes)
-    place = np.unravel_index(np.arange(runs), sizes) if sizes else ()
-    return Grid(tuple(axes), stack_columns([place[d] for d in dimension], 1))
+    index = np.unravel_index(np.arange(runs), sizes) if sizes else ()
+    return Grid(tuple(axes), stack_columns([index[d] for d in dimensions], 1))
 
 
 def check_run_count(counts: Mapping[str, int], zipped: Sequence[str] = ()) -> None:
-    """Refuse a sweep by the lengths of its axes, before anything as long as these is made."""
-    together = [count for key, count in counts.items() if key in zipped]
+    """Refuse a sweep with too many runs, given the lengths of its axes, before it is built.
+
+    Raises:
+        SettingError: there are more than `MAX_RUNS` runs.
+    """
+    in_step = [count for key, count in counts.items() if key in zipped]
     crossed = [count for key, count in counts.items() if key not in zipped]
-    runs = math.prod(max(count, 1) for count in crossed) * max(together, default=1)
+    runs = math.prod(max(count, 1) for count in crossed) * max(in_step, default=1)
     if runs > MAX_RUNS:
         several = {key: count for key, count in counts.items() if count > 1}
         product = " x ".join(f"{key} ({count:,})" for key, count in several.items())
-        raise SettingError(f"{product}: {runs:,} runs are more than a sweep can have, {MAX_RUNS:,}")
+        raise SettingError(f"{product}: {runs:,} runs, but a sweep can have at most {MAX_RUNS:,}")
 
 
-def _dimensions(axes: Sequence[Axis], zipped: Sequence[str]) -> list[int]:
-    """For each axis the dimension of the product along which it varies."""
+def _assign_dimensions(axes: Sequence[Axis], zipped: Sequence[str]) -> list[int]:
+    """Return for each axis the dimension of the product along which it varies."""
     keys = [axis.key for axis in axes]
     unknown = [key for key in zipped if key not in keys]
     if unknown:
         known = ", ".join(axis.key for axis in axes if len(axis) > 1)
         raise SettingError(
-            f"hydra.sweeper.zip={format_value(list(zipped))}: {unknown[0]} is none of {known}"
+            f"hydra.sweeper.zip={format_value(list(zipped))}: {unknown[0]} must be one of {known}"
         )
     lengths = {axis.key: len(axis) for axis in axes if axis.key in zipped}
     if len(set(lengths.values())) > 1:
         counts = ", ".join(f"{key} has {length}" for key, length in lengths.items())
         raise SettingError(
-            f"hydra.sweeper.zip={format_value(list(zipped))}: must be equally long; {counts}"
+            f"hydra.sweeper.zip={format_value(list(zipped))}: must have the same length; {counts}"
         )
     dimension: list[int] = []
-    together = None
+    shared = None
     for axis in axes:
-        if axis.key in zipped and together is not None:
-            dimension.append(together)
+        if axis.key in zipped and shared is not None:
+            dimension.append(shared)
             continue
         dimension.append(max(dimension, default=-1) + 1)
         if axis.key in zipped:
-            together = dimension[-1]
+            shared = dimension[-1]
     return dimension
 
 
 def stack_columns(columns: list[np.ndarray], runs: int) -> np.ndarray:
-    """The columns of an index (R, A); without axes its shape is (R, 0)."""
+    """Stack columns (R,) to an index (R, A); without axes its shape is (R, 0)."""
     return np.stack(columns, 1) if columns else np.zeros((runs, 0), dtype=np.int64)

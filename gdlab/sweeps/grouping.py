@@ -1,8 +1,8 @@
-"""Which runs of a sweep share a batch: which settings are structure, which are columns.
+"""Grouping: which runs of a sweep share a batch.
 
-What differs between runs only by a number (lr, seed, start, each `Number` field of the loss, the
-optimizer, the schedule, the transformation and the noise) is a column; whatever else differs makes
-another group.
+A setting that differs between runs only by a number is a column: lr, seed, start, and each `Number`
+field of the loss, the optimizer, the schedule, the transformation and the noise. Every other
+difference is one of structure, and makes another group.
 
 Shapes: n runs of a group.
 """
@@ -13,8 +13,10 @@ import numpy as np
 
 from gdlab.config.settings import GROUPS, NUMERIC, Settings
 from gdlab.errors import SettingError
+from gdlab.fields.custom_classes import errors_as
 from gdlab.fields.declared import Configured, find_field, nest_changes, split_key
 from gdlab.fields.formatting import format_value
+from gdlab.losses.checks import check_dimensions
 from gdlab.sweeps.grid import Axis, Grid
 from gdlab.sweeps.plan import Group
 
@@ -24,71 +26,71 @@ def group_runs(
     compose: Callable[[Sequence[str]], Settings],
     structure: Container[str] = (),
 ) -> list[Group]:
-    """The groups of a grid's runs, each composed once.
+    """Group the runs of a grid; each group is composed once.
 
     Args:
         grid: all runs.
-        compose: the settings of a run from its overrides.
-        structure: settings that are structure though they are numbers, since others follow them.
+        compose: makes the settings of a run from its overrides.
+        structure: numeric settings to treat as structure, since other settings refer to them.
 
     Raises:
-        SettingError: a setting of any run cannot be used.
+        SettingError: a setting of some run cannot be used.
     """
     structural = [
         len(axis) > 1 and (axis.name in structure or not _may_be_column(axis)) for axis in grid.axes
     ]
     while True:
-        found = [(rows, compose(grid.overrides(rows[0]))) for rows in _alike(grid, structural)]
+        composed = [(rows, compose(grid.overrides(rows[0]))) for rows in _split(grid, structural)]
         varying = [a for a, axis in enumerate(grid.axes) if len(axis) > 1 and not structural[a]]
         wrong = [
             a
             for a in varying
-            if not all(_is_columnable(settings, grid.axes[a].name) for _, settings in found)
+            if not all(_is_columnable(settings, grid.axes[a].name) for _, settings in composed)
         ]
         if not wrong:
             break
         structural = [is_one or a in wrong for a, is_one in enumerate(structural)]
     keys = [grid.axes[a].name for a in varying]
-    return [Group(s, columns_of(grid, s, keys, rows), rows) for rows, s in found]
+    return [Group(s, columns_of(grid, s, keys, rows), rows) for rows, s in composed]
 
 
 def columns_of(
     grid: Grid, settings: Settings, keys: Sequence[str], runs: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """The values of some axes for some runs, checked.
+    """Return the values of some axes in some runs, checked.
 
     Raises:
-        SettingError: one of them is out of range or of the wrong form, or some do not go together.
+        SettingError: a value is out of range or of the wrong form, or some do not fit together.
     """
-    places = {axis.name: place for place, axis in enumerate(grid.axes) if axis.name in keys}
+    positions = {axis.name: at for at, axis in enumerate(grid.axes) if axis.name in keys}
     columns = {
-        key: _column(settings, grid.axes[place])[grid.index[runs, place]]
-        for key, place in places.items()
+        key: _column_of(settings, grid.axes[at])[grid.index[runs, at]]
+        for key, at in positions.items()
     }
     for group in GROUPS:
-        own = [place for key, place in places.items() if key.startswith(f"{group}.")]
-        if own:
-            axes = [grid.axes[place] for place in own]
-            _check_together(settings, group, axes, grid.index[runs][:, own])
+        in_group = [at for key, at in positions.items() if key.startswith(f"{group}.")]
+        if in_group:
+            axes = [grid.axes[at] for at in in_group]
+            _check_jointly(settings, group, axes, grid.index[runs][:, in_group])
     return columns
 
 
-def _alike(grid: Grid, structural: Sequence[bool]) -> Iterator[np.ndarray]:
-    """Runs that agree in all structural axes, in the order of their first runs."""
+def _split(grid: Grid, structural: Sequence[bool]) -> Iterator[np.ndarray]:
+    """Split the runs by the values of their structural axes, in the order of their first runs."""
     chosen = grid.index[:, np.flatnonzero(structural)]
-    _, first, which = np.unique(chosen, axis=0, return_index=True, return_inverse=True)
+    _, first, part = np.unique(chosen, axis=0, return_index=True, return_inverse=True)
     for number in np.argsort(first):
-        yield np.flatnonzero(which.reshape(-1) == number)
+        yield np.flatnonzero(part.reshape(-1) == number)
 
 
 def _may_be_column(axis: Axis) -> bool:
-    """Whether an axis holds numbers, or lists of as many numbers."""
+    """Whether an axis holds numbers, or lists of numbers of the same length."""
     values = axis.values
     if axis.key in GROUPS or axis.key.startswith(("hydra.", "~")):
         return False
     lists = [value if isinstance(value, list) else [value] for value in values]
-    same = len({(isinstance(v, list), len(item)) for v, item in zip(values, lists, strict=True)})
-    return same == 1 and all(
+    forms = {(isinstance(v, list), len(item)) for v, item in zip(values, lists, strict=True)}
+    return len(forms) == 1 and all(
         isinstance(n, (int, float)) and not isinstance(n, bool) for item in lists for n in item
     )
 
@@ -99,16 +101,16 @@ def _is_columnable(settings: Settings, key: str) -> bool:
         return True
     node, name = split_key(key)
     if node == "start":
-        return name.isdigit() and int(name) < settings.loss.dim and settings.start != "random"
+        return name.isdigit() and int(name) < _dim(settings) and settings.start != "random"
     field = find_field(getattr(settings, node), name) if node in NUMERIC else None
     return field is not None and field.numeric
 
 
-def _column(settings: Settings, axis: Axis) -> np.ndarray:
-    """An axis's values as an array, each checked.
+def _column_of(settings: Settings, axis: Axis) -> np.ndarray:
+    """Return the values of an axis as an array, each checked.
 
     Raises:
-        SettingError: one of them is out of range, or of the wrong form.
+        SettingError: a value is out of range, or of the wrong form.
     """
     node, name = split_key(axis.name)
     owner = getattr(settings, node) if node in NUMERIC else settings
@@ -118,18 +120,23 @@ def _column(settings: Settings, axis: Axis) -> np.ndarray:
     for value in axis.values:
         given = tuple(value) if isinstance(value, list) else value
         field.check(axis.name, (given,) if node == "start" else given)
-        if axis.name == "start" and len(given) != settings.loss.dim:
-            raise SettingError(f"start={format_value(given)}: must be {settings.loss.dim} numbers")
+        if axis.name == "start" and len(given) != _dim(settings):
+            raise SettingError(f"start={format_value(given)}: must be {_dim(settings)} numbers")
     return np.asarray(axis.values, dtype=np.int64 if axis.name == "seed" else np.float64)
 
 
-def _check_together(
-    settings: Settings, group: str, axes: Sequence[Axis], index: np.ndarray
-) -> None:
-    """Let a class that checks more than each field alone see what its runs give it.
+def _dim(settings: Settings) -> int:
+    """Return the dimension of a loss, which may be custom and not checked yet."""
+    with errors_as(f"loss={settings.name('loss')}"):
+        check_dimensions(settings.loss)
+        return settings.loss.dim
+
+
+def _check_jointly(settings: Settings, group: str, axes: Sequence[Axis], index: np.ndarray) -> None:
+    """Let a class that checks its fields together see the values of each run.
 
     Raises:
-        SettingError: some values do not go together.
+        SettingError: some values do not fit together.
     """
     owner = getattr(settings, group)
     if type(owner).__post_init__ is Configured.__post_init__:
@@ -141,6 +148,6 @@ def _check_together(
             owner.replace(**nest_changes(owner, changes))
         except SettingError as error:
             raise SettingError(f"{group}.{error}") from error
-        except Exception as error:  # a person's own class may raise anything
+        except Exception as error:  # a custom class may raise anything
             given = ", ".join(f"{key}={format_value(value)}" for key, value in values.items())
             raise SettingError(f"{given}: {type(error).__name__}: {error}") from error

@@ -1,8 +1,4 @@
-"""A sweep's runs to groups: which settings are structure, which are columns.
-
-What differs between runs only by a number (lr, seed, start, each `Number` field of the loss, the
-optimizer, the schedule, the transformation and the noise) is a column; whatever else differs makes
-another group.
+"""The plan of a sweep: its runs in groups, and the shards that these are cut into.
 
 Shapes: R runs of the sweep, n runs of a group, D dimensions.
 """
@@ -32,11 +28,11 @@ _OUTCOMES = {field.name for field in dataclasses.fields(Outcome)}
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Runs of one structure.
+    """Runs that differ only in numbers.
 
     Attributes:
-        settings: those of its first run.
-        columns: what differs, by dotted name: (n,), or (n, k) where a value is a list of k.
+        settings: of its first run.
+        columns: the numbers that differ, by dotted name: (n,), or (n, k) for lists of length k.
         runs: the numbers of its runs in the sweep: (n,), increasing.
     """
 
@@ -48,12 +44,12 @@ class Group:
         return len(self.runs)
 
     def take(self, rows: np.ndarray | slice) -> "Group":
-        """Some of its runs."""
+        """Return some of its runs as a group."""
         columns = {key: values[rows] for key, values in self.columns.items()}
         return Group(self.settings, columns, self.runs[rows])
 
     def settings_of(self, row: int) -> Settings:
-        """The settings of one run; its numbers were checked with their columns."""
+        """Return the settings of one run; its numbers were checked with their columns."""
         changes: dict[str, dict[str, Any]] = {node: {} for node in ("", "start", *NUMERIC)}
         for key, values in self.columns.items():
             value = values[row].tolist()
@@ -66,14 +62,14 @@ class Group:
                 top[node] = owner.unchecked(**nest_changes(owner, changes[node]))
         settings = self.settings.unchecked(**top)
         if changes["start"]:
-            given = {int(place): value for place, value in changes["start"].items()}
-            start = tuple(given.get(at, x) for at, x in enumerate(settings.starting_point()))
+            coordinates = {int(i): value for i, value in changes["start"].items()}
+            start = tuple(coordinates.get(i, x) for i, x in enumerate(settings.starting_point()))
             settings = settings.unchecked(start=start)
         return settings
 
 
 def with_resolved_mode(group: Group) -> Group:
-    """A group with its mode decided by its size, for all its parts alike."""
+    """Return a group whose mode is decided by its size, so that all its shards share it."""
     engine, mode = group.settings.engine, resolve_mode(group.settings, len(group))
     settings = group.settings.unchecked(engine=engine.unchecked(mode=mode))
     return dataclasses.replace(group, settings=settings)
@@ -84,11 +80,11 @@ class Plan:
     """All runs of a sweep, in groups.
 
     Attributes:
-        grid: what differs between the runs.
+        grid: the axes, and the values of each run.
         groups: the runs by structure.
-        templates: of each group's `.hydra` files; None in a sweep that Hydra has no part in.
+        templates: of each group's `.hydra` files; None in a sweep from Python.
         executor: the name of the executor that runs the shards.
-        rows: a shard has at most so many runs; None for `engine.max_rows`.
+        rows: maximum number of runs in a shard; None for `engine.max_rows`.
     """
 
     grid: Grid
@@ -102,30 +98,30 @@ class Plan:
 
     @property
     def options(self) -> Settings:
-        """The settings of a sweep as a whole, which are those of each run."""
+        """The settings of the sweep as a whole, which all runs share."""
         return self.groups[0].settings
 
     def shards(self) -> Iterator[Group]:
-        """The groups in pieces of at most `rows` runs."""
+        """Cut the groups into shards of at most `rows` runs."""
         rows = self.rows or self.options.engine.max_rows
         for group in map(with_resolved_mode, self.groups):
             for first in range(0, len(group), rows):
                 yield group.take(slice(first, first + rows))
 
     def varied(self, runs: np.ndarray) -> dict[str, list[Any]]:
-        """For each setting that varies its values in some runs."""
+        """Return for each setting that varies its values in some runs."""
         return {
-            column_name(axis.name): [axis.values[at] for at in self.grid.index[runs, place]]
-            for place, axis in enumerate(self.grid.axes)
+            column_name(axis.name): [axis.values[at] for at in self.grid.index[runs, position]]
+            for position, axis in enumerate(self.grid.axes)
             if len(axis) > 1
         }
 
     def keys(self) -> list[str]:
-        """The settings that vary, as the tables call them."""
+        """Return the settings that vary, by their names in the tables."""
         return [column_name(axis.name) for axis in self.grid.axes if len(axis) > 1]
 
     def by(self) -> list[str]:
-        """The settings for whose combinations the summary names a best: what is no number."""
+        """Return the settings that the summary tells apart; by default those that are structure."""
         if self.options.summary.by is not None:
             return [column_name(key) for key in self.options.summary.by]
         columns = self.groups[0].columns
@@ -133,7 +129,7 @@ class Plan:
 
     @cached_property
     def metrics(self) -> list[str]:
-        """The names of what the losses measure at a point, such as accuracy."""
+        """The names of the metrics of the losses, such as accuracy."""
         return sorted({name for group in self.groups for name in group.settings.loss.metrics})
 
     @property
@@ -143,19 +139,19 @@ class Plan:
         return Metric.of(summary.metric, summary.direction, self.metrics)
 
     def name(self, run: int) -> str:
-        """The name of a run's directory: what sets it apart, in letters that are safe anywhere."""
+        """Return the name of a run's directory: what varies, in characters safe anywhere."""
         chosen = zip(self.grid.axes, self.grid.index[run], strict=True)
         words = [f"{axis.name}={axis.texts[at]}" for axis, at in chosen if len(axis) > 1]
         name = _UNSAFE.sub("", ",".join(words).replace("/", "."))
         return name if 0 < len(name) <= _LONGEST_NAME else f"run={run}"
 
     def place(self, run: int) -> tuple[int, int]:
-        """The group of a run, and its row there."""
+        """Return the number of a run's group, and its row there."""
         group = int(self.group_of_run[run])
         return group, int(np.searchsorted(self.groups[group].runs, run))
 
     def settings_of(self, run: int) -> Settings:
-        """The settings of a run."""
+        """Return the settings of a run."""
         group, row = self.place(run)
         return self.groups[group].settings_of(row)
 
@@ -169,5 +165,5 @@ class Plan:
 
 
 def column_name(key: str) -> str:
-    """What the tables call a setting: its name, unless what ended is called so."""
+    """Return the column of a setting in the tables: its name, unless an outcome has that name."""
     return f"setting.{key}" if key in _OUTCOMES else key

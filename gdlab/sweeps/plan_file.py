@@ -1,8 +1,8 @@
-"""The plan of a sweep on disk: written once, read to resume, composing nothing.
+"""The plan of a sweep on disk: written once, and read to resume without composing anything.
 
-`plan.parquet` holds which value of each axis each run takes, `plan.json` the rest; the latter is
-written last, so that a directory with a `plan.json` has a whole plan. Classes are named there, and
-a name that is not gdlab's own is used only where the person who resumes names it again.
+`plan.parquet` holds the index of the grid, `plan.json` the rest. The latter is written last, so
+that a directory with a `plan.json` has a complete plan. The plan names classes; one from outside
+gdlab is imported only if the person who resumes the sweep names it again.
 """
 
 import json
@@ -33,7 +33,7 @@ PLAN, INDEX = "plan.json", "plan.parquet"
 _ROWS = Field(int | None, Range(ge=1))
 
 CLASS_NAMES = ("_target_", "cls")
-"""The settings whose values are names of classes, which are imported."""
+"""The settings that name a class to import."""
 
 _OF_TORCH = re.compile(r"torch\.optim\.\w+")
 
@@ -42,7 +42,7 @@ def save(plan: Plan, directory: Path) -> None:
     """Write a plan into a sweep's directory."""
     import pyarrow as pa
 
-    index = {f"axis{place}": pa.array(at) for place, at in enumerate(plan.grid.index.T)}
+    index = {f"axis{number}": pa.array(at) for number, at in enumerate(plan.grid.index.T)}
     write_table(directory / INDEX, pa.table({"group": pa.array(plan.group_of_run), **index}))
     groups = [
         {
@@ -64,74 +64,76 @@ def load(directory: Path, named: Iterable[str] = ()) -> Plan:
 
     Args:
         directory: the sweep's.
-        named: classes beside gdlab's own that the person who resumes names.
+        named: classes from outside gdlab that the person who resumes names.
 
     Raises:
-        SettingError: there is no plan, or it names a class that was not named.
-        RecordError: it is damaged.
+        SettingError: there is no plan, or it names a class that the person did not.
+        RecordError: the plan is damaged.
     """
     if not (directory / PLAN).is_file():
         raise SettingError(f"resume={directory}: holds no sweep (no {PLAN})")
     table = read_parquet(directory / INDEX)
     try:
         written = json.loads((directory / PLAN).read_text(encoding="utf-8"))
-        return _plan(written, table, set(named), directory)
+        return _restore_plan(written, table, set(named), directory)
     except GdlabError:
         raise
-    # What was damaged may hold anything.
+    # A damaged file may hold anything.
     except Exception as error:
         what = " ".join(f"{type(error).__name__}: {error}".split())
         raise RecordError(f"{directory / PLAN}: missing or damaged ({what})") from error
 
 
-def _plan(written: dict[str, Any], table: "pa.Table", named: set[str], directory: Path) -> Plan:
+def _restore_plan(
+    written: dict[str, Any], table: "pa.Table", named: set[str], directory: Path
+) -> Plan:
     axes = tuple(Axis(**axis) for axis in written["axes"])
-    columns = [table[f"axis{place}"].to_numpy() for place in range(len(axes))]
-    which, groups = table["group"].to_numpy(), written["groups"]
-    index = np.stack(columns, 1) if columns else np.zeros((len(which), 0), dtype=np.int64)
-    if len(table.columns) != 1 + len(axes) or set(which.tolist()) != set(range(len(groups))):
-        raise ValueError(f"{INDEX} is of another plan")
+    columns = [table[f"axis{number}"].to_numpy() for number in range(len(axes))]
+    group_of_run, saved = table["group"].to_numpy(), written["groups"]
+    index = np.stack(columns, 1) if columns else np.zeros((len(group_of_run), 0), dtype=np.int64)
+    if len(table.columns) != 1 + len(axes) or set(group_of_run.tolist()) != set(range(len(saved))):
+        raise ValueError(f"{INDEX} belongs to another plan")
     grid = Grid(axes, index)
-    made = []
-    for number, group in enumerate(groups):
+    groups = []
+    for number, group in enumerate(saved):
         for key, target in _targets(group["settings"]):
             _refuse_foreign(key, target, named, directory)
         settings = settings_from_values(group["settings"], group["choices"])
-        runs = np.flatnonzero(which == number)
-        made.append(Group(settings, columns_of(grid, settings, group["columns"], runs), runs))
-    templates = [None if g["template"] is None else Template(**g["template"]) for g in groups]
+        runs = np.flatnonzero(group_of_run == number)
+        groups.append(Group(settings, columns_of(grid, settings, group["columns"], runs), runs))
+    templates = [None if g["template"] is None else Template(**g["template"]) for g in saved]
     executor = check_executor(f"{directory / PLAN}: executor", written["executor"])
     rows = _ROWS.check(f"{directory / PLAN}: rows", written["rows"])
-    return Plan(grid, tuple(made), tuple(templates), executor, rows)
+    return Plan(grid, tuple(groups), tuple(templates), executor, rows)
 
 
 def plain_settings(settings: Settings) -> dict[str, Any]:
-    """Settings as nested plain values, from which `settings_from_values` makes them again."""
+    """Return settings as nested plain values, the inverse of `settings_from_values`."""
     values: dict[str, Any] = {}
     for key, value in settings.settings().items():
         if isinstance(value, Configured):
-            values[key] = _tagged(value) if key in GROUPS else value.settings()
+            values[key] = _tag(value) if key in GROUPS else value.settings()
         elif key != "choices":
             values[key] = value
     return values
 
 
-def _tagged(value: Configured) -> dict[str, Any]:
-    """A value's fields with the name of its class; the same of those that are configured."""
+def _tag(value: Configured) -> dict[str, Any]:
+    """Return the fields of a value with the name of its class, nested values likewise."""
     fields = {
-        name: _tagged(field) if isinstance(field, Configured) else field
+        name: _tag(field) if isinstance(field, Configured) else field
         for name, field in value.settings().items()
     }
     return {"_target_": class_name(value), **fields}
 
 
 def class_name(value: Configured) -> str:
-    """The dotted name of a setting's class."""
+    """Return the dotted name of a value's class."""
     return f"{type(value).__module__}.{type(value).__qualname__}"
 
 
 def _targets(values: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """The classes that nested plain values name, wherever they do, after the settings that do."""
+    """Yield each setting that names a class, at any depth of nested plain values, and the class."""
     inner = values if isinstance(values, dict) else dict(enumerate(values))
     for key, value in inner.items():
         if key in CLASS_NAMES:
@@ -144,6 +146,6 @@ def _refuse_foreign(key: str, target: str, named: set[str], directory: Path) -> 
     is_known = target.startswith("gdlab.") or _OF_TORCH.fullmatch(target)
     if not is_known and target not in named:
         raise SettingError(
-            f"resume={directory}: its plan names {target}; to run that class, name it again: "
-            f"add {key}={target}"
+            f"resume={directory}: its plan names {target}; to run that class, name it "
+            f"again: add {key}={target}"
         )

@@ -1,8 +1,8 @@
 """A sweep from its plan to its tables, shard by shard.
 
-A shard is run whole or not at all: once its runs have ended its table is written, and it is never
-run again. What an interrupted sweep lacks is the shards without a table; they are run anew with the
-same rows, so that the tables in the end are those of a sweep that was never interrupted.
+A shard is run whole or not at all: once its runs have ended its table is written, and it never runs
+again. After an interruption the shards without a table run again with the same rows, so that the
+tables in the end are those of a sweep that was never interrupted.
 
 Shapes: R runs.
 """
@@ -16,22 +16,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gdlab.engine.history import History
-from gdlab.engine.metrics import check_quantities
-from gdlab.engine.outcome import Outcome, Outcomes
+from gdlab.engine.outcome import Outcome
 from gdlab.engine.status import Status
 from gdlab.errors import RecordError
 from gdlab.recording.files import write_atomically
 from gdlab.recording.parquet import read_parquet, write_csv, write_table
-from gdlab.results.ranking import DataFrame, best, rank_order
-from gdlab.runs.batching import batch_of
+from gdlab.results.ranking import DataFrame, rank_order
 from gdlab.sweeps.executors.board import Statuses
 from gdlab.sweeps.executors.driver import run_shards
 from gdlab.sweeps.plan import Group, Plan, with_resolved_mode
 from gdlab.sweeps.plots import draw_sweep
 from gdlab.sweeps.run_dirs import RunDirectories
 from gdlab.sweeps.selection import choose_representatives, evenly_spaced
-from gdlab.sweeps.shard import FinishedRuns, run_group
-from gdlab.sweeps.table import join_tables, table_of
+from gdlab.sweeps.shard import run_group
+from gdlab.sweeps.table import join_tables
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -45,17 +43,17 @@ def run_sweep(
     interrupted: Callable[[], bool] = lambda: False,
     progress: Callable[[Statuses], None] = lambda rows: None,
 ) -> "pa.Table":
-    """Run what a sweep's directory lacks; write its tables, run directories and pictures.
+    """Run the shards that a sweep still lacks; write its tables, run directories and pictures.
 
     Args:
-        plan: of the sweep, written in the directory already.
-        directory: the sweep's own.
-        interrupted: asked at every step, at every record of a directory and before every picture;
-            the sweep ends once it says true.
-        progress: told what became of rows.
+        plan: of the sweep, already written in the directory.
+        directory: the sweep's.
+        interrupted: asked at every step, at every record of a run directory and before every
+            picture; the sweep ends once it returns true.
+        progress: receives the statuses of rows.
 
     Returns:
-        One row per run that ended, and per run of the shards that were interrupted.
+        A table with a row for each run that ended or was interrupted.
 
     Raises:
         RecordError: the table of a finished shard is damaged.
@@ -76,15 +74,15 @@ def run_sweep(
     results = join_tables([tables[number] for number in sorted(tables)])
     write_table(directory / "results.parquet", results)
     write_csv(directory / "results.csv", results)
-    _describe(plan, directory, records)  # what there is can be loaded, whatever happens to the rest
+    _describe(plan, directory, records)  # loadable from here on, whatever happens below
     if not interrupted():
-        records = _illustrated(plan, directory, results.to_pandas(), records, interrupted)
+        records = _illustrate(plan, directory, results.to_pandas(), records, interrupted)
         _describe(plan, directory, records)
     return results
 
 
 def _describe(plan: Plan, directory: Path, records: RunDirectories) -> None:
-    """Write down which settings vary and which runs have directories."""
+    """Write which settings vary and which runs have directories."""
     about = {
         "varied": plan.keys(),
         "metrics": plan.metrics,
@@ -94,49 +92,33 @@ def _describe(plan: Plan, directory: Path, records: RunDirectories) -> None:
 
 
 def _read_shard(path: Path, shard: Group) -> "pa.Table":
-    """The table of a shard that was run before.
+    """Read the table of a shard that ran before.
 
     Raises:
-        RecordError: the file is damaged, or of other runs.
+        RecordError: the file is damaged, or holds other runs.
     """
     table = read_parquet(path)
     if "run" not in table.column_names or table["run"].to_pylist() != sorted(shard.runs.tolist()):
-        raise RecordError(f"{path}: missing or damaged (it holds other runs than the plan)")
+        raise RecordError(f"{path}: missing or damaged (its runs are not those of the plan)")
     return table
 
 
-def check_summary(plan: Plan) -> None:
-    """Sum up the runs before they start, so that it cannot fail when they have ended.
-
-    Raises:
-        SettingError: the settings of the summary do not fit.
-    """
-    starts = []
-    for group in plan.groups:
-        first = group.runs[:1]
-        batch = batch_of(group.settings)
-        check_quantities(batch.loss, batch.start, batch.intervals)
-        start = FinishedRuns(first, Outcomes(batch), 0.0)
-        starts.append(table_of(group, start, plan.varied(first)))
-    best(join_tables(starts).to_pandas(), plan.by(), plan.keys(), plan.metric)
-
-
-def _illustrated(
+def _illustrate(
     plan: Plan,
     directory: Path,
     results: DataFrame,
     records: RunDirectories,
     interrupted: Callable[[], bool],
 ) -> RunDirectories:
-    """Give the runs that stand for a sweep their directories, if they have none, and pictures."""
+    """Give the representative runs of a sweep their directories, if missing, and pictures."""
     record = plan.options.record
     shown = choose_representatives(plan, results, min(record.max_figures, record.max_run_dirs))
     if len(plan) > record.max_run_dirs:
         ranked = results["run"].to_numpy()[rank_order(results, plan.metric)].tolist()
         chosen = list(dict.fromkeys([ranked[0], ranked[-1], *shown]))[: record.max_run_dirs]
         shown = [run for run in shown if run in chosen]
-        named = set(chosen)
-        rest = [run for run in ranked if run not in named]
+        first = set(chosen)
+        rest = [run for run in ranked if run not in first]
         chosen += evenly_spaced(rest, record.max_run_dirs - len(chosen))
         records = RunDirectories(directory, plan, chosen)
     _record_again(plan, records, interrupted)
@@ -150,42 +132,42 @@ def _illustrated(
 
 
 class _Interrupted(Exception):
-    """The runs that are recorded again shall end."""
+    """The sweep was interrupted while runs were recorded again."""
 
 
 @dataclass(frozen=True)
 class _UntilInterrupted:
-    """Records that are given up once a sweep is interrupted, even between two runs of a chunk."""
+    """Records that raise once a sweep is interrupted, even between two runs of a chunk."""
 
     records: RunDirectories
     interrupted: Callable[[], bool]
 
     def write(self, run: int, piece: History) -> None:
-        self._go_on()
+        self._raise_if_interrupted()
         self.records.write(run, piece)
 
     def close(self, run: int, outcome: Outcome, seconds: float) -> None:
-        self._go_on()
+        self._raise_if_interrupted()
         self.records.close(run, outcome, seconds)
 
     def forget(self, run: int) -> None:
         self.records.forget(run)
 
-    def _go_on(self) -> None:
+    def _raise_if_interrupted(self) -> None:
         if self.interrupted():
             raise _Interrupted
 
 
 def _record_again(plan: Plan, records: RunDirectories, interrupted: Callable[[], bool]) -> None:
-    """Run the chosen ones that have no records once more, now with them."""
+    """Run those chosen runs again that have no records, now recording them."""
     chosen = np.array(records.missing(), dtype=np.int64)
-    watched = _UntilInterrupted(records, interrupted)
+    guarded = _UntilInterrupted(records, interrupted)
     for group in map(with_resolved_mode, plan.groups):
         rows = np.flatnonzero(np.isin(group.runs, chosen))
         if not len(rows):
             continue
         try:
-            for _ in run_group(group.take(rows), watched, interrupted):
+            for _ in run_group(group.take(rows), guarded, interrupted):
                 pass
         except _Interrupted:
             records.abandon()
@@ -193,5 +175,5 @@ def _record_again(plan: Plan, records: RunDirectories, interrupted: Callable[[],
 
 
 def has_failed(results: "pa.Table") -> bool:
-    """Whether any run has."""
+    """Whether any run failed."""
     return str(Status.FAILED) in results["status"].to_pylist()

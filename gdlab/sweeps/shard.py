@@ -1,4 +1,4 @@
-"""A shard: runs of one structure, a picklable piece of work; settings and columns in, a table out.
+"""A shard: runs that differ only in numbers, as a piece of work that can be pickled.
 
 Shapes: R runs of the shard, D dimensions.
 """
@@ -20,18 +20,18 @@ from gdlab.sweeps.plan import Group
 
 
 class Records(Protocol):
-    """What keeps the records of some of a shard's runs."""
+    """Receives the records of some of a shard's runs."""
 
     def write(self, run: int, piece: History) -> None:
-        """Take in the next records of a run."""
+        """Add the next records of a run."""
         ...
 
     def close(self, run: int, outcome: Outcome, seconds: float) -> None:
-        """A run is over."""
+        """End a run with its outcome."""
         ...
 
     def forget(self, run: int) -> None:
-        """A run starts anew: what was recorded of it is void."""
+        """Discard what was recorded of a run, which starts again."""
         ...
 
 
@@ -42,7 +42,7 @@ class FinishedRuns:
     Attributes:
         runs: their numbers in the sweep (R,).
         outcomes: in the same order.
-        seconds: for each run its share of the batch's time, or its own (R,).
+        seconds: the time of each run, its share of the batch's or its own (R,).
     """
 
     runs: np.ndarray
@@ -56,15 +56,15 @@ def run_group(
     interrupted: Callable[[], bool] = lambda: False,
     progress: Callable[[Chunk], None] = lambda chunk: None,
 ) -> Iterator[FinishedRuns]:
-    """Run a group as one batch.
+    """Run a group as one batch and yield how its runs ended, in one or more parts.
 
-    A batch that raises is bisected down to the run that does, so that it fails alone.
+    A batch that raises is bisected down to the run that raises, so that only this run fails.
 
     Args:
         group: the runs.
-        records: keeps what is recorded; None to keep only how runs ended.
-        interrupted: asked at every step; runs end as interrupted once it says true.
-        progress: told of every chunk.
+        records: receives what runs record; None to keep only how they ended.
+        interrupted: asked at every step; runs end as interrupted once it returns true.
+        progress: receives every chunk.
     """
     began = time.perf_counter()
     batch = batch_of(group.settings, group.columns, len(group))

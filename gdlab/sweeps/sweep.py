@@ -16,15 +16,15 @@ from gdlab.fields.formatting import format_value
 from gdlab.losses.function import Function
 from gdlab.recording.files import claim_directory
 from gdlab.results.load import Recorded, load
-from gdlab.runs.checks import check_run
 from gdlab.runs.interruption import interruptible
+from gdlab.sweeps.checks import check_plan
 from gdlab.sweeps.executors.choice import with_shards_for
 from gdlab.sweeps.executors.driver import run_shards
 from gdlab.sweeps.executors.table import DEFAULT
 from gdlab.sweeps.grid import Axis, product
 from gdlab.sweeps.grouping import group_runs
 from gdlab.sweeps.plan import Plan
-from gdlab.sweeps.runner import check_summary, run_sweep
+from gdlab.sweeps.runner import run_sweep
 from gdlab.sweeps.table import join_tables
 
 _LISTS = ("start", "betas", "center", "eigenvalues", "features", "widths")
@@ -79,13 +79,12 @@ def sweep(
         own, start = settings.loss, settings.start
         if isinstance(own, Function) and isinstance(start, tuple):
             own = own.replace(start=start)
-        settings = settings.unchecked(loss=own, choices=settings.choices | names)
-        check_run(settings)
-        return settings
+        return settings.unchecked(loss=own, choices=settings.choices | names)
 
     groups = tuple(group_runs(grid, compose))
-    plan = with_shards_for(Plan(grid, groups, (None,) * len(groups)), executor, "executor")
-    check_summary(plan)
+    plan = Plan(grid, groups, (None,) * len(groups))
+    check_plan(plan)
+    plan = with_shards_for(plan, executor, "executor")
     if directory is not None:
         claim_directory(Path(directory), exact=True, setting="directory")
         with interruptible() as interrupted:

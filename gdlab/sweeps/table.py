@@ -1,7 +1,7 @@
 """The table of a sweep: one row per run.
 
-Columns: run, the settings that the sweep varied plus loss, optimizer, lr and seed, then how the run
-ended, with the point as x0, x1, … where it has at most 16 coordinates.
+Columns: run; the settings that the sweep varied, plus loss, optimizer, lr and seed; then the fields
+of the outcome, with the point as x0, x1, … if it has at most 16 coordinates.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,17 +19,17 @@ from gdlab.sweeps.shard import FinishedRuns
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_MOST_COORDINATES = 16
+_MAX_COORDINATES = 16
 _ALWAYS = ("loss", "optimizer", "lr", "seed")
 
 
 def table_of(group: Group, ended: FinishedRuns, varied: Mapping[str, Sequence[Any]]) -> "pa.Table":
-    """The rows of runs that ended.
+    """Return the rows of runs that ended.
 
     Args:
-        group: the group that they are of.
+        group: the group of the runs.
         ended: how they ended.
-        varied: for each setting that the sweep varied its value in each of the runs.
+        varied: for each setting that the sweep varied, its value in each of the runs.
     """
     import pyarrow as pa
 
@@ -37,11 +37,11 @@ def table_of(group: Group, ended: FinishedRuns, varied: Mapping[str, Sequence[An
     names = {"loss": settings.name("loss"), "optimizer": settings.name("optimizer")}
     columns: dict[str, Any] = {"run": ended.runs}
     for key, values in varied.items():
-        held = group.columns.get(key)
+        numbers = group.columns.get(key)
         if key in names:
             columns[key] = [names[key]] * len(ended.runs)
-        elif held is not None and held.ndim == 1:
-            columns[key] = np.asarray(values, held.dtype)
+        elif numbers is not None and numbers.ndim == 1:
+            columns[key] = np.asarray(values, numbers.dtype)
         else:
             columns[key] = _plain(values)
     for key in _ALWAYS:
@@ -52,7 +52,7 @@ def table_of(group: Group, ended: FinishedRuns, varied: Mapping[str, Sequence[An
         if name == "mode":
             columns["seconds"] = np.full(len(ended.runs), ended.seconds)
         columns[name] = pa.array(values, pa.string()) if name == "mode_reason" else values
-    if ends.x.shape[1] <= _MOST_COORDINATES:
+    if ends.x.shape[1] <= _MAX_COORDINATES:
         columns |= {f"x{i}": ends.x[:, i] for i in range(ends.x.shape[1])}
     return pa.table(columns)
 
@@ -60,12 +60,12 @@ def table_of(group: Group, ended: FinishedRuns, varied: Mapping[str, Sequence[An
 def table_of_failed(
     settings: Settings, reasons: Mapping[int, str], varied: Mapping[str, Sequence[Any]]
 ) -> "pa.Table":
-    """The rows of runs that could not begin or left nothing, such as for a setting out of range.
+    """Return the rows of runs without a result, such as those with a setting out of range.
 
     Args:
-        settings: of another run of the sweep, for what does not vary.
-        reasons: for each run why it failed.
-        varied: for each setting that the sweep varied its value in each of the runs.
+        settings: of another run of the sweep, for the settings that do not vary.
+        reasons: why each run failed, by the numbers of the runs.
+        varied: for each setting that the sweep varied, its value in each of the runs.
     """
     import pyarrow as pa
 
@@ -86,36 +86,37 @@ def table_of_failed(
 
 
 def empty_table() -> "pa.Table":
-    """The table of no runs."""
+    """Return a table of no runs."""
     import pyarrow as pa
 
     return pa.table({"run": pa.array([], pa.int64()), "final_loss": pa.array([], pa.float64())})
 
 
 def join_tables(tables: Sequence["pa.Table"]) -> "pa.Table":
-    """The rows of all tables by run; a column that one has not is null there.
+    """Join the rows of all tables, sorted by run; columns that a table lacks are null.
 
-    Where one has texts and another numbers or null, as of loss.center=0,[1,2], these become texts.
+    If a column holds strings in one table and numbers or null in another, as for
+    loss.center=0,[1,2], the latter become strings.
     """
     import pyarrow as pa
 
     fields = [field for table in tables for field in table.schema]
-    texts = {field.name for field in fields if pa.types.is_string(field.type)}
+    strings = {field.name for field in fields if pa.types.is_string(field.type)}
 
-    def alike(name: str, column: "pa.ChunkedArray") -> "pa.ChunkedArray | pa.Array":
-        if name not in texts or pa.types.is_string(column.type):
+    def unify(name: str, column: "pa.ChunkedArray") -> "pa.ChunkedArray | pa.Array":
+        if name not in strings or pa.types.is_string(column.type):
             return column
         return pa.array([format_value(value) for value in column.to_pylist()])
 
     tables = [
-        pa.table({name: alike(name, table[name]) for name in table.column_names})
+        pa.table({name: unify(name, table[name]) for name in table.column_names})
         for table in tables
     ]
     return pa.concat_tables(tables, promote_options="permissive").sort_by("run")
 
 
 def _plain(values: Sequence[Any]) -> list[Any]:
-    """Numbers, texts and null as they are, anything else as a text."""
+    """Keep numbers, strings and None; format anything else as a string."""
 
     def plain(value: Any) -> Any:
         if isinstance(value, int) and not isinstance(value, bool):

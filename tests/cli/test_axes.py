@@ -389,10 +389,10 @@ REFUSED = [
     (["lr=interval(1,2)"], "many", (), "hydra.sweeper.points=many: must be a whole number"),
     (["lr=interval(1,2)"], None, (), "hydra.sweeper.points=null: must be a whole number"),
     (["lr=interval(1,2)"], True, (), "hydra.sweeper.points=true: must be a whole number"),
-    (["a=1,2", "b=1,2,3"], 20, ("a", "b"), "must be equally long; a has 2, b has 3"),
-    (["a=1,2", "b=1"], 20, ("a", "b"), "must be equally long; a has 2, b has 1"),
-    (["a=1,2", "b=3"], 20, ("a", "c"), "hydra.sweeper.zip=[a,c]: c is none of a"),
-    (["a=1,2", "+b=3,4"], 20, ("a", "c"), "hydra.sweeper.zip=[a,c]: c is none of a, +b"),
+    (["a=1,2", "b=1,2,3"], 20, ("a", "b"), "must have the same length; a has 2, b has 3"),
+    (["a=1,2", "b=1"], 20, ("a", "b"), "must have the same length; a has 2, b has 1"),
+    (["a=1,2", "b=3"], 20, ("a", "c"), "hydra.sweeper.zip=[a,c]: c must be one of a"),
+    (["a=1,2", "+b=3,4"], 20, ("a", "c"), "hydra.sweeper.zip=[a,c]: c must be one of a, +b"),
     (["a=1,2"], 20, "a", "hydra.sweeper.zip=a: must be a list"),
     (["a=1,2"], 20, (1,), "hydra.sweeper.zip[0]=1: must be a text"),
     (["a=int(interval(1.2,1.7))"], 20, (), "a=int(interval(1.2,1.7)): must have its lower end"),
@@ -404,7 +404,7 @@ REFUSED = [
     (["a=range(0,1,inf)"], 20, (), "a=range(0,1,inf): must be finite"),
 ]
 
-TOO_MANY = "runs are more than a sweep can have, 20,000,000"
+TOO_MANY = "runs, but a sweep can have at most 20,000,000"
 
 # what is typed, points, zip, what the error says: each would fill the memory
 ABSURD = [

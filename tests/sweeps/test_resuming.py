@@ -143,7 +143,7 @@ NAMED = "hydra.sweep.dir=s"
 STAGES: list[tuple[Any, str, set[str]]] = [
     (sweep.OmegaConf, "save", set()),
     (plan_file, "write_table", {"multirun.yaml"}),
-    (plan_file, "write_whole", {"multirun.yaml", "plan.parquet"}),
+    (plan_file, "write_atomically", {"multirun.yaml", "plan.parquet"}),
 ]
 
 
