@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from gdlab.cli import startup
 from gdlab.cli.axes import cross_overrides
 from gdlab.cli.command import EXIT_FAILED
+from gdlab.cli.hydra_template import make_template
 from gdlab.cli.job_files import note_batch
 from gdlab.cli.run import EXIT_SIGNAL, read_config
 from gdlab.config.overrides import setting_name
@@ -36,7 +37,6 @@ from gdlab.sweeps.executors.table import DEFAULT
 from gdlab.sweeps.executors.table import SETTING as EXECUTOR_SETTING
 from gdlab.sweeps.grid import Axis, Grid
 from gdlab.sweeps.grouping import group_runs
-from gdlab.sweeps.hydra_dir import Template
 from gdlab.sweeps.plan import Plan
 from gdlab.sweeps.plan_file import class_name
 from gdlab.sweeps.runner import has_failed, run_sweep
@@ -216,7 +216,7 @@ def make_plan(config: DictConfig, loader: ConfigLoader, grid: Grid, *, check: bo
     groups = group_runs(grid, lambda overrides: settings_of(*overrides), followed)
     varying = list(groups[0].columns)
     configs = [composed(*grid.overrides(int(group.runs[0]))) for group in groups]
-    templates = [Template.of(config, varying) for config in configs]
+    templates = [make_template(config, varying) for config in configs]
     plan = Plan(grid, tuple(groups), tuple(templates))
     if check:
         check_plan(plan, [bool(config.get("check_gradient")) for config in configs])

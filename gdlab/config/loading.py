@@ -18,7 +18,8 @@ from gdlab.losses.function import Function
 from gdlab.optimizers.base import Optimizer
 from gdlab.paths import CONF
 
-_DEFAULTS = {"loss": "quadratic", "optimizer": "sgd", "schedule": "constant"}
+DEFAULT_CHOICES = {"loss": "quadratic", "optimizer": "sgd", "schedule": "constant"}
+"""The loss, optimizer and schedule of a run that names none."""
 
 
 def settings_from_config(config: DictConfig, choices: Mapping[str, str]) -> Settings:
@@ -86,7 +87,7 @@ def settings_from_flat(given: Mapping[str, Any]) -> Settings:
     Raises:
         SettingError: a setting is unknown, of the wrong type or out of range.
     """
-    made: dict[str, Any] = {g: resolve_choice(g, given.get(g, _DEFAULTS[g])) for g in GROUPS}
+    made: dict[str, Any] = {g: resolve_choice(g, given.get(g, DEFAULT_CHOICES[g])) for g in GROUPS}
     nodes: dict[str, dict[str, Any]] = {place: {} for place in (*GROUPS, *NODES)}
     top: dict[str, Any] = {}
     for key, value in given.items():
@@ -101,7 +102,7 @@ def settings_from_flat(given: Mapping[str, Any]) -> Settings:
         made[group] = make(f"{group}.", type(owner), owner.settings() | changes)
     for key in NODES:
         made[key] = make_section(key, given.get(key, {}), nodes[key])
-    names = {g: given.get(g, _DEFAULTS[g]) for g in GROUPS}
+    names = {g: given.get(g, DEFAULT_CHOICES[g]) for g in GROUPS}
     choices = {group: name for group, name in names.items() if isinstance(name, str)}
     top.setdefault(LR, made["optimizer"].default_lr)
     return make("", Settings, {**top, **made, "choices": choices})

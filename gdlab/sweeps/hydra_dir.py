@@ -1,7 +1,8 @@
-"""The `.hydra` folder of each run of a sweep, exactly as Hydra's own launcher would have left it.
+"""The `.hydra` folder of each run of a sweep, exactly as Hydra's own launcher would write it.
 
-Dumping a configuration takes Hydra 20 ms; here it is dumped once for a group of runs, with marks in
-the place of what differs. The text is cut at its marks once, and each run fills in its own words.
+Hydra takes 20 ms to dump a configuration. So it is dumped once for a group of runs, with marks in
+place of what differs (`gdlab.cli.hydra_template`). The text is split at its marks once, and each
+run fills in its own values.
 """
 
 import math
@@ -12,25 +13,36 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from gdlab.config.yaml_text import to_yaml
 
-_MARK = "GDLAB-MARK-{}"
+NUMBER_MARK = 987654321987654321
+"""The mark of a run's number, in a field that Hydra restricts to integers."""
+
 _MARKED = re.compile(r"^( *)([^\n]*?)GDLAB-MARK-([\w.]+)$", re.MULTILINE)
-_SURE = re.compile(r"[A-Za-z_][\w./-]*=[\w./-]+(,[A-Za-z_][\w./-]*=[\w./-]+)*")
-_PATH = re.compile(r"(/[\w.=,-]+)+")
-_NUMBER = 987654321987654321  # the mark of a field that Hydra allows only whole numbers in
+_PLAIN = (  # strings that YAML writes without quotes: overrides and paths
+    re.compile(r"[A-Za-z_][\w./-]*=[\w./-]+(,[A-Za-z_][\w./-]*=[\w./-]+)*"),
+    re.compile(r"(/[\w.=,-]+)+"),
+)
+
+
+def mark(key: str) -> str:
+    """Return the mark of a value in the text of a template."""
+    return f"GDLAB-MARK-{key}"
 
 
 @dataclass(frozen=True)
 class Template:
     """The texts of a group's files, with marks where its runs differ.
 
+    The last three attributes are Hydra's settings `hydra.job.config.override_dirname`.
+
     Attributes:
-        config: of config.yaml; marks are the keys of the settings that differ.
-        hydra: of hydra.yaml; marks are job, name, directory and the places of the overrides.
-        kv_sep: what stands for = in a run's overrides as a name.
-        item_sep: what stands between them.
-        exclude_keys: settings that are left out there.
+        config: the text of config.yaml, with the keys of the settings that differ as marks.
+        hydra: the text of hydra.yaml, with the marks id, number, dirname, directory and
+            override.0, override.1, …
+        kv_sep: replaces = in the name that a run's overrides make.
+        item_sep: separates the overrides in this name.
+        exclude_keys: settings that are left out of this name.
     """
 
     config: str
@@ -39,41 +51,15 @@ class Template:
     item_sep: str = ","
     exclude_keys: Sequence[str] = ()
 
-    @classmethod
-    def of(cls, config: DictConfig, varying: Sequence[str]) -> "Template":
-        """The template of a composed configuration.
-
-        Args:
-            config: of one of the runs, its `hydra` node included.
-            varying: the settings that differ between them.
-        """
-        task = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-        own = OmegaConf.masked_copy(config, "hydra")
-        with read_write(own), open_dict(own):
-            job, runtime = own.hydra.job, own.hydra.runtime
-            for node in (job, runtime, own.hydra.overrides):
-                OmegaConf.set_readonly(node, False)
-            job.id = _MARK.format("id")
-            job.num = _NUMBER
-            job.override_dirname = _MARK.format("dirname")
-            runtime.output_dir = _MARK.format("directory")
-            count = len(own.hydra.overrides.task)
-            own.hydra.overrides.task = [_MARK.format(f"override.{i}") for i in range(count)]
-        for key in varying:
-            OmegaConf.update(task, key, _MARK.format(key), force_add=True)
-        naming: dict[str, Any] = dict(job.config.override_dirname)
-        naming["exclude_keys"] = list(naming["exclude_keys"])
-        return cls(OmegaConf.to_yaml(task), OmegaConf.to_yaml(own), **naming)
-
     def write(self, folder: Path, run: "RunWords") -> None:
         """Write a run's `.hydra` folder."""
         folder.mkdir(parents=True)
-        own = {f"override.{i}": text for i, text in enumerate(run.overrides)}
-        own |= {"id": str(run.number), "number": run.number, "directory": run.directory}
-        own["dirname"] = self._name(run.overrides)
-        lines = "".join(_line("", "- ", text) + "\n" for text in run.overrides) or "[]\n"
-        (folder / "config.yaml").write_bytes(_filled(self._config, run.values).encode())
-        (folder / "hydra.yaml").write_bytes(_filled(self._hydra, own).encode())
+        job = {f"override.{i}": text for i, text in enumerate(run.overrides)}
+        job |= {"id": str(run.number), "number": run.number, "directory": run.directory}
+        job["dirname"] = self._dirname(run.overrides)
+        lines = "".join(_format_line("", "- ", text) + "\n" for text in run.overrides) or "[]\n"
+        (folder / "config.yaml").write_bytes(_fill(self._config, run.values).encode())
+        (folder / "hydra.yaml").write_bytes(_fill(self._hydra, job).encode())
         (folder / "overrides.yaml").write_bytes(lines.encode())
 
     @cached_property
@@ -82,23 +68,23 @@ class Template:
 
     @cached_property
     def _hydra(self) -> list[str]:
-        return _MARKED.split(self.hydra.replace(str(_NUMBER), _MARK.format("number")))
+        return _MARKED.split(self.hydra.replace(str(NUMBER_MARK), mark("number")))
 
-    def _name(self, overrides: Sequence[str]) -> str:
-        """A run's overrides as a name."""
+    def _dirname(self, overrides: Sequence[str]) -> str:
+        """Join a run's overrides to a name, as Hydra does for `hydra.job.override_dirname`."""
         keys = (re.split("[@=]", text.lstrip("+~"), maxsplit=1)[0] for text in overrides)
         pairs = zip(keys, overrides, strict=True)
-        named = [text for key, text in pairs if key not in self.exclude_keys]
-        return self.item_sep.join(sorted(named)).replace("=", self.kv_sep)
+        kept = [text for key, text in pairs if key not in self.exclude_keys]
+        return self.item_sep.join(sorted(kept)).replace("=", self.kv_sep)
 
 
 @dataclass(frozen=True)
 class RunWords:
-    """What one run fills into its group's template.
+    """The values that one run fills into its group's template.
 
     Attributes:
         number: of the run in the sweep.
-        overrides: of the run, as Hydra writes them, without those of Hydra itself.
+        overrides: of the run as Hydra writes them, without those of `hydra` itself.
         directory: the absolute path of the run's directory.
         values: of the settings that differ, by dotted name.
     """
@@ -109,47 +95,47 @@ class RunWords:
     values: Mapping[str, Any]
 
 
-def _filled(parts: Sequence[str], values: Mapping[str, Any]) -> str:
-    """A text with the values in the place of its marks.
+def _fill(parts: Sequence[str], values: Mapping[str, Any]) -> str:
+    """Return a text with values in place of its marks.
 
     Args:
-        parts: the text before the first mark; then, for each, the indentation of its line, what
-            stands before it there, its key, and the text behind it.
+        parts: the text before the first mark; then for each mark the indentation of its line, the
+            text before it on the line, its key, and the text after it.
         values: by the keys of the marks.
     """
     text, *marks = parts
     filled = [text]
-    for indent, before, key, behind in zip(*(marks[part::4] for part in range(4)), strict=True):
-        filled += (_entry(indent, before, values[key]), behind)
+    for indent, before, key, after in zip(*(marks[part::4] for part in range(4)), strict=True):
+        filled += (_format_entry(indent, before, values[key]), after)
     return "".join(filled)
 
 
-def _entry(indent: str, before: str, value: Any) -> str:
-    """A value as YAML behind its key, a list in lines of its own."""
+def _format_entry(indent: str, before: str, value: Any) -> str:
+    """Return a value as YAML after its key, a list on lines of its own."""
     if not isinstance(value, (list, tuple)):
-        return _line(indent, before, value)
-    items = "".join(f"\n{_line(indent, '- ', item)}" for item in value)
+        return _format_line(indent, before, value)
+    items = "".join(f"\n{_format_line(indent, '- ', item)}" for item in value)
     return f"{indent}{before.rstrip()}{items}"
 
 
-def _line(indent: str, before: str, value: Any) -> str:
-    """A plain value as YAML behind its key or dash, by hand where that is sure to be the same."""
-    if isinstance(value, str) and (_SURE.fullmatch(value) or _PATH.fullmatch(value)):
+def _format_line(indent: str, before: str, value: Any) -> str:
+    """Return a plain value as YAML after its key or dash; dump it only if it may need quotes."""
+    if isinstance(value, str) and any(plain.fullmatch(value) for plain in _PLAIN):
         return f"{indent}{before}{value}"
     if isinstance(value, str) and value.isdecimal() and value.isascii():
         return f"{indent}{before}'{value}'"
     if isinstance(value, float) and math.isfinite(value):
         text = repr(value)
         return f"{indent}{before}{text if '.' in text else text.replace('e', '.0e')}"
-    return f"{indent}{before}{value if type(value) is int else _dumped(indent, before, value)}"
+    return f"{indent}{before}{value if type(value) is int else _dump(indent, before, value)}"
 
 
-def _dumped(indent: str, before: str, value: Any) -> str:
-    """A value as Hydra dumps it where it stands: a long text is broken by its column."""
+def _dump(indent: str, before: str, value: Any) -> str:
+    """Dump a value as Hydra does at this position: where a long string breaks depends on it."""
     key = "k" * (len(before) - 2)
     node: Any = {"k": [value]} if before == "- " else {key: value}
     for _ in range(len(indent) // 2):
         node = {"k": node}
     above = len(indent) // 2 + (before == "- ")
-    text = OmegaConf.to_yaml(OmegaConf.create(node)).split("\n", above)[-1]
+    text = to_yaml(node).split("\n", above)[-1]
     return text[len(indent + before) : -1]

@@ -1,4 +1,4 @@
-"""The terminal of a sweep: one progress bar, and the best runs at its end."""
+"""The terminal output of a sweep: a progress bar, and the best runs at its end."""
 
 import json
 import math
@@ -31,7 +31,7 @@ _TABLE_WIDTH = 200
 
 
 class SweepProgress:
-    """Counts the runs that end, and moves a bar with them."""
+    """Shows how many runs have ended, and how, on a progress bar."""
 
     def __init__(self, bar: ProgressBar) -> None:
         self._bar = bar
@@ -39,7 +39,7 @@ class SweepProgress:
         self._done = 0
 
     def __call__(self, rows: Statuses) -> None:
-        """Count the runs that ended."""
+        """Update the bar with the runs that ended."""
         alive = int((rows.status == Status.RUNNING).sum())
         self._done += len(rows.status) - alive
         for status in self._ended:
@@ -49,67 +49,70 @@ class SweepProgress:
 
 
 def show_sweep(plan: Plan, results: "pa.Table", directory: Path) -> None:
-    """The summary of a sweep."""
+    """Print the summary of a sweep."""
     console = Console(soft_wrap=True, highlight=False)
     wide = Console(width=max(console.width, _TABLE_WIDTH), highlight=False)
     frame = results.to_pandas()
     counts = ", ".join(f"{n} {status}" for status, n in frame["status"].value_counts().items())
     console.print(f"{len(frame)} of {len(plan)} runs: {counts}")
-    found = best(frame, plan.by(), plan.keys(), plan.metric)
+    winners = best(frame, plan.by(), plan.keys(), plan.metric)
     is_failed = frame["status"] == str(Status.FAILED)
-    rates = _rates(plan, directory, [one.run for one in found], set(frame["run"][~is_failed]))
-    wide.print(_table(plan, found, rates, frozenset(frame["status"])))
+    rates = _format_rates(
+        plan, directory, [winner.run for winner in winners], set(frame["run"][~is_failed])
+    )
+    wide.print(_table_of_winners(plan, winners, rates, frozenset(frame["status"])))
     failed = frame[is_failed]
     for run, reason in failed[["run", "reason"]].head(_FAILURES_SHOWN).itertuples(index=False):
         console.print(Text(f"failed: {plan.name(run)}: {reason}", style="red"))
     if len(failed) > _FAILURES_SHOWN:
         console.print(f"… and {len(failed) - _FAILURES_SHOWN} more: status=failed in the tables")
-    place = shlex.quote(str(directory))
+    path = shlex.quote(str(directory))
     lines = {"files": str(directory)}
     if len(plan) > plan.options.record.max_run_dirs:
-        lines["run directories"] = _kept(plan, directory)
-    if apart := _apart(plan):
-        lines["run by run"] = f"{apart}; each run had an optimizer of its own"
-    if fell := _fallbacks(results):
+        lines["run directories"] = _describe_directories(plan, directory)
+    if reasons := _why_not_batched(plan):
+        lines["run by run"] = f"{reasons}; each run had its own optimizer"
+    if fell := _fallbacks(plan, results):
         lines["mode"] = fell
-    lines["TensorBoard"] = f"python -m gdlab.view {place}"
+    lines["TensorBoard"] = f"python -m gdlab.view {path}"
     if len(frame) < len(plan) or str(Status.INTERRUPTED) in set(frame["status"]):
-        lines["to go on"] = f"python -m gdlab resume={place}"
+        lines["to resume"] = f"python -m gdlab resume={path}"
     for name, text in lines.items():
         console.print(Text(f"  {name:<16}{text}"))
 
 
-def _fallbacks(results: "pa.Table") -> str:
-    """Say why runs that were to be compiled ran in eager mode; empty if there are none."""
-    is_interrupted = str(Status.INTERRUPTED) in results["status"].to_pylist()
-    if is_interrupted or "mode_reason" not in results.column_names:
+def _fallbacks(plan: Plan, results: "pa.Table") -> str:
+    """Return why runs that should have been compiled ran in eager mode; empty if none did."""
+    if str(Status.INTERRUPTED) in results["status"].to_pylist():
         return ""
     reasons = dict.fromkeys(results["mode_reason"].drop_null().to_pylist())
     return "; ".join(f"eager, not compiled: {reason}" for reason in reasons)
 
 
-def _apart(plan: Plan) -> str:
-    """Which optimizers could not step the runs of a batch together, and why."""
-    found: dict[str, None] = {}
+def _why_not_batched(plan: Plan) -> str:
+    """Return why optimizers could not step the runs of a batch together; empty if all could."""
+    reasons: dict[str, None] = {}
     for group in plan.groups:
         settings = group.settings
         for optimizer in _optimizers(settings.optimizer) if len(group) > 1 else ():
             why = optimizer.why_not_batched(settings.loss.layout, getattr(torch, settings.dtype))
-            found |= {} if why is None else {why: None}
-    return "; ".join(found)
+            reasons |= {} if why is None else {why: None}
+    return "; ".join(reasons)
 
 
 def _optimizers(optimizer: Optimizer) -> Iterator[Optimizer]:
-    """An optimizer and those that it holds."""
+    """Yield an optimizer and its inner ones."""
     yield optimizer
     for value in optimizer.settings().values():
         if isinstance(value, Optimizer):
             yield from _optimizers(value)
 
 
-def _rates(plan: Plan, directory: Path, runs: Sequence[int], ended: Container[int]) -> list[str]:
-    """For each run the rate by its history, and that of theory; nothing where theory has none."""
-    names, rates = _directories(directory), []
+def _format_rates(
+    plan: Plan, directory: Path, runs: Sequence[int], ended: Container[int]
+) -> list[str]:
+    """Return for each run the measured rate and the theoretical one; empty if theory has none."""
+    names, rates = _read_directories(directory), []
     for run in runs:
         settings = plan.settings_of(run) if run in ended else None
         predicted = None if settings is None else predicted_rate(settings)
@@ -123,27 +126,29 @@ def _rates(plan: Plan, directory: Path, runs: Sequence[int], ended: Container[in
     return rates
 
 
-def _directories(directory: Path) -> Mapping[str, str]:
-    """The names of the directories of a sweep's runs."""
+def _read_directories(directory: Path) -> Mapping[str, str]:
+    """Read the names of the directories of a sweep's runs."""
     return json.loads((directory / ABOUT).read_text(encoding="utf-8"))["directories"]
 
 
-def _kept(plan: Plan, directory: Path) -> str:
-    """Which runs of a large sweep have directories of their own."""
-    count = len(_directories(directory))
+def _describe_directories(plan: Plan, directory: Path) -> str:
+    """Say which runs of a large sweep have directories."""
+    count = len(_read_directories(directory))
     most = f"record.max_run_dirs={plan.options.record.max_run_dirs}"
     if count == 0:
-        return f"none; all runs are in the tables alone ({most})"
-    which = ("the best", "the best and the worst", "the best, the worst and a spread between")
-    return f"{count} of {len(plan)}: {which[min(count, 3) - 1]} ({most}); all are in the tables"
+        return f"none; all runs are in the tables only ({most})"
+    chosen = ("the best", "the best and the worst", "the best, the worst and a spread between")
+    return f"{count} of {len(plan)}: {chosen[min(count, 3) - 1]} ({most}); all are in the tables"
 
 
-def _table(plan: Plan, found: list[Best], rates: Sequence[str], statuses: frozenset[str]) -> Table:
+def _table_of_winners(
+    plan: Plan, winners: list[Best], rates: Sequence[str], statuses: frozenset[str]
+) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    keys = [*found[0].combination, *found[0].choice]
+    keys = [*winners[0].combination, *winners[0].choice]
     for key in keys:
         table.add_column(
-            f"best {setting_label(key)}" if key in found[0].choice else setting_label(key)
+            f"best {setting_label(key)}" if key in winners[0].choice else setting_label(key)
         )
     solved = "converged or target" if str(Status.TARGET) in statuses else "converged"
     lost = "diverged or failed" if str(Status.FAILED) in statuses else "diverged"
@@ -151,31 +156,35 @@ def _table(plan: Plan, found: list[Best], rates: Sequence[str], statuses: frozen
     spread = f"{plan.metric.name}: median (quartiles)"
     for name in (spread, "evaluations", solved, lost, *measured, "run"):
         table.add_column(name)
-    for one, rate in zip(found, rates, strict=True):
-        chosen = {**one.combination, **one.choice}
+    for winner, rate in zip(winners, rates, strict=True):
+        chosen = {**winner.combination, **winner.choice}
         table.add_row(
-            *(_setting(chosen[key]) for key in keys),
-            _spread(one.metric),
-            _spread(one.evaluations),
-            f"{one.solved} of {one.count}",
-            f"{one.lost} of {one.count}",
+            *(_format_setting(chosen[key]) for key in keys),
+            _format_quartiles(winner.metric),
+            _format_quartiles(winner.evaluations),
+            f"{winner.solved} of {winner.count}",
+            f"{winner.lost} of {winner.count}",
             *([rate] if measured else []),
-            plan.name(one.run),
+            plan.name(winner.run),
         )
     return table
 
 
-def _spread(quartiles: tuple[float, float, float]) -> str:
+def _format_quartiles(quartiles: tuple[float, float, float]) -> str:
     low, median, high = quartiles
-    return _word(median) if low == high else f"{_word(median)} ({_word(low)}, {_word(high)})"
+    return (
+        _format_number(median)
+        if low == high
+        else f"{_format_number(median)} ({_format_number(low)}, {_format_number(high)})"
+    )
 
 
-def _word(value: float) -> str:
+def _format_number(value: float) -> str:
     return f"{value:.4g}" if math.isfinite(value) else str(value)
 
 
-def _setting(value: object) -> str:
-    """A setting as it was typed; a number with many digits is rounded."""
+def _format_setting(value: object) -> str:
+    """Format a setting as it was typed; a number with many digits is rounded."""
     if not isinstance(value, float):
         return format_value(value)
     return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:.4g}"

@@ -37,7 +37,7 @@ KEPT = [
     (3, None),
     (2, "2 of 3: the best and the worst (record.max_run_dirs=2); all are in the tables"),
     (1, "1 of 3: the best (record.max_run_dirs=1); all are in the tables"),
-    (0, "none; all runs are in the tables alone (record.max_run_dirs=0)"),
+    (0, "none; all runs are in the tables only (record.max_run_dirs=0)"),
 ]
 
 
@@ -54,7 +54,7 @@ def test_columns_are_named_by_what_they_count(gd):
     done = gd("-m", *QUIET, "lr=0.1,0.12", "stop.loss=1")
     assert "converged or target" in done.out
     assert "1 of 1" in done.out
-    assert "to go on" not in done.out
+    assert "to resume" not in done.out
 
 
 # what is typed, what it is called in the table, the directories and Python

@@ -1,0 +1,165 @@
+"""The axes of a sweep from Python: which lists are several values of a setting, and which are one.
+
+The declared type of a setting decides: `lr=[0.1, 0.2]` are two values, `start=[1, 2]` is one.
+"""
+
+import math
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from gdlab.config.loading import DEFAULT_CHOICES, resolve_choice
+from gdlab.config.overrides import SHORTHANDS
+from gdlab.config.settings import GROUPS, NODES, Settings
+from gdlab.errors import SettingError
+from gdlab.fields.declared import Configured, Field, declared_fields, find_field, nest_changes
+from gdlab.fields.formatting import format_value
+from gdlab.fields.validation import Range, check_value, union_members
+from gdlab.sweeps.grid import Axis
+
+
+def axes_of(given: Mapping[str, Any]) -> list[Axis]:
+    """Return an axis for each setting that Python gives, of length 1 if it does not vary.
+
+    Args:
+        given: values, or lists, ranges, arrays or tensors of values, by dotted names.
+
+    Raises:
+        SettingError: a list holds no values, or there is no such loss, optimizer or schedule.
+    """
+    plain = {key: _to_python(value) for key, value in given.items()}
+    return [_make_axis(key, value, plain) for key, value in plain.items()]
+
+
+def _make_axis(key: str, value: Any, given: Mapping[str, Any]) -> Axis:
+    items = _items(value)
+    if key in SHORTHANDS and not any(isinstance(item, Configured) for item in items):
+        key = f"{key}.{SHORTHANDS[key]}"
+    if _is_list(value) and _is_one_value(key, items, given):
+        items = [tuple(items)]
+    if not items:
+        raise SettingError(f"{key}=[]: holds no values")
+    values = [list(item) if isinstance(item, tuple) else item for item in items]
+    return Axis(key, values, _name_values(values))
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, (list, tuple, range))
+
+
+def _items(value: Any) -> list[Any]:
+    """Return the items of a list, or the one value."""
+    return [_to_python(item) for item in value] if _is_list(value) else [value]
+
+
+def _to_python(value: Any) -> Any:
+    """Return tensors, arrays and NumPy's numbers as Python's lists and numbers."""
+    return value.tolist() if isinstance(value, (Tensor, np.ndarray, np.generic)) else value
+
+
+def _is_one_value(key: str, items: Sequence[Any], given: Mapping[str, Any]) -> bool:
+    """Whether a list is one value of a setting, for all classes that have this setting."""
+    answers = [is_value(items) for is_value in _acceptors(key, given)]
+    return bool(answers) and all(answers)
+
+
+def _acceptors(key: str, given: Mapping[str, Any]) -> Iterator[Callable[[Sequence[Any]], bool]]:
+    """Yield for each class that has a setting the question whether a list is one value of it."""
+    node, _, name = key.partition(".")
+    if not name:
+        owners, name = [Settings], key
+    elif node in GROUPS:
+        owners = _chosen(node, given, with_inner="." in name)
+    else:
+        owners = [NODES[node]()] if node in NODES else []
+    for owner in owners:
+        field = declared_fields(owner).get(name) if owner is Settings else find_field(owner, name)
+        if field is None:
+            continue
+        if field.hint is not Any:
+            yield partial(_is_one_of, field)
+        elif "." in name:  # an argument of a class that is not gdlab's
+            yield partial(_is_accepted, owner, name)
+
+
+def _chosen(group: str, given: Mapping[str, Any], *, with_inner: bool) -> list[Any]:
+    """Return the losses, optimizers or schedules that a sweep chooses.
+
+    Args:
+        group: loss, optimizer or schedule.
+        given: plain values by dotted names.
+        with_inner: whether to put in the inner ones that are chosen too.
+    """
+    owners = [
+        resolve_choice(group, item) for item in _items(given.get(group, DEFAULT_CHOICES[group]))
+    ]
+    names = [key.partition(".")[2] for key in given if key.startswith(f"{group}.")]
+    for name in sorted(names, key=lambda name: name.count(".")) if with_inner else ():
+        choices = [c for c in _items(given[f"{group}.{name}"]) if isinstance(c, (str, Configured))]
+        owners = [
+            changed for owner in owners for changed in _with_inner(owner, name, group, choices)
+        ]
+    return owners
+
+
+def _with_inner(
+    owner: Configured, name: str, group: str, choices: Sequence[Any]
+) -> Iterator[Configured]:
+    """Yield an owner with each of the choices for an inner one; as it is if it has none."""
+    field = find_field(owner, name)
+    hint = None if field is None else field.hint
+    if not (isinstance(hint, type) and issubclass(hint, GROUPS[group])):
+        yield owner
+        return
+    for choice in choices:
+        yield owner.unchecked(**nest_changes(owner, {name: resolve_choice(group, choice)}))
+
+
+def _is_one_of(field: Field, items: Sequence[Any]) -> bool:
+    """Whether a list is a value of a field: it holds tuples, and each item fits in one."""
+    tuples = [hint for hint in union_members(field.hint) if typing.get_origin(hint) is tuple]
+    kinds = [kind for hint in tuples for kind in typing.get_args(hint) if kind is not Ellipsis]
+    return bool(kinds) and all(any(_fits(item, kind) for kind in kinds) for item in items)
+
+
+def _fits(item: Any, kind: Any) -> bool:
+    """Whether a value is of a type, be it in the field's range or not."""
+    is_number = isinstance(item, float) and not math.isfinite(item)
+    try:
+        check_value("", 0.0 if is_number else item, kind, Range())
+    except SettingError:
+        return False
+    return True
+
+
+def _is_accepted(owner: Configured, name: str, items: Sequence[Any]) -> bool:
+    """Whether a class accepts a list as one argument, of which it declares no type."""
+    try:
+        owner.replace(**nest_changes(owner, {name: list(items)}))
+    except Exception:  # a custom class may raise anything
+        return False
+    return True
+
+
+def _name_values(values: Sequence[Any]) -> list[str]:
+    """Return a string for each value; different objects of one name are numbered."""
+    objects_by_name: dict[str, list[Any]] = {}
+    texts = []
+    for value in values:
+        if isinstance(value, Configured):
+            name = type(value).__name__
+        elif callable(value):
+            name = getattr(value, "__name__", type(value).__name__)
+        else:
+            texts.append(repr(value) if isinstance(value, float) else format_value(value))
+            continue
+        objects = objects_by_name.setdefault(name, [])
+        if not any(value is known for known in objects):
+            objects.append(value)
+        number = next(i for i, known in enumerate(objects, 1) if value is known)
+        texts.append(name if number == 1 else f"{name}-{number}")
+    return texts
