@@ -72,7 +72,7 @@ def show_sweep(plan: Plan, results: "pa.Table", directory: Path) -> None:
         lines["run directories"] = _describe_directories(plan, directory)
     if reasons := _why_not_batched(plan):
         lines["run by run"] = f"{reasons}; each run had its own optimizer"
-    if fell := _fallbacks(plan, results):
+    if fell := _fallbacks(results):
         lines["mode"] = fell
     lines["TensorBoard"] = f"python -m gdlab.view {path}"
     if len(frame) < len(plan) or str(Status.INTERRUPTED) in set(frame["status"]):
@@ -81,9 +81,10 @@ def show_sweep(plan: Plan, results: "pa.Table", directory: Path) -> None:
         console.print(Text(f"  {name:<16}{text}"))
 
 
-def _fallbacks(plan: Plan, results: "pa.Table") -> str:
-    """Return why runs that should have been compiled ran in eager mode; empty if none did."""
-    if str(Status.INTERRUPTED) in results["status"].to_pylist():
+def _fallbacks(results: "pa.Table") -> str:
+    """Say why runs that were to be compiled ran in eager mode; empty if there are none."""
+    is_interrupted = str(Status.INTERRUPTED) in results["status"].to_pylist()
+    if is_interrupted or "mode_reason" not in results.column_names:
         return ""
     reasons = dict.fromkeys(results["mode_reason"].drop_null().to_pylist())
     return "; ".join(f"eager, not compiled: {reason}" for reason in reasons)

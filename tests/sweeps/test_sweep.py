@@ -353,7 +353,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"optimizer": 5}, "optimizer=5: must be a name or an instance of Optimizer"),
     ({"learning_rate": [1]}, "learning_rate=1: no such setting"),
     ({"loss.conditon": [1, 2]}, "loss.conditon=1: no such setting, did you mean loss.condition"),
-    ({"optimizer.betas": [0.9, 0.9]}, "optimizer.betas=[0.9,0.9]: no such setting"),
+    ({"optimizer.betas": [0.9, 0.9]}, "optimizer.betas=0.9: no such setting"),
     ({"summary.metric": "speed"}, "summary.metric=speed: must be one of"),
     ({"summary.by": ["sede"]}, "summary.by=sede: no setting varies"),
 ]

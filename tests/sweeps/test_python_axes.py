@@ -1,0 +1,85 @@
+"""Lists that Python gives a sweep: several values of a setting, or one."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import gdlab
+from gdlab.losses import Quadratic
+from gdlab.optimizers import SGD, Adam, Lookahead
+from gdlab.sweeps.python_axes import axes_of
+
+MULTISTEP = {"schedule": "multistep"}
+ADAM = {"optimizer": "adam"}
+LOOKAHEAD = {"optimizer": "lookahead"}
+TORCH = {"optimizer": "torch"}
+
+# what else is given, the setting, its value, the number of values
+LISTS: list[tuple[dict[str, Any], str, Any, int]] = [
+    (MULTISTEP, "schedule.milestones", [2, 4], 1),
+    (MULTISTEP, "schedule.milestones", (2, 4), 1),
+    (MULTISTEP, "schedule.milestones", range(2, 5), 1),
+    (MULTISTEP, "schedule.milestones", np.array([2, 4]), 1),
+    (MULTISTEP, "schedule.milestones", [[2, 4], [3, 5]], 2),
+    ({"schedule": ["constant", "multistep"]}, "schedule.milestones", [2, 4], 1),
+    ({}, "transform.shift", [1, 2], 1),
+    ({}, "transform.shift", torch.tensor([1.0, 2.0]), 1),
+    ({}, "transform.shift", [[0, 0], [1, 2]], 2),
+    ({}, "transform.shift", [0, [1, 2]], 2),
+    ({}, "transform.rotation", [1, 2], 2),
+    ({}, "lr", [0.1, 0.2], 2),
+    ({}, "lr", (0.1, 0.2), 2),
+    ({}, "lr", np.array([0.1, 0.2]), 2),
+    ({}, "lr", torch.tensor([0.1, 0.2]), 2),
+    ({}, "noise", [0.1, 0.2], 2),
+    (ADAM, "optimizer.betas", [0.9, 0.99], 1),
+    (ADAM, "optimizer.betas", np.array([0.9, 0.99]), 1),
+    (ADAM, "optimizer.betas", [0.9, 1.5], 1),  # out of range, and still the two betas
+    (ADAM, "optimizer.betas", [0.9], 1),
+    (ADAM, "optimizer.betas", [(0.5, 0.9), (0.9, 0.99)], 2),
+    ({"optimizer": [Adam(), SGD()]}, "optimizer.betas", [0.9, 0.99], 1),
+    ({"optimizer": ["adam", "adamw"]}, "optimizer.eps", [1e-8, 1e-3], 2),
+    ({**LOOKAHEAD, "optimizer.inner": "adam"}, "optimizer.inner.betas", [0.9, 0.99], 1),
+    ({**LOOKAHEAD, "optimizer.inner": ["sgd", "adam"]}, "optimizer.inner.betas", [0.9, 0.99], 1),
+    ({"optimizer": Lookahead(inner=Adam())}, "optimizer.inner.betas", [0.9, 0.99], 1),
+    (LOOKAHEAD, "optimizer.inner", ["sgd", "adam"], 2),
+    # torch declares no types: one value if the class accepts a list
+    (TORCH, "optimizer.kwargs.betas", [0.9, 0.99], 1),
+    (TORCH, "optimizer.kwargs.eps", [1e-8, 1e-3], 2),
+    ({"loss": "mlp"}, "loss.widths", [3], 1),
+    ({"loss": "mlp"}, "loss.widths", [[3], [4, 4]], 2),
+    ({"loss": "mlp"}, "loss.widths", [], 1),
+    ({"loss": Quadratic()}, "loss.center", [1, 2], 1),
+    ({"loss": "expression"}, "loss.formula", ["x**2", "y**2"], 2),
+    ({"loss": "expression"}, "loss.variables", ["x", "y"], 1),
+    ({"loss": "mse"}, "loss.features", ["bmi", "bp"], 1),
+    ({}, "loss.data", ["line3", "diabetes"], 2),  # no such setting of this loss
+    ({}, "start", [1, 2], 1),
+    ({}, "start", torch.tensor([1.0, 2.0]), 1),
+    ({}, "start", [float("nan"), 2], 1),
+    ({}, "start", [[1, 2], [3, 4]], 2),
+    ({}, "start", np.array([[1, 2], [3, 4]]), 2),
+    ({}, "start", [None, "random"], 2),
+    ({}, "seed", range(3), 3),
+    ({}, "summary.by", ["lr"], 1),
+    ({}, "stop.loss", [1, 2], 2),
+    ({}, "no.such.setting", [1, 2], 2),
+]
+
+
+@pytest.mark.parametrize(("rest", "key", "value", "count"), LISTS)
+def test_the_declared_type_says_whether_a_list_is_one_value(rest, key, value, count):
+    given = {"loss": "quadratic", "optimizer": "sgd", **rest, key: value}
+    axis = axes_of(given)[list(given).index(key)]
+    assert len(axis) == count
+
+
+def test_lists_that_are_one_value_run():
+    milestones = {"schedule.milestones": [[2, 4], [3, 5]], "transform.shift": [1, 2]}
+    results = gdlab.sweep(schedule="multistep", steps=6, **milestones).results
+    assert results["schedule.milestones"].tolist() == ["[2,4]", "[3,5]"]
+    shifted = gdlab.Transform(shift=(1, 2))
+    alone = gdlab.run(schedule=gdlab.schedules.MultiStep((2, 4)), steps=6, transform=shifted)
+    assert results["final_loss"][0] == alone.outcome.final_loss
