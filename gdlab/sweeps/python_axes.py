@@ -3,8 +3,6 @@
 The declared type of a setting decides: `lr=[0.1, 0.2]` are two values, `start=[1, 2]` is one.
 """
 
-import math
-import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -16,9 +14,8 @@ from gdlab.config.loading import DEFAULT_CHOICES, resolve_choice
 from gdlab.config.overrides import SHORTHANDS
 from gdlab.config.settings import GROUPS, NODES, Settings
 from gdlab.errors import SettingError
-from gdlab.fields.declared import Configured, Field, declared_fields, find_field, nest_changes
+from gdlab.fields.declared import Configured, declared_fields, find_field, nest_changes
 from gdlab.fields.formatting import format_value
-from gdlab.fields.validation import Range, check_value, union_members
 from gdlab.sweeps.grid import Axis
 
 
@@ -73,7 +70,7 @@ def _acceptors(key: str, given: Mapping[str, Any]) -> Iterator[Callable[[Sequenc
     if not name:
         owners, name = [Settings], key
     elif node in GROUPS:
-        owners = _chosen(node, given, with_inner="." in name)
+        owners = _chosen_owners(node, given, with_inner="." in name)
     else:
         owners = [NODES[node]()] if node in NODES else []
     for owner in owners:
@@ -81,12 +78,12 @@ def _acceptors(key: str, given: Mapping[str, Any]) -> Iterator[Callable[[Sequenc
         if field is None:
             continue
         if field.hint is not Any:
-            yield partial(_is_one_of, field)
+            yield field.takes_list
         elif "." in name:  # an argument of a class that is not gdlab's
-            yield partial(_is_accepted, owner, name)
+            yield partial(_is_accepted, owner, name, _fixed_values(node, given))
 
 
-def _chosen(group: str, given: Mapping[str, Any], *, with_inner: bool) -> list[Any]:
+def _chosen_owners(group: str, given: Mapping[str, Any], *, with_inner: bool) -> list[Any]:
     """Return the losses, optimizers or schedules that a sweep chooses.
 
     Args:
@@ -119,27 +116,25 @@ def _with_inner(
         yield owner.unchecked(**nest_changes(owner, {name: resolve_choice(group, choice)}))
 
 
-def _is_one_of(field: Field, items: Sequence[Any]) -> bool:
-    """Whether a list is a value of a field: it holds tuples, and each item fits in one."""
-    tuples = [hint for hint in union_members(field.hint) if typing.get_origin(hint) is tuple]
-    kinds = [kind for hint in tuples for kind in typing.get_args(hint) if kind is not Ellipsis]
-    return bool(kinds) and all(any(_fits(item, kind) for kind in kinds) for item in items)
+def _fixed_values(group: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a group that are given as one value, by their names in the group."""
+    names = {key: key.partition(".")[2] for key in given if key.startswith(f"{group}.")}
+    return {name: given[key] for key, name in names.items() if not _is_list(given[key])}
 
 
-def _fits(item: Any, kind: Any) -> bool:
-    """Whether a value is of a type, be it in the field's range or not."""
-    is_number = isinstance(item, float) and not math.isfinite(item)
+def _is_accepted(
+    owner: Configured, name: str, others: Mapping[str, Any], items: Sequence[Any]
+) -> bool:
+    """Whether a class accepts a list as one argument, of which it declares no type.
+
+    Args:
+        owner: holds the class's arguments.
+        name: of the argument in the owner.
+        others: other settings of the owner by name, such as the class.
+        items: of the list.
+    """
     try:
-        check_value("", 0.0 if is_number else item, kind, Range())
-    except SettingError:
-        return False
-    return True
-
-
-def _is_accepted(owner: Configured, name: str, items: Sequence[Any]) -> bool:
-    """Whether a class accepts a list as one argument, of which it declares no type."""
-    try:
-        owner.replace(**nest_changes(owner, {name: list(items)}))
+        owner.replace(**nest_changes(owner, {**others, name: list(items)}))
     except Exception:  # a custom class may raise anything
         return False
     return True

@@ -48,6 +48,9 @@ LISTS: list[tuple[dict[str, Any], str, Any, int]] = [
     # torch declares no types: one value if the class accepts a list
     (TORCH, "optimizer.kwargs.betas", [0.9, 0.99], 1),
     (TORCH, "optimizer.kwargs.eps", [1e-8, 1e-3], 2),
+    ({**TORCH, "optimizer.cls": "torch.optim.Rprop"}, "optimizer.kwargs.etas", [0.5, 1.2], 1),
+    ({**TORCH, "optimizer.cls": "torch.optim.Rprop"}, "optimizer.kwargs.etas", [[0.5, 1.2]], 1),
+    ({**TORCH, "optimizer.cls": "torch.optim.SGD"}, "optimizer.kwargs.momentum", [0, 0.9], 2),
     ({"loss": "mlp"}, "loss.widths", [3], 1),
     ({"loss": "mlp"}, "loss.widths", [[3], [4, 4]], 2),
     ({"loss": "mlp"}, "loss.widths", [], 1),
