@@ -68,22 +68,23 @@ def _acceptors(key: str, given: Mapping[str, Any]) -> Iterator[Callable[[Sequenc
     """Yield for each class that has a setting the question whether a list is one value of it."""
     node, _, name = key.partition(".")
     if not name:
-        owners, name = [Settings], key
-    elif node in GROUPS:
+        field = declared_fields(Settings).get(key)
+        if field is not None:
+            yield field.takes_list
+        return
+    if node in GROUPS:
         owners = _chosen_owners(node, given, with_inner="." in name)
     else:
         owners = [NODES[node]()] if node in NODES else []
     for owner in owners:
-        field = declared_fields(owner).get(name) if owner is Settings else find_field(owner, name)
-        if field is None:
-            continue
-        if field.hint is not Any:
+        field = find_field(owner, name)
+        if field is not None and field.hint is not Any:
             yield field.takes_list
-        elif "." in name:  # an argument of a class that is not gdlab's
+        elif field is not None and "." in name:  # an argument of a class that is not gdlab's
             yield partial(_is_accepted, owner, name, _fixed_values(node, given))
 
 
-def _chosen_owners(group: str, given: Mapping[str, Any], *, with_inner: bool) -> list[Any]:
+def _chosen_owners(group: str, given: Mapping[str, Any], *, with_inner: bool) -> list[Configured]:
     """Return the losses, optimizers or schedules that a sweep chooses.
 
     Args:

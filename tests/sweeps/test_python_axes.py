@@ -80,8 +80,8 @@ def test_the_declared_type_says_whether_a_list_is_one_value(rest, key, value, co
 
 
 def test_lists_that_are_one_value_run():
-    milestones = {"schedule.milestones": [[2, 4], [3, 5]], "transform.shift": [1, 2]}
-    results = gdlab.sweep(schedule="multistep", steps=6, **milestones).results
+    given: dict[str, Any] = {"schedule.milestones": [[2, 4], [3, 5]], "transform.shift": [1, 2]}
+    results: Any = gdlab.sweep(schedule="multistep", steps=6, **given).results
     assert results["schedule.milestones"].tolist() == ["[2,4]", "[3,5]"]
     shifted = gdlab.Transform(shift=(1, 2))
     alone = gdlab.run(schedule=gdlab.schedules.MultiStep((2, 4)), steps=6, transform=shifted)

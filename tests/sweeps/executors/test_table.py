@@ -91,5 +91,6 @@ def test_the_command_line_and_the_plan_know_a_new_executor_by_its_name(here, gd)
 
 @pytest.mark.usefixtures("threads")
 def test_all_shards_run_when_those_in_flight_end_together():
-    results = gdlab.sweep(**AXES, executor="threads", **{"engine.max_rows": 5}).results
+    given: dict[str, Any] = {**AXES, "engine.max_rows": 5}
+    results = gdlab.sweep(**given, executor="threads").results
     assert len(results) == 120
