@@ -1,4 +1,4 @@
-"""A sweep's runs to groups: what is a column, what is structure, and what is refused."""
+"""Grouping the runs of a sweep: what is a column, what is structure, and what is refused."""
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
@@ -56,7 +56,7 @@ def grid_of(*words: str) -> Grid:
 
 
 def assert_partitions(groups: Sequence[Group], runs: int) -> None:
-    """Each run is in one group; each group's runs, and the groups by their first, increase."""
+    """Each run is in one group; runs increase in each group, and first runs from group to group."""
     assert sorted(run for group in groups for run in group.runs.tolist()) == list(range(runs))
     assert all((np.diff(group.runs) > 0).all() for group in groups)
     assert [group.runs[0] for group in groups] == sorted(group.runs[0] for group in groups)
@@ -79,7 +79,7 @@ def different_settings(one: Settings, other: Settings) -> set[str]:
 
 FREE = ("optimizer=sgd", "loss=quadratic")
 
-# what else is typed, the axis, the number of groups
+# other overrides, the axis, the number of groups
 AXES = [
     ((), "lr=0.1,0.2", 1),
     ((), "lr=1,0.5,1e-3", 1),
@@ -141,14 +141,14 @@ def test_what_is_a_column(fixed, axis, count, compose):
         assert all(not group.columns for group in groups)
 
 
-def test_seeds_past_the_whole_numbers_of_a_float_stay_whole(compose):
+def test_seeds_beyond_the_integers_of_a_float_are_exact(compose):
     (group,) = group_runs(grid_of("seed=9007199254740993,9223372036854775807"), compose)
     assert group.columns["seed"].tolist() == [2**53 + 1, 2**63 - 1]
     assert [group.settings_of(row).seed for row in (0, 1)] == [2**53 + 1, 2**63 - 1]
 
 
 def test_structure_in_one_group_is_structure_in_all():
-    """schedule.final is a number of one class and a whole number of the other."""
+    """schedule.final is a float in one class and an integer in the other."""
 
     class Whole(Exponential):
         final: int = 1
@@ -324,7 +324,7 @@ def test_a_bad_value_anywhere_in_an_axis_is_refused(words, says, compose):
     assert "\n" not in str(refused.value)
 
 
-def test_what_ones_own_class_refuses_is_refused_for_every_run():
+def test_what_a_custom_class_refuses_is_refused_for_every_run():
     class Ordered(Step):
         low: Number = 0.0
         high: Number = setting(default=1.0, ge=0)
@@ -364,7 +364,7 @@ def test_names_of_directories(words, names, compose):
     assert [plan.name(run) for run in range(len(names))] == names
 
 
-def test_shards_are_the_groups_in_pieces(compose):
+def test_shards_are_pieces_of_the_groups(compose):
     words = ("optimizer=sgd,adam", "lr=range(1,8)", "engine.max_rows=3", "steps=5")
     grid = grid_of(*words)
     groups = tuple(group_runs(grid, compose))
@@ -376,7 +376,7 @@ def test_shards_are_the_groups_in_pieces(compose):
     assert rates == [1, 2, 3, 4, 5, 6, 7] * 2
 
 
-def test_groups_are_equal_where_they_are_the_same_object(compose):
+def test_groups_are_equal_only_if_they_are_the_same_object(compose):
     """Its arrays would answer `==` element by element."""
     one, other = (group_runs(grid_of("lr=1,2"), compose)[0] for _ in range(2))
     assert one == one and one != other

@@ -1,4 +1,4 @@
-"""A sweep's plan is read back as it was written, bit for bit."""
+"""A sweep's plan is read back bit for bit."""
 
 import dataclasses
 import struct
@@ -71,7 +71,7 @@ def test_each_structure_is_composed_once(monkeypatch):
 
 
 def bits(value: Any) -> Any:
-    """What tells values apart that `==` does not: the type, the sign of zero, NaN, each bit."""
+    """Tell values apart that `==` does not: by type, the sign of zero, NaN, every bit."""
     if isinstance(value, Configured):
         return type(value), {name: bits(held) for name, held in value.settings().items()}
     if isinstance(value, dict):
@@ -152,7 +152,7 @@ PLANS: list[tuple[list[str], int]] = [
 
 
 @pytest.mark.parametrize(("words", "groups"), PLANS)
-def test_a_plan_is_read_as_it_was_written(words, groups, plan_of, tmp_path):
+def test_a_plan_survives_a_round_trip(words, groups, plan_of, tmp_path):
     plan = plan_of(*words)
     assert len(plan.groups) == groups
     plan_file.save(plan, tmp_path)
@@ -160,14 +160,14 @@ def test_a_plan_is_read_as_it_was_written(words, groups, plan_of, tmp_path):
     assert_same_plan(plan, plan_file.load(tmp_path))
 
 
-def test_a_plan_that_was_read_is_written_the_same(plan_of, tmp_path):
+def test_a_plan_that_was_read_is_written_identically(plan_of, tmp_path):
     plan_file.save(plan_of("loss=quadratic,rosenbrock", "start=[1,2],[3,4]"), tmp_path)
     before = [(tmp_path / name).read_bytes() for name in ("plan.json", "plan.parquet")]
     plan_file.save(plan_file.load(tmp_path), tmp_path)
     assert [(tmp_path / name).read_bytes() for name in ("plan.json", "plan.parquet")] == before
 
 
-def test_who_runs_the_shards_and_their_size_are_kept(plan_of, tmp_path):
+def test_the_executor_and_the_size_of_shards_are_kept(plan_of, tmp_path):
     plan = dataclasses.replace(plan_of("lr=range(1,9)"), executor="processes", rows=3)
     assert [len(shard) for shard in plan.shards()] == [3, 3, 2]
     plan_file.save(plan, tmp_path)
@@ -199,9 +199,7 @@ FINITE = st.floats(allow_nan=False, allow_infinity=False)
     seed=st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=5),
     texts=st.lists(st.text(max_size=9), min_size=3, max_size=3),
 )
-def test_any_numbers_and_texts_are_read_as_they_were_written(
-    lr, start, seed, texts, tmp_path_factory
-):
+def test_any_numbers_and_strings_survive_a_round_trip(lr, start, seed, texts, tmp_path_factory):
     axes = [
         Axis(key, values, [repr(value) for value in values])
         for key, values in (("lr", lr), ("start", start), ("seed", seed))

@@ -1,4 +1,4 @@
-"""What a sweep still lacks once its runs have ended, and a sweep that has no plan yet."""
+"""Resuming a sweep whose runs have all ended, or one that has no plan yet."""
 
 import os
 import shutil
@@ -45,7 +45,7 @@ def assert_same_sweep(one: Path, other: Path) -> None:
 
 
 def signalled(monkeypatch, name: str, at: int, number: int) -> list[Any]:
-    """Let a method of `RunDirectories` send this process a signal as it is called; its calls."""
+    """Make a method of `RunDirectories` send this process a signal; return a list of its calls."""
     calls: list[Any] = []
     method = getattr(RunDirectories, name)
 
@@ -61,7 +61,7 @@ def signalled(monkeypatch, name: str, at: int, number: int) -> list[Any]:
 
 # Interrupted after the last run
 
-# what is called, the number of the call that the signal comes with, how many directories are left
+# the method, the call at which the signal comes, the number of directories left
 RECORDING = [("write", 3, 0), ("close", 1, 1), ("close", 4, 4)]
 
 
@@ -139,7 +139,7 @@ def test_a_damaged_history_is_named(here, gd):
 SMALL = ("-m", "lr=0.1,0.2", "steps=5", *QUIET)
 NAMED = "hydra.sweep.dir=s"
 
-# what does not come about, and what is in the directory then
+# the step that fails, and the files in the directory then
 STAGES: list[tuple[Any, str, set[str]]] = [
     (sweep.OmegaConf, "save", set()),
     (plan_file, "write_table", {"multirun.yaml"}),
@@ -148,7 +148,7 @@ STAGES: list[tuple[Any, str, set[str]]] = [
 
 
 @pytest.mark.parametrize(("owner", "name", "left"), STAGES)
-def test_a_sweep_that_dies_before_it_has_a_plan_can_be_begun_again(
+def test_a_sweep_that_dies_before_it_has_a_plan_can_start_again(
     owner, name, left, here, gd, monkeypatch
 ):
     def die(*_: object) -> None:
@@ -167,7 +167,7 @@ def test_a_sweep_that_dies_before_it_has_a_plan_can_be_begun_again(
     assert not list((here / "s").glob(".*"))
 
 
-def test_what_else_lies_in_a_directory_is_never_written_over(here, gd):
+def test_other_files_in_a_directory_are_never_overwritten(here, gd):
     (here / "s").mkdir()
     for name in ("multirun.yaml", "mine.txt"):
         (here / "s" / name).write_text("mine")
@@ -182,9 +182,9 @@ def test_what_else_lies_in_a_directory_is_never_written_over(here, gd):
         gdlab.sweep(lr=[0.1, 0.2], steps=3, directory="s")
 
 
-# Settings that were not said before
+# Settings that the first command did not give
 
-# what is said on the way on, and what the refusal says; None where it is the same
+# an override on resuming, and the refusal; None if the value is the same
 SAID: list[tuple[str, str | None]] = [
     ("noise=0", None),
     ("noise=0.0", None),
@@ -219,7 +219,7 @@ SAID: list[tuple[str, str | None]] = [
 ]
 
 
-def test_what_was_never_said_must_be_what_it_was(here, gd):
+def test_a_setting_not_given_before_must_have_its_old_value(here, gd):
     words = ("-m", "lr=0.1,0.2", "optimizer=sgd,momentum", "steps=5", "record.figures=false")
     assert gd(*words, "record.events=false", "record.max_run_dirs=0", NAMED).code == 0
     results = here / "s" / "results.parquet"

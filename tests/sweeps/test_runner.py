@@ -1,4 +1,4 @@
-"""A sweep that is killed, interrupted, damaged or refused, and what becomes of it then."""
+"""Sweeps that are killed, interrupted, damaged or refused, and then resumed."""
 
 import ctypes
 import json
@@ -46,7 +46,7 @@ def shards(directory: Path) -> dict[str, tuple[bytes, int]]:
 
 
 def assert_same_sweep(one: Path, other: Path) -> None:
-    """The tables hold the same bits, the seconds apart."""
+    """The tables hold the same bits, except for the seconds."""
     left, right = (table(folder).drop(columns="seconds") for folder in (one, other))
     pd.testing.assert_frame_equal(left, right, check_exact=True)
     texts = [pd.read_csv(folder / "results.csv", dtype=str) for folder in (one, other)]
@@ -62,8 +62,8 @@ TWO_HUNDRED = (
     *QUIET,
 )
 
-# The command line, killed so many seconds after it gave so many files of a kind their names; with
-# no seconds, before it gives the last of them its name.
+# The command line, killed some seconds after it renamed the nth file of a kind; with no seconds,
+# just before it renames that file.
 DIES = """
 import fnmatch, os, signal, sys, threading
 
@@ -91,7 +91,7 @@ def killed(*arguments: str, kind: str, count: int = 1, delay: float = 0.0) -> No
     assert done.returncode == -signal.SIGKILL, f"it ended before it was killed: {done.stderr}"
 
 
-def test_a_sweep_that_is_killed_and_resumed_is_one_that_never_was(here, gd):
+def test_a_sweep_that_is_killed_and_resumed_equals_one_that_never_was(here, gd):
     assert gd(*TWO_HUNDRED, "hydra.sweep.dir=whole").code == 0
     assert len(shards(here / "whole")) == 25
     finished: dict[str, tuple[bytes, int]] = {}
@@ -120,7 +120,7 @@ def test_a_sweep_that_is_killed_and_resumed_is_one_that_never_was(here, gd):
         assert (here / "s" / path.relative_to(here / "whole")).read_bytes() == path.read_bytes()
 
 
-def test_what_a_killed_run_left_in_its_directory_is_gone_when_it_is_resumed(here, gd):
+def test_resuming_removes_what_a_killed_run_left_in_its_directory(here, gd):
     words = ("-m", "lr=0.1,0.2,0.3,0.4", "steps=20", "engine.max_rows=2", "record.figures=false")
     assert gd(*words, "hydra.sweep.dir=whole").code == 0
     shutil.copytree("whole", "s")
@@ -201,11 +201,11 @@ def test_a_sweep_that_is_interrupted_before_its_first_step_has_a_table(here, gd,
     assert_same_sweep(here / "s", here / "whole")
 
 
-# Resumed with something else said
+# Resumed with other settings
 
 SMALL = ("-m", "lr=0.1,0.2", "seed=range(3)", "optimizer=sgd", "steps=5", *TABLES)
 
-# what is said besides, then what the refusal says; None where it is the same
+# an additional override, and the refusal; None if the value is the same
 SAID = [
     (["lr=0.1,0.2"], None),
     (["lr=0.10,2e-1"], None),
@@ -240,7 +240,7 @@ def test_resumed_with_other_settings_is_refused_with_the_difference(here, gd):
             assert not (here / "s" / "results.parquet").exists()
 
 
-def test_a_sweep_into_the_directory_of_one_is_refused(here, gd):
+def test_a_second_sweep_in_the_same_directory_is_refused(here, gd):
     assert gd(*SMALL, "hydra.sweep.dir=s").code == 0
     before = {p: p.read_bytes() for p in sorted((here / "s").rglob("*")) if p.is_file()}
     said = refusal(gd(*SMALL, "hydra.sweep.dir=s"))
@@ -294,7 +294,7 @@ DAMAGE: list[tuple[str, Callable[[bytes], bytes], str]] = [
 ]
 
 
-def test_a_damaged_file_is_named_and_nothing_is_made_of_the_rest(here, gd):
+def test_a_damaged_file_is_named_and_nothing_is_written(here, gd):
     assert gd(*SMALL, "engine.max_rows=3", "hydra.sweep.dir=s").code == 0
     shutil.copytree("s", "whole")
     (here / "s" / "results.parquet").unlink()
@@ -330,7 +330,7 @@ RESULTS: list[tuple[str, Callable[[bytes], bytes]]] = [
 ]
 
 
-def test_damaged_results_are_named_and_made_anew_from_the_shards(here, gd):
+def test_damaged_results_are_named_and_rebuilt_from_the_shards(here, gd):
     assert gd(*SMALL, "engine.max_rows=3", "hydra.sweep.dir=s").code == 0
     shutil.copytree("s", "whole")
     before = shards(here / "s")
@@ -375,7 +375,7 @@ class Steep(Bowl):
 """
 
 
-def test_a_plan_of_foreign_classes_runs_only_where_each_is_named_again(here, gd):
+def test_a_plan_with_custom_classes_resumes_only_if_each_is_named_again(here, gd):
     (here / "mine.py").write_text(MINE)
     own = ("loss=custom", "loss._target_=mine.Bowl,mine.Steep")
     assert gd("-m", *own, "lr=0.1,0.2", "steps=3", *TABLES, "hydra.sweep.dir=s").code == 0
@@ -392,7 +392,7 @@ def test_a_plan_of_foreign_classes_runs_only_where_each_is_named_again(here, gd)
 
 @pytest.mark.parametrize("node", ["loss", "optimizer", "schedule"])
 @pytest.mark.parametrize("target", ["evil.Loss", "os.system", "gdlabs.Loss", 5])
-def test_a_class_that_a_plan_brings_along_is_not_imported(node, target, here, gd):
+def test_a_class_that_only_the_plan_names_is_not_imported(node, target, here, gd):
     (here / "evil.py").write_text("open('imported', 'w').close()")
     assert gd(*SMALL, "hydra.sweep.dir=s").code == 0
     plan = json.loads((here / "s" / "plan.json").read_text())
@@ -404,7 +404,7 @@ def test_a_class_that_a_plan_brings_along_is_not_imported(node, target, here, gd
 
 
 @pytest.mark.parametrize("target", ["gdlab.__main__.main", "gdlab.recording.files.os.system"])
-def test_what_is_no_class_of_gdlab_is_refused(target, here, gd):
+def test_what_is_not_a_class_of_gdlab_is_refused(target, here, gd):
     assert gd(*SMALL, "hydra.sweep.dir=s").code == 0
     plan = json.loads((here / "s" / "plan.json").read_text())
     plan["groups"][0]["settings"]["loss"]["_target_"] = target
@@ -445,7 +445,7 @@ def test_all_failures_are_counted_where_they_are_too_many_to_list(here, gd):
 
 
 @pytest.mark.parametrize("bad", ["[1e200,1]", "[1,-1e308]"])
-def test_a_start_without_a_finite_loss_touches_no_other(bad, here, gd):
+def test_a_start_without_a_finite_loss_affects_no_other_run(bad, here, gd):
     words = ("-m", "loss=rosenbrock", "lr=0.001", "steps=40", *TABLES)
     assert gd(*words, f"start=[0,1],{bad},[-1,1]", "hydra.sweep.dir=s").code == 0
     assert gd(*words, "start=[0,1],[-1,1]", "hydra.sweep.dir=t").code == 0
@@ -558,7 +558,7 @@ def test_a_dry_run_says_what_it_would_do_and_makes_nothing(here, gd):
     assert list(here.iterdir()) == []
 
 
-def test_what_the_summary_cannot_say_is_refused_before_anything_is_made(here, gd):
+def test_a_summary_that_cannot_be_made_is_refused_before_anything_runs(here, gd):
     assert "summary.metric=speed" in refusal(gd(*SMALL, "summary.metric=speed"))
     assert "summary.by=sede" in refusal(gd(*SMALL, "summary.by=[sede]"))
     assert list(here.iterdir()) == []

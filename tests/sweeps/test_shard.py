@@ -53,7 +53,7 @@ class Kept:
 def ran(
     group: Group, interrupted: Callable[[], bool] = lambda: False
 ) -> tuple[dict[int, Finished], list[FinishedRuns], Kept]:
-    """What became of each run of a group, how the batches ended, and what was kept."""
+    """Return the outcome of each run of a group, how the batches ended, and the records."""
     kept = Kept()
     ended = list(run_group(group, kept, interrupted))
     assert sorted(run for part in ended for run in part.runs.tolist()) == group.runs.tolist()
@@ -161,7 +161,7 @@ def test_a_run_has_the_same_bits_alone(settings, columns):
 
 
 def test_the_cases_end_in_every_way_that_a_batch_can():
-    """Else the comparison above would say little about rows that leave early."""
+    """Otherwise the comparison above would say little about rows that leave early."""
     found: set[Status] = set()
     for name in ("a bowl", "x**4", "some targets"):
         found |= {one.outcome.status for one in ran(group_of(*ELEMENTWISE[name]))[0].values()}
@@ -188,7 +188,7 @@ SCHEDULES: list[tuple[Schedule, dict[str, tuple[float, float]]]] = [
 
 @st.composite
 def groups(draw) -> Group:
-    """Runs of one structure that differ in some of what may be a column."""
+    """Runs that differ in some of the settings that may be columns."""
     parts = [draw(st.sampled_from(table)) for table in (LOSSES, OPTIMIZERS, SCHEDULES)]
     runs = draw(st.integers(2, 70))
     spans = {"lr": (1e-3, 0.5), "noise.scale": (0.0, 0.3)} | {
@@ -217,7 +217,7 @@ def test_any_run_has_the_same_bits_alone(group, data):
         assert_same_bits(together[int(group.runs[row])], alone(group, row))
 
 
-# an optimizer, and a number of it that is zero for some runs: alone these take a shorter way
+# an optimizer, and a number of it that is zero for some runs: alone these skip some operations
 ZEROS = [
     (SGD(), "momentum"),
     (SGD(momentum=0.5, nesterov=True), "momentum"),
@@ -362,7 +362,7 @@ def test_runs_are_named_by_the_sweep_and_come_in_order():
 # NaN, and being interrupted
 
 
-def test_a_start_that_is_not_a_number_is_one_runs_own():
+def test_a_nan_start_affects_only_its_own_run():
     start = np.random.default_rng(0).normal(size=(7, 2))
     start[3] = np.nan
     settings = settings_for(Rosenbrock(), Adam(), steps=100)
@@ -380,7 +380,7 @@ def test_a_start_that_is_not_a_number_is_one_runs_own():
 
 @pytest.mark.parametrize("after", [0, 1, 40])
 def test_interrupted_runs_keep_what_they_did(after):
-    """The question is asked once a step; what was recorded before it came true is kept."""
+    """`interrupted` is asked once a step; what was recorded before it returned true is kept."""
     asked = 0
 
     def interrupted() -> bool:

@@ -1,4 +1,4 @@
-"""What a sweep says at its end."""
+"""The summary of a sweep."""
 
 import pytest
 
@@ -8,11 +8,11 @@ QUIET = ("record.figures=false", "record.events=false", "steps=5", "hydra.sweep.
 
 
 def rows(out: str) -> list[list[str]]:
-    """The table: what stands in the first columns of each line, up to the loss."""
+    """The table, as the words of each line."""
     return [line.split() for line in out.splitlines()[1:] if not line.startswith("  ")]
 
 
-# what is typed, the first words of each line of the table
+# an override, the first word of each line of the table
 SETTINGS = [
     (["stop.loss=null,1e-3"], ["stop.loss", "null", "0.001"]),
     (["transform.rotation=null,12345"], ["transform.rotation", "null", "12345"]),
@@ -32,7 +32,7 @@ def test_settings_are_shown_as_they_were_typed(words, wanted, gd):
     assert [row[0] for row in rows(done.out)] == wanted
 
 
-# most directories, what is said of them; None where every run has one
+# record.max_run_dirs, and the line about it; None if every run has a directory
 KEPT = [
     (3, None),
     (2, "2 of 3: the best and the worst (record.max_run_dirs=2); all are in the tables"),
@@ -42,7 +42,7 @@ KEPT = [
 
 
 @pytest.mark.parametrize(("most", "says"), KEPT)
-def test_the_optimizer_that_chose_the_directories_is_said(most, says, gd, here):
+def test_the_summary_says_which_runs_have_directories(most, says, gd, here):
     done = gd("-m", *QUIET, "lr=0.1,0.2,0.3", f"record.max_run_dirs={most}")
     assert done.code == 0
     said = [line.split(None, 2)[2] for line in done.out.splitlines() if "run directories" in line]
@@ -57,7 +57,7 @@ def test_columns_are_named_by_what_they_count(gd):
     assert "to resume" not in done.out
 
 
-# what is typed, what it is called in the table, the directories and Python
+# overrides, the name in the table, in directories and in Python
 INNER = [
     (["optimizer=lookahead", "optimizer.inner=sgd,adam"], "optimizer.inner"),
     (["schedule=warmup", "schedule.warmup=2", "schedule.then=cosine,linear"], "schedule.then"),
@@ -65,7 +65,7 @@ INNER = [
 
 
 @pytest.mark.parametrize(("words", "name"), INNER)
-def test_what_an_optimizer_or_a_schedule_holds_is_called_by_its_name(words, name, gd, here):
+def test_an_inner_optimizer_or_schedule_is_called_by_its_name(words, name, gd, here):
     choices = words[-1].partition("=")[2].split(",")
     done = gd("-m", *QUIET, *words)
     assert [row[0] for row in rows(done.out)] == [name, *choices]
@@ -77,7 +77,7 @@ def test_what_an_optimizer_or_a_schedule_holds_is_called_by_its_name(words, name
     assert [row[:2] for row in rows(done.out)[1:]] == [[choices[0], "0.1"], [choices[1], "0.2"]]
 
 
-def test_only_what_was_to_be_compiled_and_was_not_says_so(gd):
+def test_only_a_fallback_to_eager_mode_is_explained(gd):
     out = gd("-m", "optimizer=sgd,newton", "record.figures=false").out
     (said,) = [line.split(None, 1)[1] for line in out.splitlines() if line.startswith("  mode")]
     assert said.endswith(

@@ -34,7 +34,7 @@ def swept(**given: Any) -> Any:
 
 
 def assert_as_alone(row: Mapping[str, Any], **given: Any) -> None:
-    """A row of a sweep is bit for bit what `gdlab.run` says of the same settings."""
+    """A row of a sweep is bit for bit the outcome of `gdlab.run` with the same settings."""
     assert_says(row, gdlab.run(**given).outcome)
 
 
@@ -49,7 +49,7 @@ def assert_says(row: Mapping[str, Any], one: Outcome) -> None:
     assert [row[f"x{i}"] for i in range(len(one.x))] == one.x.tolist()
 
 
-# what a sweep is given, then the settings of each of its runs in their order
+# the arguments of a sweep, then the settings of each of its runs in order
 SWEEPS: list[tuple[dict[str, Any], list[dict[str, Any]]]] = [
     ({}, [{}]),
     ({"lr": [0.1, 0.2]}, [{"lr": 0.1}, {"lr": 0.2}]),
@@ -140,7 +140,7 @@ STEADY: st.SearchStrategy[Optimizer] = st.one_of(
     st.builds(RMSprop, alpha=between(0.1, 0.99), momentum=between(0, 0.5)),
     st.builds(Adagrad, lr_decay=between(0, 0.2), weight_decay=between(0, 0.2)),
 )
-CENTRED = st.builds(
+CENTERED = st.builds(
     RMSprop, alpha=between(0.1, 0.99), momentum=between(0, 0.5), centered=st.just(True)
 )
 SCHEDULES: st.SearchStrategy[Schedule] = st.one_of(
@@ -199,7 +199,7 @@ def swept_over(axes: Mapping[str, list[Any]], data: st.DataObject) -> tuple[Any,
 
 
 @hypothesis_settings(max_examples=12, deadline=None)
-@given_by(axes=mixes(ELEMENTWISE, STEADY | CENTRED, steps=60, fastest=0.3), data=st.data())
+@given_by(axes=mixes(ELEMENTWISE, STEADY | CENTERED, steps=60, fastest=0.3), data=st.data())
 def test_any_run_of_a_sweep_has_the_bits_of_the_run_alone(axes, data):
     rows, histories = swept_over(axes, data)
     for run, history in histories.items():
@@ -211,7 +211,7 @@ def test_any_run_of_a_sweep_has_the_bits_of_the_run_alone(axes, data):
 
 
 # Fast enough to jump over a minimum, an optimizer that divides by the size of a gradient magnifies
-# the last bits: observed 2e-12 at lr=0.25, 3e-13 at 0.02. Centred RMSprop does so at any rate,
+# the last bits: observed 2e-12 at lr=0.25, 3e-13 at 0.02. Centered RMSprop does so at any rate,
 # where the square of the mean is nearly the mean of the squares: observed 3e-10 at lr=1e-4.
 @hypothesis_settings(max_examples=10, deadline=None)
 @given_by(axes=mixes(WITH_PRODUCTS, STEADY, steps=20, fastest=0.005), data=st.data())
@@ -248,7 +248,7 @@ INSTANCES: list[tuple[str, list[Any], list[str]]] = [
 
 
 @pytest.mark.parametrize(("key", "values", "names"), INSTANCES)
-def test_instances_are_told_apart(key, values, names):
+def test_instances_of_one_class_are_numbered(key, values, names):
     rest: dict[str, Any] = {"steps": 20, "lr": 0.001}
     if callable(values[0]) and key == "loss" and values[0] is square:
         rest["start"] = [1.0, 2.0]
@@ -278,7 +278,7 @@ def test_the_fields_of_a_group_vary_by_their_dotted_names():
     assert_as_alone(one, optimizer=Adam(betas=(0.5, 0.9)), steps=30)
 
 
-# what Python is given, and the same as words of the command line
+# the arguments in Python, and the same on the command line
 SAME: list[tuple[dict[str, Any], str]] = [
     (
         {"loss": "rosenbrock", "optimizer": ["sgd", "adam"], "lr": [0.001, 1.0], "seed": range(2)},
@@ -331,7 +331,7 @@ def test_a_directory_holds_what_the_command_line_would_leave(tmp_path):
         gdlab.sweep(**given, directory=tmp_path / "s")
 
 
-# what is given, and what the error says
+# the arguments, and a part of the error
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"lr": []}, "lr=[]: holds no values"),
     ({"seed": range(0)}, "seed=[]: holds no values"),
@@ -360,7 +360,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("given", "says"), WRONG)
-def test_what_is_wrong_is_said_in_one_line_and_nothing_is_made(given, says, tmp_path):
+def test_a_wrong_setting_is_a_one_line_error_and_nothing_is_written(given, says, tmp_path):
     with pytest.raises(SettingError) as refused:
         gdlab.sweep(**given, steps=3, directory=tmp_path / "s")
     assert says in str(refused.value)

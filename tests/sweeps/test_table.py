@@ -1,4 +1,4 @@
-"""The tables of a sweep: what stands where, and that it is read back as it was or not at all."""
+"""The tables of a sweep: their columns, and that a file is read back exactly or refused."""
 
 import csv
 import math
@@ -85,7 +85,7 @@ TYPES = {
     "optimizer.nesterov": pa.string(),
 }
 
-# columns, what varied in runs 0, 1 and 2, the settings' part of the table
+# columns, the varied settings of runs 0, 1 and 2, the columns of settings in the table
 VARIED = [
     ({}, {}, "run loss optimizer lr seed"),
     ({"lr": [0.1, 0.2, 0.3]}, {"lr": [0.1, 0.2, 0.3]}, "run lr loss optimizer seed"),
@@ -123,7 +123,7 @@ def test_columns_and_their_order(columns, varied, wanted):
         assert table[key].to_pylist() == (["true"] * 3 if values == [True] * 3 else given)
 
 
-def test_what_a_row_says_is_what_became_of_the_run():
+def test_a_row_holds_the_outcome_of_its_run():
     group = group_of(lr=[0.1, 0.02, 1e200], seed=[3, 4, 5], runs=(4, 7, 9))
     table = table_for(group, {"lr": [0.1, 0.02, 1e200]})
     for row, values in enumerate(table.to_pylist()):
@@ -147,7 +147,7 @@ def test_what_a_row_says_is_what_became_of_the_run():
     assert table["status"].to_pylist() == ["max_steps", "max_steps", "diverged"]
 
 
-def test_what_is_not_known_is_null():
+def test_unknown_numbers_are_null():
     unknown = table_for(group_of(Rosenbrock(dim=3, a=2.0)))
     for name in ("distance", "suboptimality"):
         assert unknown[name].null_count == 3
@@ -179,7 +179,7 @@ def test_groups_of_other_dimensions_are_joined():
         assert whole["x0"].null_count == 3
 
 
-# what one setting was in three groups, what the column says
+# the values of a setting in three groups, and the column
 MIXED = [
     ([None, 0.1, 1], [None, 0.1, 1.0]),
     ([1, 2, 3], [1, 2, 3]),
@@ -283,7 +283,7 @@ def test_a_damaged_page_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PAR1", b"run,lr\n0,0.1\n", b"PAR1" * 100])
-def test_what_is_no_table_is_refused(content, tmp_path):
+def test_a_file_that_is_not_a_table_is_refused(content, tmp_path):
     path = tmp_path / "results.parquet"
     if content is not None:
         path.write_bytes(content)
@@ -306,7 +306,7 @@ def test_a_table_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["results.parquet"]
 
 
-# what a text is, what the spreadsheet's file says
+# a string, and how the CSV file holds it
 CELLS = [
     ("=cmd()", "'=cmd()"),
     ("+1", "'+1"),
@@ -323,7 +323,7 @@ CELLS = [
 ]
 
 
-def test_texts_that_a_formula_could_start_with_are_quoted(tmp_path):
+def test_strings_that_a_spreadsheet_could_take_for_formulas_are_quoted(tmp_path):
     path = tmp_path / "results.csv"
     numbers = [-1.5 + i for i in range(len(CELLS))]
     whole = [-3 + i for i in range(len(CELLS))]

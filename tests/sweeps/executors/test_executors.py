@@ -35,7 +35,7 @@ PROCESSES = "hydra.launcher.executor=processes"
 QUIET = ("record.figures=false", "record.events=false")
 TABLES = (*QUIET, "record.max_run_dirs=0")
 
-# A loss that leaves the number of each process that computes it, and does as files tell it.
+# A loss that leaves a file for each process that computes it, and fails where files tell it to.
 MINE = """
 import os
 import signal
@@ -72,7 +72,7 @@ OWN = ("-m", "loss=custom", "loss._target_=mine.Told")
 
 @contextmanager
 def at_most(count: int) -> Iterator[None]:
-    """Leave this process, and those it starts, at most so many cores."""
+    """Limit this process, and those it starts, to a number of cores."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, sorted(before)[:count])
     try:
@@ -101,7 +101,7 @@ def mine(here) -> Path:
 
 
 def pids(folder: Path) -> set[int]:
-    """The processes that computed the loss since this was asked last."""
+    """The processes that computed the loss since the last call."""
     found = list(folder.glob("pid=*"))
     for path in found:
         path.unlink()
@@ -126,7 +126,7 @@ def refusal(done: Done, code: int) -> str:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process runs; one that is only not waited for does not."""
+    """Whether a process runs; a zombie does not."""
     try:
         return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
     except FileNotFoundError:
@@ -143,7 +143,7 @@ def assert_gone(processes: set[int]) -> None:
 # The same results
 
 
-def test_processes_leave_what_one_process_leaves(mine, gd):
+def test_processes_write_what_one_process_writes(mine, gd):
     words = (*OWN, "lr=0.01,0.1,1", "seed=range(30)", "optimizer=sgd,adam", "start=random")
     words = (*words, "steps=40", "noise=0.1", *QUIET)
     assert gd(*words, "hydra.sweep.dir=alone").code == 0
@@ -177,7 +177,7 @@ def test_one_process_can_finish_what_several_began_and_vice_versa(mine, gd):
     assert gd(*words, "hydra.sweep.dir=t").code == 0
     whole = table("s")
     assert_same_tables(table("t"), whole)
-    # a sweep, what is said on the way on, and whether other processes run then
+    # a sweep, the overrides on resuming, and whether other processes run then
     for name, said, is_far in (
         ("s", ["hydra.launcher.executor=serial"], False),
         ("s", [], True),
@@ -232,7 +232,7 @@ def test_a_class_that_cannot_be_sent_is_refused(mine, gd):
     assert "loss=Locked cannot be sent to another process" in said
 
 
-def test_a_class_that_cannot_be_read_elsewhere_is_one_line(mine, gd):
+def test_a_class_that_another_process_cannot_load_is_a_one_line_error(mine, gd):
     (mine / "home").write_text(str(os.getpid()))
     words = ("-m", "loss=custom", "loss._target_=mine.Home", "lr=1,2", *TABLES, PROCESSES)
     said = refusal(gd(*words, "hydra.sweep.dir=s"), 2)
@@ -242,7 +242,7 @@ def test_a_class_that_cannot_be_read_elsewhere_is_one_line(mine, gd):
 # A process dies, the disk is full
 
 
-def test_a_process_that_dies_is_one_line_and_the_sweep_goes_on_afterwards(mine, gd):
+def test_a_process_that_dies_is_a_one_line_error_and_the_sweep_can_be_resumed(mine, gd):
     words = (*OWN, "lr=tag(log,interval(1e-3,2))", "seed=range(4)", "steps=40", *QUIET)
     assert gd(*words, "hydra.sweep.dir=whole").code == 0
     (mine / "die").write_text(str(os.getpid()))  # all others shall
@@ -257,7 +257,7 @@ def test_a_process_that_dies_is_one_line_and_the_sweep_goes_on_afterwards(mine, 
     assert_same_tables(table("s"), table("whole"))
 
 
-def test_a_disk_that_is_full_for_a_process_is_one_line(here, gd):
+def test_a_full_disk_in_a_process_is_a_one_line_error(here, gd):
     words = ("-m", "lr=0.001,0.01", "steps=900", *QUIET)
     assert gd(*words, "hydra.sweep.dir=whole").code == 0
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -279,7 +279,7 @@ LONG = (*LONG, "start=random", "engine.max_rows=4", PROCESSES, "hydra.sweep.dir=
 
 @pytest.fixture
 def started(mine) -> Iterator[subprocess.Popen[str]]:
-    """A long sweep whose processes are at work; it leads a group of its own, as in a terminal."""
+    """A long sweep whose processes are at work; in its own process group, as in a terminal."""
     process = subprocess.Popen(
         [sys.executable, "-m", "gdlab", *LONG],
         stdout=subprocess.PIPE,
@@ -366,7 +366,7 @@ def run_all(plan: Plan, **given: Any) -> dict[int, Any]:
     return {number: shard.to_pandas() for number, shard in found.items()}
 
 
-def test_progress_is_told_of_each_end_once_and_of_the_rows_that_run():
+def test_progress_hears_of_each_end_once_and_of_the_rows_that_run():
     plan = with_shards_for(plan_of(200, steps=4000, **{"engine.mode": "eager"}), "processes")
     told: list[np.ndarray] = []
     found = run_all(plan, progress=lambda rows: told.append(rows.status.numpy()))
@@ -388,7 +388,7 @@ def test_interrupted_at_once_there_is_a_table_of_the_first_shard():
         assert set(found[0]["status"]) == {"interrupted"}
 
 
-def test_a_sweep_can_run_beside_the_main_thread():
+def test_a_sweep_can_run_outside_the_main_thread():
     found: list[Any] = []
     thread = threading.Thread(
         target=lambda: found.append(gdlab.sweep(lr=[0.1, 0.2], steps=9, executor="processes"))
@@ -405,7 +405,7 @@ def shifted(x):
     return ((x - 1) ** 2).sum()
 
 
-# what is swept, and whether into a directory
+# arguments, and whether there is a directory
 FROM_PYTHON: list[tuple[Callable[[], dict[str, Any]], bool]] = [
     (lambda: {"optimizer": ["sgd", "adam"], "seed": range(40), "start": "random"}, True),
     (lambda: {"loss": lambda x: (x**4).sum(), "start": [[1.0, 2.0], [0.5, 0.5]]}, False),
