@@ -72,13 +72,18 @@ def run_sweep(
         if str(Status.INTERRUPTED) not in table["status"].to_pylist():
             write_table(paths[number], table)
     results = join_tables([tables[number] for number in sorted(tables)])
-    write_table(directory / "results.parquet", results)
-    write_csv(directory / "results.csv", results)
+    _write_results(directory, results)
     _describe(plan, directory, records)  # loadable from here on, whatever happens below
     if not interrupted():
         records = _illustrate(plan, directory, results.to_pandas(), records, interrupted)
         _describe(plan, directory, records)
     return results
+
+
+def _write_results(directory: Path, results: "pa.Table") -> None:
+    """Write the table of all runs, for programs and for spreadsheets."""
+    write_table(directory / "results.parquet", results)
+    write_csv(directory / "results.csv", results)
 
 
 def _describe(plan: Plan, directory: Path, records: RunDirectories) -> None:

@@ -46,15 +46,7 @@ def run_shards(
     if not shards:
         return
     executor = find_executor(plan.executor)
-    works = (
-        Work(
-            number,
-            _with_one_thread(shard) if executor.shares_cores else shard,
-            plan.varied(shard.runs),
-            records,
-        )
-        for number, shard in shards.items()
-    )
+    works = _prepare(plan, shards, records, one_thread=executor.shares_cores)
     first, is_empty = next(works), True
     job = Job(len(shards), cores or available_cores(), interrupted, progress)
     with executor.open(job) as session:
@@ -63,6 +55,15 @@ def run_shards(
             yield number, table
     if is_empty:
         yield first.number, run_work(first, interrupted, progress)
+
+
+def _prepare(
+    plan: Plan, shards: Mapping[int, Group], records: Records | None, *, one_thread: bool
+) -> Iterator[Work]:
+    """Yield shards with everything needed to run them, one by one to save memory."""
+    for number, shard in shards.items():
+        group = _with_one_thread(shard) if one_thread else shard
+        yield Work(number, group, plan.varied(shard.runs), records)
 
 
 def _collect(session: Session, works: Iterator[Work], job: Job) -> Iterator[tuple[int, "pa.Table"]]:

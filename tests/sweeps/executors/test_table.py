@@ -11,8 +11,10 @@ import pytest
 
 import gdlab
 from gdlab import SettingError
-from gdlab.sweeps.executors.base import Job, find_executor
+from gdlab.sweeps.executors.base import Executor, Job, find_executor
 from gdlab.sweeps.executors.board import FileBoard
+from gdlab.sweeps.executors.processes import Processes
+from gdlab.sweeps.executors.serial import Serial
 from gdlab.sweeps.executors.table import EXECUTORS
 from gdlab.sweeps.executors.work import Work, run_work
 
@@ -54,12 +56,12 @@ def threads(monkeypatch) -> None:
     monkeypatch.setitem(EXECUTORS, "threads", f"{__name__}.Threads")
 
 
-@pytest.mark.parametrize("name", EXECUTORS)
-def test_each_executor_says_what_it_needs(name):
-    executor = find_executor(name)
-    assert isinstance(executor.shares_cores, bool)
-    assert isinstance(executor.needs_pickling, bool)
-    assert executor.shards_per_core >= 0
+# The annotation lets the type checker compare each class with the protocol.
+FOLLOW: list[Executor] = [Serial(), Processes(), Threads()]
+
+
+def test_each_name_in_the_table_is_a_class_that_follows_the_protocol():
+    assert [type(find_executor(name)) for name in EXECUTORS] == [type(e) for e in FOLLOW[:2]]
 
 
 @pytest.mark.usefixtures("threads")
