@@ -186,7 +186,7 @@ COLUMNS = [
 ]
 ENDS = (
     "status reason steps final_loss best_loss best_step grad_norm distance suboptimality "
-    "evaluations seconds mode"
+    "evaluations seconds mode mode_reason"
 )
 
 

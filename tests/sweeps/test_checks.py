@@ -47,7 +47,7 @@ def test_a_sweep_on_the_command_line_makes_as_many(gd):
 # what the first run of a group would meet, and what is said of it
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"lr": [0.1, 0.2], "start": [1.0, 2.0, 3.0]}, r"start=\[1\.0,2\.0,3\.0\]: must be 2 numbers"),
-    ({"loss": lambda x: x.sum(), "lr": [0.1, 0.2]}, "a function needs the numbers of its start"),
+    ({"loss": lambda x: x.sum(), "lr": [0.1, 0.2]}, "a function needs a start of D numbers"),
     ({"lr": [0.1, 0.2], "summary.metric": "speed"}, r"summary\.metric=speed: must be one of"),
     ({"loss": ["quadratic", "huber"], "dtype": ["float64", "f"]}, "dtype=f: must be one of"),
 ]
