@@ -10,13 +10,13 @@ import dataclasses
 import functools
 import operator
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self, TypeAlias, dataclass_transform
 
 from torch import Tensor
 
 from gdlab.errors import SettingError
-from gdlab.fields.validation import Range, check_value, describe_types, union_members
+from gdlab.fields.validation import Range, check_value, describe_types, fits_type, union_members
 
 Number: TypeAlias = float | Tensor
 """A float for all runs, or a tensor that holds one for each run."""
@@ -107,6 +107,23 @@ class Field:
         kinds = union_members(self.hint)
         words = f"{describe_types(kinds)} {self.range}".rstrip()
         return f"{words}, or null" if type(None) in kinds else words
+
+    def takes_list(self, items: Sequence[Any]) -> bool:
+        """Return whether a list of these items is one value of the field, not one value per item.
+
+        The declared type decides: the list is one value if the type includes a list of such items.
+        A list of lists is several values, as is any list for a field whose type is `Any`. Where the
+        items fit neither reading, the list is one value if the field takes lists and no item alone
+        is a value, so that the error names the whole list. Ranges are not checked.
+
+        Args:
+            items: plain Python values, as from `tolist()`.
+        """
+        if not any(typing.get_origin(kind) is tuple for kind in union_members(self.hint)):
+            return False
+        if any(isinstance(item, (list, tuple)) for item in items):
+            return False
+        return fits_type(items, self.hint) or not any(fits_type(i, self.hint) for i in items)
 
     def check(self, name: str, value: Any) -> Any:
         """The value as the field's type, or `SettingError`."""

@@ -56,6 +56,15 @@ def check_value(name: str, value: Any, hint: Any, allowed: Range) -> Any:
     raise SettingError(f"{name}={format_value(value)}: must be {describe_types(kinds)}")
 
 
+def fits_type(value: Any, hint: Any) -> bool:
+    """Return whether a value is of a type, with any finite numbers."""
+    try:
+        check_value("", value, hint, Range())
+    except SettingError:
+        return False
+    return True
+
+
 def _as(kind: Any, name: str, value: Any, allowed: Range) -> Any:
     """`value` as `kind`, or None where it is not of that kind."""
     origin = typing.get_origin(kind)

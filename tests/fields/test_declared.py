@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from gdlab.config.sections import Summary
+from gdlab.config.settings import Settings
 from gdlab.errors import SettingError
 from gdlab.fields.declared import (
     Configured,
@@ -25,6 +27,9 @@ from gdlab.fields.declared import (
 )
 from gdlab.fields.formatting import format_value
 from gdlab.fields.validation import Range
+from gdlab.losses import Expression, Transform
+from gdlab.optimizers import Adam
+from gdlab.schedules import MultiStep
 
 
 class Every(Configured):
@@ -204,6 +209,95 @@ def test_a_field_may_hold_names_or_something_else() -> None:
     with pytest.raises(SettingError) as error:
         Named(source=3)  # type: ignore[arg-type]
     assert str(error.value) == "source=3: must be a text or names, each with a value"
+
+
+class Lists(Configured):
+    """Fields that take a list as one value, and some that do not."""
+
+    whole: int = 1
+    number: Number = setting(default=0.1, gt=0)
+    text: str = "a"
+    anything: Any = None
+    named: Mapping[str, Number] = dataclasses.field(default_factory=dict)
+    pair: tuple[Number, Number] = setting(default=(0.9, 0.999), ge=0, lt=1)
+    steps: tuple[int, ...] = setting(default=(1, 2), ge=1)
+    columns: tuple[str, ...] | None = None
+    number_or_list: Number | tuple[Number, ...] = 0.0
+    number_or_pair: Number | tuple[Number, Number] = 0.0
+    point: tuple[float, ...] | Literal["random"] | None = None
+
+
+# a field, a list, and whether the list is one value of the field
+LISTS: list[tuple[str, list[Any], bool]] = [
+    ("whole", [1, 2], False),
+    ("whole", [], False),
+    ("number", [0.1, 0.2], False),
+    ("text", ["a", "b"], False),
+    ("anything", [1, 2], False),
+    ("named", [{"a": 1}, {"a": 2}], False),
+    ("pair", [0.9, 0.99], True),
+    ("pair", [0, 1.5], True),  # out of range, yet of the right type
+    ("pair", [0.9], True),  # neither reading fits; no number alone is a value
+    ("pair", [0.9, 0.99, 0.999], True),
+    ("pair", [[0.9, 0.99], [0.8, 0.9]], False),
+    ("pair", [(0.9, 0.99), [0.8]], False),
+    ("steps", [2, 4], True),
+    ("steps", [2.0, 4], True),
+    ("steps", [2], True),
+    ("steps", [], True),
+    ("steps", [2, "x"], True),
+    ("steps", [[2, 4]], False),
+    ("steps", [[2, 4], [3]], False),
+    ("columns", ["a", "b"], True),
+    ("columns", [None, ["a"]], False),
+    ("columns", [None], False),
+    ("number_or_list", [1, 2], True),
+    ("number_or_list", [1], True),
+    ("number_or_list", [[1, 2], 3], False),
+    ("number_or_list", [1, "x"], False),
+    ("number_or_pair", [1, 2], True),
+    ("number_or_pair", [1, 2, 3], False),
+    ("point", [0.0, 1.0], True),
+    ("point", [math.inf, 1.0], True),
+    ("point", ["random", None], False),
+    ("point", ["random", 1.0], False),
+    ("point", [[0.0, 1.0], "random"], False),
+    ("point", [[0.0, 1.0], [2.0, 3.0]], False),
+]
+
+
+@pytest.mark.parametrize(("name", "items", "is_one_value"), LISTS)
+def test_whether_a_list_is_one_value(name: str, items: list[Any], is_one_value: bool) -> None:
+    field = declared_fields(Lists)[name]
+    assert field.takes_list(items) == is_one_value
+    assert field.takes_list(tuple(items)) == is_one_value
+
+
+def test_an_item_of_a_mapping_takes_lists_by_its_own_type() -> None:
+    item = declared_fields(Lists)["named"].item
+    assert item is not None
+    assert not item.takes_list([1.0, 2.0])
+
+
+# a setting, a list, and whether the list is one value of the setting
+LISTS_OF_SETTINGS: list[tuple[type[Configured], str, list[Any], bool]] = [
+    (MultiStep, "milestones", [2, 4], True),
+    (Transform, "shift", [1, 2], True),
+    (Settings, "lr", [0.1, 0.2], False),
+    (Settings, "start", [0.0, 1.0], True),
+    (Settings, "start", [[0.0, 1.0], [2.0, 3.0]], False),
+    (Adam, "betas", [0.9, 0.99], True),
+    (Adam, "betas", [[0.9, 0.99], [0.8, 0.9]], False),
+    (Expression, "formula", ["x**2", "x**4"], False),
+    (Summary, "by", ["lr"], True),
+]
+
+
+@pytest.mark.parametrize(("owner", "name", "items", "is_one_value"), LISTS_OF_SETTINGS)
+def test_whether_a_list_is_one_value_of_a_setting(
+    owner: type[Configured], name: str, items: list[Any], is_one_value: bool
+) -> None:
+    assert declared_fields(owner)[name].takes_list(items) == is_one_value
 
 
 bounds = st.none() | st.floats(allow_nan=False)
