@@ -209,8 +209,8 @@ def test_flat_names_every_setting_once():
     [
         ({"lr": "1"}, "lr=1: must be a number"),
         ({"nope": 1}, "nope=1: no such setting"),
-        ({"loss": "quadratic"}, "loss=quadratic: must name a choice of conf/loss"),
-        ({"loss": {"b": 10}}, "must name a choice of conf/loss"),
+        ({"loss": "quadratic"}, "loss=quadratic: must be a name from conf/loss"),
+        ({"loss": {"b": 10}}, "must be a name from conf/loss"),
         ({"loss": {"_target_": "gdlab.losses.Rosenbrock", "c": 1}}, "loss.c=1: no such setting"),
         ({"stop": {"loss": "low"}}, "stop.loss=low: must be a number"),
         ({"record": {"every": 0}}, "record.every=0: must be a whole number"),

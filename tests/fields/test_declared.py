@@ -102,16 +102,16 @@ BAD: list[tuple[str, Any, str]] = [
     ("each", torch.tensor([1.0, math.nan]), "each=nan: must be a finite number ≥ 0"),
     ("each", 1j, "each=1j: must be a number"),
     ("flag", 1, "flag=1: must be true or false"),
-    ("text", 1, "text=1: must be a text"),
+    ("text", 1, "text=1: must be a string"),
     ("kind", "green", "kind=green: must be one of red, blue"),
-    ("pair", [0.5], "pair=[0.5]: must be a list of 2, each a number"),
+    ("pair", [0.5], "pair=[0.5]: must be a list of 2 numbers"),
     ("pair", [0.5, 1], "pair[1]=1: must be a finite number ≥ 0 and < 1"),
     ("pair", [0.5, "x"], "pair[1]=x: must be a number"),
-    ("pair", 0.5, "pair=0.5: must be a list of 2, each a number"),
-    ("many", "12", "many=12: must be a list, each a number"),
+    ("pair", 0.5, "pair=0.5: must be a list of 2 numbers"),
+    ("many", "12", "many=12: must be a list of numbers"),
     ("many", [1, None], "many[1]=null: must be a number"),
-    ("either", "x", "either=x: must be a number or a list, each a number"),
-    ("call", 3, "call=3: must be a Callable"),
+    ("either", "x", "either=x: must be a number or a list of numbers"),
+    ("call", 3, "call=3: must be a function"),
     ("inner", 3, "inner=3: must be a Range"),
 ]
 
@@ -208,7 +208,7 @@ def test_a_field_may_hold_names_or_something_else() -> None:
     }
     with pytest.raises(SettingError) as error:
         Named(source=3)  # type: ignore[arg-type]
-    assert str(error.value) == "source=3: must be a text or names, each with a value"
+    assert str(error.value) == "source=3: must be a string or a mapping from names to values"
 
 
 class Lists(Configured):

@@ -150,7 +150,7 @@ def test_a_formula_may_be_typed_so(line, formula, parameters, gd, here) -> None:
 # what is typed besides loss=expression, what is said
 REFUSED = [
     ("loss.formula=", "loss.formula=: column 1: the formula is empty"),
-    ("loss.formula=null", "loss.formula=null: must be a text"),
+    ("loss.formula=null", "loss.formula=null: must be a string"),
     ("loss.formula=x^2", "loss.formula=x^2: column 2: '^' has no place in a formula; a power is"),
     ("loss.formula=2x", "loss.formula=2x: column 1: a product is written with its sign: 2*x"),
     ("'loss.formula=(x'", "loss.formula=(x: column 1: '(' is never closed"),
