@@ -202,7 +202,7 @@ def test_a_run_can_ask_for_the_check(here: Path, gd: Callable[..., Done]) -> Non
         ),
         (
             ["loss=expression", "loss.formula=2x"],
-            "loss.formula=2x: column 1: a product is written with its sign: 2*x",
+            "loss.formula=2x: column 1: write a product with *: 2*x",
         ),
         (["path=[cos(t)]"], "path=[cos(t)]: must be 2 formulas, one for each of x0, x1; got 1"),
         (['path=["cos(s)","t"]'], "path=cos(s): column 5: s is not t, the one variable there is"),
