@@ -14,7 +14,7 @@ from gdlab.errors import SettingError
 from gdlab.losses import Loss
 from gdlab.numerics.autodiff import Product, hessian_products
 from gdlab.numerics.lanczos import VECTORS, End, lanczos, sharpness
-from gdlab.numerics.rowwise import by_rows, times
+from gdlab.numerics.rowwise import by_rows, matvec
 
 F64 = torch.float64
 
@@ -131,7 +131,7 @@ def test_the_size_of_the_numbers_does_not_matter(scale: float) -> None:
 def test_the_error_says_what_is_missing() -> None:
     values = np.linspace(0, 1, 400)
     matrix = with_spectrum(list(values))
-    few = lanczos(lambda v: v @ matrix, torch.zeros(1, 400, dtype=F64), most=10)
+    few = lanczos(lambda v: v @ matrix, torch.zeros(1, 400, dtype=F64), max_products=10)
     assert few.products == 10
     assert 1e-3 < abs(float(few.values) - 1) <= float(few.errors) + 1e-14
 
@@ -179,7 +179,7 @@ def test_rows_where_the_hessian_is_not_finite_do_not_touch_the_others() -> None:
 def test_what_overflows_is_no_number(entry: float) -> None:
     diagonal = torch.linspace(1, 2, 70, dtype=F64).repeat(2, 1)
     diagonal[0, 9] = entry
-    found = lanczos(lambda v: diagonal * v, torch.zeros(2, 70, dtype=F64), 2, most=100)
+    found = lanczos(lambda v: diagonal * v, torch.zeros(2, 70, dtype=F64), 2, max_products=100)
     assert found.values[0].isnan().all()
     torch.testing.assert_close(found.values[1], diagonal[1].flip(0)[:2], rtol=1e-6, atol=0)
 
@@ -204,12 +204,14 @@ def test_a_row_has_the_same_bits_alone_and_among_others(name: str, dim: int) -> 
 def test_batched_matrices_have_their_own_eigenvalues() -> None:
     spectra = [list(np.linspace(-seed, 2 * seed + 1, 90)) for seed in range(8)]
     matrices = torch.stack([with_spectrum(one, seed) for seed, one in enumerate(spectra)])
-    found = lanczos(lambda v: times(matrices, v), torch.zeros(8, 90, dtype=F64), 2)
+    found = lanczos(lambda v: matvec(matrices, v), torch.zeros(8, 90, dtype=F64), 2)
     known = [one[:-3:-1] for one in spectra]
     np.testing.assert_allclose(found.values, known, rtol=1e-9)  # observed 3e-12
 
 
 @pytest.mark.parametrize("k", [0, 6, -1])
 def test_there_are_as_many_eigenvalues_as_dimensions(k: int) -> None:
-    with pytest.raises(SettingError, match=rf"k={k}: must be from 1 to 5, the dimensions"):
+    with pytest.raises(
+        SettingError, match=rf"k={k}: must be from 1 to 5, the number of dimensions"
+    ):
         lanczos(lambda v: v, torch.zeros(1, 5, dtype=F64), k)

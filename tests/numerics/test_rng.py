@@ -104,7 +104,7 @@ def test_a_normal_matrix_is_its_seeds() -> None:
 
 def order_of(seed: int, epoch: int, n: int) -> list[int]:
     positions = torch.arange(n)
-    return rng.permuted(torch.tensor(seed), torch.tensor(epoch), positions, n).tolist()
+    return rng.permute(torch.tensor(seed), torch.tensor(epoch), positions, n).tolist()
 
 
 @given(st.integers(1, 300), st.integers(0, 2**63 - 1), st.integers(0, 10**6))
@@ -127,7 +127,7 @@ THRESHOLD = 0.05 / (2 * len(NUMBERS))  # Bonferroni; the seeds are fixed: all pa
 @pytest.mark.parametrize("n", NUMBERS)
 def test_every_example_is_as_likely_at_every_place(n: int) -> None:
     runs = 40_000 // n
-    order = rng.permuted(torch.arange(runs)[:, None], torch.tensor(0), torch.arange(n), n).numpy()
+    order = rng.permute(torch.arange(runs)[:, None], torch.tensor(0), torch.arange(n), n).numpy()
     counts = np.stack([np.bincount(order[:, place], minlength=n) for place in range(n)])
     # The sums of rows and columns are fixed, which leaves (n − 1)² degrees of freedom.
     statistic = ((counts - runs / n) ** 2).sum() * (n - 1) / runs
@@ -139,7 +139,7 @@ def test_every_pair_of_examples_is_as_likely_in_the_middle_and_at_the_end(n: int
     """Two places far apart are where too few rounds show first: four have 2e-5 at n = 256."""
     runs = 30_000 if n > 64 else 100_000 // n
     places = torch.tensor([(n - 1) // 2, n - 1])
-    pair = rng.permuted(torch.arange(runs)[:, None], torch.tensor(0), places, n).numpy()
+    pair = rng.permute(torch.arange(runs)[:, None], torch.tensor(0), places, n).numpy()
     counts = np.bincount(pair[:, 0] * n + pair[:, 1], minlength=n * n).reshape(n, n)
     assert np.trace(counts) == 0
     apart = counts[~np.eye(n, dtype=bool)]
@@ -150,7 +150,7 @@ def test_every_pair_of_examples_is_as_likely_in_the_middle_and_at_the_end(n: int
 @pytest.mark.parametrize("n", [3, 4, 5])
 def test_every_order_is_as_likely(n: int) -> None:
     seeds = torch.arange(8_000)[:, None]
-    orders = rng.permuted(seeds, torch.tensor(0), torch.arange(n), n)
+    orders = rng.permute(seeds, torch.tensor(0), torch.arange(n), n)
     _, counts = torch.unique(orders, dim=0, return_counts=True)
     assert len(counts) == math.factorial(n)
     assert scipy.stats.chisquare(counts.numpy()).pvalue > 0.01  # observed 0.55
