@@ -164,7 +164,7 @@ def test_a_warm_up_as_long_as_the_run_only_rises() -> None:
 
 LONG = Warmup(warmup=900, then=Warmup(warmup=101))
 TOO_LONG = [
-    (Warmup(warmup=1001), "schedule.warmup=1001: must be ≤ 1000, the steps that it has"),
+    (Warmup(warmup=1001), "schedule.warmup=1001: must be ≤ 1000, the number of steps"),
     (LONG, "schedule.then.warmup=101: must be ≤ 100"),
 ]
 
