@@ -1,4 +1,4 @@
-"""Formulas against Python's own arithmetic, closed derivatives, sympy, and whoever means harm."""
+"""Formulas against Python's arithmetic, closed-form derivatives, sympy and malicious input."""
 
 import ast
 import math
@@ -28,7 +28,7 @@ from gdlab.losses import Expression, expression
 
 FLOAT64 = torch.float64
 
-# A formula, the same in Python by hand, its partial derivatives by hand, and a point.
+# A formula, the same in Python, its partial derivatives by hand, and a point.
 CASES: list[tuple[str, Callable[..., float], Callable[..., tuple[float, ...]], list[float]]] = [
     ("x**2 + y**2", lambda x, y: x**2 + y**2, lambda x, y: (2 * x, 2 * y), [1, 2]),
     ("x**2 - y**2", lambda x, y: x**2 - y**2, lambda x, y: (2 * x, -2 * y), [3, 4]),
@@ -119,14 +119,14 @@ table = pytest.mark.parametrize("case", CASES, ids=lambda case: case[0].strip())
 
 
 @table
-def test_a_formula_has_the_value_that_python_gives_it(case) -> None:
+def test_a_formula_has_the_value_of_the_same_python(case) -> None:
     text, function, _, at = case
     x = torch.tensor(at, dtype=FLOAT64)
     assert float(Expression(text)(x)) == pytest.approx(function(*at), rel=1e-15, abs=1e-15)
 
 
 @table
-def test_its_gradient_is_that_by_hand_and_that_of_sympy(case) -> None:
+def test_the_gradient_agrees_with_hand_and_sympy(case) -> None:
     text, _, gradient, at = case
     loss, x = Expression(text), torch.tensor(at, dtype=FLOAT64)
     found = gradient_by_autograd(loss, x)
@@ -136,8 +136,8 @@ def test_its_gradient_is_that_by_hand_and_that_of_sympy(case) -> None:
 
 
 @table
-def test_the_printed_partial_derivatives_are_formulas_of_the_same_gradient(case) -> None:
-    """What sympy prints is read again here, so that two readers agree on it."""
+def test_printed_partial_derivatives_parse_to_the_same_gradient(case) -> None:
+    """Sympy's output is parsed again here, so that two parsers agree on it."""
     text, _, gradient, at = case
     partials = [format_expression(one) for one in parse(text).gradient(Expression(text).names)]
     assert len(partials) == len(at)
@@ -174,7 +174,7 @@ def test_a_root_has_a_slope_at_zero() -> None:
     assert gradient_by_autograd(Expression("sqrt(x**2 + y**2)"), at).tolist() == [0.0, 0.0]
 
 
-def test_what_holds_no_name_is_computed_once() -> None:
+def test_constant_parts_are_folded() -> None:
     assert parse("2*pi*x + sin(1)/4").folded[:1] == (2 * pi,)
     assert parse("2*pi*x + sin(1)/4").folded[-2:-1] == (sin(1) / 4,)
     assert format_expression(parse("x**3/3 + 2*x/4").gradient(["x"])[0]) == "x**2 + 1/2"
@@ -184,7 +184,7 @@ def test_what_holds_no_name_is_computed_once() -> None:
 # Refusals
 
 OVERLONG = "x" + "+x" * 5_000
-# what is typed, the column, words of the message
+# text, column, part of the message
 REFUSED: list[tuple[str, int, str]] = [
     ("", 1, "empty"),
     ("   ", 1, "empty"),
@@ -294,7 +294,7 @@ REFUSED: list[tuple[str, int, str]] = [
 @pytest.mark.parametrize(
     ("text", "column", "words"), REFUSED, ids=[ascii(text)[:40] for text, *_ in REFUSED]
 )
-def test_what_is_no_formula_is_refused_at_its_column(text: str, column: int, words: str) -> None:
+def test_invalid_formulas_are_refused_at_a_column(text: str, column: int, words: str) -> None:
     formula.parse_cached.cache_clear()
     began = time.thread_time()
     with watched() as seen, pytest.raises(SettingError) as error:
@@ -309,7 +309,7 @@ def test_what_is_no_formula_is_refused_at_its_column(text: str, column: int, wor
     assert seen == []
 
 
-def test_just_under_the_limits_it_is_a_formula() -> None:
+def test_formulas_at_the_limits_are_accepted() -> None:
     x = torch.full((1,), 0.5, dtype=FLOAT64)
     assert float(Expression("x" + "+x" * 249)(x)) == 125.0
     assert float(Expression("(" * 60 + "x" + ")" * 60)(x)) == 0.5
@@ -319,7 +319,7 @@ def test_just_under_the_limits_it_is_a_formula() -> None:
     assert float(Expression("x**64 + x**-64")(x)) == 2.0**-64 + 2.0**64
 
 
-# settings, what is said
+# settings, start of the message
 BAD_SETTINGS: list[tuple[dict[str, Any], str]] = [
     ({"formula": 3}, "formula=3: must be a string"),
     ({"formula": None}, "formula=null: must be a string"),
@@ -385,7 +385,7 @@ sys.addaudithook(_hook)
 
 @contextmanager
 def watched() -> Iterator[list[str]]:
-    """What the interpreter reports of code that is compiled or run, imports, files, processes."""
+    """Record audit events of compiled or executed code, imports, files and processes."""
     global _events
     _events = seen = []
     try:
@@ -394,7 +394,7 @@ def watched() -> Iterator[list[str]]:
         _events = None
 
 
-def test_the_watch_sees_what_it_should() -> None:
+def test_the_audit_hook_sees_code_and_files() -> None:
     with watched() as seen:
         exec("1")
         with open(Path(__file__)):
@@ -402,7 +402,7 @@ def test_the_watch_sees_what_it_should() -> None:
     assert {"compile", "exec", "open"} <= set(seen)
 
 
-def test_no_code_evaluates_a_text() -> None:
+def test_no_module_evaluates_text_as_code() -> None:
     forbidden = {"eval", "exec", "compile", "sympify", "parse_expr", "lambdify", "__import__", "S"}
     for module in (formula, parser, tokens, functions, expression):
         tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
@@ -448,7 +448,7 @@ PIECES = [
 
 @st.composite
 def mutated(draw: st.DrawFn) -> str:
-    """A formula with a few pieces put in, taken out or doubled."""
+    """A formula with a few pieces inserted, removed or doubled."""
     text = draw(FORMULAS)
     for _ in range(draw(st.integers(0, 3))):
         at = draw(st.integers(0, len(text)))
@@ -506,7 +506,7 @@ PYTHON = {
 
 
 def test_precedence_is_pythons() -> None:
-    """The formulas are made here, of a few words, so that Python itself may be asked."""
+    """The formulas are generated here from a few words, so that `eval` is safe."""
     compared = 0
 
     @hypothesis_settings(max_examples=300, deadline=None)
