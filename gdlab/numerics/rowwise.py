@@ -26,7 +26,7 @@ def dot(a: Tensor, b: Tensor) -> Tensor:
 
 
 def matvec(matrix: Tensor, vector: Tensor) -> Tensor:
-    """Compute products (n, D) of matrices (n, D, D) and vectors (n, D), with bits as in `dot`."""
+    """Compute the products (n, D) of matrices (n, D, D) and vectors (n, D), as in `dot`."""
     return (matrix * vector[:, None, :]).sum(2)
 
 
