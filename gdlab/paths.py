@@ -1,4 +1,4 @@
-"""Where the configuration and the data sets lie, in a checkout and in an installed wheel."""
+"""Paths of the configuration and the data sets, in a checkout and in an installed wheel."""
 
 from pathlib import Path
 
@@ -6,10 +6,10 @@ PACKAGE = Path(__file__).resolve().parent
 DATA = PACKAGE / "data"
 
 
-def beside_the_package(name: str) -> Path:
-    """The folder `name`: inside the package in a wheel, beside the package in a checkout."""
+def find_folder(name: str) -> Path:
+    """Return the folder `name`: inside the package in a wheel, next to it in a checkout."""
     inside = PACKAGE / name
     return inside if inside.is_dir() else PACKAGE.parent / name
 
 
-CONF = beside_the_package("conf")
+CONF = find_folder("conf")

@@ -1,1 +1,1 @@
-"""From YAML, Python and the command line's words to typed settings."""
+"""Settings: their classes, and how YAML, Python and the command line turn into them."""

@@ -1,4 +1,4 @@
-"""From YAML and Python to settings: the only module that knows `DictConfig`."""
+"""Turn YAML files, composed configurations and Python arguments into settings."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,7 +23,7 @@ DEFAULT_CHOICES = {"loss": "quadratic", "optimizer": "sgd", "schedule": "constan
 
 
 def settings_from_config(config: DictConfig, choices: Mapping[str, str]) -> Settings:
-    """The settings of a composed configuration.
+    """Return the settings of a composed configuration.
 
     Args:
         config: the configuration without its `hydra` node.
@@ -36,10 +36,10 @@ def settings_from_config(config: DictConfig, choices: Mapping[str, str]) -> Sett
 
 
 def plain_values(config: DictConfig) -> dict[str, Any]:
-    """The values of a composed configuration, all of them resolved.
+    """Return the values of a composed configuration with all interpolations resolved.
 
     Raises:
-        SettingError: one stands for another that there is not.
+        SettingError: an interpolation cannot be resolved.
     """
     try:
         values = OmegaConf.to_container(config, resolve=True)
@@ -50,7 +50,7 @@ def plain_values(config: DictConfig) -> dict[str, Any]:
 
 
 def settings_from_values(values: dict[str, Any], choices: Mapping[str, str]) -> Settings:
-    """The settings of plain nested values; see `settings_from_config`."""
+    """Return the settings with plain nested values; see `settings_from_config`."""
     values = {key: value for key, value in values.items() if key not in COMMAND_KEYS}
     names = {group: choices[group] for group in GROUPS if group in choices}
     return instance_from_values(Settings, values, names)
@@ -59,27 +59,27 @@ def settings_from_values(values: dict[str, Any], choices: Mapping[str, str]) -> 
 def instance_from_values(
     cls: type[Kind], values: dict[str, Any], choices: Mapping[str, str]
 ) -> Kind:
-    """An instance of a class whose fields are the settings of a command, from plain nested values.
+    """Create an instance of a command's settings class from plain nested values.
 
     Args:
         cls: the class, with a field `choices`.
-        values: of the other fields.
-        choices: the names chosen for those of `GROUPS` that are fields.
+        values: the values of the other fields.
+        choices: the names chosen for the fields that are in `GROUPS`.
 
     Raises:
         SettingError: a setting is unknown, of the wrong type or out of range.
     """
     fields = set(declared_fields(cls)) - {"choices"}
     refuse_unknown("", values, fields)
-    made = {
-        group: _instance(group, values.get(group), GROUPS[group]) for group in fields & {*GROUPS}
+    instances = {
+        group: _make_choice(group, values.get(group), GROUPS[group]) for group in fields & {*GROUPS}
     }
-    made |= {key: make_section(key, values.get(key, {})) for key in fields & {*NODES}}
-    return make("", cls, {**values, **made, "choices": dict(choices)})
+    instances |= {key: make_section(key, values.get(key, {})) for key in fields & {*NODES}}
+    return make("", cls, {**values, **instances, "choices": dict(choices)})
 
 
 def settings_from_flat(given: Mapping[str, Any]) -> Settings:
-    """The settings that Python gives by their dotted names; what is not given has its default.
+    """Return the settings given in Python by dotted names; the others have their defaults.
 
     Args:
         given: loss, optimizer and schedule as `resolve_choice` takes them; the rest plain values.
@@ -87,36 +87,34 @@ def settings_from_flat(given: Mapping[str, Any]) -> Settings:
     Raises:
         SettingError: a setting is unknown, of the wrong type or out of range.
     """
-    made: dict[str, Any] = {g: resolve_choice(g, given.get(g, DEFAULT_CHOICES[g])) for g in GROUPS}
-    nodes: dict[str, dict[str, Any]] = {place: {} for place in (*GROUPS, *NODES)}
+    parts: dict[str, Any] = {g: resolve_choice(g, given.get(g, DEFAULT_CHOICES[g])) for g in GROUPS}
+    nodes: dict[str, dict[str, Any]] = {node: {} for node in (*GROUPS, *NODES)}
     top: dict[str, Any] = {}
     for key, value in given.items():
-        place, _, name = key.partition(".")
-        if name and place in nodes:
-            nodes[place][name] = value
-        elif key not in made and key not in NODES:
+        node, _, name = key.partition(".")
+        if name and node in nodes:
+            nodes[node][name] = value
+        elif key not in parts and key not in NODES:
             top[key] = value
-    for group, owner in made.items():
-        owner = _with_named(owner, nodes[group])
-        changes = nest_changes(owner, nodes[group])
-        made[group] = make(f"{group}.", type(owner), owner.settings() | changes)
+    for group, owner in parts.items():
+        parts[group] = _with_settings(group, owner, nodes[group])
     for key in NODES:
-        made[key] = make_section(key, given.get(key, {}), nodes[key])
+        parts[key] = make_section(key, given.get(key, {}), nodes[key])
     names = {g: given.get(g, DEFAULT_CHOICES[g]) for g in GROUPS}
     choices = {group: name for group, name in names.items() if isinstance(name, str)}
-    top.setdefault(LR, made["optimizer"].default_lr)
-    return make("", Settings, {**top, **made, "choices": choices})
+    top.setdefault(LR, parts["optimizer"].default_lr)
+    return make("", Settings, {**top, **parts, "choices": choices})
 
 
 def resolve_choice(group: str, given: "str | Configured | Callable[..., Any]") -> Configured:
-    """What a person gives in Python for a loss, an optimizer or a schedule.
+    """Return the loss, optimizer or schedule given in Python by name or as an instance.
 
     Args:
         group: "loss", "optimizer" or "schedule".
         given: a name from conf, an instance, or (for a loss) a function of one point.
 
     Raises:
-        SettingError: there is no such name, or it is of another kind.
+        SettingError: the name is unknown, or the value has the wrong type.
     """
     base = GROUPS[group]
     if isinstance(given, base):
@@ -125,31 +123,45 @@ def resolve_choice(group: str, given: "str | Configured | Callable[..., Any]") -
         path = CONF / group / f"{given}.yaml"
         if not path.is_file():
             raise unknown_choice(group, given, choices_of(group))
-        return _instance(group, _composed(path), base)
+        return _make_choice(group, _compose_file(path), base)
     if group == "loss" and callable(given) and not isinstance(given, type):
         return Function(given)
     raise SettingError(f"{group}={given!r}: must be a name or an instance of {base.__name__}")
 
 
-def _composed(path: Path) -> dict[str, Any]:
-    """The values of a file of conf; what its defaults list names stands in its place."""
+def _compose_file(path: Path) -> dict[str, Any]:
+    """Return the values of a file in conf, with the files in its defaults list included."""
     values: Any = OmegaConf.to_container(OmegaConf.load(path))
     for entry in values.pop("defaults", []):
-        for place, name in entry.items():
-            group, _, field = place.lstrip("/").partition("@")
-            values[field] = _composed(CONF / group / f"{name}.yaml")
+        for key, name in entry.items():
+            group, _, field = key.lstrip("/").partition("@")
+            values[field] = _compose_file(CONF / group / f"{name}.yaml")
     return values
 
 
 def _group_of(field: Field | None) -> str | None:
-    """The group of conf whose classes a field holds, where it holds a class of one."""
+    """Return the group of conf that a field's value is chosen from; None if there is none."""
     hint = None if field is None else field.hint
     kinds = (g for g, base in GROUPS.items() if isinstance(hint, type) and issubclass(hint, base))
     return next(kinds, None)
 
 
-def _with_named(owner: Configured, values: dict[str, Any]) -> Configured:
-    """An owner with what is given for what it holds; that leaves `values`."""
+def _with_settings(group: str, owner: Configured, values: dict[str, Any]) -> Configured:
+    """Return a loss, an optimizer or a schedule with some of its settings changed.
+
+    Raises:
+        SettingError: a setting is unknown, of the wrong type or out of range.
+    """
+    owner = _with_inner_choices(owner, values)
+    try:
+        changes = nest_changes(owner, values)
+    except SettingError as error:
+        raise SettingError(f"{group}.{error}") from error
+    return make(f"{group}.", type(owner), owner.settings() | changes)
+
+
+def _with_inner_choices(owner: Configured, values: dict[str, Any]) -> Configured:
+    """Return `owner` with the inner optimizers or schedules that `values` names, removed there."""
     for key in sorted(values, key=lambda name: name.count(".")):
         group = _group_of(find_field(owner, key))
         if group is not None:
@@ -161,30 +173,37 @@ def _with_named(owner: Configured, values: dict[str, Any]) -> Configured:
 def _with_instances(
     prefix: str, cls: type[Configured], values: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Values with instances in the place of losses, optimizers and schedules that a class holds."""
-    made = dict(values)
+    """Replace the values of fields that hold a loss, an optimizer or a schedule by instances."""
+    replaced = dict(values)
     for name, field in declared_fields(cls).items():
         group, value = _group_of(field), values.get(name)
         if group is not None and isinstance(value, str):
-            made[name] = resolve_choice(group, value)
+            replaced[name] = resolve_choice(group, value)
         elif group is not None and isinstance(value, dict):
-            made[name] = _instance(f"{prefix}{name}", value, GROUPS[group])
-    return made
+            replaced[name] = _make_choice(f"{prefix}{name}", value, GROUPS[group])
+    return replaced
 
 
-def _instance(group: str, values: Any, base: type[Configured]) -> Any:
-    """An instance of the class that `_target_` names, from the other values."""
+def _make_choice(key: str, values: Any, base: type[Configured]) -> Any:
+    """Create an instance of the class named by `_target_` from the other values.
+
+    Args:
+        key: the setting, as "optimizer" or "optimizer.inner".
+        values: `_target_` and the fields of the class.
+        base: the required base class.
+    """
     if not isinstance(values, dict) or "_target_" not in values:
-        raise SettingError(f"{group}={format_value(values)}: must name a choice of conf/{group}")
+        group = key.partition(".")[0]
+        raise SettingError(f"{key}={format_value(values)}: must be a name from conf/{group}")
     fields = dict(values)
     target = fields.pop("_target_")
-    cls = import_class(f"{group}._target_", target, base, f"gdlab.{base.__name__}")
+    cls = import_class(f"{key}._target_", target, base, f"gdlab.{base.__name__}")
     if issubclass(cls, Optimizer) and LR not in declared_fields(cls):
-        fields.pop(LR, None)  # the default of the setting `lr`, and no field
+        fields.pop(LR, None)  # the default of the setting `lr`, not a field
     try:
-        return make(f"{group}.", cls, _with_instances(f"{group}.", cls, fields))
+        return make(f"{key}.", cls, _with_instances(f"{key}.", cls, fields))
     except SettingError:
         raise
-    except Exception as error:  # a person's own class may raise anything
-        what = f"{type(error).__name__}: {error}"
-        raise SettingError(f"{group}._target_={target}: cannot be made ({what})") from error
+    except Exception as error:  # a custom class may raise anything
+        why = f"cannot be instantiated ({type(error).__name__}: {error})"
+        raise SettingError(f"{key}._target_={target}: {why}") from error

@@ -1,4 +1,4 @@
-"""What is random in the gradient of a step."""
+"""Noise in the gradient of each step."""
 
 from typing import Literal
 
@@ -6,16 +6,16 @@ from gdlab.fields.declared import Configured, Number, setting
 
 
 class Noise(Configured):
-    """Independent random numbers, added to each coordinate of the gradient in each step.
+    """Independent random numbers added to each coordinate of the gradient in each step.
 
-    Student's t is heavy in its tails: of 1 degree of freedom it is Cauchy's distribution, which has
-    no mean; up to 2 its variance is infinite; beyond them its standard deviation is
-    scale · √(dof / (dof − 2)), and it becomes Gaussian as they grow.
+    Student's t distribution has heavy tails. With 1 degree of freedom it is the Cauchy
+    distribution, which has no mean; up to 2 its variance is infinite; above 2 its standard
+    deviation is scale · √(dof / (dof − 2)), and it tends to the Gaussian as dof grows.
 
     Attributes:
         kind: gaussian or student_t.
-        scale: what standard numbers of that kind are multiplied by; Gaussian noise has it as its
-            standard deviation.
+        scale: multiplies standard random numbers of that kind; for gaussian it is the standard
+            deviation.
         dof: the degrees of freedom of student_t.
     """
 

@@ -11,14 +11,15 @@ class Record(Intervals):
 
     Attributes:
         every: the history keeps the records of steps 0, every, 2·every, … and the last.
-        full_loss_every: with minibatches the loss and its gradient, of all examples, are computed
-            at steps 0, n, 2n, … and the last alone, and only there a run can end by them; the
-            other records have none. A metric such as accuracy is computed there with or without.
-        max_coords: the history keeps at most so many coordinates.
-        events: whether events are written for TensorBoard.
-        figures: whether the trajectory is drawn.
-        max_run_dirs: at most so many runs of a sweep get a directory.
-        max_figures: at most so many runs of a sweep get pictures.
+        full_loss_every: with minibatches, the loss and gradient over all examples are computed
+            only at steps 0, n, 2n, … and the last, and only there can they end a run; other
+            records have neither. Metrics such as accuracy are computed at these steps too, with
+            or without minibatches.
+        max_coords: maximum number of coordinates in the history.
+        events: whether to write events for TensorBoard.
+        figures: whether to draw the trajectory.
+        max_run_dirs: maximum number of runs in a sweep that get a directory.
+        max_figures: maximum number of runs in a sweep that get pictures.
     """
 
     every: int = setting(default=1, ge=1)
@@ -34,10 +35,10 @@ class Engine(Configured):
     """How runs are computed.
 
     Attributes:
-        mode: eager (torch's kernels, one by one), compiled (the whole step at once, in C), or auto
-            for compiled where there are steps and runs enough to repay it.
-        threads: how many cores a compiled batch may use; None for all there are.
-        max_rows: a batch of more runs is cut into shards of so many.
+        mode: eager (torch's kernels, one by one), compiled (the whole step at once, in C), or auto:
+            compiled where there are enough steps and runs to repay compilation.
+        threads: number of cores a compiled batch may use; None for all available.
+        max_rows: maximum number of runs in a shard; larger batches are split.
     """
 
     __module__ = "gdlab"
@@ -51,10 +52,11 @@ class Summary(Configured):
     """What the summary of a sweep compares.
 
     Attributes:
-        by: the settings for whose combinations a best is named; None for what is no number.
-        metric: the column by which runs that did not converge are ranked.
-        direction: which of its values is best, the least or the greatest; None for the greatest of
-            what a loss measures, such as accuracy, and for the least of all else.
+        by: a best run is named for each combination of these settings; None for those that are
+            not numbers.
+        metric: the column that ranks the runs that did not converge.
+        direction: whether its min or its max is best; None for max if the column is a metric of
+            the loss, such as accuracy, and min otherwise.
     """
 
     by: tuple[str, ...] | None = None

@@ -23,37 +23,37 @@ from gdlab.schedules import Schedule
 Kind = TypeVar("Kind", bound=Configured)
 
 COMMAND_KEYS = ("experiment", "resume", "dry_run", "check_gradient")
-"""What a command says beside the settings of its runs."""
+"""Keys of a command that are not settings of its runs."""
 
 LR = "lr"
-"""The setting of which an optimizer's file may have a default of its own."""
+"""The setting whose default an optimizer's file may override."""
 
 GROUPS: Mapping[str, type[Configured]] = {
     "loss": Loss,
     "optimizer": Optimizer,
     "schedule": Schedule,
 }
-"""The settings that name a class, with the base class that it must have."""
+"""The settings that name a class, with its required base class."""
 
 
 class Settings(Configured):
-    """One run, in full. The fields are those of `conf/config.yaml`.
+    """All settings of one run. The fields are those of `conf/config.yaml`.
 
     Attributes:
-        loss: the function being minimised.
-        optimizer: the optimizer by which steps are taken.
+        loss: the function being minimized.
+        optimizer: the optimizer that takes the steps.
         schedule: the learning rate over the steps.
         lr: the base learning rate.
-        steps: how many steps the run may take.
+        steps: maximum number of steps.
         seed: of everything random in the run.
         start: the starting point, "random", or None for the loss's own.
-        transform: what is done to the landscape of the loss.
-        noise: what is added to the gradient.
+        transform: rotation, shift and scale of the loss.
+        noise: the noise added to the gradient.
         dtype: of all numbers.
         device: where the computation runs.
         stop: when the run ends before its last step.
         record: what is written.
-        engine: how it is computed.
+        engine: how the run is computed.
         summary: what the summary of a sweep compares.
         choices: the names by which loss, optimizer and schedule were chosen.
     """
@@ -85,29 +85,29 @@ class Settings(Configured):
             raise SettingError(f"schedule.{error}") from error
 
     def name(self, group: str) -> str:
-        """The name of the loss, the optimizer or the schedule: as chosen, or its class's."""
+        """Return the chosen name of the loss, optimizer or schedule, or else its class's name."""
         chosen = self.choices.get(group, "custom")
         return type(getattr(self, group)).__name__ if chosen == "custom" else chosen
 
     @cached_property
     def objective(self) -> Loss:
-        """The loss as it is minimised: transformed, where a transformation is given."""
+        """The loss as it is minimized: transformed, if a transformation is given."""
         return self.transform.of(self.loss)
 
     @property
     def metrics(self) -> dict[str, Metric]:
-        """What is recorded of the points every so often."""
+        """The metrics recorded at intervals."""
         record = self.record
         return metrics_of(self.objective, record.full_loss_every, record.intervals)
 
     def starting_point(self) -> tuple[float, ...]:
-        """The start that was given, or the loss's own."""
+        """Return the start that was given, or the loss's own."""
         if self.start is None:
             return tuple(self.objective.starts(torch.tensor([self.seed])).reshape(-1).tolist())
         return tuple(self.loss.tensor(self.start).tolist())
 
     def flat(self) -> dict[str, Any]:
-        """All settings by their dotted names, as plain values, the groups' names among them."""
+        """Return all settings by dotted names, as plain values, with a name for each group."""
         values: dict[str, Any] = {}
         for key, value in self.settings().items():
             if isinstance(value, Configured):
@@ -127,19 +127,20 @@ NODES: Mapping[str, type[Configured]] = {
     "engine": Engine,
     "summary": Summary,
 }
-"""The settings that hold others."""
+"""The sections of the settings."""
 
 NUMERIC = (*GROUPS, "transform", "noise")
-"""The settings that hold numbers which may differ between the runs of a batch."""
+"""The groups and sections with numbers that may differ between the runs of a batch."""
 
 
 def make_section(key: str, given: Any, inner: Mapping[str, Any] | None = None) -> Any:
-    """What is given for one of `NODES`, an instance of its class.
+    """Create one of the sections in `NODES`.
 
     Args:
         key: its name.
-        given: an instance, a mapping of its settings, or the value of the one that it stands for.
-        inner: further settings in it, which come before those.
+        given: an instance, a mapping of its settings, or the value of the setting that the section
+            stands for.
+        inner: further settings, which take precedence.
 
     Raises:
         SettingError: a setting is unknown, of the wrong type or out of range.

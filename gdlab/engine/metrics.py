@@ -15,7 +15,7 @@ from gdlab.errors import SettingError
 from gdlab.fields.declared import Configured, setting
 from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import hessian_products, is_twice_differentiable
-from gdlab.numerics.lanczos import numbers_of_a_row, sharpness
+from gdlab.numerics.lanczos import numbers_per_row, sharpness
 from gdlab.numerics.rowwise import LANES, by_rows
 
 SHARPNESS = "sharpness"
@@ -97,7 +97,7 @@ def sharpness_at(loss: Loss, x: Tensor, max_numbers: int = 2**24) -> Tensor:
             float64 are 128 MiB. It does not affect the bits.
     """
     n = x.shape[1]
-    points = max(1, max_numbers // numbers_of_a_row(x.shape[2]))  # at once
+    points = max(1, max_numbers // numbers_per_row(x.shape[2]))  # at once
     columns = []
     for part in torch.arange(n).split(max(LANES, points // LANES * LANES)):
         rows = slice(int(part[0]), int(part[-1]) + 1)

@@ -1,1 +1,1 @@
-"""What a setting is: its type, its range, its name, and how an instance is made of values."""
+"""Settings as typed fields: their types, ranges and names, and instances from plain values."""

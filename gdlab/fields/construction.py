@@ -1,4 +1,4 @@
-"""Instances of declared classes from plain values; errors name the whole setting."""
+"""Create instances of declared classes from plain values; errors name the full setting."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -13,16 +13,25 @@ Kind = TypeVar("Kind", bound=Configured)
 
 
 def make(prefix: str, cls: type[Kind], values: Any) -> Kind:
-    """An instance of a class of declared fields; its errors name the whole setting."""
+    """Create an instance of a class with declared fields.
+
+    Args:
+        prefix: what precedes a field's name in a setting, as "stop."; for errors.
+        cls: the class.
+        values: by field name.
+
+    Raises:
+        SettingError: a value is missing, unknown, of the wrong type or out of range.
+    """
     if not isinstance(values, dict):
-        raise SettingError(
-            f"{prefix[:-1]}={format_value(values)}: must hold {', '.join(declared_fields(cls))}"
-        )
+        keys = ", ".join(declared_fields(cls))
+        given = format_value(values)
+        raise SettingError(f"{prefix[:-1]}={given}: must be a mapping with the keys {keys}")
     refuse_unknown(prefix, values, set(declared_fields(cls)))
     required = [f.name for f in dataclasses.fields(cls) if _is_required(f)]  # type: ignore[arg-type]
     missing = [name for name in required if name not in values]
     if missing:
-        raise SettingError(f"{prefix}{missing[0]}: {cls.__name__} needs it, and it is not given")
+        raise SettingError(f"{prefix}{missing[0]}: required setting is missing")
     try:
         return cls(**values)
     except SettingError as error:
@@ -35,7 +44,7 @@ def _is_required(field: "dataclasses.Field[Any]") -> bool:
 
 
 def refuse_unknown(prefix: str, values: Mapping[Any, Any], allowed: set[str]) -> None:
-    """Refuse keys that are no settings, with the nearest that is."""
+    """Raise `SettingError` for an unknown key, suggesting the nearest known one."""
     for key, value in values.items():
         if key not in allowed:
             known = [f"{prefix}{name}" for name in allowed]

@@ -1,4 +1,4 @@
-"""Classes that a person names: found, checked to be of the kind that is expected, and made."""
+"""Import and instantiate classes named in settings, after checking their base class."""
 
 import importlib
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ Kind = TypeVar("Kind")
 
 
 def import_class(key: str, target: Any, base: type[Kind], base_name: str) -> type[Kind]:
-    """The class of a dotted name, checked to be a subclass of its base class.
+    """Import the class with a dotted name, and check that it is a subclass of `base`.
 
     Args:
         key: the setting, for errors.
@@ -22,38 +22,38 @@ def import_class(key: str, target: Any, base: type[Kind], base_name: str) -> typ
         base_name: its public name, for errors.
 
     Raises:
-        SettingError: there is no such class.
+        SettingError: the class does not exist or has another base class.
     """
     module_name, _, class_name = str(target).rpartition(".")
     expected = f"must be the dotted name of a subclass of {base_name}"
     if not module_name:
         raise SettingError(f"{key}={target}: {expected}, such as my_module.MyClass")
     try:
-        what = getattr(importlib.import_module(module_name), class_name, None)
-    except (Exception, SystemExit) as error:  # a person's own module may raise anything
+        cls = getattr(importlib.import_module(module_name), class_name, None)
+    except (Exception, SystemExit) as error:  # a custom module may raise anything
         why = f"{type(error).__name__}: {error}"
         raise SettingError(f"{key}={target}: cannot import {module_name} ({why})") from error
-    if what is None:
+    if cls is None:
         raise SettingError(f"{key}={target}: {module_name} has no {class_name}")
-    if not (isinstance(what, type) and issubclass(what, base)):
+    if not (isinstance(cls, type) and issubclass(cls, base)):
         raise SettingError(f"{key}={target}: {expected}")
-    return what
+    return cls
 
 
 def instantiate(
     key: str, values: Mapping[str, Any], base: type[Kind], base_name: str, seed: int = 0
 ) -> Kind:
-    """An instance of the class that `_target_` names, from the other values.
+    """Instantiate the class named by `_target_` with the other values as arguments.
 
     Args:
         key: the setting, for errors.
-        values: `_target_`, and what the class is called with.
-        base: what the class must be a subclass of.
+        values: `_target_` and the keyword arguments.
+        base: the required base class.
         base_name: its public name, for errors.
-        seed: of torch's generator while the class is called.
+        seed: of torch's generator during the call.
 
     Raises:
-        SettingError: there is no such class, or it cannot be called so.
+        SettingError: the class does not exist, or cannot be instantiated with these arguments.
     """
     if "_target_" not in values:
         raise SettingError(f"{key}._target_: must name a subclass of {base_name}")
@@ -64,20 +64,20 @@ def instantiate(
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return cls(**arguments)
-    except (Exception, SystemExit) as error:  # a person's own class may raise anything
-        why = f"cannot be made ({summarize_error(error)})"
+    except (Exception, SystemExit) as error:  # a custom class may raise anything
+        why = f"cannot be instantiated ({summarize_error(error)})"
         raise SettingError(f"{key}._target_={target}: {why}") from error
 
 
 @contextmanager
 def errors_as(setting: str) -> Iterator[None]:
-    """Whatever a class of a person's own raises is an error of the setting that names it.
+    """Turn any exception of a custom class into an error of the setting that names it.
 
     Args:
         setting: with its value, as loss=Mine.
 
     Raises:
-        SettingError: anything was raised.
+        SettingError: the block raised an exception.
     """
     try:
         yield
@@ -89,6 +89,6 @@ def errors_as(setting: str) -> Iterator[None]:
 
 
 def summarize_error(error: BaseException) -> str:
-    """An exception in one line: its kind, and the first line of what it says."""
+    """Return an exception in one line: its type and the first line of its message."""
     first = str(error).strip().partition("\n")[0]
     return f"{type(error).__name__}: {first}".removesuffix(": ")

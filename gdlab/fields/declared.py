@@ -1,9 +1,9 @@
-"""Declared fields: what losses, optimizers and schedules share as small frozen dataclasses.
+"""Declared fields: the base of losses, optimizers and schedules, which are frozen dataclasses.
 
-A field carries its type and its range, so that one check serves YAML, Python and sweeps, and a
-field of type `Number` may hold one number for all runs or a column of them, one per run. A field of
-type `Numbers` holds any number of these by name. A field may be such a dataclass itself: its fields
-are settings too, under its name and a dot.
+A field has a type and a range, so that one check serves YAML, Python and sweeps. A field of type
+`Number` is one number for all runs or a column with one number per run; a field of type `Numbers`
+maps names to such numbers. A field may itself be such a dataclass: its fields are then settings
+too, as `name.field`.
 """
 
 import dataclasses
@@ -19,10 +19,10 @@ from gdlab.errors import SettingError
 from gdlab.fields.validation import Range, check_value, describe_types, fits_type, union_members
 
 Number: TypeAlias = float | Tensor
-"""A float for all runs, or a tensor that holds one for each run."""
+"""One float for all runs, or a tensor with one number per run."""
 
 Numbers: TypeAlias = Mapping[str, Number]
-"""Any number of numbers by name: each is a setting of its own, with a dot, as `parameters.a`."""
+"""Numbers by name; each is a setting of its own, as `parameters.a`."""
 
 _MAPPING = typing.get_origin(Numbers)
 
@@ -36,9 +36,9 @@ def setting(
     le: float | None = None,
     column: bool = True,
 ) -> Any:
-    """A dataclass field with a default and the interval that its numbers must lie in.
+    """Declare a dataclass field with a default and the interval its numbers must lie in.
 
-    With `column=False` a number is the same for all runs of a batch, as whole numbers are.
+    With `column=False`, a number is the same for all runs of a batch, as integers always are.
     """
     metadata = {"range": Range(gt, ge, lt, le), "column": column}
     return dataclasses.field(default=default, metadata=metadata)
@@ -46,9 +46,9 @@ def setting(
 
 @dataclass_transform(frozen_default=True, field_specifiers=(setting, dataclasses.field))
 class Configured:
-    """A frozen dataclass whose fields are its settings, each checked when an instance is made.
+    """A frozen dataclass whose fields are settings, checked when an instance is created.
 
-    A subclass needs no decorator. Numbers given as integers become floats, lists become tuples.
+    Subclasses need no decorator. Integers given for floats become floats, lists become tuples.
 
     Raises:
         SettingError: a value has the wrong type or lies outside its field's range.
@@ -64,17 +64,17 @@ class Configured:
             object.__setattr__(self, name, value)
 
     def replace(self, **changes: Any) -> Self:
-        """A copy with some fields changed, checked again."""
+        """Return a copy with some fields changed, checked again."""
         return dataclasses.replace(typing.cast("Any", self), **changes)
 
     def unchecked(self, **changes: Any) -> Self:
-        """A copy with some fields changed to values that were checked elsewhere."""
+        """Return a copy with some fields changed to values that were checked elsewhere."""
         copy = object.__new__(type(self))
         copy.__dict__.update(self.settings() | changes)
         return copy
 
     def settings(self) -> dict[str, Any]:
-        """Field names and values, in the order of their declaration."""
+        """Return field names and values, in order of declaration."""
         return {name: getattr(self, name) for name in declared_fields(type(self))}
 
 
@@ -89,13 +89,13 @@ class Field:
     @functools.cached_property
     def numeric(self) -> bool:
         """Whether the field may hold columns: a `Number`, or a tuple or mapping of them."""
-        is_several = typing.get_origin(self.hint) in (tuple, _MAPPING)
-        items = typing.get_args(self.hint) if is_several else ()
+        is_container = typing.get_origin(self.hint) in (tuple, _MAPPING)
+        items = typing.get_args(self.hint) if is_container else ()
         return self.column and any(_is_number(hint) for hint in (self.hint, *items))
 
     @functools.cached_property
     def item(self) -> "Field | None":
-        """The field that each item of a mapping is; None where the field holds no mapping."""
+        """The field of each item of a mapping; None if the field is not a mapping."""
         for hint in union_members(self.hint):
             if typing.get_origin(hint) is _MAPPING:
                 return Field(typing.get_args(hint)[1], self.range, self.column)
@@ -103,7 +103,7 @@ class Field:
 
     @property
     def allowed(self) -> str:
-        """What values it takes, in words."""
+        """The values it takes, in words."""
         kinds = union_members(self.hint)
         words = f"{describe_types(kinds)} {self.range}".rstrip()
         return f"{words}, or null" if type(None) in kinds else words
@@ -126,13 +126,13 @@ class Field:
         return fits_type(items, self.hint) or not any(fits_type(i, self.hint) for i in items)
 
     def check(self, name: str, value: Any) -> Any:
-        """The value as the field's type, or `SettingError`."""
+        """Convert a value to the field's type, or raise `SettingError`."""
         return check_value(name, value, self.hint, self.range)
 
 
 @functools.cache
 def declared_fields(cls: type) -> Mapping[str, Field]:
-    """The declared fields of a dataclass by name."""
+    """Return the declared fields of a dataclass by name."""
     hints = typing.get_type_hints(cls)
     return {
         field.name: Field(
@@ -146,15 +146,15 @@ def declared_fields(cls: type) -> Mapping[str, Field]:
 
 
 def flatten(owner: Configured) -> dict[str, Any]:
-    """Field names and values, each item of a mapping under its dotted name.
+    """Return field names and values, with each item of a mapping under its dotted name.
 
-    What is configured itself stands there by its class's name, followed by its own fields.
+    A field that is itself configured appears as its class's name, followed by its own fields.
     """
     values: dict[str, Any] = {}
     for name, value in owner.settings().items():
         if isinstance(value, Configured):
             values[name] = type(value).__name__
-            values |= {f"{name}.{inner}": given for inner, given in flatten(value).items()}
+            values |= {f"{name}.{inner}": item for inner, item in flatten(value).items()}
         elif declared_fields(type(owner))[name].item is not None and isinstance(value, Mapping):
             values |= {f"{name}.{item}": number for item, number in value.items()}
         else:
@@ -163,46 +163,46 @@ def flatten(owner: Configured) -> dict[str, Any]:
 
 
 def find_field(owner: Configured, name: str) -> Field | None:
-    """The declared field of a name, which may be dotted; None where there is none."""
-    whole, dot, inner = name.partition(".")
-    field = declared_fields(type(owner)).get(whole)
+    """Return the declared field of a name, which may be dotted; None if there is none."""
+    outer, dot, inner = name.partition(".")
+    field = declared_fields(type(owner)).get(outer)
     if not dot or field is None:
         return field
-    value = getattr(owner, whole)
+    value = getattr(owner, outer)
     return find_field(value, inner) if isinstance(value, Configured) else field.item
 
 
 def nest_changes(owner: Configured, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values by names, which may be dotted, as changes of whole fields.
+    """Turn values by (dotted) names into changes of the owner's own fields, for `replace`.
 
     Raises:
-        SettingError: a value does not fit the field of a configured one.
+        SettingError: a value does not fit a field of a configured field.
     """
     changes: dict[str, Any] = {}
-    inside: dict[str, dict[str, Any]] = {}
+    inner_values: dict[str, dict[str, Any]] = {}
     for name, value in values.items():
-        whole, dot, item = name.partition(".")
+        outer, dot, item = name.partition(".")
         if not dot or find_field(owner, name) is None:
             changes[name] = value
-        elif isinstance(getattr(owner, whole), Configured):
-            inside.setdefault(whole, {})[item] = value
+        elif isinstance(getattr(owner, outer), Configured):
+            inner_values.setdefault(outer, {})[item] = value
         else:
-            held = changes.get(whole, getattr(owner, whole))
-            changes[whole] = {**(held if isinstance(held, Mapping) else {}), item: value}
-    for whole, given in inside.items():
-        inner = changes.get(whole, getattr(owner, whole))
+            items = changes.get(outer, getattr(owner, outer))
+            changes[outer] = {**(items if isinstance(items, Mapping) else {}), item: value}
+    for outer, given in inner_values.items():
+        inner = changes.get(outer, getattr(owner, outer))
         try:
-            changes[whole] = inner.replace(**nest_changes(inner, given))
+            changes[outer] = inner.replace(**nest_changes(inner, given))
         except SettingError as error:
-            raise SettingError(f"{whole}.{error}") from error
+            raise SettingError(f"{outer}.{error}") from error
     return changes
 
 
 def map_numbers(owner: Configured, convert: Callable[[Number], Number]) -> Any:
-    """A copy of `owner` in which every `Number` went through `convert`; nothing is checked again.
+    """Return a copy of `owner` with `convert` applied to every `Number`; nothing is checked again.
 
-    `convert` gets each number or tensor of a numeric field, those of configured fields included,
-    and returns what takes its place.
+    `convert` receives each number or tensor of a numeric field, including those of configured
+    fields, and returns its replacement.
     """
     changed = {}
     for name, field in declared_fields(type(owner)).items():
@@ -210,14 +210,14 @@ def map_numbers(owner: Configured, convert: Callable[[Number], Number]) -> Any:
         if isinstance(value, Configured):
             changed[name] = map_numbers(value, convert)
         elif field.numeric and value is not None:
-            changed[name] = _converted(value, convert)
+            changed[name] = _convert_numbers(value, convert)
     copy = object.__new__(type(owner))
     copy.__dict__.update(owner.__dict__ | changed)
     return copy
 
 
-def _converted(value: Any, convert: Callable[[Number], Number]) -> Any:
-    """A number or several, each converted; the same object where none changed."""
+def _convert_numbers(value: Any, convert: Callable[[Number], Number]) -> Any:
+    """Convert a number, or each of several; return the same object where none changed."""
     if isinstance(value, tuple):
         items = tuple(map(convert, value))
         return value if all(map(operator.is_, items, value)) else items
@@ -228,7 +228,7 @@ def _converted(value: Any, convert: Callable[[Number], Number]) -> Any:
 
 
 def split_key(key: str) -> tuple[str, str]:
-    """A dotted name as its first word, empty where it is the only one, and the rest."""
+    """Split a dotted name after its first word, which is empty if there is no dot."""
     node, dot, name = key.partition(".")
     return (node, name) if dot else ("", node)
 

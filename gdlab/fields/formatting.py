@@ -1,12 +1,12 @@
-"""A value as a person would type it."""
+"""Values as text, as a user would type them."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 def format_value(value: Any) -> str:
-    """A value as a person would type it."""
-    if type(value) is str:  # most are, and to find that they are no mapping takes long
+    """Return a value as a user would type it."""
+    if type(value) is str:  # the most common case; the isinstance checks below are slow
         return value
     if value is None:
         return "null"

@@ -1,4 +1,4 @@
-"""The nearest name to a mistyped one, and the errors that offer it."""
+"""The nearest name to a mistyped one, and the errors that suggest it."""
 
 import difflib
 from collections.abc import Iterable
@@ -33,21 +33,24 @@ _OTHER_NAMES = {
     "kappa": "loss.condition",
     "cond": "loss.condition",
 }
-"""What other tools and texts call some settings."""
+"""Names of settings in other tools and texts."""
 
 
 def did_you_mean(given: str, names: Iterable[str]) -> str:
-    """The words ", did you mean …?" with the nearest dotted name; nothing where none is near."""
+    """Return ", did you mean …?" with the nearest dotted name; empty if none is near."""
     known = sorted(names)
     node, _, last = given.rpartition(".")
-    other = _OTHER_NAMES.get(last.lower(), "")
-    beside = {name.rpartition(".")[2]: name for name in known if name.rpartition(".")[0] == node}
+    synonym = _OTHER_NAMES.get(last.lower(), "")
+    siblings = {name.rpartition(".")[2]: name for name in known if name.rpartition(".")[0] == node}
     anywhere = {name.rpartition(".")[2]: name for name in reversed(known)}
-    for meant, candidates in ((other, dict.fromkeys(known)), (other.rpartition(".")[2], beside)):
+    for meant, candidates in (
+        (synonym, dict.fromkeys(known)),
+        (synonym.rpartition(".")[2], siblings),
+    ):
         if meant in candidates:
             return f", did you mean {candidates[meant] or meant}?"
     inside = {name.rpartition("/")[2]: name for name in known if "/" in name}
-    for candidates in (beside, anywhere, inside):
+    for candidates in (siblings, anywhere, inside):
         near = difflib.get_close_matches(last, candidates, n=1, cutoff=0.65)
         if near:
             return f", did you mean {candidates[near[0]]}?"
@@ -55,22 +58,22 @@ def did_you_mean(given: str, names: Iterable[str]) -> str:
 
 
 def choices_of(group: str) -> list[str]:
-    """The names that a group of `conf` has."""
+    """Return the names in a group of `conf`, sorted."""
     folder = CONF / group
     return sorted(p.relative_to(folder).with_suffix("").as_posix() for p in folder.rglob("*.yaml"))
 
 
 def unknown_choice(group: str, given: str, choices: Iterable[str]) -> SettingError:
-    """The error for a name that a group does not have."""
+    """Return the error for a name that is not in a group."""
     names = sorted(choices)
     hint = did_you_mean(given, names)
     return SettingError(f"{group}={given}: no such choice{hint} (choices: {', '.join(names)})")
 
 
 def unknown_setting(key: str, given: str, known: Iterable[str]) -> SettingError:
-    """The error for a setting that there is not."""
+    """Return the error for a setting that does not exist."""
     names = sorted(known)
     node = key.rpartition(".")[0]
-    beside = [name for name in names if name.rpartition(".")[0] == node]
-    choices = f" (settings: {', '.join(beside)})" if beside else ""
+    siblings = [name for name in names if name.rpartition(".")[0] == node]
+    choices = f" (settings: {', '.join(siblings)})" if siblings else ""
     return SettingError(f"{key}={given}: no such setting{did_you_mean(key, names)}{choices}")

@@ -1,11 +1,11 @@
-"""One value against the type that it must have: from YAML, from Python, from a sweep's column."""
+"""Check one value against its declared type, be it from YAML, Python or a column of a sweep."""
 
 import dataclasses
 import numbers
 import sys
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Union
 
 from torch import Tensor
@@ -16,7 +16,7 @@ from gdlab.fields.formatting import format_value
 
 @dataclasses.dataclass(frozen=True)
 class Range:
-    """The allowed interval of a number; `None` leaves a side open."""
+    """The allowed interval of a number; None means unbounded on that side."""
 
     gt: float | None = None
     ge: float | None = None
@@ -39,20 +39,24 @@ class Range:
 
 
 def union_members(hint: Any) -> tuple[Any, ...]:
-    """The members of a union, or the one type."""
+    """Return the members of a union, or the type itself if it is not one."""
     is_union = typing.get_origin(hint) in (Union, types.UnionType)
     return typing.get_args(hint) if is_union else (hint,)
 
 
 def check_value(name: str, value: Any, hint: Any, allowed: Range) -> Any:
-    """`value` as one of the hint's alternatives."""
+    """Convert `value` to the first member of `hint` that fits.
+
+    Raises:
+        SettingError: no member fits, or a number is out of range.
+    """
     kinds = union_members(hint)
     if hint is Any or (value is None and type(None) in kinds):
         return value
     for kind in kinds:
-        found = _as(kind, name, value, allowed)
-        if found is not None:
-            return found
+        converted = _convert(kind, name, value, allowed)
+        if converted is not None:
+            return converted
     raise SettingError(f"{name}={format_value(value)}: must be {describe_types(kinds)}")
 
 
@@ -65,24 +69,24 @@ def fits_type(value: Any, hint: Any) -> bool:
     return True
 
 
-def _as(kind: Any, name: str, value: Any, allowed: Range) -> Any:
-    """`value` as `kind`, or None where it is not of that kind."""
+def _convert(kind: Any, name: str, value: Any, allowed: Range) -> Any:
+    """Convert `value` to `kind`; None if it is not of that kind."""
     origin = typing.get_origin(kind)
     if origin is Literal:
         return value if value in typing.get_args(kind) else None
     if origin is tuple:
-        return _as_tuple(typing.get_args(kind), name, value, allowed)
+        return _convert_tuple(typing.get_args(kind), name, value, allowed)
     if origin is Mapping:
-        return _as_mapping(typing.get_args(kind)[1], name, value, allowed)
+        return _convert_mapping(typing.get_args(kind)[1], name, value, allowed)
     if kind is float and isinstance(value, Tensor):
-        return _column(name, value, allowed)
+        return _check_column(name, value, allowed)
     if kind in (float, int):
-        return _as_number(kind, name, value, allowed)
+        return _convert_number(kind, name, value, allowed)
     return value if isinstance(value, origin or kind) else None
 
 
-def _as_number(kind: Any, name: str, value: Any, allowed: Range) -> Any:
-    """A number, NumPy's included, as `kind`; None where it is none or not whole."""
+def _convert_number(kind: Any, name: str, value: Any, allowed: Range) -> Any:
+    """Convert a number, NumPy's included, to `kind`; None if it is not a number or not whole."""
     if not isinstance(value, numbers.Real) or isinstance(value, bool):
         return None
     number: Any = value
@@ -95,8 +99,8 @@ def _as_number(kind: Any, name: str, value: Any, allowed: Range) -> Any:
     return kind(number)
 
 
-def _as_tuple(hints: tuple[Any, ...], name: str, value: Any, allowed: Range) -> Any:
-    """A sequence as a tuple, each item checked; None where the form does not fit."""
+def _convert_tuple(hints: tuple[Any, ...], name: str, value: Any, allowed: Range) -> Any:
+    """Convert a sequence to a tuple, checking each item; None if it has the wrong form."""
     if isinstance(value, str) or not isinstance(value, Sequence):
         return None
     if hints[-1] is Ellipsis:
@@ -107,15 +111,15 @@ def _as_tuple(hints: tuple[Any, ...], name: str, value: Any, allowed: Range) -> 
     return tuple(check_value(f"{name}[{i}]", v, hint, allowed) for i, (v, hint) in enumerate(pairs))
 
 
-def _as_mapping(hint: Any, name: str, value: Any, allowed: Range) -> Any:
-    """A mapping with names as keys, each item checked; None where the form does not fit."""
+def _convert_mapping(hint: Any, name: str, value: Any, allowed: Range) -> Any:
+    """Convert a mapping from strings, checking each item; None if it has the wrong form."""
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         return None
     return {key: check_value(f"{name}.{key}", item, hint, allowed) for key, item in value.items()}
 
 
-def _column(name: str, value: Tensor, allowed: Range) -> Tensor:
-    """A column whose every number is in range; the first that is not is named."""
+def _check_column(name: str, value: Tensor, allowed: Range) -> Tensor:
+    """Return a column if all its numbers are in range; raise for the first that is not."""
     bad = [v for v in value.detach().reshape(-1).tolist() if v not in allowed]
     if bad:
         raise SettingError(
@@ -124,24 +128,36 @@ def _column(name: str, value: Tensor, allowed: Range) -> Tensor:
     return value
 
 
+_SINGULARS = {float: "a number", int: "a whole number", bool: "true or false", str: "a string"}
+_PLURALS = {float: "numbers", int: "whole numbers", str: "strings"}
+
+
 def describe_types(kinds: Sequence[Any]) -> str:
-    """Some types in words."""
+    """Return the alternatives of a union in words."""
     return " or ".join(filter(None, map(_describe, kinds)))
 
 
 def _describe(kind: Any) -> str:
-    """A type in words."""
+    """Return a type in words; empty for types that a user cannot type."""
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if origin is Literal:
         return f"one of {', '.join(map(str, args))}"
     if origin is tuple:
-        many = args[-1] is Ellipsis
-        item = describe_types(union_members(args[0]))
-        return f"a list, each {item}" if many else f"a list of {len(args)}, each {item}"
+        return f"a {_describe_list('list', args)}"
     if origin is Mapping:
-        return "names, each with a value" if args[1] is Any else "names, each with a number"
-    names = {float: "a number", int: "a whole number", bool: "true or false", str: "a text"}
-    silent = kind in (Tensor, type(None))
-    name = str(getattr(kind, "__name__", kind))
-    article = "an" if name[0] in "AEIOU" else "a"
-    return "" if silent else names.get(kind, f"{article} {name}")
+        return "a mapping from names to " + ("values" if args[1] is Any else "numbers")
+    if origin is Callable:
+        return "a function"
+    if kind in (Tensor, type(None)):
+        return ""
+    class_name = getattr(kind, "__name__", str(kind))
+    article = "an" if class_name[0] in "AEIOU" else "a"
+    return _SINGULARS.get(kind, f"{article} {class_name}")
+
+
+def _describe_list(noun: str, args: tuple[Any, ...]) -> str:
+    """Return "list of 2 numbers", "lists of strings" or the like; items are named by the first."""
+    kind = union_members(args[0])[0]
+    is_nested = typing.get_origin(kind) is tuple
+    inner = _describe_list("lists", typing.get_args(kind)) if is_nested else _PLURALS[kind]
+    return f"{noun} of {inner}" if args[-1] is Ellipsis else f"{noun} of {len(args)} {inner}"

@@ -1,1 +1,1 @@
-"""Formulas as text: read by a whitelist parser, computed by torch, and known to sympy."""
+"""Formulas as text: parsed with a whitelist, evaluated with torch, and converted to sympy."""

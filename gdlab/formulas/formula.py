@@ -1,8 +1,8 @@
-"""Formulas that a person types, from text to torch and to sympy; nothing is ever evaluated as code.
+"""Parse formulas that a user types, and evaluate them with torch or sympy, never as code.
 
-A text is cut into numbers, names and the signs + - * / ** ( ) and comma, whatever else it holds is
-refused, and so is what is long, deep or large. What remains is a sequence of steps for a machine
-with a stack: push a number, push a name's value, apply one of the functions of `FUNCTIONS`.
+A text is split into numbers, names, commas and the signs + - * / ** ( ). Anything else is refused,
+as are formulas that are too long, too deeply nested or too large. The result is a sequence of steps
+for a stack machine: push a number, push the value of a name, apply a function of `FUNCTIONS`.
 
 Precedence is Python's: `-x**2` is −(x²), `2**-x` is allowed, `x**y**z` is x**(y**z).
 """
@@ -17,25 +17,26 @@ from torch import Tensor
 from gdlab.errors import SettingError
 from gdlab.formulas.functions import KINKED, OPERATORS, Function
 from gdlab.formulas.parser import Step, read
-from gdlab.formulas.tokens import Refused
+from gdlab.formulas.tokens import FormulaError
 
 if TYPE_CHECKING:
     import sympy
 
-# Beyond, sympy may take minutes over a derivative; for nested kinks the time grows exponentially.
+# Past these, sympy may take minutes for a derivative; with nested kinks the time is exponential.
 _MOST_SYMBOLIC, _MOST_KINKS = 100, 8
-_SHOWN = 80
+_MOST_SHOWN = 80  # characters of a formula in an error
 
 
 @dataclass(frozen=True)
 class Parsed:
-    """A formula that was read.
+    """A parsed formula.
 
     Attributes:
         text: as it was typed.
-        names: what it is a function of, in order of appearance, with the columns (from 1) where.
+        names: its variables and parameters in order of appearance, each with its first column
+            (from 1).
         steps: as written, in the order of evaluation.
-        folded: the same with every part that holds no name computed, in float64.
+        folded: the same with constant parts computed, in float64.
     """
 
     text: str
@@ -45,23 +46,23 @@ class Parsed:
 
     @property
     def is_small(self) -> bool:
-        """Whether sympy derives it within seconds."""
+        """Whether sympy can differentiate it within seconds."""
         kinks = sum(step in KINKED for step in self.steps)
         return len(self.steps) <= _MOST_SYMBOLIC and kinks <= _MOST_KINKS
 
     def evaluate(self, values: Mapping[str, Tensor]) -> Tensor | float:
-        """The formula of tensors: elementwise, so that their shapes broadcast.
+        """Evaluate the formula with tensors, elementwise; their shapes broadcast.
 
         Args:
-            values: for each of the names a tensor (...), all of one dtype and device.
+            values: a tensor (...) for each name, all of the same dtype and device.
 
         Returns:
-            A tensor (...), or a float where there are no names.
+            A tensor (...), or a float if the formula has no names.
         """
         return _run(self.folded, lambda name: values[name], float, lambda f, args: f.tensor(*args))
 
     def symbolic(self, values: "Mapping[str, sympy.Expr]") -> "sympy.Expr":
-        """The formula of sympy's expressions, by name; whole numbers and their ratios are exact."""
+        """Evaluate the formula with sympy expressions; integers and their ratios stay exact."""
         import sympy
 
         constants = {"pi": sympy.pi, "e": sympy.E}
@@ -71,57 +72,62 @@ class Parsed:
 
         def apply(function: Function, args: Sequence[Any]) -> Any:
             if function is OPERATORS["**"] and args[0].is_Rational and args[1].is_number:
-                # A ratio's power of a power could have more digits than there is memory.
-                is_short = args[0].is_Integer and args[1].is_Integer and args[1] > 0
-                return (args[0] if is_short else sympy.Float(args[0])) ** args[1]
+                # A power of a power of a ratio could have more digits than fit in memory.
+                is_exact = args[0].is_Integer and args[1].is_Integer and args[1] > 0
+                return (args[0] if is_exact else sympy.Float(args[0])) ** args[1]
             return function.symbol(sympy, *args)
 
         return _run(self.steps, lambda name: constants.get(name) or values[name], number, apply)
 
     def gradient(self, variables: Sequence[str]) -> "list[sympy.Expr]":
-        """The partial derivatives by some of the names, all names being real symbols."""
+        """Return the partial derivatives with respect to some names; all names are real symbols."""
         import sympy
 
         symbols = {name: sympy.Symbol(name, real=True) for name in self.names}
-        whole = self.symbolic(symbols)
-        return [sympy.diff(whole, symbols.get(name, sympy.Symbol(name))) for name in variables]
+        expression = self.symbolic(symbols)
+        return [sympy.diff(expression, symbols.get(name, sympy.Symbol(name))) for name in variables]
 
 
 def parse(text: str, setting: str = "formula") -> Parsed:
-    """Read a formula.
+    """Parse a formula.
 
     >>> parsed = parse("x**2 + 3*x*y + sin(pi*y)")
     >>> list(parsed.names), parsed.gradient(["x", "y"])
     (['x', 'y'], [2*x + 3*y, 3*x + pi*cos(pi*y)])
 
     Args:
-        text: in the four operations, `**`, and the names of `gdlab.formulas.functions`.
-        setting: what the text was given for, for errors.
+        text: with + - * / **, brackets, and the functions of `gdlab.formulas.functions`.
+        setting: the setting that has the text, for errors.
 
     Raises:
-        SettingError: it is no formula, or too large a one; the column (from 1) is named.
+        SettingError: not a valid formula, or too large; the error names the column (from 1).
     """
     try:
-        return _parsed(text)
-    except Refused as refused:
-        raise refusal(text, refused.column, refused.what, setting) from None
+        return parse_cached(text)
+    except FormulaError as error:
+        raise formula_error(text, error.column, error.reason, setting) from None
 
 
 @lru_cache(maxsize=512)
-def _parsed(text: str) -> Parsed:
-    found = read(text)
-    return Parsed(text, found.names, tuple(found.steps), tuple(found.folded))
+def parse_cached(text: str) -> Parsed:
+    """Parse a formula, or return the result of an earlier call.
+
+    Raises:
+        FormulaError: not a valid formula, or too large.
+    """
+    parser = read(text)
+    return Parsed(text, parser.names, tuple(parser.steps), tuple(parser.folded))
 
 
-def refusal(text: str, column: int, what: str, setting: str = "formula") -> SettingError:
-    """The error for a formula, at one of its columns (from 1)."""
-    shown = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+def formula_error(text: str, column: int, reason: str, setting: str = "formula") -> SettingError:
+    """Return the error for a formula, with a reason at one of its columns (from 1)."""
+    shown = text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 1]}…"
     plain = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in shown)
-    return SettingError(f"{setting}={plain}: column {column}: {what}")
+    return SettingError(f"{setting}={plain}: column {column}: {reason}")
 
 
-def printed(expression: "sympy.Expr") -> str:
-    """An expression as a person would type it, whole floats as whole numbers."""
+def format_expression(expression: "sympy.Expr") -> str:
+    """Return an expression as a user would type it, with whole floats as integers."""
     import sympy
 
     floats = {n: float(n) for n in expression.atoms(sympy.Float)}
@@ -135,7 +141,7 @@ def _run(
     number: Callable[[float], Any],
     apply: Callable[[Function, Sequence[Any]], Any],
 ) -> Any:
-    """The steps carried out with a stack."""
+    """Run the steps on a stack, and return the value left there."""
     stack: list[Any] = []
     for step in steps:
         if isinstance(step, Function):

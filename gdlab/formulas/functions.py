@@ -1,4 +1,4 @@
-"""The functions that a formula may hold: of numbers, of torch's tensors and of sympy's symbols."""
+"""The functions allowed in a formula, for numbers, torch tensors and sympy expressions."""
 
 import math
 import operator
@@ -11,57 +11,57 @@ from torch import Tensor
 
 CONSTANTS: Mapping[str, float] = {"pi": math.pi, "e": math.e}
 
-NO_NAMES = frozenset({"nan", "inf", "infinity", "none", "true", "false"})
-"""What looks like a value, in small letters, and must not pass for a variable."""
+RESERVED_NAMES = frozenset({"nan", "inf", "infinity", "none", "true", "false"})
+"""Names that look like values, in lower case, and must not become variables."""
 
 
 @dataclass(frozen=True, eq=False)
 class Function:
-    """One function, three times.
+    """A function in three versions.
 
     Attributes:
-        number: of floats.
-        tensor: of tensors (...), all but one of which may be floats.
-        symbol: of sympy itself and its expressions.
-        arity: how many values it takes.
-        is_open: whether it takes more than that as well, two by two.
+        number: takes floats.
+        tensor: takes tensors (...); all but one argument may be floats.
+        symbol: takes the sympy module and sympy expressions.
+        arity: number of arguments.
+        is_variadic: whether it takes more arguments too, combined two at a time.
     """
 
     number: Callable[..., float]
     tensor: Callable[..., Any]
     symbol: Callable[..., Any]
     arity: int = 1
-    is_open: bool = False
+    is_variadic: bool = False
 
 
 def sqrt(x: Tensor) -> Tensor:
-    """The square root; its slope at 0 is taken as 0, a subgradient instead of infinity.
+    """Compute the square root, with slope 0 at 0: a subgradient instead of infinity.
 
-    So sqrt(x**2 + y**2) has a gradient at the origin, as |x| has.
+    This gives sqrt(x**2 + y**2) a gradient at the origin, as for |x|.
     """
-    # Both choices of a `where` are differentiated, and infinity times zero is no number.
+    # Both branches of `torch.where` are differentiated, and infinity times zero is NaN.
     is_zero = x == 0
     return torch.where(is_zero, 0.0, torch.where(is_zero, 1.0, x).sqrt())
 
 
 def _softplus(x: Tensor) -> Tensor:
-    # torch's own is cut off at 20, where exp(-20) is still 2e-9.
+    # torch.nn.functional.softplus is cut off at 20, where exp(-20) is still 2e-9.
     return torch.logaddexp(x, torch.zeros_like(x))
 
 
-def _of_tensors(function: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Any, Any], Tensor]:
-    """A function of two tensors as one of which either may be a float."""
+def _with_floats(function: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Any, Any], Tensor]:
+    """Extend a function of two tensors so that either may be a float."""
 
-    def mixed(a: Any, b: Any) -> Tensor:
+    def convert_and_call(a: Any, b: Any) -> Tensor:
         like = a if isinstance(a, Tensor) else b
         pair = (torch.as_tensor(value, dtype=like.dtype, device=like.device) for value in (a, b))
         return function(*pair)
 
-    return mixed
+    return convert_and_call
 
 
-def _named(name: str) -> Callable[..., Any]:
-    """The function that sympy has under a name."""
+def _sympy_function(name: str) -> Callable[..., Any]:
+    """Return the sympy function with a name."""
     return lambda sympy, *args: getattr(sympy, name)(*args)
 
 
@@ -87,29 +87,29 @@ OPERATORS: Mapping[str, Function] = {
 }
 
 _logistic = Function(_sigmoid, torch.sigmoid, lambda sympy, x: 1 / (1 + sympy.exp(-x)))
-_log = Function(math.log, torch.log, _named("log"))
+_log = Function(math.log, torch.log, _sympy_function("log"))
 
 FUNCTIONS: Mapping[str, Function] = {
     **{
-        name: Function(getattr(math, name), getattr(torch, name), _named(name))
+        name: Function(getattr(math, name), getattr(torch, name), _sympy_function(name))
         for name in ("sin", "cos", "tan", "asin", "acos", "atan", "exp", "erf")
     },
     **{
-        name: Function(getattr(math, name), getattr(torch, name), _named(name))
+        name: Function(getattr(math, name), getattr(torch, name), _sympy_function(name))
         for name in ("sinh", "cosh", "tanh", "asinh", "acosh", "atanh")
     },
-    "atan2": Function(math.atan2, _of_tensors(torch.atan2), _named("atan2"), 2),
-    "sqrt": Function(math.sqrt, sqrt, _named("sqrt")),
+    "atan2": Function(math.atan2, _with_floats(torch.atan2), _sympy_function("atan2"), 2),
+    "sqrt": Function(math.sqrt, sqrt, _sympy_function("sqrt")),
     "log": _log,
     "ln": _log,
     "log2": Function(math.log2, torch.log2, _log_of_base(2)),
     "log10": Function(math.log10, torch.log10, _log_of_base(10)),
     "log1p": Function(math.log1p, torch.log1p, lambda sympy, x: sympy.log(1 + x)),
     "expm1": Function(math.expm1, torch.expm1, lambda sympy, x: sympy.exp(x) - 1),
-    "abs": Function(math.fabs, torch.abs, _named("Abs")),
-    "sign": Function(_sign, torch.sign, _named("sign")),
-    "max": Function(max, _of_tensors(torch.maximum), _named("Max"), 2, is_open=True),
-    "min": Function(min, _of_tensors(torch.minimum), _named("Min"), 2, is_open=True),
+    "abs": Function(math.fabs, torch.abs, _sympy_function("Abs")),
+    "sign": Function(_sign, torch.sign, _sympy_function("sign")),
+    "max": Function(max, _with_floats(torch.maximum), _sympy_function("Max"), 2, is_variadic=True),
+    "min": Function(min, _with_floats(torch.minimum), _sympy_function("Min"), 2, is_variadic=True),
     "sigmoid": _logistic,
     "logistic": _logistic,
     "softplus": Function(
@@ -120,4 +120,4 @@ FUNCTIONS: Mapping[str, Function] = {
 }
 
 KINKED = frozenset(FUNCTIONS[name] for name in ("abs", "sign", "max", "min"))
-"""The functions that are not smooth."""
+"""The functions with kinks or jumps."""

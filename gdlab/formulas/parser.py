@@ -1,6 +1,6 @@
-"""From the text of a formula to the steps of a machine with a stack, by precedence climbing.
+"""Parse the text of a formula into steps for a stack machine, by precedence climbing.
 
-It knows numbers, names, the signs + - * / ** ( ) and comma, and nothing else.
+The grammar has numbers, names, commas and the signs + - * / ** ( ), and nothing else.
 """
 
 import math
@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from gdlab.fields.suggestions import did_you_mean
-from gdlab.formulas.functions import CONSTANTS, FUNCTIONS, NO_NAMES, OPERATORS, Function
-from gdlab.formulas.tokens import Refused, Token, tokens
+from gdlab.formulas.functions import CONSTANTS, FUNCTIONS, OPERATORS, RESERVED_NAMES, Function
+from gdlab.formulas.tokens import FormulaError, Token, tokenize
 
 LONGEST, DEEPEST, MOST_STEPS, HIGHEST_POWER = 2_000, 60, 500, 64
 
@@ -30,28 +30,28 @@ _BINDING = {"+": 1, "-": 1, "*": 2, "/": 2, "**": 4}
 _UNARY_BINDING = 3
 
 Step = float | str | Function
-"""Push a number (an int stays one), push the value of a name, or apply a function."""
+"""Push a number (an int stays an int), push the value of a name, or apply a function."""
 
 
 def read(text: str) -> "Parser":
-    """A text that was read as a formula: its names and steps.
+    """Parse a text as a formula, and return the parser, which has its names and steps.
 
     Raises:
-        Refused: it is none, or too large a one.
+        FormulaError: not a valid formula, or too large.
     """
     if len(text) > LONGEST:
-        raise Refused(LONGEST + 1, f"a formula has at most {LONGEST:,} characters")
-    parser = Parser(tokens(text))
-    parser.whole()
+        raise FormulaError(LONGEST + 1, f"a formula has at most {LONGEST:,} characters")
+    parser = Parser(tokenize(text))
+    parser.parse_all()
     return parser
 
 
 @dataclass
 class _Operand:
-    """A part of the formula: where its steps begin, and its value where it holds no name."""
+    """A part of the formula: where its steps begin, and its value if it is constant."""
 
-    at: int
-    folded_at: int
+    start: int
+    folded_start: int
     value: float | None = None
 
 
@@ -60,7 +60,7 @@ class Parser:
     """Turns tokens into steps, by precedence climbing."""
 
     tokens: list[Token]
-    place: int = 0
+    position: int = 0
     depth: int = 0
     names: dict[str, int] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
@@ -69,111 +69,111 @@ class Parser:
 
     @property
     def token(self) -> Token:
-        """The one to be read next."""
-        return self.tokens[self.place]
+        """The next token."""
+        return self.tokens[self.position]
 
-    def whole(self) -> None:
-        """All tokens are one formula."""
+    def parse_all(self) -> None:
+        """Parse all tokens as one formula."""
         if self.token.kind == "end":
-            raise Refused(1, "the formula is empty")
-        self.formula()
+            raise FormulaError(1, "the formula is empty")
+        self.parse_formula()
         if self.token.kind != "end":
-            raise Refused(self.token.column, self._left_over())
+            raise FormulaError(self.token.column, self._explain_unexpected())
 
-    def formula(self, least: int = 1) -> None:
-        """An operand, and the operators after it that bind at least so strongly."""
-        self.operand()
-        while _BINDING.get(self.token.text, 0) >= least:
+    def parse_formula(self, min_binding: int = 1) -> None:
+        """Parse an operand and the operators after it that bind at least this strongly."""
+        self.parse_operand()
+        while _BINDING.get(self.token.text, 0) >= min_binding:
             sign = self.take()
             binding = _BINDING[sign.text]
             first = self.token
             if sign.text == "**":
-                self.nested(sign, lambda: self.formula(_UNARY_BINDING))
+                self.parse_nested(sign, lambda: self.parse_formula(_UNARY_BINDING))
                 self._check_exponent(first)
             else:
-                self.formula(binding + 1)
+                self.parse_formula(binding + 1)
             if sign.text == "/" and self.operands[-1].value == 0:
-                raise Refused(first.column, "division by zero")
+                raise FormulaError(first.column, "division by zero")
             self.apply(OPERATORS[sign.text], sign)
 
-    def operand(self) -> None:
-        """A number, a name, a call, or a formula with a sign or in brackets."""
+    def parse_operand(self) -> None:
+        """Parse a number, a name, a call, or a formula with a sign or in brackets."""
         token = self.take()
         if token.text in ("+", "-"):
-            self.nested(token, lambda: self.formula(_UNARY_BINDING))
+            self.parse_nested(token, lambda: self.parse_formula(_UNARY_BINDING))
             if token.text == "-":
                 self.apply(OPERATORS["negative"], token)
         elif token.text == "(":
-            self.nested(token, self.formula)
+            self.parse_nested(token, self.parse_formula)
             self.close(token)
         elif token.kind == "number":
             self.push_number(token)
         elif token.kind == "name" and self.token.text == "(":
-            self.call(token)
+            self.parse_call(token)
         elif token.kind == "name":
             self.push_name(token)
         elif token.kind == "end":
-            raise Refused(token.column, "the formula ends where a value should follow")
+            raise FormulaError(token.column, "the formula ends where a value is expected")
         else:
-            raise Refused(token.column, f"a value should stand before '{token.text}'")
+            raise FormulaError(token.column, f"a value is missing before '{token.text}'")
 
-    def call(self, name: Token) -> None:
-        """A function and its arguments; max and min take any number from two on."""
+    def parse_call(self, name: Token) -> None:
+        """Parse the call of a function; max and min take two or more arguments."""
         function = FUNCTIONS.get(name.text)
         if function is None:
-            raise Refused(name.column, _no_function(name.text))
+            raise FormulaError(name.column, _explain_unknown(name.text))
         bracket = self.take()
         count = 0
         while count == 0 or self.token.text == ",":
             if count:
                 self.take()
-            self.nested(bracket, self.formula)
+            self.parse_nested(bracket, self.parse_formula)
             count += 1
-            if function.is_open and count > 1:
+            if function.is_variadic and count > 1:
                 self.apply(function, name)
         self.close(bracket)
-        if count < function.arity or (count > function.arity and not function.is_open):
-            needs = f"{function.arity} value" + ("s" if function.arity > 1 else "")
-            raise Refused(name.column, f"{name.text} takes {needs}, not {count}")
-        if not function.is_open:
+        if count < function.arity or (count > function.arity and not function.is_variadic):
+            needs = "1 argument" if function.arity == 1 else f"{function.arity} arguments"
+            raise FormulaError(name.column, f"{name.text} takes {needs}, not {count}")
+        if not function.is_variadic:
             self.apply(function, name)
 
     def take(self) -> Token:
-        """The next token."""
+        """Return the next token and move past it."""
         token = self.token
-        self.place = min(self.place + 1, len(self.tokens) - 1)
+        self.position = min(self.position + 1, len(self.tokens) - 1)
         return token
 
-    def nested(self, at: Token, inner: Callable[[], None]) -> None:
-        """What lies one level deeper."""
+    def parse_nested(self, at: Token, parse: Callable[[], None]) -> None:
+        """Parse one level deeper, inside the token `at`."""
         self.depth += 1
         if self.depth > DEEPEST:
-            raise Refused(at.column, f"nested more than {DEEPEST} deep")
-        inner()
+            raise FormulaError(at.column, f"nested more than {DEEPEST} levels deep")
+        parse()
         self.depth -= 1
 
     def close(self, bracket: Token) -> None:
-        """The bracket is closed here."""
+        """Move past the bracket that closes this one."""
         if self.token.kind == "end":
-            raise Refused(bracket.column, "'(' is never closed")
+            raise FormulaError(bracket.column, "'(' is never closed")
         if self.token.text != ")":
-            raise Refused(self.token.column, self._left_over())
+            raise FormulaError(self.token.column, self._explain_unexpected())
         self.take()
 
     def push_number(self, token: Token) -> None:
-        """A number: whole where it is written so."""
+        """Push a number, as an int if it is written as one."""
         is_whole = token.text.isdecimal()
         value = float(token.text)
         if not math.isfinite(value):
-            raise Refused(token.column, f"{token.text[:20]} is too large a number")
+            raise FormulaError(token.column, f"{token.text[:20]} is too large a number")
         self._push(int(token.text) if is_whole else value, value, token)
 
     def push_name(self, token: Token) -> None:
-        """A constant, or a name whose value comes later."""
+        """Push a constant, or a name whose value is given at evaluation."""
         if token.text in FUNCTIONS:
-            raise Refused(token.column, f"{token.text} is a function: {token.text}(…)")
-        if token.text.lower() in NO_NAMES:
-            raise Refused(token.column, f"{token.text} is neither a number nor a name")
+            raise FormulaError(token.column, f"{token.text} is a function; write {token.text}(…)")
+        if token.text.lower() in RESERVED_NAMES:
+            raise FormulaError(token.column, f"{token.text} cannot be used as a number or a name")
         if token.text not in CONSTANTS:
             self.names.setdefault(token.text, token.column)
         self._push(token.text, CONSTANTS.get(token.text), token)
@@ -185,58 +185,59 @@ class Parser:
         self._check_size(token)
 
     def apply(self, function: Function, token: Token) -> None:
-        """Apply a function to the last operands; what holds no name is computed now."""
+        """Apply a function to the last operands; if they are constant, compute it now."""
         args = self.operands[-function.arity :]
         del self.operands[-function.arity :]
-        whole = _Operand(args[0].at, args[0].folded_at)
+        result = _Operand(args[0].start, args[0].folded_start)
         self.steps.append(function)
         values = [arg.value for arg in args if arg.value is not None]
         if len(values) < len(args):
             self.folded.append(function)
         else:
-            whole.value = _computed(function, values, token)
-            self.folded[whole.folded_at :] = [whole.value]
-        self.operands.append(whole)
+            result.value = _compute(function, values, token)
+            self.folded[result.folded_start :] = [result.value]
+        self.operands.append(result)
         self._check_size(token)
 
     def _check_size(self, token: Token) -> None:
         if len(self.steps) > MOST_STEPS:
-            what = f"more than {MOST_STEPS} numbers, names and operations"
-            raise Refused(token.column, what)
+            raise FormulaError(
+                token.column, f"more than {MOST_STEPS} numbers, names and operations"
+            )
 
     def _check_exponent(self, token: Token) -> None:
         value = self.operands[-1].value
         if value is not None and not abs(value) <= HIGHEST_POWER:
             span = f"from -{HIGHEST_POWER} to {HIGHEST_POWER}"
-            raise Refused(token.column, f"an exponent must be {span}, not {value:g}")
+            raise FormulaError(token.column, f"an exponent must be {span}, not {value:g}")
 
-    def _left_over(self) -> str:
-        """What is wrong where an operator should stand, or the end."""
-        token, before = self.token, self.tokens[self.place - 1]
+    def _explain_unexpected(self) -> str:
+        """Say what is wrong with a token where an operator or the end is expected."""
+        token, previous = self.token, self.tokens[self.position - 1]
         if token.text == ")":
-            return "')' closes nothing"
+            return "')' has no matching '('"
         if token.text == ",":
-            return "',' stands only between the values of a function"
-        if token.text == "(" and before.kind == "name":
-            return _no_function(before.text)
-        return f"an operator is missing before '{token.text}'; a product is written *"
+            return "',' is only allowed between the arguments of a function"
+        if token.text == "(" and previous.kind == "name":
+            return _explain_unknown(previous.text)
+        return f"an operator is missing before '{token.text}'; write a product with *"
 
 
-def _computed(function: Function, values: Sequence[float], token: Token) -> float:
-    """A function of numbers, which must be a finite number."""
+def _compute(function: Function, values: Sequence[float], token: Token) -> float:
+    """Compute a function of numbers; the result must be finite."""
     try:
         value = function.number(*values)
     except (ValueError, OverflowError, ZeroDivisionError):
         value = math.nan
     if not math.isfinite(value):
         shown = ", ".join(f"{value:g}" for value in values)
-        raise Refused(token.column, f"{token.text} of {shown} is no finite number")
+        raise FormulaError(token.column, f"{token.text} of {shown} is not finite")
     return float(value)
 
 
-def _no_function(name: str) -> str:
-    """What is wrong with a call of what is no function."""
-    other = _OTHER_NAMES.get(name.lower())
-    meant = f", did you mean {other}?" if other else did_you_mean(name.lower(), FUNCTIONS)
-    product = "" if meant else f"; a product is written {name}*(…)"
-    return f"there is no function {name}{meant}{product}"
+def _explain_unknown(name: str) -> str:
+    """Say what is wrong with a call of an unknown function."""
+    synonym = _OTHER_NAMES.get(name.lower())
+    hint = f", did you mean {synonym}?" if synonym else did_you_mean(name.lower(), FUNCTIONS)
+    product = "" if hint else f"; write a product as {name}*(…)"
+    return f"unknown function {name}{hint}{product}"

@@ -1,4 +1,4 @@
-"""The text of a formula cut into numbers, names and signs; whatever else it holds is refused."""
+"""Split the text of a formula into numbers, names and signs; refuse anything else."""
 
 import re
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ _TOKEN = re.compile(
     r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[A-Za-z_]\w*)|(?P<sign>\*\*|[-+*/(),])",
     re.ASCII,
 )
-_BLANK = re.compile(r"[ \t]*")
+_BLANKS = re.compile(r"[ \t]*")
 _HINTS = {
     "^": "a power is written **",
     "²": "a power is written **2",
@@ -16,21 +16,21 @@ _HINTS = {
     "\u00d7": "a product is written *",
     "÷": "a quotient is written /",
     "\u2212": "a minus is written -",
-    "π": "it is written pi",
+    "π": "write pi",
     "√": "a root is written sqrt(…)",
-    "=": "a formula is no assignment and no comparison",
-    "[": "only round brackets group",
-    "{": "only round brackets group",
-    ".": "a number has one point, and nothing has attributes",
+    "=": "assignments and comparisons are not formulas",
+    "[": "use round brackets",
+    "{": "use round brackets",
+    ".": "a number has one decimal point, and attributes are not allowed",
 }
 
 
-class Refused(Exception):
-    """Why a text is no formula, and at which column."""
+class FormulaError(Exception):
+    """A text is not a valid formula, for a reason at a column (from 1)."""
 
-    def __init__(self, column: int, what: str) -> None:
-        super().__init__(what)
-        self.column, self.what = column, what
+    def __init__(self, column: int, reason: str) -> None:
+        super().__init__(reason)
+        self.column, self.reason = column, reason
 
 
 @dataclass(frozen=True)
@@ -48,44 +48,46 @@ class Token:
     column: int
 
 
-def tokens(text: str) -> list[Token]:
-    """A text in pieces, the last of them its end.
+def tokenize(text: str) -> list[Token]:
+    """Split a text into tokens; the last one has the kind "end".
 
     Raises:
-        Refused: it holds what no formula has.
+        FormulaError: a character is not allowed, or a number runs into a letter.
     """
-    pieces: list[Token] = []
-    place = _end_of(_BLANK.match(text))
-    while place < len(text):
-        found = _TOKEN.match(text, place)
-        if found is None:
-            raise Refused(place + 1, _stranger(text[place]))
-        pieces.append(Token(str(found.lastgroup), found[0], place + 1))
-        if found.lastgroup == "number" and re.match(r"[\w.]", text[found.end() :], re.ASCII):
-            raise Refused(place + 1, _glued(found[0], text[place:]))
-        place = _end_of(_BLANK.match(text, found.end()))
-    return [*pieces, Token("end", "", len(text) + 1)]
+    tokens: list[Token] = []
+    position = _skip_blanks(text, 0)
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        if match is None:
+            raise FormulaError(position + 1, _explain_character(text[position]))
+        tokens.append(Token(str(match.lastgroup), match[0], position + 1))
+        if match.lastgroup == "number" and re.match(r"[\w.]", text[match.end() :], re.ASCII):
+            raise FormulaError(position + 1, _explain_number(match[0], text[position:]))
+        position = _skip_blanks(text, match.end())
+    return [*tokens, Token("end", "", len(text) + 1)]
 
 
-def _end_of(found: "re.Match[str] | None") -> int:
-    assert found is not None  # nothing is blank, too
-    return found.end()
+def _skip_blanks(text: str, position: int) -> int:
+    """Return the position after any blanks at a position."""
+    match = _BLANKS.match(text, position)
+    assert match is not None  # the pattern matches the empty string
+    return match.end()
 
 
-def _stranger(character: str) -> str:
-    """What is wrong with a character that no formula has."""
+def _explain_character(character: str) -> str:
+    """Say what is wrong with a character that is not allowed."""
     shown = f"'{character}'" if character.isprintable() else f"the character {ord(character)}"
     if character.isalpha() and character not in _HINTS:
-        return f"{shown} is no letter from a to z"
+        return f"{shown} is not a letter from a to z"
     hint = f"; {_HINTS[character]}" if character in _HINTS else ""
-    return f"{shown} has no place in a formula{hint}"
+    return f"{shown} is not allowed in a formula{hint}"
 
 
-def _glued(number: str, rest: str) -> str:
-    """What is wrong with a number that a letter, a digit or a point follows."""
+def _explain_number(number: str, rest: str) -> str:
+    """Say what is wrong with a number that is followed by a letter, a digit or a point."""
     word = re.match(r"[\w.]+", rest, re.ASCII)
     whole = word[0] if word else rest
     name = whole.removeprefix(number)
     if re.fullmatch(r"[A-Za-z_]\w*", name) and not re.match(r"_\d|[xXoObBeE]\d", name):
-        return f"a product is written with its sign: {number}*{name}"
-    return f"'{whole}' is no number"
+        return f"write a product with *: {number}*{name}"
+    return f"'{whole}' is not a number"

@@ -11,8 +11,8 @@ from gdlab.errors import SettingError
 from gdlab.fields.declared import Numbers
 from gdlab.fields.formatting import format_value
 from gdlab.fields.suggestions import did_you_mean
-from gdlab.formulas.formula import Parsed, parse, printed, refusal
-from gdlab.formulas.functions import CONSTANTS, FUNCTIONS, NO_NAMES
+from gdlab.formulas.formula import Parsed, format_expression, formula_error, parse
+from gdlab.formulas.functions import CONSTANTS, FUNCTIONS, RESERVED_NAMES
 from gdlab.losses.base import Loss
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Expression(Loss):
         if self.variables == ():
             raise SettingError("variables=[]: must hold at least one name")
         for name in (*names, *self.parameters):
-            is_taken = name in CONSTANTS or name in FUNCTIONS or name.lower() in NO_NAMES
+            is_taken = name in CONSTANTS or name in FUNCTIONS or name.lower() in RESERVED_NAMES
             if is_taken or not _is_name(name):
                 kind = "is taken" if _is_name(name) else "is no name"
                 field = "variables" if name in names else "parameters"
@@ -66,9 +66,9 @@ class Expression(Loss):
             if name not in names and name not in self.parameters:
                 known = f"no variable ({', '.join(names)}) and no parameter"
                 what = f"{name} is {known}; give loss.parameters.{name} a value"
-                raise refusal(self.formula, column, what)
+                raise formula_error(self.formula, column, what)
         if not any(name in parsed.names for name in names):
-            raise refusal(self.formula, 1, "the formula depends on no variable")
+            raise formula_error(self.formula, 1, "the formula depends on no variable")
 
     @cached_property
     def _parsed(self) -> Parsed:
@@ -121,7 +121,7 @@ class Expression(Loss):
         lines = {"f": self.formula}
         if self._parsed.is_small:
             names = self.names[:_PARTIALS_SHOWN]
-            partials = map(printed, self._parsed.gradient(names))
+            partials = map(format_expression, self._parsed.gradient(names))
             lines |= {f"∂f/∂{name}": text for name, text in zip(names, partials, strict=True)}
             more = self.dim - len(names)
             lines |= {"": f"… ({more} more)"} if more else {}

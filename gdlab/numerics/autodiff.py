@@ -1,6 +1,6 @@
 """Gradients, Jacobians and Hessians by automatic differentiation.
 
-Shapes: D dimensions, n rows, N values of a map, K records.
+Shapes: D dimensions, n rows, N outputs of a map, K records.
 """
 
 from collections.abc import Callable
@@ -11,17 +11,17 @@ from torch import Tensor
 from gdlab.numerics.rowwise import by_rows
 
 Product = Callable[[Tensor], Tensor]
-"""Multiplies vectors (n, D) by symmetric matrices, one a row: (n, D)."""
+"""Multiplies vectors (n, D) by symmetric matrices, one per row: (n, D)."""
 
 _NEARBY = 1e-6
 
 
 def value_and_gradient(loss: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
-    """Values (n,) and gradients (n, D) at points (n, D), by torch autograd.
+    """Compute values (n,) and gradients (n, D) at points (n, D) by autograd.
 
     Raises:
-        TypeError: the loss gives no tensor.
-        ValueError: it gives one of another shape, or one that autograd cannot trace to the points.
+        TypeError: the loss does not return a tensor.
+        ValueError: the tensor has the wrong shape, or autograd cannot trace it to the points.
     """
     x = x.detach().requires_grad_()
     value = loss(x)
@@ -31,21 +31,21 @@ def value_and_gradient(loss: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Ten
         shapes = f"{tuple(value.shape)} for points {tuple(x.shape)}"
         raise ValueError(f"the loss returned values of shape {shapes}, not {tuple(x.shape[:-1])}")
     if not value.requires_grad:
-        raise ValueError("the values of the loss do not depend on the points by torch's operations")
-    # Each value depends on its own row alone, so the gradient of the sum holds every gradient.
+        raise ValueError("the values of the loss do not depend on the points by torch operations")
+    # Each value depends only on its own row, so the gradient of the sum contains every gradient.
     (grad,) = torch.autograd.grad(value.sum(), x)
     return value.detach(), by_rows(grad)
 
 
-def differentiable(loss: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
-    """The points (n, D), and gradients (n, D) there that can be differentiated once more."""
+def gradient_with_graph(loss: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return points (n, D) and gradients (n, D) there that can be differentiated again."""
     x = x.detach().requires_grad_()
     (grad,) = torch.autograd.grad(loss(x).sum(), x, create_graph=True)
     return x, grad
 
 
 def derivative(value: Tensor, x: Tensor) -> Tensor:
-    """The gradient (n, D) of a sum over rows; zeros where it does not depend on x at all."""
+    """Compute the gradient (n, D) of a sum over rows; zeros if it does not depend on x."""
     if not value.requires_grad:
         return torch.zeros_like(x)
     slope = torch.autograd.grad(
@@ -55,7 +55,7 @@ def derivative(value: Tensor, x: Tensor) -> Tensor:
 
 
 def gradient(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """The gradient (D,) at one point (D,); zeros where nothing depends on it.
+    """Compute the gradient (D,) at one point (D,); zeros for coordinates without effect.
 
     Args:
         function: maps points (n, D) to values (n,).
@@ -66,7 +66,7 @@ def gradient(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 
 
 def jacobian_by_rows(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """The Jacobian (N, D) at one point (D,), one pass back for each row.
+    """Compute the Jacobian (N, D) at one point (D,), with one backward pass per output.
 
     Args:
         function: maps points (n, D) to values (n, N).
@@ -77,54 +77,55 @@ def jacobian_by_rows(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 
 
 def hessian(loss: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """The Hessians (n, D, D) at points (n, D): entry [i, j] is ∂/∂xⱼ of the partial ∂f/∂xᵢ."""
-    x, grad = differentiable(loss, x)
+    """Compute the Hessians (n, D, D) at points (n, D): entry [i, j] is ∂/∂xⱼ of ∂f/∂xᵢ."""
+    x, grad = gradient_with_graph(loss, x)
     return torch.stack([derivative(slope.sum(), x) for slope in grad.unbind(1)], 1)
 
 
 def hessian_products(loss: Callable[[Tensor], Tensor], x: Tensor) -> Product:
-    """The products of the Hessians at points x (n, D) with vectors, by differentiating twice.
+    """Return a function that multiplies vectors by the Hessians at points x (n, D).
 
     The graph of the gradient is kept, so that a product costs one backward pass through it, about
     as much as two gradients (Pearlmutter, "Fast exact multiplication by the Hessian", Neural
     Computation 6, 1994).
 
     Args:
-        loss: maps points (n, D) to values (n,), each of its own point alone.
+        loss: maps points (n, D) to values (n,), each depending only on its own point.
         x: the points.
     """
-    x, grad = differentiable(loss, by_rows(x))
+    x, grad = gradient_with_graph(loss, by_rows(x))
     return lambda vector: derivative((grad * vector).sum(), x)
 
 
 def is_twice_differentiable(loss: Callable[[Tensor], Tensor], x: Tensor) -> bool:
-    """Whether autograd can differentiate a loss twice at points (n, D).
+    """Return whether autograd can differentiate a loss twice at points (n, D).
 
-    It does not always say so. What torch's `once_differentiable` marks may leave a node called
-    Error behind that has no way on to the points, and torch goes round it; or it leaves nothing,
-    and the gradient looks constant. What depends on it would count as zero.
+    Torch does not always raise an error if it cannot. A function marked `once_differentiable` may
+    leave a node called Error in the graph, which has no path to the points and which torch skips;
+    or it leaves no node, and the gradient looks constant. Either way, its part of the second
+    derivative would silently be zero.
     """
-    grad = differentiable(loss, x)[1]
+    grad = gradient_with_graph(loss, x)[1]
     if not grad.requires_grad:
-        nearby = differentiable(loss, x + _NEARBY * (1 + x.abs()))[1]
+        nearby = gradient_with_graph(loss, x + _NEARBY * (1 + x.abs()))[1]
         return torch.equal(grad, nearby)
-    to_see, seen = [grad.grad_fn], set()
-    while to_see:
-        node = to_see.pop()
-        if node is None or node in seen:
+    to_visit, visited = [grad.grad_fn], set()
+    while to_visit:
+        node = to_visit.pop()
+        if node is None or node in visited:
             continue
         if type(node).__name__ == "Error":
             return False
-        seen.add(node)
-        to_see += [following for following, _ in node.next_functions]
+        visited.add(node)
+        to_visit += [parent for parent, _ in node.next_functions]
     return True
 
 
 def norms(grad: Tensor) -> tuple[Tensor, Tensor]:
-    """Norms (K, n) of gradients (K, D, n), and whether each gradient is finite.
+    """Compute norms (K, n) of gradients (K, D, n), and whether each gradient is finite.
 
-    Squares of numbers past 1e154 overflow and those of numbers under 1e-162 vanish; the gradients
-    where that may be are scaled first.
+    Squares of numbers above 1e154 overflow, and those of numbers below 1e-162 underflow to 0;
+    gradients where that may happen are scaled first.
     """
     norm = grad.square().sum(1).sqrt()
     is_exact = torch.isfinite(norm) & (norm > 0)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gdlab.fields.declared import setting
 from gdlab.losses.base import Layout
-from gdlab.numerics.rowwise import by_rows, dot, norm, times
+from gdlab.numerics.rowwise import by_rows, dot, matvec, norm
 from gdlab.optimizers.base import State, zero_column
 from gdlab.optimizers.line_search import Ray, Search, accept_trial, search_or_descend, unit_step
 from gdlab.optimizers.line_search_settings import LineSearchSettings
@@ -138,14 +138,14 @@ class _DenseInverse:
         return {"inverse": by_rows(unit.expand(len(x), -1, -1).clone())}
 
     def product(self, state: State, grad: Tensor) -> Tensor:
-        return times(state["inverse"], grad)
+        return matvec(state["inverse"], grad)
 
     def learn(self, state: State, s: Tensor, y: Tensor, rho: Tensor, which: Tensor) -> State:
         """Update H, term by term: −ρ (s vᵀ + v sᵀ) + (ρ² yᵀv + ρ) s sᵀ with v = H y."""
         is_first = which & (state["started"] == 0)
         scale = torch.where(is_first, 1 / (rho * dot(y, y)), 1.0)
         inverse = state["inverse"] * scale[:, :, None]
-        v = times(inverse, y)
+        v = matvec(inverse, y)
         u = (0.5 * (rho * rho * dot(y, v) + rho)) * s - rho * v
         change = u[:, :, None] * s[:, None, :]
         updated = inverse + (change + change.mT)

@@ -1,4 +1,4 @@
-"""The learning rate over steps."""
+"""Learning rate schedules."""
 
 from gdlab.schedules.base import Constant, Schedule
 from gdlab.schedules.cycles import CosineRestarts, OneCycle
@@ -32,7 +32,7 @@ __all__ = [
     "Warmup",
 ]
 
-for _name in __all__:  # public paths, which plans and saved configurations name: files can move
+for _name in __all__:  # the public path, which plans and saved configurations name
     _class = globals()[_name]
     if _class.__module__.startswith(f"{__name__}."):
         _class.__module__ = __name__

@@ -1,4 +1,4 @@
-"""Learning rates that rise again."""
+"""Schedules whose learning rate rises and falls."""
 
 import math
 from itertools import pairwise
@@ -14,15 +14,15 @@ from gdlab.schedules.base import Schedule
 
 
 class CosineRestarts(Schedule):
-    """From lr to `final` · lr along half a cosine, again and again.
+    """From lr to `final` · lr along half a cosine, with restarts.
 
     Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", 2017; as
     `CosineAnnealingWarmRestarts` in torch.
 
     Attributes:
-        period: the steps until the first restart.
-        growth: how many times longer each period is than the one before.
-        final: the share of lr at the end of each period.
+        period: number of steps until the first restart.
+        growth: ratio of each period to the previous one.
+        final: fraction of lr at the end of each period.
     """
 
     period: int = setting(default=100, ge=1)
@@ -30,37 +30,37 @@ class CosineRestarts(Schedule):
     final: Number = setting(default=0.0, ge=0)
 
     def factor(self, step: Tensor, steps: int) -> Tensor:
-        """Final + (1 − final)(1 + cos(π · passed share of the period)) / 2."""
-        passed = (
+        """Compute final + (1 − final)(1 + cos πt) / 2 at the fraction t of the period."""
+        fraction = (
             torch.remainder(step, self.period) / self.period
             if self.growth == 1
-            else self._passed(step, steps)
+            else self._growing_fraction(step, steps)
         )
-        return self.final + (1 - self.final) * (1 + torch.cos(math.pi * passed)) / 2
+        return self.final + (1 - self.final) * (1 + torch.cos(math.pi * fraction)) / 2
 
-    def _passed(self, step: Tensor, steps: int) -> Tensor:
-        """The share of its period that has passed at each step, where periods grow."""
+    def _growing_fraction(self, step: Tensor, steps: int) -> Tensor:
+        """Compute the fraction of the current period at each step, with growing periods."""
         begin, length = 0, self.period
-        passed = step / length
+        fraction = step / length
         while begin + length <= steps:
             begin, length = begin + length, length * self.growth
-            passed = torch.where(step < begin, passed, (step - begin) / length)
-        return passed
+            fraction = torch.where(step < begin, fraction, (step - begin) / length)
+        return fraction
 
 
 class OneCycle(Schedule):
-    """Up to lr and down again, far below where it began; lr is the greatest rate.
+    """Up to lr, then down to far below the initial rate; lr is the maximum.
 
     Smith and Topin, "Super-convergence", 2018; as `OneCycleLR` in torch with
     `cycle_momentum=False`. With T steps the rate rises from lr / div_factor until step
     `pct_start` · T − 1 and falls to lr / (div_factor · final_div_factor) at step T − 1.
 
     Attributes:
-        pct_start: the share of the steps in which the rate rises.
-        anneal_strategy: rises and falls along half a cosine (cos) or a line (linear).
-        div_factor: how many times lower than lr the rate begins.
-        final_div_factor: how many times lower than at the beginning it ends.
-        three_phase: fall to the first rate as fast as it rose, and only then to the last.
+        pct_start: fraction of the steps in which the rate rises.
+        anneal_strategy: shape of rise and fall: half a cosine (cos) or a line (linear).
+        div_factor: ratio of lr to the initial rate.
+        final_div_factor: ratio of the initial rate to the final rate.
+        three_phase: fall to the initial rate as fast as it rose, then to the final rate.
     """
 
     pct_start: Number = setting(default=0.3, ge=0, le=1)
@@ -76,7 +76,7 @@ class OneCycle(Schedule):
             raise SettingError(f"pct_start={given}: must be ≤ 0.5 with three_phase=true")
 
     def factor(self, step: Tensor, steps: int) -> Tensor:
-        """The way from one rate to the next within the phase of each step."""
+        """Interpolate between the rates at both ends of the phase that each step is in."""
         low = 1 / self.div_factor
         least = low / self.final_div_factor
         top = self.pct_start * steps - 1
@@ -89,17 +89,17 @@ class OneCycle(Schedule):
         values.append(least)
         rate = None
         for (begin, end), (start, stop) in zip(pairwise(ends), pairwise(values), strict=True):
-            phase = self._between(step, begin, end, start, stop)
+            phase = self._interpolate(step, begin, end, start, stop)
             rate = phase if rate is None else torch.where(step <= begin, rate, phase)
         assert rate is not None
         return rate
 
-    def _between(
+    def _interpolate(
         self, step: Tensor, begin: Number, end: Number, start: Number, stop: Number
     ) -> Tensor:
-        """The rates of a phase that goes from one step and rate to another."""
+        """Compute the rates of a phase from rate `start` at `begin` to rate `stop` at `end`."""
         length = torch.as_tensor(end - begin, dtype=step.dtype, device=step.device)
-        passed = torch.where(length > 0, (step - begin) / length, 1.0)
+        fraction = torch.where(length > 0, (step - begin) / length, 1.0)
         if self.anneal_strategy == "linear":
-            return start + (stop - start) * passed
-        return stop + (start - stop) / 2 * (1 + torch.cos(math.pi * passed))
+            return start + (stop - start) * fraction
+        return stop + (start - stop) / 2 * (1 + torch.cos(math.pi * fraction))

@@ -1,4 +1,4 @@
-"""A learning rate that falls where the loss no longer does."""
+"""A schedule that reduces the learning rate when the loss stops falling."""
 
 from typing import Literal
 
@@ -10,21 +10,22 @@ from gdlab.schedules.base import Memory, Schedule
 
 
 class ReduceOnPlateau(Schedule):
-    """lr · `factor`ⁿ, n growing by one when the loss has not fallen for more than `patience` steps.
+    """lr · `shrink`ⁿ, where n grows by one after more than `patience` steps without progress.
 
-    The loss has fallen where it is below (1 − threshold) · best, or below best − threshold; best is
-    the least loss so far that had fallen. As `ReduceLROnPlateau` in torch, told the loss at x_k
-    after step k: the rate of step k follows from the losses at x_0 … x_{k−1}. Each run has its own.
-    The loss is the recorded one, not that of a minibatch; records without a loss do not count.
+    The loss has made progress if it is below (1 − threshold) · best, or below best − threshold;
+    best is the last loss that did. As `ReduceLROnPlateau` in torch, called with the loss at x_k
+    after step k: the rate of step k depends on the losses at x_0 … x_{k−1}. Each run has its own
+    rate. The loss is the recorded one, not that of a minibatch; records without a loss do not
+    count.
 
     Attributes:
-        shrink: what the rate is multiplied by; `factor` in torch.
-        patience: after how many steps without progress, and one more, the rate falls.
-        threshold: how much progress counts.
-        threshold_mode: whether that is a share of the best loss (rel) or an amount (abs).
-        cooldown: for how many steps after a fall none is counted.
-        min_lr: the rate never falls below it.
-        eps: a smaller fall is left out.
+        shrink: factor of each reduction; `factor` in torch.
+        patience: number of steps without progress that are tolerated.
+        threshold: smallest decrease of the loss that counts as progress.
+        threshold_mode: whether that is a fraction of the best loss (rel) or a difference (abs).
+        cooldown: number of steps after a reduction that are not counted.
+        min_lr: lower bound of the rate.
+        eps: smaller reductions of the rate are skipped.
     """
 
     shrink: Number = setting(default=0.1, gt=0, lt=1)
@@ -36,14 +37,14 @@ class ReduceOnPlateau(Schedule):
     eps: Number = setting(default=1e-8, ge=0)
 
     def init(self, base: Tensor) -> Memory:
-        """The base rate, and no loss seen."""
+        """Return the base rate, and no loss seen yet."""
         zero = torch.zeros_like(base)
         return {"rate": base, "best": zero + torch.inf, "bad": zero, "cooling": zero}
 
     def lr(
         self, step: int, base: Tensor, state: Memory, loss: Tensor, steps: int
     ) -> tuple[Tensor, Memory]:
-        """The rate as the losses before left it, and what this loss makes of it."""
+        """Return the rate that the earlier losses led to, and the state after this loss."""
         rate, best, cooling = state["rate"], state["best"], state["cooling"]
         is_relative = self.threshold_mode == "rel"
         bar = best * (1 - self.threshold) if is_relative else best - self.threshold

@@ -394,7 +394,7 @@ REFUSED = [
     (["a=1,2", "b=3"], 20, ("a", "c"), "hydra.sweeper.zip=[a,c]: c must be one of a"),
     (["a=1,2", "+b=3,4"], 20, ("a", "c"), "hydra.sweeper.zip=[a,c]: c must be one of a, +b"),
     (["a=1,2"], 20, "a", "hydra.sweeper.zip=a: must be a list"),
-    (["a=1,2"], 20, (1,), "hydra.sweeper.zip[0]=1: must be a text"),
+    (["a=1,2"], 20, (1,), "hydra.sweeper.zip[0]=1: must be a string"),
     (["a=int(interval(1.2,1.7))"], 20, (), "a=int(interval(1.2,1.7)): must have its lower end"),
     (["a=tag(log,int(interval(0.5,9)))"], 20, (), "a=tag(log,int(interval(0.5,9))): must lie"),
     (["a=range(0,1,0)"], 20, (), "a=range(0,1,0): must have a step other than 0"),

@@ -1,4 +1,4 @@
-"""The YAML files of conf against the classes that they configure."""
+"""The YAML files of conf against the classes they configure."""
 
 import importlib
 import re
@@ -27,10 +27,10 @@ from gdlab.schedules import Constant, Cosine, Warmup
 from gdlab.sweeps.plan_file import plain_settings
 
 FILES = sorted(path for group in GROUPS for path in (CONF / group).glob("**/*.yaml"))
-# Those that name a class of one's own cannot be made as they are.
+# Files for custom classes cannot be instantiated without a class.
 CHOICES = [path for path in FILES if "???" not in path.read_text(encoding="utf-8")]
 
-# What a preset changes of its class's defaults.
+# What a preset changes in its class's defaults.
 PRESETS = {
     "schedule/warmup_cosine": {"then": {"final": 0.0}},
     "optimizer/momentum": {"momentum": 0.9},
@@ -58,19 +58,19 @@ def class_of(path: Path) -> type[Configured]:
 
 
 def values_of(path: Path) -> dict:
-    """The values of a file, in the place of its defaults list what that names."""
+    """The values of a file, with its defaults list replaced by instances."""
     values = yaml.safe_load(path.read_text())
-    values.pop("lr", None)  # the default of the setting lr, and no field
-    held = {key: name for entry in values.pop("defaults", []) for key, name in entry.items()}
-    inner = {key.partition("@")[2]: key.partition("@")[0].strip("/") for key in held}
-    made = {at: resolve_choice(group, held[f"/{group}@{at}"]) for at, group in inner.items()}
-    return {"_target_": values.pop("_target_"), **made, **values}
+    values.pop("lr", None)  # the default of the setting lr, not a field
+    defaults = {key: name for entry in values.pop("defaults", []) for key, name in entry.items()}
+    groups = {key.partition("@")[2]: key.partition("@")[0].strip("/") for key in defaults}
+    inner = {f: resolve_choice(group, defaults[f"/{group}@{f}"]) for f, group in groups.items()}
+    return {"_target_": values.pop("_target_"), **inner, **values}
 
 
-def plainly(values: dict) -> dict:
-    """Values with what is configured as its own values."""
-    inside = {k: flatten(v) if isinstance(v, Configured) else v for k, v in values.items()}
-    return as_yaml(inside)
+def plain(values: dict) -> dict:
+    """Values with configured instances flattened."""
+    flat = {k: flatten(v) if isinstance(v, Configured) else v for k, v in values.items()}
+    return as_yaml(flat)
 
 
 def as_yaml(values: dict) -> dict:
@@ -78,25 +78,25 @@ def as_yaml(values: dict) -> dict:
 
 
 @pytest.mark.parametrize("path", CHOICES, ids=name_of)
-def test_a_file_has_the_fields_of_its_class_with_their_defaults(path):
+def test_a_file_lists_the_fields_of_its_class_with_their_defaults(path):
     cls = class_of(path)
     assert issubclass(cls, GROUPS[group_of(path)])
     values = values_of(path)
     assert re.fullmatch(r"gdlab\.(losses|optimizers|schedules)\.\w+", values.pop("_target_"))
     assert list(values) == list(declared_fields(cls))
-    defaults, values = plainly(cls().settings()), plainly(values)
+    defaults, values = plain(cls().settings()), plain(values)
     differing = {key: value for key, value in values.items() if value != defaults[key]}
     assert differing == PRESETS.get(name_of(path), {})
 
 
 @pytest.mark.parametrize("path", CHOICES, ids=name_of)
-def test_a_file_loads_to_an_instance_of_its_values(path):
+def test_a_file_loads_as_an_instance_with_its_values(path):
     group, _, name = name_of(path).partition("/")
     made = resolve_choice(group, name)
     values = values_of(path)
     del values["_target_"]
     assert type(made) is class_of(path)
-    assert plainly(made.settings()) == plainly(values)
+    assert plain(made.settings()) == plain(values)
 
 
 @pytest.mark.parametrize("path", sorted((CONF / "optimizer").glob("*.yaml")), ids=name_of)
@@ -110,7 +110,7 @@ def test_an_optimizer_has_the_same_default_lr_in_python_and_on_the_command_line(
     assert ("lr" in yaml.safe_load(path.read_text())) == (lr != SGD.default_lr)
 
 
-def test_an_lr_that_is_given_comes_before_the_optimizers_own():
+def test_a_given_lr_takes_precedence_over_the_optimizers_default():
     assert gdlab.run(optimizer="newton", steps=1).settings.lr == 1
     assert gdlab.run(optimizer=Newton(), steps=1).settings.lr == 1
     assert gdlab.run(optimizer="newton", lr=0.5, steps=1).settings.lr == 0.5
@@ -123,7 +123,7 @@ def test_an_lr_that_is_given_comes_before_the_optimizers_own():
 @pytest.mark.parametrize(
     ("words", "lr"), [([], 0.1), (["optimizer=newton"], 1), (["optimizer=newton", "lr=0.5"], 0.5)]
 )
-def test_what_was_recorded_says_the_lr_that_was_used(words, lr, gd):
+def test_the_recorded_config_has_the_lr_that_was_used(words, lr, gd):
     quiet = ("steps=1", "record.figures=false", "record.events=false")
     assert gd(*words, *quiet, "hydra.run.dir=run").code == 0
     assert gdlab.load("run").config["lr"] == lr
@@ -132,7 +132,7 @@ def test_what_was_recorded_says_the_lr_that_was_used(words, lr, gd):
     assert gdlab.load("s/seed=1").config["lr"] == lr
 
 
-def test_every_preset_is_there():
+def test_every_preset_exists():
     assert set(PRESETS) <= {name_of(path) for path in CHOICES}
 
 
@@ -200,8 +200,8 @@ def test_flat_names_every_setting_once():
     assert "choices" not in flat
     nodes = [getattr(made, name) for name in NODES]
     per_class = [made.loss, made.optimizer, made.schedule, *nodes]
-    plain = set(declared_fields(Settings)) - {"choices", *NODES}
-    assert len(flat) == len(plain) + sum(len(part.settings()) for part in per_class)
+    top = set(declared_fields(Settings)) - {"choices", *NODES}
+    assert len(flat) == len(top) + sum(len(part.settings()) for part in per_class)
 
 
 @pytest.mark.parametrize(
@@ -209,25 +209,25 @@ def test_flat_names_every_setting_once():
     [
         ({"lr": "1"}, "lr=1: must be a number"),
         ({"nope": 1}, "nope=1: no such setting"),
-        ({"loss": "quadratic"}, "loss=quadratic: must name a choice of conf/loss"),
-        ({"loss": {"b": 10}}, "must name a choice of conf/loss"),
+        ({"loss": "quadratic"}, "loss=quadratic: must be a name from conf/loss"),
+        ({"loss": {"b": 10}}, "must be a name from conf/loss"),
         ({"loss": {"_target_": "gdlab.losses.Rosenbrock", "c": 1}}, "loss.c=1: no such setting"),
         ({"stop": {"loss": "low"}}, "stop.loss=low: must be a number"),
         ({"record": {"every": 0}}, "record.every=0: must be a whole number"),
         ({"choices": {}}, "choices={}: no such setting"),
     ],
 )
-def test_what_is_wrong_is_named_in_full(changes, said):
+def test_errors_name_the_full_setting(changes, said):
     with pytest.raises(SettingError, match=re.escape(said)):
         settings_from_values({**VALUES, **changes}, {})
 
 
-def test_a_reference_to_nothing_is_named():
+def test_an_unresolved_interpolation_is_named():
     with pytest.raises(SettingError, match=r"^lr: Interpolation key 'nope' not found$"):
         settings_from_config(OmegaConf.create({**VALUES, "lr": "${nope}"}), {})
 
 
-def test_what_python_gives_is_taken_by_kind():
+def test_choices_from_python_are_names_or_instances():
     optimizer = SGD()
     assert resolve_choice("optimizer", optimizer) is optimizer
     adam = resolve_choice("optimizer", "adamw")
@@ -241,7 +241,7 @@ def test_what_python_gives_is_taken_by_kind():
         resolve_choice("loss", Quadratic)
 
 
-def test_an_optimizer_inside_another_is_given_by_name_and_by_settings() -> None:
+def test_an_inner_optimizer_is_given_by_name_and_settings() -> None:
     given = {"optimizer": "lookahead", "optimizer.inner": "adam", "optimizer.inner.eps": 0.1}
     settings = settings_from_flat({**given, "schedule": "warmup", "schedule.then": "cosine"})
     assert flatten(settings.optimizer) == flatten(Lookahead(inner=Adam(eps=0.1)))
@@ -253,7 +253,7 @@ def test_an_optimizer_inside_another_is_given_by_name_and_by_settings() -> None:
         settings_from_flat({**given, "optimizer.inner.eps": -1})
 
 
-def test_an_optimizer_inside_another_comes_back_from_a_plan() -> None:
+def test_an_inner_optimizer_survives_a_plan() -> None:
     settings = settings_from_flat({"optimizer": "lookahead", "optimizer.inner": "nadam"})
     again = settings_from_values(plain_settings(settings), settings.choices)
     assert flatten(again.optimizer) == flatten(settings.optimizer)

@@ -1,4 +1,4 @@
-"""Noise of both kinds: its distribution, its bits, and how it is asked for."""
+"""Noise of both kinds: its distribution, its bits, and its settings."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,17 +23,17 @@ SEED, STEP, COORDINATE = torch.tensor(3), torch.arange(2000)[:, None], torch.ara
 
 
 def student(dof: float | list[float]) -> np.ndarray:
-    """Numbers (2000, 10), of one number of degrees of freedom or ten."""
+    """Numbers (2000, 10), with one dof for all or one per column."""
     degrees = torch.tensor(dof, dtype=torch.float64)
     return rng.student_t(SEED, rng.Stream.NOISE, STEP, COORDINATE, degrees).numpy()
 
 
-# The same words give all of them, so that their p lie together.
+# All draws use the same random words, so that their p-values are close.
 @pytest.mark.parametrize(
     ("dof", "p"),
     [(1.0, 0.045), (1.5, 0.074), (2.0, 0.082), (3.0, 0.053), (7.5, 0.063), (1e2, 0.083)],
 )
-def test_it_is_students_distribution(dof: float, p: float) -> None:
+def test_draws_follow_students_distribution(dof: float, p: float) -> None:
     draws = student(dof).ravel()
     observed = scipy.stats.kstest(draws, scipy.stats.t(dof).cdf).pvalue
     assert observed > 0.01
@@ -41,13 +41,13 @@ def test_it_is_students_distribution(dof: float, p: float) -> None:
 
 
 @pytest.mark.parametrize("dof", [1.0, 2.0, 3.0])
-def test_a_near_distribution_is_told_apart(dof: float) -> None:
+def test_a_similar_distribution_is_rejected(dof: float) -> None:
     draws = student(dof).ravel()
     assert scipy.stats.kstest(draws, scipy.stats.t(1.3 * dof).cdf).pvalue < 1e-3  # observed 3e-5
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2**62])
-def test_other_seeds_are_of_that_distribution_too(seed: int) -> None:
+def test_other_seeds_follow_that_distribution_too(seed: int) -> None:
     dof = torch.tensor(3.0, dtype=torch.float64)
     draws = rng.student_t(torch.tensor(seed), rng.Stream.NOISE, STEP, COORDINATE, dof).numpy()
     assert scipy.stats.kstest(draws.ravel(), scipy.stats.t(3).cdf).pvalue > 0.01  # observed 0.058
@@ -61,13 +61,13 @@ def test_the_tails_are_heavy() -> None:
         assert np.quantile(draws, quantile) > 1.5 * scipy.stats.norm.ppf((1 + quantile) / 2)
 
 
-def test_with_many_degrees_of_freedom_it_is_the_gaussian_noise() -> None:
+def test_with_many_degrees_of_freedom_it_is_gaussian_noise() -> None:
     gaussian = rng.normal(SEED, rng.Stream.NOISE, STEP, COORDINATE).numpy()
     np.testing.assert_allclose(student(1e12), gaussian, rtol=1e-10)  # observed 6e-12
     assert np.abs(student(3.0) - gaussian).max() > 1
 
 
-def test_neither_neighbours_nor_places_change_a_bit() -> None:
+def test_no_bit_depends_on_neighbors_or_positions() -> None:
     dof = np.linspace(1, 9, 10).tolist()
     together = student(dof)
     for place in (0, 3, 9):
@@ -84,18 +84,18 @@ def test_neither_neighbours_nor_places_change_a_bit() -> None:
 
 def test_the_numbers_of_a_seed_are_fixed() -> None:
     expected = [1.760471831103831, -4.5412713700911205, 1.2145699736118039, -0.2688868526273663]
-    # Another library's logarithm may round otherwise in the last place.
+    # Another library's logarithm may round differently in the last place.
     np.testing.assert_allclose(student(3.0)[:2, :2].ravel(), expected, rtol=1e-14)  # observed 0
 
 
-# In runs.
+# Noise in runs.
 
 
 def slope(size: int) -> Loss:
     return Function(lambda x: x.sum(), start=(0.0,) * size)
 
 
-def test_the_noise_of_runs_has_the_scale_and_the_degrees_asked_for() -> None:
+def test_the_noise_of_runs_has_the_given_scale_and_dof() -> None:
     dof, scale = [2.5, 8.0], [0.5, 2.0]
     batch = make_batch(slope(8), lr=[1.0] * 2, noise=scale, steps=1000)
     runs = finish(replace(batch, dof=torch.tensor(dof, dtype=torch.float64)))
@@ -109,7 +109,7 @@ def test_the_noise_of_runs_has_the_scale_and_the_degrees_asked_for() -> None:
 
 
 @pytest.mark.parametrize("mode", ["eager", "compiled"])
-def test_a_row_is_its_single_run(mode: str) -> None:
+def test_a_row_equals_its_single_run(mode: str) -> None:
     rates, dof = np.geomspace(1e-4, 1e-1, 40), torch.linspace(1, 30, 40).double()
     batch = make_batch(Waves(), Adam(), rates, noise=np.linspace(0, 1, 40).tolist(), steps=80)
     batch = replace(batch, mode=mode, dof=dof)
@@ -122,7 +122,7 @@ def test_a_row_is_its_single_run(mode: str) -> None:
     assert not np.array_equal(gaussian[17].history.x, together[17].history.x)
 
 
-def test_rows_that_leave_take_their_degrees_along() -> None:
+def test_rows_keep_their_dof_when_others_leave() -> None:
     # Large rates end early, so that the rows left behind move up.
     batch = make_batch(Rosenbrock(), lr=np.geomspace(1, 1e-4, 40), noise=0.1, steps=300)
     dof = torch.linspace(1, 30, 40).double()
@@ -132,7 +132,7 @@ def test_rows_that_leave_take_their_degrees_along() -> None:
     assert_same_bits(together[39], alone)
 
 
-def test_from_python_as_a_number_and_in_full() -> None:
+def test_noise_from_python_as_a_number_and_in_full() -> None:
     short, full = gdlab.run(noise=0.1, steps=9), gdlab.run(noise=gdlab.Noise(scale=0.1), steps=9)
     assert short.history.x.tobytes() == full.history.x.tobytes()
     heavy = [gdlab.Noise("student_t", scale=0.1, dof=dof) for dof in (3.0, 5.0)]
@@ -157,7 +157,7 @@ TYPED = [
 
 
 @pytest.mark.parametrize(("words", "expected"), TYPED)
-def test_it_works_as_typed(
+def test_noise_works_as_typed(
     words: tuple[str, ...], expected: tuple[str, float, float], gd: Callable[..., Done], here: Any
 ) -> None:
     quiet = ("record.figures=false", "record.events=false", "hydra.run.dir=run", "steps=3")

@@ -40,7 +40,7 @@ def test_an_optimizer_has_a_row_and_its_class_a_section(name: str) -> None:
 def test_ranges_and_defaults_are_readable() -> None:
     text = PAGE.read_text(encoding="utf-8")
     for row in (
-        "| `betas` | [0.9,0.999] | a list of 2, each a number ≥ 0 and < 1 | decay rates of",
+        "| `betas` | [0.9,0.999] | a list of 2 numbers ≥ 0 and < 1 | decay rates of",
         "| `eps1` | null | a number ≥ 0, or null | keeps denominators away from 0",
         "| `line_search` | wolfe | one of wolfe, armijo, exact | wolfe (strong Wolfe",
         "| `inner` | SGD | an Optimizer | the optimizer of the fast weights.",

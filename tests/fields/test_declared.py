@@ -102,16 +102,16 @@ BAD: list[tuple[str, Any, str]] = [
     ("each", torch.tensor([1.0, math.nan]), "each=nan: must be a finite number ≥ 0"),
     ("each", 1j, "each=1j: must be a number"),
     ("flag", 1, "flag=1: must be true or false"),
-    ("text", 1, "text=1: must be a text"),
+    ("text", 1, "text=1: must be a string"),
     ("kind", "green", "kind=green: must be one of red, blue"),
-    ("pair", [0.5], "pair=[0.5]: must be a list of 2, each a number"),
+    ("pair", [0.5], "pair=[0.5]: must be a list of 2 numbers"),
     ("pair", [0.5, 1], "pair[1]=1: must be a finite number ≥ 0 and < 1"),
     ("pair", [0.5, "x"], "pair[1]=x: must be a number"),
-    ("pair", 0.5, "pair=0.5: must be a list of 2, each a number"),
-    ("many", "12", "many=12: must be a list, each a number"),
+    ("pair", 0.5, "pair=0.5: must be a list of 2 numbers"),
+    ("many", "12", "many=12: must be a list of numbers"),
     ("many", [1, None], "many[1]=null: must be a number"),
-    ("either", "x", "either=x: must be a number or a list, each a number"),
-    ("call", 3, "call=3: must be a Callable"),
+    ("either", "x", "either=x: must be a number or a list of numbers"),
+    ("call", 3, "call=3: must be a function"),
     ("inner", 3, "inner=3: must be a Range"),
 ]
 
@@ -124,12 +124,12 @@ def test_values_that_do_not_fit(name: str, given: Any, message: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["number", "each", "maybe", "whole"])
-def test_numbers_past_every_float_are_refused(name: str) -> None:
+def test_integers_beyond_float_range_are_refused(name: str) -> None:
     with pytest.raises(SettingError, match=f"{name}=1000*: must be a (finite|whole) number"):
         Every().replace(**{name: 10**400})
 
 
-def test_instances_are_frozen_and_replaced_with_a_check() -> None:
+def test_instances_are_frozen_and_replace_checks() -> None:
     every = Every()
     with pytest.raises(dataclasses.FrozenInstanceError):
         every.whole = 4  # type: ignore[misc]
@@ -139,7 +139,7 @@ def test_instances_are_frozen_and_replaced_with_a_check() -> None:
         every.replace(whole=50)
 
 
-def test_settings_stand_in_the_order_of_their_declaration() -> None:
+def test_settings_are_in_order_of_declaration() -> None:
     names = [
         "whole",
         "number",
@@ -183,7 +183,7 @@ def test_columns_go_through_every_number() -> None:
     assert owner.pair == (0.5, 0.25)
 
 
-def test_a_number_may_be_one_for_all_runs() -> None:
+def test_a_number_may_be_the_same_for_all_runs() -> None:
     class Shared(Configured):
         each: Number = 1.0
         shared: float | None = setting(default=2.0, ge=0, column=False)
@@ -195,7 +195,7 @@ def test_a_number_may_be_one_for_all_runs() -> None:
         Shared(shared=-1)
 
 
-def test_a_field_may_hold_names_or_something_else() -> None:
+def test_a_field_may_be_a_mapping_or_something_else() -> None:
     class Named(Configured):
         source: str | Mapping[str, Any] = "a"
 
@@ -208,7 +208,7 @@ def test_a_field_may_hold_names_or_something_else() -> None:
     }
     with pytest.raises(SettingError) as error:
         Named(source=3)  # type: ignore[arg-type]
-    assert str(error.value) == "source=3: must be a text or names, each with a value"
+    assert str(error.value) == "source=3: must be a string or a mapping from names to values"
 
 
 class Lists(Configured):
@@ -305,7 +305,7 @@ bounds = st.none() | st.floats(allow_nan=False)
 
 @given(bounds, bounds, bounds, bounds, st.floats() | st.integers())
 @hypothesis_settings(max_examples=300, deadline=None, derandomize=True, database=None)
-def test_a_range_holds_what_lies_between_its_bounds(
+def test_a_range_contains_the_numbers_between_its_bounds(
     gt: float | None, ge: float | None, lt: float | None, le: float | None, value: float
 ) -> None:
     below = (gt is not None and value <= gt) or (ge is not None and value < ge)
@@ -338,24 +338,24 @@ SHOWN: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("value", "text"), SHOWN)
-def test_values_are_shown_as_they_are_typed(value: Any, text: str) -> None:
+def test_values_are_formatted_as_typed(value: Any, text: str) -> None:
     assert format_value(value) == text
 
 
 class Inner(Configured):
-    """What another one holds."""
+    """An inner class."""
 
     size: Number = setting(default=1.0, gt=0)
 
 
 class Outer(Configured):
-    """A configured one that holds another, twice deep."""
+    """A class with an instance of another as a field."""
 
     share: Number = 0.5
     inner: Inner = dataclasses.field(default_factory=Inner)
 
 
-def test_the_fields_of_what_is_held_have_dotted_names() -> None:
+def test_fields_of_an_inner_instance_have_dotted_names() -> None:
     outer = Outer(inner=Inner(size=2))
     assert flatten(outer) == {"share": 0.5, "inner": "Inner", "inner.size": 2.0}
     field = find_field(outer, "inner.size")
@@ -370,6 +370,6 @@ def test_the_fields_of_what_is_held_have_dotted_names() -> None:
         Outer(inner=3)  # type: ignore[arg-type]
 
 
-def test_columns_reach_what_is_held() -> None:
+def test_map_numbers_reaches_inner_instances() -> None:
     doubled = map_numbers(Outer(), lambda number: 2 * number)
     assert (doubled.share, doubled.inner.size) == (1.0, 2.0)

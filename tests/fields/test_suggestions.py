@@ -14,7 +14,7 @@ KNOWN = [
     *("loss.dim", "loss.condition", "optimizer.momentum", "optimizer.weight_decay"),
 ]
 
-# given, meant; None where no name is near
+# given, suggested; None if no name is near
 NEAREST = [
     ("learning_rate", "lr"),
     ("Learning_Rate", "lr"),
@@ -39,7 +39,7 @@ NEAREST = [
     ("optimizer.momentun", "optimizer.momentum"),
     ("optimizer.weightdecay", "optimizer.weight_decay"),
     ("beta", "optimizer.momentum"),
-    ("beta1", None),  # optimizer.betas, which this optimizer has not
+    ("beta1", None),  # optimizer.betas, which this optimizer does not have
     ("zzz", None),
     ("", None),
 ]
@@ -52,20 +52,20 @@ def test_the_nearest_setting(given, meant):
     assert did_you_mean(given, reversed(KNOWN)) == expected
 
 
-def test_nothing_is_near_where_there_is_nothing():
+def test_no_names_give_no_suggestion():
     assert did_you_mean("lr", []) == ""
 
 
 def test_an_unknown_choice_lists_them_all():
     error = unknown_choice("optimizer", "sdg", ["sgd", "adam"])
-    said = "optimizer=sdg: no such choice, did you mean sgd? (choices: adam, sgd)"
-    assert str(error) == said
+    expected = "optimizer=sdg: no such choice, did you mean sgd? (choices: adam, sgd)"
+    assert str(error) == expected
 
 
-def test_an_unknown_setting_lists_those_beside_it():
+def test_an_unknown_setting_lists_its_siblings():
     error = unknown_setting("stop.los", "3", KNOWN)
-    said = "stop.los=3: no such setting, did you mean stop.loss? (settings: stop.grad_tol"
-    assert str(error) == f"{said}, stop.loss, stop.max_loss)"
+    expected = "stop.los=3: no such setting, did you mean stop.loss? (settings: stop.grad_tol"
+    assert str(error) == f"{expected}, stop.loss, stop.max_loss)"
 
 
 @pytest.mark.parametrize("group", GROUPS)
@@ -77,11 +77,11 @@ def test_the_choices_of_a_group_are_its_files(group):
     assert "custom" in names or group == "schedule"
 
 
-def test_a_group_that_there_is_not_has_no_choices():
+def test_an_unknown_group_has_no_choices():
     assert choices_of("nope") == []
 
 
-def test_settings_of_the_chosen_optimizer_are_offered():
-    with hydra_ready(), pytest.raises(SettingError) as refused:
+def test_settings_of_the_chosen_optimizer_are_suggested():
+    with hydra_ready(), pytest.raises(SettingError) as error:
         compose_config(["optimizer=adam", "beta1=0.8"])
-    assert "did you mean optimizer.betas?" in str(refused.value)
+    assert "did you mean optimizer.betas?" in str(error.value)

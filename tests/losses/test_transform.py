@@ -423,7 +423,7 @@ REFUSED = [
     ("transform.scale=[1,-1]", "transform.scale[1]=-1: must be a finite number > 0"),
     ("transform.rotation=-1", "transform.rotation=-1: must be a whole number ≥ 0"),
     ("transform.turn=1", "transform.turn=1: no such setting"),
-    ("transform=3", "transform=3: must hold rotation, shift, scale"),
+    ("transform=3", "transform=3: must be a mapping with the keys rotation, shift, scale"),
 ]
 
 

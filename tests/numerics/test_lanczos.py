@@ -1,4 +1,4 @@
-"""Lanczos beside the full spectrum of the Hessian."""
+"""Lanczos against the full spectrum of the Hessian."""
 
 import gc
 from typing import Any
@@ -14,13 +14,13 @@ from gdlab.errors import SettingError
 from gdlab.losses import Loss
 from gdlab.numerics.autodiff import Product, hessian_products
 from gdlab.numerics.lanczos import VECTORS, End, lanczos, sharpness
-from gdlab.numerics.rowwise import by_rows, times
+from gdlab.numerics.rowwise import by_rows, matvec
 
 F64 = torch.float64
 
 
 def hessian(loss: Any, x: Tensor) -> Tensor:
-    """The whole Hessian (D, D) at a point (D,)."""
+    """The full Hessian (D, D) at a point (D,)."""
     return torch.autograd.functional.hessian(lambda point: loss(point[None])[0], x)  # type: ignore[return-value]
 
 
@@ -38,7 +38,7 @@ def somewhere(loss: Loss, rows: int) -> Tensor:
 
 
 def with_spectrum(values: list[float], seed: int = 0) -> Tensor:
-    """A symmetric matrix (D, D) of these eigenvalues."""
+    """A symmetric matrix (D, D) with these eigenvalues."""
     square = np.random.default_rng(seed).normal(size=(len(values), len(values)))
     q = torch.from_numpy(np.linalg.qr(square)[0])
     return (q * torch.tensor(values, dtype=F64)) @ q.T
@@ -58,7 +58,7 @@ LOSSES: dict[str, Loss] = {
 
 @pytest.mark.parametrize("end", ["largest", "smallest", "magnitude"])
 @pytest.mark.parametrize("name", LOSSES)
-def test_it_finds_the_ends_of_the_spectrum(name: str, end: End) -> None:
+def test_lanczos_finds_the_ends_of_the_spectrum(name: str, end: End) -> None:
     loss = LOSSES[name]
     x = somewhere(loss, 2)
     found = lanczos(hessian_products(loss, x), x, 3, end=end)
@@ -78,7 +78,7 @@ def test_it_finds_the_ends_of_the_spectrum(name: str, end: End) -> None:
 
 
 class Operator:
-    """What SciPy asks of a symmetric matrix (D, D)."""
+    """The interface that SciPy needs of a symmetric matrix (D, D)."""
 
     def __init__(self, product: Product, dim: int) -> None:
         self._product, self.shape, self.dtype = product, (dim, dim), np.dtype(float)
@@ -87,7 +87,7 @@ class Operator:
         return self._product(torch.from_numpy(vector.reshape(1, -1)))[0].numpy()
 
 
-def test_it_agrees_with_arpack() -> None:
+def test_lanczos_agrees_with_arpack() -> None:
     loss = losses.MLP(data="teacher_student", widths=(40, 40))
     x = somewhere(loss, 1)
     product = hessian_products(loss, x)
@@ -111,8 +111,8 @@ def test_it_agrees_with_arpack() -> None:
         ([*np.linspace(0, 1, 30)], 30, "smallest", [*np.linspace(0, 1, 30)]),
     ],
 )
-def test_spectra_that_are_hard(values: list[float], k: int, end: End, known: list[float]) -> None:
-    """Multiple eigenvalues are found as often as they occur; so are all of them, and zeros."""
+def test_hard_spectra(values: list[float], k: int, end: End, known: list[float]) -> None:
+    """Multiple eigenvalues are found as often as they occur; all eigenvalues and zeros work too."""
     matrix = with_spectrum(values)
     found = lanczos(lambda v: v @ matrix, torch.zeros(1, len(values), dtype=F64), k, end=end)
     scale = 1e-14 * max(map(abs, values)) * len(values)
@@ -128,16 +128,16 @@ def test_the_size_of_the_numbers_does_not_matter(scale: float) -> None:
     assert float(found.values) / scale == pytest.approx(1000, rel=1e-7)
 
 
-def test_the_error_says_what_is_missing() -> None:
+def test_errors_bound_the_distance_without_convergence() -> None:
     values = np.linspace(0, 1, 400)
     matrix = with_spectrum(list(values))
-    few = lanczos(lambda v: v @ matrix, torch.zeros(1, 400, dtype=F64), most=10)
+    few = lanczos(lambda v: v @ matrix, torch.zeros(1, 400, dtype=F64), max_products=10)
     assert few.products == 10
     assert 1e-3 < abs(float(few.values) - 1) <= float(few.errors) + 1e-14
 
 
 def test_memory_is_bounded() -> None:
-    """However many products it takes, no more vectors are alive than a basis has, and a few."""
+    """The number of live vectors is that of a basis and a few, for any number of products."""
     dim, count, alive = 2003, 0, []
     diagonal = torch.linspace(0, 1, dim, dtype=F64)
 
@@ -155,7 +155,7 @@ def test_memory_is_bounded() -> None:
     assert float(found.values) == pytest.approx(1, rel=1e-9)  # observed 1e-11
 
 
-def test_float32_ends() -> None:
+def test_float32_converges() -> None:
     loss = losses.Rosenbrock(dim=200).to(torch.float32, torch.device("cpu"))
     x = somewhere(loss, 2).float()
     found = lanczos(hessian_products(loss, x), x, 2)
@@ -165,7 +165,7 @@ def test_float32_ends() -> None:
         torch.testing.assert_close(found.values[row], known, rtol=1e-5, atol=0)  # observed 6e-8
 
 
-def test_rows_where_the_hessian_is_not_finite_do_not_touch_the_others() -> None:
+def test_rows_with_non_finite_hessians_do_not_affect_others() -> None:
     loss = losses.Rosenbrock(dim=60)
     x = somewhere(loss, 4)
     alone = sharpness(loss, x)
@@ -176,10 +176,10 @@ def test_rows_where_the_hessian_is_not_finite_do_not_touch_the_others() -> None:
 
 
 @pytest.mark.parametrize("entry", [torch.nan, torch.inf, -torch.inf, 1.7e308, 1e303])
-def test_what_overflows_is_no_number(entry: float) -> None:
+def test_overflow_gives_nan(entry: float) -> None:
     diagonal = torch.linspace(1, 2, 70, dtype=F64).repeat(2, 1)
     diagonal[0, 9] = entry
-    found = lanczos(lambda v: diagonal * v, torch.zeros(2, 70, dtype=F64), 2, most=100)
+    found = lanczos(lambda v: diagonal * v, torch.zeros(2, 70, dtype=F64), 2, max_products=100)
     assert found.values[0].isnan().all()
     torch.testing.assert_close(found.values[1], diagonal[1].flip(0)[:2], rtol=1e-6, atol=0)
 
@@ -204,12 +204,14 @@ def test_a_row_has_the_same_bits_alone_and_among_others(name: str, dim: int) -> 
 def test_batched_matrices_have_their_own_eigenvalues() -> None:
     spectra = [list(np.linspace(-seed, 2 * seed + 1, 90)) for seed in range(8)]
     matrices = torch.stack([with_spectrum(one, seed) for seed, one in enumerate(spectra)])
-    found = lanczos(lambda v: times(matrices, v), torch.zeros(8, 90, dtype=F64), 2)
+    found = lanczos(lambda v: matvec(matrices, v), torch.zeros(8, 90, dtype=F64), 2)
     known = [one[:-3:-1] for one in spectra]
     np.testing.assert_allclose(found.values, known, rtol=1e-9)  # observed 3e-12
 
 
 @pytest.mark.parametrize("k", [0, 6, -1])
-def test_there_are_as_many_eigenvalues_as_dimensions(k: int) -> None:
-    with pytest.raises(SettingError, match=rf"k={k}: must be from 1 to 5, the dimensions"):
+def test_k_is_at_most_the_number_of_dimensions(k: int) -> None:
+    with pytest.raises(
+        SettingError, match=rf"k={k}: must be from 1 to 5, the number of dimensions"
+    ):
         lanczos(lambda v: v, torch.zeros(1, 5, dtype=F64), k)

@@ -1,4 +1,4 @@
-"""Random numbers: published vectors, distributions, and what they depend on."""
+"""Random numbers: published vectors, distributions and independence."""
 
 import math
 from itertools import pairwise
@@ -47,7 +47,7 @@ def test_philox_gives_the_published_words(counter: str, key: str, result: str) -
 
 
 def grid(seeds: int, steps: int, dim: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Arguments of all numbers of some runs, steps and coordinates."""
+    """Arguments for the numbers of some runs, steps and coordinates."""
     s, t, d = torch.arange(seeds), torch.arange(steps), torch.arange(dim)
     return s[:, None, None], t[:, None], d
 
@@ -86,7 +86,7 @@ def test_large_seeds_and_steps_keep_all_their_bits() -> None:
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**40))
 @quick
-def test_a_number_does_not_depend_on_its_neighbours(runs: int, dim: int, seed: int) -> None:
+def test_a_number_does_not_depend_on_its_neighbors(runs: int, dim: int, seed: int) -> None:
     seeds = seed + torch.arange(runs)[:, None]
     together = rng.normal(seeds, Stream.NOISE, torch.tensor(9), torch.arange(dim))
     for row in {0, runs // 2, runs - 1}:
@@ -95,7 +95,7 @@ def test_a_number_does_not_depend_on_its_neighbours(runs: int, dim: int, seed: i
             assert alone.item() == together[row, i].item()
 
 
-def test_a_normal_matrix_is_its_seeds() -> None:
+def test_a_normal_matrix_depends_on_its_seed() -> None:
     first, second = (rng.normal_matrix(seed, Stream.ROTATION, 6) for seed in (1, 2))
     assert torch.equal(first, rng.normal_matrix(1, Stream.ROTATION, 6))
     assert not torch.equal(first, second)
@@ -104,12 +104,12 @@ def test_a_normal_matrix_is_its_seeds() -> None:
 
 def order_of(seed: int, epoch: int, n: int) -> list[int]:
     positions = torch.arange(n)
-    return rng.permuted(torch.tensor(seed), torch.tensor(epoch), positions, n).tolist()
+    return rng.permute(torch.tensor(seed), torch.tensor(epoch), positions, n).tolist()
 
 
 @given(st.integers(1, 300), st.integers(0, 2**63 - 1), st.integers(0, 10**6))
 @quick
-def test_permuted_is_a_permutation(n: int, seed: int, epoch: int) -> None:
+def test_permute_gives_a_permutation(n: int, seed: int, epoch: int) -> None:
     assert sorted(order_of(seed, epoch, n)) == list(range(n))
 
 
@@ -119,15 +119,15 @@ def test_orders_of_seeds_and_epochs_differ() -> None:
 
 
 # 64 examples are sorted; 65 and more walk a network of 8 bits, which 256 fill. Over 4,000,000 seeds
-# six rounds favoured some pairs (p < 1e-4); eight rounds had p > 0.5 at 100, 250 and 256 examples.
+# six rounds favored some pairs (p < 1e-4); eight rounds had p > 0.5 at 100, 250 and 256 examples.
 NUMBERS = [2, 3, 5, 33, 40, 64, 65, 256]
 THRESHOLD = 0.05 / (2 * len(NUMBERS))  # Bonferroni; the seeds are fixed: all pass or one is biased
 
 
 @pytest.mark.parametrize("n", NUMBERS)
-def test_every_example_is_as_likely_at_every_place(n: int) -> None:
+def test_every_example_is_equally_likely_at_every_position(n: int) -> None:
     runs = 40_000 // n
-    order = rng.permuted(torch.arange(runs)[:, None], torch.tensor(0), torch.arange(n), n).numpy()
+    order = rng.permute(torch.arange(runs)[:, None], torch.tensor(0), torch.arange(n), n).numpy()
     counts = np.stack([np.bincount(order[:, place], minlength=n) for place in range(n)])
     # The sums of rows and columns are fixed, which leaves (n − 1)² degrees of freedom.
     statistic = ((counts - runs / n) ** 2).sum() * (n - 1) / runs
@@ -135,11 +135,11 @@ def test_every_example_is_as_likely_at_every_place(n: int) -> None:
 
 
 @pytest.mark.parametrize("n", NUMBERS)
-def test_every_pair_of_examples_is_as_likely_in_the_middle_and_at_the_end(n: int) -> None:
-    """Two places far apart are where too few rounds show first: four have 2e-5 at n = 256."""
+def test_every_pair_is_equally_likely_in_the_middle_and_at_the_end(n: int) -> None:
+    """Too few rounds show first at two distant positions: four rounds have p = 2e-5 at n = 256."""
     runs = 30_000 if n > 64 else 100_000 // n
     places = torch.tensor([(n - 1) // 2, n - 1])
-    pair = rng.permuted(torch.arange(runs)[:, None], torch.tensor(0), places, n).numpy()
+    pair = rng.permute(torch.arange(runs)[:, None], torch.tensor(0), places, n).numpy()
     counts = np.bincount(pair[:, 0] * n + pair[:, 1], minlength=n * n).reshape(n, n)
     assert np.trace(counts) == 0
     apart = counts[~np.eye(n, dtype=bool)]
@@ -148,9 +148,9 @@ def test_every_pair_of_examples_is_as_likely_in_the_middle_and_at_the_end(n: int
 
 
 @pytest.mark.parametrize("n", [3, 4, 5])
-def test_every_order_is_as_likely(n: int) -> None:
+def test_every_order_is_equally_likely(n: int) -> None:
     seeds = torch.arange(8_000)[:, None]
-    orders = rng.permuted(seeds, torch.tensor(0), torch.arange(n), n)
+    orders = rng.permute(seeds, torch.tensor(0), torch.arange(n), n)
     _, counts = torch.unique(orders, dim=0, return_counts=True)
     assert len(counts) == math.factorial(n)
     assert scipy.stats.chisquare(counts.numpy()).pvalue > 0.01  # observed 0.55
@@ -167,7 +167,7 @@ def test_minibatches_cover_every_example_once_an_epoch(n: int, data: st.DataObje
         assert sorted(stream[start:end]) == list(range(n))
 
 
-def test_a_minibatch_does_not_depend_on_its_neighbours() -> None:
+def test_a_minibatch_does_not_depend_on_its_neighbors() -> None:
     seeds, steps = torch.tensor([3, 8, 3, 2**40]), torch.arange(40)
     together = rng.minibatches(seeds, steps, 23, 7)
     for row in range(4):

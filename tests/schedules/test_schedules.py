@@ -95,19 +95,19 @@ COUNTERPARTS: dict[str, tuple[Schedule, Callable[[torch.optim.Optimizer], Any]]]
         OneCycle(three_phase=True, final_div_factor=10),
         one_cycle(three_phase=True, final_div_factor=10),
     ),
-    "warm-up": (
+    "warmup": (
         Warmup(warmup=30),
         lambda o: lr_scheduler.LinearLR(o, start_factor=1 / 31, total_iters=30),
     ),
-    "warm-up and a cosine after it": (
+    "warmup and a cosine after it": (
         Warmup(warmup=30, then=Cosine(final=0.1)),
-        # SequentialLR calls `step` with a number, which torch itself warns of.
-        lambda o: lr_scheduler.LambdaLR(o, warmup_cosine_in_words),
+        # SequentialLR calls `step` with a number, for which torch warns.
+        lambda o: lr_scheduler.LambdaLR(o, warmup_cosine),
     ),
 }
 
 
-def warmup_cosine_in_words(k: int) -> float:
+def warmup_cosine(k: int) -> float:
     """A line through 1/31, 2/31 … 30/31, then half a cosine from 1 to 0.1 over 170 steps."""
     if k < 30:
         return (k + 1) / 31
@@ -115,14 +115,14 @@ def warmup_cosine_in_words(k: int) -> float:
 
 
 @pytest.mark.parametrize("name", COUNTERPARTS)
-def test_rates_are_those_of_torch(name: str) -> None:
+def test_rates_agree_with_torch(name: str) -> None:
     schedule, make = COUNTERPARTS[name]
-    # Torch multiplies from step to step and gathers rounding. Observed 3e-15.
+    # Torch multiplies from step to step and accumulates rounding. Observed 3e-15.
     np.testing.assert_allclose(rates(schedule), rates_of_torch(make), rtol=2e-14, atol=0)
 
 
-def test_a_deep_one_cycle_is_torchs_to_rounding_of_its_greatest_rate() -> None:
-    """Near its end 1 + cos cancels, in torch as here."""
+def test_a_deep_one_cycle_agrees_with_torch_to_rounding_of_its_peak() -> None:
+    """Near the end, 1 + cos cancels, in torch as well."""
     ours, theirs = rates(OneCycle()), rates_of_torch(one_cycle())
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-16)  # observed 5.6e-17
     np.testing.assert_allclose(ours[-1], LR / 25 / 1e4, rtol=1e-10)
@@ -155,7 +155,7 @@ def test_inverse_time_is_its_closed_form() -> None:
     )  # observed 2e-16
 
 
-def test_a_warm_up_as_long_as_the_run_only_rises() -> None:
+def test_a_warmup_as_long_as_the_run_only_rises() -> None:
     expected = [LR * (k + 1) / (STEPS + 1) for k in range(STEPS)]
     np.testing.assert_allclose(
         rates(Warmup(warmup=STEPS, then=Cosine())), expected, rtol=1e-15
@@ -164,27 +164,27 @@ def test_a_warm_up_as_long_as_the_run_only_rises() -> None:
 
 LONG = Warmup(warmup=900, then=Warmup(warmup=101))
 TOO_LONG = [
-    (Warmup(warmup=1001), "schedule.warmup=1001: must be ≤ 1000, the steps that it has"),
+    (Warmup(warmup=1001), "schedule.warmup=1001: must be ≤ 1000, the number of steps"),
     (LONG, "schedule.then.warmup=101: must be ≤ 100"),
 ]
 
 
 @pytest.mark.parametrize(("schedule", "said"), TOO_LONG)
-def test_a_warm_up_that_outlasts_its_run_is_refused(schedule: Schedule, said: str) -> None:
+def test_a_warmup_longer_than_its_run_is_refused(schedule: Schedule, said: str) -> None:
     with pytest.raises(SettingError) as raised:
         gdlab.run(schedule=schedule, steps=1000)
     assert str(raised.value).startswith(said)
     gdlab.run(schedule=schedule, steps=1001)
 
 
-def test_one_cycle_has_its_greatest_rate_at_the_top() -> None:
+def test_one_cycle_refuses_factors_below_one() -> None:
     for field in ("div_factor", "final_div_factor"):
         given: dict[str, Any] = {field: 0.5}
         with pytest.raises(SettingError, match=f"{field}=0.5: must be a finite number ≥ 1"):
             OneCycle(**given)
 
 
-OWN = """
+CUSTOM = """
 import torch
 from gdlab import Schedule
 
@@ -199,8 +199,8 @@ class Falling(Schedule):
 """
 
 
-def test_a_schedule_of_ones_own(here: Path, gd: Callable[..., Done]) -> None:
-    Path("mine.py").write_text(OWN, encoding="utf-8")
+def test_a_custom_schedule(here: Path, gd: Callable[..., Done]) -> None:
+    Path("mine.py").write_text(CUSTOM, encoding="utf-8")
     own = ("schedule=custom", "schedule._target_=mine.Falling", "steps=100", "record.figures=false")
     done = gd("-m", *own, "schedule.gamma=0.9,0.99", "hydra.sweep.dir=s")
     assert done.code == 0, done
@@ -216,7 +216,7 @@ def test_a_schedule_of_ones_own(here: Path, gd: Callable[..., Done]) -> None:
 def test_a_schedule_that_raises_is_refused_or_fails_its_run(
     here: Path, gd: Callable[..., Done], mode: str
 ) -> None:
-    Path("mine.py").write_text(OWN, encoding="utf-8")
+    Path("mine.py").write_text(CUSTOM, encoding="utf-8")
     own = ("schedule=custom", "schedule._target_=mine.Falling", "steps=100", "record.figures=false")
     done = gd(*own, "schedule.fails_at=99")
     assert done.code == 2
@@ -228,17 +228,17 @@ def test_a_schedule_that_raises_is_refused_or_fails_its_run(
     assert len(gdlab.load("run").history()) == 32
 
 
-def test_the_full_rate_is_reached_after_the_warm_up() -> None:
+def test_the_full_rate_is_reached_after_the_warmup() -> None:
     assert rates(Warmup(warmup=30, then=Cosine()))[30] == LR
 
 
-MANY: dict[str, Schedule] = {
+VECTORIZED: dict[str, Schedule] = {
     "step": Step(step_size=7, gamma=0.8),
     "exponential": Exponential(gamma=0.98),
     "cosine": Cosine(final=0.1),
     "linear": Linear(final=0.2),
     "inverse time": InverseTime(decay=0.05),
-    "warm-up": Warmup(warmup=30, then=Cosine(final=0.1)),
+    "warmup": Warmup(warmup=30, then=Cosine(final=0.1)),
     "multistep": MultiStep(milestones=(20, 90), gamma=0.5),
     "polynomial": Polynomial(power=2),
     "inverse square root": InverseSqrt(decay=0.05),
@@ -246,9 +246,9 @@ MANY: dict[str, Schedule] = {
 }
 
 
-@pytest.mark.parametrize("name", MANY)
+@pytest.mark.parametrize("name", VECTORIZED)
 def test_a_column_of_settings_gives_every_run_its_own_rates(name: str) -> None:
-    schedule = MANY[name]
+    schedule = VECTORIZED[name]
     fields = {key: find_field(schedule, key) for key in flatten(schedule)}
     (name,) = [key for key, field in fields.items() if field is not None and field.numeric]
     values = torch.linspace(0.3, 0.9, 32, dtype=torch.float64)
@@ -263,10 +263,12 @@ def test_a_column_of_settings_gives_every_run_its_own_rates(name: str) -> None:
         np.testing.assert_allclose(together[:, row], alone, rtol=2e-15)  # observed 0
 
 
-@pytest.mark.parametrize("name", MANY)
+@pytest.mark.parametrize("name", VECTORIZED)
 def test_rates_do_not_depend_on_how_steps_are_chunked(name: str) -> None:
     base = torch.linspace(0.1, 1, 32, dtype=torch.float64)
-    schedule = map_numbers(MANY[name], lambda v: torch.as_tensor(v, dtype=torch.float64).expand(32))
+    schedule = map_numbers(
+        VECTORIZED[name], lambda v: torch.as_tensor(v, dtype=torch.float64).expand(32)
+    )
     whole = schedule.rates(torch.arange(STEPS), base, STEPS)
     for first, last in ((0, 1), (1, 8), (31, 96), (199, 200)):
         part = schedule.rates(torch.arange(first, last), base, STEPS)
@@ -294,7 +296,7 @@ def plateau_of(options: dict[str, Any]) -> ReduceOnPlateau:
 def plateau_of_torch(
     loss: Loss, lr: float, options: dict[str, Any]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Points and rates of torch's loop: loss, step of the optimizer, step of the scheduler."""
+    """Points and rates of a torch loop with optimizer and scheduler steps."""
     x = torch.as_tensor(loss.start).clone().requires_grad_()
     optimizer = torch.optim.SGD([x], lr=lr, momentum=0.5, foreach=False)
     scheduler = lr_scheduler.ReduceLROnPlateau(optimizer, **options)
@@ -312,7 +314,7 @@ def plateau_of_torch(
 
 @pytest.mark.parametrize("name", PLATEAUS)
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: type(loss).__name__)
-def test_a_plateau_is_torchs_in_each_row(loss: Loss, name: str) -> None:
+def test_reduce_on_plateau_agrees_with_torch_in_each_row(loss: Loss, name: str) -> None:
     options = PLATEAUS[name]
     lrs = [2e-4, 1e-3, 2.5e-3] if isinstance(loss, Rosenbrock) else [0.001, 0.05, 0.16]
     batch = make_batch(loss, SGD(momentum=0.5), lrs, schedule=plateau_of(options), steps=STEPS)
@@ -326,7 +328,7 @@ def test_a_plateau_is_torchs_in_each_row(loss: Loss, name: str) -> None:
     assert falls >= 1 or isinstance(loss, Rosenbrock)
 
 
-def test_plateaus_are_of_each_row_through_chunks_and_compactions() -> None:
+def test_plateaus_follow_each_row_through_chunks_and_compactions() -> None:
     lr = np.geomspace(1e-4, 1.0, 40)
     shrink = torch.linspace(0.3, 0.9, 40, dtype=torch.float64)
     schedule = Warmup(warmup=5, then=ReduceOnPlateau(shrink=shrink, patience=4, threshold=0.05))
@@ -348,7 +350,7 @@ def test_a_schedule_that_follows_the_loss_runs_eagerly_and_says_so() -> None:
     assert said == "a schedule that follows the loss has no compiled form"
 
 
-def test_losses_that_were_not_computed_are_no_plateau() -> None:
+def test_losses_that_were_not_computed_do_not_count() -> None:
     schedule = ReduceOnPlateau(patience=0)
     base = torch.tensor([LR], dtype=torch.float64)
     state = schedule.init(base)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from gdlab.derivatives.methods.formulas import Formulas
-from gdlab.formulas.formula import printed
+from gdlab.formulas.formula import format_expression
 from gdlab.losses.base import Loss
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def brief(expression: "sympy.Expr") -> str:
     """An expression as text: a polynomial in factors, where that is shorter."""
     import sympy
 
-    text = printed(expression)
+    text = format_expression(expression)
     if (
         expression.count_ops() > _MOST_FACTORED
         or not expression.is_polynomial()
@@ -77,7 +77,7 @@ def brief(expression: "sympy.Expr") -> str:
     ):
         return text
     factors: Any = sympy.factor(expression)
-    return min(text, printed(factors), key=len)
+    return min(text, format_expression(factors), key=len)
 
 
 @dataclass(frozen=True)

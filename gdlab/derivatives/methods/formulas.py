@@ -15,7 +15,7 @@ from torch import Tensor
 from gdlab.derivatives.arguments import assignments, each, listed, point
 from gdlab.errors import SettingError
 from gdlab.fields.formatting import format_value
-from gdlab.formulas.formula import Parsed, parse, refusal
+from gdlab.formulas.formula import Parsed, formula_error, parse
 from gdlab.numerics.autodiff import derivative
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Formulas:
             for other, column in parse(text, setting).names.items():
                 if other != name:
                     what = f"{other} is not {name}, the one variable there is"
-                    raise refusal(text, column, what, setting)
+                    raise formula_error(text, column, what, setting)
         return cls(setting, tuple(texts), (name,))
 
     def must_be_for(self, names: Sequence[str]) -> None:

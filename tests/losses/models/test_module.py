@@ -137,7 +137,7 @@ REFUSED: list[tuple[Any, str]] = [
         {"_target_": "helpers.networks.Sided"},
         "must be the dotted name of a subclass of torch.nn.Module",
     ),
-    ({**NET, "depth": 2}, "cannot be made (TypeError: Net.__init__() got an unexpected"),
+    ({**NET, "depth": 2}, "cannot be instantiated (TypeError: Net.__init__() got an unexpected"),
     ({**NET, "outputs": 3}, "makes scores of shape (8, 3) for 8 examples, and must make (8, 2)"),
     (
         {**NET, "kind": "random"},
@@ -148,7 +148,7 @@ REFUSED: list[tuple[Any, str]] = [
     ({**NET, "kind": "centred"}, "an example's score depends on the others, as with batch"),
     ({**NET, "kind": "whole"}, "makes scores of torch.int64, and they must be real numbers"),
     ({**NET, "kind": "apart"}, "its scores do not depend on its parameters"),
-    ({**NET, "kind": "exits"}, "cannot be made (SystemExit: 3)"),
+    ({**NET, "kind": "exits"}, "cannot be instantiated (SystemExit: 3)"),
     ({**NET, "width": 200_000}, "has 1,000,002 parameters; at most 1,000,000 are allowed"),
     ({**NET, "kind": "counter"}, "changes a buffer as it runs"),
     ({**NET, "kind": "item"}, "cannot score examples (RuntimeError: vmap: It looks like"),
@@ -167,7 +167,7 @@ REFUSED: list[tuple[Any, str]] = [
     (nn.LazyLinear(2), "weight has no shape yet (a lazy module)"),
     (nn.Linear(2, 2, dtype=torch.complex64), "weight holds torch.complex64"),
     (nn.Tanh(), "has no parameter that requires a gradient"),
-    (3, "module=3: must be a Module or names, each with a value"),
+    (3, "module=3: must be a Module or a mapping from names to values"),
 ]
 
 
