@@ -4,12 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.files import ROOT
 
 import gdlab
 from gdlab.__main__ import main
 from gdlab.results.load import Recorded
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def names() -> set[str]:

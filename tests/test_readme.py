@@ -9,11 +9,11 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from helpers.files import ROOT
 
 from gdlab.__main__ import main
 from gdlab.derivatives.__main__ import main as derivatives
 
-ROOT = Path(__file__).resolve().parent.parent
 PAGES = ["README.md", "CONTRIBUTING.md", *sorted(map(str, ROOT.glob("experiments/*/README.md")))]
 # Sweeps of hundreds of directories, and studies whose findings tests/test_experiments.py checks.
 SHRUNK = {

@@ -1,6 +1,5 @@
 """The command line as a person meets it: what it refuses, says and leaves behind."""
 
-import json
 import os
 import signal
 import subprocess
@@ -13,30 +12,12 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from helpers.command import HERE, QUIET, start_command
+from helpers.files import listing, result
 
 import gdlab
 from gdlab.__main__ import main
 from gdlab.paths import CONF
-
-QUIET = ("record.figures=false", "record.events=false")
-HERE = ("hydra.run.dir=run", *QUIET)
-
-
-def started(*arguments: str, cwd: Path, **options) -> subprocess.Popen[str]:
-    """The command line in a process of its own."""
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(
-        [sys.executable, "-m", "gdlab", *arguments], cwd=cwd, text=True, **pipes, **options
-    )
-
-
-def listing(folder: Path) -> list[str]:
-    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*"))
-
-
-def result(directory: Path) -> dict:
-    return json.loads((directory / "result.json").read_text())
-
 
 # Refusals: one line on stderr, exit code 2, nothing left behind
 
@@ -395,7 +376,7 @@ def test_an_interrupted_run_keeps_what_was_computed(number, code, tmp_path):
     (tmp_path / "slope.py").write_text(ENDLESS)
     # In compiled mode the loss would run once and leave no mark.
     own = ("loss=custom", "loss._target_=slope.Endless", "steps=1000000000", "engine.mode=eager")
-    with started(*own, "hydra.run.dir=run", "record.figures=false", cwd=tmp_path) as process:
+    with start_command(*own, "hydra.run.dir=run", "record.figures=false", cwd=tmp_path) as process:
         try:
             deadline = time.monotonic() + 120
             while not (tmp_path / "mark").exists():
@@ -421,7 +402,7 @@ def test_an_interrupted_run_keeps_what_was_computed(number, code, tmp_path):
 
 
 def test_two_processes_at_once_do_not_share_a_directory(tmp_path):
-    both = [started("steps=3", *QUIET, cwd=tmp_path) for _ in range(2)]
+    both = [start_command("steps=3", *QUIET, cwd=tmp_path) for _ in range(2)]
     for process in both:
         out, err = process.communicate(timeout=120)
         assert (process.returncode, err) == (0, "")
@@ -443,8 +424,8 @@ def test_runs_in_one_second_do_not_share_a_directory(gd, here):
 
 
 def test_a_bad_setting_in_a_process(tmp_path):
-    done = started("lr=-1", cwd=tmp_path)
-    debug = started("lr=-1", cwd=tmp_path, env={**os.environ, "HYDRA_FULL_ERROR": "1"})
+    done = start_command("lr=-1", cwd=tmp_path)
+    debug = start_command("lr=-1", cwd=tmp_path, env={**os.environ, "HYDRA_FULL_ERROR": "1"})
     assert done.communicate(timeout=120) == ("", "error: lr=-1: must be a finite number > 0\n")
     assert done.returncode == 2
     _, err = debug.communicate(timeout=120)

@@ -10,11 +10,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from helpers.command import QUIET, STOCK
 
 import gdlab
 from gdlab.__main__ import main
-
-QUIET = ("record.figures=false", "record.events=false")
 
 
 @pytest.fixture
@@ -44,7 +43,6 @@ def run_folders(directory: Path) -> dict[int, Path]:
 
 # The `.hydra` files, beside those of Hydra's own launcher and sweeper
 
-STOCK = ("hydra/launcher=basic", "hydra/sweeper=basic")
 
 LONG = "a rather long name, with spaces, that goes on and on until it is past eighty letters.csv"
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from helpers.command import BASIC, QUIET, STOCK
 from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
 
@@ -19,10 +20,6 @@ import gdlab
 from gdlab.cli import hydra_plugins
 from gdlab.cli.job_files import JobNote
 from gdlab.results.ranking import objective
-
-QUIET = ("record.figures=false", "record.events=false")
-BASIC = ("hydra/launcher=basic",)
-STOCK = (*BASIC, "hydra/sweeper=basic")
 
 MINE = """
 import signal

@@ -1,6 +1,5 @@
 """Formulas as losses: columns, sweeps, pictures, and the whole command as typed in bash."""
 
-import json
 import os
 import shlex
 import subprocess
@@ -12,6 +11,8 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from helpers.command import QUIET, typed
+from helpers.files import result
 from helpers.gradients import plain_descent
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -20,17 +21,7 @@ from gdlab.__main__ import main
 from gdlab.losses import Expression
 from gdlab.recording.parquet import read_parquet
 
-QUIET = ("record.figures=false", "record.events=false")
 BOWL = "x**2 + 3*x*y + sin(pi*y)"
-
-
-def typed(line: str) -> list[str]:
-    """The words that bash makes of a line."""
-    return shlex.split(line)
-
-
-def result(directory: Path) -> dict:
-    return json.loads((directory / "result.json").read_text())
 
 
 # Columns and shapes

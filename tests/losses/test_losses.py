@@ -12,6 +12,7 @@ from helpers.gradients import (
     gradient_by_autograd,
     relative,
 )
+from helpers.tensors import hessian, point
 from torch import Tensor
 
 from gdlab.errors import SettingError
@@ -49,16 +50,6 @@ ALL: dict[str, Loss] = {
 }
 
 everyone = pytest.mark.parametrize("name", ALL)
-
-
-def point(values: Any) -> Tensor:
-    return torch.tensor(values, dtype=torch.float64)
-
-
-def hessian(loss: Loss, x: Tensor) -> Tensor:
-    result = torch.autograd.functional.hessian(lambda at: loss(at[None])[0], x)
-    assert isinstance(result, Tensor)
-    return result
 
 
 @pytest.mark.parametrize(

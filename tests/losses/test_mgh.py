@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.gradients import gradient_by_autograd, gradient_by_sympy, relative
+from helpers.tensors import point
 from torch import Tensor
 
 import gdlab
@@ -45,10 +46,6 @@ DIMS: dict[type[ScalableSquares], tuple[int, ...]] = {
 }
 SIZED = [(cls, dim) for cls, dims in DIMS.items() for dim in dims]
 sized = pytest.mark.parametrize(("cls", "dim"), SIZED, ids=lambda v: getattr(v, "__name__", str(v)))
-
-
-def point(values: Any) -> Tensor:
-    return torch.tensor(values, dtype=torch.float64)
 
 
 @every

@@ -9,6 +9,7 @@ import pytest
 import torch
 import yaml
 from helpers.gradients import gradient_by_autograd, gradient_by_sympy, relative
+from helpers.tensors import point
 from torch import Tensor
 
 from gdlab import losses
@@ -42,10 +43,6 @@ def having(key: str) -> Any:
     return pytest.mark.parametrize(
         "case", [c for c in TABLE if REFERENCE[c.id].get(key)], ids=lambda case: case.id
     )
-
-
-def point(values: Any) -> Tensor:
-    return torch.tensor(values, dtype=torch.float64)
 
 
 def spectrum(loss: Loss, x: Tensor) -> Tensor:

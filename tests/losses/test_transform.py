@@ -12,8 +12,9 @@ import pytest
 import sympy
 import torch
 from helpers.batches import assert_same_bits, finish, make_batch, rows_of, why_eager
-from helpers.command import Done
+from helpers.command import QUIET, Done
 from helpers.gradients import relative, rosenbrock_gradient
+from helpers.tensors import point
 from torch import Tensor
 
 import gdlab
@@ -45,10 +46,6 @@ TRANSFORMS = {
 }
 everyone = pytest.mark.parametrize("name", TRANSFORMS)
 POINTS = np.random.default_rng(5).normal(size=(20, 2))
-
-
-def point(values: Any) -> Tensor:
-    return torch.tensor(values, dtype=torch.float64)
 
 
 def made(transform: Transform, loss: Loss) -> Transformed:
@@ -376,9 +373,6 @@ def test_a_function_of_ones_own_is_transformed() -> None:
     np.testing.assert_allclose(run.outcome.x, [4.0, 5.0], atol=1e-7)  # observed 5e-9
     with pytest.raises(SettingError, match=r"transform.shift=\[1.0\]: must be one number or 2"):
         gdlab.run(bowl, start=[1.0, 2.0], transform=Transform(shift=(1.0,)))
-
-
-QUIET = ("record.figures=false", "record.events=false")
 
 
 def test_a_command_is_resumed_with_its_transformation(gd: Callable[..., Done], here: Any) -> None:

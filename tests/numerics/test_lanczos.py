@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import scipy.sparse.linalg
 import torch
+from helpers.tensors import hessian
 from torch import Tensor
 
 from gdlab import losses
@@ -17,11 +18,6 @@ from gdlab.numerics.lanczos import VECTORS, End, lanczos, sharpness
 from gdlab.numerics.rowwise import by_rows, matvec
 
 F64 = torch.float64
-
-
-def hessian(loss: Any, x: Tensor) -> Tensor:
-    """The full Hessian (D, D) at a point (D,)."""
-    return torch.autograd.functional.hessian(lambda point: loss(point[None])[0], x)  # type: ignore[return-value]
 
 
 def wanted(values: Tensor, end: str, k: int) -> Tensor:

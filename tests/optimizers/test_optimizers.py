@@ -11,34 +11,19 @@ from helpers.gradients import relative
 from losses.cases import Waves
 from optimizer_page import describe_fields
 
-from gdlab.config.loading import resolve_choice
 from gdlab.engine.batch import Batch, Stop
 from gdlab.engine.status import Status
 from gdlab.fields.declared import Configured, Number, declared_fields
-from gdlab.fields.suggestions import choices_of
 from gdlab.losses import Loss, Quadratic
-from gdlab.optimizers import HeavyBall, Optimizer, WeightDecay
+from gdlab.optimizers import HeavyBall, WeightDecay
 from optimizers.cases import OPTIMIZERS as CASES
 from optimizers.cases import OneMatrix
+from optimizers.choices import PICKED, ROWS, names_of, optimizer_of
 
-KINDS = {type(case.optimizer) for case in CASES}
-OPTIMIZERS = [
-    name
-    for name in choices_of("optimizer")
-    if name != "custom" and type(resolve_choice("optimizer", name)) in KINDS
-]
-ROWS = 40
-PICKED = (0, 7, 31, 33, 39)
+OPTIMIZERS = names_of({type(case.optimizer) for case in CASES})
 
 FIXED = ("d", "dampening")
 """Numbers at the end of their range, or that must be 0 with other options."""
-
-
-def optimizer_of(name: str) -> Optimizer:
-    """Return an optimizer as configured in conf."""
-    optimizer = resolve_choice("optimizer", name)
-    assert isinstance(optimizer, Optimizer)
-    return optimizer
 
 
 def columns_of(optimizer: Configured) -> dict[str, Any]:

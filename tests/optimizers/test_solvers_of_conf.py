@@ -13,17 +13,13 @@ from gdlab.config.loading import resolve_choice
 from gdlab.engine.batch import Batch, Stop
 from gdlab.engine.status import Status
 from gdlab.fields.declared import declared_fields
-from gdlab.fields.suggestions import choices_of
 from gdlab.losses import ExtendedRosenbrock, HelicalValley, Loss, Quadratic, Rosenbrock, Softmax
-from gdlab.optimizers import Optimizer, OracleOptimizer
+from gdlab.optimizers import OracleOptimizer
+from optimizers.choices import PICKED, ROWS, names_of, optimizer_of
 from optimizers.solver_cases import SOLVERS
 
 KINDS = {type(case.optimizer) for case in SOLVERS}
-NAMES = [
-    name
-    for name in choices_of("optimizer")
-    if name != "custom" and type(resolve_choice("optimizer", name)) in KINDS
-]
+NAMES = names_of(KINDS)
 LOSSES: dict[str, Loss] = {
     "gauss_newton": ExtendedRosenbrock(),
     "levenberg_marquardt": HelicalValley(),
@@ -32,14 +28,6 @@ LOSSES: dict[str, Loss] = {
     "exact": Quadratic(condition=20),
 }
 DESCENDING = ("armijo", "wolfe", "cg", "bfgs", "lbfgs", "modified_newton", "levenberg_marquardt")
-ROWS = 40
-PICKED = (0, 7, 31, 33, 39)
-
-
-def optimizer_of(name: str) -> Optimizer:
-    optimizer = resolve_choice("optimizer", name)
-    assert isinstance(optimizer, Optimizer)
-    return optimizer
 
 
 def batch_of(name: str) -> Batch:

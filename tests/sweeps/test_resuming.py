@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from helpers.command import Done
+from helpers.command import QUIET, refusal
 
 import gdlab
 from gdlab import SettingError
@@ -16,17 +16,8 @@ from gdlab.cli import sweep
 from gdlab.sweeps import plan_file
 from gdlab.sweeps.run_dirs import RunDirectories
 
-QUIET = ("record.figures=false", "record.events=false")
 WORDS = ("-m", "loss=rosenbrock", "lr=tag(log,interval(1e-4,1e-2))", "steps=30")
 CHOSEN = (*WORDS, *QUIET, "record.max_run_dirs=5")
-
-
-def refusal(done: Done, code: int = 2) -> str:
-    """The one line that a refused command says."""
-    assert done.code == code, done
-    assert done.err.startswith("error: "), done
-    assert done.err.count("\n") == 1, done
-    return done.err
 
 
 def assert_same_sweep(one: Path, other: Path) -> None:

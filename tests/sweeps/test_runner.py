@@ -16,27 +16,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.command import Done
+from helpers.command import QUIET, TABLES, refusal
+from helpers.files import table
 
 import gdlab
 from gdlab.display.terminal import ProgressBar
 from gdlab.sweeps.summary import SweepProgress
-
-QUIET = ("record.figures=false", "record.events=false")
-TABLES = (*QUIET, "record.max_run_dirs=0")
-
-
-def refusal(done: Done, code: int = 2) -> str:
-    """The one line that a refused command says."""
-    assert done.code == code, done
-    assert done.err.startswith("error: "), done
-    assert done.err.count("\n") == 1, done
-    return done.err
-
-
-def table(directory: Path | str) -> Any:
-    """The table of a sweep."""
-    return gdlab.load(directory).results
 
 
 def shards(directory: Path) -> dict[str, tuple[bytes, int]]:

@@ -1,10 +1,11 @@
 """The summary of a sweep."""
 
 import pytest
+from helpers.command import QUIET
 
 import gdlab
 
-QUIET = ("record.figures=false", "record.events=false", "steps=5", "hydra.sweep.dir=s")
+SHORT = (*QUIET, "steps=5", "hydra.sweep.dir=s")
 
 
 def rows(out: str) -> list[list[str]]:
@@ -27,7 +28,7 @@ SETTINGS = [
 
 @pytest.mark.parametrize(("words", "wanted"), SETTINGS)
 def test_settings_are_shown_as_they_were_typed(words, wanted, gd):
-    done = gd("-m", *(w for w in QUIET if w.split("=")[0] != words[0].split("=")[0]), *words)
+    done = gd("-m", *(w for w in SHORT if w.split("=")[0] != words[0].split("=")[0]), *words)
     assert done.code == 0
     assert [row[0] for row in rows(done.out)] == wanted
 
@@ -43,7 +44,7 @@ KEPT = [
 
 @pytest.mark.parametrize(("most", "says"), KEPT)
 def test_the_summary_says_which_runs_have_directories(most, says, gd, here):
-    done = gd("-m", *QUIET, "lr=0.1,0.2,0.3", f"record.max_run_dirs={most}")
+    done = gd("-m", *SHORT, "lr=0.1,0.2,0.3", f"record.max_run_dirs={most}")
     assert done.code == 0
     said = [line.split(None, 2)[2] for line in done.out.splitlines() if "run directories" in line]
     assert said == ([] if says is None else [says])
@@ -51,7 +52,7 @@ def test_the_summary_says_which_runs_have_directories(most, says, gd, here):
 
 
 def test_columns_are_named_by_what_they_count(gd):
-    done = gd("-m", *QUIET, "lr=0.1,0.12", "stop.loss=1")
+    done = gd("-m", *SHORT, "lr=0.1,0.12", "stop.loss=1")
     assert "converged or target" in done.out
     assert "1 of 1" in done.out
     assert "to resume" not in done.out
@@ -67,13 +68,13 @@ INNER = [
 @pytest.mark.parametrize(("words", "name"), INNER)
 def test_an_inner_optimizer_or_schedule_is_called_by_its_name(words, name, gd, here):
     choices = words[-1].partition("=")[2].split(",")
-    done = gd("-m", *QUIET, *words)
+    done = gd("-m", *SHORT, *words)
     assert [row[0] for row in rows(done.out)] == [name, *choices]
     assert gdlab.load("s").results[name].tolist() == choices
     assert all((here / "s" / f"{name}={choice}" / "result.json").is_file() for choice in choices)
     assert gd("resume=s", f"{name}={','.join(choices)}").code == 0
     zipped = (f"hydra.sweeper.zip=[{name},lr]", f"summary.by=[{name}]", "lr=0.1,0.2")
-    done = gd("-m", *QUIET[:-1], *words, *zipped)
+    done = gd("-m", *SHORT[:-1], *words, *zipped)
     assert [row[:2] for row in rows(done.out)[1:]] == [[choices[0], "0.1"], [choices[1], "0.2"]]
 
 

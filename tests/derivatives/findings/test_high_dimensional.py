@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from helpers.tensors import hessian
 from torch import Tensor
 
 from gdlab import losses
@@ -16,14 +17,9 @@ from gdlab.derivatives.findings.high_dimensional import (
 )
 from gdlab.derivatives.point import LossAtPoint
 from gdlab.errors import SettingError
-from gdlab.losses import Loss
 from gdlab.losses.function import Function
 
 NETWORK = losses.MLP(data="teacher_student", widths=(12, 10))
-
-
-def hessian(loss: Loss, x: Tensor) -> Tensor:
-    return torch.autograd.functional.hessian(lambda point: loss(point[None])[0], x)  # type: ignore[return-value]
 
 
 def test_a_network_beside_its_hessian() -> None:

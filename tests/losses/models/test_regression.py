@@ -11,6 +11,7 @@ import scipy.optimize
 import sympy
 import torch
 from helpers.gradients import central_differences, gradient_by_autograd, relative
+from helpers.tensors import point
 from torch import Tensor
 
 import gdlab
@@ -26,10 +27,6 @@ from gdlab.paths import DATA
 from losses.cases import REFERENCE
 
 CERTIFIED = json.loads((DATA / "certified.json").read_text("utf-8"))
-
-
-def point(values: Any) -> Tensor:
-    return torch.tensor(values, dtype=torch.float64)
 
 
 def linear_set(name: str) -> MSE:

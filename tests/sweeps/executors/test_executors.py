@@ -18,7 +18,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from helpers.command import Done
+from helpers.command import QUIET, TABLES, refusal
+from helpers.files import table
 
 import gdlab
 from gdlab import SettingError
@@ -32,8 +33,6 @@ from gdlab.sweeps.grouping import group_runs
 from gdlab.sweeps.plan import Plan
 
 PROCESSES = "hydra.launcher.executor=processes"
-QUIET = ("record.figures=false", "record.events=false")
-TABLES = (*QUIET, "record.max_run_dirs=0")
 
 # A loss that leaves a file for each process that computes it, and fails where files tell it to.
 MINE = """
@@ -108,21 +107,9 @@ def pids(folder: Path) -> set[int]:
     return {int(path.name.removeprefix("pid=")) for path in found}
 
 
-def table(directory: Path | str) -> Any:
-    return gdlab.load(directory).results
-
-
 def assert_same_tables(one: Any, other: Any) -> None:
     left, right = (found.drop(columns="seconds") for found in (one, other))
     pd.testing.assert_frame_equal(left, right, check_exact=True)
-
-
-def refusal(done: Done, code: int) -> str:
-    """The one line that a command ends with."""
-    assert done.code == code, done
-    assert done.err.startswith("error: "), done
-    assert done.err.count("\n") == 1, done
-    return done.err
 
 
 def is_alive(pid: int) -> bool:
