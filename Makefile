@@ -1,19 +1,23 @@
-# make demo: one experiment. make test: the suite. make check: lint and types. make docs: the pages
-# that are made of docstrings.
+# make demo: one experiment. make test: the suite. make hydra-rc: a smoke test on the next Hydra.
+# make check: lint and types. make docs: the pages that are made of docstrings.
 # Each makes its environment in $(VENV) first, from Python 3.11 or newer alone.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+HYDRA_RC := $(VENV)-hydra-rc
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check docs bench clean
+.PHONY: demo test hydra-rc check docs bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python -m gdlab optimizer=sgd lr=0.1
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+hydra-rc: $(HYDRA_RC)/.test
+	$(HYDRA_RC)/bin/python -W error -m pytest tests/cli/test_smoke.py tests/cli/test_hydra_internals.py
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -28,7 +32,7 @@ bench: $(VENV)/.demo
 	$(BIN)/python benchmarks/single.py
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) $(HYDRA_RC) build dist
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -40,3 +44,12 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) -e '.[test]'
 	touch $@ $(VENV)/.demo
+
+# The other pins stay; omegaconf 2.4 needs no antlr4.
+$(HYDRA_RC)/.test: pyproject.toml constraints.txt Makefile
+	$(PYTHON) -m venv $(HYDRA_RC)
+	sed -e '/^antlr4/d' -e 's/^hydra-core==.*/hydra-core==1.4.0rc3/' \
+	    -e 's/^omegaconf==.*/omegaconf==2.4.1rc1/' constraints.txt > $(HYDRA_RC)/constraints.txt
+	$(HYDRA_RC)/bin/python -m pip install --quiet --disable-pip-version-check \
+	    -c $(HYDRA_RC)/constraints.txt -e . hydra-core==1.4.0rc3 omegaconf==2.4.1rc1 pytest hypothesis
+	touch $@

@@ -1,4 +1,4 @@
-"""What the commands have in common: arguments in, one clear line for what cannot be, exit code out.
+"""What the commands share: parse arguments, report an error in one line, return an exit code.
 
 Imports no torch.
 """
@@ -18,28 +18,28 @@ EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 def run_command(run: Callable[[list[str]], int], arguments: Sequence[str] | None) -> NoReturn:
     """Call a command with its arguments and exit with the code that it returns.
 
-    What cannot be is told in one line; with `--debug` the exception is raised as it is.
+    Errors are reported in one line; with `--debug` the exception is raised as it is.
 
     Args:
         run: does what the arguments ask for.
-        arguments: those of the command line unless given.
+        arguments: None for those of the command line.
     """
     if arguments is None:
         startup.pause_garbage_collection()
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in given or os.environ.get("HYDRA_FULL_ERROR") == "1"
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words or os.environ.get("HYDRA_FULL_ERROR") == "1"
     try:
-        code = run([argument for argument in given if argument != "--debug"])
+        code = run([word for word in words if word != "--debug"])
     except BrokenPipeError:
         if debug:
             raise
-        # Who reads wants no more, as `head` does; what Python writes at its end would fail again.
+        # The reader has closed the pipe, as `head` does; flushing stdout at exit would fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = EXIT_FAILED
     except (GdlabError, OSError) as error:
         if debug:
             raise
-        code = _refuse(error)
+        code = _report_error(error)
     except KeyboardInterrupt:
         if debug:
             raise
@@ -48,49 +48,51 @@ def run_command(run: Callable[[list[str]], int], arguments: Sequence[str] | None
 
 
 def make_parser(command: str) -> argparse.ArgumentParser:
-    """Hydra's own parser, flags and overrides in any order; it raises instead of exiting.
+    """Make Hydra's own parser, with flags and overrides in any order; it raises, never exits.
 
     Args:
-        command: how the command is called, for errors.
+        command: what a person types to call the command, for errors.
     """
-    from hydra._internal.utils import get_args_parser
+    from gdlab.cli.hydra_internals import make_argument_parser
 
     def refuse(message: str) -> NoReturn:
         raise SettingError(f"{message}; see {command} --help")
 
-    made = get_args_parser()
-    made.error = refuse
-    return made
+    parser = make_argument_parser()
+    parser.error = refuse
+    return parser
 
 
-def parse_arguments(made: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
-    """The arguments as a parser takes them, without what gdlab's commands do not have.
+def parse_arguments(
+    parser: argparse.ArgumentParser, arguments: Sequence[str]
+) -> argparse.Namespace:
+    """Parse the arguments, and refuse the flags of Hydra that gdlab does not support.
 
     Raises:
-        SettingError: an argument is none of the parser's.
+        SettingError: an argument is unknown or not supported.
     """
-    found = made.parse_intermixed_args(arguments)
+    parsed = parser.parse_intermixed_args(arguments)
     for flag in ("config_path", "experimental_rerun"):
-        if getattr(found, flag) is not None:
+        if getattr(parsed, flag, None) is not None:
             name = flag.replace("_", "-")
             raise SettingError(f"--{name} is not supported; --config-dir adds a folder to conf")
-    return found
+    return parsed
 
 
-def asks_hydra(found: argparse.Namespace) -> bool:
-    """Whether the arguments ask for what Hydra answers by itself."""
-    flags = (found.help, found.hydra_help, found.cfg, found.info, found.shell_completion)
+def asks_hydra(parsed: argparse.Namespace) -> bool:
+    """Tell whether the arguments ask for something that Hydra answers by itself."""
+    flags = (parsed.help, parsed.hydra_help, parsed.cfg, parsed.info, parsed.shell_completion)
     return any(flags)
 
 
 def add_working_directory() -> None:
-    """Let classes of a person's own be found in the working directory."""
+    """Put the working directory on Python's path, so that custom classes there are found."""
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
 
 
-def _refuse(error: GdlabError | OSError) -> int:
-    """Say what is wrong in one line."""
+def _report_error(error: GdlabError | OSError) -> int:
+    """Print an error in one line and return the exit code."""
     is_setting = isinstance(error, GdlabError)
     text = str(error) if is_setting else f"{error.filename or '?'}: {error.strerror or error}"
     sys.stderr.write(f"error: {' '.join(text.split())}\n")

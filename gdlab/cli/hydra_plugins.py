@@ -98,9 +98,8 @@ class _AxesSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Hand the runs to the launcher, to the batched one as the grid that they are."""
-        words = to_hydra_overrides(
-            [f"{key}={value}" for key, value in self.params.items()] + arguments
-        )
+        params = [f"{key}={value}" for key, value in self.params.items()]
+        words = [*to_hydra_overrides(params, arguments), *arguments]  # arguments are rewritten
         parser = OverridesParser.create(config_loader=self.loader)
         grid = self.grid(parser.parse_overrides(words))
         if isinstance(self.launcher, BatchedLauncher):

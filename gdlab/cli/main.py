@@ -15,9 +15,8 @@ def run(arguments: list[str]) -> int:
         OSError: a file cannot be written.
     """
     from gdlab.cli import composition
-    from gdlab.config import overrides
 
-    parsed = _parsed(arguments)
+    parsed = _parse(arguments)
     if parsed.catalogues:
         from gdlab.cli import catalogue
 
@@ -33,20 +32,21 @@ def run(arguments: list[str]) -> int:
 
         directory = Path(to_resume[-1].partition("=")[2].strip("'\""))
         others = [word for word in parsed.overrides if word not in to_resume]
-        return resume_sweep(directory, overrides.to_hydra_overrides(others))
+        return resume_sweep(directory, composition.CommandLine(others).overrides)
+    line = composition.CommandLine(parsed.overrides, parsed.config_name or composition.CONFIG_NAME)
     with composition.hydra_ready(parsed.config_dir):
         if parsed.multirun:
-            return composition.multirun(parsed.overrides, parsed.config_name)
-        config = composition.compose_config(parsed.overrides, parsed.config_name)
+            return line.run_sweep()
+        config = line.compose()
         if config.hydra.mode is not None and config.hydra.mode.name == "MULTIRUN":
-            return composition.multirun(parsed.overrides, parsed.config_name)
+            return line.run_sweep()
 
         from gdlab.cli.run import run_one
 
         return run_one(config)
 
 
-def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = command.make_parser("python -m gdlab")
     for flag, group in (("--losses", "loss"), ("--optimizers", "optimizer")):
         parser.add_argument(flag, action="append_const", dest="catalogues", const=group, default=[])

@@ -6,15 +6,12 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from hydra._internal.callbacks import Callbacks
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.utils import run_job
-from hydra.types import HydraContext, RunMode
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from gdlab.cli import startup
+from gdlab.cli import hydra_internals, startup
 from gdlab.cli.command import EXIT_FAILED
 from gdlab.cli.job_files import JobNote
 from gdlab.config.loading import settings_from_config
@@ -55,7 +52,7 @@ def run_one(config: DictConfig) -> int:
     # Under hydra.job.chdir a relative path would mean another place.
     place = directory.absolute() if config.hydra.job.chdir else directory
     with errors_naming(directory):
-        return _as_job(config, lambda _: _carry_out(settings, batch, place))
+        return hydra_internals.run_as_job(config, lambda _: _carry_out(settings, batch, place))
 
 
 def claim_run_directory(config: DictConfig, renamed: Callable[[Path], Path]) -> Path:
@@ -68,7 +65,7 @@ def claim_run_directory(config: DictConfig, renamed: Callable[[Path], Path]) -> 
     Raises:
         SettingError: it has no path, cannot be made, or, where the person named it, is not empty.
     """
-    HydraConfig.instance().set_config(config)
+    hydra_internals.set_current_config(config)
     try:
         wanted = Path(str(OmegaConf.select(config, "hydra.run.dir")))
     except OmegaConfBaseException as error:
@@ -125,24 +122,6 @@ def read_config(config: DictConfig, choices: dict[str, str] | None = None) -> Se
         choices = dict(config.hydra.runtime.choices)
         config = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     return settings_from_config(config, choices)
-
-
-def _as_job(config: DictConfig, task: Callable[[DictConfig], int]) -> int:
-    """Let Hydra write its own files into the run's directory and call the task."""
-    callbacks = Callbacks(config)
-    callbacks.on_run_start(config=config, config_name=config.hydra.job.config_name)
-    loader = GlobalHydra.instance().config_loader()
-    done = run_job(
-        task_function=task,
-        config=config,
-        job_dir_key="hydra.run.dir",
-        job_subdir_key=None,
-        hydra_context=HydraContext(config_loader=loader, callbacks=callbacks),
-    )
-    callbacks.on_run_end(config=config, config_name=config.hydra.job.config_name, job_return=done)
-    if isinstance(done._return_value, Exception):
-        raise done._return_value  # asking for `return_value` would print besides
-    return done.return_value
 
 
 def _carry_out(settings: Settings, batch: Batch, directory: Path, *sinks: Sink) -> int:

@@ -1,19 +1,19 @@
-"""A faster start of the process: no garbage is looked for while modules are imported.
+"""A faster start of the process: garbage collection is off during imports.
 
-Importing torch and composing the configuration make a million objects that stay; each collection
-on the way goes through all of them, a third of a second in sum.
+Importing torch and composing the configuration create a million objects that stay. Each collection
+on the way would scan all of them, a third of a second in total.
 """
 
 import gc
 
 
 def pause_garbage_collection() -> None:
-    """Look for no garbage until `resume_garbage_collection`."""
+    """Turn garbage collection off until `resume_garbage_collection`."""
     gc.disable()
 
 
 def resume_garbage_collection() -> None:
-    """Look for garbage again, but never among what there is by now."""
+    """Turn garbage collection on again, except for the objects that exist by now."""
     if not gc.isenabled():
         gc.freeze()
         gc.enable()

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.config_loader import ConfigLoader
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from gdlab.cli import startup
+from gdlab.cli import hydra_internals, startup
 from gdlab.cli.axes import cross_overrides
 from gdlab.cli.command import EXIT_FAILED
 from gdlab.cli.hydra_template import make_template
@@ -83,7 +82,7 @@ def launch_sweep(
     if config.get("dry_run"):
         show_plan(plan)
         return empty_table(), 0
-    HydraConfig.instance().set_config(config)
+    hydra_internals.set_current_config(config)
     sweep = Path(str(config.hydra.sweep.dir))
     wanted = sweep if first is None else sweep / f"from={first}"
     if (wanted / plan_file.PLAN).exists() and _is_named(config):

@@ -22,15 +22,20 @@ _QUOTED = re.compile(r"""\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')\s*""", re.DOTA
 _BEFORE_QUOTE = re.compile(r'(\\*)("|$)')
 
 
-def to_hydra_overrides(overrides: Sequence[str]) -> list[str]:
+def to_hydra_overrides(overrides: Sequence[str], others: Sequence[str] = ()) -> list[str]:
     """Rewrite overrides for Hydra; those that it accepts already are unchanged.
 
     - Shorthands are written out.
     - Formulas are quoted: one, several separated by commas, or each in a list.
     - The inner optimizer or schedule of another is chosen from the same group.
     - New keys are allowed in open nodes and in the node of a custom class, which starts empty.
+
+    Args:
+        overrides: as typed; each must be rewritten only once.
+        others: further overrides of the same command, which may choose a custom class.
     """
-    chosen = (o.partition("=")[0] for o in overrides if o.endswith("=custom"))
+    words = (*overrides, *others)
+    chosen = (setting_name(o.partition("=")[0]) for o in words if o.endswith("=custom"))
     custom = tuple(f"{key}." for key in chosen if key in OPEN_GROUPS or _INNER.fullmatch(key))
     return [_allow_new_key(_quote(_add_group(expand_shorthand(o))), custom) for o in overrides]
 

@@ -1,18 +1,20 @@
 """The command line's words to a configuration."""
 
 import pytest
+from helpers.command import BASIC, QUIET
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 from gdlab.cli.composition import compose_config, hydra_ready
+from gdlab.config import overrides
 from gdlab.config.loading import resolve_choice, settings_from_config
-from gdlab.config.overrides import to_hydra_overrides
+from gdlab.config.overrides import expand_shorthand, to_hydra_overrides
 from gdlab.errors import SettingError
 from gdlab.fields.declared import flatten
 from gdlab.optimizers import Adam, Lookahead
 
 # what is typed, what Hydra is given
-OPENED = [
+REWRITTEN = [
     (["lr=1", "loss.dim=3"], ["lr=1", "loss.dim=3"]),
     (
         ["loss=custom", "loss._target_=m.C", "loss.k=3"],
@@ -62,9 +64,57 @@ OPENED = [
 ]
 
 
-@pytest.mark.parametrize(("typed", "given"), OPENED)
-def test_fields_of_a_class_of_ones_own_need_no_plus(typed, given):
-    assert to_hydra_overrides(typed) == given
+@pytest.mark.parametrize(("typed", "expected"), REWRITTEN)
+def test_overrides_as_hydra_takes_them(typed, expected):
+    assert to_hydra_overrides(typed) == expected
+
+
+@pytest.mark.parametrize("others", [["loss=custom"], ["loss@loss=custom"]])
+def test_other_overrides_may_choose_the_custom_class(others):
+    assert to_hydra_overrides(["loss.k=1,2"], others) == ["++loss.k=1,2"]
+    assert to_hydra_overrides(["loss.k=1,2"], ["optimizer=custom"]) == ["loss.k=1,2"]
+
+
+SINGLE = ("lr=0.05", "noise=0", "optimizer=clip_norm", "optimizer.inner=adam")
+SWEPT = ("-m", "lr=0.05,0.1", "noise=0,0.1", "loss=expression", "loss.formula=x**2")
+EXPERIMENT = """# @package _global_
+hydra:
+  mode: MULTIRUN
+  sweeper:
+    params:
+      noise: 0,0.1
+      loss.parameters.a: 1,2
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "params"),
+    [
+        (SINGLE, []),
+        (SWEPT, []),
+        ((*SWEPT, *BASIC), []),
+        (
+            ("experiment=mine", "--config-dir", "conf", "loss=expression", "loss.formula=a*x**2"),
+            ["noise=0,0.1", "loss.parameters.a=1,2"],
+        ),
+        (("--cfg", "job", *SINGLE), []),
+    ],
+)
+def test_each_override_is_rewritten_once(words, params, gd, here, monkeypatch):
+    (here / "conf" / "experiment").mkdir(parents=True)
+    (here / "conf" / "experiment" / "mine.yaml").write_text(EXPERIMENT)
+    rewritten: list[str] = []
+
+    def count(override: str) -> str:
+        rewritten.append(override)
+        return expand_shorthand(override)
+
+    monkeypatch.setattr(overrides, "expand_shorthand", count)
+    further = ("steps=2", *QUIET, "hydra.run.dir=run", "hydra.sweep.dir=sweep")
+    done = gd(*words, *further)
+    assert (done.code, done.err) == (0, "")
+    typed = [word for word in (*words, *further) if "=" in word]
+    assert sorted(rewritten) == sorted([*typed, *params])
 
 
 def test_what_is_composed():
@@ -85,7 +135,7 @@ def test_a_custom_class_is_composed_with_its_fields():
     assert OmegaConf.to_container(config.loss) == {"_target_": "mine.Loss", "k": [1, 2]}
 
 
-def test_hydra_is_given_back():
+def test_hydra_is_restored_afterwards():
     before = GlobalHydra.instance().is_initialized()
     with hydra_ready():
         assert GlobalHydra.instance().is_initialized()
@@ -94,7 +144,7 @@ def test_hydra_is_given_back():
     assert GlobalHydra.instance().is_initialized() == before
 
 
-def test_a_folder_of_ones_own_adds_choices(tmp_path, monkeypatch):
+def test_a_folder_adds_choices(tmp_path, monkeypatch):
     (tmp_path / "mine" / "optimizer").mkdir(parents=True)
     (tmp_path / "mine" / "optimizer" / "heavy.yaml").write_text(
         "_target_: gdlab.optimizers.SGD\nmomentum: 0.99\n"
@@ -117,12 +167,12 @@ def test_a_sweep_of_the_configuration_is_no_single_run():
         assert compose_config([]).hydra.mode is None
 
 
-def test_an_optimizer_round_others_is_composed_of_all():
+def test_an_optimizer_around_others_is_composed_with_all():
     words = ["optimizer=clip_norm", "optimizer.inner=lookahead", "optimizer.inner.inner=adam"]
     with hydra_ready():
         config = compose_config([*words, "optimizer.inner.inner.eps=0.1", "optimizer.inner.k=3"])
     optimizer = resolve_choice("optimizer", "clip_norm").replace(
-        optimizer=Lookahead(k=3, inner=Adam(eps=0.1))
+        inner=Lookahead(k=3, inner=Adam(eps=0.1))
     )
     made = settings_from_config(
         OmegaConf.masked_copy(config, [str(k) for k in config if k != "hydra"]), {}
@@ -152,7 +202,7 @@ def test_an_optimizer_round_others_is_composed_of_all():
         ),
     ],
 )
-def test_what_is_inside_is_called_by_its_name_in_errors(words, said):
+def test_errors_name_a_setting_of_an_inner_one(words, said):
     with hydra_ready(), pytest.raises(SettingError) as error:
         compose_config(words)
     assert str(error.value).startswith(said)

@@ -1,0 +1,133 @@
+"""Everything in Hydra that gdlab uses but Hydra does not document; no other module touches it.
+
+Written for hydra-core 1.3.8 to 1.4. `tests/cli/test_hydra_internals.py` names each private part,
+so that a new Hydra without it fails there first. Imports no torch.
+"""
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra._internal.callbacks import Callbacks
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path, get_args_parser
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
+from hydra.core.utils import run_job
+from hydra.experimental.callback import Callback
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, RunMode, TaskFunction
+from omegaconf import DictConfig
+
+
+def defaults_of_hydra() -> dict[str, str]:
+    """Return the arguments of `hydra.main` and `initialize_config_dir` that ask for 1.3's defaults.
+
+    Hydra below 1.4 wants `version_base` and warns without it; from 1.4 on there is one set of
+    defaults, which is that of 1.3, and naming any version warns.
+    """
+    major, minor = (int(part) for part in hydra.__version__.split(".")[:2])
+    return {"version_base": "1.3"} if (major, minor) < (1, 4) else {}
+
+
+def make_argument_parser() -> argparse.ArgumentParser:
+    """Make the parser of Hydra's own command lines."""
+    return get_args_parser()
+
+
+def config_loader() -> ConfigLoader:
+    """Return what composes configurations in the running Hydra."""
+    return _running_hydra().config_loader
+
+
+def add_config_folder(conf: Path, folder: Path) -> None:
+    """Let the running Hydra look for configurations in one more folder.
+
+    Args:
+        conf: where it looks already.
+        folder: the new one, put where `--config-dir` of `hydra.main` puts it.
+    """
+    search = create_config_search_path(str(conf))
+    search.prepend("command-line", f"file://{folder}", SearchPathQuery(provider="schema"))
+    # A loader reads its search path only once, when it is made.
+    _running_hydra().config_loader = ConfigLoaderImpl(search)
+
+
+def compose_sweep(name: str, overrides: Sequence[str]) -> DictConfig:
+    """Compose the configuration of a sweep, including its `hydra` node, and set up logging.
+
+    Args:
+        name: of the configuration.
+        overrides: the sweep's; those with several values are left to its sweeper.
+    """
+    return _running_hydra().compose_config(
+        name, list(overrides), RunMode.MULTIRUN, with_log_configuration=True
+    )
+
+
+def set_current_config(config: DictConfig) -> None:
+    """Make a configuration the one that `HydraConfig.get()` and `${hydra:…}` refer to."""
+    HydraConfig.instance().set_config(config)
+
+
+def run_as_job(config: DictConfig, task: Callable[[DictConfig], int]) -> int:
+    """Call a task as `hydra.main` does for a single run: with its files, logging and callbacks.
+
+    Args:
+        config: including its `hydra` node.
+        task: takes the configuration without it.
+
+    Raises:
+        Exception: the one that the task raised.
+    """
+    callbacks = Callbacks(config)
+    callbacks.on_run_start(config=config, config_name=config.hydra.job.config_name)
+    ended = run_job(
+        task_function=task,
+        config=config,
+        job_dir_key="hydra.run.dir",
+        job_subdir_key=None,
+        hydra_context=HydraContext(config_loader=config_loader(), callbacks=callbacks),
+    )
+    callbacks.on_run_end(config=config, config_name=config.hydra.job.config_name, job_return=ended)
+    if isinstance(ended._return_value, Exception):
+        raise ended._return_value  # reading `return_value` would print a message as well
+    return ended.return_value
+
+
+def run_sweeper(
+    config: DictConfig, loader: ConfigLoader, task: TaskFunction, callback: Callback
+) -> Any:
+    """Run the sweeper of a configuration as `hydra.main` does, and return what it returns.
+
+    Args:
+        config: from `compose_sweep`.
+        loader: composes the configurations of the jobs.
+        task: runs one job.
+        callback: called after those of the configuration; it also sees the end of an interrupted
+            sweep.
+    """
+    name = config.hydra.job.config_name
+    callbacks = Callbacks(config)
+    callbacks.callbacks.append(callback)
+    callbacks.on_multirun_start(config=config, config_name=name)
+    context = HydraContext(config_loader=loader, callbacks=callbacks)
+    sweeper: Sweeper = Plugins.instance().instantiate_sweeper(
+        hydra_context=context, task_function=task, config=config
+    )
+    try:
+        return sweeper.sweep([str(word) for word in config.hydra.overrides.task])
+    finally:
+        callbacks.on_multirun_end(config=config, config_name=name)
+
+
+def _running_hydra() -> Hydra:
+    running = GlobalHydra.instance().hydra
+    assert running is not None, "Hydra is not initialized"
+    return running
