@@ -1,0 +1,50 @@
+"""Settings and flags that work as typed."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from helpers.command import HERE
+from helpers.files import listing, result
+
+import gdlab
+
+WORKS = [
+    ("steps=1e3", "steps", 1000),
+    ("++lr=0.2", "lr", 0.2),
+    ("lr=2", "lr", 2),
+    ("start=[3,4]", "start", [3, 4]),
+    ("start=random", "start", "random"),
+    ("~optimizer.momentum", "seed", 0),
+    ("lr=${noise.scale} noise=0.5", "lr", "${noise.scale}"),
+    ("seed=9223372036854775807", "seed", 2**63 - 1),
+]
+
+
+@pytest.mark.parametrize(("typed", "key", "value"), WORKS)
+def test_it_works_as_typed(typed, key, value, gd, here):
+    assert gd("steps=2", *typed.split(), *HERE).code == 0
+    config = yaml.safe_load((here / "run" / ".hydra" / "config.yaml").read_text())
+    assert config[key] == value
+    used = {} if key == "lr" else {"lr": 0.1}  # not said, it follows the optimizer
+    assert gdlab.load("run").config == config | used
+
+
+def test_flags_may_stand_among_settings(gd, here):
+    (here / "mine" / "loss").mkdir(parents=True)
+    text = "_target_: gdlab.losses.Quadratic\ndim: 7\n"
+    (here / "mine" / "loss" / "my_bowl.yaml").write_text(text)
+    done = gd("steps=2", "--config-dir", "mine", "loss=my_bowl", *HERE)
+    assert (done.code, done.err) == (0, "")
+    assert len(result(here / "run")["x"]) == 7
+    shown = gd("loss.dim=5", "--cfg", "job", "steps=3")
+    assert shown.code == 0
+    assert yaml.safe_load(shown.out)["loss"]["dim"] == 5
+
+
+def test_the_working_directory_may_be_the_runs_own(gd, here):
+    done = gd("steps=2", "hydra.job.chdir=true", *HERE)
+    assert done.code == 0
+    assert set(listing(here)) >= {"run/result.json", "run/history.parquet"}
+    assert not (here / "run" / "run").exists()
+    assert Path.cwd() == here

@@ -1,0 +1,235 @@
+"""What the command line refuses: one line on stderr, exit code 2, nothing left behind."""
+
+import os
+
+import pytest
+import torch
+from helpers.command import QUIET, start_command
+from helpers.files import listing
+
+import gdlab
+from gdlab.__main__ import main
+from gdlab.paths import CONF
+
+SETTINGS = "device, d"
+OPTIMIZERS = ", ".join(sorted(path.stem for path in (CONF / "optimizer").glob("*.yaml")))
+
+# arguments, then what the line must say
+BAD_SETTINGS = [
+    # unknown settings
+    ("learning_rate=0.1", "learning_rate=0.1: no such setting, did you mean lr?", SETTINGS),
+    ("+learning_rate=0.1", "learning_rate=0.1: no such setting, did you mean lr?"),
+    ("++learning_rate=0.1", "learning_rate=0.1: no such setting, did you mean lr?"),
+    ("~learning_rate", "learning_rate", "no such setting, did you mean lr?"),
+    ("+x=1", "x=1: no such setting", SETTINGS),
+    ("loss.conditon=3", "loss.conditon=3", "did you mean loss.condition?"),
+    ("+loss.conditon=3", "loss.conditon=3", "did you mean loss.condition?"),
+    ("loss.start=[1,2]", "loss.start=[1,2]: no such setting, did you mean start?"),
+    ("stop.gradtol=1", "stop.gradtol=1", "did you mean stop.grad_tol?"),
+    ("record.figure=false", "record.figure=false", "did you mean record.figures?"),
+    ("choices={}", "choices={}: no such setting"),
+    ("optimizer.betas=[0.9,0.9]", "optimizer.betas=[0.9,0.9]: no such setting"),
+    ("+optimizer.kwargs.x=1", "optimizer.kwargs=", "no such setting"),
+    ("schedule.gamma=2", "schedule.gamma=2: no such setting"),
+    ("loss@foo=quadratic", "loss@foo=quadratic: no such setting"),
+    # unknown choices
+    ("optimizer=sdg", f"optimizer=sdg: no such choice, did you mean sgd? (choices: {OPTIMIZERS})"),
+    ("loss=quadratik", "loss=quadratik: no such choice, did you mean quadratic? (choices: ackley"),
+    ("schedule=cosin", "schedule=cosin: no such choice, did you mean cosine? (choices: constant"),
+    ("loss=", "loss=: no such choice (choices: ackley"),
+    ("loss=null", "loss=null: no such choice (choices: ackley"),
+    ("optimizer=null", f"optimizer=null: no such choice (choices: {OPTIMIZERS})"),
+    ("loss=a b", "loss=a b: no such choice (choices: ackley"),
+    ("experiment=nope", "experiment=nope: no such choice"),
+    ("+experiment=nope", "experiment=nope: no such choice"),
+    ("hydra/launcher=nope", "hydra/launcher=nope: no such choice (choices: basic"),
+    # values of the wrong type or out of range
+    ("lr=abc", "lr=abc: must be a number"),
+    ("lr=", "lr=: must be a number"),
+    ("lr=null", "lr=null: must be a number"),
+    ("lr=[0.1]", "lr=[0.1]: must be a number"),
+    ("lr={a:1}", "lr=", "must be a number"),
+    ("lr=true", "lr=true: must be a number"),
+    ("lr=abc def", "lr=abc def: must be a number"),
+    ("lr=-1", "lr=-1: must be a finite number > 0"),
+    ("lr=0", "lr=0: must be a finite number > 0"),
+    ("lr=nan", "lr=nan: must be a finite number > 0"),
+    ("lr=inf", "lr=inf: must be a finite number > 0"),
+    ("lr=1e400", "lr=inf: must be a finite number > 0"),
+    ("lr=1e-400", "lr=0.0: must be a finite number > 0"),
+    ("~lr", "lr: ", "needs it, and it is not given"),
+    ("~loss", "loss=null: must name a choice of conf/loss"),
+    ("steps=0", "steps=0: must be a whole number ≥ 1"),
+    ("steps=-3", "steps=-3: must be a whole number ≥ 1"),
+    ("steps=10.5", "steps=10.5: must be a whole number"),
+    ("steps=true", "steps=true: must be a whole number"),
+    ("steps=1e400", "steps=inf: must be a whole number"),
+    ("steps=99999999999999999999", "steps=99999999999999999999: must be a whole number ≥ 1 and <"),
+    ("seed=-1", "seed=-1: must be a whole number ≥ 0"),
+    ("seed=1.5", "seed=1.5: must be a whole number"),
+    ("seed=null", "seed=null: must be a whole number"),
+    ("seed=99999999999999999999", "seed=99999999999999999999: must be a whole number ≥ 0 and <"),
+    ("start=random2", "start=random2: must be", "random"),
+    ("start=1", "start=1: must be a list"),
+    ("start=true", "start=true: must be a list"),
+    ("start={a:1}", "start=", "must be a list"),
+    ("start=[]", "start=[]: must be 2 numbers (x0, x1), or random"),
+    ("start=[1,2,3]", "start=[1", "must be 2 numbers (x0, x1), or random"),
+    ("start=[1,abc]", "start[1]=abc: must be a number"),
+    ("start=[nan,1]", "start[0]=nan: must be a finite number"),
+    ("start=[1e400,1]", "start[0]=inf: must be a finite number"),
+    ("start=[[1,2]]", "start[0]=[1,2]: must be a number"),
+    ("noise=-1", "noise.scale=-1: must be a finite number ≥ 0"),
+    ("noise=abc", "noise.scale=abc: must be a number"),
+    ("dtype=float12", "dtype=float12: must be one of float64, float32"),
+    ("device=cuda", "device=cuda: no CUDA device is available here; use cpu or auto"),
+    ("device=gpu", "device=gpu: must be one of cpu, cuda, auto"),
+    ("stop=3", "stop=3: must hold grad_tol, loss, max_loss"),
+    ("stop=null", "stop=null: must hold grad_tol, loss, max_loss"),
+    ("stop.loss=abc", "stop.loss=abc: must be a number"),
+    ("stop.loss=nan", "stop.loss=nan: must be a finite number"),
+    ("stop.max_loss=-1", "stop.max_loss=-1: must be a finite number > 0"),
+    ("stop.grad_tol=-1", "stop.grad_tol=-1: must be a finite number ≥ 0"),
+    ("record.every=0", "record.every=0: must be a whole number ≥ 1"),
+    ("record.max_coords=0", "record.max_coords=0: must be a whole number ≥ 1"),
+    ("record.events=maybe", "record.events=maybe: must be true or false"),
+    ("optimizer.momentum=1.5", "optimizer.momentum=1.5: must be a finite number ≥ 0 and < 1"),
+    ("optimizer.nesterov=1", "optimizer.nesterov=1: must be true or false"),
+    ("loss.dim=0", "loss.dim=0: must be a whole number ≥ 1"),
+    ("loss.condition=0.5", "loss.condition=0.5: must be a finite number ≥ 1"),
+    ("loss.spectrum=log", "loss.spectrum=log: must be one of linear, geometric"),
+    ("loss.eigenvalues=[]", "loss.eigenvalues=[]: must hold at least one number"),
+    ("loss.eigenvalues=[1,nan]", "loss.eigenvalues[1]=nan: must be a finite number"),
+    ("loss.eigenvalues=3", "loss.eigenvalues=3: must be a list"),
+    ("loss.center=[1,2,3]", "loss.center=[1", "must be one number or 2"),
+    # words that are no overrides
+    ("lr", "lr: must have the form setting=value, such as lr=0.1"),
+    ("=1", "=1: must have the form setting=value, such as lr=0.1"),
+    ("lr==1", "lr==1: must have the form setting=value"),
+    ("lr=((", "lr=((: must have the form setting=value"),
+    ("größe=3", "größe=3: must have the form setting=value"),
+    ("lr=0.1,0.2", "lr=0.1,0.2", "--multirun"),
+    ("lr=range(1,3)", "lr=range(1,3)", "--multirun"),
+    ("lr=${nope}", "lr: ", "'nope' not found"),
+    ("lr=${oc.env:GDLAB_NOT_SET}", "lr: ", "'GDLAB_NOT_SET' not found"),
+    ("+lr=0.2", "lr=0.2", "already"),
+    # flags
+    ("--nope", "unrecognized arguments: --nope", "--help"),
+    ("--cfg nope", "--cfg", "invalid choice: 'nope'", "'job'"),
+    ("--config-dir nowhere", "--config-dir=nowhere: no such folder"),
+    ("lr=1 --config-dir nowhere", "--config-dir=nowhere: no such folder"),
+    ("--config-path nowhere", "--config-path is not supported", "--config-dir"),
+    ("--config-name nope", "primary config 'nope'"),
+    ("--cfg job learning_rate=1", "learning_rate=1: no such setting, did you mean lr?"),
+    # directories
+    ("hydra.run.dir=${nope}", "hydra.run.dir: ", "'nope' not found"),
+    ("hydra.run.dir=null", "hydra.run.dir"),
+    ("hydra.run.dir=/proc/nothing/run", "hydra.run.dir=/proc/nothing/run: cannot be made"),
+    ("hydra.run.dir=full", "hydra.run.dir=full: is not empty; a run needs its own"),
+    ("hydra.run.dir=full/file", "hydra.run.dir=full/file: cannot be made (File exists)"),
+    ("hydra.run.dir=full/file/run", "hydra.run.dir=full/file/run: cannot be made ("),
+    (f"hydra.run.dir=new/{300 * 'x'}", "hydra.run.dir=new/xx", "cannot be made (File name too"),
+    # classes of one's own
+    ("loss=custom", "loss._target_=???: must be the dotted name of a subclass of gdlab.Loss"),
+    ("loss=custom loss._target_=", "loss._target_=: must be the dotted name of a subclass"),
+    ("loss=custom loss._target_=Name", "such as my_module.MyClass"),
+    ("loss=custom loss._target_=nowhere.X", "loss._target_=nowhere.X: cannot import nowhere"),
+    ("loss=custom loss._target_=..x", "loss._target_=..x: cannot import"),
+    ("loss=custom loss._target_=gdlab.losses.X", "gdlab.losses has no X"),
+    ("loss=custom loss._target_=os.system", "loss._target_=os.system: must be the dotted name"),
+    ("loss._target_=os.system", "loss._target_=os.system: must be the dotted name"),
+    ("loss._target_=gdlab.optimizers.SGD", "must be the dotted name of a subclass of gdlab.Loss"),
+    (
+        "optimizer._target_=gdlab.losses.Loss",
+        "must be the dotted name of a subclass of gdlab.Optimizer",
+    ),
+    ("loss=custom loss._target_=gdlab.Loss", "loss=Loss: cannot be used ("),
+]
+
+
+@pytest.mark.parametrize(("typed", "said"), [(row[0], row[1:]) for row in BAD_SETTINGS])
+def test_a_bad_setting_is_one_line_and_leaves_nothing(typed, said, gd, here, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.delenv("GDLAB_NOT_SET", raising=False)
+    (here / "full").mkdir()
+    (here / "full" / "file").write_text("kept")
+    before = listing(here)
+    # A space divides arguments only before a flag's value or the next setting.
+    is_one = typed in ("loss=a b", "lr=abc def")
+    done = gd(*([typed] if is_one else typed.split(" ")))
+    assert done.code == 2
+    assert done.out == ""
+    assert done.err.startswith("error: ")
+    assert done.err.count("\n") == 1
+    assert [text for text in said if text not in done.err] == []
+    assert listing(here) == before
+    assert (here / "full" / "file").read_text() == "kept"
+
+
+def test_runs_that_is_a_file_is_refused(gd, here):
+    (here / "runs").write_text("a file")
+    done = gd(*QUIET)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("error: hydra.run.dir=runs/")
+    assert done.err.endswith("cannot be made (File exists)\n")
+    assert listing(here) == ["runs"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is unwritable for root")
+def test_an_unwritable_runs_is_refused(gd, here):
+    (here / "runs").mkdir(mode=0o500)
+    done = gd(*QUIET)
+    assert done.code == 2
+    assert "cannot be made (Permission denied)" in done.err
+    assert listing(here) == ["runs"]
+
+
+# content of data.csv, further settings, what is said
+BAD_DATA = [
+    (None, "", "loss.data=data.csv: no such file (data sets: breast_cancer, diabetes, "),
+    ("", "", "loss.data=data.csv: the file is empty"),
+    ("a,y\n", "", "loss.data=data.csv: the file has no rows"),
+    ("a,y\n1,2\n3,oops\n", "", "loss.data=data.csv: line 3, column y: 'oops' is not a"),
+    ("a,y\n1,2\nnan,4\n", "", "loss.data=data.csv: line 3, column a: 'nan' is not a"),
+    ("a,y\n1,2\n3,\n", "", "line 3, column y: '' is not a"),
+    ("a,y\n1,2\n", "loss.target=z", "loss.target=z: no such column in data.csv; it has a, y"),
+    ("a,y\n1,2\n", "loss.features=[z]", "loss.features=[z]: z is not one of a"),
+    ("a,y\n1,2\n", "loss.batch_size=2", "loss.batch_size=2: must be at most 1"),
+    ("a,a\n1,2\n", "", "more than one column is called a"),
+    ("y\n1\n", "", "needs at least one column beside the target y"),
+]
+
+
+@pytest.mark.parametrize(("content", "further", "said"), BAD_DATA)
+def test_bad_data_is_one_line_and_leaves_nothing(content, further, said, gd, here):
+    if content is not None:
+        (here / "data.csv").write_text(content)
+    before = listing(here)
+    done = gd("loss=mse", "loss.data=data.csv", *further.split())
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("error: ")
+    assert done.err.count("\n") == 1
+    assert said in done.err
+    assert listing(here) == before
+
+
+def test_debug_shows_where_it_was_refused(gd, here, monkeypatch):
+    for arguments in (["lr=-1", "--debug"], ["--debug", "lr=-1"]):
+        with pytest.raises(gdlab.SettingError, match="lr=-1"):
+            main(arguments)
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    with pytest.raises(gdlab.SettingError, match="lr=-1"):
+        main(["lr=-1"])
+    assert listing(here) == []
+
+
+def test_a_bad_setting_in_a_process(tmp_path):
+    done = start_command("lr=-1", cwd=tmp_path)
+    debug = start_command("lr=-1", cwd=tmp_path, env={**os.environ, "HYDRA_FULL_ERROR": "1"})
+    assert done.communicate(timeout=120) == ("", "error: lr=-1: must be a finite number > 0\n")
+    assert done.returncode == 2
+    _, err = debug.communicate(timeout=120)
+    assert err.startswith("Traceback")
+    assert err.endswith("SettingError: lr=-1: must be a finite number > 0\n")
+    assert debug.returncode == 1
+    assert listing(tmp_path) == []
