@@ -84,9 +84,8 @@ class CommandLine:
         """
         try:
             config = hydra_internals.compose_sweep(self.name, self.overrides)
-            if config.hydra.mode != RunMode.MULTIRUN:  # `hydra.main` adds it and composes again
-                config.hydra.mode = RunMode.MULTIRUN
-                config.hydra.overrides.hydra.append("hydra.mode=MULTIRUN")
+            if config.hydra.mode != RunMode.MULTIRUN:
+                hydra_internals.set_mode(config, RunMode.MULTIRUN)
             return _sweep(config)
         except (HydraException, OmegaConfBaseException) as error:
             raise _explain(error, self) from error

@@ -32,8 +32,7 @@ def defaults_of_hydra() -> dict[str, str]:
     Hydra below 1.4 wants `version_base` and warns without it; from 1.4 on there is one set of
     defaults, which is that of 1.3, and naming any version warns.
     """
-    major, minor = (int(part) for part in hydra.__version__.split(".")[:2])
-    return {"version_base": "1.3"} if (major, minor) < (1, 4) else {}
+    return {"version_base": "1.3"} if _is_before_1_4() else {}
 
 
 def make_argument_parser() -> argparse.ArgumentParser:
@@ -74,6 +73,13 @@ def compose_sweep(name: str, overrides: Sequence[str]) -> DictConfig:
 def set_current_config(config: DictConfig) -> None:
     """Make a configuration the one that `HydraConfig.get()` and `${hydra:…}` refer to."""
     HydraConfig.instance().set_config(config)
+
+
+def set_mode(config: DictConfig, mode: RunMode) -> None:
+    """Set the mode of a configuration that has none, as `hydra.main` does, for its saved files."""
+    config.hydra.mode = mode
+    if mode == RunMode.MULTIRUN or _is_before_1_4():
+        config.hydra.overrides.hydra.append(f"hydra.mode={mode.name}")
 
 
 def run_as_job(config: DictConfig, task: Callable[[DictConfig], int]) -> int:
@@ -131,3 +137,8 @@ def _running_hydra() -> Hydra:
     running = GlobalHydra.instance().hydra
     assert running is not None, "Hydra is not initialized"
     return running
+
+
+def _is_before_1_4() -> bool:
+    major, minor = (int(part) for part in hydra.__version__.split(".")[:2])
+    return (major, minor) < (1, 4)

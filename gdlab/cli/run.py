@@ -44,9 +44,8 @@ def run_one(config: DictConfig) -> int:
     settings, batch = check_config(config)
     directory = claim_run_directory(config, partial(_flat, settings=settings))
     with read_write(config.hydra):
-        if config.hydra.mode is None:  # as `@hydra.main` does, for the saved hydra.yaml
-            config.hydra.mode = RunMode.RUN
-            config.hydra.overrides.hydra.append("hydra.mode=RUN")
+        if config.hydra.mode is None:
+            hydra_internals.set_mode(config, RunMode.RUN)
         if str(directory) != str(config.hydra.run.dir):
             config.hydra.run.dir = str(directory)
     # Under hydra.job.chdir a relative path would mean another place.
