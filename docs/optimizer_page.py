@@ -7,7 +7,7 @@ import inspect
 import sys
 from collections.abc import Iterator, Mapping
 
-from gdlab.cli.catalogue import first_said
+from gdlab.cli.catalogue import read_choice
 from gdlab.config.loading import resolve_choice
 from gdlab.fields.declared import Configured, declared_fields
 from gdlab.fields.formatting import format_value
@@ -65,7 +65,9 @@ def _table(optimizers: Mapping[str, object]) -> Iterator[str]:
         kind = type(optimizer)
         assert issubclass(kind, Optimizer)
         link = f"[{kind.__name__}](#{kind.__name__.lower()})"
-        yield from _row(f"`{name}`", link, f"{kind.default_lr:g}", first_said("optimizer", name)[1])
+        yield from _row(
+            f"`{name}`", link, f"{kind.default_lr:g}", read_choice("optimizer", name)[1]
+        )
 
 
 def _section(kind: type[Optimizer], names: list[str]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""One setting of a sweep and its values: from an override in Hydra's syntax to an axis."""
+"""From overrides in Hydra's syntax to the axes of a sweep and the grid of its runs."""
 
 import math
 import zlib
@@ -26,14 +26,14 @@ from gdlab.sweeps.grid import MAX_RUNS, Axis, Grid, check_run_count, product, st
 
 
 def count_values(override: Override, points: int) -> int:
-    """How many values an override has at the most, counted without making one.
+    """Return the maximum number of values of an override, without making any.
 
     Args:
         override: parsed by Hydra.
-        points: how many values an interval is cut into.
+        points: number of values into which an interval is divided.
 
     Raises:
-        SettingError: it is a range that never ends.
+        SettingError: the override is a range that never ends.
     """
     sweep = override.value()
     if isinstance(sweep, IntervalSweep):
@@ -42,62 +42,62 @@ def count_values(override: Override, points: int) -> int:
             return min(points, max(high - low + 1, 1))
         return points
     if isinstance(sweep, RangeSweep):
-        return _length(override, sweep)
+        return _range_length(override, sweep)
     return len(sweep.list) if isinstance(sweep, ChoiceSweep) else 1
 
 
 def is_interval(override: Override) -> bool:
-    """Whether an override is an interval, which `make_axis` and `sample_axis` take values of."""
+    """Tell whether an override is an interval."""
     return isinstance(override.value(), IntervalSweep)
 
 
 def make_axis(override: Override, even: np.ndarray) -> Axis:
-    """The axis of an override.
+    """Make the axis of an override.
 
     Args:
         override: parsed by Hydra.
-        even: from 0 to 1 the places where an interval takes its values; one of whole numbers
-            takes the nearest ones, each once.
+        even: positions in [0, 1] at which an interval takes its values; an interval of whole
+            numbers takes the nearest ones, each once.
 
     Raises:
-        SettingError: it has no values.
+        SettingError: the override has no values.
     """
     sweep = override.value()
     if not isinstance(sweep, IntervalSweep):
-        return _listed(override)
-    low, high = _ends(override, sweep)
-    values = _between(low, high, "log" in sweep.tags, even).tolist()
-    return _numbers(override, values if isinstance(low, float) else _whole(values, low, high))
+        return _list_axis(override)
+    low, high = _check_ends(override, sweep)
+    values = _interpolate(low, high, "log" in sweep.tags, even).tolist()
+    return _number_axis(override, values if isinstance(low, float) else _round(values, low, high))
 
 
 def sample_axis(override: Override, unit: np.ndarray) -> tuple[Axis, np.ndarray]:
-    """The axis of an override, and which of its values each sample takes.
+    """Make the axis of an override; return it and the index of the value that each sample takes.
 
     Args:
         override: parsed by Hydra.
         unit: uniform numbers in (0, 1), one for each sample.
 
     Raises:
-        SettingError: it has no values.
+        SettingError: the override has no values.
     """
     sweep = override.value()
     if not isinstance(sweep, IntervalSweep):
-        axis = _listed(override)
+        axis = _list_axis(override)
         return axis, (unit * len(axis)).astype(np.int64)
-    low, high = _ends(override, sweep)
+    low, high = _check_ends(override, sweep)
     is_log = "log" in sweep.tags
     if isinstance(low, float):
-        axis = _numbers(override, _between(low, high, is_log, unit).tolist())
+        axis = _number_axis(override, _interpolate(low, high, is_log, unit).tolist())
         return axis, np.arange(len(unit))
-    # Half a unit beyond both ends, so that these are drawn as often as the numbers between them.
-    values = _whole(_between(low - 0.5, high + 0.5, is_log, unit).tolist(), low, high)
-    axis = _numbers(override, values)
-    place = {value: at for at, value in enumerate(axis.values)}
-    return axis, np.array([place[value] for value in values], dtype=np.int64)
+    # Half a unit beyond both ends, so that the ends are as likely as the numbers between them.
+    values = _round(_interpolate(low - 0.5, high + 0.5, is_log, unit).tolist(), low, high)
+    axis = _number_axis(override, values)
+    index = {value: i for i, value in enumerate(axis.values)}
+    return axis, np.array([index[value] for value in values], dtype=np.int64)
 
 
-def _length(override: Override, sweep: RangeSweep) -> int:
-    """How many values a range has, by arithmetic: it may be too long to be listed."""
+def _range_length(override: Override, sweep: RangeSweep) -> int:
+    """Return the number of values of a range by arithmetic: it may be too long to list."""
     start, stop, step = sweep.start, sweep.stop, sweep.step
     assert start is not None and stop is not None
     if not all(map(math.isfinite, (start, stop, step))):
@@ -107,38 +107,38 @@ def _length(override: Override, sweep: RangeSweep) -> int:
     return max(0, math.ceil((Fraction(stop) - Fraction(start)) / Fraction(step)))
 
 
-def _listed(override: Override) -> Axis:
-    """The axis of an override that is no interval."""
+def _list_axis(override: Override) -> Axis:
+    """Make the axis of an override that is not an interval."""
     key = override.get_key_element()
     if not override.is_sweep_override():
         return Axis(key, [override.value()], [override.get_value_element_as_str()])
-    elements = list(override.sweep_iterator())  # once: a shuffled axis has another order each time
+    elements = list(override.sweep_iterator())  # only once: each call shuffles a shuffled axis anew
     if not elements:
         raise SettingError(f"{override.input_line}: holds no values")
-    return Axis(key, list(map(_unquoted, elements)), list(map(Transformer.str, elements)))
+    return Axis(key, list(map(_unquote, elements)), list(map(Transformer.str, elements)))
 
 
-def _unquoted(value: Any) -> Any:
-    """A parsed value as it is; Hydra keeps the quotes of texts."""
+def _unquote(value: Any) -> Any:
+    """Return a parsed value without the quotes that Hydra keeps around texts."""
     if isinstance(value, dict):
-        return {_unquoted(key): _unquoted(item) for key, item in value.items()}
+        return {_unquote(key): _unquote(item) for key, item in value.items()}
     if isinstance(value, list):
-        return list(map(_unquoted, value))
+        return list(map(_unquote, value))
     return value.text if isinstance(value, QuotedString) else value
 
 
-def _numbers(override: Override, values: Sequence[float]) -> Axis:
-    """The axis of some numbers; a whole one stands there once."""
+def _number_axis(override: Override, values: Sequence[float]) -> Axis:
+    """Make the axis of some numbers; whole numbers are taken once each."""
     if isinstance(values[0], int):
         values = list(dict.fromkeys(values))
     return Axis(override.get_key_element(), values, list(map(repr, values)))
 
 
-def _ends(override: Override, sweep: IntervalSweep) -> tuple[float, float]:
-    """The ends of an interval: whole numbers where it was cast to such.
+def _check_ends(override: Override, sweep: IntervalSweep) -> tuple[float, float]:
+    """Return the ends of an interval, as integers if it was cast to int.
 
     Raises:
-        SettingError: nothing lies between them, or they do not suit its scale.
+        SettingError: the interval is empty, or its ends do not fit its scale.
     """
     low, high = sweep.start, sweep.end
     assert low is not None and high is not None
@@ -153,8 +153,8 @@ def _ends(override: Override, sweep: IntervalSweep) -> tuple[float, float]:
     return low, high
 
 
-def _between(low: float, high: float, is_log: bool, unit: np.ndarray) -> np.ndarray:
-    """Numbers at the places `unit` in [0, 1] between two, on a linear or a logarithmic scale."""
+def _interpolate(low: float, high: float, is_log: bool, unit: np.ndarray) -> np.ndarray:
+    """Interpolate between two numbers at `unit` in [0, 1], on a linear or a logarithmic scale."""
     if not is_log:
         return np.clip(low + unit * (high - low), low, high)
     values = np.clip(10 ** (np.log10(low) + unit * (np.log10(high) - np.log10(low))), low, high)
@@ -162,66 +162,66 @@ def _between(low: float, high: float, is_log: bool, unit: np.ndarray) -> np.ndar
     return values
 
 
-def _whole(values: Sequence[float], low: float, high: float) -> list[int]:
-    """The whole numbers nearest to some, not past the ends."""
+def _round(values: Sequence[float], low: float, high: float) -> list[int]:
+    """Round to whole numbers, clipped to the ends."""
     return [min(max(round(value), int(low)), int(high)) for value in values]
 
 
 def cross_overrides(overrides: Sequence[Override], points: int, zipped: Sequence[str] = ()) -> Grid:
-    """Every combination of the axes' values; the last axis varies fastest.
+    """Return the grid of all combinations of the axes' values; the last axis varies fastest.
 
     Args:
-        overrides: parsed by Hydra; a later one takes an earlier one's place.
-        points: how many values an interval is cut into.
-        zipped: keys of axes that vary together, in the place of the first of them.
+        overrides: parsed by Hydra; a later one replaces an earlier one of the same key.
+        points: number of values into which an interval is divided.
+        zipped: keys of axes that vary together, at the position of the first of them.
 
     Raises:
         SettingError: an axis has no values, zipped axes differ in length, or there are too many
-            runs; nothing as large as these is made first.
+            runs; this is checked before anything of that size is made.
     """
     points = Field(int, Range(ge=1, le=MAX_RUNS)).check("hydra.sweeper.points", points)
     zipped = Field(tuple[str, ...], Range()).check("hydra.sweeper.zip", zipped)
-    last = _last(overrides)
-    typed = {setting_name(key): key for key in (one.get_key_element() for one in last)}
-    zipped = [typed.get(key, key) for key in zipped]
-    check_run_count({one.get_key_element(): count_values(one, points) for one in last}, zipped)
-    is_cut = points > 1 and any(map(is_interval, last))
-    even = np.linspace(0, 1, points) if is_cut else np.zeros(1)
-    return product([make_axis(override, even) for override in last], zipped)
+    unique = _drop_replaced(overrides)
+    counts = {override.get_key_element(): count_values(override, points) for override in unique}
+    keys = {setting_name(key): key for key in counts}
+    zipped = [keys.get(key, key) for key in zipped]
+    check_run_count(counts, zipped)
+    needs_points = points > 1 and any(map(is_interval, unique))
+    even = np.linspace(0, 1, points) if needs_points else np.zeros(1)
+    return product([make_axis(override, even) for override in unique], zipped)
 
 
 def sample_overrides(overrides: Sequence[Override], samples: int, seed: int) -> Grid:
-    """Samples of the same description, each value of each run drawn on its own.
+    """Return random samples of the axes; each value of each run is drawn independently.
 
-    A number depends on the seed, its axis's key and its sample alone.
+    A number depends only on the seed, the key of its axis and the number of its sample.
 
     Raises:
-        SettingError: an axis has no values or too many, or the samples cannot be counted so.
+        SettingError: an axis has no values or too many, or `samples` or `seed` is out of range.
     """
     samples = Field(int, Range(ge=1, le=MAX_RUNS)).check("hydra.sweeper.samples", samples)
     seed = Field(int, Range(ge=0, lt=2**63)).check("hydra.sweeper.seed", seed)
-    last = _last(overrides)
-    for override in last:
+    unique = _drop_replaced(overrides)
+    for override in unique:
         count = count_values(override, 1)
         if count > MAX_RUNS:
-            what = f"{count:,} values are more than can be drawn of, {MAX_RUNS:,}"
-            raise SettingError(f"{override.input_line}: {what}; an int(interval(…)) has no limit")
-    keys = [zlib.crc32(override.get_key_element().encode()) for override in last]
-    place = torch.tensor(keys, dtype=torch.int64)[:, None]
+            limit = f"has {count:,} values, but can have at most {MAX_RUNS:,}"
+            raise SettingError(f"{override.input_line}: {limit}; an int(interval(…)) has no limit")
+    hashes = [zlib.crc32(override.get_key_element().encode()) for override in unique]
+    place = torch.tensor(hashes, dtype=torch.int64)[:, None]
     unit = rng.uniform(torch.tensor(seed), rng.Stream.SWEEP, torch.arange(samples), place).numpy()
-    made = [sample_axis(override, u) for override, u in zip(last, unit, strict=True)]
-    return Grid(
-        tuple(axis for axis, _ in made), stack_columns([column for _, column in made], samples)
-    )
+    sampled = [sample_axis(override, row) for override, row in zip(unique, unit, strict=True)]
+    axes, columns = zip(*sampled, strict=True) if sampled else ((), ())
+    return Grid(tuple(axes), stack_columns(list(columns), samples))
 
 
-def _last(overrides: Sequence[Override]) -> list[Override]:
-    """The overrides, of those with the same key the last in the place of the first."""
+def _drop_replaced(overrides: Sequence[Override]) -> list[Override]:
+    """Keep the last override of each key, at the position of the first."""
     return list({override.get_key_element(): override for override in overrides}.values())
 
 
 def grid_of_jobs(jobs: Sequence[Sequence[Override]]) -> Grid:
-    """Jobs that were made one by one, as a grid.
+    """Return the grid of jobs that were made one by one.
 
     Raises:
         SettingError: the jobs do not override the same settings.
@@ -231,9 +231,9 @@ def grid_of_jobs(jobs: Sequence[Sequence[Override]]) -> Grid:
         raise SettingError("hydra/launcher=batched: all jobs must override the same settings")
     axes, columns = [], []
     for place, key in enumerate(keys[0] if keys else []):
-        given = {job[place].get_value_element_as_str(): job[place].value() for job in jobs}
-        axes.append(Axis(key, list(given.values()), list(given)))
-        order = {text: number for number, text in enumerate(given)}
         texts = [job[place].get_value_element_as_str() for job in jobs]
+        values = {text: job[place].value() for text, job in zip(texts, jobs, strict=True)}
+        axes.append(Axis(key, list(values.values()), list(values)))
+        order = {text: number for number, text in enumerate(values)}
         columns.append(np.array([order[text] for text in texts]))
     return Grid(tuple(axes), stack_columns(columns, len(jobs)))

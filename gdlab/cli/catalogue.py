@@ -1,6 +1,6 @@
-"""What there is to choose from: the tables of `--losses` and `--optimizers`.
+"""The tables of `--losses` and `--optimizers`: all choices.
 
-Each row is a file of conf and what the class behind it says of itself.
+Each row combines a file of conf with the properties of its class.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,7 +26,7 @@ _WIDTH = 100
 _COORDINATES_SHOWN = 2
 _NOTHING = "-"
 
-# Columns with their widths at most; a name is never cut, and the comment takes what is left.
+# Columns with their maximum widths; names are never cut, and the comment takes the rest.
 _LOSSES = {"name": None, "dims": 6, "start": 15, "minimum": 10, "what makes it hard": None}
 _OPTIMIZERS = {
     "name": None,
@@ -38,14 +38,14 @@ _OPTIMIZERS = {
 
 
 def show(group: str) -> None:
-    """Print the table of a group of conf, "loss" or "optimizer", on stdout."""
+    """Print the table of a group of conf, "loss" or "optimizer"."""
     console = Console(highlight=False)
     console.width = min(console.width, _WIDTH) if console.is_terminal else _WIDTH
-    rows = _losses() if group == "loss" else _optimizers()
-    console.print(_table(_LOSSES if group == "loss" else _OPTIMIZERS, rows))
+    rows = _loss_rows() if group == "loss" else _optimizer_rows()
+    console.print(_make_table(_LOSSES if group == "loss" else _OPTIMIZERS, rows))
 
 
-def _table(widths: Mapping[str, int | None], rows: Iterator[tuple[str, ...]]) -> Table:
+def _make_table(widths: Mapping[str, int | None], rows: Iterator[tuple[str, ...]]) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     for name, width in widths.items():
         is_name = name == "name"
@@ -56,49 +56,50 @@ def _table(widths: Mapping[str, int | None], rows: Iterator[tuple[str, ...]]) ->
     return table
 
 
-def _losses() -> Iterator[tuple[str, ...]]:
-    """Name, dimensions, start, minimum and what makes it hard, of every loss."""
+def _loss_rows() -> Iterator[tuple[str, ...]]:
+    """Yield name, dimensions, start, minimum and difficulty of every loss."""
     for name in choices_of("loss"):
-        _, why = first_said("loss", name)
+        _, difficulty = read_choice("loss", name)
         try:
             loss = resolve_choice("loss", name)
-        except SettingError:  # it cannot be without settings of a person's own
-            yield name, _NOTHING, _NOTHING, _NOTHING, why
+        except SettingError:  # it needs settings from the user
+            yield name, _NOTHING, _NOTHING, _NOTHING, difficulty
             continue
         assert isinstance(loss, Loss)
-        scales = "dim" in declared_fields(type(loss))
+        has_dim = "dim" in declared_fields(type(loss))
         yield (
             name,
-            f"dim={loss.dim}" if scales else str(loss.dim),
-            _start(loss),
-            _minimum(loss),
-            why,
+            f"dim={loss.dim}" if has_dim else str(loss.dim),
+            _format_start(loss),
+            _format_minimum(loss),
+            difficulty,
         )
 
 
-def _start(loss: Loss) -> str:
+def _format_start(loss: Loss) -> str:
     start = torch.as_tensor(loss.start).tolist()
     numbers = [f"{number:.4g}" for number in start[:_COORDINATES_SHOWN]]
     return f"({', '.join(numbers + ['…'] * (len(start) > len(numbers)))})"
 
 
-def _minimum(loss: Loss) -> str:
+def _format_minimum(loss: Loss) -> str:
     return _NOTHING if loss.minimum is None else f"{float(loss.minimum):.5g}"
 
 
-def _optimizers() -> Iterator[tuple[str, ...]]:
-    """Name, class, default lr, hyperparameters with theirs and what it does, of every optimizer."""
+def _optimizer_rows() -> Iterator[tuple[str, ...]]:
+    """Yield name, class, default lr, hyperparameters and purpose of every optimizer."""
     for name in choices_of("optimizer"):
-        values, what = first_said("optimizer", name)
+        values, purpose = read_choice("optimizer", name)
         lr = f"{values.pop(LR, Optimizer.default_lr):g}"
         inner = values.pop("defaults", [])
-        values |= {key.partition("@")[2]: choice for one in inner for key, choice in one.items()}
-        kind = str(values.pop("_target_")).rpartition(".")[2].replace("???", _NOTHING)
+        pairs = (pair for entry in inner for pair in entry.items())
+        values |= {key.partition("@")[2]: choice for key, choice in pairs}
+        cls = str(values.pop("_target_")).rpartition(".")[2].replace("???", _NOTHING)
         settings = (f"{key}={format_value(value)}" for key, value in values.items())
-        yield name, kind, lr, ", ".join(settings) or _NOTHING, what
+        yield name, cls, lr, ", ".join(settings) or _NOTHING, purpose
 
 
-def first_said(group: str, name: str) -> tuple[dict[str, Any], str]:
-    """The values of a file of conf, and the comment that it begins with."""
+def read_choice(group: str, name: str) -> tuple[dict[str, Any], str]:
+    """Read a file of conf: its values, and the comment in its first line."""
     text = (CONF / group / f"{name}.yaml").read_text("utf-8")
     return yaml.safe_load(text), text.partition("\n")[0].lstrip("# ")

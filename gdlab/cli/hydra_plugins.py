@@ -1,7 +1,7 @@
-"""The batched launcher and the sweepers, thin: they hand a grid of runs to the sweep.
+"""The batched launcher and the sweepers: thin layers that hand a grid of runs to the sweep.
 
 Hydra takes plugins only from modules under `hydra_plugins` and looks their classes up there by
-name, so `register` puts this module there. It imports torch only once a sweep starts.
+name, so `register` registers this module there. It imports torch only when a sweep starts.
 """
 
 import importlib.util
@@ -35,7 +35,7 @@ class BatchedLauncher(Launcher):
     """Runs all jobs of a sweep as few tensor programs.
 
     Args:
-        executor: who runs them: serial, this process alone, or processes, on all cores.
+        executor: what runs them: `serial`, only this process, or `processes`, one for each core.
     """
 
     def __init__(self, executor: str = "serial") -> None:
@@ -44,15 +44,15 @@ class BatchedLauncher(Launcher):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Keep what a launch needs."""
+        """Keep the configuration for the launch."""
         self.hydra_context, self.config = hydra_context, config
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
-        """Run jobs that a sweeper made one by one; each returns what a search makes small.
+        """Run jobs that a sweeper made one by one; each returns what a search minimizes.
 
-        That is its final loss, +inf where it diverged or failed.
+        That is the final loss, or +inf if the run diverged or failed.
         """
         from gdlab.cli.axes import grid_of_jobs
         from gdlab.results.ranking import objective
@@ -63,17 +63,17 @@ class BatchedLauncher(Launcher):
         )
         results, code = self.launch_grid(grid, initial_job_idx)
         if code > EXIT_FAILED or not len(results):
-            sys.exit(code)  # interrupted, or a dry run: no sweeper shall go on
-        returned = []
+            sys.exit(code)  # interrupted or a dry run: the sweeper must not continue
+        returns = []
         ends = zip(results["status"].to_pylist(), results["final_loss"].to_pylist(), strict=True)
         for run, (status, loss) in enumerate(ends):
             job = JobReturn(overrides=grid.overrides(run), status=JobStatus.COMPLETED)
             job.return_value = objective(status, loss)
-            returned.append(job)
-        return returned
+            returns.append(job)
+        return returns
 
     def launch_grid(self, grid: "Grid", first: int | None = None) -> "tuple[pa.Table, int]":
-        """Run a grid; its table, and the exit code."""
+        """Run a grid and return its table and the exit code."""
         from gdlab.cli.sweep import launch_sweep
 
         loader = self.hydra_context.config_loader
@@ -81,7 +81,7 @@ class BatchedLauncher(Launcher):
 
 
 class _AxesSweeper(Sweeper):
-    """What the sweepers share: axes from the command line and from an experiment's params."""
+    """The base of the sweepers: axes from the command line and from an experiment's params."""
 
     def __init__(self, params: Mapping[str, str] | None = None) -> None:
         self.params = dict(params or {})
@@ -89,7 +89,7 @@ class _AxesSweeper(Sweeper):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Make the launcher."""
+        """Instantiate the launcher."""
         self.hydra_context, self.config = hydra_context, config
         self.loader = hydra_context.config_loader
         self.launcher = Plugins.instance().instantiate_launcher(
@@ -97,7 +97,7 @@ class _AxesSweeper(Sweeper):
         )
 
     def sweep(self, arguments: list[str]) -> Any:
-        """Hand the runs to the launcher, to the batched one as the grid that they are."""
+        """Hand the runs to the launcher; the batched one gets the whole grid at once."""
         params = [f"{key}={value}" for key, value in self.params.items()]
         words = [*to_hydra_overrides(params, arguments), *arguments]  # arguments are rewritten
         parser = OverridesParser.create(config_loader=self.loader)
@@ -114,11 +114,17 @@ class _AxesSweeper(Sweeper):
 
     @abstractmethod
     def grid(self, overrides: Sequence[Override]) -> "Grid":
-        """The runs of the parsed axes."""
+        """Return the runs of the parsed axes."""
 
 
 class GridSweeper(_AxesSweeper):
-    """Every combination of the axes' values."""
+    """Every combination of the axes' values.
+
+    Args:
+        points: number of values into which an interval is divided.
+        zip: axes that vary together instead of being crossed.
+        params: axes from an experiment: each setting with its values as text.
+    """
 
     def __init__(
         self,
@@ -130,14 +136,20 @@ class GridSweeper(_AxesSweeper):
         self.points, self.zip = points, zip or ()
 
     def grid(self, overrides: Sequence[Override]) -> "Grid":
-        """The product of the axes, those of `zip` together."""
+        """Return the product of the axes; those of `zip` vary together."""
         from gdlab.cli.axes import cross_overrides
 
         return cross_overrides(overrides, self.points, self.zip)
 
 
 class RandomSweeper(_AxesSweeper):
-    """Samples of the axes."""
+    """Random samples of the axes.
+
+    Args:
+        samples: number of runs.
+        seed: of the samples.
+        params: axes from an experiment: each setting with its values as text.
+    """
 
     def __init__(
         self, samples: int = 100, seed: int = 0, params: Mapping[str, str] | None = None
@@ -146,19 +158,19 @@ class RandomSweeper(_AxesSweeper):
         self.samples, self.seed = samples, seed
 
     def grid(self, overrides: Sequence[Override]) -> "Grid":
-        """Values drawn at random."""
+        """Return runs whose values are drawn at random."""
         from gdlab.cli.axes import sample_overrides
 
         return sample_overrides(overrides, self.samples, self.seed)
 
 
 def is_gdlab_plugin(config: DictConfig, kind: str) -> bool:
-    """Whether the launcher or the sweeper of a configuration is one of gdlab's."""
+    """Tell whether the launcher or the sweeper of a configuration is one of gdlab's."""
     return str(config.hydra[kind]._target_).startswith(f"{_MODULE}.")
 
 
 def register() -> None:
-    """Make the plugins known to Hydra."""
+    """Register the plugins with Hydra."""
     if _MODULE in sys.modules:
         return
     if importlib.util.find_spec("hydra_plugins") is None:

@@ -1,7 +1,7 @@
-"""What the jobs of a sweep note of themselves, one file each in `jobs/` of its directory.
+"""Notes of the jobs of a sweep, one file per job in the folder `jobs/` of the sweep's directory.
 
-A job that runs by itself, maybe in another process or on another machine, says there which run of
-the sweep it is and how it ended, so that the tables can be gathered when all have ended.
+A job that runs on its own, perhaps in another process or on another machine, writes there which
+run of the sweep it is and how it ended. The tables are gathered from these notes at the end.
 """
 
 import dataclasses
@@ -31,15 +31,15 @@ _JOBS = "jobs"
 
 @dataclass(frozen=True)
 class Job:
-    """What a job notes of itself, as it begins and again as it ends.
+    """The note of a job, written when the job starts and again when it ends.
 
     Attributes:
-        number: in the sweep.
-        overrides: its own.
-        directory: relative to the sweep's; empty where it has none.
-        result: the fields of its outcome and the seconds, exactly: `result.json` holds null for
-            what is not finite.
-        failure: why there is no result, where it could say so.
+        number: of the job in the sweep.
+        overrides: of the job.
+        directory: relative to the sweep's directory; empty if the job has none.
+        result: the fields of the outcome and the seconds, in full precision; `result.json` has null
+            for values that are not finite.
+        failure: why there is no result, if the job could tell.
     """
 
     number: int
@@ -56,29 +56,29 @@ class Job:
 
 
 class JobNote:
-    """A sink that keeps a job's note.
+    """A sink that writes a job's note.
 
     Args:
-        own: the `hydra` node of the job's configuration.
+        hydra: the `hydra` node of the job's configuration.
 
     Attributes:
-        outcome: how the run ended, once it has.
+        outcome: how the run ended; None before.
     """
 
-    def __init__(self, own: HydraConf) -> None:
-        # The job's own directory may be the current one.
-        self._sweep = Path(own.runtime.cwd) / str(own.sweep.dir)
-        directory = Path(os.path.relpath(own.runtime.output_dir, self._sweep)).as_posix()
-        overrides = [str(text) for text in own.overrides.task]
-        self._job = Job(int(own.job.num), overrides, directory)
+    def __init__(self, hydra: HydraConf) -> None:
+        # The working directory may be the job's own.
+        self._sweep = Path(hydra.runtime.cwd) / str(hydra.sweep.dir)
+        directory = Path(os.path.relpath(hydra.runtime.output_dir, self._sweep)).as_posix()
+        overrides = [str(text) for text in hydra.overrides.task]
+        self._job = Job(int(hydra.job.num), overrides, directory)
         self.outcome: Outcome | None = None
         self._job.save(self._sweep)
 
     def write(self, piece: History) -> None:
-        """Nothing: the run's own directory holds its records."""
+        """Do nothing: the run's directory holds its records."""
 
     def close(self, outcome: Outcome | None, seconds: float) -> None:
-        """JobNote how the run ended."""
+        """Note how the run ended."""
         self.outcome = outcome
         if outcome is not None:
             plain = {"status": int(outcome.status), "x": outcome.x.tolist(), "seconds": seconds}
@@ -87,26 +87,26 @@ class JobNote:
             dataclasses.replace(self._job, result=result).save(self._sweep)
 
     def fail(self, error: Exception) -> None:
-        """JobNote why there is no result."""
-        words = " ".join(f"{type(error).__name__}: {error}".split())
-        dataclasses.replace(self._job, failure=words).save(self._sweep)
+        """Note why there is no result."""
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        dataclasses.replace(self._job, failure=text).save(self._sweep)
 
 
 def note_batch(sweep: Path, part: Path, grid: "Grid", results: "pa.Table", first: int) -> None:
-    """JobNote the jobs of a batch that a sweeper made, and that ran as one.
+    """Note the jobs of a batch that a sweeper made and that ran as one.
 
     Args:
         sweep: the directory of the sweep.
-        part: the batch's own.
-        grid: its jobs.
-        results: its table.
-        first: the number of its first job in the sweep.
+        part: the directory of the batch.
+        grid: the jobs of the batch.
+        results: the table of the batch.
+        first: the number in the sweep of the first job.
     """
-    from gdlab.sweeps.runner import ABOUT  # it imports what a run alone has no need of
+    from gdlab.sweeps.runner import ABOUT  # a single run does not need what this imports
 
-    named = json.loads((part / ABOUT).read_text(encoding="utf-8"))["directories"]
+    directories = json.loads((part / ABOUT).read_text(encoding="utf-8"))["directories"]
     for row in results.to_pylist():
-        name = named.get(str(row["run"]))
+        name = directories.get(str(row["run"]))
         coordinates = [row[key] for key in row if re.fullmatch(r"x\d+", key)]
         row["x"] = [value for value in coordinates if value is not None]
         row["status"] = int(Status[row["status"].upper()])
@@ -115,7 +115,7 @@ def note_batch(sweep: Path, part: Path, grid: "Grid", results: "pa.Table", first
 
 
 def read_jobs(directory: Path) -> list[Job]:
-    """The jobs of a sweep by their numbers.
+    """Read the jobs of a sweep, in the order of their numbers.
 
     Raises:
         RecordError: a note is damaged.

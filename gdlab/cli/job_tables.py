@@ -1,7 +1,7 @@
 """The tables of a sweep whose jobs ran one by one, or in batches that a sweeper made one by one.
 
-A callback reads in the end what the jobs noted, and writes the tables that the batched launcher
-writes where it has all runs at once.
+At the end a callback reads the notes of the jobs and writes the same tables that the batched
+launcher writes when it has all runs at once.
 """
 
 import json
@@ -38,23 +38,24 @@ _NO_RESULT = "ended without a result"
 
 
 def check_unused(config: DictConfig, *, is_batched: bool) -> None:
-    """Refuse what jobs that run one by one would spoil, before there is any.
+    """Refuse a dry run and a sweep directory in use, before the first job starts.
 
     Raises:
-        SettingError: the sweep's directory holds something, or nothing shall be run.
+        SettingError: the sweep's directory is not empty, or only the batched launcher can do a dry
+            run.
     """
     if config.get("dry_run") and not is_batched:
-        given = config.hydra.runtime.choices["hydra/launcher"]
-        raise SettingError(f"dry_run=true: needs hydra/launcher=batched, and it is {given}")
+        launcher = config.hydra.runtime.choices["hydra/launcher"]
+        raise SettingError(f"dry_run=true: needs hydra/launcher=batched, and it is {launcher}")
     directory = Path(str(config.hydra.sweep.dir))
     if directory.is_dir() and any(directory.iterdir()):
         raise SettingError(f"hydra.sweep.dir={directory}: is not empty; a sweep needs its own")
 
 
 class TablesCallback(Callback):
-    """Writes the tables of a sweep and sums it up when its jobs have ended.
+    """Writes the tables of a sweep and prints its summary when the jobs have ended.
 
-    Hydra makes warnings of what a callback raises: it is kept until `exit_code` asks for it.
+    Hydra turns a callback's exceptions into warnings: an error is kept until `exit_code` raises it.
 
     Args:
         loader: composes the configuration of a run.
@@ -66,44 +67,44 @@ class TablesCallback(Callback):
         self._error: Exception | None = None
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Gather what there is."""
+        """Gather the tables."""
         try:
-            self._code = _gathered(config, self._loader)
+            self._code = _gather_tables(config, self._loader)
         except Exception as error:
             self._error = error
 
     def exit_code(self) -> int:
-        """1 where a run failed, else 0."""
+        """Return 1 if a run failed, else 0; raise the error of gathering the tables."""
         if self._error is not None:
             raise self._error
         return self._code
 
 
-def _gathered(config: DictConfig, loader: ConfigLoader) -> int:
-    """Write the tables of a sweep's directory, sum it up and return the exit code."""
+def _gather_tables(config: DictConfig, loader: ConfigLoader) -> int:
+    """Write the tables of a sweep's directory, print a summary and return the exit code."""
     directory = Path(str(config.hydra.sweep.dir))
     jobs = read_jobs(directory)
     if not jobs:
         return 0
-    plan, results = _collected(jobs, directory, config, loader)
+    plan, results = _collect(jobs, directory, config, loader)
     if not (directory / "multirun.yaml").exists():
         OmegaConf.save(config, directory / "multirun.yaml")
     write_table(directory / "results.parquet", results)
     write_csv(directory / "results.csv", results)
-    named = {job.number: job.directory for job in jobs if job.result and job.directory}
-    about = {"varied": plan.keys(), "metrics": plan.metrics, "directories": named}
+    directories = {job.number: job.directory for job in jobs if job.result and job.directory}
+    about = {"varied": plan.keys(), "metrics": plan.metrics, "directories": directories}
     write_atomically(directory / ABOUT, json.dumps(about, indent=1).encode())
     show_sweep(plan, results, directory)
     return EXIT_FAILED if has_failed(results) else 0
 
 
-def _collected(
+def _collect(
     jobs: Sequence[Job], directory: Path, config: DictConfig, loader: ConfigLoader
 ) -> tuple[Plan, "pa.Table"]:
-    """The plan that the jobs amount to, and its table.
+    """Return the plan that corresponds to the jobs, and its table.
 
     Raises:
-        SettingError: no job has a result; it says why the first has none.
+        SettingError: no job has a result; the message gives the reason of the first.
     """
     parser = OverridesParser.create(config_loader=loader)
     parsed = {job.number: parser.parse_overrides(list(job.overrides)) for job in jobs}
@@ -111,24 +112,25 @@ def _collected(
     failed = {j.number: j.failure or _NO_RESULT for j in jobs if j.number not in ended}
     if not ended:
         raise SettingError(f"{directory / jobs[0].directory}: {failed[jobs[0].number]}")
-    whole = grid_of_jobs(list(parsed.values()))
-    index = np.zeros((max(parsed) + 1, len(whole.axes)), dtype=np.int64)
-    index[list(parsed)] = whole.index  # a job that never began is in no table
-    # What cannot be used is a failed run, and no part of what is composed.
-    usable = make_plan(
-        config, loader, grid_of_jobs([parsed[number] for number in ended]), check=False
-    )
+    all_jobs = grid_of_jobs(list(parsed.values()))
+    index = np.zeros((max(parsed) + 1, len(all_jobs.axes)), dtype=np.int64)
+    index[list(parsed)] = all_jobs.index  # a job that never started is in no table
+    # Only jobs with a result are composed: the settings of a failed one may be unusable.
+    usable_jobs = grid_of_jobs([parsed[number] for number in ended])
+    usable = make_plan(config, loader, usable_jobs, check=False)
     numbers = np.array(list(ended))
     groups = tuple(Group(g.settings, g.columns, numbers[g.runs]) for g in usable.groups)
-    plan = Plan(Grid(whole.axes, index), groups, usable.templates)
-    tables = [_table(plan, group, [ended[run] for run in group.runs.tolist()]) for group in groups]
+    plan = Plan(Grid(all_jobs.axes, index), groups, usable.templates)
+    tables = [
+        _make_table(plan, group, [ended[run] for run in group.runs.tolist()]) for group in groups
+    ]
     if failed:
         tables.append(table_of_failed(plan.options, failed, plan.varied(np.array(list(failed)))))
     return plan, join_tables(tables)
 
 
-def _table(plan: Plan, group: Group, results: Sequence[Mapping[str, Any]]) -> "pa.Table":
-    """The rows of a group from what its jobs noted."""
+def _make_table(plan: Plan, group: Group, results: Sequence[Mapping[str, Any]]) -> "pa.Table":
+    """Return the rows of a group from the notes of its jobs."""
     ends = Outcomes(batch_of(group.settings, group.columns, len(group)))
     ends.fill(results)
     seconds = np.array([result["seconds"] for result in results])

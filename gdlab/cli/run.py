@@ -1,4 +1,4 @@
-"""One run from a composed configuration: checked, given a directory, carried out, summed up."""
+"""One run from a composed configuration: check it, claim a directory, run, print a summary."""
 
 import math
 import sys
@@ -34,35 +34,36 @@ EXIT_SIGNAL = 128
 
 
 def run_one(config: DictConfig) -> int:
-    """Carry out the run of a composed configuration and return the exit code.
+    """Run what a composed configuration describes and return the exit code.
 
-    Everything that can be wrong with the settings is found before a directory is made.
+    All checks of the settings come before a directory is made.
 
     Raises:
         SettingError: a setting cannot be used.
     """
     settings, batch = check_config(config)
-    directory = claim_run_directory(config, partial(_flat, settings=settings))
+    directory = claim_run_directory(config, partial(_flatten_choices, settings=settings))
     with read_write(config.hydra):
         if config.hydra.mode is None:
             hydra_internals.set_mode(config, RunMode.RUN)
         if str(directory) != str(config.hydra.run.dir):
             config.hydra.run.dir = str(directory)
-    # Under hydra.job.chdir a relative path would mean another place.
-    place = directory.absolute() if config.hydra.job.chdir else directory
+    # Under hydra.job.chdir a relative path would point elsewhere.
+    path = directory.absolute() if config.hydra.job.chdir else directory
     with errors_naming(directory):
-        return hydra_internals.run_as_job(config, lambda _: _carry_out(settings, batch, place))
+        return hydra_internals.run_as_job(config, lambda _: _execute(settings, batch, path))
 
 
-def claim_run_directory(config: DictConfig, renamed: Callable[[Path], Path]) -> Path:
-    """Make the directory that a composed configuration names, for one run alone.
+def claim_run_directory(config: DictConfig, rename: Callable[[Path], Path]) -> Path:
+    """Make the directory that a composed configuration names, for the use of one run.
 
     Args:
-        config: with its `hydra` node, which becomes Hydra's current one.
-        renamed: what to call a directory that the person has not named.
+        config: including its `hydra` node, which becomes Hydra's current one.
+        rename: returns the path to use where the command does not set `hydra.run.dir`.
 
     Raises:
-        SettingError: it has no path, cannot be made, or, where the person named it, is not empty.
+        SettingError: the directory has no path, cannot be made, or was named by the command and is
+            not empty.
     """
     hydra_internals.set_current_config(config)
     try:
@@ -70,12 +71,12 @@ def claim_run_directory(config: DictConfig, renamed: Callable[[Path], Path]) -> 
     except OmegaConfBaseException as error:
         raise SettingError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
     words = (str(word).lstrip("+") for word in config.hydra.overrides.hydra)
-    is_exact = any(word.startswith("hydra.run.dir=") for word in words)
-    return claim_directory(wanted if is_exact else renamed(wanted), exact=is_exact)
+    is_named = any(word.startswith("hydra.run.dir=") for word in words)
+    return claim_directory(wanted if is_named else rename(wanted), exact=is_named)
 
 
-def _flat(path: Path, settings: Settings) -> Path:
-    """The path with a dot for the slash in a choice such as mgh/beale, which means no folder."""
+def _flatten_choices(path: Path, settings: Settings) -> Path:
+    """Replace the slash of a choice such as mgh/beale by a dot, so that it makes no folder."""
     text = str(path)
     for choice in settings.choices.values():
         text = text.replace(choice, choice.replace("/", "."))
@@ -83,26 +84,27 @@ def _flat(path: Path, settings: Settings) -> Path:
 
 
 def run_job_of_sweep(config: DictConfig) -> float:
-    """Carry out one job of one of Hydra's own launchers, in the directory that it made.
+    """Run one job of one of Hydra's own launchers, in the directory that the launcher made.
 
-    A job that raises is a failed run of the sweep: the rest go on, and the tables say why.
+    A job that raises is a failed run of the sweep: the others continue, and the tables give the
+    reason.
 
     Returns:
-        What a sweeper that searches makes small: the final loss, +inf where the run was lost.
+        What a searching sweeper minimizes: the final loss, or +inf if the run diverged or failed.
     """
-    own = HydraConfig.get()
-    note = JobNote(own)
-    directory = Path(own.runtime.output_dir)
+    hydra = HydraConfig.get()
+    note = JobNote(hydra)
+    directory = Path(hydra.runtime.output_dir)
     code = EXIT_FAILED
     try:
-        settings, batch = check_config(config, dict(own.runtime.choices))
+        settings, batch = check_config(config, dict(hydra.runtime.choices))
         if any(directory.glob("*history.parquet*")):
             raise SettingError(f"hydra.sweep.dir: {directory} holds a run; a run needs its own")
-        code = _carry_out(settings, batch, directory, note)
+        code = _execute(settings, batch, directory, note)
     except Exception as error:
         note.fail(error)
     if code > EXIT_SIGNAL:
-        sys.exit(code)  # who interrupts a run means the sweep
+        sys.exit(code)  # an interrupt of a run ends the whole sweep
     outcome = note.outcome
     return math.inf if outcome is None else objective(str(outcome.status), outcome.final_loss)
 
@@ -123,16 +125,16 @@ def read_config(config: DictConfig, choices: dict[str, str] | None = None) -> Se
     return settings_from_config(config, choices)
 
 
-def _carry_out(settings: Settings, batch: Batch, directory: Path, *sinks: Sink) -> int:
-    """Run, record and sum up."""
+def _execute(settings: Settings, batch: Batch, directory: Path, *sinks: Sink) -> int:
+    """Run a batch of one, record it and print its summary."""
     startup.resume_garbage_collection()
-    said = warning(settings)
-    if said:
-        show_warning(said)
+    text = warning(settings)
+    if text:
+        show_warning(text)
     recorder, meter = RunRecorder(directory, settings), RateMeter(settings.steps)
     with interruptible() as interruption, ProgressBar("steps", settings.steps) as bar:
-        seeing = [StepProgress(bar), recorder, meter, *sinks]
-        outcome = execute(settings, batch, seeing, interruption)
+        all_sinks = [StepProgress(bar), recorder, meter, *sinks]
+        outcome = execute(settings, batch, all_sinks, interruption)
     show_end(settings, batch, outcome, directory, meter.per_step)
     for problem in recorder.problems:
         show_warning(problem)
@@ -140,7 +142,7 @@ def _carry_out(settings: Settings, batch: Batch, directory: Path, *sinks: Sink) 
 
 
 def _exit_code(status: Status, interruption: Interruption) -> int:
-    """0, 1 for a failed run, 128 plus the signal's number for an interrupted one."""
+    """Return 0, 1 for a failed run, or 128 plus the signal's number for an interrupted one."""
     if status == Status.INTERRUPTED and interruption.signal is not None:
         return EXIT_SIGNAL + interruption.signal
     return EXIT_FAILED if status == Status.FAILED else 0

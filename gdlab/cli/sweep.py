@@ -1,7 +1,4 @@
-"""A sweep on the command line: composed by structure, checked, carried out, summed up.
-
-Knows Hydra, as `application` does for one run.
-"""
+"""A sweep on the command line: compose each structure once, check, run, print a summary."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -46,15 +43,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _MULTIRUN = "multirun.yaml"
-# What a sweep that died before it had a plan may have left.
+# Files that a sweep may leave if it dies before it has a plan.
 _LEFTOVERS = {
     _MULTIRUN,
     plan_file.INDEX,
     *map(partial_name, (plan_file.PLAN, plan_file.INDEX)),
 }
 _LONGEST_SHOWN = 200
-# What a command says beside the settings of its runs, in every sweep that has a plan.
-_UNSAID = {"dry_run": False, "check_gradient": False, "experiment": None}
+# Settings of a command that are not settings of its runs, with their values in any saved plan.
+_NOT_IN_PLAN = {"dry_run": False, "check_gradient": False, "experiment": None}
 _INTERPOLATION = re.compile(r"\$\{([^}:]+)\}")
 
 
@@ -68,14 +65,14 @@ def launch_sweep(
     """Run a grid of runs and return its table and the exit code.
 
     Args:
-        config: of the sweep, its `hydra` node included.
+        config: of the sweep, including its `hydra` node.
         loader: composes the configuration of a run.
         grid: the runs.
-        first: the number of the first run, where the grid is one batch of several of a sweep.
-        executor: who runs the shards.
+        first: the number of the first run, if the grid is one of several batches of a sweep.
+        executor: the name of what runs the shards.
 
     Raises:
-        SettingError: a setting of any run cannot be used; nothing was made then.
+        SettingError: a setting of any run cannot be used; no files are made then.
         ChildProcessError: a process that ran a shard died.
     """
     plan = with_shards_for(make_plan(config, loader, grid), executor)
@@ -86,13 +83,11 @@ def launch_sweep(
     sweep = Path(str(config.hydra.sweep.dir))
     wanted = sweep if first is None else sweep / f"from={first}"
     if (wanted / plan_file.PLAN).exists() and _is_named(config):
-        raise SettingError(
-            f"hydra.sweep.dir={wanted}: holds a sweep; resume={wanted} goes on with it"
-        )
+        raise SettingError(f"hydra.sweep.dir={wanted}: holds a sweep; resume={wanted} continues it")
     directory = claim_directory(
         wanted, exact=_is_named(config), setting="hydra.sweep.dir", leftovers=_LEFTOVERS
     )
-    with _named_in_errors(directory):
+    with _errors_naming_sweep(directory):
         OmegaConf.save(config, directory / _MULTIRUN)
         plan_file.save(plan, directory)
         results, code = finish_sweep(plan, directory)
@@ -106,79 +101,82 @@ def resume_sweep(directory: Path, overrides: Sequence[str]) -> int:
 
     Args:
         directory: the sweep's.
-        overrides: what else was said: classes to be trusted, who runs the shards, and settings,
-            which must be those of the plan.
+        overrides: the command's other overrides: classes to trust, the executor, and settings,
+            which must equal those of the plan.
 
     Raises:
         SettingError: there is no plan, or the overrides differ from it.
         ChildProcessError: a process that ran a shard died.
     """
     parts = [override.partition("=") for override in overrides]
-    given = [(setting_name(key), sign, value) for key, sign, value in parts]
+    pairs = [(setting_name(key), value) for key, _, value in parts]
     of_class = tuple(f".{name}" for name in plan_file.CLASS_NAMES)
-    named = {name for key, _, value in given if key.endswith(of_class) for name in value.split(",")}
-    plan = plan_file.load(directory, named)
+    trusted = {name for key, value in pairs if key.endswith(of_class) for name in value.split(",")}
+    plan = plan_file.load(directory, trusted)
     classes = {class_name(vars(g.settings)[node]) for g in plan.groups for node in GROUPS}
     executor = plan.executor
-    for override, (key, _, value) in zip(overrides, given, strict=True):
+    for override, (key, value) in zip(overrides, pairs, strict=True):
         if key == EXECUTOR_SETTING:
             executor = value
         elif not (key.endswith("._target_") and classes.issuperset(value.split(","))):
-            was = _difference(plan, key, value)
-            if was is not None:
+            difference = _describe_difference(plan, key, value)
+            if difference is not None:
                 raise SettingError(
-                    f"{override}: the sweep in {directory} {was}; a resumed one is the same"
+                    f"{override}: the sweep in {directory} {difference}; resume keeps its settings"
                 )
-    with _named_in_errors(directory):
+    with _errors_naming_sweep(directory):
         return finish_sweep(with_executor(plan, executor), directory)[1]
 
 
-def _difference(plan: Plan, key: str, value: str) -> str | None:
-    """What a plan has instead of a setting's value; None where it has that value."""
+def _describe_difference(plan: Plan, key: str, value: str) -> str | None:
+    """Say what a plan has instead of a setting's value; None if it has that value."""
     recorded = {axis.name: axis for axis in plan.grid.axes}
     if key not in recorded:
-        # What was never said has one value, unless it is another in another group.
-        flat = [group.settings.flat() | _UNSAID for group in plan.groups]
+        # A setting that the command left out has one value, or one for each group.
+        flat = [group.settings.flat() | _NOT_IN_PLAN for group in plan.groups]
         if not all(key in settings for settings in flat):
             return f"had no {key}"
         values = list({format_value(settings[key]): settings[key] for settings in flat}.values())
         recorded[key] = Axis(key, values, list(map(format_value, values)))
-    is_same = _says(f"{key}={value}", recorded[key])
-    return None if is_same else f"was {key}={_listed(recorded[key])}"
+    is_same = _means(f"{key}={value}", recorded[key])
+    return None if is_same else f"had {key}={_list_values(recorded[key])}"
 
 
-def _says(override: str, axis: Axis) -> bool:
-    """Whether an override means the values of an axis."""
+def _means(override: str, axis: Axis) -> bool:
+    """Tell whether an override means the values of an axis."""
     try:
-        (same,) = cross_overrides(
+        (typed,) = cross_overrides(
             OverridesParser.create().parse_overrides([override]), len(axis)
         ).axes
     except (HydraException, SettingError):
         return False
-    return _plain(same.values) == _plain(axis.values) or list(same.texts) == list(axis.texts)
+    same_values = _to_comparable(typed.values) == _to_comparable(axis.values)
+    return same_values or list(typed.texts) == list(axis.texts)
 
 
-def _plain(values: Sequence[Any]) -> list[Any]:
-    """Values so that equal ones are the same: true is not 1, a list is a tuple."""
-    return [
-        tuple(_plain(value)) if isinstance(value, (list, tuple)) else (type(value) is bool, value)
-        for value in values
-    ]
+def _to_comparable(values: Sequence[Any]) -> list[Any]:
+    """Convert values so that == compares them: true is not 1, and a list equals a tuple."""
+
+    def convert(value: Any) -> Any:
+        is_list = isinstance(value, (list, tuple))
+        return tuple(_to_comparable(value)) if is_list else (type(value) is bool, value)
+
+    return list(map(convert, values))
 
 
-def _listed(axis: Axis) -> str:
+def _list_values(axis: Axis) -> str:
     text = ",".join(axis.texts)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 
 @contextmanager
-def _named_in_errors(directory: Path) -> Iterator[None]:
-    """Let an error of the system name the directory: a full disk names no file."""
+def _errors_naming_sweep(directory: Path) -> Iterator[None]:
+    """Add the directory to errors of the system: that of a full disk names no file."""
     try:
         yield
     except ChildProcessError as error:
         error.filename = str(directory)
-        error.strerror = f"{error.strerror}; resume={directory} goes on with the sweep"
+        error.strerror = f"{error.strerror}; resume={directory} continues the sweep"
         raise
     except OSError as error:
         error.filename = error.filename or str(directory)
@@ -186,7 +184,7 @@ def _named_in_errors(directory: Path) -> Iterator[None]:
 
 
 def finish_sweep(plan: Plan, directory: Path) -> tuple["pa.Table", int]:
-    """Run what a sweep lacks, sum it up, and return its table and the exit code."""
+    """Run the missing runs, print the summary, and return the table and the exit code."""
     startup.resume_garbage_collection()
     with interruptible() as interruption, ProgressBar("runs", len(plan)) as bar:
         results = run_sweep(plan, directory, interruption, SweepProgress(bar))
@@ -211,7 +209,7 @@ def make_plan(config: DictConfig, loader: ConfigLoader, grid: Grid, *, check: bo
     def settings_of(*overrides: str) -> Settings:
         return read_config(composed(*overrides))
 
-    followed = _followed(composed(*grid.overrides(0)))
+    followed = _interpolated_settings(composed(*grid.overrides(0)))
     groups = group_runs(grid, lambda overrides: settings_of(*overrides), followed)
     varying = list(groups[0].columns)
     configs = [composed(*grid.overrides(int(group.runs[0]))) for group in groups]
@@ -222,13 +220,13 @@ def make_plan(config: DictConfig, loader: ConfigLoader, grid: Grid, *, check: bo
     return plan
 
 
-def _followed(config: DictConfig) -> set[str]:
-    """The settings that interpolations refer to: where one varies, others vary with it."""
+def _interpolated_settings(config: DictConfig) -> set[str]:
+    """Return the settings that interpolations refer to: where one varies, others vary with it."""
     task = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     return {name.lstrip(".") for name in _INTERPOLATION.findall(OmegaConf.to_yaml(task))}
 
 
 def _is_named(config: DictConfig) -> bool:
-    """Whether the person named the sweep's directory."""
+    """Tell whether the command names the sweep's directory."""
     words = OmegaConf.to_container(config.hydra.overrides.hydra)
     return any(str(word).startswith("hydra.sweep.dir=") for word in words or ())

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from optimizer_page import page
 
-from gdlab.cli.catalogue import first_said
+from gdlab.cli.catalogue import read_choice
 from gdlab.config.loading import resolve_choice
 from gdlab.fields.declared import declared_fields
 from gdlab.fields.suggestions import choices_of
@@ -30,7 +30,7 @@ def test_an_optimizer_has_a_row_and_its_class_a_section(name: str) -> None:
     link, lr, what = line.split(" | ")
     assert link == f"[{kind}](#{kind.lower()})"
     assert float(lr) == optimizer.default_lr
-    assert what == first_said("optimizer", name)[1]
+    assert what == read_choice("optimizer", name)[1]
     section = text.partition(f"\n### {kind}\n")[2].partition("\n##")[0]
     assert f"- `optimizer={name}`" in section
     rows = re.findall(r"^\| `(\w+)` \| (\S.*) \| (\S.*) \| (\S.*) \|$", section, re.MULTILINE)

@@ -394,7 +394,7 @@ def test_a_command_is_resumed_with_its_transformation(gd: Callable[..., Done], h
     (here / "s" / "results.parquet").unlink()
     done = gd("resume=s", "transform.scale=2")
     assert done.code == 2
-    assert "transform.scale=2: the sweep in s was transform.scale=1.0" in done.err
+    assert "transform.scale=2: the sweep in s had transform.scale=1.0" in done.err
 
 
 def test_pictures_are_of_the_transformed_loss(gd: Callable[..., Done], here: Any) -> None:

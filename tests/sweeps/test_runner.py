@@ -197,18 +197,18 @@ SAID = [
     (["seed=range(3)"], None),
     (["seed=0,1,2", "steps=5"], None),
     (["optimizer=sgd"], None),
-    (["steps=6"], "steps=6: the sweep in s was steps=5"),
-    (["lr=0.1,0.3"], "lr=0.1,0.3: the sweep in s was lr=0.1,0.2"),
-    (["lr=0.2,0.1"], "lr=0.2,0.1: the sweep in s was lr=0.1,0.2"),
-    (["lr=0.1"], "lr=0.1: the sweep in s was lr=0.1,0.2"),
-    (["seed=range(4)"], "seed=range(4): the sweep in s was seed=0,1,2"),
-    (["optimizer=adam"], "optimizer=adam: the sweep in s was optimizer=sgd"),
-    (["noise=1"], "noise.scale=1: the sweep in s was noise.scale=0.0"),
-    (["steps=5", "noise=1"], "noise.scale=1: the sweep in s was noise.scale=0.0"),
+    (["steps=6"], "steps=6: the sweep in s had steps=5"),
+    (["lr=0.1,0.3"], "lr=0.1,0.3: the sweep in s had lr=0.1,0.2"),
+    (["lr=0.2,0.1"], "lr=0.2,0.1: the sweep in s had lr=0.1,0.2"),
+    (["lr=0.1"], "lr=0.1: the sweep in s had lr=0.1,0.2"),
+    (["seed=range(4)"], "seed=range(4): the sweep in s had seed=0,1,2"),
+    (["optimizer=adam"], "optimizer=adam: the sweep in s had optimizer=sgd"),
+    (["noise=1"], "noise.scale=1: the sweep in s had noise.scale=0.0"),
+    (["steps=5", "noise=1"], "noise.scale=1: the sweep in s had noise.scale=0.0"),
     (["loss._target_=os.system"], "loss._target_=os.system: the sweep in s had no loss._target_"),
     (["~lr"], "~lr: the sweep in s had no ~lr"),
-    (["lr"], "lr: the sweep in s was lr=0.1,0.2"),
-    (["lr=["], "lr=[: the sweep in s was lr=0.1,0.2"),
+    (["lr"], "lr: the sweep in s had lr=0.1,0.2"),
+    (["lr=["], "lr=[: the sweep in s had lr=0.1,0.2"),
 ]
 
 
@@ -229,7 +229,7 @@ def test_a_second_sweep_in_the_same_directory_is_refused(here, gd):
     assert gd(*SMALL, "hydra.sweep.dir=s").code == 0
     before = {p: p.read_bytes() for p in sorted((here / "s").rglob("*")) if p.is_file()}
     said = refusal(gd(*SMALL, "hydra.sweep.dir=s"))
-    assert "hydra.sweep.dir=s: holds a sweep; resume=s goes on with it" in said
+    assert "hydra.sweep.dir=s: holds a sweep; resume=s continues it" in said
     assert {p: p.read_bytes() for p in sorted((here / "s").rglob("*")) if p.is_file()} == before
 
 

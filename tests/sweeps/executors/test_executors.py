@@ -236,7 +236,7 @@ def test_a_process_that_dies_is_a_one_line_error_and_the_sweep_can_be_resumed(mi
     said = refusal(gd(*words, PROCESSES, "hydra.sweep.dir=s"), 1)
     assert said == (
         "error: s: a process of the sweep died (killed, or out of memory); "
-        "resume=s goes on with the sweep\n"
+        "resume=s continues the sweep\n"
     )
     (mine / "die").unlink()
     assert_gone(pids(mine) - {os.getpid()})
