@@ -1,4 +1,4 @@
-"""The command line as a fixture, and what makes the suite fast."""
+"""The command line as a fixture, and settings that make the suite fast."""
 
 import gc
 import os
@@ -12,8 +12,8 @@ from helpers.command import Done
 
 from gdlab.__main__ import main
 
-# Threads of torch that have nothing to do sleep instead of spinning on a core that the other worker
-# could use. Read when torch is loaded, which nothing above does.
+# Idle threads of torch sleep instead of spinning on a core that the other worker could use. torch
+# reads this when it is loaded, which nothing above does.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # The suite draws the same examples every time. To search further, for hours if need be:
@@ -21,10 +21,10 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 hypothesis.settings.register_profile("same", derandomize=True, database=None, deadline=None)
 hypothesis.settings.load_profile("same")
 
-# Files of few tests that take long, the longest first: begun last, one would keep one worker busy
-# when the other has nothing left.
-LONGEST = ["test_executors", "test_readme", "test_sweeping", "test_browser", "test_resuming"]
-LONGEST += ["test_launcher", "test_gathering", "test_experiments", "test_packaging"]
+# Files whose few tests take long, the longest first: started last, one would keep one worker busy
+# while the other has nothing left to do.
+LONGEST = ["test_executors", "test_readme", "test_runner", "test_browser", "test_resuming"]
+LONGEST += ["test_hydra_plugins", "test_job_tables", "test_experiments", "test_packaging"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Keep what was imported out of the search for garbage, which takes 0.4 s in all of it."""
+    """Exclude imported objects from garbage collection, which takes 0.4 s to scan them."""
     gc.collect()
     gc.freeze()
 

@@ -22,15 +22,15 @@ WORKS = [
 
 
 @pytest.mark.parametrize(("typed", "key", "value"), WORKS)
-def test_it_works_as_typed(typed, key, value, gd, here):
+def test_a_setting_works_as_typed(typed, key, value, gd, here):
     assert gd("steps=2", *typed.split(), *HERE).code == 0
     config = yaml.safe_load((here / "run" / ".hydra" / "config.yaml").read_text())
     assert config[key] == value
-    used = {} if key == "lr" else {"lr": 0.1}  # not said, it follows the optimizer
+    used = {} if key == "lr" else {"lr": 0.1}  # by default it follows the optimizer
     assert gdlab.load("run").config == config | used
 
 
-def test_flags_may_stand_among_settings(gd, here):
+def test_flags_and_settings_may_be_mixed(gd, here):
     (here / "mine" / "loss").mkdir(parents=True)
     text = "_target_: gdlab.losses.Quadratic\ndim: 7\n"
     (here / "mine" / "loss" / "my_bowl.yaml").write_text(text)
@@ -42,7 +42,7 @@ def test_flags_may_stand_among_settings(gd, here):
     assert yaml.safe_load(shown.out)["loss"]["dim"] == 5
 
 
-def test_the_working_directory_may_be_the_runs_own(gd, here):
+def test_a_run_may_change_into_its_directory(gd, here):
     done = gd("steps=2", "hydra.job.chdir=true", *HERE)
     assert done.code == 0
     assert set(listing(here)) >= {"run/result.json", "run/history.parquet"}

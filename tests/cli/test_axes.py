@@ -33,7 +33,7 @@ def parser() -> Iterator[OverridesParser]:
         yield OverridesParser.create(config_loader=loader)
 
 
-def parsed(*words: str) -> list[Override]:
+def parse(*words: str) -> list[Override]:
     loader = GlobalHydra.instance().config_loader()
     return OverridesParser.create(config_loader=loader).parse_overrides(list(words))
 
@@ -42,8 +42,8 @@ def jobs(grid: Grid) -> list[list[str]]:
     return [grid.overrides(run) for run in range(len(grid))]
 
 
-def hydras_jobs(words: list[str]) -> list[list[str]]:
-    (batch,) = BasicSweeper.split_arguments(parsed(*words), None)
+def jobs_by_hydra(words: list[str]) -> list[list[str]]:
+    (batch,) = BasicSweeper.split_arguments(parse(*words), None)
     return batch
 
 
@@ -95,7 +95,7 @@ RANGES = st.tuples(st.integers(-3, 3), st.integers(1, 3), st.sampled_from([1, 2,
 SORTED = st.lists(st.integers(-5, 5), min_size=1, max_size=3).map(
     lambda v: f"sort({','.join(map(str, v))})"
 )
-CHOICES = SEVERAL.map("choice({})".format).filter(lambda v: "null" not in v)  # as Hydra asks for
+CHOICES = SEVERAL.map("choice({})".format).filter(lambda v: "null" not in v)  # Hydra requires it
 VALUES = st.one_of(SEVERAL, CHOICES, RANGES, SORTED)
 WORDS = st.one_of(
     st.tuples(st.sampled_from(["a", "b.c", "+x", "++y"]), VALUES).map("=".join),
@@ -103,23 +103,23 @@ WORDS = st.one_of(
 )
 
 
-def assert_as_hydras(words: list[str]) -> None:
-    assert jobs(cross_overrides(parsed(*words), points=20)) == hydras_jobs(words)
+def assert_same_jobs_as_hydra(words: list[str]) -> None:
+    assert jobs(cross_overrides(parse(*words), points=20)) == jobs_by_hydra(words)
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-def test_hydras_grammar_gives_hydras_jobs(words):
-    assert_as_hydras(words)
+def test_jobs_are_those_of_hydra(words):
+    assert_same_jobs_as_hydra(words)
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(WORDS, max_size=4))
-def test_any_command_gives_hydras_jobs(words):
-    assert_as_hydras(words)
+def test_jobs_of_any_command_are_those_of_hydra(words):
+    assert_same_jobs_as_hydra(words)
 
 
-def test_a_group_is_all_of_its_files():
-    grid = cross_overrides(parsed("optimizer=glob(*)"), 20)
+def test_glob_lists_all_files_of_a_group():
+    grid = cross_overrides(parse("optimizer=glob(*)"), 20)
     assert grid.column("optimizer") == choices_of("optimizer")
 
 
@@ -129,23 +129,23 @@ def test_a_group_is_all_of_its_files():
 @example("shuffle(1,2,3,4,5,6,7,8)")
 @example("shuffle(range(8))")
 @example("shuffle(a,'b c',[d,'e f'],{k:'l m'})")
-def test_values_are_what_their_texts_say(values):
+def test_the_text_of_a_value_parses_to_the_value(values):
     """Parsing the text of a value alone gives the value."""
-    (axis,) = cross_overrides(parsed(f"a={values}"), 20).axes
-    alone = [parsed(f"a={text}")[0].value() for text in axis.texts]
+    (axis,) = cross_overrides(parse(f"a={values}"), 20).axes
+    alone = [parse(f"a={text}")[0].value() for text in axis.texts]
     assert [repr(value) for value in axis.values] == [repr(value) for value in alone]
 
 
-def test_a_shuffled_axis_is_in_hydras_order():
+def test_a_shuffled_axis_has_the_order_of_hydra():
     for word in ("a=shuffle(1,2,3,4,5,6,7,8)", "a=shuffle(range(8))"):
         random.seed(1)
-        hydras = hydras_jobs([word])
+        hydras = jobs_by_hydra([word])
         random.seed(1)
-        assert jobs(cross_overrides(parsed(word), 20)) == hydras != sorted(hydras)
+        assert jobs(cross_overrides(parse(word), 20)) == hydras != sorted(hydras)
 
 
 def test_the_last_axis_varies_fastest():
-    grid = cross_overrides(parsed("a=1,2", "b=x", "c=3,4,5"), 20)
+    grid = cross_overrides(parse("a=1,2", "b=x", "c=3,4,5"), 20)
     assert grid.column("a") == [1, 1, 1, 2, 2, 2]
     assert grid.column("b") == ["x"] * 6
     assert grid.column("c") == [3, 4, 5, 3, 4, 5]
@@ -168,12 +168,12 @@ INTERVALS = [
 
 
 def spread(word: str, points: int) -> list[float]:
-    return cross_overrides(parsed(f"lr={word}"), points).column("lr")
+    return cross_overrides(parse(f"lr={word}"), points).column("lr")
 
 
 @pytest.mark.parametrize(("word", "low", "high"), INTERVALS)
 @pytest.mark.parametrize("points", [2, 3, 20, 1001])
-def test_an_interval_is_cut_evenly_on_its_scale(word, low, high, points):
+def test_points_of_an_interval_are_evenly_spaced_on_its_scale(word, low, high, points):
     values = spread(word, points)
     assert len(values) == points
     assert (values[0], values[-1]) == (low, high)
@@ -194,15 +194,15 @@ def test_one_point_of_an_interval_is_its_lower_end(word, low, high):
 
 
 def test_the_text_of_a_point_is_the_point():
-    (axis,) = cross_overrides(parsed("lr=tag(log,interval(1e-7,1e17))"), 100).axes
+    (axis,) = cross_overrides(parse("lr=tag(log,interval(1e-7,1e17))"), 100).axes
     assert [float(text) for text in axis.texts] == list(axis.values)
-    assert jobs(cross_overrides(parsed(f"lr={','.join(axis.texts)}"), 1)) == [
+    assert jobs(cross_overrides(parse(f"lr={','.join(axis.texts)}"), 1)) == [
         [f"lr={text}"] for text in axis.texts
     ]
 
 
 def test_an_interval_is_crossed_like_any_axis():
-    grid = cross_overrides(parsed("a=x,y", "lr=interval(1,3)", "seed=0,1"), 3)
+    grid = cross_overrides(parse("a=x,y", "lr=interval(1,3)", "seed=0,1"), 3)
     wanted = [list(job) for job in itertools.product("xy", [1.0, 2.0, 3.0], [0, 1])]
     assert [list(row) for row in zip(*map(grid.column, ("a", "lr", "seed")), strict=True)] == wanted
 
@@ -224,7 +224,7 @@ WHOLE = [
 
 @pytest.mark.parametrize(("word", "points", "wanted"), WHOLE)
 def test_an_interval_of_whole_numbers_has_each_once(word, points, wanted):
-    (override,) = parsed(f"steps={word}")
+    (override,) = parse(f"steps={word}")
     sweep: Any = override.value()
     (axis,) = cross_overrides([override], points).axes
     assert axis.values == list(wanted)
@@ -234,7 +234,7 @@ def test_an_interval_of_whole_numbers_has_each_once(word, points, wanted):
     assert points == 1 or axis.values[-1] == sweep.end
 
 
-def test_a_whole_interval_cast_to_floats_is_none_of_whole_numbers():
+def test_an_interval_of_whole_numbers_cast_to_float_is_continuous():
     assert spread("float(int(interval(0.5,2.5)))", 3) == [0.0, 1.0, 2.0]
     assert spread("float(int(interval(0.5,2.5)))", 5) == [0.0, 0.5, 1.0, 1.5, 2.0]
 
@@ -262,8 +262,8 @@ ZIPPED = [
 
 
 @pytest.mark.parametrize(("words", "zipped", "wanted"), ZIPPED)
-def test_zipped_axes_vary_together_in_the_place_of_the_first(words, zipped, wanted):
-    grid = cross_overrides(parsed(*words), 2, zipped)
+def test_zipped_axes_vary_together_at_the_position_of_the_first(words, zipped, wanted):
+    grid = cross_overrides(parse(*words), 2, zipped)
     assert [" ".join(job) for job in jobs(grid)] == wanted
 
 
@@ -273,17 +273,17 @@ AXES = ("lr=tag(log,interval(1e-4,1))", "optimizer.momentum=interval(0.2,0.9)", 
 
 
 def test_the_same_seed_draws_the_same_bits():
-    one, same = sample_overrides(parsed(*AXES), 50, 3), sample_overrides(parsed(*AXES), 50, 3)
-    other = sample_overrides(parsed(*AXES), 50, 4)
+    one, same = sample_overrides(parse(*AXES), 50, 3), sample_overrides(parse(*AXES), 50, 3)
+    other = sample_overrides(parse(*AXES), 50, 4)
     assert jobs(one) == jobs(same)
     for axis in one.axes:
         assert one.column(axis.key) != other.column(axis.key)
 
 
-def test_fewer_samples_are_the_first_of_more():
+def test_fewer_samples_are_a_prefix_of_more():
     assert (
-        jobs(sample_overrides(parsed(*AXES), 9, 3))
-        == jobs(sample_overrides(parsed(*AXES), 50, 3))[:9]
+        jobs(sample_overrides(parse(*AXES), 9, 3))
+        == jobs(sample_overrides(parse(*AXES), 50, 3))[:9]
     )
 
 
@@ -297,12 +297,12 @@ def test_fewer_samples_are_the_first_of_more():
     ],
 )
 def test_what_an_axis_draws_does_not_depend_on_the_others(words):
-    grid = sample_overrides(parsed(*words), 50, 3)
-    assert grid.column("lr") == sample_overrides(parsed(*AXES), 50, 3).column("lr")
+    grid = sample_overrides(parse(*words), 50, 3)
+    assert grid.column("lr") == sample_overrides(parse(*AXES), 50, 3).column("lr")
 
 
-def test_samples_lie_in_their_axes():
-    grid = sample_overrides(parsed(*AXES, "a=x,y", "b=1"), 2000, 0)
+def test_samples_lie_within_their_axes():
+    grid = sample_overrides(parse(*AXES, "a=x,y", "b=1"), 2000, 0)
     lr, momentum = np.array(grid.column("lr")), np.array(grid.column("optimizer.momentum"))
     assert len(grid) == 2000
     assert ((lr > 1e-4) & (lr < 1)).all()
@@ -321,32 +321,32 @@ DISTRIBUTIONS = [
 
 @pytest.mark.parametrize(("key", "to_unit"), DISTRIBUTIONS)
 def test_samples_are_uniform_on_the_scale_of_their_interval(key, to_unit):
-    values = sample_overrides(parsed(*AXES), 5000, 12).column(key)
+    values = sample_overrides(parse(*AXES), 5000, 12).column(key)
     assert kstest(to_unit(values), "uniform").pvalue > 1e-3
 
 
 def test_choices_are_drawn_equally_often():
-    counts = np.bincount(sample_overrides(parsed(*AXES), 7000, 12).column("seed"), minlength=7)
+    counts = np.bincount(sample_overrides(parse(*AXES), 7000, 12).column("seed"), minlength=7)
     assert ((counts - 1000) ** 2 / 1000).sum() < 22.5  # χ² of 6 degrees of freedom at 0.001
 
 
 def test_whole_numbers_of_an_interval_are_drawn_equally_often():
-    (axis,) = (grid := sample_overrides(parsed("a=int(interval(3,9))"), 7000, 12)).axes
+    (axis,) = (grid := sample_overrides(parse("a=int(interval(3,9))"), 7000, 12)).axes
     assert sorted(axis.values) == list(range(3, 10))  # each once, and the ends among them
     counts = np.bincount(grid.column("a"))[3:]
     # χ² of 6 degrees of freedom at 0.001; rounding alone would draw the ends half as often
     assert ((counts - 1000) ** 2 / 1000).sum() < 22.5  # observed 3.6
 
 
-def test_whole_numbers_on_a_logarithmic_scale_are_drawn_by_their_shares():
-    grid = sample_overrides(parsed("a=tag(log,int(interval(1,4)))"), 6000, 12)
+def test_whole_numbers_on_a_logarithmic_scale_have_their_probabilities():
+    grid = sample_overrides(parse("a=tag(log,int(interval(1,4)))"), 6000, 12)
     shares = np.diff(np.log([0.5, 1.5, 2.5, 3.5, 4.5])) / np.log(9)
     counts = np.bincount(grid.column("a"))[1:]
     assert ((counts - 6000 * shares) ** 2 / (6000 * shares)).sum() < 16.3  # 3 degrees, 0.001
 
 
 def test_axes_are_drawn_independently():
-    grid = sample_overrides(parsed(*AXES), 5000, 12)
+    grid = sample_overrides(parse(*AXES), 5000, 12)
     lr, momentum = np.log(grid.column("lr")), grid.column("optimizer.momentum")
     assert abs(np.corrcoef(lr, momentum)[0, 1]) < 3.3 / 5000**0.5  # 3.3 standard deviations
 
@@ -356,8 +356,8 @@ def test_axes_are_drawn_independently():
 
 @pytest.mark.parametrize("words", COMMANDS[1:], ids=" ".join)
 def test_a_list_of_jobs_is_the_grid_that_made_it(words):
-    grid = cross_overrides(parsed(*words), 20)
-    again = grid_of_jobs([parsed(*job) for job in jobs(grid)])
+    grid = cross_overrides(parse(*words), 20)
+    again = grid_of_jobs([parse(*job) for job in jobs(grid)])
     assert jobs(again) == jobs(grid)
     if any("str(" in word for word in words):
         return  # Hydra writes str(1) as 1, which is a number again
@@ -369,7 +369,7 @@ def test_no_jobs_are_an_empty_grid():
     assert len(grid_of_jobs([])) == 0
 
 
-# What is refused, in one line
+# Refused in one line
 
 # what is typed, points, zip, what the error says
 REFUSED = [
@@ -434,15 +434,15 @@ def one_line(refused: pytest.ExceptionInfo[SettingError]) -> str:
 
 
 @pytest.mark.parametrize(("words", "points", "zipped", "says"), REFUSED)
-def test_what_no_grid_can_be_made_of(words, points, zipped, says):
+def test_an_impossible_grid_is_refused(words, points, zipped, says):
     with pytest.raises(SettingError) as refused:
-        cross_overrides(parsed(*words), points, zipped)
+        cross_overrides(parse(*words), points, zipped)
     assert says in one_line(refused)
 
 
 @contextmanager
-def little_memory() -> Iterator[None]:
-    """Fails where more than a megabyte is taken at any time."""
+def limited_memory() -> Iterator[None]:
+    """Fail if more than a megabyte is allocated at any time."""
     tracemalloc.start()
     try:
         yield
@@ -453,19 +453,19 @@ def little_memory() -> Iterator[None]:
 
 @pytest.mark.parametrize(("words", "points", "zipped", "says"), ABSURD)
 def test_an_absurd_sweep_is_refused_before_it_takes_memory(words, points, zipped, says):
-    overrides = parsed(*words)
-    with little_memory(), pytest.raises(SettingError) as refused:
+    overrides = parse(*words)
+    with limited_memory(), pytest.raises(SettingError) as refused:
         cross_overrides(overrides, points, zipped)
     assert says in one_line(refused)
 
 
 def test_absurd_samples_are_refused_before_they_take_memory():
-    overrides = parsed("seed=range(10000000000)")
-    with little_memory(), pytest.raises(SettingError) as refused:
+    overrides = parse("seed=range(10000000000)")
+    with limited_memory(), pytest.raises(SettingError) as refused:
         sample_overrides(overrides, 3, 0)
-    assert "seed=range(10000000000): 10,000,000,000 values are more" in one_line(refused)
-    with little_memory(), pytest.raises(SettingError) as refused:
-        sample_overrides(parsed("lr=interval(0,1)"), 10**9, 0)
+    assert "seed=range(10000000000): has 10,000,000,000 values, but" in one_line(refused)
+    with limited_memory(), pytest.raises(SettingError) as refused:
+        sample_overrides(parse("lr=interval(0,1)"), 10**9, 0)
     assert "hydra.sweeper.samples=1000000000: must be a whole number" in one_line(refused)
 
 
@@ -473,7 +473,7 @@ def test_absurd_samples_are_refused_before_they_take_memory():
     "word", ["range(7)", "range(5,1,-2)", "range(0,1,0.1)", "range(0.3,2,0.7)"]
 )
 def test_the_length_of_a_range_is_counted_as_hydra_lists_it(word):
-    (override,) = parsed(f"a={word}")
+    (override,) = parse(f"a={word}")
     assert count_values(override, 1) == len(list(override.sweep_iterator())) > 1
 
 
@@ -491,20 +491,20 @@ REFUSED_SAMPLES = [
 
 
 @pytest.mark.parametrize(("samples", "seed", "says"), REFUSED_SAMPLES)
-def test_what_no_samples_can_be_drawn_with(samples, seed, says):
+def test_a_bad_number_of_samples_or_seed_is_refused(samples, seed, says):
     with pytest.raises(SettingError) as refused:
-        sample_overrides(parsed(*AXES), samples, seed)
+        sample_overrides(parse(*AXES), samples, seed)
     assert says in one_line(refused)
 
 
 @pytest.mark.parametrize("words", [row[0] for row in REFUSED[:10]])
-def test_what_no_samples_can_be_drawn_of(words):
+def test_axes_without_samples_are_refused(words):
     with pytest.raises(SettingError) as refused:
-        sample_overrides(parsed(*words), 5, 0)
+        sample_overrides(parse(*words), 5, 0)
     assert str(words[0].partition("=")[0]) in one_line(refused)
 
 
-def test_jobs_of_different_settings_are_no_grid():
+def test_jobs_with_different_settings_are_refused():
     for apart in (["a=2", "b=1"], ["b=1"], []):
         with pytest.raises(SettingError, match="must override the same settings"):
-            grid_of_jobs([parsed("a=1"), parsed(*apart)])
+            grid_of_jobs([parse("a=1"), parse(*apart)])

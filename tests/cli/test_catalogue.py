@@ -16,7 +16,7 @@ Row = dict[str, str]
 
 
 def table(text: str) -> dict[str, Row]:
-    """The rows of a printed table by name; a cell that goes on in the next line is joined."""
+    """The rows of a printed table by name; a cell continued in the next line is joined."""
     header, *lines = text.splitlines()
     starts = [found.start() for found in re.finditer(r"(?:^|(?<=  ))\S", header)]
     slices = [slice(a, b) for a, b in zip(starts, [*starts[1:], None], strict=True)]
@@ -49,7 +49,7 @@ def test_every_choice_is_a_row_with_its_comment(
         assert row[last].replace(" ", "") == first.removeprefix("# ").replace(" ", "")
 
 
-def test_what_a_loss_is_shown_as(gd: Callable[..., Done]) -> None:
+def test_a_loss_is_shown_with_its_values(gd: Callable[..., Done]) -> None:
     rows = table(gd("--losses").out)
     shown = {name: tuple(row.values())[1:4] for name, row in rows.items()}
     assert shown["rosenbrock"] == ("dim=2", "(-1.2, 1)", "0")
@@ -60,7 +60,7 @@ def test_what_a_loss_is_shown_as(gd: Callable[..., Done]) -> None:
     assert shown["custom"] == ("-", "-", "-")
 
 
-def test_what_an_optimizer_is_shown_as(gd: Callable[..., Done]) -> None:
+def test_an_optimizer_is_shown_with_its_hyperparameters(gd: Callable[..., Done]) -> None:
     rows = table(gd("--optimizers").out)
     assert rows["nesterov"]["class"] == "SGD"
     assert rows["custom"]["hyperparameters"] == "-"
@@ -73,14 +73,14 @@ def test_what_an_optimizer_is_shown_as(gd: Callable[..., Done]) -> None:
     assert (rows["sgd"]["lr"], rows["newton"]["lr"]) == ("0.1", "1")
 
 
-def test_both_are_plain_text_of_100_columns(gd: Callable[..., Done]) -> None:
+def test_both_tables_are_plain_text_of_at_most_100_columns(gd: Callable[..., Done]) -> None:
     out = gd("--losses", "--optimizers").out
     assert "\x1b" not in out
     assert 80 < max(map(len, out.splitlines())) <= 100
     assert out.count("what makes it hard") == out.count("what it does") == 1
 
 
-def test_nothing_of_it_is_imported_for_help() -> None:
+def test_help_does_not_import_the_catalogue() -> None:
     code = (
         "import sys; from gdlab.__main__ import main\n"
         "try: main(['--help'])\n"

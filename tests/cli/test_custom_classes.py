@@ -1,4 +1,4 @@
-"""Losses and optimizers of one's own: what the README shows, and what is refused."""
+"""Custom losses and optimizers: those of the README, and those that are refused."""
 
 import sys
 
@@ -53,7 +53,7 @@ class SignDescent(gdlab.Optimizer):
 
 
 @pytest.mark.parametrize("source", [MY_LOSSES, BATCHED], ids=["PointLoss", "Loss"])
-def test_a_loss_of_ones_own(source, gd, here):
+def test_a_custom_loss(source, gd, here):
     (here / "my_losses.py").write_text(source)
     own = ("loss=custom", "loss._target_=my_losses.Valley", "loss.steepness=5")
     done = gd(*own, "lr=0.03", "steps=40", "hydra.run.dir=run")
@@ -70,7 +70,7 @@ def test_a_loss_of_ones_own(source, gd, here):
     assert config["loss"] == {"_target_": "my_losses.Valley", "steepness": 5}
 
 
-def test_an_optimizer_of_ones_own(gd, here):
+def test_a_custom_optimizer(gd, here):
     (here / "my_optimizers.py").write_text(MY_OPTIMIZERS)
     own = (
         "optimizer=custom",
@@ -82,7 +82,7 @@ def test_an_optimizer_of_ones_own(gd, here):
     assert result(here / "run")["x"] == [0.5, 0.5]
 
 
-def test_a_sweep_over_a_loss_of_ones_own(gd, here):
+def test_a_sweep_over_a_custom_loss(gd, here):
     (here / "my_losses.py").write_text(MY_LOSSES)
     own = ("loss=custom", "loss._target_=my_losses.Valley", "steps=0")
     done = gd("-m", *own, "loss.steepness=5,6", "hydra.sweep.dir=sweep")
@@ -216,7 +216,7 @@ BAD_CLASSES = [
 
 
 @pytest.mark.parametrize(("group", "typed", "said"), [(r[0], r[1], r[2:]) for r in BAD_CLASSES])
-def test_a_class_that_cannot_be_used_is_one_line(group, typed, said, gd, here, monkeypatch):
+def test_an_unusable_class_is_refused_in_one_line(group, typed, said, gd, here, monkeypatch):
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     (here / "mine.py").write_text(REFUSED_CLASSES)
     done = gd(f"{group}=custom", *f"{group}._target_=mine.{typed}".split())
@@ -239,7 +239,7 @@ def test_a_class_that_cannot_be_used_is_one_line(group, typed, said, gd, here, m
         ("", "mine has no Loss"),
     ],
 )
-def test_a_module_that_cannot_be_imported_is_one_line(source, said, gd, here, monkeypatch):
+def test_a_broken_module_is_refused_in_one_line(source, said, gd, here, monkeypatch):
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     (here / "mine.py").write_text(source)
     done = gd("loss=custom", "loss._target_=mine.Loss")

@@ -29,7 +29,7 @@ class Shape(Third):
 
 
 class OffPath(Third):
-    """Fails wherever it is asked for a picture."""
+    """Fails when it is evaluated for a picture."""
 
     def __call__(self, x):
         if x.numel() > 64:
@@ -52,7 +52,7 @@ def test_a_run_that_fails_keeps_its_files_and_says_why(gd, here):
     assert history["loss"].tolist() == [2.0, 0.5, 0.125]
 
 
-def test_values_of_a_wrong_shape_fail_with_both_shapes(gd, here):
+def test_a_wrong_shape_of_the_values_fails_with_both_shapes(gd, here):
     (here / "mine.py").write_text(FAILING)
     done = gd("loss=custom", "loss._target_=mine.Shape", "hydra.run.dir=run")
     assert (done.code, done.err) == (1, "")
@@ -61,7 +61,7 @@ def test_values_of_a_wrong_shape_fail_with_both_shapes(gd, here):
     assert (kept["status"], kept["steps"], kept["final_loss"]) == ("failed", 0, None)
 
 
-def test_a_picture_that_cannot_be_drawn_costs_nothing_else(gd, here):
+def test_a_picture_that_cannot_be_drawn_is_only_a_warning(gd, here):
     (here / "mine.py").write_text(FAILING)
     done = gd("loss=custom", "loss._target_=mine.OffPath", "steps=3", "hydra.run.dir=run")
     assert done.code == 0
@@ -79,7 +79,7 @@ def test_a_start_that_is_not_finite_is_a_diverged_run(gd, here):
     assert (kept["status"], kept["steps"], kept["x"]) == ("diverged", 0, [None, 1.0])
 
 
-def test_a_sweep_with_a_failed_run_says_so(gd, here):
+def test_a_sweep_with_a_failed_run_exits_with_1(gd, here):
     (here / "mine.py").write_text(FAILING)
     own = ("loss=custom", "loss._target_=mine.Third,mine.OffPath", "steps=5", *QUIET)
     done = gd("-m", *own, "hydra.sweep.dir=sweep")

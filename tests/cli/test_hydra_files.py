@@ -23,7 +23,7 @@ if __name__ == "__main__":
     main()
 """
 
-# In hydra.yaml only the place may differ: the directory as typed and as an absolute path.
+# In hydra.yaml only the directory may differ, as typed and as an absolute path.
 COMPARED = [
     ("lr=0.05", "optimizer=adam", "loss.dim=3"),
     ("++lr=0.05", "schedule=cosine", "~optimizer.momentum", "hydra.verbose=true"),
@@ -32,7 +32,7 @@ COMPARED = [
 
 
 def run_plain_hydra(directory: Path, *arguments: str) -> None:
-    """The same arguments to a plain Hydra program."""
+    """Give the same arguments to a plain Hydra program."""
     script = directory / "stock.py"
     script.write_text(PROGRAM.format(conf=str(CONF), defaults=defaults_of_hydra()))
     command = [sys.executable, str(script), *arguments]
@@ -41,19 +41,19 @@ def run_plain_hydra(directory: Path, *arguments: str) -> None:
 
 
 def hydra_files(directory: Path) -> dict[str, str]:
-    """What Hydra wrote, the directory's name left out."""
+    """Return what Hydra wrote, without the name of the directory."""
     found = sorted(directory.rglob(".hydra/*.yaml")) + sorted(directory.glob("multirun.yaml"))
     return {
         path.relative_to(directory).as_posix(): path.read_text()
-        .replace(str(directory), "PLACE")
-        .replace(f"dir: {directory.name}\n", "dir: PLACE\n")
-        .replace(f".dir={directory.name}\n", ".dir=PLACE\n")
+        .replace(str(directory), "DIRECTORY")
+        .replace(f"dir: {directory.name}\n", "dir: DIRECTORY\n")
+        .replace(f".dir={directory.name}\n", ".dir=DIRECTORY\n")
         for path in found
     }
 
 
 @pytest.mark.parametrize("arguments", COMPARED)
-def test_hydras_files_are_those_of_hydra(arguments, gd, here):
+def test_the_files_are_those_of_plain_hydra(arguments, gd, here):
     typed = (*arguments, "steps=2", *QUIET)
     run_plain_hydra(here, *typed, "hydra.run.dir=stock")
     assert gd(*typed, "hydra.run.dir=own").code == 0
@@ -62,7 +62,7 @@ def test_hydras_files_are_those_of_hydra(arguments, gd, here):
     assert own == hydra_files(here / "stock")
 
 
-def test_without_a_directory_only_the_time_stamp_may_differ(gd, here):
+def test_in_default_directories_only_the_time_differs(gd, here):
     run_plain_hydra(here, "steps=2", *QUIET)
     (stock_run,) = (here / "runs").iterdir()
     stock_run = stock_run.rename(here / "stock")

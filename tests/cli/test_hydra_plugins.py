@@ -1,4 +1,4 @@
-"""Sweeps from the command line: what they leave behind, beside what Hydra's own would have left."""
+"""Sweeps from the command line: their files, compared with those of Hydra's own launcher."""
 
 import re
 import shlex
@@ -41,8 +41,7 @@ def run_folders(directory: Path) -> dict[int, Path]:
     return found
 
 
-# The `.hydra` files, beside those of Hydra's own launcher and sweeper
-
+# The `.hydra` files, compared with those of Hydra's own launcher and sweeper
 
 LONG = "a rather long name, with spaces, that goes on and on until it is past eighty letters.csv"
 
@@ -66,8 +65,8 @@ COMMANDS = [
     "",
 ]
 
-# What must differ: where the files lie, which launcher and sweeper there were, and that they were
-# named on the command line. The first two are single entries; the nodes go with all they hold.
+# What must differ: the directories, the launcher and the sweeper, and the overrides that name
+# them. A node is removed with all its entries.
 ENTRY = r"^( *){}:.*\n(?:\1 +.*\n)*"
 MUST_DIFFER = [ENTRY.format(key) for key in ("output_dir", "launcher", "sweeper")]
 MUST_DIFFER += [ENTRY.format(f"hydra/{key}") for key in ("launcher", "sweeper")]
@@ -75,7 +74,7 @@ MUST_DIFFER += [r"^ *- hydra/(?:launcher|sweeper)=.*\n", r"^ *- hydra\.sweep\.di
 MUST_DIFFER += [r"^    dir: (?:ours|hydras)\n"]
 
 
-def what_must_agree(text: str) -> str:
+def without_differences(text: str) -> str:
     for pattern in MUST_DIFFER:
         text, count = re.subn(pattern, "", text, flags=re.MULTILINE)
         assert count or "- hydra/" in pattern, pattern
@@ -83,7 +82,7 @@ def what_must_agree(text: str) -> str:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_each_run_has_the_files_that_hydra_would_have_written(command, here, sweep):
+def test_each_run_has_the_files_that_hydra_would_write(command, here, sweep):
     for name in (LONG, "it is.csv", "a=b.csv"):
         (here / name).write_text("u,v\n1,2\n2,3\n3,5\n")
     words = [*shlex.split(command), "steps=2"]
@@ -97,11 +96,11 @@ def test_each_run_has_the_files_that_hydra_would_have_written(command, here, swe
             one, other = (f / ".hydra" / name for f in (folder, hydras[run]))
             assert one.read_bytes() == other.read_bytes()
         one, other = ((f / ".hydra/hydra.yaml").read_text("utf-8") for f in (folder, hydras[run]))
-        assert what_must_agree(one) == what_must_agree(other)
+        assert without_differences(one) == without_differences(other)
         assert yaml.safe_load(one)["hydra"]["runtime"]["output_dir"] == str(folder)
 
 
-# Runs: the numbers are those of the same run alone
+# Runs: the numbers are those of single runs
 
 SWEEPS = [
     (
@@ -145,7 +144,7 @@ SWEEPS = [
 
 
 @pytest.mark.parametrize(("command", "names", "settings"), SWEEPS)
-def test_each_run_is_what_it_is_alone(command, names, settings, here, sweep):
+def test_each_run_equals_its_single_run(command, names, settings, here, sweep):
     assert sweep("s", *shlex.split(command), "steps=40") == 0
     found = rows(here / "s")
     assert [row["run"] for row in found] == list(range(len(names)))
@@ -208,7 +207,7 @@ def test_samples_are_drawn_from_the_sweepers_seed(here, sweep):
     assert all(1e-3 < lr < 1e-1 and 0 <= seed < 1000 for lr, seed in [*a, *c])
 
 
-def test_an_experiment_may_bring_axes_along(here, sweep):
+def test_an_experiment_may_define_axes(here, sweep):
     folder = here / "conf/experiment"
     folder.mkdir(parents=True)
     (folder / "mine.yaml").write_text(
@@ -242,7 +241,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("command", "says"), REFUSED)
-def test_what_is_refused_leaves_nothing_behind(command, says, here, sweep, capsys):
+def test_a_refused_sweep_leaves_nothing_behind(command, says, here, sweep, capsys):
     assert sweep("s", *shlex.split(command)) == 2
     error = capsys.readouterr().err
     assert says in error

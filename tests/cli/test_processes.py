@@ -19,7 +19,7 @@ import gdlab
 
 
 class Endless(gdlab.Loss):
-    """A slope without a floor, which leaves a mark at its 50th value."""
+    """An unbounded slope, which creates a file at its 50th value."""
 
     dim = 1
     start = (0.0,)
@@ -86,7 +86,7 @@ def test_runs_in_one_second_do_not_share_a_directory(gd, here):
         assert hydra["runtime"]["output_dir"] == str(directory)
 
 
-def test_an_interrupt_before_the_run_is_quiet(gd, here):
+def test_an_interrupt_before_the_run_prints_nothing(gd, here):
     (here / "stopped.py").write_text("raise KeyboardInterrupt\n")
     done = gd("loss=custom", "loss._target_=stopped.Loss")
     assert (done.code, done.out, done.err) == (130, "", "")
@@ -99,7 +99,7 @@ def test_an_interrupt_before_the_run_is_quiet(gd, here):
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no resource limits on Windows")
 @pytest.mark.parametrize("limit", [0, 2_000, 100_000])
 @pytest.mark.parametrize("further", [(), QUIET])
-def test_a_full_disk_is_one_line(limit, further, gd, here):
+def test_a_full_disk_is_reported_in_one_line(limit, further, gd, here):
     import resource
 
     assert gd("steps=3", "hydra.run.dir=earlier", *QUIET).code == 0

@@ -14,7 +14,7 @@ from gdlab.paths import CONF
 SETTINGS = "device, d"
 OPTIMIZERS = ", ".join(sorted(path.stem for path in (CONF / "optimizer").glob("*.yaml")))
 
-# arguments, then what the line must say
+# arguments, then what the line must contain
 BAD_SETTINGS = [
     # unknown settings
     ("learning_rate=0.1", "learning_rate=0.1: no such setting, did you mean lr?", SETTINGS),
@@ -102,7 +102,7 @@ BAD_SETTINGS = [
     ("loss.eigenvalues=[1,nan]", "loss.eigenvalues[1]=nan: must be a finite number"),
     ("loss.eigenvalues=3", "loss.eigenvalues=3: must be a list"),
     ("loss.center=[1,2,3]", "loss.center=[1", "must be one number or 2"),
-    # words that are no overrides
+    # words that are not overrides
     ("lr", "lr: must have the form setting=value, such as lr=0.1"),
     ("=1", "=1: must have the form setting=value, such as lr=0.1"),
     ("lr==1", "lr==1: must have the form setting=value"),
@@ -129,7 +129,7 @@ BAD_SETTINGS = [
     ("hydra.run.dir=full/file", "hydra.run.dir=full/file: cannot be made (File exists)"),
     ("hydra.run.dir=full/file/run", "hydra.run.dir=full/file/run: cannot be made ("),
     (f"hydra.run.dir=new/{300 * 'x'}", "hydra.run.dir=new/xx", "cannot be made (File name too"),
-    # classes of one's own
+    # custom classes
     ("loss=custom", "loss._target_=???: must be the dotted name of a subclass of gdlab.Loss"),
     ("loss=custom loss._target_=", "loss._target_=: must be the dotted name of a subclass"),
     ("loss=custom loss._target_=Name", "such as my_module.MyClass"),
@@ -148,7 +148,7 @@ BAD_SETTINGS = [
 
 
 @pytest.mark.parametrize(("typed", "said"), [(row[0], row[1:]) for row in BAD_SETTINGS])
-def test_a_bad_setting_is_one_line_and_leaves_nothing(typed, said, gd, here, monkeypatch):
+def test_a_bad_setting_is_refused_in_one_line(typed, said, gd, here, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.delenv("GDLAB_NOT_SET", raising=False)
     (here / "full").mkdir()
@@ -166,7 +166,7 @@ def test_a_bad_setting_is_one_line_and_leaves_nothing(typed, said, gd, here, mon
     assert (here / "full" / "file").read_text() == "kept"
 
 
-def test_runs_that_is_a_file_is_refused(gd, here):
+def test_a_file_named_runs_is_refused(gd, here):
     (here / "runs").write_text("a file")
     done = gd(*QUIET)
     assert (done.code, done.out) == (2, "")
@@ -175,8 +175,8 @@ def test_runs_that_is_a_file_is_refused(gd, here):
     assert listing(here) == ["runs"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is unwritable for root")
-def test_an_unwritable_runs_is_refused(gd, here):
+@pytest.mark.skipif(os.geteuid() == 0, reason="root can write everywhere")
+def test_an_unwritable_folder_runs_is_refused(gd, here):
     (here / "runs").mkdir(mode=0o500)
     done = gd(*QUIET)
     assert done.code == 2
@@ -184,7 +184,7 @@ def test_an_unwritable_runs_is_refused(gd, here):
     assert listing(here) == ["runs"]
 
 
-# content of data.csv, further settings, what is said
+# content of data.csv, more settings, what the line must contain
 BAD_DATA = [
     (None, "", "loss.data=data.csv: no such file (data sets: breast_cancer, diabetes, "),
     ("", "", "loss.data=data.csv: the file is empty"),
@@ -201,7 +201,7 @@ BAD_DATA = [
 
 
 @pytest.mark.parametrize(("content", "further", "said"), BAD_DATA)
-def test_bad_data_is_one_line_and_leaves_nothing(content, further, said, gd, here):
+def test_bad_data_is_refused_in_one_line(content, further, said, gd, here):
     if content is not None:
         (here / "data.csv").write_text(content)
     before = listing(here)
@@ -213,7 +213,7 @@ def test_bad_data_is_one_line_and_leaves_nothing(content, further, said, gd, her
     assert listing(here) == before
 
 
-def test_debug_shows_where_it_was_refused(gd, here, monkeypatch):
+def test_debug_raises_the_exception(gd, here, monkeypatch):
     for arguments in (["lr=-1", "--debug"], ["--debug", "lr=-1"]):
         with pytest.raises(gdlab.SettingError, match="lr=-1"):
             main(arguments)

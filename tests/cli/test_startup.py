@@ -1,4 +1,4 @@
-"""Garbage is collected again once the process has started."""
+"""Garbage collection is off during imports and on afterwards."""
 
 import gc
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ def collecting() -> Iterator[None]:
     gc.freeze()  # as tests/conftest.py left it
 
 
-def test_nothing_is_collected_until_the_start_is_done() -> None:
+def test_collection_is_off_until_it_is_resumed() -> None:
     startup.pause_garbage_collection()
     assert not gc.isenabled()
     startup.resume_garbage_collection()
@@ -24,7 +24,7 @@ def test_nothing_is_collected_until_the_start_is_done() -> None:
     assert gc.get_freeze_count() > 0
 
 
-def test_done_alone_changes_nothing() -> None:
+def test_resuming_without_a_pause_changes_nothing() -> None:
     startup.resume_garbage_collection()
     assert gc.isenabled()
     assert gc.get_freeze_count() == 0

@@ -9,7 +9,7 @@ from helpers.command import HERE
 from helpers.files import listing
 
 
-def test_the_end_is_said_in_words(gd, here):
+def test_the_summary_says_how_the_run_ended(gd, here):
     done = gd("start=[1,1]", "lr=0.1", *HERE)
     lines = done.out.splitlines()
     assert (done.code, done.err) == (0, "")
@@ -26,7 +26,7 @@ def test_the_end_is_said_in_words(gd, here):
     assert table["TensorBoard"] == "python -m gdlab.view ."
 
 
-def test_a_run_that_must_diverge_is_warned_of_and_explained(gd):
+def test_a_run_that_must_diverge_gets_a_warning_and_advice(gd):
     done = gd("loss.condition=1500", "lr=0.1", *HERE)
     assert done.code == 0
     assert done.err.startswith("warning: lr=0.1 is above 2/λ_max = 0.00133, the stability limit")
@@ -37,7 +37,7 @@ def test_a_run_that_must_diverge_is_warned_of_and_explained(gd):
     assert second.endswith("; try lr ≤ 0.001")
 
 
-def test_below_the_limit_nothing_is_warned_of(gd):
+def test_there_is_no_warning_below_the_limit(gd):
     done = gd("loss.condition=1500", "lr=0.001", "steps=5", *HERE)
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith("max_steps: the step limit steps=5 was reached")
