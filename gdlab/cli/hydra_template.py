@@ -23,7 +23,8 @@ def make_template(config: DictConfig, varying: Sequence[str]) -> Template:
             OmegaConf.set_readonly(node, False)
         job.id = mark("id")
         job.num = NUMBER_MARK
-        job.override_dirname = mark("dirname")
+        if not OmegaConf.is_interpolation(job, "override_dirname"):  # it is one from Hydra 1.4 on
+            job.override_dirname = mark("dirname")
         runtime.output_dir = mark("directory")
         count = len(own.hydra.overrides.task)
         own.hydra.overrides.task = [mark(f"override.{i}") for i in range(count)]
