@@ -1,4 +1,4 @@
-"""torch's own modules of the activations that gdlab has by name."""
+"""torch's modules of gdlab's activations, by name."""
 
 from torch import nn
 

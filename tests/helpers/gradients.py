@@ -1,4 +1,4 @@
-"""Independent answers: torch.optim, symbolic derivatives, differences and plain loops."""
+"""Independent answers: torch.optim, symbolic derivatives, finite differences and plain loops."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -51,7 +51,7 @@ def rosenbrock_gradient(x: np.ndarray) -> np.ndarray:
 def gradient_by_sympy(loss: Loss, x: list[float]) -> np.ndarray:
     """The gradient of the loss's formula, with 40 digits and then rounded.
 
-    The formula is a sum, and what stands under a square is differentiated alone: quicker.
+    The formula is a sum; the base of each power is differentiated on its own, which is faster.
     """
     symbols = sympy.symbols(f"x1:{loss.dim + 1}", real=True)
     formula = loss.symbolic(symbols)

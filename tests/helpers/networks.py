@@ -1,4 +1,4 @@
-"""Networks and a data set as a person would bring them, good ones and others."""
+"""Custom networks and data sets, usable and unusable ones."""
 
 import itertools
 import sys
@@ -11,7 +11,7 @@ from torch.utils.data import Dataset, IterableDataset, TensorDataset
 
 
 class Net(nn.Module):
-    """Two layers, and whatever `kind` adds."""
+    """Two layers; `kind` adds a peculiarity."""
 
     def __init__(self, width: int = 4, outputs: int = 2, kind: str = "") -> None:
         super().__init__()
@@ -31,11 +31,11 @@ class Net(nn.Module):
         if self.kind == "state":
             self.calls += 1
             h = h / self.calls
-        if self.kind == "centred":
+        if self.kind == "centered":
             h = h - h.mean(0)
-        if self.kind == "whole":
+        if self.kind == "integers":
             return self.last(h).long()
-        if self.kind == "apart":
+        if self.kind == "detached":
             return x
         if self.kind == "random":
             h = functional.dropout(h, 0.2)
@@ -51,7 +51,7 @@ class Net(nn.Module):
 
 
 class Tied(nn.Module):
-    """The same weights used twice, under two names."""
+    """Two layers that share their weights."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class Tied(nn.Module):
 
 
 class Frozen(nn.Module):
-    """A first layer that stays as it is."""
+    """A first layer that is not trained."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class Frozen(nn.Module):
 
 
 class Words(nn.Module):
-    """Inputs that are whole numbers, outputs without a last axis."""
+    """Integer inputs, outputs without a last axis."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class Words(nn.Module):
 
 
 class Sided(Dataset[tuple[Tensor, int]]):
-    """On which side of a line points lie; drawn by torch's generator."""
+    """Points and the side of a line on which they lie; drawn by torch's generator."""
 
     def __init__(self, n: int = 40) -> None:
         self.points = torch.rand(n, 2)
@@ -115,7 +115,7 @@ class Holed(TensorDataset):
 
 
 class Counted(Dataset[tuple[Tensor, int]]):
-    """More examples than can be held."""
+    """More examples than fit in memory."""
 
     def __len__(self) -> int:
         return 10**12
@@ -125,7 +125,7 @@ class Counted(Dataset[tuple[Tensor, int]]):
 
 
 class Endless(IterableDataset[int]):
-    """No length."""
+    """A data set without a length."""
 
     def __iter__(self) -> Iterator[int]:
         return itertools.count()
