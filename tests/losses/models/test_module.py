@@ -254,7 +254,7 @@ def test_on_the_command_line(gd: Any, here: Any) -> None:
     assert (done.code, done.err) == (0, "")
     shown = dict(line.split(maxsplit=1) for line in done.out.splitlines()[1:])
     assert float(shown["accuracy"]) >= 0.97  # observed 1
-    assert shown["network"] == "Net: 42 parameters; 60 examples of networks.Sided"
+    assert shown["network"] == "Net: 42 parameters; 60 examples of helpers.networks.Sided"
     assert (here / "run" / "trajectory.png").is_file()
 
 
@@ -279,8 +279,8 @@ def test_a_sweep_reads_back_no_class_that_is_not_named_again(gd: Any, here: Any)
     before = (here / "sweep" / "results.csv").read_bytes()
     done = gd("resume=sweep")
     assert done.code == 2 and done.err == (
-        "error: resume=sweep: its plan names networks.Net; to run that class, name it again: "
-        "add loss.module._target_=helpers.networks.Net\n"
+        "error: resume=sweep: its plan names helpers.networks.Net; to run that class, "
+        "name it again: add loss.module._target_=helpers.networks.Net\n"
     )
     done = gd("resume=sweep", "loss.module._target_=helpers.networks.Net")
     assert (done.code, done.err) == (0, "")
