@@ -169,7 +169,7 @@ def test_a_wrong_gradient_is_exit_code_one(here: Path, derive: Callable[..., Don
     done = derive(*own, "check=true", "draw=false")
     assert done.code == 1
     assert "WRONG: the gradient is not the derivative of the loss" in done.out
-    assert "Autograd is NOT the limit of the differences for ∂f/∂x0, ∂f/∂x1" in done.out
+    assert "Autograd does NOT match the limit of the differences for ∂f/∂x0, ∂f/∂x1" in done.out
     assert derive("loss=beale", "check=true", "draw=false").code == 0
 
 
@@ -220,7 +220,7 @@ def test_a_run_can_ask_for_the_check(here: Path, gd: Callable[..., Done]) -> Non
         (["order=7"], "order=7: must be a whole number ≥ 1 and ≤ 6"),
         (
             ["loss=rosenbrock", "loss.dim=30", "order=3"],
-            "order=3: has 4,960 partial derivatives in 30 dimensions; at most 200 are written",
+            "order=3: has 4,960 partial derivatives in 30 dimensions; at most 200 are allowed",
         ),
         (
             ["find=true", "window=[[0,1],[0,1],[0,1]]"],
@@ -327,7 +327,7 @@ def test_what_was_found_is_told_where_it_cannot_be_written(
 
 def test_a_kink_is_no_derivative(derive: Callable[..., Done]) -> None:
     done = derive("loss=expression", "loss.formula=abs(x)+y**2", "at=[0,1]", "draw=false")
-    said = "A kink: along x the slope is -1 to the left and 1 to the right; there is no derivative."
+    said = "Kink: along x the slope is -1 on the left, 1 on the right; there is no derivative."
     assert said in done.out
     assert "2*DiracDelta(x)" in done.out
 
@@ -335,7 +335,7 @@ def test_a_kink_is_no_derivative(derive: Callable[..., Done]) -> None:
 def test_where_there_is_no_limit_nothing_is_compared(derive: Callable[..., Done]) -> None:
     words = "loss=expression", "loss.formula=sqrt(x)", "at=[0]", "draw=false"
     done = derive(*words)
-    assert "There is no limit of the differences for ∂f/∂x." in done.out
+    assert "The differences have no limit for ∂f/∂x." in done.out
     assert "NOT" not in done.out
     (partial,) = json.loads(derive(*words, "--json").out)["gradient"]["partials"]
     assert (partial["agrees"], partial["symbolic"], partial["differences"]) == (None, None, None)

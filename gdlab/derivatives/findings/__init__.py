@@ -1,1 +1,1 @@
-"""Findings about derivatives: one idea a file, each computed in independent ways."""
+"""Findings about derivatives: one concept per file, each computed by independent methods."""

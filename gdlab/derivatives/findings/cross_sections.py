@@ -1,6 +1,6 @@
 """Cross-sections: the loss along each axis through a point, with the tangent line.
 
-Shapes: D dimensions, C coordinates shown, m points of a section.
+Shapes: D dimensions, m points of a section.
 """
 
 from dataclasses import dataclass
@@ -20,16 +20,16 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class CrossSection:
-    """The loss of one coordinate, the others staying what they are.
+    """The loss as a function of one coordinate, with the others fixed.
 
     Attributes:
-        name: of the coordinate.
-        coordinate: its values (m,), the point's own in the middle.
-        loss: there (m,).
-        tangent: the tangent line there (m,).
-        line: its equation.
-        slope: of the line, the partial derivative.
-        curvature: the second partial derivative; None where none was asked for.
+        name: name of the coordinate.
+        coordinate: its values (m,), centered on the point.
+        loss: the loss at these values (m,).
+        tangent: the tangent line at these values (m,).
+        line: the equation of the tangent line.
+        slope: its slope, the partial derivative.
+        curvature: the second partial derivative; None if not requested.
     """
 
     name: str
@@ -46,14 +46,14 @@ class CrossSections(Finding):
     """The loss along each axis through a point.
 
     Attributes:
-        sections: of the first coordinates.
+        sections: one for each of the first coordinates.
     """
 
     sections: tuple[CrossSection, ...]
 
     def section(self) -> Section:
-        """The tangent lines, and some values of each section above them."""
-        every = (_POINTS - 1) // (_SHOWN - 1)
+        """Return the tangent lines and a few values of each section."""
+        stride = (_POINTS - 1) // (_SHOWN - 1)
         rows = []
         for cut in self.sections:
             for name, values in (
@@ -61,7 +61,7 @@ class CrossSections(Finding):
                 ("f", cut.loss),
                 ("tangent", cut.tangent),
             ):
-                rows.append((name, *(number(value, 5) for value in values[::every])))
+                rows.append((name, *(number(value, 5) for value in values[::stride])))
         lines = []
         for cut in self.sections:
             curved = "" if cut.curvature is None else f", curvature {number(cut.curvature, 5)}"
@@ -69,39 +69,39 @@ class CrossSections(Finding):
         return Section("Cross-sections", lines, Table(("",) * (_SHOWN + 1), rows))
 
 
-def cross_sections(place: LossAtPoint, *, curved: bool = True) -> CrossSections:
-    """The loss along the axes through a point, a quarter of its window to either side.
+def cross_sections(at: LossAtPoint, *, curved: bool = True) -> CrossSections:
+    """Evaluate the loss along each axis, a quarter of its window to either side of the point.
 
     Args:
-        place: the loss and the point.
-        curved: whether to give curvatures, for which the loss must have second derivatives.
+        at: the loss and the point.
+        curved: whether to include curvatures, which need second derivatives.
     """
-    count = min(len(place.x), _SECTIONS)
-    return CrossSections(tuple(_section(place, i, curved=curved) for i in range(count)))
+    count = min(len(at.x), _SECTIONS)
+    return CrossSections(tuple(_section(at, i, curved=curved) for i in range(count)))
 
 
-def _section(place: LossAtPoint, i: int, *, curved: bool) -> CrossSection:
-    at, slope = place.x[i], place.gradient[i]
+def _section(at: LossAtPoint, i: int, *, curved: bool) -> CrossSection:
+    coordinate, slope = at.x[i], at.gradient[i]
     middle = _POINTS // 2
-    away = _reach(place, i) * (torch.arange(_POINTS, dtype=at.dtype) - middle) / middle
-    points = place.x.repeat(_POINTS, 1)
-    points[:, i] = at + away
-    name = place.names[i]
-    line = [(float(place.value), ""), (float(slope), counted_from(name, float(at)))]
+    offsets = _half_width(at, i) * (torch.arange(_POINTS, dtype=at.x.dtype) - middle) / middle
+    points = at.x.repeat(_POINTS, 1)
+    points[:, i] = coordinate + offsets
+    name = at.names[i]
+    line = [(float(at.value), ""), (float(slope), counted_from(name, float(coordinate)))]
     return CrossSection(
         name=name,
         coordinate=points[:, i],
-        loss=values_at(place.loss, points),
-        tangent=place.value + slope * away,
+        loss=values_at(at.loss, points),
+        tangent=at.value + slope * offsets,
         line=total(line),
         slope=float(slope),
-        curvature=float(place.hessian[i, i]) if curved else None,
+        curvature=float(at.hessian[i, i]) if curved else None,
     )
 
 
-def _reach(place: LossAtPoint, i: int) -> float:
-    window = place.loss.window
+def _half_width(at: LossAtPoint, i: int) -> float:
+    window = at.loss.window
     if window is None:
-        return max(1.0, float(place.x[i].abs())) / 2
-    low, high = place.loss.tensor(window)[i].tolist()
+        return max(1.0, float(at.x[i].abs())) / 2
+    low, high = at.loss.tensor(window)[i].tolist()
     return (high - low) / 4

@@ -1,4 +1,4 @@
-"""The slope in a direction, and along the level curve.
+"""The directional derivative and the slope along the level curve.
 
 Shapes: D dimensions.
 """
@@ -18,14 +18,14 @@ from gdlab.derivatives.point import LossAtPoint
 
 @dataclass(frozen=True)
 class Slope:
-    """The slope of a loss in a unit direction, two ways.
+    """The slope of a loss in a unit direction, by two methods.
 
     Attributes:
-        direction: of length 1 (D,).
-        autograd: the gradient's inner product with the direction.
-        differences: the limit of central differences along it.
-        uncertainty: of that limit.
-        error: how the errors of the central differences shrink with the step.
+        direction: the unit vector (D,).
+        autograd: the inner product of the gradient and the direction.
+        differences: the limit of central differences in the direction.
+        uncertainty: uncertainty of that limit.
+        error: how the error of the central differences shrinks with the step.
     """
 
     direction: Tensor
@@ -40,9 +40,9 @@ class Directional(Finding):
     """The directional derivative Dᵤf = ∇f · u = ‖∇f‖ cos θ.
 
     Attributes:
-        slope: along the direction.
-        angle: θ to the gradient, in degrees; None where the gradient is zero or not finite.
-        tangent: along the level curve, where the slope must vanish; None where there is no curve.
+        slope: the slope in the direction.
+        angle: the angle θ to the gradient, in degrees; None if the gradient is zero or not finite.
+        tangent: the slope along the level curve, which must be 0; None without a level curve.
     """
 
     slope: Slope
@@ -50,19 +50,19 @@ class Directional(Finding):
     tangent: Slope | None
 
     def section(self) -> Section:
-        """The directional derivative and its angle, the slope along the level curve below it."""
-        lines = [("direction", f"{_unit(self.slope)}, of length 1")]
+        """Return the directional derivative, its angle and the slope along the level curve."""
+        lines = [("direction", f"{_unit(self.slope)} (unit vector)")]
         if self.angle is not None:
             lines.append(("angle", f"{number(self.angle, 6)}° to the gradient"))
         rows = [_row("Dᵤf = ∇f · u", self.slope)]
         notes = []
         if self.tangent is not None:
-            lines.append(("level curve", f"runs along {_unit(self.tangent)}"))
+            lines.append(("level curve", f"tangent {_unit(self.tangent)}"))
             rows.append(_row("along the level curve", self.tangent))
         else:
-            what = "the gradient is zero or not finite, or D = 1"
-            notes.append(f"No level curve goes through the point: {what}.")
-        header = ("", "autograd", "differences", "±", "slope of the error")
+            reason = "the gradient is zero or not finite, or D = 1"
+            notes.append(f"No level curve passes through the point: {reason}.")
+        header = ("", "autograd", "differences", "±", "error slope")
         return Section("Directional derivative", lines, Table(header, rows), notes)
 
 
@@ -75,44 +75,44 @@ def _row(name: str, slope: Slope) -> tuple[str, ...]:
     return name, *numbers, slope.error.words
 
 
-def directional(place: LossAtPoint, direction: "Tensor | Sequence[float]") -> Directional:
-    """The slope of a loss at a point in a direction (D,) of any length but zero.
+def directional(at: LossAtPoint, direction: "Tensor | Sequence[float]") -> Directional:
+    """Compute the slope of a loss at a point in a nonzero direction (D,) of any length.
 
     Raises:
-        SettingError: the direction has not D finite numbers, or is zero.
+        SettingError: the direction is zero or is not D finite numbers.
     """
-    unit = arguments.direction(direction, place.names, "direction")
-    slope, ascent = _slope(place, unit), place.ascent
+    unit = arguments.direction(direction, at.names, "direction")
+    slope, ascent = _slope(at, unit), at.ascent
     angle = None
     if ascent is not None:
-        # By two lengths, not by the cosine, which is flat at 0° and loses half of the digits.
+        # From two norms: the cosine is flat at 0° and loses half of the digits.
         angle = math.degrees(
             2 * math.atan2(float((unit - ascent).norm()), float((unit + ascent).norm()))
         )
     tangent = None if ascent is None else tangent_of_level_curve(ascent, unit)
-    return Directional(slope, angle, None if tangent is None else _slope(place, tangent))
+    return Directional(slope, angle, None if tangent is None else _slope(at, tangent))
 
 
-def tangent_of_level_curve(ascent: Tensor, beside: Tensor) -> Tensor | None:
-    """A unit direction (D,) at right angles to that of ascent, the nearest to another direction.
+def tangent_of_level_curve(ascent: Tensor, near: Tensor) -> Tensor | None:
+    """Return the unit direction (D,) orthogonal to `ascent` and closest to `near`.
 
-    None where there is but one dimension.
+    None in one dimension.
     """
     if len(ascent) < 2:
         return None
     axis = torch.zeros_like(ascent)
     axis[ascent.abs().argmin()] = 1.0
-    for start in (beside, axis):
+    for start in (near, axis):
         across = start - (start @ ascent) * ascent
         if across.norm() > 0.1 * start.norm():
-            across = across - (across @ ascent) * ascent  # twice is enough to be orthogonal
+            across = across - (across @ ascent) * ascent  # twice suffices for orthogonality
             return across / across.norm()
-    raise AssertionError("an axis that the gradient has least of is far from it")
+    raise AssertionError("the axis of the smallest component is far from the gradient")
 
 
-def _slope(place: LossAtPoint, unit: Tensor) -> Slope:
-    found = Differences.along(place.loss, place.x, unit[None])
-    limit, uncertainty = found.limit()
-    exact = place.gradient @ unit
-    error = convergence(found.h[0], (found.central[0] - exact).abs(), found.rounding[0])
+def _slope(at: LossAtPoint, unit: Tensor) -> Slope:
+    d = Differences.along(at.loss, at.x, unit[None])
+    limit, uncertainty = d.limit()
+    exact = at.gradient @ unit
+    error = convergence(d.h[0], (d.central[0] - exact).abs(), d.rounding[0])
     return Slope(unit, float(exact), float(limit[0]), float(uncertainty[0]), error)

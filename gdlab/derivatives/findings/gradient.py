@@ -1,4 +1,4 @@
-"""The partial derivatives and the gradient, three ways side by side.
+"""Partial derivatives and the gradient by three methods, side by side.
 
 Shapes: D dimensions.
 """
@@ -21,21 +21,21 @@ class Partial:
     """One partial derivative.
 
     Attributes:
-        name: of the coordinate.
+        name: name of the coordinate.
         autograd: by automatic differentiation.
         central: the central difference with the least error.
-        central_error: how its errors shrink with the step h, slope 2.
+        central_error: how its error shrinks with the step h; expected slope 2.
         forward: the forward difference with the least error: the definition as a limit.
-        forward_error: how its errors shrink, slope 1.
-        differences: central ones extrapolated to h = 0, which knows nothing of autograd.
-        uncertainty: of that limit.
-        symbolic: by the formula; NaN where that has no value, None where there is no formula.
+        forward_error: how its error shrinks; expected slope 1.
+        differences: central differences extrapolated to h = 0, independent of autograd.
+        uncertainty: uncertainty of that limit.
+        symbolic: from the formula; NaN where it is undefined, None without a formula.
         expression: the derivative as an expression.
         disagreement: the largest difference between autograd, `central` and `symbolic`.
-        agrees: whether autograd and the limit of the differences are equal as far as that is known;
-            None where there is no limit.
-        sides: the slopes to the left and to the right.
-        is_kink: whether these differ, so that there is no derivative.
+        agrees: whether autograd equals the limit of the differences within its uncertainty; None
+            if there is no limit.
+        sides: the left and right derivatives.
+        is_kink: whether they differ, so that there is no derivative.
     """
 
     name: str
@@ -60,15 +60,15 @@ class FirstOrder(Finding):
 
     Attributes:
         loss: the name of the loss.
-        expression: the loss as an expression, where there is one.
+        expression: the loss as an expression; None without a formula.
         at: the point (D,).
-        value: of the loss.
-        partials: one for each coordinate.
+        value: the value of the loss.
+        partials: one per coordinate.
         gradient: by autograd (D,).
-        grad_norm: the gradient's length: the slope of the steepest ascent.
-        ascent: the unit direction of steepest ascent (D,); None where the gradient is zero or not
+        grad_norm: the norm of the gradient: the slope in the direction of steepest ascent.
+        ascent: the unit direction of steepest ascent (D,); None if the gradient is zero or not
             finite.
-        descent: that of steepest descent.
+        descent: the unit direction of steepest descent.
     """
 
     loss: str
@@ -82,7 +82,7 @@ class FirstOrder(Finding):
     descent: Tensor | None
 
     def section(self) -> Section:
-        """The values as lines, the partial derivatives as a table."""
+        """Return the values as lines and the partial derivatives as a table."""
         lines = [("f", self.expression)] if self.expression else []
         shown = self.partials[:_ROWS_SHOWN]
         lines += [(f"∂f/∂{p.name}", p.expression) for p in shown if p.expression]
@@ -90,14 +90,24 @@ class FirstOrder(Finding):
             ("point", vector(self.at)),
             ("value", number(self.value)),
             ("gradient", vector(self.gradient)),
-            ("its norm", number(self.grad_norm)),
+            ("norm", number(self.grad_norm)),
         ]
         if self.ascent is not None:
             lines += [("ascent", vector(self.ascent)), ("descent", vector(self.descent))]
         return Section("Gradient", lines, self._table(), self._notes())
 
     def _table(self) -> Table:
-        header = ("", "autograd", "central", "h", "slope", "forward", "slope", "symbolic", "apart")
+        header = (
+            "",
+            "autograd",
+            "central",
+            "h",
+            "slope",
+            "forward",
+            "slope",
+            "symbolic",
+            "max diff",
+        )
         rows = [
             (
                 f"∂f/∂{p.name}",
@@ -118,72 +128,74 @@ class FirstOrder(Finding):
         notes = []
         more = len(self.partials) - _ROWS_SHOWN
         if more > 0:
-            notes.append(f"There are {more} more partial derivatives.")
+            notes.append(f"{more} more partial derivatives are not shown.")
         if self.ascent is None:
-            what = "zero" if self.grad_norm == 0 else "not finite"
-            notes.append(f"The gradient is {what}: no direction is steepest.")
-        for names, words in (
-            ([p.name for p in self.partials if p.agrees is False], "Autograd is NOT the limit"),
-            ([p.name for p in self.partials if p.agrees is None], "There is no limit"),
+            state = "zero" if self.grad_norm == 0 else "not finite"
+            notes.append(f"The gradient is {state}: there is no direction of steepest ascent.")
+        for names, verdict in (
+            (
+                [p.name for p in self.partials if p.agrees is False],
+                "Autograd does NOT match the limit of the differences",
+            ),
+            ([p.name for p in self.partials if p.agrees is None], "The differences have no limit"),
         ):
             if names:
-                what = f"∂f/∂{', ∂f/∂'.join(names[:_ROWS_SHOWN])}"
-                notes.append(f"{words} of the differences for {what}.")
+                notes.append(f"{verdict} for ∂f/∂{', ∂f/∂'.join(names[:_ROWS_SHOWN])}.")
         kinks = [p for p in self.partials if p.is_kink]
         if kinks:
             left, right = number(kinks[0].sides.left), number(kinks[0].sides.right)
-            what = f"along {kinks[0].name} the slope is {left} to the left and {right} to the right"
-            more = f" (and so along {len(kinks) - 1} more)" if len(kinks) > 1 else ""
-            notes.append(f"A kink: {what}{more}; there is no derivative.")
+            slopes = f"along {kinks[0].name} the slope is {left} on the left, {right} on the right"
+            more = f" (and {len(kinks) - 1} more coordinates)" if len(kinks) > 1 else ""
+            notes.append(f"Kink: {slopes}{more}; there is no derivative.")
         return notes
 
 
-def first_order(place: LossAtPoint) -> FirstOrder:
-    """The gradient of a loss at a point by autograd, differences and its formula."""
-    gradient, symbolic = place.gradient, place.symbolic
-    by_formula = None if symbolic is None else symbolic.gradient(place.x)
-    sides = place.differences.sides()
-    partials = tuple(_partial(place, i, by_formula, one) for i, one in enumerate(sides))
+def first_order(at: LossAtPoint) -> FirstOrder:
+    """Compute the gradient of a loss at a point by autograd, differences and its formula."""
+    gradient, symbolic = at.gradient, at.symbolic
+    by_formula = None if symbolic is None else symbolic.gradient(at.x)
+    sides = at.differences.sides()
+    partials = tuple(_partial(at, i, by_formula, pair) for i, pair in enumerate(sides))
     return FirstOrder(
-        loss=type(place.loss).__name__,
+        loss=type(at.loss).__name__,
         expression=None if symbolic is None else symbolic.words(),
-        at=place.x,
-        value=float(place.value),
+        at=at.x,
+        value=float(at.value),
         partials=partials,
         gradient=gradient,
-        grad_norm=place.grad_norm,
-        ascent=place.ascent,
-        descent=None if place.ascent is None else -place.ascent,
+        grad_norm=at.grad_norm,
+        ascent=at.ascent,
+        descent=None if at.ascent is None else -at.ascent,
     )
 
 
-def _partial(place: LossAtPoint, i: int, by_formula: Tensor | None, sides: Sides) -> Partial:
-    d, exact = place.differences, place.gradient[i]
-    limit, uncertainty = (found[i] for found in place.limit)
+def _partial(at: LossAtPoint, i: int, by_formula: Tensor | None, sides: Sides) -> Partial:
+    d, exact = at.differences, at.gradient[i]
+    limit, uncertainty = (values[i] for values in at.limit)
     central = convergence(d.h[i], (d.central[i] - exact).abs(), d.rounding[i])
     forward = convergence(d.h[i], (d.forward[i] - exact).abs(), 2 * d.rounding[i])
-    away, symbolic = (exact - limit).abs(), None if by_formula is None else by_formula[i]
-    nearest = _at(d.h[i], d.central[i], central.best)
-    ways = torch.stack([exact, nearest, *([] if symbolic is None else [symbolic])])
-    ways = ways[:2] if bool(ways[-1].isnan()) else ways  # a formula may have no value here
+    error, symbolic = (exact - limit).abs(), None if by_formula is None else by_formula[i]
+    best_central = _value_at_step(d.h[i], d.central[i], central.best)
+    results = torch.stack([exact, best_central, *([] if symbolic is None else [symbolic])])
+    results = results[:2] if bool(results[-1].isnan()) else results  # undefined formula
     return Partial(
-        name=place.names[i],
+        name=at.names[i],
         autograd=float(exact),
-        central=float(nearest),
+        central=float(best_central),
         central_error=central,
-        forward=float(_at(d.h[i], d.forward[i], forward.best)),
+        forward=float(_value_at_step(d.h[i], d.forward[i], forward.best)),
         forward_error=forward,
         differences=float(limit),
         uncertainty=float(uncertainty),
         symbolic=None if symbolic is None else float(symbolic),
-        expression=None if place.symbolic is None else place.symbolic.words(i),
-        disagreement=float(ways.max() - ways.min()),
-        agrees=bool(away <= DOUBT * uncertainty) if bool(limit.isfinite()) else None,
+        expression=None if at.symbolic is None else at.symbolic.words(i),
+        disagreement=float(results.max() - results.min()),
+        agrees=bool(error <= DOUBT * uncertainty) if bool(limit.isfinite()) else None,
         sides=sides,
-        is_kink=sides.are_apart(max(place.grad_norm, abs(sides.left), abs(sides.right))),
+        is_kink=sides.are_apart(max(at.grad_norm, abs(sides.left), abs(sides.right))),
     )
 
 
-def _at(h: Tensor, values: Tensor, best: float) -> Tensor:
-    """The value of (m,) at the step that is best; NaN where there is none."""
+def _value_at_step(h: Tensor, values: Tensor, best: float) -> Tensor:
+    """Return the entry of `values` (m,) at the best step; NaN if there is no best step."""
     return values[(h - best).abs().argmin()] if best == best else values.new_tensor(torch.nan)

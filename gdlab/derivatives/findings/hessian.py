@@ -1,4 +1,4 @@
-"""The second partial derivatives: the Hessian, its symmetry and its eigenvalues.
+"""Second partial derivatives: the Hessian, its symmetry and its eigenvalues.
 
 Shapes: D dimensions, m steps.
 """
@@ -24,18 +24,18 @@ from gdlab.derivatives.wording import defined, derivative_name
 _MOST_NESTED = 30
 _ROWS_SHOWN, _VECTORS_SHOWN = 15, 6
 _INNER, _STEPS = 2.0**-17, 16
-_SAME = 1e-6  # of the largest entry: less is the truncation of the inner difference
+_SAME = 1e-6  # of the largest entry: the truncation error of the inner difference
 
 
 @dataclass(frozen=True)
 class Asymmetry:
-    """Where two mixed partial derivatives differ most.
+    """The pair of mixed partial derivatives that differ most.
 
     Attributes:
-        names: of the two coordinates, (x, y).
-        xy: ∂/∂y (∂f/∂x), the derivative by x taken first.
+        names: names of the two coordinates, (x, y).
+        xy: ∂/∂y (∂f/∂x): differentiated by x first.
         yx: ∂/∂x (∂f/∂y).
-        allowed: a difference up to which they count as equal.
+        allowed: the largest difference at which they count as equal.
     """
 
     names: tuple[str, str]
@@ -45,7 +45,7 @@ class Asymmetry:
 
     @property
     def size(self) -> float:
-        """How far they are apart."""
+        """The absolute difference."""
         return abs(self.xy - self.yx)
 
 
@@ -54,23 +54,24 @@ class SecondOrder(Finding):
     """The Hessian at a point.
 
     Attributes:
-        names: of the coordinates.
+        names: names of the coordinates.
         hessian: by autograd (D, D): entry [i, j] is ∂/∂xⱼ (∂f/∂xᵢ).
-        differences: by differences of differences, the step of the inner one far under that of the
-            outer one (D, D); None for more than 30 dimensions.
-        uncertainty: of these (D, D).
-        symbolic: by the formula (D, D), NaN where it has no value; None where there is none.
-        expressions: the second partial derivatives as expressions, by names.
-        asymmetry: where the differences are least symmetric; None for one dimension, and where
-            there are none.
-        is_symmetric: whether mixed partial derivatives are equal whatever their order (Clairaut).
-        agrees: whether autograd's Hessian is that of the differences, where these have a limit.
-        eigenvalues: of the Hessian, rising (D,); NaN where that is not finite.
-        eigenvectors: the columns that belong to them (D, D).
-        condition: |λ|_max / |λ|_min; None where the Hessian is singular, or not finite.
+        differences: by nested differences, whose inner step is far smaller than the outer one
+            (D, D); None in more than 30 dimensions.
+        uncertainty: uncertainty of the nested differences (D, D).
+        symbolic: from the formula (D, D), NaN where undefined; None without a formula.
+        expressions: the second partial derivatives as expressions, by name.
+        asymmetry: where the nested differences are least symmetric; None in one dimension or
+            without nested differences.
+        is_symmetric: whether the mixed partial derivatives are equal in either order (Clairaut).
+        agrees: whether autograd's Hessian matches the nested differences wherever they have a
+            limit.
+        eigenvalues: eigenvalues of the Hessian, ascending (D,); NaN if it is not finite.
+        eigenvectors: the matching eigenvectors, as columns (D, D).
+        condition: |λ|_max / |λ|_min; None if the Hessian is singular or not finite.
         lambda_max: the largest eigenvalue.
-        max_stable_lr: 2/λ_max, above which gradient descent leaves a minimum with such a
-            Hessian; None where λ_max ≤ 0.
+        max_stable_lr: 2/λ_max; with a larger learning rate, gradient descent leaves a minimum with
+            this Hessian; None if λ_max ≤ 0.
     """
 
     names: tuple[str, ...]
@@ -89,8 +90,8 @@ class SecondOrder(Finding):
     max_stable_lr: float | None
 
     def section(self) -> Section:
-        """The second partial derivatives as a table, what follows from them as lines."""
-        lines = list(self.expressions.items())[:_ROWS_SHOWN] + self._symmetry()
+        """Return the second partial derivatives as a table and their consequences as lines."""
+        lines = list(self.expressions.items())[:_ROWS_SHOWN] + self._symmetry_line()
         if not bool(self.hessian.isfinite().all()):
             return Section("Hessian", lines, self._table(), self._notes())
         if len(self.names) > _VECTORS_SHOWN:
@@ -105,7 +106,7 @@ class SecondOrder(Finding):
             ("condition", "singular" if self.condition is None else number(self.condition))
         )
         if self.max_stable_lr is not None:
-            lines.append(("2/λ_max", f"{number(self.max_stable_lr)}, the largest stable lr here"))
+            lines.append(("2/λ_max", f"{number(self.max_stable_lr)}, the largest stable lr"))
         return Section("Hessian", lines, self._table(), self._notes())
 
     def _notes(self) -> list[str]:
@@ -113,20 +114,20 @@ class SecondOrder(Finding):
         if not bool(self.hessian.isfinite().all()):
             notes.append("Autograd's Hessian is not finite here.")
         if not self.is_symmetric:
-            words = "their order matters, which autograd, with one value for both, cannot see"
-            notes.append(f"The second derivatives are not continuous here: {words}.")
+            reason = "their order matters, which autograd cannot detect: it has one value for both"
+            notes.append(f"The second derivatives are not continuous here: {reason}.")
         if not self.agrees:
-            notes.append("Autograd's Hessian is NOT that of the differences.")
+            notes.append("Autograd's Hessian does NOT match the differences.")
         return notes
 
-    def _symmetry(self) -> list[tuple[str, str]]:
-        found = self.asymmetry
-        if found is None:
+    def _symmetry_line(self) -> list[tuple[str, str]]:
+        asymmetry = self.asymmetry
+        if asymmetry is None:
             return []
-        x, y = found.names
-        words = f"|∂/∂{y}(∂f/∂{x}) − ∂/∂{x}(∂f/∂{y})| ≤ {number(found.size, 2)}"  # noqa: RUF001
+        x, y = asymmetry.names
+        words = f"|∂/∂{y}(∂f/∂{x}) − ∂/∂{x}(∂f/∂{y})| ≤ {number(asymmetry.size, 2)}"  # noqa: RUF001
         if not self.is_symmetric:
-            xy, yx = number(found.xy, 6), number(found.yx, 6)
+            xy, yx = number(asymmetry.xy, 6), number(asymmetry.yx, 6)
             words = f"NO: ∂/∂{y}(∂f/∂{x}) = {xy}, but ∂/∂{x}(∂f/∂{y}) = {yx}"
         return [("symmetric", words if not self.is_symmetric else f"yes, {words}")]
 
@@ -146,12 +147,12 @@ class SecondOrder(Finding):
         return title, entry(self.hessian), *by_differences, entry(self.symbolic)
 
 
-def second_order(place: LossAtPoint) -> SecondOrder:
-    """The Hessian of a loss at a point by autograd, nested differences and its formula."""
-    matrix, symbolic, names = place.hessian, place.symbolic, place.names
+def second_order(at: LossAtPoint) -> SecondOrder:
+    """Compute the Hessian of a loss at a point by autograd, nested differences and its formula."""
+    matrix, symbolic, names = at.hessian, at.symbolic, at.names
     nested, uncertainty = None, None
     if len(names) <= _MOST_NESTED:
-        nested, uncertainty = nested_differences(place.loss, place.x)
+        nested, uncertainty = nested_differences(at.loss, at.x)
     values, vectors = eigen(matrix)
     size = values.abs()
     largest = float(values[-1])
@@ -161,17 +162,17 @@ def second_order(place: LossAtPoint) -> SecondOrder:
         pairs = [(i, j) for i in range(len(names)) for j in range(i, len(names))]
         words = {pair: symbolic.words(*pair) for pair in pairs}
         expressions = {derivative_name([names[j], names[i]]): w for (i, j), w in words.items()}
-    asymmetry = _asymmetry(names, nested, uncertainty)
+    asymmetry = _find_asymmetry(names, nested, uncertainty)
     agrees = True
     if nested is not None and uncertainty is not None:
-        is_near = (matrix - nested).abs() <= _allowed(uncertainty, nested)
+        is_near = (matrix - nested).abs() <= _tolerance(uncertainty, nested)
         agrees = bool((is_near | nested.isnan()).all())
     return SecondOrder(
         names=names,
         hessian=matrix,
         differences=nested,
         uncertainty=uncertainty,
-        symbolic=None if symbolic is None else symbolic.hessian(place.x),
+        symbolic=None if symbolic is None else symbolic.hessian(at.x),
         expressions=expressions,
         asymmetry=asymmetry,
         is_symmetric=asymmetry is None or asymmetry.size <= asymmetry.allowed,
@@ -185,9 +186,9 @@ def second_order(place: LossAtPoint) -> SecondOrder:
 
 
 def eigen(matrix: Tensor) -> tuple[Tensor, Tensor]:
-    """The eigenvalues (D,), rising, and eigenvectors (D, D) of a Hessian (D, D).
+    """Return the eigenvalues (D,), ascending, and eigenvectors (D, D) of a Hessian (D, D).
 
-    NaN where an entry is not finite.
+    All are NaN if an entry is not finite.
     """
     if not bool(matrix.isfinite().all()):
         return torch.full_like(matrix[0], math.nan), torch.full_like(matrix, math.nan)
@@ -196,41 +197,42 @@ def eigen(matrix: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def nested_differences(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
-    """Second derivatives at x (D,) by differences of differences, and their uncertainty: (D, D).
+    """Estimate second derivatives at x (D,) by nested differences, with uncertainty: (D, D) each.
 
-    Entry [i, j] is ∂/∂xⱼ (∂f/∂xᵢ): the difference along xᵢ is the inner one, its step 2⁻¹⁷ of the
-    outer one's. So it stands for the limit that is taken first, and f need not be smooth.
+    Entry [i, j] is ∂/∂xⱼ (∂f/∂xᵢ): the inner difference is along xᵢ, with 2⁻¹⁷ of the outer step.
+    Its limit is thus taken first, and f need not be smooth.
     """
     dim = len(x)
     size = widest_step(x.abs())
     unit = torch.eye(dim, dtype=x.dtype)
     outer = size[:, None] * 2.0 ** -torch.arange(_STEPS, dtype=x.dtype)  # (D, m)
     inner = _INNER * size[:, None, None] * (outer / size[:, None])  # (D, D, m)
-    away = inner[..., None] * unit[:, None, None, :], outer[..., None] * unit[:, None, :]
+    along_i = inner[..., None] * unit[:, None, None, :]
+    along_j = outer[..., None] * unit[:, None, :]
     corners = {
-        (a, b): values_at(f, x + a * away[0] + b * away[1]) for a in (1, -1) for b in (1, -1)
+        (a, b): values_at(f, x + a * along_i + b * along_j) for a in (1, -1) for b in (1, -1)
     }
     total = corners[1, 1] - corners[-1, 1] - corners[1, -1] + corners[-1, -1]
     area = 4 * inner * outer
     rounding = EPSILON * torch.stack(list(corners.values())).abs().amax(0) / area
     flat = (dim * dim, _STEPS)
-    limit, doubt = extrapolated((total / area).reshape(flat), rounding.reshape(flat), order=2)
-    return limit.reshape(dim, dim), doubt.reshape(dim, dim)
+    limit, uncertainty = extrapolated((total / area).reshape(flat), rounding.reshape(flat), order=2)
+    return limit.reshape(dim, dim), uncertainty.reshape(dim, dim)
 
 
-def _asymmetry(
+def _find_asymmetry(
     names: tuple[str, ...], nested: Tensor | None, uncertainty: Tensor | None
 ) -> Asymmetry | None:
     if nested is None or uncertainty is None or len(names) < 2:
         return None
-    apart = (nested - nested.T).abs()
-    allowed = _allowed(uncertainty + uncertainty.T, nested)
-    excess = (apart / allowed).nan_to_num(0.0).triu(1)
+    difference = (nested - nested.T).abs()
+    allowed = _tolerance(uncertainty + uncertainty.T, nested)
+    excess = (difference / allowed).nan_to_num(0.0).triu(1)
     i, j = divmod(int(excess.argmax()), len(names)) if bool((excess > 0).any()) else (0, 1)
     pair = float(nested[i, j]), float(nested[j, i])
     return Asymmetry((names[i], names[j]), *pair, float(allowed[i, j]))
 
 
-def _allowed(uncertainty: Tensor, nested: Tensor) -> Tensor:
-    """How far nested differences (D, D) may be from what they estimate."""
+def _tolerance(uncertainty: Tensor, nested: Tensor) -> Tensor:
+    """Return how far nested differences (D, D) can be from the true second derivatives."""
     return DOUBT * uncertainty + _SAME * nested.abs().nan_to_num(0.0).amax()

@@ -16,19 +16,19 @@ from gdlab.errors import SettingError
 
 HIGHEST = 6
 MOST = 200
-"""Of higher orders so many partial derivatives are written down at most."""
+"""Maximum number of partial derivatives of one order."""
 
 
 @dataclass(frozen=True)
 class Higher(Finding):
-    """The partial derivatives of one order; mixed ones once, whatever their order.
+    """The partial derivatives of one order, each mixed one once.
 
     Attributes:
-        order: how often was differentiated.
-        names: of the derivatives, such as ∂³f/∂x²∂y.
+        order: the order of differentiation.
+        names: names of the derivatives, such as ∂³f/∂x²∂y.
         autograd: their values by automatic differentiation.
-        symbolic: by the formula; None where there is none.
-        expressions: the derivatives as expressions; None where there is no formula.
+        symbolic: their values from the formula; None without a formula.
+        expressions: the derivatives as expressions; None without a formula.
     """
 
     order: int
@@ -38,7 +38,7 @@ class Higher(Finding):
     expressions: tuple[str, ...] | None
 
     def section(self) -> Section:
-        """A row for each derivative."""
+        """Return a table with a row per derivative."""
         rows = []
         for k, name in enumerate(self.names):
             exact = None if self.symbolic is None else self.symbolic[k]
@@ -48,32 +48,32 @@ class Higher(Finding):
         return Section(f"Partial derivatives of order {self.order}", (), Table(header, rows))
 
 
-def higher(place: LossAtPoint, order: int) -> Higher:
-    """The distinct partial derivatives of a loss at a point, of one order.
+def higher(at: LossAtPoint, order: int) -> Higher:
+    """Compute the distinct partial derivatives of one order of a loss at a point.
 
     Raises:
-        SettingError: there is no such order, or there are too many.
+        SettingError: the order is out of range or has too many derivatives.
     """
     if not 1 <= order <= HIGHEST:
         raise SettingError(f"order={order}: must be from 1 to {HIGHEST}")
-    indices = list(itertools.combinations_with_replacement(range(len(place.x)), order))
+    indices = list(itertools.combinations_with_replacement(range(len(at.x)), order))
     if len(indices) > MOST:
-        what = f"has {len(indices):,} partial derivatives in {len(place.x)} dimensions"
-        raise SettingError(f"order={order}: {what}; at most {MOST} are written down")
-    symbolic = place.symbolic
+        count = f"has {len(indices):,} partial derivatives in {len(at.x)} dimensions"
+        raise SettingError(f"order={order}: {count}; at most {MOST} are allowed")
+    symbolic = at.symbolic
     return Higher(
         order=order,
-        names=tuple(derivative_name([place.names[i] for i in by]) for by in indices),
-        autograd=tuple(_by_autograd(place, by) for by in indices),
-        symbolic=None if symbolic is None else tuple(symbolic.at(place.x, *by) for by in indices),
+        names=tuple(derivative_name([at.names[i] for i in by]) for by in indices),
+        autograd=tuple(_differentiate(at, by) for by in indices),
+        symbolic=None if symbolic is None else tuple(symbolic.at(at.x, *by) for by in indices),
         expressions=None if symbolic is None else tuple(symbolic.words(*by) for by in indices),
     )
 
 
-def _by_autograd(place: LossAtPoint, by: tuple[int, ...]) -> float:
-    """A partial derivative, one coordinate after the other."""
-    x = place.x[None].clone().requires_grad_()
-    value: Tensor = place.loss(x).sum()
+def _differentiate(at: LossAtPoint, by: tuple[int, ...]) -> float:
+    """Compute a partial derivative by differentiating by one coordinate after another."""
+    x = at.x[None].clone().requires_grad_()
+    value: Tensor = at.loss(x).sum()
     for i in by:
         if not value.requires_grad:
             return 0.0
