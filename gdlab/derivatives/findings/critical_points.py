@@ -1,4 +1,4 @@
-"""Critical points: whether a point is one, of which kind, and all that lie in a window.
+"""Critical points: classify a point, or find all critical points in a window.
 
 Shapes: D dimensions, n points.
 """
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
-from gdlab.derivatives.findings.hessian import eigen
+from gdlab.derivatives.findings.hessian import eigendecomposition
 from gdlab.derivatives.methods.finite_differences import EPSILON
 from gdlab.derivatives.point import LossAtPoint
 from gdlab.errors import SettingError
@@ -20,17 +20,17 @@ from gdlab.numerics import rng
 from gdlab.numerics.autodiff import hessian, norms, value_and_gradient
 
 TOL = 1e-6
-"""A gradient of this norm is none, unless told otherwise."""
+"""Default gradient norm up to which a point is critical."""
 
-MOST_DIMENSIONS = 12
-"""Of a loss with more, critical points are not searched for."""
+MAX_DIMENSIONS = 12
+"""Maximum number of dimensions in which critical points are searched for."""
 
-_ROUNDING = 1e-14  # of λ_max ‖x‖: no gradient is known better
-_SIDE = 33  # of the grid of starts, in one and two dimensions
-_STARTS = 1_000  # drawn from the window in more
-_STEPS, _POLISH = 150, 4
-_SAME = 1e-6  # of the window: points nearer than that are one
-_MOST = 100
+_ROUNDING = 1e-14  # of λ_max ‖x‖: the accuracy of a gradient
+_GRID_SIZE = 33  # starts per axis, in one and two dimensions
+_STARTS = 1_000  # random starts, in more dimensions
+_STEPS, _UNDAMPED_STEPS = 150, 4
+_SAME = 1e-6  # of the window: points closer than this count as one
+_MAX_LISTED = 100
 _KINDS = {
     "minimum": ("minimum", "minima"),
     "maximum": ("maximum", "maxima"),
@@ -41,15 +41,15 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Critical(Finding):
-    """Whether a point is critical, and of which kind.
+    """Whether a point is critical, and its kind.
 
     Attributes:
-        grad_norm: of the gradient.
-        tol: the norm up to which the point counts as critical.
-        is_critical: whether it does.
-        kind: minimum, maximum, saddle or degenerate; None where it is not critical.
-        index: how many eigenvalues are negative: 0 at a minimum, D at a maximum.
-        eigenvalues: of the Hessian (D,).
+        grad_norm: the norm of the gradient.
+        tol: the gradient norm up to which the point counts as critical.
+        is_critical: whether `grad_norm` ≤ `tol`.
+        kind: minimum, maximum, saddle or degenerate; None if not critical.
+        index: the number of negative eigenvalues: 0 at a minimum, D at a maximum.
+        eigenvalues: eigenvalues of the Hessian (D,).
     """
 
     grad_norm: float
@@ -60,24 +60,24 @@ class Critical(Finding):
     eigenvalues: Tensor
 
     def section(self) -> Section:
-        """A sentence."""
+        """Return a sentence that classifies the point."""
         if not self.is_critical:
             words = f"no: ‖∇f‖ = {number(self.grad_norm, 4)} is above {number(self.tol, 3)}"
         else:
-            words = f"yes, a {_named(self)}"
+            words = f"yes, a {_kind_in_words(self)}"
         notes = []
         if self.kind == "degenerate":
             notes.append(
-                "The Hessian is not finite here: it does not decide."
+                "The Hessian is not finite here, so it does not determine the kind."
                 if bool(self.eigenvalues.isnan().any())
-                else "An eigenvalue is zero as far as it is known: the Hessian does not decide."
+                else "An eigenvalue is numerically zero: the Hessian does not determine the kind."
             )
         return Section("Critical point", [("critical", words)], notes=notes)
 
 
 @dataclass(frozen=True)
 class CriticalPoint:
-    """A point (D,) that was found, with the loss there and of which kind it is."""
+    """A critical point (D,) with its loss and classification."""
 
     at: Tensor
     value: float
@@ -85,14 +85,14 @@ class CriticalPoint:
 
 
 @dataclass(frozen=True)
-class Found(Finding):
+class CriticalPoints(Finding):
     """The critical points of a loss in a window.
 
     Attributes:
-        window: low and high that was searched (D, 2).
-        starts: from how many starts.
-        total: how many were found.
-        points: the lowest hundred of them.
+        window: the window that was searched, low and high (D, 2).
+        starts: the number of starts.
+        total: the number of critical points found.
+        points: the hundred with the lowest loss.
     """
 
     window: Tensor
@@ -101,14 +101,14 @@ class Found(Finding):
     points: tuple[CriticalPoint, ...]
 
     def section(self) -> Section:
-        """How many there are of each kind, and a row for each."""
+        """Return the number of points of each kind and a table with a row per point."""
         counts = Counter(str(point.critical.kind) for point in self.points)
         words = ", ".join(f"{count} {_KINDS[kind][count > 1]}" for kind, count in counts.items())
         sides = " by ".join(f"[{number(a, 5)}, {number(b, 5)}]" for a, b in self.window.tolist())
-        lines = [("found", words or "none"), ("in", f"{sides}, from {self.starts:,} starts")]
+        lines = [("found", words or "none"), ("window", f"{sides}, {self.starts:,} starts")]
         rows = [
             (
-                _named(point.critical),
+                _kind_in_words(point.critical),
                 vector(point.at),
                 number(point.value),
                 vector(point.critical.eigenvalues, 5),
@@ -116,44 +116,43 @@ class Found(Finding):
             for point in self.points
         ]
         more = self.total - len(self.points)
-        notes = [f"There are {more:,} higher ones, perhaps whole lines of them."] if more else []
+        note = f"{more:,} points with a higher loss are not listed; they may form whole curves."
         header = ("kind", "point", "loss", "eigenvalues")
-        return Section("Critical points", lines, Table(header, rows), notes)
+        return Section("Critical points", lines, Table(header, rows), [note] if more else [])
 
 
-def _named(found: Critical) -> str:
-    """The kind of a critical point in words."""
-    index = f" of index {found.index}" if found.kind == "saddle" else ""
-    return f"{_KINDS[str(found.kind)][0]}{index}"
+def _kind_in_words(critical: Critical) -> str:
+    index = f" of index {critical.index}" if critical.kind == "saddle" else ""
+    return f"{_KINDS[str(critical.kind)][0]}{index}"
 
 
-def critical(place: LossAtPoint, tol: float = TOL) -> Critical:
-    """Whether a loss has a critical point at a place: a gradient of norm ≤ tol.
+def critical(at: LossAtPoint, tol: float = TOL) -> Critical:
+    """Determine whether a point is critical, with a gradient norm ≤ tol, and classify it.
 
-    Where the Hessian is large no gradient can be computed that well; then 1e-14 λ_max ‖x‖ counts.
+    With a large Hessian, gradients are less accurate than tol; 1e-14 λ_max ‖x‖ then replaces it.
     """
-    return classified(place.x, place.gradient, place.hessian, tol)
+    return classify(at.x, at.gradient, at.hessian, tol)
 
 
-def classified(
-    x: Tensor, gradient: Tensor, matrix: Tensor, tol: float, doubt: float = 0.0
+def classify(
+    x: Tensor, gradient: Tensor, matrix: Tensor, tol: float, uncertainty: float = 0.0
 ) -> Critical:
-    """The kind of a point (D,) with a gradient (D,) and a Hessian (D, D).
+    """Classify a point (D,) by its gradient (D,) and Hessian (D, D).
 
     Args:
         x: the point.
-        gradient: there.
-        matrix: the Hessian there.
-        tol: the norm of the gradient up to which the point is critical, where that can be computed.
-        doubt: how far the eigenvalues may be from those at the critical point itself.
+        gradient: the gradient at the point.
+        matrix: the Hessian at the point.
+        tol: the gradient norm up to which the point is critical, unless rounding is larger.
+        uncertainty: how far the eigenvalues can be from those at the exact critical point.
     """
-    eigenvalues = eigen(matrix)[0]
+    eigenvalues = eigendecomposition(matrix)[0]
     largest = float(eigenvalues.abs().nan_to_num(0.0).max())
     tol = max(tol, _ROUNDING * largest * max(1.0, float(x.norm())))
     norm, index = float(norms(gradient[None, :, None])[0]), int((eigenvalues < 0).sum())
     if norm > tol:
         return Critical(norm, tol, False, None, index, eigenvalues)
-    zero = max(8 * len(x) * EPSILON * largest, doubt)
+    zero = max(8 * len(x) * EPSILON * largest, uncertainty)
     if not bool((eigenvalues.abs() > zero).all()):
         kind = "degenerate"
     else:
@@ -161,90 +160,94 @@ def classified(
     return Critical(norm, tol, True, kind, index, eigenvalues)
 
 
-def find(loss: Loss, window: Tensor | None = None, tol: float = TOL, seed: int = 0) -> Found:
+def find(
+    loss: Loss, window: Tensor | None = None, tol: float = TOL, seed: int = 0
+) -> CriticalPoints:
     """Search a window for critical points, from many starts in one batch.
 
-    Each start follows Newton's method on the gradient, damped as Levenberg and Marquardt do so
-    that ‖∇f‖ falls: it goes to saddles and maxima as well as to minima.
+    From each start, Newton's method solves ∇f = 0, with Levenberg-Marquardt damping so that ‖∇f‖
+    decreases. It converges to saddles and maxima as well as minima.
 
     Args:
         loss: the loss.
-        window: low and high (D, 2); None for the loss's own.
-        tol: the norm of the gradient at a critical point.
-        seed: of the starts, in more than two dimensions; in fewer they lie on a grid.
+        window: low and high (D, 2); None for the loss's window.
+        tol: the gradient norm up to which a point is critical.
+        seed: seed of the random starts, used in more than two dimensions; otherwise the starts form
+            a grid.
 
     Raises:
         SettingError: the loss has no window, or too many dimensions.
     """
-    if loss.dim > MOST_DIMENSIONS:
-        what = f"is for at most {MOST_DIMENSIONS} dimensions; the loss has {loss.dim}"
-        raise SettingError(f"find=true: {what}")
+    if loss.dim > MAX_DIMENSIONS:
+        limit = f"needs a loss of at most {MAX_DIMENSIONS} dimensions"
+        raise SettingError(f"find=true: {limit}; got {loss.dim}")
     if window is None and loss.window is None:
-        raise SettingError("window=null: the loss has none of its own; give one, low and high")
+        raise SettingError("window=null: the loss has no window; give low and high")
     window = loss.tensor(loss.window if window is None else window)
-    starts = _starts(window, seed)
-    x = _newton(loss, starts)
+    starts = _draw_starts(window, seed)
+    x = _solve(loss, starts)
     low, high = window.unbind(1)
     width = high - low
     x = torch.where(x.abs() <= EPSILON * width, 0.0, x)
     inside = ((x >= low - _SAME * width) & (x <= high + _SAME * width)).all(1)
     points: list[CriticalPoint] = []
-    for point in _classified(loss, x[inside], tol):
-        away = ((point.at - other.at).abs() / width for other in points)
-        if point.critical.is_critical and not any(bool((d <= _SAME).all()) for d in away):
+    for point in _classify_all(loss, x[inside], tol):
+        distances = ((point.at - known.at).abs() / width for known in points)
+        if point.critical.is_critical and not any(bool((d <= _SAME).all()) for d in distances):
             points.append(point)
     points.sort(key=lambda point: (point.value, point.at.tolist()))
-    return Found(window, len(starts), len(points), tuple(points[:_MOST]))
+    return CriticalPoints(window, len(starts), len(points), tuple(points[:_MAX_LISTED]))
 
 
-def _classified(loss: Loss, x: Tensor, tol: float) -> Iterator[CriticalPoint]:
-    """Points (n, D) with the loss there and their kinds; those where it is not finite left out."""
+def _classify_all(loss: Loss, x: Tensor, tol: float) -> Iterator[CriticalPoint]:
+    """Classify the points (n, D), skipping those with a loss or Hessian that is not finite."""
     value, gradient = value_and_gradient(loss, x)
     matrix = hessian(loss, x)
-    # Where Newton's next step still changes the Hessian by as much as an eigenvalue, that is zero.
-    ahead = hessian(loss, x + _step(loss, x, gradient, torch.zeros_like(x[:, :1])))
-    doubt = 2 * torch.linalg.matrix_norm(ahead - matrix)
+    # An eigenvalue counts as zero if the next Newton step changes the Hessian by as much.
+    next_matrix = hessian(loss, x + _step(loss, x, gradient, torch.zeros_like(x[:, :1])))
+    uncertainty = 2 * torch.linalg.matrix_norm(next_matrix - matrix)
     for k in torch.nonzero(value.isfinite() & matrix.isfinite().all(2).all(1))[:, 0]:
-        found = classified(x[k], gradient[k], matrix[k], tol, float(doubt[k].nan_to_num(0.0)))
-        yield CriticalPoint(x[k].clone(), float(value[k]), found)
+        margin = float(uncertainty[k].nan_to_num(0.0))
+        kind = classify(x[k], gradient[k], matrix[k], tol, margin)
+        yield CriticalPoint(x[k].clone(), float(value[k]), kind)
 
 
-def _starts(window: Tensor, seed: int) -> Tensor:
-    """Starts (n, D): the middles of a grid's cells, or drawn."""
+def _draw_starts(window: Tensor, seed: int) -> Tensor:
+    """Return starts (n, D): the centers of a grid's cells, or random points."""
     low, high = window.unbind(1)
     dim = len(window)
     if dim <= 2:
-        side = (torch.arange(_SIDE, dtype=window.dtype) + 0.5) / _SIDE
+        side = (torch.arange(_GRID_SIZE, dtype=window.dtype) + 0.5) / _GRID_SIZE
         unit = torch.cartesian_prod(*[side] * dim).reshape(-1, dim)
     else:
-        place = torch.arange(_STARTS)[:, None], torch.arange(dim)
-        unit = rng.uniform(torch.tensor(seed), rng.Stream.START, *place)
+        counters = torch.arange(_STARTS)[:, None], torch.arange(dim)
+        unit = rng.uniform(torch.tensor(seed), rng.Stream.START, *counters)
     return low + (high - low) * unit
 
 
-def _newton(loss: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """Points (n, D) near which the gradient vanishes, from starts (n, D)."""
+def _solve(loss: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """Solve ∇f = 0 by Newton's method from starts (n, D); return the last iterates (n, D)."""
     damping = x.new_full((len(x), 1), 1e-2)
     gradient = value_and_gradient(loss, x)[1]
     for _ in range(_STEPS):
         trial = x + _step(loss, x, gradient, damping)
-        there = value_and_gradient(loss, trial)[1]
-        is_less = (there.norm(dim=1) < gradient.norm(dim=1))[:, None]
-        x, gradient = torch.where(is_less, trial, x), torch.where(is_less, there, gradient)
+        trial_gradient = value_and_gradient(loss, trial)[1]
+        is_less = (trial_gradient.norm(dim=1) < gradient.norm(dim=1))[:, None]
+        x, gradient = torch.where(is_less, trial, x), torch.where(is_less, trial_gradient, gradient)
         damping = torch.where(is_less, damping / 8, damping * 4).clamp(1e-30, 1e8)
-    for _ in range(_POLISH):
+    for _ in range(_UNDAMPED_STEPS):
         trial = x + _step(loss, x, gradient, torch.zeros_like(damping))
-        there = value_and_gradient(loss, trial)[1]
-        is_less = (there.norm(dim=1) < gradient.norm(dim=1))[:, None]
-        x, gradient = torch.where(is_less, trial, x), torch.where(is_less, there, gradient)
+        trial_gradient = value_and_gradient(loss, trial)[1]
+        is_less = (trial_gradient.norm(dim=1) < gradient.norm(dim=1))[:, None]
+        x, gradient = torch.where(is_less, trial, x), torch.where(is_less, trial_gradient, gradient)
     return x
 
 
 def _step(loss: Callable[[Tensor], Tensor], x: Tensor, gradient: Tensor, damping: Tensor) -> Tensor:
-    """The steps (n, D) that minimise ‖g + H d‖² + damping λ_max² ‖d‖²."""
+    """Compute the steps d (n, D) that minimize ‖g + H d‖² + damping λ_max² ‖d‖²."""
     matrix = hessian(loss, x)
-    known = matrix.isfinite().all(2).all(1)[:, None, None]
-    values, vectors = torch.linalg.eigh(torch.where(known, matrix, 0.0).contiguous())
+    finite = matrix.isfinite().all(2).all(1)[:, None, None]
+    values, vectors = torch.linalg.eigh(torch.where(finite, matrix, 0.0).contiguous())
     scale = values.abs().amax(1, keepdim=True)
     along = (vectors * gradient[:, :, None]).sum(1)
     factor = values / (values.square() + damping * scale.square())

@@ -97,17 +97,8 @@ class FirstOrder(Finding):
         return Section("Gradient", lines, self._table(), self._notes())
 
     def _table(self) -> Table:
-        header = (
-            "",
-            "autograd",
-            "central",
-            "h",
-            "slope",
-            "forward",
-            "slope",
-            "symbolic",
-            "max diff",
-        )
+        central, forward = ("central", "h", "slope"), ("forward", "slope")
+        header = ("", "autograd", *central, *forward, "symbolic", "max diff")
         rows = [
             (
                 f"∂f/∂{p.name}",

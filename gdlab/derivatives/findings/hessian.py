@@ -153,7 +153,7 @@ def second_order(at: LossAtPoint) -> SecondOrder:
     nested, uncertainty = None, None
     if len(names) <= _MOST_NESTED:
         nested, uncertainty = nested_differences(at.loss, at.x)
-    values, vectors = eigen(matrix)
+    values, vectors = eigendecomposition(matrix)
     size = values.abs()
     largest = float(values[-1])
     is_regular = float(size.min()) > EPSILON * float(size.max())
@@ -185,7 +185,7 @@ def second_order(at: LossAtPoint) -> SecondOrder:
     )
 
 
-def eigen(matrix: Tensor) -> tuple[Tensor, Tensor]:
+def eigendecomposition(matrix: Tensor) -> tuple[Tensor, Tensor]:
     """Return the eigenvalues (D,), ascending, and eigenvectors (D, D) of a Hessian (D, D).
 
     All are NaN if an entry is not finite.

@@ -1,4 +1,4 @@
-"""The tangent plane, the Taylor model of second order and the total differential.
+"""The tangent plane, the second-order Taylor model and the total differential.
 
 Shapes: D dimensions, m distances.
 """
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gdlab.derivatives import arguments
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
-from gdlab.derivatives.findings.hessian import eigen
+from gdlab.derivatives.findings.hessian import eigendecomposition
 from gdlab.derivatives.methods.finite_differences import (
     EPSILON,
     Convergence,
@@ -22,10 +22,10 @@ from gdlab.derivatives.point import LossAtPoint
 from gdlab.derivatives.wording import counted_from, total
 from gdlab.numerics.autodiff import hessian_products
 
-_DISTANCES = 34  # they halve: from a unit to 1e-10
-_WIDEST = 1.0
+_DISTANCES = 34  # halving, from 1 to 1e-10
+_LARGEST_DISTANCE = 1.0
 _SHOWN = (0, 1, 2, 4, 7, 10)
-_QUADRATIC_SHOWN = 3
+_QUADRATIC_SHOWN = 3  # dimensions
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class Model:
     """A model of the loss near a point.
 
     Attributes:
-        equation: in words.
-        values: at growing distances along a direction (m,).
-        errors: how far the loss is from them (m,).
+        equation: the model as text.
+        values: its values at decreasing distances along a direction (m,).
+        errors: absolute differences from the loss (m,).
         convergence: how the errors shrink with the distance: slope 2 for a tangent plane, 3 for a
-            model of second order.
+            second-order model.
     """
 
     equation: str
@@ -48,15 +48,15 @@ class Model:
 
 @dataclass(frozen=True)
 class Taylor(Finding):
-    """The loss near a point, by its derivatives there.
+    """The Taylor models of the loss at a point.
 
     Attributes:
-        expanded: the tangent plane's equation, multiplied out.
-        direction: the unit direction (D,) along which the errors were measured.
-        distances: falling (m,).
-        values: of the loss at these distances (m,).
+        expanded: the equation of the tangent plane, multiplied out.
+        direction: the unit direction (D,) along which the errors are measured.
+        distances: distances from the point, decreasing (m,).
+        values: the loss at these distances (m,).
         plane: the tangent plane f(a) + ∇f(a) · (x − a).
-        second: with ½ (x − a)ᵀ H (x − a) added.
+        second: the plane plus ½ (x − a)ᵀ H (x − a).
     """
 
     expanded: str
@@ -67,7 +67,7 @@ class Taylor(Finding):
     second: Model
 
     def section(self) -> Section:
-        """The equations, and the errors in growing distance."""
+        """Return the equations and the errors at increasing distances."""
         lines = [("plane", f"z = {self.expanded}"), ("", f"z = {self.plane.equation}")]
         if len(self.direction) <= _QUADRATIC_SHOWN:
             lines.append(("second order", f"z = {self.second.equation}"))
@@ -85,76 +85,76 @@ class Taylor(Finding):
         return tuple(cells)
 
 
-def taylor(place: LossAtPoint, direction: "Tensor | Sequence[float] | None" = None) -> Taylor:
-    """The Taylor models of a loss at a point.
+def taylor(at: LossAtPoint, direction: "Tensor | Sequence[float] | None" = None) -> Taylor:
+    """Compute the first- and second-order Taylor models of a loss at a point.
 
     Args:
-        place: the loss and the point.
-        direction: (D,), of any length but zero, along which errors are measured; None for steepest
-            ascent, where there is none the Hessian's last eigenvector, or else the last axis.
+        at: the loss and the point.
+        direction: the nonzero direction (D,) along which errors are measured. None for steepest
+            ascent; without one, the Hessian's last eigenvector; without that, the last axis.
 
     Raises:
-        SettingError: the direction has not D finite numbers, or is zero.
+        SettingError: the direction is zero or is not D finite numbers.
     """
-    x, value, gradient, matrix = place.x, place.value, place.gradient, place.hessian
-    along = place.ascent
+    x, value, gradient, matrix = at.x, at.value, at.gradient, at.hessian
+    along = at.ascent
     if direction is not None:
-        along = arguments.direction(direction, place.names, "direction")
+        along = arguments.direction(direction, at.names, "direction")
     elif along is None:
-        along = eigen(matrix)[1][:, -1]
+        along = eigendecomposition(matrix)[1][:, -1]
     if not bool(along.isfinite().all()):
         along = torch.eye(len(x), dtype=x.dtype)[-1]
-    distance = _WIDEST * 2.0 ** -torch.arange(_DISTANCES, dtype=x.dtype)
-    values = values_at(place.loss, x + distance[:, None] * along)
+    distance = _LARGEST_DISTANCE * 2.0 ** -torch.arange(_DISTANCES, dtype=x.dtype)
+    values = values_at(at.loss, x + distance[:, None] * along)
     slope, curvature = gradient @ along, along @ matrix @ along
     plane = value + distance * slope
     second = plane + distance**2 / 2 * curvature
-    # The points are rounded too, which moves the loss by its slope there.
-    moved = x.abs().max() * (slope.abs() + distance * curvature.abs())
-    rounding = EPSILON * (torch.maximum(values.abs(), value.abs()) + moved)
+    # The points are rounded too, which changes the loss by its slope.
+    shift = x.abs().max() * (slope.abs() + distance * curvature.abs())
+    rounding = EPSILON * (torch.maximum(values.abs(), value.abs()) + shift)
 
-    def model(equation: str, modelled: Tensor) -> Model:
-        errors = (values - modelled).abs()
-        return Model(equation, modelled, errors, convergence(distance, errors, rounding))
+    def make_model(equation: str, predicted: Tensor) -> Model:
+        errors = (values - predicted).abs()
+        return Model(equation, predicted, errors, convergence(distance, errors, rounding))
 
-    away = [counted_from(name, float(a)) for name, a in zip(place.names, x, strict=True)]
-    slopes = list(zip(gradient.tolist(), away, strict=True))
-    at_zero = float(value - gradient @ x)
-    expanded = [*zip(gradient.tolist(), place.names, strict=True), (at_zero, "")]
+    deviations = [counted_from(name, float(a)) for name, a in zip(at.names, x, strict=True)]
+    slopes = list(zip(gradient.tolist(), deviations, strict=True))
+    intercept = float(value - gradient @ x)
+    expanded = [*zip(gradient.tolist(), at.names, strict=True), (intercept, "")]
     tangent = [(float(value), ""), *slopes]
     return Taylor(
         expanded=total(expanded),
         direction=along,
         distances=distance,
         values=values,
-        plane=model(total(tangent), plane),
-        second=model(total([*tangent, *_quadratic(matrix, away)]), second),
+        plane=make_model(total(tangent), plane),
+        second=make_model(total([*tangent, *_quadratic_terms(matrix, deviations)]), second),
     )
 
 
-def _quadratic(matrix: Tensor, away: list[str]) -> list[tuple[float, str]]:
-    """The terms of ½ (x − a)ᵀ H (x − a), where they are few."""
-    if len(away) > _QUADRATIC_SHOWN:
+def _quadratic_terms(matrix: Tensor, deviations: list[str]) -> list[tuple[float, str]]:
+    """Return the terms of ½ (x − a)ᵀ H (x − a); none in more than three dimensions."""
+    if len(deviations) > _QUADRATIC_SHOWN:
         return []
     return [
-        (float(matrix[i, i]) / 2, f"{away[i]}²")
+        (float(matrix[i, i]) / 2, f"{deviations[i]}²")
         if i == j
-        else (float(matrix[i, j]), f"{away[i]} {away[j]}")
-        for i in range(len(away))
-        for j in range(i, len(away))
+        else (float(matrix[i, j]), f"{deviations[i]} {deviations[j]}")
+        for i in range(len(deviations))
+        for j in range(i, len(deviations))
     ]
 
 
 @dataclass(frozen=True)
 class Differential(Finding):
-    """The total differential df = Σ ∂f/∂xᵢ dxᵢ of a step, beside the true change.
+    """The total differential df = Σ ∂f/∂xᵢ dxᵢ of a step and the true change.
 
     Attributes:
         step: dx (D,).
         terms: ∂f/∂xᵢ dxᵢ (D,).
-        equation: their sum in words.
+        equation: their sum as text.
         df: the sum.
-        second: the sum with ½ dxᵀ H dx; None where that was not asked for.
+        second: df + ½ dxᵀ H dx; None if not requested.
         change: f(x + dx) − f(x).
     """
 
@@ -166,43 +166,42 @@ class Differential(Finding):
     change: float
 
     def section(self) -> Section:
-        """The differential beside the change, and what is between them."""
+        """Return the differential, the true change and their difference."""
         lines = [
             ("step", vector(self.step)),
             ("df", f"{self.equation} = {number(self.df)}"),
             ("true change", number(self.change)),
-            ("df is off by", number(abs(self.change - self.df), 3)),
+            ("error of df", number(abs(self.change - self.df), 3)),
         ]
         if self.second is not None:
-            off = f"off by {number(abs(self.change - self.second), 3)}"
-            lines.append(("with ½ dxᵀH dx", f"{number(self.second)}, {off}"))
+            error = f"error {number(abs(self.change - self.second), 3)}"
+            lines.append(("df + ½ dxᵀH dx", f"{number(self.second)}, {error}"))
         return Section("Total differential", lines)
 
 
 def differential(
-    place: LossAtPoint, step: "Tensor | Sequence[float]", *, curved: bool = True
+    at: LossAtPoint, step: "Tensor | Sequence[float]", *, curved: bool = True
 ) -> Differential:
-    """The total differential of a loss at a point for a step.
+    """Compute the total differential of a loss at a point for a step.
 
     Args:
-        place: the loss and the point.
+        at: the loss and the point.
         step: dx (D,).
-        curved: whether to add the term of second order, for which the loss must have such
-            derivatives.
+        curved: whether to add the second-order term, which needs second derivatives.
 
     Raises:
-        SettingError: the step has not D finite numbers.
+        SettingError: the step is not D finite numbers.
     """
-    step = arguments.point(step, place.names, "step")
-    terms = place.gradient * step
+    step = arguments.point(step, at.names, "step")
+    terms = at.gradient * step
     df = float(terms.sum())
-    words = [
-        (slope, f"({number(by)})")
-        for slope, by in zip(place.gradient.tolist(), step.tolist(), strict=True)
+    summands = [
+        (slope, f"({number(dx)})")
+        for slope, dx in zip(at.gradient.tolist(), step.tolist(), strict=True)
     ]
-    change = values_at(place.loss, (place.x + step)[None])[0] - place.value
+    change = values_at(at.loss, (at.x + step)[None])[0] - at.value
     second = None
     if curved:
-        turned = hessian_products(place.loss, place.x[None])(step[None])[0]
-        second = df + float(step @ turned) / 2
-    return Differential(step, terms, total(words), df, second, float(change))
+        product = hessian_products(at.loss, at.x[None])(step[None])[0]
+        second = df + float(step @ product) / 2
+    return Differential(step, terms, total(summands), df, second, float(change))

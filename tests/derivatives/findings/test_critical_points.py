@@ -1,4 +1,4 @@
-"""Critical points against those that are published, and their kinds."""
+"""Critical points and their kinds against published ones."""
 
 import pytest
 import torch
@@ -34,7 +34,7 @@ def test_published_minimizers_are_minima(case: LossCase) -> None:
     assert at is not None
     found = critical(LossAtPoint(case.loss, case.loss.tensor(at)[0]), TOL)
     least, largest = known["hess_eig_x_star"]
-    # An eigenvalue so much smaller than the largest is zero in float64, whatever it is on paper.
+    # Relative to the largest, such a small eigenvalue is zero in float64, whatever it is on paper.
     is_singular = least <= 8 * case.loss.dim * EPSILON * largest
     assert found.is_critical
     assert found.kind == ("degenerate" if is_singular else "minimum")
@@ -65,8 +65,8 @@ def test_the_nine_critical_points_of_himmelblau() -> None:
     assert kinds == ["minimum"] * 4 + ["saddle"] * 4 + ["maximum"]
     published = [x for x, *_ in ((p["x"], p) for p in REFERENCE["himmelblau"]["other_points"])]
     for at in [*published, [3.0, 2.0]]:
-        away = min(float((point.at - torch.tensor(at)).norm()) for point in found.points)
-        assert away <= 1e-7  # float32 inputs: observed 2e-8
+        distance = min(float((point.at - torch.tensor(at)).norm()) for point in found.points)
+        assert distance <= 1e-7  # float32 inputs: observed 2e-8
     lines = dict(found.section().lines)
     assert lines["found"] == "4 minima, 4 saddles, 1 maximum"
 
@@ -83,7 +83,7 @@ def test_the_fifteen_critical_points_of_the_six_hump_camel() -> None:
 
 
 @pytest.mark.parametrize(
-    ("loss", "said"),
+    ("loss", "expected"),
     [
         (Saddle(), "1 saddle"),
         (MonkeySaddle(), "1 degenerate point"),
@@ -96,31 +96,31 @@ def test_the_fifteen_critical_points_of_the_six_hump_camel() -> None:
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Loss) else value,
 )
-def test_how_many_there_are_of_each(loss: Loss, said: str) -> None:
-    assert dict(find(loss, None, TOL, seed=0).section().lines)["found"] == said
+def test_number_of_points_of_each_kind(loss: Loss, expected: str) -> None:
+    assert dict(find(loss, None, TOL, seed=0).section().lines)["found"] == expected
 
 
-def test_a_line_of_minimizers_is_one_of_degenerate_points() -> None:
+def test_a_line_of_minimizers_consists_of_degenerate_points() -> None:
     found = find(Expression("(x - y)**2"), None, TOL, seed=0)
     assert len(found.points) > 30
     assert {point.critical.kind for point in found.points} == {"degenerate"}
 
 
-def test_of_very_many_the_lowest_are_listed() -> None:
+def test_only_the_hundred_lowest_points_are_listed() -> None:
     found = find(Rastrigin(), None, TOL, seed=0)
     assert len(found.points) == 100 < found.total
     assert [float(c) for c in found.points[0].at] == [0.0, 0.0]
-    assert "higher ones" in found.section().notes[0]
+    assert "with a higher loss are not listed" in found.section().notes[0]
 
 
-def test_only_the_window_counts() -> None:
+def test_only_points_in_the_window_are_returned() -> None:
     window = torch.tensor([[0.0, 5.0], [0.0, 5.0]], dtype=torch.float64)
     found = find(Himmelblau(), window, TOL, seed=0)
     assert all(bool((point.at >= 0).all()) for point in found.points)
     assert dict(found.section().lines)["found"] == "1 minimum, 2 saddles"
 
 
-def test_where_nothing_is_critical() -> None:
+def test_a_point_that_is_not_critical() -> None:
     found = critical(LossAtPoint(Beale(), [1.0, 2.0]), TOL)
     assert not found.is_critical
     assert found.kind is None
@@ -128,13 +128,13 @@ def test_where_nothing_is_critical() -> None:
 
 
 @pytest.mark.parametrize(
-    ("loss", "said"),
+    ("loss", "message"),
     [
-        (Rosenbrock(dim=13), "find=true: is for at most 12 dimensions; the loss has 13"),
-        (MSE(), "window=null: the loss has none of its own; give one, low and high"),
+        (Rosenbrock(dim=13), "find=true: needs a loss of at most 12 dimensions; got 13"),
+        (MSE(), "window=null: the loss has no window; give low and high"),
     ],
     ids=["dimensions", "window"],
 )
-def test_where_nothing_can_be_searched(loss: Loss, said: str) -> None:
-    with pytest.raises(SettingError, match=said):
+def test_losses_that_cannot_be_searched(loss: Loss, message: str) -> None:
+    with pytest.raises(SettingError, match=message):
         find(loss, None, TOL, seed=0)

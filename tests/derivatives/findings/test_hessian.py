@@ -1,4 +1,4 @@
-"""The Hessian against the published eigenvalues, and where its symmetry fails."""
+"""The Hessian against published eigenvalues, and where its symmetry fails."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ KNOWN = [c for c in (*PUBLISHED, *MGH) if REFERENCE[c.id].get("hess_eig_x_star")
 @pytest.mark.parametrize("case", KNOWN, ids=lambda case: case.id)
 def test_eigenvalues_at_the_minimizer(case: LossCase) -> None:
     known = REFERENCE[case.id]
-    # Our quadratic lies elsewhere than the published one.
+    # The minimizer of our quadratic differs from the published one.
     at = case.loss.minimizers if case.id == "quad_k100" else [known["x_star"]]
     assert at is not None
     found = second_order(LossAtPoint(case.loss, case.loss.tensor(at)[0]))
@@ -35,7 +35,7 @@ def test_clairaut_has_two_mixed_derivatives_at_the_origin() -> None:
     assert found.asymmetry.names == ("x0", "x1")
     assert found.asymmetry.xy == pytest.approx(-1, abs=1e-9)  # observed 1.2e-10
     assert found.asymmetry.yx == pytest.approx(1, abs=1e-9)  # observed 1.2e-10
-    # Neither autograd nor the formula could have told.
+    # Neither autograd nor the formula detects it.
     assert found.hessian.tolist() == [[0, 0], [0, 0]]
     assert found.symbolic is not None
     assert bool(found.symbolic.isnan().all())
@@ -44,7 +44,7 @@ def test_clairaut_has_two_mixed_derivatives_at_the_origin() -> None:
 
 
 @pytest.mark.parametrize("at", [(1.0, 0.5), (0.0, 1.0), (1e-3, 2e-3), (-2.0, 0.3)])
-def test_elsewhere_clairaut_is_smooth(at: tuple[float, float]) -> None:
+def test_clairaut_is_smooth_away_from_the_origin(at: tuple[float, float]) -> None:
     x, y = at
     mixed = (x**6 + 9 * x**4 * y**2 - 9 * x**2 * y**4 - y**6) / (x**2 + y**2) ** 3
     found = second_order(LossAtPoint(Clairaut(), at))
@@ -55,8 +55,8 @@ def test_elsewhere_clairaut_is_smooth(at: tuple[float, float]) -> None:
     assert float(found.differences[0, 1]) == pytest.approx(mixed, rel=1e-6)  # observed 3e-8
 
 
-def test_an_order_that_matters_is_named_whichever_coordinates_it_is_of() -> None:
-    """The same in the last two of three coordinates, the other way round."""
+def test_the_asymmetric_pair_is_found_among_three_coordinates() -> None:
+    """Clairaut's function of the last two of three coordinates, with the opposite sign."""
     smooth = "u**2 + 0*(x + y)"
     loss = Expression(f"{smooth} - x*y*(x**2 - y**2)/(x**2 + y**2 + 1e-300)")
     found = second_order(LossAtPoint(loss, [1.0, 0.0, 0.0]))
@@ -66,14 +66,14 @@ def test_an_order_that_matters_is_named_whichever_coordinates_it_is_of() -> None
     assert found.asymmetry.yx == pytest.approx(-1, abs=1e-9)
 
 
-def test_what_follows_from_eigenvalues() -> None:
+def test_quantities_derived_from_eigenvalues() -> None:
     found = second_order(LossAtPoint(Quadratic(eigenvalues=(1.0, 4.0, 100.0)), [1.0, 1.0, 1.0]))
     assert found.eigenvalues.tolist() == pytest.approx([1, 4, 100], rel=1e-14)
     assert found.condition == pytest.approx(100, rel=1e-14)
     assert found.max_stable_lr == pytest.approx(0.02, rel=1e-14)
     vectors = found.eigenvectors
-    again = vectors @ torch.diag(found.eigenvalues) @ vectors.T
-    assert float((again - found.hessian).abs().max()) <= 1e-13  # observed 0
+    reconstructed = vectors @ torch.diag(found.eigenvalues) @ vectors.T
+    assert float((reconstructed - found.hessian).abs().max()) <= 1e-13  # observed 0
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_the_second_order_model_multiplied_out() -> None:
     quadratic = " + 3 (x - 1)² + 2 (x - 1) (y + 2)"
     assert found.second.equation == found.plane.equation + quadratic
     assert found.expanded == "-x + 2 y + 2"
-    # Along x alone the error of the model is the cube of the distance.
+    # Along x, the error of the model is the cube of the distance.
     along = torch.tensor([1.0, 0.0], dtype=torch.float64)
     found = taylor(LossAtPoint(Expression("x**3 + 2*x*y"), [1.0, -2.0]), along)
     assert found.second.errors[:8].tolist() == pytest.approx(
@@ -49,10 +49,10 @@ def test_the_second_order_model_multiplied_out() -> None:
     )
 
 
-def test_the_total_differential_beside_the_change() -> None:
+def test_the_total_differential_and_the_true_change() -> None:
     """z = x² + 3xy − y² from (2, 3) to (2.05, 2.96): dz = 0.65, Δz = 0.6449."""
-    place = LossAtPoint(Expression("x**2 + 3*x*y - y**2"), [2.0, 3.0])
-    found = differential(place, torch.tensor([0.05, -0.04], dtype=torch.float64))
+    at = LossAtPoint(Expression("x**2 + 3*x*y - y**2"), [2.0, 3.0])
+    found = differential(at, torch.tensor([0.05, -0.04], dtype=torch.float64))
     assert found.df == pytest.approx(0.65, rel=1e-14)  # observed 2e-16
     assert found.change == pytest.approx(0.6449, rel=1e-12)  # observed 3e-15
     assert found.second == pytest.approx(0.6449, rel=1e-12)
@@ -61,19 +61,19 @@ def test_the_total_differential_beside_the_change() -> None:
 
 
 def test_cross_sections_touch_their_tangents() -> None:
-    place = LossAtPoint(Beale(), [1.0, 2.0])
-    found = cross_sections(place)
+    at = LossAtPoint(Beale(), [1.0, 2.0])
+    found = cross_sections(at)
     assert [cut.name for cut in found.sections] == ["x0", "x1"]
     for cut, slope, curvature in zip(found.sections, (171.25, 278.0), (118.0, 574.0), strict=True):
         assert (cut.slope, cut.curvature) == (slope, curvature)
         middle = len(cut.loss) // 2
-        assert cut.loss[middle] == cut.tangent[middle] == place.value
+        assert cut.loss[middle] == cut.tangent[middle] == at.value
         # The section curves away from its tangent to both sides by ½ f″ h².
         h = float(cut.coordinate[middle + 1] - cut.coordinate[middle])
-        apart = cut.loss - cut.tangent
-        bend = float(apart[middle + 1] + apart[middle - 1]) / h**2
-        assert bend == pytest.approx(curvature, rel=0.2)
-    assert cross_sections(place, curved=False).sections[0].curvature is None
+        gap = cut.loss - cut.tangent
+        estimate = float(gap[middle + 1] + gap[middle - 1]) / h**2
+        assert estimate == pytest.approx(curvature, rel=0.2)
+    assert cross_sections(at, curved=False).sections[0].curvature is None
     assert len(cross_sections(LossAtPoint(MLP(widths=(8,), count=20)), curved=False).sections) == 12
 
 
@@ -92,14 +92,14 @@ def test_partial_derivatives_of_third_order() -> None:
     assert found.symbolic == pytest.approx(answers, rel=1e-14)
 
 
-def test_names_of_higher_partials_and_those_that_vanish() -> None:
+def test_names_of_higher_partials_and_vanishing_ones() -> None:
     assert derivative_name(("x", "x", "y", "y", "y")) == "∂⁵f/∂x²∂y³"
     found = higher(LossAtPoint(Expression("x**2 + 3*y"), [1.0, 2.0]), 4)
     assert set(found.autograd) == {0.0}
 
 
 @pytest.mark.parametrize(
-    ("function", "given", "said"),
+    ("function", "argument", "message"),
     [
         (higher, 7, "order=7: must be from 1 to 6"),
         (directional, [0, 0], r"direction=\[0,0\]: is zero"),
@@ -107,9 +107,9 @@ def test_names_of_higher_partials_and_those_that_vanish() -> None:
         (differential, [1, math.inf], r"step=\[1,inf\]: must be finite"),
     ],
 )
-def test_what_cannot_be_asked_of_a_point(function: Any, given: Any, said: str) -> None:
-    with pytest.raises(SettingError, match=f"^{said}"):
-        function(LossAtPoint(Expression("x*y"), [1.0, 2.0]), given)
+def test_invalid_arguments(function: Any, argument: Any, message: str) -> None:
+    with pytest.raises(SettingError, match=f"^{message}"):
+        function(LossAtPoint(Expression("x*y"), [1.0, 2.0]), argument)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_what_cannot_be_asked_of_a_point(function: Any, given: Any, said: str) -
         ([(1.0, f"x{i}") for i in range(10)], "x0 + x1 + x2 + x3 + x4 + x5 + x6 + x7 + … (2 more)"),
     ],
 )
-def test_sums_in_words(terms: list[tuple[float, str]], words: str) -> None:
+def test_sums_as_text(terms: list[tuple[float, str]], words: str) -> None:
     assert total(terms) == words
 
 
