@@ -125,7 +125,7 @@ def test_compositions_and_formulas(derive: Callable[..., Done]) -> None:
     done = derive(
         "loss=expression", "loss.formula=u**2*v", 'inner=["x+y","x-y"]', "at=[2,1]", "draw=false"
     )
-    assert "as a whole  = (x + y)*(3*x - y)" in done.out
+    assert "substituted  = (x + y)*(3*x - y)" in done.out
     done = derive('formulas=["x*y","x+y"]', "at=[1,2]", "--json", "draw=false")
     said = json.loads(done.out)
     assert said["of"] == "formulas"

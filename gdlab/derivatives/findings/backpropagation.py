@@ -1,4 +1,4 @@
-"""Backpropagation through the layers of a network, by hand and beside autograd.
+"""Backpropagation through the layers of a network, written out and compared with autograd.
 
 Shapes: D parameters, N examples, P inputs, C scores; a layer has `in` inputs and `out` units.
 """
@@ -19,39 +19,39 @@ from gdlab.numerics.autodiff import derivative, gradient
 
 @runtime_checkable
 class Layered(Protocol):
-    """A loss of a network whose scores are layers applied one after the other."""
+    """The loss of a network whose scores come from layers applied in sequence."""
 
     def layers(self, x: Tensor) -> Sequence[Layer]:
-        """The layers that parameters (D,) make up, the first one first."""
+        """Return the layers with parameters (D,), from first to last."""
         ...
 
     def scores(self, x: Tensor, inputs: Tensor) -> Tensor:
-        """What the network makes of inputs (N, ...): (N, C)."""
+        """Compute the network's outputs (N, C) for inputs (N, ...)."""
         ...
 
     def costs(self, scores: Tensor, targets: Tensor) -> Tensor:
-        """What each example's scores (N, C) cost: (N,)."""
+        """Compute the cost of each example (N,) from scores (N, C)."""
         ...
 
     @property
     def inputs(self) -> Tensor:
-        """What the network is given: (N, ...)."""
+        """The network's inputs (N, ...)."""
         ...
 
     @property
     def targets(self) -> Tensor:
-        """What it is to predict: (N, ...)."""
+        """The values to predict (N, ...)."""
         ...
 
 
 @dataclass(frozen=True)
-class _Trace:
-    """All examples on their way through a layer and back.
+class _ForwardPass:
+    """The forward pass of all examples through one layer.
 
     Attributes:
-        before: the units a before it (in, N).
-        after: φ(z).
-        slope: φ'(z).
+        before: the layer's inputs a (in, N).
+        after: its outputs φ(z) (out, N).
+        slope: φ'(z) (out, N).
     """
 
     before: Tensor
@@ -59,115 +59,117 @@ class _Trace:
     slope: Tensor
 
     @classmethod
-    def of(cls, layer: Layer, before: Tensor) -> "_Trace":
+    def of(cls, layer: Layer, before: Tensor) -> "_ForwardPass":
         z = layer.linear(before).requires_grad_()
         after = layer.activate(z)
         return cls(before, after.detach(), derivative(after.sum(), z).detach())
 
 
-def backpropagation(place: LossAtPoint, example: int = 0) -> Backpropagation | None:
-    """The derivatives of a network's loss, layer by layer; None for a loss without layers.
+def backpropagation(at: LossAtPoint, example: int = 0) -> Backpropagation | None:
+    """Differentiate a network's loss layer by layer; return None for a loss without layers.
 
-    With aₗ = φ(zₗ), zₗ = Wₗ aₗ₋₁ + bₗ and δₗ = ∂E/∂zₗ, from the cost E of an example back:
+    With aₗ = φ(zₗ), zₗ = Wₗ aₗ₋₁ + bₗ and δₗ = ∂E/∂zₗ, starting from the cost E of an example:
 
         δₗ = (Wₗ₊₁ᵀ δₗ₊₁) ⊙ φ'(zₗ),  ∂E/∂Wₗ = δₗ aₗ₋₁ᵀ,  ∂E/∂bₗ = δₗ
 
     Rumelhart, Hinton and Williams, "Learning representations by back-propagating errors", 1986.
-    Autograd gives φ′ and the slope of the cost; the rest is these products.
+    Autograd provides only φ′ and ∂E/∂scores; the products are computed here.
 
     Args:
-        place: the loss and its parameters.
-        example: the index of the example that is followed; gradients are means over all.
+        at: the loss and its parameters.
+        example: the index of the example shown; gradients are means over all examples.
 
     Raises:
-        SettingError: there is no such example.
+        SettingError: `example` is out of range.
     """
-    loss = place.loss
+    loss = at.loss
     if not isinstance(loss, Layered):
         return None
     n = len(loss.inputs)
     if not 0 <= example < n:
         raise SettingError(f"example={example}: must be from 0 to {n - 1}, one of {n} examples")
-    layers = loss.layers(place.x)
-    traces = _forward(layers, loss.inputs.flatten(1).T)
-    costs, slope = _costs(loss, traces[-1].after.T)
-    right = loss.layers(place.gradient)
-    passes, back = _backward(layers, traces, slope.T, right, example)
-    given, target = loss.inputs[example], loss.targets[example]
-    direct = gradient(lambda rows: loss.costs(loss.scores(place.x, rows), target[None]), given)
+    layers = loss.layers(at.x)
+    forward_passes = _run_forward(layers, loss.inputs.flatten(1).T)
+    costs, slope = _differentiate_costs(loss, forward_passes[-1].after.T)
+    expected = loss.layers(at.gradient)
+    passes, input_gradients = _run_backward(layers, forward_passes, slope.T, expected, example)
+    inputs, target = loss.inputs[example], loss.targets[example]
+    direct = gradient(lambda rows: loss.costs(loss.scores(at.x, rows), target[None]), inputs)
     return Backpropagation(
         example=example,
         examples=n,
-        input=given.flatten(),
+        input=inputs.flatten(),
         target=target,
         cost=float(costs[example]),
         cost_slope=slope[example],
         layers=passes,
-        input_gradient=back[:, example],
-        input_disagreement=float((back[:, example] - direct.flatten()).abs().max()),
-        disagreement=max(one.disagreement for one in passes),
+        input_gradient=input_gradients[:, example],
+        input_disagreement=float((input_gradients[:, example] - direct.flatten()).abs().max()),
+        disagreement=max(layer.disagreement for layer in passes),
     )
 
 
-def _forward(layers: Sequence[Layer], units: Tensor) -> list[_Trace]:
-    """What each layer makes of all examples' inputs (P, N)."""
-    traces = list[_Trace]()
+def _run_forward(layers: Sequence[Layer], units: Tensor) -> list[_ForwardPass]:
+    """Pass the inputs (P, N) of all examples through the layers."""
+    forward_passes = list[_ForwardPass]()
     for layer in layers:
-        traces.append(_Trace.of(layer, units))
-        units = traces[-1].after
-    return traces
+        forward_passes.append(_ForwardPass.of(layer, units))
+        units = forward_passes[-1].after
+    return forward_passes
 
 
-def _backward(
+def _run_backward(
     layers: Sequence[Layer],
-    traces: Sequence[_Trace],
+    forward_passes: Sequence[_ForwardPass],
     slope: Tensor,
-    right: Sequence[Layer],
+    expected: Sequence[Layer],
     example: int,
 ) -> tuple[tuple[LayerPass, ...], Tensor]:
-    """What each layer does on the way back, and ∂E/∂a₀ of all examples (P, N).
+    """Propagate ∂E/∂scores back; return each layer's pass and ∂E/∂a₀ of all examples (P, N).
 
     Args:
         layers: the layers.
-        traces: all examples on their way there.
+        forward_passes: their forward passes.
         slope: ∂E/∂scores (C, N).
-        right: autograd's gradients, as layers.
-        example: the one that is followed.
+        expected: autograd's gradients, as layers.
+        example: the index of the example shown.
     """
     passes = list[LayerPass]()
-    for layer, trace, gradients in reversed(list(zip(layers, traces, right, strict=True))):
-        delta = slope * trace.slope + 0.0  # −0 is shown as 0
-        passes.append(_layer_pass(layer, trace, delta, gradients, example))
+    triples = list(zip(layers, forward_passes, expected, strict=True))
+    for layer, forward_pass, gradients in reversed(triples):
+        delta = slope * forward_pass.slope + 0.0  # prints −0 as 0
+        passes.append(_make_layer_pass(layer, forward_pass, delta, gradients, example))
         slope = layer.weight.T @ delta
     return tuple(reversed(passes)), slope
 
 
-def _costs(loss: Layered, scores: Tensor) -> tuple[Tensor, Tensor]:
-    """What all examples' scores (N, C) cost (N,), and the slopes ∂E/∂scores (N, C)."""
+def _differentiate_costs(loss: Layered, scores: Tensor) -> tuple[Tensor, Tensor]:
+    """Compute the costs (N,) of all examples' scores (N, C) and ∂E/∂scores (N, C)."""
     scores = scores.clone().requires_grad_()
     costs = loss.costs(scores, loss.targets)
     return costs.detach(), derivative(costs.sum(), scores).detach()
 
 
-def _layer_pass(
-    layer: Layer, trace: _Trace, delta: Tensor, right: Layer, example: int
+def _make_layer_pass(
+    layer: Layer, forward_pass: _ForwardPass, delta: Tensor, expected: Layer, example: int
 ) -> LayerPass:
-    """What there is to say of a layer, given all examples' δ (out, N) and autograd's gradients."""
+    """Summarize a layer, given all examples' δ (out, N) and autograd's gradients."""
     n = delta.shape[1]
-    weight_gradient, bias_gradient = delta @ trace.before.T / n, delta.mean(1)
-    away = (weight_gradient - right.weight).abs().max(), (bias_gradient - right.bias).abs().max()
-    jacobian = trace.slope[:, example, None] * layer.weight
+    weight_gradient, bias_gradient = delta @ forward_pass.before.T / n, delta.mean(1)
+    weight_error = (weight_gradient - expected.weight).abs().max()
+    bias_error = (bias_gradient - expected.bias).abs().max()
+    jacobian = forward_pass.slope[:, example, None] * layer.weight
     return LayerPass(
         inputs=layer.weight.shape[1],
         units=layer.weight.shape[0],
         activation=layer.activation,
-        values=trace.after[:, example],
-        slopes=trace.slope[:, example],
+        values=forward_pass.after[:, example],
+        slopes=forward_pass.slope[:, example],
         jacobian=kept(jacobian),
         jacobian_norm=float(jacobian.norm()),
         delta=delta[:, example],
         weight_gradient=kept(weight_gradient),
         weight_gradient_norm=float(weight_gradient.norm()),
         bias_gradient=bias_gradient,
-        disagreement=float(max(away)),
+        disagreement=float(max(weight_error, bias_error)),
     )

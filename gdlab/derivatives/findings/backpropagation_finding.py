@@ -1,4 +1,4 @@
-"""Backpropagation as a finding: what each layer did on the way there and back.
+"""Backpropagation as a finding: the forward and backward pass of each layer.
 
 Shapes: N examples, P inputs, C scores; a layer has `in` inputs and `out` units.
 """
@@ -16,15 +16,15 @@ _DIGITS = 4
 
 @dataclass(frozen=True)
 class LayerPass:
-    """A layer a ↦ φ(z), z = W a + b, on the way there and back.
+    """The forward and backward pass through a layer a ↦ φ(z), z = W a + b.
 
-    What is called an example's is that of the one chosen; E is its cost, L the mean of all. A
-    matrix of more than 4,096 numbers is not kept.
+    "The example" is the chosen one; E is its cost, L the mean cost of all examples. Matrices of
+    more than 4,096 numbers are dropped.
 
     Attributes:
-        inputs: how many units there are before it.
-        units: how many it has.
-        activation: the name of φ; None for none.
+        inputs: the number of inputs.
+        units: the number of units.
+        activation: the name of φ; None for the identity.
         values: the example's φ(z) (out,).
         slopes: the example's φ'(z) (out,).
         jacobian: the example's ∂φ(z)/∂a = diag(φ'(z)) W, (out, in).
@@ -33,7 +33,7 @@ class LayerPass:
         weight_gradient: ∂L/∂W, the mean of all examples' δ aᵀ: (out, in).
         weight_gradient_norm: its Frobenius norm.
         bias_gradient: ∂L/∂b, the mean of all examples' δ: (out,).
-        disagreement: the largest difference between both and autograd's.
+        disagreement: the largest difference between these gradients and autograd's.
     """
 
     inputs: int
@@ -55,16 +55,16 @@ class Backpropagation(Finding):
     """The derivatives of a network's loss, from the last layer to the first.
 
     Attributes:
-        example: the index of the example that is followed.
-        examples: the number N of all.
+        example: the index of the example shown.
+        examples: the number N of examples.
         input: the example's input (P,).
-        target: what it is to be: a label, or (C,) numbers.
-        cost: what its scores cost, E.
+        target: the example's target: a label, or (C,) numbers.
+        cost: the example's cost E.
         cost_slope: ∂E/∂scores (C,).
-        layers: the layers, the first one first.
+        layers: the layers, from first to last.
         input_gradient: ∂E/∂a₀ (P,), the product of ∂E/∂scores and the layers' Jacobians.
-        input_disagreement: the largest difference between that and autograd's.
-        disagreement: the largest difference between the parameters' gradient and autograd's.
+        input_disagreement: the largest difference between it and autograd's.
+        disagreement: the largest difference between the parameter gradients and autograd's.
     """
 
     example: int
@@ -79,20 +79,20 @@ class Backpropagation(Finding):
     disagreement: float
 
     def section(self) -> Section:
-        """The way there, the way back, and what each layer adds to it."""
+        """Return the forward pass, the backward pass and a table of the layers."""
         target = vector(self.target) if self.target.ndim else number(self.target)
         sizes = " → ".join(map(str, [len(self.input), *(layer.units for layer in self.layers)]))
         lines = [
             ("layers", sizes),
             (f"example {self.example}", f"a₀ = {vector(self.input, _DIGITS)}, target {target}"),
-            *_titled("forward", self._forward()),
+            *_label_first("forward", self._forward_lines()),
             ("cost", f"E = {number(self.cost)}"),
-            *_titled("backward", self._backward()),
-            ("chain", self._chain()),
+            *_label_first("backward", self._backward_lines()),
+            ("chain rule", self._chain_rule_line()),
             ("gradients", "∂L/∂Wₗ = mean of δₗ aₗ₋₁ᵀ, ∂L/∂bₗ = mean of δₗ "
              f"over {self.examples:,} examples"),
         ]  # fmt: skip
-        header = ("layer", "J = ∂aₗ/∂aₗ₋₁", "‖δₗ‖", "‖∂L/∂Wₗ‖", "‖∂L/∂bₗ‖", "from autograd")
+        header = ("layer", "J = ∂aₗ/∂aₗ₋₁", "‖δₗ‖", "‖∂L/∂Wₗ‖", "‖∂L/∂bₗ‖", "max diff")
         rows = [
             [
                 str(k),
@@ -107,35 +107,35 @@ class Backpropagation(Finding):
             for k, layer in enumerate(self.layers, 1)
         ]
         note = (
-            f"The gradient is within {number(self.disagreement, 2)} of autograd's, that of the "
-            f"example's input within {number(self.input_disagreement, 2)}."
+            f"The gradient differs from autograd's by at most {number(self.disagreement, 2)}, the "
+            f"gradient of the example's input by at most {number(self.input_disagreement, 2)}."
         )
         return Section("Backpropagation, layer by layer", lines, Table(header, rows), [note])
 
-    def _forward(self) -> Iterator[str]:
-        """Each layer's values."""
+    def _forward_lines(self) -> Iterator[str]:
+        """Yield each layer's equation and values."""
         for k, layer in enumerate(self.layers, 1):
             z = f"W{subscript(k)}a{subscript(k - 1)} + b{subscript(k)}"
             applied = z if layer.activation is None else f"{layer.activation}({z})"
             yield f"a{subscript(k)} = {applied} = {vector(layer.values, _DIGITS)}"
 
-    def _backward(self) -> Iterator[str]:
-        """Each layer's δ, the last one first."""
+    def _backward_lines(self) -> Iterator[str]:
+        """Yield each layer's δ, from last to first."""
         last = len(self.layers)
         for k in range(last, 0, -1):
-            layer, here, after = self.layers[k - 1], subscript(k), subscript(k + 1)
-            before = f"∂E/∂a{here}" if k == last else f"W{after}ᵀδ{after}"
-            slope = "" if layer.activation is None else f" ⊙ {layer.activation}'(z{here})"
-            yield f"δ{here} = ∂E/∂z{here} = {before}{slope} = {vector(layer.delta, _DIGITS)}"
+            layer, this, after = self.layers[k - 1], subscript(k), subscript(k + 1)
+            factor = f"∂E/∂a{this}" if k == last else f"W{after}ᵀδ{after}"
+            slope = "" if layer.activation is None else f" ⊙ {layer.activation}'(z{this})"
+            yield f"δ{this} = ∂E/∂z{this} = {factor}{slope} = {vector(layer.delta, _DIGITS)}"
 
-    def _chain(self) -> str:
-        """The product of the layers' Jacobians."""
+    def _chain_rule_line(self) -> str:
+        """Return the product of the layers' Jacobians."""
         last = len(self.layers)
         jacobians = "".join(f" · J{subscript(k)}" for k in range(last, 0, -1))
-        whole = f"∂E/∂a₀ = ∂E/∂a{subscript(last)}{jacobians}"
-        return f"{whole} = {vector(self.input_gradient, _DIGITS)}"
+        equation = f"∂E/∂a₀ = ∂E/∂a{subscript(last)}{jacobians}"
+        return f"{equation} = {vector(self.input_gradient, _DIGITS)}"
 
 
-def _titled(title: str, texts: Iterator[str]) -> list[tuple[str, str]]:
-    """Lines of which the first has a title."""
-    return [("" if k else title, text) for k, text in enumerate(texts)]
+def _label_first(label: str, texts: Iterator[str]) -> list[tuple[str, str]]:
+    """Return lines of which the first has a label."""
+    return [("" if k else label, text) for k, text in enumerate(texts)]

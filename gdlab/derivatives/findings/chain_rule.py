@@ -1,6 +1,6 @@
-"""The chain rule as a finding: a loss whose coordinates are functions of other variables.
+"""The chain rule: derivatives of a loss whose coordinates are functions of other variables.
 
-Shapes: D dimensions of the loss, V variables that its coordinates depend on.
+Shapes: D dimensions of the loss, V variables of the inner functions.
 """
 
 import itertools
@@ -32,17 +32,17 @@ class Derivative:
     """The derivative of a composition by one variable.
 
     Attributes:
-        variable: its name.
-        inner: the derivatives (D,) of the coordinates by it.
-        terms: what each coordinate adds, ∂f/∂xᵢ times that: (D,).
+        variable: the name of the variable.
+        inner: the derivatives of the coordinates by the variable (D,).
+        terms: ∂f/∂xᵢ times `inner` (D,).
         chain_rule: the sum of the terms.
-        autograd: the derivative of the composition as a whole, by autograd.
+        autograd: the derivative of the whole composition by autograd.
         differences: the same by central differences, extrapolated to a step of 0.
-        symbolic: the same by sympy; None where the loss has no formula.
+        symbolic: the same by sympy; None if the loss has no formula.
         inner_expressions: the derivatives of the coordinates as expressions.
         expression: the derivative of the composition as an expression.
-        disagreement: the largest difference between the chain rule and what was found otherwise;
-            NaN where that is no number.
+        disagreement: the largest difference between the chain rule and the other methods; NaN if
+            one of them is NaN.
     """
 
     variable: str
@@ -59,22 +59,21 @@ class Derivative:
 
 @dataclass(frozen=True)
 class ChainRule(Finding):
-    """A loss f of coordinates that are formulas of V variables, at a point of these.
+    """A loss f whose coordinates are formulas of V variables, at a point.
 
     Attributes:
         formulas: the D formulas.
         variables: the names of the V variables.
-        at: the point (V,).
-        names: what the coordinates are called: as the loss calls them, unless that is the name of
-            a variable.
-        renamed: whether it is.
-        point: the coordinates (D,) there.
-        value: the loss there.
+        at: the values of the variables (V,).
+        names: names of the coordinates: those of the loss, unless they clash with a variable.
+        renamed: whether they clash.
+        point: the coordinates (D,) at this point.
+        value: the loss at this point.
         gradient: the partial derivatives ∂f/∂xᵢ of the loss by its coordinates (D,).
-        outer_expressions: these as expressions of the coordinates; None where the loss has no
-            formula, or a large one.
+        outer_expressions: these as expressions of the coordinates; None if the loss has no formula
+            or too large a one.
         expression: the loss as an expression of the variables.
-        derivatives: one for each variable.
+        derivatives: one per variable.
     """
 
     formulas: tuple[str, ...]
@@ -94,14 +93,18 @@ class ChainRule(Finding):
 
     @classmethod
     def of(cls, loss: Loss, inner: Formulas, at: Tensor) -> Self:
-        """The loss of coordinates that are formulas, at a point of their variables."""
+        """Differentiate a loss whose coordinates are formulas, at a point of their variables.
+
+        Raises:
+            SettingError: the loss or its gradient is not finite there.
+        """
         names = unlike(loss.names, inner.names)
         point = inner(at)
         value, slopes = float(loss(point[None])[0]), gradient(loss, point)
         if not (math.isfinite(value) and slopes.isfinite().all()):
-            what = f"the loss is {value} and its gradient {vector(slopes)}, which must be finite,"
-            where = f"{what} at {assignments(names, point)}"
-            raise SettingError(f"{inner.setting}={format_value(inner.texts)}: {where}")
+            result = f"the loss is {value} and its gradient {vector(slopes)}"
+            where = f"at {assignments(names, point)}; both must be finite"
+            raise SettingError(f"{inner.setting}={format_value(inner.texts)}: {result} {where}")
         composed = Composed.of(loss, names, inner)
         return cls(
             formulas=inner.texts,
@@ -114,108 +117,110 @@ class ChainRule(Finding):
             gradient=slopes,
             outer_expressions=None if composed is None else tuple(map(brief, composed.partials)),
             expression=None if composed is None else brief(composed.whole),
-            derivatives=_derivatives(loss, inner, at, slopes, composed),
+            derivatives=_differentiate(loss, inner, at, slopes, composed),
         )
 
     @property
     def outer(self) -> str:
-        """What the composition is called: by a letter that no coordinate and no variable has."""
+        """The letter for the composition: one that no coordinate or variable has."""
         taken = {*self.names, *self.variables}
-        return next((one for one in self.letters if one not in taken), self.letters[-1])
+        return next((letter for letter in self.letters if letter not in taken), self.letters[-1])
 
     @property
     @abstractmethod
     def title(self) -> str:
-        """What the section is about."""
+        """The title of the section."""
 
     def section(self) -> Section:
-        """The sum over the coordinates spelled out, beside the composition as a whole."""
-        here = f"{assignments(self.names, self.point)}, {self.outer} = {number(self.value)}"
-        lines = [("at", assignments(self.variables, self.at)), ("so that", here)]
+        """Return the sums over the coordinates, written out, and a table of all methods."""
+        values = f"{assignments(self.names, self.point)}, {self.outer} = {number(self.value)}"
+        lines = [("at", assignments(self.variables, self.at)), ("values", values)]
         if self.expression is not None:
-            lines.append(("as a whole", shortened(f"{self.outer} = {self.expression}")))
-        for one in self.derivatives[:_SHOWN]:
-            lines += self._spelled(one)
-        header = ("", "chain rule", "autograd", "differences", "symbolic", "apart")
+            lines.append(("substituted", shortened(f"{self.outer} = {self.expression}")))
+        for derivative in self.derivatives[:_SHOWN]:
+            lines += self._derivation(derivative)
+        header = ("", "chain rule", "autograd", "differences", "symbolic", "max diff")
         rows = [
             (
-                f"{self.d}{self.outer}/{self.d}{one.variable}",
-                *map(defined, (one.chain_rule, one.autograd, one.differences, one.symbolic)),
-                number(one.disagreement, 2),
+                f"{self.d}{self.outer}/{self.d}{d.variable}",
+                *map(defined, (d.chain_rule, d.autograd, d.differences, d.symbolic)),
+                number(d.disagreement, 2),
             )
-            for one in self.derivatives
+            for d in self.derivatives
         ]
-        notes = ["All columns but the chain rule's differentiate the composition as a whole."]
+        notes = ["The other columns differentiate the whole composition, without the chain rule."]
         if self.renamed:
-            notes.append(f"The loss's own coordinates are called {listed(self.names)} here.")
+            notes.append(f"The coordinates of the loss are renamed {listed(self.names)}.")
         return Section(self.title, lines, Table(header, rows), notes)
 
-    def _spelled(self, one: Derivative) -> Iterator[tuple[str, str]]:
-        """A derivative as a sum over the coordinates: in letters, expressions and numbers."""
-        d, by = self.d, f"{self.d}{one.variable}"
+    def _derivation(self, derivative: Derivative) -> Iterator[tuple[str, str]]:
+        """Yield a derivative as a sum over coordinates: in letters, expressions and numbers."""
+        d, by = self.d, f"{self.d}{derivative.variable}"
         letters = [product(f"∂f/∂{name}", f"{d}{name}/{by}") for name in self.names]
         yield f"{d}{self.outer}/{by}", f"= {summed(letters)}"
-        if self.outer_expressions is not None and one.inner_expressions is not None:
-            pairs = zip(self.outer_expressions, one.inner_expressions, strict=True)
+        if self.outer_expressions is not None and derivative.inner_expressions is not None:
+            pairs = zip(self.outer_expressions, derivative.inner_expressions, strict=True)
             yield "", shortened(f"= {summed([product(*pair) for pair in pairs])}")
-        slopes, inner = ([number(one, 6) for one in of] for of in (self.gradient, one.inner))
+        slopes = [number(slope, 6) for slope in self.gradient]
+        inner = [number(slope, 6) for slope in derivative.inner]
         yield "", f"= {summed([product(*pair) for pair in zip(slopes, inner, strict=True)])}"
-        yield "", f"= {number(one.chain_rule)}"
-        if one.expression is not None:
-            yield "as a whole", shortened(f"= {one.expression}")
+        yield "", f"= {number(derivative.chain_rule)}"
+        if derivative.expression is not None:
+            yield "substituted", shortened(f"= {derivative.expression}")
 
     @property
     def coordinates(self) -> str:
-        """What the coordinates are, in words."""
+        """The formulas of the coordinates, as text."""
         pairs = zip(self.names, self.formulas, strict=True)
         shown = [f"{name} = {text}" for name, text in itertools.islice(pairs, _SHOWN)]
         return ", ".join(shown + ["…"] * (len(self.names) > _SHOWN))
 
 
-def _derivatives(
+def _differentiate(
     loss: Loss, inner: Formulas, at: Tensor, outer: Tensor, composed: Composed | None
 ) -> tuple[Derivative, ...]:
-    """The derivatives by each variable; `outer` is the gradient (D,) by the coordinates."""
+    """Differentiate by each variable; `outer` is the gradient (D,) by the coordinates."""
 
-    def whole(at: Tensor) -> Tensor:
+    def composed_loss(at: Tensor) -> Tensor:
         return loss(inner(at))
 
     jacobian = inner.jacobian(at)
     axes = torch.eye(len(at), dtype=at.dtype)
-    autograd, differences = gradient(whole, at), Differences.along(whole, at, axes).limit()[0]
-    found = []
+    autograd = gradient(composed_loss, at)
+    differences = Differences.along(composed_loss, at, axes).limit()[0]
+    derivatives = []
     for k, variable in enumerate(inner.names):
         slopes = jacobian[:, k]
         inner.finite(slopes, f"its derivative by {variable}", at)
         terms = outer * slopes
-        ways = [float(autograd[k]), float(differences[k])]
+        direct = [float(autograd[k]), float(differences[k])]
         if composed is not None:
-            ways.append(number_of(composed.slopes[k], values(composed.variables, at)))
-        away = torch.tensor(ways, dtype=at.dtype) - terms.sum()
-        one = Derivative(
+            direct.append(number_of(composed.slopes[k], values(composed.variables, at)))
+        errors = torch.tensor(direct, dtype=at.dtype) - terms.sum()
+        derivative = Derivative(
             variable=variable,
             inner=slopes,
             terms=terms,
             chain_rule=float(terms.sum()),
-            autograd=ways[0],
-            differences=ways[1],
-            symbolic=None if composed is None else ways[2],
+            autograd=direct[0],
+            differences=direct[1],
+            symbolic=None if composed is None else direct[2],
             inner_expressions=None if composed is None else tuple(map(brief, composed.inner[k])),
             expression=None if composed is None else brief(composed.slopes[k]),
-            disagreement=float(away.abs().max()),
+            disagreement=float(errors.abs().max()),
         )
-        found.append(one)
-    return tuple(found)
+        derivatives.append(derivative)
+    return tuple(derivatives)
 
 
 class PathDerivative(ChainRule):
-    """The total derivative of a loss along a curve: the one variable is the curve's parameter."""
+    """The total derivative of a loss along a curve: the only variable is the curve's parameter."""
 
     d, letters = "d", ("f",)
 
     @property
     def title(self) -> str:
-        """The curve."""
+        """The title, which names the curve."""
         return f"Total derivative along the curve {self.coordinates}"
 
     @property
@@ -231,23 +236,23 @@ class Composition(ChainRule):
 
     @property
     def title(self) -> str:
-        """The composition."""
+        """The title, which names the composition."""
         return f"Chain rule for {self.outer} = f({listed(self.names)}) with {self.coordinates}"
 
 
 def along_path(loss: Loss, path: Sequence[str], t: float) -> PathDerivative:
-    """The total derivative df/dt of a loss along a curve x(t), by the chain rule and as a whole.
+    """Compute the total derivative df/dt of a loss along a curve x(t) by the chain rule.
 
         df/dt = Σ ∂f/∂xᵢ · dxᵢ/dt
 
     Args:
         loss: the loss.
-        path: the D formulas of t that the coordinates are; one without t is a constant.
-        t: where on the curve.
+        path: the D coordinates as formulas of t; a formula without t is a constant.
+        t: the parameter value.
 
     Raises:
-        SettingError: `path` has not D formulas, or one of another name than t; the curve, the loss
-            or a derivative of these is not finite at t.
+        SettingError: `path` does not have D formulas, or one uses a variable other than t; the
+            curve, the loss or one of their derivatives is not finite at t.
     """
     inner = Formulas.of_one(path, "t", "path")
     inner.must_be_for(loss.names)
@@ -255,18 +260,18 @@ def along_path(loss: Loss, path: Sequence[str], t: float) -> PathDerivative:
 
 
 def composition(loss: Loss, inner: Sequence[str], at: "Tensor | Sequence[float]") -> Composition:
-    """The partial derivatives of z = f(u(x, y), v(x, y)), by the chain rule and as a whole.
+    """Compute the partial derivatives of z = f(u(x, y), v(x, y)) by the chain rule.
 
         ∂z/∂x = ∂f/∂u · ∂u/∂x + ∂f/∂v · ∂v/∂x
 
     Args:
         loss: f.
-        inner: D formulas, one for each coordinate, of any variables.
-        at: a point (V,) of these variables, in their order of appearance over the list.
+        inner: D formulas in any variables, one per coordinate.
+        at: the point (V,), with the variables in order of first appearance.
 
     Raises:
-        SettingError: `inner` has not D formulas, or no variable; `at` has not V numbers; a formula,
-            the loss or a derivative of these is not finite there.
+        SettingError: `inner` does not have D formulas or has no variable; `at` does not have V
+            numbers; a formula, the loss or one of their derivatives is not finite there.
     """
     formulas = Formulas.read(inner, "inner")
     formulas.must_be_for(loss.names)

@@ -24,17 +24,17 @@ CASES: dict[str, MLP] = {
     "without a hidden layer": MLP("iris", widths=(), standardize=True),
 }
 
-everyone = pytest.mark.parametrize("name", CASES)
+every_network = pytest.mark.parametrize("name", CASES)
 
 
-def followed(loss: MLP, example: int = 0) -> Backpropagation:
+def backpropagate(loss: MLP, example: int = 0) -> Backpropagation:
     found = backpropagation(LossAtPoint(loss), example)
     assert found is not None
     return found
 
 
 def torch_network(loss: MLP) -> nn.Sequential:
-    """The same network made by torch.nn."""
+    """Build the same network with torch.nn."""
     parts: list[nn.Module] = []
     for fan_in, fan_out in itertools.pairwise(loss.sizes):
         parts += [nn.Linear(fan_in, fan_out, dtype=torch.float64), UNITS[loss.activation]]
@@ -43,16 +43,16 @@ def torch_network(loss: MLP) -> nn.Sequential:
     return net
 
 
-def criterion(loss: MLP, scores: Tensor, which: slice) -> Tensor:
+def criterion(loss: MLP, scores: Tensor, examples: slice) -> Tensor:
     if loss.classes is None:
-        return nn.functional.mse_loss(scores, loss.targets[which])
-    return nn.functional.cross_entropy(scores, loss.targets[which].long())
+        return nn.functional.mse_loss(scores, loss.targets[examples])
+    return nn.functional.cross_entropy(scores, loss.targets[examples].long())
 
 
-@everyone
-def test_gradients_are_those_of_torch(name: str) -> None:
+@every_network
+def test_gradients_equal_those_of_torch(name: str) -> None:
     loss = CASES[name]
-    found, net = followed(loss), torch_network(loss)
+    found, net = backpropagate(loss), torch_network(loss)
     criterion(loss, net(loss.inputs), slice(None)).backward()
     linear = [part for part in net if isinstance(part, nn.Linear)]
     for layer, part in zip(found.layers, linear, strict=True):
@@ -64,11 +64,11 @@ def test_gradients_are_those_of_torch(name: str) -> None:
     assert found.disagreement <= 1e-14  # seen: 4.4e-16
 
 
-@everyone
-def test_an_example_is_followed_there_and_back(name: str) -> None:
-    """Each layer's values, Jacobian and δ by torch's own automatic differentiation."""
+@every_network
+def test_the_forward_and_backward_pass_of_an_example(name: str) -> None:
+    """Each layer's values, Jacobian and δ against torch's automatic differentiation."""
     loss, example = CASES[name], 7
-    found, net = followed(loss, example), torch_network(loss)
+    found, net = backpropagate(loss, example), torch_network(loss)
     parts = [part for part in net if isinstance(part, nn.Linear)]
     units = loss.inputs[example]
     for k, (layer, part) in enumerate(zip(found.layers, parts, strict=True)):
@@ -88,9 +88,9 @@ def test_an_example_is_followed_there_and_back(name: str) -> None:
     assert found.input_disagreement <= 1e-14  # seen: 2.8e-17
 
 
-@everyone
-def test_the_product_of_the_jacobians_is_the_way_back(name: str) -> None:
-    found = followed(CASES[name], 3)
+@every_network
+def test_the_product_of_the_jacobians_is_the_input_gradient(name: str) -> None:
+    found = backpropagate(CASES[name], 3)
     product = found.cost_slope
     for layer in reversed(found.layers):
         assert layer.jacobian is not None
@@ -107,22 +107,23 @@ def test_a_network_by_hand() -> None:
     a, t = loss.inputs[1].numpy(), float(loss.targets[1])
     w1, (b1, w2, b2) = x[: len(a)].numpy(), x[len(a) :].tolist()
     h = np.tanh(w1 @ a + b1)
-    off = 2 * (w2 * h + b2 - t)
+    cost_slope = 2 * (w2 * h + b2 - t)
     hidden, last = found.layers
-    assert found.cost == pytest.approx((off / 2) ** 2, rel=1e-14)  # seen: 0
-    assert last.delta.tolist() == pytest.approx([off], rel=1e-14)  # seen: 0
-    assert hidden.delta.tolist() == pytest.approx([off * w2 * (1 - h**2)], rel=1e-14)  # seen: 0
-    by_hand = off * w2 * (1 - h**2) * w1
+    assert found.cost == pytest.approx((cost_slope / 2) ** 2, rel=1e-14)  # seen: 0
+    assert last.delta.tolist() == pytest.approx([cost_slope], rel=1e-14)  # seen: 0
+    delta = cost_slope * w2 * (1 - h**2)
+    assert hidden.delta.tolist() == pytest.approx([delta], rel=1e-14)  # seen: 0
+    by_hand = delta * w1
     np.testing.assert_allclose(found.input_gradient, by_hand, rtol=1e-14)  # seen: 0
 
 
-def test_the_report_spells_it_out() -> None:
-    found = followed(MLP(widths=(3, 2)))
+def test_the_report_shows_every_equation() -> None:
+    found = backpropagate(MLP(widths=(3, 2)))
     lines = list(found.section().lines)
-    said = [text.partition(" = (")[0] for _, text in lines]
+    equations = [text.partition(" = (")[0] for _, text in lines]
     assert lines[0] == ("layers", "2 → 3 → 2 → 2")
-    assert said[2:5] == ["a₁ = tanh(W₁a₀ + b₁)", "a₂ = tanh(W₂a₁ + b₂)", "a₃ = W₃a₂ + b₃"]
-    assert said[6:10] == [
+    assert equations[2:5] == ["a₁ = tanh(W₁a₀ + b₁)", "a₂ = tanh(W₂a₁ + b₂)", "a₃ = W₃a₂ + b₃"]
+    assert equations[6:10] == [
         "δ₃ = ∂E/∂z₃ = ∂E/∂a₃",
         "δ₂ = ∂E/∂z₂ = W₃ᵀδ₃ ⊙ tanh'(z₂)",
         "δ₁ = ∂E/∂z₁ = W₂ᵀδ₂ ⊙ tanh'(z₁)",
@@ -133,8 +134,8 @@ def test_the_report_spells_it_out() -> None:
     assert json.loads(json.dumps(found.data()))["layers"][0]["activation"] == "tanh"
 
 
-def test_large_matrices_are_told_by_their_norms() -> None:
-    found = followed(MLP(widths=(80, 80), count=10))
+def test_large_matrices_are_shown_by_their_norms() -> None:
+    found = backpropagate(MLP(widths=(80, 80), count=10))
     assert found.layers[1].jacobian is None and found.layers[1].weight_gradient is None
     table = found.section().table
     assert table is not None
@@ -149,7 +150,7 @@ def test_other_losses_have_no_layers(loss: Loss) -> None:
 
 
 @pytest.mark.parametrize("example", [-1, 150])
-def test_an_example_that_there_is_not_is_told(example: int) -> None:
-    said = f"^example={example}: must be from 0 to 149, one of 150 examples$"
-    with pytest.raises(SettingError, match=said):
+def test_an_example_out_of_range(example: int) -> None:
+    message = f"^example={example}: must be from 0 to 149, one of 150 examples$"
+    with pytest.raises(SettingError, match=message):
         backpropagation(LossAtPoint(MLP("iris", widths=())), example)

@@ -1,4 +1,4 @@
-"""The chain rule against derivatives by hand, published examples, and itself in other words."""
+"""The chain rule against derivatives by hand, published examples and identities."""
 
 import json
 import math
@@ -35,7 +35,7 @@ COMPOSITIONS: list[tuple[Loss, list[str], list[float], Callable[..., tuple[float
         [2.0, 1.0],
         lambda x, y: ((x + y) * (3 * x - y), (x + y) * (x - 3 * y)),
     ),
-    # The loss has the variables' own names: its coordinates are called u and v.
+    # The loss uses the names of the variables: its coordinates are renamed u and v.
     (
         Expression("x**2*y"),
         ["x+y", "x-y"],
@@ -89,29 +89,31 @@ def test_along_a_curve(case: Any, t: float) -> None:
 def test_a_composition(case: Any) -> None:
     loss, inner, at, exact = case
     found = composition(loss, inner, at)
-    for one, right in zip(found.derivatives, exact(*at), strict=True):
-        assert one.chain_rule == pytest.approx(right, rel=1e-13)  # seen: 1.5e-16
-        assert one.autograd == pytest.approx(right, rel=1e-13)  # seen: 1.1e-15
-        assert one.differences == pytest.approx(right, rel=1e-9)  # seen: 9.3e-11
-        if one.symbolic is not None:
-            assert one.symbolic == pytest.approx(right, rel=1e-13)  # seen: 1.3e-16
-        assert one.disagreement <= 1e-8  # seen: 9.8e-10
+    for derivative, expected in zip(found.derivatives, exact(*at), strict=True):
+        assert derivative.chain_rule == pytest.approx(expected, rel=1e-13)  # seen: 1.5e-16
+        assert derivative.autograd == pytest.approx(expected, rel=1e-13)  # seen: 1.1e-15
+        assert derivative.differences == pytest.approx(expected, rel=1e-9)  # seen: 9.3e-11
+        if derivative.symbolic is not None:
+            assert derivative.symbolic == pytest.approx(expected, rel=1e-13)  # seen: 1.3e-16
+        assert derivative.disagreement <= 1e-8  # seen: 9.8e-10
 
 
-def test_what_sympy_cannot_know() -> None:
-    known = [case[0] for case in PATHS if along_path(case[0], case[1], 0.5).derivative.expression]
-    assert len(known) == len(PATHS) - 1  # a Python function has no formula
+def test_losses_without_a_formula_have_no_expression() -> None:
+    symbolic = [
+        case[0] for case in PATHS if along_path(case[0], case[1], 0.5).derivative.expression
+    ]
+    assert len(symbolic) == len(PATHS) - 1  # a Python function has no formula
     assert composition(MSE(), ["a", "b"], [0.0, 0.0]).expression is None
 
 
-def test_the_composition_has_a_letter_of_its_own() -> None:
-    """w = x² + yz of x = s + t, y = s − t, z = st, whose letter z is taken."""
+def test_the_letter_of_the_composition_is_unused() -> None:
+    """w = x² + yz with x = s + t, y = s − t, z = st: the letter z is taken."""
     found = composition(Expression("x**2 + y*z"), ["s+t", "s-t", "s*t"], [2.0, 1.0])
-    assert [one.chain_rule for one in found.derivatives] == [9.0, 6.0]
-    assert ("so that", "x = 3, y = 1, z = 2, w = 11") in found.section().lines
+    assert [derivative.chain_rule for derivative in found.derivatives] == [9.0, 6.0]
+    assert ("values", "x = 3, y = 1, z = 2, w = 11") in found.section().lines
 
 
-def test_the_textbook_example_in_words() -> None:
+def test_the_textbook_example_as_text() -> None:
     found = composition(Expression("u**2*v"), ["x+y", "x-y"], [2.0, 1.0])
     assert found.outer_expressions == ("2*u*v", "u**2")
     assert found.expression == "(x - y)*(x + y)**2"
@@ -120,42 +122,42 @@ def test_the_textbook_example_in_words() -> None:
     assert section.title == "Chain rule for z = f(u, v) with u = x+y, v = x-y"
     assert list(section.lines) == [
         ("at", "x = 2, y = 1"),
-        ("so that", "u = 3, v = 1, z = 9"),
-        ("as a whole", "z = (x - y)*(x + y)**2"),
+        ("values", "u = 3, v = 1, z = 9"),
+        ("substituted", "z = (x - y)*(x + y)**2"),
         ("∂z/∂x", "= ∂f/∂u · ∂u/∂x + ∂f/∂v · ∂v/∂x"),
         ("", "= 2*u*v · 1 + u**2 · 1"),
         ("", "= 6 · 1 + 9 · 1"),
         ("", "= 15"),
-        ("as a whole", "= (x + y)*(3*x - y)"),
+        ("substituted", "= (x + y)*(3*x - y)"),
         ("∂z/∂y", "= ∂f/∂u · ∂u/∂y + ∂f/∂v · ∂v/∂y"),
         ("", "= 2*u*v · 1 + u**2 · (-1)"),
         ("", "= 6 · 1 + 9 · (-1)"),
         ("", "= -3"),
-        ("as a whole", "= (x - 3*y)*(x + y)"),
+        ("substituted", "= (x - 3*y)*(x + y)"),
     ]
     assert section.table is not None
     assert [row[0] for row in section.table.rows] == ["∂z/∂x", "∂z/∂y"]
 
 
-def test_a_curve_in_words() -> None:
+def test_a_curve_as_text() -> None:
     lines = along_path(Expression("x**2 + y**2"), ["cos(t)", "sin(t)"], 0.0).section().lines
     assert list(lines)[3:] == [
         ("df/dt", "= ∂f/∂x · dx/dt + ∂f/∂y · dy/dt"),
         ("", "= 2*x · (-sin(t)) + 2*y · cos(t)"),
         ("", "= 2 · 0 + 0 · 1"),
         ("", "= 0"),
-        ("as a whole", "= 0"),
+        ("substituted", "= 0"),
     ]
 
 
-def test_coordinates_get_names_that_no_variable_has() -> None:
+def test_renamed_coordinates_do_not_clash_with_variables() -> None:
     assert along_path(Expression("t**2 + x"), ["t", "t"], 1.0).names == ("u", "v")
     assert composition(Expression("x*y"), ["x+u", "u"], [1, 2]).names == ("u0", "u1")
     assert composition(Expression("x*y"), ["x+u", "u0"], [1, 2, 3]).names == ("u_0", "u_1")
     assert composition(Expression("x*y"), ["a", "b"], [1, 2]).names == ("x", "y")
 
 
-def test_many_coordinates_are_cut_short() -> None:
+def test_long_sums_are_truncated() -> None:
     loss = MLP("iris", widths=())
     found = along_path(loss, [f"{0.1 * k}*t" for k in range(loss.dim)], 0.5)
     assert found.derivative.disagreement <= 1e-9  # seen: 1.1e-10
@@ -189,7 +191,7 @@ BAD_COMPOSITIONS: list[tuple[Any, list[float], str]] = [
 
 
 @pytest.mark.parametrize(("path", "t", "message"), BAD_PATHS)
-def test_a_bad_curve_is_told(path: Any, t: float, message: str) -> None:
+def test_invalid_curves(path: Any, t: float, message: str) -> None:
     loss = Expression("log(x**2 + y**2)") if "0*t" in path else Expression("x + y")
     with pytest.raises(SettingError) as error:
         along_path(loss, path, t)
@@ -198,24 +200,24 @@ def test_a_bad_curve_is_told(path: Any, t: float, message: str) -> None:
 
 
 @pytest.mark.parametrize(("inner", "at", "message"), BAD_COMPOSITIONS)
-def test_a_bad_composition_is_told(inner: Any, at: list[float], message: str) -> None:
+def test_invalid_compositions(inner: Any, at: list[float], message: str) -> None:
     with pytest.raises(SettingError) as error:
         composition(Expression("x + y"), inner, at)
     assert str(error.value).startswith(message)
 
 
-def test_differences_whose_larger_steps_leave_the_domain() -> None:
+def test_differences_with_steps_outside_the_domain() -> None:
     found = along_path(Expression("log(x)"), ["t"], 1e-6).derivative
     assert found.chain_rule == pytest.approx(1e6, rel=1e-12)  # seen: 0
     assert found.differences == pytest.approx(1e6, rel=1e-8)  # seen: 2e-13
 
 
-def test_the_data_are_plain() -> None:
+def test_the_data_are_serializable() -> None:
     found: list[Finding] = [
         along_path(Himmelblau(), ["t", "1"], 0.0),
         composition(Himmelblau(), ["x", "y"], [3.0, 2.0]),
     ]
-    curve, identity = json.loads(json.dumps([one.data() for one in found]))
+    curve, identity = json.loads(json.dumps([finding.data() for finding in found]))
     assert curve["derivatives"][0]["chain_rule"] == -12.0  # 2 (x + y² − 7) at (0, 1)
     assert identity["gradient"] == [0.0, 0.0]
 
@@ -225,14 +227,14 @@ NUMBERS = st.floats(-2, 2).map(lambda value: round(value, 3))
 
 @settings(max_examples=30)
 @given(a=st.lists(NUMBERS, min_size=6, max_size=6), at=st.tuples(NUMBERS, NUMBERS))
-def test_an_affine_map_multiplies_with_its_transpose(a: Sequence[float], at: Any) -> None:
+def test_the_gradient_of_an_affine_substitution(a: Sequence[float], at: Any) -> None:
     """z(s) = f(A s + b) has the gradient Aᵀ ∇f."""
     inner = [f"({a[0]})*x + ({a[1]})*y + ({a[2]})", f"({a[3]})*x + ({a[4]})*y + ({a[5]})"]
     u, v = (a[k] * at[0] + a[k + 1] * at[1] + a[k + 2] for k in (0, 3))
     slope = np.array([math.cos(u) * v, math.sin(u) + 2 * v])
     found = composition(Expression("sin(u)*v + v**2"), inner, at)
-    right = np.array([[a[0], a[1]], [a[3], a[4]]]).T @ slope
-    for one, exact in zip(found.derivatives, right, strict=True):
-        assert one.chain_rule == pytest.approx(exact, abs=1e-12)  # seen: 0 in 200 draws
-        assert one.symbolic == pytest.approx(exact, abs=1e-12)  # seen: 7.1e-15
-        assert one.disagreement <= 1e-7  # seen: 9.6e-10
+    expected = np.array([[a[0], a[1]], [a[3], a[4]]]).T @ slope
+    for derivative, exact in zip(found.derivatives, expected, strict=True):
+        assert derivative.chain_rule == pytest.approx(exact, abs=1e-12)  # seen: 0 in 200 draws
+        assert derivative.symbolic == pytest.approx(exact, abs=1e-12)  # seen: 7.1e-15
+        assert derivative.disagreement <= 1e-7  # seen: 9.6e-10

@@ -21,7 +21,7 @@ unary = st.sampled_from(["sin", "cos", "exp", "atan", "tanh", "sigmoid", "softpl
 numbers = st.floats(-2, 2).map(lambda value: f"{value:.3g}")
 
 
-def combined(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+def combine(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     pairs = st.tuples(inner, st.sampled_from("+-*"), inner)
     return st.one_of(
         st.tuples(unary, inner).map(lambda pair: f"{pair[0]}({pair[1]})"),
@@ -31,12 +31,12 @@ def combined(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     )
 
 
-smooth = st.recursive(st.one_of(st.sampled_from(["x", "y"]), numbers), combined, max_leaves=8)
+smooth = st.recursive(st.one_of(st.sampled_from(["x", "y"]), numbers), combine, max_leaves=8)
 
 
 @settings(max_examples=200)
 @given(smooth, st.tuples(st.floats(-2, 2), st.floats(-2, 2)))
-def test_no_smooth_function_is_refused(text: str, at: tuple[float, float]) -> None:
+def test_smooth_functions_pass(text: str, at: tuple[float, float]) -> None:
     loss = Expression(f"{text} + 0.1*x*y", variables=("x", "y"))
     found = check_gradient(loss, at)
     assert found.passed, found.problems
@@ -91,7 +91,7 @@ def test_a_wrong_gradient_is_caught(factor: float) -> None:
         assert found.verdict == "WRONG: the gradient is not the derivative of the loss"
         wrong = [trial for trial in found.trials if trial.verdict == "wrong"]
         assert wrong
-        # A wrong slope stays as wrong with every step.
+        # The error of a wrong slope does not depend on the step.
         assert wrong[0].slope == pytest.approx(0, abs=0.2)  # observed 0.12 for a factor of 1.00001
     else:
         assert "the gradient is not finite" in found.problems[0]
@@ -101,7 +101,7 @@ def test_a_right_gradient_written_by_hand_passes() -> None:
     assert check_gradient(Cubes()).passed
 
 
-class Neighbours(Loss):
+class Neighbors(Loss):
     """A loss that mixes its rows."""
 
     dim: int = 1  # type: ignore[assignment]
@@ -112,7 +112,7 @@ class Neighbours(Loss):
 
 
 class Restless(Loss):
-    """A loss whose every call is another."""
+    """A loss that changes with every call."""
 
     dim: int = 1  # type: ignore[assignment]
     start: tuple[float, ...] = (1.0,)  # type: ignore[assignment]
@@ -124,7 +124,7 @@ class Restless(Loss):
 
 
 class Double(Loss):
-    """A loss that is float64 whatever the points are."""
+    """A loss that returns float64 for points of any dtype."""
 
     dim: int = 1  # type: ignore[assignment]
     start: tuple[float, ...] = (1.0,)  # type: ignore[assignment]
@@ -146,50 +146,50 @@ class Nowhere(Loss):
 @pytest.mark.parametrize(
     ("loss", "problem"),
     [
-        (Neighbours(), "among others"),
-        (Restless(), "two calls at the same points give different values"),
-        (Double(), "of points in float32 the loss is in float64"),
-        (Nowhere(), "the loss is finite at none of the points"),
+        (Neighbors(), "in a batch"),
+        (Restless(), "two calls at the same points return different values"),
+        (Double(), "for float32 points the loss is float64"),
+        (Nowhere(), "the loss is not finite at any of the points"),
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_else_is_wrong(loss: Loss, problem: str) -> None:
+def test_other_problems(loss: Loss, problem: str) -> None:
     found = check_gradient(loss)
     assert not found.passed
-    assert any(problem in said for said in found.problems), found.problems
+    assert any(problem in message for message in found.problems), found.problems
 
 
-def test_a_kink_is_told_and_no_fault() -> None:
+def test_a_kink_is_a_remark_and_no_problem() -> None:
     found = check_gradient(lambda x: torch.relu(x).sum(), [0.0, 1.0])
     assert found.passed
     assert [trial.verdict for trial in found.trials] == ["a kink", "right"]
-    assert "1 of 2 slopes are a kink" in found.remarks[0]
+    assert "1 of 2 slopes are at a kink" in found.remarks[0]
     lasso = Lasso(penalty=0.1)
     assert check_gradient(lasso, [0.0] * lasso.dim).passed
 
 
-def test_a_loss_without_values_somewhere_is_told_and_no_fault() -> None:
+def test_points_outside_the_domain_are_a_remark_and_no_problem() -> None:
     found = check_gradient(Expression("x**2 - 0.1*log(x)"))
     assert found.passed
     assert "the loss is not finite at" in found.remarks[0]
 
 
-def test_points_may_be_given() -> None:
+def test_explicit_points() -> None:
     assert check_gradient(Rosenbrock(), [[1.0, 1.0], [0.5, 2.0]]).points == 2
     assert gdlab.check_gradient(lambda x: x.square().sum(), [3.0]).points == 1
     assert check_gradient(Expression(EXAMPLES[0].formula)).points == 12
 
 
 @pytest.mark.parametrize(
-    ("f", "x", "said"),
+    ("f", "x", "message"),
     [
-        (lambda x: x.sum(), None, "x=None: a function needs a point to be checked at"),
+        (lambda x: x.sum(), None, "x=None: must be a point if f is not a loss"),
         (Rosenbrock(), [1.0], r"x=\[1\]: must be 2 numbers, one for each of x0, x1; got 1"),
         (Rosenbrock(), [1.0, math.inf], r"x=\[1,inf\]: must be finite"),
-        (lambda x: x.sum(), [], r"^x=\[\]: must be a point, or several"),
+        (lambda x: x.sum(), [], r"^x=\[\]: must be one point or several"),
         (lambda x: x.sum(), [math.nan], r"^x=\[nan\]: must be finite"),
     ],
 )
-def test_points_that_cannot_be_used(f: Any, x: Any, said: str) -> None:
-    with pytest.raises(SettingError, match=said):
+def test_invalid_points(f: Any, x: Any, message: str) -> None:
+    with pytest.raises(SettingError, match=message):
         check_gradient(f, x)
