@@ -266,7 +266,7 @@ def _make_remarks(trials: Sequence[Trial]) -> list[str]:
     remarks = []
     for verdict, explanation in (
         ("a kink", "at a kink: the left and right derivatives differ"),
-        ("unsure", "inconclusive: the differences do not converge"),
+        ("unsure", "unsure: the differences do not converge"),
     ):
         matches = [t for t in trials if t.verdict == verdict]
         if matches:

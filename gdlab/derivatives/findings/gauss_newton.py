@@ -1,4 +1,4 @@
-"""Sums and means of squares: the residuals' Jacobian, and the Hessian that it stands for.
+"""Least-squares losses: the Jacobian of the residuals and the Gauss-Newton matrix.
 
 Shapes: N residuals, D dimensions.
 """
@@ -19,24 +19,24 @@ from gdlab.errors import SettingError
 from gdlab.losses.base import Loss
 
 MOST_NUMBERS = 2**20
-"""A matrix of more numbers is formed only where that is asked for."""
+"""Default maximum number of entries of a matrix that is computed."""
 
-_AGREE = 1e-8
+_AGREE = 1e-8  # relative: smaller differences are rounding
 
 
 @dataclass(frozen=True)
 class Curvature:
-    """The Gauss-Newton matrix c JᵀJ beside the Hessian H = c JᵀJ + c Σ rᵢ ∇²rᵢ.
+    """The Gauss-Newton matrix c JᵀJ and the Hessian H = c JᵀJ + c Σ rᵢ ∇²rᵢ.
 
-    Matrices of more than 4,096 numbers are not kept.
+    Matrices of more than 4,096 numbers are dropped.
 
     Attributes:
         gauss_newton: c JᵀJ (D, D).
         hessian: H (D, D).
-        rest: H − c JᵀJ (D, D), the residuals' own curvature c Σ rᵢ ∇²rᵢ.
+        rest: H − c JᵀJ (D, D), the curvature of the residuals c Σ rᵢ ∇²rᵢ.
         gauss_newton_norm: the Frobenius norm of c JᵀJ.
-        hessian_norm: that of H.
-        rest_norm: that of H − c JᵀJ.
+        hessian_norm: the Frobenius norm of H.
+        rest_norm: the Frobenius norm of H − c JᵀJ.
     """
 
     gauss_newton: Tensor | None
@@ -47,40 +47,40 @@ class Curvature:
     rest_norm: float
 
     @classmethod
-    def of(cls, whole: Tensor, jacobian: Tensor, factor: float) -> "Curvature":
-        """Both at a point, given H (D, D), J (N, D) and c."""
+    def of(cls, hessian: Tensor, jacobian: Tensor, factor: float) -> "Curvature":
+        """Compare both matrices, given H (D, D), J (N, D) and c."""
         gauss_newton = factor * jacobian.T @ jacobian
-        rest = whole - gauss_newton
+        rest = hessian - gauss_newton
         return cls(
             gauss_newton=kept(gauss_newton),
-            hessian=kept(whole),
+            hessian=kept(hessian),
             rest=kept(rest),
             gauss_newton_norm=float(gauss_newton.norm()),
-            hessian_norm=float(whole.norm()),
+            hessian_norm=float(hessian.norm()),
             rest_norm=float(rest.norm()),
         )
 
     @property
     def share(self) -> float:
-        """The residuals' own curvature beside the whole, as norms."""
+        """The norm of the residuals' curvature relative to that of the Hessian."""
         return self.rest_norm / self.hessian_norm if self.hessian_norm else 0.0
 
     @property
     def lines(self) -> list[tuple[str, str]]:
         """The two matrices and their difference."""
         return [
-            ("c·JᵀJ", _shown(self.gauss_newton, self.gauss_newton_norm)),
-            ("Hessian H", _shown(self.hessian, self.hessian_norm)),
-            ("c·Σ rᵢ∇²rᵢ", f"H less c·JᵀJ: {_shown(self.rest, self.rest_norm)}"),
+            ("c·JᵀJ", _format(self.gauss_newton, self.gauss_newton_norm)),
+            ("Hessian H", _format(self.hessian, self.hessian_norm)),
+            ("c·Σ rᵢ∇²rᵢ", f"H - c·JᵀJ = {_format(self.rest, self.rest_norm)}"),
         ]
 
     @property
     def note(self) -> str:
-        """What the difference means for a step."""
+        """What the difference means for a Gauss-Newton step."""
         if self.share <= _AGREE:
-            return "c·JᵀJ is the whole Hessian here: a Gauss-Newton step is Newton's."
-        share = f"{100 * self.share:.3g} % of the Hessian as norms go"
-        return f"c·JᵀJ leaves out the residuals' own curvature, {share}."
+            return "c·JᵀJ equals the Hessian here: a Gauss-Newton step is a Newton step."
+        share = f"{100 * self.share:.3g} % of the Hessian's norm"
+        return f"c·JᵀJ omits the curvature of the residuals, {share}."
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,10 @@ class ResidualJacobian:
     """The Jacobian J = ∂rᵢ/∂xⱼ of N residuals by D coordinates.
 
     Attributes:
-        values: J (N, D) by autograd, where it has no more than 4,096 numbers.
+        values: J (N, D) by autograd; None if it has more than 4,096 numbers.
         norm: its Frobenius norm.
         rank: its rank.
-        disagreement: the largest difference between J and the same by central differences.
+        disagreement: the largest difference between J and central differences.
     """
 
     values: Tensor | None
@@ -101,28 +101,28 @@ class ResidualJacobian:
 
     @classmethod
     def of(cls, loss: Loss, x: Tensor, jacobian: Tensor) -> "ResidualJacobian":
-        """What there is to say of J at a point x (D,)."""
+        """Summarize J at a point x (D,)."""
         differences = central_differences(partial(residuals_at, loss), x)
-        away = float((differences - jacobian).abs().max())
+        disagreement = float((differences - jacobian).abs().max())
         rank = int(torch.linalg.matrix_rank(jacobian))
-        return cls(kept(jacobian), float(jacobian.norm()), rank, away)
+        return cls(kept(jacobian), float(jacobian.norm()), rank, disagreement)
 
 
 @dataclass(frozen=True)
 class Residuals(Finding):
-    """A loss as ½ c Σ rᵢ², with the derivatives of its residuals r.
+    """A loss ½ c Σ rᵢ² with the derivatives of its residuals r.
 
     Attributes:
         count: the number N of residuals.
         dim: the number D of dimensions.
-        values: r (N,), where there are no more than 4,096.
+        values: r (N,); None if there are more than 4,096.
         value: the loss.
-        factor: c, 2 for a sum of squares and 2/N for a mean.
-        jacobian: J; None where it was not formed.
+        factor: c: 2 for a sum of squares, 2/N for a mean.
+        jacobian: J; None if it was too large.
         gradient: c Jᵀr (D,).
-        disagreement: the largest difference between that and the gradient of the loss by autograd.
-        agrees: whether that is rounding.
-        curvature: what J says of the Hessian; None where that was not formed.
+        disagreement: the largest difference between c Jᵀr and autograd's gradient of the loss.
+        agrees: whether that difference is rounding.
+        curvature: c JᵀJ and the Hessian; None if they were too large.
     """
 
     count: int
@@ -137,25 +137,25 @@ class Residuals(Finding):
     curvature: Curvature | None
 
     def section(self) -> Section:
-        """The residuals, J, the gradient and the curvature."""
-        lines = [("loss", f"f = {self._loss()} = {number(self.value)}")]
+        """Return the residuals, J, the gradient and the curvature."""
+        lines = [("loss", f"f = {self._formula()} = {number(self.value)}")]
         if self.values is not None:
             lines.append(("residuals", f"r = {vector(self.values)}"))
         if self.jacobian is not None:
-            j, most = self.jacobian, min(self.count, self.dim)
-            beside = f"{number(j.disagreement, 2)} from central differences at most"
+            j, max_rank = self.jacobian, min(self.count, self.dim)
+            error = f"within {number(j.disagreement, 2)} of central differences"
             lines += [
-                ("J = ∂rᵢ/∂xⱼ", f"{_shown(j.values, j.norm)}, {beside}"),
-                ("rank of J", f"{j.rank} of at most {most}"),
+                ("J = ∂rᵢ/∂xⱼ", f"{_format(j.values, j.norm)}, {error}"),
+                ("rank of J", f"{j.rank} of at most {max_rank}"),
             ]
-        same = f"{number(self.disagreement, 2)} from autograd's at most"
-        lines.append(("gradient", f"c·Jᵀr = {vector(self.gradient)}, {same}"))
+        error = f"within {number(self.disagreement, 2)} of autograd"
+        lines.append(("gradient", f"c·Jᵀr = {vector(self.gradient)}, {error}"))
         if self.curvature is not None:
             lines += self.curvature.lines
-        return Section("Least squares: the residuals behind the loss", lines, notes=self._notes())
+        return Section("Least squares: the residuals of the loss", lines, notes=self._notes())
 
-    def _loss(self) -> str:
-        """The loss of its residuals."""
+    def _formula(self) -> str:
+        """Return the loss as a formula of its residuals."""
         n = f"{self.count:,}"
         if self.factor == 2:
             return f"Σ rᵢ² of {n} residuals (c = 2)"
@@ -164,61 +164,62 @@ class Residuals(Finding):
         return f"½ c Σ rᵢ² of {n} residuals (c = {number(self.factor, 6)})"
 
     def _notes(self) -> list[str]:
-        """What does not agree, what was not formed, what the curvature means."""
+        """Return notes on disagreement, on matrices too large to compute, and on the curvature."""
         notes = []
         if not self.agrees:
-            notes.append("The gradient is not c·Jᵀr: the residuals are not those of the loss.")
+            notes.append("The gradient is NOT c·Jᵀr: the residuals do not match the loss.")
         if self.jacobian is None:
-            size = f"J has {self.count:,} by {self.dim:,} numbers"
-            notes.append(f"{size}, more than are formed unasked; Jᵀr takes one pass back.")
+            size = f"J has {self.count:,} by {self.dim:,} entries"
+            notes.append(f"{size}, too many to compute; Jᵀr took one backward pass.")
         elif self.curvature is None:
-            size = f"JᵀJ and the Hessian have {self.dim:,} by {self.dim:,} numbers"
-            notes.append(f"{size}, more than are formed unasked.")
+            size = f"JᵀJ and the Hessian have {self.dim:,} by {self.dim:,} entries"
+            notes.append(f"{size}, too many to compute.")
         else:
             notes.append(self.curvature.note)
         return notes
 
 
-def residuals(place: LossAtPoint, most_numbers: int = MOST_NUMBERS) -> Residuals | None:
-    """What the residuals of a loss say about it at a point; None where it has none.
+def residuals(at: LossAtPoint, most_numbers: int = MOST_NUMBERS) -> Residuals | None:
+    """Analyze the residuals of a loss at a point; return None if it has none.
 
     The loss is ½ c Σ rᵢ², its gradient c Jᵀr and its Hessian c JᵀJ + c Σ rᵢ ∇²rᵢ.
 
     Args:
-        place: the loss and the point.
-        most_numbers: J and the Hessian are formed where they have no more numbers.
+        at: the loss and the point.
+        most_numbers: maximum number of entries of J and of the Hessian; larger ones are skipped.
 
     Raises:
-        SettingError: the residuals or their derivatives are not finite there; they are all 0
-            wherever they were asked for.
+        SettingError: the residuals or their derivatives are not finite at the point, or all
+            residuals are 0 at every point tried.
     """
-    loss, x, direct = place.loss, place.x, place.gradient
-    found = loss.residuals(x[None])
-    if found is None:
+    loss, x, direct = at.loss, at.x, at.gradient
+    batch = loss.residuals(x[None])
+    if batch is None:
         return None
-    r = found[0].detach()
+    r = batch[0].detach()
     if not bool(r.isfinite().all() and direct.isfinite().all()):
         raise SettingError(f"{typed(x, 'at')}: the residuals and the gradient must be finite")
     c = factor(loss, x)
     jacobian = residual_jacobian(loss, x) if len(r) * len(x) <= most_numbers else None
-    pulled = c * (pulled_back(loss, x, r) if jacobian is None else jacobian.T @ r)
+    by_residuals = c * (pulled_back(loss, x, r) if jacobian is None else jacobian.T @ r)
     curvature = None
     if jacobian is not None and len(x) ** 2 <= most_numbers:
-        curvature = Curvature.of(place.hessian, jacobian, c)
-    away, scale = float((pulled - direct).abs().max()), float(direct.abs().max())
+        curvature = Curvature.of(at.hessian, jacobian, c)
+    disagreement = float((by_residuals - direct).abs().max())
+    scale = float(direct.abs().max())
     return Residuals(
         count=len(r),
         dim=len(x),
         values=kept(r),
-        value=float(place.value),
+        value=float(at.value),
         factor=c,
         jacobian=None if jacobian is None else ResidualJacobian.of(loss, x, jacobian),
-        gradient=pulled,
-        disagreement=away,
-        agrees=away <= _AGREE * max(1.0, scale),
+        gradient=by_residuals,
+        disagreement=disagreement,
+        agrees=disagreement <= _AGREE * max(1.0, scale),
         curvature=curvature,
     )
 
 
-def _shown(values: Tensor | None, norm: float) -> str:
+def _format(values: Tensor | None, norm: float) -> str:
     return f"norm {number(norm, 6)}" if values is None else matrix(values)

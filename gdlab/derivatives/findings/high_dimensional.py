@@ -1,4 +1,4 @@
-"""The derivatives of a loss of many dimensions: nothing that is as large as its Hessian.
+"""Derivatives of a high-dimensional loss, without forming its Hessian.
 
 Shapes: D dimensions, k eigenvalues, m distances.
 """
@@ -20,16 +20,16 @@ from gdlab.numerics.lanczos import lanczos
 from gdlab.numerics.rowwise import by_rows
 
 DISTANCES = tuple(round(-1 + 0.1 * step, 1) for step in range(21))
-"""How far slices go to either side of the point, unless told otherwise."""
+"""Default distances of slices from the point, to either side."""
 
 _COMPONENTS = 8
 _ROWS = 11
-"""So many distances of a slice are shown."""
+"""Maximum number of distances shown."""
 
 
 @dataclass(frozen=True)
 class Component:
-    """A component of the gradient, by the name of its coordinate."""
+    """A component of the gradient, with the name of its coordinate."""
 
     name: str
     value: float
@@ -37,12 +37,12 @@ class Component:
 
 @dataclass(frozen=True)
 class Slice:
-    """The loss along a straight line through the point.
+    """The loss along a line through the point.
 
     Attributes:
-        direction: what the line follows, in a word.
-        distances: from the point along the unit direction (m,).
-        losses: the loss there (m,).
+        direction: the name of the direction.
+        distances: signed distances from the point (m,).
+        losses: the loss at these distances (m,).
     """
 
     direction: str
@@ -52,20 +52,20 @@ class Slice:
 
 @dataclass(frozen=True)
 class HighDimensional(Finding):
-    """What is found out at a point without writing down a Hessian.
+    """What Hessian-vector products tell about a point.
 
     Attributes:
         dim: D.
         value: the loss.
         grad_norm: ‖g‖.
-        components: the largest of the gradient in magnitude.
-        hessian_gradient_norm: ‖H g‖, how fast the gradient turns or grows along itself.
-        gradient_curvature: gᵀHg/‖g‖², the second derivative along the gradient; None where g = 0.
-        eigenvalues: the greatest of the Hessian (k,), greatest first; NaN where it is not finite.
-        errors: within so much of each, but for rounding, there is an eigenvalue (k,).
-        max_stable_lr: 2/λ_max, the largest stable lr of gradient descent here; None where λ_max ≤ 0
-            or not finite.
-        products: how many products of the Hessian with a vector that took.
+        components: the gradient's components of largest magnitude.
+        hessian_gradient_norm: ‖H g‖, how fast the gradient changes along itself.
+        gradient_curvature: gᵀHg/‖g‖², the second derivative along the gradient; None if g = 0.
+        eigenvalues: the largest of the Hessian, descending (k,); NaN if it is not finite.
+        errors: error bounds (k,): up to rounding, an eigenvalue lies this close to each.
+        max_stable_lr: 2/λ_max, the largest stable lr of gradient descent here; None if λ_max is not
+            finite or ≤ 0.
+        products: the number of Hessian-vector products computed.
         slices: the loss along lines through the point.
     """
 
@@ -82,27 +82,29 @@ class HighDimensional(Finding):
     slices: Sequence[Slice]
 
     def section(self) -> Section:
-        """The finding in words, the slices as a table."""
+        """Return the values as lines and the slices as a table."""
         lines = [("dimensions", f"{self.dim:,}"), ("value", number(self.value))]
         lines.append(("gradient norm", number(self.grad_norm)))
         largest = ", ".join(f"{c.name}: {number(c.value, 4)}" for c in self.components)
         lines.append(("largest components", largest))
         lines.append(("‖H g‖", number(self.hessian_gradient_norm)))
         lines.append(("curvature along the gradient", number(self.gradient_curvature)))
-        for place, (value, error) in enumerate(zip(self.eigenvalues, self.errors, strict=True), 1):
-            lines.append((f"eigenvalue {place}", f"{number(value)} ± {number(error, 2)}"))
+        for i, (value, error) in enumerate(zip(self.eigenvalues, self.errors, strict=True), 1):
+            lines.append((f"eigenvalue {i}", f"{number(value)} ± {number(error, 2)}"))
         if self.max_stable_lr is not None:
-            lines.append(("2/λ_max", f"{number(self.max_stable_lr)}, the largest stable lr here"))
-        how = f"{self.products} products of the Hessian with a vector (Lanczos)"
-        notes = [f"The eigenvalues took {how}; the Hessian would have {self.dim**2:,} entries."]
+            lines.append(("2/λ_max", f"{number(self.max_stable_lr)}, the largest stable lr"))
+        cost = f"{self.products} Hessian-vector products (Lanczos)"
+        notes = [f"The eigenvalues took {cost}; the Hessian would have {self.dim**2:,} entries."]
         if bool(self.eigenvalues.isnan().any()):
             notes.append("The Hessian is not finite here.")
         elif self.max_stable_lr is None:
-            notes.append("The loss curves upwards nowhere here: no lr is too large for stability.")
-        return Section("Many dimensions", lines, self._table(), notes)
+            notes.append(
+                "The loss has no positive curvature here, so no lr is too large for stability."
+            )
+        return Section("High-dimensional loss", lines, self._table(), notes)
 
     def _table(self) -> Table | None:
-        """The losses along the lines, at some of the distances; None where there is no line."""
+        """Return the losses along the lines at some of the distances; None without lines."""
         if not self.slices:
             return None
         distances = self.slices[0].distances
@@ -110,53 +112,53 @@ class HighDimensional(Finding):
         shown = torch.linspace(0, len(distances) - 1, count).round().long().tolist()
         header = ["distance", *(line.direction for line in self.slices)]
         rows = [
-            [number(distances[at], 4), *(number(line.losses[at]) for line in self.slices)]
-            for at in shown
+            [number(distances[i], 4), *(number(line.losses[i]) for line in self.slices)]
+            for i in shown
         ]
         return Table(header, rows)
 
 
 def high_dimensional(
-    place: LossAtPoint,
+    at: LossAtPoint,
     *,
     k: int = 3,
     directions: Mapping[str, Tensor] | None = None,
     distances: Sequence[float] = DISTANCES,
     tolerance: float = 1e-6,
 ) -> HighDimensional:
-    """Value, gradient, greatest eigenvalues and slices of a loss at a point of many dimensions.
+    """Compute value, gradient, largest eigenvalues and slices of a high-dimensional loss.
 
-    It takes memory for about 64 points.
+    Needs memory for about 64 points.
 
     Args:
-        place: the loss and the point.
-        k: how many eigenvalues; no more than D are found.
-        directions: of the slices by name (D,); None for steepest descent and the eigenvector of
-            λ_max.
-        distances: from the point along the unit directions, where the slices are computed.
-        tolerance: of the eigenvalues, relative.
+        at: the loss and the point.
+        k: the number of eigenvalues, at most D.
+        directions: directions (D,) of the slices by name; None for steepest descent and the
+            eigenvector of λ_max.
+        distances: signed distances from the point at which the slices are evaluated.
+        tolerance: relative tolerance of the eigenvalues.
 
     Raises:
-        SettingError: the gradient is not finite there; a direction has the wrong length, or is
-            zero or not finite.
+        SettingError: the gradient is not finite at the point; a direction has the wrong length, is
+            zero or is not finite.
     """
-    loss, x, grad, ascent = place.loss, place.x, place.gradient, place.ascent
+    loss, x, grad, ascent = at.loss, at.x, at.gradient, at.ascent
     if not bool(grad.isfinite().all()):
         raise SettingError(f"{typed(x, 'at')}: the gradient is not finite there")
     product = hessian_products(loss, x[None])
     pairs = lanczos(product, x[None], min(k, loss.dim), tolerance=tolerance)
     sharpest = float(pairs.values[0, 0])
-    turned = product(by_rows((grad if ascent is None else ascent)[None]))[0]
+    along_gradient = product(by_rows((grad if ascent is None else ascent)[None]))[0]
     if directions is None:
         directions = {} if ascent is None else {"steepest descent": -ascent}
         directions["top eigenvector"] = pairs.vectors[0, 0]
     return HighDimensional(
         dim=loss.dim,
-        value=float(place.value),
-        grad_norm=place.grad_norm,
-        components=_largest(loss, grad),
-        hessian_gradient_norm=place.grad_norm * float(turned.norm()),
-        gradient_curvature=None if ascent is None else float(ascent @ turned),
+        value=float(at.value),
+        grad_norm=at.grad_norm,
+        components=_largest_components(loss, grad),
+        hessian_gradient_norm=at.grad_norm * float(along_gradient.norm()),
+        gradient_curvature=None if ascent is None else float(ascent @ along_gradient),
         eigenvalues=pairs.values[0],
         errors=pairs.errors[0],
         max_stable_lr=2 / sharpest if sharpest > 0 else None,
@@ -168,18 +170,18 @@ def high_dimensional(
 def slice_along(
     loss: Loss, x: Tensor, name: str, direction: Tensor, distances: Sequence[float] = DISTANCES
 ) -> Slice:
-    """The loss along a direction (D,) from a point (D,), in either sense.
+    """Evaluate the loss along a line through a point (D,) with a direction (D,).
 
     Raises:
         SettingError: the direction has the wrong length, is zero or not finite.
     """
     unit = arguments.direction(direction, loss.names, name).to(x)
-    with torch.no_grad():  # one by one, since so many points may be larger than memory
-        losses = [loss((x + far * unit)[None])[0] for far in distances]
+    with torch.no_grad():  # one by one: all points together may not fit into memory
+        losses = [loss((x + distance * unit)[None])[0] for distance in distances]
     return Slice(name, torch.tensor(distances, dtype=x.dtype), torch.stack(losses).cpu())
 
 
-def _largest(loss: Loss, grad: Tensor) -> list[Component]:
-    """The components of largest magnitude, largest first."""
+def _largest_components(loss: Loss, grad: Tensor) -> list[Component]:
+    """Return the components of largest magnitude, in descending order."""
     order = grad.abs().argsort(descending=True, stable=True)[:_COMPONENTS].tolist()
-    return [Component(loss.names[at], float(grad[at])) for at in order]
+    return [Component(loss.names[i], float(grad[i])) for i in order]

@@ -1,4 +1,4 @@
-"""The Jacobian of a list of formulas: the derivatives of each by each of their variables.
+"""The Jacobian of a list of formulas: the derivative of each by each variable.
 
 Shapes: n formulas, V variables.
 """
@@ -23,20 +23,20 @@ _SHOWN = 8
 
 @dataclass(frozen=True)
 class Jacobian(Finding):
-    """The Jacobian J[i, j] = ∂fᵢ/∂xⱼ of formulas at a point, three ways.
+    """The Jacobian J[i, j] = ∂fᵢ/∂xⱼ of formulas at a point, by three methods.
 
     Attributes:
         formulas: the n formulas.
         variables: the names of the V variables.
         at: the point (V,).
-        values: the formulas there (n,).
-        autograd: J (n, V), by autograd.
+        values: the values of the formulas (n,).
+        autograd: J (n, V) by autograd.
         differences: J by central differences.
-        symbolic: J by sympy, NaN where an entry is no real number; None for large formulas and
-            for many.
+        symbolic: J by sympy, NaN where an entry is not real; None if the formulas are large or
+            many.
         expressions: the entries of J as expressions, row by row.
-        determinant: of J, where it is square.
-        rank: of J.
+        determinant: the determinant of J; None if J is not square.
+        rank: the rank of J.
     """
 
     formulas: tuple[str, ...]
@@ -51,9 +51,9 @@ class Jacobian(Finding):
     rank: int
 
     def section(self) -> Section:
-        """J with its expressions, and how far the three ways are apart."""
+        """Return J with its expressions and the differences between the methods."""
         n, v = self.autograd.shape
-        about = f"Jacobian of {n} formula{'s' * (n > 1)} of {', '.join(self.variables[:_SHOWN])}"
+        title = f"Jacobian of {n} formula{'s' * (n > 1)} of {', '.join(self.variables[:_SHOWN])}"
         lines = [
             ("at", assignments(self.variables, self.at)),
             ("J", f"[J]ᵢⱼ = ∂fᵢ/∂xⱼ = {matrix(self.autograd)}"),
@@ -61,19 +61,19 @@ class Jacobian(Finding):
         ]
         if self.determinant is not None:
             lines.append(("determinant", number(self.determinant)))
-        lines.append(("differences", f"{self._away(self.differences)} from autograd at most"))
+        lines.append(("differences", f"within {self._error(self.differences)} of autograd"))
         if self.symbolic is not None:
-            lines.append(("symbolic", f"{self._away(self.symbolic)} from autograd at most"))
+            lines.append(("symbolic", f"within {self._error(self.symbolic)} of autograd"))
         header = ("", "value", *(f"∂/∂{name}" for name in self.variables[:_SHOWN]))
-        return Section(about, lines, Table(header, list(itertools.islice(self._rows(), _SHOWN))))
+        return Section(title, lines, Table(header, list(itertools.islice(self._rows(), _SHOWN))))
 
-    def _away(self, other: Tensor) -> str:
-        return number((other - self.autograd).abs().max(), 2)
+    def _error(self, jacobian: Tensor) -> str:
+        return number((jacobian - self.autograd).abs().max(), 2)
 
     def _rows(self) -> Iterator[list[str]]:
-        """Each formula with its derivatives."""
+        """Yield each formula with its value and derivatives."""
         for i, text in enumerate(self.formulas):
-            entries = [number(one) for one in self.autograd[i, :_SHOWN]]
+            entries = [number(entry) for entry in self.autograd[i, :_SHOWN]]
             if self.expressions is not None:
                 pairs = zip(self.expressions[i], entries, strict=False)
                 entries = [a if a == b else f"{a} = {b}" for a, b in pairs]
@@ -81,53 +81,53 @@ class Jacobian(Finding):
 
 
 def jacobian(formulas: Sequence[str], at: "Tensor | Sequence[float]") -> Jacobian:
-    """The Jacobian of formulas at a point, by autograd, by central differences and by sympy.
+    """Compute the Jacobian of formulas at a point by autograd, central differences and sympy.
 
     >>> found = jacobian(["x*y", "x+y"], [1.0, 2.0])
     >>> found.autograd.tolist(), found.expressions, found.determinant
     ([[2.0, 1.0], [1.0, 1.0]], (('y', 'x'), ('1', '1')), 1.0)
 
     Args:
-        formulas: of any variables; one may be without any.
-        at: a point (V,) of these, in their order of appearance over the list.
+        formulas: formulas in any variables; some can be constant.
+        at: the point (V,), with the variables in order of first appearance.
 
     Raises:
-        SettingError: there is no formula, or none has a variable; `at` has not V numbers; a formula
-            or a derivative is not finite there.
+        SettingError: there is no formula or no variable; `at` does not have V numbers; a formula or
+            a derivative is not finite at the point.
     """
-    given = Formulas.read(formulas, "formulas")
-    x = given.point(at)
-    found = given.jacobian(x)
-    for slopes, name in zip(found.T, given.names, strict=True):
-        given.finite(slopes, f"its derivative by {name}", x)
-    is_square = found.shape[0] == found.shape[1]
-    symbolic, expressions = _symbolic(given, x)
+    function = Formulas.read(formulas, "formulas")
+    x = function.point(at)
+    matrix = function.jacobian(x)
+    for slopes, name in zip(matrix.T, function.names, strict=True):
+        function.finite(slopes, f"its derivative by {name}", x)
+    is_square = matrix.shape[0] == matrix.shape[1]
+    symbolic, expressions = _differentiate(function, x)
     return Jacobian(
-        formulas=given.texts,
-        variables=given.names,
+        formulas=function.texts,
+        variables=function.names,
         at=x,
-        values=given(x),
-        autograd=found,
-        differences=central_differences(given, x),
+        values=function(x),
+        autograd=matrix,
+        differences=central_differences(function, x),
         symbolic=symbolic,
         expressions=expressions,
-        determinant=float(torch.linalg.det(found)) + 0.0 if is_square else None,
-        rank=int(torch.linalg.matrix_rank(found)),
+        determinant=float(torch.linalg.det(matrix)) + 0.0 if is_square else None,
+        rank=int(torch.linalg.matrix_rank(matrix)),
     )
 
 
-def _symbolic(
-    given: Formulas, x: Tensor
+def _differentiate(
+    function: Formulas, x: Tensor
 ) -> tuple[Tensor | None, tuple[tuple[str, ...], ...] | None]:
-    """The Jacobian (n, V) by sympy as numbers and as texts, where it is not too large."""
+    """Compute the Jacobian (n, V) by sympy, as numbers and as text; None if it is too large."""
     import sympy
 
-    symbols = algebra.symbols(given.names)
-    is_small = len(given.texts) * len(symbols) <= _MOST_SYMBOLIC
-    formulas = given.symbolic(symbols) if is_small else None
+    symbols = algebra.symbols(function.names)
+    is_small = len(function.texts) * len(symbols) <= _MOST_SYMBOLIC
+    formulas = function.symbolic(symbols) if is_small else None
     if formulas is None:
         return None, None
-    rows = [[sympy.diff(one, by) for by in symbols] for one in formulas]
+    rows = [[sympy.diff(formula, symbol) for symbol in symbols] for formula in formulas]
     at = algebra.values(symbols, x)
     numbers = [[algebra.number_of(entry, at) for entry in row] for row in rows]
     texts = tuple(tuple(map(algebra.brief, row)) for row in rows)

@@ -1,4 +1,4 @@
-"""Least-squares losses against sympy's residuals and linear algebra by NumPy."""
+"""Least-squares losses against sympy's residuals and NumPy's linear algebra."""
 
 from functools import partial
 from typing import Any
@@ -20,9 +20,9 @@ from gdlab.losses.transform import Transform
 from gdlab.numerics.autodiff import jacobian_by_rows
 
 
-def is_sum_of_squares(made: Any) -> bool:
-    is_class = isinstance(made, type) and issubclass(made, SumOfSquares)
-    return is_class and made is not SumOfSquares
+def is_sum_of_squares(value: Any) -> bool:
+    is_class = isinstance(value, type) and issubclass(value, SumOfSquares)
+    return is_class and value is not SumOfSquares
 
 
 def tensor(*values: float) -> Tensor:
@@ -40,11 +40,11 @@ def beale(x: Any, y: Any) -> list[Any]:
 
 
 class Tilted(SumOfSquares):
-    """A multiple of x² + y², and of x, which its residuals know nothing of.
+    """A multiple of x² + y² plus a multiple of x that its residuals do not include.
 
     Attributes:
-        weight: what the squares are multiplied with.
-        tilt: what x is multiplied with.
+        weight: factor of the squares.
+        tilt: factor of x.
     """
 
     known = Known(start=(0.0, 0.0))
@@ -64,11 +64,11 @@ def test_beale_against_sympy() -> None:
     at = {x: 1, y: 2}
     j = r.jacobian([x, y])
     rest = sympy.zeros(2)
-    for one in r:
-        rest += 2 * one * sympy.hessian(one, (x, y))
+    for residual in r:
+        rest += 2 * residual * sympy.hessian(residual, (x, y))
     found = residuals(LossAtPoint(Beale(), [1, 2]))
     assert found is not None and found.jacobian is not None and found.curvature is not None
-    for ours, right in (
+    for ours, exact in (
         (found.values, r),
         (found.jacobian.values, j),
         (found.gradient, 2 * j.T * r),
@@ -77,7 +77,7 @@ def test_beale_against_sympy() -> None:
         (found.curvature.hessian, 2 * j.T * j + rest),
     ):
         assert ours is not None
-        expected = np.array(right.subs(at).tolist(), dtype=np.float64)
+        expected = np.array(exact.subs(at).tolist(), dtype=np.float64)
         np.testing.assert_array_equal(ours.numpy(), expected.reshape(tuple(ours.shape)))
     norm = float(sympy.Matrix(rest.subs(at)).norm())
     assert found.curvature.rest_norm == pytest.approx(norm, rel=1e-14)  # seen: 0
@@ -85,7 +85,7 @@ def test_beale_against_sympy() -> None:
     assert found.jacobian.disagreement <= 1e-8  # seen: 1.1e-10
 
 
-def test_a_mean_of_squares_is_its_gauss_newton_matrix_where_it_is_linear() -> None:
+def test_the_gauss_newton_matrix_of_a_linear_model_is_the_hessian() -> None:
     loss = MSE("diabetes", standardize=True)
     found = residuals(LossAtPoint(loss, range(loss.dim)))
     assert found is not None and found.curvature is not None and found.jacobian is not None
@@ -99,15 +99,15 @@ def test_a_mean_of_squares_is_its_gauss_newton_matrix_where_it_is_linear() -> No
     r = a @ np.arange(loss.dim) - loss.targets.numpy()
     np.testing.assert_allclose(found.gradient, 2 * a.T @ r / 442, rtol=1e-12)  # seen: 3.3e-15
     assert found.curvature.share <= 1e-12  # seen: 5.0e-17
-    assert "a Gauss-Newton step is Newton's" in found.section().notes[0]
+    assert "a Gauss-Newton step is a Newton step" in found.section().notes[0]
 
 
-SQUARES = [made() for made in vars(gdlab.losses).values() if is_sum_of_squares(made)]
+SQUARES = [cls() for cls in vars(gdlab.losses).values() if is_sum_of_squares(cls)]
 
 
 @pytest.mark.parametrize("loss", SQUARES, ids=lambda loss: type(loss).__name__)
-def test_a_published_sum_of_squares_is_one(loss: SumOfSquares) -> None:
-    """From the start as from the minimizer, where the residuals may be 0."""
+def test_published_sums_of_squares(loss: SumOfSquares) -> None:
+    """At the start and at the minimizer, where the residuals can be 0."""
     points = [loss.start, *(loss.minimizers if loss.minimizers is not None else [])]
     for x in points[:2]:
         found = residuals(LossAtPoint(loss, x))
@@ -125,14 +125,14 @@ FACTORS: list[tuple[Loss, float, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("loss", "c", "words"), FACTORS)
-def test_the_factor_is_found_from_the_values(loss: Loss, c: float, words: str) -> None:
+@pytest.mark.parametrize(("loss", "c", "formula"), FACTORS)
+def test_the_factor_is_inferred_from_the_values(loss: Loss, c: float, formula: str) -> None:
     x = loss.tensor(loss.start) + 0.5
     found = residuals(LossAtPoint(loss, x))
     assert found is not None
     assert found.factor == pytest.approx(c, rel=1e-15)  # seen: 0
     assert found.agrees
-    assert found.section().lines[0][1].startswith(words)
+    assert found.section().lines[0][1].startswith(formula)
 
 
 def test_the_factor_is_known_where_the_residuals_are_0() -> None:
@@ -140,19 +140,19 @@ def test_the_factor_is_known_where_the_residuals_are_0() -> None:
     assert factor(Tilted(weight=3.0), tensor(0, 0)) == 6
 
 
-def test_residuals_of_another_loss_are_told() -> None:
+def test_residuals_that_do_not_match_the_loss() -> None:
     found = residuals(LossAtPoint(Tilted(tilt=1.0), [1, 2]))
     assert found is not None
     assert not found.agrees
-    assert "not those of the loss" in found.section().notes[0]
+    assert "do not match the loss" in found.section().notes[0]
 
 
 @pytest.mark.parametrize("loss", [Rosenbrock(), Ridge(), MLP("iris")])
-def test_other_losses_have_none(loss: Loss) -> None:
+def test_other_losses_have_no_residuals(loss: Loss) -> None:
     assert residuals(LossAtPoint(loss)) is None
 
 
-def test_a_jacobian_by_rows_is_that_by_columns() -> None:
+def test_jacobians_by_rows_and_by_columns_agree() -> None:
     loss = MLP("teacher_student", widths=(4,), count=30)
     by_columns = residual_jacobian(loss, loss.start)
     by_rows = jacobian_by_rows(partial(residuals_at, loss), loss.start)
@@ -160,28 +160,27 @@ def test_a_jacobian_by_rows_is_that_by_columns() -> None:
     torch.testing.assert_close(by_columns, by_rows, rtol=0, atol=1e-14)  # seen: 5.6e-17
 
 
-def test_what_is_large_is_not_formed_unasked() -> None:
+def test_large_matrices_are_not_computed() -> None:
     loss = MLP("teacher_student", widths=(4,), count=30)
-    place = LossAtPoint(loss)
-    whole, without = residuals(place), residuals(place, 30 * loss.dim - 1)
-    assert whole is not None and without is not None and whole.jacobian is not None
-    assert without.jacobian is None and without.curvature is None
-    away = (without.gradient - whole.gradient).abs().max()
-    assert away <= 1e-14  # seen: 1.1e-16
-    (note,) = without.section().notes
+    at = LossAtPoint(loss)
+    full, limited = residuals(at), residuals(at, 30 * loss.dim - 1)
+    assert full is not None and limited is not None and full.jacobian is not None
+    assert limited.jacobian is None and limited.curvature is None
+    difference = (limited.gradient - full.gradient).abs().max()
+    assert difference <= 1e-14  # seen: 1.1e-16
+    (note,) = limited.section().notes
     assert (
-        note
-        == f"J has 30 by {loss.dim} numbers, more than are formed unasked; Jᵀr takes one pass back."
+        note == f"J has 30 by {loss.dim} entries, too many to compute; Jᵀr took one backward pass."
     )
 
 
-def test_a_point_without_finite_residuals_is_told() -> None:
+def test_residuals_must_be_finite() -> None:
     with pytest.raises(SettingError, match=r"^at=\[0,5e\+102\]: the residuals and the gradient"):
         residuals(LossAtPoint(Beale(), [0, 5e102]))
 
 
-def test_a_hessian_that_is_large_is_not_formed_though_the_jacobian_is() -> None:
+def test_the_hessian_can_be_too_large_while_the_jacobian_is_not() -> None:
     found = residuals(LossAtPoint(MLP("teacher_student", widths=(4,), count=10), [1.0] * 25), 250)
     assert found is not None and found.jacobian is not None and found.jacobian.values is not None
     assert found.curvature is None
-    assert found.section().notes[0].startswith("JᵀJ and the Hessian have 25 by 25 numbers")
+    assert found.section().notes[0].startswith("JᵀJ and the Hessian have 25 by 25 entries")

@@ -1,4 +1,4 @@
-"""What is found out of losses of many dimensions, beside the whole Hessian of smaller ones."""
+"""Findings about high-dimensional losses against the full Hessian of smaller ones."""
 
 import json
 
@@ -22,7 +22,7 @@ from gdlab.losses.function import Function
 NETWORK = losses.MLP(data="teacher_student", widths=(12, 10))
 
 
-def test_a_network_beside_its_hessian() -> None:
+def test_a_network_against_its_hessian() -> None:
     x = NETWORK.start
     found = high_dimensional(LossAtPoint(NETWORK, x), k=4)
     matrix = hessian(NETWORK, x)
@@ -33,24 +33,24 @@ def test_a_network_beside_its_hessian() -> None:
     assert found.value == float(NETWORK(x[None])[0])
     norm = float(gradient.norm())
     assert found.grad_norm == pytest.approx(norm, rel=1e-14)  # observed 0
-    turned = matrix @ gradient
-    assert found.hessian_gradient_norm == pytest.approx(float(turned.norm()), rel=1e-12)  # 2e-15
-    curvature = float(gradient @ turned) / norm**2
+    product = matrix @ gradient
+    assert found.hessian_gradient_norm == pytest.approx(float(product.norm()), rel=1e-12)  # 2e-15
+    curvature = float(gradient @ product) / norm**2
     assert found.gradient_curvature == pytest.approx(curvature, rel=1e-12)  # observed 1e-15
     torch.testing.assert_close(found.eigenvalues, values.flip(0)[:4], rtol=1e-9, atol=0)  # 2e-14
     assert (found.errors < 2e-6 * found.eigenvalues).all()
     assert found.max_stable_lr == pytest.approx(2 / float(values[-1]), rel=1e-9)  # observed 4e-15
     order = gradient.abs().argsort(descending=True)[:8].tolist()
     assert [(c.name, c.value) for c in found.components] == [
-        (NETWORK.names[at], pytest.approx(float(gradient[at]), rel=1e-12)) for at in order
+        (NETWORK.names[i], pytest.approx(float(gradient[i]), rel=1e-12)) for i in order
     ]
     descent, sharpest = found.slices
     assert (descent.direction, sharpest.direction) == ("steepest descent", "top eigenvector")
-    away = torch.tensor(DISTANCES, dtype=torch.float64)[:, None]
-    torch.testing.assert_close(descent.losses, NETWORK(x - away * gradient / norm))
+    distances = torch.tensor(DISTANCES, dtype=torch.float64)[:, None]
+    torch.testing.assert_close(descent.losses, NETWORK(x - distances * gradient / norm))
     top = vectors[:, -1]
-    either = [NETWORK(x + sign * away * top) for sign in (1, -1)]
-    assert any(torch.allclose(sharpest.losses, one, rtol=1e-4) for one in either)  # observed 1e-7
+    lines = [NETWORK(x + sign * distances * top) for sign in (1, -1)]
+    assert any(torch.allclose(sharpest.losses, y, rtol=1e-4) for y in lines)  # observed 1e-7
 
 
 def test_a_quadratic_is_a_parabola_along_every_line() -> None:
@@ -67,15 +67,15 @@ def test_a_quadratic_is_a_parabola_along_every_line() -> None:
         np.testing.assert_allclose(line.losses, expected, rtol=1e-14)  # observed 2e-16
 
 
-def test_where_nothing_curves_upwards() -> None:
+def test_without_positive_curvature() -> None:
     hill = losses.Quadratic(eigenvalues=(-3.0, -1.0))
     found = high_dimensional(LossAtPoint(hill, [0, 0]))
     assert (found.max_stable_lr, found.grad_norm, found.gradient_curvature) == (None, 0.0, None)
     assert [line.direction for line in found.slices] == ["top eigenvector"]
-    assert "curves upwards nowhere" in found.section().notes[-1]
+    assert "no positive curvature" in found.section().notes[-1]
 
 
-def test_a_hessian_that_is_not_finite_is_told() -> None:
+def test_a_hessian_that_is_not_finite() -> None:
     cusp = Function(lambda x: (x.abs() ** 1.5).sum(), start=(0.0, 1.0))
     found = high_dimensional(LossAtPoint(cusp))
     assert found.eigenvalues.isnan().any()
@@ -84,7 +84,7 @@ def test_a_hessian_that_is_not_finite_is_told() -> None:
     assert found.data()["eigenvalues"][0] is None
 
 
-def test_the_finding_as_data_and_in_words() -> None:
+def test_the_finding_as_data_and_as_text() -> None:
     found = high_dimensional(LossAtPoint(NETWORK), k=2)
     data = json.loads(json.dumps(found.data(), allow_nan=False))
     assert list(data) == list(HighDimensional.__dataclass_fields__)
@@ -110,15 +110,15 @@ def test_the_finding_as_data_and_in_words() -> None:
         ([1.0, 2.0], {"v": [1.0]}, r"^v=\[1\]: must be 2 numbers, one for each of x0, x1; got 1"),
     ],
 )
-def test_what_cannot_be_used_is_named(
+def test_invalid_arguments(
     x: list[float], directions: dict[str, list[float]] | None, message: str
 ) -> None:
-    given = {k: torch.tensor(v).double() for k, v in directions.items()} if directions else None
+    tensors = {k: torch.tensor(v).double() for k, v in directions.items()} if directions else None
     with pytest.raises(SettingError, match=message):
-        high_dimensional(LossAtPoint(losses.Beale(), x), directions=given)
+        high_dimensional(LossAtPoint(losses.Beale(), x), directions=tensors)
 
 
-def test_a_slice_alone() -> None:
+def test_a_single_slice() -> None:
     line = slice_along(
         losses.Rosenbrock(), torch.ones(2).double(), "x1", torch.tensor([0, 5.0]), (0, 1)
     )

@@ -11,7 +11,7 @@ import torch
 from gdlab.derivatives.findings.jacobian import jacobian
 from gdlab.errors import SettingError
 
-# Formulas, a point, J by hand as a function of the point, det J where it is square.
+# Formulas, a point, J by hand as a function of the point, det J if J is square.
 CASES: list[tuple[list[str], list[float], Callable[..., list[list[float]]], float | None]] = [
     (["x*y", "x+y"], [1.0, 2.0], lambda x, y: [[y, x], [1, 1]], 1.0),
     (  # polar coordinates: the determinant is r
@@ -33,23 +33,23 @@ CASES: list[tuple[list[str], list[float], Callable[..., list[list[float]]], floa
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: ", ".join(case[0]))
-def test_three_ways(case: Any) -> None:
+def test_three_methods(case: Any) -> None:
     formulas, at, by_hand, determinant = case
-    found, right = jacobian(formulas, at), np.array(by_hand(*at), dtype=np.float64)
+    found, expected = jacobian(formulas, at), np.array(by_hand(*at), dtype=np.float64)
     assert found.symbolic is not None
     for ours, tolerance in (
         (found.autograd, 1e-14),  # seen: 0
         (found.differences, 1e-8),  # seen: 1.5e-10
         (found.symbolic, 1e-14),  # seen: 0
     ):
-        np.testing.assert_allclose(ours.numpy(), right, rtol=0, atol=tolerance)
+        np.testing.assert_allclose(ours.numpy(), expected, rtol=0, atol=tolerance)
     assert found.determinant == (
         determinant if determinant is None else pytest.approx(determinant, rel=1e-14)  # seen: 0
     )
-    assert found.rank == np.linalg.matrix_rank(right)
+    assert found.rank == np.linalg.matrix_rank(expected)
 
 
-def test_a_jacobian_in_words() -> None:
+def test_a_jacobian_as_text() -> None:
     section = jacobian(["x*y", "x+y"], [1.0, 2.0]).section()
     assert section.title == "Jacobian of 2 formulas of x, y"
     assert ("J", "[J]ᵢⱼ = ∂fᵢ/∂xⱼ = [2 1; 1 1]") in section.lines
@@ -61,7 +61,7 @@ def test_a_jacobian_in_words() -> None:
     ]
 
 
-def test_a_kink_has_the_slope_that_each_way_gives_it() -> None:
+def test_all_methods_give_the_mean_slope_at_a_kink() -> None:
     found = jacobian(["abs(x)", "max(x, y)"], [0.0, 0.0])
     assert found.symbolic is not None
     assert torch.equal(found.autograd, torch.tensor([[0.0, 0.0], [0.5, 0.5]], dtype=torch.float64))
@@ -69,7 +69,7 @@ def test_a_kink_has_the_slope_that_each_way_gives_it() -> None:
     assert torch.equal(found.symbolic, found.autograd)
 
 
-def test_many_formulas_are_not_derived_by_sympy() -> None:
+def test_many_formulas_are_not_differentiated_by_sympy() -> None:
     formulas = [f"{k}*x{k}" for k in range(1, 18)]
     found = jacobian(formulas, [1.0] * 17)
     assert found.symbolic is None
@@ -90,7 +90,7 @@ BAD: list[tuple[Any, list[float], str]] = [
 
 
 @pytest.mark.parametrize(("formulas", "at", "message"), BAD)
-def test_bad_formulas_are_told(formulas: Any, at: list[float], message: str) -> None:
+def test_invalid_formulas(formulas: Any, at: list[float], message: str) -> None:
     with pytest.raises(SettingError) as error:
         jacobian(formulas, at)
     assert str(error.value).startswith(message)
