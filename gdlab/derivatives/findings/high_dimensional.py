@@ -99,7 +99,7 @@ class HighDimensional(Finding):
             notes.append("The Hessian is not finite here.")
         elif self.max_stable_lr is None:
             notes.append(
-                "The loss has no positive curvature here, so no lr is too large for stability."
+                "The loss has no positive curvature here: no lr is too large for stability."
             )
         return Section("High-dimensional loss", lines, self._table(), notes)
 

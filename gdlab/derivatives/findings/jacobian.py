@@ -97,22 +97,22 @@ def jacobian(formulas: Sequence[str], at: "Tensor | Sequence[float]") -> Jacobia
     """
     function = Formulas.read(formulas, "formulas")
     x = function.point(at)
-    matrix = function.jacobian(x)
-    for slopes, name in zip(matrix.T, function.names, strict=True):
+    by_autograd = function.jacobian(x)
+    for slopes, name in zip(by_autograd.T, function.names, strict=True):
         function.finite(slopes, f"its derivative by {name}", x)
-    is_square = matrix.shape[0] == matrix.shape[1]
+    is_square = by_autograd.shape[0] == by_autograd.shape[1]
     symbolic, expressions = _differentiate(function, x)
     return Jacobian(
         formulas=function.texts,
         variables=function.names,
         at=x,
         values=function(x),
-        autograd=matrix,
+        autograd=by_autograd,
         differences=central_differences(function, x),
         symbolic=symbolic,
         expressions=expressions,
-        determinant=float(torch.linalg.det(matrix)) + 0.0 if is_square else None,
-        rank=int(torch.linalg.matrix_rank(matrix)),
+        determinant=float(torch.linalg.det(by_autograd)) + 0.0 if is_square else None,
+        rank=int(torch.linalg.matrix_rank(by_autograd)),
     )
 
 
