@@ -14,35 +14,35 @@ from gdlab.errors import SettingError
 _SHOWN = 8
 
 
-def point(at: "Tensor | Sequence[float]", names: Sequence[str], setting: str = "at") -> Tensor:
+def as_point(at: "Tensor | Sequence[float]", names: Sequence[str], setting: str = "at") -> Tensor:
     """A point as float64 (V,), one finite number for each name.
 
     Raises:
         SettingError: it is none.
     """
     x = torch.as_tensor(at, dtype=torch.float64).detach()
-    given = typed(x, setting)
+    given = format_setting(x, setting)
     if x.shape != (len(names),):
-        raise SettingError(f"{given}: must be {each(names, 'number')}; got {x.numel()}")
+        raise SettingError(f"{given}: must be {one_for_each(names, 'number')}; got {x.numel()}")
     if not x.isfinite().all():
         raise SettingError(f"{given}: must be finite")
     return x
 
 
-def direction(values: "Tensor | Sequence[float]", names: Sequence[str], setting: str) -> Tensor:
+def as_direction(values: "Tensor | Sequence[float]", names: Sequence[str], setting: str) -> Tensor:
     """A direction as float64 of length 1 (V,), from numbers of any length but zero.
 
     Raises:
         SettingError: it is none.
     """
-    d = point(values, names, setting)
-    found = unit(d)
+    d = as_point(values, names, setting)
+    found = normalize(d)
     if found is None:
-        raise SettingError(f"{typed(d, setting)}: is zero, which points nowhere")
+        raise SettingError(f"{format_setting(d, setting)}: is zero, which points nowhere")
     return found
 
 
-def unit(d: Tensor) -> Tensor | None:
+def normalize(d: Tensor) -> Tensor | None:
     """A vector (V,) made one of length 1; None where it is zero or not finite."""
     largest = d.abs().max()
     if largest == 0 or not bool(largest.isfinite()):
@@ -51,23 +51,23 @@ def unit(d: Tensor) -> Tensor | None:
     return d / d.norm()
 
 
-def typed(x: Tensor, setting: str) -> str:
+def format_setting(x: Tensor, setting: str) -> str:
     """Numbers as they are typed for a setting, the first ones of many."""
-    return f"{setting}=[{listed([number(one) for one in x.flatten()[: _SHOWN + 1]], ',')}]"
+    return f"{setting}=[{join_words([number(one) for one in x.flatten()[: _SHOWN + 1]], ',')}]"
 
 
-def each(names: Sequence[str], kind: str) -> str:
+def one_for_each(names: Sequence[str], kind: str) -> str:
     """So many of a kind as there are names."""
     one = f"1 {kind}, for" if len(names) == 1 else f"{len(names)} {kind}s, one for each of"
-    return f"{one} {listed(names)}"
+    return f"{one} {join_words(names)}"
 
 
-def listed(words: Sequence[str], comma: str = ", ") -> str:
+def join_words(words: Sequence[str], comma: str = ", ") -> str:
     """Words with commas; the first ones of many."""
     return comma.join([*words[:_SHOWN], *["…"] * (len(words) > _SHOWN)])
 
 
-def assignments(names: Sequence[str], values: Tensor) -> str:
+def format_assignments(names: Sequence[str], values: Tensor) -> str:
     """Names with their numbers (V,), as `x = 1, y = 2`; the first ones of many."""
     pairs = zip(names[: _SHOWN + 1], values.tolist(), strict=False)
-    return listed([f"{name} = {number(value)}" for name, value in pairs])
+    return join_words([f"{name} = {number(value)}" for name, value in pairs])

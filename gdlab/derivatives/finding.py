@@ -51,23 +51,23 @@ class Finding(ABC):
         Symbolic expressions are texts.
         """
         fields = dataclasses.fields(self)  # type: ignore[arg-type]  # every subclass is one
-        return {field.name: plain(getattr(self, field.name)) for field in fields}
+        return {field.name: to_json_value(getattr(self, field.name)) for field in fields}
 
 
-def plain(value: Any) -> Any:
+def to_json_value(value: Any) -> Any:
     """A value as JSON has it."""
     if isinstance(value, Finding):
         return value.data()
     if dataclasses.is_dataclass(value):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {f.name: to_json_value(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Tensor):
-        return plain(value.tolist())
+        return to_json_value(value.tolist())
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): to_json_value(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [plain(item) for item in value]
+        return [to_json_value(item) for item in value]
     return value if value is None or isinstance(value, bool | int | str) else str(value)
 
 

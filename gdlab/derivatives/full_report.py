@@ -13,8 +13,8 @@ from torch import Tensor
 
 from gdlab.config.loading import resolve_choice
 from gdlab.config.settings import make_section
-from gdlab.derivatives.arguments import point
-from gdlab.derivatives.finding import Finding, Section, plain
+from gdlab.derivatives.arguments import as_point
+from gdlab.derivatives.finding import Finding, Section, to_json_value
 from gdlab.derivatives.findings.backpropagation import backpropagation
 from gdlab.derivatives.findings.chain_rule import along_path, composition
 from gdlab.derivatives.findings.check import Check, check_gradient
@@ -64,7 +64,7 @@ class Report:
     def json(self, **more: Any) -> str:
         """The findings as JSON, with the name of what they are about, and more by name."""
         data = {"of": self.question.name, **self.findings, **more}
-        return json.dumps(plain(data), ensure_ascii=False, allow_nan=False)
+        return json.dumps(to_json_value(data), ensure_ascii=False, allow_nan=False)
 
     @property
     def text(self) -> str:
@@ -139,7 +139,7 @@ def _with_gradient(question: Question, name: str, finding: Finding, at: Any) -> 
 def _findings(question: Question, place: LossAtPoint) -> Iterator[tuple[str, Finding]]:
     """What there is to say of a loss at a point, the simplest first."""
     loss, direction, sides = place.loss, question.unit_direction(), question.sides()
-    step = None if question.step is None else point(question.step, loss.names, "step")
+    step = None if question.step is None else as_point(question.step, loss.names, "step")
     yield from (
         _high_dimensional_findings(place)
         if question.is_high_dimensional

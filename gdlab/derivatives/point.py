@@ -9,7 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from gdlab.derivatives.arguments import point, typed, unit
+from gdlab.derivatives.arguments import as_point, format_setting, normalize
 from gdlab.derivatives.methods.finite_differences import Differences
 from gdlab.derivatives.methods.symbolic import Symbolic
 from gdlab.errors import SettingError
@@ -38,10 +38,10 @@ class LossAtPoint:
     ) -> None:
         if at is None:
             at = loss.starts(torch.tensor([0])).reshape(-1)
-        self.loss, self.x = loss, point(at, loss.names, setting)
+        self.loss, self.x = loss, as_point(at, loss.names, setting)
         if not bool(self.value.isfinite()):
-            what = f"the loss is {float(self.value):g} there, and must be finite"
-            raise SettingError(f"{typed(self.x, setting)}: {what}")
+            what = f"the loss is {float(self.value):g} there, but must be finite"
+            raise SettingError(f"{format_setting(self.x, setting)}: {what}")
 
     @cached_property
     def value(self) -> Tensor:
@@ -61,7 +61,7 @@ class LossAtPoint:
     @cached_property
     def ascent(self) -> Tensor | None:
         """The unit direction (D,) of steepest ascent; None for a gradient of 0 or not finite."""
-        return unit(self.gradient)
+        return normalize(self.gradient)
 
     @cached_property
     def _first(self) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from gdlab.derivatives.arguments import direction
+from gdlab.derivatives.arguments import as_direction
 from gdlab.derivatives.findings.critical_points import TOL
 from gdlab.derivatives.findings.higher_orders import HIGHEST
 from gdlab.errors import SettingError
@@ -143,7 +143,7 @@ class Question(Configured):
         """
         if self.direction is None:
             return None
-        return direction(self.direction, self.objective.names, "direction")
+        return as_direction(self.direction, self.objective.names, "direction")
 
     def sides(self) -> Tensor | None:
         """The window (D, 2) that was given.

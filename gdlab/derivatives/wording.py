@@ -18,10 +18,10 @@ def subscript(index: int) -> str:
     return str(index).translate(_SUBSCRIPTS)
 
 
-def summed(terms: Sequence[str], most: int = _TERMS) -> str:
+def format_sum(terms: Sequence[str], most: int = _TERMS) -> str:
     """Terms with signs between them; the first ones of many, and 0 for none.
 
-    >>> summed(["2*x", "-6", "y"])
+    >>> format_sum(["2*x", "-6", "y"])
     '2*x - 6 + y'
     """
     text = terms[0] if terms else "0"
@@ -31,10 +31,10 @@ def summed(terms: Sequence[str], most: int = _TERMS) -> str:
     return f"{text} + … ({more} more)" if more > 0 else text
 
 
-def total(terms: Iterable[tuple[float, str]]) -> str:
+def linear_combination(terms: Iterable[tuple[float, str]]) -> str:
     """A sum of numbers times what follows each, such as `2 x + 4 y - 5`; zeros are left out.
 
-    >>> total([(2.0, "x"), (-1.0, "y"), (0.0, "z"), (-5.0, "")])
+    >>> linear_combination([(2.0, "x"), (-1.0, "y"), (0.0, "z"), (-5.0, "")])
     '2 x - y - 5'
     """
     words = []
@@ -42,7 +42,7 @@ def total(terms: Iterable[tuple[float, str]]) -> str:
         if factor != 0:
             size = "" if abs(factor) == 1 and what else number(abs(factor))
             words.append(f"{'-' if factor < 0 else ''}{f'{size} {what}'.strip()}")
-    return summed(words, _TERMS_OF_NUMBERS)
+    return format_sum(words, _TERMS_OF_NUMBERS)
 
 
 def derivative_name(by: Sequence[str]) -> str:
@@ -59,19 +59,19 @@ def derivative_name(by: Sequence[str]) -> str:
     return f"∂{power(len(by))}f/{below}"
 
 
-def counted_from(name: str, at: float) -> str:
+def offset_from(name: str, at: float) -> str:
     """A variable counted from a number.
 
-    >>> counted_from("x", 1.0), counted_from("x", -0.5), counted_from("x", 0.0)
+    >>> offset_from("x", 1.0), offset_from("x", -0.5), offset_from("x", 0.0)
     ('(x - 1)', '(x + 0.5)', 'x')
     """
     return name if at == 0 else f"({name} {'-' if at > 0 else '+'} {number(abs(at))})"
 
 
-def product(*factors: str) -> str:
+def format_product(*factors: str) -> str:
     """Factors with a dot between them, in brackets where they need some.
 
-    >>> product("x + y", "-2", "sin(x + y)")
+    >>> format_product("x + y", "-2", "sin(x + y)")
     '(x + y) · (-2) · sin(x + y)'
     """
     return " · ".join(f"({one})" if _is_sum(one) else one for one in factors)
@@ -87,17 +87,17 @@ def _is_sum(text: str) -> bool:
     return text.startswith("-")
 
 
-def shortened(text: str) -> str:
+def shorten(text: str) -> str:
     """The beginning of a text that is long."""
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
-def kept(values: Tensor) -> Tensor | None:
+def keep_if_small(values: Tensor) -> Tensor | None:
     """What a finding holds of numbers that may be many: all of up to 4,096, else none."""
     return values if values.numel() <= _MOST_KEPT else None
 
 
-def defined(value: "float | Tensor | None", digits: int = 8) -> str:
+def number_or_undefined(value: "float | Tensor | None", digits: int = 8) -> str:
     """A number by a formula, which may have no value at a point; a dash where there is none."""
     return "undefined" if value is not None and math.isnan(value) else number(value, digits)
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from derivatives.calculus import DIRECTIONS, EXAMPLES, PLANES, Example
-from gdlab.derivatives.arguments import direction
+from gdlab.derivatives.arguments import as_direction
 from gdlab.derivatives.findings.directional import directional
 from gdlab.derivatives.findings.gradient import first_order
 from gdlab.derivatives.findings.hessian import second_order
@@ -58,7 +58,7 @@ def test_directional_derivatives(
     formula: str, at: tuple[float, ...], along: tuple[float, ...], answer: float
 ) -> None:
     here = place(formula, at)
-    found = directional(here, direction(along, here.names, "direction"))
+    found = directional(here, as_direction(along, here.names, "direction"))
     assert found.slope.autograd == pytest.approx(answer, rel=1e-14)  # observed 2e-16
     assert found.slope.differences == pytest.approx(answer, rel=1e-11)  # observed 4e-15
     assert found.angle is not None

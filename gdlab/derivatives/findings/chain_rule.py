@@ -13,12 +13,17 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor
 
-from gdlab.derivatives.arguments import assignments, listed
+from gdlab.derivatives.arguments import format_assignments, join_words
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
-from gdlab.derivatives.methods.algebra import Composed, brief, number_of, values
+from gdlab.derivatives.methods.algebra import (
+    SymbolicComposition,
+    evaluate,
+    format_expression,
+    substitutions,
+)
 from gdlab.derivatives.methods.finite_differences import Differences
-from gdlab.derivatives.methods.formulas import Formulas, unlike
-from gdlab.derivatives.wording import defined, product, shortened, summed
+from gdlab.derivatives.methods.formulas import Formulas, distinct_names
+from gdlab.derivatives.wording import format_product, format_sum, number_or_undefined, shorten
 from gdlab.errors import SettingError
 from gdlab.fields.formatting import format_value
 from gdlab.losses.base import Loss
@@ -95,14 +100,14 @@ class ChainRule(Finding):
     @classmethod
     def of(cls, loss: Loss, inner: Formulas, at: Tensor) -> Self:
         """The loss of coordinates that are formulas, at a point of their variables."""
-        names = unlike(loss.names, inner.names)
+        names = distinct_names(loss.names, inner.names)
         point = inner(at)
         value, slopes = float(loss(point[None])[0]), gradient(loss, point)
         if not (math.isfinite(value) and slopes.isfinite().all()):
             what = f"the loss is {value} and its gradient {vector(slopes)}, which must be finite,"
-            where = f"{what} at {assignments(names, point)}"
+            where = f"{what} at {format_assignments(names, point)}"
             raise SettingError(f"{inner.setting}={format_value(inner.texts)}: {where}")
-        composed = Composed.of(loss, names, inner)
+        composed = SymbolicComposition.of(loss, names, inner)
         return cls(
             formulas=inner.texts,
             variables=inner.names,
@@ -112,8 +117,10 @@ class ChainRule(Finding):
             point=point,
             value=value,
             gradient=slopes,
-            outer_expressions=None if composed is None else tuple(map(brief, composed.partials)),
-            expression=None if composed is None else brief(composed.whole),
+            outer_expressions=None
+            if composed is None
+            else tuple(map(format_expression, composed.partials)),
+            expression=None if composed is None else format_expression(composed.whole),
             derivatives=_derivatives(loss, inner, at, slopes, composed),
         )
 
@@ -130,39 +137,45 @@ class ChainRule(Finding):
 
     def section(self) -> Section:
         """The sum over the coordinates spelled out, beside the composition as a whole."""
-        here = f"{assignments(self.names, self.point)}, {self.outer} = {number(self.value)}"
-        lines = [("at", assignments(self.variables, self.at)), ("so that", here)]
+        here = f"{format_assignments(self.names, self.point)}, {self.outer} = {number(self.value)}"
+        lines = [("at", format_assignments(self.variables, self.at)), ("so that", here)]
         if self.expression is not None:
-            lines.append(("as a whole", shortened(f"{self.outer} = {self.expression}")))
+            lines.append(("as a whole", shorten(f"{self.outer} = {self.expression}")))
         for one in self.derivatives[:_SHOWN]:
             lines += self._spelled(one)
         header = ("", "chain rule", "autograd", "differences", "symbolic", "apart")
         rows = [
             (
                 f"{self.d}{self.outer}/{self.d}{one.variable}",
-                *map(defined, (one.chain_rule, one.autograd, one.differences, one.symbolic)),
+                *map(
+                    number_or_undefined,
+                    (one.chain_rule, one.autograd, one.differences, one.symbolic),
+                ),
                 number(one.disagreement, 2),
             )
             for one in self.derivatives
         ]
         notes = ["All columns but the chain rule's differentiate the composition as a whole."]
         if self.renamed:
-            notes.append(f"The loss's own coordinates are called {listed(self.names)} here.")
+            notes.append(f"The loss's own coordinates are called {join_words(self.names)} here.")
         return Section(self.title, lines, Table(header, rows), notes)
 
     def _spelled(self, one: Derivative) -> Iterator[tuple[str, str]]:
         """A derivative as a sum over the coordinates: in letters, expressions and numbers."""
         d, by = self.d, f"{self.d}{one.variable}"
-        letters = [product(f"∂f/∂{name}", f"{d}{name}/{by}") for name in self.names]
-        yield f"{d}{self.outer}/{by}", f"= {summed(letters)}"
+        letters = [format_product(f"∂f/∂{name}", f"{d}{name}/{by}") for name in self.names]
+        yield f"{d}{self.outer}/{by}", f"= {format_sum(letters)}"
         if self.outer_expressions is not None and one.inner_expressions is not None:
             pairs = zip(self.outer_expressions, one.inner_expressions, strict=True)
-            yield "", shortened(f"= {summed([product(*pair) for pair in pairs])}")
+            yield "", shorten(f"= {format_sum([format_product(*pair) for pair in pairs])}")
         slopes, inner = ([number(one, 6) for one in of] for of in (self.gradient, one.inner))
-        yield "", f"= {summed([product(*pair) for pair in zip(slopes, inner, strict=True)])}"
+        yield (
+            "",
+            f"= {format_sum([format_product(*pair) for pair in zip(slopes, inner, strict=True)])}",
+        )
         yield "", f"= {number(one.chain_rule)}"
         if one.expression is not None:
-            yield "as a whole", shortened(f"= {one.expression}")
+            yield "as a whole", shorten(f"= {one.expression}")
 
     @property
     def coordinates(self) -> str:
@@ -173,7 +186,7 @@ class ChainRule(Finding):
 
 
 def _derivatives(
-    loss: Loss, inner: Formulas, at: Tensor, outer: Tensor, composed: Composed | None
+    loss: Loss, inner: Formulas, at: Tensor, outer: Tensor, composed: SymbolicComposition | None
 ) -> tuple[Derivative, ...]:
     """The derivatives by each variable; `outer` is the gradient (D,) by the coordinates."""
 
@@ -186,11 +199,11 @@ def _derivatives(
     found = []
     for k, variable in enumerate(inner.names):
         slopes = jacobian[:, k]
-        inner.finite(slopes, f"its derivative by {variable}", at)
+        inner.require_finite(slopes, f"its derivative by {variable}", at)
         terms = outer * slopes
         ways = [float(autograd[k]), float(differences[k])]
         if composed is not None:
-            ways.append(number_of(composed.slopes[k], values(composed.variables, at)))
+            ways.append(evaluate(composed.slopes[k], substitutions(composed.variables, at)))
         away = torch.tensor(ways, dtype=at.dtype) - terms.sum()
         one = Derivative(
             variable=variable,
@@ -200,8 +213,10 @@ def _derivatives(
             autograd=ways[0],
             differences=ways[1],
             symbolic=None if composed is None else ways[2],
-            inner_expressions=None if composed is None else tuple(map(brief, composed.inner[k])),
-            expression=None if composed is None else brief(composed.slopes[k]),
+            inner_expressions=None
+            if composed is None
+            else tuple(map(format_expression, composed.inner[k])),
+            expression=None if composed is None else format_expression(composed.slopes[k]),
             disagreement=float(away.abs().max()),
         )
         found.append(one)
@@ -232,7 +247,7 @@ class Composition(ChainRule):
     @property
     def title(self) -> str:
         """The composition."""
-        return f"Chain rule for {self.outer} = f({listed(self.names)}) with {self.coordinates}"
+        return f"Chain rule for {self.outer} = f({join_words(self.names)}) with {self.coordinates}"
 
 
 def along_path(loss: Loss, path: Sequence[str], t: float) -> PathDerivative:
@@ -249,9 +264,9 @@ def along_path(loss: Loss, path: Sequence[str], t: float) -> PathDerivative:
         SettingError: `path` has not D formulas, or one of another name than t; the curve, the loss
             or a derivative of these is not finite at t.
     """
-    inner = Formulas.of_one(path, "t", "path")
-    inner.must_be_for(loss.names)
-    return PathDerivative.of(loss, inner, inner.point([t], "t"))
+    inner = Formulas.read_of_one_variable(path, "t", "path")
+    inner.require_one_for_each(loss.names)
+    return PathDerivative.of(loss, inner, inner.as_point([t], "t"))
 
 
 def composition(loss: Loss, inner: Sequence[str], at: "Tensor | Sequence[float]") -> Composition:
@@ -269,5 +284,5 @@ def composition(loss: Loss, inner: Sequence[str], at: "Tensor | Sequence[float]"
             the loss or a derivative of these is not finite there.
     """
     formulas = Formulas.read(inner, "inner")
-    formulas.must_be_for(loss.names)
-    return Composition.of(loss, formulas, formulas.point(at))
+    formulas.require_one_for_each(loss.names)
+    return Composition.of(loss, formulas, formulas.as_point(at))

@@ -10,12 +10,12 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from gdlab.derivatives.arguments import point
+from gdlab.derivatives.arguments import as_point
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
 from gdlab.derivatives.methods.finite_differences import (
     DOUBT,
     Differences,
-    Sides,
+    OneSidedSlopes,
     convergence,
     values_at,
 )
@@ -165,7 +165,7 @@ def _given(
         raise SettingError("x=[]: must be a point, or several")
     points = given.reshape(-1, given.shape[-1]) if given.ndim else given.reshape(1, 1)
     loss = f if isinstance(f, Loss) else Function(f, (0.0,) * points.shape[1])
-    return loss, torch.stack([point(one, loss.names, "x") for one in points])
+    return loss, torch.stack([as_point(one, loss.names, "x") for one in points])
 
 
 def _drawn(loss: Loss, seed: int) -> Tensor:
@@ -211,7 +211,7 @@ def _trials(loss: Loss, x: Tensor, value: Tensor, gradient: Tensor, seed: int) -
     found = Differences.along(loss, x, directions)
     slopes = directions @ gradient
     limit, uncertainty = found.limit()
-    sides = found.sides()
+    sides = found.one_sided_slopes()
     scale = max(
         float(slopes.abs().max()),
         float(limit.nan_to_num(0.0).abs().max()),
@@ -228,12 +228,14 @@ def _trials(loss: Loss, x: Tensor, value: Tensor, gradient: Tensor, seed: int) -
     return trials
 
 
-def _verdict(autograd: float, limit: float, uncertainty: float, sides: Sides, scale: float) -> str:
+def _verdict(
+    autograd: float, limit: float, uncertainty: float, sides: OneSidedSlopes, scale: float
+) -> str:
     """What a slope by autograd is, beside the limit of differences and the one-sided ones."""
     apart = abs(autograd - limit)
     if apart <= max(DOUBT * uncertainty, _SAME * scale):
         return "unsure" if uncertainty > _UNSURE * scale > 0 else "right"
-    if sides.are_apart(scale):
+    if sides.differ(scale):
         low, high = sorted((sides.left, sides.right))
         room = DOUBT * sides.uncertainty + _SAME * scale
         return "a kink" if low - room <= autograd <= high + room else "wrong"

@@ -11,7 +11,7 @@ from torch import Tensor
 from gdlab.derivatives.finding import Finding, Section, Table, number
 from gdlab.derivatives.methods.finite_differences import values_at
 from gdlab.derivatives.point import LossAtPoint
-from gdlab.derivatives.wording import counted_from, total
+from gdlab.derivatives.wording import linear_combination, offset_from
 
 _SECTIONS = 12
 _POINTS = 41
@@ -87,13 +87,13 @@ def _section(place: LossAtPoint, i: int, *, curved: bool) -> CrossSection:
     points = place.x.repeat(_POINTS, 1)
     points[:, i] = at + away
     name = place.names[i]
-    line = [(float(place.value), ""), (float(slope), counted_from(name, float(at)))]
+    line = [(float(place.value), ""), (float(slope), offset_from(name, float(at)))]
     return CrossSection(
         name=name,
         coordinate=points[:, i],
         loss=values_at(place.loss, points),
         tangent=place.value + slope * away,
-        line=total(line),
+        line=linear_combination(line),
         slope=float(slope),
         curvature=float(place.hessian[i, i]) if curved else None,
     )

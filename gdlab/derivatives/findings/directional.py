@@ -81,7 +81,7 @@ def directional(place: LossAtPoint, direction: "Tensor | Sequence[float]") -> Di
     Raises:
         SettingError: the direction has not D finite numbers, or is zero.
     """
-    unit = arguments.direction(direction, place.names, "direction")
+    unit = arguments.as_direction(direction, place.names, "direction")
     slope, ascent = _slope(place, unit), place.ascent
     angle = None
     if ascent is not None:

@@ -9,12 +9,17 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from gdlab.derivatives.arguments import typed
+from gdlab.derivatives.arguments import format_setting
 from gdlab.derivatives.finding import Finding, Section, number, vector
 from gdlab.derivatives.methods.finite_differences import central_differences
-from gdlab.derivatives.methods.residuals import factor, pulled_back, residual_jacobian, residuals_at
+from gdlab.derivatives.methods.residuals import (
+    residual_jacobian,
+    residuals_at,
+    squares_factor,
+    vector_jacobian_product,
+)
 from gdlab.derivatives.point import LossAtPoint
-from gdlab.derivatives.wording import kept, matrix
+from gdlab.derivatives.wording import keep_if_small, matrix
 from gdlab.errors import SettingError
 from gdlab.losses.base import Loss
 
@@ -52,9 +57,9 @@ class Curvature:
         gauss_newton = factor * jacobian.T @ jacobian
         rest = whole - gauss_newton
         return cls(
-            gauss_newton=kept(gauss_newton),
-            hessian=kept(whole),
-            rest=kept(rest),
+            gauss_newton=keep_if_small(gauss_newton),
+            hessian=keep_if_small(whole),
+            rest=keep_if_small(rest),
             gauss_newton_norm=float(gauss_newton.norm()),
             hessian_norm=float(whole.norm()),
             rest_norm=float(rest.norm()),
@@ -105,7 +110,7 @@ class ResidualJacobian:
         differences = central_differences(partial(residuals_at, loss), x)
         away = float((differences - jacobian).abs().max())
         rank = int(torch.linalg.matrix_rank(jacobian))
-        return cls(kept(jacobian), float(jacobian.norm()), rank, away)
+        return cls(keep_if_small(jacobian), float(jacobian.norm()), rank, away)
 
 
 @dataclass(frozen=True)
@@ -198,10 +203,12 @@ def residuals(place: LossAtPoint, most_numbers: int = MOST_NUMBERS) -> Residuals
         return None
     r = found[0].detach()
     if not bool(r.isfinite().all() and direct.isfinite().all()):
-        raise SettingError(f"{typed(x, 'at')}: the residuals and the gradient must be finite")
-    c = factor(loss, x)
+        raise SettingError(
+            f"{format_setting(x, 'at')}: the residuals and the gradient must be finite"
+        )
+    c = squares_factor(loss, x)
     jacobian = residual_jacobian(loss, x) if len(r) * len(x) <= most_numbers else None
-    pulled = c * (pulled_back(loss, x, r) if jacobian is None else jacobian.T @ r)
+    pulled = c * (vector_jacobian_product(loss, x, r) if jacobian is None else jacobian.T @ r)
     curvature = None
     if jacobian is not None and len(x) ** 2 <= most_numbers:
         curvature = Curvature.of(place.hessian, jacobian, c)
@@ -209,7 +216,7 @@ def residuals(place: LossAtPoint, most_numbers: int = MOST_NUMBERS) -> Residuals
     return Residuals(
         count=len(r),
         dim=len(x),
-        values=kept(r),
+        values=keep_if_small(r),
         value=float(place.value),
         factor=c,
         jacobian=None if jacobian is None else ResidualJacobian.of(loss, x, jacobian),

@@ -9,9 +9,14 @@ import torch
 from torch import Tensor
 
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
-from gdlab.derivatives.methods.finite_differences import DOUBT, Convergence, Sides, convergence
+from gdlab.derivatives.methods.finite_differences import (
+    DOUBT,
+    Convergence,
+    OneSidedSlopes,
+    convergence,
+)
 from gdlab.derivatives.point import LossAtPoint
-from gdlab.derivatives.wording import defined
+from gdlab.derivatives.wording import number_or_undefined
 
 _ROWS_SHOWN = 12
 
@@ -50,7 +55,7 @@ class Partial:
     expression: str | None
     disagreement: float
     agrees: bool | None
-    sides: Sides
+    sides: OneSidedSlopes
     is_kink: bool
 
 
@@ -107,7 +112,7 @@ class FirstOrder(Finding):
                 p.central_error.words,
                 number(p.forward),
                 p.forward_error.words,
-                defined(p.symbolic),
+                number_or_undefined(p.symbolic),
                 number(p.disagreement, 2),
             )
             for p in self.partials[:_ROWS_SHOWN]
@@ -142,7 +147,7 @@ def first_order(place: LossAtPoint) -> FirstOrder:
     """The gradient of a loss at a point by autograd, differences and its formula."""
     gradient, symbolic = place.gradient, place.symbolic
     by_formula = None if symbolic is None else symbolic.gradient(place.x)
-    sides = place.differences.sides()
+    sides = place.differences.one_sided_slopes()
     partials = tuple(_partial(place, i, by_formula, one) for i, one in enumerate(sides))
     return FirstOrder(
         loss=type(place.loss).__name__,
@@ -157,7 +162,9 @@ def first_order(place: LossAtPoint) -> FirstOrder:
     )
 
 
-def _partial(place: LossAtPoint, i: int, by_formula: Tensor | None, sides: Sides) -> Partial:
+def _partial(
+    place: LossAtPoint, i: int, by_formula: Tensor | None, sides: OneSidedSlopes
+) -> Partial:
     d, exact = place.differences, place.gradient[i]
     limit, uncertainty = (found[i] for found in place.limit)
     central = convergence(d.h[i], (d.central[i] - exact).abs(), d.rounding[i])
@@ -180,7 +187,7 @@ def _partial(place: LossAtPoint, i: int, by_formula: Tensor | None, sides: Sides
         disagreement=float(ways.max() - ways.min()),
         agrees=bool(away <= DOUBT * uncertainty) if bool(limit.isfinite()) else None,
         sides=sides,
-        is_kink=sides.are_apart(max(place.grad_norm, abs(sides.left), abs(sides.right))),
+        is_kink=sides.differ(max(place.grad_norm, abs(sides.left), abs(sides.right))),
     )
 
 

@@ -14,12 +14,12 @@ from gdlab.derivatives.finding import Finding, Section, Table, number, vector
 from gdlab.derivatives.methods.finite_differences import (
     DOUBT,
     EPSILON,
-    extrapolated,
+    extrapolate,
     values_at,
     widest_step,
 )
 from gdlab.derivatives.point import LossAtPoint
-from gdlab.derivatives.wording import defined, derivative_name
+from gdlab.derivatives.wording import derivative_name, number_or_undefined
 
 _MOST_NESTED = 30
 _ROWS_SHOWN, _VECTORS_SHOWN = 15, 6
@@ -139,7 +139,7 @@ class SecondOrder(Finding):
 
     def _row(self, i: int, j: int) -> tuple[str, ...]:
         def entry(matrix: Tensor | None, digits: int = 8) -> str:
-            return defined(None if matrix is None else float(matrix[i, j]), digits)
+            return number_or_undefined(None if matrix is None else float(matrix[i, j]), digits)
 
         title = derivative_name([self.names[j], self.names[i]])
         by_differences = entry(self.differences), entry(self.uncertainty, 2)
@@ -214,7 +214,7 @@ def nested_differences(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor
     area = 4 * inner * outer
     rounding = EPSILON * torch.stack(list(corners.values())).abs().amax(0) / area
     flat = (dim * dim, _STEPS)
-    limit, doubt = extrapolated((total / area).reshape(flat), rounding.reshape(flat), order=2)
+    limit, doubt = extrapolate((total / area).reshape(flat), rounding.reshape(flat), order=2)
     return limit.reshape(dim, dim), doubt.reshape(dim, dim)
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gdlab.derivatives import arguments
-from gdlab.derivatives.arguments import typed
+from gdlab.derivatives.arguments import format_setting
 from gdlab.derivatives.finding import Finding, Section, Table, number
 from gdlab.derivatives.point import LossAtPoint
 from gdlab.errors import SettingError
@@ -142,7 +142,7 @@ def high_dimensional(
     """
     loss, x, grad, ascent = place.loss, place.x, place.gradient, place.ascent
     if not bool(grad.isfinite().all()):
-        raise SettingError(f"{typed(x, 'at')}: the gradient is not finite there")
+        raise SettingError(f"{format_setting(x, 'at')}: the gradient is not finite there")
     product = hessian_products(loss, x[None])
     pairs = lanczos(product, x[None], min(k, loss.dim), tolerance=tolerance)
     sharpest = float(pairs.values[0, 0])
@@ -173,7 +173,7 @@ def slice_along(
     Raises:
         SettingError: the direction has the wrong length, is zero or not finite.
     """
-    unit = arguments.direction(direction, loss.names, name).to(x)
+    unit = arguments.as_direction(direction, loss.names, name).to(x)
     with torch.no_grad():  # one by one, since so many points may be larger than memory
         losses = [loss((x + far * unit)[None])[0] for far in distances]
     return Slice(name, torch.tensor(distances, dtype=x.dtype), torch.stack(losses).cpu())

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gdlab.derivatives.arguments import assignments
+from gdlab.derivatives.arguments import format_assignments
 from gdlab.derivatives.finding import Finding, Section, Table, number
 from gdlab.derivatives.methods import algebra
 from gdlab.derivatives.methods.finite_differences import central_differences
@@ -55,7 +55,7 @@ class Jacobian(Finding):
         n, v = self.autograd.shape
         about = f"Jacobian of {n} formula{'s' * (n > 1)} of {', '.join(self.variables[:_SHOWN])}"
         lines = [
-            ("at", assignments(self.variables, self.at)),
+            ("at", format_assignments(self.variables, self.at)),
             ("J", f"[J]ᵢⱼ = ∂fᵢ/∂xⱼ = {matrix(self.autograd)}"),
             ("rank", f"{self.rank} of at most {min(n, v)}"),
         ]
@@ -96,10 +96,10 @@ def jacobian(formulas: Sequence[str], at: "Tensor | Sequence[float]") -> Jacobia
             or a derivative is not finite there.
     """
     given = Formulas.read(formulas, "formulas")
-    x = given.point(at)
+    x = given.as_point(at)
     found = given.jacobian(x)
     for slopes, name in zip(found.T, given.names, strict=True):
-        given.finite(slopes, f"its derivative by {name}", x)
+        given.require_finite(slopes, f"its derivative by {name}", x)
     is_square = found.shape[0] == found.shape[1]
     symbolic, expressions = _symbolic(given, x)
     return Jacobian(
@@ -128,7 +128,7 @@ def _symbolic(
     if formulas is None:
         return None, None
     rows = [[sympy.diff(one, by) for by in symbols] for one in formulas]
-    at = algebra.values(symbols, x)
-    numbers = [[algebra.number_of(entry, at) for entry in row] for row in rows]
-    texts = tuple(tuple(map(algebra.brief, row)) for row in rows)
+    at = algebra.substitutions(symbols, x)
+    numbers = [[algebra.evaluate(entry, at) for entry in row] for row in rows]
+    texts = tuple(tuple(map(algebra.format_expression, row)) for row in rows)
     return torch.tensor(numbers, dtype=torch.float64), texts

@@ -19,7 +19,7 @@ from gdlab.derivatives.methods.finite_differences import (
     values_at,
 )
 from gdlab.derivatives.point import LossAtPoint
-from gdlab.derivatives.wording import counted_from, total
+from gdlab.derivatives.wording import linear_combination, offset_from
 from gdlab.numerics.autodiff import hessian_products
 
 _DISTANCES = 34  # they halve: from a unit to 1e-10
@@ -99,7 +99,7 @@ def taylor(place: LossAtPoint, direction: "Tensor | Sequence[float] | None" = No
     x, value, gradient, matrix = place.x, place.value, place.gradient, place.hessian
     along = place.ascent
     if direction is not None:
-        along = arguments.direction(direction, place.names, "direction")
+        along = arguments.as_direction(direction, place.names, "direction")
     elif along is None:
         along = eigen(matrix)[1][:, -1]
     if not bool(along.isfinite().all()):
@@ -117,18 +117,18 @@ def taylor(place: LossAtPoint, direction: "Tensor | Sequence[float] | None" = No
         errors = (values - modelled).abs()
         return Model(equation, modelled, errors, convergence(distance, errors, rounding))
 
-    away = [counted_from(name, float(a)) for name, a in zip(place.names, x, strict=True)]
+    away = [offset_from(name, float(a)) for name, a in zip(place.names, x, strict=True)]
     slopes = list(zip(gradient.tolist(), away, strict=True))
     at_zero = float(value - gradient @ x)
     expanded = [*zip(gradient.tolist(), place.names, strict=True), (at_zero, "")]
     tangent = [(float(value), ""), *slopes]
     return Taylor(
-        expanded=total(expanded),
+        expanded=linear_combination(expanded),
         direction=along,
         distances=distance,
         values=values,
-        plane=model(total(tangent), plane),
-        second=model(total([*tangent, *_quadratic(matrix, away)]), second),
+        plane=model(linear_combination(tangent), plane),
+        second=model(linear_combination([*tangent, *_quadratic(matrix, away)]), second),
     )
 
 
@@ -193,7 +193,7 @@ def differential(
     Raises:
         SettingError: the step has not D finite numbers.
     """
-    step = arguments.point(step, place.names, "step")
+    step = arguments.as_point(step, place.names, "step")
     terms = place.gradient * step
     df = float(terms.sum())
     words = [
@@ -205,4 +205,4 @@ def differential(
     if curved:
         turned = hessian_products(place.loss, place.x[None])(step[None])[0]
         second = df + float(step @ turned) / 2
-    return Differential(step, terms, total(words), df, second, float(change))
+    return Differential(step, terms, linear_combination(words), df, second, float(change))

@@ -71,15 +71,15 @@ class Differences:
         rounding = torch.maximum(EPSILON * (largest + moved), seen.nan_to_num(0.0)) / h
         return cls(h, central, forward, backward, rounding)
 
-    def sides(self) -> "list[Sides]":
+    def one_sided_slopes(self) -> "list[OneSidedSlopes]":
         """The slopes to the left and to the right of the point, one pair for each direction."""
         left, right = (
-            extrapolated(values, 2 * self.rounding, order=1)
+            extrapolate(values, 2 * self.rounding, order=1)
             for values in (self.backward, self.forward)
         )
         doubts = (left[1] + right[1]).tolist()
         pairs = zip(left[0].tolist(), right[0].tolist(), doubts, strict=True)
-        return [Sides(*found) for found in pairs]
+        return [OneSidedSlopes(*found) for found in pairs]
 
     def limit(self) -> tuple[Tensor, Tensor]:
         """The central differences for h → 0 and how uncertain that is: (n,) and (n,).
@@ -88,7 +88,7 @@ class Differences:
         Ridders, "Accurate computation of F′(x) and F′(x)F″(x)", Advances in Engineering Software 4,
         1982. NaN and infinity where no value is finite.
         """
-        return extrapolated(self.central, self.rounding, order=2)
+        return extrapolate(self.central, self.rounding, order=2)
 
 
 def widest_step(size: Tensor) -> Tensor:
@@ -97,19 +97,19 @@ def widest_step(size: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Sides:
+class OneSidedSlopes:
     """The slopes to the left and to the right of a point, and how uncertain they are together."""
 
     left: float
     right: float
     uncertainty: float
 
-    def are_apart(self, scale: float) -> bool:
+    def differ(self, scale: float) -> bool:
         """Whether there is a kink between them, beside slopes of some scale."""
         return abs(self.left - self.right) > max(DOUBT * self.uncertainty, _KINK * scale)
 
 
-def extrapolated(values: Tensor, rounding: Tensor, order: int) -> tuple[Tensor, Tensor]:
+def extrapolate(values: Tensor, rounding: Tensor, order: int) -> tuple[Tensor, Tensor]:
     """Values (n, m) for steps that halve, extrapolated to step 0, and their uncertainty: (n,) each.
 
     Args:

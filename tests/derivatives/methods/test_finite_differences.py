@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gdlab.derivatives.methods.finite_differences import Differences, convergence, extrapolated
+from gdlab.derivatives.methods.finite_differences import Differences, convergence, extrapolate
 
 Function = Callable[[Tensor], Tensor]
 
@@ -71,7 +71,7 @@ def test_differences_of_low_polynomials_are_exact(power: int) -> None:
 def test_extrapolation_takes_away_the_first_orders_of_the_error() -> None:
     h = 2.0 ** -torch.arange(12, dtype=torch.float64)
     values = (1 + 3 * h**2 - 5 * h**4)[None]
-    limit, uncertainty = extrapolated(values, torch.zeros_like(values), order=2)
+    limit, uncertainty = extrapolate(values, torch.zeros_like(values), order=2)
     assert float(limit) == pytest.approx(1, abs=1e-13)  # observed 2e-16
     assert float(uncertainty) <= 1e-12
 
