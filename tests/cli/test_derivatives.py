@@ -193,7 +193,7 @@ def test_a_run_can_ask_for_the_check(here: Path, gd: Callable[..., Done]) -> Non
         (["loss=beale", "at=[1]"], "at=[1]: must be 2 numbers, one for each of x0, x1; got 1"),
         (["at=[1,nan]"], "at[1]=nan: must be a finite number"),
         (["at=here"], "at=here: must be a list, each a number"),
-        (["direction=[0,0]"], "direction=[0,0]: is zero, which points nowhere"),
+        (["direction=[0,0]"], "direction=[0,0]: must not be zero"),
         (["direction=[1]"], "direction=[1]: must be 2 numbers, one for each of x0, x1; got 1"),
         (["step=[1,2,3]"], "step=[1,2,3]: must be 2 numbers, one for each of x0, x1; got 3"),
         (
@@ -255,8 +255,8 @@ def test_a_loss_that_is_differentiable_once(here: Path, derive: Callable[..., Do
     own = "loss=custom", "loss._target_=once.Cubes", "draw=false"
     done = derive(*own)
     assert done.code == 2
-    what = "the loss has a function that is differentiable only once"
-    assert done.err == f"error: order=2: {what}; order=1 asks for less\n"
+    what = "the loss uses a function that is differentiable only once"
+    assert done.err == f"error: order=2: {what}; use order=1\n"
     # By hand: 2 (x³ + y³) (3 x², 3 y²) = 18 (3, 12).
     assert "gradient  (54, 216)" in derive(*own, "order=1", "step=[1,1]").out
 
