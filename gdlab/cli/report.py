@@ -77,7 +77,7 @@ def _write_settings(directory: Path, config: DictConfig) -> None:
 def _write(directory: Path, report: Report) -> None:
     """Write a report's data and its pictures."""
     write_atomically(directory / "report.json", f"{report.json()}\n".encode())
-    if report.place is None:
+    if report.loss_at_point is None:
         return
     from gdlab.derivatives.plots.report import draw
 

@@ -17,29 +17,29 @@ def draw(directory: Path, report: Report) -> None:
     Raises:
         OSError: a file cannot be written.
     """
-    place, question = report.place, report.question
-    assert place is not None
+    at, question = report.loss_at_point, report.question
+    assert at is not None
     direction = question.unit_direction() if "directional" in report.findings else None
     scene = Scene(
-        landscape=landscape_of(place.loss, question.name),
-        at=place.x.numpy(),
-        value=float(place.value),
-        gradient=place.gradient.numpy(),
-        hessian=place.hessian.numpy() if "hessian" in report.findings else None,
+        landscape=landscape_of(at.loss, question.name),
+        at=at.x.numpy(),
+        value=float(at.value),
+        gradient=at.gradient.numpy(),
+        hessian=at.hessian.numpy() if "hessian" in report.findings else None,
         direction=None if direction is None else direction.numpy(),
     )
-    drawn = pictures(scene, _errors(place, scene) if "gradient" in report.findings else ())
+    drawn = pictures(scene, _errors(at, scene) if "gradient" in report.findings else ())
     write_pictures(directory, drawn)
     write_events(directory, scene, drawn, f"```text\n{report.text}```")
 
 
-def _errors(place: LossAtPoint, scene: Scene) -> list[Errors]:
+def _errors(at: LossAtPoint, scene: Scene) -> list[Errors]:
     """The errors of the differences, of the coordinates with the largest partial derivatives."""
-    found, exact = place.differences, place.gradient
+    found, exact = at.differences, at.gradient
     chosen = sorted(scene.ranked()[:_MOST_ERRORS].tolist())
     return [
         Errors(
-            place.names[i],
+            at.names[i],
             found.h[i].numpy(),
             (found.central[i] - exact[i]).abs().numpy(),
             (found.forward[i] - exact[i]).abs().numpy(),
