@@ -216,7 +216,7 @@ def test_a_run_can_ask_for_the_check(here: Path, gd: Callable[..., Done]) -> Non
         (["path=cos(t)"], "path=cos(t): must be a list, each a text"),
         (["path=[t,t]", "at=[1,2]"], "at=[1.0,2.0]: cannot be combined with path; give one"),
         (["formulas=[x]", "find=true", "at=[1]"], "find=true: cannot be combined with formulas"),
-        (["hydra.mode=MULTIRUN"], "hydra.mode=MULTIRUN: a report answers one question; there are"),
+        (["hydra.mode=MULTIRUN"], "hydra.mode=MULTIRUN: a report covers one point; sweeps"),
         (["order=7"], "order=7: must be a whole number ≥ 1 and ≤ 6"),
         (
             ["loss=rosenbrock", "loss.dim=30", "order=3"],
@@ -231,7 +231,7 @@ def test_a_run_can_ask_for_the_check(here: Path, gd: Callable[..., Done]) -> Non
         (["loss=mlp", "loss.widths=[2]", "example=999"], "example=999: must be from 0 to 199"),
         (["points=3"], "points=3: no such setting"),
         (["loss=beal"], "loss=beal: no such choice, did you mean beale?"),
-        (["-m", "at=[1,2]"], "--multirun: a report answers one question; there are no sweeps of"),
+        (["-m", "at=[1,2]"], "--multirun: a report covers one point; sweeps are not supported"),
         (["--frob"], "unrecognized arguments: --frob; see python -m gdlab.derivatives --help"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
