@@ -38,9 +38,8 @@ def test_the_limit_is_the_slope_within_its_uncertainty(
     limit, uncertainty = along_the_axis(f, x).limit()
     error = abs(float(limit[0]) - slope)
     assert error <= 3 * float(uncertainty[0])  # observed 0.6 of it
-    assert float(uncertainty[0]) <= (1e-4 if difficulty == "a large constant" else 1e-9) * abs(
-        slope
-    )
+    relative = 1e-4 if difficulty == "a large constant" else 1e-9
+    assert float(uncertainty[0]) <= relative * abs(slope)
 
 
 def test_errors_fall_with_the_square_of_the_step_until_rounding() -> None:
