@@ -1,16 +1,14 @@
-"""`python -m gdlab.derivatives`: the calculus of any loss at a point."""
+"""`python -m gdlab.derivatives`: report on the derivatives of a loss at a point."""
 
 from gdlab.cli import command
 from gdlab.errors import SettingError
 
 CONFIG_NAME = "derivatives"
-
-
-_NO_SWEEPS = "a report answers one question; there are no sweeps of it"
+_NO_SWEEPS = "a report covers one point; sweeps are not supported"
 
 
 def run(arguments: list[str]) -> int:
-    """Do what the arguments ask for and return the exit code: 1 where a gradient is wrong.
+    """Print the report that the arguments ask for; return exit code 1 if a gradient is wrong.
 
     Raises:
         SettingError: a setting cannot be used.

@@ -1,4 +1,4 @@
-"""A report from a composed configuration: checked, found out, shown, drawn."""
+"""Compute, print and save the report of a composed configuration."""
 
 import sys
 from functools import partial
@@ -22,7 +22,7 @@ from gdlab.recording.run_plots import why_not_drawn
 
 
 def run_report(config: DictConfig, *, as_json: bool) -> int:
-    """Answer the question of a composed configuration and return the exit code.
+    """Make the report of a composed configuration and return the exit code.
 
     Raises:
         SettingError: a setting cannot be used.
@@ -42,11 +42,11 @@ def run_report(config: DictConfig, *, as_json: bool) -> int:
         report.show(console)
     try:
         if question.draw:
-            directory = claim_run_directory(config, partial(_labelled, question=question))
+            directory = claim_run_directory(config, partial(_with_label, question=question))
             with errors_naming(directory):
                 _write_settings(directory / ".hydra", config)
-                _write(directory, report)
-    finally:  # what was found is told though it could not be written
+                _save(directory, report)
+    finally:  # print the report even if it could not be saved
         if as_json:
             where = None if directory is None else str(directory)
             sys.stdout.write(f"{report.json(files=where)}\n")
@@ -55,15 +55,16 @@ def run_report(config: DictConfig, *, as_json: bool) -> int:
     return 0 if report.passed else EXIT_FAILED
 
 
-def _labelled(path: Path, question: Question) -> Path:
-    """The path with the label of what is asked about for the choice of a loss at its end."""
+def _with_label(path: Path, question: Question) -> Path:
+    """Replace the name of the chosen loss at the end of a path by the label of the question."""
     text, chosen = str(path), question.choices["loss"]
-    ends_so = text.endswith(chosen)
-    return Path(text.removesuffix(chosen) + question.label) if ends_so else path
+    if not text.endswith(chosen):
+        return path
+    return Path(text.removesuffix(chosen) + question.label)
 
 
 def _write_settings(directory: Path, config: DictConfig) -> None:
-    """Write the composed configuration as Hydra does for its own jobs."""
+    """Write the composed configuration in the files that Hydra writes for its own jobs."""
     directory.mkdir()
     nodes = {
         "config": OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]),
@@ -74,10 +75,10 @@ def _write_settings(directory: Path, config: DictConfig) -> None:
         write_atomically(directory / f"{name}.yaml", OmegaConf.to_yaml(node).encode())
 
 
-def _write(directory: Path, report: Report) -> None:
-    """Write a report's data and its pictures."""
+def _save(directory: Path, report: Report) -> None:
+    """Write the data and the pictures of a report."""
     write_atomically(directory / "report.json", f"{report.json()}\n".encode())
-    if report.place is None:
+    if report.loss_at_point is None:
         return
     from gdlab.derivatives.plots.report import draw
 
@@ -85,5 +86,5 @@ def _write(directory: Path, report: Report) -> None:
         draw(directory, report)
     except OSError:
         raise
-    except Exception as error:  # a person's own loss may raise anything off the point
+    except Exception as error:  # a custom loss may raise anything away from the point
         show_warning(why_not_drawn("report", error))

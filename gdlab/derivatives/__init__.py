@@ -1,16 +1,16 @@
-"""The calculus behind every step: derivatives computed in independent ways, and shown.
+"""Derivatives of a loss, computed in independent ways and explained.
 
-`python -m gdlab.derivatives loss=beale 'at=[1,2]'` prints a report; `report` gives the same from
-Python, and each part of it has a function of its own:
+`python -m gdlab.derivatives loss=beale 'at=[1,2]'` prints a report. `report` computes the same from
+Python, and each of its parts is also a function:
 
 >>> from gdlab.derivatives import LossAtPoint, first_order, report
 >>> from gdlab.losses import Beale
->>> first_order(Place(Beale(), [1.0, 2.0])).gradient.tolist()
+>>> first_order(LossAtPoint(Beale(), [1.0, 2.0])).gradient.tolist()
 [171.25, 278.0]
 >>> report("beale", at=[1, 2]).findings["hessian"].max_stable_lr > 0.002
 True
 
-The names are imported when they are first used, so that `--help` answers without torch.
+The names are imported on first use, so that `--help` runs without torch.
 """
 
 import importlib
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from gdlab.derivatives.full_report import Report, report
     from gdlab.derivatives.point import LossAtPoint
 
-_HOMES = {
+_MODULES = {
     "LossAtPoint": "point",
     "Report": "full_report",
     "along_path": "findings.chain_rule",
@@ -79,10 +79,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"gdlab.derivatives.{_HOMES[name]}"), name)
+    if name in _MODULES:
+        return getattr(importlib.import_module(f"gdlab.derivatives.{_MODULES[name]}"), name)
     raise AttributeError(f"module 'gdlab.derivatives' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+    return sorted([*globals(), *_MODULES])

@@ -1,4 +1,4 @@
-"""`python -m gdlab.derivatives`: the calculus of any loss at a point."""
+"""`python -m gdlab.derivatives`: report on the derivatives of a loss at a point."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from gdlab.cli.derivatives import run
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Report and exit; the arguments are those of the command line unless given."""
+    """Print the report and exit; the arguments default to those of the command line."""
     command.run_command(run, arguments)
 
 

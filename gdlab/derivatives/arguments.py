@@ -1,4 +1,4 @@
-"""Points and directions that a person gives, checked; and points in words.
+"""Check points and directions from the user, and format them.
 
 Shapes: V variables.
 """
@@ -14,60 +14,60 @@ from gdlab.errors import SettingError
 _SHOWN = 8
 
 
-def point(at: "Tensor | Sequence[float]", names: Sequence[str], setting: str = "at") -> Tensor:
-    """A point as float64 (V,), one finite number for each name.
+def as_point(at: "Tensor | Sequence[float]", names: Sequence[str], setting: str = "at") -> Tensor:
+    """Check a point and convert it to float64 (V,).
 
     Raises:
-        SettingError: it is none.
+        SettingError: it is not one finite number for each name.
     """
     x = torch.as_tensor(at, dtype=torch.float64).detach()
-    given = typed(x, setting)
+    given = format_setting(x, setting)
     if x.shape != (len(names),):
-        raise SettingError(f"{given}: must be {each(names, 'number')}; got {x.numel()}")
+        raise SettingError(f"{given}: must be {one_for_each(names, 'number')}; got {x.numel()}")
     if not x.isfinite().all():
         raise SettingError(f"{given}: must be finite")
     return x
 
 
-def direction(values: "Tensor | Sequence[float]", names: Sequence[str], setting: str) -> Tensor:
-    """A direction as float64 of length 1 (V,), from numbers of any length but zero.
+def as_direction(values: "Tensor | Sequence[float]", names: Sequence[str], setting: str) -> Tensor:
+    """Check a direction of any nonzero length and convert it to a float64 unit vector (V,).
 
     Raises:
-        SettingError: it is none.
+        SettingError: it is zero, or not one finite number for each name.
     """
-    d = point(values, names, setting)
-    found = unit(d)
-    if found is None:
-        raise SettingError(f"{typed(d, setting)}: is zero, which points nowhere")
-    return found
+    d = as_point(values, names, setting)
+    unit = normalize(d)
+    if unit is None:
+        raise SettingError(f"{format_setting(d, setting)}: must not be zero")
+    return unit
 
 
-def unit(d: Tensor) -> Tensor | None:
-    """A vector (V,) made one of length 1; None where it is zero or not finite."""
+def normalize(d: Tensor) -> Tensor | None:
+    """Scale a vector (V,) to length 1; None if it is zero or not finite."""
     largest = d.abs().max()
     if largest == 0 or not bool(largest.isfinite()):
         return None
-    d = d / largest  # first, so that no square is too large or too small
+    d = d / largest  # first, so that no square overflows or underflows
     return d / d.norm()
 
 
-def typed(x: Tensor, setting: str) -> str:
-    """Numbers as they are typed for a setting, the first ones of many."""
-    return f"{setting}=[{listed([number(one) for one in x.flatten()[: _SHOWN + 1]], ',')}]"
+def format_setting(x: Tensor, setting: str) -> str:
+    """Format numbers as they are typed for a setting; only the first ones of many."""
+    return f"{setting}=[{join_words([number(value) for value in x.flatten()[: _SHOWN + 1]], ',')}]"
 
 
-def each(names: Sequence[str], kind: str) -> str:
-    """So many of a kind as there are names."""
-    one = f"1 {kind}, for" if len(names) == 1 else f"{len(names)} {kind}s, one for each of"
-    return f"{one} {listed(names)}"
+def one_for_each(names: Sequence[str], kind: str) -> str:
+    """Say how many of a kind are needed: one for each name."""
+    count = f"1 {kind}, for" if len(names) == 1 else f"{len(names)} {kind}s, one for each of"
+    return f"{count} {join_words(names)}"
 
 
-def listed(words: Sequence[str], comma: str = ", ") -> str:
-    """Words with commas; the first ones of many."""
+def join_words(words: Sequence[str], comma: str = ", ") -> str:
+    """Join words with commas; only the first ones of many."""
     return comma.join([*words[:_SHOWN], *["…"] * (len(words) > _SHOWN)])
 
 
-def assignments(names: Sequence[str], values: Tensor) -> str:
-    """Names with their numbers (V,), as `x = 1, y = 2`; the first ones of many."""
+def format_assignments(names: Sequence[str], values: Tensor) -> str:
+    """Format names and values (V,) as `x = 1, y = 2`; only the first ones of many."""
     pairs = zip(names[: _SHOWN + 1], values.tolist(), strict=False)
-    return listed([f"{name} = {number(value)}" for name, value in pairs])
+    return join_words([f"{name} = {number(value)}" for name, value in pairs])

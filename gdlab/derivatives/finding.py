@@ -1,4 +1,4 @@
-"""What was found out about a loss at a point: as data for programs, as a section for people."""
+"""Results about a loss at a point: data for programs, and a section of the report."""
 
 import dataclasses
 import math
@@ -10,12 +10,12 @@ from typing import Any
 from torch import Tensor
 
 _SHOWN = 8
-"""So many numbers of a point or a vector are shown."""
+"""Maximum count of numbers of a vector that are printed."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Words in rows below a header."""
+    """Rows of text below a header."""
 
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -23,13 +23,13 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report.
+    """A section of the printed report.
 
     Attributes:
-        title: what it is about.
-        lines: what was found and its value in words.
-        table: what is best laid side by side.
-        notes: sentences that say what it means.
+        title: the heading.
+        lines: pairs of a name and a value.
+        table: values side by side.
+        notes: sentences that interpret the values.
     """
 
     title: str
@@ -39,46 +39,46 @@ class Section:
 
 
 class Finding(ABC):
-    """Something that was found out. Subclasses are frozen dataclasses: the fields are the data."""
+    """A result. Subclasses are frozen dataclasses, whose fields are the data."""
 
     @abstractmethod
     def section(self) -> Section:
-        """The finding in words."""
+        """Format the result as a section of the report."""
 
     def data(self) -> dict[str, Any]:
-        """The finding as plain values, fit for JSON: tensors as lists, what is not finite as null.
+        """Return the result as values for JSON.
 
-        Symbolic expressions are texts.
+        Tensors become lists, numbers that are not finite null, symbolic expressions strings.
         """
-        fields = dataclasses.fields(self)  # type: ignore[arg-type]  # every subclass is one
-        return {field.name: plain(getattr(self, field.name)) for field in fields}
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]  # every subclass is a dataclass
+        return {field.name: to_json_value(getattr(self, field.name)) for field in fields}
 
 
-def plain(value: Any) -> Any:
-    """A value as JSON has it."""
+def to_json_value(value: Any) -> Any:
+    """Convert a value to one that JSON can hold."""
     if isinstance(value, Finding):
         return value.data()
     if dataclasses.is_dataclass(value):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {f.name: to_json_value(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Tensor):
-        return plain(value.tolist())
+        return to_json_value(value.tolist())
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): to_json_value(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [plain(item) for item in value]
+        return [to_json_value(item) for item in value]
     return value if value is None or isinstance(value, bool | int | str) else str(value)
 
 
 def number(value: "float | Tensor | None", digits: int = 8) -> str:
-    """A number in words; a dash where there is none."""
-    # Adding zero makes a plain one of its negative.
+    """Format a number; a dash for None."""
+    # Adding zero turns −0 into 0.
     return "–" if value is None else f"{float(value) + 0.0:.{digits}g}"  # noqa: RUF001
 
 
 def vector(values: "Tensor | Sequence[float] | None", digits: int = 8) -> str:
-    """Numbers (n,) in brackets; the first ones of many."""
+    """Format numbers (n,) in parentheses; only the first ones of many, a dash for None."""
     if values is None:
         return number(None)
     words = [number(value, digits) for value in values[:_SHOWN]]

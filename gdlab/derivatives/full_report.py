@@ -1,4 +1,4 @@
-"""All findings that answer a question, for people and for programs."""
+"""The report: all findings on a loss at a point, as text and as JSON."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -13,8 +13,8 @@ from torch import Tensor
 
 from gdlab.config.loading import resolve_choice
 from gdlab.config.settings import make_section
-from gdlab.derivatives.arguments import point
-from gdlab.derivatives.finding import Finding, Section, plain
+from gdlab.derivatives.arguments import as_point
+from gdlab.derivatives.finding import Finding, Section, to_json_value
 from gdlab.derivatives.findings.backpropagation import backpropagation
 from gdlab.derivatives.findings.chain_rule import along_path, composition
 from gdlab.derivatives.findings.check import Check, check_gradient
@@ -38,77 +38,77 @@ from gdlab.losses.base import Loss
 from gdlab.losses.function import Function
 
 WIDTH = 120
-"""Of tables at least, so that none is cut where the output is no terminal."""
+"""Minimum width of tables, so that none is cut where the output is not a terminal."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """The answer to a question.
+    """A report on derivatives.
 
     Attributes:
-        question: what was asked.
-        findings: by what they are about.
-        place: the loss and the point that they are about; None for formulas instead of a loss.
+        question: the settings.
+        findings: the findings by topic.
+        loss_at_point: the loss at its point; None for a report on formulas.
     """
 
     question: Question
     findings: Mapping[str, Finding]
-    place: LossAtPoint | None
+    loss_at_point: LossAtPoint | None
 
     @property
     def passed(self) -> bool:
-        """Whether no check failed."""
-        checks = (one for one in self.findings.values() if isinstance(one, Check))
+        """Whether all checks passed."""
+        checks = (each for each in self.findings.values() if isinstance(each, Check))
         return all(check.passed for check in checks)
 
     def json(self, **more: Any) -> str:
-        """The findings as JSON, with the name of what they are about, and more by name."""
+        """Return the name of the loss, the findings and further named values as JSON."""
         data = {"of": self.question.name, **self.findings, **more}
-        return json.dumps(plain(data), ensure_ascii=False, allow_nan=False)
+        return json.dumps(to_json_value(data), ensure_ascii=False, allow_nan=False)
 
     @property
     def text(self) -> str:
-        """The findings as they are printed."""
+        """The findings as printed."""
         page = StringIO()
         self.show(Console(file=page, width=WIDTH, soft_wrap=True))
         return page.getvalue()
 
     def show(self, console: Console) -> None:
-        """Print the findings, a section each."""
+        """Print the findings, each as a section."""
         for finding in self.findings.values():
-            _show(console, finding.section())
+            _print_section(console, finding.section())
 
 
 def answer(question: Question) -> Report:
-    """Find out all that a question asks for.
+    """Compute all findings that a question asks for.
 
     Raises:
         SettingError: a setting does not fit the loss.
     """
     loss = question.objective
     if question.formulas is not None:
-        found = jacobian(question.formulas, question.given_point("formulas"))
-        return Report(question, {"jacobian": found}, None)
+        finding = jacobian(question.formulas, question.required_point("formulas"))
+        return Report(question, {"jacobian": finding}, None)
     if question.path is not None:
         along = along_path(loss, question.path, question.t)
         return _with_gradient(question, "path", along, along.point)
     if question.inner is not None:
-        composed = composition(loss, question.inner, question.given_point("inner"))
+        composed = composition(loss, question.inner, question.required_point("inner"))
         return _with_gradient(question, "composition", composed, composed.point)
-    place = LossAtPoint(loss, question.point)
-    return Report(question, dict(_findings(question, place)), place)
+    at = LossAtPoint(loss, question.point)
+    return Report(question, dict(_compute_findings(question, at)), at)
 
 
 def report(loss: "str | Loss | Callable[[Tensor], Tensor]", **settings: Any) -> Report:
-    """What `python -m gdlab.derivatives` prints, from Python.
+    """Compute the report that `python -m gdlab.derivatives` prints.
 
-    >>> found = report("himmelblau", at=[3, 2]).findings
-    >>> found["critical"].kind
+    >>> findings = report("himmelblau", at=[3, 2]).findings
+    >>> findings["critical"].kind
     'minimum'
 
     Args:
         loss: a name from conf, an instance, or a function of one point.
-        settings: those of `conf/derivatives.yaml`, but for `draw`: nothing is written.
+        settings: those of `conf/derivatives.yaml` except `draw`: no files are written.
 
     Raises:
         SettingError: a setting is unknown, of the wrong type or out of range, or does not fit.
@@ -130,59 +130,59 @@ def report(loss: "str | Loss | Callable[[Tensor], Tensor]", **settings: Any) -> 
     return answer(Question(loss=given, draw=False, choices=choices, **settings))
 
 
-def _with_gradient(question: Question, name: str, finding: Finding, at: Any) -> Report:
-    """A finding about a composition, and the gradient of the outer function at its point."""
-    place = LossAtPoint(question.objective, at)
-    return Report(question, {name: finding, "gradient": first_order(place)}, place)
+def _with_gradient(question: Question, name: str, finding: Finding, point: Any) -> Report:
+    """Report a finding on a composition, and the gradient of the outer function at its point."""
+    at = LossAtPoint(question.objective, point)
+    return Report(question, {name: finding, "gradient": first_order(at)}, at)
 
 
-def _findings(question: Question, place: LossAtPoint) -> Iterator[tuple[str, Finding]]:
-    """What there is to say of a loss at a point, the simplest first."""
-    loss, direction, sides = place.loss, question.unit_direction(), question.sides()
-    step = None if question.step is None else point(question.step, loss.names, "step")
+def _compute_findings(question: Question, at: LossAtPoint) -> Iterator[tuple[str, Finding]]:
+    """Compute the findings on a loss at a point, the simplest first."""
+    loss, direction, window = at.loss, question.unit_direction(), question.window_tensor()
+    step = None if question.step is None else as_point(question.step, loss.names, "step")
     yield from (
-        _high_dimensional_findings(place)
+        _high_dimensional_findings(at)
         if question.is_high_dimensional
-        else _low_dimensional_findings(place, direction, question)
+        else _low_dimensional_findings(at, direction, question)
     )
     if direction is not None:
-        yield "directional", directional(place, direction)
+        yield "directional", directional(at, direction)
     if step is not None:
-        yield "differential", differential(place, step, curved=question.order > 1)
+        yield "differential", differential(at, step, curved=question.order > 1)
     for order in range(3, question.order + 1):
-        yield f"order_{order}", higher(place, order)
-    passes = backpropagation(place, question.example)
+        yield f"order_{order}", higher(at, order)
+    passes = backpropagation(at, question.example)
     if passes is not None:
         yield "backpropagation", passes
     if question.find:
-        yield "critical_points", find(loss, sides, question.tol, question.seed)
+        yield "critical_points", find(loss, window, question.tol, question.seed)
     if question.check:
         yield "check", check_gradient(loss, seed=question.seed)
 
 
-def _high_dimensional_findings(place: LossAtPoint) -> Iterator[tuple[str, Finding]]:
-    """A loss of many dimensions, without its Hessian."""
-    yield "high_dimensional", high_dimensional(place)
+def _high_dimensional_findings(at: LossAtPoint) -> Iterator[tuple[str, Finding]]:
+    """Compute the findings on a loss of many dimensions, without its Hessian."""
+    yield "high_dimensional", high_dimensional(at)
 
 
 def _low_dimensional_findings(
-    place: LossAtPoint, direction: Tensor | None, question: Question
+    at: LossAtPoint, direction: Tensor | None, question: Question
 ) -> Iterator[tuple[str, Finding]]:
-    """A loss of few dimensions, each derivative by itself."""
-    is_curved = question.order > 1
-    yield "gradient", first_order(place)
-    if is_curved:
-        yield "hessian", second_order(place)
-        yield "critical", critical(place, question.tol)
-        yield "tangent", taylor(place, direction)
-    yield "cross_sections", cross_sections(place, curved=is_curved)
-    found = residuals(place) if is_curved else None
-    if found is not None:
-        yield "residuals", found
+    """Compute the findings on a loss of few dimensions."""
+    with_hessian = question.order > 1
+    yield "gradient", first_order(at)
+    if with_hessian:
+        yield "hessian", second_order(at)
+        yield "critical", critical(at, question.tol)
+        yield "tangent", taylor(at, direction)
+    yield "cross_sections", cross_sections(at, curved=with_hessian)
+    least_squares = residuals(at) if with_hessian else None
+    if least_squares is not None:
+        yield "residuals", least_squares
 
 
-def _show(console: Console, section: Section) -> None:
-    """Print a section: its title, its lines, its table and its notes."""
+def _print_section(console: Console, section: Section) -> None:
+    """Print a section: its title, lines, table and notes."""
     console.print(Text(section.title, "bold"))
     width = max((len(name) for name, _ in section.lines), default=0)
     for name, value in section.lines:

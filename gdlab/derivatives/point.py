@@ -1,4 +1,4 @@
-"""A loss at a point: what every finding starts from, each part computed once.
+"""A loss at a point: the values that the findings share, each computed once.
 
 Shapes: D dimensions.
 """
@@ -9,7 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from gdlab.derivatives.arguments import point, typed, unit
+from gdlab.derivatives.arguments import as_point, format_setting, normalize
 from gdlab.derivatives.methods.finite_differences import Differences
 from gdlab.derivatives.methods.symbolic import Symbolic
 from gdlab.errors import SettingError
@@ -22,11 +22,11 @@ class LossAtPoint:
 
     Args:
         loss: the loss.
-        at: the point, D finite numbers; None for where the loss has its runs start.
-        setting: what the point was given for, for errors.
+        at: the point, D finite numbers; None for the start of the loss.
+        setting: the setting the point was given for, named in errors.
 
     Raises:
-        SettingError: the point has another length, or the loss is not finite there.
+        SettingError: the point has the wrong length, or the loss is not finite there.
 
     Attributes:
         loss: the loss.
@@ -38,10 +38,10 @@ class LossAtPoint:
     ) -> None:
         if at is None:
             at = loss.starts(torch.tensor([0])).reshape(-1)
-        self.loss, self.x = loss, point(at, loss.names, setting)
+        self.loss, self.x = loss, as_point(at, loss.names, setting)
         if not bool(self.value.isfinite()):
-            what = f"the loss is {float(self.value):g} there, and must be finite"
-            raise SettingError(f"{typed(self.x, setting)}: {what}")
+            problem = f"the loss is {float(self.value):g} there, but must be finite"
+            raise SettingError(f"{format_setting(self.x, setting)}: {problem}")
 
     @cached_property
     def value(self) -> Tensor:
@@ -50,18 +50,18 @@ class LossAtPoint:
 
     @cached_property
     def gradient(self) -> Tensor:
-        """The gradient by autograd (D,)."""
+        """The gradient (D,) by autograd."""
         return self._first[1]
 
     @cached_property
     def grad_norm(self) -> float:
-        """The gradient's length; squares that overflow are no matter."""
+        """The norm of the gradient, safe against overflow of squares."""
         return float(norms(self.gradient[None, :, None])[0])
 
     @cached_property
     def ascent(self) -> Tensor | None:
-        """The unit direction (D,) of steepest ascent; None for a gradient of 0 or not finite."""
-        return unit(self.gradient)
+        """The unit direction (D,) of steepest ascent; None if the gradient is 0 or not finite."""
+        return normalize(self.gradient)
 
     @cached_property
     def _first(self) -> tuple[Tensor, Tensor]:
@@ -70,19 +70,19 @@ class LossAtPoint:
 
     @cached_property
     def hessian(self) -> Tensor:
-        """The Hessian by autograd (D, D).
+        """The Hessian (D, D) by autograd.
 
         Raises:
-            SettingError: the loss has none, as one that is differentiable but once.
+            SettingError: the loss is not twice differentiable by autograd.
         """
         if not is_twice_differentiable(self.loss, self.x[None]):
-            what = "the loss has a function that is differentiable only once"
-            raise SettingError(f"order=2: {what}; order=1 asks for less")
+            problem = "the loss uses a function that is differentiable only once"
+            raise SettingError(f"order=2: {problem}; use order=1")
         return hessian(self.loss, self.x[None])[0].contiguous()
 
     @cached_property
     def symbolic(self) -> Symbolic | None:
-        """The formula, where the loss has one."""
+        """The formula of the loss; None if it has none."""
         return Symbolic.of(self.loss)
 
     @cached_property
@@ -92,7 +92,7 @@ class LossAtPoint:
 
     @cached_property
     def limit(self) -> tuple[Tensor, Tensor]:
-        """What the differences along the axes tend to, and how uncertain that is: (D,), (D,)."""
+        """The limits (D,) of the differences along the axes, and their uncertainty (D,)."""
         return self.differences.limit()
 
     @property

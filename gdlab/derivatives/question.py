@@ -1,4 +1,4 @@
-"""What a report of derivatives is asked for: the settings of `conf/derivatives.yaml`.
+"""The settings of a report on derivatives, as in `conf/derivatives.yaml`.
 
 Shapes: D dimensions.
 """
@@ -9,7 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from gdlab.derivatives.arguments import direction
+from gdlab.derivatives.arguments import as_direction
 from gdlab.derivatives.findings.critical_points import TOL
 from gdlab.derivatives.findings.higher_orders import HIGHEST
 from gdlab.errors import SettingError
@@ -18,35 +18,36 @@ from gdlab.fields.formatting import format_value
 from gdlab.losses.base import Loss
 from gdlab.losses.transform import Transform
 
-_OF_A_LOSS = ("direction", "step", "find", "check")
+_SETTINGS_OF_A_POINT = ("direction", "step", "find", "check")
 LARGEST = 200
-"""Of a loss with more dimensions the Hessian is not written down."""
+"""The largest number of dimensions for which the Hessian is computed by default."""
 
 
 class Question(Configured):
-    """What a report is asked for. The fields are those of `conf/derivatives.yaml`.
+    """The settings of a report. The fields are those of `conf/derivatives.yaml`.
 
     Attributes:
         loss: the loss.
-        at: the point; None for the loss's own start. With `inner` or `formulas` a point of their
+        at: the point; None for the loss's start. With `inner` or `formulas`, a point in their
             variables.
-        direction: of the directional derivative; None for none.
-        step: of the total differential; None for none.
+        direction: the direction of the directional derivative; None for none.
+        step: the step of the total differential; None for none.
         order: the highest order of partial derivatives.
-        tol: the gradient norm up to which a point is critical.
+        tol: the largest gradient norm of a critical point.
         find: whether to search the window for critical points.
-        window: where, a pair for each dimension or one for all; None for the loss's own.
-        high_dimensional: whether to use Hessian-vector products alone; None for above 200
-            dimensions.
-        path: a curve of t, a formula for each coordinate; None for none.
-        t: where on the curve.
-        inner: the loss's variables as formulas of others; None for none.
-        formulas: a function of several values instead of the loss; None for none.
-        example: of a network, whose layers are shown.
+        window: where to search, a pair for each dimension or one for all; None for the loss's
+            window.
+        high_dimensional: whether to use only Hessian-vector products; None to use only these above
+            200 dimensions.
+        path: a curve, a formula in t for each coordinate; None for none.
+        t: the parameter on the curve.
+        inner: the loss's variables as formulas in other variables; None for none.
+        formulas: a vector-valued function instead of the loss; None for none.
+        example: the index of the example whose pass through a network is shown.
         check: whether to test the gradient.
-        seed: of what is drawn.
-        draw: whether there are pictures.
-        transform: what is done to the landscape of the loss.
+        seed: the seed of random numbers.
+        draw: whether to draw pictures.
+        transform: the transformation of the loss's landscape.
         choices: the name by which the loss was chosen.
     """
 
@@ -72,27 +73,27 @@ class Question(Configured):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._must_be_alone()
+        self._require_one_kind_of_question()
 
-    def _must_be_alone(self) -> None:
-        """Refuse what a curve, a composition or formulas leave no room for.
+    def _require_one_kind_of_question(self) -> None:
+        """Check that only one of a curve, a composition and formulas is given.
 
         Raises:
-            SettingError: two of them, or one beside what is asked of a loss at a point.
+            SettingError: two of them are given, or one with a setting for a loss at a point.
         """
-        ways = [name for name in ("path", "inner", "formulas") if getattr(self, name) is not None]
-        if not ways:
+        kinds = [name for name in ("path", "inner", "formulas") if getattr(self, name) is not None]
+        if not kinds:
             return
-        others = [*ways[1:], *_OF_A_LOSS, *(["at"] if self.path is not None else [])]
+        others = [*kinds[1:], *_SETTINGS_OF_A_POINT, *(["at"] if self.path is not None else [])]
         others = [name for name in others if getattr(self, name) not in (None, False)]
         if others:
             given = format_value(getattr(self, others[0]))
-            what = f"{others[0]}={given}: cannot stand beside {ways[0]}"
-            raise SettingError(f"{what}; ask for one at a time")
+            problem = f"{others[0]}={given}: cannot be combined with {kinds[0]}"
+            raise SettingError(f"{problem}; give one of them")
 
     @property
     def name(self) -> str:
-        """The loss's name: as chosen, or its class's; of formulas, that word."""
+        """The name of the loss as chosen, else of its class; `formulas` for formulas."""
         if self.formulas is not None:
             return "formulas"
         chosen = self.choices.get("loss", "custom")
@@ -100,68 +101,67 @@ class Question(Configured):
 
     @property
     def label(self) -> str:
-        """The name as a part of a file's name: a slash would mean a folder."""
+        """The name for use in file names, where a slash would mean a folder."""
         return self.name.replace("/", ".")
 
     @cached_property
     def objective(self) -> Loss:
-        """The loss as it is asked about: transformed, where a transformation is given."""
+        """The loss after the transformation."""
         return self.transform.of(self.loss)
 
     @property
     def is_high_dimensional(self) -> bool:
-        """Whether to use Hessian-vector products alone."""
+        """Whether to use only Hessian-vector products."""
         return (
             self.objective.dim > LARGEST if self.high_dimensional is None else self.high_dimensional
         )
 
     @property
     def point(self) -> Tensor:
-        """The point that was given, or the loss's own start: float64."""
+        """The given point, or the loss's start, as float64."""
         if self.at is not None:
             return torch.tensor(self.at, dtype=torch.float64)
         return self.objective.starts(torch.tensor([self.seed])).reshape(-1)
 
-    def given_point(self, of: str) -> tuple[float, ...]:
-        """The point of the variables of formulas, which must be given.
+    def required_point(self, setting: str) -> tuple[float, ...]:
+        """Return the point in the variables of formulas.
 
         Args:
-            of: the setting that has the formulas.
+            setting: the setting that holds the formulas.
 
         Raises:
-            SettingError: it is not.
+            SettingError: `at` is missing.
         """
         if self.at is None:
-            raise SettingError(f"at=null: {of} needs a point of the variables in it")
+            raise SettingError(f"at=null: {setting} needs a point in its variables")
         return self.at
 
     def unit_direction(self) -> Tensor | None:
-        """The direction that was given, of length 1 (D,).
+        """Return the given direction as a unit vector (D,).
 
         Raises:
-            SettingError: it is zero, or has another length than the loss has dimensions.
+            SettingError: it is zero, or does not have D numbers.
         """
         if self.direction is None:
             return None
-        return direction(self.direction, self.objective.names, "direction")
+        return as_direction(self.direction, self.objective.names, "direction")
 
-    def sides(self) -> Tensor | None:
-        """The window (D, 2) that was given.
+    def window_tensor(self) -> Tensor | None:
+        """Return the given window as a tensor (D, 2).
 
         Raises:
-            SettingError: it has another number of sides than the loss has dimensions, or a low that
-                is not below its high.
+            SettingError: it has neither D pairs nor one, or a low end that is not below its high.
         """
         if self.window is None:
             return None
-        sides = torch.tensor(self.window, dtype=torch.float64)
+        window = torch.tensor(self.window, dtype=torch.float64)
         dim = self.objective.dim
-        sides = sides.expand(dim, 2) if len(sides) == 1 else sides
-        if len(sides) != dim:
-            must = f"must hold {dim} pairs, low and high, or one for all"
-            raise SettingError(f"window={format_value(self.window)}: {must}")
-        if not bool((sides[:, 0] < sides[:, 1]).all()):
+        window = window.expand(dim, 2) if len(window) == 1 else window
+        if len(window) != dim:
+            allowed = f"must be {dim} pairs, low and high, or one for all"
+            raise SettingError(f"window={format_value(self.window)}: {allowed}")
+        if not bool((window[:, 0] < window[:, 1]).all()):
             raise SettingError(
                 f"window={format_value(self.window)}: each low must be below its high"
             )
-        return sides
+        return window

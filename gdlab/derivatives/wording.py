@@ -1,4 +1,4 @@
-"""Sums, products and matrices spelled out as in a textbook, and what is too large for that."""
+"""Sums, products and matrices as text, as in a textbook; long ones are shortened."""
 
 import math
 from collections import Counter
@@ -14,14 +14,14 @@ _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 def subscript(index: int) -> str:
-    """A number below the line: `₁₂`."""
+    """Format a number as a subscript: `₁₂`."""
     return str(index).translate(_SUBSCRIPTS)
 
 
-def summed(terms: Sequence[str], most: int = _TERMS) -> str:
-    """Terms with signs between them; the first ones of many, and 0 for none.
+def format_sum(terms: Sequence[str], most: int = _TERMS) -> str:
+    """Join terms with signs between them; only the first ones of many, and 0 for none.
 
-    >>> summed(["2*x", "-6", "y"])
+    >>> format_sum(["2*x", "-6", "y"])
     '2*x - 6 + y'
     """
     text = terms[0] if terms else "0"
@@ -31,22 +31,22 @@ def summed(terms: Sequence[str], most: int = _TERMS) -> str:
     return f"{text} + … ({more} more)" if more > 0 else text
 
 
-def total(terms: Iterable[tuple[float, str]]) -> str:
-    """A sum of numbers times what follows each, such as `2 x + 4 y - 5`; zeros are left out.
+def linear_combination(terms: Iterable[tuple[float, str]]) -> str:
+    """Format a linear combination such as `2 x + 4 y - 5`; terms with factor 0 are left out.
 
-    >>> total([(2.0, "x"), (-1.0, "y"), (0.0, "z"), (-5.0, "")])
+    >>> linear_combination([(2.0, "x"), (-1.0, "y"), (0.0, "z"), (-5.0, "")])
     '2 x - y - 5'
     """
-    words = []
-    for factor, what in terms:
+    texts = []
+    for factor, name in terms:
         if factor != 0:
-            size = "" if abs(factor) == 1 and what else number(abs(factor))
-            words.append(f"{'-' if factor < 0 else ''}{f'{size} {what}'.strip()}")
-    return summed(words, _TERMS_OF_NUMBERS)
+            size = "" if abs(factor) == 1 and name else number(abs(factor))
+            texts.append(f"{'-' if factor < 0 else ''}{f'{size} {name}'.strip()}")
+    return format_sum(texts, _TERMS_OF_NUMBERS)
 
 
 def derivative_name(by: Sequence[str]) -> str:
-    """A partial derivative by the names of its coordinates, the outermost first.
+    """Name a partial derivative by its coordinates, the outermost first.
 
     >>> derivative_name(["x"]), derivative_name(["x", "x", "y"])
     ('∂f/∂x', '∂³f/∂x²∂y')
@@ -59,51 +59,51 @@ def derivative_name(by: Sequence[str]) -> str:
     return f"∂{power(len(by))}f/{below}"
 
 
-def counted_from(name: str, at: float) -> str:
-    """A variable counted from a number.
+def offset_from(name: str, at: float) -> str:
+    """Format the offset of a variable from a number.
 
-    >>> counted_from("x", 1.0), counted_from("x", -0.5), counted_from("x", 0.0)
+    >>> offset_from("x", 1.0), offset_from("x", -0.5), offset_from("x", 0.0)
     ('(x - 1)', '(x + 0.5)', 'x')
     """
     return name if at == 0 else f"({name} {'-' if at > 0 else '+'} {number(abs(at))})"
 
 
-def product(*factors: str) -> str:
-    """Factors with a dot between them, in brackets where they need some.
+def format_product(*factors: str) -> str:
+    """Join factors with a dot between them, in parentheses where these are needed.
 
-    >>> product("x + y", "-2", "sin(x + y)")
+    >>> format_product("x + y", "-2", "sin(x + y)")
     '(x + y) · (-2) · sin(x + y)'
     """
-    return " · ".join(f"({one})" if _is_sum(one) else one for one in factors)
+    return " · ".join(f"({factor})" if _is_sum(factor) else factor for factor in factors)
 
 
 def _is_sum(text: str) -> bool:
-    """Whether a text has a sign in front, or one between spaces outside of all brackets."""
+    """Whether a text starts with a minus, or has a spaced sign outside all parentheses."""
     depth = 0
-    for place, character in enumerate(text):
+    for i, character in enumerate(text):
         depth += (character == "(") - (character == ")")
-        if depth == 0 and text[place : place + 3] in (" + ", " - "):
+        if depth == 0 and text[i : i + 3] in (" + ", " - "):
             return True
     return text.startswith("-")
 
 
-def shortened(text: str) -> str:
-    """The beginning of a text that is long."""
+def shorten(text: str) -> str:
+    """Cut a long text to 160 characters."""
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
-def kept(values: Tensor) -> Tensor | None:
-    """What a finding holds of numbers that may be many: all of up to 4,096, else none."""
+def keep_if_small(values: Tensor) -> Tensor | None:
+    """Return the values if there are at most 4,096, else None: larger results are not stored."""
     return values if values.numel() <= _MOST_KEPT else None
 
 
-def defined(value: "float | Tensor | None", digits: int = 8) -> str:
-    """A number by a formula, which may have no value at a point; a dash where there is none."""
+def number_or_undefined(value: "float | Tensor | None", digits: int = 8) -> str:
+    """Format a number; `undefined` for NaN, as of a formula without a value, a dash for None."""
     return "undefined" if value is not None and math.isnan(value) else number(value, digits)
 
 
 def matrix(values: Tensor, digits: int = 6) -> str:
-    """A matrix (n, m) row by row, or what there is to say of one that is not small.
+    """Format a small matrix (n, m) row by row, a larger one by its shape and norm.
 
     >>> import torch
     >>> matrix(torch.tensor([[2.0, 1.0], [1.0, 1.0]]))

@@ -1,4 +1,4 @@
-"""python -m gdlab.derivatives, as it is typed, and the same from Python."""
+"""python -m gdlab.derivatives on the command line, and the same from Python."""
 
 import json
 import subprocess
@@ -54,7 +54,7 @@ def derive(here: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done
     return call
 
 
-def test_a_report_in_words(derive: Callable[..., Done]) -> None:
+def test_a_printed_report(derive: Callable[..., Done]) -> None:
     done = derive("loss=beale", "at=[1,2]", "direction=[3,4]", "step=[0.1,-0.2]", "draw=false")
     assert done.code == 0
     for title in (
@@ -75,21 +75,21 @@ def test_a_report_in_words(derive: Callable[..., Done]) -> None:
     assert not list(Path().iterdir())
 
 
-def test_a_report_for_programs_is_that_of_python(derive: Callable[..., Done]) -> None:
+def test_the_json_report_equals_that_of_python(derive: Callable[..., Done]) -> None:
     done = derive("loss=himmelblau", "at=[3,2]", "find=true", "order=3", "--json", "draw=false")
     assert done.code == 0
-    said = json.loads(done.out)
-    assert said.pop("files") is None
-    assert said == json.loads(report("himmelblau", at=[3, 2], find=True, order=3).json())
-    assert said["of"] == "himmelblau"
-    assert said["gradient"]["gradient"] == [0, 0]
-    assert said["critical"]["kind"] == "minimum"
-    assert said["critical_points"]["total"] == 9
-    assert said["hessian"]["hessian"] == [[74, 20], [20, 34]]
-    assert said["order_3"]["names"][0] == "∂³f/∂x0³"
+    data = json.loads(done.out)
+    assert data.pop("files") is None
+    assert data == json.loads(report("himmelblau", at=[3, 2], find=True, order=3).json())
+    assert data["of"] == "himmelblau"
+    assert data["gradient"]["gradient"] == [0, 0]
+    assert data["critical"]["kind"] == "minimum"
+    assert data["critical_points"]["total"] == 9
+    assert data["hessian"]["hessian"] == [[74, 20], [20, 34]]
+    assert data["order_3"]["names"][0] == "∂³f/∂x0³"
 
 
-def test_what_a_report_leaves_behind(derive: Callable[..., Done]) -> None:
+def test_the_files_of_a_report(derive: Callable[..., Done]) -> None:
     done = derive("loss=mgh/beale", "at=[1,2]")
     (directory,) = Path("runs/derivatives").iterdir()
     assert directory.name.endswith("_mgh.beale")
@@ -101,11 +101,11 @@ def test_what_a_report_leaves_behind(derive: Callable[..., Done]) -> None:
     assert len(list(directory.glob("*tfevents*"))) == 1
     overrides = (directory / ".hydra" / "overrides.yaml").read_text("utf-8")
     assert overrides == "- loss=mgh/beale\n- at=[1,2]\n"
-    said = json.loads((directory / "report.json").read_text("utf-8"))
-    assert said["gradient"]["grad_norm"] == pytest.approx(326.51273, rel=1e-7)
+    data = json.loads((directory / "report.json").read_text("utf-8"))
+    assert data["gradient"]["grad_norm"] == pytest.approx(326.51273, rel=1e-7)
 
 
-def test_the_directory_may_be_named_and_then_is_that_reports_alone(
+def test_the_directory_can_be_named_and_must_be_empty(
     derive: Callable[..., Done],
 ) -> None:
     words = "loss=forrester", "hydra.run.dir=mine"
@@ -127,9 +127,9 @@ def test_compositions_and_formulas(derive: Callable[..., Done]) -> None:
     )
     assert "substituted  = (x + y)*(3*x - y)" in done.out
     done = derive('formulas=["x*y","x+y"]', "at=[1,2]", "--json", "draw=false")
-    said = json.loads(done.out)
-    assert said["of"] == "formulas"
-    assert said["jacobian"]["autograd"] == [[2, 1], [1, 1]]
+    data = json.loads(done.out)
+    assert data["of"] == "formulas"
+    assert data["jacobian"]["autograd"] == [[2, 1], [1, 1]]
 
 
 def test_a_network_is_shown_layer_by_layer(derive: Callable[..., Done]) -> None:
@@ -158,15 +158,15 @@ def test_many_dimensions_have_no_hessian(derive: Callable[..., Done]) -> None:
     assert len(json.loads(few.out)["hessian"]["hessian"]) == 300
 
 
-def test_a_loss_that_is_moved_is_another_function(derive: Callable[..., Done]) -> None:
+def test_a_transformed_loss_is_another_function(derive: Callable[..., Done]) -> None:
     done = derive("loss=sphere", "loss.dim=2", "transform.shift=[1,2]", "at=[2,2]", "draw=false")
     assert "gradient  (2, 0)" in done.out
 
 
 def test_a_wrong_gradient_is_exit_code_one(here: Path, derive: Callable[..., Done]) -> None:
     (here / "wrong_cubes.py").write_text(WRONG)
-    own = "loss=custom", "loss._target_=wrong_cubes.Cubes"
-    done = derive(*own, "check=true", "draw=false")
+    custom = "loss=custom", "loss._target_=wrong_cubes.Cubes"
+    done = derive(*custom, "check=true", "draw=false")
     assert done.code == 1
     assert "WRONG: the gradient is not the derivative of the loss" in done.out
     assert "Autograd does NOT match the limit of the differences for ∂f/∂x0, ∂f/∂x1" in done.out
@@ -175,8 +175,8 @@ def test_a_wrong_gradient_is_exit_code_one(here: Path, derive: Callable[..., Don
 
 def test_a_run_can_ask_for_the_check(here: Path, gd: Callable[..., Done]) -> None:
     (here / "wrong_cubes.py").write_text(WRONG)
-    own = "loss=custom", "loss._target_=wrong_cubes.Cubes", "check_gradient=true"
-    for words in (own, ("-m", *own, "lr=0.1,0.2")):
+    custom = "loss=custom", "loss._target_=wrong_cubes.Cubes", "check_gradient=true"
+    for words in (custom, ("-m", *custom, "lr=0.1,0.2")):
         done = gd(*words)
         assert done.code == 2
         assert done.err == (
@@ -188,7 +188,7 @@ def test_a_run_can_ask_for_the_check(here: Path, gd: Callable[..., Done]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["loss=beale", "at=[1]"], "at=[1]: must be 2 numbers, one for each of x0, x1; got 1"),
         (["at=[1,nan]"], "at[1]=nan: must be a finite number"),
@@ -198,19 +198,19 @@ def test_a_run_can_ask_for_the_check(here: Path, gd: Callable[..., Done]) -> Non
         (["step=[1,2,3]"], "step=[1,2,3]: must be 2 numbers, one for each of x0, x1; got 3"),
         (
             ["loss=expression", "loss.formula=log(x)", "at=[-1]"],
-            "at=[-1]: the loss is nan there, and must be finite",
+            "at=[-1]: the loss is nan there, but must be finite",
         ),
         (
             ["loss=expression", "loss.formula=2x"],
             "loss.formula=2x: column 1: write a product with *: 2*x",
         ),
         (["path=[cos(t)]"], "path=[cos(t)]: must be 2 formulas, one for each of x0, x1; got 1"),
-        (['path=["cos(s)","t"]'], "path=cos(s): column 5: s is not t, the one variable there is"),
-        (['inner=["x+y","x-y"]'], "at=null: inner needs a point of the variables in it"),
-        (['formulas=["x*y"]'], "at=null: formulas needs a point of the variables in it"),
+        (['path=["cos(s)","t"]'], "path=cos(s): column 5: s is unknown; the only variable is t"),
+        (['inner=["x+y","x-y"]'], "at=null: inner needs a point in its variables"),
+        (['formulas=["x*y"]'], "at=null: formulas needs a point in its variables"),
         (
             ['inner=["x","y"]', 'path=["t","t"]'],
-            "inner=[x,y]: cannot stand beside path; ask for one at a time",
+            "inner=[x,y]: cannot be combined with path; give one of them",
         ),
         (["path=[]"], "path=[]: must be a list of formulas in t, as [cos(t),sin(t)]"),
         (["path=cos(t)"], "path=cos(t): must be a list of strings"),
@@ -224,23 +224,23 @@ def test_a_run_can_ask_for_the_check(here: Path, gd: Callable[..., Done]) -> Non
         ),
         (
             ["find=true", "window=[[0,1],[0,1],[0,1]]"],
-            "window=[[0.0,1.0],[0.0,1.0],[0.0,1.0]]: must hold 2 pairs, low and high, or one",
+            "window=[[0.0,1.0],[0.0,1.0],[0.0,1.0]]: must be 2 pairs, low and high, or one",
         ),
         (["find=true", "window=[[1,0]]"], "window=[[1.0,0.0]]: each low must be below its high"),
         (["find=true", "window=[1,0]"], "window[0]=1: must be a list of 2 numbers"),
         (["loss=mlp", "loss.widths=[2]", "example=999"], "example=999: must be from 0 to 199"),
         (["points=3"], "points=3: no such setting"),
         (["loss=beal"], "loss=beal: no such choice, did you mean beale?"),
-        (["-m", "at=[1,2]"], "--multirun: a report answers one question; there are no sweeps of"),
+        (["-m", "at=[1,2]"], "--multirun: a report covers one point; sweeps are not supported"),
         (["--frob"], "unrecognized arguments: --frob; see python -m gdlab.derivatives --help"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_bad_input_is_one_line(derive: Callable[..., Done], words: list[str], said: str) -> None:
+def test_bad_input_is_one_line(derive: Callable[..., Done], words: list[str], message: str) -> None:
     done = derive(*words)
     assert done.code == 2
     assert done.out == ""
-    assert done.err.startswith(f"error: {said}"), done.err
+    assert done.err.startswith(f"error: {message}"), done.err
     assert done.err.count("\n") == 1
     assert not list(Path().iterdir())
 
@@ -252,16 +252,16 @@ def test_a_loss_that_is_differentiable_once(here: Path, derive: Callable[..., Do
     )
     source = source.replace("2 * grad", "3 * grad").replace(".sum(-1)", ".sum(-1) ** 2")
     (here / "once.py").write_text(source)
-    own = "loss=custom", "loss._target_=once.Cubes", "draw=false"
-    done = derive(*own)
+    custom = "loss=custom", "loss._target_=once.Cubes", "draw=false"
+    done = derive(*custom)
     assert done.code == 2
-    what = "the loss has a function that is differentiable only once"
-    assert done.err == f"error: order=2: {what}; order=1 asks for less\n"
+    what = "the loss uses a function that is differentiable only once"
+    assert done.err == f"error: order=2: {what}; use order=1\n"
     # By hand: 2 (x³ + y³) (3 x², 3 y²) = 18 (3, 12).
-    assert "gradient  (54, 216)" in derive(*own, "order=1", "step=[1,1]").out
+    assert "gradient  (54, 216)" in derive(*custom, "order=1", "step=[1,1]").out
 
 
-OWN = """
+CUSTOM = """
 from gdlab import Loss
 
 class Mine(Loss):
@@ -275,7 +275,7 @@ class Mine(Loss):
 
 
 @pytest.mark.parametrize(
-    ("name", "body", "said"),
+    ("name", "body", "message"),
     [
         ("raising", "raise RuntimeError('not\\ntoday')", "(RuntimeError: not today)"),
         (
@@ -291,21 +291,21 @@ class Mine(Loss):
         ("no_tensor", "return 0.0", "(TypeError: the loss returned a float, not a tensor)"),
     ],
 )
-def test_a_loss_of_ones_own_that_cannot_be_used_is_one_line(
-    here: Path, derive: Callable[..., Done], name: str, body: str, said: str
+def test_a_custom_loss_that_cannot_be_used_is_one_line(
+    here: Path, derive: Callable[..., Done], name: str, body: str, message: str
 ) -> None:
-    (here / f"{name}.py").write_text(OWN.format(body))
+    (here / f"{name}.py").write_text(CUSTOM.format(body))
     done = derive("loss=custom", f"loss._target_={name}.Mine")
     assert done.code == 2
-    assert done.err.startswith(f"error: loss=Mine: cannot be used {said}"), done.err
+    assert done.err.startswith(f"error: loss=Mine: cannot be used {message}"), done.err
     assert done.err.count("\n") == 1
 
 
-def test_what_cannot_be_drawn_is_told_and_the_rest_is_kept(
+def test_a_failed_picture_is_a_warning_and_the_data_are_saved(
     here: Path, derive: Callable[..., Done]
 ) -> None:
     body = "if x.abs().max() > 5:\n            raise ValueError('too far')"
-    (here / "near.py").write_text(OWN.format(f"{body}\n        return (x**2).sum(-1)"))
+    (here / "near.py").write_text(CUSTOM.format(f"{body}\n        return (x**2).sum(-1)"))
     done = derive("loss=custom", "loss._target_=near.Mine", "order=1", "at=[0,0]")
     # The cross-sections are of half the window, the contours of all of it.
     assert done.err == "warning: the report is not drawn (ValueError: too far)\n"
@@ -314,7 +314,7 @@ def test_what_cannot_be_drawn_is_told_and_the_rest_is_kept(
     assert (directory / "report.json").is_file()
 
 
-def test_what_was_found_is_told_where_it_cannot_be_written(
+def test_the_report_is_printed_even_if_it_cannot_be_saved(
     here: Path, derive: Callable[..., Done]
 ) -> None:
     (here / "runs").write_text("a file, no folder")
@@ -325,14 +325,14 @@ def test_what_was_found_is_told_where_it_cannot_be_written(
     assert done.err.endswith("cannot be made (Not a directory)\n")
 
 
-def test_a_kink_is_no_derivative(derive: Callable[..., Done]) -> None:
+def test_there_is_no_derivative_at_a_kink(derive: Callable[..., Done]) -> None:
     done = derive("loss=expression", "loss.formula=abs(x)+y**2", "at=[0,1]", "draw=false")
     said = "Kink: along x the slope is -1 on the left, 1 on the right; there is no derivative."
     assert said in done.out
     assert "2*DiracDelta(x)" in done.out
 
 
-def test_where_there_is_no_limit_nothing_is_compared(derive: Callable[..., Done]) -> None:
+def test_without_a_limit_nothing_is_compared(derive: Callable[..., Done]) -> None:
     words = "loss=expression", "loss.formula=sqrt(x)", "at=[0]", "draw=false"
     done = derive(*words)
     assert "The differences have no limit for ∂f/∂x." in done.out
@@ -344,25 +344,25 @@ def test_where_there_is_no_limit_nothing_is_compared(derive: Callable[..., Done]
 def test_python_takes_names_losses_and_functions() -> None:
     by_name = report("rosenbrock", at=[-1.2, 1.0])
     by_loss = report(Rosenbrock(), at=[-1.2, 1.0])
-    own = report(lambda x: 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2, at=[-1.2, 1.0])
+    custom = report(lambda x: 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2, at=[-1.2, 1.0])
     # Moré, Garbow and Hillstrom, problem 1.
-    for found in (by_name, by_loss, own):
-        gradient: Any = found.findings["gradient"]
+    for result in (by_name, by_loss, custom):
+        gradient: Any = result.findings["gradient"]
         assert gradient.gradient.tolist() == pytest.approx([-215.6, -88.0], rel=1e-14)
     moved: Any = report("sphere", at=[1] * 10, transform={"shift": 1.0}).findings["gradient"]
     assert torch.equal(moved.gradient, torch.zeros(10, dtype=torch.float64))
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"att": [1, 2]}, "att=.*no such setting, did you mean at"),
         ({"draw": True}, "draw=true: no such setting"),
         ({"at": [1]}, r"at=\[1\]: must be 2 numbers"),
     ],
 )
-def test_python_refuses_as_the_command_does(settings: dict[str, Any], said: str) -> None:
-    with pytest.raises(SettingError, match=said):
+def test_python_refuses_as_the_command_does(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingError, match=message):
         report("beale", **settings)
 
 
@@ -371,7 +371,7 @@ def test_a_function_needs_a_point() -> None:
         report(lambda x: x.sum())
 
 
-def test_help_answers_without_torch() -> None:
+def test_help_does_not_import_torch() -> None:
     code = (
         "import sys; sys.argv[1:] = ['--help']\n"
         "from gdlab.derivatives.__main__ import main\n"
@@ -383,7 +383,7 @@ def test_help_answers_without_torch() -> None:
     assert "direction: null" in done.stdout
 
 
-def test_who_reads_no_further_is_told_nothing(here: Path) -> None:
+def test_a_closed_pipe_is_no_error_message(here: Path) -> None:
     words = [sys.executable, "-m", "gdlab.derivatives", "loss=beale", "draw=false"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stderr is not None

@@ -1,4 +1,4 @@
-"""Worked examples of a course in multivariable calculus, with the answers written by hand."""
+"""Worked examples of a course in multivariable calculus, with answers derived by hand."""
 
 import math
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""The worked examples of a course, each derivative three ways."""
+"""Worked examples of a course, each derivative computed in three ways."""
 
 import math
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from derivatives.calculus import DIRECTIONS, EXAMPLES, PLANES, Example
-from gdlab.derivatives.arguments import direction
+from gdlab.derivatives.arguments import as_direction
 from gdlab.derivatives.findings.directional import directional
 from gdlab.derivatives.findings.gradient import first_order
 from gdlab.derivatives.findings.hessian import second_order
@@ -17,14 +17,14 @@ from gdlab.losses import MSE, Expression
 every = pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.formula)
 
 
-def place(formula: str, at: tuple[float, ...]) -> LossAtPoint:
+def loss_at(formula: str, at: tuple[float, ...]) -> LossAtPoint:
     variables = ("x", "y", "z")[: len(at)]
     return LossAtPoint(Expression(formula, variables=variables), at)
 
 
 @every
 def test_partial_derivatives(example: Example) -> None:
-    found = first_order(place(example.formula, example.at))
+    found = first_order(loss_at(example.formula, example.at))
     answers = example.gradient(*example.at)
     for partial, answer in zip(found.partials, answers, strict=True):
         assert partial.agrees
@@ -38,15 +38,15 @@ def test_partial_derivatives(example: Example) -> None:
 
 
 @every
-def test_second_partial_derivatives_whatever_their_order(example: Example) -> None:
-    found = second_order(place(example.formula, example.at))
+def test_second_partial_derivatives_in_either_order(example: Example) -> None:
+    found = second_order(loss_at(example.formula, example.at))
     assert found.is_symmetric
     assert found.agrees
     assert found.differences is not None
     assert found.symbolic is not None
     dim = len(example.at)
-    places = [(i, j) for i in range(dim) for j in range(i, dim)]
-    for (i, j), answer in zip(places, example.second(*example.at), strict=True):
+    pairs = [(i, j) for i in range(dim) for j in range(i, dim)]
+    for (i, j), answer in zip(pairs, example.second(*example.at), strict=True):
         for a, b in ((i, j), (j, i)):
             assert found.hessian[a, b] == pytest.approx(answer, rel=1e-13, abs=1e-14)  # obs. 4e-16
             assert found.symbolic[a, b] == pytest.approx(answer, rel=1e-13, abs=1e-14)
@@ -57,12 +57,12 @@ def test_second_partial_derivatives_whatever_their_order(example: Example) -> No
 def test_directional_derivatives(
     formula: str, at: tuple[float, ...], along: tuple[float, ...], answer: float
 ) -> None:
-    here = place(formula, at)
-    found = directional(here, direction(along, here.names, "direction"))
+    here = loss_at(formula, at)
+    found = directional(here, as_direction(along, here.names, "direction"))
     assert found.slope.autograd == pytest.approx(answer, rel=1e-14)  # observed 2e-16
     assert found.slope.differences == pytest.approx(answer, rel=1e-11)  # observed 4e-15
     assert found.angle is not None
-    # ‖∇f‖ cos θ is the same number by another way.
+    # ‖∇f‖ cos θ is the same number, computed differently.
     cosine = math.cos(math.radians(found.angle))
     assert float(here.gradient.norm()) * cosine == pytest.approx(answer, rel=1e-13)  # obs. 2e-15
     assert found.tangent is not None
@@ -72,7 +72,7 @@ def test_directional_derivatives(
 
 @pytest.mark.parametrize(("formula", "at", "equation"), PLANES)
 def test_tangent_planes(formula: str, at: tuple[float, ...], equation: str) -> None:
-    found = taylor(place(formula, at))
+    found = taylor(loss_at(formula, at))
     assert found.expanded == equation
     plane, second = found.plane.convergence, found.second.convergence
     assert plane.exact == (formula == "x + y")
@@ -91,12 +91,12 @@ def test_the_mean_squared_error_of_a_line() -> None:
 
 def test_a_formula_that_cancels_is_zero() -> None:
     """Its terms, 400 and −400, cancel whatever the number of digits."""
-    found = first_order(place("(1 - x)**2 + 100*(y - x**2)**2", (1, 1)))
+    found = first_order(loss_at("(1 - x)**2 + 100*(y - x**2)**2", (1, 1)))
     assert [partial.symbolic for partial in found.partials] == [0.0, 0.0]
 
 
-def test_a_course_has_points_where_nothing_is_steepest() -> None:
-    here = place("x**2 + y**2", (0, 0))
+def test_at_a_minimum_no_direction_is_steepest() -> None:
+    here = loss_at("x**2 + y**2", (0, 0))
     found = first_order(here)
     assert found.ascent is None
     slope = directional(here, torch.tensor([0.0, 1.0], dtype=torch.float64))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gdlab.derivatives.findings.backpropagation_finding import Backpropagation, LayerPass
 from gdlab.derivatives.point import LossAtPoint
-from gdlab.derivatives.wording import kept
+from gdlab.derivatives.wording import keep_if_small
 from gdlab.errors import SettingError
 from gdlab.losses.models.mlp import Layer
 from gdlab.numerics.autodiff import derivative, gradient
@@ -168,7 +168,7 @@ def _make_layer_pass(
         jacobian=kept(jacobian),
         jacobian_norm=float(jacobian.norm()),
         delta=delta[:, example],
-        weight_gradient=kept(weight_gradient),
+        weight_gradient=keep_if_small(weight_gradient),
         weight_gradient_norm=float(weight_gradient.norm()),
         bias_gradient=bias_gradient,
         disagreement=float(max(weight_error, bias_error)),

@@ -13,12 +13,17 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor
 
-from gdlab.derivatives.arguments import assignments, listed
+from gdlab.derivatives.arguments import format_assignments, join_words
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
-from gdlab.derivatives.methods.algebra import Composed, brief, number_of, values
+from gdlab.derivatives.methods.algebra import (
+    SymbolicComposition,
+    evaluate,
+    format_expression,
+    substitutions,
+)
 from gdlab.derivatives.methods.finite_differences import Differences
-from gdlab.derivatives.methods.formulas import Formulas, unlike
-from gdlab.derivatives.wording import defined, product, shortened, summed
+from gdlab.derivatives.methods.formulas import Formulas, distinct_names
+from gdlab.derivatives.wording import format_product, format_sum, number_or_undefined, shorten
 from gdlab.errors import SettingError
 from gdlab.fields.formatting import format_value
 from gdlab.losses.base import Loss
@@ -191,7 +196,7 @@ def _differentiate(
     derivatives = []
     for k, variable in enumerate(inner.names):
         slopes = jacobian[:, k]
-        inner.finite(slopes, f"its derivative by {variable}", at)
+        inner.require_finite(slopes, f"its derivative by {variable}", at)
         terms = outer * slopes
         direct = [float(autograd[k]), float(differences[k])]
         if composed is not None:
@@ -254,9 +259,9 @@ def along_path(loss: Loss, path: Sequence[str], t: float) -> PathDerivative:
         SettingError: `path` does not have D formulas, or one uses a variable other than t; the
             curve, the loss or one of their derivatives is not finite at t.
     """
-    inner = Formulas.of_one(path, "t", "path")
-    inner.must_be_for(loss.names)
-    return PathDerivative.of(loss, inner, inner.point([t], "t"))
+    inner = Formulas.read_of_one_variable(path, "t", "path")
+    inner.require_one_for_each(loss.names)
+    return PathDerivative.of(loss, inner, inner.as_point([t], "t"))
 
 
 def composition(loss: Loss, inner: Sequence[str], at: "Tensor | Sequence[float]") -> Composition:
@@ -274,5 +279,5 @@ def composition(loss: Loss, inner: Sequence[str], at: "Tensor | Sequence[float]"
             numbers; a formula, the loss or one of their derivatives is not finite there.
     """
     formulas = Formulas.read(inner, "inner")
-    formulas.must_be_for(loss.names)
-    return Composition.of(loss, formulas, formulas.point(at))
+    formulas.require_one_for_each(loss.names)
+    return Composition.of(loss, formulas, formulas.as_point(at))

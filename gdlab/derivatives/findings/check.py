@@ -10,12 +10,12 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from gdlab.derivatives.arguments import point
+from gdlab.derivatives.arguments import as_point
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
 from gdlab.derivatives.methods.finite_differences import (
     DOUBT,
     Differences,
-    Sides,
+    OneSidedSlopes,
     convergence,
     values_at,
 )
@@ -233,7 +233,7 @@ def _judge(autograd: float, limit: float, uncertainty: float, sides: Sides, scal
     """Compare autograd's slope with the limit of central differences and of one-sided ones."""
     if abs(autograd - limit) <= max(DOUBT * uncertainty, _SAME * scale):
         return "unsure" if uncertainty > _UNSURE * scale > 0 else "right"
-    if sides.are_apart(scale):
+    if sides.differ(scale):
         low, high = sorted((sides.left, sides.right))
         margin = DOUBT * sides.uncertainty + _SAME * scale
         return "a kink" if low - margin <= autograd <= high + margin else "wrong"

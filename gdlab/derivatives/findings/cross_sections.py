@@ -11,7 +11,7 @@ from torch import Tensor
 from gdlab.derivatives.finding import Finding, Section, Table, number
 from gdlab.derivatives.methods.finite_differences import values_at
 from gdlab.derivatives.point import LossAtPoint
-from gdlab.derivatives.wording import counted_from, total
+from gdlab.derivatives.wording import linear_combination, offset_from
 
 _SECTIONS = 12
 _POINTS = 41

@@ -9,12 +9,17 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from gdlab.derivatives.arguments import typed
+from gdlab.derivatives.arguments import format_setting
 from gdlab.derivatives.finding import Finding, Section, number, vector
 from gdlab.derivatives.methods.finite_differences import central_differences
-from gdlab.derivatives.methods.residuals import factor, pulled_back, residual_jacobian, residuals_at
+from gdlab.derivatives.methods.residuals import (
+    residual_jacobian,
+    residuals_at,
+    squares_factor,
+    vector_jacobian_product,
+)
 from gdlab.derivatives.point import LossAtPoint
-from gdlab.derivatives.wording import kept, matrix
+from gdlab.derivatives.wording import keep_if_small, matrix
 from gdlab.errors import SettingError
 from gdlab.losses.base import Loss
 
@@ -198,8 +203,10 @@ def residuals(at: LossAtPoint, most_numbers: int = MOST_NUMBERS) -> Residuals | 
         return None
     r = batch[0].detach()
     if not bool(r.isfinite().all() and direct.isfinite().all()):
-        raise SettingError(f"{typed(x, 'at')}: the residuals and the gradient must be finite")
-    c = factor(loss, x)
+        raise SettingError(
+            f"{format_setting(x, 'at')}: the residuals and the gradient must be finite"
+        )
+    c = squares_factor(loss, x)
     jacobian = residual_jacobian(loss, x) if len(r) * len(x) <= most_numbers else None
     by_residuals = c * (pulled_back(loss, x, r) if jacobian is None else jacobian.T @ r)
     curvature = None

@@ -9,9 +9,14 @@ import torch
 from torch import Tensor
 
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
-from gdlab.derivatives.methods.finite_differences import DOUBT, Convergence, Sides, convergence
+from gdlab.derivatives.methods.finite_differences import (
+    DOUBT,
+    Convergence,
+    OneSidedSlopes,
+    convergence,
+)
 from gdlab.derivatives.point import LossAtPoint
-from gdlab.derivatives.wording import defined
+from gdlab.derivatives.wording import number_or_undefined
 
 _ROWS_SHOWN = 12
 
@@ -50,7 +55,7 @@ class Partial:
     expression: str | None
     disagreement: float
     agrees: bool | None
-    sides: Sides
+    sides: OneSidedSlopes
     is_kink: bool
 
 
@@ -108,7 +113,7 @@ class FirstOrder(Finding):
                 p.central_error.words,
                 number(p.forward),
                 p.forward_error.words,
-                defined(p.symbolic),
+                number_or_undefined(p.symbolic),
                 number(p.disagreement, 2),
             )
             for p in self.partials[:_ROWS_SHOWN]

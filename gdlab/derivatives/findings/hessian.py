@@ -14,12 +14,12 @@ from gdlab.derivatives.finding import Finding, Section, Table, number, vector
 from gdlab.derivatives.methods.finite_differences import (
     DOUBT,
     EPSILON,
-    extrapolated,
+    extrapolate,
     values_at,
     widest_step,
 )
 from gdlab.derivatives.point import LossAtPoint
-from gdlab.derivatives.wording import defined, derivative_name
+from gdlab.derivatives.wording import derivative_name, number_or_undefined
 
 _MOST_NESTED = 30
 _ROWS_SHOWN, _VECTORS_SHOWN = 15, 6
@@ -140,7 +140,7 @@ class SecondOrder(Finding):
 
     def _row(self, i: int, j: int) -> tuple[str, ...]:
         def entry(matrix: Tensor | None, digits: int = 8) -> str:
-            return defined(None if matrix is None else float(matrix[i, j]), digits)
+            return number_or_undefined(None if matrix is None else float(matrix[i, j]), digits)
 
         title = derivative_name([self.names[j], self.names[i]])
         by_differences = entry(self.differences), entry(self.uncertainty, 2)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gdlab.derivatives import arguments
-from gdlab.derivatives.arguments import typed
+from gdlab.derivatives.arguments import format_setting
 from gdlab.derivatives.finding import Finding, Section, Table, number
 from gdlab.derivatives.point import LossAtPoint
 from gdlab.errors import SettingError
@@ -144,7 +144,7 @@ def high_dimensional(
     """
     loss, x, grad, ascent = at.loss, at.x, at.gradient, at.ascent
     if not bool(grad.isfinite().all()):
-        raise SettingError(f"{typed(x, 'at')}: the gradient is not finite there")
+        raise SettingError(f"{format_setting(x, 'at')}: the gradient is not finite there")
     product = hessian_products(loss, x[None])
     pairs = lanczos(product, x[None], min(k, loss.dim), tolerance=tolerance)
     sharpest = float(pairs.values[0, 0])

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gdlab.derivatives.finding import Finding, Section, Table, number
 from gdlab.derivatives.point import LossAtPoint
-from gdlab.derivatives.wording import defined, derivative_name
+from gdlab.derivatives.wording import derivative_name, number_or_undefined
 from gdlab.errors import SettingError
 
 HIGHEST = 6
@@ -43,7 +43,7 @@ class Higher(Finding):
         for k, name in enumerate(self.names):
             exact = None if self.symbolic is None else self.symbolic[k]
             words = "–" if self.expressions is None else self.expressions[k]  # noqa: RUF001
-            rows.append((name, number(self.autograd[k]), defined(exact), words))
+            rows.append((name, number(self.autograd[k]), number_or_undefined(exact), words))
         header = ("", "autograd", "symbolic", "")
         return Section(f"Partial derivatives of order {self.order}", (), Table(header, rows))
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gdlab.derivatives.arguments import assignments
+from gdlab.derivatives.arguments import format_assignments
 from gdlab.derivatives.finding import Finding, Section, Table, number
 from gdlab.derivatives.methods import algebra
 from gdlab.derivatives.methods.finite_differences import central_differences
@@ -55,7 +55,7 @@ class Jacobian(Finding):
         n, v = self.autograd.shape
         title = f"Jacobian of {n} formula{'s' * (n > 1)} of {', '.join(self.variables[:_SHOWN])}"
         lines = [
-            ("at", assignments(self.variables, self.at)),
+            ("at", format_assignments(self.variables, self.at)),
             ("J", f"[J]ᵢⱼ = ∂fᵢ/∂xⱼ = {matrix(self.autograd)}"),
             ("rank", f"{self.rank} of at most {min(n, v)}"),
         ]

@@ -19,7 +19,7 @@ from gdlab.derivatives.methods.finite_differences import (
     values_at,
 )
 from gdlab.derivatives.point import LossAtPoint
-from gdlab.derivatives.wording import counted_from, total
+from gdlab.derivatives.wording import linear_combination, offset_from
 from gdlab.numerics.autodiff import hessian_products
 
 _DISTANCES = 34  # halving, from 1 to 1e-10
@@ -123,7 +123,7 @@ def taylor(at: LossAtPoint, direction: "Tensor | Sequence[float] | None" = None)
     expanded = [*zip(gradient.tolist(), at.names, strict=True), (intercept, "")]
     tangent = [(float(value), ""), *slopes]
     return Taylor(
-        expanded=total(expanded),
+        expanded=linear_combination(expanded),
         direction=along,
         distances=distance,
         values=values,

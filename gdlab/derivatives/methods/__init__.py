@@ -1,1 +1,1 @@
-"""The independent ways to a derivative: differences, symbols, residuals."""
+"""Independent ways to compute derivatives: finite differences, symbols, residuals."""

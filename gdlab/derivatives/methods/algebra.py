@@ -1,4 +1,4 @@
-"""Losses and formulas in sympy's symbols.
+"""Losses and formulas as sympy expressions.
 
 Shapes: D dimensions of a loss, V variables.
 """
@@ -23,49 +23,49 @@ _DIGITS = 30
 
 
 def symbols(names: Sequence[str]) -> "tuple[sympy.Symbol, ...]":
-    """Real symbols."""
+    """Make real symbols."""
     import sympy
 
     return tuple(sympy.Symbol(name, real=True) for name in names)
 
 
-def formula(loss: Loss, of: "tuple[sympy.Symbol, ...]") -> "sympy.Expr | None":
-    """The loss as an expression of D symbols; None where there is none, or it is a large one.
+def loss_formula(loss: Loss, of: "tuple[sympy.Symbol, ...]") -> "sympy.Expr | None":
+    """Return the loss as an expression in D symbols.
 
-    For these sympy takes long.
+    None if it has no formula, or one so large that sympy would take long.
     """
-    found = loss.symbolic(of) if loss.dim <= _MOST_DIMENSIONS else None
-    return found if found is not None and is_small(found) else None
+    expression = loss.symbolic(of) if loss.dim <= _MOST_DIMENSIONS else None
+    return expression if expression is not None and is_small(expression) else None
 
 
 def is_small(expression: "sympy.Expr") -> bool:
-    """Whether sympy derives it within a second or two."""
+    """Whether sympy can differentiate an expression within a second or two."""
     return expression.count_ops() <= _MOST_OPERATIONS
 
 
-def number_of(expression: "sympy.Expr", at: "Mapping[sympy.Symbol, float]") -> float:
-    """The value at a point, computed with 30 digits and then rounded; NaN where it is not real."""
+def evaluate(expression: "sympy.Expr", at: "Mapping[sympy.Symbol, float]") -> float:
+    """Evaluate an expression with 30 digits, then round; NaN if the value is not real."""
     import sympy
     from sympy.core.evalf import PrecisionExhausted
 
     digits: Any = {symbol: sympy.Float(value, _DIGITS) for symbol, value in at.items()}
     try:
         value = expression.evalf(_DIGITS, subs=digits, strict=True)
-    except PrecisionExhausted:  # with ever more digits the terms go on cancelling
+    except PrecisionExhausted:  # the terms cancel at any number of digits
         return 0.0
-    except ZeroDivisionError:  # as of 1/√x at 0
+    except ZeroDivisionError:  # such as 1/√x at 0
         return math.nan
-    # δ(0), as of |x|'' at 0, is real and finite to sympy, but no number.
+    # sympy calls δ(0), as in |x|'' at 0, real and finite, but it is not a number.
     return float(value) if value.is_Number and value.is_finite else math.nan
 
 
-def values(of: "Sequence[sympy.Symbol]", x: Tensor) -> "dict[sympy.Symbol, float]":
-    """The symbols (V) with the numbers of a point (V,)."""
+def substitutions(of: "Sequence[sympy.Symbol]", x: Tensor) -> "dict[sympy.Symbol, float]":
+    """Map the V symbols to the coordinates of a point (V,)."""
     return dict(zip(of, x.tolist(), strict=True))
 
 
-def brief(expression: "sympy.Expr") -> str:
-    """An expression as text: a polynomial in factors, where that is shorter."""
+def format_expression(expression: "sympy.Expr") -> str:
+    """Format an expression; a polynomial is factored if that is shorter."""
     import sympy
 
     text = format_expression(expression)
@@ -81,15 +81,15 @@ def brief(expression: "sympy.Expr") -> str:
 
 
 @dataclass(frozen=True)
-class Composed:
-    """A loss of coordinates that are formulas, in symbols.
+class SymbolicComposition:
+    """A loss whose coordinates are formulas, as sympy expressions.
 
     Attributes:
         variables: the V symbols.
         whole: the composition.
-        partials: the loss's partial derivatives by its D coordinates.
-        inner: for each variable the derivatives of the D coordinates by it.
-        slopes: for each variable the derivative of the composition.
+        partials: the partial derivatives of the loss with respect to its D coordinates.
+        inner: for each variable, the derivatives of the D coordinates with respect to it.
+        slopes: for each variable, the derivative of the composition.
     """
 
     variables: "tuple[sympy.Symbol, ...]"
@@ -99,18 +99,20 @@ class Composed:
     slopes: "list[sympy.Expr]"
 
     @classmethod
-    def of(cls, loss: Loss, names: Sequence[str], formulas: Formulas) -> "Composed | None":
-        """A composition; None where sympy has no formula, or too large a one.
+    def of(
+        cls, loss: Loss, names: Sequence[str], formulas: Formulas
+    ) -> "SymbolicComposition | None":
+        """Compose a loss with formulas; None if there is no expression, or it is too large.
 
         Args:
             loss: the loss.
-            names: what its D coordinates are called.
-            formulas: what they are; none of their variables has such a name.
+            names: the names of its D coordinates.
+            formulas: a formula for each coordinate; their variables have other names.
         """
         import sympy
 
         coordinates, variables = symbols(names), symbols(formulas.names)
-        outer, inner = formula(loss, coordinates), formulas.symbolic(variables)
+        outer, inner = loss_formula(loss, coordinates), formulas.symbolic(variables)
         if outer is None or inner is None:
             return None
         whole: Any = outer.xreplace(dict(zip(coordinates, inner, strict=True)))
@@ -119,7 +121,7 @@ class Composed:
         return cls(
             variables,
             whole,
-            [sympy.diff(outer, one) for one in coordinates],
-            [[sympy.diff(one, by) for one in inner] for by in variables],
+            [sympy.diff(outer, coordinate) for coordinate in coordinates],
+            [[sympy.diff(formula, by) for formula in inner] for by in variables],
             [sympy.diff(whole, by) for by in variables],
         )

@@ -1,4 +1,4 @@
-"""Lists of formulas as maps from the variables in them to numbers.
+"""Lists of formulas as vector-valued functions of their variables.
 
 Shapes: V variables, n formulas.
 """
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from gdlab.derivatives.arguments import assignments, each, listed, point
+from gdlab.derivatives.arguments import as_point, format_assignments, join_words, one_for_each
 from gdlab.errors import SettingError
 from gdlab.fields.formatting import format_value
 from gdlab.formulas.formula import Parsed, formula_error, parse
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Formulas:
-    """Formulas of the same variables: a map from points (..., V) to values (..., n).
+    """Formulas in the same variables: a map from points (..., V) to values (..., n).
 
     Attributes:
-        setting: what they were given for, for errors.
-        texts: the formulas as they were typed.
+        setting: the setting they were given for, named in errors.
+        texts: the formulas as typed.
         names: the V variables.
     """
 
@@ -38,29 +38,29 @@ class Formulas:
 
     @classmethod
     def read(cls, texts: Sequence[str], setting: str) -> "Formulas":
-        """Formulas of the names in them, in order of appearance over the list.
+        """Read formulas; their variables are ordered by first appearance.
 
         Raises:
-            SettingError: a text is no formula, or there is none, or none has a variable.
+            SettingError: a text is not a formula, the list is empty, or no formula has a variable.
         """
         if isinstance(texts, str) or not texts:
             raise SettingError(
-                f"{setting}={format_value(texts)}: must be a list of formulas, as [x+y,x*y]"
+                f"{setting}={format_value(texts)}: must be a list of formulas, such as [x+y,x*y]"
             )
-        found = [name for text in texts for name in parse(text, setting).names]
-        if not found:
+        names = [name for text in texts for name in parse(text, setting).names]
+        if not names:
             raise SettingError(f"{setting}={format_value(tuple(texts))}: depends on no variable")
-        return cls(setting, tuple(texts), tuple(dict.fromkeys(found)))
+        return cls(setting, tuple(texts), tuple(dict.fromkeys(names)))
 
     @classmethod
-    def of_one(cls, texts: Sequence[str], name: str, setting: str) -> "Formulas":
-        """Formulas of one variable, which need not be in them.
+    def read_of_one_variable(cls, texts: Sequence[str], name: str, setting: str) -> "Formulas":
+        """Read formulas in one variable, which need not occur in them.
 
         Raises:
-            SettingError: a text is no formula, or has another name in it.
+            SettingError: a text is not a formula, or has another variable.
         """
         if isinstance(texts, str) or not texts:
-            what = f"must be a list of formulas in {name}, as [cos({name}),sin({name})]"
+            what = f"must be a list of formulas in {name}, such as [cos({name}),sin({name})]"
             raise SettingError(f"{setting}={format_value(texts)}: {what}")
         for text in texts:
             for other, column in parse(text, setting).names.items():
@@ -69,68 +69,68 @@ class Formulas:
                     raise formula_error(text, column, what, setting)
         return cls(setting, tuple(texts), (name,))
 
-    def must_be_for(self, names: Sequence[str]) -> None:
-        """Refuse a list that has not one formula for each of the names."""
+    def require_one_for_each(self, names: Sequence[str]) -> None:
+        """Raise SettingError unless there is one formula for each name."""
         if len(self.texts) != len(names):
-            must = f"must be {each(names, 'formula')}; got {len(self.texts)}"
-            given = f"{self.setting}=[{listed(self.texts, ',')}]"
+            must = f"must be {one_for_each(names, 'formula')}; got {len(self.texts)}"
+            given = f"{self.setting}=[{join_words(self.texts, ',')}]"
             raise SettingError(f"{given}: {must}")
 
     @property
     def parsed(self) -> list[Parsed]:
-        """The formulas as they were read."""
+        """The formulas, parsed."""
         return [parse(text, self.setting) for text in self.texts]
 
     def __call__(self, x: Tensor) -> Tensor:
-        """The values (..., n) at points (..., V)."""
+        """Evaluate the formulas at points (..., V): values (..., n)."""
         return torch.stack(self._values(x), -1)
 
     def _values(self, x: Tensor) -> list[Tensor]:
-        """The values (...) of each formula at points (..., V)."""
+        """Evaluate each formula at points (..., V): values (...)."""
         values = dict(zip(self.names, x.unbind(-1), strict=True))
-        found = (torch.as_tensor(one.evaluate(values), dtype=x.dtype) for one in self.parsed)
-        return [value.expand(x.shape[:-1]) for value in found]
+        results = (torch.as_tensor(f.evaluate(values), dtype=x.dtype) for f in self.parsed)
+        return [result.expand(x.shape[:-1]) for result in results]
 
-    def point(self, at: "Tensor | Sequence[float]", setting: str = "at") -> Tensor:
-        """A point (V,) of the variables, float64, at which all formulas are finite.
+    def as_point(self, at: "Tensor | Sequence[float]", setting: str = "at") -> Tensor:
+        """Check and convert a point (V,) to float64; all formulas must be finite there.
 
         Raises:
-            SettingError: it has not V finite numbers, or a formula is not finite there.
+            SettingError: it is not V finite numbers, or a formula is not finite there.
         """
-        x = point(at, self.names, setting)
-        self.finite(self(x), "it", x)
+        x = as_point(at, self.names, setting)
+        self.require_finite(self(x), "it", x)
         return x
 
-    def finite(self, values: Tensor, what: str, x: Tensor) -> None:
-        """Refuse values (n,), one of each formula at a point x (V,), that are not finite."""
+    def require_finite(self, values: Tensor, what: str, x: Tensor) -> None:
+        """Raise SettingError unless the values (n,) of the formulas at x (V,) are all finite."""
         for text, value in zip(self.texts, values.tolist(), strict=True):
             if not math.isfinite(value):
-                where = assignments(self.names, x)
-                found = f"{what} is {value} at {where}, and must be finite"
-                raise SettingError(f"{self.setting}={text}: {found}")
+                where = format_assignments(self.names, x)
+                problem = f"{what} is {value} at {where}, but must be finite"
+                raise SettingError(f"{self.setting}={text}: {problem}")
 
     def jacobian(self, x: Tensor) -> Tensor:
-        """The Jacobian (n, V) at a point (V,), by autograd.
+        """Compute the Jacobian (n, V) at a point (V,) by autograd.
 
-        Each formula is derived alone: in a stack, one with an infinite slope would leave the
-        others NaN, as 0 · ∞.
+        Each formula is differentiated separately: in a stack, an infinite slope of one would turn
+        the others into NaN, as 0 · ∞.
         """
         rows = x.detach()[None].requires_grad_()
         slopes = [derivative(value, rows) for value in self._values(rows)]
-        return torch.cat(slopes).detach() + 0.0  # −0 is shown as 0
+        return torch.cat(slopes).detach() + 0.0  # turns −0 into 0
 
     def symbolic(self, symbols: "Sequence[sympy.Symbol]") -> "list[sympy.Expr] | None":
-        """The formulas of V symbols; None where one is too large for sympy."""
-        if not all(one.is_small for one in self.parsed):
+        """Return the formulas as expressions in V symbols; None if one is too large for sympy."""
+        if not all(f.is_small for f in self.parsed):
             return None
         values = dict(zip(self.names, symbols, strict=True))
-        return [one.symbolic(values) for one in self.parsed]
+        return [f.symbolic(values) for f in self.parsed]
 
 
-def unlike(names: tuple[str, ...], taken: Sequence[str]) -> tuple[str, ...]:
-    """Names of coordinates that no variable has: as given, or u, v, w, or u0, u1, ….
+def distinct_names(names: tuple[str, ...], taken: Sequence[str]) -> tuple[str, ...]:
+    """Choose names of coordinates that are not taken: as given, or u, v, w, or u0, u1, ….
 
-    >>> unlike(("x", "y"), ["x", "t"])
+    >>> distinct_names(("x", "y"), ["x", "t"])
     ('u', 'v')
     """
     letters = tuple("uvw"[: len(names)]) if len(names) <= 3 else names

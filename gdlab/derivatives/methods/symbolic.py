@@ -1,4 +1,4 @@
-"""Symbolic derivatives: the loss's formula, differentiated and evaluated symbolically.
+"""Symbolic derivatives of a loss's formula.
 
 Shapes: D dimensions.
 """
@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from gdlab.derivatives.methods import algebra
-from gdlab.derivatives.wording import shortened
+from gdlab.derivatives.wording import shorten
 from gdlab.losses.base import Loss
 
 if TYPE_CHECKING:
     import sympy
 
-_MOST_OPERATIONS = 1_500  # times D: what sympy differentiates twice within seconds
+_MOST_OPERATIONS = 1_500  # times D: sympy differentiates this twice within seconds
 
 
 class Symbolic:
@@ -34,15 +34,15 @@ class Symbolic:
 
     @classmethod
     def of(cls, loss: Loss) -> Symbolic | None:
-        """The formula; None where there is none, or it is too large to differentiate."""
+        """Return a loss's formula; None if it has none, or one too large to differentiate."""
         symbols = algebra.symbols(loss.names)
-        expression = algebra.formula(loss, symbols)
+        expression = algebra.loss_formula(loss, symbols)
         if expression is None or expression.count_ops() * loss.dim > _MOST_OPERATIONS:
             return None
         return cls(symbols, expression)
 
     def partial(self, *by: int) -> sympy.Expr:
-        """The partial derivative by coordinates, the first one first."""
+        """Differentiate by coordinates, in the order given."""
         if by not in self._derived:
             import sympy
 
@@ -50,19 +50,19 @@ class Symbolic:
         return self._derived[by]
 
     def at(self, x: Tensor, *by: int) -> float:
-        """The value of a partial derivative at a point (D,); NaN where it has none."""
-        return algebra.number_of(self.partial(*by), algebra.values(self.symbols, x))
+        """Evaluate a partial derivative at a point (D,); NaN where it is undefined."""
+        return algebra.evaluate(self.partial(*by), algebra.substitutions(self.symbols, x))
 
     def gradient(self, x: Tensor) -> Tensor:
-        """The gradient at a point (D,): (D,)."""
+        """Evaluate the gradient (D,) at a point (D,)."""
         return torch.tensor([self.at(x, i) for i in range(len(self.symbols))], dtype=x.dtype)
 
     def hessian(self, x: Tensor) -> Tensor:
-        """The Hessian at a point (D,): (D, D)."""
-        places = range(len(self.symbols))
-        rows = [[self.at(x, *sorted((i, j))) for j in places] for i in places]
+        """Evaluate the Hessian (D, D) at a point (D,)."""
+        indices = range(len(self.symbols))
+        rows = [[self.at(x, *sorted((i, j))) for j in indices] for i in indices]
         return torch.tensor(rows, dtype=x.dtype)
 
     def words(self, *by: int) -> str:
-        """A partial derivative as a person would type it, shortened where it is long."""
-        return shortened(algebra.brief(self.partial(*by)))
+        """Format a partial derivative as it would be typed, shortened if it is long."""
+        return shorten(algebra.format_expression(self.partial(*by)))

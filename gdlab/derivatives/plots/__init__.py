@@ -1,1 +1,1 @@
-"""Pictures of derivatives: what a gradient, a Hessian and a Taylor model look like."""
+"""Pictures of gradients, Hessians and Taylor models."""

@@ -1,6 +1,6 @@
-"""What the pictures of derivatives have in common: one look for each idea, and labels apart.
+"""Styles that the pictures of derivatives share, and labels that do not overlap.
 
-What is of first order is dark, of second order purple, a direction green, the way down red.
+First order is dark, second order purple, a direction green, descent red.
 
 Shapes: m points.
 """
@@ -35,69 +35,69 @@ _WIDTHS = {1: 8.6, 2: 8.6, 3: 11.4}  # inches, by the number of columns
 _HEAD = {"marker": ">", "markersize": 5, "markevery": [1]}
 _ANGLES = np.deg2rad([0, 35, -35, 70, -70, 110, -110, 145, -145, 180])
 _GAP = 2.5  # pixels around a label
-_DISTANCES = (13.0, 19.0, 27.0)  # pixels from a tip to the middle of its label
+_DISTANCES = (13.0, 19.0, 27.0)  # pixels from a tip to the center of its label
 
 
 def arrow_key(look: dict[str, Any]) -> dict[str, Any]:
-    """The look of an arrow in a legend."""
+    """Return the style of an arrow in a legend."""
     return {**look, **_HEAD}
 
 
 def draw_arrow(
     axes: Axes, name: str, start: np.ndarray, end: np.ndarray, look: dict[str, Any]
 ) -> None:
-    """An arrow between two points (2,) of the panel."""
+    """Draw an arrow between two points (2,) of the panel."""
     properties = {"arrowstyle": "-|>", "mutation_scale": 15, "shrinkA": 0, "shrinkB": 0, **look}
     ends: dict[str, Any] = {"xy": tuple(end), "xytext": tuple(start), "annotation_clip": False}
     arrow = axes.annotate("", **ends, arrowprops=properties, zorder=5)
     arrow.set_gid(name)
 
 
-def on_page(axes: Axes, start: np.ndarray, towards: np.ndarray, pixels: float) -> np.ndarray:
-    """The point (2,) so many pixels from a start into a direction (2,) of the page."""
+def step_on_page(axes: Axes, start: np.ndarray, towards: np.ndarray, pixels: float) -> np.ndarray:
+    """Return the point (2,) a number of pixels from a start, in a direction (2,) on the page."""
     largest = towards / np.abs(towards).max()
     shift = pixels * largest / np.linalg.norm(largest)
     return axes.transData.inverted().transform(axes.transData.transform(start) + shift)
 
 
 def pixels_per_unit(axes: Axes) -> np.ndarray:
-    """How long (2,) one unit of each axis is on the page."""
+    """Return the length (2,) in pixels of one unit of each axis."""
     return np.diag(axes.transData.get_matrix())[:2]
 
 
-def note(figure: Figure, words: Sequence[str]) -> None:
-    """What the picture does not show, at its foot."""
-    if words:
-        line = "   ·   ".join(words)
+def draw_note(figure: Figure, remarks: Sequence[str]) -> None:
+    """Write remarks at the foot of a picture."""
+    if remarks:
+        line = "   ·   ".join(remarks)
         look: dict[str, Any] = {**NOTE, "ha": "center", "color": INK, "parse_math": False}
         figure.text(0.5, NOTE_HEIGHT, line, **look)
 
 
 class Labels:
-    """Words beside what they name, none over another or over what was said to be taken."""
+    """Labels that avoid each other and the lines kept free."""
 
     def __init__(self, axes: Axes) -> None:
         self._axes = axes
         self._taken = np.empty((0, 4))
 
     def keep_free(self, ends: np.ndarray) -> None:
-        """Let no label cover the line between two points (2, 2) of the panel."""
+        """Keep labels off the line between two points (2, 2) of the panel."""
         start, end = self._axes.transData.transform(ends)
         along = start + np.linspace(0, 1, 40)[:, None] * (end - start)
         self._taken = np.vstack([self._taken, np.hstack([along - 3, along + 3])])
 
-    def write(self, words: str, tips: np.ndarray, colour: str) -> None:
-        """Write beside one of some points (m, 2), outwards from the middle of the panel."""
+    def write(self, text: str, tips: np.ndarray, color: str) -> None:
+        """Write a label beside one of several points (m, 2), away from the center of the panel."""
         from matplotlib.patheffects import withStroke
 
         axes = self._axes
-        text = axes.text(0, 0, words, size=10, weight="bold", color=colour, zorder=7)
-        text.set(ha="center", va="center", parse_math=False, gid="label")
-        text.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
-        width, height = text.get_window_extent().size
-        centre = np.array([axes.bbox.x0 + axes.bbox.x1, axes.bbox.y0 + axes.bbox.y1]) / 2
+        label = axes.text(0, 0, text, size=10, weight="bold", color=color, zorder=7)
+        label.set(ha="center", va="center", parse_math=False, gid="label")
+        label.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
+        width, height = label.get_window_extent().size
+        center = np.array([axes.bbox.x0 + axes.bbox.x1, axes.bbox.y0 + axes.bbox.y1]) / 2
         pixels = axes.transData.transform(tips)
-        outward = np.arctan2(*(pixels - centre).T[::-1])
+        outward = np.arctan2(*(pixels - center).T[::-1])
         turned = (outward + _ANGLES[:, None]).ravel()
         steps = np.stack([np.cos(turned), np.sin(turned)], axis=1)
         reach = np.abs(steps) @ np.array([width, height]) / 2 - height / 2
@@ -106,22 +106,22 @@ class Labels:
         )
         half = np.array([width, height]) / 2 + _GAP
         boxes = np.hstack([spots - half, spots + half])
-        best = int(self._covered(boxes).argmin())
+        best = int(self._overlaps(boxes).argmin())
         self._taken = np.vstack([self._taken, boxes[best]])
-        text.set_position(tuple(axes.transData.inverted().transform(spots[best])))
+        label.set_position(tuple(axes.transData.inverted().transform(spots[best])))
 
-    def _covered(self, boxes: np.ndarray) -> np.ndarray:
-        """How badly each of some boxes (m, 4) covers what is taken or leaves the panel: (m,)."""
+    def _overlaps(self, boxes: np.ndarray) -> np.ndarray:
+        """Score boxes (m, 4) by what they cover and by the sides that leave the panel: (m,)."""
         frame = self._axes.bbox.padded(-3).extents
-        left = (boxes[:, :2] < frame[:2]).sum(axis=1) + (boxes[:, 2:] > frame[2:]).sum(axis=1)
+        outside = (boxes[:, :2] < frame[:2]).sum(axis=1) + (boxes[:, 2:] > frame[2:]).sum(axis=1)
         meets = (boxes[:, None, :2] < self._taken[:, 2:]) & (
             boxes[:, None, 2:] > self._taken[:, :2]
         )
-        return 100 * left + meets.all(axis=2).sum(axis=1)
+        return 100 * outside + meets.all(axis=2).sum(axis=1)
 
 
 def grid_of_panels(n: int) -> tuple[Figure, list[Axes]]:
-    """A figure with n panels, at most 6, in at most three columns."""
+    """Make a figure with n ≤ 6 panels in at most three columns."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -1,6 +1,6 @@
-"""Level curves around a point: with gradients everywhere, and with all that is known of the point.
+"""Level curves around a point, with the field of gradients or with the derivatives there.
 
-Shapes: K = 2 coordinates on the paper.
+Shapes: K = 2 drawn coordinates.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from gdlab.derivatives.plots.looks import (
     Labels,
     arrow_key,
     draw_arrow,
-    note,
-    on_page,
+    draw_note,
     pixels_per_unit,
+    step_on_page,
 )
 from gdlab.derivatives.plots.scene import Scene, Slice, norm
 from gdlab.plots.landscape import ARROW_KEY, descent_field, draw_levels, middles
@@ -32,93 +32,93 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_PANEL = (0.12, 0.195, 0.745, 0.705)  # higher than elsewhere: two rows of keys lie below
+_PANEL = (0.12, 0.195, 0.745, 0.705)  # higher than elsewhere: two rows of the legend lie below
 _FIELD = 14  # arrows along an axis
-_LONG, _SHORT = 0.33, 0.12  # of the panel's smaller side: arrows at the point
-_CLOSE = 0.25  # how far the second-order model may err at the rim of what is near
+_LONG, _SHORT = 0.33, 0.12  # lengths of arrows at the point, relative to the panel's shorter side
+_CLOSE = 0.25  # relative error of the second-order model at the edge of the neighborhood
 
 
-def contour(scene: Scene) -> Figure:
-    """Level curves in the loss's window, with gradients perpendicular to them on the page."""
-    paper = scene.paper()
-    box = paper.view()
+def draw_contour(scene: Scene) -> Figure:
+    """Draw level curves in the loss's window, with gradients perpendicular to them on the page."""
+    map_slice = scene.map_slice()
+    box = map_slice.view()
     with style():
-        figure, axes = _map(scene, paper, box)
-        _draw_field(axes, paper, box)
+        figure, axes = _draw_map(scene, map_slice, box)
+        _draw_field(axes, map_slice, box)
         keys = {"point": POINT, "gradient, uphill": ARROW_KEY}
-        if _draw_level(axes, paper, box):
+        if _draw_level(axes, map_slice, box):
             keys["level curve through it"] = LEVEL
-        if not paper.is_critical(box):
-            uphill = paper.gradient / pixels_per_unit(axes)
-            end = on_page(axes, paper.at, uphill, _SHORT * min(axes.bbox.size))
-            draw_arrow(axes, "gradient", paper.at, end, GRADIENT)
-        if paper.minimizers is not None:
-            axes.plot(*paper.minimizers.T, **{**MINIMIZER, "zorder": 5})
+        if not map_slice.is_critical(box):
+            uphill = map_slice.gradient / pixels_per_unit(axes)
+            end = step_on_page(axes, map_slice.at, uphill, _SHORT * min(axes.bbox.size))
+            draw_arrow(axes, "gradient", map_slice.at, end, GRADIENT)
+        if map_slice.minimizers is not None:
+            axes.plot(*map_slice.minimizers.T, **{**MINIMIZER, "zorder": 5})
             axes.set(xlim=box[0], ylim=box[1])
-            keys["minimiser"] = MINIMIZER
-        axes.plot(*paper.at[:, None], **POINT)
+            keys["minimizer"] = MINIMIZER
+        axes.plot(*map_slice.at[:, None], **POINT)
         draw_title(figure, scene.title, "the gradient is perpendicular to the level curves")
         draw_legend(figure, keys, 0.045)
-        note(figure, _notes(scene, axes))
+        draw_note(figure, _notes(scene, axes))
     return figure
 
 
-def local(scene: Scene) -> Figure:
-    """The point with gradient, descent, direction and level curve, and the Hessian's ellipse."""
-    paper = scene.paper()
-    box = paper.near(_CLOSE)
+def draw_neighborhood(scene: Scene) -> Figure:
+    """Draw the point with gradient, descent, direction, level curve and the Hessian's ellipse."""
+    map_slice = scene.map_slice()
+    box = map_slice.neighborhood(_CLOSE)
     with style():
-        figure, axes = _map(scene, paper, box)
+        figure, axes = _draw_map(scene, map_slice, box)
         slope = f"|∇f| = {norm(scene.gradient):.4g}"
         arrows = {"point": POINT}
-        if _draw_level(axes, paper, box):
+        if _draw_level(axes, map_slice, box):
             arrows["level curve"] = LEVEL
         labels = Labels(axes)
-        labels.keep_free(np.stack([paper.at, paper.at]))
-        if paper.is_critical(box):
+        labels.keep_free(np.stack([map_slice.at, map_slice.at]))
+        if map_slice.is_critical(box):
             slope += ", too small to draw" if scene.gradient.any() else ""
         else:
-            arrows |= _draw_gradients(axes, paper, labels)
-        if paper.direction is not None:
-            _draw_direction(axes, paper, labels)
+            arrows |= _draw_gradients(axes, map_slice, labels)
+        if map_slice.direction is not None:
+            _draw_direction(axes, map_slice, labels)
             arrows[f"direction u, slope {scene.slope:.4g}"] = arrow_key(DIRECTION)
-        curvature = draw_curvature(axes, paper, box, labels)
-        axes.plot(*paper.at[:, None], **POINT)
+        curvature = draw_curvature(axes, map_slice, box, labels)
+        axes.plot(*map_slice.at[:, None], **POINT)
         draw_title(figure, scene.title, f"f = {scene.value:.6g}   {slope}")
         draw_legend(figure, arrows, 0.066 if curvature else 0.045)
         if curvature:
             draw_legend(figure, curvature, 0.033)
-        said = ["curves ½ dᵀHd = ±c, semi-axes √(2c/|λ|)"] if curvature else []
-        note(figure, _notes(scene, axes) + said)
+        remarks = ["curves ½ dᵀHd = ±c, semi-axes √(2c/|λ|)"] if curvature else []
+        draw_note(figure, _notes(scene, axes) + remarks)
     return figure
 
 
-def _map(scene: Scene, paper: Slice, box: np.ndarray) -> tuple[Figure, Axes]:
-    """A panel with the level curves of a view; equal units are equally long where they can be."""
+def _draw_map(scene: Scene, map_slice: Slice, box: np.ndarray) -> tuple[Figure, Axes]:
+    """Draw the level curves of a view; units are equally long unless the view is too elongated."""
     canvas, axes = panel(SIZE, _PANEL)
     axes.set(xlim=box[0], ylim=box[1])
     if 1 / 3 <= np.divide(*np.diff(box, axis=1)[:, 0]) <= 3:
         axes.set_aspect("equal")
     axes.apply_aspect()
-    draw_levels(axes, scene.landscape, paper.plane, box)
-    label(axes, *paper.names)
+    draw_levels(axes, scene.landscape, map_slice.plane, box)
+    label(axes, *map_slice.names)
     return canvas.figure, axes
 
 
 def _notes(scene: Scene, axes: Axes) -> list[str]:
-    """What the reader should know of the axes."""
-    said = []
+    """Return remarks on the axes."""
+    notes = []
     if scene.dim > 2:
-        said.append("slice along the two largest partial derivatives, λ of the slice")
+        notes.append("slice along the two largest partial derivatives, λ of the slice")
     if axes.get_aspect() == "auto":
-        said.append("axes differ in scale: gradients of the page")
-    return said
+        notes.append("axes differ in scale: gradients of the page")
+    return notes
 
 
-def _draw_field(axes: Axes, paper: Slice, box: np.ndarray) -> None:
-    """Unit gradients of the page on a grid; in other units they would not be perpendicular."""
-    points, descent = descent_field(paper.landscape, paper.plane, middles(box, _FIELD))
-    known = np.isfinite(paper.values(points)) if len(points) else np.zeros(0, dtype=bool)
+def _draw_field(axes: Axes, map_slice: Slice, box: np.ndarray) -> None:
+    """Draw unit gradients in units of the page, in which they are perpendicular to level curves."""
+    points, descent = descent_field(map_slice.landscape, map_slice.plane, middles(box, _FIELD))
+    known = np.isfinite(map_slice.values(points)) if len(points) else np.zeros(0, dtype=bool)
     points, descent = points[known], descent[known]
     if not len(points):
         return
@@ -140,15 +140,15 @@ def _draw_field(axes: Axes, paper: Slice, box: np.ndarray) -> None:
     field.set_gid("field")
 
 
-def _draw_level(axes: Axes, paper: Slice, box: np.ndarray) -> bool:
-    """The level curve through the point; whether there is one in the view."""
-    dim = len(paper.plane.origin)
+def _draw_level(axes: Axes, map_slice: Slice, box: np.ndarray) -> bool:
+    """Draw the level curve through the point; return whether there is one in the view."""
+    dim = len(map_slice.plane.origin)
     side = 201 if dim <= 20 else 61 if dim <= 1000 else 25
     x, y = (np.linspace(low, high, side) for low, high in box)
     grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    heights = np.ma.masked_invalid(paper.values(grid).reshape(side, side)) - paper.level
+    heights = np.ma.masked_invalid(map_slice.values(grid).reshape(side, side)) - map_slice.level
     largest = np.abs(heights).max()
-    # At a minimum there is none, and what rounding makes of it there is noise.
+    # At a minimum there is no such curve, only noise from rounding.
     if not heights.count() or not heights.min() < -1e-9 * largest < 1e-9 * largest < heights.max():
         return False
     look = {"colors": LEVEL["color"], "linewidths": LEVEL["linewidth"]}
@@ -157,27 +157,27 @@ def _draw_level(axes: Axes, paper: Slice, box: np.ndarray) -> bool:
     return True
 
 
-def _draw_gradients(axes: Axes, paper: Slice, labels: Labels) -> dict[str, dict]:
-    """The gradient and its negative, equally long."""
-    uphill = paper.gradient / pixels_per_unit(axes)
+def _draw_gradients(axes: Axes, map_slice: Slice, labels: Labels) -> dict[str, dict]:
+    """Draw the gradient and its negative, equally long."""
+    uphill = map_slice.gradient / pixels_per_unit(axes)
     length = _LONG * min(axes.bbox.size)
-    looks = {
+    arrows = {
         "gradient": ("∇f", uphill, GRADIENT),
         "descent": ("\N{MINUS SIGN}∇f", -uphill, DESCENT),
     }
-    for name, (symbol, towards, look) in looks.items():
-        end = on_page(axes, paper.at, towards, length)
-        draw_arrow(axes, name, paper.at, end, look)
-        labels.keep_free(np.stack([paper.at, end]))
+    for name, (symbol, towards, look) in arrows.items():
+        end = step_on_page(axes, map_slice.at, towards, length)
+        draw_arrow(axes, name, map_slice.at, end, look)
+        labels.keep_free(np.stack([map_slice.at, end]))
         labels.write(symbol, end[None], look["color"])
     return {"gradient": arrow_key(GRADIENT), "descent": arrow_key(DESCENT)}
 
 
-def _draw_direction(axes: Axes, paper: Slice, labels: Labels) -> None:
-    """The given direction, as long as the gradient."""
-    assert paper.direction is not None
-    towards = paper.direction * pixels_per_unit(axes)
-    end = on_page(axes, paper.at, towards, _LONG * min(axes.bbox.size))
-    draw_arrow(axes, "direction", paper.at, end, DIRECTION)
-    labels.keep_free(np.stack([paper.at, end]))
+def _draw_direction(axes: Axes, map_slice: Slice, labels: Labels) -> None:
+    """Draw the given direction, as long as the gradient."""
+    assert map_slice.direction is not None
+    towards = map_slice.direction * pixels_per_unit(axes)
+    end = step_on_page(axes, map_slice.at, towards, _LONG * min(axes.bbox.size))
+    draw_arrow(axes, "direction", map_slice.at, end, DIRECTION)
+    labels.keep_free(np.stack([map_slice.at, end]))
     labels.write("u", end[None], DIRECTION["color"])

@@ -1,4 +1,4 @@
-"""The pictures of a scene by name, and the way to files and to TensorBoard."""
+"""Draw the pictures of a scene, and write them to files and for TensorBoard."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gdlab.derivatives.plots import curves, maps
-from gdlab.derivatives.plots.differences import differences
+from gdlab.derivatives.plots.differences import draw_differences
 from gdlab.derivatives.plots.scene import Errors, Scene, norm
-from gdlab.derivatives.plots.surface import surface
+from gdlab.derivatives.plots.surface import draw_surface
 from gdlab.plots import style
 from gdlab.plots.landscape import MAX_SLICED
 from gdlab.recording.event_file import EventWriter
@@ -21,40 +21,40 @@ from gdlab.recording.files import write_atomically
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_SALT = "gdlab"  # of the names inside an SVG, which are random otherwise
+_SALT = "gdlab"  # for the identifiers inside an SVG, which would otherwise be random
 
 
-def pictures(scene: Scene, errors: Sequence[Errors] = ()) -> dict[str, Figure]:
-    """All pictures that a scene allows, by name.
+def draw_pictures(scene: Scene, errors: Sequence[Errors] = ()) -> dict[str, Figure]:
+    """Draw all pictures of a scene, by name.
 
     One dimension: `curve` in the window, `local` near the point. More: `contour`, `local`,
-    `surface` and `sections`; past 5,000 dimensions `sections` alone, since a grid of the loss would
-    cost more than all else. With errors of finite differences: `differences`.
+    `surface` and `sections`; above 5,000 dimensions only `sections`, since a grid of the loss would
+    cost more than everything else. With errors of finite differences: `differences`.
     """
     drawn = {}
     if scene.dim == 1:
-        drawn = {"curve": curves.curve(scene), "local": curves.curve(scene, near=True)}
+        drawn = {"curve": curves.draw_curve(scene), "local": curves.draw_curve(scene, near=True)}
     else:
         if scene.dim <= MAX_SLICED:
-            drawn["contour"] = maps.contour(scene)
-            drawn["local"] = maps.local(scene)
-            drawn["surface"] = surface(scene)
-        drawn["sections"] = curves.sections(scene)
+            drawn["contour"] = maps.draw_contour(scene)
+            drawn["local"] = maps.draw_neighborhood(scene)
+            drawn["surface"] = draw_surface(scene)
+        drawn["sections"] = curves.draw_sections(scene)
     if errors:
-        drawn["differences"] = differences(scene, errors)
+        drawn["differences"] = draw_differences(scene, errors)
     return drawn
 
 
-def png(figure: Figure) -> bytes:
-    """A picture as PNG, 100 pixels an inch, the same bytes for the same picture."""
+def render_png(figure: Figure) -> bytes:
+    """Render a picture as PNG at 100 pixels per inch; equal pictures give equal bytes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     with style.style():
         return style.png(FigureCanvasAgg(figure))
 
 
-def svg(figure: Figure) -> bytes:
-    """A picture as SVG, without a date, the same bytes for the same picture."""
+def render_svg(figure: Figure) -> bytes:
+    """Render a picture as SVG without a date; equal pictures give equal bytes."""
     import matplotlib
 
     buffer = io.BytesIO()
@@ -64,7 +64,7 @@ def svg(figure: Figure) -> bytes:
 
 
 def write_pictures(directory: Path, drawn: Mapping[str, Figure]) -> list[Path]:
-    """Write each picture as NAME.png and NAME.svg into a folder, which is made where missing.
+    """Write each picture as NAME.png and NAME.svg into a folder, made if missing.
 
     Raises:
         OSError: a file cannot be written.
@@ -72,20 +72,20 @@ def write_pictures(directory: Path, drawn: Mapping[str, Figure]) -> list[Path]:
     directory.mkdir(parents=True, exist_ok=True)
     written = []
     for name, figure in drawn.items():
-        for suffix, data in (("png", png(figure)), ("svg", svg(figure))):
+        for suffix, data in (("png", render_png(figure)), ("svg", render_svg(figure))):
             written.append(directory / f"{name}.{suffix}")
             write_atomically(written[-1], data)
     return written
 
 
 def write_events(directory: Path, scene: Scene, drawn: Mapping[str, Figure], report: str) -> Path:
-    """Write a scene for TensorBoard into one new event file of a run's directory.
+    """Write a scene for TensorBoard into a new event file of a run's directory.
 
-    Each picture is an image under its name; scalars at step 0 are `value`, `grad_norm` and, where
+    Each picture is an image under its name; the scalars at step 0 are `value`, `grad_norm` and, if
     there is a Hessian, `lambda_max`; the report is a text.
 
     Args:
-        directory: of the run, such as `derivatives/beale` below the folder TensorBoard shows.
+        directory: the run's, such as `derivatives/beale` below the folder TensorBoard shows.
         scene: the loss at its point.
         drawn: pictures by name.
         report: Markdown.
@@ -103,5 +103,5 @@ def write_events(directory: Path, scene: Scene, drawn: Mapping[str, Figure], rep
         writer.scalars(np.array([0]), {tag: np.array([x]) for tag, x in numbers.items()})
         writer.text("report", report)
         for name, figure in drawn.items():
-            writer.image(name, 0, png(figure))
+            writer.image(name, 0, render_png(figure))
     return writer.path

@@ -1,9 +1,9 @@
-"""The pictures of a report, in its directory and for TensorBoard."""
+"""Draw the pictures of a report, into its directory and for TensorBoard."""
 
 from pathlib import Path
 
 from gdlab.derivatives.full_report import Report
-from gdlab.derivatives.plots.output import pictures, write_events, write_pictures
+from gdlab.derivatives.plots.output import draw_pictures, write_events, write_pictures
 from gdlab.derivatives.plots.scene import Errors, Scene
 from gdlab.derivatives.point import LossAtPoint
 from gdlab.recording.run_plots import landscape_of
@@ -12,37 +12,37 @@ _MOST_ERRORS = 6
 
 
 def draw(directory: Path, report: Report) -> None:
-    """Draw what a report is about, as PNG and SVG and into an event file.
+    """Draw the pictures of a report as PNG and SVG and into an event file.
 
     Raises:
         OSError: a file cannot be written.
     """
-    place, question = report.place, report.question
-    assert place is not None
+    at, question = report.loss_at_point, report.question
+    assert at is not None
     direction = question.unit_direction() if "directional" in report.findings else None
     scene = Scene(
-        landscape=landscape_of(place.loss, question.name),
-        at=place.x.numpy(),
-        value=float(place.value),
-        gradient=place.gradient.numpy(),
-        hessian=place.hessian.numpy() if "hessian" in report.findings else None,
+        landscape=landscape_of(at.loss, question.name),
+        at=at.x.numpy(),
+        value=float(at.value),
+        gradient=at.gradient.numpy(),
+        hessian=at.hessian.numpy() if "hessian" in report.findings else None,
         direction=None if direction is None else direction.numpy(),
     )
-    drawn = pictures(scene, _errors(place, scene) if "gradient" in report.findings else ())
+    drawn = draw_pictures(scene, _errors(at, scene) if "gradient" in report.findings else ())
     write_pictures(directory, drawn)
     write_events(directory, scene, drawn, f"```text\n{report.text}```")
 
 
-def _errors(place: LossAtPoint, scene: Scene) -> list[Errors]:
-    """The errors of the differences, of the coordinates with the largest partial derivatives."""
-    found, exact = place.differences, place.gradient
-    chosen = sorted(scene.ranked()[:_MOST_ERRORS].tolist())
+def _errors(at: LossAtPoint, scene: Scene) -> list[Errors]:
+    """Compute the errors of differences for the coordinates with the largest partials."""
+    differences, exact = at.differences, at.gradient
+    chosen = sorted(scene.rank_coordinates()[:_MOST_ERRORS].tolist())
     return [
         Errors(
-            place.names[i],
-            found.h[i].numpy(),
-            (found.central[i] - exact[i]).abs().numpy(),
-            (found.forward[i] - exact[i]).abs().numpy(),
+            at.names[i],
+            differences.h[i].numpy(),
+            (differences.central[i] - exact[i]).abs().numpy(),
+            (differences.forward[i] - exact[i]).abs().numpy(),
         )
         for i in chosen
     ]

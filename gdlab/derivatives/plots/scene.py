@@ -1,6 +1,6 @@
-"""What is drawn: a loss at a point with its derivatives there, and slices of it for the paper.
+"""The data of the pictures: a loss at a point with its derivatives, and slices of it.
 
-Shapes: D dimensions, K = 1 or 2 coordinates on the paper, m points, n step sizes, M minimisers.
+Shapes: D dimensions, K = 1 or 2 drawn coordinates, m points, n step sizes, M minimizers.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import numpy as np
 
 from gdlab.plots.projection import Landscape, Plane
 
-_INSIDE = 0.14  # of the view: the point stays so far from its frame
-_ALIKE = 3.0  # units whose ratio is less are drawn equally long
-_SCALES = 0.5 ** np.arange(1, 12)  # of the view, that are tried for what is near
-_FALLBACK = 1  # the scale where no model fits, as at a kink
-_RING = 32
-_READ = 6  # coordinates in a title
+_INSIDE = 0.14  # of the view: minimum distance of the point from the frame
+_ALIKE = 3.0  # units are drawn equally long up to this ratio of the view's sides
+_SCALES = 0.5 ** np.arange(1, 12)  # of the view, tried for the neighborhood
+_FALLBACK = 1  # index of the scale if no model fits, as at a kink
+_RING = 32  # points on the edge of a neighborhood
+_TITLE_COORDINATES = 6  # maximum number in a title
 _NOISE = 1e-12  # relative: smaller differences are rounding
-_FLAT = 1e-5  # of the second-order change: a smaller first-order one is not seen
+_FLAT = 1e-5  # relative to the second-order change: a smaller first-order change is invisible
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Scene:
         landscape: the loss; its title is the first line of every picture.
         at: (D,) the point.
         value: the loss there.
-        gradient: (D,)
-        hessian: (D, D), or None where it is too large: second-order models are then left out.
-        direction: (D,) of a directional derivative, of any length but zero.
+        gradient: (D,) the gradient.
+        hessian: (D, D), or None if it is too large: second-order models are then left out.
+        direction: (D,) of a directional derivative, of any nonzero length.
 
     Raises:
         ValueError: a shape does not fit.
@@ -54,7 +54,9 @@ class Scene:
         }
         wrong = [n for n, (a, shape) in given.items() if a is not None and np.shape(a) != shape]
         if len(dim) != 1 or wrong:
-            raise ValueError(f"at must be (D,) and the rest fit it, got {dim}; unfit: {wrong}")
+            raise ValueError(
+                f"at must have shape (D,), got {dim}; shapes that do not match it: {wrong}"
+            )
 
     @property
     def dim(self) -> int:
@@ -63,30 +65,32 @@ class Scene:
 
     @property
     def title(self) -> str:
-        """The loss and the point, or what of it can be read."""
-        where = ", ".join(f"{x:.6g}" for x in self.at[:_READ])
-        return f"{self.landscape.title} at ({where}{', …' if self.dim > _READ else ''})"
+        """The name of the loss and the point, shortened if it has many coordinates."""
+        where = ", ".join(f"{x:.6g}" for x in self.at[:_TITLE_COORDINATES])
+        return (
+            f"{self.landscape.title} at ({where}{', …' if self.dim > _TITLE_COORDINATES else ''})"
+        )
 
     @property
     def slope(self) -> float | None:
-        """The directional derivative along the direction, normalised."""
+        """The directional derivative along the normalized direction."""
         if self.direction is None:
             return None
         return float(self.gradient @ (self.direction / norm(self.direction)))
 
-    def ranked(self) -> np.ndarray:
-        """The coordinates (D,) from the largest partial derivative to the smallest.
+    def rank_coordinates(self) -> np.ndarray:
+        """Order the coordinates (D,) from the largest partial derivative to the smallest.
 
-        Where two are equal, as at a minimum, the larger second derivative decides.
+        Ties, as at a minimum, are broken by the larger second derivative.
         """
         second = np.zeros(self.dim) if self.hessian is None else np.abs(np.diag(self.hessian))
         return np.lexsort((np.arange(self.dim), -second, -np.abs(self.gradient)))
 
-    def sliced(self, chosen: Sequence[int]) -> Slice:
-        """The scene along some coordinates through the point, the others held fixed."""
+    def slice_along(self, chosen: Sequence[int]) -> Slice:
+        """Restrict the scene to some coordinates, the others fixed at the point."""
         rows = list(chosen)
         rest = np.array(self.at, dtype=float)
-        rest[rows] = 0.0  # coordinates of the plane are then those of the loss
+        rest[rows] = 0.0  # so that coordinates of the plane are those of the loss
         whole = rows == list(range(self.dim))
         axes = np.zeros((len(rows), self.dim))
         axes[np.arange(len(rows)), rows] = 1.0
@@ -107,19 +111,19 @@ class Scene:
             direction=direction,
         )
 
-    def paper(self) -> Slice:
-        """The slice that maps are drawn of: all of D ≤ 2, else the two largest partials."""
-        return self.sliced(sorted(self.ranked()[:2].tolist()))
+    def map_slice(self) -> Slice:
+        """Return the slice that maps show: the whole if D ≤ 2, else the two largest partials."""
+        return self.slice_along(sorted(self.rank_coordinates()[:2].tolist()))
 
 
 @dataclass(frozen=True)
 class Slice:
-    """A scene along K of its coordinates; the attributes are as the scene's, cut to K.
+    """A scene restricted to K of its coordinates; attributes as in the scene, restricted to K.
 
     Attributes:
-        plane: what the paper's coordinates are points of.
+        plane: the plane or line that the drawn coordinates span.
         level: the loss at the point.
-        minimizers: (M, K) those known; None where the slice is not the whole.
+        minimizers: (M, K) the known ones; None if the slice is not the whole scene.
     """
 
     landscape: Landscape
@@ -134,22 +138,22 @@ class Slice:
     direction: np.ndarray | None
 
     def values(self, points: np.ndarray) -> np.ndarray:
-        """The loss (m,) at points (m, K) of the paper; NaN where it is not finite."""
+        """Evaluate the loss (m,) at points (m, K); NaN where it is not finite."""
         values = self.plane.evaluate(self.landscape.value, points)
         return np.where(np.isfinite(values), values, np.nan)
 
     def tangent(self, points: np.ndarray) -> np.ndarray:
-        """The tangent line or plane f + gᵀd (m,) at points (m, K), d from the point."""
+        """Evaluate the tangent f + gᵀd (m,) at points (m, K), d their offset from the point."""
         return self.level + (points - self.at) @ self.gradient
 
     def taylor(self, points: np.ndarray) -> np.ndarray:
-        """The model f + gᵀd + ½ dᵀHd (m,) at points (m, K); the tangent without a Hessian."""
+        """Evaluate f + gᵀd + ½ dᵀHd (m,) at points (m, K); only the tangent without a Hessian."""
         d = points - self.at
         bend = 0.0 if self.hessian is None else 0.5 * ((d @ self.hessian) * d).sum(axis=1)
         return self.tangent(points) + bend
 
     def view(self) -> np.ndarray:
-        """The loss's window, or what is around the point and the nearest minimiser: (K, 2)."""
+        """Return the window of the loss, else a box around point and nearest minimizer: (K, 2)."""
         if self.window is not None:
             low, high = (
                 np.minimum(self.window[:, 0], self.at),
@@ -163,22 +167,22 @@ class Slice:
         margin = _INSIDE * (high - low)
         return np.stack([np.minimum(low, self.at - margin), np.maximum(high, self.at + margin)], 1)
 
-    def unit(self) -> np.ndarray:
-        """Lengths (K,) to be equally long on the paper: equal but for very unlike coordinates."""
+    def equal_lengths(self) -> np.ndarray:
+        """Return lengths (K,) to draw equally long: equal unless the view is elongated."""
         half = np.diff(self.view(), axis=1)[:, 0] / 2
         return np.full(len(half), half.max()) if half.max() <= _ALIKE * half.min() else half
 
-    def near(self, tolerance: float) -> np.ndarray:
-        """Low and high (K, 2) around the point, where the second-order model still tells something.
+    def neighborhood(self, tolerance: float) -> np.ndarray:
+        """Return a box (K, 2) around the point in which the second-order model is useful.
 
-        The largest of the halved views on whose rim the model errs by at most the tolerance, in
-        parts of how much the loss varies there.
+        The largest of the halved views on whose edge the error of the model is at most the
+        tolerance, relative to the variation of the loss there.
         """
         angles = np.linspace(0.0, 2.0 * np.pi, _RING, endpoint=False)
         ring = np.stack([np.cos(angles), np.sin(angles)], axis=1)
         if len(self.at) == 1:
             ring = np.linspace(-1.0, 1.0, 8)[:, None]
-        unit = self.unit()
+        unit = self.equal_lengths()
         points = self.at + _SCALES[:, None, None] * ring * unit
         flat = points.reshape(-1, len(unit))
         shape = points.shape[:2]
@@ -194,7 +198,7 @@ class Slice:
         return self.at[:, None] + scale * unit[:, None] * np.array([-1.0, 1.0])
 
     def is_critical(self, box: np.ndarray) -> bool:
-        """Whether the gradient changes nothing that could be seen in a view (K, 2)."""
+        """Whether the gradient is too small to be visible in a view (K, 2)."""
         half = np.diff(box, axis=1)[:, 0] / 2
         first = np.abs(self.gradient * half).max()
         second = 0.0 if self.hessian is None else np.abs(half[:, None] * self.hessian * half).max()
@@ -203,13 +207,13 @@ class Slice:
 
 @dataclass(frozen=True)
 class Errors:
-    """How finite differences of one partial derivative err.
+    """The errors of finite differences of a partial derivative.
 
     Attributes:
-        name: of the coordinate.
+        name: the coordinate.
         h: (n,) the step sizes.
-        central: (n,) errors of (f(x + h) − f(x − h)) / 2h, not negative.
-        forward: (n,) errors of (f(x + h) − f(x)) / h.
+        central: (n,) absolute errors of (f(x + h) − f(x − h)) / 2h.
+        forward: (n,) absolute errors of (f(x + h) − f(x)) / h.
     """
 
     name: str
@@ -219,7 +223,7 @@ class Errors:
 
 
 def norm(vector: np.ndarray) -> float:
-    """The Euclidean norm of (n,); squares of large numbers would overflow."""
+    """Compute the Euclidean norm of (n,), safe against overflow of squares."""
     largest = float(np.abs(vector).max())
     scaled = np.isfinite(largest) and largest > 0
     return largest * float(np.linalg.norm(vector / largest)) if scaled else largest

@@ -166,14 +166,14 @@ def test_long_sums_are_truncated() -> None:
 
 
 NOT_FINITE = {
-    "log(t)": "path=log(t): it is -inf at t = 0, and must be finite",
-    "t**0.5": "path=t**0.5: its derivative by t is inf at t = 0, and must be finite",
+    "log(t)": "path=log(t): it is -inf at t = 0, but must be finite",
+    "t**0.5": "path=t**0.5: its derivative by t is inf at t = 0, but must be finite",
 }
 BAD_PATHS: list[tuple[Any, float, str]] = [
     (["t"], 0.0, "path=[t]: must be 2 formulas, one for each of x, y; got 1"),
-    ([], 0.0, "path=[]: must be a list of formulas in t, as [cos(t),sin(t)]"),
-    ("cos(t)", 0.0, "path=cos(t): must be a list of formulas in t, as [cos(t),sin(t)]"),
-    (["t", "t + s"], 0.0, "path=t + s: column 5: s is not t, the one variable there is"),
+    ([], 0.0, "path=[]: must be a list of formulas in t, such as [cos(t),sin(t)]"),
+    ("cos(t)", 0.0, "path=cos(t): must be a list of formulas in t, such as [cos(t),sin(t)]"),
+    (["t", "t + s"], 0.0, "path=t + s: column 5: s is unknown; the only variable is t"),
     (["t", "t +"], 0.0, "path=t +: column 4: "),
     (["t", "t"], math.inf, "t=[inf]: must be finite"),
     *((["t", text], 0.0, message) for text, message in NOT_FINITE.items()),
@@ -185,7 +185,7 @@ BAD_COMPOSITIONS: list[tuple[Any, list[float], str]] = [
     (["a", "b"], [1.0], "at=[1]: must be 2 numbers, one for each of a, b"),
     (["a", "a"], [1.0, 2.0], "at=[1,2]: must be 1 number, for a; got 2"),
     (["a", "b"], [1.0, math.nan], "at=[1,nan]: must be finite"),
-    (["a", "sqrt(b)"], [1.0, -1.0], "inner=sqrt(b): it is nan at a = 1, b = -1, and must be"),
+    (["a", "sqrt(b)"], [1.0, -1.0], "inner=sqrt(b): it is nan at a = 1, b = -1, but must be"),
     (["a", "__import__('os')"], [1.0, 1.0], "inner=__import__('os'): column"),
 ]
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 import gdlab.losses
 from gdlab.derivatives.findings.gauss_newton import residuals
-from gdlab.derivatives.methods.residuals import factor, residual_jacobian, residuals_at
+from gdlab.derivatives.methods.residuals import residual_jacobian, residuals_at, squares_factor
 from gdlab.derivatives.point import LossAtPoint
 from gdlab.errors import SettingError
 from gdlab.losses import MLP, MSE, Beale, Loss, Ridge, Rosenbrock
@@ -136,8 +136,8 @@ def test_the_factor_is_inferred_from_the_values(loss: Loss, c: float, formula: s
 
 
 def test_the_factor_is_known_where_the_residuals_are_0() -> None:
-    assert factor(Beale(), tensor(3, 0.5)) == 2
-    assert factor(Tilted(weight=3.0), tensor(0, 0)) == 6
+    assert squares_factor(Beale(), tensor(3, 0.5)) == 2
+    assert squares_factor(Tilted(weight=3.0), tensor(0, 0)) == 6
 
 
 def test_residuals_that_do_not_match_the_loss() -> None:

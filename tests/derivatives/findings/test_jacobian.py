@@ -79,11 +79,11 @@ def test_many_formulas_are_not_differentiated_by_sympy() -> None:
 
 
 BAD: list[tuple[Any, list[float], str]] = [
-    ([], [], "formulas=[]: must be a list of formulas, as [x+y,x*y]"),
-    ("x*y", [1.0], "formulas=x*y: must be a list of formulas, as [x+y,x*y]"),
+    ([], [], "formulas=[]: must be a list of formulas, such as [x+y,x*y]"),
+    ("x*y", [1.0], "formulas=x*y: must be a list of formulas, such as [x+y,x*y]"),
     (["1", "pi"], [1.0], "formulas=[1,pi]: depends on no variable"),
     (["x*y"], [1.0], "at=[1]: must be 2 numbers, one for each of x, y"),
-    (["log(x)", "y"], [0.0, 1.0], "formulas=log(x): it is -inf at x = 0, y = 1, and must be"),
+    (["log(x)", "y"], [0.0, 1.0], "formulas=log(x): it is -inf at x = 0, y = 1, but must be"),
     (["x", "y**0.5"], [1.0, 0.0], "formulas=y**0.5: its derivative by y is inf at x = 1, y = 0"),
     (["x", "open(y)"], [1.0, 1.0], "formulas=open(y): column 1: "),
 ]

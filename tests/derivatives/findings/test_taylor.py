@@ -11,7 +11,7 @@ from gdlab.derivatives.findings.directional import directional
 from gdlab.derivatives.findings.higher_orders import higher
 from gdlab.derivatives.findings.taylor import differential, taylor
 from gdlab.derivatives.point import LossAtPoint
-from gdlab.derivatives.wording import counted_from, derivative_name, total
+from gdlab.derivatives.wording import derivative_name, linear_combination, offset_from
 from gdlab.errors import SettingError
 from gdlab.losses import MLP, Beale, Expression, Himmelblau, Rosenbrock
 from gdlab.losses.base import Loss
@@ -127,4 +127,4 @@ def test_sums_as_text(terms: list[tuple[float, str]], words: str) -> None:
 
 
 def test_variables_counted_from_a_number() -> None:
-    assert [counted_from("x", at) for at in (0.0, 2.5, -1.0)] == ["x", "(x - 2.5)", "(x + 1)"]
+    assert [offset_from("x", at) for at in (0.0, 2.5, -1.0)] == ["x", "(x - 2.5)", "(x + 1)"]

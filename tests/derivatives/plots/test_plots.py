@@ -1,4 +1,4 @@
-"""The pictures of derivatives: what is drawn and where, against closed forms.
+"""The pictures of derivatives, against closed forms.
 
 Shapes: D dimensions, m points.
 """
@@ -13,12 +13,18 @@ from matplotlib.quiver import Quiver
 from matplotlib.text import Annotation
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from gdlab.derivatives.plots.curves import curve, sections
-from gdlab.derivatives.plots.differences import differences
-from gdlab.derivatives.plots.maps import contour, local
-from gdlab.derivatives.plots.output import pictures, png, svg, write_events, write_pictures
+from gdlab.derivatives.plots.curves import draw_curve, draw_sections
+from gdlab.derivatives.plots.differences import draw_differences
+from gdlab.derivatives.plots.maps import draw_contour, draw_neighborhood
+from gdlab.derivatives.plots.output import (
+    draw_pictures,
+    render_png,
+    render_svg,
+    write_events,
+    write_pictures,
+)
 from gdlab.derivatives.plots.scene import Errors, Scene
-from gdlab.derivatives.plots.surface import sheets, surface
+from gdlab.derivatives.plots.surface import draw_surface, make_sheets
 from gdlab.plots.projection import Landscape
 
 
@@ -41,8 +47,8 @@ def quadratic(
     return Scene(landscape, x, float(0.5 * x @ h @ x), h @ x, h, u)
 
 
-def of(value, gradient, hessian, at, window=None) -> Scene:
-    """Any loss, by its closed forms."""
+def scene_of(value, gradient, hessian, at, window=None) -> Scene:
+    """A scene of any loss, from closed forms."""
     x = np.asarray(at, dtype=float)
     names = tuple("abcdefgh"[: len(x)])
     landscape = Landscape(value, gradient, names, "loss", window)
@@ -52,7 +58,7 @@ def of(value, gradient, hessian, at, window=None) -> Scene:
 
 def cubic(at) -> Scene:
     """x³ + 2xy + y²: neither its tangent nor its Taylor model is exact."""
-    return of(
+    return scene_of(
         lambda p: p[..., 0] ** 3 + 2 * p[..., 0] * p[..., 1] + p[..., 1] ** 2,
         lambda p: np.stack(
             [3 * p[..., 0] ** 2 + 2 * p[..., 1], 2 * p[..., 0] + 2 * p[..., 1]], axis=-1
@@ -67,47 +73,47 @@ TILTED = [[3.0, 1.0], [1.0, 1.0]]
 UNLIKE = np.array([[-1.0, 1.0], [-200.0, 200.0]])
 
 
-def arrow(figure: Figure, name: str) -> Annotation:
-    (found,) = [a for a in figure.axes[0].texts if a.get_gid() == name]
-    assert isinstance(found, Annotation)
-    return found
+def find_arrow(figure: Figure, name: str) -> Annotation:
+    (annotation,) = [a for a in figure.axes[0].texts if a.get_gid() == name]
+    assert isinstance(annotation, Annotation)
+    return annotation
 
 
 def ends_on_page(figure: Figure, name: str) -> tuple[np.ndarray, np.ndarray]:
-    drawn = arrow(figure, name)
+    drawn = find_arrow(figure, name)
     start, end = figure.axes[0].transData.transform([drawn.xyann, drawn.xy])
     return start, end
 
 
-def named(figure: Figure, gid: str, panel=0) -> np.ndarray:
-    """The points (m, 2) of the one line of a name."""
+def line_points(figure: Figure, gid: str, panel=0) -> np.ndarray:
+    """The points (m, 2) of the only line with an id."""
     (line,) = [line for line in figure.axes[panel].lines if line.get_gid() == gid]
     return np.asarray(line.get_xydata())
 
 
-def curvature(figure: Figure) -> list[np.ndarray]:
+def curvature_curves(figure: Figure) -> list[np.ndarray]:
     """The points (m, 2) of the curves ½ dᵀHd = ±c."""
     lines = [line for line in figure.axes[0].lines if line.get_gid() == "curvature"]
     return [np.asarray(line.get_xydata()) for line in lines]
 
 
-def rotated(eigenvalues) -> np.ndarray:
+def rotate(eigenvalues) -> np.ndarray:
     q = np.array([[0.8, -0.6], [0.6, 0.8]])
     return q @ np.diag(eigenvalues) @ q.T
 
 
-def keys(figure: Figure) -> list[str]:
+def legend_texts(figure: Figure) -> list[str]:
     return [text.get_text() for legend in figure.legends for text in legend.get_texts()]
 
 
-def words(figure: Figure) -> str:
+def texts(figure: Figure) -> str:
     return " | ".join(text.get_text() for text in figure.texts)
 
 
 # Arrows and level curves
 
 
-@pytest.mark.parametrize("draw", [contour, local])
+@pytest.mark.parametrize("draw", [draw_contour, draw_neighborhood])
 @pytest.mark.parametrize(
     ("window", "scale"), [(None, 1.0), (UNLIKE, 1.0), (UNLIKE, 1e200), (None, 1e-200)]
 )
@@ -125,13 +131,13 @@ def test_the_gradient_starts_at_the_point_and_crosses_its_level_curve_at_a_right
     arrow_on_page = (end - start) / np.linalg.norm(end - start)
     cosine = arrow_on_page @ along / np.linalg.norm(along)
     np.testing.assert_allclose(cosine, 0.0, atol=1e-9)  # observed 5e-16
-    uphill = scene.landscape.value(np.array([arrow(figure, "gradient").xy]))[0]
+    uphill = scene.landscape.value(np.array([find_arrow(figure, "gradient").xy]))[0]
     assert uphill > scene.value
 
 
 def test_descent_is_the_opposite_and_the_direction_is_the_given_one():
     scene = quadratic(TILTED, [0.4, -0.3], direction=[3, 4])
-    figure = local(scene)
+    figure = draw_neighborhood(scene)
     start, up = ends_on_page(figure, "gradient")
     _, down = ends_on_page(figure, "descent")
     np.testing.assert_allclose(down - start, start - up, atol=1e-9)  # observed 1e-13
@@ -139,11 +145,11 @@ def test_descent_is_the_opposite_and_the_direction_is_the_given_one():
     # Observed 0.
     np.testing.assert_allclose((tip - start) / np.linalg.norm(tip - start), [0.6, 0.8], atol=1e-12)
     slope = scene.gradient @ [0.6, 0.8]
-    assert f"direction u, slope {slope:.4g}" in keys(figure)
+    assert f"direction u, slope {slope:.4g}" in legend_texts(figure)
 
 
 def test_the_field_is_perpendicular_to_level_curves_on_the_page():
-    figure = contour(quadratic(TILTED, [0.4, -0.3], window=UNLIKE))
+    figure = draw_contour(quadratic(TILTED, [0.4, -0.3], window=UNLIKE))
     axes = figure.axes[0]
     (field,) = [c for c in axes.collections if c.get_gid() == "field"]
     points = np.asarray(field.get_offsets())
@@ -157,7 +163,7 @@ def test_the_field_is_perpendicular_to_level_curves_on_the_page():
     np.testing.assert_allclose(dots, 0.0, atol=1e-12)  # observed 2e-18
 
 
-@pytest.mark.parametrize("draw", [contour, local])
+@pytest.mark.parametrize("draw", [draw_contour, draw_neighborhood])
 def test_the_level_curve_passes_through_the_point(draw):
     scene = cubic([0.5, 0.7])
     (level,) = [c for c in draw(scene).axes[0].collections if c.get_gid() == "level"]
@@ -169,10 +175,10 @@ def test_the_level_curve_passes_through_the_point(draw):
 
 
 def test_a_minimum_has_neither_arrows_nor_a_level_curve():
-    figure = local(quadratic(TILTED, [0.0, 0.0]))
+    figure = draw_neighborhood(quadratic(TILTED, [0.0, 0.0]))
     assert [t for t in figure.axes[0].texts if t.get_gid() in ("gradient", "descent")] == []
-    assert "level curve" not in keys(figure)
-    assert "|∇f| = 0" in words(figure)
+    assert "level curve" not in legend_texts(figure)
+    assert "|∇f| = 0" in texts(figure)
 
 
 # The Hessian
@@ -182,7 +188,7 @@ def test_a_minimum_has_neither_arrows_nor_a_level_curve():
 def test_semi_axes_are_inverse_square_roots_of_eigenvalues(window):
     scene = quadratic(TILTED, [0.4, -0.3], window=window)
     assert scene.hessian is not None
-    figure = local(scene)
+    figure = draw_neighborhood(scene)
     axes = figure.axes[0]
     drawn = [np.asarray(a.get_xydata()) for a in axes.lines if a.get_gid() == "eigenvector"]
     powers, vectors = np.linalg.eigh(scene.hessian)
@@ -196,7 +202,7 @@ def test_semi_axes_are_inverse_square_roots_of_eigenvalues(window):
     if window is None:
         np.testing.assert_allclose(ratio, expected, rtol=1e-12)  # observed 0
     # The curve passes through the ends: ½ dᵀHd is the same at all of them, and along it.
-    d = curvature(figure)[0] - scene.at
+    d = curvature_curves(figure)[0] - scene.at
     heights = ((d @ scene.hessian) * d).sum(axis=1)
     # Observed 9e-16.
     np.testing.assert_allclose(heights, halves[0] @ scene.hessian @ halves[0], rtol=1e-12)
@@ -204,9 +210,9 @@ def test_semi_axes_are_inverse_square_roots_of_eigenvalues(window):
 
 @pytest.mark.parametrize("low", [-2.0, -1e-3, 0.0])
 def test_curves_of_an_indefinite_hessian_have_one_height_and_its_negative(low):
-    scene = quadratic(rotated([5.0, low]), [0.4, -0.3], minimum=None)
-    figure = local(scene)
-    drawn = curvature(figure)
+    scene = quadratic(rotate([5.0, low]), [0.4, -0.3], minimum=None)
+    figure = draw_neighborhood(scene)
+    drawn = curvature_curves(figure)
     assert len(drawn) == (2 if low else 1)
     heights = []
     for points in drawn:
@@ -230,9 +236,9 @@ def test_curves_of_an_indefinite_hessian_have_one_height_and_its_negative(low):
     ],
 )
 def test_eigenvalues_are_named_with_their_sign(hessian, said, curves):
-    figure = local(quadratic(hessian, [0.3, 0.2], minimum=None))
-    assert [key for key in keys(figure) if key.startswith("λ")] == said
-    assert len(curvature(figure)) == curves
+    figure = draw_neighborhood(quadratic(hessian, [0.3, 0.2], minimum=None))
+    assert [key for key in legend_texts(figure) if key.startswith("λ")] == said
+    assert len(curvature_curves(figure)) == curves
 
 
 @pytest.mark.parametrize(
@@ -246,7 +252,7 @@ def test_eigenvalues_are_named_with_their_sign(hessian, said, curves):
     ],
 )
 def test_no_label_covers_another_or_leaves_the_panel(scene):
-    figure = local(scene)
+    figure = draw_neighborhood(scene)
     figure.canvas.draw()
     frame = figure.axes[0].bbox
     boxes = [t.get_window_extent() for t in figure.axes[0].texts if t.get_gid() == "label"]
@@ -263,8 +269,8 @@ def test_no_label_covers_another_or_leaves_the_panel(scene):
 def test_the_sheets_are_the_loss_its_plane_and_its_taylor_model():
     scene = cubic([0.5, 0.7])
     assert scene.hessian is not None
-    paper = scene.paper()
-    drawn = sheets(paper, paper.near(0.3))
+    map_slice = scene.map_slice()
+    drawn = make_sheets(map_slice, map_slice.neighborhood(0.3))
     dx, dy = drawn.x - 0.5, drawn.y - 0.7
     # By hand: f = 0.125 + 0.7 + 0.49, its gradient (0.75 + 1.4, 1 + 1.4), its Hessian (3, 2; 2, 2).
     plane = 1.315 + 2.15 * dx + 2.4 * dy
@@ -278,8 +284,8 @@ def test_the_sheets_are_the_loss_its_plane_and_its_taylor_model():
 
 
 def test_the_surface_shows_three_sheets_and_the_point():
-    figure = surface(cubic([0.5, 0.7]))
-    assert keys(figure) == ["point", "loss", "tangent plane", "second-order Taylor model"]
+    figure = draw_surface(cubic([0.5, 0.7]))
+    assert legend_texts(figure) == ["point", "loss", "tangent plane", "second-order Taylor model"]
     axes = figure.axes[0]
     assert [axes.get_xlabel(), axes.get_ylabel()] == ["a", "b"]
     kinds = [type(c).__name__ for c in axes.collections]
@@ -288,15 +294,16 @@ def test_the_surface_shows_three_sheets_and_the_point():
 
 def test_a_surface_of_one_dimension_is_refused():
     with pytest.raises(ValueError, match="two dimensions"):
-        surface(quadratic([[1.0]], [1.0]))
+        draw_surface(quadratic([[1.0]], [1.0]))
 
 
 def test_sections_have_the_tangent_and_the_parabola_of_each_axis():
     at = np.array([0.5, 0.7])
-    figure = sections(cubic(at))
+    figure = draw_sections(cubic(at))
     assert [axes.get_xlabel() for axes in figure.axes] == ["a", "b"]
     for panel, (slope, bend) in enumerate([(2.15, 3.0), (2.4, 2.0)]):
-        tangent, taylor = named(figure, "tangent", panel), named(figure, "taylor", panel)
+        tangent = line_points(figure, "tangent", panel)
+        taylor = line_points(figure, "taylor", panel)
         d = tangent[:, 0] - at[panel]
         inside = np.abs(d) < 0.5 * np.abs(d).max()  # far outside the panel lines are cut
         # Observed 0.
@@ -304,33 +311,33 @@ def test_sections_have_the_tangent_and_the_parabola_of_each_axis():
         parabola = 1.315 + slope * d + bend * d**2 / 2
         # Observed 4e-16.
         np.testing.assert_allclose(taylor[inside, 1], parabola[inside], atol=1e-12)
-        np.testing.assert_array_equal(named(figure, "point", panel), [[at[panel], 1.315]])
+        np.testing.assert_array_equal(line_points(figure, "point", panel), [[at[panel], 1.315]])
     assert figure.axes[0].get_title() == "∂f/∂a = 2.15   ∂²f/∂a² = 3"
 
 
-def test_sections_of_many_dimensions_are_those_of_the_largest_partials():
-    figure = sections(quadratic(np.diag(np.arange(1.0, 11.0)), np.ones(10)))
+def test_sections_of_many_dimensions_show_the_largest_partials():
+    figure = draw_sections(quadratic(np.diag(np.arange(1.0, 11.0)), np.ones(10)))
     assert [axes.get_xlabel() for axes in figure.axes] == [f"x{i}" for i in range(4, 10)]
-    assert "the 6 largest of 10" in words(figure)
+    assert "the 6 largest of 10" in texts(figure)
 
 
-def test_maps_of_many_dimensions_are_of_the_two_largest_partials():
+def test_maps_of_many_dimensions_show_the_two_largest_partials():
     scene = quadratic(np.diag([1.0, 5.0, 2.0, 4.0]), [1.0, 1.0, 1.0, -1.0])
-    for figure in (contour(scene), local(scene)):
+    for figure in (draw_contour(scene), draw_neighborhood(scene)):
         assert (figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()) == ("x1", "x3")
-        assert "slice" in words(figure)
-        np.testing.assert_array_equal(arrow(figure, "gradient").xyann, [1.0, -1.0])
-    paper = scene.paper()
-    values = paper.values(np.array([[1.0, -1.0], [0.0, 0.0]]))
+        assert "slice" in texts(figure)
+        np.testing.assert_array_equal(find_arrow(figure, "gradient").xyann, [1.0, -1.0])
+    map_slice = scene.map_slice()
+    values = map_slice.values(np.array([[1.0, -1.0], [0.0, 0.0]]))
     np.testing.assert_allclose(values, [6.0, 1.5])
 
 
-def test_a_hundred_thousand_dimensions_are_drawn_as_sections_alone():
+def test_a_hundred_thousand_dimensions_are_drawn_only_as_sections():
     weights = np.linspace(1.0, 2.0, 100_000)
     names = tuple(f"w{i}" for i in range(100_000))
     landscape = Landscape(lambda p: 0.5 * (weights * p * p).sum(-1), weights.__mul__, names, "net")
     at = np.ones(100_000)
-    drawn = pictures(Scene(landscape, at, float(landscape.value(at)), weights))
+    drawn = draw_pictures(Scene(landscape, at, float(landscape.value(at)), weights))
     assert list(drawn) == ["sections"]
     assert [axes.get_xlabel() for axes in drawn["sections"].axes] == list(names[-6:])
 
@@ -341,10 +348,10 @@ def test_one_dimension_is_a_curve_with_tangent_and_parabola(near):
         lambda p: np.sin(p[..., 0]), np.cos, ("t",), "sine", np.array([[-3.0, 3.0]])
     )
     scene = Scene(landscape, np.array([1.0]), np.sin(1.0), np.cos([1.0]), -np.sin([[1.0]]))
-    figure = curve(scene, near=near)
-    x, y = named(figure, "loss").T
+    figure = draw_curve(scene, near=near)
+    x, y = line_points(figure, "loss").T
     np.testing.assert_allclose(y, np.sin(x), atol=1e-15)  # observed 0
-    x, y = named(figure, "tangent").T
+    x, y = line_points(figure, "tangent").T
     np.testing.assert_allclose(y, np.sin(1) + np.cos(1) * (x - 1), atol=1e-14)  # observed 0
     assert (np.ptp(x) < 3.1) == near
 
@@ -352,8 +359,8 @@ def test_one_dimension_is_a_curve_with_tangent_and_parabola(near):
 # The errors of finite differences
 
 
-def measured(dim=1) -> list[Errors]:
-    """Of exp at 0, in closed form, with rounding 1e-16 / h."""
+def errors_of_exp(dim=1) -> list[Errors]:
+    """The errors of exp at 0 in closed form, with rounding 1e-16 / h."""
     h = np.logspace(-10, 0, 41)
     rounding = 1e-16 / h
     central, forward = np.sinh(h) / h - 1, np.expm1(h) / h - 1
@@ -362,30 +369,30 @@ def measured(dim=1) -> list[Errors]:
 
 def test_guides_have_their_slopes_and_lie_above_their_errors():
     scene = quadratic([[1.0]], [1.4])
-    figure = differences(scene, measured())
+    figure = draw_differences(scene, errors_of_exp())
     assert (figure.axes[0].get_xscale(), figure.axes[0].get_yscale()) == ("log", "log")
     # h²/6 and h/2, three times higher.
     for name, factor, order in [("slope 2", 1 / 6, 2), ("slope 1", 1 / 2, 1)]:
-        h, guide = named(figure, name).T
+        h, guide = line_points(figure, name).T
         np.testing.assert_allclose(guide, 3 * factor * h**order, rtol=0.05)  # observed 0.002
-    h, floor = named(figure, "floor").T
+    h, floor = line_points(figure, "floor").T
     np.testing.assert_allclose(floor, 2.0**-52 * scene.value / h)
-    np.testing.assert_array_equal(named(figure, "central")[:, 1], measured()[0].central)
+    np.testing.assert_array_equal(line_points(figure, "central")[:, 1], errors_of_exp()[0].central)
 
 
 def test_errors_of_zero_are_marked_and_have_no_guide():
     h = np.logspace(-8, 0, 9)
     exact = Errors("x0", h, np.zeros(9), h)
-    figure = differences(quadratic([[1.0]], [1.0]), [exact])
-    assert len(named(figure, "central exact")) == 9
-    assert "no error" in keys(figure)
-    assert "slope 2" not in keys(figure)
-    assert "slope 1" in keys(figure)
+    figure = draw_differences(quadratic([[1.0]], [1.0]), [exact])
+    assert len(line_points(figure, "central exact")) == 9
+    assert "no error" in legend_texts(figure)
+    assert "slope 2" not in legend_texts(figure)
+    assert "slope 1" in legend_texts(figure)
 
 
 def test_differences_without_errors_are_refused():
     with pytest.raises(ValueError, match="at least one"):
-        differences(quadratic([[1.0]], [1.0]), [])
+        draw_differences(quadratic([[1.0]], [1.0]), [])
 
 
 # What is hard to draw
@@ -407,28 +414,28 @@ def reciprocal(p):
 
 UNIT = np.array([[-1.0, 1.0], [-1.0, 1.0]])
 HARD = {
-    "constant": of(flat, np.zeros_like, np.zeros((2, 2)), [0.3, 0.1]),
-    "constant, 1-D": of(flat, np.zeros_like, np.zeros((1, 1)), [0.3]),
-    "constant but for rounding": of(
+    "constant": scene_of(flat, np.zeros_like, np.zeros((2, 2)), [0.3, 0.1]),
+    "constant, 1-D": scene_of(flat, np.zeros_like, np.zeros((1, 1)), [0.3]),
+    "constant but for rounding": scene_of(
         lambda p: 3.0 + 1e-15 * np.sin(1e3 * p.sum(-1)), np.zeros_like, np.zeros((2, 2)), [1, 1]
     ),
     "at a minimum": quadratic(TILTED, [0.0, 0.0], direction=[1, 2]),
     "at a minimum, 1-D": quadratic([[2.0]], [0.0]),
     "degenerate": quadratic([[1.0, 1.0], [1.0, 1.0]], [0.5, -0.5]),
     "saddle": quadratic([[2.0, 0.0], [0.0, -2.0]], [0.0, 0.0], minimum=None),
-    "edge of its domain": of(
+    "edge of its domain": scene_of(
         log_product, reciprocal, [[-1e4, 0.0], [0.0, -1.0]], [0.01, 1.0], UNIT * 2
     ),
-    "nowhere finite": of(lambda p: flat(p) * np.nan, np.ones_like, np.eye(2), [1, 1], UNIT),
-    "derivatives not finite": of(
+    "nowhere finite": scene_of(lambda p: flat(p) * np.nan, np.ones_like, np.eye(2), [1, 1], UNIT),
+    "derivatives not finite": scene_of(
         lambda p: np.abs(p).sum(-1), np.sign, np.full((2, 2), np.nan), [0, 1], UNIT
     ),
-    "gradient not finite": of(
+    "gradient not finite": scene_of(
         lambda p: np.abs(p).sum(-1), lambda p: p * np.nan, np.zeros((2, 2)), [0, 1], UNIT
     ),
     "huge": quadratic(TILTED, [0.4, -0.3], scale=1e290, direction=[1, 1]),
     "tiny": quadratic(TILTED, [0.4, -0.3], scale=1e-290),
-    "kink": of(lambda p: np.abs(p).sum(-1), np.sign, np.zeros((2, 2)), [0.0, 0.0], UNIT),
+    "kink": scene_of(lambda p: np.abs(p).sum(-1), np.sign, np.zeros((2, 2)), [0.0, 0.0], UNIT),
     "ill-conditioned": quadratic(np.diag([1e12, 1.0]), [1.0, 1.0]),
     "unlike axes": quadratic(np.diag([1.0, 1e-8]), [0.1, 5e3], window=UNIT * [[1.0], [1e4]]),
     "outside its window": quadratic(TILTED, [9.0, 30.0], window=UNIT, direction=[0, 1]),
@@ -444,25 +451,25 @@ HARD = {
 @pytest.mark.parametrize("name", HARD)
 def test_hard_cases_draw_without_a_warning(name):
     scene = HARD[name]
-    drawn = pictures(scene)
+    drawn = draw_pictures(scene)
     if scene.dim == 1:
         assert list(drawn) == ["curve", "local"]
     else:
         assert list(drawn) == ["contour", "local", "surface", "sections"]
     for figure in drawn.values():
-        assert len(png(figure)) > 5_000
+        assert len(render_png(figure)) > 5_000
 
 
 def test_what_is_outside_the_domain_stays_blank():
     scene = HARD["edge of its domain"]
-    values = scene.paper().values(np.array([[-0.5, 1.0], [0.5, 0.0], [0.5, 1.0]]))
+    values = scene.map_slice().values(np.array([[-0.5, 1.0], [0.5, 0.0], [0.5, 1.0]]))
     np.testing.assert_array_equal(np.isnan(values), [True, True, False])
-    paper = scene.paper()
-    assert np.isnan(sheets(paper, np.array([[-1.0, 1.0], [0.5, 1.0]])).surface[:, 0]).all()
+    map_slice = scene.map_slice()
+    assert np.isnan(make_sheets(map_slice, np.array([[-1.0, 1.0], [0.5, 1.0]])).surface[:, 0]).all()
 
 
 def test_there_are_no_gradients_where_there_is_no_loss():
-    axes = contour(HARD["edge of its domain"]).axes[0]
+    axes = draw_contour(HARD["edge of its domain"]).axes[0]
     (field,) = [c for c in axes.collections if c.get_gid() == "field"]
     points = np.asarray(field.get_offsets())
     assert len(points) > 20
@@ -473,9 +480,9 @@ def test_there_are_no_gradients_where_there_is_no_loss():
 @pytest.mark.parametrize("at", [[9.0, 30.0], [-9.0, 9.0], [1.0, 1.0]])
 def test_the_point_and_its_gradient_are_inside_the_picture(at, window):
     scene = quadratic(TILTED, at, window=window)
-    figure = contour(scene)
+    figure = draw_contour(scene)
     start, end = ends_on_page(figure, "gradient")
-    assert all(figure.axes[0].bbox.contains(*place) for place in (start, end))
+    assert all(figure.axes[0].bbox.contains(*point) for point in (start, end))
 
 
 @pytest.mark.parametrize(
@@ -487,10 +494,10 @@ def test_the_point_and_its_gradient_are_inside_the_picture(at, window):
         {"at": np.ones((1, 2))},
     ],
 )
-def test_shapes_that_do_not_fit_are_refused(wrong):
+def test_wrong_shapes_are_refused(wrong):
     fit = quadratic(TILTED, [0.4, -0.3])
     parts = {"at": fit.at, "gradient": fit.gradient, "hessian": fit.hessian, **wrong}
-    with pytest.raises(ValueError, match="fit"):
+    with pytest.raises(ValueError, match="shape"):
         Scene(fit.landscape, value=1.0, **parts)
 
 
@@ -501,9 +508,9 @@ def test_pictures_are_written_as_png_and_svg_of_the_same_bytes(tmp_path):
     import matplotlib
 
     scene = cubic([0.5, 0.7])
-    first = write_pictures(tmp_path / "new" / "one", pictures(scene, measured()))
+    first = write_pictures(tmp_path / "new" / "one", draw_pictures(scene, errors_of_exp()))
     with matplotlib.rc_context({"font.size": 20, "axes.facecolor": "black", "svg.hashsalt": None}):
-        second = write_pictures(tmp_path / "two", pictures(scene, measured()))
+        second = write_pictures(tmp_path / "two", draw_pictures(scene, errors_of_exp()))
     names = ["contour", "local", "surface", "sections", "differences"]
     assert [p.name for p in first] == [f"{n}.{s}" for n in names for s in ("png", "svg")]
     for one, two in zip(first, second, strict=True):
@@ -514,23 +521,23 @@ def test_pictures_are_written_as_png_and_svg_of_the_same_bytes(tmp_path):
     assert "Matplotlib" not in text
 
 
-def test_a_png_may_be_made_before_and_after_an_svg():
-    figure = local(cubic([0.5, 0.7]))
-    before, drawn = png(figure), svg(figure)
-    assert png(figure) == before
-    assert svg(figure) == drawn
+def test_a_png_can_be_made_before_and_after_an_svg():
+    figure = draw_neighborhood(cubic([0.5, 0.7]))
+    before, drawn = render_png(figure), render_svg(figure)
+    assert render_png(figure) == before
+    assert render_svg(figure) == drawn
 
 
 def test_pictures_and_numbers_are_read_back_by_tensorboard(tmp_path):
     scene = quadratic(TILTED, [1.0, 1.0])
-    drawn = pictures(scene, measured(2))
+    drawn = draw_pictures(scene, errors_of_exp(2))
     path = write_events(tmp_path / "derivatives" / "bowl", scene, drawn, "# A report")
     assert path.parent == tmp_path / "derivatives" / "bowl"
     run = EventAccumulator(str(path.parent)).Reload()
     assert set(run.Tags()["images"]) == set(drawn)
     for name, figure in drawn.items():
         (image,) = run.Images(name)
-        assert image.encoded_image_string == png(figure)
+        assert image.encoded_image_string == render_png(figure)
         size = figure.get_size_inches() * 100
         assert (image.width, image.height) == tuple(size.round().astype(int))
         assert image.step == 0
@@ -546,9 +553,9 @@ def test_pictures_and_numbers_are_read_back_by_tensorboard(tmp_path):
 def test_no_figure_is_left_in_pyplot_and_names_are_no_mathematics():
     import matplotlib.pyplot as plt
 
-    drawn = pictures(quadratic(TILTED, [1.0, 1.0]), measured())
+    drawn = draw_pictures(quadratic(TILTED, [1.0, 1.0]), errors_of_exp())
     assert plt.get_fignums() == []
-    assert all("bowl $1 _a at (1, 1)" in words(figure) for figure in drawn.values())
+    assert all("bowl $1 _a at (1, 1)" in texts(figure) for figure in drawn.values())
 
 
 def test_importing_the_modules_does_not_import_matplotlib():
