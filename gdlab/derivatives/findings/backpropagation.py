@@ -165,7 +165,7 @@ def _make_layer_pass(
         activation=layer.activation,
         values=forward_pass.after[:, example],
         slopes=forward_pass.slope[:, example],
-        jacobian=kept(jacobian),
+        jacobian=keep_if_small(jacobian),
         jacobian_norm=float(jacobian.norm()),
         delta=delta[:, example],
         weight_gradient=keep_if_small(weight_gradient),

@@ -18,7 +18,7 @@ from gdlab.derivatives.finding import Finding, Section, Table, number, vector
 from gdlab.derivatives.methods.algebra import (
     SymbolicComposition,
     evaluate,
-    format_expression,
+    format_shortest,
     substitutions,
 )
 from gdlab.derivatives.methods.finite_differences import Differences
@@ -103,14 +103,14 @@ class ChainRule(Finding):
         Raises:
             SettingError: the loss or its gradient is not finite there.
         """
-        names = unlike(loss.names, inner.names)
+        names = distinct_names(loss.names, inner.names)
         point = inner(at)
         value, slopes = float(loss(point[None])[0]), gradient(loss, point)
         if not (math.isfinite(value) and slopes.isfinite().all()):
             result = f"the loss is {value} and its gradient {vector(slopes)}"
-            where = f"at {assignments(names, point)}; both must be finite"
+            where = f"at {format_assignments(names, point)}; both must be finite"
             raise SettingError(f"{inner.setting}={format_value(inner.texts)}: {result} {where}")
-        composed = Composed.of(loss, names, inner)
+        composed = SymbolicComposition.of(loss, names, inner)
         return cls(
             formulas=inner.texts,
             variables=inner.names,
@@ -120,8 +120,10 @@ class ChainRule(Finding):
             point=point,
             value=value,
             gradient=slopes,
-            outer_expressions=None if composed is None else tuple(map(brief, composed.partials)),
-            expression=None if composed is None else brief(composed.whole),
+            outer_expressions=None
+            if composed is None
+            else tuple(map(format_shortest, composed.partials)),
+            expression=None if composed is None else format_shortest(composed.whole),
             derivatives=_differentiate(loss, inner, at, slopes, composed),
         )
 
@@ -138,40 +140,45 @@ class ChainRule(Finding):
 
     def section(self) -> Section:
         """Return the sums over the coordinates, written out, and a table of all methods."""
-        values = f"{assignments(self.names, self.point)}, {self.outer} = {number(self.value)}"
-        lines = [("at", assignments(self.variables, self.at)), ("values", values)]
+        values = (
+            f"{format_assignments(self.names, self.point)}, {self.outer} = {number(self.value)}"
+        )
+        lines = [("at", format_assignments(self.variables, self.at)), ("values", values)]
         if self.expression is not None:
-            lines.append(("substituted", shortened(f"{self.outer} = {self.expression}")))
+            lines.append(("substituted", shorten(f"{self.outer} = {self.expression}")))
         for derivative in self.derivatives[:_SHOWN]:
             lines += self._derivation(derivative)
         header = ("", "chain rule", "autograd", "differences", "symbolic", "max diff")
         rows = [
             (
                 f"{self.d}{self.outer}/{self.d}{d.variable}",
-                *map(defined, (d.chain_rule, d.autograd, d.differences, d.symbolic)),
+                *map(number_or_undefined, (d.chain_rule, d.autograd, d.differences, d.symbolic)),
                 number(d.disagreement, 2),
             )
             for d in self.derivatives
         ]
         notes = ["The other columns differentiate the whole composition, without the chain rule."]
         if self.renamed:
-            notes.append(f"The coordinates of the loss are renamed {listed(self.names)}.")
+            notes.append(f"The coordinates of the loss are renamed {join_words(self.names)}.")
         return Section(self.title, lines, Table(header, rows), notes)
 
     def _derivation(self, derivative: Derivative) -> Iterator[tuple[str, str]]:
         """Yield a derivative as a sum over coordinates: in letters, expressions and numbers."""
         d, by = self.d, f"{self.d}{derivative.variable}"
-        letters = [product(f"∂f/∂{name}", f"{d}{name}/{by}") for name in self.names]
-        yield f"{d}{self.outer}/{by}", f"= {summed(letters)}"
+        letters = [format_product(f"∂f/∂{name}", f"{d}{name}/{by}") for name in self.names]
+        yield f"{d}{self.outer}/{by}", f"= {format_sum(letters)}"
         if self.outer_expressions is not None and derivative.inner_expressions is not None:
             pairs = zip(self.outer_expressions, derivative.inner_expressions, strict=True)
-            yield "", shortened(f"= {summed([product(*pair) for pair in pairs])}")
+            yield "", shorten(f"= {format_sum([format_product(*pair) for pair in pairs])}")
         slopes = [number(slope, 6) for slope in self.gradient]
         inner = [number(slope, 6) for slope in derivative.inner]
-        yield "", f"= {summed([product(*pair) for pair in zip(slopes, inner, strict=True)])}"
+        yield (
+            "",
+            f"= {format_sum([format_product(*pair) for pair in zip(slopes, inner, strict=True)])}",
+        )
         yield "", f"= {number(derivative.chain_rule)}"
         if derivative.expression is not None:
-            yield "substituted", shortened(f"= {derivative.expression}")
+            yield "substituted", shorten(f"= {derivative.expression}")
 
     @property
     def coordinates(self) -> str:
@@ -182,7 +189,7 @@ class ChainRule(Finding):
 
 
 def _differentiate(
-    loss: Loss, inner: Formulas, at: Tensor, outer: Tensor, composed: Composed | None
+    loss: Loss, inner: Formulas, at: Tensor, outer: Tensor, composed: SymbolicComposition | None
 ) -> tuple[Derivative, ...]:
     """Differentiate by each variable; `outer` is the gradient (D,) by the coordinates."""
 
@@ -200,7 +207,7 @@ def _differentiate(
         terms = outer * slopes
         direct = [float(autograd[k]), float(differences[k])]
         if composed is not None:
-            direct.append(number_of(composed.slopes[k], values(composed.variables, at)))
+            direct.append(evaluate(composed.slopes[k], substitutions(composed.variables, at)))
         errors = torch.tensor(direct, dtype=at.dtype) - terms.sum()
         derivative = Derivative(
             variable=variable,
@@ -210,8 +217,10 @@ def _differentiate(
             autograd=direct[0],
             differences=direct[1],
             symbolic=None if composed is None else direct[2],
-            inner_expressions=None if composed is None else tuple(map(brief, composed.inner[k])),
-            expression=None if composed is None else brief(composed.slopes[k]),
+            inner_expressions=None
+            if composed is None
+            else tuple(map(format_shortest, composed.inner[k])),
+            expression=None if composed is None else format_shortest(composed.slopes[k]),
             disagreement=float(errors.abs().max()),
         )
         derivatives.append(derivative)
@@ -242,7 +251,7 @@ class Composition(ChainRule):
     @property
     def title(self) -> str:
         """The title, which names the composition."""
-        return f"Chain rule for {self.outer} = f({listed(self.names)}) with {self.coordinates}"
+        return f"Chain rule for {self.outer} = f({join_words(self.names)}) with {self.coordinates}"
 
 
 def along_path(loss: Loss, path: Sequence[str], t: float) -> PathDerivative:

@@ -164,7 +164,7 @@ def _resolve(
         raise SettingError("x=[]: must be one point or several")
     points = points.reshape(-1, points.shape[-1]) if points.ndim else points.reshape(1, 1)
     loss = f if isinstance(f, Loss) else Function(f, (0.0,) * points.shape[1])
-    return loss, torch.stack([point(row, loss.names, "x") for row in points])
+    return loss, torch.stack([as_point(row, loss.names, "x") for row in points])
 
 
 def _draw_points(loss: Loss, seed: int) -> Tensor:
@@ -212,7 +212,7 @@ def _compare_slopes(
     differences = Differences.along(loss, x, directions)
     slopes = directions @ gradient
     limit, uncertainty = differences.limit()
-    sides = differences.sides()
+    sides = differences.one_sided_slopes()
     scale = max(
         float(slopes.abs().max()),
         float(limit.nan_to_num(0.0).abs().max()),
@@ -229,7 +229,9 @@ def _compare_slopes(
     return trials
 
 
-def _judge(autograd: float, limit: float, uncertainty: float, sides: Sides, scale: float) -> str:
+def _judge(
+    autograd: float, limit: float, uncertainty: float, sides: OneSidedSlopes, scale: float
+) -> str:
     """Compare autograd's slope with the limit of central differences and of one-sided ones."""
     if abs(autograd - limit) <= max(DOUBT * uncertainty, _SAME * scale):
         return "unsure" if uncertainty > _UNSURE * scale > 0 else "right"

@@ -87,13 +87,13 @@ def _section(at: LossAtPoint, i: int, *, curved: bool) -> CrossSection:
     points = at.x.repeat(_POINTS, 1)
     points[:, i] = coordinate + offsets
     name = at.names[i]
-    line = [(float(at.value), ""), (float(slope), counted_from(name, float(coordinate)))]
+    line = [(float(at.value), ""), (float(slope), offset_from(name, float(coordinate)))]
     return CrossSection(
         name=name,
         coordinate=points[:, i],
         loss=values_at(at.loss, points),
         tangent=at.value + slope * offsets,
-        line=total(line),
+        line=linear_combination(line),
         slope=float(slope),
         curvature=float(at.hessian[i, i]) if curved else None,
     )

@@ -81,7 +81,7 @@ def directional(at: LossAtPoint, direction: "Tensor | Sequence[float]") -> Direc
     Raises:
         SettingError: the direction is zero or is not D finite numbers.
     """
-    unit = arguments.direction(direction, at.names, "direction")
+    unit = arguments.as_direction(direction, at.names, "direction")
     slope, ascent = _slope(at, unit), at.ascent
     angle = None
     if ascent is not None:

@@ -57,9 +57,9 @@ class Curvature:
         gauss_newton = factor * jacobian.T @ jacobian
         rest = hessian - gauss_newton
         return cls(
-            gauss_newton=kept(gauss_newton),
-            hessian=kept(hessian),
-            rest=kept(rest),
+            gauss_newton=keep_if_small(gauss_newton),
+            hessian=keep_if_small(hessian),
+            rest=keep_if_small(rest),
             gauss_newton_norm=float(gauss_newton.norm()),
             hessian_norm=float(hessian.norm()),
             rest_norm=float(rest.norm()),
@@ -110,7 +110,7 @@ class ResidualJacobian:
         differences = central_differences(partial(residuals_at, loss), x)
         disagreement = float((differences - jacobian).abs().max())
         rank = int(torch.linalg.matrix_rank(jacobian))
-        return cls(kept(jacobian), float(jacobian.norm()), rank, disagreement)
+        return cls(keep_if_small(jacobian), float(jacobian.norm()), rank, disagreement)
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ def residuals(at: LossAtPoint, most_numbers: int = MOST_NUMBERS) -> Residuals | 
         )
     c = squares_factor(loss, x)
     jacobian = residual_jacobian(loss, x) if len(r) * len(x) <= most_numbers else None
-    by_residuals = c * (pulled_back(loss, x, r) if jacobian is None else jacobian.T @ r)
+    by_residuals = c * (vector_jacobian_product(loss, x, r) if jacobian is None else jacobian.T @ r)
     curvature = None
     if jacobian is not None and len(x) ** 2 <= most_numbers:
         curvature = Curvature.of(at.hessian, jacobian, c)
@@ -217,7 +217,7 @@ def residuals(at: LossAtPoint, most_numbers: int = MOST_NUMBERS) -> Residuals | 
     return Residuals(
         count=len(r),
         dim=len(x),
-        values=kept(r),
+        values=keep_if_small(r),
         value=float(at.value),
         factor=c,
         jacobian=None if jacobian is None else ResidualJacobian.of(loss, x, jacobian),

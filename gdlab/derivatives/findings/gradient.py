@@ -150,7 +150,7 @@ def first_order(at: LossAtPoint) -> FirstOrder:
     """Compute the gradient of a loss at a point by autograd, differences and its formula."""
     gradient, symbolic = at.gradient, at.symbolic
     by_formula = None if symbolic is None else symbolic.gradient(at.x)
-    sides = at.differences.sides()
+    sides = at.differences.one_sided_slopes()
     partials = tuple(_partial(at, i, by_formula, pair) for i, pair in enumerate(sides))
     return FirstOrder(
         loss=type(at.loss).__name__,
@@ -165,7 +165,7 @@ def first_order(at: LossAtPoint) -> FirstOrder:
     )
 
 
-def _partial(at: LossAtPoint, i: int, by_formula: Tensor | None, sides: Sides) -> Partial:
+def _partial(at: LossAtPoint, i: int, by_formula: Tensor | None, sides: OneSidedSlopes) -> Partial:
     d, exact = at.differences, at.gradient[i]
     limit, uncertainty = (values[i] for values in at.limit)
     central = convergence(d.h[i], (d.central[i] - exact).abs(), d.rounding[i])
@@ -188,7 +188,7 @@ def _partial(at: LossAtPoint, i: int, by_formula: Tensor | None, sides: Sides) -
         disagreement=float(results.max() - results.min()),
         agrees=bool(error <= DOUBT * uncertainty) if bool(limit.isfinite()) else None,
         sides=sides,
-        is_kink=sides.are_apart(max(at.grad_norm, abs(sides.left), abs(sides.right))),
+        is_kink=sides.differ(max(at.grad_norm, abs(sides.left), abs(sides.right))),
     )
 
 

@@ -216,7 +216,7 @@ def nested_differences(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor
     area = 4 * inner * outer
     rounding = EPSILON * torch.stack(list(corners.values())).abs().amax(0) / area
     flat = (dim * dim, _STEPS)
-    limit, uncertainty = extrapolated((total / area).reshape(flat), rounding.reshape(flat), order=2)
+    limit, uncertainty = extrapolate((total / area).reshape(flat), rounding.reshape(flat), order=2)
     return limit.reshape(dim, dim), uncertainty.reshape(dim, dim)
 
 

@@ -175,7 +175,7 @@ def slice_along(
     Raises:
         SettingError: the direction has the wrong length, is zero or not finite.
     """
-    unit = arguments.direction(direction, loss.names, name).to(x)
+    unit = arguments.as_direction(direction, loss.names, name).to(x)
     with torch.no_grad():  # one by one: all points together may not fit into memory
         losses = [loss((x + distance * unit)[None])[0] for distance in distances]
     return Slice(name, torch.tensor(distances, dtype=x.dtype), torch.stack(losses).cpu())

@@ -96,10 +96,10 @@ def jacobian(formulas: Sequence[str], at: "Tensor | Sequence[float]") -> Jacobia
             a derivative is not finite at the point.
     """
     function = Formulas.read(formulas, "formulas")
-    x = function.point(at)
+    x = function.as_point(at)
     by_autograd = function.jacobian(x)
     for slopes, name in zip(by_autograd.T, function.names, strict=True):
-        function.finite(slopes, f"its derivative by {name}", x)
+        function.require_finite(slopes, f"its derivative by {name}", x)
     is_square = by_autograd.shape[0] == by_autograd.shape[1]
     symbolic, expressions = _differentiate(function, x)
     return Jacobian(
@@ -128,7 +128,7 @@ def _differentiate(
     if formulas is None:
         return None, None
     rows = [[sympy.diff(formula, symbol) for symbol in symbols] for formula in formulas]
-    at = algebra.values(symbols, x)
-    numbers = [[algebra.number_of(entry, at) for entry in row] for row in rows]
-    texts = tuple(tuple(map(algebra.brief, row)) for row in rows)
+    at = algebra.substitutions(symbols, x)
+    numbers = [[algebra.evaluate(entry, at) for entry in row] for row in rows]
+    texts = tuple(tuple(map(algebra.format_shortest, row)) for row in rows)
     return torch.tensor(numbers, dtype=torch.float64), texts

@@ -99,7 +99,7 @@ def taylor(at: LossAtPoint, direction: "Tensor | Sequence[float] | None" = None)
     x, value, gradient, matrix = at.x, at.value, at.gradient, at.hessian
     along = at.ascent
     if direction is not None:
-        along = arguments.direction(direction, at.names, "direction")
+        along = arguments.as_direction(direction, at.names, "direction")
     elif along is None:
         along = eigendecomposition(matrix)[1][:, -1]
     if not bool(along.isfinite().all()):
@@ -117,7 +117,7 @@ def taylor(at: LossAtPoint, direction: "Tensor | Sequence[float] | None" = None)
         errors = (values - predicted).abs()
         return Model(equation, predicted, errors, convergence(distance, errors, rounding))
 
-    deviations = [counted_from(name, float(a)) for name, a in zip(at.names, x, strict=True)]
+    deviations = [offset_from(name, float(a)) for name, a in zip(at.names, x, strict=True)]
     slopes = list(zip(gradient.tolist(), deviations, strict=True))
     intercept = float(value - gradient @ x)
     expanded = [*zip(gradient.tolist(), at.names, strict=True), (intercept, "")]
@@ -127,8 +127,10 @@ def taylor(at: LossAtPoint, direction: "Tensor | Sequence[float] | None" = None)
         direction=along,
         distances=distance,
         values=values,
-        plane=make_model(total(tangent), plane),
-        second=make_model(total([*tangent, *_quadratic_terms(matrix, deviations)]), second),
+        plane=make_model(linear_combination(tangent), plane),
+        second=make_model(
+            linear_combination([*tangent, *_quadratic_terms(matrix, deviations)]), second
+        ),
     )
 
 
@@ -192,7 +194,7 @@ def differential(
     Raises:
         SettingError: the step is not D finite numbers.
     """
-    step = arguments.point(step, at.names, "step")
+    step = arguments.as_point(step, at.names, "step")
     terms = at.gradient * step
     df = float(terms.sum())
     summands = [
@@ -204,4 +206,4 @@ def differential(
     if curved:
         product = hessian_products(at.loss, at.x[None])(step[None])[0]
         second = df + float(step @ product) / 2
-    return Differential(step, terms, total(summands), df, second, float(change))
+    return Differential(step, terms, linear_combination(summands), df, second, float(change))

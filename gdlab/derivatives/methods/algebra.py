@@ -64,7 +64,7 @@ def substitutions(of: "Sequence[sympy.Symbol]", x: Tensor) -> "dict[sympy.Symbol
     return dict(zip(of, x.tolist(), strict=True))
 
 
-def format_expression(expression: "sympy.Expr") -> str:
+def format_shortest(expression: "sympy.Expr") -> str:
     """Format an expression; a polynomial is factored if that is shorter."""
     import sympy
 

@@ -65,4 +65,4 @@ class Symbolic:
 
     def words(self, *by: int) -> str:
         """Format a partial derivative as it would be typed, shortened if it is long."""
-        return shorten(algebra.format_expression(self.partial(*by)))
+        return shorten(algebra.format_shortest(self.partial(*by)))

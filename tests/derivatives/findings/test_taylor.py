@@ -123,7 +123,7 @@ def test_invalid_arguments(function: Any, argument: Any, message: str) -> None:
     ],
 )
 def test_sums_as_text(terms: list[tuple[float, str]], words: str) -> None:
-    assert total(terms) == words
+    assert linear_combination(terms) == words
 
 
 def test_variables_counted_from_a_number() -> None:
