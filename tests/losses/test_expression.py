@@ -154,7 +154,7 @@ REFUSED = [
     ('\'loss.formula=__import__("os").system("touch mark")\'', "column 12: '\"' is not allowed"),
     ("'loss.formula=x**2,x**4'", "--multirun"),
     ("'loss.formul=x**2 + y'", "no such setting, did you mean loss.formula?"),
-    ("'loss.formula=a*x' 'loss.variables=[x]'", "give loss.parameters.a a value"),
+    ("'loss.formula=a*x' 'loss.variables=[x]'", "set loss.parameters.a"),
     ("'loss.formula=a*x' loss.parameters.a=b", "loss.parameters.a=b: must be a number"),
     ("'loss.formula=a*x' loss.parameters.a.b=1", "loss.parameters.a={b:1}: must be a number"),
     ("'loss.formula=a*x' loss.parameters.b=1", "loss.parameters.b=1.0: the formula has no such"),

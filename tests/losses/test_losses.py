@@ -365,5 +365,7 @@ def test_partial_losses_are_means_over_the_examples_chosen() -> None:
 
 
 def test_a_minibatch_larger_than_the_data_is_refused() -> None:
-    with pytest.raises(SettingError, match="batch_size=4: must be at most 3, all examples"):
+    with pytest.raises(
+        SettingError, match="batch_size=4: must be at most 3, the number of examples"
+    ):
         MSE(batch_size=4)
