@@ -178,7 +178,7 @@ BAD: list[tuple[type[ScalableSquares], dict[str, Any], str]] = [
     (mgh.ExtendedRosenbrock, {"dim": 7}, "dim=7: must be a multiple of 2"),
     (mgh.ExtendedPowell, {"dim": 10}, "dim=10: must be a multiple of 4"),
     (mgh.Penalty2, {"dim": 1}, "dim=1: must be a whole number ≥ 2 and ≤ 1e+06"),
-    (mgh.LinearFull, {"equations": 9}, "equations=9: must be at least 10, as dim is"),
+    (mgh.LinearFull, {"equations": 9}, "equations=9: must be at least dim=10"),
     (mgh.LinearRank1Zero, {"dim": 2}, "dim=2: must be a whole number ≥ 3 and ≤ 1e+06"),
 ]
 
