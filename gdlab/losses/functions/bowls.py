@@ -62,7 +62,7 @@ class Ellipsoid(Scalable):
 
     Attributes:
         dim: dimensions D.
-        condition: the largest eigenvalue of the Hessian over the smallest, which is 2.
+        condition: the condition number of the Hessian, whose smallest eigenvalue is 2.
     """
 
     known = Known(start=(1.0,), minimizers=((0.0,),), minimum=0.0, window=((-2.0, 2.0),))
