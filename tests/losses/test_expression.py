@@ -224,7 +224,7 @@ def test_formulas_sweep_as_structure_and_an_interrupted_sweep_resumes(gd, here) 
     assert again["loss.parameters.a"].tolist() == [1, 2, 1, 2]
     other = gd("resume=sweep", "loss.parameters.a=1,3")
     assert other.code == 2
-    assert "was loss.parameters.a=1,2" in other.err
+    assert "had loss.parameters.a=1,2" in other.err
 
 
 def test_parameters_can_be_zipped_and_given_as_intervals(gd, here) -> None:

@@ -3,6 +3,7 @@
 Shapes: R runs, D dimensions.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -354,11 +355,13 @@ def test_another_dtype_moves_everything() -> None:
 
 
 def test_a_sweep_is_one_batch_and_each_run_is_its_own() -> None:
-    axes = {"transform.shift": [0.0, 1.5], "transform.scale": [1, 2.0], "start.0": [0.5, 2.0]}
+    shifts, scales = [[0.0, 0.0], [1.5, 1.5]], [[1.0, 1.0], [2.0, 2.0]]
+    axes = {"transform.shift": shifts, "transform.scale": scales, "start.0": [0.5, 2.0]}
     swept = gdlab.sweep("rosenbrock", lr=1e-3, steps=20, start=[0.0, 1.0], **axes)  # type: ignore[arg-type]
     assert len(swept.results) == 8
     for row in swept.results.to_dict("records"):
-        transform = gdlab.Transform(shift=row["transform.shift"], scale=row["transform.scale"])
+        shift, scale = (json.loads(row[f"transform.{name}"]) for name in ("shift", "scale"))
+        transform = gdlab.Transform(shift=shift, scale=scale)
         start = [row["start.0"], 1.0]
         alone = gdlab.run("rosenbrock", lr=1e-3, steps=20, start=start, transform=transform)
         assert row["final_loss"] == alone.outcome.final_loss

@@ -199,12 +199,12 @@ def test_a_data_set_of_pairs_and_one_of_tensors() -> None:
 
 
 def test_a_data_set_is_drawn_with_its_seed() -> None:
-    def drawn(seed: int) -> Examples:
+    def draw(seed: int) -> Examples:
         return examples_from_dataset({"_target_": "helpers.networks.Sided"}, seed)
 
     state = torch.get_rng_state()
-    assert (drawn(1).features == drawn(1).features).all()
-    assert (drawn(1).features != drawn(2).features).all()
+    assert (draw(1).features == draw(1).features).all()
+    assert (draw(1).features != draw(2).features).all()
     assert torch.equal(torch.get_rng_state(), state)
 
 
