@@ -16,7 +16,7 @@ from gdlab.derivatives.full_report import WIDTH, Report, answer
 from gdlab.derivatives.question import Question
 from gdlab.display.terminal import show_warning
 from gdlab.fields.custom_classes import errors_as
-from gdlab.losses.checks import check_dimensions
+from gdlab.losses.checks import check_definition
 from gdlab.recording.files import errors_naming, write_atomically
 from gdlab.recording.run_plots import why_not_drawn
 
@@ -33,7 +33,7 @@ def run_report(config: DictConfig, *, as_json: bool) -> int:
     question = instance_from_values(Question, plain_values(own), choices)
     startup.resume_garbage_collection()
     with errors_as(f"loss={question.name}"):
-        check_dimensions(question.objective)
+        check_definition(question.objective)
         report = answer(question)
     console = Console(soft_wrap=True, highlight=False)
     console.width = max(console.width, WIDTH)

@@ -1,4 +1,4 @@
-"""What a loss is: a function of points, with what is known about it.
+"""The base classes of losses: a function of points, with what is known about it.
 
 Shapes: R runs, D dimensions, M known minimizers.
 """
@@ -20,25 +20,24 @@ Layout: TypeAlias = Sequence[tuple[str, tuple[int, ...]]]
 
 
 class Loss(Configured):
-    """The function being minimised. Subclasses declare fields, `dim`, `start` and `__call__`.
+    """The function being minimized. Subclasses define fields, `dim`, `start` and `__call__`.
 
-    A loss is called with points of shape (..., D) and returns values of shape (...), computed
-    for each point alone, so that one row and many share a path: index from the right
-    (`x[..., 0]`). A `Number` field may hold a column of shape (R,), one value per run; it then
-    meets points of shape (..., R, D).
+    A loss maps points of shape (..., D) to values of shape (...), each point independently, so that
+    one row and many share a code path: index from the right (`x[..., 0]`). A `Number` field may be
+    a column of shape (R,), one value per run; it then broadcasts with points of shape (..., R, D).
 
-    What is not known stays `None`. Tensors made by `self.tensor` follow `to`.
+    Unknown properties stay `None`. Tensors created by `self.tensor` follow `to`.
     """
 
     __module__ = "gdlab"
 
     kept_when_columns_change: ClassVar[tuple[str, ...]] = ()
-    """Names of what is derived from other fields than `Number` ones, such as data read from a file.
+    """Names of cached properties that depend on no `Number` field, such as data read from a file.
 
-    `with_columns` keeps it, and `to` keeps what of it is no tensor.
+    `with_columns` keeps their values, and `to` keeps those that are not tensors.
     """
 
-    if TYPE_CHECKING:  # subclasses say these with a field, a class attribute or a property
+    if TYPE_CHECKING:  # subclasses define these as a field, a class attribute or a property
 
         @property
         def dim(self) -> int:
@@ -47,15 +46,15 @@ class Loss(Configured):
 
         @property
         def start(self) -> "Tensor | Sequence[float]":
-            """Where a run starts unless told otherwise: (D,), or (R, D)."""
+            """The default start of a run: (D,), or (R, D)."""
             ...
 
     def __call__(self, x: Tensor) -> Tensor:
-        """The values at points x of shape (..., D): (...)."""
-        raise NotImplementedError(f"{type(self).__name__} does not say its value")
+        """Return the values (...) at points x (..., D)."""
+        raise NotImplementedError(f"{type(self).__name__} must implement __call__")
 
     def starts(self, seed: Tensor) -> Tensor:
-        """Where runs with seeds (R,) start unless told otherwise: (R, D), or (D,) for all."""
+        """Return the default starts of runs with seeds (R,): (R, D), or (D,) for all."""
         return self.tensor(self.start)
 
     @property
@@ -70,14 +69,14 @@ class Loss(Configured):
 
     @property
     def window(self) -> "Tensor | Sequence[Sequence[float]] | None":
-        """Low and high of what is worth plotting and of random starts: (D, 2) or (R, D, 2)."""
+        """Lower and upper bounds for plots and random starts: (D, 2) or (R, D, 2)."""
         return None
 
     @property
     def domain(self) -> "Tensor | Sequence[Sequence[float]] | None":
-        """Low and high of where the loss is meant to be minimised: (D, 2) or (R, D, 2).
+        """Lower and upper bounds within which the loss is to be minimized: (D, 2) or (R, D, 2).
 
-        None for everywhere.
+        None for no bounds.
         """
         return None
 
@@ -88,73 +87,73 @@ class Loss(Configured):
 
     @property
     def layout(self) -> Layout:
-        """The named blocks of the parameter vector with their shapes, one after the other."""
+        """The named blocks of the parameter vector with their shapes, in order."""
         return [("x", (self.dim,))]
 
     def symbolic(self, x: "tuple[sympy.Symbol, ...]") -> "sympy.Expr | None":
-        """The loss as a symbolic expression of the D symbols x, where there is one."""
+        """Return the loss as a symbolic expression of the D symbols x; None if there is none."""
         return None
 
     def residuals(self, x: Tensor) -> Tensor | None:
-        """The residuals (..., N) whose mean or sum of squares the loss is, where it is one."""
+        """Return the residuals (..., N) if the loss is their mean or sum of squares, else None."""
         return None
 
     def fisher(self, x: Tensor) -> Tensor | None:
-        """The expected Hessians (..., D, D) of a probabilistic model whose −log likelihood it is.
+        """Return the expected Hessians (..., D, D), if the loss is a negative log-likelihood.
 
-        That is the Fisher matrix, plus the Hessian of a penalty (the −log density of a prior). None
-        where there is no such model.
+        This is the Fisher information matrix, plus the Hessian of a penalty (the negative
+        log-density of a prior). None for other losses.
         """
         return None
 
     @property
     def curvature(self) -> tuple[Number, Number] | None:
-        """Least and greatest eigenvalue (μ, L) of the Hessian where it is constant."""
+        """Least and greatest eigenvalue (μ, L) of the Hessian, if it is constant."""
         return None
 
     @property
     def about(self) -> dict[str, str]:
-        """What the summary of a run and TensorBoard tell of the loss: words by their titles."""
+        """Lines about the loss, by title, for the summary of a run and TensorBoard."""
         return {}
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """Further functions of points worth recording, by name (a model's accuracy)."""
+        """Further functions of points to record, by name (a model's accuracy)."""
         return {}
 
     @property
     def elementwise(self) -> bool:
-        """Whether points only meet elementwise operations and sums over D, no matrix product.
+        """Whether the loss uses only elementwise operations and sums over D, no matrix product.
 
-        A run of such a loss has the same bits alone and in any batch.
+        A run on such a loss gives the same bits alone and in any batch.
         """
         return True
 
     @property
     def is_traceable(self) -> bool:
-        """Whether a call does nothing but give values, so that it may be compiled unasked."""
+        """Whether a call has no side effects, so that the loss can be compiled automatically."""
         return True
 
     @property
     def examples(self) -> int | None:
-        """The number of examples that the loss is a mean over, where it is one."""
+        """The number of examples, if the loss is a mean over examples."""
         return None
 
     @property
     def minibatch(self) -> int | None:
-        """The number of examples of a step; None to use all."""
+        """The number of examples per step; None for all."""
         return None
 
     def partial(self, x: Tensor, chosen: Tensor) -> Tensor:
-        """The loss (R,) of points (R, D) on the examples chosen (R, B), for minibatches."""
-        raise NotImplementedError(f"{type(self).__name__} has no minibatches")
+        """Return the loss (R,) of points (R, D) on minibatches of chosen examples (R, B)."""
+        raise NotImplementedError(f"{type(self).__name__} does not support minibatches")
 
     @cached_property
     def _home(self) -> tuple[torch.dtype, torch.device]:
         return torch.float64, torch.device("cpu")
 
     def to(self, dtype: torch.dtype, device: torch.device) -> Self:
-        """A copy whose tensors, columns included, have this dtype and device."""
+        """Return a copy whose tensors, including columns, have this dtype and device."""
 
         def move(value: Number) -> Number:
             return value.to(device, dtype) if isinstance(value, Tensor) else value
@@ -164,46 +163,46 @@ class Loss(Configured):
             for name in self.kept_when_columns_change
             if not isinstance(vars(self).get(name), Tensor)
         ]
-        moved = self._bare(map_numbers(self, move), kept)
+        moved = self._without_cache(map_numbers(self, move), kept)
         moved.__dict__["_home"] = (dtype, device)
         return moved
 
     def with_columns(self, convert: Any) -> Self:
-        """A copy whose `Number` fields went through `convert`; nothing derived from them is kept.
+        """Return a copy with `convert` applied to its `Number` fields; cached values are dropped.
 
-        Where no field changes, the loss itself.
+        Return the loss itself if no field changes.
         """
         changed = map_numbers(self, convert)
         names = declared_fields(type(self))
-        same = all(getattr(changed, name) is getattr(self, name) for name in names)
-        return self if same else self._bare(changed, self.kept_when_columns_change)
+        is_same = all(getattr(changed, name) is getattr(self, name) for name in names)
+        return self if is_same else self._without_cache(changed, self.kept_when_columns_change)
 
     @classmethod
-    def _bare(cls, loss: Self, kept: Sequence[str]) -> Self:
-        """A loss without what it derived from its fields, but for some of it."""
+    def _without_cache(cls, loss: Self, kept: Sequence[str]) -> Self:
+        """Drop all cached values of a loss but those named in `kept`, and return the loss."""
         for name in set(loss.__dict__) - set(declared_fields(cls)) - {"_home", *kept}:
             del loss.__dict__[name]
         return loss
 
     def tensor(self, values: Any) -> Tensor:
-        """Values as a tensor of this loss's dtype and device."""
+        """Return values as a tensor of this loss's dtype and device."""
         dtype, device = self._home
         return torch.as_tensor(values, dtype=dtype, device=device)
 
     def distance(self, x: Tensor) -> Tensor | None:
-        """The Euclidean distance (...) from points (..., D) to the nearest known minimizer."""
+        """Return the distance (...) from points (..., D) to the nearest known minimizer."""
         if self.minimizers is None:
             return None
-        away = x[..., None, :] - self.tensor(self.minimizers)
-        return away.square().sum(-1).sqrt().amin(-1)
+        difference = x[..., None, :] - self.tensor(self.minimizers)
+        return difference.square().sum(-1).sqrt().amin(-1)
 
     def suboptimality(self, value: Tensor) -> Tensor | None:
-        """How far values (...) lie above the known minimum."""
+        """Return how far values (...) lie above the known minimum."""
         return None if self.minimum is None else value - self.minimum
 
 
 class PointLoss(Loss):
-    """A loss written for one point of shape (D,); `torch.vmap` makes it a loss of many.
+    """A loss written for one point of shape (D,); `torch.vmap` applies it to many.
 
     Subclasses define `point` instead of `__call__`. A column reaches `point` as a scalar tensor.
     """
@@ -211,41 +210,41 @@ class PointLoss(Loss):
     __module__ = "gdlab"
 
     def point(self, x: Tensor) -> Tensor:
-        """The value at one point x of shape (D,): a scalar tensor."""
-        raise NotImplementedError(f"{type(self).__name__} does not say its value at a point")
+        """Return the value at one point x of shape (D,): a scalar tensor."""
+        raise NotImplementedError(f"{type(self).__name__} must implement point")
 
     def __call__(self, x: Tensor) -> Tensor:
-        """The values at points x of shape (..., D): (...)."""
-        held: list[Tensor] = []
+        """Return the values (...) at points x (..., D)."""
+        columns: list[Tensor] = []
 
         def collect(value: Number) -> Number:
             if isinstance(value, Tensor):
-                held.append(value)
+                columns.append(value)
             return value
 
         self.with_columns(collect)
 
         def single(x: Tensor, *scalars: Tensor) -> Tensor:
-            following = iter(scalars)
+            remaining = iter(scalars)
 
             def scalar(value: Number) -> Number:
-                return next(following) if isinstance(value, Tensor) else value
+                return next(remaining) if isinstance(value, Tensor) else value
 
             return self.with_columns(scalar).point(x)
 
         flat = x.reshape(-1, x.shape[-1])
-        args = [column.expand(x.shape[:-1]).reshape(-1) for column in held]
+        args = [column.expand(x.shape[:-1]).reshape(-1) for column in columns]
         values = torch.vmap(single)(flat, *args)
         return values.reshape(x.shape[:-1] + values.shape[1:])
 
 
 def per_point(value: Number) -> Number:
-    """A number that meets whole points (..., D) rather than coordinates: a column gains an axis."""
+    """Return a number that broadcasts with points (..., D): a column gains an axis."""
     return value[..., None] if isinstance(value, Tensor) else value
 
 
 def per_coordinate(loss: Loss, value: "Number | tuple[Number, ...]") -> Number:
-    """A number for all coordinates, or D of them as (D,), or (R, D) beside columns."""
+    """Return a number that broadcasts with coordinates: one for all, or D as (D,) or (R, D)."""
     if isinstance(value, tuple):
         return torch.stack(torch.broadcast_tensors(*map(loss.tensor, value)), -1)
     return per_point(value)

@@ -1,20 +1,34 @@
-"""Whether a loss of a person's own answers in the form that gdlab needs."""
+"""Checks that a custom loss is complete and that its properties have the right shapes."""
 
 from gdlab.errors import SettingError
-from gdlab.losses.base import Loss
+from gdlab.losses.base import Loss, PointLoss
 
 
-def check_dimensions(loss: Loss) -> None:
-    """Refuse a loss whose answers do not have as many dimensions as it says.
+def check_definition(loss: Loss) -> None:
+    """Refuse a loss without a value, or whose names, window or domain do not fit its `dim`.
 
     Raises:
-        SettingError: what is wrong, in words.
+        SettingError: names the method that is missing, or the property that is wrong.
     """
     kind, dim = type(loss).__name__, loss.dim
     if not isinstance(dim, int) or dim < 1:
-        raise SettingError(f"loss={kind}: its dim is {dim}, and must be a whole number ≥ 1")
+        raise SettingError(f"loss={kind}: its dim is {dim}, but must be a whole number ≥ 1")
     if len(loss.names) != dim:
-        raise SettingError(f"loss={kind}: has {len(loss.names)} names, and must have {dim}")
-    for name, sides in (("window", loss.window), ("domain", loss.domain)):
-        if sides is not None and loss.tensor(sides).shape[-2:] != (dim, 2):
-            raise SettingError(f"loss={kind}: its {name} must hold {dim} pairs, low and high")
+        raise SettingError(f"loss={kind}: has {len(loss.names)} names, but must have {dim}")
+    for name, bounds in (("window", loss.window), ("domain", loss.domain)):
+        if bounds is not None and loss.tensor(bounds).shape[-2:] != (dim, 2):
+            what = f"its {name} must be {dim} pairs of a lower and an upper bound"
+            raise SettingError(f"loss={kind}: {what}")
+    missing = _missing_method(loss)
+    if missing is not None:
+        raise SettingError(f"loss={kind}: must implement {missing}")
+
+
+def _missing_method(loss: Loss) -> str | None:
+    """Return the name of the method that the value of a loss needs and it lacks, or None."""
+    cls = type(loss)
+    if cls.__call__ is Loss.__call__:
+        return "__call__"
+    if isinstance(loss, PointLoss) and cls.__call__ is PointLoss.__call__:
+        return "point" if type(loss).point is PointLoss.point else None
+    return None

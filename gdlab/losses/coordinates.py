@@ -1,6 +1,6 @@
-"""Coordinates that are stretched, rotated and moved, and the way back.
+"""A change of coordinates: scale, rotation and shift, and its inverse.
 
-Shapes: R runs, D dimensions, M points for each run.
+Shapes: R runs, D dimensions, M points per run.
 """
 
 from dataclasses import dataclass
@@ -28,30 +28,30 @@ class Coordinates:
     q: Tensor | None
 
     def inward(self, x: Tensor) -> Tensor:
-        """The inner points y (..., D) of outer points x."""
+        """Return the inner points y (..., D) of outer points x."""
         x = x if self.shift is None else x - self.shift
         x = x if self.q is None else x @ self.q
         return x if self.scale is None else x / self.scale
 
     def outward(self, y: Tensor, *, several: bool = False) -> Tensor:
-        """The outer points x (..., D) of inner points y.
+        """Return the outer points x (..., D) of inner points y.
 
         Args:
-            y: (..., D); beside columns (..., R, D), or (..., R, M, D) where there are several.
-            several: whether y holds M points for each run, or for all.
+            y: (..., D); with columns (..., R, D), or (..., R, M, D) if `several`.
+            several: whether y holds M points, per run or for all.
         """
         shift, scale = self.shift, self.scale
         if several:
-            shift, scale = _for_several(shift), _for_several(scale)
+            shift, scale = _per_several(shift), _per_several(scale)
         y = y if scale is None else y * scale
         y = y if self.q is None else y @ self.q.T
         return y if shift is None else y + shift
 
     def box(self, sides: Tensor) -> Tensor:
-        """Low and high of an inner box (D, 2) as those of an outer one: (D, 2) or (R, D, 2).
+        """Return the bounds of an inner box (D, 2) as those of an outer box: (D, 2) or (R, D, 2).
 
-        A rotated one is no box. In its place is that round the same center, of sides that leave
-        points drawn from it with the same variances: where all sides are equal, they stay so.
+        A rotated box is not aligned with the axes. It is replaced by the box with the same center
+        and with sides that give uniformly drawn points the same variances; equal sides stay equal.
         """
         low, high = sides.unbind(-1)
         if self.q is None:
@@ -64,10 +64,11 @@ class Coordinates:
 
 @lru_cache(maxsize=4)
 def haar(seed: int, dim: int) -> Tensor:
-    """A uniformly random orthogonal matrix (D, D), float64."""
+    """Return a uniformly (Haar) distributed random orthogonal matrix (D, D), float64."""
     q, r = torch.linalg.qr(rng.normal_matrix(seed, rng.Stream.ROTATION, dim))
     return q * torch.sign(torch.diagonal(r))
 
 
-def _for_several(value: Number | None) -> Number | None:
+def _per_several(value: Number | None) -> Number | None:
+    """Return a number that broadcasts with M points: a column gains an axis."""
     return value[..., None, :] if isinstance(value, Tensor) else value

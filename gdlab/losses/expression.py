@@ -1,4 +1,4 @@
-"""A loss from a formula that a person types."""
+"""A loss given by a formula typed on the command line."""
 
 import dataclasses
 from functools import cached_property
@@ -18,14 +18,14 @@ from gdlab.losses.base import Loss
 if TYPE_CHECKING:
     import sympy
 
-_PARTIALS_SHOWN, _LONGEST_SHOWN = 6, 200
+_MAX_PARTIALS, _MAX_LENGTH = 6, 200
 
 
 class Expression(Loss):
-    """The formula itself, such as `x**2 + 3*x*y + sin(pi*y)`: four operations, ** and functions.
+    """A formula such as `x**2 + 3*x*y + sin(pi*y)`, with + - * / ** and functions.
 
-    What a formula may hold is in `gdlab.formulas.functions`; precedence is Python's. It is read by
-    a parser that knows nothing else, so that a text from anywhere can do no harm.
+    The allowed functions are in `gdlab.formulas.functions`; precedence is Python's. The parser
+    knows nothing else, so untrusted text is safe.
 
     >>> import torch
     >>> loss = Expression("(x - a)**2 + y**2", parameters={"a": 3})
@@ -34,9 +34,9 @@ class Expression(Loss):
 
     Attributes:
         formula: the text.
-        variables: the names of the coordinates; None for the names that the formula has, in order
-            of appearance, beside those of the parameters.
-        parameters: numbers for further names, each a setting of its own: `loss.parameters.a=2`.
+        variables: the names of the coordinates; None for all names in the formula that are not
+            parameters, in order of appearance.
+        parameters: numbers for the other names, each a separate setting: `loss.parameters.a=2`.
     """
 
     formula: str = "x**2 + x*y + y**2"
@@ -51,9 +51,9 @@ class Expression(Loss):
         for name in (*names, *self.parameters):
             is_taken = name in CONSTANTS or name in FUNCTIONS or name.lower() in RESERVED_NAMES
             if is_taken or not _is_name(name):
-                kind = "is taken" if _is_name(name) else "is no name"
+                kind = "is a reserved name" if _is_name(name) else "is not a name"
                 field = "variables" if name in names else "parameters"
-                raise SettingError(f"{field}={name}: {kind}; take letters, as w or x1")
+                raise SettingError(f"{field}={name}: {kind}; use letters, such as w or x1")
         for name in self.parameters:
             if name not in parsed.names or (self.variables is not None and name in names):
                 kind = "is a variable" if name in names else "the formula has no such name"
@@ -64,8 +64,8 @@ class Expression(Loss):
             raise SettingError(f"variables={format_value(names)}: must all be different")
         for name, column in parsed.names.items():
             if name not in names and name not in self.parameters:
-                known = f"no variable ({', '.join(names)}) and no parameter"
-                what = f"{name} is {known}; give loss.parameters.{name} a value"
+                known = f"neither a variable ({', '.join(names)}) nor a parameter"
+                what = f"{name} is {known}; set loss.parameters.{name}"
                 raise formula_error(self.formula, column, what)
         if not any(name in parsed.names for name in names):
             raise formula_error(self.formula, 1, "the formula depends on no variable")
@@ -75,19 +75,19 @@ class Expression(Loss):
         return parse(self.formula)
 
     @cached_property
-    def names(self) -> tuple[str, ...]:  # type: ignore[override]  # cached: it is asked for often
-        """The variables as given, or as they appear."""
+    def names(self) -> tuple[str, ...]:  # type: ignore[override]  # cached: it is read often
+        """The variables as given, or in order of appearance."""
         if self.variables is not None:
             return self.variables
         return tuple(name for name in self._parsed.names if name not in self.parameters)
 
     @property
     def dim(self) -> int:
-        """As many as there are variables."""
+        """The number of variables."""
         return len(self.names)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """The formula at points (..., D)."""
+        """Return the values of the formula at points (..., D)."""
         coordinates = x.movedim(-1, 0).unbind(0)
         values = {name: self.tensor(value) for name, value in self.parameters.items()}
         values |= zip(self.names, coordinates, strict=True)
@@ -102,13 +102,13 @@ class Expression(Loss):
 
     @property
     def window(self) -> Tensor:
-        """Three units round the start."""
+        """Three units around the start."""
         return self.tensor([-2.0, 4.0]).expand(self.dim, 2)
 
     def symbolic(self, x: "tuple[sympy.Symbol, ...]") -> "sympy.Expr | None":
-        """The formula; None where a parameter is a column, or for a formula of many parts."""
-        held = self.parameters.values()
-        if not self._parsed.is_small or any(isinstance(value, Tensor) for value in held):
+        """Return the formula; None if a parameter is a column or the formula is large."""
+        has_column = any(isinstance(value, Tensor) for value in self.parameters.values())
+        if has_column or not self._parsed.is_small:
             return None
         import sympy
 
@@ -117,20 +117,20 @@ class Expression(Loss):
 
     @property
     def about(self) -> dict[str, str]:
-        """The formula and its partial derivatives, where it is not too large for them."""
+        """The formula, and its partial derivatives unless it is too large."""
         lines = {"f": self.formula}
         if self._parsed.is_small:
-            names = self.names[:_PARTIALS_SHOWN]
+            names = self.names[:_MAX_PARTIALS]
             partials = map(format_expression, self._parsed.gradient(names))
             lines |= {f"∂f/∂{name}": text for name, text in zip(names, partials, strict=True)}
             more = self.dim - len(names)
             lines |= {"": f"… ({more} more)"} if more else {}
-        return {title: _shortened(text) for title, text in lines.items()}
+        return {title: _shorten(text) for title, text in lines.items()}
 
 
 def _is_name(text: str) -> bool:
     return text.isascii() and text.isidentifier()
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+def _shorten(text: str) -> str:
+    return text if len(text) <= _MAX_LENGTH else f"{text[:_MAX_LENGTH]}…"

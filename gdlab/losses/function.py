@@ -8,7 +8,7 @@ from gdlab.losses.base import PointLoss
 
 
 class Function(PointLoss):
-    """A function of one point (D,), with the start that a run gives it.
+    """A Python function of one point (D,), with the start of the run.
 
     Attributes:
         function: maps a tensor of shape (D,) to a scalar tensor.
@@ -19,15 +19,15 @@ class Function(PointLoss):
     start: tuple[float, ...] = ()  # type: ignore[assignment]
 
     def point(self, x: Tensor) -> Tensor:
-        """The function's value."""
+        """Return the function's value."""
         return self.function(x)
 
     @property
     def dim(self) -> int:
-        """As many as the start has numbers."""
+        """The length of the start."""
         return len(self.start)
 
     @property
     def is_traceable(self) -> bool:
-        """Not for certain: it may print or count besides."""
+        """False: the function may have side effects, such as printing or counting."""
         return False

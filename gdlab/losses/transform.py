@@ -1,4 +1,4 @@
-"""Any loss in other coordinates: stretched, rotated and moved.
+"""Any loss in other coordinates: scaled, rotated and shifted.
 
 Shapes: R runs, D dimensions, M known minimizers.
 """
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 
     from gdlab.losses.base import Layout
 
-_LARGEST_ROTATED = 4096
+_MAX_ROTATED = 4096
 
 
 class Transform(Configured):
-    """What is done to the landscape of a loss: stretched along its axes, rotated, then moved.
+    """A transformation of a loss: scaled along its axes, rotated, then shifted.
 
-    The loss becomes f(x) = loss(y) with y = Qᵀ(x − shift) / scale, so that x = Q(scale ⊙ y) +
-    shift: what lay at y lies there, minimizers, start and window alike, with the same value.
-    All is done about the origin.
+    The loss becomes f(x) = loss(y) with y = Qᵀ(x − shift) / scale. The point y of the loss moves to
+    x = Q(scale ⊙ y) + shift with the same value, and so do the minimizers, the start and the
+    window. Scale and rotation are about the origin.
 
     Attributes:
         rotation: a seed for Q, a random orthogonal matrix distributed uniformly (Haar; Mezzadri,
             "How to generate random matrices from the classical compact groups", 2007), which may
-            reflect as well; None for no rotation.
+            include a reflection; None for no rotation.
         shift: how far the landscape moves: D numbers, or one for all coordinates.
-        scale: how many times as wide it gets: D numbers, one for each axis of the loss, or one
-            for all; the Hessian's eigenvalues shrink by the square.
+        scale: the factor by which it widens: D numbers, one for each axis of the loss, or one for
+            all; the Hessian's eigenvalues are divided by its square.
     """
 
     __module__ = "gdlab"
@@ -48,28 +48,32 @@ class Transform(Configured):
 
     @property
     def is_identity(self) -> bool:
-        """Whether nothing is done at all."""
-        return self.rotation is None and _all(self.shift, 0.0) and _all(self.scale, 1.0)
+        """Whether the transformation changes nothing."""
+        return (
+            self.rotation is None
+            and _is_constant(self.shift, 0.0)
+            and _is_constant(self.scale, 1.0)
+        )
 
     def of(self, loss: Loss) -> Loss:
-        """The loss transformed; the loss itself where nothing is done to it.
+        """Return the transformed loss; the loss itself if the transformation changes nothing.
 
         Raises:
             SettingError: shift or scale has neither one number nor D; D is too large to rotate.
         """
-        made = Transformed(loss, self)
-        return loss if self.is_identity else made
+        transformed = Transformed(loss, self)  # checks the lengths, even of an identity
+        return loss if self.is_identity else transformed
 
 
 class Transformed(Loss):
-    """A loss f(x) = base(y) with y = Qᵀ(x − shift) / scale, and all that is known of it.
+    """A loss f(x) = base(y) with y = Qᵀ(x − shift) / scale, and what is known about it.
 
-    What is no box, no curvature or no name of a coordinate any more is unknown: the domain of a
-    rotated loss, the curvature of one that is stretched unevenly.
+    Properties that do not carry over are unknown: the domain and the names of a rotated loss, the
+    curvature of an unevenly scaled one.
 
     Attributes:
         base: the loss.
-        transform: what is done to it.
+        transform: its transformation.
     """
 
     base: Loss
@@ -77,18 +81,18 @@ class Transformed(Loss):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        dim, given = self.base.dim, self.transform
+        dim, transform = self.base.dim, self.transform
         for name in ("shift", "scale"):
-            value = getattr(given, name)
+            value = getattr(transform, name)
             if isinstance(value, tuple) and len(value) != dim:
                 must = f"must be one number or {dim}, one per dim"
                 raise SettingError(f"transform.{name}={format_value(value)}: {must}")
-        if given.rotation is not None and dim > _LARGEST_ROTATED:
-            most = f"a loss of {dim} dimensions is too large; at most {_LARGEST_ROTATED}"
-            raise SettingError(f"transform.rotation={given.rotation}: {most}")
+        if transform.rotation is not None and dim > _MAX_ROTATED:
+            limit = f"a loss of {dim} dimensions is too large; at most {_MAX_ROTATED}"
+            raise SettingError(f"transform.rotation={transform.rotation}: {limit}")
 
     def __call__(self, x: Tensor) -> Tensor:
-        """The base's values at y."""
+        """Return the base's values at y."""
         return self.base(self.inward(x))
 
     @cached_property
@@ -99,13 +103,13 @@ class Transformed(Loss):
 
     @cached_property
     def _coordinates(self) -> Coordinates:
-        given = self.transform
-        shift = None if _all(given.shift, 0.0) else per_coordinate(self, given.shift)
-        scale = None if _all(given.scale, 1.0) else per_coordinate(self, given.scale)
+        shift, scale = self.transform.shift, self.transform.scale
+        shift = None if _is_constant(shift, 0.0) else per_coordinate(self, shift)
+        scale = None if _is_constant(scale, 1.0) else per_coordinate(self, scale)
         return Coordinates(shift, scale, self.orthogonal)
 
     def inward(self, x: Tensor) -> Tensor:
-        """The points y (..., D) of the base that points x (..., D) stand for."""
+        """Return the base's points y (..., D) for points x (..., D)."""
         return self._coordinates.inward(x)
 
     @property
@@ -115,16 +119,16 @@ class Transformed(Loss):
 
     @property
     def start(self) -> Tensor:
-        """The base's, seen from outside: as high as there."""
+        """The base's, transformed; the loss has the same value there."""
         return self._coordinates.outward(self.tensor(self.base.start))
 
     def starts(self, seed: Tensor) -> Tensor:
-        """The base's, seen from outside."""
+        """Return the base's, transformed."""
         return self._coordinates.outward(self.base.starts(seed))
 
     @property
     def minimizers(self) -> Tensor | None:
-        """The base's, seen from outside."""
+        """The base's, transformed."""
         known = self.base.minimizers
         if known is None:
             return None
@@ -137,51 +141,51 @@ class Transformed(Loss):
 
     @property
     def window(self) -> Tensor | None:
-        """The base's as a box outside."""
+        """The box around the base's, transformed."""
         known = self.base.window
         return None if known is None else self._coordinates.box(self.tensor(known))
 
     @property
     def domain(self) -> Tensor | None:
-        """The base's, stretched and moved; unknown where it is rotated, and no box any more."""
+        """The base's, scaled and shifted; None with a rotation, since it is no longer a box."""
         known = None if self.transform.rotation is not None else self.base.domain
         return None if known is None else self._coordinates.box(self.tensor(known))
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The base's, but of rotated coordinates, which are all of them at once."""
+        """The base's; with a rotation x0, x1, …, since each coordinate mixes all of the base's."""
         return self.base.names if self.orthogonal is None else super().names
 
     @property
     def layout(self) -> "Layout":
-        """The base's blocks; one block of rotated coordinates."""
+        """The base's blocks; with a rotation one block."""
         return self.base.layout if self.orthogonal is None else super().layout
 
     def symbolic(self, x: "tuple[sympy.Symbol, ...]") -> "sympy.Expr | None":
-        """The base's expression at y; None where a field is a column."""
+        """Return the base's expression at y; None if a field is a column."""
         values = (self.transform.shift, self.transform.scale)
         if any(_has_column(value) for value in values):
             return None
         import sympy
 
         shift, scale = (self.tensor(v).expand(self.dim).tolist() for v in values)
-        moved = [symbol - by for symbol, by in zip(x, shift, strict=True)]
+        y = [symbol - offset for symbol, offset in zip(x, shift, strict=True)]
         q = self.orthogonal
         if q is not None:
-            moved = [
-                sympy.Add(*(sympy.Float(c) * m for c, m in zip(axis, moved, strict=True)))
+            y = [
+                sympy.Add(*(sympy.Float(c) * yi for c, yi in zip(axis, y, strict=True)))
                 for axis in q.T.tolist()
             ]
-        inner: Any = tuple(m / by for m, by in zip(moved, scale, strict=True))
+        inner: Any = tuple(yi / factor for yi, factor in zip(y, scale, strict=True))
         return self.base.symbolic(inner)
 
     def residuals(self, x: Tensor) -> Tensor | None:
-        """The base's at y."""
+        """Return the base's at y."""
         return self.base.residuals(self.inward(x))
 
     @property
     def curvature(self) -> tuple[Number, Number] | None:
-        """The base's over scale², which a rotation leaves; None where scales differ."""
+        """The base's divided by scale²; a rotation does not change it. None if scales differ."""
         known, scale = self.base.curvature, self.transform.scale
         if isinstance(scale, tuple):
             if _has_column(scale) or len(set(scale)) > 1:
@@ -194,31 +198,31 @@ class Transformed(Loss):
 
     @property
     def about(self) -> dict[str, str]:
-        """What the base tells, which is at y, and what y is."""
-        given = self.transform
-        moved = "x" if _all(given.shift, 0.0) else f"(x - {_shown(given.shift)})"
-        turned = moved if given.rotation is None else f"Qᵀ{moved}"
-        divided = turned if _all(given.scale, 1.0) else f"{turned} / {_shown(given.scale)}"
-        seed = "" if given.rotation is None else f", Q from seed {given.rotation}"
-        return {**self.base.about, "transformed": f"the loss at y = {divided}{seed}"}
+        """The base's lines, which are about y, and the formula of y."""
+        rotation, shift, scale = self.transform.settings().values()
+        shifted = "x" if _is_constant(shift, 0.0) else f"(x - {_format(shift)})"
+        rotated = shifted if rotation is None else f"Qᵀ{shifted}"
+        y = rotated if _is_constant(scale, 1.0) else f"{rotated} / {_format(scale)}"
+        seed = "" if rotation is None else f", Q from seed {rotation}"
+        return {**self.base.about, "transformed": f"the loss at y = {y}{seed}"}
 
     @property
     def metrics(self) -> dict[str, Any]:
         """The base's at y."""
 
-        def at(metric: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        def at_y(metric: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
             return metric(self.inward(x))
 
-        return {name: partial(at, metric) for name, metric in self.base.metrics.items()}
+        return {name: partial(at_y, metric) for name, metric in self.base.metrics.items()}
 
     @property
     def is_traceable(self) -> bool:
-        """As the loss is."""
+        """The base's."""
         return self.base.is_traceable
 
     @property
     def elementwise(self) -> bool:
-        """Where the base is, and nothing is rotated."""
+        """The base's without a rotation; False with one."""
         return self.base.elementwise and self.transform.rotation is None
 
     @property
@@ -232,21 +236,21 @@ class Transformed(Loss):
         return self.base.minibatch
 
     def partial(self, x: Tensor, chosen: Tensor) -> Tensor:
-        """The base's loss at y on the examples chosen."""
+        """Return the base's loss at y on the chosen examples."""
         return self.base.partial(self.inward(x), chosen)
 
     def suboptimality(self, value: Tensor) -> Tensor | None:
-        """The base's."""
+        """Return the base's."""
         return self.base.suboptimality(value)
 
     def to(self, dtype: torch.dtype, device: torch.device) -> Self:
-        """A copy whose base and columns have this dtype and device."""
+        """Return a copy whose base and columns have this dtype and device."""
         moved = super().to(dtype, device)
         moved.__dict__["base"] = self.base.to(dtype, device)
         return moved
 
     def with_columns(self, convert: Any) -> Self:
-        """A copy whose numbers, the base's first, went through `convert`."""
+        """Return a copy with `convert` applied to its numbers, the base's first."""
         base, transform = self.base.with_columns(convert), map_numbers(self.transform, convert)
         pairs = zip(transform.settings().values(), self.transform.settings().values(), strict=True)
         if base is self.base and all(new is old for new, old in pairs):
@@ -256,8 +260,8 @@ class Transformed(Loss):
         return changed
 
 
-def _all(value: Number | tuple[Number, ...], constant: float) -> bool:
-    """Whether a number or several are all one constant; a column never is."""
+def _is_constant(value: Number | tuple[Number, ...], constant: float) -> bool:
+    """Return whether a number, or all of several, equal a constant; a column never does."""
     items = value if isinstance(value, tuple) else (value,)
     return not _has_column(value) and all(item == constant for item in items)
 
@@ -267,5 +271,5 @@ def _has_column(value: Number | tuple[Number, ...]) -> bool:
     return any(isinstance(item, Tensor) for item in items)
 
 
-def _shown(value: Number | tuple[Number, ...]) -> str:
+def _format(value: Number | tuple[Number, ...]) -> str:
     return "a column" if _has_column(value) else format_value(value)

@@ -17,7 +17,7 @@ from gdlab.engine.rows import Rows
 from gdlab.errors import SettingError
 from gdlab.fields.custom_classes import errors_as
 from gdlab.losses.base import Loss
-from gdlab.losses.checks import check_dimensions
+from gdlab.losses.checks import check_definition
 from gdlab.optimizers import SGD
 from gdlab.runs.batching import batch_of
 
@@ -68,7 +68,7 @@ def check_loss(loss: Loss, start: Tensor) -> None:
     Raises:
         SettingError: an attribute has the wrong form, or a metric has the name of a column.
     """
-    check_dimensions(loss)
+    check_definition(loss)
     class_name, expected = type(loss).__name__, tuple(start.shape[:-1])
     for name, metric in loss.metrics.items():
         if name in _RESERVED or _COORDINATE.fullmatch(name):

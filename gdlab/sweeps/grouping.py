@@ -16,7 +16,7 @@ from gdlab.errors import SettingError
 from gdlab.fields.custom_classes import errors_as
 from gdlab.fields.declared import Configured, find_field, nest_changes, split_key
 from gdlab.fields.formatting import format_value
-from gdlab.losses.checks import check_dimensions
+from gdlab.losses.checks import check_definition
 from gdlab.sweeps.grid import Axis, Grid
 from gdlab.sweeps.plan import Group
 
@@ -128,7 +128,7 @@ def _column_of(settings: Settings, axis: Axis) -> np.ndarray:
 def _dim(settings: Settings) -> int:
     """Return the dimension of a loss, which may be custom and not checked yet."""
     with errors_as(f"loss={settings.name('loss')}"):
-        check_dimensions(settings.loss)
+        check_definition(settings.loss)
         return settings.loss.dim
 
 

@@ -195,8 +195,8 @@ BAD_DATA = [
     ("a,y\n1,2\n", "loss.target=z", "loss.target=z: no such column in data.csv; it has a, y"),
     ("a,y\n1,2\n", "loss.features=[z]", "loss.features=[z]: z is not one of a"),
     ("a,y\n1,2\n", "loss.batch_size=2", "loss.batch_size=2: must be at most 1"),
-    ("a,a\n1,2\n", "", "more than one column is called a"),
-    ("y\n1\n", "", "needs at least one column beside the target y"),
+    ("a,a\n1,2\n", "", "more than one column is named a"),
+    ("y\n1\n", "", "needs at least one column besides the target y"),
 ]
 
 

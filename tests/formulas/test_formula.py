@@ -326,8 +326,7 @@ BAD_SETTINGS: list[tuple[dict[str, Any], str]] = [
     ({"formula": "x", "variables": "x"}, "variables=x: must be a list of strings"),
     (
         {"formula": "a*x", "variables": ["x"]},
-        "formula=a*x: column 1: a is no variable (x) and no parameter; "
-        "give loss.parameters.a a value",
+        "formula=a*x: column 1: a is neither a variable (x) nor a parameter; set loss.parameters.a",
     ),
     (
         {"formula": "x", "parameters": {"a": 1}},
@@ -353,12 +352,12 @@ BAD_SETTINGS: list[tuple[dict[str, Any], str]] = [
         "parameters=[1]: must be a mapping from names",
     ),
     ({"formula": "x", "variables": ["x", "x"]}, "variables=[x,x]: must all be different"),
-    ({"formula": "x", "variables": ["x", "pi"]}, "variables=pi: is taken"),
-    ({"formula": "x", "variables": ["x", "sin"]}, "variables=sin: is taken"),
-    ({"formula": "x", "variables": ["x", "inf"]}, "variables=inf: is taken"),
+    ({"formula": "x", "variables": ["x", "pi"]}, "variables=pi: is a reserved name"),
+    ({"formula": "x", "variables": ["x", "sin"]}, "variables=sin: is a reserved name"),
+    ({"formula": "x", "variables": ["x", "inf"]}, "variables=inf: is a reserved name"),
     ({"formula": "x", "variables": []}, "variables=[]: must hold at least one name"),
-    ({"formula": "x", "variables": ["x", "1y"]}, "variables=1y: is no name"),
-    ({"formula": "e*x", "parameters": {"e": 1}}, "parameters=e: is taken"),
+    ({"formula": "x", "variables": ["x", "1y"]}, "variables=1y: is not a name"),
+    ({"formula": "e*x", "parameters": {"e": 1}}, "parameters=e: is a reserved name"),
 ]
 
 

@@ -1,4 +1,4 @@
-"""Losses, and what the literature says of them."""
+"""Losses, and what the literature says about them."""
 
 import json
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ REFERENCE: Mapping[str, Mapping[str, Any]] = {
 
 @dataclass(frozen=True)
 class LossCase:
-    """A loss, and the published problem that it is."""
+    """A loss, and the id of the published problem that it implements."""
 
     id: str
     loss: Loss

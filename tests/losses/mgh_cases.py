@@ -1,4 +1,4 @@
-"""The problems of Moré, Garbow and Hillstrom, as `PUBLISHED` in cases.py has the others."""
+"""The problems of Moré, Garbow and Hillstrom; the others are `PUBLISHED` in cases.py."""
 
 from gdlab.losses import mgh
 from losses.cases import LossCase

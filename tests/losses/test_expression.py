@@ -27,7 +27,7 @@ BOWL = "x**2 + 3*x*y + sin(pi*y)"
 # Columns and shapes
 
 
-def test_points_of_any_shape_are_each_as_one() -> None:
+def test_a_batch_of_points_gives_the_values_of_single_points() -> None:
     loss = Expression(BOWL)
     x = torch.randn(2, 3, 2, generator=torch.Generator().manual_seed(1)).double()
     assert loss(x).shape == (2, 3)
@@ -47,7 +47,7 @@ def test_a_parameter_may_be_a_column() -> None:
     assert moved(x.float()).dtype == torch.float32
 
 
-def test_what_it_says_of_itself() -> None:
+def test_properties() -> None:
     loss = Expression("a*y + x", variables=("x", "y"), parameters={"a": 2})
     assert (loss.dim, loss.names) == (2, ("x", "y"))
     assert loss.start.tolist() == [1.0, 1.0]
@@ -96,7 +96,7 @@ def test_a_formula_works_as_typed_in_bash(tmp_path) -> None:
     np.testing.assert_allclose(result(tmp_path / "run")["x"], path[-1], rtol=1e-12)
 
 
-def test_what_a_run_leaves_can_be_read_and_run_again(gd, here) -> None:
+def test_the_files_of_a_run_can_be_read_and_rerun(gd, here) -> None:
     assert gd(*typed(RUN)).code == 0
     assert (here / "run" / "trajectory.png").is_file()
     assert gdlab.load("run").config["loss"]["formula"] == BOWL
@@ -108,12 +108,12 @@ def test_what_a_run_leaves_can_be_read_and_run_again(gd, here) -> None:
     assert again == overrides
     events = EventAccumulator(str(here / "run")).Reload()
     (text,) = events.Tensors("about")
-    told = text.tensor_proto.string_val[0].decode()
-    assert "∂f/∂x: 2*x + 3*y" in told
-    assert f"f: {BOWL}" in told
+    about = text.tensor_proto.string_val[0].decode()
+    assert "∂f/∂x: 2*x + 3*y" in about
+    assert f"f: {BOWL}" in about
 
 
-# what is typed besides, and the formula, parameters and names of the run
+# further words, and the formula and parameters of the run
 TYPED = [
     ("'++loss.formula=x**2 + y'", "x**2 + y", {}),
     ("'loss.formula=\"x**2 + y\"'", "x**2 + y", {}),
@@ -131,14 +131,14 @@ TYPED = [
 
 
 @pytest.mark.parametrize(("line", "formula", "parameters"), TYPED)
-def test_a_formula_may_be_typed_so(line, formula, parameters, gd, here) -> None:
+def test_ways_to_type_a_formula(line, formula, parameters, gd, here) -> None:
     done = gd("loss=expression", *typed(line), "steps=2", "hydra.run.dir=run", *QUIET)
     assert (done.code, done.err) == (0, "")
     config = gdlab.load("run").config["loss"]
     assert (config["formula"], config["parameters"]) == (formula, parameters)
 
 
-# what is typed besides loss=expression, what is said
+# words after loss=expression, and part of the message
 REFUSED = [
     ("loss.formula=", "loss.formula=: column 1: the formula is empty"),
     ("loss.formula=null", "loss.formula=null: must be a string"),
@@ -154,7 +154,7 @@ REFUSED = [
     ('\'loss.formula=__import__("os").system("touch mark")\'', "column 12: '\"' is not allowed"),
     ("'loss.formula=x**2,x**4'", "--multirun"),
     ("'loss.formul=x**2 + y'", "no such setting, did you mean loss.formula?"),
-    ("'loss.formula=a*x' 'loss.variables=[x]'", "give loss.parameters.a a value"),
+    ("'loss.formula=a*x' 'loss.variables=[x]'", "set loss.parameters.a"),
     ("'loss.formula=a*x' loss.parameters.a=b", "loss.parameters.a=b: must be a number"),
     ("'loss.formula=a*x' loss.parameters.a.b=1", "loss.parameters.a={b:1}: must be a number"),
     ("'loss.formula=a*x' loss.parameters.b=1", "loss.parameters.b=1.0: the formula has no such"),
@@ -162,17 +162,17 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("line", "said"), REFUSED)
-def test_a_formula_that_cannot_be_is_one_line_and_leaves_nothing(line, said, gd, here) -> None:
+@pytest.mark.parametrize(("line", "message"), REFUSED)
+def test_a_bad_formula_gives_a_one_line_error_and_no_files(line, message, gd, here) -> None:
     done = gd("loss=expression", *typed(line))
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith("error: ")
     assert done.err.count("\n") == 1
-    assert said in done.err
+    assert message in done.err
     assert list(here.iterdir()) == []
 
 
-def test_a_parameter_of_another_loss_is_no_setting(gd, here) -> None:
+def test_other_losses_have_no_parameters(gd, here) -> None:
     done = gd("loss.parameters.a=1")
     assert (done.code, done.out) == (2, "")
     assert "loss.parameters={a:1}: no such setting" in done.err
@@ -209,7 +209,7 @@ def test_a_parameter_sweeps_as_a_column_of_one_batch(gd, here) -> None:
         assert overrides[2] == f"++loss.parameters.a={a:g}"
 
 
-def test_formulas_sweep_as_structure_and_an_interrupted_sweep_goes_on(gd, here) -> None:
+def test_formulas_sweep_as_structure_and_an_interrupted_sweep_resumes(gd, here) -> None:
     axes = "'loss.formula=a*x**2 + max(x, 0),x**4 + a*x' loss.parameters.a=1,2"
     done = gd(*typed(f"-m loss=expression {axes} steps=9 hydra.sweep.dir=sweep"), *QUIET)
     assert (done.code, done.err) == (0, "")
@@ -224,10 +224,10 @@ def test_formulas_sweep_as_structure_and_an_interrupted_sweep_goes_on(gd, here) 
     assert again["loss.parameters.a"].tolist() == [1, 2, 1, 2]
     other = gd("resume=sweep", "loss.parameters.a=1,3")
     assert other.code == 2
-    assert "was loss.parameters.a=1,2" in other.err
+    assert "had loss.parameters.a=1,2" in other.err
 
 
-def test_parameters_may_be_paired_drawn_and_cut(gd, here) -> None:
+def test_parameters_can_be_zipped_and_given_as_intervals(gd, here) -> None:
     base = "-m loss=expression 'loss.formula=a*x**2' steps=3"
     zipped = "lr=0.1,0.2 loss.parameters.a=1,2 'hydra.sweeper.zip=[lr,loss.parameters.a]'"
     assert gd(*typed(f"{base} {zipped} hydra.sweep.dir=zip"), *QUIET).code == 0
@@ -238,7 +238,7 @@ def test_parameters_may_be_paired_drawn_and_cut(gd, here) -> None:
     assert gdlab.load("cut").results["loss.parameters.a"].tolist() == pytest.approx([1, 10, 100])
 
 
-def test_an_experiment_of_ones_own_may_sweep_formulas(gd, here) -> None:
+def test_a_custom_experiment_can_sweep_formulas(gd, here) -> None:
     (here / "mine" / "experiment").mkdir(parents=True)
     (here / "mine" / "experiment" / "powers.yaml").write_text(
         "# @package _global_\n"

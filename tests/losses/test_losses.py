@@ -1,4 +1,4 @@
-"""Losses against differences, closed forms and least squares; test_published.py has the rest."""
+"""Losses against finite differences, closed forms and least squares; see also test_published.py."""
 
 import math
 from pathlib import Path
@@ -15,8 +15,10 @@ from helpers.gradients import (
 from helpers.tensors import hessian, point
 from torch import Tensor
 
+import gdlab
+from gdlab import losses
 from gdlab.errors import SettingError
-from gdlab.fields.declared import Number
+from gdlab.fields.declared import Configured, Number
 from gdlab.losses import (
     MSE,
     Ackley,
@@ -32,6 +34,7 @@ from gdlab.losses import (
     RotatedQuadratic,
 )
 from gdlab.losses.function import Function
+from gdlab.losses.models.data_loss import DataLoss
 from losses.cases import DIABETES, REFERENCE, Angle, Barrier, Quartic, Squash, Waves
 
 ALL: dict[str, Loss] = {
@@ -55,7 +58,7 @@ everyone = pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize(
     "name", ["rosenbrock", "rosenbrock in 10", "waves", "squash", "quartic", "angle"]
 )
-def test_central_differences_come_nearer_with_the_square_of_h(name: str) -> None:
+def test_central_differences_converge_with_the_square_of_h(name: str) -> None:
     loss = ALL[name]
     x = 0.9 * torch.as_tensor(loss.start)
     exact = gradient_by_autograd(loss, x)
@@ -76,7 +79,9 @@ def test_central_differences_are_exact_for_quadratics(name: str) -> None:
 
 @everyone
 @pytest.mark.parametrize("shape", [(5,), (2, 3)], ids=str)
-def test_many_points_are_each_as_one(name: str, shape: tuple[int, ...]) -> None:
+def test_a_batch_of_points_gives_the_values_of_single_points(
+    name: str, shape: tuple[int, ...]
+) -> None:
     loss = ALL[name]
     generator = torch.Generator().manual_seed(2)
     away = torch.rand(*shape, loss.dim, generator=generator, dtype=torch.float64)
@@ -89,7 +94,7 @@ def test_many_points_are_each_as_one(name: str, shape: tuple[int, ...]) -> None:
 
 
 @everyone
-def test_what_a_loss_says_of_itself_fits_together(name: str) -> None:
+def test_the_properties_of_a_loss_are_consistent(name: str) -> None:
     loss = ALL[name]
     assert len(loss.names) == loss.dim == len(torch.as_tensor(loss.start))
     assert len(set(loss.names)) == loss.dim
@@ -118,7 +123,7 @@ SPECTRA: dict[str, tuple[Quadratic, list[float]]] = {
 
 
 @pytest.mark.parametrize("name", SPECTRA)
-def test_the_hessian_has_the_spectrum_asked_for(name: str) -> None:
+def test_the_hessian_has_the_requested_spectrum(name: str) -> None:
     loss, expected = SPECTRA[name]
     found = torch.linalg.eigvalsh(hessian(loss, torch.ones(loss.dim, dtype=torch.float64)))
     np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-13)  # observed 9e-16
@@ -158,7 +163,7 @@ BAD_QUADRATICS: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("settings", "message"), BAD_QUADRATICS)
-def test_settings_of_a_quadratic_that_cannot_be(settings: Any, message: str) -> None:
+def test_bad_settings_of_a_quadratic_are_refused(settings: Any, message: str) -> None:
     with pytest.raises(SettingError) as error:
         Quadratic(**settings)
     assert str(error.value) == message
@@ -188,7 +193,7 @@ COLUMNS: dict[str, tuple[type[Loss], dict[str, Any], dict[str, list[float]]]] = 
 
 
 @pytest.mark.parametrize("name", COLUMNS)
-def test_a_column_gives_every_run_its_own_loss(name: str) -> None:
+def test_a_column_gives_each_run_its_own_loss(name: str) -> None:
     cls, shared, columns = COLUMNS[name]
     together = cls(**shared, **{key: point(values) for key, values in columns.items()})
     x = torch.rand(4, 3, together.dim, generator=torch.Generator().manual_seed(3)).double() + 0.1
@@ -200,18 +205,18 @@ def test_a_column_gives_every_run_its_own_loss(name: str) -> None:
         assert (expected is None) == (distances is None)
         if distances is not None and expected is not None:
             np.testing.assert_allclose(distances[:, row], expected, rtol=1e-14)  # observed 0
-        for said, of_one in (
+        for of_column, of_one in (
             (together.start, alone.start),
             (together.window, alone.window),
             (together.minimum, alone.minimum),
         ):
             if of_one is not None:
                 one = together.tensor(of_one)
-                many = together.tensor(said).expand(3, *one.shape)
+                many = together.tensor(of_column).expand(3, *one.shape)
                 assert torch.equal(many[row], one)
 
 
-def test_the_wells_of_a_branin_of_ones_own() -> None:
+def test_the_wells_of_a_branin_function_with_other_settings() -> None:
     loss = Branin(a=2.0, b=0.2, c=1.2, r=5.0, s=4.0, t=0.3)
     x = loss.minimizers
     np.testing.assert_allclose(loss(x), loss.minimum, rtol=1e-14)  # observed 0
@@ -219,7 +224,7 @@ def test_the_wells_of_a_branin_of_ones_own() -> None:
     assert float(loss(x + 0.1).min()) > float(loss.minimum)
 
 
-def test_a_field_that_is_a_column_has_no_single_formula() -> None:
+def test_a_loss_with_a_column_has_no_symbolic_form() -> None:
     import sympy
 
     x = sympy.symbols("x0 x1")
@@ -228,7 +233,7 @@ def test_a_field_that_is_a_column_has_no_single_formula() -> None:
     assert formula == 0.5 * (x[1] - x[0] ** 2) ** 2 + (2 - x[0]) ** 2
 
 
-def test_rosenbrock_in_more_dimensions_knows_its_minimizer_where_a_is_one() -> None:
+def test_rosenbrock_in_more_dimensions_knows_its_minimizer_if_a_is_one() -> None:
     ones = Rosenbrock(dim=4, a=point([1.0, 1.0]))
     assert ones.tensor(ones.minimizers).tolist() == [[1.0] * 4]
     assert Rosenbrock(dim=4, a=point([1.0, 2.0])).minimizers is None
@@ -264,7 +269,7 @@ class Valley(PointLoss):
         return self.b * (v - u**2) ** 2 + (self.a - u) ** 2
 
 
-def test_a_point_loss_is_the_batched_form() -> None:
+def test_a_point_loss_equals_the_batched_form() -> None:
     a, b = point([0.5, 1.0, 2.0]), point([1.0, 10.0, 100.0])
     x = 2 * torch.rand(5, 3, 2, generator=torch.Generator().manual_seed(4)).double()
     for settings in ({}, {"a": a}, {"b": b}, {"a": a, "b": b}):
@@ -272,6 +277,41 @@ def test_a_point_loss_is_the_batched_form() -> None:
         np.testing.assert_allclose(one(x), many(x), rtol=1e-14)  # observed 0
         gradients = gradient_by_autograd(one, x), gradient_by_autograd(many, x)
         assert relative(*gradients) <= 1e-14  # observed 0
+
+
+class Unfinished(Loss):
+    """A loss without its value."""
+
+    dim: int = 2  # type: ignore[assignment]
+    start = (1.0, 1.0)  # type: ignore[assignment]
+
+
+class UnfinishedPoint(PointLoss):
+    """A loss without its value at a point."""
+
+    dim: int = 2  # type: ignore[assignment]
+    start = (1.0, 1.0)  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(
+    ("loss", "method"), [(Unfinished(), "__call__"), (UnfinishedPoint(), "point")]
+)
+def test_a_loss_without_a_value_names_the_missing_method(loss: Loss, method: str) -> None:
+    what = f"{type(loss).__name__} must implement {method}"
+    with pytest.raises(NotImplementedError, match=f"^{what}$"):
+        loss(point([1.0, 1.0]))
+    with pytest.raises(
+        SettingError, match=f"^loss={type(loss).__name__}: must implement {method}$"
+    ):
+        gdlab.run(loss, lr=0.1, steps=1)
+
+
+MODELS = [cls for name in losses.__all__ if issubclass(cls := getattr(losses, name), DataLoss)]
+
+
+@pytest.mark.parametrize("cls", MODELS, ids=lambda cls: cls.__name__)
+def test_a_model_is_at_most_four_classes_below_configured(cls: type[Loss]) -> None:
+    assert sum(issubclass(base, Configured) for base in cls.__mro__) <= 5
 
 
 def test_a_function_is_a_loss() -> None:
@@ -345,7 +385,7 @@ def test_chosen_features_and_target() -> None:
     assert torch.equal(loss.targets, columns["bmi"])
 
 
-def test_features_that_depend_on_each_other_have_no_solution(tmp_path: Path) -> None:
+def test_collinear_features_have_no_solution(tmp_path: Path) -> None:
     file = tmp_path / "twice.csv"
     file.write_text("x,twice,y\n1,1,4\n2,2,5\n3,3,7\n", "utf-8")
     loss = MSE(data=str(file))
@@ -356,7 +396,7 @@ def test_features_that_depend_on_each_other_have_no_solution(tmp_path: Path) -> 
     assert loss.curvature[0] == 0
 
 
-def test_partial_losses_are_means_over_the_examples_chosen() -> None:
+def test_partial_losses_are_means_over_the_chosen_examples() -> None:
     loss = MSE(batch_size=2)
     x = point([[2.0, 1.0], [0.0, 0.0]])
     # Residuals at (2, 1): −1, 0, 0; at 0: −4, −5, −7.
@@ -365,5 +405,7 @@ def test_partial_losses_are_means_over_the_examples_chosen() -> None:
 
 
 def test_a_minibatch_larger_than_the_data_is_refused() -> None:
-    with pytest.raises(SettingError, match="batch_size=4: must be at most 3, all examples"):
+    with pytest.raises(
+        SettingError, match="batch_size=4: must be at most 3, the number of examples"
+    ):
         MSE(batch_size=4)

@@ -58,11 +58,11 @@ def test_the_squares_of_the_residuals_add_up_to_the_value(case: LossCase) -> Non
 
 
 QUADRATIC = {"mgh04", "mgh27", "mgh32", "mgh33", "mgh34"}
-"""Those that are quadratic in each coordinate alone: differences are exact."""
+"""Those that are quadratic in each single coordinate: differences are exact."""
 
 
 @every
-def test_central_differences_come_nearer_with_the_square_of_h(case: LossCase) -> None:
+def test_central_differences_converge_with_the_square_of_h(case: LossCase) -> None:
     """The error falls with slope 2 until it meets rounding, or is rounding from the first."""
     loss = case.loss
     low, high = loss.tensor(loss.window).unbind(-1)
@@ -110,7 +110,7 @@ def test_any_number_of_dimensions(cls: type[ScalableSquares], dim: int) -> None:
 
 
 @pytest.mark.parametrize("cls", DIMS, ids=lambda cls: cls.__name__)
-def test_the_formula_of_few_dimensions(cls: type[ScalableSquares]) -> None:
+def test_the_formula_in_few_dimensions(cls: type[ScalableSquares]) -> None:
     loss = cls(dim=DIMS[cls][1])
     x = torch.as_tensor(loss.start) + 0.1
     exact = gradient_by_sympy(loss, x.tolist())
@@ -156,7 +156,7 @@ def test_the_minimum_of_watson_in_sixty_digits(dim: int) -> None:
         assert float(value) == minimum
 
 
-def test_linear_problems_have_as_many_equations_as_asked_for() -> None:
+def test_linear_problems_have_the_requested_number_of_equations() -> None:
     for cls in (mgh.LinearFull, mgh.LinearRank1, mgh.LinearRank1Zero):
         loss = cls(dim=4, equations=9)
         assert loss.residuals(point([1.0] * 4)).shape == (9,)
@@ -178,7 +178,7 @@ BAD: list[tuple[type[ScalableSquares], dict[str, Any], str]] = [
     (mgh.ExtendedRosenbrock, {"dim": 7}, "dim=7: must be a multiple of 2"),
     (mgh.ExtendedPowell, {"dim": 10}, "dim=10: must be a multiple of 4"),
     (mgh.Penalty2, {"dim": 1}, "dim=1: must be a whole number ≥ 2 and ≤ 1e+06"),
-    (mgh.LinearFull, {"equations": 9}, "equations=9: must be at least 10, as dim is"),
+    (mgh.LinearFull, {"equations": 9}, "equations=9: must be at least dim=10"),
     (mgh.LinearRank1Zero, {"dim": 2}, "dim=2: must be a whole number ≥ 3 and ≤ 1e+06"),
 ]
 
@@ -186,7 +186,9 @@ BAD: list[tuple[type[ScalableSquares], dict[str, Any], str]] = [
 @pytest.mark.parametrize(
     ("cls", "settings", "message"), BAD, ids=lambda v: getattr(v, "__name__", None)
 )
-def test_dimensions_that_cannot_be(cls: type[ScalableSquares], settings: Any, message: str) -> None:
+def test_bad_dimensions_are_refused(
+    cls: type[ScalableSquares], settings: Any, message: str
+) -> None:
     with pytest.raises(SettingError) as error:
         cls(**settings)
     assert str(error.value) == message
@@ -273,7 +275,7 @@ def test_a_choice_of_a_folder_makes_no_folder_of_runs(
     assert (folder / "result.json").is_file()
 
 
-def test_names_that_are_nearly_right() -> None:
+def test_misspelled_names() -> None:
     names = choices_of("loss")
     assert did_you_mean("mgh/beal", names) == ", did you mean mgh/beale?"
     assert did_you_mean("helical", names) == ", did you mean mgh/helical_valley?"

@@ -24,14 +24,14 @@ from losses.mgh_cases import MGH
 TABLE = [*PUBLISHED, *MGH]
 STARTING_ELSEWHERE = {"quad_k100"}  # our quadratic starts one unit from its center
 
-# Where no float64 takes the value at the minimizer to 1e-12. Meyer's residuals of 1 are what is
-# left of numbers of 35000, each the exponential of a quotient of 15 whose last bit is 2e-15: with
-# that quotient rounded correctly and all else exact it is 1.7e-12 (observed 2e-12). Watson's of
-# 4e-6 are what is left of polynomials of 1 whose terms reach 80: with both polynomials rounded
-# correctly and all else exact it is 9e-12 (observed 4e-10).
+# Where float64 cannot give the value at the minimizer to 1e-12. Meyer's residuals of size 1 are
+# differences of numbers near 35000, each the exponential of a quotient near 15, whose last bit is
+# 2e-15: with that quotient rounded correctly and all else exact, the error is 1.7e-12 (observed
+# 2e-12). Watson's residuals of size 4e-6 are differences of polynomials near 1, whose terms reach
+# 80: with both polynomials rounded correctly and all else exact, it is 9e-12 (observed 4e-10).
 VALUE_AT_MINIMUM = {"mgh10": 3e-12, "mgh20_n12": 6e-10}
 
-# Where the reference has fewer digits than it gives, of the minimum and of the minimizer: ours are
+# Where the reference is less accurate than its digits, in minimum and minimizer: ours are
 # compared with sixty digits in test_mgh.py (observed 3e-13 and 5e-10).
 REFERENCE_DIGITS = {"mgh20_n9": 1e-12, "mgh20_n12": 1e-9}
 
@@ -39,7 +39,7 @@ every = pytest.mark.parametrize("case", TABLE, ids=lambda case: case.id)
 
 
 def having(key: str) -> Any:
-    """The cases of which the reference says something."""
+    """Parametrize over the cases for which the reference has a value."""
     return pytest.mark.parametrize(
         "case", [c for c in TABLE if REFERENCE[c.id].get(key)], ids=lambda case: case.id
     )
@@ -51,8 +51,8 @@ def spectrum(loss: Loss, x: Tensor) -> Tensor:
     return torch.linalg.eigvalsh(hessian)
 
 
-def drawn(loss: Loss, *shape: int, seed: int = 1) -> Tensor:
-    """Points (..., D) of the window."""
+def draw(loss: Loss, *shape: int, seed: int = 1) -> Tensor:
+    """Draw points (..., D) in the window."""
     assert loss.window is not None
     low, high = loss.tensor(loss.window).unbind(-1)
     generator = torch.Generator().manual_seed(seed)
@@ -126,8 +126,8 @@ def test_hessian_eigenvalues_at_the_minimizer(case: LossCase) -> None:
     found = spectrum(case.loss, point(known["x_star"]))[[0, -1]]
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-11 * expected[1])
     if case.loss.curvature is not None:
-        said = [float(eigenvalue) for eigenvalue in case.loss.curvature]
-        np.testing.assert_allclose(said, expected, rtol=0, atol=1e-11 * expected[1])
+        curvature = [float(eigenvalue) for eigenvalue in case.loss.curvature]
+        np.testing.assert_allclose(curvature, expected, rtol=0, atol=1e-11 * expected[1])
 
 
 @having("other_points")
@@ -154,8 +154,10 @@ def test_the_other_stationary_points(case: LossCase) -> None:
 
 @every
 @pytest.mark.parametrize("shape", [(5,), (2, 3)], ids=str)
-def test_many_points_are_each_as_one(case: LossCase, shape: tuple[int, ...]) -> None:
-    x = drawn(case.loss, *shape)
+def test_a_batch_of_points_gives_the_values_of_single_points(
+    case: LossCase, shape: tuple[int, ...]
+) -> None:
+    x = draw(case.loss, *shape)
     values, gradients = case.loss(x), gradient_by_autograd(case.loss, x)
     assert values.shape == shape
     flat = gradients.reshape(-1, case.loss.dim)
@@ -169,7 +171,7 @@ def test_many_points_are_each_as_one(case: LossCase, shape: tuple[int, ...]) -> 
 
 @every
 def test_a_row_has_the_same_bits_in_any_batch(case: LossCase) -> None:
-    rows = drawn(case.loss, 96)
+    rows = draw(case.loss, 96)
     rows[3] = torch.as_tensor(case.loss.start)
     many, few = (x.T.contiguous().T for x in (rows, rows[:32]))
     with one_thread():
@@ -180,7 +182,7 @@ def test_a_row_has_the_same_bits_in_any_batch(case: LossCase) -> None:
 
 
 def smallest_of_each_class() -> list[LossCase]:
-    """One case of each class, as the formula is one for all dimensions."""
+    """Return one case per class, since all dimensions share a formula."""
     kept: dict[type[Loss], LossCase] = {}
     for case in TABLE:
         before = kept.setdefault(type(case.loss), case)
@@ -191,7 +193,7 @@ def smallest_of_each_class() -> list[LossCase]:
 
 @pytest.mark.parametrize("case", smallest_of_each_class(), ids=lambda case: case.id)
 def test_autograd_is_the_derivative_of_the_formula(case: LossCase) -> None:
-    x = drawn(case.loss)
+    x = draw(case.loss)
     exact = gradient_by_sympy(case.loss, x.tolist())
     # Observed 2e-14 (Michalewicz), where a difference of large angles meets a steep power.
     assert relative(gradient_by_autograd(case.loss, x), exact) <= 1e-12
@@ -208,7 +210,7 @@ CLASSICS = [cls for cls in SCALABLE if cls.__module__.count(".") == 2]
 def test_scalable_classics_know_their_minimum(cls: type[Scalable], dim: int) -> None:
     loss = cls(dim=dim)
     assert len(torch.as_tensor(loss.start)) == len(loss.names) == dim
-    values = loss(drawn(loss, 2000))
+    values = loss(draw(loss, 2000))
     if loss.minimizers is None or loss.minimum is None:
         assert cls is losses.Michalewicz
         return
@@ -227,7 +229,7 @@ def test_scalable_classics_know_their_minimum(cls: type[Scalable], dim: int) -> 
 @every
 def test_no_point_of_the_window_is_below_the_minimum(case: LossCase) -> None:
     if case.loss.minimum is not None:
-        lowest = float(case.loss(drawn(case.loss, 2000)).min())
+        lowest = float(case.loss(draw(case.loss, 2000)).min())
         assert lowest >= float(case.loss.minimum)
 
 
@@ -243,7 +245,7 @@ def test_the_minimizers_lie_in_the_domain(case: LossCase) -> None:
         assert torch.stack((low, high), -1).tolist() == published.tolist()
 
 
-# Where autograd alone would say NaN.
+# Where plain autograd would give NaN.
 
 AT_ZERO = [
     (losses.Ackley(), (0.0, 0.0), (0.0, 0.0)),
@@ -277,28 +279,28 @@ def test_the_drop_wave_is_one_function_where_its_two_forms_meet() -> None:
 # The YAML files.
 
 FILES = sorted((CONF / "loss").rglob("*.yaml"))
-UNPUBLISHED = {losses.Clairaut}  # of textbooks on derivatives, and tested with them
+UNPUBLISHED = {losses.Clairaut}  # from textbooks; tested with the derivatives
 
 
 def formula_of(path: Path) -> type[Loss] | None:
-    """The class of a file, where it is a formula or the quadratic."""
+    """Return the class that a file names, if it is a formula or the quadratic."""
     name = yaml.safe_load(path.read_text("utf-8"))["_target_"].rpartition(".")[2]
     cls = getattr(losses, name, None)
     return cls if cls is not None and issubclass(cls, (Formula, Quadratic)) else None
 
 
-def test_every_file_of_a_formula_is_in_the_table_and_the_other_way_round() -> None:
+def test_every_file_of_a_formula_is_in_the_table_and_vice_versa() -> None:
     formulas = {formula_of(path) for path in FILES} - {None}
     assert formulas == {type(case.loss) for case in TABLE} | UNPUBLISHED
 
 
 @pytest.mark.parametrize("path", [f for f in FILES if formula_of(f)], ids=lambda path: path.stem)
-def test_a_file_of_a_formula_makes_its_class_with_its_defaults(path: Path) -> None:
-    made = resolve_choice("loss", path.relative_to(CONF / "loss").with_suffix("").as_posix())
+def test_a_file_of_a_formula_has_the_defaults_of_its_class(path: Path) -> None:
+    loss = resolve_choice("loss", path.relative_to(CONF / "loss").with_suffix("").as_posix())
     cls = formula_of(path)
     assert cls is not None
-    assert type(made) is cls
-    assert made.settings() == cls().settings()
+    assert type(loss) is cls
+    assert loss.settings() == cls().settings()
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

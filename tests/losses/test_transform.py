@@ -1,8 +1,9 @@
-"""Transformed losses against the same written out with numpy.
+"""Transformed losses against the same computed with numpy.
 
 Shapes: R runs, D dimensions.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -48,24 +49,26 @@ everyone = pytest.mark.parametrize("name", TRANSFORMS)
 POINTS = np.random.default_rng(5).normal(size=(20, 2))
 
 
-def made(transform: Transform, loss: Loss) -> Transformed:
+def transformed(transform: Transform, loss: Loss) -> Transformed:
     result = transform.of(loss)
     assert isinstance(result, Transformed)
     return result
 
 
-def written_out(loss: Transformed) -> tuple[np.ndarray, np.ndarray]:
-    """A and b of y = A x + b, from Q, the scale and the shift (D numbers each)."""
-    given = loss.transform
+def affine_map(loss: Transformed) -> tuple[np.ndarray, np.ndarray]:
+    """Return A and b of y = A x + b, from Q, the scale and the shift."""
+    transform = loss.transform
     q = np.eye(loss.dim) if loss.orthogonal is None else loss.orthogonal.numpy()
-    scale, shift = (np.broadcast_to(np.array(v), loss.dim) for v in (given.scale, given.shift))
+    scale, shift = (
+        np.broadcast_to(np.array(v), loss.dim) for v in (transform.scale, transform.shift)
+    )
     inward = np.diag(1 / scale) @ q.T
     return inward, -inward @ shift
 
 
-def test_q_is_orthogonal_and_its_seed_decides() -> None:
+def test_q_is_orthogonal_and_depends_on_its_seed() -> None:
     bowl = Quadratic(dim=6)
-    q, other, again = (made(Transform(rotation=s), bowl).orthogonal for s in (0, 1, 0))
+    q, other, again = (transformed(Transform(rotation=s), bowl).orthogonal for s in (0, 1, 0))
     assert q is not None
     assert other is not None
     assert again is not None
@@ -76,10 +79,10 @@ def test_q_is_orthogonal_and_its_seed_decides() -> None:
     assert float((q - torch.diag(torch.diagonal(q))).abs().max()) > 0.1
 
 
-def test_rotations_favour_no_direction() -> None:
+def test_rotations_favor_no_direction() -> None:
     # Under Haar's measure an entry of Q has mean 0 and variance 1/D; 150 seeds.
     bowl = Quadratic(dim=3)
-    found = [made(Transform(rotation=s), bowl).orthogonal for s in range(150)]
+    found = [transformed(Transform(rotation=s), bowl).orthogonal for s in range(150)]
     q = torch.stack([each for each in found if each is not None])
     assert q.shape == (150, 3, 3)
     assert float(q.mean(0).abs().max()) < 0.2  # observed 0.094
@@ -88,8 +91,8 @@ def test_rotations_favour_no_direction() -> None:
 
 @everyone
 def test_values_and_gradients_by_the_chain_rule(name: str) -> None:
-    loss = made(TRANSFORMS[name], Rosenbrock())
-    matrix, offset = written_out(loss)
+    loss = transformed(TRANSFORMS[name], Rosenbrock())
+    matrix, offset = affine_map(loss)
     y = POINTS @ matrix.T + offset
     value, gradient = value_and_gradient(loss, point(POINTS))
     expected = 100 * (y[:, 1] - y[:, 0] ** 2) ** 2 + (1 - y[:, 0]) ** 2
@@ -100,10 +103,10 @@ def test_values_and_gradients_by_the_chain_rule(name: str) -> None:
 
 
 @everyone
-def test_what_is_known_lies_where_it_should(name: str) -> None:
+def test_minimizers_and_start_are_transformed(name: str) -> None:
     for base in (Rosenbrock(), Himmelblau()):
-        loss = made(TRANSFORMS[name], base)
-        matrix, offset = written_out(loss)
+        loss = transformed(TRANSFORMS[name], base)
+        matrix, offset = affine_map(loss)
         outward = np.linalg.inv(matrix)
         known = base.tensor(base.minimizers).numpy()
         found = loss.tensor(loss.minimizers)
@@ -125,8 +128,8 @@ def test_what_is_known_lies_where_it_should(name: str) -> None:
 @everyone
 def test_the_window_keeps_its_center_and_its_variances(name: str) -> None:
     base = Rosenbrock()
-    loss = made(TRANSFORMS[name], base)
-    matrix, offset = written_out(loss)
+    loss = transformed(TRANSFORMS[name], base)
+    matrix, offset = affine_map(loss)
     outward = np.linalg.inv(matrix)
     low, high = base.tensor(base.window).numpy().T
     assert loss.window is not None
@@ -140,7 +143,7 @@ def test_the_window_keeps_its_center_and_its_variances(name: str) -> None:
 
 
 def test_a_window_of_equal_sides_keeps_them_in_a_rotation() -> None:
-    window = made(Transform(rotation=1, scale=3.0), Sphere(dim=5)).window
+    window = transformed(Transform(rotation=1, scale=3.0), Sphere(dim=5)).window
     assert window is not None
     expected = np.tile([-6.0, 6.0], (5, 1))
     np.testing.assert_allclose(window, expected, rtol=1e-13)  # observed 1e-16
@@ -149,11 +152,11 @@ def test_a_window_of_equal_sides_keeps_them_in_a_rotation() -> None:
 def test_a_domain_is_a_box_until_it_is_rotated() -> None:
     base = McCormick()
     low, high = base.tensor(base.domain).T
-    domain = made(Transform(shift=(1.0, -1.0), scale=2.0), base).domain
+    domain = transformed(Transform(shift=(1.0, -1.0), scale=2.0), base).domain
     assert domain is not None
     assert domain.T[0].tolist() == (2 * low + point([1.0, -1.0])).tolist()
     assert domain.T[1].tolist() == (2 * high + point([1.0, -1.0])).tolist()
-    assert made(Transform(rotation=1), base).domain is None
+    assert transformed(Transform(rotation=1), base).domain is None
 
 
 @pytest.mark.parametrize("shift", [0.0, 5.0])
@@ -178,7 +181,7 @@ def test_a_run_that_leaves_the_moved_domain_says_so(shift: float) -> None:
 def test_the_curvature_is_that_of_the_hessian(
     transform: Transform, expected: tuple[float, float]
 ) -> None:
-    loss = made(transform, Quadratic(dim=4, condition=10))
+    loss = transformed(transform, Quadratic(dim=4, condition=10))
     assert loss.curvature == expected
     hessian = torch.autograd.functional.hessian(lambda x: loss(x[None])[0], point([1.0] * 4))
     assert isinstance(hessian, Tensor)
@@ -187,15 +190,15 @@ def test_the_curvature_is_that_of_the_hessian(
 
 
 def test_uneven_scales_leave_no_known_curvature() -> None:
-    assert made(Transform(scale=(1.0, 2.0)), Quadratic()).curvature is None
-    assert made(Transform(scale=2.0), Rosenbrock()).curvature is None
+    assert transformed(Transform(scale=(1.0, 2.0)), Quadratic()).curvature is None
+    assert transformed(Transform(scale=2.0), Rosenbrock()).curvature is None
 
 
 @everyone
 def test_the_symbolic_form_has_the_same_values(name: str) -> None:
     x = sympy.symbols("x0 x1", real=True)
     for base in (Rosenbrock(), Quadratic(), Expression("x**2 + sin(x*y)")):
-        loss = made(TRANSFORMS[name], base)
+        loss = transformed(TRANSFORMS[name], base)
         formula = loss.symbolic(x)
         assert formula is not None
         values = [float(formula.subs(dict(zip(x, at, strict=True)))) for at in POINTS.tolist()]
@@ -204,15 +207,15 @@ def test_the_symbolic_form_has_the_same_values(name: str) -> None:
     assert columns.symbolic(x) is None
 
 
-def test_names_blocks_and_words() -> None:
+def test_names_blocks_and_about() -> None:
     base = MSE(data="diabetes")
-    moved, turned = (made(t, base) for t in (Transform(shift=1.0), Transform(rotation=1)))
+    moved, turned = (transformed(t, base) for t in (Transform(shift=1.0), Transform(rotation=1)))
     assert moved.names == base.names != turned.names
     assert turned.names == tuple(f"x{i}" for i in range(base.dim))
     assert moved.layout == base.layout
     assert turned.layout == [("x", (base.dim,))]
     assert moved.about == {**base.about, "transformed": "the loss at y = (x - 1.0)"}
-    whole = made(Transform(rotation=7, shift=(0.5, -2.0), scale=2.0), Rosenbrock())
+    whole = transformed(Transform(rotation=7, shift=(0.5, -2.0), scale=2.0), Rosenbrock())
     words = "the loss at y = Qᵀ(x - [0.5,-2.0]) / 2.0, Q from seed 7"
     assert whole.about == {"transformed": words}
     assert Transform(shift=1.0).of(Rosenbrock()).elementwise
@@ -222,7 +225,7 @@ def test_names_blocks_and_words() -> None:
 
 def test_metrics_and_minibatches_are_those_at_y() -> None:
     base = MLP("two_moons", widths=(3,), batch_size=10)
-    loss = made(Transform(rotation=2, shift=0.1, scale=1.5), base)
+    loss = transformed(Transform(rotation=2, shift=0.1, scale=1.5), base)
     x = torch.randn(4, base.dim, generator=torch.Generator().manual_seed(0)).double()
     y = loss.inward(x)
     assert float((y - x).abs().max()) > 0.1
@@ -238,16 +241,16 @@ def test_metrics_and_minibatches_are_those_at_y() -> None:
 
 
 def test_residuals_are_those_at_y() -> None:
-    loss = made(TRANSFORMS["all"], gdlab.losses.Beale())
+    loss = transformed(TRANSFORMS["all"], gdlab.losses.Beale())
     residuals = loss.residuals(point(POINTS))
     assert residuals is not None
     np.testing.assert_allclose(
         residuals.square().sum(-1), loss(point(POINTS)), rtol=1e-13
     )  # observed 0
-    assert made(TRANSFORMS["all"], Rosenbrock()).residuals(point(POINTS)) is None
+    assert transformed(TRANSFORMS["all"], Rosenbrock()).residuals(point(POINTS)) is None
 
 
-def test_nothing_done_is_the_loss_itself() -> None:
+def test_an_identity_returns_the_loss_itself() -> None:
     base = Rosenbrock()
     for nothing in (Transform(), Transform(shift=(0.0, -0.0)), Transform(scale=(1.0, 1.0))):
         assert nothing.of(base) is base
@@ -262,7 +265,7 @@ def test_nothing_done_is_the_loss_itself() -> None:
 def test_plain_descent_is_the_same_from_anywhere(rotation: int | None) -> None:
     # Gradient descent commutes with rotations and shifts; a scale s asks for s² times the rate.
     transform = Transform(rotation=rotation, shift=(3.0, -1.0), scale=2.0)
-    loss = made(transform, Quadratic())
+    loss = transformed(transform, Quadratic())
     (plain,) = finish(make_batch(Quadratic(), lr=[0.1], steps=60))
     (moved,) = finish(make_batch(loss, lr=[0.4], steps=60))
     inward = loss.inward(torch.from_numpy(moved.history.x)).numpy()
@@ -272,7 +275,7 @@ def test_plain_descent_is_the_same_from_anywhere(rotation: int | None) -> None:
     )  # observed 2e-13
 
 
-def test_rotated_axes_cost_adam_its_advantage() -> None:
+def test_adam_loses_its_advantage_on_rotated_axes() -> None:
     steep = Quadratic(dim=6, condition=1e4, spectrum="geometric")
     along, across = (
         finish(make_batch(loss, Adam(), [0.05], steps=300))[0].outcome.final_loss
@@ -293,7 +296,7 @@ COLUMNS = {
 
 @pytest.mark.parametrize("name", COLUMNS)
 @pytest.mark.parametrize("mode", ["eager", "compiled"])
-def test_a_row_is_its_single_run(name: str, mode: str) -> None:
+def test_a_row_equals_its_single_run(name: str, mode: str) -> None:
     loss = COLUMNS[name](40).of(Rosenbrock(b=torch.linspace(1, 50, 40).double()))
     batch = make_batch(loss, Adam(), np.geomspace(1e-3, 0.5, 40), steps=150)
     batch = replace(batch, mode=mode)
@@ -304,9 +307,9 @@ def test_a_row_is_its_single_run(name: str, mode: str) -> None:
         assert_same_bits(together[row], alone)
 
 
-def test_a_column_is_as_its_numbers() -> None:
+def test_a_column_gives_the_results_of_its_numbers() -> None:
     shift, scale = point([-1.0, 0.0, 2.5]), point([1.0, 0.5, 3.0])
-    loss = made(Transform(shift=shift, scale=(scale, scale)), Himmelblau())
+    loss = transformed(Transform(shift=shift, scale=(scale, scale)), Himmelblau())
     assert loss.start.shape == (3, 2)
     assert loss.tensor(loss.minimizers).shape == (3, 4, 2)
     assert loss.window is not None
@@ -314,7 +317,9 @@ def test_a_column_is_as_its_numbers() -> None:
     distance = loss.distance(x)
     assert distance is not None
     for row in range(3):
-        alone = made(Transform(shift=float(shift[row]), scale=float(scale[row])), Himmelblau())
+        alone = transformed(
+            Transform(shift=float(shift[row]), scale=float(scale[row])), Himmelblau()
+        )
         assert torch.equal(loss(x)[:, row], alone(point(POINTS)))
         assert torch.equal(loss.start[row], alone.start)
         assert torch.equal(loss.tensor(loss.minimizers)[row], alone.tensor(alone.minimizers))
@@ -323,7 +328,7 @@ def test_a_column_is_as_its_numbers() -> None:
 
 
 @pytest.mark.parametrize("loss", [Rosenbrock(dim=5), Waves(), Quadratic(dim=8)], ids=repr)
-def test_compiled_steps_are_eager_ones(loss: Loss) -> None:
+def test_compiled_steps_equal_eager_ones(loss: Loss) -> None:
     turned = Transform(rotation=3, shift=0.2, scale=1.5).of(loss)
     batch = make_batch(turned, Adam(), np.geomspace(1e-4, 1e-2, 5), steps=10)
     assert why_eager(batch) is None
@@ -350,11 +355,13 @@ def test_another_dtype_moves_everything() -> None:
 
 
 def test_a_sweep_is_one_batch_and_each_run_is_its_own() -> None:
-    axes = {"transform.shift": [0.0, 1.5], "transform.scale": [1, 2.0], "start.0": [0.5, 2.0]}
+    shifts, scales = [[0.0, 0.0], [1.5, 1.5]], [[1.0, 1.0], [2.0, 2.0]]
+    axes = {"transform.shift": shifts, "transform.scale": scales, "start.0": [0.5, 2.0]}
     swept = gdlab.sweep("rosenbrock", lr=1e-3, steps=20, start=[0.0, 1.0], **axes)  # type: ignore[arg-type]
     assert len(swept.results) == 8
     for row in swept.results.to_dict("records"):
-        transform = gdlab.Transform(shift=row["transform.shift"], scale=row["transform.scale"])
+        shift, scale = (json.loads(row[f"transform.{name}"]) for name in ("shift", "scale"))
+        transform = gdlab.Transform(shift=shift, scale=scale)
         start = [row["start.0"], 1.0]
         alone = gdlab.run("rosenbrock", lr=1e-3, steps=20, start=start, transform=transform)
         assert row["final_loss"] == alone.outcome.final_loss
@@ -365,7 +372,7 @@ def test_a_sweep_is_one_batch_and_each_run_is_its_own() -> None:
     assert found["final_loss"].tolist() == [run.outcome.final_loss for run in runs]
 
 
-def test_a_function_of_ones_own_is_transformed() -> None:
+def test_a_custom_function_is_transformed() -> None:
     def bowl(x: Tensor) -> Tensor:
         return (x**2).sum()
 
@@ -422,7 +429,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("word", "message"), REFUSED)
-def test_what_cannot_be_is_refused_in_one_line(
+def test_bad_settings_are_refused_in_one_line(
     word: str, message: str, gd: Callable[..., Done]
 ) -> None:
     done = gd(word, *QUIET, "hydra.run.dir=run")
@@ -431,6 +438,6 @@ def test_what_cannot_be_is_refused_in_one_line(
     assert len(done.err.splitlines()) == 1
 
 
-def test_what_is_too_large_to_rotate() -> None:
+def test_a_loss_too_large_to_rotate_is_refused() -> None:
     with pytest.raises(SettingError, match="a loss of 5000 dimensions is too large; at most 4096"):
         Transform(rotation=1).of(Quadratic(dim=5000))

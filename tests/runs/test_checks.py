@@ -55,7 +55,7 @@ REFUSED: list[tuple[type[Loss], dict[str, Any], str]] = [
         {"scalar": True},
         "its metric score has shape () for points of shape (1, 2)",
     ),
-    (Boxed, {}, "its window must hold 2 pairs"),
+    (Boxed, {}, "its window must be 2 pairs"),
     (Broken, {}, "cannot be used (RuntimeError: no minimum)"),
 ]
 

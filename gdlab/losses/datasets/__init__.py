@@ -1,1 +1,1 @@
-"""Data sets: named ones, files of a person's own, synthetic ones and those of torch."""
+"""Data sets: bundled ones, CSV and Parquet files, generated ones and torch datasets."""

@@ -1,4 +1,4 @@
-"""Examples out of a data set of a person's own, a `torch.utils.data.Dataset`.
+"""Examples from a custom `torch.utils.data.Dataset`.
 
 Shapes: N examples.
 """
@@ -15,18 +15,18 @@ from gdlab.errors import SettingError
 from gdlab.fields.custom_classes import instantiate, summarize_error
 from gdlab.losses.datasets.tables import Examples
 
-_MOST_EXAMPLES = 10_000_000
+_MAX_EXAMPLES = 10_000_000
 
 
-def own_examples(data: Mapping[str, Any] | Dataset[Any], seed: int) -> Examples:
-    """The examples of a data set that is given, or named by `_target_`.
+def examples_from_dataset(data: Mapping[str, Any] | Dataset[Any], seed: int) -> Examples:
+    """Return the examples of a dataset, given as an instance or named by `_target_`.
 
     Args:
-        data: the data set, or its class's name with what the class is called with.
+        data: the dataset, or the name of its class with the arguments.
         seed: of torch's generator while the class is called.
 
     Raises:
-        SettingError: it cannot be made, or its examples cannot be used.
+        SettingError: the dataset cannot be created, or its examples cannot be used.
     """
     if isinstance(data, Mapping):
         name = f"data._target_={data.get('_target_')}"
@@ -34,28 +34,30 @@ def own_examples(data: Mapping[str, Any] | Dataset[Any], seed: int) -> Examples:
     else:
         name = f"data={type(data).__name__}"
     try:
-        features, targets = _stacked(data)
-    except Exception as error:  # a person's own class may raise anything
-        what = f"must give pairs of features and target ({summarize_error(error)})"
+        features, targets = _stack(data)
+    except Exception as error:  # a custom class may raise anything
+        what = f"must yield pairs of features and target ({summarize_error(error)})"
         raise SettingError(f"{name}: {what}") from error
     if len(features) == 0 or len(features) != len(targets):
         counts = f"{len(features)} features and {len(targets)} targets"
-        raise SettingError(f"{name}: must give as many features as targets, and gave {counts}")
+        raise SettingError(f"{name}: must yield as many features as targets, but yields {counts}")
     if not (np.isfinite(features).all() and np.isfinite(targets).all()):
         raise SettingError(f"{name}: a feature or a target is not a finite number")
     return Examples(features, targets, ())
 
 
-def _stacked(data: Dataset[Any]) -> tuple[np.ndarray, np.ndarray]:
-    """All features (N, ...), with an axis at least, and all targets (N,) or (N, C)."""
+def _stack(data: Dataset[Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Return all features (N, ...), with at least two axes, and all targets (N,) or (N, C)."""
     if isinstance(data, TensorDataset):
-        features, targets = map(_array, data.tensors)
+        features, targets = map(_to_array, data.tensors)
     else:
         count: int = len(data)  # type: ignore[arg-type]  # one without a length raises
-        if count > _MOST_EXAMPLES:
-            raise ValueError(f"{count:,} of them; at most {_MOST_EXAMPLES:,} are allowed")
-        pairs = [data[place] for place in range(count)]
-        features, targets = (np.stack(list(map(_array, part))) for part in zip(*pairs, strict=True))
+        if count > _MAX_EXAMPLES:
+            raise ValueError(f"{count:,} examples; at most {_MAX_EXAMPLES:,} are allowed")
+        pairs = [data[i] for i in range(count)]
+        features, targets = (
+            np.stack(list(map(_to_array, part))) for part in zip(*pairs, strict=True)
+        )
     features = features[:, None] if features.ndim == 1 else features
     if targets.ndim == 2 and targets.shape[1] == 1:
         targets = targets[:, 0]
@@ -64,10 +66,10 @@ def _stacked(data: Dataset[Any]) -> tuple[np.ndarray, np.ndarray]:
     return features, targets.astype(np.float64)
 
 
-def _array(values: Any) -> np.ndarray:
-    """Numbers as an array: float64, or the whole numbers that they are."""
+def _to_array(values: Any) -> np.ndarray:
+    """Return numbers as an array: real ones as float64, integers as they are."""
     tensor = values.detach().cpu() if isinstance(values, Tensor) else torch.as_tensor(values)
     if tensor.is_complex():
-        raise TypeError(f"{tensor.dtype}, and they must be real numbers")
+        raise TypeError(f"{tensor.dtype}, but they must be real numbers")
     is_real = tensor.is_floating_point() or tensor.dtype == torch.bool
     return tensor.to(torch.float64).numpy() if is_real else tensor.numpy()

@@ -1,4 +1,4 @@
-"""Convex functions: one minimizer, nothing to get lost in; what is hard is the condition number."""
+"""Convex functions: one minimizer and no other stationary point; only conditioning is hard."""
 
 import math
 from typing import Any
@@ -12,7 +12,7 @@ from gdlab.losses.functions.torch_or_sympy import Mathematics
 
 
 class Sphere(Scalable):
-    """Σᵢ xᵢ²: the bowl that is round. lr = 0.5 lands in one step.
+    """Σᵢ xᵢ²: a round bowl. lr = 0.5 reaches the minimizer in one step.
 
     Attributes:
         dim: dimensions D.
@@ -28,24 +28,24 @@ class Sphere(Scalable):
     dim: int = setting(default=10, ge=1, le=1_000_000)
 
     def value(self, m: Mathematics, x: Any) -> Any:
-        """The sum of squares."""
+        """Return the sum of squares."""
         return (x**2).sum(0)
 
 
 class SumSquares(Scalable):
-    """Σᵢ i xᵢ²: an axis is steeper than the one before, so that more axes are harder.
+    """Σᵢ i xᵢ²: each axis is steeper than the one before, so more axes are harder.
 
     Surjanovic and Bingham, "Virtual library of simulation experiments".
 
     Attributes:
-        dim: dimensions D; 2 D is the largest eigenvalue of the Hessian, 2 the smallest.
+        dim: dimensions D; the Hessian's eigenvalues run from 2 to 2 D.
     """
 
     known = Known(start=(1.0,), minimizers=((0.0,),), minimum=0.0, window=((-2.0, 2.0),))
     dim: int = setting(default=10, ge=1, le=1_000_000)
 
     def value(self, m: Mathematics, x: Any) -> Any:
-        """The weighted sum of squares."""
+        """Return the weighted sum of squares."""
         return (m.column(range(1, self.dim + 1)) * x**2).sum(0)
 
     @property
@@ -55,14 +55,14 @@ class SumSquares(Scalable):
 
 
 class Ellipsoid(Scalable):
-    """Σᵢ condition^((i−1)/(D−1)) xᵢ²: axes of all lengths, evenly on a logarithmic scale.
+    """Σᵢ condition^((i−1)/(D−1)) xᵢ²: axis lengths spaced evenly on a logarithmic scale.
 
     Hansen et al., "Real-parameter black-box optimization benchmarking: noiseless functions", 2009,
     function 2, without its transformations.
 
     Attributes:
         dim: dimensions D.
-        condition: the largest eigenvalue of the Hessian over the smallest, which is 2.
+        condition: the condition number of the Hessian, whose smallest eigenvalue is 2.
     """
 
     known = Known(start=(1.0,), minimizers=((0.0,),), minimum=0.0, window=((-2.0, 2.0),))
@@ -70,7 +70,7 @@ class Ellipsoid(Scalable):
     condition: Number = setting(default=1e6, ge=1)
 
     def value(self, m: Mathematics, x: Any) -> Any:
-        """The weighted sum of squares."""
+        """Return the weighted sum of squares."""
         t = m.column([i / max(self.dim - 1, 1) for i in range(self.dim)])
         return (self.condition**t * x**2).sum(0)
 
@@ -83,8 +83,8 @@ class Ellipsoid(Scalable):
 class RotatedQuadratic(Formula):
     """(κ + 1)/4 (x0² + x1²) − (κ − 1)/2 x0 x1, κ = condition: a bowl at 45° to the axes.
 
-    The Hessian has the eigenvalue 1 along (1, 1) and κ along (1, −1), so that what scales single
-    coordinates does not help. In more dimensions: `Quadratic` with `transform.rotation`.
+    The Hessian has the eigenvalue 1 along (1, 1) and κ along (1, −1), so that scaling single
+    coordinates does not help. In more dimensions, use `Quadratic` with `transform.rotation`.
 
     Attributes:
         condition: the largest eigenvalue of the Hessian; the smallest is 1.
@@ -94,7 +94,7 @@ class RotatedQuadratic(Formula):
     condition: Number = setting(default=25.0, ge=1)
 
     def value(self, m: Mathematics, x: Any) -> Any:
-        """The quadratic form."""
+        """Return the quadratic form."""
         u, v = x
         k = self.condition
         return (k + 1) / 4 * (u**2 + v**2) - (k - 1) / 2 * u * v
@@ -106,7 +106,7 @@ class RotatedQuadratic(Formula):
 
 
 class Booth(Formula):
-    """(x0 + 2 x1 − 7)² + (2 x0 + x1 − 5)²: the least squares of two lines.
+    """(x0 + 2 x1 − 7)² + (2 x0 + x1 − 5)²: the least-squares intersection of two lines.
 
     Booth, "An automatic computer for solving equations", 1957; Jamil and Yang 2013, function 17.
     """
@@ -120,13 +120,13 @@ class Booth(Formula):
     )
 
     def value(self, m: Mathematics, x: Any) -> Any:
-        """Two squares."""
+        """Return the sum of two squares."""
         u, v = x
         return (u + 2 * v - 7) ** 2 + (2 * u + v - 5) ** 2
 
 
 class Matyas(Formula):
-    """0.26 (x0² + x1²) − 0.48 x0 x1: a flat plate, slow along its diagonal.
+    """0.26 (x0² + x1²) − 0.48 x0 x1: a nearly flat plate, slow along its diagonal.
 
     Jamil and Yang, "A literature survey of benchmark functions", 2013, function 71.
     """
@@ -140,32 +140,32 @@ class Matyas(Formula):
     )
 
     def value(self, m: Mathematics, x: Any) -> Any:
-        """The quadratic form."""
+        """Return the quadratic form."""
         u, v = x
         return 0.26 * (u**2 + v**2) - 0.48 * u * v
 
 
 class Nesterov(Scalable):
-    """(x0² + Σᵢ (xᵢ − xᵢ₊₁)² + x_D₋₁²)/2 − x0: a chain that passes news on by one link a step.
+    """(x0² + Σᵢ (xᵢ − xᵢ₊₁)² + x_D₋₁²)/2 − x0: information travels one link per step.
 
-    No method of first order can be fast on it before D/2 steps. Nesterov, "Introductory lectures
+    No first-order method can be fast on it before D/2 steps. Nesterov, "Introductory lectures
     on convex optimization", 2004, section 2.1.2, with L = 4.
 
     Attributes:
-        dim: dimensions D, the links of the chain.
+        dim: dimensions D, the number of links.
     """
 
     known = Known(start=(0.0,), window=((-0.5, 1.5),))
     dim: int = setting(default=10, ge=1, le=1_000_000)
 
     def value(self, m: Mathematics, x: Any) -> Any:
-        """Half a sum of squares, less the pull on the first link."""
+        """Return half a sum of squares minus the pull on the first link."""
         links = ((x[:-1] - x[1:]) ** 2).sum(0)
         return (x[0] ** 2 + links + x[-1] ** 2) / 2 - x[0]
 
     @property
     def minimizers(self) -> Tensor:
-        """A straight line from 1 − 1/(D + 1) to 1/(D + 1)."""
+        """Coordinates on a straight line from 1 − 1/(D + 1) to 1/(D + 1)."""
         n = self.dim
         return self.tensor([[1 - i / (n + 1) for i in range(1, n + 1)]])
 
@@ -177,11 +177,11 @@ class Nesterov(Scalable):
     @property
     def curvature(self) -> tuple[float, float]:
         """2 − 2 cos(kπ/(D + 1)) for k = 1 and k = D."""
-        return _chain(self.dim)
+        return _chain_eigenvalues(self.dim)
 
 
 class Trid(Scalable):
-    """Σᵢ (xᵢ − 1)² − Σᵢ xᵢ xᵢ₋₁: a chain whose minimizer lies far away, D²/4 high.
+    """Σᵢ (xᵢ − 1)² − Σᵢ xᵢ xᵢ₋₁: a chain with a distant minimizer, up to about D²/4.
 
     Surjanovic and Bingham, "Virtual library of simulation experiments".
 
@@ -193,12 +193,12 @@ class Trid(Scalable):
     dim: int = setting(default=6, ge=1, le=1_000_000)
 
     def value(self, m: Mathematics, x: Any) -> Any:
-        """Squares, less the products of neighbours."""
+        """Return squares minus the products of neighbors."""
         return ((x - 1) ** 2).sum(0) - (x[1:] * x[:-1]).sum(0)
 
     @property
     def minimizers(self) -> Tensor:
-        """I (D + 1 − i) for i from 1 to D."""
+        """The coordinates i (D + 1 − i) for i from 1 to D."""
         n = self.dim
         return self.tensor([[float(i * (n + 1 - i)) for i in range(1, n + 1)]])
 
@@ -209,18 +209,18 @@ class Trid(Scalable):
 
     @property
     def window(self) -> Tensor:
-        """−D² to D² in all."""
+        """−D² to D² along each axis."""
         side = float(self.dim**2)
         return self.tensor([-side, side]).expand(self.dim, 2)
 
     @property
     def curvature(self) -> tuple[float, float]:
         """2 − 2 cos(kπ/(D + 1)) for k = 1 and k = D."""
-        return _chain(self.dim)
+        return _chain_eigenvalues(self.dim)
 
 
-def _chain(n: int) -> tuple[float, float]:
-    """The least and the greatest eigenvalue of the n × n matrix with rows … −1, 2, −1 …."""
+def _chain_eigenvalues(n: int) -> tuple[float, float]:
+    """Return the extreme eigenvalues of the n × n matrix with rows … −1, 2, −1 …."""
     return 4 * math.sin(math.pi / (2 * (n + 1))) ** 2, 4 * math.cos(math.pi / (2 * (n + 1))) ** 2
 
 
@@ -237,21 +237,21 @@ class Hilbert(Scalable):
     dim: int = setting(default=5, ge=1, le=100)
 
     def value(self, m: Mathematics, x: Any) -> Any:
-        """The quadratic form, row by row."""
+        """Return the quadratic form, row by row."""
         n = self.dim
         rows = (x[i] * (x / m.column(range(i + 1, i + n + 1))).sum(0) for i in range(n))
         return sum(rows) / 2
 
     @property
     def curvature(self) -> tuple[float, float]:
-        """The eigenvalues, to the digits that rounding leaves."""
+        """The extreme eigenvalues, as accurately as rounding allows."""
         i = torch.arange(self.dim, dtype=torch.float64)
         eigenvalues = torch.linalg.eigvalsh(1 / (i[:, None] + i + 1))
         return float(eigenvalues[0].clamp(min=0)), float(eigenvalues[-1])
 
 
 class Zakharov(Scalable):
-    """Σ xᵢ² + s² + s⁴ with s = Σ i xᵢ/2: one direction is a quartic, as steep as one starts far.
+    """Σ xᵢ² + s² + s⁴ with s = Σ i xᵢ/2: quartic along one direction, so steeper farther out.
 
     Surjanovic and Bingham, "Virtual library of simulation experiments".
 
@@ -263,15 +263,16 @@ class Zakharov(Scalable):
     dim: int = setting(default=5, ge=1, le=1_000_000)
 
     def value(self, m: Mathematics, x: Any) -> Any:
-        """Squares, and powers of the weighted sum."""
+        """Return squares, and powers of the weighted sum."""
         s = (m.column(range(1, self.dim + 1)) * x).sum(0) / 2
         return (x**2).sum(0) + s**2 + s**4
 
 
 class LogSumExp(Formula):
-    """e^(x0 + 3 x1 − 0.1) + e^(x0 − 3 x1 − 0.1) + e^(−x0 − 0.1): convex, and no two steps alike.
+    """e^(x0 + 3 x1 − 0.1) + e^(x0 − 3 x1 − 0.1) + e^(−x0 − 0.1): convex, not quadratic.
 
-    What Boyd and Vandenberghe descend on, "Convex optimization", 2004, equation 9.20.
+    The example of descent methods in Boyd and Vandenberghe, "Convex optimization", 2004, equation
+    9.20.
     """
 
     known = Known(
@@ -282,6 +283,6 @@ class LogSumExp(Formula):
     )
 
     def value(self, m: Mathematics, x: Any) -> Any:
-        """Three exponentials."""
+        """Return the sum of three exponentials."""
         u, v = x
         return m.exp(u + 3 * v - 0.1) + m.exp(u - 3 * v - 0.1) + m.exp(-u - 0.1)

@@ -1,7 +1,8 @@
-"""Losses written once as a formula, for torch's tensors and for sympy's symbols alike.
+"""Losses with a closed form, written once for both torch tensors and sympy symbols.
 
-Shapes: D dimensions, N terms. Inside a formula the coordinates come first, so that `x[0]` is a
-coordinate of every point, `u, v = x` names them, and a column (R,) meets (D, ..., R) as it is.
+Shapes: D dimensions, N terms, M minimizers, R runs. Inside a formula the coordinate axis comes
+first, so that `x[0]` is the first coordinate of every point, `u, v = x` unpacks them, and a column
+(R,) broadcasts with (D, ..., R).
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,12 @@ from torch import Tensor
 
 from gdlab.fields.declared import Number, setting
 from gdlab.losses.base import Loss
-from gdlab.losses.functions.torch_or_sympy import Mathematics, of_sympy, of_torch, whole
+from gdlab.losses.functions.torch_or_sympy import (
+    Mathematics,
+    sympy_functions,
+    to_integer,
+    torch_functions,
+)
 
 if TYPE_CHECKING:
     import sympy
@@ -26,16 +32,16 @@ Window = Sequence[Sequence[float]]
 class Known:
     """What is known about a function.
 
-    What has fewer than D entries is repeated: (−1.2, 1) starts four dimensions at (−1.2, 1, −1.2,
-    1), and one side stands for all.
+    Values with fewer than D entries are repeated: the start (−1.2, 1) is (−1.2, 1, −1.2, 1) in four
+    dimensions, and one pair of bounds applies to all axes.
 
     Attributes:
-        start: where a run starts (D,).
+        start: the default start of a run (D,).
         minimizers: all known global minimizers (M, D).
         minimum: the value there.
-        window: low and high of what is worth plotting (D, 2).
-        domain: low and high of where the function is meant to be minimised (D, 2).
-        curvature: least and greatest eigenvalue of the Hessian where it is constant.
+        window: lower and upper bounds for plots (D, 2).
+        domain: lower and upper bounds within which the function is to be minimized (D, 2).
+        curvature: least and greatest eigenvalue of the Hessian, if it is constant.
     """
 
     start: Sequence[float]
@@ -47,7 +53,7 @@ class Known:
 
 
 class Formula(Loss):
-    """A loss given by its formula. Subclasses define `value` and, in `known`, what is known.
+    """A loss given by its formula. Subclasses define `value` and `known`.
 
     It has as many dimensions as its start, unless it is `Scalable`.
     """
@@ -55,34 +61,34 @@ class Formula(Loss):
     known: ClassVar[Known]
 
     def value(self, m: Mathematics, x: Any) -> Any:
-        """The values (...) at the coordinates x (D, ...), with the functions of m."""
-        raise NotImplementedError(f"{type(self).__name__} does not say its value")
+        """Return the values (...) at the coordinates x (D, ...), with the functions of m."""
+        raise NotImplementedError(f"{type(self).__name__} must implement value")
 
     def __call__(self, x: Tensor) -> Tensor:
-        """The formula at points (..., D), with torch's functions."""
-        return self.value(of_torch(x), x.movedim(-1, 0))
+        """Return the values at points (..., D), with torch's functions."""
+        return self.value(torch_functions(x), x.movedim(-1, 0))
 
     def symbolic(self, x: "tuple[sympy.Symbol, ...]") -> "sympy.Expr | None":
-        """The formula of symbols, with sympy's functions; None where a field is a column."""
+        """Return the formula with sympy's functions; None if a field is a column."""
         if any(isinstance(value, Tensor) for value in self.settings().values()):
             return None
-        return self.with_columns(whole).value(of_sympy(), np.array(x, dtype=object))
+        return self.with_columns(to_integer).value(sympy_functions(), np.array(x, dtype=object))
 
     @property
     def dim(self) -> int:
-        """As many as the start has."""
+        """The length of the start."""
         return len(self.known.start)
 
     @property
     def start(self) -> Tensor:
         """As published."""
-        return self._repeated(self.known.start, 0)
+        return self._repeat(self.known.start, 0)
 
     @property
     def minimizers(self) -> Tensor | None:
         """As published."""
         known = self.known.minimizers
-        return None if known is None else self._repeated(known, 1)
+        return None if known is None else self._repeat(known, 1)
 
     @property
     def minimum(self) -> Number | None:
@@ -93,23 +99,23 @@ class Formula(Loss):
     def window(self) -> Tensor | None:
         """As published, or the domain."""
         known = self.known.window or self.known.domain
-        return None if known is None else self._repeated(known, 0)
+        return None if known is None else self._repeat(known, 0)
 
     @property
     def domain(self) -> Tensor | None:
         """As published."""
-        return None if self.known.domain is None else self._repeated(self.known.domain, 0)
+        return None if self.known.domain is None else self._repeat(self.known.domain, 0)
 
     @property
     def curvature(self) -> tuple[Number, Number] | None:
         """As published."""
         return self.known.curvature
 
-    def _repeated(self, values: Any, axis: int) -> Tensor:
-        """Values as a tensor, with D entries along an axis."""
-        given = self.tensor(values)
-        index = torch.arange(self.dim, device=given.device) % given.shape[axis]
-        return given.index_select(axis, index)
+    def _repeat(self, values: Any, axis: int) -> Tensor:
+        """Return values as a tensor, repeated to D entries along an axis."""
+        tensor = self.tensor(values)
+        index = torch.arange(self.dim, device=tensor.device) % tensor.shape[axis]
+        return tensor.index_select(axis, index)
 
 
 class Scalable(Formula):
@@ -126,13 +132,13 @@ class SumOfSquares(Formula):
     """A loss that is the sum of the squares of its terms. Subclasses define `terms`."""
 
     def terms(self, m: Mathematics, x: Any) -> Any:
-        """The N terms (N, ...) at the coordinates x (D, ...)."""
-        raise NotImplementedError(f"{type(self).__name__} does not say its terms")
+        """Return the N terms (N, ...) at the coordinates x (D, ...)."""
+        raise NotImplementedError(f"{type(self).__name__} must implement terms")
 
     def value(self, m: Mathematics, x: Any) -> Any:
-        """The sum of their squares."""
+        """Return the sum of the squares of the terms."""
         return (self.terms(m, x) ** 2).sum(0)
 
     def residuals(self, x: Tensor) -> Tensor:
-        """The terms (..., N) at points (..., D)."""
-        return self.terms(of_torch(x), x.movedim(-1, 0)).movedim(0, -1)
+        """Return the terms (..., N) at points (..., D)."""
+        return self.terms(torch_functions(x), x.movedim(-1, 0)).movedim(0, -1)

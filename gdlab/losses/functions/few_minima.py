@@ -1,4 +1,4 @@
-"""A few wells: which one a run ends in depends on where it starts and how far it steps."""
+"""Functions with a few wells: where a run ends depends on its start and its step size."""
 
 import itertools
 import math
@@ -13,20 +13,20 @@ from gdlab.losses.functions.torch_or_sympy import Mathematics
 
 
 class DoubleWell(Formula):
-    """(x² − 1)²: two minimizers, and a maximum between on which the gradient vanishes too."""
+    """(x² − 1)²: two minimizers, and between them a maximum, where the gradient vanishes too."""
 
     known = Known(start=(0.5,), minimizers=((1.0,), (-1.0,)), minimum=0.0, window=((-1.6, 1.6),))
 
     def value(self, m: Mathematics, x: Any) -> Any:
-        """A square of a square."""
+        """Return the square of a quadratic."""
         return (x[0] ** 2 - 1) ** 2
 
 
 class Forrester(Formula):
     """(6 x − 2)² sin(12 x − 4): a shallow well, a flat slope and a deep well.
 
-    Forrester, Sóbester and Keane, "Engineering design via surrogate modelling", 2008. Beyond its
-    domain it falls without limit.
+    Forrester, Sóbester and Keane, "Engineering design via surrogate modelling", 2008. Outside its
+    domain it is unbounded below.
     """
 
     known = Known(
@@ -37,12 +37,12 @@ class Forrester(Formula):
     )
 
     def value(self, m: Mathematics, x: Any) -> Any:
-        """A parabola times a sine."""
+        """Return a parabola times a sine."""
         return (6 * x[0] - 2) ** 2 * m.sin(12 * x[0] - 4)
 
 
 class Himmelblau(Formula):
-    """(x0² + x1 − 11)² + (x0 + x1² − 7)²: four minimizers of equal value, a maximum between.
+    """(x0² + x1 − 11)² + (x0 + x1² − 7)²: four minimizers of equal value around a maximum.
 
     Himmelblau, "Applied nonlinear programming", 1972.
     """
@@ -60,7 +60,7 @@ class Himmelblau(Formula):
     )
 
     def value(self, m: Mathematics, x: Any) -> Any:
-        """Two squares."""
+        """Return the sum of two squares."""
         u, v = x
         return (u**2 + v - 11) ** 2 + (u + v**2 - 7) ** 2
 
@@ -74,13 +74,13 @@ class ThreeHumpCamel(Formula):
     known = Known(start=(2.0, 1.0), minimizers=((0.0, 0.0),), minimum=0.0, window=((-5.0, 5.0),))
 
     def value(self, m: Mathematics, x: Any) -> Any:
-        """A polynomial of degree 6."""
+        """Return a polynomial of degree 6."""
         u, v = x
         return 2 * u**2 - 1.05 * u**4 + u**6 / 6 + u * v + v**2
 
 
 class SixHumpCamel(Formula):
-    """(4 − 2.1 x0² + x0⁴/3) x0² + x0 x1 + (4 x1² − 4) x1²: six wells, two of them deepest.
+    """(4 − 2.1 x0² + x0⁴/3) x0² + x0 x1 + (4 x1² − 4) x1²: six wells, two of them the deepest.
 
     Dixon and Szegö, "Towards global optimisation 2", 1978.
     """
@@ -96,13 +96,13 @@ class SixHumpCamel(Formula):
     )
 
     def value(self, m: Mathematics, x: Any) -> Any:
-        """A polynomial of degree 6."""
+        """Return a polynomial of degree 6."""
         u, v = x
         return (4 - 2.1 * u**2 + u**4 / 3) * u**2 + u * v + (4 * v**2 - 4) * v**2
 
 
 class GoldsteinPrice(Formula):
-    """A product of two quartics: four wells in values from 3 to a million.
+    """A product of two quartics: four wells, with values from 3 to a million.
 
     Goldstein and Price, "On descent from local minima", 1971.
     """
@@ -110,7 +110,7 @@ class GoldsteinPrice(Formula):
     known = Known(start=(-0.5, 0.25), minimizers=((0.0, -1.0),), minimum=3.0, window=((-2.0, 2.0),))
 
     def value(self, m: Mathematics, x: Any) -> Any:
-        """(1 + (x0 + x1 + 1)² p)(30 + (2 x0 − 3 x1)² q) with quadratics p and q."""
+        """Return (1 + (x0 + x1 + 1)² p)(30 + (2 x0 − 3 x1)² q) with quadratics p and q."""
         u, v = x
         p = 19 - 14 * u + 3 * u**2 - 14 * v + 6 * u * v + 3 * v**2
         q = 18 - 32 * u + 12 * u**2 + 48 * v - 36 * u * v + 27 * v**2
@@ -118,10 +118,10 @@ class GoldsteinPrice(Formula):
 
 
 class McCormick(Formula):
-    """sin(x0 + x1) + (x0 − x1)² − 1.5 x0 + 2.5 x1 + 1: wells that go down in a row for ever.
+    """sin(x0 + x1) + (x0 − x1)² − 1.5 x0 + 2.5 x1 + 1: an endless row of ever deeper wells.
 
     McCormick, "Computability of global solutions to factorable nonconvex programs", 1976. The
-    minimum is the one of the domain; beyond it, π further down both axes is a well π deeper.
+    minimum is that of the domain; outside, π further down both axes, is a well deeper by π.
     """
 
     known = Known(
@@ -132,24 +132,24 @@ class McCormick(Formula):
     )
 
     def value(self, m: Mathematics, x: Any) -> Any:
-        """A wave on a tilted gutter."""
+        """Return a wave on a tilted trough."""
         u, v = x
         return m.sin(u + v) + (u - v) ** 2 - 1.5 * u + 2.5 * v + 1
 
 
 class Branin(Formula):
-    """a (x1 − b x0² + c x0 − r)² + s (1 − t) cos x0 + s: a curved gutter with equal wells.
+    """a (x1 − b x0² + c x0 − r)² + s (1 − t) cos x0 + s: a curved trough with equal wells.
 
     Branin, "Widely convergent method for finding multiple solutions of simultaneous nonlinear
-    equations", 1972. Three of its wells lie in the domain; beyond are more, as deep.
+    equations", 1972. Three of its wells lie in the domain; outside are more, equally deep.
 
     Attributes:
-        a: how steep the gutter is.
-        b: how much it curves.
-        c: how much it is tilted.
-        r: where it lies.
-        s: how high the waves in it are.
-        t: how little they vary; s t is the minimum.
+        a: the steepness of the trough.
+        b: its curvature.
+        c: its tilt.
+        r: its position.
+        s: the height of the waves in it.
+        t: reduces their amplitude to s (1 − t); the minimum is s t.
     """
 
     known = Known(start=(2.5, 7.5), domain=((-5.0, 10.0), (0.0, 15.0)))
@@ -161,14 +161,14 @@ class Branin(Formula):
     t: Number = setting(default=1 / (8 * math.pi), lt=1)
 
     def value(self, m: Mathematics, x: Any) -> Any:
-        """A square and a cosine."""
+        """Return a square plus a cosine."""
         u, v = x
-        gutter = v - self.b * u**2 + self.c * u - self.r
-        return self.a * gutter**2 + self.s * (1 - self.t) * m.cos(u) + self.s
+        trough = v - self.b * u**2 + self.c * u - self.r
+        return self.a * trough**2 + self.s * (1 - self.t) * m.cos(u) + self.s
 
     @property
     def minimizers(self) -> Tensor:
-        """Where x0 is −π, π and 3π, at the bottom of the gutter."""
+        """Where x0 is −π, π and 3π, at the bottom of the trough."""
         u = self.tensor([-math.pi, math.pi, 3 * math.pi])
         b, c, r = (self.tensor(field)[..., None] for field in (self.b, self.c, self.r))
         v = b * u**2 - c * u + r
@@ -181,7 +181,7 @@ class Branin(Formula):
 
 
 class StyblinskiTang(Scalable):
-    """½ Σᵢ xᵢ⁴ − 16 xᵢ² + 5 xᵢ: two wells along each axis, 2^D in all, one of them deepest.
+    """½ Σᵢ xᵢ⁴ − 16 xᵢ² + 5 xᵢ: two wells along each axis, 2^D in total, one of them the deepest.
 
     Styblinski and Tang, "Experiments in nonconvex optimization", 1990.
 
@@ -192,34 +192,34 @@ class StyblinskiTang(Scalable):
     known = Known(start=(0.0,), minimizers=((-2.903534027771177,),), window=((-5.0, 5.0),))
 
     def value(self, m: Mathematics, x: Any) -> Any:
-        """A sum of quartics."""
+        """Return a sum of quartics."""
         return (x**4 - 16 * x**2 + 5 * x).sum(0) / 2
 
     @property
     def minimum(self) -> float:
-        """−39.166 for each dimension."""
+        """−39.166 per dimension."""
         return -39.16616570377141 * self.dim
 
 
 class Qing(Scalable):
-    """Σᵢ (xᵢ² − i)²: 2^D wells of equal depth at xᵢ = ±√i, ever steeper.
+    """Σᵢ (xᵢ² − i)²: 2^D wells of equal depth at xᵢ = ±√i, steeper along each further axis.
 
     Qing, "Dynamic differential evolution strategy and applications in electromagnetic inverse
     scattering problems", 2006.
 
     Attributes:
-        dim: dimensions D, at most 10, so that the wells can be listed.
+        dim: dimensions D, at most 10 so that all wells can be listed.
     """
 
     known = Known(start=(1.0,), minimum=0.0, window=((-4.0, 4.0),))
     dim: int = setting(default=4, ge=1, le=10)
 
     def value(self, m: Mathematics, x: Any) -> Any:
-        """A sum of squares of squares."""
+        """Return the sum of the squares of quadratics."""
         return ((x**2 - m.column(range(1, self.dim + 1))) ** 2).sum(0)
 
     @property
     def minimizers(self) -> Tensor:
-        """All choices of the signs: (2^D, D)."""
+        """All combinations of signs: (2^D, D)."""
         sides = ((math.sqrt(i), -math.sqrt(i)) for i in range(1, self.dim + 1))
         return self.tensor(list(itertools.product(*sides)))

@@ -1,4 +1,4 @@
-"""Hartmann's sums of Gaussian wells: long and narrow, and flat between."""
+"""Hartmann's sums of Gaussian wells: long and narrow, and flat in between."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -8,11 +8,11 @@ from gdlab.losses.functions.torch_or_sympy import Mathematics
 
 
 class _Hartmann(Formula):
-    """Four Gaussian wells.
+    """A sum of four Gaussian wells.
 
     Attributes:
-        widths: of each well along each axis, as exponents (4, D).
-        centers: of the wells (4, D).
+        widths: the exponent of each well along each axis (4, D).
+        centers: the centers of the wells (4, D).
     """
 
     depths: ClassVar = (1.0, 1.2, 3.0, 3.2)
@@ -20,13 +20,13 @@ class _Hartmann(Formula):
     centers: ClassVar[Sequence[Sequence[float]]]
 
     def value(self, m: Mathematics, x: Any) -> Any:
-        """The sum over the wells."""
+        """Return the sum over the wells."""
         wells = zip(self.depths, self.widths, self.centers, strict=True)
         return -sum(a * m.exp(-(m.column(b) * (x - m.column(q)) ** 2).sum(0)) for a, b, q in wells)
 
 
 class Hartmann3(_Hartmann):
-    """−Σᵢ aᵢ exp(−Σⱼ Aᵢⱼ (xⱼ − Qᵢⱼ)²), i ≤ 4: four long wells in three dimensions, flat between.
+    """−Σᵢ aᵢ exp(−Σⱼ Aᵢⱼ (xⱼ − Qᵢⱼ)²), i ≤ 4: four long wells in three dimensions.
 
     Dixon and Szegö, "Towards global optimisation 2", 1978, with Q₄₁ = 0.0381.
     """
@@ -47,7 +47,7 @@ class Hartmann3(_Hartmann):
 
 
 class Hartmann6(_Hartmann):
-    """−Σᵢ aᵢ exp(−Σⱼ Aᵢⱼ (xⱼ − Qᵢⱼ)²), i ≤ 4: four wells in six dimensions, flat between.
+    """−Σᵢ aᵢ exp(−Σⱼ Aᵢⱼ (xⱼ − Qᵢⱼ)²), i ≤ 4: four wells in six dimensions.
 
     Dixon and Szegö, "Towards global optimisation 2", 1978.
     """

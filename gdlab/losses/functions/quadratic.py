@@ -1,4 +1,4 @@
-"""Quadratic bowls: the losses about which everything is known."""
+"""Quadratic bowls: everything about them is known."""
 
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 class Quadratic(Loss):
     """½ (x − c)ᵀ H (x − c): a bowl with the Hessian H and its minimum 0 at the center c.
 
-    H is diagonal. Its eigenvalues run from 1 to `condition`, which is then the condition number, or
-    are those given. A `Transform` with a rotation makes any other symmetric H of it.
+    H is diagonal. Its eigenvalues run from 1 to `condition`, the condition number, or are given
+    explicitly. A `Transform` with a rotation turns it into any other symmetric H.
 
     Attributes:
         dim: dimensions D.
-        condition: largest eigenvalue where the smallest is 1.
-        spectrum: how the eigenvalues between are spaced: linear or geometric.
-        eigenvalues: the D eigenvalues themselves, instead of `dim`, `condition` and `spectrum`.
+        condition: the largest eigenvalue; the smallest is 1.
+        spectrum: the spacing of the eigenvalues in between: linear or geometric.
+        eigenvalues: the D eigenvalues, instead of `dim`, `condition` and `spectrum`.
         center: the minimizer c: D numbers, or one for all coordinates.
     """
 
@@ -42,8 +42,8 @@ class Quadratic(Loss):
                 raise SettingError("eigenvalues=[]: must hold at least one number")
             object.__setattr__(self, "dim", len(self.eigenvalues))
         if isinstance(self.center, tuple) and len(self.center) != self.dim:
-            given = format_value(self.center)
-            raise SettingError(f"center={given}: must be one number or {self.dim}, one per dim")
+            center = format_value(self.center)
+            raise SettingError(f"center={center}: must be one number or {self.dim}, one per dim")
 
     @cached_property
     def spectrum_values(self) -> Tensor:
@@ -61,7 +61,7 @@ class Quadratic(Loss):
         return per_coordinate(self, self.center)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """½ Σ λᵢ (xᵢ − cᵢ)²."""
+        """Return ½ Σ λᵢ (xᵢ − cᵢ)²."""
         return 0.5 * (self.spectrum_values * (x - self._center).square()).sum(-1)
 
     @property
@@ -71,19 +71,19 @@ class Quadratic(Loss):
 
     @property
     def minimizers(self) -> Tensor | None:
-        """The center, where H is positive definite."""
+        """The center, if H is positive definite."""
         if self.eigenvalues is not None and min(self.eigenvalues) <= 0:
             return None
         return (self.tensor(torch.zeros(self.dim)) + self._center)[..., None, :]
 
     @property
     def minimum(self) -> Number | None:
-        """0, where H has no negative eigenvalue."""
+        """0, if H has no negative eigenvalue."""
         return None if self.eigenvalues is not None and min(self.eigenvalues) < 0 else 0.0
 
     @property
     def window(self) -> Tensor:
-        """Two units round the center."""
+        """Two units around the center."""
         center = self._center
         sides = self.tensor([-2.0, 2.0]).expand(self.dim, 2)
         return sides + (center[..., None] if isinstance(center, Tensor) else center)
@@ -96,11 +96,10 @@ class Quadratic(Loss):
         return (self.condition if self.dim == 1 else 1.0), self.condition
 
     def symbolic(self, x: "tuple[sympy.Symbol, ...]") -> "sympy.Expr | None":
-        """The sum of squares, where no field is a column."""
+        """Return the sum of squares; None if a field is a column."""
         import sympy
 
-        held = (self.condition, self.center)
-        if any(isinstance(value, Tensor) for value in held):
+        if any(isinstance(value, Tensor) for value in (self.condition, self.center)):
             return None
         center = torch.broadcast_to(self.tensor(self._center), (self.dim,)).tolist()
         pairs = zip(self.spectrum_values.tolist(), x, center, strict=True)

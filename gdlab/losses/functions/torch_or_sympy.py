@@ -1,6 +1,6 @@
-"""The functions of a formula, for torch's tensors and for sympy's symbols alike.
+"""The functions that a formula uses, for both torch tensors and sympy symbols.
 
-Shapes: D dimensions, N and M terms. Coordinates come first, and any further axes after them.
+Shapes: D dimensions, N and M terms. Coordinates lie along the first axis.
 """
 
 import math
@@ -15,69 +15,69 @@ from gdlab.formulas.functions import sqrt
 
 
 class Mathematics(Protocol):
-    """The functions of a formula; + − × ÷, powers, slices, `sum(0)` and `prod(0)` the arrays have.
+    """The functions that a formula uses, applied elementwise to arrays of any shape.
 
-    Every function takes and returns arrays with any axes.
+    Arithmetic, powers, slices, `sum(0)` and `prod(0)` are those of the arrays themselves.
     """
 
     pi: Any
     e: Any
 
     def exp(self, x: Any, /) -> Any:
-        """The exponential function."""
+        """Return the exponential."""
 
     def log(self, x: Any, /) -> Any:
-        """The natural logarithm."""
+        """Return the natural logarithm."""
 
     def sin(self, x: Any, /) -> Any:
-        """The sine."""
+        """Return the sine."""
 
     def cos(self, x: Any, /) -> Any:
-        """The cosine."""
+        """Return the cosine."""
 
     def atan(self, x: Any, /) -> Any:
-        """The arc tangent."""
+        """Return the arc tangent."""
 
     def abs(self, x: Any, /) -> Any:
-        """The absolute value; its slope at 0 is taken as 0."""
+        """Return the absolute value; its derivative at 0 is defined as 0."""
 
     def sqrt(self, x: Any) -> Any:
-        """The square root; its slope at 0 is taken as 0, a subgradient instead of infinity."""
+        """Return the square root; its derivative at 0 is defined as 0 instead of infinity."""
 
     def cos_sqrt(self, x: Any) -> Any:
-        """The cosine of the square root, which has all derivatives at 0."""
+        """Return the cosine of the square root, which has all derivatives at 0."""
 
     def atan2(self, y: Any, x: Any) -> Any:
-        """The angle of (x, y) in (−π, π]; at the origin 0, with slope 0."""
+        """Return the angle of (x, y) in (−π, π]; at the origin 0, with derivative 0."""
 
     def power(self, x: Any, exponent: Any) -> Any:
-        """A power of x ≥ 0; at 0 it is 0, with slope 0."""
+        """Return a power of x ≥ 0; at 0 it is 0, with derivative 0."""
 
     def where(self, condition: Any, x: Any, y: Any) -> Any:
-        """The x where the condition holds, elsewhere y."""
+        """Return x where the condition holds, elsewhere y."""
 
     def stack(self, terms: Sequence[Any]) -> Any:
-        """Terms of the same shape (...) as one array (N, ...)."""
+        """Stack terms of the same shape (...) into one array (N, ...)."""
 
     def concat(self, terms: Sequence[Any]) -> Any:
-        """Arrays (N, ...), (M, ...) and so on as one array (N + M + ..., ...)."""
+        """Concatenate arrays (N, ...), (M, ...), … into one array (N + M + …, ...)."""
 
     def column(self, values: Any) -> Any:
-        """Numbers (N,) or (N, M) as an array (N, 1, ...) or (N, M, 1, ...) beside coordinates."""
+        """Return numbers (N,) or (N, M) as (N, 1, ...) or (N, M, 1, ...), for coordinates."""
 
 
-def of_torch(like: Tensor) -> Mathematics:
-    """Torch's functions, for points of the dtype, device and axes of those given (..., D)."""
+def torch_functions(like: Tensor) -> Mathematics:
+    """Return torch's functions, for points with the dtype, device and number of axes of `like`."""
     return _Torch(like)
 
 
-def of_sympy() -> Mathematics:
-    """Sympy's functions, for numpy's arrays of symbols."""
+def sympy_functions() -> Mathematics:
+    """Return sympy's functions, for numpy arrays of symbols."""
     return _Sympy()
 
 
-def whole(number: Any) -> Any:
-    """A whole number as sympy's integer, so that a symbolic power stays a polynomial."""
+def to_integer(number: Any) -> Any:
+    """Return a whole number as a sympy integer, so that a symbolic power stays a polynomial."""
     import sympy
 
     return sympy.Integer(int(number)) if float(number).is_integer() else number
@@ -132,14 +132,14 @@ class _Torch:
 
 
 class _Sympy:
-    """Sympy's functions, elementwise on numpy's arrays of expressions."""
+    """Sympy's functions, elementwise on numpy arrays of expressions."""
 
     def __init__(self) -> None:
         import sympy
 
         def elementwise(function: Any) -> Any:
-            each = np.vectorize(function, otypes=[object])
-            return lambda x: each(x) if isinstance(x, np.ndarray) else function(x)
+            vectorized = np.vectorize(function, otypes=[object])
+            return lambda x: vectorized(x) if isinstance(x, np.ndarray) else function(x)
 
         self.pi, self.e = sympy.pi, sympy.E
         self.exp, self.log, self.sqrt = map(elementwise, (sympy.exp, sympy.log, sympy.sqrt))
@@ -175,4 +175,4 @@ class _Sympy:
 
     @staticmethod
     def column(values: Any) -> np.ndarray:
-        return np.vectorize(whole, otypes=[object])(np.asarray(values, np.float64))
+        return np.vectorize(to_integer, otypes=[object])(np.asarray(values, np.float64))

@@ -1,4 +1,4 @@
-"""Curved valleys: the floor is found at once and followed slowly."""
+"""Curved valleys: the floor is quickly found and slowly followed."""
 
 from typing import Any
 
@@ -14,12 +14,12 @@ class Rosenbrock(Scalable):
     """Σᵢ b (xᵢ₊₁ − xᵢ²)² + (a − xᵢ)²: a curved valley, easy to find and hard to follow.
 
     Rosenbrock, "An automatic method for finding the greatest or least value of a function", 1960;
-    Moré, Garbow and Hillstrom 1981, problem 1. Beyond two dimensions it is the chained form.
+    Moré, Garbow and Hillstrom 1981, problem 1. In more than two dimensions it is the chained form.
 
     Attributes:
         dim: dimensions D, at least 2.
         a: where the minimizer lies in two dimensions: (a, a²).
-        b: how steep the valley's walls are.
+        b: the steepness of the valley's walls.
     """
 
     known = Known(start=(-1.2, 1.0))
@@ -28,9 +28,9 @@ class Rosenbrock(Scalable):
     b: Number = setting(default=100.0, gt=0)
 
     def value(self, m: Mathematics, x: Any) -> Any:
-        """The sum over neighbouring coordinates."""
-        here, after = x[:-1], x[1:]
-        return (self.b * (after - here**2) ** 2 + (self.a - here) ** 2).sum(0)
+        """Return the sum over pairs of neighboring coordinates."""
+        current, following = x[:-1], x[1:]
+        return (self.b * (following - current**2) ** 2 + (self.a - current) ** 2).sum(0)
 
     @property
     def minimizers(self) -> Tensor | None:
@@ -48,18 +48,18 @@ class Rosenbrock(Scalable):
 
     @property
     def window(self) -> Tensor:
-        """The classical picture: −2 to 2 by −1 to 3."""
+        """The usual picture: −2 to 2 by −1 to 3."""
         sides = ((-2.0, 2.0), (-1.0, 3.0)) if self.dim == 2 else ((-2.0, 2.0),) * self.dim
         return self.tensor(sides)
 
 
 class Cube(Formula):
-    """b (x1 − x0³)² + (1 − x0)²: Rosenbrock's valley with an S in it.
+    """b (x1 − x0³)² + (1 − x0)²: an S-shaped Rosenbrock valley.
 
     Leon, "A comparison among eight known optimizing procedures", 1966.
 
     Attributes:
-        b: how steep the valley's walls are.
+        b: the steepness of the valley's walls.
     """
 
     known = Known(
@@ -71,13 +71,13 @@ class Cube(Formula):
     b: Number = setting(default=100.0, gt=0)
 
     def value(self, m: Mathematics, x: Any) -> Any:
-        """Two squares."""
+        """Return the sum of two squares."""
         u, v = x
         return self.b * (v - u**3) ** 2 + (1 - u) ** 2
 
 
 class DixonPrice(Scalable):
-    """(x0 − 1)² + Σᵢ i (2 xᵢ² − xᵢ₋₁)²: valleys chained, each deeper than the one before.
+    """(x0 − 1)² + Σᵢ i (2 xᵢ² − xᵢ₋₁)²: chained valleys, each steeper than the one before.
 
     Dixon and Price, "Truncated Newton method for sparse unconstrained optimization using automatic
     differentiation", 1989.
@@ -90,12 +90,12 @@ class DixonPrice(Scalable):
     dim: int = setting(default=4, ge=2, le=1_000_000)
 
     def value(self, m: Mathematics, x: Any) -> Any:
-        """The sum over neighbouring coordinates."""
+        """Return the sum over pairs of neighboring coordinates."""
         weights = m.column(range(2, self.dim + 1))
         return (x[0] - 1) ** 2 + (weights * (2 * x[1:] ** 2 - x[:-1]) ** 2).sum(0)
 
     @property
     def minimizers(self) -> Tensor:
-        """2^(2^(1−i) − 1) for i from 1 to D, and the mirror image in the last coordinate."""
+        """2^(2^(1−i) − 1) for i from 1 to D, and its mirror image in the last coordinate."""
         x = [2.0 ** (2.0 ** (1 - i) - 1) for i in range(1, self.dim + 1)]
         return self.tensor([x, [*x[:-1], -x[-1]]])

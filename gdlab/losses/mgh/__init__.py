@@ -1,4 +1,4 @@
-"""The problems of Moré, Garbow and Hillstrom but the first, which is `Rosenbrock`.
+"""The problems of Moré, Garbow and Hillstrom, except the first, which is `Rosenbrock`.
 
 Moré, Garbow and Hillstrom, "Testing unconstrained optimization software", ACM Transactions on
 Mathematical Software 7, 1981. All are sums of squares.

@@ -11,7 +11,7 @@ from gdlab.losses.functions.torch_or_sympy import Mathematics
 class FreudensteinRoth(SumOfSquares):
     """Two cubics in x1, linear in x0, with a common root.
 
-    Hard: most paths from the start end in a local minimum of 48.98, at (11.41, −0.90).
+    Hard: most runs from the start end in a local minimum of 48.98, at (11.41, −0.90).
     Moré, Garbow, Hillstrom 1981, problem 2.
     """
 
@@ -20,7 +20,7 @@ class FreudensteinRoth(SumOfSquares):
     )
 
     def terms(self, m: Mathematics, x: Any) -> Any:
-        """Two cubics."""
+        """Return two cubics."""
         u, v = x
         return m.stack((-13 + u + ((5 - v) * v - 2) * v, -29 + u + ((v + 1) * v - 14) * v))
 
@@ -40,7 +40,7 @@ class PowellBadlyScaled(SumOfSquares):
     )
 
     def terms(self, m: Mathematics, x: Any) -> Any:
-        """Two equations."""
+        """Return two equations."""
         u, v = x
         return m.stack((1e4 * u * v - 1, m.exp(-u) + m.exp(-v) - 1.0001))
 
@@ -60,7 +60,7 @@ class BrownBadlyScaled(SumOfSquares):
     )
 
     def terms(self, m: Mathematics, x: Any) -> Any:
-        """Three equations."""
+        """Return three equations."""
         u, v = x
         return m.stack((u - 1e6, v - 2e-6, u * v - 2))
 
@@ -75,15 +75,15 @@ class Beale(SumOfSquares):
     known = Known(start=(1.0, 1.0), minimizers=((3.0, 0.5),), minimum=0.0, window=((-4.5, 4.5),))
 
     def terms(self, m: Mathematics, x: Any) -> Any:
-        """Three equations."""
+        """Return three equations."""
         u, v = x
         return m.stack((1.5 - u * (1 - v), 2.25 - u * (1 - v**2), 2.625 - u * (1 - v**3)))
 
 
 class JennrichSampson(SumOfSquares):
-    """2 + 2i = exp(i x0) + exp(i x1), i = 1 … 10, which cannot be met.
+    """2 + 2i = exp(i x0) + exp(i x1), i = 1 … 10, which has no solution.
 
-    Hard: the gradient grows with exp(20 x), so that a step too large never comes back.
+    Hard: the gradient grows with exp(20 x), so a run does not recover from too large a step.
     Moré, Garbow, Hillstrom 1981, problem 6.
     """
 
@@ -95,7 +95,7 @@ class JennrichSampson(SumOfSquares):
     )
 
     def terms(self, m: Mathematics, x: Any) -> Any:
-        """Ten equations."""
+        """Return ten equations."""
         i = m.column(range(1, 11))
         return 2 + 2 * i - (m.exp(i * x[0]) + m.exp(i * x[1]))
 
@@ -105,7 +105,7 @@ class HelicalValley(SumOfSquares):
 
     θ = atan(x1/x0) / 2π, and ½ more where x0 < 0, so that it jumps from −¼ to ¾ across x0 = 0,
     x1 < 0. There value and slope are those of the side x0 > 0; at the origin, where r and θ have
-    no slope, it is taken as 0.
+    no slope, the slope is defined as 0.
 
     Hard: the valley winds once around the axis like a spiral staircase.
     Moré, Garbow, Hillstrom 1981, problem 7; Fletcher and Powell 1963.
@@ -119,7 +119,7 @@ class HelicalValley(SumOfSquares):
     )
 
     def terms(self, m: Mathematics, x: Any) -> Any:
-        """Along the spiral, across it, and down."""
+        """Return the terms along the spiral, across it, and down."""
         u, v, w = x
         angle = m.atan2(v, u)
         angle = m.where((u < 0) & (angle < 0), angle + 2 * m.pi, angle)
@@ -129,7 +129,7 @@ class HelicalValley(SumOfSquares):
 class Gulf(SumOfSquares):
     """exp(−|yᵢ − x1|^x2 / x0) = i / 100, yᵢ = 25 + (−50 log(i / 100))^(2/3), i = 1 … 99.
 
-    Where x1 meets a yᵢ, the power is 0 and its slope is taken as 0.
+    Where x1 equals a yᵢ, the power is 0 and its slope is defined as 0.
 
     Hard: nearly flat almost everywhere, with a kink at each yᵢ where x2 < 1, as at the start.
     Moré, Garbow, Hillstrom 1981, problem 11, with the minus that the paper misprints.
@@ -143,7 +143,7 @@ class Gulf(SumOfSquares):
     )
 
     def terms(self, m: Mathematics, x: Any) -> Any:
-        """Ninety-nine equations."""
+        """Return ninety-nine equations."""
         t = np.arange(1, 100) / 100
         y = m.column(25 + (-50 * np.log(t)) ** (2 / 3))
         return m.exp(-m.power(m.abs(y - x[1]), x[2]) / x[0]) - m.column(t)
@@ -152,7 +152,7 @@ class Gulf(SumOfSquares):
 class Box(SumOfSquares):
     """exp(−tᵢ x0) − exp(−tᵢ x1) = x2 (exp(−tᵢ) − exp(−10 tᵢ)), tᵢ = i / 10, i = 1 … 10.
 
-    Hard: beside two minimizers there is a line of them, x0 = x1 and x2 = 0, not listed here.
+    Hard: besides two minimizers there is a line of them, x0 = x1 and x2 = 0, not listed here.
     Moré, Garbow, Hillstrom 1981, problem 12.
     """
 
@@ -164,7 +164,7 @@ class Box(SumOfSquares):
     )
 
     def terms(self, m: Mathematics, x: Any) -> Any:
-        """Ten equations."""
+        """Return ten equations."""
         i = np.arange(1, 11)
         t, weight = m.column(i / 10), m.column(np.exp(-i / 10) - np.exp(-i))
         return m.exp(-t * x[0]) - m.exp(-t * x[1]) - x[2] * weight
@@ -173,7 +173,7 @@ class Box(SumOfSquares):
 class PowellSingular(SumOfSquares):
     """x0 + 10 x1, √5 (x2 − x3), (x1 − 2 x2)² and √10 (x0 − x3)².
 
-    Hard: the Hessian is singular at the minimizer, and gradient descent slower than any rate.
+    Hard: the Hessian is singular at the minimizer, so gradient descent is sublinear.
     Moré, Garbow, Hillstrom 1981, problem 13.
     """
 
@@ -182,16 +182,16 @@ class PowellSingular(SumOfSquares):
     )
 
     def terms(self, m: Mathematics, x: Any) -> Any:
-        """Two that are linear, two that are squares."""
+        """Return two linear terms and two squares."""
         a, b, c, d = x
         squares = (b - 2 * c) ** 2, 10**0.5 * (a - d) ** 2
         return m.stack((a + 10 * b, 5**0.5 * (c - d), *squares))
 
 
 class Wood(SumOfSquares):
-    """Two of Rosenbrock's valleys, with the walls 100 and 90 high, tied by x1 and x3.
+    """Two Rosenbrock valleys, with b = 100 and 90, coupled through x1 and x3.
 
-    Hard: near (−1, 1, −1, 1) there is a saddle so flat that a path may seem to end there.
+    Hard: near (−1, 1, −1, 1) is a saddle so flat that a run may seem to converge there.
     Moré, Garbow, Hillstrom 1981, problem 14; also known as Colville's function.
     """
 
@@ -200,7 +200,7 @@ class Wood(SumOfSquares):
     )
 
     def terms(self, m: Mathematics, x: Any) -> Any:
-        """The valleys and the ties."""
+        """Return the valleys and the coupling."""
         a, b, c, d = x
         valleys = 10 * (b - a**2), 1 - a, 90**0.5 * (d - c**2), 1 - c
         return m.stack((*valleys, 10**0.5 * (b + d - 2), (b - d) / 10**0.5))
@@ -209,7 +209,7 @@ class Wood(SumOfSquares):
 class BrownDennis(SumOfSquares):
     """(x0 + tᵢ x1 − exp(tᵢ))² + (x2 + x3 sin tᵢ − cos tᵢ)², tᵢ = i / 5, i = 1 … 20, squared.
 
-    Hard: of fourth order, with a minimum of 85822 that is far from 0.
+    Hard: of fourth order, with a large residual: the minimum is 85822.
     Moré, Garbow, Hillstrom 1981, problem 16.
     """
 
@@ -223,7 +223,7 @@ class BrownDennis(SumOfSquares):
     )
 
     def terms(self, m: Mathematics, x: Any) -> Any:
-        """Twenty sums of two squares."""
+        """Return twenty sums of two squares."""
         i = np.arange(1, 21) / 5
         t, e, sin, cos = map(m.column, (i, np.exp(i), np.sin(i), np.cos(i)))
         return (x[0] + t * x[1] - e) ** 2 + (x[2] + x[3] * sin - cos) ** 2

@@ -11,15 +11,15 @@ from gdlab.losses.functions.torch_or_sympy import Mathematics
 from gdlab.losses.mgh import tables
 
 
-def permuted(parts: Iterable[tuple[float, ...]]) -> Iterator[Iterator[tuple[float, ...]]]:
-    """For each order of alike parts their first parameters, their second ones and so on."""
+def permute(parts: Iterable[tuple[float, ...]]) -> Iterator[Iterator[tuple[float, ...]]]:
+    """Yield, for each order of interchangeable parts, their first parameters, their second, …."""
     return (zip(*order, strict=True) for order in permutations(parts))
 
 
 class Bard(SumOfSquares):
     """yᵢ = x0 + i / ((16 − i) x1 + min(i, 16 − i) x2), 15 measurements.
 
-    Hard: another valley has no end, and the value sinks in it to 17.43 as x1 and x2 go to −∞.
+    Hard: in a second, endless valley the value falls to 17.43 as x1 and x2 go to −∞.
     Moré, Garbow, Hillstrom 1981, problem 8.
     """
 
@@ -31,7 +31,7 @@ class Bard(SumOfSquares):
     )
 
     def terms(self, m: Mathematics, x: Any) -> Any:
-        """What the model leaves of the measurements."""
+        """Return the residuals of the model."""
         i = np.arange(1, 16)
         fraction = m.column(i) / (m.column(16 - i) * x[1] + m.column(np.minimum(i, 16 - i)) * x[2])
         return m.column(tables.BARD) - (x[0] + fraction)
@@ -40,7 +40,7 @@ class Bard(SumOfSquares):
 class Gaussian(SumOfSquares):
     """yᵢ = x0 exp(−x1 (tᵢ − x2)² / 2), tᵢ = (8 − i) / 2, 15 measurements of a bell.
 
-    Hard: the start is so near that the value is 4e-6; far away the bell has no slope.
+    Easy from the start, where the value is 4e-6; hard far away, where the bell is flat.
     Moré, Garbow, Hillstrom 1981, problem 9.
     """
 
@@ -52,7 +52,7 @@ class Gaussian(SumOfSquares):
     )
 
     def terms(self, m: Mathematics, x: Any) -> Any:
-        """What the bell leaves of the measurements."""
+        """Return the residuals of the model."""
         t = m.column((8 - np.arange(1, 16)) / 2)
         return x[0] * m.exp(-x[1] * (t - x[2]) ** 2 / 2) - m.column(tables.GAUSSIAN)
 
@@ -60,7 +60,7 @@ class Gaussian(SumOfSquares):
 class Meyer(SumOfSquares):
     """yᵢ = x0 exp(x1 / (45 + 5i + x2)), 16 measurements of a thermistor.
 
-    Hard: the curvatures at the minimizer differ by 10¹⁶, all that a float64 can hold.
+    Hard: the curvatures at the minimizer differ by 10¹⁶, the precision of float64.
     Moré, Garbow, Hillstrom 1981, problem 10.
     """
 
@@ -72,7 +72,7 @@ class Meyer(SumOfSquares):
     )
 
     def terms(self, m: Mathematics, x: Any) -> Any:
-        """What the model leaves of the measurements."""
+        """Return the residuals of the model."""
         t = m.column(45 + 5 * np.arange(1, 17))
         return x[0] * m.exp(x[1] / (t + x[2])) - m.column(tables.MEYER)
 
@@ -80,7 +80,7 @@ class Meyer(SumOfSquares):
 class KowalikOsborne(SumOfSquares):
     """yᵢ = x0 (uᵢ² + uᵢ x1) / (uᵢ² + uᵢ x2 + x3), 11 measurements of an enzyme.
 
-    Hard: another valley has no end, and its value, 0.00103, is hardly above the minimum.
+    Hard: in a second, endless valley the value, 0.00103, is hardly above the minimum.
     Moré, Garbow, Hillstrom 1981, problem 15.
     """
 
@@ -94,7 +94,7 @@ class KowalikOsborne(SumOfSquares):
     )
 
     def terms(self, m: Mathematics, x: Any) -> Any:
-        """What the model leaves of the measurements."""
+        """Return the residuals of the model."""
         u = m.column(tables.KOWALIK_OSBORNE_AT)
         model = x[0] * (u**2 + u * x[1]) / (u**2 + u * x[2] + x[3])
         return m.column(tables.KOWALIK_OSBORNE) - model
@@ -103,7 +103,7 @@ class KowalikOsborne(SumOfSquares):
 class Osborne1(SumOfSquares):
     """yᵢ = x0 + x1 exp(−tᵢ x3) + x2 exp(−tᵢ x4), tᵢ = 10 (i − 1), 33 measurements.
 
-    Hard: two decays of nearly the same rate, which may trade places; curvatures differ by 10⁹.
+    Hard: two decays of nearly the same rate, which are interchangeable; curvatures differ by 10⁹.
     Moré, Garbow, Hillstrom 1981, problem 17.
     """
 
@@ -111,14 +111,14 @@ class Osborne1(SumOfSquares):
         start=(0.5, 1.5, -1.0, 0.01, 0.02),
         minimizers=[
             (0.37541005210695194, *weights, *rates)
-            for weights, rates in permuted(tables.OSBORNE1_DECAYS)
+            for weights, rates in permute(tables.OSBORNE1_DECAYS)
         ],
         minimum=5.464894697482912e-05,
         window=((0.0, 1.0), (0.0, 3.0), (-3.0, 0.0), (0.0, 0.05), (0.0, 0.05)),
     )
 
     def terms(self, m: Mathematics, x: Any) -> Any:
-        """What the decays leave of the measurements."""
+        """Return the residuals of the model."""
         t = m.column(10 * np.arange(33))
         model = x[0] + x[1] * m.exp(-t * x[3]) + x[2] * m.exp(-t * x[4])
         return m.column(tables.OSBORNE1) - model
@@ -129,7 +129,7 @@ class Biggs(SumOfSquares):
 
     The measurements are exp(−tᵢ) − 5 exp(−10 tᵢ) + 3 exp(−4 tᵢ), tᵢ = i / 10.
 
-    Hard: exponentials imitate each other; many paths end in a valley of 0.00566 where x0 = x4.
+    Hard: exponentials imitate each other; many runs end in a valley of 0.00566 where x0 = x4.
     Moré, Garbow, Hillstrom 1981, problem 18.
     """
 
@@ -144,7 +144,7 @@ class Biggs(SumOfSquares):
     )
 
     def terms(self, m: Mathematics, x: Any) -> Any:
-        """What the exponentials leave of the measurements."""
+        """Return the residuals of the model."""
         i = np.arange(1, 14)
         t, y = m.column(i / 10), m.column(np.exp(-i / 10) - 5 * np.exp(-i) + 3 * np.exp(-0.4 * i))
         model = x[2] * m.exp(-t * x[0]) - x[3] * m.exp(-t * x[1]) + x[5] * m.exp(-t * x[4])
@@ -154,7 +154,7 @@ class Biggs(SumOfSquares):
 class Osborne2(SumOfSquares):
     """yᵢ = x0 exp(−tᵢ x4) + three bells x1 exp(−x5 (tᵢ − x8)²), …, tᵢ = (i − 1) / 10, i = 1 … 65.
 
-    Hard: eleven parameters of four overlapping shapes. Bells that trade places fit as well.
+    Hard: eleven parameters of four overlapping shapes. The bells are interchangeable.
     Moré, Garbow, Hillstrom 1981, problem 19.
     """
 
@@ -162,14 +162,14 @@ class Osborne2(SumOfSquares):
         start=(1.3, 0.65, 0.65, 0.7, 0.6, 3.0, 5.0, 7.0, 2.0, 4.5, 5.5),
         minimizers=[
             (1.3099771546273007, *heights, 0.7541832263280114, *widths, *places)
-            for heights, widths, places in permuted(tables.OSBORNE2_BELLS)
+            for heights, widths, places in permute(tables.OSBORNE2_BELLS)
         ],
         minimum=0.040137736293547756,
         window=((0.0, 2.0),) * 5 + ((0.0, 8.0),) * 6,
     )
 
     def terms(self, m: Mathematics, x: Any) -> Any:
-        """What the shapes leave of the measurements."""
+        """Return the residuals of the model."""
         t = m.column(np.arange(65) / 10)
         bells = sum(x[k] * m.exp(-((t - x[k + 7]) ** 2) * x[k + 4]) for k in (1, 2, 3))
         return m.column(tables.OSBORNE2) - (x[0] * m.exp(-t * x[4]) + bells)

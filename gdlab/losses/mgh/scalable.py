@@ -1,7 +1,7 @@
-"""Problems 20 to 27 of Moré, Garbow and Hillstrom: of any number of dimensions.
+"""Problems 20 to 27 of Moré, Garbow and Hillstrom: any number of dimensions.
 
-Indices start at 1 in what follows, and D is the number of dimensions. Minimizers without closed
-form are known in the dimensions of `tables`.
+Here indices start at 1, and D is the number of dimensions. Minimizers without a closed form are
+known for the dimensions in `tables`.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from gdlab.fields.declared import setting
 from gdlab.losses.functions.closed_form import Known
 from gdlab.losses.functions.torch_or_sympy import Mathematics
 from gdlab.losses.mgh import tables
-from gdlab.losses.mgh.base import ONES, ZEROS, ScalableSquares, counting, tabled
+from gdlab.losses.mgh.base import ONES, ZEROS, ScalableSquares, known_from_table, one_to
 
 
 class Watson(ScalableSquares):
@@ -30,11 +30,11 @@ class Watson(ScalableSquares):
     dim: int = setting(default=6, ge=2, le=31)
 
     def known_in(self, n: int) -> Known:
-        """What the table says, from the origin."""
-        return tabled(tables.WATSON, n, start=(0.0,), window=((-2.0, 2.0),))
+        """Return what the table says; the start is the origin."""
+        return known_from_table(tables.WATSON, n, start=(0.0,), window=((-2.0, 2.0),))
 
     def terms(self, m: Mathematics, x: Any) -> Any:
-        """The differential equation at 29 places, and two equations more."""
+        """Return the differential equation at 29 points, and two more equations."""
         t, k = np.arange(1, 30)[:, None] / 29, np.arange(self.dim)
         p = (m.column(t**k) * x).sum(1)
         slope = (m.column(k[1:] * t ** k[:-1]) * x[1:]).sum(1)
@@ -44,7 +44,7 @@ class Watson(ScalableSquares):
 class ExtendedRosenbrock(ScalableSquares):
     """10 (x₂ᵢ − x₂ᵢ₋₁²) and 1 − x₂ᵢ₋₁, i = 1 … D/2: Rosenbrock's valley in each pair.
 
-    Hard: as in two dimensions, in all pairs at once; pairs do not meet, unlike in `Rosenbrock`.
+    Hard: as in two dimensions, in all pairs at once; unlike in `Rosenbrock`, pairs are independent.
     Moré, Garbow, Hillstrom 1981, problem 21.
 
     Attributes:
@@ -54,19 +54,19 @@ class ExtendedRosenbrock(ScalableSquares):
     multiple = 2
 
     def known_in(self, n: int) -> Known:
-        """Repeated."""
+        """Return the values for a pair, which are repeated."""
         window = (-2.0, 2.0), (-1.0, 3.0)
         return Known(start=(-1.2, 1.0), minimizers=ONES, minimum=0.0, window=window)
 
     def terms(self, m: Mathematics, x: Any) -> Any:
-        """Two of each pair."""
+        """Return two terms per pair."""
         return m.concat((10 * (x[1::2] - x[::2] ** 2), 1 - x[::2]))
 
 
 class ExtendedPowell(ScalableSquares):
-    """Powell's singular function in each four coordinates.
+    """Powell's singular function in each group of four coordinates.
 
-    Hard: the Hessian is singular at the minimizer, and gradient descent slower than any rate.
+    Hard: the Hessian is singular at the minimizer, so gradient descent is sublinear.
     Moré, Garbow, Hillstrom 1981, problem 22.
 
     Attributes:
@@ -77,19 +77,19 @@ class ExtendedPowell(ScalableSquares):
     dim: int = setting(default=12, ge=4, le=1_000_000)
 
     def known_in(self, n: int) -> Known:
-        """Repeated."""
+        """Return the values for a pair, which are repeated."""
         start, window = (3.0, -1.0, 0.0, 1.0), ((-4.0, 4.0),)
         return Known(start=start, minimizers=ZEROS, minimum=0.0, window=window)
 
     def terms(self, m: Mathematics, x: Any) -> Any:
-        """Four of each four."""
+        """Return four terms per group."""
         a, b, c, d = (x[k::4] for k in range(4))
         squares = (b - 2 * c) ** 2, 10**0.5 * (a - d) ** 2
         return m.concat((a + 10 * b, 5**0.5 * (c - d), *squares))
 
 
 class Penalty1(ScalableSquares):
-    """√10⁻⁵ (xᵢ − 1), i = 1 … D, and Σⱼ xⱼ² − ¼: as near to the ones as a sphere allows.
+    """√10⁻⁵ (xᵢ − 1), i = 1 … D, and Σⱼ xⱼ² − ¼: the point of a sphere nearest to (1, …, 1).
 
     Hard: steep across the sphere, nearly flat along it.
     Moré, Garbow, Hillstrom 1981, problem 23.
@@ -99,7 +99,7 @@ class Penalty1(ScalableSquares):
     """
 
     def known_in(self, n: int) -> Known:
-        """All coordinates of the minimizer are the greatest root of a cubic polynomial."""
+        """Return a minimizer whose coordinates all are the greatest root of a cubic polynomial."""
         a = Decimal("1e-5")
         t = _root(
             lambda t: a * (t - 1) + 2 * t * (n * t * t - Decimal("0.25")),
@@ -107,21 +107,21 @@ class Penalty1(ScalableSquares):
             near=1 / (2 * Decimal(n).sqrt()),
         )
         return Known(
-            start=counting(n).tolist(),
+            start=one_to(n).tolist(),
             minimizers=((float(t),),),
             minimum=float(a * n * (t - 1) ** 2 + (n * t * t - Decimal("0.25")) ** 2),
             window=[(-1.0, j + 1.0) for j in range(1, n + 1)],
         )
 
     def terms(self, m: Mathematics, x: Any) -> Any:
-        """D that are small, one for the sphere."""
+        """Return D small terms and one for the sphere."""
         return m.concat((1e-5**0.5 * (x - 1), m.stack(((x**2).sum(0) - 0.25,))))
 
 
 class Penalty2(ScalableSquares):
-    """x₁ − 0.2, Σⱼ (D − j + 1) xⱼ² − 1, and √10⁻⁵ times two for each i = 2 … D.
+    """x₁ − 0.2, Σⱼ (D − j + 1) xⱼ² − 1, and √10⁻⁵ times two terms for each i = 2 … D.
 
-    They are exp(xᵢ/10) + exp(xᵢ₋₁/10) − exp(i/10) − exp((i−1)/10) and exp(xᵢ/10) − exp(−1/10).
+    The two are exp(xᵢ/10) + exp(xᵢ₋₁/10) − exp(i/10) − exp((i−1)/10) and exp(xᵢ/10) − exp(−1/10).
 
     Hard: steep across an ellipsoid, nearly flat along it; curvatures differ by 10⁷.
     Moré, Garbow, Hillstrom 1981, problem 24.
@@ -133,12 +133,12 @@ class Penalty2(ScalableSquares):
     dim: int = setting(default=10, ge=2, le=1_000_000)
 
     def known_in(self, n: int) -> Known:
-        """What the table says, from ½."""
-        return tabled(tables.PENALTY2, n, start=(0.5,), window=((-1.0, 1.0),))
+        """Return what the table says; the start is ½."""
+        return known_from_table(tables.PENALTY2, n, start=(0.5,), window=((-1.0, 1.0),))
 
     def terms(self, m: Mathematics, x: Any) -> Any:
-        """One for the first coordinate, 2 (D − 1) that are small, one for the ellipsoid."""
-        j, root = counting(self.dim), 1e-5**0.5
+        """Return a term of the first coordinate, one for the ellipsoid and 2 (D − 1) small ones."""
+        j, root = one_to(self.dim), 1e-5**0.5
         e, y = m.exp(x / 10), m.column(np.exp(j[1:] / 10) + np.exp(j[:-1] / 10))
         small = root * (e[1:] + e[:-1] - y), root * (e[1:] - np.exp(-0.1).item())
         on_ellipsoid = (m.column(j[::-1]) * x**2).sum(0) - 1
@@ -148,7 +148,7 @@ class Penalty2(ScalableSquares):
 class VariablyDimensioned(ScalableSquares):
     """xᵢ − 1, i = 1 … D, with s = Σⱼ j (xⱼ − 1) and s².
 
-    Hard: of fourth order along one direction, in which the start is far away.
+    Hard: quartic along one direction, in which the start is far away.
     Moré, Garbow, Hillstrom 1981, problem 25.
 
     Attributes:
@@ -156,20 +156,20 @@ class VariablyDimensioned(ScalableSquares):
     """
 
     def known_in(self, n: int) -> Known:
-        """From 1 − j / D."""
-        start, window = (1 - counting(n) / n).tolist(), ((-1.0, 2.0),)
+        """Return what is known; the start is 1 − j / D."""
+        start, window = (1 - one_to(n) / n).tolist(), ((-1.0, 2.0),)
         return Known(start=start, minimizers=ONES, minimum=0.0, window=window)
 
     def terms(self, m: Mathematics, x: Any) -> Any:
-        """D that are linear, a sum and its square."""
-        s = (m.column(counting(self.dim)) * (x - 1)).sum(0)
+        """Return D linear terms, a sum and its square."""
+        s = (m.column(one_to(self.dim)) * (x - 1)).sum(0)
         return m.concat((x - 1, m.stack((s, s**2))))
 
 
 class Trigonometric(ScalableSquares):
     """Σⱼ (1 − cos xⱼ) + i (1 − cos xᵢ) − sin xᵢ, i = 1 … D; 1 − cos x is 2 sin²(x/2) here.
 
-    Hard: most paths from the start end in a local minimum, of 2.8e-5 in 10 dimensions.
+    Hard: most runs from the start end in a local minimum, of 2.8e-5 in 10 dimensions.
     Moré, Garbow, Hillstrom 1981, problem 26.
 
     Attributes:
@@ -177,20 +177,20 @@ class Trigonometric(ScalableSquares):
     """
 
     def known_in(self, n: int) -> Known:
-        """From 1 / D; whole turns away from the minimizer there are others."""
+        """Return one of the minimizers, which repeat with period 2π; the start is 1 / D."""
         window = ((-0.5, 0.5),)
         return Known(start=(1 / n,), minimizers=ZEROS, minimum=0.0, window=window)
 
     def terms(self, m: Mathematics, x: Any) -> Any:
-        """D equations that share a sum."""
-        away = 2 * m.sin(x / 2) ** 2  # the difference 1 − cos x would lose digits
-        return away.sum(0) + m.column(counting(self.dim)) * away - m.sin(x)
+        """Return D terms that share a sum."""
+        versine = 2 * m.sin(x / 2) ** 2  # the difference 1 − cos x would lose digits
+        return versine.sum(0) + m.column(one_to(self.dim)) * versine - m.sin(x)
 
 
 class BrownAlmostLinear(ScalableSquares):
     """xᵢ + Σⱼ xⱼ − (D + 1), i = 1 … D − 1, and Πⱼ xⱼ − 1.
 
-    Hard: all but one equation is linear; at (0, …, 0, D + 1) the value is 1 and the slope 0.
+    Hard: one equation is not linear; at (0, …, 0, D + 1) the value is 1 and the gradient 0.
     Moré, Garbow, Hillstrom 1981, problem 27.
 
     Attributes:
@@ -200,7 +200,7 @@ class BrownAlmostLinear(ScalableSquares):
     dim: int = setting(default=10, ge=2, le=1_000_000)
 
     def known_in(self, n: int) -> Known:
-        """All coordinates are a root of D aᴰ − (D + 1) aᴰ⁻¹ + 1, but the last, which is a¹⁻ᴰ."""
+        """Return minimizers (a, …, a, a¹⁻ᴰ) with a root a of D aᴰ − (D + 1) aᴰ⁻¹ + 1."""
         near = [1 - Decimal(2) / n**2, *[Decimal(-1)] * (n % 2)]
         roots = [
             _root(
@@ -210,14 +210,15 @@ class BrownAlmostLinear(ScalableSquares):
             )
             for a in near
         ]
-        others = [[float(a)] * (n - 1) + [float(a ** (1 - n))] for a in roots]
-        minimizers, window = [[1.0] * n, *others], ((-0.5, 2.0),)
+        further = [[float(a)] * (n - 1) + [float(a ** (1 - n))] for a in roots]
+        minimizers, window = [[1.0] * n, *further], ((-0.5, 2.0),)
         return Known(start=(0.5,), minimizers=minimizers, minimum=0.0, window=window)
 
     def terms(self, m: Mathematics, x: Any) -> Any:
-        """D − 1 that are linear, and the product."""
+        """Return D − 1 linear terms, and the product."""
         linear = x[:-1] + x.sum(0) - (self.dim + 1)
-        # torch's `prod` goes another way where any point of a batch has a zero; halves do not.
+        # torch's `prod` takes another path if any point of a batch has a zero; products of halves
+        # do not, so a row keeps its bits in any batch.
         while len(x) > 1:
             half = len(x) // 2
             x = m.concat((x[:half] * x[half : 2 * half], x[2 * half :]))
@@ -227,7 +228,7 @@ class BrownAlmostLinear(ScalableSquares):
 def _root(
     function: Callable[[Decimal], Decimal], slope: Callable[[Decimal], Decimal], near: Decimal
 ) -> Decimal:
-    """A root by Newton's method, to 24 digits."""
+    """Return a root by Newton's method, to 24 digits."""
     for _ in range(100):
         step = function(near) / slope(near)
         near -= step

@@ -1,12 +1,12 @@
 """Measurements and minimizers of the problems of Moré, Garbow and Hillstrom.
 
-The measurements are those of the 1981 paper; the minimizers, by the number of dimensions, were
-computed with 60 digits and then rounded.
+The measurements are from the 1981 paper. The minimizers, by number of dimensions, were computed
+with 60 digits and then rounded.
 """
 
 # fmt: off
 
-# Problems 8, 9, 10, 15, 17 and 19: what was measured; and where, for problem 15.
+# Problems 8, 9, 10, 15, 17 and 19: the measured values; for problem 15 also their arguments.
 BARD = (
     0.14, 0.18, 0.22, 0.25, 0.29, 0.32, 0.35, 0.39, 0.37, 0.58, 0.73, 0.96, 1.34, 2.1, 4.39,
 )
@@ -37,9 +37,7 @@ OSBORNE2 = (
     0.625, 0.739, 0.71, 0.729, 0.72, 0.636, 0.581, 0.428, 0.292, 0.162, 0.098, 0.054,
 )
 
-# Problems 20, 24, 28, 29, 30, 31 and 35: the minimizers, and the minimum where it is not 0.
-
-# Problem 17: weight and rate of the two decays; problem 19: height, width and place of the bells.
+# Problem 17: weight and rate of the two decays; problem 19: height, width and center of the bells.
 OSBORNE1_DECAYS = (
     (1.9358469127123559, 0.012867534640057266),
     (-1.4646871366134115, 0.02212269966167266),
@@ -49,6 +47,8 @@ OSBORNE2_BELLS = (
     (0.633661698960724, 1.3658118352370279, 4.568874597667672),
     (0.5994305347859162, 4.823698817227157, 5.6753414705806415),
 )
+
+# Problems 20, 24, 28, 29, 30, 31 and 35: the minimizers, and the minimum where it is not 0.
 WATSON = {
     6: (0.0022876700535524363, (
         -0.015725086401458456, 1.0124348693691099, -0.2329916259567377, 1.2604300877996084,

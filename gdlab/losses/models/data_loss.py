@@ -7,7 +7,7 @@ C scores where a model gives an example more than one.
 import math
 from collections.abc import Callable
 from functools import cached_property, partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -16,27 +16,29 @@ from torch.utils.checkpoint import checkpoint
 from gdlab.errors import SettingError
 from gdlab.fields.declared import setting
 from gdlab.losses.base import Loss
-from gdlab.losses.datasets.features import prepared
+from gdlab.losses.datasets.features import prepare_examples
 from gdlab.losses.datasets.tables import Examples
-
-_MOST_AT_ONCE = 2**26
-"""So many scores are computed at once, of half a GiB; as much again for each step to the mean."""
+from gdlab.losses.models.costs import ClassificationCost, Cost
 
 
 class DataLoss(Loss):
-    """The mean over examples of what a model's scores cost, plus a penalty on its parameters.
+    """The mean over examples of the cost of a model's scores, plus a penalty on its parameters.
 
-    Subclasses say `scores` (the model), `costs` and, where there is one, `penalty_at`.
+    Subclasses define `scores` (the model), `cost` and, where there is one, `penalty_at`.
 
     Attributes:
         data: a named data set, or a CSV or Parquet file with a header.
         target: the column to predict; None for the last one.
         features: the columns to predict it from; None for all others.
         standardize: scale each feature to mean 0 and (population) standard deviation 1.
-        batch_size: examples of a minibatch, drawn without replacement each epoch; None for all.
+        batch_size: examples in a minibatch, drawn without replacement each epoch; None for all.
     """
 
     kept_when_columns_change: ClassVar[tuple[str, ...]] = ("_examples", "inputs", "targets")
+
+    max_scores: ClassVar[int] = 2**26
+    """Maximum number of scores computed at once: half a GiB, and as much again for each step of
+    the way to the mean."""
 
     data: str = "line3"
     target: str | None = None
@@ -48,42 +50,48 @@ class DataLoss(Loss):
         super().__post_init__()
         n = self.examples
         if self.batch_size is not None and self.batch_size > n:
-            raise SettingError(f"batch_size={self.batch_size}: must be at most {n}, all examples")
+            what = f"must be at most {n}, the number of examples"
+            raise SettingError(f"batch_size={self.batch_size}: {what}")
 
     def scores(self, x: Tensor, inputs: Tensor) -> Tensor:
-        """What the model with parameters x (..., D) makes of inputs: (..., N) or (..., N, C).
+        """Return the scores of a model with parameters x (..., D): (..., N) or (..., N, C).
 
         Args:
             x: parameters.
-            inputs: (N, P), the same for all; or (R, B, P), for each row of x (R, D) its own.
+            inputs: (N, P), shared by all points; or (R, B, P), one block for each row of x (R, D).
         """
-        raise NotImplementedError(f"{type(self).__name__} has no model")
+        raise NotImplementedError(f"{type(self).__name__} must implement scores")
+
+    @property
+    def cost(self) -> Cost:
+        """The cost of an example, a function of its scores and its target."""
+        raise NotImplementedError(f"{type(self).__name__} must implement cost")
 
     def costs(self, scores: Tensor, targets: Tensor) -> Tensor:
-        """What each example's scores cost, beside targets (N,) or (R, B): (..., N)."""
-        raise NotImplementedError(f"{type(self).__name__} does not say what scores cost")
+        """Return the cost of each example (..., N), for targets (N,) or (R, B)."""
+        return self.cost(scores, targets)
 
     def penalty_at(self, x: Tensor) -> Tensor | float:
-        """What is added to the mean at parameters x (..., D): (...)."""
+        """Return what is added to the mean cost at parameters x (..., D): (...)."""
         return 0.0
 
     @cached_property
     def _examples(self) -> Examples:
-        choice = self.data, self.target, self.features
-        return prepared(*choice, standardize=self.standardize)
+        columns = self.data, self.target, self.features
+        return prepare_examples(*columns, standardize=self.standardize)
 
     @cached_property
     def inputs(self) -> Tensor:
-        """What the model is given: (N, P)."""
+        """The inputs of the model: (N, P)."""
         return self.tensor(self._examples.features)
 
     @cached_property
     def targets(self) -> Tensor:
-        """What it is to predict: (N,)."""
+        """The values to predict: (N,)."""
         return self.tensor(self._examples.targets)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """The mean over all examples, plus the penalty."""
+        """Return the mean cost over all examples, plus the penalty."""
 
         def costs(x: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:
             return self.costs(self.scores(x, inputs), targets)
@@ -91,16 +99,16 @@ class DataLoss(Loss):
         return self.mean_of(costs, x) + self.penalty_at(x)
 
     def mean_of(self, function: Callable[[Tensor, Tensor, Tensor], Tensor], x: Tensor) -> Tensor:
-        """The mean (...) over all examples of what a function makes of each at points x (..., D).
+        """Return the mean (...) of a function over all examples at points x (..., D).
 
-        Where that may be more than fits into memory, it is summed block by block. On the way back
-        each block is computed again, so that memory holds one alone.
+        Where all examples at once might not fit into memory, they are summed block by block. The
+        backward pass recomputes each block, so that only one is in memory at a time.
 
         Args:
-            function: from points (..., D), inputs (N, P) and targets (N,) to numbers (..., N).
+            function: maps points (..., D), inputs (N, P) and targets (N,) to numbers (..., N).
             x: the points.
         """
-        size = max(1, _MOST_AT_ONCE // (math.prod(x.shape[:-1]) * self._width))
+        size = max(1, self.max_scores // (math.prod(x.shape[:-1]) * self._scores_per_example))
         if self.examples <= size:
             return function(x, self.inputs, self.targets).mean(-1)
 
@@ -113,12 +121,11 @@ class DataLoss(Loss):
         return torch.stack([total(x, *block) for block in blocks]).sum(0) / self.examples
 
     @property
-    def _width(self) -> int:
-        """How many scores an example gets."""
+    def _scores_per_example(self) -> int:
         return 1
 
     def partial(self, x: Tensor, chosen: Tensor) -> Tensor:
-        """The loss (R,) of points (R, D) on the examples chosen (R, B), the penalty included."""
+        """Return the loss (R,) of points (R, D) on the chosen examples (R, B), with the penalty."""
         costs = self.costs(self.scores(x, self.inputs[chosen]), self.targets[chosen])
         return costs.mean(-1) + self.penalty_at(x)
 
@@ -134,58 +141,21 @@ class DataLoss(Loss):
 
     @property
     def elementwise(self) -> bool:
-        """No: a model's scores are matrix products."""
+        """False: a model's scores are matrix products."""
         return False
 
-
-class LinearModel(DataLoss):
-    """A loss whose scores are A w: the features times weights, plus an intercept.
-
-    A, the inputs, has a last column of ones for the intercept.
-
-    The parameters are the weights in the order of the features, then the intercept. They start at
-    zero. No penalty is ever laid on the intercept, so that adding a constant to the target does not
-    change the weights.
-
-    Attributes:
-        degree: all products of at most so many columns are features (1: the columns themselves);
-            `standardize` scales these products.
-        intercept: whether a constant is added to the features.
-    """
-
-    degree: int = setting(default=1, ge=1, le=100)
-    intercept: bool = True
-
-    @cached_property
-    def _examples(self) -> Examples:
-        return prepared(
-            self.data,
-            self.target,
-            self.features,
-            standardize=self.standardize,
-            degree=self.degree,
-            intercept=self.intercept,
-        )
-
-    def scores(self, x: Tensor, inputs: Tensor) -> Tensor:
-        """A w: (..., N)."""
-        return x @ inputs.T if inputs.ndim == 2 else torch.einsum("rbp,rp->rb", inputs, x)
-
-    def weights(self, x: Tensor) -> Tensor:
-        """The parameters without the intercept."""
-        return x[..., :-1] if self.intercept else x
-
     @property
-    def names(self) -> tuple[str, ...]:
-        """The features, then the intercept."""
-        return self._examples.names + (("intercept",) if self.intercept else ())
+    def metrics(self) -> dict[str, Any]:
+        """The accuracy of a classifier: the fraction of examples whose label is predicted."""
+        return {"accuracy": self._accuracy} if isinstance(self.cost, ClassificationCost) else {}
 
-    @property
-    def dim(self) -> int:
-        """One weight a feature, and the intercept."""
-        return len(self.names)
+    def _accuracy(self, x: Tensor) -> Tensor:
+        """Return the fraction (...) of all examples that points (..., D) classify correctly."""
+        cost = self.cost
+        assert isinstance(cost, ClassificationCost)
 
-    @property
-    def start(self) -> Tensor:
-        """All parameters zero."""
-        return self.tensor(torch.zeros(self.dim))
+        def hits(x: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:
+            return cost.hits(self.scores(x, inputs), targets).to(x.dtype)
+
+        with torch.no_grad():
+            return self.mean_of(hits, x)

@@ -17,10 +17,10 @@ from torch.nn import functional
 from gdlab.errors import SettingError
 from gdlab.fields.declared import setting
 from gdlab.fields.formatting import format_value
-from gdlab.losses.models.network import MOST_PARAMETERS, Blocks, Network
+from gdlab.losses.models.network import MAX_PARAMETERS, Blocks, Network
 from gdlab.numerics import rng
 
-_DRAWN_AT_ONCE = 2**16
+_MAX_DRAWN = 2**16  # numbers drawn at once
 
 ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
@@ -32,17 +32,17 @@ ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "elu": functional.elu,
     "leaky_relu": functional.leaky_relu,
 }
-"""What stands between two layers, with torch's defaults."""
+"""The activation functions, with torch's defaults."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A linear layer with what its units apply.
+    """A linear layer with its activation.
 
     Attributes:
         weight: (..., out, in).
         bias: (..., out).
-        activation: the name of what the units apply; None for nothing.
+        activation: the name of its activation function; None for none.
     """
 
     weight: Tensor
@@ -50,11 +50,11 @@ class Layer:
     activation: str | None
 
     def linear(self, units: Tensor) -> Tensor:
-        """W a + b, (..., out, N), for the units a (..., in, N) before."""
+        """Return W a + b, (..., out, N), for the previous layer's units a (..., in, N)."""
         return self.weight @ units + self.bias[..., None]
 
     def activate(self, units: Tensor) -> Tensor:
-        """What the units (..., out, N) apply to themselves."""
+        """Apply the activation function to units (..., out, N)."""
         return units if self.activation is None else ACTIVATIONS[self.activation](units)
 
 
@@ -68,12 +68,12 @@ class MLP(Network):
     (67, '0.weight[0,0]', ('2.bias', (3,)))
 
     Attributes:
-        widths: the number of units of each hidden layer; none for a linear model.
-        activation: what a hidden layer's units apply.
-        init: how starts are drawn. torch: weights and biases uniform within ±1/√fan_in, as
+        widths: the number of units in each hidden layer; empty for a linear model.
+        activation: the activation function of the hidden layers.
+        init: the initialization. torch: weights and biases uniform within ±1/√fan_in, as
             `torch.nn.Linear` does. kaiming_uniform and kaiming_normal: weights of variance
             2/fan_in (He et al. 2015); xavier_uniform and xavier_normal: of variance
-            2/(fan_in + fan_out) (Glorot and Bengio 2010); both with biases zero.
+            2/(fan_in + fan_out) (Glorot and Bengio 2010); in both the biases are zero.
     """
 
     widths: tuple[int, ...] = setting(default=(16, 16), ge=1)
@@ -86,8 +86,8 @@ class MLP(Network):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.dim > MOST_PARAMETERS:
-            what = f"makes {self.dim:,} parameters; at most {MOST_PARAMETERS:,} are allowed"
+        if self.dim > MAX_PARAMETERS:
+            what = f"makes {self.dim:,} parameters; at most {MAX_PARAMETERS:,} are allowed"
             raise SettingError(f"widths={format_value(self.widths)}: {what}")
 
     @property
@@ -96,33 +96,30 @@ class MLP(Network):
         return (self.inputs[0].numel(), *self.widths, self.outputs)
 
     @cached_property
-    def layout(self) -> Blocks:  # type: ignore[override]  # cached: it is asked for often
+    def layout(self) -> Blocks:  # type: ignore[override]  # cached: it is read often
         """Weights (out, in) and biases (out,) of each layer, named as in `torch.nn.Sequential`."""
         pairs = enumerate(itertools.pairwise(self.sizes))
         return [
             block
-            for place, (fan_in, fan_out) in pairs
+            for i, (fan_in, fan_out) in pairs
             for block in (
-                (f"{2 * place}.weight", (fan_out, fan_in)),
-                (f"{2 * place}.bias", (fan_out,)),
+                (f"{2 * i}.weight", (fan_out, fan_in)),
+                (f"{2 * i}.bias", (fan_out,)),
             )
         ]
 
     def layers(self, x: Tensor) -> list[Layer]:
-        """The layers that parameters (..., D) make up, the first one first."""
+        """Return the layers with parameters (..., D), from first to last."""
         blocks = list(self.blocks(x).values())
         pairs = zip(blocks[::2], blocks[1::2], strict=True)
         last = len(self.widths)
-        return [
-            Layer(*pair, self.activation if place < last else None)
-            for place, pair in enumerate(pairs)
-        ]
+        return [Layer(*pair, self.activation if i < last else None) for i, pair in enumerate(pairs)]
 
     def scores(self, x: Tensor, inputs: Tensor) -> Tensor:
-        """The last layer's units: (..., N, C).
+        """Return the last layer's units: (..., N, C).
 
-        Examples lie along the last axis in between, so that a layer is one batched matrix product
-        for all points; it is one and a half to twice as fast as `torch.vmap` of a module.
+        In between, examples lie along the last axis, so that a layer is one batched matrix product
+        for all points; this is 1.5 to 2 times as fast as `torch.vmap` of a module.
         """
         units = inputs.flatten(2 if inputs.ndim > self.inputs.ndim else 1).transpose(-1, -2)
         for layer in self.layers(x.reshape(-1, x.shape[-1]).contiguous()):
@@ -131,16 +128,16 @@ class MLP(Network):
         return scores.reshape(x.shape[:-1] + scores.shape[1:])
 
     def starts(self, seed: Tensor) -> Tensor:
-        """The starts of runs with seeds (R,): (R, D)."""
-        scale = self._spread().to(seed.device)
-        draw = _normal if self.init.endswith("normal") else _uniform
-        rows = max(1, _DRAWN_AT_ONCE // len(scale))
+        """Return the starts of runs with seeds (R,): (R, D)."""
+        scale = self._standard_deviations().to(seed.device)
+        draw = _draw_normal if self.init.endswith("normal") else _draw_uniform
+        rows = max(1, _MAX_DRAWN // len(scale))
         parts = [self.tensor(draw(part, len(scale)) * scale) for part in seed.split(rows)]
         return torch.cat(parts)
 
-    def _spread(self) -> Tensor:
-        """The standard deviations of the start's numbers: float64 (D,)."""
-        spread = []
+    def _standard_deviations(self) -> Tensor:
+        """Return the standard deviation of each parameter's start: float64 (D,)."""
+        variances = []
         for fan_in, fan_out in itertools.pairwise(self.sizes):
             variance = 1 / (3 * fan_in)  # of a uniform number within ±1/√fan_in
             if self.init.startswith("kaiming"):
@@ -148,28 +145,29 @@ class MLP(Network):
             elif self.init.startswith("xavier"):
                 variance = 2 / (fan_in + fan_out)
             bias = variance if self.init == "torch" else 0.0
-            spread += [variance] * (fan_in * fan_out) + [bias] * fan_out
-        return torch.tensor(spread, dtype=torch.float64).sqrt()
+            variances += [variance] * (fan_in * fan_out) + [bias] * fan_out
+        return torch.tensor(variances, dtype=torch.float64).sqrt()
 
     @property
     def about(self) -> dict[str, str]:
-        """The sizes of the layers, and the data."""
+        """The sizes of the layers, and the data set."""
         sizes = " → ".join(map(str, self.sizes))
-        made = f"{sizes}, {self.activation}: {self.dim:,} parameters"
-        return {"network": f"{made}; {self.examples:,} examples of {self.source}"}
+        network = f"{sizes}, {self.activation}: {self.dim:,} parameters"
+        return {"network": f"{network}; {self.examples:,} examples of {self.source}"}
 
 
-def _uniform(seed: Tensor, dim: int) -> Tensor:
-    """Uniform numbers of mean 0 and variance 1 for seeds (R,): (R, D)."""
-    unit = rng.uniform(seed[:, None], rng.Stream.START, *_places(seed, dim))
+def _draw_uniform(seed: Tensor, dim: int) -> Tensor:
+    """Draw uniform numbers with mean 0 and variance 1 for seeds (R,): (R, D)."""
+    unit = rng.uniform(seed[:, None], rng.Stream.START, *_counters(seed, dim))
     return (2 * unit - 1) * math.sqrt(3)
 
 
-def _normal(seed: Tensor, dim: int) -> Tensor:
-    """Standard normal numbers for seeds (R,): (R, D)."""
-    return rng.normal(seed[:, None], rng.Stream.START, *_places(seed, dim))
+def _draw_normal(seed: Tensor, dim: int) -> Tensor:
+    """Draw standard normal numbers for seeds (R,): (R, D)."""
+    return rng.normal(seed[:, None], rng.Stream.START, *_counters(seed, dim))
 
 
-def _places(seed: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+def _counters(seed: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    """Return the step 0 and the coordinate of each number, (D,) both."""
     coordinate = torch.arange(dim, device=seed.device)
     return torch.zeros_like(coordinate), coordinate

@@ -18,35 +18,36 @@ from torch.utils.data import Dataset
 from gdlab.errors import SettingError
 from gdlab.fields.declared import setting
 from gdlab.fields.formatting import format_value
-from gdlab.losses.datasets.features import prepared
-from gdlab.losses.datasets.synthetic import GENERATED, generated
+from gdlab.losses.datasets.features import prepare_examples
+from gdlab.losses.datasets.labels import count_classes
+from gdlab.losses.datasets.synthetic import GENERATED, generate_examples
 from gdlab.losses.datasets.tables import Examples, locate
-from gdlab.losses.datasets.torch_dataset import own_examples
-from gdlab.losses.models.classification import accuracy, class_costs, class_count, class_hits
+from gdlab.losses.datasets.torch_dataset import examples_from_dataset
+from gdlab.losses.models.costs import CrossEntropy, MeanSquaredError
 from gdlab.losses.models.data_loss import DataLoss
 
 _COUNT = 200
-_LAYER_NUMBERS, _LAYER_NUMBERS_KEPT = 2**20, 2**23  # the former fits into a cache
 
-MOST_PARAMETERS = 1_000_000
+MAX_PARAMETERS = 1_000_000
 
 Blocks = Sequence[tuple[str, tuple[int, ...]]]
-"""The named parts of the parameter vector, with their shapes."""
+"""The named blocks of the parameter vector, with their shapes."""
 
 
 class Network(DataLoss):
     """A network on examples: the mean cross-entropy of classes, or the mean squared error.
 
-    Subclasses say `scores` and `layout`, the blocks of the parameter vector.
+    Subclasses define `scores` and `layout`, the blocks of the parameter vector.
 
     Attributes:
         data: a generated set (two_moons, spirals, circles, teacher_student), a named one, a CSV or
-            Parquet file with a header, or `_target_`, a `torch.utils.data.Dataset` of one's own,
-            with what it is called with.
-        task: classification or regression; None for classes where the targets are 0, 1, …, C − 1.
-        count: how many examples are generated; None for 200.
-        noise: the standard deviation of a generated set's noise; None for what suits it.
-        data_seed: of a generated set, or of torch's generator while a dataset of one's own is made.
+            Parquet file with a header, or `_target_`, a custom `torch.utils.data.Dataset` with its
+            arguments.
+        task: classification or regression; None for classification if the targets are 0, 1, …,
+            C − 1.
+        count: the number of generated examples; None for 200.
+        noise: the standard deviation of a generated set's noise; None for the set's default.
+        data_seed: of a generated set, or of torch's generator while a custom dataset is created.
     """
 
     kept_when_columns_change: ClassVar[tuple[str, ...]] = (
@@ -56,6 +57,12 @@ class Network(DataLoss):
         "names",
     )
 
+    max_layer: ClassVar[int] = 2**20
+    """Maximum number of a layer's activations computed at once, which fit into a cache."""
+
+    max_layer_kept: ClassVar[int] = 2**23
+    """The same where activations are kept for the backward pass."""
+
     data: str | Mapping[str, Any] | Dataset[Any] = "two_moons"  # type: ignore[assignment]  # more
     task: Literal["classification", "regression"] | None = None
     count: int | None = setting(default=None, ge=2, le=1_000_000)
@@ -64,7 +71,7 @@ class Network(DataLoss):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _ = self.classes  # labels that cannot be used are refused here
+        _ = self.classes  # refuse unusable labels here
 
     @cached_property
     def _examples(self) -> Examples:
@@ -73,22 +80,21 @@ class Network(DataLoss):
         self._refuse_given(("count", "noise") if is_table else of_a_table)
         if not isinstance(self.data, str):
             self._refuse_given(("count", "noise"))
-            return own_examples(self.data, self.data_seed)
+            return examples_from_dataset(self.data, self.data_seed)
         if not is_table:
-            return generated(self.data, self.count or _COUNT, self.noise, self.data_seed)
+            return generate_examples(self.data, self.count or _COUNT, self.noise, self.data_seed)
         locate(self.data, GENERATED)
-        choice = self.data, self.target, self.features
-        return prepared(*choice, standardize=self.standardize)
+        columns = self.data, self.target, self.features
+        return prepare_examples(*columns, standardize=self.standardize)
 
     def _refuse_given(self, names: Sequence[str]) -> None:
-        """Refuse settings that say nothing to the data at hand."""
+        """Refuse settings that do not apply to the data."""
         for name in names:
             value = getattr(self, name)
             if value is not None and value is not False:
                 kind = "a generated set" if name in ("count", "noise") else "a table"
-                raise SettingError(
-                    f"{name}={format_value(value)}: is for {kind}, not {self.source}"
-                )
+                what = f"is for {kind}, not {self.source}"
+                raise SettingError(f"{name}={format_value(value)}: {what}")
 
     @cached_property
     def classes(self) -> int | None:
@@ -96,18 +102,19 @@ class Network(DataLoss):
         targets = self._examples.targets
         if self.task == "classification":
             if targets.ndim > 1:
-                what = f"{self.source} has {targets.shape[1]} targets an example, not one label"
+                what = f"{self.source} has {targets.shape[1]} targets per example, not one label"
                 raise SettingError(f"task=classification: {what}")
-            return class_count(targets, self.source)
+            return count_classes(targets, self.source)
         if self.task == "regression" or targets.ndim > 1:
             return None
-        found = np.unique(targets)
-        is_few = 2 <= len(found) <= len(targets) / 2
-        return len(found) if is_few and (found == np.arange(len(found))).all() else None
+        different = np.unique(targets)
+        is_few = 2 <= len(different) <= len(targets) / 2
+        are_labels = is_few and (different == np.arange(len(different))).all()
+        return len(different) if are_labels else None
 
     @property
     def source(self) -> str:
-        """Where the examples come from, in a word."""
+        """The name of the data set."""
         if isinstance(self.data, Mapping):
             return str(self.data.get("_target_"))
         return self.data if isinstance(self.data, str) else type(self.data).__name__
@@ -123,52 +130,66 @@ class Network(DataLoss):
         """The number of scores C that an example must get."""
         return self.targets.shape[-1] if self.classes is None else self.classes
 
-    def costs(self, scores: Tensor, targets: Tensor) -> Tensor:
-        """−log of the probability that scores (..., N, C) give the label, or their mean square."""
-        if self.classes is None:
-            return (scores - targets).square().mean(-1)
-        return class_costs(scores, targets)
+    @property
+    def cost(self) -> CrossEntropy | MeanSquaredError:
+        """The cross-entropy of classes, or the mean squared residual."""
+        return MeanSquaredError() if self.classes is None else CrossEntropy()
 
     def residuals(self, x: Tensor) -> Tensor | None:
-        """Scores less targets (..., N · C), where the targets are numbers."""
+        """Return scores minus targets (..., N · C), where the targets are numbers."""
         if self.classes is not None:
             return None
         return (self.scores(x, self.inputs) - self.targets).flatten(-2)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """The mean over all examples, for points (..., D)."""
-        return _in_blocks(super().__call__, x, self._layer_numbers)
+        """Return the mean over all examples, for points (..., D)."""
+        return self._in_blocks(super().__call__, x)
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The accuracy, where there are classes."""
+        return {name: partial(self._in_blocks, metric) for name, metric in super().metrics.items()}
+
+    def _in_blocks(self, function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        """Return a function (...) of points (..., D), as many at once as fit into memory.
+
+        Where gradients are needed the backward pass recomputes each block, so that only the layers
+        of one block are in memory at a time.
+
+        Args:
+            function: maps points (n, D) to numbers (n,).
+            x: the points.
+        """
+        flat, keeps = x.reshape(-1, x.shape[-1]), x.requires_grad and torch.is_grad_enabled()
+        size = max(1, (self.max_layer_kept if keeps else self.max_layer) // self._layer_numbers)
+        if len(flat) <= size:
+            return function(x)
+        if keeps:
+            function = partial(checkpoint, function, use_reentrant=False, preserve_rng_state=False)
+        return torch.cat([function(part) for part in flat.split(size)]).reshape(x.shape[:-1])
 
     @property
     def _layer_numbers(self) -> int:
-        """About how many numbers the widest layer of one point holds, for all examples."""
+        """About how many activations the widest layer of one point has, for all examples."""
         widest = max(shape[0] if shape else 1 for _, shape in self.layout)
         return self.examples * max(widest, self.inputs[0].numel())
 
     @property
-    def metrics(self) -> dict[str, Any]:
-        """The share of examples whose label is the most probable one, where there are classes."""
-        if self.classes is None:
-            return {}
-        share = accuracy(self, class_hits)
-        return {"accuracy": partial(_in_blocks, share, layer=self._layer_numbers)}
-
-    @property
     def dim(self) -> int:
-        """The numbers of all blocks."""
+        """The total size of all blocks."""
         return sum(math.prod(shape) for _, shape in self.layout)
 
     @cached_property
     def names(self) -> tuple[str, ...]:  # type: ignore[override]  # cached: there may be many
-        """The block of each parameter, and its place there: `0.weight[1,2]`."""
+        """The block of each parameter, and its index in it: `0.weight[1,2]`."""
         return tuple(
-            f"{name}[{','.join(map(str, place))}]" if shape else name
+            f"{name}[{','.join(map(str, index))}]" if shape else name
             for name, shape in self.layout
-            for place in itertools.product(*map(range, shape))
+            for index in itertools.product(*map(range, shape))
         )
 
     def blocks(self, x: Tensor) -> dict[str, Tensor]:
-        """The blocks of parameters x (..., D), each (..., *its shape)."""
+        """Return the blocks of parameters x (..., D), each (..., *its shape)."""
         parts = x.split([math.prod(shape) for _, shape in self.layout], -1)
         return {
             name: part.reshape(x.shape[:-1] + shape)
@@ -177,25 +198,5 @@ class Network(DataLoss):
 
     @property
     def start(self) -> Tensor:
-        """Where a run of seed 0 starts."""
+        """The start of a run with seed 0."""
         return self.starts(torch.zeros(1, dtype=torch.int64, device=self._home[1]))[0]
-
-
-def _in_blocks(function: Callable[[Tensor], Tensor], x: Tensor, layer: int) -> Tensor:
-    """A function (...) of points (..., D), as many of them at once as memory is allowed for.
-
-    Where gradients are asked for, each block is computed again on the way back, so that memory
-    holds the layers of one block alone.
-
-    Args:
-        function: maps points (n, D) to numbers (n,).
-        x: the points.
-        layer: how many numbers a layer of one point holds.
-    """
-    flat, keeps = x.reshape(-1, x.shape[-1]), x.requires_grad and torch.is_grad_enabled()
-    size = max(1, (_LAYER_NUMBERS_KEPT if keeps else _LAYER_NUMBERS) // layer)
-    if len(flat) <= size:
-        return function(x)
-    if keeps:
-        function = partial(checkpoint, function, use_reentrant=False, preserve_rng_state=False)
-    return torch.cat([function(part) for part in flat.split(size)]).reshape(x.shape[:-1])

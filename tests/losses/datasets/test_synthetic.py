@@ -1,11 +1,11 @@
-"""Data sets that are made."""
+"""Generated data sets."""
 
 import numpy as np
 import pytest
 import torch
 
 from gdlab.losses import MLP
-from gdlab.losses.datasets.synthetic import GENERATED, generated
+from gdlab.losses.datasets.synthetic import GENERATED, generate_examples
 from gdlab.losses.datasets.tables import Examples
 from gdlab.numerics import rng
 
@@ -18,29 +18,32 @@ def bits(examples: Examples) -> tuple[bytes, bytes]:
 
 
 @pytest.mark.parametrize("name", GENERATED)
-def test_the_same_from_the_same_seed_alone(name: str) -> None:
-    first = generated(name, 51, 0.3, 7)
+def test_only_the_same_seed_gives_the_same_set(name: str) -> None:
+    first = generate_examples(name, 51, 0.3, 7)
     assert first.features.shape == (51, SIZES[name]) == (51, len(first.names))
-    assert bits(first) == bits(generated(name, 51, 0.3, 7))
-    assert bits(first) != bits(generated(name, 51, 0.3, 8))
+    assert bits(first) == bits(generate_examples(name, 51, 0.3, 7))
+    assert bits(first) != bits(generate_examples(name, 51, 0.3, 8))
 
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_half_of_the_examples_are_of_each_class(name: str) -> None:
-    assert np.bincount(generated(name, 51, None, 0).targets.astype(int)).tolist() == [26, 25]
+    assert np.bincount(generate_examples(name, 51, None, 0).targets.astype(int)).tolist() == [
+        26,
+        25,
+    ]
     assert MLP(name, count=51).classes == 2
 
 
 def test_moons_are_half_circles() -> None:
-    moons = generated("two_moons", 40, 0.0, 0)
+    moons = generate_examples("two_moons", 40, 0.0, 0)
     upper, lower = (moons.features[moons.targets == label] for label in (0, 1))
     np.testing.assert_allclose(np.hypot(*upper.T), 1, atol=1e-15)
     np.testing.assert_allclose(np.hypot(*(lower - [1, 0.5]).T), 1, atol=1e-15)
     assert upper[:, 1].min() > -1e-15 and lower[:, 1].max() < 0.5 + 1e-15
 
 
-def test_circles_have_no_point_twice() -> None:
-    circles = generated("circles", 40, 0.0, 0)
+def test_circles_have_no_repeated_point() -> None:
+    circles = generate_examples("circles", 40, 0.0, 0)
     radii = np.hypot(*circles.features.T)
     np.testing.assert_allclose(radii, np.where(circles.targets == 0, 1, 0.5), atol=1e-15)
     for label in (0, 1):
@@ -51,22 +54,28 @@ def test_circles_have_no_point_twice() -> None:
 
 
 def test_the_arms_of_a_spiral_lie_opposite() -> None:
-    spirals = generated("spirals", 40, 0.0, 0)
+    spirals = generate_examples("spirals", 40, 0.0, 0)
     np.testing.assert_allclose(spirals.features[:20], -spirals.features[20:], atol=1e-15)
     radii = np.hypot(*spirals.features.T)
     assert (radii.min(), radii.max()) == pytest.approx((0.1, 1))
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_noise_has_the_deviation_that_is_asked_for(name: str) -> None:
-    noise = generated(name, 20_000, 0.25, 1).features - generated(name, 20_000, 0.0, 1).features
+def test_noise_has_its_standard_deviation(name: str) -> None:
+    noise = (
+        generate_examples(name, 20_000, 0.25, 1).features
+        - generate_examples(name, 20_000, 0.0, 1).features
+    )
     assert noise.std() == pytest.approx(0.25, rel=0.02)  # observed within 0.5 %
     assert abs(noise.mean()) < 0.005  # observed 0.001; its deviation is 0.00125
-    usual = generated(name, 20_000, None, 1).features - generated(name, 20_000, 0.0, 1).features
+    usual = (
+        generate_examples(name, 20_000, None, 1).features
+        - generate_examples(name, 20_000, 0.0, 1).features
+    )
     assert usual.std() == pytest.approx(GENERATED[name].noise, rel=0.02)
 
 
-def test_the_teacher_is_a_student_without_error() -> None:
+def test_the_teacher_is_a_student_with_loss_0() -> None:
     student = MLP("teacher_student", widths=(4,), count=300, data_seed=5)
     drawn = [
         rng.normal(torch.tensor(5), rng.Stream.DATA, torch.tensor(purpose), torch.arange(count))
@@ -79,7 +88,7 @@ def test_the_teacher_is_a_student_without_error() -> None:
     assert student.metrics == {}
 
 
-def test_a_teacher_has_noise_in_its_targets_alone() -> None:
-    clean, noisy = (generated("teacher_student", 20_000, noise, 0) for noise in (0.0, 0.5))
+def test_a_teacher_has_noise_in_its_targets_only() -> None:
+    clean, noisy = (generate_examples("teacher_student", 20_000, noise, 0) for noise in (0.0, 0.5))
     assert (noisy.features == clean.features).all()
     assert (noisy.targets - clean.targets).std() == pytest.approx(0.5, rel=0.02)

@@ -1,4 +1,4 @@
-"""Reading tables of numbers, and what is said of those that cannot be used."""
+"""Reading tables of numbers, and the errors for those that cannot be used."""
 
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ GOOD: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_what_can_be_read(name: str, tmp_path: Path) -> None:
+def test_a_readable_file(name: str, tmp_path: Path) -> None:
     path = tmp_path / "data.csv"
     path.write_bytes(GOOD[name])
     examples = read_examples(str(path), None, None)
@@ -71,7 +71,7 @@ def test_named_sets() -> None:
     assert (examples.features.tolist(), examples.targets.tolist()) == ([[1], [2], [3]], [4, 5, 7])
 
 
-# What is refused: the bytes, and what the message ends with.
+# Unusable files: the bytes, and the end of the message.
 BAD: dict[str, tuple[bytes, str]] = {
     "empty file": (b"", "the file is empty"),
     "header only": (b"x,y\n", "the file has no rows"),
@@ -101,20 +101,20 @@ BAD: dict[str, tuple[bytes, str]] = {
     "a cell in Latin-1": (b"x,y\n1,2\n\xe9,3\n", "line 3, column x: '\ufffd' is not a number"),
     "a header in Latin-1": (b"x,\xe9\n1,2\n", "the header is not UTF-8 text"),
     "an endless cell": (b"x,y\n" + 200_000 * b"z" + b",2\n", "a value in column x is not a number"),
-    "equal columns": (b"x,x,y\n1,2,3\n", "more than one column is called x"),
-    "no header": (b"1,2.5\n3,4\n", "the header must hold names, and holds the numbers 1, 2.5"),
-    "no name": (b",x,y\n0,1,2\n", "column 1 has no name; give it one, or choose with features"),
+    "equal columns": (b"x,x,y\n1,2,3\n", "more than one column is named x"),
+    "no header": (b"1,2.5\n3,4\n", "the header must hold names, but holds the numbers 1, 2.5"),
+    "no name": (b",x,y\n0,1,2\n", "column 1 has no name; name it, or choose columns with features"),
     "a long cell": (
         b"x,y\n" + 400 * b"9" + b",2\n",
         f"line 2, column x: '{60 * '9'}…' is not a finite number",
     ),
-    "one column": (b"y\n1\n", "needs at least one column beside the target y"),
-    "semicolons": (b"x;y\n1;2\n", "needs at least one column beside the target x;y"),
+    "one column": (b"y\n1\n", "needs at least one column besides the target y"),
+    "semicolons": (b"x;y\n1;2\n", "needs at least one column besides the target x;y"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_what_is_refused(name: str, tmp_path: Path) -> None:
+def test_an_unusable_file_is_refused(name: str, tmp_path: Path) -> None:
     content, message = BAD[name]
     path = tmp_path / "data.csv"
     path.write_bytes(content)
@@ -133,11 +133,11 @@ def test_lines_of_different_lengths_are_refused(content: bytes, tmp_path: Path) 
 
 BAD_CHOICES: list[tuple[dict[str, Any], str]] = [
     ({"target": "yy"}, "target=yy: no such column in .*, did you mean y\\?; it has a, b, y$"),
-    ({"features": ("a", "b", "a")}, r"features=\[a,b,a\]: a is there more than once$"),
+    ({"features": ("a", "b", "a")}, r"features=\[a,b,a\]: a occurs more than once$"),
     ({"target": "z"}, "target=z: no such column in .*; it has a, b, y$"),
     ({"features": ("a", "z")}, r"features=\[a,z\]: z is not one of a, b$"),
     ({"features": ("y",)}, r"features=\[y\]: y is not one of a, b$"),
-    ({"features": ()}, "needs at least one column beside the target y$"),
+    ({"features": ()}, "needs at least one column besides the target y$"),
 ]
 
 
@@ -173,7 +173,7 @@ def write_parquet(path: Path, **columns: Any) -> str:
     return str(path)
 
 
-def test_parquet_is_read_as_csv_is(tmp_path: Path) -> None:
+def test_parquet_is_read_like_csv(tmp_path: Path) -> None:
     data = write_parquet(
         tmp_path / "data.parquet",
         whole=[1, 2],
@@ -195,7 +195,7 @@ def test_parquet_is_read_as_csv_is(tmp_path: Path) -> None:
         (["a", "b"], "a value in column x is not a number"),
     ],
 )
-def test_parquet_that_is_refused(column: Any, message: str, tmp_path: Path) -> None:
+def test_unusable_parquet_is_refused(column: Any, message: str, tmp_path: Path) -> None:
     data = write_parquet(tmp_path / "data.parquet", x=column, y=[1.0, 2.0])
     with pytest.raises(SettingError, match=message):
         read_examples(data, None, None)
@@ -208,14 +208,14 @@ def test_parquet_without_rows(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"x,y\n1,2\n", b"PAR1 and then nothing PAR1"])
-def test_what_only_calls_itself_parquet(content: bytes, tmp_path: Path) -> None:
+def test_a_file_that_is_parquet_by_name_only(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "data.parquet"
     path.write_bytes(content)
     with pytest.raises(SettingError, match="not a readable Parquet file"):
         read_examples(str(path), None, None)
 
 
-def test_a_loss_reads_its_file_when_it_is_made_and_not_while_it_runs(tmp_path: Path) -> None:
+def test_a_loss_reads_its_file_when_created_and_not_during_a_run(tmp_path: Path) -> None:
     path = tmp_path / "data.csv"
     path.write_bytes(b"x,y\n1,4\n2,5\n3,7\n")
     loss = Ridge(data=str(path), standardize=False)
@@ -233,7 +233,7 @@ def test_an_index_without_a_name_may_be_left_out(tmp_path: Path) -> None:
     assert read_examples(str(path), None, ("x",)).features.tolist() == [[1], [5]]
 
 
-def test_a_header_that_counts_its_columns_is_one(tmp_path: Path) -> None:
+def test_a_header_of_column_numbers_is_a_header(tmp_path: Path) -> None:
     path = tmp_path / "data.csv"
     path.write_bytes(b"0,1\n5,6\n")
     assert read_examples(str(path), None, None).names == ("0",)

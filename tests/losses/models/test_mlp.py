@@ -1,4 +1,4 @@
-"""Networks against torch.nn, differences, and themselves alone."""
+"""Networks against torch.nn, finite differences, and single runs."""
 
 import itertools
 from typing import Any
@@ -18,7 +18,6 @@ from gdlab.errors import SettingError
 from gdlab.losses import MLP, Loss, Quadratic
 from gdlab.losses.base import Layout
 from gdlab.losses.datasets.synthetic import GENERATED
-from gdlab.losses.models import network
 from gdlab.numerics import rng
 from gdlab.numerics.autodiff import value_and_gradient
 from gdlab.optimizers import SGD, Adam
@@ -85,8 +84,8 @@ def test_the_layout_is_that_of_torch(name: str) -> None:
     assert [(n, tuple(p.shape)) for n, p in net.named_parameters()] == list(loss.layout)
     for parameter, number in zip(loss.names, x.tolist(), strict=True):
         block, _, place = parameter.removesuffix("]").partition("[")
-        held = net.get_parameter(block)[tuple(map(int, place.split(",")))]
-        assert float(held) == number
+        entry = net.get_parameter(block)[tuple(map(int, place.split(",")))]
+        assert float(entry) == number
     for block, values in loss.blocks(x).items():
         assert torch.equal(values, net.get_parameter(block))
 
@@ -122,16 +121,13 @@ def test_points_may_have_any_axes() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 2000, 5000])
-def test_no_value_hangs_on_how_many_points_fit_into_memory(
-    size: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_value_depends_on_how_many_points_fit_into_memory(size: int) -> None:
     loss = MLP("iris", widths=(4,))
     x = points(loss, 7)
     values, gradients = value_and_gradient(loss, x)
     shares = loss.metrics["accuracy"](x)
     assert loss._layer_numbers == 600
-    monkeypatch.setattr(network, "_LAYER_NUMBERS", size)
-    monkeypatch.setattr(network, "_LAYER_NUMBERS_KEPT", size)
+    vars(loss).update(max_layer=size, max_layer_kept=size)
     again = value_and_gradient(loss, x)
     torch.testing.assert_close(again[0], values, rtol=1e-14, atol=0)
     torch.testing.assert_close(again[1], gradients, rtol=1e-12, atol=1e-15)
@@ -155,7 +151,7 @@ def test_accuracy_is_the_share_of_labels_hit(data: str) -> None:
 # Starts.
 
 
-def test_a_start_hangs_on_its_seed_alone() -> None:
+def test_a_start_depends_on_its_seed_only() -> None:
     loss = MLP(widths=(300, 40))
     assert loss.dim > 2**13, "few enough rows are drawn at once"
     seeds = torch.tensor([5, 2**62, 0, 3, 9, 4, 7, 11])
@@ -233,7 +229,7 @@ def test_an_optimizer_is_told_the_blocks(loss: Loss) -> None:
     assert told == [mlp if isinstance(loss, MLP) else [("x", (2,))]]
 
 
-def test_64_seeds_at_once_are_what_they_are_alone() -> None:
+def test_64_seeds_at_once_give_the_same_runs_as_alone() -> None:
     loss, seeds = MLP(), torch.arange(64)
     batch = make_batch(
         loss, Adam(), [0.05] * 64, start=loss.starts(seeds), seed=seeds.tolist(), steps=80
@@ -279,7 +275,7 @@ def test_a_hundred_thousand_parameters() -> None:
     assert all(run.outcome.final_loss < run.history.loss[0] - 0.05 for run in ends)  # by 0.4
 
 
-# What is refused, and what is inferred.
+# Refused settings, and inferred ones.
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"data": "moons"}, "data=moons: no such file, did you mean two_moons? (data sets: "),
@@ -291,7 +287,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"count": 1}, "count=1: must be a whole number ≥ 2 and ≤ 1e+06"),
     ({"widths": [10**18]}, "widths=[1000000000000000000]: makes 5,000,000,000,000,000,002 param"),
     ({"noise": -0.1}, "noise=-0.1: must be a finite number ≥ 0"),
-    ({"batch_size": 201}, "batch_size=201: must be at most 200, all examples"),
+    ({"batch_size": 201}, "batch_size=201: must be at most 200, the number of examples"),
     ({"widths": [4, 0]}, "widths[1]=0: must be a whole number ≥ 1"),
     ({"activation": "step"}, "activation=step: must be one of tanh, relu, gelu"),
     (
@@ -301,20 +297,20 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"data": "iris", "noise": 0.0}, "noise=0.0: is for a generated set, not iris"),
     (
         {"data": TensorDataset(torch.zeros(4, 2), torch.eye(4)), "task": "classification"},
-        "task=classification: TensorDataset has 4 targets an example, not one label",
+        "task=classification: TensorDataset has 4 targets per example, not one label",
     ),
 ]
 
 
 @pytest.mark.parametrize(("given", "message"), REFUSED)
-def test_what_is_refused(given: dict[str, Any], message: str) -> None:
+def test_bad_settings_are_refused(given: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingError) as error:
         MLP(**given)
     assert str(error.value).startswith(message)
     assert "\n" not in str(error.value)
 
 
-def test_the_task_is_read_off_the_targets() -> None:
+def test_the_task_is_inferred_from_the_targets() -> None:
     assert {data: MLP(data).classes for data in ("iris", "digits", "breast_cancer")} == {
         "iris": 3,
         "digits": 10,
@@ -331,7 +327,7 @@ def test_the_task_is_read_off_the_targets() -> None:
     assert MLP("iris", task="regression").sizes == (4, 16, 16, 1)
 
 
-def test_residuals_are_those_of_numbers_alone() -> None:
+def test_only_targets_that_are_numbers_have_residuals() -> None:
     loss = MLP("diabetes", widths=(3,), standardize=True)
     x = points(loss, 2)
     residuals = loss.residuals(x)

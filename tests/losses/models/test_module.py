@@ -1,4 +1,4 @@
-"""Modules and data sets of a person's own."""
+"""Custom modules and datasets."""
 
 import copy
 from typing import Any
@@ -15,7 +15,7 @@ import gdlab
 from gdlab.errors import SettingError
 from gdlab.losses import MLP, Module
 from gdlab.losses.datasets.tables import Examples
-from gdlab.losses.datasets.torch_dataset import own_examples
+from gdlab.losses.datasets.torch_dataset import examples_from_dataset
 from gdlab.numerics.autodiff import value_and_gradient
 
 CPU = torch.device("cpu")
@@ -35,7 +35,7 @@ def with_parameters(module: nn.Module, loss: Module, x: Tensor) -> nn.Module:
     return module
 
 
-def test_it_is_the_network_of_the_same_layers() -> None:
+def test_a_module_is_the_mlp_of_the_same_layers() -> None:
     layers = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3))
     own, ours = Module(module=layers, data="iris"), MLP("iris", widths=(5,))
     assert (own.names, own.layout, own.classes) == (ours.names, ours.layout, 3)
@@ -73,7 +73,7 @@ def test_gradients_are_those_of_the_module_itself(module: nn.Module) -> None:
         torch.testing.assert_close(gradients[row], expected, rtol=1e-12, atol=1e-15)
 
 
-def test_a_tied_weight_is_there_once_and_a_frozen_one_not_at_all() -> None:
+def test_a_tied_weight_occurs_once_and_a_frozen_one_not_at_all() -> None:
     assert [name for name, _ in Module(module=networks.Tied()).layout] == [
         "one.weight",
         "one.bias",
@@ -99,7 +99,7 @@ def test_a_class_starts_each_run_as_torch_would_with_its_seed() -> None:
     assert torch.equal(loss.start, starts[1])
 
 
-def test_an_instance_starts_where_it_is() -> None:
+def test_an_instance_starts_at_its_parameters() -> None:
     net = networks.Net()
     expected = torch.cat([p.detach().flatten() for p in net.parameters()]).double()
     starts = Module(module=net).starts(torch.tensor([4, 0]))
@@ -115,7 +115,7 @@ def test_it_is_cast_to_the_dtype_of_the_run() -> None:
     torch.testing.assert_close(values.double(), loss(points(loss, 2)), rtol=1e-5, atol=0)
 
 
-def test_whole_numbers_of_a_data_set_of_ones_own_stay_whole() -> None:
+def test_integers_of_a_custom_dataset_stay_integers() -> None:
     loss = Module(
         module={"_target_": "helpers.networks.Words"},
         data={"_target_": "helpers.networks.Sentences"},
@@ -138,19 +138,19 @@ REFUSED: list[tuple[Any, str]] = [
         "must be the dotted name of a subclass of torch.nn.Module",
     ),
     ({**NET, "depth": 2}, "cannot be instantiated (TypeError: Net.__init__() got an unexpected"),
-    ({**NET, "outputs": 3}, "makes scores of shape (8, 3) for 8 examples, and must make (8, 2)"),
+    ({**NET, "outputs": 3}, "gives scores of shape (8, 3) for 8 examples; must be (8, 2)"),
     (
         {**NET, "kind": "random"},
         "module._target_=helpers.networks.Net: its scores change from call",
     ),
-    ({**NET, "kind": "state"}, "its scores change from call to call (random numbers, or a state"),
-    ({**NET, "kind": "in_place"}, "changes its inputs as it runs"),
+    ({**NET, "kind": "state"}, "its scores change from call to call (random numbers or internal"),
+    ({**NET, "kind": "in_place"}, "changes its inputs in its forward pass"),
     ({**NET, "kind": "centered"}, "an example's score depends on the others, as with batch"),
-    ({**NET, "kind": "integers"}, "makes scores of torch.int64, and they must be real numbers"),
+    ({**NET, "kind": "integers"}, "gives scores of torch.int64, but they must be real numbers"),
     ({**NET, "kind": "detached"}, "its scores do not depend on its parameters"),
     ({**NET, "kind": "exits"}, "cannot be instantiated (SystemExit: 3)"),
     ({**NET, "width": 200_000}, "has 1,000,002 parameters; at most 1,000,000 are allowed"),
-    ({**NET, "kind": "counter"}, "changes a buffer as it runs"),
+    ({**NET, "kind": "counter"}, "changes a buffer in its forward pass"),
     ({**NET, "kind": "item"}, "cannot score examples (RuntimeError: vmap: It looks like"),
     ({**NET, "kind": "raises"}, "cannot score examples (ValueError: no)"),
     (
@@ -163,7 +163,7 @@ REFUSED: list[tuple[Any, str]] = [
     ),
     (nn.BatchNorm1d(2, track_running_stats=False), "it is a BatchNorm1d: batch statistics"),
     (nn.LSTM(2, 2, num_layers=2, dropout=0.5), "it is a LSTM with dropout 0.5"),
-    (nn.LSTM(2, 2), "gives a tuple, and must give a tensor of scores"),
+    (nn.LSTM(2, 2), "gives a tuple, but must give a tensor of scores"),
     (nn.LazyLinear(2), "weight has no shape yet (a lazy module)"),
     (nn.Linear(2, 2, dtype=torch.complex64), "weight holds torch.complex64"),
     (nn.Tanh(), "has no parameter that requires a gradient"),
@@ -172,14 +172,14 @@ REFUSED: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("module", "message"), REFUSED)
-def test_modules_that_are_refused(module: Any, message: str) -> None:
+def test_unsuitable_modules_are_refused(module: Any, message: str) -> None:
     with pytest.raises(SettingError) as error:
         Module(module=module)
     assert message in str(error.value) and str(error.value).startswith("module")
     assert "\n" not in str(error.value)
 
 
-def test_dropout_of_nothing_is_no_dropout() -> None:
+def test_dropout_with_probability_0_is_allowed() -> None:
     Module(module=nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.0), nn.GroupNorm(1, 2)))
 
 
@@ -188,27 +188,27 @@ def test_dropout_of_nothing_is_no_dropout() -> None:
 
 def test_a_data_set_of_pairs_and_one_of_tensors() -> None:
     given = {"_target_": "helpers.networks.Sided", "n": 30}
-    examples = own_examples(given, 3)
+    examples = examples_from_dataset(given, 3)
     assert examples.features.shape == (30, 2) and examples.features.dtype == np.float64
     expected = (examples.features.sum(1) > 1).astype(float)
     np.testing.assert_array_equal(examples.targets, expected)
     same = TensorDataset(torch.tensor(examples.features), torch.tensor(expected)[:, None])
-    again = own_examples(same, 0)
+    again = examples_from_dataset(same, 0)
     assert (again.features == examples.features).all() and again.targets.shape == (30,)
     assert MLP(data=given).classes == MLP(data=same).classes == 2  # type: ignore[arg-type]
 
 
 def test_a_data_set_is_drawn_with_its_seed() -> None:
-    def drawn(seed: int) -> Examples:
-        return own_examples({"_target_": "helpers.networks.Sided"}, seed)
+    def draw(seed: int) -> Examples:
+        return examples_from_dataset({"_target_": "helpers.networks.Sided"}, seed)
 
     state = torch.get_rng_state()
-    assert (drawn(1).features == drawn(1).features).all()
-    assert (drawn(1).features != drawn(2).features).all()
+    assert (draw(1).features == draw(1).features).all()
+    assert (draw(1).features != draw(2).features).all()
     assert torch.equal(torch.get_rng_state(), state)
 
 
-HELD = torch.zeros(4, 2)
+ZEROS = torch.zeros(4, 2)
 BAD_DATA: list[tuple[Any, str]] = [
     ({"n": 3}, "data._target_: must name a subclass of torch.utils.data.Dataset"),
     (
@@ -217,7 +217,7 @@ BAD_DATA: list[tuple[Any, str]] = [
     ),
     (
         {"_target_": "helpers.networks.Endless"},
-        "must give pairs of features and target (TypeError: ",
+        "must yield pairs of features and target (TypeError: ",
     ),
     (
         {"_target_": "helpers.networks.Holed"},
@@ -225,20 +225,20 @@ BAD_DATA: list[tuple[Any, str]] = [
     ),
     (
         {"_target_": "helpers.networks.Counted"},
-        "1,000,000,000,000 of them; at most 10,000,000",
+        "1,000,000,000,000 examples; at most 10,000,000",
     ),
     (
-        TensorDataset(HELD.to(torch.complex64), HELD[:, 0]),
-        "(TypeError: torch.complex64, and",
+        TensorDataset(ZEROS.to(torch.complex64), ZEROS[:, 0]),
+        "(TypeError: torch.complex64, but",
     ),
-    (TensorDataset(HELD), "data=TensorDataset: must give pairs of features and target"),
-    (TensorDataset(HELD[:0], HELD[:0, 0]), "gave 0 features and 0 targets"),
-    (TensorDataset(HELD, torch.zeros(4, 2, 2)), "ValueError: targets of shape (2, 2)"),
+    (TensorDataset(ZEROS), "data=TensorDataset: must yield pairs of features and target"),
+    (TensorDataset(ZEROS[:0], ZEROS[:0, 0]), "yields 0 features and 0 targets"),
+    (TensorDataset(ZEROS, torch.zeros(4, 2, 2)), "ValueError: targets of shape (2, 2)"),
 ]
 
 
 @pytest.mark.parametrize(("data", "message"), BAD_DATA)
-def test_data_sets_that_are_refused(data: Any, message: str) -> None:
+def test_unusable_datasets_are_refused(data: Any, message: str) -> None:
     with pytest.raises(SettingError) as error:
         MLP(data=data)
     assert message in str(error.value) and "\n" not in str(error.value)

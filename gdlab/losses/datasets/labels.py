@@ -1,0 +1,34 @@
+"""Class labels: what targets must be for a classifier.
+
+Shapes: N examples.
+"""
+
+import numpy as np
+
+from gdlab.errors import SettingError
+from gdlab.losses.datasets.tables import MAX_NUMBERS
+
+
+def count_classes(labels: np.ndarray, data: str) -> int:
+    """Return the number of classes C that labels (N,) distinguish.
+
+    Args:
+        labels: the targets of a data set.
+        data: the name of the data set, for errors.
+
+    Raises:
+        SettingError: they are not 0, 1, …, C − 1, each at least once, or there are too many.
+    """
+    different = np.unique(labels)
+    count, n = len(different), len(labels)
+    wrong = [label for label in different if label not in range(count)]
+    if count < 2:
+        what = f"the labels must be 0, 1, …, but all are {different[0]:g}"
+        raise SettingError(f"data={data}: {what}")
+    if wrong:
+        must = f"the {count:,} different labels must be 0 to {count - 1}"
+        raise SettingError(f"data={data}: {must}, but one is {wrong[0]:g}")
+    if n * count > MAX_NUMBERS:
+        what = f"{count:,} labels make more scores than fit into 1 GiB for {n:,} examples"
+        raise SettingError(f"data={data}: {what}")
+    return count
