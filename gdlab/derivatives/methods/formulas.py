@@ -65,7 +65,7 @@ class Formulas:
         for text in texts:
             for other, column in parse(text, setting).names.items():
                 if other != name:
-                    what = f"{other} is not {name}, the one variable there is"
+                    what = f"{other} is unknown; the only variable is {name}"
                     raise formula_error(text, column, what, setting)
         return cls(setting, tuple(texts), (name,))
 

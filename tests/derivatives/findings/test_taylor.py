@@ -102,7 +102,7 @@ def test_names_of_higher_partials_and_vanishing_ones() -> None:
     ("function", "argument", "message"),
     [
         (higher, 7, "order=7: must be from 1 to 6"),
-        (directional, [0, 0], r"direction=\[0,0\]: is zero"),
+        (directional, [0, 0], r"direction=\[0,0\]: must not be zero"),
         (taylor, [1], r"direction=\[1\]: must be 2 numbers"),
         (differential, [1, math.inf], r"step=\[1,inf\]: must be finite"),
     ],
