@@ -196,16 +196,17 @@ def natural_gradient(p: Problem, lr: float) -> Iterator[ndarray]:
     """With the Fisher matrix from its definition: the mean of E[∇log p(y) ∇log p(y)ᵀ] over y."""
     loss, x = p.loss, p.start
     assert isinstance(loss, Softmax)
-    a, n = loss.inputs.numpy(), loss.examples
+    a, n, classes = loss.inputs.numpy(), loss.examples, loss.classes
+    assert classes is not None
     weights = np.zeros(loss.dim)
     weights[np.asarray(loss.weights(torch.arange(loss.dim)))] = 1
     while True:
-        scores = x.reshape(loss.classes, -1) @ a.T
+        scores = x.reshape(classes, -1) @ a.T
         probability = np.exp(scores) / np.exp(scores).sum(0)
         fisher = 2 * float(loss.penalty) * np.diag(weights)
         for i in range(n):
-            for y in range(loss.classes):
-                score = np.kron((np.arange(loss.classes) == y) - probability[:, i], a[i])
+            for y in range(classes):
+                score = np.kron((np.arange(classes) == y) - probability[:, i], a[i])
                 fisher = fisher + probability[y, i] * np.outer(score, score) / n
         x = x - lr * np.linalg.pinv(fisher, rcond=1e-12) @ p.gradient(x)
         yield x
