@@ -57,7 +57,7 @@ def test_bind_all_goes_without_a_host(tmp_path):
 
 
 @pytest.fixture
-def shown(monkeypatch):
+def opened_boards(monkeypatch):
     """The calls of `show`, which starts nothing."""
     calls = []
 
@@ -69,7 +69,7 @@ def shown(monkeypatch):
     return calls
 
 
-def test_the_folder_is_the_first_argument_and_runs_by_default(tmp_path, monkeypatch, shown):
+def test_the_folder_is_the_first_argument_and_runs_by_default(tmp_path, monkeypatch, opened_boards):
     make_runs(tmp_path / "runs", 1)
     make_runs(tmp_path / "other", 1)
     monkeypatch.chdir(tmp_path)
@@ -77,7 +77,7 @@ def test_the_folder_is_the_first_argument_and_runs_by_default(tmp_path, monkeypa
     assert view.main(["--port", "6007"]) == 0
     assert view.main(["other", "--port", "6007"]) == 0
     port = ["--port", "6007"]
-    assert shown == [("runs", []), ("runs", port), ("other", port)]
+    assert opened_boards == [("runs", []), ("runs", port), ("other", port)]
 
 
 # Refusals
@@ -94,7 +94,7 @@ def test_the_folder_is_the_first_argument_and_runs_by_default(tmp_path, monkeypa
     ],
 )
 def test_nothing_to_show_is_one_line_and_code_2(
-    arguments, message, tmp_path, monkeypatch, capsys, shown
+    arguments, message, tmp_path, monkeypatch, capsys, opened_boards
 ):
     (tmp_path / "a_file").touch()
     (tmp_path / "empty" / "sub").mkdir(parents=True)
@@ -105,7 +105,7 @@ def test_nothing_to_show_is_one_line_and_code_2(
     assert captured.err.startswith("gdlab.view: ")
     assert message in captured.err
     assert captured.err.count("\n") == 1
-    assert shown == []
+    assert opened_boards == []
 
 
 def test_a_missing_folder_from_the_command_line(tmp_path):
@@ -133,12 +133,12 @@ def test_an_interrupt_while_starting_is_quiet(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(("count", "lines"), [(500, 0), (501, 1)])
-def test_above_500_runs_a_note_says_that_none_is_selected(count, lines, tmp_path, capsys, shown):
+def test_above_500_runs_a_note_says_that_none_is_selected(count, lines, tmp_path, capsys, opened_boards):
     assert view.main([str(make_runs(tmp_path, count))]) == 0
     out = capsys.readouterr().out
     assert out.count("\n") == lines
     assert ("selects none of them" in out) == bool(lines)
-    assert len(shown) == 1
+    assert len(opened_boards) == 1
 
 
 def test_runs_are_counted_below_links_and_once(tmp_path):

@@ -42,7 +42,7 @@ import threading
 from pathlib import Path
 import gdlab
 
-class Told(gdlab.Loss):
+class Printing(gdlab.Loss):
     dim: int = 2
     k: gdlab.Number = 1.0
     start = (1.0, -2.0)
@@ -55,18 +55,18 @@ class Told(gdlab.Loss):
             os.kill(os.getpid(), signal.SIGKILL)
         return self.k * x.square().sum(-1)
 
-class Locked(Told):
+class Locked(Printing):
     def __post_init__(self):
         super().__post_init__()
         object.__setattr__(self, "lock", threading.Lock())
 
-class Home(Told):
+class Home(Printing):
     def __setstate__(self, state):
         if os.getpid() != int(Path("home").read_text()):
             raise RuntimeError("far from home")
         self.__dict__.update(state)
 """
-OWN = ("-m", "loss=custom", "loss._target_=mine.Told")
+OWN = ("-m", "loss=custom", "loss._target_=mine.Printing")
 
 
 @contextmanager
@@ -157,7 +157,7 @@ def test_processes_write_what_one_process_writes(mine, gd):
 def test_one_process_can_finish_what_several_began_and_vice_versa(mine, gd):
     words = (*OWN, "lr=tag(log,interval(1e-3,2))", "seed=range(9)", "steps=40", *TABLES)
     words = (*words, "engine.max_rows=64")
-    named = "loss._target_=mine.Told"
+    named = "loss._target_=mine.Printing"
     assert gd(*words, PROCESSES, "hydra.sweep.dir=s").code == 0
     plan = json.loads((mine / "s" / "plan.json").read_text())
     assert (plan["executor"], plan["rows"]) == ("processes", 64)
@@ -240,7 +240,7 @@ def test_a_process_that_dies_is_a_one_line_error_and_the_sweep_can_be_resumed(mi
     )
     (mine / "die").unlink()
     assert_gone(pids(mine) - {os.getpid()})
-    assert gd("resume=s", "loss._target_=mine.Told").code == 0
+    assert gd("resume=s", "loss._target_=mine.Printing").code == 0
     assert_same_tables(table("s"), table("whole"))
 
 
