@@ -133,7 +133,9 @@ def test_an_interrupt_while_starting_is_quiet(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(("count", "lines"), [(500, 0), (501, 1)])
-def test_above_500_runs_a_note_says_that_none_is_selected(count, lines, tmp_path, capsys, opened_boards):
+def test_above_500_runs_a_note_says_that_none_is_selected(
+    count, lines, tmp_path, capsys, opened_boards
+):
     assert view.main([str(make_runs(tmp_path, count))]) == 0
     out = capsys.readouterr().out
     assert out.count("\n") == lines

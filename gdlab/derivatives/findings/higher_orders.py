@@ -38,14 +38,15 @@ class Higher(Finding):
     expressions: tuple[str, ...] | None
 
     def section(self) -> Section:
-        """Return a table with a row per derivative."""
-        rows = []
-        for k, name in enumerate(self.names):
-            exact = None if self.symbolic is None else self.symbolic[k]
-            words = "–" if self.expressions is None else self.expressions[k]  # noqa: RUF001
-            rows.append((name, number(self.autograd[k]), number_or_undefined(exact), words))
-        header = ("", "autograd", "symbolic", "")
-        return Section(f"Partial derivatives of order {self.order}", (), Table(header, rows))
+        """Return the formulas as lines, since they may be long, and a table of the values."""
+        symbolic = self.symbolic or [None] * len(self.names)
+        rows = [
+            (name, number(value), number_or_undefined(exact))
+            for name, value, exact in zip(self.names, self.autograd, symbolic, strict=True)
+        ]
+        lines = () if self.expressions is None else zip(self.names, self.expressions, strict=True)
+        table = Table(("", "autograd", "symbolic"), rows)
+        return Section(f"Partial derivatives of order {self.order}", tuple(lines), table)
 
 
 def higher(at: LossAtPoint, order: int) -> Higher:
