@@ -6,12 +6,12 @@ import os
 import platform
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from gdlab.engine.compiler.cache import load_cached
 from gdlab.engine.compiler.program import Uncompilable
 
 # The compiler may only do what leaves every bit as it is: it fuses a product into a sum only where
@@ -43,13 +43,8 @@ def load_library(source: str) -> ctypes.CDLL:
     """Load the library of a C source, from the cache on disk if it was compiled before."""
     compiler = _find_compiler()
     key = "\0".join((source, compiler, repr((_FLAGS, _STRICT, _NO_SINCOS, _ATTEMPTS)), _machine()))
-    path = _cache_directory() / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.so"
-    if not path.is_file():
-        _compile(compiler, source, path)
-    try:
-        return ctypes.CDLL(str(path))
-    except OSError as error:
-        raise Uncompilable(f"{path} cannot be loaded: {error}") from error
+    name = hashlib.sha256(key.encode()).hexdigest()[:32]
+    return load_cached(name, partial(_compile, compiler, source))
 
 
 def _find_compiler() -> str:
@@ -68,34 +63,19 @@ def _machine() -> str:
     return f"{platform.platform()} {platform.processor()} {features}"
 
 
-def _cache_directory() -> Path:
-    """The user's cache for compiled steps, or a temporary directory if it cannot be written."""
-    cache_home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    path = Path(cache_home).expanduser() / "gdlab"
-    try:
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except (OSError, RuntimeError):  # a file of that name, no home
-        return _temporary_directory()
-    return path if os.access(path, os.W_OK) else _temporary_directory()
+def _compile(compiler: str, source: str, output: Path) -> None:
+    """Compile a C source to a shared library.
 
-
-@cache
-def _temporary_directory() -> Path:
-    return Path(tempfile.mkdtemp(prefix="gdlab-"))
-
-
-def _compile(compiler: str, source: str, path: Path) -> None:
-    """Compile to a temporary file, then move it to `path` atomically."""
-    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
-        code, output = Path(scratch) / "step.c", Path(scratch) / "step.so"
-        code.write_text(source, "utf-8")
-        message = ""
-        for attempt in _ATTEMPTS:
-            command = [compiler, *_FLAGS, *_STRICT, *_NO_SINCOS, str(code), *attempt]
-            command += ["-lm", "-Wl,--no-undefined", "-o", str(output)]
-            process = subprocess.run(command, capture_output=True, text=True, check=False)
-            if process.returncode == 0:
-                output.replace(path)
-                return
-            message = " ".join(process.stderr.split())[:_MAX_MESSAGE]
+    Raises:
+        Uncompilable: the compiler rejects the source.
+    """
+    code, message = output.with_suffix(".c"), ""
+    code.write_text(source, "utf-8")
+    for attempt in _ATTEMPTS:
+        command = [compiler, *_FLAGS, *_STRICT, *_NO_SINCOS, str(code), *attempt]
+        command += ["-lm", "-Wl,--no-undefined", "-o", str(output)]
+        process = subprocess.run(command, capture_output=True, text=True, check=False)
+        if process.returncode == 0:
+            return
+        message = " ".join(process.stderr.split())[:_MAX_MESSAGE]
     raise Uncompilable(f"{compiler} cannot compile the step: {message}")
