@@ -16,7 +16,7 @@ from gdlab.losses.base import per_point
 
 _TABLES = json.loads((Path(__file__).parent / "problems.json").read_text("utf-8"))
 
-REFERENCE: Mapping[str, Mapping[str, Any]] = {
+REFERENCE: dict[str, Mapping[str, Any]] = {
     entry["id"]: entry for entry in (*_TABLES["problems"], *_TABLES["regressions"])
 }
 """Published problems, each value recomputed in 60-digit arithmetic and rounded to float64."""
@@ -24,10 +24,22 @@ REFERENCE: Mapping[str, Mapping[str, Any]] = {
 
 @dataclass(frozen=True)
 class LossCase:
-    """A loss, and the id of the published problem that it implements."""
+    """A loss, and the published problem that it implements.
+
+    Attributes:
+        id: of the problem in `REFERENCE`.
+        loss: the loss.
+        published: the values of a problem that is not in problems.json, by the same keys: dim, x0,
+            f_x0, grad_x0, x_star, f_star, hess_eig_x_star.
+    """
 
     id: str
     loss: Loss
+    published: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if self.published is not None:
+            REFERENCE[self.id] = {"id": self.id, **self.published}
 
 
 PUBLISHED = [
