@@ -78,7 +78,6 @@ def test_the_table_has_every_option_of_every_optimizer() -> None:
         of_class = [
             case.optimizer.settings() for case in OPTIMIZERS if type(case.optimizer) is optimizer
         ]
-        assert set(of_class[0]) - exempt
         for option in set(of_class[0]) - exempt:
             if (optimizer, option) != (WeightDecay, "weight_decay"):
                 assert len({settings[option] for settings in of_class}) >= 2, (
@@ -97,7 +96,8 @@ def test_every_option_of_the_table_changes_the_steps() -> None:
             changed = [name for name in changed if name != "inner"]
             if len(changed) == 1 and not tried.get(changed[0]):
                 tried[changed[0]] = takes_other_steps(one, other)
-        assert tried
+        has_options = any(name != "inner" for name in instances[0].settings())
+        assert bool(tried) == has_options, kind
         assert all(tried.values()), (kind, tried)
 
 
