@@ -20,6 +20,7 @@ from gdlab.engine.outcome import Outcome
 from gdlab.engine.status import Status
 from gdlab.errors import RecordError
 from gdlab.recording.files import write_atomically
+from gdlab.recording.lock import locked
 from gdlab.recording.parquet import read_parquet, write_csv, write_table
 from gdlab.results.ranking import DataFrame, rank_order
 from gdlab.sweeps.executors.board import Statuses
@@ -56,9 +57,21 @@ def run_sweep(
         A table with a row for each run that ended or was interrupted.
 
     Raises:
+        SettingError: another process is writing into the directory.
         RecordError: the table of a finished shard is damaged.
         ChildProcessError: a process that ran a shard died.
     """
+    with locked(directory, "resume"):
+        return _run_missing(plan, directory, interrupted, progress)
+
+
+def _run_missing(
+    plan: Plan,
+    directory: Path,
+    interrupted: Callable[[], bool],
+    progress: Callable[[Statuses], None],
+) -> "pa.Table":
+    """Do what `run_sweep` says in a directory that is locked."""
     (directory / SHARDS).mkdir(exist_ok=True)
     is_small = len(plan) <= plan.options.record.max_run_dirs
     records = RunDirectories(directory, plan, range(len(plan)) if is_small else ())

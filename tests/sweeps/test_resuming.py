@@ -13,6 +13,7 @@ from helpers.command import QUIET, refusal
 import gdlab
 from gdlab import SettingError
 from gdlab.cli import sweep
+from gdlab.recording.lock import locked
 from gdlab.sweeps import plan_file
 from gdlab.sweeps.run_dirs import RunDirectories
 
@@ -223,3 +224,14 @@ def test_a_setting_not_given_before_must_have_its_old_value(here, gd):
             assert says in refusal(done), word
             assert not results.exists()
             results.touch()
+
+
+def test_a_sweep_that_another_process_continues_is_not_touched(here, gd) -> None:
+    assert gd(*WORDS, *QUIET, "hydra.sweep.dir=s").code == 0
+    (here / "s" / "results.parquet").unlink()
+    before = sorted(path.name for path in (here / "s").rglob("*"))
+    with locked(here / "s", "resume"):
+        assert "resume=s: another process is writing into it" in refusal(gd("resume=s"))
+    assert sorted(path.name for path in (here / "s").rglob("*")) == before
+    assert gd("resume=s").code == 0
+    assert (here / "s" / "results.parquet").is_file()
