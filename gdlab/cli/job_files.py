@@ -19,6 +19,7 @@ from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
 from gdlab.engine.status import Status
 from gdlab.errors import RecordError
+from gdlab.fields.custom_classes import describe_error
 from gdlab.recording.files import write_atomically
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class JobNote:
 
     def fail(self, error: Exception) -> None:
         """Note why there is no result."""
-        text = " ".join(f"{type(error).__name__}: {error}".split())
+        text = describe_error(error)
         dataclasses.replace(self._job, failure=text).save(self._sweep)
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from gdlab.errors import SettingError
+from gdlab.fields.custom_classes import describe_error
 from gdlab.fields.declared import Configured, setting
 from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import hessian_products, is_twice_differentiable
@@ -124,7 +125,7 @@ def _why_no_hessian(loss: Loss, x: Tensor) -> str | None:
             return f"{cannot} (one of its functions is differentiable only once)"
         hessian_products(loss, x)(torch.ones_like(x))
     except Exception as error:  # a custom loss may raise anything
-        return f"{cannot} ({' '.join(f'{type(error).__name__}: {error}'.split())})"
+        return f"{cannot} ({describe_error(error)})"
     return None
 
 

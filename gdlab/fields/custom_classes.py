@@ -88,6 +88,11 @@ def errors_as(setting: str) -> Iterator[None]:
         raise SettingError(f"{setting}: cannot be used ({why})") from error
 
 
+def describe_error(error: BaseException) -> str:
+    """Return the type and the whole message of an exception in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
 def summarize_error(error: BaseException) -> str:
     """Return an exception in one line: its type and the first line of its message."""
     first = str(error).strip().partition("\n")[0]

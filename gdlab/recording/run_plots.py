@@ -14,6 +14,7 @@ import torch
 from gdlab.config.settings import Settings
 from gdlab.engine.history import History
 from gdlab.engine.metrics import SHARPNESS
+from gdlab.fields.custom_classes import describe_error
 from gdlab.fields.declared import Configured, declared_fields
 from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import value_and_gradient
@@ -156,7 +157,7 @@ def save_pictures(
 
 def why_not_drawn(picture: str, error: Exception) -> str:
     """Return the message shown in place of a picture."""
-    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    reason = describe_error(error)
     return f"the {picture} is not drawn ({reason})"
 
 

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from gdlab import theory
 from gdlab.config.settings import Settings
-from gdlab.derivatives.findings.check import check_gradient as gradient_check
 from gdlab.display.summary import warning
 from gdlab.engine.batch import Batch
 from gdlab.engine.metrics import QUANTITIES, check_quantities
@@ -90,7 +89,9 @@ def refuse_wrong_gradient(settings: Settings) -> None:
     Raises:
         SettingError: the gradient is wrong; the message gives the first problem.
     """
-    check = gradient_check(settings.objective, seed=settings.seed)
+    from gdlab.derivatives.findings.check import check_gradient  # few runs need it
+
+    check = check_gradient(settings.objective, seed=settings.seed)
     if not check.passed:
         name = settings.name("loss")
         raise SettingError(f"loss={name}: {check.problems[0]} (check_gradient=true)")

@@ -16,6 +16,7 @@ import numpy as np
 from gdlab.config.loading import settings_from_values
 from gdlab.config.settings import GROUPS, Settings
 from gdlab.errors import GdlabError, RecordError, SettingError
+from gdlab.fields.custom_classes import describe_error
 from gdlab.fields.declared import Configured, Field
 from gdlab.fields.validation import Range
 from gdlab.recording.files import write_atomically
@@ -80,7 +81,7 @@ def load(directory: Path, named: Iterable[str] = ()) -> Plan:
         raise
     # A damaged file may hold anything.
     except Exception as error:
-        what = " ".join(f"{type(error).__name__}: {error}".split())
+        what = describe_error(error)
         raise RecordError(f"{directory / PLAN}: missing or damaged ({what})") from error
 
 

@@ -63,7 +63,7 @@ def draw(loss: Loss, *shape: int, seed: int = 1) -> Tensor:
 
 def test_the_table_is_the_reference() -> None:
     ids = [case.id for case in TABLE]
-    assert len(ids) >= 82
+    assert len(ids) - sum(case.published is not None for case in TABLE) == 82
     problems = {key for key, entry in REFERENCE.items() if "grad_x0" in entry and "dim" in entry}
     assert set(ids) == problems
     for case in TABLE:

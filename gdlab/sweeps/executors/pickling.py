@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from gdlab.config.settings import GROUPS
 from gdlab.errors import SettingError
+from gdlab.fields.custom_classes import describe_error
 from gdlab.sweeps.executors.board import Board
 from gdlab.sweeps.executors.table import DEFAULT, SETTING
 from gdlab.sweeps.executors.work import Work, run_work
@@ -34,7 +35,7 @@ def check_picklable(group: Group, executor: str, setting: str) -> None:
             name = f"{node}={group.settings.name(node)}"
             raise SettingError(
                 f"{setting}={executor}: {name} cannot be sent to another process "
-                f"({_one_line(error)}); use {setting}={DEFAULT}"
+                f"({describe_error(error)}); use {setting}={DEFAULT}"
             ) from error
 
 
@@ -64,10 +65,6 @@ def run_pickled(content: bytes, executor: str, board: Board, shard: int) -> "pa.
     except Exception as error:  # a custom class may raise anything
         raise SettingError(
             f"{SETTING}={executor}: another process cannot load the sweep's classes "
-            f"({_one_line(error)})"
+            f"({describe_error(error)})"
         ) from error
     return run_work(work, board.is_stopped, lambda rows: board.note(shard, rows))
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())
