@@ -103,9 +103,9 @@ def note_batch(sweep: Path, part: Path, grid: "Grid", results: "pa.Table", first
         results: the table of the batch.
         first: the number in the sweep of the first job.
     """
-    from gdlab.sweeps.runner import ABOUT  # a single run does not need what this imports
+    from gdlab.sweeps.result_files import read_directories  # a single run does not need it
 
-    directories = json.loads((part / ABOUT).read_text(encoding="utf-8"))["directories"]
+    directories = read_directories(part)
     for row in results.to_pylist():
         name = directories.get(str(row["run"]))
         coordinates = [row[key] for key in row if re.fullmatch(r"x\d+", key)]

@@ -4,7 +4,6 @@ At the end a callback reads the notes of the jobs and writes the same tables tha
 launcher writes when it has all runs at once.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,12 +20,11 @@ from gdlab.cli.job_files import Job, read_jobs
 from gdlab.cli.sweep import make_plan
 from gdlab.engine.outcome import Outcomes
 from gdlab.errors import SettingError
-from gdlab.recording.files import write_atomically
-from gdlab.recording.parquet import write_csv, write_table
 from gdlab.runs.batching import batch_of
 from gdlab.sweeps.grid import Grid
 from gdlab.sweeps.plan import Group, Plan
-from gdlab.sweeps.runner import ABOUT, has_failed
+from gdlab.sweeps.result_files import write_about, write_multirun, write_results
+from gdlab.sweeps.runner import has_failed
 from gdlab.sweeps.shard import FinishedRuns
 from gdlab.sweeps.summary import show_sweep
 from gdlab.sweeps.table import join_tables, table_of, table_of_failed
@@ -87,13 +85,10 @@ def _gather_tables(config: DictConfig, loader: ConfigLoader) -> int:
     if not jobs:
         return 0
     plan, results = _collect(jobs, directory, config, loader)
-    if not (directory / "multirun.yaml").exists():
-        OmegaConf.save(config, directory / "multirun.yaml")
-    write_table(directory / "results.parquet", results)
-    write_csv(directory / "results.csv", results)
+    write_multirun(directory, OmegaConf.to_yaml(config))
+    write_results(directory, results)
     directories = {job.number: job.directory for job in jobs if job.result and job.directory}
-    about = {"varied": plan.keys(), "metrics": plan.metrics, "directories": directories}
-    write_atomically(directory / ABOUT, json.dumps(about, indent=1).encode())
+    write_about(directory, plan, directories)
     show_sweep(plan, results, directory)
     return EXIT_FAILED if has_failed(results) else 0
 

@@ -23,7 +23,9 @@ from gdlab.config.settings import GROUPS, Settings
 from gdlab.display.terminal import ProgressBar
 from gdlab.errors import SettingError
 from gdlab.fields.formatting import format_value
+from gdlab.recording.digests import SUMS
 from gdlab.recording.files import claim_directory, partial_name
+from gdlab.recording.names import MULTIRUN
 from gdlab.runs.interruption import interruptible
 from gdlab.sweeps import plan_file
 from gdlab.sweeps.checks import check_plan
@@ -35,6 +37,7 @@ from gdlab.sweeps.grid import Axis, Grid
 from gdlab.sweeps.grouping import group_runs
 from gdlab.sweeps.plan import Plan
 from gdlab.sweeps.plan_file import class_name
+from gdlab.sweeps.result_files import write_multirun
 from gdlab.sweeps.runner import has_failed, run_sweep
 from gdlab.sweeps.summary import SweepProgress, show_sweep
 from gdlab.sweeps.table import empty_table
@@ -42,12 +45,12 @@ from gdlab.sweeps.table import empty_table
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_MULTIRUN = "multirun.yaml"
 # Files that a sweep may leave if it dies before it has a plan.
 _LEFTOVERS = {
-    _MULTIRUN,
+    SUMS,
+    MULTIRUN,
     plan_file.INDEX,
-    *map(partial_name, (plan_file.PLAN, plan_file.INDEX)),
+    *map(partial_name, (plan_file.PLAN, plan_file.INDEX, MULTIRUN)),
 }
 _LONGEST_SHOWN = 200
 # Settings of a command that are not settings of its runs, with their values in any saved plan.
@@ -88,7 +91,7 @@ def launch_sweep(
         wanted, exact=_is_named(config), setting="hydra.sweep.dir", leftovers=_LEFTOVERS
     )
     with _errors_naming_sweep(directory):
-        OmegaConf.save(config, directory / _MULTIRUN)
+        write_multirun(directory, OmegaConf.to_yaml(config))
         plan_file.save(plan, directory)
         results, code = finish_sweep(plan, directory)
         if first is not None:

@@ -1,11 +1,13 @@
 """A run's own directory, and files that are written whole or not at all."""
 
 import os
+import shutil
 from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedWriter
 from pathlib import Path
 
-from gdlab.errors import SettingError
+from gdlab.errors import RecordError, SettingError
 
 _MAX_TRIES = 10_000
 
@@ -64,6 +66,31 @@ def partial_name(name: str) -> str:
     return f".{name}.partial"
 
 
+def create(path: Path) -> BufferedWriter:
+    """Open a new file for writing; what has its name, be it a link or a pipe, is removed first."""
+    path.unlink(missing_ok=True)
+    return path.open("xb")
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder inside a run's or a sweep's directory, unless it exists.
+
+    Raises:
+        RecordError: it is a link, which could lead out of the directory, or no folder.
+    """
+    path.mkdir(exist_ok=True)
+    if path.is_symlink():
+        raise RecordError(f"{path}: is a link; files are written only inside the directory")
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a folder with its contents, or the link or file with its name, if there is one."""
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    elif path.exists():
+        shutil.rmtree(path)
+
+
 def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
     """Write a file so that it holds either the whole new content or the old one.
 
@@ -74,7 +101,7 @@ def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> Non
     """
     partial = path.with_name(partial_name(path.name))
     try:
-        with partial.open("wb") as file:
+        with create(partial) as file:
             file.write(content)
             if durable:
                 file.flush()

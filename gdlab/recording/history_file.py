@@ -3,7 +3,6 @@
 Shapes: n records, D dimensions.
 """
 
-import io
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -15,8 +14,10 @@ from gdlab.config.settings import Settings
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
 from gdlab.errors import RecordError
-from gdlab.recording.files import partial_name, write_atomically
-from gdlab.recording.parquet import read_parquet
+from gdlab.recording.digests import VerifiedFiles, append_digest
+from gdlab.recording.files import create, partial_name
+from gdlab.recording.names import HISTORY
+from gdlab.recording.parquet import read_parquet, write_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,14 +53,16 @@ class HistoryFile:
     ) -> None:
         dim, max_coords = settings.loss.dim, settings.record.max_coords
         self._durable, self._block_rows = durable, block_rows
-        self._path = directory / "history.parquet"
-        self._partial = directory / partial_name("history.parquet")
+        self._directory = directory
+        self._partial = directory / partial_name(HISTORY)
         self._coordinates = min(dim, max_coords)
         self._schema = _schema(self._coordinates, tuple(settings.metrics))
         self._waiting: list[History] = []
         self._snapshots: list[History] | None = [] if dim > max_coords else None
         self._snapshot_steps = _snapshot_steps(settings.steps)
         self._last: History | None = None
+        self._file: pa.OSFile | None = None
+        self._is_whole = True
         self._writer: pq.ParquetWriter | None = None
 
     def write(self, piece: History) -> None:
@@ -75,34 +78,43 @@ class HistoryFile:
     def _flush(self) -> None:
         if self._writer is None:
             # Opened late: a sweep has more runs than a process may have open files.
-            self._writer = _open_writer(self._partial, self._schema)
+            create(self._partial).close()
+            self._file, self._writer = _open_writer(self._partial, self._schema)
         if self._waiting:
             records = History.join(self._waiting)
-            self._waiting = []
+            self._waiting, self._is_whole = [], False
             self._writer.write_table(_to_table(records, self._coordinates, self._schema))
+            self._is_whole = True
 
     def close(self, outcome: Outcome | None, seconds: float) -> None:
-        """Write the remaining records and give the file its name."""
-        try:
-            self._flush()
-        finally:
-            if self._writer is not None:
-                self._writer.close()
+        """Write the remaining records and give the file its name.
+
+        If records could not be written, as on a full disk, the name stays partial.
+        """
+        if not self._is_whole:
+            return
+        self._flush()
+        assert self._file is not None and self._writer is not None
+        self._writer.close()
+        self._file.close()
         if self._durable:
             with self._partial.open("rb") as file:
                 os.fsync(file.fileno())
-        self._partial.replace(self._path)
+        append_digest(self._directory, HISTORY, self._partial, durable=self._durable)
+        self._partial.replace(self._directory / HISTORY)
         if self._snapshots and self._last is not None:
             records = History.join([*self._snapshots, self._last])
             _, first = np.unique(records.step, return_index=True)
-            _write_snapshots(self._path.with_name("snapshots.parquet"), records.take(first))
+            _write_snapshots(self._directory, records.take(first))
 
 
-def _open_writer(path: Path, schema: "pa.Schema") -> "pq.ParquetWriter":
+def _open_writer(path: Path, schema: "pa.Schema") -> "tuple[pa.OSFile, pq.ParquetWriter]":
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
+    file = pa.OSFile(str(path), "wb")  # a path would have its ~ expanded
     # Numbers hardly ever repeat: a dictionary of them is slow to build and longer than they are.
-    return pq.ParquetWriter(path, schema, write_page_checksum=True, use_dictionary=False)
+    return file, pq.ParquetWriter(file, schema, use_dictionary=False)
 
 
 @lru_cache(maxsize=16)  # shared by the runs of a group
@@ -145,27 +157,25 @@ def _to_arrow(column: np.ndarray, dtype: type, valid: np.ndarray | None = None) 
     return pa.Array.from_buffers(pa.from_numpy_dtype(numbers.dtype), len(numbers), buffers)
 
 
-def _write_snapshots(path: Path, records: History) -> None:
+def _write_snapshots(directory: Path, records: History) -> None:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     points = pa.array(list(records.x.astype(np.float64)), type=pa.list_(pa.float64()))
-    content = io.BytesIO()
-    pq.write_table(pa.table({"step": records.step, "x": points}), content)
-    write_atomically(path, content.getvalue())
+    write_table(directory, "snapshots.parquet", pa.table({"step": records.step, "x": points}))
 
 
-def read_history(path: Path) -> History:
-    """Read the records of a `history.parquet`, as they were written.
+def read_history(directory: Path) -> History:
+    """Read the records of a run's `history.parquet`, as they were written.
 
     Raises:
         RecordError: the file is missing or damaged.
     """
-    table = read_parquet(path)
+    files = VerifiedFiles(directory)
+    table = read_parquet(files, HISTORY)
     names, first = table.column_names, ["step", *_MEASURED]
     points = [f"x{i}" for i in range(len(names)) if f"x{i}" in names]
     if names[: len(first)] != first or not points:
-        raise RecordError(f"{path}: missing or damaged (it holds no history)")
+        raise RecordError(f"{files.path(HISTORY)}: missing or damaged (it holds no history)")
     columns = {name: table[name].to_numpy() for name in names}
     step, loss, norm, lr = (columns.pop(name) for name in first)
     x = np.stack([columns.pop(name) for name in points], 1)

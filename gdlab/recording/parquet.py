@@ -1,18 +1,19 @@
-"""Parquet and CSV tables. Reading verifies the checksum of each page."""
+"""Parquet and CSV tables."""
 
 import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gdlab.errors import RecordError
+from gdlab.recording.digests import VerifiedFiles, write_with_digest
 from gdlab.recording.files import write_atomically
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def read_parquet(path: Path) -> "pa.Table":
-    """Read a Parquet file.
+def read_parquet(files: VerifiedFiles, name: str) -> "pa.Table":
+    """Read a Parquet file of a directory.
 
     Raises:
         RecordError: the file is missing or damaged.
@@ -22,23 +23,23 @@ def read_parquet(path: Path) -> "pa.Table":
 
     try:
         # `read_table` would import the reader of directories of files, which takes 0.1 s.
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        with files.open(name) as content, pq.ParquetFile(content) as file:
             return file.read()
     except (pa.ArrowException, OSError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise RecordError(f"{path}: missing or damaged ({reason})") from error
+        raise RecordError(f"{files.path(name)}: missing or damaged ({reason})") from error
 
 
 _FORMULA_STARTS = ("=", "+", "-", "@")
 
 
-def write_table(path: Path, table: "pa.Table") -> None:
-    """Write a Parquet file atomically."""
+def write_table(directory: Path, name: str, table: "pa.Table") -> None:
+    """Write a Parquet file into a directory atomically, and its digest."""
     import pyarrow.parquet as pq
 
     content = io.BytesIO()
-    pq.write_table(table, content, write_page_checksum=True)
-    write_atomically(path, content.getvalue())
+    pq.write_table(table, content)
+    write_with_digest(directory, name, content.getvalue())
 
 
 def write_csv(path: Path, table: "pa.Table") -> None:

@@ -11,6 +11,8 @@ import torch
 from gdlab.config.settings import Settings
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
+from gdlab.recording.digests import VerifiedFiles
+from gdlab.recording.names import HISTORY
 from gdlab.recording.parquet import read_parquet
 from gdlab.recording.thinning import thinned_steps
 
@@ -66,9 +68,9 @@ def fit_rate(step: np.ndarray, above: np.ndarray) -> float | None:
     return float(np.exp(centered @ log_distance / (centered @ centered)))
 
 
-def recorded_rate(settings: Settings, history: Path) -> float | None:
+def recorded_rate(settings: Settings, directory: Path) -> float | None:
     """Return the rate of a run from its history file, as a `RateMeter` would measure it."""
-    table = read_parquet(history)
+    table = read_parquet(VerifiedFiles(directory), HISTORY)
     step, loss = (table[name].to_numpy() for name in ("step", "loss"))
     above = settings.objective.suboptimality(torch.from_numpy(loss.copy()))
     is_kept = np.isin(step, thinned_steps(settings.steps, _MAX_POINTS))

@@ -6,8 +6,10 @@ from pathlib import Path
 from gdlab.config.settings import Settings
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
+from gdlab.recording.digests import append_digest
 from gdlab.recording.event_sink import EventSink
 from gdlab.recording.history_file import HistoryFile
+from gdlab.recording.names import CONFIG
 from gdlab.recording.result_file import write_result
 from gdlab.recording.run_plots import RunToDraw, ThinnedPath, draw_pictures, save_pictures
 
@@ -71,6 +73,9 @@ class RunRecorder:
                 write_result(
                     self._directory, outcome, self._settings.seed, seconds, durable=self._durable
                 )
+                for config in self._directory.glob(CONFIG):
+                    name = config.relative_to(self._directory).as_posix()
+                    append_digest(self._directory, name, durable=self._durable)
                 self._draw()
         finally:
             if self._events is not None:

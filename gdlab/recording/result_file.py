@@ -13,7 +13,8 @@ import numpy as np
 
 from gdlab.engine.outcome import Outcome
 from gdlab.engine.status import Status
-from gdlab.recording.files import write_atomically
+from gdlab.recording.digests import write_with_digest
+from gdlab.recording.names import RESULT
 from gdlab.version import __version__
 
 
@@ -28,7 +29,7 @@ def write_result(
     values["versions"] = versions()
     encodable = {key: _to_json(value) for key, value in values.items()}
     text = json.dumps(encodable, indent=2, ensure_ascii=False, allow_nan=False)
-    write_atomically(directory / "result.json", (text + "\n").encode(), durable=durable)
+    write_with_digest(directory, RESULT, (text + "\n").encode(), durable=durable)
 
 
 @cache

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gdlab.errors import RecordError
+from gdlab.recording.digests import VerifiedFiles
+from gdlab.recording.names import ABOUT, CONFIG, HISTORY, MULTIRUN, RESULT, RESULTS
 from gdlab.recording.parquet import read_parquet
 
 if TYPE_CHECKING:
@@ -49,11 +51,12 @@ class Recorded:
             RecordError: the run has no directory, or its file is damaged.
         """
         if self.directory is not None and self.directories is None:
-            return read_parquet(self.directory / "history.parquet").to_pandas()
+            return read_parquet(VerifiedFiles(self.directory), HISTORY).to_pandas()
         if self.directory is None or run is None or run not in (self.directories or {}):
             raise RecordError(f"run {run} has no history, only its row")
         assert self.directories is not None
-        return read_parquet(self.directory / self.directories[run] / "history.parquet").to_pandas()
+        directory = self.directory / self.directories[run]
+        return read_parquet(VerifiedFiles(directory), HISTORY).to_pandas()
 
     def best(
         self, by: Sequence[str] = (), metric: str = "final_loss", direction: str | None = None
@@ -80,37 +83,47 @@ def load(directory: str | Path) -> Recorded:
         RecordError: there is neither, or one of its files is damaged; the message names the file.
     """
     directory = Path(directory)
-    if (directory / "result.json").is_file():
-        return _load_run(directory)
-    if (directory / "sweep.json").is_file():
-        return _load_sweep(directory)
-    raise RecordError(f"{directory}: holds no run (no result.json) and no sweep (no sweep.json)")
+    if (directory / RESULT).is_file():
+        return _load_run(VerifiedFiles(directory), directory)
+    if (directory / ABOUT).is_file():
+        return _load_sweep(VerifiedFiles(directory), directory)
+    raise RecordError(f"{directory}: holds no run (no {RESULT}) and no sweep (no {ABOUT})")
 
 
-def _load_run(directory: Path) -> Recorded:
+def _load_run(files: VerifiedFiles, directory: Path) -> Recorded:
     import pandas as pd
-    import yaml
 
-    result = _read_mapping(directory / "result.json", json.loads)
+    result = _read_mapping(files, RESULT, json.loads)
     versions, point = result.pop("versions", None), result.pop("x", None)
     if not isinstance(versions, dict) or not isinstance(point, list):
-        raise RecordError(f"{directory / 'result.json'}: damaged (no versions or no point)")
+        raise RecordError(f"{files.path(RESULT)}: damaged (no versions or no point)")
     result |= {f"versions.{name}": version for name, version in versions.items()}
     result |= {f"x{i}": value for i, value in enumerate(point)}
-    config = _resolve(_read_mapping(directory / ".hydra" / "config.yaml", yaml.safe_load))
-    return Recorded(directory, pd.DataFrame([result]), config)
+    return Recorded(directory, pd.DataFrame([result]), _read_config(files, CONFIG))
 
 
-def _load_sweep(directory: Path) -> Recorded:
+def _load_sweep(files: VerifiedFiles, directory: Path) -> Recorded:
+    about = _read_mapping(files, ABOUT, json.loads)
+    directories = {int(run): str(name) for run, name in about.get("directories", {}).items()}
+    results = read_parquet(files, RESULTS).to_pandas()
+    varied, metrics = (tuple(map(str, about.get(key, ()))) for key in ("varied", "metrics"))
+    config = _read_config(files, MULTIRUN)
+    return Recorded(directory, results, config, varied, directories, metrics)
+
+
+def _read_config(files: VerifiedFiles, pattern: str) -> dict[str, Any]:
+    """Read the configuration; a run that Hydra was told to keep none of has an empty one."""
+    names = files.find(pattern)
+    return _resolve(_read_mapping(files, names[0], _parse_yaml)) if names else {}
+
+
+def _parse_yaml(text: str) -> Any:
+    """Parse YAML without aliases, a few of which can stand for billions of values."""
     import yaml
 
-    about = _read_mapping(directory / "sweep.json", json.loads)
-    directories = {int(run): str(name) for run, name in about.get("directories", {}).items()}
-    path = directory / "multirun.yaml"
-    config = _resolve(_read_mapping(path, yaml.safe_load)) if path.is_file() else {}
-    results = read_parquet(directory / "results.parquet").to_pandas()
-    varied, metrics = (tuple(map(str, about.get(key, ()))) for key in ("varied", "metrics"))
-    return Recorded(directory, results, config, varied, directories, metrics)
+    if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
+        raise ValueError("it holds an alias")
+    return yaml.safe_load(text)
 
 
 def _resolve(config: dict[str, Any]) -> dict[str, Any]:
@@ -130,12 +143,13 @@ def _resolve(config: dict[str, Any]) -> dict[str, Any]:
     return resolved
 
 
-def _read_mapping(path: Path, parse: Callable[[str], Any]) -> dict[str, Any]:
+def _read_mapping(files: VerifiedFiles, name: str, parse: Callable[[str], Any]) -> dict[str, Any]:
     """Read a JSON or YAML file that contains a mapping."""
     import yaml
 
+    path = files.path(name)
     try:
-        values = parse(path.read_text(encoding="utf-8"))
+        values = parse(files.read_text(name))
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise RecordError(f"{path}: missing or damaged ({_first_line(error)})") from error
     if not isinstance(values, dict):

@@ -19,7 +19,7 @@ from gdlab.errors import GdlabError, RecordError, SettingError
 from gdlab.fields.custom_classes import describe_error
 from gdlab.fields.declared import Configured, Field
 from gdlab.fields.validation import Range
-from gdlab.recording.files import write_atomically
+from gdlab.recording.digests import VerifiedFiles, write_with_digest
 from gdlab.recording.parquet import read_parquet, write_table
 from gdlab.sweeps.executors.table import check_executor
 from gdlab.sweeps.grid import Axis, Grid
@@ -44,7 +44,7 @@ def save(plan: Plan, directory: Path) -> None:
     import pyarrow as pa
 
     index = {f"axis{number}": pa.array(at) for number, at in enumerate(plan.grid.index.T)}
-    write_table(directory / INDEX, pa.table({"group": pa.array(plan.group_of_run), **index}))
+    write_table(directory, INDEX, pa.table({"group": pa.array(plan.group_of_run), **index}))
     groups = [
         {
             "settings": plain_settings(group.settings),
@@ -57,7 +57,7 @@ def save(plan: Plan, directory: Path) -> None:
     axes = [{**vars(axis), "values": list(axis.values)} for axis in plan.grid.axes]
     written = {"executor": plan.executor, "rows": plan.rows, "axes": axes, "groups": groups}
     text = json.dumps(written, indent=1)
-    write_atomically(directory / PLAN, text.encode())
+    write_with_digest(directory, PLAN, text.encode())
 
 
 def load(directory: Path, named: Iterable[str] = ()) -> Plan:
@@ -73,9 +73,10 @@ def load(directory: Path, named: Iterable[str] = ()) -> Plan:
     """
     if not (directory / PLAN).is_file():
         raise SettingError(f"resume={directory}: holds no sweep (no {PLAN})")
-    table = read_parquet(directory / INDEX)
+    files = VerifiedFiles(directory)
+    table = read_parquet(files, INDEX)
     try:
-        written = json.loads((directory / PLAN).read_text(encoding="utf-8"))
+        written = json.loads(files.read_text(PLAN))
         return _restore_plan(written, table, set(named), directory)
     except GdlabError:
         raise

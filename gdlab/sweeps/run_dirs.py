@@ -1,7 +1,6 @@
 """The run directories of a sweep."""
 
 import dataclasses
-import shutil
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from pathlib import Path
@@ -11,8 +10,12 @@ import numpy as np
 from gdlab.display.terminal import show_warning
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
+from gdlab.errors import RecordError
+from gdlab.recording.digests import SUMS, VerifiedFiles
 from gdlab.recording.event_file import EventWriter
+from gdlab.recording.files import remove_tree
 from gdlab.recording.history_file import read_history
+from gdlab.recording.names import CONFIG, HISTORY, RESULT
 from gdlab.recording.recorder import RunRecorder
 from gdlab.recording.run_plots import (
     PICTURES,
@@ -56,18 +59,38 @@ class RunDirectories:
         """Return the directory of a run."""
         return self._paths[run]
 
+    def __contains__(self, run: int) -> bool:
+        """Tell whether a run gets a directory."""
+        return run in self._paths
+
     def names(self) -> dict[int, str]:
         """Return the names of the existing directories by run."""
         return {run: path.name for run, path in self._paths.items() if path.is_dir()}
 
     def missing(self) -> list[int]:
         """Return the chosen runs without a result or a history."""
-        files = ("result.json", "history.parquet")
-        return [
-            run
-            for run, path in self._paths.items()
-            if not all((path / name).is_file() for name in files)
-        ]
+        return [run for run, path in self._paths.items() if not _is_complete(path)]
+
+    def remove_damaged(
+        self, runs: Iterable[int], say: Callable[[str], None] = show_warning
+    ) -> None:
+        """Remove the directories of finished runs whose files differ from what was written.
+
+        Args:
+            runs: the finished runs.
+            say: receives a message for each; the runs are recorded again.
+        """
+        for run in self._paths.keys() & set(runs):
+            path = self._paths[run]
+            if not _is_complete(path):
+                continue
+            try:
+                files = VerifiedFiles(path)
+                for name in (RESULT, HISTORY, *files.find(CONFIG)):
+                    files.verify(name)
+            except RecordError as error:
+                say(f"{error}; the run is recorded again")
+                remove_tree(path)
 
     def read_points(self, run: int) -> np.ndarray:
         """Return the recorded points of a run, as many as a picture can show: (n, C)."""
@@ -97,7 +120,7 @@ class RunDirectories:
 
     def read_thinned(self, run: int) -> History | None:
         """Read as many records of a run as a picture can show; None if no point is finite."""
-        history = read_history(self._paths[run] / "history.parquet")
+        history = read_history(self._paths[run])
         return thinned_path(self._plan.settings_of(run), history)
 
     def write(self, run: int, piece: History) -> None:
@@ -121,13 +144,11 @@ class RunDirectories:
         """Remove the directories of unfinished runs."""
         self._open.clear()
         for path in (self._paths[run] for run in self.missing()):
-            if path.exists():
-                shutil.rmtree(path)
+            remove_tree(path)
 
     def _begin(self, run: int) -> RunRecorder:
         path = self.path(run)
-        if path.exists():
-            shutil.rmtree(path)
+        remove_tree(path)
         path.mkdir()
         number, row = self._plan.place(run)
         template = self._plan.templates[number]
@@ -145,6 +166,14 @@ class RunDirectories:
         }
         path = str(self.path(run).absolute())
         return RunWords(run, overrides, path, values)
+
+
+def _is_complete(directory: Path) -> bool:
+    """Tell whether the result and the history of a run were written to the end."""
+    if not (directory / SUMS).is_file():
+        return False
+    files = VerifiedFiles(directory)
+    return RESULT in files and HISTORY in files
 
 
 def _without_figures(group: Group) -> Group:

@@ -7,7 +7,6 @@ tables in the end are those of a sweep that was never interrupted.
 Shapes: R runs.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,14 +18,17 @@ from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
 from gdlab.engine.status import Status
 from gdlab.errors import RecordError
-from gdlab.recording.files import write_atomically
+from gdlab.recording.digests import VerifiedFiles
+from gdlab.recording.files import make_folder
 from gdlab.recording.lock import locked
-from gdlab.recording.parquet import read_parquet, write_csv, write_table
+from gdlab.recording.names import SHARDS
+from gdlab.recording.parquet import read_parquet, write_table
 from gdlab.results.ranking import DataFrame, rank_order
 from gdlab.sweeps.executors.board import Statuses
 from gdlab.sweeps.executors.driver import run_shards
 from gdlab.sweeps.plan import Group, Plan, with_resolved_mode
 from gdlab.sweeps.plots import draw_sweep
+from gdlab.sweeps.result_files import write_about, write_results
 from gdlab.sweeps.run_dirs import RunDirectories
 from gdlab.sweeps.selection import choose_representatives, evenly_spaced
 from gdlab.sweeps.shard import run_group
@@ -34,8 +36,6 @@ from gdlab.sweeps.table import join_tables
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-SHARDS, ABOUT = "shards", "sweep.json"
 
 
 def run_sweep(
@@ -72,53 +72,63 @@ def _run_missing(
     progress: Callable[[Statuses], None],
 ) -> "pa.Table":
     """Do what `run_sweep` says in a directory that is locked."""
-    (directory / SHARDS).mkdir(exist_ok=True)
-    is_small = len(plan) <= plan.options.record.max_run_dirs
-    records = RunDirectories(directory, plan, range(len(plan)) if is_small else ())
+    make_folder(directory / SHARDS)
     shards = dict(enumerate(plan.shards()))
-    paths = {number: directory / SHARDS / f"{number:05}.parquet" for number in shards}
-    tables = {n: _read_shard(paths[n], s) for n, s in shards.items() if paths[n].is_file()}
+    names = {number: f"{SHARDS}/{number:05}.parquet" for number in shards}
+    files = VerifiedFiles(directory)
+    tables = {n: _read_shard(files, names[n], s) for n, s in shards.items() if names[n] in files}
+    finished = [run for number in tables for run in shards[number].runs.tolist()]
     missing = {number: shard for number, shard in shards.items() if number not in tables}
-    kept = records if is_small else None
-    for number, table in run_shards(plan, missing, kept, interrupted, progress):
+    records = None
+    if len(plan) <= plan.options.record.max_run_dirs:
+        records = RunDirectories(directory, plan, range(len(plan)))
+        records.remove_damaged(finished)
+    for number, table in run_shards(plan, missing, records, interrupted, progress):
         tables[number] = table
         if str(Status.INTERRUPTED) not in table["status"].to_pylist():
-            write_table(paths[number], table)
+            write_table(directory, names[number], table)
     results = join_tables([tables[number] for number in sorted(tables)])
-    _write_results(directory, results)
-    _describe(plan, directory, records)  # loadable from here on, whatever happens below
+    write_results(directory, results)
+    # Loadable from here on, whatever happens below.
+    write_about(directory, plan, {} if records is None else records.names())
     if not interrupted():
-        records = _illustrate(plan, directory, results.to_pandas(), records, interrupted)
-        _describe(plan, directory, records)
+        ranked = results.to_pandas()
+        if records is None:
+            records = RunDirectories(directory, plan, _choose_runs(plan, ranked))
+            records.remove_damaged(finished)
+        _record_again(plan, records, interrupted)
+        _illustrate(plan, directory, ranked, records, interrupted)
+        write_about(directory, plan, records.names())
     return results
 
 
-def _write_results(directory: Path, results: "pa.Table") -> None:
-    """Write the table of all runs, for programs and for spreadsheets."""
-    write_table(directory / "results.parquet", results)
-    write_csv(directory / "results.csv", results)
-
-
-def _describe(plan: Plan, directory: Path, records: RunDirectories) -> None:
-    """Write which settings vary and which runs have directories."""
-    about = {
-        "varied": plan.keys(),
-        "metrics": plan.metrics,
-        "directories": records.names(),
-    }
-    write_atomically(directory / ABOUT, json.dumps(about, indent=1).encode())
-
-
-def _read_shard(path: Path, shard: Group) -> "pa.Table":
+def _read_shard(files: VerifiedFiles, name: str, shard: Group) -> "pa.Table":
     """Read the table of a shard that ran before.
 
     Raises:
         RecordError: the file is damaged, or holds other runs.
     """
-    table = read_parquet(path)
+    table = read_parquet(files, name)
     if "run" not in table.column_names or table["run"].to_pylist() != sorted(shard.runs.tolist()):
-        raise RecordError(f"{path}: missing or damaged (its runs are not those of the plan)")
+        reason = "its runs are not those of the plan"
+        raise RecordError(f"{files.path(name)}: missing or damaged ({reason})")
     return table
+
+
+def _choose_runs(plan: Plan, results: DataFrame) -> list[int]:
+    """Choose the runs of a large sweep that get a directory: best, worst, and evenly between."""
+    most = plan.options.record.max_run_dirs
+    ranked = results["run"].to_numpy()[rank_order(results, plan.metric)].tolist()
+    chosen = list(dict.fromkeys([ranked[0], ranked[-1], *_representatives(plan, results)]))[:most]
+    first = set(chosen)
+    rest = [run for run in ranked if run not in first]
+    return chosen + evenly_spaced(rest, most - len(chosen))
+
+
+def _representatives(plan: Plan, results: DataFrame) -> list[int]:
+    """Choose the runs that get pictures."""
+    record = plan.options.record
+    return choose_representatives(plan, results, min(record.max_figures, record.max_run_dirs))
 
 
 def _illustrate(
@@ -127,26 +137,17 @@ def _illustrate(
     results: DataFrame,
     records: RunDirectories,
     interrupted: Callable[[], bool],
-) -> RunDirectories:
-    """Give the representative runs of a sweep their directories, if missing, and pictures."""
-    record = plan.options.record
-    shown = choose_representatives(plan, results, min(record.max_figures, record.max_run_dirs))
-    if len(plan) > record.max_run_dirs:
-        ranked = results["run"].to_numpy()[rank_order(results, plan.metric)].tolist()
-        chosen = list(dict.fromkeys([ranked[0], ranked[-1], *shown]))[: record.max_run_dirs]
-        shown = [run for run in shown if run in chosen]
-        first = set(chosen)
-        rest = [run for run in ranked if run not in first]
-        chosen += evenly_spaced(rest, record.max_run_dirs - len(chosen))
-        records = RunDirectories(directory, plan, chosen)
-    _record_again(plan, records, interrupted)
-    for run in shown if record.figures else ():
+) -> None:
+    """Draw the pictures of the representative runs, and those of the whole sweep."""
+    if not plan.options.record.figures:
+        return
+    for run in _representatives(plan, results):
         if interrupted():
-            break
-        records.draw([run])
-    if record.figures and not interrupted():
+            return
+        if run in records:
+            records.draw([run])
+    if not interrupted():
         draw_sweep(plan, directory, results, records)
-    return records
 
 
 class _Interrupted(Exception):

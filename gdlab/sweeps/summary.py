@@ -1,9 +1,8 @@
 """The terminal output of a sweep: a progress bar, and the best runs at its end."""
 
-import json
 import math
 import shlex
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,7 @@ from gdlab.recording.rate import recorded_rate
 from gdlab.results.ranking import Best, best, setting_label
 from gdlab.sweeps.executors.board import Statuses
 from gdlab.sweeps.plan import Plan
-from gdlab.sweeps.runner import ABOUT
+from gdlab.sweeps.result_files import read_directories
 from gdlab.theory import predicted_rate
 
 if TYPE_CHECKING:
@@ -113,28 +112,23 @@ def _format_rates(
     plan: Plan, directory: Path, runs: Sequence[int], ended: Container[int]
 ) -> list[str]:
     """Return for each run the measured rate and the theoretical one; empty if theory has none."""
-    names, rates = _read_directories(directory), []
+    names, rates = read_directories(directory), []
     for run in runs:
         settings = plan.settings_of(run) if run in ended else None
         predicted = None if settings is None else predicted_rate(settings)
         if settings is None or predicted is None:
             rates.append("")
             continue
-        history = directory / names.get(str(run), "") / "history.parquet"
-        measured = recorded_rate(settings, history) if history.is_file() else None
+        name = names.get(str(run))
+        measured = None if name is None else recorded_rate(settings, directory / name)
         measured_word = "-" if measured is None else f"{measured:.4g}"
         rates.append(f"{measured_word} ({predicted.per_step:.4g})")
     return rates
 
 
-def _read_directories(directory: Path) -> Mapping[str, str]:
-    """Read the names of the directories of a sweep's runs."""
-    return json.loads((directory / ABOUT).read_text(encoding="utf-8"))["directories"]
-
-
 def _describe_directories(plan: Plan, directory: Path) -> str:
     """Say which runs of a large sweep have directories."""
-    count = len(_read_directories(directory))
+    count = len(read_directories(directory))
     most = f"record.max_run_dirs={plan.options.record.max_run_dirs}"
     if count == 0:
         return f"none; all runs are in the tables only ({most})"

@@ -19,6 +19,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import gdlab
 from gdlab.__main__ import main
 from gdlab.losses import Expression
+from gdlab.recording.digests import VerifiedFiles
 from gdlab.recording.parquet import read_parquet
 
 BOWL = "x**2 + 3*x*y + sin(pi*y)"
@@ -182,7 +183,7 @@ def test_other_losses_have_no_parameters(gd, here) -> None:
 
 
 def groups(directory: Path) -> int:
-    return len(set(read_parquet(directory / "plan.parquet")["group"].to_pylist()))
+    return len(set(read_parquet(VerifiedFiles(directory), "plan.parquet")["group"].to_pylist()))
 
 
 def test_a_parameter_sweeps_as_a_column_of_one_batch(gd, here) -> None:

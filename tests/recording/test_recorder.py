@@ -166,7 +166,7 @@ def test_events_and_figures_can_be_turned_off(has_events, has_figures, tmp_path)
     chosen = settings(steps=3, record=Record(events=has_events, figures=has_figures))
     record(tmp_path / "run", chosen)
     names = [name.split(".")[0] for name in sorted(os.listdir(tmp_path / "run"))]
-    always, optional = ["history", "result"], has_events * ["events"]
+    always, optional = ["SHA256SUMS", "history", "result"], has_events * ["events"]
     assert names == sorted([*always, *optional, *has_figures * ["trajectory", "convergence"]])
     if has_events:
         images = events(tmp_path / "run").Tags()["images"]

@@ -21,6 +21,7 @@ from gdlab.cli.composition import CONFIG_NAME, hydra_ready
 from gdlab.cli.sweep import make_plan
 from gdlab.config.loading import settings_from_flat
 from gdlab.fields.declared import Configured
+from gdlab.recording.digests import SUMS, write_with_digest
 from gdlab.sweeps import plan_file
 from gdlab.sweeps.grid import Axis, product
 from gdlab.sweeps.grouping import group_runs
@@ -156,7 +157,7 @@ def test_a_plan_survives_a_round_trip(words, groups, plan_of, tmp_path):
     plan = plan_of(*words)
     assert len(plan.groups) == groups
     plan_file.save(plan, tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["plan.json", "plan.parquet"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [SUMS, "plan.json", "plan.parquet"]
     assert_same_plan(plan, plan_file.load(tmp_path))
 
 
@@ -184,7 +185,7 @@ def test_the_executor_and_the_size_of_shards_are_kept(plan_of, tmp_path):
         ('"rows": 3,', "", "missing or damaged"),
     ):
         assert written in text
-        (tmp_path / "plan.json").write_text(text.replace(written, wrong))
+        write_with_digest(tmp_path, "plan.json", text.replace(written, wrong).encode())
         with pytest.raises(GdlabError, match=f"plan.json: {says}"):
             plan_file.load(tmp_path)
 
@@ -217,6 +218,6 @@ def test_the_columns_are_checked_again(plan_of, tmp_path):
     plan_file.save(plan_of("lr=0.1,0.25"), tmp_path)
     text = (tmp_path / "plan.json").read_text()
     for written, says in (("-1", "lr=-1"), ("Infinity", "lr=inf"), ("NaN", "lr=nan")):
-        (tmp_path / "plan.json").write_text(text.replace(" 0.25", f" {written}"))
+        write_with_digest(tmp_path, "plan.json", text.replace(" 0.25", f" {written}").encode())
         with pytest.raises(SettingError, match=says):
             plan_file.load(tmp_path)

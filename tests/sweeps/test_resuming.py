@@ -114,16 +114,37 @@ def test_a_run_whose_records_are_gone_is_recorded_again(most, gone, here, gd):
     assert_same_sweep(here / "s", here / "whole")
 
 
-def test_a_damaged_history_is_named(here, gd):
-    assert gd(*WORDS, "hydra.sweeper.points=2", "hydra.sweep.dir=s").code == 0
-    path = here / "s" / "lr=0.01" / "history.parquet"
-    whole = path.read_bytes()
-    path.write_bytes(whole[:-9])
-    (path.parent / "trajectory.png").unlink()
-    assert "lr=0.01/history.parquet: missing or damaged" in refusal(gd("resume=s"))
-    path.unlink()
+@pytest.mark.parametrize("most", [1000, 5])
+@pytest.mark.parametrize("name", ["history.parquet", "result.json", ".hydra/config.yaml"])
+def test_a_damaged_record_is_named_and_recorded_again(most, name, here, gd):
+    words = (*WORDS, *QUIET, f"record.max_run_dirs={most}", "hydra.sweeper.points=8")
+    assert gd(*words, "hydra.sweep.dir=s").code == 0
+    shutil.copytree("s", "whole")
+    path = here / "s" / "lr=0.01" / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    done = gd("resume=s")
+    assert done.code == 0
+    assert f"lr=0.01/{name}: missing or damaged (it differs from its digest)" in done.err
+    assert "the run is recorded again" in done.err
+    assert_same_sweep(here / "s", here / "whole")
+
+
+def test_a_link_is_not_followed_out_of_a_sweep(here, gd):
+    words = (*WORDS, *QUIET, "hydra.sweeper.points=2", "engine.max_rows=1")
+    assert gd(*words, "hydra.sweep.dir=s").code == 0
+    (here / "elsewhere").mkdir()
+    run, shards = here / "s" / "lr=0.01", here / "s" / "shards"
+    shutil.rmtree(run)
+    run.symlink_to(here / "elsewhere")
+    (here / "s" / ".results.csv.partial").symlink_to(here / "elsewhere" / "results.csv")
     assert gd("resume=s").code == 0
-    assert path.read_bytes() == whole
+    assert run.is_dir() and not run.is_symlink()
+    shutil.rmtree(shards)
+    shards.symlink_to(here / "elsewhere")
+    assert "s/shards: is a link" in refusal(gd("resume=s"))
+    assert not list((here / "elsewhere").iterdir())
 
 
 # No plan yet
@@ -133,9 +154,9 @@ NAMED = "hydra.sweep.dir=s"
 
 # the step that fails, and the files in the directory then
 STAGES: list[tuple[Any, str, set[str]]] = [
-    (sweep.OmegaConf, "save", set()),
-    (plan_file, "write_table", {"multirun.yaml"}),
-    (plan_file, "write_atomically", {"multirun.yaml", "plan.parquet"}),
+    (sweep, "write_multirun", set()),
+    (plan_file, "write_table", {"SHA256SUMS", "multirun.yaml"}),
+    (plan_file, "write_with_digest", {"SHA256SUMS", "multirun.yaml", "plan.parquet"}),
 ]
 
 

@@ -1,0 +1,169 @@
+"""SHA-256 digests of the files of a run or a sweep, and reading the files back against them.
+
+Parquet footers and JSON have no checksum of their own: a flipped bit can change a number unnoticed.
+Each directory of a run and of a sweep therefore holds a list of digests, `SHA256SUMS`, in the
+format of sha256sum, so that `sha256sum -c SHA256SUMS` checks it too.
+
+A digest is appended before its file gets its name. If the process is killed in between, the list
+has a digest without a file, or an older file whose digest is still listed: a file is intact if it
+has any of the digests listed for its name.
+"""
+
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader
+from pathlib import Path, PurePosixPath
+
+from gdlab.errors import RecordError
+from gdlab.recording.files import write_atomically
+
+SUMS = "SHA256SUMS"
+
+MAX_TEXT_BYTES = 2**28
+"""The largest text file (JSON, YAML, digests) that is read back: 256 MiB."""
+
+_LINE = re.compile(rb"([0-9a-f]{64})  ([^\n]+)")
+_READ_ONLY = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def write_with_digest(directory: Path, name: str, content: bytes, *, durable: bool = True) -> None:
+    """Append the digest of a file to the list of its directory, and write the file atomically.
+
+    Args:
+        directory: the directory with the list.
+        name: the path of the file, relative to the directory.
+        content: the whole content of the file.
+        durable: whether to fsync.
+    """
+    _append_line(directory, name, hashlib.sha256(content).hexdigest(), durable=durable)
+    write_atomically(directory / name, content, durable=durable)
+
+
+def append_digest(
+    directory: Path, name: str, written: Path | None = None, *, durable: bool = True
+) -> None:
+    """Append the digest of a file on disk to the list of its directory.
+
+    Args:
+        directory: the directory with the list.
+        name: the path of the file, relative to the directory.
+        written: the file, if it does not have its name yet.
+        durable: whether to fsync the list.
+    """
+    with (written or directory / name).open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    _append_line(directory, name, digest, durable=durable)
+
+
+def _append_line(directory: Path, name: str, digest: str, *, durable: bool) -> None:
+    text = os.fsencode(f"{digest}  {name}\n")
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(directory / SUMS, flags, 0o666)
+    try:
+        size = os.fstat(descriptor).st_size
+        if size and os.pread(descriptor, 1, size - 1) != b"\n":
+            text = b"\n" + text  # a crash cut the last line short
+        os.write(descriptor, text)  # in one call: lines of several processes do not mix
+        if durable:
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _open_inside(directory: Path, name: str) -> Iterator[BufferedReader]:
+    """Open a regular file below a directory without following a link out of it.
+
+    Raises:
+        RecordError: there is no such file, or it is a link, a pipe or a device.
+    """
+    path = directory / name
+    parent = None
+    try:
+        for part in (directory, *PurePosixPath(name).parts):
+            flags = _READ_ONLY & ~os.O_NOFOLLOW if part is directory else _READ_ONLY
+            opened = os.open(part, flags, dir_fd=parent)
+            if parent is not None:
+                os.close(parent)
+            parent = opened
+    except (OSError, ValueError) as error:
+        if parent is not None:
+            os.close(parent)
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise RecordError(f"{path}: missing or damaged ({reason})") from error
+    assert parent is not None
+    if not stat.S_ISREG(os.fstat(parent).st_mode):
+        os.close(parent)
+        raise RecordError(f"{path}: missing or damaged (it is not a regular file)")
+    with os.fdopen(parent, "rb") as file:
+        yield file
+
+
+class VerifiedFiles:
+    """The files of the directory of a run or of a sweep, verified against their digests.
+
+    Args:
+        directory: the directory with the list of digests.
+
+    Raises:
+        RecordError: the list is missing.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._digests: dict[str, set[str]] = {}
+        with _open_inside(directory, SUMS) as file:
+            content = file.read(MAX_TEXT_BYTES)
+        # A line that is damaged lists no file, so that no file passes because of it.
+        for line in content.split(b"\n"):
+            if match := _LINE.fullmatch(line):
+                name = os.fsdecode(match[2])
+                self._digests.setdefault(name, set()).add(match[1].decode())
+
+    def path(self, name: str) -> Path:
+        """Return the path of a file, for messages."""
+        return self._directory / name
+
+    def __contains__(self, name: str) -> bool:
+        """Tell whether a file exists and the list has a digest for it."""
+        return name in self._digests and self.path(name).is_file()
+
+    def find(self, pattern: str) -> list[str]:
+        """Return the names that match a pattern and are listed or exist, sorted."""
+        listed = {name for name in self._digests if PurePosixPath(name).match(pattern)}
+        existing = self._directory.glob(pattern)
+        return sorted(listed | {path.relative_to(self._directory).as_posix() for path in existing})
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[BufferedReader]:
+        """Open a file that has the content that was written.
+
+        Raises:
+            RecordError: it is missing, has no digest, or differs from its digest.
+        """
+        with _open_inside(self._directory, name) as file:
+            if name not in self._digests:
+                reason = f"{SUMS} does not list it"
+                raise RecordError(f"{self.path(name)}: missing or damaged ({reason})")
+            if hashlib.file_digest(file, "sha256").hexdigest() not in self._digests[name]:
+                reason = "it differs from its digest"
+                raise RecordError(f"{self.path(name)}: missing or damaged ({reason})")
+            file.seek(0)
+            yield file
+
+    def read_text(self, name: str, max_bytes: int = MAX_TEXT_BYTES) -> str:
+        """Read a text file in UTF-8, of at most `max_bytes`; raise as `open` does."""
+        with self.open(name) as file:
+            if os.fstat(file.fileno()).st_size > max_bytes:
+                reason = f"larger than {max_bytes:,} bytes"
+                raise RecordError(f"{self.path(name)}: missing or damaged ({reason})")
+            return file.read().decode("utf-8")
+
+    def verify(self, name: str) -> None:
+        """Raise as `open` does, without reading a file for its content."""
+        with self.open(name):
+            pass

@@ -1,0 +1,11 @@
+"""The names of the files that a run and a sweep leave, and that are read back."""
+
+HISTORY = "history.parquet"
+RESULT = "result.json"
+CONFIG = "*/config.yaml"
+"""A run's composed configuration, in the folder that Hydra makes for it."""
+
+RESULTS = "results.parquet"
+ABOUT = "sweep.json"
+MULTIRUN = "multirun.yaml"
+SHARDS = "shards"

@@ -1,0 +1,48 @@
+"""The files that say how a sweep ended: its tables, and what `gdlab.load` needs to read them."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gdlab.errors import RecordError
+from gdlab.recording.digests import VerifiedFiles, append_digest, write_with_digest
+from gdlab.recording.names import ABOUT, MULTIRUN, RESULTS
+from gdlab.recording.parquet import write_csv, write_table
+from gdlab.sweeps.plan import Plan
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def write_multirun(directory: Path, text: str) -> None:
+    """Write the configuration of a sweep, or list the digest of the one that Hydra wrote."""
+    if (directory / MULTIRUN).exists():
+        append_digest(directory, MULTIRUN)
+    else:
+        write_with_digest(directory, MULTIRUN, text.encode())
+
+
+def write_results(directory: Path, results: "pa.Table") -> None:
+    """Write the table of all runs, for programs and for spreadsheets."""
+    write_table(directory, RESULTS, results)
+    write_csv(directory / "results.csv", results)
+
+
+def write_about(directory: Path, plan: Plan, directories: Mapping[int, str]) -> None:
+    """Write which settings vary and which runs have directories: a name for each run."""
+    about = {"varied": plan.keys(), "metrics": plan.metrics, "directories": directories}
+    write_with_digest(directory, ABOUT, json.dumps(about, indent=1).encode())
+
+
+def read_directories(directory: Path) -> Mapping[str, str]:
+    """Read the names of the directories of a sweep's runs.
+
+    Raises:
+        RecordError: the file is missing or damaged.
+    """
+    files = VerifiedFiles(directory)
+    try:
+        return json.loads(files.read_text(ABOUT))["directories"]
+    except (ValueError, KeyError) as error:
+        raise RecordError(f"{files.path(ABOUT)}: missing or damaged ({error})") from error
