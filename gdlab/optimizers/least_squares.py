@@ -19,6 +19,9 @@ from gdlab.optimizers.line_search import Trial, accept_trial, where
 from gdlab.optimizers.line_search_settings import DampedStepSettings
 from gdlab.optimizers.oracle import Oracle, OracleOptimizer
 
+_LEAST_DAMPING = 2.0**-750
+"""The least λ: zero could not grow, and from here λ · 2 · 4 · 8 … passes 1 within 40 trials."""
+
 
 class GaussNewton(DampedStepSettings, OracleOptimizer):
     """Gauss-Newton: x ← x − α J⁺ r, Newton's step without the curvature of the residuals.
@@ -67,9 +70,10 @@ class LevenbergMarquardt(OracleOptimizer):
     1978). A step is accepted if the loss falls by at least 1e-4 of the decrease that the model
     predicts; λ is then multiplied by max(1/3, 1 − (2 ρ − 1)³), with ρ the ratio of actual to
     predicted decrease. Otherwise λ is multiplied by 2, 4, 8, … and d is recomputed (Nielsen,
-    "Damping parameter in Marquardt's method", 1999, who starts with λ = damping too). λ does not
-    follow Moré's trust region. lr multiplies the step: lr=1 is the full one. A run stalls if no λ
-    helps.
+    "Damping parameter in Marquardt's method", 1999, who starts with λ = damping too). λ stays
+    above 2⁻⁷⁵⁰ (2⁻¹²⁶ in float32), so that it can grow again after any number of good steps. It
+    does not follow Moré's trust region. lr multiplies the step: lr=1 is the full one. A run stalls
+    if no λ helps.
 
     Attributes:
         damping: the initial λ.
@@ -98,7 +102,8 @@ class LevenbergMarquardt(OracleOptimizer):
         jacobian = torch.where(is_finite[:, None, None], jacobian, 0.0)
         norms = torch.maximum(state["norms"], jacobian.square().sum(1).sqrt())
         scale = torch.where(norms > 0, norms, 1.0)
-        damping, factor = state["damping"], torch.full_like(lr, 2.0)
+        damping = state["damping"].clamp(min=max(_LEAST_DAMPING, torch.finfo(lr.dtype).tiny))
+        factor = torch.full_like(lr, 2.0)
         for _ in range(self.max_trials):
             if not active.any():
                 break
