@@ -15,7 +15,7 @@ from gdlab.fields.declared import Number, setting
 from gdlab.losses.base import Layout
 from gdlab.numerics.rowwise import by_rows, dot
 from gdlab.optimizers.base import State, zero_column
-from gdlab.optimizers.line_search import Trial, accept_trial, where
+from gdlab.optimizers.line_search import Trial, accept_trial, rounding_of, where
 from gdlab.optimizers.line_search_settings import DampedStepSettings
 from gdlab.optimizers.oracle import Oracle, OracleOptimizer
 
@@ -96,7 +96,7 @@ class LevenbergMarquardt(OracleOptimizer):
         """Take one step."""
         r, jacobian = oracle.residuals(x)
         zero = torch.zeros_like(lr)
-        here = accepted = Trial(zero, x, oracle.value, grad, zero)
+        here = accepted = trial = Trial(zero, x, oracle.value, grad, zero)
         is_finite = jacobian.isfinite().all(2).all(1)
         active = oracle.awake & is_finite[:, None]
         jacobian = torch.where(is_finite[:, None, None], jacobian, 0.0)
@@ -117,6 +117,7 @@ class LevenbergMarquardt(OracleOptimizer):
             eased = damping * (1 - (2 * ratio - 1) ** 3).clamp(min=1 / 3)
             damping = torch.where(active, torch.where(is_good, eased, damping * factor), damping)
             active, factor = active & ~is_good, 2 * factor
+        oracle.spent = active & ((trial.value - here.value).abs() > rounding_of(here.value))
         oracle.stall(~(accepted.alpha > 0))
         return accept_trial(oracle, accepted), {"damping": damping, "norms": norms}
 

@@ -36,6 +36,7 @@ class Oracle:
         value: the losses at the current points (n, 1).
         awake: which rows have not ended (n, 1).
         stalled: which rows cannot progress, according to their optimizer (n, 1).
+        spent: in which rows the last search used all of its trials, and more might help (n, 1).
         count: evaluations charged to each row so far (n,).
     """
 
@@ -44,7 +45,7 @@ class Oracle:
         self._known: tuple[Tensor, Tensor, Tensor] | None = None
         self.value = x[:, :1]
         self.awake = torch.ones_like(x[:, :1], dtype=torch.bool)
-        self.stalled = torch.zeros_like(self.awake)
+        self.stalled = self.spent = torch.zeros_like(self.awake)
         self.count = torch.zeros(len(x), dtype=torch.int64, device=x.device)
 
     # What the engine calls.
@@ -65,7 +66,8 @@ class Oracle:
     def keep(self, index: Tensor, loss: Loss, x: Tensor) -> None:
         """Drop all rows except `index`, which have not ended; `loss` and x are for those rows."""
         self._loss, self.count, self.value = loss, self.count[index], self.value[index]
-        self.awake, self.stalled = torch.ones_like(x[:, :1], dtype=torch.bool), self.stalled[index]
+        self.awake = torch.ones_like(x[:, :1], dtype=torch.bool)
+        self.stalled, self.spent = self.stalled[index], self.spent[index]
         if self._known is not None:
             _, value, grad = self._known
             self._known = x, value[index], by_rows(grad[index])
