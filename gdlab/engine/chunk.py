@@ -80,7 +80,7 @@ class Chunk:
     padded: PaddedChunk
     metrics: Mapping[str, Metric]
     mode: Mode
-    error: Exception | None
+    error: BaseException | None
 
     @cached_property
     def distance(self) -> Tensor | None:

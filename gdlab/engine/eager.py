@@ -14,6 +14,7 @@ from torch import Tensor
 from gdlab.engine.records import ChunkRecords
 from gdlab.engine.rows import Rows
 from gdlab.engine.status import Status
+from gdlab.errors import CUSTOM_ERRORS
 from gdlab.numerics import rng
 from gdlab.numerics.autodiff import norms, value_and_gradient
 from gdlab.optimizers.oracle import OracleOptimizer
@@ -64,7 +65,7 @@ def advance(rows: Rows, length: int, interrupted: Callable[[], bool]) -> ChunkRe
                 break
             if not _take_step(rows, records, k, grad, inputs):
                 break
-    except Exception as error:
+    except CUSTOM_ERRORS as error:
         records.stop_status, records.error = Status.FAILED, error
     records.truncate(count)
     records.finite = torch.ones_like(records.loss, dtype=torch.bool)

@@ -95,7 +95,7 @@ class Outcomes:
         self.x = batch.start.cpu().numpy().astype(np.float64).reshape(runs, dim)
         self.mode: str = "eager"
         self.mode_reason: str | None = None
-        self.errors: dict[int, Exception] = {}
+        self.errors: dict[int, BaseException] = {}
         self.spent = np.zeros(runs, dtype=bool)
         self._reasons: dict[int, str] = {}
         domain = batch.loss.domain
