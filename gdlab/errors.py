@@ -30,3 +30,7 @@ class RecordError(GdlabError):
     """
 
     __module__ = "gdlab"
+
+
+CUSTOM_ERRORS: tuple[type[BaseException], ...] = (Exception, SystemExit)
+"""What custom code may raise: anything, and `sys.exit()`, which must not end gdlab in silence."""

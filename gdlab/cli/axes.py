@@ -1,9 +1,12 @@
 """From overrides in Hydra's syntax to the axes of a sweep and the grid of its runs."""
 
 import math
+import operator
 import zlib
 from collections.abc import Sequence
+from decimal import Decimal, localcontext
 from fractions import Fraction
+from itertools import accumulate, repeat
 from typing import Any
 
 import numpy as np
@@ -46,18 +49,13 @@ def count_values(override: Override, points: int) -> int:
     return len(sweep.list) if isinstance(sweep, ChoiceSweep) else 1
 
 
-def is_interval(override: Override) -> bool:
-    """Tell whether an override is an interval."""
-    return isinstance(override.value(), IntervalSweep)
-
-
-def make_axis(override: Override, even: np.ndarray) -> Axis:
+def make_axis(override: Override, points: int) -> Axis:
     """Make the axis of an override.
 
     Args:
         override: parsed by Hydra.
-        even: positions in [0, 1] at which an interval takes its values; an interval of whole
-            numbers takes the nearest ones, each once.
+        points: number of evenly spaced values of an interval; an interval of whole numbers takes
+            the nearest ones, each once.
 
     Raises:
         SettingError: the override has no values.
@@ -66,7 +64,7 @@ def make_axis(override: Override, even: np.ndarray) -> Axis:
     if not isinstance(sweep, IntervalSweep):
         return _list_axis(override)
     low, high = _check_ends(override, sweep)
-    values = _interpolate(low, high, "log" in sweep.tags, even).tolist()
+    values = _space(low, high, "log" in sweep.tags, points)
     return _number_axis(override, values if isinstance(low, float) else _round(values, low, high))
 
 
@@ -153,6 +151,24 @@ def _check_ends(override: Override, sweep: IntervalSweep) -> tuple[float, float]
     return low, high
 
 
+def _space(low: float, high: float, is_log: bool, points: int) -> list[float]:
+    """Space numbers evenly between two, the first of them `low`, on a linear or logarithmic scale.
+
+    On a logarithmic scale, values of at most 15 digits are exact, by decimal arithmetic: 1e-5 to
+    1e5 has 0.01, not 0.01000000000000001. The others are numpy's.
+    """
+    if not is_log:
+        return _interpolate(low, high, False, np.linspace(0, 1, points)).tolist()
+    with localcontext(prec=40):
+        first, last = Decimal(repr(low)), Decimal(repr(high))
+        ratios = repeat((last / first) ** (1 / Decimal(max(points - 1, 1))), points - 1)
+        exact = list(accumulate(ratios, operator.mul, initial=first))
+    with localcontext(prec=30):
+        short = [value.normalize() for value in exact]
+    pairs = zip(short, np.geomspace(low, high, points).tolist(), strict=True)
+    return [float(v) if len(v.as_tuple().digits) <= 15 else rounded for v, rounded in pairs]
+
+
 def _interpolate(low: float, high: float, is_log: bool, unit: np.ndarray) -> np.ndarray:
     """Interpolate between two numbers at `unit` in [0, 1], on a linear or a logarithmic scale."""
     if not is_log:
@@ -186,9 +202,7 @@ def cross_overrides(overrides: Sequence[Override], points: int, zipped: Sequence
     keys = {setting_name(key): key for key in counts}
     zipped = [keys.get(key, key) for key in zipped]
     check_run_count(counts, zipped)
-    needs_points = points > 1 and any(map(is_interval, unique))
-    even = np.linspace(0, 1, points) if needs_points else np.zeros(1)
-    return product([make_axis(override, even) for override in unique], zipped)
+    return product([make_axis(override, points) for override in unique], zipped)
 
 
 def sample_overrides(overrides: Sequence[Override], samples: int, seed: int) -> Grid:

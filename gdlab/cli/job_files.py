@@ -87,7 +87,7 @@ class JobNote:
             result.pop("metrics")
             dataclasses.replace(self._job, result=result).save(self._sweep)
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
         """Note why there is no result."""
         text = describe_error(error)
         dataclasses.replace(self._job, failure=text).save(self._sweep)

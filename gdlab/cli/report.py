@@ -15,6 +15,7 @@ from gdlab.config.loading import instance_from_values, plain_values
 from gdlab.derivatives.full_report import WIDTH, Report, answer
 from gdlab.derivatives.question import Question
 from gdlab.display.terminal import show_warning
+from gdlab.errors import CUSTOM_ERRORS
 from gdlab.fields.custom_classes import errors_as
 from gdlab.losses.checks import check_definition
 from gdlab.recording.files import errors_naming, write_atomically
@@ -86,5 +87,5 @@ def _save(directory: Path, report: Report) -> None:
         draw(directory, report)
     except OSError:
         raise
-    except Exception as error:  # a custom loss may raise anything away from the point
+    except CUSTOM_ERRORS as error:  # a custom loss may raise anything away from the point
         show_warning(why_not_drawn("report", error))

@@ -20,7 +20,7 @@ from gdlab.display.summary import warning
 from gdlab.display.terminal import ProgressBar, StepProgress, show_end, show_warning
 from gdlab.engine.batch import Batch
 from gdlab.engine.status import Status
-from gdlab.errors import SettingError
+from gdlab.errors import CUSTOM_ERRORS, SettingError
 from gdlab.recording.files import claim_directory, errors_naming
 from gdlab.recording.rate import RateMeter
 from gdlab.recording.recorder import RunRecorder
@@ -101,7 +101,7 @@ def run_job_of_sweep(config: DictConfig) -> float:
         if any(directory.glob("*history.parquet*")):
             raise SettingError(f"hydra.sweep.dir: {directory} holds a run; a run needs its own")
         code = _execute(settings, batch, directory, note)
-    except Exception as error:
+    except CUSTOM_ERRORS as error:
         note.fail(error)
     if code > EXIT_SIGNAL:
         sys.exit(code)  # an interrupt of a run ends the whole sweep

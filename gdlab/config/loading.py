@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gdlab.config.settings import COMMAND_KEYS, GROUPS, LR, NODES, Settings, make_section
-from gdlab.errors import SettingError
+from gdlab.errors import CUSTOM_ERRORS, SettingError
 from gdlab.fields.construction import Kind, make, refuse_unknown
 from gdlab.fields.custom_classes import import_class
 from gdlab.fields.declared import Configured, Field, declared_fields, find_field, nest_changes
@@ -204,6 +204,6 @@ def _make_choice(key: str, values: Any, base: type[Configured]) -> Any:
         return make(f"{key}.", cls, _with_instances(f"{key}.", cls, fields))
     except SettingError:
         raise
-    except Exception as error:  # a custom class may raise anything
+    except CUSTOM_ERRORS as error:
         why = f"cannot be instantiated ({type(error).__name__}: {error})"
         raise SettingError(f"{key}._target_={target}: {why}") from error

@@ -14,6 +14,7 @@ from torch import Tensor
 from gdlab.engine.records import ChunkRecords
 from gdlab.engine.rows import Rows
 from gdlab.engine.status import Status
+from gdlab.errors import CUSTOM_ERRORS
 from gdlab.numerics import rng
 from gdlab.numerics.autodiff import norms, value_and_gradient
 from gdlab.optimizers.oracle import OracleOptimizer
@@ -52,7 +53,8 @@ def advance(rows: Rows, length: int, interrupted: Callable[[], bool]) -> ChunkRe
             x = grad = rows.x
             if records.has_loss is None or records.has_loss[k]:
                 loss, grad = _loss_and_gradient(rows, x)
-                records.loss[k], grads[k] = loss, grad.T
+                # A copy, because the optimizer may change its gradient in place.
+                records.loss[k], grads[k] = loss, grad.T.clone()
             else:
                 records.loss[k] = records.norm[k] = torch.nan
             records.points[k], count = x.T, k + 1
@@ -63,7 +65,7 @@ def advance(rows: Rows, length: int, interrupted: Callable[[], bool]) -> ChunkRe
                 break
             if not _take_step(rows, records, k, grad, inputs):
                 break
-    except Exception as error:
+    except CUSTOM_ERRORS as error:
         records.stop_status, records.error = Status.FAILED, error
     records.truncate(count)
     records.finite = torch.ones_like(records.loss, dtype=torch.bool)
@@ -77,7 +79,7 @@ def _take_step(
     rows: Rows, records: ChunkRecords, k: int, grad: Tensor, inputs: _StepInputs
 ) -> bool:
     """Take the step from record k, whose full gradient is given; return whether any row moved."""
-    x, lr = rows.x, inputs.lr[k]
+    x = rows.x
     at = rows.optimizer.query(x, rows.state)
     if inputs.minibatches is not None:
         minibatch_loss = partial(rows.loss.partial, chosen=inputs.minibatches[k])
@@ -87,15 +89,33 @@ def _take_step(
     if inputs.noise is not None:
         grad = grad + inputs.noise[k].T
     if rows.schedule_state:
-        records.rates[k], rows.schedule_state = _next_rates(rows, rows.first + k, records.loss[k])
+        records.rates[k], rows.schedule_state = _next_rates(
+            rows, rows.first + k, records.loss[k].clone()
+        )
+    lr = inputs.lr[k].clone()  # steps may share the memory of their rates
     if rows.oracle is None:
         rows.x, rows.state = rows.optimizer.update(x, grad, rows.state, lr)
     elif not _step_with_oracle(rows, records, k, grad, lr):
         return False
-    if rows.x.shape != x.shape:
-        shapes = f"{tuple(rows.x.shape)} for points {tuple(x.shape)}"
-        raise ValueError(f"the optimizer returned points of shape {shapes}")
+    _check_points(rows.x, x)
     return True
+
+
+def _check_points(after: Tensor, before: Tensor) -> None:
+    """Check what an optimizer returned for points (n, D).
+
+    Raises:
+        TypeError: it is no tensor, or has another dtype.
+        ValueError: it has another shape.
+    """
+    if not isinstance(after, Tensor):
+        raise TypeError(f"the optimizer returned a {type(after).__name__}, not a tensor of points")
+    if after.dtype != before.dtype:
+        kinds = f"{after.dtype}, must be {before.dtype}".replace("torch.", "")
+        raise TypeError(f"the optimizer returned points of {kinds}")
+    if after.shape != before.shape:
+        shapes = f"{tuple(after.shape)} for points {tuple(before.shape)}"
+        raise ValueError(f"the optimizer returned points of shape {shapes}")
 
 
 def _loss_and_gradient(rows: Rows, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gdlab.errors import SettingError
+from gdlab.errors import CUSTOM_ERRORS, SettingError
 from gdlab.fields.custom_classes import describe_error
 from gdlab.fields.declared import Configured, setting
 from gdlab.losses.base import Loss
@@ -124,7 +124,7 @@ def _why_no_hessian(loss: Loss, x: Tensor) -> str | None:
         if not is_twice_differentiable(loss, x):
             return f"{cannot} (one of its functions is differentiable only once)"
         hessian_products(loss, x)(torch.ones_like(x))
-    except Exception as error:  # a custom loss may raise anything
+    except CUSTOM_ERRORS as error:
         return f"{cannot} ({describe_error(error)})"
     return None
 

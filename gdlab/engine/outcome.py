@@ -80,6 +80,7 @@ class Outcomes:
         numbers: the columns of `NUMBERS` by name, each (R,).
         metrics: the metrics by name, each (R,); NaN where unknown.
         x: the last points (R, D).
+        spent: which stalled runs ran out of trials in a search (R,).
         errors: the exceptions that ended failed runs, by row.
     """
 
@@ -94,7 +95,8 @@ class Outcomes:
         self.x = batch.start.cpu().numpy().astype(np.float64).reshape(runs, dim)
         self.mode: str = "eager"
         self.mode_reason: str | None = None
-        self.errors: dict[int, Exception] = {}
+        self.errors: dict[int, BaseException] = {}
+        self.spent = np.zeros(runs, dtype=bool)
         self._reasons: dict[int, str] = {}
         domain = batch.loss.domain
         self._domain = None if domain is None else batch.loss.tensor(domain).cpu().numpy()
@@ -105,6 +107,7 @@ class Outcomes:
         self.mode, self.mode_reason = chunk.mode.name, chunk.mode.fallback_reason
         self.status[rows] = chunk.status.cpu().numpy()
         self.numbers["evaluations"][rows] = chunk.evaluations.cpu().numpy()
+        self.spent[rows] = chunk.spent.cpu().numpy()
         if chunk.error is not None:
             failed = rows[(chunk.status == Status.FAILED).cpu().numpy()]
             self.errors |= dict.fromkeys(failed.tolist(), chunk.error)
@@ -220,6 +223,9 @@ class Outcomes:
             return f"the step limit steps={steps} was reached with {above}; raise steps"
         if status == Status.STALLED:
             norm = f"the gradient norm there is {self.numbers['grad_norm'][row]:.3g}"
+            if self.spent[row]:
+                what = f"the search after step {steps} spent optimizer.max_trials"
+                return f"{what} without a lower loss; lower lr or raise max_trials; {norm}"
             return f"the optimizer found no better point after step {steps}; {norm}"
         if status == Status.DIVERGED:
             return self._describe_divergence(row)

@@ -55,7 +55,7 @@ class ChunkRecords:
     summary: ChunkSummary | None = None
     stalled: Tensor | None = None
     stop_status: Status = Status.RUNNING
-    error: Exception | None = None
+    error: BaseException | None = None
 
     @property
     def x(self) -> Tensor:

@@ -16,6 +16,7 @@ from gdlab.engine.batch import Batch
 from gdlab.engine.buffers import BufferPool
 from gdlab.engine.records import ChunkRecords
 from gdlab.engine.status import Status
+from gdlab.errors import CUSTOM_ERRORS
 from gdlab.fields.declared import Number, map_numbers
 from gdlab.losses.base import Loss
 from gdlab.numerics.rowwise import LANES, by_rows
@@ -131,7 +132,7 @@ class Rows:
         if not self.schedule_state:  # a schedule that follows the losses is called step by step
             try:
                 records.rates = self.schedule.rates(self.step_numbers(count), self.lr, batch.steps)
-            except Exception as error:  # a custom schedule may raise anything
+            except CUSTOM_ERRORS as error:
                 records.stop_status, records.error = Status.FAILED, error
                 records.truncate(pending)
         return records

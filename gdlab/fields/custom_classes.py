@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from gdlab.errors import SettingError
+from gdlab.errors import CUSTOM_ERRORS, SettingError
 
 Kind = TypeVar("Kind")
 
@@ -30,7 +30,7 @@ def import_class(key: str, target: Any, base: type[Kind], base_name: str) -> typ
         raise SettingError(f"{key}={target}: {expected}, such as my_module.MyClass")
     try:
         cls = getattr(importlib.import_module(module_name), class_name, None)
-    except (Exception, SystemExit) as error:  # a custom module may raise anything
+    except CUSTOM_ERRORS as error:
         why = f"{type(error).__name__}: {error}"
         raise SettingError(f"{key}={target}: cannot import {module_name} ({why})") from error
     if cls is None:
@@ -64,7 +64,7 @@ def instantiate(
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return cls(**arguments)
-    except (Exception, SystemExit) as error:  # a custom class may raise anything
+    except CUSTOM_ERRORS as error:
         why = f"cannot be instantiated ({summarize_error(error)})"
         raise SettingError(f"{key}._target_={target}: {why}") from error
 
@@ -83,7 +83,7 @@ def errors_as(setting: str) -> Iterator[None]:
         yield
     except SettingError:
         raise
-    except Exception as error:
+    except CUSTOM_ERRORS as error:
         why = f"{type(error).__name__}: {error}"
         raise SettingError(f"{setting}: cannot be used ({why})") from error
 

@@ -112,6 +112,15 @@ class Loss(Configured):
         return None
 
     @property
+    def is_quadratic(self) -> bool:
+        """Whether the loss says that its Hessian is constant; here where `curvature` is known.
+
+        A custom loss may set `is_quadratic = True`. Sums, products and squares of the coordinates
+        need not: their operations show it.
+        """
+        return self.curvature is not None
+
+    @property
     def about(self) -> dict[str, str]:
         """Lines about the loss, by title, for the summary of a run and TensorBoard."""
         return {}

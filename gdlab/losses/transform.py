@@ -197,6 +197,11 @@ class Transformed(Loss):
         return least, greatest
 
     @property
+    def is_quadratic(self) -> bool:
+        """The base's."""
+        return self.base.is_quadratic
+
+    @property
     def about(self) -> dict[str, str]:
         """The base's lines, which are about y, and the formula of y."""
         rotation, shift, scale = self.transform.settings().values()

@@ -15,9 +15,12 @@ from gdlab.fields.declared import Number, setting
 from gdlab.losses.base import Layout
 from gdlab.numerics.rowwise import by_rows, dot
 from gdlab.optimizers.base import State, zero_column
-from gdlab.optimizers.line_search import Trial, accept_trial, where
+from gdlab.optimizers.line_search import Trial, accept_trial, rounding_of, where
 from gdlab.optimizers.line_search_settings import DampedStepSettings
 from gdlab.optimizers.oracle import Oracle, OracleOptimizer
+
+_LEAST_DAMPING = 2.0**-750
+"""The least λ: zero could not grow, and from here λ · 2 · 4 · 8 … passes 1 within 40 trials."""
 
 
 class GaussNewton(DampedStepSettings, OracleOptimizer):
@@ -67,9 +70,10 @@ class LevenbergMarquardt(OracleOptimizer):
     1978). A step is accepted if the loss falls by at least 1e-4 of the decrease that the model
     predicts; λ is then multiplied by max(1/3, 1 − (2 ρ − 1)³), with ρ the ratio of actual to
     predicted decrease. Otherwise λ is multiplied by 2, 4, 8, … and d is recomputed (Nielsen,
-    "Damping parameter in Marquardt's method", 1999, who starts with λ = damping too). λ does not
-    follow Moré's trust region. lr multiplies the step: lr=1 is the full one. A run stalls if no λ
-    helps.
+    "Damping parameter in Marquardt's method", 1999, who starts with λ = damping too). λ stays
+    above 2⁻⁷⁵⁰ (2⁻¹²⁶ in float32), so that it can grow again after any number of good steps. It
+    does not follow Moré's trust region. lr multiplies the step: lr=1 is the full one. A run stalls
+    if no λ helps.
 
     Attributes:
         damping: the initial λ.
@@ -92,13 +96,14 @@ class LevenbergMarquardt(OracleOptimizer):
         """Take one step."""
         r, jacobian = oracle.residuals(x)
         zero = torch.zeros_like(lr)
-        here = accepted = Trial(zero, x, oracle.value, grad, zero)
+        here = accepted = trial = Trial(zero, x, oracle.value, grad, zero)
         is_finite = jacobian.isfinite().all(2).all(1)
         active = oracle.awake & is_finite[:, None]
         jacobian = torch.where(is_finite[:, None, None], jacobian, 0.0)
         norms = torch.maximum(state["norms"], jacobian.square().sum(1).sqrt())
         scale = torch.where(norms > 0, norms, 1.0)
-        damping, factor = state["damping"], torch.full_like(lr, 2.0)
+        damping = state["damping"].clamp(min=max(_LEAST_DAMPING, torch.finfo(lr.dtype).tiny))
+        factor = torch.full_like(lr, 2.0)
         for _ in range(self.max_trials):
             if not active.any():
                 break
@@ -112,6 +117,7 @@ class LevenbergMarquardt(OracleOptimizer):
             eased = damping * (1 - (2 * ratio - 1) ** 3).clamp(min=1 / 3)
             damping = torch.where(active, torch.where(is_good, eased, damping * factor), damping)
             active, factor = active & ~is_good, 2 * factor
+        oracle.spent = active & ((trial.value - here.value).abs() > rounding_of(here.value))
         oracle.stall(~(accepted.alpha > 0))
         return accept_trial(oracle, accepted), {"damping": damping, "norms": norms}
 

@@ -56,9 +56,29 @@ class Ray:
         is_known = value.isfinite() & slope.isfinite()
         return Trial(alpha, x, torch.where(is_known, value, torch.inf), grad, slope)
 
+    @property
+    def rounding(self) -> Tensor:
+        """By how much losses as large as at the origin may be wrong (n, 1)."""
+        return rounding_of(self.origin.value)
+
+    def give_up(self, which: Tensor, last: Trial) -> None:
+        """Tell the oracle in which of the rows `which` (n, 1) more trials might have helped.
+
+        Not where the last loss differs from that at the origin by rounding only, and not where it
+        lies on a straight line that rises from the origin: there is a kink.
+        """
+        rise, along = last.value - self.origin.value, last.alpha * last.slope
+        is_kink = (rise > 0) & ((rise - along).abs() <= 0.1 * rise)
+        self.oracle.spent = which & (rise.abs() > self.rounding) & ~is_kink
+
 
 Search = Callable[[Ray, Tensor], Trial]
 """Maps a ray and initial step sizes to the accepted trials; the origin where a search failed."""
+
+
+def rounding_of(value: Tensor) -> Tensor:
+    """Return by how much losses of this size (n, 1) may be wrong."""
+    return 10 * torch.finfo(value.dtype).eps * value.abs()
 
 
 def where(which: Tensor, trial: Trial, other: Trial) -> Trial:
@@ -69,7 +89,9 @@ def where(which: Tensor, trial: Trial, other: Trial) -> Trial:
 
 @dataclass(frozen=True)
 class Armijo:
-    """Backtracking: α shrinks until f(x + α d) ≤ f(x) + c1 α gᵀd.
+    """Backtracking: α shrinks until f(x + α d) ≤ f(x) + c1 α gᵀd, and f(x + α d) < f(x).
+
+    The second condition matters where c1 α gᵀd is lost in a large f(x).
 
     Armijo, "Minimization of functions having Lipschitz continuous first partial derivatives", 1966;
     Nocedal and Wright, "Numerical optimization", 2006, algorithm 3.1.
@@ -86,15 +108,18 @@ class Armijo:
 
     def __call__(self, ray: Ray, alpha: Tensor) -> Trial:
         """Return the first of the points α, contraction · α, … that meets the condition."""
-        accepted, active, start = ray.origin, ray.active, ray.origin
+        start, active = ray.origin, ray.active
+        accepted = trial = start
         for _ in range(self.max_trials):
             if not active.any():
                 break
             trial = ray.at(alpha, active)
             is_low = trial.value <= start.value + self.c1 * alpha * start.slope
+            is_low = is_low & (trial.value < start.value)
             accepted = where(active & is_low, trial, accepted)
             active = active & ~is_low
             alpha = alpha * self.contraction
+        ray.give_up(active, trial)
         return accepted
 
 
@@ -143,8 +168,9 @@ class StrongWolfe:
     def __call__(self, ray: Ray, alpha: Tensor) -> Trial:
         """Return the accepted points; the origin where there is none."""
         start, active = ray.origin, ray.active
-        noise = 10 * torch.finfo(alpha.dtype).eps * start.value.abs()
-        low, at = start, alpha
+        noise = ray.rounding
+        low = trial = start
+        at = alpha
         infinite = torch.full_like(alpha, torch.inf)
         high = _End(infinite, infinite, infinite)
         for _ in range(self.max_trials):
@@ -160,6 +186,7 @@ class StrongWolfe:
             low = where(better, trial, low)
             active = active & ~(is_low & is_flat)
             at = _next_trial(_End.of(low), high, before)
+        ray.give_up(active, trial)
         has_moved = (low.x != start.x).any(1, keepdim=True)
         return where(has_moved & (~active | (low.value < start.value)), low, start)
 

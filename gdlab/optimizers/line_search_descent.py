@@ -18,9 +18,10 @@ class LineSearchDescent(LineSearchSettings, OracleOptimizer):
 
     `armijo` backtracks from α = lr (Armijo 1966); `wolfe` meets the strong Wolfe conditions,
     starting from lr too (Nocedal and Wright 2006, algorithm 3.5); `exact` is the minimizer along −g
-    of a quadratic loss, α = gᵀg / gᵀHg (Cauchy 1847), or lr where gᵀHg is not positive. A run
-    whose search finds no lower point ends as stalled. The optimizers armijo, wolfe and exact are
-    presets.
+    of a quadratic loss, α = gᵀg / gᵀHg (Cauchy 1847), or lr where gᵀHg is not positive. A loss is
+    quadratic if its operations make it a polynomial of degree 2 at most, or if it says so
+    (`is_quadratic`); others are refused. A run whose search finds no lower point ends as stalled.
+    The optimizers armijo, wolfe and exact are presets.
     """
 
     default_lr: ClassVar[float] = 1.0

@@ -79,13 +79,14 @@ class LineSearchSettings(BacktrackingSettings):
             raise SettingError(f"c2={format_value(self.c2)}: must be > c1={format_value(self.c1)}")
 
     def check_loss(self, loss: Loss, runs: int) -> None:
-        """Refuse an exact search on a loss that is not quadratic.
+        """Refuse an exact search on a loss that is not known to be quadratic.
 
         Raises:
-            SettingError: the loss is not quadratic.
+            SettingError: neither the loss nor its operations say that it is quadratic.
         """
         if self.line_search == "exact" and not is_quadratic(loss, runs):
-            what = f"must be wolfe or armijo: loss={type(loss).__name__} is not quadratic"
+            name = type(loss).__name__
+            what = f"must be wolfe or armijo: loss={name} is not known to be quadratic"
             raise SettingError(f"optimizer.line_search=exact: {what}")
 
     def search(self) -> Search:

@@ -15,6 +15,7 @@ from gdlab.fields.declared import Number
 from gdlab.fields.formatting import format_value
 from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import derivative, hessian, hessian_products, value_and_gradient
+from gdlab.numerics.polynomial import degree
 from gdlab.numerics.rowwise import by_rows
 from gdlab.optimizers.base import Optimizer, State
 
@@ -35,6 +36,7 @@ class Oracle:
         value: the losses at the current points (n, 1).
         awake: which rows have not ended (n, 1).
         stalled: which rows cannot progress, according to their optimizer (n, 1).
+        spent: in which rows the last search used all of its trials, and more might help (n, 1).
         count: evaluations charged to each row so far (n,).
     """
 
@@ -43,7 +45,7 @@ class Oracle:
         self._known: tuple[Tensor, Tensor, Tensor] | None = None
         self.value = x[:, :1]
         self.awake = torch.ones_like(x[:, :1], dtype=torch.bool)
-        self.stalled = torch.zeros_like(self.awake)
+        self.stalled = self.spent = torch.zeros_like(self.awake)
         self.count = torch.zeros(len(x), dtype=torch.int64, device=x.device)
 
     # What the engine calls.
@@ -64,7 +66,8 @@ class Oracle:
     def keep(self, index: Tensor, loss: Loss, x: Tensor) -> None:
         """Drop all rows except `index`, which have not ended; `loss` and x are for those rows."""
         self._loss, self.count, self.value = loss, self.count[index], self.value[index]
-        self.awake, self.stalled = torch.ones_like(x[:, :1], dtype=torch.bool), self.stalled[index]
+        self.awake = torch.ones_like(x[:, :1], dtype=torch.bool)
+        self.stalled, self.spent = self.stalled[index], self.spent[index]
         if self._known is not None:
             _, value, grad = self._known
             self._known = x, value[index], by_rows(grad[index])
@@ -157,19 +160,18 @@ def check_needs(who: str, needs: Set[str], loss: Loss, noise: Tensor) -> None:
 
 
 def is_quadratic(loss: Loss, runs: int) -> bool:
-    """Return whether the Hessian is constant: declared by the loss, or tested at two points.
+    """Return whether a loss is known to have a constant Hessian, by proof and not by samples.
+
+    Either the loss says so, or its operations make it a polynomial of degree 2 at most.
 
     Args:
         loss: the loss, whose columns have R numbers.
         runs: R.
     """
-    if loss.curvature is not None:
+    if loss.is_quadratic:
         return True
     start = loss.tensor(loss.start).expand(runs, -1)
-    vector = torch.linspace(1, 2, start.shape[1], dtype=start.dtype, device=start.device)
-    products = [hessian_products(loss, start + away * vector)(vector) for away in (0.0, 0.5)]
-    near = 1000 * torch.finfo(start.dtype).eps
-    return torch.allclose(*products, rtol=near, atol=near * float(products[0].abs().max()))
+    return degree(loss(start.detach().requires_grad_())) <= 2
 
 
 class OracleOptimizer(Optimizer):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from gdlab.errors import SettingError
+from gdlab.errors import CUSTOM_ERRORS, SettingError
 from gdlab.fields.custom_classes import import_class, summarize_error
 from gdlab.fields.formatting import format_value
 from gdlab.fields.suggestions import unknown_setting
@@ -74,12 +74,12 @@ class Torch(OracleOptimizer):
             why = f"cannot be created ({summarize_error(error)})"
             raise SettingError(f"{self._find_bad_setting()}: {why}") from error
 
-    def _try_to_create(self, kwargs: Mapping[str, Any]) -> Exception | None:
+    def _try_to_create(self, kwargs: Mapping[str, Any]) -> BaseException | None:
         """Return the exception that the class raises with these arguments, or None."""
         try:
             factory = Factory(self._class, kwargs, ((2, 2),))
             factory.create([[nn.Parameter(torch.ones(2, 2))]], [0.1])
-        except Exception as error:  # another library's class may raise anything
+        except CUSTOM_ERRORS as error:
             return error
         return None
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from gdlab.errors import CUSTOM_ERRORS
 from gdlab.fields.custom_classes import summarize_error
 
 Evaluate: TypeAlias = Callable[[int, Tensor], tuple[Tensor, Tensor]]
@@ -180,7 +181,7 @@ def check_support(factory: Factory, dtype: torch.dtype, device: torch.device) ->
     if key not in _SUPPORT:
         try:
             _SUPPORT[key] = _try_steps(factory, dtype, device)
-        except Exception as error:  # another library's class may raise anything
+        except CUSTOM_ERRORS as error:
             _SUPPORT[key] = Support(why_refused=f"cannot take a step ({summarize_error(error)})")
     return _SUPPORT[key]
 
@@ -197,7 +198,7 @@ def _try_steps(factory: Factory, dtype: torch.dtype, device: torch.device) -> Su
             return Support(why_not_batched="its step takes a closure")
         try:
             batched = _simulate(factory, list(range(_ROWS)), dtype, device)
-        except Exception as error:  # it may refuse several groups
+        except CUSTOM_ERRORS as error:  # it may refuse several groups
             return Support(why_not_batched=summarize_error(error))
     is_same = all(
         torch.equal(one.nan_to_num(), other.nan_to_num())

@@ -14,6 +14,7 @@ import torch
 from gdlab.config.settings import Settings
 from gdlab.engine.history import History
 from gdlab.engine.metrics import SHARPNESS
+from gdlab.errors import CUSTOM_ERRORS
 from gdlab.fields.custom_classes import describe_error
 from gdlab.fields.declared import Configured, declared_fields
 from gdlab.losses.base import Loss
@@ -133,7 +134,7 @@ def draw_pictures(
     for name in names:
         try:
             frames = PICTURES[name](run)
-        except Exception as error:  # a custom loss may raise anything off its path
+        except CUSTOM_ERRORS as error:  # a custom loss may raise anything off its path
             problems.append(why_not_drawn(name, error))
         else:
             if frames:
@@ -155,7 +156,7 @@ def save_pictures(
         write_atomically(directory / f"{name}.png", frames[-1][1])
 
 
-def why_not_drawn(picture: str, error: Exception) -> str:
+def why_not_drawn(picture: str, error: BaseException) -> str:
     """Return the message shown in place of a picture."""
     reason = describe_error(error)
     return f"the {picture} is not drawn ({reason})"

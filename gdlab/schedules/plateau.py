@@ -12,11 +12,12 @@ from gdlab.schedules.base import Memory, Schedule
 class ReduceOnPlateau(Schedule):
     """lr · `shrink`ⁿ, where n grows by one after more than `patience` steps without progress.
 
-    The loss has made progress if it is below (1 − threshold) · best, or below best − threshold;
+    The loss has made progress if it is below best − threshold · |best|, or below best − threshold;
     best is the last loss that did. As `ReduceLROnPlateau` in torch, called with the loss at x_k
-    after step k: the rate of step k depends on the losses at x_0 … x_{k−1}. Each run has its own
-    rate. The loss is the recorded one, not that of a minibatch; records without a loss do not
-    count.
+    after step k: the rate of step k depends on the losses at x_0 … x_{k−1}. Losses may have any
+    sign; torch's relative rule, (1 − threshold) · best, never sees a plateau below 0. Each run has
+    its own rate. The loss is the recorded one, not that of a minibatch; records without a loss do
+    not count.
 
     Attributes:
         shrink: factor of each reduction; `factor` in torch.
@@ -46,9 +47,7 @@ class ReduceOnPlateau(Schedule):
     ) -> tuple[Tensor, Memory]:
         """Return the rate that the earlier losses led to, and the state after this loss."""
         rate, best, cooling = state["rate"], state["best"], state["cooling"]
-        is_relative = self.threshold_mode == "rel"
-        bar = best * (1 - self.threshold) if is_relative else best - self.threshold
-        better, is_cooling = loss < bar, cooling > 0
+        better, is_cooling = loss < self._bar(best), cooling > 0
         bad = torch.where(better | is_cooling, 0.0, state["bad"] + 1)
         falls = bad > self.patience
         fallen = torch.maximum(rate * self.shrink, torch.as_tensor(self.min_lr).to(rate))
@@ -60,3 +59,9 @@ class ReduceOnPlateau(Schedule):
         }
         unseen = loss.isnan()
         return rate, {name: torch.where(unseen, state[name], leaf) for name, leaf in new.items()}
+
+    def _bar(self, best: Tensor) -> Tensor:
+        """Return what a loss must be below to be progress (R,); infinity before the first loss."""
+        if self.threshold_mode == "abs":
+            return best - self.threshold
+        return best * (1 - torch.where(best.isfinite(), best.sign() * self.threshold, 0.0))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Container, Iterator, Sequence
 import numpy as np
 
 from gdlab.config.settings import GROUPS, NUMERIC, Settings
-from gdlab.errors import SettingError
+from gdlab.errors import CUSTOM_ERRORS, SettingError
 from gdlab.fields.custom_classes import errors_as
 from gdlab.fields.declared import Configured, find_field, nest_changes, split_key
 from gdlab.fields.formatting import format_value
@@ -148,6 +148,6 @@ def _check_jointly(settings: Settings, group: str, axes: Sequence[Axis], index: 
             owner.replace(**nest_changes(owner, changes))
         except SettingError as error:
             raise SettingError(f"{group}.{error}") from error
-        except Exception as error:  # a custom class may raise anything
+        except CUSTOM_ERRORS as error:
             given = ", ".join(f"{key}={format_value(value)}" for key, value in values.items())
             raise SettingError(f"{given}: {type(error).__name__}: {error}") from error

@@ -17,6 +17,7 @@ import numpy as np
 from gdlab import theory
 from gdlab.config.settings import NUMERIC, Settings
 from gdlab.display.terminal import show_warning
+from gdlab.errors import CUSTOM_ERRORS
 from gdlab.fields.declared import Number
 from gdlab.losses.base import Loss
 from gdlab.optimizers.base import Optimizer
@@ -60,7 +61,7 @@ def draw_sweep(
     for name, draw in _applicable_pictures(plan, results, records):
         try:
             pictures[name] = draw()
-        except Exception as error:  # a custom loss may raise anything off its path
+        except CUSTOM_ERRORS as error:  # a custom loss may raise anything off its path
             say(why_not_drawn(name, error))
     for name, png in pictures.items():
         write_atomically(directory / f"{name}.png", png)

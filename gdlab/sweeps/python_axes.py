@@ -13,7 +13,7 @@ from torch import Tensor
 from gdlab.config.loading import DEFAULT_CHOICES, resolve_choice
 from gdlab.config.overrides import SHORTHANDS
 from gdlab.config.settings import GROUPS, NODES, Settings
-from gdlab.errors import SettingError
+from gdlab.errors import CUSTOM_ERRORS, SettingError
 from gdlab.fields.declared import Configured, declared_fields, find_field, nest_changes
 from gdlab.fields.formatting import format_value
 from gdlab.sweeps.grid import Axis
@@ -136,7 +136,7 @@ def _is_accepted(
     """
     try:
         owner.replace(**nest_changes(owner, {**others, name: list(items)}))
-    except Exception:  # a custom class may raise anything
+    except CUSTOM_ERRORS:
         return False
     return True
 

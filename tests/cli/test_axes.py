@@ -188,6 +188,23 @@ def test_points_of_an_interval_are_evenly_spaced_on_its_scale(word, low, high, p
         assert np.allclose(values, exact, rtol=0, atol=4e-16 * max(abs(low), abs(high)))
 
 
+@given(st.integers(1, 9), st.integers(-300, 299), st.integers(1, 40), st.sampled_from([1, 2, 5]))
+@example(1, -5, 10, 1)
+@example(1, 0, 30, 2)  # 1e23 lies halfway between two floats
+@example(1, -8, 8, 1)  # np.geomspace has 9.999999999999999e-06
+@settings(max_examples=20)
+def test_decades_of_a_logarithmic_interval_are_exact(digit, first, decades, parts):
+    decades = min(decades, 300 - first)
+    wanted = [float(f"{digit}e{first + k}") for k in range(decades + 1)]
+    values = spread(f"tag(log,interval({wanted[0]!r},{wanted[-1]!r}))", parts * decades + 1)
+    assert values[::parts] == wanted
+
+
+def test_points_of_a_logarithmic_interval_are_those_of_numpy():
+    for word, low, high in INTERVALS[4:]:
+        assert spread(word, 50) == np.geomspace(low, high, 50).tolist()
+
+
 @pytest.mark.parametrize(("word", "low", "high"), INTERVALS)
 def test_one_point_of_an_interval_is_its_lower_end(word, low, high):
     assert spread(word, 1) == [low]

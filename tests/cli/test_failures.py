@@ -1,5 +1,6 @@
 """Runs that fail, diverge or are interrupted because of a custom loss."""
 
+import pytest
 from helpers.command import QUIET, STOCK
 from helpers.files import result
 
@@ -38,15 +39,22 @@ class OffPath(Third):
 '''
 
 
-def test_a_run_that_fails_keeps_its_files_and_says_why(gd, here):
-    (here / "mine.py").write_text(FAILING)
+@pytest.mark.parametrize(
+    ("raised", "said"),
+    [
+        ('RuntimeError("out of luck")', "RuntimeError after step 2: out of luck"),
+        ("SystemExit(3)", "SystemExit after step 2: 3"),
+    ],
+)
+def test_a_run_that_fails_keeps_its_files_and_says_why(raised, said, gd, here):
+    (here / "mine.py").write_text(FAILING.replace('RuntimeError("out of luck")', raised))
     own = ("loss=custom", "loss._target_=mine.Third", "engine.mode=eager")  # it counts its calls
     done = gd(*own, "lr=0.25", "hydra.run.dir=run")
     assert (done.code, done.err) == (1, "")
-    assert done.out.startswith("failed: RuntimeError after step 2: out of luck\n")
+    assert done.out.startswith(f"failed: {said}\n")
     kept = result(here / "run")
     assert (kept["status"], kept["steps"], kept["x"]) == ("failed", 2, [0.25, 0.25])
-    assert kept["reason"] == "RuntimeError after step 2: out of luck"
+    assert kept["reason"] == said
     history = gdlab.load("run").history()
     assert history["x0"].tolist() == [1.0, 0.5, 0.25]
     assert history["loss"].tolist() == [2.0, 0.5, 0.125]

@@ -1,14 +1,23 @@
-"""Noise and minibatches: their randomness, and the records without them."""
+"""Noise, minibatches and custom optimizers: the records tell the truth of each."""
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import pytest
 import scipy.stats
 import torch
 from helpers.batches import Finished, assert_same_bits, finish, make_batch
 from helpers.gradients import relative, rosenbrock_gradient
+from torch import Tensor
 
+from gdlab.engine.status import Status
 from gdlab.losses import MSE, Rosenbrock
 from gdlab.losses.function import Function
 from gdlab.numerics import rng
+from gdlab.optimizers import Optimizer
+from gdlab.optimizers.base import State
+from gdlab.schedules import Constant
 
 
 def test_minibatch_gradients_of_an_epoch_average_to_the_full_gradient() -> None:
@@ -86,3 +95,68 @@ def test_rows_with_the_same_seed_get_the_same_noise() -> None:
     first, second, third = finish(batch)
     assert_same_bits(first, third)
     assert not np.array_equal(first.history.x, second.history.x)
+
+
+# Custom optimizers and schedules
+
+Step = Callable[[Tensor, Tensor, Tensor], Any]
+
+
+def optimizer_of(step: Step) -> Optimizer:
+    """An optimizer that maps x, its gradient and lr to the next x."""
+
+    class Custom(Optimizer):
+        def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
+            return step(x, grad, lr), state
+
+    return Custom()
+
+
+IN_PLACE: dict[str, Step] = {
+    "the gradient": lambda x, grad, lr: x - grad.mul_(lr),
+    "the gradient's data": lambda x, grad, lr: x - grad.data.mul_(lr),
+    "a view of the gradient": lambda x, grad, lr: x - grad.T.mul_(lr[:, 0]).T,
+    "lr": lambda x, grad, lr: x - lr.mul_(grad[:, :1]) * (grad / grad[:, :1]),
+    "the point": lambda x, grad, lr: x.sub_(lr * grad),
+}
+
+
+@pytest.mark.parametrize("what", IN_PLACE)
+def test_an_optimizer_that_changes_its_inputs_in_place_changes_no_record(what: str) -> None:
+    batch = make_batch(Rosenbrock(), optimizer_of(IN_PLACE[what]), [1e-4, 2e-4], steps=40)
+    for run, expected in zip(
+        finish(batch), finish(make_batch(Rosenbrock(), lr=[1e-4, 2e-4], steps=40)), strict=True
+    ):
+        np.testing.assert_allclose(run.history.x, expected.history.x, rtol=1e-13)  # observed 1e-15
+        norms = [np.linalg.norm(rosenbrock_gradient(x)) for x in run.history.x]
+        np.testing.assert_allclose(run.history.grad_norm, norms, rtol=1e-12)  # observed 4e-16
+        np.testing.assert_array_equal(run.history.lr, expected.history.lr)
+
+
+def test_a_schedule_that_changes_the_losses_in_place_changes_no_record() -> None:
+    class Custom(Constant):
+        def init(self, base: Tensor) -> dict[str, Tensor]:
+            return {"count": torch.zeros_like(base)}
+
+        def lr(self, step: int, base: Tensor, state: Any, loss: Tensor, steps: int) -> Any:
+            return base * (1 + 0 * loss.mul_(0)), state
+
+    (run,) = finish(make_batch(Rosenbrock(), lr=[1e-4], schedule=Custom(), steps=5))
+    assert (run.history.loss > 1).all()
+
+
+WRONG: dict[str, tuple[Step, str]] = {
+    "less precise": (lambda x, grad, lr: x.float(), "points of float32, must be float64"),
+    "whole numbers": (lambda x, grad, lr: x.long(), "points of int64, must be float64"),
+    "numpy's": (lambda x, grad, lr: x.numpy(), "a ndarray, not a tensor of points"),
+    "None": (lambda x, grad, lr: None, "a NoneType, not a tensor of points"),
+    "one row": (lambda x, grad, lr: x[:1, :1], "points of shape (1, 1) for points"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_an_optimizer_that_returns_no_points_of_the_run_fails(what: str) -> None:
+    step, message = WRONG[what]
+    (run,) = finish(make_batch(Rosenbrock(), optimizer_of(step), steps=5))
+    assert run.outcome.status == Status.FAILED
+    assert f"after step 0: the optimizer returned {message}" in run.outcome.reason

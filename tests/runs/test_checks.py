@@ -43,6 +43,14 @@ class Broken(Named):
         raise RuntimeError("no minimum")
 
 
+class Exiting(Named):
+    """A bowl whose minimum ends the process."""
+
+    @property
+    def minimum(self) -> float:
+        raise SystemExit(3)
+
+
 # the loss, its settings, and the error
 REFUSED: list[tuple[type[Loss], dict[str, Any], str]] = [
     (Named, {"name": "status"}, "a metric cannot be called status"),
@@ -57,6 +65,7 @@ REFUSED: list[tuple[type[Loss], dict[str, Any], str]] = [
     ),
     (Boxed, {}, "its window must be 2 pairs"),
     (Broken, {}, "cannot be used (RuntimeError: no minimum)"),
+    (Exiting, {}, "cannot be used (SystemExit: 3)"),
 ]
 
 

@@ -1,16 +1,18 @@
 """Learning rates over steps, against torch's schedulers and closed forms."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import numpy as np
 import pytest
 import torch
 from helpers.batches import assert_same_bits, finish, make_batch, rows_of, why_eager
 from helpers.command import Done
+from hypothesis import strategies as st
 from torch.optim import lr_scheduler
 
 import gdlab
@@ -359,3 +361,47 @@ def test_losses_that_were_not_computed_do_not_count() -> None:
         rate, state = schedule.lr(0, base, state, value, STEPS)
         assert rate == LR
     assert schedule.lr(0, base, state, base, STEPS)[0] == LR
+
+
+@pytest.mark.parametrize(
+    ("options", "losses", "progress"),
+    [
+        ({}, [3.0, 3.0, 2.9999, 2.9, 2.95], "10010"),
+        ({}, [-3.0, -3.0, -3.0001, -3.1, -3.05], "10010"),
+        ({"threshold": 0.5}, [4.0, 2.0, 1.9, 0.0, 0.0, -1e-9, -1.4e-9, -2e-9], "10110101"),
+        ({"threshold": 0.0}, [-1.0, -1.0, math.nextafter(-1.0, -2.0), -0.5], "1010"),
+        ({"threshold": 2.0}, [-1.0, -2.0, -4.0, 0.0], "1010"),
+        ({"threshold": 1.0}, [1.0, 0.5, 0.0, -0.1], "1001"),
+        ({"threshold": 0.5, "threshold_mode": "abs"}, [-1.0, -1.4, -1.6, -2.0, -2.2], "10101"),
+        ({"threshold": 0.5, "threshold_mode": "abs"}, [1.0, 0.6, 0.4, 0.0, -0.2], "10101"),
+    ],
+)
+def test_progress_means_the_same_for_losses_of_any_sign(
+    options: dict[str, Any], losses: list[float], progress: str
+) -> None:
+    assert _progress(ReduceOnPlateau(patience=0, **options), losses) == progress
+
+
+@hypothesis.settings(max_examples=50)
+@hypothesis.given(
+    st.lists(st.integers(-20, 20), min_size=2, max_size=8), st.sampled_from([0.0, 0.125, 0.5, 2.0])
+)
+def test_progress_is_a_fall_by_a_share_of_the_size_of_the_best_loss(
+    losses: list[int], threshold: float
+) -> None:
+    best, expected = math.inf, ""
+    for loss in losses:
+        is_better = best == math.inf or best - loss > threshold * abs(best)
+        best, expected = (loss if is_better else best), expected + str(int(is_better))
+    assert _progress(ReduceOnPlateau(patience=0, threshold=threshold), losses) == expected
+
+
+def _progress(schedule: ReduceOnPlateau, losses: Sequence[float]) -> str:
+    """Return 1 for each loss that became the best, and 0 for each other."""
+    base = torch.tensor([LR], dtype=torch.float64)
+    state, marks = schedule.init(base), ""
+    for loss in losses:
+        before = state["best"]
+        state = schedule.lr(0, base, state, torch.tensor([loss], dtype=torch.float64), STEPS)[1]
+        marks += str(int(state["best"] != before))
+    return marks

@@ -415,3 +415,18 @@ def test_progress_sees_every_record():
     list(run_group(group, progress=seen.append))
     assert len(seen) > 1
     assert sum(chunk.count for chunk in seen).tolist() == [101] * 5  # type: ignore[union-attr]
+
+
+def test_a_loss_that_calls_exit_fails_only_its_own_run() -> None:
+    class Leaving(Touchy):
+        def __call__(self, x: Tensor) -> Tensor:
+            try:
+                return super().__call__(x)
+            except ValueError:
+                raise SystemExit("goodbye") from None
+
+    group = group_of(settings_for(Leaving(), SGD(), lr=0.01, steps=5), {"loss.k": [1.0, 3.0, 2.0]})
+    together, _, _ = ran(group)
+    outcomes = [together[run].outcome for run in group.runs.tolist()]
+    assert [outcome.status == Status.FAILED for outcome in outcomes] == [False, True, False]
+    assert outcomes[1].reason == "SystemExit after step 0: goodbye"

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, TensorDataset
 
-from gdlab.errors import SettingError
+from gdlab.errors import CUSTOM_ERRORS, SettingError
 from gdlab.fields.custom_classes import instantiate, summarize_error
 from gdlab.losses.datasets.tables import Examples
 
@@ -35,7 +35,7 @@ def examples_from_dataset(data: Mapping[str, Any] | Dataset[Any], seed: int) -> 
         name = f"data={type(data).__name__}"
     try:
         features, targets = _stack(data)
-    except Exception as error:  # a custom class may raise anything
+    except CUSTOM_ERRORS as error:
         what = f"must yield pairs of features and target ({summarize_error(error)})"
         raise SettingError(f"{name}: {what}") from error
     if len(features) == 0 or len(features) != len(targets):

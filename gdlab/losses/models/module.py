@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.parameter import UninitializedParameter
 
-from gdlab.errors import SettingError
+from gdlab.errors import CUSTOM_ERRORS, SettingError
 from gdlab.fields.custom_classes import instantiate, summarize_error
 from gdlab.losses.models.network import MAX_PARAMETERS, Blocks, Network
 
@@ -90,7 +90,7 @@ class Module(Network):
         try:
             problem = find_side_effect(copy.deepcopy(self._cast), self.blocks(x), few)
             problem = problem or self._find_wrong_scores(x, few)
-        except Exception as error:  # a custom class may raise anything
+        except CUSTOM_ERRORS as error:
             raise self._error(f"cannot score examples ({summarize_error(error)})") from error
         if problem is not None:
             raise self._error(problem)

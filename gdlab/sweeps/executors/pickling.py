@@ -4,7 +4,7 @@ import pickle
 from typing import TYPE_CHECKING
 
 from gdlab.config.settings import GROUPS
-from gdlab.errors import SettingError
+from gdlab.errors import CUSTOM_ERRORS, SettingError
 from gdlab.fields.custom_classes import describe_error
 from gdlab.sweeps.executors.board import Board
 from gdlab.sweeps.executors.table import DEFAULT, SETTING
@@ -31,7 +31,7 @@ def check_picklable(group: Group, executor: str, setting: str) -> None:
     for node in GROUPS:
         try:
             cloudpickle.dumps(getattr(group.settings, node))
-        except Exception as error:  # a custom class may raise anything
+        except CUSTOM_ERRORS as error:
             name = f"{node}={group.settings.name(node)}"
             raise SettingError(
                 f"{setting}={executor}: {name} cannot be sent to another process "
@@ -62,7 +62,7 @@ def run_pickled(content: bytes, executor: str, board: Board, shard: int) -> "pa.
         return None
     try:
         work: Work = pickle.loads(content)
-    except Exception as error:  # a custom class may raise anything
+    except CUSTOM_ERRORS as error:
         raise SettingError(
             f"{SETTING}={executor}: another process cannot load the sweep's classes "
             f"({describe_error(error)})"
