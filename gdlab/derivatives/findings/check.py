@@ -3,6 +3,7 @@
 Shapes: D dimensions, n points, k directions.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -12,53 +13,37 @@ from torch import Tensor
 
 from gdlab.derivatives.arguments import as_point
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
-from gdlab.derivatives.methods.finite_differences import (
-    DOUBT,
-    Differences,
-    OneSidedSlopes,
-    convergence,
-    values_at,
+from gdlab.derivatives.findings.trials import (
+    BY_FORMULA,
+    LARGE,
+    RIGHT,
+    UNSURE,
+    WRONG,
+    Trial,
+    compare_slopes,
 )
+from gdlab.derivatives.methods.finite_differences import values_at
+from gdlab.derivatives.methods.local_behavior import Kind
 from gdlab.errors import SettingError
 from gdlab.losses.base import Loss
 from gdlab.losses.function import Function
 from gdlab.numerics import rng
 from gdlab.numerics.autodiff import value_and_gradient
 
-_POINTS, _DIRECTIONS = 10, 16  # in more dimensions than 16: random directions, not the axes
-_LARGE, _POINTS_OF_LARGE, _DIRECTIONS_OF_LARGE = 1_000, 2, 4
-_TINY = 1e-7  # of the loss: smaller slopes count as zero
-_LEAST = 1e-290  # smaller numbers lose digits before they underflow
-_SAME = 1e-7  # of the largest slope: the error of a wrong gradient is larger
+_POINTS, _POINTS_OF_LARGE = 10, 2
 _BATCHED = 1e-10  # relative: a matrix product can round differently in a batch
-_UNSURE = 1e-2  # of the largest slope: less certain differences are inconclusive
+_REMARKS = {
+    Kind.KINK: "at a kink: the left and right derivatives differ",
+    Kind.JUMP: "at a jump: there is no derivative",
+    Kind.VERTICAL: "at a vertical tangent: there is no finite derivative",
+    Kind.EDGE: "at the edge of the domain: there is no derivative",
+    BY_FORMULA: "where the differences cannot resolve the loss: autograd and the formula agree",
+    UNSURE: "unsure: the differences do not converge",
+}
+_TESTED = (RIGHT, BY_FORMULA, Kind.KINK)
 
 Points: TypeAlias = Tensor | Sequence[float] | Sequence[Sequence[float]]
 """A point (D,), or several (n, D)."""
-
-
-@dataclass(frozen=True)
-class Trial:
-    """The slope in one direction at one point, by two methods.
-
-    Attributes:
-        at: the point (D,).
-        along: the name of the coordinate, or "a random direction".
-        autograd: the slope by autograd.
-        differences: the limit of central differences.
-        uncertainty: uncertainty of that limit.
-        slope: log-log slope of the differences' errors: 2 for a smooth loss, 0 for a wrong
-            gradient; None if they are exact.
-        verdict: right, wrong, a kink, or unsure.
-    """
-
-    at: Tensor
-    along: str
-    autograd: float
-    differences: float
-    uncertainty: float
-    slope: float | None
-    verdict: str
 
 
 @dataclass(frozen=True)
@@ -67,7 +52,7 @@ class Check(Finding):
 
     Attributes:
         passed: whether there are no problems.
-        verdict: the result as a sentence.
+        verdict: the result as a sentence: correct, WRONG or unsure.
         points: the number of points tested.
         problems: what is wrong, a sentence each.
         remarks: observations that are no problems, such as kinks.
@@ -83,7 +68,7 @@ class Check(Finding):
 
     def section(self) -> Section:
         """Return the verdict and the wrong trials, or the least accurate ones if none is wrong."""
-        wrong = [t for t in self.trials if t.verdict == "wrong"]
+        wrong = [t for t in self.trials if t.verdict == WRONG]
         worst = sorted(self.trials, key=lambda t: -abs(t.autograd - t.differences))
         rows = [
             (
@@ -130,25 +115,46 @@ def check_gradient(
     """
     loss, points = _resolve(f, x, seed)
     value, gradient = value_and_gradient(loss, points)
-    problems, remarks = _check_finite(points, value, gradient)
-    usable = value.isfinite() & gradient.isfinite().all(1)
+    problems, remarks = _check_finite(points, value)
     trials = [
         trial
-        for k in torch.nonzero(usable)[:, 0]
-        for trial in _compare_slopes(loss, points[k], value[k], gradient[k], seed)
+        for k in torch.nonzero(value.isfinite())[:, 0]
+        for trial in compare_slopes(loss, points[k], value[k], gradient[k], seed)
     ]
-    wrong = [t for t in trials if t.verdict == "wrong"]
+    problems += _find_errors(trials)
+    usable = value.isfinite() & gradient.isfinite().all(1)
+    problems += _check_consistency(loss, points[usable], value[usable])
+    remarks += _make_remarks(trials)
+    details = tuple(problems), tuple(remarks), tuple(trials)
+    return Check(not problems, _verdict(problems, trials), len(points), *details)
+
+
+def _verdict(problems: Sequence[str], trials: Sequence[Trial]) -> str:
+    """Return the result as a sentence: correct, WRONG or unsure."""
+    if any(t.verdict == WRONG for t in trials):
+        return "WRONG: the gradient is not the derivative of the loss"
+    if problems:
+        return "WRONG"
+    untested = sum(t.verdict not in _TESTED for t in trials)
+    if not untested:
+        return "correct: autograd's gradient is the derivative of the loss"
+    others = "" if untested == len(trials) else "; the others are correct"
+    return f"unsure: {untested} of {len(trials)} slopes could not be tested{others}"
+
+
+def _find_errors(trials: Sequence[Trial]) -> list[str]:
+    """Describe the first wrong slope, and the first one that is not finite but should be."""
+    problems = []
+    lost = [t for t in trials if t.verdict in (WRONG, UNSURE) and not math.isfinite(t.autograd)]
+    if lost:
+        at = vector(lost[0].at, 6)
+        problems.append(f"the gradient is not finite at {at}, but the loss is")
+    wrong = [t for t in trials if t.verdict == WRONG and math.isfinite(t.autograd)]
     if wrong:
         t = wrong[0]
         slopes = f"{number(t.autograd, 6)} by autograd, {number(t.differences, 6)} by differences"
         problems.append(f"the slope along {t.along} at {vector(t.at, 6)} is {slopes}")
-    problems += _check_consistency(loss, points[usable], value[usable])
-    remarks += _make_remarks(trials)
-    verdict = "correct: autograd's gradient is the derivative of the loss"
-    if problems:
-        verdict = "WRONG: the gradient is not the derivative of the loss" if wrong else "WRONG"
-    details = tuple(problems), tuple(remarks), tuple(trials)
-    return Check(not problems, verdict, len(points), *details)
+    return problems
 
 
 def _resolve(
@@ -174,15 +180,15 @@ def _draw_points(loss: Loss, seed: int) -> Tensor:
         low, high = start - 1, start + 1
     else:
         low, high = loss.tensor(loss.window).unbind(-1)
-    count = _POINTS if loss.dim <= _LARGE else _POINTS_OF_LARGE
+    count = _POINTS if loss.dim <= LARGE else _POINTS_OF_LARGE
     counters = torch.arange(count)[:, None], torch.arange(loss.dim)
     unit = rng.uniform(torch.tensor(seed), rng.Stream.START, *counters)
     random = low + (high - low) * unit
     return torch.cat((start[None], ((low + high) / 2)[None], random))
 
 
-def _check_finite(points: Tensor, value: Tensor, gradient: Tensor) -> tuple[list[str], list[str]]:
-    """Return problems and remarks about values and gradients that are not finite."""
+def _check_finite(points: Tensor, value: Tensor) -> tuple[list[str], list[str]]:
+    """Return problems and remarks about values that are not finite."""
     problems, remarks = [], []
     no_value = torch.nonzero(~value.isfinite())[:, 0]
     if len(no_value) == len(points):
@@ -190,56 +196,7 @@ def _check_finite(points: Tensor, value: Tensor, gradient: Tensor) -> tuple[list
     elif len(no_value):
         first = vector(points[no_value[0]], 6)
         remarks.append(f"the loss is not finite at {len(no_value)} of the points, first at {first}")
-    no_gradient = torch.nonzero(value.isfinite() & ~gradient.isfinite().all(1))[:, 0]
-    if len(no_gradient):
-        first = vector(points[no_gradient[0]], 6)
-        problems.append(f"the gradient is not finite at {first}, but the loss is")
     return problems, remarks
-
-
-def _compare_slopes(
-    loss: Loss, x: Tensor, value: Tensor, gradient: Tensor, seed: int
-) -> list[Trial]:
-    """Compare the slopes at a point (D,) along the axes, or along random directions."""
-    if len(x) > _DIRECTIONS:
-        count = _DIRECTIONS if len(x) <= _LARGE else _DIRECTIONS_OF_LARGE
-        counters = torch.arange(count)[:, None], torch.arange(len(x))
-        directions = rng.normal(torch.tensor(seed), rng.Stream.START, *counters)
-        directions = directions / directions.norm(dim=1, keepdim=True)
-        names: Sequence[str] = ["a random direction"] * count
-    else:
-        names, directions = loss.names, torch.eye(len(x), dtype=x.dtype)
-    differences = Differences.along(loss, x, directions)
-    slopes = directions @ gradient
-    limit, uncertainty = differences.limit()
-    sides = differences.one_sided_slopes()
-    scale = max(
-        float(slopes.abs().max()),
-        float(limit.nan_to_num(0.0).abs().max()),
-        _TINY * float(value.abs()),
-        _LEAST,
-    )
-    trials = []
-    for i, name in enumerate(names):
-        numbers = float(slopes[i]), float(limit[i]), float(uncertainty[i])
-        verdict = _judge(*numbers, sides[i], scale)
-        error = (differences.central[i] - slopes[i]).abs()
-        slope = convergence(differences.h[i], error, differences.rounding[i]).slope
-        trials.append(Trial(x, name, *numbers, slope, verdict))
-    return trials
-
-
-def _judge(
-    autograd: float, limit: float, uncertainty: float, sides: OneSidedSlopes, scale: float
-) -> str:
-    """Compare autograd's slope with the limit of central differences and of one-sided ones."""
-    if abs(autograd - limit) <= max(DOUBT * uncertainty, _SAME * scale):
-        return "unsure" if uncertainty > _UNSURE * scale > 0 else "right"
-    if sides.differ(scale):
-        low, high = sorted((sides.left, sides.right))
-        margin = DOUBT * sides.uncertainty + _SAME * scale
-        return "a kink" if low - margin <= autograd <= high + margin else "wrong"
-    return "wrong"
 
 
 def _check_consistency(loss: Loss, points: Tensor, value: Tensor) -> list[str]:
@@ -266,10 +223,7 @@ def _check_consistency(loss: Loss, points: Tensor, value: Tensor) -> list[str]:
 
 def _make_remarks(trials: Sequence[Trial]) -> list[str]:
     remarks = []
-    for verdict, explanation in (
-        ("a kink", "at a kink: the left and right derivatives differ"),
-        ("unsure", "unsure: the differences do not converge"),
-    ):
+    for verdict, explanation in _REMARKS.items():
         matches = [t for t in trials if t.verdict == verdict]
         if matches:
             first = f"first at {vector(matches[0].at, 6)} along {matches[0].along}"

@@ -6,6 +6,7 @@ Shapes: D dimensions, m steps h, n directions; V variables of a map.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -13,6 +14,9 @@ from torch import Tensor
 EPSILON = 2.0**-52
 DOUBT = 30.0
 """Differences are trusted up to this multiple of their uncertainty."""
+
+NOISE = 1e3 * EPSILON
+"""Changes of values up to this part of them can be rounding."""
 
 _STEPS = 41  # each half the one before: from about 1 to 1e-12
 _WIDEST = 79 / 128  # not a simple fraction, which could be a period of the function
@@ -46,19 +50,27 @@ class Differences:
     rounding: Tensor
 
     @classmethod
-    def along(cls, f: Callable[[Tensor], Tensor], x: Tensor, directions: Tensor) -> "Differences":
+    def along(
+        cls,
+        f: Callable[[Tensor], Tensor],
+        x: Tensor,
+        directions: Tensor,
+        widest: Tensor | None = None,
+    ) -> "Differences":
         """Compute the quotients of f at a point x (D,) along unit directions (n, D).
 
-        The steps go from about the size of x along the direction, at least 1, down to 1e-12 times
-        that.
+        The steps go from about the size of x along the direction, at least 1, or from the widest
+        step given, down to 1e-12 times that.
 
         Args:
             f: maps points (..., D) to values (...).
             x: the point.
             directions: unit vectors.
+            widest: the largest steps (n,); None to choose them.
         """
-        widest = widest_step((directions.abs() * x.abs()).amax(1, keepdim=True))
-        h = widest * 2.0 ** -torch.arange(_STEPS, dtype=x.dtype)
+        size = widest_step((directions.abs() * x.abs()).amax(1, keepdim=True))
+        largest_step = size if widest is None else widest[:, None]
+        h = largest_step * 2.0 ** -torch.arange(_STEPS, dtype=x.dtype)
         offsets = h[:, :, None] * directions[:, None, :]
         above, below = values_at(f, x + offsets), values_at(f, x - offsets)
         at = values_at(f, x[None])[0]
@@ -67,19 +79,48 @@ class Differences:
         # A sum of many terms has more rounding error than its value: the smallest steps show it.
         observed = (central.diff(dim=1).abs() * h[:, 1:])[:, -_NOISY:].amax(1, keepdim=True)
         # The points are rounded too, which changes the values in proportion to the slope.
-        shift = widest / _WIDEST * torch.maximum(forward.abs(), backward.abs())
-        rounding = torch.maximum(EPSILON * (largest + shift), observed.nan_to_num(0.0)) / h
+        slope = torch.maximum(forward.abs(), backward.abs())
+        shift = EPSILON * size / _WIDEST * slope  # in this order: it cannot overflow
+        rounding = torch.maximum(EPSILON * largest + shift, observed.nan_to_num(0.0)) / h
         return cls(h, central, forward, backward, rounding)
+
+    @cached_property
+    def _central_limit(self) -> tuple[Tensor, Tensor]:
+        return extrapolate(self.central, self.rounding, order=2)
+
+    @cached_property
+    def _one_sided_limits(self) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        both = torch.cat((self.backward, self.forward))
+        limits, doubts = extrapolate(both, 2 * self.rounding.repeat(2, 1), order=1)
+        left, right = zip(limits.chunk(2), doubts.chunk(2), strict=True)
+        return left, right
 
     def one_sided_slopes(self) -> "list[OneSidedSlopes]":
         """Estimate the slopes to the left and to the right of the point, for each direction."""
-        left, right = (
-            extrapolate(values, 2 * self.rounding, order=1)
-            for values in (self.backward, self.forward)
-        )
+        left, right = self._one_sided_limits
         doubts = (left[1] + right[1]).tolist()
         pairs = zip(left[0].tolist(), right[0].tolist(), doubts, strict=True)
         return [OneSidedSlopes(*values) for values in pairs]
+
+    def are_confirmed(self, value: float) -> Tensor:
+        """Whether the smallest steps confirm all three limits up to rounding, (n,).
+
+        At a jump or a vertical tangent, or if f varies faster than the steps, they do not.
+
+        Args:
+            value: f(x).
+        """
+        confirmed = torch.ones(len(self.h), dtype=torch.bool)
+        limits = self._central_limit, *self._one_sided_limits
+        for values, (limit, uncertainty) in zip(
+            (self.central, self.backward, self.forward), limits, strict=True
+        ):
+            changes = (values * self.h).abs()
+            size = torch.where(changes.isfinite(), changes, 0.0).amax(1).clamp(min=abs(value))
+            allowed = DOUBT * uncertainty[:, None] + (NOISE * size)[:, None] / self.h
+            near = (values - limit[:, None]).abs() <= allowed
+            confirmed &= near[:, -_NOISY:].all(1) & limit.isfinite()
+        return confirmed
 
     def limit(self) -> tuple[Tensor, Tensor]:
         """Extrapolate the central differences to h → 0: limits (n,) and their uncertainty (n,).
@@ -88,7 +129,7 @@ class Differences:
         as in Ridders, "Accurate computation of F′(x) and F′(x)F″(x)", Advances in Engineering
         Software 4, 1982. NaN and infinity if no value is finite.
         """
-        return extrapolate(self.central, self.rounding, order=2)
+        return self._central_limit
 
 
 def widest_step(size: Tensor) -> Tensor:

@@ -168,6 +168,40 @@ def test_a_kink_is_a_remark_and_no_problem() -> None:
     assert check_gradient(lasso, [0.0] * lasso.dim).passed
 
 
+@pytest.mark.parametrize(
+    ("formula", "at", "verdicts"),
+    [
+        # No derivative at the edge of the domain, at a jump, at a vertical tangent: unsure.
+        ("sqrt(1-x**2)+x", [1.0], ["a vertical tangent"]),
+        ("(1-x)**1.5", [1.0], ["the edge of the domain"]),
+        ("sign(x)", [0.0], ["a jump"]),
+        ("x**(1/3)", [0.0], ["a vertical tangent"]),
+        ("sqrt(x)*y", [0.0, 1.0], ["a vertical tangent", "right"]),
+        ("abs(x)-y", [0.0, 1.0], ["a kink", "right"]),
+        # Scales far from 1.
+        ("sin(1000*x)", [1e7], ["right"]),
+        ("sin(x)", [1e10], ["right"]),
+        ("1/x", [1e-10], ["right"]),
+        ("log(x)", [1e-12], ["right"]),
+        ("log(x)", [1e-300], ["right"]),
+        ("exp(x)", [709.0], ["right"]),
+        ("cos(1e10*x)", [1.0], ["right"]),
+        ("cos(1e20*x)", [1.0], ["right by its formula"]),
+        # The product rule does not hold at 0: this is x.
+        ("abs(x)*sign(x)", [0.0], ["wrong"]),
+    ],
+)
+def test_what_differences_cannot_show_is_not_wrong(
+    formula: str, at: list[float], verdicts: list[str]
+) -> None:
+    found = check_gradient(Expression(formula), at)
+    assert [trial.verdict for trial in found.trials] == verdicts
+    assert found.passed == ("wrong" not in verdicts)
+    tested = {"a kink", "right", "right by its formula"}
+    is_unsure = not tested.issuperset(verdicts) and found.passed
+    assert found.verdict.startswith("unsure: ") == is_unsure
+
+
 def test_points_outside_the_domain_are_a_remark_and_no_problem() -> None:
     found = check_gradient(Expression("x**2 - 0.1*log(x)"))
     assert found.passed

@@ -1,0 +1,271 @@
+"""How a function behaves at a point along a line: smooth, a kink, a jump, a vertical tangent.
+
+All is judged from values at steps that halve down to the resolution of floats. What they cannot
+show is called unresolved.
+
+Shapes: D dimensions, n directions, r rays, m steps, w windows of steps.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import torch
+from torch import Tensor
+
+from gdlab.derivatives.methods.finite_differences import (
+    DOUBT,
+    EPSILON,
+    NOISE,
+    extrapolate,
+    values_at,
+    widest_step,
+)
+
+_FINEST = 4 * EPSILON  # of the point: the smallest step
+_HALVINGS_AT_ZERO = 100  # to 1e-30, whose eighth power does not underflow
+_WINDOW, _STRIDE = 41, 20  # steps that are extrapolated together
+_NEAR = 3  # number of widest steps, which are far from the point
+_LAST = 12  # smallest steps, which must confirm a slope or a jump
+_SETTLED = 1e-3  # of a jump: how much it may change over the last steps
+_CERTAIN = 1e-3  # of a slope: how uncertain it may be
+_STAIR = 1e-3  # of the widest step: values that are equal up to here may be rounded ones
+_SAME = 1e-6  # of the slopes: less is no kink
+_POWERS = (0.01, 0.97)  # changes that shrink like hᵖ with such a p have an infinite slope
+_STRAIGHT = 0.02  # of log₂: how far these changes may lie from a power law
+_SCALED = 500  # exponents of values beyond which these are scaled by a power of 2
+_LARGEST = 1000  # exponent of such a power
+_UNDERFLOW = 1e-320  # smaller changes of a value are lost
+_EXPLAINED = 0.1  # of a change at the last step: a slope that gives more of it may be hidden
+
+
+class Kind(StrEnum):
+    """What a function is at a point, along a line or to one side.
+
+    To one side, SMOOTH means that there is a slope.
+    """
+
+    SMOOTH = "smooth"
+    KINK = "a kink"
+    JUMP = "a jump"
+    VERTICAL = "a vertical tangent"
+    EDGE = "the edge of the domain"
+    UNRESOLVED = "unresolved"
+
+
+@dataclass(frozen=True)
+class Side:
+    """A function to one side of a point, as seen along a line.
+
+    Attributes:
+        kind: smooth, a jump, a vertical tangent, the edge of the domain or unresolved.
+        slope: the one-sided derivative along the line; infinite for a vertical tangent, NaN if
+            there is none or it is unknown.
+        uncertainty: uncertainty of the slope.
+        jump: the limit of the values less the value at the point; 0 unless it is a jump.
+        step: the largest of the steps that show the slope; NaN without a slope.
+    """
+
+    kind: Kind
+    slope: float = math.nan
+    uncertainty: float = math.inf
+    jump: float = 0.0
+    step: float = math.nan
+
+    def mirrored(self) -> "Side":
+        """Return the side as seen along the opposite direction."""
+        return replace(self, slope=-self.slope)
+
+
+@dataclass(frozen=True)
+class Behavior:
+    """A function at a point along a line.
+
+    Attributes:
+        kind: what it is there; it has a derivative along the line only if it is smooth.
+        left: the side against the direction.
+        right: the side of the direction.
+    """
+
+    kind: Kind
+    left: Side
+    right: Side
+
+    @property
+    def slope(self) -> float:
+        """The derivative along the line; NaN if there is none or it is unknown."""
+        best = min(self.left, self.right, key=lambda side: side.uncertainty)
+        return best.slope if self.kind is Kind.SMOOTH else math.nan
+
+    @property
+    def uncertainty(self) -> float:
+        """Uncertainty of the derivative along the line."""
+        return min(self.left.uncertainty, self.right.uncertainty)
+
+    @property
+    def has_no_derivative(self) -> bool:
+        """Whether it is certain that there is no derivative at the point."""
+        return self.kind not in (Kind.SMOOTH, Kind.UNRESOLVED)
+
+
+def local_behavior(
+    f: Callable[[Tensor], Tensor], x: Tensor, directions: Tensor, slopes: Tensor
+) -> list[Behavior]:
+    """Find out how f behaves at a point x (D,) along each of the unit directions (n, D).
+
+    Args:
+        f: maps points (..., D) to values (...).
+        x: the point.
+        directions: unit vectors.
+        slopes: the derivatives that are claimed along them (n,). A change of the values that such a
+            slope explains below the resolution of floats is no jump.
+    """
+    n, size = len(directions), (directions.abs() * x.abs()).amax(1)
+    if n == 0:
+        return []
+    widest = widest_step(size)
+    finest = torch.where(size > 0, _FINEST * size, widest * 2.0**-_HALVINGS_AT_ZERO)
+    count = int((widest.log2() - finest.log2()).max()) + 1
+    h = widest[:, None] * 2.0 ** -torch.arange(count, dtype=x.dtype)
+    h = torch.where(h >= finest[:, None], h, 0.0)
+    at = values_at(f, x[None])[0]
+    exponent = max(int(torch.frexp(at).exponent), -_LARGEST)
+    scale = 2.0**-exponent if abs(exponent) > _SCALED else 1.0
+    both = torch.cat((-directions, directions))[:, None, :]
+    points = x + h.repeat(2, 1)[:, :, None] * both
+    runs = ((points - x) * both).sum(2)  # of points that are rounded
+    rays = _Rays(
+        runs=torch.where(runs > 0, runs, math.nan),
+        values=values_at(f, points) * scale,
+        at=at * scale,
+        size=size.repeat(2),
+        slopes=torch.cat((-slopes, slopes)) * scale,
+    )
+    sides = [rays.side(k, scale) for k in range(2 * n)]
+    return [_join(left.mirrored(), right) for left, right in zip(sides[:n], sides[n:], strict=True)]
+
+
+def _join(left: Side, right: Side) -> Behavior:
+    kinds = {left.kind, right.kind}
+    for kind in (Kind.JUMP, Kind.VERTICAL, Kind.EDGE, Kind.UNRESOLVED):
+        if kind in kinds:
+            return Behavior(kind, left, right)
+    scale = max(abs(left.slope), abs(right.slope))
+    margin = max(DOUBT * (left.uncertainty + right.uncertainty), _SAME * scale)
+    is_kink = abs(left.slope - right.slope) > margin
+    return Behavior(Kind.KINK if is_kink else Kind.SMOOTH, left, right)
+
+
+class _Rays:
+    """Values at decreasing distances from a point, along r rays.
+
+    Attributes:
+        runs: distances (r, m), NaN below the resolution of floats.
+        changes: the values less the one at the point (r, m).
+        noise: changes up to this one can be rounding (r,).
+        limits: the slopes that the windows of steps show (r, w), and their uncertainty.
+    """
+
+    def __init__(
+        self, runs: Tensor, values: Tensor, at: Tensor, size: Tensor, slopes: Tensor
+    ) -> None:
+        self.runs, self.values, self.size = runs, values, size
+        self.slopes = slopes.nan_to_num(0.0, 0.0, 0.0)
+        self.changes = values - at
+        near = torch.where(values.isfinite(), values.abs(), 0.0)[:, _NEAR:].amax(1)
+        self.noise = NOISE * torch.maximum(near, at.abs()) + _UNDERFLOW
+        self.quotients = self.changes / runs
+        largest = torch.maximum(values.abs(), at.abs()) + size[:, None] * self.quotients.abs()
+        rounding = (2 * EPSILON * largest + _UNDERFLOW) / runs
+        windows = [_windows(part) for part in (self.quotients, rounding)]
+        limits, doubts = extrapolate(*(part.flatten(0, 1) for part in windows), order=1)
+        shape = windows[0].shape[:2]
+        self.limits, self.doubts = limits.reshape(shape), doubts.reshape(shape)
+        self.starts = _windows(runs)[:, :, 0]
+
+    def side(self, k: int, scale: float) -> Side:
+        """Judge ray k, whose values were multiplied by a scale."""
+        known = self.runs[k].isfinite()
+        last = self.values[k, known][-3:]
+        if bool(last.isnan().any()):
+            return Side(Kind.EDGE)
+        if bool(last.isinf().all()):
+            return Side(Kind.JUMP, jump=float(last[-1]))
+        window = self._find_window(k, known)
+        if window is not None and self._is_staircase(k, known):
+            return Side(Kind.UNRESOLVED)
+        if window is not None:
+            limit, doubt = float(self.limits[k, window]), float(self.doubts[k, window])
+            step = float(self.starts[k, window])
+            return Side(Kind.SMOOTH, limit / scale, doubt / scale, step=step)
+        runs, changes = self.runs[k, known], self.changes[k, known]
+        visible = torch.nonzero(changes.abs() > self.noise[k])[:, 0]
+        if not len(visible) or self._explains(k, runs[visible[-1]], changes[visible[-1]]):
+            return Side(Kind.UNRESOLVED)
+        if len(runs) - 1 == int(visible[-1]) and _is_settled(changes[-_LAST:]):
+            return Side(Kind.JUMP, jump=float(changes[-1]) / scale)
+        if _is_root(runs[visible][-_STRIDE:], changes[visible][-_STRIDE:]):
+            return Side(Kind.VERTICAL, math.copysign(math.inf, float(changes[visible[-1]])))
+        return Side(Kind.UNRESOLVED)
+
+    def _find_window(self, k: int, known: Tensor) -> int | None:
+        """Return the window whose slope is most certain and holds for all smaller steps."""
+        limits, doubts = self.limits[k], self.doubts[k]
+        runs, quotients = self.runs[k, known], self.quotients[k, known]
+        secants = quotients[:_NEAR].abs()
+        secant = float(torch.where(secants.isfinite(), secants, 0.0).max())
+        best = None
+        for w in torch.nonzero(doubts.isfinite())[:, 0].tolist():
+            limit, doubt = limits[w], doubts[w]
+            rounded = (self.noise[k] + NOISE * self.size[k] * limit.abs()) / runs
+            distance = (quotients - limit).abs()[-_LAST:]
+            is_confirmed = bool((distance <= DOUBT * doubt + rounded[-_LAST:]).all())
+            contradicts = bool(((limits[w:] - limit).abs() > DOUBT * (doubts[w:] + doubt)).any())
+            allowed = max(_CERTAIN * max(float(limit.abs()), secant), float(DOUBT * self.noise[k]))
+            is_certain = float(doubt) <= allowed and is_confirmed and not contradicts
+            if is_certain and (best is None or doubt < doubts[best]):
+                best = w
+        return best
+
+    def _is_staircase(self, k: int, known: Tensor) -> bool:
+        """Whether values are equal near the point only because they are rounded coarsely.
+
+        The claimed slope then would change them no more than the first step of the stairs does.
+        """
+        runs, changes = self.runs[k, known], self.changes[k, known]
+        changing = torch.nonzero(changes)[:, 0]
+        if not len(changing) or changing[-1] == len(changes) - 1 or self.slopes[k] == 0:
+            return False
+        step, change = runs[changing[-1]], changes[changing[-1]].abs()
+        is_short = step < _STAIR * runs[0] and change > self.noise[k]
+        return bool(is_short & (self.slopes[k].abs() * step <= change / _EXPLAINED))
+
+    def _explains(self, k: int, run: Tensor, change: Tensor) -> bool:
+        """Whether the claimed slope gives a change at the last visible step."""
+        return bool((self.slopes[k] * run).abs() >= _EXPLAINED * change.abs())
+
+
+def _is_settled(changes: Tensor) -> bool:
+    """Whether changes of the values no longer shrink with the step."""
+    return bool(((changes - changes[-1]).abs() <= _SETTLED * changes[-1].abs()).all())
+
+
+def _is_root(runs: Tensor, changes: Tensor) -> bool:
+    """Whether changes (m,) shrink like a power of the distances (m,) below 1."""
+    if len(runs) < _LAST or len(changes.sign().unique()) > 1:
+        return False
+    x, y = runs.log2(), changes.abs().log2()
+    x, y = x - x.mean(), y - y.mean()
+    power = float((x @ y) / (x @ x))
+    is_straight = float((y - power * x).abs().max()) <= _STRAIGHT
+    return _POWERS[0] < power < _POWERS[1] and is_straight
+
+
+def _windows(values: Tensor) -> Tensor:
+    """Return overlapping windows (r, w, 41) of values (r, m), filled up with NaN."""
+    missing = _WINDOW - values.shape[1]
+    if missing < 0:
+        missing = -(values.shape[1] - _WINDOW) % _STRIDE
+    filled = torch.nn.functional.pad(values, (0, missing), value=math.nan)
+    return filled.unfold(1, _WINDOW, _STRIDE)
