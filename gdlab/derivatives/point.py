@@ -10,11 +10,25 @@ import torch
 from torch import Tensor
 
 from gdlab.derivatives.arguments import as_point, format_setting, normalize
-from gdlab.derivatives.methods.finite_differences import Differences
+from gdlab.derivatives.differentiability import (
+    Differentiability,
+    Flaw,
+    describe_missing_curvature,
+)
+from gdlab.derivatives.methods.finite_differences import DOUBT, Differences
+from gdlab.derivatives.methods.local_behavior import Behavior, Kind, local_behavior
 from gdlab.derivatives.methods.symbolic import Symbolic
 from gdlab.errors import SettingError
 from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import hessian, is_twice_differentiable, norms, value_and_gradient
+
+LARGEST = 200
+"""The largest number of dimensions for which the Hessian is computed by default."""
+
+MOST_CURVATURES = 30
+"""The largest number of dimensions in which second derivatives are tested by differences."""
+
+_VAGUE = 100.0  # of the uncertainty of one-sided differences: so uncertain ones see less
 
 
 class LossAtPoint:
@@ -60,8 +74,61 @@ class LossAtPoint:
 
     @cached_property
     def ascent(self) -> Tensor | None:
-        """The unit direction (D,) of steepest ascent; None if the gradient is 0 or not finite."""
-        return normalize(self.gradient)
+        """The unit direction (D,) of steepest ascent; None if the gradient is 0 or none."""
+        return None if self.flaws else normalize(self.gradient)
+
+    @cached_property
+    def differentiability(self) -> Differentiability:
+        """What the values of the loss show about its derivatives along lines."""
+        return Differentiability(
+            self.loss, self.x, float(self.value), self.gradient, self.loss.names
+        )
+
+    @property
+    def flaws(self) -> list[Flaw]:
+        """The lines that show that there is no gradient; none above 200 dimensions."""
+        return [] if self.is_large else self.differentiability.flaws
+
+    @cached_property
+    def curvatures(self) -> tuple[Tensor, Tensor]:
+        """The slopes of autograd's partial derivatives along the axes, with uncertainty: (D, D).
+
+        Entry [i, j] is that of ∂f/∂xᵢ along xⱼ, by one-sided differences; NaN if there is none.
+        """
+        rows = self.differentiability.of_partials
+        slopes = torch.tensor([[behavior.slope for behavior in row] for row in rows])
+        doubts = torch.tensor([[behavior.uncertainty for behavior in row] for row in rows])
+        return slopes.to(self.x), doubts.to(self.x)
+
+    @cached_property
+    def missing_curvatures(self) -> tuple[str, ...]:
+        """Sentences on second derivatives that do not exist; none above 30 dimensions."""
+        if self.flaws:
+            return ("there is no gradient",)
+        if len(self.x) > MOST_CURVATURES:
+            return ()
+        return tuple(
+            describe_missing_curvature(self.names[i], self.names[j], behavior)
+            for i, row in enumerate(self.differentiability.of_partials)
+            for j, behavior in enumerate(row)
+            if behavior.has_no_derivative
+        )
+
+    def has_curvature(self, i: int) -> bool:
+        """Whether the second derivative along axis i is not known to be missing."""
+        if len(self.x) > MOST_CURVATURES:
+            return True
+        return not self.differentiability.of_partials[i][i].has_no_derivative
+
+    @property
+    def flaw(self) -> str | None:
+        """Why there is no gradient, for use in a sentence; None if there is one."""
+        return self.flaws[0].words if self.flaws else None
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the loss has too many dimensions to look for flaws along each axis."""
+        return len(self.x) > LARGEST
 
     @cached_property
     def _first(self) -> tuple[Tensor, Tensor]:
@@ -87,15 +154,60 @@ class LossAtPoint:
 
     @cached_property
     def differences(self) -> Differences:
-        """The difference quotients along the axes."""
-        return Differences.along(self.loss, self.x, torch.eye(len(self.x), dtype=self.x.dtype))
+        """The difference quotients along the axes, with steps that see the loss's scale."""
+        axes = torch.eye(len(self.x), dtype=self.x.dtype)
+        if self.is_large:
+            return Differences.along(self.loss, self.x, axes)
+        return self._differences(axes, self.differentiability.along_axes)
 
     @cached_property
     def limit(self) -> tuple[Tensor, Tensor]:
         """The limits (D,) of the differences along the axes, and their uncertainty (D,)."""
-        return self.differences.limit()
+        if self.is_large:
+            return self.differences.limit()
+        return _limit(self.differences, self.differentiability.along_axes)
+
+    def differences_along(self, unit: Tensor) -> tuple[Differences, Tensor, Tensor]:
+        """Compute the quotients along a unit direction (D,), their limit (1,) and its uncertainty.
+
+        The steps see the loss's scale.
+        """
+        slopes = (self.gradient @ unit)[None]
+        behaviors = local_behavior(self.loss, self.x, unit[None], slopes)
+        differences = self._differences(unit[None], behaviors)
+        return differences, *_limit(differences, behaviors)
+
+    def _differences(self, directions: Tensor, behaviors: list[Behavior]) -> Differences:
+        """Compute the quotients with the usual steps, or with smaller ones if these show more."""
+        usual = Differences.along(self.loss, self.x, directions)
+        is_seen = usual.are_confirmed(float(self.value))
+        steps = usual.h[:, 0].clone()
+        for i, (behavior, sides) in enumerate(
+            zip(behaviors, usual.one_sided_slopes(), strict=True)
+        ):
+            scale = max(self.grad_norm, abs(sides.left), abs(sides.right))
+            if behavior.kind is Kind.SMOOTH and (not is_seen[i] or sides.differ(scale)):
+                steps[i] = min(behavior.left.step, behavior.right.step)
+        if torch.equal(steps, usual.h[:, 0]):
+            return usual
+        return Differences.along(self.loss, self.x, directions, steps)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the coordinates."""
         return self.loss.names
+
+
+def _limit(differences: Differences, behaviors: list[Behavior]) -> tuple[Tensor, Tensor]:
+    """Return the limits of differences (n,) and their uncertainty (n,).
+
+    Where they do not see the slope that one-sided differences show, that of these stands.
+    """
+    limits, uncertainty = (values.clone() for values in differences.limit())
+    for i, behavior in enumerate(behaviors):
+        margin = DOUBT * (behavior.uncertainty + float(uncertainty[i]))
+        is_near = abs(float(limits[i]) - behavior.slope) <= margin
+        is_seen = is_near and float(uncertainty[i]) <= _VAGUE * behavior.uncertainty
+        if behavior.kind is Kind.SMOOTH and not is_seen:
+            limits[i], uncertainty[i] = behavior.slope, behavior.uncertainty
+    return limits, uncertainty

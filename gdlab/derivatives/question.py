@@ -12,6 +12,7 @@ from torch import Tensor
 from gdlab.derivatives.arguments import as_direction
 from gdlab.derivatives.findings.critical_points import TOL
 from gdlab.derivatives.findings.higher_orders import HIGHEST
+from gdlab.derivatives.point import LARGEST
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Configured, setting
 from gdlab.fields.formatting import format_value
@@ -19,8 +20,6 @@ from gdlab.losses.base import Loss
 from gdlab.losses.transform import Transform
 
 _SETTINGS_OF_A_POINT = ("direction", "step", "find", "check")
-LARGEST = 200
-"""The largest number of dimensions for which the Hessian is computed by default."""
 
 
 class Question(Configured):

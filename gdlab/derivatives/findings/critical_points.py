@@ -5,7 +5,7 @@ Shapes: D dimensions, n points.
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -31,6 +31,9 @@ _STARTS = 1_000  # random starts, in more dimensions
 _STEPS, _UNDAMPED_STEPS = 150, 4
 _SAME = 1e-6  # of the window: points closer than this count as one
 _MAX_LISTED = 100
+_STEP, _SHRUNK = 1e-3, 2.0**-6  # of the window and of such a step: to see that a point is smooth
+_TURNS = 0.1  # of the Hessian: if it changes more within such steps, it may not exist
+_FLAT = 2.0**-9  # of its change: at a smooth critical point this is 2⁻¹², at a kink 2⁻⁶
 _KINDS = {
     "minimum": ("minimum", "minima"),
     "maximum": ("maximum", "maxima"),
@@ -46,10 +49,12 @@ class Critical(Finding):
     Attributes:
         grad_norm: the norm of the gradient.
         tol: the gradient norm up to which the point counts as critical.
-        is_critical: whether `grad_norm` ≤ `tol`.
+        is_critical: whether there is a gradient, with `grad_norm` ≤ `tol`.
         kind: minimum, maximum, saddle or degenerate; None if not critical.
         index: the number of negative eigenvalues: 0 at a minimum, D at a maximum.
-        eigenvalues: eigenvalues of the Hessian (D,).
+        eigenvalues: eigenvalues of autograd's Hessian (D,).
+        flaw: why there is no gradient; None if there is one.
+        has_hessian: whether there are second derivatives.
     """
 
     grad_norm: float
@@ -58,21 +63,29 @@ class Critical(Finding):
     kind: str | None
     index: int
     eigenvalues: Tensor
+    flaw: str | None = None
+    has_hessian: bool = True
 
     def section(self) -> Section:
         """Return a sentence that classifies the point."""
-        if not self.is_critical:
+        if self.flaw is not None:
+            words = f"no: {self.flaw}"
+        elif not self.is_critical:
             words = f"no: ‖∇f‖ = {number(self.grad_norm, 4)} is above {number(self.tol, 3)}"
         else:
             words = f"yes, a {_kind_in_words(self)}"
         notes = []
         if self.kind == "degenerate":
-            notes.append(
-                "The Hessian is not finite here, so it does not determine the kind."
-                if bool(self.eigenvalues.isnan().any())
-                else "An eigenvalue is numerically zero: the Hessian does not determine the kind."
-            )
+            notes.append(self._reason())
         return Section("Critical point", [("critical", words)], notes=notes)
+
+    def _reason(self) -> str:
+        """Return why the kind is degenerate."""
+        if not self.has_hessian:
+            return "There is no Hessian here that determines the kind."
+        if bool(self.eigenvalues.isnan().any()):
+            return "The Hessian is not finite here, so it does not determine the kind."
+        return "An eigenvalue is numerically zero: the Hessian does not determine the kind."
 
 
 @dataclass(frozen=True)
@@ -131,7 +144,12 @@ def critical(at: LossAtPoint, tol: float = TOL) -> Critical:
 
     With a large Hessian, gradients are less accurate than tol; 1e-14 λ_max ‖x‖ then replaces it.
     """
-    return classify(at.x, at.gradient, at.hessian, tol)
+    found = classify(at.x, at.gradient, at.hessian, tol)
+    if at.flaws:
+        return replace(found, is_critical=False, kind=None, flaw=at.flaw)
+    if found.is_critical and at.missing_curvatures:
+        return replace(found, kind="degenerate", has_hessian=False)
+    return found
 
 
 def classify(
@@ -193,10 +211,28 @@ def find(
     points: list[CriticalPoint] = []
     for point in _classify_all(loss, x[inside], tol):
         distances = ((point.at - known.at).abs() / width for known in points)
-        if point.critical.is_critical and not any(bool((d <= _SAME).all()) for d in distances):
-            points.append(point)
+        if not point.critical.is_critical or any(bool((d <= _SAME).all()) for d in distances):
+            continue
+        kind = _recheck(loss, point, width, tol)
+        if kind.is_critical:
+            points.append(replace(point, critical=kind))
     points.sort(key=lambda point: (point.value, point.at.tolist()))
     return CriticalPoints(window, len(starts), len(points), tuple(points[:_MAX_LISTED]))
+
+
+def _recheck(loss: Loss, point: CriticalPoint, width: Tensor, tol: float) -> Critical:
+    """Classify a point again if there may be no gradient or no Hessian there."""
+    matrix = hessian(loss, point.at[None])
+    steps = torch.diag(_STEP * width)
+    sides = torch.cat((point.at + steps, point.at - steps))
+    changes = (loss(sides) - point.value).abs()
+    close = (loss(point.at + _SHRUNK * (sides - point.at)) - point.value).abs()
+    is_flat = close <= _FLAT * changes + EPSILON * abs(point.value)
+    turns = (hessian(loss, point.at + _SHRUNK * (sides - point.at)) - matrix).abs().amax()
+    if bool(is_flat.all()) and bool(turns <= _TURNS * matrix.abs().amax()):
+        return point.critical
+    at = LossAtPoint(loss, point.at)
+    return critical(at, tol) if at.missing_curvatures else point.critical
 
 
 def _classify_all(loss: Loss, x: Tensor, tol: float) -> Iterator[CriticalPoint]:

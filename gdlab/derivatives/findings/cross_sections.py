@@ -29,7 +29,8 @@ class CrossSection:
         tangent: the tangent line at these values (m,).
         line: the equation of the tangent line.
         slope: its slope, the partial derivative.
-        curvature: the second partial derivative; None if not requested.
+        curvature: the second partial derivative; None if not requested or if it does not exist.
+        flaw: what the loss is along the coordinate if it has no tangent line; None if it has one.
     """
 
     name: str
@@ -39,6 +40,7 @@ class CrossSection:
     line: str
     slope: float
     curvature: float | None
+    flaw: str | None
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,13 @@ class CrossSections(Finding):
                 (cut.name, cut.coordinate),
                 ("f", cut.loss),
                 ("tangent", cut.tangent),
-            ):
+            )[: 3 if cut.flaw is None else 2]:
                 rows.append((name, *(number(value, 5) for value in values[::stride])))
         lines = []
         for cut in self.sections:
+            if cut.flaw is not None:
+                lines.append((f"along {cut.name}", f"no tangent line: {cut.flaw}"))
+                continue
             curved = "" if cut.curvature is None else f", curvature {number(cut.curvature, 5)}"
             lines.append((f"along {cut.name}", f"z = {cut.line}{curved}"))
         return Section("Cross-sections", lines, Table(("",) * (_SHOWN + 1), rows))
@@ -87,6 +92,7 @@ def _section(at: LossAtPoint, i: int, *, curved: bool) -> CrossSection:
     points = at.x.repeat(_POINTS, 1)
     points[:, i] = coordinate + offsets
     name = at.names[i]
+    behavior = None if at.is_large else at.differentiability.along_axes[i]
     line = [(float(at.value), ""), (float(slope), offset_from(name, float(coordinate)))]
     return CrossSection(
         name=name,
@@ -95,7 +101,8 @@ def _section(at: LossAtPoint, i: int, *, curved: bool) -> CrossSection:
         tangent=at.value + slope * offsets,
         line=linear_combination(line),
         slope=float(slope),
-        curvature=float(at.hessian[i, i]) if curved else None,
+        curvature=float(at.hessian[i, i]) if curved and at.has_curvature(i) else None,
+        flaw=None if behavior is None or not behavior.has_no_derivative else str(behavior.kind),
     )
 
 

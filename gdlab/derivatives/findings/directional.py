@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gdlab.derivatives import arguments
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
-from gdlab.derivatives.methods.finite_differences import Convergence, Differences, convergence
+from gdlab.derivatives.methods.finite_differences import Convergence, convergence
 from gdlab.derivatives.point import LossAtPoint
 
 
@@ -43,11 +43,13 @@ class Directional(Finding):
         slope: the slope in the direction.
         angle: the angle θ to the gradient, in degrees; None if the gradient is zero or not finite.
         tangent: the slope along the level curve, which must be 0; None without a level curve.
+        flaw: why there is no gradient; None if there is one.
     """
 
     slope: Slope
     angle: float | None
     tangent: Slope | None
+    flaw: str | None
 
     def section(self) -> Section:
         """Return the directional derivative, its angle and the slope along the level curve."""
@@ -59,6 +61,8 @@ class Directional(Finding):
         if self.tangent is not None:
             lines.append(("level curve", f"tangent {_unit(self.tangent)}"))
             rows.append(_row("along the level curve", self.tangent))
+        elif self.flaw is not None:
+            notes.append(f"The slope need not be ∇f · u: {self.flaw}.")
         else:
             reason = "the gradient is zero or not finite, or D = 1"
             notes.append(f"No level curve passes through the point: {reason}.")
@@ -90,7 +94,7 @@ def directional(at: LossAtPoint, direction: "Tensor | Sequence[float]") -> Direc
             2 * math.atan2(float((unit - ascent).norm()), float((unit + ascent).norm()))
         )
     tangent = None if ascent is None else tangent_of_level_curve(ascent, unit)
-    return Directional(slope, angle, None if tangent is None else _slope(at, tangent))
+    return Directional(slope, angle, None if tangent is None else _slope(at, tangent), at.flaw)
 
 
 def tangent_of_level_curve(ascent: Tensor, near: Tensor) -> Tensor | None:
@@ -111,8 +115,7 @@ def tangent_of_level_curve(ascent: Tensor, near: Tensor) -> Tensor | None:
 
 
 def _slope(at: LossAtPoint, unit: Tensor) -> Slope:
-    d = Differences.along(at.loss, at.x, unit[None])
-    limit, uncertainty = d.limit()
+    d, limit, uncertainty = at.differences_along(unit)
     exact = at.gradient @ unit
     error = convergence(d.h[0], (d.central[0] - exact).abs(), d.rounding[0])
     return Slope(unit, float(exact), float(limit[0]), float(uncertainty[0]), error)

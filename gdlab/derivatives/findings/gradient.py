@@ -3,6 +3,7 @@
 Shapes: D dimensions.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,10 +16,12 @@ from gdlab.derivatives.methods.finite_differences import (
     OneSidedSlopes,
     convergence,
 )
+from gdlab.derivatives.methods.local_behavior import Behavior, Kind
 from gdlab.derivatives.point import LossAtPoint
 from gdlab.derivatives.wording import number_or_undefined
 
 _ROWS_SHOWN = 12
+_SAME = 1e-7  # of the gradient: the error of a wrong one is larger
 
 
 @dataclass(frozen=True)
@@ -38,9 +41,11 @@ class Partial:
         expression: the derivative as an expression.
         disagreement: the largest difference between autograd, `central` and `symbolic`.
         agrees: whether autograd equals the limit of the differences within its uncertainty; None
-            if there is no limit.
+            if there is no derivative or the differences cannot resolve the loss.
         sides: the left and right derivatives.
         is_kink: whether they differ, so that there is no derivative.
+        kind: what the loss is along the coordinate: smooth, unresolved (by differences), or why
+            there is no derivative: a kink, a jump, a vertical tangent, the edge of the domain.
     """
 
     name: str
@@ -57,6 +62,14 @@ class Partial:
     agrees: bool | None
     sides: OneSidedSlopes
     is_kink: bool
+    kind: str
+
+    @property
+    def agrees_with_formula(self) -> bool:
+        """Whether the formula has the derivative that autograd returns."""
+        if self.symbolic is None:
+            return False
+        return abs(self.autograd - self.symbolic) <= _SAME * abs(self.symbolic)
 
 
 @dataclass(frozen=True)
@@ -71,9 +84,10 @@ class FirstOrder(Finding):
         partials: one per coordinate.
         gradient: by autograd (D,).
         grad_norm: the norm of the gradient: the slope in the direction of steepest ascent.
-        ascent: the unit direction of steepest ascent (D,); None if the gradient is zero or not
-            finite.
+        ascent: the unit direction of steepest ascent (D,); None if the gradient is zero, not finite
+            or does not exist.
         descent: the unit direction of steepest descent.
+        flaws: sentences on the lines that show that there is no gradient.
     """
 
     loss: str
@@ -85,6 +99,7 @@ class FirstOrder(Finding):
     grad_norm: float
     ascent: Tensor | None
     descent: Tensor | None
+    flaws: tuple[str, ...]
 
     def section(self) -> Section:
         """Return the values as lines and the partial derivatives as a table."""
@@ -94,9 +109,11 @@ class FirstOrder(Finding):
         lines += [
             ("point", vector(self.at)),
             ("value", number(self.value)),
-            ("gradient", vector(self.gradient)),
-            ("norm", number(self.grad_norm)),
         ]
+        if self.flaws:
+            lines.append(("gradient", f"none; autograd returns {vector(self.gradient)}"))
+        else:
+            lines += [("gradient", vector(self.gradient)), ("norm", number(self.grad_norm))]
         if self.ascent is not None:
             lines += [("ascent", vector(self.ascent)), ("descent", vector(self.descent))]
         return Section("Gradient", lines, self._table(), self._notes())
@@ -125,25 +142,29 @@ class FirstOrder(Finding):
         more = len(self.partials) - _ROWS_SHOWN
         if more > 0:
             notes.append(f"{more} more partial derivatives are not shown.")
-        if self.ascent is None:
+        if self.ascent is None and not self.flaws:
             state = "zero" if self.grad_norm == 0 else "not finite"
             notes.append(f"The gradient is {state}: there is no direction of steepest ascent.")
-        for names, verdict in (
-            (
-                [p.name for p in self.partials if p.agrees is False],
-                "Autograd does NOT match the limit of the differences",
-            ),
-            ([p.name for p in self.partials if p.agrees is None], "The differences have no limit"),
-        ):
-            if names:
-                notes.append(f"{verdict} for ∂f/∂{', ∂f/∂'.join(names[:_ROWS_SHOWN])}.")
-        kinks = [p for p in self.partials if p.is_kink]
-        if kinks:
-            left, right = number(kinks[0].sides.left), number(kinks[0].sides.right)
-            slopes = f"along {kinks[0].name} the slope is {left} on the left, {right} on the right"
-            more = f" (and {len(kinks) - 1} more coordinates)" if len(kinks) > 1 else ""
-            notes.append(f"Kink: {slopes}{more}; there is no derivative.")
+        wrong = [p.name for p in self.partials if p.agrees is False]
+        if wrong:
+            names = _join(wrong)
+            notes.append(f"Autograd does NOT match the limit of the differences for {names}.")
+        hidden = [p for p in self.partials if p.kind == Kind.UNRESOLVED and p.agrees is None]
+        confirmed = [p.name for p in hidden if p.agrees_with_formula]
+        if confirmed:
+            outvoted = "autograd and the formula agree, and outvote them"
+            notes.append(f"The differences cannot resolve {_join(confirmed)}: {outvoted}.")
+        unsure = [p.name for p in hidden if not p.agrees_with_formula]
+        if unsure:
+            notes.append(f"The differences cannot resolve {_join(unsure)}: they decide nothing.")
+        if self.flaws:
+            more = len(self.flaws) - 1
+            notes.append(self.flaws[0] + (f" (Nor along {more} more coordinates.)" if more else ""))
         return notes
+
+
+def _join(names: Sequence[str]) -> str:
+    return f"∂f/∂{', ∂f/∂'.join(names[:_ROWS_SHOWN])}"
 
 
 def first_order(at: LossAtPoint) -> FirstOrder:
@@ -162,6 +183,7 @@ def first_order(at: LossAtPoint) -> FirstOrder:
         grad_norm=at.grad_norm,
         ascent=at.ascent,
         descent=None if at.ascent is None else -at.ascent,
+        flaws=tuple(flaw.sentence for flaw in at.flaws),
     )
 
 
@@ -170,7 +192,12 @@ def _partial(at: LossAtPoint, i: int, by_formula: Tensor | None, sides: OneSided
     limit, uncertainty = (values[i] for values in at.limit)
     central = convergence(d.h[i], (d.central[i] - exact).abs(), d.rounding[i])
     forward = convergence(d.h[i], (d.forward[i] - exact).abs(), 2 * d.rounding[i])
-    error, symbolic = (exact - limit).abs(), None if by_formula is None else by_formula[i]
+    symbolic = None if by_formula is None else by_formula[i]
+    behavior = None if at.is_large else at.differentiability.along_axes[i]
+    if behavior is not None and behavior.has_no_derivative:
+        left, right = behavior.left, behavior.right
+        doubt = left.uncertainty + right.uncertainty
+        sides = OneSidedSlopes(left.slope, right.slope, doubt)
     best_central = _value_at_step(d.h[i], d.central[i], central.best)
     results = torch.stack([exact, best_central, *([] if symbolic is None else [symbolic])])
     results = results[:2] if bool(results[-1].isnan()) else results  # undefined formula
@@ -186,10 +213,25 @@ def _partial(at: LossAtPoint, i: int, by_formula: Tensor | None, sides: OneSided
         symbolic=None if symbolic is None else float(symbolic),
         expression=None if at.symbolic is None else at.symbolic.words(i),
         disagreement=float(results.max() - results.min()),
-        agrees=bool(error <= DOUBT * uncertainty) if bool(limit.isfinite()) else None,
+        agrees=_agrees(exact, limit, uncertainty, behavior),
         sides=sides,
-        is_kink=sides.differ(max(at.grad_norm, abs(sides.left), abs(sides.right))),
+        is_kink=behavior is not None and behavior.kind is Kind.KINK,
+        kind=str(Kind.UNRESOLVED if behavior is None else behavior.kind),
     )
+
+
+def _agrees(
+    exact: Tensor, limit: Tensor, uncertainty: Tensor, behavior: Behavior | None
+) -> bool | None:
+    """Whether autograd's derivative is that of the differences; None if they decide nothing."""
+    if behavior is not None and behavior.has_no_derivative:
+        return None
+    if bool((exact - limit).abs() <= DOUBT * uncertainty):
+        return True
+    if behavior is None or behavior.kind is Kind.UNRESOLVED:
+        return None
+    margin = DOUBT * behavior.uncertainty + _SAME * abs(behavior.slope)
+    return abs(float(exact) - behavior.slope) <= margin
 
 
 def _value_at_step(h: Tensor, values: Tensor, best: float) -> Tensor:

@@ -4,49 +4,19 @@ Shapes: D dimensions, m steps.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
-from gdlab.derivatives.methods.finite_differences import (
-    DOUBT,
-    EPSILON,
-    extrapolate,
-    values_at,
-    widest_step,
-)
+from gdlab.derivatives.findings.second_differences import Asymmetry, gather_evidence
+from gdlab.derivatives.methods.finite_differences import EPSILON
 from gdlab.derivatives.point import LossAtPoint
 from gdlab.derivatives.wording import derivative_name, number_or_undefined
 
-_MOST_NESTED = 30
 _ROWS_SHOWN, _VECTORS_SHOWN = 15, 6
-_INNER, _STEPS = 2.0**-17, 16
-_SAME = 1e-6  # of the largest entry: the truncation error of the inner difference
-
-
-@dataclass(frozen=True)
-class Asymmetry:
-    """The pair of mixed partial derivatives that differ most.
-
-    Attributes:
-        names: names of the two coordinates, (x, y).
-        xy: ∂/∂y (∂f/∂x): differentiated by x first.
-        yx: ∂/∂x (∂f/∂y).
-        allowed: the largest difference at which they count as equal.
-    """
-
-    names: tuple[str, str]
-    xy: float
-    yx: float
-    allowed: float
-
-    @property
-    def size(self) -> float:
-        """The absolute difference."""
-        return abs(self.xy - self.yx)
+_ROUNDED = 1e-7  # of the largest entry: how far autograd may be from the formula
 
 
 @dataclass(frozen=True)
@@ -63,9 +33,14 @@ class SecondOrder(Finding):
         expressions: the second partial derivatives as expressions, by name.
         asymmetry: where the nested differences are least symmetric; None in one dimension or
             without nested differences.
-        is_symmetric: whether the mixed partial derivatives are equal in either order (Clairaut).
-        agrees: whether autograd's Hessian matches the nested differences wherever they have a
-            limit.
+        is_symmetric: whether the mixed partial derivatives are equal in either order (Clairaut);
+            None if one does not exist or this is unknown.
+        agrees: whether autograd's Hessian matches the nested differences wherever there are second
+            derivatives; None if the differences cannot resolve the loss.
+        agrees_with_formula: whether it matches the formula's Hessian; None without a formula.
+        missing: sentences on the second derivatives that do not exist; none above 30 dimensions.
+        undecided: for each second derivative (D, D), whether it does not exist or the differences
+            cannot resolve it.
         eigenvalues: eigenvalues of the Hessian, ascending (D,); NaN if it is not finite.
         eigenvectors: the matching eigenvectors, as columns (D, D).
         condition: |λ|_max / |λ|_min; None if the Hessian is singular or not finite.
@@ -81,8 +56,11 @@ class SecondOrder(Finding):
     symbolic: Tensor | None
     expressions: dict[str, str]
     asymmetry: Asymmetry | None
-    is_symmetric: bool
-    agrees: bool
+    is_symmetric: bool | None
+    agrees: bool | None
+    agrees_with_formula: bool | None
+    missing: tuple[str, ...]
+    undecided: Tensor
     eigenvalues: Tensor
     eigenvectors: Tensor
     condition: float | None
@@ -92,7 +70,7 @@ class SecondOrder(Finding):
     def section(self) -> Section:
         """Return the second partial derivatives as a table and their consequences as lines."""
         lines = list(self.expressions.items())[:_ROWS_SHOWN] + self._symmetry_line()
-        if not bool(self.hessian.isfinite().all()):
+        if self.missing or not bool(self.hessian.isfinite().all()):
             return Section("Hessian", lines, self._table(), self._notes())
         if len(self.names) > _VECTORS_SHOWN:
             lines.append(("eigenvalues", vector(self.eigenvalues)))
@@ -111,13 +89,22 @@ class SecondOrder(Finding):
 
     def _notes(self) -> list[str]:
         notes = []
-        if not bool(self.hessian.isfinite().all()):
+        if self.missing:
+            more = len(self.missing) - 1
+            others = f" ({more} more do not exist.)" if more else ""
+            notes.append(f"There is no Hessian here: {self.missing[0]}.{others}")
+        elif not bool(self.hessian.isfinite().all()):
             notes.append("Autograd's Hessian is not finite here.")
-        if not self.is_symmetric:
+        if self.is_symmetric is False:
             reason = "their order matters, which autograd cannot detect: it has one value for both"
             notes.append(f"The second derivatives are not continuous here: {reason}.")
-        if not self.agrees:
+        if self.agrees is False:
             notes.append("Autograd's Hessian does NOT match the differences.")
+        if self.agrees is None and not self.missing:
+            unresolved = "The differences cannot resolve the second derivatives"
+            outvoted = "autograd and the formula agree, and outvote them"
+            verdict = outvoted if self.agrees_with_formula else "they decide nothing"
+            notes.append(f"{unresolved}: {verdict}.")
         return notes
 
     def _symmetry_line(self) -> list[tuple[str, str]]:
@@ -125,11 +112,13 @@ class SecondOrder(Finding):
         if asymmetry is None:
             return []
         x, y = asymmetry.names
-        words = f"|∂/∂{y}(∂f/∂{x}) − ∂/∂{x}(∂f/∂{y})| ≤ {number(asymmetry.size, 2)}"  # noqa: RUF001
+        if self.is_symmetric is None:
+            return [("symmetric", "unknown")]
         if not self.is_symmetric:
             xy, yx = number(asymmetry.xy, 6), number(asymmetry.yx, 6)
-            words = f"NO: ∂/∂{y}(∂f/∂{x}) = {xy}, but ∂/∂{x}(∂f/∂{y}) = {yx}"
-        return [("symmetric", words if not self.is_symmetric else f"yes, {words}")]
+            return [("symmetric", f"NO: ∂/∂{y}(∂f/∂{x}) = {xy}, but ∂/∂{x}(∂f/∂{y}) = {yx}")]
+        size = number(asymmetry.size, 2)
+        return [("symmetric", f"yes, |∂/∂{y}(∂f/∂{x}) − ∂/∂{x}(∂f/∂{y})| ≤ {size}")]  # noqa: RUF001
 
     def _table(self) -> Table | None:
         dim = len(self.names)
@@ -144,15 +133,14 @@ class SecondOrder(Finding):
 
         title = derivative_name([self.names[j], self.names[i]])
         by_differences = entry(self.differences), entry(self.uncertainty, 2)
+        if bool(self.undecided[i, j]):
+            by_differences = "none" if self.missing else "unresolved", number(None)
         return title, entry(self.hessian), *by_differences, entry(self.symbolic)
 
 
 def second_order(at: LossAtPoint) -> SecondOrder:
     """Compute the Hessian of a loss at a point by autograd, nested differences and its formula."""
     matrix, symbolic, names = at.hessian, at.symbolic, at.names
-    nested, uncertainty = None, None
-    if len(names) <= _MOST_NESTED:
-        nested, uncertainty = nested_differences(at.loss, at.x)
     values, vectors = eigendecomposition(matrix)
     size = values.abs()
     largest = float(values[-1])
@@ -162,27 +150,33 @@ def second_order(at: LossAtPoint) -> SecondOrder:
         pairs = [(i, j) for i in range(len(names)) for j in range(i, len(names))]
         words = {pair: symbolic.words(*pair) for pair in pairs}
         expressions = {derivative_name([names[j], names[i]]): w for (i, j), w in words.items()}
-    asymmetry = _find_asymmetry(names, nested, uncertainty)
-    agrees = True
-    if nested is not None and uncertainty is not None:
-        is_near = (matrix - nested).abs() <= _tolerance(uncertainty, nested)
-        agrees = bool((is_near | nested.isnan()).all())
+    by_formula = None if symbolic is None else symbolic.hessian(at.x)
+    evidence = gather_evidence(at)
+    has_curvature = largest > 0 and not at.missing_curvatures
     return SecondOrder(
         names=names,
         hessian=matrix,
-        differences=nested,
-        uncertainty=uncertainty,
-        symbolic=None if symbolic is None else symbolic.hessian(at.x),
+        differences=evidence.nested,
+        uncertainty=evidence.uncertainty,
+        symbolic=by_formula,
         expressions=expressions,
-        asymmetry=asymmetry,
-        is_symmetric=asymmetry is None or asymmetry.size <= asymmetry.allowed,
-        agrees=agrees,
+        asymmetry=evidence.asymmetry,
+        is_symmetric=evidence.is_symmetric,
+        agrees=evidence.agrees,
+        agrees_with_formula=None if by_formula is None else _match(matrix, by_formula),
+        missing=at.missing_curvatures,
+        undecided=evidence.undecided,
         eigenvalues=values,
         eigenvectors=vectors,
         condition=float(size.max() / size.min()) if is_regular else None,
         lambda_max=largest,
-        max_stable_lr=2 / largest if largest > 0 else None,
+        max_stable_lr=2 / largest if has_curvature else None,
     )
+
+
+def _match(matrix: Tensor, by_formula: Tensor) -> bool:
+    """Whether two Hessians (D, D) are the same up to rounding."""
+    return bool(((matrix - by_formula).abs() <= _ROUNDED * by_formula.abs().amax()).all())
 
 
 def eigendecomposition(matrix: Tensor) -> tuple[Tensor, Tensor]:
@@ -194,45 +188,3 @@ def eigendecomposition(matrix: Tensor) -> tuple[Tensor, Tensor]:
         return torch.full_like(matrix[0], math.nan), torch.full_like(matrix, math.nan)
     values, vectors = torch.linalg.eigh(matrix / 2 + matrix.T / 2)
     return values, vectors
-
-
-def nested_differences(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
-    """Estimate second derivatives at x (D,) by nested differences, with uncertainty: (D, D) each.
-
-    Entry [i, j] is ∂/∂xⱼ (∂f/∂xᵢ): the inner difference is along xᵢ, with 2⁻¹⁷ of the outer step.
-    Its limit is thus taken first, and f need not be smooth.
-    """
-    dim = len(x)
-    size = widest_step(x.abs())
-    unit = torch.eye(dim, dtype=x.dtype)
-    outer = size[:, None] * 2.0 ** -torch.arange(_STEPS, dtype=x.dtype)  # (D, m)
-    inner = _INNER * size[:, None, None] * (outer / size[:, None])  # (D, D, m)
-    along_i = inner[..., None] * unit[:, None, None, :]
-    along_j = outer[..., None] * unit[:, None, :]
-    corners = {
-        (a, b): values_at(f, x + a * along_i + b * along_j) for a in (1, -1) for b in (1, -1)
-    }
-    total = corners[1, 1] - corners[-1, 1] - corners[1, -1] + corners[-1, -1]
-    area = 4 * inner * outer
-    rounding = EPSILON * torch.stack(list(corners.values())).abs().amax(0) / area
-    flat = (dim * dim, _STEPS)
-    limit, uncertainty = extrapolate((total / area).reshape(flat), rounding.reshape(flat), order=2)
-    return limit.reshape(dim, dim), uncertainty.reshape(dim, dim)
-
-
-def _find_asymmetry(
-    names: tuple[str, ...], nested: Tensor | None, uncertainty: Tensor | None
-) -> Asymmetry | None:
-    if nested is None or uncertainty is None or len(names) < 2:
-        return None
-    difference = (nested - nested.T).abs()
-    allowed = _tolerance(uncertainty + uncertainty.T, nested)
-    excess = (difference / allowed).nan_to_num(0.0).triu(1)
-    i, j = divmod(int(excess.argmax()), len(names)) if bool((excess > 0).any()) else (0, 1)
-    pair = float(nested[i, j]), float(nested[j, i])
-    return Asymmetry((names[i], names[j]), *pair, float(allowed[i, j]))
-
-
-def _tolerance(uncertainty: Tensor, nested: Tensor) -> Tensor:
-    """Return how far nested differences (D, D) can be from the true second derivatives."""
-    return DOUBT * uncertainty + _SAME * nested.abs().nan_to_num(0.0).amax()

@@ -3,6 +3,7 @@
 Shapes: D dimensions, m distances.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -51,12 +52,14 @@ class Taylor(Finding):
     """The Taylor models of the loss at a point.
 
     Attributes:
-        expanded: the equation of the tangent plane, multiplied out.
+        expanded: the equation of the tangent plane, multiplied out; empty if that overflows.
         direction: the unit direction (D,) along which the errors are measured.
         distances: distances from the point, decreasing (m,).
         values: the loss at these distances (m,).
         plane: the tangent plane f(a) + ∇f(a) · (x − a).
         second: the plane plus ½ (x − a)ᵀ H (x − a).
+        flaw: why there is no tangent plane; None if there is one.
+        has_hessian: whether there are second derivatives.
     """
 
     expanded: str
@@ -65,18 +68,28 @@ class Taylor(Finding):
     values: Tensor
     plane: Model
     second: Model
+    flaw: str | None
+    has_hessian: bool
 
     def section(self) -> Section:
         """Return the equations and the errors at increasing distances."""
-        lines = [("plane", f"z = {self.expanded}"), ("", f"z = {self.plane.equation}")]
-        if len(self.direction) <= _QUADRATIC_SHOWN:
+        title = "Tangent plane and Taylor model"
+        if self.flaw is not None:
+            return Section(title, [("plane", f"none: {self.flaw}")])
+        lines = [("plane", f"z = {self.expanded}")] if self.expanded else []
+        lines.append(("" if lines else "plane", f"z = {self.plane.equation}"))
+        if not self.has_hessian:
+            lines.append(("second order", "none: there is no Hessian here"))
+        elif len(self.direction) <= _QUADRATIC_SHOWN:
             lines.append(("second order", f"z = {self.second.equation}"))
         lines.append(("errors along", vector(self.direction, 6)))
         header = ("distance", "loss", "plane", "error", "second order", "error")
         rows = [self._row(k) for k in reversed(_SHOWN)]
         slopes = self.plane.convergence.words, self.second.convergence.words
         rows.append(("slope", "", "", slopes[0], "", slopes[1]))
-        return Section("Tangent plane and Taylor model", lines, Table(header, rows))
+        if not self.has_hessian:
+            header, rows = header[:4], [row[:4] for row in rows]
+        return Section(title, lines, Table(header, rows))
 
     def _row(self, k: int) -> tuple[str, ...]:
         cells = [number(self.distances[k], 3), number(self.values[k])]
@@ -123,7 +136,7 @@ def taylor(at: LossAtPoint, direction: "Tensor | Sequence[float] | None" = None)
     expanded = [*zip(gradient.tolist(), at.names, strict=True), (intercept, "")]
     tangent = [(float(value), ""), *slopes]
     return Taylor(
-        expanded=linear_combination(expanded),
+        expanded=linear_combination(expanded) if math.isfinite(intercept) else "",
         direction=along,
         distances=distance,
         values=values,
@@ -131,6 +144,8 @@ def taylor(at: LossAtPoint, direction: "Tensor | Sequence[float] | None" = None)
         second=make_model(
             linear_combination([*tangent, *_quadratic_terms(matrix, deviations)]), second
         ),
+        flaw=at.flaw,
+        has_hessian=not at.missing_curvatures,
     )
 
 
@@ -158,6 +173,7 @@ class Differential(Finding):
         df: the sum.
         second: df + ½ dxᵀ H dx; None if not requested.
         change: f(x + dx) − f(x).
+        flaw: why there is no differential; None if there is one.
     """
 
     step: Tensor
@@ -166,9 +182,13 @@ class Differential(Finding):
     df: float
     second: float | None
     change: float
+    flaw: str | None
 
     def section(self) -> Section:
         """Return the differential, the true change and their difference."""
+        if self.flaw is not None:
+            lines = [("df", f"none: {self.flaw}"), ("true change", number(self.change))]
+            return Section("Total differential", [("step", vector(self.step)), *lines])
         lines = [
             ("step", vector(self.step)),
             ("df", f"{self.equation} = {number(self.df)}"),
@@ -203,7 +223,8 @@ def differential(
     ]
     change = values_at(at.loss, (at.x + step)[None])[0] - at.value
     second = None
-    if curved:
+    if curved and not at.missing_curvatures:
         product = hessian_products(at.loss, at.x[None])(step[None])[0]
         second = df + float(step @ product) / 2
-    return Differential(step, terms, linear_combination(summands), df, second, float(change))
+    equation = linear_combination(summands)
+    return Differential(step, terms, equation, df, second, float(change), at.flaw)

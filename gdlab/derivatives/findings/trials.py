@@ -27,7 +27,7 @@ LARGE = 1_000
 RIGHT, WRONG, UNSURE, BY_FORMULA = "right", "wrong", "unsure", "right by its formula"
 
 _DIRECTIONS, _DIRECTIONS_OF_LARGE = 16, 4  # in more dimensions than 16, and not the axes
-_TINY = 1e-7  # of the loss: smaller slopes count as zero
+_TINY = 1e-7  # of the loss and of its slopes far away: smaller slopes count as zero
 _LEAST = 1e-290  # smaller numbers lose digits before they underflow
 _SAME = 1e-7  # of the largest slope: the error of a wrong gradient is larger
 _UNSURE = 1e-2  # of the largest slope: less certain differences are inconclusive
@@ -75,8 +75,9 @@ def compare_slopes(
     differences = Differences.along(loss, x, directions)
     slopes = directions @ gradient
     limits, uncertainty = differences.limit()
-    known = torch.cat((slopes, limits)).nan_to_num(0.0, 0.0, 0.0).abs()
-    scale = max(float(known.max()), _TINY * float(value.abs()), _LEAST)
+    secants = _TINY * torch.cat((differences.forward[:, 0], differences.backward[:, 0]))
+    sizes = torch.cat((slopes, limits, secants, _TINY * value[None])).abs()
+    scale = max(float(torch.where(sizes.isfinite(), sizes, 0.0).max()), _LEAST)
     is_plain = differences.are_confirmed(float(value)) & _agree(slopes, limits, uncertainty, scale)
     is_plain &= uncertainty <= _UNSURE * scale
     is_plain &= ~torch.tensor([pair.differ(scale) for pair in differences.one_sided_slopes()])

@@ -37,6 +37,8 @@ _STRAIGHT = 0.02  # of log₂: how far these changes may lie from a power law
 _SCALED = 500  # exponents of values beyond which these are scaled by a power of 2
 _LARGEST = 1000  # exponent of such a power
 _UNDERFLOW = 1e-320  # smaller changes of a value are lost
+_TERMS = 4  # numbers that cancel, each with a rounding error
+_CLOSE, _CANCELED = 1e-8, 1e3  # steps at which a claimed slope stands against so much noise
 _EXPLAINED = 0.1  # of a change at the last step: a slope that gives more of it may be hidden
 
 
@@ -110,7 +112,11 @@ class Behavior:
 
 
 def local_behavior(
-    f: Callable[[Tensor], Tensor], x: Tensor, directions: Tensor, slopes: Tensor
+    f: Callable[[Tensor], Tensor],
+    x: Tensor,
+    directions: Tensor,
+    slopes: Tensor,
+    largest: float = 0.0,
 ) -> list[Behavior]:
     """Find out how f behaves at a point x (D,) along each of the unit directions (n, D).
 
@@ -119,7 +125,9 @@ def local_behavior(
         x: the point.
         directions: unit vectors.
         slopes: the derivatives that are claimed along them (n,). A change of the values that such a
-            slope explains below the resolution of floats is no jump.
+            slope explains below the resolution of floats is no jump, and where larger steps show
+            such a slope, small changes at smaller ones are rounding.
+        largest: the size of numbers within f that cancel in its values.
     """
     n, size = len(directions), (directions.abs() * x.abs()).amax(1)
     if n == 0:
@@ -141,6 +149,7 @@ def local_behavior(
         at=at * scale,
         size=size.repeat(2),
         slopes=torch.cat((-slopes, slopes)) * scale,
+        largest=largest * scale,
     )
     sides = [rays.side(k, scale) for k in range(2 * n)]
     return [_join(left.mirrored(), right) for left, right in zip(sides[:n], sides[n:], strict=True)]
@@ -168,16 +177,22 @@ class _Rays:
     """
 
     def __init__(
-        self, runs: Tensor, values: Tensor, at: Tensor, size: Tensor, slopes: Tensor
+        self,
+        runs: Tensor,
+        values: Tensor,
+        at: Tensor,
+        size: Tensor,
+        slopes: Tensor,
+        largest: float,
     ) -> None:
         self.runs, self.values, self.size = runs, values, size
         self.slopes = slopes.nan_to_num(0.0, 0.0, 0.0)
         self.changes = values - at
         near = torch.where(values.isfinite(), values.abs(), 0.0)[:, _NEAR:].amax(1)
-        self.noise = NOISE * torch.maximum(near, at.abs()) + _UNDERFLOW
+        self.noise = NOISE * torch.maximum(near, at.abs()).clamp(min=largest) + _UNDERFLOW
         self.quotients = self.changes / runs
-        largest = torch.maximum(values.abs(), at.abs()) + size[:, None] * self.quotients.abs()
-        rounding = (2 * EPSILON * largest + _UNDERFLOW) / runs
+        added = torch.maximum(values.abs(), at.abs()) + size[:, None] * self.quotients.abs()
+        rounding = (2 * EPSILON * (added + _TERMS * largest) + _UNDERFLOW) / runs
         windows = [_windows(part) for part in (self.quotients, rounding)]
         limits, doubts = extrapolate(*(part.flatten(0, 1) for part in windows), order=1)
         shape = windows[0].shape[:2]
@@ -224,9 +239,19 @@ class _Rays:
             contradicts = bool(((limits[w:] - limit).abs() > DOUBT * (doubts[w:] + doubt)).any())
             allowed = max(_CERTAIN * max(float(limit.abs()), secant), float(DOUBT * self.noise[k]))
             is_certain = float(doubt) <= allowed and is_confirmed and not contradicts
+            if self._is_claimed(k, limit, doubt, runs) and float(doubt) <= allowed:
+                return w
             if is_certain and (best is None or doubt < doubts[best]):
                 best = w
         return best
+
+    def _is_claimed(self, k: int, limit: Tensor, doubt: Tensor, runs: Tensor) -> bool:
+        """Whether a slope is the claimed one, but for changes as small as rounding of terms."""
+        if (limit - self.slopes[k]).abs() > DOUBT * doubt:
+            return False
+        changes = self.changes[k, : len(runs)] - self.slopes[k] * runs
+        tiny = changes[runs <= _CLOSE * runs[0]].abs()
+        return bool((tiny <= _CANCELED * self.noise[k]).all())
 
     def _is_staircase(self, k: int, known: Tensor) -> bool:
         """Whether values are equal near the point only because they are rounded coarsely.

@@ -1,0 +1,158 @@
+"""What the report says where a loss has no gradient or no Hessian, against limits by hand."""
+
+import math
+from typing import Any
+
+import pytest
+import sympy
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gdlab.derivatives import report
+from gdlab.derivatives.findings.critical_points import critical as classify
+from gdlab.derivatives.findings.directional import directional
+from gdlab.derivatives.findings.gradient import first_order
+from gdlab.derivatives.findings.hessian import second_order
+from gdlab.derivatives.findings.taylor import taylor
+from gdlab.derivatives.point import LossAtPoint
+from gdlab.losses import Expression
+
+KINK = "Kink: along x the slope is -1 on the left, 1 on the right; there is no derivative."
+JUMP = "Jump: along x the loss tends to -1 on the left, 1 on the right; there is no derivative."
+
+# A formula, a point, and what the report says of it.
+WITHOUT_GRADIENT = [
+    ("sign(x)+x**2", [0.0], [JUMP, "Autograd returns 0.", "no: there is no gradient", "a jump"]),
+    ("abs(x)", [0.0], [f"{KINK} Autograd returns 0, a subgradient.", "no tangent line: a kink"]),
+    ("sqrt(x**2+y**2)", [0.0, 0.0], [KINK, "(Nor along 1 more coordinates.)"]),
+    ("-abs(x)", [0.0], ["Autograd returns 0, which is between them."]),
+    ("sqrt(x)", [0.0], ["the slope is undefined on the left, inf on the right; there is no"]),
+    ("sqrt(abs(x))", [0.0], ["Vertical tangent: along x the slope is -inf on the left, inf on"]),
+    (
+        "x**(1/3)",
+        [0.0],
+        ["Vertical tangent: ", "Autograd returns inf.", "a vertical tangent along x"],
+    ),
+    ("(1-x)**1.5", [1.0], ["Edge of the domain: "]),
+    ("sqrt(x)*y", [0.0, 1.0], ["Vertical tangent: ", "symmetric  unknown"]),
+    ("x**y", [-1.0, 2.0], ["Edge of the domain: along y", "symmetric  unknown"]),
+    ("x**y", [0.0, 2.0], ["Edge of the domain: ", "symmetric  unknown"]),
+    ("atan2(y,x)", [0.0, 0.0], ["Jump: along y", "symmetric  unknown"]),
+    # Its partial derivatives exist.
+    ("abs(x+y)-abs(x)-abs(y)", [0.0, 0.0], ["Kink: along (0.707107, -0.707107) the slope is 1.41"]),
+]
+
+
+@pytest.mark.parametrize(("formula", "at", "words"), WITHOUT_GRADIENT)
+def test_without_a_gradient(formula: str, at: list[float], words: list[str]) -> None:
+    text = report(Expression(formula), at=at, step=[0.1] * len(at)).text
+    for each in [
+        *words,
+        "gradient  none; autograd returns ",
+        "plane  none: ",
+        "df           none: ",
+    ]:
+        assert each in text
+    for each in ("The gradient is", "critical  yes", "z = 0\n", "λ1", "their order matters", "2/λ"):
+        assert each not in text
+
+
+@pytest.mark.parametrize(
+    ("formula", "at", "slopes"),
+    [
+        ("max(x,0)**2", [0.0], "along x the slope of ∂f/∂x is 0 on the left, 2 on the right"),
+        (
+            "x**2+2*x*abs(x)",
+            [0.0],
+            "along x the slope of ∂f/∂x is -2 on the left, 6 on the right",
+        ),
+        ("abs(x)**1.5", [0.0], "along x the slope of ∂f/∂x is inf on the left, inf on the right"),
+        ("y**2*abs(x - 1)*(x - 1)", [1.0, 1.0], "∂f/∂x is -2 on the left, 2 on the right"),
+        ("x**2*sign(y)*y**2", [1.0, 0.0], "∂f/∂y is -2 on the left, 2 on the right"),
+    ],
+)
+def test_without_a_hessian(formula: str, at: list[float], slopes: str) -> None:
+    here = LossAtPoint(Expression(formula), at)
+    hessian, critical, tangent = second_order(here), classify(here), taylor(here)
+    section = hessian.section()
+    assert any("There is no Hessian here: " in note and slopes in note for note in section.notes)
+    assert section.table is not None
+    assert any(row[2:4] == ("none", "–") for row in section.table.rows)  # noqa: RUF001
+    assert hessian.max_stable_lr is None
+    assert critical.is_critical
+    assert critical.kind == "degenerate"
+    assert ("second order", "none: there is no Hessian here") in tangent.section().lines
+
+
+@pytest.mark.parametrize(
+    ("formula", "at"),
+    [
+        ("exp(x)", 709.0),
+        ("log(x)", 1e-300),
+        ("1/x", 1e-10),
+        ("cos(1e8*x)", 0.3),
+        ("cos(1e10*x)", 1.0),
+        ("sin(1000*x)", 1e7),
+        ("atan(1e20*x)", 0.0),
+        ("cos(1e20*x)", 1.0),
+    ],
+)
+def test_scales_far_from_one(formula: str, at: float) -> None:
+    here = LossAtPoint(Expression(formula), [at])
+    first, slope = first_order(here), directional(here, [1.0]).slope
+    gradient, hessian = first.section(), second_order(here).section()
+    assert not any("NOT" in note for note in (*gradient.notes, *hessian.notes))
+    assert not any("no Hessian" in note for note in hessian.notes)
+    if formula == "cos(1e20*x)":
+        outvoted = "The differences cannot resolve ∂f/∂x: autograd and the formula agree, and"
+        assert gradient.notes[0].startswith(outvoted)
+    else:
+        assert first.partials[0].agrees
+        # Observed: 2e-5 of the slope of cos(1e10*x), whose values are known to 1e-6.
+        assert slope.differences == pytest.approx(slope.autograd, rel=1e-3)
+    if formula == "cos(1e8*x)":
+        outvoted = "The differences cannot resolve the second derivatives: autograd and the formula"
+        assert hessian.notes[0].startswith(outvoted)
+
+
+def test_a_subgradient_is_told_from_other_values() -> None:
+    """The slope of x with the square root's convention at 0, which is not between its slopes."""
+    flaw = LossAtPoint(Expression("abs(x)*sign(x) + max(x, 0)"), [0.0]).flaws[0]
+    assert flaw.sentence.endswith("Autograd returns 0.5, which is not between them.")
+
+
+SMOOTH = st.sampled_from(["sin(x)", "exp(x)", "x**3 - 2*x", "1/(1 + x**2)", "0*x", "cos(3*x)"])
+SIZES = st.integers(-30, 30).filter(bool).map(lambda tenths: tenths / 10)
+
+
+@settings(max_examples=12)
+@given(SMOOTH, SIZES, st.integers(-20, 20).map(lambda tenths: tenths / 8), st.integers(0, 3))
+def test_pieces_that_meet(smooth: str, size: float, at: float, power: int) -> None:
+    """To the right of a point, a power of the distance is added: sympy knows both sides."""
+    x = sympy.Symbol("x")
+    left: Any = sympy.sympify(smooth)
+    right = left + size * (x - at) ** power
+    sides = [[float(side.diff(x, order).subs(x, at)) for side in (left, right)] for order in (1, 2)]
+    piece = f"({size})*(x - ({at}))**{power}*(1 + sign(x - ({at})))/2"
+    here = LossAtPoint(Expression(f"{smooth} + {piece}"), [at])
+    first, second, kind = first_order(here), second_order(here), classify(here)
+    partial = first.partials[0]
+    expected = ("a jump", "a kink", "smooth", "smooth")[power]
+    assert partial.kind == expected
+    assert bool(first.flaws) == (power < 2)
+    assert bool(second.missing) == (power < 3)
+    if power == 0:
+        assert math.isnan(partial.sides.left)
+        assert math.isnan(partial.sides.right)
+    else:
+        # Observed 4e-13.
+        assert [partial.sides.left, partial.sides.right] == pytest.approx(sides[0], abs=1e-9)
+    slope = sides[0][0] if power > 1 else math.inf
+    assert kind.is_critical == (abs(slope) <= kind.tol)
+    if power == 2:
+        behavior = here.differentiability.of_partials[0][0]
+        found = torch.tensor([behavior.left.slope, behavior.right.slope])
+        assert found.tolist() == pytest.approx(sides[1], abs=1e-5)  # observed 2e-7
+    if kind.is_critical and power == 2:
+        assert kind.kind == "degenerate"
