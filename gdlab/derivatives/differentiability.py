@@ -4,9 +4,9 @@ Shapes: D dimensions, n directions.
 """
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -16,6 +16,9 @@ from gdlab.derivatives.methods.finite_differences import DOUBT, widest_step
 from gdlab.derivatives.methods.local_behavior import Behavior, Kind, Side, local_behavior
 from gdlab.numerics import rng
 from gdlab.numerics.autodiff import value_and_gradient
+
+if TYPE_CHECKING:
+    from gdlab.derivatives.point import LossAtPoint
 
 _OBLIQUE = 3  # number of random directions, besides the two diagonals
 _SAME = 1e-6  # of the gradient: how far slopes along other lines may be from it
@@ -81,52 +84,43 @@ class Flaw:
 
 
 def _slope(side: Side) -> str:
-    return "undefined" if math.isnan(side.slope) else number(side.slope)
-
-
-def describe_missing_curvature(name: str, along: str, behavior: Behavior) -> str:
-    """Say why a partial derivative has no derivative along an axis."""
-    if behavior.kind is Kind.JUMP:
-        return f"∂f/∂{name} jumps along {along}"
-    left, right = _slope(behavior.left), _slope(behavior.right)
-    slope = f"along {along} the slope of ∂f/∂{name} is"
-    return f"{slope} {left} on the left, {right} on the right"
+    if math.isnan(side.slope):
+        return "undefined"
+    is_zero = abs(side.slope) <= DOUBT * side.uncertainty < math.inf
+    return "0" if is_zero else number(side.slope, 6)
 
 
 class Differentiability:
     """What a loss is at a point along the axes and along a few other lines.
 
+    A smooth formula that proves autograd's derivatives stands against differences, which then must
+    have missed the scale of the loss: their verdict counts as unresolved.
+
     Args:
-        f: maps points (..., D) to values (...).
-        x: the point (D,).
-        value: f(x).
-        gradient: autograd's gradient there (D,).
-        names: names of the D coordinates.
+        at: the loss at the point.
     """
 
-    def __init__(
-        self,
-        f: Callable[[Tensor], Tensor],
-        x: Tensor,
-        value: float,
-        gradient: Tensor,
-        names: Sequence[str],
-    ) -> None:
-        self._f, self._x, self._value, self._gradient = f, x, value, gradient
-        self._names = names
+    def __init__(self, at: "LossAtPoint") -> None:
+        self._at, self._x, self._dim = at, at.x, len(at.x)
 
     @cached_property
     def along_axes(self) -> list[Behavior]:
         """What the loss is along each axis."""
-        axes = torch.eye(len(self._x), dtype=self._x.dtype)
-        return local_behavior(self._f, self._x, axes, self._gradient)
+        axes = torch.eye(self._dim, dtype=self._x.dtype)
+        found = local_behavior(self._at.loss, self._x, axes, self._at.gradient)
+        are_doubted = [
+            behavior.has_no_derivative or not _is_slope(behavior, slope, abs(slope))
+            for behavior, slope in zip(found, self._at.gradient.tolist(), strict=True)
+        ]
+        return _overrule(found) if any(are_doubted) and self._is_proven_once else found
 
     @cached_property
     def flaws(self) -> list[Flaw]:
         """The axes along which there is no derivative; else another line that shows no gradient."""
-        triples = zip(self._names, self.along_axes, self._gradient.tolist(), strict=True)
+        slopes = self._at.gradient.tolist()
+        triples = zip(self._at.names, self.along_axes, slopes, strict=True)
         along_axes = [
-            Flaw(name, behavior, self._value, slope)
+            Flaw(name, behavior, float(self._at.value), slope)
             for name, behavior, slope in triples
             if behavior.has_no_derivative
         ]
@@ -138,51 +132,137 @@ class Differentiability:
 
         Unresolved where the loss is. Where it has no partial derivative, that of the loss stands.
         """
-        dim, first = len(self._x), self.along_axes
-        axes, flat = torch.eye(dim, dtype=self._x.dtype), torch.zeros_like(self._x)
-        steps = axes * widest_step(self._x.abs())
-        far = value_and_gradient(self._f, torch.cat((self._x + steps, self._x - steps)))[1]
-        largest = float(torch.where(far.isfinite(), far.abs(), 0.0).max())
+        first = self.along_axes
+        axes = torch.eye(self._dim, dtype=self._x.dtype)
         rows = []
-        for i in range(dim):
-            row = local_behavior(partial(self._partial, i), self._x, axes, flat, largest)
+        for i in range(self._dim):
+            row = self._of_partial(i, axes)
             if first[i].has_no_derivative:
-                row = [first[i]] * dim
+                row = [first[i]] * self._dim
             pairs = zip(row, first, strict=True)
             rows.append([b if b.kind is Kind.UNRESOLVED else a for a, b in pairs])
         return rows
 
-    def _partial(self, i: int, points: Tensor) -> Tensor:
-        """Return autograd's partial derivative by xᵢ at points (n, D)."""
-        with torch.enable_grad():
-            return value_and_gradient(self._f, points)[1][:, i]
+    @cached_property
+    def missing_curvatures(self) -> tuple[str, ...]:
+        """Sentences on the second derivatives that do not exist."""
+        if self.flaws:
+            return ("there is no gradient",)
+        names = self._at.names
+        along_axes = [
+            _describe(names[i], names[j], behavior)
+            for i, row in enumerate(self.of_partials)
+            for j, behavior in enumerate(row)
+            if behavior.has_no_derivative
+        ]
+        return tuple(along_axes) or self._oblique_curvatures()
+
+    @property
+    def are_partials_seen(self) -> bool:
+        """Whether differences see the loss along every axis."""
+        return all(behavior.kind is not Kind.UNRESOLVED for behavior in self.along_axes)
+
+    @cached_property
+    def has_certain_hessian(self) -> bool:
+        """Whether autograd's Hessian is the slopes of its partial derivatives along the axes."""
+        scale = float(self._at.hessian.abs().max())
+        rows = zip(self.of_partials, self._at.hessian.tolist(), strict=True)
+        return all(
+            behavior.kind is Kind.UNRESOLVED or _is_slope(behavior, slope, scale)
+            for behaviors, slopes in rows
+            for behavior, slope in zip(behaviors, slopes, strict=True)
+        )
+
+    @cached_property
+    def _is_proven_once(self) -> bool:
+        symbolic = self._at.symbolic
+        return symbolic is not None and symbolic.proves(self._x, self._at.gradient)
+
+    @cached_property
+    def _is_proven_twice(self) -> bool:
+        symbolic = self._at.symbolic
+        return symbolic is not None and symbolic.proves(self._x, self._at.hessian)
+
+    def _of_partial(self, i: int, directions: Tensor) -> list[Behavior]:
+        """Return what autograd's partial derivative by xᵢ is along unit directions (n, D)."""
+
+        def slope(points: Tensor) -> Tensor:
+            with torch.enable_grad():
+                return value_and_gradient(self._at.loss, points)[1][:, i]
+
+        flat = torch.zeros(len(directions), dtype=self._x.dtype)
+        found = local_behavior(slope, self._x, directions, flat, self._largest_slope)
+        is_flawed = any(behavior.has_no_derivative for behavior in found)
+        return _overrule(found) if is_flawed and self._is_proven_twice else found
+
+    @cached_property
+    def _largest_slope(self) -> float:
+        """The largest partial derivative around: what cancels in a gradient is about as large."""
+        steps = torch.diag(widest_step(self._x.abs()))
+        far = value_and_gradient(self._at.loss, torch.cat((self._x + steps, self._x - steps)))[1]
+        return float(torch.where(far.isfinite(), far.abs(), 0.0).max())
+
+    @cached_property
+    def _lines(self) -> Tensor:
+        """Unit vectors (n, D) between the axes: two diagonals and random ones."""
+        signs = 1.0 - 2.0 * (torch.arange(self._dim, dtype=self._x.dtype) % 2)
+        counters = torch.arange(_OBLIQUE)[:, None], torch.arange(self._dim)
+        random = rng.normal(torch.tensor(0), rng.Stream.START, *counters)
+        lines = torch.cat((torch.ones_like(signs)[None], signs[None], random))
+        return lines / lines.norm(dim=1, keepdim=True)
 
     def _oblique_flaws(self) -> list[Flaw]:
         """Return a line between the axes along which the slope is not that of the gradient."""
-        dim = len(self._x)
-        if dim < 2 or not bool(self._gradient.isfinite().all()):
+        gradient = self._at.gradient
+        if self._dim < 2 or not bool(gradient.isfinite().all()):
             return []
-        signs = 1.0 - 2.0 * (torch.arange(dim, dtype=self._x.dtype) % 2)
-        counters = torch.arange(_OBLIQUE)[:, None], torch.arange(dim)
-        random = rng.normal(torch.tensor(0), rng.Stream.START, *counters)
-        lines = torch.cat((torch.ones_like(signs)[None], signs[None], random))
-        lines = lines / lines.norm(dim=1, keepdim=True)
-        slopes = lines @ self._gradient
-        behaviors = local_behavior(self._f, self._x, lines, slopes)
-        scale = float(self._gradient.abs().max())
-        for line, behavior, slope in zip(lines, behaviors, slopes.tolist(), strict=True):
-            margin = DOUBT * behavior.uncertainty + _SAME * scale
-            differs = behavior.kind is Kind.SMOOTH and abs(behavior.slope - slope) > margin
-            if behavior.has_no_derivative or (differs and self._partials_are_right()):
-                return [Flaw(vector(line, 6), behavior, self._value, slope)]
+        slopes, scale = self._lines @ gradient, float(gradient.abs().max())
+        along_axes = zip(self.along_axes, gradient.tolist(), strict=True)
+        are_partials_right = all(_is_slope(*pair, scale) for pair in along_axes)
+        behaviors = local_behavior(self._at.loss, self._x, self._lines, slopes)
+        for line, behavior, slope in zip(self._lines, behaviors, slopes.tolist(), strict=True):
+            is_other = behavior.kind is Kind.SMOOTH and not _is_slope(behavior, slope, scale)
+            is_flaw = behavior.has_no_derivative or (is_other and are_partials_right)
+            if is_flaw and (behavior.kind is Kind.EDGE or not self._is_proven_once):
+                return [Flaw(vector(line, 6), behavior, float(self._at.value), slope)]
         return []
 
-    def _partials_are_right(self) -> bool:
-        """Whether autograd's partial derivatives are those of the loss: else they are to blame."""
-        pairs = zip(self.along_axes, self._gradient.tolist(), strict=True)
-        scale = float(self._gradient.abs().max())
-        return all(
-            behavior.kind is Kind.SMOOTH
-            and abs(behavior.slope - slope) <= DOUBT * behavior.uncertainty + _SAME * scale
-            for behavior, slope in pairs
-        )
+    def _oblique_curvatures(self) -> tuple[str, ...]:
+        """Return a line along which a partial derivative has another slope than by the Hessian."""
+        matrix = self._at.hessian
+        if self._dim < 2 or not bool(matrix.isfinite().all()) or not self.has_certain_hessian:
+            return ()
+        scale, expected = float(matrix.abs().max()), matrix @ self._lines.T
+        for i, name in enumerate(self._at.names):
+            behaviors = self._of_partial(i, self._lines)
+            for line, behavior, slope in zip(self._lines, behaviors, expected[i], strict=True):
+                is_other = behavior.kind is Kind.SMOOTH
+                is_other &= not _is_slope(behavior, float(slope), scale)
+                if behavior.has_no_derivative:
+                    return (_describe(name, vector(line, 6), behavior),)
+                if is_other and not self._is_proven_twice:
+                    slopes = f"{_slope(behavior.right)}, not {number(slope, 6)}"
+                    return (f"along {vector(line, 6)} the slope of ∂f/∂{name} is {slopes}",)
+        return ()
+
+
+def _is_slope(behavior: Behavior, slope: float, scale: float) -> bool:
+    """Whether a function is smooth and has a slope, up to the uncertainty and to a scale."""
+    margin = DOUBT * behavior.uncertainty + _SAME * scale
+    return behavior.kind is Kind.SMOOTH and abs(behavior.slope - slope) <= margin
+
+
+def _overrule(behaviors: list[Behavior]) -> list[Behavior]:
+    """Return behaviors that a formula refutes as unresolved; the edge of its domain remains."""
+    return [
+        behavior if behavior.kind is Kind.EDGE else replace(behavior, kind=Kind.UNRESOLVED)
+        for behavior in behaviors
+    ]
+
+
+def _describe(name: str, along: str, behavior: Behavior) -> str:
+    """Say why a partial derivative has no derivative along a line."""
+    if behavior.kind is Kind.JUMP:
+        return f"∂f/∂{name} jumps along {along}"
+    left, right = _slope(behavior.left), _slope(behavior.right)
+    return f"along {along} the slope of ∂f/∂{name} is {left} on the left, {right} on the right"

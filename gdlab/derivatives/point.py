@@ -10,11 +10,7 @@ import torch
 from torch import Tensor
 
 from gdlab.derivatives.arguments import as_point, format_setting, normalize
-from gdlab.derivatives.differentiability import (
-    Differentiability,
-    Flaw,
-    describe_missing_curvature,
-)
+from gdlab.derivatives.differentiability import Differentiability, Flaw
 from gdlab.derivatives.methods.finite_differences import DOUBT, Differences
 from gdlab.derivatives.methods.local_behavior import Behavior, Kind, local_behavior
 from gdlab.derivatives.methods.symbolic import Symbolic
@@ -80,9 +76,7 @@ class LossAtPoint:
     @cached_property
     def differentiability(self) -> Differentiability:
         """What the values of the loss show about its derivatives along lines."""
-        return Differentiability(
-            self.loss, self.x, float(self.value), self.gradient, self.loss.names
-        )
+        return Differentiability(self)
 
     @property
     def flaws(self) -> list[Flaw]:
@@ -103,16 +97,16 @@ class LossAtPoint:
     @cached_property
     def missing_curvatures(self) -> tuple[str, ...]:
         """Sentences on second derivatives that do not exist; none above 30 dimensions."""
-        if self.flaws:
-            return ("there is no gradient",)
         if len(self.x) > MOST_CURVATURES:
-            return ()
-        return tuple(
-            describe_missing_curvature(self.names[i], self.names[j], behavior)
-            for i, row in enumerate(self.differentiability.of_partials)
-            for j, behavior in enumerate(row)
-            if behavior.has_no_derivative
-        )
+            return ("there is no gradient",) if self.flaws else ()
+        return self.differentiability.missing_curvatures
+
+    @property
+    def has_certain_hessian(self) -> bool:
+        """Whether there is a Hessian and autograd's is not refuted; true above 30 dimensions."""
+        if len(self.x) > MOST_CURVATURES:
+            return not self.flaws
+        return not self.missing_curvatures and self.differentiability.has_certain_hessian
 
     def has_curvature(self, i: int) -> bool:
         """Whether the second derivative along axis i is not known to be missing."""

@@ -49,7 +49,8 @@ class Critical(Finding):
     Attributes:
         grad_norm: the norm of the gradient.
         tol: the gradient norm up to which the point counts as critical.
-        is_critical: whether there is a gradient, with `grad_norm` ≤ `tol`.
+        is_critical: whether there is a gradient, with `grad_norm` ≤ `tol`; None if this is unknown,
+            as autograd's gradient is not finite or varies beyond the resolution of floats.
         kind: minimum, maximum, saddle or degenerate; None if not critical.
         index: the number of negative eigenvalues: 0 at a minimum, D at a maximum.
         eigenvalues: eigenvalues of autograd's Hessian (D,).
@@ -59,7 +60,7 @@ class Critical(Finding):
 
     grad_norm: float
     tol: float
-    is_critical: bool
+    is_critical: bool | None
     kind: str | None
     index: int
     eigenvalues: Tensor
@@ -70,6 +71,8 @@ class Critical(Finding):
         """Return a sentence that classifies the point."""
         if self.flaw is not None:
             words = f"no: {self.flaw}"
+        elif self.is_critical is None:
+            words = f"unknown: ‖∇f‖ is {number(self.grad_norm, 4)} by autograd"
         elif not self.is_critical:
             words = f"no: ‖∇f‖ = {number(self.grad_norm, 4)} is above {number(self.tol, 3)}"
         else:
@@ -147,7 +150,12 @@ def critical(at: LossAtPoint, tol: float = TOL) -> Critical:
     found = classify(at.x, at.gradient, at.hessian, tol)
     if at.flaws:
         return replace(found, is_critical=False, kind=None, flaw=at.flaw)
-    if found.is_critical and at.missing_curvatures:
+    if not bool(at.gradient.isfinite().all()):
+        return replace(found, is_critical=None)
+    is_seen = at.is_large or at.differentiability.are_partials_seen
+    if found.is_critical and found.grad_norm > tol and not is_seen:
+        return replace(found, is_critical=None, kind=None)
+    if found.is_critical and not at.has_certain_hessian:
         return replace(found, kind="degenerate", has_hessian=False)
     return found
 
@@ -166,9 +174,9 @@ def classify(
     """
     eigenvalues = eigendecomposition(matrix)[0]
     largest = float(eigenvalues.abs().nan_to_num(0.0).max())
-    tol = max(tol, _ROUNDING * largest * max(1.0, float(x.norm())))
+    tol = max(tol, _ROUNDING * largest * float(x.norm()))
     norm, index = float(norms(gradient[None, :, None])[0]), int((eigenvalues < 0).sum())
-    if norm > tol:
+    if not norm <= tol:  # NaN, too
         return Critical(norm, tol, False, None, index, eigenvalues)
     zero = max(8 * len(x) * EPSILON * largest, uncertainty)
     if not bool((eigenvalues.abs() > zero).all()):
@@ -232,7 +240,7 @@ def _recheck(loss: Loss, point: CriticalPoint, width: Tensor, tol: float) -> Cri
     if bool(is_flat.all()) and bool(turns <= _TURNS * matrix.abs().amax()):
         return point.critical
     at = LossAtPoint(loss, point.at)
-    return critical(at, tol) if at.missing_curvatures else point.critical
+    return point.critical if at.has_certain_hessian else critical(at, tol)
 
 
 def _classify_all(loss: Loss, x: Tensor, tol: float) -> Iterator[CriticalPoint]:

@@ -152,7 +152,7 @@ def second_order(at: LossAtPoint) -> SecondOrder:
         expressions = {derivative_name([names[j], names[i]]): w for (i, j), w in words.items()}
     by_formula = None if symbolic is None else symbolic.hessian(at.x)
     evidence = gather_evidence(at)
-    has_curvature = largest > 0 and not at.missing_curvatures
+    has_curvature = largest > 0 and not at.missing_curvatures and evidence.agrees is not False
     return SecondOrder(
         names=names,
         hessian=matrix,

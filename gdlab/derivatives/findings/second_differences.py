@@ -90,7 +90,7 @@ def gather_evidence(at: LossAtPoint) -> Evidence:
         uncertainty=uncertainty,
         asymmetry=asymmetry,
         is_symmetric=None
-        if at.missing_curvatures
+        if at.flaws or bool(missing.any())
         else _is_symmetric(asymmetry, undecided, slopes, doubts),
         agrees=None if at.flaws or (agrees and bool(undecided.any())) else agrees,
         undecided=undecided,

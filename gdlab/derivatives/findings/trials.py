@@ -30,6 +30,7 @@ _DIRECTIONS, _DIRECTIONS_OF_LARGE = 16, 4  # in more dimensions than 16, and not
 _TINY = 1e-7  # of the loss and of its slopes far away: smaller slopes count as zero
 _LEAST = 1e-290  # smaller numbers lose digits before they underflow
 _SAME = 1e-7  # of the largest slope: the error of a wrong gradient is larger
+_REFUTABLE = (WRONG, UNSURE, Kind.KINK, Kind.JUMP, Kind.VERTICAL)
 _UNSURE = 1e-2  # of the largest slope: less certain differences are inconclusive
 
 
@@ -93,8 +94,8 @@ def compare_slopes(
             if behavior.kind is Kind.SMOOTH and not agrees:
                 limit, doubt = behavior.slope, behavior.uncertainty
             verdict = _judge(slope, behavior, scale, agrees=agrees)
-            if verdict == UNSURE and _agrees_with_formula(loss, x, gradient, directions[i]):
-                verdict = BY_FORMULA
+            if verdict in _REFUTABLE:
+                verdict = _ask_formula(loss, x, gradient, directions[i], verdict)
         error = (differences.central[i] - slopes[i]).abs()
         rate = convergence(differences.h[i], error, differences.rounding[i]).slope
         trials.append(Trial(x, name, slope, limit, doubt, rate, verdict))
@@ -140,16 +141,20 @@ def _judge(autograd: float, behavior: Behavior, scale: float, *, agrees: bool) -
     return RIGHT if abs(autograd - behavior.slope) <= margin else WRONG
 
 
-def _agrees_with_formula(loss: Loss, x: Tensor, gradient: Tensor, direction: Tensor) -> bool:
-    """Whether the derivative of the loss's formula, if it has one, is autograd's.
+def _ask_formula(loss: Loss, x: Tensor, gradient: Tensor, direction: Tensor, verdict: str) -> str:
+    """Return the verdict after the loss's formula, if it has one, is heard.
 
-    Both may differ as much as autograd's gradient does at neighboring floats.
+    What differences do not resolve is right if autograd and the formula agree, up to the change of
+    autograd's gradient between neighboring floats. What they refute is right if the formula is also
+    smooth: it then varies faster than floats.
     """
     symbolic = Symbolic.of(loss)
     if symbolic is None:
-        return False
+        return verdict
+    if verdict != UNSURE:
+        return BY_FORMULA if symbolic.proves(x, gradient) else verdict
     by_formula, slope = symbolic.gradient(x) @ direction, gradient @ direction
     neighbors = torch.stack((x * (1 - EPSILON), x * (1 + EPSILON)))
     change = (value_and_gradient(loss, neighbors)[1] @ direction - slope).abs().amax()
     allowed = (DOUBT * change).clamp(_SAME * slope.abs(), _UNSURE * slope.abs())
-    return bool((by_formula - slope).abs() <= allowed)
+    return BY_FORMULA if bool((by_formula - slope).abs() <= allowed) else verdict

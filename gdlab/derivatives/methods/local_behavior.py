@@ -185,7 +185,7 @@ class _Rays:
         slopes: Tensor,
         largest: float,
     ) -> None:
-        self.runs, self.values, self.size = runs, values, size
+        self.runs, self.values, self.at, self.size = runs, values, at, size
         self.slopes = slopes.nan_to_num(0.0, 0.0, 0.0)
         self.changes = values - at
         near = torch.where(values.isfinite(), values.abs(), 0.0)[:, _NEAR:].amax(1)
@@ -203,6 +203,8 @@ class _Rays:
         """Judge ray k, whose values were multiplied by a scale."""
         known = self.runs[k].isfinite()
         last = self.values[k, known][-3:]
+        if not bool(self.at.isfinite()):
+            return Side(Kind.UNRESOLVED)
         if bool(last.isnan().any()):
             return Side(Kind.EDGE)
         if bool(last.isinf().all()):
@@ -213,7 +215,9 @@ class _Rays:
         if window is not None:
             limit, doubt = float(self.limits[k, window]), float(self.doubts[k, window])
             step = float(self.starts[k, window])
-            return Side(Kind.SMOOTH, limit / scale, doubt / scale, step=step)
+            is_known = math.isfinite(limit / scale)  # else it is beyond the range of floats
+            kind = Kind.SMOOTH if is_known else Kind.UNRESOLVED
+            return Side(kind, limit / scale if is_known else math.nan, doubt / scale, step=step)
         runs, changes = self.runs[k, known], self.changes[k, known]
         visible = torch.nonzero(changes.abs() > self.noise[k])[:, 0]
         if not len(visible) or self._explains(k, runs[visible[-1]], changes[visible[-1]]):

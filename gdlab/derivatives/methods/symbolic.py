@@ -17,6 +17,7 @@ from gdlab.losses.base import Loss
 if TYPE_CHECKING:
     import sympy
 
+_SAME = 1e-7  # of the largest derivative: how far autograd's may be from it
 _MOST_OPERATIONS = 1_500  # times D: sympy differentiates this twice within seconds
 
 
@@ -62,6 +63,20 @@ class Symbolic:
         indices = range(len(self.symbols))
         rows = [[self.at(x, *sorted((i, j))) for j in indices] for i in indices]
         return torch.tensor(rows, dtype=x.dtype)
+
+    def proves(self, x: Tensor, autograd: Tensor) -> bool:
+        """Whether autograd's gradient (D,) or Hessian (D, D) is that of a smooth formula.
+
+        Nothing is proven by a formula with functions that have kinks or jumps: sympy, too, gives
+        these a derivative at every point.
+        """
+        import sympy
+
+        rough = (sympy.Abs, sympy.sign, sympy.Max, sympy.Min, sympy.Heaviside, sympy.Piecewise)
+        if self.expression.has(*rough):
+            return False
+        exact = self.gradient(x) if autograd.ndim == 1 else self.hessian(x)
+        return bool(((autograd - exact).abs() <= _SAME * exact.abs().amax()).all())
 
     def words(self, *by: int) -> str:
         """Format a partial derivative as it would be typed, shortened if it is long."""
