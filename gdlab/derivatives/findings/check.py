@@ -78,7 +78,7 @@ class Check(Finding):
                 number(t.autograd),
                 number(t.differences),
                 number(t.uncertainty, 2),
-                "exact" if t.slope is None else number(t.slope, 3),
+                _rate(t),
             )
             for t in (wrong or worst)[:5]
         ]
@@ -86,6 +86,12 @@ class Check(Finding):
         lines = [("verdict", self.verdict), ("points", str(self.points))]
         lines += [("wrong", problem) for problem in self.problems]
         return Section("Gradient check", lines, Table(header, rows), self.remarks)
+
+
+def _rate(trial: Trial) -> str:
+    if trial.slope is None and math.isfinite(trial.uncertainty):
+        return "exact"
+    return number(trial.slope, 3)
 
 
 def check_gradient(

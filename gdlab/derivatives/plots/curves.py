@@ -74,6 +74,8 @@ def draw_sections(scene: Scene) -> Figure:
 
 def _format_derivatives(symbol: str, axis_slice: Slice) -> str:
     """Format the derivatives along a coordinate."""
+    if not np.isfinite(axis_slice.gradient[0]):
+        return f"no {symbol} here"
     first = f"{symbol} = {axis_slice.gradient[0]:.5g}"
     if axis_slice.hessian is None:
         return first
@@ -90,7 +92,9 @@ def _draw(axes: Axes, axis_slice: Slice, box: np.ndarray) -> dict[str, dict[str,
     y[~(np.abs(y) < _HUGE)] = np.nan
     axes.plot(x, y, **CURVE, gid="loss")
     axes.set(xlim=(low, high), ylim=_limits(y, axis_slice.level))
-    keys: dict[str, dict[str, Any]] = {"loss": CURVE, "tangent": TANGENT}
+    keys: dict[str, dict[str, Any]] = {"loss": CURVE}
+    if np.isfinite(axis_slice.gradient[0]):
+        keys["tangent"] = TANGENT
     with np.errstate(all="ignore"):
         models = {"tangent": (axis_slice.tangent(x[:, None]), TANGENT)}
         if axis_slice.hessian is not None:

@@ -69,14 +69,15 @@ def draw_neighborhood(scene: Scene) -> Figure:
     box = map_slice.neighborhood(_CLOSE)
     with style():
         figure, axes = _draw_map(scene, map_slice, box)
-        slope = f"|∇f| = {norm(scene.gradient):.4g}"
+        size = norm(scene.gradient)
+        slope = f"|∇f| = {size:.4g}" if np.isfinite(size) else "no gradient here"
         arrows = {"point": POINT}
         if _draw_level(axes, map_slice, box):
             arrows["level curve"] = LEVEL
         labels = Labels(axes)
         labels.keep_free(np.stack([map_slice.at, map_slice.at]))
         if map_slice.is_critical(box):
-            slope += ", too small to draw" if scene.gradient.any() else ""
+            slope += ", too small to draw" if 0 < size < np.inf else ""
         else:
             arrows |= _draw_gradients(axes, map_slice, labels)
         if map_slice.direction is not None:

@@ -74,7 +74,7 @@ def draw_surface(scene: Scene) -> Figure:
         _draw_sheets(axes, drawn)
         height = map_slice.level
         axes.plot(*map_slice.at[:, None], [height], **{**POINT, "zorder": 10})
-        draw_title(figure, scene.title, "the loss, its tangent plane and its second-order model")
+        draw_title(figure, scene.title, _title(drawn))
         draw_legend(figure, _keys(drawn), 0.035)
         if scene.dim > 2:
             draw_note(figure, ["slice along the two largest partial derivatives"])
@@ -174,14 +174,25 @@ def _cells(drawn: Sheets, z: np.ndarray) -> np.ndarray:
     return cells[np.isfinite(cells).all(axis=(1, 2))]
 
 
+def _title(drawn: Sheets) -> str:
+    """Say what is drawn."""
+    shown = ["the loss"]
+    if np.isfinite(drawn.plane).any():
+        shown.append("its tangent plane")
+    if drawn.taylor is not None:
+        shown.append("its second-order model")
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+
+
 def _keys(drawn: Sheets) -> dict[str, dict[str, Any]]:
     """Return the names and styles for the legend."""
     block = {"marker": "s", "markersize": 9, "linestyle": "none", "markeredgecolor": INK}
     keys = {
         "point": {k: v for k, v in POINT.items() if k != "zorder"},
         "loss": {**block, "color": "#a9c4dd"},
-        "tangent plane": {**block, "color": _PLANE},
     }
+    if np.isfinite(drawn.plane).any():
+        keys["tangent plane"] = {**block, "color": _PLANE}
     if drawn.taylor is not None:
         keys["second-order Taylor model"] = {"color": SECOND, "linewidth": 1.2}
     return keys

@@ -297,6 +297,16 @@ def test_a_surface_of_one_dimension_is_refused():
         draw_surface(quadratic([[1.0]], [1.0]))
 
 
+def test_without_a_gradient_neither_tangent_nor_plane_is_drawn():
+    """Where only the derivative by b exists."""
+    scene = Scene(cubic([0.0, 1.0]).landscape, np.array([0.0, 1.0]), 1.0, np.array([np.nan, 2.0]))
+    surface, (left, right) = draw_surface(scene), draw_sections(scene).axes
+    assert [text.get_text() for text in surface.legends[0].get_texts()] == ["point", "loss"]
+    assert left.get_title() == "no ∂f/∂a here"
+    assert right.get_title() == "∂f/∂b = 2"
+    assert draw_neighborhood(scene).axes[0].lines
+
+
 def test_sections_have_the_tangent_and_the_parabola_of_each_axis():
     at = np.array([0.5, 0.7])
     figure = draw_sections(cubic(at))
