@@ -163,7 +163,7 @@ SMOOTH = st.sampled_from(["sin(x)", "exp(x)", "x**3 - 2*x", "1/(1 + x**2)", "0*x
 SIZES = st.integers(-30, 30).filter(bool).map(lambda tenths: tenths / 10)
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(SMOOTH, SIZES, st.integers(-20, 20).map(lambda tenths: tenths / 8), st.integers(0, 3))
 def test_pieces_that_meet(smooth: str, size: float, at: float, power: int) -> None:
     """To the right of a point, a power of the distance is added: sympy knows both sides."""
@@ -177,6 +177,7 @@ def test_pieces_that_meet(smooth: str, size: float, at: float, power: int) -> No
     partial = first.partials[0]
     expected = ("a jump", "a kink", "smooth", "smooth")[power]
     assert partial.kind == expected
+    assert check_gradient(here.loss, [at]).passed
     assert bool(first.flaws) == (power < 2)
     assert bool(second.missing) == (power < 3)
     if power == 0:
