@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Container
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ SHRUNK = {
     "experiment=edge_of_stability": ["steps=100", "record.figures=false"],
     "experiment=basins": ["hydra.sweeper.points=20", "record.figures=false"],
 }
+NO_PICTURES = {"gdlab": "record.figures=false", "gdlab.derivatives": "draw=false"}
 INSTALLS = ("make ", "pip install ")
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 ADDRESS = re.compile(rb"http://localhost:\d+/")
@@ -34,16 +36,23 @@ def test_page_works_as_written(page: str, here: Path, monkeypatch: pytest.Monkey
     monkeypatch.syspath_prepend(str(here))
     blocks = FENCE.findall((ROOT / page).read_text(encoding="utf-8"))
     assert blocks
+    drawn: set[str] = set()  # the first command of each kind draws; the pictures have own tests
     for language, block in blocks:
         if language == "sh":
             for line in block.splitlines():
-                run_command(line)
+                run_command(line, drawn)
+                drawn |= {name for name in NO_PICTURES if f"-m {name} " in line}
         elif language == "python":
             run_python(block)
 
 
-def run_command(line: str) -> None:
-    """A line of shell, in this process where it can be."""
+def run_command(line: str, without_pictures: Container[str] = ()) -> None:
+    """A line of shell, in this process where it can be.
+
+    Args:
+        line: as the page has it.
+        without_pictures: the commands that draw nothing, such as `gdlab.derivatives`.
+    """
     words = shlex.split(line, comments=True)
     if line.startswith(INSTALLS):
         return
@@ -52,9 +61,11 @@ def run_command(line: str) -> None:
         assert_serves(words[2:])
         return
     command = {"gdlab": main, "gdlab.derivatives": derivatives}[words[2]]
-    few_pictures = ["record.max_figures=2"] if "-m" in words[3:] else []
+    pictures = ["record.max_figures=2"] if "-m" in words[3:] else []
+    if words[2] in without_pictures:
+        pictures = [NO_PICTURES[words[2]]]
     with pytest.raises(SystemExit) as exit_:
-        command([*words[3:], *few_pictures, *SHRUNK.get(words[-1], ())])
+        command([*words[3:], *pictures, *SHRUNK.get(words[-1], ())])
     assert exit_.value.code in (0, None), line
 
 

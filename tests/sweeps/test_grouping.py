@@ -229,7 +229,7 @@ def commands(draw) -> list[str]:
     return words
 
 
-@hypothesis_settings(max_examples=12, deadline=None)
+@hypothesis_settings(max_examples=6, deadline=None)
 @given(words=commands(), data=st.data())
 def test_any_mix_of_settings(words, data, compose):
     grid = grid_of(*words)

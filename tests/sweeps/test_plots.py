@@ -274,12 +274,9 @@ def image_tags(directory: Path) -> set[str]:
 
 # settings besides lr, and the pictures of each run
 RUNS: list[tuple[dict[str, Any], set[str]]] = [
-    ({}, {"trajectory", "convergence"}),
     ({"record.sharpness_every": 3}, {"trajectory", "convergence", "stability"}),
-    ({"optimizer": "adam"}, {"trajectory"}),
-    ({"loss": "rosenbrock", "record.sharpness_every": 3}, {"trajectory", "stability"}),
+    ({"optimizer": "adam", "steps": 1}, {"trajectory"}),
     ({"dtype": "float32"}, {"trajectory", "convergence"}),
-    ({"steps": 1}, {"trajectory"}),
     ({"record.figures": False}, set()),
 ]
 

@@ -44,7 +44,7 @@ def assert_same_sweep(one: Path, other: Path) -> None:
 
 TWO_HUNDRED = (
     *("-m", "loss=rosenbrock", "optimizer=sgd", "lr=tag(log,interval(1e-5,1e-3))"),
-    *("seed=range(10)", "start=random", "steps=600", "stop.grad_tol=0", "engine.max_rows=8"),
+    *("seed=range(5)", "start=random", "steps=600", "stop.grad_tol=0", "engine.max_rows=4"),
     *QUIET,
 )
 
@@ -83,7 +83,7 @@ def test_a_sweep_that_is_killed_and_resumed_equals_one_that_never_was(here, gd):
     finished: dict[str, tuple[bytes, int]] = {}
     command = (*TWO_HUNDRED, "hydra.sweep.dir=s")
     random = Random(1)
-    for _ in range(3):
+    for _ in range(2):
         count, delay = random.randint(1, 5), random.uniform(0.001, 0.1)
         killed(*command, kind="0*.parquet", count=count, delay=delay)
         assert not (here / "s" / "results.parquet").exists()

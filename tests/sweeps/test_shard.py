@@ -209,7 +209,7 @@ def groups(draw) -> Group:
     return group_of(given, columns)
 
 
-@hypothesis_settings(max_examples=20, deadline=None)
+@hypothesis_settings(max_examples=10, deadline=None)
 @given(group=groups(), data=st.data())
 def test_any_run_has_the_same_bits_alone(group, data):
     together = ran(group)[0]

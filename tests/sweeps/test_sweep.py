@@ -198,7 +198,7 @@ def swept_over(axes: Mapping[str, list[Any]], data: st.DataObject) -> tuple[Any,
     return swept.results.to_dict("records"), histories
 
 
-@hypothesis_settings(max_examples=12, deadline=None)
+@hypothesis_settings(max_examples=6, deadline=None)
 @given_by(axes=mixes(ELEMENTWISE, STEADY | CENTERED, steps=60, fastest=0.3), data=st.data())
 def test_any_run_of_a_sweep_has_the_bits_of_the_run_alone(axes, data):
     rows, histories = swept_over(axes, data)
@@ -213,7 +213,7 @@ def test_any_run_of_a_sweep_has_the_bits_of_the_run_alone(axes, data):
 # Fast enough to jump over a minimum, an optimizer that divides by the size of a gradient magnifies
 # the last bits: observed 2e-12 at lr=0.25, 3e-13 at 0.02. Centered RMSprop does so at any rate,
 # where the square of the mean is nearly the mean of the squares: observed 3e-10 at lr=1e-4.
-@hypothesis_settings(max_examples=10, deadline=None)
+@hypothesis_settings(max_examples=5, deadline=None)
 @given_by(axes=mixes(WITH_PRODUCTS, STEADY, steps=20, fastest=0.005), data=st.data())
 def test_any_run_of_a_sweep_is_nearly_the_run_alone(axes, data):
     _, histories = swept_over(axes, data)

