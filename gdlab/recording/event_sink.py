@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from gdlab.engine.history import History
 from gdlab.engine.metrics import SHARPNESS
 from gdlab.engine.outcome import Outcome
 from gdlab.engine.status import Status
+from gdlab.fields.declared import find_field
 from gdlab.fields.formatting import format_value
 from gdlab.recording.event_file import EventWriter
 from gdlab.recording.thinning import thinned_steps
@@ -53,7 +55,7 @@ class EventSink:
         about = "\n".join(f"{title}: {text}" for title, text in settings.objective.about.items())
         if about:
             self.writer.text("about", f"```text\n{about}\n```")
-        self.writer.hparams(directory.name, _hparams(flat, texts))
+        self.writer.hparams(directory.name, _hparams(settings, flat, texts))
         self._rate, self._first = predicted_rate(settings), None
         charts = {}
         if self._rate is not None:
@@ -120,8 +122,17 @@ def _steps_by_period(steps: int, periods: frozenset[int]) -> Mapping[int, np.nda
 
 
 def _hparams(
-    flat: Mapping[str, object], texts: Mapping[str, str]
+    settings: Settings, flat: Mapping[str, Any], texts: Mapping[str, str]
 ) -> dict[str, bool | int | float | str]:
-    """Return the settings that are set and affect the result."""
-    chosen = {k: v for k, v in flat.items() if v is not None and not k.startswith(_WITHOUT_EFFECT)}
-    return {k: v if isinstance(v, (bool, int, float)) else texts[k] for k, v in chosen.items()}
+    """Return the settings that are set and affect the result.
+
+    The declared type decides whether a cell is a number, a bool or a text, not the value: a column
+    of the HParams table with cells of two types cannot be sorted or filtered.
+    """
+    cells = {}
+    for key, value in flat.items():
+        if value is not None and not key.startswith(_WITHOUT_EFFECT):
+            field = find_field(settings, key)
+            is_text = field is None or field.scalar is None
+            cells[key] = texts[key] if is_text else value
+    return cells
