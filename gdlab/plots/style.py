@@ -7,7 +7,7 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
     from PIL.Image import Image
 
 INK = "#222222"
@@ -47,7 +48,7 @@ def style(changes: Mapping[str, Any] | None = None) -> Iterator[None]:
     _import_matplotlib()
     from matplotlib import rc_context
 
-    with warnings.catch_warnings(), rc_context({**_defaults(), **(changes or {})}):
+    with warnings.catch_warnings(), rc_context(_defaults() | dict(changes or {})):
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         yield
 
@@ -116,6 +117,15 @@ def draw_legend(figure: Figure, keys: Mapping[str, dict[str, Any]], height: floa
         handletextpad=0.5,
         columnspacing=1.6,
     )
+
+
+def draw_names(axes: Axes, lines: Sequence[Line2D]) -> None:
+    """Draw a legend in the panel of the labels of lines, whatever characters they have."""
+    # By themselves, labels that are empty or begin with an underscore would be left out.
+    names = [str(line.get_label()) for line in lines]
+    legend = axes.legend(lines, names, fontsize=8.5, loc="best", framealpha=0.9)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
 
 
 def label(axes: Axes, x: str, y: str) -> None:
