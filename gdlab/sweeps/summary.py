@@ -72,7 +72,8 @@ def show_sweep(plan: Plan, results: "pa.Table", directory: Path) -> None:
         lines["run by run"] = f"{reasons}; each run had its own optimizer"
     if fell := _fallbacks(results):
         lines["mode"] = fell
-    lines["TensorBoard"] = f"python -m gdlab.view {path}"
+    if plan.options.record.events:
+        lines["TensorBoard"] = f"python -m gdlab.view {path}"
     if len(frame) < len(plan) or str(Status.INTERRUPTED) in set(frame["status"]):
         lines["to resume"] = f"python -m gdlab resume={path}"
     for name, text in lines.items():
