@@ -23,7 +23,7 @@ from hydra.core.utils import run_job
 from hydra.experimental.callback import Callback
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, RunMode, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, read_write
 
 
 def defaults_of_hydra() -> dict[str, str]:
@@ -80,6 +80,14 @@ def set_mode(config: DictConfig, mode: RunMode) -> None:
     config.hydra.mode = mode
     if mode == RunMode.MULTIRUN or _is_before_1_4():
         config.hydra.overrides.hydra.append(f"hydra.mode={mode.name}")
+
+
+def set_sweep_directory(config: DictConfig, path: Path) -> None:
+    """Set the directory of a composed sweep, and of the jobs that are composed from it."""
+    quoted = str(path).replace("\\", "\\\\").replace("'", "\\'")
+    with read_write(config.hydra):
+        config.hydra.sweep.dir = str(path)
+        config.hydra.overrides.hydra.append(f"hydra.sweep.dir='{quoted}'")
 
 
 def run_as_job(config: DictConfig, task: Callable[[DictConfig], int]) -> int:
