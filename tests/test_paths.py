@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from helpers.command import BASIC, QUIET
@@ -69,7 +70,7 @@ def test_a_directory_may_begin_with_a_tilde(words, gd, home):
 
 
 def test_other_entrances_know_the_home(gd, home, capsys):
-    quiet = {"record.events": False, "record.figures": False}
+    quiet: Any = {"record.events": False, "record.figures": False}
     gdlab.sweep(loss="quadratic", lr=[0.1, 0.2], steps=3, directory="~/x", **quiet)
     assert f"resume={home / 'x'}: holds no sweep" in gd("resume='~/x'").err
     assert view.main(["~/z"]) == 2
