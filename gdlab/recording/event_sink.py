@@ -1,13 +1,16 @@
 """The event file of a run: scalars, settings and hyperparameters for TensorBoard."""
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gdlab.config.settings import Settings
+from gdlab.console import visible
 from gdlab.engine.history import History
 from gdlab.engine.metrics import SHARPNESS
 from gdlab.engine.outcome import Outcome
@@ -19,6 +22,7 @@ from gdlab.recording.thinning import thinned_steps
 from gdlab.theory import predicted_rate
 
 _MAX_COORDINATES = 4
+_MARKUP = re.compile(r"[\\`*\[\]]|(?<![^\W_])_|_(?![^\W_])")  # an underscore inside a word is none
 _BOUND, _EDGE = "theory/suboptimality", "2/lr"
 _WITHOUT_EFFECT = ("record.", "engine.", "summary.")  # on the result
 
@@ -49,10 +53,12 @@ class EventSink:
         self._coordinates = names if len(names) <= _MAX_COORDINATES else ()
         self._last: History | None = None
         flat = settings.flat()
-        texts = {key: format_value(value) for key, value in flat.items()}
+        texts = {key: visible(format_value(value)) for key, value in flat.items()}
         lines = "\n".join(f"{key}: {text}" for key, text in texts.items())
         self.writer.text("settings", f"```yaml\n{lines}\n```")
-        about = "\n".join(f"{title}: {text}" for title, text in settings.objective.about.items())
+        about = "\n".join(
+            visible(f"{title}: {text}") for title, text in settings.objective.about.items()
+        )
         if about:
             self.writer.text("about", f"```text\n{about}\n```")
         self.writer.hparams(directory.name, _hparams(settings, flat, texts))
@@ -79,7 +85,7 @@ class EventSink:
         if self._last is not None:
             self._write_scalars(self._last, is_last=True)
         if outcome is not None:
-            self.writer.text("outcome", f"**{outcome.status}**: {outcome.reason}")
+            self.writer.text("outcome", f"**{outcome.status}**: {as_markdown(outcome.reason)}")
         self.writer.end_session(outcome is not None and outcome.status != Status.FAILED)
         self.writer.close()
 
@@ -112,6 +118,14 @@ class EventSink:
             steps = records.step[rows]
             if len(steps) and values:
                 self.writer.scalars(steps, {k: v[rows] for k, v in values.items()})
+
+
+def as_markdown(text: str) -> str:
+    """Return Markdown that shows a text as it is: no markup, HTML or formula."""
+    plain = re.sub(
+        r"[\\`*\[\]]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", escape(visible(text), quote=False)
+    )
+    return plain.replace("$", "&#36;")
 
 
 @lru_cache(maxsize=16)  # shared by the runs of a group

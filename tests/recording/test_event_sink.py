@@ -2,7 +2,9 @@
 
 import dataclasses
 import math
+import re
 from collections.abc import Mapping, Sequence
+from html import unescape
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import hypothesis
 import pytest
 from hypothesis import strategies as st
+from markdown import markdown as convert
 from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
 from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
 from tensorboard.context import RequestContext
@@ -18,8 +21,9 @@ from tensorboard.plugins.hparams.backend_context import Context
 from tensorboard.plugins.hparams.list_session_groups import Handler
 
 from gdlab.config.loading import settings_from_flat
+from gdlab.console import visible
 from gdlab.losses import Quadratic
-from gdlab.recording.event_sink import EventSink
+from gdlab.recording.event_sink import EventSink, as_markdown
 
 # Imported by name, since its classes are made at run time, unseen by a type checker.
 api_pb2 = import_module("tensorboard.plugins.hparams.api_pb2")
@@ -99,6 +103,22 @@ COLUMNS: list[tuple[str, list[Mapping[str, Any]], type]] = [
 def test_a_setting_has_one_type_in_hparams(key, rows, kind, tmp_path):
     check_column(tmp_path, key, rows)
     assert {type(shown(group, key)) for group in Board(tmp_path).runs()} == {kind}
+
+
+HOSTILE = st.lists(
+    st.sampled_from(
+        ["<b>", "[a](b)", "*a*", "_a_", "__b__", "`c`", "a_b", "$x$", "\\", "&", "\n- "]
+    )
+).map(" ".join)
+
+
+@hypothesis.settings(max_examples=30)
+@hypothesis.given(HOSTILE)
+def test_a_reason_is_no_markdown(text):
+    shown = convert(as_markdown(f"failed: {text}"))
+    assert set(re.findall(r"<[^>]*>", shown)) <= {"<p>", "</p>"}
+    assert "$" not in shown
+    assert unescape(re.sub("</?p>", "", shown)).strip() == visible(f"failed: {text}").strip()
 
 
 numbers = st.floats(-1e300, 1e300)
