@@ -7,7 +7,7 @@ so that a new Hydra without it fails there first. Imports no torch.
 import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import hydra
 from hydra._internal.callbacks import Callbacks
@@ -23,7 +23,7 @@ from hydra.core.utils import run_job
 from hydra.experimental.callback import Callback
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, RunMode, TaskFunction
-from omegaconf import DictConfig, read_write
+from omegaconf import DictConfig, OmegaConf, read_write
 
 
 def defaults_of_hydra() -> dict[str, str]:
@@ -136,7 +136,9 @@ def run_sweeper(
         hydra_context=context, task_function=task, config=config
     )
     try:
-        return sweeper.sweep([str(word) for word in config.hydra.overrides.task])
+        # As typed: iterating over the node would put in the values of interpolations.
+        words = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)
+        return sweeper.sweep(cast("list[str]", words))
     finally:
         callbacks.on_multirun_end(config=config, config_name=name)
 
