@@ -8,6 +8,7 @@ from gdlab.config.loading import settings_from_flat
 from gdlab.config.settings import GROUPS, Settings
 from gdlab.losses.function import Function
 from gdlab.paths import user_path
+from gdlab.recording.digests import begin_digests
 from gdlab.recording.files import claim_directory
 from gdlab.results.load import Recorded, load
 from gdlab.runs.interruption import interruptible
@@ -80,6 +81,7 @@ def sweep(
     plan = with_shards_for(plan, executor, "executor")
     if directory is not None:
         path = claim_directory(user_path(directory), exact=True, setting="directory")
+        begin_digests(path)  # a sweep on the command line has one, that of its plan
         with interruptible() as interrupted:
             run_sweep(plan, path, interrupted)
         return load(path)
