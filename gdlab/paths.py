@@ -1,9 +1,19 @@
-"""Paths of the configuration and the data sets, in a checkout and in an installed wheel."""
+"""Paths of the configuration, of the data sets, and those that users give."""
 
+import os
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
 DATA = PACKAGE / "data"
+
+
+def user_path(given: str | Path) -> Path:
+    """Return the path that a user gave, with a home directory in place of `~` or `~user`.
+
+    The path does not begin with `~`, which pyarrow would expand once more.
+    """
+    path = Path(os.path.expanduser(given))
+    return path.absolute() if str(path).startswith("~") else path
 
 
 def find_folder(name: str) -> Path:

@@ -5,6 +5,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from gdlab.cli.command import EXIT_USAGE, require_working_directory
+from gdlab.cli.output import prepare_output
+from gdlab.console import visible
+from gdlab.errors import GdlabError
+from gdlab.paths import user_path
+
 USAGE = """\
 usage: python -m gdlab.view [DIR] [tensorboard arguments]
 
@@ -117,11 +123,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 2 if there is nothing to show.
     """
+    prepare_output()
     further = list(sys.argv[1:] if arguments is None else arguments)
     if further and further[0] in ("-h", "--help"):
         print(USAGE)
         return 0
-    directory = Path("runs" if not further or further[0].startswith("-") else further.pop(0))
+    try:
+        require_working_directory()
+    except GdlabError as error:
+        return _refuse(str(error))
+    named = further and not further[0].startswith("-")
+    directory = user_path(further.pop(0) if named else "runs")
     if any(argument.split("=")[0] in ("--logdir", "--logdir_spec") for argument in further):
         return _refuse("give the folder first, without --logdir: python -m gdlab.view DIR")
     if not directory.is_dir():
@@ -142,8 +154,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _refuse(message: str) -> int:
-    print(f"gdlab.view: {message}", file=sys.stderr)
-    return 2
+    print(f"gdlab.view: {visible(message)}", file=sys.stderr)
+    return EXIT_USAGE
 
 
 if __name__ == "__main__":

@@ -8,12 +8,11 @@ from typing import Any
 
 import torch
 import yaml
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from gdlab.config.loading import resolve_choice
 from gdlab.config.settings import LR
+from gdlab.console import PlainConsole
 from gdlab.errors import SettingError
 from gdlab.fields.declared import declared_fields
 from gdlab.fields.formatting import format_value
@@ -39,7 +38,7 @@ _OPTIMIZERS = {
 
 def show(group: str) -> None:
     """Print the table of a group of conf, "loss" or "optimizer"."""
-    console = Console(highlight=False)
+    console = PlainConsole(soft_wrap=False)
     console.width = min(console.width, _WIDTH) if console.is_terminal else _WIDTH
     rows = _loss_rows() if group == "loss" else _optimizer_rows()
     console.print(_make_table(_LOSSES if group == "loss" else _OPTIMIZERS, rows))
@@ -52,7 +51,7 @@ def _make_table(widths: Mapping[str, int | None], rows: Iterator[tuple[str, ...]
         style = "bold" if is_name else None
         table.add_column(name, max_width=width, style=style, no_wrap=is_name, overflow="fold")
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*row)
     return table
 
 

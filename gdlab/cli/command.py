@@ -7,10 +7,12 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import NoReturn
 
-from gdlab.cli import startup
+from gdlab.cli import output, startup
 from gdlab.errors import GdlabError, SettingError
+from gdlab.version import __version__
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
@@ -28,8 +30,11 @@ def run_command(run: Callable[[list[str]], int], arguments: Sequence[str] | None
         startup.pause_garbage_collection()
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words or os.environ.get("HYDRA_FULL_ERROR") == "1"
+    output.prepare_output()
     try:
-        code = run([word for word in words if word != "--debug"])
+        with nullcontext() if debug else output.short_warnings():
+            require_working_directory()
+            code = run([word for word in words if word != "--debug"])
     except BrokenPipeError:
         if debug:
             raise
@@ -58,8 +63,12 @@ def make_parser(command: str) -> argparse.ArgumentParser:
     def refuse(message: str) -> NoReturn:
         raise SettingError(f"{message}; see {command} --help")
 
-    parser = make_argument_parser()
+    # Of two options with one name the later one counts: Hydra's own --version prints that of Hydra.
+    parser = argparse.ArgumentParser(
+        parents=[make_argument_parser()], conflict_handler="resolve", add_help=False
+    )
     parser.error = refuse
+    parser.add_argument("--version", action="version", version=f"gdlab {__version__}")
     return parser
 
 
@@ -85,6 +94,18 @@ def asks_hydra(parsed: argparse.Namespace) -> bool:
     return any(flags)
 
 
+def require_working_directory() -> None:
+    """Refuse to start in a directory that was deleted, before anything asks for its name.
+
+    Raises:
+        GdlabError: there is no working directory.
+    """
+    try:
+        os.getcwd()
+    except FileNotFoundError as error:
+        raise GdlabError("the working directory was deleted; cd to another one") from error
+
+
 def add_working_directory() -> None:
     """Put the working directory on Python's path, so that custom classes there are found."""
     if os.getcwd() not in sys.path:
@@ -93,7 +114,11 @@ def add_working_directory() -> None:
 
 def _report_error(error: GdlabError | OSError) -> int:
     """Print an error in one line and return the exit code."""
+    from gdlab.console import visible  # not needed where there is no error
+
     is_setting = isinstance(error, GdlabError)
-    text = str(error) if is_setting else f"{error.filename or '?'}: {error.strerror or error}"
-    sys.stderr.write(f"error: {' '.join(text.split())}\n")
+    text = str(error) if is_setting else error.strerror or str(error)
+    if not is_setting and error.filename is not None:
+        text = f"{error.filename}: {text}"
+    sys.stderr.write(f"error: {visible(' '.join(text.split()))}\n")
     return EXIT_USAGE if is_setting else EXIT_FAILED

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import hydra
 from hydra import compose, initialize_config_dir
@@ -23,7 +22,7 @@ from gdlab.cli import hydra_internals, hydra_plugins
 from gdlab.config.overrides import OPEN_GROUPS, chosen_group, setting_name, to_hydra_overrides
 from gdlab.errors import SettingError
 from gdlab.fields.suggestions import choices_of, unknown_choice, unknown_setting
-from gdlab.paths import CONF
+from gdlab.paths import CONF, user_path
 
 CONFIG_NAME = "config"
 JOB_NAME = "gdlab"
@@ -37,7 +36,7 @@ def hydra_ready(config_dir: str | None = None) -> Iterator[None]:
     Raises:
         SettingError: there is no such folder.
     """
-    folder = None if config_dir is None else Path(config_dir).absolute()
+    folder = None if config_dir is None else user_path(config_dir).absolute()
     if folder is not None and not folder.is_dir():
         raise SettingError(f"--config-dir={config_dir}: no such folder")
     hydra_plugins.register()
@@ -86,6 +85,9 @@ class CommandLine:
             config = hydra_internals.compose_sweep(self.name, self.overrides)
             if config.hydra.mode != RunMode.MULTIRUN:
                 hydra_internals.set_mode(config, RunMode.MULTIRUN)
+            sweep = str(config.hydra.sweep.dir)
+            if sweep.startswith("~"):
+                hydra_internals.set_sweep_directory(config, user_path(sweep))
             return _sweep(config)
         except (HydraException, OmegaConfBaseException) as error:
             raise _explain(error, self) from error

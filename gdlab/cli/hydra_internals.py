@@ -7,7 +7,7 @@ so that a new Hydra without it fails there first. Imports no torch.
 import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import hydra
 from hydra._internal.callbacks import Callbacks
@@ -23,7 +23,7 @@ from hydra.core.utils import run_job
 from hydra.experimental.callback import Callback
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, RunMode, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf, read_write
 
 
 def defaults_of_hydra() -> dict[str, str]:
@@ -82,6 +82,14 @@ def set_mode(config: DictConfig, mode: RunMode) -> None:
         config.hydra.overrides.hydra.append(f"hydra.mode={mode.name}")
 
 
+def set_sweep_directory(config: DictConfig, path: Path) -> None:
+    """Set the directory of a composed sweep, and of the jobs that are composed from it."""
+    quoted = str(path).replace("\\", "\\\\").replace("'", "\\'")
+    with read_write(config.hydra):
+        config.hydra.sweep.dir = str(path)
+        config.hydra.overrides.hydra.append(f"hydra.sweep.dir='{quoted}'")
+
+
 def run_as_job(config: DictConfig, task: Callable[[DictConfig], int]) -> int:
     """Call a task as `hydra.main` does for a single run: with its files, logging and callbacks.
 
@@ -128,7 +136,9 @@ def run_sweeper(
         hydra_context=context, task_function=task, config=config
     )
     try:
-        return sweeper.sweep([str(word) for word in config.hydra.overrides.task])
+        # As typed: iterating over the node would put in the values of interpolations.
+        words = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)
+        return sweeper.sweep(cast("list[str]", words))
     finally:
         callbacks.on_multirun_end(config=config, config_name=name)
 

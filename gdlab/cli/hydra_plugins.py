@@ -9,6 +9,7 @@ import sys
 import types
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -173,9 +174,12 @@ def register() -> None:
     """Register the plugins with Hydra."""
     if _MODULE in sys.modules:
         return
-    if importlib.util.find_spec("hydra_plugins") is None:
+    spec = importlib.util.find_spec("hydra_plugins")
+    if spec is None or spec.submodule_search_locations is None:
+        # There is no such package, or a file of that name is found before its folders.
         parent = types.ModuleType("hydra_plugins")
-        parent.__path__ = []  # Hydra scans it for further plugins
+        folders = (Path(entry) / "hydra_plugins" for entry in sys.path)
+        parent.__path__ = [str(folder) for folder in folders if folder.is_dir()]  # Hydra scans it
         sys.modules["hydra_plugins"] = parent
     sys.modules[_MODULE] = sys.modules[__name__]
     for plugin in (BatchedLauncher, GridSweeper, RandomSweeper):

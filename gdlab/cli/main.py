@@ -2,9 +2,9 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 from gdlab.cli import command
+from gdlab.paths import user_path
 
 
 def run(arguments: list[str]) -> int:
@@ -30,7 +30,7 @@ def run(arguments: list[str]) -> int:
     if to_resume and to_resume[-1] != "resume=null":
         from gdlab.cli.sweep import resume_sweep
 
-        directory = Path(to_resume[-1].partition("=")[2].strip("'\""))
+        directory = user_path(to_resume[-1].partition("=")[2].strip("'\""))
         others = [word for word in parsed.overrides if word not in to_resume]
         return resume_sweep(directory, composition.CommandLine(others).overrides)
     line = composition.CommandLine(parsed.overrides, parsed.config_name or composition.CONFIG_NAME)

@@ -5,13 +5,12 @@ from functools import partial
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
-from rich.text import Text
 
 from gdlab.cli import startup
 from gdlab.cli.command import EXIT_FAILED
 from gdlab.cli.run import claim_run_directory
 from gdlab.config.loading import instance_from_values, plain_values
+from gdlab.console import PlainConsole, styled
 from gdlab.derivatives.full_report import WIDTH, Report, answer
 from gdlab.derivatives.question import Question
 from gdlab.display.terminal import show_warning
@@ -36,7 +35,7 @@ def run_report(config: DictConfig, *, as_json: bool) -> int:
     with errors_as(f"loss={question.name}"):
         check_definition(question.objective)
         report = answer(question)
-    console = Console(soft_wrap=True, highlight=False)
+    console = PlainConsole()
     console.width = max(console.width, WIDTH)
     directory = None
     if not as_json:
@@ -52,7 +51,7 @@ def run_report(config: DictConfig, *, as_json: bool) -> int:
             where = None if directory is None else str(directory)
             sys.stdout.write(f"{report.json(files=where)}\n")
     if directory is not None and not as_json:
-        console.print(Text.assemble(("files  ", "dim"), str(directory)))
+        console.print(styled(("files  ", "dim"), str(directory)))
     return 0 if report.passed else EXIT_FAILED
 
 

@@ -21,6 +21,7 @@ from gdlab.display.terminal import ProgressBar, StepProgress, show_end, show_war
 from gdlab.engine.batch import Batch
 from gdlab.engine.status import Status
 from gdlab.errors import CUSTOM_ERRORS, SettingError
+from gdlab.paths import user_path
 from gdlab.recording.files import claim_directory, errors_naming
 from gdlab.recording.rate import RateMeter
 from gdlab.recording.recorder import RunRecorder
@@ -67,7 +68,7 @@ def claim_run_directory(config: DictConfig, rename: Callable[[Path], Path]) -> P
     """
     hydra_internals.set_current_config(config)
     try:
-        wanted = Path(str(OmegaConf.select(config, "hydra.run.dir")))
+        wanted = user_path(str(OmegaConf.select(config, "hydra.run.dir")))
     except OmegaConfBaseException as error:
         raise SettingError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
     words = (str(word).lstrip("+") for word in config.hydra.overrides.hydra)

@@ -8,11 +8,11 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 from torch import Tensor
 
 from gdlab.config.loading import resolve_choice
 from gdlab.config.settings import make_section
+from gdlab.console import PlainConsole, styled
 from gdlab.derivatives.arguments import as_point
 from gdlab.derivatives.finding import Finding, Section, to_json_value
 from gdlab.derivatives.findings.backpropagation import backpropagation
@@ -70,7 +70,7 @@ class Report:
     def text(self) -> str:
         """The findings as printed."""
         page = StringIO()
-        self.show(Console(file=page, width=WIDTH, soft_wrap=True))
+        self.show(PlainConsole(file=page, width=WIDTH))
         return page.getvalue()
 
     def show(self, console: Console) -> None:
@@ -183,18 +183,18 @@ def _low_dimensional_findings(
 
 def _print_section(console: Console, section: Section) -> None:
     """Print a section: its title, lines, table and notes."""
-    console.print(Text(section.title, "bold"))
+    console.print(styled((section.title, "bold")))
     width = max((len(name) for name, _ in section.lines), default=0)
     for name, value in section.lines:
-        console.print(Text.assemble((f"  {name:<{width}}  ", "dim"), value))
+        console.print(styled((f"  {name:<{width}}  ", "dim"), value))
     if section.table is not None:
         table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
         for k, name in enumerate(("", *section.table.header)):
             table.add_column(name, justify="left" if k < 2 else "right", no_wrap=True)
         table.show_header = any(section.table.header)
         for row in section.table.rows:
-            table.add_row("", *(Text(cell) for cell in row))
+            table.add_row("", *map(styled, row))
         console.print(table)
     for note in section.notes:
-        console.print(Text(f"  {note}", "yellow"))
+        console.print(styled((f"  {note}", "yellow")))
     console.print()

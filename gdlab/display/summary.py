@@ -45,8 +45,10 @@ def summary(
     settings: Settings, outcome: Outcome, directory: Path, rate: float | None
 ) -> list[tuple[str, str]]:
     """Return the lines of the summary, names and texts; `rate` is the measured one, if any."""
-    view = f"python -m gdlab.view {shlex.quote(str(directory.parent))}"
-    files = [("files", str(directory)), ("TensorBoard", view)]
+    files = [("files", str(directory))]
+    if settings.record.events:
+        view = f"python -m gdlab.view {shlex.quote(str(directory.parent))}"
+        files.append(("TensorBoard", view))
     about = settings.objective.about.items()
     predictions = prediction_lines(settings, rate)
     return [*outcome_lines(settings, outcome), *about, *predictions, *files]

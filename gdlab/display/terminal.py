@@ -7,10 +7,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from rich.console import Console
-from rich.text import Text
 
 from gdlab.config.settings import Settings
+from gdlab.console import PlainConsole, styled
 from gdlab.display.summary import explanation, summary
 from gdlab.engine.batch import Batch
 from gdlab.engine.history import History
@@ -85,12 +84,12 @@ def _start_bar(unit: str, total: int) -> "rich.progress.Progress":
     from rich.progress import Progress as Bar
 
     bar = Bar(
-        TextColumn(unit),
+        TextColumn(unit, markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[text]}"),
+        TextColumn("{task.fields[text]}", markup=False),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=PlainConsole(stderr=True, soft_wrap=False),
         transient=True,
     )
     bar.add_task(unit, total=total, text="")
@@ -100,21 +99,21 @@ def _start_bar(unit: str, total: int) -> "rich.progress.Progress":
 
 def show_warning(text: str) -> None:
     """Print a warning to stderr."""
-    Console(stderr=True, soft_wrap=True).print(Text.assemble(("warning: ", "bold yellow"), text))
+    PlainConsole(stderr=True).print(styled(("warning: ", "bold yellow"), text))
 
 
 def show_end(
     settings: Settings, batch: Batch, outcome: Outcome, directory: Path, rate: float | None
 ) -> None:
     """Print the summary of a run; `rate` is its measured rate per step, if any."""
-    console = Console(soft_wrap=True, highlight=False)
+    console = PlainConsole()
     status = (str(outcome.status), _STYLES.get(outcome.status, "bold red"))
-    console.print(Text.assemble(status, f": {outcome.reason}"))
+    console.print(styled(status, f": {outcome.reason}"))
     reason = explanation(settings, batch, outcome)
     if reason:
-        console.print(Text(reason))
+        console.print(reason)
     lines = summary(settings, outcome, directory, rate)
     if outcome.mode_reason is not None:
         lines.append(("mode", f"eager, not compiled: {outcome.mode_reason}"))
     for name, value in lines:
-        console.print(Text.assemble((f"  {name:<14}", "dim"), value))
+        console.print(styled((f"  {name:<14}", "dim"), value))

@@ -11,7 +11,7 @@ import functools
 import operator
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self, TypeAlias, dataclass_transform
+from typing import Any, Literal, Self, TypeAlias, dataclass_transform
 
 from torch import Tensor
 
@@ -100,6 +100,17 @@ class Field:
             if typing.get_origin(hint) is _MAPPING:
                 return Field(typing.get_args(hint)[1], self.range, self.column)
         return None
+
+    @functools.cached_property
+    def scalar(self) -> type | None:
+        """The one type of its values, null aside: bool or float; None for texts, lists or a mix.
+
+        Integers count as floats, and a column as its numbers.
+        """
+        kinds = [kind for kind in union_members(self.hint) if kind not in (Tensor, type(None))]
+        if kinds == [bool]:
+            return bool
+        return float if all(map(_holds_numbers, kinds)) else None
 
     @property
     def allowed(self) -> str:
@@ -231,6 +242,13 @@ def split_key(key: str) -> tuple[str, str]:
     """Split a dotted name after its first word, which is empty if there is no dot."""
     node, dot, name = key.partition(".")
     return (node, name) if dot else ("", node)
+
+
+def _holds_numbers(kind: Any) -> bool:
+    """Whether all values of a type are numbers; True and False are none here."""
+    if typing.get_origin(kind) is Literal:
+        return all(type(value) in (int, float) for value in typing.get_args(kind))
+    return kind in (int, float)
 
 
 def _is_number(hint: Any) -> bool:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gdlab.plots.colors import CATEGORIES
-from gdlab.plots.style import INK, draw_title, panel, png, style
+from gdlab.plots.style import INK, draw_names, draw_title, panel, png, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
     from matplotlib.text import Text
 
 __all__ = ["Band", "sensitivity_png"]
@@ -75,10 +76,12 @@ def sensitivity_png(
         canvas, axes = panel(_SIZE, _PANEL)
         draw_title(canvas.figure, title, "")
         _set_limits(axes, bands)
-        for i, (name, band) in enumerate(zip(series, bands, strict=True)):
+        medians = [
             _draw_band(axes, band, name, i)
+            for i, (name, band) in enumerate(zip(series, bands, strict=True))
+        ]
         _draw_lines(axes, lines or {})
-        _draw_labels(axes, xlabel, ylabel)
+        _draw_labels(axes, medians, xlabel, ylabel)
         return png(canvas)
 
 
@@ -105,8 +108,8 @@ def _set_limits(axes: Axes, bands: Sequence[Band]) -> None:
         axes.set_ylim(y.min() - margin, y.max() + margin + _HEADROOM * np.ptp(y))
 
 
-def _draw_band(axes: Axes, band: Band, name: str, i: int) -> None:
-    """Draw a line through the medians, the quartiles behind it, and triangles for divergence."""
+def _draw_band(axes: Axes, band: Band, name: str, i: int) -> Line2D:
+    """Draw the line through the medians that it returns, the quartiles, and triangles."""
     color, marker = CATEGORIES[i % len(CATEGORIES)]
     bottom, top = axes.get_ylim()
     x, median = band.x, np.where(np.abs(band.median) < _TALLEST, band.median, np.nan)
@@ -121,12 +124,14 @@ def _draw_band(axes: Axes, band: Band, name: str, i: int) -> None:
         "markersize": 4.5,
         "markeredgecolor": "white",
     }
-    axes.plot(x, median, linewidth=1.6, markeredgewidth=0.6, zorder=3, label=name, **kind)
+    look = {"linewidth": 1.6, "markeredgewidth": 0.6, "zorder": 3, **kind}
+    (line,) = axes.plot(x, median, label=name, **look)
     kind |= {"markersize": 6, "linestyle": "none", "zorder": 4}
     kind["transform"] = axes.get_xaxis_transform()
     diverged, below = x[np.isnan(median)], x[median < bottom]
     axes.plot(diverged, np.full(len(diverged), 0.975 - 0.022 * (i % 3)), **{**kind, "marker": "^"})
     axes.plot(below, np.full(len(below), 0.02 + 0.022 * (i % 3)), **{**kind, "marker": "v"})
+    return line
 
 
 def _draw_lines(axes: Axes, lines: Mapping[str, float | Sequence[float]]) -> None:
@@ -179,8 +184,8 @@ def _place_name(axes: Axes, text: Text, taken: np.ndarray, *, right: bool) -> np
     return np.array(text.get_window_extent().extents)
 
 
-def _draw_labels(axes: Axes, xlabel: str, ylabel: str) -> None:
-    """Draw the grid, axis labels and legend."""
+def _draw_labels(axes: Axes, medians: Sequence[Line2D], xlabel: str, ylabel: str) -> None:
+    """Draw the grid, axis labels and a legend of the lines through the medians."""
     from matplotlib.lines import Line2D
 
     axes.grid(color="#e6e6e6", linewidth=0.6)
@@ -188,11 +193,9 @@ def _draw_labels(axes: Axes, xlabel: str, ylabel: str) -> None:
     axes.set_xlabel(xlabel, size=9, parse_math=False)
     axes.set_ylabel(ylabel, size=9, parse_math=False)
     axes.tick_params(labelsize=8, length=3)
-    handles = axes.get_legend_handles_labels()[0]
+    handles = [*medians]
     look = {"color": "#777777", "marker": "^", "markersize": 6, "linestyle": "none"}
     handles.append(Line2D([0], [0], label="diverged", **look))
     if any(line.get_marker() == "v" and np.size(line.get_xdata()) for line in axes.lines):
         handles.append(Line2D([0], [0], label="lower", **{**look, "marker": "v"}))
-    legend = axes.legend(handles=handles, fontsize=8.5, loc="best", framealpha=0.9)
-    for text in legend.get_texts():
-        text.set_parse_math(False)
+    draw_names(axes, handles)

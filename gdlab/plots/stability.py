@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gdlab.plots.colors import CATEGORIES
-from gdlab.plots.style import draw_title, panel, png, style
+from gdlab.plots.style import draw_names, draw_title, panel, png, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
 __all__ = ["SharpnessPath", "stability_png"]
 
@@ -65,8 +66,10 @@ def stability_png(paths: Mapping[str, SharpnessPath], *, title: str) -> bytes:
         canvas, upper = panel(_SIZE, _UPPER)
         lower = canvas.figure.add_axes(_LOWER, sharex=upper)
         draw_title(canvas.figure, title, "sharpness λ_max of the Hessian; dashed: 2/lr")
-        for (name, path), (color, _) in zip(paths.items(), CATEGORIES, strict=False):
+        lines = [
             _draw(upper, lower, path, {"color": color, "label": name})
+            for (name, path), (color, _) in zip(paths.items(), CATEGORIES, strict=False)
+        ]
         _set_limits(upper, lower, list(paths.values()))
         for axes, ylabel in ((upper, "sharpness"), (lower, "loss")):
             axes.set_ylabel(ylabel, size=9)
@@ -75,19 +78,21 @@ def stability_png(paths: Mapping[str, SharpnessPath], *, title: str) -> bytes:
             axes.set_axisbelow(True)
         upper.tick_params(labelbottom=False)
         lower.set_xlabel("step", size=9)
-        for text in upper.legend(fontsize=8.5, loc="best", framealpha=0.9).get_texts():
-            text.set_parse_math(False)
+        draw_names(upper, lines)
         return png(canvas)
 
 
-def _draw(upper: Axes, lower: Axes, path: SharpnessPath, look: dict[str, Any]) -> None:
-    """Draw the sharpness, 2/lr and the loss of one run."""
+def _draw(upper: Axes, lower: Axes, path: SharpnessPath, look: dict[str, Any]) -> Line2D:
+    """Draw the sharpness, 2/lr and the loss of one run; return the line of its sharpness."""
     known = np.isfinite(path.sharpness)
-    upper.plot(path.step[known], path.sharpness[known], linewidth=1.4, zorder=3, **look)
+    (sharpness,) = upper.plot(
+        path.step[known], path.sharpness[known], linewidth=1.4, zorder=3, **look
+    )
     look = {"color": look["color"], "linewidth": 1.2}
     upper.plot(path.step, 2 / path.lr, linestyle=_DASHES, zorder=2, **look)
     known = np.isfinite(path.loss)
     lower.plot(path.step[known], path.loss[known], **look)
+    return sharpness
 
 
 def _set_limits(upper: Axes, lower: Axes, paths: list[SharpnessPath]) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import functools
 import io
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
     from PIL.Image import Image
 
 INK = "#222222"
@@ -32,19 +36,48 @@ TITLE_HEIGHT, SUBTITLE_HEIGHT, NOTE_HEIGHT = 0.957, 0.921, 0.012  # as fractions
 _TITLE_CHARACTERS = 72  # that fit in full size
 
 
-def style() -> AbstractContextManager[None]:
-    """Use matplotlib's defaults, whatever a matplotlibrc or a notebook has set."""
-    import matplotlib
+@contextmanager
+def style(changes: Mapping[str, Any] | None = None) -> Iterator[None]:
+    """Use matplotlib's defaults, whatever a matplotlibrc or a notebook has set.
 
-    return matplotlib.rc_context(_defaults())
+    A character that the font lacks is drawn as a box, without a warning.
+
+    Args:
+        changes: of these defaults.
+    """
+    _import_matplotlib()
+    from matplotlib import rc_context
+
+    with warnings.catch_warnings(), rc_context(_defaults() | dict(changes or {})):
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        yield
+
+
+@functools.cache
+def _import_matplotlib() -> None:
+    """Import matplotlib even where MPLBACKEND names a backend that this process does not have.
+
+    Pictures need no backend. A notebook sets the variable for all commands started from it.
+    """
+    if "matplotlib" in sys.modules:
+        return
+    backend = os.environ.pop("MPLBACKEND", None)
+    try:
+        import matplotlib
+    finally:
+        if backend is not None:
+            os.environ["MPLBACKEND"] = backend
+    if backend:
+        with suppress(ValueError):  # for the pictures of others in this process
+            matplotlib.rcParams["backend"] = backend
 
 
 @functools.cache
 def _defaults() -> Any:
-    import matplotlib
+    from matplotlib import rcParamsDefault
 
     # Setting the backend key would change a notebook's backend for good.
-    return {k: v for k, v in matplotlib.rcParamsDefault.items() if k != "backend"}
+    return {k: v for k, v in rcParamsDefault.items() if k != "backend"}
 
 
 def panel(
@@ -84,6 +117,15 @@ def draw_legend(figure: Figure, keys: Mapping[str, dict[str, Any]], height: floa
         handletextpad=0.5,
         columnspacing=1.6,
     )
+
+
+def draw_names(axes: Axes, lines: Sequence[Line2D]) -> None:
+    """Draw a legend in the panel of the labels of lines, whatever characters they have."""
+    # By themselves, labels that are empty or begin with an underscore would be left out.
+    names = [str(line.get_label()) for line in lines]
+    legend = axes.legend(lines, names, fontsize=8.5, loc="best", framealpha=0.9)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
 
 
 def label(axes: Axes, x: str, y: str) -> None:

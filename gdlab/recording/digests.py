@@ -30,6 +30,11 @@ _LINE = re.compile(rb"([0-9a-f]{64})  ([^\n]+)")
 _READ_ONLY = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
+def begin_digests(directory: Path) -> None:
+    """Make the list of a new directory, empty."""
+    (directory / SUMS).touch(exist_ok=False)
+
+
 def write_with_digest(directory: Path, name: str, content: bytes, *, durable: bool = True) -> None:
     """Append the digest of a file to the list of its directory, and write the file atomically.
 

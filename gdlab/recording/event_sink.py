@@ -1,22 +1,28 @@
 """The event file of a run: scalars, settings and hyperparameters for TensorBoard."""
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
+from html import escape
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from gdlab.config.settings import Settings
+from gdlab.console import visible
 from gdlab.engine.history import History
 from gdlab.engine.metrics import SHARPNESS
 from gdlab.engine.outcome import Outcome
 from gdlab.engine.status import Status
+from gdlab.fields.declared import find_field
 from gdlab.fields.formatting import format_value
 from gdlab.recording.event_file import EventWriter
 from gdlab.recording.thinning import thinned_steps
 from gdlab.theory import predicted_rate
 
 _MAX_COORDINATES = 4
+_MARKUP = re.compile(r"[\\`*\[\]]|(?<![^\W_])_|_(?![^\W_])")  # an underscore inside a word is none
 _BOUND, _EDGE = "theory/suboptimality", "2/lr"
 _WITHOUT_EFFECT = ("record.", "engine.", "summary.")  # on the result
 
@@ -47,13 +53,15 @@ class EventSink:
         self._coordinates = names if len(names) <= _MAX_COORDINATES else ()
         self._last: History | None = None
         flat = settings.flat()
-        texts = {key: format_value(value) for key, value in flat.items()}
+        texts = {key: visible(format_value(value)) for key, value in flat.items()}
         lines = "\n".join(f"{key}: {text}" for key, text in texts.items())
         self.writer.text("settings", f"```yaml\n{lines}\n```")
-        about = "\n".join(f"{title}: {text}" for title, text in settings.objective.about.items())
+        about = "\n".join(
+            visible(f"{title}: {text}") for title, text in settings.objective.about.items()
+        )
         if about:
             self.writer.text("about", f"```text\n{about}\n```")
-        self.writer.hparams(directory.name, _hparams(flat, texts))
+        self.writer.hparams(directory.name, _hparams(settings, flat, texts))
         self._rate, self._first = predicted_rate(settings), None
         charts = {}
         if self._rate is not None:
@@ -77,7 +85,7 @@ class EventSink:
         if self._last is not None:
             self._write_scalars(self._last, is_last=True)
         if outcome is not None:
-            self.writer.text("outcome", f"**{outcome.status}**: {outcome.reason}")
+            self.writer.text("outcome", f"**{outcome.status}**: {as_markdown(outcome.reason)}")
         self.writer.end_session(outcome is not None and outcome.status != Status.FAILED)
         self.writer.close()
 
@@ -112,6 +120,14 @@ class EventSink:
                 self.writer.scalars(steps, {k: v[rows] for k, v in values.items()})
 
 
+def as_markdown(text: str) -> str:
+    """Return Markdown that shows a text as it is: no markup, HTML or formula."""
+    plain = re.sub(
+        r"[\\`*\[\]]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", escape(visible(text), quote=False)
+    )
+    return plain.replace("$", "&#36;")
+
+
 @lru_cache(maxsize=16)  # shared by the runs of a group
 def _steps_by_period(steps: int, periods: frozenset[int]) -> Mapping[int, np.ndarray]:
     """Return the steps at which to show a quantity, by the period at which it is computed."""
@@ -120,8 +136,17 @@ def _steps_by_period(steps: int, periods: frozenset[int]) -> Mapping[int, np.nda
 
 
 def _hparams(
-    flat: Mapping[str, object], texts: Mapping[str, str]
+    settings: Settings, flat: Mapping[str, Any], texts: Mapping[str, str]
 ) -> dict[str, bool | int | float | str]:
-    """Return the settings that are set and affect the result."""
-    chosen = {k: v for k, v in flat.items() if v is not None and not k.startswith(_WITHOUT_EFFECT)}
-    return {k: v if isinstance(v, (bool, int, float)) else texts[k] for k, v in chosen.items()}
+    """Return the settings that are set and affect the result.
+
+    The declared type decides whether a cell is a number, a bool or a text, not the value: a column
+    of the HParams table with cells of two types cannot be sorted or filtered.
+    """
+    cells = {}
+    for key, value in flat.items():
+        if value is not None and not key.startswith(_WITHOUT_EFFECT):
+            field = find_field(settings, key)
+            is_text = field is None or field.scalar is None
+            cells[key] = texts[key] if is_text else value
+    return cells

@@ -60,7 +60,7 @@ def fit_rate(step: np.ndarray, above: np.ndarray) -> float | None:
         step: the steps (n,), increasing.
         above: the suboptimality at these steps (n,).
     """
-    used = (2 * step >= step[-1]) & (above > _LOWEST) & np.isfinite(above)
+    used = (2 * step >= step[-1:]) & (above > _LOWEST) & np.isfinite(above)
     if used.sum() < _MIN_POINTS:
         return None
     log_distance = np.log(above[used]) / 2

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from gdlab.config.settings import Settings
+from gdlab.console import visible
 from gdlab.engine.history import History
 from gdlab.engine.metrics import SHARPNESS
 from gdlab.errors import CUSTOM_ERRORS
@@ -238,8 +239,8 @@ def landscape_of(loss: Loss, title: str) -> Landscape:
     return Landscape(
         value=value,
         gradient=gradient,
-        names=tuple(loss.names),
-        title=title,
+        names=tuple(map(visible, loss.names)),
+        title=visible(title),
         window=None if window is None else loss.tensor(window).numpy(),
         minimizers=None if minimizers is None else loss.tensor(minimizers).numpy(),
         minimum=None if loss.minimum is None else float(loss.minimum),

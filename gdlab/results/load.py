@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gdlab.errors import RecordError
+from gdlab.paths import user_path
 from gdlab.recording.digests import VerifiedFiles
 from gdlab.recording.names import ABOUT, CONFIG, HISTORY, MULTIRUN, RESULT, RESULTS
 from gdlab.recording.parquet import read_parquet
@@ -82,7 +83,7 @@ def load(directory: str | Path) -> Recorded:
     Raises:
         RecordError: there is neither, or one of its files is damaged; the message names the file.
     """
-    directory = Path(directory)
+    directory = user_path(directory)
     if (directory / RESULT).is_file():
         return _load_run(VerifiedFiles(directory), directory)
     if (directory / ABOUT).is_file():

@@ -1,7 +1,6 @@
 """A dry run: print what a sweep would do."""
 
-from rich.console import Console
-
+from gdlab.console import PlainConsole
 from gdlab.recording.thinning import MAX_POINTS
 from gdlab.sweeps.plan import Group, Plan
 
@@ -12,7 +11,7 @@ _CHUNK_BYTES, _STATE_COPIES, _NUMBER_BYTES, _ROW_BYTES, _EVENT_BYTES = 2**26, 16
 
 def show_plan(plan: Plan) -> None:
     """Print the runs, batches, shapes, memory and disk space of a sweep."""
-    console = Console(soft_wrap=True, highlight=False)
+    console = PlainConsole()
     shards = list(plan.shards())
     console.print(f"{len(plan)} runs in {len(plan.groups)} batches, cut into {len(shards)} shards")
     for group in plan.groups:

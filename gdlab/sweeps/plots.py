@@ -16,6 +16,7 @@ import numpy as np
 
 from gdlab import theory
 from gdlab.config.settings import NUMERIC, Settings
+from gdlab.console import visible
 from gdlab.display.terminal import show_warning
 from gdlab.errors import CUSTOM_ERRORS
 from gdlab.fields.declared import Number
@@ -118,7 +119,7 @@ def _draw_overview(plan: Plan, paths: dict[int, np.ndarray]) -> bytes:
     )
     is_number = setting in numeric and not any(isinstance(v, list) for v in values.values())
     drawn_paths = [
-        DrawnPath(points, float(values[run]) if is_number else str(values[run]))
+        DrawnPath(points, float(values[run]) if is_number else visible(str(values[run])))
         for run, points in paths.items()
     ]
     scene = replace(landscape(plan.options), title=_common_title(plan.options, varied))
@@ -142,7 +143,7 @@ def _draw_sensitivity(plan: Plan, results: DataFrame) -> bytes:
         values = values_of(rows, metric)
         low, median, high = np.array([quartiles(values[number == i]) for i in range(len(x))]).T
         label = ", ".join(f"{value}" for value in combination.values()) or "all runs"
-        series[label] = Band(x, median, low, high)
+        series[visible(label)] = Band(x, median, low, high)
         limits.append(_common_prediction(theory.stability_limit, plan, rows))
         optima.append(_common_prediction(theory.optimal_lr, plan, rows))
     lines = {"stability limit": limits, "optimal lr": optima}

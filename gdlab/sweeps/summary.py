@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
+from gdlab.console import PlainConsole, styled
 from gdlab.display.terminal import ProgressBar
 from gdlab.engine.status import Status
 from gdlab.fields.formatting import format_value
@@ -49,8 +48,8 @@ class SweepProgress:
 
 def show_sweep(plan: Plan, results: "pa.Table", directory: Path) -> None:
     """Print the summary of a sweep."""
-    console = Console(soft_wrap=True, highlight=False)
-    wide = Console(width=max(console.width, _TABLE_WIDTH), highlight=False)
+    console = PlainConsole()
+    wide = PlainConsole(width=max(console.width, _TABLE_WIDTH), soft_wrap=False)
     frame = results.to_pandas()
     counts = ", ".join(f"{n} {status}" for status, n in frame["status"].value_counts().items())
     console.print(f"{len(frame)} of {len(plan)} runs: {counts}")
@@ -62,7 +61,7 @@ def show_sweep(plan: Plan, results: "pa.Table", directory: Path) -> None:
     wide.print(_table_of_winners(plan, winners, rates, frozenset(frame["status"])))
     failed = frame[is_failed]
     for run, reason in failed[["run", "reason"]].head(_FAILURES_SHOWN).itertuples(index=False):
-        console.print(Text(f"failed: {plan.name(run)}: {reason}", style="red"))
+        console.print(styled((f"failed: {plan.name(run)}: {reason}", "red")))
     if len(failed) > _FAILURES_SHOWN:
         console.print(f"… and {len(failed) - _FAILURES_SHOWN} more: status=failed in the tables")
     path = shlex.quote(str(directory))
@@ -73,11 +72,12 @@ def show_sweep(plan: Plan, results: "pa.Table", directory: Path) -> None:
         lines["run by run"] = f"{reasons}; each run had its own optimizer"
     if fell := _fallbacks(results):
         lines["mode"] = fell
-    lines["TensorBoard"] = f"python -m gdlab.view {path}"
+    if plan.options.record.events:
+        lines["TensorBoard"] = f"python -m gdlab.view {path}"
     if len(frame) < len(plan) or str(Status.INTERRUPTED) in set(frame["status"]):
         lines["to resume"] = f"python -m gdlab resume={path}"
     for name, text in lines.items():
-        console.print(Text(f"  {name:<16}{text}"))
+        console.print(f"  {name:<16}{text}")
 
 
 def _fallbacks(results: "pa.Table") -> str:

@@ -7,6 +7,8 @@ from typing import Any
 from gdlab.config.loading import settings_from_flat
 from gdlab.config.settings import GROUPS, Settings
 from gdlab.losses.function import Function
+from gdlab.paths import user_path
+from gdlab.recording.digests import begin_digests
 from gdlab.recording.files import claim_directory
 from gdlab.results.load import Recorded, load
 from gdlab.runs.interruption import interruptible
@@ -78,10 +80,11 @@ def sweep(
     check_plan(plan)
     plan = with_shards_for(plan, executor, "executor")
     if directory is not None:
-        claim_directory(Path(directory), exact=True, setting="directory")
+        path = claim_directory(user_path(directory), exact=True, setting="directory")
+        begin_digests(path)  # a sweep on the command line has one, that of its plan
         with interruptible() as interrupted:
-            run_sweep(plan, Path(directory), interrupted)
-        return load(directory)
+            run_sweep(plan, path, interrupted)
+        return load(path)
     with interruptible() as interrupted:
         shards = dict(enumerate(plan.shards()))
         tables = dict(run_shards(plan, shards, interrupted=interrupted))

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers.command import QUIET, STOCK
+from helpers.command import BASIC, QUIET, STOCK
 from helpers.files import result
 
 import gdlab
@@ -88,3 +88,17 @@ def test_a_sweep_by_hydras_own_launcher(gd, here):
     again = gd(*typed, "hydra.sweep.dir=own")
     assert again.code == 2
     assert "hydra.sweep.dir=own: is not empty; a sweep needs its own" in again.err
+
+
+@pytest.mark.parametrize("launcher", [(), BASIC], ids=["batched", "basic"])
+def test_values_of_the_environment_stay_out_of_the_configuration(launcher, gd, here, monkeypatch):
+    monkeypatch.setenv("GDLAB_TEST_DATA", "from-outside")
+    (here / "from-outside.csv").write_text("a,y\n1,2\n2,3\n3,5\n")
+    data = ("loss=mse", "loss.data=${oc.env:GDLAB_TEST_DATA}.csv")
+    done = gd("-m", *data, "lr=0.01,0.02", "steps=2", "hydra.sweep.dir=s", *QUIET, *launcher)
+    assert (done.code, done.err) == (0, "")
+    written = [path.read_text() for path in (here / "s").rglob("*.yaml")]
+    assert len(written) == 7  # three of each run, multirun.yaml
+    assert not any("from-outside" in text for text in written)
+    configs = [path.read_text() for path in (here / "s").rglob("config.yaml")]
+    assert all("data: ${oc.env:GDLAB_TEST_DATA}.csv" in text for text in configs)

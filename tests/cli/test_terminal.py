@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from helpers.command import HERE
+from helpers.command import HERE, QUIET
 from helpers.files import listing
 
 
@@ -23,7 +23,24 @@ def test_the_summary_says_how_the_run_ended(gd, here):
     assert table["point"].startswith(f"x0={x0:.6g}, x1=")
     assert table["distance"] == f"{x0:.6g} to the nearest known minimizer"
     assert table["files"] == "run"
-    assert table["TensorBoard"] == "python -m gdlab.view ."
+    assert "TensorBoard" not in table
+
+
+EVENTS = ("record.events=true", "record.figures=false", "steps=3")
+
+# the words of a command, and what its summary says of TensorBoard
+VIEWS = [
+    (["hydra.run.dir=a/b", *EVENTS], "python -m gdlab.view a"),
+    (["-m", "hydra.sweep.dir=s", "lr=0.1,0.2", *EVENTS], "python -m gdlab.view s"),
+    (["-m", "hydra.sweep.dir=s", "lr=0.1,0.2", *QUIET, "steps=3"], None),
+]
+
+
+@pytest.mark.parametrize(("words", "view"), VIEWS)
+def test_tensorboard_is_named_where_it_has_something_to_show(words, view, gd, here):
+    lines = [line for line in gd(*words).out.splitlines() if "TensorBoard" in line]
+    assert [line.split(None, 1)[1] for line in lines] == ([view] if view else [])
+    assert any(here.rglob("events.*")) == (view is not None)
 
 
 def test_a_run_that_must_diverge_gets_a_warning_and_advice(gd):

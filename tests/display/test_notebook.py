@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+from html import unescape
 
 import numpy as np
 import pytest
@@ -42,3 +43,23 @@ def test_a_notebook_escapes_what_a_loss_says() -> None:
     html = gdlab.run(value, lr=1.0, start=[0.0])._repr_html_()
     assert "<script>" not in html
     assert "&lt;script&gt;" in html
+
+
+class Named(gdlab.losses.Quadratic):
+    """A bowl whose coordinates have names that others would interpret."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (r"$\href{javascript:alert(1)}{x}$", "\\(\x1b<img src=x>[b]")
+
+
+def test_a_notebook_shows_names_as_they_are() -> None:
+    html = gdlab.run(Named(), lr=0.1, steps=3)._repr_html_()
+    cell = html[html.index(">point</th>") : html.index(">distance</th>")]
+    # No piece of text between two tags holds a delimiter of MathJax.
+    pieces = [piece for piece in re.split(r"<[^>]*>", cell) if piece not in ("$", "\\")]
+    assert not any("$" in piece or "\\" in piece for piece in pieces)
+    shown = unescape(re.sub(r"<[^>]*>", "", cell))
+    assert r"$\href{javascript:alert(1)}{x}$=0.729, \(\x1b<img src=x>[b]=-0.125" in shown
+    assert "\x1b" not in html
+    assert "<img alt='trajectory'" in html

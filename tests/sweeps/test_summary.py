@@ -23,11 +23,16 @@ SETTINGS = [
     ),
     (["start=[1,2],random,null"], ["start", "[1,2]", "random", "null"]),
     (["steps=5,6"], ["steps", "5", "6"]),
+    (
+        ["loss=mse", "loss.data=d.csv", "loss.features=[a],[b],[a,b]"],
+        ["loss.features", "[a]", "[b]", "[a,b]"],
+    ),
 ]
 
 
 @pytest.mark.parametrize(("words", "wanted"), SETTINGS)
-def test_settings_are_shown_as_they_were_typed(words, wanted, gd):
+def test_settings_are_shown_as_they_were_typed(words, wanted, gd, here):
+    (here / "d.csv").write_text("a,b,y\n1,2,3\n4,5,7\n2,2,1\n")
     done = gd("-m", *(w for w in SHORT if w.split("=")[0] != words[0].split("=")[0]), *words)
     assert done.code == 0
     assert [row[0] for row in rows(done.out)] == wanted

@@ -55,10 +55,8 @@ def render_png(figure: Figure) -> bytes:
 
 def render_svg(figure: Figure) -> bytes:
     """Render a picture as SVG without a date; equal pictures give equal bytes."""
-    import matplotlib
-
     buffer = io.BytesIO()
-    with style.style(), matplotlib.rc_context({"svg.hashsalt": _SALT}):
+    with style.style({"svg.hashsalt": _SALT}):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return buffer.getvalue()
 

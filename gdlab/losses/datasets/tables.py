@@ -16,7 +16,7 @@ import numpy as np
 from gdlab.errors import SettingError
 from gdlab.fields.formatting import format_value
 from gdlab.fields.suggestions import did_you_mean
-from gdlab.paths import DATA
+from gdlab.paths import DATA, user_path
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -171,7 +171,7 @@ def locate(data: str, generated: Iterable[str] = ()) -> Path:
     """
     if data in named_sets():
         return DATA / f"{data}.csv"
-    path = Path(data).expanduser()
+    path = user_path(data)
     if path.is_file():
         return path
     what = "is not a file" if path.exists() else "no such file"

@@ -1,0 +1,45 @@
+"""Text on the terminal as it is: nothing in it is interpreted, and control characters are visible.
+
+Names, values and messages come from files and from people. Brackets in them are no markup, and an
+escape character must not reach the terminal.
+"""
+
+import re
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+# C0 and C1, line separators, what reorders the line, and halves of surrogate pairs.
+_INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def visible(text: str) -> str:
+    r"""Return a text with its control characters as escapes.
+
+    >>> print(visible("a\x1b[31m\n"))
+    a\x1b[31m\n
+    """
+    return _INVISIBLE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def styled(*parts: str | tuple[str, str]) -> Text:
+    """Return one line of plain parts, of which a pair is a text and its style."""
+    pairs = (part if isinstance(part, tuple) else (part, "") for part in parts)
+    return Text.assemble(*((visible(text), style) for text, style in pairs))
+
+
+class PlainConsole(Console):
+    """A console that prints strings as they are, also those in tables.
+
+    Args:
+        soft_wrap: whether the terminal breaks long lines, instead of rich.
+        options: of `rich.console.Console`.
+    """
+
+    def __init__(self, *, soft_wrap: bool = True, **options: Any) -> None:
+        super().__init__(soft_wrap=soft_wrap, markup=False, emoji=False, highlight=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return a string as rich prints it."""
+        return super().render_str(visible(text), **options)
