@@ -12,7 +12,8 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from gdlab.errors import SettingError
-from gdlab.losses.datasets.tables import MAX_NUMBERS, Examples, locate, read_examples
+from gdlab.losses.datasets.files import locate
+from gdlab.losses.datasets.tables import MAX_NUMBERS, Examples, read_examples
 
 _cache: "WeakValueDictionary[tuple[object, ...], Examples]" = WeakValueDictionary()
 

@@ -19,9 +19,10 @@ from gdlab.errors import SettingError
 from gdlab.fields.declared import setting
 from gdlab.fields.formatting import format_value
 from gdlab.losses.datasets.features import prepare_examples
+from gdlab.losses.datasets.files import locate
 from gdlab.losses.datasets.labels import count_classes
 from gdlab.losses.datasets.synthetic import GENERATED, generate_examples
-from gdlab.losses.datasets.tables import Examples, locate
+from gdlab.losses.datasets.tables import Examples
 from gdlab.losses.datasets.torch_dataset import examples_from_dataset
 from gdlab.losses.models.costs import CrossEntropy, MeanSquaredError
 from gdlab.losses.models.data_loss import DataLoss
