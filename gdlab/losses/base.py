@@ -34,7 +34,7 @@ class Loss(Configured):
     kept_when_columns_change: ClassVar[tuple[str, ...]] = ()
     """Names of cached properties that depend on no `Number` field, such as data read from a file.
 
-    `with_columns` keeps their values, and `to` keeps those that are not tensors.
+    `with_columns` and `unchecked` keep their values, and `to` keeps those that are not tensors.
     """
 
     if TYPE_CHECKING:  # subclasses define these as a field, a class attribute or a property
@@ -175,6 +175,14 @@ class Loss(Configured):
         moved = self._without_cache(map_numbers(self, move), kept)
         moved.__dict__["_home"] = (dtype, device)
         return moved
+
+    def unchecked(self, **changes: Any) -> Self:
+        """Return a copy with some fields changed; data are not read again for other numbers."""
+        copy, fields = super().unchecked(**changes), declared_fields(type(self))
+        if all(fields[name].numeric for name in changes):
+            kept = vars(self).keys() & {"_home", *self.kept_when_columns_change}
+            copy.__dict__.update({name: vars(self)[name] for name in kept})
+        return copy
 
     def with_columns(self, convert: Any) -> Self:
         """Return a copy with `convert` applied to its `Number` fields; cached values are dropped.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from gdlab.errors import SettingError
 from gdlab.fields.suggestions import did_you_mean
+from gdlab.losses.datasets.fingerprints import note_file
 from gdlab.paths import DATA
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def named_sets() -> list[str]:
 
 
 def locate(data: str, generated: Iterable[str] = ()) -> Path:
-    """Return the file of a data set, given by its name or its path.
+    """Return the file of a data set, given by its name or its path, and note that it is read.
 
     Args:
         data: the name of a data set that ships with gdlab, or a path.
@@ -56,9 +57,10 @@ def locate(data: str, generated: Iterable[str] = ()) -> Path:
     if data in named_sets():
         return DATA / f"{data}.csv"
     path = Path(os.path.expanduser(data))  # unlike Path's, it leaves alone an unknown user's
-    if path.is_file():
+    if os.path.isfile(path):  # unlike Path's, it takes any text
+        note_file(path)
         return path
-    what = "is not a file" if path.exists() else "no such file"
+    what = "is not a file" if os.path.exists(path) else "no such file"
     names = [*generated, *named_sets()]
     hint = did_you_mean(data, names)
     raise SettingError(f"data={data}: {what}{hint} (data sets: {', '.join(names)})")

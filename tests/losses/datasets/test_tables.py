@@ -463,6 +463,7 @@ def test_a_loss_reads_its_file_when_created_and_not_during_a_run(tmp_path: Path)
     path.write_bytes(b"x,y\n1,4\n2,5\n3,7\n")
     loss = Ridge(data=str(path), standardize=False)
     path.unlink()
+    assert loss.unchecked(penalty=2.0).targets.tolist() == [4, 5, 7]
     columns = loss.with_columns(lambda value: torch.full((3,), value).double())
     assert columns is not loss
     assert columns.solution is not None
