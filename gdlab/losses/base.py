@@ -11,12 +11,16 @@ import torch
 from torch import Tensor
 
 from gdlab.fields.declared import Configured, Number, declared_fields, map_numbers
+from gdlab.fields.formatting import describe_type
 
 if TYPE_CHECKING:
     import sympy
 
 Layout: TypeAlias = Sequence[tuple[str, tuple[int, ...]]]
 """The named blocks of the flat parameter vector, with their shapes."""
+
+
+_MUST = "the function of one point must return a scalar tensor"
 
 
 class Loss(Configured):
@@ -247,7 +251,12 @@ class PointLoss(Loss):
             def scalar(value: Number) -> Number:
                 return next(remaining) if isinstance(value, Tensor) else value
 
-            return self.with_columns(scalar).point(x)
+            value = self.with_columns(scalar).point(x)
+            if not isinstance(value, Tensor):
+                raise TypeError(f"{_MUST}, and gave {describe_type(value)}")
+            if value.ndim:
+                raise ValueError(f"{_MUST}, and gave shape {tuple(value.shape)}")
+            return value
 
         flat = x.reshape(-1, x.shape[-1])
         args = [column.expand(x.shape[:-1]).reshape(-1) for column in columns]
