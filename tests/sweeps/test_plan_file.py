@@ -185,7 +185,7 @@ def test_the_executor_and_the_size_of_shards_are_kept(plan_of, tmp_path):
             "executor=os.system: must be one of",
         ),
         ('"rows": 3', '"rows": 0', "rows=0: must be a whole number ≥ 1"),
-        ('"rows": 3', '"rows": "3"', "rows=3: must be a whole number"),
+        ('"rows": 3', '"rows": "3"', 'rows="3": must be a whole number'),
         ('"rows": 3,', "", "missing or damaged"),
     ):
         assert written in text
