@@ -1,5 +1,6 @@
 """A sweep on the command line: compose each structure once, check, run, print a summary."""
 
+import dataclasses
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from gdlab.config.settings import GROUPS, Settings
 from gdlab.display.terminal import ProgressBar
 from gdlab.errors import SettingError
 from gdlab.fields.formatting import format_value
+from gdlab.losses.datasets.fingerprints import noting_files
 from gdlab.recording.digests import SUMS
 from gdlab.recording.files import claim_directory, partial_name
 from gdlab.recording.names import MULTIRUN
@@ -213,14 +215,15 @@ def make_plan(config: DictConfig, loader: ConfigLoader, grid: Grid, *, check: bo
         return read_config(composed(*overrides))
 
     followed = _interpolated_settings(composed(*grid.overrides(0)))
-    groups = group_runs(grid, lambda overrides: settings_of(*overrides), followed)
-    varying = list(groups[0].columns)
-    configs = [composed(*grid.overrides(int(group.runs[0]))) for group in groups]
-    templates = [make_template(config, varying) for config in configs]
-    plan = Plan(grid, tuple(groups), tuple(templates))
-    if check:
-        check_plan(plan, [bool(config.get("check_gradient")) for config in configs])
-    return plan
+    with noting_files() as files:
+        groups = group_runs(grid, lambda overrides: settings_of(*overrides), followed)
+        varying = list(groups[0].columns)
+        configs = [composed(*grid.overrides(int(group.runs[0]))) for group in groups]
+        templates = [make_template(config, varying) for config in configs]
+        plan = Plan(grid, tuple(groups), tuple(templates))
+        if check:
+            check_plan(plan, [bool(config.get("check_gradient")) for config in configs])
+    return dataclasses.replace(plan, data=tuple(files.values()))
 
 
 def _interpolated_settings(config: DictConfig) -> set[str]:

@@ -17,3 +17,9 @@ def format_value(value: Any) -> str:
     if isinstance(value, Mapping):
         return f"{{{','.join(f'{key}:{format_value(item)}' for key, item in value.items())}}}"
     return f"{value:g}" if isinstance(value, float) and abs(value) > 1e15 else str(value)
+
+
+def describe_type(value: Any) -> str:
+    """Return the type of a value in words: a float, an int, None."""
+    name = type(value).__name__
+    return "None" if value is None else f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"

@@ -1,17 +1,23 @@
 """Check one value against its declared type, be it from YAML, Python or a column of a sweep."""
 
 import dataclasses
+import io
+import itertools
 import numbers
+import os
 import sys
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, KeysView, Mapping, Sequence, ValuesView
 from typing import Any, Literal, Union
 
 from torch import Tensor
 
 from gdlab.errors import SettingError
 from gdlab.fields.formatting import format_value
+
+_PLAIN = {type(None), bool, int, float, str, tuple, list, dict}
+_MOST_ITEMS = 1_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +50,28 @@ def union_members(hint: Any) -> tuple[Any, ...]:
     return typing.get_args(hint) if is_union else (hint,)
 
 
+def plain_value(name: str, value: Any) -> Any:
+    """Return a value as Python's own: paths as strings, and columns and iterators as lists.
+
+    Columns are those of NumPy, pandas and others that have `tolist`; tensors stay tensors.
+
+    Raises:
+        SettingError: an iterator does not end.
+    """
+    if type(value) in _PLAIN or isinstance(value, (Tensor, io.IOBase)):
+        return value
+    if isinstance(value, os.PathLike):
+        return os.fsdecode(value)
+    if isinstance(value, (Iterator, KeysView, ValuesView)):
+        items = list(itertools.islice(value, _MOST_ITEMS + 1))
+        if len(items) > _MOST_ITEMS:
+            raise SettingError(
+                f"{name}={type(value).__name__}: has more than {_MOST_ITEMS:,} items"
+            )
+        return items
+    return value.tolist() if callable(getattr(value, "tolist", None)) else value
+
+
 def check_value(name: str, value: Any, hint: Any, allowed: Range) -> Any:
     """Convert `value` to the first member of `hint` that fits.
 
@@ -53,11 +81,37 @@ def check_value(name: str, value: Any, hint: Any, allowed: Range) -> Any:
     kinds = union_members(hint)
     if hint is Any or (value is None and type(None) in kinds):
         return value
-    for kind in kinds:
-        converted = _convert(kind, name, value, allowed)
-        if converted is not None:
-            return converted
-    raise SettingError(f"{name}={format_value(value)}: must be {describe_types(kinds)}")
+    converted = _convert_first(kinds, name, value, allowed)
+    if converted is None:
+        value = plain_value(name, value)
+        converted = _convert_first(kinds, name, value, allowed)
+    if converted is not None:
+        return converted
+    shown, hint = _explain_quotes(value, kinds)
+    raise SettingError(f"{name}={shown}: must be {describe_types(kinds)}{hint}")
+
+
+def _explain_quotes(value: Any, kinds: Sequence[Any]) -> tuple[str, str]:
+    """Return a wrong value as a user would type it, and what quotes have to do with it if they do.
+
+    In YAML and on a command line, quotes alone tell the text "2019" from the number 2019.
+    """
+    text = format_value(value)
+    if isinstance(value, (bool, int, float)) and str in kinds:
+        return text, f"""; in quotes it is one: "{text}", on a command line '"{text}"'"""
+    if isinstance(value, str) and any(kind in (bool, int, float) for kind in kinds):
+        words = {"true", "false"} if bool in kinds else set()
+        if text.lower() in words or _is_number(text):
+            return f'"{text}"', "; leave out the quotes"
+    return text, ""
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def fits_type(value: Any, hint: Any) -> bool:
@@ -69,11 +123,17 @@ def fits_type(value: Any, hint: Any) -> bool:
     return True
 
 
+def _convert_first(kinds: Sequence[Any], name: str, value: Any, allowed: Range) -> Any:
+    """Convert `value` to the first kind that fits; None if none does."""
+    converted = (_convert(kind, name, value, allowed) for kind in kinds)
+    return next((item for item in converted if item is not None), None)
+
+
 def _convert(kind: Any, name: str, value: Any, allowed: Range) -> Any:
     """Convert `value` to `kind`; None if it is not of that kind."""
     origin = typing.get_origin(kind)
     if origin is Literal:
-        return value if value in typing.get_args(kind) else None
+        return value if isinstance(value, (str, int)) and value in typing.get_args(kind) else None
     if origin is tuple:
         return _convert_tuple(typing.get_args(kind), name, value, allowed)
     if origin is Mapping:

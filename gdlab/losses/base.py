@@ -11,12 +11,16 @@ import torch
 from torch import Tensor
 
 from gdlab.fields.declared import Configured, Number, declared_fields, map_numbers
+from gdlab.fields.formatting import describe_type
 
 if TYPE_CHECKING:
     import sympy
 
 Layout: TypeAlias = Sequence[tuple[str, tuple[int, ...]]]
 """The named blocks of the flat parameter vector, with their shapes."""
+
+
+_MUST = "the function of one point must return a scalar tensor"
 
 
 class Loss(Configured):
@@ -34,7 +38,7 @@ class Loss(Configured):
     kept_when_columns_change: ClassVar[tuple[str, ...]] = ()
     """Names of cached properties that depend on no `Number` field, such as data read from a file.
 
-    `with_columns` keeps their values, and `to` keeps those that are not tensors.
+    `with_columns` and `unchecked` keep their values, and `to` keeps those that are not tensors.
     """
 
     if TYPE_CHECKING:  # subclasses define these as a field, a class attribute or a property
@@ -176,6 +180,14 @@ class Loss(Configured):
         moved.__dict__["_home"] = (dtype, device)
         return moved
 
+    def unchecked(self, **changes: Any) -> Self:
+        """Return a copy with some fields changed; data are not read again for other numbers."""
+        copy, fields = super().unchecked(**changes), declared_fields(type(self))
+        if all(fields[name].numeric for name in changes):
+            kept = vars(self).keys() & {"_home", *self.kept_when_columns_change}
+            copy.__dict__.update({name: vars(self)[name] for name in kept})
+        return copy
+
     def with_columns(self, convert: Any) -> Self:
         """Return a copy with `convert` applied to its `Number` fields; cached values are dropped.
 
@@ -239,7 +251,12 @@ class PointLoss(Loss):
             def scalar(value: Number) -> Number:
                 return next(remaining) if isinstance(value, Tensor) else value
 
-            return self.with_columns(scalar).point(x)
+            value = self.with_columns(scalar).point(x)
+            if not isinstance(value, Tensor):
+                raise TypeError(f"{_MUST}, and gave {describe_type(value)}")
+            if value.ndim:
+                raise ValueError(f"{_MUST}, and gave shape {tuple(value.shape)}")
+            return value
 
         flat = x.reshape(-1, x.shape[-1])
         args = [column.expand(x.shape[:-1]).reshape(-1) for column in columns]

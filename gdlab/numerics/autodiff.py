@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from gdlab.fields.formatting import describe_type
 from gdlab.numerics.rowwise import by_rows
 
 Product = Callable[[Tensor], Tensor]
@@ -20,21 +21,31 @@ def value_and_gradient(loss: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Ten
     """Compute values (n,) and gradients (n, D) at points (n, D) by autograd.
 
     Raises:
-        TypeError: the loss does not return a tensor.
+        TypeError: the loss does not return a tensor of real numbers.
         ValueError: the tensor has the wrong shape, or autograd cannot trace it to the points.
     """
     x = x.detach().requires_grad_()
     value = loss(x)
     if not isinstance(value, Tensor):
-        raise TypeError(f"the loss returned a {type(value).__name__}, not a tensor")
+        raise TypeError(f"the loss must return a tensor, and gave {describe_type(value)}")
     if value.shape != x.shape[:-1]:
-        shapes = f"{tuple(value.shape)} for points {tuple(x.shape)}"
-        raise ValueError(f"the loss returned values of shape {shapes}, not {tuple(x.shape[:-1])}")
+        _refuse_shape(value, x)
+    if not value.is_floating_point():
+        raise TypeError(f"the loss must return real numbers, and gave {value.dtype}")
     if not value.requires_grad:
         raise ValueError("the values of the loss do not depend on the points by torch operations")
     # Each value depends only on its own row, so the gradient of the sum contains every gradient.
     (grad,) = torch.autograd.grad(value.sum(), x)
     return value.detach(), by_rows(grad)
+
+
+def _refuse_shape(value: Tensor, x: Tensor) -> None:
+    """Raise for the shape of values of points (n, D); n, which may be padded, is called R."""
+    n, dim = x.shape
+    sizes = ["R" if axis == 0 and size == n else str(size) for axis, size in enumerate(value.shape)]
+    shape = f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
+    must = f"the loss must return values of shape (R,) for points (R, {dim})"
+    raise ValueError(f"{must}, and gave shape {shape}")
 
 
 def gradient_with_graph(loss: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:

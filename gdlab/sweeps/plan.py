@@ -15,6 +15,7 @@ import numpy as np
 from gdlab.config.settings import NUMERIC, Settings
 from gdlab.engine.outcome import Outcome
 from gdlab.fields.declared import nest_changes, split_key
+from gdlab.losses.datasets.fingerprints import Fingerprint
 from gdlab.results.ranking import Metric
 from gdlab.runs.batching import resolve_mode
 from gdlab.sweeps.executors.table import DEFAULT
@@ -85,6 +86,7 @@ class Plan:
         templates: of each group's `.hydra` files; None in a sweep from Python.
         executor: the name of the executor that runs the shards.
         rows: maximum number of runs in a shard; None for `engine.max_rows`.
+        data: the files that the losses read.
     """
 
     grid: Grid
@@ -92,6 +94,7 @@ class Plan:
     templates: tuple[Template | None, ...]
     executor: str = DEFAULT
     rows: int | None = None
+    data: tuple[Fingerprint, ...] = ()
 
     def __len__(self) -> int:
         return len(self.grid)

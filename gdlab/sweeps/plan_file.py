@@ -19,6 +19,7 @@ from gdlab.errors import GdlabError, RecordError, SettingError
 from gdlab.fields.custom_classes import describe_error
 from gdlab.fields.declared import Configured, Field
 from gdlab.fields.validation import Range
+from gdlab.losses.datasets.fingerprints import Fingerprint
 from gdlab.recording.digests import VerifiedFiles, write_with_digest
 from gdlab.recording.parquet import read_parquet, write_table
 from gdlab.sweeps.executors.table import check_executor
@@ -55,7 +56,13 @@ def save(plan: Plan, directory: Path) -> None:
         for group, template in zip(plan.groups, plan.templates, strict=True)
     ]
     axes = [{**vars(axis), "values": list(axis.values)} for axis in plan.grid.axes]
-    written = {"executor": plan.executor, "rows": plan.rows, "axes": axes, "groups": groups}
+    written = {
+        "executor": plan.executor,
+        "rows": plan.rows,
+        "axes": axes,
+        "groups": groups,
+        "data": [vars(file) for file in plan.data],
+    }
     text = json.dumps(written, indent=1)
     write_with_digest(directory, PLAN, text.encode())
 
@@ -68,7 +75,8 @@ def load(directory: Path, named: Iterable[str] = ()) -> Plan:
         named: classes from outside gdlab that the person who resumes names.
 
     Raises:
-        SettingError: there is no plan, or it names a class that the person did not.
+        SettingError: there is no plan, it names a class that the person did not, or a file that
+            its losses read has changed.
         RecordError: the plan is damaged.
     """
     if not (directory / PLAN).is_file():
@@ -89,6 +97,8 @@ def load(directory: Path, named: Iterable[str] = ()) -> Plan:
 def _restore_plan(
     written: dict[str, Any], table: "pa.Table", named: set[str], directory: Path
 ) -> Plan:
+    data = tuple(Fingerprint(**file) for file in written["data"])
+    _refuse_changed(data, directory)
     axes = tuple(Axis(**axis) for axis in written["axes"])
     columns = [table[f"axis{number}"].to_numpy() for number in range(len(axes))]
     group_of_run, saved = table["group"].to_numpy(), written["groups"]
@@ -106,7 +116,15 @@ def _restore_plan(
     templates = [None if g["template"] is None else Template(**g["template"]) for g in saved]
     executor = check_executor(f"{directory / PLAN}: executor", written["executor"])
     rows = _ROWS.check(f"{directory / PLAN}: rows", written["rows"])
-    return Plan(grid, tuple(groups), tuple(templates), executor, rows)
+    return Plan(grid, tuple(groups), tuple(templates), executor, rows, data)
+
+
+def _refuse_changed(data: Iterable[Fingerprint], directory: Path) -> None:
+    """Refuse to mix the runs of a sweep with runs on other data."""
+    for file in data:
+        change = file.find_change()
+        if change is not None:
+            raise SettingError(f"resume={directory}: {change}")
 
 
 def plain_settings(settings: Settings) -> dict[str, Any]:

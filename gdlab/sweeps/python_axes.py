@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
 from gdlab.config.loading import DEFAULT_CHOICES, resolve_choice
@@ -16,6 +15,7 @@ from gdlab.config.settings import GROUPS, NODES, Settings
 from gdlab.errors import CUSTOM_ERRORS, SettingError
 from gdlab.fields.declared import Configured, declared_fields, find_field, nest_changes
 from gdlab.fields.formatting import format_value
+from gdlab.fields.validation import plain_value
 from gdlab.sweeps.grid import Axis
 
 
@@ -23,17 +23,18 @@ def axes_of(given: Mapping[str, Any]) -> list[Axis]:
     """Return an axis for each setting that Python gives, of length 1 if it does not vary.
 
     Args:
-        given: values, or lists, ranges, arrays or tensors of values, by dotted names.
+        given: values, or lists, ranges, iterators, arrays, columns of pandas or tensors of values,
+            by dotted names.
 
     Raises:
         SettingError: a list holds no values, or there is no such loss, optimizer or schedule.
     """
-    plain = {key: _to_python(value) for key, value in given.items()}
+    plain = {key: _to_python(key, value) for key, value in given.items()}
     return [_make_axis(key, value, plain) for key, value in plain.items()]
 
 
 def _make_axis(key: str, value: Any, given: Mapping[str, Any]) -> Axis:
-    items = _items(value)
+    items = _items(value, key)
     if key in SHORTHANDS and not any(isinstance(item, Configured) for item in items):
         key = f"{key}.{SHORTHANDS[key]}"
     if _is_list(value) and _is_one_value(key, items, given):
@@ -48,14 +49,14 @@ def _is_list(value: Any) -> bool:
     return isinstance(value, (list, tuple, range))
 
 
-def _items(value: Any) -> list[Any]:
+def _items(value: Any, key: str = "") -> list[Any]:
     """Return the items of a list, or the one value."""
-    return [_to_python(item) for item in value] if _is_list(value) else [value]
+    return [_to_python(key, item) for item in value] if _is_list(value) else [value]
 
 
-def _to_python(value: Any) -> Any:
-    """Return tensors, arrays and NumPy's numbers as Python's lists and numbers."""
-    return value.tolist() if isinstance(value, (Tensor, np.ndarray, np.generic)) else value
+def _to_python(key: str, value: Any) -> Any:
+    """Return tensors, columns, iterators and paths as Python's lists, numbers and strings."""
+    return value.tolist() if isinstance(value, Tensor) else plain_value(key, value)
 
 
 def _is_one_value(key: str, items: Sequence[Any], given: Mapping[str, Any]) -> bool:

@@ -49,8 +49,9 @@ def sweep(
             None to return the table only.
         executor: "serial" for this process, "processes" for all cores.
         settings: further settings by their names in conf/config.yaml, those with a dot as
-            `**{"loss.condition": [1, 10]}`. A list, range, array or tensor varies a setting; if
-            the setting is itself a list, as a start of D numbers is, a list of lists varies it.
+            `**{"loss.condition": [1, 10]}`. A list, range, iterator, array, tensor or column of
+            pandas varies a setting; if the setting is itself a list, as a start of D numbers is, a
+            list of lists varies it.
 
     Raises:
         SettingError: a setting is unknown, of the wrong type or out of range.

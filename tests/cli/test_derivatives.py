@@ -281,14 +281,14 @@ class Mine(Loss):
         (
             "of_all_points",
             "return x.sum()",
-            "(ValueError: the loss returned values of shape () for points (1, 2)",
+            "(ValueError: the loss must return values of shape (R,) for points (R, 2)",
         ),
         (
             "in_place",
             "x += 1; return x.sum(-1)",
             "(RuntimeError: a leaf Variable that requires",
         ),
-        ("no_tensor", "return 0.0", "(TypeError: the loss returned a float, not a tensor)"),
+        ("no_tensor", "return 0.0", "(TypeError: the loss must return a tensor, and gave a float)"),
     ],
 )
 def test_a_custom_loss_that_cannot_be_used_is_one_line(

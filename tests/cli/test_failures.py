@@ -64,7 +64,10 @@ def test_a_wrong_shape_of_the_values_fails_with_both_shapes(gd, here):
     (here / "mine.py").write_text(FAILING)
     done = gd("loss=custom", "loss._target_=mine.Shape", "hydra.run.dir=run")
     assert (done.code, done.err) == (1, "")
-    assert "returned values of shape (32, 2) for points (32, 2), not (32,)" in done.out
+    assert (
+        "the loss must return values of shape (R,) for points (R, 2), and gave shape (R, 2)"
+        in done.out
+    )
     kept = result(here / "run")
     assert (kept["status"], kept["steps"], kept["final_loss"]) == ("failed", 0, None)
 

@@ -207,7 +207,7 @@ def test_flat_names_every_setting_once():
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"lr": "1"}, "lr=1: must be a number"),
+        ({"lr": "1"}, 'lr="1": must be a number'),
         ({"nope": 1}, "nope=1: no such setting"),
         ({"loss": "quadratic"}, "loss=quadratic: must be a name from conf/loss"),
         ({"loss": {"b": 10}}, "must be a name from conf/loss"),

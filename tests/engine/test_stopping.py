@@ -193,9 +193,17 @@ def test_failed_at_the_start_has_no_records() -> None:
 
 # What a loss returns, and the message.
 NO_VALUES: list[tuple[Callable[[Tensor], Any], str]] = [
-    (lambda x: x**2, "the loss returned values of shape (32, 2) for points (32, 2), not (32,)"),
-    (lambda x: x.sum(), "the loss returned values of shape () for points (32, 2), not (32,)"),
-    (lambda x: None, "the loss returned a NoneType, not a tensor"),
+    (
+        lambda x: x**2,
+        "the loss must return values of shape (R,) for points (R, 2), and gave shape (R, 2)",
+    ),
+    (
+        lambda x: x.sum(),
+        "the loss must return values of shape (R,) for points (R, 2), and gave shape ()",
+    ),
+    (lambda x: None, "the loss must return a tensor, and gave None"),
+    (lambda x: x.sum(-1) > 0, "the loss must return real numbers, and gave torch.bool"),
+    (lambda x: x.sum(-1) + 1j, "the loss must return real numbers, and gave torch.complex128"),
     (lambda x: x.detach().sum(-1), "the values of the loss do not depend on the points by torch"),
 ]
 
@@ -214,6 +222,30 @@ def test_a_loss_that_returns_no_values_fails_and_says_why(
     (run,) = finish(make_batch(Wrong(), lr=[0.1]))
     assert run.outcome.status == Status.FAILED
     assert message in run.outcome.reason
+
+
+# What a function of one point returns, and the message.
+NO_SCALAR: list[tuple[Callable[[Tensor], Any], str]] = [
+    (lambda x: x**2, "shape (2,)"),
+    (lambda x: x[:1], "shape (1,)"),
+    (lambda x: x.outer(x), "shape (2, 2)"),
+    (lambda x: 1.0, "a float"),
+    (lambda x: 1, "an int"),
+    (lambda x: None, "None"),
+    (lambda x: [x.sum()], "a list"),
+    (lambda x: (x.sum(), x), "a tuple"),
+    (lambda x: np.float64(1), "a float64"),
+]
+
+
+@pytest.mark.parametrize(("function", "gave"), NO_SCALAR)
+def test_a_function_that_returns_no_scalar_fails_and_says_why(
+    function: Callable[[Tensor], Any], gave: str
+) -> None:
+    (run,) = finish(make_batch(Function(function, start=(1.0, 2.0)), lr=[0.1]))
+    must = "the function of one point must return a scalar tensor"
+    assert run.outcome.status == Status.FAILED
+    assert run.outcome.reason.endswith(f"{must}, and gave {gave}")
 
 
 def true_from(call: int) -> Callable[[], bool]:

@@ -1,11 +1,15 @@
 """Declared fields: types, ranges and columns."""
 
+import array
 import dataclasses
+import itertools
 import math
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given
@@ -50,6 +54,8 @@ class Every(Configured):
     anything: Any = None
 
 
+LETTERS = iter("ab")
+
 GOOD: list[tuple[str, Any, Any]] = [
     ("whole", 1, 1),
     ("whole", 9.0, 9),
@@ -68,6 +74,21 @@ GOOD: list[tuple[str, Any, Any]] = [
     ("many", (), ()),
     ("either", 3, 3.0),
     ("either", [1, 2], (1.0, 2.0)),
+    ("flag", np.bool_(True), True),
+    ("text", Path("a/b"), str(Path("a/b"))),
+    ("text", np.str_("a"), np.str_("a")),
+    ("whole", np.array(4), 4),
+    ("number", np.array(0.25), 0.25),
+    ("pair", np.array([0, 0.5]), (0.0, 0.5)),
+    ("many", np.array([1, 2]), (1.0, 2.0)),
+    ("many", pd.Series([1, 2], index=[5, 4]), (1.0, 2.0)),
+    ("many", pd.Index([1, 2]), (1.0, 2.0)),
+    ("many", array.array("d", [1, 2]), (1.0, 2.0)),
+    ("many", (x for x in (1, 2)), (1.0, 2.0)),
+    ("many", map(float, "12"), (1.0, 2.0)),
+    ("many", {"a": 1, "b": 2}.values(), (1.0, 2.0)),
+    ("either", np.array([1, 2]), (1.0, 2.0)),
+    ("anything", LETTERS, LETTERS),
     ("call", math.sin, math.sin),
     ("inner", Range(gt=1), Range(gt=1)),
     ("anything", [object], [object]),
@@ -81,28 +102,40 @@ def test_values_that_fit(name: str, given: Any, kept: Any) -> None:
     assert type(value) is type(kept)
 
 
+QUOTED = """must be a string; in quotes it is one: "{}", on a command line '"{}"'"""
+
 BAD: list[tuple[str, Any, str]] = [
     ("whole", 0, "whole=0: must be a whole number ≥ 1 and < 10"),
     ("whole", 10, "whole=10: must be a whole number ≥ 1 and < 10"),
     ("whole", 2.5, "whole=2.5: must be a whole number"),
-    ("whole", "2", "whole=2: must be a whole number"),
+    ("whole", "2", 'whole="2": must be a whole number; leave out the quotes'),
     ("whole", True, "whole=true: must be a whole number"),
     ("whole", math.inf, "whole=inf: must be a whole number"),
     ("whole", math.nan, "whole=nan: must be a whole number"),
-    ("whole", np.bool_(True), "whole=True: must be a whole number"),
+    ("whole", np.bool_(True), "whole=true: must be a whole number"),
     ("whole", None, "whole=null: must be a whole number"),
     ("number", 0, "number=0: must be a finite number > 0 and ≤ 1"),
     ("number", 1.5, "number=1.5: must be a finite number > 0 and ≤ 1"),
     ("number", math.nan, "number=nan: must be a finite number > 0 and ≤ 1"),
     ("number", False, "number=false: must be a number"),
-    ("number", "0.1", "number=0.1: must be a number"),
+    ("number", "0.1", 'number="0.1": must be a number; leave out the quotes'),
+    ("number", "a0.1", "number=a0.1: must be a number"),
+    ("number", pd.Series([0.5, 1]), "number=[0.5,1.0]: must be a number"),
+    ("number", {0.1}, "number={0.1}: must be a number"),
     ("number", torch.tensor([0.5, 2.0]), "number=2.0: must be a finite number > 0 and ≤ 1"),
     ("maybe", math.inf, "maybe=inf: must be a finite number"),
     ("each", torch.tensor([1.0, -2.0]), "each=-2.0: must be a finite number ≥ 0"),
     ("each", torch.tensor([1.0, math.nan]), "each=nan: must be a finite number ≥ 0"),
     ("each", 1j, "each=1j: must be a number"),
     ("flag", 1, "flag=1: must be true or false"),
-    ("text", 1, "text=1: must be a string"),
+    ("flag", "True", 'flag="True": must be true or false; leave out the quotes'),
+    ("text", 1, f"text=1: {QUOTED.format('1', '1')}"),
+    ("text", True, f"text=true: {QUOTED.format('true', 'true')}"),
+    ("text", 0.5, f"text=0.5: {QUOTED.format('0.5', '0.5')}"),
+    ("text", b"a", "text=b'a': must be a string"),
+    ("many", ["1"], 'many[0]="1": must be a number; leave out the quotes'),
+    ("many", itertools.count(), "many=count: has more than 1,000,000 items"),
+    ("kind", pd.Series(["red"]), "kind=[red]: must be one of red, blue"),
     ("kind", "green", "kind=green: must be one of red, blue"),
     ("pair", [0.5], "pair=[0.5]: must be a list of 2 numbers"),
     ("pair", [0.5, 1], "pair[1]=1: must be a finite number ≥ 0 and < 1"),
@@ -208,7 +241,9 @@ def test_a_field_may_be_a_mapping_or_something_else() -> None:
     }
     with pytest.raises(SettingError) as error:
         Named(source=3)  # type: ignore[arg-type]
-    assert str(error.value) == "source=3: must be a string or a mapping from names to values"
+    assert str(error.value).startswith(
+        "source=3: must be a string or a mapping from names to values; in quotes it is one"
+    )
 
 
 class Lists(Configured):

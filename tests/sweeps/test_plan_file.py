@@ -1,12 +1,16 @@
 """A sweep's plan is read back bit for bit."""
 
 import dataclasses
+import gzip
+import shutil
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -181,13 +185,99 @@ def test_the_executor_and_the_size_of_shards_are_kept(plan_of, tmp_path):
             "executor=os.system: must be one of",
         ),
         ('"rows": 3', '"rows": 0', "rows=0: must be a whole number ≥ 1"),
-        ('"rows": 3', '"rows": "3"', "rows=3: must be a whole number"),
+        ('"rows": 3', '"rows": "3"', 'rows="3": must be a whole number'),
         ('"rows": 3,', "", "missing or damaged"),
     ):
         assert written in text
         write_with_digest(tmp_path, "plan.json", text.replace(written, wrong).encode())
         with pytest.raises(GdlabError, match=f"plan.json: {says}"):
             plan_file.load(tmp_path)
+
+
+OWN = """
+from torch.utils.data import TensorDataset
+import pathlib, torch, gdlab
+from gdlab.losses.datasets.tables import read_examples
+
+class Own(gdlab.PointLoss):
+    file: str
+    dim = 1
+    start = (0.0,)
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.__dict__["data"] = read_examples(self.file, None, None)
+
+    def point(self, x):
+        return ((x - float(self.data.targets[0])) ** 2).sum()
+
+class Set(TensorDataset):
+    def __init__(self, path):
+        rows = pathlib.Path(path).read_text().splitlines()[1:]
+        table = torch.tensor([list(map(float, row.split(","))) for row in rows])
+        super().__init__(table[:, :-1], table[:, -1])
+"""
+
+# words of a command that read some of the files d.csv, e.csv.gz and f.pq, and which ones
+READ: list[tuple[list[str], set[str]]] = [
+    (["loss=mse", "loss.data=d.csv"], {"d.csv"}),
+    (["loss=ridge", "loss.data=d.csv", "loss.penalty=0,1", "lr=0.1,0.2"], {"d.csv"}),
+    (["loss=mse,mlp", "loss.data=e.csv.gz,f.pq"], {"e.csv.gz", "f.pq"}),
+    (["loss=mse", "loss.data=${oc.env:PWD}/d.csv"], {"d.csv"}),
+    (["loss=mse", "loss.data=iris"], set()),
+    (["loss=mlp"], set()),
+    (["loss=mlp", "loss.data={_target_:own.Set,path:d.csv}"], {"d.csv"}),
+    (["loss=custom", "loss._target_=own.Own", "+loss.file=f.pq"], {"f.pq"}),
+]
+
+
+@pytest.fixture
+def data(here: Path, monkeypatch: Any) -> Path:
+    """A working directory with files of data."""
+    monkeypatch.setenv("PWD", str(here))
+    monkeypatch.syspath_prepend(here)
+    content = b"a,b,y\n1,2,0\n2,1,1\n3,4,0\n4,9,1\n"
+    (here / "d.csv").write_bytes(content)
+    (here / "e.csv.gz").write_bytes(gzip.compress(content))
+    pq.write_table(pa.table({"a": [1, 2], "y": [0, 1]}), here / "f.pq")
+    (here / "own.py").write_text(OWN)
+    return here
+
+
+@pytest.mark.parametrize(("words", "names"), READ)
+def test_a_plan_knows_the_files_that_its_losses_read(words, names, plan_of, data):
+    plan_file.save(plan_of(*words), data)
+    trusted = ("own.Own", "own.Set")
+    assert {Path(file.path).name for file in plan_file.load(data, trusted).data} == names
+    for name in ("d.csv", "e.csv.gz", "f.pq"):
+        before = (data / name).read_bytes()
+        for content in (before[:-1] + b"7", before + b"\n", None):
+            (data / name).unlink()
+            if content is not None:
+                (data / name).write_bytes(content)
+            if name in names:
+                says = "no such file" if content is None else "has changed since the sweep began"
+                with pytest.raises(SettingError, match=f"^resume=.*{name}: {says}"):
+                    plan_file.load(data, trusted)
+            else:
+                plan_file.load(data, trusted)
+        (data / name).write_bytes(before)
+
+
+def test_relative_paths_of_data_are_relative_to_the_folder_of_the_command(
+    plan_of, data, monkeypatch
+):
+    plan_file.save(plan_of("loss=mse", "loss.data=d.csv"), data)
+    (data / "sub").mkdir()
+    monkeypatch.chdir(data / "sub")
+    relative = f"the path is relative to {data}$"
+    with pytest.raises(SettingError, match=f"d.csv: no such file; {relative}"):
+        plan_file.load(data)
+    (data / "sub" / "d.csv").write_bytes(b"a,y\n1,2\n3,4\n")
+    with pytest.raises(SettingError, match=rf"\(30 bytes then, 12 now\); {relative}"):
+        plan_file.load(data)
+    shutil.copy(data / "d.csv", data / "sub" / "d.csv")
+    assert len(plan_file.load(data)) == 1
 
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)

@@ -1,8 +1,10 @@
 """Lists that Python gives a sweep: several values of a setting, or one."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -33,6 +35,16 @@ LISTS: list[tuple[dict[str, Any], str, Any, int]] = [
     ({}, "lr", (0.1, 0.2), 2),
     ({}, "lr", np.array([0.1, 0.2]), 2),
     ({}, "lr", torch.tensor([0.1, 0.2]), 2),
+    ({}, "lr", pd.Series([0.1, 0.2], index=[7, 3]), 2),
+    ({}, "lr", (rate / 10 for rate in (1, 2)), 2),
+    ({}, "lr", {"a": 0.1, "b": 0.2}.values(), 2),
+    ({"loss": "mse"}, "loss.data", Path("d.csv"), 1),
+    ({"loss": "mse"}, "loss.data", [Path("d.csv"), "iris"], 2),
+    ({"loss": "mse"}, "loss.features", pd.Index(["bmi", "bp"]), 1),
+    ({"loss": "mse"}, "loss.features", iter([["bmi"], ["bp"]]), 2),
+    ({}, "start", pd.Series([1, 2]), 1),
+    ({}, "start", pd.DataFrame([[1, 2], [3, 4]]).itertuples(index=False), 2),
+    ({}, "optimizer", iter(["sgd", "adam"]), 2),
     ({}, "noise", [0.1, 0.2], 2),
     (ADAM, "optimizer.betas", [0.9, 0.99], 1),
     (ADAM, "optimizer.betas", np.array([0.9, 0.99]), 1),

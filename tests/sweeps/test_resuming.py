@@ -147,6 +147,25 @@ def test_a_link_is_not_followed_out_of_a_sweep(here, gd):
     assert not list((here / "elsewhere").iterdir())
 
 
+# Data that have changed
+
+
+def test_runs_on_other_data_are_not_mixed_in(here, gd):
+    old, new = b"a,y\n1,3\n2,5\n3,1\n", b"a,y\n1,3\n2,5\n3,2\n"
+    (here / "d.csv").write_bytes(old)
+    words = ("-m", "loss=mse", "loss.data=d.csv", "lr=0.01,0.02", "engine.max_rows=1", "steps=3")
+    assert gd(*words, *QUIET, "record.max_run_dirs=0", "hydra.sweep.dir=s").code == 0
+    left = [here / "s" / name for name in ("shards/00001.parquet", "results.parquet")]
+    for path in left:
+        path.unlink()
+    (here / "d.csv").write_bytes(new)
+    assert "resume=s: d.csv: has changed since the sweep began" in refusal(gd("resume=s"))
+    assert not any(path.exists() for path in left)
+    (here / "d.csv").write_bytes(old)
+    assert gd("resume=s").code == 0
+    assert all(path.exists() for path in left)
+
+
 # No plan yet
 
 SMALL = ("-m", "lr=0.1,0.2", "steps=5", *QUIET)

@@ -12,7 +12,11 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from gdlab.errors import SettingError
-from gdlab.losses.datasets.tables import MAX_NUMBERS, Examples, locate, read_examples
+from gdlab.losses.datasets.files import locate
+from gdlab.losses.datasets.tables import MAX_NUMBERS, Examples, read_examples
+
+_MAX_EXPONENT = 900
+"""Sums of numbers up to 2^900 are far from overflow, and those from 2^-900 lose no digits."""
 
 _cache: "WeakValueDictionary[tuple[object, ...], Examples]" = WeakValueDictionary()
 
@@ -49,12 +53,25 @@ def prepare_examples(
     examples = _cache.get(key)
     if examples is None:
         examples = read_examples(data, target, features, intercept=intercept)
+        if standardize:
+            _rescale(examples, degree)
         if degree > 1:
             examples = _expand(examples, degree)
         if standardize:
             _standardize(examples, data)
         _cache[key] = examples
     return examples
+
+
+def _rescale(examples: Examples, degree: int) -> None:
+    """Multiply columns in place by powers of two, so that squares of products stay in range.
+
+    This is exact and standardizing undoes it. Columns that need no scale keep their bits.
+    """
+    for values in examples.features.T[: len(examples.names)]:
+        exponent = math.frexp(np.abs(values).max())[1]
+        if 2 * degree * abs(exponent) > _MAX_EXPONENT:
+            np.ldexp(values, -exponent, out=values)
 
 
 def _expand(examples: Examples, degree: int) -> Examples:

@@ -13,6 +13,7 @@ from torch.utils.data import Dataset, TensorDataset
 
 from gdlab.errors import CUSTOM_ERRORS, SettingError
 from gdlab.fields.custom_classes import instantiate, summarize_error
+from gdlab.losses.datasets.fingerprints import note_arguments
 from gdlab.losses.datasets.tables import Examples
 
 _MAX_EXAMPLES = 10_000_000
@@ -30,6 +31,7 @@ def examples_from_dataset(data: Mapping[str, Any] | Dataset[Any], seed: int) -> 
     """
     if isinstance(data, Mapping):
         name = f"data._target_={data.get('_target_')}"
+        note_arguments(data)
         data = instantiate("data", data, Dataset, "torch.utils.data.Dataset", seed)
     else:
         name = f"data={type(data).__name__}"

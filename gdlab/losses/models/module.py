@@ -16,6 +16,7 @@ from torch.nn.parameter import UninitializedParameter
 
 from gdlab.errors import CUSTOM_ERRORS, SettingError
 from gdlab.fields.custom_classes import instantiate, summarize_error
+from gdlab.losses.datasets.fingerprints import note_arguments
 from gdlab.losses.models.network import MAX_PARAMETERS, Blocks, Network
 
 _TRIED = 8
@@ -57,6 +58,7 @@ class Module(Network):
         """Return the module, created with a seed where it is given by its class."""
         if isinstance(self.module, nn.Module):
             return self.module
+        note_arguments(self.module)
         return instantiate("module", self.module, nn.Module, "torch.nn.Module", seed)
 
     @cached_property

@@ -19,9 +19,10 @@ from gdlab.errors import SettingError
 from gdlab.fields.declared import setting
 from gdlab.fields.formatting import format_value
 from gdlab.losses.datasets.features import prepare_examples
+from gdlab.losses.datasets.files import locate
 from gdlab.losses.datasets.labels import count_classes
 from gdlab.losses.datasets.synthetic import GENERATED, generate_examples
-from gdlab.losses.datasets.tables import Examples, locate
+from gdlab.losses.datasets.tables import Examples
 from gdlab.losses.datasets.torch_dataset import examples_from_dataset
 from gdlab.losses.models.costs import CrossEntropy, MeanSquaredError
 from gdlab.losses.models.data_loss import DataLoss
@@ -44,7 +45,7 @@ class Network(DataLoss):
             Parquet file with a header, or `_target_`, a custom `torch.utils.data.Dataset` with its
             arguments.
         task: classification or regression; None for classification if the targets are 0, 1, …,
-            C − 1.
+            C − 1, unless there are more than two and all differ.
         count: the number of generated examples; None for 200.
         noise: the standard deviation of a generated set's noise; None for the set's default.
         data_seed: of a generated set, or of torch's generator while a custom dataset is created.
@@ -108,9 +109,9 @@ class Network(DataLoss):
         if self.task == "regression" or targets.ndim > 1:
             return None
         different = np.unique(targets)
-        is_few = 2 <= len(different) <= len(targets) / 2
-        are_labels = is_few and (different == np.arange(len(different))).all()
-        return len(different) if are_labels else None
+        count = len(different)
+        are_labels = count > 1 and np.array_equal(different, np.arange(count))
+        return count if are_labels and (count == 2 or count < len(targets)) else None
 
     @property
     def source(self) -> str:

@@ -322,9 +322,38 @@ def test_the_task_is_inferred_from_the_targets() -> None:
     assert (several.classes, several.outputs) == (None, 3)
     x = points(several, 1)
     assert float(several(x)[0]) == pytest.approx(float(sequential(several, x[0])[1].detach()))
-    few = [TensorDataset(torch.zeros(n, 2), torch.arange(n) % 3) for n in (5, 6)]
-    assert [MLP(data=data).classes for data in few] == [None, 3]
     assert MLP("iris", task="regression").sizes == (4, 16, 16, 1)
+
+
+# targets, and the number of classes
+FEW: list[tuple[list[float], int | None]] = [
+    ([0, 1], 2),
+    ([1, 0], 2),
+    ([0, 1, 1], 2),
+    ([0, 1, 2, 0], 3),
+    ([0, 1, 2, 0, 1], 3),
+    ([2, 1, 0], None),
+    ([0, 1, 2, 3], None),
+    ([0], None),
+    ([0, 0], None),
+    ([1, 2, 2], None),
+    ([0, 2, 2], None),
+    ([0, 0.5, 1, 1], None),
+    ([-1, 1, 1], None),
+]
+
+
+@pytest.mark.parametrize(("targets", "classes"), FEW)
+def test_few_examples_have_classes_too(targets: list[float], classes: int | None) -> None:
+    data = TensorDataset(torch.zeros(len(targets), 2), torch.tensor(targets))
+    assert MLP(data=data).classes == classes
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5])
+@pytest.mark.parametrize("data", ["two_moons", "spirals", "circles"])
+def test_few_generated_examples_have_classes_too(data: str, count: int) -> None:
+    assert MLP(data, count=count).classes == 2
+    assert MLP("teacher_student", count=count).classes is None
 
 
 def test_only_targets_that_are_numbers_have_residuals() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from gdlab.engine.status import Status
 from gdlab.errors import SettingError
 from gdlab.losses import MSE, Huber, Lasso, Logistic, Loss, Ridge, Softmax
 from gdlab.losses.datasets import tables as data_module
+from gdlab.losses.datasets.csv_table import CsvTable
 from gdlab.losses.datasets.features import prepare_examples
 from gdlab.losses.datasets.tables import read_examples
 from gdlab.optimizers import SGD
@@ -526,10 +528,11 @@ def test_a_file_read_block_by_block_is_the_same_as_a_whole(tmp_path: Path) -> No
     text = "\n".join(",".join(map(repr, row)) for row in table.tolist())
     file.write_text(f"a,b,c,d\n{text}\n", "utf-8")
     assert file.stat().st_size > 2**22  # several blocks
-    streamed = data_module._stream(file, "b", ("d", "a"), True)
+    choose = partial(data_module._choose_columns, file, "b", ("d", "a"))
+    streamed = data_module._stream(file, choose, True)
     assert streamed is not None
     assert np.array_equal(streamed.features, np.column_stack([table[:, [3, 0]], np.ones(60_000)]))
     assert np.array_equal(streamed.targets, table[:, 1])
-    whole = data_module._from_table(file, data_module._read_csv(file), "b", ("d", "a"), True)
+    whole = data_module._from_table(CsvTable.read(file), choose, True)
     assert np.array_equal(whole.features, streamed.features)
     assert np.array_equal(prepare_examples(str(file), "b", ("d", "a")).features, table[:, [3, 0]])
