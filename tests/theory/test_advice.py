@@ -25,7 +25,7 @@ CASES: list[tuple[dict[str, Any], str | None]] = [
         "lr=0.1 is above 2/λ_max = 0.00133 at the start; "
         "try lr=0.001: the loss is 3.101 after 300 steps",
     ),
-    # the loss is steeper away from its start, so that lr=0.2 and lr=0.1 are no good
+    # the loss is steeper away from its start, so that lr=0.2 diverges and lr=0.1 cycles
     (
         {"loss": "qing", "lr": 0.3},
         "lr=0.3 is above 2/λ_max = 0.25 at the start; "

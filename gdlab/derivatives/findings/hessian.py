@@ -71,7 +71,8 @@ class SecondOrder(Finding):
         condition: |λ|_max / |λ|_min; None if the Hessian is singular or not finite.
         lambda_max: the largest eigenvalue.
         max_stable_lr: 2/λ_max; with a larger learning rate, gradient descent leaves a minimum with
-            this Hessian; None if λ_max ≤ 0.
+            this Hessian. None if λ_max ≤ 0, or if an eigenvalue is negative: its steps then grow
+            with every learning rate.
     """
 
     names: tuple[str, ...]
@@ -105,8 +106,7 @@ class SecondOrder(Finding):
         lines.append(
             ("condition", "singular" if self.condition is None else number(self.condition))
         )
-        if self.max_stable_lr is not None:
-            lines.append(("2/λ_max", f"{number(self.max_stable_lr)}, the largest stable lr"))
+        lines += self._stability_line()
         return Section("Hessian", lines, self._table(), self._notes())
 
     def _notes(self) -> list[str]:
@@ -119,6 +119,16 @@ class SecondOrder(Finding):
         if not self.agrees:
             notes.append("Autograd's Hessian does NOT match the differences.")
         return notes
+
+    def _stability_line(self) -> list[tuple[str, str]]:
+        """Say which lr are stable near a minimum with this Hessian, as far as it decides that."""
+        if self.max_stable_lr is not None:
+            is_definite = self.condition is not None  # else higher derivatives decide below it
+            words = "the largest stable lr" if is_definite else "no larger lr is stable"
+            return [("2/λ_max", f"{number(self.max_stable_lr)}, {words}")]
+        if has_negative(self.eigenvalues):
+            return [("stable lr", "none: steps grow along the negative eigenvalues at every lr")]
+        return []
 
     def _symmetry_line(self) -> list[tuple[str, str]]:
         asymmetry = self.asymmetry
@@ -181,8 +191,14 @@ def second_order(at: LossAtPoint) -> SecondOrder:
         eigenvectors=vectors,
         condition=float(size.max() / size.min()) if is_regular else None,
         lambda_max=largest,
-        max_stable_lr=2 / largest if largest > 0 else None,
+        max_stable_lr=2 / largest if largest > 0 and not has_negative(values) else None,
     )
+
+
+def has_negative(eigenvalues: Tensor) -> bool:
+    """Return whether one of the eigenvalues (k,) is negative, and not lost in rounding."""
+    rounding = len(eigenvalues) * EPSILON * eigenvalues.abs().max()
+    return bool((eigenvalues < -rounding).any())
 
 
 def eigendecomposition(matrix: Tensor) -> tuple[Tensor, Tensor]:
