@@ -132,7 +132,7 @@ def _execute(settings: Settings, batch: Batch, directory: Path, *sinks: Sink) ->
     text = warning(settings)
     if text:
         show_warning(text)
-    recorder, meter = RunRecorder(directory, settings), RateMeter(settings.steps)
+    recorder, meter = RunRecorder(directory, settings), RateMeter(settings)
     with interruptible() as interruption, ProgressBar("steps", settings.steps) as bar:
         all_sinks = [StepProgress(bar), recorder, meter, *sinks]
         outcome = execute(settings, batch, all_sinks, interruption)

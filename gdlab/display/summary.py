@@ -1,6 +1,7 @@
 """The texts shown before and after a run."""
 
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 from gdlab import theory
@@ -14,31 +15,30 @@ _MAX_COORDINATES = 6
 
 
 def warning(settings: Settings) -> str | None:
-    """Return a warning before the run if theory says that it must diverge."""
-    if not isinstance(settings.schedule, Constant):
-        return None
-    limit = theory.stability_limit(settings.objective, settings.optimizer)
-    if limit is None or settings.lr <= float(limit):
+    """Return a warning before the run if lr is above the stability limit."""
+    limit = theory.stability_limit.of(settings)
+    if limit is None or settings.lr <= limit:
         return None
     loss, optimizer = settings.name("loss"), settings.name("optimizer")
     return (
         f"lr={settings.lr:g} is above {settings.optimizer.stability_formula()} = {limit:.3g}, the "
-        f"stability limit of {optimizer} on this {loss}: the run must diverge"
+        f"stability limit of {optimizer} on this {loss}: the run diverges from almost every start"
     )
 
 
 def explanation(settings: Settings, batch: Batch, outcome: Outcome) -> str | None:
-    """Explain why a run diverged, if the curvature at its start tells."""
+    """Explain why a run diverged if the curvature at its start tells, with a tried lr."""
     if outcome.status != Status.DIVERGED or not isinstance(settings.schedule, Constant):
         return None
     limit = theory.local_stability_limit(batch.loss, settings.optimizer, batch.start[0])
     if limit is None or settings.lr <= limit:
         return None
     formula = settings.optimizer.stability_formula()
-    return (
-        f"lr={settings.lr:g} is above {formula} = {limit:.3g} at the start; "
-        f"try lr ≤ {theory.round_down(limit):g}"
-    )
+    above = f"lr={settings.lr:g} is above {formula} = {limit:.3g} at the start"
+    trial = theory.first_stable(batch, limit)
+    if trial is None:
+        return above
+    return f"{above}; try lr={trial.lr:g}: the loss is {trial.loss:.4g} after {trial.steps} steps"
 
 
 def summary(
@@ -85,17 +85,39 @@ def _point(settings: Settings, outcome: Outcome) -> str:
 
 def prediction_lines(settings: Settings, measured: float | None) -> list[tuple[str, str]]:
     """Return the lines of theory: the measured and the predicted rate, and the fastest lr."""
-    loss, optimizer = settings.objective, settings.optimizer
-    predicted = theory.predicted_rate(settings)
+    predicted, source = theory.predicted_rate(settings), settings.optimizer.theory
     lines = []
     if predicted is not None:
         rate = "too few steps to measure" if measured is None else f"{measured:.4g} per step"
-        lines.append(("rate", f"{rate} (theory {predicted.per_step:.4g}, {optimizer.theory})"))
-    limit, best = theory.stability_limit(loss, optimizer), theory.optimum(loss, optimizer)
-    parts = (
-        [] if limit is None else [f"stable below lr={limit:.4g} = {optimizer.stability_formula()}"]
-    )
+        of_theory = f"theory {predicted.per_step:.4g} from almost every start, {source}"
+        lines.append(("rate", f"{rate} ({of_theory})"))
+    if parts := [*_stability(settings), *_fastest(settings)]:
+        lines.append(("theory", f"{'; '.join(parts)} ({source})"))
+    return lines
+
+
+def _stability(settings: Settings) -> Iterator[str]:
+    """Say which constant lr are stable."""
+    limit, negative = theory.stability_limit.of(settings), theory.growth.of(settings)
+    if limit is not None:
+        is_definite = theory.Premise.DEFINITE in theory.premises_of(settings)
+        # Without a unique minimizer, nothing is known of what happens below.
+        side = "stable below" if is_definite else "unstable above"
+        yield f"{side} lr={limit:.4g} = {settings.optimizer.stability_formula()}"
+    if negative is not None:
+        why = f"the Hessian has the eigenvalue {negative:.4g}"
+        yield f"grows at every lr from almost every start: {why}"
+
+
+def _fastest(settings: Settings) -> Iterator[str]:
+    """Say which constant lr and momentum are fastest."""
+    best = theory.optimum.of(settings)
     if best is not None:
-        momentum = f", momentum={best.momentum:.4g}" if best.momentum else ""
-        parts.append(f"fastest with lr={best.lr:.4g}{momentum}")
-    return lines + ([("theory", f"{'; '.join(parts)} ({optimizer.theory})")] if parts else [])
+        momentum = "" if best.momentum is None else f", momentum={_below_one(float(best.momentum))}"
+        yield f"fastest with lr={best.lr:.4g}{momentum}"
+
+
+def _below_one(momentum: float) -> str:
+    """Format a momentum < 1 with four digits, or more until it does not round to 1."""
+    texts = (f"{momentum:.{digits}g}" for digits in range(4, 18))
+    return next(text for text in texts if float(text) < 1)

@@ -31,10 +31,13 @@ class Component(NamedTuple):
 
 
 class Optimum(NamedTuple):
-    """The settings with which an optimizer converges fastest on a quadratic."""
+    """The settings with which an optimizer converges fastest on a quadratic.
+
+    `momentum` is None for an optimizer that runs without.
+    """
 
     lr: Number
-    momentum: Number
+    momentum: Number | None
 
 
 class Optimizer(Configured, ABC):
@@ -81,10 +84,18 @@ class Optimizer(Configured, ABC):
     def max_stable_lr(self, largest: Number) -> Number | None:
         """Return the learning rate above which it diverges on a quadratic; None if unknown.
 
+        An optimizer has such a limit if its steps on a quadratic are a linear recurrence. It then
+        diverges from almost every start, and at every learning rate along a negative eigenvalue.
+
         Args:
             largest: the Hessian's largest eigenvalue L > 0.
         """
         return None
+
+    @property
+    def coupled_decay(self) -> Number:
+        """The coefficient of its L2 penalty, which adds to every eigenvalue of the Hessian."""
+        return 0.0
 
     def optimal_lr(self, least: Number, largest: Number) -> Number | None:
         """Return the learning rate with the fastest convergence on a quadratic; None if unknown.

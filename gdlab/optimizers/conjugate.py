@@ -29,7 +29,8 @@ class ConjugateGradient(LineSearchSettings, OracleOptimizer):
     Nocedal and Wright, "Numerical optimization", 2006, section 5.2. lr is the length of the first
     trial step; later, α gᵀd of the first trial equals that of the last step (their section 3.5).
     Where d is not a descent direction, or the search along it fails, d = −g; where that fails too,
-    the run ends as stalled. On quadratics, `line_search=exact` needs at most D steps.
+    the run ends as stalled. On quadratics in exact arithmetic, `line_search=exact` needs at most D
+    steps; rounding adds some where the condition number is large.
 
     Attributes:
         c2: wolfe: curvature condition: |slope| must shrink to at most c2 times its value at α = 0;

@@ -89,6 +89,11 @@ class SGD(Optimizer):
         entering = 1 - self.dampening if any_nonzero(beta) else 1.0
         return 2 * (1 + beta) / (entering * curvature)
 
+    @property
+    def coupled_decay(self) -> Number:
+        """`weight_decay`."""
+        return self.weight_decay
+
     def optimal_lr(self, least: Number, largest: Number) -> Number | None:
         """Return 2/(μ + L) without momentum (Polyak 1964); weight decay adds to both."""
         if self.maximize or any_nonzero(self.momentum):
@@ -105,7 +110,7 @@ class SGD(Optimizer):
         if not self._is_plain:
             return None
         if not any_nonzero(self.momentum):
-            return Optimum(2 / (least + largest), 0.0)
+            return Optimum(2 / (least + largest), None)
         if not self.nesterov:
             return _optimal_heavy_ball(least, largest)
         root = math.sqrt(3 * largest / least + 1)

@@ -20,9 +20,10 @@ from gdlab.optimizers.oracle import Oracle, OracleOptimizer
 class NormalizedGradient(Optimizer):
     """Steps of length lr along the gradient: x ← x − lr · g / ‖g‖.
 
-    Nesterov, "Minimization methods for nonsmooth convex and quasiconvex functions", 1984. A run
-    gets no closer than about lr / 2 to a minimizer unless the schedule decreases lr. Where the
-    gradient is zero, there is no step.
+    Nesterov, "Minimization methods for nonsmooth convex and quasiconvex functions", 1984. Of the
+    two ends of a step at least one is lr / 2 or farther from the minimizer, so that a run goes back
+    and forth unless the schedule decreases lr or a step lands on the minimizer. Where the gradient
+    is zero, there is no step.
     """
 
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:

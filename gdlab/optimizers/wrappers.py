@@ -138,6 +138,12 @@ class WeightDecay(Wrapper):
         """Return the inner optimizer's limit; coupled decay adds to the curvature."""
         return None if self.decoupled else self.inner.max_stable_lr(largest + self.weight_decay)
 
+    @property
+    def coupled_decay(self) -> Number:
+        """The inner optimizer's, plus `weight_decay` where it is coupled."""
+        own = 0.0 if self.decoupled else self.weight_decay
+        return own + self.inner.coupled_decay
+
     def optimal_lr(self, least: Number, largest: Number) -> Number | None:
         """Return the inner optimizer's; coupled decay adds to the curvatures."""
         decay = self.weight_decay

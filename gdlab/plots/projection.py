@@ -20,6 +20,7 @@ _DIVERGES = 10.0  # last step over median step: converged runs are far below 1
 _EARLY = 8  # steps, in which a diverging run can grow tenfold
 _MINIMIZER_REACH = 10.0  # in path extents: beyond, the path would be a dot
 _STILL = 1e-9  # path extent over coordinates: below, there is no path to zoom in on
+_LOST = 1e-12  # of the window: smaller views have no edges that are multiples of a part of it
 _MARGIN = 0.12
 _SLIM = 0.6  # smallest ratio of the sides of a view of a 2-D loss, for an equal aspect
 _FLAT = 1e-3  # smallest ratio of the extents of two principal components to be stretched
@@ -216,9 +217,15 @@ def _widen(low: np.ndarray, high: np.ndarray, unit: np.ndarray, plane: Plane) ->
 
 
 def _round_outward(box: np.ndarray, origin: np.ndarray, unit: np.ndarray) -> np.ndarray:
-    """Move the edges of a view (K, 2) outward to multiples of a step; it at most doubles."""
+    """Move the edges of a view (K, 2) outward to multiples of a step; it at most doubles.
+
+    A view that is lost in the rounding of the window remains as it is.
+    """
     low, high = ((box - origin[:, None]) / unit[:, None]).T
-    step = 2.0 ** np.ceil(np.log2((high - low).max())) / _ROUND
+    extent = (high - low).max()
+    if extent <= _LOST:
+        return box
+    step = 2.0 ** np.ceil(np.log2(extent)) / _ROUND
     # An edge that only rounding moved off a multiple, as of the window itself, stays.
     low, high = np.floor(low / step + _STILL) * step, np.ceil(high / step - _STILL) * step
     return origin[:, None] + unit[:, None] * np.stack([low, high], axis=1)

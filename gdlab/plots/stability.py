@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gdlab.plots.colors import CATEGORIES
-from gdlab.plots.style import draw_names, draw_title, panel, png, style
+from gdlab.plots.style import draw_names, draw_title, drawable, panel, png, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,6 +43,12 @@ class SharpnessPath(NamedTuple):
     sharpness: np.ndarray
     lr: np.ndarray
 
+    @property
+    def edge(self) -> np.ndarray:
+        """2/lr (n,); NaN where it cannot be drawn."""
+        with np.errstate(over="ignore"):
+            return drawable(2 / self.lr.astype(np.float64))
+
 
 def stability_png(paths: Mapping[str, SharpnessPath], *, title: str) -> bytes:
     """Draw the sharpness of runs over their steps beside 2/lr, dashed, and their losses below.
@@ -62,6 +68,10 @@ def stability_png(paths: Mapping[str, SharpnessPath], *, title: str) -> bytes:
     """
     if not 1 <= len(paths) <= MAX_RUNS:
         raise ValueError(f"needs 1 to {MAX_RUNS} runs, got {len(paths)}")
+    paths = {
+        name: path._replace(loss=drawable(path.loss), sharpness=drawable(path.sharpness))
+        for name, path in paths.items()
+    }
     with style():
         canvas, upper = panel(_SIZE, _UPPER)
         lower = canvas.figure.add_axes(_LOWER, sharex=upper)
@@ -89,7 +99,7 @@ def _draw(upper: Axes, lower: Axes, path: SharpnessPath, look: dict[str, Any]) -
         path.step[known], path.sharpness[known], linewidth=1.4, zorder=3, **look
     )
     look = {"color": look["color"], "linewidth": 1.2}
-    upper.plot(path.step, 2 / path.lr, linestyle=_DASHES, zorder=2, **look)
+    upper.plot(path.step, path.edge, linestyle=_DASHES, zorder=2, **look)
     known = np.isfinite(path.loss)
     lower.plot(path.step[known], path.loss[known], **look)
     return sharpness
@@ -97,14 +107,18 @@ def _draw(upper: Axes, lower: Axes, path: SharpnessPath, look: dict[str, Any]) -
 
 def _set_limits(upper: Axes, lower: Axes, paths: list[SharpnessPath]) -> None:
     """Show 2/lr and what is near it; losses by logarithm if all are positive."""
-    edge = np.nanmax([np.nanmax(2 / path.lr) for path in paths])
-    values = np.concatenate([path.sharpness for path in paths])
-    values = values[np.isfinite(values)]
-    high = 1.08 * min(max(edge, values.max()), _OUTLIERS * edge)
-    low = min(0.0, values.min())
+    edges, values, losses = (
+        known[np.isfinite(known)]
+        for known in (
+            np.concatenate([path.edge for path in paths]),
+            np.concatenate([path.sharpness for path in paths]),
+            np.concatenate([path.loss for path in paths]),
+        )
+    )
+    edge = edges.max(initial=0.0) or np.abs(values).max(initial=0.0) or 1.0
+    high = 1.08 * min(values.max(initial=edge), _OUTLIERS * edge)
+    low = values.min(initial=0.0)
     upper.set_ylim(max(1.08 * low, -high), high)
-    losses = np.concatenate([path.loss for path in paths])
-    losses = losses[np.isfinite(losses)]
     if losses.size and losses.min() > 0:
         lower.set_yscale("log")
         lower.set_ylim(bottom=max(losses.min() / 1.5, _DEEPEST * losses.max()))

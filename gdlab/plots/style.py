@@ -33,7 +33,15 @@ TITLE = {"size": 11.0, "weight": "bold"}
 SUBTITLE = {"size": 9.5}
 NOTE = {"size": 8}
 TITLE_HEIGHT, SUBTITLE_HEIGHT, NOTE_HEIGHT = 0.957, 0.921, 0.012  # as fractions of the figure
+GREATEST = 1e250
+"""Numbers from here on are not drawn."""
 _TITLE_CHARACTERS = 72  # that fit in full size
+
+
+def drawable(values: np.ndarray) -> np.ndarray:
+    """Return values as float64, those from 1e250 on as NaN: limits and ticks would overflow."""
+    wide = np.asarray(values, dtype=np.float64)
+    return np.where(np.abs(wide) < GREATEST, wide, np.nan)
 
 
 @contextmanager

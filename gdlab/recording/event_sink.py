@@ -112,7 +112,9 @@ class EventSink:
         if not np.isnan(records.lr).any():
             tags[1]["lr"] = records.lr
             if SHARPNESS in self._metrics:
-                tags[self._metrics[SHARPNESS].every][_EDGE] = 2 / records.lr
+                with np.errstate(over="ignore"):
+                    edge = 2 / records.lr.astype(np.float64)
+                tags[self._metrics[SHARPNESS].every][_EDGE] = edge
         for every, values in tags.items():
             rows = slice(None) if is_last else np.isin(records.step, self._steps[every])
             steps = records.step[rows]

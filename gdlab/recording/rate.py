@@ -1,8 +1,9 @@
 """The measured convergence rate of a run.
 
-Shapes: n records.
+Shapes: n records, D dimensions.
 """
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -11,67 +12,84 @@ import torch
 from gdlab.config.settings import Settings
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
-from gdlab.recording.digests import VerifiedFiles
-from gdlab.recording.names import HISTORY
-from gdlab.recording.parquet import read_parquet
+from gdlab.recording.history_file import read_history
 from gdlab.recording.thinning import thinned_steps
 
 _MAX_POINTS = 2000
 _MIN_POINTS = 8
 _LOWEST = 1e-290
 """Smaller numbers lose digits before they become zero."""
+_PER_STEP = 2
+"""Roundings of the minimizer that a step may add to a distance."""
+_PER_LOSS = 100
+"""Roundings of a loss that its suboptimality may have, as a sum of many terms."""
 
 
 class RateMeter:
     """A sink that measures the rate of a run: the factor per step of the distance to its minimum.
 
-    The distance is the root of the suboptimality; for a quadratic that is a norm of x − x*.
+    The distance is that to the minimizer where it is known. Elsewhere it is the root of the
+    suboptimality, which has half of the digits; for a quadratic that is a norm of x − x*.
 
     Args:
-        steps: the step limit of the run.
+        settings: the settings of the run.
     """
 
-    def __init__(self, steps: int) -> None:
-        self._steps = thinned_steps(steps, _MAX_POINTS)
-        self._kept: list[tuple[np.ndarray, np.ndarray]] = []
+    def __init__(self, settings: Settings) -> None:
+        loss = settings.objective
+        self._steps = thinned_steps(settings.steps, _MAX_POINTS)
+        self._epsilon = torch.finfo(getattr(torch, settings.dtype)).eps
+        known = loss.minimizers
+        self._reach = 0.0 if known is None else float(loss.tensor(known).norm(dim=-1).max())
+        self._kept: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
 
     def write(self, piece: History) -> None:
-        """Keep some of the records."""
-        if piece.suboptimality is not None:
-            is_kept = np.isin(piece.step, self._steps)
-            self._kept.append((piece.step[is_kept], piece.suboptimality[is_kept]))
+        """Keep the distances of some of the records, and the parts of them that are rounding."""
+        piece = piece.take(np.isin(piece.step, self._steps))
+        if piece.distance is not None:
+            rounding = _PER_STEP * self._epsilon * self._reach * piece.step
+            self._kept.append((piece.step, piece.distance.astype(np.float64), rounding))
+        elif piece.suboptimality is not None:
+            above = piece.suboptimality.astype(np.float64)
+            rounding = _PER_LOSS * self._epsilon * np.abs(piece.loss.astype(np.float64))
+            self._kept.append((piece.step, np.sqrt(above.clip(min=0)), np.sqrt(rounding)))
 
     def close(self, outcome: Outcome | None, seconds: float) -> None:
         """Do nothing; `per_step` has the rate."""
 
     @property
     def per_step(self) -> float | None:
-        """The rate over the last half of the steps; None if there are too few."""
+        """The rate over the last half of the steps above rounding; None if there are too few."""
         if not self._kept:
             return None
-        step, above = (np.concatenate(parts) for parts in zip(*self._kept, strict=True))
-        return fit_rate(step, above)
+        return fit_rate(*(np.concatenate(parts) for parts in zip(*self._kept, strict=True)))
 
 
-def fit_rate(step: np.ndarray, above: np.ndarray) -> float | None:
-    """Fit the rate to the last half of the records by least squares; None if there are too few.
+def fit_rate(step: np.ndarray, distance: np.ndarray, rounding: np.ndarray) -> float | None:
+    """Fit the rate to the last half of the steps by least squares; None if there are too few.
 
     Args:
         step: the steps (n,), increasing.
-        above: the suboptimality at these steps (n,).
+        distance: the distances at these steps (n,).
+        rounding: the distances (n,) at or below which they may be rounding, and are left out.
     """
-    used = (2 * step >= step[-1:]) & (above > _LOWEST) & np.isfinite(above)
+    used = (distance > np.maximum(rounding, _LOWEST)) & np.isfinite(distance)
+    used &= 2 * step >= step[used].max(initial=0)
     if used.sum() < _MIN_POINTS:
         return None
-    log_distance = np.log(above[used]) / 2
+    log_distance = np.log(distance[used])
     centered = step[used] - step[used].mean()
     return float(np.exp(centered @ log_distance / (centered @ centered)))
 
 
 def recorded_rate(settings: Settings, directory: Path) -> float | None:
     """Return the rate of a run from its history file, as a `RateMeter` would measure it."""
-    table = read_parquet(VerifiedFiles(directory), HISTORY)
-    step, loss = (table[name].to_numpy() for name in ("step", "loss"))
-    above = settings.objective.suboptimality(torch.from_numpy(loss.copy()))
-    is_kept = np.isin(step, thinned_steps(settings.steps, _MAX_POINTS))
-    return None if above is None else fit_rate(step[is_kept], above.numpy()[is_kept])
+    meter, loss, records = RateMeter(settings), settings.objective, read_history(directory)
+    kept = records.take(np.isin(records.step, thinned_steps(settings.steps, _MAX_POINTS)))
+    is_whole = kept.x.shape[1] == loss.dim
+    distance = loss.distance(torch.from_numpy(kept.x)) if is_whole else None
+    above = loss.suboptimality(torch.from_numpy(kept.loss))
+    known = {"distance": distance, "suboptimality": above}
+    arrays = {name: None if value is None else value.numpy() for name, value in known.items()}
+    meter.write(dataclasses.replace(kept, **arrays))
+    return meter.per_step

@@ -6,7 +6,6 @@ import re
 import torch
 from torch import Tensor
 
-from gdlab import theory
 from gdlab.config.settings import Settings
 from gdlab.display.summary import warning
 from gdlab.engine.batch import Batch
@@ -17,7 +16,6 @@ from gdlab.errors import SettingError
 from gdlab.fields.custom_classes import errors_as
 from gdlab.losses.base import Loss
 from gdlab.losses.checks import check_definition
-from gdlab.optimizers import SGD
 from gdlab.runs.batching import batch_of
 
 _RESERVED = {
@@ -80,7 +78,8 @@ def check_loss(loss: Loss, start: Tensor) -> None:
             raise SettingError(f"loss={class_name}: {message}")
     loss.distance(start)
     loss.suboptimality(start[..., 0])
-    theory.stability_limit(loss, SGD())
+    if loss.curvature is not None:
+        _least, _largest = loss.curvature
 
 
 def refuse_wrong_gradient(settings: Settings) -> None:

@@ -19,9 +19,6 @@ from gdlab.config.settings import NUMERIC, Settings
 from gdlab.console import visible
 from gdlab.display.terminal import show_warning
 from gdlab.errors import CUSTOM_ERRORS
-from gdlab.fields.declared import Number
-from gdlab.losses.base import Loss
-from gdlab.optimizers.base import Optimizer
 from gdlab.plots.basins import basins_png
 from gdlab.plots.sensitivity import Band, sensitivity_png
 from gdlab.plots.stability import MAX_RUNS, SharpnessPath, stability_png
@@ -31,7 +28,6 @@ from gdlab.recording.event_file import EventWriter
 from gdlab.recording.files import write_atomically
 from gdlab.recording.run_plots import landscape, sharpness_path, why_not_drawn
 from gdlab.results.ranking import DataFrame, best, quartiles, split_by, values_of
-from gdlab.schedules import Constant
 from gdlab.sweeps.plan import Plan
 from gdlab.sweeps.run_dirs import RunDirectories
 from gdlab.sweeps.selection import evenly_spaced
@@ -151,18 +147,13 @@ def _draw_sensitivity(plan: Plan, results: DataFrame) -> bytes:
     return sensitivity_png(series, xlabel="lr", ylabel=metric.name.replace("_", " "), lines=known)
 
 
-def _common_prediction(
-    predict: Callable[[Loss, Optimizer], Number | None], plan: Plan, rows: DataFrame
-) -> float | None:
+def _common_prediction(claim: theory.Claim[[], float], plan: Plan, rows: DataFrame) -> float | None:
     """Return what theory predicts for a constant lr, if it is the same for all of these runs."""
     varied = plan.keys()
     keys = [key for key in varied if key.partition(".")[0] in NUMERIC]
-    predictions = set()
-    for _, part in split_by(rows, keys):
-        settings = plan.settings_of(int(part["run"].iloc[0]))
-        is_constant = isinstance(settings.schedule, Constant)
-        value = predict(settings.objective, settings.optimizer) if is_constant else None
-        predictions.add(None if value is None else float(value))
+    parts = split_by(rows, keys)
+    settings = [plan.settings_of(int(part["run"].iloc[0])) for _, part in parts]
+    predictions = {claim.of(one) for one in settings}
     return predictions.pop() if len(predictions) == 1 else None
 
 

@@ -147,7 +147,7 @@ def _table_of_winners(
         )
     solved = "converged or target" if str(Status.TARGET) in statuses else "converged"
     lost = "diverged or failed" if str(Status.FAILED) in statuses else "diverged"
-    measured = ["rate per step (theory)"] if any(rates) else []
+    measured = ["rate per step (theory, almost every start)"] if any(rates) else []
     spread = f"{plan.metric.name}: median (quartiles)"
     for name in (spread, "evaluations", solved, lost, *measured, "run"):
         table.add_column(name)

@@ -110,8 +110,14 @@ LINES: list[tuple[dict[str, Any], dict[str, list[float]]]] = [
         {"loss": [Quadratic(condition=4), Quadratic(condition=8)]},
         {"stability limit": [2 / 4, 2 / 8], "optimal lr": [2 / 5, 2 / 9]},
     ),
-    # theory speaks of a constant lr
+    # theory speaks of a constant lr, all examples, exact gradients
     ({"schedule": "cosine"}, NO_LINES),
+    ({"noise.scale": 0.1}, NO_LINES),
+    ({"loss": "mse", "loss.batch_size": 1}, NO_LINES),
+    # an eigenvalue is zero or negative
+    ({"loss": Quadratic(eigenvalues=(0.0, 4.0))}, {"stability limit": [2 / 4]}),
+    ({"loss": "saddle"}, NO_LINES),
+    ({"loss": Quadratic(eigenvalues=(3.0, -1.0))}, NO_LINES),
     ({"seed": [0, 1], "loss.condition": 10}, {"stability limit": [2 / 10], "optimal lr": [2 / 11]}),
 ]
 

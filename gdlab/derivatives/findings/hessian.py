@@ -46,7 +46,8 @@ class SecondOrder(Finding):
         condition: |λ|_max / |λ|_min; None if the Hessian is singular or not finite.
         lambda_max: the largest eigenvalue.
         max_stable_lr: 2/λ_max; with a larger learning rate, gradient descent leaves a minimum with
-            this Hessian; None if λ_max ≤ 0.
+            this Hessian. None if λ_max ≤ 0, or if an eigenvalue is negative: its steps then grow
+            with every learning rate.
     """
 
     names: tuple[str, ...]
@@ -83,8 +84,7 @@ class SecondOrder(Finding):
         lines.append(
             ("condition", "singular" if self.condition is None else number(self.condition))
         )
-        if self.max_stable_lr is not None:
-            lines.append(("2/λ_max", f"{number(self.max_stable_lr)}, the largest stable lr"))
+        lines += self._stability_line()
         return Section("Hessian", lines, self._table(), self._notes())
 
     def _notes(self) -> list[str]:
@@ -106,6 +106,16 @@ class SecondOrder(Finding):
             verdict = outvoted if self.agrees_with_formula else "they decide nothing"
             notes.append(f"{unresolved}: {verdict}.")
         return notes
+
+    def _stability_line(self) -> list[tuple[str, str]]:
+        """Say which lr are stable near a minimum with this Hessian, as far as it decides that."""
+        if self.max_stable_lr is not None:
+            is_definite = self.condition is not None  # else higher derivatives decide below it
+            words = "the largest stable lr" if is_definite else "no larger lr is stable"
+            return [("2/λ_max", f"{number(self.max_stable_lr)}, {words}")]
+        if has_negative(self.eigenvalues):
+            return [("stable lr", "none: steps grow along the negative eigenvalues at every lr")]
+        return []
 
     def _symmetry_line(self) -> list[tuple[str, str]]:
         asymmetry = self.asymmetry
@@ -170,8 +180,14 @@ def second_order(at: LossAtPoint) -> SecondOrder:
         eigenvectors=vectors,
         condition=float(size.max() / size.min()) if is_regular else None,
         lambda_max=largest,
-        max_stable_lr=2 / largest if has_curvature else None,
+        max_stable_lr=2 / largest if has_curvature and not has_negative(values) else None,
     )
+
+
+def has_negative(eigenvalues: Tensor) -> bool:
+    """Return whether one of the eigenvalues (k,) is negative, and not lost in rounding."""
+    rounding = len(eigenvalues) * EPSILON * eigenvalues.abs().max()
+    return bool((eigenvalues < -rounding).any())
 
 
 def _match(matrix: Tensor, by_formula: Tensor) -> bool:

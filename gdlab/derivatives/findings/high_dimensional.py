@@ -12,6 +12,7 @@ from torch import Tensor
 from gdlab.derivatives import arguments
 from gdlab.derivatives.arguments import format_setting
 from gdlab.derivatives.finding import Finding, Section, Table, number
+from gdlab.derivatives.findings.hessian import has_negative
 from gdlab.derivatives.point import LossAtPoint
 from gdlab.errors import SettingError
 from gdlab.losses.base import Loss
@@ -63,8 +64,9 @@ class HighDimensional(Finding):
         gradient_curvature: gᵀHg/‖g‖², the second derivative along the gradient; None if g = 0.
         eigenvalues: the largest of the Hessian, descending (k,); NaN if it is not finite.
         errors: error bounds (k,): up to rounding, an eigenvalue lies this close to each.
-        max_stable_lr: 2/λ_max, the largest stable lr of gradient descent here; None if λ_max is not
-            finite or ≤ 0.
+        max_stable_lr: 2/λ_max: no larger lr of gradient descent is stable here, nor a smaller one
+            if an eigenvalue that was not computed is negative. None if λ_max is not finite or ≤ 0,
+            or if one that was computed is negative.
         products: the number of Hessian-vector products computed.
         slices: the loss along lines through the point.
     """
@@ -92,16 +94,21 @@ class HighDimensional(Finding):
         for i, (value, error) in enumerate(zip(self.eigenvalues, self.errors, strict=True), 1):
             lines.append((f"eigenvalue {i}", f"{number(value)} ± {number(error, 2)}"))
         if self.max_stable_lr is not None:
-            lines.append(("2/λ_max", f"{number(self.max_stable_lr)}, the largest stable lr"))
+            lines.append(("2/λ_max", f"{number(self.max_stable_lr)}, no larger lr is stable"))
         cost = f"{self.products} Hessian-vector products (Lanczos)"
         notes = [f"The eigenvalues took {cost}; the Hessian would have {self.dim**2:,} entries."]
         if bool(self.eigenvalues.isnan().any()):
             notes.append("The Hessian is not finite here.")
+        elif self._has_negative:
+            notes.append("An eigenvalue is negative: steps grow along its vector at every lr.")
         elif self.max_stable_lr is None:
-            notes.append(
-                "The loss has no positive curvature here: no lr is too large for stability."
-            )
+            notes.append("The loss has no positive curvature here, so 2/λ_max is no limit of lr.")
         return Section("High-dimensional loss", lines, self._table(), notes)
+
+    @property
+    def _has_negative(self) -> bool:
+        """Whether an eigenvalue that was computed is certainly negative."""
+        return has_negative(self.eigenvalues + self.errors)
 
     def _table(self) -> Table | None:
         """Return the losses along the lines at some of the distances; None without lines."""
@@ -148,6 +155,7 @@ def high_dimensional(
     product = hessian_products(loss, x[None])
     pairs = lanczos(product, x[None], min(k, loss.dim), tolerance=tolerance)
     sharpest = float(pairs.values[0, 0])
+    is_negative = has_negative(pairs.values[0] + pairs.errors[0])
     along_gradient = product(by_rows((grad if ascent is None else ascent)[None]))[0]
     if directions is None:
         directions = {} if ascent is None else {"steepest descent": -ascent}
@@ -161,7 +169,7 @@ def high_dimensional(
         gradient_curvature=None if ascent is None else float(ascent @ along_gradient),
         eigenvalues=pairs.values[0],
         errors=pairs.errors[0],
-        max_stable_lr=2 / sharpest if sharpest > 0 else None,
+        max_stable_lr=2 / sharpest if sharpest > 0 and not is_negative else None,
         products=pairs.products,
         slices=[slice_along(loss, x, name, v, distances) for name, v in directions.items()],
     )

@@ -1,4 +1,4 @@
-"""Exact solutions of linear least squares, with or without a penalty on the squared weights.
+"""Direct solutions of linear least squares, with or without a penalty on the squared weights.
 
 Shapes: N examples, D parameters, R runs.
 """

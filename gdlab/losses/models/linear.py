@@ -19,7 +19,7 @@ from gdlab.losses.models.data_loss import DataLoss
 from gdlab.losses.models.least_squares import LeastSquares, PenalizedLeastSquares
 
 _MOST_SOLVED = 2048
-"""With more parameters than this, exact answers would take longer than most runs."""
+"""With more parameters than this, direct solutions would take longer than most runs."""
 
 
 class LinearModel(DataLoss):
@@ -32,8 +32,9 @@ class LinearModel(DataLoss):
     the weights.
 
     A subclass says what it is made of: its `cost` and its `penalty_term`. Where both are quadratic
-    the Hessian is constant, and the minimizer, the minimum and the curvature are known exactly, for
-    up to 2,048 parameters.
+    the Hessian is constant. With at most 2,048 parameters, the minimizer, the minimum and the
+    curvature are then known from a QR factorization, up to rounding that the condition number of A
+    magnifies.
 
     Attributes:
         degree: features are all products of at most this many columns (1: the columns themselves);
@@ -104,7 +105,7 @@ class LinearModel(DataLoss):
         """All parameters zero."""
         return self.tensor(torch.zeros(self.dim))
 
-    # What is known exactly where cost and penalty are quadratic.
+    # What is known where cost and penalty are quadratic.
 
     @property
     def _ridge(self) -> Number | None:

@@ -14,7 +14,8 @@ from gdlab.losses.models.linear import LinearModel
 class MSE(LinearModel):
     """mean((A w − y)²): linear regression by the mean squared error.
 
-    The Hessian 2 AᵀA / n is constant, so the solution and the curvature are known exactly.
+    The Hessian 2 AᵀA / n is constant, so the solution and the curvature are known, up to rounding
+    that the condition number of A magnifies.
     """
 
     @property

@@ -76,16 +76,35 @@ def test_quantities_derived_from_eigenvalues() -> None:
     assert float((reconstructed - found.hessian).abs().max()) <= 1e-13  # observed 0
 
 
-@pytest.mark.parametrize(
-    ("formula", "condition", "lr"),
-    [("-x**2 - 2*y**2", 2.0, None), ("x**2 + 0*y", None, 1.0), ("x + y", None, None)],
-)
-def test_hessians_without_a_stable_lr_or_a_condition(
-    formula: str, condition: float | None, lr: float | None
+NONE = ("stable lr", "none: steps grow along the negative eigenvalues at every lr")
+
+# a formula, its condition, the largest stable lr, and what is said of it
+STABLE: list[tuple[str, float | None, float | None, tuple[str, str] | None]] = [
+    ("x**2 + y**2/2", 2.0, 1.0, ("2/λ_max", "1, the largest stable lr")),
+    ("-x**2 - 2*y**2", 2.0, None, NONE),
+    ("x**2 - y**2", 1.0, None, NONE),
+    ("x**2 - y**2/1000", 1000.0, None, NONE),
+    ("0*x - y**2", None, None, NONE),
+    ("x**2 + 0*y", None, 1.0, ("2/λ_max", "1, no larger lr is stable")),
+    # the eigenvalues of (x + y)² are 0, or −1e-16 in rounding, and 4
+    ("(x + y)**2/3 + (x + y)**2/7", None, 1.05, ("2/λ_max", "1.05, no larger")),
+    ("x + y", None, None, None),
+]
+
+
+@pytest.mark.parametrize(("formula", "condition", "lr", "said"), STABLE)
+def test_a_stable_lr_is_said_where_the_hessian_decides(
+    formula: str, condition: float | None, lr: float | None, said: tuple[str, str] | None
 ) -> None:
     found = second_order(LossAtPoint(Expression(formula), [1.0, 2.0]))
-    assert found.condition == condition
-    assert found.max_stable_lr == lr
+    for number, expected in ((found.condition, condition), (found.max_stable_lr, lr)):
+        assert number == (None if expected is None else pytest.approx(expected, rel=1e-14))
+    lines = {name: words for name, words in found.section().lines if "stable" in words + name}
+    if said is None:
+        assert lines == {}
+    else:
+        assert list(lines) == [said[0]]
+        assert lines[said[0]].startswith(said[1])
 
 
 def test_one_dimension_has_no_mixed_derivatives() -> None:

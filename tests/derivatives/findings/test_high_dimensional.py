@@ -60,7 +60,8 @@ def test_a_quadratic_is_a_parabola_along_every_line() -> None:
     axes = {"first": torch.tensor([3.0, 0, 0, 0]).double(), "last": torch.tensor([0, 0, 0, -1.0])}
     found = high_dimensional(LossAtPoint(bowl, x), k=9, directions=axes, distances=(-1, 0, 2))
     assert found.eigenvalues.tolist() == pytest.approx([9, 4, 1, -2], rel=1e-14)  # observed 4e-16
-    assert found.max_stable_lr == pytest.approx(2 / 9, rel=1e-14)  # observed 0
+    assert found.max_stable_lr is None
+    assert "An eigenvalue is negative" in found.section().notes[-1]
     value, slopes = float(bowl(x)), (1.0, 4.0)  # −λ x along −e
     for line, slope, curvature in zip(found.slices, slopes, (1.0, -2.0), strict=True):
         expected = [value + slope * t + curvature * t * t / 2 for t in (-1, 0, 2)]
@@ -72,7 +73,11 @@ def test_without_positive_curvature() -> None:
     found = high_dimensional(LossAtPoint(hill, [0, 0]))
     assert (found.max_stable_lr, found.grad_norm, found.gradient_curvature) == (None, 0.0, None)
     assert [line.direction for line in found.slices] == ["top eigenvector"]
-    assert "no positive curvature" in found.section().notes[-1]
+    assert "An eigenvalue is negative" in found.section().notes[-1]
+    flat = high_dimensional(LossAtPoint(losses.Quadratic(eigenvalues=(0.0, 0.0)), [0, 0]))
+    assert "no positive curvature" in flat.section().notes[-1]
+    bowl = high_dimensional(LossAtPoint(losses.Quadratic(eigenvalues=(0.0, 4.0)), [1, 1]))
+    assert dict(bowl.section().lines)["2/λ_max"] == "0.5, no larger lr is stable"
 
 
 def test_a_hessian_that_is_not_finite() -> None:

@@ -269,7 +269,7 @@ def with_optimum(name: str) -> tuple[Optimizer, float]:
     optimizer = RATES[name][0]
     best = theory.optimum(BOWL, optimizer)
     assert best is not None
-    return optimizer.replace(momentum=best.momentum), float(best.lr)
+    return optimizer.replace(momentum=best.momentum or 0.0), float(best.lr)
 
 
 @pytest.mark.parametrize("name", RATES)

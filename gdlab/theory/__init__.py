@@ -1,0 +1,32 @@
+"""Stability limits and convergence rates from theory, each said only where its premises hold."""
+
+from gdlab.theory.advice import Trial, first_stable
+from gdlab.theory.claims import (
+    Rate,
+    growth,
+    optimal_lr,
+    optimum,
+    predicted_rate,
+    rate,
+    stability_limit,
+)
+from gdlab.theory.premises import Claim, Premise, premises_of
+from gdlab.theory.sharpness import local_stability_limit, round_down, sharpness
+
+__all__ = [
+    "Claim",
+    "Premise",
+    "Rate",
+    "Trial",
+    "first_stable",
+    "growth",
+    "local_stability_limit",
+    "optimal_lr",
+    "optimum",
+    "predicted_rate",
+    "premises_of",
+    "rate",
+    "round_down",
+    "sharpness",
+    "stability_limit",
+]

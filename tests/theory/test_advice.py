@@ -1,0 +1,84 @@
+"""The learning rate advised after a run that diverged."""
+
+import re
+from typing import Any, ClassVar
+
+import pytest
+import torch
+
+import gdlab
+from gdlab import theory
+from gdlab.config.loading import settings_from_flat
+from gdlab.display.summary import explanation
+from gdlab.engine.loop import advance
+from gdlab.engine.outcome import Outcomes
+from gdlab.engine.status import Status
+from gdlab.losses import Quadratic
+from gdlab.runs.batching import batch_of
+
+TRIED = re.compile(r"try lr=(\S+): the loss is (\S+) after (\d+) steps")
+
+# settings of a run that diverges, and what is said of it
+CASES: list[tuple[dict[str, Any], str | None]] = [
+    (
+        {"loss": "rosenbrock", "lr": 0.1},
+        "lr=0.1 is above 2/λ_max = 0.00133 at the start; "
+        "try lr=0.001: the loss is 3.101 after 300 steps",
+    ),
+    # the loss is steeper away from its start, so that lr=0.2 diverges and lr=0.1 cycles
+    (
+        {"loss": "qing", "lr": 0.3},
+        "lr=0.3 is above 2/λ_max = 0.25 at the start; "
+        "try lr=0.05: the loss is 9.133e-19 after 40 steps",
+    ),
+    # below a limit at the start that says nothing of the rest
+    ({"loss": "qing", "lr": 0.2}, None),
+    # at the limit 0.1 itself the run would go back and forth
+    (
+        {"loss": "sum_squares", "lr": 5.0, "steps": 150},
+        "lr=5 is above 2/λ_max = 0.1 at the start; "
+        "try lr=0.09: the loss is 1.382e-17 after 98 steps",
+    ),
+    # no lr is stable
+    ({"loss": "saddle", "lr": 5.0}, "lr=5 is above 2/λ_max = 1 at the start"),
+    ({"loss": "rosenbrock", "optimizer": "adam", "lr": 1e300}, None),
+    ({"loss": "trid", "schedule": "cosine", "lr": 1e300}, None),
+]
+
+
+def explain(flat: dict[str, Any]) -> str | None:
+    """Return what is said of a run that diverges."""
+    run = settings_from_flat(flat)
+    batch = batch_of(run)
+    outcomes = Outcomes(batch)
+    for chunk in advance(batch):
+        outcomes.add(chunk)
+    assert outcomes[0].status == Status.DIVERGED
+    return explanation(run, batch, outcomes[0])
+
+
+@pytest.mark.parametrize(("flat", "said"), CASES)
+def test_the_advice_was_tried(flat: dict[str, Any], said: str | None) -> None:
+    found = explain(flat)
+    assert found == said
+    if tried := TRIED.search(found or ""):
+        lr, loss, steps = map(float, tried.groups())
+        run = gdlab.run(loss=flat["loss"], lr=lr, steps=int(steps))
+        assert run.outcome.final_loss == pytest.approx(loss, rel=1e-3)  # four digits are said
+
+
+class Steep(Quadratic):
+    """A bowl so steep that every trial diverges, which counts its evaluations."""
+
+    calls: ClassVar[list[int]] = []
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        self.calls.append(len(x))
+        return super().__call__(x) * torch.exp(x.square().sum(-1)).clamp(max=1e30)
+
+
+def test_the_cost_of_the_trials_is_counted_in_evaluations() -> None:
+    run = settings_from_flat({}).replace(loss=Steep(), lr=1e9, steps=10**6)
+    Steep.calls.clear()
+    assert theory.first_stable(batch_of(run), 1e9) is None
+    assert 20 < len(Steep.calls) <= 1100  # 1000 evaluations, and the last losses of 20 trials
