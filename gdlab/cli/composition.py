@@ -14,6 +14,7 @@ from pathlib import Path
 
 import hydra
 from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -65,13 +66,30 @@ class CommandLine:
         """The overrides as Hydra takes them; this is the one place that rewrites them."""
         return to_hydra_overrides(self.typed)
 
+    @cached_property
+    def several_values(self) -> list[str]:
+        """The overrides with several values, over which a command sweeps.
+
+        Raises:
+            OverrideParseException: an override has not the form that Hydra expects.
+        """
+        parsed = OverridesParser.create().parse_overrides(self.overrides)
+        return [str(each.input_line) for each in parsed if each.is_sweep_override()]
+
     def compose(self) -> DictConfig:
         """Compose the whole configuration, including its `hydra` node.
+
+        Only where `hydra.mode` asks for a sweep may an override have several values; it is left
+        out, for the sweeper.
 
         Raises:
             SettingError: the overrides do not fit; it names the one, and suggests another.
         """
         try:
+            if self.several_values:
+                config = hydra_internals.compose_sweep(self.name, self.overrides)
+                if config.hydra.mode == RunMode.MULTIRUN:
+                    return config
             return compose(self.name, self.overrides, return_hydra_config=True)
         except (HydraException, OmegaConfBaseException, ValueError) as error:
             raise _explain(error, self) from error

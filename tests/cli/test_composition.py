@@ -189,6 +189,10 @@ def test_an_experiment_chooses_the_plugins_and_the_command_line_over_it(
 
 def test_a_sweep_of_the_configuration_is_no_single_run():
     with hydra_ready():
+        words = ["hydra.mode=MULTIRUN", "lr=0.1,0.2", "seed=range(3)"]
+        assert compose_config(words).hydra.mode.name == "MULTIRUN"
+        with pytest.raises(SettingError, match="add --multirun"):
+            compose_config(["hydra.mode=RUN", *words[1:]])
         assert compose_config(["hydra.mode=MULTIRUN"]).hydra.mode.name == "MULTIRUN"
         assert compose_config([]).hydra.mode is None
 
