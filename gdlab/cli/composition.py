@@ -21,8 +21,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gdlab.cli import hydra_internals, hydra_plugins
+from gdlab.cli.hydra_checks import check_hydra
 from gdlab.config.overrides import OPEN_GROUPS, chosen_group, setting_name, to_hydra_overrides
-from gdlab.errors import SettingError
+from gdlab.errors import GdlabError, SettingError
 from gdlab.fields.suggestions import choices_of, unknown_choice, unknown_setting
 from gdlab.paths import CONF
 
@@ -123,6 +124,9 @@ def _sweep(config: DictConfig) -> int:
     from gdlab.cli.job_tables import TablesCallback, check_unused
     from gdlab.cli.run import run_job_of_sweep
 
+    hydra_internals.set_current_config(config)
+    hydra_internals.resolve(config, "hydra.sweep.dir")
+    check_hydra(config)
     is_batched = hydra_plugins.is_gdlab_plugin(config, "launcher")
     if not (is_batched and hydra_plugins.is_gdlab_plugin(config, "sweeper")):
         check_unused(config, is_batched=is_batched)
@@ -130,8 +134,12 @@ def _sweep(config: DictConfig) -> int:
     tables = TablesCallback(loader)
     try:
         returned = hydra_internals.run_sweeper(config, loader, run_job_of_sweep, tables)
-    finally:
-        code = tables.exit_code()
+    except GdlabError:
+        raise
+    except BaseException:
+        tables.exit_code()  # where no job has a result, it says why
+        raise
+    code = tables.exit_code()
     return returned if isinstance(returned, int) else code
 
 

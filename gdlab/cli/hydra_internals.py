@@ -23,7 +23,10 @@ from hydra.core.utils import run_job
 from hydra.experimental.callback import Callback
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, RunMode, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from gdlab.errors import SettingError
 
 
 def defaults_of_hydra() -> dict[str, str]:
@@ -73,6 +76,40 @@ def compose_sweep(name: str, overrides: Sequence[str]) -> DictConfig:
 def set_current_config(config: DictConfig) -> None:
     """Make a configuration the one that `HydraConfig.get()` and `${hydra:…}` refer to."""
     HydraConfig.instance().set_config(config)
+
+
+def resolve(config: DictConfig, key: str) -> str:
+    """Return a text of a configuration with its interpolations resolved, `${hydra:…}` as well.
+
+    Raises:
+        SettingError: it cannot be resolved.
+    """
+    current = HydraConfig.instance()
+    before = current.cfg
+    try:
+        set_current_config(config)
+        return str(OmegaConf.select(config, key, throw_on_missing=True))
+    except OmegaConfBaseException as error:
+        raise SettingError(f"{key}: {str(error).splitlines()[0]}") from error
+    finally:
+        current.cfg = before
+
+
+def overrides_of(hydra: Any, kind: str) -> list[str]:
+    """Return the overrides of a command as typed: their interpolations are not resolved.
+
+    Args:
+        hydra: the `hydra` node of a configuration.
+        kind: "task" or "hydra", for the overrides that begin with `hydra`.
+    """
+    words = OmegaConf.to_container(hydra.overrides[kind], resolve=False)
+    return [str(word) for word in words or ()]
+
+
+def is_typed(config: DictConfig, key: str) -> bool:
+    """Tell whether the command itself, and not a file, sets a setting of `hydra`."""
+    words = overrides_of(config.hydra, "hydra")
+    return any(word.lstrip("+").partition("=")[0] == key for word in words)
 
 
 def set_mode(config: DictConfig, mode: RunMode) -> None:
@@ -128,7 +165,7 @@ def run_sweeper(
         hydra_context=context, task_function=task, config=config
     )
     try:
-        return sweeper.sweep([str(word) for word in config.hydra.overrides.task])
+        return sweeper.sweep(overrides_of(config.hydra, "task"))
     finally:
         callbacks.on_multirun_end(config=config, config_name=name)
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.conf import HydraConf
 
+from gdlab.cli import hydra_internals
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
 from gdlab.engine.status import Status
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from gdlab.sweeps.grid import Grid
 
-_JOBS = "jobs"
+JOBS = "jobs"
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,9 @@ class Job:
 
     def save(self, sweep: Path) -> None:
         """Write the note into the sweep's directory."""
-        (sweep / _JOBS).mkdir(exist_ok=True)
+        (sweep / JOBS).mkdir(exist_ok=True)
         text = json.dumps(vars(self), indent=1)
-        write_atomically(sweep / _JOBS / f"{self.number:05}.json", text.encode())
+        write_atomically(sweep / JOBS / f"{self.number:05}.json", text.encode())
 
 
 class JobNote:
@@ -70,7 +71,7 @@ class JobNote:
         # The working directory may be the job's own.
         self._sweep = Path(hydra.runtime.cwd) / str(hydra.sweep.dir)
         directory = Path(os.path.relpath(hydra.runtime.output_dir, self._sweep)).as_posix()
-        overrides = [str(text) for text in hydra.overrides.task]
+        overrides = hydra_internals.overrides_of(hydra, "task")
         self._job = Job(int(hydra.job.num), overrides, directory)
         self.outcome: Outcome | None = None
         self._job.save(self._sweep)
@@ -122,7 +123,7 @@ def read_jobs(directory: Path) -> list[Job]:
         RecordError: a note is damaged.
     """
     jobs = []
-    for path in (directory / _JOBS).glob("*.json"):
+    for path in (directory / JOBS).glob("*.json"):
         try:
             jobs.append(Job(**json.loads(path.read_text(encoding="utf-8"))))
         except (ValueError, TypeError) as error:

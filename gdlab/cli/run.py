@@ -13,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from gdlab.cli import hydra_internals, startup
 from gdlab.cli.command import EXIT_FAILED
+from gdlab.cli.hydra_checks import check_hydra
 from gdlab.cli.job_files import JobNote
 from gdlab.config.loading import settings_from_config
 from gdlab.config.settings import Settings
@@ -42,6 +43,7 @@ def run_one(config: DictConfig) -> int:
         SettingError: a setting cannot be used.
     """
     settings, batch = check_config(config)
+    check_hydra(config)
     directory = claim_run_directory(config, partial(_flatten_choices, settings=settings))
     with read_write(config.hydra):
         if config.hydra.mode is None:
@@ -70,8 +72,7 @@ def claim_run_directory(config: DictConfig, rename: Callable[[Path], Path]) -> P
         wanted = Path(str(OmegaConf.select(config, "hydra.run.dir")))
     except OmegaConfBaseException as error:
         raise SettingError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
-    words = (str(word).lstrip("+") for word in config.hydra.overrides.hydra)
-    is_named = any(word.startswith("hydra.run.dir=") for word in words)
+    is_named = hydra_internals.is_typed(config, "hydra.run.dir")
     return claim_directory(wanted if is_named else rename(wanted), exact=is_named)
 
 
