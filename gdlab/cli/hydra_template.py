@@ -15,13 +15,15 @@ _OWN_SUBDIR = "${hydra.job.override_dirname}"  # in conf/config.yaml; gdlab give
 _HYDRAS_NAMING = {"kv_sep": "=", "item_sep": ",", "exclude_keys": []}
 
 
-def make_template(config: DictConfig, varying: Sequence[str], first: int = 0) -> Template:
+def make_template(
+    config: DictConfig, varying: Sequence[str], numbers: Sequence[int] = ()
+) -> Template:
     """Dump a composed configuration with marks in place of what differs between runs.
 
     Args:
         config: of one of the runs, including its `hydra` node.
         varying: the settings that differ between the runs.
-        first: the number in the sweep of the first run.
+        numbers: of the runs, if they are one of several batches of a sweep.
 
     Raises:
         SettingError: the directories of the runs have no name.
@@ -40,7 +42,7 @@ def make_template(config: DictConfig, varying: Sequence[str], first: int = 0) ->
         **naming,
         subdir=_find_subdir(config, varying) if _asks_for_names(config, naming) else None,
         folder=config.hydra.output_subdir,
-        first=first,
+        numbers=numbers,
     )
 
 

@@ -52,7 +52,7 @@ class Job:
 
     def save(self, sweep: Path) -> None:
         """Write the note into the sweep's directory."""
-        (sweep / JOBS).mkdir(exist_ok=True)
+        (sweep / JOBS).mkdir(parents=True, exist_ok=True)
         text = json.dumps(vars(self), indent=1)
         write_atomically(sweep / JOBS / f"{self.number:05}.json", text.encode())
 
@@ -94,7 +94,9 @@ class JobNote:
         dataclasses.replace(self._job, failure=text).save(self._sweep)
 
 
-def note_batch(sweep: Path, part: Path, grid: "Grid", results: "pa.Table", first: int) -> None:
+def note_batch(
+    sweep: Path, part: Path, grid: "Grid", results: "pa.Table", numbers: Sequence[int]
+) -> None:
     """Note the jobs of a batch that a sweeper made and that ran as one.
 
     Args:
@@ -102,7 +104,7 @@ def note_batch(sweep: Path, part: Path, grid: "Grid", results: "pa.Table", first
         part: the directory of the batch.
         grid: the jobs of the batch.
         results: the table of the batch.
-        first: the number in the sweep of the first job.
+        numbers: of the jobs in the sweep.
     """
     from gdlab.sweeps.result_files import read_directories  # a single run does not need it
 
@@ -113,7 +115,8 @@ def note_batch(sweep: Path, part: Path, grid: "Grid", results: "pa.Table", first
         row["x"] = [value for value in coordinates if value is not None]
         row["status"] = int(Status[row["status"].upper()])
         directory = f"{part.name}/{name}" if name else ""
-        Job(first + row["run"], grid.overrides(row["run"]), directory, row).save(sweep)
+        overrides = grid.overrides(row["run"])
+        Job(numbers[row["run"]], overrides, directory, row).save(sweep)
 
 
 def read_jobs(directory: Path) -> list[Job]:

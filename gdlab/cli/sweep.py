@@ -66,7 +66,7 @@ def launch_sweep(
     config: DictConfig,
     loader: ConfigLoader,
     grid: Grid,
-    first: int | None = None,
+    numbers: Sequence[int] = (),
     executor: str = DEFAULT,
 ) -> tuple["pa.Table", int]:
     """Run a grid of runs and return its table and the exit code.
@@ -75,19 +75,19 @@ def launch_sweep(
         config: of the sweep, including its `hydra` node.
         loader: composes the configuration of a run.
         grid: the runs.
-        first: the number of the first run, if the grid is one of several batches of a sweep.
+        numbers: of the runs, if the grid is one of several batches of a sweep.
         executor: the name of what runs the shards.
 
     Raises:
         SettingError: a setting of any run cannot be used; no files are made then.
         ChildProcessError: a process that ran a shard died.
     """
-    plan = with_shards_for(make_plan(config, loader, grid, first=first or 0), executor)
+    plan = with_shards_for(make_plan(config, loader, grid, numbers=numbers), executor)
     if config.get("dry_run"):
         show_plan(plan)
         return empty_table(), 0
     sweep = Path(str(config.hydra.sweep.dir))
-    wanted = sweep if first is None else sweep / f"from={first}"
+    wanted = sweep / f"from={numbers[0]}" if numbers else sweep
     is_named = hydra_internals.is_typed(config, _DIRECTORY)
     if (wanted / plan_file.PLAN).exists() and is_named:
         raise SettingError(f"hydra.sweep.dir={wanted}: holds a sweep; resume={wanted} continues it")
@@ -96,8 +96,8 @@ def launch_sweep(
         write_multirun(directory, OmegaConf.to_yaml(config))
         plan_file.save(plan, directory)
         results, code = finish_sweep(plan, directory)
-        if first is not None:
-            note_batch(sweep, directory, grid, results, first)
+        if numbers:
+            note_batch(sweep, directory, grid, results, numbers)
         return results, code
 
 
@@ -200,7 +200,12 @@ def finish_sweep(plan: Plan, directory: Path) -> tuple["pa.Table", int]:
 
 
 def make_plan(
-    config: DictConfig, loader: ConfigLoader, grid: Grid, *, check: bool = True, first: int = 0
+    config: DictConfig,
+    loader: ConfigLoader,
+    grid: Grid,
+    *,
+    check: bool = True,
+    numbers: Sequence[int] = (),
 ) -> Plan:
     """Make the plan of a grid: each structure is composed once.
 
@@ -209,7 +214,7 @@ def make_plan(
         loader: composes the configuration of a run.
         grid: the runs.
         check: whether to check the settings of all runs.
-        first: the number of the first run.
+        numbers: of the runs, if the grid is one of several batches of a sweep.
 
     Raises:
         SettingError: a setting of any run cannot be used.
@@ -227,7 +232,7 @@ def make_plan(
     groups = group_runs(grid, lambda overrides: settings_of(*overrides), followed)
     varying = list(groups[0].columns)
     configs = [composed(*grid.overrides(int(group.runs[0]))) for group in groups]
-    templates = [make_template(config, varying, first) for config in configs]
+    templates = [make_template(config, varying, numbers) for config in configs]
     plan = Plan(grid, tuple(groups), tuple(templates))
     if check:
         _check_one_directory(config, configs, {axis.name for axis in grid.axes if len(axis) > 1})

@@ -52,7 +52,7 @@ class Template:
         exclude_keys: settings that are left out of this name.
         subdir: the directories of the runs, with marks; None for the names that gdlab gives.
         folder: the folder of the files in a run's directory; None for no files.
-        first: the number in the sweep of the run that is 0 in the plan.
+        numbers: of the plan's runs in the sweep; empty where they are the same.
     """
 
     config: str
@@ -62,7 +62,7 @@ class Template:
     exclude_keys: Sequence[str] = ()
     subdir: str | None = None
     folder: str | None = ".hydra"
-    first: int = 0
+    numbers: Sequence[int] = ()
 
     def write(self, directory: Path, run: "RunWords") -> None:
         """Write the files of a run into its directory."""
@@ -85,7 +85,7 @@ class Template:
         return _MARKED_IN_NAME.sub(lambda found: str(values[found[1]]), self.subdir)
 
     def _job(self, run: "RunWords") -> dict[str, Any]:
-        number = self.first + run.number
+        number = self.numbers[run.number] if self.numbers else run.number
         return {"id": str(number), "number": number, "dirname": self._dirname(run.overrides)}
 
     @cached_property
