@@ -15,13 +15,14 @@ from pathlib import Path
 import hydra
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gdlab.cli import hydra_internals, hydra_plugins
-from gdlab.cli.hydra_checks import check_hydra
+from gdlab.cli.hydra_checks import check_choices, check_hydra, check_jobs, choices_of_sweep
 from gdlab.config.overrides import OPEN_GROUPS, chosen_group, setting_name, to_hydra_overrides
 from gdlab.errors import GdlabError, SettingError
 from gdlab.fields.suggestions import choices_of, unknown_choice, unknown_setting
@@ -68,14 +69,18 @@ class CommandLine:
         return to_hydra_overrides(self.typed)
 
     @cached_property
-    def several_values(self) -> list[str]:
-        """The overrides with several values, over which a command sweeps.
+    def parsed(self) -> list[Override]:
+        """The overrides as Hydra understands them.
 
         Raises:
             OverrideParseException: an override has not the form that Hydra expects.
         """
-        parsed = OverridesParser.create().parse_overrides(self.overrides)
-        return [str(each.input_line) for each in parsed if each.is_sweep_override()]
+        return OverridesParser.create().parse_overrides(self.overrides)
+
+    @property
+    def several_values(self) -> list[str]:
+        """The overrides with several values, over which a command sweeps."""
+        return [str(each.input_line) for each in self.parsed if each.is_sweep_override()]
 
     def compose(self) -> DictConfig:
         """Compose the whole configuration, including its `hydra` node.
@@ -87,11 +92,14 @@ class CommandLine:
             SettingError: the overrides do not fit; it names the one, and suggests another.
         """
         try:
+            check_choices(self.parsed, hydra_internals.config_loader())
             if self.several_values:
                 config = hydra_internals.compose_sweep(self.name, self.overrides)
                 if config.hydra.mode == RunMode.MULTIRUN:
                     return config
             return compose(self.name, self.overrides, return_hydra_config=True)
+        except GdlabError:
+            raise
         except (HydraException, OmegaConfBaseException, ValueError) as error:
             raise _explain(error, self) from error
 
@@ -102,6 +110,7 @@ class CommandLine:
             SettingError: the overrides do not fit.
         """
         try:
+            check_choices(self.parsed, hydra_internals.config_loader())
             config = hydra_internals.compose_sweep(self.name, self.overrides)
             if config.hydra.mode != RunMode.MULTIRUN:
                 hydra_internals.set_mode(config, RunMode.MULTIRUN)
@@ -128,9 +137,12 @@ def _sweep(config: DictConfig) -> int:
     hydra_internals.resolve(config, "hydra.sweep.dir")
     check_hydra(config)
     is_batched = hydra_plugins.is_gdlab_plugin(config, "launcher")
+    loader = hydra_internals.config_loader()
     if not (is_batched and hydra_plugins.is_gdlab_plugin(config, "sweeper")):
         check_unused(config, is_batched=is_batched)
-    loader = hydra_internals.config_loader()
+        words = hydra_internals.overrides_of(config.hydra, "task")
+        choices = choices_of_sweep(OverridesParser.create().parse_overrides(words), loader)
+        check_jobs(config, (loader.load_sweep_config(config, [choice]) for choice in choices))
     tables = TablesCallback(loader)
     try:
         returned = hydra_internals.run_sweeper(config, loader, run_job_of_sweep, tables)

@@ -21,6 +21,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from gdlab.cli.command import EXIT_FAILED
+from gdlab.cli.hydra_checks import check_choices
 from gdlab.config.overrides import to_hydra_overrides
 
 if TYPE_CHECKING:
@@ -99,7 +100,9 @@ class _AxesSweeper(Sweeper):
         params = [f"{key}={value}" for key, value in self.params.items()]
         words = [*to_hydra_overrides(params, arguments), *arguments]  # arguments are rewritten
         parser = OverridesParser.create(config_loader=self.loader)
-        grid = self.grid(parser.parse_overrides(words))
+        overrides = parser.parse_overrides(words)
+        check_choices(overrides, self.loader)
+        grid = self.grid(overrides)
         if isinstance(self.launcher, BatchedLauncher):
             return self.launcher.launch_grid(grid)
         assert self.launcher is not None

@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from gdlab.cli import hydra_internals, startup
 from gdlab.cli.axes import cross_overrides
 from gdlab.cli.command import EXIT_FAILED
+from gdlab.cli.hydra_checks import check_jobs
 from gdlab.cli.hydra_template import make_template
 from gdlab.cli.job_files import JOBS, note_batch
 from gdlab.cli.run import EXIT_SIGNAL, read_config
@@ -235,6 +236,7 @@ def make_plan(
     templates = [make_template(config, varying, numbers) for config in configs]
     plan = Plan(grid, tuple(groups), tuple(templates))
     if check:
+        check_jobs(config, configs)
         _check_one_directory(config, configs, {axis.name for axis in grid.axes if len(axis) > 1})
         check_plan(plan, [bool(config.get("check_gradient")) for config in configs])
         check_names(plan, _NAMES)
