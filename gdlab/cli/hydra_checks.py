@@ -40,7 +40,8 @@ def check_choices(overrides: Sequence[Override], loader: ConfigLoader) -> None:
         if options and not isinstance(odd[0], dict):
             key = setting_name(override.get_key_element().lstrip("~"))
             is_whole = odd[0] is override.value()
-            text = override.get_value_element_as_str() if is_whole else Transformer.str(odd[0])
+            typed = str(override.input_line).partition("=")[2]
+            text = typed if is_whole else Transformer.str(odd[0])
             raise unknown_choice(key, text, options)
 
 
@@ -82,8 +83,10 @@ def check_jobs(config: DictConfig, jobs: Iterable[DictConfig]) -> None:
         for node in _OF_A_SWEEP:
             wanted, given = (OmegaConf.to_container(c.hydra[node]) for c in (config, job))
             if wanted != given:
-                typed = hydra_internals.overrides_of(config.hydra, "task")
-                own = [w for w in hydra_internals.overrides_of(job.hydra, "task") if w not in typed]
+                whole, chosen = (dict(c.hydra.runtime.choices) for c in (config, job))
+                words = hydra_internals.overrides_of(job.hydra, "task")
+                keys = {word: word.partition("=")[0].lstrip("+") for word in words}
+                own = [word for word, key in keys.items() if chosen.get(key) != whole.get(key)]
                 why = f"sets hydra.{node}, which a sweep over it cannot follow; run it by itself"
                 raise SettingError(f"{', '.join(own)}: {why}")
 
