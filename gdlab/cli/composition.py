@@ -4,15 +4,12 @@ Knows Hydra; imports no torch.
 """
 
 import re
-import sys
-from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import hydra
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -22,9 +19,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gdlab.cli import hydra_internals, hydra_plugins
-from gdlab.cli.hydra_checks import check_choices, check_hydra, check_jobs, choices_of_sweep
+from gdlab.cli.hydra_checks import check_choices
 from gdlab.config.overrides import OPEN_GROUPS, chosen_group, setting_name, to_hydra_overrides
 from gdlab.errors import GdlabError, SettingError
+from gdlab.fields.custom_classes import describe_error
 from gdlab.fields.suggestions import choices_of, unknown_choice, unknown_setting
 from gdlab.paths import CONF
 
@@ -73,9 +71,12 @@ class CommandLine:
         """The overrides as Hydra understands them.
 
         Raises:
-            OverrideParseException: an override has not the form that Hydra expects.
+            SettingError: an override has not the form that Hydra expects.
         """
-        return OverridesParser.create().parse_overrides(self.overrides)
+        try:
+            return OverridesParser.create().parse_overrides(self.overrides)
+        except HydraException as error:
+            raise _explain(error, self) from error
 
     @property
     def several_values(self) -> list[str]:
@@ -100,7 +101,7 @@ class CommandLine:
             return compose(self.name, self.overrides, return_hydra_config=True)
         except GdlabError:
             raise
-        except (HydraException, OmegaConfBaseException, ValueError) as error:
+        except Exception as error:  # Hydra raises its own, OmegaConf's and Python's
             raise _explain(error, self) from error
 
     def run_sweep(self) -> int:
@@ -112,9 +113,16 @@ class CommandLine:
         try:
             check_choices(self.parsed, hydra_internals.config_loader())
             config = hydra_internals.compose_sweep(self.name, self.overrides)
-            if config.hydra.mode != RunMode.MULTIRUN:
-                hydra_internals.set_mode(config, RunMode.MULTIRUN)
-            return _sweep(config)
+        except GdlabError:
+            raise
+        except Exception as error:  # Hydra raises its own, OmegaConf's and Python's
+            raise _explain(error, self) from error
+        if config.hydra.mode != RunMode.MULTIRUN:
+            hydra_internals.set_mode(config, RunMode.MULTIRUN)
+        from gdlab.cli.hydra_sweep import run_composed_sweep
+
+        try:
+            return run_composed_sweep(config)
         except (HydraException, OmegaConfBaseException) as error:
             raise _explain(error, self) from error
 
@@ -126,33 +134,6 @@ def compose_config(overrides: Sequence[str], config_name: str | None = None) -> 
         SettingError: the overrides do not fit; it names the one, and suggests another.
     """
     return CommandLine(overrides, config_name or CONFIG_NAME).compose()
-
-
-def _sweep(config: DictConfig) -> int:
-    """Run the sweep of a composed configuration and return the exit code."""
-    from gdlab.cli.job_tables import TablesCallback, check_unused
-    from gdlab.cli.run import run_job_of_sweep
-
-    hydra_internals.set_current_config(config)
-    hydra_internals.resolve(config, "hydra.sweep.dir")
-    check_hydra(config)
-    is_batched = hydra_plugins.is_gdlab_plugin(config, "launcher")
-    loader = hydra_internals.config_loader()
-    if not (is_batched and hydra_plugins.is_gdlab_plugin(config, "sweeper")):
-        check_unused(config, is_batched=is_batched)
-        words = hydra_internals.overrides_of(config.hydra, "task")
-        choices = choices_of_sweep(OverridesParser.create().parse_overrides(words), loader)
-        check_jobs(config, (loader.load_sweep_config(config, [choice]) for choice in choices))
-    tables = TablesCallback(loader)
-    try:
-        returned = hydra_internals.run_sweeper(config, loader, run_job_of_sweep, tables)
-    except GdlabError:
-        raise
-    except BaseException:
-        tables.exit_code()  # where no job has a result, it says why
-        raise
-    code = tables.exit_code()
-    return returned if isinstance(returned, int) else code
 
 
 def _explain(error: Exception, line: CommandLine) -> SettingError:
@@ -169,6 +150,8 @@ def _explain(error: Exception, line: CommandLine) -> SettingError:
         error.__cause__, OmegaConfBaseException
     ):
         message = f"{message} ({error.__cause__})"
+    if not isinstance(error, (HydraException, OmegaConfBaseException)):
+        message = f"the configuration cannot be composed ({describe_error(error)})"
     return SettingError(" ".join(message.split()))
 
 
@@ -217,7 +200,7 @@ def _known_settings(line: CommandLine) -> list[str]:
     try:
         config = compose(line.name, groups)
     except (HydraException, OmegaConfBaseException):
-        config = compose(line.name)
+        config = compose(CONFIG_NAME)
     return list(_dotted_names(OmegaConf.to_container(config), ""))
 
 
@@ -226,31 +209,3 @@ def _dotted_names(values: object, prefix: str) -> Iterator[str]:
         for key, value in values.items():
             yield f"{prefix}{key}"
             yield from _dotted_names(value, f"{prefix}{key}.")
-
-
-def answer_by_hydra(parsed: Namespace, arguments: Sequence[str], name: str) -> int:
-    """Let Hydra answer a question about itself: help, the configuration, completion.
-
-    Args:
-        parsed: the arguments, parsed.
-        arguments: as they were typed.
-        name: of the configuration.
-
-    Raises:
-        SettingError: the overrides do not fit.
-    """
-    line = CommandLine(parsed.overrides, parsed.config_name or name)
-    if parsed.cfg:
-        with hydra_ready(parsed.config_dir):
-            line.compose()
-    flags = [argument for argument in arguments if argument not in parsed.overrides]
-    hydra_plugins.register()
-    sys.argv[1:] = [*flags, *line.overrides]
-    defaults = hydra_internals.defaults_of_hydra()
-
-    @hydra.main(config_path=str(CONF), config_name=name, **defaults)
-    def do_nothing(config: DictConfig) -> None:
-        """Do nothing: Hydra answers without calling this."""
-
-    do_nothing()
-    return 0

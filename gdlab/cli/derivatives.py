@@ -23,7 +23,9 @@ def run(arguments: list[str]) -> int:
         raise SettingError(f"--multirun: {_NO_SWEEPS}")
     if command.asks_hydra(parsed):
         others = [argument for argument in arguments if argument != "--json"]
-        return composition.answer_by_hydra(parsed, others, CONFIG_NAME)
+        from gdlab.cli.answers import answer_by_hydra
+
+        return answer_by_hydra(parsed, others, CONFIG_NAME)
     command.add_working_directory()
     with composition.hydra_ready(parsed.config_dir):
         config = composition.compose_config(parsed.overrides, parsed.config_name or CONFIG_NAME)

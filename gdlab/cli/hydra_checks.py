@@ -1,7 +1,7 @@
 """What a command asks of Hydra, checked before anything is made."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -20,6 +20,8 @@ from gdlab.errors import SettingError
 from gdlab.fields.suggestions import unknown_choice
 
 _OUTPUT_SUBDIR = "hydra.output_subdir"
+_VERBOSE = "hydra.verbose"
+_FILES = ("result.json", "history.parquet")
 _OF_A_SWEEP = ("launcher", "sweeper", "callbacks")
 """Nodes of `hydra` that a sweep has once, whatever its jobs are."""
 
@@ -36,7 +38,8 @@ def check_choices(overrides: Sequence[Override], loader: ConfigLoader) -> None:
     """
     for override in overrides:
         odd = [value for value in _values(override) if not _is_name(value, override)]
-        options = loader.get_group_options(override.key_or_group) if odd else ()
+        group = override.key_or_group
+        options = loader.get_group_options(group) if odd and group else ()
         if options and not isinstance(odd[0], dict):
             key = setting_name(override.get_key_element().lstrip("~"))
             is_whole = odd[0] is override.value()
@@ -97,9 +100,15 @@ def check_hydra(config: DictConfig) -> None:
     Raises:
         SettingError: one of its settings cannot be used.
     """
-    if config.hydra.output_subdir is not None:
-        folder = Path(hydra_internals.resolve(config, _OUTPUT_SUBDIR))
-        if folder.is_absolute() or ".." in folder.parts:
-            raise SettingError(
-                f"{_OUTPUT_SUBDIR}={folder}: must be a folder in the run's directory"
-            )
+    for plugin in ("launcher", "sweeper"):
+        node = OmegaConf.select(config, f"hydra.{plugin}")
+        if not OmegaConf.is_dict(node) or "_target_" not in node:
+            raise SettingError(f"hydra.{plugin}: must be a mapping with the key _target_")
+    verbose = config.hydra.verbose
+    names = verbose if OmegaConf.is_list(verbose) else [verbose]
+    if not isinstance(verbose, bool) and not all(isinstance(name, str) for name in names):
+        allowed = "must be true, false, the name of a logger or a list of names"
+        raise SettingError(f"{_VERBOSE}={hydra_internals.resolve(config, _VERBOSE)}: {allowed}")
+    folder = PurePath(hydra_internals.resolve(config, _OUTPUT_SUBDIR) or "")
+    if folder.is_absolute() or ".." in folder.parts or str(folder) in _FILES:
+        raise SettingError(f"{_OUTPUT_SUBDIR}={folder}: must be a folder in the run's directory")

@@ -5,7 +5,8 @@ so that a new Hydra without it fails there first. Imports no torch.
 """
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
-from hydra.core.utils import run_job
+from hydra.core.utils import configure_log, env_override, run_job
 from hydra.experimental.callback import Callback
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, RunMode, TaskFunction
@@ -27,6 +28,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gdlab.errors import SettingError
+from gdlab.fields.custom_classes import describe_error
 
 
 def defaults_of_hydra() -> dict[str, str]:
@@ -62,15 +64,44 @@ def add_config_folder(conf: Path, folder: Path) -> None:
 
 
 def compose_sweep(name: str, overrides: Sequence[str]) -> DictConfig:
-    """Compose the configuration of a sweep, including its `hydra` node, and set up logging.
+    """Compose the configuration of a sweep, including its `hydra` node.
 
     Args:
         name: of the configuration.
         overrides: the sweep's; those with several values are left to its sweeper.
     """
-    return _running_hydra().compose_config(
-        name, list(overrides), RunMode.MULTIRUN, with_log_configuration=True
-    )
+    return _running_hydra().compose_config(name, list(overrides), RunMode.MULTIRUN)
+
+
+def configure_logging(config: DictConfig) -> None:
+    """Set up the logging of Hydra itself, as `hydra.main` does for a sweep.
+
+    Raises:
+        SettingError: the configuration of logging is wrong.
+    """
+    try:
+        configure_log(config.hydra.hydra_logging, config.hydra.verbose)
+    except Exception as error:  # from the standard library, of whatever type
+        raise SettingError(f"hydra.hydra_logging: cannot be set up ({error})") from error
+
+
+def make_callbacks(config: DictConfig) -> Callbacks:
+    """Make the callbacks of a configuration.
+
+    Raises:
+        SettingError: one cannot be made.
+    """
+    try:
+        return Callbacks(config)
+    except Exception as error:  # a callback's class may raise anything
+        raise SettingError(f"hydra.callbacks: cannot be made ({describe_error(error)})") from error
+
+
+@contextmanager
+def errors_raised() -> Iterator[None]:
+    """Let `hydra.main` raise its errors; else it prints them and exits."""
+    with env_override({"HYDRA_FULL_ERROR": "1"}):
+        yield
 
 
 def set_current_config(config: DictConfig) -> None:
@@ -119,17 +150,17 @@ def set_mode(config: DictConfig, mode: RunMode) -> None:
         config.hydra.overrides.hydra.append(f"hydra.mode={mode.name}")
 
 
-def run_as_job(config: DictConfig, task: Callable[[DictConfig], int]) -> int:
+def run_as_job(config: DictConfig, callbacks: Callbacks, task: Callable[[DictConfig], int]) -> int:
     """Call a task as `hydra.main` does for a single run: with its files, logging and callbacks.
 
     Args:
         config: including its `hydra` node.
+        callbacks: from `make_callbacks`.
         task: takes the configuration without it.
 
     Raises:
         Exception: the one that the task raised.
     """
-    callbacks = Callbacks(config)
     callbacks.on_run_start(config=config, config_name=config.hydra.job.config_name)
     ended = run_job(
         task_function=task,
@@ -157,13 +188,17 @@ def run_sweeper(
             sweep.
     """
     name = config.hydra.job.config_name
-    callbacks = Callbacks(config)
+    callbacks = make_callbacks(config)
     callbacks.callbacks.append(callback)
     callbacks.on_multirun_start(config=config, config_name=name)
     context = HydraContext(config_loader=loader, callbacks=callbacks)
-    sweeper: Sweeper = Plugins.instance().instantiate_sweeper(
-        hydra_context=context, task_function=task, config=config
-    )
+    try:
+        sweeper: Sweeper = Plugins.instance().instantiate_sweeper(
+            hydra_context=context, task_function=task, config=config
+        )
+    except Exception as error:  # a plugin may raise anything
+        why = f"cannot be made ({describe_error(error)})"
+        raise SettingError(f"hydra.sweeper, hydra.launcher: {why}") from error
     try:
         return sweeper.sweep(overrides_of(config.hydra, "task"))
     finally:

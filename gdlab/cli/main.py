@@ -24,7 +24,9 @@ def run(arguments: list[str]) -> int:
             catalogue.show(group)
         return 0
     if command.asks_hydra(parsed):
-        return composition.answer_by_hydra(parsed, arguments, composition.CONFIG_NAME)
+        from gdlab.cli.answers import answer_by_hydra
+
+        return answer_by_hydra(parsed, arguments, composition.CONFIG_NAME)
     command.add_working_directory()
     to_resume = [word for word in parsed.overrides if word.startswith("resume=")]
     if to_resume and to_resume[-1] != "resume=null":

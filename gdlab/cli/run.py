@@ -9,7 +9,6 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, read_write
-from omegaconf.errors import OmegaConfBaseException
 
 from gdlab.cli import hydra_internals, startup
 from gdlab.cli.command import EXIT_FAILED
@@ -22,7 +21,8 @@ from gdlab.display.terminal import ProgressBar, StepProgress, show_end, show_war
 from gdlab.engine.batch import Batch
 from gdlab.engine.status import Status
 from gdlab.errors import CUSTOM_ERRORS, SettingError
-from gdlab.recording.files import claim_directory, errors_naming
+from gdlab.fields.custom_classes import describe_error
+from gdlab.recording.files import claim_directory, errors_naming, existing_folders, remove_unused
 from gdlab.recording.rate import RateMeter
 from gdlab.recording.recorder import RunRecorder
 from gdlab.results.ranking import objective
@@ -44,6 +44,8 @@ def run_one(config: DictConfig) -> int:
     """
     settings, batch = check_config(config)
     check_hydra(config)
+    callbacks = hydra_internals.make_callbacks(config)
+    kept = existing_folders(Path(hydra_internals.resolve(config, "hydra.run.dir")))
     directory = claim_run_directory(config, partial(_flatten_choices, settings=settings))
     with read_write(config.hydra):
         if config.hydra.mode is None:
@@ -52,8 +54,22 @@ def run_one(config: DictConfig) -> int:
             config.hydra.run.dir = str(directory)
     # Under hydra.job.chdir a relative path would point elsewhere.
     path = directory.absolute() if config.hydra.job.chdir else directory
-    with errors_naming(directory):
-        return hydra_internals.run_as_job(config, lambda _: _execute(settings, batch, path))
+    has_begun = False
+
+    def task(_: DictConfig) -> int:
+        nonlocal has_begun
+        has_begun = True
+        return _execute(settings, batch, path)
+
+    try:
+        with errors_naming(directory):
+            return hydra_internals.run_as_job(config, callbacks, task)
+    except Exception as error:
+        if has_begun or isinstance(error, OSError):
+            raise
+        # Hydra could not set up the job, with an error of any type.
+        remove_unused(directory, kept)
+        raise SettingError(f"hydra: cannot set up the run ({describe_error(error)})") from error
 
 
 def claim_run_directory(config: DictConfig, rename: Callable[[Path], Path]) -> Path:
@@ -68,10 +84,7 @@ def claim_run_directory(config: DictConfig, rename: Callable[[Path], Path]) -> P
             not empty.
     """
     hydra_internals.set_current_config(config)
-    try:
-        wanted = Path(str(OmegaConf.select(config, "hydra.run.dir")))
-    except OmegaConfBaseException as error:
-        raise SettingError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
+    wanted = Path(hydra_internals.resolve(config, "hydra.run.dir"))
     is_named = hydra_internals.is_typed(config, "hydra.run.dir")
     return claim_directory(wanted if is_named else rename(wanted), exact=is_named)
 

@@ -141,7 +141,7 @@ class Intervals(Configured):
             n, 2n, … and the last; None or 0 for never.
     """
 
-    sharpness_every: int | None = setting(default=None, ge=0)
+    sharpness_every: int | None = setting(default=None, ge=0, lt=2**53)
 
     @property
     def intervals(self) -> dict[str, int]:
