@@ -96,7 +96,7 @@ class CommandLine:
             check_choices(self.parsed, hydra_internals.config_loader())
             if self.several_values:
                 config = hydra_internals.compose_sweep(self.name, self.overrides)
-                if config.hydra.mode == RunMode.MULTIRUN:
+                if hydra_internals.is_sweep(config):
                     return config
             return compose(self.name, self.overrides, return_hydra_config=True)
         except GdlabError:
@@ -117,7 +117,7 @@ class CommandLine:
             raise
         except Exception as error:  # Hydra raises its own, OmegaConf's and Python's
             raise _explain(error, self) from error
-        if config.hydra.mode != RunMode.MULTIRUN:
+        if not hydra_internals.is_sweep(config):
             hydra_internals.set_mode(config, RunMode.MULTIRUN)
         from gdlab.cli.hydra_sweep import run_composed_sweep
 

@@ -83,6 +83,8 @@ def check_jobs(config: DictConfig, jobs: Iterable[DictConfig]) -> None:
         SettingError: an experiment, for instance, brings axes of its own.
     """
     for job in jobs:
+        if job.get("dry_run") != config.get("dry_run"):
+            raise SettingError("dry_run: must be the same for all runs")
         for node in _OF_A_SWEEP:
             wanted, given = (OmegaConf.to_container(c.hydra[node]) for c in (config, job))
             if wanted != given:
@@ -101,14 +103,14 @@ def check_hydra(config: DictConfig) -> None:
         SettingError: one of its settings cannot be used.
     """
     for plugin in ("launcher", "sweeper"):
-        node = OmegaConf.select(config, f"hydra.{plugin}")
+        node = hydra_internals.select(config, f"hydra.{plugin}")
         if not OmegaConf.is_dict(node) or "_target_" not in node:
             raise SettingError(f"hydra.{plugin}: must be a mapping with the key _target_")
-    verbose = config.hydra.verbose
+    verbose = hydra_internals.select(config, _VERBOSE)
     names = verbose if OmegaConf.is_list(verbose) else [verbose]
     if not isinstance(verbose, bool) and not all(isinstance(name, str) for name in names):
         allowed = "must be true, false, the name of a logger or a list of names"
-        raise SettingError(f"{_VERBOSE}={hydra_internals.resolve(config, _VERBOSE)}: {allowed}")
-    folder = PurePath(hydra_internals.resolve(config, _OUTPUT_SUBDIR) or "")
+        raise SettingError(f"{_VERBOSE}={verbose}: {allowed}")
+    folder = PurePath(hydra_internals.select(config, _OUTPUT_SUBDIR) or "")
     if folder.is_absolute() or ".." in folder.parts or str(folder) in _FILES:
         raise SettingError(f"{_OUTPUT_SUBDIR}={folder}: must be a folder in the run's directory")

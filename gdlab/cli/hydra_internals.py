@@ -24,7 +24,7 @@ from hydra.core.utils import configure_log, env_override, run_job
 from hydra.experimental.callback import Callback
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, RunMode, TaskFunction
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from gdlab.errors import SettingError
@@ -109,8 +109,8 @@ def set_current_config(config: DictConfig) -> None:
     HydraConfig.instance().set_config(config)
 
 
-def resolve(config: DictConfig, key: str) -> str:
-    """Return a text of a configuration with its interpolations resolved, `${hydra:…}` as well.
+def select(config: DictConfig, key: str) -> Any:
+    """Return a value of a configuration with its interpolations resolved, `${hydra:…}` as well.
 
     Raises:
         SettingError: it cannot be resolved.
@@ -119,7 +119,7 @@ def resolve(config: DictConfig, key: str) -> str:
     before = current.cfg
     try:
         set_current_config(config)
-        return str(OmegaConf.select(config, key, throw_on_missing=True))
+        return OmegaConf.select(config, key, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise SettingError(f"{key}: {str(error).splitlines()[0]}") from error
     finally:
@@ -137,6 +137,20 @@ def overrides_of(hydra: Any, kind: str) -> list[str]:
     return [str(word) for word in words or ()]
 
 
+def resolve(config: DictConfig, key: str) -> str:
+    """Return a value of a configuration as `select` does, as a text."""
+    return str(select(config, key))
+
+
+def is_sweep(config: DictConfig) -> bool:
+    """Tell whether a configuration asks for a sweep.
+
+    Raises:
+        SettingError: its `hydra.mode` cannot be resolved.
+    """
+    return select(config, "hydra.mode") == RunMode.MULTIRUN
+
+
 def is_typed(config: DictConfig, key: str) -> bool:
     """Tell whether the command itself, and not a file, sets a setting of `hydra`."""
     words = overrides_of(config.hydra, "hydra")
@@ -145,9 +159,10 @@ def is_typed(config: DictConfig, key: str) -> bool:
 
 def set_mode(config: DictConfig, mode: RunMode) -> None:
     """Set the mode of a configuration that has none, as `hydra.main` does, for its saved files."""
-    config.hydra.mode = mode
-    if mode == RunMode.MULTIRUN or _is_before_1_4():
-        config.hydra.overrides.hydra.append(f"hydra.mode={mode.name}")
+    with read_write(config.hydra):
+        config.hydra.mode = mode
+        if mode == RunMode.MULTIRUN or _is_before_1_4():
+            config.hydra.overrides.hydra.append(f"hydra.mode={mode.name}")
 
 
 def run_as_job(config: DictConfig, callbacks: Callbacks, task: Callable[[DictConfig], int]) -> int:

@@ -11,6 +11,8 @@ from gdlab.cli import hydra_internals, hydra_plugins
 from gdlab.cli.hydra_checks import check_hydra, check_jobs, choices_of_sweep
 from gdlab.cli.job_tables import TablesCallback, check_unused
 from gdlab.cli.run import run_job_of_sweep
+from gdlab.config.loading import check_flags
+from gdlab.config.settings import COMMAND_KEYS
 from gdlab.errors import GdlabError, SettingError
 from gdlab.fields.custom_classes import describe_error
 from gdlab.recording.files import existing_folders, remove_unused
@@ -34,6 +36,7 @@ def run_composed_sweep(config: DictConfig) -> int:
     )
     if is_batched and is_gdlabs:
         return _run(config)
+    check_flags({str(key): config.get(key) for key in config if key in COMMAND_KEYS})
     check_unused(config, is_batched=is_batched)
     _check_choices_of_jobs(config)
     kept = existing_folders(directory)

@@ -43,12 +43,14 @@ def run_one(config: DictConfig) -> int:
         SettingError: a setting cannot be used.
     """
     settings, batch = check_config(config)
+    if config.get("dry_run"):
+        raise SettingError("dry_run=true: needs a sweep; add -m")
     check_hydra(config)
     callbacks = hydra_internals.make_callbacks(config)
     kept = existing_folders(Path(hydra_internals.resolve(config, "hydra.run.dir")))
     directory = claim_run_directory(config, partial(_flatten_choices, settings=settings))
     with read_write(config.hydra):
-        if config.hydra.mode is None:
+        if hydra_internals.select(config, "hydra.mode") is None:
             hydra_internals.set_mode(config, RunMode.RUN)
         if str(directory) != str(config.hydra.run.dir):
             config.hydra.run.dir = str(directory)

@@ -2,10 +2,12 @@
 
 import os
 
+import hypothesis
 import pytest
 import torch
-from helpers.command import QUIET, start_command
+from helpers.command import QUIET, refusal, start_command
 from helpers.files import listing
+from hypothesis import strategies as st
 
 import gdlab
 from gdlab.__main__ import main
@@ -114,7 +116,21 @@ BAD_SETTINGS = [
     ("lr=${nope}", "lr: ", "'nope' not found"),
     ("lr=${oc.env:GDLAB_NOT_SET}", "lr: ", "'GDLAB_NOT_SET' not found"),
     ("+lr=0.2", "lr=0.2", "already"),
-    # flags
+    # flags of a command
+    ("check_gradient=no", "check_gradient=no: must be true or false"),
+    ("dry_run=no", "dry_run=no: must be true or false"),
+    ("dry_run=true", "dry_run=true: needs a sweep; add -m"),
+    ("-m dry_run=flase lr=0.1,0.2", "dry_run=flase: must be true or false"),
+    ("-m dry_run=true,false", "dry_run: must be the same for all runs"),
+    ("-m check_gradient=1", "check_gradient=1: must be true or false"),
+    (
+        "-m check_gradient=no hydra/launcher=basic hydra/sweeper=basic",
+        "check_gradient=no: must be true or false",
+    ),
+    ("+resume=x", "resume=x: holds no sweep (no plan.json)"),
+    ("-m ++resume=x", "resume=x: holds no sweep (no plan.json)"),
+    ("resume=", "resume=: must be the directory of a sweep"),
+    # flags of Hydra
     ("--nope", "unrecognized arguments: --nope", "--help"),
     ("--cfg nope", "--cfg", "invalid choice: 'nope'", "'job'"),
     ("--config-dir nowhere", "--config-dir=nowhere: no such folder"),
@@ -198,6 +214,28 @@ def test_a_bad_setting_is_refused_in_one_line(typed, said, gd, here, monkeypatch
     assert [text for text in said if text not in done.err] == []
     assert listing(here) == before
     assert (here / "full" / "file").read_text() == "kept"
+
+
+HYDRAS = ["verbose", "mode", "searchpath", "output_subdir", "callbacks", "launcher", "sweeper"]
+HYDRAS += ["sweeper.params", "sweeper.points", "sweeper.zip", "launcher.executor", "sweep.dir"]
+HYDRAS += ["sweep.subdir", "run.dir", "job.name", "job.num", "job.id", "job.chdir", "job.env_copy"]
+HYDRAS += ["job.config.override_dirname.exclude_keys", "hydra_logging", "job_logging.root", "help"]
+ODD = ["", "null", "1.5", "-0.0", "true", "abc", "[1]", "[a,null]", "{a:1}", "${nope}", "???"]
+ODD += ["${hydra:nope}", "a,b", "range(1,3)", "'\"'", "9223372036854775808", "../x", "${oc.env:NO}"]
+
+
+@hypothesis.settings(
+    max_examples=12, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
+)
+@hypothesis.given(
+    sign=st.sampled_from(["", "", "+", "++", "~"]),
+    key=st.sampled_from(HYDRAS),
+    value=st.sampled_from(ODD),
+)
+def test_an_odd_setting_of_hydra_is_used_or_refused_in_one_line(sign, key, value, gd, here):
+    done = gd("-m", "dry_run=true", "lr=0.1,0.2", f"{sign}hydra.{key}={value}")
+    assert (done.code, done.err) == (0, "") or refusal(done)
+    assert listing(here) == []
 
 
 def test_a_file_named_runs_is_refused(gd, here):
