@@ -9,8 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gdlab.cli import hydra_internals, hydra_plugins
 from gdlab.cli.composition import CommandLine, hydra_ready
-from gdlab.errors import GdlabError, SettingError
-from gdlab.fields.custom_classes import describe_error
+from gdlab.errors import GdlabError, SettingError, describe_error
 from gdlab.paths import CONF
 
 

@@ -13,8 +13,7 @@ from gdlab.cli.command import EXIT_FAILED
 from gdlab.cli.job_files import Job
 from gdlab.cli.run import check_config
 from gdlab.cli.sweep import launch_sweep, make_plan
-from gdlab.errors import SettingError
-from gdlab.fields.custom_classes import describe_error
+from gdlab.errors import SettingError, describe_error
 from gdlab.results.ranking import objective
 
 

@@ -21,8 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 from gdlab.cli import hydra_internals, hydra_plugins
 from gdlab.cli.hydra_checks import check_choices
 from gdlab.config.overrides import OPEN_GROUPS, chosen_group, setting_name, to_hydra_overrides
-from gdlab.errors import GdlabError, SettingError
-from gdlab.fields.custom_classes import describe_error
+from gdlab.errors import GdlabError, SettingError, describe_error
 from gdlab.fields.suggestions import choices_of, unknown_choice, unknown_setting
 from gdlab.paths import CONF
 

@@ -27,8 +27,7 @@ from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from gdlab.errors import SettingError
-from gdlab.fields.custom_classes import describe_error
+from gdlab.errors import CUSTOM_ERRORS, SettingError, describe_error
 
 
 def defaults_of_hydra() -> dict[str, str]:
@@ -93,7 +92,7 @@ def make_callbacks(config: DictConfig) -> Callbacks:
     """
     try:
         return Callbacks(config)
-    except Exception as error:  # a callback's class may raise anything
+    except CUSTOM_ERRORS as error:
         raise SettingError(f"hydra.callbacks: cannot be made ({describe_error(error)})") from error
 
 
@@ -211,7 +210,7 @@ def run_sweeper(
         sweeper: Sweeper = Plugins.instance().instantiate_sweeper(
             hydra_context=context, task_function=task, config=config
         )
-    except Exception as error:  # a plugin may raise anything
+    except CUSTOM_ERRORS as error:
         why = f"cannot be made ({describe_error(error)})"
         raise SettingError(f"hydra.sweeper, hydra.launcher: {why}") from error
     try:

@@ -13,8 +13,7 @@ from gdlab.cli.job_tables import TablesCallback, check_unused
 from gdlab.cli.run import run_job_of_sweep
 from gdlab.config.loading import check_flags
 from gdlab.config.settings import COMMAND_KEYS
-from gdlab.errors import GdlabError, SettingError
-from gdlab.fields.custom_classes import describe_error
+from gdlab.errors import GdlabError, SettingError, describe_error
 from gdlab.recording.files import existing_folders, remove_unused
 
 _HYDRAS_FILES = ("multirun.yaml", "config.yaml", "hydra.yaml", "overrides.yaml")

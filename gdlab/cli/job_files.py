@@ -19,8 +19,7 @@ from gdlab.cli import hydra_internals
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
 from gdlab.engine.status import Status
-from gdlab.errors import RecordError
-from gdlab.fields.custom_classes import describe_error
+from gdlab.errors import RecordError, describe_error
 from gdlab.recording.files import write_atomically
 
 if TYPE_CHECKING:

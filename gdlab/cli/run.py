@@ -20,8 +20,7 @@ from gdlab.display.summary import warning
 from gdlab.display.terminal import ProgressBar, StepProgress, show_end, show_warning
 from gdlab.engine.batch import Batch
 from gdlab.engine.status import Status
-from gdlab.errors import CUSTOM_ERRORS, SettingError
-from gdlab.fields.custom_classes import describe_error
+from gdlab.errors import CUSTOM_ERRORS, SettingError, describe_error
 from gdlab.recording.files import claim_directory, errors_naming, existing_folders, remove_unused
 from gdlab.recording.rate import RateMeter
 from gdlab.recording.recorder import RunRecorder

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gdlab.errors import CUSTOM_ERRORS, SettingError
-from gdlab.fields.custom_classes import describe_error
+from gdlab.errors import CUSTOM_ERRORS, SettingError, describe_error
 from gdlab.fields.declared import Configured, setting
 from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import hessian_products, is_twice_differentiable
