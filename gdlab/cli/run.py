@@ -3,6 +3,7 @@
 import math
 import sys
 from collections.abc import Callable
+from contextlib import chdir
 from functools import partial
 from pathlib import Path
 
@@ -112,7 +113,9 @@ def run_job_of_sweep(config: DictConfig) -> float:
     directory = Path(hydra.runtime.output_dir)
     code = EXIT_FAILED
     try:
-        settings, batch = check_config(config, dict(hydra.runtime.choices))
+        # Under hydra.job.chdir the job is in its own directory; data files are where one typed.
+        with chdir(hydra.runtime.cwd):
+            settings, batch = check_config(config, dict(hydra.runtime.choices))
         if any(directory.glob("*history.parquet*")):
             raise SettingError(f"hydra.sweep.dir: {directory} holds a run; a run needs its own")
         code = _execute(settings, batch, directory, note)

@@ -215,8 +215,9 @@ def test_a_damaged_note_is_named(here, gd, monkeypatch):
     assert not (here / "s/results.parquet").exists()
 
 
-def test_jobs_in_nested_folders_are_found(here, gd):
-    words = ("-m", "lr=0.1,0.2", "steps=3", *QUIET)
+def test_jobs_in_nested_folders_are_found_and_find_their_data(here, gd):
+    (here / "d.csv").write_text("a,y\n1,2\n2,1\n4,2\n")
+    words = ("-m", "loss=mse", "loss.data=d.csv", "lr=0.01,0.02", "steps=3", *QUIET)
     own = ("hydra.sweep.subdir=deep/${hydra.job.num}", "hydra.job.chdir=true")
     assert gd(*words, *own, *BASIC, "hydra.sweep.dir=s").code == 0
     assert gd(*words, "hydra.sweep.dir=t").code == 0
