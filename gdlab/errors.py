@@ -34,3 +34,14 @@ class RecordError(GdlabError):
 
 CUSTOM_ERRORS: tuple[type[BaseException], ...] = (Exception, SystemExit)
 """What custom code may raise: anything, and `sys.exit()`, which must not end gdlab in silence."""
+
+
+def describe_error(error: BaseException) -> str:
+    """Return the type and the whole message of an exception in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def summarize_error(error: BaseException) -> str:
+    """Return an exception in one line: its type and the first line of its message."""
+    first = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {first}".removesuffix(": ")

@@ -15,6 +15,7 @@ from gdlab.errors import GdlabError, SettingError
 from gdlab.version import __version__
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+_ONE_OF = ("run", "multirun", "cfg", "info", "shell_completion")
 
 
 def run_command(run: Callable[[list[str]], int], arguments: Sequence[str] | None) -> NoReturn:
@@ -85,7 +86,20 @@ def parse_arguments(
         if getattr(parsed, flag, None) is not None:
             name = flag.replace("_", "-")
             raise SettingError(f"--{name} is not supported; --config-dir adds a folder to conf")
+    _check_flags(parsed)
     return parsed
+
+
+def _check_flags(parsed: argparse.Namespace) -> None:
+    """Refuse flags that exclude each other, and those that do nothing without another."""
+    given = [flag for flag in _ONE_OF if getattr(parsed, flag) not in (None, False)]
+    names = [f"--{flag.replace('_', '-')}" for flag in given]
+    if len(given) > 1:
+        raise SettingError(f"{', '.join(names)}: only one of these can be asked for")
+    if parsed.resolve and not (parsed.cfg or parsed.help):
+        raise SettingError("--resolve: needs --cfg or --help")
+    if parsed.package is not None and not parsed.cfg:
+        raise SettingError(f"--package={parsed.package}: needs --cfg")
 
 
 def asks_hydra(parsed: argparse.Namespace) -> bool:

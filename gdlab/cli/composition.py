@@ -4,23 +4,23 @@ Knows Hydra; imports no torch.
 """
 
 import re
-import sys
-from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
-import hydra
 from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gdlab.cli import hydra_internals, hydra_plugins
+from gdlab.cli.hydra_checks import check_choices
 from gdlab.config.overrides import OPEN_GROUPS, chosen_group, setting_name, to_hydra_overrides
-from gdlab.errors import SettingError
+from gdlab.errors import GdlabError, SettingError, describe_error
 from gdlab.fields.suggestions import choices_of, unknown_choice, unknown_setting
 from gdlab.paths import CONF, user_path
 
@@ -64,15 +64,42 @@ class CommandLine:
         """The overrides as Hydra takes them; this is the one place that rewrites them."""
         return to_hydra_overrides(self.typed)
 
+    @cached_property
+    def parsed(self) -> list[Override]:
+        """The overrides as Hydra understands them.
+
+        Raises:
+            SettingError: an override has not the form that Hydra expects.
+        """
+        try:
+            return OverridesParser.create().parse_overrides(self.overrides)
+        except HydraException as error:
+            raise _explain(error, self) from error
+
+    @property
+    def several_values(self) -> list[str]:
+        """The overrides with several values, over which a command sweeps."""
+        return [str(each.input_line) for each in self.parsed if each.is_sweep_override()]
+
     def compose(self) -> DictConfig:
         """Compose the whole configuration, including its `hydra` node.
+
+        Only where `hydra.mode` asks for a sweep may an override have several values; it is left
+        out, for the sweeper.
 
         Raises:
             SettingError: the overrides do not fit; it names the one, and suggests another.
         """
         try:
+            check_choices(self.parsed, hydra_internals.config_loader())
+            if self.several_values:
+                config = hydra_internals.compose_sweep(self.name, self.overrides)
+                if hydra_internals.is_sweep(config):
+                    return config
             return compose(self.name, self.overrides, return_hydra_config=True)
-        except (HydraException, OmegaConfBaseException, ValueError) as error:
+        except GdlabError:
+            raise
+        except Exception as error:  # Hydra raises its own, OmegaConf's and Python's
             raise _explain(error, self) from error
 
     def run_sweep(self) -> int:
@@ -82,13 +109,18 @@ class CommandLine:
             SettingError: the overrides do not fit.
         """
         try:
+            check_choices(self.parsed, hydra_internals.config_loader())
             config = hydra_internals.compose_sweep(self.name, self.overrides)
-            if config.hydra.mode != RunMode.MULTIRUN:
-                hydra_internals.set_mode(config, RunMode.MULTIRUN)
-            sweep = str(config.hydra.sweep.dir)
-            if sweep.startswith("~"):
-                hydra_internals.set_sweep_directory(config, user_path(sweep))
-            return _sweep(config)
+        except GdlabError:
+            raise
+        except Exception as error:  # Hydra raises its own, OmegaConf's and Python's
+            raise _explain(error, self) from error
+        if not hydra_internals.is_sweep(config):
+            hydra_internals.set_mode(config, RunMode.MULTIRUN)
+        from gdlab.cli.hydra_sweep import run_composed_sweep
+
+        try:
+            return run_composed_sweep(config)
         except (HydraException, OmegaConfBaseException) as error:
             raise _explain(error, self) from error
 
@@ -100,23 +132,6 @@ def compose_config(overrides: Sequence[str], config_name: str | None = None) -> 
         SettingError: the overrides do not fit; it names the one, and suggests another.
     """
     return CommandLine(overrides, config_name or CONFIG_NAME).compose()
-
-
-def _sweep(config: DictConfig) -> int:
-    """Run the sweep of a composed configuration and return the exit code."""
-    from gdlab.cli.job_tables import TablesCallback, check_unused
-    from gdlab.cli.run import run_job_of_sweep
-
-    is_batched = hydra_plugins.is_gdlab_plugin(config, "launcher")
-    if not (is_batched and hydra_plugins.is_gdlab_plugin(config, "sweeper")):
-        check_unused(config, is_batched=is_batched)
-    loader = hydra_internals.config_loader()
-    tables = TablesCallback(loader)
-    try:
-        returned = hydra_internals.run_sweeper(config, loader, run_job_of_sweep, tables)
-    finally:
-        code = tables.exit_code()
-    return returned if isinstance(returned, int) else code
 
 
 def _explain(error: Exception, line: CommandLine) -> SettingError:
@@ -133,6 +148,8 @@ def _explain(error: Exception, line: CommandLine) -> SettingError:
         error.__cause__, OmegaConfBaseException
     ):
         message = f"{message} ({error.__cause__})"
+    if not isinstance(error, (HydraException, OmegaConfBaseException)):
+        message = f"the configuration cannot be composed ({describe_error(error)})"
     return SettingError(" ".join(message.split()))
 
 
@@ -181,7 +198,7 @@ def _known_settings(line: CommandLine) -> list[str]:
     try:
         config = compose(line.name, groups)
     except (HydraException, OmegaConfBaseException):
-        config = compose(line.name)
+        config = compose(CONFIG_NAME)
     return list(_dotted_names(OmegaConf.to_container(config), ""))
 
 
@@ -190,31 +207,3 @@ def _dotted_names(values: object, prefix: str) -> Iterator[str]:
         for key, value in values.items():
             yield f"{prefix}{key}"
             yield from _dotted_names(value, f"{prefix}{key}.")
-
-
-def answer_by_hydra(parsed: Namespace, arguments: Sequence[str], name: str) -> int:
-    """Let Hydra answer a question about itself: help, the configuration, completion.
-
-    Args:
-        parsed: the arguments, parsed.
-        arguments: as they were typed.
-        name: of the configuration.
-
-    Raises:
-        SettingError: the overrides do not fit.
-    """
-    line = CommandLine(parsed.overrides, parsed.config_name or name)
-    if parsed.cfg:
-        with hydra_ready(parsed.config_dir):
-            line.compose()
-    flags = [argument for argument in arguments if argument not in parsed.overrides]
-    hydra_plugins.register()
-    sys.argv[1:] = [*flags, *line.overrides]
-    defaults = hydra_internals.defaults_of_hydra()
-
-    @hydra.main(config_path=str(CONF), config_name=name, **defaults)
-    def do_nothing(config: DictConfig) -> None:
-        """Do nothing: Hydra answers without calling this."""
-
-    do_nothing()
-    return 0

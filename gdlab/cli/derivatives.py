@@ -14,7 +14,7 @@ def run(arguments: list[str]) -> int:
         SettingError: a setting cannot be used.
         OSError: a file cannot be written.
     """
-    from gdlab.cli import composition
+    from gdlab.cli import composition, hydra_internals
 
     parser = command.make_parser("python -m gdlab.derivatives")
     parser.add_argument("--json", action="store_true")
@@ -23,11 +23,13 @@ def run(arguments: list[str]) -> int:
         raise SettingError(f"--multirun: {_NO_SWEEPS}")
     if command.asks_hydra(parsed):
         others = [argument for argument in arguments if argument != "--json"]
-        return composition.answer_by_hydra(parsed, others, CONFIG_NAME)
+        from gdlab.cli.answers import answer_by_hydra
+
+        return answer_by_hydra(parsed, others, CONFIG_NAME)
     command.add_working_directory()
     with composition.hydra_ready(parsed.config_dir):
         config = composition.compose_config(parsed.overrides, parsed.config_name or CONFIG_NAME)
-        if config.hydra.mode is not None and config.hydra.mode.name == "MULTIRUN":
+        if hydra_internals.is_sweep(config):
             raise SettingError(f"hydra.mode=MULTIRUN: {_NO_SWEEPS}")
 
         from gdlab.cli.report import run_report

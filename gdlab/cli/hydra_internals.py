@@ -5,9 +5,10 @@ so that a new Hydra without it fails there first. Imports no torch.
 """
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import hydra
 from hydra._internal.callbacks import Callbacks
@@ -19,11 +20,14 @@ from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
-from hydra.core.utils import run_job
+from hydra.core.utils import configure_log, env_override, run_job
 from hydra.experimental.callback import Callback
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf, read_write
+from omegaconf.errors import OmegaConfBaseException
+
+from gdlab.errors import CUSTOM_ERRORS, SettingError, describe_error
 
 
 def defaults_of_hydra() -> dict[str, str]:
@@ -59,15 +63,44 @@ def add_config_folder(conf: Path, folder: Path) -> None:
 
 
 def compose_sweep(name: str, overrides: Sequence[str]) -> DictConfig:
-    """Compose the configuration of a sweep, including its `hydra` node, and set up logging.
+    """Compose the configuration of a sweep, including its `hydra` node.
 
     Args:
         name: of the configuration.
         overrides: the sweep's; those with several values are left to its sweeper.
     """
-    return _running_hydra().compose_config(
-        name, list(overrides), RunMode.MULTIRUN, with_log_configuration=True
-    )
+    return _running_hydra().compose_config(name, list(overrides), RunMode.MULTIRUN)
+
+
+def configure_logging(config: DictConfig) -> None:
+    """Set up the logging of Hydra itself, as `hydra.main` does for a sweep.
+
+    Raises:
+        SettingError: the configuration of logging is wrong.
+    """
+    try:
+        configure_log(config.hydra.hydra_logging, config.hydra.verbose)
+    except Exception as error:  # from the standard library, of whatever type
+        raise SettingError(f"hydra.hydra_logging: cannot be set up ({error})") from error
+
+
+def make_callbacks(config: DictConfig) -> Callbacks:
+    """Make the callbacks of a configuration.
+
+    Raises:
+        SettingError: one cannot be made.
+    """
+    try:
+        return Callbacks(config)
+    except CUSTOM_ERRORS as error:
+        raise SettingError(f"hydra.callbacks: cannot be made ({describe_error(error)})") from error
+
+
+@contextmanager
+def errors_raised() -> Iterator[None]:
+    """Let `hydra.main` raise its errors; else it prints them and exits."""
+    with env_override({"HYDRA_FULL_ERROR": "1"}):
+        yield
 
 
 def set_current_config(config: DictConfig) -> None:
@@ -75,11 +108,60 @@ def set_current_config(config: DictConfig) -> None:
     HydraConfig.instance().set_config(config)
 
 
+def select(config: DictConfig, key: str) -> Any:
+    """Return a value of a configuration with its interpolations resolved, `${hydra:…}` as well.
+
+    Raises:
+        SettingError: it cannot be resolved.
+    """
+    current = HydraConfig.instance()
+    before = current.cfg
+    try:
+        set_current_config(config)
+        return OmegaConf.select(config, key, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise SettingError(f"{key}: {str(error).splitlines()[0]}") from error
+    finally:
+        current.cfg = before
+
+
+def overrides_of(hydra: Any, kind: str) -> list[str]:
+    """Return the overrides of a command as typed: their interpolations are not resolved.
+
+    Args:
+        hydra: the `hydra` node of a configuration.
+        kind: "task" or "hydra", for the overrides that begin with `hydra`.
+    """
+    words = OmegaConf.to_container(hydra.overrides[kind], resolve=False)
+    return [str(word) for word in words or ()]
+
+
+def resolve(config: DictConfig, key: str) -> str:
+    """Return a value of a configuration as `select` does, as a text."""
+    return str(select(config, key))
+
+
+def is_sweep(config: DictConfig) -> bool:
+    """Tell whether a configuration asks for a sweep.
+
+    Raises:
+        SettingError: its `hydra.mode` cannot be resolved.
+    """
+    return select(config, "hydra.mode") == RunMode.MULTIRUN
+
+
+def is_typed(config: DictConfig, key: str) -> bool:
+    """Tell whether the command itself, and not a file, sets a setting of `hydra`."""
+    words = overrides_of(config.hydra, "hydra")
+    return any(word.lstrip("+").partition("=")[0] == key for word in words)
+
+
 def set_mode(config: DictConfig, mode: RunMode) -> None:
     """Set the mode of a configuration that has none, as `hydra.main` does, for its saved files."""
-    config.hydra.mode = mode
-    if mode == RunMode.MULTIRUN or _is_before_1_4():
-        config.hydra.overrides.hydra.append(f"hydra.mode={mode.name}")
+    with read_write(config.hydra):
+        config.hydra.mode = mode
+        if mode == RunMode.MULTIRUN or _is_before_1_4():
+            config.hydra.overrides.hydra.append(f"hydra.mode={mode.name}")
 
 
 def set_sweep_directory(config: DictConfig, path: Path) -> None:
@@ -90,17 +172,17 @@ def set_sweep_directory(config: DictConfig, path: Path) -> None:
         config.hydra.overrides.hydra.append(f"hydra.sweep.dir='{quoted}'")
 
 
-def run_as_job(config: DictConfig, task: Callable[[DictConfig], int]) -> int:
+def run_as_job(config: DictConfig, callbacks: Callbacks, task: Callable[[DictConfig], int]) -> int:
     """Call a task as `hydra.main` does for a single run: with its files, logging and callbacks.
 
     Args:
         config: including its `hydra` node.
+        callbacks: from `make_callbacks`.
         task: takes the configuration without it.
 
     Raises:
         Exception: the one that the task raised.
     """
-    callbacks = Callbacks(config)
     callbacks.on_run_start(config=config, config_name=config.hydra.job.config_name)
     ended = run_job(
         task_function=task,
@@ -128,17 +210,19 @@ def run_sweeper(
             sweep.
     """
     name = config.hydra.job.config_name
-    callbacks = Callbacks(config)
+    callbacks = make_callbacks(config)
     callbacks.callbacks.append(callback)
     callbacks.on_multirun_start(config=config, config_name=name)
     context = HydraContext(config_loader=loader, callbacks=callbacks)
-    sweeper: Sweeper = Plugins.instance().instantiate_sweeper(
-        hydra_context=context, task_function=task, config=config
-    )
     try:
-        # As typed: iterating over the node would put in the values of interpolations.
-        words = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)
-        return sweeper.sweep(cast("list[str]", words))
+        sweeper: Sweeper = Plugins.instance().instantiate_sweeper(
+            hydra_context=context, task_function=task, config=config
+        )
+    except CUSTOM_ERRORS as error:
+        why = f"cannot be made ({describe_error(error)})"
+        raise SettingError(f"hydra.sweeper, hydra.launcher: {why}") from error
+    try:
+        return sweeper.sweep(overrides_of(config.hydra, "task"))
     finally:
         callbacks.on_multirun_end(config=config, config_name=name)
 

@@ -22,11 +22,10 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from gdlab.cli.command import EXIT_FAILED
+from gdlab.cli.hydra_checks import check_choices
 from gdlab.config.overrides import to_hydra_overrides
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from gdlab.sweeps.grid import Grid
 
 _MODULE = "hydra_plugins.gdlab"
@@ -53,32 +52,32 @@ class BatchedLauncher(Launcher):
     ) -> Sequence[JobReturn]:
         """Run jobs that a sweeper made one by one; each returns what a search minimizes.
 
-        That is the final loss, or +inf if the run diverged or failed.
+        That is the final loss, or +inf if the run diverged, failed or has unusable settings.
+
+        Raises:
+            SettingError: no job can run.
         """
-        from gdlab.cli.axes import grid_of_jobs
-        from gdlab.results.ranking import objective
+        from gdlab.cli.batches import launch_batch
 
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        grid = grid_of_jobs(
-            [parser.parse_overrides(list(overrides)) for overrides in job_overrides]
-        )
-        results, code = self.launch_grid(grid, initial_job_idx)
-        if code > EXIT_FAILED or not len(results):
+        jobs = [parser.parse_overrides(list(overrides)) for overrides in job_overrides]
+        loader = self.hydra_context.config_loader
+        losses, code = launch_batch(self.config, loader, jobs, initial_job_idx, self.executor)
+        if code > EXIT_FAILED or not losses:
             sys.exit(code)  # interrupted or a dry run: the sweeper must not continue
         returns = []
-        ends = zip(results["status"].to_pylist(), results["final_loss"].to_pylist(), strict=True)
-        for run, (status, loss) in enumerate(ends):
-            job = JobReturn(overrides=grid.overrides(run), status=JobStatus.COMPLETED)
-            job.return_value = objective(status, loss)
+        for overrides, loss in zip(job_overrides, losses, strict=True):
+            job = JobReturn(overrides=overrides, status=JobStatus.COMPLETED)
+            job.return_value = loss
             returns.append(job)
         return returns
 
-    def launch_grid(self, grid: "Grid", first: int | None = None) -> "tuple[pa.Table, int]":
-        """Run a grid and return its table and the exit code."""
+    def launch_grid(self, grid: "Grid") -> int:
+        """Run a grid and return the exit code."""
         from gdlab.cli.sweep import launch_sweep
 
         loader = self.hydra_context.config_loader
-        return launch_sweep(self.config, loader, grid, first, self.executor)
+        return launch_sweep(self.config, loader, grid, executor=self.executor)[1]
 
 
 class _AxesSweeper(Sweeper):
@@ -102,9 +101,11 @@ class _AxesSweeper(Sweeper):
         params = [f"{key}={value}" for key, value in self.params.items()]
         words = [*to_hydra_overrides(params, arguments), *arguments]  # arguments are rewritten
         parser = OverridesParser.create(config_loader=self.loader)
-        grid = self.grid(parser.parse_overrides(words))
+        overrides = parser.parse_overrides(words)
+        check_choices(overrides, self.loader)
+        grid = self.grid(overrides)
         if isinstance(self.launcher, BatchedLauncher):
-            return self.launcher.launch_grid(grid)[1]
+            return self.launcher.launch_grid(grid)
         assert self.launcher is not None
         assert self.config is not None
         from gdlab.cli.sweep import make_plan

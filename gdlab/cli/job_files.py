@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.conf import HydraConf
 
+from gdlab.cli import hydra_internals
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
 from gdlab.engine.status import Status
-from gdlab.errors import RecordError
-from gdlab.fields.custom_classes import describe_error
+from gdlab.errors import RecordError, describe_error
 from gdlab.recording.files import write_atomically
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from gdlab.sweeps.grid import Grid
 
-_JOBS = "jobs"
+JOBS = "jobs"
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ class Job:
 
     def save(self, sweep: Path) -> None:
         """Write the note into the sweep's directory."""
-        (sweep / _JOBS).mkdir(exist_ok=True)
+        (sweep / JOBS).mkdir(parents=True, exist_ok=True)
         text = json.dumps(vars(self), indent=1)
-        write_atomically(sweep / _JOBS / f"{self.number:05}.json", text.encode())
+        write_atomically(sweep / JOBS / f"{self.number:05}.json", text.encode())
 
 
 class JobNote:
@@ -70,7 +70,7 @@ class JobNote:
         # The working directory may be the job's own.
         self._sweep = Path(hydra.runtime.cwd) / str(hydra.sweep.dir)
         directory = Path(os.path.relpath(hydra.runtime.output_dir, self._sweep)).as_posix()
-        overrides = [str(text) for text in hydra.overrides.task]
+        overrides = hydra_internals.overrides_of(hydra, "task")
         self._job = Job(int(hydra.job.num), overrides, directory)
         self.outcome: Outcome | None = None
         self._job.save(self._sweep)
@@ -93,7 +93,9 @@ class JobNote:
         dataclasses.replace(self._job, failure=text).save(self._sweep)
 
 
-def note_batch(sweep: Path, part: Path, grid: "Grid", results: "pa.Table", first: int) -> None:
+def note_batch(
+    sweep: Path, part: Path, grid: "Grid", results: "pa.Table", numbers: Sequence[int]
+) -> None:
     """Note the jobs of a batch that a sweeper made and that ran as one.
 
     Args:
@@ -101,7 +103,7 @@ def note_batch(sweep: Path, part: Path, grid: "Grid", results: "pa.Table", first
         part: the directory of the batch.
         grid: the jobs of the batch.
         results: the table of the batch.
-        first: the number in the sweep of the first job.
+        numbers: of the jobs in the sweep.
     """
     from gdlab.sweeps.result_files import read_directories  # a single run does not need it
 
@@ -112,7 +114,8 @@ def note_batch(sweep: Path, part: Path, grid: "Grid", results: "pa.Table", first
         row["x"] = [value for value in coordinates if value is not None]
         row["status"] = int(Status[row["status"].upper()])
         directory = f"{part.name}/{name}" if name else ""
-        Job(first + row["run"], grid.overrides(row["run"]), directory, row).save(sweep)
+        overrides = grid.overrides(row["run"])
+        Job(numbers[row["run"]], overrides, directory, row).save(sweep)
 
 
 def read_jobs(directory: Path) -> list[Job]:
@@ -122,7 +125,7 @@ def read_jobs(directory: Path) -> list[Job]:
         RecordError: a note is damaged.
     """
     jobs = []
-    for path in (directory / _JOBS).glob("*.json"):
+    for path in (directory / JOBS).glob("*.json"):
         try:
             jobs.append(Job(**json.loads(path.read_text(encoding="utf-8"))))
         except (ValueError, TypeError) as error:

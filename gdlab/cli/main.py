@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from gdlab.cli import command
+from gdlab.errors import SettingError
 from gdlab.paths import user_path
 
 
@@ -14,7 +15,7 @@ def run(arguments: list[str]) -> int:
         SettingError: a setting cannot be used.
         OSError: a file cannot be written.
     """
-    from gdlab.cli import composition
+    from gdlab.cli import composition, hydra_internals
 
     parsed = _parse(arguments)
     if parsed.catalogues:
@@ -24,13 +25,18 @@ def run(arguments: list[str]) -> int:
             catalogue.show(group)
         return 0
     if command.asks_hydra(parsed):
-        return composition.answer_by_hydra(parsed, arguments, composition.CONFIG_NAME)
+        from gdlab.cli.answers import answer_by_hydra
+
+        return answer_by_hydra(parsed, arguments, composition.CONFIG_NAME)
     command.add_working_directory()
-    to_resume = [word for word in parsed.overrides if word.startswith("resume=")]
-    if to_resume and to_resume[-1] != "resume=null":
+    to_resume = [word for word in parsed.overrides if word.lstrip("+").startswith("resume=")]
+    if to_resume and not to_resume[-1].endswith("resume=null"):
         from gdlab.cli.sweep import resume_sweep
 
-        directory = user_path(to_resume[-1].partition("=")[2].strip("'\""))
+        name = to_resume[-1].partition("=")[2].strip("'\"")
+        if not name:
+            raise SettingError("resume=: must be the directory of a sweep")
+        directory = user_path(name)
         others = [word for word in parsed.overrides if word not in to_resume]
         return resume_sweep(directory, composition.CommandLine(others).overrides)
     line = composition.CommandLine(parsed.overrides, parsed.config_name or composition.CONFIG_NAME)
@@ -38,7 +44,7 @@ def run(arguments: list[str]) -> int:
         if parsed.multirun:
             return line.run_sweep()
         config = line.compose()
-        if config.hydra.mode is not None and config.hydra.mode.name == "MULTIRUN":
+        if hydra_internals.is_sweep(config):
             return line.run_sweep()
 
         from gdlab.cli.run import run_one

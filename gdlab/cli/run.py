@@ -3,16 +3,17 @@
 import math
 import sys
 from collections.abc import Callable
+from contextlib import chdir
 from functools import partial
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, read_write
-from omegaconf.errors import OmegaConfBaseException
 
 from gdlab.cli import hydra_internals, startup
 from gdlab.cli.command import EXIT_FAILED
+from gdlab.cli.hydra_checks import check_hydra
 from gdlab.cli.job_files import JobNote
 from gdlab.config.loading import settings_from_config
 from gdlab.config.settings import Settings
@@ -20,9 +21,9 @@ from gdlab.display.summary import warning
 from gdlab.display.terminal import ProgressBar, StepProgress, show_end, show_warning
 from gdlab.engine.batch import Batch
 from gdlab.engine.status import Status
-from gdlab.errors import CUSTOM_ERRORS, SettingError
+from gdlab.errors import CUSTOM_ERRORS, SettingError, describe_error
 from gdlab.paths import user_path
-from gdlab.recording.files import claim_directory, errors_naming
+from gdlab.recording.files import claim_directory, errors_naming, existing_folders, remove_unused
 from gdlab.recording.rate import RateMeter
 from gdlab.recording.recorder import RunRecorder
 from gdlab.results.ranking import objective
@@ -43,16 +44,35 @@ def run_one(config: DictConfig) -> int:
         SettingError: a setting cannot be used.
     """
     settings, batch = check_config(config)
+    if config.get("dry_run"):
+        raise SettingError("dry_run=true: needs a sweep; add -m")
+    check_hydra(config)
+    callbacks = hydra_internals.make_callbacks(config)
+    kept = existing_folders(Path(hydra_internals.resolve(config, "hydra.run.dir")))
     directory = claim_run_directory(config, partial(_flatten_choices, settings=settings))
     with read_write(config.hydra):
-        if config.hydra.mode is None:
+        if hydra_internals.select(config, "hydra.mode") is None:
             hydra_internals.set_mode(config, RunMode.RUN)
         if str(directory) != str(config.hydra.run.dir):
             config.hydra.run.dir = str(directory)
     # Under hydra.job.chdir a relative path would point elsewhere.
     path = directory.absolute() if config.hydra.job.chdir else directory
-    with errors_naming(directory):
-        return hydra_internals.run_as_job(config, lambda _: _execute(settings, batch, path))
+    has_begun = False
+
+    def task(_: DictConfig) -> int:
+        nonlocal has_begun
+        has_begun = True
+        return _execute(settings, batch, path)
+
+    try:
+        with errors_naming(directory):
+            return hydra_internals.run_as_job(config, callbacks, task)
+    except Exception as error:
+        if has_begun or isinstance(error, OSError):
+            raise
+        # Hydra could not set up the job, with an error of any type.
+        remove_unused(directory, kept)
+        raise SettingError(f"hydra: cannot set up the run ({describe_error(error)})") from error
 
 
 def claim_run_directory(config: DictConfig, rename: Callable[[Path], Path]) -> Path:
@@ -67,12 +87,8 @@ def claim_run_directory(config: DictConfig, rename: Callable[[Path], Path]) -> P
             not empty.
     """
     hydra_internals.set_current_config(config)
-    try:
-        wanted = user_path(str(OmegaConf.select(config, "hydra.run.dir")))
-    except OmegaConfBaseException as error:
-        raise SettingError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
-    words = (str(word).lstrip("+") for word in config.hydra.overrides.hydra)
-    is_named = any(word.startswith("hydra.run.dir=") for word in words)
+    wanted = user_path(hydra_internals.resolve(config, "hydra.run.dir"))
+    is_named = hydra_internals.is_typed(config, "hydra.run.dir")
     return claim_directory(wanted if is_named else rename(wanted), exact=is_named)
 
 
@@ -98,7 +114,9 @@ def run_job_of_sweep(config: DictConfig) -> float:
     directory = Path(hydra.runtime.output_dir)
     code = EXIT_FAILED
     try:
-        settings, batch = check_config(config, dict(hydra.runtime.choices))
+        # Under hydra.job.chdir the job is in its own directory; data files are where one typed.
+        with chdir(hydra.runtime.cwd):
+            settings, batch = check_config(config, dict(hydra.runtime.choices))
         if any(directory.glob("*history.parquet*")):
             raise SettingError(f"hydra.sweep.dir: {directory} holds a run; a run needs its own")
         code = _execute(settings, batch, directory, note)

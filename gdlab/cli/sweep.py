@@ -16,8 +16,9 @@ from omegaconf import DictConfig, OmegaConf
 from gdlab.cli import hydra_internals, startup
 from gdlab.cli.axes import cross_overrides
 from gdlab.cli.command import EXIT_FAILED
+from gdlab.cli.hydra_checks import check_jobs
 from gdlab.cli.hydra_template import make_template
-from gdlab.cli.job_files import note_batch
+from gdlab.cli.job_files import JOBS, note_batch
 from gdlab.cli.run import EXIT_SIGNAL, read_config
 from gdlab.config.overrides import setting_name
 from gdlab.config.settings import GROUPS, Settings
@@ -27,7 +28,7 @@ from gdlab.fields.formatting import format_value
 from gdlab.losses.datasets.fingerprints import noting_files
 from gdlab.recording.digests import SUMS
 from gdlab.recording.files import claim_directory, partial_name
-from gdlab.recording.names import MULTIRUN
+from gdlab.recording.names import ABOUT, MULTIRUN, RESULTS, SHARDS
 from gdlab.runs.interruption import interruptible
 from gdlab.sweeps import plan_file
 from gdlab.sweeps.checks import check_plan
@@ -37,6 +38,7 @@ from gdlab.sweeps.executors.table import DEFAULT
 from gdlab.sweeps.executors.table import SETTING as EXECUTOR_SETTING
 from gdlab.sweeps.grid import Axis, Grid
 from gdlab.sweeps.grouping import group_runs
+from gdlab.sweeps.names import check_names
 from gdlab.sweeps.plan import Plan
 from gdlab.sweeps.plan_file import class_name
 from gdlab.sweeps.result_files import write_multirun
@@ -54,6 +56,9 @@ _LEFTOVERS = {
     plan_file.INDEX,
     *map(partial_name, (plan_file.PLAN, plan_file.INDEX, MULTIRUN)),
 }
+# What a sweep's directory holds beside the directories of its runs.
+_NAMES = {SUMS, MULTIRUN, plan_file.PLAN, plan_file.INDEX, SHARDS, ABOUT, JOBS, RESULTS}
+_DIRECTORY = "hydra.sweep.dir"
 _LONGEST_SHOWN = 200
 # Settings of a command that are not settings of its runs, with their values in any saved plan.
 _NOT_IN_PLAN = {"dry_run": False, "check_gradient": False, "experiment": None}
@@ -64,7 +69,7 @@ def launch_sweep(
     config: DictConfig,
     loader: ConfigLoader,
     grid: Grid,
-    first: int | None = None,
+    numbers: Sequence[int] = (),
     executor: str = DEFAULT,
 ) -> tuple["pa.Table", int]:
     """Run a grid of runs and return its table and the exit code.
@@ -73,31 +78,29 @@ def launch_sweep(
         config: of the sweep, including its `hydra` node.
         loader: composes the configuration of a run.
         grid: the runs.
-        first: the number of the first run, if the grid is one of several batches of a sweep.
+        numbers: of the runs, if the grid is one of several batches of a sweep.
         executor: the name of what runs the shards.
 
     Raises:
         SettingError: a setting of any run cannot be used; no files are made then.
         ChildProcessError: a process that ran a shard died.
     """
-    plan = with_shards_for(make_plan(config, loader, grid), executor)
+    plan = with_shards_for(make_plan(config, loader, grid, numbers=numbers), executor)
     if config.get("dry_run"):
         show_plan(plan)
         return empty_table(), 0
-    hydra_internals.set_current_config(config)
     sweep = Path(str(config.hydra.sweep.dir))
-    wanted = sweep if first is None else sweep / f"from={first}"
-    if (wanted / plan_file.PLAN).exists() and _is_named(config):
+    wanted = sweep / f"from={numbers[0]}" if numbers else sweep
+    is_named = hydra_internals.is_typed(config, _DIRECTORY)
+    if (wanted / plan_file.PLAN).exists() and is_named:
         raise SettingError(f"hydra.sweep.dir={wanted}: holds a sweep; resume={wanted} continues it")
-    directory = claim_directory(
-        wanted, exact=_is_named(config), setting="hydra.sweep.dir", leftovers=_LEFTOVERS
-    )
+    directory = claim_directory(wanted, exact=is_named, setting=_DIRECTORY, leftovers=_LEFTOVERS)
     with _errors_naming_sweep(directory):
         write_multirun(directory, OmegaConf.to_yaml(config))
         plan_file.save(plan, directory)
         results, code = finish_sweep(plan, directory)
-        if first is not None:
-            note_batch(sweep, directory, grid, results, first)
+        if numbers:
+            note_batch(sweep, directory, grid, results, numbers)
         return results, code
 
 
@@ -199,8 +202,22 @@ def finish_sweep(plan: Plan, directory: Path) -> tuple["pa.Table", int]:
     return results, EXIT_FAILED if has_failed(results) else 0
 
 
-def make_plan(config: DictConfig, loader: ConfigLoader, grid: Grid, *, check: bool = True) -> Plan:
-    """Make the plan of a grid: each structure is composed once, and checked unless told otherwise.
+def make_plan(
+    config: DictConfig,
+    loader: ConfigLoader,
+    grid: Grid,
+    *,
+    check: bool = True,
+    numbers: Sequence[int] = (),
+) -> Plan:
+    """Make the plan of a grid: each structure is composed once.
+
+    Args:
+        config: of the sweep, including its `hydra` node.
+        loader: composes the configuration of a run.
+        grid: the runs.
+        check: whether to check the settings of all runs.
+        numbers: of the runs, if the grid is one of several batches of a sweep.
 
     Raises:
         SettingError: a setting of any run cannot be used.
@@ -219,20 +236,36 @@ def make_plan(config: DictConfig, loader: ConfigLoader, grid: Grid, *, check: bo
         groups = group_runs(grid, lambda overrides: settings_of(*overrides), followed)
         varying = list(groups[0].columns)
         configs = [composed(*grid.overrides(int(group.runs[0]))) for group in groups]
-        templates = [make_template(config, varying) for config in configs]
+        templates = [make_template(config, varying, numbers) for config in configs]
         plan = Plan(grid, tuple(groups), tuple(templates))
         if check:
+            check_jobs(config, configs)
+            several = {axis.name for axis in grid.axes if len(axis) > 1}
+            _check_one_directory(config, configs, several)
             check_plan(plan, [bool(config.get("check_gradient")) for config in configs])
+            check_names(plan, _NAMES)
     return dataclasses.replace(plan, data=tuple(files.values()))
+
+
+def _check_one_directory(
+    config: DictConfig, configs: Sequence[DictConfig], varied: set[str]
+) -> None:
+    """Check that `hydra.sweep.dir` names the same directory for all runs.
+
+    Args:
+        config: of the sweep.
+        configs: of its runs, one for each group.
+        varied: the settings that differ between runs.
+    """
+    raw: Any = OmegaConf.to_container(config.hydra.sweep, resolve=False)
+    wanted = hydra_internals.resolve(config, _DIRECTORY)
+    others = {hydra_internals.resolve(config, _DIRECTORY) for config in configs} - {wanted}
+    if others or not varied.isdisjoint(_INTERPOLATION.findall(raw["dir"])):
+        why = "must be the same for all runs; what varies belongs into hydra.sweep.subdir"
+        raise SettingError(f"{_DIRECTORY}={raw['dir']}: {why}")
 
 
 def _interpolated_settings(config: DictConfig) -> set[str]:
     """Return the settings that interpolations refer to: where one varies, others vary with it."""
     task = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     return {name.lstrip(".") for name in _INTERPOLATION.findall(OmegaConf.to_yaml(task))}
-
-
-def _is_named(config: DictConfig) -> bool:
-    """Tell whether the command names the sweep's directory."""
-    words = OmegaConf.to_container(config.hydra.overrides.hydra)
-    return any(str(word).startswith("hydra.sweep.dir=") for word in words or ())

@@ -7,17 +7,27 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gdlab.config.settings import COMMAND_KEYS, GROUPS, LR, NODES, Settings, make_section
+from gdlab.config.settings import (
+    COMMAND_FLAGS,
+    COMMAND_KEYS,
+    GROUPS,
+    LR,
+    NODES,
+    Settings,
+    make_section,
+)
 from gdlab.errors import CUSTOM_ERRORS, SettingError
 from gdlab.fields.construction import Kind, make, refuse_unknown
 from gdlab.fields.custom_classes import import_class
 from gdlab.fields.declared import Configured, Field, declared_fields, find_field, nest_changes
 from gdlab.fields.formatting import format_value
 from gdlab.fields.suggestions import choices_of, unknown_choice
+from gdlab.fields.validation import Range
 from gdlab.losses.function import Function
 from gdlab.optimizers.base import Optimizer
 from gdlab.paths import CONF
 
+_FLAG = Field(bool, Range())
 DEFAULT_CHOICES = {"loss": "quadratic", "optimizer": "sgd", "schedule": "constant"}
 """The loss, optimizer and schedule of a run that names none."""
 
@@ -51,9 +61,23 @@ def plain_values(config: DictConfig) -> dict[str, Any]:
 
 def settings_from_values(values: dict[str, Any], choices: Mapping[str, str]) -> Settings:
     """Return the settings with plain nested values; see `settings_from_config`."""
+    check_flags(values)
     values = {key: value for key, value in values.items() if key not in COMMAND_KEYS}
     names = {group: choices[group] for group in GROUPS if group in choices}
     return instance_from_values(Settings, values, names)
+
+
+def check_flags(values: Mapping[str, Any]) -> None:
+    """Check those keys of a command that are not settings of its runs.
+
+    Raises:
+        SettingError: one has the wrong type, or `resume` is not on the command line.
+    """
+    for key in COMMAND_FLAGS & values.keys():
+        _FLAG.check(key, values[key])
+    if values.get("resume") is not None:
+        why = "must be given on the command line, where a sweep continues"
+        raise SettingError(f"resume={format_value(values['resume'])}: {why}")
 
 
 def instance_from_values(

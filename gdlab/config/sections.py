@@ -22,8 +22,8 @@ class Record(Intervals):
         max_figures: maximum number of runs in a sweep that get pictures.
     """
 
-    every: int = setting(default=1, ge=1)
-    full_loss_every: int = setting(default=1, ge=1)
+    every: int = setting(default=1, ge=1, lt=2**53)
+    full_loss_every: int = setting(default=1, ge=1, lt=2**53)
     max_coords: int = setting(default=64, ge=1)
     events: bool = True
     figures: bool = True

@@ -22,7 +22,10 @@ from gdlab.schedules import Schedule
 
 Kind = TypeVar("Kind", bound=Configured)
 
-COMMAND_KEYS = ("experiment", "resume", "dry_run", "check_gradient")
+COMMAND_FLAGS = {"dry_run", "check_gradient"}
+"""Keys of a command that are true or false."""
+
+COMMAND_KEYS = {"experiment", "resume", *COMMAND_FLAGS}
 """Keys of a command that are not settings of its runs."""
 
 LR = "lr"

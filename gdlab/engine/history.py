@@ -102,7 +102,9 @@ def _compute_metrics(chunk: Chunk, every: int) -> dict[str, np.ndarray]:
     last = chunk.last.cpu().numpy()[ended]
     for name, metric in chunk.metrics.items():
         period = math.lcm(every, metric.every)
-        records = range(-chunk.first % period, int(chunk.count.max()), period)
+        count = int(chunk.count.max())
+        # A step beyond the last record would overflow as a stride.
+        records = range(-chunk.first % period, count, min(period, max(count, 1)))
         if records:
             arrays[name][records] = chunk.compute_metric(name, records).cpu().numpy()
         if ended.any():

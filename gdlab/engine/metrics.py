@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gdlab.errors import CUSTOM_ERRORS, SettingError
-from gdlab.fields.custom_classes import describe_error
+from gdlab.errors import CUSTOM_ERRORS, SettingError, describe_error
 from gdlab.fields.declared import Configured, setting
 from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import hessian_products, is_twice_differentiable
@@ -141,7 +140,7 @@ class Intervals(Configured):
             n, 2n, … and the last; None or 0 for never.
     """
 
-    sharpness_every: int | None = setting(default=None, ge=0)
+    sharpness_every: int | None = setting(default=None, ge=0, lt=2**53)
 
     @property
     def intervals(self) -> dict[str, int]:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from gdlab.errors import CUSTOM_ERRORS, SettingError
+from gdlab.errors import CUSTOM_ERRORS, SettingError, summarize_error
 
 Kind = TypeVar("Kind")
 
@@ -86,14 +86,3 @@ def errors_as(setting: str) -> Iterator[None]:
     except CUSTOM_ERRORS as error:
         why = f"{type(error).__name__}: {error}"
         raise SettingError(f"{setting}: cannot be used ({why})") from error
-
-
-def describe_error(error: BaseException) -> str:
-    """Return the type and the whole message of an exception in one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
-
-
-def summarize_error(error: BaseException) -> str:
-    """Return an exception in one line: its type and the first line of its message."""
-    first = str(error).strip().partition("\n")[0]
-    return f"{type(error).__name__}: {first}".removesuffix(": ")

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from gdlab.errors import CUSTOM_ERRORS, SettingError
-from gdlab.fields.custom_classes import import_class, summarize_error
+from gdlab.errors import CUSTOM_ERRORS, SettingError, summarize_error
+from gdlab.fields.custom_classes import import_class
 from gdlab.fields.formatting import format_value
 from gdlab.fields.suggestions import unknown_setting
 from gdlab.losses.base import Layout

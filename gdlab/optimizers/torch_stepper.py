@@ -13,8 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from gdlab.errors import CUSTOM_ERRORS
-from gdlab.fields.custom_classes import summarize_error
+from gdlab.errors import CUSTOM_ERRORS, summarize_error
 
 Evaluate: TypeAlias = Callable[[int, Tensor], tuple[Tensor, Tensor]]
 """Maps i and a point (D,) to the loss () of the i-th stepping row and its gradient (D,) there."""

@@ -51,6 +51,29 @@ def claim_directory(
     raise SettingError(f"{setting}={path}: {_MAX_TRIES} runs have this name")
 
 
+def existing_folders(path: Path) -> set[Path]:
+    """Return those folders that exist of a path and its parents."""
+    return {folder for folder in (path, *path.parents) if folder.is_dir()}
+
+
+def remove_unused(directory: Path, kept: set[Path]) -> None:
+    """Remove a directory in which nothing was recorded, with its new parents.
+
+    Args:
+        directory: new, or empty before.
+        kept: folders that existed before, from `existing_folders`.
+    """
+    for entry in directory.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+    for folder in (directory, *directory.parents):
+        if folder in kept or any(folder.iterdir()):
+            break
+        folder.rmdir()
+
+
 @contextmanager
 def errors_naming(directory: Path) -> Iterator[None]:
     """Add the directory to an error that names no file, as on a full disk."""

@@ -15,8 +15,7 @@ from gdlab.config.settings import Settings
 from gdlab.console import visible
 from gdlab.engine.history import History
 from gdlab.engine.metrics import SHARPNESS
-from gdlab.errors import CUSTOM_ERRORS
-from gdlab.fields.custom_classes import describe_error
+from gdlab.errors import CUSTOM_ERRORS, describe_error
 from gdlab.fields.declared import Configured, declared_fields
 from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import value_and_gradient

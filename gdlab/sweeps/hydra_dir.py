@@ -19,6 +19,7 @@ NUMBER_MARK = 987654321987654321
 """The mark of a run's number, in a field that Hydra restricts to integers."""
 
 _MARKED = re.compile(r"^( *)([^\n]*?)GDLAB-MARK-([\w.]+)$", re.MULTILINE)
+_MARKED_IN_NAME = re.compile(r"GDLAB-MARK-([\w.]+);")
 _PLAIN = (  # strings that YAML writes without quotes: overrides and paths
     re.compile(r"[A-Za-z_][\w./-]*=[\w./-]+(,[A-Za-z_][\w./-]*=[\w./-]+)*"),
     re.compile(r"(/[\w.=,-]+)+"),
@@ -30,11 +31,17 @@ def mark(key: str) -> str:
     return f"GDLAB-MARK-{key}"
 
 
+def mark_in_name(key: str) -> str:
+    """Return the mark of a value in the name of a directory, where more text may follow."""
+    return f"{mark(key)};"
+
+
 @dataclass(frozen=True)
 class Template:
     """The texts of a group's files, with marks where its runs differ.
 
-    The last three attributes are Hydra's settings `hydra.job.config.override_dirname`.
+    The attributes kv_sep, item_sep and exclude_keys are Hydra's settings
+    `hydra.job.config.override_dirname`.
 
     Attributes:
         config: the text of config.yaml, with the keys of the settings that differ as marks.
@@ -43,6 +50,9 @@ class Template:
         kv_sep: replaces = in the name that a run's overrides make.
         item_sep: separates the overrides in this name.
         exclude_keys: settings that are left out of this name.
+        subdir: the directories of the runs, with marks; None for the names that gdlab gives.
+        folder: the folder of the files in a run's directory; None for no files.
+        numbers: of the plan's runs in the sweep; empty where they are the same.
     """
 
     config: str
@@ -50,17 +60,33 @@ class Template:
     kv_sep: str = "="
     item_sep: str = ","
     exclude_keys: Sequence[str] = ()
+    subdir: str | None = None
+    folder: str | None = ".hydra"
+    numbers: Sequence[int] = ()
 
-    def write(self, folder: Path, run: "RunWords") -> None:
-        """Write a run's `.hydra` folder."""
-        folder.mkdir(parents=True)
-        job = {f"override.{i}": text for i, text in enumerate(run.overrides)}
-        job |= {"id": str(run.number), "number": run.number, "directory": run.directory}
-        job["dirname"] = self._dirname(run.overrides)
+    def write(self, directory: Path, run: "RunWords") -> None:
+        """Write the files of a run into its directory."""
+        if self.folder is None:
+            return
+        folder = directory / self.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        job = self._job(run) | {"directory": str(directory.absolute())}
+        job |= {f"override.{i}": text for i, text in enumerate(run.overrides)}
         lines = "".join(_format_line("", "- ", text) + "\n" for text in run.overrides) or "[]\n"
         (folder / "config.yaml").write_bytes(_fill(self._config, run.values).encode())
         (folder / "hydra.yaml").write_bytes(_fill(self._hydra, job).encode())
         (folder / "overrides.yaml").write_bytes(lines.encode())
+
+    def name(self, run: "RunWords") -> str | None:
+        """Return the directory of a run in that of its sweep; None if gdlab is to name it."""
+        if self.subdir is None:
+            return None
+        values = {**run.values, **self._job(run)}
+        return _MARKED_IN_NAME.sub(lambda found: str(values[found[1]]), self.subdir)
+
+    def _job(self, run: "RunWords") -> dict[str, Any]:
+        number = self.numbers[run.number] if self.numbers else run.number
+        return {"id": str(number), "number": number, "dirname": self._dirname(run.overrides)}
 
     @cached_property
     def _config(self) -> list[str]:
@@ -83,15 +109,13 @@ class RunWords:
     """The values that one run fills into its group's template.
 
     Attributes:
-        number: of the run in the sweep.
+        number: of the run in the plan.
         overrides: of the run as Hydra writes them, without those of `hydra` itself.
-        directory: the absolute path of the run's directory.
         values: of the settings that differ, by dotted name.
     """
 
     number: int
     overrides: Sequence[str]
-    directory: str
     values: Mapping[str, Any]
 
 

@@ -20,7 +20,7 @@ from gdlab.results.ranking import Metric
 from gdlab.runs.batching import resolve_mode
 from gdlab.sweeps.executors.table import DEFAULT
 from gdlab.sweeps.grid import Grid
-from gdlab.sweeps.hydra_dir import Template
+from gdlab.sweeps.hydra_dir import RunWords, Template
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._=,-]+")
 _LONGEST_NAME = 200
@@ -142,11 +142,23 @@ class Plan:
         return Metric.of(summary.metric, summary.direction, self.metrics)
 
     def name(self, run: int) -> str:
-        """Return the name of a run's directory: what varies, in characters safe anywhere."""
+        """Return the directory of a run: as the command asks, or what varies in safe characters."""
+        group = self.group_of_run[run]
+        template = None if group < 0 else self.templates[group]
+        asked = None if template is None else template.name(self.words(run))
+        if asked is not None:
+            return asked
         chosen = zip(self.grid.axes, self.grid.index[run], strict=True)
         words = [f"{axis.name}={axis.texts[at]}" for axis, at in chosen if len(axis) > 1]
         name = _UNSAFE.sub("", ",".join(words).replace("/", "."))
         return name if 0 < len(name) <= _LONGEST_NAME else f"run={run}"
+
+    def words(self, run: int) -> RunWords:
+        """Return what a run fills into the template of its group."""
+        overrides = [o for o in self.grid.overrides(run) if not o.startswith(("hydra.", "hydra/"))]
+        chosen = zip(self.grid.axes, self.grid.index[run], strict=True)
+        values = {axis.name: axis.values[at] for axis, at in chosen if len(axis) > 1}
+        return RunWords(run, overrides, values)
 
     def place(self, run: int) -> tuple[int, int]:
         """Return the number of a run's group, and its row there."""
@@ -160,8 +172,8 @@ class Plan:
 
     @cached_property
     def group_of_run(self) -> np.ndarray:
-        """The number of each run's group: (R,)."""
-        numbers = np.empty(len(self), dtype=np.int64)
+        """The number of each run's group, -1 for a job that is in none: (R,)."""
+        numbers = np.full(len(self), -1)
         for number, group in enumerate(self.groups):
             numbers[group.runs] = number
         return numbers

@@ -15,8 +15,7 @@ import numpy as np
 
 from gdlab.config.loading import settings_from_values
 from gdlab.config.settings import GROUPS, Settings
-from gdlab.errors import GdlabError, RecordError, SettingError
-from gdlab.fields.custom_classes import describe_error
+from gdlab.errors import GdlabError, RecordError, SettingError, describe_error
 from gdlab.fields.declared import Configured, Field
 from gdlab.fields.validation import Range
 from gdlab.losses.datasets.fingerprints import Fingerprint

@@ -13,7 +13,7 @@ from gdlab.engine.outcome import Outcome
 from gdlab.errors import RecordError
 from gdlab.recording.digests import SUMS, VerifiedFiles
 from gdlab.recording.event_file import EventWriter
-from gdlab.recording.files import remove_tree
+from gdlab.recording.files import make_folder, remove_tree
 from gdlab.recording.history_file import read_history
 from gdlab.recording.names import CONFIG, HISTORY, RESULT
 from gdlab.recording.recorder import RunRecorder
@@ -25,7 +25,6 @@ from gdlab.recording.run_plots import (
     save_pictures,
     thinned_path,
 )
-from gdlab.sweeps.hydra_dir import RunWords
 from gdlab.sweeps.plan import Group, Plan
 
 _MAX_FRAMES = 3
@@ -43,7 +42,7 @@ class RunDirectories:
     """
 
     def __init__(self, directory: Path, plan: Plan, chosen: Iterable[int]) -> None:
-        self._plan = plan
+        self._directory, self._plan = directory, plan
         self._recorded = [_without_figures(group) for group in plan.groups]
         self._backgrounds = Backgrounds()
         self._open: dict[int, RunRecorder] = {}
@@ -64,8 +63,9 @@ class RunDirectories:
         return run in self._paths
 
     def names(self) -> dict[int, str]:
-        """Return the names of the existing directories by run."""
-        return {run: path.name for run, path in self._paths.items() if path.is_dir()}
+        """Return the existing directories by run, relative to that of the sweep."""
+        existing = {run: path for run, path in self._paths.items() if path.is_dir()}
+        return {run: p.relative_to(self._directory).as_posix() for run, p in existing.items()}
 
     def missing(self) -> list[int]:
         """Return the chosen runs without a result or a history."""
@@ -148,24 +148,15 @@ class RunDirectories:
 
     def _begin(self, run: int) -> RunRecorder:
         path = self.path(run)
+        for parent in reversed(path.relative_to(self._directory).parents):
+            make_folder(self._directory / parent)
         remove_tree(path)
         path.mkdir()
         number, row = self._plan.place(run)
         template = self._plan.templates[number]
         if template is not None:
-            template.write(path / ".hydra", self._words(run))
+            template.write(path, self._plan.words(run))
         return RunRecorder(path, self._recorded[number].settings_of(row), durable=False)
-
-    def _words(self, run: int) -> RunWords:
-        grid = self._plan.grid
-        overrides = [o for o in grid.overrides(run) if not o.startswith(("hydra.", "hydra/"))]
-        values = {
-            axis.name: axis.values[at]
-            for axis, at in zip(grid.axes, grid.index[run], strict=True)
-            if len(axis) > 1
-        }
-        path = str(self.path(run).absolute())
-        return RunWords(run, overrides, path, values)
 
 
 def _is_complete(directory: Path) -> bool:

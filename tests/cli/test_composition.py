@@ -161,8 +161,38 @@ def test_a_folder_adds_choices(tmp_path, monkeypatch):
         hydra_ready("nowhere").__enter__()
 
 
+PLUGINS = """# @package _global_
+defaults:
+  - override /hydra/launcher: basic
+  - override /hydra/sweeper: random
+hydra: {sweeper: {samples: 5}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "launcher", "sweeper"),
+    [
+        ([], "batched", "grid"),
+        (["experiment=mine"], "basic", "random"),
+        (["experiment=mine", "hydra/launcher=batched"], "batched", "random"),
+    ],
+)
+def test_an_experiment_chooses_the_plugins_and_the_command_line_over_it(
+    words, launcher, sweeper, tmp_path
+):
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text(PLUGINS)
+    with hydra_ready(str(tmp_path)):
+        choices = compose_config(words).hydra.runtime.choices
+    assert (choices["hydra/launcher"], choices["hydra/sweeper"]) == (launcher, sweeper)
+
+
 def test_a_sweep_of_the_configuration_is_no_single_run():
     with hydra_ready():
+        words = ["hydra.mode=MULTIRUN", "lr=0.1,0.2", "seed=range(3)"]
+        assert compose_config(words).hydra.mode.name == "MULTIRUN"
+        with pytest.raises(SettingError, match="add --multirun"):
+            compose_config(["hydra.mode=RUN", *words[1:]])
         assert compose_config(["hydra.mode=MULTIRUN"]).hydra.mode.name == "MULTIRUN"
         assert compose_config([]).hydra.mode is None
 

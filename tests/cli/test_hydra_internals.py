@@ -47,6 +47,13 @@ CALLED = [
         ["task_function", "config", "job_dir_key", "job_subdir_key", "hydra_context"],
         "write .hydra, set up logging and call the job",
     ),
+    (
+        "core.utils",
+        "configure_log",
+        ["log_config", "verbose_config"],
+        "set up the logging of a sweep",
+    ),
+    ("core.utils", "env_override", ["env"], "let hydra.main raise its errors"),
     ("types", "HydraContext", ["config_loader", "callbacks"], "hand a sweep to its plugins"),
 ]
 
@@ -124,7 +131,7 @@ def test_the_version_of_the_defaults_is_named_only_below_1_4(version, arguments,
 PRIVATE = re.compile(
     r"hydra\._|\bGlobalHydra\b|\bCallbacks\b|\bConfigLoaderImpl\b|\bget_args_parser\b|"
     r"\bcreate_config_search_path\b|\bHydraConfig\.instance\b|\binstantiate_sweeper\b|"
-    r"\brun_job\b|\bSearchPathQuery\b|\b_return_value\b|\bversion_base\b"
+    r"\brun_job\b|\bconfigure_log\b|\benv_override\b|\bSearchPathQuery\b|\b_return_value\b|\bversion_base\b"
 )
 MODULES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != THE_ONE]
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from helpers.command import BASIC, QUIET, STOCK
+from helpers.command import BASIC, QUIET, STOCK, refusal
 from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
 
@@ -215,8 +215,9 @@ def test_a_damaged_note_is_named(here, gd, monkeypatch):
     assert not (here / "s/results.parquet").exists()
 
 
-def test_jobs_in_nested_folders_are_found(here, gd):
-    words = ("-m", "lr=0.1,0.2", "steps=3", *QUIET)
+def test_jobs_in_nested_folders_are_found_and_find_their_data(here, gd):
+    (here / "d.csv").write_text("a,y\n1,2\n2,1\n4,2\n")
+    words = ("-m", "loss=mse", "loss.data=d.csv", "lr=0.01,0.02", "steps=3", *QUIET)
     own = ("hydra.sweep.subdir=deep/${hydra.job.num}", "hydra.job.chdir=true")
     assert gd(*words, *own, *BASIC, "hydra.sweep.dir=s").code == 0
     assert gd(*words, "hydra.sweep.dir=t").code == 0
@@ -231,6 +232,7 @@ def test_jobs_in_nested_folders_are_found(here, gd):
 class Halving(Sweeper):
     """Launches two rates, then two around the better one."""
 
+    first = (0.1, 1e16)
     seen: tuple[list[float], ...] = ()
 
     def setup(self, *, hydra_context: Any, task_function: Any, config: Any) -> None:
@@ -240,10 +242,9 @@ class Halving(Sweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         launcher: Any = self.launcher
-        first = [0.1, 1e16]
-        jobs = [[*arguments, f"lr={lr}"] for lr in first]
+        jobs = [[*arguments, f"lr={lr}"] for lr in self.first]
         losses = [job.return_value for job in launcher.launch(jobs, initial_job_idx=0)]
-        best = first[losses.index(min(losses))]
+        best = self.first[losses.index(min(losses))]
         jobs = [[*arguments, f"lr={lr}"] for lr in (best / 2, best / 4)]
         more = [job.return_value for job in launcher.launch(jobs, initial_job_idx=2)]
         Halving.seen = (losses, more)
@@ -280,6 +281,22 @@ def test_a_sweeper_that_searches_gets_the_final_losses(launcher, here, gd, halvi
         np.testing.assert_array_equal(sweep.history(run)[["x0", "x1"]].iloc[-1], one.x)
     assert gd("-m", "lr=0.1,1e16,0.05,0.025", "steps=20", *QUIET, "hydra.sweep.dir=t").code == 0
     assert_same_tables("t", "s")
+
+
+def test_a_sample_that_cannot_run_is_a_failed_row_and_the_search_continues(
+    here, gd, halving, monkeypatch
+):
+    monkeypatch.setattr(Halving, "first", (-0.02, 0.1))
+    for launcher in ("batched", "basic"):
+        words = (f"hydra/launcher={launcher}", f"hydra.sweep.dir={launcher}")
+        assert gd(*halving, *words).code == 1
+        assert Halving.seen[0] == [math.inf, gdlab.run(lr=0.1, steps=20).outcome.final_loss]
+    assert_same_tables("batched", "basic")
+    numbers = sorted(path.name for path in (here / "batched").glob("from=*"))
+    assert numbers == ["from=1", "from=2"]
+    done = gd(*halving, "loss.dim=0", "hydra.sweep.dir=s")
+    assert refusal(done).startswith("error: loss.dim=0: must be a whole number ≥ 1")
+    assert not (here / "s").exists()
 
 
 def test_a_batch_of_a_search_that_is_interrupted_ends_it(here, gd, halving):

@@ -2,10 +2,12 @@
 
 import os
 
+import hypothesis
 import pytest
 import torch
-from helpers.command import QUIET, start_command
+from helpers.command import QUIET, refusal, start_command
 from helpers.files import listing
+from hypothesis import strategies as st
 
 import gdlab
 from gdlab.__main__ import main
@@ -90,6 +92,7 @@ BAD_SETTINGS = [
     ("stop.loss=nan", "stop.loss=nan: must be a finite number"),
     ("stop.max_loss=-1", "stop.max_loss=-1: must be a finite number > 0"),
     ("stop.grad_tol=-1", "stop.grad_tol=-1: must be a finite number ≥ 0"),
+    ("record.sharpness_every=9223372036854775807", "must be a whole number ≥ 0 and < 9.0072e+15"),
     ("record.every=0", "record.every=0: must be a whole number ≥ 1"),
     ("record.max_coords=0", "record.max_coords=0: must be a whole number ≥ 1"),
     ("record.events=maybe", "record.events=maybe: must be true or false"),
@@ -113,7 +116,21 @@ BAD_SETTINGS = [
     ("lr=${nope}", "lr: ", "'nope' not found"),
     ("lr=${oc.env:GDLAB_NOT_SET}", "lr: ", "'GDLAB_NOT_SET' not found"),
     ("+lr=0.2", "lr=0.2", "already"),
-    # flags
+    # flags of a command
+    ("check_gradient=no", "check_gradient=no: must be true or false"),
+    ("dry_run=no", "dry_run=no: must be true or false"),
+    ("dry_run=true", "dry_run=true: needs a sweep; add -m"),
+    ("-m dry_run=flase lr=0.1,0.2", "dry_run=flase: must be true or false"),
+    ("-m dry_run=true,false", "dry_run: must be the same for all runs"),
+    ("-m check_gradient=1", "check_gradient=1: must be true or false"),
+    (
+        "-m check_gradient=no hydra/launcher=basic hydra/sweeper=basic",
+        "check_gradient=no: must be true or false",
+    ),
+    ("+resume=x", "resume=x: holds no sweep (no plan.json)"),
+    ("-m ++resume=x", "resume=x: holds no sweep (no plan.json)"),
+    ("resume=", "resume=: must be the directory of a sweep"),
+    # flags of Hydra
     ("--nope", "unrecognized arguments: --nope", "--help"),
     ("--cfg nope", "--cfg", "invalid choice: 'nope'", "'job'"),
     ("--config-dir nowhere", "--config-dir=nowhere: no such folder"),
@@ -121,6 +138,39 @@ BAD_SETTINGS = [
     ("--config-path nowhere", "--config-path is not supported", "--config-dir"),
     ("--config-name nope", "primary config 'nope'"),
     ("--cfg job learning_rate=1", "learning_rate=1: no such setting, did you mean lr?"),
+    ("-m --cfg=job lr=0.1,0.2", "--multirun, --cfg: only one of these can be asked for"),
+    ("--cfg job --info config", "--cfg, --info: only one of these can be asked for"),
+    ("-r --cfg job", "--run, --cfg: only one of these can be asked for"),
+    ("--cfg job --resolve lr=${nope}", "Interpolation key 'nope' not found"),
+    ("--cfg job lr=0.1,0.2", "lr=0.1,0.2: has several values, and --cfg shows"),
+    ("--cfg job -p nope", "--package=nope: the configuration has no such part"),
+    ("--resolve", "--resolve: needs --cfg or --help"),
+    ("-p loss", "--package=loss: needs --cfg"),
+    ("--help loss=nope", "loss=nope: no such choice"),
+    ("--info defaults lr=((", "lr=((: must have the form setting=value"),
+    ("--hydra-help hydra.nope=3", "Hydra cannot answer this (", "hydra.nope"),
+    ("-sc install=nope", "Hydra cannot answer this (", "No completion plugin for 'nope'"),
+    ("--config-dir nowhere --info", "--config-dir=nowhere: no such folder"),
+    ("--config-name nope lr=((", "lr=((: must have the form setting=value"),
+    # Hydra's own settings
+    ("hydra.verbose=1.5", "hydra.verbose=1.5: must be true, false, the name of a logger or"),
+    ("-m hydra.verbose=1.5", "hydra.verbose=1.5: must be true, false, the name of a logger or"),
+    ("+hydra.callbacks.m._target_=nowhere.C", "hydra.callbacks: cannot be made (", "'nowhere.C'"),
+    ("-m +hydra.callbacks.m._target_=nowhere.C", "hydra.callbacks: cannot be made (", "nowhere"),
+    ("+hydra.callbacks.m=3", "hydra.callbacks: cannot be made ("),
+    ("+hydra.job_logging.root.handlers=[nope]", "hydra: cannot set up the run (ValueError: "),
+    ("+hydra.job.env_set.A=${nope}", "hydra: cannot set up the run (", "'nope' not found"),
+    ("hydra.job.env_copy=[GDLAB_NOT_SET]", "cannot be composed (KeyError: 'GDLAB_NOT_SET')"),
+    ("hydra.output_subdir=../x", "hydra.output_subdir=../x: must be a folder in the run's"),
+    ("hydra.output_subdir=result.json", "hydra.output_subdir=result.json: must be a folder"),
+    ("-m hydra.launcher=null", "hydra.launcher: must be a mapping with the key _target_"),
+    ("-m hydra.sweeper._target_=nope.X", "cannot be made (RuntimeError: Invalid plugin 'nope.X'"),
+    ("-m +hydra.sweeper.foo=1", "cannot be made (", "unexpected keyword argument 'foo'"),
+    ("-m hydra/sweeper=basic lr=abc", "lr=abc: must be a number"),
+    (
+        "-m hydra/launcher=basic +hydra.job_logging.root.handlers=[nope]",
+        "hydra/sweeper=grid, hydra/launcher=basic: cannot run (ValueError: ",
+    ),
     # directories
     ("hydra.run.dir=${nope}", "hydra.run.dir: ", "'nope' not found"),
     ("hydra.run.dir=null", "hydra.run.dir"),
@@ -164,6 +214,28 @@ def test_a_bad_setting_is_refused_in_one_line(typed, said, gd, here, monkeypatch
     assert [text for text in said if text not in done.err] == []
     assert listing(here) == before
     assert (here / "full" / "file").read_text() == "kept"
+
+
+HYDRAS = ["verbose", "mode", "searchpath", "output_subdir", "callbacks", "launcher", "sweeper"]
+HYDRAS += ["sweeper.params", "sweeper.points", "sweeper.zip", "launcher.executor", "sweep.dir"]
+HYDRAS += ["sweep.subdir", "run.dir", "job.name", "job.num", "job.id", "job.chdir", "job.env_copy"]
+HYDRAS += ["job.config.override_dirname.exclude_keys", "hydra_logging", "job_logging.root", "help"]
+ODD = ["", "null", "1.5", "-0.0", "true", "abc", "[1]", "[a,null]", "{a:1}", "${nope}", "???"]
+ODD += ["${hydra:nope}", "a,b", "range(1,3)", "'\"'", "9223372036854775808", "../x", "${oc.env:NO}"]
+
+
+@hypothesis.settings(
+    max_examples=12, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
+)
+@hypothesis.given(
+    sign=st.sampled_from(["", "", "+", "++", "~"]),
+    key=st.sampled_from(HYDRAS),
+    value=st.sampled_from(ODD),
+)
+def test_an_odd_setting_of_hydra_is_used_or_refused_in_one_line(sign, key, value, gd, here):
+    done = gd("-m", "dry_run=true", "lr=0.1,0.2", f"{sign}hydra.{key}={value}")
+    assert (done.code, done.err) == (0, "") or refusal(done)
+    assert listing(here) == []
 
 
 def test_a_file_named_runs_is_refused(gd, here):

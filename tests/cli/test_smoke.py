@@ -54,8 +54,10 @@ def test_a_sweep_with_hydras_own_launcher_or_sweeper(words, gd, here):
 
 
 def test_an_experiment_that_is_a_sweep(gd, here):
-    done = gd("experiment=lr_sensitivity", "hydra.sweeper.points=2", "hydra.sweep.dir=s", *QUIET)
+    points = ("lr=0.01,0.1", "loss.condition=10,20", "hydra.sweep.dir=s")
+    done = gd("experiment=lr_sensitivity", *points, *QUIET)
     assert (done.code, done.err) == (0, "")
+    assert table(here / "s")["lr"].tolist() == [0.01, 0.1, 0.01, 0.1]
 
 
 def test_a_folder_of_further_choices(gd, here):

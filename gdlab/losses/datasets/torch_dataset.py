@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, TensorDataset
 
-from gdlab.errors import CUSTOM_ERRORS, SettingError
-from gdlab.fields.custom_classes import instantiate, summarize_error
+from gdlab.errors import CUSTOM_ERRORS, SettingError, summarize_error
+from gdlab.fields.custom_classes import instantiate
 from gdlab.losses.datasets.fingerprints import note_arguments
 from gdlab.losses.datasets.tables import Examples
 

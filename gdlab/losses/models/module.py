@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.parameter import UninitializedParameter
 
-from gdlab.errors import CUSTOM_ERRORS, SettingError
-from gdlab.fields.custom_classes import instantiate, summarize_error
+from gdlab.errors import CUSTOM_ERRORS, SettingError, summarize_error
+from gdlab.fields.custom_classes import instantiate
 from gdlab.losses.datasets.fingerprints import note_arguments
 from gdlab.losses.models.network import MAX_PARAMETERS, Blocks, Network
 

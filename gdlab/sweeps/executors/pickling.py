@@ -4,8 +4,7 @@ import pickle
 from typing import TYPE_CHECKING
 
 from gdlab.config.settings import GROUPS
-from gdlab.errors import CUSTOM_ERRORS, SettingError
-from gdlab.fields.custom_classes import describe_error
+from gdlab.errors import CUSTOM_ERRORS, SettingError, describe_error
 from gdlab.sweeps.executors.board import Board
 from gdlab.sweeps.executors.table import DEFAULT, SETTING
 from gdlab.sweeps.executors.work import Work, run_work

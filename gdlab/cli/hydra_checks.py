@@ -1,0 +1,116 @@
+"""What a command asks of Hydra, checked before anything is made."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import PurePath
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.types import (
+    ChoiceSweep,
+    Glob,
+    Override,
+    QuotedString,
+    Transformer,
+)
+from omegaconf import DictConfig, OmegaConf
+
+from gdlab.cli import hydra_internals
+from gdlab.config.overrides import OPEN_GROUPS, setting_name
+from gdlab.errors import SettingError
+from gdlab.fields.suggestions import unknown_choice
+
+_OUTPUT_SUBDIR = "hydra.output_subdir"
+_VERBOSE = "hydra.verbose"
+_FILES = ("result.json", "history.parquet")
+_OF_A_SWEEP = ("launcher", "sweeper", "callbacks")
+"""Nodes of `hydra` that a sweep has once, whatever its jobs are."""
+
+
+def check_choices(overrides: Sequence[Override], loader: ConfigLoader) -> None:
+    """Check that what is chosen from a group is a name.
+
+    Args:
+        overrides: parsed by Hydra.
+        loader: knows the groups.
+
+    Raises:
+        SettingError: it is null, a number or the like.
+    """
+    for override in overrides:
+        odd = [value for value in _values(override) if not _is_name(value, override)]
+        group = override.key_or_group
+        options = loader.get_group_options(group) if odd and group else ()
+        if options and not isinstance(odd[0], dict):
+            key = setting_name(override.get_key_element().lstrip("~"))
+            is_whole = odd[0] is override.value()
+            typed = str(override.input_line).partition("=")[2]
+            text = typed if is_whole else Transformer.str(odd[0])
+            raise unknown_choice(key, text, options)
+
+
+def _values(override: Override) -> list[Any]:
+    """Return the values of an override; a range or an interval stands for its numbers."""
+    value = override.value()
+    if isinstance(value, ChoiceSweep):
+        return list(value.list)
+    is_deletion = override.is_delete() and value is None
+    return [] if is_deletion or isinstance(value, Glob) else [value]
+
+
+def _is_name(value: object, override: Override) -> bool:
+    """Tell whether a value may be chosen from a group; from some groups a list may be."""
+    is_list = isinstance(value, list) and override.key_or_group not in OPEN_GROUPS
+    return is_list or isinstance(value, (str, QuotedString))
+
+
+def choices_of_sweep(overrides: Sequence[Override], loader: ConfigLoader) -> Iterator[str]:
+    """Yield as overrides the choices from groups that a command sweeps over, one by one."""
+    for override in overrides:
+        value = override.value()
+        if isinstance(value, ChoiceSweep) and loader.get_group_options(override.key_or_group):
+            for text in map(Transformer.str, value.list):
+                yield f"{override.get_key_element()}={text}"
+
+
+def check_jobs(config: DictConfig, jobs: Iterable[DictConfig]) -> None:
+    """Check that no job of a sweep sets what only the sweep as a whole has.
+
+    Args:
+        config: of the sweep.
+        jobs: configurations of its jobs.
+
+    Raises:
+        SettingError: an experiment, for instance, brings axes of its own.
+    """
+    for job in jobs:
+        if job.get("dry_run") != config.get("dry_run"):
+            raise SettingError("dry_run: must be the same for all runs")
+        for node in _OF_A_SWEEP:
+            wanted, given = (OmegaConf.to_container(c.hydra[node]) for c in (config, job))
+            if wanted != given:
+                whole, chosen = (dict(c.hydra.runtime.choices) for c in (config, job))
+                words = hydra_internals.overrides_of(job.hydra, "task")
+                keys = {word: word.partition("=")[0].lstrip("+") for word in words}
+                own = [word for word, key in keys.items() if chosen.get(key) != whole.get(key)]
+                why = f"sets hydra.{node}, which a sweep over it cannot follow; run it by itself"
+                raise SettingError(f"{', '.join(own)}: {why}")
+
+
+def check_hydra(config: DictConfig) -> None:
+    """Check the `hydra` node of a composed configuration.
+
+    Raises:
+        SettingError: one of its settings cannot be used.
+    """
+    for plugin in ("launcher", "sweeper"):
+        node = hydra_internals.select(config, f"hydra.{plugin}")
+        if not OmegaConf.is_dict(node) or "_target_" not in node:
+            raise SettingError(f"hydra.{plugin}: must be a mapping with the key _target_")
+    verbose = hydra_internals.select(config, _VERBOSE)
+    names = verbose if OmegaConf.is_list(verbose) else [verbose]
+    if not isinstance(verbose, bool) and not all(isinstance(name, str) for name in names):
+        allowed = "must be true, false, the name of a logger or a list of names"
+        raise SettingError(f"{_VERBOSE}={verbose}: {allowed}")
+    folder = PurePath(hydra_internals.select(config, _OUTPUT_SUBDIR) or "")
+    if folder.is_absolute() or ".." in folder.parts or str(folder) in _FILES:
+        raise SettingError(f"{_OUTPUT_SUBDIR}={folder}: must be a folder in the run's directory")
