@@ -56,7 +56,7 @@ class ConjugateGradient(LineSearchSettings, OracleOptimizer):
         d = torch.where(dot(normalize(d)[0], grad) < 0, d, -grad)
         ray = Ray.of(oracle, x, grad, d, oracle.awake)
         alpha = state["promise"] / ray.origin.slope
-        alpha = torch.where((alpha > 0) & alpha.isfinite(), alpha, ray.step_of_length(lr))
+        alpha = torch.where((alpha > 0) & alpha.isfinite(), alpha, ray.unit_step(lr))
         trial, ray = search_or_descend(self.search(), ray, alpha, lr)
         new = {"grad": grad, "d": ray.d * ray.unit, "promise": trial.alpha * ray.origin.slope}
         return accept_trial(oracle, trial), new

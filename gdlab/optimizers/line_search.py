@@ -54,10 +54,11 @@ class Ray:
         origin = Trial(torch.zeros_like(slope), x, oracle.value, grad, slope)
         return cls(oracle, origin, d, unit, which & oracle.awake & (slope < 0) & slope.isfinite())
 
-    def step_of_length(self, length: Tensor) -> Tensor:
-        """Return the α (n, 1) for a step of some length (n, 1)."""
-        whole = norm(self.d)
-        return torch.where(whole > 0, length / whole, length)
+    def unit_step(self, lr: Tensor) -> Tensor:
+        """Return the α (n, 1) with which a step along the whole −g would have the length `lr`."""
+        grad, of_grad = normalize(self.origin.grad)
+        length = norm(grad)
+        return torch.where(length > 0, lr / length * (self.unit / of_grad), lr)
 
     def turned(self, which: Tensor, other: "Ray") -> "Ray":
         """Return another ray in the rows `which`, and this one elsewhere."""
@@ -267,7 +268,7 @@ def search_or_descend(search: Search, ray: Ray, alpha: Tensor, lr: Tensor) -> tu
     failed = oracle.awake & ~(trial.alpha > 0)
     if failed.any():
         downhill = Ray.of(oracle, ray.origin.x, grad, -grad, failed)
-        trial = where(failed, search(downhill, downhill.step_of_length(lr)), trial)
+        trial = where(failed, search(downhill, downhill.unit_step(lr)), trial)
         ray = ray.turned(failed, downhill)
         oracle.stall(failed & ~(trial.alpha > 0))
     return trial, ray

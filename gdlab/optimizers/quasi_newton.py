@@ -87,7 +87,7 @@ class QuasiNewtonStep:
         started = state["started"] > 0
         d = torch.where(started, -self.inverse.product(state, grad), -grad)
         ray = Ray.of(oracle, x, grad, d, oracle.awake)
-        alpha = torch.where(started, ray.unit, ray.step_of_length(lr))
+        alpha = torch.where(started, ray.unit, ray.unit_step(lr))
         trial, _ = search_or_descend(self.search, ray, alpha, lr)
         pair = Pair.of(trial.x - x, trial.grad - grad)
         started = torch.where(pair.learns, 1.0, state["started"])
