@@ -162,24 +162,18 @@ def _norms_and_finiteness(
 ) -> tuple[Tensor, Tensor]:
     """The gradient norms (K, m), and whether the gradients are finite.
 
-    A norm may overflow although the gradient does not, or underflow to zero although the gradient
-    is not zero: where it matters, the gradients are computed again.
+    A norm may overflow although the gradient does not; such gradients are computed again.
     """
     norm = records.norm[:, index]
     if records.finite is not None:
         return norm, records.finite[:, index]
     finite = torch.isfinite(norm)
-    zero = norm == 0
-    if rows.batch.stop.grad_tol > 0:
-        zero &= zero.cumsum(0) == 1  # the run has ended there
-    record, column = ((zero | norm.isinf()) & records.loss[:, index].isfinite()).nonzero().T
+    record, column = (norm.isinf() & records.loss[:, index].isfinite()).nonzero().T
     if len(record):
         row = torch.arange(records.loss.shape[1], device=norm.device)[index][column]
         loss = rows.loss.with_columns(lambda values: values[row])
         grad = value_and_gradient(loss, records.x[record, :, row])[1]
-        exact, is_finite = norms(grad.T[None])
-        norm[record, column], finite[record, column] = exact[0], is_finite[0]
-        records.norm[record, row] = exact[0]
+        finite[record, column] = grad.isfinite().all(1)
     return norm, finite
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gdlab.fields.declared import Configured, Number, declared_fields, map_numbers
 from gdlab.fields.formatting import describe_type
+from gdlab.numerics.rowwise import norm
 
 if TYPE_CHECKING:
     import sympy
@@ -215,7 +216,7 @@ class Loss(Configured):
         if self.minimizers is None:
             return None
         difference = x[..., None, :] - self.tensor(self.minimizers)
-        return difference.square().sum(-1).sqrt().amin(-1)
+        return norm(difference, (-1,))[..., 0].amin(-1)
 
     def suboptimality(self, value: Tensor) -> Tensor | None:
         """Return how far values (...) lie above the known minimum."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gdlab.fields.formatting import describe_type
-from gdlab.numerics.rowwise import by_rows
+from gdlab.numerics.rowwise import by_rows, norm
 
 Product = Callable[[Tensor], Tensor]
 """Multiplies vectors (n, D) by symmetric matrices, one per row: (n, D)."""
@@ -133,16 +133,5 @@ def is_twice_differentiable(loss: Callable[[Tensor], Tensor], x: Tensor) -> bool
 
 
 def norms(grad: Tensor) -> tuple[Tensor, Tensor]:
-    """Compute norms (K, n) of gradients (K, D, n), and whether each gradient is finite.
-
-    Squares of numbers above 1e154 overflow, and those of numbers below 1e-162 underflow to 0;
-    gradients where that may happen are scaled first.
-    """
-    norm = grad.square().sum(1).sqrt()
-    is_exact = torch.isfinite(norm) & (norm > 0)
-    if bool(is_exact.all()):
-        return norm, is_exact
-    largest = grad.abs().amax(1)
-    scaled = largest * (grad / largest[:, None]).square().sum(1).sqrt()
-    norm = torch.where(is_exact, norm, torch.where(largest == 0, largest, scaled))
-    return norm, torch.isfinite(largest)
+    """Compute norms (K, n) of gradients (K, D, n), and whether each gradient is finite."""
+    return norm(grad)[:, 0], grad.isfinite().all(1)

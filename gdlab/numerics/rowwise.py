@@ -3,11 +3,16 @@
 Shapes: n rows, D dimensions.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 LANES = 32
 """Rows are padded to a multiple of this where the bits of a result depend on their number."""
+
+_LIMITS = {torch.float32: 2.0**48, torch.float64: 2.0**384}
+"""Between its inverse and this limit, sums of squares keep their digits."""
 
 
 def by_rows(x: Tensor) -> Tensor:
@@ -30,6 +35,48 @@ def matvec(matrix: Tensor, vector: Tensor) -> Tensor:
     return (matrix * vector[:, None, :]).sum(2)
 
 
-def norm(a: Tensor) -> Tensor:
-    """Compute the Euclidean norms (n, 1) of rows (n, D)."""
-    return torch.sqrt(dot(a, a))
+def rescale(a: Tensor, dims: Sequence[int] = (1,)) -> tuple[Tensor, Tensor]:
+    """Multiply rows by powers of two so that sums of their squares neither overflow nor underflow.
+
+    Rows of moderate size keep their numbers, and no row loses a digit. Blue, "A portable Fortran
+    program to find the Euclidean norm of a vector", 1978.
+
+    Args:
+        a: the rows (n, …).
+        dims: the axes of a row.
+
+    Returns:
+        The scaled rows (n, …), and the powers of two as a column (n, 1, …).
+    """
+    limit = _LIMITS[a.dtype]
+    largest = a.abs().amax(dims, keepdim=True)
+    raised = torch.where(largest < 1 / limit, limit * limit, torch.ones_like(largest))
+    factor = torch.where(largest > limit, 1 / (limit * limit), raised)
+    return a * factor, factor
+
+
+def norm(a: Tensor, dims: Sequence[int] = (1,)) -> Tensor:
+    """Compute the Euclidean norms (n, 1, …) of rows (n, …) of any size, over the axes `dims`."""
+    scaled, factor = rescale(a, dims)
+    return scaled.square().sum(dims, keepdim=True).sqrt() / factor
+
+
+def normalize(a: Tensor) -> tuple[Tensor, Tensor]:
+    """Divide rows by powers of two so that their norms lie between 1 and 2.
+
+    Dot products of such rows cannot overflow, and no digit is lost. Rows that are zero, or not
+    finite, are divided by 1.
+
+    Returns:
+        The scaled rows (n, D), and the powers of two as a column (n, 1).
+    """
+    length = norm(a)
+    unit = length / (2 * torch.frexp(length).mantissa)
+    unit = torch.where(unit.isfinite() & (unit > 0), unit, 1.0)
+    return a / unit, unit
+
+
+def quotient(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
+    """Compute aᵀb / cᵀd (n, 1) for rows (n, D) of any size."""
+    (a, size_a), (b, size_b), (c, size_c), (d, size_d) = map(normalize, (a, b, c, d))
+    return dot(a, b) / dot(c, d) * (size_a / size_c) * (size_b / size_d)

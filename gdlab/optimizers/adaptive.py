@@ -61,7 +61,8 @@ class RMSprop(Optimizer):
         new = {"square": square}
         if self.centered:
             mean = new["mean"] = moving_average(state["mean"], grad, self.alpha)
-            square = torch.addcmul(square, mean, mean, value=-1)
+            # Rounding can make it negative where g hardly changes: v is at least m².
+            square = torch.addcmul(square, mean, mean, value=-1).clamp(min=0)
         denominator = square.sqrt() + self.eps
         plain = torch.addcdiv(x, lr * grad, denominator, value=-1)
         if not any_nonzero(self.momentum):

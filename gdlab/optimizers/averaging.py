@@ -56,6 +56,8 @@ class ScheduleFree(Wrapper):
         w = kʳ · (largest lr so far)^weight_lr_power,   c = w / (sum of all w so far)
         x ← (1 − c) x + c z
 
+    Where w or the sum would underflow or overflow, c is computed from ratios of successive weights.
+
     Defazio et al., "The road less scheduled", 2024, algorithm 1. The recorded points are the
     averages, x. The inner optimizer should have no momentum (with Adam, β₁ = 0).
 
@@ -72,7 +74,7 @@ class ScheduleFree(Wrapper):
 
     def init(self, x: Tensor, layout: Layout) -> State:
         """Return both points at the start, and no weights."""
-        counts = {name: zero_column(x) for name in ("taken", "lr", "weights")}
+        counts = {name: zero_column(x) for name in ("taken", "lr", "weights", "relative")}
         return {**super().init(x, layout), "z": x.clone(), **counts}
 
     def query(self, x: Tensor, state: State) -> Tensor:
@@ -83,11 +85,25 @@ class ScheduleFree(Wrapper):
         """Take one step."""
         z, inner = self._step(state["z"], grad, state, lr)
         taken, largest = state["taken"] + 1, torch.maximum(state["lr"], lr)
-        weight = torch.pow(largest, self.weight_lr_power)
-        weight = weight * torch.pow(taken, self.r) if any_nonzero(self.r) else weight
+        weight = self._weigh(largest, taken)
         weights = state["weights"] + weight
-        new = {**inner, "z": z, "taken": taken, "lr": largest, "weights": weights}
-        return torch.lerp(x, z, weight / weights), new
+        ratio = torch.where(largest > 0, state["lr"] / largest, 1.0)
+        relative = state["relative"] * self._weigh(ratio, state["taken"] / taken) + 1
+        is_known = (weight >= torch.finfo(x.dtype).tiny) & weights.isfinite()
+        new = {
+            **inner,
+            "z": z,
+            "taken": taken,
+            "lr": largest,
+            "weights": weights,
+            "relative": relative,
+        }
+        return torch.lerp(x, z, torch.where(is_known, weight / weights, 1 / relative)), new
+
+    def _weigh(self, lr: Tensor, taken: Tensor) -> Tensor:
+        """Return takenʳ · lr^weight_lr_power (R, 1)."""
+        weight = torch.pow(lr, self.weight_lr_power)
+        return weight * torch.pow(taken, self.r) if any_nonzero(self.r) else weight
 
 
 class ASGD(Optimizer):

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from gdlab.fields.declared import Number, setting
 from gdlab.losses.base import Layout
-from gdlab.numerics.rowwise import dot
+from gdlab.numerics.rowwise import dot, normalize, quotient
 from gdlab.optimizers.base import State, zero_column
-from gdlab.optimizers.line_search import Ray, accept_trial, search_or_descend, unit_step
+from gdlab.optimizers.line_search import Ray, accept_trial, search_or_descend
 from gdlab.optimizers.line_search_settings import LineSearchSettings
 from gdlab.optimizers.oracle import Oracle, OracleOptimizer
 
@@ -54,20 +54,20 @@ class ConjugateGradient(LineSearchSettings, OracleOptimizer):
         """Take one step."""
         beta = self._compute_beta(grad, state)
         d = torch.where(beta.isfinite(), beta, 0.0) * state["d"] - grad
-        d = torch.where(dot(d, grad) < 0, d, -grad)
-        alpha = state["promise"] / dot(d, grad)
-        alpha = torch.where((alpha > 0) & alpha.isfinite(), alpha, unit_step(grad, lr))
+        d = torch.where(dot(normalize(d)[0], grad) < 0, d, -grad)
         ray = Ray.of(oracle, x, grad, d, oracle.awake)
-        trial, d = search_or_descend(self.search(), ray, alpha, lr)
-        promise = trial.alpha * dot(grad, d)
-        return accept_trial(oracle, trial), {"grad": grad, "d": d, "promise": promise}
+        alpha = state["promise"] / ray.origin.slope
+        alpha = torch.where((alpha > 0) & alpha.isfinite(), alpha, ray.unit_step(lr))
+        trial, ray = search_or_descend(self.search(), ray, alpha, lr)
+        new = {"grad": grad, "d": ray.d * ray.unit, "promise": trial.alpha * ray.origin.slope}
+        return accept_trial(oracle, trial), new
 
     def _compute_beta(self, grad: Tensor, state: State) -> Tensor:
         """Return β (R, 1); not finite before the first step."""
         before = state["grad"]
         if self.beta == "fr":
-            return dot(grad, grad) / dot(before, before)
+            return quotient(grad, grad, before, before)
         y = grad - before
         if self.beta == "hs":
-            return dot(grad, y) / dot(state["d"], y)
-        return (dot(grad, y) / dot(before, before)).clamp(min=0)
+            return quotient(grad, y, state["d"], y)
+        return quotient(grad, y, before, before).clamp(min=0)

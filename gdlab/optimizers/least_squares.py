@@ -13,7 +13,7 @@ from torch import Tensor
 
 from gdlab.fields.declared import Number, setting
 from gdlab.losses.base import Layout
-from gdlab.numerics.rowwise import by_rows, dot
+from gdlab.numerics.rowwise import by_rows, dot, norm
 from gdlab.optimizers.base import State, zero_column
 from gdlab.optimizers.line_search import Trial, accept_trial, rounding_of, where
 from gdlab.optimizers.line_search_settings import DampedStepSettings
@@ -100,7 +100,7 @@ class LevenbergMarquardt(OracleOptimizer):
         is_finite = jacobian.isfinite().all(2).all(1)
         active = oracle.awake & is_finite[:, None]
         jacobian = torch.where(is_finite[:, None, None], jacobian, 0.0)
-        norms = torch.maximum(state["norms"], jacobian.square().sum(1).sqrt())
+        norms = torch.maximum(state["norms"], norm(jacobian)[:, 0])
         scale = torch.where(norms > 0, norms, 1.0)
         damping = state["damping"].clamp(min=max(_LEAST_DAMPING, torch.finfo(lr.dtype).tiny))
         factor = torch.full_like(lr, 2.0)

@@ -4,13 +4,13 @@ Shapes: D dimensions, n rows. One number per row is a column (n, 1).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from gdlab.fields.declared import Number
-from gdlab.numerics.rowwise import by_rows, dot, norm
+from gdlab.numerics.rowwise import by_rows, dot, norm, normalize
 from gdlab.optimizers.oracle import Oracle
 
 
@@ -29,24 +29,42 @@ class Trial:
 class Ray:
     """The half-lines x + α d, α ≥ 0, along which some rows search.
 
+    Directions are divided by powers of two, so that d and the slopes gᵀd are about as large as 1
+    and as the gradient: products of two gradients may overflow or underflow.
+
     Attributes:
         oracle: evaluates the loss.
         origin: the trial α = 0.
-        d: the directions (n, D).
+        d: the directions (n, D), with norms between 1 and 2.
+        unit: what they were divided by (n, 1): the α for a step along the whole direction.
         active: the rows that search: those awake whose slope at the origin is negative.
     """
 
     oracle: Oracle
     origin: Trial
     d: Tensor
+    unit: Tensor
     active: Tensor
 
     @classmethod
     def of(cls, oracle: Oracle, x: Tensor, grad: Tensor, d: Tensor, which: Tensor) -> "Ray":
         """Return the ray from the current points x along d, active in the rows `which` at most."""
+        d, unit = normalize(d)
         slope = dot(grad, d)
         origin = Trial(torch.zeros_like(slope), x, oracle.value, grad, slope)
-        return cls(oracle, origin, d, which & oracle.awake & (slope < 0) & slope.isfinite())
+        return cls(oracle, origin, d, unit, which & oracle.awake & (slope < 0) & slope.isfinite())
+
+    def unit_step(self, lr: Tensor) -> Tensor:
+        """Return the α (n, 1) with which a step along the whole −g would have the length `lr`."""
+        grad, of_grad = normalize(self.origin.grad)
+        length = norm(grad)
+        return torch.where(length > 0, lr / length * (self.unit / of_grad), lr)
+
+    def turned(self, which: Tensor, other: "Ray") -> "Ray":
+        """Return another ray in the rows `which`, and this one elsewhere."""
+        pairs = {name: (getattr(other, name), getattr(self, name)) for name in ("d", "unit")}
+        chosen = {name: torch.where(which, *pair) for name, pair in pairs.items()}
+        return replace(self, origin=where(which, other.origin, self.origin), **chosen)
 
     def at(self, alpha: Tensor, which: Tensor) -> Trial:
         """Evaluate the points α; where the loss or the slope is not finite, the loss becomes +∞."""
@@ -179,7 +197,7 @@ class StrongWolfe:
             trial = ray.at(at, active)
             is_low = self._is_low(start, trial, noise) & (trial.value <= low.value + noise)
             is_flat = trial.slope.abs() <= -self.c2 * start.slope
-            has_turned = trial.slope * (high.alpha - low.alpha) >= 0
+            has_turned = trial.slope.sign() * (high.alpha - low.alpha).sign() >= 0
             better, before = active & is_low, _End.of(low)
             high = high.replace(better & has_turned, before)
             high = high.replace(active & ~is_low, _End.of(trial))
@@ -229,34 +247,31 @@ def _next_trial(low: _End, high: _End, before: _End) -> Tensor:
 
 def _minimize_cubic(a: _End, b: _End) -> Tensor:
     """Return the minimizer of the cubic through both ends (Nocedal and Wright, equation 3.59)."""
-    d1 = a.slope + b.slope - 3 * (a.value - b.value) / (a.alpha - b.alpha)
-    d2 = torch.sign(b.alpha - a.alpha) * torch.sqrt(d1 * d1 - a.slope * b.slope)
-    return b.alpha - (b.alpha - a.alpha) * (b.slope + d2 - d1) / (b.slope - a.slope + 2 * d2)
+    secant = 3 * (a.value - b.value) / (a.alpha - b.alpha)
+    slopes, _ = normalize(torch.cat((a.slope, b.slope, secant), 1))  # they are squared
+    at_a, at_b, secant = slopes.split(1, 1)
+    d1 = at_a + at_b - secant
+    d2 = torch.sign(b.alpha - a.alpha) * torch.sqrt(d1 * d1 - at_a * at_b)
+    return b.alpha - (b.alpha - a.alpha) * (at_b + d2 - d1) / (at_b - at_a + 2 * d2)
 
 
-def unit_step(grad: Tensor, lr: Tensor) -> Tensor:
-    """Return the step sizes (n, 1) for which a step along −g has length `lr`."""
-    length = norm(grad)
-    return torch.where(length > 0, lr / length, lr)
-
-
-def search_or_descend(search: Search, ray: Ray, alpha: Tensor, lr: Tensor) -> tuple[Trial, Tensor]:
+def search_or_descend(search: Search, ray: Ray, alpha: Tensor, lr: Tensor) -> tuple[Trial, Ray]:
     """Search along a ray from initial step sizes α (n, 1), and along −g in rows where that fails.
 
     Along −g the first trial is a step of length `lr`. Rows in which that fails too stall.
 
     Returns:
-        The accepted trials, and the directions (n, D) in which they lie.
+        The accepted trials, and the rays on which they lie.
     """
-    d, oracle, grad = ray.d, ray.oracle, ray.origin.grad
+    oracle, grad = ray.oracle, ray.origin.grad
     trial = search(ray, alpha)
     failed = oracle.awake & ~(trial.alpha > 0)
     if failed.any():
         downhill = Ray.of(oracle, ray.origin.x, grad, -grad, failed)
-        trial = where(failed, search(downhill, unit_step(grad, lr)), trial)
-        d = torch.where(failed, -grad, d)
+        trial = where(failed, search(downhill, downhill.unit_step(lr)), trial)
+        ray = ray.turned(failed, downhill)
         oracle.stall(failed & ~(trial.alpha > 0))
-    return trial, d
+    return trial, ray
 
 
 def accept_trial(oracle: Oracle, trial: Trial) -> Tensor:

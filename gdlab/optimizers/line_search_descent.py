@@ -30,6 +30,7 @@ class LineSearchDescent(LineSearchSettings, OracleOptimizer):
         self, x: Tensor, grad: Tensor, state: State, lr: Tensor, oracle: Oracle
     ) -> tuple[Tensor, State]:
         """Take one step."""
-        trial = self.search()(Ray.of(oracle, x, grad, -grad, oracle.awake), lr)
+        ray = Ray.of(oracle, x, grad, -grad, oracle.awake)
+        trial = self.search()(ray, lr * ray.unit)
         oracle.stall(~(trial.alpha > 0))
         return accept_trial(oracle, trial), state

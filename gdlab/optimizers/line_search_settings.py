@@ -55,7 +55,8 @@ class DampedStepSettings(BacktrackingSettings):
         """Return the next points (R, D) along d; rows whose search finds no lower point stall."""
         if self.line_search == "none":
             return full_step(oracle, x, d, lr)
-        trial = self._armijo()(Ray.of(oracle, x, grad, d, oracle.awake), lr)
+        ray = Ray.of(oracle, x, grad, d, oracle.awake)
+        trial = self._armijo()(ray, lr * ray.unit)
         oracle.stall(~(trial.alpha > 0))
         return accept_trial(oracle, trial)
 

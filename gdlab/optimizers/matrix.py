@@ -17,6 +17,7 @@ from torch import Tensor
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Number, setting
 from gdlab.losses.base import Layout
+from gdlab.numerics.rowwise import norm, rescale
 from gdlab.optimizers.adam import Adam
 from gdlab.optimizers.base import Optimizer, State, as_tensor, zero_column
 from gdlab.optimizers.wrappers import Wrapper, inner_state, nest_state
@@ -198,8 +199,7 @@ class Muon(Wrapper):
         is_tall = matrix.shape[1] > matrix.shape[2]
         x = matrix.mT if is_tall else matrix
         a, b, c = (_expand(as_tensor(value, x), x) for value in self.ns_coefficients)
-        norm = x.square().sum((1, 2), keepdim=True).sqrt()
-        x = x / torch.maximum(norm, _expand(as_tensor(self.eps, x), x))
+        x = x / torch.maximum(norm(x, (1, 2)), _expand(as_tensor(self.eps, x), x))
         for _ in range(self.ns_steps):
             gram = x @ x.mT
             x = a * x + (b * gram + c * (gram @ gram)) @ x
@@ -251,4 +251,5 @@ def _expand(value: Tensor, like: Tensor) -> Tensor:
 
 def _rms(x: Tensor) -> Tensor:
     """Return the root mean squares (R, 1) of rows (R, n)."""
-    return x.square().mean(1, keepdim=True).sqrt()
+    scaled, factor = rescale(x)
+    return scaled.square().mean(1, keepdim=True).sqrt() / factor

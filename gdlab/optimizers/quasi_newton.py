@@ -11,11 +11,45 @@ from torch import Tensor
 
 from gdlab.fields.declared import setting
 from gdlab.losses.base import Layout
-from gdlab.numerics.rowwise import by_rows, dot, matvec, norm
+from gdlab.numerics.rowwise import by_rows, dot, matvec, norm, normalize
 from gdlab.optimizers.base import State, zero_column
-from gdlab.optimizers.line_search import Ray, Search, accept_trial, search_or_descend, unit_step
+from gdlab.optimizers.line_search import Ray, Search, accept_trial, search_or_descend
 from gdlab.optimizers.line_search_settings import LineSearchSettings
 from gdlab.optimizers.oracle import Oracle, OracleOptimizer
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A step and the change of the gradient along it, divided by powers of two.
+
+    Divided, their products neither overflow nor underflow, and no digit changes.
+
+    Attributes:
+        s: the step (R, D), divided.
+        y: the change of the gradient (R, D), divided.
+        unit: what s was divided by, in units of what y was divided by (R, 1).
+        rho: 1 / sᵀy of the divided vectors (R, 1), zero in rows that do not learn.
+        learns: the rows that learn (R, 1); the others found no positive curvature.
+    """
+
+    s: Tensor
+    y: Tensor
+    unit: Tensor
+    rho: Tensor
+    learns: Tensor
+
+    @classmethod
+    def of(cls, s: Tensor, y: Tensor) -> "Pair":
+        """Return the pair of a step (R, D) and a change of the gradient (R, D)."""
+        (s, of_s), (y, of_y) = normalize(s), normalize(y)
+        sy = dot(s, y)
+        learns = (sy > torch.finfo(s.dtype).eps * norm(s) * norm(y)) & sy.isfinite()
+        return cls(s, y, of_s / of_y, torch.where(learns, 1 / sy, 0.0), learns)
+
+    @property
+    def scale(self) -> Tensor:
+        """The factor sᵀy / yᵀy (R, 1) of the whole vectors, for the rows that learn."""
+        return 1 / (self.rho * dot(self.y, self.y)) * self.unit
 
 
 class InverseHessian(Protocol):
@@ -29,16 +63,8 @@ class InverseHessian(Protocol):
         """Return H g (R, D)."""
         ...
 
-    def learn(self, state: State, s: Tensor, y: Tensor, rho: Tensor, which: Tensor) -> State:
-        """Return the estimate updated with a step.
-
-        Args:
-            state: the optimizer's state.
-            s: the step (R, D).
-            y: the change of the gradient (R, D).
-            rho: 1 / sᵀy (R, 1), zero in rows that do not learn.
-            which: the rows that learn (R, 1); the others found no positive curvature.
-        """
+    def learn(self, state: State, pair: Pair) -> State:
+        """Return the estimate updated with a step, in the rows that learn from it."""
         ...
 
 
@@ -60,16 +86,13 @@ class QuasiNewtonStep:
         """Take one step; the first trial is a step of length lr at the start, and α = 1 later."""
         started = state["started"] > 0
         d = torch.where(started, -self.inverse.product(state, grad), -grad)
-        alpha = torch.where(started, 1.0, unit_step(grad, lr))
         ray = Ray.of(oracle, x, grad, d, oracle.awake)
+        alpha = torch.where(started, ray.unit, ray.unit_step(lr))
         trial, _ = search_or_descend(self.search, ray, alpha, lr)
-        s, y = trial.x - x, trial.grad - grad
-        sy = dot(s, y)
-        tiny = torch.finfo(x.dtype).eps
-        learns = (sy > tiny * norm(s) * norm(y)) & sy.isfinite()
-        new = self.inverse.learn(state, s, y, torch.where(learns, 1 / sy, 0.0), learns)
-        started = torch.where(learns, 1.0, state["started"])
-        return accept_trial(oracle, trial), {**new, "started": started}
+        pair = Pair.of(trial.x - x, trial.grad - grad)
+        started = torch.where(pair.learns, 1.0, state["started"])
+        new = {**self.inverse.learn(state, pair), "started": started}
+        return accept_trial(oracle, trial), new
 
 
 class BFGS(LineSearchSettings, OracleOptimizer):
@@ -140,16 +163,17 @@ class _DenseInverse:
     def product(self, state: State, grad: Tensor) -> Tensor:
         return matvec(state["inverse"], grad)
 
-    def learn(self, state: State, s: Tensor, y: Tensor, rho: Tensor, which: Tensor) -> State:
+    def learn(self, state: State, pair: Pair) -> State:
         """Update H, term by term: −ρ (s vᵀ + v sᵀ) + (ρ² yᵀv + ρ) s sᵀ with v = H y."""
-        is_first = which & (state["started"] == 0)
-        scale = torch.where(is_first, 1 / (rho * dot(y, y)), 1.0)
-        inverse = state["inverse"] * scale[:, :, None]
-        v = matvec(inverse, y)
+        s, y, rho = pair.s, pair.y, pair.rho
+        is_first = pair.learns & (state["started"] == 0)
+        inverse = state["inverse"] * torch.where(is_first, pair.scale, 1.0)[:, :, None]
+        v = matvec(inverse, y) / pair.unit
         u = (0.5 * (rho * rho * dot(y, v) + rho)) * s - rho * v
-        change = u[:, :, None] * s[:, None, :]
+        change = (u * pair.unit)[:, :, None] * s[:, None, :]
         updated = inverse + (change + change.mT)
-        return {"inverse": by_rows(torch.where(which[:, :, None], updated, state["inverse"]))}
+        learns = pair.learns[:, :, None]
+        return {"inverse": by_rows(torch.where(learns, updated, state["inverse"]))}
 
 
 @dataclass(frozen=True)
@@ -161,26 +185,30 @@ class _LimitedMemory:
     def init(self, x: Tensor) -> State:
         """Return an empty memory: a pair whose ρ is zero has no effect."""
         pairs = by_rows(x.new_zeros((len(x), self.history, x.shape[1])))
-        numbers = {"rho": by_rows(pairs[:, :, 0].clone()), "scale": zero_column(x) + 1}
+        rho = by_rows(pairs[:, :, 0].clone())
+        numbers = {"rho": rho, "unit": rho + 1, "scale": zero_column(x) + 1}
         return {"s": pairs, "y": pairs.clone(), **numbers}
 
     def product(self, state: State, grad: Tensor) -> Tensor:
-        pairs = list(zip(*(state[name].unbind(1) for name in ("s", "y", "rho")), strict=True))
+        memory = (state[name].unbind(1) for name in ("s", "y"))
+        numbers = (state[name].split(1, 1) for name in ("rho", "unit"))
+        pairs = list(zip(*memory, *numbers, strict=True))
         q, alphas = grad, []
-        for s, y, rho in pairs:
-            alphas.append(rho[:, None] * dot(s, q))
+        for s, y, rho, _ in pairs:
+            alphas.append(rho * dot(s, q))
             q = torch.addcmul(q, alphas[-1], y, value=-1)
         r = state["scale"] * q
-        for (s, y, rho), alpha in zip(reversed(pairs), reversed(alphas), strict=True):
-            r = torch.addcmul(r, alpha - rho[:, None] * dot(y, r), s)
+        for (s, y, rho, unit), alpha in zip(reversed(pairs), reversed(alphas), strict=True):
+            r = torch.addcmul(r, alpha * unit - rho * dot(y, r), s)
         return r
 
-    def learn(self, state: State, s: Tensor, y: Tensor, rho: Tensor, which: Tensor) -> State:
+    def learn(self, state: State, pair: Pair) -> State:
         """Store one more pair and drop the oldest."""
-        new = {"rho": _push(state["rho"][:, :, None], rho, which)[:, :, 0]}
-        new |= {name: _push(state[name], pair, which) for name, pair in (("s", s), ("y", y))}
-        scale = 1 / (rho * dot(y, y))
-        return {**new, "scale": torch.where(which, scale, state["scale"])}
+        which = pair.learns
+        new = {name: _push(state[name], getattr(pair, name), which) for name in ("s", "y")}
+        for name in ("rho", "unit"):
+            new[name] = _push(state[name][:, :, None], getattr(pair, name), which)[:, :, 0]
+        return {**new, "scale": torch.where(which, pair.scale, state["scale"])}
 
 
 def _push(entries: Tensor, newest: Tensor, which: Tensor) -> Tensor:

@@ -104,7 +104,7 @@ class Rprop(Optimizer):
         """Take one step."""
         grad = -grad if self.maximize else grad
         (less, more), (low, high) = self.etas, self.step_sizes
-        agree = (grad * state["before"]).sign()
+        agree = grad.sign() * state["before"].sign()
         turned = agree < 0
         factor = torch.where(turned, less, torch.where(agree > 0, more, 1.0))
         size = torch.where(state["size"] == 0, lr, state["size"]) * factor

@@ -12,7 +12,7 @@ from torch import Tensor
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Number
 from gdlab.losses.base import Layout, Loss
-from gdlab.numerics.rowwise import dot, norm
+from gdlab.numerics.rowwise import dot, norm, normalize, rescale
 from gdlab.optimizers.base import Optimizer, State, zero_column
 from gdlab.optimizers.oracle import Oracle, OracleOptimizer
 
@@ -28,8 +28,9 @@ class NormalizedGradient(Optimizer):
 
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
         """Take one step."""
-        length = norm(grad)
-        return x - grad * torch.where(length > 0, lr / length, 0.0), state
+        scaled, _ = rescale(grad)
+        length = norm(scaled)
+        return x - scaled * torch.where(length > 0, lr / length, 0.0), state
 
 
 class Polyak(OracleOptimizer):
@@ -65,9 +66,10 @@ class Polyak(OracleOptimizer):
         minimum = oracle.minimum if self.minimum is None else self.minimum
         assert minimum is not None
         above = (oracle.value - minimum).clamp(min=0)
-        size = above / dot(grad, grad)
+        scaled, unit = normalize(grad)
+        size = above / unit / dot(scaled, scaled)
         step = torch.where(size.isfinite() & oracle.awake, lr * size, 0.0)
-        return x - step * grad, state
+        return x - step * scaled, state
 
 
 class BarzilaiBorwein(Optimizer):
@@ -94,9 +96,12 @@ class BarzilaiBorwein(Optimizer):
 
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
         """Take one step."""
-        s, y = x - state["x"], grad - state["grad"]
+        (s, of_s), (y, of_y) = rescale(x - state["x"]), rescale(grad - state["grad"])
         sy = dot(s, y)
         size = dot(s, s) / sy if self.variant == 1 else sy / dot(y, y)
+        # Back to the scale of the changes, in two factors of which neither overflows.
+        root = of_y.sqrt() / of_s.sqrt()
+        size = size * root * root
         size = torch.where((sy > 0) & size.isfinite(), size, lr)
         return x - size * grad, {"x": x, "grad": grad}
 
@@ -120,7 +125,7 @@ class AdGD(Optimizer):
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
         """Take one step."""
         before, theta = state["size"], state["theta"]
-        local = norm(x - state["x"]) / (2 * norm(grad - state["grad"]))
+        local = norm(x - state["x"]) / norm(grad - state["grad"]) / 2
         local = torch.where(local.isnan(), torch.inf, local)
         size = torch.minimum(torch.sqrt(1 + theta) * before, local)
         size = torch.where(size.isfinite(), size, before)

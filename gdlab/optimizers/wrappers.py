@@ -11,6 +11,7 @@ from torch import Tensor
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Number, setting
 from gdlab.losses.base import Layout
+from gdlab.numerics.rowwise import norm, rescale
 from gdlab.optimizers.base import Optimizer, State, as_tensor
 from gdlab.optimizers.momentum import SGD
 
@@ -81,9 +82,9 @@ class ClipNorm(Wrapper):
 
     def update(self, x: Tensor, grad: Tensor, state: State, lr: Tensor) -> tuple[Tensor, State]:
         """Take one step."""
-        norm = grad.square().sum(1, keepdim=True).sqrt()
-        share = (self.max_norm / (norm + 1e-6)).clamp(max=1)
-        return self._step(x, grad * share, state, lr)
+        scaled, factor = rescale(grad)
+        share = torch.minimum(self.max_norm / (norm(scaled) + 1e-6 * factor), 1 / factor)
+        return self._step(x, scaled * share, state, lr)
 
 
 class ClipValue(Wrapper):

@@ -12,6 +12,7 @@ from gdlab.engine.compiler.program import Operand, Program, Uncompilable
 from gdlab.engine.compiler.tracer import Tracer
 from gdlab.fields.declared import Number, map_numbers
 from gdlab.losses.base import Loss
+from gdlab.numerics.rowwise import norm
 from gdlab.optimizers.base import Optimizer, State
 
 _MAX_LINES = 6000
@@ -65,7 +66,7 @@ def trace_step(
     leaves = inputs.follow_state(state)
     with inputs.tracer:
         value, grad = gradient(loss, point)
-        norm = grad.square().sum(1).sqrt()
+        length = norm(grad)
         at = optimizer.query(point, leaves)
         if at is not point:
             _, grad = gradient(loss, at)
@@ -79,7 +80,7 @@ def trace_step(
     return Step(
         program=inputs.program,
         value=operands(value)[0],
-        norm=operands(norm)[0],
+        norm=operands(length)[0],
         point=operands(after),
         state=[operand for name in state for operand in operands(new[name])],
     )
