@@ -45,8 +45,12 @@ def sqrt(x: Tensor) -> Tensor:
 
 
 def _softplus(x: Tensor) -> Tensor:
-    # torch.nn.functional.softplus is cut off at 20, where exp(-20) is still 2e-9.
-    return torch.logaddexp(x, torch.zeros_like(x))
+    # torch.nn.functional.softplus is cut off at 20, where exp(-20) is still 2e-9. Higher
+    # derivatives of logaddexp have powers of exp(-x), and are 0 or NaN where these overflow
+    # (pytorch#196704); there softplus is exp(x) to rounding.
+    is_tail = x < math.log(torch.finfo(x.dtype).eps / 8)
+    tail, body = torch.where(is_tail, x, 0.0), torch.where(is_tail, 0.0, x)
+    return torch.where(is_tail, tail.exp(), torch.logaddexp(body, torch.zeros_like(x)))
 
 
 def _with_floats(function: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Any, Any], Tensor]:
