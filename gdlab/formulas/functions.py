@@ -44,6 +44,23 @@ def sqrt(x: Tensor) -> Tensor:
     return torch.where(is_zero, 0.0, torch.where(is_zero, 1.0, x).sqrt())
 
 
+def power(x: Any, exponent: Any) -> Tensor:
+    """Compute x to a power; where x is 0, a root has all derivatives 0 instead of infinity.
+
+    A root is a power with a positive exponent that is not a whole number. So x**0.5 is sqrt(x) in
+    all derivatives, and (x**2)**0.75 has the slope 0 at 0, where torch has ∞ · 0.
+
+    Args:
+        x: a tensor (...) or a float.
+        exponent: a tensor (...), or a float if x is a tensor.
+    """
+    is_root = (exponent > 0) & (exponent % 1 != 0)
+    if is_root is False or isinstance(x, float):
+        return torch.pow(x, exponent)
+    is_zero = (x == 0) & is_root
+    return torch.where(is_zero, 0.0, torch.pow(torch.where(is_zero, 1.0, x), exponent))
+
+
 def _softplus(x: Tensor) -> Tensor:
     # torch.nn.functional.softplus is cut off at 20, where exp(-20) is still 2e-9. Higher
     # derivatives of logaddexp have powers of exp(-x), and are 0 or NaN where these overflow
@@ -86,7 +103,7 @@ OPERATORS: Mapping[str, Function] = {
     "-": Function(operator.sub, operator.sub, lambda _, a, b: a - b, 2),
     "*": Function(operator.mul, operator.mul, lambda _, a, b: a * b, 2),
     "/": Function(operator.truediv, operator.truediv, lambda _, a, b: a / b, 2),
-    "**": Function(math.pow, torch.pow, lambda _, a, b: a**b, 2),
+    "**": Function(math.pow, power, lambda _, a, b: a**b, 2),
     "negative": Function(lambda a: -a, operator.neg, lambda _, a: -a),
 }
 

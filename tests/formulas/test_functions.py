@@ -1,11 +1,12 @@
 """The functions of formulas where torch's own derivatives need care."""
 
-from math import exp
+from math import exp, inf
 
 import pytest
 import torch
 
 from gdlab.losses import Expression
+from gdlab.numerics.autodiff import hessian, value_and_gradient
 
 
 def derivatives(text: str, x: float, order: int, dtype: torch.dtype) -> list[float]:
@@ -54,3 +55,42 @@ def test_softplus_is_unchanged_in_the_middle() -> None:
     slopes = [torch.autograd.grad(values.sum(), x)[0] for values in (found, expected)]
     assert torch.equal(found, expected)
     assert torch.equal(*slopes)
+
+
+# formula, point, and the gradient there
+ROOTS = [
+    ("(x**2 + y**2)**0.5", [0, 0], [0, 0]),
+    ("sqrt(x**2 + y**2)", [0, 0], [0, 0]),
+    ("(x**2 + y**2)**p", [0, 0], [0, 0]),
+    ("(x**2 + y**2)**1.5", [0, 0], [0, 0]),
+    ("x**0.5 * y", [0, 2], [0, 0]),
+    ("x**(1/3) + y", [0, 2], [0, 1]),
+    ("x*x**0.5 + y", [0, 2], [0, 1]),
+    ("x**1.5 + y", [0, 2], [0, 1]),
+    ("(x**2)**0.75 + y", [0, 2], [0, 1]),
+    ("(x**2)**p * y", [0, 2], [0, 0]),
+    ("(x*y)**0.5", [0, 2], [0, 0]),
+    ("x**y", [0, 0.5], [0, 0]),
+    ("x**y", [0, 1], [1, 0]),
+    ("x**y", [0, 2], [0, 0]),
+    ("x**y", [0, 1.5], [0, 0]),
+    ("abs(x)**0.3 + y", [0, 2], [0, 1]),
+    ("x**-0.5 + y", [0, 2], [-inf, 1]),
+    ("x**0.5 + y", [4, 2], [0.25, 1]),
+]
+
+
+@pytest.mark.parametrize(("text", "at", "expected"), ROOTS)
+def test_a_root_has_the_slope_0_at_0(text, at, expected) -> None:
+    parameters = {"p": 0.75} if "p" in text else {}
+    loss, x = Expression(text, parameters=parameters), torch.tensor([at]).double()
+    assert value_and_gradient(loss, x)[1].tolist() == [expected]
+    if inf not in map(abs, expected) and text != "x**y":
+        assert bool(hessian(loss, x).isfinite().all())
+
+
+@pytest.mark.parametrize("exponent", [1.0, 2.0, 3.0])
+def test_a_whole_power_given_as_a_parameter_has_its_own_derivatives_at_0(exponent) -> None:
+    loss, x = Expression("x**p", parameters={"p": exponent}), torch.zeros(1, 1).double()
+    assert value_and_gradient(loss, x)[1].item() == (exponent == 1)
+    assert hessian(loss, x).item() == 2 * (exponent == 2)
