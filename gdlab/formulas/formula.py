@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from gdlab.errors import SettingError
-from gdlab.formulas.functions import KINKED, OPERATORS, Function
+from gdlab.formulas.functions import OPERATORS, Function
 from gdlab.formulas.parser import Step, read
 from gdlab.formulas.tokens import FormulaError
 
@@ -47,19 +47,25 @@ class Parsed:
     @property
     def is_small(self) -> bool:
         """Whether sympy can differentiate it within seconds."""
-        kinks = sum(step in KINKED for step in self.steps)
+        kinks = sum(step.kinks for step in self.steps if isinstance(step, Function))
         return len(self.steps) <= _MOST_SYMBOLIC and kinks <= _MOST_KINKS
 
-    def evaluate(self, values: Mapping[str, Tensor]) -> Tensor | float:
+    def evaluate(self, values: Mapping[str, Tensor], natural: bool = False) -> Tensor | float:
         """Evaluate the formula with tensors, elementwise; their shapes broadcast.
 
         Args:
             values: a tensor (...) for each name, all of the same dtype and device.
+            natural: whether autograd finds the infinite slopes of roots at 0 instead of 0.
 
         Returns:
             A tensor (...), or a float if the formula has no names.
         """
-        return _run(self.folded, lambda name: values[name], float, lambda f, args: f.tensor(*args))
+
+        def apply(function: Function, args: Sequence[Any]) -> Any:
+            tensor = function.natural if natural and function.natural else function.tensor
+            return tensor(*args)
+
+        return _run(self.folded, lambda name: values[name], float, apply)
 
     def symbolic(self, values: "Mapping[str, sympy.Expr]") -> "sympy.Expr":
         """Evaluate the formula with sympy expressions; integers and their ratios stay exact."""

@@ -3,7 +3,7 @@
 import math
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -24,7 +24,10 @@ class Function:
         tensor: takes tensors (...); all but one argument may be floats.
         symbol: takes the sympy module and sympy expressions.
         arity: number of arguments.
-        is_variadic: whether it takes more arguments too, combined two at a time.
+        is_variadic: whether it takes more arguments too.
+        kinks: the number of kinks or jumps.
+        natural: takes tensors, if the slopes of `tensor` are 0 at some points where the true ones
+            are infinite, and has those.
     """
 
     number: Callable[..., float]
@@ -32,6 +35,12 @@ class Function:
     symbol: Callable[..., Any]
     arity: int = 1
     is_variadic: bool = False
+    kinks: int = 0
+    natural: Callable[..., Any] | None = None
+
+    def of(self, count: int) -> "Function":
+        """Return a variadic function for a number of arguments, with a kink for each pair."""
+        return self if count == self.arity else replace(self, arity=count, kinks=count - 1)
 
 
 def sqrt(x: Tensor) -> Tensor:
@@ -44,18 +53,53 @@ def sqrt(x: Tensor) -> Tensor:
     return torch.where(is_zero, 0.0, torch.where(is_zero, 1.0, x).sqrt())
 
 
+def power(x: Any, exponent: Any) -> Tensor:
+    """Compute x to a power; where x is 0, a root has all derivatives 0 instead of infinity.
+
+    A root is a power with a positive exponent that is not a whole number. So x**0.5 is sqrt(x) in
+    all derivatives, and (x**2)**0.75 has the slope 0 at 0, where torch has ∞ · 0.
+
+    Args:
+        x: a tensor (...) or a float.
+        exponent: a tensor (...), or a float if x is a tensor.
+    """
+    is_root = (exponent > 0) & (exponent % 1 != 0)
+    if is_root is False or isinstance(x, float):
+        return torch.pow(x, exponent)
+    is_zero = (x == 0) & is_root
+    return torch.where(is_zero, 0.0, torch.pow(torch.where(is_zero, 1.0, x), exponent))
+
+
 def _softplus(x: Tensor) -> Tensor:
-    # torch.nn.functional.softplus is cut off at 20, where exp(-20) is still 2e-9.
-    return torch.logaddexp(x, torch.zeros_like(x))
+    # torch.nn.functional.softplus is cut off at 20, where exp(-20) is still 2e-9. Higher
+    # derivatives of logaddexp have powers of exp(-x), and are 0 or NaN where these overflow
+    # (pytorch#196704); there softplus is exp(x) to rounding.
+    is_tail = x < math.log(torch.finfo(x.dtype).eps / 8)
+    tail, body = torch.where(is_tail, x, 0.0), torch.where(is_tail, 0.0, x)
+    return torch.where(is_tail, tail.exp(), torch.logaddexp(body, torch.zeros_like(x)))
 
 
-def _with_floats(function: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Any, Any], Tensor]:
-    """Extend a function of two tensors so that either may be a float."""
+def _maximum(*values: Tensor) -> Tensor:
+    """Compute the maximum; where n of the values are equally large, each has the slope 1/n."""
+    if len(values) == 2:
+        return torch.maximum(*values)
+    stack = torch.stack(torch.broadcast_tensors(*values))
+    # The slope of `amax` by a smaller value is 0 times the slope that comes in, or NaN if that is
+    # infinite; `torch.where` makes it 0.
+    return torch.where(stack < stack.amax(0), -math.inf, stack).amax(0)
 
-    def convert_and_call(a: Any, b: Any) -> Tensor:
-        like = a if isinstance(a, Tensor) else b
-        pair = (torch.as_tensor(value, dtype=like.dtype, device=like.device) for value in (a, b))
-        return function(*pair)
+
+def _minimum(*values: Tensor) -> Tensor:
+    return torch.minimum(*values) if len(values) == 2 else -_maximum(*(-value for value in values))
+
+
+def _with_floats(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Extend a function of tensors so that all but one may be floats."""
+
+    def convert_and_call(*values: Any) -> Tensor:
+        like = next(value for value in values if isinstance(value, Tensor))
+        tensors = (torch.as_tensor(each, dtype=like.dtype, device=like.device) for each in values)
+        return function(*tensors)
 
     return convert_and_call
 
@@ -63,6 +107,17 @@ def _with_floats(function: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Any,
 def _sympy_function(name: str) -> Callable[..., Any]:
     """Return the sympy function with a name."""
     return lambda sympy, *args: getattr(sympy, name)(*args)
+
+
+def _extreme(name: str) -> Callable[..., Any]:
+    """Return a function of `gdlab.formulas.extremes`, which imports sympy."""
+
+    def apply(_: Any, *args: Any) -> Any:
+        from gdlab.formulas import extremes
+
+        return getattr(extremes, name)(*args)
+
+    return apply
 
 
 def _sign(x: float) -> float:
@@ -82,7 +137,7 @@ OPERATORS: Mapping[str, Function] = {
     "-": Function(operator.sub, operator.sub, lambda _, a, b: a - b, 2),
     "*": Function(operator.mul, operator.mul, lambda _, a, b: a * b, 2),
     "/": Function(operator.truediv, operator.truediv, lambda _, a, b: a / b, 2),
-    "**": Function(math.pow, torch.pow, lambda _, a, b: a**b, 2),
+    "**": Function(math.pow, power, lambda _, a, b: a**b, 2, natural=torch.pow),
     "negative": Function(lambda a: -a, operator.neg, lambda _, a: -a),
 }
 
@@ -99,17 +154,17 @@ FUNCTIONS: Mapping[str, Function] = {
         for name in ("sinh", "cosh", "tanh", "asinh", "acosh", "atanh")
     },
     "atan2": Function(math.atan2, _with_floats(torch.atan2), _sympy_function("atan2"), 2),
-    "sqrt": Function(math.sqrt, sqrt, _sympy_function("sqrt")),
+    "sqrt": Function(math.sqrt, sqrt, _sympy_function("sqrt"), natural=torch.sqrt),
     "log": _log,
     "ln": _log,
     "log2": Function(math.log2, torch.log2, _log_of_base(2)),
     "log10": Function(math.log10, torch.log10, _log_of_base(10)),
     "log1p": Function(math.log1p, torch.log1p, lambda sympy, x: sympy.log(1 + x)),
     "expm1": Function(math.expm1, torch.expm1, lambda sympy, x: sympy.exp(x) - 1),
-    "abs": Function(math.fabs, torch.abs, _sympy_function("Abs")),
-    "sign": Function(_sign, torch.sign, _sympy_function("sign")),
-    "max": Function(max, _with_floats(torch.maximum), _sympy_function("Max"), 2, is_variadic=True),
-    "min": Function(min, _with_floats(torch.minimum), _sympy_function("Min"), 2, is_variadic=True),
+    "abs": Function(math.fabs, torch.abs, _sympy_function("Abs"), kinks=1),
+    "sign": Function(_sign, torch.sign, _sympy_function("sign"), kinks=1),
+    "max": Function(max, _with_floats(_maximum), _extreme("Maximum"), 2, True, kinks=1),
+    "min": Function(min, _with_floats(_minimum), _extreme("Minimum"), 2, True, kinks=1),
     "sigmoid": _logistic,
     "logistic": _logistic,
     "softplus": Function(
@@ -118,6 +173,3 @@ FUNCTIONS: Mapping[str, Function] = {
         lambda sympy, x: sympy.log(1 + sympy.exp(x)),
     ),
 }
-
-KINKED = frozenset(FUNCTIONS[name] for name in ("abs", "sign", "max", "min"))
-"""The functions with kinks or jumps."""

@@ -129,14 +129,11 @@ class Parser:
                 self.take()
             self.parse_nested(bracket, self.parse_formula)
             count += 1
-            if function.is_variadic and count > 1:
-                self.apply(function, name)
         self.close(bracket)
         if count < function.arity or (count > function.arity and not function.is_variadic):
             needs = "1 argument" if function.arity == 1 else f"{function.arity} arguments"
             raise FormulaError(name.column, f"{name.text} takes {needs}, not {count}")
-        if not function.is_variadic:
-            self.apply(function, name)
+        self.apply(function.of(count), name)
 
     def take(self) -> Token:
         """Return the next token and move past it."""

@@ -3,10 +3,12 @@
 Shapes: D dimensions, n rows, N outputs of a map, K records.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import BackwardCFunction
 
 from gdlab.fields.formatting import describe_type
 from gdlab.numerics.rowwise import by_rows, norm
@@ -111,25 +113,45 @@ def hessian_products(loss: Callable[[Tensor], Tensor], x: Tensor) -> Product:
 def is_twice_differentiable(loss: Callable[[Tensor], Tensor], x: Tensor) -> bool:
     """Return whether autograd can differentiate a loss twice at points (n, D).
 
-    Torch does not always raise an error if it cannot. A function marked `once_differentiable` may
-    leave a node called Error in the graph, which has no path to the points and which torch skips;
-    or it leaves no node, and the gradient looks constant. Either way, its part of the second
-    derivative would silently be zero.
+    Torch does not always raise an error if it cannot: the second derivative of a function that is
+    written in Python may silently be 0. Its slopes must depend, by torch operations, on the slopes
+    that come in. If it is marked `once_differentiable`, torch leaves a node called Error among
+    these operations; if it computes with numpy, there are none. Slopes that are 0 anyway lose
+    nothing, but those of a lost x² at 0 are 0 too, so that points nearby are tried as well.
     """
-    grad = gradient_with_graph(loss, x)[1]
-    if not grad.requires_grad:
-        nearby = gradient_with_graph(loss, x + _NEARBY * (1 + x.abs()))[1]
-        return torch.equal(grad, nearby)
-    to_visit, visited = [grad.grad_fn], set()
+    nearby = x + _NEARBY * (1 + x.abs())
+    return _has_traced_slopes(loss, x) and _has_traced_slopes(loss, nearby)
+
+
+def _has_traced_slopes(loss: Callable[[Tensor], Tensor], x: Tensor) -> bool:
+    """Return whether all slopes that are not 0 at points (n, D) can be differentiated again."""
+    x = x.detach().requires_grad_()
+    value = loss(x)
+    lost: list[Tensor] = []
+
+    def find_lost(slopes: Sequence[Tensor | None], _: Any) -> None:
+        untraced = (s for s in slopes if s is not None and not s.requires_grad)
+        lost.extend(slope for slope in untraced if bool(slope.any()))
+
+    for node in _nodes(value):
+        if isinstance(node, BackwardCFunction):
+            node.register_hook(find_lost)
+    (grad,) = torch.autograd.grad(
+        value, x, torch.ones_like(value).requires_grad_(), create_graph=True
+    )
+    return not lost and all(type(node).__name__ != "Error" for node in _nodes(grad))
+
+
+def _nodes(value: Tensor) -> set[Any]:
+    """Return the operations that a tensor was computed with, as nodes of autograd's graph."""
+    to_visit: list[Any] = [value.grad_fn]
+    visited: set[Any] = set()
     while to_visit:
         node = to_visit.pop()
-        if node is None or node in visited:
-            continue
-        if type(node).__name__ == "Error":
-            return False
-        visited.add(node)
-        to_visit += [parent for parent, _ in node.next_functions]
-    return True
+        if node is not None and node not in visited:
+            visited.add(node)
+            to_visit += [parent for parent, _ in node.next_functions]
+    return visited
 
 
 def norms(grad: Tensor) -> tuple[Tensor, Tensor]:

@@ -85,10 +85,10 @@ class Formulas:
         """Evaluate the formulas at points (..., V): values (..., n)."""
         return torch.stack(self._values(x), -1)
 
-    def _values(self, x: Tensor) -> list[Tensor]:
+    def _values(self, x: Tensor, natural: bool = False) -> list[Tensor]:
         """Evaluate each formula at points (..., V): values (...)."""
         values = dict(zip(self.names, x.unbind(-1), strict=True))
-        results = (torch.as_tensor(f.evaluate(values), dtype=x.dtype) for f in self.parsed)
+        results = (torch.as_tensor(f.evaluate(values, natural), dtype=x.dtype) for f in self.parsed)
         return [result.expand(x.shape[:-1]) for result in results]
 
     def as_point(self, at: "Tensor | Sequence[float]", setting: str = "at") -> Tensor:
@@ -113,10 +113,10 @@ class Formulas:
         """Compute the Jacobian (n, V) at a point (V,) by autograd.
 
         Each formula is differentiated separately: in a stack, an infinite slope of one would turn
-        the others into NaN, as 0 · ∞.
+        the others into NaN, as 0 · ∞. The slope of a root at 0 is infinite.
         """
         rows = x.detach()[None].requires_grad_()
-        slopes = [derivative(value, rows) for value in self._values(rows)]
+        slopes = [derivative(value, rows) for value in self._values(rows, natural=True)]
         return torch.cat(slopes).detach() + 0.0  # turns −0 into 0
 
     def symbolic(self, symbols: "Sequence[sympy.Symbol]") -> "list[sympy.Expr] | None":

@@ -168,6 +168,7 @@ def test_long_sums_are_truncated() -> None:
 NOT_FINITE = {
     "log(t)": "path=log(t): it is -inf at t = 0, but must be finite",
     "t**0.5": "path=t**0.5: its derivative by t is inf at t = 0, but must be finite",
+    "sqrt(t)": "path=sqrt(t): its derivative by t is inf at t = 0, but must be finite",
 }
 BAD_PATHS: list[tuple[Any, float, str]] = [
     (["t"], 0.0, "path=[t]: must be 2 formulas, one for each of x, y; got 1"),

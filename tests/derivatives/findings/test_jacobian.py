@@ -85,6 +85,8 @@ BAD: list[tuple[Any, list[float], str]] = [
     (["x*y"], [1.0], "at=[1]: must be 2 numbers, one for each of x, y"),
     (["log(x)", "y"], [0.0, 1.0], "formulas=log(x): it is -inf at x = 0, y = 1, but must be"),
     (["x", "y**0.5"], [1.0, 0.0], "formulas=y**0.5: its derivative by y is inf at x = 1, y = 0"),
+    (["x", "sqrt(y)"], [1.0, 0.0], "formulas=sqrt(y): its derivative by y is inf at x = 1, y = 0"),
+    (["sqrt(x**2+y**2)"], [0.0, 0.0], "formulas=sqrt(x**2+y**2): its derivative by x is nan at"),
     (["x", "open(y)"], [1.0, 1.0], "formulas=open(y): column 1: "),
 ]
 

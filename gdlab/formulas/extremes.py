@@ -1,0 +1,105 @@
+"""The largest and the smallest of expressions, differentiated as torch does it.
+
+Where n arguments are equally large, the slope of the maximum by each of them is 1/n, a subgradient.
+With sympy's own Max, each of three equal arguments has the slope 1/2, and nested ones are merged.
+
+This module imports sympy; import it only where sympy is needed.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sympy
+from sympy.core.logic import fuzzy_and
+
+
+class _Extreme(sympy.Function):
+    """A function printed as another one of sympy, and evaluated once all arguments are numbers."""
+
+    @classmethod
+    def eval(cls, *args: Any) -> Any:
+        if all(arg.is_number for arg in args):
+            return cls.number(args) if all(arg.is_extended_real for arg in args) else sympy.nan
+        return None
+
+    @classmethod
+    def number(cls, args: Sequence[Any]) -> Any:
+        """Return the value at real numbers."""
+        raise NotImplementedError
+
+    def printed(self) -> Any:
+        """Return the expression of sympy that is printed."""
+        raise NotImplementedError
+
+    def _sympystr(self, printer: Any, **options: Any) -> str:
+        return printer._print(self.printed(), **options)
+
+    _latex = _sympystr
+
+    def _eval_is_real(self) -> bool | None:
+        return fuzzy_and(arg.is_real for arg in self.args)
+
+
+class Maximum(_Extreme):
+    """The largest of its arguments."""
+
+    @classmethod
+    def number(cls, args: Sequence[Any]) -> Any:
+        """Return the largest number."""
+        return sympy.Max(*args)
+
+    def printed(self) -> Any:
+        """Return sympy's Max."""
+        return sympy.Max(*self.args, evaluate=False)
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        """Differentiate by an argument, counted from 1."""
+        argument, others = _take(self.args, argindex)
+        return _share([argument - other for other in others])
+
+
+class Minimum(_Extreme):
+    """The smallest of its arguments."""
+
+    @classmethod
+    def number(cls, args: Sequence[Any]) -> Any:
+        """Return the smallest number."""
+        return sympy.Min(*args)
+
+    def printed(self) -> Any:
+        """Return sympy's Min."""
+        return sympy.Min(*self.args, evaluate=False)
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        """Differentiate by an argument, counted from 1."""
+        argument, others = _take(self.args, argindex)
+        return _share([other - argument for other in others])
+
+
+class _Share(_Extreme):
+    """The slope by one of three or more arguments, from its gaps to the others.
+
+    It is 1 if all gaps are positive, 0 if one is negative, and 1/(1 + k) if k of them are 0.
+    """
+
+    @classmethod
+    def number(cls, args: Sequence[Any]) -> Any:
+        if any(gap.is_negative for gap in args):
+            return sympy.Integer(0)
+        return sympy.Rational(1, 1 + sum(not gap.is_positive for gap in args))
+
+    def printed(self) -> Any:
+        return sympy.Heaviside(Minimum(*self.args))
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        nearest: Any = Minimum(*self.args)
+        return sympy.DiracDelta(nearest) * nearest.fdiff(argindex)
+
+
+def _share(gaps: Sequence[Any]) -> Any:
+    return sympy.Heaviside(gaps[0]) if len(gaps) == 1 else _Share(*gaps)
+
+
+def _take(args: Sequence[Any], index: int) -> tuple[Any, Sequence[Any]]:
+    """Split arguments into the one at an index from 1, and the others."""
+    return args[index - 1], [*args[: index - 1], *args[index:]]
