@@ -62,7 +62,7 @@ def norm(a: Tensor, dims: Sequence[int] = (1,)) -> Tensor:
 
 
 def normalize(a: Tensor) -> tuple[Tensor, Tensor]:
-    """Divide rows by powers of two so that their norms lie between 1 and 2.
+    """Divide rows by powers of two so that their norms lie from 1 to 2.
 
     Dot products of such rows cannot overflow, and no digit is lost. Rows that are zero, or not
     finite, are divided by 1.
@@ -70,13 +70,14 @@ def normalize(a: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         The scaled rows (n, D), and the powers of two as a column (n, 1).
     """
-    length = norm(a)
-    unit = length / (2 * torch.frexp(length).mantissa)
+    scaled, factor = rescale(a)
+    length = norm(scaled)
+    unit = length / (2 * torch.frexp(length).mantissa) / factor
     unit = torch.where(unit.isfinite() & (unit > 0), unit, 1.0)
     return a / unit, unit
 
 
 def quotient(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
-    """Compute aᵀb / cᵀd (n, 1) for rows (n, D) of any size."""
+    """Compute aᵀb / cᵀd (n, 1) for rows (n, D) of any size, if ‖a‖ / ‖c‖ and ‖b‖ / ‖d‖ fit."""
     (a, size_a), (b, size_b), (c, size_c), (d, size_d) = map(normalize, (a, b, c, d))
     return dot(a, b) / dot(c, d) * (size_a / size_c) * (size_b / size_d)

@@ -90,15 +90,9 @@ class ScheduleFree(Wrapper):
         ratio = torch.where(largest > 0, state["lr"] / largest, 1.0)
         relative = state["relative"] * self._weigh(ratio, state["taken"] / taken) + 1
         is_known = (weight >= torch.finfo(x.dtype).tiny) & weights.isfinite()
-        new = {
-            **inner,
-            "z": z,
-            "taken": taken,
-            "lr": largest,
-            "weights": weights,
-            "relative": relative,
-        }
-        return torch.lerp(x, z, torch.where(is_known, weight / weights, 1 / relative)), new
+        new = {"z": z, "taken": taken, "lr": largest, "weights": weights, "relative": relative}
+        share = torch.where(is_known, weight / weights, 1 / relative)
+        return torch.lerp(x, z, share), {**inner, **new}
 
     def _weigh(self, lr: Tensor, taken: Tensor) -> Tensor:
         """Return takenʳ · lr^weight_lr_power (R, 1)."""

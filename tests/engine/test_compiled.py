@@ -16,7 +16,7 @@ from torch import Tensor
 from gdlab.engine.batch import Batch, Stop
 from gdlab.engine.compiler import library
 from gdlab.engine.status import Status
-from gdlab.losses import Himmelblau, Loss, Quadratic, Rosenbrock
+from gdlab.losses import Expression, Himmelblau, Loss, Quadratic, Rosenbrock, Sphere
 from gdlab.losses.function import Function
 from gdlab.optimizers import SGD, Adagrad, Adam, Optimizer, RMSprop
 from gdlab.runs.batching import is_worth_compiling
@@ -131,12 +131,38 @@ def test_columns_of_loss_and_optimizer_reach_their_rows() -> None:
         assert points_and_losses(one) == points_and_losses(other)
 
 
-def test_a_gradient_norm_that_overflows_is_computed_again() -> None:
-    steep = make_batch(Quadratic(eigenvalues=(1e200, 1.0)), lr=[1e-250, 1e-300], steps=3)
+@pytest.mark.parametrize("slope", [1e-300, 1e-170, 1.0, 1e170, 1.5e308])
+def test_gradients_of_any_size_have_the_norms_of_torch(slope: float) -> None:
+    plane = Expression(formula="a*(x-y)", parameters={"a": slope})
+    steep = make_batch(plane, lr=[1e-320, 0.0], start=[0.1, 0.0], steps=3, stop=Stop(grad_tol=0))
     for one, other in zip(finish(steep), finish(compiled(steep)), strict=True):
         assert one.outcome.status == Status.MAX_STEPS
         assert_same_bits(dataclasses.replace(one, outcome=other.outcome), other)
-        assert np.isfinite(other.history.grad_norm).all()
+        # Infinite where it overflows, although the gradient is finite. Observed: 2e-16.
+        assert other.history.grad_norm == pytest.approx(slope * 2**0.5, rel=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "tolerance", "steps"), [(torch.float32, 1e-30, 313), (torch.float64, 1e-250, 2583)]
+)
+def test_a_run_converges_where_its_gradient_is_small_enough(
+    dtype: torch.dtype, tolerance: float, steps: int
+) -> None:
+    """The gradient after k steps is 2 · 0.8ᵏ, whose square is 0 long before."""
+    loss = Sphere(dim=1).to(dtype, torch.device("cpu"))
+    batch = make_batch(loss, steps=3000, stop=Stop(grad_tol=tolerance))
+    batch = dataclasses.replace(batch, lr=batch.lr.to(dtype), noise=batch.noise.to(dtype))
+    (run,) = finish(compiled(batch))
+    assert (run.outcome.status, run.outcome.steps) == (Status.CONVERGED, steps)
+    assert run.outcome.grad_norm == pytest.approx(2 * 0.8**steps, rel=1e-4)  # observed: 3e-5
+
+
+@pytest.mark.parametrize("mode", ["eager", "compiled"])
+def test_the_norm_of_an_infinite_gradient_is_infinite(mode: str) -> None:
+    hole = Expression(formula="x**-2").to(torch.float64, torch.device("cpu"))
+    batch = make_batch(hole, start=[0.0], steps=3)
+    (run,) = finish(dataclasses.replace(batch, mode=mode))
+    assert run.history.grad_norm.tolist() == [np.inf]
 
 
 def test_an_interrupted_batch_ends_with_a_record() -> None:
