@@ -96,6 +96,16 @@ def make_callbacks(config: DictConfig) -> Callbacks:
         raise SettingError(f"hydra.callbacks: cannot be made ({describe_error(error)})") from error
 
 
+def callbacks_of_jobs(context: HydraContext) -> list[str]:
+    """Return the names of the callbacks that want to be called for each job."""
+    events = ("on_job_start", "on_job_end")
+    return [
+        type(callback).__name__
+        for callback in context.callbacks.callbacks
+        if any(getattr(type(callback), e, None) not in (None, getattr(Callback, e)) for e in events)
+    ]
+
+
 @contextmanager
 def errors_raised() -> Iterator[None]:
     """Let `hydra.main` raise its errors; else it prints them and exits."""
@@ -218,6 +228,8 @@ def run_sweeper(
         sweeper: Sweeper = Plugins.instance().instantiate_sweeper(
             hydra_context=context, task_function=task, config=config
         )
+    except SettingError:
+        raise
     except CUSTOM_ERRORS as error:
         why = f"cannot be made ({describe_error(error)})"
         raise SettingError(f"hydra.sweeper, hydra.launcher: {why}") from error

@@ -21,9 +21,11 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from gdlab.cli import hydra_internals
 from gdlab.cli.command import EXIT_FAILED
 from gdlab.cli.hydra_checks import check_choices
 from gdlab.config.overrides import to_hydra_overrides
+from gdlab.errors import SettingError
 
 if TYPE_CHECKING:
     from gdlab.sweeps.grid import Grid
@@ -44,7 +46,16 @@ class BatchedLauncher(Launcher):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Keep the configuration for the launch."""
+        """Keep the configuration for the launch.
+
+        Raises:
+            SettingError: a callback wants to be called for each job.
+        """
+        for name in hydra_internals.callbacks_of_jobs(hydra_context):
+            why = (
+                "must be called for each job; use hydra/launcher=basic, which runs them one by one"
+            )
+            raise SettingError(f"hydra.callbacks: {name} {why}")
         self.hydra_context, self.config = hydra_context, config
 
     def launch(

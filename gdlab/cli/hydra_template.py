@@ -42,7 +42,7 @@ def make_template(
         **naming,
         subdir=_find_subdir(config, varying) if _asks_for_names(config, naming) else None,
         folder=config.hydra.output_subdir,
-        numbers=numbers,
+        numbers=list(numbers),
     )
 
 

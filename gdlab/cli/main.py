@@ -4,7 +4,6 @@ import argparse
 from collections.abc import Sequence
 
 from gdlab.cli import command
-from gdlab.errors import SettingError
 from gdlab.paths import user_path
 
 
@@ -33,10 +32,7 @@ def run(arguments: list[str]) -> int:
     if to_resume and not to_resume[-1].endswith("resume=null"):
         from gdlab.cli.sweep import resume_sweep
 
-        name = to_resume[-1].partition("=")[2].strip("'\"")
-        if not name:
-            raise SettingError("resume=: must be the directory of a sweep")
-        directory = user_path(name)
+        directory = user_path(to_resume[-1].partition("=")[2].strip("'\""))
         others = [word for word in parsed.overrides if word not in to_resume]
         return resume_sweep(directory, composition.CommandLine(others).overrides)
     line = composition.CommandLine(parsed.overrides, parsed.config_name or composition.CONFIG_NAME)

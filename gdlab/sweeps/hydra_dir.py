@@ -8,7 +8,7 @@ run fills in its own values.
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,7 @@ class Template:
     exclude_keys: Sequence[str] = ()
     subdir: str | None = None
     folder: str | None = ".hydra"
-    numbers: Sequence[int] = ()
+    numbers: Sequence[int] = field(default_factory=list)
 
     def write(self, directory: Path, run: "RunWords") -> None:
         """Write the files of a run into its directory."""

@@ -277,6 +277,10 @@ REFUSED = [
     ("optimizer=sgd,adagard", "optimizer=adagard: no such choice, did you mean adagrad?"),
     ("optimizer=nesterov optimizer.dampening=0,0.5", "optimizer.dampening=0.5: must be 0"),
     ("learning_rate=0.1,0.2", "learning_rate"),
+    (
+        "lr=0.1 +hydra.callbacks.m._target_=hydra.experimental.callbacks.LogJobReturnCallback",
+        "hydra.callbacks: LogJobReturnCallback must be called for each job",
+    ),
     ("experiment=null,zigzag", "experiment=null: no such choice (choices: basins"),
     ("optimizer=sgd,null", "optimizer=null: no such choice (choices: adabelief"),
     ("loss=quadratic,1.5", "loss=1.5: no such choice (choices: ackley"),
