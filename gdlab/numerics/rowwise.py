@@ -3,8 +3,6 @@
 Shapes: n rows, D dimensions.
 """
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
@@ -35,7 +33,7 @@ def matvec(matrix: Tensor, vector: Tensor) -> Tensor:
     return (matrix * vector[:, None, :]).sum(2)
 
 
-def rescale(a: Tensor, dims: Sequence[int] = (1,)) -> tuple[Tensor, Tensor]:
+def rescale(a: Tensor, dims: tuple[int, ...] = (1,)) -> tuple[Tensor, Tensor]:
     """Multiply rows by powers of two so that sums of their squares neither overflow nor underflow.
 
     Rows of moderate size keep their numbers, and no row loses a digit. Blue, "A portable Fortran
@@ -55,7 +53,7 @@ def rescale(a: Tensor, dims: Sequence[int] = (1,)) -> tuple[Tensor, Tensor]:
     return a * factor, factor
 
 
-def norm(a: Tensor, dims: Sequence[int] = (1,)) -> Tensor:
+def norm(a: Tensor, dims: tuple[int, ...] = (1,)) -> Tensor:
     """Compute the Euclidean norms (n, 1, …) of rows (n, …) of any size, over the axes `dims`."""
     scaled, factor = rescale(a, dims)
     return scaled.square().sum(dims, keepdim=True).sqrt() / factor

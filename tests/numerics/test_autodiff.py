@@ -48,7 +48,7 @@ class Custom(torch.autograd.Function):
 class Once(Custom):
     """Its slope cannot be differentiated, and torch knows it."""
 
-    backward = staticmethod(torch.autograd.function.once_differentiable(Custom.backward))
+    backward: Any = staticmethod(torch.autograd.function.once_differentiable(Custom.backward))
 
 
 class ByNumpy(Custom):
