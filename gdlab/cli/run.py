@@ -50,9 +50,9 @@ def run_one(config: DictConfig) -> int:
     callbacks = hydra_internals.make_callbacks(config)
     kept = existing_folders(Path(hydra_internals.resolve(config, "hydra.run.dir")))
     directory = claim_run_directory(config, partial(_flatten_choices, settings=settings))
+    if hydra_internals.select(config, "hydra.mode") is None:
+        hydra_internals.set_mode(config, RunMode.RUN)
     with read_write(config.hydra):
-        if hydra_internals.select(config, "hydra.mode") is None:
-            hydra_internals.set_mode(config, RunMode.RUN)
         if str(directory) != str(config.hydra.run.dir):
             config.hydra.run.dir = str(directory)
     # Under hydra.job.chdir a relative path would point elsewhere.

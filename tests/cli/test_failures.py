@@ -104,8 +104,14 @@ def test_an_interrupt_ends_a_sweep(gd, here):
         'raise RuntimeError("out of luck")', "import signal; signal.raise_signal(signal.SIGINT)"
     )
     (here / "mine.py").write_text(source)
-    own = ("loss=custom", "loss._target_=mine.Third", "stop.grad_tol=0", *QUIET)
-    done = gd("-m", *own, *STOCK, "lr=0.25,0.125", "hydra.sweep.dir=sweep")
+    own = (
+        "loss=custom",
+        "loss._target_=mine.Third",
+        "stop.grad_tol=0",
+        "engine.mode=eager",
+        *QUIET,
+    )
+    done = gd("-m", *own, *STOCK, "engine.mode=eager", "lr=0.25,0.125", "hydra.sweep.dir=sweep")
     assert done.code == 130
     (only,) = here.glob("sweep/*/result.json")
     assert result(only.parent)["status"] == "interrupted"

@@ -308,7 +308,7 @@ REFUSED = [
     (("dtype=float64,float16",), "dtype=float16: must be one of float64, float32"),
     (("optimizer.nesterov=true,1",), "optimizer.nesterov=1: must be true or false"),
     (("stop.grad_tol=0,-1",), "stop.grad_tol=-1"),
-    (("lr='0.1','0.2'",), "lr=0.1: must be a number"),
+    (("lr='0.1','0.2'",), "must be a number; leave out the quotes"),
     # what only a class's own check of several fields sees
     (("optimizer=nesterov", "optimizer.dampening=0,0.3"), "optimizer.dampening=0.3: must be 0"),
     (("optimizer.dampening=0,0.3", "optimizer.nesterov=false,true"), "optimizer.dampening=0.3"),

@@ -72,7 +72,9 @@ class Symbolic:
         """
         import sympy
 
-        rough = (sympy.Abs, sympy.sign, sympy.Max, sympy.Min, sympy.Heaviside, sympy.Piecewise)
+        from gdlab.formulas.extremes import Maximum, Minimum
+
+        rough = (sympy.Abs, sympy.sign, Maximum, Minimum, sympy.Heaviside, sympy.Piecewise)
         if self.expression.has(*rough):
             return False
         exact = self.gradient(x) if autograd.ndim == 1 else self.hessian(x)
