@@ -20,6 +20,12 @@ All choices of `optimizer=`; `python -m gdlab --optimizers` prints the table. Th
 default learning rate. Defaults and ranges of hyperparameters are those of the class; numbers may
 differ between the runs of a batch. `make docs` generates this page from `conf/optimizer` and the
 docstrings.
+
+Norms and products of gradients are computed for gradients of any finite size. Optimizers that keep
+a mean or a sum of squares per coordinate (AdaBelief, Adadelta, Adafactor, Adagrad, Adam, Adan,
+NAdam, RAdam, RMSprop) square each coordinate, as torch does. In float64 a square is infinite for
+slopes above 1e154, after which that coordinate rests, and 0 below 1e-162; in float32 above 1e19 and
+below 1e-23. There, multiply the loss by a constant.
 """
 
 

@@ -192,6 +192,11 @@ COLUMNS: dict[str, tuple[type[Loss], dict[str, Any], dict[str, list[float]]]] = 
 }
 
 
+@pytest.mark.parametrize("size", [2.0**-1070, 2.0**-600, 1.0, 2.0**600, 2.0**1020])
+def test_a_distance_of_any_size_loses_no_digit(size: float) -> None:
+    assert Quadratic().distance(point([3 * size, 4 * size])) == 5 * size
+
+
 @pytest.mark.parametrize("name", COLUMNS)
 def test_a_column_gives_each_run_its_own_loss(name: str) -> None:
     cls, shared, columns = COLUMNS[name]

@@ -61,6 +61,10 @@ class Valley(Loss):
         return self.tensor([-0.9, 1.3])
 
     @property
+    def minimum(self) -> float:
+        return 0.0
+
+    @property
     def is_quadratic(self) -> bool:
         return self.bend == 0
 
@@ -170,13 +174,13 @@ def test_a_variance_that_rounding_makes_negative_is_zero() -> None:
     assert (after == -0.1 / 1e-8).sum() > 100
 
 
-def weighted(rates: list[float], **options: float) -> list[float]:
+def weighted(rates: list[float], r: float = 0, weight_lr_power: float = 2) -> list[float]:
     """Points of schedule-free descent in float32 on the slope −x, by its definition in float64."""
     x = z = weights = 0.0
     points = []
     for k, lr in enumerate(rates, 1):
         z += lr
-        weight = k ** options.get("r", 0) * lr ** options.get("weight_lr_power", 2)
+        weight = k**r * lr**weight_lr_power
         weights += weight
         x += weight / weights * (z - x)
         points.append(x)
@@ -190,7 +194,7 @@ def test_weights_of_schedule_free_averages(
     first: float, growth: float, options: dict[str, Any]
 ) -> None:
     rates = [first * growth**k for k in range(12)]
-    optimizer, grad = ScheduleFree(**options), -torch.ones(1, 1)
+    optimizer, grad = ScheduleFree().replace(**options), -torch.ones(1, 1)
     x = torch.zeros_like(grad)
     state = optimizer.init(x, [("x", (1,))])
     for lr, expected in zip(rates, weighted(rates, **options), strict=True):
