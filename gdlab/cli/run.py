@@ -48,7 +48,7 @@ def run_one(config: DictConfig) -> int:
         raise SettingError("dry_run=true: needs a sweep; add -m")
     check_hydra(config)
     callbacks = hydra_internals.make_callbacks(config)
-    kept = existing_folders(Path(hydra_internals.resolve(config, "hydra.run.dir")))
+    kept = existing_folders(user_path(hydra_internals.resolve(config, "hydra.run.dir")))
     directory = claim_run_directory(config, partial(_flatten_choices, settings=settings))
     if hydra_internals.select(config, "hydra.mode") is None:
         hydra_internals.set_mode(config, RunMode.RUN)

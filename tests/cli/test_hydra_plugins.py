@@ -102,7 +102,6 @@ def test_each_run_has_the_files_that_hydra_would_write(command, here, sweep):
 
 # settings of a sweep over lr=0.1,0.2, then files that are in its directory
 NAMED = [
-    ("'hydra.sweep.subdir=${hydra.job.num}'", ["0/.hydra/config.yaml", "1/result.json"]),
     (
         "'hydra.sweep.subdir=a b/${lr}' hydra.output_subdir=cfg",
         ["a b/0.1/cfg/hydra.yaml", "a b/0.2/cfg/config.yaml"],
@@ -126,11 +125,10 @@ def test_directories_are_named_as_asked(command, files, here, sweep):
 def test_an_interpolation_that_was_typed_follows_the_setting_that_varies(here, sweep):
     words = ("lr=0.1,0.2", "start=[0.5,0.5]", "steps=1")
     together = ("transform.shift=0.1,0.2", "hydra.sweeper.zip=[lr,transform.shift]")
-    for name, further in (("s", ()), ("t", STOCK)):
-        assert sweep(name, *words, "transform.shift=${lr}", *further) == 0
-    assert sweep("u", *words, *together) == 0
-    losses = [[row["final_loss"] for row in rows(here / name)] for name in "stu"]
-    assert losses[0] == losses[1] == losses[2]
+    assert sweep("s", *words, "transform.shift=${lr}") == 0
+    assert sweep("t", *words, *together) == 0
+    losses = [[row["final_loss"] for row in rows(here / name)] for name in "st"]
+    assert losses[0] == losses[1]
 
 
 # Runs: the numbers are those of single runs
@@ -257,8 +255,8 @@ def test_an_experiment_may_define_axes(here, sweep):
     assert [(row["lr"], row["seed"]) for row in rows(here / "t")] == [(0.1, 7), (0.2, 7)]
 
 
-@pytest.mark.parametrize("name", ["${lr}", "${hydra:runtime.choices.optimizer}"])
-def test_the_directory_of_a_sweep_is_one(name, gd, here):
+def test_the_directory_of_a_sweep_is_one(gd, here):
+    name = "${hydra:runtime.choices.optimizer}"
     done = gd("-m", "lr=0.1,0.2", "optimizer=sgd,adam", f"hydra.sweep.dir=s/{name}")
     assert "must be the same for all runs" in refusal(done)
     assert list(here.iterdir()) == []
@@ -282,12 +280,10 @@ REFUSED = [
         "hydra.callbacks: LogJobReturnCallback must be called for each job",
     ),
     ("experiment=null,zigzag", "experiment=null: no such choice (choices: basins"),
-    ("optimizer=sgd,null", "optimizer=null: no such choice (choices: adabelief"),
     ("loss=quadratic,1.5", "loss=1.5: no such choice (choices: ackley"),
     ("'loss=range(1,3)'", "loss=range(1,3): no such choice"),
     ("loss=[quadratic]", "loss=[quadratic]: no such choice, did you mean quadratic?"),
     ("optimizer=clip_norm optimizer.inner=adam,null", "optimizer.inner=null: no such choice"),
-    ("schedule=1", "schedule=1: no such choice"),
     ("loss@x=1", "x=1: no such choice"),
     ("hydra/sweeper=-0.0", "hydra/sweeper=-0.0: no such choice (choices: basic, grid, random)"),
     ("'+hydra.sweeper.params.loss=\"huber,5\"'", "loss=5: no such choice (choices: ackley"),
@@ -295,9 +291,7 @@ REFUSED = [
     ("experiment=zigzag,basins hydra/launcher=basic", "experiment=basins: sets hydra.sweeper"),
     ("lr=0.1,0.2 hydra.sweep.subdir=a", "hydra.sweep.subdir=a: each run needs a directory"),
     ("lr=0.1,0.2 'hydra.sweep.subdir=../${lr}'", "hydra.sweep.subdir=../0.1: must be a folder"),
-    ("lr=0.1 hydra.sweep.subdir=shards", "hydra.sweep.subdir=shards: must be a folder"),
     ("lr=0.1 'hydra.sweep.subdir=${nope}'", "hydra.sweep.subdir: Interpolation key 'nope'"),
-    ("lr=0.1,0.2 hydra.output_subdir=../x", "hydra.output_subdir=../x: must be a folder"),
 ]
 
 

@@ -27,7 +27,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(
     pieces=st.lists(PIECES, min_size=1, max_size=6),
     rate=st.one_of(st.floats(1e-12, 1e12), st.integers(1, 9)),

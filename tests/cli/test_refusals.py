@@ -118,11 +118,9 @@ BAD_SETTINGS = [
     ("+lr=0.2", "lr=0.2", "already"),
     # flags of a command
     ("check_gradient=no", "check_gradient=no: must be true or false"),
-    ("dry_run=no", "dry_run=no: must be true or false"),
     ("dry_run=true", "dry_run=true: needs a sweep; add -m"),
     ("-m dry_run=flase lr=0.1,0.2", "dry_run=flase: must be true or false"),
     ("-m dry_run=true,false", "dry_run: must be the same for all runs"),
-    ("-m check_gradient=1", "check_gradient=1: must be true or false"),
     (
         "-m check_gradient=no hydra/launcher=basic hydra/sweeper=basic",
         "check_gradient=no: must be true or false",
@@ -138,14 +136,11 @@ BAD_SETTINGS = [
     ("--config-name nope", "primary config 'nope'"),
     ("--cfg job learning_rate=1", "learning_rate=1: no such setting, did you mean lr?"),
     ("-m --cfg=job lr=0.1,0.2", "--multirun, --cfg: only one of these can be asked for"),
-    ("--cfg job --info config", "--cfg, --info: only one of these can be asked for"),
-    ("-r --cfg job", "--run, --cfg: only one of these can be asked for"),
     ("--cfg job --resolve lr=${nope}", "Interpolation key 'nope' not found"),
     ("--cfg job lr=0.1,0.2", "lr=0.1,0.2: has several values, and --cfg shows"),
     ("--cfg job -p nope", "--package=nope: the configuration has no such part"),
     ("--resolve", "--resolve: needs --cfg or --help"),
     ("-p loss", "--package=loss: needs --cfg"),
-    ("--help loss=nope", "loss=nope: no such choice"),
     ("--info defaults lr=((", "lr=((: must have the form setting=value"),
     ("--hydra-help hydra.nope=3", "Hydra cannot answer this (", "hydra.nope"),
     ("-sc install=nope", "Hydra cannot answer this (", "No completion plugin for 'nope'"),
@@ -153,18 +148,13 @@ BAD_SETTINGS = [
     ("--config-name nope lr=((", "lr=((: must have the form setting=value"),
     # Hydra's own settings
     ("hydra.verbose=1.5", "hydra.verbose=1.5: must be true, false, the name of a logger or"),
-    ("-m hydra.verbose=1.5", "hydra.verbose=1.5: must be true, false, the name of a logger or"),
     ("+hydra.callbacks.m._target_=nowhere.C", "hydra.callbacks: cannot be made (", "'nowhere.C'"),
     ("-m +hydra.callbacks.m._target_=nowhere.C", "hydra.callbacks: cannot be made (", "nowhere"),
-    ("+hydra.callbacks.m=3", "hydra.callbacks: cannot be made ("),
     ("+hydra.job_logging.root.handlers=[nope]", "hydra: cannot set up the run (ValueError: "),
     ("+hydra.job.env_set.A=${nope}", "hydra: cannot set up the run (", "'nope' not found"),
     ("hydra.job.env_copy=[GDLAB_NOT_SET]", "cannot be composed (KeyError: 'GDLAB_NOT_SET')"),
     ("hydra.output_subdir=../x", "hydra.output_subdir=../x: must be a folder in the run's"),
-    ("hydra.output_subdir=result.json", "hydra.output_subdir=result.json: must be a folder"),
-    ("-m hydra.launcher=null", "hydra.launcher: must be a mapping with the key _target_"),
     ("-m hydra.sweeper._target_=nope.X", "cannot be made (RuntimeError: Invalid plugin 'nope.X'"),
-    ("-m +hydra.sweeper.foo=1", "cannot be made (", "unexpected keyword argument 'foo'"),
     ("-m hydra/sweeper=basic lr=abc", "lr=abc: must be a number"),
     (
         "-m hydra/launcher=basic +hydra.job_logging.root.handlers=[nope]",
@@ -224,7 +214,7 @@ ODD += ["${hydra:nope}", "a,b", "range(1,3)", "'\"'", "9223372036854775808", "..
 
 
 @hypothesis.settings(
-    max_examples=8, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
+    max_examples=6, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
 )
 @hypothesis.given(
     sign=st.sampled_from(["", "", "+", "++", "~"]),
