@@ -61,10 +61,6 @@ class Valley(Loss):
         return self.tensor([-0.9, 1.3])
 
     @property
-    def minimum(self) -> float:
-        return 0.0
-
-    @property
     def is_quadratic(self) -> bool:
         return self.bend == 0
 
