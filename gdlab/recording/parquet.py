@@ -1,6 +1,8 @@
 """Parquet and CSV tables."""
 
 import io
+import os
+from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,14 +25,29 @@ def read_parquet(files: VerifiedFiles, name: str) -> "pa.Table":
 
     try:
         # `read_table` would import the reader of directories of files, which takes 0.1 s.
-        with files.open(name) as content, pq.ParquetFile(content) as file:
-            return file.read()
+        with files.open(name) as file:
+            content = _read_natively(file)
+        with pq.ParquetFile(pa.BufferReader(content)) as table:
+            return table.read()
     except (pa.ArrowException, OSError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise RecordError(f"{files.path(name)}: missing or damaged ({reason})") from error
 
 
 _FORMULA_STARTS = ("=", "+", "-", "@")
+
+
+def _read_natively(file: BufferedReader) -> "pa.Buffer":
+    """Read a file into memory of Arrow.
+
+    A thread of Arrow may let go of what it reads as late as while the process ends. If that is an
+    object of Python, the thread asks for the interpreter's lock, and the process aborts.
+    """
+    import pyarrow as pa
+
+    content = pa.allocate_buffer(os.fstat(file.fileno()).st_size)
+    file.readinto(content)
+    return content
 
 
 def write_table(directory: Path, name: str, table: "pa.Table") -> None:
