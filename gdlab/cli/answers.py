@@ -1,5 +1,6 @@
 """Questions that Hydra answers by itself: help, the configuration, completion."""
 
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
@@ -7,7 +8,7 @@ from collections.abc import Sequence
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from gdlab.cli import hydra_internals, hydra_plugins
+from gdlab.cli import completion, hydra_internals, hydra_plugins
 from gdlab.cli.composition import CommandLine, hydra_ready
 from gdlab.errors import GdlabError, SettingError, describe_error
 from gdlab.paths import CONF
@@ -24,6 +25,10 @@ def answer_by_hydra(parsed: Namespace, arguments: Sequence[str], name: str) -> i
     Raises:
         SettingError: the overrides do not fit, or there is no answer.
     """
+    asked = parsed.overrides[0] if parsed.shell_completion and parsed.overrides else ""
+    if asked in (*completion.SCRIPTS, *completion.QUERIES):
+        print(completion.SCRIPTS.get(asked) or _complete_line(name))
+        return 0
     line = CommandLine(parsed.overrides, parsed.config_name or name)
     overrides = line.overrides
     with hydra_ready(parsed.config_dir):
@@ -48,6 +53,19 @@ def answer_by_hydra(parsed: Namespace, arguments: Sequence[str], name: str) -> i
         except Exception as error:  # Hydra raises its own, OmegaConf's and Python's
             raise SettingError(f"Hydra cannot answer this ({describe_error(error)})") from error
     return 0
+
+
+def _complete_line(name: str) -> str:
+    """Return how the line that the shell has put into variables may go on, one way in a line.
+
+    Raises:
+        SettingError: there is no such variable.
+    """
+    line = os.environ.get("COMP_LINE")
+    if line is None:
+        raise SettingError("--shell-completion: needs the line in the variable COMP_LINE")
+    cursor = os.environ.get("COMP_POINT", "")
+    return "\n".join(completion.complete(line[: int(cursor)] if cursor else line, name))
 
 
 def _check(line: CommandLine, parsed: Namespace) -> None:
