@@ -96,19 +96,13 @@ def _candidates(
         config = _compose(overrides, name)
         keys = [*_groups(key, config), *_settings(key, config, loader)]
         yield from (f"{start}{each.removeprefix(key)}" for each in keys if each.startswith(key))
-    elif choices := _choices(key, loader):
+    elif choices := choices_in(chosen_group(key), loader):
         before, comma, _ = value.rpartition(",")  # of several choices, to sweep over
         yield from (f"{start}{before}{comma}{choice}" for choice in choices)
     elif _FILE.match(value):
         yield from (f"{start}{path}" for path in CompletionPlugin.complete_files(value))
     else:
         yield from (f"{start}{each}" for each in _values(key, _compose(overrides, name)))
-
-
-def _choices(key: str, loader: ConfigLoader) -> list[str]:
-    """List what may be chosen by an override with this key; nothing if it sets a value."""
-    group = chosen_group(key)
-    return choices_in(group, loader) if group else []
 
 
 def _groups(key: str, config: DictConfig) -> Iterator[str]:
@@ -130,7 +124,7 @@ def _settings(key: str, config: DictConfig, loader: ConfigLoader) -> Iterator[st
         path = f"{parent}{dot}{child}"
         if isinstance(value, DictConfig):
             yield f"{path}."
-        is_chosen = dot and _choices(path, loader)
+        is_chosen = dot and choices_in(chosen_group(path), loader)
         if not isinstance(value, DictConfig) or path in SHORTHANDS or is_chosen:
             yield f"{path}="
 

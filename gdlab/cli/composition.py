@@ -1,4 +1,4 @@
-"""From the words of a command to a composed configuration; Hydra's errors in one clear line.
+"""From the words of a command to a composed configuration.
 
 Knows Hydra; imports no torch.
 """
@@ -12,16 +12,16 @@ from functools import cached_property
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gdlab.cli import hydra_internals, hydra_plugins
+from gdlab.cli.explanations import explain
 from gdlab.cli.hydra_checks import check_choices
-from gdlab.config.overrides import OPEN_GROUPS, chosen_group, setting_name, to_hydra_overrides
-from gdlab.errors import GdlabError, SettingError, describe_error
-from gdlab.fields.suggestions import choices_of, unknown_choice, unknown_setting
+from gdlab.config.overrides import setting_name, to_hydra_overrides
+from gdlab.errors import GdlabError, SettingError
 from gdlab.paths import CONF, user_path
 
 CONFIG_NAME = "config"
@@ -74,7 +74,7 @@ class CommandLine:
         try:
             return OverridesParser.create().parse_overrides(self.overrides)
         except HydraException as error:
-            raise _explain(error, self) from error
+            raise self._explain(error) from error
 
     @property
     def several_values(self) -> list[str]:
@@ -96,11 +96,26 @@ class CommandLine:
                 config = hydra_internals.compose_sweep(self.name, self.overrides)
                 if hydra_internals.is_sweep(config):
                     return config
+                raise _several_values(self.several_values[0])
             return compose(self.name, self.overrides, return_hydra_config=True)
         except GdlabError:
             raise
         except Exception as error:  # Hydra raises its own, OmegaConf's and Python's
-            raise _explain(error, self) from error
+            raise self._explain(error) from error
+
+    def compose_sweep(self) -> DictConfig:
+        """Compose the configuration of a sweep; overrides with several values are left out.
+
+        Raises:
+            SettingError: the overrides do not fit.
+        """
+        try:
+            check_choices(self.parsed, hydra_internals.config_loader())
+            return hydra_internals.compose_sweep(self.name, self.overrides)
+        except GdlabError:
+            raise
+        except Exception as error:  # Hydra raises its own, OmegaConf's and Python's
+            raise self._explain(error) from error
 
     def run_sweep(self) -> int:
         """Hand a sweep to Hydra's sweeper and launcher; return the greatest exit code of its runs.
@@ -108,13 +123,7 @@ class CommandLine:
         Raises:
             SettingError: the overrides do not fit.
         """
-        try:
-            check_choices(self.parsed, hydra_internals.config_loader())
-            config = hydra_internals.compose_sweep(self.name, self.overrides)
-        except GdlabError:
-            raise
-        except Exception as error:  # Hydra raises its own, OmegaConf's and Python's
-            raise _explain(error, self) from error
+        config = self.compose_sweep()
         if not hydra_internals.is_sweep(config):
             hydra_internals.set_mode(config, RunMode.MULTIRUN)
         from gdlab.cli.hydra_sweep import run_composed_sweep
@@ -122,7 +131,12 @@ class CommandLine:
         try:
             return run_composed_sweep(config)
         except (HydraException, OmegaConfBaseException) as error:
-            raise _explain(error, self) from error
+            params = OmegaConf.select(config, "hydra.sweeper.params") or {}
+            axes = [f"{key}={value}" for key, value in params.items()]
+            raise CommandLine([*axes, *self.typed], self.name)._explain(error) from error
+
+    def _explain(self, error: Exception) -> SettingError:
+        return explain(error, self.typed, self.overrides, self.name)
 
 
 def compose_config(overrides: Sequence[str], config_name: str | None = None) -> DictConfig:
@@ -134,76 +148,10 @@ def compose_config(overrides: Sequence[str], config_name: str | None = None) -> 
     return CommandLine(overrides, config_name or CONFIG_NAME).compose()
 
 
-def _explain(error: Exception, line: CommandLine) -> SettingError:
-    """Turn Hydra's error about a command line into one that names the setting."""
-    parts = (override.lstrip("+~").partition("=") for override in line.typed)
-    typed = {key: value for key, _, value in parts}
-    message = str(error)
-    explained = _explain_unknown_choice(error, typed) or _explain_unknown_key(message, typed, line)
-    if explained is not None:
-        return explained
-    if isinstance(error, OverrideParseException) or "" in typed:
-        return _explain_syntax(getattr(error, "override", None) or f"={typed['']}", line)
-    if not message.startswith("Config group override") and isinstance(
-        error.__cause__, OmegaConfBaseException
-    ):
-        message = f"{message} ({error.__cause__})"
-    if not isinstance(error, (HydraException, OmegaConfBaseException)):
-        message = f"the configuration cannot be composed ({describe_error(error)})"
-    return SettingError(" ".join(message.split()))
-
-
-def _explain_unknown_choice(error: Exception, typed: dict[str, str]) -> SettingError | None:
-    """Return the error of a choice that a group does not have, if that is what is wrong."""
-    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
-        for key, value in typed.items():
-            group = chosen_group(key)
-            choice = error.missing_cfg_file.removeprefix(f"{group}/")
-            if choice != error.missing_cfg_file and choice in value.split(","):
-                options = {*(error.options or ()), *choices_of(group or "")}
-                return unknown_choice(setting_name(key), choice, options)
-    if str(error).startswith("Config group override"):
-        for key, choice in typed.items():
-            options = choices_of(group) if (group := chosen_group(key)) else []
-            if options and choice not in options:
-                return unknown_choice(setting_name(key), choice, options)
-    return None
-
-
-def _explain_unknown_key(
-    message: str, typed: dict[str, str], line: CommandLine
-) -> SettingError | None:
-    """Return the error of a setting that does not exist, if that is what Hydra's message says."""
-    match = re.search(r"Could not (?:override|append to|delete from)[^']*'([^'=]+)'", message)
-    key = match[1] if match else ""
-    key = key if key in typed else key.rpartition("@")[2]
-    if not key or key not in typed or "already at" in message:
-        return None
-    known = _known_settings(line)
-    return None if key in known else unknown_setting(key, typed[key], known)
-
-
-def _explain_syntax(override: str, line: CommandLine) -> SettingError:
-    """Return the error of an override that Hydra cannot parse."""
-    key, _, value = override.lstrip("+~").partition("=")
-    if key and _KEY.fullmatch(key) and key not in (known := _known_settings(line)):
-        return unknown_setting(key, value, known)
-    form = "must have the form setting=value, such as lr=0.1"
-    return SettingError(f"{override}: {form}; special characters go into quotes: 'x=\"a=b\"'")
-
-
-def _known_settings(line: CommandLine) -> list[str]:
-    """List all settings by their dotted names, for the choices of a command that compose."""
-    groups = [override for override in line.typed if override.partition("=")[0] in OPEN_GROUPS]
-    try:
-        config = compose(line.name, groups)
-    except (HydraException, OmegaConfBaseException):
-        config = compose(CONFIG_NAME)
-    return list(_dotted_names(OmegaConf.to_container(config), ""))
-
-
-def _dotted_names(values: object, prefix: str) -> Iterator[str]:
-    if isinstance(values, dict):
-        for key, value in values.items():
-            yield f"{prefix}{key}"
-            yield from _dotted_names(value, f"{prefix}{key}.")
+def _several_values(override: str) -> SettingError:
+    """Return the error of an override with several values where there is no sweep."""
+    before, _, value = override.partition("=")
+    key = setting_name(before)
+    a_list = "" if value.endswith(")") else f"; a list is {key}=[{value}]"
+    sweep = "has several values; add --multirun to sweep over them"
+    return SettingError(f"{key}={value}: {sweep}{a_list}")

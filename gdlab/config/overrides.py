@@ -91,24 +91,30 @@ def _quote(override: str) -> str:
     if key in _FORMULA_LISTS:
         is_list = value.startswith("[") and value.endswith("]")
         if not is_list:
-            return f"{key}={_quote_text(value)}"
-        formulas = _split_at_commas(value[1:-1]) if value[1:-1].strip() else ()
-        return f"{key}=[{','.join(map(_quote_text, formulas))}]"
+            return f"{key}={_quote_formula(value)}"
+        formulas = split_at_commas(value[1:-1]) if value[1:-1].strip() else ()
+        return f"{key}=[{','.join(map(_quote_formula, formulas))}]"
     if key.lstrip("+") not in _FORMULAS:
         return override
-    return f"{key}={','.join(map(_quote_text, _split_at_commas(value)))}"
+    return f"{key}={','.join(map(_quote_formula, split_at_commas(value)))}"
 
 
-def _quote_text(text: str) -> str:
-    """Quote a text for Hydra's grammar, literally: nothing in it is interpolated."""
+def _quote_formula(text: str) -> str:
+    """Quote a formula for Hydra's grammar, literally: nothing in it is interpolated."""
+    is_quoted = _QUOTED.fullmatch(text)
+    return quote_text(text) if is_quoted else quote_text(text).replace("${", "\\${")
+
+
+def quote_text(text: str) -> str:
+    """Quote a text for Hydra's grammar, unless it is quoted."""
     if _QUOTED.fullmatch(text):
         return text.strip()
     # Backslashes are literal, except before a quote.
     escaped = _BEFORE_QUOTE.sub(lambda m: 2 * m[1] + m[2].replace('"', '\\"'), text.strip())
-    return '"' + escaped.replace("${", "\\${") + '"'
+    return f'"{escaped}"'
 
 
-def _split_at_commas(text: str) -> Iterator[str]:
+def split_at_commas(text: str) -> Iterator[str]:
     """Yield the parts of a text between commas outside brackets and quotes."""
     depth, quote, first = 0, "", 0
     for position, character in enumerate(text):

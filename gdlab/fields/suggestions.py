@@ -73,7 +73,18 @@ def unknown_choice(group: str, given: str, choices: Iterable[str]) -> SettingErr
 def unknown_setting(key: str, given: str, known: Iterable[str]) -> SettingError:
     """Return the error for a setting that does not exist."""
     names = sorted(known)
+    hint = did_you_mean(key, names)
+    return SettingError(f"{key}={given}: no such setting{hint}{_siblings(key, names)}")
+
+
+def missing_setting(key: str, given: str, owner: str, known: Iterable[str]) -> SettingError:
+    """Return the error for a setting that one of several choices, the owner, does not have."""
+    siblings = _siblings(key, sorted(known))
+    return SettingError(f"{key}={given}: {owner} has no such setting{siblings}")
+
+
+def _siblings(key: str, names: Iterable[str]) -> str:
+    """Return the settings beside one as " (settings: …)"; empty if there are none."""
     node = key.rpartition(".")[0]
     siblings = [name for name in names if name.rpartition(".")[0] == node]
-    choices = f" (settings: {', '.join(siblings)})" if siblings else ""
-    return SettingError(f"{key}={given}: no such setting{did_you_mean(key, names)}{choices}")
+    return f" (settings: {', '.join(siblings)})" if siblings else ""

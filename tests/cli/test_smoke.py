@@ -89,7 +89,7 @@ def test_help_imports_no_torch(here):
         (("lr=-1",), "lr=-1: must be a finite number > 0"),
         (("learning_rate=1",), "learning_rate=1: no such setting, did you mean lr?"),
         (("optimizer=sdg",), "optimizer=sdg: no such choice, did you mean sgd?"),
-        (("lr=((",), "lr=((: must have the form setting=value"),
+        (("lr=((",), "lr=((: the bracket ( is not closed"),
         (("-m", "lr=1,-1"), "lr=-1: must be a finite number > 0"),
     ],
 )

@@ -1,0 +1,170 @@
+"""Hydra's errors about a command line, each in one line that names the setting."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from hydra import compose
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, Glob
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from gdlab.cli import hydra_internals
+from gdlab.cli.choices import choices_in
+from gdlab.cli.syntax import explain_value, is_call
+from gdlab.config.overrides import chosen_group, setting_name
+from gdlab.errors import SettingError, describe_error
+from gdlab.fields.suggestions import missing_setting, unknown_choice, unknown_setting
+
+_KEY = re.compile(r"[A-Za-z_]\w*([./][A-Za-z_]\w*)*", re.ASCII)
+_UNKNOWN_KEY = re.compile(
+    r"(?:Could not (?:override|append to|delete from)|already at)[^']*'([^'=]+)'"
+)
+
+
+def explain(
+    error: Exception, typed: Sequence[str], overrides: Sequence[str], name: str
+) -> SettingError:
+    """Turn Hydra's error about a command line into one that names the setting.
+
+    Args:
+        error: Hydra's, OmegaConf's or Python's.
+        typed: the overrides of the command as they were typed.
+        overrides: the same as Hydra takes them.
+        name: of the configuration.
+    """
+    parts = (override.lstrip("+~").partition("=") for override in typed)
+    values = {key: value for key, _, value in parts}
+    message = str(error)
+    explained = _explain_unknown_choice(error, values) or _explain_unknown_key(
+        message, values, overrides, name
+    )
+    if explained is not None:
+        return explained
+    if isinstance(error, OverrideParseException) or "" in values:
+        override = getattr(error, "override", None) or f"={values['']}"
+        return _explain_syntax(override, message, overrides, name)
+    if not message.startswith("Config group override") and isinstance(
+        error.__cause__, OmegaConfBaseException
+    ):
+        message = f"{message} ({error.__cause__})"
+    if not isinstance(error, (HydraException, OmegaConfBaseException)):
+        message = f"the configuration cannot be composed ({describe_error(error)})"
+    return SettingError(" ".join(message.split()))
+
+
+def _explain_unknown_choice(error: Exception, values: dict[str, str]) -> SettingError | None:
+    """Return the error of a choice that a group does not have, if that is what is wrong."""
+    loader = hydra_internals.config_loader()
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        for key, value in values.items():
+            group = chosen_group(key)
+            choice = error.missing_cfg_file.removeprefix(f"{group}/")
+            if choice != error.missing_cfg_file and choice in value.split(","):
+                return unknown_choice(setting_name(key), choice, choices_in(group, loader))
+    if str(error).startswith("Config group override"):
+        for key, choice in values.items():
+            options = choices_in(chosen_group(key), loader)
+            if options and choice not in options:
+                return unknown_choice(setting_name(key), choice, options)
+    return None
+
+
+def _explain_unknown_key(
+    message: str, values: dict[str, str], overrides: Sequence[str], name: str
+) -> SettingError | None:
+    """Return the error of a setting that does not exist, if that is what Hydra's message says."""
+    match = _UNKNOWN_KEY.search(message)
+    key = match[1] if match else ""
+    key = key if key in values else key.rpartition("@")[2]
+    if not key or key not in values:
+        return None
+    known_of = {
+        choice: _known_settings(words, name, key) for choice, words in _variants(overrides, key)
+    }
+    lacking = [choice for choice, known in known_of.items() if key not in known]
+    if not lacking:
+        exists = f"+{key}={values[key]}: the setting exists; it is set without +"
+        return SettingError(exists) if "already at" in message else None
+    if len(lacking) < len(known_of):
+        return missing_setting(key, values[key], lacking[0], known_of[lacking[0]])
+    return unknown_setting(key, values[key], set[str]().union(*known_of.values()))
+
+
+def _explain_syntax(
+    override: str, message: str, overrides: Sequence[str], name: str
+) -> SettingError:
+    """Return the error of an override that Hydra cannot parse."""
+    before, sign, value = override.lstrip("+~").partition("=")
+    key = setting_name(before)
+    if sign and _KEY.fullmatch(key) and not value.startswith("="):
+        choices = choices_in(chosen_group(before), hydra_internals.config_loader())
+        if choices and not is_call(message):
+            return unknown_choice(key, value, choices)
+        variants = (words for _, words in _variants(overrides, key))
+        known = set[str]().union(*(_known_settings(words, name, key) for words in variants))
+        if key not in known and not choices:
+            return unknown_setting(key, value, known)
+        return SettingError(f"{key}={value}: {explain_value(key, value, message)}")
+    form = "must have the form setting=value, such as lr=0.1, without blanks around ="
+    return SettingError(f"{override}: {form}")
+
+
+def _variants(overrides: Sequence[str], key: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield the choices that a command makes from groups, once for each that may bring a setting.
+
+    Args:
+        overrides: as Hydra takes them; the others are left out.
+        key: of the setting.
+
+    Yields:
+        The choice, as `loss=rosenbrock`, and all choices with that one.
+    """
+    choices = dict(_choices(overrides))
+    first = [words[0] for words in choices.values()]
+    owners = [group for group in choices if key.startswith(f"{setting_name(group)}.")]
+    if not owners:
+        yield "", first
+    for word in choices.get(max(owners, key=len), []) if owners else []:
+        place = list(choices).index(max(owners, key=len))
+        yield setting_name(word), [*first[:place], word, *first[place + 1 :]]
+
+
+def _choices(overrides: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Yield the overrides that choose from a group: the key, and the choices one by one."""
+    loader = hydra_internals.config_loader()
+    for word in overrides:
+        try:
+            (override,) = OverridesParser.create(loader).parse_overrides([word])
+        except HydraException:
+            continue
+        if override.key_or_group and loader.get_group_options(override.key_or_group):
+            key = override.get_key_element()
+            sweeps = isinstance(override.value(), (ChoiceSweep, Glob))
+            names = list(override.sweep_string_iterator()) if sweeps else []
+            yield key, [f"{key}={each}" for each in names] or [word]
+
+
+def _known_settings(choices: Sequence[str], name: str, key: str) -> list[str]:
+    """List all settings by their dotted names, those of `hydra` only for a key of it.
+
+    Args:
+        choices: overrides that choose from groups; unless they compose, the defaults are taken.
+        name: of the configuration.
+        key: the setting that is looked for.
+    """
+    of_hydra = key.startswith("hydra.")
+    try:
+        config = compose(name, list(choices), return_hydra_config=of_hydra)
+    except (HydraException, OmegaConfBaseException):
+        config = compose(return_hydra_config=of_hydra, config_name="config")
+    names = _dotted_names(OmegaConf.to_container(config), "")
+    return [each for each in names if each.startswith("hydra.") == of_hydra]
+
+
+def _dotted_names(values: object, prefix: str) -> Iterator[str]:
+    if isinstance(values, dict):
+        for key, value in values.items():
+            yield f"{prefix}{key}"
+            yield from _dotted_names(value, f"{prefix}{key}.")

@@ -1,0 +1,58 @@
+"""Hydra's errors about a command line, in one line each."""
+
+import pytest
+from hydra.errors import ConfigCompositionException
+
+from gdlab.cli.composition import CONFIG_NAME, compose_config, hydra_ready
+from gdlab.cli.explanations import explain
+from gdlab.config.overrides import to_hydra_overrides
+from gdlab.errors import SettingError
+
+# the overrides of a sweep, the key that Hydra could not set, what is said
+KEYS = [
+    (
+        "loss=quadratic,cube loss.condition=5",
+        "loss=cube has no such setting (settings: loss._target_, loss.b)",
+    ),
+    ("loss=glob([q*,ros*]) loss.condition=5", "loss=qing has no such setting"),
+    ("loss=quadratic,rosenbrock +loss.condition=5", "loss=rosenbrock has no such setting"),
+    ("loss=quadratic,rosenbrock loss.conditon=5", "no such setting, did you mean loss.condition?"),
+    ("optimizer=sgd,adam optimizer.betas=[0.9,0.9]", "optimizer=sgd has no such setting"),
+    (
+        "optimizer=lookahead optimizer.inner=sgd,adam optimizer.inner.eps=1",
+        "optimizer.inner=sgd has no such setting",
+    ),
+    ("optimizer=sgd,lookahead optimizer.inner=adam", "optimizer=sgd has no such setting"),
+    (
+        "optimizer=sgd lr=0.1,0.2 loss.nope=5",
+        "no such setting, did you mean noise? (settings: loss._target_, loss.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("line", "said"), KEYS)
+def test_a_setting_that_one_of_several_choices_lacks(line, said):
+    words = line.split()
+    key, _, value = words[-1].lstrip("+").partition("=")
+    error = ConfigCompositionException(f"Could not override '{key}'.")
+    with hydra_ready():
+        explained = explain(error, words, to_hydra_overrides(words), CONFIG_NAME)
+    assert str(explained).startswith(f"{key}={value}: {said}")
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("hydra.run.dri=~/x", "hydra.run.dri=~/x: no such setting, did you mean hydra.run.dir?"),
+        ("loss=~/x", "loss=~/x: no such choice (choices: ackley, "),
+        ("+lr=3", "+lr=3: the setting exists; it is set without +"),
+        (
+            "start=1,2",
+            "has several values; add --multirun to sweep over them; a list is start=[1,2]",
+        ),
+    ],
+)
+def test_one_override(override, said):
+    with hydra_ready(), pytest.raises(SettingError) as error:
+        compose_config([override])
+    assert said in str(error.value)
