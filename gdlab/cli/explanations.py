@@ -18,9 +18,25 @@ from gdlab.errors import SettingError, describe_error
 from gdlab.fields.suggestions import missing_setting, unknown_choice, unknown_setting
 
 _KEY = re.compile(r"[A-Za-z_]\w*([./][A-Za-z_]\w*)*", re.ASCII)
+_WRONG_TYPE = "Error merging override "
 _UNKNOWN_KEY = re.compile(
     r"(?:Could not (?:override|append to|delete from)|already at)[^']*'([^'=]+)'"
 )
+
+_PACKAGES = {
+    "hydra/launcher/joblib": "hydra-joblib-launcher",
+    "hydra/launcher/ray": "hydra-ray-launcher",
+    "hydra/launcher/ray_aws": "hydra-ray-launcher",
+    "hydra/launcher/rq": "hydra-rq-launcher",
+    "hydra/launcher/submitit_local": "hydra-submitit-launcher",
+    "hydra/launcher/submitit_slurm": "hydra-submitit-launcher",
+    "hydra/sweeper/ax": "hydra-ax-sweeper",
+    "hydra/sweeper/nevergrad": "hydra-nevergrad-sweeper",
+    "hydra/sweeper/optuna": "hydra-optuna-sweeper",
+    "hydra/hydra_logging/colorlog": "hydra-colorlog",
+    "hydra/job_logging/colorlog": "hydra-colorlog",
+}
+"""The choices that Hydra's own plugins bring, and the packages that these are in."""
 
 
 def explain(
@@ -45,10 +61,12 @@ def explain(
     if isinstance(error, OverrideParseException) or "" in values:
         override = getattr(error, "override", None) or f"={values['']}"
         return _explain_syntax(override, message, overrides, name)
-    if not message.startswith("Config group override") and isinstance(
-        error.__cause__, OmegaConfBaseException
-    ):
-        message = f"{message} ({error.__cause__})"
+    if isinstance(error.__cause__, OmegaConfBaseException):
+        reason = str(error.__cause__).partition("\n")[0]
+        is_value = message.startswith(_WRONG_TYPE)
+        message = (
+            f"{message[len(_WRONG_TYPE) :]}: {reason}" if is_value else f"{message} ({reason})"
+        )
     if not isinstance(error, (HydraException, OmegaConfBaseException)):
         message = f"the configuration cannot be composed ({describe_error(error)})"
     return SettingError(" ".join(message.split()))
@@ -58,6 +76,10 @@ def _explain_unknown_choice(error: Exception, values: dict[str, str]) -> Setting
     """Return the error of a choice that a group does not have, if that is what is wrong."""
     loader = hydra_internals.config_loader()
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        package = _PACKAGES.get(error.missing_cfg_file)
+        if package:
+            group, _, choice = error.missing_cfg_file.rpartition("/")
+            return SettingError(f"{group}={choice}: needs a plugin; pip install {package}")
         for key, value in values.items():
             group = chosen_group(key)
             choice = error.missing_cfg_file.removeprefix(f"{group}/")

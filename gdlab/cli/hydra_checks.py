@@ -15,6 +15,7 @@ from hydra.core.override_parser.types import (
 from omegaconf import DictConfig, OmegaConf
 
 from gdlab.cli import hydra_internals
+from gdlab.cli.choices import choices_in
 from gdlab.config.overrides import OPEN_GROUPS, setting_name
 from gdlab.errors import SettingError
 from gdlab.fields.suggestions import unknown_choice
@@ -38,8 +39,7 @@ def check_choices(overrides: Sequence[Override], loader: ConfigLoader) -> None:
     """
     for override in overrides:
         odd = [value for value in _values(override) if not _is_name(value, override)]
-        group = override.key_or_group
-        options = loader.get_group_options(group) if odd and group else ()
+        options = choices_in(override.key_or_group, loader) if odd else ()
         if options and not isinstance(odd[0], dict):
             key = setting_name(override.get_key_element().lstrip("~"))
             is_whole = odd[0] is override.value()

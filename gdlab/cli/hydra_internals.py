@@ -231,12 +231,19 @@ def run_sweeper(
     except SettingError:
         raise
     except CUSTOM_ERRORS as error:
-        why = f"cannot be made ({describe_error(error)})"
+        why = f"cannot be made ({describe_error(_first_cause(error))})"
         raise SettingError(f"hydra.sweeper, hydra.launcher: {why}") from error
     try:
         return sweeper.sweep(overrides_of(config.hydra, "task"))
     finally:
         callbacks.on_multirun_end(config=config, config_name=name)
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    """Return what caused an error of Hydra, which names only the class that it could not make."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
 
 
 def _running_hydra() -> Hydra:

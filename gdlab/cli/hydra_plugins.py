@@ -6,9 +6,9 @@ name, so `register` registers this module there. It imports torch only when a sw
 
 import importlib.util
 import sys
-import types
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ from gdlab.cli import hydra_internals
 from gdlab.cli.command import EXIT_FAILED
 from gdlab.cli.hydra_checks import check_choices
 from gdlab.config.overrides import to_hydra_overrides
-from gdlab.errors import SettingError
+from gdlab.errors import CUSTOM_ERRORS, SettingError, describe_error
 
 if TYPE_CHECKING:
     from gdlab.sweeps.grid import Grid
@@ -183,16 +183,25 @@ def is_gdlab_plugin(config: DictConfig, kind: str) -> bool:
 
 
 def register() -> None:
-    """Register the plugins with Hydra."""
+    """Register the plugins with Hydra, which imports all other plugins then.
+
+    Raises:
+        SettingError: another plugin cannot be imported.
+    """
     if _MODULE in sys.modules:
         return
     spec = importlib.util.find_spec("hydra_plugins")
     if spec is None or spec.submodule_search_locations is None:
         # There is no such package, or a file of that name is found before its folders.
-        parent = types.ModuleType("hydra_plugins")
+        spec = ModuleSpec("hydra_plugins", None, is_package=True)
         folders = (Path(entry) / "hydra_plugins" for entry in sys.path)
-        parent.__path__ = [str(folder) for folder in folders if folder.is_dir()]  # Hydra scans it
-        sys.modules["hydra_plugins"] = parent
+        spec.submodule_search_locations = [str(folder) for folder in folders if folder.is_dir()]
+        sys.modules["hydra_plugins"] = importlib.util.module_from_spec(spec)  # Hydra scans it
+    try:
+        Plugins.instance()
+    except CUSTOM_ERRORS as error:  # a plugin for another version of Python, for instance
+        why = f"a plugin of Hydra cannot be imported ({describe_error(error)}); uninstall it"
+        raise SettingError(f"hydra_plugins: {why}") from error
     sys.modules[_MODULE] = sys.modules[__name__]
     for plugin in (BatchedLauncher, GridSweeper, RandomSweeper):
         plugin.__module__ = _MODULE

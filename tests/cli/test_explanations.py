@@ -45,6 +45,12 @@ def test_a_setting_that_one_of_several_choices_lacks(line, said):
     [
         ("hydra.run.dri=~/x", "hydra.run.dri=~/x: no such setting, did you mean hydra.run.dir?"),
         ("loss=~/x", "loss=~/x: no such choice (choices: ackley, "),
+        (
+            "hydra/launcher=joblib",
+            "launcher=joblib: needs a plugin; pip install hydra-joblib-launcher",
+        ),
+        ("hydra.job.chdir=x", "hydra.job.chdir=x: Value 'x' is not a valid bool (type str)"),
+        ("loss=[mgh/beale]", "loss=[mgh/beale]: no such choice, did you mean mgh/beale?"),
         ("+lr=3", "+lr=3: the setting exists; it is set without +"),
         (
             "start=1,2",

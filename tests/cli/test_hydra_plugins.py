@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from helpers.command import QUIET, STOCK, refusal
+from hydra.core.plugins import Plugins
 
 import gdlab
 from gdlab.__main__ import main
@@ -303,3 +305,14 @@ def test_a_refused_sweep_leaves_nothing_behind(command, says, here, sweep, capsy
     assert error.startswith("error: ")
     assert error.count("\n") == 1
     assert list(here.iterdir()) == []
+
+
+def test_a_plugin_that_cannot_be_imported_is_said_in_one_line(gd, monkeypatch):
+    def scan() -> None:
+        raise ValueError("mutable default in hydra_plugins.hydra_rq_launcher")
+
+    monkeypatch.delitem(sys.modules, "hydra_plugins.gdlab", raising=False)
+    monkeypatch.setattr(Plugins, "instance", scan)
+    said = "a plugin of Hydra cannot be imported (ValueError: mutable default in hydra_plugins."
+    for words in ([], ["-m", "lr=0.1,0.2"], ["--help"]):
+        assert said in refusal(gd(*words))
