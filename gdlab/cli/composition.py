@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gdlab.cli import hydra_internals, hydra_plugins
+from gdlab.cli.choices import list_choices
 from gdlab.cli.explanations import explain
 from gdlab.cli.hydra_checks import check_choices
 from gdlab.config.overrides import setting_name, to_hydra_overrides
@@ -90,18 +91,14 @@ class CommandLine:
         Raises:
             SettingError: the overrides do not fit; it names the one, and suggests another.
         """
-        try:
+        with self._errors_explained():
             check_choices(self.parsed, hydra_internals.config_loader())
-            if self.several_values:
-                config = hydra_internals.compose_sweep(self.name, self.overrides)
-                if hydra_internals.is_sweep(config):
-                    return config
-                raise _several_values(self.several_values[0])
-            return compose(self.name, self.overrides, return_hydra_config=True)
-        except GdlabError:
-            raise
-        except Exception as error:  # Hydra raises its own, OmegaConf's and Python's
-            raise self._explain(error) from error
+            if not self.several_values:
+                return compose(self.name, self.overrides, return_hydra_config=True)
+        config = self.compose_sweep()
+        if not hydra_internals.is_sweep(config):
+            raise _several_values(self.several_values[0])
+        return config
 
     def compose_sweep(self) -> DictConfig:
         """Compose the configuration of a sweep; overrides with several values are left out.
@@ -109,13 +106,11 @@ class CommandLine:
         Raises:
             SettingError: the overrides do not fit.
         """
-        try:
-            check_choices(self.parsed, hydra_internals.config_loader())
-            return hydra_internals.compose_sweep(self.name, self.overrides)
-        except GdlabError:
-            raise
-        except Exception as error:  # Hydra raises its own, OmegaConf's and Python's
-            raise self._explain(error) from error
+        loader = hydra_internals.config_loader()
+        with self._errors_explained():
+            check_choices(self.parsed, loader)
+            words = [list_choices(override, loader) for override in self.parsed]
+            return hydra_internals.compose_sweep(self.name, words)
 
     def run_sweep(self) -> int:
         """Hand a sweep to Hydra's sweeper and launcher; return the greatest exit code of its runs.
@@ -134,6 +129,15 @@ class CommandLine:
             params = OmegaConf.select(config, "hydra.sweeper.params") or {}
             axes = [f"{key}={value}" for key, value in params.items()]
             raise CommandLine([*axes, *self.typed], self.name)._explain(error) from error
+
+    @contextmanager
+    def _errors_explained(self) -> Iterator[None]:
+        try:
+            yield
+        except GdlabError:
+            raise
+        except Exception as error:  # Hydra raises its own, OmegaConf's and Python's
+            raise self._explain(error) from error
 
     def _explain(self, error: Exception) -> SettingError:
         return explain(error, self.typed, self.overrides, self.name)

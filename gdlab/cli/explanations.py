@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 
 from hydra import compose
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, Glob
+from hydra.core.override_parser.types import ChoiceSweep, Glob, Transformer
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gdlab.cli import hydra_internals
-from gdlab.cli.choices import choices_in
+from gdlab.cli.choices import choices_in, matching_choices
 from gdlab.cli.syntax import explain_value, is_call
 from gdlab.config.overrides import chosen_group, setting_name
 from gdlab.errors import SettingError, describe_error
@@ -158,14 +158,17 @@ def _choices(overrides: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     loader = hydra_internals.config_loader()
     for word in overrides:
         try:
-            (override,) = OverridesParser.create(loader).parse_overrides([word])
+            (override,) = OverridesParser.create().parse_overrides([word])
         except HydraException:
             continue
         if override.key_or_group and loader.get_group_options(override.key_or_group):
             key = override.get_key_element()
-            sweeps = isinstance(override.value(), (ChoiceSweep, Glob))
-            names = list(override.sweep_string_iterator()) if sweeps else []
-            yield key, [f"{key}={each}" for each in names] or [word]
+            values = override.value()
+            if isinstance(values, Glob):
+                names = matching_choices(values, override.key_or_group, loader)
+            else:
+                names = values.list if isinstance(values, ChoiceSweep) else []
+            yield key, [f"{key}={Transformer.str(each)}" for each in names] or [word]
 
 
 def _known_settings(choices: Sequence[str], name: str, key: str) -> list[str]:

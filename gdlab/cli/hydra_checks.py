@@ -15,7 +15,7 @@ from hydra.core.override_parser.types import (
 from omegaconf import DictConfig, OmegaConf
 
 from gdlab.cli import hydra_internals
-from gdlab.cli.choices import choices_in
+from gdlab.cli.choices import choices_in, matching_choices
 from gdlab.config.overrides import OPEN_GROUPS, setting_name
 from gdlab.errors import SettingError
 from gdlab.fields.suggestions import unknown_choice
@@ -28,16 +28,17 @@ _OF_A_SWEEP = ("launcher", "sweeper", "callbacks")
 
 
 def check_choices(overrides: Sequence[Override], loader: ConfigLoader) -> None:
-    """Check that what is chosen from a group is a name.
+    """Check that what is chosen from a group is a name, and that a glob selects one.
 
     Args:
         overrides: parsed by Hydra.
         loader: knows the groups.
 
     Raises:
-        SettingError: it is null, a number or the like.
+        SettingError: it is null, a number or the like, or no choice matches a glob.
     """
     for override in overrides:
+        _check_glob(override, loader)
         odd = [value for value in _values(override) if not _is_name(value, override)]
         options = choices_in(override.key_or_group, loader) if odd else ()
         if options and not isinstance(odd[0], dict):
@@ -46,6 +47,20 @@ def check_choices(overrides: Sequence[Override], loader: ConfigLoader) -> None:
             typed = str(override.input_line).partition("=")[2]
             text = typed if is_whole else Transformer.str(odd[0])
             raise unknown_choice(key, text, options)
+
+
+def _check_glob(override: Override, loader: ConfigLoader) -> None:
+    """Refuse a glob without a match, of which a sweeper makes no runs."""
+    glob: Any = override.value()
+    group = override.key_or_group
+    if isinstance(glob, Glob) and not matching_choices(glob, group, loader):
+        choices = ", ".join(choices_in(group, loader))
+        why = (
+            f"no choice matches (choices: {choices})"
+            if choices
+            else f"{group} is no group to choose from"
+        )
+        raise SettingError(f"{override.input_line}: {why}")
 
 
 def _values(override: Override) -> list[Any]:

@@ -22,6 +22,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from gdlab.cli import hydra_internals
+from gdlab.cli.choices import list_choices
 from gdlab.cli.command import EXIT_FAILED
 from gdlab.cli.hydra_checks import check_choices
 from gdlab.config.overrides import to_hydra_overrides
@@ -110,9 +111,10 @@ class _AxesSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> Any:
         """Hand the runs to the launcher; the batched one gets the whole grid at once."""
         params = [f"{key}={value}" for key, value in self.params.items()]
-        words = [*to_hydra_overrides(params, arguments), *arguments]  # arguments are rewritten
         parser = OverridesParser.create(config_loader=self.loader)
-        overrides = parser.parse_overrides(words)
+        axes = parser.parse_overrides(to_hydra_overrides(params, arguments))
+        listed = [list_choices(axis, self.loader) for axis in axes]
+        overrides = parser.parse_overrides([*listed, *arguments])  # arguments are rewritten
         check_choices(overrides, self.loader)
         grid = self.grid(overrides)
         if isinstance(self.launcher, BatchedLauncher):
