@@ -1,25 +1,30 @@
 """The tables of `--losses` and `--optimizers`: all choices.
 
-Each row combines a file of conf with the properties of its class.
+Each row combines a file, of conf or of the folder of `--config-dir`, with its class.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 import yaml
+from omegaconf import OmegaConf
 from rich.table import Table
 
-from gdlab.config.loading import resolve_choice
+from gdlab.cli import hydra_internals
+from gdlab.cli.choices import choices_in
+from gdlab.cli.composition import compose_config, hydra_ready
+from gdlab.config.loading import choice_from_values, plain_values, resolve_choice
 from gdlab.config.settings import LR
 from gdlab.console import PlainConsole
-from gdlab.errors import SettingError
-from gdlab.fields.declared import declared_fields
+from gdlab.errors import CUSTOM_ERRORS, SettingError
+from gdlab.fields.declared import Configured, declared_fields
 from gdlab.fields.formatting import format_value
-from gdlab.fields.suggestions import choices_of
 from gdlab.losses import Loss
 from gdlab.optimizers import Optimizer
-from gdlab.paths import CONF
+from gdlab.paths import CONF, user_path
 
 _WIDTH = 100
 _COORDINATES_SHOWN = 2
@@ -36,15 +41,56 @@ _OPTIMIZERS = {
 }
 
 
-def show(group: str) -> None:
-    """Print the table of a group of conf, "loss" or "optimizer"."""
+class Choice(NamedTuple):
+    """One row of a table.
+
+    Attributes:
+        name: what is typed to choose it.
+        values: its settings.
+        comment: in its file.
+        make: makes the loss or the optimizer; raises a SettingError where it needs more settings.
+    """
+
+    name: str
+    values: dict[str, Any]
+    comment: str
+    make: Callable[[], Configured]
+
+
+def show(group: str, config_dir: str | None = None) -> None:
+    """Print the table of a group, "loss" or "optimizer".
+
+    Args:
+        group: to choose from.
+        config_dir: the folder of `--config-dir`, whose choices are listed too.
+
+    Raises:
+        SettingError: there is no such folder.
+    """
     console = PlainConsole(soft_wrap=False)
     console.width = min(console.width, _WIDTH) if console.is_terminal else _WIDTH
-    rows = _loss_rows() if group == "loss" else _optimizer_rows()
+    with hydra_ready(config_dir):
+        choices = list(_choices(group, CONF if config_dir is None else user_path(config_dir)))
+    rows = map(_loss_row if group == "loss" else _optimizer_row, choices)
     console.print(_make_table(_LOSSES if group == "loss" else _OPTIMIZERS, rows))
 
 
-def _make_table(widths: Mapping[str, int | None], rows: Iterator[tuple[str, ...]]) -> Table:
+def _choices(group: str, folder: Path) -> Iterator[Choice]:
+    """Yield the choices of a group; a file of conf comes before one of its name in the folder."""
+    for name in choices_in(group, hydra_internals.config_loader()):
+        if (CONF / group / f"{name}.yaml").is_file():
+            yield Choice(name, *read_choice(group, name), partial(resolve_choice, group, name))
+            continue
+        try:
+            node = compose_config([f"{group}={name}"]).get(group)
+            values = plain_values(node) if OmegaConf.is_dict(node) else {}
+        except SettingError:  # it needs further choices from the user
+            values = {}
+        comment = _read_comment(folder / group / f"{name}.yaml")
+        yield Choice(name, values, comment, partial(choice_from_values, group, values))
+
+
+def _make_table(widths: Mapping[str, int | None], rows: Iterable[tuple[str, ...]]) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     for name, width in widths.items():
         is_name = name == "name"
@@ -55,24 +101,17 @@ def _make_table(widths: Mapping[str, int | None], rows: Iterator[tuple[str, ...]
     return table
 
 
-def _loss_rows() -> Iterator[tuple[str, ...]]:
-    """Yield name, dimensions, start, minimum and difficulty of every loss."""
-    for name in choices_of("loss"):
-        _, difficulty = read_choice("loss", name)
-        try:
-            loss = resolve_choice("loss", name)
-        except SettingError:  # it needs settings from the user
-            yield name, _NOTHING, _NOTHING, _NOTHING, difficulty
-            continue
+def _loss_row(choice: Choice) -> tuple[str, ...]:
+    """Return name, dimensions, start, minimum and difficulty of a loss."""
+    try:
+        loss = choice.make()
         assert isinstance(loss, Loss)
-        has_dim = "dim" in declared_fields(type(loss))
-        yield (
-            name,
-            f"dim={loss.dim}" if has_dim else str(loss.dim),
-            _format_start(loss),
-            _format_minimum(loss),
-            difficulty,
-        )
+        start, minimum = _format_start(loss), _format_minimum(loss)
+    except CUSTOM_ERRORS:  # it needs settings from the user, or its own code fails
+        return choice.name, _NOTHING, _NOTHING, _NOTHING, choice.comment
+    has_dim = "dim" in declared_fields(type(loss))
+    dim = f"dim={loss.dim}" if has_dim else str(loss.dim)
+    return choice.name, dim, start, minimum, choice.comment
 
 
 def _format_start(loss: Loss) -> str:
@@ -85,20 +124,39 @@ def _format_minimum(loss: Loss) -> str:
     return _NOTHING if loss.minimum is None else f"{float(loss.minimum):.5g}"
 
 
-def _optimizer_rows() -> Iterator[tuple[str, ...]]:
-    """Yield name, class, default lr, hyperparameters and purpose of every optimizer."""
-    for name in choices_of("optimizer"):
-        values, purpose = read_choice("optimizer", name)
-        lr = f"{values.pop(LR, Optimizer.default_lr):g}"
-        inner = values.pop("defaults", [])
-        pairs = (pair for entry in inner for pair in entry.items())
-        values |= {key.partition("@")[2]: choice for key, choice in pairs}
-        cls = str(values.pop("_target_")).rpartition(".")[2].replace("???", _NOTHING)
-        settings = (f"{key}={format_value(value)}" for key, value in values.items())
-        yield name, cls, lr, ", ".join(settings) or _NOTHING, purpose
+def _optimizer_row(choice: Choice) -> tuple[str, ...]:
+    """Return name, class, default lr, hyperparameters and purpose of an optimizer."""
+    values = dict(choice.values)
+    lr = values.pop(LR, Optimizer.default_lr)
+    shown = f"{lr:g}" if isinstance(lr, (int, float)) else format_value(lr)
+    inner = values.pop("defaults", [])
+    pairs = (pair for entry in inner for pair in entry.items())
+    values |= {key.partition("@")[2]: name for key, name in pairs}
+    cls = _class_name(values.pop("_target_", _NOTHING)).replace("???", _NOTHING)
+    settings = (f"{key}={_format_setting(value)}" for key, value in values.items())
+    return choice.name, cls, shown, ", ".join(settings) or _NOTHING, choice.comment
+
+
+def _format_setting(value: Any) -> str:
+    """Format a value; an inner optimizer is its class."""
+    is_inner = isinstance(value, dict) and "_target_" in value
+    return _class_name(value["_target_"]) if is_inner else format_value(value)
+
+
+def _class_name(target: Any) -> str:
+    return str(target).rpartition(".")[2]
 
 
 def read_choice(group: str, name: str) -> tuple[dict[str, Any], str]:
     """Read a file of conf: its values, and the comment in its first line."""
-    text = (CONF / group / f"{name}.yaml").read_text("utf-8")
-    return yaml.safe_load(text), text.partition("\n")[0].lstrip("# ")
+    path = CONF / group / f"{name}.yaml"
+    return yaml.safe_load(path.read_text("utf-8")), _read_comment(path)
+
+
+def _read_comment(path: Path) -> str:
+    """Return the first comment of a file that is no directive of Hydra."""
+    if not path.is_file():  # a plugin of Hydra brings it
+        return _NOTHING
+    lines = path.read_text("utf-8", errors="replace").splitlines()
+    comments = (line.strip("# ") for line in lines if line.startswith("#"))
+    return next((comment for comment in comments if not comment.startswith("@")), _NOTHING)

@@ -20,8 +20,9 @@ def run(arguments: list[str]) -> int:
     if parsed.catalogues:
         from gdlab.cli import catalogue
 
+        command.add_working_directory()
         for group in parsed.catalogues:
-            catalogue.show(group)
+            catalogue.show(group, parsed.config_dir)
         return 0
     if command.asks_hydra(parsed):
         from gdlab.cli.answers import answer_by_hydra

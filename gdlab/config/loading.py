@@ -153,6 +153,15 @@ def resolve_choice(group: str, given: "str | Configured | Callable[..., Any]") -
     raise SettingError(f"{group}={given!r}: must be a name or an instance of {base.__name__}")
 
 
+def choice_from_values(group: str, values: dict[str, Any]) -> Configured:
+    """Return the loss, optimizer or schedule of a composed node.
+
+    Raises:
+        SettingError: its class cannot be used, or a setting of it is missing or wrong.
+    """
+    return _make_choice(group, values, GROUPS[group])
+
+
 def _compose_file(path: Path) -> dict[str, Any]:
     """Return the values of a file in conf, with the files in its defaults list included."""
     values: Any = OmegaConf.to_container(OmegaConf.load(path))

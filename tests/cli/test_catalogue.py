@@ -4,10 +4,11 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import yaml
-from helpers.command import Done
+from helpers.command import Done, refusal
 
 from gdlab.fields.suggestions import choices_of
 from gdlab.paths import CONF
@@ -71,6 +72,41 @@ def test_an_optimizer_is_shown_with_its_hyperparameters(gd: Callable[..., Done])
         assert re.findall(r"(\w+)=", row["hyperparameters"]) == keys
     assert "momentum=0.9, dampening=0.0" in rows["momentum"]["hyperparameters"]
     assert (rows["sgd"]["lr"], rows["newton"]["lr"]) == ("0.1", "1")
+
+
+FILES = {
+    "loss/bowl.yaml": "# @package loss\n# Mine.\n_target_: gdlab.losses.Quadratic\ndim: 3\n",
+    "loss/steep.yaml": "# Mine, too.\ndefaults: [quadratic, _self_]\ncondition: 7\n",
+    "loss/sub/own.yaml": "# Own.\n_target_: my_losses.Own\n",
+    "loss/broken.yaml": "a: [\n",
+    "optimizer/adam.yaml": "# That of conf is chosen.\n",
+    "optimizer/around.yaml": "# Around.\n_target_: gdlab.optimizers.Lookahead\nlr: 2\nk: 3\n"
+    "defaults: [/optimizer@inner: adam, _self_]\n",
+    "optimizer/odd.yaml": "lr: abc\n",
+}
+
+
+def test_the_choices_of_a_folder_are_listed_too(gd: Callable[..., Done], here: Path) -> None:
+    for name, text in FILES.items():
+        (here / name).parent.mkdir(parents=True, exist_ok=True)
+        (here / name).write_text(text)
+    losses = table(gd("--losses", "--config-dir", ".").out)
+    assert set(losses) == {*choices_of("loss"), "bowl", "steep", "sub/own", "broken"}
+    assert [*losses["bowl"].values()] == ["bowl", "dim=3", "(1, 1, …)", "0", "Mine."]
+    assert [*losses["steep"].values()] == ["steep", "dim=2", "(1, 1)", "0", "Mine, too."]
+    assert [*losses["sub/own"].values()] == ["sub/own", "-", "-", "-", "Own."]
+    assert [*losses["broken"].values()] == ["broken", "-", "-", "-", "-"]
+    optimizers = table(gd("--optimizers", "--config-dir", str(here)).out)
+    assert [*optimizers["around"].values()] == [
+        "around",
+        "Lookahead",
+        "2",
+        "inner=Adam, k=3",
+        "Around.",
+    ]
+    assert optimizers["adam"] == table(gd("--optimizers").out)["adam"]
+    assert [*optimizers["odd"].values()] == ["odd", "-", "abc", "-", "-"]
+    assert "--config-dir=nowhere: no such folder" in refusal(gd("--losses", "--config-dir=nowhere"))
 
 
 def test_both_tables_are_plain_text_of_at_most_100_columns(gd: Callable[..., Done]) -> None:
