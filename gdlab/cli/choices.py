@@ -1,12 +1,12 @@
 """What may be chosen from a group: the names in its folder and in the folders within."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatch
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.object_type import ObjectType
-from hydra.core.override_parser.types import Glob, Override
+from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, Transformer
 
 
 def choices_in(group: str | None, loader: ConfigLoader) -> list[str]:
@@ -55,3 +55,35 @@ def list_choices(override: Override, loader: ConfigLoader) -> str:
         return typed
     names = matching_choices(glob, override.key_or_group, loader)
     return f"{typed.partition('=')[0]}=choice({','.join(names)})" if names else typed
+
+
+def chosen_by(overrides: Sequence[Override], loader: ConfigLoader) -> dict[str, list[str]]:
+    """Return the choices that a command makes from groups, as overrides, by their keys.
+
+    Args:
+        overrides: of the command; those that set a value are left out.
+        loader: knows the groups.
+    """
+    chosen = {}
+    for override in overrides:
+        if not override.key_or_group or not loader.get_group_options(override.key_or_group):
+            continue
+        key, values = override.get_key_element(), override.value()
+        if isinstance(values, Glob):
+            names = matching_choices(values, override.key_or_group, loader)
+        else:
+            names = values.list if isinstance(values, ChoiceSweep) else []
+        words = [f"{key}={Transformer.str(name)}" for name in names]
+        chosen[key] = words or [str(override.input_line)]
+    return chosen
+
+
+def one_by_one(choices: Mapping[str, Sequence[str]], key: str) -> Iterator[list[str]]:
+    """Yield all choices of a command, with each of those of one key, and the first of the others.
+
+    Args:
+        choices: from `chosen_by`.
+        key: one of them.
+    """
+    for word in choices[key]:
+        yield [word if other == key else words[0] for other, words in choices.items()]

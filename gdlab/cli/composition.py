@@ -14,7 +14,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from gdlab.cli import hydra_internals, hydra_plugins
@@ -121,14 +121,12 @@ class CommandLine:
         config = self.compose_sweep()
         if not hydra_internals.is_sweep(config):
             hydra_internals.set_mode(config, RunMode.MULTIRUN)
-        from gdlab.cli.hydra_sweep import run_composed_sweep
+        from gdlab.cli.hydra_sweep import axes_of, run_composed_sweep
 
         try:
             return run_composed_sweep(config)
         except (HydraException, OmegaConfBaseException) as error:
-            params = OmegaConf.select(config, "hydra.sweeper.params") or {}
-            axes = [f"{key}={value}" for key, value in params.items()]
-            raise CommandLine([*axes, *self.typed], self.name)._explain(error) from error
+            raise CommandLine([*axes_of(config), *self.typed], self.name)._explain(error) from error
 
     @contextmanager
     def _errors_explained(self) -> Iterator[None]:

@@ -2,16 +2,17 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from hydra import compose
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, Glob, Transformer
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gdlab.cli import hydra_internals
-from gdlab.cli.choices import choices_in, matching_choices
+from gdlab.cli.choices import choices_in, chosen_by, one_by_one
 from gdlab.cli.syntax import explain_value, is_call
 from gdlab.config.overrides import chosen_group, setting_name
 from gdlab.errors import SettingError, describe_error
@@ -143,32 +144,22 @@ def _variants(overrides: Sequence[str], key: str) -> Iterator[tuple[str, list[st
     Yields:
         The choice, as `loss=rosenbrock`, and all choices with that one.
     """
-    choices = dict(_choices(overrides))
-    first = [words[0] for words in choices.values()]
+    choices = chosen_by(list(_parse(overrides)), hydra_internals.config_loader())
     owners = [group for group in choices if key.startswith(f"{setting_name(group)}.")]
     if not owners:
-        yield "", first
-    for word in choices.get(max(owners, key=len), []) if owners else []:
-        place = list(choices).index(max(owners, key=len))
-        yield setting_name(word), [*first[:place], word, *first[place + 1 :]]
+        yield "", [words[0] for words in choices.values()]
+        return
+    owner = max(owners, key=len)
+    for word, words in zip(choices[owner], one_by_one(choices, owner), strict=True):
+        yield setting_name(word), words
 
 
-def _choices(overrides: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    """Yield the overrides that choose from a group: the key, and the choices one by one."""
-    loader = hydra_internals.config_loader()
+def _parse(overrides: Sequence[str]) -> Iterator[Override]:
+    """Yield the overrides that can be parsed."""
+    parser = OverridesParser.create()
     for word in overrides:
-        try:
-            (override,) = OverridesParser.create().parse_overrides([word])
-        except HydraException:
-            continue
-        if override.key_or_group and loader.get_group_options(override.key_or_group):
-            key = override.get_key_element()
-            values = override.value()
-            if isinstance(values, Glob):
-                names = matching_choices(values, override.key_or_group, loader)
-            else:
-                names = values.list if isinstance(values, ChoiceSweep) else []
-            yield key, [f"{key}={Transformer.str(each)}" for each in names] or [word]
+        with suppress(HydraException):
+            yield parser.parse_overrides([word])[0]
 
 
 def _known_settings(choices: Sequence[str], name: str, key: str) -> list[str]:

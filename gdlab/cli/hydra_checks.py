@@ -1,6 +1,6 @@
 """What a command asks of Hydra, checked before anything is made."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -76,15 +76,6 @@ def _is_name(value: object, override: Override) -> bool:
     """Tell whether a value may be chosen from a group; from some groups a list may be."""
     is_list = isinstance(value, list) and override.key_or_group not in OPEN_GROUPS
     return is_list or isinstance(value, (str, QuotedString))
-
-
-def choices_of_sweep(overrides: Sequence[Override], loader: ConfigLoader) -> Iterator[str]:
-    """Yield as overrides the choices from groups that a command sweeps over, one by one."""
-    for override in overrides:
-        value = override.value()
-        if isinstance(value, ChoiceSweep) and loader.get_group_options(override.key_or_group):
-            for text in map(Transformer.str, value.list):
-                yield f"{override.get_key_element()}={text}"
 
 
 def check_jobs(config: DictConfig, jobs: Iterable[DictConfig]) -> None:

@@ -2,14 +2,16 @@
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gdlab.cli import hydra_internals, hydra_plugins
-from gdlab.cli.hydra_checks import check_hydra, check_jobs, choices_of_sweep
+from gdlab.cli.choices import chosen_by, one_by_one
+from gdlab.cli.hydra_checks import check_hydra, check_jobs
 from gdlab.cli.job_tables import TablesCallback, check_unused
 from gdlab.cli.run import run_job_of_sweep
 from gdlab.config.loading import check_flags
+from gdlab.config.overrides import to_hydra_overrides
 from gdlab.config.settings import COMMAND_KEYS
 from gdlab.errors import GdlabError, SettingError, describe_error
 from gdlab.paths import user_path
@@ -39,7 +41,7 @@ def run_composed_sweep(config: DictConfig) -> int:
         return _run(config)
     check_flags({str(key): config.get(key) for key in config if key in COMMAND_KEYS})
     check_unused(config, is_batched=is_batched)
-    _check_choices_of_jobs(config)
+    check_choices_of_jobs(config)
     kept = existing_folders(directory)
     try:
         return _run_others(config)
@@ -50,12 +52,26 @@ def run_composed_sweep(config: DictConfig) -> int:
         raise
 
 
-def _check_choices_of_jobs(config: DictConfig) -> None:
-    """Check what a sweep chooses from groups, which gdlab's own plugins do with their plan."""
+def check_choices_of_jobs(config: DictConfig) -> None:
+    """Check what a sweep chooses from groups, which gdlab's own plugins do with their plan.
+
+    Raises:
+        SettingError: a choice sets what only the sweep as a whole has.
+        HydraException: a choice does not fit.
+    """
     loader = hydra_internals.config_loader()
-    words = hydra_internals.overrides_of(config.hydra, "task")
-    choices = choices_of_sweep(OverridesParser.create().parse_overrides(words), loader)
-    check_jobs(config, (loader.load_sweep_config(config, [choice]) for choice in choices))
+    typed = hydra_internals.overrides_of(config.hydra, "task")
+    words = [*to_hydra_overrides(axes_of(config), typed), *typed]
+    choices = chosen_by(OverridesParser.create().parse_overrides(words), loader)
+    swept = [key for key, words in choices.items() if len(words) > 1]
+    jobs = (job for key in swept for job in one_by_one(choices, key))
+    check_jobs(config, (loader.load_sweep_config(config, job) for job in jobs))
+
+
+def axes_of(config: DictConfig) -> list[str]:
+    """Return the axes that an experiment brings, as overrides."""
+    params = OmegaConf.select(config, "hydra.sweeper.params") or {}
+    return [f"{key}={value}" for key, value in params.items()]
 
 
 def _run(config: DictConfig) -> int:

@@ -104,7 +104,7 @@ def test_the_choices_of_a_folder_are_listed_too(gd: Callable[..., Done], here: P
         "inner=Adam, k=3",
         "Around.",
     ]
-    assert optimizers["adam"] == table(gd("--optimizers").out)["adam"]
+    assert optimizers["adam"]["what it does"].startswith("Adam")
     assert [*optimizers["odd"].values()] == ["odd", "-", "abc", "-", "-"]
     assert "--config-dir=nowhere: no such folder" in refusal(gd("--losses", "--config-dir=nowhere"))
 

@@ -4,15 +4,17 @@ from typing import Any
 
 import hypothesis
 import pytest
+from helpers.command import BASIC
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hypothesis import strategies as st
 
-from gdlab.cli.choices import choices_in, list_choices, matching_choices
-from gdlab.cli.composition import hydra_ready
+from gdlab.cli.choices import choices_in, chosen_by, list_choices, matching_choices, one_by_one
+from gdlab.cli.composition import CommandLine, hydra_ready
 from gdlab.cli.hydra_checks import check_choices
 from gdlab.cli.hydra_internals import config_loader
+from gdlab.cli.hydra_sweep import check_choices_of_jobs
 from gdlab.errors import SettingError
 from gdlab.fields.suggestions import choices_of
 
@@ -53,7 +55,7 @@ def test_a_glob_looks_into_folders(typed, given, loader):
     assert list_choices(parse(typed, loader), loader) == given
 
 
-@hypothesis.settings(max_examples=8)
+@hypothesis.settings(max_examples=4)
 @hypothesis.given(
     group=st.sampled_from(["loss", "optimizer", "schedule"]),
     include=st.text("abqrs*?", min_size=1, max_size=3),
@@ -77,6 +79,23 @@ def test_a_glob_without_a_match_is_refused(override, said, loader):
     with pytest.raises(SettingError) as error:
         check_choices([parse(override, loader)], loader)
     assert str(error.value).startswith(said)
+
+
+def test_a_choice_is_tried_with_those_that_it_needs(loader):
+    words = ["optimizer=lookahead", "optimizer@optimizer.inner=sgd,adam", "loss=glob([q*,ros*])"]
+    overrides = OverridesParser.create().parse_overrides([*words, "lr=0.1,0.2", "loss.data=a"])
+    choices = chosen_by(overrides, loader)
+    assert list(one_by_one(choices, "optimizer@optimizer.inner")) == [
+        ["optimizer=lookahead", "optimizer@optimizer.inner=sgd", "loss=qing"],
+        ["optimizer=lookahead", "optimizer@optimizer.inner=adam", "loss=qing"],
+    ]
+    assert choices["loss"] == ["loss=qing", "loss=quadratic", "loss=rosenbrock"]
+
+
+def test_an_inner_optimizer_is_swept_over_by_hydras_launcher():
+    line = CommandLine(["optimizer=lookahead", "optimizer.inner=sgd,adam", *BASIC])
+    with hydra_ready():
+        check_choices_of_jobs(line.compose_sweep())
 
 
 AXES = "# @package _global_\nhydra: {mode: MULTIRUN, sweeper: {params: {loss: glob(mgh/be*)}}}\n"

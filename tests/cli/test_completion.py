@@ -31,7 +31,6 @@ LINES = [
     ("hydra/swe", ["hydra/sweeper="]),
     ("hydra/sweeper=ran", ["hydra/sweeper=random"]),
     ("optimizer=lookahead optimizer.inner=nes", ["optimizer.inner=nesterov"]),
-    ("schedule=warmup schedule.then", ["schedule.then.", "schedule.then="]),
     ("--config-dir mine optimizer=he", ["optimizer=heavy", "optimizer=heavy_ball"]),
     # settings and their values
     ("optimizer=lookahead optimizer.inner=adam optimizer.inner.e", ["optimizer.inner.eps="]),
@@ -39,7 +38,6 @@ LINES = [
     ("noise=0.3 noise=", ["noise=0.3"]),
     ("record.figures=", ["record.figures=false", "record.figures=true"]),
     ("loss=mse loss.data=./min", ["loss.data=./mine"]),
-    ("lr.x=", []),
     # lines that are wrong, and flags
     ("lr=(( optimizer=adam optimizer.am", ["optimizer.amsgrad="]),
     ("--losses --version --nope st", ["start=", "steps=", "stop."]),
