@@ -156,7 +156,7 @@ BAD_SETTINGS = [
     ("+hydra.job.env_set.A=${nope}", "hydra: cannot set up the run (", "'nope' not found"),
     ("hydra.job.env_copy=[GDLAB_NOT_SET]", "cannot be composed (KeyError: 'GDLAB_NOT_SET')"),
     ("hydra.output_subdir=../x", "hydra.output_subdir=../x: must be a folder in the run's"),
-    ("-m hydra.sweeper._target_=nope.X", "cannot be made (RuntimeError: Invalid plugin 'nope.X'"),
+    ("-m hydra.sweeper._target_=nope.X", "cannot be made (", "'nope"),
     ("-m hydra/sweeper=basic lr=abc", "lr=abc: must be a number"),
     (
         "-m hydra/launcher=basic +hydra.job_logging.root.handlers=[nope]",
