@@ -7,6 +7,8 @@
 Each message is one line. The command line prints it and exits with code 2.
 """
 
+import signal
+
 
 class GdlabError(Exception):
     """An error that the user can fix; its message is one line."""
@@ -34,6 +36,20 @@ class RecordError(GdlabError):
 
 CUSTOM_ERRORS: tuple[type[BaseException], ...] = (Exception, SystemExit)
 """What custom code may raise: anything, and `sys.exit()`, which must not end gdlab in silence."""
+
+
+def raise_if_signaled(error: BaseException) -> None:
+    """Raise an exception again if a handler of a signal raised it: it is meant for the caller.
+
+    A handler of SIGALRM may bound the time of a program so, or one of SIGTERM end it.
+    """
+    handlers = map(signal.getsignal, signal.valid_signals())
+    codes = {getattr(handler, "__code__", None) for handler in handlers if callable(handler)}
+    traceback = error.__traceback__
+    while traceback is not None:
+        if traceback.tb_frame.f_code in codes:
+            raise error
+        traceback = traceback.tb_next
 
 
 def describe_error(error: BaseException) -> str:

@@ -22,7 +22,7 @@ from gdlab.cli.job_files import JOBS, note_batch
 from gdlab.cli.run import EXIT_SIGNAL, read_config
 from gdlab.config.overrides import setting_name
 from gdlab.config.settings import GROUPS, Settings
-from gdlab.display.terminal import ProgressBar
+from gdlab.display.terminal import ProgressBar, show_warning
 from gdlab.errors import SettingError
 from gdlab.fields.formatting import format_value
 from gdlab.losses.datasets.fingerprints import noting_files
@@ -194,7 +194,7 @@ def _errors_naming_sweep(directory: Path) -> Iterator[None]:
 def finish_sweep(plan: Plan, directory: Path) -> tuple["pa.Table", int]:
     """Run the missing runs, print the summary, and return the table and the exit code."""
     startup.resume_garbage_collection()
-    with interruptible() as interruption, ProgressBar("runs", len(plan)) as bar:
+    with interruptible(show_warning) as interruption, ProgressBar("runs", len(plan)) as bar:
         results = run_sweep(plan, directory, interruption, SweepProgress(bar))
     show_sweep(plan, results, directory)
     if interruption.signal is not None:

@@ -20,7 +20,7 @@ from gdlab.engine.eager import draw_noise
 from gdlab.engine.records import ChunkRecords, ChunkSummary
 from gdlab.engine.rows import Rows
 from gdlab.engine.status import Status
-from gdlab.errors import CUSTOM_ERRORS
+from gdlab.errors import CUSTOM_ERRORS, raise_if_signaled
 from gdlab.fields.declared import Number, map_numbers
 from gdlab.numerics.autodiff import norms, value_and_gradient
 from gdlab.numerics.rowwise import LANES
@@ -50,6 +50,7 @@ class Compiled:
         except Uncompilable:
             raise
         except CUSTOM_ERRORS as error:  # in custom code: the eager steps will show what it raises
+            raise_if_signaled(error)
             message = " ".join(str(error).split())[:_MAX_MESSAGE]
             raise Uncompilable(f"{type(error).__name__}: {message}") from error
 

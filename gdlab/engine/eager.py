@@ -66,7 +66,7 @@ def advance(rows: Rows, length: int, interrupted: Callable[[], bool]) -> ChunkRe
             if not _take_step(rows, records, k, grad, inputs):
                 break
     except CUSTOM_ERRORS as error:
-        records.stop_status, records.error = Status.FAILED, error
+        records.fail(error)
     records.truncate(count)
     records.finite = torch.ones_like(records.loss, dtype=torch.bool)
     if grads:

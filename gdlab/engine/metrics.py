@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gdlab.errors import CUSTOM_ERRORS, SettingError, describe_error
+from gdlab.errors import CUSTOM_ERRORS, SettingError, describe_error, raise_if_signaled
 from gdlab.fields.declared import Configured, setting
 from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import hessian_products, is_twice_differentiable
@@ -124,6 +124,7 @@ def _why_no_hessian(loss: Loss, x: Tensor) -> str | None:
             return f"{cannot} (one of its functions is differentiable only once)"
         hessian_products(loss, x)(torch.ones_like(x))
     except CUSTOM_ERRORS as error:
+        raise_if_signaled(error)
         return f"{cannot} ({describe_error(error)})"
     return None
 

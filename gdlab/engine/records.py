@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from gdlab.engine.status import Status
+from gdlab.errors import raise_if_signaled
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,11 @@ class ChunkRecords:
     def x(self) -> Tensor:
         """The points (K, D, n)."""
         return self.points[: len(self.loss)]
+
+    def fail(self, error: BaseException) -> None:
+        """End all rows with an exception, unless the caller's handler of a signal raised it."""
+        raise_if_signaled(error)
+        self.stop_status, self.error = Status.FAILED, error
 
     def truncate(self, count: int) -> None:
         """Keep only the first `count` records."""

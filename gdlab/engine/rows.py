@@ -133,7 +133,7 @@ class Rows:
             try:
                 records.rates = self.schedule.rates(self.step_numbers(count), self.lr, batch.steps)
             except CUSTOM_ERRORS as error:
-                records.stop_status, records.error = Status.FAILED, error
+                records.fail(error)
                 records.truncate(pending)
         return records
 

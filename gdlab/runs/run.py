@@ -17,7 +17,6 @@ from gdlab.losses.function import Function
 from gdlab.losses.transform import Transform
 from gdlab.optimizers.base import Optimizer
 from gdlab.runs.checks import check_run
-from gdlab.runs.interruption import interruptible
 from gdlab.runs.sinks import MemorySink, Sink
 from gdlab.schedules import Schedule
 
@@ -69,6 +68,8 @@ def run(
     >>> run.outcome.status.name, run.outcome.steps
     ('CONVERGED', 175)
 
+    Signals are the caller's: Ctrl-C raises KeyboardInterrupt, SIGTERM ends the program.
+
     Args:
         loss: a name from conf/loss, a `gdlab.Loss`, or a function of one point (D,), which
             requires `start`.
@@ -99,13 +100,15 @@ def run(
     rate = groups["optimizer"].default_lr if lr is None else lr
     all_settings = Settings(**groups, lr=rate, start=point, choices=names, **settings)
     batch, memory = check_run(all_settings), MemorySink()
-    with interruptible() as interrupted:
-        outcome = execute(all_settings, batch, [memory], interrupted)
+    outcome = execute(all_settings, batch, [memory])
     return Run(all_settings, outcome, History.join(memory.pieces), memory.seconds)
 
 
 def execute(
-    settings: Settings, batch: Batch, sinks: Sequence[Sink], interrupted: Callable[[], bool]
+    settings: Settings,
+    batch: Batch,
+    sinks: Sequence[Sink],
+    interrupted: Callable[[], bool] = lambda: False,
 ) -> Outcome:
     """Run a batch of one row to its end, and pass its records to the sinks.
 

@@ -7,7 +7,7 @@ tables in the end are those of a sweep that was never interrupted.
 Shapes: R runs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,6 +60,7 @@ def run_sweep(
         SettingError: another process is writing into the directory.
         RecordError: the table of a finished shard is damaged.
         ChildProcessError: a process that ran a shard died.
+        KeyboardInterrupt: the caller's; the tables of the shards that ended are written.
     """
     with locked(directory, "resume"):
         return _run_missing(plan, directory, interrupted, progress)
@@ -83,14 +84,18 @@ def _run_missing(
     if len(plan) <= plan.options.record.max_run_dirs:
         records = RunDirectories(directory, plan, range(len(plan)))
         records.remove_damaged(finished)
-    for number, table in run_shards(plan, missing, records, interrupted, progress):
-        tables[number] = table
-        if str(Status.INTERRUPTED) not in table["status"].to_pylist():
-            write_table(directory, names[number], table)
-    results = join_tables([tables[number] for number in sorted(tables)])
-    write_results(directory, results)
-    # Loadable from here on, whatever happens below.
-    write_about(directory, plan, {} if records is None else records.names())
+    try:
+        for number, table in run_shards(plan, missing, records, interrupted, progress):
+            tables[number] = table
+            if str(Status.INTERRUPTED) not in table["status"].to_pylist():
+                write_table(directory, names[number], table)
+    except KeyboardInterrupt:
+        if records is not None:
+            records.abandon()
+        if tables:
+            _write_loadable(directory, plan, tables, records)
+        raise
+    results = _write_loadable(directory, plan, tables, records)
     if not interrupted():
         ranked = results.to_pandas()
         if records is None:
@@ -99,6 +104,19 @@ def _run_missing(
         _record_again(plan, records, interrupted)
         _illustrate(plan, directory, ranked, records, interrupted)
         write_about(directory, plan, records.names())
+    return results
+
+
+def _write_loadable(
+    directory: Path,
+    plan: Plan,
+    tables: Mapping[int, "pa.Table"],
+    records: RunDirectories | None,
+) -> "pa.Table":
+    """Write the table of all shards that ended, so that the directory can be loaded."""
+    results = join_tables([tables[number] for number in sorted(tables)])
+    write_results(directory, results)
+    write_about(directory, plan, {} if records is None else records.names())
     return results
 
 

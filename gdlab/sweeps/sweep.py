@@ -11,7 +11,6 @@ from gdlab.paths import user_path
 from gdlab.recording.digests import begin_digests
 from gdlab.recording.files import claim_directory
 from gdlab.results.load import Recorded, load
-from gdlab.runs.interruption import interruptible
 from gdlab.sweeps.checks import check_plan
 from gdlab.sweeps.executors.choice import with_shards_for
 from gdlab.sweeps.executors.driver import run_shards
@@ -39,6 +38,9 @@ def sweep(
     >>> swept = gdlab.sweep(lr=[0.01, 0.1, 0.2], seed=range(2), start="random", steps=100)
     >>> len(swept.results), swept.best()[0].choice
     (6, {'lr': 0.1})
+
+    Signals are the caller's: Ctrl-C raises KeyboardInterrupt, SIGTERM ends the program. After
+    Ctrl-C the directory can be loaded, with the runs whose batches have ended.
 
     Args:
         loss: a name from conf/loss, a `gdlab.Loss`, or a function of one point (D,), which needs
@@ -83,12 +85,9 @@ def sweep(
     if directory is not None:
         path = claim_directory(user_path(directory), exact=True, setting="directory")
         begin_digests(path)  # a sweep on the command line has one, that of its plan
-        with interruptible() as interrupted:
-            run_sweep(plan, path, interrupted)
+        run_sweep(plan, path)
         return load(path)
-    with interruptible() as interrupted:
-        shards = dict(enumerate(plan.shards()))
-        tables = dict(run_shards(plan, shards, interrupted=interrupted))
+    tables = dict(run_shards(plan, dict(enumerate(plan.shards()))))
     results = join_tables([tables[number] for number in sorted(tables)]).to_pandas()
     return Recorded(None, results, {}, tuple(plan.keys()), {}, tuple(plan.metrics))
 

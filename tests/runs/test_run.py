@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from gdlab.errors import SettingError
 from gdlab.losses import MSE, Quadratic
 from gdlab.losses.function import Function
 from gdlab.optimizers import Adam
+from gdlab.runs.interruption import SIGNALS
 from gdlab.schedules import Exponential
 
 
@@ -118,7 +120,7 @@ def test_numbers_may_be_those_of_numpy() -> None:
     assert (run.outcome.steps, run.settings.seed, run.settings.noise.scale) == (7, 3, 0.5)
 
 
-# Interruption.
+# Signals.
 
 
 def signalling_at(call: int, number: int = signal.SIGINT) -> Function:
@@ -133,16 +135,35 @@ def signalling_at(call: int, number: int = signal.SIGINT) -> Function:
     return Function(value, start=(0.0,))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("step", [0, 1, 31, 32, 200])
-def test_a_signal_ends_a_run_at_its_step(step: int, number: int) -> None:
-    before = signal.getsignal(number)
-    run = gdlab.run(signalling_at(step, number), lr=1.0, steps=1000)
-    assert run.outcome.status == Status.INTERRUPTED
-    assert run.outcome.steps == step
-    assert run.history.x[:, 0].tolist() == list(range(step + 1))
-    assert np.isnan(run.history.lr[-1])
-    assert signal.getsignal(number) is before
+# a signal, and what a handler may raise
+RAISED = list(zip(SIGNALS, (KeyboardInterrupt, SystemExit, TimeoutError), strict=False))
+
+
+@pytest.mark.parametrize("call", [gdlab.run, gdlab.sweep])
+@pytest.mark.parametrize(("number", "error"), RAISED)
+def test_a_signal_is_handled_as_the_caller_says(
+    number: int, error: type[BaseException], call: Callable[..., Any]
+) -> None:
+    """A handler that returns does not end a run; what one raises reaches the caller."""
+    received: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise error
+
+    before = signal.signal(number, note)
+    try:
+        ended = call(signalling_at(31, number), lr=1.0, steps=100)
+        steps = ended.outcome.steps if call is gdlab.run else ended.results["steps"][0]
+        assert (received, steps) == ([number], 100)
+        signal.signal(number, end)
+        with pytest.raises(error):
+            call(signalling_at(31, number), lr=1.0, steps=100)
+        assert signal.getsignal(number) is end
+    finally:
+        signal.signal(number, before)
 
 
 def test_an_exception_in_the_loss_ends_the_run_and_is_its_reason() -> None:

@@ -306,6 +306,22 @@ def test_the_table_is_the_command_lines(given, words, tmp_path, monkeypatch, cap
     pd.testing.assert_frame_equal(table.drop(columns="seconds"), same, check_exact=True)
 
 
+def test_after_ctrl_c_a_directory_has_the_batches_that_ended(tmp_path):
+    calls = iter(range(1000))
+
+    def value(x):
+        if next(calls) == 9:  # of the second batch
+            raise KeyboardInterrupt
+        return x.sum()
+
+    given: Any = {"start": [[0.0], [1.0], [2.0]], "engine": gdlab.Engine(mode="eager", max_rows=1)}
+    with pytest.raises(KeyboardInterrupt):
+        gdlab.sweep(value, **given, steps=5, directory=tmp_path / "s")
+    loaded = gdlab.load(tmp_path / "s")
+    assert loaded.results["status"].tolist() == ["max_steps"]
+    assert list(loaded.directories or {}) == [0]
+
+
 def test_a_directory_holds_what_the_command_line_would_leave(tmp_path):
     quiet = {"record.figures": False, "record.events": False, "engine.max_rows": 2}
     given: dict[str, Any] = {"lr": [0.1, 0.2, 0.3], "steps": 20, "start": "random", "seed": 4}

@@ -1,8 +1,8 @@
 """Shards on all cores: a pool of processes that ends with the sweep.
 
-The processes ignore Ctrl-C and SIGTERM. They ask a board, a few numbers in a file that all of them
-map, whether to stop, and report their progress there. A process whose parent is gone ends at once,
-since whoever resumes the sweep writes into the same directories.
+The processes ignore the signals that ask a command to end. They ask a board, a few numbers in a
+file that all of them map, whether to stop, and report their progress there. A process whose parent
+is gone ends at once, since whoever resumes the sweep writes into the same directories.
 """
 
 import errno
@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING
 
+from gdlab.runs.interruption import SIGNALS
 from gdlab.sweeps.executors.base import Job
 from gdlab.sweeps.executors.board import FileBoard
 from gdlab.sweeps.executors.pickling import pickle_work, run_pickled
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 _NAME = "processes"
 _SECONDS = 0.1  # between two looks at whether the parent is still there
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Processes:
@@ -59,7 +59,7 @@ class _Session:
         """Send a shard to the pool; the first ones start its processes."""
         content = pickle_work(work)
         # A new process inherits which signals are blocked, so none reaches it while it starts.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
             return self._pool.submit(run_pickled, content, _NAME, self.board, shard)
         finally:
@@ -89,7 +89,7 @@ def _open_pool(processes: int) -> Iterator["ProcessPoolExecutor"]:
 
 def _begin(parent: int) -> None:
     """Ignore signals in this process, and end it once its parent is gone."""
-    for number in _SIGNALS:
+    for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
     def watch() -> None:
