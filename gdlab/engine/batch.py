@@ -11,6 +11,7 @@ from torch import Tensor
 from gdlab.engine.metrics import Metric, metrics_of
 from gdlab.fields.declared import Configured, setting
 from gdlab.losses.base import Loss
+from gdlab.numerics.rowwise import LANES, LARGE, part_size
 from gdlab.optimizers.base import Optimizer
 from gdlab.schedules import Schedule
 
@@ -67,6 +68,24 @@ class Batch:
     full_every: int = 1
     intervals: Mapping[str, int] = field(default_factory=dict)
     dof: Tensor | None = None
+
+    @property
+    def lanes(self) -> int:
+        """The number of rows is padded to a multiple of it, where bits depend on the number."""
+        if self.mode == "compiled":
+            return LANES
+        if not self.loss.elementwise:
+            return 1
+        return LANES if self.loss.dim < LARGE else part_size(self.loss.dim)
+
+    def parts(self) -> list[range]:
+        """Return the rows that advance together: all, or a few where rows are large themselves.
+
+        Padding them to `LANES` would cost more than is saved by computing many together.
+        """
+        runs, is_large = len(self.lr), self.loss.elementwise and self.loss.dim >= LARGE
+        size = self.lanes if is_large and self.mode != "compiled" else max(1, runs)
+        return [range(first, min(first + size, runs)) for first in range(0, runs, size)]
 
     @property
     def metrics(self) -> dict[str, Metric]:

@@ -13,7 +13,7 @@ from torch import Tensor
 from gdlab.engine.metrics import Metric
 from gdlab.engine.status import Status
 from gdlab.losses.base import Loss
-from gdlab.numerics.rowwise import LANES, by_rows
+from gdlab.numerics.rowwise import by_rows
 from gdlab.numerics.threads import one_thread
 
 
@@ -35,11 +35,13 @@ class PaddedChunk:
     """A chunk's points (K, n, D) and losses (K, n) including the padding rows, and their loss.
 
     Reductions over D round by the number of rows, so they are computed before the padding is cut.
+    The number of rows is a multiple of `lanes`.
     """
 
     function: Loss
     x: Tensor
     loss: Tensor
+    lanes: int
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ class Chunk:
         if not self.metrics or len(ended) == 0 or len(self.loss) == 0:
             return values
         function = self.padded.function
-        padding = -len(ended) % LANES if function.elementwise else 0
+        padding = -len(ended) % self.padded.lanes if function.elementwise else 0
         rows = torch.cat((ended, ended[-1:].expand(padding)))
         function = function.with_columns(lambda column: column[rows])
         points = by_rows(self.padded.x[self.last[rows], rows])[None]

@@ -3,7 +3,8 @@
 A run is a row. There are no masks inside a chunk: every row steps on, and how and where each run
 ended is read off the chunk's records afterwards. Rows that ended leave at the end of the chunk. No
 result depends on the number of rows: in eager mode one thread advances a batch, in compiled mode
-every row is computed by the same instructions.
+every row is computed by the same instructions. Rows that are large themselves advance in small
+parts.
 
 Shapes: R runs, D dimensions, K records of a chunk, n rows still running (padded).
 """
@@ -17,6 +18,7 @@ from gdlab.engine.batch import Batch
 from gdlab.engine.chunk import Chunk, Mode
 from gdlab.engine.compiled import Compiled
 from gdlab.engine.compiler.program import Uncompilable
+from gdlab.engine.compiler.step import check_length
 from gdlab.engine.records import ChunkRecords
 from gdlab.engine.rows import Rows
 from gdlab.engine.stopping import find_endings
@@ -77,28 +79,31 @@ def advance(
         step: the compiled step of the batch, if it exists already.
         sizes: the sizes of chunks.
     """
-    length = sizes.first
-    with one_thread():
-        if step is not None:
-            rows, advance_rows, mode = Rows.of(batch), step, Mode("compiled")
-        else:
-            rows, advance_rows, mode = _choose_mode(batch)
-    while rows is not None:
+    mode = Mode("compiled")
+    if step is None:
         with one_thread():
-            records = advance_rows(rows, min(length, sizes.limit(rows, mode)), interrupted)
-            chunk = find_endings(rows, records, mode)
-            rows = rows.finish_chunk(records, chunk.status)
-        yield chunk
-        length *= 2
+            batch, step, mode = _choose_mode(batch)
+    advance_rows = eager.advance if step is None else step
+    for part in batch.parts():
+        with one_thread():
+            rows = Rows.of(batch, part)
+        length = sizes.first
+        while rows is not None:
+            with one_thread():
+                records = advance_rows(rows, min(length, sizes.limit(rows, mode)), interrupted)
+                chunk = find_endings(rows, records, mode)
+                rows = rows.finish_chunk(records, chunk.status)
+            yield chunk
+            length *= 2
 
 
-def _choose_mode(batch: Batch) -> tuple[Rows | None, Advance, Mode]:
-    """Return the rows and how they advance: compiled where requested and possible."""
-    rows, fallback_reason = Rows.of(batch), None
-    if batch.mode == "compiled":
-        try:
-            return rows, Compiled(rows), Mode("compiled")
-        except Uncompilable as error:
-            # Rows are padded for compiled steps; padding would only slow down eager ones.
-            rows, fallback_reason = Rows.of(replace(batch, mode="eager")), str(error)
-    return rows, eager.advance, Mode("eager", fallback_reason)
+def _choose_mode(batch: Batch) -> tuple[Batch, Compiled | None, Mode]:
+    """Compile the step of a batch where requested and possible; else the batch becomes eager."""
+    if batch.mode != "compiled":
+        return batch, None, Mode("eager")
+    try:
+        check_length(batch.loss.dim)
+        return batch, Compiled(Rows.of(batch)), Mode("compiled")
+    except Uncompilable as error:
+        # Rows are padded for compiled steps; padding would only slow down eager ones.
+        return replace(batch, mode="eager"), None, Mode("eager", str(error))

@@ -99,7 +99,8 @@ def sharpness_at(loss: Loss, x: Tensor, max_numbers: int = 2**24) -> Tensor:
     n = x.shape[1]
     points = max(1, max_numbers // numbers_per_row(x.shape[2]))  # at once
     columns = []
-    for part in torch.arange(n).split(max(LANES, points // LANES * LANES)):
+    lanes = LANES if loss.elementwise else 1
+    for part in torch.arange(n).split(max(lanes, points // lanes * lanes)):
         rows = slice(int(part[0]), int(part[-1]) + 1)
         of_rows = loss if len(part) == n else loss.with_columns(lambda column, at=rows: column[at])
         groups = x[:, rows].split(max(1, points // len(part)))

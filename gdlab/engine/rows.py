@@ -2,7 +2,8 @@
 
 Rows are stored as (D, n) and viewed as (n, D), so that elementwise kernels run along the rows. For
 elementwise losses their number is padded to a multiple of the vector lanes: the bits of a row then
-do not depend on how many other rows there are.
+do not depend on how many other rows there are. Rows that are large themselves advance in small
+parts.
 
 Shapes: R runs of the batch, D dimensions, K records of a chunk, n rows (padding included).
 """
@@ -19,7 +20,7 @@ from gdlab.engine.status import Status
 from gdlab.errors import CUSTOM_ERRORS
 from gdlab.fields.declared import Number, map_numbers
 from gdlab.losses.base import Loss
-from gdlab.numerics.rowwise import LANES, by_rows
+from gdlab.numerics.rowwise import by_rows
 from gdlab.optimizers.base import Optimizer, State
 from gdlab.optimizers.oracle import Oracle, OracleOptimizer
 from gdlab.schedules.base import Memory, Schedule
@@ -63,15 +64,21 @@ class Rows:
         return torch.arange(self.first, self.first + count, device=self.x.device)
 
     @classmethod
-    def of(cls, batch: Batch) -> "Rows":
-        """All rows of a batch at their starting points.
+    def of(cls, batch: Batch, chosen: range | None = None) -> "Rows":
+        """Rows of a batch at their starting points.
+
+        Args:
+            batch: the batch.
+            chosen: the rows, one of `batch.parts()`; None for the first part.
 
         Raises:
             SettingError: the loss lacks what the optimizer needs.
         """
         if isinstance(batch.optimizer, OracleOptimizer):
             batch.optimizer.check(batch.loss, batch.noise)
-        index = _pad(torch.arange(len(batch.lr), device=batch.lr.device), batch)
+        chosen = batch.parts()[0] if chosen is None else chosen
+        live = torch.arange(chosen.start, chosen.stop, device=batch.lr.device)
+        index = _pad(live, batch)
         x = by_rows(batch.start[index])
 
         def expand(value: Number) -> Tensor:
@@ -87,7 +94,7 @@ class Rows:
         schedule, lr = map_numbers(batch.schedule, expand), batch.lr[index]
         loss = batch.loss.with_columns(expand)
         # A padding row has the state of the row that it repeats, as it does after rows have left.
-        source = torch.arange(len(index), device=index.device).clamp(max=len(batch.lr) - 1)
+        source = torch.arange(len(index), device=index.device).clamp(max=len(live) - 1)
         state = optimizer.init(x, batch.loss.layout)
         return cls(
             batch=batch,
@@ -99,7 +106,7 @@ class Rows:
             noise=noise,
             dof=None if batch.dof is None else batch.dof[index],
             index=index,
-            live=len(batch.lr),
+            live=len(live),
             first=0,
             x=x,
             state={name: by_rows(leaf[source]) for name, leaf in state.items()},
@@ -180,14 +187,12 @@ class Rows:
 
 
 def _pad(index: Tensor, batch: Batch) -> Tensor:
-    """Repeat the last row number up to a multiple of the lanes, where padding affects the bits.
+    """Repeat the last row number up to a multiple of the batch's lanes.
 
     Rows that lie whole pages apart in memory would evict each other from the caches, so such a
     number of rows gets more padding.
     """
-    if not (batch.loss.elementwise or batch.mode == "compiled"):
-        return index
-    padding = -len(index) % LANES
-    if (len(index) + padding) % _PAGE == 0:
-        padding += LANES
+    padding = -len(index) % batch.lanes
+    if batch.lanes > 1 and (len(index) + padding) % _PAGE == 0:
+        padding += batch.lanes
     return torch.cat((index, index[-1:].expand(padding)))

@@ -71,7 +71,7 @@ def find_endings(rows: Rows, records: ChunkRecords, mode: Mode) -> Chunk:
         best_step=rows.first + endings.best_record,
         evaluations=evaluations if rows.oracle is None else rows.oracle.count[:live],
         spent=torch.zeros_like(goes_on) if rows.oracle is None else rows.oracle.spent[:live, 0],
-        padded=PaddedChunk(rows.loss, x, records.loss),
+        padded=PaddedChunk(rows.loss, x, records.loss, rows.batch.lanes),
         metrics=rows.batch.metrics,
         mode=mode,
         error=records.error,
@@ -182,7 +182,8 @@ def _empty_chunk(rows: Rows, records: ChunkRecords, mode: Mode) -> Chunk:
     live = rows.live
     x = rows.x[:live]
     empty, zeros = x.new_empty((0, live)), torch.zeros(live, dtype=torch.int64, device=x.device)
-    padded = PaddedChunk(rows.loss, x.new_empty((0, *rows.x.shape)), x.new_empty((0, len(rows.x))))
+    losses, points = x.new_empty((0, len(rows.x))), x.new_empty((0, *rows.x.shape))
+    padded = PaddedChunk(rows.loss, points, losses, rows.batch.lanes)
     return Chunk(
         first=0,
         rows=rows.index[:live],

@@ -9,8 +9,21 @@ from torch import Tensor
 LANES = 32
 """Rows are padded to a multiple of this where the bits of a result depend on their number."""
 
+LARGE = 1024
+"""Rows of at least so many dimensions are computed in small parts instead: see `part_size`."""
+
+_PART = 8192  # numbers; more of them cost an operation more than its overhead
+
 _LIMITS = {torch.float32: 2.0**48, torch.float64: 2.0**384}
 """Between its inverse and this limit, sums of squares keep their digits."""
+
+
+def part_size(dim: int) -> int:
+    """Return how many rows of D ≥ `LARGE` dimensions are computed together: 8, 4, 2 or 1.
+
+    A part always has as many, so that the bits of a row do not depend on how many others there are.
+    """
+    return 1 << max(1, _PART // dim).bit_length() - 1
 
 
 def by_rows(x: Tensor) -> Tensor:

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from gdlab.engine.batch import Batch, Stop
 from gdlab.engine.loop import ChunkSizes, advance
+from gdlab.engine.rows import Rows
 from gdlab.engine.status import Status
-from gdlab.losses import MSE, Loss, Quadratic, Rosenbrock
+from gdlab.losses import MSE, Ackley, Loss, Quadratic, Rosenbrock, StyblinskiTang
 from gdlab.optimizers import SGD, Adagrad, Adam, RMSprop
 from gdlab.schedules import Cosine, Exponential, InverseTime, Step, Warmup
 
@@ -132,6 +133,45 @@ def test_permuting_runs_changes_nothing(order: list[int]) -> None:
 @settings(max_examples=10, deadline=None, derandomize=True, database=None)
 def test_splitting_runs_changes_nothing(cuts: set[int]) -> None:
     assert_splitting_runs_changes_nothing(mixed_batch(), sorted(cuts))
+
+
+SCALABLE: list[Callable[[int], Loss]] = [
+    lambda dim: Quadratic(dim=dim, condition=50.0),
+    lambda dim: Rosenbrock(dim=dim),
+    lambda dim: Ackley(dim=dim),
+    lambda dim: StyblinskiTang(dim=dim),
+]
+
+
+@given(
+    st.sampled_from(SCALABLE),
+    st.sampled_from([1023, 1024, 1025, 2047, 2048, 4095, 4097, 8193]),
+    st.lists(st.floats(1e-5, 1e-2), min_size=2, max_size=11),
+    st.sampled_from([torch.float32, torch.float64]),
+    st.data(),
+)
+@settings(max_examples=12)
+def test_a_row_that_is_large_itself_is_its_single_run(
+    make: Callable[[int], Loss],
+    dim: int,
+    rates: list[float],
+    dtype: torch.dtype,
+    data: st.DataObject,
+) -> None:
+    """Also if others in its part end before it, at the noise that they met."""
+    loss = make(dim).to(dtype, torch.device("cpu"))
+    stop = Stop(grad_tol=0.0, loss=float(loss(loss.tensor(loss.start))) * 0.98)
+    batch = make_batch(loss, Adam(), rates, steps=4, stop=stop)
+    lr, start = batch.lr.to(dtype), batch.start + torch.linspace(0, 0.1, dim).to(dtype)
+    batch = replace(batch, lr=lr, start=start, noise=torch.linspace(0, 1, len(rates)).to(dtype))
+    row = data.draw(st.integers(0, len(rates) - 1))
+    assert_rows_are_single_runs(batch, [row])
+
+
+@pytest.mark.parametrize(("dim", "rows"), [(1023, 32), (1024, 8), (2049, 2), (4097, 1), (10**6, 1)])
+def test_rows_that_are_large_themselves_are_not_padded_to_all_lanes(dim: int, rows: int) -> None:
+    batch = make_batch(Quadratic(dim=dim), lr=[0.1])
+    assert len(Rows.of(batch).x) == rows
 
 
 def test_the_number_of_threads_changes_nothing() -> None:

@@ -86,6 +86,16 @@ def trace_step(
     )
 
 
+def check_length(dim: int) -> None:
+    """Refuse a step of so many coordinates D that it is too long, before anything is traced.
+
+    Raises:
+        Uncompilable: it is, since each coordinate takes an operation at least.
+    """
+    if dim > _MAX_LINES:
+        raise Uncompilable(f"a step of one run takes more than {_MAX_LINES} operations")
+
+
 class _Inputs:
     """Creates the inputs of a step: tensors that the tracer follows."""
 
