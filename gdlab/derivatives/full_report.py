@@ -25,10 +25,10 @@ from gdlab.derivatives.findings.gauss_newton import residuals
 from gdlab.derivatives.findings.gradient import first_order
 from gdlab.derivatives.findings.hessian import second_order
 from gdlab.derivatives.findings.high_dimensional import high_dimensional
-from gdlab.derivatives.findings.higher_orders import higher
+from gdlab.derivatives.findings.higher_orders import check_order, higher
 from gdlab.derivatives.findings.jacobian import jacobian
 from gdlab.derivatives.findings.taylor import differential, taylor
-from gdlab.derivatives.point import LossAtPoint
+from gdlab.derivatives.point import MOST_DIMENSIONS, LossAtPoint
 from gdlab.derivatives.question import Question
 from gdlab.errors import SettingError
 from gdlab.fields.declared import declared_fields
@@ -138,6 +138,7 @@ def _with_gradient(question: Question, name: str, finding: Finding, point: Any) 
 
 def _compute_findings(question: Question, at: LossAtPoint) -> Iterator[tuple[str, Finding]]:
     """Compute the findings on a loss at a point, the simplest first."""
+    _check_size(question, len(at.x))
     loss, direction, window = at.loss, question.unit_direction(), question.window_tensor()
     step = None if question.step is None else as_point(question.step, loss.names, "step")
     yield from (
@@ -158,6 +159,19 @@ def _compute_findings(question: Question, at: LossAtPoint) -> Iterator[tuple[str
         yield "critical_points", find(loss, window, question.tol, question.seed)
     if question.check:
         yield "check", check_gradient(loss, seed=question.seed)
+
+
+def _check_size(question: Question, dim: int) -> None:
+    """Check that a question can be answered in D dimensions, before anything is computed.
+
+    Raises:
+        SettingError: the answer would be too large.
+    """
+    if not question.is_high_dimensional and dim > MOST_DIMENSIONS:
+        what = f"is for at most {MOST_DIMENSIONS:,} dimensions, and this loss has {dim:,}"
+        raise SettingError(f"high_dimensional=false: {what}")
+    for order in range(3, question.order + 1):
+        check_order(order, dim)
 
 
 def _high_dimensional_findings(at: LossAtPoint) -> Iterator[tuple[str, Finding]]:

@@ -21,6 +21,9 @@ from gdlab.numerics.autodiff import hessian, is_twice_differentiable, norms, val
 LARGEST = 200
 """The largest number of dimensions for which the Hessian is computed by default."""
 
+MOST_DIMENSIONS = 1000
+"""The largest number of dimensions for which it is computed at all: a report takes a GiB then."""
+
 MOST_CURVATURES = 30
 """The largest number of dimensions in which second derivatives are tested by differences."""
 

@@ -13,6 +13,7 @@ from gdlab.fields.declared import Configured, setting
 from gdlab.losses.base import Loss
 from gdlab.numerics.rowwise import LANES, LARGE, part_size
 from gdlab.optimizers.base import Optimizer
+from gdlab.optimizers.oracle import MAX_MATRIX, OracleOptimizer
 from gdlab.schedules import Schedule
 
 
@@ -81,11 +82,24 @@ class Batch:
     def parts(self) -> list[range]:
         """Return the rows that advance together: all, or a few where rows are large themselves.
 
-        Padding them to `LANES` would cost more than is saved by computing many together.
+        Padding them to `LANES` would cost more than is saved by computing many together. Rows whose
+        optimizer needs a matrix for each are cut so that all matrices fit into memory.
         """
         runs, is_large = len(self.lr), self.loss.elementwise and self.loss.dim >= LARGE
-        size = self.lanes if is_large and self.mode != "compiled" else max(1, runs)
+        height, width = self.optimizer.matrix_shape(self.loss)
+        most = MAX_MATRIX // max(1, height * width) // self.lanes * self.lanes
+        size = self.lanes if is_large and self.mode != "compiled" else min(runs, most)
+        size = max(size, self.lanes)
         return [range(first, min(first + size, runs)) for first in range(0, runs, size)]
+
+    def check(self) -> None:
+        """Check that the optimizer gets what it needs.
+
+        Raises:
+            SettingError: the loss lacks something or is too large, or the gradients are stochastic.
+        """
+        if isinstance(self.optimizer, OracleOptimizer):
+            self.optimizer.check(self.loss, self.noise)
 
     @property
     def metrics(self) -> dict[str, Metric]:

@@ -16,9 +16,8 @@ from typing import Protocol
 from gdlab.engine import eager
 from gdlab.engine.batch import Batch
 from gdlab.engine.chunk import Chunk, Mode
-from gdlab.engine.compiled import Compiled
+from gdlab.engine.compiled import Compiled, check_compilable
 from gdlab.engine.compiler.program import Uncompilable
-from gdlab.engine.compiler.step import check_length
 from gdlab.engine.records import ChunkRecords
 from gdlab.engine.rows import Rows
 from gdlab.engine.stopping import find_endings
@@ -79,10 +78,9 @@ def advance(
         step: the compiled step of the batch, if it exists already.
         sizes: the sizes of chunks.
     """
-    mode = Mode("compiled")
-    if step is None:
-        with one_thread():
-            batch, step, mode = _choose_mode(batch)
+    with one_thread():
+        batch.check()
+        batch, step, mode = _choose_mode(batch, step)
     advance_rows = eager.advance if step is None else step
     for part in batch.parts():
         with one_thread():
@@ -97,12 +95,14 @@ def advance(
             length *= 2
 
 
-def _choose_mode(batch: Batch) -> tuple[Batch, Compiled | None, Mode]:
+def _choose_mode(batch: Batch, step: Compiled | None) -> tuple[Batch, Compiled | None, Mode]:
     """Compile the step of a batch where requested and possible; else the batch becomes eager."""
+    if step is not None:
+        return batch, step, Mode("compiled")
     if batch.mode != "compiled":
         return batch, None, Mode("eager")
     try:
-        check_length(batch.loss.dim)
+        check_compilable(batch)
         return batch, Compiled(Rows.of(batch)), Mode("compiled")
     except Uncompilable as error:
         # Rows are padded for compiled steps; padding would only slow down eager ones.

@@ -22,7 +22,7 @@ from gdlab.fields.declared import Number, map_numbers
 from gdlab.losses.base import Loss
 from gdlab.numerics.rowwise import by_rows
 from gdlab.optimizers.base import Optimizer, State
-from gdlab.optimizers.oracle import Oracle, OracleOptimizer
+from gdlab.optimizers.oracle import Oracle
 from gdlab.schedules.base import Memory, Schedule
 
 _PAGE = 512  # float64 numbers in a page of memory
@@ -72,10 +72,8 @@ class Rows:
             chosen: the rows, one of `batch.parts()`; None for the first part.
 
         Raises:
-            SettingError: the loss lacks what the optimizer needs.
+            SettingError: the optimizer cannot handle parameters with this layout.
         """
-        if isinstance(batch.optimizer, OracleOptimizer):
-            batch.optimizer.check(batch.loss, batch.noise)
         chosen = batch.parts()[0] if chosen is None else chosen
         live = torch.arange(chosen.start, chosen.stop, device=batch.lr.device)
         index = _pad(live, batch)

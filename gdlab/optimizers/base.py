@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gdlab.fields.declared import Configured, Number
-from gdlab.losses.base import Layout
+from gdlab.losses.base import Layout, Loss
 
 State: TypeAlias = Mapping[str, Tensor]
 """An optimizer's memory between steps: tensors by name, each with the row axis first."""
@@ -80,6 +80,14 @@ class Optimizer(Configured, ABC):
     def why_not_batched(self, layout: Layout, dtype: torch.dtype) -> str | None:
         """Explain why the rows of a batch are stepped one by one; None if they step together."""
         return None
+
+    def matrix_shape(self, loss: Loss) -> tuple[int, int]:
+        """Return the shape of the largest matrix that a run needs for each step; (0, 0) for none.
+
+        Args:
+            loss: the loss.
+        """
+        return 0, 0
 
     def max_stable_lr(self, largest: Number) -> Number | None:
         """Return the learning rate above which it diverges on a quadratic; None if unknown.

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from gdlab.fields.declared import Number, setting
-from gdlab.losses.base import Layout
+from gdlab.losses.base import Layout, Loss
 from gdlab.numerics.rowwise import by_rows, dot, norm
 from gdlab.optimizers.base import State, zero_column
 from gdlab.optimizers.line_search import Trial, accept_trial, rounding_of, where
@@ -40,6 +40,10 @@ class GaussNewton(DampedStepSettings, OracleOptimizer):
     needs: ClassVar[Set[str]] = frozenset({"residuals", "evaluate"})
 
     rcond: Number = setting(default=1e-12, ge=0, lt=1)
+
+    def matrix_shape(self, loss: Loss) -> tuple[int, int]:
+        """Return N × D."""
+        return _count_residuals(loss), loss.dim
 
     def update_with_oracle(
         self, x: Tensor, grad: Tensor, state: State, lr: Tensor, oracle: Oracle
@@ -86,6 +90,10 @@ class LevenbergMarquardt(OracleOptimizer):
     damping: Number = setting(default=1e-3, gt=0)
     max_trials: int = setting(default=40, ge=1)
 
+    def matrix_shape(self, loss: Loss) -> tuple[int, int]:
+        """Return (N + D) × D: J with a diagonal matrix below."""
+        return _count_residuals(loss) + loss.dim, loss.dim
+
     def init(self, x: Tensor, layout: Layout) -> State:
         """Return the initial λ, and zeros for the norms."""
         return {"damping": zero_column(x) + self.damping, "norms": torch.zeros_like(x)}
@@ -120,6 +128,12 @@ class LevenbergMarquardt(OracleOptimizer):
         oracle.spent = active & ((trial.value - here.value).abs() > rounding_of(here.value))
         oracle.stall(~(accepted.alpha > 0))
         return accept_trial(oracle, accepted), {"damping": damping, "norms": norms}
+
+
+def _count_residuals(loss: Loss) -> int:
+    """Return N; 0 for a loss that has no residuals, which is refused."""
+    r = loss.residuals(torch.atleast_2d(loss.tensor(loss.start)))
+    return 0 if r is None else r.shape[-1]
 
 
 def _evaluate_step(oracle: Oracle, here: Trial, step: Tensor, which: Tensor) -> Trial:

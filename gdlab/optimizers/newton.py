@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gdlab.fields.declared import Number, setting
+from gdlab.losses.base import Loss
 from gdlab.numerics.rowwise import by_rows
 from gdlab.optimizers.base import State, any_nonzero
 from gdlab.optimizers.line_search import full_step
@@ -42,6 +43,10 @@ class Newton(DampedStepSettings, OracleOptimizer):
     modified: bool = False
     damping: Number = setting(default=0.0, ge=0)
     floor: Number = setting(default=1e-8, gt=0, le=1)
+
+    def matrix_shape(self, loss: Loss) -> tuple[int, int]:
+        """Return D × D."""
+        return loss.dim, loss.dim
 
     def update_with_oracle(
         self, x: Tensor, grad: Tensor, state: State, lr: Tensor, oracle: Oracle
@@ -77,6 +82,10 @@ class NaturalGradient(OracleOptimizer):
     needs: ClassVar[Set[str]] = frozenset({"fisher"})
 
     damping: Number = setting(default=0.0, ge=0)
+
+    def matrix_shape(self, loss: Loss) -> tuple[int, int]:
+        """Return D × D, or N × D with more examples N than dimensions."""
+        return max(loss.dim, loss.examples or 0), loss.dim
 
     def update_with_oracle(
         self, x: Tensor, grad: Tensor, state: State, lr: Tensor, oracle: Oracle

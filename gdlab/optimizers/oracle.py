@@ -19,6 +19,9 @@ from gdlab.numerics.polynomial import degree
 from gdlab.numerics.rowwise import by_rows
 from gdlab.optimizers.base import Optimizer, State
 
+MAX_MATRIX = 2**26
+"""Maximum number of entries of the matrices of a step: half a GiB, and as much for each copy."""
+
 
 class Oracle:
     """Evaluates the loss and its derivatives at any points, for all rows in one call.
@@ -130,6 +133,19 @@ class Oracle:
         self.count = self.count + price * (which & self.awake)[:, 0]
 
 
+def check_size(optimizer: Optimizer, loss: Loss) -> None:
+    """Refuse a loss for which an optimizer needs too large a matrix, before it is made.
+
+    Raises:
+        SettingError: the matrix is too large.
+    """
+    height, width = optimizer.matrix_shape(loss)
+    if height * width > MAX_MATRIX:
+        allowed = f"{MAX_MATRIX:,} numbers (half a GiB) are possible"
+        what = f"needs a matrix of {height:,} by {width:,} for this loss, but at most {allowed}"
+        raise SettingError(f"optimizer={type(optimizer).__name__}: {what}")
+
+
 def check_needs(who: str, needs: Set[str], loss: Loss, noise: Tensor) -> None:
     """Refuse a loss that cannot provide what an optimizer needs.
 
@@ -191,8 +207,9 @@ class OracleOptimizer(Optimizer):
         """Refuse a loss that does not fit the optimizer, or noise (R,) in the gradients.
 
         Raises:
-            SettingError: the loss lacks something, or the gradients are stochastic.
+            SettingError: the loss lacks something or is too large, or the gradients are stochastic.
         """
+        check_size(self, loss)
         check_needs(type(self).__name__, self.needs, loss, noise)
         self.check_loss(loss, len(noise))
 

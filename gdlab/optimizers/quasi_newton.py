@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gdlab.fields.declared import setting
-from gdlab.losses.base import Layout
+from gdlab.losses.base import Layout, Loss
 from gdlab.numerics.rowwise import by_rows, dot, matvec, norm, normalize
 from gdlab.optimizers.base import State, zero_column
 from gdlab.optimizers.line_search import Ray, Search, accept_trial, search_or_descend
@@ -111,6 +111,10 @@ class BFGS(LineSearchSettings, OracleOptimizer):
 
     default_lr: ClassVar[float] = 1.0
 
+    def matrix_shape(self, loss: Loss) -> tuple[int, int]:
+        """Return D × D."""
+        return loss.dim, loss.dim
+
     def init(self, x: Tensor, layout: Layout) -> State:
         """Return H = I."""
         return {"started": zero_column(x), **_DenseInverse().init(x)}
@@ -139,6 +143,10 @@ class LBFGS(LineSearchSettings, OracleOptimizer):
     default_lr: ClassVar[float] = 1.0
 
     history: int = setting(default=10, ge=1)
+
+    def matrix_shape(self, loss: Loss) -> tuple[int, int]:
+        """Return M × D."""
+        return self.history, loss.dim
 
     def init(self, x: Tensor, layout: Layout) -> State:
         """Return an empty memory."""

@@ -50,6 +50,7 @@ def check_run(settings: Settings, *, check_gradient: bool = False) -> Batch:
             ends = torch.tensor([0, settings.steps - 1], device=batch.lr.device)
             batch.schedule.rates(ends, batch.lr, settings.steps)
     with errors_as(f"optimizer={settings.name('optimizer')}"):
+        batch.check()
         Rows.of(batch)
         warning(settings)
     return batch

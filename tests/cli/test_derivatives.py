@@ -223,6 +223,14 @@ def test_a_run_can_ask_for_the_check(here: Path, gd: Callable[..., Done]) -> Non
             "order=3: has 4,960 partial derivatives in 30 dimensions; at most 200 are allowed",
         ),
         (
+            ["loss=quadratic", "loss.dim=1000000", "order=6"],
+            "order=3: has 166,667,166,667,000,000 partial derivatives in 1000000 dimensions; at",
+        ),
+        (
+            ["loss=quadratic", "loss.dim=1000000", "high_dimensional=false"],
+            "high_dimensional=false: is for at most 1,000 dimensions, and this loss has 1,000,000",
+        ),
+        (
             ["find=true", "window=[[0,1],[0,1],[0,1]]"],
             "window=[[0.0,1.0],[0.0,1.0],[0.0,1.0]]: must be 2 pairs, low and high, or one",
         ),

@@ -1,6 +1,7 @@
-"""Which losses an exact line search takes: those that are proved to be quadratic."""
+"""Which losses optimizers take: those small enough, or for some those proved to be quadratic."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 import torch
@@ -9,13 +10,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from losses.cases import DIABETES
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from gdlab import losses
+from gdlab.config.loading import resolve_choice
+from gdlab.engine.loop import advance
 from gdlab.errors import SettingError
+from gdlab.fields.suggestions import choices_of
 from gdlab.losses import MLP, Expression, Loss, Module, PointLoss, Quadratic, Transform
 from gdlab.losses.function import Function
-from gdlab.optimizers import LineSearchDescent
+from gdlab.optimizers import (
+    BFGS,
+    LBFGS,
+    Adam,
+    GaussNewton,
+    LevenbergMarquardt,
+    LineSearchDescent,
+    Muon,
+    NaturalGradient,
+    Newton,
+    Optimizer,
+)
 from gdlab.optimizers.oracle import is_quadratic
+from optimizers.choices import optimizer_of
 
 LINE = torch.tensor([-1.0, 1.0, 3.0, 5.0])[:, None] * torch.tensor([700.0, -300.0])
 """Points on both sides of the kinks of random formulas."""
@@ -132,3 +149,66 @@ def test_formulas_taken_as_quadratic_are_parabolas_along_a_line(formula: str) ->
         values = loss(LINE.double())
         # Third differences vanish; observed: 2.6e-16.
         assert abs(float(values.diff(n=3))) <= 1e-12 * float(values.abs().max())
+
+
+# Matrices that do not fit into memory
+
+EXTENDED: Any = resolve_choice("loss", "mgh/extended_rosenbrock")
+
+# an optimizer, a loss, and the shape that is refused
+TOO_LARGE: list[tuple[Optimizer, Loss, str]] = [
+    (Newton(), Quadratic(dim=10**6), "1,000,000 by 1,000,000"),
+    (Newton(modified=True), Quadratic(dim=8193), "8,193 by 8,193"),
+    (BFGS(), Quadratic(dim=10**5), "100,000 by 100,000"),
+    (LBFGS(history=1000), Quadratic(dim=10**5), "1,000 by 100,000"),
+    (NaturalGradient(), Quadratic(dim=10**5), "100,000 by 100,000"),
+    (GaussNewton(), EXTENDED.replace(dim=10**4), "10,000 by 10,000"),
+    (LevenbergMarquardt(), EXTENDED.replace(dim=10**4), "20,000 by 10,000"),
+]
+
+
+@pytest.mark.parametrize(("optimizer", "loss", "shape"), TOO_LARGE)
+def test_too_large_a_matrix_is_refused_before_it_is_made(
+    optimizer: Optimizer, loss: Loss, shape: str
+) -> None:
+    batch = make_batch(loss, optimizer)
+    for mode in ("eager", "compiled"):
+        with pytest.raises(SettingError, match=f"needs a matrix of {shape} for this loss"):
+            next(advance(dataclasses.replace(batch, mode=mode)))
+
+
+def test_rows_with_a_matrix_each_are_cut_to_what_fits() -> None:
+    batch = make_batch(Quadratic(dim=1000), BFGS(), [0.1] * 200)
+    assert [len(part) for part in batch.parts()] == [64, 64, 64, 8]
+    assert [len(part) for part in dataclasses.replace(batch, optimizer=Adam()).parts()] == [200]
+
+
+ONE_OF_EACH = {type(optimizer_of(n)): n for n in choices_of("optimizer") if n != "custom"}.values()
+
+
+class Largest(TorchDispatchMode):
+    """Notes the number of float64 numbers in the largest tensor that is made."""
+
+    numbers = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Call an operation and note the size of its results."""
+        made = func(*args, **(kwargs or {}))
+        for tensor in made if isinstance(made, tuple) else (made,):
+            if isinstance(tensor, Tensor):
+                self.numbers = max(self.numbers, tensor.untyped_storage().nbytes() // 8)
+        return made
+
+
+@pytest.mark.parametrize("name", ONE_OF_EACH)
+def test_an_optimizer_makes_no_larger_matrix_than_it_says(name: str) -> None:
+    """What it makes for each row in two steps is that matrix, or a few vectors."""
+    optimizer, loss = optimizer_of(name), EXTENDED.replace(dim=20)
+    if isinstance(optimizer, NaturalGradient | Muon):
+        loss = losses.Logistic() if isinstance(optimizer, NaturalGradient) else MLP(widths=(4,))
+    batch = make_batch(loss, optimizer, [1e-3] * 32, steps=2)
+    with Largest() as largest:
+        finish(batch)
+    height, width = optimizer.matrix_shape(loss)
+    vectors = 10 * max(loss.dim, loss.examples or 0)  # observed: 8
+    assert largest.numbers <= 32 * max(height * width, vectors)

@@ -4,6 +4,7 @@ Shapes: D dimensions.
 """
 
 import itertools
+import math
 from dataclasses import dataclass
 
 import torch
@@ -49,18 +50,28 @@ class Higher(Finding):
         return Section(f"Partial derivatives of order {self.order}", tuple(lines), table)
 
 
-def higher(at: LossAtPoint, order: int) -> Higher:
-    """Compute the distinct partial derivatives of one order of a loss at a point.
+def check_order(order: int, dim: int) -> None:
+    """Check an order of partial derivatives in D dimensions, before any is computed.
 
     Raises:
         SettingError: the order is out of range or has too many derivatives.
     """
     if not 1 <= order <= HIGHEST:
         raise SettingError(f"order={order}: must be from 1 to {HIGHEST}")
+    count = math.comb(dim + order - 1, order)
+    if count > MOST:
+        what = f"has {count:,} partial derivatives in {dim} dimensions"
+        raise SettingError(f"order={order}: {what}; at most {MOST} are allowed")
+
+
+def higher(at: LossAtPoint, order: int) -> Higher:
+    """Compute the distinct partial derivatives of one order of a loss at a point.
+
+    Raises:
+        SettingError: the order is out of range or has too many derivatives.
+    """
+    check_order(order, len(at.x))
     indices = list(itertools.combinations_with_replacement(range(len(at.x)), order))
-    if len(indices) > MOST:
-        count = f"has {len(indices):,} partial derivatives in {len(at.x)} dimensions"
-        raise SettingError(f"order={order}: {count}; at most {MOST} are allowed")
     symbolic = at.symbolic
     return Higher(
         order=order,
