@@ -5,6 +5,7 @@ optimizer's state, C columns.
 """
 
 import ctypes
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -12,10 +13,11 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from gdlab.engine.batch import Batch
 from gdlab.engine.compiler.library import load_function
 from gdlab.engine.compiler.program import Uncompilable
 from gdlab.engine.compiler.source import c_source
-from gdlab.engine.compiler.step import Step, trace_step
+from gdlab.engine.compiler.step import Step, check_length, trace_step
 from gdlab.engine.eager import draw_noise
 from gdlab.engine.records import ChunkRecords, ChunkSummary
 from gdlab.engine.rows import Rows
@@ -40,7 +42,6 @@ class Compiled:
 
     def __init__(self, rows: Rows) -> None:
         x = rows.x
-        _check_compilable(rows)
         # The optimizer's state: views of one block of memory that the steps write into.
         self._state: State | None = None
         self._memory = x
@@ -118,22 +119,23 @@ class Compiled:
                 raise Uncompilable("its compiled form gives other values than torch")
 
 
-def _check_compilable(rows: Rows) -> None:
-    """Refuse what has no compiled form, before tracing.
+def check_compilable(batch: Batch) -> None:
+    """Refuse what has no compiled form, before any memory is taken for rows.
 
     Raises:
         Uncompilable: the message says why.
     """
-    device = rows.x.device.type
+    check_length(batch.loss.dim)
+    device = batch.start.device.type
     if device != "cpu":
         raise Uncompilable(f"device={device}: steps are compiled for the CPU only")
-    if rows.optimizer.needs:
+    if batch.optimizer.needs:
         raise Uncompilable("an optimizer that evaluates the loss itself has no compiled form")
-    if not rows.optimizer.is_traceable:
+    if not batch.optimizer.is_traceable:
         raise Uncompilable("a torch optimizer has no compiled form")
-    if rows.loss.minibatch is not None:
+    if batch.loss.minibatch is not None:
         raise Uncompilable("minibatches have no compiled form")
-    if rows.schedule_state:
+    if batch.schedule.init(batch.lr):
         raise Uncompilable("a schedule that follows the loss has no compiled form")
 
 
@@ -190,3 +192,8 @@ def _pointer(tensor: Tensor) -> ctypes.c_void_p:
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="gdlab")
+
+
+if hasattr(os, "register_at_fork"):
+    # A forked process has none of the threads, and would wait for them forever.
+    os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -15,6 +15,7 @@ from gdlab.errors import SettingError
 from gdlab.losses.base import Loss
 from gdlab.losses.function import Function
 from gdlab.losses.transform import Transform
+from gdlab.numerics.threads import one_thread
 from gdlab.optimizers.base import Optimizer
 from gdlab.runs.checks import check_run
 from gdlab.runs.sinks import MemorySink, Sink
@@ -100,7 +101,8 @@ def run(
     rate = groups["optimizer"].default_lr if lr is None else lr
     all_settings = Settings(**groups, lr=rate, start=point, choices=names, **settings)
     batch, memory = check_run(all_settings), MemorySink()
-    outcome = execute(all_settings, batch, [memory])
+    with one_thread():  # a process that is forked later could not use threads of torch
+        outcome = execute(all_settings, batch, [memory])
     return Run(all_settings, outcome, History.join(memory.pieces), memory.seconds)
 
 

@@ -1,6 +1,8 @@
 """Compiled steps against eager steps, single and in batches, and what cannot be compiled."""
 
 import dataclasses
+import os
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +16,7 @@ from losses.cases import DIABETES, Angle, Barrier, Quartic, Squash, Waves
 from torch import Tensor
 
 from gdlab.engine.batch import Batch, Stop
+from gdlab.engine.compiled import _pool
 from gdlab.engine.compiler import library
 from gdlab.engine.status import Status
 from gdlab.losses import Expression, Himmelblau, Loss, Quadratic, Rosenbrock, Sphere
@@ -316,3 +319,15 @@ def test_a_function_is_compiled_only_on_request() -> None:
         run = gdlab.run(bowl, lr=0.1, start=[1.0, 2.0], steps=5000, engine=engine)
         modes[name] = run.outcome.mode
     assert modes == {"auto": "eager", "compiled": "compiled"}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on Windows")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # with threads, of Python 3.12
+def test_a_forked_process_has_threads_of_its_own() -> None:
+    """A sweep in the parent has used its threads; one in the child must not wait for them."""
+    assert list(_pool(2).map(abs, [-1, -2])) == [1, 2]
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)
+        os._exit(sum(_pool(2).map(abs, [-1, -2])))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gdlab.numerics.threads import one_thread
 from gdlab.sweeps.executors.board import Statuses
 from gdlab.sweeps.plan import Group
 from gdlab.sweeps.shard import Records, run_group
@@ -37,7 +38,17 @@ def run_work(
     interrupted: Callable[[], bool] = lambda: False,
     progress: Callable[[Statuses], None] = lambda rows: None,
 ) -> "pa.Table":
-    """Run a shard in this process and return its table: one row per run, in order."""
+    """Run a shard in this process and return its table: one row per run, in order.
+
+    Torch starts no threads for it, since a process that is forked later could not use them.
+    """
+    with one_thread():
+        return _run(work, interrupted, progress)
+
+
+def _run(
+    work: Work, interrupted: Callable[[], bool], progress: Callable[[Statuses], None]
+) -> "pa.Table":
     tables = []
     for ended in run_group(work.shard, work.records, interrupted, progress):
         rows = np.searchsorted(work.shard.runs, ended.runs).tolist()
