@@ -52,6 +52,17 @@ def raise_if_signaled(error: BaseException) -> None:
         traceback = traceback.tb_next
 
 
+_NO_MEMORY = ("can't allocate memory", "out of memory", "start new thread", "map segment")
+"""What torch, CUDA, Python and the dynamic linker say, in errors that are no `MemoryError`."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an exception says that memory is exhausted."""
+    if not isinstance(error, RuntimeError | ImportError):
+        return isinstance(error, MemoryError)
+    return any(text in str(error) for text in _NO_MEMORY)
+
+
 def describe_error(error: BaseException) -> str:
     """Return the type and the whole message of an exception in one line."""
     return " ".join(f"{type(error).__name__}: {error}".split())

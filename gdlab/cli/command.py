@@ -4,6 +4,7 @@ Imports no torch.
 """
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from contextlib import nullcontext
 from typing import NoReturn
 
 from gdlab.cli import output, startup
-from gdlab.errors import GdlabError, SettingError
+from gdlab.errors import GdlabError, SettingError, is_out_of_memory, summarize_error
 from gdlab.version import __version__
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
@@ -46,6 +47,10 @@ def run_command(run: Callable[[list[str]], int], arguments: Sequence[str] | None
         if debug:
             raise
         code = _report_error(error)
+    except (MemoryError, RuntimeError, ImportError) as error:
+        if debug or not is_out_of_memory(error):
+            raise
+        code = _report_error(out_of_memory(error))
     except KeyboardInterrupt:
         if debug:
             raise
@@ -118,6 +123,19 @@ def require_working_directory() -> None:
         os.getcwd()
     except FileNotFoundError as error:
         raise GdlabError("the working directory was deleted; cd to another one") from error
+
+
+def out_of_memory(error: BaseException, further: str = "", path: str | None = None) -> OSError:
+    """Return an error of the system, reported in one line, for one of torch or Python.
+
+    Args:
+        error: says that memory is exhausted.
+        further: what else to say.
+        path: the directory that was written.
+    """
+    advice = "smaller batches (engine.max_rows) and fewer records (record.every) need less"
+    text = f"out of memory ({summarize_error(error)}); {advice}{further}"
+    return OSError(errno.ENOMEM, text, path)
 
 
 def add_working_directory() -> None:

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gdlab.cli import hydra_internals, startup
 from gdlab.cli.axes import cross_overrides
-from gdlab.cli.command import EXIT_FAILED
+from gdlab.cli.command import EXIT_FAILED, out_of_memory
 from gdlab.cli.hydra_checks import check_jobs
 from gdlab.cli.hydra_template import make_template
 from gdlab.cli.job_files import JOBS, note_batch
@@ -23,7 +23,7 @@ from gdlab.cli.run import EXIT_SIGNAL, read_config
 from gdlab.config.overrides import setting_name
 from gdlab.config.settings import GROUPS, Settings
 from gdlab.display.terminal import ProgressBar, show_warning
-from gdlab.errors import SettingError
+from gdlab.errors import SettingError, is_out_of_memory
 from gdlab.fields.formatting import format_value
 from gdlab.losses.datasets.fingerprints import noting_files
 from gdlab.recording.digests import SUMS
@@ -189,6 +189,11 @@ def _errors_naming_sweep(directory: Path) -> Iterator[None]:
     except OSError as error:
         error.filename = error.filename or str(directory)
         raise
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        further = f"; resume={directory} continues the sweep"
+        raise out_of_memory(error, further, str(directory)) from error
 
 
 def finish_sweep(plan: Plan, directory: Path) -> tuple["pa.Table", int]:

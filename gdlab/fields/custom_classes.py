@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from gdlab.errors import CUSTOM_ERRORS, SettingError, summarize_error
+from gdlab.errors import CUSTOM_ERRORS, SettingError, is_out_of_memory, summarize_error
 
 Kind = TypeVar("Kind")
 
@@ -84,5 +84,7 @@ def errors_as(setting: str) -> Iterator[None]:
     except SettingError:
         raise
     except CUSTOM_ERRORS as error:
+        if is_out_of_memory(error):
+            raise
         why = f"{type(error).__name__}: {error}"
         raise SettingError(f"{setting}: cannot be used ({why})") from error

@@ -122,7 +122,8 @@ class VerifiedFiles:
         self._directory = directory
         self._digests: dict[str, set[str]] = {}
         with _open_inside(directory, SUMS) as file:
-            content = file.read(MAX_TEXT_BYTES)
+            size = os.fstat(file.fileno()).st_size  # `read` takes as much memory as it may need
+            content = file.read(min(size, MAX_TEXT_BYTES))
         # A line that is damaged lists no file, so that no file passes because of it.
         for line in content.split(b"\n"):
             if match := _LINE.fullmatch(line):

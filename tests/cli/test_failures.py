@@ -1,10 +1,11 @@
 """Runs that fail, diverge or are interrupted because of a custom loss."""
 
 import pytest
-from helpers.command import QUIET, STOCK
+from helpers.command import QUIET, STOCK, refusal
 from helpers.files import result
 
 import gdlab
+from gdlab.errors import is_out_of_memory
 
 FAILING = '''
 import gdlab
@@ -115,3 +116,32 @@ def test_an_interrupt_ends_a_sweep(gd, here):
     assert done.code == 130
     (only,) = here.glob("sweep/*/result.json")
     assert result(only.parent)["status"] == "interrupted"
+
+
+# Memory that is exhausted
+
+EXHAUSTED: list[Exception] = [
+    MemoryError(),
+    MemoryError("Unable to allocate 45.8 MiB for an array"),
+    RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"),
+    RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    RuntimeError("can't start new thread"),
+]
+
+
+@pytest.mark.parametrize("error", EXHAUSTED, ids=str)
+def test_an_error_that_says_that_memory_is_exhausted_is_known(error):
+    assert is_out_of_memory(error)
+    assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+
+
+def test_out_of_memory_is_one_line_with_the_directory(gd, here, monkeypatch):
+    def fail(*arguments: object, **options: object) -> None:
+        raise EXHAUSTED[2]
+
+    monkeypatch.setattr("gdlab.cli.sweep.run_sweep", fail)
+    said = refusal(gd("-m", "lr=0.1,0.2", "hydra.sweep.dir=s"), 1)
+    assert said.startswith("error: s: out of memory (RuntimeError: DefaultCPUAllocator: can't")
+    assert said.endswith("; resume=s continues the sweep\n")
+    monkeypatch.setattr("gdlab.runs.checks.Rows.of", fail)
+    assert refusal(gd("steps=3"), 1).startswith("error: out of memory (RuntimeError: Default")
