@@ -62,6 +62,7 @@ _DIRECTORY = "hydra.sweep.dir"
 _LONGEST_SHOWN = 200
 # Settings of a command that are not settings of its runs, with their values in any saved plan.
 _NOT_IN_PLAN = {"dry_run": False, "check_gradient": False, "experiment": None}
+_RETRY = "retry_failed"
 _INTERPOLATION = re.compile(r"\$\{([^}:]+)\}")
 
 
@@ -109,8 +110,8 @@ def resume_sweep(directory: Path, overrides: Sequence[str]) -> int:
 
     Args:
         directory: the sweep's.
-        overrides: the command's other overrides: classes to trust, the executor, and settings,
-            which must equal those of the plan.
+        overrides: the command's other overrides: classes to trust, the executor, whether to retry
+            failed runs, and settings, which must equal those of the plan.
 
     Raises:
         SettingError: there is no plan, or the overrides differ from it.
@@ -122,10 +123,14 @@ def resume_sweep(directory: Path, overrides: Sequence[str]) -> int:
     trusted = {name for key, value in pairs if key.endswith(of_class) for name in value.split(",")}
     plan = plan_file.load(directory, trusted)
     classes = {class_name(vars(g.settings)[node]) for g in plan.groups for node in GROUPS}
-    executor = plan.executor
+    executor, retries = plan.executor, False
     for override, (key, value) in zip(overrides, pairs, strict=True):
         if key == EXECUTOR_SETTING:
             executor = value
+        elif key == _RETRY:
+            if value.lower() not in ("true", "false"):
+                raise SettingError(f"{override}: must be true or false")
+            retries = value.lower() == "true"
         elif not (key.endswith("._target_") and classes.issuperset(value.split(","))):
             difference = _describe_difference(plan, key, value)
             if difference is not None:
@@ -133,7 +138,7 @@ def resume_sweep(directory: Path, overrides: Sequence[str]) -> int:
                     f"{override}: the sweep in {directory} {difference}; resume keeps its settings"
                 )
     with _errors_naming_sweep(directory):
-        return finish_sweep(with_executor(plan, executor), directory)[1]
+        return finish_sweep(with_executor(plan, executor), directory, retry_failed=retries)[1]
 
 
 def _describe_difference(plan: Plan, key: str, value: str) -> str | None:
@@ -196,11 +201,15 @@ def _errors_naming_sweep(directory: Path) -> Iterator[None]:
         raise out_of_memory(error, further, str(directory)) from error
 
 
-def finish_sweep(plan: Plan, directory: Path) -> tuple["pa.Table", int]:
+def finish_sweep(
+    plan: Plan, directory: Path, *, retry_failed: bool = False
+) -> tuple["pa.Table", int]:
     """Run the missing runs, print the summary, and return the table and the exit code."""
     startup.resume_garbage_collection()
     with interruptible(show_warning) as interruption, ProgressBar("runs", len(plan)) as bar:
-        results = run_sweep(plan, directory, interruption, SweepProgress(bar))
+        results = run_sweep(
+            plan, directory, interruption, SweepProgress(bar), retry_failed=retry_failed
+        )
     show_sweep(plan, results, directory)
     if interruption.signal is not None:
         return results, EXIT_SIGNAL + interruption.signal

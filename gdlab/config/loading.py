@@ -71,10 +71,12 @@ def check_flags(values: Mapping[str, Any]) -> None:
     """Check those keys of a command that are not settings of its runs.
 
     Raises:
-        SettingError: one has the wrong type, or `resume` is not on the command line.
+        SettingError: one has the wrong type, or needs the command line or another.
     """
     for key in COMMAND_FLAGS & values.keys():
         _FLAG.check(key, values[key])
+    if values.get("retry_failed"):
+        raise SettingError("retry_failed=true: needs resume=DIRECTORY, that of a sweep")
     if values.get("resume") is not None:
         why = "must be given on the command line, where a sweep continues"
         raise SettingError(f"resume={format_value(values['resume'])}: {why}")

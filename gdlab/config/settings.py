@@ -22,7 +22,7 @@ from gdlab.schedules import Schedule
 
 Kind = TypeVar("Kind", bound=Configured)
 
-COMMAND_FLAGS = {"dry_run", "check_gradient"}
+COMMAND_FLAGS = {"dry_run", "check_gradient", "retry_failed"}
 """Keys of a command that are true or false."""
 
 COMMAND_KEYS = {"experiment", "resume", *COMMAND_FLAGS}

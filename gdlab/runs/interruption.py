@@ -17,8 +17,9 @@ SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name
 """Those that ask a command to end: Ctrl-C, `kill`, and a terminal that closes."""
 
 _ONE_REQUEST = 0.5  # seconds; `timeout` sends its signal to the process and again to its group
-_PATIENCE = 1.0  # seconds
-_WAITING = "interrupted: it ends after the step that is being computed; a second signal ends it now"
+_PATIENCE = 2.0  # seconds
+
+WAITING = "interrupted: the step that is computed must end first; a second signal ends it at once"
 
 
 class Interruption:
@@ -46,7 +47,7 @@ class Interruption:
         """Wait for a signal; if the runs have not ended some seconds later, say why."""
         self._is_received.wait()
         if not self._is_over.wait(patience):
-            say(_WAITING)
+            say(WAITING)
 
     def release(self) -> None:
         """Let `explain` return; no signal may be handled any more."""

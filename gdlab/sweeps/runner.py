@@ -19,16 +19,16 @@ from gdlab.engine.outcome import Outcome
 from gdlab.engine.status import Status
 from gdlab.errors import RecordError
 from gdlab.recording.digests import VerifiedFiles
-from gdlab.recording.files import make_folder
+from gdlab.recording.files import make_folder, remove_tree
 from gdlab.recording.lock import locked
-from gdlab.recording.names import SHARDS
+from gdlab.recording.names import ABOUT, SHARDS
 from gdlab.recording.parquet import read_parquet, write_table
 from gdlab.results.ranking import DataFrame, rank_order
 from gdlab.sweeps.executors.board import Statuses
 from gdlab.sweeps.executors.driver import run_shards
 from gdlab.sweeps.plan import Group, Plan, with_resolved_mode
 from gdlab.sweeps.plots import draw_sweep
-from gdlab.sweeps.result_files import write_about, write_results
+from gdlab.sweeps.result_files import read_directories, write_about, write_results
 from gdlab.sweeps.run_dirs import RunDirectories
 from gdlab.sweeps.selection import choose_representatives, evenly_spaced
 from gdlab.sweeps.shard import run_group
@@ -43,6 +43,8 @@ def run_sweep(
     directory: Path,
     interrupted: Callable[[], bool] = lambda: False,
     progress: Callable[[Statuses], None] = lambda rows: None,
+    *,
+    retry_failed: bool = False,
 ) -> "pa.Table":
     """Run the shards that a sweep still lacks; write its tables, run directories and pictures.
 
@@ -52,6 +54,7 @@ def run_sweep(
         interrupted: asked at every step, at every record of a run directory and before every
             picture; the sweep ends once it returns true.
         progress: receives the statuses of rows.
+        retry_failed: whether to run those shards again in which a run failed.
 
     Returns:
         A table with a row for each run that ended or was interrupted.
@@ -63,7 +66,31 @@ def run_sweep(
         KeyboardInterrupt: the caller's; the tables of the shards that ended are written.
     """
     with locked(directory, "resume"):
+        if retry_failed:
+            _forget_failed(plan, directory)
         return _run_missing(plan, directory, interrupted, progress)
+
+
+def _forget_failed(plan: Plan, directory: Path) -> None:
+    """Remove the tables of those shards in which a run failed, and the directories of these runs.
+
+    Raises:
+        RecordError: the table of a shard is damaged.
+    """
+    files = VerifiedFiles(directory)
+    names = read_directories(directory) if (directory / ABOUT).exists() else {}
+    for number, shard in enumerate(plan.shards()):
+        name = _table_name(number)
+        if name not in files:
+            continue
+        table = _read_shard(files, name, shard)
+        ended = zip(table["run"].to_pylist(), table["status"].to_pylist(), strict=True)
+        failed = [run for run, status in ended if status == str(Status.FAILED)]
+        for path in (directory / names[str(run)] for run in failed if str(run) in names):
+            if directory.resolve() in path.resolve().parents:
+                remove_tree(path)
+        if failed:
+            files.path(name).unlink()
 
 
 def _run_missing(
@@ -75,7 +102,7 @@ def _run_missing(
     """Do what `run_sweep` says in a directory that is locked."""
     make_folder(directory / SHARDS)
     shards = dict(enumerate(plan.shards()))
-    names = {number: f"{SHARDS}/{number:05}.parquet" for number in shards}
+    names = {number: _table_name(number) for number in shards}
     files = VerifiedFiles(directory)
     tables = {n: _read_shard(files, names[n], s) for n, s in shards.items() if names[n] in files}
     finished = [run for number in tables for run in shards[number].runs.tolist()]
@@ -118,6 +145,11 @@ def _write_loadable(
     write_results(directory, results)
     write_about(directory, plan, {} if records is None else records.names())
     return results
+
+
+def _table_name(number: int) -> str:
+    """Return the file of a shard's table, relative to the directory of the sweep."""
+    return f"{SHARDS}/{number:05}.parquet"
 
 
 def _read_shard(files: VerifiedFiles, name: str, shard: Group) -> "pa.Table":

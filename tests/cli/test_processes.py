@@ -11,6 +11,7 @@ from helpers.command import QUIET, start_command
 from helpers.files import listing, result
 
 import gdlab
+from gdlab.runs.interruption import WAITING
 
 ENDLESS = '''
 from pathlib import Path
@@ -50,7 +51,8 @@ def test_an_interrupted_run_keeps_what_was_computed(number, code, tmp_path):
             out, err = process.communicate(timeout=60)
         finally:
             process.kill()
-    assert (process.returncode, err) == (code, "")
+    assert process.returncode == code
+    assert err in ("", f"warning: {WAITING}\n")  # on a slow machine
     assert out.startswith("interrupted: ")
     kept = result(tmp_path / "run")
     history = gdlab.load(tmp_path / "run").history()

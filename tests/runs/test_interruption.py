@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from gdlab.runs.interruption import SIGNALS, interruptible
+from gdlab.runs.interruption import SIGNALS, WAITING, interruptible
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -31,7 +31,7 @@ def test_a_step_that_goes_on_after_a_signal_is_explained() -> None:
         assert said == []
         signal.raise_signal(signal.SIGINT)
         assert is_said.wait(60)
-    assert "a second signal ends it now" in said[0]
+    assert said == [WAITING]
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="there is no such signal on Windows")

@@ -102,7 +102,7 @@ def test_interrupted_while_pictures_are_drawn(number, here, gd, monkeypatch):
 @pytest.mark.parametrize("most", [1000, 5])
 @pytest.mark.parametrize("gone", ["", "history.parquet", "result.json"])
 def test_a_run_whose_records_are_gone_is_recorded_again(most, gone, here, gd):
-    words = (*WORDS, f"record.max_run_dirs={most}", "hydra.sweeper.points=8", "record.events=false")
+    words = (*WORDS, "record.max_run_dirs=2", "hydra.sweeper.points=8", "record.events=false")
     assert gd(*words, "record.max_figures=2", "hydra.sweep.dir=s").code == 0
     shutil.copytree("s", "whole")
     for path in sorted((here / "s").glob("*/trajectory.png")):
@@ -117,7 +117,7 @@ def test_a_run_whose_records_are_gone_is_recorded_again(most, gone, here, gd):
 @pytest.mark.parametrize("most", [1000, 5])
 @pytest.mark.parametrize("name", ["history.parquet", "result.json", ".hydra/config.yaml"])
 def test_a_damaged_record_is_named_and_recorded_again(most, name, here, gd):
-    words = (*WORDS, *QUIET, f"record.max_run_dirs={most}", "hydra.sweeper.points=8")
+    words = (*WORDS, *QUIET, "record.max_run_dirs=2", "hydra.sweeper.points=8")
     assert gd(*words, "hydra.sweep.dir=s").code == 0
     shutil.copytree("s", "whole")
     path = here / "s" / "lr=0.01" / name
@@ -275,3 +275,46 @@ def test_a_sweep_that_another_process_continues_is_not_touched(here, gd) -> None
     assert sorted(path.name for path in (here / "s").rglob("*")) == before
     assert gd("resume=s").code == 0
     assert (here / "s" / "results.parquet").is_file()
+
+
+# Failed runs whose cause is gone
+
+PART_TIME = """
+from pathlib import Path
+
+import gdlab
+
+
+class Slope(gdlab.Loss):
+    dim, start = 1, (0.0,)
+    tilt: gdlab.Number = 1.0
+
+    def __call__(self, x):
+        if Path("broken").exists() and float(self.tilt.max()) > 2:
+            raise OSError("the river is closed")
+        return self.tilt * x[..., 0]
+"""
+
+
+def test_failed_runs_are_tried_again_if_asked(here, gd):
+    """Here the runs that get directories are chosen at the end."""
+    (here / "slopes.py").write_text(PART_TIME)
+    own = ("-m", "loss=custom", "loss._target_=slopes.Slope", "+loss.tilt=1,2,3,4", "steps=5")
+    words = (*own, "engine.mode=eager", "engine.max_rows=2", "record.max_run_dirs=2", *QUIET)
+    assert gd(*words, "hydra.sweep.dir=whole").code == 0
+    (here / "broken").touch()
+    assert gd(*words, "hydra.sweep.dir=s").code == 1
+    (here / "broken").unlink()
+    trusted = ("resume=s", "loss._target_=slopes.Slope")
+    assert gd(*trusted).code == 1
+    assert gdlab.load("s").results["status"].tolist() == ["max_steps"] * 2 + ["failed"] * 2
+    first = (here / "s" / "shards" / "00000.parquet").stat().st_mtime_ns
+    assert gd(*trusted, "retry_failed=true").code == 0
+    assert (here / "s" / "shards" / "00000.parquet").stat().st_mtime_ns == first
+    assert_same_sweep(here / "s", here / "whole")
+    for run in gdlab.load("s").directories or {}:
+        assert len(gdlab.load("s").history(run)) == 6
+    assert "retry_failed=maybe: must be true or false" in refusal(
+        gd(*trusted, "retry_failed=maybe")
+    )
+    assert "retry_failed=true: needs resume=" in refusal(gd("steps=3", "retry_failed=true"))

@@ -5,11 +5,14 @@ someone else runs with this user's rights. The folder must therefore belong to t
 closed to others, and a SHA-256 digest is stored with each library. Anything else is recompiled.
 """
 
+import atexit
 import ctypes
 import hashlib
 import os
+import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
@@ -17,6 +20,8 @@ from pathlib import Path
 
 from gdlab.engine.compiler.program import Uncompilable
 
+_SCRATCH = "tmp-"
+_LEFT_OVER = 3600  # seconds; a compilation takes a few
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -67,7 +72,8 @@ def _private_bytes(path: Path) -> bytes:
 
 def _store(path: Path, compile_to: Callable[[Path], None]) -> None:
     """Compile in a temporary folder, then move library and digest to `path` atomically."""
-    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+    _remove_leftovers(path.parent)
+    with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=path.parent) as scratch:
         library, digest = Path(scratch) / "library.so", Path(scratch) / "digest"
         compile_to(library)
         digest.write_bytes(hashlib.sha256(library.read_bytes()).hexdigest().encode())
@@ -76,6 +82,14 @@ def _store(path: Path, compile_to: Callable[[Path], None]) -> None:
             with file.open("rb") as content:
                 os.fsync(content.fileno())
             file.replace(target)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove the temporary folders of processes that were killed while they compiled."""
+    for scratch in folder.glob(f"{_SCRATCH}*"):
+        with suppress(OSError):  # another process has removed it
+            if time.time() - scratch.lstat().st_mtime > _LEFT_OVER:
+                shutil.rmtree(scratch)
 
 
 def cache_folder() -> Path:
@@ -98,4 +112,11 @@ def cache_folder() -> Path:
 
 @cache
 def _scratch_folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="gdlab-"))
+    folder, owner = Path(tempfile.mkdtemp(prefix="gdlab-")), os.getpid()
+
+    def remove() -> None:
+        if os.getpid() == owner:  # not in a process that was forked
+            shutil.rmtree(folder, ignore_errors=True)
+
+    atexit.register(remove)
+    return folder

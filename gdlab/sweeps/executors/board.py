@@ -3,11 +3,13 @@
 Shapes: n rows.
 """
 
+import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import IO, Protocol
 
 import numpy as np
 import torch
@@ -64,6 +66,8 @@ class ProgressUpdate:
 class FileBoard:
     """A board that the processes of one machine share: a few numbers in a memory-mapped file.
 
+    On Linux the file is in memory, so that nothing is left even if the process is killed.
+
     Row 0 of the numbers says whether to stop; row 1 + s counts the rows of shard s by status.
     A pickled board is its path.
 
@@ -83,10 +87,10 @@ class FileBoard:
     @contextmanager
     def for_shards(cls, shards: int) -> Iterator["FileBoard"]:
         """Create a board for a number of shards; its file is deleted afterwards."""
-        with tempfile.NamedTemporaryFile(prefix="gdlab-") as file:
+        with _open_shared() as (file, path):
             file.write(np.zeros((1 + shards, len(Status)), dtype=np.int64).tobytes())
             file.flush()
-            yield cls(file.name)
+            yield cls(path)
 
     def stop(self) -> None:
         """Ask all shards to stop."""
@@ -109,3 +113,14 @@ class FileBoard:
         fresh[Status.RUNNING] = counts[Status.RUNNING]
         self._reported = counts
         return ProgressUpdate(torch.from_numpy(np.repeat(np.arange(len(Status)), fresh)))
+
+
+@contextmanager
+def _open_shared() -> Iterator[tuple[IO[bytes], str]]:
+    """Open a new file that other processes can open too, by its path."""
+    if sys.platform == "linux":
+        with os.fdopen(os.memfd_create("gdlab"), "wb") as file:
+            yield file, f"/proc/{os.getpid()}/fd/{file.fileno()}"
+    else:
+        with tempfile.NamedTemporaryFile(prefix="gdlab-") as file:
+            yield file, file.name

@@ -26,6 +26,7 @@ from gdlab import SettingError
 from gdlab.config.loading import settings_from_flat
 from gdlab.engine.status import Status
 from gdlab.numerics.threads import cores
+from gdlab.runs.interruption import WAITING
 from gdlab.sweeps.executors.choice import with_shards_for
 from gdlab.sweeps.executors.driver import run_shards
 from gdlab.sweeps.grid import Axis, product
@@ -290,7 +291,8 @@ def started(mine) -> Iterator[subprocess.Popen[str]]:
 def test_an_interrupted_sweep_ends_soon_with_a_table(number, code, started, mine):
     os.killpg(started.pid, number)
     out, err = started.communicate(timeout=60)
-    assert (started.returncode, err) == (code, "")
+    assert started.returncode == code
+    assert err in ("", f"warning: {WAITING}\n")  # on a slow machine
     assert "of 400 runs: " in out
     assert_gone(pids(mine))
     results = table("s")
