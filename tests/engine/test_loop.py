@@ -150,7 +150,7 @@ SCALABLE: list[Callable[[int], Loss]] = [
     st.sampled_from([torch.float32, torch.float64]),
     st.data(),
 )
-@settings(max_examples=12)
+@settings(max_examples=6)
 def test_a_row_that_is_large_itself_is_its_single_run(
     make: Callable[[int], Loss],
     dim: int,

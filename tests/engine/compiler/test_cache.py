@@ -124,11 +124,13 @@ def test_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Path(done.stdout.strip()).is_dir()
 
 
-def test_what_a_killed_compilation_left_is_removed_by_the_next(tmp_path, monkeypatch):
+def test_what_a_killed_compilation_left_is_removed_by_the_next(
+    tmp_path: Path, compiler: Compiler
+) -> None:
     old, new = tmp_path / "tmp-old", tmp_path / "tmp-new"
     for folder in (old, new):
         folder.mkdir()
         (folder / "library.c").touch()
     os.utime(old, (0, 0))
-    cache._store(tmp_path / "name.so", lambda path: path.write_bytes(b"code") and None)
+    cache._store(tmp_path / "name.so", compiler)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["name.sha256", "name.so", "tmp-new"]
