@@ -103,7 +103,7 @@ EDITS: list[Change] = [flip_bits, truncate, lengthen, overwrite, change_digit, z
 CHANGES: list[Change] = [*EDITS * 4, delete, make_folder, make_pipe, make_link]
 
 
-def contents(directory: Path) -> list[Any]:
+def load(directory: Path) -> list[Any]:
     """Everything that `gdlab.load` gives of a run or a sweep, times apart, to the last bit."""
     loaded = gdlab.load(directory)
     table = loaded.results.drop(columns=["seconds"]).to_csv()
@@ -111,10 +111,6 @@ def contents(directory: Path) -> list[Any]:
         loaded.history(run).to_csv() for run in (sorted(loaded.directories or {}) or [None])
     ]
     return [table, loaded.config, loaded.varied, loaded.metrics, histories]
-
-
-def load(directory: Path) -> list[Any]:
-    return contents(directory)
 
 
 def resume(directory: Path) -> list[Any]:
@@ -130,7 +126,7 @@ def resume(directory: Path) -> list[Any]:
                 raise gdlab.GdlabError(said.getvalue()) from None
             if ended.code != 0:
                 raise RuntimeError(f"code {ended.code}: {said.getvalue()}") from None
-    return contents(directory)
+    return load(directory)
 
 
 def view(directory: Path) -> list[Any]:

@@ -68,6 +68,11 @@ def describe_error(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of an exception's message, or its type if it has none."""
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
 def summarize_error(error: BaseException) -> str:
     """Return an exception in one line: its type and the first line of its message."""
     first = str(error).strip().partition("\n")[0]

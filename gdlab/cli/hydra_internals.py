@@ -27,7 +27,7 @@ from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from gdlab.errors import CUSTOM_ERRORS, SettingError, describe_error
+from gdlab.errors import CUSTOM_ERRORS, SettingError, describe_error, first_line
 
 
 def defaults_of_hydra() -> dict[str, str]:
@@ -130,7 +130,7 @@ def select(config: DictConfig, key: str) -> Any:
         set_current_config(config)
         return OmegaConf.select(config, key, throw_on_missing=True)
     except OmegaConfBaseException as error:
-        raise SettingError(f"{key}: {str(error).splitlines()[0]}") from error
+        raise SettingError(f"{key}: {first_line(error)}") from error
     finally:
         current.cfg = before
 

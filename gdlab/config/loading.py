@@ -16,7 +16,7 @@ from gdlab.config.settings import (
     Settings,
     make_section,
 )
-from gdlab.errors import CUSTOM_ERRORS, SettingError
+from gdlab.errors import CUSTOM_ERRORS, SettingError, first_line
 from gdlab.fields.construction import Kind, make, refuse_unknown
 from gdlab.fields.custom_classes import import_class
 from gdlab.fields.declared import Configured, Field, declared_fields, find_field, nest_changes
@@ -54,7 +54,7 @@ def plain_values(config: DictConfig) -> dict[str, Any]:
     try:
         values = OmegaConf.to_container(config, resolve=True)
     except OmegaConfBaseException as error:
-        raise SettingError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
+        raise SettingError(f"{error.full_key}: {first_line(error)}") from error
     assert isinstance(values, dict)
     return {str(key): value for key, value in values.items()}
 

@@ -124,9 +124,7 @@ class EventSink:
 
 def as_markdown(text: str) -> str:
     """Return Markdown that shows a text as it is: no markup, HTML or formula."""
-    plain = re.sub(
-        r"[\\`*\[\]]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", escape(visible(text), quote=False)
-    )
+    plain = _MARKUP.sub(r"\\\g<0>", escape(visible(text), quote=False))
     return plain.replace("$", "&#36;")
 
 

@@ -64,10 +64,7 @@ def remove_unused(directory: Path, kept: set[Path]) -> None:
         kept: folders that existed before, from `existing_folders`.
     """
     for entry in directory.iterdir():
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink()
+        remove_tree(entry)
     for folder in (directory, *directory.parents):
         if folder in kept or any(folder.iterdir()):
             break
@@ -107,11 +104,11 @@ def make_folder(path: Path) -> None:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a folder with its contents, or the link or file with its name, if there is one."""
-    if path.is_symlink() or path.is_file():
-        path.unlink()
-    elif path.exists():
+    """Remove a folder with its contents, or what else has its name, if anything does."""
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:

@@ -6,7 +6,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gdlab.errors import RecordError
+from gdlab.errors import RecordError, first_line
 from gdlab.recording.digests import VerifiedFiles, write_with_digest
 from gdlab.recording.files import write_atomically
 
@@ -30,8 +30,8 @@ def read_parquet(files: VerifiedFiles, name: str) -> "pa.Table":
         with pq.ParquetFile(pa.BufferReader(content)) as table:
             return table.read()
     except (pa.ArrowException, OSError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise RecordError(f"{files.path(name)}: missing or damaged ({reason})") from error
+        what = f"missing or damaged ({first_line(error)})"
+        raise RecordError(f"{files.path(name)}: {what}") from error
 
 
 _FORMULA_STARTS = ("=", "+", "-", "@")

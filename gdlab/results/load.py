@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gdlab.errors import RecordError
+from gdlab.errors import RecordError, first_line
 from gdlab.paths import user_path
 from gdlab.recording.digests import VerifiedFiles
 from gdlab.recording.names import ABOUT, CONFIG, HISTORY, MULTIRUN, RESULT, RESULTS
@@ -152,11 +152,7 @@ def _read_mapping(files: VerifiedFiles, name: str, parse: Callable[[str], Any]) 
     try:
         values = parse(files.read_text(name))
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise RecordError(f"{path}: missing or damaged ({_first_line(error)})") from error
+        raise RecordError(f"{path}: missing or damaged ({first_line(error)})") from error
     if not isinstance(values, dict):
         raise RecordError(f"{path}: missing or damaged (it holds no settings)")
     return values
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]

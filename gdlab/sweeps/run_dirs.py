@@ -69,7 +69,7 @@ class RunDirectories:
 
     def missing(self) -> list[int]:
         """Return the chosen runs without a result or a history."""
-        return [run for run, path in self._paths.items() if not _is_complete(path)]
+        return [run for run, path in self._paths.items() if _files_of(path) is None]
 
     def remove_damaged(
         self, runs: Iterable[int], say: Callable[[str], None] = show_warning
@@ -82,10 +82,10 @@ class RunDirectories:
         """
         for run in self._paths.keys() & set(runs):
             path = self._paths[run]
-            if not _is_complete(path):
+            files = _files_of(path)
+            if files is None:
                 continue
             try:
-                files = VerifiedFiles(path)
                 for name in (RESULT, HISTORY, *files.find(CONFIG)):
                     files.verify(name)
             except RecordError as error:
@@ -159,12 +159,10 @@ class RunDirectories:
         return RunRecorder(path, self._recorded[number].settings_of(row), durable=False)
 
 
-def _is_complete(directory: Path) -> bool:
-    """Tell whether the result and the history of a run were written to the end."""
-    if not (directory / SUMS).is_file():
-        return False
-    files = VerifiedFiles(directory)
-    return RESULT in files and HISTORY in files
+def _files_of(directory: Path) -> VerifiedFiles | None:
+    """Return the files of a run; None unless its result and history were written to the end."""
+    files = VerifiedFiles(directory) if (directory / SUMS).is_file() else None
+    return files if files is not None and RESULT in files and HISTORY in files else None
 
 
 def _without_figures(group: Group) -> Group:

@@ -7,7 +7,7 @@ tables in the end are those of a sweep that was never interrupted.
 Shapes: R runs.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -124,12 +124,8 @@ def _run_missing(
         raise
     results = _write_loadable(directory, plan, tables, records)
     if not interrupted():
-        ranked = results.to_pandas()
-        if records is None:
-            records = RunDirectories(directory, plan, _choose_runs(plan, ranked))
-            records.remove_damaged(finished)
-        _record_again(plan, records, interrupted)
-        _illustrate(plan, directory, ranked, records, interrupted)
+        frame = results.to_pandas()
+        records = _illustrate(plan, directory, frame, records, finished, interrupted)
         write_about(directory, plan, records.names())
     return results
 
@@ -165,39 +161,52 @@ def _read_shard(files: VerifiedFiles, name: str, shard: Group) -> "pa.Table":
     return table
 
 
-def _choose_runs(plan: Plan, results: DataFrame) -> list[int]:
-    """Choose the runs of a large sweep that get a directory: best, worst, and evenly between."""
-    most = plan.options.record.max_run_dirs
-    ranked = results["run"].to_numpy()[rank_order(results, plan.metric)].tolist()
-    chosen = list(dict.fromkeys([ranked[0], ranked[-1], *_representatives(plan, results)]))[:most]
-    first = set(chosen)
-    rest = [run for run in ranked if run not in first]
-    return chosen + evenly_spaced(rest, most - len(chosen))
-
-
-def _representatives(plan: Plan, results: DataFrame) -> list[int]:
-    """Choose the runs that get pictures."""
-    record = plan.options.record
-    return choose_representatives(plan, results, min(record.max_figures, record.max_run_dirs))
-
-
 def _illustrate(
     plan: Plan,
     directory: Path,
     results: DataFrame,
-    records: RunDirectories,
+    records: RunDirectories | None,
+    finished: Sequence[int],
     interrupted: Callable[[], bool],
-) -> None:
-    """Draw the pictures of the representative runs, and those of the whole sweep."""
-    if not plan.options.record.figures:
-        return
-    for run in _representatives(plan, results):
-        if interrupted():
-            return
-        if run in records:
+) -> RunDirectories:
+    """Give chosen runs their directories, if missing, and draw the pictures of a sweep.
+
+    Args:
+        plan: of the sweep.
+        directory: the sweep's.
+        results: the table of all runs.
+        records: the directories of all runs; None for a large sweep, of which some get one.
+        finished: the runs that ended before this process.
+        interrupted: asked before every picture.
+    """
+    record = plan.options.record
+    shown = choose_representatives(plan, results, min(record.max_figures, record.max_run_dirs))
+    if records is None:
+        records = RunDirectories(directory, plan, _choose_runs(plan, results, shown))
+        records.remove_damaged(finished)
+    _record_again(plan, records, interrupted)
+    for run in shown if record.figures else ():
+        if run in records and not interrupted():
             records.draw([run])
-    if not interrupted():
+    if record.figures and not interrupted():
         draw_sweep(plan, directory, results, records)
+    return records
+
+
+def _choose_runs(plan: Plan, results: DataFrame, shown: Sequence[int]) -> list[int]:
+    """Choose the runs of a large sweep that get a directory: best, worst, and evenly between.
+
+    Args:
+        plan: of the sweep.
+        results: the table of all runs.
+        shown: the runs that get pictures.
+    """
+    most = plan.options.record.max_run_dirs
+    ranked = results["run"].to_numpy()[rank_order(results, plan.metric)].tolist()
+    chosen = list(dict.fromkeys([ranked[0], ranked[-1], *shown]))[:most]
+    first = set(chosen)
+    rest = [run for run in ranked if run not in first]
+    return chosen + evenly_spaced(rest, most - len(chosen))
 
 
 class _Interrupted(Exception):

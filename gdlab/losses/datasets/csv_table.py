@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gdlab.errors import SettingError
+from gdlab.errors import SettingError, first_line
 from gdlab.losses.datasets.columns import Table, shorten
 from gdlab.losses.datasets.files import open_text
 
@@ -44,7 +44,7 @@ class CsvTable(Table):
             with open_text(path) as file:
                 table = arrow_csv.read_csv(file, convert_options=options)
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-            what = f"not a readable CSV file ({str(error).splitlines()[0]})"
+            what = f"not a readable CSV file ({first_line(error)})"
             raise SettingError(f"data={path}: {what}") from error
         try:
             names = table.column_names

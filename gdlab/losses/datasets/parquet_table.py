@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gdlab.errors import SettingError
-from gdlab.fields.custom_classes import summarize_error
+from gdlab.errors import SettingError, first_line, summarize_error
 from gdlab.losses.datasets.columns import Table, shorten
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ class ParquetTable(Table):
         try:
             table = pq.ParquetFile(path.absolute()).read()
         except (pa.ArrowException, OSError) as error:
-            what = f"not a readable Parquet file ({str(error).splitlines()[0]})"
+            what = f"not a readable Parquet file ({first_line(error)})"
             raise SettingError(f"data={path}: {what}") from error
         index = _pandas_index(path, table)
         columns = table.drop_columns([name for name in table.column_names if name in index])
