@@ -220,12 +220,10 @@ class Set(TensorDataset):
 
 # words of a command that read some of the files d.csv, e.csv.gz and f.pq, and which ones
 READ: list[tuple[list[str], set[str]]] = [
-    (["loss=mse", "loss.data=d.csv"], {"d.csv"}),
     (["loss=ridge", "loss.data=d.csv", "loss.penalty=0,1", "lr=0.1,0.2"], {"d.csv"}),
-    (["loss=mse,mlp", "loss.data=e.csv.gz,f.pq"], {"e.csv.gz", "f.pq"}),
+    (["loss=mse", "loss.data=e.csv.gz,f.pq"], {"e.csv.gz", "f.pq"}),
     (["loss=mse", "loss.data=${oc.env:PWD}/d.csv"], {"d.csv"}),
     (["loss=mse", "loss.data=iris"], set()),
-    (["loss=mlp"], set()),
     (["loss=mlp", "loss.data={_target_:own.Set,path:d.csv}"], {"d.csv"}),
     (["loss=custom", "loss._target_=own.Own", "+loss.file=f.pq"], {"f.pq"}),
 ]

@@ -149,7 +149,7 @@ OPTIMIZERS = (
 
 
 @given(EIGENVALUES, OPTIMIZERS, st.floats(-3, 1))
-@settings(max_examples=80)
+@settings(max_examples=50)
 def test_what_theory_says_agrees_with_the_recurrence(
     eigenvalues: list[float], optimizer: Optimizer, exponent: float
 ) -> None:
