@@ -49,17 +49,16 @@ LONG = "a rather long name, with spaces, that goes on and on until it is past ei
 
 COMMANDS = [
     "optimizer=sgd,adam 'seed=range(2)'",
-    "lr=1e-3,1e16,1,2.5e-7",
+    "lr=1e16,2.5e-7",
     "optimizer=adam 'optimizer.betas=[0.9,0.99],[0.8,0.0625]'",
     "'start=[1,2],[3.5,-4e-7]' optimizer.nesterov=true optimizer.momentum=0.5",
     "'loss.center=[0,1],[1,2]' 'loss.eigenvalues=[1,2]'",
-    f"loss=mse 'loss.data=\"{LONG}\",line3' lr=0.1,0.05",
+    f"loss=mse 'loss.data=\"{LONG}\",line3'",
     'loss=mse "loss.data=\'it is.csv\',\\"a=b.csv\\",line3"',
     "experiment=zigzag lr=0.01,0.02",
     "'stop.loss=null,1e-7' stop.max_loss=100000000000000000000",
-    "'start=random,null,[1,2]' dtype=float32",
-    "++lr=0.1,0.2",
-    "'noise=${lr},0' transform.shift=1 lr=0.1",
+    "'start=random,[1,2]' dtype=float32",
+    "'noise=${lr},0' transform.shift=1 ++lr=0.1",
     "schedule=glob(co*) lr=choice(0.1) transform.rotation=null,1 optimizer.nesterov=false",
     "lr=0.1,0.2 seed=1 hydra.job.config.override_dirname.exclude_keys=[seed,steps] "
     "hydra.job.config.override_dirname.item_sep=_ "

@@ -316,9 +316,9 @@ def test_no_run_is_above_its_bound(name: str, lr: float, momentum: float) -> Non
     loss = Quadratic(dim=9, condition=100)
     rate = theory.rate(loss, optimizer, lr)
     assert rate is not None
-    for seed in range(3):
-        start = np.random.default_rng(seed).normal(size=9)
-        history = descend(loss, lr, 200, optimizer, start).history
+    starts = np.random.default_rng(0).normal(size=(3, 9))
+    batch = make_batch(loss, optimizer, [lr] * 3, steps=200, start=starts, stop=NO_TOLERANCE)
+    for history in (run.history for run in finish(batch)):
         bound = rate.bound(history.step, float(history.loss[0]))
         assert (history.loss <= bound * (1 + 1e-9)).all()  # observed 1 - 1e-16 at most
 

@@ -21,11 +21,11 @@ def count_classes(labels: np.ndarray, data: str) -> int:
     """
     different = np.unique(labels)
     count, n = len(different), len(labels)
-    wrong = [label for label in different if label not in range(count)]
+    wrong = different[(different < 0) | (different >= count) | (different % 1 != 0)]
     if count < 2:
         what = f"the labels must be 0, 1, …, but all are {different[0]:g}"
         raise SettingError(f"data={data}: {what}")
-    if wrong:
+    if len(wrong):
         must = f"the {count:,} different labels must be 0 to {count - 1}"
         raise SettingError(f"data={data}: {must}, but one is {wrong[0]:g}")
     if n * count > MAX_NUMBERS:

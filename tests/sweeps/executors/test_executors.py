@@ -155,7 +155,7 @@ def test_processes_write_what_one_process_writes(mine, gd):
         assert files[0] == files[1]
 
 
-def test_one_process_can_finish_what_several_began_and_vice_versa(mine, gd):
+def test_one_process_can_finish_what_several_began_and_vice_versa(mine, gd, one_core):
     words = (*OWN, "lr=tag(log,interval(1e-3,2))", "seed=range(9)", "steps=40", *TABLES)
     words = (*words, "engine.max_rows=64")
     named = "loss._target_=mine.Printing"
@@ -230,7 +230,7 @@ def test_a_class_that_another_process_cannot_load_is_a_one_line_error(mine, gd):
 # A process dies, the disk is full
 
 
-def test_a_process_that_dies_is_a_one_line_error_and_the_sweep_can_be_resumed(mine, gd):
+def test_a_process_that_dies_is_a_one_line_error_and_the_sweep_can_be_resumed(mine, gd, one_core):
     words = (*OWN, "lr=tag(log,interval(1e-3,2))", "seed=range(4)", "steps=40", *QUIET)
     assert gd(*words, "hydra.sweep.dir=whole").code == 0
     (mine / "die").write_text(str(os.getpid()))  # all others shall
@@ -245,7 +245,7 @@ def test_a_process_that_dies_is_a_one_line_error_and_the_sweep_can_be_resumed(mi
     assert_same_tables(table("s"), table("whole"))
 
 
-def test_a_full_disk_in_a_process_is_a_one_line_error(here, gd):
+def test_a_full_disk_in_a_process_is_a_one_line_error(here, gd, one_core):
     words = ("-m", "lr=0.001,0.01", "steps=900", *QUIET)
     assert gd(*words, "hydra.sweep.dir=whole").code == 0
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -288,7 +288,7 @@ def started(mine) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_sweep_ends_soon_with_a_table(number, code, started, mine):
+def test_an_interrupted_sweep_ends_soon_with_a_table(number, code, one_core, started, mine):
     os.killpg(started.pid, number)
     out, err = started.communicate(timeout=60)
     assert started.returncode == code
@@ -355,7 +355,7 @@ def run_all(plan: Plan, **given: Any) -> dict[int, Any]:
     return {number: shard.to_pandas() for number, shard in found.items()}
 
 
-def test_progress_hears_of_each_end_once_and_of_the_rows_that_run():
+def test_progress_hears_of_each_end_once_and_of_the_rows_that_run(one_core):
     plan = with_shards_for(plan_of(200, steps=4000, **{"engine.mode": "eager"}), "processes")
     told: list[np.ndarray] = []
     found = run_all(plan, progress=lambda rows: told.append(rows.status.numpy()))
