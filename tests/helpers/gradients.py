@@ -1,6 +1,6 @@
 """Independent answers: torch.optim, symbolic derivatives, finite differences and plain loops."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,8 +48,10 @@ def rosenbrock_gradient(x: np.ndarray) -> np.ndarray:
     return np.array([-400 * x[0] * inner - 2 * (1 - x[0]), 200 * inner])
 
 
-def gradient_by_sympy(loss: Loss, x: list[float]) -> np.ndarray:
-    """The gradient of the loss's formula, with 40 digits and then rounded.
+def gradient_by_sympy(
+    loss: Loss, x: list[float], coordinates: Sequence[int] | None = None
+) -> np.ndarray:
+    """The gradient of the loss's formula in some or all coordinates, from 40 digits.
 
     The formula is a sum; the base of each power is differentiated on its own, which is faster.
     """
@@ -57,12 +59,13 @@ def gradient_by_sympy(loss: Loss, x: list[float]) -> np.ndarray:
     formula = loss.symbolic(symbols)
     assert formula is not None
     at = {symbol: sympy.Float(value, 40) for symbol, value in zip(symbols, x, strict=True)}
-    gradient: list[Any] = [sympy.Float(0, 40)] * loss.dim
+    along = list(symbols) if coordinates is None else [symbols[i] for i in coordinates]
+    gradient: list[Any] = [sympy.Float(0, 40)] * len(along)
     for term in sympy.Add.make_args(formula):
         base, power = term.as_base_exp()
         base, power = (base, power) if power.is_Number else (term, sympy.Integer(1))
         outer = power * base.xreplace(at) ** (power - 1)
-        for i, symbol in enumerate(symbols):
+        for i, symbol in enumerate(along):
             if symbol in base.free_symbols:
                 gradient[i] += outer * sympy.diff(base, symbol).xreplace(at)
     return np.array([float(partial) for partial in gradient])

@@ -194,9 +194,11 @@ def smallest_of_each_class() -> list[LossCase]:
 @pytest.mark.parametrize("case", smallest_of_each_class(), ids=lambda case: case.id)
 def test_autograd_is_the_derivative_of_the_formula(case: LossCase) -> None:
     x = draw(case.loss)
-    exact = gradient_by_sympy(case.loss, x.tolist())
+    dim = case.loss.dim
+    coordinates = list(range(dim)) if dim <= 4 else [0, dim // 2, dim - 1]
+    exact = gradient_by_sympy(case.loss, x.tolist(), coordinates)
     # Observed 2e-14 (Michalewicz), where a difference of large angles meets a steep power.
-    assert relative(gradient_by_autograd(case.loss, x), exact) <= 1e-12
+    assert relative(gradient_by_autograd(case.loss, x)[coordinates], exact) <= 1e-12
 
 
 # Any number of dimensions.

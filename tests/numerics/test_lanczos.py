@@ -61,8 +61,11 @@ def hessians(name: str) -> list[tuple[Tensor, Tensor]]:
     return [(matrix, torch.linalg.eigvalsh(matrix)) for matrix in matrices]
 
 
-@pytest.mark.parametrize("end", ["largest", "smallest", "magnitude"])
-@pytest.mark.parametrize("name", LOSSES)
+ENDS = [(name, "largest") for name in LOSSES]
+ENDS += [(name, end) for name in ("saddle", "mlp") for end in ("smallest", "magnitude")]
+
+
+@pytest.mark.parametrize(("name", "end"), ENDS)
 def test_lanczos_finds_the_ends_of_the_spectrum(name: str, end: End) -> None:
     loss = LOSSES[name]
     x = somewhere(loss, 2)

@@ -52,8 +52,10 @@ def worst_error(case: OptimizerCase, loss: Loss, lr: float, dtype: torch.dtype) 
     return max(relative(a, b) for a, b in zip(ours.history.x[1:], theirs[1:], strict=True))
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=("float64", "float32"))
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [("rosenbrock", torch.float64), ("mlp", torch.float64), ("quadratic", torch.float32)],
+)
 @pytest.mark.parametrize("case", OPTIMIZERS, ids=str)
 def test_steps_are_those_of_the_oracle(case: OptimizerCase, name: str, dtype: torch.dtype) -> None:
     loss, lr = LOSSES[name]

@@ -7,9 +7,9 @@ import resource
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -306,7 +306,7 @@ def test_an_interrupted_sweep_ends_soon_with_a_table(number, code, one_core, sta
     assert list((mine / "s" / "shards").iterdir()) == []
 
 
-def test_no_process_outlives_a_sweep_that_is_killed(started, mine):
+def test_no_process_outlives_a_sweep_that_is_killed(one_core, started, mine):
     processes = pids(mine) - {started.pid}
     assert processes
     started.kill()
@@ -377,16 +377,6 @@ def test_interrupted_at_once_there_is_a_table_of_the_first_shard():
         assert set(found[0]["status"]) == {"interrupted"}
 
 
-def test_a_sweep_can_run_outside_the_main_thread():
-    found: list[Any] = []
-    thread = threading.Thread(
-        target=lambda: found.append(gdlab.sweep(lr=[0.1, 0.2], steps=9, executor="processes"))
-    )
-    thread.start()
-    thread.join(timeout=100)
-    assert_same_tables(found[0].results, gdlab.sweep(lr=[0.1, 0.2], steps=9).results)
-
-
 # From Python
 
 
@@ -404,9 +394,13 @@ FROM_PYTHON: list[tuple[Callable[[], dict[str, Any]], bool]] = [
 
 @pytest.mark.parametrize(("given", "is_kept"), FROM_PYTHON)
 def test_from_python_processes_give_the_same_table(given, is_kept, tmp_path, one_core):
+    """In a thread other than the main one, too."""
     alone = gdlab.sweep(**given(), steps=20)
     more = {"directory": tmp_path / "s", "record.figures": False} if is_kept else {}
-    swept = gdlab.sweep(**given(), steps=20, executor="processes", **more)
+    with ThreadPoolExecutor(1) as threads:
+        swept = threads.submit(
+            gdlab.sweep, **given(), steps=20, executor="processes", **more
+        ).result(timeout=100)
     assert_same_tables(swept.results, alone.results)
     if is_kept:
         assert len(swept.history(1)) == swept.results["steps"][1] + 1
@@ -429,7 +423,7 @@ print(one.drop(columns="seconds").equals(other.drop(columns="seconds")))
 """
 
 
-def test_a_class_of_a_script_without_a_guard_is_sent_along(here):
+def test_a_class_of_a_script_without_a_guard_is_sent_along(here, one_core):
     (here / "script.py").write_text(SCRIPT)
     done = subprocess.run(
         [sys.executable, "script.py"], capture_output=True, text=True, timeout=100
