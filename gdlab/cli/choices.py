@@ -8,6 +8,8 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, Transformer
 
+from gdlab.cli.hydra_internals import options_of
+
 
 def choices_in(group: str | None, loader: ConfigLoader) -> list[str]:
     """List the choices of a group, such as `rosenbrock` and `mgh/rosenbrock` of `loss`, sorted.
@@ -18,8 +20,8 @@ def choices_in(group: str | None, loader: ConfigLoader) -> list[str]:
     """
     if not group:
         return []
-    names = loader.get_group_options(group, ObjectType.CONFIG)
-    for folder in loader.get_group_options(group, ObjectType.GROUP):
+    names = options_of(group, loader, ObjectType.CONFIG)
+    for folder in options_of(group, loader, ObjectType.GROUP):
         names += [f"{folder}/{name}" for name in choices_in(f"{group}/{folder}", loader)]
     return sorted(names)
 
@@ -66,11 +68,12 @@ def chosen_by(overrides: Sequence[Override], loader: ConfigLoader) -> dict[str, 
     """
     chosen = {}
     for override in overrides:
-        if not override.key_or_group or not loader.get_group_options(override.key_or_group):
+        group = override.key_or_group
+        if not group or not options_of(group, loader, ObjectType.CONFIG):
             continue
         key, values = override.get_key_element(), override.value()
         if isinstance(values, Glob):
-            names = matching_choices(values, override.key_or_group, loader)
+            names = matching_choices(values, group, loader)
         else:
             names = values.list if isinstance(values, ChoiceSweep) else []
         words = [f"{key}={Transformer.str(name)}" for name in names]

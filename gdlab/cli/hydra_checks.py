@@ -22,6 +22,7 @@ from gdlab.fields.suggestions import unknown_choice
 
 _OUTPUT_SUBDIR = "hydra.output_subdir"
 _VERBOSE = "hydra.verbose"
+_PLUGINS = ("hydra.launcher", "hydra.sweeper")
 _FILES = ("result.json", "history.parquet")
 _OF_A_SWEEP = ("launcher", "sweeper", "callbacks")
 """Nodes of `hydra` that a sweep has once, whatever its jobs are."""
@@ -108,15 +109,15 @@ def check_hydra(config: DictConfig) -> None:
     Raises:
         SettingError: one of its settings cannot be used.
     """
-    for plugin in ("launcher", "sweeper"):
-        node = hydra_internals.select(config, f"hydra.{plugin}")
-        if not OmegaConf.is_dict(node) or "_target_" not in node:
-            raise SettingError(f"hydra.{plugin}: must be a mapping with the key _target_")
-    verbose = hydra_internals.select(config, _VERBOSE)
+    found = hydra_internals.select_all(config, [*_PLUGINS, _VERBOSE, _OUTPUT_SUBDIR])
+    for key in _PLUGINS:
+        if not OmegaConf.is_dict(found[key]) or "_target_" not in found[key]:
+            raise SettingError(f"{key}: must be a mapping with the key _target_")
+    verbose = found[_VERBOSE]
     names = verbose if OmegaConf.is_list(verbose) else [verbose]
     if not isinstance(verbose, bool) and not all(isinstance(name, str) for name in names):
         allowed = "must be true, false, the name of a logger or a list of names"
         raise SettingError(f"{_VERBOSE}={verbose}: {allowed}")
-    folder = PurePath(hydra_internals.select(config, _OUTPUT_SUBDIR) or "")
+    folder = PurePath(found[_OUTPUT_SUBDIR] or "")
     if folder.is_absolute() or ".." in folder.parts or str(folder) in _FILES:
         raise SettingError(f"{_OUTPUT_SUBDIR}={folder}: must be a folder in the run's directory")

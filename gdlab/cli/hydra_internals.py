@@ -19,6 +19,7 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.object_type import ObjectType
 from hydra.core.plugins import Plugins
 from hydra.core.utils import configure_log, env_override, run_job
 from hydra.experimental.callback import Callback
@@ -47,6 +48,14 @@ def make_argument_parser() -> argparse.ArgumentParser:
 def config_loader() -> ConfigLoader:
     """Return what composes configurations in the running Hydra."""
     return _running_hydra().config_loader
+
+
+def options_of(group: str, loader: ConfigLoader, kind: ObjectType) -> list[str]:
+    """List the configurations or the folders in the folder of a group, sorted.
+
+    `loader.get_group_options` copies all that the loader knows first, at each call.
+    """
+    return loader.repository.get_group_options(group, kind)  # pyright: ignore
 
 
 def add_config_folder(conf: Path, folder: Path) -> None:
@@ -124,15 +133,27 @@ def select(config: DictConfig, key: str) -> Any:
     Raises:
         SettingError: it cannot be resolved.
     """
+    return select_all(config, [key])[key]
+
+
+def select_all(config: DictConfig, keys: Sequence[str]) -> dict[str, Any]:
+    """Return several values of a configuration by their keys, each as `select` returns it.
+
+    Raises:
+        SettingError: one cannot be resolved.
+    """
     current = HydraConfig.instance()
-    before = current.cfg
+    before, found = current.cfg, {}
     try:
         set_current_config(config)
-        return OmegaConf.select(config, key, throw_on_missing=True)
-    except OmegaConfBaseException as error:
-        raise SettingError(f"{key}: {first_line(error)}") from error
+        for key in keys:
+            try:
+                found[key] = OmegaConf.select(config, key, throw_on_missing=True)
+            except OmegaConfBaseException as error:
+                raise SettingError(f"{key}: {first_line(error)}") from error
     finally:
         current.cfg = before
+    return found
 
 
 def overrides_of(hydra: Any, kind: str) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import hydra
 import pytest
+from hydra.core.object_type import ObjectType
 
 import gdlab
 
@@ -108,6 +109,21 @@ def test_the_running_hydra_has_a_loader_that_can_be_replaced():
         running.config_loader = other = object()
         assert config_loader() is other
         running.config_loader = before
+
+
+def test_a_loader_lists_the_options_that_it_would_list_itself():
+    from gdlab.cli.composition import hydra_ready
+    from gdlab.cli.hydra_internals import config_loader, options_of
+
+    with hydra_ready():
+        loader = config_loader()
+        purpose = "list what may be chosen from a group"
+        assert hasattr(loader, "repository"), missing("ConfigLoaderImpl.repository", purpose)
+        for group in ("loss", "loss/mgh", "hydra/launcher", "lr"):
+            for kind in (ObjectType.CONFIG, ObjectType.GROUP):
+                wanted = loader.get_group_options(group, kind)
+                assert options_of(group, loader, kind) == wanted
+        assert "adam" in options_of("optimizer", loader, ObjectType.CONFIG)
 
 
 @pytest.mark.parametrize(
