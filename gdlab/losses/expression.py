@@ -108,7 +108,7 @@ class Expression(Loss):
     def symbolic(self, x: "tuple[sympy.Symbol, ...]") -> "sympy.Expr | None":
         """Return the formula; None if a parameter is a column or the formula is large."""
         has_column = any(isinstance(value, Tensor) for value in self.parameters.values())
-        if has_column or not self._parsed.is_small:
+        if has_column:
             return None
         import sympy
 
@@ -119,9 +119,10 @@ class Expression(Loss):
     def about(self) -> dict[str, str]:
         """The formula, and its partial derivatives unless it is too large."""
         lines = {"f": self.formula}
-        if self._parsed.is_small:
-            names = self.names[:_MAX_PARTIALS]
-            partials = map(format_expression, self._parsed.gradient(names))
+        names = self.names[:_MAX_PARTIALS]
+        gradient = self._parsed.gradient(names)
+        if gradient is not None:
+            partials = map(format_expression, gradient)
             lines |= {f"∂f/∂{name}": text for name, text in zip(names, partials, strict=True)}
             more = self.dim - len(names)
             lines |= {"": f"… ({more} more)"} if more else {}
