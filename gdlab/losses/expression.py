@@ -27,6 +27,9 @@ class Expression(Loss):
     The allowed functions are in `gdlab.formulas.functions`; precedence is Python's. The parser
     knows nothing else, so untrusted text is safe.
 
+    At a kink the gradient is a subgradient: the slope of abs, of sqrt and of other roots at 0 is 0,
+    and equal arguments of max or min have the same share of the slope.
+
     >>> import torch
     >>> loss = Expression("(x - a)**2 + y**2", parameters={"a": 3})
     >>> loss.names, float(loss(torch.tensor([1.0, 2.0])))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import sympy
 
 _DIGITS = (50, 100, 200, 400)
-_AGREEMENT = 1e-20
+_SPARE, _AGREEMENT = 5, 1e-20
 _MOST_BITS = 1_000_000
 """Of the power of two of a part: exp(exp(exp(10))) would not fit in memory."""
 
@@ -71,15 +71,19 @@ def _apply(part: Any, args: list[Any], digits: int) -> Any:
     value = part.func(*args) if args else part
     if not isinstance(value, sympy.Expr) or value.is_Rational:
         return value
+    if part.is_Add and value.is_Float:
+        # The last digits are rounding, and at a kink their sign would choose a side.
+        smallest = sympy.Float(10, digits) ** (_SPARE - digits) * max(map(abs, args))
+        return value if abs(value) > smallest else sympy.Integer(0)
     return _round(value if value.is_Float else value.evalf(digits))
 
 
 def _round(value: Any) -> Any:
-    """Return a number; 0 if it is too small to go on with, NaN if it is too large or infinite."""
+    """Return a number; 0 if it is too small to go on with, NaN if it is too large or not real."""
     import sympy
 
     if value.is_Float and not value.is_zero:
         exponent = value._mpf_[2] + value._mpf_[3]
         if abs(exponent) > _MOST_BITS:
             return sympy.nan if exponent > 0 else sympy.Float(0)
-    return value if value.is_finite else sympy.nan
+    return value if value.is_real else sympy.nan

@@ -34,6 +34,8 @@ VALUES = [
     (DiracDelta(x), 0.0, math.nan),
     (x * DiracDelta(x - 1), 0.0, 0.0),
     (Heaviside(x), 0.0, 0.5),
+    (Heaviside(sqrt(2) * x - sqrt(x**2 + 1)), 1.0, 0.5),
+    (DiracDelta(log(x)), -1.0, math.nan),
     (Piecewise((1 / x, x > 0), (x + 3, True)), 0.0, 3.0),
     (sympy.Derivative(sympy.Function("f")(x), x), 0.0, math.nan),
     (sympy.Integer(3) + 0 * x, 1.0, 3.0),
