@@ -13,11 +13,12 @@ from typing import Any
 import sympy
 
 
-class _Kinked(sympy.Function):
+class Kinked(sympy.Function):
     """A function printed as another one of sympy, and evaluated once all arguments are numbers."""
 
     @classmethod
     def eval(cls, *args: Any) -> Any:
+        """Return the value if all arguments are numbers, NaN if one is not real; else None."""
         if all(arg.is_number for arg in args):
             return cls.number(args) if all(arg.is_extended_real for arg in args) else sympy.nan
         return None
@@ -40,7 +41,7 @@ class _Kinked(sympy.Function):
         return True
 
 
-class Maximum(_Kinked):
+class Maximum(Kinked):
     """The largest of its arguments."""
 
     @classmethod
@@ -58,7 +59,7 @@ class Maximum(_Kinked):
         return _share([argument - other for other in others])
 
 
-class Minimum(_Kinked):
+class Minimum(Kinked):
     """The smallest of its arguments."""
 
     @classmethod
@@ -76,7 +77,7 @@ class Minimum(_Kinked):
         return _share([other - argument for other in others])
 
 
-class _Share(_Kinked):
+class _Share(Kinked):
     """The slope by one of three or more arguments, from its gaps to the others.
 
     It is 1 if all gaps are positive, 0 if one is negative, and 1/(1 + k) if k of them are 0.
@@ -96,7 +97,7 @@ class _Share(_Kinked):
         return sympy.DiracDelta(nearest) * nearest.fdiff(argindex)
 
 
-class _Sign(_Kinked):
+class _Sign(Kinked):
     """The sign of an argument that is real wherever the formula has a value."""
 
     @classmethod
@@ -110,7 +111,7 @@ class _Sign(_Kinked):
         return 2 * sympy.DiracDelta(self.args[0])
 
 
-class _Absolute(_Kinked):
+class _Absolute(Kinked):
     """The absolute value of an argument that is real wherever the formula has a value."""
 
     @classmethod

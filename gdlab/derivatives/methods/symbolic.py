@@ -73,9 +73,9 @@ class Symbolic:
         """
         import sympy
 
-        from gdlab.formulas.extremes import Maximum, Minimum
+        from gdlab.formulas.kinks import Kinked
 
-        rough = (sympy.Abs, sympy.sign, Maximum, Minimum, sympy.Heaviside, sympy.Piecewise)
+        rough = (sympy.Abs, sympy.sign, Kinked, sympy.Heaviside, sympy.Piecewise)
         if self.expression.has(*rough):
             return False
         exact = self.gradient(x) if autograd.ndim == 1 else self.hessian(x)
