@@ -7,7 +7,7 @@ for a stack machine: push a number, push the value of a name, apply a function o
 Precedence is Python's: `-x**2` is −(x²), `2**-x` is allowed, `x**y**z` is x**(y**z).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from gdlab.errors import SettingError
-from gdlab.formulas.functions import OPERATORS, Function
+from gdlab.formulas.functions import Function
 from gdlab.formulas.parser import Step, read
+from gdlab.formulas.stack import run
+from gdlab.formulas.symbolic import to_sympy
 from gdlab.formulas.tokens import FormulaError
 
 if TYPE_CHECKING:
     import sympy
 
-# Past these, sympy may take minutes for a derivative; with nested kinks the time is exponential.
-_MOST_SYMBOLIC, _MOST_KINKS = 100, 8
 _MOST_SHOWN = 80  # characters of a formula in an error
 
 
@@ -44,12 +44,6 @@ class Parsed:
     steps: tuple[Step, ...]
     folded: tuple[Step, ...]
 
-    @property
-    def is_small(self) -> bool:
-        """Whether sympy can differentiate it within seconds."""
-        kinks = sum(step.kinks for step in self.steps if isinstance(step, Function))
-        return len(self.steps) <= _MOST_SYMBOLIC and kinks <= _MOST_KINKS
-
     def evaluate(self, values: Mapping[str, Tensor], natural: bool = False) -> Tensor | float:
         """Evaluate the formula with tensors, elementwise; their shapes broadcast.
 
@@ -65,32 +59,23 @@ class Parsed:
             tensor = function.natural if natural and function.natural else function.tensor
             return tensor(*args)
 
-        return _run(self.folded, lambda name: values[name], float, apply)
+        return run(self.folded, lambda name: values[name], float, apply)
 
-    def symbolic(self, values: "Mapping[str, sympy.Expr]") -> "sympy.Expr":
-        """Evaluate the formula with sympy expressions; integers and their ratios stay exact."""
-        import sympy
+    def symbolic(self, values: "Mapping[str, sympy.Expr]") -> "sympy.Expr | None":
+        """Evaluate the formula with sympy expressions; None if it is too large for sympy."""
+        return to_sympy(self.steps, values)
 
-        constants = {"pi": sympy.pi, "e": sympy.E}
+    def gradient(self, variables: Sequence[str]) -> "list[sympy.Expr] | None":
+        """Return the partial derivatives with respect to some names; all names are real symbols.
 
-        def number(value: float) -> "sympy.Expr":
-            return sympy.Integer(value) if isinstance(value, int) else sympy.Float(value)
-
-        def apply(function: Function, args: Sequence[Any]) -> Any:
-            if function is OPERATORS["**"] and args[0].is_Rational and args[1].is_number:
-                # A power of a power of a ratio could have more digits than fit in memory.
-                is_exact = args[0].is_Integer and args[1].is_Integer and args[1] > 0
-                return (args[0] if is_exact else sympy.Float(args[0])) ** args[1]
-            return function.symbol(sympy, *args)
-
-        return _run(self.steps, lambda name: constants.get(name) or values[name], number, apply)
-
-    def gradient(self, variables: Sequence[str]) -> "list[sympy.Expr]":
-        """Return the partial derivatives with respect to some names; all names are real symbols."""
+        None if the formula is too large for sympy.
+        """
         import sympy
 
         symbols = {name: sympy.Symbol(name, real=True) for name in self.names}
         expression = self.symbolic(symbols)
+        if expression is None:
+            return None
         return [sympy.diff(expression, symbols.get(name, sympy.Symbol(name))) for name in variables]
 
 
@@ -139,21 +124,3 @@ def format_expression(expression: "sympy.Expr") -> str:
     floats = {n: float(n) for n in expression.atoms(sympy.Float)}
     whole = {n: sympy.Integer(int(value)) for n, value in floats.items() if value.is_integer()}
     return sympy.sstr(expression.xreplace(whole), full_prec=False)
-
-
-def _run(
-    steps: Sequence[Step],
-    value: Callable[[str], Any],
-    number: Callable[[float], Any],
-    apply: Callable[[Function, Sequence[Any]], Any],
-) -> Any:
-    """Run the steps on a stack, and return the value left there."""
-    stack: list[Any] = []
-    for step in steps:
-        if isinstance(step, Function):
-            args = stack[-step.arity :]
-            del stack[-step.arity :]
-            stack.append(apply(step, args))
-        else:
-            stack.append(value(step) if isinstance(step, str) else number(step))
-    return stack[0]

@@ -109,13 +109,13 @@ def _sympy_function(name: str) -> Callable[..., Any]:
     return lambda sympy, *args: getattr(sympy, name)(*args)
 
 
-def _extreme(name: str) -> Callable[..., Any]:
-    """Return a function of `gdlab.formulas.extremes`, which imports sympy."""
+def _kinked(name: str) -> Callable[..., Any]:
+    """Return a function of `gdlab.formulas.kinks`, which imports sympy."""
 
     def apply(_: Any, *args: Any) -> Any:
-        from gdlab.formulas import extremes
+        from gdlab.formulas import kinks
 
-        return getattr(extremes, name)(*args)
+        return getattr(kinks, name)(*args)
 
     return apply
 
@@ -161,10 +161,10 @@ FUNCTIONS: Mapping[str, Function] = {
     "log10": Function(math.log10, torch.log10, _log_of_base(10)),
     "log1p": Function(math.log1p, torch.log1p, lambda sympy, x: sympy.log(1 + x)),
     "expm1": Function(math.expm1, torch.expm1, lambda sympy, x: sympy.exp(x) - 1),
-    "abs": Function(math.fabs, torch.abs, _sympy_function("Abs"), kinks=1),
-    "sign": Function(_sign, torch.sign, _sympy_function("sign"), kinks=1),
-    "max": Function(max, _with_floats(_maximum), _extreme("Maximum"), 2, True, kinks=1),
-    "min": Function(min, _with_floats(_minimum), _extreme("Minimum"), 2, True, kinks=1),
+    "abs": Function(math.fabs, torch.abs, _kinked("absolute"), kinks=1),
+    "sign": Function(_sign, torch.sign, _kinked("sign"), kinks=1),
+    "max": Function(max, _with_floats(_maximum), _kinked("Maximum"), 2, True, kinks=1),
+    "min": Function(min, _with_floats(_minimum), _kinked("Minimum"), 2, True, kinks=1),
     "sigmoid": _logistic,
     "logistic": _logistic,
     "softplus": Function(

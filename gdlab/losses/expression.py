@@ -27,6 +27,9 @@ class Expression(Loss):
     The allowed functions are in `gdlab.formulas.functions`; precedence is Python's. The parser
     knows nothing else, so untrusted text is safe.
 
+    At a kink the gradient is a subgradient: the slope of abs, of sqrt and of other roots at 0 is 0,
+    and equal arguments of max or min have the same share of the slope.
+
     >>> import torch
     >>> loss = Expression("(x - a)**2 + y**2", parameters={"a": 3})
     >>> loss.names, float(loss(torch.tensor([1.0, 2.0])))
@@ -108,7 +111,7 @@ class Expression(Loss):
     def symbolic(self, x: "tuple[sympy.Symbol, ...]") -> "sympy.Expr | None":
         """Return the formula; None if a parameter is a column or the formula is large."""
         has_column = any(isinstance(value, Tensor) for value in self.parameters.values())
-        if has_column or not self._parsed.is_small:
+        if has_column:
             return None
         import sympy
 
@@ -119,9 +122,10 @@ class Expression(Loss):
     def about(self) -> dict[str, str]:
         """The formula, and its partial derivatives unless it is too large."""
         lines = {"f": self.formula}
-        if self._parsed.is_small:
-            names = self.names[:_MAX_PARTIALS]
-            partials = map(format_expression, self._parsed.gradient(names))
+        names = self.names[:_MAX_PARTIALS]
+        gradient = self._parsed.gradient(names)
+        if gradient is not None:
+            partials = map(format_expression, gradient)
             lines |= {f"∂f/∂{name}": text for name, text in zip(names, partials, strict=True)}
             more = self.dim - len(names)
             lines |= {"": f"… ({more} more)"} if more else {}

@@ -17,10 +17,10 @@ from gdlab.derivatives.arguments import format_assignments, join_words
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
 from gdlab.derivatives.methods.algebra import (
     SymbolicComposition,
-    evaluate,
     format_shortest,
     substitutions,
 )
+from gdlab.derivatives.methods.evaluation import evaluate
 from gdlab.derivatives.methods.finite_differences import Differences
 from gdlab.derivatives.methods.formulas import Formulas, distinct_names
 from gdlab.derivatives.wording import format_product, format_sum, number_or_undefined, shorten

@@ -13,6 +13,7 @@ from torch import Tensor
 from gdlab.derivatives.arguments import format_assignments
 from gdlab.derivatives.finding import Finding, Section, Table, number
 from gdlab.derivatives.methods import algebra
+from gdlab.derivatives.methods.evaluation import evaluate
 from gdlab.derivatives.methods.finite_differences import central_differences
 from gdlab.derivatives.methods.formulas import Formulas
 from gdlab.derivatives.wording import matrix, subscript
@@ -129,6 +130,6 @@ def _differentiate(
         return None, None
     rows = [[sympy.diff(formula, symbol) for symbol in symbols] for formula in formulas]
     at = algebra.substitutions(symbols, x)
-    numbers = [[algebra.evaluate(entry, at) for entry in row] for row in rows]
+    numbers = [[evaluate(entry, at) for entry in row] for row in rows]
     texts = tuple(tuple(map(algebra.format_shortest, row)) for row in rows)
     return torch.tensor(numbers, dtype=torch.float64), texts

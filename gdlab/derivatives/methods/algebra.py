@@ -4,7 +4,7 @@ Shapes: D dimensions of a loss, V variables.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 _MOST_DIMENSIONS, _MOST_OPERATIONS = 16, 1_000
 _MOST_FACTORED, _HIGHEST_FACTORED = 50, 16
-_DIGITS = 30
 
 
 def symbols(names: Sequence[str]) -> "tuple[sympy.Symbol, ...]":
@@ -41,22 +40,6 @@ def loss_formula(loss: Loss, of: "tuple[sympy.Symbol, ...]") -> "sympy.Expr | No
 def is_small(expression: "sympy.Expr") -> bool:
     """Whether sympy can differentiate an expression within a second or two."""
     return expression.count_ops() <= _MOST_OPERATIONS
-
-
-def evaluate(expression: "sympy.Expr", at: "Mapping[sympy.Symbol, float]") -> float:
-    """Evaluate an expression with 30 digits, then round; NaN if the value is not real."""
-    import sympy
-    from sympy.core.evalf import PrecisionExhausted
-
-    digits: Any = {symbol: sympy.Float(value, _DIGITS) for symbol, value in at.items()}
-    try:
-        value = expression.evalf(_DIGITS, subs=digits, strict=True)
-    except PrecisionExhausted:  # the terms cancel at any number of digits
-        return 0.0
-    except ZeroDivisionError:  # such as 1/√x at 0
-        return math.nan
-    # sympy calls δ(0), as in |x|'' at 0, real and finite, but it is not a number.
-    return float(value) if value.is_Number and value.is_finite else math.nan
 
 
 def substitutions(of: "Sequence[sympy.Symbol]", x: Tensor) -> "dict[sympy.Symbol, float]":
@@ -115,8 +98,9 @@ class SymbolicComposition:
         outer, inner = loss_formula(loss, coordinates), formulas.symbolic(variables)
         if outer is None or inner is None:
             return None
-        whole: Any = outer.xreplace(dict(zip(coordinates, inner, strict=True)))
-        if not is_small(whole):
+        expressions: Any = tuple(inner)
+        whole = loss.symbolic(expressions)
+        if whole is None or not is_small(whole):
             return None
         return cls(
             variables,

@@ -121,10 +121,9 @@ class Formulas:
 
     def symbolic(self, symbols: "Sequence[sympy.Symbol]") -> "list[sympy.Expr] | None":
         """Return the formulas as expressions in V symbols; None if one is too large for sympy."""
-        if not all(f.is_small for f in self.parsed):
-            return None
         values = dict(zip(self.names, symbols, strict=True))
-        return [f.symbolic(values) for f in self.parsed]
+        expressions = [f.symbolic(values) for f in self.parsed]
+        return None if None in expressions else expressions  # type: ignore[return-value]
 
 
 def distinct_names(names: tuple[str, ...], taken: Sequence[str]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from gdlab.derivatives.methods import algebra
+from gdlab.derivatives.methods.evaluation import evaluate
 from gdlab.derivatives.wording import shorten
 from gdlab.losses.base import Loss
 
@@ -52,7 +53,7 @@ class Symbolic:
 
     def at(self, x: Tensor, *by: int) -> float:
         """Evaluate a partial derivative at a point (D,); NaN where it is undefined."""
-        return algebra.evaluate(self.partial(*by), algebra.substitutions(self.symbols, x))
+        return evaluate(self.partial(*by), algebra.substitutions(self.symbols, x))
 
     def gradient(self, x: Tensor) -> Tensor:
         """Evaluate the gradient (D,) at a point (D,)."""
@@ -72,9 +73,9 @@ class Symbolic:
         """
         import sympy
 
-        from gdlab.formulas.extremes import Maximum, Minimum
+        from gdlab.formulas.kinks import Kinked
 
-        rough = (sympy.Abs, sympy.sign, Maximum, Minimum, sympy.Heaviside, sympy.Piecewise)
+        rough = (sympy.Abs, sympy.sign, Kinked, sympy.Heaviside, sympy.Piecewise)
         if self.expression.has(*rough):
             return False
         exact = self.gradient(x) if autograd.ndim == 1 else self.hessian(x)

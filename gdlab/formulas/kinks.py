@@ -1,7 +1,8 @@
-"""The largest and the smallest of expressions, differentiated as torch does it.
+"""Functions with kinks for sympy, differentiated as torch does it.
 
 Where n arguments are equally large, the slope of the maximum by each of them is 1/n, a subgradient.
 With sympy's own Max, each of three equal arguments has the slope 1/2, and nested ones are merged.
+Sympy's Abs and sign have no second derivative if their argument might be complex, as log(x) may.
 
 This module imports sympy; import it only where sympy is needed.
 """
@@ -10,14 +11,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import sympy
-from sympy.core.logic import fuzzy_and
 
 
-class _Extreme(sympy.Function):
+class Kinked(sympy.Function):
     """A function printed as another one of sympy, and evaluated once all arguments are numbers."""
 
     @classmethod
     def eval(cls, *args: Any) -> Any:
+        """Return the value if all arguments are numbers, NaN if one is not real; else None."""
         if all(arg.is_number for arg in args):
             return cls.number(args) if all(arg.is_extended_real for arg in args) else sympy.nan
         return None
@@ -36,11 +37,11 @@ class _Extreme(sympy.Function):
 
     _latex = _sympystr
 
-    def _eval_is_real(self) -> bool | None:
-        return fuzzy_and(arg.is_real for arg in self.args)
+    def _eval_is_extended_real(self) -> bool:
+        return True
 
 
-class Maximum(_Extreme):
+class Maximum(Kinked):
     """The largest of its arguments."""
 
     @classmethod
@@ -58,7 +59,7 @@ class Maximum(_Extreme):
         return _share([argument - other for other in others])
 
 
-class Minimum(_Extreme):
+class Minimum(Kinked):
     """The smallest of its arguments."""
 
     @classmethod
@@ -76,7 +77,7 @@ class Minimum(_Extreme):
         return _share([other - argument for other in others])
 
 
-class _Share(_Extreme):
+class _Share(Kinked):
     """The slope by one of three or more arguments, from its gaps to the others.
 
     It is 1 if all gaps are positive, 0 if one is negative, and 1/(1 + k) if k of them are 0.
@@ -94,6 +95,44 @@ class _Share(_Extreme):
     def fdiff(self, argindex: int = 1) -> Any:
         nearest: Any = Minimum(*self.args)
         return sympy.DiracDelta(nearest) * nearest.fdiff(argindex)
+
+
+class _Sign(Kinked):
+    """The sign of an argument that is real wherever the formula has a value."""
+
+    @classmethod
+    def number(cls, args: Sequence[Any]) -> Any:
+        return sympy.sign(args[0])
+
+    def printed(self) -> Any:
+        return sympy.sign(*self.args)
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        return 2 * sympy.DiracDelta(self.args[0])
+
+
+class _Absolute(Kinked):
+    """The absolute value of an argument that is real wherever the formula has a value."""
+
+    @classmethod
+    def number(cls, args: Sequence[Any]) -> Any:
+        return sympy.Abs(args[0])
+
+    def printed(self) -> Any:
+        return sympy.Abs(*self.args)
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        return _Sign(*self.args)
+
+
+def sign(x: Any) -> Any:
+    """Return the sign; sympy's own if x is real at all points."""
+    return sympy.sign(x) if x.is_extended_real else _Sign(x)
+
+
+def absolute(x: Any) -> Any:
+    """Return the absolute value; sympy's own if x is real at all points."""
+    return sympy.Abs(x) if x.is_extended_real else _Absolute(x)
 
 
 def _share(gaps: Sequence[Any]) -> Any:
