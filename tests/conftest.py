@@ -24,7 +24,13 @@ hypothesis.settings.load_profile("same")
 # Files whose few tests take long, the longest first: started last, one would keep one worker busy
 # while the other has nothing left to do.
 LONGEST = ["test_executors", "test_readme", "test_runner", "test_browser", "test_resuming"]
-LONGEST += ["test_hydra_plugins", "test_job_tables", "test_experiments", "test_packaging"]
+LONGEST += [
+    "test_damage",
+    "test_hydra_plugins",
+    "test_job_tables",
+    "test_experiments",
+    "test_packaging",
+]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

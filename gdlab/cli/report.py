@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gdlab.cli import startup
 from gdlab.cli.command import EXIT_FAILED
-from gdlab.cli.run import claim_run_directory
+from gdlab.cli.run import claimed_run_directory
 from gdlab.config.loading import instance_from_values, plain_values
 from gdlab.console import PlainConsole, styled
 from gdlab.derivatives.full_report import WIDTH, Report, answer
@@ -42,8 +42,8 @@ def run_report(config: DictConfig, *, as_json: bool) -> int:
         report.show(console)
     try:
         if question.draw:
-            directory = claim_run_directory(config, partial(_with_label, question=question))
-            with errors_naming(directory):
+            name = partial(_with_label, question=question)
+            with claimed_run_directory(config, name) as directory, errors_naming(directory):
                 _write_settings(directory / ".hydra", config)
                 _save(directory, report)
     finally:  # print the report even if it could not be saved

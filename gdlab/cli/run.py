@@ -2,8 +2,8 @@
 
 import math
 import sys
-from collections.abc import Callable
-from contextlib import chdir
+from collections.abc import Callable, Iterator
+from contextlib import chdir, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +23,8 @@ from gdlab.engine.batch import Batch
 from gdlab.engine.status import Status
 from gdlab.errors import CUSTOM_ERRORS, SettingError, describe_error
 from gdlab.paths import user_path
-from gdlab.recording.files import claim_directory, errors_naming, existing_folders, remove_unused
+from gdlab.recording.files import errors_naming, existing_folders, remove_unused
+from gdlab.recording.lock import claimed
 from gdlab.recording.rate import RateMeter
 from gdlab.recording.recorder import RunRecorder
 from gdlab.results.ranking import objective
@@ -49,14 +50,6 @@ def run_one(config: DictConfig) -> int:
     check_hydra(config)
     callbacks = hydra_internals.make_callbacks(config)
     kept = existing_folders(user_path(hydra_internals.resolve(config, "hydra.run.dir")))
-    directory = claim_run_directory(config, partial(_flatten_choices, settings=settings))
-    if hydra_internals.select(config, "hydra.mode") is None:
-        hydra_internals.set_mode(config, RunMode.RUN)
-    with read_write(config.hydra):
-        if str(directory) != str(config.hydra.run.dir):
-            config.hydra.run.dir = str(directory)
-    # Under hydra.job.chdir a relative path would point elsewhere.
-    path = directory.absolute() if config.hydra.job.chdir else directory
     has_begun = False
 
     def task(_: DictConfig) -> int:
@@ -64,19 +57,29 @@ def run_one(config: DictConfig) -> int:
         has_begun = True
         return _execute(settings, batch, path)
 
-    try:
-        with errors_naming(directory):
+    name = partial(_flatten_choices, settings=settings)
+    with claimed_run_directory(config, name) as directory, errors_naming(directory):
+        if hydra_internals.select(config, "hydra.mode") is None:
+            hydra_internals.set_mode(config, RunMode.RUN)
+        with read_write(config.hydra):
+            if str(directory) != str(config.hydra.run.dir):
+                config.hydra.run.dir = str(directory)
+        # Under hydra.job.chdir a relative path would point elsewhere.
+        path = directory.absolute() if config.hydra.job.chdir else directory
+        try:
             return hydra_internals.run_as_job(config, callbacks, task)
-    except Exception as error:
-        if has_begun or isinstance(error, OSError):
-            raise
-        # Hydra could not set up the job, with an error of any type.
-        remove_unused(directory, kept)
-        raise SettingError(f"hydra: cannot set up the run ({describe_error(error)})") from error
+        except Exception as error:
+            if has_begun or isinstance(error, OSError):
+                raise
+            # Hydra could not set up the job, with an error of any type.
+            remove_unused(directory, kept)
+            why = f"cannot set up the run ({describe_error(error)})"
+            raise SettingError(f"hydra: {why}") from error
 
 
-def claim_run_directory(config: DictConfig, rename: Callable[[Path], Path]) -> Path:
-    """Make the directory that a composed configuration names, for the use of one run.
+@contextmanager
+def claimed_run_directory(config: DictConfig, rename: Callable[[Path], Path]) -> Iterator[Path]:
+    """Make the directory that a composed configuration names, and hold its lock during a run.
 
     Args:
         config: including its `hydra` node, which becomes Hydra's current one.
@@ -84,12 +87,14 @@ def claim_run_directory(config: DictConfig, rename: Callable[[Path], Path]) -> P
 
     Raises:
         SettingError: the directory has no path, cannot be made, or was named by the command and is
-            not empty.
+            not empty or in use.
     """
     hydra_internals.set_current_config(config)
     wanted = user_path(hydra_internals.resolve(config, "hydra.run.dir"))
     is_named = hydra_internals.is_typed(config, "hydra.run.dir")
-    return claim_directory(wanted if is_named else rename(wanted), exact=is_named)
+    path = wanted if is_named else rename(wanted)
+    with claimed(path, exact=is_named, setting="hydra.run.dir") as directory:
+        yield directory
 
 
 def _flatten_choices(path: Path, settings: Settings) -> Path:

@@ -27,7 +27,8 @@ from gdlab.errors import SettingError, is_out_of_memory
 from gdlab.fields.formatting import format_value
 from gdlab.losses.datasets.fingerprints import noting_files
 from gdlab.recording.digests import SUMS
-from gdlab.recording.files import claim_directory, partial_name
+from gdlab.recording.files import partial_name
+from gdlab.recording.lock import claimed, locked
 from gdlab.recording.names import ABOUT, MULTIRUN, RESULTS, SHARDS
 from gdlab.runs.interruption import interruptible
 from gdlab.sweeps import plan_file
@@ -95,8 +96,10 @@ def launch_sweep(
     is_named = hydra_internals.is_typed(config, _DIRECTORY)
     if (wanted / plan_file.PLAN).exists() and is_named:
         raise SettingError(f"hydra.sweep.dir={wanted}: holds a sweep; resume={wanted} continues it")
-    directory = claim_directory(wanted, exact=is_named, setting=_DIRECTORY, leftovers=_LEFTOVERS)
-    with _errors_naming_sweep(directory):
+    with (
+        claimed(wanted, exact=is_named, setting=_DIRECTORY, leftovers=_LEFTOVERS) as directory,
+        _errors_naming_sweep(directory),
+    ):
         write_multirun(directory, OmegaConf.to_yaml(config))
         plan_file.save(plan, directory)
         results, code = finish_sweep(plan, directory)
@@ -114,7 +117,8 @@ def resume_sweep(directory: Path, overrides: Sequence[str]) -> int:
             failed runs, and settings, which must equal those of the plan.
 
     Raises:
-        SettingError: there is no plan, or the overrides differ from it.
+        SettingError: there is no plan, the overrides differ from it, or another process is writing
+            into the directory.
         ChildProcessError: a process that ran a shard died.
     """
     parts = [override.partition("=") for override in overrides]
@@ -137,7 +141,7 @@ def resume_sweep(directory: Path, overrides: Sequence[str]) -> int:
                 raise SettingError(
                     f"{override}: the sweep in {directory} {difference}; resume keeps its settings"
                 )
-    with _errors_naming_sweep(directory):
+    with locked(directory, "resume"), _errors_naming_sweep(directory):
         return finish_sweep(with_executor(plan, executor), directory, retry_failed=retries)[1]
 
 

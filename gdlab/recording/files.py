@@ -33,8 +33,7 @@ def claim_directory(
         path.parent.mkdir(parents=True, exist_ok=True)
         if exact:
             path.mkdir(exist_ok=True)
-            if any(entry.name not in leftovers for entry in path.iterdir()):
-                raise SettingError(f"{setting}={path}: is not empty; a run needs its own")
+            check_unused(path, setting, leftovers)
             return path
         for number in range(1, _MAX_TRIES):
             candidate = path if number == 1 else path.with_name(f"{path.name}-{number}")
@@ -49,6 +48,16 @@ def claim_directory(
                 folder.rmdir()
         raise SettingError(f"{setting}={path}: cannot be made ({error.strerror})") from error
     raise SettingError(f"{setting}={path}: {_MAX_TRIES} runs have this name")
+
+
+def check_unused(directory: Path, setting: str, leftovers: Container[str]) -> None:
+    """Check that a directory holds nothing but leftovers.
+
+    Raises:
+        SettingError: it does.
+    """
+    if any(entry.name not in leftovers for entry in directory.iterdir()):
+        raise SettingError(f"{setting}={directory}: is not empty; a run needs its own")
 
 
 def existing_folders(path: Path) -> set[Path]:

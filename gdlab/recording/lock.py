@@ -2,11 +2,12 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from gdlab.errors import SettingError
+from gdlab.recording.files import check_unused, claim_directory
 
 
 @contextmanager
@@ -32,3 +33,26 @@ def locked(directory: Path, setting: str) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def claimed(
+    path: Path, *, exact: bool, setting: str, leftovers: Container[str] = ()
+) -> Iterator[Path]:
+    """Claim a new directory and hold its lock: of two that claim one at once, one is refused.
+
+    Args:
+        path: the directory; its parents are created too.
+        exact: whether it must be this one, which may exist if it is empty.
+        setting: the setting that gave the path, for errors.
+        leftovers: names of files to ignore (exact).
+
+    Raises:
+        SettingError: the directory cannot be created, (exact) is not empty, or another process
+            holds its lock.
+    """
+    directory = claim_directory(path, exact=exact, setting=setting, leftovers=leftovers)
+    with locked(directory, setting):
+        if exact:  # another may have come and gone in between
+            check_unused(directory, setting, leftovers)
+        yield directory

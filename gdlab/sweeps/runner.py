@@ -20,7 +20,6 @@ from gdlab.engine.status import Status
 from gdlab.errors import RecordError
 from gdlab.recording.digests import VerifiedFiles
 from gdlab.recording.files import make_folder, remove_tree
-from gdlab.recording.lock import locked
 from gdlab.recording.names import ABOUT, SHARDS
 from gdlab.recording.parquet import read_parquet, write_table
 from gdlab.results.ranking import DataFrame, rank_order
@@ -50,7 +49,7 @@ def run_sweep(
 
     Args:
         plan: of the sweep, already written in the directory.
-        directory: the sweep's.
+        directory: the sweep's; the caller holds its lock.
         interrupted: asked at every step, at every record of a run directory and before every
             picture; the sweep ends once it returns true.
         progress: receives the statuses of rows.
@@ -60,15 +59,13 @@ def run_sweep(
         A table with a row for each run that ended or was interrupted.
 
     Raises:
-        SettingError: another process is writing into the directory.
         RecordError: the table of a finished shard is damaged.
         ChildProcessError: a process that ran a shard died.
         KeyboardInterrupt: the caller's; the tables of the shards that ended are written.
     """
-    with locked(directory, "resume"):
-        if retry_failed:
-            _forget_failed(plan, directory)
-        return _run_missing(plan, directory, interrupted, progress)
+    if retry_failed:
+        _forget_failed(plan, directory)
+    return _run_missing(plan, directory, interrupted, progress)
 
 
 def _forget_failed(plan: Plan, directory: Path) -> None:
@@ -99,7 +96,7 @@ def _run_missing(
     interrupted: Callable[[], bool],
     progress: Callable[[Statuses], None],
 ) -> "pa.Table":
-    """Do what `run_sweep` says in a directory that is locked."""
+    """Do what `run_sweep` says, for the shards without a table."""
     make_folder(directory / SHARDS)
     shards = dict(enumerate(plan.shards()))
     names = {number: _table_name(number) for number in shards}

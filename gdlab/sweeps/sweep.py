@@ -9,7 +9,7 @@ from gdlab.config.settings import GROUPS, Settings
 from gdlab.losses.function import Function
 from gdlab.paths import user_path
 from gdlab.recording.digests import begin_digests
-from gdlab.recording.files import claim_directory
+from gdlab.recording.lock import claimed
 from gdlab.results.load import Recorded, load
 from gdlab.sweeps.checks import check_plan
 from gdlab.sweeps.executors.choice import with_shards_for
@@ -83,9 +83,9 @@ def sweep(
     check_plan(plan)
     plan = with_shards_for(plan, executor, "executor")
     if directory is not None:
-        path = claim_directory(user_path(directory), exact=True, setting="directory")
-        begin_digests(path)  # a sweep on the command line has one, that of its plan
-        run_sweep(plan, path)
+        with claimed(user_path(directory), exact=True, setting="directory") as path:
+            begin_digests(path)  # a sweep on the command line has one, that of its plan
+            run_sweep(plan, path)
         return load(path)
     tables = dict(run_shards(plan, dict(enumerate(plan.shards()))))
     results = join_tables([tables[number] for number in sorted(tables)]).to_pandas()
