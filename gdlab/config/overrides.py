@@ -26,7 +26,7 @@ def to_hydra_overrides(overrides: Sequence[str], others: Sequence[str] = ()) -> 
     """Rewrite overrides for Hydra; those that it accepts already are unchanged.
 
     - Shorthands are written out.
-    - Formulas are quoted: one, several separated by commas, or each in a list.
+    - Formulas are quoted: one, several separated by commas, or each in a list or a mapping.
     - The inner optimizer or schedule of another is chosen from the same group.
     - New keys are allowed in open nodes and in the node of a custom class, which starts empty.
 
@@ -89,14 +89,21 @@ def _quote(override: str) -> str:
     if not sign or value in ("", "null"):
         return override
     if key in _FORMULA_LISTS:
-        is_list = value.startswith("[") and value.endswith("]")
-        if not is_list:
-            return f"{key}={_quote_formula(value)}"
-        formulas = split_at_commas(value[1:-1]) if value[1:-1].strip() else ()
-        return f"{key}=[{','.join(map(_quote_formula, formulas))}]"
+        return f"{key}={_quote_several(value)}"
     if key.lstrip("+") not in _FORMULAS:
         return override
     return f"{key}={','.join(map(_quote_formula, split_at_commas(value)))}"
+
+
+def _quote_several(text: str) -> str:
+    """Quote each formula of a list, or of a mapping from names such as {u: x+y, v: x-y}."""
+    first, inside, last = text[:1], text[1:-1], text[-1:]
+    if first + last not in ("[]", "{}"):
+        return _quote_formula(text)
+    items = [item.rpartition(":") for item in split_at_commas(inside)] if inside.strip() else []
+    if first == "[":
+        items = [("", "", "".join(item)) for item in items]
+    return f"{first}{','.join(n + colon + _quote_formula(f) for n, colon, f in items)}{last}"
 
 
 def _quote_formula(text: str) -> str:

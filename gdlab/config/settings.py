@@ -13,6 +13,7 @@ from gdlab.config.sections import Engine, Record, Summary
 from gdlab.engine.batch import Stop
 from gdlab.engine.metrics import Metric, metrics_of
 from gdlab.errors import SettingError
+from gdlab.fields.by_name import in_order
 from gdlab.fields.construction import make
 from gdlab.fields.declared import Configured, flatten, setting
 from gdlab.losses.base import Loss
@@ -49,7 +50,8 @@ class Settings(Configured):
         lr: the base learning rate.
         steps: maximum number of steps.
         seed: of everything random in the run.
-        start: the starting point, "random", or None for the loss's own.
+        start: the starting point, "random", or None for the loss's own; numbers by the names of
+            the coordinates become a tuple in their order.
         transform: rotation, shift and scale of the loss.
         noise: the noise added to the gradient.
         dtype: of all numbers.
@@ -81,6 +83,9 @@ class Settings(Configured):
     def __post_init__(self) -> None:
         for key in SHORTHANDS:
             object.__setattr__(self, key, make_section(key, getattr(self, key)))
+        start: Any = self.start
+        if isinstance(start, Mapping):
+            object.__setattr__(self, "start", in_order(start, self.loss.names, "start"))
         super().__post_init__()
         try:
             self.schedule.check(self.steps)

@@ -4,7 +4,9 @@ Shapes: D dimensions.
 """
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,8 +14,10 @@ from torch import Tensor
 from gdlab.derivatives.arguments import as_direction
 from gdlab.derivatives.findings.critical_points import TOL
 from gdlab.derivatives.findings.higher_orders import HIGHEST
+from gdlab.derivatives.methods.formulas import Formulas
 from gdlab.derivatives.point import LARGEST
 from gdlab.errors import SettingError
+from gdlab.fields.by_name import in_order
 from gdlab.fields.declared import Configured, setting
 from gdlab.fields.formatting import format_value
 from gdlab.losses.base import Loss
@@ -24,6 +28,9 @@ _SETTINGS_OF_A_POINT = ("direction", "step", "find", "check")
 
 class Question(Configured):
     """The settings of a report. The fields are those of `conf/derivatives.yaml`.
+
+    What has a value for each coordinate may be given by their names, as `{x: 1, y: 2}`; it becomes
+    a tuple in their order.
 
     Attributes:
         loss: the loss.
@@ -71,8 +78,25 @@ class Question(Configured):
     choices: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for name in ("direction", "step", "path", "inner"):
+            self._order_by_name(name, self.loss.names)
+        self._order_by_name("at", self._names_of_point())
         super().__post_init__()
         self._require_one_kind_of_question()
+
+    def _order_by_name(self, name: str, names: Sequence[str]) -> None:
+        given: Any = getattr(self, name)
+        if isinstance(given, Mapping):
+            object.__setattr__(self, name, in_order(given, names, name))
+
+    def _names_of_point(self) -> Sequence[str]:
+        """Return the names of the variables of `at`."""
+        if isinstance(self.at, Mapping):
+            for name in ("formulas", "inner"):
+                texts = getattr(self, name)
+                if texts is not None:
+                    return Formulas.read(texts, name).names
+        return self.loss.names
 
     def _require_one_kind_of_question(self) -> None:
         """Check that only one of a curve, a composition and formulas is given.

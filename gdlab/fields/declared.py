@@ -123,16 +123,17 @@ class Field:
         """Return whether a list of these items is one value of the field, not one value per item.
 
         The declared type decides: the list is one value if the type includes a list of such items.
-        A list of lists is several values, as is any list for a field whose type is `Any`. Where the
-        items fit neither reading, the list is one value if the field takes lists and no item alone
-        is a value, so that the error names the whole list. Ranges are not checked.
+        A list of lists or of mappings is several values, as is any list for a field whose type is
+        `Any`. Where the items fit neither reading, the list is one value if the field takes lists
+        and no item alone is a value, so that the error names the whole list. Ranges are not
+        checked.
 
         Args:
             items: plain Python values, as from `tolist()`.
         """
         if not any(typing.get_origin(kind) is tuple for kind in union_members(self.hint)):
             return False
-        if any(isinstance(item, (list, tuple)) for item in items):
+        if any(isinstance(item, (list, tuple, Mapping)) for item in items):
             return False
         return fits_type(items, self.hint) or not any(fits_type(i, self.hint) for i in items)
 

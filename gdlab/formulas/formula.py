@@ -7,7 +7,8 @@ for a stack machine: push a number, push the value of a name, apply a function o
 Precedence is Python's: `-x**2` is −(x²), `2**-x` is allowed, `x**y**z` is x**(y**z).
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,20 @@ if TYPE_CHECKING:
     import sympy
 
 _MOST_SHOWN = 80  # characters of a formula in an error
+
+
+def alphabetical(names: Iterable[str]) -> tuple[str, ...]:
+    """Return different names in the order of the alphabet; numbers in them by size, x2 before x10.
+
+    >>> alphabetical(["y", "x10", "x", "x2"])
+    ('x', 'x2', 'x10', 'y')
+    """
+
+    def key(name: str) -> list[tuple[str, int]]:
+        parts = re.findall(r"(\D*)(\d*)", name)
+        return [(letters, int(digits or -1)) for letters, digits in parts]
+
+    return tuple(sorted(set(names), key=lambda name: (key(name), name)))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,13 @@ from gdlab.errors import SettingError
 from gdlab.fields.declared import Numbers
 from gdlab.fields.formatting import format_value
 from gdlab.fields.suggestions import did_you_mean
-from gdlab.formulas.formula import Parsed, format_expression, formula_error, parse
+from gdlab.formulas.formula import (
+    Parsed,
+    alphabetical,
+    format_expression,
+    formula_error,
+    parse,
+)
 from gdlab.formulas.functions import CONSTANTS, FUNCTIONS, RESERVED_NAMES
 from gdlab.losses.base import Loss
 
@@ -38,7 +44,7 @@ class Expression(Loss):
     Attributes:
         formula: the text.
         variables: the names of the coordinates; None for all names in the formula that are not
-            parameters, in order of appearance.
+            parameters, in alphabetical order.
         parameters: numbers for the other names, each a separate setting: `loss.parameters.a=2`.
     """
 
@@ -79,10 +85,10 @@ class Expression(Loss):
 
     @cached_property
     def names(self) -> tuple[str, ...]:  # type: ignore[override]  # cached: it is read often
-        """The variables as given, or in order of appearance."""
+        """The variables as given, or in alphabetical order."""
         if self.variables is not None:
             return self.variables
-        return tuple(name for name in self._parsed.names if name not in self.parameters)
+        return alphabetical(self._parsed.names.keys() - self.parameters.keys())
 
     @property
     def dim(self) -> int:

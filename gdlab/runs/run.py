@@ -1,7 +1,7 @@
 """One experiment from Python: `gdlab.run`."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,7 +57,7 @@ def run(
     lr: float | None = None,
     *,
     schedule: Schedule | str = "constant",
-    start: "Sequence[float] | str | None" = None,
+    start: "Sequence[float] | Mapping[str, float] | str | None" = None,
     transform: Transform | None = None,
     stop: Stop | None = None,
     **settings: Any,
@@ -77,7 +77,8 @@ def run(
         optimizer: a name from conf/optimizer or a `gdlab.Optimizer`.
         lr: the learning rate; None for the optimizer's default, usually 0.1.
         schedule: a name from conf/schedule or a `gdlab.Schedule`.
-        start: D numbers, "random", or None for the loss's default start.
+        start: D numbers, in order or by the names of the coordinates, "random", or None for the
+            loss's default start.
         transform: a `gdlab.Transform` of the loss.
         stop: when the run ends before its last step, a `gdlab.Stop`.
         settings: steps, seed, noise (a scale or a `gdlab.Noise`), dtype, device and engine (a
@@ -90,7 +91,9 @@ def run(
     groups: dict[str, Any] = {
         group: resolve_choice(group, choice) for group, choice in choices.items()
     }
-    point: Any = start if start is None or isinstance(start, str) else tuple(start)
+    point: Any = start
+    if start is not None and not isinstance(start, (str, Mapping)):
+        point = tuple(start)
     if isinstance(groups["loss"], Function) and isinstance(point, tuple):
         groups["loss"] = groups["loss"].replace(start=point)
     names = {group: choice for group, choice in choices.items() if isinstance(choice, str)}

@@ -54,6 +54,13 @@ def derive(here: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done
     return call
 
 
+def test_formulas_and_points_by_name(derive: Callable[..., Done]) -> None:
+    words = ("loss=expression", "loss.formula=v*u**2", "draw=false")
+    named = derive(*words, "inner={v:x-y, u : x+y}", "at={y:1,x:2}")
+    assert "with u = x+y, v = x-y" in named.out
+    assert named == derive(*words, "inner=[x+y,x-y]", "at=[2,1]")
+
+
 def test_a_printed_report(derive: Callable[..., Done]) -> None:
     done = derive("loss=beale", "at=[1,2]", "direction=[3,4]", "step=[0.1,-0.2]", "draw=false")
     assert done.code == 0

@@ -39,7 +39,7 @@ WITHOUT_GRADIENT = [
     ("sqrt(x)*y", [0.0, 1.0], ["Vertical tangent: ", "symmetric  unknown"]),
     ("x**y", [-1.0, 2.0], ["Edge of the domain: along y", "symmetric  unknown"]),
     ("x**y", [0.0, 2.0], ["Edge of the domain: ", "symmetric  unknown"]),
-    ("atan2(y,x)", [0.0, 0.0], ["Jump: along y", "symmetric  unknown"]),
+    ("atan2(y,x)", [0.0, 0.0], ["Jump: along x", "symmetric  unknown"]),
     # Its partial derivatives exist.
     ("abs(x+y)-abs(x)-abs(y)", [0.0, 0.0], ["Kink: along (0.707107, -0.707107) the slope is 1.41"]),
 ]

@@ -281,7 +281,7 @@ def composition(loss: Loss, inner: Sequence[str], at: "Tensor | Sequence[float]"
     Args:
         loss: f.
         inner: D formulas in any variables, one per coordinate.
-        at: the point (V,), with the variables in order of first appearance.
+        at: the point (V,), with the variables in alphabetical order.
 
     Raises:
         SettingError: `inner` does not have D formulas or has no variable; `at` does not have V

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gdlab.derivatives.arguments import format_assignments
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
 from gdlab.derivatives.methods.finite_differences import (
     DOUBT,
@@ -107,7 +108,7 @@ class FirstOrder(Finding):
         shown = self.partials[:_ROWS_SHOWN]
         lines += [(f"∂f/∂{p.name}", p.expression) for p in shown if p.expression]
         lines += [
-            ("point", vector(self.at)),
+            ("point", format_assignments([p.name for p in self.partials], self.at)),
             ("value", number(self.value)),
         ]
         if self.flaws:

@@ -90,7 +90,7 @@ def jacobian(formulas: Sequence[str], at: "Tensor | Sequence[float]") -> Jacobia
 
     Args:
         formulas: formulas in any variables; some can be constant.
-        at: the point (V,), with the variables in order of first appearance.
+        at: the point (V,), with the variables in alphabetical order.
 
     Raises:
         SettingError: there is no formula or no variable; `at` does not have V numbers; a formula or

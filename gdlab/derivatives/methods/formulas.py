@@ -15,7 +15,7 @@ from torch import Tensor
 from gdlab.derivatives.arguments import as_point, format_assignments, join_words, one_for_each
 from gdlab.errors import SettingError
 from gdlab.fields.formatting import format_value
-from gdlab.formulas.formula import Parsed, formula_error, parse
+from gdlab.formulas.formula import Parsed, alphabetical, formula_error, parse
 from gdlab.numerics.autodiff import derivative
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Formulas:
 
     @classmethod
     def read(cls, texts: Sequence[str], setting: str) -> "Formulas":
-        """Read formulas; their variables are ordered by first appearance.
+        """Read formulas; their variables are in alphabetical order.
 
         Raises:
             SettingError: a text is not a formula, the list is empty, or no formula has a variable.
@@ -50,7 +50,7 @@ class Formulas:
         names = [name for text in texts for name in parse(text, setting).names]
         if not names:
             raise SettingError(f"{setting}={format_value(tuple(texts))}: depends on no variable")
-        return cls(setting, tuple(texts), tuple(dict.fromkeys(names)))
+        return cls(setting, tuple(texts), alphabetical(names))
 
     @classmethod
     def read_of_one_variable(cls, texts: Sequence[str], name: str, setting: str) -> "Formulas":

@@ -58,7 +58,7 @@ COMPOSITIONS: list[tuple[Loss, list[str], list[float], Callable[..., tuple[float
             math.exp(s * t**2) * (2 * s * t * math.sin(s**2 * t) + s**2 * math.cos(s**2 * t)),
         ),
     ),
-    (Himmelblau(), ["r*cos(a)", "r*sin(a)"], [1.5, 0.7], lambda r, a: polar_himmelblau(r, a)),
+    (Himmelblau(), ["r*cos(t)", "r*sin(t)"], [1.5, 0.7], lambda r, t: polar_himmelblau(r, t)),
     (MSE(), ["a", "b"], [0.0, 0.0], lambda a, b: (-70 / 3, -32 / 3)),
 ]
 

@@ -15,9 +15,9 @@ from gdlab.errors import SettingError
 CASES: list[tuple[list[str], list[float], Callable[..., list[list[float]]], float | None]] = [
     (["x*y", "x+y"], [1.0, 2.0], lambda x, y: [[y, x], [1, 1]], 1.0),
     (  # polar coordinates: the determinant is r
-        ["r*cos(a)", "r*sin(a)"],
+        ["r*cos(t)", "r*sin(t)"],
         [2.0, 0.5],
-        lambda r, a: [[math.cos(a), -r * math.sin(a)], [math.sin(a), r * math.cos(a)]],
+        lambda r, t: [[math.cos(t), -r * math.sin(t)], [math.sin(t), r * math.cos(t)]],
         2.0,
     ),
     (
