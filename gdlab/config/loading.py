@@ -1,12 +1,13 @@
 """Turn YAML files, composed configurations and Python arguments into settings."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from gdlab.config.python import instance_of
 from gdlab.config.settings import (
     COMMAND_FLAGS,
     COMMAND_KEYS,
@@ -22,7 +23,7 @@ from gdlab.fields.custom_classes import import_class
 from gdlab.fields.declared import Configured, Field, declared_fields, find_field, nest_changes
 from gdlab.fields.formatting import format_value
 from gdlab.fields.suggestions import choices_of, unknown_choice
-from gdlab.fields.validation import Range
+from gdlab.fields.validation import Range, plain_value
 from gdlab.losses.function import Function
 from gdlab.optimizers.base import Optimizer
 from gdlab.paths import CONF
@@ -129,30 +130,29 @@ def settings_from_flat(given: Mapping[str, Any]) -> Settings:
     names = {g: given.get(g, DEFAULT_CHOICES[g]) for g in GROUPS}
     choices = {group: name for group, name in names.items() if isinstance(name, str)}
     top.setdefault(LR, parts["optimizer"].default_lr)
+    start = plain_value("start", top.get("start"))
+    if isinstance(parts["loss"], Function) and isinstance(start, (list, tuple)):
+        parts["loss"] = parts["loss"].replace(start=tuple(start))
     return make("", Settings, {**top, **parts, "choices": choices})
 
 
-def resolve_choice(group: str, given: "str | Configured | Callable[..., Any]") -> Configured:
-    """Return the loss, optimizer or schedule given in Python by name or as an instance.
+def resolve_choice(group: str, given: Any) -> Configured:
+    """Return the loss, optimizer or schedule given in Python.
 
     Args:
         group: "loss", "optimizer" or "schedule".
-        given: a name from conf, an instance, or (for a loss) a function of one point.
+        given: a name from conf, or what `instance_of` takes.
 
     Raises:
         SettingError: the name is unknown, or the value has the wrong type.
     """
     base = GROUPS[group]
-    if isinstance(given, base):
-        return given
-    if isinstance(given, str):
-        path = CONF / group / f"{given}.yaml"
-        if not path.is_file():
-            raise unknown_choice(group, given, choices_of(group))
-        return _make_choice(group, _compose_file(path), base)
-    if group == "loss" and callable(given) and not isinstance(given, type):
-        return Function(given)
-    raise SettingError(f"{group}={given!r}: must be a name or an instance of {base.__name__}")
+    if not isinstance(given, str):
+        return instance_of(group, base, given)
+    path = CONF / group / f"{given}.yaml"
+    if not path.is_file():
+        raise unknown_choice(group, given, choices_of(group))
+    return _make_choice(group, _compose_file(path), base)
 
 
 def choice_from_values(group: str, values: dict[str, Any]) -> Configured:

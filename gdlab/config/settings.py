@@ -15,7 +15,7 @@ from gdlab.engine.metrics import Metric, metrics_of
 from gdlab.errors import SettingError
 from gdlab.fields.by_name import in_order
 from gdlab.fields.construction import make
-from gdlab.fields.declared import Configured, flatten, setting
+from gdlab.fields.declared import Configured, declared_fields, flatten, setting
 from gdlab.losses.base import Loss
 from gdlab.losses.transform import Transform
 from gdlab.optimizers.base import Optimizer
@@ -126,6 +126,9 @@ class Settings(Configured):
                 values[key] = value
         return values
 
+
+TOP = tuple(name for name in declared_fields(Settings) if name != "choices")
+"""The settings of a run that belong to no other, and its groups and sections."""
 
 NODES: Mapping[str, type[Configured]] = {
     "transform": Transform,

@@ -22,6 +22,12 @@ Layout: TypeAlias = Sequence[tuple[str, tuple[int, ...]]]
 
 
 _MUST = "the function of one point must return a scalar tensor"
+_NO_NUMBERS = (
+    "the function of one point must compute with tensors: torch.sin(p[0]), not math.sin(p[0]), "
+    "numpy.sin(p[0]) or float(p[0]), and torch.where(c, a, b), not if"
+)
+_SIGNS_OF_NUMBERS = ("vmap:", "data pointer")
+"""Of errors by functions that ask torch.vmap for the numbers of a point."""
 
 
 class Loss(Configured):
@@ -261,7 +267,12 @@ class PointLoss(Loss):
 
         flat = x.reshape(-1, x.shape[-1])
         args = [column.expand(x.shape[:-1]).reshape(-1) for column in columns]
-        values = torch.vmap(single)(flat, *args)
+        try:
+            values = torch.vmap(single)(flat, *args)
+        except RuntimeError as error:
+            if any(sign in str(error) for sign in _SIGNS_OF_NUMBERS):
+                raise TypeError(_NO_NUMBERS) from error
+            raise
         return values.reshape(x.shape[:-1] + values.shape[1:])
 
 

@@ -1,9 +1,12 @@
 """A Python function as a loss."""
 
+import inspect
 from collections.abc import Callable
+from typing import Any
 
 from torch import Tensor
 
+from gdlab.errors import SettingError
 from gdlab.losses.base import PointLoss
 
 
@@ -22,6 +25,13 @@ class Function(PointLoss):
         """Return the function's value."""
         return self.function(x)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not _takes_one_argument(self.function):
+            name = getattr(self.function, "__name__", type(self.function).__name__)
+            must = "must take one argument, the point, as lambda p: p[0]**2 + p[1]**2 does"
+            raise SettingError(f"loss={name}: {must}")
+
     @property
     def dim(self) -> int:
         """The length of the start."""
@@ -31,3 +41,16 @@ class Function(PointLoss):
     def is_traceable(self) -> bool:
         """False: the function may have side effects, such as printing or counting."""
         return False
+
+
+def _takes_one_argument(function: Callable[..., Any]) -> bool:
+    """Whether a function can be called with one argument; true if it does not say."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return True
+    try:
+        signature.bind(None)
+    except TypeError:
+        return False
+    return True

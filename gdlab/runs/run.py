@@ -2,21 +2,23 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from gdlab.config.loading import resolve_choice
-from gdlab.config.settings import Settings
+from gdlab.config.loading import resolve_choice, settings_from_flat
+from gdlab.config.python import FullNames
+from gdlab.config.settings import GROUPS, TOP, Settings
 from gdlab.engine.batch import Batch, Stop
 from gdlab.engine.history import History, split_by_run
 from gdlab.engine.loop import advance
 from gdlab.engine.outcome import Outcome, Outcomes
-from gdlab.errors import SettingError
-from gdlab.losses.base import Loss
-from gdlab.losses.function import Function
 from gdlab.losses.transform import Transform
 from gdlab.numerics.threads import one_thread
-from gdlab.optimizers.base import Optimizer
+from gdlab.paths import user_path
+from gdlab.recording.lock import claimed
+from gdlab.recording.recorder import RunRecorder
 from gdlab.runs.checks import check_run
 from gdlab.runs.sinks import MemorySink, Sink
 from gdlab.schedules import Schedule
@@ -52,14 +54,15 @@ class Run:
 
 
 def run(
-    loss: "Loss | str | Callable[..., Any]" = "quadratic",
-    optimizer: Optimizer | str = "sgd",
+    loss: Any = "quadratic",
+    optimizer: Any = "sgd",
     lr: float | None = None,
     *,
     schedule: Schedule | str = "constant",
     start: "Sequence[float] | Mapping[str, float] | str | None" = None,
     transform: Transform | None = None,
     stop: Stop | None = None,
+    directory: str | Path | None = None,
     **settings: Any,
 ) -> Run:
     """Run one experiment and return its history and outcome.
@@ -68,44 +71,46 @@ def run(
     >>> run = gdlab.run(loss="quadratic", optimizer="sgd", lr=0.1)
     >>> run.outcome.status.name, run.outcome.steps
     ('CONVERGED', 175)
+    >>> run = gdlab.run("expression", formula="(x - 1)**2 + y**2", start={"x": 3, "y": 1})
+    >>> run.history.x[0].tolist()
+    [3.0, 1.0]
 
     Signals are the caller's: Ctrl-C raises KeyboardInterrupt, SIGTERM ends the program.
 
     Args:
-        loss: a name from conf/loss, a `gdlab.Loss`, or a function of one point (D,), which
-            requires `start`.
-        optimizer: a name from conf/optimizer or a `gdlab.Optimizer`.
+        loss: a name from conf/loss, a `gdlab.Loss` or its class, or a function of one point (D,),
+            which requires `start`.
+        optimizer: a name from conf/optimizer, a `gdlab.Optimizer` or its class, or a class of
+            torch.optim.
         lr: the learning rate; None for the optimizer's default, usually 0.1.
         schedule: a name from conf/schedule or a `gdlab.Schedule`.
         start: D numbers, in order or by the names of the coordinates, "random", or None for the
             loss's default start.
         transform: a `gdlab.Transform` of the loss.
         stop: when the run ends before its last step, a `gdlab.Stop`.
-        settings: steps, seed, noise (a scale or a `gdlab.Noise`), dtype, device and engine (a
-            `gdlab.Engine`), as in conf/config.yaml.
+        directory: a new or empty folder for the files that a run on the command line leaves; None
+            to write nothing.
+        settings: further settings by their names in conf/config.yaml, such as steps, seed and
+            noise; those with a dot as `**{"loss.condition": 10}`. A setting of the loss, the
+            optimizer or the schedule also by its own name, as `momentum=0.9`, where only one of
+            them has it.
 
     Raises:
         SettingError: a setting is unknown, of the wrong type or out of range.
     """
-    choices = {"loss": loss, "optimizer": optimizer, "schedule": schedule}
-    groups: dict[str, Any] = {
-        group: resolve_choice(group, choice) for group, choice in choices.items()
-    }
-    point: Any = start
-    if start is not None and not isinstance(start, (str, Mapping)):
-        point = tuple(start)
-    if isinstance(groups["loss"], Function) and isinstance(point, tuple):
-        groups["loss"] = groups["loss"].replace(start=point)
-    names = {group: choice for group, choice in choices.items() if isinstance(choice, str)}
-    unknown = set(settings) - {"steps", "seed", "noise", "dtype", "device", "engine"}
-    if unknown:
-        raise SettingError(f"{min(unknown)}: no such setting of gdlab.run")
-    groups |= {"transform": transform or Transform(), "stop": stop or Stop()}
-    rate = groups["optimizer"].default_lr if lr is None else lr
-    all_settings = Settings(**groups, lr=rate, start=point, choices=names, **settings)
+    optional = {"lr": lr, "start": start, "transform": transform, "stop": stop}
+    given = {"loss": loss, "optimizer": optimizer, "schedule": schedule, **settings}
+    given |= {key: value for key, value in optional.items() if value is not None}
+    names = FullNames(TOP, {group: [resolve_choice(group, given[group])] for group in GROUPS})
+    all_settings = settings_from_flat(names.spell_out(given))
     batch, memory = check_run(all_settings), MemorySink()
-    with one_thread():  # a process that is forked later could not use threads of torch
-        outcome = execute(all_settings, batch, [memory])
+    with ExitStack() as stack:
+        sinks: list[Sink] = [memory]
+        if directory is not None:
+            claim = claimed(user_path(directory), exact=True, setting="directory")
+            sinks.append(RunRecorder(stack.enter_context(claim), all_settings))
+        stack.enter_context(one_thread())  # a process forked later could not use torch's threads
+        outcome = execute(all_settings, batch, sinks)
     return Run(all_settings, outcome, History.join(memory.pieces), memory.seconds)
 
 

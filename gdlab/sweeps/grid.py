@@ -66,17 +66,20 @@ class Grid:
         return [self.axes[position].values[at] for at in self.index[:, position]]
 
 
-def product(axes: Sequence[Axis], zipped: Sequence[str] = ()) -> Grid:
+def product(
+    axes: Sequence[Axis], zipped: Sequence[str] = (), setting: str = "hydra.sweeper.zip"
+) -> Grid:
     """Return every combination of the axes' values; the last axis varies fastest.
 
     Args:
         axes: the axes.
         zipped: keys of axes that vary together, at the position of the first of them.
+        setting: the setting that gave them, for errors.
 
     Raises:
         SettingError: zipped axes differ in length, or there are more than `MAX_RUNS` runs.
     """
-    dimensions = _assign_dimensions(axes, zipped)
+    dimensions = _assign_dimensions(axes, zipped, setting)
     check_run_count({axis.key: len(axis) for axis in axes}, zipped)
     sizes = [0] * (max(dimensions, default=-1) + 1)
     for axis, d in zip(axes, dimensions, strict=True):
@@ -101,20 +104,20 @@ def check_run_count(counts: Mapping[str, int], zipped: Sequence[str] = ()) -> No
         raise SettingError(f"{product}: {runs:,} runs, but a sweep can have at most {MAX_RUNS:,}")
 
 
-def _assign_dimensions(axes: Sequence[Axis], zipped: Sequence[str]) -> list[int]:
+def _assign_dimensions(axes: Sequence[Axis], zipped: Sequence[str], setting: str) -> list[int]:
     """Return for each axis the dimension of the product along which it varies."""
     keys = [axis.key for axis in axes]
     unknown = [key for key in zipped if key not in keys]
     if unknown:
         known = ", ".join(axis.key for axis in axes if len(axis) > 1)
         raise SettingError(
-            f"hydra.sweeper.zip={format_value(list(zipped))}: {unknown[0]} must be one of {known}"
+            f"{setting}={format_value(list(zipped))}: {unknown[0]} must be one of {known}"
         )
     lengths = {axis.key: len(axis) for axis in axes if axis.key in zipped}
     if len(set(lengths.values())) > 1:
         counts = ", ".join(f"{key} has {length}" for key, length in lengths.items())
         raise SettingError(
-            f"hydra.sweeper.zip={format_value(list(zipped))}: must have the same length; {counts}"
+            f"{setting}={format_value(list(zipped))}: must have the same length; {counts}"
         )
     dimension: list[int] = []
     shared = None

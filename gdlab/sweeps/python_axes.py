@@ -11,12 +11,42 @@ from torch import Tensor
 
 from gdlab.config.loading import DEFAULT_CHOICES, resolve_choice
 from gdlab.config.overrides import SHORTHANDS
-from gdlab.config.settings import GROUPS, NODES, Settings
+from gdlab.config.python import FullNames
+from gdlab.config.settings import GROUPS, NODES, TOP, Settings
 from gdlab.errors import CUSTOM_ERRORS, SettingError
 from gdlab.fields.declared import Configured, declared_fields, find_field, nest_changes
 from gdlab.fields.formatting import format_value
 from gdlab.fields.validation import plain_value
-from gdlab.sweeps.grid import Axis
+from gdlab.sweeps.grid import Axis, Grid, product
+
+
+def grid_of(given: Mapping[str, Any], zipped: Sequence[str] = ()) -> Grid:
+    """Return the runs of a sweep from Python.
+
+    Args:
+        given: as for `axes_of`; a setting of a chosen loss, optimizer or schedule may be given by
+            its own name.
+        zipped: names of settings that vary together.
+
+    Raises:
+        SettingError: as for `axes_of`; a name is unknown or has two meanings; zipped settings
+            differ in length, or there are too many runs.
+    """
+    given = {key: _with_instances(key, value) for key, value in given.items()}
+    names = FullNames(TOP, {g: _chosen_owners(g, given, with_inner=False) for g in GROUPS})
+    axes = axes_of(names.spell_out(given))
+    keys = {axis.key: axis.key for axis in axes}
+    keys |= {short: f"{short}.{item}" for short, item in SHORTHANDS.items()}
+    together = [keys.get(name, name) for name in map(names.of, zipped)]
+    return product(axes, together, "zip")
+
+
+def _with_instances(key: str, value: Any) -> Any:
+    """Replace the classes among losses, optimizers or schedules by instances."""
+    if key not in GROUPS:
+        return value
+    items = [resolve_choice(key, v) if isinstance(v, type) else v for v in _items(value)]
+    return items if _is_list(value) else items[0]
 
 
 def axes_of(given: Mapping[str, Any]) -> list[Axis]:

@@ -6,7 +6,6 @@ from typing import Any
 
 from gdlab.config.loading import settings_from_flat
 from gdlab.config.settings import GROUPS, Settings
-from gdlab.losses.function import Function
 from gdlab.paths import user_path
 from gdlab.recording.digests import begin_digests
 from gdlab.recording.lock import claimed
@@ -15,10 +14,10 @@ from gdlab.sweeps.checks import check_plan
 from gdlab.sweeps.executors.choice import with_shards_for
 from gdlab.sweeps.executors.driver import run_shards
 from gdlab.sweeps.executors.table import DEFAULT
-from gdlab.sweeps.grid import product
+from gdlab.sweeps.grid import Axis
 from gdlab.sweeps.grouping import group_runs
 from gdlab.sweeps.plan import Plan
-from gdlab.sweeps.python_axes import axes_of
+from gdlab.sweeps.python_axes import grid_of
 from gdlab.sweeps.runner import run_sweep
 from gdlab.sweeps.table import join_tables
 
@@ -28,6 +27,7 @@ def sweep(
     optimizer: Any = "sgd",
     lr: Any = None,
     *,
+    zip: Sequence[str] = (),
     directory: str | Path | None = None,
     executor: str = DEFAULT,
     **settings: Any,
@@ -43,29 +43,28 @@ def sweep(
     Ctrl-C the directory can be loaded, with the runs whose batches have ended.
 
     Args:
-        loss: a name from conf/loss, a `gdlab.Loss`, or a function of one point (D,), which needs
-            a start; or a list of these.
-        optimizer: a name from conf/optimizer or a `gdlab.Optimizer`, or a list of these.
+        loss: a name from conf/loss, a `gdlab.Loss` or its class, or a function of one point (D,),
+            which needs a start; or a list of these.
+        optimizer: a name from conf/optimizer, a `gdlab.Optimizer` or its class, or a class of
+            torch.optim; or a list of these.
         lr: a number, or a list, array or tensor of numbers; None for each optimizer's default.
+        zip: names of settings that vary together, the first values of each in one run, and so on.
         directory: a new or empty folder for the files that a sweep on the command line writes;
             None to return the table only.
         executor: "serial" for this process, "processes" for all cores.
         settings: further settings by their names in conf/config.yaml, those with a dot as
-            `**{"loss.condition": [1, 10]}`. A list, range, iterator, array, tensor or column of
-            pandas varies a setting; if the setting is itself a list, as a start of D numbers is, a
-            list of lists varies it.
+            `**{"loss.condition": [1, 10]}`; a setting of a chosen loss, optimizer or schedule also
+            by its own name, as `condition=[1, 10]`, where only one has it. A list, range, iterator,
+            array, tensor or column of pandas varies a setting; if the setting is itself a list, as
+            a start of D numbers is, a list of lists varies it.
 
     Raises:
         SettingError: a setting is unknown, of the wrong type or out of range.
         ChildProcessError: a process that ran some of the runs died.
     """
     rates = {} if lr is None else {"lr": lr}
-    given = {"loss": loss, "optimizer": optimizer, **rates, **settings}
-    axes = axes_of(given)
-    grid = product(axes)
-    value_of = {
-        (axis.key, t): v for axis in axes for t, v in zip(axis.texts, axis.values, strict=True)
-    }
+    grid = grid_of({"loss": loss, "optimizer": optimizer, **rates, **settings}, zip)
+    value_of = _values_by_text(grid.axes)
 
     def compose(overrides: Sequence[str]) -> Settings:
         texts = dict(override.split("=", 1) for override in overrides)
@@ -73,10 +72,7 @@ def sweep(
             _fill_start({key: value_of[key, text] for key, text in texts.items()})
         )
         names = {group: texts[group] for group in GROUPS if group in texts}
-        chosen, start = settings.loss, settings.start
-        if isinstance(chosen, Function) and isinstance(start, tuple):
-            chosen = chosen.replace(start=start)
-        return settings.unchecked(loss=chosen, choices=settings.choices | names)
+        return settings.unchecked(choices=settings.choices | names)
 
     groups = tuple(group_runs(grid, compose))
     plan = Plan(grid, groups, (None,) * len(groups))
@@ -90,6 +86,15 @@ def sweep(
     tables = dict(run_shards(plan, dict(enumerate(plan.shards()))))
     results = join_tables([tables[number] for number in sorted(tables)]).to_pandas()
     return Recorded(None, results, {}, tuple(plan.keys()), {}, tuple(plan.metrics))
+
+
+def _values_by_text(axes: Sequence[Axis]) -> dict[tuple[str, str], Any]:
+    """Return the values of axes by their keys and texts."""
+    return {
+        (axis.key, text): value
+        for axis in axes
+        for text, value in zip(axis.texts, axis.values, strict=True)
+    }
 
 
 def _fill_start(given: dict[str, Any]) -> dict[str, Any]:

@@ -90,6 +90,7 @@ def test_all_numbers_have_the_dtype(dtype: str) -> None:
     assert {run.history.x.dtype, run.history.loss.dtype, run.history.lr.dtype} == {np.dtype(dtype)}
 
 
+TWICE: dict[str, Any] = {"loss.condition": 3, "condition": 4}
 BAD: list[tuple[Callable[[], Any], str]] = [
     (lambda: gdlab.run("rosenbrok"), "loss=rosenbrok: no such choice, did you mean rosenbrock"),
     (lambda: gdlab.run(optimizer="adm"), "optimizer=adm: no such choice, did you mean adam"),
@@ -100,7 +101,13 @@ BAD: list[tuple[Callable[[], Any], str]] = [
     (lambda: gdlab.run(seed=-1), "seed=-1: must be a whole number ≥ 0"),
     (lambda: gdlab.run(noise=-1), "noise.scale=-1: must be a finite number ≥ 0"),
     (lambda: gdlab.run(dtype="float16"), "dtype=float16: must be one of float64, float32"),
-    (lambda: gdlab.run(epochs=5), "epochs: no such setting of gdlab.run"),
+    (lambda: gdlab.run(epochs=5), "^epochs=5: no such setting, did you mean steps"),
+    (lambda: gdlab.run(momentm=0.9), "^momentm=0.9: no such setting, did you mean optimizer.mom"),
+    (
+        lambda: gdlab.run(**TWICE),
+        "^condition=4: loss.condition is giv",
+    ),
+    (lambda: gdlab.run(lambda x, y: x + y, start=[1, 1]), "^loss=<lambda>: must take one argument"),
     (lambda: gdlab.run(start=[1, 2, 3]), r"must be 2 numbers \(x0, x1\), or random"),
     (lambda: gdlab.run(start=[1, float("inf")]), "start.*inf: must be a finite number"),
     (lambda: gdlab.run(lambda x: x.sum()), "a function needs a start of D numbers"),

@@ -1,0 +1,151 @@
+"""What Python may give for a loss, an optimizer and a schedule, and the short names of settings."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import gdlab
+from gdlab.config.loading import resolve_choice
+from gdlab.config.python import FullNames
+from gdlab.errors import SettingError
+from gdlab.losses import MLP, Quadratic, Rosenbrock
+from gdlab.optimizers import SGD, Adam, Torch
+from gdlab.schedules import Constant, Step
+
+
+def test_a_class_stands_for_an_instance_with_its_defaults() -> None:
+    assert isinstance(resolve_choice("loss", Rosenbrock), Rosenbrock)
+    assert isinstance(resolve_choice("optimizer", Adam), Adam)
+    run = gdlab.run(Rosenbrock, torch.optim.Adam, 0.01, steps=20)
+    ours = gdlab.run("rosenbrock", "adam", 0.01, steps=20)
+    assert isinstance(run.settings.optimizer, Torch)
+    np.testing.assert_allclose(run.history.x, ours.history.x, rtol=1e-12)  # observed 2e-16
+
+
+NET = torch.nn.Linear(2, 1)
+NOT_CHOICES: list[tuple[str, Any, str]] = [
+    ("optimizer", torch.optim.SGD(NET.parameters()), "give its class, torch.optim.SGD"),
+    ("optimizer", torch.nn.Linear, "optimizer=Linear: must be a name or an instance of Optimizer"),
+    ("loss", NET, "loss=Linear: a network needs data, as in gdlab.losses.Module(module=linear, da"),
+    ("loss", pd.DataFrame({"x": [1.0]}), "loss=DataFrame: data need a model, as in gdlab.losses.M"),
+    ("loss", (torch.ones(3, 1), torch.ones(3)), "loss=tuple: data need a model"),
+    ("loss", torch.nn.Linear, "loss=Linear: must be a name or an instance of Loss"),
+    ("loss", None, "loss=null: must be a name or an instance of Loss"),
+    ("schedule", 0.1, "schedule=0.1: must be a name or an instance of Schedule"),
+]
+
+
+@pytest.mark.parametrize(("group", "given", "says"), NOT_CHOICES)
+def test_what_stands_for_nothing_is_refused_with_the_way(group: str, given: Any, says: str) -> None:
+    with pytest.raises(SettingError) as refused:
+        resolve_choice(group, given)
+    assert says in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_class_that_needs_arguments_asks_for_an_instance() -> None:
+    class Bowl(gdlab.Loss):
+        width: float
+
+        @property
+        def dim(self) -> int:
+            return 1
+
+        @property
+        def start(self) -> tuple[float, ...]:
+            return (1.0,)
+
+        def __call__(self, x: torch.Tensor) -> torch.Tensor:
+            return self.width * x[..., 0].square()
+
+    with pytest.raises(SettingError, match=r"^loss=Bowl: cannot be made .*; give an instance of"):
+        gdlab.run(Bowl)
+    assert gdlab.run(Bowl(2.0), lr=0.25, steps=5).outcome.final_loss == 0
+
+
+NAMES = FullNames(
+    ("lr", "start"), {"loss": [MLP()], "optimizer": [SGD(), Adam()], "schedule": [Step()]}
+)
+
+
+def test_a_short_name_is_the_setting_of_the_one_that_has_it() -> None:
+    given = {"lr": 1, "momentum": 0.9, "betas": [0.9, 0.9], "widths": [3], "stop.loss": 1}
+    assert NAMES.spell_out(given) == {
+        "lr": 1,
+        "optimizer.momentum": 0.9,
+        "optimizer.betas": [0.9, 0.9],
+        "loss.widths": [3],
+        "stop.loss": 1,
+    }
+
+
+def test_a_short_name_with_two_meanings_is_refused() -> None:
+    names = FullNames((), {"optimizer": [SGD()], "loss": [Quadratic()], "schedule": [Constant()]})
+    both = FullNames((), {"optimizer": [Adam()], "schedule": [Adam()]})
+    assert names.of("condition") == "loss.condition"
+    with pytest.raises(SettingError) as refused:
+        both.spell_out({"eps": 0.1})
+    assert str(refused.value) == (
+        "eps=0.1: can mean optimizer.eps or schedule.eps; "
+        'give **{"optimizer.eps": 0.1} or **{"schedule.eps": 0.1}'
+    )
+
+
+def test_short_names_in_runs_and_sweeps() -> None:
+    short = gdlab.run("expression", "sgd", 0.1, formula="x**2 + y**2", momentum=0.5, steps=9)
+    full: dict[str, Any] = {"loss.formula": "x**2 + y**2", "optimizer.momentum": 0.5}
+    assert (
+        short.history.x.tobytes()
+        == gdlab.run("expression", lr=0.1, steps=9, **full).history.x.tobytes()
+    )
+    swept = gdlab.sweep(
+        condition=[2, 3], momentum=[0.1, 0.2], zip=["condition", "momentum"], steps=2
+    )
+    assert swept.results["loss.condition"].tolist() == [2, 3]
+    assert swept.results["optimizer.momentum"].tolist() == [0.1, 0.2]
+    classes = gdlab.sweep(optimizer=[torch.optim.SGD, SGD], lr=[0.1, 0.2], steps=3).results
+    losses = classes["final_loss"].tolist()
+    np.testing.assert_allclose(losses[:2], losses[2:], rtol=1e-12)  # observed 0
+
+
+ZIPS: list[tuple[dict[str, Any], str]] = [
+    ({"lr": [1, 2], "seed": [1, 2, 3], "zip": ["lr", "seed"]}, "zip=[lr,seed]: must have the same"),
+    ({"lr": [1, 2], "zip": ["steps"]}, "zip=[steps]: steps must be one of lr"),
+    ({"lr": [1, 2], "zip": ["nope"]}, "nope=…: no such setting"),
+]
+
+
+@pytest.mark.parametrize(("given", "says"), ZIPS)
+def test_settings_that_cannot_vary_together_are_refused(given: dict[str, Any], says: str) -> None:
+    with pytest.raises(SettingError) as refused:
+        gdlab.sweep(**given)
+    assert says in str(refused.value)
+
+
+FUNCTIONS: list[Callable[..., Any]] = [
+    lambda p: math.sin(p[0]),
+    lambda p: np.sin(p[0]),
+    lambda p: p[0] if p[0] > 0 else -p[0],
+    lambda p: float(p[0]),
+]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_that_computes_with_numbers_is_told_to_use_tensors(function: Any) -> None:
+    reason = gdlab.run(function, start=[1.0], steps=3).outcome.reason
+    assert "must compute with tensors: torch.sin(p[0]), not math.sin(p[0])" in reason
+
+
+def test_a_directory_holds_what_the_command_line_would_leave(tmp_path) -> None:
+    run = gdlab.run("rosenbrock", lr=1e-3, steps=20, directory=tmp_path / "run")
+    recorded = gdlab.load(tmp_path / "run")
+    assert recorded.history()["loss"].tolist() == run.history.loss.tolist()
+    assert recorded.results["final_loss"].tolist() == [run.outcome.final_loss]
+    assert (tmp_path / "run" / "trajectory.png").is_file()
+    with pytest.raises(SettingError, match=r"^directory=.*: is not empty"):
+        gdlab.run("rosenbrock", directory=tmp_path / "run")
