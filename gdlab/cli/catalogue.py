@@ -3,7 +3,8 @@
 Each row combines a file, of conf or of the folder of `--config-dir`, with its class.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,10 +19,11 @@ from gdlab.cli.choices import choices_in
 from gdlab.cli.composition import compose_config, hydra_ready
 from gdlab.config.loading import choice_from_values, plain_values, resolve_choice
 from gdlab.config.settings import LR
-from gdlab.console import PlainConsole
-from gdlab.errors import CUSTOM_ERRORS, SettingError
-from gdlab.fields.declared import Configured, declared_fields
+from gdlab.console import PlainConsole, styled
+from gdlab.errors import CUSTOM_ERRORS, SettingError, first_line
+from gdlab.fields.declared import Configured, declared_fields, flatten
 from gdlab.fields.formatting import format_value
+from gdlab.fields.suggestions import unknown_choice
 from gdlab.losses import Loss
 from gdlab.optimizers import Optimizer
 from gdlab.paths import CONF, user_path
@@ -57,22 +59,49 @@ class Choice(NamedTuple):
     make: Callable[[], Configured]
 
 
-def show(group: str, config_dir: str | None = None) -> None:
+def show(group: str, config_dir: str | None = None, names: Sequence[str] = ()) -> None:
     """Print the table of a group, "loss" or "optimizer".
 
     Args:
         group: to choose from.
         config_dir: the folder of `--config-dir`, whose choices are listed too.
+        names: of the choices to show, each with its description and all its settings; none for
+            the table of all.
 
     Raises:
-        SettingError: there is no such folder.
+        SettingError: there is no such folder or no such choice.
     """
     console = PlainConsole(soft_wrap=False)
     console.width = min(console.width, _WIDTH) if console.is_terminal else _WIDTH
     with hydra_ready(config_dir):
         choices = list(_choices(group, CONF if config_dir is None else user_path(config_dir)))
+    if names:
+        known = {choice.name: choice for choice in choices}
+        for name in names:
+            if name not in known:
+                raise unknown_choice(group, name, known)
+            _show_one(console, group, known[name])
+        return
     rows = map(_loss_row if group == "loss" else _optimizer_row, choices)
     console.print(_make_table(_LOSSES if group == "loss" else _OPTIMIZERS, rows))
+
+
+def _show_one(console: PlainConsole, group: str, choice: Choice) -> None:
+    """Print a choice: its comment, what its class says of itself, and its settings."""
+    console.print(styled((f"{group}={choice.name}", "bold"), f"  {choice.comment}"))
+    try:
+        made = choice.make()
+    except CUSTOM_ERRORS as error:  # it needs settings from the user, or its own code fails
+        console.print(f"  {first_line(error)}")
+        return
+    description = (inspect.getdoc(type(made)) or "").partition("\nAttributes:")[0].strip()
+    for line in description.splitlines():
+        console.print(f"  {line}".rstrip())
+    lines = [(f"{group}.{name}", format_value(v)) for name, v in flatten(made).items()]
+    if isinstance(made, Loss):
+        lines += [("start", _format_start(made)), ("minimum", _format_minimum(made))]
+    for name, value in lines:
+        console.print(styled((f"  {name:<36} ", "dim"), value))
 
 
 def _choices(group: str, folder: Path) -> Iterator[Choice]:

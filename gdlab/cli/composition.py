@@ -43,8 +43,7 @@ def hydra_ready(config_dir: str | None = None) -> Iterator[None]:
     hydra_plugins.register()
     defaults = hydra_internals.defaults_of_hydra()
     with initialize_config_dir(str(CONF), job_name=JOB_NAME, **defaults):
-        if folder is not None:
-            hydra_internals.add_config_folder(CONF, folder)
+        hydra_internals.set_config_folders(CONF, folder)
         yield
 
 

@@ -14,15 +14,24 @@ from omegaconf.errors import OmegaConfBaseException
 from gdlab.cli import hydra_internals
 from gdlab.cli.choices import choices_in, chosen_by, one_by_one
 from gdlab.cli.syntax import explain_value, is_call
-from gdlab.config.overrides import chosen_group, setting_name
+from gdlab.config.overrides import OPEN_GROUPS, chosen_group, setting_name
 from gdlab.errors import SettingError, describe_error
-from gdlab.fields.suggestions import missing_setting, unknown_choice, unknown_setting
+from gdlab.fields.suggestions import (
+    looks_like_formula,
+    missing_setting,
+    unknown_choice,
+    unknown_setting,
+)
 
 _KEY = re.compile(r"[A-Za-z_]\w*([./][A-Za-z_]\w*)*", re.ASCII)
 _WRONG_TYPE = "Error merging override "
 _UNKNOWN_KEY = re.compile(
     r"(?:Could not (?:override|append to|delete from)|already at)[^']*'([^'=]+)'"
 )
+
+_FLAGS = ("help", "version", "losses", "optimizers", "multirun")
+_GUESSED = (*OPEN_GROUPS, "experiment")
+"""The groups among whose choices a word without a setting is looked up."""
 
 _PACKAGES = {
     "hydra/launcher/joblib": "hydra-joblib-launcher",
@@ -123,7 +132,7 @@ def _explain_syntax(
     key = setting_name(before)
     if sign and _KEY.fullmatch(key) and not value.startswith("="):
         choices = choices_in(chosen_group(before), hydra_internals.config_loader())
-        if choices and not is_call(message):
+        if choices and (not is_call(message) or looks_like_formula(value)):
             return unknown_choice(key, value, choices)
         variants = (words for _, words in _variants(overrides, key))
         known = set[str]().union(*(_known_settings(words, name, key) for words in variants))
@@ -131,7 +140,16 @@ def _explain_syntax(
             return unknown_setting(key, value, known)
         return SettingError(f"{key}={value}: {explain_value(key, value, message)}")
     form = "must have the form setting=value, such as lr=0.1, without blanks around ="
-    return SettingError(f"{override}: {form}")
+    return SettingError(f"{override}: {form}{_guess(override)}")
+
+
+def _guess(word: str) -> str:
+    """Return ", did you mean …?" for a word without =; empty if nothing is near."""
+    if word in _FLAGS:
+        return f", did you mean --{word}?"
+    loader = hydra_internals.config_loader()
+    groups = (group for group in _GUESSED if word in choices_in(group, loader))
+    return next((f", did you mean {group}={word}?" for group in groups), "")
 
 
 def _variants(overrides: Sequence[str], key: str) -> Iterator[tuple[str, list[str]]]:

@@ -28,6 +28,7 @@ from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
+from gdlab.cli.class_source import CLASSES
 from gdlab.errors import CUSTOM_ERRORS, SettingError, describe_error, first_line
 
 
@@ -58,17 +59,29 @@ def options_of(group: str, loader: ConfigLoader, kind: ObjectType) -> list[str]:
     return loader.repository.get_group_options(group, kind)  # pyright: ignore
 
 
-def add_config_folder(conf: Path, folder: Path) -> None:
-    """Let the running Hydra look for configurations in one more folder.
+class _Loader(ConfigLoaderImpl):
+    """A loader whose configurations list as their sources what plain Hydra would list."""
+
+    def load_configuration(self, *args: Any, **kwargs: Any) -> DictConfig:
+        config = super().load_configuration(*args, **kwargs)
+        runtime = config.hydra.runtime
+        with read_write(runtime):
+            runtime.config_sources = [s for s in runtime.config_sources if s.schema != CLASSES]
+        return config
+
+
+def set_config_folders(conf: Path, folder: Path | None) -> None:
+    """Tell the running Hydra where to look for configurations, besides its plugins.
 
     Args:
-        conf: where it looks already.
-        folder: the new one, put where `--config-dir` of `hydra.main` puts it.
+        conf: the first folder.
+        folder: one more, put where `--config-dir` of `hydra.main` puts it; None for none.
     """
     search = create_config_search_path(str(conf))
-    search.prepend("command-line", f"file://{folder}", SearchPathQuery(provider="schema"))
+    if folder is not None:
+        search.prepend("command-line", f"file://{folder}", SearchPathQuery(provider="schema"))
     # A loader reads its search path only once, when it is made.
-    _running_hydra().config_loader = ConfigLoaderImpl(search)
+    _running_hydra().config_loader = _Loader(search)
 
 
 def compose_sweep(name: str, overrides: Sequence[str]) -> DictConfig:

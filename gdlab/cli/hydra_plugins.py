@@ -23,6 +23,7 @@ from omegaconf import DictConfig
 
 from gdlab.cli import hydra_internals
 from gdlab.cli.choices import list_choices
+from gdlab.cli.class_source import ClassSearchPath, ClassSource
 from gdlab.cli.command import EXIT_FAILED
 from gdlab.cli.hydra_checks import check_choices
 from gdlab.config.overrides import to_hydra_overrides
@@ -207,4 +208,5 @@ def register() -> None:
     sys.modules[_MODULE] = sys.modules[__name__]
     for plugin in (BatchedLauncher, GridSweeper, RandomSweeper):
         plugin.__module__ = _MODULE
+    for plugin in (BatchedLauncher, GridSweeper, RandomSweeper, ClassSource, ClassSearchPath):
         Plugins.instance().register(plugin)

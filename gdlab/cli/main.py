@@ -21,8 +21,9 @@ def run(arguments: list[str]) -> int:
         from gdlab.cli import catalogue
 
         command.add_working_directory()
+        names = [word for word in parsed.overrides if "=" not in word]
         for group in parsed.catalogues:
-            catalogue.show(group, parsed.config_dir)
+            catalogue.show(group, parsed.config_dir, names)
         return 0
     if command.asks_hydra(parsed):
         from gdlab.cli.answers import answer_by_hydra

@@ -20,7 +20,7 @@ from gdlab.cli.hydra_checks import check_jobs
 from gdlab.cli.hydra_template import make_template
 from gdlab.cli.job_files import JOBS, note_batch
 from gdlab.cli.run import EXIT_SIGNAL, read_config
-from gdlab.config.overrides import setting_name
+from gdlab.config.overrides import names_class, setting_name
 from gdlab.config.settings import GROUPS, Settings
 from gdlab.display.terminal import ProgressBar, show_warning
 from gdlab.errors import SettingError, is_out_of_memory
@@ -124,7 +124,12 @@ def resume_sweep(directory: Path, overrides: Sequence[str]) -> int:
     parts = [override.partition("=") for override in overrides]
     pairs = [(setting_name(key), value) for key, _, value in parts]
     of_class = tuple(f".{name}" for name in plan_file.CLASS_NAMES)
-    trusted = {name for key, value in pairs if key.endswith(of_class) for name in value.split(",")}
+    words = {(key, word) for key, value in pairs for word in value.split(",")}
+    trusted = {
+        word
+        for key, word in words
+        if key.endswith(of_class) or (key in GROUPS and names_class(word))
+    }
     plan = plan_file.load(directory, trusted)
     classes = {class_name(vars(g.settings)[node]) for g in plan.groups for node in GROUPS}
     executor, retries = plan.executor, False

@@ -25,6 +25,17 @@ _FUNCTIONS = {
 }
 """The functions of Hydra's grammar, with what they take."""
 
+_ELSEWHERE = {
+    "logspace": "tag(log,interval(1e-4,1)), and hydra.sweeper.points=20 for 20 values",
+    "geomspace": "tag(log,interval(1e-4,1)), and hydra.sweeper.points=20 for 20 values",
+    "linspace": "interval(0.1,1), and hydra.sweeper.points=20 for 20 values",
+    "arange": "range(start,stop,step)",
+    "log": "tag(log,interval(1e-4,1))",
+    "loguniform": "tag(log,interval(1e-4,1)), and hydra/sweeper=random for random values",
+    "uniform": "interval(0.1,1), and hydra/sweeper=random for random values",
+}
+"""Functions of other libraries, and how to write them."""
+
 _CALL = re.compile(r"while evaluating '(\w+)")
 _STRUCTURE = re.compile(rf"[\[{{(]|({'|'.join(_FUNCTIONS)})\s*\(")
 _IN_QUOTES = re.compile(r"'[^']*'|\"[^\"]*\"")
@@ -50,11 +61,17 @@ def explain_value(key: str, value: str, message: str) -> str:
         return _FUNCTIONS[called[1]]
     if called:
         known = f"(functions: {', '.join(_FUNCTIONS)})"
+        meant = _ELSEWHERE.get(called[1])
+        if meant is not None:
+            return f"there is no function {called[1]}; write {meant}"
         hint = did_you_mean(called[1], _FUNCTIONS)
         return f"there is no function {called[1]}{hint} {known}; as a text {quoted}"
     unpaired = _unpaired_bracket(value) if _STRUCTURE.match(value) else ""
     if unpaired:
-        return f"the bracket {unpaired} is not {'opened' if unpaired in _BRACKETS else 'closed'}"
+        if unpaired in _BRACKETS:
+            return f"the bracket {unpaired} is not opened"
+        example = shlex.quote(f"{key}=[1, 2]")
+        return f"the bracket {unpaired} is not closed; a value with blanks needs quotes: {example}"
     return f"as a text {quoted}"
 
 

@@ -13,6 +13,7 @@ OPEN_GROUPS = ("loss", "optimizer", "schedule")
 SHORTHANDS = {"noise": "scale"}
 """Sections that stand for one of their settings: `noise=0.1` means `noise.scale=0.1`."""
 
+_CLASS = re.compile(r"([A-Za-z_]\w*\.)+[A-Z]\w*", re.ASCII)
 _OPEN_NODES = ("loss.parameters.", "loss.parameters=", "loss.module.", "loss.data.")
 _KWARGS = re.compile(r"optimizer(?:\.inner)*\.kwargs[.=]")
 _INNER = re.compile(r"optimizer(?:\.inner)+|schedule(?:\.then)+")
@@ -32,12 +33,18 @@ def to_hydra_overrides(overrides: Sequence[str], others: Sequence[str] = ()) -> 
 
     Args:
         overrides: as typed; each must be rewritten only once.
-        others: further overrides of the same command, which may choose a custom class.
+        others: further overrides of the same command, which may choose a custom class, as
+            `loss=custom` or `loss=my_module.Mine`.
     """
     words = (*overrides, *others)
-    chosen = (setting_name(o.partition("=")[0]) for o in words if o.endswith("=custom"))
+    pairs = [(setting_name(o.partition("=")[0]), o.partition("=")[2]) for o in words]
+    chosen = (key for key, value in pairs if any(map(_is_custom, value.split(","))))
     custom = tuple(f"{key}." for key in chosen if key in OPEN_GROUPS or _INNER.fullmatch(key))
     return [_allow_new_key(_quote(_add_group(expand_shorthand(o))), custom) for o in overrides]
+
+
+def _is_custom(value: str) -> bool:
+    return value == "custom" or names_class(value)
 
 
 def setting_name(key: str) -> str:
@@ -46,6 +53,11 @@ def setting_name(key: str) -> str:
     For a choice within another setting (`group@setting`), it is the name of that setting.
     """
     return key.lstrip("+").rpartition("@")[2]
+
+
+def names_class(value: str) -> bool:
+    """Return whether a value is the dotted name of a class, such as my_module.Mine."""
+    return _CLASS.fullmatch(value) is not None
 
 
 def chosen_group(key: str) -> str | None:

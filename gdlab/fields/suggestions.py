@@ -1,11 +1,15 @@
 """The nearest name to a mistyped one, and the errors that suggest it."""
 
 import difflib
+import re
 from collections.abc import Iterable
 
 from gdlab.errors import SettingError
 from gdlab.paths import CONF
 
+_FORMULA = re.compile(
+    r"\w\s*(\*|\+|-|/\d)\s*[\w(]|\b(sin|cos|tan|exp|log|ln|sqrt|abs|tanh|max|min)\("
+)
 _OTHER_NAMES = {
     "learning_rate": "lr",
     "eta": "lr",
@@ -63,9 +67,17 @@ def choices_of(group: str) -> list[str]:
     return sorted(p.relative_to(folder).with_suffix("").as_posix() for p in folder.rglob("*.yaml"))
 
 
+def looks_like_formula(text: str) -> bool:
+    """Return whether a text has operators or functions as in a formula, such as x**2 or sin(x)."""
+    return _FORMULA.search(text) is not None
+
+
 def unknown_choice(group: str, given: str, choices: Iterable[str]) -> SettingError:
     """Return the error for a name that is not in a group."""
     names = sorted(choices)
+    if group == "loss" and looks_like_formula(given):
+        way = f"a formula is loss=expression '{group}.formula={given}'"
+        return SettingError(f"{group}={given}: no such choice; {way}")
     hint = did_you_mean(given, names)
     return SettingError(f"{group}={given}: no such choice{hint} (choices: {', '.join(names)})")
 

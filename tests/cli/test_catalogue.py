@@ -50,6 +50,20 @@ def test_every_choice_is_a_row_with_its_comment(
         assert row[last].replace(" ", "") == first.removeprefix("# ").replace(" ", "")
 
 
+def test_choices_that_are_named_are_shown_in_full(gd: Callable[..., Done]) -> None:
+    done = gd("--losses", "rosenbrock", "custom")
+    assert (done.code, done.err) == (0, "")
+    first, *lines = done.out.splitlines()
+    assert first.startswith("loss=rosenbrock  A curved valley")
+    assert any("Moré, Garbow" in line for line in lines)
+    pairs = {tuple(line.split()) for line in lines}
+    assert {("loss.b", "100.0"), ("start", "(-1.2,", "1)"), ("minimum", "0")} <= pairs
+    assert any(line.startswith("loss=custom  A custom class") for line in lines)
+    assert "optimizer.betas" in gd("--optimizers", "adam").out
+    assert "loss=sdg: no such choice" in refusal(gd("--losses", "sdg"))
+    assert max(map(len, done.out.splitlines())) <= 100
+
+
 def test_a_loss_is_shown_with_its_values(gd: Callable[..., Done]) -> None:
     rows = table(gd("--losses").out)
     shown = {name: tuple(row.values())[1:4] for name, row in rows.items()}

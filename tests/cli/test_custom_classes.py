@@ -5,8 +5,10 @@ import sys
 import numpy as np
 import pytest
 import yaml
-from helpers.command import HERE, QUIET
+from helpers.command import HERE, QUIET, refusal
 from helpers.files import listing, result
+
+import gdlab
 
 MY_LOSSES = '''
 import gdlab
@@ -50,6 +52,42 @@ class SignDescent(gdlab.Optimizer):
     def update(self, x, grad, state, lr):
         return x - lr * self.scale * grad.sign(), state
 '''
+
+
+def test_a_class_is_a_choice_beside_others(gd, here):
+    (here / "my_losses.py").write_text(BATCHED)
+    (here / "my_optimizers.py").write_text(MY_OPTIMIZERS)
+    short = ("loss=my_losses.Valley", "loss.steepness=5", "optimizer=my_optimizers.SignDescent")
+    assert gd(*short, "optimizer.scale=2", "lr=0.03", "steps=40", *HERE).code == 0
+    assert result(here / "run")["final_loss"] == pytest.approx(0.04**2 + 5 * 0.04**4, rel=1e-9)
+    axes = ("loss=quadratic,my_losses.Valley", "optimizer=sgd,my_optimizers.SignDescent")
+    assert gd("-m", *axes, "lr=0.01", "steps=3", *QUIET, "hydra.sweep.dir=s").code == 0
+    results = gdlab.load("s").results
+    assert results[["loss", "optimizer"]].to_numpy().tolist() == [
+        [loss, optimizer]
+        for loss in ("quadratic", "my_losses.Valley")
+        for optimizer in ("sgd", "my_optimizers.SignDescent")
+    ]
+    (here / "s" / "results.parquet").unlink()
+    trusted = ("loss=quadratic,my_losses.Valley", "optimizer=sgd,my_optimizers.SignDescent")
+    assert "name it again" in refusal(gd("resume=s", trusted[0]))
+    assert gd("resume=s", *trusted).code == 0
+
+
+NOT_CLASSES = [
+    ("loss=my_losses.Nope", "loss._target_=my_losses.Nope: my_losses has no Nope"),
+    ("loss=nowhere.Valley", "loss._target_=nowhere.Valley: cannot import nowhere"),
+    ("optimizer=my_losses.Valley", "must be the dotted name of a subclass of gdlab.Optimizer"),
+    ("loss=my_losses.valley", "loss=my_losses.valley: no such choice"),
+    ("experiment=my_losses.Valley", "experiment=my_losses.Valley: no such choice"),
+]
+
+
+@pytest.mark.parametrize(("word", "says"), NOT_CLASSES)
+def test_what_is_no_class_is_no_choice(word, says, gd, here):
+    (here / "my_losses.py").write_text(BATCHED)
+    assert says in refusal(gd(word, *HERE))
+    assert not (here / "run").exists()
 
 
 @pytest.mark.parametrize("source", [MY_LOSSES, BATCHED], ids=["PointLoss", "Loss"])

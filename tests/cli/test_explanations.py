@@ -48,6 +48,27 @@ def test_a_setting_that_one_of_several_choices_lacks(line, said):
             "launcher=joblib: needs a plugin; pip install hydra-joblib-launcher",
         ),
         ("loss=[mgh/beale]", "loss=[mgh/beale]: no such choice, did you mean mgh/beale?"),
+        ("loss=x**2+y**2", "a formula is loss=expression 'loss.formula=x**2+y**2'"),
+        ("loss=1-x", "a formula is loss=expression 'loss.formula=1-x'"),
+        ("loss=sin(x)", "a formula is loss=expression 'loss.formula=sin(x)'"),
+        ("sgd", "such as lr=0.1, without blanks around =, did you mean optimizer=sgd?"),
+        ("mgh/beale", "did you mean loss=mgh/beale?"),
+        ("cosine", "did you mean schedule=cosine?"),
+        ("zigzag", "did you mean experiment=zigzag?"),
+        ("help", "did you mean --help?"),
+        ("sdg", "sdg: must have the form setting=value, such as lr=0.1, without blanks around ="),
+        (
+            "start=[1,",
+            "start=[1,: the bracket [ is not closed; a value with blanks needs quotes: 'st",
+        ),
+        (
+            "lr=logspace(1e-4,1)",
+            "there is no function logspace; write tag(log,interval(1e-4,1)), and",
+        ),
+        (
+            "lr=linspace(0,1)",
+            "there is no function linspace; write interval(0.1,1), and hydra.sweep",
+        ),
         ("+lr=3", "+lr=3: the setting exists; it is set without +"),
         (
             "start=1,2",

@@ -74,7 +74,7 @@ BAD_SETTINGS = [
     ("start=random2", "start=random2: must be", "random"),
     ("start=1", "start=1: must be a list"),
     ("start=true", "start=true: must be a list"),
-    ("start={a:1}", "start=", "must be a list"),
+    ("start={a:1}", "start.a=1", "no such coordinate; the coordinates are x0, x1"),
     ("start=[]", "start=[]: must be 2 numbers (x0, x1), or random"),
     ("start=[1,2,3]", "start=[1", "must be 2 numbers (x0, x1), or random"),
     ("start=[1,abc]", "start[1]=abc: must be a number"),
