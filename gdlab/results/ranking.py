@@ -1,7 +1,8 @@
 """The ranking of a sweep's runs, and statistics over runs that differ only in their seed.
 
 Rows that converged or reached their target rank by evaluations, ahead of all others, which rank by
-the metric (the final loss); diverged and failed rows rank last.
+the metric (the final loss); diverged and failed rows rank last. Settings are compared by their
+median rows, those that lose a row behind all that lose none.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -172,7 +173,7 @@ def _to_python(value: Any) -> Any:
 def _best_part(rows: DataFrame, keys: Sequence[str]) -> DataFrame:
     """Return the group of rows, equal in some keys, whose median row ranks best.
 
-    Of two middle rows the worse one counts.
+    Groups that lose a row rank behind all that lose none. Of two middle rows the worse one counts.
 
     Args:
         rows: in the order of their rank.
@@ -184,7 +185,8 @@ def _best_part(rows: DataFrame, keys: Sequence[str]) -> DataFrame:
     by_part = np.argsort(part, kind="stable")
     sizes = np.bincount(part)
     middle = by_part[np.cumsum(sizes) - sizes + sizes // 2]
-    return rows[part == middle.argmin()]
+    loses = np.bincount(part, weights=rows["status"].isin(_LOST)) > 0
+    return rows[part == np.lexsort((middle, loses))[0]]
 
 
 def quartiles(values: np.ndarray) -> tuple[float, float, float]:

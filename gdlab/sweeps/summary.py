@@ -15,6 +15,7 @@ from gdlab.engine.status import Status
 from gdlab.fields.formatting import format_value
 from gdlab.optimizers import Optimizer
 from gdlab.recording.rate import recorded_rate
+from gdlab.results.cautions import RULE, cautions
 from gdlab.results.ranking import Best, best, setting_label
 from gdlab.sweeps.executors.board import Statuses
 from gdlab.sweeps.plan import Plan
@@ -59,6 +60,8 @@ def show_sweep(plan: Plan, results: "pa.Table", directory: Path) -> None:
         plan, directory, [winner.run for winner in winners], set(frame["run"][~is_failed])
     )
     wide.print(_table_of_winners(plan, winners, rates, frozenset(frame["status"])))
+    for caution in cautions(frame, winners, plan.keys()):
+        console.print(styled(("note: ", "bold"), caution))
     failed = frame[is_failed]
     for run, reason in failed[["run", "reason"]].head(_FAILURES_SHOWN).itertuples(index=False):
         console.print(styled((f"failed: {plan.name(run)}: {reason}", "red")))
@@ -66,6 +69,8 @@ def show_sweep(plan: Plan, results: "pa.Table", directory: Path) -> None:
         console.print(f"… and {len(failed) - _FAILURES_SHOWN} more: status=failed in the tables")
     path = shlex.quote(str(directory))
     lines = {"files": str(directory)}
+    if any(winner.choice for winner in winners):
+        lines["ranked by"] = RULE.format(metric=plan.metric.name)
     if len(plan) > plan.options.record.max_run_dirs:
         lines["run directories"] = _describe_directories(plan, directory)
     if reasons := _why_not_batched(plan):

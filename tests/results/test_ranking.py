@@ -121,7 +121,9 @@ def slow_best(
         middles = []
         for choice, part in choices.items():
             ranked = sorted(part, key=lambda row: key(row, metric, sign))
-            middles.append((key(ranked[len(ranked) // 2], metric, sign), choice, ranked))
+            loses = any(row["status"] in LOST for row in part)
+            middle = key(ranked[len(ranked) // 2], metric, sign)
+            middles.append(((loses, *middle), choice, ranked))
         _, choice, ranked = min(middles, key=lambda one: one[0])
         losses = [
             sign * INF if row["status"] in LOST or math.isnan(row[metric]) else row[metric]
