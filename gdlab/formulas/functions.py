@@ -67,7 +67,12 @@ def power(x: Any, exponent: Any) -> Tensor:
     if is_root is False or isinstance(x, float):
         return torch.pow(x, exponent)
     is_zero = (x == 0) & is_root
-    return torch.where(is_zero, 0.0, torch.pow(torch.where(is_zero, 1.0, x), exponent))
+    if isinstance(exponent, float):
+        return torch.where(is_zero, 0.0, torch.pow(torch.where(is_zero, 1.0, x), exponent))
+    # The same in sums and products, so that a whole power is seen to be a polynomial. Zero is
+    # subtracted, not added, because −0 + 0 is 0.
+    one, zero = x.new_ones(()), x.new_zeros(())
+    return torch.pow(x - torch.where(is_zero, -one, zero), exponent) * torch.where(is_zero, zero, one)
 
 
 def _softplus(x: Tensor) -> Tensor:
