@@ -38,7 +38,8 @@ def explanation(settings: Settings, batch: Batch, outcome: Outcome) -> str | Non
     trial = theory.first_stable(batch, limit)
     if trial is None:
         return above
-    return f"{above}; try lr={trial.lr:g}: the loss is {trial.loss:.4g} after {trial.steps} steps"
+    steps = f"{trial.steps} step{'s' * (trial.steps != 1)}"
+    return f"{above}; try lr={trial.lr:g}: the loss is {trial.loss:.4g} after {steps}"
 
 
 def summary(

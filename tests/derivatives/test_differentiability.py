@@ -128,6 +128,7 @@ def test_scales_far_from_one(formula: str, at: float) -> None:
     [
         ("x**2 - y**2", [0.0, 0.0], "yes, a saddle of index 1"),
         ("x*atan(1e20*x)", [0.0], "yes, a minimum"),
+        ("1e-200*x**2", [1.0], "yes, a minimum (‖∇f‖ = 2e-200 ≤ 1e-06)"),
         # Twice differentiable nowhere near: the ties' halves add up to another Hessian.
         ("max(x**2, y**2)", [0.0, 0.0], "yes, a degenerate point"),
         ("abs(x)*abs(y)", [0.0, 0.0], "yes, a degenerate point"),
@@ -151,6 +152,16 @@ def test_a_smooth_formula_proves_what_floats_cannot_show(formula: str) -> None:
     outvoted = "autograd and the formula agree, and outvote them"
     assert first.partials[0].agrees or outvoted in first.section().notes[1]
     assert check_gradient(Expression(formula), [0.0]).trials[0].verdict == "right by its formula"
+
+
+def test_differences_are_shown_where_autograd_is_nan() -> None:
+    """The slope of exp(−1/x²) at 0 is 0."""
+    first = first_order(LossAtPoint(Expression("exp(-1/x**2)"), [0.0]))
+    assert (first.partials[0].central, first.partials[0].forward) == (0.0, 0.0)
+    assert (
+        first.section().notes[-1]
+        == "Autograd does NOT match the limit of the differences for ∂f/∂x."
+    )
 
 
 def test_a_subgradient_is_told_from_other_values() -> None:

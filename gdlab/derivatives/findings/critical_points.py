@@ -77,6 +77,8 @@ class Critical(Finding):
             words = f"no: ‖∇f‖ = {number(self.grad_norm, 4)} is above {number(self.tol, 3)}"
         else:
             words = f"yes, a {_kind_in_words(self)}"
+            if self.grad_norm > 0:
+                words += f" (‖∇f‖ = {number(self.grad_norm, 4)} ≤ {number(self.tol, 3)})"
         notes = []
         if self.kind == "degenerate":
             notes.append(self._reason())

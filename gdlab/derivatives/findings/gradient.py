@@ -191,8 +191,9 @@ def first_order(at: LossAtPoint) -> FirstOrder:
 def _partial(at: LossAtPoint, i: int, by_formula: Tensor | None, sides: OneSidedSlopes) -> Partial:
     d, exact = at.differences, at.gradient[i]
     limit, uncertainty = (values[i] for values in at.limit)
-    central = convergence(d.h[i], (d.central[i] - exact).abs(), d.rounding[i])
-    forward = convergence(d.h[i], (d.forward[i] - exact).abs(), 2 * d.rounding[i])
+    aim = exact if bool(exact.isfinite()) else limit
+    central = convergence(d.h[i], (d.central[i] - aim).abs(), d.rounding[i])
+    forward = convergence(d.h[i], (d.forward[i] - aim).abs(), 2 * d.rounding[i])
     symbolic = None if by_formula is None else by_formula[i]
     behavior = None if at.is_large else at.differentiability.along_axes[i]
     if behavior is not None and behavior.has_no_derivative:
