@@ -81,6 +81,7 @@ class Outcomes:
         metrics: the metrics by name, each (R,); NaN where unknown.
         x: the last points (R, D).
         spent: which stalled runs ran out of trials in a search (R,).
+        unmoved: in which its steps were too short to move the point (R,).
         errors: the exceptions that ended failed runs, by row.
     """
 
@@ -96,7 +97,7 @@ class Outcomes:
         self.mode: str = "eager"
         self.mode_reason: str | None = None
         self.errors: dict[int, BaseException] = {}
-        self.spent = np.zeros(runs, dtype=bool)
+        self.spent, self.unmoved = np.zeros((2, runs), dtype=bool)
         self._reasons: dict[int, str] = {}
         domain = batch.loss.domain
         self._domain = None if domain is None else batch.loss.tensor(domain).cpu().numpy()
@@ -108,6 +109,7 @@ class Outcomes:
         self.status[rows] = chunk.status.cpu().numpy()
         self.numbers["evaluations"][rows] = chunk.evaluations.cpu().numpy()
         self.spent[rows] = chunk.spent.cpu().numpy()
+        self.unmoved[rows] = chunk.unmoved.cpu().numpy()
         if chunk.error is not None:
             failed = rows[(chunk.status == Status.FAILED).cpu().numpy()]
             self.errors |= dict.fromkeys(failed.tolist(), chunk.error)
@@ -226,7 +228,10 @@ class Outcomes:
             if self.spent[row]:
                 what = f"the search after step {steps} spent optimizer.max_trials"
                 return f"{what} without a lower loss; lower lr or raise max_trials; {norm}"
-            return f"the optimizer found no better point after step {steps}; {norm}"
+            why = ""
+            if self.unmoved[row]:
+                why = ": its steps are lost in the rounding of the point; a larger lr may help"
+            return f"the optimizer found no better point after step {steps}{why}; {norm}"
         if status == Status.DIVERGED:
             return self._describe_divergence(row)
         if status == Status.FAILED:

@@ -40,6 +40,7 @@ class Oracle:
         awake: which rows have not ended (n, 1).
         stalled: which rows cannot progress, according to their optimizer (n, 1).
         spent: in which rows the last search used all of its trials, and more might help (n, 1).
+        unmoved: in which rows its steps were too short to move the point (n, 1).
         count: evaluations charged to each row so far (n,).
     """
 
@@ -48,7 +49,7 @@ class Oracle:
         self._known: tuple[Tensor, Tensor, Tensor] | None = None
         self.value = x[:, :1]
         self.awake = torch.ones_like(x[:, :1], dtype=torch.bool)
-        self.stalled = self.spent = torch.zeros_like(self.awake)
+        self.stalled = self.spent = self.unmoved = torch.zeros_like(self.awake)
         self.count = torch.zeros(len(x), dtype=torch.int64, device=x.device)
 
     # What the engine calls.
@@ -71,6 +72,7 @@ class Oracle:
         self._loss, self.count, self.value = loss, self.count[index], self.value[index]
         self.awake = torch.ones_like(x[:, :1], dtype=torch.bool)
         self.stalled, self.spent = self.stalled[index], self.spent[index]
+        self.unmoved = self.unmoved[index]
         if self._known is not None:
             _, value, grad = self._known
             self._known = x, value[index], by_rows(grad[index])
