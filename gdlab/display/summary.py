@@ -70,7 +70,9 @@ def outcome_lines(settings: Settings, outcome: Outcome) -> list[tuple[str, str]]
 def _loss(outcome: Outcome) -> str:
     text = f"{outcome.final_loss:.8g}"
     if outcome.suboptimality is not None and outcome.suboptimality != outcome.final_loss:
-        text += f", {outcome.suboptimality:.3g} above the minimum"
+        is_above = outcome.suboptimality >= 0  # otherwise by rounding
+        where = "above the minimum" if is_above else "below the known minimum"
+        text += f", {abs(outcome.suboptimality):.3g} {where}"
     if outcome.best_loss < outcome.final_loss:
         text += f" (best {outcome.best_loss:.8g} at step {outcome.best_step})"
     return text
