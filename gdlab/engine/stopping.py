@@ -56,7 +56,7 @@ def find_endings(rows: Rows, records: ChunkRecords, mode: Mode) -> Chunk:
     count = endings.record + 1 - (endings.is_dropped | goes_on).int()
     if records.has_loss is not None and records.stop_status != Status.FAILED:
         _compute_last_losses(rows, records, endings, torch.where(goes_on, 0, count))
-    evaluations, never = rows.first + endings.record + 1, torch.zeros_like(goes_on)
+    evaluations = rows.first + endings.record + 1
     x = records.x.movedim(1, 2)
     return Chunk(
         first=rows.first,
@@ -70,8 +70,7 @@ def find_endings(rows: Rows, records: ChunkRecords, mode: Mode) -> Chunk:
         best_loss=endings.best_loss,
         best_step=rows.first + endings.best_record,
         evaluations=evaluations if rows.oracle is None else rows.oracle.count[:live],
-        spent=never if rows.oracle is None else rows.oracle.spent[:live, 0],
-        unmoved=never if rows.oracle is None else rows.oracle.unmoved[:live, 0],
+        obstacle=rows.index[:live] * 0 if rows.oracle is None else rows.oracle.obstacle[:live, 0],
         padded=PaddedChunk(rows.loss, x, records.loss, rows.batch.lanes),
         metrics=rows.batch.metrics,
         mode=mode,
@@ -197,8 +196,7 @@ def _empty_chunk(rows: Rows, records: ChunkRecords, mode: Mode) -> Chunk:
         best_loss=torch.full_like(x[:, 0], torch.inf),
         best_step=zeros,
         evaluations=zeros,
-        spent=zeros > 0,
-        unmoved=zeros > 0,
+        obstacle=zeros,
         padded=padded,
         metrics=rows.batch.metrics,
         mode=mode,

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gdlab.fields.declared import Number
 from gdlab.numerics.rowwise import by_rows, dot, norm, normalize
-from gdlab.optimizers.oracle import Oracle
+from gdlab.optimizers.oracle import Obstacle, Oracle
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,10 @@ class Ray:
         """
         rise, along = last.value - self.origin.value, last.alpha * last.slope
         is_kink = (rise > 0) & ((rise - along).abs() <= 0.1 * rise)
-        self.oracle.spent = which & (rise.abs() > self.rounding) & ~is_kink
+        is_spent = which & (rise.abs() > self.rounding) & ~is_kink
         ends = torch.stack((torch.addcmul(self.origin.x, self.d, first), last.x))
-        self.oracle.unmoved = which & (ends == self.origin.x).all(0).all(1, keepdim=True)
+        is_short = which & (ends == self.origin.x).all(0).all(1, keepdim=True)
+        self.oracle.obstacle = is_spent * Obstacle.OUT_OF_TRIALS + is_short * Obstacle.TOO_SHORT
 
 
 Search = Callable[[Ray, Tensor], Trial]
@@ -288,4 +289,5 @@ def full_step(oracle: Oracle, x: Tensor, d: Tensor, lr: Tensor) -> Tensor:
     """Return x + lr · d; rows whose d is not finite do not move and stall."""
     is_finite = d.isfinite().all(1, keepdim=True)
     oracle.stall(~is_finite)
+    oracle.obstacle = ~is_finite * Obstacle.NO_STEP
     return torch.where(is_finite, x + lr * d, x)

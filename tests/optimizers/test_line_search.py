@@ -97,6 +97,20 @@ def test_a_search_that_more_trials_would_not_help_found_no_better_point(case: st
     assert "a larger lr" not in run.outcome.reason
 
 
+NO_STEP: dict[str, tuple[Optimizer, str]] = {
+    "a line": (Newton(), "x"),
+    "a flat coordinate": (Newton(), "x**2 + 0*y"),
+}
+
+
+@pytest.mark.parametrize("case", NO_STEP)
+def test_a_singular_matrix_is_told(case: str) -> None:
+    optimizer, formula = NO_STEP[case]
+    (run,) = finish(make_batch(Expression(formula), optimizer, 1.0))
+    assert run.outcome.status == Status.STALLED
+    assert run.outcome.reason.startswith("the equations for the step after step 0 have no finite")
+
+
 UNMOVED: dict[str, tuple[Optimizer, str]] = {
     "wolfe": (LineSearchDescent(), "1e-170*x**2"),
     "armijo": (LineSearchDescent(line_search="armijo"), "1e-170*x**2"),
