@@ -164,6 +164,23 @@ def test_differences_are_shown_where_autograd_is_nan() -> None:
     )
 
 
+def test_a_tie_of_the_formula_outvotes_nothing() -> None:
+    """At the tie autograd and the formula both take half of the true second derivative, 1."""
+    second = second_order(LossAtPoint(Expression("max(exp(x), 1 + x)"), [0.0]))
+    assert (second.agrees, second.agrees_with_formula, second.max_stable_lr) == (None, False, None)
+
+
+TINY = ["log10(x) + log2(x)", "x**0.1", "x**2", "sin(x)"]
+
+
+@pytest.mark.parametrize("formula", TINY)
+@pytest.mark.parametrize("at", [1e-320, 1e-310])
+def test_a_point_may_be_the_least_number(formula: str, at: float) -> None:
+    first = first_order(LossAtPoint(Expression(formula), [at]))
+    assert first.partials[0].agrees is not False
+    assert not first.flaws
+
+
 def test_a_subgradient_is_told_from_other_values() -> None:
     """The slope of x with the square root's convention at 0, which is not between its slopes."""
     flaw = LossAtPoint(Expression("abs(x)*sign(x) + max(x, 0)"), [0.0]).flaws[0]

@@ -26,6 +26,7 @@ from gdlab.derivatives.methods.finite_differences import (
 _FINEST = 4 * EPSILON  # of the point: the smallest step
 _HALVINGS_AT_ZERO = 100  # to 1e-30, whose eighth power does not underflow
 _WINDOW, _STRIDE = 41, 20  # steps that are extrapolated together
+_LEAST = 2.0**-1074  # the least positive float
 _NEAR = 3  # number of widest steps, which are far from the point
 _LAST = 12  # smallest steps, which must confirm a slope or a jump
 _SETTLED = 1e-3  # of a jump: how much it may change over the last steps
@@ -134,6 +135,7 @@ def local_behavior(
         return []
     widest = widest_step(size)
     finest = torch.where(size > 0, _FINEST * size, widest * 2.0**-_HALVINGS_AT_ZERO)
+    finest = finest.clamp(min=_LEAST)
     count = int((widest.log2() - finest.log2()).max()) + 1
     h = widest[:, None] * 2.0 ** -torch.arange(count, dtype=x.dtype)
     h = torch.where(h >= finest[:, None], h, 0.0)

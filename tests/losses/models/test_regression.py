@@ -490,7 +490,7 @@ TOO_LARGE = {
 def test_what_is_too_large_to_solve_is_a_run_that_diverges(case: str, tmp_path: Path) -> None:
     rows, standardize, dtype = TOO_LARGE[case]
     (tmp_path / "d.csv").write_text(f"x,y\n{rows}")
-    loss = MSE(data=tmp_path / "d.csv", standardize=standardize)
+    loss = MSE(data=str(tmp_path / "d.csv"), standardize=standardize)
     if case == "the Hessian":
         assert loss.curvature is None
     run = gdlab.run(loss=loss, dtype=str(dtype).removeprefix("torch."), steps=3)
