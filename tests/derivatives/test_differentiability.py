@@ -16,8 +16,9 @@ from gdlab.derivatives.findings.directional import directional
 from gdlab.derivatives.findings.gradient import first_order
 from gdlab.derivatives.findings.hessian import second_order
 from gdlab.derivatives.findings.taylor import taylor
+from gdlab.derivatives.methods.behavior import Kind
 from gdlab.derivatives.point import LossAtPoint
-from gdlab.losses import Expression
+from gdlab.losses import Ackley, Expression
 
 KINK = "Kink: along x the slope is -1 on the left, 1 on the right; there is no derivative."
 JUMP = "Jump: along x the loss tends to -1 on the left, 1 on the right; there is no derivative."
@@ -168,6 +169,32 @@ def test_a_tie_of_the_formula_outvotes_nothing() -> None:
     """At the tie autograd and the formula both take half of the true second derivative, 1."""
     second = second_order(LossAtPoint(Expression("max(exp(x), 1 + x)"), [0.0]))
     assert (second.agrees, second.agrees_with_formula, second.max_stable_lr) == (None, False, None)
+
+
+CANCELED = ["1 - exp(-abs(x))", "20 - 20*exp(-0.2*sqrt(x**2))", "1e3 + abs(x) - 1e3"]
+CANCELED += ["log(1 + abs(x))", "exp(1) - exp(1 - abs(x)) + x**2"]
+
+
+@pytest.mark.parametrize("formula", CANCELED)
+def test_terms_that_cancel_do_not_hide_a_kink(formula: str) -> None:
+    """The values are 0 near the point because their terms are rounded."""
+    (flaw,) = LossAtPoint(Expression(formula), [0.0]).flaws
+    assert flaw.behavior.kind is Kind.KINK
+
+
+def test_ackley_has_a_kink_at_its_minimizer() -> None:
+    found = classify(LossAtPoint(Ackley(), [0.0, 0.0]))
+    assert found.is_critical is False
+
+
+SMOOTH_ALTHOUGH_CANCELED = ["1 - cos(x)", "exp(x) - 1 - x", "1e3 + x**2 - 1e3", "max(x - 1e-9, 0)"]
+
+
+@pytest.mark.parametrize("formula", SMOOTH_ALTHOUGH_CANCELED)
+def test_terms_that_cancel_leave_a_smooth_function_smooth(formula: str) -> None:
+    at = LossAtPoint(Expression(formula), [0.0])
+    assert not at.flaws
+    assert classify(at).is_critical
 
 
 TINY = ["log10(x) + log2(x)", "x**0.1", "x**2", "sin(x)"]
