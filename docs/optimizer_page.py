@@ -25,7 +25,8 @@ Norms and products of gradients are computed for gradients of any finite size. O
 a mean or a sum of squares per coordinate (AdaBelief, Adadelta, Adafactor, Adagrad, Adam, Adan,
 NAdam, RAdam, RMSprop) square each coordinate, as torch does. In float64 a square is infinite for
 slopes above 1e154, after which that coordinate rests, and 0 below 1e-162; in float32 above 1e19 and
-below 1e-23. There, multiply the loss by a constant.
+below 1e-23. There, multiply the loss by a constant. With eps=0, a coordinate that has had no slope
+rests too, where torch divides 0 by 0.
 """
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from torch import Tensor
 
 from gdlab.derivatives.finding import number
+from gdlab.numerics.rowwise import length
 
 _TERMS, _TERMS_OF_NUMBERS, _NUMBERS, _LONGEST, _MOST_KEPT = 4, 8, 12, 160, 4096
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -111,6 +112,6 @@ def matrix(values: Tensor, digits: int = 6) -> str:
     """
     n, m = values.shape
     if n * m > _NUMBERS:
-        return f"{n} by {m}, norm {number(values.norm(), digits)}"
+        return f"{n} by {m}, norm {number(length(values), digits)}"
     rows = (" ".join(number(value, digits) for value in row) for row in values)
     return f"[{'; '.join(rows)}]"

@@ -38,7 +38,8 @@ def explanation(settings: Settings, batch: Batch, outcome: Outcome) -> str | Non
     trial = theory.first_stable(batch, limit)
     if trial is None:
         return above
-    return f"{above}; try lr={trial.lr:g}: the loss is {trial.loss:.4g} after {trial.steps} steps"
+    steps = f"{trial.steps} step{'s' * (trial.steps != 1)}"
+    return f"{above}; try lr={trial.lr:g}: the loss is {trial.loss:.4g} after {steps}"
 
 
 def summary(
@@ -69,7 +70,9 @@ def outcome_lines(settings: Settings, outcome: Outcome) -> list[tuple[str, str]]
 def _loss(outcome: Outcome) -> str:
     text = f"{outcome.final_loss:.8g}"
     if outcome.suboptimality is not None and outcome.suboptimality != outcome.final_loss:
-        text += f", {outcome.suboptimality:.3g} above the minimum"
+        is_above = outcome.suboptimality >= 0  # otherwise by rounding
+        where = "above the minimum" if is_above else "below the known minimum"
+        text += f", {abs(outcome.suboptimality):.3g} {where}"
     if outcome.best_loss < outcome.final_loss:
         text += f" (best {outcome.best_loss:.8g} at step {outcome.best_step})"
     return text

@@ -60,7 +60,7 @@ class Chunk:
         best_loss: the smallest finite loss of each row's records; infinity if there is none: (n,).
         best_step: the step of the record that first had it: (n,).
         evaluations: gradients computed so far for each row's run: (n,).
-        spent: which stalled rows ran out of trials in a search: (n,).
+        obstacle: codes of `Obstacle`, for rows that stalled: (n,).
         padded: the same records with the padding rows.
         metrics: the metrics recorded at intervals.
         mode: how the steps were computed.
@@ -78,7 +78,7 @@ class Chunk:
     best_loss: Tensor
     best_step: Tensor
     evaluations: Tensor
-    spent: Tensor
+    obstacle: Tensor
     padded: PaddedChunk
     metrics: Mapping[str, Metric]
     mode: Mode

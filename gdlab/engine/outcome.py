@@ -14,6 +14,19 @@ import torch
 from gdlab.engine.batch import Batch
 from gdlab.engine.chunk import Chunk
 from gdlab.engine.status import Status
+from gdlab.optimizers.oracle import Obstacle
+
+_NO_BETTER = "the optimizer found no better point after step {}"
+_OBSTACLES = {
+    Obstacle.NO_BETTER_POINT: _NO_BETTER,
+    Obstacle.OUT_OF_TRIALS: "the search after step {} spent optimizer.max_trials without a lower"
+    " loss; lower lr or raise max_trials",
+    Obstacle.TOO_SHORT: f"{_NO_BETTER}: its steps are lost in the rounding of the point;"
+    " a larger lr may help",
+    Obstacle.NO_STEP: "the equations for the step after step {} have no finite solution, as with a"
+    " singular matrix",
+}
+"""What ended a run that stalled after a number of steps."""
 
 
 def _number(dtype: type, initial: float, *, nullable: bool = False) -> Any:
@@ -80,7 +93,7 @@ class Outcomes:
         numbers: the columns of `NUMBERS` by name, each (R,).
         metrics: the metrics by name, each (R,); NaN where unknown.
         x: the last points (R, D).
-        spent: which stalled runs ran out of trials in a search (R,).
+        obstacle: codes of `Obstacle`, for runs that stalled (R,).
         errors: the exceptions that ended failed runs, by row.
     """
 
@@ -96,7 +109,7 @@ class Outcomes:
         self.mode: str = "eager"
         self.mode_reason: str | None = None
         self.errors: dict[int, BaseException] = {}
-        self.spent = np.zeros(runs, dtype=bool)
+        self.obstacle = np.zeros(runs, dtype=np.int64)
         self._reasons: dict[int, str] = {}
         domain = batch.loss.domain
         self._domain = None if domain is None else batch.loss.tensor(domain).cpu().numpy()
@@ -107,7 +120,7 @@ class Outcomes:
         self.mode, self.mode_reason = chunk.mode.name, chunk.mode.fallback_reason
         self.status[rows] = chunk.status.cpu().numpy()
         self.numbers["evaluations"][rows] = chunk.evaluations.cpu().numpy()
-        self.spent[rows] = chunk.spent.cpu().numpy()
+        self.obstacle[rows] = chunk.obstacle.cpu().numpy()
         if chunk.error is not None:
             failed = rows[(chunk.status == Status.FAILED).cpu().numpy()]
             self.errors |= dict.fromkeys(failed.tolist(), chunk.error)
@@ -223,10 +236,7 @@ class Outcomes:
             return f"the step limit steps={steps} was reached with {above}; raise steps"
         if status == Status.STALLED:
             norm = f"the gradient norm there is {self.numbers['grad_norm'][row]:.3g}"
-            if self.spent[row]:
-                what = f"the search after step {steps} spent optimizer.max_trials"
-                return f"{what} without a lower loss; lower lr or raise max_trials; {norm}"
-            return f"the optimizer found no better point after step {steps}; {norm}"
+            return f"{_OBSTACLES[Obstacle(int(self.obstacle[row]))].format(steps)}; {norm}"
         if status == Status.DIVERGED:
             return self._describe_divergence(row)
         if status == Status.FAILED:

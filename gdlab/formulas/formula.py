@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import sympy
 
 _MOST_SHOWN = 80  # characters of a formula in an error
+_LONG = 1e15  # whole floats from here on have more digits than are known
 
 
 def alphabetical(names: Iterable[str]) -> tuple[str, ...]:
@@ -133,9 +134,10 @@ def formula_error(text: str, column: int, reason: str, setting: str = "formula")
 
 
 def format_expression(expression: "sympy.Expr") -> str:
-    """Return an expression as a user would type it, with whole floats as integers."""
+    """Return an expression as a user would type it: short whole floats as integers."""
     import sympy
 
     floats = {n: float(n) for n in expression.atoms(sympy.Float)}
-    whole = {n: sympy.Integer(int(value)) for n, value in floats.items() if value.is_integer()}
+    is_short = {n: value.is_integer() and abs(value) < _LONG for n, value in floats.items()}
+    whole = {n: sympy.Integer(int(value)) for n, value in floats.items() if is_short[n]}
     return sympy.sstr(expression.xreplace(whole), full_prec=False)

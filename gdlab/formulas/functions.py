@@ -63,11 +63,21 @@ def power(x: Any, exponent: Any) -> Tensor:
         x: a tensor (...) or a float.
         exponent: a tensor (...), or a float if x is a tensor.
     """
-    is_root = (exponent > 0) & (exponent % 1 != 0)
-    if is_root is False or isinstance(x, float):
+    if isinstance(x, Tensor) and isinstance(exponent, Tensor):
+        return _tensor_power(x, exponent)
+    if not isinstance(x, Tensor) or exponent < 0 or exponent % 1 == 0:
         return torch.pow(x, exponent)
-    is_zero = (x == 0) & is_root
+    is_zero = x == 0
     return torch.where(is_zero, 0.0, torch.pow(torch.where(is_zero, 1.0, x), exponent))
+
+
+def _tensor_power(x: Tensor, exponent: Tensor) -> Tensor:
+    """Compute x to a power in sums and products, so that a whole one is seen to be a polynomial."""
+    is_zero = (x == 0) & (exponent > 0) & (exponent != exponent.floor())
+    one, zero = x.new_ones(()), x.new_zeros(())
+    # Zero is subtracted, not added, because −0 + 0 is 0.
+    base, factor = x - torch.where(is_zero, -one, zero), torch.where(is_zero, zero, one)
+    return torch.pow(base, exponent) * factor
 
 
 def _softplus(x: Tensor) -> Tensor:

@@ -72,6 +72,12 @@ def norm(a: Tensor, dims: tuple[int, ...] = (1,)) -> Tensor:
     return scaled.square().sum(dims, keepdim=True).sqrt() / factor
 
 
+def length(a: Tensor) -> float:
+    """Compute the Euclidean norm of all numbers (…) of a tensor, of any size."""
+    scaled, factor = rescale(a[None], tuple(range(1, a.ndim + 1)))
+    return float(scaled.norm() / factor)
+
+
 def normalize(a: Tensor) -> tuple[Tensor, Tensor]:
     """Divide rows by powers of two so that their norms lie from 1 to 2.
 

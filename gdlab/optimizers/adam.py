@@ -10,6 +10,7 @@ from gdlab.optimizers.base import (
     State,
     apply_weight_decay,
     decayed_sum,
+    divisor,
     effective_gradient,
     zero_column,
 )
@@ -81,7 +82,7 @@ class Adam(Optimizer):
         square, c1, c2 = new["square"], new["mean_of_one"], new["square_of_one"]
         if self.amsgrad:
             square = new["greatest"] = torch.maximum(state["greatest"], square)
-        denominator = square.sqrt() / c2.sqrt() + self.eps
+        denominator = divisor(square.sqrt() / c2.sqrt() + self.eps, self.eps)
         return torch.addcdiv(x, new["mean"] * (lr / c1), denominator, value=-1), new
 
 
@@ -125,7 +126,7 @@ class NAdam(Optimizer):
         taken = new["taken"] = state["taken"] + 1
         now, following = self._momentum_at(taken), self._momentum_at(taken + 1)
         product = new["product"] = state["product"] * now
-        denominator = (new["square"] / new["square_of_one"]).sqrt() + self.eps
+        denominator = divisor((new["square"] / new["square_of_one"]).sqrt() + self.eps, self.eps)
         x = torch.addcdiv(x, grad * (lr * (1 - now) / (1 - product)), denominator, value=-1)
         share = lr * following / (1 - product * following)
         return torch.addcdiv(x, new["mean"] * share, denominator, value=-1), new
@@ -183,7 +184,9 @@ class RAdam(Optimizer):
         ratio = (rho - 4) * (rho - 2) * limit / ((limit - 4) * (limit - 2) * rho)
         rectified = (ratio * new["square_of_one"]).sqrt()
         rate = lr / new["mean_of_one"] * torch.where(is_certain, rectified, 1.0)
-        denominator = torch.where(is_certain, new["square"].sqrt() + self.eps, 1.0)
+        denominator = torch.where(
+            is_certain, divisor(new["square"].sqrt() + self.eps, self.eps), 1.0
+        )
         return torch.addcdiv(x, new["mean"] * rate, denominator, value=-1), new
 
 
@@ -224,5 +227,5 @@ class Adamax(Optimizer):
         mean = torch.lerp(state["mean"], grad, 1 - beta1)
         size = torch.maximum(state["size"] * beta2, grad.abs() + self.eps)
         c1 = decayed_sum(state["mean_of_one"], beta1, 1 - beta1)
-        x = torch.addcdiv(x, mean * (lr / c1), size, value=-1)
+        x = torch.addcdiv(x, mean * (lr / c1), divisor(size, self.eps), value=-1)
         return x, {"mean": mean, "size": size, "mean_of_one": c1}

@@ -12,6 +12,7 @@ from gdlab.optimizers.base import (
     State,
     any_nonzero,
     as_tensor,
+    divisor,
     effective_gradient,
     moving_average,
     zero_column,
@@ -63,7 +64,7 @@ class RMSprop(Optimizer):
             mean = new["mean"] = moving_average(state["mean"], grad, self.alpha)
             # Rounding can make it negative where g hardly changes: v is at least m².
             square = torch.addcmul(square, mean, mean, value=-1).clamp(min=0)
-        denominator = square.sqrt() + self.eps
+        denominator = divisor(square.sqrt() + self.eps, self.eps)
         plain = torch.addcdiv(x, lr * grad, denominator, value=-1)
         if not any_nonzero(self.momentum):
             return plain, new
@@ -106,7 +107,7 @@ class Adagrad(Optimizer):
         grad = effective_gradient(grad, x, self.weight_decay, self.maximize)
         total = torch.addcmul(state["sum"], grad, grad)
         rate = lr / (1 + state["taken"] * self.lr_decay)
-        step = grad / (total.sqrt() + self.eps)
+        step = grad / divisor(total.sqrt() + self.eps, self.eps)
         return torch.addcmul(x, step, rate, value=-1), {"sum": total, "taken": state["taken"] + 1}
 
 
@@ -144,6 +145,8 @@ class Adadelta(Optimizer):
         grad = effective_gradient(grad, x, self.weight_decay, self.maximize)
         new = 1 - self.rho
         square = torch.addcmul(state["square"] * self.rho, grad, grad * new)
-        delta = (state["step"] + self.eps).sqrt() / (square + self.eps).sqrt() * grad
+        delta = (
+            (state["step"] + self.eps).sqrt() / divisor(square + self.eps, self.eps).sqrt() * grad
+        )
         step = torch.addcmul(state["step"] * self.rho, delta, delta * new)
         return torch.addcmul(x, delta, lr, value=-1), {"square": square, "step": step}

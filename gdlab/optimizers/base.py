@@ -169,6 +169,12 @@ def decayed_sum(total: Tensor, decay: Number, new: Number) -> Tensor:
     return decay * total + new
 
 
+def divisor(total: Tensor, eps: Number) -> Tensor:
+    """Return a total with eps in it, infinite where it is 0: coordinates without slopes rest."""
+    is_positive = not isinstance(eps, Tensor) and eps > 0
+    return total if is_positive else torch.where(total == 0, torch.inf, total)
+
+
 def as_tensor(number: Number, like: Tensor) -> Tensor:
     """Convert a number to a tensor with the dtype and device of another."""
     return torch.as_tensor(number, dtype=like.dtype, device=like.device)

@@ -17,7 +17,7 @@ from gdlab.numerics.rowwise import by_rows, dot, norm
 from gdlab.optimizers.base import State, zero_column
 from gdlab.optimizers.line_search import Trial, accept_trial, rounding_of, where
 from gdlab.optimizers.line_search_settings import DampedStepSettings
-from gdlab.optimizers.oracle import Oracle, OracleOptimizer
+from gdlab.optimizers.oracle import Obstacle, Oracle, OracleOptimizer
 
 _LEAST_DAMPING = 2.0**-750
 """The least λ: zero could not grow, and from here λ · 2 · 4 · 8 … passes 1 within 40 trials."""
@@ -125,7 +125,8 @@ class LevenbergMarquardt(OracleOptimizer):
             eased = damping * (1 - (2 * ratio - 1) ** 3).clamp(min=1 / 3)
             damping = torch.where(active, torch.where(is_good, eased, damping * factor), damping)
             active, factor = active & ~is_good, 2 * factor
-        oracle.spent = active & ((trial.value - here.value).abs() > rounding_of(here.value))
+        is_spent = active & ((trial.value - here.value).abs() > rounding_of(here.value))
+        oracle.obstacle = is_spent * Obstacle.OUT_OF_TRIALS
         oracle.stall(~(accepted.alpha > 0))
         return accept_trial(oracle, accepted), {"damping": damping, "norms": norms}
 

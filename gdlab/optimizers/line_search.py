@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gdlab.fields.declared import Number
 from gdlab.numerics.rowwise import by_rows, dot, norm, normalize
-from gdlab.optimizers.oracle import Oracle
+from gdlab.optimizers.oracle import Obstacle, Oracle
 
 
 @dataclass(frozen=True)
@@ -79,15 +79,19 @@ class Ray:
         """By how much losses as large as at the origin may be wrong (n, 1)."""
         return rounding_of(self.origin.value)
 
-    def give_up(self, which: Tensor, last: Trial) -> None:
-        """Tell the oracle in which of the rows `which` (n, 1) more trials might have helped.
+    def give_up(self, which: Tensor, first: Tensor, last: Trial) -> None:
+        """Tell the oracle in which of the rows `which` (n, 1) other settings might have helped.
 
-        Not where the last loss differs from that at the origin by rounding only, and not where it
-        lies on a straight line that rises from the origin: there is a kink.
+        More trials might not where the last loss differs from that at the origin by rounding only,
+        and not where it lies on a straight line that rises from the origin: there is a kink. A
+        larger first step size (n, 1) might where neither the first nor the last moved the point.
         """
         rise, along = last.value - self.origin.value, last.alpha * last.slope
         is_kink = (rise > 0) & ((rise - along).abs() <= 0.1 * rise)
-        self.oracle.spent = which & (rise.abs() > self.rounding) & ~is_kink
+        is_spent = which & (rise.abs() > self.rounding) & ~is_kink
+        ends = torch.stack((torch.addcmul(self.origin.x, self.d, first), last.x))
+        is_short = which & (ends == self.origin.x).all(0).all(1, keepdim=True)
+        self.oracle.obstacle = is_spent * Obstacle.OUT_OF_TRIALS + is_short * Obstacle.TOO_SHORT
 
 
 Search = Callable[[Ray, Tensor], Trial]
@@ -126,7 +130,7 @@ class Armijo:
 
     def __call__(self, ray: Ray, alpha: Tensor) -> Trial:
         """Return the first of the points α, contraction · α, … that meets the condition."""
-        start, active = ray.origin, ray.active
+        start, active, first = ray.origin, ray.active, alpha
         accepted = trial = start
         for _ in range(self.max_trials):
             if not active.any():
@@ -137,7 +141,7 @@ class Armijo:
             accepted = where(active & is_low, trial, accepted)
             active = active & ~is_low
             alpha = alpha * self.contraction
-        ray.give_up(active, trial)
+        ray.give_up(active, first, trial)
         return accepted
 
 
@@ -204,7 +208,7 @@ class StrongWolfe:
             low = where(better, trial, low)
             active = active & ~(is_low & is_flat)
             at = _next_trial(_End.of(low), high, before)
-        ray.give_up(active, trial)
+        ray.give_up(active, alpha, trial)
         has_moved = (low.x != start.x).any(1, keepdim=True)
         return where(has_moved & (~active | (low.value < start.value)), low, start)
 
@@ -285,4 +289,5 @@ def full_step(oracle: Oracle, x: Tensor, d: Tensor, lr: Tensor) -> Tensor:
     """Return x + lr · d; rows whose d is not finite do not move and stall."""
     is_finite = d.isfinite().all(1, keepdim=True)
     oracle.stall(~is_finite)
+    oracle.obstacle = ~is_finite * Obstacle.NO_STEP
     return torch.where(is_finite, x + lr * d, x)

@@ -6,7 +6,7 @@ from torch import Tensor
 from gdlab.fields.declared import Number, setting
 from gdlab.losses.base import Layout
 from gdlab.optimizers.adam import init_moments
-from gdlab.optimizers.base import Optimizer, State, decayed_sum, zero_column
+from gdlab.optimizers.base import Optimizer, State, decayed_sum, divisor, zero_column
 
 
 class AdaBelief(Optimizer):
@@ -42,7 +42,7 @@ class AdaBelief(Optimizer):
         )
         c1 = decayed_sum(state["mean_of_one"], beta1, 1 - beta1)
         c2 = decayed_sum(state["square_of_one"], beta2, 1 - beta2)
-        denominator = variance.sqrt() / c2.sqrt() + self.eps
+        denominator = divisor(variance.sqrt() / c2.sqrt() + self.eps, self.eps)
         x = torch.addcdiv(x, mean * (lr / c1), denominator, value=-1)
         return x, {"mean": mean, "square": variance, "mean_of_one": c1, "square_of_one": c2}
 
@@ -86,7 +86,7 @@ class Adan(Optimizer):
         mean = torch.lerp(state["mean"], grad, 1 - beta1)
         drift = torch.lerp(state["change"], change, 1 - beta2)
         square = torch.addcmul(state["square"] * beta3, ahead, ahead * (1 - beta3))
-        denominator = square.sqrt() / c3.sqrt() + self.eps
+        denominator = divisor(square.sqrt() / c3.sqrt() + self.eps, self.eps)
         step = mean * (lr / c1) + drift * (lr * beta2 / c2)
         x = torch.addcdiv(x, step, denominator, value=-1) / (1 + lr * self.weight_decay)
         new = {"mean": mean, "change": drift, "square": square, "before": grad}

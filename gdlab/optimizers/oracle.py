@@ -5,6 +5,7 @@ Shapes: D dimensions, N residuals, n rows (padding included).
 
 from abc import abstractmethod
 from collections.abc import Set
+from enum import IntEnum
 from typing import ClassVar
 
 import torch
@@ -23,6 +24,18 @@ MAX_MATRIX = 2**26
 """Maximum number of entries of the matrices of a step: half a GiB, and as much for each copy."""
 
 
+class Obstacle(IntEnum):
+    """Why a row cannot progress."""
+
+    NO_BETTER_POINT = 0
+    OUT_OF_TRIALS = 1
+    """A search used all of its trials, and more might help."""
+    TOO_SHORT = 2
+    """The steps of a search did not move the point."""
+    NO_STEP = 3
+    """The equations for the step have no finite solution."""
+
+
 class Oracle:
     """Evaluates the loss and its derivatives at any points, for all rows in one call.
 
@@ -39,7 +52,7 @@ class Oracle:
         value: the losses at the current points (n, 1).
         awake: which rows have not ended (n, 1).
         stalled: which rows cannot progress, according to their optimizer (n, 1).
-        spent: in which rows the last search used all of its trials, and more might help (n, 1).
+        obstacle: codes of `Obstacle`, for rows that cannot progress (n, 1).
         count: evaluations charged to each row so far (n,).
     """
 
@@ -48,7 +61,8 @@ class Oracle:
         self._known: tuple[Tensor, Tensor, Tensor] | None = None
         self.value = x[:, :1]
         self.awake = torch.ones_like(x[:, :1], dtype=torch.bool)
-        self.stalled = self.spent = torch.zeros_like(self.awake)
+        self.stalled = torch.zeros_like(self.awake)
+        self.obstacle = torch.zeros_like(self.awake, dtype=torch.int64)
         self.count = torch.zeros(len(x), dtype=torch.int64, device=x.device)
 
     # What the engine calls.
@@ -70,7 +84,7 @@ class Oracle:
         """Drop all rows except `index`, which have not ended; `loss` and x are for those rows."""
         self._loss, self.count, self.value = loss, self.count[index], self.value[index]
         self.awake = torch.ones_like(x[:, :1], dtype=torch.bool)
-        self.stalled, self.spent = self.stalled[index], self.spent[index]
+        self.stalled, self.obstacle = self.stalled[index], self.obstacle[index]
         if self._known is not None:
             _, value, grad = self._known
             self._known = x, value[index], by_rows(grad[index])

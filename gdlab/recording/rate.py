@@ -12,6 +12,7 @@ import torch
 from gdlab.config.settings import Settings
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
+from gdlab.numerics.rowwise import norm
 from gdlab.recording.history_file import read_history
 from gdlab.recording.thinning import thinned_steps
 
@@ -40,7 +41,7 @@ class RateMeter:
         self._steps = thinned_steps(settings.steps, _MAX_POINTS)
         self._epsilon = torch.finfo(getattr(torch, settings.dtype)).eps
         known = loss.minimizers
-        self._reach = 0.0 if known is None else float(loss.tensor(known).norm(dim=-1).max())
+        self._reach = 0.0 if known is None else float(norm(loss.tensor(known), (-1,)).max())
         self._kept: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
 
     def write(self, piece: History) -> None:

@@ -133,7 +133,8 @@ def draw_pictures(
     pictures, problems = {}, []
     for name in names:
         try:
-            frames = PICTURES[name](run)
+            with np.errstate(all="ignore"):  # numbers near the ends of the range
+                frames = PICTURES[name](run)
         except CUSTOM_ERRORS as error:  # a custom loss may raise anything off its path
             problems.append(why_not_drawn(name, error))
         else:

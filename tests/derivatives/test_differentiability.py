@@ -16,8 +16,9 @@ from gdlab.derivatives.findings.directional import directional
 from gdlab.derivatives.findings.gradient import first_order
 from gdlab.derivatives.findings.hessian import second_order
 from gdlab.derivatives.findings.taylor import taylor
+from gdlab.derivatives.methods.behavior import Kind
 from gdlab.derivatives.point import LossAtPoint
-from gdlab.losses import Expression
+from gdlab.losses import Ackley, Expression
 
 KINK = "Kink: along x the slope is -1 on the left, 1 on the right; there is no derivative."
 JUMP = "Jump: along x the loss tends to -1 on the left, 1 on the right; there is no derivative."
@@ -128,6 +129,7 @@ def test_scales_far_from_one(formula: str, at: float) -> None:
     [
         ("x**2 - y**2", [0.0, 0.0], "yes, a saddle of index 1"),
         ("x*atan(1e20*x)", [0.0], "yes, a minimum"),
+        ("1e-200*x**2", [1.0], "yes, a minimum (‖∇f‖ = 2e-200 ≤ 1e-06)"),
         # Twice differentiable nowhere near: the ties' halves add up to another Hessian.
         ("max(x**2, y**2)", [0.0, 0.0], "yes, a degenerate point"),
         ("abs(x)*abs(y)", [0.0, 0.0], "yes, a degenerate point"),
@@ -151,6 +153,59 @@ def test_a_smooth_formula_proves_what_floats_cannot_show(formula: str) -> None:
     outvoted = "autograd and the formula agree, and outvote them"
     assert first.partials[0].agrees or outvoted in first.section().notes[1]
     assert check_gradient(Expression(formula), [0.0]).trials[0].verdict == "right by its formula"
+
+
+def test_differences_are_shown_where_autograd_is_nan() -> None:
+    """The slope of exp(−1/x²) at 0 is 0."""
+    first = first_order(LossAtPoint(Expression("exp(-1/x**2)"), [0.0]))
+    assert (first.partials[0].central, first.partials[0].forward) == (0.0, 0.0)
+    assert (
+        first.section().notes[-1]
+        == "Autograd does NOT match the limit of the differences for ∂f/∂x."
+    )
+
+
+def test_a_tie_of_the_formula_outvotes_nothing() -> None:
+    """At the tie autograd and the formula both take half of the true second derivative, 1."""
+    second = second_order(LossAtPoint(Expression("max(exp(x), 1 + x)"), [0.0]))
+    assert (second.agrees, second.agrees_with_formula, second.max_stable_lr) == (None, False, None)
+
+
+CANCELED = ["1 - exp(-abs(x))", "20 - 20*exp(-0.2*sqrt(x**2))", "1e3 + abs(x) - 1e3"]
+CANCELED += ["log(1 + abs(x))", "exp(1) - exp(1 - abs(x)) + x**2"]
+
+
+@pytest.mark.parametrize("formula", CANCELED)
+def test_terms_that_cancel_do_not_hide_a_kink(formula: str) -> None:
+    """The values are 0 near the point because their terms are rounded."""
+    (flaw,) = LossAtPoint(Expression(formula), [0.0]).flaws
+    assert flaw.behavior.kind is Kind.KINK
+
+
+def test_ackley_has_a_kink_at_its_minimizer() -> None:
+    found = classify(LossAtPoint(Ackley(), [0.0, 0.0]))
+    assert found.is_critical is False
+
+
+SMOOTH_ALTHOUGH_CANCELED = ["1 - cos(x)", "exp(x) - 1 - x", "1e3 + x**2 - 1e3", "max(x - 1e-9, 0)"]
+
+
+@pytest.mark.parametrize("formula", SMOOTH_ALTHOUGH_CANCELED)
+def test_terms_that_cancel_leave_a_smooth_function_smooth(formula: str) -> None:
+    at = LossAtPoint(Expression(formula), [0.0])
+    assert not at.flaws
+    assert classify(at).is_critical
+
+
+TINY = ["log10(x) + log2(x)", "x**0.1", "x**2", "sin(x)"]
+
+
+@pytest.mark.parametrize("formula", TINY)
+@pytest.mark.parametrize("at", [1e-320, 1e-310])
+def test_a_point_may_be_the_least_number(formula: str, at: float) -> None:
+    first = first_order(LossAtPoint(Expression(formula), [at]))
+    assert first.partials[0].agrees is not False
+    assert not first.flaws
 
 
 def test_a_subgradient_is_told_from_other_values() -> None:

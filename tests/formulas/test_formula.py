@@ -155,6 +155,15 @@ def printed_partials(text: str, names: Sequence[str]) -> list[str]:
     return [format_expression(partial) for partial in gradient]
 
 
+PRINTED = [("1e200*x", "1.0e+200"), ("1e14*x", "100000000000000"), ("0.5*x", "0.5")]
+
+
+@pytest.mark.parametrize(("text", "slope"), PRINTED)
+def test_long_numbers_are_printed_short(text: str, slope: str) -> None:
+    (partial,) = parse(text).gradient(["x"]) or []
+    assert format_expression(partial) == slope
+
+
 def test_every_function_is_in_the_table() -> None:
     words = {word for text, *_ in CASES for word in re.findall(r"\w+(?=\()", text)}
     assert words == FUNCTIONS.keys()

@@ -7,6 +7,7 @@ import torch
 
 from gdlab.losses import Expression
 from gdlab.numerics.autodiff import hessian, value_and_gradient
+from gdlab.numerics.polynomial import degree
 
 
 def derivatives(text: str, x: float, order: int, dtype: torch.dtype) -> list[float]:
@@ -87,6 +88,19 @@ def test_a_root_has_the_slope_0_at_0(text, at, expected) -> None:
     assert value_and_gradient(loss, x)[1].tolist() == [expected]
     if inf not in map(abs, expected) and text != "x**y":
         assert bool(hessian(loss, x).isfinite().all())
+
+
+# formula, its parameter, and the degree of the polynomial
+DEGREES = [("a*x**p", 2.0, 2), ("x**p + y", 3.0, 3), ("x**p", 0.0, 0), ("x**p", 1.5, inf)]
+DEGREES += [("x**p", -1.0, inf), ("x**y", 0.0, inf), ("sqrt(x)**p", 2.0, inf)]
+
+
+@pytest.mark.parametrize(("text", "p", "expected"), DEGREES)
+def test_a_power_given_as_a_parameter_is_seen_to_be_a_polynomial(text, p, expected) -> None:
+    values = {"a": 3.0, "p": p}
+    names = {name: value for name, value in values.items() if name in text}
+    loss = Expression(text, parameters=names)
+    assert degree(loss(torch.ones(1, loss.dim).double().requires_grad_())) == expected
 
 
 @pytest.mark.parametrize("exponent", [1.0, 2.0, 3.0])

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 
 from gdlab.numerics.autodiff import norms
-from gdlab.numerics.rowwise import dot, norm, normalize, quotient, rescale
+from gdlab.numerics.rowwise import dot, length, norm, normalize, quotient, rescale
 
 EXPONENTS = {torch.float32: (-149, 125), torch.float64: (-1074, 1021)}
 """The powers of two for which 3 and 4 times them, and 5, are numbers of a dtype."""
@@ -30,6 +30,8 @@ def test_no_norm_of_any_size_loses_a_digit(dtype: torch.dtype) -> None:
     assert torch.equal(norm(scaled([3.0, 0.0, -4.0], dtype)), expected)
     size, is_finite = norms(scaled([3.0, 0.0, -4.0], dtype).T[None])
     assert torch.equal(size[0], expected[:, 0])
+    squares = scaled([3.0, 0.0, -4.0, 0.0], dtype).reshape(-1, 2, 2)
+    assert list(map(length, squares)) == expected[:, 0].tolist()
     assert is_finite.all()
 
 
@@ -37,6 +39,7 @@ def test_moderate_rows_keep_every_bit() -> None:
     a = torch.linspace(-30, 30, 300, dtype=torch.float64).exp().reshape(100, 3)
     assert torch.equal(rescale(a)[0], a)
     assert torch.equal(norm(a), dot(a, a).sqrt())
+    assert length(a) == float(a.norm())
 
 
 @settings(max_examples=5)
@@ -45,9 +48,9 @@ def test_rows_are_divided_exactly(row: list[int]) -> None:
     a = scaled(row, torch.float64)
     divided, unit = normalize(a)
     assert torch.equal(divided * unit, a)
-    length = norm(divided)
+    size = norm(divided)
     is_zero = (a == 0).all(1, keepdim=True)
-    assert ((length >= 1) & (length <= 2) | is_zero).all()
+    assert ((size >= 1) & (size <= 2) | is_zero).all()
 
 
 @pytest.mark.parametrize(

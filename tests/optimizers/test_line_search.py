@@ -94,3 +94,35 @@ def test_a_search_that_more_trials_would_not_help_found_no_better_point(case: st
     (run,) = finish(make_batch(loss, optimizer, 1.0, start=start, steps=50))
     assert run.outcome.status == Status.STALLED
     assert "the optimizer found no better point after step" in run.outcome.reason
+    assert "a larger lr" not in run.outcome.reason
+
+
+NO_STEP: dict[str, tuple[Optimizer, str]] = {
+    "a line": (Newton(), "x"),
+    "a flat coordinate": (Newton(), "x**2 + 0*y"),
+}
+
+
+@pytest.mark.parametrize("case", NO_STEP)
+def test_a_singular_matrix_is_told(case: str) -> None:
+    optimizer, formula = NO_STEP[case]
+    (run,) = finish(make_batch(Expression(formula), optimizer, 1.0))
+    assert run.outcome.status == Status.STALLED
+    assert run.outcome.reason.startswith("the equations for the step after step 0 have no finite")
+
+
+UNMOVED: dict[str, tuple[Optimizer, str]] = {
+    "wolfe": (LineSearchDescent(), "1e-170*x**2"),
+    "armijo": (LineSearchDescent(line_search="armijo"), "1e-170*x**2"),
+    "one coordinate": (LineSearchDescent(line_search="armijo"), "1e-30*(x**2 + y)"),
+    "newton": (Newton(line_search="armijo"), "(x - 1 - 1e-17)**2 + 1e-30*x**4"),
+}
+
+
+@pytest.mark.parametrize("case", UNMOVED)
+def test_a_search_whose_steps_are_lost_in_rounding_says_so(case: str) -> None:
+    optimizer, formula = UNMOVED[case]
+    (run,) = finish(make_batch(Expression(formula), optimizer, 1.0, stop=Stop(grad_tol=0)))
+    assert run.outcome.status == Status.STALLED
+    what = "found no better point after step 0: its steps are lost in the rounding of the point"
+    assert what in run.outcome.reason

@@ -22,6 +22,12 @@ from gdlab.optimizers import (
     BFGS,
     LBFGS,
     SGD,
+    AdaBelief,
+    Adadelta,
+    Adagrad,
+    Adam,
+    Adamax,
+    Adan,
     AdGD,
     BarzilaiBorwein,
     ClipNorm,
@@ -31,10 +37,12 @@ from gdlab.optimizers import (
     LineSearchDescent,
     Lion,
     Muon,
+    NAdam,
     Newton,
     NormalizedGradient,
     Optimizer,
     Polyak,
+    RAdam,
     RMSprop,
     Rprop,
     ScheduleFree,
@@ -168,6 +176,25 @@ def test_a_variance_that_rounding_makes_negative_is_zero() -> None:
     after, _ = optimizer.update(torch.zeros_like(grad), grad, state, lr)
     assert after.isfinite().all()
     assert (after == -0.1 / 1e-8).sum() > 100
+
+
+ADAPTIVE: list[type[Optimizer]] = [
+    *(AdaBelief, Adadelta, Adagrad, Adam, Adamax, Adan, NAdam, RAdam, RMSprop),
+]
+
+
+@pytest.mark.parametrize("cls", ADAPTIVE)
+@pytest.mark.parametrize("eps", [0.0, torch.zeros(1, 1).double()], ids=["number", "column"])
+def test_a_coordinate_without_a_slope_rests_when_eps_is_0(
+    cls: type[Optimizer], eps: Number
+) -> None:
+    optimizer, x = cls().replace(eps=eps), torch.ones(1, 2).double()
+    grad, lr = torch.tensor([[0.0, 1.0]]).double(), torch.ones(1, 1).double()
+    state = optimizer.init(x, [("x", (2,))])
+    for _ in range(8):  # RAdam divides from step 6 on
+        x, state = optimizer.update(x, grad, state, lr)
+    assert float(x[0, 0]) == 1.0
+    assert x.isfinite().all()
 
 
 def weighted(rates: list[float], r: float = 0, weight_lr_power: float = 2) -> list[float]:

@@ -77,6 +77,15 @@ def test_the_rate_is_measured_where_the_distance_is_above_rounding(flat, steps, 
     assert predicted.per_step == pytest.approx(rate, rel=1e-12)
 
 
+def test_the_minimizer_may_be_of_any_size():
+    settings = settings_from_flat({"loss.center": 1e200, "lr": 0.01, "steps": 1})
+    meter = RateMeter(settings)
+    for chunk in advance(batch_of(settings)):
+        ((_, piece),) = split_by_run(chunk)
+        meter.write(piece)  # a warning of an overflow would be an error
+    assert meter.per_step is None
+
+
 def test_a_suboptimality_is_measured_where_it_is_above_the_rounding_of_the_loss():
     k = np.arange(400.0)
     loss = 1000 + 0.9 ** (2 * k)

@@ -15,6 +15,7 @@ from gdlab.derivatives.wording import keep_if_small
 from gdlab.errors import SettingError
 from gdlab.losses.models.mlp import Layer
 from gdlab.numerics.autodiff import derivative, gradient
+from gdlab.numerics.rowwise import length
 
 
 @runtime_checkable
@@ -166,10 +167,10 @@ def _make_layer_pass(
         values=forward_pass.after[:, example],
         slopes=forward_pass.slope[:, example],
         jacobian=keep_if_small(jacobian),
-        jacobian_norm=float(jacobian.norm()),
+        jacobian_norm=length(jacobian),
         delta=delta[:, example],
         weight_gradient=keep_if_small(weight_gradient),
-        weight_gradient_norm=float(weight_gradient.norm()),
+        weight_gradient_norm=length(weight_gradient),
         bias_gradient=bias_gradient,
         disagreement=float(max(weight_error, bias_error)),
     )

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
 from gdlab.derivatives.wording import matrix, subscript
+from gdlab.numerics.rowwise import length
 
 _DIGITS = 4
 
@@ -99,9 +100,9 @@ class Backpropagation(Finding):
                 f"{layer.units} by {layer.inputs}, norm {number(layer.jacobian_norm, _DIGITS)}"
                 if layer.jacobian is None
                 else matrix(layer.jacobian, _DIGITS),
-                number(layer.delta.norm(), _DIGITS),
+                number(length(layer.delta), _DIGITS),
                 number(layer.weight_gradient_norm, _DIGITS),
-                number(layer.bias_gradient.norm(), _DIGITS),
+                number(length(layer.bias_gradient), _DIGITS),
                 number(layer.disagreement, 2),
             ]
             for k, layer in enumerate(self.layers, 1)

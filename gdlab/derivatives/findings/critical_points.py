@@ -17,7 +17,8 @@ from gdlab.derivatives.point import LossAtPoint
 from gdlab.errors import SettingError
 from gdlab.losses.base import Loss
 from gdlab.numerics import rng
-from gdlab.numerics.autodiff import hessian, norms, value_and_gradient
+from gdlab.numerics.autodiff import hessian, value_and_gradient
+from gdlab.numerics.rowwise import norm, rescale
 
 TOL = 1e-6
 """Default gradient norm up to which a point is critical."""
@@ -77,6 +78,8 @@ class Critical(Finding):
             words = f"no: ‖∇f‖ = {number(self.grad_norm, 4)} is above {number(self.tol, 3)}"
         else:
             words = f"yes, a {_kind_in_words(self)}"
+            if self.grad_norm > 0:
+                words += f" (‖∇f‖ = {number(self.grad_norm, 4)} ≤ {number(self.tol, 3)})"
         notes = []
         if self.kind == "degenerate":
             notes.append(self._reason())
@@ -174,16 +177,16 @@ def classify(
     """
     eigenvalues = eigendecomposition(matrix)[0]
     largest = float(eigenvalues.abs().nan_to_num(0.0).max())
-    tol = max(tol, _ROUNDING * largest * float(x.norm()))
-    norm, index = float(norms(gradient[None, :, None])[0]), int((eigenvalues < 0).sum())
-    if not norm <= tol:  # NaN, too
-        return Critical(norm, tol, False, None, index, eigenvalues)
+    tol = max(tol, _ROUNDING * largest * float(norm(x[None])))
+    grad_norm, index = float(norm(gradient[None])), int((eigenvalues < 0).sum())
+    if not grad_norm <= tol:  # NaN, too
+        return Critical(grad_norm, tol, False, None, index, eigenvalues)
     zero = max(8 * len(x) * EPSILON * largest, uncertainty)
     if not bool((eigenvalues.abs() > zero).all()):
         kind = "degenerate"
     else:
         kind = "minimum" if index == 0 else "maximum" if index == len(x) else "saddle"
-    return Critical(norm, tol, True, kind, index, eigenvalues)
+    return Critical(grad_norm, tol, True, kind, index, eigenvalues)
 
 
 def find(
@@ -276,13 +279,13 @@ def _solve(loss: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     for _ in range(_STEPS):
         trial = x + _step(loss, x, gradient, damping)
         trial_gradient = value_and_gradient(loss, trial)[1]
-        is_less = (trial_gradient.norm(dim=1) < gradient.norm(dim=1))[:, None]
+        is_less = norm(trial_gradient) < norm(gradient)
         x, gradient = torch.where(is_less, trial, x), torch.where(is_less, trial_gradient, gradient)
         damping = torch.where(is_less, damping / 8, damping * 4).clamp(1e-30, 1e8)
     for _ in range(_UNDAMPED_STEPS):
         trial = x + _step(loss, x, gradient, torch.zeros_like(damping))
         trial_gradient = value_and_gradient(loss, trial)[1]
-        is_less = (trial_gradient.norm(dim=1) < gradient.norm(dim=1))[:, None]
+        is_less = norm(trial_gradient) < norm(gradient)
         x, gradient = torch.where(is_less, trial, x), torch.where(is_less, trial_gradient, gradient)
     return x
 
@@ -292,7 +295,8 @@ def _step(loss: Callable[[Tensor], Tensor], x: Tensor, gradient: Tensor, damping
     matrix = hessian(loss, x)
     finite = matrix.isfinite().all(2).all(1)[:, None, None]
     values, vectors = torch.linalg.eigh(torch.where(finite, matrix, 0.0).contiguous())
+    values, unit = rescale(values)  # they are squared
     scale = values.abs().amax(1, keepdim=True)
-    along = (vectors * gradient[:, :, None]).sum(1)
+    along = (vectors * gradient[:, :, None]).sum(1) * unit
     factor = values / (values.square() + damping * scale.square())
     return -(vectors * (factor * along).nan_to_num(0.0, 0.0, 0.0)[:, None]).sum(2)

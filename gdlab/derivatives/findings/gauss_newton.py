@@ -22,6 +22,7 @@ from gdlab.derivatives.point import LossAtPoint
 from gdlab.derivatives.wording import keep_if_small, matrix
 from gdlab.errors import SettingError
 from gdlab.losses.base import Loss
+from gdlab.numerics.rowwise import length
 
 MOST_NUMBERS = 2**20
 """Default maximum number of entries of a matrix that is computed."""
@@ -60,9 +61,9 @@ class Curvature:
             gauss_newton=keep_if_small(gauss_newton),
             hessian=keep_if_small(hessian),
             rest=keep_if_small(rest),
-            gauss_newton_norm=float(gauss_newton.norm()),
-            hessian_norm=float(hessian.norm()),
-            rest_norm=float(rest.norm()),
+            gauss_newton_norm=length(gauss_newton),
+            hessian_norm=length(hessian),
+            rest_norm=length(rest),
         )
 
     @property
@@ -110,7 +111,7 @@ class ResidualJacobian:
         differences = central_differences(partial(residuals_at, loss), x)
         disagreement = float((differences - jacobian).abs().max())
         rank = int(torch.linalg.matrix_rank(jacobian))
-        return cls(keep_if_small(jacobian), float(jacobian.norm()), rank, disagreement)
+        return cls(keep_if_small(jacobian), length(jacobian), rank, disagreement)
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from gdlab.derivatives.arguments import format_assignments
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
+from gdlab.derivatives.methods.behavior import Behavior, Kind
 from gdlab.derivatives.methods.finite_differences import (
     DOUBT,
     Convergence,
     OneSidedSlopes,
     convergence,
 )
-from gdlab.derivatives.methods.local_behavior import Behavior, Kind
 from gdlab.derivatives.point import LossAtPoint
 from gdlab.derivatives.wording import number_or_undefined
 
@@ -191,8 +191,9 @@ def first_order(at: LossAtPoint) -> FirstOrder:
 def _partial(at: LossAtPoint, i: int, by_formula: Tensor | None, sides: OneSidedSlopes) -> Partial:
     d, exact = at.differences, at.gradient[i]
     limit, uncertainty = (values[i] for values in at.limit)
-    central = convergence(d.h[i], (d.central[i] - exact).abs(), d.rounding[i])
-    forward = convergence(d.h[i], (d.forward[i] - exact).abs(), 2 * d.rounding[i])
+    aim = exact if bool(exact.isfinite()) else limit
+    central = convergence(d.h[i], (d.central[i] - aim).abs(), d.rounding[i])
+    forward = convergence(d.h[i], (d.forward[i] - aim).abs(), 2 * d.rounding[i])
     symbolic = None if by_formula is None else by_formula[i]
     behavior = None if at.is_large else at.differentiability.along_axes[i]
     if behavior is not None and behavior.has_no_derivative:

@@ -37,7 +37,8 @@ class SecondOrder(Finding):
             None if one does not exist or this is unknown.
         agrees: whether autograd's Hessian matches the nested differences wherever there are second
             derivatives; None if the differences cannot resolve the loss.
-        agrees_with_formula: whether it matches the formula's Hessian; None without a formula.
+        agrees_with_formula: whether it matches the Hessian of a formula without kinks; None without
+            a formula.
         missing: sentences on the second derivatives that do not exist; none above 30 dimensions.
         undecided: for each second derivative (D, D), whether it does not exist or the differences
             cannot resolve it.
@@ -162,7 +163,11 @@ def second_order(at: LossAtPoint) -> SecondOrder:
         expressions = {derivative_name([names[j], names[i]]): w for (i, j), w in words.items()}
     by_formula = None if symbolic is None else symbolic.hessian(at.x)
     evidence = gather_evidence(at)
-    has_curvature = largest > 0 and not at.missing_curvatures and evidence.agrees is not False
+    agrees = None
+    if symbolic is not None and by_formula is not None:
+        agrees = symbolic.is_smooth and _match(matrix, by_formula)
+    is_doubted = evidence.agrees is False or (evidence.agrees is None and agrees is False)
+    has_curvature = largest > 0 and not at.missing_curvatures and not is_doubted
     return SecondOrder(
         names=names,
         hessian=matrix,
@@ -173,7 +178,7 @@ def second_order(at: LossAtPoint) -> SecondOrder:
         asymmetry=evidence.asymmetry,
         is_symmetric=evidence.is_symmetric,
         agrees=evidence.agrees,
-        agrees_with_formula=None if by_formula is None else _match(matrix, by_formula),
+        agrees_with_formula=agrees,
         missing=at.missing_curvatures,
         undecided=evidence.undecided,
         eigenvalues=values,

@@ -18,7 +18,7 @@ from gdlab.errors import SettingError
 from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import hessian_products
 from gdlab.numerics.lanczos import lanczos
-from gdlab.numerics.rowwise import by_rows
+from gdlab.numerics.rowwise import by_rows, length
 
 DISTANCES = tuple(round(-1 + 0.1 * step, 1) for step in range(21))
 """Default distances of slices from the point, to either side."""
@@ -165,7 +165,7 @@ def high_dimensional(
         value=float(at.value),
         grad_norm=at.grad_norm,
         components=_largest_components(loss, grad),
-        hessian_gradient_norm=at.grad_norm * float(along_gradient.norm()),
+        hessian_gradient_norm=at.grad_norm * length(along_gradient),
         gradient_curvature=None if ascent is None else float(ascent @ along_gradient),
         eigenvalues=pairs.values[0],
         errors=pairs.errors[0],

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gdlab.derivatives.methods.behavior import Behavior, Kind
 from gdlab.derivatives.methods.finite_differences import (
     DOUBT,
     EPSILON,
@@ -16,12 +17,12 @@ from gdlab.derivatives.methods.finite_differences import (
     values_at,
     widest_step,
 )
-from gdlab.derivatives.methods.local_behavior import Behavior, Kind
 from gdlab.derivatives.point import MOST_CURVATURES, LossAtPoint
 
 _INNER, _STEPS = 2.0**-17, 16
 _SCALED = 500  # exponent of values beyond which these are scaled: their sums would overflow
 _CLEAR = 1e-2  # of a second derivative: how uncertain finer differences may be
+_TINY = 2.0**-1022  # second derivatives below this may be lost in differences of denormals
 _SAME = 1e-6  # of the largest entry: the truncation error of the inner difference
 
 
@@ -191,4 +192,4 @@ def _find_asymmetry(
 
 def _tolerance(uncertainty: Tensor, nested: Tensor) -> Tensor:
     """Return how far nested differences (D, D) can be from the true second derivatives."""
-    return DOUBT * uncertainty + _SAME * nested.abs().nan_to_num(0.0).amax()
+    return DOUBT * uncertainty + _SAME * nested.abs().nan_to_num(0.0).amax() + _TINY

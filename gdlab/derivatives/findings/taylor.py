@@ -123,10 +123,11 @@ def taylor(at: LossAtPoint, direction: "Tensor | Sequence[float] | None" = None)
     plane = value + distance * slope
     second = plane + distance**2 / 2 * curvature
     # The points are rounded too, which changes the loss by its slope.
-    shift = x.abs().max() * (slope.abs() + distance * curvature.abs())
-    rounding = EPSILON * (torch.maximum(values.abs(), value.abs()) + shift)
+    size = EPSILON * x.abs().max()  # first, so that no product overflows
+    rounding = EPSILON * torch.maximum(values.abs(), value.abs()) + size * slope.abs()
+    curved = rounding + size * distance * curvature.abs()
 
-    def make_model(equation: str, predicted: Tensor) -> Model:
+    def make_model(equation: str, predicted: Tensor, rounding: Tensor) -> Model:
         errors = (values - predicted).abs()
         return Model(equation, predicted, errors, convergence(distance, errors, rounding))
 
@@ -140,9 +141,9 @@ def taylor(at: LossAtPoint, direction: "Tensor | Sequence[float] | None" = None)
         direction=along,
         distances=distance,
         values=values,
-        plane=make_model(linear_combination(tangent), plane),
+        plane=make_model(linear_combination(tangent), plane, rounding),
         second=make_model(
-            linear_combination([*tangent, *_quadratic_terms(matrix, deviations)]), second
+            linear_combination([*tangent, *_quadratic_terms(matrix, deviations)]), second, curved
         ),
         flaw=at.flaw,
         has_hessian=not at.missing_curvatures,

@@ -227,7 +227,7 @@ def convergence(h: Tensor, error: Tensor, rounding: Tensor) -> Convergence:
     Args:
         h: the steps.
         error: absolute errors; those that are not finite are left out.
-        rounding: the rounding error at each step (m,).
+        rounding: the rounding error at each step (m,); infinite where it is unknown.
     """
     known = error.isfinite()
     h, error, rounding = h[known], error[known], rounding[known]
@@ -235,7 +235,8 @@ def convergence(h: Tensor, error: Tensor, rounding: Tensor) -> Convergence:
         return Convergence(None, False, math.nan, math.nan)
     smallest = int(error.argmin())
     best, least = float(h[smallest]), float(error[smallest])
-    if bool((error <= _ROUNDINGS * rounding).all()):
+    is_rounding = (error <= _ROUNDINGS * rounding) & rounding.isfinite()
+    if bool(is_rounding.all()):
         return Convergence(None, True, best, least)
     return Convergence(_slope(h, error, error > _ABOVE_FLOOR * rounding), False, best, least)
 

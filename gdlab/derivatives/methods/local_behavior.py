@@ -8,12 +8,11 @@ Shapes: D dimensions, n directions, r rays, m steps, w windows of steps.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from enum import StrEnum
 
 import torch
 from torch import Tensor
 
+from gdlab.derivatives.methods.behavior import Behavior, Kind, Side
 from gdlab.derivatives.methods.finite_differences import (
     DOUBT,
     EPSILON,
@@ -26,6 +25,7 @@ from gdlab.derivatives.methods.finite_differences import (
 _FINEST = 4 * EPSILON  # of the point: the smallest step
 _HALVINGS_AT_ZERO = 100  # to 1e-30, whose eighth power does not underflow
 _WINDOW, _STRIDE = 41, 20  # steps that are extrapolated together
+_LEAST = 2.0**-1074  # the least positive float
 _NEAR = 3  # number of widest steps, which are far from the point
 _LAST = 12  # smallest steps, which must confirm a slope or a jump
 _SETTLED = 1e-3  # of a jump: how much it may change over the last steps
@@ -39,76 +39,8 @@ _LARGEST = 1000  # exponent of such a power
 _UNDERFLOW = 1e-320  # smaller changes of a value are lost
 _TERMS = 4  # numbers that cancel, each with a rounding error
 _CLOSE, _CANCELED = 1e-8, 1e3  # steps at which a claimed slope stands against so much noise
+_FALL = 1e-3  # of a change, from a step to its half: more than a power of the step falls
 _EXPLAINED = 0.1  # of a change at the last step: a slope that gives more of it may be hidden
-
-
-class Kind(StrEnum):
-    """What a function is at a point, along a line or to one side.
-
-    To one side, SMOOTH means that there is a slope.
-    """
-
-    SMOOTH = "smooth"
-    KINK = "a kink"
-    JUMP = "a jump"
-    VERTICAL = "a vertical tangent"
-    EDGE = "the edge of the domain"
-    UNRESOLVED = "unresolved"
-
-
-@dataclass(frozen=True)
-class Side:
-    """A function to one side of a point, as seen along a line.
-
-    Attributes:
-        kind: smooth, a jump, a vertical tangent, the edge of the domain or unresolved.
-        slope: the one-sided derivative along the line; infinite for a vertical tangent, NaN if
-            there is none or it is unknown.
-        uncertainty: uncertainty of the slope.
-        jump: the limit of the values less the value at the point; 0 unless it is a jump.
-        step: the largest of the steps that show the slope; NaN without a slope.
-    """
-
-    kind: Kind
-    slope: float = math.nan
-    uncertainty: float = math.inf
-    jump: float = 0.0
-    step: float = math.nan
-
-    def mirrored(self) -> "Side":
-        """Return the side as seen along the opposite direction."""
-        return replace(self, slope=-self.slope)
-
-
-@dataclass(frozen=True)
-class Behavior:
-    """A function at a point along a line.
-
-    Attributes:
-        kind: what it is there; it has a derivative along the line only if it is smooth.
-        left: the side against the direction.
-        right: the side of the direction.
-    """
-
-    kind: Kind
-    left: Side
-    right: Side
-
-    @property
-    def slope(self) -> float:
-        """The derivative along the line; NaN if there is none or it is unknown."""
-        best = min(self.left, self.right, key=lambda side: side.uncertainty)
-        return best.slope if self.kind is Kind.SMOOTH else math.nan
-
-    @property
-    def uncertainty(self) -> float:
-        """Uncertainty of the derivative along the line."""
-        return min(self.left.uncertainty, self.right.uncertainty)
-
-    @property
-    def has_no_derivative(self) -> bool:
-        """Whether it is certain that there is no derivative at the point."""
-        return self.kind not in (Kind.SMOOTH, Kind.UNRESOLVED)
 
 
 def local_behavior(
@@ -134,6 +66,7 @@ def local_behavior(
         return []
     widest = widest_step(size)
     finest = torch.where(size > 0, _FINEST * size, widest * 2.0**-_HALVINGS_AT_ZERO)
+    finest = finest.clamp(min=_LEAST)
     count = int((widest.log2() - finest.log2()).max()) + 1
     h = widest[:, None] * 2.0 ** -torch.arange(count, dtype=x.dtype)
     h = torch.where(h >= finest[:, None], h, 0.0)
@@ -192,12 +125,23 @@ class _Rays:
         self.noise = NOISE * torch.maximum(near, at.abs()).clamp(min=largest) + _UNDERFLOW
         self.quotients = self.changes / runs
         added = torch.maximum(values.abs(), at.abs()) + size[:, None] * self.quotients.abs()
-        rounding = (2 * EPSILON * (added + _TERMS * largest) + _UNDERFLOW) / runs
+        least = 2 * EPSILON * (added + _TERMS * largest) + _UNDERFLOW
+        rounding = torch.maximum(least, self._find_quanta()[:, None]) / runs
         windows = [_windows(part) for part in (self.quotients, rounding)]
         limits, doubts = extrapolate(*(part.flatten(0, 1) for part in windows), order=1)
         shape = windows[0].shape[:2]
         self.limits, self.doubts = limits.reshape(shape), doubts.reshape(shape)
         self.starts = _windows(runs)[:, :, 0]
+
+    def _find_quanta(self) -> Tensor:
+        """Return the largest change that falls at once to almost none and may be rounding: (r,).
+
+        Where terms cancel, as in 1 − exp(−|x|), values are rounded as coarsely as the terms.
+        """
+        sizes = self.changes.abs()
+        falls = sizes[:, 1:] < _FALL * sizes[:, :-1]
+        falls &= (sizes[:, :-1] <= _CANCELED * self.noise[:, None]) & self.runs[:, 1:].isfinite()
+        return torch.where(falls, sizes[:, :-1], 0.0).amax(1)
 
     def side(self, k: int, scale: float) -> Side:
         """Judge ray k, whose values were multiplied by a scale."""

@@ -5,6 +5,7 @@ Shapes: D dimensions.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -65,18 +66,23 @@ class Symbolic:
         rows = [[self.at(x, *sorted((i, j))) for j in indices] for i in indices]
         return torch.tensor(rows, dtype=x.dtype)
 
+    @cached_property
+    def is_smooth(self) -> bool:
+        """Whether no function in the formula has kinks or jumps."""
+        import sympy
+
+        from gdlab.formulas.kinks import Kinked
+
+        rough = (sympy.Abs, sympy.sign, Kinked, sympy.Heaviside, sympy.Piecewise)
+        return not self.expression.has(*rough)
+
     def proves(self, x: Tensor, autograd: Tensor) -> bool:
         """Whether autograd's gradient (D,) or Hessian (D, D) is that of a smooth formula.
 
         Nothing is proven by a formula with functions that have kinks or jumps: sympy, too, gives
         these a derivative at every point.
         """
-        import sympy
-
-        from gdlab.formulas.kinks import Kinked
-
-        rough = (sympy.Abs, sympy.sign, Kinked, sympy.Heaviside, sympy.Piecewise)
-        if self.expression.has(*rough):
+        if not self.is_smooth:
             return False
         exact = self.gradient(x) if autograd.ndim == 1 else self.hessian(x)
         return bool(((autograd - exact).abs() <= _SAME * exact.abs().amax()).all())

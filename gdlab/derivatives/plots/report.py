@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -34,7 +35,8 @@ def draw(directory: Path, report: Report) -> None:
         hessian=at.hessian.numpy() if has_hessian else None,
         direction=None if direction is None else direction.numpy(),
     )
-    drawn = draw_pictures(scene, _errors(at, scene) if "gradient" in report.findings else ())
+    with np.errstate(all="ignore"):  # numbers near the ends of the range
+        drawn = draw_pictures(scene, _errors(at, scene) if "gradient" in report.findings else ())
     write_pictures(directory, drawn)
     write_events(directory, scene, drawn, f"```text\n{report.text}```")
 

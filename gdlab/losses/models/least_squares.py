@@ -40,6 +40,11 @@ class LeastSquares:
             triangle = torch.linalg.qr(torch.cat((triangle, block)), mode="r")[1]
         return cls(triangle[:dim, :dim], triangle[:dim, dim], scale)
 
+    @property
+    def is_finite(self) -> bool:
+        """Whether A, y and the factors fit into the range of floats."""
+        return all(bool(part.isfinite().all()) for part in (self.r, self.qty, self.scale))
+
     def penalize(self, d: Tensor) -> "PenalizedLeastSquares":
         """Return the problem with Σ dᵢ wᵢ² added, for each d (..., D); the last one is cached."""
         if not (self._last and torch.equal(self._last[0].d, d)):

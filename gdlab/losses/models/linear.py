@@ -123,9 +123,11 @@ class LinearModel(DataLoss):
     def _penalized(self) -> PenalizedLeastSquares | None:
         """The least-squares problem with its penalty, for one factor or a column of them.
 
-        None where the loss is not quadratic, or has too many parameters.
+        None where the loss is not quadratic, has too many parameters or data that are too large.
         """
         if self._ridge is None or self.dim > _MOST_SOLVED:
+            return None
+        if not self._least_squares.is_finite:
             return None
         ridge = torch.as_tensor(self._ridge, dtype=torch.float64, device="cpu")
         is_weight = torch.ones(self.dim, dtype=torch.float64)
@@ -157,6 +159,8 @@ class LinearModel(DataLoss):
         if penalized is None:
             return None
         least, greatest = penalized.eigenvalues
+        if not bool(greatest.isfinite().all()):
+            return None
         scale = 2.0 / self.examples
         return _number(self.tensor(scale * least)), _number(self.tensor(scale * greatest))
 

@@ -107,6 +107,17 @@ def test_number_of_points_of_each_kind(loss: Loss, expected: str) -> None:
     assert dict(find(loss, None, TOL, seed=0).section().lines)["found"] == expected
 
 
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_the_points_do_not_depend_on_the_scale_of_the_loss(scale: float) -> None:
+    found = find(Expression(f"{scale}*((x**2 - 1)**2 + y**2)"))
+    assert dict(found.section().lines)["found"] == "2 minima, 1 saddle"
+
+
+def test_the_gradient_at_a_far_point_is_not_called_rounding() -> None:
+    at = LossAtPoint(Expression("(1e-50*x)**2 + (1e-50*y)**2"), [1e160, 1e160])
+    assert critical(at).is_critical is False
+
+
 def test_a_line_of_minimizers_consists_of_degenerate_points() -> None:
     found = find(Expression("(x - y)**2"), None, TOL, seed=0)
     assert len(found.points) > 30

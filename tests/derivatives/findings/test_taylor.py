@@ -34,6 +34,21 @@ def test_errors_fall_with_the_square_and_the_cube_of_the_distance(
     assert found.second.convergence.slope == pytest.approx(3, abs=0.03)  # observed 0.01
 
 
+# formula, point, and the slopes of the two errors in words
+FAR = [
+    ("exp(x)", 709.0, "2.00", "3.00"),
+    ("-exp(x)", 700.0, "2.00", "3.00"),
+    ("log(x)", 1e-300, "1.00", "–"),  # noqa: RUF001
+    ("1e308*x", 1.0, "exact", "exact"),
+]
+
+
+@pytest.mark.parametrize(("formula", "at", "plane", "second"), FAR)
+def test_errors_that_overflow_are_not_called_exact(formula, at, plane, second) -> None:
+    found = taylor(LossAtPoint(Expression(formula), [at]))
+    assert (found.plane.convergence.words, found.second.convergence.words) == (plane, second)
+
+
 def test_the_second_order_model_multiplied_out() -> None:
     found = taylor(LossAtPoint(Expression("x**3 + 2*x*y"), [1.0, -2.0]))
     assert found.plane.equation == "-3 - (x - 1) + 2 (y + 2)"

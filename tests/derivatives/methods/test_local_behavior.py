@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from gdlab.derivatives.methods.local_behavior import Behavior, Kind, local_behavior
+from gdlab.derivatives.methods.behavior import Behavior, Kind
+from gdlab.derivatives.methods.local_behavior import local_behavior
 from gdlab.losses import Expression
 from gdlab.numerics.autodiff import value_and_gradient
 

@@ -479,6 +479,24 @@ def test_no_exact_answers_for_too_many_parameters() -> None:
     assert (loss.dim, loss.solution, loss.minimum, loss.curvature) == (2145, None, None, None)
 
 
+TOO_LARGE = {
+    "the Hessian": ("1e308,1\n-1e308,2\n1e308,3\n", False, torch.float64),
+    "the features": ("1e160,3\n2e160,5\n3e160,7\n", False, torch.float32),
+    "the targets": ("1,1e200\n2,2e200\n3,4e200\n", True, torch.float32),
+}
+
+
+@pytest.mark.parametrize("case", TOO_LARGE)
+def test_what_is_too_large_to_solve_is_a_run_that_diverges(case: str, tmp_path: Path) -> None:
+    rows, standardize, dtype = TOO_LARGE[case]
+    (tmp_path / "d.csv").write_text(f"x,y\n{rows}")
+    loss = MSE(data=str(tmp_path / "d.csv"), standardize=standardize)
+    if case == "the Hessian":
+        assert loss.curvature is None
+    run = gdlab.run(loss=loss, dtype=str(dtype).removeprefix("torch."), steps=3)
+    assert run.outcome.status == Status.DIVERGED
+
+
 def test_too_many_different_labels_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "counted.csv"
     file.write_text("x,y\n" + "".join(f"{i},{i}\n" for i in range(12_000)), "utf-8")
