@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from gdlab.derivatives.finding import number, vector
+from gdlab.derivatives.methods.behavior import Behavior, Kind, Side
 from gdlab.derivatives.methods.finite_differences import DOUBT, widest_step
-from gdlab.derivatives.methods.local_behavior import Behavior, Kind, Side, local_behavior
+from gdlab.derivatives.methods.local_behavior import local_behavior
 from gdlab.numerics import rng
 from gdlab.numerics.autodiff import value_and_gradient
 

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from gdlab.derivatives.arguments import as_point, format_setting, normalize
 from gdlab.derivatives.differentiability import Differentiability, Flaw
+from gdlab.derivatives.methods.behavior import Behavior, Kind
 from gdlab.derivatives.methods.finite_differences import DOUBT, Differences
-from gdlab.derivatives.methods.local_behavior import Behavior, Kind, local_behavior
+from gdlab.derivatives.methods.local_behavior import local_behavior
 from gdlab.derivatives.methods.symbolic import Symbolic
 from gdlab.errors import SettingError
 from gdlab.losses.base import Loss

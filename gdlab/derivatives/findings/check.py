@@ -22,8 +22,8 @@ from gdlab.derivatives.findings.trials import (
     Trial,
     compare_slopes,
 )
+from gdlab.derivatives.methods.behavior import Kind
 from gdlab.derivatives.methods.finite_differences import values_at
-from gdlab.derivatives.methods.local_behavior import Kind
 from gdlab.errors import SettingError
 from gdlab.losses.base import Loss
 from gdlab.losses.function import Function

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from gdlab.derivatives.arguments import format_assignments
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
+from gdlab.derivatives.methods.behavior import Behavior, Kind
 from gdlab.derivatives.methods.finite_differences import (
     DOUBT,
     Convergence,
     OneSidedSlopes,
     convergence,
 )
-from gdlab.derivatives.methods.local_behavior import Behavior, Kind
 from gdlab.derivatives.point import LossAtPoint
 from gdlab.derivatives.wording import number_or_undefined
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gdlab.derivatives.methods.behavior import Behavior, Kind
 from gdlab.derivatives.methods.finite_differences import (
     DOUBT,
     EPSILON,
@@ -16,7 +17,6 @@ from gdlab.derivatives.methods.finite_differences import (
     values_at,
     widest_step,
 )
-from gdlab.derivatives.methods.local_behavior import Behavior, Kind
 from gdlab.derivatives.point import MOST_CURVATURES, LossAtPoint
 
 _INNER, _STEPS = 2.0**-17, 16

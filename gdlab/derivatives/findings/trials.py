@@ -9,13 +9,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gdlab.derivatives.methods.behavior import Behavior, Kind
 from gdlab.derivatives.methods.finite_differences import (
     DOUBT,
     EPSILON,
     Differences,
     convergence,
 )
-from gdlab.derivatives.methods.local_behavior import Behavior, Kind, local_behavior
+from gdlab.derivatives.methods.local_behavior import local_behavior
 from gdlab.derivatives.methods.symbolic import Symbolic
 from gdlab.losses.base import Loss
 from gdlab.numerics import rng

@@ -8,12 +8,11 @@ Shapes: D dimensions, n directions, r rays, m steps, w windows of steps.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from enum import StrEnum
 
 import torch
 from torch import Tensor
 
+from gdlab.derivatives.methods.behavior import UNKNOWN, Behavior, Kind, Side
 from gdlab.derivatives.methods.finite_differences import (
     DOUBT,
     EPSILON,
@@ -24,6 +23,7 @@ from gdlab.derivatives.methods.finite_differences import (
 )
 
 _FINEST = 4 * EPSILON  # of the point: the smallest step
+_LEAST = 2.0**-1074  # the smallest float64
 _HALVINGS_AT_ZERO = 100  # to 1e-30, whose eighth power does not underflow
 _WINDOW, _STRIDE = 41, 20  # steps that are extrapolated together
 _NEAR = 3  # number of widest steps, which are far from the point
@@ -31,7 +31,6 @@ _LAST = 12  # smallest steps, which must confirm a slope or a jump
 _SETTLED = 1e-3  # of a jump: how much it may change over the last steps
 _CERTAIN = 1e-3  # of a slope: how uncertain it may be
 _STAIR = 1e-3  # of the widest step: values that are equal up to here may be rounded ones
-_SAME = 1e-6  # of the slopes: less is no kink
 _POWERS = (0.01, 0.97)  # changes that shrink like hᵖ with such a p have an infinite slope
 _STRAIGHT = 0.02  # of log₂: how far these changes may lie from a power law
 _SCALED = 500  # exponents of values beyond which these are scaled by a power of 2
@@ -40,75 +39,6 @@ _UNDERFLOW = 1e-320  # smaller changes of a value are lost
 _TERMS = 4  # numbers that cancel, each with a rounding error
 _CLOSE, _CANCELED = 1e-8, 1e3  # steps at which a claimed slope stands against so much noise
 _EXPLAINED = 0.1  # of a change at the last step: a slope that gives more of it may be hidden
-
-
-class Kind(StrEnum):
-    """What a function is at a point, along a line or to one side.
-
-    To one side, SMOOTH means that there is a slope.
-    """
-
-    SMOOTH = "smooth"
-    KINK = "a kink"
-    JUMP = "a jump"
-    VERTICAL = "a vertical tangent"
-    EDGE = "the edge of the domain"
-    UNRESOLVED = "unresolved"
-
-
-@dataclass(frozen=True)
-class Side:
-    """A function to one side of a point, as seen along a line.
-
-    Attributes:
-        kind: smooth, a jump, a vertical tangent, the edge of the domain or unresolved.
-        slope: the one-sided derivative along the line; infinite for a vertical tangent, NaN if
-            there is none or it is unknown.
-        uncertainty: uncertainty of the slope.
-        jump: the limit of the values less the value at the point; 0 unless it is a jump.
-        step: the largest of the steps that show the slope; NaN without a slope.
-    """
-
-    kind: Kind
-    slope: float = math.nan
-    uncertainty: float = math.inf
-    jump: float = 0.0
-    step: float = math.nan
-
-    def mirrored(self) -> "Side":
-        """Return the side as seen along the opposite direction."""
-        return replace(self, slope=-self.slope)
-
-
-@dataclass(frozen=True)
-class Behavior:
-    """A function at a point along a line.
-
-    Attributes:
-        kind: what it is there; it has a derivative along the line only if it is smooth.
-        left: the side against the direction.
-        right: the side of the direction.
-    """
-
-    kind: Kind
-    left: Side
-    right: Side
-
-    @property
-    def slope(self) -> float:
-        """The derivative along the line; NaN if there is none or it is unknown."""
-        best = min(self.left, self.right, key=lambda side: side.uncertainty)
-        return best.slope if self.kind is Kind.SMOOTH else math.nan
-
-    @property
-    def uncertainty(self) -> float:
-        """Uncertainty of the derivative along the line."""
-        return min(self.left.uncertainty, self.right.uncertainty)
-
-    @property
-    def has_no_derivative(self) -> bool:
-        """Whether it is certain that there is no derivative at the point."""
-        return self.kind not in (Kind.SMOOTH, Kind.UNRESOLVED)
 
 
 def local_behavior(
@@ -132,11 +62,7 @@ def local_behavior(
     n, size = len(directions), (directions.abs() * x.abs()).amax(1)
     if n == 0:
         return []
-    widest = widest_step(size)
-    finest = torch.where(size > 0, _FINEST * size, widest * 2.0**-_HALVINGS_AT_ZERO)
-    count = int((widest.log2() - finest.log2()).max()) + 1
-    h = widest[:, None] * 2.0 ** -torch.arange(count, dtype=x.dtype)
-    h = torch.where(h >= finest[:, None], h, 0.0)
+    h = _steps(size)
     at = values_at(f, x[None])[0]
     exponent = max(int(torch.frexp(at).exponent), -_LARGEST)
     scale = 2.0**-exponent if abs(exponent) > _SCALED else 1.0
@@ -152,18 +78,25 @@ def local_behavior(
         largest=largest * scale,
     )
     sides = [rays.side(k, scale) for k in range(2 * n)]
-    return [_join(left.mirrored(), right) for left, right in zip(sides[:n], sides[n:], strict=True)]
+    found = [
+        Behavior.between(left.mirrored(), right)
+        for left, right in zip(sides[:n], sides[n:], strict=True)
+    ]
+    # Steps that are short for a subnormal point do not exist: what is at 0 may seem to be there.
+    is_lost = ((size > 0) & (_FINEST * size < _LEAST)).tolist()
+    return [
+        UNKNOWN if lost and behavior.has_no_derivative else behavior
+        for lost, behavior in zip(is_lost, found, strict=True)
+    ]
 
 
-def _join(left: Side, right: Side) -> Behavior:
-    kinds = {left.kind, right.kind}
-    for kind in (Kind.JUMP, Kind.VERTICAL, Kind.EDGE, Kind.UNRESOLVED):
-        if kind in kinds:
-            return Behavior(kind, left, right)
-    scale = max(abs(left.slope), abs(right.slope))
-    margin = max(DOUBT * (left.uncertainty + right.uncertainty), _SAME * scale)
-    is_kink = abs(left.slope - right.slope) > margin
-    return Behavior(Kind.KINK if is_kink else Kind.SMOOTH, left, right)
+def _steps(size: Tensor) -> Tensor:
+    """Return decreasing steps (n, m) for points of a size (n,), filled up with 0."""
+    widest, resolved = widest_step(size), (_FINEST * size).clamp(min=_LEAST)
+    finest = torch.where(size > 0, resolved, widest * 2.0**-_HALVINGS_AT_ZERO)
+    count = int((widest.log2() - finest.log2()).max()) + 1
+    h = widest[:, None] * 2.0 ** -torch.arange(count, dtype=size.dtype)
+    return torch.where(h >= finest[:, None], h, 0.0)
 
 
 class _Rays:
