@@ -102,7 +102,7 @@ def _explain_quotes(value: Any, kinds: Sequence[Any]) -> tuple[str, str]:
     if isinstance(value, str) and any(kind in (bool, int, float) for kind in kinds):
         words = {"true", "false"} if bool in kinds else set()
         if text.lower() in words or _is_number(text):
-            return f'"{text}"', "; leave out the quotes"
+            return f'"{text}"', "; leave out the quotes, or decode it: ${oc.decode:…}"
     return text, ""
 
 
