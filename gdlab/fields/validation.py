@@ -72,6 +72,17 @@ def plain_value(name: str, value: Any) -> Any:
     return value.tolist() if callable(getattr(value, "tolist", None)) else value
 
 
+def plain_point(name: str, value: Any) -> Any:
+    """Return the coordinates of a point as a tuple, whatever sequence they are; others as they are.
+
+    Raises:
+        SettingError: an iterator does not end.
+    """
+    value = value.tolist() if isinstance(value, Tensor) else plain_value(name, value)
+    is_point = isinstance(value, Sequence) and not isinstance(value, str)
+    return tuple(value) if is_point else value
+
+
 def check_value(name: str, value: Any, hint: Any, allowed: Range) -> Any:
     """Convert `value` to the first member of `hint` that fits.
 
