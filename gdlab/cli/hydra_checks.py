@@ -1,6 +1,7 @@
 """What a command asks of Hydra, checked before anything is made."""
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -24,6 +25,7 @@ _OUTPUT_SUBDIR = "hydra.output_subdir"
 _VERBOSE = "hydra.verbose"
 _PLUGINS = ("hydra.launcher", "hydra.sweeper")
 _FILES = ("result.json", "history.parquet")
+_OF_A_JOB = r"\$\{hydra:(job\.(id|num|override_dirname)|overrides|runtime\.output_dir)\b"
 _OF_A_SWEEP = ("launcher", "sweeper", "callbacks")
 """Nodes of `hydra` that a sweep has once, whatever its jobs are."""
 
@@ -101,6 +103,30 @@ def check_jobs(config: DictConfig, jobs: Iterable[DictConfig]) -> None:
                 own = [word for word, key in keys.items() if chosen.get(key) != whole.get(key)]
                 why = f"sets hydra.{node}, which a sweep over it cannot follow; run it by itself"
                 raise SettingError(f"{', '.join(own)}: {why}")
+
+
+def check_references(config: DictConfig) -> None:
+    """Check that no setting of a sweep refers to what differs from job to job.
+
+    The batched launcher composes many jobs at once, and the tables of any sweep all of them.
+
+    Raises:
+        SettingError: names the setting.
+    """
+    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    for key, value in _leaves(OmegaConf.to_container(own, resolve=False)):
+        if re.search(_OF_A_JOB, str(value)):
+            why = "differs from job to job, which a sweep cannot follow; give it several values"
+            raise SettingError(f"{key}={value}: {why}")
+
+
+def _leaves(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the dotted names and the values in nested mappings."""
+    if not isinstance(node, Mapping):
+        yield name, node
+        return
+    for key, value in node.items():
+        yield from _leaves(value, f"{name}.{key}" if name else str(key))
 
 
 def check_hydra(config: DictConfig) -> None:

@@ -140,6 +140,18 @@ def set_current_config(config: DictConfig) -> None:
     HydraConfig.instance().set_config(config)
 
 
+@contextmanager
+def current_config(config: DictConfig) -> Iterator[None]:
+    """Make a configuration the one that `${hydra:…}` refers to, for a while."""
+    current = HydraConfig.instance()
+    before = current.cfg
+    try:
+        set_current_config(config)
+        yield
+    finally:
+        current.cfg = before
+
+
 def select(config: DictConfig, key: str) -> Any:
     """Return a value of a configuration with its interpolations resolved, `${hydra:…}` as well.
 
@@ -155,17 +167,13 @@ def select_all(config: DictConfig, keys: Sequence[str]) -> dict[str, Any]:
     Raises:
         SettingError: one cannot be resolved.
     """
-    current = HydraConfig.instance()
-    before, found = current.cfg, {}
-    try:
-        set_current_config(config)
+    found = {}
+    with current_config(config):
         for key in keys:
             try:
                 found[key] = OmegaConf.select(config, key, throw_on_missing=True)
             except OmegaConfBaseException as error:
                 raise SettingError(f"{key}: {first_line(error)}") from error
-    finally:
-        current.cfg = before
     return found
 
 

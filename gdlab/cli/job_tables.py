@@ -35,19 +35,15 @@ if TYPE_CHECKING:
 _NO_RESULT = "ended without a result"
 
 
-def check_unused(config: DictConfig, *, is_batched: bool) -> None:
-    """Refuse a dry run and a sweep directory in use, before the first job starts.
+def check_dry_run(config: DictConfig, *, is_batched: bool) -> None:
+    """Refuse a dry run of a launcher that cannot do one, before the first job starts.
 
     Raises:
-        SettingError: the sweep's directory is not empty, or only the batched launcher can do a dry
-            run.
+        SettingError: only the batched launcher can.
     """
     if config.get("dry_run") and not is_batched:
         launcher = config.hydra.runtime.choices["hydra/launcher"]
         raise SettingError(f"dry_run=true: needs hydra/launcher=batched, and it is {launcher}")
-    directory = Path(str(config.hydra.sweep.dir))
-    if directory.is_dir() and any(directory.iterdir()):
-        raise SettingError(f"hydra.sweep.dir={directory}: is not empty; a sweep needs its own")
 
 
 class TablesCallback(Callback):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from gdlab.cli import startup
+from gdlab.cli import hydra_internals, startup
 from gdlab.cli.command import EXIT_FAILED
 from gdlab.cli.run import claimed_run_directory
 from gdlab.config.loading import instance_from_values, plain_values
@@ -30,7 +30,8 @@ def run_report(config: DictConfig, *, as_json: bool) -> int:
     """
     choices = {"loss": str(config.hydra.runtime.choices["loss"])}
     own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-    question = instance_from_values(Question, plain_values(own), choices)
+    with hydra_internals.current_config(config):
+        question = instance_from_values(Question, plain_values(own), choices)
     startup.resume_garbage_collection()
     with errors_as(f"loss={question.name}"):
         check_definition(question.objective)

@@ -142,11 +142,17 @@ def check_config(
 
 
 def read_config(config: DictConfig, choices: dict[str, str] | None = None) -> Settings:
-    """Read the settings of a composed configuration; each is checked by itself only."""
-    if choices is None:
-        choices = dict(config.hydra.runtime.choices)
-        config = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-    return settings_from_config(config, choices)
+    """Read the settings of a composed configuration; each is checked by itself only.
+
+    Args:
+        config: including its `hydra` node, unless the job of a sweep runs.
+        choices: the names chosen for the groups; None if the `hydra` node has them.
+    """
+    if choices is not None:
+        return settings_from_config(config, choices)
+    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    with hydra_internals.current_config(config):
+        return settings_from_config(own, dict(config.hydra.runtime.choices))
 
 
 def _execute(settings: Settings, batch: Batch, directory: Path, *sinks: Sink) -> int:

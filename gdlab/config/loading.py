@@ -23,7 +23,7 @@ from gdlab.fields.custom_classes import import_class
 from gdlab.fields.declared import Configured, Field, declared_fields, find_field, nest_changes
 from gdlab.fields.formatting import format_value
 from gdlab.fields.suggestions import choices_of, unknown_choice
-from gdlab.fields.validation import Range, plain_value
+from gdlab.fields.validation import Range, plain_point
 from gdlab.losses.function import Function
 from gdlab.optimizers.base import Optimizer
 from gdlab.paths import CONF
@@ -130,9 +130,10 @@ def settings_from_flat(given: Mapping[str, Any]) -> Settings:
     names = {g: given.get(g, DEFAULT_CHOICES[g]) for g in GROUPS}
     choices = {group: name for group, name in names.items() if isinstance(name, str)}
     top.setdefault(LR, parts["optimizer"].default_lr)
-    start = plain_value("start", top.get("start"))
-    if isinstance(parts["loss"], Function) and isinstance(start, (list, tuple)):
-        parts["loss"] = parts["loss"].replace(start=tuple(start))
+    if "start" in top:
+        top["start"] = plain_point("start", top["start"])  # once: an iterator ends
+    if isinstance(parts["loss"], Function) and isinstance(top.get("start"), tuple):
+        parts["loss"] = parts["loss"].replace(start=top["start"])
     return make("", Settings, {**top, **parts, "choices": choices})
 
 

@@ -34,6 +34,7 @@ from gdlab.errors import SettingError
 from gdlab.fields.declared import declared_fields
 from gdlab.fields.formatting import format_value
 from gdlab.fields.suggestions import unknown_setting
+from gdlab.fields.validation import plain_point
 from gdlab.losses.base import Loss
 from gdlab.losses.function import Function
 
@@ -125,7 +126,9 @@ def report(loss: "str | Loss | Callable[[Tensor], Tensor]", **settings: Any) -> 
     if isinstance(given, Function):
         if settings.get("at") is None:
             raise SettingError("at=None: a function needs a point")
-        given = given.replace(start=tuple(settings["at"]))
+        settings["at"] = plain_point("at", settings["at"])
+        if isinstance(settings["at"], tuple):
+            given = given.replace(start=settings["at"])
     choices = {"loss": loss} if isinstance(loss, str) else {}
     return answer(Question(loss=given, draw=False, choices=choices, **settings))
 

@@ -72,6 +72,17 @@ def plain_value(name: str, value: Any) -> Any:
     return value.tolist() if callable(getattr(value, "tolist", None)) else value
 
 
+def plain_point(name: str, value: Any) -> Any:
+    """Return the coordinates of a point as a tuple, whatever sequence they are; others as they are.
+
+    Raises:
+        SettingError: an iterator does not end.
+    """
+    value = value.tolist() if isinstance(value, Tensor) else plain_value(name, value)
+    is_point = isinstance(value, Sequence) and not isinstance(value, str)
+    return tuple(value) if is_point else value
+
+
 def check_value(name: str, value: Any, hint: Any, allowed: Range) -> Any:
     """Convert `value` to the first member of `hint` that fits.
 
@@ -102,7 +113,7 @@ def _explain_quotes(value: Any, kinds: Sequence[Any]) -> tuple[str, str]:
     if isinstance(value, str) and any(kind in (bool, int, float) for kind in kinds):
         words = {"true", "false"} if bool in kinds else set()
         if text.lower() in words or _is_number(text):
-            return f'"{text}"', "; leave out the quotes"
+            return f'"{text}"', "; leave out the quotes, or decode it: ${oc.decode:…}"
     return text, ""
 
 

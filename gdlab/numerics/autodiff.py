@@ -86,13 +86,16 @@ def jacobian_by_rows(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         x: the point.
     """
     rows = x.detach()[None].requires_grad_()
-    return torch.cat([derivative(value, rows) for value in function(rows)[0]]).detach()
+    values = function(rows)[0]
+    return torch.cat([derivative(values[i], rows) for i in range(len(values))]).detach()
 
 
 def hessian(loss: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """Compute the Hessians (n, D, D) at points (n, D): entry [i, j] is ∂/∂xⱼ of ∂f/∂xᵢ."""
     x, grad = gradient_with_graph(loss, x)
-    return torch.stack([derivative(slope.sum(), x) for slope in grad.unbind(1)], 1)
+    # The derivative of `unbind` would make D gradients for each slope.
+    slopes = (grad.select(1, i) for i in range(grad.shape[1]))
+    return torch.stack([derivative(slope.sum(), x) for slope in slopes], 1)
 
 
 def hessian_products(loss: Callable[[Tensor], Tensor], x: Tensor) -> Product:

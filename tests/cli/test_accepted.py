@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from helpers.command import HERE
+from helpers.command import HERE, QUIET
 from helpers.files import listing, result
 
 import gdlab
+from gdlab.losses import MSE
 
 WORKS = [
     ("steps=1e3", "steps", 1000),
@@ -28,6 +29,17 @@ def test_a_setting_works_as_typed(typed, key, value, gd, here):
     assert config[key] == value
     used = {} if key == "lr" else {"lr": 0.1}  # by default it follows the optimizer
     assert gdlab.load("run").config == config | used
+
+
+def test_a_setting_may_refer_to_hydras_configuration(gd, here):
+    (here / "d.csv").write_text("x,y\n1,2\n2,3\n3,5\n")
+    data = ("loss=mse", "loss.data=${hydra:runtime.cwd}/d.csv")
+    assert gd("steps=1", *data, "hydra.run.dir=run", *QUIET).code == 0
+    assert (
+        result(here / "run")["final_loss"]
+        == gdlab.run(loss=MSE("d.csv"), steps=1).outcome.final_loss
+    )
+    assert gd("-m", "steps=1", "lr=0.1", *data, "hydra.sweep.dir=s", *QUIET).code == 0
 
 
 def test_flags_and_settings_may_be_mixed(gd, here):

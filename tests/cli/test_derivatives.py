@@ -54,6 +54,14 @@ def derive(here: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done
     return call
 
 
+def test_a_setting_may_refer_to_hydras_configuration(
+    derive: Callable[..., Done], here: Path
+) -> None:
+    (here / "d.csv").write_text("x,y\n1,2\n2,3\n3,5\n")
+    done = derive("loss=mse", "loss.data=${hydra:runtime.cwd}/d.csv", "draw=false")
+    assert (done.code, done.err) == (0, "")
+
+
 def test_formulas_and_points_by_name(derive: Callable[..., Done]) -> None:
     words = ("loss=expression", "loss.formula=v*u**2", "draw=false")
     named = derive(*words, "inner={v:x-y, u : x+y}", "at={y:1,x:2}")

@@ -85,9 +85,25 @@ def test_a_sweep_by_hydras_own_launcher(gd, here):
         expected = gdlab.run(lr=lr, steps=5).outcome
         assert result(directory)["final_loss"] == expected.final_loss
         assert (directory / "trajectory.png").is_file()
-    again = gd(*typed, "hydra.sweep.dir=own")
-    assert again.code == 2
-    assert "hydra.sweep.dir=own: is not empty; a sweep needs its own" in again.err
+    before = {path: path.stat().st_mtime_ns for path in (here / "own").rglob("*")}
+    for words in (typed, ("-m", "lr=0.1,abc"), ("-m", "lr=0.1")):
+        again = gd(*words, "hydra.sweep.dir=own")
+        assert (again.code, again.out, again.err.count("\n")) == (2, "", 1)
+    assert "hydra.sweep.dir=own: is not empty; a run needs its own" in again.err
+    assert {path: path.stat().st_mtime_ns for path in (here / "own").rglob("*")} == before
+
+
+def test_two_sweeps_that_begin_at_once_have_their_own_directories(gd, here):
+    name = "s-${hydra:runtime.choices.loss}"  # where the default has the time
+    (here / "conf").mkdir()
+    (here / "conf" / "mine.yaml").write_text(
+        f"defaults: [config, _self_]\nhydra: {{sweep: {{dir: '{name}'}}}}\n"
+    )
+    typed = ("-m", "--config-dir", "conf", "--config-name", "mine", "lr=0.1", "steps=1")
+    for _ in range(2):
+        assert gd(*typed, *QUIET, *BASIC).code == 0
+    for directory in ("s-quadratic", "s-quadratic-2"):
+        assert len(gdlab.load(directory).results) == 1
 
 
 @pytest.mark.parametrize("launcher", [(), BASIC], ids=["batched", "basic"])

@@ -292,6 +292,8 @@ REFUSED = [
     ("experiment=zigzag,basins hydra/launcher=basic", "experiment=basins: sets hydra.sweeper"),
     ("lr=0.1,0.2 hydra.sweep.subdir=a", "hydra.sweep.subdir=a: each run needs a directory"),
     ("lr=0.1,0.2 'hydra.sweep.subdir=../${lr}'", "hydra.sweep.subdir=../0.1: must be a folder"),
+    ("lr=0.1 'seed=${hydra:job.num}'", "seed=${hydra:job.num}: differs from job to job, which a"),
+    ("'loss.dim=${hydra:job.num}' hydra/launcher=basic", "loss.dim=${hydra:job.num}: differs"),
     ("lr=0.1 'hydra.sweep.subdir=${nope}'", "hydra.sweep.subdir: Interpolation key 'nope'"),
 ]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from helpers.gradients import plain_descent, rosenbrock, rosenbrock_gradient
 from torch import Tensor
 
@@ -110,6 +111,9 @@ BAD: list[tuple[Callable[[], Any], str]] = [
     (lambda: gdlab.run(lambda x, y: x + y, start=[1, 1]), "^loss=<lambda>: must take one argument"),
     (lambda: gdlab.run(start=[1, 2, 3]), r"must be 2 numbers \(x0, x1\), or random"),
     (lambda: gdlab.run(start=[1, float("inf")]), "start.*inf: must be a finite number"),
+    (lambda: gdlab.run(start=3), "start=3: must be a list of numbers"),  # type: ignore[arg-type]
+    (lambda: gdlab.run(start={1, 2}), "start={1, 2}: must be a list"),  # type: ignore[arg-type]
+    (lambda: gdlab.run(lambda x: x.sum(), start=torch.tensor(3.0)), "start=3.0: must be a list"),  # type: ignore[arg-type]
     (lambda: gdlab.run(lambda x: x.sum()), "a function needs a start of D numbers"),
     (lambda: gdlab.run(Adam()), "loss=.*: must be a name or an instance of Loss"),  # type: ignore[arg-type]
     (lambda: gdlab.run(optimizer=MSE()), "must be a name or an instance of Optimizer"),  # type: ignore[arg-type]
@@ -125,6 +129,15 @@ def test_invalid_settings_are_refused(call: Callable[[], Any], message: str) -> 
 def test_numbers_may_be_those_of_numpy() -> None:
     run = gdlab.run(lr=np.float64(0.1), steps=np.int64(7), seed=np.uint8(3), noise=np.float32(0.5))
     assert (run.outcome.steps, run.settings.seed, run.settings.noise.scale) == (7, 3, 0.5)
+
+
+def test_a_start_may_be_any_sequence() -> None:
+    sequences = ([2.0, 3.0], np.array([2, 3]), torch.tensor([2.0, 3.0]), range(2, 4))
+    for start in (*sequences, lambda: iter((2, 3))):
+        for loss in ("quadratic", lambda x: x.square().sum()):
+            point: Any = start() if callable(start) else start
+            run = gdlab.run(loss, start=point, steps=1)
+            assert run.history.x[0].tolist() == [2.0, 3.0]
 
 
 # Signals.

@@ -25,6 +25,7 @@ from gdlab.derivatives.findings.trials import (
 from gdlab.derivatives.methods.behavior import Kind
 from gdlab.derivatives.methods.finite_differences import values_at
 from gdlab.errors import SettingError
+from gdlab.fields.formatting import format_value
 from gdlab.losses.base import Loss
 from gdlab.losses.function import Function
 from gdlab.numerics import rng
@@ -171,7 +172,11 @@ def _resolve(
         if not isinstance(f, Loss):
             raise SettingError("x=None: must be a point if f is not a loss")
         return f, _draw_points(f, seed)
-    points = torch.as_tensor(x, dtype=torch.float64)
+    try:
+        points = torch.as_tensor(x, dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError) as error:
+        what = "must be numbers, one point or several of the same length"
+        raise SettingError(f"x={format_value(x)}: {what}") from error
     if not points.numel():
         raise SettingError("x=[]: must be one point or several")
     points = points.reshape(-1, points.shape[-1]) if points.ndim else points.reshape(1, 1)

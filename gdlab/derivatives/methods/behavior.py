@@ -1,8 +1,12 @@
-"""What a function is at a point along a line."""
+"""What a function is at a point, along a line: the verdicts of `local_behavior`."""
 
 import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from gdlab.derivatives.methods.finite_differences import DOUBT
+
+_SAME = 1e-6  # of the slopes: less is no kink
 
 
 class Kind(StrEnum):
@@ -57,6 +61,18 @@ class Behavior:
     left: Side
     right: Side
 
+    @classmethod
+    def between(cls, left: Side, right: Side) -> "Behavior":
+        """Return what a function is between its two sides."""
+        kinds = {left.kind, right.kind}
+        for kind in (Kind.JUMP, Kind.VERTICAL, Kind.EDGE, Kind.UNRESOLVED):
+            if kind in kinds:
+                return cls(kind, left, right)
+        scale = max(abs(left.slope), abs(right.slope))
+        margin = max(DOUBT * (left.uncertainty + right.uncertainty), _SAME * scale)
+        is_kink = abs(left.slope - right.slope) > margin
+        return cls(Kind.KINK if is_kink else Kind.SMOOTH, left, right)
+
     @property
     def slope(self) -> float:
         """The derivative along the line; NaN if there is none or it is unknown."""
@@ -72,3 +88,7 @@ class Behavior:
     def has_no_derivative(self) -> bool:
         """Whether it is certain that there is no derivative at the point."""
         return self.kind not in (Kind.SMOOTH, Kind.UNRESOLVED)
+
+
+UNKNOWN = Behavior(Kind.UNRESOLVED, Side(Kind.UNRESOLVED), Side(Kind.UNRESOLVED))
+"""What is not known on either side."""

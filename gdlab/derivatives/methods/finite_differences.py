@@ -20,6 +20,7 @@ NOISE = 1e3 * EPSILON
 
 _STEPS = 41  # each half the one before: from about 1 to 1e-12
 _WIDEST = 79 / 128  # not a simple fraction, which could be a period of the function
+_EXPONENT = 1023  # the greatest of a float64
 _NOISY = 8  # number of smallest steps, where differences differ only by rounding
 _ABOVE_FLOOR = 30.0  # errors above this multiple of the rounding error are truncation
 _FITTED = 6  # points to fit a slope to: the last ones before rounding takes over
@@ -134,7 +135,7 @@ class Differences:
 
 def widest_step(size: Tensor) -> Tensor:
     """Return the largest step (...) for numbers of a size (...): about that size, at least 1."""
-    return _WIDEST * 2.0 ** size.clamp(min=1.0).log2().round()
+    return _WIDEST * 2.0 ** size.clamp(min=1.0).log2().round().clamp(max=_EXPONENT)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from gdlab.derivatives.methods.behavior import Behavior, Kind, Side
+from gdlab.derivatives.methods.behavior import UNKNOWN, Behavior, Kind, Side
 from gdlab.derivatives.methods.finite_differences import (
     DOUBT,
     EPSILON,
@@ -23,15 +23,14 @@ from gdlab.derivatives.methods.finite_differences import (
 )
 
 _FINEST = 4 * EPSILON  # of the point: the smallest step
+_LEAST = 2.0**-1074  # the smallest float64
 _HALVINGS_AT_ZERO = 100  # to 1e-30, whose eighth power does not underflow
 _WINDOW, _STRIDE = 41, 20  # steps that are extrapolated together
-_LEAST = 2.0**-1074  # the least positive float
 _NEAR = 3  # number of widest steps, which are far from the point
 _LAST = 12  # smallest steps, which must confirm a slope or a jump
 _SETTLED = 1e-3  # of a jump: how much it may change over the last steps
 _CERTAIN = 1e-3  # of a slope: how uncertain it may be
 _STAIR = 1e-3  # of the widest step: values that are equal up to here may be rounded ones
-_SAME = 1e-6  # of the slopes: less is no kink
 _POWERS = (0.01, 0.97)  # changes that shrink like hᵖ with such a p have an infinite slope
 _STRAIGHT = 0.02  # of log₂: how far these changes may lie from a power law
 _SCALED = 500  # exponents of values beyond which these are scaled by a power of 2
@@ -64,12 +63,7 @@ def local_behavior(
     n, size = len(directions), (directions.abs() * x.abs()).amax(1)
     if n == 0:
         return []
-    widest = widest_step(size)
-    finest = torch.where(size > 0, _FINEST * size, widest * 2.0**-_HALVINGS_AT_ZERO)
-    finest = finest.clamp(min=_LEAST)
-    count = int((widest.log2() - finest.log2()).max()) + 1
-    h = widest[:, None] * 2.0 ** -torch.arange(count, dtype=x.dtype)
-    h = torch.where(h >= finest[:, None], h, 0.0)
+    h = _steps(size)
     at = values_at(f, x[None])[0]
     exponent = max(int(torch.frexp(at).exponent), -_LARGEST)
     scale = 2.0**-exponent if abs(exponent) > _SCALED else 1.0
@@ -85,18 +79,25 @@ def local_behavior(
         largest=largest * scale,
     )
     sides = [rays.side(k, scale) for k in range(2 * n)]
-    return [_join(left.mirrored(), right) for left, right in zip(sides[:n], sides[n:], strict=True)]
+    found = [
+        Behavior.between(left.mirrored(), right)
+        for left, right in zip(sides[:n], sides[n:], strict=True)
+    ]
+    # Steps that are short for a subnormal point do not exist: what is at 0 may seem to be there.
+    is_lost = ((size > 0) & (_FINEST * size < _LEAST)).tolist()
+    return [
+        UNKNOWN if lost and behavior.has_no_derivative else behavior
+        for lost, behavior in zip(is_lost, found, strict=True)
+    ]
 
 
-def _join(left: Side, right: Side) -> Behavior:
-    kinds = {left.kind, right.kind}
-    for kind in (Kind.JUMP, Kind.VERTICAL, Kind.EDGE, Kind.UNRESOLVED):
-        if kind in kinds:
-            return Behavior(kind, left, right)
-    scale = max(abs(left.slope), abs(right.slope))
-    margin = max(DOUBT * (left.uncertainty + right.uncertainty), _SAME * scale)
-    is_kink = abs(left.slope - right.slope) > margin
-    return Behavior(Kind.KINK if is_kink else Kind.SMOOTH, left, right)
+def _steps(size: Tensor) -> Tensor:
+    """Return decreasing steps (n, m) for points of a size (n,), filled up with 0."""
+    widest, resolved = widest_step(size), (_FINEST * size).clamp(min=_LEAST)
+    finest = torch.where(size > 0, resolved, widest * 2.0**-_HALVINGS_AT_ZERO)
+    count = int((widest.log2() - finest.log2()).max()) + 1
+    h = widest[:, None] * 2.0 ** -torch.arange(count, dtype=size.dtype)
+    return torch.where(h >= finest[:, None], h, 0.0)
 
 
 class _Rays:

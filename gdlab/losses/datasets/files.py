@@ -6,7 +6,8 @@ or compressed.
 
 import lzma
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,12 +59,26 @@ def locate(data: str, generated: Iterable[str] = ()) -> Path:
         return DATA / f"{data}.csv"
     path = user_path(data)
     if os.path.isfile(path):  # unlike Path's, it takes any text
-        note_file(path)
+        with readable(path):
+            note_file(path)
         return path
     what = "is not a file" if os.path.exists(path) else "no such file"
     names = [*generated, *named_sets()]
     hint = did_you_mean(data, names)
     raise SettingError(f"data={data}: {what}{hint} (data sets: {', '.join(names)})")
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Refuse a file that the system cannot read, such as one without permission.
+
+    Raises:
+        SettingError: names the file.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise SettingError(f"data={path}: cannot be read ({error.strerror or error})") from error
 
 
 def is_parquet(path: Path) -> bool:

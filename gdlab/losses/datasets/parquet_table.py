@@ -43,7 +43,8 @@ class ParquetTable(Table):
         column = self.columns.column(name)
         row = 0 if numbers is None else int(np.isfinite(numbers).argmin())
         value = column[row].as_py()
-        cell = "null" if value is None else shorten(str(value))
+        shown = repr(value) if isinstance(value, str) else str(value)
+        cell = "null" if value is None else shorten(shown)
         what = "is not a number" if numbers is None or value is None else "is not a finite number"
         return f"row {row + 1} of {len(self):,}, column {name} ({column.type}): {cell} {what}"
 

@@ -12,11 +12,13 @@ from gdlab.fields.formatting import format_value
 from gdlab.fields.suggestions import did_you_mean
 from gdlab.losses.datasets.columns import Table, shorten
 from gdlab.losses.datasets.csv_table import Choose, CsvTable, holds_numbers, stream_columns
-from gdlab.losses.datasets.files import is_parquet, locate
+from gdlab.losses.datasets.files import is_parquet, locate, readable
 from gdlab.losses.datasets.parquet_table import ParquetTable
 
 MAX_NUMBERS = 2**27
 """The number of float64 numbers that fit into 1 GiB."""
+
+_OTHER_MARKS = ";\t|"  # which separate columns in some files
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,11 @@ def read_examples(
     """
     path = locate(data)
     choose = partial(_choose_columns, path, target, features)
-    if is_parquet(path):
-        return _from_table(ParquetTable.read(path), choose, intercept)
-    examples = _stream(path, choose, intercept)
-    return _from_table(CsvTable.read(path), choose, intercept) if examples is None else examples
+    with readable(path):
+        if is_parquet(path):
+            return _from_table(ParquetTable.read(path), choose, intercept)
+        examples = _stream(path, choose, intercept)
+        return _from_table(CsvTable.read(path), choose, intercept) if examples is None else examples
 
 
 def _stream(path: Path, choose: Choose, intercept: bool) -> Examples | None:
@@ -122,6 +125,8 @@ def _choose_columns(
         raise SettingError(f"features={format_value(features)}: {what}")
     if not features:
         what = f"needs at least one column besides the target {target}".rstrip()
+        if any(mark in target for mark in _OTHER_MARKS):
+            what += "; commas must separate the columns"
         raise SettingError(f"data={path}: {what}{no_index}")
     if "" in (*features, target):
         what = f"column {names.index('') + 1} has no name; name it, or choose columns with features"

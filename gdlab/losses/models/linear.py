@@ -18,6 +18,7 @@ from gdlab.losses.models.costs import ClassificationCost, Penalty
 from gdlab.losses.models.data_loss import DataLoss
 from gdlab.losses.models.least_squares import LeastSquares, PenalizedLeastSquares
 
+_INTERCEPT = "intercept"
 _MOST_SOLVED = 2048
 """With more parameters than this, direct solutions would take longer than most runs."""
 
@@ -93,7 +94,9 @@ class LinearModel(DataLoss):
     @property
     def names(self) -> tuple[str, ...]:
         """The features, then the intercept."""
-        return self._examples.names + (("intercept",) if self.intercept else ())
+        names = self._examples.names
+        ones = f"({_INTERCEPT})" if _INTERCEPT in names else _INTERCEPT
+        return (*names, ones) if self.intercept else names
 
     @property
     def dim(self) -> int:

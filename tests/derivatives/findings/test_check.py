@@ -221,6 +221,8 @@ def test_explicit_points() -> None:
         (Rosenbrock(), [1.0], r"x=\[1\]: must be 2 numbers, one for each of x0, x1; got 1"),
         (Rosenbrock(), [1.0, math.inf], r"x=\[1,inf\]: must be finite"),
         (lambda x: x.sum(), [], r"^x=\[\]: must be one point or several"),
+        (lambda x: x.sum(), ["a"], r"^x=\[a\]: must be numbers, one point or several"),
+        (lambda x: x.sum(), [[1.0, 2.0], [3.0]], "must be numbers, one point or several of the"),
         (lambda x: x.sum(), [math.nan], r"^x=\[nan\]: must be finite"),
     ],
 )

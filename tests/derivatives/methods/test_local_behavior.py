@@ -34,6 +34,13 @@ CASES = [
     ("atan(1e20*x)", 0, Kind.SMOOTH, 1e20, 1e20),
     ("sqrt(x**2 + 1e-30)", 0, Kind.SMOOTH, 0, 0),
     ("sqrt(x + 1e-20)", 0, Kind.SMOOTH, 5e9, 5e9),
+    # At the ends of the number range.
+    ("x", 1.7e308, Kind.SMOOTH, 1, 1),
+    ("sin(x)", 1e-310, Kind.SMOOTH, 1, 1),
+    ("sqrt(x)", 1e-307, Kind.SMOOTH, 1.5811388e153, 1.5811388e153),
+    ("sqrt(x)", 1e-310, Kind.UNRESOLVED, NAN, NAN),
+    ("max(x, 0)", -1e-320, Kind.UNRESOLVED, NAN, NAN),
+    ("abs(x)", 5e-324, Kind.UNRESOLVED, NAN, NAN),
     # Beyond the resolution of floats, or of the values.
     ("cos(1e20*x)", 0.3, Kind.UNRESOLVED, NAN, NAN),
     ("atan(1e20*(x - 1))", 1, Kind.UNRESOLVED, NAN, NAN),

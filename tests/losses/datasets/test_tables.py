@@ -179,7 +179,10 @@ BAD: dict[str, tuple[bytes, str]] = {
         f"line 2, column x: '{60 * '9'}…' is not a finite number",
     ),
     "one column": (b"y\n1\n", "needs at least one column besides the target y"),
-    "semicolons": (b"x;y\n1;2\n", "needs at least one column besides the target x;y"),
+    "semicolons": (
+        b"x;y\n1;2\n",
+        "needs at least one column besides the target x;y; commas must separate the columns",
+    ),
 }  # fmt: skip
 
 
@@ -266,17 +269,31 @@ def test_parquet_is_read_like_csv(tmp_path: Path) -> None:
         ([None, 1], r"row 1 of 2, column x \(int64\): null is not a number"),
         ([True, None], r"row 2 of 2, column x \(bool\): null is not a number"),
         ([None, None], r"row 1 of 2, column x \(null\): null is not a number"),
-        (["a", "b"], r"row 1 of 2, column x \(string\): a is not a number"),
+        (["a", "b"], r"row 1 of 2, column x \(string\): 'a' is not a number"),
         ([date(2020, 1, 2)] * 2, r"column x \(date32\[day\]\): 2020-01-02 is not a number"),
         ([[1.0], []], r"row 1 of 2, column x \(list<.*>\): \[1.0\] is not a number"),
         ([Decimal("1.5"), None], r"column x \(decimal128\(2, 1\)\): null is not a number"),
-        (pa.array(["a", None]).dictionary_encode(), r"row 1 .*: a is not a number"),
+        (pa.array(["a", None]).dictionary_encode(), r"row 1 .*: 'a' is not a number"),
     ],
 )
 def test_unusable_parquet_is_refused(column: Any, message: str, tmp_path: Path) -> None:
     data = write_parquet(tmp_path / "data.parquet", x=column, y=[1.0, 2.0])
     with pytest.raises(SettingError, match=message):
         read_examples(data, None, None)
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").is_file(), reason="a file of Linux")
+def test_a_file_that_the_system_cannot_read_is_refused() -> None:
+    for read in (lambda path: read_examples(path, None, None), lambda path: MSE(data=path)):
+        with pytest.raises(SettingError, match=r"^data=/proc/self/mem: cannot be read \("):
+            read("/proc/self/mem")
+
+
+def test_a_column_called_intercept_is_told_from_the_constant(tmp_path: Path) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text("intercept,y\n1,2\n2,3\n")
+    assert MSE(data=str(path)).names == ("intercept", "(intercept)")
+    assert MSE(data=str(path), intercept=False).names == ("intercept",)
 
 
 def test_decimals_and_categories_of_numbers_are_numbers(tmp_path: Path) -> None:
