@@ -15,6 +15,8 @@ from gdlab.__main__ import main
 # Idle threads of torch sleep instead of spinning on a core that the other worker could use. torch
 # reads this when it is loaded, which nothing above does.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# Each of the two workers has a core; tests of threads set their number themselves.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # The suite draws the same examples every time. To search further, for hours if need be:
 # pytest --hypothesis-profile=default --hypothesis-seed=random

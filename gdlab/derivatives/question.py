@@ -78,24 +78,20 @@ class Question(Configured):
     choices: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("direction", "step", "path", "inner"):
-            self._order_by_name(name, self.loss.names)
-        self._order_by_name("at", self._names_of_point())
+        for name in ("direction", "step", "path", "inner", "at"):
+            given: Any = getattr(self, name)
+            if isinstance(given, Mapping):
+                names = self._names_of_point() if name == "at" else self.loss.names
+                object.__setattr__(self, name, in_order(given, names, name))
         super().__post_init__()
         self._require_one_kind_of_question()
 
-    def _order_by_name(self, name: str, names: Sequence[str]) -> None:
-        given: Any = getattr(self, name)
-        if isinstance(given, Mapping):
-            object.__setattr__(self, name, in_order(given, names, name))
-
     def _names_of_point(self) -> Sequence[str]:
         """Return the names of the variables of `at`."""
-        if isinstance(self.at, Mapping):
-            for name in ("formulas", "inner"):
-                texts = getattr(self, name)
-                if texts is not None:
-                    return Formulas.read(texts, name).names
+        for name in ("formulas", "inner"):
+            texts = getattr(self, name)
+            if texts is not None:
+                return Formulas.read(texts, name).names
         return self.loss.names
 
     def _require_one_kind_of_question(self) -> None:

@@ -50,14 +50,13 @@ LONG = "a rather long name, with spaces, that goes on and on until it is past ei
 COMMANDS = [
     "optimizer=sgd,adam 'seed=range(2)'",
     "lr=1e16,2.5e-7",
-    "optimizer=adam 'optimizer.betas=[0.9,0.99],[0.8,0.0625]'",
-    "'start=[1,2],[3.5,-4e-7]' optimizer.nesterov=true optimizer.momentum=0.5",
+    "optimizer=adam 'optimizer.betas=[0.9,0.99],[0.8,0.0625]' 'start=[3.5,-4e-7]'",
     "'loss.center=[0,1],[1,2]' 'loss.eigenvalues=[1,2]'",
+    "optimizer.nesterov=true optimizer.momentum=0.5,0.9",
     f"loss=mse 'loss.data=\"{LONG}\",line3'",
     'loss=mse "loss.data=\'it is.csv\',\\"a=b.csv\\",line3"',
     "experiment=zigzag lr=0.01,0.02",
-    "'stop.loss=null,1e-7' stop.max_loss=100000000000000000000",
-    "'start=random,[1,2]' dtype=float32",
+    "'start=random,[1,2]' dtype=float32 'stop.loss=1e-7' stop.max_loss=100000000000000000000",
     "'noise=${lr},0' transform.shift=1 ++lr=0.1",
     "schedule=glob(co*) lr=choice(0.1) transform.rotation=null,1 optimizer.nesterov=false",
     "lr=0.1,0.2 seed=1 hydra.job.config.override_dirname.exclude_keys=[seed,steps] "

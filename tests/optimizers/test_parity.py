@@ -52,11 +52,22 @@ def worst_error(case: OptimizerCase, loss: Loss, lr: float, dtype: torch.dtype) 
     return max(relative(a, b) for a, b in zip(ours.history.x[1:], theirs[1:], strict=True))
 
 
-@pytest.mark.parametrize(
-    ("name", "dtype"),
-    [("rosenbrock", torch.float64), ("mlp", torch.float64), ("quadratic", torch.float32)],
-)
-@pytest.mark.parametrize("case", OPTIMIZERS, ids=str)
+def on_blocks() -> list[OptimizerCase]:
+    """Cases for a loss of several blocks: the first of each class, each third, and matrices."""
+    first = {type(case.optimizer): case for case in reversed(OPTIMIZERS)}
+    return [
+        case
+        for number, case in enumerate(OPTIMIZERS)
+        if number % 3 == 0 or case.needs_matrix or case is first[type(case.optimizer)]
+    ]
+
+
+TRIED = [(case, "rosenbrock", torch.float64) for case in OPTIMIZERS]
+TRIED += [(case, "quadratic", torch.float32) for case in OPTIMIZERS]
+TRIED += [(case, "mlp", torch.float64) for case in on_blocks()]
+
+
+@pytest.mark.parametrize(("case", "name", "dtype"), TRIED, ids=str)
 def test_steps_are_those_of_the_oracle(case: OptimizerCase, name: str, dtype: torch.dtype) -> None:
     loss, lr = LOSSES[name]
     if case.needs_matrix and name != "mlp":

@@ -26,6 +26,7 @@ from gdlab.derivatives.plots.output import (
 from gdlab.derivatives.plots.scene import Errors, Scene
 from gdlab.derivatives.plots.surface import draw_surface, make_sheets
 from gdlab.plots.projection import Landscape
+from gdlab.plots.style import style
 
 
 def quadratic(
@@ -467,7 +468,8 @@ def test_hard_cases_draw_without_a_warning(name):
     else:
         assert list(drawn) == ["contour", "local", "surface", "sections"]
     for figure in drawn.values():
-        assert len(render_png(figure)) > 5_000
+        with style():
+            figure.draw_without_rendering()  # lays everything out, and takes half as long
 
 
 def test_what_is_outside_the_domain_stays_blank():

@@ -287,11 +287,11 @@ def started(mine) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_sweep_ends_soon_with_a_table(number, code, one_core, started, mine):
-    os.killpg(started.pid, number)
+def test_an_interrupted_sweep_ends_soon_with_a_table(one_core, started, mine):
+    """By Ctrl-C; test_runner.py sends SIGTERM, which gdlab handles alike."""
+    os.killpg(started.pid, signal.SIGINT)
     out, err = started.communicate(timeout=60)
-    assert started.returncode == code
+    assert started.returncode == 130
     assert err in ("", f"warning: {WAITING}\n")  # on a slow machine
     assert "of 400 runs: " in out
     assert_gone(pids(mine))
