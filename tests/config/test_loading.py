@@ -99,15 +99,25 @@ def test_a_file_loads_as_an_instance_with_its_values(path):
     assert plain(made.settings()) == plain(values)
 
 
-@pytest.mark.parametrize("path", sorted((CONF / "optimizer").glob("*.yaml")), ids=name_of)
-def test_an_optimizer_has_the_same_default_lr_in_python_and_on_the_command_line(path):
-    given = ["optimizer=custom", "optimizer._target_=gdlab.optimizers.SGD"]
-    with hydra_ready():
-        lr = compose_config(given if path.stem == "custom" else [f"optimizer={path.stem}"]).lr
-    cls = SGD if path.stem == "custom" else class_of(path)
+OPTIMIZERS = [path for path in sorted((CONF / "optimizer").glob("*.yaml")) if path.stem != "custom"]
+
+
+@pytest.mark.parametrize("path", OPTIMIZERS, ids=name_of)
+def test_a_file_has_the_default_lr_of_its_optimizer(path):
+    cls = class_of(path)
     assert issubclass(cls, Optimizer)
-    assert lr == cls.default_lr
-    assert ("lr" in yaml.safe_load(path.read_text())) == (lr != SGD.default_lr)
+    assert yaml.safe_load(path.read_text()).get("lr", SGD.default_lr) == cls.default_lr
+
+
+OWN = ["optimizer=custom", "optimizer._target_=gdlab.optimizers.SGD"]
+
+
+@pytest.mark.parametrize(
+    ("words", "lr"), [(["optimizer=newton"], 1.0), (["optimizer=sgd"], 0.1), (OWN, 0.1), ([], 0.1)]
+)
+def test_the_command_line_has_the_default_lr_of_the_file(words, lr):
+    with hydra_ready():
+        assert compose_config(words).lr == lr
 
 
 def test_a_given_lr_takes_precedence_over_the_optimizers_default():

@@ -374,14 +374,14 @@ def test_a_plan_with_custom_classes_resumes_only_if_each_is_named_again(here, gd
 
 
 @pytest.mark.parametrize("node", ["loss", "optimizer", "schedule"])
-@pytest.mark.parametrize("target", ["evil.Loss", "os.system", "gdlabs.Loss", 5])
-def test_a_class_that_only_the_plan_names_is_not_imported(node, target, here, gd):
+def test_a_class_that_only_the_plan_names_is_not_imported(node, here, gd):
     (here / "evil.py").write_text("open('imported', 'w').close()")
     assert gd(*SMALL, "hydra.sweep.dir=s").code == 0
     plan = json.loads((here / "s" / "plan.json").read_text())
-    plan["groups"][0]["settings"][node]["_target_"] = target
-    write_with_digest(here / "s", "plan.json", json.dumps(plan).encode())
-    assert f"its plan names {target}" in refusal(gd("resume=s"))
+    for target in ("evil.Loss", "os.system", "gdlabs.Loss", 5):
+        plan["groups"][0]["settings"][node]["_target_"] = target
+        write_with_digest(here / "s", "plan.json", json.dumps(plan).encode())
+        assert f"its plan names {target}" in refusal(gd("resume=s"))
     assert "evil" not in sys.modules
     assert not (here / "imported").exists()
 
@@ -446,8 +446,7 @@ def test_a_start_without_a_finite_loss_affects_no_other_run(bad, here, gd):
 # how large a file may be, and what is written
 FULL = [
     (9_000, ("lr=tag(log,interval(0.001,0.1))", "seed=range(10)", *TABLES)),  # a shard's table
-    (9_000, ("lr=0.001,0.01", "steps=900", *QUIET)),  # a history
-    (9_000, ("lr=0.001,0.01", "steps=900", "record.figures=false")),  # and events
+    (9_000, ("lr=0.001,0.01", "steps=900", "record.figures=false")),  # a history and events
     (200, ("lr=0.001,0.01", *QUIET)),  # the plan itself
 ]
 

@@ -384,11 +384,12 @@ def shifted(x):
     return ((x - 1) ** 2).sum()
 
 
+LOSSES = [shifted, lambda x: (x**4).sum()]
+
 # arguments, and whether there is a directory
 FROM_PYTHON: list[tuple[Callable[[], dict[str, Any]], bool]] = [
     (lambda: {"optimizer": ["sgd", "adam"], "seed": range(40), "start": "random"}, True),
-    (lambda: {"loss": lambda x: (x**4).sum(), "start": [[1.0, 2.0], [0.5, 0.5]]}, False),
-    (lambda: {"loss": shifted, "start": [1.0, 2.0], "lr": torch.logspace(-3, 0, 70)}, False),
+    (lambda: {"loss": LOSSES, "start": [1.0, 2.0], "lr": torch.logspace(-3, 0, 40)}, False),
 ]
 
 
