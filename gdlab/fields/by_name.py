@@ -26,6 +26,9 @@ def in_order(
     """
     if not isinstance(values, Mapping):
         return values
+    if not names:  # a function has as many coordinates as its start
+        given = format_value(dict(values))
+        raise SettingError(f"{setting}={given}: must be a list of numbers, without names")
     known = ", ".join([*names[:_SHOWN], *["…"] * (len(names) > _SHOWN)])
     for name, value in values.items():
         if name not in names:

@@ -30,14 +30,15 @@ def batch_of(
         runs: the number of runs, R.
 
     Raises:
-        SettingError: the device is not available, or the start does not fit the loss.
+        SettingError: the device is not available, the start does not fit the loss, or the dtype
+            cannot hold a learning rate or a noise.
     """
     columns = columns or {}
     dtype, device = getattr(torch, settings.dtype), resolve_device(settings.device)
 
     def column(key: str, default: Number) -> Tensor:
-        values = columns.get(key, np.full(runs, default))
-        return torch.as_tensor(values, dtype=dtype, device=device)
+        values = torch.as_tensor(columns.get(key, np.full(runs, default)), device=device)
+        return _cast(key, values, dtype)
 
     transform = _with_columns("transform", settings.transform, columns)
     loss = transform.of(_with_columns("loss", settings.loss, columns)).to(dtype, device)
@@ -59,6 +60,22 @@ def batch_of(
         full_every=settings.record.full_loss_every,
         intervals=settings.record.intervals,
     )
+
+
+def _cast(key: str, values: Tensor, dtype: torch.dtype) -> Tensor:
+    """Convert numbers (R,) of a setting to the dtype of the runs.
+
+    Raises:
+        SettingError: one is too small or too large for it.
+    """
+    cast = values.to(dtype)
+    is_lost = cast.isinf() | ((cast == 0) & (values != 0))
+    if bool(is_lost.any()):
+        value = float(values[is_lost][0])
+        limits = torch.finfo(dtype)
+        must = f"must be 0 or between {limits.smallest_normal:.2g} and {limits.max:.2g} in {dtype}"
+        raise SettingError(f"{key}={value:g}: {must}".replace("torch.", "dtype="))
+    return cast
 
 
 def resolve_mode(settings: Settings, runs: int) -> str:

@@ -37,6 +37,11 @@ def test_a_name_that_is_unknown_or_missing_is_refused(given: Mapping[str, Any], 
     assert str(refused.value) == says
 
 
+def test_the_coordinates_of_a_function_have_no_names() -> None:
+    with pytest.raises(SettingError, match=r"^start={x:1}: must be a list of numbers, without nam"):
+        gdlab.run(lambda p: p.square().sum(), start={"x": 1})
+
+
 def test_a_start_by_name_on_the_command_line(here, gd) -> None:
     words = ("loss=expression", f"loss.formula={F}", "steps=1")
     assert gd(*words, "start={y:2,x:1}", *HERE).code == 0

@@ -102,6 +102,13 @@ BAD: list[tuple[Callable[[], Any], str]] = [
     (lambda: gdlab.run(seed=-1), "seed=-1: must be a whole number ≥ 0"),
     (lambda: gdlab.run(noise=-1), "noise.scale=-1: must be a finite number ≥ 0"),
     (lambda: gdlab.run(dtype="float16"), "dtype=float16: must be one of float64, float32"),
+    (
+        lambda: gdlab.run(lr=1e-46, dtype="float32"),
+        r"^lr=1e-46: must be 0 or between 1.2e-38 and 3.4e\+38 in dtype=float32$",
+    ),
+    (lambda: gdlab.run(lr=1e39, dtype="float32"), r"^lr=1e\+39: must be 0 or between"),
+    (lambda: gdlab.run(noise=1e39, dtype="float32"), r"^noise.scale=1e\+39: must be 0 or betw"),
+    (lambda: gdlab.sweep(lr=[0.1, 1e-46], dtype="float32"), r"^lr=1e-46: must be 0 or between"),
     (lambda: gdlab.run(epochs=5), "^epochs=5: no such setting, did you mean steps"),
     (lambda: gdlab.run(momentm=0.9), "^momentm=0.9: no such setting, did you mean optimizer.mom"),
     (
