@@ -63,7 +63,7 @@ def _explain(base: type[Configured], given: Any) -> str:
     """Say how what was given can be used, if it can."""
     name = _describe(given)
     if base is Optimizer and isinstance(given, torch.optim.Optimizer):
-        return f"it steps its own parameters, give its class, torch.optim.{name}; "
+        return f"it steps its own parameters, give its class, {name}; "
     if base is Loss and isinstance(given, torch.nn.Module):
         return f"a network needs data, as in gdlab.losses.Module(module={name.lower()}, data=…); "
     if base is Loss and (isinstance(given, (Sequence, Mapping)) or hasattr(given, "shape")):

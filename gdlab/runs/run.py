@@ -1,6 +1,7 @@
 """One experiment from Python: `gdlab.run`."""
 
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -105,12 +106,14 @@ def run(
     all_settings = settings_from_flat(names.spell_out(given))
     batch, memory = check_run(all_settings), MemorySink()
     with ExitStack() as stack:
-        sinks: list[Sink] = [memory]
+        recorders: list[RunRecorder] = []
         if directory is not None:
             claim = claimed(user_path(directory), exact=True, setting="directory")
-            sinks.append(RunRecorder(stack.enter_context(claim), all_settings))
+            recorders.append(RunRecorder(stack.enter_context(claim), all_settings))
         stack.enter_context(one_thread())  # a process forked later could not use torch's threads
-        outcome = execute(all_settings, batch, sinks)
+        outcome = execute(all_settings, batch, [memory, *recorders])
+    for problem in (problem for recorder in recorders for problem in recorder.problems):
+        warnings.warn(problem, stacklevel=2)
     return Run(all_settings, outcome, History.join(memory.pieces), memory.seconds)
 
 

@@ -29,7 +29,11 @@ def test_a_class_stands_for_an_instance_with_its_defaults() -> None:
 
 NET = torch.nn.Linear(2, 1)
 NOT_CHOICES: list[tuple[str, Any, str]] = [
-    ("optimizer", torch.optim.SGD(NET.parameters()), "give its class, torch.optim.SGD"),
+    (
+        "optimizer",
+        torch.optim.SGD(NET.parameters()),
+        "optimizer=SGD: it steps its own parameters, give its class, SGD; must",
+    ),
     ("optimizer", torch.nn.Linear, "optimizer=Linear: must be a name or an instance of Optimizer"),
     ("loss", NET, "loss=Linear: a network needs data, as in gdlab.losses.Module(module=linear, da"),
     ("loss", pd.DataFrame({"x": [1.0]}), "loss=DataFrame: data need a model, as in gdlab.losses.M"),
@@ -149,3 +153,12 @@ def test_a_directory_holds_what_the_command_line_would_leave(tmp_path) -> None:
     assert (tmp_path / "run" / "trajectory.png").is_file()
     with pytest.raises(SettingError, match=r"^directory=.*: is not empty"):
         gdlab.run("rosenbrock", directory=tmp_path / "run")
+
+
+def test_a_picture_that_cannot_be_drawn_is_a_warning(tmp_path, monkeypatch) -> None:
+    def refuse(*_: object) -> tuple[dict[str, bytes], list[str]]:
+        return {}, ["trajectory: not drawn (no ink)"]
+
+    monkeypatch.setattr("gdlab.recording.recorder.draw_pictures", refuse)
+    with pytest.warns(UserWarning, match=r"^trajectory: not drawn \(no ink\)$"):
+        gdlab.run("rosenbrock", steps=3, directory=tmp_path / "run")
