@@ -39,7 +39,7 @@ def plan_of() -> Iterator[Callable[..., Plan]]:
     with hydra_ready():
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
-        config = hydra.compose_config(CONFIG_NAME, [], RunMode.MULTIRUN)
+        config = hydra.compose_config(CONFIG_NAME, ["hydra.sweep.dir=s"], RunMode.MULTIRUN)
         loader = hydra.config_loader
         parser = OverridesParser.create(config_loader=loader)
 
@@ -55,7 +55,7 @@ def test_each_structure_is_composed_once(monkeypatch):
     with hydra_ready():
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
-        config = hydra.compose_config(CONFIG_NAME, [], RunMode.MULTIRUN)
+        config = hydra.compose_config(CONFIG_NAME, ["hydra.sweep.dir=s"], RunMode.MULTIRUN)
         loader = hydra.config_loader
         asked: list[list[str]] = []
         compose = loader.load_sweep_config
