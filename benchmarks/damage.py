@@ -145,6 +145,7 @@ def view(directory: Path) -> list[Any]:
 def compile_and_run(folder: Path) -> list[Any]:
     """Run a compiled batch with the cache in a folder."""
     os.environ["XDG_CACHE_HOME"] = str(folder)
+    tempfile.tempdir = str(folder)  # a step that is not trusted is compiled in a private folder
     engine = gdlab.Engine(mode="compiled", threads=1)
     run = gdlab.run(loss="rosenbrock", lr=0.001, steps=5, engine=engine)
     return [run.history.x.tobytes(), run.history.loss.tobytes()]
