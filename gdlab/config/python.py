@@ -1,6 +1,7 @@
 """What Python gives for a setting: instances, classes, and fields by their own names."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -76,15 +77,23 @@ class FullNames:
 
     Args:
         top: names of settings that belong to no loss, optimizer or schedule; they have precedence.
-        chosen: the losses, optimizers and schedules that are chosen, by their groups.
+        choose: returns the losses, optimizers and schedules that are chosen, by their groups. It is
+            called only for a short name, since a loss may read a file.
     """
 
-    def __init__(self, top: Collection[str], chosen: Mapping[str, Sequence[Configured]]) -> None:
-        self._top = top
-        self._owned: dict[str, list[str]] = {}
-        for group, owners in chosen.items():
+    def __init__(
+        self, top: Collection[str], choose: Callable[[], Mapping[str, Sequence[Configured]]]
+    ) -> None:
+        self._top, self._choose = top, choose
+
+    @cached_property
+    def _owned(self) -> dict[str, list[str]]:
+        """The full names that each name of a setting of the chosen ones can mean."""
+        owned: dict[str, list[str]] = {}
+        for group, owners in self._choose().items():
             for name in dict.fromkeys(n for owner in owners for n in declared_fields(type(owner))):
-                self._owned.setdefault(name, []).append(f"{group}.{name}")
+                owned.setdefault(name, []).append(f"{group}.{name}")
+        return owned
 
     def of(self, name: str, shown: str = "…") -> str:
         """Return the full name of a setting; one with a dot is full already.

@@ -102,7 +102,7 @@ def run(
     optional = {"lr": lr, "start": start, "transform": transform, "stop": stop}
     given = {"loss": loss, "optimizer": optimizer, "schedule": schedule, **settings}
     given |= {key: value for key, value in optional.items() if value is not None}
-    names = FullNames(TOP, {group: [resolve_choice(group, given[group])] for group in GROUPS})
+    names = FullNames(TOP, lambda: {g: [resolve_choice(g, given[g])] for g in GROUPS})
     all_settings = settings_from_flat(names.spell_out(given))
     batch, memory = check_run(all_settings), MemorySink()
     with ExitStack() as stack:

@@ -33,7 +33,7 @@ def grid_of(given: Mapping[str, Any], zipped: Sequence[str] = ()) -> Grid:
             differ in length, or there are too many runs.
     """
     given = {key: _with_instances(key, value) for key, value in given.items()}
-    names = FullNames(TOP, {g: _chosen_owners(g, given, with_inner=False) for g in GROUPS})
+    names = FullNames(TOP, lambda: {g: _chosen_owners(g, given, with_inner=False) for g in GROUPS})
     axes = axes_of(names.spell_out(given))
     keys = {axis.key: axis.key for axis in axes}
     keys |= {short: f"{short}.{item}" for short, item in SHORTHANDS.items()}

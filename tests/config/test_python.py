@@ -73,7 +73,7 @@ def test_a_class_that_needs_arguments_asks_for_an_instance() -> None:
 
 
 NAMES = FullNames(
-    ("lr", "start"), {"loss": [MLP()], "optimizer": [SGD(), Adam()], "schedule": [Step()]}
+    ("lr", "start"), lambda: {"loss": [MLP()], "optimizer": [SGD(), Adam()], "schedule": [Step()]}
 )
 
 
@@ -89,8 +89,10 @@ def test_a_short_name_is_the_setting_of_the_one_that_has_it() -> None:
 
 
 def test_a_short_name_with_two_meanings_is_refused() -> None:
-    names = FullNames((), {"optimizer": [SGD()], "loss": [Quadratic()], "schedule": [Constant()]})
-    both = FullNames((), {"optimizer": [Adam()], "schedule": [Adam()]})
+    names = FullNames(
+        (), lambda: {"optimizer": [SGD()], "loss": [Quadratic()], "schedule": [Constant()]}
+    )
+    both = FullNames((), lambda: {"optimizer": [Adam()], "schedule": [Adam()]})
     assert names.of("condition") == "loss.condition"
     with pytest.raises(SettingError) as refused:
         both.spell_out({"eps": 0.1})
