@@ -80,7 +80,7 @@ def _check(line: CommandLine, parsed: Namespace) -> None:
     config = line.compose()
     package = parsed.package
     if parsed.cfg == "job":
-        config = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+        config = hydra_internals.without_hydra(config)
     is_there = package in (None, "_global_") or OmegaConf.select(config, package) is not None
     if not is_there:
         raise SettingError(f"--package={package}: the configuration has no such part")

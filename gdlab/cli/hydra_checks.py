@@ -113,7 +113,7 @@ def check_references(config: DictConfig) -> None:
     Raises:
         SettingError: names the setting.
     """
-    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    own = hydra_internals.without_hydra(config)
     for key, value in _leaves(OmegaConf.to_container(own, resolve=False)):
         if re.search(_OF_A_JOB, str(value)):
             why = "differs from job to job, which a sweep cannot follow; give it several values"

@@ -177,6 +177,11 @@ def select_all(config: DictConfig, keys: Sequence[str]) -> dict[str, Any]:
     return found
 
 
+def without_hydra(config: DictConfig) -> DictConfig:
+    """Return a copy of a configuration without its `hydra` node: the settings alone."""
+    return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+
+
 def overrides_of(hydra: Any, kind: str) -> list[str]:
     """Return the overrides of a command as typed: their interpolations are not resolved.
 

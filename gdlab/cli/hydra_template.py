@@ -28,7 +28,7 @@ def make_template(
     Raises:
         SettingError: the directories of the runs have no name.
     """
-    task = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    task = hydra_internals.without_hydra(config)
     own = OmegaConf.masked_copy(config, "hydra")
     with _marked_job(own, mark) as job:
         if not OmegaConf.is_interpolation(job, "override_dirname"):  # it is one from Hydra 1.4 on

@@ -29,7 +29,7 @@ def run_report(config: DictConfig, *, as_json: bool) -> int:
         OSError: a file cannot be written.
     """
     choices = {"loss": str(config.hydra.runtime.choices["loss"])}
-    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    own = hydra_internals.without_hydra(config)
     with hydra_internals.current_config(config):
         question = instance_from_values(Question, plain_values(own), choices)
     startup.resume_garbage_collection()
@@ -68,7 +68,7 @@ def _write_settings(directory: Path, config: DictConfig) -> None:
     """Write the composed configuration in the files that Hydra writes for its own jobs."""
     directory.mkdir()
     nodes = {
-        "config": OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]),
+        "config": hydra_internals.without_hydra(config),
         "hydra": OmegaConf.masked_copy(config, "hydra"),
         "overrides": config.hydra.overrides.task,
     }

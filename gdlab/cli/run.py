@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf, read_write
+from omegaconf import DictConfig, read_write
 
 from gdlab.cli import hydra_internals, startup
 from gdlab.cli.command import EXIT_FAILED
@@ -150,7 +150,7 @@ def read_config(config: DictConfig, choices: dict[str, str] | None = None) -> Se
     """
     if choices is not None:
         return settings_from_config(config, choices)
-    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    own = hydra_internals.without_hydra(config)
     with hydra_internals.current_config(config):
         return settings_from_config(own, dict(config.hydra.runtime.choices))
 

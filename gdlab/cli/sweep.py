@@ -290,5 +290,5 @@ def _check_one_directory(
 
 def _interpolated_settings(config: DictConfig) -> set[str]:
     """Return the settings that interpolations refer to: where one varies, others vary with it."""
-    task = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    task = hydra_internals.without_hydra(config)
     return {name.lstrip(".") for name in _INTERPOLATION.findall(OmegaConf.to_yaml(task))}
