@@ -23,6 +23,7 @@ def html(settings: Settings, outcome: Outcome, history: History) -> str:
         for name, value in outcome_lines(settings, outcome)
     )
     title = f"<b>{escape(str(outcome.status))}</b>: {_plain(outcome.reason)}"
+    title += "" if outcome.explanation is None else f"<br>{_plain(outcome.explanation)}"
     return (
         f"<div>{title}<table>{rows}</table>{_formula(settings)}{_picture(settings, history)}</div>"
     )

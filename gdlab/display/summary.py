@@ -12,6 +12,11 @@ from gdlab.engine.status import Status
 from gdlab.schedules import Constant
 
 _MAX_COORDINATES = 6
+_CURED_BY_LR = (
+    theory.Diagnosis.UNSTABLE,
+    theory.Diagnosis.GROWING,
+    theory.Diagnosis.OSCILLATING,
+)
 
 
 def warning(settings: Settings) -> str | None:
@@ -27,19 +32,24 @@ def warning(settings: Settings) -> str | None:
 
 
 def explanation(settings: Settings, batch: Batch, outcome: Outcome) -> str | None:
-    """Explain why a run diverged if the curvature at its start tells, with a tried lr."""
-    if outcome.status != Status.DIVERGED or not isinstance(settings.schedule, Constant):
-        return None
-    limit = theory.local_stability_limit(batch.loss, settings.optimizer, batch.start[0])
-    if limit is None or settings.lr <= limit:
-        return None
-    formula = settings.optimizer.stability_formula()
-    above = f"lr={settings.lr:g} is above {formula} = {limit:.3g} at the start"
-    trial = theory.first_stable(batch, limit)
-    if trial is None:
-        return above
-    steps = f"{trial.steps} step{'s' * (trial.steps != 1)}"
-    return f"{above}; try lr={trial.lr:g}: the loss is {trial.loss:.4g} after {steps}"
+    """Say what happened in a run; None if nothing is known.
+
+    A smaller learning rate that may help is tried before it is named.
+    """
+    if outcome.diagnosis not in _CURED_BY_LR or not isinstance(settings.schedule, Constant):
+        return outcome.explanation
+    said, lr, limit = [str(outcome.explanation)], settings.lr, outcome.lr_limit
+    if limit is None:  # at the start, which would be too much work for each run of a sweep
+        limit = theory.local_stability_limit(batch.loss, settings.optimizer, batch.start[0])
+        if limit is not None and lr > limit:
+            formula = settings.optimizer.stability_formula()
+            said.append(f"lr={lr:g} is above {formula} = {limit:.3g} at the start")
+    trial = theory.first_stable(batch, lr if limit is None else min(lr, limit))
+    has_ended = outcome.status != Status.DIVERGED
+    if trial is not None and not (has_ended and trial.loss >= outcome.final_loss):
+        steps = f"{trial.steps} step{'s' * (trial.steps != 1)}"
+        said.append(f"try lr={trial.lr:g}: the loss is {trial.loss:.4g} after {steps}")
+    return "; ".join(said)
 
 
 def summary(

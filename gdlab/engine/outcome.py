@@ -6,13 +6,14 @@ Shapes: R runs, D dimensions, K records of a chunk, n rows of a chunk.
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
 from gdlab.engine.batch import Batch
 from gdlab.engine.chunk import Chunk
+from gdlab.engine.evidence import Evidence
 from gdlab.engine.status import Status
 from gdlab.optimizers.oracle import Obstacle
 
@@ -27,6 +28,9 @@ _OBSTACLES = {
     " singular matrix",
 }
 """What ended a run that stalled after a number of steps."""
+
+_LEFT_OUT = frozenset({"x", "explanation"})
+"""Fields that are no columns of a table."""
 
 
 def _number(dtype: type, initial: float, *, nullable: bool = False) -> Any:
@@ -59,6 +63,11 @@ class Outcome:
         metrics: the metrics at the last point by name, such as accuracy or sharpness.
         evaluations: the number of gradients computed; `gdlab.optimizers.oracle` says what else
             counts.
+        diagnosis: what happened, a word of `gdlab.theory.Diagnosis` such as unstable or saddle;
+            None where nothing is known beyond the status.
+        explanation: the diagnosis as a sentence, with its numbers.
+        lr_limit: the learning rate above which steps grow along the steepest direction, at the
+            last point, or at the best one of a run that diverged; None where it is unknown.
         mode: how the steps were computed, "eager" or "compiled".
         mode_reason: why a run that was to be compiled ran in eager mode.
     """
@@ -77,12 +86,43 @@ class Outcome:
     suboptimality: float | None = _number(np.float64, np.nan, nullable=True)
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     evaluations: int = _number(np.int64, 0)
+    diagnosis: str | None = None
+    explanation: str | None = None
+    lr_limit: float | None = _number(np.float64, np.nan, nullable=True)
     mode: str = "eager"
     mode_reason: str | None = None
 
 
 NUMBERS = {f.name: f.metadata for f in dataclasses.fields(Outcome) if "initial" in f.metadata}
 """The numeric fields of an outcome, in order, with their dtype, initial and nullable."""
+
+
+class Diagnoses(Protocol):
+    """What happened in each run of a batch."""
+
+    def word(self, row: int) -> str | None:
+        """Return the diagnosis of a run; None where there is none."""
+        ...
+
+    def sentence(self, row: int) -> str | None:
+        """Return it as a sentence, with its numbers."""
+        ...
+
+
+@dataclass(frozen=True)
+class KnownDiagnoses:
+    """Diagnoses that were made before: words and sentences by row."""
+
+    words: Sequence[str | None]
+    sentences: Sequence[str | None]
+
+    def word(self, row: int) -> str | None:
+        """Return the diagnosis of a run; None where there is none."""
+        return self.words[row]
+
+    def sentence(self, row: int) -> str | None:
+        """Return it as a sentence."""
+        return self.sentences[row]
 
 
 class Outcomes:
@@ -95,6 +135,8 @@ class Outcomes:
         x: the last points (R, D).
         obstacle: codes of `Obstacle`, for runs that stalled (R,).
         errors: the exceptions that ended failed runs, by row.
+        evidence: what a diagnosis needs of the records.
+        diagnoses: what happened; none until `gdlab.theory.diagnose` says it.
     """
 
     def __init__(self, batch: Batch) -> None:
@@ -110,6 +152,8 @@ class Outcomes:
         self.mode_reason: str | None = None
         self.errors: dict[int, BaseException] = {}
         self.obstacle = np.zeros(runs, dtype=np.int64)
+        self.evidence = Evidence(batch)
+        self.diagnoses: Diagnoses = KnownDiagnoses([None] * runs, [None] * runs)
         self._reasons: dict[int, str] = {}
         domain = batch.loss.domain
         self._domain = None if domain is None else batch.loss.tensor(domain).cpu().numpy()
@@ -126,7 +170,7 @@ class Outcomes:
             self.errors |= dict.fromkeys(failed.tolist(), chunk.error)
         if len(chunk.loss) == 0:
             return
-        self._update_best(rows, chunk)
+        self.evidence.add(chunk, self._update_best(rows, chunk))
         self._add_endings(rows, chunk)
 
     def _add_endings(self, rows: np.ndarray, chunk: Chunk) -> None:
@@ -150,12 +194,13 @@ class Outcomes:
             if values is not None:
                 column[ended] = values[columns].cpu().numpy()
 
-    def _update_best(self, rows: np.ndarray, chunk: Chunk) -> None:
-        """Update the best losses."""
+    def _update_best(self, rows: np.ndarray, chunk: Chunk) -> torch.Tensor:
+        """Update the best losses, and return which rows have a new one: (n,)."""
         value, step = chunk.best_loss.cpu().numpy(), chunk.best_step.cpu().numpy()
         better = value < self.numbers["best_loss"][rows]
         self.numbers["best_loss"][rows[better]] = value[better]
         self.numbers["best_step"][rows[better]] = step[better]
+        return torch.from_numpy(better).to(chunk.rows.device)
 
     def fill(self, outcomes: Sequence[Mapping[str, Any]]) -> None:
         """Set the outcomes of all rows from the fields of `Outcome` and metrics by name."""
@@ -167,6 +212,10 @@ class Outcomes:
             for name, column in self.metrics.items():
                 column[row] = np.nan if outcome.get(name) is None else outcome[name]
             self.x[row, : len(outcome["x"])] = outcome["x"]
+        words, sentences = (
+            [outcome[name] for outcome in outcomes] for name in ("diagnosis", "explanation")
+        )
+        self.diagnoses = KnownDiagnoses(words, sentences)
 
     def __getitem__(self, row: int) -> Outcome:
         """The outcome of one run."""
@@ -179,23 +228,29 @@ class Outcomes:
             reason=self.reason(row),
             x=self.x[row],
             metrics={name: _none_if_nan(values[row]) for name, values in self.metrics.items()},
+            diagnosis=self.diagnoses.word(row),
+            explanation=self.diagnoses.sentence(row),
             mode=self.mode,
             mode_reason=self.mode_reason,
             **numbers,
         )
 
     def columns(self) -> dict[str, Any]:
-        """Return the fields of all outcomes except the points, in order: lists and arrays (R,).
+        """Return the fields of all outcomes, in order: lists and arrays (R,).
+
+        Points and explanations are left out.
 
         Numbers that may be unknown are masked arrays.
         """
         columns: dict[str, Any] = {}
         runs = range(len(self.status))
-        for name in (f.name for f in dataclasses.fields(Outcome) if f.name != "x"):
+        for name in (f.name for f in dataclasses.fields(Outcome) if f.name not in _LEFT_OUT):
             if name == "status":
                 columns[name] = [str(Status(code)) for code in self.status.tolist()]
             elif name == "reason":
                 columns[name] = [self.reason(row) for row in runs]
+            elif name == "diagnosis":
+                columns[name] = [self.diagnoses.word(row) for row in runs]
             elif name == "metrics":
                 columns |= {k: np.ma.masked_invalid(v) for k, v in self.metrics.items()}
             elif name in NUMBERS:
@@ -233,7 +288,7 @@ class Outcomes:
             return f"the loss fell to stop.loss={stop.loss:g} at step {steps}"
         if status == Status.MAX_STEPS:
             above = f"the gradient norm still above stop.grad_tol={stop.grad_tol:g}"
-            return f"the step limit steps={steps} was reached with {above}; raise steps"
+            return f"the step limit steps={steps} was reached with {above}"
         if status == Status.STALLED:
             norm = f"the gradient norm there is {self.numbers['grad_norm'][row]:.3g}"
             return f"{_OBSTACLES[Obstacle(int(self.obstacle[row]))].format(steps)}; {norm}"

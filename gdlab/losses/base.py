@@ -132,6 +132,15 @@ class Loss(Configured):
         return self.curvature is not None
 
     @property
+    def standardized(self) -> "Loss | None":
+        """The same loss with standardized columns of data; None where there are none to scale.
+
+        Raises:
+            SettingError: a column cannot be standardized.
+        """
+        return None
+
+    @property
     def about(self) -> dict[str, str]:
         """Lines about the loss, by title, for the summary of a run and TensorBoard."""
         return {}

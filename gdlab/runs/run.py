@@ -23,6 +23,7 @@ from gdlab.recording.recorder import RunRecorder
 from gdlab.runs.checks import check_run
 from gdlab.runs.sinks import MemorySink, Sink
 from gdlab.schedules import Schedule
+from gdlab.theory import diagnose
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,7 @@ def execute(
     except BaseException:
         _close(sinks, None, time.perf_counter() - start)
         raise
+    diagnose(batch, outcomes)
     outcome = outcomes[0]
     _close(sinks, outcome, time.perf_counter() - start)
     return outcome

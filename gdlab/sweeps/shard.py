@@ -17,6 +17,7 @@ from gdlab.engine.outcome import Outcome, Outcomes
 from gdlab.engine.status import Status
 from gdlab.runs.batching import batch_of
 from gdlab.sweeps.plan import Group
+from gdlab.theory import diagnose
 
 
 class Records(Protocol):
@@ -83,6 +84,7 @@ def run_group(
         for part in (group.take(slice(0, half)), group.take(slice(half, None))):
             yield from run_group(part, records, interrupted, progress)
         return
+    diagnose(batch, ends)
     seconds = (time.perf_counter() - began) / len(group)
     if records is not None:
         for row, run in enumerate(group.runs.tolist()):

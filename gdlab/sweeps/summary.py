@@ -16,6 +16,7 @@ from gdlab.fields.formatting import format_value
 from gdlab.optimizers import Optimizer
 from gdlab.recording.rate import recorded_rate
 from gdlab.results.cautions import RULE, cautions
+from gdlab.results.diagnoses import count_diagnoses, describe_rates
 from gdlab.results.ranking import Best, best, setting_label
 from gdlab.sweeps.executors.board import Statuses
 from gdlab.sweeps.plan import Plan
@@ -60,6 +61,8 @@ def show_sweep(plan: Plan, results: "pa.Table", directory: Path) -> None:
         plan, directory, [winner.run for winner in winners], set(frame["run"][~is_failed])
     )
     wide.print(_table_of_winners(plan, winners, rates, frozenset(frame["status"])))
+    for combination, text in describe_rates(frame, plan.by(), plan.keys()):
+        console.print(styled(("lr: ", "bold"), f"{combination}{': ' * bool(combination)}{text}"))
     for caution in cautions(frame, winners, plan.keys()):
         console.print(styled(("note: ", "bold"), caution))
     failed = frame[is_failed]
@@ -68,7 +71,10 @@ def show_sweep(plan: Plan, results: "pa.Table", directory: Path) -> None:
     if len(failed) > _FAILURES_SHOWN:
         console.print(f"… and {len(failed) - _FAILURES_SHOWN} more: status=failed in the tables")
     path = shlex.quote(str(directory))
-    lines = {"files": str(directory)}
+    lines = {}
+    if happened := count_diagnoses(frame):
+        lines["what happened"] = happened
+    lines["files"] = str(directory)
     if any(winner.choice for winner in winners):
         lines["ranked by"] = RULE.format(metric=plan.metric.name)
     if len(plan) > plan.options.record.max_run_dirs:

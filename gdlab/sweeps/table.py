@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _MAX_COORDINATES = 16
 _ALWAYS = ("loss", "optimizer", "lr", "seed")
+_NULLABLE_TEXTS = ("diagnosis", "mode_reason")
 
 
 def table_of(group: Group, ended: FinishedRuns, varied: Mapping[str, Sequence[Any]]) -> "pa.Table":
@@ -51,7 +52,7 @@ def table_of(group: Group, ended: FinishedRuns, varied: Mapping[str, Sequence[An
     for name, values in ends.columns().items():
         if name == "mode":
             columns["seconds"] = np.full(len(ended.runs), ended.seconds)
-        columns[name] = pa.array(values, pa.string()) if name == "mode_reason" else values
+        columns[name] = pa.array(values, pa.string()) if name in _NULLABLE_TEXTS else values
     if ends.x.shape[1] <= _MAX_COORDINATES:
         columns |= {f"x{i}": ends.x[:, i] for i in range(ends.x.shape[1])}
     return pa.table(columns)

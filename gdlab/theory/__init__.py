@@ -10,14 +10,17 @@ from gdlab.theory.claims import (
     rate,
     stability_limit,
 )
+from gdlab.theory.diagnosis import Diagnosis, diagnose
 from gdlab.theory.premises import Claim, Premise, premises_of
 from gdlab.theory.sharpness import local_stability_limit, round_down, sharpness
 
 __all__ = [
     "Claim",
+    "Diagnosis",
     "Premise",
     "Rate",
     "Trial",
+    "diagnose",
     "first_stable",
     "growth",
     "local_stability_limit",

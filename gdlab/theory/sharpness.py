@@ -45,6 +45,8 @@ def local_stability_limit(loss: Loss, optimizer: Optimizer, x: Tensor) -> float 
     It says nothing of smaller lr: other directions may curve down, and other points be steeper.
     None if no direction curves up, or the optimizer has no theory.
     """
+    if optimizer.max_stable_lr(1.0) is None:
+        return None
     largest = sharpness(loss, x)
     if largest is None or largest <= 0:
         return None

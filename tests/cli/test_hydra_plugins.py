@@ -214,7 +214,7 @@ COLUMNS = [
 ]
 ENDS = (
     "status reason steps final_loss best_loss best_step grad_norm distance suboptimality "
-    "evaluations seconds mode mode_reason"
+    "evaluations diagnosis lr_limit seconds mode mode_reason"
 )
 
 

@@ -129,11 +129,14 @@ OUTCOME = Outcome(
     distance=None,
     suboptimality=math.nan,
     evaluations=4,
+    diagnosis="unstable",
+    explanation="unstable: λ",
+    lr_limit=0.5,
 )
 FIELDS = [
     *("status", "reason", "steps", "final_loss", "best_loss", "best_step", "grad_norm", "x"),
-    *("distance", "suboptimality", "evaluations", "seconds", "seed", "mode", "mode_reason"),
-    "versions",
+    *("distance", "suboptimality", "evaluations", "diagnosis", "explanation", "lr_limit"),
+    *("seconds", "seed", "mode", "mode_reason", "versions"),
 ]
 
 
@@ -159,6 +162,9 @@ def test_a_result_is_strict_json_with_every_field(tmp_path):
         "distance": None,
         "suboptimality": None,
         "evaluations": 4,
+        "diagnosis": "unstable",
+        "explanation": "unstable: λ",
+        "lr_limit": 0.5,
         "seconds": 1.25,
         "seed": 2**62 + 1,
         "mode": "eager",

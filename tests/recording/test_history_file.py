@@ -44,6 +44,7 @@ OUTCOME = Outcome(
     x=np.array([1 / 3, math.nan]),
     distance=None,
     suboptimality=None,
+    lr_limit=None,
     evaluations=4,
 )
 

@@ -36,6 +36,8 @@ ENDS = [
     ("distance", pa.float64()),
     ("suboptimality", pa.float64()),
     ("evaluations", pa.int64()),
+    ("diagnosis", pa.string()),
+    ("lr_limit", pa.float64()),
     ("seconds", pa.float64()),
     ("mode", pa.string()),
     ("mode_reason", pa.string()),

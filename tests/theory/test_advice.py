@@ -22,27 +22,39 @@ TRIED = re.compile(r"try lr=(\S+): the loss is (\S+) after (\d+) steps")
 CASES: list[tuple[dict[str, Any], str | None]] = [
     (
         {"loss": "rosenbrock", "lr": 0.1},
-        "lr=0.1 is above 2/λ_max = 0.00133 at the start; "
+        "unstable: lr=0.1 is above 2/λ_max = 0.00133 at the start; "
         "try lr=0.001: the loss is 3.101 after 300 steps",
     ),
     # the loss is steeper away from its start, so that lr=0.2 diverges and lr=0.1 cycles
     (
         {"loss": "qing", "lr": 0.3},
-        "lr=0.3 is above 2/λ_max = 0.25 at the start; "
+        "unstable: lr=0.3 is above 2/λ_max = 0.25 at the start; "
         "try lr=0.05: the loss is 9.133e-19 after 40 steps",
     ),
-    # below a limit at the start that says nothing of the rest
-    ({"loss": "qing", "lr": 0.2}, None),
+    # below the limit at the start, 0.25, which says nothing of the rest
+    (
+        {"loss": "qing", "lr": 0.2},
+        "growing: the loss rose from 14 to 1.038e+128; lr=0.2 is too large; "
+        "try lr=0.05: the loss is 9.133e-19 after 40 steps",
+    ),
     # at the limit 0.1 itself the run would go back and forth
     (
         {"loss": "sum_squares", "lr": 5.0, "steps": 150},
-        "lr=5 is above 2/λ_max = 0.1 at the start; "
+        "unstable: lr=5 is above 2/λ_max = 0.1 at the start; "
         "try lr=0.09: the loss is 1.382e-17 after 98 steps",
     ),
     # no lr is stable
-    ({"loss": "saddle", "lr": 5.0}, "lr=5 is above 2/λ_max = 1 at the start"),
+    (
+        {"loss": "saddle", "lr": 5.0},
+        "unbounded below: the loss falls without end along {x0: 0, x1: 1}, where the Hessian has "
+        "the eigenvalue -2; no learning rate finds a minimum",
+    ),
     ({"loss": "rosenbrock", "optimizer": "adam", "lr": 1e300}, None),
-    ({"loss": "trid", "schedule": "cosine", "lr": 1e300}, None),
+    # nothing is tried with a schedule, under which lr is not constant
+    (
+        {"loss": "trid", "schedule": "cosine", "lr": 1e300},
+        "unstable: lr=1e+300 is above 2/λ_max = 0.526 at the start",
+    ),
 ]
 
 
@@ -53,6 +65,7 @@ def explain(flat: dict[str, Any]) -> str | None:
     outcomes = Outcomes(batch)
     for chunk in advance(batch):
         outcomes.add(chunk)
+    theory.diagnose(batch, outcomes)
     assert outcomes[0].status == Status.DIVERGED
     return explanation(run, batch, outcomes[0])
 

@@ -53,6 +53,11 @@ class DataLoss(Loss):
             what = f"must be at most {n}, the number of examples"
             raise SettingError(f"batch_size={self.batch_size}: {what}")
 
+    @property
+    def standardized(self) -> Loss | None:
+        """The same loss on standardized columns; None if they are."""
+        return None if self.standardize else self.replace(standardize=True)
+
     def scores(self, x: Tensor, inputs: Tensor) -> Tensor:
         """Return the scores of a model with parameters x (..., D): (..., N) or (..., N, C).
 

@@ -1,0 +1,90 @@
+"""What a diagnosis needs of a run's records: its first record, its last ones and its best point.
+
+Shapes: R runs, D dimensions, K records of a chunk, n rows of a chunk, W = `TAIL` + 1 records.
+"""
+
+import torch
+from torch import Tensor
+
+from gdlab.engine.batch import Batch
+from gdlab.engine.chunk import Chunk
+from gdlab.engine.status import Status
+
+TAIL = 32
+"""The steps before the end of a run that are looked at."""
+
+
+class Evidence:
+    """The parts of the records of a batch that say why its runs ended as they did.
+
+    Attributes:
+        first_loss: the loss at the start (R,); NaN without records.
+        first_norm: the gradient norm at the start (R,), likewise.
+        loss: the losses at the last records (W, R), the last one last; NaN where not computed or
+            where a run has fewer records.
+        norm: the gradient norms there (W, R), likewise.
+        rate: the learning rate at the last record (R,).
+        best: the point with the smallest loss (R, D).
+        beyond: the point (R, D) of the first record that is not finite, which is not part of the
+            run; NaN where a run has none.
+    """
+
+    def __init__(self, batch: Batch) -> None:
+        start = batch.start
+        runs = len(start)
+        self.first_loss, self.first_norm, self.rate = start.new_full((3, runs), torch.nan)
+        self.loss, self.norm = start.new_full((2, TAIL + 1, runs), torch.nan)
+        self.best = start.clone()
+        self.beyond = torch.full_like(start, torch.nan)
+        self._rows = torch.empty(0, dtype=torch.int64, device=start.device)
+        self._recent = start.new_empty((2, TAIL + 1, 0))
+
+    def add(self, chunk: Chunk, is_better: Tensor) -> None:
+        """Add a chunk with records.
+
+        Args:
+            chunk: the chunk.
+            is_better: whether a record of the chunk is the best so far (n,).
+        """
+        rows, last = chunk.rows, chunk.last
+        if chunk.first == 0:
+            self.first_loss[rows], self.first_norm[rows] = chunk.loss[0], chunk.grad_norm[0]
+        better = torch.nonzero(is_better)[:, 0]
+        record = chunk.best_step[better] - chunk.first
+        self.best[rows[better]] = chunk.x[record, better]
+        recent = self._join(chunk)
+        ended = torch.nonzero(chunk.status != Status.RUNNING)[:, 0]
+        if len(ended):
+            of_row = rows[ended]
+            self.loss[:, of_row], self.norm[:, of_row] = recent[:, :, ended]
+            self.rate[of_row] = _last_rate(chunk, last)[ended]
+            self._add_dropped(chunk, ended)
+        self._rows, self._recent = rows, recent
+
+    def _join(self, chunk: Chunk) -> Tensor:
+        """The last records (2, W, n) of each row up to now, losses and gradient norms."""
+        n, width = len(chunk.rows), TAIL + 1
+        count = int(chunk.count[0])
+        if count >= width and bool((chunk.count == count).all()):
+            window = slice(count - width, count)
+            return torch.stack((chunk.loss[window], chunk.grad_norm[window]))
+        earlier = self._recent.new_full((2, width, n), torch.nan)
+        if chunk.first > 0:
+            earlier = self._recent[:, :, torch.searchsorted(self._rows, chunk.rows)]
+        both = torch.cat((earlier, torch.stack((chunk.loss, chunk.grad_norm))), 1)
+        index = chunk.count + torch.arange(width, device=chunk.count.device)[:, None]
+        return both.gather(1, index.expand(2, width, n))
+
+    def _add_dropped(self, chunk: Chunk, ended: Tensor) -> None:
+        """Keep the points where rows that diverged stopped being finite."""
+        count = chunk.count[ended]
+        has_next = (chunk.status[ended] == Status.DIVERGED) & (count < len(chunk.loss))
+        columns = ended[has_next]
+        self.beyond[chunk.rows[columns]] = chunk.x[count[has_next], columns]
+
+
+def _last_rate(chunk: Chunk, last: Tensor) -> Tensor:
+    """The learning rates (n,) of the last steps; those of the records where they are known."""
+    columns = torch.arange(len(last), device=last.device)
+    at, before = chunk.lr[last, columns], chunk.lr[(last - 1).clamp(min=0), columns]
+    return torch.where(at.isnan(), before, at)

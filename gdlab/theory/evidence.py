@@ -1,0 +1,209 @@
+"""The numbers behind the diagnoses of runs: from their last records, and the loss near their ends.
+
+Shapes: R runs of a batch, n of them that are looked at, D dimensions, W = `TAIL` + 1 last records.
+"""
+
+import itertools
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gdlab.engine.batch import Batch
+from gdlab.engine.outcome import Outcomes
+from gdlab.engine.status import Status
+from gdlab.errors import CUSTOM_ERRORS
+from gdlab.fields.declared import Number, map_numbers
+from gdlab.losses.base import Loss
+from gdlab.numerics.autodiff import is_twice_differentiable
+from gdlab.numerics.partial_functions import Undefined, find_undefined
+from gdlab.numerics.rowwise import by_rows
+from gdlab.optimizers.base import Optimizer
+from gdlab.theory.curvature import Spectrum, is_affordable, spectrum
+
+_AT_END = (Status.CONVERGED, Status.STALLED, Status.MAX_STEPS)
+_CRITICAL = (Status.CONVERGED, Status.STALLED)
+
+_FARTHER = (1.0, 10.0, 100.0, 1000.0)
+"""Distances from the start, in units of the run's, at which the loss is tried for a lower bound."""
+
+_STEADY = 0.9
+"""The least share of one tenfold step's fall that the next has where a loss has no lower bound."""
+
+_ROUNDING = 4
+"""Units in the last place by which a loss that stands still may change."""
+
+
+@dataclass(frozen=True)
+class Tail:
+    """The last records of n runs, of which those count that have a loss.
+
+    Attributes:
+        span: the steps between the first and the last of them (n,); 0 where there are fewer than 2.
+        earlier: the first of the losses (n,).
+        rises: the share of their changes that are rises beyond rounding (n,).
+        is_still: whether the loss changes by rounding only (n,).
+        ratio: the factor of the gradient norm per step (n,).
+    """
+
+    span: Tensor
+    earlier: Tensor
+    rises: Tensor
+    is_still: Tensor
+    ratio: Tensor
+
+    @classmethod
+    def of(cls, loss: Tensor, norm: Tensor) -> "Tail":
+        """Read losses and gradient norms (W, n); NaN where there are none."""
+        rounding = _ROUNDING * torch.finfo(loss.dtype).eps
+        earlier, first_norm = torch.full_like(loss[:2], torch.nan)
+        first = torch.zeros(loss.shape[1], dtype=torch.int64)
+        before, low, high = (torch.full_like(earlier, torch.nan) for _ in range(3))
+        rises, changes = torch.zeros_like(first), torch.zeros_like(first)
+        for step, (value, size) in enumerate(zip(loss, norm, strict=True)):
+            has, begins = ~value.isnan(), before.isnan() & ~value.isnan()
+            earlier = torch.where(begins, value, earlier)
+            first_norm = torch.where(begins, size, first_norm)
+            first = torch.where(begins, step, first)
+            changes += has & ~begins
+            rises += has & (value - before > rounding * before.abs())
+            low, high = torch.fmin(low, value), torch.fmax(high, value)
+            before = torch.where(has, value, before)
+        span = torch.where(changes > 0, len(loss) - 1 - first, 0)
+        return cls(
+            span=span,
+            earlier=earlier,
+            rises=rises / changes,
+            is_still=high - low <= rounding * torch.maximum(low.abs(), high.abs()),
+            ratio=(norm[-1] / first_norm) ** (1 / span),
+        )
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of n runs that ended by themselves.
+
+    Attributes:
+        rows: the row of the batch that each is (n,).
+        status: how they ended (n,).
+        lr: the learning rate of their last step (n,).
+        tail: their last records.
+        spectrum: of the Hessian at the last point, or at the best point of a run that diverged;
+            None where it would cost too much.
+        limit: the learning rate above which steps grow along the steepest direction there (n,).
+        is_unbounded: whether the loss falls without end along the way from the start (n,).
+        undefined: the operation of the loss that the next step of a run made undefined, by k < n.
+        is_noisy: whether gradients are noisy or of minibatches (n,).
+    """
+
+    rows: Tensor
+    status: Tensor
+    lr: Tensor
+    tail: Tail
+    spectrum: Spectrum | None
+    limit: Tensor
+    is_unbounded: Tensor
+    undefined: dict[int, Undefined]
+    is_noisy: Tensor
+
+
+def gather(batch: Batch, outcomes: Outcomes, rows: Tensor) -> Evidence:
+    """Gather the evidence on some rows (n,) of a batch, each as if it were alone."""
+    records, status = outcomes.evidence, torch.from_numpy(outcomes.status)[rows]
+    loss, home = loss_of(batch, rows), batch.start.device
+    last = torch.from_numpy(outcomes.x).to(batch.start)[rows]
+    is_at_end = _is_in(status, _AT_END).to(home)
+    point = torch.where(is_at_end[:, None], last, records.best[rows])
+    curvature = None
+    if is_affordable(loss, batch.steps):
+        curvature = _spectra(loss, point, _is_in(status, _CRITICAL))
+    return Evidence(
+        rows=rows.cpu(),
+        status=status,
+        lr=records.rate[rows].cpu(),
+        tail=Tail.of(records.loss[:, rows].cpu(), records.norm[:, rows].cpu()),
+        spectrum=curvature,
+        limit=_limits(batch, rows, curvature),
+        is_unbounded=_is_unbounded(loss, batch.start[rows], last).cpu(),
+        undefined=_undefined(loss, records.beyond[rows]),
+        is_noisy=(batch.noise[rows] != 0).cpu() | (loss.minibatch is not None),
+    )
+
+
+def loss_of(batch: Batch, rows: Tensor) -> Loss:
+    """Return the loss of some rows (n,): each of its numbers is a column (n,)."""
+    return batch.loss.with_columns(lambda value: _take(batch, value, rows))
+
+
+def optimizer_of(batch: Batch, rows: Tensor) -> Optimizer:
+    """Return the optimizer of some rows (n,): each of its numbers is a column (n,) on the CPU."""
+    return map_numbers(batch.optimizer, lambda value: _take(batch, value, rows).cpu())
+
+
+def _take(batch: Batch, value: Number, rows: Tensor) -> Tensor:
+    column = torch.as_tensor(value, dtype=batch.start.dtype, device=batch.start.device)
+    return column.expand(len(batch.lr))[rows]
+
+
+def _is_in(status: Tensor, statuses: tuple[Status, ...]) -> Tensor:
+    return torch.isin(status, torch.tensor(statuses))
+
+
+def _spectra(loss: Loss, x: Tensor, is_critical: Tensor) -> Spectrum | None:
+    """Compute the spectra at points (n, D); what critical points need only where runs ended so.
+
+    None if the loss cannot be differentiated twice.
+    """
+    try:
+        if not is_twice_differentiable(loss.with_columns(lambda column: column[:1]), x[:1]):
+            return None
+    except CUSTOM_ERRORS:  # of a loss of one's own, where autograd stops at first derivatives
+        return None
+    parts, indices = [], []
+    for critical in (False, True):
+        index = torch.nonzero(is_critical == critical)[:, 0]
+        if len(index):
+            part = loss.with_columns(lambda column, index=index: column[index])
+            parts.append(vars(spectrum(part, x[index], critical)).values())
+            indices.append(index)
+    order = torch.cat(indices).argsort()
+    return Spectrum(*(torch.cat(values)[order].cpu() for values in zip(*parts, strict=True)))
+
+
+def _limits(batch: Batch, rows: Tensor, curvature: Spectrum | None) -> Tensor:
+    """The stability limits (n,) of the optimizers; NaN where unknown or nothing curves up."""
+    unknown = torch.full((len(rows),), torch.nan, dtype=torch.float64)
+    if curvature is None:
+        return unknown
+    optimizer = optimizer_of(batch, rows)
+    largest = torch.where(curvature.largest > 0, curvature.largest, torch.nan)
+    limit = optimizer.max_stable_lr(largest)
+    return unknown if limit is None else torch.as_tensor(limit).double()
+
+
+def _is_unbounded(loss: Loss, start: Tensor, last: Tensor) -> Tensor:
+    """Whether a loss falls on and on along the line from the start to the last point: (n,).
+
+    Ten times as far it must have fallen, and again, and again, without falling less each time.
+    """
+    try:
+        with torch.no_grad():
+            along = [loss(by_rows(start + factor * (last - start))) for factor in _FARTHER]
+    except CUSTOM_ERRORS:  # of a loss of one's own that refuses some points
+        return torch.zeros(len(start), dtype=torch.bool)
+    first, second, third = (_fall(near, far) for near, far in itertools.pairwise(along))
+    return (first > 0) & (second >= _STEADY * first) & (third >= _STEADY * second)
+
+
+def _fall(near: Tensor, far: Tensor) -> Tensor:
+    return torch.where(far == -torch.inf, torch.inf, near - far)
+
+
+def _undefined(loss: Loss, beyond: Tensor) -> dict[int, Undefined]:
+    """Find the operations that are undefined at points (n, D), which may be NaN; by row."""
+    index = torch.nonzero(beyond.isfinite().all(1))[:, 0]
+    if not len(index):
+        return {}
+    part = loss.with_columns(lambda column: column[index])
+    found = zip(index.tolist(), find_undefined(part, beyond[index]), strict=True)
+    return {k: undefined for k, undefined in found if undefined is not None}

@@ -1,0 +1,111 @@
+"""Sentences about the kind of point a run ended at.
+
+Shapes: D dimensions.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gdlab.fields.formatting import format_value
+from gdlab.theory.curvature import AT_LEAST_ONE
+from gdlab.theory.run_end import INVISIBLE, RunEnd, loss_at, loss_of_run, named
+
+_MOST_TYPED = 6
+"""Coordinates of a start that one would type."""
+
+_LOCAL = 1e-6
+"""How far above the minimum, relative to it, a minimum is a local one."""
+
+_NEARBY = 1e-3
+"""The distance of the neighbors of a degenerate point, or more where it is known less well."""
+
+_WELL_AWAY = 40
+"""The distance from a degenerate point, in Newton's steps, at which it looks like a point."""
+
+_ASIDE = 0.1
+"""How far from a saddle to start again, relative to its size."""
+
+
+def minimum(run: RunEnd) -> str:
+    """Give the ends of the spectrum, and how far above the known minimum it lies."""
+    least, largest = run.eigenvalues
+    spread = f"{least:.3g}" if least == largest else f"from {least:.3g} to {largest:.3g}"
+    above = run.number("suboptimality")
+    known = run.found.batch.loss.minimum
+    is_local = above > _LOCAL * (1 + abs(_of_row(known, run.row)))
+    local = f"a local minimum, {above:.3g} above the known one" if is_local else "a minimum"
+    return f"{local}: the eigenvalues of the Hessian are positive, {spread}"
+
+
+def saddle(run: RunEnd) -> str:
+    """Give the index, the ends of the spectrum and a way down."""
+    least, largest = run.eigenvalues
+    index = int(run.spectrum.negative[run.k])
+    of = "" if index == AT_LEAST_ONE else f" of index {index}"
+    down = run.spectrum.downward[run.k].double().numpy()
+    ends = f"the eigenvalues of the Hessian lie between {least:.3g} and {largest:.3g}"
+    return f"a saddle{of}, no minimum: {ends}; {_way_down(run, down)}"
+
+
+def maximum(run: RunEnd) -> str:
+    """Give the ends of the spectrum and a way down."""
+    down = run.spectrum.downward[run.k].double().numpy()
+    least, largest = run.eigenvalues
+    ends = f"the eigenvalues of the Hessian are negative, from {least:.3g} to {largest:.3g}"
+    return f"a maximum: {ends}; {_way_down(run, down)}"
+
+
+def _way_down(run: RunEnd, direction: np.ndarray) -> str:
+    """Say where the loss falls, and a start from which it was seen to."""
+    falls = f"the loss falls along {named(run, direction)}"
+    scale = _ASIDE * max(1.0, float(np.abs(run.x).max()))
+    point = np.array([float(f"{value:.3g}") for value in run.x + scale * direction])
+    point[np.abs(point) < INVISIBLE * scale] = 0.0
+    lower = run.number("final_loss") - loss_at(run, point)
+    if len(point) > _MOST_TYPED or not lower > 0:
+        return falls
+    return f"{falls}: start={format_value(point.tolist())} is {lower:.3g} lower"
+
+
+def degenerate(run: RunEnd) -> str:
+    """Say how many eigenvalues are zero, and whether a neighbor is lower."""
+    count, dim = int(run.spectrum.doubtful[run.k]), len(run.x)
+    far = max(_NEARBY, _WELL_AWAY * float(run.spectrum.remaining[run.k]))
+    lower = _lower_neighbor(run, far)
+    nearby = (
+        f"no neighbor {far:.1g} away along an axis is lower"
+        if lower is None
+        else f"but {named(run, lower)} is lower, so that it is no minimum"
+    )
+    return (
+        f"degenerate: the Hessian has {dim} eigenvalue{'s' * (dim != 1)}, {count} of them zero up "
+        f"to rounding, and does not tell a minimum from a saddle; {nearby}"
+    )
+
+
+def _lower_neighbor(run: RunEnd, far: float) -> np.ndarray | None:
+    """Return a point (D,) so far from the last one along an axis with a lower loss; else None."""
+    dim = len(run.x)
+    offsets = np.concatenate((np.eye(dim), -np.eye(dim))) * far
+    x = torch.as_tensor(run.x + offsets).to(run.found.batch.start)
+    run_loss = loss_of_run(run)
+    with torch.no_grad():
+        values = torch.cat([run_loss(point[None]) for point in x]).double().numpy()
+    lowest = int(np.argmin(values))
+    return run.x + offsets[lowest] if values[lowest] < run.number("final_loss") else None
+
+
+def flat(run: RunEnd) -> str:
+    """Say that nothing leads away."""
+    above = run.number("suboptimality")
+    far = f", and {above:.3g} above the known minimum" if above > 0 else ""
+    return (
+        f"flat: the gradient and the Hessian are 0 here{far}; no step leads away, another start may"
+    )
+
+
+def _of_row(number: "float | Tensor | None", row: int) -> float:
+    if number is None:
+        return 0.0
+    return float(number[row]) if isinstance(number, Tensor) and number.ndim else float(number)

@@ -1,0 +1,235 @@
+"""What is said of the ends of runs, compared with what is known of their losses."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+import gdlab
+from gdlab.engine.batch import Batch, Stop
+from gdlab.engine.loop import advance
+from gdlab.engine.outcome import Outcome, Outcomes
+from gdlab.losses import MLP, Expression, Loss, Rosenbrock
+from gdlab.optimizers import SGD, Adam
+from gdlab.theory import diagnose
+from gdlab.theory.curvature import is_affordable
+from tests.helpers.batches import make_batch, rows_of
+
+
+def formula(text: str, start: Any, **settings: Any) -> dict[str, Any]:
+    return {"loss": "expression", "formula": text, "start": start, **settings}
+
+
+NEWTON = {"optimizer": "newton", "lr": 1.0}
+
+# settings of a run; its diagnosis, and parts of the sentence
+CASES: dict[str, tuple[dict[str, Any], str | None, tuple[str, ...]]] = {
+    "bowl": ({}, "minimum", ("a minimum", "from 1 to 15")),
+    "local minimum": (
+        {"loss": "rastrigin", "lr": 0.001},
+        "minimum",
+        # The second well of x² + 10 (1 − cos 2πx) is at 0.99496, 0.99496 above the first; the
+        # second derivative there is 2 + 40π² cos(2πx) = 396.6.
+        ("a local minimum, 1.99 above the known one", "from 397 to 397"),
+    ),
+    "saddle": (
+        formula("(x**2 - 1)**2 + y**2", [0.01, 1.0], **NEWTON),
+        "saddle",
+        # H = diag(−4, 2) at 0; (0.01 − 1)² + 0 is 0.0199 lower
+        ("a saddle of index 1", "between -4 and 2", "{x: 1, y: 0}", "start=[0.1,0.0] is 0.0199"),
+    ),
+    "saddle of more dimensions": (
+        formula("x**2 - y**2 - z**2 + w**2", {"x": 1, "y": 0, "z": 0, "w": 1}),
+        "saddle",
+        ("of index 2", "between -2 and 2"),
+    ),
+    "maximum": (
+        formula("cos(x) + cos(y)", [0.0, 0.0]),
+        "maximum",
+        ("from -1 to -1", "start=[0.0,0.1] is 0.005 lower"),
+    ),
+    "monkey saddle": (
+        formula("x**3 - 3*x*y**2", [0.5, 0.2], steps=200, **NEWTON),
+        "degenerate",
+        ("2 eigenvalues, 2 of them zero", "is lower, so that it is no minimum"),
+    ),
+    "quartic": (
+        formula("x**4 + y**2", [1.0, 1.0], **NEWTON),
+        "degenerate",
+        ("2 eigenvalues, 1 of them zero", "away along an axis is lower"),
+    ),
+    "plateau": (formula("1/(1 + exp(-x))", [800.0]), "flat", ("the gradient and the Hessian",)),
+    "indefinite": (
+        formula("x**2 + 3*x*y", [1.0, 1.0]),
+        "unbounded",
+        # the eigenvector of the eigenvalue 1 − √10 is (−3, √10 + 1) / |…| = (−0.585, 0.811)
+        ("{x: -0.585, y: 0.811}", "eigenvalue -2.16"),
+    ),
+    "slope": (formula("x + 2*y", [1.0, 1.0]), "unbounded", ("{x: -0.447, y: -0.894}",)),
+    "logarithm without end": (formula("-ln(x)", [1.0]), "unbounded", ("{x: 1}",)),
+    "bounded below without a minimizer": (formula("exp(-x)", [1.0]), "descending", ()),
+    "beyond a logarithm": (
+        formula("ln(x) + y", [1.0, 1.0]),
+        "outside domain",
+        ("step 6 leads to x=-0.00157, where the logarithm is not defined",),
+    ),
+    "beyond a root of something": (
+        formula("sqrt(2*x - 1) + x", [1.0], lr=0.3),
+        "outside domain",
+        ("the argument=", "where the square root is not defined"),
+    ),
+    "above the limit": (
+        {"loss": "rosenbrock", "lr": 0.1},
+        "unstable",
+        ("lr=0.1 is above 2/λ_max = 0.00133 at the start",),
+    ),
+    "above the limit without end": (
+        {"loss": "rosenbrock", "lr": 0.003},
+        "unstable",
+        ("lr=0.003 is above 2/λ_max = 0.00286 at the last point", "was at step 806"),
+    ),
+    "above the limit of momentum": (
+        {"optimizer": "momentum", "momentum": 0.5, "lr": 0.3},
+        "unstable",
+        ("lr=0.3 is above 2(1+β)/λ_max = 0.2 at the start",),
+    ),
+    "back and forth": (
+        {"loss": "himmelblau", "start": [4.0, 4.0], "lr": 0.03},
+        "oscillating",
+        ("none was below the best, 0.004801 at step 800",),
+    ),
+    "without a limit": (
+        {"loss": "rosenbrock", "optimizer": "adam", "lr": 30.0, "steps": 100},
+        "growing",
+        ("from 24.2 to 845.4", "lr=30 is too large"),
+    ),
+    "noise": ({"noise": 0.5, "lr": 0.05}, "noisy", ("noise.scale=0.5",)),
+    "minibatches": (
+        {"loss": "softmax", "data": "iris", "batch_size": 4, "lr": 2.0, "steps": 200},
+        "noisy",
+        ("minibatches of 4 of 150 examples",),
+    ),
+    "raw columns": (
+        {"loss": "mse", "data": "diabetes", "lr": 0.1, "steps": 100},
+        "raw columns",
+        ("λ_max is 1.47e+05 at the start and 8.05 with loss.standardize=true", "lr up to 0.248"),
+    ),
+    "far below the limit": (
+        {"loss": "rosenbrock", "lr": 0.001},
+        "descending",
+        ("lr=0.001 is far below 2/λ_max = 0.00698 there: try lr=0.003",),
+    ),
+    "a steady rate": (
+        {"lr": 0.001, "steps": 1000},
+        "descending",
+        # 15 x has become 1 x: 0.999^k ≤ 1e-8 after 18,412 steps
+        ("stop.grad_tol is reached with steps=18000",),
+    ),
+    "rounding": (
+        {"loss": "beale", "dtype": "float32", "lr": 0.02, "steps": 5000, "stop": Stop(grad_tol=0)},
+        "standstill",
+        ("float32 resolves",),
+    ),
+    "steps without length": (
+        {"loss": "rosenbrock", "lr": 1e-30, "steps": 50},
+        "standstill",
+        ("steps change it by less than float64 resolves",),
+    ),
+    "one step": ({"steps": 1}, "descending", ("in the last 1 step",)),
+    "target": ({"stop": Stop(loss=0.1)}, None, ()),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_happened_is_said_with_its_numbers(name: str) -> None:
+    settings, diagnosis, parts = CASES[name]
+    outcome = gdlab.run(**settings).outcome
+    assert outcome.diagnosis == diagnosis, outcome
+    assert (outcome.explanation is None) == (diagnosis is None)
+    for part in parts:
+        assert part in (outcome.explanation or "")
+
+
+def ends(batch: Batch) -> list[Outcome]:
+    outcomes = Outcomes(batch)
+    for chunk in advance(batch):
+        outcomes.add(chunk)
+    diagnose(batch, outcomes)
+    return [outcomes[row] for row in range(len(batch.lr))]
+
+
+RATES = [1e-4, 1e-3, 2e-3, 3e-3, 0.01, 0.1]
+BATCHES: dict[str, Batch] = {
+    "sgd": make_batch(Rosenbrock(), lr=RATES, steps=400),
+    "momentum": make_batch(Rosenbrock(), SGD(momentum=0.9), lr=RATES, steps=400),
+    "adam": make_batch(Rosenbrock(dim=3), Adam(), lr=[1e-3, 0.1, 30.0], steps=400),
+    "formula": make_batch(Expression("ln(x) + y"), lr=[0.01, 0.1, 1.0, 3.0], steps=200),
+    "saddle": make_batch(Expression("(x**2-1)**2 + y**2"), lr=[0.1, 1.0], start=[0.0, 1.0]),
+}
+
+
+@pytest.mark.parametrize("name", BATCHES)
+def test_a_run_is_told_the_same_alone_and_among_others(name: str) -> None:
+    batch = BATCHES[name]
+    together = ends(batch)
+    assert any(outcome.diagnosis for outcome in together)
+    for row, outcome in enumerate(together):
+        (alone,) = ends(rows_of(batch, [row]))
+        for field in ("diagnosis", "explanation", "lr_limit"):
+            assert getattr(outcome, field) == getattr(alone, field), (row, field)
+
+
+class OnceDifferentiable(torch.autograd.Function):
+    """x² whose slope is computed without torch, so that it cannot be differentiated again."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return 2 * x * grad
+
+
+class Once(Loss):
+    """A bowl of which autograd has no Hessian."""
+
+    @property
+    def dim(self) -> int:
+        return 1
+
+    @property
+    def start(self) -> tuple[float, ...]:
+        return (1.0,)
+
+    @property
+    def is_traceable(self) -> bool:
+        return False
+
+    def __call__(self, x: Tensor) -> Tensor:
+        value = OnceDifferentiable.apply(x)
+        assert isinstance(value, Tensor)
+        return value.sum(-1)
+
+
+def test_nothing_is_said_of_a_hessian_that_autograd_lacks() -> None:
+    (outcome,) = ends(make_batch(Once(), lr=[0.4]))
+    assert (str(outcome.status), outcome.diagnosis, outcome.lr_limit) == ("converged", None, None)
+
+
+def test_the_hessian_of_a_network_costs_little_beside_its_run() -> None:
+    few, many = (make_batch(MLP(widths=(64, 64)), lr=[0.1], steps=steps) for steps in (2, 1000))
+    assert not is_affordable(few.loss, few.steps)
+    assert is_affordable(many.loss, many.steps)  # 32 products, as much as 96 of 1,000 gradients
+
+
+def test_the_limit_is_that_of_the_hessian() -> None:
+    outcome = gdlab.run("quadratic", "momentum", 0.01, momentum=0.5, condition=50.0).outcome
+    # 2 (1 + β) / L with L = 50; exact
+    assert outcome.lr_limit == pytest.approx(2 * 1.5 / 50, rel=1e-14)
+    assert np.isfinite(outcome.final_loss)
