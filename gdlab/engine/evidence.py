@@ -9,6 +9,7 @@ from torch import Tensor
 from gdlab.engine.batch import Batch
 from gdlab.engine.chunk import Chunk
 from gdlab.engine.status import Status
+from gdlab.numerics.threads import one_thread
 
 TAIL = 32
 """The steps before the end of a run that are looked at."""
@@ -46,26 +47,24 @@ class Evidence:
             chunk: the chunk.
             is_better: whether a record of the chunk is the best so far (n,).
         """
-        rows, last = chunk.rows, chunk.last
-        if chunk.first == 0:
-            self.first_loss[rows], self.first_norm[rows] = chunk.loss[0], chunk.grad_norm[0]
-        better = torch.nonzero(is_better)[:, 0]
-        record = chunk.best_step[better] - chunk.first
-        self.best[rows[better]] = chunk.x[record, better]
-        recent = self._join(chunk)
-        ended = torch.nonzero(chunk.status != Status.RUNNING)[:, 0]
-        if len(ended):
-            of_row = rows[ended]
-            self.loss[:, of_row], self.norm[:, of_row] = recent[:, :, ended]
-            self.rate[of_row] = _last_rate(chunk, last)[ended]
-            self._add_dropped(chunk, ended)
-        self._rows, self._recent = rows, recent
+        with one_thread():  # waiting for a second thread takes longer than these copies
+            if chunk.first == 0:
+                self.first_loss[chunk.rows] = chunk.loss[0]
+                self.first_norm[chunk.rows] = chunk.grad_norm[0]
+            better = is_better.nonzero()[:, 0]
+            if len(better):
+                record = chunk.best_step[better] - chunk.first
+                self.best[chunk.rows[better]] = chunk.x[record, better]
+            ended = (chunk.status != Status.RUNNING).nonzero()[:, 0]
+            recent = self._join(chunk, len(ended) > 0)
+            if len(ended):
+                self._add_ended(chunk, ended, recent[:, :, ended])
+            self._rows, self._recent = chunk.rows, recent
 
-    def _join(self, chunk: Chunk) -> Tensor:
+    def _join(self, chunk: Chunk, any_ended: bool) -> Tensor:
         """The last records (2, W, n) of each row up to now, losses and gradient norms."""
-        n, width = len(chunk.rows), TAIL + 1
-        count = int(chunk.count[0])
-        if count >= width and bool((chunk.count == count).all()):
+        n, width, count = len(chunk.rows), TAIL + 1, len(chunk.loss) - 1
+        if count >= width and not any_ended:  # the last record waits for the next chunk
             window = slice(count - width, count)
             return torch.stack((chunk.loss[window], chunk.grad_norm[window]))
         earlier = self._recent.new_full((2, width, n), torch.nan)
@@ -75,16 +74,19 @@ class Evidence:
         index = chunk.count + torch.arange(width, device=chunk.count.device)[:, None]
         return both.gather(1, index.expand(2, width, n))
 
-    def _add_dropped(self, chunk: Chunk, ended: Tensor) -> None:
-        """Keep the points where rows that diverged stopped being finite."""
+    def _add_ended(self, chunk: Chunk, ended: Tensor, recent: Tensor) -> None:
+        """Add the ends of some rows (m,) of a chunk, whose last records are (2, W, m)."""
+        rows = chunk.rows[ended]
+        self.loss[:, rows], self.norm[:, rows] = recent
+        self.rate[rows] = _last_rate(chunk, ended)
         count = chunk.count[ended]
         has_next = (chunk.status[ended] == Status.DIVERGED) & (count < len(chunk.loss))
         columns = ended[has_next]
         self.beyond[chunk.rows[columns]] = chunk.x[count[has_next], columns]
 
 
-def _last_rate(chunk: Chunk, last: Tensor) -> Tensor:
-    """The learning rates (n,) of the last steps; those of the records where they are known."""
-    columns = torch.arange(len(last), device=last.device)
-    at, before = chunk.lr[last, columns], chunk.lr[(last - 1).clamp(min=0), columns]
+def _last_rate(chunk: Chunk, ended: Tensor) -> Tensor:
+    """The learning rates (m,) of the last steps of some rows, as far as they are known."""
+    last = chunk.last[ended]
+    at, before = chunk.lr[last, ended], chunk.lr[(last - 1).clamp(min=0), ended]
     return torch.where(at.isnan(), before, at)

@@ -139,9 +139,9 @@ def _has_traced_slopes(loss: Callable[[Tensor], Tensor], x: Tensor) -> bool:
     for node in _nodes(value):
         if isinstance(node, BackwardCFunction):
             node.register_hook(find_lost)
-    (grad,) = torch.autograd.grad(
-        value, x, torch.ones_like(value).requires_grad_(), create_graph=True
-    )
+    # With weights as `grad_outputs`, torch would import sympy.
+    weights = torch.ones_like(value).requires_grad_()
+    (grad,) = torch.autograd.grad((value * weights).sum(), x, create_graph=True)
     return not lost and all(type(node).__name__ != "Error" for node in _nodes(grad))
 
 
