@@ -151,15 +151,22 @@ class EventWriter:
         self._append(record)
         self._flush_if_due()
 
-    def hparams(self, name: str, values: dict[str, bool | int | float | str]) -> None:
-        """Write the run's row in the HParams table: its settings; its metrics are the scalar tags.
+    def hparams(
+        self,
+        name: str,
+        values: dict[str, bool | int | float | str],
+        *,
+        began: float | None = None,
+    ) -> None:
+        """Write the run's row in the HParams table: its cells; its metrics are the scalar tags.
 
         An Experiment record, which would list the columns, is left out: TensorBoard keeps only one
         of those of all runs, and would show only that run's columns.
 
         Args:
             name: The run's name, unique among the runs; the table groups by it.
-            values: The settings.
+            values: The cells by column.
+            began: When the run began, in seconds since 1970; by default now.
 
         Raises:
             TypeError: A value has another type.
@@ -169,7 +176,7 @@ class EventWriter:
 
         now = self._wall_time()
         cells = {key: _to_cell(value) for key, value in values.items()}
-        summary = hparams_pb(cells, trial_id=name, start_time_secs=now)
+        summary = hparams_pb(cells, trial_id=name, start_time_secs=began or now)
         self._append(new_event(now, summary=summary))
         self._flush_if_due()
 
