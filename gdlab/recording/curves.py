@@ -1,8 +1,8 @@
 """The curves of a run in TensorBoard, and the tags under which it shows them.
 
 TensorBoard groups tags by what stands before the slash, sorts the groups by name, and opens the
-first two. The group `loss` is first: all that is measured of the loss at a point. The pictures are
-second, as `overview` or `pictures`; `schedule` and `x` come after them.
+first two. The group `loss` is first, with the metrics. The pictures are second, as `overview` or
+`pictures`. What comes after them is folded: `step`, `theory` and `x`.
 
 Shapes: n records.
 """
@@ -20,9 +20,9 @@ from gdlab.recording.thinning import MAX_POINTS, thinned_steps
 from gdlab.schedules import Constant
 from gdlab.theory import predicted_rate
 
-LOSS, GRAD_NORM, DISTANCE, LR = "loss", "loss/grad_norm", "x/distance_to_minimizer", "schedule/lr"
+LOSS, GRAD_NORM, LR, DISTANCE = "loss", "step/grad_norm", "step/lr", "x/distance_to_minimizer"
 LOG_LOSS, LOG_SUBOPTIMALITY = "loss/log10_loss", "loss/log10_suboptimality"
-LOG_BOUND = "loss/log10_suboptimality_bound"
+LOG_BOUND = "theory/log10_suboptimality_bound"
 SHARPNESS_LIMIT = "loss/sharpness_limit"
 """2/lr, above which gradient descent is unstable."""
 
@@ -36,10 +36,10 @@ Points: TypeAlias = tuple[np.ndarray, dict[str, np.ndarray]]
 class Curves:
     """Turns the records of a run into the points that TensorBoard shows.
 
-    The tags are the loss, its gradient norm, its metrics, with 2/lr next to the sharpness, and its
-    logarithm: of the suboptimality where the minimum is known, with its bound where theory has one.
-    Then the lr, unless it is constant; the distance to the nearest minimizer, where one is known;
-    and up to four coordinates.
+    The tags are the loss and its logarithm: of the suboptimality where the minimum is known, with
+    its bound where theory has one. The metrics, with 2/lr next to the sharpness. The gradient norm,
+    and the lr unless it is constant. The distance to the nearest minimizer, where one is known, and
+    up to four coordinates.
 
     Quantities computed only at steps 0, n, 2n, … have points only there. A logarithm has none where
     it is not finite.

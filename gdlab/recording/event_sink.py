@@ -73,7 +73,8 @@ class EventSink:
             self._write_scalars(self._last, is_last=True)
         if outcome is not None:
             self.writer.text("summary", summarize(outcome))
-            self._cells |= {"end.status": str(outcome.status), "end.steps": outcome.steps}
+            # In capitals: the table sorts its columns by that, and shows only the first five.
+            self._cells |= {"Status": str(outcome.status), "Steps": outcome.steps}
         self.writer.hparams(self._name, self._cells, began=self._began)
         self.writer.end_session(outcome is not None and outcome.status != Status.FAILED)
         self.writer.close()

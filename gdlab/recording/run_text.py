@@ -9,7 +9,7 @@ from gdlab.console import visible
 from gdlab.engine.outcome import Outcome
 
 _MARKUP = re.compile(r"[\\`*|\[\]]|(?<![^\W_])_|_(?![^\W_])")  # an underscore inside a word is none
-_STAMPED = re.compile(r"(\d{6}-\d{6})_(.+)")
+_STAMPED = re.compile(r"(\d{6}-\d{6})-(.+)")
 _NUMBERS = (
     "steps",
     "evaluations",
@@ -50,7 +50,7 @@ def trial_name(directory: Path) -> str:
     """Return the name of a run in the HParams table, which shows the first 15 letters or so.
 
     What was run is first, then where: the table would merge two runs of the same name. For example
-    `adam,lr=0.01,seed=3 · runs/261127-115019_sweep`.
+    `adam,lr=0.01,seed=3 · runs/261127-115019-sweep`.
     """
     *_, grandparent, parent, name = ("", "", *directory.absolute().parts)
     stamped = _STAMPED.fullmatch(name)

@@ -41,9 +41,9 @@ LOGISTIC = {"loss": "logistic", "lr": 0.5}
 
 # settings, and the groups in the order in which TensorBoard shows them
 GROUPS = [
-    ({}, ["loss", "x"]),
-    ({"schedule": "cosine"}, ["loss", "schedule", "x"]),
-    ({**LOGISTIC, "record.sharpness_every": 2, "schedule": "cosine"}, ["loss", "schedule"]),
+    ({}, ["loss", "step", "theory", "x"]),
+    ({"schedule": "cosine"}, ["loss", "step", "x"]),
+    ({**LOGISTIC, "record.sharpness_every": 2, "schedule": "cosine"}, ["loss", "step"]),
 ]
 
 

@@ -139,9 +139,9 @@ def test_a_run_that_ended_says_how_in_the_table(tmp_path):
     EventSink(tmp_path / "ended", settings).close(ended, 0.0)
     EventSink(tmp_path / "cut", settings).close(None, 0.0)
     groups = {group.name.split(" · ")[0]: group for group in Board(tmp_path).runs()}
-    assert shown(groups["ended"], "end.status") == "max_steps"
-    assert shown(groups["ended"], "end.steps") == 3
-    assert "end.status" not in groups["cut"].hparams
+    assert shown(groups["ended"], "Status") == "max_steps"
+    assert shown(groups["ended"], "Steps") == 3
+    assert "Status" not in groups["cut"].hparams
     statuses = {name: group.sessions[0].status for name, group in groups.items()}
     assert statuses == {"ended": api_pb2.STATUS_SUCCESS, "cut": api_pb2.STATUS_FAILURE}
 

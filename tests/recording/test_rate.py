@@ -139,7 +139,7 @@ def test_a_sweep_has_the_rate_of_each_best_run_beside_theory(here, gd):
     assert "  - (" in gd(*words, "record.max_run_dirs=0").out.splitlines()[2]
 
 
-BOUNDED = ("loss/log10_suboptimality", "loss/log10_suboptimality_bound")
+BOUNDED = ("loss/log10_suboptimality", "theory/log10_suboptimality_bound")
 
 
 def test_tensorboard_has_the_bound_in_one_chart_with_the_run(here, gd):

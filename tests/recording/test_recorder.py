@@ -179,19 +179,19 @@ def test_events_show_what_the_history_holds(tmp_path):
     run, history = events(tmp_path / "run"), in_memory(chosen).history
     expected = {
         "loss": history.loss,
-        "loss/grad_norm": history.grad_norm,
+        "step/grad_norm": history.grad_norm,
         "loss/log10_suboptimality": np.log10(history.loss),
         "x/distance_to_minimizer": np.sqrt((history.x**2).sum(1)),
         "x/x0": history.x[:, 0],
         "x/x1": history.x[:, 1],
     }
-    assert set(run.Tags()["scalars"]) == {*expected, "schedule/lr"}
+    assert set(run.Tags()["scalars"]) == {*expected, "step/lr"}
     for tag, column in expected.items():
         steps, values = scalars(run, tag)
         assert steps == list(range(41))
         # Events are float32: half a unit in the last of 24 bits.
         np.testing.assert_allclose(values, column, rtol=2**-24, atol=1e-45)
-    steps, values = scalars(run, "schedule/lr")
+    steps, values = scalars(run, "step/lr")
     assert steps == list(range(40))
     assert values.tolist() == history.lr[:-1].astype(np.float32).tolist()
     assert set(run.Tags()["tensors"]) >= TEXTS

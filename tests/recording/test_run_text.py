@@ -10,9 +10,9 @@ import gdlab
 from gdlab.recording.run_text import summarize, trial_name
 
 TRIALS = [
-    ("runs/261127-115019_sweep/adam,lr=0.1", "adam,lr=0.1 · runs/261127-115019_sweep"),
-    ("runs/261127-115024_rosenbrock,sgd", "rosenbrock,sgd · 261127-115024 · here/runs"),
-    ("runs/261127-115024_rosenbrock,sgd-2", "rosenbrock,sgd-2 · 261127-115024 · here/runs"),
+    ("runs/261127-115019-sweep/adam,lr=0.1", "adam,lr=0.1 · runs/261127-115019-sweep"),
+    ("runs/261127-115024-rosenbrock,sgd", "rosenbrock,sgd · 261127-115024 · here/runs"),
+    ("runs/261127-115024-rosenbrock,sgd-2", "rosenbrock,sgd-2 · 261127-115024 · here/runs"),
     ("runs/mine", "mine · here/runs"),
 ]
 
