@@ -25,11 +25,10 @@ from gdlab.recording.run_plots import (
     save_pictures,
     thinned_path,
 )
-from gdlab.recording.thinning import MAX_POINTS
+from gdlab.recording.thinning import points_for
 from gdlab.sweeps.plan import Group, Plan
 
 _MAX_FRAMES = 3
-_MANY_RUNS, _FEW_POINTS = 100, 200  # on a chart of many runs nobody sees more points of each
 
 
 class RunDirectories:
@@ -55,7 +54,7 @@ class RunDirectories:
             name = f"{name},run={run}" if name in taken else name
             taken.add(name)
             self._paths[run] = directory / name
-        self._points = MAX_POINTS if len(self._paths) <= _MANY_RUNS else _FEW_POINTS
+        self._points = points_for(len(self._paths))
 
     def path(self, run: int) -> Path:
         """Return the directory of a run."""
