@@ -332,6 +332,9 @@ def test_the_loss_is_drawn_in_time_series(page: Page, url: str) -> None:
 @in_a_browser
 def test_the_trajectory_steps_through_its_frames_in_images(page: Page, url: str) -> None:
     page.goto(f"{url}/#images")
+    expect(page.locator("tf-image-loader").get_by_text("trajectory", exact=True)).to_have_count(
+        len(RUNS)
+    )
     loader = page.locator("tf-image-loader").filter(has_text="trajectory").first
     picture = loader.locator("img")
     expect(picture).to_be_visible()

@@ -25,9 +25,10 @@ _WITHOUT_EFFECT = ("record.", "engine.", "summary.")  # on the result
 class EventSink:
     """A sink that writes a run's event file.
 
-    Scalars: those of `Curves`. Texts: the summary of the outcome, the settings, and the loss's
-    `about`. Hyperparameters: how the run ended and its settings, with the last values of the
-    scalars as metrics; TensorBoard keeps the first record of them, so it is written at the end.
+    Scalars: those of `Curves`. Texts, by name as TensorBoard sorts them: the outcome, the problem
+    (the loss's `about`) and the settings. Hyperparameters: how the run ended and its settings, with
+    the last values of the scalars as metrics; TensorBoard keeps the first record of them, so it is
+    written at the end.
 
     Args:
         directory: the run's directory.
@@ -54,7 +55,7 @@ class EventSink:
         self._cells = _cells(settings, flat, texts)
         self.writer.text("settings", as_block(texts, "yaml"))
         if settings.objective.about:
-            self.writer.text("about", as_block(settings.objective.about, "text"))
+            self.writer.text("problem", as_block(settings.objective.about, "text"))
         if self._curves.charts:
             self.writer.charts(self._curves.charts)
 
@@ -72,7 +73,7 @@ class EventSink:
         if self._last is not None:
             self._write_scalars(self._last, is_last=True)
         if outcome is not None:
-            self.writer.text("summary", summarize(outcome))
+            self.writer.text("outcome", summarize(outcome))
             # In capitals: the table sorts its columns by that, and shows only the first five.
             self._cells |= {"Status": str(outcome.status), "Steps": outcome.steps}
         self.writer.hparams(self._name, self._cells, began=self._began)

@@ -26,7 +26,7 @@ from gdlab.runs.run import Run, execute
 from gdlab.schedules import Constant, Exponential
 
 BARE = Record(events=False, figures=False)
-TEXTS = {"settings", "summary"}
+TEXTS = {"settings", "outcome"}
 
 
 def settings(**changes: Any) -> Settings:
@@ -223,8 +223,8 @@ def test_the_texts_are_the_settings_and_the_outcome(tmp_path):
     outcome = record(tmp_path / "run", chosen)
     run = events(tmp_path / "run")
     texts = {tag: run.Tensors(tag)[0].tensor_proto.string_val[0].decode() for tag in TEXTS}
-    assert texts["summary"].startswith(f"**max_steps**: {outcome.reason}\n\n| | |\n")
-    assert "\n| steps | 5 |\n" in texts["summary"]
+    assert texts["outcome"].startswith(f"**max_steps**: {outcome.reason}\n\n| | |\n")
+    assert "\n| steps | 5 |\n" in texts["outcome"]
     assert "\nloss: Quadratic\n" in texts["settings"]
     assert "\nlr: 0.1\n" in texts["settings"]
 
