@@ -196,8 +196,9 @@ def test_a_report_of_derivatives_is_shown_as_a_run(
             kind: fetched(f"{url}/data/plugin/{kind}/tags").get(f"derivatives/{name}")
             for kind in ("images", "scalars", "text")
         }
-    assert set(tags["images"]) == {"contour", "local", "surface", "sections", "differences"}
-    assert set(tags["scalars"]) == {"value", "grad_norm", "lambda_max"}
+    drawn = {"contour", "local", "surface", "sections", "differences"}
+    assert set(tags["images"]) == {f"pictures/{name}" for name in drawn}
+    assert set(tags["scalars"]) == {"report/value", "report/grad_norm", "report/lambda_max"}
     assert list(tags["text"]) == ["report"]
 
 
