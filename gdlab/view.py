@@ -21,8 +21,10 @@ Further arguments are passed on to TensorBoard, for example:
 
 All of TensorBoard's arguments: tensorboard --help"""
 
-# With more runs than this, TensorBoard opens with none of them selected.
-MAX_SELECTED = 500
+# With more runs than this, a tab opens with none of them selected: Time Series, and the older ones.
+MAX_SELECTED, MAX_SELECTED_ELSEWHERE = 500, 40
+# A filter counts first: the pictures of up to 40 sweeps are selected, however many runs there are.
+OVERVIEWS = "#images&regexInput=overview"
 
 # gdlab writes at most 1,000 points and 10 pictures per tag, just within TensorBoard's defaults;
 # these leave room for runs written by other programs.
@@ -74,6 +76,33 @@ def board_arguments(directory: Path, further: Sequence[str] = ()) -> list[str]:
     return [*arguments, *further]
 
 
+def describe_address(url: str, runs: int) -> str:
+    """Return the lines to print when TensorBoard can be opened: where, and what to do there.
+
+    Args:
+        url: TensorBoard's address, which ends in a slash.
+        runs: The number of runs to show.
+
+    Returns:
+        One line for few runs. For many, more lines say where something is shown at first.
+    """
+    tab = "timeseries" if runs <= MAX_SELECTED else "hparams"
+    lines = [f"TensorBoard at {url}#{tab} (Ctrl-C ends it)"]
+    if runs > MAX_SELECTED:
+        lines.append(
+            f"More than {MAX_SELECTED} runs: HParams lists them. The other tabs select none at "
+            "first: tick the box above the list in Time Series, press TOGGLE ALL RUNS elsewhere."
+        )
+    elif runs > MAX_SELECTED_ELSEWHERE:
+        lines.append(
+            f"{runs} runs: Time Series shows them, HParams lists them. The other tabs select none "
+            "at first: press TOGGLE ALL RUNS."
+        )
+    if runs > MAX_SELECTED_ELSEWHERE:
+        lines.append(f"Pictures of sweeps: {url}{OVERVIEWS}")
+    return "\n".join(lines)
+
+
 def raise_file_limit() -> None:
     """Raise this process's limit of open files to its hard limit.
 
@@ -90,12 +119,13 @@ def raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
-def show(directory: Path, further: Sequence[str] = ()) -> int:
+def show(directory: Path, further: Sequence[str] = (), runs: int = 1) -> int:
     """Run TensorBoard in this process until it is interrupted.
 
     Args:
         directory: The folder with the runs.
         further: Further arguments for TensorBoard.
+        runs: The number of runs in it.
 
     Returns:
         The exit code.
@@ -106,7 +136,13 @@ def show(directory: Path, further: Sequence[str] = ()) -> int:
 
     raise_file_limit()
     logging.set_verbosity(logging.WARNING)
-    board = program.TensorBoard(plugins=default.get_plugins())
+
+    class Server(program.WerkzeugServer):
+        def print_serving_message(self) -> None:
+            print(describe_address(self.get_url(), runs), file=sys.stderr, flush=True)
+
+    server = program.with_port_scanning(Server)
+    board = program.TensorBoard(plugins=default.get_plugins(), server_class=server)
     try:
         board.configure(["", *board_arguments(directory, further)])
     except FlagsError as error:
@@ -141,14 +177,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     runs = count_runs(directory, at_most=MAX_SELECTED + 1)
     if not runs:
         return _refuse(f"the folder {directory} contains no runs (no event file in or below it)")
-    if runs > MAX_SELECTED:
-        print(
-            f"More than {MAX_SELECTED} runs: TensorBoard selects none of them at first, so its "
-            "charts are blank; select or filter runs in the list on the left.",
-            flush=True,
-        )
     try:
-        return show(directory, further)
+        return show(directory, further, runs)
     except KeyboardInterrupt:
         return 130
 

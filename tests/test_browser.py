@@ -36,19 +36,25 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 LAST = {
     "loss": "final_loss",
-    "grad_norm": "grad_norm",
-    "distance": "distance",
-    "suboptimality": "suboptimality",
+    "step/grad_norm": "grad_norm",
+    "x/distance_to_minimizer": "distance",
     "x/x0": "x0",
     "x/x1": "x1",
 }
-TAGS = {*LAST, "lr"}
-BOUND = "theory/suboptimality"
+TAGS = {*LAST, "loss/log10_suboptimality"}
+BOUND = "theory/log10_suboptimality_bound"
 
 
 def tags_of(name: str) -> set[str]:
     """The tags of a run; theory has a bound for constant rates without adam's scaling."""
-    return TAGS if "adam" in name or "cosine" in name else {*TAGS, BOUND}
+    if "cosine" in name:
+        return {*TAGS, "step/lr"}
+    return TAGS if "adam" in name else {*TAGS, BOUND}
+
+
+def rows(groups: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The rows of the HParams table by what was run, without where."""
+    return {group["name"].split(" · ")[0]: group for group in groups}
 
 
 PATIENCE = 60.0
@@ -154,7 +160,7 @@ def url(run_directory: Path) -> Iterator[str]:
 def test_the_table_has_one_row_per_run_with_its_settings_and_metrics(
     url: str, run_directory: Path
 ) -> None:
-    groups = {group["name"]: group for group in session_groups(url)}
+    groups = rows(session_groups(url))
     assert set(groups) == set(RUNS)
     for name, group in groups.items():
         assert SETTINGS[name].items() <= group["hparams"].items()
@@ -190,8 +196,9 @@ def test_a_report_of_derivatives_is_shown_as_a_run(
             kind: fetched(f"{url}/data/plugin/{kind}/tags").get(f"derivatives/{name}")
             for kind in ("images", "scalars", "text")
         }
-    assert set(tags["images"]) == {"contour", "local", "surface", "sections", "differences"}
-    assert set(tags["scalars"]) == {"value", "grad_norm", "lambda_max"}
+    drawn = {"contour", "local", "surface", "sections", "differences"}
+    assert set(tags["images"]) == {f"pictures/{name}" for name in drawn}
+    assert set(tags["scalars"]) == {"report/value", "report/grad_norm", "report/lambda_max"}
     assert list(tags["text"]) == ["report"]
 
 
@@ -214,9 +221,7 @@ AXES: dict[str, list[Any]] = {
     "seed": [0, 1, 2, 3, 4],
 }
 SWEPT: dict[str, dict[str, Any]] = {
-    ",".join(f"{key}={value}" for key, value in zip(AXES, values, strict=True)): dict(
-        zip(AXES, values, strict=True)
-    )
+    "{},{},lr={},condition={},seed={}".format(*values): dict(zip(AXES, values, strict=True))
     for values in itertools.product(*AXES.values())
 }
 SWEEP_STEPS = 12
@@ -247,7 +252,7 @@ def test_each_run_of_a_sweep_is_a_row_with_what_it_was_swept_over(
 ) -> None:
     assert len(SWEPT) == 200
     found = session_groups(sweep_url)
-    groups = {group["name"]: group for group in found}
+    groups = rows(found)
     assert len(found) == len(groups) == 200
     assert groups.keys() == SWEPT.keys()
     swept = gdlab.load(sweep_directory)
@@ -265,6 +270,7 @@ def test_each_run_of_a_sweep_is_a_row_with_what_it_was_swept_over(
             assert metrics[tag]["value"] == pytest.approx(row[column], rel=1e-7), (name, tag)
     infos = post(f"{sweep_url}/data/plugin/hparams/experiment", {})["hparamInfos"]
     assert {info["name"] for info in infos if info["differs"]} == AXES.keys()
+    assert [info["name"] for info in infos if not info["differs"]][:2] == ["Status", "Steps"]
 
 
 def test_each_run_of_a_sweep_has_its_own_scalars(sweep_url: str, sweep_directory: Path) -> None:
@@ -327,6 +333,9 @@ def test_the_loss_is_drawn_in_time_series(page: Page, url: str) -> None:
 @in_a_browser
 def test_the_trajectory_steps_through_its_frames_in_images(page: Page, url: str) -> None:
     page.goto(f"{url}/#images")
+    expect(page.locator("tf-image-loader").get_by_text("trajectory", exact=True)).to_have_count(
+        len(RUNS)
+    )
     loader = page.locator("tf-image-loader").filter(has_text="trajectory").first
     picture = loader.locator("img")
     expect(picture).to_be_visible()
@@ -346,7 +355,7 @@ def test_every_run_is_a_row_in_hparams(page: Page, url: str) -> None:
     wait_until(lambda: grid.evaluate("e => e.size") == len(RUNS), "the rows")
     cells = page.locator("vaadin-grid-cell-content")
     for name in RUNS:
-        expect(cells.get_by_text(name, exact=True)).to_have_count(1)
+        expect(cells.get_by_text(f"{name} · ")).to_have_count(1)
 
 
 # The texts of a table as it is drawn, row by row: cells are slotted into rows of a shadow tree.
@@ -372,7 +381,8 @@ def test_the_table_in_hparams_shows_every_run_of_a_sweep(page: Page, sweep_url: 
     def look() -> bool:
         grid.evaluate("(e, row) => e.scrollToIndex(row)", min(len(shown), 199))
         for cells in grid.evaluate(DRAWN, "items"):
-            shown[cells[titles.index("Trial ID")]] = {key: cells[at] for key, at in columns.items()}
+            name = cells[titles.index("Trial ID")].split(" · ")[0]
+            shown[name] = {key: cells[at] for key, at in columns.items()}
         return shown.keys() >= SWEPT.keys()
 
     wait_until(look, "all rows to be drawn")

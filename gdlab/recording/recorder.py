@@ -12,6 +12,7 @@ from gdlab.recording.history_file import HistoryFile
 from gdlab.recording.names import CONFIG
 from gdlab.recording.result_file import write_result
 from gdlab.recording.run_plots import RunToDraw, ThinnedPath, draw_pictures, save_pictures
+from gdlab.recording.thinning import MAX_POINTS
 
 
 class RunRecorder:
@@ -23,6 +24,7 @@ class RunRecorder:
         durable: whether to fsync its files.
         flush_seconds: how often records go to the files: often enough to watch a live run, seldom
             enough that many runs are fast.
+        points: the most points of a curve in TensorBoard.
 
     Attributes:
         problems: a message for each picture that could not be drawn.
@@ -35,6 +37,7 @@ class RunRecorder:
         *,
         durable: bool = True,
         flush_seconds: float = 1.0,
+        points: int = MAX_POINTS,
     ) -> None:
         self.problems: list[str] = []
         self._directory, self._settings = directory, settings
@@ -44,7 +47,9 @@ class RunRecorder:
         record = settings.record
         self._history = HistoryFile(directory, settings, durable=durable)
         self._events = (
-            EventSink(directory, settings, flush_seconds=flush_seconds) if record.events else None
+            EventSink(directory, settings, flush_seconds=flush_seconds, points=points)
+            if record.events
+            else None
         )
         every = record.sharpness_every or 1
         self._path = ThinnedPath(settings.steps, every) if record.figures else None

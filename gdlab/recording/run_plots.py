@@ -150,7 +150,7 @@ def save_pictures(
     if writer is not None:
         for name, frames in pictures.items():
             for step, png in frames:
-                writer.image(name, step, png)
+                writer.image(f"pictures/{name}", step, png)
         # Events first: a killed sweep draws again on resume whatever has no file yet.
         writer.flush()
     for name, frames in pictures.items():

@@ -5,6 +5,14 @@ import numpy as np
 # TensorBoard keeps a random 1,000 points of a longer series.
 MAX_POINTS = 1000
 
+# On a chart of more runs than this, fewer points of each show the same.
+_MANY_RUNS, _FEW_POINTS = 100, 200
+
+
+def points_for(runs: int) -> int:
+    """Return the most points of a curve to keep, where so many runs of a sweep are recorded."""
+    return MAX_POINTS if runs <= _MANY_RUNS else _FEW_POINTS
+
 
 def thinned_steps(steps: int, points: int = MAX_POINTS) -> np.ndarray:
     """Choose the steps to keep while a run of at most `steps` steps goes on.

@@ -1,7 +1,7 @@
 """A dry run: print what a sweep would do."""
 
 from gdlab.console import PlainConsole
-from gdlab.recording.thinning import MAX_POINTS
+from gdlab.recording.thinning import points_for
 from gdlab.sweeps.plan import Group, Plan
 
 # For the estimates: the memory of a chunk; arrays of the size of x that an optimizer and the
@@ -23,17 +23,18 @@ def show_plan(plan: Plan) -> None:
     rows, dim = max((len(shard), shard.settings.loss.dim) for shard in shards)
     memory = _CHUNK_BYTES + rows * dim * _STATE_COPIES * _NUMBER_BYTES
     recorded = min(len(plan), plan.options.record.max_run_dirs)
-    disk = recorded * sum(_run_bytes(plan.groups[0])) + len(plan) * _ROW_BYTES
+    per_run = sum(_run_bytes(plan.groups[0], points_for(recorded)))
+    disk = recorded * per_run + len(plan) * _ROW_BYTES
     needs = f"memory about {_format_bytes(memory)}, disk at most about {_format_bytes(disk)}"
     console.print(f"  {needs}; nothing was run")
 
 
-def _run_bytes(group: Group) -> tuple[int, int]:
+def _run_bytes(group: Group, points: int) -> tuple[int, int]:
     """Estimate the largest size of a run's history and of its events, in bytes."""
     settings = group.settings
     records = settings.steps // settings.record.every + 2
     coordinates = min(settings.loss.dim, settings.record.max_coords)
-    return records * (4 + coordinates) * _NUMBER_BYTES, min(records, MAX_POINTS) * _EVENT_BYTES
+    return records * (4 + coordinates) * _NUMBER_BYTES, min(records, points) * _EVENT_BYTES
 
 
 def _format_bytes(count: float) -> str:

@@ -5,25 +5,25 @@ Shapes: R runs of the sweep, n runs of a group, D dimensions.
 
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from gdlab.config.settings import NUMERIC, Settings
+from gdlab.config.settings import GROUPS, NUMERIC, TOP, Settings
 from gdlab.engine.outcome import Outcome
 from gdlab.fields.declared import nest_changes, split_key
 from gdlab.losses.datasets.fingerprints import Fingerprint
 from gdlab.results.ranking import Metric
 from gdlab.runs.batching import resolve_mode
 from gdlab.sweeps.executors.table import DEFAULT
-from gdlab.sweeps.grid import Grid
+from gdlab.sweeps.grid import Axis, Grid
 from gdlab.sweeps.hydra_dir import RunWords, Template
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._=,-]+")
-_LONGEST_NAME = 200
+_LONGEST_NAME, _LONG_NUMBER = 200, 8
 _OUTCOMES = {field.name for field in dataclasses.fields(Outcome)}
 
 
@@ -148,10 +148,21 @@ class Plan:
         asked = None if template is None else template.name(self.words(run))
         if asked is not None:
             return asked
-        chosen = zip(self.grid.axes, self.grid.index[run], strict=True)
-        words = [f"{axis.name}={axis.texts[at]}" for axis, at in chosen if len(axis) > 1]
-        name = _UNSAFE.sub("", ",".join(words).replace("/", "."))
+        words = [texts[at] for at, texts in zip(self.grid.index[run], self._words, strict=True)]
+        name = _UNSAFE.sub("", ",".join(filter(None, words)).replace("/", "."))
         return name if 0 < len(name) <= _LONGEST_NAME else f"run={run}"
+
+    @cached_property
+    def _words(self) -> list[list[str]]:
+        """What the name of a run says of each value of each axis; nothing if it has only one."""
+        last = [_last_part(axis.name) for axis in self.grid.axes]
+        words = []
+        for axis, short in zip(self.grid.axes, last, strict=True):
+            name = short if last.count(short) == 1 else axis.name
+            prefix = "" if axis.name in GROUPS else f"{name}="
+            texts = _shorten(axis) if len(axis) > 1 else None
+            words.append([""] if texts is None else [f"{prefix}{text}" for text in texts])
+        return words
 
     def words(self, run: int) -> RunWords:
         """Return what a run fills into the template of its group."""
@@ -177,6 +188,21 @@ class Plan:
         for number, group in enumerate(self.groups):
             numbers[group.runs] = number
         return numbers
+
+
+def _last_part(key: str) -> str:
+    """Return the last part of a setting's name, unless it could mean another setting."""
+    last = key.rpartition(".")[2]
+    return key if last in (*GROUPS, *TOP) or not last.isidentifier() else last
+
+
+def _shorten(axis: Axis) -> Sequence[str]:
+    """Return the values of an axis with at most six digits, if these tell them apart."""
+    short = [
+        f"{value:.6g}" if isinstance(value, float) and len(text) > _LONG_NUMBER else text
+        for value, text in zip(axis.values, axis.texts, strict=True)
+    ]
+    return short if len(set(short)) == len(set(axis.texts)) else axis.texts
 
 
 def column_name(key: str) -> str:

@@ -67,7 +67,7 @@ def draw_sweep(
             shutil.rmtree(directory / "overview")
         with EventWriter(directory / "overview") as writer:
             for name, png in pictures.items():
-                writer.image(name, 0, png)
+                writer.image(f"overview/{name}", 0, png)
 
 
 def _applicable_pictures(

@@ -25,6 +25,7 @@ from gdlab.recording.run_plots import (
     save_pictures,
     thinned_path,
 )
+from gdlab.recording.thinning import points_for
 from gdlab.sweeps.plan import Group, Plan
 
 _MAX_FRAMES = 3
@@ -53,6 +54,7 @@ class RunDirectories:
             name = f"{name},run={run}" if name in taken else name
             taken.add(name)
             self._paths[run] = directory / name
+        self._points = points_for(len(self._paths))
 
     def path(self, run: int) -> Path:
         """Return the directory of a run."""
@@ -156,7 +158,8 @@ class RunDirectories:
         template = self._plan.templates[number]
         if template is not None:
             template.write(path, self._plan.words(run))
-        return RunRecorder(path, self._recorded[number].settings_of(row), durable=False)
+        settings = self._recorded[number].settings_of(row)
+        return RunRecorder(path, settings, durable=False, points=self._points)
 
 
 def _files_of(directory: Path) -> VerifiedFiles | None:

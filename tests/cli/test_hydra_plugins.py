@@ -141,7 +141,7 @@ SWEEPS = [
     ),
     (
         "loss=rosenbrock optimizer=sgd,adam lr=0.001,1e-2",
-        [f"optimizer={o},lr={lr}" for o in ("sgd", "adam") for lr in (0.001, 0.01)],
+        [f"{o},lr={lr}" for o in ("sgd", "adam") for lr in (0.001, 0.01)],
         [
             {"loss": "rosenbrock", "optimizer": o, "lr": lr}
             for o in ("sgd", "adam")
@@ -161,7 +161,7 @@ SWEEPS = [
     (
         "'lr=interval(0.01,0.09)' schedule=cosine,linear,step "
         "hydra.sweeper.points=3 'hydra.sweeper.zip=[lr,schedule]'",
-        ["lr=0.01,schedule=cosine", "lr=0.05,schedule=linear", "lr=0.09,schedule=step"],
+        ["lr=0.01,cosine", "lr=0.05,linear", "lr=0.09,step"],
         [
             {"lr": 0.01, "schedule": "cosine"},
             {"lr": 0.05, "schedule": "linear"},

@@ -124,7 +124,7 @@ def test_a_job_that_cannot_run_is_a_failed_row_and_the_others_continue(here, gd)
     done = gd(*words, "lr=0.1,-1,0.05", *STOCK, "hydra.sweep.dir=s")
     assert (done.code, done.err) == (1, "")
     assert "6 of 6 runs: 4 max_steps, 2 failed" in done.out
-    assert "failed: optimizer=adam,lr=-1: SettingError: lr=-1: must be a finite number" in done.out
+    assert "failed: adam,lr=-1: SettingError: lr=-1: must be a finite number" in done.out
     assert gd(*words, "lr=0.1,0.05", "hydra.sweep.dir=t").code == 0
     results: Any = gdlab.load("s").results
     lost = results[results["status"] == "failed"]

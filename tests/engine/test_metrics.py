@@ -170,9 +170,13 @@ def test_it_is_in_every_file_of_a_run(gd, here) -> None:
     assert result[SHARPNESS] == table[SHARPNESS][25]
     assert f"sharpness     {result[SHARPNESS]:.6g}" in done.out
     events = read_scalars(here / "r")
-    assert events[SHARPNESS] == pytest.approx({k: table[SHARPNESS][k] for k in at}, rel=1e-6)
+    assert events[f"loss/{SHARPNESS}"] == pytest.approx(
+        {k: table[SHARPNESS][k] for k in at}, rel=1e-6
+    )
     # No step leaves the last point of a run, so it has no learning rate.
-    assert events["2/lr"] == pytest.approx({k: 2 / table["lr"][k] for k in at[:-1]}, rel=1e-6)
+    assert events["loss/sharpness_limit"] == pytest.approx(
+        {k: 2 / table["lr"][k] for k in at[:-1]}, rel=1e-6
+    )
     assert (here / "r" / "stability.png").is_file()
 
 
@@ -181,10 +185,10 @@ def test_it_is_thinned_in_tensorboard_for_a_long_run(gd, here) -> None:
     done = gd(*words, "record.sharpness_every=75", "hydra.run.dir=r", "record.figures=false")
     assert done.code == 0, done.err
     events = read_scalars(here / "r")
-    assert set(events[SHARPNESS].values()) == {15.0}
-    assert set(events[SHARPNESS]) <= {*range(0, 6001, 150)}
-    assert {0, 6000} <= set(events[SHARPNESS])
-    assert len(events[SHARPNESS]) > 30
+    assert set(events[f"loss/{SHARPNESS}"].values()) == {15.0}
+    assert set(events[f"loss/{SHARPNESS}"]) <= {*range(0, 6001, 150)}
+    assert {0, 6000} <= set(events[f"loss/{SHARPNESS}"])
+    assert len(events[f"loss/{SHARPNESS}"]) > 30
 
 
 def test_a_sweep_has_a_column_of_it(tmp_path: Path) -> None:

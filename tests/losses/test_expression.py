@@ -109,7 +109,7 @@ def test_the_files_of_a_run_can_be_read_and_rerun(gd, here) -> None:
     again = yaml.safe_load((here / "again" / ".hydra" / "overrides.yaml").read_text())
     assert again == overrides
     events = EventAccumulator(str(here / "run")).Reload()
-    (text,) = events.Tensors("about")
+    (text,) = events.Tensors("problem")
     about = text.tensor_proto.string_val[0].decode()
     assert "∂f/∂x: 2*x + 3*y" in about
     assert f"f: {BOWL}" in about
@@ -202,7 +202,7 @@ def test_a_parameter_sweeps_as_a_column_of_one_batch(gd, here) -> None:
         loss = Expression("a*(x - b)**2 + y**4", parameters={"a": a, "b": -1})
         alone = gdlab.run(loss, lr=row["lr"], steps=30).outcome
         assert [row["x0"], row["x1"], row["final_loss"]] == [*alone.x.tolist(), alone.final_loss]
-        name = f"loss.parameters.a={a:g},lr={row['lr']}"
+        name = f"a={a:g},lr={row['lr']}"
         config = yaml.safe_load((here / "sweep" / name / ".hydra" / "config.yaml").read_text())
         assert config["loss"]["parameters"] == {"a": a, "b": -1}
         overrides = yaml.safe_load(

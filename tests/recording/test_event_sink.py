@@ -20,10 +20,12 @@ from tensorboard.plugins.base_plugin import TBContext
 from tensorboard.plugins.hparams.backend_context import Context
 from tensorboard.plugins.hparams.list_session_groups import Handler
 
+import gdlab
 from gdlab.config.loading import settings_from_flat
 from gdlab.console import visible
 from gdlab.losses import Quadratic
-from gdlab.recording.event_sink import EventSink, as_markdown
+from gdlab.recording.event_sink import EventSink
+from gdlab.recording.run_text import as_markdown
 
 # Imported by name, since its classes are made at run time, unseen by a type checker.
 api_pb2 = import_module("tensorboard.plugins.hparams.api_pb2")
@@ -129,3 +131,22 @@ numbers = st.floats(-1e300, 1e300)
 def test_any_values_of_a_setting_can_be_sorted_and_filtered(tmp_path_factory, values):
     rows = [{"transform.shift": value} for value in values]
     check_column(tmp_path_factory.mktemp("runs"), "transform.shift", rows)
+
+
+def test_a_run_that_ended_says_how_in_the_table(tmp_path):
+    settings = settings_from_flat({"steps": 5, "lr": 0.1})
+    ended = gdlab.run(steps=3).outcome
+    EventSink(tmp_path / "ended", settings).close(ended, 0.0)
+    EventSink(tmp_path / "cut", settings).close(None, 0.0)
+    groups = {group.name.split(" · ")[0]: group for group in Board(tmp_path).runs()}
+    assert shown(groups["ended"], "Status") == "max_steps"
+    assert shown(groups["ended"], "Steps") == 3
+    assert "Status" not in groups["cut"].hparams
+    statuses = {name: group.sessions[0].status for name, group in groups.items()}
+    assert statuses == {"ended": api_pb2.STATUS_SUCCESS, "cut": api_pb2.STATUS_FAILURE}
+
+
+def test_runs_of_the_same_name_in_two_sweeps_are_two_rows(tmp_path):
+    for sweep in ("a", "b"):
+        record(tmp_path / sweep, [{}])
+    assert len(Board(tmp_path).runs()) == 2

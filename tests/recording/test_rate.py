@@ -139,33 +139,35 @@ def test_a_sweep_has_the_rate_of_each_best_run_beside_theory(here, gd):
     assert "  - (" in gd(*words, "record.max_run_dirs=0").out.splitlines()[2]
 
 
+BOUNDED = ("loss/log10_suboptimality", "theory/log10_suboptimality_bound")
+
+
 def test_tensorboard_has_the_bound_in_one_chart_with_the_run(here, gd):
     assert gd(*BEST, "start=[100,1]", "hydra.run.dir=run").code == 0
     run = EventAccumulator("run", size_guidance={"scalars": 0, "images": 0, "tensors": 0}).Reload()
-    above, bound = (run.Scalars(tag) for tag in ("suboptimality", "theory/suboptimality"))
+    above, bound = (run.Scalars(tag) for tag in BOUNDED)
     assert [event.step for event in above] == [event.step for event in bound]
     values = np.array([[a.value, b.value] for a, b in zip(above, bound, strict=True)])
-    assert (values[:, 0] <= values[:, 1] * (1 + 1e-6)).all()  # written in float32
-    assert values[0, 0] == values[0, 1] == 5050
+    assert (values[:, 0] <= values[:, 1] + 1e-6).all()  # written in float32
+    assert values[0, 0] == values[0, 1] == np.float32(np.log10(5050))
     k = np.array([event.step for event in bound])
     expected = 5050 * (1 + 20 / 11 * k) ** 2 * (9 / 11) ** (2.0 * k)
-    # Where two roots meet, half of the digits of ρ are lost. Observed 4e-6, of ρ²⁸⁶.
-    np.testing.assert_allclose(values[:, 1], expected, rtol=1e-5)
-    assert run.Images("convergence")[-1].step == k[-1]
+    # Where two roots meet, half of the digits of ρ are lost. Observed 2e-6, of log10 ρ²⁸⁶.
+    np.testing.assert_allclose(values[:, 1], np.log10(expected), atol=5e-6)
+    assert run.Images("pictures/convergence")[-1].step == k[-1]
     picture = (here / "run" / "convergence.png").read_bytes()
-    assert run.Images("convergence")[-1].encoded_image_string == picture
+    assert run.Images("pictures/convergence")[-1].encoded_image_string == picture
     (config,) = run.Tensors("custom_scalars__config__")
     proto = import_module("tensorboard.plugins.custom_scalar.layout_pb2")
     layout = proto.Layout.FromString(config.tensor_proto.string_val[0])
     tags = list(layout.category[0].chart[0].multiline.tag)
-    assert tags == ["^suboptimality$", "^theory/suboptimality$"]
+    assert tags == [f"^{tag}$" for tag in BOUNDED]
 
 
 def test_a_run_without_a_prediction_has_no_bound(here, gd):
     assert gd("loss=rosenbrock", "lr=1e-3", "steps=20", "hydra.run.dir=run").code == 0
     run = EventAccumulator("run").Reload()
-    assert "suboptimality" in run.Tags()["scalars"]
-    assert "theory/suboptimality" not in run.Tags()["scalars"]
+    assert [tag in run.Tags()["scalars"] for tag in BOUNDED] == [True, False]
     assert "custom_scalars__config__" not in run.Tags()["tensors"]
     assert not (here / "run" / "convergence.png").exists()
 

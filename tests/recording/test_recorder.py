@@ -170,30 +170,30 @@ def test_events_and_figures_can_be_turned_off(has_events, has_figures, tmp_path)
     assert names == sorted([*always, *optional, *has_figures * ["trajectory", "convergence"]])
     if has_events:
         images = events(tmp_path / "run").Tags()["images"]
-        assert images == has_figures * ["trajectory", "convergence"]
+        assert images == has_figures * ["pictures/trajectory", "pictures/convergence"]
 
 
 def test_events_show_what_the_history_holds(tmp_path):
-    chosen = settings(steps=40, record=Record(figures=False))
+    chosen = settings(steps=40, schedule=Exponential(), record=Record(figures=False))
     record(tmp_path / "run", chosen)
     run, history = events(tmp_path / "run"), in_memory(chosen).history
     expected = {
         "loss": history.loss,
-        "grad_norm": history.grad_norm,
-        "distance": np.sqrt((history.x**2).sum(1)),
-        "suboptimality": history.loss,
+        "step/grad_norm": history.grad_norm,
+        "loss/log10_suboptimality": np.log10(history.loss),
+        "x/distance_to_minimizer": np.sqrt((history.x**2).sum(1)),
         "x/x0": history.x[:, 0],
         "x/x1": history.x[:, 1],
     }
-    assert set(run.Tags()["scalars"]) == {*expected, "lr", "theory/suboptimality"}
+    assert set(run.Tags()["scalars"]) == {*expected, "step/lr"}
     for tag, column in expected.items():
         steps, values = scalars(run, tag)
         assert steps == list(range(41))
         # Events are float32: half a unit in the last of 24 bits.
         np.testing.assert_allclose(values, column, rtol=2**-24, atol=1e-45)
-    steps, values = scalars(run, "lr")
+    steps, values = scalars(run, "step/lr")
     assert steps == list(range(40))
-    assert set(values) == {np.float32(0.1)}
+    assert values.tolist() == history.lr[:-1].astype(np.float32).tolist()
     assert set(run.Tags()["tensors"]) >= TEXTS
 
 
@@ -206,7 +206,7 @@ def test_events_are_at_most_a_thousand_with_the_first_and_the_last(tmp_path):
         steps, values = scalars(run, tag)
         assert 900 <= len(steps) <= 1000
         assert steps == sorted(set(steps))
-        assert (steps[0], steps[-1]) == (0, 4000) or tag == "lr"
+        assert (steps[0], steps[-1]) == (0, 4000)
         if tag == "loss":
             np.testing.assert_array_equal(values, history.loss[steps].astype(np.float32))
 
@@ -214,7 +214,8 @@ def test_events_are_at_most_a_thousand_with_the_first_and_the_last(tmp_path):
 def test_many_coordinates_are_not_shown(tmp_path):
     chosen = settings(loss=Quadratic(dim=5), steps=2, record=Record(figures=False))
     record(tmp_path / "run", chosen)
-    assert not any(tag.startswith("x/") for tag in events(tmp_path / "run").Tags()["scalars"])
+    tags = events(tmp_path / "run").Tags()["scalars"]
+    assert [tag for tag in tags if tag.startswith("x/")] == ["x/distance_to_minimizer"]
 
 
 def test_the_texts_are_the_settings_and_the_outcome(tmp_path):
@@ -222,7 +223,8 @@ def test_the_texts_are_the_settings_and_the_outcome(tmp_path):
     outcome = record(tmp_path / "run", chosen)
     run = events(tmp_path / "run")
     texts = {tag: run.Tensors(tag)[0].tensor_proto.string_val[0].decode() for tag in TEXTS}
-    assert texts["outcome"] == f"**max_steps**: {outcome.reason}"
+    assert texts["outcome"].startswith(f"**max_steps**: {outcome.reason}\n\n| | |\n")
+    assert "\n| steps | 5 |\n" in texts["outcome"]
     assert "\nloss: Quadratic\n" in texts["settings"]
     assert "\nlr: 0.1\n" in texts["settings"]
 

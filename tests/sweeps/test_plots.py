@@ -275,7 +275,9 @@ def test_no_more_histories_are_read_than_are_drawn(draw, monkeypatch):
 
 
 def image_tags(directory: Path) -> set[str]:
-    return set(EventAccumulator(str(directory)).Reload().Tags()["images"])
+    """The tags of the images, without their group."""
+    tags = EventAccumulator(str(directory)).Reload().Tags()["images"]
+    return {tag.removeprefix("pictures/") for tag in tags}
 
 
 # settings besides lr, and the pictures of each run
@@ -329,8 +331,8 @@ def test_the_pictures_are_in_the_directory_and_in_tensorboard(tmp_path):
         with Image.open(tmp_path / "s" / f"{name}.png") as image:
             assert min(image.size) > 300
     events = EventAccumulator(str(tmp_path / "s" / "overview")).Reload()
-    assert sorted(events.Tags()["images"]) == ["overview", "sensitivity"]
+    assert sorted(events.Tags()["images"]) == ["overview/overview", "overview/sensitivity"]
     for name in ("overview", "sensitivity"):
-        (image,) = events.Images(name)
+        (image,) = events.Images(f"overview/{name}")
         png: Path = tmp_path / "s" / f"{name}.png"
         assert image.encoded_image_string == png.read_bytes()

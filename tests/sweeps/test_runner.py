@@ -405,7 +405,7 @@ def test_a_run_that_raises_fails_alone_and_is_listed(here, gd):
     assert done.code == 1
     assert "6 of 6 runs: 4 max_steps, 2 failed" in done.out
     for seed in (0, 1):
-        assert f"failed: loss.k=3,seed={seed}: ValueError after step" in done.out
+        assert f"failed: k=3,seed={seed}: ValueError after step" in done.out
     results = table("s")
     failed = results[results["status"] == "failed"]
     assert failed["run"].tolist() == [2, 3]

@@ -98,8 +98,10 @@ def write_events(directory: Path, scene: Scene, drawn: Mapping[str, Figure], rep
     if scene.hessian is not None and np.isfinite(scene.hessian).all():
         numbers["lambda_max"] = float(np.linalg.eigvalsh(scene.hessian)[-1])
     with EventWriter(directory) as writer:
-        writer.scalars(np.array([0]), {tag: np.array([x]) for tag, x in numbers.items()})
+        # Groups that come after those of runs, see `gdlab.recording.curves`.
+        scalars = {f"report/{name}": np.array([x]) for name, x in numbers.items()}
+        writer.scalars(np.array([0]), scalars)
         writer.text("report", report)
         for name, figure in drawn.items():
-            writer.image(name, 0, render_png(figure))
+            writer.image(f"pictures/{name}", 0, render_png(figure))
     return writer.path
