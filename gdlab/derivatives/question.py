@@ -119,6 +119,11 @@ class Question(Configured):
         return type(self.loss).__name__ if chosen == "custom" else chosen
 
     @property
+    def title(self) -> str:
+        """The formula of the loss if a user typed it, else its name."""
+        return self.loss.about.get("f", self.name)
+
+    @property
     def label(self) -> str:
         """The name for use in file names, where a slash would mean a folder."""
         return self.name.replace("/", ".")

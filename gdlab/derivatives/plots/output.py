@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gdlab.derivatives.plots import curves, maps
+from gdlab.derivatives.plots.chain import Inner, draw_map, draw_path
 from gdlab.derivatives.plots.differences import draw_differences
 from gdlab.derivatives.plots.scene import Errors, Scene, norm
 from gdlab.derivatives.plots.surface import draw_surface
@@ -21,28 +23,43 @@ from gdlab.recording.files import write_atomically
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_OF_VARIABLES = (("path", draw_path), ("inner", draw_map))
 _SALT = "gdlab"  # for the identifiers inside an SVG, which would otherwise be random
 
 
-def draw_pictures(scene: Scene, errors: Sequence[Errors] = ()) -> dict[str, Figure]:
-    """Draw all pictures of a scene, by name.
+def pictures(
+    scene: Scene, errors: Sequence[Errors] = (), inner: Inner | None = None
+) -> dict[str, Callable[[], Figure]]:
+    """Return what draws each picture of a scene, by name.
 
     One dimension: `curve` in the window, `local` near the point. More: `contour`, `local`,
     `surface` and `sections`; above 5,000 dimensions only `sections`, since a grid of the loss would
-    cost more than everything else. With errors of finite differences: `differences`.
+    cost more than everything else. With errors of finite differences: `differences`. With a
+    composition: `path` if it has one variable, `inner` if it has two.
     """
-    drawn = {}
+    drawn: dict[str, Callable[[], Figure]] = {}
+    if inner is not None and len(inner.names) <= len(_OF_VARIABLES):
+        name, draw = _OF_VARIABLES[len(inner.names) - 1]
+        drawn[name] = partial(draw, scene, inner)
     if scene.dim == 1:
-        drawn = {"curve": curves.draw_curve(scene), "local": curves.draw_curve(scene, near=True)}
+        drawn["curve"] = partial(curves.draw_curve, scene)
+        drawn["local"] = partial(curves.draw_curve, scene, near=True)
     else:
         if scene.dim <= MAX_SLICED:
-            drawn["contour"] = maps.draw_contour(scene)
-            drawn["local"] = maps.draw_neighborhood(scene)
-            drawn["surface"] = draw_surface(scene)
-        drawn["sections"] = curves.draw_sections(scene)
+            drawn["contour"] = partial(maps.draw_contour, scene)
+            drawn["local"] = partial(maps.draw_neighborhood, scene)
+            drawn["surface"] = partial(draw_surface, scene)
+        drawn["sections"] = partial(curves.draw_sections, scene)
     if errors:
-        drawn["differences"] = draw_differences(scene, errors)
+        drawn["differences"] = partial(draw_differences, scene, errors)
     return drawn
+
+
+def draw_pictures(
+    scene: Scene, errors: Sequence[Errors] = (), inner: Inner | None = None
+) -> dict[str, Figure]:
+    """Draw all pictures of a scene, by name."""
+    return {name: draw() for name, draw in pictures(scene, errors, inner).items()}
 
 
 def render_png(figure: Figure) -> bytes:
