@@ -16,10 +16,17 @@ from gdlab.derivatives.findings.hessian import SecondOrder
 from gdlab.derivatives.full_report import Report
 from gdlab.derivatives.methods.formulas import Formulas
 from gdlab.derivatives.plots.chain import Inner
-from gdlab.derivatives.plots.output import pictures, write_events, write_pictures
+from gdlab.derivatives.plots.output import (
+    pictures,
+    write_events,
+    write_picture,
+    write_pictures,
+)
 from gdlab.derivatives.plots.scene import Errors, Scene
 from gdlab.derivatives.point import LossAtPoint
 from gdlab.derivatives.wording import shorten
+from gdlab.errors import SettingError
+from gdlab.fields.formatting import format_value
 from gdlab.numerics.autodiff import value_and_gradient
 from gdlab.plots.projection import Landscape
 from gdlab.recording.run_plots import landscape_of
@@ -32,7 +39,7 @@ _KINDS = ("minimum", "saddle", "maximum", "degenerate")  # in the order of the l
 
 
 def draw(directory: Path, report: Report) -> None:
-    """Draw the pictures of a report as PNG and SVG and into an event file.
+    """Draw the pictures of a report in the formats asked for, and into an event file.
 
     Raises:
         OSError: a file cannot be written.
@@ -40,8 +47,33 @@ def draw(directory: Path, report: Report) -> None:
     scene = scene_of(report)
     with np.errstate(all="ignore"):  # numbers near the ends of the range
         drawn = {name: make() for name, make in pictures_of(report, scene).items()}
-    write_pictures(directory, drawn)
+    write_pictures(directory, drawn, report.question.formats)
     write_events(directory, scene, drawn, f"```text\n{report.text}```")
+
+
+def draw_figures(
+    report: Report,
+    kind: str | None,
+    title: str | None,
+    size: tuple[float, float] | None,
+    path: "str | Path | None",
+) -> "Figure | dict[str, Figure]":
+    """Draw one picture of a report or all of them; see `Report.draw`."""
+    given = (
+        {} if report.loss_at_point is None else pictures_of(report, scene_of(report, title, size))
+    )
+    if not given or (kind is not None and kind not in given):
+        allowed = f"must be one of {', '.join(given)}" if given else "formulas have no pictures"
+        raise SettingError(f"kind={format_value(kind)}: {allowed}")
+    with np.errstate(all="ignore"):  # numbers near the ends of the range
+        drawn = {name: make() for name, make in given.items() if kind in (None, name)}
+    if kind is None:
+        if path is not None:
+            write_pictures(Path(path), drawn, ("png",))
+        return drawn
+    if path is not None:
+        write_picture(Path(path), drawn[kind])
+    return drawn[kind]
 
 
 def pictures_of(report: Report, scene: Scene) -> dict[str, Callable[[], "Figure"]]:

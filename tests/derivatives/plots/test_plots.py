@@ -21,8 +21,8 @@ from gdlab.derivatives.plots.differences import draw_differences
 from gdlab.derivatives.plots.maps import draw_contour, draw_neighborhood
 from gdlab.derivatives.plots.output import (
     draw_pictures,
+    render,
     render_png,
-    render_svg,
     write_events,
     write_pictures,
 )
@@ -642,9 +642,9 @@ def test_pictures_are_written_as_png_and_svg_of_the_same_bytes(tmp_path):
 
 def test_a_png_can_be_made_before_and_after_an_svg():
     figure = draw_neighborhood(cubic([0.5, 0.7]))
-    before, drawn = render_png(figure), render_svg(figure)
+    before, drawn = render_png(figure), render(figure, "svg")
     assert render_png(figure) == before
-    assert render_svg(figure) == drawn
+    assert render(figure, "svg") == drawn
 
 
 def test_pictures_and_numbers_are_read_back_by_tensorboard(tmp_path):
