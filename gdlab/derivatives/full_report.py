@@ -53,12 +53,12 @@ WIDTH = 120
 class Report:
     """A report on derivatives; a notebook shows it with its formulas, `print` as text.
 
-    >>> found = report("himmelblau", at=[3, 2], find=True)
-    >>> found
-    Report(himmelblau at x0 = 3, x1 = 2)
-    >>> found.to_frame()["kind"].value_counts().to_dict()
-    {'minimum': 4, 'saddle': 4, 'maximum': 1}
-    >>> figure = found.draw("contour", title="minima and saddles")
+    >>> asked = report("forrester", at=[0.5], find=True)
+    >>> asked
+    Report(forrester at x0 = 0.5)
+    >>> asked.to_frame()["kind"].tolist()
+    ['minimum', 'minimum', 'degenerate', 'maximum']
+    >>> figure = asked.draw("curve", title="two minima")
 
     Attributes:
         question: the settings.
