@@ -30,10 +30,12 @@ _MAX_PARTIALS, _MAX_LENGTH = 6, 200
 class Expression(Loss):
     """A formula such as `x**2 + 3*x*y + sin(pi*y)`, with + - * / ** and functions.
 
-    The allowed functions are in `gdlab.formulas.functions`; precedence is Python's. The parser
-    knows nothing else, so untrusted text is safe. A formula in pieces is `where(condition, a, b)`,
-    as `where(x**2 + y**2 == 0, 0, x*y/(x**2 + y**2))`; conditions are made of < <= > >= == != and
-    of `and`, `or` and `not`.
+    The functions are sin, cos, tan, sinh, cosh, tanh and their inverses asin, …, atan2, exp, expm1,
+    log (or ln), log2, log10, log1p, sqrt, abs, sign, max, min, erf, sigmoid and softplus. The
+    parser knows nothing else, so untrusted text is safe; precedence is Python's.
+
+    A formula in pieces is `where(condition, a, b)`: a where the condition holds, else b, as in
+    `where(x**2 + y**2 == 0, 0, x*y/(x**2 + y**2))`. Conditions have < <= > >= == !=, and, or, not.
 
     At a kink the gradient is a subgradient: the slope of abs, of sqrt and of other roots at 0 is 0,
     and equal arguments of max or min have the same share of the slope. At a boundary of pieces it

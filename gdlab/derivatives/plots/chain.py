@@ -43,6 +43,7 @@ _SPAN = np.pi  # of the parameter to both sides: a whole turn of a circle
 _SAMPLES = 601
 _FAR = 1.0  # sides of the window: how far outside it the curve widens the view
 _LINES, _MARGIN = 9, 0.08
+_MOST, _OUTLYING = (10.0, 90.0), 6.0  # percent of points; times their spread, from where on is far
 _LONG = 0.26  # of the panel: the length of an arrow
 
 
@@ -108,7 +109,7 @@ def draw_map(scene: Scene, inner: Inner) -> Figure:
         images = [inner.of(line) for line in lines]
         spots = [(panels[0], lines, inner.at, np.eye(2), inner.slopes)]
         if is_flat:
-            view = _around(np.concatenate([*images, scene.at[None]]))
+            view = _around(np.concatenate(images), scene.at)
             _draw_plane(panels[1], scene.landscape, view, inner.outer)
             spots.append((panels[1], images, scene.at, inner.jacobian, scene.gradient))
         for axes, drawn, at, columns, gradient in spots:
@@ -155,7 +156,8 @@ def _draw_curve_on_map(
     view = scene.map_slice().view()
     reach = _FAR * np.diff(view, axis=1)[:, 0]
     near = np.clip(curve[np.isfinite(curve).all(axis=1)], view[:, 0] - reach, view[:, 1] + reach)
-    box = _around(np.concatenate([near, view.T]), 0.0)
+    both = np.concatenate([near, view.T])
+    box = np.stack([both.min(axis=0), both.max(axis=0)], axis=1)
     _draw_plane(axes, scene.landscape, box, inner.outer)
     axes.plot(*drawable(curve).T, **_PATH, zorder=4, gid="path")
     axes.set(xlim=box[0], ylim=box[1])
@@ -178,10 +180,10 @@ def _draw_along(axes: Axes, scene: Scene, inner: Inner, t: np.ndarray) -> dict[s
     with np.errstate(all="ignore"):
         values = drawable(scene.landscape.value(inner.of(t[:, None])))
     axes.plot(t, values, **CURVE, gid="along")
-    bottom, top = axes.get_ylim()
     axes.plot(t, scene.value + inner.slopes[0] * (t - inner.at[0]), **TANGENT, gid="tangent")
     axes.plot(inner.at, [scene.value], **POINT)
-    axes.set(xlim=(t[0], t[-1]), ylim=(bottom, top))
+    heights = np.append(values, scene.value)[:, None]
+    axes.set(xlim=(t[0], t[-1]), ylim=_around(heights, scene.value)[0])
     axes.grid(color="#e6e6e6", linewidth=0.6)
     axes.set_axisbelow(True)
     label(axes, inner.names[0], "loss along the curve")
@@ -222,9 +224,16 @@ def _draw_gradient(axes: Axes, at: np.ndarray, gradient: np.ndarray) -> None:
     axes.plot(*at[:, None], **POINT)
 
 
-def _around(points: np.ndarray, margin: float = _MARGIN) -> np.ndarray:
-    """Return a view (2, 2) around finite points (m, 2), with a margin."""
+def _around(points: np.ndarray, at: np.ndarray | float) -> np.ndarray:
+    """Return a view (K, 2) around finite points (m, K) and one that must be in it, with a margin.
+
+    If a few points lie far away, as near a pole, they stay outside.
+    """
     known = points[np.isfinite(points).all(axis=1)]
     low, high = known.min(axis=0), known.max(axis=0)
-    room = np.where(high > low, margin * (high - low), 1.0)
+    inner_low, inner_high = np.percentile(known, _MOST, axis=0)
+    is_far = high - low > _OUTLYING * (inner_high - inner_low)
+    low = np.minimum(np.where(is_far, inner_low, low), at)
+    high = np.maximum(np.where(is_far, inner_high, high), at)
+    room = np.where(high > low, _MARGIN * (high - low), 1.0)
     return np.stack([low - room, high + room], axis=1)
