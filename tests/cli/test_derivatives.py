@@ -120,25 +120,17 @@ def test_the_files_of_a_report(derive: Callable[..., Done]) -> None:
     assert data["gradient"]["grad_norm"] == pytest.approx(326.51273, rel=1e-7)
 
 
-def test_the_formats_of_pictures_can_be_chosen(derive: Callable[..., Done]) -> None:
-    words = "loss=forrester", "order=1", "hydra.run.dir=mine"
-    assert derive(*words, "figures=svg,pdf").code == 0
-    files = {path.name for path in Path("mine").iterdir() if "tfevents" not in path.name}
-    drawn = {
-        f"{name}.{kind}" for name in ("curve", "local", "differences") for kind in ("svg", "pdf")
-    }
-    assert files == {".hydra", "report.json", *drawn}
-    done = derive(*words, "figures=gif")
-    assert (done.code, done.err.count("\n")) == (2, 1)
-    assert "figures=gif: must be true, false or some of png, svg, pdf" in done.err
-
-
-def test_the_directory_can_be_named_and_must_be_empty(
+def test_the_directory_and_the_formats_can_be_chosen_and_it_must_be_empty(
     derive: Callable[..., Done],
 ) -> None:
-    words = "loss=forrester", "hydra.run.dir=mine"
+    words = "loss=forrester", "order=1", "figures=svg,pdf", "hydra.run.dir=mine"
     assert derive(*words).code == 0
-    assert Path("mine/curve.png").is_file()
+    drawn = {path.name for path in Path("mine").glob("[!.]*") if "tfevents" not in path.name}
+    names = ("curve", "local", "differences")
+    assert drawn == {
+        "report.json",
+        *(f"{name}.{kind}" for name in names for kind in ("svg", "pdf")),
+    }
     again = derive(*words)
     assert again.code == 2
     assert again.err == "error: hydra.run.dir=mine: is not empty; a run needs its own\n"

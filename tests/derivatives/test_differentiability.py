@@ -73,7 +73,6 @@ PIECES: list[tuple[str, list[str]]] = [
         [NO_LINE, "loss tends to 0.5, but is 0 here", "5 have no"],
     ),
     (f"where({R2} == 0, 0, x**2*y/({R2}))", [NO_PLANE, "all have slopes, but these are not"]),
-    (f"where({R2} == 0, 0, abs(x*y)**0.5*x/({R2})**0.5)", [NO_PLANE]),
     (
         f"where({R2} == 0, 0, x*y*(x**2 - y**2)/({R2}))",
         ["NO: ∂/∂y(∂f/∂x) = -1, but ∂/∂x(∂f/∂y) = 1", "NOT match the differences", "degenerate"],

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 import gdlab
 from gdlab.derivatives import report
+from gdlab.derivatives.question import Question
 from gdlab.losses import Expression
 
 
@@ -61,7 +62,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("wanted", "message"), REFUSED)
-def test_pictures_that_do_not_exist(wanted: dict[str, Any], message: str) -> None:
+def test_refused_pictures(wanted: dict[str, Any], message: str) -> None:
     with pytest.raises(gdlab.SettingError) as error:
         report(Expression("x**2"), at=[1], order=1).draw(**wanted)
     assert str(error.value) == message
@@ -75,3 +76,14 @@ def test_formulas_have_neither_pictures_nor_tables() -> None:
         asked.to_frame()
     with pytest.raises(gdlab.SettingError, match="must be one of gradient"):
         report("beale", at=[1, 2]).to_frame("hessian")
+
+
+def test_formats() -> None:
+    """A setting of files only: `report` writes none."""
+    for given, formats in ((True, ("png", "svg")), (False, ()), ("pdf", ("pdf",))):
+        assert Question(Expression(), figures=given).formats == formats
+    assert Question(Expression(), figures="png, pdf").formats == ("png", "pdf")
+    with pytest.raises(
+        gdlab.SettingError, match=r"figures=gif: must be true, false or some of png"
+    ):
+        Question(Expression(), figures="gif")

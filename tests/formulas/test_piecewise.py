@@ -93,7 +93,7 @@ def test_the_hessian_agrees_with_sympy_elsewhere(text, at) -> None:
     assert_agrees(hessian(loss, x)[0], symbolic.hessian(x[0]))
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(pieces(), TIES)
 def test_pieces_agree_with_numpy_and_sympy(text, at) -> None:
     """The text is Python, too; numpy evaluates both branches, as torch does."""
