@@ -5,6 +5,7 @@ escape character must not reach the terminal.
 """
 
 import re
+from html import escape
 from typing import Any
 
 from rich.console import Console
@@ -21,6 +22,15 @@ def visible(text: str) -> str:
     a\x1b[31m\n
     """
     return _INVISIBLE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def plain_html(text: str) -> str:
+    """Return a text as HTML that shows it as it is, with its control characters as escapes.
+
+    MathJax finds formulas between delimiters in one piece of text: each $ and each backslash stands
+    in an element of its own, so that none is a delimiter.
+    """
+    return re.sub(r"[$\\]", r"<span>\g<0></span>", escape(visible(text)))
 
 
 def styled(*parts: str | tuple[str, str]) -> Text:

@@ -79,7 +79,7 @@ def _write_settings(directory: Path, config: DictConfig) -> None:
 def _save(directory: Path, report: Report) -> None:
     """Write the data and the pictures of a report."""
     write_atomically(directory / "report.json", f"{report.json()}\n".encode())
-    if report.loss_at_point is None:
+    if report.loss_at_point is None or not report.question.formats:
         return
     from gdlab.derivatives.plots.report import draw
 

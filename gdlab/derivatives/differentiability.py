@@ -61,6 +61,8 @@ class Flaw:
             case Kind.JUMP:
                 ends = self._end(left), self._end(right)
                 values = f"the loss tends to {ends[0]} on the left, {ends[1]} on the right"
+                if ends[0] == ends[1]:
+                    values = f"the loss tends to {ends[0]}, but is {number(self.value)} here"
                 return f"Jump: along {self.along} {values}; there is no derivative"
             case Kind.VERTICAL:
                 return f"Vertical tangent: {slopes} the right; there is no derivative"
@@ -128,6 +130,25 @@ class Differentiability:
         return along_axes or self._oblique_flaws()
 
     @cached_property
+    def flaw_of_partials(self) -> str | None:
+        """Say why partial derivatives do not make a gradient; None if they do, or if one lacks."""
+        if not self.flaws or any(b.kind is not Kind.SMOOTH for b in self.along_axes):
+            return None
+        kinds = [behavior.kind for behavior in self._along_lines]
+        without = sum(behavior.has_no_derivative for behavior in self._along_lines)
+        others = f"of {len(kinds)} lines between the axes, {without or 'all'} have"
+        if Kind.JUMP in kinds:
+            return (
+                f"The partial derivatives exist, but the loss is not continuous: {others} no slope."
+            )
+        if without:
+            return f"The partial derivatives exist, but not all others: {others} no slope."
+        linear = "slopes, but these are not ∇f · u for any ∇f"
+        return (
+            f"The partial derivatives exist, but the loss is not differentiable: {others} {linear}."
+        )
+
+    @cached_property
     def of_partials(self) -> list[list[Behavior]]:
         """What autograd's partial derivative by xᵢ is along the axis of xⱼ, for all i and j.
 
@@ -157,6 +178,16 @@ class Differentiability:
             if behavior.has_no_derivative
         ]
         return tuple(along_axes) or self._oblique_curvatures()
+
+    @cached_property
+    def refutes_autograd(self) -> bool:
+        """Whether the loss has another slope along an axis than autograd's gradient."""
+        pairs = zip(self.along_axes, self._at.gradient.tolist(), strict=True)
+        scale = float(self._at.gradient.abs().max())
+        return any(
+            behavior.kind is Kind.SMOOTH and not _is_slope(behavior, slope, scale)
+            for behavior, slope in pairs
+        )
 
     @property
     def are_partials_seen(self) -> bool:
@@ -212,6 +243,12 @@ class Differentiability:
         lines = torch.cat((torch.ones_like(signs)[None], signs[None], random))
         return lines / lines.norm(dim=1, keepdim=True)
 
+    @cached_property
+    def _along_lines(self) -> list[Behavior]:
+        """What the loss is along each of the lines."""
+        slopes = self._lines @ self._at.gradient
+        return local_behavior(self._at.loss, self._x, self._lines, slopes)
+
     def _oblique_flaws(self) -> list[Flaw]:
         """Return a line between the axes along which the slope is not that of the gradient."""
         gradient = self._at.gradient
@@ -220,8 +257,8 @@ class Differentiability:
         slopes, scale = self._lines @ gradient, float(gradient.abs().max())
         along_axes = zip(self.along_axes, gradient.tolist(), strict=True)
         are_partials_right = all(_is_slope(*pair, scale) for pair in along_axes)
-        behaviors = local_behavior(self._at.loss, self._x, self._lines, slopes)
-        for line, behavior, slope in zip(self._lines, behaviors, slopes.tolist(), strict=True):
+        triples = zip(self._lines, self._along_lines, slopes.tolist(), strict=True)
+        for line, behavior, slope in triples:
             is_other = behavior.kind is Kind.SMOOTH and not _is_slope(behavior, slope, scale)
             is_flaw = behavior.has_no_derivative or (is_other and are_partials_right)
             if is_flaw and (behavior.kind is Kind.EDGE or not self._is_proven_once):

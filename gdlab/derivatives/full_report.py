@@ -4,7 +4,8 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from io import StringIO
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -13,7 +14,7 @@ from torch import Tensor
 from gdlab.config.loading import resolve_choice
 from gdlab.config.settings import make_section
 from gdlab.console import PlainConsole, styled
-from gdlab.derivatives.arguments import as_point
+from gdlab.derivatives.arguments import as_point, format_assignments
 from gdlab.derivatives.finding import Finding, Section, to_json_value
 from gdlab.derivatives.findings.backpropagation import backpropagation
 from gdlab.derivatives.findings.chain_rule import along_path, composition
@@ -28,8 +29,11 @@ from gdlab.derivatives.findings.high_dimensional import high_dimensional
 from gdlab.derivatives.findings.higher_orders import check_order, higher
 from gdlab.derivatives.findings.jacobian import jacobian
 from gdlab.derivatives.findings.taylor import differential, taylor
+from gdlab.derivatives.frames import to_frame
+from gdlab.derivatives.notebook import html
 from gdlab.derivatives.point import MOST_DIMENSIONS, LossAtPoint
 from gdlab.derivatives.question import Question
+from gdlab.derivatives.wording import shorten
 from gdlab.errors import SettingError
 from gdlab.fields.declared import declared_fields
 from gdlab.fields.formatting import format_value
@@ -38,13 +42,23 @@ from gdlab.fields.validation import plain_point
 from gdlab.losses.base import Loss
 from gdlab.losses.function import Function
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 WIDTH = 120
 """Minimum width of tables, so that none is cut where the output is not a terminal."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
-    """A report on derivatives.
+    """A report on derivatives; a notebook shows it with its formulas, `print` as text.
+
+    >>> asked = report("forrester", at=[0.5], find=True)
+    >>> asked
+    Report(forrester at x0 = 0.5)
+    >>> asked.to_frame()["kind"].tolist()
+    ['minimum', 'minimum', 'degenerate', 'maximum']
+    >>> figure = asked.draw("curve", title="two minima")
 
     Attributes:
         question: the settings.
@@ -71,8 +85,61 @@ class Report:
     def text(self) -> str:
         """The findings as printed."""
         page = StringIO()
-        self.show(PlainConsole(file=page, width=WIDTH))
+        # In a notebook, rich would display the text instead of writing it to the file.
+        self.show(PlainConsole(file=page, width=WIDTH, force_jupyter=False))
         return page.getvalue()
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        at = self.loss_at_point
+        where = "" if at is None else f" at {format_assignments(at.names, at.x)}"
+        return f"Report({shorten(self.question.title)}{where})"
+
+    def _repr_html_(self) -> str:
+        symbolic = None if self.loss_at_point is None else self.loss_at_point.symbolic
+        return html([finding.section() for finding in self.findings.values()], symbolic)
+
+    def to_frame(self, finding: str | None = None) -> "pd.DataFrame":
+        """Return a finding as a table: a row for each critical point, trial or coordinate.
+
+        Args:
+            finding: `critical_points`, `check` or `gradient`; None for the first that there is.
+
+        Raises:
+            SettingError: there is no such finding.
+        """
+        names = () if self.loss_at_point is None else self.loss_at_point.names
+        return to_frame(self.findings, names, finding)
+
+    def draw(
+        self,
+        kind: str | None = None,
+        *,
+        title: str | None = None,
+        size: tuple[float, float] | None = None,
+        path: "str | Path | None" = None,
+    ) -> Any:
+        """Draw the pictures of the report.
+
+        Args:
+            kind: the name of one picture, such as `contour`; None for all.
+            title: the first line; None for the loss and the point.
+            size: width and height in inches, 100 pixels each in a PNG; None for the usual ones.
+            path: the file of one picture, with the suffix png, svg or pdf; for all pictures, a
+                folder, in which each becomes NAME.png. None to write nothing.
+
+        Returns:
+            A matplotlib Figure; without `kind`, a dict of them by name.
+
+        Raises:
+            SettingError: there is no such picture, or no such format.
+            OSError: a file cannot be written.
+        """
+        from gdlab.derivatives.plots.report import draw_figures
+
+        return draw_figures(self, kind, title, size, path)
 
     def show(self, console: Console) -> None:
         """Print the findings, each as a section."""
@@ -109,16 +176,18 @@ def report(loss: "str | Loss | Callable[[Tensor], Tensor]", **settings: Any) -> 
 
     Args:
         loss: a name from conf, an instance, or a function of one point.
-        settings: those of `conf/derivatives.yaml` except `draw`: no files are written.
+        settings: those of `conf/derivatives.yaml` except `draw` and `figures`: no files are
+            written, and `Report.draw` returns the pictures.
 
     Raises:
         SettingError: a setting is unknown, of the wrong type or out of range, or does not fit.
     """
-    unknown = set(settings) - set(declared_fields(Question)) | ({"choices", "draw"} & set(settings))
+    of_files = {"choices", "draw", "figures"}
+    unknown = set(settings) - set(declared_fields(Question)) | (of_files & set(settings))
     if unknown:
         name = sorted(unknown)[0]
         raise unknown_setting(
-            name, format_value(settings[name]), set(declared_fields(Question)) - {"choices"}
+            name, format_value(settings[name]), set(declared_fields(Question)) - of_files
         )
     if "transform" in settings:
         settings["transform"] = make_section("transform", settings["transform"])

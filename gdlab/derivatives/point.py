@@ -105,6 +105,11 @@ class LossAtPoint:
             return ("there is no gradient",) if self.flaws else ()
         return self.differentiability.missing_curvatures
 
+    @cached_property
+    def is_at_boundary(self) -> bool:
+        """Whether the point is on a boundary of pieces; one of these has the derivatives."""
+        return self.symbolic is not None and self.symbolic.is_at_boundary(self.x)
+
     @property
     def has_certain_hessian(self) -> bool:
         """Whether there is a Hessian and autograd's is not refuted; true above 30 dimensions."""

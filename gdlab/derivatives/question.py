@@ -23,6 +23,8 @@ from gdlab.fields.formatting import format_value
 from gdlab.losses.base import Loss
 from gdlab.losses.transform import Transform
 
+FORMATS = ("png", "svg", "pdf")
+"""The formats of pictures."""
 _SETTINGS_OF_A_POINT = ("direction", "step", "find", "check")
 
 
@@ -52,7 +54,9 @@ class Question(Configured):
         example: the index of the example whose pass through a network is shown.
         check: whether to test the gradient.
         seed: the seed of random numbers.
-        draw: whether to draw pictures.
+        draw: whether to write files: the report and its pictures.
+        figures: the formats of the pictures, png, svg and pdf: one, several with commas between, or
+            a list; True for png and svg, False for no pictures.
         transform: the transformation of the loss's landscape.
         choices: the name by which the loss was chosen.
     """
@@ -74,6 +78,7 @@ class Question(Configured):
     check: bool = False
     seed: int = setting(default=0, ge=0, lt=2**63)
     draw: bool = True
+    figures: bool | str | tuple[str, ...] = True
     transform: Transform = dataclasses.field(default_factory=Transform)
     choices: dict[str, str] = dataclasses.field(default_factory=dict)
 
@@ -84,7 +89,18 @@ class Question(Configured):
                 names = self._names_of_point() if name == "at" else self.loss.names
                 object.__setattr__(self, name, in_order(given, names, name))
         super().__post_init__()
+        if not isinstance(self.figures, bool) and not set(self.formats) <= set(FORMATS):
+            allowed = f"must be true, false or some of {', '.join(FORMATS)}, as in figures=png,pdf"
+            raise SettingError(f"figures={format_value(self.figures)}: {allowed}")
         self._require_one_kind_of_question()
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """The formats of the pictures."""
+        if isinstance(self.figures, bool):
+            return FORMATS[:2] * self.figures
+        given = self.figures.split(",") if isinstance(self.figures, str) else self.figures
+        return tuple(text.strip() for text in given)
 
     def _names_of_point(self) -> Sequence[str]:
         """Return the names of the variables of `at`."""
@@ -117,6 +133,11 @@ class Question(Configured):
             return "formulas"
         chosen = self.choices.get("loss", "custom")
         return type(self.loss).__name__ if chosen == "custom" else chosen
+
+    @property
+    def title(self) -> str:
+        """The formula of the loss if a user typed it, else its name."""
+        return self.loss.about.get("f", self.name)
 
     @property
     def label(self) -> str:

@@ -1,10 +1,16 @@
 """Parse formulas that a user types, and evaluate them with torch or sympy, never as code.
 
-A text is split into numbers, names, commas and the signs + - * / ** ( ). Anything else is refused,
-as are formulas that are too long, too deeply nested or too large. The result is a sequence of steps
-for a stack machine: push a number, push the value of a name, apply a function of `FUNCTIONS`.
+A text is split into numbers, names, commas and the signs + - * / ** ( ) < <= > >= == !=. Anything
+else is refused, as are formulas that are too long, too deeply nested or too large. The result is a
+sequence of steps for a stack machine: push a number, push the value of a name, apply a function of
+`FUNCTIONS`.
 
-Precedence is Python's: `-x**2` is −(x²), `2**-x` is allowed, `x**y**z` is x**(y**z).
+Precedence is Python's: `-x**2` is −(x²), `2**-x` is allowed, `x**y**z` is x**(y**z), and
+`0 < x < 1 or not y > 2` is ((0 < x) and (x < 1)) or (not (y > 2)).
+
+A formula in pieces is `where(condition, a, b)`: `a` where the condition holds, else `b`. The
+gradient at a point is that of the piece the point is in, as written: at a boundary it need not be a
+derivative of the whole.
 """
 
 import re
@@ -16,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from gdlab.errors import SettingError
-from gdlab.formulas.functions import Function
+from gdlab.formulas.conditions import Scope, negate
+from gdlab.formulas.functions import ELSE, THEN, WHERE, Function
 from gdlab.formulas.parser import Step, read
 from gdlab.formulas.stack import run
 from gdlab.formulas.symbolic import to_sympy
@@ -70,12 +77,21 @@ class Parsed:
         Returns:
             A tensor (...), or a float if the formula has no names.
         """
+        scopes: list[Mapping[str, Any]] = [values]  # inside as many branches
+        taken: list[Any] = []  # the conditions of those
 
         def apply(function: Function, args: Sequence[Any]) -> Any:
+            if function is THEN:
+                taken.append(args[0])
+                scopes.append(Scope(scopes[-1], args[0]))
+            elif function is ELSE:
+                scopes[-1] = Scope(scopes[-2], negate(taken[-1]))
+            elif function is WHERE:
+                del scopes[-1], taken[-1]
             tensor = function.natural if natural and function.natural else function.tensor
             return tensor(*args)
 
-        return run(self.folded, lambda name: values[name], float, apply)
+        return run(self.folded, lambda name: scopes[-1][name], float, apply)
 
     def symbolic(self, values: "Mapping[str, sympy.Expr]") -> "sympy.Expr | None":
         """Evaluate the formula with sympy expressions; None if it is too large for sympy."""
@@ -137,7 +153,9 @@ def format_expression(expression: "sympy.Expr") -> str:
     """Return an expression as a user would type it: short whole floats as integers."""
     import sympy
 
+    from gdlab.formulas.printing import Typed
+
     floats = {n: float(n) for n in expression.atoms(sympy.Float)}
     is_short = {n: value.is_integer() and abs(value) < _LONG for n, value in floats.items()}
     whole = {n: sympy.Integer(int(value)) for n, value in floats.items() if is_short[n]}
-    return sympy.sstr(expression.xreplace(whole), full_prec=False)
+    return Typed({"full_prec": False}).doprint(expression.xreplace(whole))

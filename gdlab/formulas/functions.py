@@ -9,10 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gdlab.formulas import conditions
+from gdlab.formulas.conditions import COMPARISONS
+
 CONSTANTS: Mapping[str, float] = {"pi": math.pi, "e": math.e}
 
-RESERVED_NAMES = frozenset({"nan", "inf", "infinity", "none", "true", "false"})
-"""Names that look like values, in lower case, and must not become variables."""
+RESERVED_NAMES = frozenset(
+    {"nan", "inf", "infinity", "none", "true", "false", "and", "or", "not", "if", "else"}
+)
+"""Names that look like values or operators, in lower case, and must not become variables."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +33,9 @@ class Function:
         kinks: the number of kinks or jumps.
         natural: takes tensors, if the slopes of `tensor` are 0 at some points where the true ones
             are infinite, and has those.
+        conditions: the number of arguments that are conditions; these come first.
+        is_condition: whether the result is a condition.
+        branches: for each argument but the last, what begins after it; empty for nothing.
     """
 
     number: Callable[..., float]
@@ -37,6 +45,9 @@ class Function:
     is_variadic: bool = False
     kinks: int = 0
     natural: Callable[..., Any] | None = None
+    conditions: int = 0
+    is_condition: bool = False
+    branches: "tuple[Function, ...]" = ()
 
     def of(self, count: int) -> "Function":
         """Return a variadic function for a number of arguments, with a kink for each pair."""
@@ -138,6 +149,10 @@ def _sigmoid(x: float) -> float:
     return 0.5 + 0.5 * math.tanh(0.5 * x)
 
 
+def _same(a: Any) -> Any:
+    return a
+
+
 def _log_of_base(base: int) -> Callable[..., Any]:
     return lambda sympy, x: sympy.log(x) / sympy.log(base)
 
@@ -150,6 +165,46 @@ OPERATORS: Mapping[str, Function] = {
     "**": Function(math.pow, power, lambda _, a, b: a**b, 2, natural=torch.pow),
     "negative": Function(lambda a: -a, operator.neg, lambda _, a: -a),
 }
+
+CONDITIONS: Mapping[str, Function] = {
+    **{
+        sign: Function(
+            conditions.compare_numbers(holds),
+            conditions.compare_tensors(holds),
+            _sympy_function(name),
+            2,
+            kinks=1,
+            is_condition=True,
+        )
+        for sign, (holds, name) in COMPARISONS.items()
+    },
+    **{
+        word: Function(
+            apply, apply, _sympy_function(name), arity, conditions=arity, is_condition=True
+        )
+        for word, apply, name, arity in (
+            ("and", conditions.both, "And", 2),
+            ("or", conditions.either, "Or", 2),
+            ("not", conditions.negate, "Not", 1),
+        )
+    },
+}
+"""Comparisons and what joins them."""
+
+THEN = Function(_same, _same, lambda _, a: a, conditions=1, is_condition=True)
+"""The condition of `where`, unchanged: its first branch begins."""
+
+ELSE = Function(_same, _same, lambda _, a: a)
+"""The first branch of `where`, unchanged: its second branch begins."""
+
+WHERE = Function(
+    conditions.choose,
+    conditions.choose_tensors,
+    lambda sympy, condition, a, b: sympy.Piecewise((a, condition), (b, True)),
+    3,
+    conditions=1,
+    branches=(THEN, ELSE),
+)
 
 _logistic = Function(_sigmoid, torch.sigmoid, lambda sympy, x: 1 / (1 + sympy.exp(-x)))
 _log = Function(math.log, torch.log, _sympy_function("log"))
@@ -182,4 +237,5 @@ FUNCTIONS: Mapping[str, Function] = {
         _softplus,
         lambda sympy, x: sympy.log(1 + sympy.exp(x)),
     ),
+    "where": WHERE,
 }

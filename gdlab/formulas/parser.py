@@ -1,14 +1,25 @@
 """Parse the text of a formula into steps for a stack machine, by precedence climbing.
 
-The grammar has numbers, names, commas and the signs + - * / ** ( ), and nothing else.
+The grammar has numbers, names, commas, the signs + - * / ** ( ), comparisons, and the words `and`,
+`or` and `not`, and nothing else. A part of a formula is either a number or a condition.
 """
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gdlab.fields.suggestions import did_you_mean
-from gdlab.formulas.functions import CONSTANTS, FUNCTIONS, OPERATORS, RESERVED_NAMES, Function
+from gdlab.formulas.conditions import COMPARISONS
+from gdlab.formulas.functions import (
+    CONDITIONS,
+    CONSTANTS,
+    ELSE,
+    FUNCTIONS,
+    OPERATORS,
+    RESERVED_NAMES,
+    THEN,
+    Function,
+)
 from gdlab.formulas.tokens import FormulaError, Token, tokenize
 
 LONGEST, DEEPEST, MOST_STEPS, HIGHEST_POWER = 2_000, 60, 500, 64
@@ -25,9 +36,18 @@ _OTHER_NAMES = {
     "maximum": "max",
     "minimum": "min",
     "pow": "**",
+    "piecewise": "where",
+    "if": "where",
+    "ifelse": "where",
+    "select": "where",
+    "heaviside": "where",
 }
-_BINDING = {"+": 1, "-": 1, "*": 2, "/": 2, "**": 4}
-_UNARY_BINDING = 3
+_BINDING = {"or": 1, "and": 2, "+": 5, "-": 5, "*": 6, "/": 6, "**": 8}
+_BINDING |= dict.fromkeys(COMPARISONS, 4)
+_NOT_BINDING, _UNARY_BINDING = 3, 7
+_IN_PIECES = "write where(condition, a, b)"
+
+_OPERATORS = {**OPERATORS, **CONDITIONS}
 
 Step = float | str | Function
 """Push a number (an int stays an int), push the value of a name, or apply a function."""
@@ -48,11 +68,12 @@ def read(text: str) -> "Parser":
 
 @dataclass
 class _Operand:
-    """A part of the formula: where its steps begin, and its value if it is constant."""
+    """A part of the formula: where its steps begin, its value if it is constant, and its kind."""
 
     start: int
     folded_start: int
     value: float | None = None
+    is_condition: bool = False
 
 
 @dataclass
@@ -79,6 +100,8 @@ class Parser:
         self.parse_formula()
         if self.token.kind != "end":
             raise FormulaError(self.token.column, self._explain_unexpected())
+        if self.operands[-1].is_condition:
+            raise FormulaError(1, f"a condition is no number; {_IN_PIECES}")
 
     def parse_formula(self, min_binding: int = 1) -> None:
         """Parse an operand and the operators after it that bind at least this strongly."""
@@ -87,6 +110,9 @@ class Parser:
             sign = self.take()
             binding = _BINDING[sign.text]
             first = self.token
+            if sign.text in COMPARISONS:
+                self.parse_comparison(sign)
+                continue
             if sign.text == "**":
                 self.parse_nested(sign, lambda: self.parse_formula(_UNARY_BINDING))
                 self._check_exponent(first)
@@ -94,7 +120,21 @@ class Parser:
                 self.parse_formula(binding + 1)
             if sign.text == "/" and self.operands[-1].value == 0:
                 raise FormulaError(first.column, "division by zero")
-            self.apply(OPERATORS[sign.text], sign)
+            self.apply(_OPERATORS[sign.text], sign)
+
+    def parse_comparison(self, sign: Token) -> None:
+        """Parse the right side of a comparison; a chain `a < b < c` is `a < b and b < c`."""
+        self.parse_formula(_BINDING[sign.text] + 1)
+        right = self.operands[-1]
+        steps, folded = self.steps[right.start :], self.folded[right.folded_start :]
+        self.apply(CONDITIONS[sign.text], sign)
+        if self.token.text in COMPARISONS:
+            again = replace(right, start=len(self.steps), folded_start=len(self.folded))
+            self.operands.append(again)
+            self.steps += steps
+            self.folded += folded
+            self.parse_comparison(self.take())
+            self.apply(CONDITIONS["and"], sign)
 
     def parse_operand(self) -> None:
         """Parse a number, a name, a call, or a formula with a sign or in brackets."""
@@ -103,11 +143,16 @@ class Parser:
             self.parse_nested(token, lambda: self.parse_formula(_UNARY_BINDING))
             if token.text == "-":
                 self.apply(OPERATORS["negative"], token)
+        elif token.text == "not":
+            self.parse_nested(token, lambda: self.parse_formula(_NOT_BINDING))
+            self.apply(CONDITIONS["not"], token)
         elif token.text == "(":
             self.parse_nested(token, self.parse_formula)
             self.close(token)
         elif token.kind == "number":
             self.push_number(token)
+        elif token.text in _OPERATORS:
+            raise FormulaError(token.column, f"a value is missing before '{token.text}'")
         elif token.kind == "name" and self.token.text == "(":
             self.parse_call(token)
         elif token.kind == "name":
@@ -127,6 +172,8 @@ class Parser:
         while count == 0 or self.token.text == ",":
             if count:
                 self.take()
+                if count <= len(function.branches):
+                    self.apply(function.branches[count - 1], name)
             self.parse_nested(bracket, self.parse_formula)
             count += 1
         self.close(bracket)
@@ -185,10 +232,14 @@ class Parser:
         """Apply a function to the last operands; if they are constant, compute it now."""
         args = self.operands[-function.arity :]
         del self.operands[-function.arity :]
-        result = _Operand(args[0].start, args[0].folded_start)
+        for i, arg in enumerate(args):
+            if arg.is_condition != (i < function.conditions):
+                raise FormulaError(token.column, _explain_kind(arg.is_condition, token))
+        start, folded_start = args[0].start, args[0].folded_start
+        result = _Operand(start, folded_start, is_condition=function.is_condition)
         self.steps.append(function)
         values = [arg.value for arg in args if arg.value is not None]
-        if len(values) < len(args):
+        if len(values) < len(args) or function in (THEN, ELSE):
             self.folded.append(function)
         else:
             result.value = _compute(function, values, token)
@@ -217,6 +268,8 @@ class Parser:
             return "',' is only allowed between the arguments of a function"
         if token.text == "(" and previous.kind == "name":
             return _explain_unknown(previous.text)
+        if token.text in ("if", "else"):
+            return f"'{token.text}' is not allowed; {_IN_PIECES}"
         return f"an operator is missing before '{token.text}'; write a product with *"
 
 
@@ -230,6 +283,13 @@ def _compute(function: Function, values: Sequence[float], token: Token) -> float
         shown = ", ".join(f"{value:g}" for value in values)
         raise FormulaError(token.column, f"{token.text} of {shown} is not finite")
     return float(value)
+
+
+def _explain_kind(is_condition: bool, token: Token) -> str:
+    """Say what is wrong with a condition in place of a number, or the reverse."""
+    if is_condition:
+        return f"'{token.text}' needs numbers, and got a condition; {_IN_PIECES}"
+    return f"'{token.text}' needs a condition, such as x > 0, and got a number"
 
 
 def _explain_unknown(name: str) -> str:

@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 
 _TOKEN = re.compile(
-    r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[A-Za-z_]\w*)|(?P<sign>\*\*|[-+*/(),])",
+    r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[A-Za-z_]\w*)"
+    r"|(?P<sign>\*\*|[<>=!]=|[-+*/(),<>])",
     re.ASCII,
 )
 _BLANKS = re.compile(r"[ \t]*")
@@ -18,7 +19,15 @@ _HINTS = {
     "\u2212": "a minus is written -",
     "π": "write pi",
     "√": "a root is written sqrt(…)",
-    "=": "assignments and comparisons are not formulas",
+    "=": "equality is written ==",
+    "\u2264": "write <=",
+    "\u2265": "write >=",
+    "\u2260": "write !=",
+    "!": "write not, or != for different",
+    "&": "write and",
+    "|": "write or; the absolute value is abs(…)",
+    "~": "write not",
+    "?": "write where(condition, a, b)",
     "[": "use round brackets",
     "{": "use round brackets",
     ".": "a number has one decimal point, and attributes are not allowed",

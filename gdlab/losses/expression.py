@@ -30,11 +30,16 @@ _MAX_PARTIALS, _MAX_LENGTH = 6, 200
 class Expression(Loss):
     """A formula such as `x**2 + 3*x*y + sin(pi*y)`, with + - * / ** and functions.
 
-    The allowed functions are in `gdlab.formulas.functions`; precedence is Python's. The parser
-    knows nothing else, so untrusted text is safe.
+    The functions are sin, cos, tan, sinh, cosh, tanh and their inverses asin, …, atan2, exp, expm1,
+    log (or ln), log2, log10, log1p, sqrt, abs, sign, max, min, erf, sigmoid and softplus. The
+    parser knows nothing else, so untrusted text is safe; precedence is Python's.
+
+    A formula in pieces is `where(condition, a, b)`: a where the condition holds, else b, as in
+    `where(x**2 + y**2 == 0, 0, x*y/(x**2 + y**2))`. Conditions have < <= > >= == !=, and, or, not.
 
     At a kink the gradient is a subgradient: the slope of abs, of sqrt and of other roots at 0 is 0,
-    and equal arguments of max or min have the same share of the slope.
+    and equal arguments of max or min have the same share of the slope. At a boundary of pieces it
+    is the gradient of the piece that the condition chooses.
 
     >>> import torch
     >>> loss = Expression("(x - a)**2 + y**2", parameters={"a": 3})
@@ -101,7 +106,10 @@ class Expression(Loss):
         values = {name: self.tensor(value) for name, value in self.parameters.items()}
         values |= zip(self.names, coordinates, strict=True)
         result = self._parsed.evaluate(values)
-        assert isinstance(result, Tensor)  # it depends on a variable
+        has_slopes = torch.is_grad_enabled() and x.requires_grad
+        if not isinstance(result, Tensor) or (has_slopes and not result.requires_grad):
+            # Each piece is constant, as in `where(x < 0, 1, 2)`: its slope is 0, not missing.
+            return result + 0.0 * coordinates[0].sign()
         return result
 
     @property

@@ -120,12 +120,17 @@ def test_the_files_of_a_report(derive: Callable[..., Done]) -> None:
     assert data["gradient"]["grad_norm"] == pytest.approx(326.51273, rel=1e-7)
 
 
-def test_the_directory_can_be_named_and_must_be_empty(
+def test_the_directory_and_the_formats_can_be_chosen_and_it_must_be_empty(
     derive: Callable[..., Done],
 ) -> None:
-    words = "loss=forrester", "hydra.run.dir=mine"
+    words = "loss=forrester", "order=1", "figures=svg,pdf", "hydra.run.dir=mine"
     assert derive(*words).code == 0
-    assert Path("mine/curve.png").is_file()
+    drawn = {path.name for path in Path("mine").glob("[!.]*") if "tfevents" not in path.name}
+    names = ("curve", "local", "differences")
+    assert drawn == {
+        "report.json",
+        *(f"{name}.{kind}" for name in names for kind in ("svg", "pdf")),
+    }
     again = derive(*words)
     assert again.code == 2
     assert again.err == "error: hydra.run.dir=mine: is not empty; a run needs its own\n"

@@ -60,6 +60,44 @@ def test_without_a_gradient(formula: str, at: list[float], words: list[str]) -> 
         assert each not in text
 
 
+R2 = "x**2 + y**2"
+NO_LINE = "The partial derivatives exist, but the loss is not continuous: of 5 lines between"
+NO_PLANE = (
+    "The partial derivatives exist, but the loss is not differentiable: of 5 lines between the"
+)
+REFUTED = "Autograd does NOT match the limit of the differences for ∂f/∂x."
+# Pieces around the origin, and what the report says there.
+PIECES: list[tuple[str, list[str]]] = [
+    (
+        f"where({R2} == 0, 0, x*y/({R2}))",
+        [NO_LINE, "loss tends to 0.5, but is 0 here", "5 have no"],
+    ),
+    (f"where({R2} == 0, 0, x**2*y/({R2}))", [NO_PLANE, "all have slopes, but these are not"]),
+    (
+        f"where({R2} == 0, 0, x*y*(x**2 - y**2)/({R2}))",
+        ["NO: ∂/∂y(∂f/∂x) = -1, but ∂/∂x(∂f/∂y) = 1", "NOT match the differences", "degenerate"],
+    ),
+    ("where(x == 0, 1, sin(x)/x)", ["-0.33333333", "NOT match the differences", "degenerate"]),
+    ("where(x == 0, 0, sin(x))", [REFUTED, "unknown: ‖∇f‖ is 0 by autograd"]),
+    ("where(x == 0, 0, x*sin(1/x))", ["cannot resolve ∂f/∂x: they decide nothing", "unknown: "]),
+    ("where(x < 0, x, 2*x)", ["Kink: along x the slope is 1 on the left, 2 on the right"]),
+]
+
+
+@pytest.mark.parametrize(("formula", "words"), PIECES)
+def test_a_boundary_of_pieces(formula: str, words: list[str]) -> None:
+    here = LossAtPoint(Expression(formula), [0.0] * Expression(formula).dim)
+    text = "\n".join(
+        map(str, (part(here).section() for part in (first_order, second_order, classify)))
+    )
+    for each in [*words, "The point is on a boundary of `where`"]:
+        assert each in text
+    assert "outvote" not in text
+    away = first_order(LossAtPoint(here.loss, here.x + 1.5))
+    assert not away.is_at_boundary
+    assert all(partial.agrees for partial in away.partials)
+
+
 @pytest.mark.parametrize(
     ("formula", "at", "slopes"),
     [

@@ -48,6 +48,14 @@ EXACT: dict[str, Batch] = {
     ),
     "schedule": make_batch(Rosenbrock(), lr=RATES, schedule=Cosine(), steps=300),
     "noise": make_batch(Rosenbrock(), lr=RATES, noise=0.3, steps=300),
+    "pieces": make_batch(
+        Expression(
+            "where(x**2 + y**2 == 0 or not x <= 9, 1/x, where(0 < x < y, x*y, x**2)) + y**2"
+        ),
+        lr=RATES,
+        noise=0.3,
+        steps=300,
+    ),
     "round": make_batch(Quadratic(condition=1), lr=[1.0, 0.5, 2.0, 3.0], steps=300),
     "limits": make_batch(
         Rosenbrock(), lr=RATES, steps=300, stop=Stop(loss=3.0, max_loss=1e3, grad_tol=0)

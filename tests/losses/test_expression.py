@@ -124,6 +124,7 @@ TYPED = [
     ("'loss.formula=atan2(x, y)**2'", "atan2(x, y)**2", {}),
     ("'loss.formula=max(x, -x) + x**2'", "max(x, -x) + x**2", {}),
     ("loss.formula=x", "x", {}),
+    ("'loss.formula=where(x==0 or 1<=x<2, 0, x)'", "where(x==0 or 1<=x<2, 0, x)", {}),
     ("'loss.formula=a*x**2' loss.parameters.a=2.0", "a*x**2", {"a": 2.0}),
     ("'loss.formula=a*x**2' ++loss.parameters.a=2", "a*x**2", {"a": 2}),
     ("'loss.formula=a*x**2+b' 'loss.parameters={a:2,b:3}'", "a*x**2+b", {"a": 2, "b": 3}),

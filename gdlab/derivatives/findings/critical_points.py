@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
 from gdlab.derivatives.findings.hessian import eigendecomposition
+from gdlab.derivatives.findings.second_differences import gather_evidence
 from gdlab.derivatives.methods.finite_differences import EPSILON
 from gdlab.derivatives.point import LossAtPoint
 from gdlab.errors import SettingError
@@ -51,7 +52,8 @@ class Critical(Finding):
         grad_norm: the norm of the gradient.
         tol: the gradient norm up to which the point counts as critical.
         is_critical: whether there is a gradient, with `grad_norm` ≤ `tol`; None if this is unknown,
-            as autograd's gradient is not finite or varies beyond the resolution of floats.
+            as autograd's gradient is not finite, varies beyond the resolution of floats, or is
+            refuted by differences.
         kind: minimum, maximum, saddle or degenerate; None if not critical.
         index: the number of negative eigenvalues: 0 at a minimum, D at a maximum.
         eigenvalues: eigenvalues of autograd's Hessian (D,).
@@ -158,7 +160,12 @@ def critical(at: LossAtPoint, tol: float = TOL) -> Critical:
     is_seen = at.is_large or at.differentiability.are_partials_seen
     if found.is_critical and found.grad_norm > tol and not is_seen:
         return replace(found, is_critical=None, kind=None)
-    if found.is_critical and not at.has_certain_hessian:
+    if found.is_critical and not at.is_large and at.differentiability.refutes_autograd:
+        return replace(found, is_critical=None, kind=None)
+    if at.is_at_boundary and not is_seen:
+        return replace(found, is_critical=None, kind=None)
+    is_doubted = at.is_at_boundary and gather_evidence(at).agrees is not True
+    if found.is_critical and (is_doubted or not at.has_certain_hessian):
         return replace(found, kind="degenerate", has_hessian=False)
     return found
 

@@ -22,6 +22,10 @@ from gdlab.derivatives.point import LossAtPoint
 from gdlab.derivatives.wording import number_or_undefined
 
 _ROWS_SHOWN = 12
+_AT_BOUNDARY = (
+    "The point is on a boundary of `where`: autograd and the formula differentiate only the piece "
+    "that the condition chooses here, and the differences see the others."
+)
 _SAME = 1e-7  # of the gradient: the error of a wrong one is larger
 
 
@@ -89,6 +93,8 @@ class FirstOrder(Finding):
             or does not exist.
         descent: the unit direction of steepest descent.
         flaws: sentences on the lines that show that there is no gradient.
+        only_partials: a sentence if the partial derivatives exist, but no gradient; else None.
+        is_at_boundary: whether the point is on a boundary of a formula in pieces.
     """
 
     loss: str
@@ -101,6 +107,8 @@ class FirstOrder(Finding):
     ascent: Tensor | None
     descent: Tensor | None
     flaws: tuple[str, ...]
+    only_partials: str | None
+    is_at_boundary: bool
 
     def section(self) -> Section:
         """Return the values as lines and the partial derivatives as a table."""
@@ -151,16 +159,21 @@ class FirstOrder(Finding):
             names = _join(wrong)
             notes.append(f"Autograd does NOT match the limit of the differences for {names}.")
         hidden = [p for p in self.partials if p.kind == Kind.UNRESOLVED and p.agrees is None]
-        confirmed = [p.name for p in hidden if p.agrees_with_formula]
+        trusted = [p for p in hidden if p.agrees_with_formula and not self.is_at_boundary]
+        confirmed = [p.name for p in trusted]
         if confirmed:
             outvoted = "autograd and the formula agree, and outvote them"
             notes.append(f"The differences cannot resolve {_join(confirmed)}: {outvoted}.")
-        unsure = [p.name for p in hidden if not p.agrees_with_formula]
+        unsure = [p.name for p in hidden if p not in trusted]
         if unsure:
             notes.append(f"The differences cannot resolve {_join(unsure)}: they decide nothing.")
         if self.flaws:
             more = len(self.flaws) - 1
             notes.append(self.flaws[0] + (f" (Nor along {more} more coordinates.)" if more else ""))
+        if self.only_partials is not None:
+            notes.append(self.only_partials)
+        if self.is_at_boundary:
+            notes.append(_AT_BOUNDARY)
         return notes
 
 
@@ -185,6 +198,8 @@ def first_order(at: LossAtPoint) -> FirstOrder:
         ascent=at.ascent,
         descent=None if at.ascent is None else -at.ascent,
         flaws=tuple(flaw.sentence for flaw in at.flaws),
+        only_partials=at.differentiability.flaw_of_partials if at.flaws else None,
+        is_at_boundary=at.is_at_boundary,
     )
 
 
@@ -215,7 +230,7 @@ def _partial(at: LossAtPoint, i: int, by_formula: Tensor | None, sides: OneSided
         symbolic=None if symbolic is None else float(symbolic),
         expression=None if at.symbolic is None else at.symbolic.words(i),
         disagreement=float(results.max() - results.min()),
-        agrees=_agrees(exact, limit, uncertainty, behavior),
+        agrees=_agrees(exact, limit, uncertainty, behavior, at.is_at_boundary),
         sides=sides,
         is_kink=behavior is not None and behavior.kind is Kind.KINK,
         kind=str(Kind.UNRESOLVED if behavior is None else behavior.kind),
@@ -223,10 +238,16 @@ def _partial(at: LossAtPoint, i: int, by_formula: Tensor | None, sides: OneSided
 
 
 def _agrees(
-    exact: Tensor, limit: Tensor, uncertainty: Tensor, behavior: Behavior | None
+    exact: Tensor,
+    limit: Tensor,
+    uncertainty: Tensor,
+    behavior: Behavior | None,
+    is_at_boundary: bool,
 ) -> bool | None:
     """Whether autograd's derivative is that of the differences; None if they decide nothing."""
     if behavior is not None and behavior.has_no_derivative:
+        return None
+    if is_at_boundary and (behavior is None or behavior.kind is Kind.UNRESOLVED):
         return None
     if bool((exact - limit).abs() <= DOUBT * uncertainty):
         return True

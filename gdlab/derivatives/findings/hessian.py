@@ -72,7 +72,8 @@ class SecondOrder(Finding):
     def section(self) -> Section:
         """Return the second partial derivatives as a table and their consequences as lines."""
         lines = list(self.expressions.items())[:_ROWS_SHOWN] + self._symmetry_line()
-        if self.missing or not bool(self.hessian.isfinite().all()):
+        is_refuted = self.missing or self.agrees is False
+        if is_refuted or not bool(self.hessian.isfinite().all()):
             return Section("Hessian", lines, self._table(), self._notes())
         if len(self.names) > _VECTORS_SHOWN:
             lines.append(("eigenvalues", vector(self.eigenvalues)))

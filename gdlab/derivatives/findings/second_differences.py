@@ -79,9 +79,11 @@ def gather_evidence(at: LossAtPoint) -> Evidence:
     nested, uncertainty = _resolve(at)
     is_near = (matrix - nested).abs() <= _tolerance(uncertainty, nested)
     missing = _entries(curvatures, lambda behavior: behavior.has_no_derivative)
-    # The slopes of autograd's partial derivatives see finer scales than differences of the loss.
+    # The slopes of autograd's partial derivatives see finer scales than differences of the loss,
+    # but at a boundary of pieces they may have steps that the loss does not have.
     slopes, doubts = at.curvatures
     is_slope = (matrix - slopes).abs() <= DOUBT * doubts + _SAME * slopes.abs()
+    is_slope &= not at.is_at_boundary
     unresolved = _entries(curvatures, lambda behavior: behavior.kind is Kind.UNRESOLVED)
     undecided = ~is_near & (is_slope | unresolved | nested.isnan()) | missing
     agrees = bool((is_near | undecided).all())

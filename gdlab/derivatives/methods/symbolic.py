@@ -6,7 +6,7 @@ Shapes: D dimensions.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -75,6 +75,17 @@ class Symbolic:
 
         rough = (sympy.Abs, sympy.sign, Kinked, sympy.Heaviside, sympy.Piecewise)
         return not self.expression.has(*rough)
+
+    def is_at_boundary(self, x: Tensor) -> bool:
+        """Whether a point (D,) is where a condition of a formula in pieces changes.
+
+        There the formula is differentiated as the piece that the condition chooses.
+        """
+        import sympy
+
+        at = algebra.substitutions(self.symbols, x)
+        relations: Any = self.expression.atoms(sympy.core.relational.Relational)
+        return any(evaluate(each.lhs - each.rhs, at) == 0 for each in relations)
 
     def proves(self, x: Tensor, autograd: Tensor) -> bool:
         """Whether autograd's gradient (D,) or Hessian (D, D) is that of a smooth formula.

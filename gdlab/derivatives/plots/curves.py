@@ -19,6 +19,7 @@ from gdlab.derivatives.plots.looks import (
     draw_note,
     grid_of_panels,
 )
+from gdlab.derivatives.plots.marks import draw_critical
 from gdlab.derivatives.plots.scene import Scene, Slice
 from gdlab.plots.style import MINIMIZER, SUBTITLE, draw_legend, draw_title, label, panel, style
 
@@ -37,13 +38,11 @@ def draw_curve(scene: Scene, *, near: bool = False) -> Figure:
     axis_slice = scene.slice_along([0])
     box = axis_slice.neighborhood(_CLOSE) if near else axis_slice.view()
     with style():
-        canvas, axes = panel(SIZE, PANEL)
+        canvas, axes = panel(scene.size or SIZE, PANEL)
         keys = _draw(axes, axis_slice, box)
-        if axis_slice.minimizers is not None and not near:
-            heights = axis_slice.values(axis_slice.minimizers)
-            axes.plot(axis_slice.minimizers[:, 0], heights, **{**MINIMIZER, "zorder": 5})
+        if not near:
+            keys |= _draw_minimizers(axes, axis_slice)
             axes.set(xlim=box[0])
-            keys["minimizer"] = MINIMIZER
         draw_title(
             canvas.figure,
             scene.title,
@@ -53,11 +52,26 @@ def draw_curve(scene: Scene, *, near: bool = False) -> Figure:
     return canvas.figure
 
 
+def _draw_minimizers(axes: Axes, axis_slice: Slice) -> dict[str, dict[str, Any]]:
+    """Draw the critical points found, else the known minimizers; return the legend's styles."""
+
+    def on_curve(points: np.ndarray) -> np.ndarray:
+        return np.column_stack([points[:, 0], axis_slice.values(points)])
+
+    if axis_slice.critical:
+        on_curves = {kind: on_curve(points) for kind, points in axis_slice.critical.items()}
+        return draw_critical(axes, on_curves)
+    if axis_slice.minimizers is None:
+        return {}
+    axes.plot(*on_curve(axis_slice.minimizers).T, **MINIMIZER, zorder=5)
+    return {"minimizer": MINIMIZER}
+
+
 def draw_sections(scene: Scene) -> Figure:
     """Draw the loss along each axis through the point; if D > 6, along the six largest partials."""
     chosen = sorted(scene.rank_coordinates()[:_MOST_PANELS].tolist())
     with style():
-        figure, panels = grid_of_panels(len(chosen))
+        figure, panels = grid_of_panels(len(chosen), scene.size)
         keys: dict[str, dict[str, Any]] = {}
         for axes, i in zip(panels, chosen, strict=True):
             axis_slice = scene.slice_along([i])

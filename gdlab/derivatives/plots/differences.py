@@ -42,7 +42,7 @@ def draw_differences(scene: Scene, errors: Sequence[Errors]) -> Figure:
     if not errors:
         raise ValueError("the errors of at least one coordinate are needed")
     with style():
-        figure, panels = grid_of_panels(min(len(errors), _MOST_PANELS))
+        figure, panels = grid_of_panels(min(len(errors), _MOST_PANELS), scene.size)
         keys: dict[str, dict[str, Any]] = {}
         for axes, error in zip(panels, errors, strict=False):
             keys |= _draw(axes, error, np.finfo(float).eps * abs(scene.value) / error.h)

@@ -37,7 +37,7 @@ def draw_curvature(
         or not map_slice.hessian.any()
     ):
         return {}
-    eigenvalues, vectors = (a[..., ::-1] for a in np.linalg.eigh(map_slice.hessian))
+    eigenvalues, vectors = np.linalg.eigh(map_slice.hessian)
     signs = np.where(
         np.abs(eigenvalues) <= _ZERO * np.abs(eigenvalues).max(), 0, np.sign(eigenvalues)
     ).astype(int)

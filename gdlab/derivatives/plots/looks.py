@@ -120,14 +120,14 @@ class Labels:
         return 100 * outside + meets.all(axis=2).sum(axis=1)
 
 
-def grid_of_panels(n: int) -> tuple[Figure, list[Axes]]:
-    """Make a figure with n ≤ 6 panels in at most three columns."""
+def grid_of_panels(n: int, size: tuple[float, float] | None = None) -> tuple[Figure, list[Axes]]:
+    """Make a figure with n ≤ 6 panels in at most three columns, of a size in inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     columns = n if n <= 3 else 2 if n == 4 else 3
     rows = -(-n // columns)
-    width, height = (_WIDTHS[columns], 4.8 if rows == 1 else 7.6)
+    width, height = size or (_WIDTHS[columns], 4.8 if rows == 1 else 7.6)
     figure = FigureCanvasAgg(Figure(figsize=(width, height), dpi=100)).figure
     inches = {"left": 0.85 / width, "right": 1 - 0.2 / width}
     inches |= {"bottom": 1.1 / height, "top": 1 - 1.2 / height}

@@ -24,6 +24,7 @@ from gdlab.derivatives.plots.looks import (
     pixels_per_unit,
     step_on_page,
 )
+from gdlab.derivatives.plots.marks import draw_critical
 from gdlab.derivatives.plots.scene import Scene, Slice, norm
 from gdlab.plots.landscape import ARROW_KEY, descent_field, draw_levels, middles
 from gdlab.plots.style import MINIMIZER, draw_legend, draw_title, label, panel, style
@@ -52,13 +53,15 @@ def draw_contour(scene: Scene) -> Figure:
             uphill = map_slice.gradient / pixels_per_unit(axes)
             end = step_on_page(axes, map_slice.at, uphill, _SHORT * min(axes.bbox.size))
             draw_arrow(axes, "gradient", map_slice.at, end, GRADIENT)
-        if map_slice.minimizers is not None:
-            axes.plot(*map_slice.minimizers.T, **{**MINIMIZER, "zorder": 5})
-            axes.set(xlim=box[0], ylim=box[1])
-            keys["minimizer"] = MINIMIZER
+        marks = _draw_minimizers(axes, map_slice)
+        axes.set(xlim=box[0], ylim=box[1])
         axes.plot(*map_slice.at[:, None], **POINT)
-        draw_title(figure, scene.title, "the gradient is perpendicular to the level curves")
-        draw_legend(figure, keys, 0.045)
+        draw_title(figure, scene.title, _on_gradient(scene))
+        if len(marks) > 1:  # in a row of its own
+            draw_legend(figure, keys, 0.066)
+            draw_legend(figure, marks, 0.033)
+        else:
+            draw_legend(figure, keys | marks, 0.045)
         draw_note(figure, _notes(scene, axes))
     return figure
 
@@ -70,7 +73,7 @@ def draw_neighborhood(scene: Scene) -> Figure:
     with style():
         figure, axes = _draw_map(scene, map_slice, box)
         size = norm(scene.gradient)
-        slope = f"|∇f| = {size:.4g}" if np.isfinite(size) else "no gradient here"
+        slope = f"|∇f| = {size:.4g}" if scene.is_differentiable else "not differentiable here"
         arrows = {"point": POINT}
         if _draw_level(axes, map_slice, box):
             arrows["level curve"] = LEVEL
@@ -94,9 +97,28 @@ def draw_neighborhood(scene: Scene) -> Figure:
     return figure
 
 
+def _on_gradient(scene: Scene) -> str:
+    """Say how the gradient stands to the level curves."""
+    if not scene.is_differentiable:
+        return "not differentiable at the point: there is no gradient"
+    if not scene.gradient.any():
+        return "the gradient is 0 at the point, and elsewhere perpendicular to the level curves"
+    return "the gradient is perpendicular to the level curves"
+
+
+def _draw_minimizers(axes: Axes, map_slice: Slice) -> dict[str, dict]:
+    """Draw the critical points found, else the known minimizers; return the legend's styles."""
+    if map_slice.critical:
+        return draw_critical(axes, map_slice.critical)
+    if map_slice.minimizers is None:
+        return {}
+    axes.plot(*map_slice.minimizers.T, **MINIMIZER, zorder=5)
+    return {"minimizer": MINIMIZER}
+
+
 def _draw_map(scene: Scene, map_slice: Slice, box: np.ndarray) -> tuple[Figure, Axes]:
     """Draw the level curves of a view; units are equally long unless the view is too elongated."""
-    canvas, axes = panel(SIZE, _PANEL)
+    canvas, axes = panel(scene.size or SIZE, _PANEL)
     axes.set(xlim=box[0], ylim=box[1])
     if 1 / 3 <= np.divide(*np.diff(box, axis=1)[:, 0]) <= 3:
         axes.set_aspect("equal")

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gdlab.derivatives.plots import curves, maps
+from gdlab.derivatives.plots.chain import Inner, draw_map, draw_path
 from gdlab.derivatives.plots.differences import draw_differences
 from gdlab.derivatives.plots.scene import Errors, Scene, norm
 from gdlab.derivatives.plots.surface import draw_surface
+from gdlab.derivatives.question import FORMATS
+from gdlab.errors import SettingError
 from gdlab.plots import style
 from gdlab.plots.landscape import MAX_SLICED
 from gdlab.recording.event_file import EventWriter
@@ -21,28 +25,47 @@ from gdlab.recording.files import write_atomically
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_NO_DATES = {
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+_OF_VARIABLES = (("path", draw_path), ("inner", draw_map))
 _SALT = "gdlab"  # for the identifiers inside an SVG, which would otherwise be random
 
 
-def draw_pictures(scene: Scene, errors: Sequence[Errors] = ()) -> dict[str, Figure]:
-    """Draw all pictures of a scene, by name.
+def pictures(
+    scene: Scene, errors: Sequence[Errors] = (), inner: Inner | None = None
+) -> dict[str, Callable[[], Figure]]:
+    """Return what draws each picture of a scene, by name.
 
     One dimension: `curve` in the window, `local` near the point. More: `contour`, `local`,
     `surface` and `sections`; above 5,000 dimensions only `sections`, since a grid of the loss would
-    cost more than everything else. With errors of finite differences: `differences`.
+    cost more than everything else. With errors of finite differences: `differences`. With a
+    composition: `path` if it has one variable, `inner` if it has two.
     """
-    drawn = {}
+    drawn: dict[str, Callable[[], Figure]] = {}
+    if inner is not None and len(inner.names) <= len(_OF_VARIABLES):
+        name, draw = _OF_VARIABLES[len(inner.names) - 1]
+        drawn[name] = partial(draw, scene, inner)
     if scene.dim == 1:
-        drawn = {"curve": curves.draw_curve(scene), "local": curves.draw_curve(scene, near=True)}
+        drawn["curve"] = partial(curves.draw_curve, scene)
+        drawn["local"] = partial(curves.draw_curve, scene, near=True)
     else:
         if scene.dim <= MAX_SLICED:
-            drawn["contour"] = maps.draw_contour(scene)
-            drawn["local"] = maps.draw_neighborhood(scene)
-            drawn["surface"] = draw_surface(scene)
-        drawn["sections"] = curves.draw_sections(scene)
+            drawn["contour"] = partial(maps.draw_contour, scene)
+            drawn["local"] = partial(maps.draw_neighborhood, scene)
+            drawn["surface"] = partial(draw_surface, scene)
+        drawn["sections"] = partial(curves.draw_sections, scene)
     if errors:
-        drawn["differences"] = draw_differences(scene, errors)
+        drawn["differences"] = partial(draw_differences, scene, errors)
     return drawn
+
+
+def draw_pictures(
+    scene: Scene, errors: Sequence[Errors] = (), inner: Inner | None = None
+) -> dict[str, Figure]:
+    """Draw all pictures of a scene, by name."""
+    return {name: draw() for name, draw in pictures(scene, errors, inner).items()}
 
 
 def render_png(figure: Figure) -> bytes:
@@ -53,26 +76,41 @@ def render_png(figure: Figure) -> bytes:
         return style.png(FigureCanvasAgg(figure))
 
 
-def render_svg(figure: Figure) -> bytes:
-    """Render a picture as SVG without a date; equal pictures give equal bytes."""
+def render(figure: Figure, suffix: str) -> bytes:
+    """Render a picture as PNG, SVG or PDF without a date; equal pictures give equal bytes."""
+    if suffix == "png":
+        return render_png(figure)
     buffer = io.BytesIO()
     with style.style({"svg.hashsalt": _SALT}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(buffer, format=suffix, metadata=_NO_DATES[suffix])
     return buffer.getvalue()
 
 
-def write_pictures(directory: Path, drawn: Mapping[str, Figure]) -> list[Path]:
-    """Write each picture as NAME.png and NAME.svg into a folder, made if missing.
+def write_picture(path: Path, figure: Figure) -> None:
+    """Write a picture in the format of the path's suffix.
+
+    Raises:
+        SettingError: there is no such format.
+        OSError: the file cannot be written.
+    """
+    suffix = path.suffix[1:]
+    if suffix not in FORMATS:
+        raise SettingError(f"path={path}: the suffix must be one of {', '.join(FORMATS)}")
+    write_atomically(path, render(figure, suffix))
+
+
+def write_pictures(
+    directory: Path, drawn: Mapping[str, Figure], formats: Sequence[str] = ("png", "svg")
+) -> list[Path]:
+    """Write each picture as NAME.FORMAT into a folder, made if missing.
 
     Raises:
         OSError: a file cannot be written.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    written = []
-    for name, figure in drawn.items():
-        for suffix, data in (("png", render_png(figure)), ("svg", render_svg(figure))):
-            written.append(directory / f"{name}.{suffix}")
-            write_atomically(written[-1], data)
+    written = [directory / f"{name}.{suffix}" for name in drawn for suffix in formats]
+    for path in written:
+        write_picture(path, drawn[path.stem])
     return written
 
 

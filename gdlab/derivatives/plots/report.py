@@ -1,52 +1,173 @@
 """Draw the pictures of a report, into its directory and for TensorBoard."""
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from gdlab.derivatives.findings.chain_rule import ChainRule
+from gdlab.derivatives.findings.critical_points import CriticalPoints
+from gdlab.derivatives.findings.hessian import SecondOrder
 from gdlab.derivatives.full_report import Report
-from gdlab.derivatives.plots.output import draw_pictures, write_events, write_pictures
+from gdlab.derivatives.methods.formulas import Formulas
+from gdlab.derivatives.plots.chain import Inner
+from gdlab.derivatives.plots.output import (
+    pictures,
+    write_events,
+    write_picture,
+    write_pictures,
+)
 from gdlab.derivatives.plots.scene import Errors, Scene
 from gdlab.derivatives.point import LossAtPoint
+from gdlab.derivatives.wording import shorten
+from gdlab.errors import SettingError
+from gdlab.fields.formatting import format_value
+from gdlab.numerics.autodiff import value_and_gradient
+from gdlab.plots.projection import Landscape
 from gdlab.recording.run_plots import landscape_of
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 _MOST_ERRORS = 6
+_KINDS = ("minimum", "saddle", "maximum", "degenerate")  # in the order of the legend
 
 
 def draw(directory: Path, report: Report) -> None:
-    """Draw the pictures of a report as PNG and SVG and into an event file.
+    """Draw the pictures of a report in the formats asked for, and into an event file.
 
     Raises:
         OSError: a file cannot be written.
     """
-    at, question = report.loss_at_point, report.question
-    assert at is not None
-    direction = question.unit_direction() if "directional" in report.findings else None
-    gradient = _existing_gradient(at)
-    has_hessian = "hessian" in report.findings and not at.missing_curvatures
-    scene = Scene(
-        landscape=landscape_of(at.loss, question.name),
-        at=at.x.numpy(),
-        value=float(at.value),
-        gradient=gradient.numpy(),
-        hessian=at.hessian.numpy() if has_hessian else None,
-        direction=None if direction is None else direction.numpy(),
-    )
+    scene = scene_of(report)
     with np.errstate(all="ignore"):  # numbers near the ends of the range
-        drawn = draw_pictures(scene, _errors(at, scene) if "gradient" in report.findings else ())
-    write_pictures(directory, drawn)
+        drawn = {name: make() for name, make in pictures_of(report, scene).items()}
+    write_pictures(directory, drawn, report.question.formats)
     write_events(directory, scene, drawn, f"```text\n{report.text}```")
 
 
-def _existing_gradient(at: LossAtPoint) -> Tensor:
-    """Return the gradient (D,), NaN where there is no partial derivative: none is drawn then."""
+def draw_figures(
+    report: Report,
+    kind: str | None,
+    title: str | None,
+    size: tuple[float, float] | None,
+    path: "str | Path | None",
+) -> "Figure | dict[str, Figure]":
+    """Draw one picture of a report or all of them; see `Report.draw`."""
+    given = (
+        {} if report.loss_at_point is None else pictures_of(report, scene_of(report, title, size))
+    )
+    if not given or (kind is not None and kind not in given):
+        allowed = f"must be one of {', '.join(given)}" if given else "formulas have no pictures"
+        raise SettingError(f"kind={format_value(kind)}: {allowed}")
+    with np.errstate(all="ignore"):  # numbers near the ends of the range
+        drawn = {name: make() for name, make in given.items() if kind in (None, name)}
+    if kind is None:
+        if path is not None:
+            write_pictures(Path(path), drawn, ("png",))
+        return drawn
+    if path is not None:
+        write_picture(Path(path), drawn[kind])
+    return drawn[kind]
+
+
+def pictures_of(report: Report, scene: Scene) -> dict[str, Callable[[], "Figure"]]:
+    """Return what draws each picture of a report, by name."""
+    at = report.loss_at_point
+    assert at is not None
+    errors = _errors(at, scene) if "gradient" in report.findings else ()
+    return pictures(scene, errors, _inner(report, scene))
+
+
+def scene_of(
+    report: Report, heading: str | None = None, size: tuple[float, float] | None = None
+) -> Scene:
+    """Return what the pictures of a report show.
+
+    Args:
+        report: on a loss at a point.
+        heading: the first line of the pictures; None for the loss and the point.
+        size: width and height in inches; None for the usual ones.
+    """
+    at, question = report.loss_at_point, report.question
+    assert at is not None
+    direction = question.unit_direction() if "directional" in report.findings else None
+    hessian = report.findings.get("hessian")
+    has_hessian = isinstance(hessian, SecondOrder) and hessian.agrees is not False
+    has_hessian = has_hessian and not at.missing_curvatures
+    partials, is_flawed = _partials(at), not at.is_large and bool(at.flaws)
+    landscape = landscape_of(at.loss, shorten(question.title))
+    window = question.window_tensor() if question.find else None
+    return Scene(
+        landscape if window is None else replace(landscape, window=window.numpy()),
+        at=at.x.numpy(),
+        value=float(at.value),
+        gradient=np.full_like(partials, math.nan) if is_flawed else partials,
+        hessian=at.hessian.numpy() if has_hessian else None,
+        direction=None if direction is None else direction.numpy(),
+        partials=partials if is_flawed else None,
+        critical=_critical_points(report),
+        heading=heading,
+        size=size,
+    )
+
+
+def _critical_points(report: Report) -> dict[str, np.ndarray]:
+    """Return the critical points found (m, D), by kind."""
+    found = report.findings.get("critical_points")
+    by_kind: dict[str, list[np.ndarray]] = {kind: [] for kind in _KINDS}
+    for point in found.points if isinstance(found, CriticalPoints) else ():
+        by_kind[str(point.critical.kind)].append(point.at.numpy())
+    return {kind: np.stack(points) for kind, points in by_kind.items() if points}
+
+
+def _inner(report: Report, scene: Scene) -> Inner | None:
+    """Return the formulas inside a composition; None if the report is on a loss at a point."""
+    finding = next((each for each in report.findings.values() if isinstance(each, ChainRule)), None)
+    if finding is None:
+        return None
+    formulas, loss = (
+        Formulas("inner", finding.formulas, finding.variables),
+        report.question.objective,
+    )
+
+    def composed(points: Tensor) -> Tensor:
+        return loss(formulas(points))
+
+    def coordinates(points: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            return formulas(torch.from_numpy(points)).numpy()
+
+    def value(points: np.ndarray) -> np.ndarray:
+        return scene.landscape.value(coordinates(points))
+
+    def slopes(points: np.ndarray) -> np.ndarray:
+        flat = torch.from_numpy(points.reshape(-1, points.shape[-1]))
+        return value_and_gradient(composed, flat)[1].numpy().reshape(points.shape)
+
+    return Inner(
+        names=finding.variables,
+        coordinates=finding.formulas,
+        outer=finding.names,
+        of=coordinates,
+        at=finding.at.numpy(),
+        jacobian=torch.stack([each.inner for each in finding.derivatives], 1).numpy(),
+        slopes=np.array([each.chain_rule for each in finding.derivatives]),
+        whole=Landscape(value, slopes, finding.variables, scene.landscape.title),
+    )
+
+
+def _partials(at: LossAtPoint) -> np.ndarray:
+    """Return the partial derivatives (D,), NaN where there is none."""
     if at.is_large or not at.flaws:
-        return at.gradient
+        return at.gradient.numpy()
     is_missing = [behavior.has_no_derivative for behavior in at.differentiability.along_axes]
-    return torch.where(torch.tensor(is_missing) | (not any(is_missing)), math.nan, at.gradient)
+    return torch.where(torch.tensor(is_missing), math.nan, at.gradient).numpy()
 
 
 def _errors(at: LossAtPoint, scene: Scene) -> list[Errors]:

@@ -5,8 +5,8 @@ Shapes: D dimensions, K = 1 or 2 drawn coordinates, m points, n step sizes, M mi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -33,6 +33,11 @@ class Scene:
         gradient: (D,) the gradient.
         hessian: (D, D), or None if it is too large: second-order models are then left out.
         direction: (D,) of a directional derivative, of any nonzero length.
+        partials: (D,) where there is no gradient, the slopes along the axes, NaN where these do not
+            exist; None for those of the gradient.
+        critical: the critical points found (m, D), by kind.
+        heading: the first line of every picture; None for the loss and the point.
+        size: of every picture, width and height in inches; None for the usual ones.
 
     Raises:
         ValueError: a shape does not fit.
@@ -44,6 +49,10 @@ class Scene:
     gradient: np.ndarray
     hessian: np.ndarray | None = None
     direction: np.ndarray | None = None
+    partials: np.ndarray | None = None
+    critical: Mapping[str, np.ndarray] = field(default_factory=dict)
+    heading: str | None = None
+    size: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         dim = np.shape(self.at)
@@ -66,10 +75,17 @@ class Scene:
     @property
     def title(self) -> str:
         """The name of the loss and the point, shortened if it has many coordinates."""
-        where = ", ".join(f"{x:.6g}" for x in self.at[:_TITLE_COORDINATES])
-        return (
-            f"{self.landscape.title} at ({where}{', …' if self.dim > _TITLE_COORDINATES else ''})"
-        )
+        if self.heading is not None:
+            return self.heading
+        pairs = zip(self.landscape.names, self.at[:_TITLE_COORDINATES], strict=False)
+        where = ", ".join(f"{name} = {x + 0.0:.6g}" for name, x in pairs)
+        more = ", …" if self.dim > _TITLE_COORDINATES else ""
+        return f"{self.landscape.title} at {where}{more}"
+
+    @property
+    def is_differentiable(self) -> bool:
+        """Whether there is a gradient at the point."""
+        return bool(np.isfinite(self.gradient).all())
 
     @property
     def slope(self) -> float | None:
@@ -95,6 +111,7 @@ class Scene:
         axes = np.zeros((len(rows), self.dim))
         axes[np.arange(len(rows)), rows] = 1.0
         plane = Plane(rest, axes, None if whole else np.zeros(len(rows)))
+        gradient = self.partials if len(rows) == 1 and self.partials is not None else self.gradient
         direction = None if self.direction is None else self.direction[rows]
         if direction is not None and not direction.any():
             direction = None
@@ -104,9 +121,10 @@ class Scene:
             names=tuple(self.landscape.names[i] for i in rows),
             window=None if self.landscape.window is None else self.landscape.window[rows],
             minimizers=self.landscape.minimizers if whole else None,
+            critical=self.critical if whole else {},
             at=np.array(self.at, dtype=float)[rows],
             level=float(self.value),
-            gradient=self.gradient[rows],
+            gradient=gradient[rows],
             hessian=None if self.hessian is None else self.hessian[np.ix_(rows, rows)],
             direction=direction,
         )
@@ -124,6 +142,7 @@ class Slice:
         plane: the plane or line that the drawn coordinates span.
         level: the loss at the point.
         minimizers: (M, K) the known ones; None if the slice is not the whole scene.
+        critical: the critical points found (m, K), by kind; empty likewise.
     """
 
     landscape: Landscape
@@ -131,6 +150,7 @@ class Slice:
     names: tuple[str, ...]
     window: np.ndarray | None
     minimizers: np.ndarray | None
+    critical: Mapping[str, np.ndarray]
     at: np.ndarray
     level: float
     gradient: np.ndarray

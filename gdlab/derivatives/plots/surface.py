@@ -5,6 +5,7 @@ Shapes: K = 2 drawn coordinates, s points along an edge of a sheet.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -26,7 +27,9 @@ _ELEVATION, _ASIDE = 20.0, 115.0  # degrees; away from the gradient, to show the
 _NOISE = 1e-12  # relative: smaller differences are rounding
 _OBLIQUE = 28.0  # degrees: least angle to the sides of the box
 _DARK, _PALE = "#3f6f9f", "#e3edf6"
-_PLANE, _SHEER, _SOLID = "#777777", 0.6, 0.82
+_PLANE, _SHEER, _SOLID = "#777777", 0.5, 0.82
+_ASPECT = 0.75  # height of the box, relative to its sides
+_TOUCH = 0.01  # of the height: what is so close to the loss lies on it
 
 
 class Sheets(NamedTuple):
@@ -70,7 +73,7 @@ def draw_surface(scene: Scene) -> Figure:
     box = map_slice.neighborhood(_CLOSE)
     drawn = make_sheets(map_slice, box)
     with style():
-        figure, axes = _panel(map_slice, box, drawn)
+        figure, axes = _panel(map_slice, box, drawn, scene.size or SIZE)
         _draw_sheets(axes, drawn)
         height = map_slice.level
         axes.plot(*map_slice.at[:, None], [height], **{**POINT, "zorder": 10})
@@ -81,12 +84,14 @@ def draw_surface(scene: Scene) -> Figure:
     return figure
 
 
-def _panel(map_slice: Slice, box: np.ndarray, drawn: Sheets) -> tuple[Figure, Axes3D]:
-    """Make a 3D panel, viewed across the slope of the tangent plane."""
+def _panel(
+    map_slice: Slice, box: np.ndarray, drawn: Sheets, size: tuple[float, float]
+) -> tuple[Figure, Axes3D]:
+    """Make a 3D panel in a figure of a size, viewed across the slope of the tangent plane."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = FigureCanvasAgg(Figure(figsize=SIZE, dpi=100)).figure
+    figure = FigureCanvasAgg(Figure(figsize=size, dpi=100)).figure
     axes: Any = figure.add_axes(_BOX, projection="3d", computed_zorder=False)
     low, high = _heights(map_slice, drawn)
     axes.set(xlim=box[0], ylim=box[1], zlim=(low, high))
@@ -127,7 +132,7 @@ def _heights(map_slice: Slice, drawn: Sheets) -> tuple[float, float]:
 
 
 def _draw_sheets(axes: Axes3D, drawn: Sheets) -> None:
-    """Draw all sheets as one collection of cells, whose common sorting lets them intersect."""
+    """Draw loss and plane as one collection of cells, and lines in front of it or behind it."""
     from matplotlib.colors import LinearSegmentedColormap, to_rgba
     from mpl_toolkits.mplot3d.art3d import Line3DCollection, Poly3DCollection
 
@@ -136,20 +141,49 @@ def _draw_sheets(axes: Axes3D, drawn: Sheets) -> None:
     loss, plane = (_cells(drawn, _clip(z, low, high)) for z in (drawn.surface, drawn.plane))
     blue = pale((loss[:, :, 2].mean(axis=1) - low) / (high - low), alpha=_SOLID)
     gray = np.tile(to_rgba(_PLANE, _SHEER), (len(plane), 1))
-    sheets = Poly3DCollection(
-        np.concatenate([loss, plane]),
-        facecolors=np.concatenate([blue, gray]),
-        linewidths=0,
-        antialiased=False,
-    )
+    cells = np.concatenate([loss, plane])
+    look = {"linewidths": 0, "antialiased": False, "zorder": 2}
+    sheets: Any = Poly3DCollection(cells, facecolors=np.concatenate([blue, gray]), **look)
+    # By itself, matplotlib sorts cells by their centers, which is wrong where sheets are close.
+    sheets._zsortfunc = lambda *_, **__: -_painting_rank(axes, drawn, cells)
     axes.add_collection3d(sheets)
-    for edge in ((0, slice(None)), (-1, slice(None)), (slice(None), 0), (slice(None), -1)):
-        outline = drawn.x[edge], drawn.y[edge], _clip(drawn.plane, low, high)[edge]
-        axes.plot(*outline, **TANGENT, zorder=2)
-    if drawn.taylor is not None:
-        wires = _wires(drawn, _clip(drawn.taylor, low, high))
-        if len(wires):
-            axes.add_collection3d(Line3DCollection(wires, colors=SECOND, linewidths=0.9, zorder=3))
+    lines = {"wires": (_wires(drawn, low, high), {"colors": SECOND, "linewidths": 0.9})}
+    dashes = {"colors": TANGENT["color"], "linewidths": TANGENT["linewidth"]}
+    lines["outline"] = _outline(drawn, low, high), dashes
+    for segments, look in lines.values():
+        is_hidden = _are_hidden(axes, drawn, segments)
+        for zorder, chosen in ((1, segments[is_hidden]), (3, segments[~is_hidden])):
+            if len(chosen):
+                axes.add_collection3d(Line3DCollection(chosen, zorder=zorder, **look))
+
+
+def _painting_rank(axes: Axes3D, drawn: Sheets, cells: np.ndarray) -> np.ndarray:
+    """Rank cells (n, 4, 3) of a grid for a view from above, far ones first, then low ones: (n,)."""
+    x, y, height = cells.mean(axis=1).T
+    near = np.stack([x / np.ptp(drawn.x), y / np.ptp(drawn.y)], axis=1) @ _towards_viewer(axes)
+    rank = np.empty(len(cells))
+    rank[np.lexsort((height, np.round(near, 9)))] = np.arange(len(cells))
+    return rank
+
+
+def _towards_viewer(axes: Axes3D) -> np.ndarray:
+    """Return the horizontal unit vector (2,) to the viewer, in sides of the box."""
+    angle = np.deg2rad(axes.azim)
+    return np.array([np.cos(angle), np.sin(angle)])
+
+
+def _are_hidden(axes: Axes3D, drawn: Sheets, segments: np.ndarray) -> np.ndarray:
+    """Return whether the loss hides the middles of segments (n, 2, 3) from the viewer: (n,)."""
+    corner = np.array([drawn.x[0, 0], drawn.y[0, 0], axes.get_zlim()[0]])
+    sides = np.array([np.ptp(drawn.x), np.ptp(drawn.y), np.ptp(axes.get_zlim())])
+    middles = (segments.mean(axis=1) - corner) / sides
+    steps = np.arange(1, _SIDE) / (_SIDE - 1)
+    rise = np.tan(np.deg2rad(axes.elev)) / _ASPECT
+    ray = middles[:, None, :2] + steps[:, None] * _towards_viewer(axes)
+    nearest = np.clip(np.round(ray * (_SIDE - 1)), 0, _SIDE - 1).astype(int)
+    loss = (drawn.surface[nearest[..., 1], nearest[..., 0]] - corner[2]) / sides[2]
+    is_inside = ((ray >= 0) & (ray <= 1)).all(axis=2)
+    return (is_inside & (loss > middles[:, 2:] + rise * steps + _TOUCH)).any(axis=1)
 
 
 def _clip(z: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -157,13 +191,25 @@ def _clip(z: np.ndarray, low: float, high: float) -> np.ndarray:
     return np.where((z >= low) & (z <= high), z, np.nan)
 
 
-def _wires(drawn: Sheets, z: np.ndarray) -> np.ndarray:
+def _wires(drawn: Sheets, low: float, high: float) -> np.ndarray:
     """Return the segments of the model's wires: (n, 2, 3)."""
-    points = np.stack([drawn.x, drawn.y, z], axis=-1)
-    along = [points[::_CELLS], points[:, ::_CELLS].swapaxes(0, 1)]
-    pieces = [np.stack([line[:, :-1], line[:, 1:]], axis=2).reshape(-1, 2, 3) for line in along]
-    wires = np.concatenate(pieces)
-    return wires[np.isfinite(wires).all(axis=(1, 2))]
+    if drawn.taylor is None:
+        return np.empty((0, 2, 3))
+    points = np.stack([drawn.x, drawn.y, _clip(drawn.taylor, low, high)], axis=-1)
+    lines = [*points[::_CELLS], *points[:, ::_CELLS].swapaxes(0, 1)]
+    return _segments(lines)
+
+
+def _outline(drawn: Sheets, low: float, high: float) -> np.ndarray:
+    """Return the dashes around the plane: (n, 2, 3)."""
+    points = np.stack([drawn.x, drawn.y, _clip(drawn.plane, low, high)], axis=-1)
+    return _segments([points[0], points[-1], points[:, 0], points[:, -1]])[::2]
+
+
+def _segments(lines: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the segments (n, 2, 3) of lines (s, 3) that are finite."""
+    pieces = np.concatenate([np.stack([line[:-1], line[1:]], axis=1) for line in lines])
+    return pieces[np.isfinite(pieces).all(axis=(1, 2))]
 
 
 def _cells(drawn: Sheets, z: np.ndarray) -> np.ndarray:
@@ -176,12 +222,12 @@ def _cells(drawn: Sheets, z: np.ndarray) -> np.ndarray:
 
 def _title(drawn: Sheets) -> str:
     """Say what is drawn."""
-    shown = ["the loss"]
-    if np.isfinite(drawn.plane).any():
-        shown.append("its tangent plane")
+    if not np.isfinite(drawn.plane).any():
+        return "the loss, which is not differentiable here: it has no tangent plane"
+    shown = ["the loss", "its tangent plane"]
     if drawn.taylor is not None:
         shown.append("its second-order model")
-    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+    return " and ".join([", ".join(shown[:-1]), shown[-1]])
 
 
 def _keys(drawn: Sheets) -> dict[str, dict[str, Any]]:
@@ -192,7 +238,7 @@ def _keys(drawn: Sheets) -> dict[str, dict[str, Any]]:
         "loss": {**block, "color": "#a9c4dd"},
     }
     if np.isfinite(drawn.plane).any():
-        keys["tangent plane"] = {**block, "color": _PLANE}
+        keys["tangent plane"] = {**block, "color": "#b5b5b5"}
     if drawn.taylor is not None:
         keys["second-order Taylor model"] = {"color": SECOND, "linewidth": 1.2}
     return keys

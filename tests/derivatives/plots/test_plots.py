@@ -3,6 +3,7 @@
 Shapes: D dimensions, m points.
 """
 
+import dataclasses
 import subprocess
 import sys
 
@@ -13,18 +14,23 @@ from matplotlib.quiver import Quiver
 from matplotlib.text import Annotation
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from gdlab.derivatives import report
+from gdlab.derivatives.plots import surface
 from gdlab.derivatives.plots.curves import draw_curve, draw_sections
 from gdlab.derivatives.plots.differences import draw_differences
 from gdlab.derivatives.plots.maps import draw_contour, draw_neighborhood
 from gdlab.derivatives.plots.output import (
     draw_pictures,
+    render,
     render_png,
-    render_svg,
     write_events,
     write_pictures,
 )
+from gdlab.derivatives.plots.report import pictures_of
+from gdlab.derivatives.plots.report import scene_of as scene_of_report
 from gdlab.derivatives.plots.scene import Errors, Scene
 from gdlab.derivatives.plots.surface import draw_surface, make_sheets
+from gdlab.losses import Expression
 from gdlab.plots.projection import Landscape
 from gdlab.plots.style import style
 
@@ -193,13 +199,13 @@ def test_semi_axes_are_inverse_square_roots_of_eigenvalues(window):
     axes = figure.axes[0]
     drawn = [np.asarray(a.get_xydata()) for a in axes.lines if a.get_gid() == "eigenvector"]
     powers, vectors = np.linalg.eigh(scene.hessian)
-    halves = [(ends[1] - ends[0]) / 2 for ends in drawn]  # from the larger eigenvalue on
-    for half, power, vector in zip(halves, powers[::-1], vectors.T[::-1], strict=True):
+    halves = [(ends[1] - ends[0]) / 2 for ends in drawn]  # in the order of the report
+    for half, power, vector in zip(halves, powers, vectors.T, strict=True):
         # Observed 2e-16.
         np.testing.assert_allclose(abs(half @ vector), np.linalg.norm(half), rtol=1e-12)
         np.testing.assert_allclose(scene.hessian @ half, power * half, rtol=1e-9)  # observed 6e-16
     ratio = np.linalg.norm(halves[0]) / np.linalg.norm(halves[1])
-    expected = np.sqrt(powers[0] / powers[1])
+    expected = np.sqrt(powers[1] / powers[0])
     if window is None:
         np.testing.assert_allclose(ratio, expected, rtol=1e-12)  # observed 0
     # The curve passes through the ends: ½ dᵀHd is the same at all of them, and along it.
@@ -229,10 +235,10 @@ def test_curves_of_an_indefinite_hessian_have_one_height_and_its_negative(low):
 @pytest.mark.parametrize(
     ("hessian", "said", "curves"),
     [
-        ([[3.0, 0.0], [0.0, 1.0]], ["λ₁ = 3, curving up", "λ₂ = 1, curving up"], 1),
-        ([[2.0, 0.0], [0.0, -2.0]], ["λ₁ = 2, curving up", "λ₂ = -2, curving down"], 2),
-        ([[-3.0, 0.0], [0.0, -1.0]], ["λ₁ = -1, curving down", "λ₂ = -3, curving down"], 1),
-        ([[2.0, 0.0], [0.0, 0.0]], ["λ₁ = 2, curving up", "λ₂ = 0, no curvature"], 1),
+        ([[3.0, 0.0], [0.0, 1.0]], ["λ₁ = 1, curving up", "λ₂ = 3, curving up"], 1),
+        ([[2.0, 0.0], [0.0, -2.0]], ["λ₁ = -2, curving down", "λ₂ = 2, curving up"], 2),
+        ([[-3.0, 0.0], [0.0, -1.0]], ["λ₁ = -3, curving down", "λ₂ = -1, curving down"], 1),
+        ([[2.0, 0.0], [0.0, 0.0]], ["λ₁ = 0, no curvature", "λ₂ = 2, curving up"], 1),
         ([[0.0, 0.0], [0.0, 0.0]], [], 0),
     ],
 )
@@ -264,6 +270,78 @@ def test_no_label_covers_another_or_leaves_the_panel(scene):
         assert not any(box.overlaps(other) for other in boxes[:i])
 
 
+# Critical points, and where there is no gradient
+
+
+def test_critical_points_are_marked_by_kind():
+    found = {"minimum": np.array([[0.0, 0.0], [1.0, 1.0]]), "saddle": np.array([[0.5, 0.4]])}
+    scene = dataclasses.replace(quadratic(TILTED, [0.4, -0.3]), critical=found)
+    figure = draw_contour(scene)
+    assert {"minimum (2)", "saddle"} <= set(legend_texts(figure))
+    assert "minimizer" not in legend_texts(figure)
+    np.testing.assert_array_equal(line_points(figure, "minimum"), found["minimum"])
+    np.testing.assert_array_equal(line_points(figure, "saddle"), found["saddle"])
+
+
+@pytest.mark.parametrize(
+    ("formula", "at", "contour", "surface"),
+    [
+        (
+            "x**2 + y",
+            [1, 2],
+            "perpendicular to the level curves",
+            "the loss, its tangent plane and",
+        ),
+        ("x**3 + y**3", [0, 0], "the gradient is 0 at the point, and elsewhere", "tangent plane"),
+        ("sqrt(x**2 + y**2)", [0, 0], "not differentiable at the point", "no tangent plane"),
+        ("where(x*y == 0, 0, 1)", [0, 0], "not differentiable at the point", "no tangent plane"),
+    ],
+)
+def test_a_picture_says_whether_there_is_a_gradient(formula, at, contour, surface):
+    scene = scene_of_report(report(Expression(formula), at=at))
+    assert scene.title == f"{formula} at x = {at[0]}, y = {at[1]}"
+    assert contour in texts(draw_contour(scene))
+    assert surface in texts(draw_surface(scene))
+    if formula.startswith("where"):  # its partial derivatives exist
+        assert scene.slice_along([0]).gradient.tolist() == [0.0]
+
+
+# The chain rule
+
+
+def test_a_curve_is_drawn_with_its_tangent_and_the_loss_along_it():
+    asked = report(Expression("x**2*y + y"), path=["cos(t)", "sin(t)"], t=0.5)
+    figure = pictures_of(asked, scene_of_report(asked))["path"]()
+    assert "df/dt = ∇f · c'(t) = 1.15 at t = 0.5" in texts(figure)
+    curve = line_points(figure, "path")
+    np.testing.assert_allclose(np.hypot(*curve.T), 1.0, rtol=1e-12)  # observed 2e-16
+    start, end = ends_on_page(figure, "velocity")
+    np.testing.assert_allclose((end - start) @ [np.cos(0.5), np.sin(0.5)], 0.0, atol=1e-9)
+    along = line_points(figure, "along", panel=1)
+    t = along[:, 0]
+    np.testing.assert_allclose(along[:, 1], np.cos(t) ** 2 * np.sin(t) + np.sin(t), atol=1e-12)
+
+
+def test_an_inner_map_is_drawn_in_both_planes():
+    asked = report(Expression("u**2*v"), inner=["x+y", "x-y"], at=[2, 1])
+    figure = pictures_of(asked, scene_of_report(asked))["inner"]()
+    left, right = figure.axes
+    assert (left.get_xlabel(), right.get_xlabel()) == ("x", "u")
+    pairs = [[a for a in axes.lines if a.get_gid() == "grid"] for axes in (left, right)]
+    for line, image in zip(*pairs, strict=True):
+        (x, y), (u, v) = np.asarray(line.get_xydata()).T, np.asarray(image.get_xydata()).T
+        np.testing.assert_allclose(u, x + y, atol=1e-12)  # observed 0
+        np.testing.assert_allclose(v, x - y, atol=1e-12)
+
+
+def test_other_numbers_of_variables_have_the_pictures_that_fit():
+    for inner, at, first in ((["s", "s**2"], [1], "path"), (["a*b", "c"], [1, 2, 3], "contour")):
+        asked = report(Expression("x*y"), inner=inner, at=at)
+        assert next(iter(pictures_of(asked, scene_of_report(asked)))) == first
+    asked = report(Expression("x**2"), path=["sin(t)"], t=1)
+    assert len(pictures_of(asked, scene_of_report(asked))["path"]().axes) == 1
+
+
 # The surface and the sections
 
 
@@ -289,8 +367,37 @@ def test_the_surface_shows_three_sheets_and_the_point():
     assert legend_texts(figure) == ["point", "loss", "tangent plane", "second-order Taylor model"]
     axes = figure.axes[0]
     assert [axes.get_xlabel(), axes.get_ylabel()] == ["a", "b"]
-    kinds = [type(c).__name__ for c in axes.collections]
-    assert sorted(kinds) == ["Line3DCollection", "Poly3DCollection"]
+    kinds = {type(c).__name__ for c in axes.collections}
+    assert kinds == {"Line3DCollection", "Poly3DCollection"}
+
+
+def test_sheets_are_painted_from_the_back_and_from_below():
+    """Of two cells over the same place the upper one comes later, and so does the nearer place."""
+    map_slice = cubic([0.5, 0.7]).map_slice()
+    drawn = make_sheets(map_slice, map_slice.neighborhood(0.3))
+    axes = draw_surface(cubic([0.5, 0.7])).axes[0]
+    (sheets,) = [c for c in axes.collections if type(c).__name__ == "Poly3DCollection"]
+    cells = np.asarray(sheets._faces)  # type: ignore[attr-defined]
+    rank = surface._painting_rank(axes, drawn, cells)  # type: ignore[arg-type]
+    x, y, z = cells.mean(axis=1).T
+    angle = np.deg2rad(axes.azim)  # type: ignore[attr-defined]
+    near = np.cos(angle) * x / np.ptp(drawn.x) + np.sin(angle) * y / np.ptp(drawn.y)
+    order = np.argsort(rank)
+    assert (np.diff(near[order]) > -1e-8).all()  # observed -1e-10: places are equal up to 1e-9
+    is_same_place = np.abs(np.diff(x[order])) + np.abs(np.diff(y[order])) == 0
+    assert is_same_place.sum() > 1000
+    assert (np.diff(z[order])[is_same_place] > 0).all()
+
+
+def test_lines_below_the_loss_are_hidden_and_those_above_are_not():
+    axes = draw_surface(quadratic(TILTED, [0.0, 0.0])).axes[0]
+    map_slice = quadratic(TILTED, [0.0, 0.0]).map_slice()
+    drawn = make_sheets(map_slice, map_slice.neighborhood(0.3))
+    high = axes.get_zlim()[1]  # type: ignore[attr-defined]
+    points = np.zeros((2, 2, 3))
+    points[:, :, 2] = np.array([[-0.1], [0.1]]) * high
+    hidden = surface._are_hidden(axes, drawn, points)  # type: ignore[arg-type]
+    assert hidden.tolist() == [True, False]
 
 
 def test_a_surface_of_one_dimension_is_refused():
@@ -535,9 +642,9 @@ def test_pictures_are_written_as_png_and_svg_of_the_same_bytes(tmp_path):
 
 def test_a_png_can_be_made_before_and_after_an_svg():
     figure = draw_neighborhood(cubic([0.5, 0.7]))
-    before, drawn = render_png(figure), render_svg(figure)
+    before, drawn = render_png(figure), render(figure, "svg")
     assert render_png(figure) == before
-    assert render_svg(figure) == drawn
+    assert render(figure, "svg") == drawn
 
 
 def test_pictures_and_numbers_are_read_back_by_tensorboard(tmp_path):
@@ -567,7 +674,7 @@ def test_no_figure_is_left_in_pyplot_and_names_are_no_mathematics():
 
     drawn = draw_pictures(quadratic(TILTED, [1.0, 1.0]), errors_of_exp())
     assert plt.get_fignums() == []
-    assert all("bowl $1 _a at (1, 1)" in texts(figure) for figure in drawn.values())
+    assert all("bowl $1 _a at x0 = 1, x1 = 1" in texts(figure) for figure in drawn.values())
 
 
 def test_importing_the_modules_does_not_import_matplotlib():

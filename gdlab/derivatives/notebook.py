@@ -1,0 +1,48 @@
+"""A report in a notebook: its formulas as mathematics, and its sections."""
+
+from collections.abc import Sequence
+from html import escape
+
+from gdlab.console import plain_html
+from gdlab.derivatives.finding import Section
+from gdlab.derivatives.methods.symbolic import Symbolic
+
+_MOST_SYMBOLS = 4
+
+
+def html(sections: list[Section], symbolic: Symbolic | None) -> str:
+    """Return sections as HTML, below the formula of the loss and its gradient, if it has one."""
+    return f"<div>{_formula(symbolic)}{''.join(map(_section, sections))}</div>"
+
+
+def _formula(symbolic: Symbolic | None) -> str:
+    if symbolic is None or len(symbolic.symbols) > _MOST_SYMBOLS:
+        return ""
+    import sympy
+
+    gradient = sympy.Matrix([symbolic.partial(i) for i in range(len(symbolic.symbols))])
+    lines = (("f", symbolic.expression), (r"\nabla f", gradient))
+    return "".join(
+        f"<p>$\\displaystyle {name} = {escape(sympy.latex(expression))}$</p>"
+        for name, expression in lines
+    )
+
+
+def _section(section: Section) -> str:
+    parts = [f"<h4>{plain_html(section.title)}</h4>", _table(section.lines)]
+    if section.table is not None:
+        parts.append(_table(section.table.rows, section.table.header))
+    parts += [f"<p><i>{plain_html(note)}</i></p>" for note in section.notes]
+    return "".join(parts)
+
+
+def _table(rows: Sequence[Sequence[str]], header: Sequence[str] = ()) -> str:
+    """Return rows as a table; the first cell of each is its name."""
+    lines = [f"<tr>{''.join(_cell('th', name) for name in header)}</tr>"] if any(header) else []
+    for name, *cells in rows:
+        lines.append(f"<tr>{_cell('th', name)}{''.join(_cell('td', cell) for cell in cells)}</tr>")
+    return f"<table>{''.join(lines)}</table>" if lines else ""
+
+
+def _cell(tag: str, text: str) -> str:
+    return f"<{tag} style='text-align:left'>{plain_html(text)}</{tag}>"
