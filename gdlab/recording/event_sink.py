@@ -76,6 +76,7 @@ class EventSink:
             self.writer.text("outcome", summarize(outcome))
             # In capitals: the table sorts its columns by that, and shows only the first five.
             self._cells |= {"Status": str(outcome.status), "Steps": outcome.steps}
+            self._cells |= {"Diagnosis": outcome.diagnosis} if outcome.diagnosis else {}
         self.writer.hparams(self._name, self._cells, began=self._began)
         self.writer.end_session(outcome is not None and outcome.status != Status.FAILED)
         self.writer.close()

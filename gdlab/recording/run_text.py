@@ -19,6 +19,7 @@ _NUMBERS = (
     "grad_norm",
     "distance",
     "suboptimality",
+    "lr_limit",
 )
 
 
@@ -35,7 +36,7 @@ def as_block(texts: Mapping[str, str], language: str) -> str:
 
 
 def summarize(outcome: Outcome) -> str:
-    """Return what happened in a run: status and reason, then a table of its numbers."""
+    """Return what happened in a run: status, reason and diagnosis, then a table of its numbers."""
     numbers = {name: getattr(outcome, name) for name in _NUMBERS} | dict(outcome.metrics)
     rows = [
         f"| {as_markdown(name)} | {value:.8g} |"
@@ -43,7 +44,8 @@ def summarize(outcome: Outcome) -> str:
         if value is not None
     ]
     said = f"**{outcome.status}**: {as_markdown(outcome.reason)}"
-    return "\n".join([said, "", "| | |", "| --- | --- |", *rows])
+    happened = [] if outcome.explanation is None else ["", as_markdown(outcome.explanation)]
+    return "\n".join([said, *happened, "", "| | |", "| --- | --- |", *rows])
 
 
 def trial_name(directory: Path) -> str:
