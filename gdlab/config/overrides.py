@@ -18,6 +18,7 @@ _OPEN_NODES = ("loss.parameters.", "loss.parameters=", "loss.module.", "loss.dat
 _KWARGS = re.compile(r"optimizer(?:\.inner)*\.kwargs[.=]")
 _INNER = re.compile(r"optimizer(?:\.inner)+|schedule(?:\.then)+")
 _FORMULAS = ("loss.formula",)
+_LISTS = ("record.figures", "record.figure_size")
 _FORMULA_LISTS = ("path", "inner", "formulas")
 _QUOTED = re.compile(r"""\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')\s*""", re.DOTALL)
 _BEFORE_QUOTE = re.compile(r'(\\*)("|$)')
@@ -28,6 +29,7 @@ def to_hydra_overrides(overrides: Sequence[str], others: Sequence[str] = ()) -> 
 
     - Shorthands are written out.
     - Formulas are quoted: one, several separated by commas, or each in a list or a mapping.
+    - Lists that all runs share need no brackets: record.figures=png,svg.
     - The inner optimizer or schedule of another is chosen from the same group.
     - New keys are allowed in open nodes and in the node of a custom class, which starts empty.
 
@@ -40,7 +42,18 @@ def to_hydra_overrides(overrides: Sequence[str], others: Sequence[str] = ()) -> 
     pairs = [(setting_name(o.partition("=")[0]), o.partition("=")[2]) for o in words]
     chosen = (key for key, value in pairs if any(map(_is_custom, value.split(","))))
     custom = tuple(f"{key}." for key in chosen if key in OPEN_GROUPS or _INNER.fullmatch(key))
-    return [_allow_new_key(_quote(_add_group(expand_shorthand(o))), custom) for o in overrides]
+    return [_allow_new_key(_rewrite(o), custom) for o in overrides]
+
+
+def _rewrite(override: str) -> str:
+    return _bracket(_quote(_add_group(expand_shorthand(override))))
+
+
+def _bracket(override: str) -> str:
+    """Put the brackets around a list that were left out."""
+    key, sign, value = override.partition("=")
+    is_bare = sign and "," in value and value[:1] not in ("[", "'", '"', "{")
+    return f"{key}=[{value}]" if key.lstrip("+") in _LISTS and is_bare else override
 
 
 def _is_custom(value: str) -> bool:

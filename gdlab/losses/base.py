@@ -137,6 +137,11 @@ class Loss(Configured):
         return {}
 
     @property
+    def title(self) -> str | None:
+        """What pictures call the loss, such as its formula; None for its name."""
+        return None
+
+    @property
     def metrics(self) -> dict[str, Any]:
         """Further functions of points to record, by name (a model's accuracy)."""
         return {}

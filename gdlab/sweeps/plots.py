@@ -6,31 +6,41 @@ start do; the sharpness beside 2/lr where it is recorded.
 """
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from gdlab import theory
 from gdlab.config.settings import NUMERIC, Settings
-from gdlab.console import visible
 from gdlab.display.terminal import show_warning
+from gdlab.engine.history import History
 from gdlab.errors import CUSTOM_ERRORS
-from gdlab.plots.basins import basins_png
-from gdlab.plots.sensitivity import Band, sensitivity_png
-from gdlab.plots.stability import MAX_RUNS, SharpnessPath, stability_png
+from gdlab.plots.basins import draw_basins
+from gdlab.plots.colors import Palette, Value
+from gdlab.plots.sensitivity import Band, draw_sensitivity
+from gdlab.plots.stability import MAX_RUNS, draw_stability
+from gdlab.plots.style import FORMATS, Size, render
 from gdlab.plots.trajectories import Path as DrawnPath
-from gdlab.plots.trajectories import overview_png
+from gdlab.plots.trajectories import draw_overview
 from gdlab.recording.event_file import EventWriter
 from gdlab.recording.files import write_atomically
-from gdlab.recording.run_plots import landscape, sharpness_path, why_not_drawn
+from gdlab.recording.run_plots import (
+    landscape,
+    landscape_of,
+    sharpness_path,
+    title_of,
+    why_not_drawn,
+)
 from gdlab.results.ranking import DataFrame, best, quartiles, split_by, values_of
+from gdlab.sweeps.labels import Labels
 from gdlab.sweeps.plan import Plan
-from gdlab.sweeps.run_dirs import RunDirectories
 from gdlab.sweeps.selection import evenly_spaced
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _MAX_PATHS = 40
 _MIN_RATES = 5  # different lr
@@ -38,113 +48,142 @@ _REACHED = 0.1  # distance to a minimizer
 _START = ("start.0", "start.1")
 
 
+class Records(Protocol):
+    """The records of some runs of a sweep."""
+
+    def names(self) -> dict[int, str]:
+        """Return the names of the runs that have records, by run."""
+        ...
+
+    def read_thinned(self, run: int) -> History | None:
+        """Read as many records of a run as a picture can show; None if no point is finite."""
+        ...
+
+
+@dataclass(frozen=True)
+class SweepToDraw:
+    """What the pictures of a sweep are drawn from.
+
+    Attributes:
+        plan: the sweep's plan.
+        results: its table.
+        records: of its runs.
+        labels: what tells the runs apart, and their colors, the same in all pictures.
+        size: width and height of the pictures in inches; None for what each needs.
+    """
+
+    plan: Plan
+    results: DataFrame
+    records: Records
+    labels: Labels
+    size: Size | None = None
+
+    @property
+    def title(self) -> str:
+        """The title of what all runs have in common."""
+        return title_of(self.plan.options, self.plan.keys())
+
+
 def draw_sweep(
-    plan: Plan,
-    directory: Path,
-    results: DataFrame,
-    records: RunDirectories,
-    say: Callable[[str], None] = show_warning,
+    sweep: SweepToDraw, directory: Path, say: Callable[[str], None] = show_warning
 ) -> None:
     """Draw the pictures that apply to a sweep.
 
     Args:
-        plan: the sweep's plan.
+        sweep: the sweep.
         directory: the sweep's directory.
-        results: its table.
-        records: the directories of its runs.
         say: receives a message for each picture that cannot be drawn.
     """
-    pictures = {}
-    for name, draw in _applicable_pictures(plan, results, records):
+    record, pictures = sweep.plan.options.record, {}
+    for name, picture in SWEEP_PICTURES.items():
         try:
-            pictures[name] = draw()
+            figure = picture(sweep)
+            if not isinstance(figure, str):
+                suffixes = dict.fromkeys((*record.formats, *FORMATS[: record.events]))
+                pictures[name] = {suffix: render(figure, suffix) for suffix in suffixes}
         except CUSTOM_ERRORS as error:  # a custom loss may raise anything off its path
             say(why_not_drawn(name, error))
-    for name, png in pictures.items():
-        write_atomically(directory / f"{name}.png", png)
-    if pictures and plan.options.record.events:
+    for name, files in pictures.items():
+        for suffix in record.formats:
+            write_atomically(directory / f"{name}.{suffix}", files[suffix])
+    if pictures and record.events:
         if (directory / "overview").is_dir():  # left by an earlier attempt at this sweep
             shutil.rmtree(directory / "overview")
         with EventWriter(directory / "overview") as writer:
-            for name, png in pictures.items():
-                writer.image(name, 0, png)
+            for name, files in pictures.items():
+                writer.image(name, 0, files[FORMATS[0]])
 
 
-def _applicable_pictures(
-    plan: Plan, results: DataFrame, records: RunDirectories
-) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    keys = plan.keys()
-    if set(_START) <= set(keys) and plan.options.loss.dim == 2:
-        yield "basins", partial(_draw_basins, plan, results)
-    elif keys and not any(key.partition(".")[0] in ("loss", "transform") for key in keys):
-        paths = _read_paths(plan, records)
-        if paths:
-            yield "overview", partial(_draw_overview, plan, paths)
-    if plan.options.record.sharpness_every:
-        sharpness_paths = _read_sharpness_paths(records)
-        if sharpness_paths:
-            title = _common_title(plan.options, keys)
-            yield "stability", partial(stability_png, sharpness_paths, title=title)
-    if "lr" in keys and results["lr"].nunique() >= _MIN_RATES:
-        yield "sensitivity", partial(_draw_sensitivity, plan, results)
-
-
-def _read_paths(plan: Plan, records: RunDirectories) -> dict[int, np.ndarray]:
-    """Read the paths of some recorded runs, evenly spaced."""
-    chosen = evenly_spaced(list(records.names()), _MAX_PATHS)
-    paths = {run: records.read_points(run) for run in chosen}
+def overview_of(sweep: SweepToDraw) -> "Figure | str":
+    """Draw the paths of some recorded runs on one loss."""
+    plan, varied = sweep.plan, sweep.plan.keys()
+    if any(key.partition(".")[0] in ("loss", "transform") for key in varied):
+        return "the runs have different losses"
+    if not varied or _is_grid_of_starts(plan):
+        return "the starts make a grid (kind=basins)" if varied else "no setting varies"
     dim = plan.options.loss.dim
-    return {run: points for run, points in paths.items() if len(points) and points.shape[1] == dim}
+    names = list(sweep.records.names())
+    paths = {run: sweep.records.read_thinned(run) for run in evenly_spaced(names, _MAX_PATHS)}
+    known = {run: p for run, p in paths.items() if p is not None and p.x.shape[1] == dim}
+    if not known:
+        return "no run has a record of all its coordinates"
+    values = sweep.labels.of_runs(list(known))
+    pairs = zip(known.values(), values, strict=True)
+    drawn = [DrawnPath(path.x, value, path.step) for path, value in pairs]
+    scene = landscape_of(plan.options.objective, sweep.title)
+    return draw_overview(scene, drawn, sweep.labels.palette, size=sweep.size)
 
 
-def _read_sharpness_paths(records: RunDirectories) -> dict[str, SharpnessPath]:
-    """Read the sharpness along some recorded runs, evenly spaced, by names of directories."""
-    names = records.names()
-    paths = {names[run]: records.read_thinned(run) for run in evenly_spaced(list(names), MAX_RUNS)}
-    known = {name: sharpness_path(path) for name, path in paths.items() if path is not None}
-    return {name: path for name, path in known.items() if path is not None}
-
-
-def _draw_overview(plan: Plan, paths: dict[int, np.ndarray]) -> bytes:
-    varied = plan.keys()
-    numeric = [key for key in varied if key in plan.groups[0].columns and key != "seed"]
-    texts = [key for key in varied if key not in plan.groups[0].columns]
-    setting = (texts or numeric or varied)[0]
-    values: dict[int, Any] = dict(
-        zip(paths, plan.varied(np.array(list(paths)))[setting], strict=True)
-    )
-    is_number = setting in numeric and not any(isinstance(v, list) for v in values.values())
-    drawn_paths = [
-        DrawnPath(points, float(values[run]) if is_number else visible(str(values[run])))
-        for run, points in paths.items()
-    ]
-    scene = replace(landscape(plan.options), title=_common_title(plan.options, varied))
-    return overview_png(scene, drawn_paths, setting, is_log=setting == "lr")
-
-
-def _common_title(settings: Settings, varied: Sequence[str]) -> str:
-    """Return a title of what all runs of a picture have in common."""
-    names = {key: settings.name(key) for key in ("loss", "optimizer")} | {
-        "lr": f"lr = {settings.lr:g}"
+def stability_of(sweep: SweepToDraw) -> "Figure | str":
+    """Draw the sharpness along some recorded runs, evenly spaced, by names of directories."""
+    if not sweep.plan.options.record.sharpness_every:
+        return "the sharpness was not recorded, which record.sharpness_every=10 asks for"
+    names, paths = sweep.records.names(), {}
+    for run in evenly_spaced(list(names), MAX_RUNS):
+        records = sweep.records.read_thinned(run)
+        path = None if records is None else sharpness_path(records)
+        if path is not None:
+            paths[run] = path
+    if not paths:
+        return "no run has a record of its sharpness"
+    labels = sweep.labels.of_runs(list(paths))
+    looks = {
+        names[run]: sweep.labels.palette.color(label)
+        for run, label in zip(paths, labels, strict=True)
     }
-    return " · ".join(name for key, name in names.items() if key not in varied)
+    by_name = {names[run]: path for run, path in paths.items()}
+    return draw_stability(by_name, title=sweep.title, looks=looks, size=sweep.size)
 
 
-def _draw_sensitivity(plan: Plan, results: DataFrame) -> bytes:
-    """Draw the metric against lr, one line for each combination of the settings `summary.by`."""
-    metric = plan.metric
-    series, limits, optima = {}, [], []
-    for combination, rows in split_by(results, plan.by()):
+def sensitivity_of(sweep: SweepToDraw) -> "Figure | str":
+    """Draw the metric against lr, one line for each label."""
+    plan, results, labels = sweep.plan, sweep.results, sweep.labels
+    varied = plan.keys()
+    if "lr" not in varied or results["lr"].nunique() < _MIN_RATES:
+        return f"fewer than {_MIN_RATES} learning rates were tried"
+    metric, series, limits, optima = plan.metric, {}, [], []
+    for label, rows in _by_label(labels, results):
         x, number = np.unique(rows["lr"].to_numpy(), return_inverse=True)
         values = values_of(rows, metric)
         low, median, high = np.array([quartiles(values[number == i]) for i in range(len(x))]).T
-        label = ", ".join(f"{value}" for value in combination.values()) or "all runs"
-        series[visible(label)] = Band(x, median, low, high)
+        series[label] = Band(x, median, low, high)
         limits.append(_common_prediction(theory.stability_limit, plan, rows))
         optima.append(_common_prediction(theory.optimal_lr, plan, rows))
     lines = {"stability limit": limits, "optimal lr": optima}
     known = {name: values for name, values in lines.items() if None not in values}
-    return sensitivity_png(series, xlabel="lr", ylabel=metric.name.replace("_", " "), lines=known)
+    palette = labels.palette if labels.groups else Palette.of("", series)
+    names = "lr", metric.name.replace("_", " ")
+    look: Any = {"lines": known, "title": sweep.title, "size": sweep.size}
+    return draw_sensitivity(series, palette, labels=names, **look)
+
+
+def _by_label(labels: Labels, results: DataFrame) -> list[tuple[Value, DataFrame]]:
+    """Split a table by the labels of its runs, in the order of the palette."""
+    if not labels.groups:
+        return [("all runs", results)]
+    of_rows = np.array(labels.of_runs(results["run"].to_numpy()), dtype=object)
+    known = {labels.palette.key(label): label for label in of_rows}
+    return [(known[v], results[of_rows == known[v]]) for v in labels.palette.values if v in known]
 
 
 def _common_prediction(claim: theory.Claim[[], float], plan: Plan, rows: DataFrame) -> float | None:
@@ -157,12 +196,18 @@ def _common_prediction(claim: theory.Claim[[], float], plan: Plan, rows: DataFra
     return predictions.pop() if len(predictions) == 1 else None
 
 
-def _draw_basins(plan: Plan, results: DataFrame) -> bytes:
+def _is_grid_of_starts(plan: Plan) -> bool:
+    return set(_START) <= set(plan.keys()) and plan.options.loss.dim == 2
+
+
+def basins_of(sweep: SweepToDraw) -> "Figure | str":
     """Draw which minimizer each start came near to.
 
     Where more than the start varies, for the other settings that were best over all starts.
     """
-    settings, title, results = _best_part(plan, results)
+    if not _is_grid_of_starts(sweep.plan):
+        return "it needs a loss of two variables and a grid of starts (start.0 and start.1)"
+    settings, title, results = _best_part(sweep.plan, sweep.results)
     scene = landscape(settings)
     minimizers = scene.minimizers if scene.minimizers is not None else np.zeros((0, 2))
     x, y = (np.unique(results[key].to_numpy()) for key in _START)
@@ -177,7 +222,8 @@ def _draw_basins(plan: Plan, results: DataFrame) -> bytes:
         for axis, key in zip((x, y), _START, strict=True)
     )
     labels[row, column] = nearest
-    return basins_png(x, y, labels, (scene.names[0], scene.names[1]), minimizers, title=title)
+    names = scene.names[0], scene.names[1]
+    return draw_basins(x, y, labels, names, minimizers, title=title, size=sweep.size)
 
 
 def _best_part(plan: Plan, results: DataFrame) -> tuple[Settings, str, DataFrame]:
@@ -195,3 +241,12 @@ def _best_part(plan: Plan, results: DataFrame) -> tuple[Settings, str, DataFrame
     if others:
         parts.append(f"best of {len(combinations):,}")
     return settings, " · ".join(parts), rows
+
+
+SWEEP_PICTURES: Mapping[str, Callable[[SweepToDraw], "Figure | str"]] = {
+    "basins": basins_of,
+    "overview": overview_of,
+    "stability": stability_of,
+    "sensitivity": sensitivity_of,
+}
+"""The pictures of a sweep by name; a function says why its picture does not apply."""

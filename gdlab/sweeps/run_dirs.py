@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from pathlib import Path
 
-import numpy as np
-
 from gdlab.display.terminal import show_warning
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
@@ -23,8 +21,8 @@ from gdlab.recording.run_plots import (
     RunToDraw,
     draw_pictures,
     save_pictures,
-    thinned_path,
 )
+from gdlab.recording.thinned_path import thinned_path
 from gdlab.sweeps.plan import Group, Plan
 
 _MAX_FRAMES = 3
@@ -92,11 +90,6 @@ class RunDirectories:
                 say(f"{error}; the run is recorded again")
                 remove_tree(path)
 
-    def read_points(self, run: int) -> np.ndarray:
-        """Return the recorded points of a run, as many as a picture can show: (n, C)."""
-        records = self.read_thinned(run)
-        return records.x if records is not None else np.zeros((0, 0))
-
     def draw(self, runs: Iterable[int], say: Callable[[str], None] = show_warning) -> None:
         """Draw the pictures that runs do not have yet.
 
@@ -106,11 +99,16 @@ class RunDirectories:
         """
         for run in runs:
             directory, settings = self._paths[run], self._plan.settings_of(run)
-            missing = [name for name in PICTURES if not (directory / f"{name}.png").is_file()]
+            record = settings.record
+            missing = [
+                name
+                for name in PICTURES
+                if any(not (directory / f"{name}.{s}").is_file() for s in record.formats)
+            ]
             path = self.read_thinned(run) if missing else None
             if path is None:
                 continue
-            subject = RunToDraw(settings, path, _MAX_FRAMES, self._backgrounds)
+            subject = RunToDraw(settings, path, _MAX_FRAMES, self._backgrounds, record.figure_size)
             pictures, problems = draw_pictures(subject, missing)
             if pictures:
                 with EventWriter(directory) if settings.record.events else nullcontext() as writer:
