@@ -14,6 +14,7 @@ import torch
 from gdlab.engine.batch import Batch
 from gdlab.engine.chunk import Chunk
 from gdlab.engine.status import Status
+from gdlab.fields.formatting import short_repr
 from gdlab.optimizers.oracle import Obstacle
 
 _NO_BETTER = "the optimizer found no better point after step {}"
@@ -40,7 +41,7 @@ def _number(dtype: type, initial: float, *, nullable: bool = False) -> Any:
     return field(metadata={"dtype": dtype, "initial": initial, "nullable": nullable})
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Outcome:
     """The end of one run. The fields are those of result.json and the columns of a sweep's table.
 
@@ -79,6 +80,12 @@ class Outcome:
     evaluations: int = _number(np.int64, 0)
     mode: str = "eager"
     mode_reason: str | None = None
+
+    def __repr__(self) -> str:
+        loss = f"loss {self.final_loss:.6g}"
+        return (
+            f"Outcome({self.status} at step {self.steps}, {loss}, x={short_repr(self.x.tolist())})"
+        )
 
 
 NUMBERS = {f.name: f.metadata for f in dataclasses.fields(Outcome) if "initial" in f.metadata}

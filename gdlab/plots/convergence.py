@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from gdlab.plots.colors import ALONE, Palette
-from gdlab.plots.multiples import GHOST, chosen, name_panel, note_of, small_panels
+from gdlab.plots.multiples import GHOST, chosen, label_panels, name_panel, note_of, small_panels
 from gdlab.plots.style import (
     DASHES,
     GREATEST,
@@ -22,6 +22,7 @@ from gdlab.plots.style import (
     finish_chart,
     head_chart,
     new_figure,
+    shorten,
     style,
 )
 
@@ -29,10 +30,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["Curve", "draw_convergence", "draw_curves", "draw_loss", "is_drawable"]
+__all__ = ["Curve", "draw_convergence", "draw_curves", "draw_loss", "fill_curves", "is_drawable"]
 
 _SIZE = (6.4, 4.4)
 _DEEPEST = 1e-30  # of the highest value: lower ones count as zero
+_STEEPEST = 1e10  # of the lower quartile: higher values are outside the picture
 _LEAST = 1e-250  # below, the computation of limits and ticks underflows
 
 
@@ -106,50 +108,58 @@ def draw_curves(
     """Draw a number along several runs, in one panel, or each in its own where colors run out.
 
     Args:
-        curves: the runs, at least one.
+        curves: the runs, at least one, each of another label.
         palette: the looks of their labels.
         title: the first line of the picture.
         ylabel: the name of the number.
         size: width and height in inches.
     """
-    curves = [curve._replace(value=drawable(curve.value)) for curve in curves]
-    by_label = {curve.label: curve for curve in curves}
-    is_split = palette.is_split or len(by_label) < len(curves)
-    shown = chosen(curves) if is_split else curves
-    values = np.concatenate([curve.value for curve in shown])
     with style():
-        if is_split:
-            figure, panels = small_panels(len(shown), size)
-        else:
-            figure = new_figure(size or _SIZE, constrained=True)
-            panels = [figure.add_subplot()]
-        _set_scale(panels[0], values)
-        for at, curve in enumerate(shown):
-            axes = panels[at] if is_split else panels[0]
-            if is_split:
-                _set_scale(axes, values)
-                for other in shown:
-                    axes.plot(other.step, other.value, **GHOST)
-                name_panel(axes, palette.name(curve.label))
-            alone = len(curves) == 1
-            color = ALONE if alone else palette.color(curve.label)
-            axes.plot(curve.step, curve.value, color=color, linewidth=1.5, zorder=3)
-        for axes in panels:
-            finish_chart(axes, "" if is_split else "step", "" if is_split else ylabel)
-        if is_split:
-            figure.supxlabel("step", size=9)
-            figure.supylabel(ylabel, size=9)
-        elif len(curves) > 1:
-            palette.draw_key(figure, panels)
-        head_chart(figure, title, note_of(len(shown), len(curves), "runs") if is_split else "")
+        if palette.is_split:
+            return _draw_panels(curves, palette, (title, ylabel), size)
+        figure = new_figure(size or _SIZE, constrained=True)
+        axes = figure.add_subplot()
+        fill_curves(axes, curves, palette, ylabel)
+        if len(curves) > 1:
+            palette.draw_key(figure, [axes])
+        head_chart(figure, title)
         return figure
+
+
+def fill_curves(axes: Axes, curves: Sequence[Curve], palette: Palette, ylabel: str) -> None:
+    """Draw a number along several runs in one panel."""
+    _set_scale(axes, np.concatenate([drawable(curve.value) for curve in curves]))
+    for step, value, label in curves:
+        color = palette.color(label) if len(curves) > 1 else ALONE
+        axes.plot(step, drawable(value), color=color, linewidth=1.5)
+    finish_chart(axes, "step", ylabel)
+
+
+def _draw_panels(
+    curves: Sequence[Curve], palette: Palette, names: tuple[str, str], size: Size | None
+) -> Figure:
+    """Draw a panel for each curve, with the others in gray; names are the title and the ylabel."""
+    shown = chosen(curves)
+    figure, panels = small_panels(len(shown), size)
+    for axes, curve in zip(panels, shown, strict=True):
+        for other in shown:
+            axes.plot(other.step, drawable(other.value), **GHOST)
+        fill_curves(axes, [curve], palette, "")
+        _set_scale(axes, np.concatenate([drawable(other.value) for other in shown]))
+        name_panel(axes, shorten(palette.name(curve.label)))
+    label_panels(panels, "step", names[1])
+    head_chart(figure, names[0], note_of(len(shown), len(curves), "runs"))
+    return figure
 
 
 def _set_scale(axes: Axes, values: np.ndarray) -> None:
     """Set a logarithmic scale if no value is negative and some are positive."""
     known = values[np.isfinite(values)]
-    if (known > _LEAST).any() and known.min() >= 0:
-        _set_log(axes, known[known > _LEAST])
+    if not (known > _LEAST).any() or known.min() < 0:
+        return
+    known = known[known > _LEAST]
+    # Of a run that diverges, only the beginning is shown.
+    _set_log(axes, known[known <= _STEEPEST * np.quantile(known, 0.25)])
 
 
 def _set_log(axes: Axes, values: np.ndarray) -> None:

@@ -89,6 +89,8 @@ def axis_names(landscape: Landscape, plane: Plane) -> Sequence[str]:
 
 def note_of_scales(axes: Axes) -> str:
     """Say how many times as long one axis is drawn as the other; empty for equal scales."""
+    if axes.get_aspect() != "auto":
+        return ""
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     box = axes.get_window_extent()
     ratio = (box.height / abs(top - bottom)) / (box.width / abs(right - left))

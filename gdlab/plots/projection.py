@@ -230,6 +230,8 @@ def _widen(low: np.ndarray, high: np.ndarray, unit: np.ndarray, plane: Plane) ->
         half = np.maximum(half, _SLIM * half.max())
     else:
         half = np.where(half < _FLAT * half.max(), half.max(), half)
+        is_equal = half.min() >= half.max() / 3  # both axes have the same scale: no flat panels
+        half = np.maximum(half, _SLIM * half.max()) if is_equal else half
     return np.stack([center - half * unit, center + half * unit], axis=1)
 
 

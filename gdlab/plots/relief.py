@@ -133,7 +133,7 @@ class Relief:
         ranks = np.flatnonzero(is_named)
         ranks = ranks[:: -(-len(ranks) // 8)]
         values = 10.0 ** self.levels[ranks] if self.is_log else self.levels[ranks]
-        return ranks, [f"{value:.4g}" for value in values]
+        return ranks, [f"{value:.6g}" for value in values]
 
 
 def relief(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gdlab.plots.colors import Palette, Value
-from gdlab.plots.multiples import GHOST, chosen, name_panel, note_of, small_panels
+from gdlab.plots.multiples import GHOST, chosen, label_panels, name_panel, note_of, small_panels
 from gdlab.plots.style import (
     INK,
     Size,
@@ -37,6 +37,8 @@ _DASHES = ((0, (4, 3)), (0, (1, 2)))
 _HEADROOM = 0.07  # of the axes, at the top, for the triangles of diverged runs
 _TALLEST = 1e300
 _DEEPEST = 1e-20  # of the highest loss: lower ones count as zero
+_LEAST = 1e-250
+_STEEPEST = 1e10  # of the lower quartile: higher losses count as diverged
 
 
 class Band(NamedTuple):
@@ -137,8 +139,9 @@ def _draw_panels(chart: _Chart, title: str, size: Size | None) -> Figure:
     for key, axes in zip(shown, panels, strict=True):
         _set_limits(axes, [bands[other] for other in shown])
         for other in shown:
-            median = np.where(np.abs(bands[other].median) < _TALLEST, bands[other].median, np.nan)
-            axes.plot(bands[other].x, median, **GHOST)
+            median = bands[other].median
+            is_shown = np.abs(median) < min(_TALLEST, axes.get_ylim()[1])
+            axes.plot(bands[other].x, np.where(is_shown, median, np.nan), **GHOST)
         _draw_band(axes, bands[key], (chart.palette.color(key), "o"), 0)
         at = list(bands).index(key)
         for number, xs in enumerate(lines.values()):
@@ -146,8 +149,7 @@ def _draw_panels(chart: _Chart, title: str, size: Size | None) -> Figure:
             axes.axvline(x, color=INK, linewidth=0.9, linestyle=_DASHES[number % len(_DASHES)])
         finish_chart(axes)
         name_panel(axes, shorten(chart.palette.name(key)))
-    figure.supxlabel(chart.labels[0], size=9, parse_math=False)
-    figure.supylabel(chart.labels[1], size=9, parse_math=False)
+    label_panels(panels, *chart.labels)
     draw_names(figure, [*_triangles(panels), *_line_handles(lines)])
     head_chart(figure, title, note_of(len(shown), len(bands), "series"))
     return figure
@@ -158,6 +160,8 @@ def _set_limits(axes: Axes, bands: Sequence[Band]) -> None:
     x = np.concatenate([band.x for band in bands])
     y = np.concatenate([a for band in bands for a in band[1:]])
     x, y = x[np.isfinite(x)], y[np.abs(y) < _TALLEST]
+    if y.size and y.min() >= 0:
+        y = y[y <= _STEEPEST * max(np.quantile(y, 0.25), _LEAST)]
     nonzero = np.abs(y[y != 0])
     if x.size and x.min() > 0:
         axes.set_xscale("log")
@@ -187,7 +191,7 @@ def _draw_band(axes: Axes, band: Band, look: tuple[Any, str], i: int) -> None:
     """
     color, marker = look
     bottom, top = axes.get_ylim()
-    x, median = band.x, np.where(np.abs(band.median) < _TALLEST, band.median, np.nan)
+    x, median = band.x, np.where(np.abs(band.median) < min(_TALLEST, top), band.median, np.nan)
     low, high = (
         np.clip(np.where(np.isnan(q), np.inf, q), bottom, top) for q in (band.low, band.high)
     )
@@ -279,7 +283,7 @@ def _triangles(panels: Sequence[Axes]) -> list[Line2D]:
         for line in axes.lines
         if np.size(line.get_xdata())
     }
-    names = {"^": "diverged", "v": "lower"}
+    names = {"^": "diverged, or higher", "v": "lower"}
     return [Line2D([], [], marker=m, label=name, **look) for m, name in names.items() if m in drawn]
 
 

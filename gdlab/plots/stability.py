@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from gdlab.plots.colors import CATEGORIES
+from gdlab.plots.colors import ALONE, CATEGORIES
 from gdlab.plots.multiples import name_panel
 from gdlab.plots.style import (
     DASHES,
@@ -35,6 +35,7 @@ _SIZE = (7.2, 6.4)
 _HEIGHTS = (5, 3)
 _COLUMN = 2.2  # inches, of a run that has its own
 _MOST_COLUMNS = 4  # more are in two rows
+_STEEPEST = 1e3  # of the highest first loss: higher ones are outside the picture
 _OUTLIERS = 3  # the picture ends at this multiple of the highest 2/lr
 _DEEPEST = 1e-20  # of the highest loss: lower ones count as zero
 MAX_RUNS = len(CATEGORIES)
@@ -91,13 +92,14 @@ def draw_stability(
         name: path._replace(loss=drawable(path.loss), sharpness=drawable(path.sharpness))
         for name, path in paths.items()
     }
-    colors = dict(looks or zip(paths, (color for color, _ in CATEGORIES), strict=False))
+    default = [ALONE] if len(paths) == 1 else [color for color, _ in CATEGORIES]
+    colors = dict(looks or zip(paths, default, strict=False))
     is_split = len({str(colors[name]) for name in paths}) < len(paths)
     blocks = 2 if is_split and len(paths) > _MOST_COLUMNS else 1
     columns = -(-len(paths) // blocks) if is_split else 1
-    default = (max(_SIZE[0], _COLUMN * columns), _SIZE[1] * (0.75 * blocks + 0.25))
+    page = (max(_SIZE[0], _COLUMN * columns), _SIZE[1] * (0.75 * blocks + 0.25))
     with style():
-        figure = new_figure(size or default, constrained=True)
+        figure = new_figure(size or page, constrained=True)
         shared: Any = {"sharex": True, "sharey": "row", "squeeze": False}
         grid = figure.subplots(2 * blocks, columns, height_ratios=_HEIGHTS * blocks, **shared)
         pairs = [pair for rows in np.split(grid, blocks) for pair in rows.T]
@@ -154,4 +156,7 @@ def _set_limits(upper: Axes, lower: Axes, paths: list[SharpnessPath]) -> None:
     upper.set_ylim(max(1.08 * low, -high), high)
     if losses.size and losses.min() > 0:
         lower.set_yscale("log")
-        lower.set_ylim(bottom=max(losses.min() / 1.5, _DEEPEST * losses.max()))
+        # Of a run that diverges, only the beginning is shown.
+        first = max(known[0] for path in paths if (known := path.loss[np.isfinite(path.loss)]).size)
+        top = min(losses.max(), _STEEPEST * first)
+        lower.set_ylim(max(losses.min(), _DEEPEST * top) / 1.5, top * 1.5)

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gdlab.plots.colors import Palette, Value, text_of
+from gdlab.plots.colors import Palette, Value
 from gdlab.plots.landscape import (
     note_of_scales,
 )
-from gdlab.plots.multiples import chosen, name_panel, small_panels
+from gdlab.plots.multiples import chosen, label_panels, name_panel, small_panels
 from gdlab.plots.paths import Path, Paths
 from gdlab.plots.projection import FAR, Landscape, on_paper
-from gdlab.plots.relief import draw_relief_bar
+from gdlab.plots.relief import Relief, draw_relief_bar
 from gdlab.plots.style import (
     INK,
     MINIMIZER,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-__all__ = ["Landscape", "Path", "draw_overview"]
+__all__ = ["Path", "draw_overview", "fill_overview", "legend_handles"]
 
 _WIDTH, _PANEL_INCHES, _ROOM = 6.4, 4.7, 1.5  # of the page, its panel and all that is around
 _START = {
@@ -81,40 +81,59 @@ def draw_overview(
         drawn = sweep.relief()
         shown: Sequence[Value] = chosen(palette.values) if palette.is_split else [""]
         figure, panels = _page(sweep, len(shown), palette, size)
-        traces, leaving = sweep.project()
+        leaving = 0
         for value, axes in zip(shown, panels, strict=True):
-            sweep.draw_background(axes, drawn)
-            runs = [
-                at
-                for at, path in enumerate(paths)
-                if not palette.is_split or text_of(path.value) == value
-            ]
-            if runs:
-                _draw_paths(axes, [traces[at] for at in runs], [paths[at] for at in runs], palette)
-            _draw_minimizers(axes, sweep)
             if palette.is_split:
+                leaving = fill_overview(axes, sweep, drawn, palette, value)
                 name_panel(axes, shorten(palette.name(value)))
-                axes.set(xlabel="", ylabel="")
+            else:
+                leaving = fill_overview(axes, sweep, drawn, palette)
         if palette.is_split:
-            figure.supxlabel(sweep.names[0], size=9, parse_math=False)
-            figure.supylabel(sweep.names[1], size=9, parse_math=False)
+            label_panels(panels, *sweep.names)
         if drawn is not None:
             draw_relief_bar(figure, panels, drawn)
-        palette.draw_key(figure, panels, _legend_handles(sweep))
+        palette.draw_key(figure, panels, legend_handles(sweep))
         note = sweep.notes(leaving, note_of_scales(panels[0]))
         head_chart(figure, landscape.title, sweep.subtitle(palette), note)
         return figure
+
+
+def fill_overview(
+    axes: Axes,
+    sweep: Paths,
+    drawn: Relief | None,
+    palette: Palette,
+    value: Value | None = None,
+) -> int:
+    """Draw paths on a loss, and return how many leave the view.
+
+    Args:
+        axes: The panel.
+        sweep: The paths.
+        drawn: The level curves behind them.
+        palette: Their looks.
+        value: Draw only those that the palette knows by this; None for all.
+    """
+    traces, leaving = sweep.project()
+    sweep.draw_background(axes, drawn)
+    is_shown = [value is None or palette.key(path.value) == value for path in sweep.paths]
+    runs = np.flatnonzero(is_shown).tolist()
+    if runs:
+        _draw_paths(axes, [traces[at] for at in runs], [sweep.paths[at] for at in runs], palette)
+    _draw_minimizers(axes, sweep)
+    return leaving
 
 
 def _page(
     sweep: Paths, count: int, palette: Palette, size: Size | None
 ) -> tuple[Figure, list[Axes]]:
     """Return a figure with panels, as tall as the view asks for."""
-    if palette.is_split:
-        return small_panels(count, size)
     (left, right), (bottom, top) = sweep.box if sweep.dim > 1 else ((0, 1), (0, 1))
     ratio = (top - bottom) / (right - left)
-    height = _PANEL_INCHES * min(1.0, ratio if ratio >= 1 / 3 else 1.0)
+    ratio = min(1.0, ratio) if ratio >= 1 / 3 else 1.0
+    if palette.is_split:
+        return small_panels(count, size, ratio)
+    height = _PANEL_INCHES * ratio
     rows = 0.0 if palette.has_bar else 0.2 * len(palette.values) / 2
     figure = new_figure(size or (_WIDTH, height + _ROOM + rows), constrained=True)
     return figure, [figure.add_subplot()]
@@ -166,7 +185,7 @@ def _draw_minimizers(axes: Axes, sweep: Paths) -> None:
         axes.plot(*on_paper(points, sweep.box)[0].T, **MINIMIZER, zorder=4)
 
 
-def _legend_handles(sweep: Paths) -> list[Line2D]:
+def legend_handles(sweep: Paths) -> list[Line2D]:
     """Return what explains the marks."""
     from matplotlib.lines import Line2D
 

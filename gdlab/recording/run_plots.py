@@ -16,15 +16,14 @@ from gdlab.console import visible
 from gdlab.engine.history import History
 from gdlab.engine.metrics import SHARPNESS
 from gdlab.errors import CUSTOM_ERRORS, describe_error
-from gdlab.fields.declared import Configured, declared_fields
 from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import value_and_gradient
-from gdlab.plots.background import Background, View, view_of
 from gdlab.plots.convergence import Curve, draw_convergence, draw_loss, is_drawable
 from gdlab.plots.projection import Landscape
 from gdlab.plots.stability import SharpnessPath, draw_stability
 from gdlab.plots.style import FORMATS, Size, render
 from gdlab.plots.trajectory import draw_trajectory, trajectory_frames
+from gdlab.recording.backgrounds import Backgrounds
 from gdlab.recording.event_file import EventWriter
 from gdlab.recording.files import write_atomically
 from gdlab.theory import predicted_rate
@@ -32,10 +31,8 @@ from gdlab.theory import predicted_rate
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_MAX_BACKGROUNDS = 8  # 3 MB each
 _LONGEST_TITLE = 60  # of the loss
 _MIN_SHARPNESS_VALUES, _MIN_CONVERGENCE_POINTS = 2, 3  # that make a curve
-_COMPARABLE = (bool, int, float, str, tuple)  # == of tensors and arrays is no bool
 
 Frames: TypeAlias = list[tuple[int, bytes]]
 """Steps, each with its PNG. TensorBoard gets all of them, the run's directory the last one."""
@@ -79,34 +76,6 @@ class Drawn:
         return cls(frames, {suffix: files[suffix] for suffix in formats})
 
 
-class Backgrounds:
-    """Draws the backgrounds of trajectories, one for all runs with the same loss and view."""
-
-    def __init__(self) -> None:
-        self._recent: list[tuple[Loss, View, Background]] = []
-
-    def get(
-        self, loss: Loss, scene: Landscape, path: np.ndarray, size: Size | None = None
-    ) -> Background:
-        """Return the background for a path (n, D) of float64, drawn before or now.
-
-        Args:
-            loss: the loss.
-            scene: the same, as pictures need it.
-            path: the points.
-            size: of all pictures, in inches.
-        """
-        view = view_of(scene, path)
-        if not view.plane.is_whole_space:  # the plane goes through this path's last point
-            return Background(scene, view, size)
-        for known, shown, background in self._recent:
-            if view.looks_like(shown) and are_same(loss, known):
-                return background
-        background = Background(scene, view, size)
-        self._recent = [(loss, view, background), *self._recent[: _MAX_BACKGROUNDS - 1]]
-        return background
-
-
 @dataclass(frozen=True)
 class RunToDraw:
     """What the pictures of a run are drawn from.
@@ -117,6 +86,7 @@ class RunToDraw:
         max_frames: maximum number of frames of an animated picture in TensorBoard.
         backgrounds: shared by the runs of a sweep.
         size: width and height of the pictures in inches; None for what each needs.
+        title: the first line of the pictures; None for what is seen.
     """
 
     settings: Settings
@@ -124,6 +94,12 @@ class RunToDraw:
     max_frames: int = 10
     backgrounds: Backgrounds = field(default_factory=Backgrounds)
     size: Size | None = None
+    title: str | None = None
+
+    @property
+    def heading(self) -> str:
+        """The first line of the pictures."""
+        return title_of(self.settings) if self.title is None else visible(self.title)
 
 
 def trajectory_of(run: RunToDraw) -> Picture | str:
@@ -131,7 +107,7 @@ def trajectory_of(run: RunToDraw) -> Picture | str:
     loss, path, size = run.settings.objective, run.path, run.size
     if path.x.shape[1] < loss.dim:
         return f"only {path.x.shape[1]} of {loss.dim} coordinates are recorded (record.max_coords)"
-    scene = landscape(run.settings)
+    scene = landscape_of(loss, run.heading)
 
     def animate() -> Frames:
         background = run.backgrounds.get(loss, scene, path.x.astype(float, copy=False), size)
@@ -152,7 +128,7 @@ def convergence_of(run: RunToDraw) -> Picture | str:
         return "theory predicts no rate for this run; its losses are kind=loss"
     if is_drawable(above).sum() < _MIN_CONVERGENCE_POINTS:
         return f"it needs {_MIN_CONVERGENCE_POINTS} losses above the minimum"
-    bound, title = rate.bound(path.step, float(above[0])), title_of(run.settings)
+    bound, title = rate.bound(path.step, float(above[0])), run.heading
     look: Any = {"title": title, "rate": rate.per_step, "size": run.size}
     curve = Curve(path.step, above)
     return Picture(int(path.step[-1]), lambda: draw_convergence(curve, bound, **look))
@@ -163,7 +139,7 @@ def stability_of(run: RunToDraw) -> Picture | str:
     path = sharpness_path(run.path)
     if path is None:
         return "the sharpness was not recorded, which record.sharpness_every=10 asks for"
-    look: Any = {"title": title_of(run.settings), "size": run.size}
+    look: Any = {"title": run.heading, "size": run.size}
     return Picture(int(path.step[-1]), lambda: draw_stability({"sharpness": path}, **look))
 
 
@@ -174,7 +150,7 @@ def loss_of(run: RunToDraw) -> Picture | str:
         return "no loss is finite"
     ylabel = "loss" if above is None else "loss above the minimum"
     curve = Curve(path.step, path.loss.astype(np.float64) if above is None else above)
-    look: Any = {"title": title_of(run.settings), "ylabel": ylabel, "size": run.size}
+    look: Any = {"title": run.heading, "ylabel": ylabel, "size": run.size}
     return Picture(int(path.step[-1]), lambda: draw_loss(curve, **look))
 
 
@@ -240,20 +216,6 @@ def why_not_drawn(picture: str, error: BaseException) -> str:
     """Return the message shown in place of a picture."""
     reason = describe_error(error)
     return f"the {picture} is not drawn ({reason})"
-
-
-def are_same(first: Configured, second: Configured) -> bool:
-    """Return whether two losses, or parts of them, are certainly equal."""
-    if first is second:
-        return True
-    names = declared_fields(type(first))
-    values = ((getattr(first, name), getattr(second, name)) for name in names)
-    return type(first) is type(second) and all(
-        a is b
-        or (isinstance(a, _COMPARABLE) and a == b)
-        or (isinstance(a, Configured) and are_same(a, b))
-        for a, b in values
-    )
 
 
 def landscape(settings: Settings) -> Landscape:

@@ -7,37 +7,38 @@ start do; the sharpness beside 2/lr where it is recorded.
 
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gdlab import theory
 from gdlab.config.settings import NUMERIC, Settings
 from gdlab.display.terminal import show_warning
-from gdlab.engine.history import History
 from gdlab.errors import CUSTOM_ERRORS
 from gdlab.plots.basins import draw_basins
 from gdlab.plots.colors import Palette, Value
+from gdlab.plots.convergence import Curve, draw_curves
 from gdlab.plots.sensitivity import Band, draw_sensitivity
 from gdlab.plots.stability import MAX_RUNS, draw_stability
-from gdlab.plots.style import FORMATS, Size, render
+from gdlab.plots.style import FORMATS, render
 from gdlab.plots.trajectories import Path as DrawnPath
 from gdlab.plots.trajectories import draw_overview
 from gdlab.recording.event_file import EventWriter
 from gdlab.recording.files import write_atomically
 from gdlab.recording.run_plots import (
+    RunToDraw,
     landscape,
     landscape_of,
     sharpness_path,
-    title_of,
+    suboptimality_of,
     why_not_drawn,
 )
-from gdlab.results.ranking import DataFrame, best, quartiles, split_by, values_of
+from gdlab.results.ranking import DataFrame, best, quartiles, rank_order, split_by, values_of
 from gdlab.sweeps.labels import Labels
 from gdlab.sweeps.plan import Plan
 from gdlab.sweeps.selection import evenly_spaced
+from gdlab.sweeps.subject import SweepPicture, SweepToDraw
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,42 +47,6 @@ _MAX_PATHS = 40
 _MIN_RATES = 5  # different lr
 _REACHED = 0.1  # distance to a minimizer
 _START = ("start.0", "start.1")
-
-
-class Records(Protocol):
-    """The records of some runs of a sweep."""
-
-    def names(self) -> dict[int, str]:
-        """Return the names of the runs that have records, by run."""
-        ...
-
-    def read_thinned(self, run: int) -> History | None:
-        """Read as many records of a run as a picture can show; None if no point is finite."""
-        ...
-
-
-@dataclass(frozen=True)
-class SweepToDraw:
-    """What the pictures of a sweep are drawn from.
-
-    Attributes:
-        plan: the sweep's plan.
-        results: its table.
-        records: of its runs.
-        labels: what tells the runs apart, and their colors, the same in all pictures.
-        size: width and height of the pictures in inches; None for what each needs.
-    """
-
-    plan: Plan
-    results: DataFrame
-    records: Records
-    labels: Labels
-    size: Size | None = None
-
-    @property
-    def title(self) -> str:
-        """The title of what all runs have in common."""
-        return title_of(self.plan.options, self.plan.keys())
 
 
 def draw_sweep(
@@ -97,8 +62,8 @@ def draw_sweep(
     record, pictures = sweep.plan.options.record, {}
     for name, picture in SWEEP_PICTURES.items():
         try:
-            figure = picture(sweep)
-            if not isinstance(figure, str):
+            if picture.why_not(sweep) is None:
+                figure = picture.draw(sweep)
                 suffixes = dict.fromkeys((*record.formats, *FORMATS[: record.events]))
                 pictures[name] = {suffix: render(figure, suffix) for suffix in suffixes}
         except CUSTOM_ERRORS as error:  # a custom loss may raise anything off its path
@@ -114,53 +79,105 @@ def draw_sweep(
                 writer.image(name, 0, files[FORMATS[0]])
 
 
-def overview_of(sweep: SweepToDraw) -> "Figure | str":
-    """Draw the paths of some recorded runs on one loss."""
+def why_no_overview(sweep: SweepToDraw) -> str | None:
+    """Say why there is no picture of the paths."""
     plan, varied = sweep.plan, sweep.plan.keys()
+    if not varied:
+        return "no setting varies"
     if any(key.partition(".")[0] in ("loss", "transform") for key in varied):
         return "the runs have different losses"
-    if not varied or _is_grid_of_starts(plan):
-        return "the starts make a grid (kind=basins)" if varied else "no setting varies"
-    dim = plan.options.loss.dim
-    names = list(sweep.records.names())
-    paths = {run: sweep.records.read_thinned(run) for run in evenly_spaced(names, _MAX_PATHS)}
-    known = {run: p for run, p in paths.items() if p is not None and p.x.shape[1] == dim}
-    if not known:
-        return "no run has a record of all its coordinates"
+    if _is_grid_of_starts(plan):
+        return "the starts make a grid"
+    if plan.options.loss.dim > plan.options.record.max_coords:
+        return "not all coordinates are recorded (record.max_coords)"
+    return None if sweep.records.names() else "no run has a record"
+
+
+def draw_overview_of(sweep: SweepToDraw) -> "Figure":
+    """Draw the paths of some recorded runs on one loss."""
+    known = sweep.records.read_thinned(_spread(sweep, _MAX_PATHS))
     values = sweep.labels.of_runs(list(known))
     pairs = zip(known.values(), values, strict=True)
     drawn = [DrawnPath(path.x, value, path.step) for path, value in pairs]
-    scene = landscape_of(plan.options.objective, sweep.title)
+    scene = landscape_of(sweep.plan.options.objective, sweep.title)
     return draw_overview(scene, drawn, sweep.labels.palette, size=sweep.size)
 
 
-def stability_of(sweep: SweepToDraw) -> "Figure | str":
-    """Draw the sharpness along some recorded runs, evenly spaced, by names of directories."""
+def _spread(sweep: SweepToDraw, most: int) -> list[int]:
+    """Choose at most so many recorded runs, evenly over the labels and over the runs of each."""
+    runs = list(sweep.records.names())
+    by_label: dict[Value, list[int]] = {}
+    for run, label in zip(runs, sweep.labels.of_runs(runs), strict=True):
+        by_label.setdefault(label, []).append(run)
+    shown = evenly_spaced(list(by_label.values()), most)
+    shares = np.diff(np.linspace(0, most, len(shown) + 1).astype(int))
+    chosen = [
+        of if share >= len(of) else [of[int((k + 0.5) * len(of) / share)] for k in range(share)]
+        for of, share in zip(shown, shares.tolist(), strict=True)
+    ]
+    return sorted(run for of_label in chosen for run in of_label)
+
+
+def why_no_stability(sweep: SweepToDraw) -> str | None:
+    """Say why there is no picture of the sharpness."""
     if not sweep.plan.options.record.sharpness_every:
         return "the sharpness was not recorded, which record.sharpness_every=10 asks for"
-    names, paths = sweep.records.names(), {}
-    for run in evenly_spaced(list(names), MAX_RUNS):
-        records = sweep.records.read_thinned(run)
-        path = None if records is None else sharpness_path(records)
-        if path is not None:
-            paths[run] = path
+    return None if sweep.records.names() else "no run has a record"
+
+
+def draw_stability_of(sweep: SweepToDraw) -> "Figure":
+    """Draw the sharpness along some recorded runs by names of directories."""
+    names, labels = sweep.records.names(), sweep.labels
+    known = sweep.records.read_thinned(_spread(sweep, MAX_RUNS))
+    drawn = {run: sharpness_path(records) for run, records in known.items()}
+    paths = {run: path for run, path in drawn.items() if path is not None}
     if not paths:
-        return "no run has a record of its sharpness"
-    labels = sweep.labels.of_runs(list(paths))
-    looks = {
-        names[run]: sweep.labels.palette.color(label)
-        for run, label in zip(paths, labels, strict=True)
-    }
+        raise ValueError("no run has two values of the sharpness")
+    of_runs = zip(paths, labels.of_runs(list(paths)), strict=True)
+    looks = {names[run]: labels.palette.color(label) for run, label in of_runs}
     by_name = {names[run]: path for run, path in paths.items()}
     return draw_stability(by_name, title=sweep.title, looks=looks, size=sweep.size)
 
 
-def sensitivity_of(sweep: SweepToDraw) -> "Figure | str":
+def why_no_convergence(sweep: SweepToDraw) -> str | None:
+    """Say why there is no picture of the losses."""
+    return None if sweep.plan.keys() else "no setting varies"
+
+
+def draw_convergence_of(sweep: SweepToDraw) -> "Figure":
+    """Draw the loss of the best run of each label over the steps."""
+    plan, labels = sweep.plan, sweep.labels
+    ranked = sweep.results["run"].to_numpy()[rank_order(sweep.results, plan.metric)].tolist()
+    best_runs: dict[Value, int] = {}
+    for run, label in zip(ranked, labels.of_runs(ranked), strict=True):
+        best_runs.setdefault(labels.palette.key(label), run)
+    shown = {v: best_runs[v] for v in labels.palette.values if v in best_runs}
+    known = sweep.records.read_thinned(list(shown.values()))
+    runs = {label: run for label, run in shown.items() if run in known}
+    above = [suboptimality_of(RunToDraw(plan.settings_of(r), known[r])) for r in runs.values()]
+    values = [each for each in above if each is not None]
+    if len(values) < len(runs):
+        values = [known[run].loss.astype(np.float64) for run in runs.values()]
+    curves = [
+        Curve(known[run].step, value, label)
+        for (label, run), value in zip(runs.items(), values, strict=True)
+    ]
+    ylabel = "loss" if any(each is None for each in above) else "loss above the minimum"
+    look: Any = {"title": sweep.title, "ylabel": f"{ylabel}, best runs", "size": sweep.size}
+    return draw_curves(curves, labels.palette, **look)
+
+
+def why_no_sensitivity(sweep: SweepToDraw) -> str | None:
+    """Say why there is no picture of the loss against lr."""
+    varies = "lr" in sweep.plan.keys()  # noqa: SIM118  # a method of the plan
+    if not varies or sweep.results["lr"].nunique() < _MIN_RATES:
+        return f"fewer than {_MIN_RATES} learning rates were tried"
+    return None
+
+
+def draw_sensitivity_of(sweep: SweepToDraw) -> "Figure":
     """Draw the metric against lr, one line for each label."""
     plan, results, labels = sweep.plan, sweep.results, sweep.labels
-    varied = plan.keys()
-    if "lr" not in varied or results["lr"].nunique() < _MIN_RATES:
-        return f"fewer than {_MIN_RATES} learning rates were tried"
     metric, series, limits, optima = plan.metric, {}, [], []
     for label, rows in _by_label(labels, results):
         x, number = np.unique(rows["lr"].to_numpy(), return_inverse=True)
@@ -200,13 +217,17 @@ def _is_grid_of_starts(plan: Plan) -> bool:
     return set(_START) <= set(plan.keys()) and plan.options.loss.dim == 2
 
 
-def basins_of(sweep: SweepToDraw) -> "Figure | str":
+def why_no_basins(sweep: SweepToDraw) -> str | None:
+    """Say why there is no picture of basins."""
+    is_grid = _is_grid_of_starts(sweep.plan)
+    return None if is_grid else "only start.0 and start.1 of a loss of two variables make a grid"
+
+
+def draw_basins_of(sweep: SweepToDraw) -> "Figure":
     """Draw which minimizer each start came near to.
 
     Where more than the start varies, for the other settings that were best over all starts.
     """
-    if not _is_grid_of_starts(sweep.plan):
-        return "it needs a loss of two variables and a grid of starts (start.0 and start.1)"
     settings, title, results = _best_part(sweep.plan, sweep.results)
     scene = landscape(settings)
     minimizers = scene.minimizers if scene.minimizers is not None else np.zeros((0, 2))
@@ -243,10 +264,16 @@ def _best_part(plan: Plan, results: DataFrame) -> tuple[Settings, str, DataFrame
     return settings, " · ".join(parts), rows
 
 
-SWEEP_PICTURES: Mapping[str, Callable[[SweepToDraw], "Figure | str"]] = {
-    "basins": basins_of,
-    "overview": overview_of,
-    "stability": stability_of,
-    "sensitivity": sensitivity_of,
+SWEEP_PICTURES: Mapping[str, SweepPicture] = {
+    "basins": SweepPicture(why_no_basins, draw_basins_of),
+    "overview": SweepPicture(why_no_overview, draw_overview_of),
+    "stability": SweepPicture(why_no_stability, draw_stability_of),
+    "sensitivity": SweepPicture(why_no_sensitivity, draw_sensitivity_of),
 }
-"""The pictures of a sweep by name; a function says why its picture does not apply."""
+"""The pictures in a sweep's directory by name."""
+
+SWEEP_KINDS = {
+    **SWEEP_PICTURES,
+    "convergence": SweepPicture(why_no_convergence, draw_convergence_of),
+}
+"""The pictures that `plot` draws."""

@@ -105,7 +105,7 @@ class RunDirectories:
                 for name in PICTURES
                 if any(not (directory / f"{name}.{s}").is_file() for s in record.formats)
             ]
-            path = self.read_thinned(run) if missing else None
+            path = self.read_thinned([run]).get(run) if missing else None
             if path is None:
                 continue
             subject = RunToDraw(settings, path, _MAX_FRAMES, self._backgrounds, record.figure_size)
@@ -116,10 +116,13 @@ class RunDirectories:
             for problem in problems:
                 say(f"{directory.name}: {problem}")
 
-    def read_thinned(self, run: int) -> History | None:
-        """Read as many records of a run as a picture can show; None if no point is finite."""
-        history = read_history(self._paths[run])
-        return thinned_path(self._plan.settings_of(run), history)
+    def read_thinned(self, runs: Iterable[int]) -> dict[int, History]:
+        """Read as many records of runs as a picture can show, of those with a finite point."""
+        paths = {
+            run: thinned_path(self._plan.settings_of(run), read_history(self._paths[run]))
+            for run in runs
+        }
+        return {run: path for run, path in paths.items() if path is not None}
 
     def write(self, run: int, piece: History) -> None:
         """Take in the next records of a run."""

@@ -14,7 +14,7 @@ from gdlab.losses import Quadratic, Rosenbrock
 from gdlab.optimizers import SGD
 from gdlab.plots.background import Background
 from gdlab.plots.trajectory import trajectory_png
-from gdlab.recording import run_plots
+from gdlab.recording import backgrounds, run_plots
 from gdlab.recording.history_file import read_history as real
 from gdlab.sweeps import plots, run_dirs
 
@@ -216,7 +216,7 @@ def count_backgrounds(monkeypatch, tmp_path, **given: Any) -> int:
         drawn.append(arguments)
         return Background(*arguments)
 
-    monkeypatch.setattr(run_plots, "Background", counted)
+    monkeypatch.setattr(backgrounds, "Background", counted)
     gdlab.sweep(**given, steps=20, directory=tmp_path / "s")
     count = len(list((tmp_path / "s").glob("*/trajectory.png")))
     assert count == len(gdlab.load(tmp_path / "s").results)
