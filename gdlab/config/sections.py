@@ -57,6 +57,10 @@ class Record(Intervals):
 class Engine(Configured):
     """How runs are computed.
 
+    >>> import gdlab
+    >>> gdlab.run("sphere", lr=0.1, engine=gdlab.Engine(mode="eager"), steps=5).outcome.mode
+    'eager'
+
     Attributes:
         mode: eager (torch's kernels, one by one), compiled (the whole step at once, in C), or auto:
             compiled where there are enough steps and runs to repay compilation.

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 class History:
     """The records of one run: record k holds the point after k steps and its values.
 
+    >>> import gdlab
+    >>> history = gdlab.run("sphere", lr=0.25, start=[4, 0], steps=2).history
+    >>> history.step.tolist(), history.x[:, 0].tolist(), len(history)
+    ([0, 1, 2], [4.0, 2.0, 1.0], 3)
+
     Attributes:
         step: step numbers (n,), int64.
         loss: the loss at the points (n,); NaN where not computed.

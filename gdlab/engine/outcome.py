@@ -45,6 +45,11 @@ def _number(dtype: type, initial: float, *, nullable: bool = False) -> Any:
 class Outcome:
     """The end of one run. The fields are those of result.json and the columns of a sweep's table.
 
+    >>> import gdlab
+    >>> end = gdlab.run("booth", lr=0.1).outcome
+    >>> end.status.name, end.x.round(3).tolist()
+    ('CONVERGED', [1.0, 3.0])
+
     Attributes:
         status: how it ended.
         reason: how and why it ended, as a sentence.
@@ -82,10 +87,9 @@ class Outcome:
     mode_reason: str | None = None
 
     def __repr__(self) -> str:
+        point = short_repr([float(f"{value:.6g}") for value in self.x.tolist()])
         loss = f"loss {self.final_loss:.6g}"
-        return (
-            f"Outcome({self.status} at step {self.steps}, {loss}, x={short_repr(self.x.tolist())})"
-        )
+        return f"Outcome({self.status} at step {self.steps}, {loss}, x={point})"
 
 
 NUMBERS = {f.name: f.metadata for f in dataclasses.fields(Outcome) if "initial" in f.metadata}

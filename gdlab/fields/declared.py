@@ -40,6 +40,16 @@ def setting(
 ) -> Any:
     """Declare a dataclass field with a default and the interval its numbers must lie in.
 
+    >>> import gdlab
+    >>> class Ridge(gdlab.PointLoss):
+    ...     penalty: gdlab.Number = gdlab.setting(default=0.1, ge=0)
+    ...     dim, start = 2, (1.0, 1.0)
+    ...     def point(self, x):
+    ...         return (x[0] - 1) ** 2 + self.penalty * (x @ x)
+    >>> Ridge(penalty=-1)
+    Traceback (most recent call last):
+    gdlab.SettingError: penalty=-1: must be a finite number ≥ 0
+
     With `column=False`, a number is the same for all runs of a batch, as integers always are.
     """
     metadata = {"range": Range(gt, ge, lt, le), "column": column}

@@ -69,6 +69,12 @@ class Recorded:
     ) -> "Figure":
         """Draw a picture of a sweep; the runs that it shows are run once more.
 
+        >>> import gdlab
+        >>> swept = gdlab.sweep("rosenbrock", lr=[1e-4, 1e-3], optimizer=["sgd", "adam"], steps=50)
+        >>> figure = swept.plot("convergence", title="The best lr of each")
+        >>> [text.get_text() for text in figure.legends[0].get_texts()]
+        ['sgd', 'adam']
+
         Args:
             kind: "overview", the paths of up to 40 runs on their loss; "convergence", the loss of
                 the best run of each setting over the steps; "sensitivity", the final loss against
@@ -130,6 +136,12 @@ class Recorded:
 
 def load(directory: str | Path) -> Recorded:
     """Read the directory of a run or of a sweep.
+
+    >>> import tempfile, gdlab
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run = gdlab.run("sphere", steps=3, directory=folder, **{"record.figures": False})
+    ...     gdlab.load(folder).history()["step"].tolist()
+    [0, 1, 2, 3]
 
     Raises:
         RecordError: there is neither, or one of its files is damaged; the message names the file.

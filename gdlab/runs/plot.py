@@ -71,7 +71,7 @@ def compare(
 
     >>> import gdlab
     >>> runs = [gdlab.run("rosenbrock", name, lr=0.001, steps=50) for name in ("sgd", "adam")]
-    >>> figure = gdlab.compare(*runs, path="race.png")
+    >>> figure = gdlab.compare(*runs, title="A race")
     >>> [text.get_text() for text in figure.legends[0].get_texts()][:2]
     ['sgd', 'adam']
 

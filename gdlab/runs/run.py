@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 class Run:
     """A finished run: its settings, outcome and history.
 
+    >>> import gdlab
+    >>> gdlab.run("quadratic", "sgd", lr=0.1)
+    Run(quadratic, sgd, lr=0.1: converged at step 175, loss 4.8289e-17)
+
     Attributes:
         settings: the settings.
         outcome: how it ended.
@@ -67,7 +71,9 @@ class Run:
 
         >>> import gdlab
         >>> run = gdlab.run("rosenbrock", "adam", lr=0.05)
-        >>> figure = run.plot("loss", title="Adam in the valley", path="valley.svg")
+        >>> figure = run.plot("loss", title="Adam in the valley")
+        >>> figure.axes[0].get_ylabel()
+        'loss above the minimum'
 
         Args:
             kind: "trajectory", the path on the loss; "loss", over the steps; "convergence", beside
