@@ -34,7 +34,8 @@ def short_repr(value: Any) -> str:
         return f"<{type(value).__name__} {tuple(shape)}>"
     if isinstance(value, (list, tuple)) and len(value) > _MOST_ITEMS:
         return f"<{type(value).__name__} of {len(value)}>"
-    if hasattr(value, "__name__"):
-        return value.__name__
+    name = getattr(value, "__name__", None)
+    if name is not None:
+        return str(name)
     text = " ".join(repr(value).split())
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Path", "draw_overview", "fill_overview", "legend_handles"]
 
+_BESIDE_BAR = 0.85  # the width of small panels that share a bar, as a part of what others have
 _WIDTH, _PANEL_INCHES, _ROOM = 6.4, 4.7, 1.5  # of the page, its panel and all that is around
 _START = {
     "marker": "o",
@@ -132,7 +133,7 @@ def _page(
     ratio = (top - bottom) / (right - left)
     ratio = min(1.0, ratio) if ratio >= 1 / 3 else 1.0
     if palette.is_split:
-        return small_panels(count, size, ratio)
+        return small_panels(count, size, _BESIDE_BAR * ratio)
     height = _PANEL_INCHES * ratio
     rows = 0.0 if palette.has_bar else 0.2 * len(palette.values) / 2
     figure = new_figure(size or (_WIDTH, height + _ROOM + rows), constrained=True)
