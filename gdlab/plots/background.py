@@ -30,6 +30,7 @@ from gdlab.plots.style import (
     draw_legend,
     from_top,
     image,
+    legend_columns,
     panel,
     panel_box,
     style,
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 
 _SIZE = (6.4, 5.6)
 _MARGINS = {"left": 0.77, "right": 0.86, "bottom": 0.92, "top": 0.56}  # inches
-_LEGEND_INCHES = 0.2  # above the bottom
+_LEGEND_INCHES, _ROW_INCHES = 0.2, 0.17  # above the bottom; of a further row
 WIDTH = 640  # pixels
 RED = "#c8102e"
 START = {
@@ -120,13 +121,15 @@ class Background:
         self.plane, self._landscape = plane, landscape
         width, height = size or _SIZE
         with style():
-            self._canvas, self.axes = panel((width, height), panel_box((width, height), **_MARGINS))
+            entries = _legend_entries(landscape, len(plane.origin))
+            rows = -(-len(entries) // legend_columns(width, [*entries]))
+            margins = {**_MARGINS, "bottom": _MARGINS["bottom"] + _ROW_INCHES * (rows - 1)}
+            self._canvas, self.axes = panel((width, height), panel_box((width, height), **margins))
             self._figure = self._canvas.figure
             if len(box) == 1:
                 draw_curve(self.axes, landscape, plane, box)
             else:
                 draw_surface(self.axes, landscape, plane, box, shown.relief)
-            entries = _legend_entries(landscape, len(plane.origin))
             draw_legend(self._figure, entries, _LEGEND_INCHES / height)
             self.scales = "" if len(box) == 1 else note_of_scales(self.axes)
             self._canvas.draw()

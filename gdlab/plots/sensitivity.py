@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Band", "draw_sensitivity"]
 
 _SIZE = (7.2, 4.8)
+_MOST_MARKERS = 60  # along a line; more would hide it
 _MOST_NAMES = 4  # of vertical lines in the panel; more are in the legend
 _DASHES = ((0, (4, 3)), (0, (1, 2)))
 _HEADROOM = 0.07  # of the axes, at the top, for the triangles of diverged runs
@@ -203,7 +204,8 @@ def _draw_band(axes: Axes, band: Band, look: tuple[Any, str], i: int) -> None:
         "markersize": 4.5,
         "markeredgecolor": "white",
     }
-    axes.plot(x, median, linewidth=1.6, markeredgewidth=0.6, zorder=3, **kind)
+    dots = kind if len(x) <= _MOST_MARKERS else {**kind, "marker": ""}
+    axes.plot(x, median, linewidth=1.6, markeredgewidth=0.6, zorder=3, **dots)
     kind |= {"markersize": 6, "linestyle": "none", "zorder": 4}
     kind["transform"] = axes.get_xaxis_transform()
     diverged, below = x[np.isnan(median)], x[median < bottom]

@@ -138,10 +138,12 @@ def from_top(figure: Figure, inches: float) -> float:
 
 def draw_title(figure: Figure, title: str, subtitle: str) -> None:
     """Write two lines above the panel, without interpreting them as TeX."""
-    look = {"ha": "center", "va": "baseline", "color": INK, "parse_math": False}
+    look: dict[str, Any] = {"ha": "center", "color": INK, "parse_math": False}
     width = figure.get_figwidth()
     figure.text(0.5, from_top(figure, TITLE_INCHES), title, **title_look(title, width), **look)
-    figure.text(0.5, from_top(figure, SUBTITLE_INCHES), subtitle, **SUBTITLE, **look)
+    small = min(1.0, _TITLE_CHARACTERS * 1.2 * width / max(1, len(subtitle)))
+    look["size"] = SUBTITLE["size"] * small
+    figure.text(0.5, from_top(figure, SUBTITLE_INCHES), subtitle, **look)
 
 
 def head_chart(figure: Figure, title: str, subtitle: str = "", note: str = "") -> None:
@@ -176,7 +178,7 @@ def draw_legend(figure: Figure, keys: Mapping[str, dict[str, Any]], height: floa
         handles=[Line2D([0, 1], [0, 0], **look, label=name) for name, look in keys.items()],
         loc="lower center",
         bbox_to_anchor=(0.5, height),
-        ncols=len(keys),
+        ncols=legend_columns(figure.get_figwidth(), [*keys]),
         frameon=False,
         fontsize=8.5,
         handletextpad=0.5,
@@ -188,14 +190,12 @@ def draw_names(figure: Figure, handles: Sequence[Any], title: str = "") -> None:
     """Draw a legend below a constrained chart, which covers no curve, whatever its labels hold."""
     # By themselves, labels that are empty or begin with an underscore would be left out.
     names = [shorten(str(handle.get_label())) for handle in handles]
-    longest = max([len(title), *map(len, names)])
-    columns = int(figure.get_figwidth() * _LEGEND_CHARACTERS) // (longest + _KEY_CHARACTERS)
     legend = figure.legend(
         handles,
         names,
         title=title,
         loc="outside lower center",
-        ncols=max(1, min(len(names), columns)),
+        ncols=legend_columns(figure.get_figwidth(), names),
         frameon=False,
         fontsize=8.5,
         title_fontsize=9,
@@ -204,6 +204,14 @@ def draw_names(figure: Figure, handles: Sequence[Any], title: str = "") -> None:
     )
     for text in (*legend.get_texts(), legend.get_title()):
         text.set_parse_math(False)
+
+
+def legend_columns(inches: float, names: Sequence[str]) -> int:
+    """Return how many columns of a legend fit on a page of some width in inches."""
+    width = inches * _LEGEND_CHARACTERS
+    if sum(map(len, names)) + _KEY_CHARACTERS * len(names) <= width:
+        return len(names)
+    return max(1, int(width) // (max(map(len, names)) + _KEY_CHARACTERS))
 
 
 def shorten(text: str) -> str:

@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 
 import gdlab
 from gdlab.runs.plot import label_by_difference
@@ -19,9 +21,9 @@ def test_a_run_draws_its_path_and_its_loss(tmp_path: Path) -> None:
     assert figure.get_size_inches().tolist() == [5, 4]
     assert "Adam" in [text.get_text() for text in figure.texts]
     (curve,) = figure.axes[0].lines
-    assert list(curve.get_ydata()) == RUN.history.loss.tolist()  # type: ignore[arg-type]  # an array
+    assert np.asarray(curve.get_ydata()).tolist() == RUN.history.loss.tolist()
     assert path.read_bytes().startswith(b"<?xml")
-    titles = [text.get_text() for text in RUN.plot().artists if hasattr(text, "get_text")]  # type: ignore[attr-defined]  # texts
+    titles = [text.get_text() for text in RUN.plot().findobj(Text)]  # type: ignore[attr-defined]  # texts
     assert "rosenbrock · adam · lr = 0.05" in titles
     assert plt.get_fignums() == []
 
