@@ -11,7 +11,15 @@ import signal
 
 
 class GdlabError(Exception):
-    """An error that the user can fix; its message is one line."""
+    """An error that the user can fix; its message is one line.
+
+    >>> import gdlab
+    >>> try:
+    ...     gdlab.load("no/such/folder")
+    ... except gdlab.GdlabError as error:
+    ...     print(type(error).__name__)
+    RecordError
+    """
 
     __module__ = "gdlab"
 
@@ -20,6 +28,11 @@ class SettingError(GdlabError, ValueError):
     """A setting is unknown, of the wrong type, out of range or impossible in its context.
 
     The message names the setting, its value and what is allowed.
+
+    >>> import gdlab
+    >>> gdlab.run(lr=-1)
+    Traceback (most recent call last):
+    gdlab.SettingError: lr=-1: must be a finite number > 0
     """
 
     __module__ = "gdlab"
@@ -29,6 +42,11 @@ class RecordError(GdlabError):
     """A file or directory of a run or a sweep is missing or damaged.
 
     The message names the file and the problem.
+
+    >>> import gdlab
+    >>> gdlab.load("/")
+    Traceback (most recent call last):
+    gdlab.RecordError: /: holds no run (no result.json) and no sweep (no sweep.json)
     """
 
     __module__ = "gdlab"

@@ -8,6 +8,10 @@ from gdlab.fields.declared import Configured, Number, setting
 class Noise(Configured):
     """Independent random numbers added to each coordinate of the gradient in each step.
 
+    >>> import gdlab
+    >>> gdlab.run("sphere", lr=0.1, noise=gdlab.Noise(scale=0.1), steps=100).outcome.steps
+    100
+
     Student's t distribution has heavy tails. With 1 degree of freedom it is the Cauchy
     distribution, which has no mean; up to 2 its variance is infinite; above 2 its standard
     deviation is scale · √(dof / (dof − 2)), and it tends to the Gaussian as dof grows.

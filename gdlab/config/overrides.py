@@ -18,7 +18,7 @@ _OPEN_NODES = ("loss.parameters.", "loss.parameters=", "loss.module.", "loss.dat
 _KWARGS = re.compile(r"optimizer(?:\.inner)*\.kwargs[.=]")
 _INNER = re.compile(r"optimizer(?:\.inner)+|schedule(?:\.then)+")
 _FORMULAS = ("loss.formula",)
-_LISTS = ("figures",)
+_LISTS = ("figures", "record.figures", "record.figure_size")
 _FORMULA_LISTS = ("path", "inner", "formulas")
 _QUOTED = re.compile(r"""\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')\s*""", re.DOTALL)
 _BEFORE_QUOTE = re.compile(r'(\\*)("|$)')
@@ -29,7 +29,7 @@ def to_hydra_overrides(overrides: Sequence[str], others: Sequence[str] = ()) -> 
 
     - Shorthands are written out.
     - Formulas are quoted: one, several separated by commas, or each in a list or a mapping.
-    - Lists that all runs share need no brackets: figures=png,svg.
+    - Lists that all runs share need no brackets: record.figures=png,svg.
     - The inner optimizer or schedule of another is chosen from the same group.
     - New keys are allowed in open nodes and in the node of a custom class, which starts empty.
 

@@ -3,7 +3,10 @@
 from typing import Literal
 
 from gdlab.engine.metrics import Intervals
+from gdlab.errors import SettingError
 from gdlab.fields.declared import Configured, setting
+from gdlab.fields.formatting import format_value
+from gdlab.plots.style import FORMATS
 
 
 class Record(Intervals):
@@ -17,7 +20,10 @@ class Record(Intervals):
             or without minibatches.
         max_coords: maximum number of coordinates in the history.
         events: whether to write events for TensorBoard.
-        figures: whether to draw the trajectory.
+        figures: the formats of the pictures, png, svg and pdf: one, several with commas between, or
+            a list; true for png, false for no pictures.
+        figure_size: width and height of the pictures in inches, 100 pixels each in a PNG; None for
+            what each needs.
         max_run_dirs: maximum number of runs in a sweep that get a directory.
         max_figures: maximum number of runs in a sweep that get pictures.
     """
@@ -26,13 +32,34 @@ class Record(Intervals):
     full_loss_every: int = setting(default=1, ge=1, lt=2**53)
     max_coords: int = setting(default=64, ge=1)
     events: bool = True
-    figures: bool = True
+    figures: bool | str | tuple[str, ...] = True
+    figure_size: tuple[float, float] | None = setting(default=None, ge=3, le=40)
     max_run_dirs: int = setting(default=1000, ge=0)
     max_figures: int = setting(default=20, ge=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        unknown = [name for name in self.formats if name not in FORMATS]
+        if unknown or (self.figures is not False and not self.formats):
+            shown = format_value(self.figures)
+            rule = f"must be true, false, or some of {', '.join(FORMATS)}, as in figures=png,svg"
+            raise SettingError(f"figures={shown}: {rule}")
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """The formats of the pictures; empty for none."""
+        if isinstance(self.figures, bool):
+            return FORMATS[:1] * self.figures
+        given = self.figures.split(",") if isinstance(self.figures, str) else self.figures
+        return tuple(dict.fromkeys(name.strip() for name in given))
 
 
 class Engine(Configured):
     """How runs are computed.
+
+    >>> import gdlab
+    >>> gdlab.run("sphere", lr=0.1, engine=gdlab.Engine(mode="eager"), steps=5).outcome.mode
+    'eager'
 
     Attributes:
         mode: eager (torch's kernels, one by one), compiled (the whole step at once, in C), or auto:

@@ -10,7 +10,8 @@ from gdlab.display.summary import outcome_lines
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
 from gdlab.plots.trajectory import trajectory_png
-from gdlab.recording.run_plots import landscape, thinned_path
+from gdlab.recording.run_plots import landscape
+from gdlab.recording.thinned_path import thinned_path
 
 _MAX_SYMBOLS = 4
 

@@ -20,6 +20,10 @@ from gdlab.schedules import Schedule
 class Stop(Configured):
     """Stopping criteria: when a run ends before its last step.
 
+    >>> import gdlab
+    >>> gdlab.run("sphere", lr=0.1, stop=gdlab.Stop(loss=0.01)).outcome.status.name
+    'TARGET'
+
     Attributes:
         grad_tol: converged once the gradient norm is at or below this.
         loss: target reached once the loss is at or below this; None for no target.

@@ -7,6 +7,7 @@ import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor
@@ -14,10 +15,18 @@ from torch import Tensor
 from gdlab.engine.chunk import Chunk
 from gdlab.engine.status import Status
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class History:
     """The records of one run: record k holds the point after k steps and its values.
+
+    >>> import gdlab
+    >>> history = gdlab.run("sphere", lr=0.25, start=[4, 0], steps=2).history
+    >>> history.step.tolist(), history.x[:, 0].tolist(), len(history)
+    ([0, 1, 2], [4.0, 2.0, 1.0], 3)
 
     Attributes:
         step: step numbers (n,), int64.
@@ -43,6 +52,38 @@ class History:
 
     def __len__(self) -> int:
         return len(self.step)
+
+    def __repr__(self) -> str:
+        dim = self.x.shape[1] if self.x.ndim == 2 else 0
+        steps = f"steps {self.step[0]} to {self.step[-1]}" if len(self) else "no step"
+        return f"History({len(self)} records, {steps}, {dim} coordinates)"
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Yield the records, each as a row of `to_frame`; pandas.DataFrame(history) needs it."""
+        columns = self._table()
+        lists = [column.tolist() for column in columns.values()]
+        for row in zip(*lists, strict=True):
+            yield dict(zip(columns, row, strict=True))
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return a table with a row per record: step, loss, grad_norm, lr, and the points.
+
+        The distance, the suboptimality and the metrics follow where they are known.
+
+        >>> import gdlab
+        >>> gdlab.run("sphere", lr=0.1, steps=2).history.to_frame().columns.tolist()[:6]
+        ['step', 'loss', 'grad_norm', 'lr', 'x0', 'x1']
+        """
+        import pandas as pd
+
+        return pd.DataFrame(self._table())
+
+    def _table(self) -> dict[str, np.ndarray]:
+        """Return the columns (n,) by name."""
+        columns = self._columns()
+        x = columns.pop("x")
+        first = {name: columns.pop(name) for name in ("step", "loss", "grad_norm", "lr")}
+        return first | {f"x{i}": x[:, i] for i in range(x.shape[1])} | columns | dict(self.metrics)
 
     def take(self, index: np.ndarray | slice) -> "History":
         """Select records by a mask, by indices or by a slice (whose records share memory)."""

@@ -15,6 +15,7 @@ from gdlab.engine.batch import Batch
 from gdlab.engine.chunk import Chunk
 from gdlab.engine.evidence import Evidence
 from gdlab.engine.status import Status
+from gdlab.fields.formatting import short_repr
 from gdlab.optimizers.oracle import Obstacle
 
 _NO_BETTER = "the optimizer found no better point after step {}"
@@ -44,9 +45,14 @@ def _number(dtype: type, initial: float, *, nullable: bool = False) -> Any:
     return field(metadata={"dtype": dtype, "initial": initial, "nullable": nullable})
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Outcome:
     """The end of one run. The fields are those of result.json and the columns of a sweep's table.
+
+    >>> import gdlab
+    >>> end = gdlab.run("booth", lr=0.1).outcome
+    >>> end.status.name, end.x.round(3).tolist()
+    ('CONVERGED', [1.0, 3.0])
 
     Attributes:
         status: how it ended.
@@ -91,6 +97,11 @@ class Outcome:
     lr_limit: float | None = _number(np.float64, np.nan, nullable=True)
     mode: str = "eager"
     mode_reason: str | None = None
+
+    def __repr__(self) -> str:
+        point = short_repr([float(f"{value:.6g}") for value in self.x.tolist()])
+        loss = f"loss {self.final_loss:.6g}"
+        return f"Outcome({self.status} at step {self.steps}, {loss}, x={point})"
 
 
 NUMBERS = {f.name: f.metadata for f in dataclasses.fields(Outcome) if "initial" in f.metadata}

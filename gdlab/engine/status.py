@@ -7,6 +7,10 @@ class Status(IntEnum):
     """How a run ended; `RUNNING` while it has not.
 
     `CONVERGED` is reserved for the gradient test: flat is not optimal.
+
+    >>> import gdlab
+    >>> gdlab.run("saddle", lr=0.1, start=[1, 0], steps=5).outcome.status is gdlab.Status.MAX_STEPS
+    True
     """
 
     __module__ = "gdlab"

@@ -16,6 +16,7 @@ from typing import Any, Literal, Self, TypeAlias, dataclass_transform
 from torch import Tensor
 
 from gdlab.errors import SettingError
+from gdlab.fields.formatting import short_repr
 from gdlab.fields.validation import Range, check_value, describe_types, fits_type, union_members
 
 Number: TypeAlias = float | Tensor
@@ -24,6 +25,7 @@ Number: TypeAlias = float | Tensor
 Numbers: TypeAlias = Mapping[str, Number]
 """Numbers by name; each is a setting of its own, as `parameters.a`."""
 
+_COMPARED = (bool, int, float, str, tuple)
 _MAPPING = typing.get_origin(Numbers)
 
 
@@ -37,6 +39,16 @@ def setting(
     column: bool = True,
 ) -> Any:
     """Declare a dataclass field with a default and the interval its numbers must lie in.
+
+    >>> import gdlab
+    >>> class Ridge(gdlab.PointLoss):
+    ...     penalty: gdlab.Number = gdlab.setting(default=0.1, ge=0)
+    ...     dim, start = 2, (1.0, 1.0)
+    ...     def point(self, x):
+    ...         return (x[0] - 1) ** 2 + self.penalty * (x @ x)
+    >>> Ridge(penalty=-1)
+    Traceback (most recent call last):
+    gdlab.SettingError: penalty=-1: must be a finite number ≥ 0
 
     With `column=False`, a number is the same for all runs of a batch, as integers always are.
     """
@@ -56,12 +68,22 @@ class Configured:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        dataclasses.dataclass(frozen=True, eq=False)(cls)
+        dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
 
     def __post_init__(self) -> None:
         for name, field in declared_fields(type(self)).items():
             value = field.check(name, getattr(self, name))
             object.__setattr__(self, name, value)
+
+    def __repr__(self) -> str:
+        """Show the fields that do not have their defaults, in a line."""
+        fields = dataclasses.fields(typing.cast("Any", self))
+        shown = [
+            f"{field.name}={short_repr(value)}"
+            for field in fields
+            if field.init and not _is_default(field, value := getattr(self, field.name))
+        ]
+        return f"{type(self).__name__}({', '.join(shown)})"
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with some fields changed, checked again."""
@@ -76,6 +98,13 @@ class Configured:
     def settings(self) -> dict[str, Any]:
         """Return field names and values, in order of declaration."""
         return {name: getattr(self, name) for name in declared_fields(type(self))}
+
+
+def _is_default(field: dataclasses.Field, value: Any) -> bool:
+    """Whether a field has its default, or what its factory makes, where that can be told."""
+    if field.default_factory is not dataclasses.MISSING:
+        return repr(field.default_factory()) == repr(value)
+    return value is field.default or (type(value) in _COMPARED and value == field.default)
 
 
 @dataclasses.dataclass(frozen=True)

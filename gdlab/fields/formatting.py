@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+_MOST_ITEMS, _LONGEST = 6, 80  # items of a list; characters
+
 
 def format_value(value: Any) -> str:
     """Return a value as a user would type it."""
@@ -23,3 +25,17 @@ def describe_type(value: Any) -> str:
     """Return the type of a value in words: a float, an int, None."""
     name = type(value).__name__
     return "None" if value is None else f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
+
+
+def short_repr(value: Any) -> str:
+    """Return a value as Python would show it, in a few words: arrays by their shape."""
+    shape = getattr(value, "shape", None)
+    if shape is not None and len(shape):
+        return f"<{type(value).__name__} {tuple(shape)}>"
+    if isinstance(value, (list, tuple)) and len(value) > _MOST_ITEMS:
+        return f"<{type(value).__name__} of {len(value)}>"
+    name = getattr(value, "__name__", None)
+    if name is not None:
+        return str(name)
+    text = " ".join(repr(value).split())
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

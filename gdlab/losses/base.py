@@ -33,6 +33,14 @@ _SIGNS_OF_NUMBERS = ("vmap:", "data pointer")
 class Loss(Configured):
     """The function being minimized. Subclasses define fields, `dim`, `start` and `__call__`.
 
+    >>> import gdlab
+    >>> class Bowl(gdlab.Loss):
+    ...     dim, start, minimizers, minimum = 2, (1.0, 1.0), ((0.0, 0.0),), 0.0
+    ...     def __call__(self, x):
+    ...         return x[..., 0] ** 2 + 5 * x[..., 1] ** 2
+    >>> gdlab.run(Bowl(), lr=0.1).outcome.status.name
+    'CONVERGED'
+
     A loss maps points of shape (..., D) to values of shape (...), each point independently, so that
     one row and many share a code path: index from the right (`x[..., 0]`). A `Number` field may be
     a column of shape (R,), one value per run; it then broadcasts with points of shape (..., R, D).
@@ -146,6 +154,11 @@ class Loss(Configured):
         return {}
 
     @property
+    def title(self) -> str | None:
+        """What pictures call the loss, such as its formula; None for its name."""
+        return None
+
+    @property
     def metrics(self) -> dict[str, Any]:
         """Further functions of points to record, by name (a model's accuracy)."""
         return {}
@@ -240,6 +253,14 @@ class Loss(Configured):
 
 class PointLoss(Loss):
     """A loss written for one point of shape (D,); `torch.vmap` applies it to many.
+
+    >>> import gdlab
+    >>> class Bowl(gdlab.PointLoss):
+    ...     dim, start = 2, (1.0, 1.0)
+    ...     def point(self, x):
+    ...         return x @ x
+    >>> gdlab.run(Bowl(), lr=0.1).outcome.status.name
+    'CONVERGED'
 
     Subclasses define `point` instead of `__call__`. A column reaches `point` as a scalar tensor.
     """

@@ -133,6 +133,11 @@ class Expression(Loss):
         return self._parsed.symbolic(values | dict(zip(self.names, x, strict=True)))
 
     @property
+    def title(self) -> str:
+        """The formula."""
+        return self.formula
+
+    @property
     def about(self) -> dict[str, str]:
         """The formula, and its partial derivatives unless it is too large."""
         lines = {"f": self.formula}

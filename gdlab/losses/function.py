@@ -38,6 +38,12 @@ class Function(PointLoss):
         return len(self.start)
 
     @property
+    def title(self) -> str | None:
+        """The name of the function, if it has one."""
+        name = getattr(self.function, "__name__", "<lambda>")
+        return None if name == "<lambda>" else name
+
+    @property
     def is_traceable(self) -> bool:
         """False: the function may have side effects, such as printing or counting."""
         return False

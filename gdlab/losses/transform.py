@@ -27,6 +27,11 @@ _MAX_ROTATED = 4096
 class Transform(Configured):
     """A transformation of a loss: scaled along its axes, rotated, then shifted.
 
+    >>> import gdlab
+    >>> moved = gdlab.run("sphere", lr=0.1, transform=gdlab.Transform(shift=3.0))
+    >>> moved.outcome.x.round(3).tolist()
+    [3.0, 3.0]
+
     The loss becomes f(x) = loss(y) with y = Qᵀ(x − shift) / scale. The point y of the loss moves to
     x = Q(scale ⊙ y) + shift with the same value, and so do the minimizers, the start and the
     window. Scale and rotation are about the origin.

@@ -43,6 +43,13 @@ class Optimum(NamedTuple):
 class Optimizer(Configured, ABC):
     """Computes a step from the gradient and a state: the base class of all optimizers.
 
+    >>> import gdlab, torch
+    >>> class SignDescent(gdlab.Optimizer):
+    ...     def update(self, x, grad, state, lr):
+    ...         return x - lr * torch.sign(grad), state
+    >>> gdlab.run("sphere", SignDescent(), lr=0.5, start=[1, -2], steps=2).history.x[-1].tolist()
+    [0.0, -1.0]
+
     An optimizer broadcasts over runs: `lr` and each `Number` field arrive as columns of shape (R,
     1), except that a hyperparameter that is zero in every run stays the number 0.0, so that an
     optimizer can skip its term (see `any_nonzero`). `init` and `update` are pure; every tensor of

@@ -5,18 +5,29 @@ Shapes: nx and ny starts along the axes of the grid; M minimizers.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gdlab.plots.style import INK, MINIMIZER, draw_title, label, panel, png, style
+from gdlab.plots.style import (
+    INK,
+    MINIMIZER,
+    Size,
+    draw_title,
+    label,
+    panel,
+    panel_box,
+    style,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-__all__ = ["basins_png"]
+__all__ = ["draw_basins"]
 
-_SIZE, _PANEL = (6.4, 5.6), (0.12, 0.165, 0.745, 0.755)
+_SIZE = (6.4, 5.6)
+_MARGINS = {"left": 0.77, "right": 0.86, "bottom": 0.92, "top": 0.45}  # inches
 # Okabe and Ito's colors, paler, ordered so that consecutive ones also differ in gray.
 _FILLS = (
     "#5593cc",
@@ -31,7 +42,7 @@ _FILLS = (
 _NONE_REACHED = "#cfcfcf"
 
 
-def basins_png(
+def draw_basins(
     x_axis: np.ndarray,
     y_axis: np.ndarray,
     labels: np.ndarray,
@@ -39,8 +50,9 @@ def basins_png(
     minimizers: np.ndarray,
     *,
     title: str = "",
-) -> bytes:
-    """Draw which minimizer each start of a grid reached: a PNG of 640 x 560 pixels.
+    size: Size | None = None,
+) -> Figure:
+    """Draw which minimizer each start of a grid reached.
 
     Args:
         x_axis: (nx,) first coordinates of the starts, increasing.
@@ -49,6 +61,7 @@ def basins_png(
         names: The names of the two coordinates.
         minimizers: (M, 2); colors repeat after 8.
         title: The first line of the picture.
+        size: Width and height in inches; by default 6.4 by 5.6.
 
     Raises:
         ValueError: The shapes do not match, or a label is not the index of a minimizer.
@@ -60,7 +73,8 @@ def basins_png(
     _check_labels(labels, (len(y_axis), len(x_axis)), len(minimizers))
     fills = np.array([to_rgb(fill) for fill in (*_FILLS, _NONE_REACHED)])
     with style():
-        canvas, axes = panel(_SIZE, _PANEL)
+        size = size or _SIZE
+        canvas, axes = panel(size, panel_box(size, **_MARGINS))
         draw_title(canvas.figure, title, "")
         x, y = (_cell_edges(np.asarray(axis, dtype=float)) for axis in (x_axis, y_axis))
         axes.set(xlim=x[[0, -1]], ylim=y[[0, -1]])
@@ -70,7 +84,7 @@ def basins_png(
         axes.plot(*minimizers.T, **MINIMIZER)
         label(axes, *names)
         _draw_shares(axes, labels, minimizers)
-        return png(canvas)
+        return canvas.figure
 
 
 def _check_labels(labels: np.ndarray, shape: tuple[int, int], count: int) -> None:
@@ -101,10 +115,11 @@ def _draw_shares(axes: Axes, labels: np.ndarray, minimizers: np.ndarray) -> None
         name = f"none reached  {(labels < 0).mean():.1%}"
         handles.append(Patch(facecolor=_NONE_REACHED, edgecolor=INK, linewidth=0.5, label=name))
     handles.append(Line2D([0], [0], **{**MINIMIZER, "markersize": 12}, label="minimizer"))
-    axes.figure.legend(
+    figure: Any = axes.get_figure(root=True)
+    figure.legend(
         handles=handles,
         loc="upper center",
-        bbox_to_anchor=(0.5, 0.1),
+        bbox_to_anchor=(0.5, 0.56 / figure.get_figheight()),
         ncols=-(-len(handles) // 2) if len(handles) > 4 else len(handles),
         frameon=False,
         fontsize=8,

@@ -1,20 +1,55 @@
-"""The suboptimality of a run over its steps, with its predicted bound as a dashed line.
+"""The loss of runs over their steps: one run beside its bound in theory, or several together.
 
 Shapes: n records.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
 import numpy as np
 
-from gdlab.plots.style import GREATEST, INK, draw_title, drawable, panel, png, style
+from gdlab.plots.colors import ALONE, Palette
+from gdlab.plots.multiples import GHOST, chosen, label_panels, name_panel, note_of, small_panels
+from gdlab.plots.style import (
+    DASHES,
+    GREATEST,
+    INK,
+    Size,
+    draw_names,
+    drawable,
+    finish_chart,
+    head_chart,
+    new_figure,
+    shorten,
+    style,
+)
 
-__all__ = ["convergence_png", "is_drawable"]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-_SIZE, _PANEL = (6.4, 4.4), (0.125, 0.115, 0.845, 0.775)
-_RUN = "#d62728"
+__all__ = ["Curve", "draw_convergence", "draw_curves", "draw_loss", "fill_curves", "is_drawable"]
+
+_SIZE = (6.4, 4.4)
 _DEEPEST = 1e-30  # of the highest value: lower ones count as zero
+_STEEPEST = 1e10  # of the lower quartile: higher values are outside the picture
 _LEAST = 1e-250  # below, the computation of limits and ticks underflows
+
+
+class Curve(NamedTuple):
+    """A number along a run.
+
+    Attributes:
+        step: (n,) increasing step numbers.
+        value: (n,) the number; NaN where unknown.
+        label: what the palette knows the run by.
+    """
+
+    step: np.ndarray
+    value: np.ndarray
+    label: float | str = ""
 
 
 def is_drawable(above: np.ndarray) -> np.ndarray:
@@ -22,44 +57,112 @@ def is_drawable(above: np.ndarray) -> np.ndarray:
     return drawable(above) > _LEAST
 
 
-def convergence_png(
-    steps: np.ndarray, above: np.ndarray, bound: np.ndarray, *, title: str, rate: float
-) -> bytes:
+def draw_convergence(
+    curve: Curve, bound: np.ndarray, *, title: str, rate: float, size: Size | None = None
+) -> Figure:
     """Draw the suboptimality of a run by logarithm, and its theoretical upper bound, dashed.
 
     Args:
-        steps: (n,) increasing step numbers.
-        above: (n,) the suboptimality, loss minus minimum.
+        curve: the suboptimality, loss minus minimum.
         bound: (n,) its upper bound.
         title: the first line of the picture.
         rate: the predicted rate per step.
-
-    Returns:
-        A PNG of 640 x 440 pixels.
+        size: width and height in inches; by default 6.4 by 4.4.
 
     Raises:
         ValueError: The arrays differ in length, or contain nothing that can be drawn.
     """
+    steps, above = curve.step, curve.value
     if not steps.shape == above.shape == bound.shape:
         raise ValueError(f"needs three arrays (n,), got {steps.shape, above.shape, bound.shape}")
-    curves = [np.where(is_drawable(y), drawable(y), np.nan) for y in (above, bound)]
-    values = np.concatenate(curves)
+    above, bound = (np.where(is_drawable(y), drawable(y), np.nan) for y in (above, bound))
+    values = np.concatenate([above, bound])
     if np.isnan(values).all():
         raise ValueError(f"no suboptimality is between {_LEAST:g} and {GREATEST:g}")
-    highest = np.nanmax(values)
-    lowest = max(np.nanmin(values), _DEEPEST * highest)
     with style():
-        canvas, axes = panel(_SIZE, _PANEL)
-        in_theory = f"rate {rate:.4g} per step in theory, from almost every start"
-        draw_title(canvas.figure, title, in_theory)
-        axes.set_yscale("log")
-        axes.plot(steps, curves[0], color=_RUN, linewidth=1.6, label="suboptimality")
-        dashed = {"color": INK, "linewidth": 1.2, "linestyle": (0, (5, 3))}
-        axes.plot(steps, curves[1], label="bound in exact arithmetic", **dashed)
-        axes.set_ylim(lowest / 3, highest * 3)
-        axes.set_xlabel("step", size=9)
-        axes.set_ylabel("loss above the minimum", size=9)
-        axes.tick_params(labelsize=8, length=3)
-        axes.grid(color="#e6e6e6", linewidth=0.6)
-        axes.legend(fontsize=8.5, loc="best", framealpha=0.9)
-        return png(canvas)
+        figure = new_figure(size or _SIZE, constrained=True)
+        axes = figure.add_subplot()
+        (run,) = axes.plot(steps, above, color=ALONE, linewidth=1.6, label="suboptimality")
+        dashed = {"color": INK, "linewidth": 1.2, "linestyle": DASHES}
+        (line,) = axes.plot(steps, bound, label="bound in exact arithmetic", **dashed)
+        _set_log(axes, values)
+        finish_chart(axes, "step", "loss above the minimum")
+        draw_names(figure, [run, line])
+        head_chart(figure, title, f"rate {rate:.4g} per step in theory, from almost every start")
+        return figure
+
+
+def draw_loss(curve: Curve, *, title: str, ylabel: str, size: Size | None = None) -> Figure:
+    """Draw the loss of one run over its steps, by logarithm where it is positive."""
+    return draw_curves([curve], Palette.of("", [""]), title=title, ylabel=ylabel, size=size)
+
+
+def draw_curves(
+    curves: Sequence[Curve],
+    palette: Palette,
+    *,
+    title: str,
+    ylabel: str = "loss",
+    size: Size | None = None,
+) -> Figure:
+    """Draw a number along several runs, in one panel, or each in its own where colors run out.
+
+    Args:
+        curves: the runs, at least one, each of another label.
+        palette: the looks of their labels.
+        title: the first line of the picture.
+        ylabel: the name of the number.
+        size: width and height in inches.
+    """
+    with style():
+        if palette.is_split:
+            return _draw_panels(curves, palette, (title, ylabel), size)
+        figure = new_figure(size or _SIZE, constrained=True)
+        axes = figure.add_subplot()
+        fill_curves(axes, curves, palette, ylabel)
+        if len(curves) > 1:
+            palette.draw_key(figure, [axes])
+        head_chart(figure, title)
+        return figure
+
+
+def fill_curves(axes: Axes, curves: Sequence[Curve], palette: Palette, ylabel: str) -> None:
+    """Draw a number along several runs in one panel."""
+    _set_scale(axes, np.concatenate([drawable(curve.value) for curve in curves]))
+    for step, value, label in curves:
+        color = palette.color(label) if len(curves) > 1 else ALONE
+        axes.plot(step, drawable(value), color=color, linewidth=1.5)
+    finish_chart(axes, "step", ylabel)
+
+
+def _draw_panels(
+    curves: Sequence[Curve], palette: Palette, names: tuple[str, str], size: Size | None
+) -> Figure:
+    """Draw a panel for each curve, with the others in gray; names are the title and the ylabel."""
+    shown = chosen(curves)
+    figure, panels = small_panels(len(shown), size)
+    for axes, curve in zip(panels, shown, strict=True):
+        for other in shown:
+            axes.plot(other.step, drawable(other.value), **GHOST)
+        fill_curves(axes, [curve], palette, "")
+        _set_scale(axes, np.concatenate([drawable(other.value) for other in shown]))
+        name_panel(axes, shorten(palette.name(curve.label)))
+    label_panels(panels, "step", names[1])
+    head_chart(figure, names[0], note_of(len(shown), len(curves), "runs"))
+    return figure
+
+
+def _set_scale(axes: Axes, values: np.ndarray) -> None:
+    """Set a logarithmic scale if no value is negative and some are positive."""
+    known = values[np.isfinite(values)]
+    if not (known > _LEAST).any() or known.min() < 0:
+        return
+    known = known[known > _LEAST]
+    # Of a run that diverges, only the beginning is shown.
+    _set_log(axes, known[known <= _STEEPEST * np.quantile(known, 0.25)])
+
+
+def _set_log(axes: Axes, values: np.ndarray) -> None:
+    highest = np.nanmax(values)
+    axes.set_yscale("log")
+    axes.set_ylim(max(np.nanmin(values), _DEEPEST * highest) / 3, highest * 3)

@@ -23,6 +23,8 @@ _STILL = 1e-9  # path extent over coordinates: below, there is no path to zoom i
 _LOST = 1e-12  # of the window: smaller views have no edges that are multiples of a part of it
 _MARGIN = 0.12
 _SLIM = 0.6  # smallest ratio of the sides of a view of a 2-D loss, for an equal aspect
+_BENT = 0.15  # distance from the line from start to end, as a part of the view: closer is straight
+_EXTREME = 10.0  # ratio of the extents of a path: from here on each axis has a scale of its own
 _FLAT = 1e-3  # smallest ratio of the extents of two principal components to be stretched
 _ROUND = 4  # edges of a view are multiples of a power of two of the window over this
 _FARTHEST = 1000.0  # views: Agg clips inexactly beyond, and the direction hardly changes
@@ -174,7 +176,8 @@ def view(landscape: Landscape, path: np.ndarray, plane: Plane) -> np.ndarray:
     It contains the nearby points of the path, and the minimizer nearest to the last of them unless
     that is over ten path extents away. If these span at least a quarter of the loss's window along
     some axis, or if the path does not move, the whole window is shown; otherwise the view zooms in
-    on them. Its edges are rounded outward, so that similar runs share a view.
+    on them. Its edges are rounded outward, so that similar runs share a view. A bent path over
+    ten times as long as wide fills the view in both directions.
     """
     points = np.clip(plane.coordinates(path[nearby(landscape, path)]), -FAR, FAR)
     low, high = points.min(axis=0), points.max(axis=0)
@@ -191,6 +194,9 @@ def view(landscape: Landscape, path: np.ndarray, plane: Plane) -> np.ndarray:
     window = landscape.window if plane.is_whole_space else None
     if window is not None:
         unit = window[:, 1] - window[:, 0]
+    if plane.is_whole_space and not is_still and _is_extreme(points, unit):
+        return np.stack([low - margin, high + margin], axis=1)
+    if window is not None:
         margin = _MARGIN * ((high - low) / unit).max() * unit
         if is_still or ((high - low) / unit).max() >= 0.25:
             low, high = (
@@ -203,6 +209,17 @@ def view(landscape: Landscape, path: np.ndarray, plane: Plane) -> np.ndarray:
     return _round_outward(box, origin, unit) if plane.is_whole_space else box
 
 
+def _is_extreme(points: np.ndarray, unit: np.ndarray) -> bool:
+    """Whether a path (n, K) that bends would look straight if both axes had the same scale."""
+    extents = np.ptp(points, axis=0)
+    if len(unit) == 1 or not _FLAT < (extents / unit).min() / (extents / unit).max() < 1 / _EXTREME:
+        return False
+    from_start = (points - points[0]) / extents
+    chord = from_start[-1]
+    aside = np.abs(from_start @ np.array([-chord[1], chord[0]]))
+    return bool(aside.max() > _BENT * max(float(chord @ chord), _BENT) ** 0.5)
+
+
 def _widen(low: np.ndarray, high: np.ndarray, unit: np.ndarray, plane: Plane) -> np.ndarray:
     """Widen a view (K, 2) that is a point or too narrow."""
     center, half = (low + high) / 2, (high - low) / 2 / unit
@@ -213,6 +230,8 @@ def _widen(low: np.ndarray, high: np.ndarray, unit: np.ndarray, plane: Plane) ->
         half = np.maximum(half, _SLIM * half.max())
     else:
         half = np.where(half < _FLAT * half.max(), half.max(), half)
+        is_equal = half.min() >= half.max() / 3  # both axes have the same scale: no flat panels
+        half = np.maximum(half, _SLIM * half.max()) if is_equal else half
     return np.stack([center - half * unit, center + half * unit], axis=1)
 
 

@@ -10,18 +10,32 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from gdlab.plots.colors import CATEGORIES
-from gdlab.plots.style import draw_names, draw_title, drawable, panel, png, style
+from gdlab.plots.colors import ALONE, CATEGORIES
+from gdlab.plots.multiples import name_panel
+from gdlab.plots.style import (
+    DASHES,
+    Size,
+    draw_names,
+    drawable,
+    finish_chart,
+    head_chart,
+    new_figure,
+    shorten,
+    style,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-__all__ = ["SharpnessPath", "stability_png"]
+__all__ = ["SharpnessPath", "draw_stability"]
 
 _SIZE = (7.2, 6.4)
-_UPPER, _LOWER = (0.105, 0.41, 0.865, 0.49), (0.105, 0.085, 0.865, 0.285)
-_DASHES = (0, (5, 3))
+_HEIGHTS = (5, 3)
+_COLUMN = 2.2  # inches, of a run that has its own
+_MOST_COLUMNS = 4  # more are in two rows
+_STEEPEST = 1e3  # of the highest first loss: higher ones are outside the picture
 _OUTLIERS = 3  # the picture ends at this multiple of the highest 2/lr
 _DEEPEST = 1e-20  # of the highest loss: lower ones count as zero
 MAX_RUNS = len(CATEGORIES)
@@ -50,7 +64,13 @@ class SharpnessPath(NamedTuple):
             return drawable(2 / self.lr.astype(np.float64))
 
 
-def stability_png(paths: Mapping[str, SharpnessPath], *, title: str) -> bytes:
+def draw_stability(
+    paths: Mapping[str, SharpnessPath],
+    *,
+    title: str,
+    looks: Mapping[str, Any] | None = None,
+    size: Size | None = None,
+) -> Figure:
     """Draw the sharpness of runs over their steps beside 2/lr, dashed, and their losses below.
 
     Gradient descent on a quadratic is unstable where the sharpness is above 2/lr. Values more than
@@ -59,9 +79,9 @@ def stability_png(paths: Mapping[str, SharpnessPath], *, title: str) -> bytes:
     Args:
         paths: at most 8 runs by name.
         title: the first line of the picture.
-
-    Returns:
-        A PNG of 720 x 640 pixels.
+        looks: the color of each run by name; by default those of `CATEGORIES` in order. Where two
+            runs have the same color, each run has a column of its own.
+        size: width and height in inches; by default 7.2 by 6.4.
 
     Raises:
         ValueError: there is no run, or there are too many to tell apart.
@@ -72,24 +92,39 @@ def stability_png(paths: Mapping[str, SharpnessPath], *, title: str) -> bytes:
         name: path._replace(loss=drawable(path.loss), sharpness=drawable(path.sharpness))
         for name, path in paths.items()
     }
+    default = [ALONE] if len(paths) == 1 else [color for color, _ in CATEGORIES]
+    colors = dict(looks or zip(paths, default, strict=False))
+    is_split = len({str(colors[name]) for name in paths}) < len(paths)
+    blocks = 2 if is_split and len(paths) > _MOST_COLUMNS else 1
+    columns = -(-len(paths) // blocks) if is_split else 1
+    page = (max(_SIZE[0], _COLUMN * columns), _SIZE[1] * (0.75 * blocks + 0.25))
     with style():
-        canvas, upper = panel(_SIZE, _UPPER)
-        lower = canvas.figure.add_axes(_LOWER, sharex=upper)
-        draw_title(canvas.figure, title, "sharpness λ_max of the Hessian; dashed: 2/lr")
-        lines = [
-            _draw(upper, lower, path, {"color": color, "label": name})
-            for (name, path), (color, _) in zip(paths.items(), CATEGORIES, strict=False)
-        ]
-        _set_limits(upper, lower, list(paths.values()))
-        for axes, ylabel in ((upper, "sharpness"), (lower, "loss")):
-            axes.set_ylabel(ylabel, size=9)
-            axes.tick_params(labelsize=8, length=3)
-            axes.grid(color="#e6e6e6", linewidth=0.6)
-            axes.set_axisbelow(True)
-        upper.tick_params(labelbottom=False)
-        lower.set_xlabel("step", size=9)
-        draw_names(upper, lines)
-        return png(canvas)
+        figure = new_figure(size or page, constrained=True)
+        shared: Any = {"sharex": True, "sharey": "row", "squeeze": False}
+        grid = figure.subplots(2 * blocks, columns, height_ratios=_HEIGHTS * blocks, **shared)
+        pairs = [pair for rows in np.split(grid, blocks) for pair in rows.T]
+        lines = []
+        for i, (name, path) in enumerate(paths.items()):
+            upper, lower = pairs[i if is_split else 0]
+            look = {"color": colors[name], "label": name}
+            lines.append(_draw(upper, lower, path, look))
+            if is_split:
+                name_panel(upper, shorten(name))
+        for i, (upper, lower) in enumerate(pairs):
+            if is_split and i >= len(paths):
+                upper.remove()
+                lower.remove()
+                continue
+            _set_limits(upper, lower, list(paths.values()))
+            is_first = i % columns == 0
+            finish_chart(upper, "", "sharpness" if is_first else "")
+            finish_chart(
+                lower, "step" if i >= len(pairs) - columns else "", "loss" if is_first else ""
+            )
+        if not is_split and len(paths) > 1:
+            draw_names(figure, lines)
+        head_chart(figure, title, "sharpness λ_max of the Hessian; dashed: 2/lr")
+        return figure
 
 
 def _draw(upper: Axes, lower: Axes, path: SharpnessPath, look: dict[str, Any]) -> Line2D:
@@ -99,7 +134,7 @@ def _draw(upper: Axes, lower: Axes, path: SharpnessPath, look: dict[str, Any]) -
         path.step[known], path.sharpness[known], linewidth=1.4, zorder=3, **look
     )
     look = {"color": look["color"], "linewidth": 1.2}
-    upper.plot(path.step, path.edge, linestyle=_DASHES, zorder=2, **look)
+    upper.plot(path.step, path.edge, linestyle=DASHES, zorder=2, **look)
     known = np.isfinite(path.loss)
     lower.plot(path.step[known], path.loss[known], **look)
     return sharpness
@@ -121,4 +156,7 @@ def _set_limits(upper: Axes, lower: Axes, paths: list[SharpnessPath]) -> None:
     upper.set_ylim(max(1.08 * low, -high), high)
     if losses.size and losses.min() > 0:
         lower.set_yscale("log")
-        lower.set_ylim(bottom=max(losses.min() / 1.5, _DEEPEST * losses.max()))
+        # Of a run that diverges, only the beginning is shown.
+        first = max(known[0] for path in paths if (known := path.loss[np.isfinite(path.loss)]).size)
+        top = min(losses.max(), _STEEPEST * first)
+        lower.set_ylim(max(losses.min(), _DEEPEST * top) / 1.5, top * 1.5)

@@ -1,4 +1,4 @@
-"""What all pictures share: style, titles, legend, and encoding as a PNG."""
+"""What all pictures share: fonts, grid, titles, legends, and encoding as PNG, SVG or PDF."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
     from PIL.Image import Image
 
 INK = "#222222"
@@ -32,10 +31,22 @@ MINIMIZER = {
 TITLE = {"size": 11.0, "weight": "bold"}
 SUBTITLE = {"size": 9.5}
 NOTE = {"size": 8}
-TITLE_HEIGHT, SUBTITLE_HEIGHT, NOTE_HEIGHT = 0.957, 0.921, 0.012  # as fractions of the figure
+TITLE_INCHES, SUBTITLE_INCHES = 0.24, 0.44  # from the top of the figure
+NOTE_HEIGHT = 0.012  # as a fraction of the figure
+FORMATS = ("png", "svg", "pdf")
+"""The formats of pictures, by their suffixes."""
+Size: TypeAlias = tuple[float, float]
+"""Width and height of a picture in inches, 100 pixels each in a PNG."""
+DASHES = (0, (5, 3))
 GREATEST = 1e250
 """Numbers from here on are not drawn."""
-_TITLE_CHARACTERS = 72  # that fit in full size
+_TITLE_CHARACTERS = 11.5  # per inch, that fit in full size
+_MAX_NAME = 36  # characters in a legend
+_LEGEND_CHARACTERS, _KEY_CHARACTERS = 14, 8  # per inch; that a line and its gaps take
+_NO_DATES = {
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
 
 
 def drawable(values: np.ndarray) -> np.ndarray:
@@ -84,31 +95,79 @@ def _import_matplotlib() -> None:
 def _defaults() -> Any:
     from matplotlib import rcParamsDefault
 
-    # Setting the backend key would change a notebook's backend for good.
-    return {k: v for k, v in rcParamsDefault.items() if k != "backend"}
+    # Setting the backend key would change a notebook's backend for good. Equal pictures give equal
+    # bytes with a fixed salt.
+    defaults = {k: v for k, v in rcParamsDefault.items() if k != "backend"}
+    return defaults | {"svg.hashsalt": "gdlab"}
 
 
-def panel(
-    size: tuple[float, float], box: tuple[float, float, float, float]
-) -> tuple[FigureCanvasAgg, Axes]:
-    """Return a figure (size in inches, 100 pixels each) and axes in a box (fractions of it)."""
+def new_figure(size: Size, *, constrained: bool = False) -> Figure:
+    """Return an empty figure, unknown to pyplot; constrained ones cut no label off."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
-    canvas = FigureCanvasAgg(Figure(figsize=size, dpi=100))
-    return canvas, canvas.figure.add_axes(box)
+    from gdlab.plots.figure import Picture
+
+    layout = "constrained" if constrained else None
+    return FigureCanvasAgg(Picture(figsize=size, dpi=100, layout=layout)).figure
 
 
-def title_look(title: str) -> dict[str, Any]:
-    """Return the style of a title; long ones are smaller."""
-    return {**TITLE, "size": TITLE["size"] * min(1.0, _TITLE_CHARACTERS / max(1, len(title)))}
+def panel(size: Size, box: tuple[float, float, float, float]) -> tuple[FigureCanvasAgg, Axes]:
+    """Return the canvas of a new figure, and axes in a box (fractions of it)."""
+    figure = new_figure(size)
+    canvas: Any = figure.canvas
+    return canvas, figure.add_axes(box)
+
+
+def panel_box(size: Size, *, left: float, right: float, bottom: float, top: float) -> Any:
+    """Return the box (left, bottom, width, height) inside margins in inches, as fractions."""
+    width, height = size
+    across, up = max(width - left - right, 0.5), max(height - bottom - top, 0.5)
+    return left / width, bottom / height, across / width, up / height
+
+
+def title_look(title: str, width: float = 6.4) -> dict[str, Any]:
+    """Return the style of a title on a page of a width in inches; long ones are smaller."""
+    fits = _TITLE_CHARACTERS * width
+    return {**TITLE, "size": TITLE["size"] * min(1.0, fits / max(1, len(title)))}
+
+
+def from_top(figure: Figure, inches: float) -> float:
+    """Return the height on a page, as a fraction, that is some inches below its top."""
+    return 1 - inches / figure.get_figheight()
 
 
 def draw_title(figure: Figure, title: str, subtitle: str) -> None:
     """Write two lines above the panel, without interpreting them as TeX."""
-    look = {"ha": "center", "color": INK, "parse_math": False}
-    figure.text(0.5, TITLE_HEIGHT, title, **title_look(title), **look)
-    figure.text(0.5, SUBTITLE_HEIGHT, subtitle, **SUBTITLE, **look)
+    look: dict[str, Any] = {"ha": "center", "color": INK, "parse_math": False}
+    width = figure.get_figwidth()
+    figure.text(0.5, from_top(figure, TITLE_INCHES), title, **title_look(title, width), **look)
+    small = min(1.0, _TITLE_CHARACTERS * 1.2 * width / max(1, len(subtitle)))
+    look["size"] = SUBTITLE["size"] * small
+    figure.text(0.5, from_top(figure, SUBTITLE_INCHES), subtitle, **look)
+
+
+def head_chart(figure: Figure, title: str, subtitle: str = "", note: str = "") -> None:
+    """Write a title and up to two lines on a constrained figure, and lay it out: call this last."""
+    draw_title(figure, title, subtitle)
+    inches = 0.08 + (SUBTITLE_INCHES if subtitle else TITLE_INCHES if title else 0.0)
+    if note:
+        inches += 0.16
+        look: dict[str, Any] = {"ha": "center", "color": INK, "parse_math": False, **NOTE}
+        figure.text(0.5, from_top(figure, inches - 0.06), note, **look)
+    engine: Any = figure.get_layout_engine()
+    engine.set(rect=(0, 0, 1, from_top(figure, inches)))
+    # Now and for good: each further layout, as in another format, would move things a little.
+    engine.execute(figure)
+    figure.set_layout_engine("none")
+
+
+def finish_chart(axes: Axes, xlabel: str = "", ylabel: str = "") -> None:
+    """Give axes their names, small ticks and a pale grid behind everything."""
+    axes.set_xlabel(xlabel, size=9, parse_math=False)
+    axes.set_ylabel(ylabel, size=9, parse_math=False)
+    axes.tick_params(labelsize=8, length=3)
+    axes.grid(color="#e6e6e6", linewidth=0.6)
+    axes.set_axisbelow(True)
 
 
 def draw_legend(figure: Figure, keys: Mapping[str, dict[str, Any]], height: float) -> None:
@@ -119,7 +178,7 @@ def draw_legend(figure: Figure, keys: Mapping[str, dict[str, Any]], height: floa
         handles=[Line2D([0, 1], [0, 0], **look, label=name) for name, look in keys.items()],
         loc="lower center",
         bbox_to_anchor=(0.5, height),
-        ncols=len(keys),
+        ncols=legend_columns(figure.get_figwidth(), [*keys]),
         frameon=False,
         fontsize=8.5,
         handletextpad=0.5,
@@ -127,13 +186,37 @@ def draw_legend(figure: Figure, keys: Mapping[str, dict[str, Any]], height: floa
     )
 
 
-def draw_names(axes: Axes, lines: Sequence[Line2D]) -> None:
-    """Draw a legend in the panel of the labels of lines, whatever characters they have."""
+def draw_names(figure: Figure, handles: Sequence[Any], title: str = "") -> None:
+    """Draw a legend below a constrained chart, which covers no curve, whatever its labels hold."""
     # By themselves, labels that are empty or begin with an underscore would be left out.
-    names = [str(line.get_label()) for line in lines]
-    legend = axes.legend(lines, names, fontsize=8.5, loc="best", framealpha=0.9)
-    for text in legend.get_texts():
+    names = [shorten(str(handle.get_label())) for handle in handles]
+    legend = figure.legend(
+        handles,
+        names,
+        title=title,
+        loc="outside lower center",
+        ncols=legend_columns(figure.get_figwidth(), names),
+        frameon=False,
+        fontsize=8.5,
+        title_fontsize=9,
+        columnspacing=1.6,
+        labelspacing=0.3,
+    )
+    for text in (*legend.get_texts(), legend.get_title()):
         text.set_parse_math(False)
+
+
+def legend_columns(inches: float, names: Sequence[str]) -> int:
+    """Return how many columns of a legend fit on a page of some width in inches."""
+    width = inches * _LEGEND_CHARACTERS
+    if sum(map(len, names)) + _KEY_CHARACTERS * len(names) <= width:
+        return len(names)
+    return max(1, int(width) // (max(map(len, names)) + _KEY_CHARACTERS))
+
+
+def shorten(text: str) -> str:
+    """Return a text that fits into a legend."""
+    return text if len(text) <= _MAX_NAME else f"{text[: _MAX_NAME - 1]}…"
 
 
 def label(axes: Axes, x: str, y: str) -> None:
@@ -163,3 +246,21 @@ def png(canvas: FigureCanvasAgg) -> bytes:
     """Draw a canvas and return its PNG."""
     canvas.draw()
     return encode(image(canvas))
+
+
+def render(figure: Figure, suffix: str) -> bytes:
+    """Return a figure as the bytes of a PNG, SVG or PDF without dates: equal ones are equal.
+
+    Raises:
+        ValueError: the suffix is none of `FORMATS`.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    if suffix not in FORMATS:
+        raise ValueError(f"suffix={suffix}: must be one of {', '.join(FORMATS)}")
+    with style():
+        if suffix == "png":
+            return png(FigureCanvasAgg(figure))
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format=suffix, metadata=_NO_DATES[suffix])
+        return buffer.getvalue()

@@ -9,23 +9,37 @@ Shapes: M paths, n recorded points of a path, D dimensions.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gdlab.plots.colors import Colors
-from gdlab.plots.landscape import MAX_SLICED, draw_levels, draw_surface
-from gdlab.plots.projection import FAR, Landscape, Plane, nearby, on_paper, principal_plane, view
-from gdlab.plots.style import INK, MINIMIZER, draw_legend, draw_title, label, panel, png, style
+from gdlab.plots.colors import Palette, Value
+from gdlab.plots.landscape import (
+    note_of_scales,
+)
+from gdlab.plots.multiples import chosen, label_panels, name_panel, small_panels
+from gdlab.plots.paths import Path, Paths
+from gdlab.plots.projection import FAR, Landscape, on_paper
+from gdlab.plots.relief import Relief, draw_relief_bar
+from gdlab.plots.style import (
+    INK,
+    MINIMIZER,
+    Size,
+    head_chart,
+    new_figure,
+    shorten,
+    style,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
-__all__ = ["Landscape", "Path", "overview_png"]
+__all__ = ["Path", "draw_overview", "fill_overview", "legend_handles"]
 
-_SIZE = (6.4, 6.2)
-_PANEL = (0.12, 0.25, 0.745, 0.655)  # left, bottom, width, height, as fractions of the figure
+_BESIDE_BAR = 0.85  # the width of small panels that share a bar, as a part of what others have
+_WIDTH, _PANEL_INCHES, _ROOM = 6.4, 4.7, 1.5  # of the page, its panel and all that is around
 _START = {
     "marker": "o",
     "markerfacecolor": "white",
@@ -37,40 +51,25 @@ _LAST = {"markeredgecolor": "white", "markeredgewidth": 0.8, "linestyle": "none"
 _LEVEL = {"color": INK, "linewidth": 1.0, "linestyle": "--"}
 _MANY = 20  # paths; more get thinner lines and smaller marks
 _CROWDED = 12_000  # pixels of line; longer paths are thin, or they would hide all others
-_LOG_STEPS = 30  # more are logarithmic: a tenth of the rate takes ten times the steps
 
 
-@dataclass(frozen=True)
-class Path:
-    """One run of a sweep.
-
-    Attributes:
-        points: (n, D) the recorded points, finite; huge where the run diverged.
-        value: The run's value of the swept setting; numbers get a color scale, texts categories.
-        steps: (n,) the step numbers of the points; None if every step is recorded.
-    """
-
-    points: np.ndarray
-    value: float | str
-    steps: np.ndarray | None = None
-
-
-def overview_png(
-    landscape: Landscape, paths: Sequence[Path], setting: str, *, is_log: bool
-) -> bytes:
+def draw_overview(
+    landscape: Landscape,
+    paths: Sequence[Path],
+    palette: Palette,
+    *,
+    size: Size | None = None,
+) -> Figure:
     """Draw the paths of a sweep in one picture.
 
     The view contains the paths that stay near and do not end above their start; if there are none,
-    the early steps of all. The same input gives the same bytes.
+    the early steps of all. Where the palette has no color for each value, each has a panel.
 
     Args:
         landscape: The loss.
         paths: M ≥ 1 runs of the same dimension.
-        setting: The name of what was swept.
-        is_log: Whether the color scale is logarithmic; ignored unless all numbers are positive.
-
-    Returns:
-        A PNG of 640 x 620 pixels.
+        palette: The looks of the paths by their values.
+        size: Width and height in inches.
 
     Raises:
         ValueError: There is no path, or the paths differ in dimension.
@@ -78,131 +77,78 @@ def overview_png(
     shapes = [path.points.shape for path in paths]
     if not shapes or any(len(s) != 2 or 0 in s or s[1] != shapes[0][1] for s in shapes):
         raise ValueError(f"paths must be (n, D) of one D, got {shapes}")
-    sweep = _Sweep.of(landscape, paths)
-    colors = Colors.of([path.value for path in paths], is_log=is_log)
+    sweep = Paths.of(landscape, paths)
     with style():
-        canvas, axes = panel(_SIZE, _PANEL)
-        figure = canvas.figure
-        sweep.draw_background(axes)
-        traces, leaving = sweep.project()
-        _draw_paths(axes, traces, colors)
-        _draw_minimizers(axes, sweep)
-        draw_title(figure, landscape.title, sweep.subtitle(setting))
-        draw_legend(figure, _legend_entries(sweep), 0.03)
-        colors.draw_key(figure, setting, (_PANEL[0], 0.163, _PANEL[2], 0.018))
-        figure.text(0.5, 0.01, sweep.notes(leaving), ha="center", size=8, color=INK)
-        return png(canvas)
+        drawn = sweep.relief()
+        shown: Sequence[Value] = chosen(palette.values) if palette.is_split else [""]
+        figure, panels = _page(sweep, len(shown), palette, size)
+        leaving = 0
+        for value, axes in zip(shown, panels, strict=True):
+            if palette.is_split:
+                leaving = fill_overview(axes, sweep, drawn, palette, value)
+                name_panel(axes, shorten(palette.name(value)))
+            else:
+                leaving = fill_overview(axes, sweep, drawn, palette)
+        if palette.is_split:
+            label_panels(panels, *sweep.names)
+        if drawn is not None:
+            draw_relief_bar(figure, panels, drawn)
+        palette.draw_key(figure, panels, legend_handles(sweep))
+        note = sweep.notes(leaving, note_of_scales(panels[0]))
+        head_chart(figure, landscape.title, sweep.subtitle(palette), note)
+        return figure
 
 
-@dataclass(frozen=True)
-class _Sweep:
-    """M paths, and the plane and view in which they are drawn.
+def fill_overview(
+    axes: Axes,
+    sweep: Paths,
+    drawn: Relief | None,
+    palette: Palette,
+    value: Value | None = None,
+) -> int:
+    """Draw paths on a loss, and return how many leave the view.
 
-    Attributes:
-        box: (2, 2) lower and upper limits of the paper; steps and position for D = 1.
-        best: The index of the path whose last point has the lowest loss.
-        lowest: That loss.
+    Args:
+        axes: The panel.
+        sweep: The paths.
+        drawn: The level curves behind them.
+        palette: Their looks.
+        value: Draw only those that the palette knows by this; None for all.
     """
-
-    landscape: Landscape
-    paths: Sequence[Path]
-    plane: Plane
-    box: np.ndarray
-    best: int
-    lowest: float
-
-    @classmethod
-    def of(cls, landscape: Landscape, paths: Sequence[Path]) -> _Sweep:
-        """Choose the plane and the view."""
-        is_near = [nearby(landscape, path.points) for path in paths]
-        with np.errstate(all="ignore"):
-            ends = np.array([landscape.value(path.points[[0, -1]]) for path in paths], dtype=float)
-        ends = np.where(np.isnan(ends), np.inf, ends)
-        best = int(ends[:, 1].argmin())
-        stays = np.array([near[-1] for near in is_near])
-        settled = np.flatnonzero(stays & (ends[:, 1] <= ends[:, 0]))
-        in_view = settled.tolist() or list(range(len(paths)))
-        dim = paths[0].points.shape[1]
-        if dim <= 2:
-            plane = Plane(np.zeros(dim), np.eye(dim))
-        else:
-            # The lowest last, since the plane goes through the last point.
-            order = sorted(in_view, key=lambda i: -ends[i, 1])
-            plane = principal_plane(np.concatenate([paths[i].points[is_near[i]] for i in order]))
-        views = np.stack([view(landscape, paths[i].points, plane) for i in in_view])
-        box = np.stack([views[..., 0].min(axis=0), views[..., 1].max(axis=0)], axis=1)
-        if dim == 1:
-            last = max(1.0, *(float(_steps(paths[i])[-1]) for i in in_view))
-            box = np.stack([[-0.03 * last, 1.03 * last], box[0]])
-            if last > _LOG_STEPS:
-                box[0] = -0.2, 1.25 * last
-        return cls(landscape, paths, plane, box, best, float(ends[best, 1]))
-
-    @property
-    def dim(self) -> int:
-        return len(self.plane.origin)
-
-    def draw_background(self, axes: Axes) -> None:
-        """Draw the loss behind the paths."""
-        if self.dim > 1:
-            draw_surface(axes, self.landscape, self.plane, self.box, arrows=False)
-            return
-        loss = self.landscape
-        # The loss does not depend on the step: its level curves are horizontal.
-        strips = Landscape(
-            lambda p: loss.value(p[..., 1:]), loss.gradient, (), "", minimum=loss.minimum
-        )
-        draw_levels(axes, strips, Plane(np.zeros(2), np.eye(2)), self.box)
-        label(axes, "step", loss.names[0])
-        if self.box[0, 1] > _LOG_STEPS:
-            axes.set_xscale("symlog", linthresh=1.0)
-            axes.xaxis.set_major_formatter("{x:,.0f}")
-        axes.set(xlim=self.box[0], ylim=self.box[1])
-
-    def project(self) -> tuple[list[np.ndarray], int]:
-        """Return each path on the paper, (n, 2), and how many paths leave the view."""
-        traces, leaving = [], 0
-        for path in self.paths:
-            points = self.plane.coordinates(np.clip(path.points, -FAR, FAR))
-            if self.dim == 1:
-                points = np.column_stack([_steps(path), points])
-            trace, outside = on_paper(points, self.box)
-            traces.append(trace)
-            leaving += bool(outside.any())
-        return traces, leaving
-
-    def subtitle(self, setting: str) -> str:
-        """Return how many runs there are, and which one ended lowest."""
-        count = len(self.paths)
-        if not np.isfinite(self.lowest):
-            return f"{count:,} paths, no finite last loss"
-        value = self.paths[self.best].value
-        value = value if isinstance(value, str) else f"{value:.4g}"
-        runs = "1 path" if count == 1 else f"{count:,} paths"
-        return f"{runs}   ·   lowest last loss {self.lowest:.4g} at {setting} = {value}"
-
-    def notes(self, leaving: int) -> str:
-        """Return a text of what the picture does not show."""
-        notes = []
-        if 2 < self.dim <= MAX_SLICED:
-            notes.append("levels: the slice of the loss through the lowest last point shown")
-        if leaving:
-            notes.append(f"{leaving:,} of {len(self.paths):,} paths leave the view")
-        return "   ·   ".join(notes)
+    traces, leaving = sweep.project()
+    sweep.draw_background(axes, drawn)
+    is_shown = [value is None or palette.key(path.value) == value for path in sweep.paths]
+    runs = np.flatnonzero(is_shown).tolist()
+    if runs:
+        _draw_paths(axes, [traces[at] for at in runs], [sweep.paths[at] for at in runs], palette)
+    _draw_minimizers(axes, sweep)
+    return leaving
 
 
-def _steps(path: Path) -> np.ndarray:
-    """Return the step numbers (n,) of a path's points."""
-    return np.arange(len(path.points)) if path.steps is None else np.asarray(path.steps)
+def _page(
+    sweep: Paths, count: int, palette: Palette, size: Size | None
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure with panels, as tall as the view asks for."""
+    (left, right), (bottom, top) = sweep.box if sweep.dim > 1 else ((0, 1), (0, 1))
+    ratio = (top - bottom) / (right - left)
+    ratio = min(1.0, ratio) if ratio >= 1 / 3 else 1.0
+    if palette.is_split:
+        return small_panels(count, size, _BESIDE_BAR * ratio)
+    height = _PANEL_INCHES * ratio
+    rows = 0.0 if palette.has_bar else 0.2 * len(palette.values) / 2
+    figure = new_figure(size or (_WIDTH, height + _ROOM + rows), constrained=True)
+    return figure, [figure.add_subplot()]
 
 
-def _draw_paths(axes: Axes, traces: Sequence[np.ndarray], colors: Colors) -> None:
+def _draw_paths(
+    axes: Axes, traces: Sequence[np.ndarray], paths: Sequence[Path], palette: Palette
+) -> None:
     """Draw lines from the longest to the shortest, so that wild paths lie below, then marks."""
     are_many = len(traces) > _MANY
     lengths = np.array([_length(axes, trace) for trace in traces])
     clip: dict[str, Any] = {"solid_joinstyle": "round", "zorder": 3}
     for i in np.argsort(-lengths, kind="stable"):
-        trace, color = traces[i], colors.color(int(i))
+        trace, color = traces[i], palette.color(paths[i].value)
         if lengths[i] > _CROWDED:
             axes.plot(*trace.T, color=color, linewidth=0.5, alpha=0.6, **clip)
             continue
@@ -216,8 +162,8 @@ def _draw_paths(axes: Axes, traces: Sequence[np.ndarray], colors: Colors) -> Non
         kind = {
             **_LAST,
             "markersize": 5.5 if are_many else 6.5,
-            "color": colors.color(int(i)),
-            "marker": colors.marker(int(i)),
+            "color": palette.color(paths[i].value),
+            "marker": palette.marker(paths[i].value),
         }
         axes.plot(*traces[i][-1:].T, **kind, zorder=6)
 
@@ -225,10 +171,10 @@ def _draw_paths(axes: Axes, traces: Sequence[np.ndarray], colors: Colors) -> Non
 def _length(axes: Axes, trace: np.ndarray) -> float:
     """Return the length in pixels of a trace (n, 2), at least of the part inside the panel."""
     steps = np.hypot(*np.diff(axes.transData.transform(trace), axis=0).T)
-    return float(np.minimum(np.nan_to_num(steps), 100 * _SIZE[0]).sum())
+    return float(np.minimum(np.nan_to_num(steps), 100 * _WIDTH).sum())
 
 
-def _draw_minimizers(axes: Axes, sweep: _Sweep) -> None:
+def _draw_minimizers(axes: Axes, sweep: Paths) -> None:
     """Draw the known minimizers as stars, or as lines along the steps for D = 1."""
     if sweep.landscape.minimizers is None:
         return
@@ -240,13 +186,15 @@ def _draw_minimizers(axes: Axes, sweep: _Sweep) -> None:
         axes.plot(*on_paper(points, sweep.box)[0].T, **MINIMIZER, zorder=4)
 
 
-def _legend_entries(sweep: _Sweep) -> dict[str, dict[str, Any]]:
-    """Return the styles of the marks by name."""
+def legend_handles(sweep: Paths) -> list[Line2D]:
+    """Return what explains the marks."""
+    from matplotlib.lines import Line2D
+
     keys = {
         "start": {**_START, "markersize": 8},
         "last point": {**_LAST, "markersize": 6.5, "marker": "o", "color": "#7a7a7a"},
     }
     if sweep.landscape.minimizers is not None:
         name = "minimizer" if sweep.dim <= 2 else "minimizer, projected"
-        keys[name] = _LEVEL if sweep.dim == 1 else MINIMIZER
-    return keys
+        keys[name] = _LEVEL if sweep.dim == 1 else {**MINIMIZER, "markersize": 12}
+    return [Line2D([], [], **look, label=name) for name, look in keys.items()]

@@ -1,4 +1,4 @@
-"""Pictures of one run: its path over the loss, as PNG frames.
+"""Pictures of one run: its path over the loss, as PNG frames or as a figure.
 
 A loss of one variable is drawn as its curve with the tangent at the current point, of two as level
 curves with descent directions, of more in the plane of the path's first two principal components.
@@ -12,24 +12,40 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gdlab.plots.background import CURRENT, LINE, MARKS, RED, START, TANGENT, WIDTH, Background
+from gdlab.plots.background import (
+    CURRENT,
+    LINE,
+    MARKS,
+    RED,
+    START,
+    TANGENT,
+    WIDTH,
+    Background,
+    view_of,
+)
 from gdlab.plots.landscape import MAX_SLICED
-from gdlab.plots.projection import Landscape, drawing_plane, on_paper, view
+from gdlab.plots.projection import Landscape, on_paper
 from gdlab.plots.style import (
     MINIMIZER,
-    NOTE,
-    NOTE_HEIGHT,
     SUBTITLE,
-    SUBTITLE_HEIGHT,
+    SUBTITLE_INCHES,
+    Size,
     encode,
     style,
 )
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
+    from matplotlib.figure import Figure
     from PIL.Image import Image
 
-__all__ = ["Landscape", "background_of", "frame_rows", "trajectory_frames", "trajectory_png"]
+__all__ = [
+    "Landscape",
+    "draw_trajectory",
+    "frame_rows",
+    "trajectory_frames",
+    "trajectory_png",
+]
 
 _HALO = {"color": "white", "linewidth": 2.6, "alpha": 0.7}
 _THREAD = {"color": RED, "linewidth": 0.4, "alpha": 0.25}
@@ -37,12 +53,6 @@ _DUST = {**MARKS, "markersize": 1.2}
 _MARK_SPACING = 7.0  # pixels along the path: closer markers overlap
 _CROWDED = 60_000  # pixels of line: more would cover over half of the panel
 _TANGENT_LENGTH = 0.16  # to each side, as a fraction of the panel's diagonal
-
-
-def background_of(landscape: Landscape, path: np.ndarray) -> Background:
-    """Return the background of a path (n, D), in a plane and view chosen for it."""
-    plane = drawing_plane(landscape, path)
-    return Background(landscape, plane, view(landscape, path, plane))
 
 
 def trajectory_frames(
@@ -74,7 +84,7 @@ def trajectory_frames(
         raise ValueError(f"path must be (n, D) and steps (n,), got {path.shape}, {steps.shape}")
     path = path.astype(float, copy=False)
     with style():
-        background = background or background_of(landscape, path)
+        background = background or Background(landscape, view_of(landscape, path))
         picture = _Picture(landscape, steps, path, background)
         return picture.frames(frame_rows(steps, frames).tolist())
 
@@ -82,6 +92,24 @@ def trajectory_frames(
 def trajectory_png(landscape: Landscape, steps: np.ndarray, path: np.ndarray) -> bytes:
     """Draw the whole run as a PNG: the last frame of `trajectory_frames`."""
     return trajectory_frames(landscape, steps, path, frames=1)[-1][1]
+
+
+def draw_trajectory(
+    landscape: Landscape, steps: np.ndarray, path: np.ndarray, *, size: Size | None = None
+) -> Figure:
+    """Draw the whole run as a figure: what the last frame of `trajectory_frames` shows.
+
+    Args:
+        landscape: The loss.
+        steps: (n,) increasing step numbers.
+        path: (n, D) the points at those steps, finite.
+        size: Width and height in inches; by default 6.4 by 5.6.
+    """
+    path = path.astype(float, copy=False)
+    with style():
+        background = Background(landscape, view_of(landscape, path), size)
+        picture = _Picture(landscape, steps, path, background)
+        return background.compose(landscape.title, picture.artists(len(path) - 1))
 
 
 def frame_rows(steps: np.ndarray, frames: int) -> np.ndarray:
@@ -145,6 +173,10 @@ class _Picture:
         return [(step, encode(image)) for step, image in zip(steps, [*before, last], strict=True)]
 
     def _render(self, row: int) -> Image:
+        return self.background.render(self.artists(row))
+
+    def artists(self, row: int) -> list[Artist]:
+        """Return what is drawn on the background at a row, from back to front."""
         past = self.points[: row + 1]
         if self.tangent is not None:
             self.tangent.set_data(*self._tangent_ends(row).T)
@@ -156,21 +188,21 @@ class _Picture:
         path = [self.tangent, self.halo, self.line, self.marks]
         marks = [self.stars, self.start, self.current]
         artists = [artist for artist in (*path, *marks) if artist is not None]
-        return self.background.render([*artists, *self._captions(row)])
+        return [*artists, *self._captions(row)]
 
     def _captions(self, row: int) -> list[Artist]:
         """Return the texts: where the run is, and what the picture does not show."""
         with np.errstate(all="ignore"):
             loss = float(np.asarray(self.landscape.value(self.path[row : row + 1]))[0])
         subtitle = f"step {int(self.steps[row]):,}   loss {loss:.6g}"
-        texts: list[Artist] = [self.background.text(SUBTITLE_HEIGHT, subtitle, **SUBTITLE)]
-        notes = []
+        texts: list[Artist] = [self.background.text(SUBTITLE_INCHES, subtitle, **SUBTITLE)]
+        notes = [self.background.scales] if self.background.scales else []
         if 2 < self.path.shape[1] <= MAX_SLICED:
             notes.append("levels: the slice of the loss through the last point shown")
         if outside := int(self.outside[: row + 1].sum()):
             notes.append(f"{outside:,} of {row + 1:,} recorded steps outside the view")
         if notes:
-            texts.append(self.background.text(NOTE_HEIGHT, "   ·   ".join(notes), **NOTE))
+            texts.append(self.background.note("   ·   ".join(notes)))
         return texts
 
     def _tangent_ends(self, row: int) -> np.ndarray:

@@ -11,7 +11,8 @@ from gdlab.recording.event_sink import EventSink
 from gdlab.recording.history_file import HistoryFile
 from gdlab.recording.names import CONFIG
 from gdlab.recording.result_file import write_result
-from gdlab.recording.run_plots import RunToDraw, ThinnedPath, draw_pictures, save_pictures
+from gdlab.recording.run_plots import RunToDraw, draw_pictures, save_pictures
+from gdlab.recording.thinned_path import ThinnedPath
 from gdlab.recording.thinning import MAX_POINTS
 
 
@@ -52,7 +53,7 @@ class RunRecorder:
             else None
         )
         every = record.sharpness_every or 1
-        self._path = ThinnedPath(settings.steps, every) if record.figures else None
+        self._path = ThinnedPath(settings.steps, every) if record.formats else None
 
     def write(self, piece: History) -> None:
         """Take in records."""
@@ -89,6 +90,8 @@ class RunRecorder:
     def _draw(self) -> None:
         path = self._path.join() if self._path is not None else None
         if path is not None:
-            pictures, self.problems = draw_pictures(RunToDraw(self._settings, path))
+            pictures, self.problems = draw_pictures(
+                RunToDraw(self._settings, path, size=self._settings.record.figure_size)
+            )
             writer = None if self._events is None else self._events.writer
             save_pictures(self._directory, pictures, writer)

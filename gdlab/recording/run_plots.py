@@ -1,12 +1,12 @@
 """The pictures of one run, in its directory and in TensorBoard.
 
-A new picture is one function from a `RunToDraw` to `Frames` and one line of `PICTURES`.
+A new picture is one function from a `RunToDraw` to a `Picture` and one line of `PICTURES`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
@@ -16,46 +16,64 @@ from gdlab.console import visible
 from gdlab.engine.history import History
 from gdlab.engine.metrics import SHARPNESS
 from gdlab.errors import CUSTOM_ERRORS, describe_error
-from gdlab.fields.declared import Configured, declared_fields
 from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import value_and_gradient
-from gdlab.plots.background import Background
-from gdlab.plots.convergence import convergence_png, is_drawable
-from gdlab.plots.projection import Landscape, drawing_plane, view
-from gdlab.plots.stability import SharpnessPath, stability_png
-from gdlab.plots.trajectory import trajectory_frames
+from gdlab.plots.convergence import Curve, draw_convergence, draw_loss, is_drawable
+from gdlab.plots.projection import Landscape
+from gdlab.plots.stability import SharpnessPath, draw_stability
+from gdlab.plots.style import FORMATS, Size, render
+from gdlab.plots.trajectory import draw_trajectory, trajectory_frames
+from gdlab.recording.backgrounds import Backgrounds
 from gdlab.recording.event_file import EventWriter
 from gdlab.recording.files import write_atomically
-from gdlab.recording.thinning import thinned_steps
 from gdlab.theory import predicted_rate
 
-_MAX_POINTS = 5_000
-_MAX_BACKGROUNDS = 8  # 3 MB each
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_LONGEST_TITLE = 60  # of the loss
 _MIN_SHARPNESS_VALUES, _MIN_CONVERGENCE_POINTS = 2, 3  # that make a curve
-_COMPARABLE = (bool, int, float, str, tuple)  # == of tensors and arrays is no bool
 
 Frames: TypeAlias = list[tuple[int, bytes]]
 """Steps, each with its PNG. TensorBoard gets all of them, the run's directory the last one."""
 
 
-class Backgrounds:
-    """Draws the backgrounds of trajectories, one for all runs with the same loss and view."""
+@dataclass(frozen=True)
+class Picture:
+    """A picture of a run that is not drawn yet.
 
-    def __init__(self) -> None:
-        self._recent: list[tuple[Loss, np.ndarray, Background]] = []
+    Attributes:
+        step: the last step that it shows.
+        draw: draws it as a figure.
+        animate: draws it as frames, the last of which shows what the figure does; None for one
+            frame only.
+    """
 
-    def get(self, loss: Loss, scene: Landscape, path: np.ndarray) -> Background:
-        """Return the background for a path (n, D) of float64, drawn before or now."""
-        plane = drawing_plane(scene, path)
-        box = view(scene, path, plane)
-        if not plane.is_whole_space:  # the plane goes through this path's last point
-            return Background(scene, plane, box)
-        for known, its_box, background in self._recent:
-            if np.array_equal(box, its_box) and are_same(loss, known):
-                return background
-        background = Background(scene, plane, box)
-        self._recent = [(loss, box, background), *self._recent[: _MAX_BACKGROUNDS - 1]]
-        return background
+    step: int
+    draw: Callable[[], "Figure"]
+    animate: Callable[[], Frames] | None = None
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A picture of a run: its frames, and what its files contain by format."""
+
+    frames: Frames
+    files: Mapping[str, bytes]
+
+    @classmethod
+    def of(cls, picture: Picture, formats: Iterable[str]) -> "Drawn":
+        """Draw a picture in some formats, and its frames for TensorBoard."""
+        others = [suffix for suffix in formats if suffix != FORMATS[0]]
+        figure = picture.draw() if others or picture.animate is None else None
+        if picture.animate is not None:
+            frames = picture.animate()
+        else:
+            assert figure is not None
+            frames = [(picture.step, render(figure, FORMATS[0]))]
+        files = {FORMATS[0]: frames[-1][1]}
+        files |= {suffix: render(figure, suffix) for suffix in others if figure is not None}
+        return cls(frames, {suffix: files[suffix] for suffix in formats})
 
 
 @dataclass(frozen=True)
@@ -67,60 +85,97 @@ class RunToDraw:
         path: its records, as a `ThinnedPath` keeps them.
         max_frames: maximum number of frames of an animated picture in TensorBoard.
         backgrounds: shared by the runs of a sweep.
+        size: width and height of the pictures in inches; None for what each needs.
+        title: the first line of the pictures; None for what is seen.
     """
 
     settings: Settings
     path: History
     max_frames: int = 10
     backgrounds: Backgrounds = field(default_factory=Backgrounds)
+    size: Size | None = None
+    title: str | None = None
+
+    @property
+    def heading(self) -> str:
+        """The first line of the pictures."""
+        return title_of(self.settings) if self.title is None else visible(self.title)
 
 
-def draw_trajectory(run: RunToDraw) -> Frames:
+def trajectory_of(run: RunToDraw) -> Picture | str:
     """Draw the path over the loss, unless only some coordinates of its points were recorded."""
-    loss, path = run.settings.objective, run.path
+    loss, path, size = run.settings.objective, run.path, run.size
     if path.x.shape[1] < loss.dim:
-        return []
-    scene = landscape(run.settings)
-    background = run.backgrounds.get(loss, scene, path.x.astype(float, copy=False))
-    return trajectory_frames(scene, path.step, path.x, frames=run.max_frames, background=background)
+        return f"only {path.x.shape[1]} of {loss.dim} coordinates are recorded (record.max_coords)"
+    scene = landscape_of(loss, run.heading)
+
+    def animate() -> Frames:
+        background = run.backgrounds.get(loss, scene, path.x.astype(float, copy=False), size)
+        return trajectory_frames(
+            scene, path.step, path.x, frames=run.max_frames, background=background
+        )
+
+    return Picture(
+        int(path.step[-1]), lambda: draw_trajectory(scene, path.step, path.x, size=size), animate
+    )
 
 
-def draw_convergence(run: RunToDraw) -> Frames:
+def convergence_of(run: RunToDraw) -> Picture | str:
     """Draw the suboptimality beside its bound, where theory predicts a rate."""
     rate, path = predicted_rate(run.settings), run.path
-    # From the losses, since a history file does not hold it.
-    loss = torch.from_numpy(path.loss.astype(np.float64))
-    suboptimality = run.settings.objective.suboptimality(loss)
-    if rate is None or suboptimality is None:
-        return []
-    above = suboptimality.numpy()
+    above = suboptimality_of(run)
+    if rate is None or above is None:
+        return "theory predicts no rate for this run; its losses are kind=loss"
     if is_drawable(above).sum() < _MIN_CONVERGENCE_POINTS:
-        return []
-    bound, title = rate.bound(path.step, float(above[0])), landscape(run.settings).title
-    png = convergence_png(path.step, above, bound, title=title, rate=rate.per_step)
-    return [(int(path.step[-1]), png)]
+        return f"it needs {_MIN_CONVERGENCE_POINTS} losses above the minimum"
+    bound, title = rate.bound(path.step, float(above[0])), run.heading
+    look: Any = {"title": title, "rate": rate.per_step, "size": run.size}
+    curve = Curve(path.step, above)
+    return Picture(int(path.step[-1]), lambda: draw_convergence(curve, bound, **look))
 
 
-def draw_stability(run: RunToDraw) -> Frames:
+def stability_of(run: RunToDraw) -> Picture | str:
     """Draw the sharpness beside 2/lr, where it was recorded."""
     path = sharpness_path(run.path)
     if path is None:
-        return []
-    png = stability_png({"sharpness": path}, title=landscape(run.settings).title)
-    return [(int(path.step[-1]), png)]
+        return "the sharpness was not recorded, which record.sharpness_every=10 asks for"
+    look: Any = {"title": run.heading, "size": run.size}
+    return Picture(int(path.step[-1]), lambda: draw_stability({"sharpness": path}, **look))
 
 
-PICTURES: Mapping[str, Callable[[RunToDraw], Frames]] = {
-    "trajectory": draw_trajectory,
-    "convergence": draw_convergence,
-    "stability": draw_stability,
+def loss_of(run: RunToDraw) -> Picture | str:
+    """Draw the loss over the steps, above its minimum where that is known."""
+    above, path = suboptimality_of(run), run.path
+    if not np.isfinite(path.loss).any():
+        return "no loss is finite"
+    ylabel = "loss" if above is None else "loss above the minimum"
+    curve = Curve(path.step, path.loss.astype(np.float64) if above is None else above)
+    look: Any = {"title": run.heading, "ylabel": ylabel, "size": run.size}
+    return Picture(int(path.step[-1]), lambda: draw_loss(curve, **look))
+
+
+PICTURES: Mapping[str, Callable[[RunToDraw], Picture | str]] = {
+    "trajectory": trajectory_of,
+    "convergence": convergence_of,
+    "stability": stability_of,
 }
-"""The pictures of a run by name; a function returns no frames where its picture does not apply."""
+"""The pictures in a run's directory by name; a function says why its picture does not apply."""
+
+KINDS = {**PICTURES, "loss": loss_of}
+"""The pictures that `gdlab.Run.plot` draws."""
+
+
+def suboptimality_of(run: RunToDraw) -> np.ndarray | None:
+    """Return the losses above the known minimum (n,); None where it is unknown."""
+    # From the losses, since a history file does not hold it.
+    loss = torch.from_numpy(run.path.loss.astype(np.float64))
+    above = run.settings.objective.suboptimality(loss)
+    return None if above is None else above.numpy()
 
 
 def draw_pictures(
     run: RunToDraw, names: Iterable[str] = PICTURES
-) -> tuple[dict[str, Frames], list[str]]:
+) -> tuple[dict[str, Drawn], list[str]]:
     """Draw the pictures that apply to a run.
 
     Args:
@@ -134,27 +189,27 @@ def draw_pictures(
     for name in names:
         try:
             with np.errstate(all="ignore"):  # numbers near the ends of the range
-                frames = PICTURES[name](run)
+                picture = PICTURES[name](run)
+                if isinstance(picture, Picture):
+                    pictures[name] = Drawn.of(picture, run.settings.record.formats)
         except CUSTOM_ERRORS as error:  # a custom loss may raise anything off its path
             problems.append(why_not_drawn(name, error))
-        else:
-            if frames:
-                pictures[name] = frames
     return pictures, problems
 
 
 def save_pictures(
-    directory: Path, pictures: Mapping[str, Frames], writer: EventWriter | None
+    directory: Path, pictures: Mapping[str, Drawn], writer: EventWriter | None
 ) -> None:
     """Write pictures into a run's directory and, where there is a writer, into its events."""
     if writer is not None:
-        for name, frames in pictures.items():
-            for step, png in frames:
+        for name, drawn in pictures.items():
+            for step, png in drawn.frames:
                 writer.image(f"pictures/{name}", step, png)
         # Events first: a killed sweep draws again on resume whatever has no file yet.
         writer.flush()
-    for name, frames in pictures.items():
-        write_atomically(directory / f"{name}.png", frames[-1][1])
+    for name, drawn in pictures.items():
+        for suffix, data in drawn.files.items():
+            write_atomically(directory / f"{name}.{suffix}", data)
 
 
 def why_not_drawn(picture: str, error: BaseException) -> str:
@@ -163,64 +218,25 @@ def why_not_drawn(picture: str, error: BaseException) -> str:
     return f"the {picture} is not drawn ({reason})"
 
 
-def are_same(first: Configured, second: Configured) -> bool:
-    """Return whether two losses, or parts of them, are certainly equal."""
-    if first is second:
-        return True
-    names = declared_fields(type(first))
-    values = ((getattr(first, name), getattr(second, name)) for name in names)
-    return type(first) is type(second) and all(
-        a is b
-        or (isinstance(a, _COMPARABLE) and a == b)
-        or (isinstance(a, Configured) and are_same(a, b))
-        for a, b in values
-    )
-
-
-class ThinnedPath:
-    """A sink that keeps as many records as a picture can show, always the last one.
-
-    Args:
-        steps: the step limit of the run.
-        every: interval of a quantity computed only at steps 0, every, 2·every, …; enough of
-            these steps are kept.
-    """
-
-    def __init__(self, steps: int, every: int = 1) -> None:
-        thinned = thinned_steps(steps, _MAX_POINTS)
-        self._steps = np.union1d(thinned, thinned // every * every)
-        self._kept: list[History] = []
-        self._last: History | None = None
-
-    def write(self, piece: History) -> None:
-        """Keep some of the records."""
-        if len(piece) == 0:
-            return
-        self._kept.append(piece.take(np.isin(piece.step, self._steps)))
-        self._last = piece.take(np.array([len(piece) - 1]))
-
-    def join(self) -> History | None:
-        """Return the kept records with finite points, in order; None where there are none."""
-        if self._last is None:
-            return None
-        path = History.join([*self._kept, self._last])
-        _, first = np.unique(path.step, return_index=True)
-        path = path.take(first)
-        path = path.take(np.flatnonzero(np.isfinite(path.x).all(axis=1)))
-        return path if len(path) else None
-
-
-def thinned_path(settings: Settings, history: History) -> History | None:
-    """Return the records of a whole run that its pictures show; None where no point is finite."""
-    sink = ThinnedPath(settings.steps, settings.record.sharpness_every or 1)
-    sink.write(history)
-    return sink.join()
-
-
 def landscape(settings: Settings) -> Landscape:
     """Return what the pictures need to know of a run's loss."""
-    title = f"{settings.name('loss')} · {settings.name('optimizer')} · lr = {settings.lr:g}"
-    return landscape_of(settings.objective, title)
+    return landscape_of(settings.objective, title_of(settings))
+
+
+def title_of(settings: Settings, varied: Container[str] = ()) -> str:
+    """Return the title of pictures of runs that differ in the settings `varied`."""
+    names = {
+        "loss": loss_title(settings),
+        "optimizer": settings.name("optimizer"),
+        "lr": f"lr = {settings.lr:.6g}",
+    }
+    return visible(" · ".join(name for key, name in names.items() if key not in varied))
+
+
+def loss_title(settings: Settings) -> str:
+    """Return what pictures call a loss: its formula, if it has one, or its name."""
+    title = settings.loss.title or settings.name("loss")
+    return title if len(title) <= _LONGEST_TITLE else f"{title[: _LONGEST_TITLE - 1]}…"
 
 
 def landscape_of(loss: Loss, title: str) -> Landscape:

@@ -3,18 +3,22 @@
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gdlab.console import visible
 from gdlab.errors import RecordError, first_line
 from gdlab.paths import user_path
+from gdlab.plots.style import Size
 from gdlab.recording.digests import VerifiedFiles
+from gdlab.recording.figures import Look
 from gdlab.recording.names import ABOUT, CONFIG, HISTORY, MULTIRUN, RESULT, RESULTS
 from gdlab.recording.parquet import read_parquet
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from gdlab.results.ranking import Best
 
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
 _SELECTED = re.compile(r"\$\{oc\.select:(\w+)\.(\w+),([\w.+-]*)\}", re.ASCII)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Recorded:
     """What the directory of a run or of a sweep contains.
 
@@ -33,6 +37,7 @@ class Recorded:
         varied: the settings that a sweep varied.
         directories: the names of the directories of a sweep's runs, by run.
         metrics: the names of the metrics of a sweep's losses, such as accuracy.
+        draw: draws a kind of picture; None for what was read from files.
     """
 
     directory: Path | None
@@ -41,6 +46,58 @@ class Recorded:
     varied: tuple[str, ...] = ()
     directories: Mapping[int, str] | None = None
     metrics: tuple[str, ...] = ()
+    draw: "Callable[[str, Look], Figure] | None" = field(default=None, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        runs = "1 run" if len(self.results) == 1 else f"{len(self.results):,} runs"
+        ends = ", ".join(f"{n} {word}" for word, n in self.results["status"].value_counts().items())
+        over = f"{', '.join(map(visible, self.varied))}: " if self.varied else ""
+        where = "" if self.directory is None else f", {visible(str(self.directory))}"
+        return f"Sweep({over}{runs}, {visible(ends)}{where})"
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return one row per run as a table of its own: what `results` holds."""
+        return self.results.copy()
+
+    def plot(
+        self,
+        kind: str = "overview",
+        *,
+        title: str | None = None,
+        size: Size | None = None,
+        path: str | Path | None = None,
+    ) -> "Figure":
+        """Draw a picture of a sweep; the runs that it shows are run once more.
+
+        >>> import gdlab
+        >>> swept = gdlab.sweep("rosenbrock", lr=[1e-4, 1e-3], optimizer=["sgd", "adam"], steps=50)
+        >>> figure = swept.plot("convergence", title="The best lr of each")
+        >>> [text.get_text() for text in figure.legends[0].get_texts()]
+        ['sgd', 'adam']
+
+        Args:
+            kind: "overview", the paths of up to 40 runs on their loss; "convergence", the loss of
+                the best run of each setting over the steps; "sensitivity", the final loss against
+                lr; "stability", the sharpness beside 2/lr; "basins", which minimizer each start of
+                a grid reached.
+            title: the first line; None for what the runs have in common.
+            size: width and height in inches, 3 to 40; None for what the picture needs.
+            path: a file to write it to, that ends in .png, .svg or .pdf.
+
+        Returns:
+            The figure, which pyplot does not know. In a notebook it shows itself.
+
+        Raises:
+            SettingError: there is no such kind, this sweep has no such picture, or the path has
+                another ending.
+            RecordError: the sweep was read from files, which hold its pictures already.
+        """
+        look = Look(title, size, path)
+        if self.draw is None:
+            raise RecordError(
+                f"plot: {self.directory} holds the pictures; gdlab.sweep draws others"
+            )
+        return self.draw(kind, look)
 
     def history(self, run: int | None = None) -> "pd.DataFrame":
         """Read a history, one row per record: step, loss, grad_norm, lr, x0 … .
@@ -79,6 +136,12 @@ class Recorded:
 
 def load(directory: str | Path) -> Recorded:
     """Read the directory of a run or of a sweep.
+
+    >>> import tempfile, gdlab
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run = gdlab.run("sphere", steps=3, directory=folder, **{"record.figures": False})
+    ...     gdlab.load(folder).history()["step"].tolist()
+    [0, 1, 2, 3]
 
     Raises:
         RecordError: there is neither, or one of its files is damaged; the message names the file.

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gdlab.config.loading import resolve_choice, settings_from_flat
 from gdlab.config.python import FullNames
 from gdlab.config.settings import GROUPS, TOP, Settings
+from gdlab.console import visible
 from gdlab.engine.batch import Batch, Stop
 from gdlab.engine.history import History, split_by_run
 from gdlab.engine.loop import advance
@@ -18,17 +19,27 @@ from gdlab.engine.outcome import Outcome, Outcomes
 from gdlab.losses.transform import Transform
 from gdlab.numerics.threads import one_thread
 from gdlab.paths import user_path
+from gdlab.plots.style import Size
+from gdlab.recording.figures import Look
 from gdlab.recording.lock import claimed
 from gdlab.recording.recorder import RunRecorder
+from gdlab.recording.run_plots import loss_title
 from gdlab.runs.checks import check_run
 from gdlab.runs.sinks import MemorySink, Sink
 from gdlab.schedules import Schedule
 from gdlab.theory import diagnose
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 @dataclass(frozen=True)
 class Run:
     """A finished run: its settings, outcome and history.
+
+    >>> import gdlab
+    >>> gdlab.run("quadratic", "sgd", lr=0.1)
+    Run(quadratic, sgd, lr=0.1: converged at step 175, loss 4.8289e-17)
 
     Attributes:
         settings: the settings.
@@ -45,9 +56,44 @@ class Run:
     seconds: float
 
     def __repr__(self) -> str:
-        end = self.outcome
-        loss = f"loss={end.final_loss:.6g}"
-        return f"Run({end.status} after {end.steps} steps, {loss}: {end.reason})"
+        end, settings = self.outcome, self.settings
+        what = f"{loss_title(settings)}, {settings.name('optimizer')}, lr={settings.lr:g}"
+        return f"Run({visible(what)}: {end.status} at step {end.steps}, loss {end.final_loss:.6g})"
+
+    def plot(
+        self,
+        kind: str = "trajectory",
+        *,
+        title: str | None = None,
+        size: Size | None = None,
+        path: str | Path | None = None,
+    ) -> "Figure":
+        """Draw a picture of the run.
+
+        >>> import gdlab
+        >>> run = gdlab.run("rosenbrock", "adam", lr=0.05)
+        >>> figure = run.plot("loss", title="Adam in the valley")
+        >>> figure.axes[0].get_ylabel()
+        'loss above the minimum'
+
+        Args:
+            kind: "trajectory", the path on the loss; "loss", over the steps; "convergence", beside
+                the bound that theory predicts; "stability", the sharpness beside 2/lr, where
+                `record.sharpness_every` asks for it.
+            title: the first line; None for the loss, the optimizer and lr.
+            size: width and height in inches, 3 to 40; None for what the picture needs.
+            path: a file to write it to, that ends in .png, .svg or .pdf.
+
+        Returns:
+            The figure, which pyplot does not know. In a notebook it shows itself.
+
+        Raises:
+            SettingError: there is no such kind, this run has no such picture, or the path has
+                another ending.
+        """
+        from gdlab.runs.plot import draw_run
+
+        return draw_run(self.settings, self.history, kind, Look(title, size, path))
 
     def _repr_html_(self) -> str:
         from gdlab.display.notebook import html

@@ -21,6 +21,13 @@ Memory: TypeAlias = Mapping[str, Tensor]
 class Schedule(Configured):
     """The learning rate of each step, computed from the base rate.
 
+    >>> import gdlab
+    >>> class Halving(gdlab.Schedule):
+    ...     def factor(self, step, steps):
+    ...         return 0.5**step
+    >>> gdlab.run("sphere", lr=0.1, schedule=Halving(), steps=3).history.lr[:3].tolist()
+    [0.1, 0.05, 0.025]
+
     A `Number` field may be a column of shape (R,). A subclass implements `factor`; one that follows
     the losses implements `init` and `lr` instead.
     """

@@ -6,31 +6,42 @@ start do; the sharpness beside 2/lr where it is recorded.
 """
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gdlab import theory
 from gdlab.config.settings import NUMERIC, Settings
-from gdlab.console import visible
 from gdlab.display.terminal import show_warning
 from gdlab.errors import CUSTOM_ERRORS
-from gdlab.plots.basins import basins_png
-from gdlab.plots.sensitivity import Band, sensitivity_png
-from gdlab.plots.stability import MAX_RUNS, SharpnessPath, stability_png
+from gdlab.plots.basins import draw_basins
+from gdlab.plots.colors import Palette, Value
+from gdlab.plots.convergence import Curve, draw_curves
+from gdlab.plots.sensitivity import Band, draw_sensitivity
+from gdlab.plots.stability import MAX_RUNS, draw_stability
+from gdlab.plots.style import FORMATS, render
 from gdlab.plots.trajectories import Path as DrawnPath
-from gdlab.plots.trajectories import overview_png
+from gdlab.plots.trajectories import draw_overview
 from gdlab.recording.event_file import EventWriter
 from gdlab.recording.files import write_atomically
-from gdlab.recording.run_plots import landscape, sharpness_path, why_not_drawn
-from gdlab.results.ranking import DataFrame, best, quartiles, split_by, values_of
+from gdlab.recording.run_plots import (
+    RunToDraw,
+    landscape,
+    landscape_of,
+    sharpness_path,
+    suboptimality_of,
+    why_not_drawn,
+)
+from gdlab.results.ranking import DataFrame, best, quartiles, rank_order, split_by, values_of
+from gdlab.sweeps.labels import Labels
 from gdlab.sweeps.plan import Plan
-from gdlab.sweeps.run_dirs import RunDirectories
 from gdlab.sweeps.selection import evenly_spaced
+from gdlab.sweeps.subject import SweepPicture, SweepToDraw
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _MAX_PATHS = 40
 _MIN_RATES = 5  # different lr
@@ -39,112 +50,157 @@ _START = ("start.0", "start.1")
 
 
 def draw_sweep(
-    plan: Plan,
-    directory: Path,
-    results: DataFrame,
-    records: RunDirectories,
-    say: Callable[[str], None] = show_warning,
+    sweep: SweepToDraw, directory: Path, say: Callable[[str], None] = show_warning
 ) -> None:
     """Draw the pictures that apply to a sweep.
 
     Args:
-        plan: the sweep's plan.
+        sweep: the sweep.
         directory: the sweep's directory.
-        results: its table.
-        records: the directories of its runs.
         say: receives a message for each picture that cannot be drawn.
     """
-    pictures = {}
-    for name, draw in _applicable_pictures(plan, results, records):
+    record, pictures = sweep.plan.options.record, {}
+    for name, picture in SWEEP_PICTURES.items():
         try:
-            pictures[name] = draw()
+            if picture.why_not(sweep) is None:
+                figure = picture.draw(sweep)
+                suffixes = dict.fromkeys((*record.formats, *FORMATS[: record.events]))
+                pictures[name] = {suffix: render(figure, suffix) for suffix in suffixes}
         except CUSTOM_ERRORS as error:  # a custom loss may raise anything off its path
             say(why_not_drawn(name, error))
-    for name, png in pictures.items():
-        write_atomically(directory / f"{name}.png", png)
-    if pictures and plan.options.record.events:
+    for name, files in pictures.items():
+        for suffix in record.formats:
+            write_atomically(directory / f"{name}.{suffix}", files[suffix])
+    if pictures and record.events:
         if (directory / "overview").is_dir():  # left by an earlier attempt at this sweep
             shutil.rmtree(directory / "overview")
         with EventWriter(directory / "overview") as writer:
-            for name, png in pictures.items():
-                writer.image(f"overview/{name}", 0, png)
+            for name, files in pictures.items():
+                writer.image(f"overview/{name}", 0, files[FORMATS[0]])
 
 
-def _applicable_pictures(
-    plan: Plan, results: DataFrame, records: RunDirectories
-) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    keys = plan.keys()
-    if set(_START) <= set(keys) and plan.options.loss.dim == 2:
-        yield "basins", partial(_draw_basins, plan, results)
-    elif keys and not any(key.partition(".")[0] in ("loss", "transform") for key in keys):
-        paths = _read_paths(plan, records)
-        if paths:
-            yield "overview", partial(_draw_overview, plan, paths)
-    if plan.options.record.sharpness_every:
-        sharpness_paths = _read_sharpness_paths(records)
-        if sharpness_paths:
-            title = _common_title(plan.options, keys)
-            yield "stability", partial(stability_png, sharpness_paths, title=title)
-    if "lr" in keys and results["lr"].nunique() >= _MIN_RATES:
-        yield "sensitivity", partial(_draw_sensitivity, plan, results)
+def why_no_overview(sweep: SweepToDraw) -> str | None:
+    """Say why there is no picture of the paths."""
+    plan, varied = sweep.plan, sweep.plan.keys()
+    if not varied:
+        return "no setting varies"
+    if any(key.partition(".")[0] in ("loss", "transform") for key in varied):
+        return "the runs have different losses"
+    if _is_grid_of_starts(plan):
+        return "the starts make a grid"
+    if plan.options.loss.dim > plan.options.record.max_coords:
+        return "not all coordinates are recorded (record.max_coords)"
+    return None if sweep.records.names() else "no run has a record"
 
 
-def _read_paths(plan: Plan, records: RunDirectories) -> dict[int, np.ndarray]:
-    """Read the paths of some recorded runs, evenly spaced."""
-    chosen = evenly_spaced(list(records.names()), _MAX_PATHS)
-    paths = {run: records.read_points(run) for run in chosen}
-    dim = plan.options.loss.dim
-    return {run: points for run, points in paths.items() if len(points) and points.shape[1] == dim}
+def draw_overview_of(sweep: SweepToDraw) -> "Figure":
+    """Draw the paths of some recorded runs on one loss."""
+    known = sweep.records.read_thinned(_spread(sweep, _MAX_PATHS))
+    values = sweep.labels.of_runs(list(known))
+    pairs = zip(known.values(), values, strict=True)
+    drawn = [DrawnPath(path.x, value, path.step) for path, value in pairs]
+    scene = landscape_of(sweep.plan.options.objective, sweep.title)
+    return draw_overview(scene, drawn, sweep.labels.palette, size=sweep.size)
 
 
-def _read_sharpness_paths(records: RunDirectories) -> dict[str, SharpnessPath]:
-    """Read the sharpness along some recorded runs, evenly spaced, by names of directories."""
-    names = records.names()
-    paths = {names[run]: records.read_thinned(run) for run in evenly_spaced(list(names), MAX_RUNS)}
-    known = {name: sharpness_path(path) for name, path in paths.items() if path is not None}
-    return {name: path for name, path in known.items() if path is not None}
-
-
-def _draw_overview(plan: Plan, paths: dict[int, np.ndarray]) -> bytes:
-    varied = plan.keys()
-    numeric = [key for key in varied if key in plan.groups[0].columns and key != "seed"]
-    texts = [key for key in varied if key not in plan.groups[0].columns]
-    setting = (texts or numeric or varied)[0]
-    values: dict[int, Any] = dict(
-        zip(paths, plan.varied(np.array(list(paths)))[setting], strict=True)
-    )
-    is_number = setting in numeric and not any(isinstance(v, list) for v in values.values())
-    drawn_paths = [
-        DrawnPath(points, float(values[run]) if is_number else visible(str(values[run])))
-        for run, points in paths.items()
+def _spread(sweep: SweepToDraw, most: int) -> list[int]:
+    """Choose at most so many recorded runs, evenly over the labels and over the runs of each."""
+    runs = list(sweep.records.names())
+    by_label: dict[Value, list[int]] = {}
+    for run, label in zip(runs, sweep.labels.of_runs(runs), strict=True):
+        by_label.setdefault(label, []).append(run)
+    shown = evenly_spaced(list(by_label.values()), most)
+    shares = np.diff(np.linspace(0, most, len(shown) + 1).astype(int))
+    chosen = [
+        of if share >= len(of) else [of[int((k + 0.5) * len(of) / share)] for k in range(share)]
+        for of, share in zip(shown, shares.tolist(), strict=True)
     ]
-    scene = replace(landscape(plan.options), title=_common_title(plan.options, varied))
-    return overview_png(scene, drawn_paths, setting, is_log=setting == "lr")
+    return sorted(run for of_label in chosen for run in of_label)
 
 
-def _common_title(settings: Settings, varied: Sequence[str]) -> str:
-    """Return a title of what all runs of a picture have in common."""
-    names = {key: settings.name(key) for key in ("loss", "optimizer")} | {
-        "lr": f"lr = {settings.lr:g}"
-    }
-    return " · ".join(name for key, name in names.items() if key not in varied)
+def why_no_stability(sweep: SweepToDraw) -> str | None:
+    """Say why there is no picture of the sharpness."""
+    if not sweep.plan.options.record.sharpness_every:
+        return "the sharpness was not recorded, which record.sharpness_every=10 asks for"
+    return None if sweep.records.names() else "no run has a record"
 
 
-def _draw_sensitivity(plan: Plan, results: DataFrame) -> bytes:
-    """Draw the metric against lr, one line for each combination of the settings `summary.by`."""
-    metric = plan.metric
-    series, limits, optima = {}, [], []
-    for combination, rows in split_by(results, plan.by()):
+def draw_stability_of(sweep: SweepToDraw) -> "Figure":
+    """Draw the sharpness along some recorded runs by names of directories."""
+    names, labels = sweep.records.names(), sweep.labels
+    known = sweep.records.read_thinned(_spread(sweep, MAX_RUNS))
+    drawn = {run: sharpness_path(records) for run, records in known.items()}
+    paths = {run: path for run, path in drawn.items() if path is not None}
+    if not paths:
+        raise ValueError("no run has two values of the sharpness")
+    of_runs = zip(paths, labels.of_runs(list(paths)), strict=True)
+    looks = {names[run]: labels.palette.color(label) for run, label in of_runs}
+    by_name = {names[run]: path for run, path in paths.items()}
+    return draw_stability(by_name, title=sweep.title, looks=looks, size=sweep.size)
+
+
+def why_no_convergence(sweep: SweepToDraw) -> str | None:
+    """Say why there is no picture of the losses."""
+    return None if sweep.plan.keys() else "no setting varies"
+
+
+def draw_convergence_of(sweep: SweepToDraw) -> "Figure":
+    """Draw the loss of the best run of each label over the steps."""
+    plan, labels = sweep.plan, sweep.labels
+    ranked = sweep.results["run"].to_numpy()[rank_order(sweep.results, plan.metric)].tolist()
+    best_runs: dict[Value, int] = {}
+    for run, label in zip(ranked, labels.of_runs(ranked), strict=True):
+        best_runs.setdefault(labels.palette.key(label), run)
+    shown = {v: best_runs[v] for v in labels.palette.values if v in best_runs}
+    known = sweep.records.read_thinned(list(shown.values()))
+    runs = {label: run for label, run in shown.items() if run in known}
+    above = [suboptimality_of(RunToDraw(plan.settings_of(r), known[r])) for r in runs.values()]
+    values = [each for each in above if each is not None]
+    if len(values) < len(runs):
+        values = [known[run].loss.astype(np.float64) for run in runs.values()]
+    curves = [
+        Curve(known[run].step, value, label)
+        for (label, run), value in zip(runs.items(), values, strict=True)
+    ]
+    ylabel = "loss" if any(each is None for each in above) else "loss above the minimum"
+    look: Any = {"title": sweep.title, "ylabel": f"{ylabel}, best runs", "size": sweep.size}
+    return draw_curves(curves, labels.palette, **look)
+
+
+def why_no_sensitivity(sweep: SweepToDraw) -> str | None:
+    """Say why there is no picture of the loss against lr."""
+    varies = "lr" in sweep.plan.keys()  # noqa: SIM118  # a method of the plan
+    if not varies or sweep.results["lr"].nunique() < _MIN_RATES:
+        return f"fewer than {_MIN_RATES} learning rates were tried"
+    return None
+
+
+def draw_sensitivity_of(sweep: SweepToDraw) -> "Figure":
+    """Draw the metric against lr, one line for each label."""
+    plan, results, labels = sweep.plan, sweep.results, sweep.labels
+    metric, series, limits, optima = plan.metric, {}, [], []
+    for label, rows in _by_label(labels, results):
         x, number = np.unique(rows["lr"].to_numpy(), return_inverse=True)
         values = values_of(rows, metric)
         low, median, high = np.array([quartiles(values[number == i]) for i in range(len(x))]).T
-        label = ", ".join(f"{value}" for value in combination.values()) or "all runs"
-        series[visible(label)] = Band(x, median, low, high)
+        series[label] = Band(x, median, low, high)
         limits.append(_common_prediction(theory.stability_limit, plan, rows))
         optima.append(_common_prediction(theory.optimal_lr, plan, rows))
     lines = {"stability limit": limits, "optimal lr": optima}
     known = {name: values for name, values in lines.items() if None not in values}
-    return sensitivity_png(series, xlabel="lr", ylabel=metric.name.replace("_", " "), lines=known)
+    palette = labels.palette if labels.groups else Palette.of("", series)
+    names = "lr", metric.name.replace("_", " ")
+    look: Any = {"lines": known, "title": sweep.title, "size": sweep.size}
+    return draw_sensitivity(series, palette, labels=names, **look)
+
+
+def _by_label(labels: Labels, results: DataFrame) -> list[tuple[Value, DataFrame]]:
+    """Split a table by the labels of its runs, in the order of the palette."""
+    if not labels.groups:
+        return [("all runs", results)]
+    of_rows = np.array(labels.of_runs(results["run"].to_numpy()), dtype=object)
+    known = {labels.palette.key(label): label for label in of_rows}
+    return [(known[v], results[of_rows == known[v]]) for v in labels.palette.values if v in known]
 
 
 def _common_prediction(claim: theory.Claim[[], float], plan: Plan, rows: DataFrame) -> float | None:
@@ -157,12 +213,22 @@ def _common_prediction(claim: theory.Claim[[], float], plan: Plan, rows: DataFra
     return predictions.pop() if len(predictions) == 1 else None
 
 
-def _draw_basins(plan: Plan, results: DataFrame) -> bytes:
+def _is_grid_of_starts(plan: Plan) -> bool:
+    return set(_START) <= set(plan.keys()) and plan.options.loss.dim == 2
+
+
+def why_no_basins(sweep: SweepToDraw) -> str | None:
+    """Say why there is no picture of basins."""
+    is_grid = _is_grid_of_starts(sweep.plan)
+    return None if is_grid else "only start.0 and start.1 of a loss of two variables make a grid"
+
+
+def draw_basins_of(sweep: SweepToDraw) -> "Figure":
     """Draw which minimizer each start came near to.
 
     Where more than the start varies, for the other settings that were best over all starts.
     """
-    settings, title, results = _best_part(plan, results)
+    settings, title, results = _best_part(sweep.plan, sweep.results)
     scene = landscape(settings)
     minimizers = scene.minimizers if scene.minimizers is not None else np.zeros((0, 2))
     x, y = (np.unique(results[key].to_numpy()) for key in _START)
@@ -177,7 +243,8 @@ def _draw_basins(plan: Plan, results: DataFrame) -> bytes:
         for axis, key in zip((x, y), _START, strict=True)
     )
     labels[row, column] = nearest
-    return basins_png(x, y, labels, (scene.names[0], scene.names[1]), minimizers, title=title)
+    names = scene.names[0], scene.names[1]
+    return draw_basins(x, y, labels, names, minimizers, title=title, size=sweep.size)
 
 
 def _best_part(plan: Plan, results: DataFrame) -> tuple[Settings, str, DataFrame]:
@@ -195,3 +262,18 @@ def _best_part(plan: Plan, results: DataFrame) -> tuple[Settings, str, DataFrame
     if others:
         parts.append(f"best of {len(combinations):,}")
     return settings, " · ".join(parts), rows
+
+
+SWEEP_PICTURES: Mapping[str, SweepPicture] = {
+    "basins": SweepPicture(why_no_basins, draw_basins_of),
+    "overview": SweepPicture(why_no_overview, draw_overview_of),
+    "stability": SweepPicture(why_no_stability, draw_stability_of),
+    "sensitivity": SweepPicture(why_no_sensitivity, draw_sensitivity_of),
+}
+"""The pictures in a sweep's directory by name."""
+
+SWEEP_KINDS = {
+    **SWEEP_PICTURES,
+    "convergence": SweepPicture(why_no_convergence, draw_convergence_of),
+}
+"""The pictures that `plot` draws."""

@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from pathlib import Path
 
-import numpy as np
-
 from gdlab.display.terminal import show_warning
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
@@ -23,8 +21,8 @@ from gdlab.recording.run_plots import (
     RunToDraw,
     draw_pictures,
     save_pictures,
-    thinned_path,
 )
+from gdlab.recording.thinned_path import thinned_path
 from gdlab.recording.thinning import points_for
 from gdlab.sweeps.plan import Group, Plan
 
@@ -94,11 +92,6 @@ class RunDirectories:
                 say(f"{error}; the run is recorded again")
                 remove_tree(path)
 
-    def read_points(self, run: int) -> np.ndarray:
-        """Return the recorded points of a run, as many as a picture can show: (n, C)."""
-        records = self.read_thinned(run)
-        return records.x if records is not None else np.zeros((0, 0))
-
     def draw(self, runs: Iterable[int], say: Callable[[str], None] = show_warning) -> None:
         """Draw the pictures that runs do not have yet.
 
@@ -108,11 +101,16 @@ class RunDirectories:
         """
         for run in runs:
             directory, settings = self._paths[run], self._plan.settings_of(run)
-            missing = [name for name in PICTURES if not (directory / f"{name}.png").is_file()]
-            path = self.read_thinned(run) if missing else None
+            record = settings.record
+            missing = [
+                name
+                for name in PICTURES
+                if any(not (directory / f"{name}.{s}").is_file() for s in record.formats)
+            ]
+            path = self.read_thinned([run]).get(run) if missing else None
             if path is None:
                 continue
-            subject = RunToDraw(settings, path, _MAX_FRAMES, self._backgrounds)
+            subject = RunToDraw(settings, path, _MAX_FRAMES, self._backgrounds, record.figure_size)
             pictures, problems = draw_pictures(subject, missing)
             if pictures:
                 with EventWriter(directory) if settings.record.events else nullcontext() as writer:
@@ -120,10 +118,13 @@ class RunDirectories:
             for problem in problems:
                 say(f"{directory.name}: {problem}")
 
-    def read_thinned(self, run: int) -> History | None:
-        """Read as many records of a run as a picture can show; None if no point is finite."""
-        history = read_history(self._paths[run])
-        return thinned_path(self._plan.settings_of(run), history)
+    def read_thinned(self, runs: Iterable[int]) -> dict[int, History]:
+        """Read as many records of runs as a picture can show, of those with a finite point."""
+        paths = {
+            run: thinned_path(self._plan.settings_of(run), read_history(self._paths[run]))
+            for run in runs
+        }
+        return {run: path for run, path in paths.items() if path is not None}
 
     def write(self, run: int, piece: History) -> None:
         """Take in the next records of a run."""

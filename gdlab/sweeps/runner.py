@@ -25,8 +25,9 @@ from gdlab.recording.parquet import read_parquet, write_table
 from gdlab.results.ranking import DataFrame, rank_order
 from gdlab.sweeps.executors.board import Statuses
 from gdlab.sweeps.executors.driver import run_shards
+from gdlab.sweeps.labels import Labels
 from gdlab.sweeps.plan import Group, Plan, with_resolved_mode
-from gdlab.sweeps.plots import draw_sweep
+from gdlab.sweeps.plots import SweepToDraw, draw_sweep
 from gdlab.sweeps.result_files import read_directories, write_about, write_results
 from gdlab.sweeps.run_dirs import RunDirectories
 from gdlab.sweeps.selection import choose_representatives, evenly_spaced
@@ -182,11 +183,12 @@ def _illustrate(
         records = RunDirectories(directory, plan, _choose_runs(plan, results, shown))
         records.remove_damaged(finished)
     _record_again(plan, records, interrupted)
-    for run in shown if record.figures else ():
+    for run in shown if record.formats else ():
         if run in records and not interrupted():
             records.draw([run])
-    if record.figures and not interrupted():
-        draw_sweep(plan, directory, results, records)
+    if record.formats and not interrupted():
+        labels, size = Labels.of(plan), record.figure_size
+        draw_sweep(SweepToDraw(plan, results, records, labels, size), directory)
     return records
 
 

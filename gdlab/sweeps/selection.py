@@ -1,11 +1,14 @@
 """The choice of runs that represent a sweep."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from gdlab.results.ranking import DataFrame, best, rank_order
 from gdlab.sweeps.plan import Plan
+
+Item = TypeVar("Item")
 
 
 def choose_representatives(plan: Plan, results: DataFrame, count: int) -> list[int]:
@@ -22,7 +25,7 @@ def choose_representatives(plan: Plan, results: DataFrame, count: int) -> list[i
     return list(dict.fromkeys([*first, *evenly_spaced(ranked.tolist(), count)]))[:count]
 
 
-def evenly_spaced(runs: Sequence[int], count: int) -> list[int]:
-    """Choose at most `count` runs, evenly spaced from the first to the last."""
+def evenly_spaced(runs: Sequence[Item], count: int) -> list[Item]:
+    """Choose at most `count` runs or other things, evenly spaced from the first to the last."""
     places = np.linspace(0, len(runs) - 1, min(count, len(runs))).round().astype(np.int64)
     return [runs[place] for place in places]

@@ -1,5 +1,6 @@
 """A sweep from Python: `gdlab.sweep`."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from gdlab.recording.digests import begin_digests
 from gdlab.recording.lock import claimed
 from gdlab.results.load import Recorded, load
 from gdlab.sweeps.checks import check_plan
+from gdlab.sweeps.drawing import SweepDrawing
 from gdlab.sweeps.executors.choice import with_shards_for
 from gdlab.sweeps.executors.driver import run_shards
 from gdlab.sweeps.executors.table import DEFAULT
@@ -82,10 +84,12 @@ def sweep(
         with claimed(user_path(directory), exact=True, setting="directory") as path:
             begin_digests(path)  # a sweep on the command line has one, that of its plan
             run_sweep(plan, path)
-        return load(path)
+        recorded = load(path)
+        return dataclasses.replace(recorded, draw=SweepDrawing(plan, recorded.results))
     tables = dict(run_shards(plan, dict(enumerate(plan.shards()))))
     results = join_tables([tables[number] for number in sorted(tables)]).to_pandas()
-    return Recorded(None, results, {}, tuple(plan.keys()), {}, tuple(plan.metrics))
+    drawing, metrics = SweepDrawing(plan, results), tuple(plan.metrics)
+    return Recorded(None, results, {}, tuple(plan.keys()), {}, metrics, drawing)
 
 
 def _values_by_text(axes: Sequence[Axis]) -> dict[tuple[str, str], Any]:

@@ -4,11 +4,15 @@ Shapes: D dimensions.
 """
 
 import io
+from collections.abc import Callable
 
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.image import imread
+from matplotlib.lines import Line2D
 
 from gdlab.plots.projection import Landscape
+from gdlab.plots.style import render
 
 
 def bowl(curvatures, *, window=None, minimizers=True, title="bowl $1 _a") -> Landscape:
@@ -28,3 +32,13 @@ def bowl(curvatures, *, window=None, minimizers=True, title="bowl $1 _a") -> Lan
 def pixels(png: bytes) -> np.ndarray:
     """Return the colors of a picture: (height, width, 3), from 0 to 1."""
     return imread(io.BytesIO(png))[..., :3]
+
+
+def png_of(draw: Callable[..., Figure]) -> Callable[..., bytes]:
+    """Return a function that draws a picture as a PNG."""
+    return lambda *args, **named: render(draw(*args, **named), "png")
+
+
+def points_of(line: Line2D) -> np.ndarray:
+    """The points of a line (2, m)."""
+    return np.asarray(line.get_xydata(), dtype=float).T

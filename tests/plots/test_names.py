@@ -6,13 +6,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gdlab.plots.basins import basins_png
-from gdlab.plots.convergence import convergence_png
-from gdlab.plots.sensitivity import Band, sensitivity_png
-from gdlab.plots.stability import SharpnessPath, stability_png
-from gdlab.plots.trajectories import Path, overview_png
+from gdlab.plots.basins import draw_basins
+from gdlab.plots.colors import Palette
+from gdlab.plots.convergence import Curve, draw_convergence
+from gdlab.plots.paths import Path
+from gdlab.plots.sensitivity import Band, draw_sensitivity
+from gdlab.plots.stability import SharpnessPath, draw_stability
+from gdlab.plots.trajectories import draw_overview
 from gdlab.plots.trajectory import trajectory_png
-from plots.landscapes import bowl, pixels
+from plots.landscapes import bowl, pixels, png_of
 
 NAMES = [r"$\frac{x_1", "身高 😀", "_private", "\x1b[31m<b>[/b]%s{x}"]
 """Invalid TeX, glyphs that the font lacks, what a legend would hide, control characters."""
@@ -32,27 +34,31 @@ def curve(*names: str) -> bytes:
 
 def overview(*names: str) -> bytes:
     scene = replace(bowl([1, 3]), names=names[:2], title=names[2])
-    return overview_png(scene, [Path(PATH, names[2]), Path(PATH / 2, "")], names[3], is_log=False)
+    palette = Palette.of(names[3], [names[2], ""])
+    return png_of(draw_overview)(scene, [Path(PATH, names[2]), Path(PATH / 2, "")], palette)
 
 
 def basins(*names: str) -> bytes:
     axis, labels = np.arange(3.0), np.zeros((3, 3), dtype=int)
-    return basins_png(axis, axis, labels, (names[0], names[1]), np.zeros((1, 2)), title=names[2])
+    return png_of(draw_basins)(
+        axis, axis, labels, (names[0], names[1]), np.zeros((1, 2)), title=names[2]
+    )
 
 
 def convergence(*names: str) -> bytes:
-    return convergence_png(STEPS, LINE, 2 * LINE, title=names[2], rate=0.9)
+    return png_of(draw_convergence)(Curve(STEPS, LINE), 2 * LINE, title=names[2], rate=0.9)
 
 
 def sensitivity(*names: str) -> bytes:
     band = Band(LINE[::-1], LINE, LINE / 2, 2 * LINE)
     series, lines = {names[0]: band, names[2]: band}, {names[3]: 0.5}
-    return sensitivity_png(series, xlabel=names[1], ylabel=names[3], lines=lines, title=names[2])
+    look = {"labels": (names[1], names[3]), "lines": lines, "title": names[2]}
+    return png_of(draw_sensitivity)(series, Palette.of(names[1], series), **look)
 
 
 def stability(*names: str) -> bytes:
     path = SharpnessPath(STEPS, LINE, LINE, LINE)
-    return stability_png({names[2]: path}, title=names[0])
+    return png_of(draw_stability)({names[2]: path, names[1]: path}, title=names[0])
 
 
 PICTURES: Mapping[str, Callable[..., bytes]] = {

@@ -10,9 +10,12 @@ import gdlab
 from gdlab.engine.history import History
 from gdlab.engine.metrics import SHARPNESS
 from gdlab.plots.colors import CATEGORIES
-from gdlab.plots.stability import SharpnessPath, stability_png
+from gdlab.plots.stability import SharpnessPath, draw_stability
 from gdlab.recording.run_plots import sharpness_path
 from gdlab.sweeps import plots
+from plots.landscapes import png_of, points_of
+
+stability_png = png_of(draw_stability)
 
 N = 200
 
@@ -31,35 +34,29 @@ def pixels(png: bytes) -> np.ndarray:
     return np.asarray(image.convert("RGB")).astype(int)
 
 
-def pixels_of_color(picture: np.ndarray, run: int) -> np.ndarray:
-    """The pixels (m, 2), row and column, that have the color of a run."""
-    color = CATEGORIES[run][0]
-    rgb = [int(color[at : at + 2], 16) for at in (1, 3, 5)]
-    return np.argwhere(np.abs(picture - rgb).max(-1) < 70)
-
-
 def test_each_run_has_its_curve_its_edge_and_its_loss() -> None:
     runs = {f"lr={2 / edge:g}": rising(edge) for edge in (50.0, 25.0)}
-    picture = pixels(stability_png(runs, title="mlp · sgd"))
-    for run in range(2):
-        place = pixels_of_color(picture, run)
-        upper, lower = place[place[:, 0] < 370], place[place[:, 0] > 400]
-        assert np.ptp(upper[:, 1]) > 500  # from the first step to the last
-        assert np.ptp(lower[:, 0]) > 100  # the loss falls by e⁴
-    left = [pixels_of_color(picture, run) for run in range(2)]
-    # At the left there is only the dashed edge above the curve: twice as high for half the lr.
-    bottom = 378.0
-    tops = [min(p[0] for p in place if 180 < p[1] < 230 and 66 < p[0] < 370) for place in left]
-    assert (bottom - tops[0]) / (bottom - tops[1]) == pytest.approx(2, rel=0.02)  # observed 2.01
+    upper, lower = draw_stability(runs, title="mlp · sgd").axes
+    for (color, _), run in zip(CATEGORIES, runs.values(), strict=False):
+        curve, edge = (line for line in upper.lines if line.get_color() == color)
+        known = np.isfinite(run.sharpness)
+        np.testing.assert_array_equal(points_of(curve), [run.step[known], run.sharpness[known]])
+        np.testing.assert_array_equal(edge.get_ydata(), run.edge)
+        (loss,) = (line for line in lower.lines if line.get_color() == color)
+        np.testing.assert_array_equal(loss.get_ydata(), run.loss)
 
 
 def test_sharpness_far_above_the_edge_is_outside_the_picture() -> None:
-    low = pixels(stability_png({"a": rising(10.0, height=3.0)}, title=""))
-    high = pixels(stability_png({"a": rising(10.0, height=1e6)}, title=""))
-    edges = [pixels_of_color(picture, 0) for picture in (low, high)]
-    rows = [min(p[0] for p in place if 550 < p[1] < 600 and p[0] > 70) for place in edges]
-    assert rows[0] < 95  # the curve
-    assert 278 < rows[1] < 283  # only the edge
+    for height, top in ((3.0, 30.0), (1e6, 30.0), (0.5, 10.0)):
+        figure = draw_stability({"a": rising(10.0, height=height)}, title="")
+        assert figure.axes[0].get_ylim()[1] == pytest.approx(1.08 * top, rel=1e-12)
+
+
+def test_runs_of_one_color_get_columns_of_their_own() -> None:
+    runs = {name: rising(10.0) for name in "abcdef"}
+    figure = draw_stability(runs, title="", looks=dict.fromkeys(runs, "#222222"))
+    assert [axes.get_title() for axes in figure.axes if axes.get_title()] == list(runs)
+    assert all(len(axes.lines) <= 2 for axes in figure.axes)
 
 
 def test_the_same_paths_give_the_same_bytes() -> None:
@@ -91,13 +88,14 @@ def test_a_curve_needs_two_values() -> None:
 def test_a_sweep_draws_at_most_eight_runs(tmp_path, monkeypatch) -> None:
     drawn = {}
 
-    def keep(paths: dict[str, SharpnessPath], *, title: str) -> bytes:
+    def keep(paths: dict[str, SharpnessPath], **named: object) -> object:
         drawn.update(paths)
-        return b"picture"
+        return object()
 
-    monkeypatch.setattr(plots, "stability_png", keep)
-    monkeypatch.setattr(plots, "sensitivity_png", lambda *args, **named: b"picture")
-    monkeypatch.setattr(plots, "overview_png", lambda *args, **named: b"picture")
+    monkeypatch.setattr(plots, "draw_stability", keep)
+    monkeypatch.setattr(plots, "draw_sensitivity", lambda *args, **named: object())
+    monkeypatch.setattr(plots, "draw_overview", lambda *args, **named: object())
+    monkeypatch.setattr(plots, "render", lambda figure, suffix: b"picture")
     rates = [0.01 * (run + 1) for run in range(15)]
     quiet = {"record.events": False, "record.max_figures": 0, "record.sharpness_every": 2}
     gdlab.sweep(lr=rates, steps=5, directory=tmp_path / "s", **quiet)

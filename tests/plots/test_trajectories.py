@@ -9,14 +9,29 @@ import warnings
 
 import numpy as np
 import pytest
-from matplotlib.colors import to_rgb
 
-from gdlab.plots.basins import basins_png
-from gdlab.plots.colors import CATEGORIES, Colors, ramp, round_ticks
+from gdlab.plots.basins import draw_basins
+from gdlab.plots.colors import ALONE, CATEGORIES, Palette, ramp
+from gdlab.plots.paths import Path, Paths
 from gdlab.plots.projection import Landscape
-from gdlab.plots.sensitivity import Band, sensitivity_png
-from gdlab.plots.trajectories import Path, _Sweep, overview_png
-from plots.landscapes import bowl, pixels
+from gdlab.plots.sensitivity import Band, draw_sensitivity
+from gdlab.plots.style import render
+from gdlab.plots.trajectories import draw_overview
+from plots.landscapes import bowl, pixels, png_of, points_of
+
+basins_png = png_of(draw_basins)
+
+
+def overview_png(landscape, paths, setting):
+    palette = Palette.of(setting, [path.value for path in paths])
+    return png_of(draw_overview)(landscape, paths, palette)
+
+
+def sensitivity(series, xlabel, lines=None):
+    """The picture, and its panel."""
+    labels = xlabel, "final loss"
+    figure = draw_sensitivity(series, Palette.of("", series), labels=labels, lines=lines)
+    return figure, figure.axes[0]
 
 
 def geometric(start, factors, steps):
@@ -29,10 +44,6 @@ def geometric(start, factors, steps):
 def sweep_of(curvatures, rates, steps=60, start=1.0):
     h = np.asarray(curvatures, dtype=float)
     return [Path(geometric(np.full(len(h), start), 1 - lr * h, steps), lr) for lr in rates]
-
-
-def near_color(png, color, tolerance=0.08):
-    return np.abs(pixels(png) - np.array(to_rgb(color))).max(axis=-1) < tolerance
 
 
 def lightness(colors):
@@ -57,44 +68,26 @@ def test_the_ramp_is_never_the_blue_of_the_surface():
     assert (blue - red < 0.25).all()
 
 
-def test_numbers_are_spaced_by_logarithm_where_asked():
-    values = [1e-4, 1e-2, 1.0]
-    middle = [Colors.of(values, is_log=is_log).color(1) for is_log in (True, False)]
-    np.testing.assert_allclose(middle[0], ramp()(0.5))
-    np.testing.assert_allclose(middle[1], ramp()(0.0099))
-
-
-@pytest.mark.parametrize("values", [[0.0, 0.5, 0.9], [-1.0, 1.0]])
-def test_numbers_without_a_logarithm_are_spaced_linearly(values):
-    assert not Colors.of(values, is_log=True).is_log
+def test_numbers_are_spaced_by_rank_so_that_no_two_have_one_color():
+    values = [0.9, 0.0, 0.99, 0.999, 0.5]
+    palette = Palette.of("momentum", values)
+    colors = [palette.color(value) for value in sorted(values)]
+    np.testing.assert_allclose(colors, [ramp()(rank) for rank in np.linspace(0, 1, 5)])
+    assert palette.name(0.5) == "momentum = 0.5"
+    assert not palette.has_bar
+    assert Palette.of("lr", np.geomspace(1e-3, 1, 9).tolist()).has_bar
 
 
 def test_texts_are_categories_with_their_own_color_and_marker():
-    colors = Colors.of(["adam", "sgd", "adam"], is_log=False)
-    looks = [(colors.color(i), colors.marker(i)) for i in range(3)]
-    assert looks == [CATEGORIES[0], CATEGORIES[1], CATEGORIES[0]]
+    palette = Palette.of("optimizer", ["adam", "sgd", "adam"])
+    looks = [(palette.color(name), palette.marker(name)) for name in ("adam", "sgd")]
+    assert looks == [CATEGORIES[0], CATEGORIES[1]]
     assert len({marker for _, marker in CATEGORIES}) == len(CATEGORIES) == 8
 
 
-def test_the_ninth_category_is_other():
-    colors = Colors.of([f"o{i}" for i in range(10)], is_log=False)
-    assert len(colors.categories) == 8
-    assert colors.color(8) == colors.color(9)
-    assert colors.color(8) not in dict(CATEGORIES)
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "is_log", "expected"),
-    [
-        (1e-4, 1.0, True, [1e-4, 1e-3, 1e-2, 1e-1, 1]),
-        (0.02, 0.3, True, [0.02, 0.05, 0.1, 0.2]),
-        (0.11, 0.12, True, [0.11, 0.12]),
-        (0.0, 1.0, False, [0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9]),
-        (1e-16, 1e10, True, [1e-16, 1e-13, 1e-10, 1e-7, 1e-4, 1e-1, 1e2, 1e5, 1e8]),
-    ],
-)
-def test_ticks_are_round_and_few(low, high, is_log, expected):
-    np.testing.assert_allclose(round_ticks(low, high, is_log=is_log), expected, atol=1e-15)
+@pytest.mark.parametrize(("count", "is_split"), [(8, False), (9, True)])
+def test_more_texts_than_colors_get_panels(count, is_split):
+    assert Palette.of("optimizer", [f"o{i}" for i in range(count)]).is_split == is_split
 
 
 # The view and the plane
@@ -102,7 +95,7 @@ def test_ticks_are_round_and_few(low, high, is_log, expected):
 
 def test_the_view_holds_every_path_that_settles_and_none_that_does_not():
     landscape, paths = bowl([1, 15]), sweep_of([1, 15], [0.01, 0.05, 0.1, 0.14])
-    sweep = _Sweep.of(landscape, paths)
+    sweep = Paths.of(landscape, paths)
     low, high = sweep.box.T
     for path in paths[:3]:
         assert ((low < path.points) & (path.points < high)).all()
@@ -114,14 +107,14 @@ def test_the_view_holds_every_path_that_settles_and_none_that_does_not():
 
 def test_where_all_diverge_their_early_steps_are_shown():
     paths = sweep_of([1, 15], [0.14, 0.15, 0.2], steps=900)
-    sweep = _Sweep.of(bowl([1, 15], window=2), paths)
+    sweep = Paths.of(bowl([1, 15], window=2), paths)
     assert (sweep.box[:, 1] - sweep.box[:, 0]).max() < 30
     assert sweep.project()[1] == 3
 
 
 def test_a_run_that_rises_without_leaving_does_not_choose_the_view():
     paths = [*sweep_of([1, 1], [0.1]), Path(np.linspace([1.0, 1], [50, 50], 20), 0.2)]
-    low, high = _Sweep.of(bowl([1, 1]), paths).box.T
+    low, high = Paths.of(bowl([1, 1]), paths).box.T
     assert (high - low).max() < 5
 
 
@@ -130,7 +123,7 @@ def test_the_plane_is_that_of_all_settled_paths_through_the_lowest_end():
     rng = np.random.default_rng(0)
     paths = [Path(geometric(rng.standard_normal(5), 1 - lr * h, 40), lr) for lr in (0.3, 0.2, 0.1)]
     gone = Path(geometric(np.ones(5), 1 - 0.6 * h, 400), 0.6)
-    plane = _Sweep.of(bowl(h), [*paths, gone]).plane
+    plane = Paths.of(bowl(h), [*paths, gone]).plane
     powers, vectors = np.linalg.eigh(np.cov(np.concatenate([p.points for p in paths]).T))
     assert plane.variance is not None
     np.testing.assert_allclose(plane.variance, powers[::-1][:2] / powers.sum(), rtol=1e-9)
@@ -142,7 +135,7 @@ def test_the_plane_is_that_of_all_settled_paths_through_the_lowest_end():
 
 def test_one_dimension_is_drawn_against_the_step():
     paths = [Path(geometric([1.0], [0.9], 20), 0.1, np.arange(21) * 5)]
-    sweep = _Sweep.of(bowl([1]), paths)
+    sweep = Paths.of(bowl([1]), paths)
     (trace,), _ = sweep.project()
     np.testing.assert_allclose(trace[:, 0], np.arange(21) * 5)
     np.testing.assert_allclose(trace[:, 1], 0.9 ** np.arange(21))
@@ -153,35 +146,43 @@ def test_the_subtitle_says_which_run_ended_lowest():
     paths = sweep_of([1, 15], [0.01, 0.1])
     lowest = 0.5 * (0.9**120 + 15 * 0.5**120)
     words = f"2 paths   ·   lowest last loss {lowest:.4g} at lr = 0.1"
-    assert _Sweep.of(bowl([1, 15]), paths).subtitle("lr") == words
+    assert Paths.of(bowl([1, 15]), paths).subtitle(Palette.of("lr", [0.01, 0.1])) == words
 
 
 # The picture
 
 
 def test_each_path_has_the_color_of_its_value_where_it_lies():
-    landscape = bowl([1, 1], window=1, minimizers=False)
-    rows = {}
     # Each path ends lower than it starts.
     heights = {"below": -0.6, "middle": 0.0, "above": 0.6}
     paths = [Path(np.array([[-0.8, y], [0.7, y]]), name) for name, y in heights.items()]
-    png = overview_png(landscape, paths, "name", is_log=False)
-    assert pixels(png).shape == (620, 640, 3)
-    for (name, _), (color, _) in zip(heights.items(), CATEGORIES, strict=False):
-        there = np.nonzero(near_color(png, color, 0.35)[70:450, 130:510])
-        counts = np.bincount(there[0])
-        assert counts.max() > 200  # a long horizontal line
-        rows[name] = counts.argmax()
-    assert rows["above"] + 80 < rows["middle"] < rows["below"] - 80
+    palette = Palette.of("name", heights)
+    figure = draw_overview(bowl([1, 1], window=1, minimizers=False), paths, palette)
+    drawn = {line.get_color(): line.get_ydata() for line in figure.axes[0].lines}
+    for (color, _), y in zip(CATEGORIES, heights.values(), strict=False):
+        assert (np.asarray(drawn[color]) == y).all()
+
+
+def test_past_eight_names_each_has_a_panel_on_the_same_loss():
+    names = [f"o{i}" for i in range(10)]
+    paths = [Path(np.array([[-0.8, i / 20], [0.7, 0.0]]), name) for i, name in enumerate(names)]
+    figure = draw_overview(bowl([1, 1], window=1), paths, Palette.of("optimizer", names))
+    panels = [axes for axes in figure.axes if axes.get_title()]
+    assert [axes.get_title() for axes in panels] == names
+    for i, axes in enumerate(panels):
+        (path,) = (
+            each for each in axes.lines if each.get_color() == ALONE and points_of(each).size > 2
+        )
+        assert points_of(path)[1, 0] == i / 20
 
 
 def test_the_same_input_gives_the_same_bytes_whatever_the_style():
     import matplotlib
 
     paths = sweep_of([1, 15], [0.01, 0.1])
-    first = overview_png(bowl([1, 15]), paths, "lr", is_log=True)
+    first = overview_png(bowl([1, 15]), paths, "lr")
     with matplotlib.rc_context({"font.size": 20, "axes.facecolor": "black", "lines.linewidth": 9}):
-        assert overview_png(bowl([1, 15]), paths, "lr", is_log=True) == first
+        assert overview_png(bowl([1, 15]), paths, "lr") == first
     assert b"Software" not in first
 
 
@@ -216,14 +217,14 @@ HARD = {
 def test_hard_cases_draw_without_a_warning(name):
     landscape, paths = HARD[name]
     warnings.simplefilter("error")
-    png = overview_png(landscape, paths, "lr_$x", is_log=True)
+    png = overview_png(landscape, paths, "lr_$x")
     assert pixels(png).std() > 0.05
 
 
 @pytest.mark.parametrize("shapes", [[], [(0, 2)], [(3, 2), (3, 1)], [(3,)]])
 def test_paths_of_different_dimensions_are_refused(shapes):
     with pytest.raises(ValueError, match="paths"):
-        overview_png(bowl([1, 2]), [Path(np.zeros(s), 1.0) for s in shapes], "lr", is_log=True)
+        overview_png(bowl([1, 2]), [Path(np.zeros(s), 1.0) for s in shapes], "lr")
 
 
 # Sensitivity
@@ -236,33 +237,43 @@ def band(median, spread=2.0):
     return Band(RATES[: len(median)], median, median / spread, median * spread)
 
 
+def markers(axes, marker):
+    """The places (m, 2) of the points of a marker."""
+    drawn = [line for line in axes.lines if line.get_marker() == marker]
+    return np.concatenate([points_of(line).T for line in drawn])
+
+
 def test_diverged_settings_are_triangles_at_the_top_and_only_they():
-    png = sensitivity_png({"a": band(CLIFF)}, xlabel="lr")
-    drawn = near_color(png, CATEGORIES[0][0], 0.15)[44:425, 78:697]  # inside the panel
-    rows, columns = np.nonzero(drawn)
-    at_top = columns[rows < 20]
-    # The axis runs from 10^-3.09 to 10^0.09: 0.03 of its 3 decades beyond each end.
-    places = 10 ** (np.array([at_top.min(), at_top.max()]) / 619 * 3.18 - 3.09)
-    np.testing.assert_allclose(places, [RATES[8], RATES[-1]], rtol=0.06)  # 0.1 and 1
-    assert columns[rows > 30].max() < at_top.min()
+    _, axes = sensitivity({"a": band(CLIFF)}, "lr")
+    np.testing.assert_array_equal(markers(axes, "^")[:, 0], RATES[RATES >= 0.1])
+    assert (markers(axes, "^")[:, 1] > 0.9).all()  # as a fraction of the panel
 
 
 def test_lines_of_theory_are_at_their_values():
-    plain = sensitivity_png({"a": band(CLIFF)}, xlabel="lr")
-    lined = sensitivity_png({"a": band(CLIFF)}, xlabel="lr", lines={"a": 0.01, "b": 0.3})
-    changed = np.abs(pixels(plain) - pixels(lined)).max(axis=-1)[44:425, 78:697] > 0.2
-    for half, x in (slice(0, 300), 0.01), (slice(300, 619), 0.3):
-        column = half.start + changed[:, half].sum(axis=0).argmax()
-        assert abs(10 ** (column / 619 * 3.18 - 3.09) / x - 1) < 0.03
+    _, axes = sensitivity({"a": band(CLIFF)}, "lr", lines={"a": 0.01, "b": 0.3})
+    named = {text.get_text(): text.get_position()[0] for text in axes.texts}
+    assert named == {"a": 0.01, "b": 0.3}
+    vertical = [points_of(line)[0, 0] for line in axes.lines if len(set(points_of(line)[0])) == 1]
+    assert {0.01, 0.3} <= set(vertical)
 
 
 def test_a_line_for_each_series_has_its_color():
     series = {"a": band(CLIFF), "b": band(CLIFF * 3)}
-    png = sensitivity_png(series, xlabel="lr", lines={"2/L": [0.02, 0.5]})
-    for (color, _), x in zip(CATEGORIES, [0.02, 0.5], strict=False):
-        column = 78 + round((np.log10(x) + 3.09) / 3.18 * 619)
-        drawn = near_color(png, color, 0.3)[44:425, column - 2 : column + 3].any(axis=1)
-        assert drawn.mean() > 0.4  # dashes
+    _, axes = sensitivity(series, "lr", lines={"2/L": [0.02, 0.5]})
+    colors = {
+        points_of(line)[0, 0]: line.get_color()
+        for line in axes.lines
+        if line.get_linestyle() == "--"
+    }
+    assert colors == {0.02: CATEGORIES[0][0], 0.5: CATEGORIES[1][0]}
+
+
+def test_past_eight_series_each_has_a_panel_with_the_others_in_gray():
+    series = {f"o{i}": band(CLIFF * (i + 1)) for i in range(12)}
+    figure, _ = sensitivity(series, "lr", lines={"2/L": np.geomspace(0.01, 0.1, 12)})
+    assert [axes.get_title() for axes in figure.axes] == list(series)
+    for axes in figure.axes:
+        assert [line.get_color() for line in axes.lines].count("#cccccc") == 12
 
 
 @pytest.mark.parametrize(
@@ -278,19 +289,19 @@ def test_a_line_for_each_series_has_its_color():
 def test_hard_bands_draw_without_a_warning(median):
     warnings.simplefilter("error")
     lines = {"$a_": 0.1, "beyond": 1e9, "none": np.nan}
-    sensitivity_png({"_a$": band(median)}, xlabel="_lr$", lines=lines)
+    render(sensitivity({"_a$": band(median)}, "_lr$", lines)[0], "png")
 
 
 def test_a_setting_of_zero_is_drawn_on_a_linear_axis():
     x = np.array([0.0, 0.5, 0.9])
     warnings.simplefilter("error")
-    sensitivity_png({"a": Band(x, x + 1, x + 1, x + 2)}, xlabel="momentum")
+    sensitivity({"a": Band(x, x + 1, x + 1, x + 2)}, "momentum")
 
 
 @pytest.mark.parametrize("series", [{}, {"a": Band(RATES, CLIFF[1:], CLIFF, CLIFF)}])
 def test_series_of_different_lengths_are_refused(series):
     with pytest.raises(ValueError, match="series"):
-        sensitivity_png(series, xlabel="lr")
+        sensitivity(series, "lr")
 
 
 # Basins

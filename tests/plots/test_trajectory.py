@@ -9,11 +9,13 @@ import warnings
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
-from gdlab.plots.background import Background
-from gdlab.plots.landscape import descent_field, draw_surface, spaced_levels
+from gdlab.plots.background import Background, View
+from gdlab.plots.landscape import descent_field, draw_surface, relief_of
 from gdlab.plots.projection import Landscape, Plane, drawing_plane, nearby, principal_plane, view
-from gdlab.plots.trajectory import frame_rows, trajectory_frames, trajectory_png
+from gdlab.plots.relief import refined, spaced_levels
+from gdlab.plots.trajectory import draw_trajectory, frame_rows, trajectory_frames, trajectory_png
 from plots.landscapes import bowl, pixels
 
 RED = np.array([200, 16, 46]) / 255
@@ -223,6 +225,19 @@ def test_runs_that_differ_little_share_a_view(window):
     assert len(set(views)) <= 35
 
 
+def test_a_bent_path_much_longer_than_wide_fills_the_view_in_both_directions():
+    path = np.stack([100 * 0.98 ** np.arange(50), (-0.98) ** np.arange(50)], axis=1)
+    for window in (None, 300):
+        scene = bowl([1, 100], window=window)
+        low, high = view(scene, path, drawing_plane(scene, path)).T
+        np.testing.assert_allclose(high - low, 1.24 * np.ptp([*path, [0, 0]], axis=0), rtol=1e-12)
+    figure = draw_trajectory(scene, np.arange(50), path)
+    assert any("the vertical axis is stretched" in t.get_text() for t in figure.findobj(Text))
+    straight = np.linspace([100.0, 1.0], [1.0, 0.01], 50)
+    low, high = view(scene, straight, drawing_plane(scene, straight)).T
+    assert (high - low)[1] > 0.5 * (high - low)[0]
+
+
 # The scenery
 
 
@@ -267,7 +282,7 @@ def test_equal_aspect_within_one_to_three(window, aspect):
     landscape = bowl([1, 2])
     axes = Figure().add_axes((0.1, 0.1, 0.8, 0.8))
     box = np.array([[-w, w] for w in window], dtype=float)
-    draw_surface(axes, landscape, Plane(np.zeros(2), np.eye(2)), box)
+    draw_surface(axes, landscape, Plane(np.zeros(2), np.eye(2)), box, None)
     assert axes.get_aspect() == aspect
     np.testing.assert_array_equal([axes.get_xlim(), axes.get_ylim()], box)
 
@@ -279,7 +294,7 @@ def test_axis_labels_carry_the_shares_of_variance():
     powers = np.linalg.eigvalsh(np.cov(path.T))[::-1]
     axes = Figure().add_axes((0.1, 0.1, 0.8, 0.8))
     landscape = bowl([1, 1, 1, 1])
-    draw_surface(axes, landscape, principal_plane(path), np.array([[-5.0, 5.0], [-5.0, 5.0]]))
+    draw_surface(axes, landscape, principal_plane(path), np.array([[-5.0, 5.0], [-5.0, 5.0]]), None)
     for k, label in enumerate([axes.get_xlabel(), axes.get_ylabel()]):
         share = 100 * powers[k] / powers.sum()
         assert label == f"principal component {k + 1} ({share:.1f}% of variance)"
@@ -305,6 +320,16 @@ def test_levels_leave_blank_what_cannot_be_drawn():
     spaced = spaced_levels(np.array([np.nan, np.inf, -np.inf, 1e305, 1e-9, 1.0, 10.0]), None)
     assert spaced is not None
     np.testing.assert_array_equal(np.isnan(spaced[0]), [1, 1, 1, 1, 0, 0, 0])
+
+
+def test_levels_follow_the_heights_that_a_path_visits():
+    levels = np.arange(0.0, 13.0)
+    followed = refined(levels, np.linspace(2.2, 2.9, 64))
+    assert (np.diff(followed) > 0).all()
+    assert ((followed > 2.2) & (followed < 2.9)).sum() >= 3
+    assert set(levels[4:]) <= set(followed)
+    np.testing.assert_array_equal(refined(levels, np.linspace(1.0, 9.0, 64)), levels)
+    np.testing.assert_array_equal(refined(levels, np.full(64, np.nan)), levels)
 
 
 @pytest.mark.parametrize("values", [np.ones(9), np.full(9, np.nan), np.full(9, np.inf)])
@@ -334,7 +359,8 @@ def test_runs_on_a_shared_background_are_drawn_as_if_alone(curvatures):
     other = bowl(curvatures, window=1.5, title="a much longer title")
     box = np.tile([-1.5, 1.5], (len(curvatures), 1))
     plane = Plane(np.zeros(len(box)), np.eye(len(box)))
-    background = Background(one, plane, box)
+    levels = relief_of(one, plane, box) if len(box) == 2 else None
+    background = Background(one, View(plane, box, levels))
     drawn, steps = {}, np.arange(31)
     for name, scene, lr in [("one", one, 0.1), ("other", other, 0.02), ("again", one, 0.1)]:
         path = descent(scene, np.ones(len(box)), lr, 30)

@@ -2,6 +2,7 @@
 
 import math
 from importlib import import_module
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from gdlab.config.loading import settings_from_flat
 from gdlab.display.summary import prediction_lines
 from gdlab.engine.history import History, split_by_run
 from gdlab.engine.loop import advance
-from gdlab.plots.convergence import convergence_png
+from gdlab.plots.convergence import Curve, draw_convergence
+from gdlab.plots.style import render
 from gdlab.recording.rate import RateMeter
 from gdlab.runs.batching import batch_of
 from gdlab.theory import predicted_rate
@@ -175,15 +177,18 @@ def test_a_run_without_a_prediction_has_no_bound(here, gd):
 def test_the_dashed_line_is_the_bound():
     steps = np.arange(50)
     above, bound = 0.5 ** (2.0 * steps), 3 * 0.5 ** (2.0 * steps)
-    words = {"title": "t", "rate": 0.5}
-    one = convergence_png(steps, above, bound, **words)
-    assert one == convergence_png(steps, above, bound, **words)
-    assert one != convergence_png(steps, above, 2 * bound, **words)
-    assert convergence_png(steps, above * 0, bound, **words)[:4] == b"\x89PNG"
+    words: Any = {"title": "t", "rate": 0.5}
+    curve = Curve(steps, above)
+    figure = draw_convergence(curve, bound, **words)
+    drawn = [line.get_ydata() for line in figure.axes[0].lines]
+    np.testing.assert_array_equal(drawn, [above, bound])
+    for suffix in ("png", "svg", "pdf"):
+        assert render(figure, suffix) == render(draw_convergence(curve, bound, **words), suffix)
+    draw_convergence(Curve(steps, above * 0), bound, **words)
     with pytest.raises(ValueError, match="three arrays"):
-        convergence_png(steps, above[1:], bound, **words)
+        draw_convergence(Curve(steps, above[1:]), bound, **words)
     with pytest.raises(ValueError, match="no suboptimality is between 1e-250 and 1e"):
-        convergence_png(steps, above * 0, bound * np.nan, **words)
+        draw_convergence(Curve(steps, above * 0), bound * np.nan, **words)
 
 
 # command, status, whether convergence.png exists

@@ -20,7 +20,8 @@ from gdlab.engine.outcome import Outcome
 from gdlab.losses import MSE, Quadratic, Rosenbrock
 from gdlab.optimizers.momentum import SGD
 from gdlab.recording.recorder import RunRecorder
-from gdlab.recording.run_plots import ThinnedPath, landscape
+from gdlab.recording.run_plots import landscape
+from gdlab.recording.thinned_path import ThinnedPath
 from gdlab.runs.batching import batch_of
 from gdlab.runs.run import Run, execute
 from gdlab.schedules import Constant, Exponential
@@ -324,3 +325,14 @@ def test_a_disk_that_fills_up_is_an_oserror_and_no_half_file(limit, tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert not (tmp_path / "run" / "history.parquet").exists()
     assert not (tmp_path / "run" / "result.json").exists()
+
+
+def test_pictures_have_the_formats_and_the_size_asked_for_and_equal_bytes(tmp_path):
+    asked = Record(figures="svg,pdf", figure_size=(8.0, 4.0), events=False)
+    chosen, written = settings(loss=Rosenbrock(), lr=1e-3, steps=5, record=asked), []
+    for name in ("one", "two"):
+        record(tmp_path / name, chosen)
+        written.append({path.name: path.read_bytes() for path in (tmp_path / name).glob("t*.*")})
+    assert set(written[0]) == {"trajectory.pdf", "trajectory.svg"}
+    assert written[0] == written[1]
+    assert b'width="576pt" height="288pt"' in written[0]["trajectory.svg"]  # 72 points an inch

@@ -6,7 +6,8 @@ import pytest
 
 from gdlab.config.loading import settings_from_flat
 from gdlab.engine.history import History
-from gdlab.recording.run_plots import RunToDraw, draw_pictures, thinned_path
+from gdlab.recording.run_plots import RunToDraw, draw_pictures
+from gdlab.recording.thinned_path import thinned_path
 from gdlab.runs.checks import check_run
 from gdlab.runs.run import execute
 from gdlab.runs.sinks import MemorySink

@@ -14,7 +14,7 @@ from gdlab.losses import Quadratic, Rosenbrock
 from gdlab.optimizers import SGD
 from gdlab.plots.background import Background
 from gdlab.plots.trajectory import trajectory_png
-from gdlab.recording import run_plots
+from gdlab.recording import backgrounds, run_plots
 from gdlab.recording.history_file import read_history as real
 from gdlab.sweeps import plots, run_dirs
 
@@ -30,15 +30,16 @@ def draw(tmp_path, monkeypatch) -> Callable[..., dict[str, Any]]:
     def call(**given: Any) -> dict[str, Any]:
         asked: dict[str, Any] = {}
 
-        def keep(name: str) -> Callable[..., bytes]:
-            def picture(*positional: Any, **named: Any) -> bytes:
+        def keep(name: str) -> Callable[..., object]:
+            def picture(*positional: Any, **named: Any) -> object:
                 asked[name] = positional, named
-                return b"picture"
+                return object()
 
             return picture
 
         for name in PICTURES:
-            monkeypatch.setattr(plots, f"{name}_png", keep(name))
+            monkeypatch.setattr(plots, f"draw_{name}", keep(name))
+        monkeypatch.setattr(plots, "render", lambda figure, suffix: b"picture")
         quiet = {"record.events": False, "record.max_figures": 0}
         gdlab.sweep(**{"steps": 5, **quiet, **given}, directory=tmp_path / "s")
         drawn = {path.stem for path in (tmp_path / "s").glob("*.png")}
@@ -97,11 +98,18 @@ LINES: list[tuple[dict[str, Any], dict[str, list[float]]]] = [
         {"loss.condition": [10, 40], "summary.by": ["loss.condition"]},
         {"stability limit": [2 / 10, 2 / 40], "optimal lr": [2 / 11, 2 / 41]},
     ),
+    (
+        {"loss.condition": [10, 40]},
+        {"stability limit": [2 / 10, 2 / 40], "optimal lr": [2 / 11, 2 / 41]},
+    ),
     # one line for runs of two conditions would be wrong of one of them
-    ({"loss.condition": [10, 40]}, NO_LINES),
+    ({"loss.condition": [10, 40], "summary.by": []}, NO_LINES),
     # 2 (1 + β)/L
     ({"optimizer": SGD(momentum=0.5), "loss.condition": 10}, {"stability limit": [2 * 1.5 / 10]}),
-    ({"optimizer": "momentum", "optimizer.momentum": [0.5, 0.9]}, NO_LINES),
+    (
+        {"optimizer": "momentum", "optimizer.momentum": [0.5, 0.9], "loss.condition": 10},
+        {"stability limit": [2 * 1.5 / 10, 2 * 1.9 / 10]},
+    ),
     ({"optimizer": ["sgd", "adam"]}, NO_LINES),
     ({"optimizer": "adam"}, NO_LINES),
     ({"loss": "rosenbrock"}, NO_LINES),
@@ -133,8 +141,9 @@ def test_lines_of_theory_are_drawn_only_where_they_are_known(given, lines, draw)
 def test_the_sensitivity_is_the_tables(draw, tmp_path):
     given: dict[str, Any] = {"lr": [*LRS, 5.0], "optimizer": ["sgd", "adam"], "seed": range(4)}
     asked = draw(**given, steps=400, start="random")
-    ((series,), named) = asked["sensitivity"]
-    assert (named["xlabel"], named["ylabel"]) == ("lr", "final loss")
+    ((series, palette), named) = asked["sensitivity"]
+    assert named["labels"] == ("lr", "final loss")
+    assert palette.values == ("sgd", "adam")
     results: Any = gdlab.load(tmp_path / "s").results
     assert list(series) == ["sgd", "adam"]
     for name, band in series.items():
@@ -149,8 +158,8 @@ def test_the_sensitivity_is_the_tables(draw, tmp_path):
 
 def test_the_overviews_paths_are_the_runs(draw, tmp_path):
     asked = draw(lr=LRS)
-    ((_, paths, setting), named) = asked["overview"]
-    assert (setting, named["is_log"]) == ("lr", True)
+    ((_, paths, palette), _) = asked["overview"]
+    assert (palette.setting, list(palette.values)) == ("lr", LRS)
     sweep = gdlab.load(tmp_path / "s")
     assert [path.value for path in paths] == LRS
     for run, path in enumerate(paths):
@@ -207,7 +216,7 @@ def count_backgrounds(monkeypatch, tmp_path, **given: Any) -> int:
         drawn.append(arguments)
         return Background(*arguments)
 
-    monkeypatch.setattr(run_plots, "Background", counted)
+    monkeypatch.setattr(backgrounds, "Background", counted)
     gdlab.sweep(**given, steps=20, directory=tmp_path / "s")
     count = len(list((tmp_path / "s").glob("*/trajectory.png")))
     assert count == len(gdlab.load(tmp_path / "s").results)

@@ -21,7 +21,7 @@ MAX_NUMBERS = 2**27
 _OTHER_MARKS = ";\t|"  # which separate columns in some files
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Examples:
     """N examples: features (N, P), targets (N,) and the names of the features.
 
@@ -31,6 +31,10 @@ class Examples:
     features: np.ndarray
     targets: np.ndarray
     names: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        count, features = self.features.shape
+        return f"Examples({count} with {features} features)"
 
 
 def read_examples(

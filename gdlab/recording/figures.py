@@ -1,0 +1,71 @@
+"""Pictures from Python: which kind is drawn, and the file that it is written to."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from gdlab.errors import SettingError
+from gdlab.fields.suggestions import did_you_mean
+from gdlab.paths import user_path
+from gdlab.plots.style import FORMATS, Size, render
+from gdlab.recording.files import write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Subject = TypeVar("Subject")
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a picture is drawn, and where it is written.
+
+    Attributes:
+        title: the first line; None for what is seen.
+        size: width and height in inches; None for what the picture needs.
+        path: a file that ends in .png, .svg or .pdf; None to write nothing.
+
+    Raises:
+        SettingError: the size or the end of the path is none that is allowed.
+    """
+
+    title: str | None = None
+    size: Size | None = None
+    path: str | Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.path is not None and user_path(self.path).suffix[1:].lower() not in FORMATS:
+            ends = ", ".join(f".{suffix}" for suffix in FORMATS)
+            raise SettingError(f"path={self.path}: must end in one of {ends}")
+        if self.size is None:
+            return
+        if len(self.size) != 2 or not all(3 <= side <= 40 for side in self.size):
+            raise SettingError(f"size={self.size}: must be width and height in inches, 3 to 40")
+
+    def draw(self, figure: Callable[[], "Figure"]) -> "Figure":
+        """Draw a figure, and write it to the path if there is one."""
+        with np.errstate(all="ignore"):  # numbers near the ends of the range
+            drawn = figure()
+        if self.path is not None:
+            path = user_path(self.path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, render(drawn, path.suffix[1:].lower()))
+        return drawn
+
+
+def check_kind(kind: str, kinds: Iterable[str]) -> None:
+    """Raise `SettingError` unless a kind of picture is one of some."""
+    known = list(kinds)
+    if kind not in known:
+        hint = did_you_mean(kind, known)
+        raise SettingError(f"kind={kind}: must be one of {', '.join(known)}{hint}")
+
+
+def reason_error(kind: str, reason: str, others: Mapping[str, object]) -> SettingError:
+    """Return the error of a picture that cannot be drawn, with those that can."""
+    can = [name for name, picture in others.items() if not isinstance(picture, str)]
+    instead = f"; can be drawn: {', '.join(can)}" if can else ""
+    return SettingError(f"kind={kind}: cannot be drawn, {reason}{instead}")

@@ -1,0 +1,103 @@
+"""Pictures of runs from Python: which there are, and what is in them."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.text import Text
+
+import gdlab
+from gdlab.runs.plot import label_by_difference
+
+RUN = gdlab.run("rosenbrock", "adam", lr=0.05, steps=30)
+
+
+def test_a_run_draws_its_path_and_its_loss(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "loss.svg"
+    figure = RUN.plot("loss", title="Adam", size=(5, 4), path=path)
+    assert figure.get_size_inches().tolist() == [5, 4]
+    assert "Adam" in [text.get_text() for text in figure.texts]
+    (curve,) = figure.axes[0].lines
+    assert np.asarray(curve.get_ydata()).tolist() == RUN.history.loss.tolist()
+    assert path.read_bytes().startswith(b"<?xml")
+    titles = [text.get_text() for text in RUN.plot().findobj(Text)]  # type: ignore[attr-defined]  # texts
+    assert "rosenbrock · adam · lr = 0.05" in titles
+    assert plt.get_fignums() == []
+
+
+# what is asked, and what the error says
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"kind": "los"}, "kind=los: must be one of trajectory, convergence, stability, loss, did you"),
+    ({"kind": "stability"}, "kind=stability: cannot be drawn, the sharpness was not recorded"),
+    ({"kind": "convergence"}, r"no rate .*; can be drawn: trajectory, loss$"),
+    ({"path": "run.jpg"}, "path=run.jpg: must end in one of .png, .svg, .pdf"),
+    ({"size": (1, 2)}, r"size=\(1, 2\): must be width and height in inches, 3 to 40"),
+]
+
+
+@pytest.mark.parametrize(("asked", "message"), WRONG)
+def test_what_cannot_be_drawn_is_said_in_a_line(asked: dict[str, Any], message: str) -> None:
+    with pytest.raises(gdlab.SettingError, match=message) as error:
+        RUN.plot(**asked)
+    assert "\n" not in str(error.value)
+
+
+def test_a_notebook_gets_one_picture_of_a_figure() -> None:
+    figure: Any = RUN.plot("loss")
+    assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+# settings of runs, and their labels
+LABELS: list[tuple[list[dict[str, Any]], list[Any]]] = [
+    ([{"lr": 0.1}, {"lr": 0.2}], [0.1, 0.2]),
+    ([{"optimizer": "sgd"}, {"optimizer": "adam", "lr": 0.1}], ["sgd", "adam"]),
+    (
+        [{"optimizer": "sgd", "lr": 0.1}, {"optimizer": "adam", "lr": 0.2}],
+        ["sgd, lr = 0.1", "adam, lr = 0.2"],
+    ),
+    ([{"momentum": 0.5}, {"momentum": 0.9}], [0.5, 0.9]),
+    ([{}, {}], ["(1)", "(2)"]),
+]
+
+
+@pytest.mark.parametrize(("given", "labels"), LABELS)
+def test_runs_are_labeled_by_what_differs(given: list[dict[str, Any]], labels: list[Any]) -> None:
+    runs = [gdlab.run("booth", steps=1, **one) for one in given]
+    assert label_by_difference([run.settings for run in runs])[1] == labels
+
+
+def test_runs_on_different_losses_are_compared_by_their_losses_alone() -> None:
+    runs = [gdlab.run(name, lr=0.01, steps=5) for name in ("booth", "beale")]
+    assert len(gdlab.compare(*runs).axes) == 1
+    with pytest.raises(
+        gdlab.SettingError, match="compare: needs runs with a finite point, got none"
+    ):
+        gdlab.compare()
+
+
+def test_a_history_is_a_table() -> None:
+    frame = RUN.history.to_frame()
+    pd.testing.assert_frame_equal(pd.DataFrame(RUN.history), frame)
+    assert frame.columns.tolist()[:6] == ["step", "loss", "grad_norm", "lr", "x0", "x1"]
+    assert frame["x1"].tolist() == RUN.history.x[:, 1].tolist()
+
+
+# what is shown, and how
+REPRS: list[tuple[Any, str]] = [
+    (RUN, "Run(rosenbrock, adam, lr=0.05: max_steps at step 30, loss "),
+    (RUN.history, "History(31 records, steps 0 to 30, 2 coordinates)"),
+    (RUN.outcome, "Outcome(max_steps at step 30, loss "),
+    (RUN.settings, "Settings(loss=Rosenbrock(), optimizer=Adam(), "),
+    (gdlab.losses.MSE(data="diabetes"), "MSE(data='diabetes')"),
+    (gdlab.sweep("booth", lr=[0.1, 0.2], steps=2), "Sweep(lr: 2 runs, 2 max_steps)"),
+]
+
+
+@pytest.mark.parametrize(("value", "text"), REPRS)
+def test_a_repr_is_a_short_line(value: Any, text: str) -> None:
+    assert repr(value).startswith(text)
+    assert len(repr(value)) < 250
+    assert "\n" not in repr(value)
