@@ -17,6 +17,7 @@ from rich.table import Table
 from gdlab.cli import hydra_internals
 from gdlab.cli.choices import choices_in
 from gdlab.cli.composition import compose_config, hydra_ready
+from gdlab.config.comments import first_comment
 from gdlab.config.loading import choice_from_values, plain_values, resolve_choice
 from gdlab.config.settings import LR
 from gdlab.console import PlainConsole, styled
@@ -183,9 +184,5 @@ def read_choice(group: str, name: str) -> tuple[dict[str, Any], str]:
 
 
 def _read_comment(path: Path) -> str:
-    """Return the first comment of a file that is no directive of Hydra."""
-    if not path.is_file():  # a plugin of Hydra brings it
-        return _NOTHING
-    lines = path.read_text("utf-8", errors="replace").splitlines()
-    comments = (line.strip("# ") for line in lines if line.startswith("#"))
-    return next((comment for comment in comments if not comment.startswith("@")), _NOTHING)
+    """Return the first comment of a file; a plugin of Hydra brings a choice without one."""
+    return (first_comment(path) if path.is_file() else "") or _NOTHING

@@ -101,15 +101,15 @@ def _check_flags(parsed: argparse.Namespace) -> None:
     names = [f"--{flag.replace('_', '-')}" for flag in given]
     if len(given) > 1:
         raise SettingError(f"{', '.join(names)}: only one of these can be asked for")
-    if parsed.resolve and not (parsed.cfg or parsed.help):
-        raise SettingError("--resolve: needs --cfg or --help")
+    if parsed.resolve and not parsed.cfg:
+        raise SettingError("--resolve: needs --cfg")
     if parsed.package is not None and not parsed.cfg:
         raise SettingError(f"--package={parsed.package}: needs --cfg")
 
 
 def asks_hydra(parsed: argparse.Namespace) -> bool:
     """Tell whether the arguments ask for something that Hydra answers by itself."""
-    flags = (parsed.help, parsed.hydra_help, parsed.cfg, parsed.info, parsed.shell_completion)
+    flags = (parsed.hydra_help, parsed.cfg, parsed.info, parsed.shell_completion)
     return any(flags)
 
 

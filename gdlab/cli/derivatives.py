@@ -21,6 +21,10 @@ def run(arguments: list[str]) -> int:
     parsed = command.parse_arguments(parser, arguments)
     if parsed.multirun:
         raise SettingError(f"--multirun: {_NO_SWEEPS}")
+    if parsed.help:
+        from gdlab.cli import help
+
+        return help.answer(help.DERIVATIVES, parsed, CONFIG_NAME)
     if command.asks_hydra(parsed):
         others = [argument for argument in arguments if argument != "--json"]
         from gdlab.cli.answers import answer_by_hydra

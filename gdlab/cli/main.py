@@ -25,6 +25,10 @@ def run(arguments: list[str]) -> int:
         for group in parsed.catalogues:
             catalogue.show(group, parsed.config_dir, names)
         return 0
+    if parsed.help:
+        from gdlab.cli import help
+
+        return help.answer(help.RUN, parsed, composition.CONFIG_NAME)
     if command.asks_hydra(parsed):
         from gdlab.cli.answers import answer_by_hydra
 

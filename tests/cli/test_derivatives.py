@@ -403,7 +403,7 @@ def test_help_does_not_import_torch() -> None:
         "assert 'torch' not in sys.modules, 'torch'\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "direction: null" in done.stdout
+    assert "direction=null" in done.stdout
 
 
 def test_a_closed_pipe_is_no_error_message(here: Path) -> None:

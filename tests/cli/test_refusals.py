@@ -141,7 +141,7 @@ BAD_SETTINGS = [
     ("--cfg job --resolve lr=${nope}", "Interpolation key 'nope' not found"),
     ("--cfg job lr=0.1,0.2", "lr=0.1,0.2: has several values, and --cfg shows"),
     ("--cfg job -p nope", "--package=nope: the configuration has no such part"),
-    ("--resolve", "--resolve: needs --cfg or --help"),
+    ("--resolve", "--resolve: needs --cfg"),
     ("-p loss", "--package=loss: needs --cfg"),
     ("--info defaults lr=((", "lr=((: the bracket ( is not closed"),
     ("--hydra-help hydra.nope=3", "Hydra cannot answer this (", "hydra.nope"),
