@@ -162,7 +162,8 @@ def _execute(settings: Settings, batch: Batch, directory: Path, *sinks: Sink) ->
     if text:
         show_warning(text)
     recorder, meter = RunRecorder(directory, settings), RateMeter(settings)
-    with interruptible(show_warning) as interruption, ProgressBar("steps", settings.steps) as bar:
+    bar = ProgressBar("steps", settings.most_steps)
+    with interruptible(show_warning) as interruption, bar:
         all_sinks = [StepProgress(bar), recorder, meter, *sinks]
         outcome = execute(settings, batch, all_sinks, interruption)
     show_end(settings, batch, outcome, directory, meter.per_step)

@@ -103,6 +103,11 @@ class Settings(Configured):
         return self.transform.of(self.loss)
 
     @property
+    def most_steps(self) -> int:
+        """A number of steps, at least 1, that the run does not exceed."""
+        return max(1, self.stop.most_steps(self.steps))
+
+    @property
     def metrics(self) -> dict[str, Metric]:
         """The metrics recorded at intervals."""
         record = self.record

@@ -47,7 +47,7 @@ class RunRecorder:
             EventSink(directory, settings, flush_seconds=flush_seconds) if record.events else None
         )
         every = record.sharpness_every or 1
-        self._path = ThinnedPath(settings.steps, every) if record.figures else None
+        self._path = ThinnedPath(settings.most_steps, every) if record.figures else None
 
     def write(self, piece: History) -> None:
         """Take in records."""
