@@ -7,7 +7,7 @@ import argparse
 import errno
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
 from typing import NoReturn
 
@@ -15,7 +15,7 @@ from gdlab.cli import output, startup
 from gdlab.errors import GdlabError, SettingError, is_out_of_memory, summarize_error
 from gdlab.version import __version__
 
-EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+EXIT_FAILED, EXIT_USAGE, EXIT_UNWANTED, EXIT_INTERRUPTED = 1, 2, 3, 130
 _ONE_OF = ("run", "multirun", "cfg", "info", "shell_completion")
 
 
@@ -58,6 +58,21 @@ def run_command(run: Callable[[list[str]], int], arguments: Sequence[str] | None
     sys.exit(code)
 
 
+def exit_code(statuses: Collection[str], unwanted: Collection[str]) -> int:
+    """Return the exit code of runs that ended by themselves.
+
+    Args:
+        statuses: in which they ended.
+        unwanted: those that `fail_on` names.
+
+    Returns:
+        1 if a run failed, else 3 if one ended as it must not, else 0.
+    """
+    if "failed" in statuses:
+        return EXIT_FAILED
+    return 0 if set(unwanted).isdisjoint(statuses) else EXIT_UNWANTED
+
+
 def make_parser(command: str) -> argparse.ArgumentParser:
     """Make Hydra's own parser, with flags and overrides in any order; it raises, never exits.
 
@@ -74,6 +89,7 @@ def make_parser(command: str) -> argparse.ArgumentParser:
         parents=[make_argument_parser()], conflict_handler="resolve", add_help=False
     )
     parser.error = refuse
+    parser.add_argument("--json", action="store_true")
     parser.add_argument("--version", action="version", version=f"gdlab {__version__}")
     return parser
 

@@ -45,6 +45,7 @@ class Usage(NamedTuple):
 
 
 _COMMON_FLAGS = {
+    "--json": "print the result as one JSON document to stdout, all else to stderr",
     "--cfg job": "print the configuration as YAML and run nothing",
     "--config-dir DIR": "take further choices and experiments from the folder DIR",
     "--version": "print the version",
@@ -84,7 +85,7 @@ DERIVATIVES = Usage(
         "python -m gdlab.derivatives loss=himmelblau find=true    # all critical points",
         "python -m gdlab.derivatives 'formulas=[x*y,x+y]' 'at=[1,2]'    # the Jacobian",
     ),
-    {"--json": "print the report as one JSON document", **_COMMON_FLAGS},
+    _COMMON_FLAGS,
     {
         "python -m gdlab": "gradient descent on these losses; see its --help",
         "python -m gdlab.view [DIR]": "show the pictures in TensorBoard",

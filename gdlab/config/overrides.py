@@ -13,6 +13,9 @@ OPEN_GROUPS = ("loss", "optimizer", "schedule")
 SHORTHANDS = {"noise": "scale"}
 """Sections that stand for one of their settings: `noise=0.1` means `noise.scale=0.1`."""
 
+FAIL_ON = "fail_on"
+"""The key of a command that says which endings of its runs are failures: a list of statuses."""
+
 _CLASS = re.compile(r"([A-Za-z_]\w*\.)+[A-Z]\w*", re.ASCII)
 _OPEN_NODES = ("loss.parameters.", "loss.parameters=", "loss.module.", "loss.data.")
 _KWARGS = re.compile(r"optimizer(?:\.inner)*\.kwargs[.=]")
@@ -27,6 +30,7 @@ def to_hydra_overrides(overrides: Sequence[str], others: Sequence[str] = ()) -> 
     """Rewrite overrides for Hydra; those that it accepts already are unchanged.
 
     - Shorthands are written out.
+    - Several statuses are one list: fail_on=diverged,stalled.
     - Formulas are quoted: one, several separated by commas, or each in a list or a mapping.
     - The inner optimizer or schedule of another is chosen from the same group.
     - New keys are allowed in open nodes and in the node of a custom class, which starts empty.
@@ -40,7 +44,13 @@ def to_hydra_overrides(overrides: Sequence[str], others: Sequence[str] = ()) -> 
     pairs = [(setting_name(o.partition("=")[0]), o.partition("=")[2]) for o in words]
     chosen = (key for key, value in pairs if any(map(_is_custom, value.split(","))))
     custom = tuple(f"{key}." for key in chosen if key in OPEN_GROUPS or _INNER.fullmatch(key))
-    return [_allow_new_key(_quote(_add_group(expand_shorthand(o))), custom) for o in overrides]
+    return [_rewrite(override, custom) for override in overrides]
+
+
+def _rewrite(override: str, custom: tuple[str, ...]) -> str:
+    """Rewrite one override; `custom` are the prefixes of keys of custom classes, as "loss."."""
+    written_out = _add_group(_make_list(expand_shorthand(override)))
+    return _allow_new_key(_quote(written_out), custom)
 
 
 def _is_custom(value: str) -> bool:
@@ -74,6 +84,13 @@ def expand_shorthand(override: str) -> str:
     inner = SHORTHANDS.get(key.lstrip("+"))
     is_mapping = value.lstrip().startswith("{")
     return f"{key}.{inner}={value}" if inner and sign and not is_mapping else override
+
+
+def _make_list(override: str) -> str:
+    """Put the values of `fail_on` into brackets: several are no sweep over it."""
+    key, _, value = override.partition("=")
+    is_plain = re.fullmatch(r"[\w, ]+", value) and value != "null"
+    return f"{key}=[{value}]" if is_plain and key.lstrip("+") == FAIL_ON else override
 
 
 def _allow_new_key(override: str, custom: tuple[str, ...]) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 import torch
 
 from gdlab.config.noise import Noise
-from gdlab.config.overrides import SHORTHANDS
+from gdlab.config.overrides import FAIL_ON, SHORTHANDS
 from gdlab.config.sections import Engine, Record, Summary
 from gdlab.engine.batch import Stop
 from gdlab.engine.metrics import Metric, metrics_of
@@ -26,7 +26,7 @@ Kind = TypeVar("Kind", bound=Configured)
 COMMAND_FLAGS = {"dry_run", "check_gradient", "retry_failed"}
 """Keys of a command that are true or false."""
 
-COMMAND_KEYS = {"experiment", "resume", *COMMAND_FLAGS}
+COMMAND_KEYS = {"experiment", "resume", FAIL_ON, *COMMAND_FLAGS}
 """Keys of a command that are not settings of its runs."""
 
 LR = "lr"

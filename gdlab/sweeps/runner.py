@@ -247,8 +247,3 @@ def _record_again(plan: Plan, records: RunDirectories, interrupted: Callable[[],
         except _Interrupted:
             records.abandon()
             return
-
-
-def has_failed(results: "pa.Table") -> bool:
-    """Whether any run failed."""
-    return str(Status.FAILED) in results["status"].to_pylist()
