@@ -8,7 +8,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from gdlab.cli.axes import cross_overrides
-from gdlab.cli.sweep import errors_naming_sweep, finish_sweep
+from gdlab.cli.sweep import errors_naming_sweep, finish_sweep, print_sweep
 from gdlab.config.loading import unwanted_statuses
 from gdlab.config.overrides import FAIL_ON, names_class, setting_name
 from gdlab.config.settings import GROUPS
@@ -67,7 +67,9 @@ def resume_sweep(directory: Path, overrides: Sequence[str]) -> int:
     unwanted = unwanted_statuses(_words(own.get(FAIL_ON, "null")))
     with locked(directory, "resume"), errors_naming_sweep(directory):
         plan = with_executor(plan, own.get(EXECUTOR_SETTING, plan.executor))
-        return finish_sweep(plan, directory, unwanted, retry_failed=retries == "true")[1]
+        results, code = finish_sweep(plan, directory, unwanted, retry_failed=retries == "true")
+        print_sweep(plan, results, directory)
+        return code
 
 
 def _words(text: str) -> list[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
 
-from gdlab.cli import hydra_internals, startup
+from gdlab.cli import hydra_internals, output, startup
 from gdlab.cli.command import exit_code, out_of_memory
 from gdlab.cli.hydra_checks import check_jobs
 from gdlab.cli.hydra_template import make_template
@@ -24,7 +24,7 @@ from gdlab.losses.datasets.fingerprints import noting_files
 from gdlab.recording.digests import SUMS
 from gdlab.recording.files import partial_name
 from gdlab.recording.lock import claimed
-from gdlab.recording.names import ABOUT, MULTIRUN, RESULTS, SHARDS
+from gdlab.recording.names import ABOUT, MULTIRUN, RESULTS, SHARDS, SUMMARY_CSV, SUMMARY_MD
 from gdlab.runs.interruption import interruptible
 from gdlab.sweeps import plan_file
 from gdlab.sweeps.checks import check_plan
@@ -37,6 +37,7 @@ from gdlab.sweeps.names import check_names
 from gdlab.sweeps.plan import Plan
 from gdlab.sweeps.result_files import write_multirun
 from gdlab.sweeps.runner import run_sweep
+from gdlab.sweeps.standings import standings_of
 from gdlab.sweeps.summary import SweepProgress, show_sweep
 from gdlab.sweeps.table import empty_table
 
@@ -52,6 +53,7 @@ _LEFTOVERS = {
 }
 # What a sweep's directory holds beside the directories of its runs.
 _NAMES = {SUMS, MULTIRUN, plan_file.PLAN, plan_file.INDEX, SHARDS, ABOUT, JOBS, RESULTS}
+_NAMES |= {SUMMARY_CSV, SUMMARY_MD}
 _DIRECTORY = "hydra.sweep.dir"
 _INTERPOLATION = re.compile(r"\$\{([^}:]+)\}")
 
@@ -80,6 +82,7 @@ def launch_sweep(
     unwanted = read_unwanted(config)
     if config.get("dry_run"):
         show_plan(plan)
+        output.print_json(lambda: {"runs": len(plan), "batches": len(plan.groups)})
         return empty_table(), 0
     sweep = Path(str(config.hydra.sweep.dir))
     wanted = sweep / f"from={numbers[0]}" if numbers else sweep
@@ -95,6 +98,8 @@ def launch_sweep(
         results, code = finish_sweep(plan, directory, frozenset() if numbers else unwanted)
         if numbers:
             note_batch(sweep, directory, grid, results, numbers)
+        else:
+            print_sweep(plan, results, directory)
         return results, code
 
 
@@ -137,6 +142,15 @@ def finish_sweep(
     if interruption.signal is not None:
         return results, EXIT_SIGNAL + interruption.signal
     return results, exit_code(results["status"].to_pylist(), unwanted)
+
+
+def print_sweep(plan: Plan, results: "pa.Table", directory: Path) -> None:
+    """Print what a sweep found as a document, where the command asks for one."""
+
+    def found() -> dict[str, Any]:
+        return {"directory": str(directory), **standings_of(plan, results.to_pandas()).data()}
+
+    output.print_json(found)
 
 
 def make_plan(

@@ -21,6 +21,7 @@ _OPEN_NODES = ("loss.parameters.", "loss.parameters=", "loss.module.", "loss.dat
 _KWARGS = re.compile(r"optimizer(?:\.inner)*\.kwargs[.=]")
 _INNER = re.compile(r"optimizer(?:\.inner)+|schedule(?:\.then)+")
 _FORMULAS = ("loss.formula",)
+_LISTS = (FAIL_ON,)
 _FORMULA_LISTS = ("path", "inner", "formulas")
 _QUOTED = re.compile(r"""\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')\s*""", re.DOTALL)
 _BEFORE_QUOTE = re.compile(r'(\\*)("|$)')
@@ -30,8 +31,8 @@ def to_hydra_overrides(overrides: Sequence[str], others: Sequence[str] = ()) -> 
     """Rewrite overrides for Hydra; those that it accepts already are unchanged.
 
     - Shorthands are written out.
-    - Several statuses are one list: fail_on=diverged,stalled.
     - Formulas are quoted: one, several separated by commas, or each in a list or a mapping.
+    - Lists that all runs share need no brackets: fail_on=diverged,stalled.
     - The inner optimizer or schedule of another is chosen from the same group.
     - New keys are allowed in open nodes and in the node of a custom class, which starts empty.
 
@@ -44,13 +45,18 @@ def to_hydra_overrides(overrides: Sequence[str], others: Sequence[str] = ()) -> 
     pairs = [(setting_name(o.partition("=")[0]), o.partition("=")[2]) for o in words]
     chosen = (key for key, value in pairs if any(map(_is_custom, value.split(","))))
     custom = tuple(f"{key}." for key in chosen if key in OPEN_GROUPS or _INNER.fullmatch(key))
-    return [_rewrite(override, custom) for override in overrides]
+    return [_allow_new_key(_rewrite(o), custom) for o in overrides]
 
 
-def _rewrite(override: str, custom: tuple[str, ...]) -> str:
-    """Rewrite one override; `custom` are the prefixes of keys of custom classes, as "loss."."""
-    written_out = _add_group(_make_list(expand_shorthand(override)))
-    return _allow_new_key(_quote(written_out), custom)
+def _rewrite(override: str) -> str:
+    return _bracket(_quote(_add_group(expand_shorthand(override))))
+
+
+def _bracket(override: str) -> str:
+    """Put the brackets around a list that were left out."""
+    key, sign, value = override.partition("=")
+    is_bare = sign and "," in value and not set("[]{}()'\"").intersection(value)
+    return f"{key}=[{value}]" if key.lstrip("+") in _LISTS and is_bare else override
 
 
 def _is_custom(value: str) -> bool:
@@ -84,13 +90,6 @@ def expand_shorthand(override: str) -> str:
     inner = SHORTHANDS.get(key.lstrip("+"))
     is_mapping = value.lstrip().startswith("{")
     return f"{key}.{inner}={value}" if inner and sign and not is_mapping else override
-
-
-def _make_list(override: str) -> str:
-    """Put the values of `fail_on` into brackets: several are no sweep over it."""
-    key, _, value = override.partition("=")
-    is_plain = re.fullmatch(r"[\w, ]+", value) and value != "null"
-    return f"{key}=[{value}]" if is_plain and key.lstrip("+") == FAIL_ON else override
 
 
 def _allow_new_key(override: str, custom: tuple[str, ...]) -> str:

@@ -15,7 +15,14 @@ from gdlab.engine.metrics import Metric, metrics_of
 from gdlab.errors import SettingError
 from gdlab.fields.by_name import in_order
 from gdlab.fields.construction import make
-from gdlab.fields.declared import Configured, declared_fields, flatten, setting
+from gdlab.fields.declared import (
+    Configured,
+    declared_fields,
+    find_field,
+    flatten,
+    setting,
+    split_key,
+)
 from gdlab.losses.base import Loss
 from gdlab.losses.transform import Transform
 from gdlab.optimizers.base import Optimizer
@@ -101,6 +108,14 @@ class Settings(Configured):
     def objective(self) -> Loss:
         """The loss as it is minimized: transformed, if a transformation is given."""
         return self.transform.of(self.loss)
+
+    def changes_problem(self, key: str) -> bool:
+        """Tell whether a setting, by its dotted name, changes the function being minimized."""
+        node, name = split_key(key)
+        if node not in ("loss", "transform"):
+            return key == "loss"
+        field = find_field(getattr(self, node), name)
+        return field is None or field.problem
 
     @property
     def most_steps(self) -> int:

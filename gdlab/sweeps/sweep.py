@@ -85,7 +85,8 @@ def sweep(
         return load(path)
     tables = dict(run_shards(plan, dict(enumerate(plan.shards()))))
     results = join_tables([tables[number] for number in sorted(tables)]).to_pandas()
-    return Recorded(None, results, {}, tuple(plan.keys()), {}, tuple(plan.metrics))
+    varied, problems = tuple(plan.keys()), tuple(plan.problems())
+    return Recorded(None, results, {}, varied, {}, tuple(plan.metrics), problems)
 
 
 def _values_by_text(axes: Sequence[Axis]) -> dict[tuple[str, str], Any]:
