@@ -6,6 +6,7 @@ Imports no torch.
 import argparse
 import errno
 import os
+import re
 import sys
 from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
@@ -82,7 +83,9 @@ def make_parser(command: str) -> argparse.ArgumentParser:
     from gdlab.cli.hydra_internals import make_argument_parser
 
     def refuse(message: str) -> NoReturn:
-        raise SettingError(f"{message}; see {command} --help")
+        dashed = re.search(r"arguments: --?([a-z_.]+)\b", message)
+        hint = f"; settings have no dashes: {dashed[1]}=…" if dashed else ""
+        raise SettingError(f"{message}{hint}; see {command} --help")
 
     # Of two options with one name the later one counts: Hydra's own --version prints that of Hydra.
     parser = argparse.ArgumentParser(
@@ -161,12 +164,15 @@ def add_working_directory() -> None:
 
 
 def _report_error(error: GdlabError | OSError) -> int:
-    """Print an error in one line and return the exit code."""
+    """Print an error, each message in one line, and return the exit code."""
     from gdlab.console import visible  # not needed where there is no error
 
-    is_setting = isinstance(error, GdlabError)
-    text = str(error) if is_setting else error.strerror or str(error)
-    if not is_setting and error.filename is not None:
-        text = f"{error.filename}: {text}"
-    sys.stderr.write(f"error: {visible(' '.join(text.split()))}\n")
-    return EXIT_USAGE if is_setting else EXIT_FAILED
+    if isinstance(error, GdlabError):
+        texts, code = error.lines, EXIT_USAGE
+    else:
+        text = error.strerror or str(error)
+        texts = [text if error.filename is None else f"{error.filename}: {text}"]
+        code = EXIT_FAILED
+    for text in texts:
+        sys.stderr.write(f"error: {visible(' '.join(text.split()))}\n")
+    return code

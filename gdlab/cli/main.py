@@ -3,9 +3,14 @@
 import argparse
 from collections.abc import Sequence
 from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 from gdlab.cli import command, output
+from gdlab.errors import SettingError
 from gdlab.paths import user_path
+
+if TYPE_CHECKING:
+    from gdlab.cli.composition import CommandLine
 
 
 def run(arguments: list[str]) -> int:
@@ -47,7 +52,7 @@ def _answer(parsed: argparse.Namespace, arguments: Sequence[str]) -> int:
 
 def _run(parsed: argparse.Namespace) -> int:
     """Run what the arguments describe and return the exit code."""
-    from gdlab.cli import composition, hydra_internals
+    from gdlab.cli import composition
 
     command.add_working_directory()
     to_resume = [word for word in parsed.overrides if word.lstrip("+").startswith("resume=")]
@@ -59,15 +64,28 @@ def _run(parsed: argparse.Namespace) -> int:
         return resume_sweep(directory, composition.CommandLine(others).overrides)
     line = composition.CommandLine(parsed.overrides, parsed.config_name or composition.CONFIG_NAME)
     with composition.hydra_ready(parsed.config_dir):
-        if parsed.multirun:
-            return line.run_sweep()
-        config = line.compose()
-        if hydra_internals.is_sweep(config):
-            return line.run_sweep()
+        try:
+            return _run_line(line, is_sweep=parsed.multirun)
+        except SettingError:
+            from gdlab.cli.every_error import raise_every_error
 
-        from gdlab.cli.run import run_one
+            raise_every_error(line, is_sweep=parsed.multirun)
+            raise
 
-        return run_one(config)
+
+def _run_line(line: "CommandLine", *, is_sweep: bool) -> int:
+    """Run what a composed command line describes, a run or a sweep, and return the exit code."""
+    from gdlab.cli import hydra_internals
+
+    if is_sweep:
+        return line.run_sweep()
+    config = line.compose()
+    if hydra_internals.is_sweep(config):
+        return line.run_sweep()
+
+    from gdlab.cli.run import run_one
+
+    return run_one(config)
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:

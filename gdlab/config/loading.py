@@ -252,6 +252,9 @@ def _make_choice(key: str, values: Any, base: type[Configured]) -> Any:
         raise SettingError(f"{key}={format_value(values)}: must be a name from conf/{group}")
     fields = dict(values)
     target = fields.pop("_target_")
+    if base is Optimizer and str(target).startswith("torch.optim."):
+        way = f"a torch optimizer is {key}=torch {key}.cls={target}"
+        raise SettingError(f"{key}._target_={target}: {way}")
     cls = import_class(f"{key}._target_", target, base, f"gdlab.{base.__name__}")
     if issubclass(cls, Optimizer) and LR not in declared_fields(cls):
         fields.pop(LR, None)  # the default of the setting `lr`, not a field

@@ -255,7 +255,10 @@ def test_a_run_can_ask_for_the_check(here: Path, gd: Callable[..., Done]) -> Non
         (["points=3"], "points=3: no such setting"),
         (["loss=beal"], "loss=beal: no such choice, did you mean beale?"),
         (["-m", "at=[1,2]"], "--multirun: a report covers one point; sweeps are not supported"),
-        (["--frob"], "unrecognized arguments: --frob; see python -m gdlab.derivatives --help"),
+        (
+            ["--frob"],
+            "unrecognized arguments: --frob; settings have no dashes: frob=…; see python -m gdlab.derivatives --help",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
