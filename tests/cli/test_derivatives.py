@@ -257,7 +257,7 @@ def test_a_run_can_ask_for_the_check(here: Path, gd: Callable[..., Done]) -> Non
         (["-m", "at=[1,2]"], "--multirun: a report covers one point; sweeps are not supported"),
         (
             ["--frob"],
-            "unrecognized arguments: --frob; settings have no dashes: frob=…; see python -m gdlab.derivatives --help",
+            "unrecognized arguments: --frob; settings have no dashes: frob=…; see python -m gdla",
         ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
