@@ -4,14 +4,15 @@
     ├── SettingError   an invalid setting (also a ValueError)
     └── RecordError    a missing or damaged file of a run or a sweep
 
-Each message is one line. The command line prints it and exits with code 2.
+Each message is one line, of which a SettingError may have several: one for each setting that is
+wrong. The command line prints them and exits with code 2.
 """
 
 import signal
 
 
 class GdlabError(Exception):
-    """An error that the user can fix; its message is one line.
+    """An error that the user can fix; each of its arguments is a message of one line.
 
     >>> import gdlab
     >>> try:
@@ -22,6 +23,14 @@ class GdlabError(Exception):
     """
 
     __module__ = "gdlab"
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The messages."""
+        return tuple(map(str, self.args))
 
 
 class SettingError(GdlabError, ValueError):

@@ -36,7 +36,7 @@ def answer_by_hydra(parsed: Namespace, arguments: Sequence[str], name: str) -> i
             overrides = [word for word in overrides if word.lstrip("+~").startswith("hydra")]
         elif not parsed.shell_completion:
             _check(line, parsed)
-    flags = [argument for argument in arguments if argument not in parsed.overrides]
+    flags = [word for word in arguments if word not in (*parsed.overrides, "--json")]
     hydra_plugins.register()
     sys.argv[1:] = [*flags, *overrides]
     defaults = hydra_internals.defaults_of_hydra()

@@ -14,12 +14,14 @@ import yaml
 from omegaconf import OmegaConf
 from rich.table import Table
 
-from gdlab.cli import hydra_internals
+from gdlab.cli import hydra_internals, output
 from gdlab.cli.choices import choices_in
 from gdlab.cli.composition import compose_config, hydra_ready
+from gdlab.config.comments import first_comment
 from gdlab.config.loading import choice_from_values, plain_values, resolve_choice
 from gdlab.config.settings import LR
 from gdlab.console import PlainConsole, styled
+from gdlab.derivatives.finding import to_json_value
 from gdlab.errors import CUSTOM_ERRORS, SettingError, first_line
 from gdlab.fields.declared import Configured, declared_fields, flatten
 from gdlab.fields.formatting import format_value
@@ -59,11 +61,11 @@ class Choice(NamedTuple):
     make: Callable[[], Configured]
 
 
-def show(group: str, config_dir: str | None = None, names: Sequence[str] = ()) -> None:
-    """Print the table of a group, "loss" or "optimizer".
+def show(groups: Sequence[str], config_dir: str | None = None, names: Sequence[str] = ()) -> None:
+    """Print the tables of some groups, each "loss" or "optimizer".
 
     Args:
-        group: to choose from.
+        groups: to choose from.
         config_dir: the folder of `--config-dir`, whose choices are listed too.
         names: of the choices to show, each with its description and all its settings; none for
             the table of all.
@@ -71,19 +73,57 @@ def show(group: str, config_dir: str | None = None, names: Sequence[str] = ()) -
     Raises:
         SettingError: there is no such folder or no such choice.
     """
+    folder = CONF if config_dir is None else user_path(config_dir)
+    with hydra_ready(config_dir):
+        chosen = {group: _select(group, list(_choices(group, folder)), names) for group in groups}
+    if output.wants_json():
+        output.print_json(lambda: _describe_all(chosen))
+        return
     console = PlainConsole(soft_wrap=False)
     console.width = min(console.width, _WIDTH) if console.is_terminal else _WIDTH
-    with hydra_ready(config_dir):
-        choices = list(_choices(group, CONF if config_dir is None else user_path(config_dir)))
-    if names:
-        known = {choice.name: choice for choice in choices}
-        for name in names:
-            if name not in known:
-                raise unknown_choice(group, name, known)
-            _show_one(console, group, known[name])
-        return
-    rows = map(_loss_row if group == "loss" else _optimizer_row, choices)
-    console.print(_make_table(_LOSSES if group == "loss" else _OPTIMIZERS, rows))
+    for group, choices in chosen.items():
+        if names:
+            for choice in choices:
+                _show_one(console, group, choice)
+        else:
+            rows = map(_loss_row if group == "loss" else _optimizer_row, choices)
+            console.print(_make_table(_LOSSES if group == "loss" else _OPTIMIZERS, rows))
+
+
+def _select(group: str, choices: list[Choice], names: Sequence[str]) -> list[Choice]:
+    """Return the choices with some names, or all if there are no names.
+
+    Raises:
+        SettingError: there is no such choice.
+    """
+    known = {choice.name: choice for choice in choices}
+    for name in names:
+        if name not in known:
+            raise unknown_choice(group, name, known)
+    return [known[name] for name in names] or choices
+
+
+def _describe_all(chosen: Mapping[str, Sequence[Choice]]) -> dict[str, Any]:
+    """Return choices by their groups as plain values, for programs."""
+    return {group: list(map(_describe, choices)) for group, choices in chosen.items()}
+
+
+def _describe(choice: Choice) -> dict[str, Any]:
+    """Return what is known of a choice as plain values; one that needs more settings says so."""
+    about: dict[str, Any] = {"name": choice.name, "comment": choice.comment}
+    try:
+        made = choice.make()
+        about |= {"description": _description(made), "settings": flatten(made)}
+        if isinstance(made, Loss):
+            about |= {"dim": made.dim, "start": made.start, "minimum": made.minimum}
+    except CUSTOM_ERRORS as error:  # as in the tables
+        about["needs"] = first_line(error)
+    return to_json_value(about)
+
+
+def _description(made: Configured) -> str:
+    """Return what a class says of itself, without its attributes."""
+    return (inspect.getdoc(type(made)) or "").partition("\nAttributes:")[0].strip()
 
 
 def _show_one(console: PlainConsole, group: str, choice: Choice) -> None:
@@ -94,8 +134,7 @@ def _show_one(console: PlainConsole, group: str, choice: Choice) -> None:
     except CUSTOM_ERRORS as error:  # it needs settings from the user, or its own code fails
         console.print(f"  {first_line(error)}")
         return
-    description = (inspect.getdoc(type(made)) or "").partition("\nAttributes:")[0].strip()
-    for line in description.splitlines():
+    for line in _description(made).splitlines():
         console.print(f"  {line}".rstrip())
     lines = [(f"{group}.{name}", format_value(v)) for name, v in flatten(made).items()]
     if isinstance(made, Loss):
@@ -183,9 +222,5 @@ def read_choice(group: str, name: str) -> tuple[dict[str, Any], str]:
 
 
 def _read_comment(path: Path) -> str:
-    """Return the first comment of a file that is no directive of Hydra."""
-    if not path.is_file():  # a plugin of Hydra brings it
-        return _NOTHING
-    lines = path.read_text("utf-8", errors="replace").splitlines()
-    comments = (line.strip("# ") for line in lines if line.startswith("#"))
-    return next((comment for comment in comments if not comment.startswith("@")), _NOTHING)
+    """Return the first comment of a file; a plugin of Hydra brings a choice without one."""
+    return (first_comment(path) if path.is_file() else "") or _NOTHING

@@ -6,8 +6,9 @@ Imports no torch.
 import argparse
 import errno
 import os
+import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
 from typing import NoReturn
 
@@ -15,7 +16,7 @@ from gdlab.cli import output, startup
 from gdlab.errors import GdlabError, SettingError, is_out_of_memory, summarize_error
 from gdlab.version import __version__
 
-EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+EXIT_FAILED, EXIT_USAGE, EXIT_UNWANTED, EXIT_INTERRUPTED = 1, 2, 3, 130
 _ONE_OF = ("run", "multirun", "cfg", "info", "shell_completion")
 
 
@@ -58,6 +59,21 @@ def run_command(run: Callable[[list[str]], int], arguments: Sequence[str] | None
     sys.exit(code)
 
 
+def exit_code(statuses: Collection[str], unwanted: Collection[str]) -> int:
+    """Return the exit code of runs that ended by themselves.
+
+    Args:
+        statuses: in which they ended.
+        unwanted: those that `fail_on` names.
+
+    Returns:
+        1 if a run failed, else 3 if one ended as it must not, else 0.
+    """
+    if "failed" in statuses:
+        return EXIT_FAILED
+    return 0 if set(unwanted).isdisjoint(statuses) else EXIT_UNWANTED
+
+
 def make_parser(command: str) -> argparse.ArgumentParser:
     """Make Hydra's own parser, with flags and overrides in any order; it raises, never exits.
 
@@ -67,13 +83,16 @@ def make_parser(command: str) -> argparse.ArgumentParser:
     from gdlab.cli.hydra_internals import make_argument_parser
 
     def refuse(message: str) -> NoReturn:
-        raise SettingError(f"{message}; see {command} --help")
+        dashed = re.search(r"arguments: --?([a-z_.]+)\b", message)
+        hint = f"; settings have no dashes: {dashed[1]}=…" if dashed else ""
+        raise SettingError(f"{message}{hint}; see {command} --help")
 
     # Of two options with one name the later one counts: Hydra's own --version prints that of Hydra.
     parser = argparse.ArgumentParser(
         parents=[make_argument_parser()], conflict_handler="resolve", add_help=False
     )
     parser.error = refuse
+    parser.add_argument("--json", action="store_true")
     parser.add_argument("--version", action="version", version=f"gdlab {__version__}")
     return parser
 
@@ -101,15 +120,15 @@ def _check_flags(parsed: argparse.Namespace) -> None:
     names = [f"--{flag.replace('_', '-')}" for flag in given]
     if len(given) > 1:
         raise SettingError(f"{', '.join(names)}: only one of these can be asked for")
-    if parsed.resolve and not (parsed.cfg or parsed.help):
-        raise SettingError("--resolve: needs --cfg or --help")
+    if parsed.resolve and not parsed.cfg:
+        raise SettingError("--resolve: needs --cfg")
     if parsed.package is not None and not parsed.cfg:
         raise SettingError(f"--package={parsed.package}: needs --cfg")
 
 
 def asks_hydra(parsed: argparse.Namespace) -> bool:
     """Tell whether the arguments ask for something that Hydra answers by itself."""
-    flags = (parsed.help, parsed.hydra_help, parsed.cfg, parsed.info, parsed.shell_completion)
+    flags = (parsed.hydra_help, parsed.cfg, parsed.info, parsed.shell_completion)
     return any(flags)
 
 
@@ -145,12 +164,15 @@ def add_working_directory() -> None:
 
 
 def _report_error(error: GdlabError | OSError) -> int:
-    """Print an error in one line and return the exit code."""
+    """Print an error, each message in one line, and return the exit code."""
     from gdlab.console import visible  # not needed where there is no error
 
-    is_setting = isinstance(error, GdlabError)
-    text = str(error) if is_setting else error.strerror or str(error)
-    if not is_setting and error.filename is not None:
-        text = f"{error.filename}: {text}"
-    sys.stderr.write(f"error: {visible(' '.join(text.split()))}\n")
-    return EXIT_USAGE if is_setting else EXIT_FAILED
+    if isinstance(error, GdlabError):
+        texts, code = error.lines, EXIT_USAGE
+    else:
+        text = error.strerror or str(error)
+        texts = [text if error.filename is None else f"{error.filename}: {text}"]
+        code = EXIT_FAILED
+    for text in texts:
+        sys.stderr.write(f"error: {visible(' '.join(text.split()))}\n")
+    return code

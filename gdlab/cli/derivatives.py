@@ -1,6 +1,8 @@
 """`python -m gdlab.derivatives`: report on the derivatives of a loss at a point."""
 
-from gdlab.cli import command
+from contextlib import nullcontext
+
+from gdlab.cli import command, output
 from gdlab.errors import SettingError
 
 CONFIG_NAME = "derivatives"
@@ -17,15 +19,17 @@ def run(arguments: list[str]) -> int:
     from gdlab.cli import composition, hydra_internals
 
     parser = command.make_parser("python -m gdlab.derivatives")
-    parser.add_argument("--json", action="store_true")
     parsed = command.parse_arguments(parser, arguments)
     if parsed.multirun:
         raise SettingError(f"--multirun: {_NO_SWEEPS}")
+    if parsed.help:
+        from gdlab.cli import help
+
+        return help.answer(help.DERIVATIVES, parsed, CONFIG_NAME)
     if command.asks_hydra(parsed):
-        others = [argument for argument in arguments if argument != "--json"]
         from gdlab.cli.answers import answer_by_hydra
 
-        return answer_by_hydra(parsed, others, CONFIG_NAME)
+        return answer_by_hydra(parsed, arguments, CONFIG_NAME)
     command.add_working_directory()
     with composition.hydra_ready(parsed.config_dir):
         config = composition.compose_config(parsed.overrides, parsed.config_name or CONFIG_NAME)
@@ -34,4 +38,5 @@ def run(arguments: list[str]) -> int:
 
         from gdlab.cli.report import run_report
 
-        return run_report(config, as_json=parsed.json)
+        with output.only_json() if parsed.json else nullcontext():
+            return run_report(config)

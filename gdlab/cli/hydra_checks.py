@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gdlab.cli import hydra_internals
 from gdlab.cli.choices import choices_in, matching_choices
-from gdlab.config.overrides import OPEN_GROUPS, setting_name
+from gdlab.config.overrides import FAIL_ON, OPEN_GROUPS, setting_name
 from gdlab.errors import SettingError
 from gdlab.fields.suggestions import unknown_choice
 
@@ -92,8 +92,9 @@ def check_jobs(config: DictConfig, jobs: Iterable[DictConfig]) -> None:
         SettingError: an experiment, for instance, brings axes of its own.
     """
     for job in jobs:
-        if job.get("dry_run") != config.get("dry_run"):
-            raise SettingError("dry_run: must be the same for all runs")
+        for key in ("dry_run", FAIL_ON):
+            if job.get(key) != config.get(key):
+                raise SettingError(f"{key}: must be the same for all runs")
         for node in _OF_A_SWEEP:
             wanted, given = (OmegaConf.to_container(c.hydra[node]) for c in (config, job))
             if wanted != given:

@@ -15,17 +15,18 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from gdlab.cli.axes import grid_of_jobs
-from gdlab.cli.command import EXIT_FAILED
+from gdlab.cli.command import exit_code
 from gdlab.cli.job_files import Job, read_jobs
-from gdlab.cli.sweep import make_plan
+from gdlab.cli.run import read_unwanted
+from gdlab.cli.sweep import make_plan, print_sweep
 from gdlab.engine.outcome import Outcomes
 from gdlab.errors import SettingError
 from gdlab.runs.batching import batch_of
 from gdlab.sweeps.grid import Grid
 from gdlab.sweeps.plan import Group, Plan
 from gdlab.sweeps.result_files import write_about, write_multirun, write_results
-from gdlab.sweeps.runner import has_failed
 from gdlab.sweeps.shard import FinishedRuns
+from gdlab.sweeps.standings import standings_of, write_standings
 from gdlab.sweeps.summary import show_sweep
 from gdlab.sweeps.table import join_tables, table_of, table_of_failed
 
@@ -68,7 +69,7 @@ class TablesCallback(Callback):
             self._error = error
 
     def exit_code(self) -> int:
-        """Return 1 if a run failed, else 0; raise the error of gathering the tables."""
+        """Return the exit code of the sweep; raise the error of gathering the tables."""
         if self._error is not None:
             raise self._error
         return self._code
@@ -85,8 +86,10 @@ def _gather_tables(config: DictConfig, loader: ConfigLoader) -> int:
     write_results(directory, results)
     directories = {job.number: job.directory for job in jobs if job.result and job.directory}
     write_about(directory, plan, directories)
+    write_standings(directory, standings_of(plan, results.to_pandas()))
     show_sweep(plan, results, directory)
-    return EXIT_FAILED if has_failed(results) else 0
+    print_sweep(plan, results, directory)
+    return exit_code(results["status"].to_pylist(), read_unwanted(config))
 
 
 def _collect(

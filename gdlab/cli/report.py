@@ -1,12 +1,11 @@
 """Compute, print and save the report of a composed configuration."""
 
-import sys
 from functools import partial
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from gdlab.cli import hydra_internals, startup
+from gdlab.cli import hydra_internals, output, startup
 from gdlab.cli.command import EXIT_FAILED
 from gdlab.cli.run import claimed_run_directory
 from gdlab.config.loading import instance_from_values, plain_values
@@ -21,7 +20,7 @@ from gdlab.recording.files import errors_naming, write_atomically
 from gdlab.recording.run_plots import why_not_drawn
 
 
-def run_report(config: DictConfig, *, as_json: bool) -> int:
+def run_report(config: DictConfig) -> int:
     """Make the report of a composed configuration and return the exit code.
 
     Raises:
@@ -39,7 +38,7 @@ def run_report(config: DictConfig, *, as_json: bool) -> int:
     console = PlainConsole()
     console.width = max(console.width, WIDTH)
     directory = None
-    if not as_json:
+    if not output.wants_json():
         report.show(console)
     try:
         if question.draw:
@@ -48,10 +47,9 @@ def run_report(config: DictConfig, *, as_json: bool) -> int:
                 _write_settings(directory / ".hydra", config)
                 _save(directory, report)
     finally:  # print the report even if it could not be saved
-        if as_json:
-            where = None if directory is None else str(directory)
-            sys.stdout.write(f"{report.json(files=where)}\n")
-    if directory is not None and not as_json:
+        where = None if directory is None else str(directory)
+        output.print_json(partial(report.data, files=where))
+    if directory is not None and not output.wants_json():
         console.print(styled(("files  ", "dim"), str(directory)))
     return 0 if report.passed else EXIT_FAILED
 

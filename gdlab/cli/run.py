@@ -1,35 +1,41 @@
 """One run from a composed configuration: check it, claim a directory, run, print a summary."""
 
+import json
 import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, read_write
 
-from gdlab.cli import hydra_internals, startup
-from gdlab.cli.command import EXIT_FAILED
+from gdlab.cli import hydra_internals, output, startup
+from gdlab.cli.command import exit_code
 from gdlab.cli.hydra_checks import check_hydra
 from gdlab.cli.job_files import JobNote
-from gdlab.config.loading import settings_from_config
+from gdlab.config.loading import settings_from_config, unwanted_statuses
+from gdlab.config.overrides import FAIL_ON
 from gdlab.config.settings import Settings
 from gdlab.display.summary import warning
 from gdlab.display.terminal import ProgressBar, StepProgress, show_end, show_warning
 from gdlab.engine.batch import Batch
+from gdlab.engine.outcome import Outcome
 from gdlab.engine.status import Status
 from gdlab.errors import CUSTOM_ERRORS, SettingError, describe_error
 from gdlab.paths import user_path
+from gdlab.recording.digests import VerifiedFiles
 from gdlab.recording.files import errors_naming, existing_folders, remove_unused
 from gdlab.recording.lock import claimed
+from gdlab.recording.names import RESULT
 from gdlab.recording.rate import RateMeter
 from gdlab.recording.recorder import RunRecorder
 from gdlab.results.ranking import objective
 from gdlab.runs.checks import check_run
-from gdlab.runs.interruption import Interruption, interruptible
+from gdlab.runs.interruption import interruptible
 from gdlab.runs.run import execute
 from gdlab.runs.sinks import Sink
 
@@ -45,6 +51,7 @@ def run_one(config: DictConfig) -> int:
         SettingError: a setting cannot be used.
     """
     settings, batch = check_config(config)
+    unwanted = read_unwanted(config)
     if config.get("dry_run"):
         raise SettingError("dry_run=true: needs a sweep; add -m")
     check_hydra(config)
@@ -55,7 +62,9 @@ def run_one(config: DictConfig) -> int:
     def task(_: DictConfig) -> int:
         nonlocal has_begun
         has_begun = True
-        return _execute(settings, batch, path)
+        outcome, code = _execute(settings, batch, path)
+        output.print_json(partial(_read_result, path))
+        return code or exit_code([str(outcome.status)], unwanted)
 
     name = partial(_flatten_choices, settings=settings)
     with claimed_run_directory(config, name) as directory, errors_naming(directory):
@@ -117,17 +126,17 @@ def run_job_of_sweep(config: DictConfig) -> float:
     hydra = HydraConfig.get()
     note = JobNote(hydra)
     directory = Path(hydra.runtime.output_dir)
-    code = EXIT_FAILED
+    code = 0
     try:
         # Under hydra.job.chdir the job is in its own directory; data files are where one typed.
         with chdir(hydra.runtime.cwd):
             settings, batch = check_config(config, dict(hydra.runtime.choices))
         if any(directory.glob("*history.parquet*")):
             raise SettingError(f"hydra.sweep.dir: {directory} holds a run; a run needs its own")
-        code = _execute(settings, batch, directory, note)
+        _, code = _execute(settings, batch, directory, note)
     except CUSTOM_ERRORS as error:
         note.fail(error)
-    if code > EXIT_SIGNAL:
+    if code:
         sys.exit(code)  # an interrupt of a run ends the whole sweep
     outcome = note.outcome
     return math.inf if outcome is None else objective(str(outcome.status), outcome.final_loss)
@@ -155,24 +164,40 @@ def read_config(config: DictConfig, choices: dict[str, str] | None = None) -> Se
         return settings_from_config(own, dict(config.hydra.runtime.choices))
 
 
-def _execute(settings: Settings, batch: Batch, directory: Path, *sinks: Sink) -> int:
-    """Run a batch of one, record it and print its summary."""
+def read_unwanted(config: DictConfig) -> frozenset[str]:
+    """Return the statuses that `fail_on` of a composed configuration names.
+
+    Raises:
+        SettingError: one is no status.
+    """
+    return unwanted_statuses(config.get(FAIL_ON))
+
+
+def _execute(
+    settings: Settings, batch: Batch, directory: Path, *sinks: Sink
+) -> tuple[Outcome, int]:
+    """Run a batch of one, record it and print its summary.
+
+    Returns:
+        How it ended, and the exit code if a signal ended it, 128 plus the signal's number, else 0.
+    """
     startup.resume_garbage_collection()
     text = warning(settings)
     if text:
         show_warning(text)
     recorder, meter = RunRecorder(directory, settings), RateMeter(settings)
-    with interruptible(show_warning) as interruption, ProgressBar("steps", settings.steps) as bar:
+    bar = ProgressBar("steps", settings.most_steps)
+    with interruptible(show_warning) as interruption, bar:
         all_sinks = [StepProgress(bar), recorder, meter, *sinks]
         outcome = execute(settings, batch, all_sinks, interruption)
     show_end(settings, batch, outcome, directory, meter.per_step)
     for problem in recorder.problems:
         show_warning(problem)
-    return _exit_code(outcome.status, interruption)
+    signal = interruption.signal if outcome.status == Status.INTERRUPTED else None
+    return outcome, 0 if signal is None else EXIT_SIGNAL + signal
 
 
-def _exit_code(status: Status, interruption: Interruption) -> int:
-    """Return 0, 1 for a failed run, or 128 plus the signal's number for an interrupted one."""
-    if status == Status.INTERRUPTED and interruption.signal is not None:
-        return EXIT_SIGNAL + interruption.signal
-    return EXIT_FAILED if status == Status.FAILED else 0
+def _read_result(directory: Path) -> dict[str, Any]:
+    """Return what a run's directory says of its end, and the directory."""
+    result = json.loads(VerifiedFiles(directory).read_text(RESULT))
+    return {"directory": str(directory), **result}

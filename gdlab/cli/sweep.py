@@ -2,48 +2,42 @@
 
 import dataclasses
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.config_loader import ConfigLoader
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from gdlab.cli import hydra_internals, startup
-from gdlab.cli.axes import cross_overrides
-from gdlab.cli.command import EXIT_FAILED, out_of_memory
+from gdlab.cli import hydra_internals, output, startup
+from gdlab.cli.command import exit_code, out_of_memory
 from gdlab.cli.hydra_checks import check_jobs
 from gdlab.cli.hydra_template import make_template
 from gdlab.cli.job_files import JOBS, note_batch
-from gdlab.cli.run import EXIT_SIGNAL, read_config
-from gdlab.config.overrides import names_class, setting_name
-from gdlab.config.settings import GROUPS, Settings
+from gdlab.cli.run import EXIT_SIGNAL, read_config, read_unwanted
+from gdlab.config.settings import Settings
 from gdlab.display.terminal import ProgressBar, show_warning
 from gdlab.errors import SettingError, is_out_of_memory
-from gdlab.fields.formatting import format_value
 from gdlab.losses.datasets.fingerprints import noting_files
 from gdlab.recording.digests import SUMS
 from gdlab.recording.files import partial_name
-from gdlab.recording.lock import claimed, locked
-from gdlab.recording.names import ABOUT, MULTIRUN, RESULTS, SHARDS
+from gdlab.recording.lock import claimed
+from gdlab.recording.names import ABOUT, MULTIRUN, RESULTS, SHARDS, SUMMARY_CSV, SUMMARY_MD
 from gdlab.runs.interruption import interruptible
 from gdlab.sweeps import plan_file
 from gdlab.sweeps.checks import check_plan
 from gdlab.sweeps.dry_run import show_plan
-from gdlab.sweeps.executors.choice import with_executor, with_shards_for
+from gdlab.sweeps.executors.choice import with_shards_for
 from gdlab.sweeps.executors.table import DEFAULT
-from gdlab.sweeps.executors.table import SETTING as EXECUTOR_SETTING
-from gdlab.sweeps.grid import Axis, Grid
+from gdlab.sweeps.grid import Grid
 from gdlab.sweeps.grouping import group_runs
 from gdlab.sweeps.names import check_names
 from gdlab.sweeps.plan import Plan
-from gdlab.sweeps.plan_file import class_name
 from gdlab.sweeps.result_files import write_multirun
-from gdlab.sweeps.runner import has_failed, run_sweep
+from gdlab.sweeps.runner import run_sweep
+from gdlab.sweeps.standings import standings_of
 from gdlab.sweeps.summary import SweepProgress, show_sweep
 from gdlab.sweeps.table import empty_table
 
@@ -59,11 +53,8 @@ _LEFTOVERS = {
 }
 # What a sweep's directory holds beside the directories of its runs.
 _NAMES = {SUMS, MULTIRUN, plan_file.PLAN, plan_file.INDEX, SHARDS, ABOUT, JOBS, RESULTS}
+_NAMES |= {SUMMARY_CSV, SUMMARY_MD}
 _DIRECTORY = "hydra.sweep.dir"
-_LONGEST_SHOWN = 200
-# Settings of a command that are not settings of its runs, with their values in any saved plan.
-_NOT_IN_PLAN = {"dry_run": False, "check_gradient": False, "experiment": None}
-_RETRY = "retry_failed"
 _INTERPOLATION = re.compile(r"\$\{([^}:]+)\}")
 
 
@@ -88,8 +79,10 @@ def launch_sweep(
         ChildProcessError: a process that ran a shard died.
     """
     plan = with_shards_for(make_plan(config, loader, grid, numbers=numbers), executor)
+    unwanted = read_unwanted(config)
     if config.get("dry_run"):
         show_plan(plan)
+        output.print_json(lambda: {"runs": len(plan), "batches": len(plan.groups)})
         return empty_table(), 0
     sweep = Path(str(config.hydra.sweep.dir))
     wanted = sweep / f"from={numbers[0]}" if numbers else sweep
@@ -98,101 +91,20 @@ def launch_sweep(
         raise SettingError(f"hydra.sweep.dir={wanted}: holds a sweep; resume={wanted} continues it")
     with (
         claimed(wanted, exact=is_named, setting=_DIRECTORY, leftovers=_LEFTOVERS) as directory,
-        _errors_naming_sweep(directory),
+        errors_naming_sweep(directory),
     ):
         write_multirun(directory, OmegaConf.to_yaml(config))
         plan_file.save(plan, directory)
-        results, code = finish_sweep(plan, directory)
+        results, code = finish_sweep(plan, directory, frozenset() if numbers else unwanted)
         if numbers:
             note_batch(sweep, directory, grid, results, numbers)
+        else:
+            print_sweep(plan, results, directory)
         return results, code
 
 
-def resume_sweep(directory: Path, overrides: Sequence[str]) -> int:
-    """Finish the sweep of a directory and return the exit code.
-
-    Args:
-        directory: the sweep's.
-        overrides: the command's other overrides: classes to trust, the executor, whether to retry
-            failed runs, and settings, which must equal those of the plan.
-
-    Raises:
-        SettingError: there is no plan, the overrides differ from it, or another process is writing
-            into the directory.
-        ChildProcessError: a process that ran a shard died.
-    """
-    parts = [override.partition("=") for override in overrides]
-    pairs = [(setting_name(key), value) for key, _, value in parts]
-    of_class = tuple(f".{name}" for name in plan_file.CLASS_NAMES)
-    words = {(key, word) for key, value in pairs for word in value.split(",")}
-    trusted = {
-        word
-        for key, word in words
-        if key.endswith(of_class) or (key in GROUPS and names_class(word))
-    }
-    plan = plan_file.load(directory, trusted)
-    classes = {class_name(vars(g.settings)[node]) for g in plan.groups for node in GROUPS}
-    executor, retries = plan.executor, False
-    for override, (key, value) in zip(overrides, pairs, strict=True):
-        if key == EXECUTOR_SETTING:
-            executor = value
-        elif key == _RETRY:
-            if value.lower() not in ("true", "false"):
-                raise SettingError(f"{override}: must be true or false")
-            retries = value.lower() == "true"
-        elif not (key.endswith("._target_") and classes.issuperset(value.split(","))):
-            difference = _describe_difference(plan, key, value)
-            if difference is not None:
-                raise SettingError(
-                    f"{override}: the sweep in {directory} {difference}; resume keeps its settings"
-                )
-    with locked(directory, "resume"), _errors_naming_sweep(directory):
-        return finish_sweep(with_executor(plan, executor), directory, retry_failed=retries)[1]
-
-
-def _describe_difference(plan: Plan, key: str, value: str) -> str | None:
-    """Say what a plan has instead of a setting's value; None if it has that value."""
-    recorded = {axis.name: axis for axis in plan.grid.axes}
-    if key not in recorded:
-        # A setting that the command left out has one value, or one for each group.
-        flat = [group.settings.flat() | _NOT_IN_PLAN for group in plan.groups]
-        if not all(key in settings for settings in flat):
-            return f"had no {key}"
-        values = list({format_value(settings[key]): settings[key] for settings in flat}.values())
-        recorded[key] = Axis(key, values, list(map(format_value, values)))
-    is_same = _means(f"{key}={value}", recorded[key])
-    return None if is_same else f"had {key}={_list_values(recorded[key])}"
-
-
-def _means(override: str, axis: Axis) -> bool:
-    """Tell whether an override means the values of an axis."""
-    try:
-        (typed,) = cross_overrides(
-            OverridesParser.create().parse_overrides([override]), len(axis)
-        ).axes
-    except (HydraException, SettingError):
-        return False
-    same_values = _to_comparable(typed.values) == _to_comparable(axis.values)
-    return same_values or list(typed.texts) == list(axis.texts)
-
-
-def _to_comparable(values: Sequence[Any]) -> list[Any]:
-    """Convert values so that == compares them: true is not 1, and a list equals a tuple."""
-
-    def convert(value: Any) -> Any:
-        is_list = isinstance(value, (list, tuple))
-        return tuple(_to_comparable(value)) if is_list else (type(value) is bool, value)
-
-    return list(map(convert, values))
-
-
-def _list_values(axis: Axis) -> str:
-    text = ",".join(axis.texts)
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
-
-
 @contextmanager
-def _errors_naming_sweep(directory: Path) -> Iterator[None]:
+def errors_naming_sweep(directory: Path) -> Iterator[None]:
     """Add the directory to errors of the system: that of a full disk names no file."""
     try:
         yield
@@ -211,9 +123,16 @@ def _errors_naming_sweep(directory: Path) -> Iterator[None]:
 
 
 def finish_sweep(
-    plan: Plan, directory: Path, *, retry_failed: bool = False
+    plan: Plan, directory: Path, unwanted: Collection[str] = (), *, retry_failed: bool = False
 ) -> tuple["pa.Table", int]:
-    """Run the missing runs, print the summary, and return the table and the exit code."""
+    """Run the missing runs, print the summary, and return the table and the exit code.
+
+    Args:
+        plan: of the sweep.
+        directory: the sweep's.
+        unwanted: the statuses that `fail_on` names.
+        retry_failed: whether to run those batches again in which runs failed.
+    """
     startup.resume_garbage_collection()
     with interruptible(show_warning) as interruption, ProgressBar("runs", len(plan)) as bar:
         results = run_sweep(
@@ -222,7 +141,16 @@ def finish_sweep(
     show_sweep(plan, results, directory)
     if interruption.signal is not None:
         return results, EXIT_SIGNAL + interruption.signal
-    return results, EXIT_FAILED if has_failed(results) else 0
+    return results, exit_code(results["status"].to_pylist(), unwanted)
+
+
+def print_sweep(plan: Plan, results: "pa.Table", directory: Path) -> None:
+    """Print what a sweep found as a document, where the command asks for one."""
+
+    def found() -> dict[str, Any]:
+        return {"directory": str(directory), **standings_of(plan, results.to_pandas()).data()}
+
+    output.print_json(found)
 
 
 def make_plan(

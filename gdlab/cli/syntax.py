@@ -36,6 +36,7 @@ _ELSEWHERE = {
 }
 """Functions of other libraries, and how to write them."""
 
+_OF_NUMPY = re.compile(r"(?:np|numpy|torch)\.(\w+)")
 _CALL = re.compile(r"while evaluating '(\w+)")
 _STRUCTURE = re.compile(rf"[\[{{(]|({'|'.join(_FUNCTIONS)})\s*\(")
 _IN_QUOTES = re.compile(r"'[^']*'|\"[^\"]*\"")
@@ -66,6 +67,11 @@ def explain_value(key: str, value: str, message: str) -> str:
             return f"there is no function {called[1]}; write {meant}"
         hint = did_you_mean(called[1], _FUNCTIONS)
         return f"there is no function {called[1]}{hint} {known}; as a text {quoted}"
+    elsewhere = _OF_NUMPY.match(value)
+    if elsewhere and elsewhere[1] in _ELSEWHERE:
+        return f"there is no function {elsewhere[0]}; write {_ELSEWHERE[elsewhere[1]]}"
+    if value.startswith("(") and value.endswith(")"):
+        return f"a list has square brackets: {shlex.quote(f'{key}=[{value[1:-1]}]')}"
     unpaired = _unpaired_bracket(value) if _STRUCTURE.match(value) else ""
     if unpaired:
         if unpaired in _BRACKETS:

@@ -1,12 +1,13 @@
 """Turn YAML files, composed configurations and Python arguments into settings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from gdlab.config.overrides import FAIL_ON
 from gdlab.config.python import instance_of
 from gdlab.config.settings import (
     COMMAND_FLAGS,
@@ -17,18 +18,20 @@ from gdlab.config.settings import (
     Settings,
     make_section,
 )
+from gdlab.engine.status import Status
 from gdlab.errors import CUSTOM_ERRORS, SettingError, first_line
 from gdlab.fields.construction import Kind, make, refuse_unknown
 from gdlab.fields.custom_classes import import_class
 from gdlab.fields.declared import Configured, Field, declared_fields, find_field, nest_changes
 from gdlab.fields.formatting import format_value
-from gdlab.fields.suggestions import choices_of, unknown_choice
+from gdlab.fields.suggestions import choices_of, did_you_mean, unknown_choice
 from gdlab.fields.validation import Range, plain_point
 from gdlab.losses.function import Function
 from gdlab.optimizers.base import Optimizer
 from gdlab.paths import CONF
 
 _FLAG = Field(bool, Range())
+_ENDINGS = [str(status) for status in Status if status not in (Status.RUNNING, Status.INTERRUPTED)]
 DEFAULT_CHOICES = {"loss": "quadratic", "optimizer": "sgd", "schedule": "constant"}
 """The loss, optimizer and schedule of a run that names none."""
 
@@ -76,11 +79,27 @@ def check_flags(values: Mapping[str, Any]) -> None:
     """
     for key in COMMAND_FLAGS & values.keys():
         _FLAG.check(key, values[key])
+    unwanted_statuses(values.get(FAIL_ON))
     if values.get("retry_failed"):
         raise SettingError("retry_failed=true: needs resume=DIRECTORY, that of a sweep")
     if values.get("resume") is not None:
         why = "must be given on the command line, where a sweep continues"
         raise SettingError(f"resume={format_value(values['resume'])}: {why}")
+
+
+def unwanted_statuses(given: Any) -> frozenset[str]:
+    """Return the statuses in the value of `fail_on`: one, a list of some, or None.
+
+    Raises:
+        SettingError: one is no status in which a run may end by itself.
+    """
+    words = [given] if isinstance(given, str) else given or []
+    for word in words if isinstance(words, Sequence) else [words]:
+        if word not in _ENDINGS:
+            hint = did_you_mean(str(word), _ENDINGS)
+            allowed = f"must be one or more of {', '.join(_ENDINGS)}"
+            raise SettingError(f"{FAIL_ON}={format_value(word)}: {allowed}{hint}")
+    return frozenset(words)
 
 
 def instance_from_values(
@@ -233,6 +252,9 @@ def _make_choice(key: str, values: Any, base: type[Configured]) -> Any:
         raise SettingError(f"{key}={format_value(values)}: must be a name from conf/{group}")
     fields = dict(values)
     target = fields.pop("_target_")
+    if base is Optimizer and str(target).startswith("torch.optim."):
+        way = f"a torch optimizer is {key}=torch {key}.cls={target}"
+        raise SettingError(f"{key}._target_={target}: {way}")
     cls = import_class(f"{key}._target_", target, base, f"gdlab.{base.__name__}")
     if issubclass(cls, Optimizer) and LR not in declared_fields(cls):
         fields.pop(LR, None)  # the default of the setting `lr`, not a field

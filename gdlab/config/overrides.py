@@ -13,12 +13,15 @@ OPEN_GROUPS = ("loss", "optimizer", "schedule")
 SHORTHANDS = {"noise": "scale"}
 """Sections that stand for one of their settings: `noise=0.1` means `noise.scale=0.1`."""
 
+FAIL_ON = "fail_on"
+"""The key of a command that says which endings of its runs are failures: a list of statuses."""
+
 _CLASS = re.compile(r"([A-Za-z_]\w*\.)+[A-Z]\w*", re.ASCII)
 _OPEN_NODES = ("loss.parameters.", "loss.parameters=", "loss.module.", "loss.data.")
 _KWARGS = re.compile(r"optimizer(?:\.inner)*\.kwargs[.=]")
 _INNER = re.compile(r"optimizer(?:\.inner)+|schedule(?:\.then)+")
 _FORMULAS = ("loss.formula",)
-_LISTS = ("figures", "record.figures", "record.figure_size")
+_LISTS = (FAIL_ON, "figures", "record.figures", "record.figure_size")
 _FORMULA_LISTS = ("path", "inner", "formulas")
 _QUOTED = re.compile(r"""\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')\s*""", re.DOTALL)
 _BEFORE_QUOTE = re.compile(r'(\\*)("|$)')
@@ -52,7 +55,7 @@ def _rewrite(override: str) -> str:
 def _bracket(override: str) -> str:
     """Put the brackets around a list that were left out."""
     key, sign, value = override.partition("=")
-    is_bare = sign and "," in value and value[:1] not in ("[", "'", '"', "{")
+    is_bare = sign and "," in value and not set("[]{}()'\"").intersection(value)
     return f"{key}=[{value}]" if key.lstrip("+") in _LISTS and is_bare else override
 
 

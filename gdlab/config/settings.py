@@ -8,14 +8,21 @@ from typing import Any, Literal, TypeVar
 import torch
 
 from gdlab.config.noise import Noise
-from gdlab.config.overrides import SHORTHANDS
+from gdlab.config.overrides import FAIL_ON, SHORTHANDS
 from gdlab.config.sections import Engine, Record, Summary
 from gdlab.engine.batch import Stop
 from gdlab.engine.metrics import Metric, metrics_of
 from gdlab.errors import SettingError
 from gdlab.fields.by_name import in_order
 from gdlab.fields.construction import make
-from gdlab.fields.declared import Configured, declared_fields, flatten, setting
+from gdlab.fields.declared import (
+    Configured,
+    declared_fields,
+    find_field,
+    flatten,
+    setting,
+    split_key,
+)
 from gdlab.losses.base import Loss
 from gdlab.losses.transform import Transform
 from gdlab.optimizers.base import Optimizer
@@ -26,7 +33,7 @@ Kind = TypeVar("Kind", bound=Configured)
 COMMAND_FLAGS = {"dry_run", "check_gradient", "retry_failed"}
 """Keys of a command that are true or false."""
 
-COMMAND_KEYS = {"experiment", "resume", *COMMAND_FLAGS}
+COMMAND_KEYS = {"experiment", "resume", FAIL_ON, *COMMAND_FLAGS}
 """Keys of a command that are not settings of its runs."""
 
 LR = "lr"
@@ -101,6 +108,19 @@ class Settings(Configured):
     def objective(self) -> Loss:
         """The loss as it is minimized: transformed, if a transformation is given."""
         return self.transform.of(self.loss)
+
+    def changes_problem(self, key: str) -> bool:
+        """Tell whether a setting, by its dotted name, changes the function being minimized."""
+        node, name = split_key(key)
+        if node not in ("loss", "transform"):
+            return key == "loss"
+        field = find_field(getattr(self, node), name)
+        return field is None or field.problem
+
+    @property
+    def most_steps(self) -> int:
+        """A number of steps, at least 1, that the run does not exceed."""
+        return max(1, self.stop.most_steps(self.steps))
 
     @property
     def metrics(self) -> dict[str, Metric]:

@@ -76,10 +76,13 @@ class Report:
         checks = (each for each in self.findings.values() if isinstance(each, Check))
         return all(check.passed for check in checks)
 
+    def data(self, **more: Any) -> dict[str, Any]:
+        """Return the name of the loss, the findings and further named values as plain values."""
+        return to_json_value({"of": self.question.name, **self.findings, **more})
+
     def json(self, **more: Any) -> str:
-        """Return the name of the loss, the findings and further named values as JSON."""
-        data = {"of": self.question.name, **self.findings, **more}
-        return json.dumps(to_json_value(data), ensure_ascii=False, allow_nan=False)
+        """Return what `data` returns as JSON."""
+        return json.dumps(self.data(**more), ensure_ascii=False, allow_nan=False)
 
     @property
     def text(self) -> str:

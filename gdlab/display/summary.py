@@ -11,7 +11,7 @@ from gdlab.engine.outcome import Outcome
 from gdlab.engine.status import Status
 from gdlab.schedules import Constant
 
-_MAX_COORDINATES = 6
+_MAX_COORDINATES, _MAX_LISTED = 6, 16
 _CURED_BY_LR = (
     theory.Diagnosis.UNSTABLE,
     theory.Diagnosis.GROWING,
@@ -89,6 +89,8 @@ def _loss(outcome: Outcome) -> str:
 
 
 def _point(settings: Settings, outcome: Outcome) -> str:
+    if len(outcome.x) > _MAX_LISTED:
+        return f"{len(outcome.x):,} coordinates, in result.json"
     names = settings.objective.names[:_MAX_COORDINATES]
     pairs = zip(names, outcome.x.tolist(), strict=False)
     more = len(outcome.x) - len(names)

@@ -28,6 +28,9 @@ class Stop(Configured):
         grad_tol: converged once the gradient norm is at or below this.
         loss: target reached once the loss is at or below this; None for no target.
         max_loss: diverged once |loss| exceeds this; None to test only that it is finite.
+        evaluations: out of budget at the first step at which this many gradients have been computed
+            (`gdlab.optimizers.oracle` says what else counts); the status is that of the maximum
+            number of steps. A step is finished: one of a line search may exceed the budget.
     """
 
     __module__ = "gdlab"
@@ -35,6 +38,11 @@ class Stop(Configured):
     grad_tol: float = setting(default=1e-8, ge=0)
     loss: float | None = None
     max_loss: float | None = setting(default=None, gt=0)
+    evaluations: int | None = setting(default=None, ge=1, lt=2**53)
+
+    def most_steps(self, steps: int) -> int:
+        """Return how many of `steps` steps the budget allows, each of one evaluation or more."""
+        return steps if self.evaluations is None else min(steps, self.evaluations - 1)
 
 
 @dataclass(frozen=True)
@@ -73,6 +81,11 @@ class Batch:
     full_every: int = 1
     intervals: Mapping[str, int] = field(default_factory=dict)
     dof: Tensor | None = None
+
+    @property
+    def last_step(self) -> int:
+        """The step at which every run has ended; one whose optimizer has an oracle may before."""
+        return self.steps if self.optimizer.needs else self.stop.most_steps(self.steps)
 
     @property
     def lanes(self) -> int:

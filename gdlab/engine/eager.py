@@ -58,7 +58,7 @@ def advance(rows: Rows, length: int, interrupted: Callable[[], bool]) -> ChunkRe
             else:
                 records.loss[k] = records.norm[k] = torch.nan
             records.points[k], count = x.T, k + 1
-            if rows.first + k == rows.batch.steps:
+            if rows.first + k == rows.batch.last_step:
                 break
             if interrupted():
                 records.stop_status = Status.INTERRUPTED
@@ -130,8 +130,9 @@ def _step_with_oracle(rows: Rows, records: ChunkRecords, k: int, grad: Tensor, l
     """
     optimizer, oracle, stop = rows.optimizer, rows.oracle, rows.batch.stop
     assert isinstance(optimizer, OracleOptimizer) and oracle is not None
-    if records.stalled is None:
+    if records.stalled is None or records.is_spent is None:
         records.stalled = torch.zeros_like(records.loss, dtype=torch.bool)
+        records.is_spent = torch.zeros_like(records.stalled)
     loss, (norm, finite) = records.loss[k], norms(grad.T[None])
     oracle.end(~finite[0] | ~loss.isfinite() | ~rows.x.isfinite().all(1))
     oracle.end((norm[0] <= stop.grad_tol) | oracle.stalled[:, 0])
@@ -139,6 +140,9 @@ def _step_with_oracle(rows: Rows, records: ChunkRecords, k: int, grad: Tensor, l
         oracle.end(loss <= stop.loss)
     if stop.max_loss is not None:
         oracle.end(loss.abs() > stop.max_loss)
+    if stop.evaluations is not None:
+        records.is_spent[k] = oracle.count >= stop.evaluations
+        oracle.end(records.is_spent[k])
     if not oracle.awake.any():
         return False
     rows.x, rows.state = optimizer.update_with_oracle(rows.x, grad, rows.state, lr, oracle)
@@ -166,7 +170,7 @@ def _records_with_loss(rows: Rows, steps: Tensor) -> Tensor | None:
     batch = rows.batch
     if batch.full_every == 1 or rows.loss.minibatch is None:
         return None
-    return ((steps % batch.full_every == 0) | (steps == batch.steps)).cpu()
+    return ((steps % batch.full_every == 0) | (steps == batch.last_step)).cpu()
 
 
 def _draw_minibatches(rows: Rows, steps: Tensor) -> Tensor | None:

@@ -152,7 +152,7 @@ class Outcomes:
 
     def __init__(self, batch: Batch) -> None:
         runs, dim = batch.start.shape
-        self.stop = batch.stop
+        self.stop, self.steps = batch.stop, batch.steps
         self.status = np.zeros(runs, dtype=np.int64)
         self.numbers = {
             name: np.full(runs, spec["initial"], spec["dtype"]) for name, spec in NUMBERS.items()
@@ -299,6 +299,9 @@ class Outcomes:
             return f"the loss fell to stop.loss={stop.loss:g} at step {steps}"
         if status == Status.MAX_STEPS:
             above = f"the gradient norm still above stop.grad_tol={stop.grad_tol:g}"
+            if stop.evaluations is not None and steps < self.steps:
+                used = f"the budget stop.evaluations={stop.evaluations} was used up at step {steps}"
+                return f"{used} with {above}; raise it"
             return f"the step limit steps={steps} was reached with {above}"
         if status == Status.STALLED:
             norm = f"the gradient norm there is {self.numbers['grad_norm'][row]:.3g}"

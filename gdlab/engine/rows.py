@@ -119,7 +119,7 @@ class Rows:
         If the schedule raises, all runs end and there are no new records.
         """
         batch, pending = self.batch, self.pending_count
-        count = pending + min(length, batch.steps + 1 - self.first - pending)
+        count = pending + min(length, batch.last_step + 1 - self.first - pending)
         n, dim = self.x.shape
         records = ChunkRecords(
             points=self.buffers.empty((count + 1, dim, n), self.x),

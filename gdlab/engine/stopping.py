@@ -81,7 +81,7 @@ def find_endings(rows: Rows, records: ChunkRecords, mode: Mode) -> Chunk:
 def _endings_from_summary(rows: Rows, records: ChunkRecords, summary: ChunkSummary) -> _Endings:
     """The endings of rows that did not end early: still running, or out of steps."""
     live, n = rows.live, len(records.loss)
-    is_last = rows.first + n - 1 == rows.batch.steps
+    is_last = rows.first + n - 1 == rows.batch.last_step
     record = torch.full((live,), n - 1, device=records.loss.device)
     return _Endings(
         status=torch.full_like(record, int(Status.MAX_STEPS if is_last else Status.RUNNING)),
@@ -113,10 +113,12 @@ def _endings_from_records(rows: Rows, records: ChunkRecords, index: slice | Tens
         finite &= is_finite_loss
     else:
         finite &= is_finite_loss | ~records.has_loss[:, None].to(loss.device)
-    is_last = torch.arange(rows.first, rows.first + n, device=loss.device) == rows.batch.steps
+    is_last = torch.arange(rows.first, rows.first + n, device=loss.device) == rows.batch.last_step
     status = torch.full(loss.shape, int(Status.RUNNING), device=loss.device)
     # A later assignment takes precedence over an earlier one.
     status[is_last] = int(Status.MAX_STEPS)
+    if records.is_spent is not None:
+        status[records.is_spent[:, index]] = int(Status.MAX_STEPS)
     if records.stalled is not None:
         status[records.stalled[:, index]] = int(Status.STALLED)
     if stop.loss is not None:

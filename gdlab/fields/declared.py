@@ -37,6 +37,7 @@ def setting(
     lt: float | None = None,
     le: float | None = None,
     column: bool = True,
+    problem: bool = True,
 ) -> Any:
     """Declare a dataclass field with a default and the interval its numbers must lie in.
 
@@ -50,9 +51,10 @@ def setting(
     Traceback (most recent call last):
     gdlab.SettingError: penalty=-1: must be a finite number ≥ 0
 
-    With `column=False`, a number is the same for all runs of a batch, as integers always are.
+    With `column=False`, a number is the same for all runs of a batch, as integers always are. With
+    `problem=False`, a setting of a loss does not change the function being minimized.
     """
-    metadata = {"range": Range(gt, ge, lt, le), "column": column}
+    metadata = {"range": Range(gt, ge, lt, le), "column": column, "problem": problem}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -109,11 +111,12 @@ def _is_default(field: dataclasses.Field, value: Any) -> bool:
 
 @dataclasses.dataclass(frozen=True)
 class Field:
-    """One declared field: its type, its range, and whether its numbers may be columns."""
+    """One declared field: its type, its range, and what `setting` says besides."""
 
     hint: Any
     range: Range
     column: bool = True
+    problem: bool = True
 
     @functools.cached_property
     def numeric(self) -> bool:
@@ -127,7 +130,7 @@ class Field:
         """The field of each item of a mapping; None if the field is not a mapping."""
         for hint in union_members(self.hint):
             if typing.get_origin(hint) is _MAPPING:
-                return Field(typing.get_args(hint)[1], self.range, self.column)
+                return dataclasses.replace(self, hint=typing.get_args(hint)[1])
         return None
 
     @functools.cached_property
@@ -180,6 +183,7 @@ def declared_fields(cls: type) -> Mapping[str, Field]:
             hints[field.name],
             field.metadata.get("range", Range()),
             field.metadata.get("column", True),
+            field.metadata.get("problem", True),
         )
         for field in dataclasses.fields(cls)
         if field.init

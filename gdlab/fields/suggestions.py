@@ -8,7 +8,7 @@ from gdlab.errors import SettingError
 from gdlab.paths import CONF
 
 _FORMULA = re.compile(
-    r"\w\s*(\*|\+|-|/\d)\s*[\w(]|\b(sin|cos|tan|exp|log|ln|sqrt|abs|tanh|max|min)\("
+    r"\w\s*(\*\*?|\+|-|/\d)\s*[\w(]|\b(sin|cos|tan|exp|log|ln|sqrt|abs|tanh|max|min)\("
 )
 _OTHER_NAMES = {
     "learning_rate": "lr",
@@ -43,6 +43,9 @@ _OTHER_NAMES = {
 def did_you_mean(given: str, names: Iterable[str]) -> str:
     """Return ", did you mean …?" with the nearest dotted name; empty if none is near."""
     known = sorted(names)
+    same = next((name for name in known if name.lower() == given.lower()), None)
+    if same is not None:
+        return f", did you mean {same}?"
     node, _, last = given.rpartition(".")
     synonym = _OTHER_NAMES.get(last.lower(), "")
     siblings = {name.rpartition(".")[2]: name for name in known if name.rpartition(".")[0] == node}

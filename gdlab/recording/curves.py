@@ -57,7 +57,7 @@ class Curves:
         has_gaps = settings.loss.minibatch is not None
         self._loss_every = settings.record.full_loss_every if has_gaps else 1
         periods = (1, self._loss_every, *(metric.every for metric in self._metrics.values()))
-        self._steps = _steps_by_period(settings.steps, frozenset(periods), points)
+        self._steps = _steps_by_period(settings.most_steps, frozenset(periods), points)
         names = settings.objective.names
         self._coordinates = names if len(names) <= _MAX_COORDINATES else ()
         self._has_schedule = not isinstance(settings.schedule, Constant)

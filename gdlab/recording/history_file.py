@@ -59,7 +59,7 @@ class HistoryFile:
         self._schema = _schema(self._coordinates, tuple(settings.metrics))
         self._waiting: list[History] = []
         self._snapshots: list[History] | None = [] if dim > max_coords else None
-        self._snapshot_steps = _snapshot_steps(settings.steps)
+        self._snapshot_steps = _snapshot_steps(settings.most_steps)
         self._last: History | None = None
         self._file: pa.OSFile | None = None
         self._is_whole = True

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from gdlab.errors import RecordError, first_line
 from gdlab.recording.digests import VerifiedFiles, write_with_digest
-from gdlab.recording.files import write_atomically
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -59,8 +58,8 @@ def write_table(directory: Path, name: str, table: "pa.Table") -> None:
     write_with_digest(directory, name, content.getvalue())
 
 
-def write_csv(path: Path, table: "pa.Table") -> None:
-    """Write a table for spreadsheets; a text that would start a formula gets a quote in front."""
+def csv_of(table: "pa.Table") -> bytes:
+    """Return a table for spreadsheets; a text that would start a formula gets a quote in front."""
     import pyarrow as pa
     from pyarrow import csv
 
@@ -72,7 +71,7 @@ def write_csv(path: Path, table: "pa.Table") -> None:
     ]
     content = io.BytesIO()
     csv.write_csv(pa.table(columns, names=table.column_names), content)
-    write_atomically(path, content.getvalue())
+    return content.getvalue()
 
 
 def _quote_formula(text: str | None) -> str | None:

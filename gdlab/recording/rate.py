@@ -38,7 +38,7 @@ class RateMeter:
 
     def __init__(self, settings: Settings) -> None:
         loss = settings.objective
-        self._steps = thinned_steps(settings.steps, _MAX_POINTS)
+        self._steps = thinned_steps(settings.most_steps, _MAX_POINTS)
         self._epsilon = torch.finfo(getattr(torch, settings.dtype)).eps
         known = loss.minimizers
         self._reach = 0.0 if known is None else float(norm(loss.tensor(known), (-1,)).max())
@@ -86,7 +86,7 @@ def fit_rate(step: np.ndarray, distance: np.ndarray, rounding: np.ndarray) -> fl
 def recorded_rate(settings: Settings, directory: Path) -> float | None:
     """Return the rate of a run from its history file, as a `RateMeter` would measure it."""
     meter, loss, records = RateMeter(settings), settings.objective, read_history(directory)
-    kept = records.take(np.isin(records.step, thinned_steps(settings.steps, _MAX_POINTS)))
+    kept = records.take(np.isin(records.step, thinned_steps(settings.most_steps, _MAX_POINTS)))
     is_whole = kept.x.shape[1] == loss.dim
     distance = loss.distance(torch.from_numpy(kept.x)) if is_whole else None
     above = loss.suboptimality(torch.from_numpy(kept.loss))

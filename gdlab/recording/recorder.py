@@ -53,7 +53,7 @@ class RunRecorder:
             else None
         )
         every = record.sharpness_every or 1
-        self._path = ThinnedPath(settings.steps, every) if record.formats else None
+        self._path = ThinnedPath(settings.most_steps, every) if record.formats else None
 
     def write(self, piece: History) -> None:
         """Take in records."""

@@ -44,6 +44,6 @@ class ThinnedPath:
 
 def thinned_path(settings: Settings, history: History) -> History | None:
     """Return the records of a whole run that its pictures show; None where no point is finite."""
-    sink = ThinnedPath(settings.steps, settings.record.sharpness_every or 1)
+    sink = ThinnedPath(settings.most_steps, settings.record.sharpness_every or 1)
     sink.write(history)
     return sink.join()

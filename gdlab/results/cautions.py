@@ -2,16 +2,25 @@
 
 from collections.abc import Iterator, Sequence
 
-from gdlab.results.ranking import Best, DataFrame, setting_label
+from gdlab.results.ranking import TOLERANCE, Best, DataFrame, setting_label
 
 _FEWEST = 3
 """Values of an axis below which it has no inside."""
 
-RULE = (
-    "lost runs, none before some; then the median run: its evaluations if it converged or met its "
-    "target, else its {metric}"
-)
-"""How the best settings are chosen, for a format with the metric."""
+
+def ranking_rule(metric: str, problems: Sequence[str]) -> str:
+    """Say how the best settings are chosen.
+
+    Args:
+        metric: the column that ranks runs that reached nothing.
+        problems: the settings that vary and change the problem.
+    """
+    across = f"; nothing across problems ({', '.join(problems)})" if problems else ""
+    lowest = f"converged to the lowest loss, within {TOLERANCE:g} (1 + |loss|)"
+    return (
+        "lost runs, none before some; then the median run: "
+        f"its evaluations if it met its target or {lowest}, else its {metric}{across}"
+    )
 
 
 def cautions(results: DataFrame, winners: Sequence[Best], varied: Sequence[str]) -> Iterator[str]:

@@ -11,15 +11,12 @@ _TOO_LARGE = ("unstable", "growing", "raw columns")
 _MOST_GROUPS = 8
 
 
-def count_diagnoses(results: DataFrame) -> str:
-    """Return how many runs have each diagnosis, most first; empty if none has one."""
-    counts = results["diagnosis"].value_counts() if "diagnosis" in results else {}
-    return ", ".join(f"{count} {diagnosis}" for diagnosis, count in counts.items())
+def count_diagnoses(results: DataFrame) -> dict[str, int]:
+    """Return how many runs have each diagnosis, the most frequent first."""
+    return results["diagnosis"].value_counts().to_dict() if "diagnosis" in results else {}
 
 
-def describe_rates(
-    results: DataFrame, by: Sequence[str], varied: Sequence[str]
-) -> Iterator[tuple[str, str]]:
+def describe_rates(results: DataFrame, by: Sequence[str], varied: Sequence[str]) -> Iterator[str]:
     """Yield for combinations of settings up to which learning rate runs are stable.
 
     Args:
@@ -28,7 +25,7 @@ def describe_rates(
         varied: all settings that the sweep varied.
 
     Yields:
-        The combination and a sentence; nothing where no run is lost.
+        A sentence; nothing where no run is lost.
     """
     if "lr" not in varied or "diagnosis" not in results:
         return
@@ -38,7 +35,7 @@ def describe_rates(
         name = ", ".join(f"{setting_label(key)}={value}" for key, value in pairs)
         text = _describe(group)
         if text:
-            yield name, text
+            yield f"lr of {name}: {text}" if name else f"lr: {text}"
 
 
 def _describe(group: DataFrame) -> str:

@@ -37,6 +37,7 @@ class Recorded:
         varied: the settings that a sweep varied.
         directories: the names of the directories of a sweep's runs, by run.
         metrics: the names of the metrics of a sweep's losses, such as accuracy.
+        problems: those of the varied settings that change the function being minimized.
         draw: draws a kind of picture; None for what was read from files.
     """
 
@@ -46,6 +47,7 @@ class Recorded:
     varied: tuple[str, ...] = ()
     directories: Mapping[int, str] | None = None
     metrics: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
     draw: "Callable[[str, Look], Figure] | None" = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:
@@ -119,7 +121,12 @@ class Recorded:
     def best(
         self, by: Sequence[str] = (), metric: str = "final_loss", direction: str | None = None
     ) -> "list[Best]":
-        """Find the best settings for each combination of the settings `by`.
+        """Find the best settings for each problem and combination of the settings `by`.
+
+        Runs that met their target, or converged to the lowest loss of their problem, rank by
+        evaluations, ahead of all others, which rank by the metric. Settings are compared by their
+        median runs; those that lose a run rank behind all that lose none. Nothing is compared
+        across problems: where the loss, a setting of it or the transform varies, each has a best.
 
         Args:
             by: settings.
@@ -131,7 +138,8 @@ class Recorded:
         """
         from gdlab.results.ranking import Metric, best
 
-        return best(self.results, by, self.varied, Metric.of(metric, direction, self.metrics))
+        chosen = Metric.of(metric, direction, self.metrics)
+        return best(self.results, by, self.varied, chosen, self.problems)
 
 
 def load(directory: str | Path) -> Recorded:
@@ -170,9 +178,11 @@ def _load_sweep(files: VerifiedFiles, directory: Path) -> Recorded:
     about = _read_mapping(files, ABOUT, json.loads)
     directories = {int(run): str(name) for run, name in about.get("directories", {}).items()}
     results = read_parquet(files, RESULTS).to_pandas()
-    varied, metrics = (tuple(map(str, about.get(key, ()))) for key in ("varied", "metrics"))
+    varied, metrics, problems = (
+        tuple(map(str, about.get(key, ()))) for key in ("varied", "metrics", "problems")
+    )
     config = _read_config(files, MULTIRUN)
-    return Recorded(directory, results, config, varied, directories, metrics)
+    return Recorded(directory, results, config, varied, directories, metrics, problems)
 
 
 def _read_config(files: VerifiedFiles, pattern: str) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """The ranking of a sweep's runs, and statistics over runs that differ only in their seed.
 
-Rows that converged or reached their target rank by evaluations, ahead of all others, which rank by
-the metric (the final loss); diverged and failed rows rank last. Settings are compared by their
-median rows, those that lose a row behind all that lose none.
+Rows that met their target, or converged to the lowest loss that any row of their problem has, rank
+by evaluations, ahead of all others, which rank by the metric (the final loss): one that converged
+quickly to a worse minimum is not better for it. Converged rows of equal loss rank by evaluations.
+Diverged and failed rows rank last. Settings are compared by their median rows, those that lose a
+row behind all that lose none, and never across problems: each has a best of its own.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -18,6 +20,10 @@ DataFrame: TypeAlias = Any  # pandas.DataFrame, whose types a checker cannot fol
 _SOLVED = (str(Status.CONVERGED), str(Status.TARGET))
 _LOST = (str(Status.DIVERGED), str(Status.FAILED))
 _AVERAGED = ("seed",)
+TOLERANCE = 1e-6
+"""Losses of converged rows count in units of this times 1 + |f|, f the lowest loss."""
+
+_REACHED = "_reached"  # a column of this module alone
 DIRECTIONS = (None, "min", "max")
 
 
@@ -70,6 +76,8 @@ class Best:
         metric: first quartile, median and third quartile over the runs with this choice.
         evaluations: the same quartiles of the evaluations.
         solved: number of these runs that converged or reached their target.
+        reached: number of these runs that converged to the lowest loss of their problem or reached
+            their target.
         lost: number of these runs that diverged or failed.
         count: number of these runs.
     """
@@ -80,17 +88,63 @@ class Best:
     metric: tuple[float, float, float]
     evaluations: tuple[float, float, float]
     solved: int
+    reached: int
     lost: int
     count: int
 
 
-def rank_order(results: DataFrame, metric: Metric = FINAL_LOSS) -> np.ndarray:
-    """Return the row numbers from best to worst; ties in the order of the runs."""
-    is_solved = results["status"].isin(_SOLVED).to_numpy()
+def rank_order(
+    results: DataFrame, metric: Metric = FINAL_LOSS, problems: Sequence[str] = ()
+) -> np.ndarray:
+    """Return the row numbers from best to worst; ties in the order of the runs.
+
+    Args:
+        results: the table of a sweep.
+        metric: the column that ranks rows that solved nothing.
+        problems: the columns in which rows of one problem are equal.
+    """
+    has_reached = reached(results, problems)
+    is_converged = (results["status"] == str(Status.CONVERGED)).to_numpy()
     values = values_of(results, metric)
     cost = -values if metric.larger else values
-    value = np.where(is_solved, results["evaluations"].to_numpy(), cost)
-    return np.lexsort((results["run"].to_numpy(), value, ~is_solved))
+    lowest, unit, excess = _excess(cost, problems, results)
+    level = np.where(is_converged, lowest + np.floor(excess) * unit, cost)
+    ranks_by_evaluations = has_reached | is_converged
+    return np.lexsort(
+        (
+            results["run"].to_numpy(),
+            np.where(ranks_by_evaluations, results["evaluations"].to_numpy(), 0),
+            np.where(has_reached, 0, level),
+            ~has_reached,
+        )
+    )
+
+
+def reached(results: DataFrame, problems: Sequence[str]) -> np.ndarray:
+    """Return for each row whether it met its target or converged to its problem's lowest loss.
+
+    Args:
+        results: the table of a sweep.
+        problems: the columns in which rows of one problem are equal.
+    """
+    excess = _excess(values_of(results, FINAL_LOSS), problems, results)[2]
+    status = results["status"].to_numpy()
+    return (status == str(Status.TARGET)) | ((status == str(Status.CONVERGED)) & (excess < 1))
+
+
+def _excess(
+    cost: np.ndarray, problems: Sequence[str], results: DataFrame
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the lowest cost of each row's problem, a unit for it, and the excess in units."""
+    problem = np.zeros(len(cost), dtype=np.int64)
+    if problems:
+        problem = results.groupby(list(problems), sort=False, dropna=False).ngroup().to_numpy()
+    lowest = np.full(len(cost), np.inf)
+    np.minimum.at(lowest, problem, np.where(np.isfinite(cost), cost, np.inf))
+    lowest = np.where(np.isfinite(lowest), lowest, 0)[problem]
+    unit = TOLERANCE * (1 + np.abs(lowest))
+    with np.errstate(over="ignore"):
+        return lowest, unit, (cost - lowest) / unit
 
 
 def values_of(results: DataFrame, metric: Metric) -> np.ndarray:
@@ -108,15 +162,20 @@ def objective(status: str, loss: float) -> float:
 
 
 def best(
-    results: DataFrame, by: Sequence[str], varied: Sequence[str], metric: Metric = FINAL_LOSS
+    results: DataFrame,
+    by: Sequence[str],
+    varied: Sequence[str],
+    metric: Metric = FINAL_LOSS,
+    problems: Sequence[str] = (),
 ) -> list[Best]:
-    """Find the best choice of settings for each combination of the settings `by`.
+    """Find the best choice of settings for each problem and combination of the settings `by`.
 
     Args:
         results: the table of a sweep.
-        by: the settings to group by; empty for a single best.
+        by: the settings to group by; empty for a single best of each problem.
         varied: all settings that the sweep varied.
         metric: the column that ranks rows that did not converge.
+        problems: those of the varied settings that change the problem.
 
     Raises:
         SettingError: there is no such setting or metric.
@@ -126,7 +185,9 @@ def best(
         known = ", ".join(map(setting_label, varied))
         rule = f"must be one of {known}" if known else "no setting varies"
         raise SettingError(f"summary.by={setting_label(unknown[0])}: {rule}")
-    ranked = results.iloc[rank_order(results, metric)]
+    by = [*(key for key in problems if key not in by), *by]
+    results = results.assign(**{_REACHED: reached(results, problems)})
+    ranked = results.iloc[rank_order(results, metric, problems)]
     others = [key for key in varied if key not in by and key not in _AVERAGED]
     winners = []
     for combination, rows in split_by(ranked, by):
@@ -140,6 +201,7 @@ def best(
                 metric=quartiles(values_of(part, metric)),
                 evaluations=quartiles(part["evaluations"].to_numpy(dtype=np.float64)),
                 solved=int(part["status"].isin(_SOLVED).sum()),
+                reached=int(part[_REACHED].sum()),
                 lost=int(part["status"].isin(_LOST).sum()),
                 count=len(part),
             )

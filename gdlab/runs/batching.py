@@ -82,7 +82,7 @@ def resolve_mode(settings: Settings, runs: int) -> str:
     """Return eager or compiled: as set, or by the size of the batch in auto mode."""
     if settings.engine.mode != "auto":
         return settings.engine.mode
-    is_worth_it = is_worth_compiling(runs * settings.loss.dim, settings.steps)
+    is_worth_it = is_worth_compiling(runs * settings.loss.dim, settings.most_steps)
     return "compiled" if is_worth_it and settings.loss.is_traceable else "eager"
 
 

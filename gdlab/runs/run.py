@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gdlab.config.loading import resolve_choice, settings_from_flat
+from gdlab.config.every_error import with_every_error
+from gdlab.config.loading import DEFAULT_CHOICES, resolve_choice, settings_from_flat
 from gdlab.config.python import FullNames
 from gdlab.config.settings import GROUPS, TOP, Settings
 from gdlab.console import visible
@@ -149,9 +150,8 @@ def run(
     optional = {"lr": lr, "start": start, "transform": transform, "stop": stop}
     given = {"loss": loss, "optimizer": optimizer, "schedule": schedule, **settings}
     given |= {key: value for key, value in optional.items() if value is not None}
-    names = FullNames(TOP, lambda: {g: [resolve_choice(g, given[g])] for g in GROUPS})
-    all_settings = settings_from_flat(names.spell_out(given))
-    batch, memory = check_run(all_settings), MemorySink()
+    all_settings, batch = with_every_error(_prepare, given)
+    memory = MemorySink()
     with ExitStack() as stack:
         recorders: list[RunRecorder] = []
         if directory is not None:
@@ -162,6 +162,14 @@ def run(
     for problem in (problem for recorder in recorders for problem in recorder.problems):
         warnings.warn(problem, stacklevel=2)
     return Run(all_settings, outcome, History.join(memory.pieces), memory.seconds)
+
+
+def _prepare(given: Mapping[str, Any]) -> tuple[Settings, Batch]:
+    """Return the settings and the batch of a run from what Python gives, all checked."""
+    choices = DEFAULT_CHOICES | dict(given)
+    names = FullNames(TOP, lambda: {g: [resolve_choice(g, choices[g])] for g in GROUPS})
+    settings = settings_from_flat(names.spell_out(given))
+    return settings, check_run(settings)
 
 
 def execute(

@@ -27,4 +27,4 @@ def check_plan(plan: Plan, check_gradient: Sequence[bool] = ()) -> None:
         first = group.runs[:1]
         unfinished = FinishedRuns(first, Outcomes(batch), 0.0)
         tables.append(table_of(group, unfinished, plan.varied(first)))
-    best(join_tables(tables).to_pandas(), plan.by(), plan.keys(), plan.metric)
+    best(join_tables(tables).to_pandas(), plan.by(), plan.keys(), plan.metric, plan.problems())

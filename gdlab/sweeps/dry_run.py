@@ -18,7 +18,7 @@ def show_plan(plan: Plan) -> None:
         settings = group.settings
         names = f"{settings.name('loss')}, {settings.name('optimizer')}"
         columns = ", ".join(group.columns) or "nothing"
-        shape = f"R = {len(group)}, D = {settings.loss.dim}, T = {settings.steps}"
+        shape = f"R = {len(group)}, D = {settings.loss.dim}, T = {settings.most_steps}"
         console.print(f"  {names}: {shape}, varying in {columns}")
     rows, dim = max((len(shard), shard.settings.loss.dim) for shard in shards)
     memory = _CHUNK_BYTES + rows * dim * _STATE_COPIES * _NUMBER_BYTES
@@ -32,7 +32,7 @@ def show_plan(plan: Plan) -> None:
 def _run_bytes(group: Group, points: int) -> tuple[int, int]:
     """Estimate the largest size of a run's history and of its events, in bytes."""
     settings = group.settings
-    records = settings.steps // settings.record.every + 2
+    records = settings.most_steps // settings.record.every + 2
     coordinates = min(settings.loss.dim, settings.record.max_coords)
     return records * (4 + coordinates) * _NUMBER_BYTES, min(records, points) * _EVENT_BYTES
 

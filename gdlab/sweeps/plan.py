@@ -123,8 +123,19 @@ class Plan:
         """Return the settings that vary, by their names in the tables."""
         return [column_name(axis.name) for axis in self.grid.axes if len(axis) > 1]
 
+    def problems(self) -> list[str]:
+        """Return the settings that vary and change the function being minimized, as `keys` does."""
+        return [
+            column_name(axis.name)
+            for axis in self.grid.axes
+            if len(axis) > 1 and any(g.settings.changes_problem(axis.name) for g in self.groups)
+        ]
+
     def by(self) -> list[str]:
-        """Return the settings that the summary tells apart; by default those that are structure."""
+        """Return the settings that the summary tells apart, besides those of the problem.
+
+        By default they are those that are structure.
+        """
         if self.options.summary.by is not None:
             return [column_name(key) for key in self.options.summary.by]
         columns = self.groups[0].columns

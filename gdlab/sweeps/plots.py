@@ -251,7 +251,7 @@ def _best_part(plan: Plan, results: DataFrame) -> tuple[Settings, str, DataFrame
     """Return the best settings, their title, and the rows that differ only in their start."""
     varied = plan.keys()
     others = [key for key in varied if key not in _START]
-    run = best(results, (), others, plan.metric)[0].run
+    run = best(results, (), others, plan.metric, plan.problems())[0].run
     combinations = split_by(results, others)
     chosen, rows = next(
         (combination, rows) for combination, rows in combinations if run in rows["run"].to_numpy()

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from gdlab.errors import RecordError
 from gdlab.recording.digests import VerifiedFiles, append_digest, write_with_digest
+from gdlab.recording.files import write_atomically
 from gdlab.recording.names import ABOUT, MULTIRUN, RESULTS
-from gdlab.recording.parquet import write_csv, write_table
+from gdlab.recording.parquet import csv_of, write_table
 from gdlab.sweeps.plan import Plan
 
 if TYPE_CHECKING:
@@ -26,12 +27,13 @@ def write_multirun(directory: Path, text: str) -> None:
 def write_results(directory: Path, results: "pa.Table") -> None:
     """Write the table of all runs, for programs and for spreadsheets."""
     write_table(directory, RESULTS, results)
-    write_csv(directory / "results.csv", results)
+    write_atomically(directory / "results.csv", csv_of(results))
 
 
 def write_about(directory: Path, plan: Plan, directories: Mapping[int, str]) -> None:
-    """Write which settings vary and which runs have directories: a name for each run."""
-    about = {"varied": plan.keys(), "metrics": plan.metrics, "directories": directories}
+    """Write which settings vary, which change the problem, and the directories of runs by name."""
+    settings = {"varied": plan.keys(), "problems": plan.problems(), "metrics": plan.metrics}
+    about = {**settings, "directories": directories}
     write_with_digest(directory, ABOUT, json.dumps(about, indent=1).encode())
 
 

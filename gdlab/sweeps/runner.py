@@ -32,6 +32,7 @@ from gdlab.sweeps.result_files import read_directories, write_about, write_resul
 from gdlab.sweeps.run_dirs import RunDirectories
 from gdlab.sweeps.selection import choose_representatives, evenly_spaced
 from gdlab.sweeps.shard import run_group
+from gdlab.sweeps.standings import standings_of, write_standings
 from gdlab.sweeps.table import join_tables
 
 if TYPE_CHECKING:
@@ -138,6 +139,7 @@ def _write_loadable(
     results = join_tables([tables[number] for number in sorted(tables)])
     write_results(directory, results)
     write_about(directory, plan, {} if records is None else records.names())
+    write_standings(directory, standings_of(plan, results.to_pandas()))
     return results
 
 
@@ -201,7 +203,7 @@ def _choose_runs(plan: Plan, results: DataFrame, shown: Sequence[int]) -> list[i
         shown: the runs that get pictures.
     """
     most = plan.options.record.max_run_dirs
-    ranked = results["run"].to_numpy()[rank_order(results, plan.metric)].tolist()
+    ranked = results["run"].to_numpy()[rank_order(results, plan.metric, plan.problems())].tolist()
     chosen = list(dict.fromkeys([ranked[0], ranked[-1], *shown]))[:most]
     first = set(chosen)
     rest = [run for run in ranked if run not in first]
@@ -249,8 +251,3 @@ def _record_again(plan: Plan, records: RunDirectories, interrupted: Callable[[],
         except _Interrupted:
             records.abandon()
             return
-
-
-def has_failed(results: "pa.Table") -> bool:
-    """Whether any run failed."""
-    return str(Status.FAILED) in results["status"].to_pylist()

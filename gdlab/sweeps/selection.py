@@ -20,8 +20,9 @@ def choose_representatives(plan: Plan, results: DataFrame, count: int) -> list[i
         count: maximum number of runs.
     """
     metric = plan.metric
-    first = [entry.run for entry in best(results, plan.by(), plan.keys(), metric)]
-    ranked = results["run"].to_numpy()[rank_order(results, metric)]
+    problems = plan.problems()
+    first = [entry.run for entry in best(results, plan.by(), plan.keys(), metric, problems)]
+    ranked = results["run"].to_numpy()[rank_order(results, metric, problems)]
     return list(dict.fromkeys([*first, *evenly_spaced(ranked.tolist(), count)]))[:count]
 
 

@@ -1,6 +1,6 @@
 """The terminal output of a sweep: a progress bar, and the best runs at its end."""
 
-import math
+import itertools
 import shlex
 from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
@@ -12,21 +12,20 @@ from rich.table import Table
 from gdlab.console import PlainConsole, styled
 from gdlab.display.terminal import ProgressBar
 from gdlab.engine.status import Status
-from gdlab.fields.formatting import format_value
 from gdlab.optimizers import Optimizer
+from gdlab.recording.names import SUMMARY_CSV, SUMMARY_MD
 from gdlab.recording.rate import recorded_rate
-from gdlab.results.cautions import RULE, cautions
-from gdlab.results.diagnoses import count_diagnoses, describe_rates
-from gdlab.results.ranking import Best, best, setting_label
 from gdlab.sweeps.executors.board import Statuses
 from gdlab.sweeps.plan import Plan
 from gdlab.sweeps.result_files import read_directories
+from gdlab.sweeps.standings import Standings, standings_of
 from gdlab.theory import predicted_rate
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _FAILURES_SHOWN = 20
+_WINNERS_SHOWN, _NOTES_SHOWN = 40, 10
 _TABLE_WIDTH = 200
 
 
@@ -53,30 +52,29 @@ def show_sweep(plan: Plan, results: "pa.Table", directory: Path) -> None:
     console = PlainConsole()
     wide = PlainConsole(width=max(console.width, _TABLE_WIDTH), soft_wrap=False)
     frame = results.to_pandas()
-    counts = ", ".join(f"{n} {status}" for status, n in frame["status"].value_counts().items())
-    console.print(f"{len(frame)} of {len(plan)} runs: {counts}")
-    winners = best(frame, plan.by(), plan.keys(), plan.metric)
-    is_failed = frame["status"] == str(Status.FAILED)
-    rates = _format_rates(
-        plan, directory, [winner.run for winner in winners], set(frame["run"][~is_failed])
-    )
-    wide.print(_table_of_winners(plan, winners, rates, frozenset(frame["status"])))
-    for combination, text in describe_rates(frame, plan.by(), plan.keys()):
-        console.print(styled(("lr: ", "bold"), f"{combination}{': ' * bool(combination)}{text}"))
-    for caution in cautions(frame, winners, plan.keys()):
-        console.print(styled(("note: ", "bold"), caution))
-    failed = frame[is_failed]
-    for run, reason in failed[["run", "reason"]].head(_FAILURES_SHOWN).itertuples(index=False):
+    standings = standings_of(plan, frame)
+    console.print(standings.headline)
+    winners, failed = standings.winners, standings.failures
+    runs = [winner.run for winner in winners[:_WINNERS_SHOWN]]
+    rates = _format_rates(plan, directory, runs, set(frame["run"]) - failed.keys())
+    wide.print(_table_of_winners(standings, rates))
+    if len(winners) > _WINNERS_SHOWN:
+        console.print(f"… and {len(winners) - _WINNERS_SHOWN} more in {SUMMARY_CSV}")
+    for note in standings.notes[:_NOTES_SHOWN]:
+        console.print(styled(("note: ", "bold"), note))
+    if len(standings.notes) > _NOTES_SHOWN:
+        console.print(f"… and {len(standings.notes) - _NOTES_SHOWN} more notes in {SUMMARY_MD}")
+    for run, reason in itertools.islice(failed.items(), _FAILURES_SHOWN):
         console.print(styled((f"failed: {plan.name(run)}: {reason}", "red")))
     if len(failed) > _FAILURES_SHOWN:
         console.print(f"… and {len(failed) - _FAILURES_SHOWN} more: status=failed in the tables")
     path = shlex.quote(str(directory))
     lines = {}
-    if happened := count_diagnoses(frame):
-        lines["what happened"] = happened
+    if standings.happened:
+        lines["what happened"] = standings.happened
     lines["files"] = str(directory)
     if any(winner.choice for winner in winners):
-        lines["ranked by"] = RULE.format(metric=plan.metric.name)
+        lines["ranked by"] = standings.rule
     if len(plan) > plan.options.record.max_run_dirs:
         lines["run directories"] = _describe_directories(plan, directory)
     if reasons := _why_not_batched(plan):
@@ -147,50 +145,13 @@ def _describe_directories(plan: Plan, directory: Path) -> str:
     return f"{count} of {len(plan)}: {chosen[min(count, 3) - 1]} ({most}); all are in the tables"
 
 
-def _table_of_winners(
-    plan: Plan, winners: list[Best], rates: Sequence[str], statuses: frozenset[str]
-) -> Table:
+def _table_of_winners(standings: Standings, rates: Sequence[str]) -> Table:
+    """Return the best settings as a table, with their rates if there are any."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    keys = [*winners[0].combination, *winners[0].choice]
-    for key in keys:
-        table.add_column(
-            f"best {setting_label(key)}" if key in winners[0].choice else setting_label(key)
-        )
-    solved = "converged or target" if str(Status.TARGET) in statuses else "converged"
-    lost = "diverged or failed" if str(Status.FAILED) in statuses else "diverged"
     measured = ["rate per step (theory, almost every start)"] if any(rates) else []
-    spread = f"{plan.metric.name}: median (quartiles)"
-    for name in (spread, "evaluations", solved, lost, *measured, "run"):
+    for name in (*standings.header(), *measured, "run"):
         table.add_column(name)
-    for winner, rate in zip(winners, rates, strict=True):
-        chosen = {**winner.combination, **winner.choice}
-        table.add_row(
-            *(_format_setting(chosen[key]) for key in keys),
-            _format_quartiles(winner.metric),
-            _format_quartiles(winner.evaluations),
-            f"{winner.solved} of {winner.count}",
-            f"{winner.lost} of {winner.count}",
-            *([rate] if measured else []),
-            plan.name(winner.run),
-        )
+    rows = zip(standings.cells(), rates, standings.names, strict=False)
+    for cells, rate, name in rows:
+        table.add_row(*cells, *([rate] if measured else []), name)
     return table
-
-
-def _format_quartiles(quartiles: tuple[float, float, float]) -> str:
-    low, median, high = quartiles
-    return (
-        _format_number(median)
-        if low == high
-        else f"{_format_number(median)} ({_format_number(low)}, {_format_number(high)})"
-    )
-
-
-def _format_number(value: float) -> str:
-    return f"{value:.4g}" if math.isfinite(value) else str(value)
-
-
-def _format_setting(value: object) -> str:
-    """Format a setting as it was typed; a number with many digits is rounded."""
-    if not isinstance(value, float):
-        return format_value(value)
-    return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:.4g}"

@@ -1,10 +1,11 @@
 """A sweep from Python: `gdlab.sweep`."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gdlab.config.every_error import with_every_error
 from gdlab.config.loading import settings_from_flat
 from gdlab.config.settings import GROUPS, Settings
 from gdlab.paths import user_path
@@ -65,7 +66,29 @@ def sweep(
         ChildProcessError: a process that ran some of the runs died.
     """
     rates = {} if lr is None else {"lr": lr}
-    grid = grid_of({"loss": loss, "optimizer": optimizer, **rates, **settings}, zip)
+    given = {"loss": loss, "optimizer": optimizer, **rates, **settings}
+
+    def plan_of(kept: Mapping[str, Any]) -> Plan:
+        return _make_plan(kept, [name for name in zip if name in kept or name not in given])
+
+    plan = with_every_error(plan_of, given)
+    plan = with_shards_for(plan, executor, "executor")
+    if directory is not None:
+        with claimed(user_path(directory), exact=True, setting="directory") as path:
+            begin_digests(path)  # a sweep on the command line has one, that of its plan
+            run_sweep(plan, path)
+        recorded = load(path)
+        return dataclasses.replace(recorded, draw=SweepDrawing(plan, recorded.results))
+    tables = dict(run_shards(plan, dict(enumerate(plan.shards()))))
+    results = join_tables([tables[number] for number in sorted(tables)]).to_pandas()
+    varied, problems = tuple(plan.keys()), tuple(plan.problems())
+    drawing = SweepDrawing(plan, results)
+    return Recorded(None, results, {}, varied, {}, tuple(plan.metrics), problems, drawing)
+
+
+def _make_plan(given: Mapping[str, Any], zipped: Sequence[str]) -> Plan:
+    """Return the checked plan of a sweep; `zipped` are the names of what varies together."""
+    grid = grid_of(given, zipped)
     value_of = _values_by_text(grid.axes)
 
     def compose(overrides: Sequence[str]) -> Settings:
@@ -79,17 +102,7 @@ def sweep(
     groups = tuple(group_runs(grid, compose))
     plan = Plan(grid, groups, (None,) * len(groups))
     check_plan(plan)
-    plan = with_shards_for(plan, executor, "executor")
-    if directory is not None:
-        with claimed(user_path(directory), exact=True, setting="directory") as path:
-            begin_digests(path)  # a sweep on the command line has one, that of its plan
-            run_sweep(plan, path)
-        recorded = load(path)
-        return dataclasses.replace(recorded, draw=SweepDrawing(plan, recorded.results))
-    tables = dict(run_shards(plan, dict(enumerate(plan.shards()))))
-    results = join_tables([tables[number] for number in sorted(tables)]).to_pandas()
-    drawing, metrics = SweepDrawing(plan, results), tuple(plan.metrics)
-    return Recorded(None, results, {}, tuple(plan.keys()), {}, metrics, drawing)
+    return plan
 
 
 def _values_by_text(axes: Sequence[Axis]) -> dict[tuple[str, str], Any]:

@@ -75,7 +75,7 @@ finally:
 @pytest.mark.parametrize(
     ("arguments", "line", "said"),
     [
-        (["--help"], "", "optimizer: adabelief, adadelta, adafactor"),
+        (["--help"], "", "optimizer=NAME: adabelief, adadelta, adafactor"),
         (["-sc", "query=bash"], "gdlab optimizer=ad", "optimizer=adam"),
         (["-sc", "query=bash"], "gdlab lr=0.1 loss=q", "loss=quadratic"),
         (["--cfg", "job"], "", "lr: ${oc.select:optimizer.lr,0.1}"),

@@ -154,7 +154,7 @@ def test_every_key_has_a_comment(path):
     for line in lines:
         key = re.match(r"( *)(\w+):", line)
         if key is None:
-            assert line == "" or line.lstrip().startswith("-")
+            assert line == "" or line.lstrip().startswith(("-", "# yaml-language-server:"))
             continue
         in_hydra = key[2] == "hydra" or (in_hydra and key[1] != "")
         if key[2] not in ("defaults", "_target_") and not in_hydra:

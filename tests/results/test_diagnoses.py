@@ -24,18 +24,18 @@ TABLE = pd.DataFrame(
 
 
 def test_diagnoses_are_counted() -> None:
-    assert count_diagnoses(TABLE) == "4 unstable, 3 descending, 1 minimum"
-    assert count_diagnoses(TABLE.drop(columns="diagnosis")) == ""
+    assert count_diagnoses(TABLE) == {"unstable": 4, "descending": 3, "minimum": 1}
+    assert count_diagnoses(TABLE.drop(columns="diagnosis")) == {}
 
 
 def test_the_learning_rates_that_lose_runs_are_said() -> None:
-    assert dict(describe_rates(TABLE, ["optimizer"], ["optimizer", "lr"])) == {
-        "optimizer=sgd": "no run is lost up to lr=0.001, all are from lr=0.01 on, "
+    assert list(describe_rates(TABLE, ["optimizer"], ["optimizer", "lr"])) == [
+        "lr of optimizer=sgd: no run is lost up to lr=0.001, all are from lr=0.01 on, "
         "the stability limit where runs ended is from 0.001 to 0.005",
-        "optimizer=adam": "no run is lost up to lr=0.01, all are from lr=0.1 on",
-        "optimizer=heavy_ball": "every run is lost, down to lr=1, "
+        "lr of optimizer=adam: no run is lost up to lr=0.01, all are from lr=0.1 on",
+        "lr of optimizer=heavy_ball: every run is lost, down to lr=1, "
         "the stability limit where runs ended is 0.01",
-    }
-    assert not dict(describe_rates(TABLE, ["optimizer"], ["optimizer"]))
+    ]
+    assert not list(describe_rates(TABLE, ["optimizer"], ["optimizer"]))
     (only,) = describe_rates(TABLE[TABLE["optimizer"] == "sgd"], [], ["lr"])
-    assert only[0] == ""
+    assert only.startswith("lr: no run")

@@ -44,7 +44,7 @@ class DataLoss(Loss):
     target: str | None = None
     features: tuple[str, ...] | None = None
     standardize: bool = False
-    batch_size: int | None = setting(default=None, ge=1)
+    batch_size: int | None = setting(default=None, ge=1, problem=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -82,7 +82,7 @@ class MLP(Network):
     ] = "tanh"
     init: Literal[
         "torch", "kaiming_uniform", "kaiming_normal", "xavier_uniform", "xavier_normal"
-    ] = "torch"
+    ] = setting(default="torch", problem=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,0 +1,51 @@
+"""All wrong settings of a command line at once."""
+
+import io
+from collections.abc import Mapping
+from contextlib import redirect_stdout
+
+from gdlab.cli import hydra_internals, hydra_plugins
+from gdlab.cli.composition import CommandLine
+from gdlab.config.every_error import with_every_error
+from gdlab.config.overrides import setting_name
+
+
+def raise_every_error(line: CommandLine, *, is_sweep: bool) -> None:
+    """Raise one error with all wrong settings of a command line that was refused.
+
+    Returns without one where a setting is given twice, or another launcher or sweeper than gdlab's
+    would have to be asked.
+
+    Args:
+        line: the command line.
+        is_sweep: whether it asks for a sweep.
+
+    Raises:
+        SettingError: with a line for each setting that is wrong.
+    """
+    words = {setting_name(word.lstrip("~").partition("=")[0]): word for word in line.typed}
+    if len(words) < len(line.typed) or any(key.startswith("hydra") for key in words):
+        return
+
+    def attempt(given: Mapping[str, str]) -> None:
+        _check(CommandLine(list(given.values()), line.name), is_sweep=is_sweep)
+
+    with_every_error(attempt, words)
+
+
+def _check(line: CommandLine, *, is_sweep: bool) -> None:
+    """Check all that a command line says, without running anything.
+
+    Raises:
+        SettingError: a setting is wrong.
+    """
+    config = line.compose_sweep() if is_sweep else line.compose()
+    kinds = ("launcher", "sweeper")
+    if is_sweep or hydra_internals.is_sweep(config):
+        if all(hydra_plugins.is_gdlab_plugin(config, kind) for kind in kinds):
+            with redirect_stdout(io.StringIO()):
+                CommandLine([*line.typed, "dry_run=true"], line.name).run_sweep()
+        return
+    from gdlab.cli.run import check_config
+
+    check_config(config)

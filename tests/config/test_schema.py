@@ -1,0 +1,20 @@
+"""The JSON Schema of the configuration."""
+
+import json
+
+from gdlab.config.schema import json_schema
+from gdlab.paths import CONF
+
+
+def test_the_file_is_what_the_fields_declare() -> None:
+    """Written by python -m gdlab.config.schema > conf/schema.json."""
+    assert json.loads((CONF / "schema.json").read_text("utf-8")) == json_schema()
+
+
+def test_types_ranges_and_comments() -> None:
+    known = json_schema()["properties"]
+    assert known["lr"]["anyOf"][0] == {"type": "number", "exclusiveMinimum": 0}
+    assert known["dtype"]["anyOf"][0] == {"enum": ["float64", "float32"]}
+    stop = known["stop"]["anyOf"][0]["properties"]
+    assert [kind["type"] for kind in stop["loss"]["anyOf"][:2]] == ["number", "null"]
+    assert stop["grad_tol"]["description"] == "converged: gradient norm at or below this"
