@@ -1,0 +1,362 @@
+"""The commands, programs and pictures of pages: run as a reader would, compared, rewritten.
+
+A block of `sh` is run line by line, a block of `python` as a program that shares its names with
+those above it. A block of `text` shows what the block before it printed. In it, `...` on a line of
+its own stands for any lines, and within a line for any text. Other lines must be the same, numbers
+up to `RTOL` or `ATOL`: their last digits depend on the processor. The title of a picture,
+`![…](pictures/zigzag.png "runs/*/trajectory.png")`, is where a command above it left it.
+
+python docs/examples.py PAGE …          run the pages, by default all, and print what differs
+python docs/examples.py --write PAGE …  write what the commands print and draw into the pages
+"""
+
+import contextlib
+import difflib
+import io
+import math
+import os
+import re
+import shlex
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from PIL import Image, ImageChops, ImageStat
+
+from gdlab.__main__ import main as gdlab
+from gdlab.derivatives.__main__ import main as derivatives
+
+COMMANDS = {"gdlab": gdlab, "gdlab.derivatives": derivatives}
+WITHOUT_PICTURES = {"gdlab": "record.figures=false", "gdlab.derivatives": "draw=false"}
+NOT_RUN = (
+    "python -m venv ",
+    "make ",
+    "pip install ",
+    "git ",
+    "cd ",
+    "source ",
+    "python -m gdlab.view",
+)
+FOLDERS = (".", "course", "howto")
+GENERATED = ("losses.md", "optimizers.md", "settings.md")
+RTOL, ATOL = 1e-4, 1e-9
+SAME_PICTURE = 3.0  # mean difference of brightness, of 255; 0.6 is seen for 256 colors
+_MAX_COLORS = 256
+_REDUCE = 8  # compared at an eighth of the size, where letters are gray
+_ANY = "..."
+
+_ITEM = re.compile(
+    r"^```(?P<language>\w+)\n(?P<text>.*?)^```$"
+    r'|!\[[^\]]*\]\((?P<path>[^)\s]+) "(?P<source>[^"]+)"\)',
+    re.DOTALL | re.MULTILINE,
+)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d")
+_NUMBER = re.compile(r"(-?\d+(?:\.\d+)?(?:e[-+]?\d+)?)")
+
+
+def hand_written() -> list[Path]:
+    """Return the pages of the site that have commands or programs, none that are generated."""
+    folder = Path(__file__).parent
+    pages = [page for part in FOLDERS for page in sorted(folder.glob(f"{part}/*.md"))]
+    return [page for page in pages if page.name not in GENERATED and _ITEM.search(page.read_text())]
+
+
+class Block(NamedTuple):
+    """A fenced block of a page: its language and text, and where the text is in the page."""
+
+    language: str
+    text: str
+    span: tuple[int, int]
+
+
+class Picture(NamedTuple):
+    """A picture of a page: its path beside the page, and where the command left it."""
+
+    path: str
+    source: str
+
+
+def read_items(page: str) -> list[Block | Picture]:
+    """Return the blocks and pictures of a page, in order."""
+    return [
+        Block(found["language"], found["text"], found.span("text"))
+        if found["language"]
+        else Picture(found["path"], found["source"])
+        for found in _ITEM.finditer(page)
+    ]
+
+
+class Session:
+    """Runs the blocks of one page in the working directory."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, Any] = {"__name__": "page"}
+
+    def run(self, block: Block, *, draw: bool = True) -> str:
+        """Run a block of `sh` or `python` and return what it printed.
+
+        Args:
+            block: to be run.
+            draw: whether commands draw pictures.
+
+        Raises:
+            ValueError: a command failed.
+        """
+        if block.language == "python":
+            return run_program(block.text, self._names)
+        lines = block.text.replace("\\\n", " ").splitlines()
+        return "".join(run_line(line, draw=draw) for line in lines)
+
+
+def run_line(line: str, *, draw: bool = True, more: Sequence[str] = ()) -> str:
+    """Run a line of shell in this process and return what it printed.
+
+    Args:
+        line: as the page has it; one that installs, or waits for a browser, is not run.
+        draw: whether the command draws pictures.
+        more: further settings.
+
+    Raises:
+        ValueError: the command failed, or is no command of gdlab.
+    """
+    words = shlex.split(line, comments=True)
+    if not words or line.startswith(NOT_RUN):
+        return ""
+    if words[:2] != ["python", "-m"] or words[2] not in COMMANDS:
+        raise ValueError(f"{line}: not a command of gdlab")
+    settings = [*words[3:], *([] if draw else [WITHOUT_PICTURES[words[2]]]), *more]
+    with _printed() as text:
+        try:
+            COMMANDS[words[2]](settings)
+        except SystemExit as ended:
+            if ended.code not in (0, None):
+                raise ValueError(f"{line}: exit code {ended.code}\n{text.getvalue()}") from None
+    return text.getvalue()
+
+
+def run_program(source: str, names: dict[str, Any]) -> str:
+    """Run a program and return what it printed; one whose first line names a file is written there.
+
+    Args:
+        source: the program.
+        names: what it can use, and where its own names go.
+    """
+    named = re.match(r"# (\w+\.py)\n", source)
+    if named:
+        Path(named[1]).write_text(source, encoding="utf-8")
+        return ""
+    with _printed() as text:
+        exec(compile(source, "<page>", "exec"), names)
+    return text.getvalue()
+
+
+@contextlib.contextmanager
+def _printed() -> Iterator[io.StringIO]:
+    """Collect what is printed to the terminal, 100 columns wide, errors among the rest."""
+    text, before = io.StringIO(), os.environ.get("COLUMNS")
+    os.environ["COLUMNS"] = "100"
+    try:
+        with contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
+            yield text
+    finally:
+        if before is None:
+            del os.environ["COLUMNS"]
+        else:
+            os.environ["COLUMNS"] = before
+
+
+def same_line(shown: str, printed: str) -> bool:
+    """Return whether a line shows what was printed.
+
+    >>> same_line("loss  0.1234", "loss 0.12340001")
+    True
+    >>> same_line("took ... s", "took 0.2 s")
+    True
+    """
+    shown, printed = " ".join(shown.split()), " ".join(printed.split())
+    if _ANY in shown:
+        return re.fullmatch(".*".join(map(re.escape, shown.split(_ANY))), printed) is not None
+    ours, theirs = _NUMBER.split(shown), _NUMBER.split(printed)
+    return (
+        len(ours) == len(theirs)
+        and ours[::2] == theirs[::2]
+        and all(map(_same_number, ours[1::2], theirs[1::2]))
+    )
+
+
+def _same_number(ours: str, theirs: str) -> bool:
+    numbers = (float(text) for text in (ours, theirs))
+    return math.isclose(*numbers, rel_tol=RTOL, abs_tol=ATOL)
+
+
+def difference(shown: str, printed: str) -> str | None:
+    """Return the first shown line that was not printed where it stands; None for no such line."""
+    segments, lines, at = _segments(shown), printed.splitlines(), 0
+    for place, segment in enumerate(segments):
+        last = place == len(segments) - 1
+        if place == 0:
+            starts = [0]
+        elif last:
+            starts = [len(lines) - len(segment)] if segment else [len(lines)]
+        else:
+            starts = list(range(at, len(lines) - len(segment) + 1))
+        found = next((s for s in starts if s >= at and _same(segment, lines[s:])), None)
+        if found is None:
+            return "\n".join(segment)
+        at = found + len(segment)
+    return "\n".join(lines[at:]) or None
+
+
+def _same(segment: Sequence[str], lines: Sequence[str]) -> bool:
+    return len(segment) <= len(lines) and all(map(same_line, segment, lines))
+
+
+def _segments(shown: str) -> list[list[str]]:
+    """Return the runs of lines between those that stand for any lines."""
+    segments: list[list[str]] = [[]]
+    for line in shown.splitlines():
+        if line.strip() == _ANY:
+            segments.append([])
+        else:
+            segments[-1].append(line)
+    return segments
+
+
+def renew(shown: str, printed: str) -> str:
+    """Return a text block with what is printed now, cut where the block was cut.
+
+    A part between two cuts begins and ends at the lines that are most like its first and last; the
+    dates in the names of directories are cut.
+    """
+    segments, lines, at = _segments(shown), printed.splitlines(), 0
+    cuts = [line for line in shown.splitlines() if line.strip() == _ANY]
+    parts: list[str] = []
+    for place, segment in enumerate(segments):
+        parts += cuts[place - 1 : place] if place else []
+        start = at if place == 0 or not segment else _nearest(segment[0], lines, at)
+        end = len(lines) if segment or len(segments) == 1 else start
+        if place < len(segments) - 1 and segment:
+            end = _nearest(segment[-1], lines, start) + 1
+        elided = [line for line in segment if _ANY in line]
+        for line in lines[start:end]:
+            now = _DATE.sub(_ANY, line.rstrip())
+            parts.append(next((cut for cut in elided if same_line(cut, line)), now))
+        at = end
+    return "".join(f"{line}\n" for line in parts)
+
+
+def _nearest(line: str, lines: Sequence[str], at: int) -> int:
+    """Return the index, from `at` on, of the line most like another, numbers aside."""
+    wanted = _NUMBER.sub("0", line)
+    likeness = [
+        difflib.SequenceMatcher(None, wanted, _NUMBER.sub("0", other)).ratio()
+        for other in lines[at:]
+    ]
+    return at + likeness.index(max(likeness)) if likeness else at
+
+
+def newest(source: str) -> Path:
+    """Return the newest file that a pattern matches.
+
+    Raises:
+        ValueError: there is none.
+    """
+    found = sorted(Path().glob(source), key=lambda path: path.stat().st_mtime_ns)
+    if not found:
+        raise ValueError(f"{source}: no command above the picture left it")
+    return found[-1]
+
+
+def looks_like(ours: Path, theirs: Path) -> bool:
+    """Return whether two pictures are the same to the eye."""
+    with Image.open(ours) as first, Image.open(theirs) as second:
+        if first.size != second.size:
+            return False
+        pair = [picture.convert("RGB").reduce(_REDUCE) for picture in (first, second)]
+    return max(ImageStat.Stat(ImageChops.difference(*pair)).mean) <= SAME_PICTURE
+
+
+def save_small(source: Path, target: Path) -> None:
+    """Copy a picture with at most 256 colors, which are enough for a drawing."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with Image.open(source) as picture:
+        small = picture.convert("RGB").quantize(_MAX_COLORS, dither=Image.Dither.NONE)
+        small.save(target, optimize=True)
+
+
+def check(path: Path, *, write: bool = False) -> list[str]:
+    """Run a page in the working directory and return what is not as the page says.
+
+    Args:
+        path: of the page.
+        write: whether the page and its pictures are written anew.
+    """
+    page = path.read_text(encoding="utf-8")
+    items, session, printed = read_items(page), Session(), ""
+    wrong: list[str] = []
+    renewed: dict[tuple[int, int], str] = {}
+    for place, item in enumerate(items):
+        if isinstance(item, Picture):
+            drawn, kept = newest(item.source), path.parent / item.path
+            if write and not (kept.exists() and looks_like(drawn, kept)):
+                save_small(drawn, kept)
+            elif not kept.exists() or not looks_like(drawn, kept):
+                wrong.append(f"{item.path} looks different")
+        elif item.language in ("sh", "python"):
+            printed = session.run(item, draw=_draws(items[place + 1 :]))
+        elif item.language == "text":
+            unlike = difference(item.text, printed)
+            if unlike is not None:
+                wrong.append(f"not printed:\n{unlike}\nbut\n{printed}")
+                renewed[item.span] = renew(item.text, printed)
+    if write:
+        path.write_text(_replace(page, renewed), encoding="utf-8")
+    return wrong
+
+
+def _draws(following: Sequence[Block | Picture]) -> bool:
+    """Return whether a picture comes before the next command."""
+    for item in following:
+        if isinstance(item, Picture):
+            return True
+        if item.language in ("sh", "python"):
+            return False
+    return False
+
+
+def _replace(page: str, texts: Mapping[tuple[int, int], str]) -> str:
+    for (start, end), text in sorted(texts.items(), reverse=True):
+        page = page[:start] + text + page[end:]
+    return page
+
+
+@contextlib.contextmanager
+def empty_directory() -> Iterator[None]:
+    """Work in an empty directory, from which programs can import."""
+    with tempfile.TemporaryDirectory() as directory, contextlib.chdir(directory):
+        sys.path.insert(0, directory)
+        try:
+            yield
+        finally:
+            sys.path.remove(directory)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Check or write pages; return 1 where one differs."""
+    write = "--write" in arguments
+    pages = [Path(word).resolve() for word in arguments if word != "--write"] or hand_written()
+    code = 0
+    for page in pages:
+        with empty_directory():
+            wrong = check(page, write=write)
+        print(page.name, "written" if write else "as it says" if not wrong else "differs")
+        if wrong and not write:
+            code = 1
+            print(*wrong, sep="\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
