@@ -14,6 +14,7 @@ import contextlib
 import difflib
 import io
 import math
+import operator
 import os
 import re
 import shlex
@@ -43,7 +44,8 @@ FOLDERS = (".", "course", "howto")
 GENERATED = ("losses.md", "optimizers.md", "settings.md")
 RTOL, ATOL = 1e-4, 1e-9
 SAME_PICTURE = 3.0  # mean difference of brightness, of 255; 0.6 is seen for 256 colors
-_MAX_COLORS = 256
+MAX_BYTES = 50_000
+_COLORS = (256, 128, 64, 32)
 _REDUCE = 8  # compared at an eighth of the size, where letters are gray
 _ANY = "..."
 
@@ -238,7 +240,7 @@ def renew(shown: str, printed: str) -> str:
         start = at if place == 0 or not segment else _nearest(segment[0], lines, at)
         end = len(lines) if segment or len(segments) == 1 else start
         if place < len(segments) - 1 and segment:
-            end = _nearest(segment[-1], lines, start) + 1
+            end = _nearest(segment[-1], lines, start + (len(segment) > 1)) + 1
         elided = [line for line in segment if _ANY in line]
         for line in lines[start:end]:
             now = _DATE.sub(_ANY, line.rstrip())
@@ -248,13 +250,14 @@ def renew(shown: str, printed: str) -> str:
 
 
 def _nearest(line: str, lines: Sequence[str], at: int) -> int:
-    """Return the index, from `at` on, of the line most like another, numbers aside."""
-    wanted = _NUMBER.sub("0", line)
-    likeness = [
-        difflib.SequenceMatcher(None, wanted, _NUMBER.sub("0", other)).ratio()
-        for other in lines[at:]
-    ]
-    return at + likeness.index(max(likeness)) if likeness else at
+    """Return the index, from `at` on, of the line most like another: its first word, then all."""
+
+    def likeness(other: str) -> tuple[bool, float]:
+        words = (text.split()[:1] for text in (line, other))
+        texts = (_NUMBER.sub("0", text) for text in (line, other))
+        return operator.eq(*words), difflib.SequenceMatcher(None, *texts).ratio()
+
+    return max(range(at, len(lines)), key=lambda place: likeness(lines[place]), default=at)
 
 
 def newest(source: str) -> Path:
@@ -279,11 +282,14 @@ def looks_like(ours: Path, theirs: Path) -> bool:
 
 
 def save_small(source: Path, target: Path) -> None:
-    """Copy a picture with at most 256 colors, which are enough for a drawing."""
+    """Copy a picture with so few colors that it takes at most `MAX_BYTES`; 32 do for a drawing."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with Image.open(source) as picture:
-        small = picture.convert("RGB").quantize(_MAX_COLORS, dither=Image.Dither.NONE)
-        small.save(target, optimize=True)
+        for colors in _COLORS:
+            small = picture.convert("RGB").quantize(colors, dither=Image.Dither.NONE)
+            small.save(target, optimize=True)
+            if target.stat().st_size <= MAX_BYTES:
+                return
 
 
 def check(path: Path, *, write: bool = False) -> list[str]:
