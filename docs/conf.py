@@ -28,6 +28,7 @@ html_math_renderer = "mathml"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_copy_source = False
+html_show_search_summary = False  # browsers fetch no page for it from file://
 html_show_sphinx = False
 html_extra_path = ["llms.txt"]
 html_theme_options = {"source_directory": "docs/"}

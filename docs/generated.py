@@ -1,5 +1,6 @@
 """The pages of the site that are made of conf, the docstrings and the experiments."""
 
+import shutil
 from pathlib import Path
 
 import api_page
@@ -11,7 +12,8 @@ import settings_page
 def write(docs: Path) -> None:
     """Write them into the folder docs, where git ignores them."""
     for folder in ("losses", "experiments", "api"):
-        (docs / folder).mkdir(exist_ok=True)
+        shutil.rmtree(docs / folder, ignore_errors=True)
+        (docs / folder).mkdir()
     experiments_page.write(docs.parent / "experiments", docs / "experiments")
     api_page.write(docs / "api")
     (docs / "settings.md").write_text(settings_page.page(), encoding="utf-8")

@@ -46,13 +46,25 @@ def page(pictures: Path) -> str:
     by_module: dict[str, list[str]] = {}
     for name, loss in losses.items():
         by_module.setdefault(module_of(type(loss)), []).append(name)
-    lines = [_TITLE, *_table(losses), ""]
+    lines = [_TITLE, *_gallery(losses, pictures), "", *_table(losses), ""]
     for module, names in by_module.items():
         first = (sys.modules[module].__doc__ or "").partition("\n")[0]
         lines += [f"## {first.removesuffix('.')}", ""]
         for name in names:
             lines += [*_section(name, losses[name], pictures), ""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _gallery(losses: dict[str, Loss], pictures: Path) -> Iterator[str]:
+    """Draw the losses of one or two variables; yield a picture of each, linked to its section."""
+    yield from (":::{container} gallery small", "")
+    for name, loss in losses.items():
+        if loss.dim <= 2 and loss.window is not None:
+            path = pictures / f"{_anchor(name)}.png"
+            path.write_bytes(picture(loss))
+            shown = f"![The landscape of {name}]({pictures.name}/{path.name})"
+            yield f"[{shown}](#{_anchor(name)})\n`{name}`\n"
+    yield ":::"
 
 
 def _table(losses: dict[str, Loss]) -> Iterator[str]:
@@ -70,14 +82,13 @@ def _anchor(name: str) -> str:
 
 
 def _section(name: str, loss: Loss, pictures: Path) -> Iterator[str]:
-    """Yield a loss's docstring, its picture, what is known about it, and its fields."""
+    """Yield a docstring, the picture if it was drawn, what is known about a loss, its fields."""
     kind = type(loss)
     prose = inspect.cleandoc(kind.__doc__ or "").partition("\nAttributes:\n")[0]
     yield from (f"### {name}", "", prose.rstrip(), "")
-    if loss.dim <= 2 and loss.window is not None:
-        path = pictures / f"{_anchor(name)}.png"
-        path.write_bytes(picture(loss))
-        yield from (f"![The landscape of {name}]({pictures.name}/{path.name})", "")
+    drawn = pictures / f"{_anchor(name)}.png"
+    if drawn.exists():
+        yield from (f"![The landscape of {name}]({pictures.name}/{drawn.name})", "")
     yield f"- class: `gdlab.losses.{kind.__name__}`"
     yield f"- start: {_points(torch.as_tensor(loss.start)[None])}"
     if loss.minimizers is not None:

@@ -1,5 +1,7 @@
 """Formulas as MathML, which browsers draw by themselves: no script, no font, no network."""
 
+import re
+
 from docutils import nodes
 from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
@@ -7,6 +9,8 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.writers.html5 import HTML5Translator
 
+# TeX reads \frac12 as 1/2, docutils reads 12 as one number.
+_BARE_FRACTION = re.compile(r"frac\s*\d")
 _LOG = logging.getLogger(__name__)
 
 
@@ -29,6 +33,8 @@ def _block(translator: HTML5Translator, node: nodes.math_block) -> None:
 def _render(node: nodes.math | nodes.math_block) -> str:
     """Return a formula as MathML; one that docutils cannot read is a warning at its place."""
     formula = node.astext()
+    if _BARE_FRACTION.search(formula):
+        _LOG.warning("%s: write \\frac{1}{2}", formula, location=node)
     try:
         return tex2mathml(formula, as_block=isinstance(node, nodes.math_block))
     except MathError as error:
