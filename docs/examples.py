@@ -1,9 +1,7 @@
 """The commands, programs and pictures of pages: run as a reader would, compared, rewritten.
 
 A block of `sh` is run line by line, a block of `python` as a program that shares its names with
-those above it. A block of `text` shows what the block before it printed. In it, `...` on a line of
-its own stands for any lines, and within a line for any text. Other lines must be the same, numbers
-up to `RTOL` or `ATOL`: their last digits depend on the processor. The title of a picture,
+those above it. A block of `text` shows what the block before it printed. The title of a picture,
 `![…](pictures/zigzag.png "runs/*/trajectory.png")`, is where a command above it left it.
 
 python docs/examples.py PAGE …          run the pages, by default all, and print what differs
@@ -11,10 +9,7 @@ python docs/examples.py --write PAGE …  write what the commands print and draw
 """
 
 import contextlib
-import difflib
 import io
-import math
-import operator
 import os
 import re
 import shlex
@@ -24,7 +19,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from PIL import Image, ImageChops, ImageStat
+from shown_pictures import looks_like, newest, save_small
+from shown_text import difference, renew
 
 from gdlab.__main__ import main as gdlab
 from gdlab.derivatives.__main__ import main as derivatives
@@ -42,20 +38,12 @@ NOT_RUN = (
 )
 FOLDERS = (".", "course", "howto")
 GENERATED = ("losses.md", "optimizers.md", "settings.md")
-RTOL, ATOL = 1e-4, 1e-9
-SAME_PICTURE = 3.0  # mean difference of brightness, of 255; 0.6 is seen for 256 colors
-MAX_BYTES = 50_000
-_COLORS = (256, 128, 64, 32)
-_REDUCE = 8  # compared at an eighth of the size, where letters are gray
-_ANY = "..."
 
 _ITEM = re.compile(
     r"^```(?P<language>\w+)\n(?P<text>.*?)^```$"
     r'|!\[[^\]]*\]\((?P<path>[^)\s]+) "(?P<source>[^"]+)"\)',
     re.DOTALL | re.MULTILINE,
 )
-_DATE = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d")
-_NUMBER = re.compile(r"(-?\d+(?:\.\d+)?(?:e[-+]?\d+)?)")
 
 
 def hand_written() -> list[Path]:
@@ -167,129 +155,6 @@ def _printed() -> Iterator[io.StringIO]:
             del os.environ["COLUMNS"]
         else:
             os.environ["COLUMNS"] = before
-
-
-def same_line(shown: str, printed: str) -> bool:
-    """Return whether a line shows what was printed.
-
-    >>> same_line("loss  0.1234", "loss 0.12340001")
-    True
-    >>> same_line("took ... s", "took 0.2 s")
-    True
-    """
-    shown, printed = " ".join(shown.split()), " ".join(printed.split())
-    if _ANY in shown:
-        return re.fullmatch(".*".join(map(re.escape, shown.split(_ANY))), printed) is not None
-    ours, theirs = _NUMBER.split(shown), _NUMBER.split(printed)
-    return (
-        len(ours) == len(theirs)
-        and ours[::2] == theirs[::2]
-        and all(map(_same_number, ours[1::2], theirs[1::2]))
-    )
-
-
-def _same_number(ours: str, theirs: str) -> bool:
-    numbers = (float(text) for text in (ours, theirs))
-    return math.isclose(*numbers, rel_tol=RTOL, abs_tol=ATOL)
-
-
-def difference(shown: str, printed: str) -> str | None:
-    """Return the first shown line that was not printed where it stands; None for no such line."""
-    segments, lines, at = _segments(shown), printed.splitlines(), 0
-    for place, segment in enumerate(segments):
-        last = place == len(segments) - 1
-        if place == 0:
-            starts = [0]
-        elif last:
-            starts = [len(lines) - len(segment)] if segment else [len(lines)]
-        else:
-            starts = list(range(at, len(lines) - len(segment) + 1))
-        found = next((s for s in starts if s >= at and _same(segment, lines[s:])), None)
-        if found is None:
-            return "\n".join(segment)
-        at = found + len(segment)
-    return "\n".join(lines[at:]) or None
-
-
-def _same(segment: Sequence[str], lines: Sequence[str]) -> bool:
-    return len(segment) <= len(lines) and all(map(same_line, segment, lines))
-
-
-def _segments(shown: str) -> list[list[str]]:
-    """Return the runs of lines between those that stand for any lines."""
-    segments: list[list[str]] = [[]]
-    for line in shown.splitlines():
-        if line.strip() == _ANY:
-            segments.append([])
-        else:
-            segments[-1].append(line)
-    return segments
-
-
-def renew(shown: str, printed: str) -> str:
-    """Return a text block with what is printed now, cut where the block was cut.
-
-    A part between two cuts begins and ends at the lines that are most like its first and last; the
-    dates in the names of directories are cut.
-    """
-    segments, lines, at = _segments(shown), printed.splitlines(), 0
-    cuts = [line for line in shown.splitlines() if line.strip() == _ANY]
-    parts: list[str] = []
-    for place, segment in enumerate(segments):
-        parts += cuts[place - 1 : place] if place else []
-        start = at if place == 0 or not segment else _nearest(segment[0], lines, at)
-        end = len(lines) if segment or len(segments) == 1 else start
-        if place < len(segments) - 1 and segment:
-            end = _nearest(segment[-1], lines, start + (len(segment) > 1)) + 1
-        elided = [line for line in segment if _ANY in line]
-        for line in lines[start:end]:
-            now = _DATE.sub(_ANY, line.rstrip())
-            parts.append(next((cut for cut in elided if same_line(cut, line)), now))
-        at = end
-    return "".join(f"{line}\n" for line in parts)
-
-
-def _nearest(line: str, lines: Sequence[str], at: int) -> int:
-    """Return the index, from `at` on, of the line most like another: its first word, then all."""
-
-    def likeness(other: str) -> tuple[bool, float]:
-        words = (text.split()[:1] for text in (line, other))
-        texts = (_NUMBER.sub("0", text) for text in (line, other))
-        return operator.eq(*words), difflib.SequenceMatcher(None, *texts).ratio()
-
-    return max(range(at, len(lines)), key=lambda place: likeness(lines[place]), default=at)
-
-
-def newest(source: str) -> Path:
-    """Return the newest file that a pattern matches.
-
-    Raises:
-        ValueError: there is none.
-    """
-    found = sorted(Path().glob(source), key=lambda path: path.stat().st_mtime_ns)
-    if not found:
-        raise ValueError(f"{source}: no command above the picture left it")
-    return found[-1]
-
-
-def looks_like(ours: Path, theirs: Path) -> bool:
-    """Return whether two pictures are the same to the eye."""
-    with Image.open(ours) as first, Image.open(theirs) as second:
-        if first.size != second.size:
-            return False
-        pair = [picture.convert("RGB").reduce(_REDUCE) for picture in (first, second)]
-    return max(ImageStat.Stat(ImageChops.difference(*pair)).mean) <= SAME_PICTURE
-
-
-def save_small(source: Path, target: Path) -> None:
-    """Copy a picture with so few colors that it takes at most `MAX_BYTES`; 32 do for a drawing."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with Image.open(source) as picture:
-        for colors in _COLORS:
-            small = picture.convert("RGB").quantize(colors, dither=Image.Dither.NONE)
-            small.save(target, optimize=True)
-            if target.stat().st_size <= MAX_BYTES:
-                return
 
 
 def check(path: Path, *, write: bool = False) -> list[str]:
