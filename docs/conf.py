@@ -1,5 +1,6 @@
 """Sphinx builds the site from this folder: `make docs`, then open docs/_build/index.html."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,14 @@ def setup(app: Sphinx) -> None:
     import generated
 
     app.connect("builder-inited", lambda _: generated.write(HERE))
+    app.connect("source-read", _link_experiments)
     app.connect("autodoc-process-docstring", _keep_bars)
+
+
+def _link_experiments(app: Sphinx, page: str, source: list[str]) -> None:
+    """Let links to the files of experiments, as they are in the repository, lead to their pages."""
+    links = re.sub(r"\((\.\./)+experiments/README\.md\)", r"(/experiments/index.md)", source[0])
+    source[0] = re.sub(r"\((\.\./)+experiments/(\w+)/README\.md\)", r"(/experiments/\2.md)", links)
 
 
 def _keep_bars(app: Sphinx, what: str, name: str, it: Any, options: Any, lines: list[str]) -> None:

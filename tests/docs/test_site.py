@@ -37,3 +37,9 @@ def test_links_lead_somewhere() -> None:
                 continue
             target = path.parent / unquote(address.path)
             assert target.exists(), f"{path.relative_to(BUILT)}: {link}"
+
+
+def test_links_of_llms_txt_lead_somewhere() -> None:
+    links = re.findall(r"\]\(([^)]+)\)", (BUILT / "llms.txt").read_text(encoding="utf-8"))
+    assert links
+    assert all((BUILT / link).exists() for link in links)
