@@ -21,7 +21,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "mathm
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 4
 exclude_patterns = ["_build"]
-smartquotes = False  # quotes are those of the shell
+smartquotes_action = "D"  # dashes; quotes are those of the shell
 
 html_theme = "furo"
 html_title = "gdlab"

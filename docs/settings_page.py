@@ -52,4 +52,5 @@ def settings(text: str) -> Iterator[tuple[str, str, str]]:
         node = node if indent else name
         if node in _NO_SETTINGS or name == "_target_":
             continue
-        yield (f"{node}.{name}" if indent else name), default, meaning or ""
+        known = "" if default.startswith("${") else default  # else it is that of another setting
+        yield (f"{node}.{name}" if indent else name), known, meaning or ""
