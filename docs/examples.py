@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from shown_pictures import looks_like, newest, save_small
+from shown_pictures import looks_like, newest, small
 from shown_text import difference, renew
 
 from gdlab.__main__ import main as gdlab
@@ -170,11 +170,13 @@ def check(path: Path, *, write: bool = False) -> list[str]:
     renewed: dict[tuple[int, int], str] = {}
     for place, item in enumerate(items):
         if isinstance(item, Picture):
-            drawn, kept = newest(item.source), path.parent / item.path
-            if write and not (kept.exists() and looks_like(drawn, kept)):
-                save_small(drawn, kept)
-            elif not kept.exists() or not looks_like(drawn, kept):
-                wrong.append(f"{item.path} looks different")
+            drawn, kept = small(newest(item.source)), path.parent / item.path
+            if looks_like(drawn, kept):
+                continue
+            wrong.append(f"{item.path} looks different")
+            if write:
+                kept.parent.mkdir(exist_ok=True)
+                kept.write_bytes(drawn)
         elif item.language in ("sh", "python"):
             printed = session.run(item, draw=_draws(items[place + 1 :]))
         elif item.language == "text":
@@ -215,18 +217,25 @@ def empty_directory() -> Iterator[None]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Check or write pages; return 1 where one differs."""
+    """Check or write pages; return 1 where one differs or cannot be written."""
     write = "--write" in arguments
     pages = [Path(word).resolve() for word in arguments if word != "--write"] or hand_written()
-    code = 0
-    for page in pages:
+    untrue = [page for page in pages if not _tell(page, write=write)]
+    return 1 if untrue else 0
+
+
+def _tell(page: Path, *, write: bool) -> bool:
+    """Check or write a page, print how it went and return whether the page is true now."""
+    try:
         with empty_directory():
             wrong = check(page, write=write)
-        print(page.name, "written" if write else "as it says" if not wrong else "differs")
-        if wrong and not write:
-            code = 1
-            print(*wrong, sep="\n")
-    return code
+    except ValueError as error:  # a command failed; the other pages are still of interest
+        print(page.name, error, sep=": ")
+        return False
+    print(page.name, "as it says" if not wrong else "written anew" if write else "differs")
+    if not write:
+        print(*wrong, sep="\n", end="\n" if wrong else "")
+    return write or not wrong
 
 
 if __name__ == "__main__":
