@@ -1,5 +1,5 @@
 # make demo: one experiment. make test: the suite. make hydra-rc: a smoke test on the next Hydra.
-# make check: lint and types. make docs: the pages that are made of docstrings.
+# make check: lint and types. make docs: the site, in docs/_build. make test-docs: the site is true.
 # Each makes its environment in $(VENV) first, from Python 3.11 or newer alone.
 
 PYTHON ?= python3
@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 HYDRA_RC := $(VENV)-hydra-rc
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test hydra-rc check docs bench clean
+.PHONY: demo test hydra-rc check docs test-docs examples bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python -m gdlab optimizer=sgd lr=0.1
@@ -28,14 +28,22 @@ check: $(VENV)/.test
 	$(BIN)/lint-imports
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
-docs: $(VENV)/.demo
+docs: $(VENV)/.docs
 	$(BIN)/python docs/optimizer_page.py > docs/optimizers.md
+	$(BIN)/python -m sphinx -q -W --keep-going docs docs/_build
+
+test-docs: $(VENV)/.test docs
+	$(BIN)/python -m pytest -n 2 -m site tests/docs
+
+# Write what commands print and draw now into the pages.
+examples: $(VENV)/.demo
+	$(BIN)/python docs/examples.py --write
 
 bench: $(VENV)/.demo
 	$(BIN)/python benchmarks/single.py
 
 clean:
-	rm -rf $(VENV) $(HYDRA_RC) build dist
+	rm -rf $(VENV) $(HYDRA_RC) build dist docs/_build
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -45,7 +53,11 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 	touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
-	$(INSTALL) -e '.[test]'
+	$(INSTALL) -e '.[test,docs]'
+	touch $@ $(VENV)/.demo $(VENV)/.docs
+
+$(VENV)/.docs: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) -e '.[docs]'
 	touch $@ $(VENV)/.demo
 
 # The other pins stay; omegaconf 2.4 needs no antlr4.

@@ -40,8 +40,8 @@ def page() -> str:
         assert isinstance(optimizer, Optimizer)
         presets.setdefault(type(optimizer), []).append(name)
     families: dict[str, list[type[Optimizer]]] = {}
-    for kind in sorted(presets, key=lambda kind: (_module_of(kind), kind.__name__)):
-        families.setdefault(_module_of(kind), []).append(kind)
+    for kind in sorted(presets, key=lambda kind: (module_of(kind), kind.__name__)):
+        families.setdefault(module_of(kind), []).append(kind)
     lines = [_TITLE, *_table(optimizers), ""]
     for module, kinds in families.items():
         first = (sys.modules[module].__doc__ or "").partition("\n")[0]
@@ -60,43 +60,41 @@ def describe_fields(kind: type[Configured]) -> dict[str, str]:
     return meanings
 
 
-def _module_of(kind: type[Optimizer]) -> str:
+def module_of(kind: type[Configured]) -> str:
     """Return the module that defines a class; `__module__` is its public path."""
     return next(value.__module__ for value in vars(kind).values() if inspect.isfunction(value))
 
 
 def _table(optimizers: Mapping[str, object]) -> Iterator[str]:
     """Yield a row for each file."""
-    yield from _row("name", "class", "lr", "what it does")
+    yield from row("name", "class", "lr", "what it does")
     for name, optimizer in optimizers.items():
         kind = type(optimizer)
         assert issubclass(kind, Optimizer)
         link = f"[{kind.__name__}](#{kind.__name__.lower()})"
-        yield from _row(
-            f"`{name}`", link, f"{kind.default_lr:g}", read_choice("optimizer", name)[1]
-        )
+        yield from row(f"`{name}`", link, f"{kind.default_lr:g}", read_choice("optimizer", name)[1])
 
 
 def _section(kind: type[Optimizer], names: list[str]) -> Iterator[str]:
     """Yield a class's docstring, the files that choose it, and its hyperparameters."""
     prose = inspect.cleandoc(kind.__doc__ or "").partition("\nAttributes:\n")[0]
     yield from (f"### {kind.__name__}", "", prose.rstrip(), "")
-    defaults = _values(kind())
+    defaults = values_of(kind())
     for name in names:
-        values = _values(resolve_choice("optimizer", name))
+        values = values_of(resolve_choice("optimizer", name))
         own = [f"{key}={value}" for key, value in values.items() if value != defaults[key]]
         yield f"- `optimizer={name}`" + (f": {', '.join(own)}" if own else "")
     if declared_fields(kind):
         yield ""
-        yield from _row("hyperparameter", "default", "range", "meaning")
+        yield from row("hyperparameter", "default", "range", "meaning")
     meanings = describe_fields(kind)
     for name, field in declared_fields(kind).items():
-        yield from _row(f"`{name}`", defaults[name], field.allowed, meanings[name])
+        yield from row(f"`{name}`", defaults[name], field.allowed, meanings[name])
 
 
-def _values(optimizer: Configured) -> dict[str, str]:
+def values_of(instance: Configured) -> dict[str, str]:
     """Return hyperparameters as on the command line, inner optimizers by their classes."""
-    items = optimizer.settings().items()
+    items = instance.settings().items()
     return {k: type(v).__name__ if isinstance(v, Configured) else format_value(v) for k, v in items}
 
 
@@ -113,7 +111,12 @@ def _parse_attributes(text: str) -> Iterator[tuple[str, str]]:
         yield name, meaning
 
 
-def _row(*cells: str) -> Iterator[str]:
+def plain(text: str) -> str:
+    """Return a comment as Markdown that shows its stars, as in 3*x*y."""
+    return text.replace("*", "\\*")
+
+
+def row(*cells: str) -> Iterator[str]:
     """Yield a table row; one without code in its first cell is the header, with a rule below."""
     yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
     if not cells[0].startswith("`"):
