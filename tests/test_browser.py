@@ -270,7 +270,8 @@ def test_each_run_of_a_sweep_is_a_row_with_what_it_was_swept_over(
             assert metrics[tag]["value"] == pytest.approx(row[column], rel=1e-7), (name, tag)
     infos = post(f"{sweep_url}/data/plugin/hparams/experiment", {})["hparamInfos"]
     assert {info["name"] for info in infos if info["differs"]} == AXES.keys()
-    assert [info["name"] for info in infos if not info["differs"]][:2] == ["Status", "Steps"]
+    first = [info["name"] for info in infos if not info["differs"]][:3]
+    assert first == ["Diagnosis", "Status", "Steps"]
 
 
 def test_each_run_of_a_sweep_has_its_own_scalars(sweep_url: str, sweep_directory: Path) -> None:

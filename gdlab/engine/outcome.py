@@ -6,13 +6,14 @@ Shapes: R runs, D dimensions, K records of a chunk, n rows of a chunk.
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 
 from gdlab.engine.batch import Batch
 from gdlab.engine.chunk import Chunk
+from gdlab.engine.diagnoses import Diagnoses, KnownDiagnoses
 from gdlab.engine.evidence import Evidence
 from gdlab.engine.status import Status
 from gdlab.fields.formatting import short_repr
@@ -108,34 +109,6 @@ NUMBERS = {f.name: f.metadata for f in dataclasses.fields(Outcome) if "initial" 
 """The numeric fields of an outcome, in order, with their dtype, initial and nullable."""
 
 
-class Diagnoses(Protocol):
-    """What happened in each run of a batch."""
-
-    def word(self, row: int) -> str | None:
-        """Return the diagnosis of a run; None where there is none."""
-        ...
-
-    def sentence(self, row: int) -> str | None:
-        """Return it as a sentence, with its numbers."""
-        ...
-
-
-@dataclass(frozen=True)
-class KnownDiagnoses:
-    """Diagnoses that were made before: words and sentences by row."""
-
-    words: Sequence[str | None]
-    sentences: Sequence[str | None]
-
-    def word(self, row: int) -> str | None:
-        """Return the diagnosis of a run; None where there is none."""
-        return self.words[row]
-
-    def sentence(self, row: int) -> str | None:
-        """Return it as a sentence."""
-        return self.sentences[row]
-
-
 class Outcomes:
     """The outcomes of a batch, filled in as its chunks arrive.
 
@@ -224,7 +197,7 @@ class Outcomes:
                 column[row] = np.nan if outcome.get(name) is None else outcome[name]
             self.x[row, : len(outcome["x"])] = outcome["x"]
         words, sentences = (
-            [outcome[name] for outcome in outcomes] for name in ("diagnosis", "explanation")
+            [outcome.get(name) for outcome in outcomes] for name in ("diagnosis", "explanation")
         )
         self.diagnoses = KnownDiagnoses(words, sentences)
 

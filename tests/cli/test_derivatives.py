@@ -107,7 +107,7 @@ def test_the_json_report_equals_that_of_python(derive: Callable[..., Done]) -> N
 def test_the_files_of_a_report(derive: Callable[..., Done]) -> None:
     done = derive("loss=mgh/beale", "at=[1,2]")
     (directory,) = Path("runs/derivatives").iterdir()
-    assert directory.name.endswith("_mgh.beale")
+    assert directory.name.endswith("-mgh.beale")
     assert done.out.splitlines()[-1].split() == ["files", str(directory)]
     drawn = {"contour", "local", "surface", "sections", "differences"}
     names = {path.name for path in directory.iterdir() if "tfevents" not in path.name}

@@ -271,7 +271,7 @@ def test_a_choice_of_a_folder_makes_no_folder_of_runs(
     with hydra_ready():
         assert run_one(compose_config(overrides)) == 0
     (folder,) = (tmp_path / "runs").iterdir()
-    assert folder.name.endswith("_mgh.helical_valley,sgd,lr=0.01")
+    assert folder.name.endswith("-mgh.helical_valley,sgd,lr=0.01")
     assert (folder / "result.json").is_file()
 
 

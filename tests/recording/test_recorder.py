@@ -224,7 +224,8 @@ def test_the_texts_are_the_settings_and_the_outcome(tmp_path):
     outcome = record(tmp_path / "run", chosen)
     run = events(tmp_path / "run")
     texts = {tag: run.Tensors(tag)[0].tensor_proto.string_val[0].decode() for tag in TEXTS}
-    assert texts["outcome"].startswith(f"**max_steps**: {outcome.reason}\n\n| | |\n")
+    said = f"**max_steps**: {outcome.reason}\n\n{outcome.explanation}\n\n| | |\n"
+    assert texts["outcome"].startswith(said)
     assert "\n| steps | 5 |\n" in texts["outcome"]
     assert "\nloss: Quadratic\n" in texts["settings"]
     assert "\nlr: 0.1\n" in texts["settings"]

@@ -18,7 +18,7 @@ from gdlab.errors import RecordError
 from gdlab.losses import MSE, Loss, Quadratic, Rosenbrock
 from gdlab.optimizers import SGD
 from gdlab.recording.digests import SUMS, VerifiedFiles, write_with_digest
-from gdlab.recording.parquet import read_parquet, write_csv, write_table
+from gdlab.recording.parquet import csv_of, read_parquet, write_table
 from gdlab.runs.batching import batch_of
 from gdlab.schedules import Constant
 from gdlab.sweeps.plan import Group
@@ -300,7 +300,8 @@ def test_strings_that_a_spreadsheet_could_take_for_formulas_are_quoted(tmp_path)
     whole = [-3 + i for i in range(len(CELLS))]
     known = [None if i % 2 else -0.25 for i in range(len(CELLS))]
     texts = [text for text, _ in CELLS]
-    write_csv(path, pa.table({"run": whole, "lr": numbers, "reason": texts, "distance": known}))
+    columns = {"run": whole, "lr": numbers, "reason": texts, "distance": known}
+    path.write_bytes(csv_of(pa.table(columns)))
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
     assert rows[0] == ["run", "lr", "reason", "distance"]
@@ -313,7 +314,7 @@ def test_strings_that_a_spreadsheet_could_take_for_formulas_are_quoted(tmp_path)
 
 def test_the_csv_file_says_what_the_parquet_file_says(tmp_path):
     table = table_for(group_of(MSE(), lr=[0.1, 1 / 3, 1e-9]), {"lr": [0.1, 1 / 3, 1e-9]})
-    write_csv(tmp_path / "results.csv", table)
+    (tmp_path / "results.csv").write_bytes(csv_of(table))
     with (tmp_path / "results.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == table.column_names

@@ -653,18 +653,18 @@ def test_pictures_and_numbers_are_read_back_by_tensorboard(tmp_path):
     path = write_events(tmp_path / "derivatives" / "bowl", scene, drawn, "# A report")
     assert path.parent == tmp_path / "derivatives" / "bowl"
     run = EventAccumulator(str(path.parent)).Reload()
-    assert set(run.Tags()["images"]) == set(drawn)
+    assert set(run.Tags()["images"]) == {f"pictures/{name}" for name in drawn}
     for name, figure in drawn.items():
-        (image,) = run.Images(name)
+        (image,) = run.Images(f"pictures/{name}")
         assert image.encoded_image_string == render_png(figure)
         size = figure.get_size_inches() * 100
         assert (image.width, image.height) == tuple(size.round().astype(int))
         assert image.step == 0
     # By hand: ½ (3 + 2 + 1), |(4, 2)|, 2 + √2.
     expected = {"value": 3.0, "grad_norm": 20**0.5, "lambda_max": 2 + 2**0.5}
-    assert set(run.Tags()["scalars"]) == set(expected)
-    for tag, number in expected.items():
-        assert run.Scalars(tag)[0].value == pytest.approx(number, rel=1e-7)  # float32
+    assert set(run.Tags()["scalars"]) == {f"report/{name}" for name in expected}
+    for name, number in expected.items():
+        assert run.Scalars(f"report/{name}")[0].value == pytest.approx(number, rel=1e-7)  # float32
     (text,) = run.Tensors("report")
     assert text.tensor_proto.string_val[0] == b"# A report"
 
