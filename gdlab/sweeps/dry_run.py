@@ -13,7 +13,9 @@ def show_plan(plan: Plan) -> None:
     """Print the runs, batches, shapes, memory and disk space of a sweep."""
     console = PlainConsole()
     shards = list(plan.shards())
-    console.print(f"{len(plan)} runs in {len(plan.groups)} batches, cut into {len(shards)} shards")
+    batches = f"{len(plan.groups)} batch{'es' * (len(plan.groups) != 1)}"
+    cut = f", cut into {len(shards)} shards" if len(shards) > len(plan.groups) else ""
+    console.print(f"{len(plan)} runs in {batches}{cut}")
     for group in plan.groups:
         settings = group.settings
         names = f"{settings.name('loss')}, {settings.name('optimizer')}"
