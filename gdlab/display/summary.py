@@ -12,6 +12,8 @@ from gdlab.engine.status import Status
 from gdlab.schedules import Constant
 
 _MAX_COORDINATES, _MAX_LISTED = 6, 16
+_MUCH_LOWER = 0.5
+_ENDED_BY_ITSELF = (Status.CONVERGED, Status.MAX_STEPS, Status.DIVERGED)
 _CURED_BY_LR = (
     theory.Diagnosis.UNSTABLE,
     theory.Diagnosis.GROWING,
@@ -36,6 +38,8 @@ def explanation(settings: Settings, batch: Batch, outcome: Outcome) -> str | Non
 
     A smaller learning rate that may help is tried before it is named.
     """
+    if cured := _cured_by_standardizing(batch, outcome):
+        return f"{outcome.explanation}; {cured}" if outcome.explanation else cured
     if outcome.diagnosis not in _CURED_BY_LR or not isinstance(settings.schedule, Constant):
         return outcome.explanation
     said, lr, limit = [str(outcome.explanation)], settings.lr, outcome.lr_limit
@@ -50,6 +54,17 @@ def explanation(settings: Settings, batch: Batch, outcome: Outcome) -> str | Non
         steps = f"{trial.steps} step{'s' * (trial.steps != 1)}"
         said.append(f"try lr={trial.lr:g}: the loss is {trial.loss:.4g} after {steps}")
     return "; ".join(said)
+
+
+def _cured_by_standardizing(batch: Batch, outcome: Outcome) -> str | None:
+    """Say what standardized columns change, as tried with the same lr; None if little."""
+    if outcome.status not in _ENDED_BY_ITSELF or outcome.diagnosis == theory.Diagnosis.RAW:
+        return None
+    trial = theory.with_standardized(batch)
+    if trial is None or trial.loss > _MUCH_LOWER * outcome.final_loss:
+        return None
+    steps = f"{trial.steps} step{'s' * (trial.steps != 1)}"
+    return f"with loss.standardize=true the loss is {trial.loss:.4g} after {steps}"
 
 
 def summary(

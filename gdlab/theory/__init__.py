@@ -1,6 +1,6 @@
 """Stability limits and convergence rates from theory, each said only where its premises hold."""
 
-from gdlab.theory.advice import Trial, first_stable
+from gdlab.theory.advice import Trial, first_stable, with_standardized
 from gdlab.theory.claims import (
     Rate,
     growth,
@@ -32,4 +32,5 @@ __all__ = [
     "round_down",
     "sharpness",
     "stability_limit",
+    "with_standardized",
 ]

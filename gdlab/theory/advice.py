@@ -12,6 +12,7 @@ from gdlab.engine.batch import Batch
 from gdlab.engine.loop import advance
 from gdlab.engine.outcome import Outcomes
 from gdlab.engine.status import Status
+from gdlab.theory.raw_columns import standardized_if_uneven
 from gdlab.theory.sharpness import round_down
 
 _MOST_STEPS, _FEWEST_STEPS = 300, 50  # of a trial, or all steps of the run
@@ -48,8 +49,7 @@ def first_stable(batch: Batch, limit: float) -> Trial | None:
         batch: the batch of one run that diverged, with a constant schedule.
         limit: a learning rate above which the run is expected to diverge.
     """
-    examples = batch.loss.minibatch or batch.loss.examples or 1
-    left = min(_MOST_EVALUATIONS, _MOST_WORK // (examples * max(1, batch.loss.dim)))
+    left = _affordable_evaluations(batch)
     for lr in _halved(_BELOW * limit):
         steps = min(batch.steps, _MOST_STEPS, left)
         if steps < min(batch.steps, _FEWEST_STEPS):
@@ -59,6 +59,24 @@ def first_stable(batch: Batch, limit: float) -> Trial | None:
             return trial
         left -= evaluations
     return None
+
+
+def with_standardized(batch: Batch) -> Trial | None:
+    """Try a run over raw columns with standardized ones and the same learning rate.
+
+    None if it has no raw columns on different scales, or the trial ends badly.
+    """
+    other = standardized_if_uneven(batch.loss)
+    steps = min(batch.steps, _MOST_STEPS, _affordable_evaluations(batch))
+    if other is None or steps < min(batch.steps, _FEWEST_STEPS):
+        return None
+    trial = replace(batch, loss=other.to(batch.start.dtype, batch.start.device))
+    return _try(trial, float(batch.lr[0]), steps)[0]
+
+
+def _affordable_evaluations(batch: Batch) -> int:
+    examples = batch.loss.minibatch or batch.loss.examples or 1
+    return min(_MOST_EVALUATIONS, _MOST_WORK // (examples * max(1, batch.loss.dim)))
 
 
 def _halved(limit: float) -> Iterator[float]:

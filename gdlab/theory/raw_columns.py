@@ -7,7 +7,14 @@ import torch
 from gdlab.engine.batch import Batch
 from gdlab.errors import SettingError
 from gdlab.losses.base import Loss
+from gdlab.losses.models.data_loss import DataLoss
 from gdlab.theory.curvature import is_affordable, spectrum
+
+_UNEVEN = 10
+"""The ratio of the scales of columns from which they are worth standardizing."""
+
+_OFF_CENTER = 3
+"""The mean of a column, in standard deviations, from which it is worth centering."""
 
 _STEEPER = 100
 """How many times steeper raw columns must make the loss to be blamed."""
@@ -24,6 +31,24 @@ class RawColumns:
 
     raw: float
     standardized: float
+
+
+def standardized_if_uneven(loss: Loss) -> Loss | None:
+    """Return a loss with standardized columns, if its own have uneven scales or are far from 0.
+
+    None if the scales are much the same, or the columns cannot be standardized.
+    """
+    try:
+        other = loss.standardized
+    except SettingError:  # a column is constant, or the data are no table
+        return None
+    if other is None or not isinstance(loss, DataLoss):
+        return None
+    columns = loss.inputs.double().flatten(1)
+    columns = columns[:, (columns != columns[0]).any(0)]  # without the ones of an intercept
+    scale, mean = columns.std(0), columns.mean(0).abs()
+    is_uneven = scale.max() > _UNEVEN * scale.min() or bool((mean > _OFF_CENTER * scale).any())
+    return other if is_uneven else None
 
 
 def compare_columns(batch: Batch) -> RawColumns | None:

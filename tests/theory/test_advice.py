@@ -80,6 +80,30 @@ def test_the_advice_was_tried(flat: dict[str, Any], said: str | None) -> None:
         assert run.outcome.final_loss == pytest.approx(loss, rel=1e-3)  # four digits are said
 
 
+RAW: list[tuple[dict[str, Any], str | None]] = [
+    # networks saturate on raw columns; the numbers are those of the same run on standardized ones
+    (
+        {"loss": "mlp", "loss.data": "diabetes", "lr": 0.1},
+        "with loss.standardize=true the loss is",
+    ),
+    ({"loss": "mlp", "loss.data": "wine", "lr": 0.5}, "with loss.standardize=true the loss is"),
+    ({"loss": "mlp", "loss.data": "wine", "loss.standardize": True, "lr": 0.5}, None),
+    ({"loss": "mlp", "loss.data": "two_moons", "lr": 0.5}, None),
+]
+
+
+@pytest.mark.parametrize(("flat", "said"), RAW)
+def test_standardized_columns_were_tried(flat: dict[str, Any], said: str | None) -> None:
+    flat = {**flat, "steps": 100}
+    run = settings_from_flat(flat)
+    batch = batch_of(run)
+    found = explanation(run, batch, gdlab.run(**flat).outcome) or ""
+    assert ("with loss.standardize" in found) == (said is not None)
+    if said is not None:
+        other = gdlab.run(**flat, standardize=True)
+        assert f"the loss is {other.outcome.final_loss:.4g} after 100 steps" in found
+
+
 class Steep(Quadratic):
     """A bowl so steep that every trial diverges, which counts its evaluations."""
 
