@@ -1,7 +1,7 @@
-"""Text on the terminal as it is: nothing in it is interpreted, and control characters are visible.
+"""Text on the terminal and in notebooks as it is: nothing in it is interpreted.
 
 Names, values and messages come from files and from people. Brackets in them are no markup, and an
-escape character must not reach the terminal.
+escape character must not reach the terminal: control characters are visible.
 """
 
 import re
@@ -31,6 +31,11 @@ def plain_html(text: str) -> str:
     in an element of its own, so that none is a delimiter.
     """
     return re.sub(r"[$\\]", r"<span>\g<0></span>", escape(visible(text)))
+
+
+def formula_html(name: str, latex: str) -> str:
+    """Return an equation as HTML that MathJax typesets, both sides in LaTeX."""
+    return f"<p>$\\displaystyle {name} = {escape(latex)}$</p>"
 
 
 def styled(*parts: str | tuple[str, str]) -> Text:

@@ -2,10 +2,9 @@
 
 from typing import Literal
 
+from gdlab.config.figure_formats import formats_of
 from gdlab.engine.metrics import Intervals
-from gdlab.errors import SettingError
 from gdlab.fields.declared import Configured, setting
-from gdlab.fields.formatting import format_value
 from gdlab.plots.style import FORMATS
 
 
@@ -39,19 +38,12 @@ class Record(Intervals):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        unknown = [name for name in self.formats if name not in FORMATS]
-        if unknown or (self.figures is not False and not self.formats):
-            shown = format_value(self.figures)
-            rule = f"must be true, false, or some of {', '.join(FORMATS)}, as in figures=png,svg"
-            raise SettingError(f"figures={shown}: {rule}")
+        _ = self.formats  # refuses other names
 
     @property
     def formats(self) -> tuple[str, ...]:
         """The formats of the pictures; empty for none."""
-        if isinstance(self.figures, bool):
-            return FORMATS[:1] * self.figures
-        given = self.figures.split(",") if isinstance(self.figures, str) else self.figures
-        return tuple(dict.fromkeys(name.strip() for name in given))
+        return formats_of(self.figures, FORMATS[:1])
 
 
 class Engine(Configured):

@@ -41,6 +41,7 @@ from gdlab.fields.suggestions import unknown_setting
 from gdlab.fields.validation import plain_point
 from gdlab.losses.base import Loss
 from gdlab.losses.function import Function
+from gdlab.recording.figures import Look
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -140,9 +141,13 @@ class Report:
             SettingError: there is no such picture, or no such format.
             OSError: a file cannot be written.
         """
-        from gdlab.derivatives.plots.report import draw_figures
+        from gdlab.derivatives.plots.report import draw_figure, draw_figures
 
-        return draw_figures(self, kind, title, size, path)
+        if self.loss_at_point is None:
+            raise SettingError(f"kind={format_value(kind)}: formulas have no pictures")
+        if kind is None:
+            return draw_figures(self, Look(title, size), path)
+        return draw_figure(self, kind, Look(title, size, path))
 
     def show(self, console: Console) -> None:
         """Print the findings, each as a section."""

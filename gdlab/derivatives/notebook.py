@@ -1,9 +1,8 @@
 """A report in a notebook: its formulas as mathematics, and its sections."""
 
 from collections.abc import Sequence
-from html import escape
 
-from gdlab.console import plain_html
+from gdlab.console import formula_html, plain_html
 from gdlab.derivatives.finding import Section
 from gdlab.derivatives.methods.symbolic import Symbolic
 
@@ -22,10 +21,7 @@ def _formula(symbolic: Symbolic | None) -> str:
 
     gradient = sympy.Matrix([symbolic.partial(i) for i in range(len(symbolic.symbols))])
     lines = (("f", symbolic.expression), (r"\nabla f", gradient))
-    return "".join(
-        f"<p>$\\displaystyle {name} = {escape(sympy.latex(expression))}$</p>"
-        for name, expression in lines
-    )
+    return "".join(formula_html(name, sympy.latex(expression)) for name, expression in lines)
 
 
 def _section(section: Section) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gdlab.config.figure_formats import formats_of
 from gdlab.derivatives.arguments import as_direction
 from gdlab.derivatives.findings.critical_points import TOL
 from gdlab.derivatives.findings.higher_orders import HIGHEST
@@ -22,9 +23,8 @@ from gdlab.fields.declared import Configured, setting
 from gdlab.fields.formatting import format_value
 from gdlab.losses.base import Loss
 from gdlab.losses.transform import Transform
+from gdlab.plots.style import FORMATS
 
-FORMATS = ("png", "svg", "pdf")
-"""The formats of pictures."""
 _SETTINGS_OF_A_POINT = ("direction", "step", "find", "check")
 
 
@@ -89,18 +89,13 @@ class Question(Configured):
                 names = self._names_of_point() if name == "at" else self.loss.names
                 object.__setattr__(self, name, in_order(given, names, name))
         super().__post_init__()
-        if not isinstance(self.figures, bool) and not set(self.formats) <= set(FORMATS):
-            allowed = f"must be true, false or some of {', '.join(FORMATS)}, as in figures=png,pdf"
-            raise SettingError(f"figures={format_value(self.figures)}: {allowed}")
+        _ = self.formats  # refuses other names
         self._require_one_kind_of_question()
 
     @property
     def formats(self) -> tuple[str, ...]:
         """The formats of the pictures."""
-        if isinstance(self.figures, bool):
-            return FORMATS[:2] * self.figures
-        given = self.figures.split(",") if isinstance(self.figures, str) else self.figures
-        return tuple(text.strip() for text in given)
+        return formats_of(self.figures, FORMATS[:2])
 
     def _names_of_point(self) -> Sequence[str]:
         """Return the names of the variables of `at`."""
@@ -137,7 +132,7 @@ class Question(Configured):
     @property
     def title(self) -> str:
         """The formula of the loss if a user typed it, else its name."""
-        return self.loss.about.get("f", self.name)
+        return self.loss.title or self.name
 
     @property
     def label(self) -> str:

@@ -1,11 +1,9 @@
 """A run in a notebook: its summary and its picture."""
 
 import base64
-import re
-from html import escape
 
 from gdlab.config.settings import Settings
-from gdlab.console import visible
+from gdlab.console import formula_html, plain_html
 from gdlab.display.summary import outcome_lines
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
@@ -19,24 +17,15 @@ _MAX_SYMBOLS = 4
 def html(settings: Settings, outcome: Outcome, history: History) -> str:
     """Return the summary of a run as a table and its trajectory as a picture."""
     rows = "".join(
-        f"<tr><th style='text-align:left'>{_plain(name)}</th>"
-        f"<td style='text-align:left'>{_plain(value)}</td></tr>"
+        f"<tr><th style='text-align:left'>{plain_html(name)}</th>"
+        f"<td style='text-align:left'>{plain_html(value)}</td></tr>"
         for name, value in outcome_lines(settings, outcome)
     )
-    title = f"<b>{escape(str(outcome.status))}</b>: {_plain(outcome.reason)}"
-    title += "" if outcome.explanation is None else f"<br>{_plain(outcome.explanation)}"
+    title = f"<b>{plain_html(str(outcome.status))}</b>: {plain_html(outcome.reason)}"
+    title += "" if outcome.explanation is None else f"<br>{plain_html(outcome.explanation)}"
     return (
         f"<div>{title}<table>{rows}</table>{_formula(settings)}{_picture(settings, history)}</div>"
     )
-
-
-def _plain(text: str) -> str:
-    """Return a text as HTML that shows it as it is, without control characters.
-
-    MathJax finds formulas between delimiters in one piece of text: each $ and each backslash stands
-    in an element of its own, so that none is a delimiter.
-    """
-    return re.sub(r"[$\\]", r"<span>\g<0></span>", escape(visible(text)))
 
 
 def _formula(settings: Settings) -> str:
@@ -52,10 +41,7 @@ def _formula(settings: Settings) -> str:
         return ""
     gradient = sympy.Matrix([sympy.diff(formula, symbol) for symbol in symbols])
     lines = (("f", formula), (r"\nabla f", gradient))
-    return "".join(
-        f"<p>$\\displaystyle {name} = {escape(sympy.latex(sympy.nsimplify(expression)))}$</p>"
-        for name, expression in lines
-    )
+    return "".join(formula_html(name, sympy.latex(sympy.nsimplify(x))) for name, x in lines)
 
 
 def _picture(settings: Settings, history: History) -> str:

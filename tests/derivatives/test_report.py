@@ -57,7 +57,7 @@ def test_pictures_have_the_title_the_size_and_the_format_asked_for(tmp_path) -> 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"kind": "contur"}, "kind=contur: must be one of curve, local, differences"),
-    ({"kind": "curve", "path": "x.gif"}, "path=x.gif: the suffix must be one of png, svg, pdf"),
+    ({"kind": "curve", "path": "x.gif"}, "path=x.gif: must end in one of .png, .svg, .pdf"),
 ]
 
 
@@ -84,6 +84,6 @@ def test_formats() -> None:
         assert Question(Expression(), figures=given).formats == formats
     assert Question(Expression(), figures="png, pdf").formats == ("png", "pdf")
     with pytest.raises(
-        gdlab.SettingError, match=r"figures=gif: must be true, false or some of png"
+        gdlab.SettingError, match=r"figures=gif: must be true, false, or some of png"
     ):
         Question(Expression(), figures="gif")

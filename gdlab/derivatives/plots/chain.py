@@ -27,7 +27,7 @@ from gdlab.derivatives.plots.scene import Scene
 from gdlab.plots.colors import CATEGORIES
 from gdlab.plots.landscape import draw_levels
 from gdlab.plots.projection import Landscape, Plane
-from gdlab.plots.style import draw_legend, draw_title, drawable, label, style
+from gdlab.plots.style import draw_legend, draw_title, drawable, label, new_figure, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -132,10 +132,7 @@ def _panels(
     scene: Scene, boxes: Sequence[tuple[float, float, float, float]]
 ) -> tuple[Figure, list[Axes]]:
     """Make a figure with panels in boxes, as fractions of the figure."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = FigureCanvasAgg(Figure(figsize=scene.size or _SIZE, dpi=100)).figure
+    figure = new_figure(scene.size or _SIZE)
     return figure, [figure.add_axes(box) for box in boxes]
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from gdlab.plots.background import CURRENT, RED
 from gdlab.plots.colors import CATEGORIES
 from gdlab.plots.landscape import ARROW_KEY
-from gdlab.plots.style import INK, NOTE, NOTE_HEIGHT
+from gdlab.plots.style import INK, NOTE, NOTE_HEIGHT, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -122,13 +122,10 @@ class Labels:
 
 def grid_of_panels(n: int, size: tuple[float, float] | None = None) -> tuple[Figure, list[Axes]]:
     """Make a figure with n ≤ 6 panels in at most three columns, of a size in inches."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     columns = n if n <= 3 else 2 if n == 4 else 3
     rows = -(-n // columns)
     width, height = size or (_WIDTHS[columns], 4.8 if rows == 1 else 7.6)
-    figure = FigureCanvasAgg(Figure(figsize=(width, height), dpi=100)).figure
+    figure = new_figure((width, height))
     inches = {"left": 0.85 / width, "right": 1 - 0.2 / width}
     inches |= {"bottom": 1.1 / height, "top": 1 - 1.2 / height}
     spaces = {**inches, "wspace": 0.32, "hspace": 0.52}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,22 +14,15 @@ from gdlab.derivatives.plots.chain import Inner, draw_map, draw_path
 from gdlab.derivatives.plots.differences import draw_differences
 from gdlab.derivatives.plots.scene import Errors, Scene, norm
 from gdlab.derivatives.plots.surface import draw_surface
-from gdlab.derivatives.question import FORMATS
-from gdlab.errors import SettingError
-from gdlab.plots import style
 from gdlab.plots.landscape import MAX_SLICED
+from gdlab.plots.style import render
 from gdlab.recording.event_file import EventWriter
 from gdlab.recording.files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_NO_DATES = {
-    "svg": {"Date": None, "Creator": None},
-    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
-}
 _OF_VARIABLES = (("path", draw_path), ("inner", draw_map))
-_SALT = "gdlab"  # for the identifiers inside an SVG, which would otherwise be random
 
 
 def pictures(
@@ -68,37 +60,6 @@ def draw_pictures(
     return {name: draw() for name, draw in pictures(scene, errors, inner).items()}
 
 
-def render_png(figure: Figure) -> bytes:
-    """Render a picture as PNG at 100 pixels per inch; equal pictures give equal bytes."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    with style.style():
-        return style.png(FigureCanvasAgg(figure))
-
-
-def render(figure: Figure, suffix: str) -> bytes:
-    """Render a picture as PNG, SVG or PDF without a date; equal pictures give equal bytes."""
-    if suffix == "png":
-        return render_png(figure)
-    buffer = io.BytesIO()
-    with style.style({"svg.hashsalt": _SALT}):
-        figure.savefig(buffer, format=suffix, metadata=_NO_DATES[suffix])
-    return buffer.getvalue()
-
-
-def write_picture(path: Path, figure: Figure) -> None:
-    """Write a picture in the format of the path's suffix.
-
-    Raises:
-        SettingError: there is no such format.
-        OSError: the file cannot be written.
-    """
-    suffix = path.suffix[1:]
-    if suffix not in FORMATS:
-        raise SettingError(f"path={path}: the suffix must be one of {', '.join(FORMATS)}")
-    write_atomically(path, render(figure, suffix))
-
-
 def write_pictures(
     directory: Path, drawn: Mapping[str, Figure], formats: Sequence[str] = ("png", "svg")
 ) -> list[Path]:
@@ -108,10 +69,10 @@ def write_pictures(
         OSError: a file cannot be written.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    written = [directory / f"{name}.{suffix}" for name in drawn for suffix in formats]
-    for path in written:
-        write_picture(path, drawn[path.stem])
-    return written
+    written = {directory / f"{name}.{suffix}": name for name in drawn for suffix in formats}
+    for path, name in written.items():
+        write_atomically(path, render(drawn[name], path.suffix[1:]))
+    return list(written)
 
 
 def write_events(directory: Path, scene: Scene, drawn: Mapping[str, Figure], report: str) -> Path:
@@ -141,5 +102,5 @@ def write_events(directory: Path, scene: Scene, drawn: Mapping[str, Figure], rep
         writer.scalars(np.array([0]), scalars)
         writer.text("report", report)
         for name, figure in drawn.items():
-            writer.image(f"pictures/{name}", 0, render_png(figure))
+            writer.image(f"pictures/{name}", 0, render(figure, "png"))
     return writer.path

@@ -16,19 +16,15 @@ from gdlab.derivatives.findings.hessian import SecondOrder
 from gdlab.derivatives.full_report import Report
 from gdlab.derivatives.methods.formulas import Formulas
 from gdlab.derivatives.plots.chain import Inner
-from gdlab.derivatives.plots.output import (
-    pictures,
-    write_events,
-    write_picture,
-    write_pictures,
-)
+from gdlab.derivatives.plots.output import pictures, write_events, write_pictures
 from gdlab.derivatives.plots.scene import Errors, Scene
 from gdlab.derivatives.point import LossAtPoint
 from gdlab.derivatives.wording import shorten
-from gdlab.errors import SettingError
-from gdlab.fields.formatting import format_value
 from gdlab.numerics.autodiff import value_and_gradient
+from gdlab.paths import user_path
 from gdlab.plots.projection import Landscape
+from gdlab.plots.style import FORMATS
+from gdlab.recording.figures import Look, check_kind
 from gdlab.recording.run_plots import landscape_of
 
 if TYPE_CHECKING:
@@ -51,29 +47,21 @@ def draw(directory: Path, report: Report) -> None:
     write_events(directory, scene, drawn, f"```text\n{report.text}```")
 
 
-def draw_figures(
-    report: Report,
-    kind: str | None,
-    title: str | None,
-    size: tuple[float, float] | None,
-    path: "str | Path | None",
-) -> "Figure | dict[str, Figure]":
-    """Draw one picture of a report or all of them; see `Report.draw`."""
-    given = (
-        {} if report.loss_at_point is None else pictures_of(report, scene_of(report, title, size))
-    )
-    if not given or (kind is not None and kind not in given):
-        allowed = f"must be one of {', '.join(given)}" if given else "formulas have no pictures"
-        raise SettingError(f"kind={format_value(kind)}: {allowed}")
+def draw_figure(report: Report, kind: str, look: Look) -> "Figure":
+    """Draw one picture of a report; see `Report.draw`."""
+    drawn = pictures_of(report, scene_of(report, look.title, look.size))
+    check_kind(kind, drawn)
+    return look.draw(drawn[kind])
+
+
+def draw_figures(report: Report, look: Look, folder: str | Path | None) -> "dict[str, Figure]":
+    """Draw all pictures of a report, also into a folder unless it is None; see `Report.draw`."""
     with np.errstate(all="ignore"):  # numbers near the ends of the range
-        drawn = {name: make() for name, make in given.items() if kind in (None, name)}
-    if kind is None:
-        if path is not None:
-            write_pictures(Path(path), drawn, ("png",))
-        return drawn
-    if path is not None:
-        write_picture(Path(path), drawn[kind])
-    return drawn[kind]
+        drawn = pictures_of(report, scene_of(report, look.title, look.size))
+        figures = {name: make() for name, make in drawn.items()}
+    if folder is not None:
+        write_pictures(user_path(folder), figures, FORMATS[:1])
+    return figures
 
 
 def pictures_of(report: Report, scene: Scene) -> dict[str, Callable[[], "Figure"]]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from gdlab.derivatives.plots.looks import POINT, SECOND, SIZE, TANGENT, draw_note
 from gdlab.derivatives.plots.scene import Scene, Slice
-from gdlab.plots.style import INK, draw_legend, draw_title, style
+from gdlab.plots.style import INK, draw_legend, draw_title, new_figure, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -88,10 +88,7 @@ def _panel(
     map_slice: Slice, box: np.ndarray, drawn: Sheets, size: tuple[float, float]
 ) -> tuple[Figure, Axes3D]:
     """Make a 3D panel in a figure of a size, viewed across the slope of the tangent plane."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = FigureCanvasAgg(Figure(figsize=size, dpi=100)).figure
+    figure = new_figure(size)
     axes: Any = figure.add_axes(_BOX, projection="3d", computed_zorder=False)
     low, high = _heights(map_slice, drawn)
     axes.set(xlim=box[0], ylim=box[1], zlim=(low, high))

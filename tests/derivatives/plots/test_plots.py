@@ -19,20 +19,14 @@ from gdlab.derivatives.plots import surface
 from gdlab.derivatives.plots.curves import draw_curve, draw_sections
 from gdlab.derivatives.plots.differences import draw_differences
 from gdlab.derivatives.plots.maps import draw_contour, draw_neighborhood
-from gdlab.derivatives.plots.output import (
-    draw_pictures,
-    render,
-    render_png,
-    write_events,
-    write_pictures,
-)
+from gdlab.derivatives.plots.output import draw_pictures, write_events, write_pictures
 from gdlab.derivatives.plots.report import pictures_of
 from gdlab.derivatives.plots.report import scene_of as scene_of_report
 from gdlab.derivatives.plots.scene import Errors, Scene
 from gdlab.derivatives.plots.surface import draw_surface, make_sheets
 from gdlab.losses import Expression
 from gdlab.plots.projection import Landscape
-from gdlab.plots.style import style
+from gdlab.plots.style import render, style
 
 
 def quadratic(
@@ -642,8 +636,8 @@ def test_pictures_are_written_as_png_and_svg_of_the_same_bytes(tmp_path):
 
 def test_a_png_can_be_made_before_and_after_an_svg():
     figure = draw_neighborhood(cubic([0.5, 0.7]))
-    before, drawn = render_png(figure), render(figure, "svg")
-    assert render_png(figure) == before
+    before, drawn = render(figure, "png"), render(figure, "svg")
+    assert render(figure, "png") == before
     assert render(figure, "svg") == drawn
 
 
@@ -656,7 +650,7 @@ def test_pictures_and_numbers_are_read_back_by_tensorboard(tmp_path):
     assert set(run.Tags()["images"]) == {f"pictures/{name}" for name in drawn}
     for name, figure in drawn.items():
         (image,) = run.Images(f"pictures/{name}")
-        assert image.encoded_image_string == render_png(figure)
+        assert image.encoded_image_string == render(figure, "png")
         size = figure.get_size_inches() * 100
         assert (image.width, image.height) == tuple(size.round().astype(int))
         assert image.step == 0
