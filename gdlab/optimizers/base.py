@@ -112,6 +112,21 @@ class Optimizer(Configured, ABC):
         """The coefficient of its L2 penalty, which adds to every eigenvalue of the Hessian."""
         return 0.0
 
+    @property
+    def escape(self) -> str | None:
+        """The setting that leads away from saddles and maxima; None if its steps do anyway."""
+        return None
+
+    @property
+    def maximizes(self) -> bool:
+        """Whether it climbs: the setting `maximize` of an optimizer that has one."""
+        return getattr(self, "maximize", False)
+
+    @property
+    def decay(self) -> Number:
+        """The coefficient of its weight decay, coupled or not: `weight_decay`, if it has one."""
+        return getattr(self, "weight_decay", 0.0)
+
     def optimal_lr(self, least: Number, largest: Number) -> Number | None:
         """Return the learning rate with the fastest convergence on a quadratic; None if unknown.
 

@@ -44,6 +44,11 @@ class Newton(DampedStepSettings, OracleOptimizer):
     damping: Number = setting(default=0.0, ge=0)
     floor: Number = setting(default=1e-8, gt=0, le=1)
 
+    @property
+    def escape(self) -> str | None:
+        """Modified eigenvalues."""
+        return None if self.modified else "optimizer.modified=true"
+
     def matrix_shape(self, loss: Loss) -> tuple[int, int]:
         """Return D × D."""
         return loss.dim, loss.dim

@@ -42,6 +42,16 @@ class Wrapper(Optimizer):
         """Return the inner optimizer's reason."""
         return self.inner.why_not_batched(layout, dtype)
 
+    @property
+    def maximizes(self) -> bool:
+        """Whether the inner optimizer does."""
+        return self.inner.maximizes
+
+    @property
+    def decay(self) -> Number:
+        """The inner optimizer's weight decay, plus the wrapper's own."""
+        return super().decay + self.inner.decay
+
     def init(self, x: Tensor, layout: Layout) -> State:
         """Return the inner optimizer's state."""
         return nest_state(self.inner.init(x, layout))

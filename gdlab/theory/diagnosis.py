@@ -32,6 +32,9 @@ _MANY_RISES = 0.1
 _ARRIVED = 1e-6
 """The length of Newton's step, relative to the point, from which a stalled run has arrived."""
 
+_LEVEL = 1e-2
+"""The share of the first gradient norm below which a stalled run may have arrived."""
+
 
 class Diagnosis(StrEnum):
     """What happened in a run: what kind of point it ended at, or how it went on."""
@@ -42,6 +45,7 @@ class Diagnosis(StrEnum):
     SADDLE = "saddle"
     MAXIMUM = "maximum"
     DEGENERATE = "degenerate"
+    KINK = "kink"
     FLAT = "flat"
     UNBOUNDED = "unbounded"
     OUTSIDE = "outside domain"
@@ -117,10 +121,14 @@ def _decide(outcomes: Outcomes, evidence: Evidence) -> np.ndarray:
         torch.from_numpy(outcomes.numbers[name])[rows]
         for name in ("final_loss", "best_step", "steps")
     )
+    first = outcomes.evidence.first_loss.cpu()[rows]
+    maximizes = evidence.maximizes
+    final, first = (-final, -first) if maximizes else (final, first)
     has_ended_at = {status: evidence.status == status for status in _ENDED}
     is_steep = evidence.lr.double() > evidence.limit
-    has_grown = final > outcomes.evidence.first_loss.cpu()[rows]
-    often_rises, is_past_best = tail.rises >= _MANY_RISES, best_step <= steps - tail.span
+    has_grown = final > first
+    often_rises = tail.rises >= _MANY_RISES
+    is_past_best = best_step <= steps - (torch.inf if maximizes else tail.span)
     is_stuck = often_rises | has_grown | is_past_best
     has_diverged, went_on = has_ended_at[Status.DIVERGED], has_ended_at[Status.MAX_STEPS]
     is_undefined = torch.zeros_like(went_on)
@@ -130,6 +138,7 @@ def _decide(outcomes: Outcomes, evidence: Evidence) -> np.ndarray:
         has_ended_at[Status.STALLED] & _has_arrived(outcomes, evidence)
     )
     cases = [
+        (evidence.is_kink, Diagnosis.KINK),
         *((is_critical & found, kind) for found, kind in _kinds_of_points(evidence.spectrum)),
         (moved & is_undefined, Diagnosis.OUTSIDE),
         (moved & evidence.is_unbounded, Diagnosis.UNBOUNDED),
@@ -139,6 +148,7 @@ def _decide(outcomes: Outcomes, evidence: Evidence) -> np.ndarray:
         (moved & has_grown, Diagnosis.GROWING),
         (went_on & often_rises & is_past_best, Diagnosis.OSCILLATING),
         (went_on & (final < tail.earlier), Diagnosis.DESCENDING),
+        (went_on & often_rises, Diagnosis.OSCILLATING),
     ]
     conditions, kinds = zip(*cases, strict=True)
     chosen = np.select([c.numpy() for c in conditions], range(1, len(kinds) + 1), 0)
@@ -150,7 +160,11 @@ def _has_arrived(outcomes: Outcomes, evidence: Evidence) -> Tensor:
     if evidence.spectrum is None:
         return torch.zeros(len(evidence.rows), dtype=torch.bool)
     size = norm(torch.from_numpy(outcomes.x)[evidence.rows])[:, 0]
-    return evidence.spectrum.remaining <= _ARRIVED * (1 + size)
+    slope = torch.from_numpy(outcomes.numbers["grad_norm"])[evidence.rows]
+    first = outcomes.evidence.first_norm.cpu()[evidence.rows]
+    # Where the Hessian is 0, as that of |x| is, Newton's step is too.
+    is_level = slope <= _LEVEL * first
+    return is_level & (evidence.spectrum.remaining <= _ARRIVED * (1 + size))
 
 
 def _kinds_of_points(spectrum: Spectrum | None) -> list[tuple[Tensor, Diagnosis]]:

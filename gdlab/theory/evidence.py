@@ -4,6 +4,7 @@ Shapes: R runs of a batch, n of them that are looked at, D dimensions, W = `TAIL
 """
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -20,15 +21,19 @@ from gdlab.numerics.partial_functions import Undefined, find_undefined
 from gdlab.numerics.rowwise import by_rows
 from gdlab.optimizers.base import Optimizer
 from gdlab.theory.curvature import Spectrum, is_affordable, spectrum
+from gdlab.theory.kinks import has_kink
 
 _AT_END = (Status.CONVERGED, Status.STALLED, Status.MAX_STEPS)
 _CRITICAL = (Status.CONVERGED, Status.STALLED)
 
 _FARTHER = (1.0, 10.0, 100.0, 1000.0)
-"""Distances from the start, in units of the run's, at which the loss is tried for a lower bound."""
+"""Distances at which the loss is tried for a bound, in units of the run's or the start's size."""
 
 _STEADY = 0.9
 """The least share of one tenfold step's fall that the next has where a loss has no lower bound."""
+
+FAR_BELOW = 0.25
+"""The share of the stability limit below which a learning rate could be larger."""
 
 _ROUNDING = 4
 """Units in the last place by which a loss that stands still may change."""
@@ -44,6 +49,7 @@ class Tail:
         rises: the share of their changes that are rises beyond rounding (n,).
         is_still: whether the loss changes by rounding only (n,).
         ratio: the factor of the gradient norm per step (n,).
+        drift: how much its logarithm changes in a step, relative to it (n,).
     """
 
     span: Tensor
@@ -51,6 +57,7 @@ class Tail:
     rises: Tensor
     is_still: Tensor
     ratio: Tensor
+    drift: Tensor
 
     @classmethod
     def of(cls, loss: Tensor, norm: Tensor) -> "Tail":
@@ -76,7 +83,16 @@ class Tail:
             rises=rises / changes,
             is_still=high - low <= rounding * torch.maximum(low.abs(), high.abs()),
             ratio=(norm[-1] / first_norm) ** (1 / span),
+            drift=_drift(norm, first_norm, span),
         )
+
+
+def _drift(norm: Tensor, first_norm: Tensor, span: Tensor) -> Tensor:
+    """Compare the rates in the two halves of the last steps: (n,); NaN of fewer than 2 steps."""
+    late = span // 2
+    middle = norm.gather(0, (len(norm) - 1 - late)[None])[0]
+    first_rate = (middle / first_norm).log() / (span - late)
+    return ((norm[-1] / middle).log() / late / first_rate - 1).abs() / (span / 2)
 
 
 @dataclass(frozen=True)
@@ -91,9 +107,13 @@ class Evidence:
         spectrum: of the Hessian at the last point, or at the best point of a run that diverged;
             None where it would cost too much.
         limit: the learning rate above which steps grow along the steepest direction there (n,).
-        is_unbounded: whether the loss falls without end along the way from the start (n,).
+        first_limit: the same at the start (n,), of runs whose lr is far below it; else NaN.
+        is_kink: whether a run that found its last point could not leave a kink there (n,).
+        is_unbounded: whether the loss falls without end along the way from the start (n,); where
+            it is maximized, whether it rises so.
         undefined: the operation of the loss that the next step of a run made undefined, by k < n.
         is_noisy: whether gradients are noisy or of minibatches (n,).
+        maximizes: whether the optimizer climbs; the tail is then that of the negative loss.
     """
 
     rows: Tensor
@@ -102,31 +122,43 @@ class Evidence:
     tail: Tail
     spectrum: Spectrum | None
     limit: Tensor
+    first_limit: Tensor
+    is_kink: Tensor
     is_unbounded: Tensor
     undefined: dict[int, Undefined]
     is_noisy: Tensor
+    maximizes: bool
 
 
 def gather(batch: Batch, outcomes: Outcomes, rows: Tensor) -> Evidence:
     """Gather the evidence on some rows (n,) of a batch, each as if it were alone."""
     records, status = outcomes.evidence, torch.from_numpy(outcomes.status)[rows]
     loss, home = loss_of(batch, rows), batch.start.device
+    sign = -1 if batch.optimizer.maximizes else 1
+    lr = records.rate[rows].cpu()
     last = torch.from_numpy(outcomes.x).to(batch.start)[rows]
     is_at_end = _is_in(status, _AT_END).to(home)
     point = torch.where(is_at_end[:, None], last, records.best[rows])
-    curvature = None
+    is_critical = _is_in(status, _CRITICAL)
+    curvature, is_kink = None, torch.zeros_like(is_critical)
     if is_affordable(loss, batch.steps):
-        curvature = _spectra(loss, point, _is_in(status, _CRITICAL))
+        curvature = _spectra(loss, point, is_critical)
+    if is_critical.any():
+        is_kink = is_critical & has_kink(loss, last).cpu()
+    limit = _limits(batch, rows, curvature)
     return Evidence(
         rows=rows.cpu(),
         status=status,
-        lr=records.rate[rows].cpu(),
-        tail=Tail.of(records.loss[:, rows].cpu(), records.norm[:, rows].cpu()),
+        lr=lr,
+        tail=Tail.of(sign * records.loss[:, rows].cpu(), records.norm[:, rows].cpu()),
         spectrum=curvature,
-        limit=_limits(batch, rows, curvature),
-        is_unbounded=_is_unbounded(loss, batch.start[rows], last).cpu(),
+        limit=limit,
+        first_limit=_first_limits(batch, rows, (lr < FAR_BELOW * limit) & ~is_critical),
+        is_kink=is_kink,
+        is_unbounded=_is_unbounded(lambda x: sign * loss(x), batch.start[rows], last).cpu(),
         undefined=_undefined(loss, records.beyond[rows]),
         is_noisy=(batch.noise[rows] != 0).cpu() | (loss.minibatch is not None),
+        maximizes=batch.optimizer.maximizes,
     )
 
 
@@ -181,14 +213,28 @@ def _limits(batch: Batch, rows: Tensor, curvature: Spectrum | None) -> Tensor:
     return unknown if limit is None else torch.as_tensor(limit).double()
 
 
-def _is_unbounded(loss: Loss, start: Tensor, last: Tensor) -> Tensor:
+def _first_limits(batch: Batch, rows: Tensor, is_asked: Tensor) -> Tensor:
+    """The stability limits (n,) at the starts of those runs that are asked for (n,), else NaN."""
+    limits = torch.full((len(rows),), torch.nan, dtype=torch.float64)
+    if is_asked.any():
+        asked = rows[is_asked.to(rows.device)]
+        curvature = _spectra(loss_of(batch, asked), batch.start[asked], torch.zeros(len(asked)) > 0)
+        limits[is_asked] = _limits(batch, asked, curvature)
+    return limits
+
+
+def _is_unbounded(loss: Callable[[Tensor], Tensor], start: Tensor, last: Tensor) -> Tensor:
     """Whether a loss falls on and on along the line from the start to the last point: (n,).
 
-    Ten times as far it must have fallen, and again, and again, without falling less each time.
+    Ten times as far it must have fallen, and again, and again, without falling less each time. A
+    run that hardly moved says little of what is far away: it is continued to the size of its start.
     """
+    way = last - start
+    size = way.abs().amax(1, keepdim=True)
+    way = way * (start.abs().amax(1, keepdim=True).clamp(min=1.0) / size).clamp(min=1.0)
     try:
         with torch.no_grad():
-            along = [loss(by_rows(start + factor * (last - start))) for factor in _FARTHER]
+            along = [loss(by_rows(start + factor * way)) for factor in _FARTHER]
     except CUSTOM_ERRORS:  # of a loss of one's own that refuses some points
         return torch.zeros(len(start), dtype=torch.bool)
     first, second, third = (_fall(near, far) for near, far in itertools.pairwise(along))

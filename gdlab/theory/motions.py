@@ -10,18 +10,23 @@ import torch
 
 from gdlab.engine.status import Status
 from gdlab.numerics.partial_functions import Undefined
-from gdlab.theory.evidence import optimizer_of
+from gdlab.theory.evidence import FAR_BELOW, optimizer_of
 from gdlab.theory.run_end import RunEnd, named, steps_taken
-from gdlab.theory.sharpness import round_down
-
-_FAR_BELOW = 0.25
-"""The share of the stability limit below which a learning rate could be larger."""
 
 _SLOW = 1e-4
 """How much a gradient norm must shrink in a step for the steps that are left to be counted."""
 
 _LONG = 10**7
 """Steps that nobody waits for."""
+
+_STEADY = 0.2
+"""How much a rate may change, relative to it, in the steps that are counted by it."""
+
+_SETTLING = "with a smaller lr it varies less, and with a falling one (schedule=cosine) it settles"
+"""What to try where the loss goes up and down."""
+
+_AT_LIMIT = 1e-6
+"""How near to the stability limit, relative to it, steps only change sides."""
 
 _LOST = 16
 """Units in the last place of the loss that a step may change without an effect."""
@@ -36,6 +41,9 @@ def unbounded(run: RunEnd) -> str:
     spectrum = run.found.evidence.spectrum
     least = math.nan if spectrum is None else float(spectrum.least[run.k])
     curve = f", where the Hessian has the eigenvalue {least:.3g}" if least < 0 else ""
+    if run.maximizes:
+        rises = f"the loss rises without end along {named(run, way)}"
+        return f"unbounded above: {rises}; no learning rate finds a maximum"
     return (
         f"unbounded below: the loss falls without end along {named(run, way)}{curve}; no learning "
         "rate finds a minimum"
@@ -96,28 +104,24 @@ def noisy(run: RunEnd) -> str:
     noise = float(run.found.batch.noise[run.row])
     parts = [f"noise.scale={noise:g}"] if noise else []
     if loss.minibatch is not None:
-        parts.append(f"minibatches of {loss.minibatch} of {loss.examples} examples")
-    source = " and ".join(parts)
-    return (
-        f"kept moving by noise: {source} change each gradient; {_rises(run)}; a schedule that lets "
-        "lr fall, such as schedule=cosine, or a smaller lr settles it"
-    )
+        parts.append(f"a minibatch of {loss.minibatch} of {loss.examples} examples")
+    source = "each gradient has " + " and ".join(parts)
+    return f"kept moving by noise: {source}; {_rises(run)}; {_SETTLING}"
 
 
 def growing(run: RunEnd) -> str:
     """Say how far the loss rose."""
     first = float(run.outcomes.evidence.first_loss[run.row])
     final = run.number("final_loss")
-    return f"growing: the loss rose from {first:.4g} to {final:.4g}; lr={run.lr:.3g} is too large"
+    word = "falling: the loss fell" if run.maximizes else "growing: the loss rose"
+    return f"{word} from {first:.4g} to {final:.4g}; lr={run.lr:.3g} is too large"
 
 
 def oscillating(run: RunEnd) -> str:
-    """Say how often the loss rose, and since when it found nothing better."""
+    """Say how often the loss rose, and when it was lowest."""
     best, step = run.number("best_loss"), int(run.number("best_step"))
-    return (
-        f"oscillating: {_rises(run)}, and none was below the best, {best:.4g} at step {step}; a "
-        "smaller lr, or one that falls, such as schedule=cosine, settles it"
-    )
+    lowest = "" if run.maximizes else f"; the best, {best:.4g}, was at step {step}"
+    return f"oscillating: {_rises(run)}{lowest}; {_SETTLING}"
 
 
 def standstill(run: RunEnd) -> str:
@@ -129,11 +133,15 @@ def standstill(run: RunEnd) -> str:
     eps = torch.finfo(run.found.batch.start.dtype).eps
     of_point = run.lr * norm <= eps * float(np.abs(run.x).max())
     is_rounding = of_point or run.lr * norm * norm <= _LOST * eps * loss
-    why = (
-        f"steps change it by less than {dtype} resolves"
-        if is_rounding
-        else "steps of this size do not lower it"
-    )
+    formula = run.found.batch.optimizer.stability_formula()
+    if is_rounding:
+        why = f"steps change it by less than {dtype} resolves"
+    elif run.decay:
+        why = f"weight_decay={run.decay:g} balances its gradient"
+    elif abs(run.lr - run.limit) <= _AT_LIMIT * run.limit:
+        why = f"lr={run.lr:g} is {formula}, where steps only change sides"
+    else:
+        why = "steps of this size do not lower it"
     still = f"standing still: the loss has not changed in the last {steps_taken(run.span)}"
     above = f"the gradient norm {norm:.3g} stays above stop.grad_tol={wanted:g}"
     return f"{still}, since {why}; {above}"
@@ -143,31 +151,42 @@ def descending(run: RunEnd) -> str:
     """Say how fast the loss falls, and how long it will."""
     tail = run.found.evidence.tail
     earlier, final = float(tail.earlier[run.k]), run.number("final_loss")
-    parts = [
-        f"still falling: from {earlier:.6g} to {final:.6g} in the last {steps_taken(run.span)}"
-    ]
+    earlier, falling = (-earlier, "rising") if run.maximizes else (earlier, "falling")
+    change = f"by {abs(earlier - final):.3g} to {final:.6g}"
+    parts = [f"still {falling}: {change} in the last {steps_taken(run.span)}"]
     limit = f"{run.found.batch.optimizer.stability_formula()} = {run.limit:.3g} there"
     is_noisy = bool(run.found.evidence.is_noisy[run.k])
-    if run.lr < _FAR_BELOW * run.limit and not is_noisy:
-        parts.append(f"lr={run.lr:.3g} is far below {limit}: try lr={round_down(run.limit / 2):g}")
+    if run.lr < FAR_BELOW * run.limit and run.lr < run.safe_lr and not is_noisy:
+        parts.append(f"lr={run.lr:.3g} is far below {limit}: try lr={run.safe_lr:g}")
     elif run.lr > run.limit:
         parts.append(f"lr={run.lr:.3g} is above {limit}, so that steps overshoot")
-    left = _steps_left(run, float(tail.ratio[run.k]))
+    if run.decay:
+        parts.append(f"weight_decay={run.decay:g} keeps the gradient from 0")
+        return "; ".join(parts)
+    left = _steps_left(run)
     if left is not None and not is_noisy:
-        total = float(f"{run.number('steps') + left:.2g}")
-        parts.append(f"at this rate stop.grad_tol is reached with steps={total:.0f}")
+        total = _round_up(run.number("steps") + left)
+        parts.append(f"at this rate stop.grad_tol is reached with steps={total}")
     return "; ".join(parts)
 
 
-def _steps_left(run: RunEnd, ratio: float) -> float | None:
-    """Return the steps until the gradient is small enough; None if it hardly shrinks."""
-    wanted = run.found.batch.stop.grad_tol
+def _steps_left(run: RunEnd) -> float | None:
+    """Return the steps until the gradient is small enough; None if its rate will not last."""
+    wanted, tail = run.found.batch.stop.grad_tol, run.found.evidence.tail
+    ratio, drift = float(tail.ratio[run.k]), float(tail.drift[run.k])
     if not 0 < ratio < 1 - _SLOW or wanted <= 0:
         return None
     left = math.log(wanted / run.number("grad_norm")) / math.log(ratio)
-    return left if left < _LONG else None
+    return left if left < _LONG and drift * left < _STEADY else None
+
+
+def _round_up(steps: float) -> int:
+    """Round a number of steps up to two significant digits."""
+    unit = 10 ** max(0, math.floor(math.log10(steps)) - 1)
+    return math.ceil(steps / unit) * unit
 
 
 def _rises(run: RunEnd) -> str:
     """Say how many of the last steps raised the loss."""
-    return f"{run.rises:.0%} of the last {steps_taken(run.span)} raised the loss"
+    raised = "lowered" if run.maximizes else "raised"
+    return f"{run.rises:.0%} of the last {steps_taken(run.span)} {raised} the loss"

@@ -35,6 +35,7 @@ def minimum(run: RunEnd) -> str:
     known = run.found.batch.loss.minimum
     is_local = above > _LOCAL * (1 + abs(_of_row(known, run.row)))
     local = f"a local minimum, {above:.3g} above the known one" if is_local else "a minimum"
+    local = "a minimum, where maximize=true seeks a maximum" if run.maximizes else local
     return f"{local}: the eigenvalues of the Hessian are positive, {spread}"
 
 
@@ -45,6 +46,8 @@ def saddle(run: RunEnd) -> str:
     of = "" if index == AT_LEAST_ONE else f" of index {index}"
     down = run.spectrum.downward[run.k].double().numpy()
     ends = f"the eigenvalues of the Hessian lie between {least:.3g} and {largest:.3g}"
+    if run.maximizes:
+        return f"a saddle{of}, no maximum: {ends}"
     return f"a saddle{of}, no minimum: {ends}; {_way_down(run, down)}"
 
 
@@ -52,13 +55,17 @@ def maximum(run: RunEnd) -> str:
     """Give the ends of the spectrum and a way down."""
     down = run.spectrum.downward[run.k].double().numpy()
     least, largest = run.eigenvalues
-    ends = f"the eigenvalues of the Hessian are negative, from {least:.3g} to {largest:.3g}"
-    return f"a maximum: {ends}; {_way_down(run, down)}"
+    spread = f"{least:.3g}" if least == largest else f"from {least:.3g} to {largest:.3g}"
+    ends = f"a maximum: the eigenvalues of the Hessian are negative, {spread}"
+    return ends if run.maximizes else f"{ends}; {_way_down(run, down)}"
 
 
 def _way_down(run: RunEnd, direction: np.ndarray) -> str:
-    """Say where the loss falls, and a start from which it was seen to."""
+    """Say where the loss falls, and what leads there: a setting, or a start that is lower."""
     falls = f"the loss falls along {named(run, direction)}"
+    escape = run.found.batch.optimizer.escape
+    if escape is not None:
+        return f"{falls}: with {escape} steps lead away from here"
     scale = _ASIDE * max(1.0, float(np.abs(run.x).max()))
     point = np.array([float(f"{value:.3g}") for value in run.x + scale * direction])
     point[np.abs(point) < INVISIBLE * scale] = 0.0
@@ -72,28 +79,38 @@ def degenerate(run: RunEnd) -> str:
     """Say how many eigenvalues are zero, and whether a neighbor is lower."""
     count, dim = int(run.spectrum.doubtful[run.k]), len(run.x)
     far = max(_NEARBY, _WELL_AWAY * float(run.spectrum.remaining[run.k]))
-    lower = _lower_neighbor(run, far)
-    nearby = (
-        f"no neighbor {far:.1g} away along an axis is lower"
-        if lower is None
-        else f"but {named(run, lower)} is lower, so that it is no minimum"
-    )
     return (
         f"degenerate: the Hessian has {dim} eigenvalue{'s' * (dim != 1)}, {count} of them zero up "
-        f"to rounding, and does not tell a minimum from a saddle; {nearby}"
+        f"to rounding, and does not tell a minimum from a saddle; {_neighbors(run, far)}"
     )
 
 
-def _lower_neighbor(run: RunEnd, far: float) -> np.ndarray | None:
-    """Return a point (D,) so far from the last one along an axis with a lower loss; else None."""
+def kink(run: RunEnd) -> str:
+    """Say whether the loss is lowest at its kink."""
+    return f"a kink: the loss has no derivative here; {_neighbors(run, _NEARBY)}"
+
+
+def _neighbors(run: RunEnd, far: float) -> str:
+    """Say whether a neighbor some distance away along an axis is better."""
+    better = _better_neighbor(run, far)
+    word, end = ("higher", "maximum") if run.maximizes else ("lower", "minimum")
+    if better is None:
+        return f"no neighbor {far:.1g} away along an axis is {word}"
+    return f"but {named(run, better)} is {word}, so that it is no {end}"
+
+
+def _better_neighbor(run: RunEnd, far: float) -> np.ndarray | None:
+    """Return a point (D,) so far from the last one along an axis with a better loss; else None."""
     dim = len(run.x)
     offsets = np.concatenate((np.eye(dim), -np.eye(dim))) * far
     x = torch.as_tensor(run.x + offsets).to(run.found.batch.start)
     run_loss = loss_of_run(run)
     with torch.no_grad():
         values = torch.cat([run_loss(point[None]) for point in x]).double().numpy()
-    lowest = int(np.argmin(values))
-    return run.x + offsets[lowest] if values[lowest] < run.number("final_loss") else None
+    sign = -1 if run.maximizes else 1
+    best = int(np.argmin(sign * values))
+    is_better = sign * values[best] < sign * run.number("final_loss")
+    return run.x + offsets[best] if is_better else None
 
 
 def flat(run: RunEnd) -> str:

@@ -14,7 +14,8 @@ from torch import Tensor
 from gdlab.engine.outcome import Outcomes
 from gdlab.engine.status import Status
 from gdlab.theory.curvature import Spectrum
-from gdlab.theory.evidence import loss_of
+from gdlab.theory.evidence import loss_of, optimizer_of
+from gdlab.theory.sharpness import round_down
 
 if TYPE_CHECKING:
     from gdlab.theory.diagnosis import Diagnoses
@@ -63,6 +64,22 @@ class RunEnd:
     def limit(self) -> float:
         """The stability limit; NaN if unknown."""
         return float(self.found.evidence.limit[self.k])
+
+    @property
+    def safe_lr(self) -> float:
+        """A learning rate well below the stability limit, at the start as at the end."""
+        first = float(self.found.evidence.first_limit[self.k])
+        return round_down(float(np.fmin(self.limit, first)) / 2)
+
+    @property
+    def maximizes(self) -> bool:
+        """Whether the run climbs, so that it falls where others rise."""
+        return self.found.evidence.maximizes
+
+    @property
+    def decay(self) -> float:
+        """The coefficient of the optimizer's weight decay."""
+        return float(optimizer_of(self.found.batch, torch.tensor([self.row])).decay)
 
     @property
     def span(self) -> int:

@@ -16,6 +16,7 @@ _SENTENCES: Mapping[str, Callable[[RunEnd], str]] = {
     "saddle": points.saddle,
     "maximum": points.maximum,
     "degenerate": points.degenerate,
+    "kink": points.kink,
     "flat": points.flat,
     "unbounded": motions.unbounded,
     "outside domain": motions.outside,
