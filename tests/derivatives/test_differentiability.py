@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gdlab.derivatives import report
 from gdlab.derivatives.findings.check import check_gradient
 from gdlab.derivatives.findings.critical_points import critical as classify
+from gdlab.derivatives.findings.cross_sections import cross_sections
 from gdlab.derivatives.findings.directional import directional
 from gdlab.derivatives.findings.gradient import first_order
 from gdlab.derivatives.findings.hessian import second_order
@@ -128,7 +129,28 @@ def test_without_a_hessian(formula: str, at: list[float], slopes: str) -> None:
     assert hessian.max_stable_lr is None
     assert critical.is_critical
     assert critical.kind == "degenerate"
-    assert ("second order", "none: there is no Hessian here") in tangent.section().lines
+    assert ("second order", "no Hessian: there is none here") in tangent.section().lines
+
+
+@pytest.mark.parametrize(
+    ("formula", "at", "reason"),
+    [
+        ("where(x == 0, 1, sin(x)/x)", [0.0], "does not match the differences"),  # f'' = −1/3
+        (
+            "where(x == 0 and y == 0, 0, x*y*(x**2 - y**2)/(x**2 + y**2))",
+            [0.0, 0.0],
+            "does not match the differences",  # the order of ∂x and ∂y matters
+        ),
+        ("where(x == 0, 0, x**2*sin(1/x))", [0.0], "the differences decide nothing"),  # no f''
+    ],
+)
+def test_a_hessian_of_one_piece_is_not_used(formula: str, at: list[float], reason: str) -> None:
+    here = LossAtPoint(Expression(formula), at)
+    sections = [finding(here).section() for finding in (second_order, classify, taylor)]
+    assert not any(title.startswith("λ") for title, _ in sections[0].lines)
+    assert reason in sections[1].notes[0]
+    assert reason in dict(sections[2].lines)["second order"]
+    assert cross_sections(here).sections[0].curvature is None
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
 from gdlab.derivatives.findings.hessian import eigendecomposition
-from gdlab.derivatives.findings.second_differences import gather_evidence
+from gdlab.derivatives.findings.kinks import MOST_DIMENSIONS, find_kinks
+from gdlab.derivatives.findings.second_differences import flaw_of_hessian, gather_evidence
 from gdlab.derivatives.methods.finite_differences import EPSILON
 from gdlab.derivatives.point import LossAtPoint
 from gdlab.errors import SettingError
@@ -33,6 +34,7 @@ _STARTS = 1_000  # random starts, in more dimensions
 _STEPS, _UNDAMPED_STEPS = 150, 4
 _SAME = 1e-6  # of the window: points closer than this count as one
 _MAX_LISTED = 100
+_MOST_KINKS = 4
 _STEP, _SHRUNK = 1e-3, 2.0**-6  # of the window and of such a step: to see that a point is smooth
 _TURNS = 0.1  # of the Hessian: if it changes more within such steps, it may not exist
 _FLAT = 2.0**-9  # of its change: at a smooth critical point this is 2⁻¹², at a kink 2⁻⁶
@@ -58,7 +60,7 @@ class Critical(Finding):
         index: the number of negative eigenvalues: 0 at a minimum, D at a maximum.
         eigenvalues: eigenvalues of autograd's Hessian (D,).
         flaw: why there is no gradient; None if there is one.
-        has_hessian: whether there are second derivatives.
+        flaw_of_hessian: why autograd's Hessian does not count; None if it does.
     """
 
     grad_norm: float
@@ -68,7 +70,7 @@ class Critical(Finding):
     index: int
     eigenvalues: Tensor
     flaw: str | None = None
-    has_hessian: bool = True
+    flaw_of_hessian: str | None = None
 
     def section(self) -> Section:
         """Return a sentence that classifies the point."""
@@ -89,8 +91,8 @@ class Critical(Finding):
 
     def _reason(self) -> str:
         """Return why the kind is degenerate."""
-        if not self.has_hessian:
-            return "There is no Hessian here that determines the kind."
+        if self.flaw_of_hessian is not None:
+            return f"No Hessian determines the kind: {self.flaw_of_hessian}."
         if bool(self.eigenvalues.isnan().any()):
             return "The Hessian is not finite here, so it does not determine the kind."
         return "An eigenvalue is numerically zero: the Hessian does not determine the kind."
@@ -114,12 +116,14 @@ class CriticalPoints(Finding):
         starts: the number of starts.
         total: the number of critical points found.
         points: the hundred with the lowest loss.
+        kinks: minima without a gradient (n, D), searched for in one and two dimensions.
     """
 
     window: Tensor
     starts: int
     total: int
     points: tuple[CriticalPoint, ...]
+    kinks: Tensor
 
     def section(self) -> Section:
         """Return the number of points of each kind and a table with a row per point."""
@@ -127,6 +131,10 @@ class CriticalPoints(Finding):
         words = ", ".join(f"{count} {_KINDS[kind][count > 1]}" for kind, count in counts.items())
         sides = " by ".join(f"[{number(a, 5)}, {number(b, 5)}]" for a, b in self.window.tolist())
         lines = [("found", words or "none"), ("window", f"{sides}, {self.starts:,} starts")]
+        if len(self.kinks):
+            where = ", ".join(vector(point) for point in self.kinks[:_MOST_KINKS])
+            more = ", …" if len(self.kinks) > _MOST_KINKS else ""
+            lines.append(("at kinks", f"minima without a gradient: {where}{more}"))
         rows = [
             (
                 _kind_in_words(point.critical),
@@ -139,7 +147,8 @@ class CriticalPoints(Finding):
         more = self.total - len(self.points)
         note = f"{more:,} points with a higher loss are not listed; they may form whole curves."
         header = ("kind", "point", "loss", "eigenvalues")
-        return Section("Critical points", lines, Table(header, rows), [note] if more else [])
+        table = Table(header, rows) if rows else None
+        return Section("Critical points", lines, table, [note] if more else [])
 
 
 def _kind_in_words(critical: Critical) -> str:
@@ -166,7 +175,8 @@ def critical(at: LossAtPoint, tol: float = TOL) -> Critical:
         return replace(found, is_critical=None, kind=None)
     is_doubted = at.is_at_boundary and gather_evidence(at).agrees is not True
     if found.is_critical and (is_doubted or not at.has_certain_hessian):
-        return replace(found, kind="degenerate", has_hessian=False)
+        reason = flaw_of_hessian(at) or "differences do not confirm autograd's"
+        return replace(found, kind="degenerate", flaw_of_hessian=reason)
     return found
 
 
@@ -235,7 +245,10 @@ def find(
         if kind.is_critical:
             points.append(replace(point, critical=kind))
     points.sort(key=lambda point: (point.value, point.at.tolist()))
-    return CriticalPoints(window, len(starts), len(points), tuple(points[:_MAX_LISTED]))
+    kinks = x[:0]
+    if loss.dim <= MOST_DIMENSIONS:
+        kinks = find_kinks(loss, starts, width / _GRID_SIZE)
+    return CriticalPoints(window, len(starts), len(points), tuple(points[:_MAX_LISTED]), kinks)
 
 
 def _recheck(loss: Loss, point: CriticalPoint, width: Tensor, tol: float) -> Critical:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from gdlab.derivatives.finding import Finding, Section, Table, number
+from gdlab.derivatives.findings.second_differences import flaw_of_hessian
 from gdlab.derivatives.methods.finite_differences import values_at
 from gdlab.derivatives.point import LossAtPoint
 from gdlab.derivatives.wording import linear_combination, offset_from
@@ -29,7 +30,7 @@ class CrossSection:
         tangent: the tangent line at these values (m,).
         line: the equation of the tangent line.
         slope: its slope, the partial derivative.
-        curvature: the second partial derivative; None if not requested or if it does not exist.
+        curvature: the second partial derivative; None if not requested, or if autograd's is wrong.
         flaw: what the loss is along the coordinate if it has no tangent line; None if it has one.
     """
 
@@ -82,6 +83,7 @@ def cross_sections(at: LossAtPoint, *, curved: bool = True) -> CrossSections:
         curved: whether to include curvatures, which need second derivatives.
     """
     count = min(len(at.x), _SECTIONS)
+    curved = curved and (bool(at.missing_curvatures) or flaw_of_hessian(at) is None)
     return CrossSections(tuple(_section(at, i, curved=curved) for i in range(count)))
 
 

@@ -10,7 +10,11 @@ import torch
 from torch import Tensor
 
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
-from gdlab.derivatives.findings.second_differences import Asymmetry, gather_evidence
+from gdlab.derivatives.findings.second_differences import (
+    Asymmetry,
+    flaw_of_hessian,
+    gather_evidence,
+)
 from gdlab.derivatives.methods.finite_differences import EPSILON
 from gdlab.derivatives.point import LossAtPoint
 from gdlab.derivatives.wording import derivative_name, number_or_undefined
@@ -40,6 +44,7 @@ class SecondOrder(Finding):
         agrees_with_formula: whether it matches the Hessian of a formula without kinks; None without
             a formula.
         missing: sentences on the second derivatives that do not exist; none above 30 dimensions.
+        flaw: why autograd's Hessian is not that of the loss; None if it is.
         undecided: for each second derivative (D, D), whether it does not exist or the differences
             cannot resolve it.
         eigenvalues: eigenvalues of the Hessian, ascending (D,); NaN if it is not finite.
@@ -62,6 +67,7 @@ class SecondOrder(Finding):
     agrees: bool | None
     agrees_with_formula: bool | None
     missing: tuple[str, ...]
+    flaw: str | None
     undecided: Tensor
     eigenvalues: Tensor
     eigenvectors: Tensor
@@ -72,8 +78,7 @@ class SecondOrder(Finding):
     def section(self) -> Section:
         """Return the second partial derivatives as a table and their consequences as lines."""
         lines = list(self.expressions.items())[:_ROWS_SHOWN] + self._symmetry_line()
-        is_refuted = self.missing or self.agrees is False
-        if is_refuted or not bool(self.hessian.isfinite().all()):
+        if self.flaw is not None or not bool(self.hessian.isfinite().all()):
             return Section("Hessian", lines, self._table(), self._notes())
         if len(self.names) > _VECTORS_SHOWN:
             lines.append(("eigenvalues", vector(self.eigenvalues)))
@@ -181,6 +186,7 @@ def second_order(at: LossAtPoint) -> SecondOrder:
         agrees=evidence.agrees,
         agrees_with_formula=agrees,
         missing=at.missing_curvatures,
+        flaw=flaw_of_hessian(at),
         undecided=evidence.undecided,
         eigenvalues=values,
         eigenvectors=vectors,

@@ -86,6 +86,8 @@ def gather_evidence(at: LossAtPoint) -> Evidence:
     is_slope &= not at.is_at_boundary
     unresolved = _entries(curvatures, lambda behavior: behavior.kind is Kind.UNRESOLVED)
     undecided = ~is_near & (is_slope | unresolved | nested.isnan()) | missing
+    if at.is_at_boundary:  # of one piece; symmetric differences of the others may cancel
+        undecided |= unresolved
     agrees = bool((is_near | undecided).all())
     asymmetry = _find_asymmetry(at.names, nested, uncertainty)
     return Evidence(
@@ -98,6 +100,18 @@ def gather_evidence(at: LossAtPoint) -> Evidence:
         agrees=None if at.flaws or (agrees and bool(undecided.any())) else agrees,
         undecided=undecided,
     )
+
+
+def flaw_of_hessian(at: LossAtPoint) -> str | None:
+    """Say why autograd's Hessian is not that of the loss, for use in a sentence; None if it is."""
+    agrees = gather_evidence(at).agrees
+    if at.missing_curvatures:
+        return "there is none here"
+    if agrees is False:
+        return "autograd's does not match the differences"
+    if agrees is None and at.is_at_boundary:
+        return "autograd's is that of one piece, and the differences decide nothing"
+    return None
 
 
 def _entries(curvatures: list[list[Behavior]], test: Callable[[Behavior], bool]) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor
 from gdlab.derivatives import arguments
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
 from gdlab.derivatives.findings.hessian import eigendecomposition
+from gdlab.derivatives.findings.second_differences import flaw_of_hessian
 from gdlab.derivatives.methods.finite_differences import (
     EPSILON,
     Convergence,
@@ -59,7 +60,7 @@ class Taylor(Finding):
         plane: the tangent plane f(a) + ∇f(a) · (x − a).
         second: the plane plus ½ (x − a)ᵀ H (x − a).
         flaw: why there is no tangent plane; None if there is one.
-        has_hessian: whether there are second derivatives.
+        flaw_of_hessian: why there is no second-order model; None if there is one.
     """
 
     expanded: str
@@ -69,7 +70,7 @@ class Taylor(Finding):
     plane: Model
     second: Model
     flaw: str | None
-    has_hessian: bool
+    flaw_of_hessian: str | None
 
     def section(self) -> Section:
         """Return the equations and the errors at increasing distances."""
@@ -78,8 +79,8 @@ class Taylor(Finding):
             return Section(title, [("plane", f"none: {self.flaw}")])
         lines = [("plane", f"z = {self.expanded}")] if self.expanded else []
         lines.append(("" if lines else "plane", f"z = {self.plane.equation}"))
-        if not self.has_hessian:
-            lines.append(("second order", "none: there is no Hessian here"))
+        if self.flaw_of_hessian is not None:
+            lines.append(("second order", f"no Hessian: {self.flaw_of_hessian}"))
         elif len(self.direction) <= _QUADRATIC_SHOWN:
             lines.append(("second order", f"z = {self.second.equation}"))
         lines.append(("errors along", vector(self.direction, 6)))
@@ -87,7 +88,7 @@ class Taylor(Finding):
         rows = [self._row(k) for k in reversed(_SHOWN)]
         slopes = self.plane.convergence.words, self.second.convergence.words
         rows.append(("slope", "", "", slopes[0], "", slopes[1]))
-        if not self.has_hessian:
+        if self.flaw_of_hessian is not None:
             header, rows = header[:4], [row[:4] for row in rows]
         return Section(title, lines, Table(header, rows))
 
@@ -146,7 +147,7 @@ def taylor(at: LossAtPoint, direction: "Tensor | Sequence[float] | None" = None)
             linear_combination([*tangent, *_quadratic_terms(matrix, deviations)]), second, curved
         ),
         flaw=at.flaw,
-        has_hessian=not at.missing_curvatures,
+        flaw_of_hessian=flaw_of_hessian(at),
     )
 
 

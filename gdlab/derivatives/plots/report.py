@@ -86,8 +86,7 @@ def scene_of(
     assert at is not None
     direction = question.unit_direction() if "directional" in report.findings else None
     hessian = report.findings.get("hessian")
-    has_hessian = isinstance(hessian, SecondOrder) and hessian.agrees is not False
-    has_hessian = has_hessian and not at.missing_curvatures
+    has_hessian = isinstance(hessian, SecondOrder) and hessian.flaw is None
     partials, is_flawed = _partials(at), not at.is_large and bool(at.flaws)
     landscape = landscape_of(at.loss, shorten(question.title))
     window = question.window_tensor() if question.find else None

@@ -6,6 +6,7 @@ from losses.cases import PUBLISHED, REFERENCE, LossCase
 from losses.mgh_cases import MGH
 
 from gdlab.derivatives.findings.critical_points import critical, find
+from gdlab.derivatives.findings.kinks import find_kinks
 from gdlab.derivatives.methods.finite_differences import EPSILON
 from gdlab.derivatives.point import LossAtPoint
 from gdlab.errors import SettingError
@@ -156,3 +157,25 @@ def test_a_point_that_is_not_critical() -> None:
 def test_losses_that_cannot_be_searched(loss: Loss, message: str) -> None:
     with pytest.raises(SettingError, match=message):
         find(loss, None, TOL, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("formula", "kinks"),
+    [
+        ("sqrt(x**2 + y**2)", [[0.0, 0.0]]),
+        ("abs(abs(x) - 1) + 0*y", []),  # two lines of minima, and no single low
+        ("abs(abs(x) - 1) + y**2", [[-1.0, 0.0], [1.0, 0.0]]),
+        ("100*(y - x**2)**2 + (1 - x)**2", []),  # lows of a grid across a narrow valley
+    ],
+)
+def test_minima_at_kinks_are_found(formula: str, kinks: list[list[float]]) -> None:
+    side = (torch.arange(33, dtype=torch.float64) + 0.5) / 33 * 4 - 2
+    starts, width = torch.cartesian_prod(side, side), torch.full((2,), 4 / 33, dtype=torch.float64)
+    found = find_kinks(Expression(formula), starts, width)
+    torch.testing.assert_close(found, torch.tensor(kinks).to(found).reshape(-1, 2), rtol=0, atol=0)
+
+
+def test_a_kink_is_reported() -> None:
+    found = find(Expression("abs(x - 1)"), torch.tensor([[-2.0, 2.0]], dtype=torch.float64))
+    lines = dict(found.section().lines)
+    assert (lines["found"], lines["at kinks"]) == ("none", "minima without a gradient: (1)")
