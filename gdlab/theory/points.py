@@ -5,11 +5,10 @@ Shapes: D dimensions.
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from gdlab.fields.formatting import format_value
 from gdlab.theory.curvature import AT_LEAST_ONE
-from gdlab.theory.run_end import INVISIBLE, RunEnd, loss_at, loss_of_run, named
+from gdlab.theory.run_end import INVISIBLE, RunEnd, loss_at, loss_of_run, named, of_row
 
 _MOST_TYPED = 6
 """Coordinates of a start that one would type."""
@@ -33,7 +32,7 @@ def minimum(run: RunEnd) -> str:
     spread = f"{least:.3g}" if least == largest else f"from {least:.3g} to {largest:.3g}"
     above = run.number("suboptimality")
     known = run.found.batch.loss.minimum
-    is_local = above > _LOCAL * (1 + abs(_of_row(known, run.row)))
+    is_local = above > _LOCAL * (1 + abs(of_row(known, run.row)))
     local = f"a local minimum, {above:.3g} above the known one" if is_local else "a minimum"
     local = "a minimum, where maximize=true seeks a maximum" if run.maximizes else local
     return f"{local}: the eigenvalues of the Hessian are positive, {spread}"
@@ -120,9 +119,3 @@ def flat(run: RunEnd) -> str:
     return (
         f"flat: the gradient and the Hessian are 0 here{far}; no step leads away, another start may"
     )
-
-
-def _of_row(number: "float | Tensor | None", row: int) -> float:
-    if number is None:
-        return 0.0
-    return float(number[row]) if isinstance(number, Tensor) and number.ndim else float(number)

@@ -14,7 +14,7 @@ from torch import Tensor
 from gdlab.engine.outcome import Outcomes
 from gdlab.engine.status import Status
 from gdlab.theory.curvature import Spectrum
-from gdlab.theory.evidence import loss_of, optimizer_of
+from gdlab.theory.evidence import loss_of
 from gdlab.theory.sharpness import round_down
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class RunEnd:
     @property
     def decay(self) -> float:
         """The coefficient of the optimizer's weight decay."""
-        return float(optimizer_of(self.found.batch, torch.tensor([self.row])).decay)
+        return of_row(self.found.batch.optimizer.decay, self.row)
 
     @property
     def span(self) -> int:
@@ -109,6 +109,13 @@ class RunEnd:
             return "at the last point"
         step = int(self.number("best_step"))
         return "at the start" if step == 0 else f"at the best point, after {steps_taken(step)}"
+
+
+def of_row(number: "float | Tensor | None", row: int) -> float:
+    """Return a number of a run that may be a column (R,) of the batch; 0 for None."""
+    if number is None:
+        return 0.0
+    return float(number[row]) if isinstance(number, Tensor) and number.ndim else float(number)
 
 
 def named(run: RunEnd, vector: np.ndarray) -> str:
