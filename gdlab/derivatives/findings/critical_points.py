@@ -4,7 +4,7 @@ Shapes: D dimensions, n points.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -14,13 +14,13 @@ from gdlab.derivatives.finding import Finding, Section, Table, number, vector
 from gdlab.derivatives.findings.hessian import eigendecomposition
 from gdlab.derivatives.findings.kinks import MOST_DIMENSIONS, find_kinks
 from gdlab.derivatives.findings.second_differences import flaw_of_hessian, gather_evidence
+from gdlab.derivatives.findings.zero_gradients import GRID_SIZE, draw_starts, newton_step, solve
 from gdlab.derivatives.methods.finite_differences import EPSILON
 from gdlab.derivatives.point import LossAtPoint
 from gdlab.errors import SettingError
 from gdlab.losses.base import Loss
-from gdlab.numerics import rng
 from gdlab.numerics.autodiff import hessian, value_and_gradient
-from gdlab.numerics.rowwise import norm, rescale
+from gdlab.numerics.rowwise import norm
 
 TOL = 1e-6
 """Default gradient norm up to which a point is critical."""
@@ -29,9 +29,6 @@ MAX_DIMENSIONS = 12
 """Maximum number of dimensions in which critical points are searched for."""
 
 _ROUNDING = 1e-14  # of λ_max ‖x‖: the accuracy of a gradient
-_GRID_SIZE = 33  # starts per axis, in one and two dimensions
-_STARTS = 1_000  # random starts, in more dimensions
-_STEPS, _UNDAMPED_STEPS = 150, 4
 _SAME = 1e-6  # of the window: points closer than this count as one
 _MAX_LISTED = 100
 _MOST_KINKS = 4
@@ -230,8 +227,8 @@ def find(
     if window is None and loss.window is None:
         raise SettingError("window=null: the loss has no window; give low and high")
     window = loss.tensor(loss.window if window is None else window)
-    starts = _draw_starts(window, seed)
-    x = _solve(loss, starts)
+    starts = draw_starts(window, seed)
+    x = solve(loss, starts)
     low, high = window.unbind(1)
     width = high - low
     x = torch.where(x.abs() <= EPSILON * width, 0.0, x)
@@ -247,7 +244,7 @@ def find(
     points.sort(key=lambda point: (point.value, point.at.tolist()))
     kinks = x[:0]
     if loss.dim <= MOST_DIMENSIONS:
-        kinks = find_kinks(loss, starts, width / _GRID_SIZE)
+        kinks = find_kinks(loss, starts, width / GRID_SIZE)
     return CriticalPoints(window, len(starts), len(points), tuple(points[:_MAX_LISTED]), kinks)
 
 
@@ -271,52 +268,9 @@ def _classify_all(loss: Loss, x: Tensor, tol: float) -> Iterator[CriticalPoint]:
     value, gradient = value_and_gradient(loss, x)
     matrix = hessian(loss, x)
     # An eigenvalue counts as zero if the next Newton step changes the Hessian by as much.
-    next_matrix = hessian(loss, x + _step(loss, x, gradient, torch.zeros_like(x[:, :1])))
+    next_matrix = hessian(loss, x + newton_step(loss, x, gradient, torch.zeros_like(x[:, :1])))
     uncertainty = 2 * torch.linalg.matrix_norm(next_matrix - matrix)
     for k in torch.nonzero(value.isfinite() & matrix.isfinite().all(2).all(1))[:, 0]:
         margin = float(uncertainty[k].nan_to_num(0.0))
         kind = classify(x[k], gradient[k], matrix[k], tol, margin)
         yield CriticalPoint(x[k].clone(), float(value[k]), kind)
-
-
-def _draw_starts(window: Tensor, seed: int) -> Tensor:
-    """Return starts (n, D): the centers of a grid's cells, or random points."""
-    low, high = window.unbind(1)
-    dim = len(window)
-    if dim <= 2:
-        side = (torch.arange(_GRID_SIZE, dtype=window.dtype) + 0.5) / _GRID_SIZE
-        unit = torch.cartesian_prod(*[side] * dim).reshape(-1, dim)
-    else:
-        counters = torch.arange(_STARTS)[:, None], torch.arange(dim)
-        unit = rng.uniform(torch.tensor(seed), rng.Stream.START, *counters)
-    return low + (high - low) * unit
-
-
-def _solve(loss: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """Solve ∇f = 0 by Newton's method from starts (n, D); return the last iterates (n, D)."""
-    damping = x.new_full((len(x), 1), 1e-2)
-    gradient = value_and_gradient(loss, x)[1]
-    for _ in range(_STEPS):
-        trial = x + _step(loss, x, gradient, damping)
-        trial_gradient = value_and_gradient(loss, trial)[1]
-        is_less = norm(trial_gradient) < norm(gradient)
-        x, gradient = torch.where(is_less, trial, x), torch.where(is_less, trial_gradient, gradient)
-        damping = torch.where(is_less, damping / 8, damping * 4).clamp(1e-30, 1e8)
-    for _ in range(_UNDAMPED_STEPS):
-        trial = x + _step(loss, x, gradient, torch.zeros_like(damping))
-        trial_gradient = value_and_gradient(loss, trial)[1]
-        is_less = norm(trial_gradient) < norm(gradient)
-        x, gradient = torch.where(is_less, trial, x), torch.where(is_less, trial_gradient, gradient)
-    return x
-
-
-def _step(loss: Callable[[Tensor], Tensor], x: Tensor, gradient: Tensor, damping: Tensor) -> Tensor:
-    """Compute the steps d (n, D) that minimize ‖g + H d‖² + damping λ_max² ‖d‖²."""
-    matrix = hessian(loss, x)
-    finite = matrix.isfinite().all(2).all(1)[:, None, None]
-    values, vectors = torch.linalg.eigh(torch.where(finite, matrix, 0.0).contiguous())
-    values, unit = rescale(values)  # they are squared
-    scale = values.abs().amax(1, keepdim=True)
-    along = (vectors * gradient[:, :, None]).sum(1) * unit
-    factor = values / (values.square() + damping * scale.square())
-    return -(vectors * (factor * along).nan_to_num(0.0, 0.0, 0.0)[:, None]).sum(2)
