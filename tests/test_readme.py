@@ -15,8 +15,7 @@ from helpers.files import ROOT
 PAGES = ["README.md", "CONTRIBUTING.md", *sorted(map(str, ROOT.glob("experiments/*/README.md")))]
 # Sweeps of hundreds of directories, and studies whose findings tests/test_experiments.py checks.
 SHRUNK = {
-    "hydra.launcher.executor=processes": ["record.max_run_dirs=20"],
-    "engine.mode=compiled": ["record.max_run_dirs=20"],
+    "start=random": ["record.max_run_dirs=20"],
     "experiment=lr_sensitivity": ["hydra.sweeper.points=5"],
     "experiment=rosenbrock_race": ["hydra.sweeper.points=3", "steps=50", "record.figures=false"],
     "experiment=edge_of_stability": ["steps=100", "record.figures=false"],

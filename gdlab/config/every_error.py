@@ -43,6 +43,8 @@ def with_every_error(
             if not culprits:
                 break
             left = {key: value for key, value in left.items() if key not in culprits}
+            if not left:  # the defaults are right
+                break
         else:
             if not messages:
                 return result

@@ -308,7 +308,7 @@ def test_a_batch_of_a_search_that_is_interrupted_ends_it(here, gd, halving):
     shutil.rmtree(here / "s")
     done = gd(*halving, "dry_run=true", "hydra.sweep.dir=s")
     assert done.code == 0
-    assert "2 runs in 1 batches" in done.out
+    assert "2 runs in 1 batch\n" in done.out
     assert not (here / "s").exists()
 
 
