@@ -17,7 +17,14 @@ from torch import Tensor
 
 from gdlab.errors import SettingError
 from gdlab.fields.formatting import short_repr
-from gdlab.fields.validation import Range, check_value, describe_types, fits_type, union_members
+from gdlab.fields.validation import (
+    Range,
+    check_value,
+    describe_types,
+    fits_type,
+    is_from_python,
+    union_members,
+)
 
 Number: TypeAlias = float | Tensor
 """One float for all runs, or a tensor with one number per run."""
@@ -168,6 +175,16 @@ class Field:
         if any(isinstance(item, (list, tuple, Mapping)) for item in items):
             return False
         return fits_type(items, self.hint) or not any(fits_type(i, self.hint) for i in items)
+
+    def stand_in(self, name: str, value: Any) -> Any:
+        """Return what an object of Python stands for in the field, else the object.
+
+        Raises:
+            SettingError: it could stand for a value, but has a fault.
+        """
+        kinds = [kind for kind in union_members(self.hint) if is_from_python(kind)]
+        found = (kind.of(name, value) for kind in kinds)
+        return next((item for item in found if item is not None), value)
 
     def check(self, name: str, value: Any) -> Any:
         """Convert a value to the field's type, or raise `SettingError`."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 _MOST_ITEMS, _LONGEST = 6, 80  # items of a list; characters
+_ADDRESS = " object at 0x"
 
 
 def format_value(value: Any) -> str:
@@ -18,7 +19,10 @@ def format_value(value: Any) -> str:
         return f"[{','.join(map(format_value, value))}]"
     if isinstance(value, Mapping):
         return f"{{{','.join(f'{key}:{format_value(item)}' for key, item in value.items())}}}"
-    return f"{value:g}" if isinstance(value, float) and abs(value) > 1e15 else str(value)
+    if isinstance(value, float) and abs(value) > 1e15:
+        return f"{value:g}"
+    text = str(value)
+    return short_repr(value) if "\n" in text or _ADDRESS in text else text
 
 
 def describe_type(value: Any) -> str:
@@ -37,5 +41,8 @@ def short_repr(value: Any) -> str:
     name = getattr(value, "__name__", None)
     if name is not None:
         return str(name)
-    text = " ".join(repr(value).split())
+    lines = repr(value).splitlines()
+    if len(lines) > 1 or _ADDRESS in lines[0]:
+        return f"<{type(value).__name__}>"
+    text = " ".join(lines[0].split())
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

@@ -9,7 +9,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Iterator, KeysView, Mapping, Sequence, ValuesView
-from typing import Any, Literal, Union
+from typing import Any, ClassVar, Literal, Self, Union
 
 from torch import Tensor
 
@@ -42,6 +42,34 @@ class Range:
         signs = ((">", self.gt), ("≥", self.ge), ("<", self.lt), ("≤", self.le))
         bounds = [f"{sign} {bound:g}" for sign, bound in signs if bound is not None]
         return " and ".join(bounds)
+
+
+class FromPython:
+    """A type of settings whose values other objects of Python can stand for.
+
+    Attributes:
+        described: what these are, for errors.
+    """
+
+    described: ClassVar[str]
+
+    @classmethod
+    def of(cls, name: str, value: Any) -> Self | None:
+        """Return what an object stands for; None if it stands for none.
+
+        Args:
+            name: of the setting, for errors.
+            value: the object.
+
+        Raises:
+            SettingError: it could stand for one, but has a fault.
+        """
+        raise NotImplementedError(f"{cls.__name__} must implement of")
+
+
+def is_from_python(kind: Any) -> bool:
+    """Return whether other objects of Python can stand for values of a type."""
+    return isinstance(kind, type) and issubclass(kind, FromPython)
 
 
 def union_members(hint: Any) -> tuple[Any, ...]:
@@ -143,6 +171,8 @@ def _convert_first(kinds: Sequence[Any], name: str, value: Any, allowed: Range) 
 def _convert(kind: Any, name: str, value: Any, allowed: Range) -> Any:
     """Convert `value` to `kind`; None if it is not of that kind."""
     origin = typing.get_origin(kind)
+    if is_from_python(kind):
+        return kind.of(name, value)
     if origin is Literal:
         return value if isinstance(value, (str, int)) and value in typing.get_args(kind) else None
     if origin is tuple:
@@ -221,6 +251,8 @@ def _describe(kind: Any) -> str:
         return "a function"
     if kind in (Tensor, type(None)):
         return ""
+    if is_from_python(kind):
+        return kind.described
     class_name = getattr(kind, "__name__", str(kind))
     article = "an" if class_name[0] in "AEIOU" else "a"
     return _SINGULARS.get(kind, f"{article} {class_name}")

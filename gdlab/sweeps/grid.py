@@ -16,6 +16,9 @@ from gdlab.fields.formatting import format_value
 
 MAX_RUNS = 20_000_000
 
+WRITTEN_OUT = (type(None), bool, int, float, str, list, tuple, Mapping)
+"""The types of values that tables hold; other objects of Python are called by their texts."""
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -38,6 +41,13 @@ class Axis:
     def name(self) -> str:
         """The setting's name, without plus signs."""
         return setting_name(self.key)
+
+    @property
+    def recorded(self) -> Sequence[Any]:
+        """The values as tables hold them."""
+        if all(isinstance(value, WRITTEN_OUT) for value in self.values):
+            return self.values
+        return self.texts
 
 
 @dataclass(frozen=True)

@@ -114,9 +114,9 @@ class Plan:
     def varied(self, runs: np.ndarray) -> dict[str, list[Any]]:
         """Return for each setting that varies its values in some runs."""
         return {
-            column_name(axis.name): [axis.values[at] for at in self.grid.index[runs, position]]
+            column_name(axis.name): [recorded[at] for at in self.grid.index[runs, position]]
             for position, axis in enumerate(self.grid.axes)
-            if len(axis) > 1
+            if len(recorded := axis.recorded) > 1
         }
 
     def keys(self) -> list[str]:

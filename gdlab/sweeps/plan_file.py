@@ -20,6 +20,7 @@ from gdlab.fields.declared import Configured, Field
 from gdlab.fields.validation import Range
 from gdlab.losses.datasets.fingerprints import Fingerprint
 from gdlab.recording.digests import VerifiedFiles, write_with_digest
+from gdlab.recording.names import ABOUT
 from gdlab.recording.parquet import read_parquet, write_table
 from gdlab.sweeps.executors.table import check_executor
 from gdlab.sweeps.grid import Axis, Grid
@@ -78,6 +79,9 @@ def load(directory: Path, named: Iterable[str] = ()) -> Plan:
             its losses read has changed.
         RecordError: the plan is damaged.
     """
+    if not (directory / PLAN).is_file() and (directory / ABOUT).is_file():
+        why = "holds a sweep made in Python, which cannot be resumed; call gdlab.sweep again"
+        raise SettingError(f"resume={directory}: {why}")
     if not (directory / PLAN).is_file():
         raise SettingError(f"resume={directory}: holds no sweep (no {PLAN})")
     files = VerifiedFiles(directory)

@@ -17,7 +17,7 @@ from gdlab.errors import CUSTOM_ERRORS, SettingError
 from gdlab.fields.declared import Configured, declared_fields, find_field, nest_changes
 from gdlab.fields.formatting import format_value
 from gdlab.fields.validation import plain_value
-from gdlab.sweeps.grid import Axis, Grid, product
+from gdlab.sweeps.grid import WRITTEN_OUT, Axis, Grid, product
 
 
 def grid_of(given: Mapping[str, Any], zipped: Sequence[str] = ()) -> Grid:
@@ -59,7 +59,11 @@ def axes_of(given: Mapping[str, Any]) -> list[Axis]:
     Raises:
         SettingError: a list holds no values, or there is no such loss, optimizer or schedule.
     """
-    plain = {key: _to_python(key, value) for key, value in given.items()}
+    chosen = {key: _to_python(key, value) for key, value in given.items() if key in GROUPS}
+    plain = {
+        key: chosen[key] if key in GROUPS else _to_python(key, _stand_in(key, value, chosen))
+        for key, value in given.items()
+    }
     return [_make_axis(key, value, plain) for key, value in plain.items()]
 
 
@@ -73,6 +77,20 @@ def _make_axis(key: str, value: Any, given: Mapping[str, Any]) -> Axis:
         raise SettingError(f"{key}=[]: holds no values")
     values = [list(item) if isinstance(item, tuple) else item for item in items]
     return Axis(key, values, _name_values(values))
+
+
+def _stand_in(key: str, value: Any, chosen: Mapping[str, Any]) -> Any:
+    """Return what Python's own objects stand for: one, or each of a list of several."""
+    node, _, name = key.partition(".")
+    if node not in GROUPS or isinstance(value, (str, int, float, Iterator)):
+        return value
+    for owner in _chosen_owners(node, chosen, with_inner=False):
+        field = find_field(owner, name)
+        if field is not None:
+            whole = field.stand_in(key, value)
+            several = _is_list(value) and whole is value
+            value = [field.stand_in(key, item) for item in value] if several else whole
+    return value
 
 
 def _is_list(value: Any) -> bool:
@@ -181,6 +199,8 @@ def _name_values(values: Sequence[Any]) -> list[str]:
             name = type(value).__name__
         elif callable(value):
             name = getattr(value, "__name__", type(value).__name__)
+        elif not isinstance(value, WRITTEN_OUT):
+            name = format_value(value)
         else:
             texts.append(repr(value) if isinstance(value, float) else format_value(value))
             continue

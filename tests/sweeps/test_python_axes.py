@@ -11,7 +11,7 @@ import torch
 import gdlab
 from gdlab.losses import Quadratic
 from gdlab.optimizers import SGD, Adam, Lookahead
-from gdlab.sweeps.python_axes import axes_of
+from gdlab.sweeps.python_axes import axes_of, grid_of
 
 MULTISTEP = {"schedule": "multistep"}
 ADAM = {"optimizer": "adam"}
@@ -98,3 +98,25 @@ def test_lists_that_are_one_value_run():
     shifted = gdlab.Transform(shift=(1, 2))
     alone = gdlab.run(schedule=gdlab.schedules.MultiStep((2, 4)), steps=6, transform=shifted)
     assert results["final_loss"][0] == alone.outcome.final_loss
+
+
+def test_tables_in_memory_vary_and_a_pair_is_one() -> None:
+    x, y = torch.arange(6.0).reshape(3, 2), torch.tensor([0.0, 1.0, 3.0])
+    frame = pd.DataFrame({"a": [1.0, 2.0], "b": [1.0, 3.0], "y": [0.0, 1.0]})
+    assert len(grid_of({"loss": "mse", "data": (x, y)})) == 1
+    grid = grid_of({"loss": "mse", "data": [(x, y), (-x, y), frame, "line3"]})
+    assert grid.axes[1].texts == [
+        "a table of 3 × 3 in memory",
+        "a table of 3 × 3 in memory-2",
+        "a table of 2 × 3 in memory",
+        "line3",
+    ]
+
+
+def test_the_results_tell_tables_in_memory_apart() -> None:
+    frame = pd.DataFrame({"a": [1.0, 2.0], "b": [1.0, 3.0], "y": [0.0, 1.0]})
+    swept = gdlab.sweep("mse", data=[frame, -frame], intercept=[True, False], steps=1)
+    assert swept.results["loss.data"].unique().tolist() == [
+        "a table of 2 × 3 in memory",
+        "a table of 2 × 3 in memory-2",
+    ]

@@ -1,11 +1,11 @@
-"""The columns of a table as numbers, each cell checked. CSV and Parquet name a bad cell their way.
+"""The columns of a table as numbers, each cell checked. A CSV file names a bad cell its own way.
 
 Shapes: N rows.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -17,17 +17,19 @@ if TYPE_CHECKING:
 _LONGEST_SHOWN = 60
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Table:
-    """A table that was read from a file.
+    """A table that was read from a file, or that lies in memory.
 
     Attributes:
-        path: the file.
+        source: the path of the file, or what the table is called in errors.
         columns: with distinct names, without blanks around them.
         index: the names of columns that number or name the rows, and are not among the columns.
     """
 
-    path: Path
+    noun: ClassVar[str] = "file"
+
+    source: Path | str
     columns: "pa.Table"
     index: tuple[str, ...] = ()
 
@@ -36,9 +38,9 @@ class Table:
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             what = f"more than one column is named {', '.join(repeated)}"
-            raise SettingError(f"data={self.path}: {what}")
+            raise SettingError(f"data={self.source}: {what}")
         if self.columns.num_rows == 0:
-            raise SettingError(f"data={self.path}: the file has no rows")
+            raise SettingError(f"data={self.source}: the {self.noun} has no rows")
 
     def __len__(self) -> int:
         return self.columns.num_rows
@@ -51,7 +53,7 @@ class Table:
         """
         numbers = self._to_floats(name)
         if numbers is None or not np.isfinite(numbers).all():
-            raise SettingError(f"data={self.path}: {self._describe_bad_cell(name, numbers)}")
+            raise SettingError(f"data={self.source}: {self._describe_bad_cell(name, numbers)}")
         return numbers
 
     def _to_floats(self, name: str) -> np.ndarray | None:
@@ -76,7 +78,26 @@ class Table:
             name: of the column.
             numbers: what `_to_floats` returns.
         """
-        raise NotImplementedError
+        column = self.columns.column(name)
+        row = _first_text(column) if numbers is None else int(np.isfinite(numbers).argmin())
+        value = column[row].as_py()
+        shown = repr(value) if isinstance(value, str) else str(value)
+        cell = "null" if value is None else shorten(shown)
+        what = "is not a number" if numbers is None or value is None else "is not a finite number"
+        return f"row {row + 1} of {len(self):,}, column {name} ({column.type}): {cell} {what}"
+
+
+def _first_text(column: "pa.ChunkedArray") -> int:
+    """Return the first row of a column that no number could be read from; 0 if there is none."""
+    return next((row for row, cell in enumerate(column) if not _is_number(cell.as_py())), 0)
+
+
+def _is_number(cell: object) -> bool:
+    try:
+        float(str(cell))
+    except ValueError:
+        return False
+    return True
 
 
 def shorten(text: str) -> str:

@@ -60,7 +60,9 @@ class CsvTable(Table):
         """
         readings = {"a number": _is_finite, "true or false": _BOOLEANS.__contains__}
         with (
-            io.TextIOWrapper(open_text(self.path), "utf-8-sig", "replace", newline="") as file,
+            io.TextIOWrapper(
+                open_text(Path(self.source)), "utf-8-sig", "replace", newline=""
+            ) as file,
             contextlib.suppress(csv.Error),  # a cell too long for the reader
         ):
             rows = csv.reader(file)

@@ -13,7 +13,8 @@ import numpy as np
 
 from gdlab.errors import SettingError
 from gdlab.losses.datasets.files import locate
-from gdlab.losses.datasets.tables import MAX_NUMBERS, Examples, read_examples
+from gdlab.losses.datasets.memory_table import MemoryTable
+from gdlab.losses.datasets.tables import MAX_NUMBERS, Data, Examples, read_examples
 
 _MAX_EXPONENT = 900
 """Sums of numbers up to 2^900 are far from overflow, and those from 2^-900 lose no digits."""
@@ -22,7 +23,7 @@ _cache: "WeakValueDictionary[tuple[object, ...], Examples]" = WeakValueDictionar
 
 
 def prepare_examples(
-    data: str,
+    data: Data,
     target: str | None,
     features: tuple[str, ...] | None,
     *,
@@ -36,7 +37,7 @@ def prepare_examples(
     the runs of a sweep read a file once.
 
     Args:
-        data: the name of a data set that ships with gdlab, or a path.
+        data: the name of a data set that ships with gdlab, a path, or a table in memory.
         target: the column to predict; None for the last one.
         features: the columns to predict it from; None for all others.
         standardize: whether to scale each feature to mean 0 and (population) standard deviation 1.
@@ -46,10 +47,7 @@ def prepare_examples(
     Raises:
         SettingError: the file, a column or a cell cannot be used, or a feature cannot be made.
     """
-    path = locate(data)
-    file = path.stat()
-    version = path.resolve(), file.st_mtime_ns, file.st_size, file.st_ino
-    key = (*version, target, features, standardize, degree, intercept)
+    key = (*_version(data), target, features, standardize, degree, intercept)
     examples = _cache.get(key)
     if examples is None:
         examples = read_examples(data, target, features, intercept=intercept)
@@ -61,6 +59,15 @@ def prepare_examples(
             _standardize(examples, data)
         _cache[key] = examples
     return examples
+
+
+def _version(data: Data) -> tuple[object, ...]:
+    """Return what changes with the content of a data set."""
+    if isinstance(data, MemoryTable):
+        return (data.digest,)
+    path = locate(data)
+    file = path.stat()
+    return path.resolve(), file.st_mtime_ns, file.st_size, file.st_ino
 
 
 def _rescale(examples: Examples, degree: int) -> None:
@@ -102,7 +109,7 @@ def _products(p: int, degree: int) -> Iterator[list[tuple[int, int]]]:
             yield [(feature, len(list(same))) for feature, same in itertools.groupby(chosen)]
 
 
-def _standardize(examples: Examples, data: str) -> None:
+def _standardize(examples: Examples, data: Data) -> None:
     """Scale the features in place."""
     features = examples.features[:, : len(examples.names)]
     for name, values in zip(examples.names, features.T, strict=True):

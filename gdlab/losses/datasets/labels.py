@@ -9,12 +9,12 @@ from gdlab.errors import SettingError
 from gdlab.losses.datasets.tables import MAX_NUMBERS
 
 
-def count_classes(labels: np.ndarray, data: str) -> int:
+def count_classes(labels: np.ndarray, data: object) -> int:
     """Return the number of classes C that labels (N,) distinguish.
 
     Args:
         labels: the targets of a data set.
-        data: the name of the data set, for errors.
+        data: the data set, for errors.
 
     Raises:
         SettingError: they are not 0, 1, …, C − 1, each at least once, or there are too many.

@@ -4,10 +4,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from gdlab.errors import SettingError, first_line, summarize_error
-from gdlab.losses.datasets.columns import Table, shorten
+from gdlab.losses.datasets.columns import Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,16 +35,6 @@ class ParquetTable(Table):
         columns = table.drop_columns([name for name in table.column_names if name in index])
         stripped = columns.rename_columns([name.strip() for name in columns.column_names])
         return cls(path, stripped, index)
-
-    def _describe_bad_cell(self, name: str, numbers: np.ndarray | None) -> str:
-        """Give the row of the first cell of a column that is not a finite number."""
-        column = self.columns.column(name)
-        row = 0 if numbers is None else int(np.isfinite(numbers).argmin())
-        value = column[row].as_py()
-        shown = repr(value) if isinstance(value, str) else str(value)
-        cell = "null" if value is None else shorten(shown)
-        what = "is not a number" if numbers is None or value is None else "is not a finite number"
-        return f"row {row + 1} of {len(self):,}, column {name} ({column.type}): {cell} {what}"
 
 
 def _pandas_index(path: Path, table: "pa.Table") -> tuple[str, ...]:

@@ -1,9 +1,10 @@
-"""Tables of numbers read from CSV and Parquet files, checked cell by cell."""
+"""Tables of numbers, from CSV and Parquet files and from memory, checked cell by cell."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
@@ -13,7 +14,11 @@ from gdlab.fields.suggestions import did_you_mean
 from gdlab.losses.datasets.columns import Table, shorten
 from gdlab.losses.datasets.csv_table import Choose, CsvTable, holds_numbers, stream_columns
 from gdlab.losses.datasets.files import is_parquet, locate, readable
+from gdlab.losses.datasets.memory_table import MemoryTable
 from gdlab.losses.datasets.parquet_table import ParquetTable
+
+Data: TypeAlias = str | MemoryTable
+"""The name of a data set that ships with gdlab, the path of a file, or a table in memory."""
 
 MAX_NUMBERS = 2**27
 """The number of float64 numbers that fit into 1 GiB."""
@@ -38,23 +43,25 @@ class Examples:
 
 
 def read_examples(
-    data: str,
+    data: Data,
     target: str | None,
     features: tuple[str, ...] | None,
     *,
     intercept: bool = False,
 ) -> Examples:
-    """Read a named data set, or a CSV or Parquet file with a header.
+    """Read a named data set, a CSV or Parquet file with a header, or a table in memory.
 
     Args:
-        data: the name of a data set that ships with gdlab, or a path.
+        data: the name of a data set that ships with gdlab, a path, or a table.
         target: the column to predict; None for the last one.
         features: the columns to predict it from; None for all others.
         intercept: whether to append a column of ones to the features.
 
     Raises:
-        SettingError: names the file, column or cell that cannot be used.
+        SettingError: names the file or table, the column or cell that cannot be used.
     """
+    if isinstance(data, MemoryTable):
+        return _from_table(data, partial(_choose_columns, data, target, features), intercept)
     path = locate(data)
     choose = partial(_choose_columns, path, target, features)
     with readable(path):
@@ -96,7 +103,7 @@ def _matrix(n: int, p: int, intercept: bool) -> np.ndarray:
 
 
 def _choose_columns(
-    path: Path,
+    source: Path | MemoryTable,
     target: str | None,
     features: tuple[str, ...] | None,
     names: Sequence[str],
@@ -105,18 +112,19 @@ def _choose_columns(
     """Return the names of the features and of the target, last.
 
     Args:
-        path: the file.
+        source: the file or the table.
         target: the column that was asked for, or None.
         features: the columns that were asked for, or None.
-        names: of the columns of the file.
+        names: of the columns.
         index: the names of columns that pandas calls the index of the table.
     """
-    _refuse_to_numbers(path, names)
+    if isinstance(source, Path):
+        _refuse_to_numbers(source, names)
     no_index = f" (the index of pandas, {', '.join(index)}, is not a column)" if index else ""
     target = (names or ("",))[-1] if target is None else _match(target, names)
     if names and target not in names:
         known = f"{did_you_mean(target, names)}; it has {', '.join(names)}{no_index}"
-        raise SettingError(f"target={target}: no such column in {path}{known}")
+        raise SettingError(f"target={target}: no such column in {source}{known}")
     others = tuple(name for name in names if name != target)
     features = others if features is None else tuple(_match(name, names) for name in features)
     for name in features:
@@ -131,10 +139,10 @@ def _choose_columns(
         what = f"needs at least one column besides the target {target}".rstrip()
         if any(mark in target for mark in _OTHER_MARKS):
             what += "; commas must separate the columns"
-        raise SettingError(f"data={path}: {what}{no_index}")
+        raise SettingError(f"data={source}: {what}{no_index}")
     if "" in (*features, target):
         what = f"column {names.index('') + 1} has no name; name it, or choose columns with features"
-        raise SettingError(f"data={path}: {what}")
+        raise SettingError(f"data={source}: {what}")
     return *features, target
 
 

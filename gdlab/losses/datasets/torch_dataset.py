@@ -4,7 +4,7 @@ Shapes: N examples.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -13,8 +13,38 @@ from torch.utils.data import Dataset, TensorDataset
 
 from gdlab.errors import CUSTOM_ERRORS, SettingError, summarize_error
 from gdlab.fields.custom_classes import instantiate
+from gdlab.fields.formatting import short_repr
+from gdlab.fields.validation import FromPython
 from gdlab.losses.datasets.fingerprints import note_arguments
+from gdlab.losses.datasets.memory_table import is_pair
 from gdlab.losses.datasets.tables import Examples
+
+
+class ExamplesInMemory(TensorDataset, FromPython):
+    """A copy of features and targets that are no table: images, or several targets an example."""
+
+    described: ClassVar[str] = ""
+
+    @classmethod
+    def of(cls, name: str, value: Any) -> "ExamplesInMemory | None":
+        """Return what a pair of arrays or tensors stands for; None for a table and all else."""
+        if not is_pair(value) or not all(hasattr(part, "shape") for part in value):
+            return None
+        features, targets = value
+        if len(features.shape) < 3 and (len(targets.shape) < 2 or targets.shape[1] == 1):
+            return None
+        shown = f"{name}=({short_repr(features)}, {short_repr(targets)})"
+        if len(features) != len(targets):
+            what = f"{len(features):,} features and {len(targets):,} targets"
+            raise SettingError(f"{shown}: {what}")
+        try:
+            return cls(*map(_copy, value))
+        except TypeError as error:
+            raise SettingError(f"{shown}: must be numbers ({summarize_error(error)})") from error
+
+    def __repr__(self) -> str:
+        return f"{len(self):,} examples in memory"
+
 
 _MAX_EXAMPLES = 10_000_000
 
@@ -66,6 +96,13 @@ def _stack(data: Dataset[Any]) -> tuple[np.ndarray, np.ndarray]:
     if targets.ndim > 2:
         raise ValueError(f"targets of shape {targets.shape[1:]}")
     return features, targets.astype(np.float64)
+
+
+def _copy(values: Any) -> Tensor:
+    """Return a copy of a tensor, or of an array as a tensor."""
+    if isinstance(values, Tensor):
+        return values.detach().clone()
+    return torch.from_numpy(np.array(values))
 
 
 def _to_array(values: Any) -> np.ndarray:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Number, setting
+from gdlab.losses.datasets.tables import Data
 from gdlab.losses.models.costs import BinaryCrossEntropy, CrossEntropy, SquaredWeights
 from gdlab.losses.models.linear import LinearModel
 
@@ -23,7 +24,7 @@ class Logistic(LinearModel):
         penalty: the factor of the squared weights.
     """
 
-    data: str = "breast_cancer"
+    data: Data = "breast_cancer"
     standardize: bool = True
     penalty: Number = setting(default=0.0, ge=0)
 
@@ -63,7 +64,7 @@ class Softmax(LinearModel):
         penalty: the factor of the squared weights.
     """
 
-    data: str = "iris"
+    data: Data = "iris"
     standardize: bool = True
     penalty: Number = setting(default=0.0, ge=0)
 

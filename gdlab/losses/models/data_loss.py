@@ -17,7 +17,7 @@ from gdlab.errors import SettingError
 from gdlab.fields.declared import setting
 from gdlab.losses.base import Loss
 from gdlab.losses.datasets.features import prepare_examples
-from gdlab.losses.datasets.tables import Examples
+from gdlab.losses.datasets.tables import Data, Examples
 from gdlab.losses.models.costs import ClassificationCost, Cost
 
 
@@ -27,7 +27,8 @@ class DataLoss(Loss):
     Subclasses define `scores` (the model), `cost` and, where there is one, `penalty_at`.
 
     Attributes:
-        data: a named data set, or a CSV or Parquet file with a header.
+        data: a named data set, or a CSV or Parquet file with a header; in Python also a data frame
+            or a pair (features, targets).
         target: the column to predict; None for the last one.
         features: the columns to predict it from; None for all others.
         standardize: scale each feature to mean 0 and (population) standard deviation 1.
@@ -40,7 +41,7 @@ class DataLoss(Loss):
     """Maximum number of scores computed at once: half a GiB, and as much again for each step of
     the way to the mean."""
 
-    data: str = "line3"
+    data: Data = "line3"
     target: str | None = None
     features: tuple[str, ...] | None = None
     standardize: bool = False

@@ -18,12 +18,14 @@ from torch.utils.data import Dataset
 from gdlab.errors import SettingError
 from gdlab.fields.declared import setting
 from gdlab.fields.formatting import format_value
+from gdlab.fields.validation import FromPython
 from gdlab.losses.datasets.features import prepare_examples
 from gdlab.losses.datasets.files import locate
 from gdlab.losses.datasets.labels import count_classes
+from gdlab.losses.datasets.memory_table import MemoryTable
 from gdlab.losses.datasets.synthetic import GENERATED, generate_examples
 from gdlab.losses.datasets.tables import Examples
-from gdlab.losses.datasets.torch_dataset import examples_from_dataset
+from gdlab.losses.datasets.torch_dataset import ExamplesInMemory, examples_from_dataset
 from gdlab.losses.models.costs import CrossEntropy, MeanSquaredError
 from gdlab.losses.models.data_loss import DataLoss
 
@@ -43,7 +45,7 @@ class Network(DataLoss):
     Attributes:
         data: a generated set (two_moons, spirals, circles, teacher_student), a named one, a CSV or
             Parquet file with a header, or `_target_`, a custom `torch.utils.data.Dataset` with its
-            arguments.
+            arguments; in Python also a data frame, a pair (features, targets) or a dataset.
         task: classification or regression; None for classification if the targets are 0, 1, …,
             C − 1, unless there are more than two and all differ.
         count: the number of generated examples; None for 200.
@@ -64,7 +66,7 @@ class Network(DataLoss):
     max_layer_kept: ClassVar[int] = 2**23
     """The same where activations are kept for the backward pass."""
 
-    data: str | Mapping[str, Any] | Dataset[Any] = "two_moons"  # type: ignore[assignment]  # more
+    data: str | Dataset[Any] | ExamplesInMemory | MemoryTable | Mapping[str, Any] = "two_moons"  # type: ignore[assignment]  # more
     task: Literal["classification", "regression"] | None = None
     count: int | None = setting(default=None, ge=2, le=1_000_000)
     noise: float | None = setting(default=None, ge=0, column=False)
@@ -76,15 +78,17 @@ class Network(DataLoss):
 
     @cached_property
     def _examples(self) -> Examples:
-        is_table = isinstance(self.data, str) and self.data not in GENERATED
+        is_file = isinstance(self.data, str) and self.data not in GENERATED
+        is_table = is_file or isinstance(self.data, MemoryTable)
         of_a_table = "target", "features", "standardize"
         self._refuse_given(("count", "noise") if is_table else of_a_table)
-        if not isinstance(self.data, str):
+        if not isinstance(self.data, (str, MemoryTable)):
             self._refuse_given(("count", "noise"))
             return examples_from_dataset(self.data, self.data_seed)
-        if not is_table:
+        if isinstance(self.data, str) and not is_table:
             return generate_examples(self.data, self.count or _COUNT, self.noise, self.data_seed)
-        locate(self.data, GENERATED)
+        if isinstance(self.data, str):
+            locate(self.data, GENERATED)
         columns = self.data, self.target, self.features
         return prepare_examples(*columns, standardize=self.standardize)
 
@@ -118,7 +122,8 @@ class Network(DataLoss):
         """The name of the data set."""
         if isinstance(self.data, Mapping):
             return str(self.data.get("_target_"))
-        return self.data if isinstance(self.data, str) else type(self.data).__name__
+        is_dataset = isinstance(self.data, Dataset) and not isinstance(self.data, FromPython)
+        return type(self.data).__name__ if is_dataset else str(self.data)
 
     @cached_property
     def targets(self) -> Tensor:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from gdlab.fields.declared import Number, setting
 from gdlab.losses.base import per_point
+from gdlab.losses.datasets.tables import Data
 from gdlab.losses.models.costs import AbsoluteWeights, HuberCost, SquaredError, SquaredWeights
 from gdlab.losses.models.linear import LinearModel
 
@@ -38,7 +39,7 @@ class Ridge(LinearModel):
         penalty: the factor of the squared weights.
     """
 
-    data: str = "diabetes"
+    data: Data = "diabetes"
     standardize: bool = True
     penalty: Number = setting(default=0.1, ge=0)
 
@@ -64,7 +65,7 @@ class Lasso(LinearModel):
         penalty: the factor of the sum of absolute weights.
     """
 
-    data: str = "diabetes"
+    data: Data = "diabetes"
     standardize: bool = True
     penalty: Number = setting(default=1.0, ge=0)
 
@@ -88,7 +89,7 @@ class Huber(LinearModel):
         delta: the residual at which the cost turns from quadratic to linear.
     """
 
-    data: str = "stackloss"
+    data: Data = "stackloss"
     standardize: bool = True
     delta: Number = setting(default=1.0, gt=0)
 
