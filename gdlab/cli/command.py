@@ -14,10 +14,15 @@ from typing import NoReturn
 
 from gdlab.cli import output, startup
 from gdlab.errors import GdlabError, SettingError, is_out_of_memory, summarize_error
+from gdlab.fields.suggestions import usual_name
 from gdlab.version import __version__
 
 EXIT_FAILED, EXIT_USAGE, EXIT_UNWANTED, EXIT_INTERRUPTED = 1, 2, 3, 130
 _ONE_OF = ("run", "multirun", "cfg", "info", "shell_completion")
+
+
+_WITH_VALUE = re.compile(r"argument (\S+): ignored explicit argument")
+"""What argparse says of a value for a flag that takes none."""
 
 
 def run_command(run: Callable[[list[str]], int], arguments: Sequence[str] | None) -> NoReturn:
@@ -83,8 +88,10 @@ def make_parser(command: str) -> argparse.ArgumentParser:
     from gdlab.cli.hydra_internals import make_argument_parser
 
     def refuse(message: str) -> NoReturn:
-        dashed = re.search(r"arguments: --?([a-z_.]+)\b", message)
-        hint = f"; settings have no dashes: {dashed[1]}=…" if dashed else ""
+        dashed = re.search(r"arguments: --?([a-z][\w.-]*)", message)
+        name = dashed[1].replace("-", "_") if dashed else ""
+        hint = f"; settings have no dashes: {usual_name(name)}=…" if dashed else ""
+        message = _WITH_VALUE.sub(r"\1: takes no value, not", message)
         raise SettingError(f"{message}{hint}; see {command} --help")
 
     # Of two options with one name the later one counts: Hydra's own --version prints that of Hydra.

@@ -30,6 +30,17 @@ _UNKNOWN_KEY = re.compile(
 )
 
 _FLAGS = ("help", "version", "losses", "optimizers", "multirun")
+_COMMANDS = {
+    **dict.fromkeys(("run", "train", "start", "optimize"), "gdlab runs without a further word"),
+    **dict.fromkeys(("sweep", "grid"), "a sweep is --multirun with several values, as lr=0.01,0.1"),
+    **dict.fromkeys(("view", "tensorboard"), "TensorBoard is python -m gdlab.view"),
+    **dict.fromkeys(("plot", "figures"), "pictures are in the folder of a run, and in TensorBoard"),
+    **dict.fromkeys(("derivatives", "explain"), "derivatives are python -m gdlab.derivatives"),
+    "experiment": "an experiment is experiment=NAME",
+    "resume": "a sweep continues with resume=DIRECTORY",
+}
+"""Words that other programs take, and what to type."""
+
 _GUESSED = (*OPEN_GROUPS, "experiment")
 """The groups among whose choices a word without a setting is looked up."""
 
@@ -147,6 +158,8 @@ def _guess(word: str) -> str:
     """Return ", did you mean …?" for a word without =; empty if nothing is near."""
     if word in _FLAGS:
         return f", did you mean --{word}?"
+    if word in _COMMANDS:
+        return f"; {_COMMANDS[word]}"
     loader = hydra_internals.config_loader()
     groups = (group for group in _GUESSED if word in choices_in(group, loader))
     return next((f", did you mean {group}={word}?" for group in groups), "")

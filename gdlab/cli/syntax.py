@@ -38,7 +38,7 @@ _ELSEWHERE = {
 
 _OF_NUMPY = re.compile(r"(?:np|numpy|torch)\.(\w+)")
 _CALL = re.compile(r"while evaluating '(\w+)")
-_STRUCTURE = re.compile(rf"[\[{{(]|({'|'.join(_FUNCTIONS)})\s*\(")
+_STRUCTURE = re.compile(rf"[\[{{(]|({'|'.join((*_FUNCTIONS, *_ELSEWHERE))})\s*\(")
 _IN_QUOTES = re.compile(r"'[^']*'|\"[^\"]*\"")
 _BRACKETS = {")": "(", "]": "[", "}": "{"}
 

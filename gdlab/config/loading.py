@@ -7,8 +7,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gdlab.config.overrides import FAIL_ON
-from gdlab.config.python import instance_of
+from gdlab.config.overrides import FAIL_ON, names_class
+from gdlab.config.python import instance_of, network_of
 from gdlab.config.settings import (
     COMMAND_FLAGS,
     COMMAND_KEYS,
@@ -28,6 +28,7 @@ from gdlab.fields.suggestions import choices_of, did_you_mean, unknown_choice
 from gdlab.fields.validation import Range, plain_point
 from gdlab.losses.function import Function
 from gdlab.optimizers.base import Optimizer
+from gdlab.optimizers.torch_optim import Torch
 from gdlab.paths import CONF
 
 _FLAG = Field(bool, Range())
@@ -133,16 +134,18 @@ def settings_from_flat(given: Mapping[str, Any]) -> Settings:
     Raises:
         SettingError: a setting is unknown, of the wrong type or out of range.
     """
-    parts: dict[str, Any] = {g: resolve_choice(g, given.get(g, DEFAULT_CHOICES[g])) for g in GROUPS}
     nodes: dict[str, dict[str, Any]] = {node: {} for node in (*GROUPS, *NODES)}
     top: dict[str, Any] = {}
     for key, value in given.items():
         node, _, name = key.partition(".")
         if name and node in nodes:
             nodes[node][name] = value
-        elif key not in parts and key not in NODES:
+        elif key not in GROUPS and key not in NODES:
             top[key] = value
-    for group, owner in parts.items():
+    parts: dict[str, Any] = {}
+    for group in GROUPS:
+        choice, has_data = given.get(group, DEFAULT_CHOICES[group]), "data" in nodes[group]
+        owner = unfinished_choice(group, choice) if has_data else resolve_choice(group, choice)
         parts[group] = _with_settings(group, owner, nodes[group])
     for key in NODES:
         parts[key] = make_section(key, given.get(key, {}), nodes[key])
@@ -170,9 +173,18 @@ def resolve_choice(group: str, given: Any) -> Configured:
     if not isinstance(given, str):
         return instance_of(group, base, given)
     path = CONF / group / f"{given}.yaml"
+    if not path.is_file() and names_class(given):
+        if group == "optimizer" and given.startswith("torch.optim."):
+            return make("optimizer.", Torch, {"cls": given})
+        return _make_choice(group, {"_target_": given}, base)
     if not path.is_file():
         raise unknown_choice(group, given, choices_of(group))
     return _make_choice(group, _compose_file(path), base)
+
+
+def unfinished_choice(group: str, given: Any) -> Configured:
+    """Return what `resolve_choice` does, and for a network a loss that lacks only its data."""
+    return network_of(group, given) or resolve_choice(group, given)
 
 
 def choice_from_values(group: str, values: dict[str, Any]) -> Configured:

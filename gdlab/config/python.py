@@ -6,14 +6,19 @@ from typing import Any
 
 import torch
 
+from gdlab.config.ways import is_a, way_for
 from gdlab.errors import CUSTOM_ERRORS, SettingError, describe_error
-from gdlab.fields.declared import Configured, declared_fields
+from gdlab.fields.declared import Configured
 from gdlab.fields.formatting import format_value
 from gdlab.fields.suggestions import unknown_setting
+from gdlab.losses import Module
 from gdlab.losses.base import Loss
 from gdlab.losses.function import Function
 from gdlab.optimizers.base import Optimizer
 from gdlab.optimizers.torch_optim import Torch
+
+GROUP_OF_NETWORKS = "loss"
+_LONGEST_LIST = 20
 
 
 def instance_of(group: str, base: type[Configured], given: Any) -> Configured:
@@ -38,10 +43,23 @@ def instance_of(group: str, base: type[Configured], given: Any) -> Configured:
     if base is Loss and callable(given) and not isinstance(given, (type, torch.nn.Module)):
         function: Any = given
         return Function(function)
-    raise SettingError(
-        f"{group}={_describe(given)}: {_explain(base, given)}"
-        f"must be a name or an instance of {base.__name__}"
-    )
+    way = way_for(base, given)
+    must = f"must be a name or an instance of {base.__name__}"
+    raise SettingError(f"{group}={_describe(given)}: {must}{'; ' if way else ''}{way}")
+
+
+def network_of(group: str, given: Any) -> Configured | None:
+    """Return the loss of a `torch.nn.Module` or of its class, on data that are yet to be set.
+
+    None stands for anything else. Nothing is checked: the loss has its defaults, and is created
+    anew with its data.
+    """
+    if group != GROUP_OF_NETWORKS or not is_a(given, torch.nn.Module):
+        return None
+    unfinished = object.__new__(Module)
+    module = {"_target_": given} if isinstance(given, type) else given
+    unfinished.__dict__["module"] = module
+    return unfinished
 
 
 def _make(group: str, cls: type[Configured]) -> Configured:
@@ -58,18 +76,6 @@ def _describe(given: Any) -> str:
     if given is None or isinstance(given, (bool, int, float)):
         return format_value(given)
     return given.__name__ if isinstance(given, type) else type(given).__name__
-
-
-def _explain(base: type[Configured], given: Any) -> str:
-    """Say how what was given can be used, if it can."""
-    name = _describe(given)
-    if base is Optimizer and isinstance(given, torch.optim.Optimizer):
-        return f"it steps its own parameters, give its class, {name}; "
-    if base is Loss and isinstance(given, torch.nn.Module):
-        return f"a network needs data, as in gdlab.losses.Module(module={name.lower()}, data=…); "
-    if base is Loss and (isinstance(given, (Sequence, Mapping)) or hasattr(given, "shape")):
-        return "data need a model, as in gdlab.losses.MSE(data=…); "
-    return ""
 
 
 class FullNames:
@@ -91,8 +97,10 @@ class FullNames:
         """The full names that each name of a setting of the chosen ones can mean."""
         owned: dict[str, list[str]] = {}
         for group, owners in self._choose().items():
-            for name in dict.fromkeys(n for owner in owners for n in declared_fields(type(owner))):
-                owned.setdefault(name, []).append(f"{group}.{name}")
+            for owner in owners:
+                for name, full in owner.short_names().items():
+                    meanings = owned.setdefault(name, [])
+                    meanings += [each for each in [f"{group}.{full}"] if each not in meanings]
         return owned
 
     def of(self, name: str, shown: str = "…") -> str:
@@ -133,5 +141,7 @@ class FullNames:
 
 def _short(value: Any) -> str:
     """Format a value for an error, in at most a few words."""
-    text = format_value(value) if isinstance(value, (str, int, float, list, tuple)) else ""
+    is_list = isinstance(value, (list, tuple)) and len(value) <= _LONGEST_LIST
+    is_list = is_list and not any(hasattr(item, "shape") for item in value)
+    text = format_value(value) if is_list or isinstance(value, (str, int, float)) else ""
     return text if text and len(text) <= 40 else _describe(value)

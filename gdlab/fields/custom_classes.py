@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import torch
 
 from gdlab.errors import CUSTOM_ERRORS, SettingError, is_out_of_memory, summarize_error
+from gdlab.fields.formatting import format_value
 
 Kind = TypeVar("Kind")
 
@@ -17,15 +18,17 @@ def import_class(key: str, target: Any, base: type[Kind], base_name: str) -> typ
 
     Args:
         key: the setting, for errors.
-        target: the dotted name.
+        target: the dotted name; in Python also the class itself.
         base: the base class.
         base_name: its public name, for errors.
 
     Raises:
         SettingError: the class does not exist or has another base class.
     """
-    module_name, _, class_name = str(target).rpartition(".")
     expected = f"must be the dotted name of a subclass of {base_name}"
+    if isinstance(target, type) and issubclass(target, base):
+        return target
+    module_name, _, class_name = str(target).rpartition(".")
     if not module_name:
         raise SettingError(f"{key}={target}: {expected}, such as my_module.MyClass")
     try:
@@ -66,7 +69,8 @@ def instantiate(
             return cls(**arguments)
     except CUSTOM_ERRORS as error:
         why = f"cannot be instantiated ({summarize_error(error)})"
-        raise SettingError(f"{key}._target_={target}: {why}") from error
+        why += "; give an instance of it" if isinstance(target, type) else ""
+        raise SettingError(f"{key}._target_={format_value(target)}: {why}") from error
 
 
 @contextmanager

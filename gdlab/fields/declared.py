@@ -104,6 +104,10 @@ class Configured:
         copy.__dict__.update(self.settings() | changes)
         return copy
 
+    def short_names(self) -> Mapping[str, str]:
+        """Return the names of settings that Python may give, each with its full name here."""
+        return {name: name for name in declared_fields(type(self))}
+
     def settings(self) -> dict[str, Any]:
         """Return field names and values, in order of declaration."""
         return {name: getattr(self, name) for name in declared_fields(type(self))}

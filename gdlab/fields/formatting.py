@@ -21,6 +21,8 @@ def format_value(value: Any) -> str:
         return f"{{{','.join(f'{key}:{format_value(item)}' for key, item in value.items())}}}"
     if isinstance(value, float) and abs(value) > 1e15:
         return f"{value:g}"
+    if isinstance(value, type):
+        return f"{value.__module__}.{value.__qualname__}"
     text = str(value)
     return short_repr(value) if "\n" in text or _ADDRESS in text else text
 

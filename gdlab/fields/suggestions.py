@@ -36,8 +36,24 @@ _OTHER_NAMES = {
     "n": "loss.dim",
     "kappa": "loss.condition",
     "cond": "loss.condition",
+    "gpu": "cuda",
+    "double": "float64",
+    "float": "float32",
+    "single": "float32",
 }
-"""Names of settings in other tools and texts."""
+"""Names of settings, and of some of their values, in other tools and texts."""
+
+_EXPLAINED = {
+    "epochs": "steps are counted: an epoch of N examples is N / loss.batch_size steps",
+    **dict.fromkeys(
+        ("directory", "dir", "folder", "out", "output", "output_dir", "logdir", "log_dir"),
+        "the folder of a run is hydra.run.dir=… on a command line, directory=… in Python",
+    ),
+}
+"""What takes the place of settings of other tools."""
+
+_GROUPS = {"loss": "a loss", "optimizer": "an optimizer", "schedule": "a schedule"}
+_MOST_OWNERS = 5
 
 
 def did_you_mean(given: str, names: Iterable[str]) -> str:
@@ -64,6 +80,11 @@ def did_you_mean(given: str, names: Iterable[str]) -> str:
     return ""
 
 
+def usual_name(given: str) -> str:
+    """Return the name that a setting of another tool has here, or the name itself."""
+    return _OTHER_NAMES.get(given, given)
+
+
 def choices_of(group: str) -> list[str]:
     """Return the names in a group of `conf`, sorted."""
     folder = CONF / group
@@ -81,15 +102,46 @@ def unknown_choice(group: str, given: str, choices: Iterable[str]) -> SettingErr
     if group == "loss" and looks_like_formula(given):
         way = f"a formula is loss=expression '{group}.formula={given}'"
         return SettingError(f"{group}={given}: no such choice; {way}")
-    hint = did_you_mean(given, names)
+    for other, kind in _GROUPS.items():
+        if other != group in _GROUPS and given in choices_of(other):
+            return SettingError(f"{group}={given}: {given} is {kind}; choose {other}={given}")
+    if given.startswith("[") and given.endswith("]"):
+        way = f"several make a sweep: --multirun {group}={given[1:-1]}"
+        return SettingError(f"{group}={given}: must be one choice; {way}")
+    hint = did_you_mean(given.removesuffix("LR"), names)
     return SettingError(f"{group}={given}: no such choice{hint} (choices: {', '.join(names)})")
 
 
 def unknown_setting(key: str, given: str, known: Iterable[str]) -> SettingError:
     """Return the error for a setting that does not exist."""
     names = sorted(known)
+    last = key.rpartition(".")[2]
+    if last in _EXPLAINED:
+        return SettingError(f"{key}={given}: no such setting; {_EXPLAINED[last]}")
+    owners = "" if any(n.rpartition(".")[2] == last for n in names) else _owners(key, given)
+    if owners:
+        return SettingError(f"{key}={given}: no such setting here; {owners}")
     hint = did_you_mean(key, names)
     return SettingError(f"{key}={given}: no such setting{hint}{_siblings(key, names)}")
+
+
+def _owners(key: str, given: str) -> str:
+    """Say which losses, optimizers or schedules have a setting that the chosen ones lack."""
+    node, _, name = key.rpartition(".")
+    for group in _GROUPS:
+        if node not in ("", group) or not name.isidentifier():
+            continue
+        declared = re.compile(rf"^{name}:", re.MULTILINE)
+        files = {choice: CONF / group / f"{choice}.yaml" for choice in choices_of(group)}
+        owners = [name for name, file in files.items() if declared.search(file.read_text("utf-8"))]
+        if owners:
+            best = name if name in owners else min(owners, key=len)
+            others = [owner for owner in owners if owner != best]
+            few = ", ".join([best, *others[: _MOST_OWNERS - 1]])
+            more = f"{few}, …" if len(owners) > _MOST_OWNERS else few
+            have = "has" if len(owners) == 1 else "have"
+            return f"{more} {have} it: {group}={best} {group}.{name}={given}"
+    return ""
 
 
 def missing_setting(key: str, given: str, owner: str, known: Iterable[str]) -> SettingError:

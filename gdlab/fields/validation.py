@@ -11,10 +11,13 @@ import typing
 from collections.abc import Callable, Iterator, KeysView, Mapping, Sequence, ValuesView
 from typing import Any, ClassVar, Literal, Self, Union
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from gdlab.errors import SettingError
 from gdlab.fields.formatting import format_value
+from gdlab.fields.hints import explain_quotes, suggest
 
 _PLAIN = {type(None), bool, int, float, str, tuple, list, dict}
 _MOST_ITEMS = 1_000_000
@@ -81,13 +84,16 @@ def union_members(hint: Any) -> tuple[Any, ...]:
 def plain_value(name: str, value: Any) -> Any:
     """Return a value as Python's own: paths as strings, and columns and iterators as lists.
 
-    Columns are those of NumPy, pandas and others that have `tolist`; tensors stay tensors.
+    Columns are those of NumPy, pandas and others that have `tolist`, and a data frame is a list of
+    its rows; tensors stay tensors.
 
     Raises:
         SettingError: an iterator does not end.
     """
-    if type(value) in _PLAIN or isinstance(value, (Tensor, io.IOBase)):
+    if type(value) in _PLAIN or isinstance(value, (Tensor, io.IOBase, type)):
         return value
+    if hasattr(value, "iloc") and len(value.shape) == 2:
+        return value.to_numpy().tolist()
     if isinstance(value, os.PathLike):
         return os.fsdecode(value)
     if isinstance(value, (Iterator, KeysView, ValuesView)):
@@ -103,9 +109,13 @@ def plain_value(name: str, value: Any) -> Any:
 def plain_point(name: str, value: Any) -> Any:
     """Return the coordinates of a point as a tuple, whatever sequence they are; others as they are.
 
+    A column of pandas with names is a mapping from names to coordinates.
+
     Raises:
         SettingError: an iterator does not end.
     """
+    if hasattr(value, "to_dict") and all(isinstance(label, str) for label in value.index):
+        return dict(value.to_dict())
     value = value.tolist() if isinstance(value, Tensor) else plain_value(name, value)
     is_point = isinstance(value, Sequence) and not isinstance(value, str)
     return tuple(value) if is_point else value
@@ -122,35 +132,15 @@ def check_value(name: str, value: Any, hint: Any, allowed: Range) -> Any:
         return value
     converted = _convert_first(kinds, name, value, allowed)
     if converted is None:
+        if isinstance(value, Tensor) and value.ndim == 0:
+            value = value.item()
         value = plain_value(name, value)
         converted = _convert_first(kinds, name, value, allowed)
     if converted is not None:
         return converted
-    shown, hint = _explain_quotes(value, kinds)
+    shown, hint = explain_quotes(value, kinds)
+    hint = hint or suggest(name, value, kinds)
     raise SettingError(f"{name}={shown}: must be {describe_types(kinds)}{hint}")
-
-
-def _explain_quotes(value: Any, kinds: Sequence[Any]) -> tuple[str, str]:
-    """Return a wrong value as a user would type it, and what quotes have to do with it if they do.
-
-    In YAML and on a command line, quotes alone tell the text "2019" from the number 2019.
-    """
-    text = format_value(value)
-    if isinstance(value, (bool, int, float)) and str in kinds:
-        return text, f"""; in quotes it is one: "{text}", on a command line '"{text}"'"""
-    if isinstance(value, str) and any(kind in (bool, int, float) for kind in kinds):
-        words = {"true", "false"} if bool in kinds else set()
-        if text.lower() in words or _is_number(text):
-            return f'"{text}"', "; leave out the quotes, or decode it: ${oc.decode:…}"
-    return text, ""
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def fits_type(value: Any, hint: Any) -> bool:
@@ -174,7 +164,7 @@ def _convert(kind: Any, name: str, value: Any, allowed: Range) -> Any:
     if is_from_python(kind):
         return kind.of(name, value)
     if origin is Literal:
-        return value if isinstance(value, (str, int)) and value in typing.get_args(kind) else None
+        return _convert_literal(typing.get_args(kind), value)
     if origin is tuple:
         return _convert_tuple(typing.get_args(kind), name, value, allowed)
     if origin is Mapping:
@@ -184,6 +174,15 @@ def _convert(kind: Any, name: str, value: Any, allowed: Range) -> Any:
     if kind in (float, int):
         return _convert_number(kind, name, value, allowed)
     return value if isinstance(value, origin or kind) else None
+
+
+def _convert_literal(choices: tuple[Any, ...], value: Any) -> Any:
+    """Return a value that is one of some choices; torch and NumPy name types and devices so."""
+    if isinstance(value, (torch.dtype, torch.device)):
+        value = str(value).removeprefix("torch.")
+    elif isinstance(value, np.dtype) or (isinstance(value, type) and issubclass(value, np.generic)):
+        value = np.dtype(value).name
+    return value if isinstance(value, (str, int)) and value in choices else None
 
 
 def _convert_number(kind: Any, name: str, value: Any, allowed: Range) -> Any:
@@ -242,7 +241,7 @@ def _describe(kind: Any) -> str:
     """Return a type in words; empty for types that a user cannot type."""
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if origin is Literal:
-        return f"one of {', '.join(map(str, args))}"
+        return f"{'one of ' if len(args) > 1 else ''}{', '.join(map(str, args))}"
     if origin is tuple:
         return f"a {_describe_list('list', args)}"
     if origin is Mapping:

@@ -74,6 +74,11 @@ class Torch(OracleOptimizer):
             why = f"cannot be created ({summarize_error(error)})"
             raise SettingError(f"{self._find_bad_setting()}: {why}") from error
 
+    def short_names(self) -> Mapping[str, str]:
+        """Return the names of all settings, and those of the arguments of the class."""
+        names = (name for name in _parameter_names(self._class) if name not in (*_RESERVED, None))
+        return {name: f"kwargs.{name}" for name in names} | dict(super().short_names())
+
     def _try_to_create(self, kwargs: Mapping[str, Any]) -> BaseException | None:
         """Return the exception that the class raises with these arguments, or None."""
         try:

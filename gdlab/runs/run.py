@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gdlab.config.every_error import with_every_error
-from gdlab.config.loading import DEFAULT_CHOICES, resolve_choice, settings_from_flat
+from gdlab.config.loading import DEFAULT_CHOICES, settings_from_flat, unfinished_choice
 from gdlab.config.python import FullNames
 from gdlab.config.settings import GROUPS, TOP, Settings
 from gdlab.console import visible
@@ -17,6 +17,7 @@ from gdlab.engine.batch import Batch, Stop
 from gdlab.engine.history import History, split_by_run
 from gdlab.engine.loop import advance
 from gdlab.engine.outcome import Outcome, Outcomes
+from gdlab.fields.validation import Range, check_value
 from gdlab.losses.transform import Transform
 from gdlab.numerics.threads import one_thread
 from gdlab.paths import user_path
@@ -123,14 +124,17 @@ def run(
     >>> run = gdlab.run("expression", formula="(x - 1)**2 + y**2", start={"x": 3, "y": 1})
     >>> run.history.x[0].tolist()
     [3.0, 1.0]
+    >>> features, targets = [[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0]
+    >>> gdlab.run("mse", data=(features, targets), lr=0.3)
+    Run(mse, sgd, lr=0.3: converged at step 92, loss 7.95444e-17)
 
     Signals are the caller's: Ctrl-C raises KeyboardInterrupt, SIGTERM ends the program.
 
     Args:
-        loss: a name from conf/loss, a `gdlab.Loss` or its class, or a function of one point (D,),
-            which requires `start`.
+        loss: a name from conf/loss, a `gdlab.Loss` or its class, a function of one point (D,),
+            which requires `start`, or a `torch.nn.Module` or its class, which requires `data`.
         optimizer: a name from conf/optimizer, a `gdlab.Optimizer` or its class, or a class of
-            torch.optim.
+            torch.optim, with its arguments by their names.
         lr: the learning rate; None for the optimizer's default, usually 0.1.
         schedule: a name from conf/schedule or a `gdlab.Schedule`.
         start: D numbers, in order or by the names of the coordinates, "random", or None for the
@@ -142,7 +146,8 @@ def run(
         settings: further settings by their names in conf/config.yaml, such as steps, seed and
             noise; those with a dot as `**{"loss.condition": 10}`. A setting of the loss, the
             optimizer or the schedule also by its own name, as `momentum=0.9`, where only one of
-            them has it.
+            them has it. The `data` of a loss may be a data frame or a pair (features, targets) of
+            arrays or tensors.
 
     Raises:
         SettingError: a setting is unknown, of the wrong type or out of range.
@@ -155,7 +160,8 @@ def run(
     with ExitStack() as stack:
         recorders: list[RunRecorder] = []
         if directory is not None:
-            claim = claimed(user_path(directory), exact=True, setting="directory")
+            path = user_path(check_value("directory", directory, str, Range()))
+            claim = claimed(path, exact=True, setting="directory")
             recorders.append(RunRecorder(stack.enter_context(claim), all_settings))
         stack.enter_context(one_thread())  # a process forked later could not use torch's threads
         outcome = execute(all_settings, batch, [memory, *recorders])
@@ -167,7 +173,7 @@ def run(
 def _prepare(given: Mapping[str, Any]) -> tuple[Settings, Batch]:
     """Return the settings and the batch of a run from what Python gives, all checked."""
     choices = DEFAULT_CHOICES | dict(given)
-    names = FullNames(TOP, lambda: {g: [resolve_choice(g, choices[g])] for g in GROUPS})
+    names = FullNames(TOP, lambda: {g: [unfinished_choice(g, choices[g])] for g in GROUPS})
     settings = settings_from_flat(names.spell_out(given))
     return settings, check_run(settings)
 

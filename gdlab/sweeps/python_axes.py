@@ -9,14 +9,15 @@ from typing import Any
 
 from torch import Tensor
 
-from gdlab.config.loading import DEFAULT_CHOICES, resolve_choice
+from gdlab.config.loading import DEFAULT_CHOICES, resolve_choice, unfinished_choice
 from gdlab.config.overrides import SHORTHANDS
 from gdlab.config.python import FullNames
 from gdlab.config.settings import GROUPS, NODES, TOP, Settings
+from gdlab.config.ways import is_a
 from gdlab.errors import CUSTOM_ERRORS, SettingError
 from gdlab.fields.declared import Configured, declared_fields, find_field, nest_changes
 from gdlab.fields.formatting import format_value
-from gdlab.fields.validation import plain_value
+from gdlab.fields.validation import plain_point, plain_value
 from gdlab.sweeps.grid import WRITTEN_OUT, Axis, Grid, product
 
 
@@ -45,7 +46,9 @@ def _with_instances(key: str, value: Any) -> Any:
     """Replace the classes among losses, optimizers or schedules by instances."""
     if key not in GROUPS:
         return value
-    items = [resolve_choice(key, v) if isinstance(v, type) else v for v in _items(value)]
+    items = [
+        resolve_choice(key, item) if is_a(item, GROUPS[key]) else item for item in _items(value)
+    ]
     return items if _is_list(value) else items[0]
 
 
@@ -104,6 +107,8 @@ def _items(value: Any, key: str = "") -> list[Any]:
 
 def _to_python(key: str, value: Any) -> Any:
     """Return tensors, columns, iterators and paths as Python's lists, numbers and strings."""
+    if key == "start" and hasattr(value, "to_dict") and value.ndim == 1:
+        value = plain_point(key, value)
     return value.tolist() if isinstance(value, Tensor) else plain_value(key, value)
 
 
@@ -142,7 +147,7 @@ def _chosen_owners(group: str, given: Mapping[str, Any], *, with_inner: bool) ->
         with_inner: whether to put in the inner ones that are chosen too.
     """
     owners = [
-        resolve_choice(group, item) for item in _items(given.get(group, DEFAULT_CHOICES[group]))
+        unfinished_choice(group, item) for item in _items(given.get(group, DEFAULT_CHOICES[group]))
     ]
     names = [key.partition(".")[2] for key in given if key.startswith(f"{group}.")]
     for name in sorted(names, key=lambda name: name.count(".")) if with_inner else ():

@@ -8,6 +8,7 @@ from typing import Any
 from gdlab.config.every_error import with_every_error
 from gdlab.config.loading import settings_from_flat
 from gdlab.config.settings import GROUPS, Settings
+from gdlab.fields.validation import Range, check_value
 from gdlab.paths import user_path
 from gdlab.recording.digests import begin_digests
 from gdlab.recording.lock import claimed
@@ -46,8 +47,9 @@ def sweep(
     Ctrl-C the directory can be loaded, with the runs whose batches have ended.
 
     Args:
-        loss: a name from conf/loss, a `gdlab.Loss` or its class, or a function of one point (D,),
-            which needs a start; or a list of these.
+        loss: a name from conf/loss, a `gdlab.Loss` or its class, a function of one point (D,),
+            which needs a start, or a `torch.nn.Module` or its class, which needs data; or a list
+            of these.
         optimizer: a name from conf/optimizer, a `gdlab.Optimizer` or its class, or a class of
             torch.optim; or a list of these.
         lr: a number, or a list, array or tensor of numbers; None for each optimizer's default.
@@ -74,7 +76,8 @@ def sweep(
     plan = with_every_error(plan_of, given)
     plan = with_shards_for(plan, executor, "executor")
     if directory is not None:
-        with claimed(user_path(directory), exact=True, setting="directory") as path:
+        folder = user_path(check_value("directory", directory, str, Range()))
+        with claimed(folder, exact=True, setting="directory") as path:
             begin_digests(path)  # a sweep on the command line has one, that of its plan
             run_sweep(plan, path)
         recorded = load(path)

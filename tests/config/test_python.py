@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import sympy
 import torch
 
 import gdlab
@@ -28,19 +29,62 @@ def test_a_class_stands_for_an_instance_with_its_defaults() -> None:
 
 
 NET = torch.nn.Linear(2, 1)
+SGD_OF_NET = torch.optim.SGD(NET.parameters(), lr=0.02, momentum=0.9)
 NOT_CHOICES: list[tuple[str, Any, str]] = [
     (
         "optimizer",
-        torch.optim.SGD(NET.parameters()),
-        "optimizer=SGD: it steps its own parameters, give its class, SGD; must",
+        SGD_OF_NET,
+        "it steps its own parameters; give its class, as optimizer=torch.opt",
     ),
+    ("optimizer", SGD_OF_NET, "optimizer=torch.optim.SGD, lr=0.02, momentum=0.9"),
     ("optimizer", torch.nn.Linear, "optimizer=Linear: must be a name or an instance of Optimizer"),
-    ("loss", NET, "loss=Linear: a network needs data, as in gdlab.losses.Module(module=linear, da"),
-    ("loss", pd.DataFrame({"x": [1.0]}), "loss=DataFrame: data need a model, as in gdlab.losses.M"),
-    ("loss", (torch.ones(3, 1), torch.ones(3)), "loss=tuple: data need a model"),
-    ("loss", torch.nn.Linear, "loss=Linear: must be a name or an instance of Loss"),
+    (
+        "optimizer",
+        Rosenbrock(),
+        "optimizer=Rosenbrock: must be a name or an instance of Optimizer; i",
+    ),
+    ("optimizer", 0.01, "must be a name or an instance of Optimizer; a learning rate is lr=0.01"),
+    (
+        "optimizer",
+        ["sgd", "adam"],
+        "optimizer=list: must be a name or an instance of Optimizer; gdla",
+    ),
+    (
+        "optimizer",
+        "rosenbrock",
+        "optimizer=rosenbrock: rosenbrock is a loss; choose loss=rosenbrock",
+    ),
+    ("loss", NET, "Loss; a network needs data, as in gdlab.run(net, data=(features, targets))"),
+    (
+        "loss",
+        torch.nn.Linear,
+        "loss=Linear: must be a name or an instance of Loss; a network needs",
+    ),
+    (
+        "loss",
+        torch.nn.MSELoss(),
+        "loss=MSELoss: must be a name or an instance of Loss; it compares s",
+    ),
+    ("loss", torch.nn.CrossEntropyLoss, "it compares scores with targets; give a network"),
+    ("loss", Adam, "loss=Adam: must be a name or an instance of Loss; it is an optimizer"),
+    (
+        "loss",
+        [Rosenbrock, "sphere"],
+        "loss=list: must be a name or an instance of Loss; gdlab.sweep ",
+    ),
+    ("loss", sympy.Symbol("x") ** 2, 'a formula is gdlab.run("expression", formula="x**2")'),
+    ("loss", pd.DataFrame({"x": [1.0]}), 'data need a model, as in gdlab.run("mse", data=…)'),
+    ("loss", (torch.ones(3, 1), torch.ones(3)), "loss=tuple: must be a name or an instance of Los"),
     ("loss", None, "loss=null: must be a name or an instance of Loss"),
+    ("loss", "adam", "loss=adam: adam is an optimizer; choose optimizer=adam"),
     ("schedule", 0.1, "schedule=0.1: must be a name or an instance of Schedule"),
+    (
+        "schedule",
+        torch.optim.lr_scheduler.StepLR,
+        "schedulers of torch step its optimizers, did you ",
+    ),
+    ("schedule", math.exp, "a rule of your own is a subclass of gdlab.Schedule"),
+    ("schedule", "StepLR", "schedule=StepLR: no such choice, did you mean step?"),
 ]
 
 
@@ -48,6 +92,116 @@ NOT_CHOICES: list[tuple[str, Any, str]] = [
 def test_what_stands_for_nothing_is_refused_with_the_way(group: str, given: Any, says: str) -> None:
     with pytest.raises(SettingError) as refused:
         resolve_choice(group, given)
+    assert says in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+X: Any = np.array([[0.0, 1.0], [1.0, 0.5], [2.0, 3.0], [1.0, 1.0]])
+PAIR: Any = (X, X[:, 0] + 1)
+COLUMN = pd.Series([3.0, 4.0])
+BY_NAME = pd.Series({"x1": 4.0, "x0": 3.0})
+
+
+class Line(torch.nn.Module):
+    """A network without a name that another program could import."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.line = torch.nn.Linear(2, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.line(x)
+
+
+# What Python gives, the setting that it stands for, and its value.
+MEANT: list[tuple[dict[str, Any], str, Any]] = [
+    ({"loss": NET, "data": PAIR}, "loss", "Module"),
+    ({"loss": Line, "data": PAIR}, "loss", "Module"),
+    ({"loss": Line(), "data": pd.DataFrame(X).assign(y=1.0)}, "loss", "Module"),
+    ({"optimizer": "torch.optim.Adam"}, "optimizer.cls", "torch.optim.Adam"),
+    ({"optimizer": torch.optim.SGD, "momentum": 0.5}, "optimizer.kwargs.momentum", 0.5),
+    ({"optimizer": "gdlab.optimizers.Adam"}, "optimizer", "gdlab.optimizers.Adam"),
+    ({"start": COLUMN}, "start", (3.0, 4.0)),
+    ({"start": BY_NAME}, "start", (3.0, 4.0)),
+    ({"start": torch.tensor([3.0, 4.0])}, "start", (3.0, 4.0)),
+    ({"start": torch.nn.Parameter(torch.tensor([3.0, 4.0]))}, "start", (3.0, 4.0)),
+    ({"start": np.array([3.0, 4.0])}, "start", (3.0, 4.0)),
+    ({"start": {"x1": 4.0, "x0": 3.0}}, "start", (3.0, 4.0)),
+    ({"lr": torch.tensor(0.25)}, "lr", 0.25),
+    ({"lr": np.float32(0.25)}, "lr", 0.25),
+    ({"seed": np.int64(3)}, "seed", 3),
+    ({"seed": torch.tensor(3)}, "seed", 3),
+    ({"steps": 1.0}, "steps", 1),
+    ({"dtype": torch.float32}, "dtype", "float32"),
+    ({"dtype": np.float32}, "dtype", "float32"),
+    ({"dtype": np.dtype("float64")}, "dtype", "float64"),
+    ({"device": torch.device("cpu")}, "device", "cpu"),
+]
+
+
+@pytest.mark.parametrize(("given", "setting", "value"), MEANT)
+def test_an_object_that_can_mean_one_thing_works(
+    given: dict[str, Any], setting: str, value: Any
+) -> None:
+    settings: Any = given | {"steps": 1}
+    assert gdlab.run(**settings).settings.flat()[setting] == value
+
+
+def test_objects_mean_the_same_in_a_sweep() -> None:
+    nets = gdlab.sweep([Line, Line()], data=PAIR, seed=[0, 1], steps=1)
+    assert nets.results["loss"].tolist() == ["Line", "Line", "Line-2", "Line-2"]
+    alone = gdlab.run(Line, data=PAIR, seed=1, steps=1)
+    assert alone.outcome.final_loss == nets.results["final_loss"][1]
+    starts = gdlab.sweep(start=pd.DataFrame([[1.0, 2.0], [3.0, 4.0]]), steps=1)
+    assert len(starts.results) == 2
+    assert len(gdlab.sweep(start=BY_NAME, lr=pd.Series([0.1, 0.2]), steps=1).results) == 2
+
+
+# What cannot be meant, and the way that the error names.
+WAYS: list[tuple[dict[str, Any], str]] = [
+    (
+        {"lr": pd.Series([0.1, 0.2])},
+        "lr=[0.1,0.2]: must be a number; several make a sweep: gdlab.s",
+    ),
+    (
+        {"steps": [10, 20]},
+        "steps=[10,20]: must be a whole number; several make a sweep: gdlab.sweep",
+    ),
+    ({"start": X}, "start[0]=[0.0,1.0]: must be a number; several make a sweep: gdlab.sweep"),
+    (
+        {"start": pd.Series({"a": 1.0, "b": 2.0})},
+        "start.a=1.0: no such coordinate; the coordinates ",
+    ),
+    ({"start": 1}, "start=1: must be a list of numbers or random; a list is [1]"),
+    ({"device": "gpu"}, "device=gpu: must be one of cpu, cuda, auto, did you mean cuda?"),
+    ({"dtype": "double"}, "dtype=double: must be one of float64, float32, did you mean float64?"),
+    ({"dtype": "float"}, "did you mean float32?"),
+    (
+        {"batch_size": 32},
+        "batch_size=32: no such setting here; mlp, huber, lasso, logistic, module",
+    ),
+    ({"data": PAIR}, "data=tuple: no such setting here; mlp, huber"),
+    ({"optimizer": "adam", "momentum": 0.9}, "have it: optimizer=momentum optimizer.momentum=0.9"),
+    (
+        {"epochs": 10},
+        "epochs=10: no such setting; steps are counted: an epoch of N examples is N / ",
+    ),
+    (
+        {"output": "here"},
+        "output=here: no such setting; the folder of a run is hydra.run.dir=… on a",
+    ),
+    ({"directory": 5}, "directory=5: must be a string"),
+    (
+        {"optimizer": "torch.optim.Adamm"},
+        "optimizer.cls=torch.optim.Adamm: torch.optim has no Adamm",
+    ),
+]
+
+
+@pytest.mark.parametrize(("given", "says"), WAYS)
+def test_an_error_names_the_way(given: dict[str, Any], says: str) -> None:
+    with pytest.raises(SettingError) as refused:
+        gdlab.run(**given)
     assert says in str(refused.value)
     assert "\n" not in str(refused.value)
 

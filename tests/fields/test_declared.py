@@ -128,7 +128,12 @@ BAD: list[tuple[str, Any, str]] = [
         'number="0.1": must be a number; leave out the quotes, or decode it: ${oc.decode:…}',
     ),
     ("number", "a0.1", "number=a0.1: must be a number"),
-    ("number", pd.Series([0.5, 1]), "number=[0.5,1.0]: must be a number"),
+    (
+        "number",
+        pd.Series([0.5, 1]),
+        "number=[0.5,1.0]: must be a number; several make a sweep: gdlab.sweep in Python, "
+        "--multirun number=0.5,1.0 on a command line",
+    ),
     ("number", {0.1}, "number={0.1}: must be a number"),
     ("number", torch.tensor([0.5, 2.0]), "number=2.0: must be a finite number > 0 and ≤ 1"),
     ("maybe", math.inf, "maybe=inf: must be a finite number"),

@@ -85,3 +85,34 @@ def test_settings_of_the_chosen_optimizer_are_suggested():
     with hydra_ready(), pytest.raises(SettingError) as error:
         compose_config(["optimizer=adam", "beta1=0.8"])
     assert "did you mean optimizer.betas?" in str(error.value)
+
+
+# A setting, the value given, and what is said where no setting beside it has a name like it.
+ELSEWHERE = [
+    ("batch_size", "have it: loss=mlp loss.batch_size=32"),
+    ("loss.batch_size", "have it: loss=mlp loss.batch_size=32"),
+    ("optimizer.betas", "have it: optimizer=adam optimizer.betas=32"),
+    (
+        "optimizer.batch_size",
+        "no such setting (settings: optimizer.momentum, optimizer.weight_decay)",
+    ),
+    (
+        "milestones",
+        "no such setting here; multistep has it: schedule=multistep schedule.milestones=32",
+    ),
+    ("epochs", "steps are counted: an epoch of N examples is N / loss.batch_size steps"),
+    ("out", "the folder of a run is hydra.run.dir=… on a command line, directory=… in Python"),
+    ("nothing.batch_size", "nothing.batch_size=32: no such setting"),
+]
+
+
+@pytest.mark.parametrize(("key", "says"), ELSEWHERE)
+def test_a_setting_of_another_choice_is_found(key: str, says: str) -> None:
+    assert says in str(unknown_setting(key, "32", KNOWN))
+
+
+def test_a_choice_of_another_group_and_a_list_are_recognized() -> None:
+    said = str(unknown_choice("loss", "adam", choices_of("loss")))
+    assert said == "loss=adam: adam is an optimizer; choose optimizer=adam"
+    said = str(unknown_choice("loss", "[beale,booth]", choices_of("loss")))
+    assert said.endswith("must be one choice; several make a sweep: --multirun loss=beale,booth")

@@ -109,7 +109,7 @@ BAD: list[tuple[Callable[[], Any], str]] = [
     (lambda: gdlab.run(lr=1e39, dtype="float32"), r"^lr=1e\+39: must be 0 or between"),
     (lambda: gdlab.run(noise=1e39, dtype="float32"), r"^noise.scale=1e\+39: must be 0 or betw"),
     (lambda: gdlab.sweep(lr=[0.1, 1e-46], dtype="float32"), r"^lr=1e-46: must be 0 or between"),
-    (lambda: gdlab.run(epochs=5), "^epochs=5: no such setting, did you mean steps"),
+    (lambda: gdlab.run(epochs=5), "^epochs=5: no such setting; steps are counted"),
     (lambda: gdlab.run(momentm=0.9), "^momentm=0.9: no such setting, did you mean optimizer.mom"),
     (
         lambda: gdlab.run(**TWICE),

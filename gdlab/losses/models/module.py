@@ -16,6 +16,7 @@ from torch.nn.parameter import UninitializedParameter
 
 from gdlab.errors import CUSTOM_ERRORS, SettingError, summarize_error
 from gdlab.fields.custom_classes import instantiate
+from gdlab.fields.formatting import format_value
 from gdlab.losses.datasets.fingerprints import note_arguments
 from gdlab.losses.models.network import MAX_PARAMETERS, Blocks, Network
 
@@ -78,8 +79,8 @@ class Module(Network):
 
     def _error(self, problem: str) -> SettingError:
         module = self.module
-        name = module["_target_"] if isinstance(module, Mapping) else type(module).__name__
-        return SettingError(f"module._target_={name}: {problem}")
+        name = type(module).__name__ if isinstance(module, nn.Module) else module["_target_"]
+        return SettingError(f"module._target_={format_value(name)}: {problem}")
 
     def _try_out(self) -> None:
         """Score a few examples, directly and under `torch.vmap`.
