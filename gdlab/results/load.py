@@ -57,6 +57,13 @@ class Recorded:
         where = "" if self.directory is None else f", {visible(str(self.directory))}"
         return f"Sweep({over}{runs}, {visible(ends)}{where})"
 
+    def _repr_html_(self) -> str | None:
+        if self.directory is not None and self.directories is None:
+            return None  # a single run, which its repr describes
+        from gdlab.results.notebook import html
+
+        return html(self)
+
     def to_frame(self) -> "pd.DataFrame":
         """Return one row per run as a table of its own: what `results` holds."""
         return self.results.copy()

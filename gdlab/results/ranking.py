@@ -13,8 +13,10 @@ from typing import Any, Self, TypeAlias
 
 import numpy as np
 
+from gdlab.console import visible
 from gdlab.engine.status import Status
 from gdlab.errors import SettingError
+from gdlab.fields.formatting import short_repr
 
 DataFrame: TypeAlias = Any  # pandas.DataFrame, whose types a checker cannot follow
 _SOLVED = (str(Status.CONVERGED), str(Status.TARGET))
@@ -65,7 +67,7 @@ class Metric:
 FINAL_LOSS = Metric()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Best:
     """The best choice of settings for one combination of some of them.
 
@@ -91,6 +93,15 @@ class Best:
     reached: int
     lost: int
     count: int
+
+    def __repr__(self) -> str:
+        settings = {**self.combination, **self.choice}
+        which = ", ".join(f"{setting_label(k)}={short_repr(v)}" for k, v in settings.items())
+        low, median, high = (f"{value:.4g}" for value in self.metric)
+        spread = "" if low == high else f" ({low}, {high})"
+        ends = [f"{self.solved} of {self.count} solved"]
+        ends += [f"{self.lost} lost"] if self.lost else []
+        return f"Best({visible(which)}: run {self.run}, {median}{spread}, {', '.join(ends)})"
 
 
 def rank_order(

@@ -4,7 +4,7 @@
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from gdlab.fields.formatting import format_value
 from gdlab.recording.digests import write_with_digest
 from gdlab.recording.names import SUMMARY_CSV, SUMMARY_MD
 from gdlab.recording.parquet import csv_of
+from gdlab.results.best_table import BestTable
 from gdlab.results.cautions import cautions, ranking_rule
 from gdlab.results.diagnoses import count_diagnoses, describe_rates
 from gdlab.results.ranking import Best, DataFrame, best, setting_label
@@ -60,34 +61,10 @@ class Standings:
         counts = ", ".join(f"{count} {status}" for status, count in self.statuses.items())
         return f"{sum(self.statuses.values())} of {self.planned} runs: {counts}"
 
-    def header(self) -> list[str]:
-        """Return the titles of the columns of `cells`."""
-        first = self.winners[0]
-        titles = [setting_label(key) for key in first.combination]
-        titles += [f"best {setting_label(key)}" for key in first.choice]
-        solved = "converged or target" if str(Status.TARGET) in self.statuses else "converged"
-        lost = "diverged or failed" if str(Status.FAILED) in self.statuses else "diverged"
-        lowest = ["at the lowest loss"] if self._tells_lowest else []
-        return [*titles, f"{self.metric}: median (quartiles)", "evaluations", solved, *lowest, lost]
-
-    def cells(self) -> Iterator[list[str]]:
-        """Yield the cells of each best settings as text."""
-        for winner in self.winners:
-            chosen = {**winner.combination, **winner.choice}
-            lowest = [f"{winner.reached} of {winner.count}"] if self._tells_lowest else []
-            yield [
-                *map(_format_setting, chosen.values()),
-                _format_quartiles(winner.metric),
-                _format_quartiles(winner.evaluations),
-                f"{winner.solved} of {winner.count}",
-                *lowest,
-                f"{winner.lost} of {winner.count}",
-            ]
-
     @property
-    def _tells_lowest(self) -> bool:
-        """Whether some of the best converged elsewhere than at the lowest loss."""
-        return any(winner.reached != winner.solved for winner in self.winners)
+    def table(self) -> BestTable:
+        """The best settings as the cells of a table."""
+        return BestTable(self.winners, self.metric, self.statuses)
 
     def records(self) -> list[dict[str, Any]]:
         """Return all that is known of each best as plain values, by names."""
@@ -164,8 +141,9 @@ def write_standings(directory: Path, standings: Standings) -> None:
 
 def _markdown(standings: Standings) -> str:
     """Return what a sweep found as a page of Markdown."""
-    rows = [[*cells, name] for cells, name in zip(standings.cells(), standings.names, strict=True)]
-    header = [*standings.header(), "run"]
+    named = zip(standings.table.cells(), standings.names, strict=True)
+    rows = [[*cells, name] for cells, name in named]
+    header = [*standings.table.header(), "run"]
     lines = [f"# {standings.headline}", ""]
     table = (header, ["---"] * len(header), *rows)
     lines += [f"| {' | '.join(map(_escape, cells))} |" for cells in table]
@@ -200,19 +178,3 @@ def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
 def _finite(value: Any) -> Any:
     """Return a value, or None for a number that is not finite."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _format_quartiles(quartiles: tuple[float, float, float]) -> str:
-    low, median, high = map(_format_number, quartiles)
-    return median if low == high else f"{median} ({low}, {high})"
-
-
-def _format_number(value: float) -> str:
-    return f"{value:.4g}" if math.isfinite(value) else str(value)
-
-
-def _format_setting(value: object) -> str:
-    """Format a setting as it was typed; a number with many digits is rounded."""
-    if not isinstance(value, float):
-        return format_value(value)
-    return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:.4g}"

@@ -149,9 +149,9 @@ def _table_of_winners(standings: Standings, rates: Sequence[str]) -> Table:
     """Return the best settings as a table, with their rates if there are any."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     measured = ["rate per step (theory, almost every start)"] if any(rates) else []
-    for name in (*standings.header(), *measured, "run"):
+    for name in (*standings.table.header(), *measured, "run"):
         table.add_column(name)
-    rows = zip(standings.cells(), rates, standings.names, strict=False)
+    rows = zip(standings.table.cells(), rates, standings.names, strict=False)
     for cells, rate, name in rows:
         table.add_row(*cells, *([rate] if measured else []), name)
     return table

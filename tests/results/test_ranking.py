@@ -293,3 +293,9 @@ def test_the_most_accurate_run_is_best_and_the_least_where_asked_for(here, gd):
         assert swept.best(metric="accuracy", direction="min")[0].choice == {"lr": 0.001}
     done = gd(*words, "summary.direction=up")
     assert (done.code, done.err) == (2, "error: summary.direction=up: must be one of min, max\n")
+
+
+def test_the_repr_of_a_best_is_a_line() -> None:
+    swept = gdlab.sweep("sphere", ["sgd", "adam"], lr=[0.1, 9.0], seed=[0, 1], steps=3)
+    line = "Best(optimizer='sgd', lr=0.1: run 1, 2.621, 0 of 2 solved)"
+    assert repr(swept.best(["optimizer"])[0]) == line
