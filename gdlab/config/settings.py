@@ -76,7 +76,7 @@ class Settings(Configured):
     lr: float = setting(gt=0)
     steps: int = setting(default=1000, ge=1, lt=2**53)
     seed: int = setting(default=0, ge=0, lt=2**63)
-    start: tuple[float, ...] | Literal["random"] | None = None
+    start: tuple[float, ...] | Literal["random"] | Mapping[str, float] | None = None
     transform: Transform = dataclasses.field(default_factory=Transform)
     noise: Noise = dataclasses.field(default_factory=Noise)
     dtype: Literal["float64", "float32"] = "float64"

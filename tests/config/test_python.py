@@ -172,7 +172,7 @@ WAYS: list[tuple[dict[str, Any], str]] = [
         {"start": pd.Series({"a": 1.0, "b": 2.0})},
         "start.a=1.0: no such coordinate; the coordinates ",
     ),
-    ({"start": 1}, "start=1: must be a list of numbers or random; a list is [1]"),
+    ({"start": 1}, "numbers or random or a mapping from names to numbers; a list is [1]"),
     ({"device": "gpu"}, "device=gpu: must be one of cpu, cuda, auto, did you mean cuda?"),
     ({"dtype": "double"}, "dtype=double: must be one of float64, float32, did you mean float64?"),
     ({"dtype": "float"}, "did you mean float32?"),

@@ -18,3 +18,15 @@ def test_types_ranges_and_comments() -> None:
     stop = known["stop"]["anyOf"][0]["properties"]
     assert [kind["type"] for kind in stop["loss"]["anyOf"][:2]] == ["number", "null"]
     assert stop["grad_tol"]["description"] == "converged: gradient norm at or below this"
+
+
+def test_settings_of_losses_and_optimizers_are_described() -> None:
+    known = json.loads((CONF / "schema.json").read_text("utf-8"))["properties"]
+    assert {"type": "object", "additionalProperties": {"anyOf": [{"type": "number"}]}} in known[
+        "start"
+    ]["anyOf"]
+    momentum = known["optimizer"]["properties"]["momentum"]
+    assert {"type": "number", "minimum": 0, "exclusiveMaximum": 1} in momentum["anyOf"]
+    assert momentum["description"] == "momentum coefficient β, 0 ≤ momentum < 1"
+    assert {"type": "integer", "minimum": 1} in known["loss"]["properties"]["batch_size"]["anyOf"]
+    assert {"type": ["string", "object"]} in known["schedule"]["properties"]["then"]["anyOf"]
