@@ -32,6 +32,7 @@ from gdlab.paths import CONF, user_path
 
 _WIDTH = 100
 _COORDINATES_SHOWN = 2
+_MOST_SYMBOLS, _LONGEST_FORMULA = 4, 60
 _NOTHING = "-"
 
 # Columns with their maximum widths; names are never cut, and the comment takes the rest.
@@ -139,8 +140,24 @@ def _show_one(console: PlainConsole, group: str, choice: Choice) -> None:
     lines = [(f"{group}.{name}", format_value(v)) for name, v in flatten(made).items()]
     if isinstance(made, Loss):
         lines += [("start", _format_start(made)), ("minimum", _format_minimum(made))]
+        formula = _formula(made)
+        lines += [("formula", formula)] if formula else []
+        lines += [("picture", f"python -m gdlab.derivatives loss={choice.name}")]
     for name, value in lines:
         console.print(styled((f"  {name:<36} ", "dim"), value))
+
+
+def _formula(loss: Loss) -> str:
+    """Return a loss as a formula of its coordinates; empty if there is none that fits in a line."""
+    if loss.dim > _MOST_SYMBOLS:
+        return ""
+    import sympy
+
+    from gdlab.formulas.printing import Typed
+
+    formula = loss.symbolic(tuple(sympy.Symbol(name, real=True) for name in loss.names))
+    text = "" if formula is None else Typed().doprint(sympy.nsimplify(formula))
+    return text if len(text) <= _LONGEST_FORMULA else ""
 
 
 def _choices(group: str, folder: Path) -> Iterator[Choice]:

@@ -58,6 +58,9 @@ def test_choices_that_are_named_are_shown_in_full(gd: Callable[..., Done]) -> No
     assert any("Moré, Garbow" in line for line in lines)
     pairs = {tuple(line.split()) for line in lines}
     assert {("loss.b", "100.0"), ("start", "(-1.2,", "1)"), ("minimum", "0")} <= pairs
+    assert "  formula                              (1 - x0)**2 + 100*(-x0**2 + x1)**2" in lines
+    command = "python -m gdlab.derivatives loss=rosenbrock"
+    assert f"  picture                              {command}" in lines
     assert any(line.startswith("loss=custom  A custom class") for line in lines)
     assert "optimizer.betas" in gd("--optimizers", "adam").out
     assert "loss=sdg: no such choice" in refusal(gd("--losses", "sdg"))
