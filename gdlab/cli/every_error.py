@@ -9,12 +9,15 @@ from gdlab.cli.composition import CommandLine
 from gdlab.config.every_error import with_every_error
 from gdlab.config.overrides import setting_name
 
+_HARMLESS = ("hydra.run.", "hydra.sweep.", "hydra.job.", "hydra.verbose")
+"""Settings of Hydra that no other setting depends on."""
+
 
 def raise_every_error(line: CommandLine, *, is_sweep: bool) -> None:
     """Raise one error with all wrong settings of a command line that was refused.
 
-    Returns without one where a setting is given twice, or another launcher or sweeper than gdlab's
-    would have to be asked.
+    Returns without one where a setting is given twice, or where Hydra is told more than where
+    files go: another launcher or sweeper than gdlab's may have to be asked.
 
     Args:
         line: the command line.
@@ -24,7 +27,8 @@ def raise_every_error(line: CommandLine, *, is_sweep: bool) -> None:
         SettingError: with a line for each setting that is wrong.
     """
     words = {setting_name(word.lstrip("~").partition("=")[0]): word for word in line.typed}
-    if len(words) < len(line.typed) or any(key.startswith("hydra") for key in words):
+    of_hydra = [key for key in words if key.startswith("hydra")]
+    if len(words) < len(line.typed) or not all(key.startswith(_HARMLESS) for key in of_hydra):
         return
 
     def attempt(given: Mapping[str, str]) -> None:

@@ -24,6 +24,7 @@ from gdlab.fields.suggestions import (
 )
 
 _KEY = re.compile(r"[A-Za-z_]\w*([./][A-Za-z_]\w*)*", re.ASCII)
+_NO_CONFIG = "Cannot find primary config"
 _WRONG_TYPE = "Error merging override "
 _UNKNOWN_KEY = re.compile(
     r"(?:Could not (?:override|append to|delete from)|already at)[^']*'([^'=]+)'"
@@ -74,6 +75,11 @@ def explain(
     parts = (override.lstrip("+~").partition("=") for override in typed)
     values = {key: value for key, _, value in parts}
     message = str(error)
+    if message.startswith(_NO_CONFIG):
+        return SettingError(
+            f"--config-name={name}: there is no {name}.yaml in conf, nor in the "
+            "folder of --config-dir"
+        )
     explained = _explain_unknown_choice(error, values) or _explain_unknown_key(
         message, values, overrides, name
     )
@@ -162,7 +168,9 @@ def _guess(word: str) -> str:
         return f"; {_COMMANDS[word]}"
     loader = hydra_internals.config_loader()
     groups = (group for group in _GUESSED if word in choices_in(group, loader))
-    return next((f", did you mean {group}={word}?" for group in groups), "")
+    found = next((f", did you mean {group}={word}?" for group in groups), "")
+    is_setting = not found and word in _known_settings((), "config", word)
+    return f", did you mean {word}=…?" if is_setting else found
 
 
 def _variants(overrides: Sequence[str], key: str) -> Iterator[tuple[str, list[str]]]:

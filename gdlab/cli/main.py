@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from gdlab.cli import command, output
+from gdlab.config.overrides import OPEN_GROUPS
 from gdlab.errors import SettingError
 from gdlab.paths import user_path
 
@@ -36,7 +37,8 @@ def _answer(parsed: argparse.Namespace, arguments: Sequence[str]) -> int:
         from gdlab.cli import catalogue
 
         command.add_working_directory()
-        names = [word for word in parsed.overrides if "=" not in word]
+        words = (word.partition("=") for word in parsed.overrides)
+        names = [last or first for first, sign, last in words if not sign or first in OPEN_GROUPS]
         catalogue.show(parsed.catalogues, parsed.config_dir, names)
         return 0
     from gdlab.cli import composition

@@ -1,5 +1,6 @@
 """Turn YAML files, composed configurations and Python arguments into settings."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ from gdlab.optimizers.base import Optimizer
 from gdlab.optimizers.torch_optim import Torch
 from gdlab.paths import CONF
 
+_RESOLVING = re.compile(r"^\w+ raised while resolving interpolation: ")
+_NO_KEY = re.compile(r"^Interpolation key '([^']*)' not found$")
 _FLAG = Field(bool, Range())
 _ENDINGS = [str(status) for status in Status if status not in (Status.RUNNING, Status.INTERRUPTED)]
 DEFAULT_CHOICES = {"loss": "quadratic", "optimizer": "sgd", "schedule": "constant"}
@@ -59,7 +62,10 @@ def plain_values(config: DictConfig) -> dict[str, Any]:
     try:
         values = OmegaConf.to_container(config, resolve=True)
     except OmegaConfBaseException as error:
-        raise SettingError(f"{error.full_key}: {first_line(error)}") from error
+        what = _NO_KEY.sub(
+            r"there is no setting \1", _RESOLVING.sub("", first_line(error)).strip('"')
+        )
+        raise SettingError(f"{error.full_key}: {what}") from error
     assert isinstance(values, dict)
     return {str(key): value for key, value in values.items()}
 
@@ -265,7 +271,8 @@ def _make_choice(key: str, values: Any, base: type[Configured]) -> Any:
     fields = dict(values)
     target = fields.pop("_target_")
     if base is Optimizer and str(target).startswith("torch.optim."):
-        way = f"a torch optimizer is {key}=torch {key}.cls={target}"
+        kwargs = "".join(f" {key}.kwargs.{k}={format_value(v)}" for k, v in fields.items())
+        way = f"a torch optimizer is {key}=torch {key}.cls={target}{kwargs}"
         raise SettingError(f"{key}._target_={target}: {way}")
     cls = import_class(f"{key}._target_", target, base, f"gdlab.{base.__name__}")
     if issubclass(cls, Optimizer) and LR not in declared_fields(cls):

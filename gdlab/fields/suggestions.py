@@ -40,6 +40,9 @@ _OTHER_NAMES = {
     "double": "float64",
     "float": "float32",
     "single": "float32",
+    "half": "float32",
+    "float16": "float32",
+    "bfloat16": "float32",
 }
 """Names of settings, and of some of their values, in other tools and texts."""
 

@@ -25,6 +25,7 @@ LINES = [
     (["loss=rosenbork", "loss.b=2", "start=[1,2,3]", "lr=0"], ["loss=rosenbork: ", "lr=0: "]),
     (["lr=0.1,0.2", "steps=0"], ["lr=0.1,0.2: has several values", "steps=0: "]),
     (["lr=0", "lr=-1"], ["lr=-1: must be"]),
+    (["lr=0", "steps=0", "hydra.run.dir=here"], ["lr=0: ", "steps=0: "]),
 ]
 
 

@@ -233,7 +233,7 @@ def test_errors_name_the_full_setting(changes, said):
 
 
 def test_an_unresolved_interpolation_is_named():
-    with pytest.raises(SettingError, match=r"^lr: Interpolation key 'nope' not found$"):
+    with pytest.raises(SettingError, match=r"^lr: there is no setting nope$"):
         settings_from_config(OmegaConf.create({**VALUES, "lr": "${nope}"}), {})
 
 
