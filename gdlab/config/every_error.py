@@ -12,6 +12,7 @@ Result = TypeVar("Result")
 _MOST = 20
 _NAME = re.compile(r"[+~]*([\w./@]+)")
 _JUDGED_WITH_LOSS = ("start", "transform")
+_JUDGED_WITH_DATA = ("target", "features", "batch_size")
 
 
 def with_every_error(
@@ -63,9 +64,15 @@ def _culprits(message: str, given: Mapping[str, Any]) -> set[str]:
         return set()
     culprit = class_of if class_of in given else max(names, key=len)
     parts = (culprit, *(_JUDGED_WITH_LOSS if culprit == "loss" else ()))
+    if culprit in ("data", "loss.data"):
+        return {key for key in given if key == culprit or _last(key) in _JUDGED_WITH_DATA}
     if culprit not in OPEN_GROUPS:
         return {culprit}
     return {key for key in given if key.partition(".")[0] in parts}
+
+
+def _last(key: str) -> str:
+    return key.rpartition(".")[2]
 
 
 def _is_inside(named: str, key: str) -> bool:

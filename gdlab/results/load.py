@@ -1,6 +1,7 @@
 """Reads runs and sweeps back as pandas tables, without importing, evaluating or unpickling."""
 
 import json
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -145,6 +146,7 @@ class Recorded:
         """
         from gdlab.results.ranking import Metric, best
 
+        by = [by] if isinstance(by, str) else by
         chosen = Metric.of(metric, direction, self.metrics)
         return best(self.results, by, self.varied, chosen, self.problems)
 
@@ -161,6 +163,9 @@ def load(directory: str | Path) -> Recorded:
     Raises:
         RecordError: there is neither, or one of its files is damaged; the message names the file.
     """
+    if not isinstance(directory, (str, os.PathLike)):
+        what = type(directory).__name__
+        raise RecordError(f"directory={what}: must be the path of a run or of a sweep")
     directory = user_path(directory)
     if (directory / RESULT).is_file():
         return _load_run(VerifiedFiles(directory), directory)

@@ -9,7 +9,7 @@ from gdlab.config.settings import Settings
 from gdlab.console import visible
 from gdlab.engine.history import History
 from gdlab.errors import SettingError
-from gdlab.fields.formatting import format_value
+from gdlab.fields.formatting import describe_type, format_value
 from gdlab.plots.colors import Palette, Value, text_of
 from gdlab.plots.comparison import draw_comparison
 from gdlab.plots.convergence import Curve
@@ -85,9 +85,13 @@ def compare(
         The figure, which pyplot does not know. In a notebook it shows itself.
 
     Raises:
-        SettingError: there is no run, none has a finite point, or the path has another ending.
+        SettingError: one is no run, none has a finite point, or the path has another ending.
     """
     look = Look(title, size, path)
+    for run in runs:
+        if not hasattr(run, "history"):
+            what = "needs runs, as in gdlab.compare(first, second)"
+            raise SettingError(f"compare: {what}; got {describe_type(run)}")
     thinned = [thinned_path(run.settings, run.history) for run in runs]
     known = [(run.settings, path) for run, path in zip(runs, thinned, strict=True) if path]
     if not known:

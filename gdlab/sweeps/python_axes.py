@@ -72,7 +72,7 @@ def axes_of(given: Mapping[str, Any]) -> list[Axis]:
 
 def _make_axis(key: str, value: Any, given: Mapping[str, Any]) -> Axis:
     items = _items(value, key)
-    if key in SHORTHANDS and not any(isinstance(item, Configured) for item in items):
+    if key in SHORTHANDS and not any(isinstance(item, (Configured, Mapping)) for item in items):
         key = f"{key}.{SHORTHANDS[key]}"
     if _is_list(value) and _is_one_value(key, items, given):
         items = [tuple(items)]

@@ -68,6 +68,7 @@ def sweep(
         ChildProcessError: a process that ran some of the runs died.
     """
     rates = {} if lr is None else {"lr": lr}
+    zip = [zip] if isinstance(zip, str) else zip
     given = {"loss": loss, "optimizer": optimizer, **rates, **settings}
 
     def plan_of(kept: Mapping[str, Any]) -> Plan:

@@ -1,5 +1,6 @@
 """All wrong settings at once."""
 
+import numpy as np
 import pytest
 
 import gdlab
@@ -16,6 +17,14 @@ def test_python_says_all_that_is_wrong(call):
     lines = str(error.value).splitlines()
     assert len(lines) == len(SAID)
     assert all(any(text in line for line in lines) for text in SAID)
+
+
+def test_what_data_decide_is_not_judged_without_them():
+    with pytest.raises(SettingError) as error:
+        gdlab.run("mse", data=np.ones(2), target="z", lr=-1)
+    no_targets, lr = str(error.value).splitlines()
+    assert no_targets.startswith("loss.data=<ndarray (2,)>: has no targets")
+    assert lr.startswith("lr=-1: must be")
 
 
 # words, how each line begins

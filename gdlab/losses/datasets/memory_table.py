@@ -163,8 +163,8 @@ def _columns_of_pair(features: Any, targets: Any) -> Mapping[str, Any]:
     target = target[:, 0] if np.ndim(target) == 2 and target.shape[1] == 1 else target
     if np.ndim(target) != 1:
         raise ValueError(f"targets must have shape (N,), but have {np.shape(target)}")
-    rows = len(features)
-    if rows != len(target):
+    rows = len(next(iter(columns.values()), ()))
+    if columns and rows != len(target):
         raise ValueError(f"{rows:,} rows of features and {len(target):,} targets")
     name = "y" if named is None else str(named)
     if name in columns:
@@ -180,11 +180,13 @@ def _names_of_index(value: Any) -> tuple[str, ...]:
 
 
 def _to_array(values: Any) -> np.ndarray:
-    """Return an array, a tensor or nested lists as an array."""
+    """Return an array, a tensor nested lists or a sparse matrix as an array."""
     if isinstance(values, Tensor):
         values = values.detach().cpu()
         values = values.double() if values.is_floating_point() else values
-    array = np.asarray(values)
+    if isinstance(values, np.ma.MaskedArray):  # of which NumPy would give the hidden values
+        values = np.ma.filled(values.astype(np.float64), np.nan)
+    array = values.toarray() if hasattr(values, "toarray") else np.asarray(values)
     if np.iscomplexobj(array):
         raise ValueError(f"must be real numbers, but are {array.dtype}")
     return array

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import torch
+from scipy import sparse
 from torch.utils.data import TensorDataset
 
 import gdlab
@@ -33,6 +34,7 @@ SAME: dict[str, tuple[Any, tuple[str, ...]]] = {
     "arrays in a list": ([X, Y], ("x0", "x1")),
     "targets (N, 1)": ((X, Y[:, None]), ("x0", "x1")),
     "tensors": ((torch.tensor(X), torch.tensor(Y)), ("x0", "x1")),
+    "a sparse matrix": ((sparse.csr_matrix(X), Y), ("x0", "x1")),
     "tensors of single precision": ((torch.tensor(X).float(), torch.tensor(Y)), ("x0", "x1")),
     "tensors with a gradient": ((torch.tensor(X, requires_grad=True), Y), ("x0", "x1")),
     "a dataset of tensors": (TensorDataset(torch.tensor(X), torch.tensor(Y)), ("x0", "x1")),
@@ -61,6 +63,10 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "infinity in an array": (
         (X + np.array([0, np.inf]), Y),
         "row 1 of 4, column x1 (double): inf is not a finit",
+    ),
+    "a mask": (
+        (np.ma.masked_equal(X, 2.5), Y),
+        "row 2 of 4, column x1 (double): nan is not",
     ),
     "no rows": (FRAME.iloc[:0], "data=a table of 0 × 3 in memory: the table has no rows"),
     "one column": (FRAME[["y"]], "needs at least one column besides the target y"),
