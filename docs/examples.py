@@ -151,7 +151,9 @@ def run_line(
         return ""
     if words[:2] != ["python", "-m"] or words[2] not in COMMANDS:
         raise ValueError(f"{line}: not a command of gdlab")
-    settings = [*words[3:], *([] if draw else [WITHOUT_PICTURES[words[2]]]), *more]
+    switch = WITHOUT_PICTURES[words[2]]
+    asks = any(word.startswith(switch.removesuffix("false")) for word in words)
+    settings = [*words[3:], *([] if draw or asks else [switch]), *more]
     with _printed() as text:
         try:
             COMMANDS[words[2]](settings)
