@@ -37,6 +37,7 @@ NOT_RUN = (
     "git ",
     "cd ",
     "source ",
+    "jupyter ",
     "python -m gdlab.view",
 )
 EXIT_CODE = "echo $?"
