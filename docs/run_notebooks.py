@@ -37,6 +37,7 @@ def execute(notebook: NotebookNode) -> None:
             notebook,
             timeout=_SECONDS,
             record_timing=False,
+            coalesce_streams=True,  # a printed line may come in two pieces
             resources={"metadata": {"path": directory}},
         )
         client.execute()
