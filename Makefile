@@ -35,9 +35,10 @@ docs: $(VENV)/.docs
 test-docs: $(VENV)/.test docs
 	$(BIN)/python -m pytest -n 2 -m site tests/docs
 
-# Write what commands print and draw now into the pages.
-examples: $(VENV)/.demo
+# Write what commands print and draw now into the pages and notebooks.
+examples: $(VENV)/.docs
 	$(BIN)/python docs/examples.py --write
+	$(BIN)/python docs/run_notebooks.py --write
 
 bench: $(VENV)/.demo
 	$(BIN)/python benchmarks/single.py

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pygments.lexers.special import TextLexer
 from sphinx.application import Sphinx
 
 from gdlab.version import __version__
@@ -46,6 +47,7 @@ def setup(app: Sphinx) -> None:
     """Write the pages that are made of conf and the docstrings before Sphinx looks for pages."""
     import generated
 
+    app.add_lexer("csv", TextLexer)
     app.connect("builder-inited", lambda _: generated.write(HERE))
     app.connect("source-read", _link_experiments)
     app.connect("autodoc-process-docstring", _keep_bars)

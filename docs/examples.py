@@ -1,8 +1,11 @@
 """The commands, programs and pictures of pages: run as a reader would, compared, rewritten.
 
 A block of `sh` is run line by line, a block of `python` as a program that shares its names with
-those above it. A block of `text` shows what the block before it printed. The title of a picture,
-`![…](pictures/zigzag.png "runs/*/trajectory.png")`, is where a command above it left it.
+those above it. `echo $?` prints the exit code of the command above it; without that line, it must
+be 0. A block of `text` shows what the block before it printed. A block of `yaml` or `csv` below a
+line that ends with the name of a file, as `mine/loss/valley.yaml`:, is written there. The title of
+a picture, `![…](pictures/zigzag.png "runs/*/trajectory.png")`, is where a command above it left it.
+A block below `<!-- not run: REASON -->` is not run, and what it prints is not compared.
 
 python docs/examples.py PAGE …          run the pages, by default all, and print what differs
 python docs/examples.py --write PAGE …  write what the commands print and draw into the pages
@@ -34,12 +37,15 @@ NOT_RUN = (
     "git ",
     "cd ",
     "source ",
+    "jupyter ",
     "python -m gdlab.view",
 )
+EXIT_CODE = "echo $?"
 FOLDERS = (".", "course", "howto")
 GENERATED = ("losses.md", "optimizers.md", "settings.md")
 
 _ITEM = re.compile(
+    r"(?:`(?P<file>[^`\n]+)`:\n\n)?(?:^<!-- not run: (?P<not_run>.+) -->\n)?"
     r"^```(?P<language>\w+)\n(?P<text>.*?)^```$"
     r'|!\[[^\]]*\]\((?P<path>[^)\s]+) "(?P<source>[^"]+)"\)',
     re.DOTALL | re.MULTILINE,
@@ -54,11 +60,21 @@ def hand_written() -> list[Path]:
 
 
 class Block(NamedTuple):
-    """A fenced block of a page: its language and text, and where the text is in the page."""
+    """A fenced block of a page.
+
+    Attributes:
+        language: such as `sh`.
+        text: what it holds.
+        span: where the text is in the page.
+        file: the name at the end of the line above it.
+        not_run: why it is not run.
+    """
 
     language: str
     text: str
     span: tuple[int, int]
+    file: str | None = None
+    not_run: str | None = None
 
 
 class Picture(NamedTuple):
@@ -71,7 +87,13 @@ class Picture(NamedTuple):
 def read_items(page: str) -> list[Block | Picture]:
     """Return the blocks and pictures of a page, in order."""
     return [
-        Block(found["language"], found["text"], found.span("text"))
+        Block(
+            language=found["language"],
+            text=found["text"],
+            span=found.span("text"),
+            file=found["file"],
+            not_run=found["not_run"],
+        )
         if found["language"]
         else Picture(found["path"], found["source"])
         for found in _ITEM.finditer(page)
@@ -83,6 +105,15 @@ class Session:
 
     def __init__(self) -> None:
         self._names: dict[str, Any] = {"__name__": "page"}
+        self.printed: str | None = None  # by the last block; None where it was not run
+
+    def take(self, block: Block, *, draw: bool) -> None:
+        """Run a block of `sh` or `python`, or write the file that another one holds."""
+        if block.language in ("sh", "python"):
+            self.printed = None if block.not_run else self.run(block, draw=draw)
+        elif block.language in ("yaml", "csv") and block.file:
+            Path(block.file).parent.mkdir(parents=True, exist_ok=True)
+            Path(block.file).write_text(block.text, encoding="utf-8")
 
     def run(self, block: Block, *, draw: bool = True) -> str:
         """Run a block of `sh` or `python` and return what it printed.
@@ -96,34 +127,43 @@ class Session:
         """
         if block.language == "python":
             return run_program(block.text, self._names)
-        lines = block.text.replace("\\\n", " ").splitlines()
-        return "".join(run_line(line, draw=draw) for line in lines)
+        lines, printed = block.text.replace("\\\n", " ").splitlines(), ""
+        for line, after in zip(lines, [*lines[1:], ""], strict=True):
+            printed += run_line(line, draw=draw, ends=None if after == EXIT_CODE else 0)
+        return printed
 
 
-def run_line(line: str, *, draw: bool = True, more: Sequence[str] = ()) -> str:
+def run_line(
+    line: str, *, draw: bool = True, more: Sequence[str] = (), ends: int | None = 0
+) -> str:
     """Run a line of shell in this process and return what it printed.
 
     Args:
         line: as the page has it; one that installs, or waits for a browser, is not run.
         draw: whether the command draws pictures.
         more: further settings.
+        ends: the exit code it must have; None to print the one that it has.
 
     Raises:
         ValueError: the command failed, or is no command of gdlab.
     """
     words = shlex.split(line, comments=True)
-    if not words or line.startswith(NOT_RUN):
+    if not words or line == EXIT_CODE or line.startswith(NOT_RUN):
         return ""
     if words[:2] != ["python", "-m"] or words[2] not in COMMANDS:
         raise ValueError(f"{line}: not a command of gdlab")
-    settings = [*words[3:], *([] if draw else [WITHOUT_PICTURES[words[2]]]), *more]
+    switch = WITHOUT_PICTURES[words[2]]
+    asks = any(word.startswith(switch.removesuffix("false")) for word in words)
+    settings = [*words[3:], *([] if draw or asks else [switch]), *more]
     with _printed() as text:
         try:
             COMMANDS[words[2]](settings)
+            code = 0
         except SystemExit as ended:
-            if ended.code not in (0, None):
-                raise ValueError(f"{line}: exit code {ended.code}\n{text.getvalue()}") from None
-    return text.getvalue()
+            code = ended.code or 0
+    if ends is not None and code != ends:
+        raise ValueError(f"{line}: exit code {code}\n{text.getvalue()}")
+    return text.getvalue() + (f"{code}\n" if ends is None else "")
 
 
 def run_program(source: str, names: dict[str, Any]) -> str:
@@ -165,7 +205,7 @@ def check(path: Path, *, write: bool = False) -> list[str]:
         write: whether the page and its pictures are written anew.
     """
     page = path.read_text(encoding="utf-8")
-    items, session, printed = read_items(page), Session(), ""
+    items, session = read_items(page), Session()
     wrong: list[str] = []
     renewed: dict[tuple[int, int], str] = {}
     for place, item in enumerate(items):
@@ -177,13 +217,13 @@ def check(path: Path, *, write: bool = False) -> list[str]:
             if write:
                 kept.parent.mkdir(exist_ok=True)
                 kept.write_bytes(drawn)
-        elif item.language in ("sh", "python"):
-            printed = session.run(item, draw=_draws(items[place + 1 :]))
-        elif item.language == "text":
-            unlike = difference(item.text, printed)
+        elif item.language != "text":
+            session.take(item, draw=_draws(items[place + 1 :]))
+        elif session.printed is not None:
+            unlike = difference(item.text, session.printed)
             if unlike is not None:
-                wrong.append(f"not printed:\n{unlike}\nbut\n{printed}")
-                renewed[item.span] = renew(item.text, printed)
+                wrong.append(f"not printed:\n{unlike}\nbut\n{session.printed}")
+                renewed[item.span] = renew(item.text, session.printed)
     if write:
         path.write_text(_replace(page, renewed), encoding="utf-8")
     return wrong

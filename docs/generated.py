@@ -1,4 +1,4 @@
-"""The pages of the site that are made of conf, the docstrings and the experiments."""
+"""The pages of the site that are made of conf, docstrings, experiments and notebooks."""
 
 import shutil
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import api_page
 import experiments_page
 import loss_page
+import notebook_page
 import settings_page
 
 
@@ -15,6 +16,7 @@ def write(docs: Path) -> None:
         shutil.rmtree(docs / folder, ignore_errors=True)
         (docs / folder).mkdir()
     experiments_page.write(docs.parent / "experiments", docs / "experiments")
+    notebook_page.write(docs / "notebooks")
     api_page.write(docs / "api")
     (docs / "settings.md").write_text(settings_page.page(), encoding="utf-8")
     (docs / "losses.md").write_text(loss_page.page(docs / "losses"), encoding="utf-8")

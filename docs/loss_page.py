@@ -18,7 +18,7 @@ from gdlab.errors import SettingError
 from gdlab.fields.declared import declared_fields
 from gdlab.fields.suggestions import choices_of
 from gdlab.losses import Loss
-from gdlab.plots.landscape import draw_curve, draw_surface
+from gdlab.plots.landscape import draw_curve, draw_levels, frame_surface
 from gdlab.plots.projection import drawing_plane, view
 from gdlab.plots.style import MINIMIZER, panel, png, style
 from gdlab.recording.run_plots import landscape_of
@@ -124,7 +124,8 @@ def picture(loss: Loss) -> bytes:
         if loss.dim == 1:
             draw_curve(axes, scene, plane, box)
         else:
-            draw_surface(axes, scene, plane, box, arrows=False)
+            frame_surface(axes, scene, plane, box)
+            draw_levels(axes, scene, plane, box)
         if scene.minimizers is not None:
             points = scene.minimizers.reshape(-1, loss.dim)
             height = scene.value(points) if loss.dim == 1 else points[:, 1]

@@ -24,7 +24,7 @@ def newest(source: str) -> Path:
     return found[-1]
 
 
-def small(source: Path) -> bytes:
+def small(source: Path | io.BytesIO) -> bytes:
     """Return a picture with so few colors that it takes at most `MAX_BYTES`; 32 do for a drawing.
 
     The colors are chosen by coverage: a small red point stays red beside much blue.
@@ -43,10 +43,13 @@ def small(source: Path) -> bytes:
 
 def looks_like(drawn: bytes, kept: Path) -> bool:
     """Return whether a small picture is the same to the eye as the one that a page keeps."""
-    if not kept.exists():
-        return False
-    with Image.open(io.BytesIO(drawn)) as first, Image.open(kept) as second:
-        if first.size != second.size:
+    return kept.exists() and same_picture(drawn, kept.read_bytes())
+
+
+def same_picture(first: bytes, second: bytes) -> bool:
+    """Return whether two pictures are the same to the eye."""
+    with Image.open(io.BytesIO(first)) as one, Image.open(io.BytesIO(second)) as other:
+        if one.size != other.size:
             return False
-        pair = [picture.convert("RGB").reduce(_REDUCE) for picture in (first, second)]
+        pair = [picture.convert("RGB").reduce(_REDUCE) for picture in (one, other)]
     return max(ImageStat.Stat(ImageChops.difference(*pair)).mean) <= SAME_PICTURE

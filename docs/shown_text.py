@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 RTOL, ATOL = 1e-4, 1e-9
 _ANY = "..."
-_DATE = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d")
+_DATE = re.compile(r"\b\d{6}-\d{6}(?=-)")
 _NUMBER = re.compile(r"(-?\d+(?:\.\d+)?(?:e[-+]?\d+)?)")
 
 

@@ -3,7 +3,7 @@
 import pytest
 from shown_text import difference, renew, same_line
 
-PRINTED = "status ok\nloss  0.25\nsteps 12\nfiles runs/2026-01-02_03-04-05_x\nend\n"
+PRINTED = "status ok\nloss  0.25\nsteps 12\nfiles runs/260102-030405-x\nend\n"
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_lines(shown: str, printed: str, same: bool) -> None:
     [
         ("...\nloss 0.25\n...\n", None),
         ("status ok\n...\nend\n", None),
-        ("status ok\n", "loss  0.25\nsteps 12\nfiles runs/2026-01-02_03-04-05_x\nend"),
+        ("status ok\n", "loss  0.25\nsteps 12\nfiles runs/260102-030405-x\nend"),
         ("...\nsteps 12\n...\nloss 0.25\n...\n", "loss 0.25"),
         ("...\nsteps 12\n", "steps 12"),
     ],
@@ -39,7 +39,7 @@ def test_blocks(shown: str, wrong: str | None) -> None:
 @pytest.mark.parametrize(
     ("shown", "renewed"),
     [
-        ("", PRINTED.replace("2026-01-02_03-04-05", "...")),
+        ("", PRINTED.replace("260102-030405", "...")),
         ("status bad\nloss 0.31\n  ...\n", "status ok\nloss  0.25\n  ...\n"),
         ("...\nloss 0.31\n  ...\nend\n", "...\nloss  0.25\n  ...\nend\n"),
     ],

@@ -83,15 +83,17 @@ def draw_neighborhood(scene: Scene) -> Figure:
             slope += ", too small to draw" if 0 < size < np.inf else ""
         else:
             arrows |= _draw_gradients(axes, map_slice, labels)
+        second_row = {}
         if map_slice.direction is not None:
             _draw_direction(axes, map_slice, labels)
-            arrows[f"direction u, slope {scene.slope:.4g}"] = arrow_key(DIRECTION)
+            second_row[f"direction u, slope {scene.slope:.4g}"] = arrow_key(DIRECTION)
         curvature = draw_curvature(axes, map_slice, box, labels)
+        second_row |= curvature
         axes.plot(*map_slice.at[:, None], **POINT)
         draw_title(figure, scene.title, f"f = {scene.value:.6g}   {slope}")
-        draw_legend(figure, arrows, 0.066 if curvature else 0.045)
-        if curvature:
-            draw_legend(figure, curvature, 0.033)
+        draw_legend(figure, arrows, 0.066 if second_row else 0.045)
+        if second_row:
+            draw_legend(figure, second_row, 0.033)
         remarks = ["curves ½ dᵀHd = ±c, semi-axes √(2c/|λ|)"] if curvature else []
         draw_note(figure, _notes(scene, axes) + remarks)
     return figure
