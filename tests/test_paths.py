@@ -72,7 +72,7 @@ def test_a_directory_may_begin_with_a_tilde(words, gd, home):
 def test_other_entrances_know_the_home(gd, home, capsys):
     quiet: Any = {"record.events": False, "record.figures": False}
     gdlab.sweep(loss="quadratic", lr=[0.1, 0.2], steps=3, directory="~/x", **quiet)
-    assert f"resume={home / 'x'}: holds no sweep" in gd("resume='~/x'").err
+    assert f"resume={home / 'x'}: holds a sweep made in Python" in gd("resume='~/x'").err
     assert view.main(["~/z"]) == 2
     assert f"there is no folder {home / 'z'}" in capsys.readouterr().err
     assert list(Path.cwd().iterdir()) == []

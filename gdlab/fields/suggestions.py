@@ -108,7 +108,7 @@ def unknown_choice(group: str, given: str, choices: Iterable[str]) -> SettingErr
     for other, kind in _GROUPS.items():
         if other != group in _GROUPS and given in choices_of(other):
             return SettingError(f"{group}={given}: {given} is {kind}; choose {other}={given}")
-    if given.startswith("[") and given.endswith("]"):
+    if given.startswith("[") and given.endswith("]") and "," in given:
         way = f"several make a sweep: --multirun {group}={given[1:-1]}"
         return SettingError(f"{group}={given}: must be one choice; {way}")
     hint = did_you_mean(given.removesuffix("LR"), names)
