@@ -60,7 +60,8 @@ def swept(folder: Path, *arguments: str) -> Recorded:
 
 
 def test_lr_sensitivity_finds_the_optimum_and_the_cliff(tmp_path: Path) -> None:
-    recorded = swept(tmp_path / "s", "experiment=lr_sensitivity", "hydra.sweeper.points=30")
+    small = ("hydra.sweeper.points=30", "record.max_run_dirs=0")
+    recorded = swept(tmp_path / "s", "experiment=lr_sensitivity", *small)
     results = recorded.results
     ratio = (0.5 / 5e-4) ** (1 / 29)  # of neighbouring learning rates
     assert {best.combination["loss.condition"] for best in recorded.best(["loss.condition"])} == {
