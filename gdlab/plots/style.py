@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import math
 import os
 import sys
 import warnings
@@ -212,6 +213,11 @@ def legend_columns(inches: float, names: Sequence[str]) -> int:
     if sum(map(len, names)) + _KEY_CHARACTERS * len(names) <= width:
         return len(names)
     return max(1, int(width) // (max(map(len, names)) + _KEY_CHARACTERS))
+
+
+def legend_rows(inches: float, names: Sequence[str]) -> int:
+    """Return how many rows a legend has on a page of some width in inches."""
+    return math.ceil(len(names) / legend_columns(inches, names)) if names else 0
 
 
 def shorten(text: str) -> str:

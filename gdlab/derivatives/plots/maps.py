@@ -27,13 +27,13 @@ from gdlab.derivatives.plots.looks import (
 from gdlab.derivatives.plots.marks import draw_critical
 from gdlab.derivatives.plots.scene import Scene, Slice, norm
 from gdlab.plots.landscape import ARROW_KEY, descent_field, draw_levels, middles
-from gdlab.plots.style import MINIMIZER, draw_legend, draw_title, label, panel, style
+from gdlab.plots.style import MINIMIZER, draw_legend, draw_title, label, legend_rows, panel, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_PANEL = (0.12, 0.195, 0.745, 0.705)  # higher than elsewhere: two rows of the legend lie below
+_PANEL = (0.12, 0.225, 0.745, 0.675)  # higher than elsewhere: three rows of the legend lie below
 _FIELD = 14  # arrows along an axis
 _LONG, _SHORT = 0.33, 0.12  # lengths of arrows at the point, relative to the panel's shorter side
 _CLOSE = 0.25  # relative error of the second-order model at the edge of the neighborhood
@@ -91,9 +91,10 @@ def draw_neighborhood(scene: Scene) -> Figure:
         second_row |= curvature
         axes.plot(*map_slice.at[:, None], **POINT)
         draw_title(figure, scene.title, f"f = {scene.value:.6g}   {slope}")
-        draw_legend(figure, arrows, 0.066 if second_row else 0.045)
-        if second_row:
-            draw_legend(figure, second_row, 0.033)
+        rows = legend_rows(figure.get_figwidth(), [*second_row])
+        draw_legend(figure, arrows, 0.028 + 0.034 * rows if rows else 0.045)
+        if rows:
+            draw_legend(figure, second_row, 0.028)
         remarks = ["curves ½ dᵀHd = ±c, semi-axes √(2c/|λ|)"] if curvature else []
         draw_note(figure, _notes(scene, axes) + remarks)
     return figure

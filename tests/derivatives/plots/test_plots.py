@@ -678,3 +678,13 @@ def test_importing_the_modules_does_not_import_matplotlib():
         "sys.exit(bool({'matplotlib', 'PIL'} & new))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_rows_of_the_legend_lie_below_each_other_and_the_axis():
+    saddle = quadratic([[-178.2, 3.0], [3.0, 870.2]], [1.0, 2.0], minimum=None, direction=[3, 4])
+    figure = draw_neighborhood(saddle)
+    figure.canvas.draw()
+    boxes = (legend.get_window_extent() for legend in figure.legends)
+    lower, upper = sorted(boxes, key=lambda box: box.y0)
+    assert lower.y1 <= upper.y0 + 6  # the frames, which are not drawn, may touch
+    assert upper.y1 <= figure.axes[0].xaxis.label.get_window_extent().y0 + 6
