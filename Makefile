@@ -50,7 +50,8 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
-	$(INSTALL) -e .
+	@echo "Installing PyTorch and the rest into $(VENV); this takes a minute or two."
+	@$(INSTALL) -e .
 	touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python

@@ -26,8 +26,8 @@ class Evidence:
         norm: the gradient norms there (W, R), likewise.
         rate: the learning rate at the last record (R,).
         best: the point with the smallest loss (R, D).
-        beyond: the point (R, D) of the first record that is not finite, which is not part of the
-            run; NaN where a run has none.
+        beyond: the point (R, D) of the first record that is not finite: the start, or else one
+            that is not part of the run; NaN where a run has none.
     """
 
     def __init__(self, batch: Batch) -> None:
@@ -79,10 +79,12 @@ class Evidence:
         rows = chunk.rows[ended]
         self.loss[:, rows], self.norm[:, rows] = recent
         self.rate[rows] = _last_rate(chunk, ended)
-        count = chunk.count[ended]
-        has_next = (chunk.status[ended] == Status.DIVERGED) & (count < len(chunk.loss))
+        count, has_diverged = chunk.count[ended], chunk.status[ended] == Status.DIVERGED
+        has_next = has_diverged & (count < len(chunk.loss))
         columns = ended[has_next]
         self.beyond[chunk.rows[columns]] = chunk.x[count[has_next], columns]
+        lost = rows[has_diverged & ~self.first_loss[rows].isfinite()]
+        self.beyond[lost] = self.best[lost]  # still the start
 
 
 def _last_rate(chunk: Chunk, ended: Tensor) -> Tensor:

@@ -99,7 +99,9 @@ def diagnose(batch: Batch, outcomes: Outcomes) -> None:
     """Say in the outcomes what happened in each run of a batch that ended by itself."""
     status = torch.from_numpy(outcomes.status)
     rows = torch.nonzero(torch.isin(status, torch.tensor(_ENDED)))[:, 0]
-    rows = rows[outcomes.evidence.first_loss.cpu()[rows].isfinite()]
+    records = outcomes.evidence
+    has_begun = records.first_loss.isfinite() | records.beyond.isfinite().all(1)
+    rows = rows[has_begun.cpu()[rows]]
     if not len(rows):
         return
     with one_thread():

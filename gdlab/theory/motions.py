@@ -54,12 +54,12 @@ def outside(run: RunEnd) -> str:
     """Say which step left the domain of which function."""
     undefined = run.found.evidence.undefined[run.k]
     next_x = run.outcomes.evidence.beyond[run.row].double().cpu().numpy()
+    where = f"{_argument(run, undefined, next_x)}, where {undefined.name} is not defined"
+    if not bool(run.outcomes.evidence.first_loss[run.row].isfinite()):
+        return f"outside the domain: the start has {where}; start elsewhere"
     step = int(run.number("steps")) + 1
-    where = _argument(run, undefined, next_x)
-    return (
-        f"outside the domain: step {step} leads to {where}, where {undefined.name} is not defined; "
-        "a smaller lr or another start keeps away from it"
-    )
+    keep = "a smaller lr or another start keeps away from it"
+    return f"outside the domain: step {step} leads to {where}; {keep}"
 
 
 def _argument(run: RunEnd, undefined: Undefined, point: np.ndarray) -> str:

@@ -80,6 +80,12 @@ CASES: dict[str, tuple[dict[str, Any], str | None, tuple[str, ...]]] = {
         "outside domain",
         ("the argument=", "where the square root is not defined"),
     ),
+    "a start outside a logarithm": (
+        formula("x - ln(x)", [-1.0]),
+        "outside domain",
+        ("the start has x=-1, where the logarithm is not defined",),
+    ),
+    "an infinite start": (formula("exp(x)", [1000.0]), None, ()),
     "above the limit": (
         {"loss": "rosenbrock", "lr": 0.1},
         "unstable",
