@@ -6,35 +6,34 @@ from contextlib import redirect_stdout
 
 from gdlab.cli import hydra_internals, hydra_plugins
 from gdlab.cli.composition import CommandLine
-from gdlab.config.every_error import with_every_error
+from gdlab.config.every_error import with_others
 from gdlab.config.overrides import setting_name
+from gdlab.errors import SettingError
 
 _HARMLESS = ("hydra.run.", "hydra.sweep.", "hydra.job.", "hydra.verbose")
 """Settings of Hydra that no other setting depends on."""
 
 
-def raise_every_error(line: CommandLine, *, is_sweep: bool) -> None:
-    """Raise one error with all wrong settings of a command line that was refused.
+def every_error(error: SettingError, line: CommandLine, *, is_sweep: bool) -> SettingError:
+    """Return one error with all wrong settings of a command line that was refused.
 
-    Returns without one where a setting is given twice, or where Hydra is told more than where
-    files go: another launcher or sweeper than gdlab's may have to be asked.
+    It is the first error alone where a setting is given twice, or where Hydra is told more than
+    where files go: another launcher or sweeper than gdlab's may have to be asked.
 
     Args:
+        error: the first error.
         line: the command line.
         is_sweep: whether it asks for a sweep.
-
-    Raises:
-        SettingError: with a line for each setting that is wrong.
     """
     words = {setting_name(word.lstrip("~").partition("=")[0]): word for word in line.typed}
     of_hydra = [key for key in words if key.startswith("hydra")]
     if len(words) < len(line.typed) or not all(key.startswith(_HARMLESS) for key in of_hydra):
-        return
+        return error
 
     def attempt(given: Mapping[str, str]) -> None:
         _check(CommandLine(list(given.values()), line.name), is_sweep=is_sweep)
 
-    with_every_error(attempt, words)
+    return with_others(error, attempt, words)
 
 
 def _check(line: CommandLine, *, is_sweep: bool) -> None:

@@ -68,11 +68,10 @@ def _run(parsed: argparse.Namespace) -> int:
     with composition.hydra_ready(parsed.config_dir):
         try:
             return _run_line(line, is_sweep=parsed.multirun)
-        except SettingError:
-            from gdlab.cli.every_error import raise_every_error
+        except SettingError as error:
+            from gdlab.cli.every_error import every_error
 
-            raise_every_error(line, is_sweep=parsed.multirun)
-            raise
+            raise every_error(error, line, is_sweep=parsed.multirun) from None
 
 
 def _run_line(line: "CommandLine", *, is_sweep: bool) -> int:

@@ -20,9 +20,6 @@ def with_every_error(
 ) -> Result:
     """Return what an attempt makes of settings, or raise one error with all that is wrong in them.
 
-    After an error, the setting that it names is left out and the others are tried again, until
-    nothing is wrong or an error names none of them.
-
     Args:
         attempt: uses settings, and raises a `SettingError` for the first that is wrong.
         given: the settings by name.
@@ -30,27 +27,47 @@ def with_every_error(
     Raises:
         SettingError: with a line for each setting that is wrong.
     """
-    if any(isinstance(value, Iterator) for value in given.values()):
-        return attempt(given)  # it can be read only once
+    try:
+        return attempt(given)
+    except SettingError as error:
+        if any(isinstance(value, Iterator) for value in given.values()):
+            raise  # it can be read only once
+        raise with_others(error, attempt, given) from None
+
+
+def with_others(
+    first: SettingError, attempt: Callable[[Mapping[str, Any]], Any], given: Mapping[str, Any]
+) -> SettingError:
+    """Return an error together with those that it hides: a line for each setting that is wrong.
+
+    The setting that an error names is left out and the others are tried again, until nothing is
+    wrong or an error names none of them.
+
+    Args:
+        first: the error of an attempt with all settings.
+        attempt: uses settings, and raises a `SettingError` for the first that is wrong.
+        given: the settings by name.
+    """
     messages: list[str] = []
-    left = dict(given)
-    while len(messages) < _MOST:
-        try:
-            result = attempt(left)
-        except SettingError as error:
-            culprits = _culprits(str(error), left)
-            if culprits or not messages:  # else it may follow from what was left out
-                messages += [line for line in error.lines if line not in messages]
-            if not culprits:
-                break
-            left = {key: value for key, value in left.items() if key not in culprits}
-            if not left:  # the defaults are right
-                break
-        else:
-            if not messages:
-                return result
-            break
-    raise SettingError(*messages)
+    left, error = dict(given), first
+    while error is not None and len(messages) < _MOST:
+        culprits = _culprits(str(error), left)
+        if culprits or not messages:  # else it may follow from what was left out
+            messages += [line for line in error.lines if line not in messages]
+        left = {key: value for key, value in left.items() if key not in culprits}
+        error = _error_of(attempt, left) if culprits and left else None
+    return SettingError(*messages)
+
+
+def _error_of(
+    attempt: Callable[[Mapping[str, Any]], Any], given: Mapping[str, Any]
+) -> SettingError | None:
+    """Return the error of an attempt; None if it succeeds."""
+    try:
+        attempt(given)
+    except SettingError as error:
+        return error
+    return None
 
 
 def _culprits(message: str, given: Mapping[str, Any]) -> set[str]:
