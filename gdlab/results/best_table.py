@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from gdlab.engine.status import Status
 from gdlab.fields.formatting import format_value
-from gdlab.results.ranking import Best, setting_label
+from gdlab.results.best_settings import Best
+from gdlab.results.ranking import setting_label
 
 
 @dataclass(frozen=True)

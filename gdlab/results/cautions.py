@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from gdlab.results.ranking import TOLERANCE, Best, DataFrame, setting_label
+from gdlab.results.best_settings import Best
+from gdlab.results.ranking import TOLERANCE, DataFrame, setting_label
 
 _FEWEST = 3
 """Values of an axis below which it has no inside."""
@@ -18,8 +19,8 @@ def ranking_rule(metric: str, problems: Sequence[str]) -> str:
     across = f"; nothing across problems ({', '.join(problems)})" if problems else ""
     lowest = f"converged to the lowest loss, within {TOLERANCE:g} (1 + |loss|)"
     return (
-        "lost runs, none before some; then the median run: "
-        f"its evaluations if it met its target or {lowest}, else its {metric}{across}"
+        "the fewest lost runs, then the median: of the evaluations if more than half of the runs "
+        f"met their target or {lowest}, else of {setting_label(metric)}{across}"
     )
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from gdlab.results.ranking import Best
+    from gdlab.results.best_settings import Best
 
 
 _SELECTED = re.compile(r"\$\{oc\.select:(\w+)\.(\w+),([\w.+-]*)\}", re.ASCII)
@@ -132,9 +132,13 @@ class Recorded:
         """Find the best settings for each problem and combination of the settings `by`.
 
         Runs that met their target, or converged to the lowest loss of their problem, rank by
-        evaluations, ahead of all others, which rank by the metric. Settings are compared by their
-        median runs; those that lose a run rank behind all that lose none. Nothing is compared
-        across problems: where the loss, a setting of it or the transform varies, each has a best.
+        evaluations, ahead of all others, which rank by the metric. Settings are compared by the
+        share of their runs that are lost, the smallest first, then by their median: of the
+        evaluations where more than half of the runs reached such a loss, else of the metric. The
+        median and the quartiles are those of pandas, except that nothing is averaged with the
+        infinite value of a lost run. The run that is named is the nearest to that median among
+        those that are not better. Nothing is compared across problems: where the loss, a setting
+        of it or the transform varies, each has a best.
 
         Args:
             by: settings.
@@ -144,7 +148,8 @@ class Recorded:
         Raises:
             SettingError: there is no such setting, metric or direction.
         """
-        from gdlab.results.ranking import Metric, best
+        from gdlab.results.best_settings import best
+        from gdlab.results.ranking import Metric
 
         by = [by] if isinstance(by, str) else by
         chosen = Metric.of(metric, direction, self.metrics)

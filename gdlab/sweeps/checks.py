@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from gdlab.engine.outcome import Outcomes
-from gdlab.results.ranking import best
+from gdlab.results.best_settings import best
 from gdlab.runs.checks import check_run
 from gdlab.sweeps.plan import Plan
 from gdlab.sweeps.shard import FinishedRuns

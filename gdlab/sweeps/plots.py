@@ -34,7 +34,9 @@ from gdlab.recording.run_plots import (
     suboptimality_of,
     why_not_drawn,
 )
-from gdlab.results.ranking import DataFrame, best, quartiles, rank_order, split_by, values_of
+from gdlab.results.best_settings import best
+from gdlab.results.quantiles import quartiles
+from gdlab.results.ranking import DataFrame, rank_order, split_by, values_of
 from gdlab.sweeps.labels import Labels
 from gdlab.sweeps.plan import Plan
 from gdlab.sweeps.selection import evenly_spaced

@@ -5,7 +5,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from gdlab.results.ranking import DataFrame, best, rank_order
+from gdlab.results.best_settings import best
+from gdlab.results.ranking import DataFrame, rank_order
 from gdlab.sweeps.plan import Plan
 
 Item = TypeVar("Item")

@@ -15,10 +15,11 @@ from gdlab.fields.formatting import format_value
 from gdlab.recording.digests import write_with_digest
 from gdlab.recording.names import SUMMARY_CSV, SUMMARY_MD
 from gdlab.recording.parquet import csv_of
+from gdlab.results.best_settings import Best, best
 from gdlab.results.best_table import BestTable
 from gdlab.results.cautions import cautions, ranking_rule
 from gdlab.results.diagnoses import count_diagnoses, describe_rates
-from gdlab.results.ranking import Best, DataFrame, best, setting_label
+from gdlab.results.ranking import DataFrame, setting_label
 from gdlab.sweeps.plan import Plan
 
 _QUARTILES = ("low", "median", "high")

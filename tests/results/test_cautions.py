@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 import gdlab
+from gdlab.results.best_settings import best
 from gdlab.results.cautions import cautions
-from gdlab.results.ranking import best
 
 
 def said(rows: list[dict[str, Any]], varied: list[str], by: list[str] | None = None) -> list[str]:

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 import gdlab
 from gdlab import SettingError
-from gdlab.results.ranking import Metric, best, quartiles, rank_order, values_of
+from gdlab.results.best_settings import best
+from gdlab.results.quantiles import quartiles
+from gdlab.results.ranking import Metric, rank_order, values_of
 
 NAN, INF = math.nan, math.inf
 SOLVED, LOST = ("converged", "target"), ("diverged", "failed")
@@ -40,9 +42,14 @@ def key(row: dict[str, Any], metric: str, sign: int, lowest: float) -> tuple[int
     """The sort key of one row."""
     if has_reached(row, lowest):
         return 0, 0, row["evaluations"], row["run"]
-    is_lost = row["status"] in LOST or math.isnan(row[metric])
     evaluations = row["evaluations"] if row["status"] == "converged" else 0
-    return 1, INF if is_lost else sign * row[metric], evaluations, row["run"]
+    return 1, cost_of(row, metric, sign), evaluations, row["run"]
+
+
+def cost_of(row: dict[str, Any], metric: str, sign: int) -> float:
+    """The metric of a row where the smallest is best, +inf for a lost one."""
+    is_lost = row["status"] in LOST or math.isnan(row[metric])
+    return INF if is_lost else sign * row[metric]
 
 
 # status, final_loss, evaluations; from best to worst
@@ -118,23 +125,34 @@ def test_more_of_a_losss_own_metric_is_better_by_default(name, direction, of_los
         Metric.of(name, "up", of_loss)
 
 
-# values, first quartile, median, third quartile: each the least value with at least such a share
+# values, quartiles: beside infinity nothing is averaged
 QUARTILES = [
     ([3.0], 3.0, 3.0, 3.0),
-    ([1.0, 2.0], 1.0, 1.0, 2.0),
-    ([4.0, 1.0, 3.0, 2.0], 1.0, 2.0, 3.0),
+    ([1.0, 2.0], 1.25, 1.5, 1.75),
+    ([4.0, 1.0, 3.0, 2.0], 1.75, 2.5, 3.25),
     ([1.0, 2.0, 3.0, 4.0, 5.0], 2.0, 3.0, 4.0),
-    ([1.0, 2.0, INF], 1.0, 2.0, INF),
-    ([1.0, INF, INF, INF], 1.0, INF, INF),
+    ([1.0, 2.0, INF], 1.5, 2.0, 2.0),
+    ([1.0, 2.0, INF, INF], 1.75, 2.0, INF),
+    ([-INF, -INF, 1.0, 2.0], -INF, 1.0, 1.25),
+    ([1.0, INF, INF, INF], INF, INF, INF),
     ([INF, INF], INF, INF, INF),
     ([-INF, 0.0, INF, 1.0, 2.0], 0.0, 1.0, 2.0),
+    ([2.0**1023, 1.5 * 2.0**1023], 1.125 * 2.0**1023, 1.25 * 2.0**1023, 1.375 * 2.0**1023),
 ]
 
 
 @pytest.mark.parametrize(("values", "low", "median", "high"), QUARTILES)
-def test_quartiles_are_values_even_if_infinite(values, low, median, high):
+def test_quartiles_average_nothing_with_infinity(values, low, median, high):
     assert quartiles(np.array(values)) == (low, median, high)
-    assert quartiles(np.array(values))[1] == statistics.median_low(values)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 10, 11])
+def test_quartiles_are_those_of_pandas(count):
+    values = 10 ** np.random.default_rng(count).uniform(-9, 3, count)
+    low, median, high = quartiles(values)
+    assert median == pd.Series(values).median()
+    # observed: at most 1.2e-16 apart
+    np.testing.assert_allclose([low, high], pd.Series(values).quantile([0.25, 0.75]), rtol=4e-16)
 
 
 def test_a_quick_way_to_a_worse_minimum_is_not_best():
@@ -160,6 +178,14 @@ def test_nothing_is_compared_across_problems():
     assert [[*one.combination] for one in both] == [["loss.penalty", "lr"]] * 4
 
 
+def slow_median(values: list[float]) -> float:
+    """The mean of the two middle values, or the finite one of them."""
+    low, high = statistics.median_low(values), statistics.median_high(values)
+    if math.isfinite(low) and math.isfinite(high):
+        return (low + high) / 2
+    return low if math.isfinite(low) else high
+
+
 def slow_best(
     rows: list[dict[str, Any]], by: list[str], varied: list[str], metric: str, sign: int
 ) -> list[dict[str, Any]]:
@@ -173,25 +199,32 @@ def slow_best(
         choices.setdefault(tuple(row[name] for name in others), []).append(row)
     found = []
     for combination, choices in combinations.items():
-        middles = []
+        standings = []
         for choice, part in choices.items():
+            low = lows[part[0]["dtype"]]
+            n, lost = len(part), sum(row["status"] in LOST for row in part) / len(part)
             ranked = sorted(part, key=lambda row: key(row, metric, sign, lows[row["dtype"]]))
-            loses = any(row["status"] in LOST for row in part)
-            middle = key(ranked[len(ranked) // 2], metric, sign, lows[ranked[0]["dtype"]])
-            middles.append(((loses, *middle), choice, ranked))
-        _, choice, ranked = min(middles, key=lambda one: one[0])
-        losses = [
-            sign * INF if row["status"] in LOST or math.isnan(row[metric]) else row[metric]
-            for row in ranked
-        ]
+            costs = {row["run"]: cost_of(row, metric, sign) for row in ranked}
+            spent = {row["run"]: row["evaluations"] for row in ranked}
+            reaching = [row["run"] for row in ranked if has_reached(row, low)]
+            converges = 2 * sum(row["status"] == "converged" for row in part) > n
+            if 2 * len(reaching) > n:
+                middle = slow_median([*spent.values()])
+                rank = (lost, 0, 0, middle)
+                costs = {run: spent[run] for run in reaching}
+            else:
+                middle = slow_median([*costs.values()])
+                rank = (lost, 1, middle, slow_median([*spent.values()]) if converges else 0)
+            named = min((run for run in costs if costs[run] >= middle), key=costs.__getitem__)
+            standings.append(((*rank, part[0]["run"]), choice, part, named))
+        _, choice, ranked, named = min(standings, key=lambda one: one[0])
+        losses = [sign * cost_of(row, metric, sign) for row in ranked]
         found.append(
             {
                 "combination": dict(zip(by, combination, strict=True)),
                 "choice": dict(zip(others, choice, strict=True)),
-                "run": ranked[len(ranked) // 2]["run"],
-                "median": sorted(losses)[math.ceil(len(losses) / 2) - 1],
-                "low": sorted(losses)[math.ceil(len(losses) / 4) - 1],
-                "high": sorted(losses)[math.ceil(3 * len(losses) / 4) - 1],
+                "run": named,
+                "median": slow_median(losses),
                 "solved": sum(row["status"] in SOLVED for row in ranked),
                 "reached": sum(has_reached(row, lows[row["dtype"]]) for row in ranked),
                 "lost": sum(row["status"] in LOST for row in ranked),
@@ -230,8 +263,7 @@ def test_the_best_of_each_combination_is_what_a_slow_search_finds(rows, by, metr
     wanted = slow_best(rows, by, VARIED, metric, -1 if larger else 1)
     assert len(found) == len(wanted)
     for one, other in zip(found, wanted, strict=True):
-        low, median, high = one.metric
-        mine = {**vars(one), "low": low, "median": median, "high": high}
+        mine = {**vars(one), "median": one.metric[1]}
         assert {name: mine[name] for name in other} == other
 
 
@@ -297,5 +329,44 @@ def test_the_most_accurate_run_is_best_and_the_least_where_asked_for(here, gd):
 
 def test_the_repr_of_a_best_is_a_line() -> None:
     swept = gdlab.sweep("sphere", ["sgd", "adam"], lr=[0.1, 9.0], seed=[0, 1], steps=3)
-    line = "Best(optimizer='sgd', lr=0.1: run 1, 2.621, 0 of 2 solved)"
+    line = "Best(optimizer='sgd', lr=0.1: run 0, final_loss 2.621, 0 of 2 solved)"
     assert repr(swept.best(["optimizer"])[0]) == line
+
+
+def runs_of(losses: dict[float, list[float]]) -> pd.DataFrame:
+    """A run for each final loss of each learning rate; an infinite one diverged."""
+    return table(
+        [
+            {"lr": lr, "seed": seed, "final_loss": loss, "evaluations": 9}
+            | {"status": "diverged" if loss == INF else "max_steps"}
+            for lr, values in losses.items()
+            for seed, loss in enumerate(values)
+        ]
+    )
+
+
+# final losses by lr; the best lr, the printed median, the run that is named
+CHOSEN = [
+    ({0.1: [1.0, 9.0], 0.2: [2.0, 4.0]}, 0.2, 3.0, 3),
+    ({0.1: [9.0, 3.0, 1.0, 4.0], 0.2: [3.4, 3.4, 3.4, 8.0]}, 0.2, 3.4, 4),
+    ({0.1: [1.0, 2.0, 7.0], 0.2: [3.0, 3.0, 3.0]}, 0.1, 2.0, 1),
+    ({0.1: [1.0, 1.0, 1.0, INF, INF], 0.2: [5.0, 5.0, 6.0, 5.0, INF]}, 0.2, 5.0, 5),
+    ({0.1: [1.0, INF], 0.2: [2.0, INF]}, 0.1, 1.0, 0),
+    ({0.1: [1.0, INF, INF], 0.2: [INF, INF, INF]}, 0.1, INF, 1),
+]
+
+
+@pytest.mark.parametrize(("losses", "lr", "median", "run"), CHOSEN)
+def test_what_is_printed_is_what_was_compared(losses, lr, median, run):
+    (found,) = best(runs_of(losses), [], ["lr", "seed"])
+    assert (found.choice, found.metric[1], found.run) == ({"lr": lr}, median, run)
+    if all(map(math.isfinite, losses[lr])):
+        assert found.metric[1] == pd.Series(losses[lr]).median()
+
+
+def test_evaluations_decide_where_more_than_half_reach_the_lowest_loss():
+    frame = runs_of({0.1: [0.0, 0.0, 5.0], 0.2: [0.0, 0.0, 0.0], 0.3: [0.0, 0.5, 0.5]})
+    frame["status"] = "converged"
+    frame["evaluations"] = [40, 60, 3, 50, 70, 45, 1, 1, 1]
+    (found,) = best(frame, [], ["lr", "seed"])
+    assert (found.choice, found.evaluations[1], found.run) == ({"lr": 0.1}, 40, 0)
