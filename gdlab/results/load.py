@@ -39,6 +39,9 @@ class Recorded:
         directories: the names of the directories of a sweep's runs, by run.
         metrics: the names of the metrics of a sweep's losses, such as accuracy.
         problems: those of the varied settings that change the function being minimized.
+        by: the settings that its summary tells apart, such as the optimizer.
+        metric: the column that ranks runs in its summary.
+        direction: whether "min" or "max" of it is best; None for max of `metrics`, else min.
         draw: draws a kind of picture; None for what was read from files.
     """
 
@@ -49,6 +52,9 @@ class Recorded:
     directories: Mapping[int, str] | None = None
     metrics: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    by: tuple[str, ...] = ()
+    metric: str = "final_loss"
+    direction: str | None = None
     draw: "Callable[[str, Look], Figure] | None" = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:
@@ -127,9 +133,19 @@ class Recorded:
         return read_parquet(VerifiedFiles(directory), HISTORY).to_pandas()
 
     def best(
-        self, by: Sequence[str] = (), metric: str = "final_loss", direction: str | None = None
+        self,
+        by: Sequence[str] | None = None,
+        metric: str | None = None,
+        direction: str | None = None,
     ) -> "list[Best]":
         """Find the best settings for each problem and combination of the settings `by`.
+
+        >>> import gdlab
+        >>> swept = gdlab.sweep("sphere", ["sgd", "adam"], lr=[0.1, 0.2], steps=3)
+        >>> swept.best()[0]
+        Best(optimizer='sgd', lr=0.2: run 1, final_loss 0.4666, 0 of 1 solved)
+        >>> [one.choice for one in swept.best(by=())]
+        [{'optimizer': 'sgd', 'lr': 0.2}]
 
         Runs that met their target, or converged to the lowest loss of their problem, rank by
         evaluations, ahead of all others, which rank by the metric. Settings are compared by the
@@ -141,8 +157,9 @@ class Recorded:
         of it or the transform varies, each has a best.
 
         Args:
-            by: settings.
-            metric: the column that ranks runs that did not converge.
+            by: settings; () for one best of each problem; None for those that the summary in the
+                terminal tells apart, such as the optimizer.
+            metric: the column that ranks runs that did not converge; None for the summary's.
             direction: whether "min" or "max" is best; None for max of `metrics`, else min.
 
         Raises:
@@ -151,7 +168,9 @@ class Recorded:
         from gdlab.results.best_settings import best
         from gdlab.results.ranking import Metric
 
-        by = [by] if isinstance(by, str) else by
+        by = self.by if by is None else [by] if isinstance(by, str) else by
+        if metric is None:
+            metric, direction = self.metric, direction or self.direction
         chosen = Metric.of(metric, direction, self.metrics)
         return best(self.results, by, self.varied, chosen, self.problems)
 
@@ -195,11 +214,21 @@ def _load_sweep(files: VerifiedFiles, directory: Path) -> Recorded:
     about = _read_mapping(files, ABOUT, json.loads)
     directories = {int(run): str(name) for run, name in about.get("directories", {}).items()}
     results = read_parquet(files, RESULTS).to_pandas()
-    varied, metrics, problems = (
-        tuple(map(str, about.get(key, ()))) for key in ("varied", "metrics", "problems")
+    keys = ("varied", "metrics", "problems", "by")
+    varied, metrics, problems, by = (tuple(map(str, about.get(key, ()))) for key in keys)
+    direction = about.get("direction")
+    return Recorded(
+        directory,
+        results,
+        _read_config(files, MULTIRUN),
+        varied,
+        directories,
+        metrics,
+        problems,
+        by,
+        metric=str(about.get("metric", "final_loss")),
+        direction=None if direction is None else str(direction),
     )
-    config = _read_config(files, MULTIRUN)
-    return Recorded(directory, results, config, varied, directories, metrics, problems)
 
 
 def _read_config(files: VerifiedFiles, pattern: str) -> dict[str, Any]:

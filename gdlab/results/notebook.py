@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from gdlab.console import plain_html
 from gdlab.results.best_table import BestTable
 from gdlab.results.cautions import cautions, ranking_rule
-from gdlab.results.diagnoses import count_diagnoses
-from gdlab.results.ranking import Metric, setting_label
+from gdlab.results.diagnoses import count_diagnoses, describe_rates
+from gdlab.results.ranking import setting_label
 
 if TYPE_CHECKING:
     from gdlab.results.load import Recorded
@@ -19,28 +19,28 @@ _LEFT = " style='text-align:left'"
 def html(sweep: "Recorded") -> str:
     """Return the headline of a sweep, the table of its best settings, and how they were chosen.
 
-    The best are told apart by the settings that vary and are no numbers, such as the optimizer.
+    They are the best of each problem and combination that the summary in the terminal tells apart.
 
     Args:
         sweep: with at least one run.
     """
-    results, metric = sweep.results, Metric()
+    results = sweep.results
     counts = results["status"].value_counts()
     ends = ", ".join(f"{count} {status}" for status, count in counts.items())
     parts = [f"<b>{len(results):,} run{'s' * (len(results) != 1)}</b>: {plain_html(ends)}"]
     happened = ", ".join(f"{count} {name}" for name, count in count_diagnoses(results).items())
     parts += [f"<br>What happened: {plain_html(happened)}"] if happened else []
-    by = [key for key in sweep.varied if results[key].dtype.kind not in "iuf"]
-    winners = sweep.best(by)
-    table = BestTable(winners, metric.name, set(counts.index))
+    winners = sweep.best()
+    table = BestTable(winners, sweep.metric, set(counts.index))
     rows = zip(table.cells(), winners, strict=True)
     body = [_row("td", [*cells, str(winner.run)]) for cells, winner in rows]
     shown = "".join(body[:_MOST_ROWS])
     parts.append(f"<table>{_row('th', [*table.header(), 'run'])}{shown}</table>")
     if len(body) > _MOST_ROWS:
         parts.append(f"<p>and {len(body) - _MOST_ROWS:,} more: best() has all</p>")
-    rule = ranking_rule(metric.name, list(map(setting_label, sweep.problems)))
-    notes = [f"Ranked by {rule}.", *cautions(results, winners, sweep.varied)]
+    rule = ranking_rule(sweep.metric, list(map(setting_label, sweep.problems)))
+    rates = describe_rates(results, list(winners[0].combination), sweep.varied)
+    notes = [f"Ranked by {rule}.", *rates, *cautions(results, winners, sweep.varied)]
     return f"<div>{''.join(parts)}{''.join(f'<p>{plain_html(note)}</p>' for note in notes)}</div>"
 
 

@@ -152,6 +152,18 @@ class Plan:
         summary = self.options.summary
         return Metric.of(summary.metric, summary.direction, self.metrics)
 
+    def describe(self) -> dict[str, Any]:
+        """Return what a reader of the results has to know, by the fields of `Recorded`."""
+        summary = self.options.summary
+        return {
+            "varied": tuple(self.keys()),
+            "problems": tuple(self.problems()),
+            "metrics": tuple(self.metrics),
+            "by": tuple(self.by()),
+            "metric": summary.metric,
+            "direction": summary.direction,
+        }
+
     def name(self, run: int) -> str:
         """Return the directory of a run: as the command asks, or what varies in safe characters."""
         group = self.group_of_run[run]

@@ -31,9 +31,8 @@ def write_results(directory: Path, results: "pa.Table") -> None:
 
 
 def write_about(directory: Path, plan: Plan, directories: Mapping[int, str]) -> None:
-    """Write which settings vary, which change the problem, and the directories of runs by name."""
-    settings = {"varied": plan.keys(), "problems": plan.problems(), "metrics": plan.metrics}
-    about = {**settings, "directories": directories}
+    """Write which settings vary, how the summary ranks, and the directories of runs by name."""
+    about = {**plan.describe(), "directories": directories}
     write_with_digest(directory, ABOUT, json.dumps(about, indent=1).encode())
 
 

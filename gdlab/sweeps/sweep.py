@@ -85,9 +85,8 @@ def sweep(
         return dataclasses.replace(recorded, draw=SweepDrawing(plan, recorded.results))
     tables = dict(run_shards(plan, dict(enumerate(plan.shards()))))
     results = join_tables([tables[number] for number in sorted(tables)]).to_pandas()
-    varied, problems = tuple(plan.keys()), tuple(plan.problems())
     drawing = SweepDrawing(plan, results)
-    return Recorded(None, results, {}, varied, {}, tuple(plan.metrics), problems, drawing)
+    return Recorded(None, results, {}, directories={}, draw=drawing, **plan.describe())
 
 
 def _make_plan(given: Mapping[str, Any], zipped: Sequence[str]) -> Plan:

@@ -172,8 +172,8 @@ def test_a_quick_way_to_a_worse_minimum_is_not_best():
 def test_nothing_is_compared_across_problems():
     swept = gdlab.sweep("ridge", penalty=[0, 0.01], lr=[0.01, 0.1], batch_size=[8, None], steps=5)
     assert swept.problems == ("loss.penalty",)
-    assert [one.combination for one in swept.best()] == [{"loss.penalty": p} for p in (0, 0.01)]
-    assert list(swept.best()[0].choice) == ["lr", "loss.batch_size"]
+    assert [one.combination for one in swept.best(())] == [{"loss.penalty": p} for p in (0, 0.01)]
+    assert list(swept.best(())[0].choice) == ["lr", "loss.batch_size"]
     both = swept.best(["lr"])
     assert [[*one.combination] for one in both] == [["loss.penalty", "lr"]] * 4
 
@@ -323,6 +323,7 @@ def test_the_most_accurate_run_is_best_and_the_least_where_asked_for(here, gd):
     for swept in (gdlab.load("s"), gdlab.sweep(loss="softmax", lr=[0.001, 1], steps=30)):
         assert swept.best(metric="accuracy")[0].choice == {"lr": 1}
         assert swept.best(metric="accuracy", direction="min")[0].choice == {"lr": 0.001}
+    assert gdlab.load("s").best() == gdlab.load("s").best((), "accuracy")
     done = gd(*words, "summary.direction=up")
     assert (done.code, done.err) == (2, "error: summary.direction=up: must be one of min, max\n")
 
@@ -330,7 +331,9 @@ def test_the_most_accurate_run_is_best_and_the_least_where_asked_for(here, gd):
 def test_the_repr_of_a_best_is_a_line() -> None:
     swept = gdlab.sweep("sphere", ["sgd", "adam"], lr=[0.1, 9.0], seed=[0, 1], steps=3)
     line = "Best(optimizer='sgd', lr=0.1: run 0, final_loss 2.621, 0 of 2 solved)"
-    assert repr(swept.best(["optimizer"])[0]) == line
+    assert repr(swept.best()[0]) == line
+    assert [one.combination for one in swept.best()] == [{"optimizer": o} for o in ("sgd", "adam")]
+    assert "run 0, distance 1.619, " in repr(swept.best((), "distance")[0])
 
 
 def runs_of(losses: dict[float, list[float]]) -> pd.DataFrame:
