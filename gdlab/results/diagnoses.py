@@ -1,12 +1,12 @@
 """What happened in the runs of a sweep: how many went how, and which lr are too large."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from gdlab.results.ranking import DataFrame, setting_label
+from gdlab.results.ranking import LOST, DataFrame, setting_label
+from gdlab.theory import round_down
 
-_LOST = ("diverged", "failed")
 _TOO_LARGE = ("unstable", "growing", "raw columns")
 _MOST_GROUPS = 8
 
@@ -16,13 +16,24 @@ def count_diagnoses(results: DataFrame) -> dict[str, int]:
     return results["diagnosis"].value_counts().to_dict() if "diagnosis" in results else {}
 
 
-def describe_rates(results: DataFrame, by: Sequence[str], varied: Sequence[str]) -> Iterator[str]:
+def unnamed_limit(_: DataFrame) -> str:
+    """Return what a stability limit is called where its formula is not known."""
+    return "the stability limit"
+
+
+def describe_rates(
+    results: DataFrame,
+    by: Sequence[str],
+    varied: Sequence[str],
+    limit_of: Callable[[DataFrame], str] = unnamed_limit,
+) -> Iterator[str]:
     """Yield for combinations of settings up to which learning rate runs are stable.
 
     Args:
         results: the table of a sweep.
         by: the settings that make a combination.
         varied: all settings that the sweep varied.
+        limit_of: names the stability limit of some runs, such as 2/λ_max.
 
     Yields:
         A sentence; nothing where no run is lost.
@@ -32,31 +43,48 @@ def describe_rates(results: DataFrame, by: Sequence[str], varied: Sequence[str])
     groups = results.groupby(list(by), dropna=False, sort=False) if by else [((), results)]
     for combination, group in list(groups)[:_MOST_GROUPS]:
         pairs = zip(by, combination, strict=True)
-        name = ", ".join(f"{setting_label(key)}={value}" for key, value in pairs)
-        text = _describe(group)
-        if text:
-            yield f"lr of {name}: {text}" if name else f"lr: {text}"
+        name = ", ".join(v if isinstance(v, str) else f"{setting_label(k)}={v}" for k, v in pairs)
+        if parts := _lost_rates(group):
+            text = "; ".join([*parts, *_limits(group, limit_of)])
+            yield f"{name}: {text}" if name else text
 
 
-def _describe(group: DataFrame) -> str:
-    """Say from which learning rate on runs of a combination are lost; empty if none is."""
-    has_ended_badly = np.isin(group["status"].to_numpy(), _LOST)
+def _lost_rates(group: DataFrame) -> list[str]:
+    """Say which learning rates lose runs; nothing if none does."""
+    has_ended_badly = np.isin(group["status"].to_numpy(), LOST)
     is_lost = has_ended_badly | np.isin(group["diagnosis"].to_numpy().astype(str), _TOO_LARGE)
     if not is_lost.any():
-        return ""
+        return []
     rates, of_run = np.unique(group["lr"].to_numpy(), return_inverse=True)
     runs, lost = np.bincount(of_run), np.bincount(of_run, weights=is_lost)
-    some, every = lost > 0, lost == runs
-    if every.all():
-        parts = [f"every run is lost, down to lr={rates.min():.4g}"]
+    if is_lost.all():
+        parts = [f"every run is lost, even at the smallest lr={rates[0]:.4g}"]
+        limits = _known_limits(group)
+        return [*parts, f"try lr ≤ {round_down(limits.min()):g}"] if len(limits) else parts
+    first_lost = int(np.argmax(lost > 0))
+    first_of_all_lost = len(rates) - int(np.argmin((lost == runs)[::-1]))
+    if first_lost:
+        parts = [f"no run is lost up to lr={rates[first_lost - 1]:.4g}"]
     else:
-        below = rates[: int(np.argmax(some))]
-        above = rates[len(rates) - int(np.argmin(every[::-1])) :]
-        parts = [f"no run is lost up to lr={below.max():.4g}"] if len(below) else []
-        parts += [f"all are from lr={above.min():.4g} on"] if len(above) else []
-    limits = group["lr_limit"].dropna()
-    if len(limits):
-        low, high = f"{limits.min():.3g}", f"{limits.max():.3g}"
-        spread = low if low == high else f"from {low} to {high}"
-        parts.append(f"the stability limit where runs ended is {spread}")
-    return ", ".join(parts)
+        parts = [f"some runs are lost even at the smallest lr={rates[0]:.4g}"]
+    if first_of_all_lost < len(rates):
+        parts.append(f"every run is lost from lr={rates[first_of_all_lost]:.4g} on")
+    elif first_lost:
+        parts.append("some are lost above")
+    return parts
+
+
+def _limits(group: DataFrame, limit_of: Callable[[DataFrame], str]) -> Iterator[str]:
+    """Yield how large the stability limits were; nothing where none is known."""
+    limits = _known_limits(group)
+    if not len(limits):
+        return
+    low, high = f"{limits.min():.2g}", f"{limits.max():.2g}"
+    spread = low if low == high else f"between {low} and {high}"
+    yield f"{limit_of(group.loc[group['lr_limit'].notna()])} was {spread} where runs ended"
+
+
+def _known_limits(group: DataFrame) -> np.ndarray:
+    """Return the stability limits of the runs for which they are known."""
+    limits = group["lr_limit"].to_numpy(dtype=np.float64)
+    return limits[np.isfinite(limits) & (limits > 0)]

@@ -6,6 +6,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from gdlab.recording.parquet import csv_of
 from gdlab.results.best_settings import Best, best
 from gdlab.results.best_table import BestTable
 from gdlab.results.cautions import cautions, ranking_rule
-from gdlab.results.diagnoses import count_diagnoses, describe_rates
-from gdlab.results.ranking import DataFrame, setting_label
+from gdlab.results.diagnoses import count_diagnoses, describe_rates, unnamed_limit
+from gdlab.results.ranking import DataFrame, setting_label, split_by
 from gdlab.sweeps.plan import Plan
 
 _QUARTILES = ("low", "median", "high")
@@ -115,7 +116,8 @@ def standings_of(plan: Plan, results: DataFrame) -> Standings:
     metric, keys, problems = plan.metric, plan.keys(), plan.problems()
     winners = best(results, plan.by(), keys, metric, problems)
     failed = results[results["status"] == str(Status.FAILED)]
-    rates = describe_rates(results, list(winners[0].combination), keys)
+    limit_of = partial(_stability_limit, plan)
+    rates = describe_rates(results, list(winners[0].combination), keys, limit_of)
     return Standings(
         planned=len(plan),
         statuses=results["status"].value_counts().to_dict(),
@@ -127,6 +129,14 @@ def standings_of(plan: Plan, results: DataFrame) -> Standings:
         notes=[*rates, *cautions(results, winners, keys)],
         failures=dict(zip(failed["run"].tolist(), failed["reason"], strict=True)),
     )
+
+
+def _stability_limit(plan: Plan, rows: DataFrame) -> str:
+    """Return the formula of the stability limit of some runs, if they have it in common."""
+    keys = [key for key in plan.keys() if key.partition(".")[0] == "optimizer"]  # noqa: SIM118
+    firsts = [int(part["run"].iloc[0]) for _, part in split_by(rows, keys)]
+    formulas = {plan.settings_of(run).optimizer.stability_formula() for run in firsts}
+    return formulas.pop() if len(formulas) == 1 else unnamed_limit(rows)
 
 
 def write_standings(directory: Path, standings: Standings) -> None:

@@ -1,6 +1,8 @@
 """The diagnoses of a sweep, counted, and which learning rates lost runs."""
 
+import numpy as np
 import pandas as pd
+import pytest
 
 from gdlab.results.diagnoses import count_diagnoses, describe_rates
 
@@ -18,7 +20,7 @@ TABLE = pd.DataFrame(
         + [None]
         + ["unstable"] * 2
         + ["minimum"],
-        "lr_limit": [0.005, 0.0025, 0.001, None] + [None] * 3 + [0.01] * 2 + [None],
+        "lr_limit": [0.005, 0.0025, 0.001, None] + [None] * 3 + [0.0099] * 2 + [None],
     }
 )
 
@@ -30,12 +32,35 @@ def test_diagnoses_are_counted() -> None:
 
 def test_the_learning_rates_that_lose_runs_are_said() -> None:
     assert list(describe_rates(TABLE, ["optimizer"], ["optimizer", "lr"])) == [
-        "lr of optimizer=sgd: no run is lost up to lr=0.001, all are from lr=0.01 on, "
-        "the stability limit where runs ended is from 0.001 to 0.005",
-        "lr of optimizer=adam: no run is lost up to lr=0.01, all are from lr=0.1 on",
-        "lr of optimizer=heavy_ball: every run is lost, down to lr=1, "
-        "the stability limit where runs ended is 0.01",
+        "sgd: no run is lost up to lr=0.001; every run is lost from lr=0.01 on; "
+        "the stability limit was between 0.001 and 0.005 where runs ended",
+        "adam: no run is lost up to lr=0.01; every run is lost from lr=0.1 on",
+        "heavy_ball: every run is lost, even at the smallest lr=1; try lr ≤ 0.009; "
+        "the stability limit was 0.0099 where runs ended",
     ]
     assert not list(describe_rates(TABLE, ["optimizer"], ["optimizer"]))
-    (only,) = describe_rates(TABLE[TABLE["optimizer"] == "sgd"], [], ["lr"])
-    assert only.startswith("lr: no run")
+    sgd = TABLE[TABLE["optimizer"] == "sgd"]
+    (only,) = describe_rates(sgd, [], ["lr"], lambda rows: f"2/λ_max of {len(rows)} runs")
+    assert only.startswith("no run is lost up to")
+    assert only.endswith("; 2/λ_max of 3 runs was between 0.001 and 0.005 where runs ended")
+
+
+# how many of two runs are lost at each lr of 1, 2, 3; the sentence
+LOST = [
+    ((0, 0, 0), None),
+    ((0, 0, 2), "no run is lost up to lr=2; every run is lost from lr=3 on"),
+    ((0, 1, 2), "no run is lost up to lr=1; every run is lost from lr=3 on"),
+    ((0, 1, 1), "no run is lost up to lr=1; some are lost above"),
+    ((1, 1, 2), "some runs are lost even at the smallest lr=1; every run is lost from lr=3 on"),
+    ((1, 0, 1), "some runs are lost even at the smallest lr=1"),
+    ((2, 2, 2), "every run is lost, even at the smallest lr=1"),
+]
+
+
+@pytest.mark.parametrize(("lost", "says"), LOST)
+def test_each_pattern_of_lost_runs_has_its_words(lost: tuple[int, ...], says: str | None) -> None:
+    rows = [(lr, k < count) for lr, count in enumerate(lost, 1) for k in range(2)]
+    table = pd.DataFrame(rows, columns=["lr", "is_lost"])
+    table["status"] = np.where(table["is_lost"], "diverged", "max_steps")
+    table = table.assign(diagnosis=None, lr_limit=None)
+    assert list(describe_rates(table, [], ["lr"])) == [says] * (says is not None)
