@@ -52,25 +52,26 @@ def describe_rates(
 def _lost_rates(group: DataFrame) -> list[str]:
     """Say which learning rates lose runs; nothing if none does."""
     has_ended_badly = np.isin(group["status"].to_numpy(), LOST)
-    is_lost = has_ended_badly | np.isin(group["diagnosis"].to_numpy().astype(str), _TOO_LARGE)
-    if not is_lost.any():
+    is_bad = has_ended_badly | np.isin(group["diagnosis"].to_numpy().astype(str), _TOO_LARGE)
+    if not is_bad.any():
         return []
+    lost = "lost" if has_ended_badly[is_bad].all() else "lost or unstable"
     rates, of_run = np.unique(group["lr"].to_numpy(), return_inverse=True)
-    runs, lost = np.bincount(of_run), np.bincount(of_run, weights=is_lost)
-    if is_lost.all():
-        parts = [f"every run is lost, even at the smallest lr={rates[0]:.4g}"]
+    runs, bad = np.bincount(of_run), np.bincount(of_run, weights=is_bad)
+    if is_bad.all():
+        parts = [f"every run is {lost}, even at the smallest lr={rates[0]:.4g}"]
         limits = _known_limits(group)
         return [*parts, f"try lr ≤ {round_down(limits.min()):g}"] if len(limits) else parts
-    first_lost = int(np.argmax(lost > 0))
-    first_of_all_lost = len(rates) - int(np.argmin((lost == runs)[::-1]))
-    if first_lost:
-        parts = [f"no run is lost up to lr={rates[first_lost - 1]:.4g}"]
+    first_bad = int(np.argmax(bad > 0))
+    first_of_all_bad = len(rates) - int(np.argmin((bad == runs)[::-1]))
+    if first_bad:
+        parts = [f"no run is {lost} up to lr={rates[first_bad - 1]:.4g}"]
     else:
-        parts = [f"some runs are lost even at the smallest lr={rates[0]:.4g}"]
-    if first_of_all_lost < len(rates):
-        parts.append(f"every run is lost from lr={rates[first_of_all_lost]:.4g} on")
-    elif first_lost:
-        parts.append("some are lost above")
+        parts = [f"some runs are {lost} even at the smallest lr={rates[0]:.4g}"]
+    if first_of_all_bad < len(rates):
+        parts.append(f"every run is {lost} from lr={rates[first_of_all_bad]:.4g} on")
+    elif first_bad:
+        parts.append(f"some are {lost} above")
     return parts
 
 
