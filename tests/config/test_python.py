@@ -307,7 +307,10 @@ def test_a_directory_holds_what_the_command_line_would_leave(tmp_path) -> None:
     assert recorded.history()["loss"].tolist() == run.history.loss.tolist()
     assert recorded.results["final_loss"].tolist() == [run.outcome.final_loss]
     assert (tmp_path / "run" / "trajectory.png").is_file()
-    with pytest.raises(SettingError, match=r"^directory=.*: is not empty"):
+    with pytest.raises(
+        SettingError,
+        match=r"^directory=.*: is not empty, .*; give .* delete it, or read it with gdlab.load\(",
+    ):
         gdlab.run("rosenbrock", directory=tmp_path / "run")
 
 
