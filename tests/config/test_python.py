@@ -178,9 +178,9 @@ WAYS: list[tuple[dict[str, Any], str]] = [
     ({"dtype": "float"}, "did you mean float32?"),
     (
         {"batch_size": 32},
-        "batch_size=32: no such setting here; mlp, huber, lasso, logistic, module",
+        "mlp, huber, lasso, logistic, module, … have it: loss=mlp loss.batch_size=32",
     ),
-    ({"data": PAIR}, "data=tuple: no such setting here; mlp, huber"),
+    ({"data": PAIR}, "data=tuple: no such setting here (settings: loss.center"),
     ({"optimizer": "adam", "momentum": 0.9}, "have it: optimizer=momentum optimizer.momentum=0.9"),
     (
         {"epochs": 10},
