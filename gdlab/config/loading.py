@@ -125,7 +125,8 @@ def instance_from_values(
     fields = set(declared_fields(cls)) - {"choices"}
     refuse_unknown("", values, fields)
     instances = {
-        group: _make_choice(group, values.get(group), GROUPS[group]) for group in fields & {*GROUPS}
+        group: choice_from_values(group, values.get(group), choices.get(group, ""))
+        for group in fields & {*GROUPS}
     }
     instances |= {key: make_section(key, values.get(key, {})) for key in fields & {*NODES}}
     return make("", cls, {**values, **instances, "choices": dict(choices)})
@@ -182,7 +183,7 @@ def resolve_choice(group: str, given: Any) -> Configured:
     if not path.is_file() and names_class(given):
         if group == "optimizer" and given.startswith("torch.optim."):
             return make("optimizer.", Torch, {"cls": given})
-        return _make_choice(group, {"_target_": given}, base)
+        return choice_from_values(group, {"_target_": given}, given)
     if not path.is_file():
         raise unknown_choice(group, given, choices_of(group))
     return _make_choice(group, _compose_file(path), base)
@@ -193,13 +194,18 @@ def unfinished_choice(group: str, given: Any) -> Configured:
     return network_of(group, given) or resolve_choice(group, given)
 
 
-def choice_from_values(group: str, values: dict[str, Any]) -> Configured:
+def choice_from_values(group: str, values: Any, chosen: str = "") -> Configured:
     """Return the loss, optimizer or schedule of a composed node.
+
+    Args:
+        group: "loss", "optimizer" or "schedule".
+        values: `_target_` and the fields of the class.
+        chosen: the name that was chosen; an error names it if it is the class itself.
 
     Raises:
         SettingError: its class cannot be used, or a setting of it is missing or wrong.
     """
-    return _make_choice(group, values, GROUPS[group])
+    return _make_choice(group, values, GROUPS[group], group if names_class(chosen) else "")
 
 
 def _compose_file(path: Path) -> dict[str, Any]:
@@ -257,24 +263,25 @@ def _with_instances(
     return replaced
 
 
-def _make_choice(key: str, values: Any, base: type[Configured]) -> Any:
+def _make_choice(key: str, values: Any, base: type[Configured], named: str = "") -> Any:
     """Create an instance of the class named by `_target_` from the other values.
 
     Args:
         key: the setting, as "optimizer" or "optimizer.inner".
         values: `_target_` and the fields of the class.
         base: the required base class.
+        named: the setting that named the class, for errors; by default that of `_target_`.
     """
     if not isinstance(values, dict) or "_target_" not in values:
         group = key.partition(".")[0]
         raise SettingError(f"{key}={format_value(values)}: must be a name from conf/{group}")
-    fields = dict(values)
+    named, fields = named or f"{key}._target_", dict(values)
     target = fields.pop("_target_")
     if base is Optimizer and str(target).startswith("torch.optim."):
         kwargs = "".join(f" {key}.kwargs.{k}={format_value(v)}" for k, v in fields.items())
         way = f"a torch optimizer is {key}=torch {key}.cls={target}{kwargs}"
-        raise SettingError(f"{key}._target_={target}: {way}")
-    cls = import_class(f"{key}._target_", target, base, f"gdlab.{base.__name__}")
+        raise SettingError(f"{named}={target}: {way}")
+    cls = import_class(named, target, base, f"gdlab.{base.__name__}")
     if issubclass(cls, Optimizer) and LR not in declared_fields(cls):
         fields.pop(LR, None)  # the default of the setting `lr`, not a field
     try:
@@ -283,4 +290,4 @@ def _make_choice(key: str, values: Any, base: type[Configured]) -> Any:
         raise
     except CUSTOM_ERRORS as error:
         why = f"cannot be instantiated ({type(error).__name__}: {error})"
-        raise SettingError(f"{key}._target_={target}: {why}") from error
+        raise SettingError(f"{named}={target}: {why}") from error

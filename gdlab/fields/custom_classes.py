@@ -3,12 +3,14 @@
 import importlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 
 from gdlab.errors import CUSTOM_ERRORS, SettingError, is_out_of_memory, summarize_error
 from gdlab.fields.formatting import format_value
+from gdlab.fields.suggestions import did_you_mean
 
 Kind = TypeVar("Kind")
 
@@ -32,15 +34,27 @@ def import_class(key: str, target: Any, base: type[Kind], base_name: str) -> typ
     if not module_name:
         raise SettingError(f"{key}={target}: {expected}, such as my_module.MyClass")
     try:
-        cls = getattr(importlib.import_module(module_name), class_name, None)
+        module = importlib.import_module(module_name)
     except CUSTOM_ERRORS as error:
         why = f"{type(error).__name__}: {error}"
-        raise SettingError(f"{key}={target}: cannot import {module_name} ({why})") from error
+        is_absent = isinstance(error, ModuleNotFoundError) and error.name == module_name
+        hint = did_you_mean(module_name, _modules_here()) if is_absent else ""
+        raise SettingError(f"{key}={target}: cannot import {module_name} ({why}){hint}") from error
+    cls = getattr(module, class_name, None)
     if cls is None:
-        raise SettingError(f"{key}={target}: {module_name} has no {class_name}")
+        classes = [
+            n for n, c in vars(module).items() if isinstance(c, type) and issubclass(c, base)
+        ]
+        hint = did_you_mean(class_name, classes)
+        raise SettingError(f"{key}={target}: {module_name} has no {class_name}{hint}")
     if not (isinstance(cls, type) and issubclass(cls, base)):
         raise SettingError(f"{key}={target}: {expected}")
     return cls
+
+
+def _modules_here() -> list[str]:
+    """Return the names of the modules in the working directory."""
+    return sorted(path.stem for path in Path.cwd().glob("*.py"))
 
 
 def instantiate(
