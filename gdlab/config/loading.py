@@ -151,9 +151,8 @@ def settings_from_flat(given: Mapping[str, Any]) -> Settings:
             top[key] = value
     parts: dict[str, Any] = {}
     for group in GROUPS:
-        choice, has_data = given.get(group, DEFAULT_CHOICES[group]), "data" in nodes[group]
-        owner = unfinished_choice(group, choice) if has_data else resolve_choice(group, choice)
-        parts[group] = _with_settings(group, owner, nodes[group])
+        choice = given.get(group, DEFAULT_CHOICES[group])
+        parts[group] = chosen_with(group, choice, nodes[group])
     for key in NODES:
         parts[key] = make_section(key, given.get(key, {}), nodes[key])
     names = {g: given.get(g, DEFAULT_CHOICES[g]) for g in GROUPS}
@@ -187,6 +186,27 @@ def resolve_choice(group: str, given: Any) -> Configured:
     if not path.is_file():
         raise unknown_choice(group, given, choices_of(group))
     return _make_choice(group, _compose_file(path), base)
+
+
+def chosen_with(group: str, given: Any, settings: Mapping[str, Any]) -> Configured:
+    """Return what `resolve_choice` does, with some of its settings.
+
+    Args:
+        group: "loss", "optimizer" or "schedule".
+        given: as for `resolve_choice`, or a network, which needs `data` among the settings.
+        settings: by their own names, or with the name of the group before a dot.
+
+    Raises:
+        SettingError: as `resolve_choice`, or a setting is unknown, wrong or out of range.
+    """
+    values = {name.removeprefix(f"{group}."): value for name, value in settings.items()}
+    owner = unfinished_choice(group, given) if "data" in values else resolve_choice(group, given)
+    owner = _with_inner_choices(owner, values)
+    try:
+        changes = nest_changes(owner, values)
+    except SettingError as error:
+        raise SettingError(f"{group}.{error}") from error
+    return make(f"{group}.", type(owner), owner.settings() | changes)
 
 
 def unfinished_choice(group: str, given: Any) -> Configured:
@@ -223,20 +243,6 @@ def _group_of(field: Field | None) -> str | None:
     hint = None if field is None else field.hint
     kinds = (g for g, base in GROUPS.items() if isinstance(hint, type) and issubclass(hint, base))
     return next(kinds, None)
-
-
-def _with_settings(group: str, owner: Configured, values: dict[str, Any]) -> Configured:
-    """Return a loss, an optimizer or a schedule with some of its settings changed.
-
-    Raises:
-        SettingError: a setting is unknown, of the wrong type or out of range.
-    """
-    owner = _with_inner_choices(owner, values)
-    try:
-        changes = nest_changes(owner, values)
-    except SettingError as error:
-        raise SettingError(f"{group}.{error}") from error
-    return make(f"{group}.", type(owner), owner.settings() | changes)
 
 
 def _with_inner_choices(owner: Configured, values: dict[str, Any]) -> Configured:
