@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from gdlab.config.choice_files import compose_file, open_choice
 from gdlab.config.overrides import FAIL_ON, names_class
 from gdlab.config.python import instance_of, network_of
 from gdlab.config.settings import (
@@ -185,7 +185,7 @@ def resolve_choice(group: str, given: Any) -> Configured:
         return choice_from_values(group, {"_target_": given}, given)
     if not path.is_file():
         raise unknown_choice(group, given, choices_of(group))
-    return _make_choice(group, _compose_file(path), base)
+    return _make_choice(group, compose_file(path), base)
 
 
 def chosen_with(group: str, given: Any, settings: Mapping[str, Any]) -> Configured:
@@ -200,7 +200,8 @@ def chosen_with(group: str, given: Any, settings: Mapping[str, Any]) -> Configur
         SettingError: as `resolve_choice`, or a setting is unknown, wrong or out of range.
     """
     values = {name.removeprefix(f"{group}."): value for name, value in settings.items()}
-    owner = unfinished_choice(group, given) if "data" in values else resolve_choice(group, given)
+    is_complete = not values or (network_of(group, given) is not None and "data" not in values)
+    owner = (resolve_choice if is_complete else unfinished_choice)(group, given)
     owner = _with_inner_choices(owner, values)
     try:
         changes = nest_changes(owner, values)
@@ -210,8 +211,9 @@ def chosen_with(group: str, given: Any, settings: Mapping[str, Any]) -> Configur
 
 
 def unfinished_choice(group: str, given: Any) -> Configured:
-    """Return what `resolve_choice` does, and for a network a loss that lacks only its data."""
-    return network_of(group, given) or resolve_choice(group, given)
+    """Return what `resolve_choice` does; a loss may still lack its data or its network."""
+    without = network_of(group, given) or open_choice(group, given)
+    return without or resolve_choice(group, given)
 
 
 def choice_from_values(group: str, values: Any, chosen: str = "") -> Configured:
@@ -226,16 +228,6 @@ def choice_from_values(group: str, values: Any, chosen: str = "") -> Configured:
         SettingError: its class cannot be used, or a setting of it is missing or wrong.
     """
     return _make_choice(group, values, GROUPS[group], group if names_class(chosen) else "")
-
-
-def _compose_file(path: Path) -> dict[str, Any]:
-    """Return the values of a file in conf, with the files in its defaults list included."""
-    values: Any = OmegaConf.to_container(OmegaConf.load(path))
-    for entry in values.pop("defaults", []):
-        for key, name in entry.items():
-            group, _, field = key.lstrip("/").partition("@")
-            values[field] = _compose_file(CONF / group / f"{name}.yaml")
-    return values
 
 
 def _group_of(field: Field | None) -> str | None:

@@ -115,9 +115,13 @@ class Line(torch.nn.Module):
 
 # What Python gives, the setting that it stands for, and its value.
 MEANT: list[tuple[dict[str, Any], str, Any]] = [
-    ({"loss": NET, "data": PAIR}, "loss", "Module"),
-    ({"loss": Line, "data": PAIR}, "loss", "Module"),
-    ({"loss": Line(), "data": pd.DataFrame(X).assign(y=1.0)}, "loss", "Module"),
+    ({"loss": NET, "data": PAIR}, "loss", "Linear"),
+    ({"loss": Line, "data": PAIR}, "loss", "Line"),
+    ({"loss": Line(), "data": pd.DataFrame(X).assign(y=1.0)}, "loss", "Line"),
+    ({"loss": "module", "module": NET, "data": PAIR}, "loss", "module"),
+    ({"optimizer": torch.optim.Adam}, "optimizer", "Adam"),
+    ({"loss": torch.sum, "start": [1.0]}, "loss", "sum"),
+    ({"loss": lambda p: p.sum(), "start": [1.0]}, "loss", "<lambda>"),
     ({"optimizer": "torch.optim.Adam"}, "optimizer.cls", "torch.optim.Adam"),
     ({"optimizer": torch.optim.SGD, "momentum": 0.5}, "optimizer.kwargs.momentum", 0.5),
     ({"optimizer": "gdlab.optimizers.Adam"}, "optimizer", "gdlab.optimizers.Adam"),
