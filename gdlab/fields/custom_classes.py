@@ -1,6 +1,8 @@
 """Import and instantiate classes named in settings, after checking their base class."""
 
 import importlib
+import inspect
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -105,4 +107,33 @@ def errors_as(setting: str) -> Iterator[None]:
         if is_out_of_memory(error):
             raise
         why = f"{type(error).__name__}: {error}"
-        raise SettingError(f"{setting}: cannot be used ({why})") from error
+        where = _failed_property(error)
+        raise SettingError(f"{setting}: cannot be used ({why}){where}") from error
+
+
+@contextmanager
+def property_errors_as(setting: str) -> Iterator[None]:
+    """Do what `errors_as` does, only for an exception of a property, as of float(a column).
+
+    Raises:
+        SettingError: a property of a custom class raised an exception in the block.
+    """
+    try:
+        yield
+    except CUSTOM_ERRORS as error:
+        if not _failed_property(error):
+            raise
+        with errors_as(setting):
+            raise
+
+
+def _failed_property(error: BaseException) -> str:
+    """Return "; raised by its property CLASS.NAME" where a property of a custom class raised."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        cls, name = type(frame.f_locals.get("self")), frame.f_code.co_name
+        found = inspect.getattr_static(cls, name, None)
+        get = getattr(found, "fget", getattr(found, "func", None))
+        is_own = not str(frame.f_globals.get("__name__")).startswith("gdlab.")
+        if is_own and getattr(get, "__code__", None) is frame.f_code:
+            return f"; raised by its property {cls.__name__}.{name}"
+    return ""
