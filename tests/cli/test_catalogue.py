@@ -81,6 +81,7 @@ def test_a_loss_is_shown_with_its_values(gd: Callable[..., Done]) -> None:
 def test_an_optimizer_is_shown_with_its_hyperparameters(gd: Callable[..., Done]) -> None:
     rows = table(gd("--optimizers").out)
     assert rows["nesterov"]["class"] == "SGD"
+    assert rows["levenberg_marquardt"]["class"] == "LevenbergMarquardt"
     assert rows["custom"]["hyperparameters"] == "-"
     for name, row in rows.items():
         values = yaml.safe_load((CONF / "optimizer" / f"{name}.yaml").read_text("utf-8"))
