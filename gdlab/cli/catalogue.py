@@ -35,7 +35,7 @@ _COORDINATES_SHOWN = 2
 _MOST_SYMBOLS, _LONGEST_FORMULA = 4, 60
 _NOTHING = "-"
 
-# Columns with their maximum widths; names and classes are never cut, and the comment takes the rest.
+# Columns with their maximum widths; names and classes stay whole, the comment takes the rest.
 _LOSSES = {"name": None, "dims": 6, "start": 15, "minimum": 10, "what makes it hard": None}
 _OPTIMIZERS = {
     "name": None,
