@@ -60,7 +60,7 @@ class Recorded:
 
     @property
     def is_run(self) -> bool:
-        """Whether the directory is that of a single run."""
+        """Whether it is a single run."""
         return self.directory is not None and self.directories is None
 
     @property
@@ -72,9 +72,7 @@ class Recorded:
         """
         from gdlab.results.recorded_run import outcome_of
 
-        if self.directory is None or not self.is_run:
-            raise RecordError("outcome: a sweep has one for each run; they are the rows of results")
-        return outcome_of(self.results, self.directory)
+        return outcome_of(self.results, self.directory if self.is_run else None)
 
     def __repr__(self) -> str:
         if self.directory is not None and self.is_run:

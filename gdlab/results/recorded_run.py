@@ -21,16 +21,18 @@ _SENTENCES = ("reason", "diagnosis", "explanation", "mode", "mode_reason")
 _OF_ALL_RUNS = {"status", "seconds", "seed", *_SENTENCES, *NUMBERS}
 
 
-def outcome_of(results: "pd.DataFrame", directory: Path) -> Outcome:
+def outcome_of(results: "pd.DataFrame", directory: Path | None) -> Outcome:
     """Return how a run ended, from its row.
 
     Args:
         results: the row: a table with the values of result.json.
-        directory: where it was read, for errors.
+        directory: where it was read, for errors; None for a sweep, which has no such row.
 
     Raises:
         RecordError: the values are not those of a run.
     """
+    if directory is None:
+        raise RecordError("outcome: a sweep has one for each run; they are the rows of results")
     row: dict[str, Any] = results.iloc[0].to_dict()
     point = [name for name in row if _is_coordinate(name)]
     others = (n for n in row if n not in _OF_ALL_RUNS and not n.startswith("versions."))
