@@ -35,11 +35,11 @@ _COORDINATES_SHOWN = 2
 _MOST_SYMBOLS, _LONGEST_FORMULA = 4, 60
 _NOTHING = "-"
 
-# Columns with their maximum widths; names are never cut, and the comment takes the rest.
+# Columns with their maximum widths; names and classes stay whole, the comment takes the rest.
 _LOSSES = {"name": None, "dims": 6, "start": 15, "minimum": 10, "what makes it hard": None}
 _OPTIMIZERS = {
     "name": None,
-    "class": 12,
+    "class": None,
     "lr": 3,
     "hyperparameters": 32,
     "what it does": None,
@@ -178,9 +178,9 @@ def _choices(group: str, folder: Path) -> Iterator[Choice]:
 def _make_table(widths: Mapping[str, int | None], rows: Iterable[tuple[str, ...]]) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     for name, width in widths.items():
-        is_name = name == "name"
-        style = "bold" if is_name else None
-        table.add_column(name, max_width=width, style=style, no_wrap=is_name, overflow="fold")
+        style = "bold" if name == "name" else None
+        is_whole = name in ("name", "class")
+        table.add_column(name, max_width=width, style=style, no_wrap=is_whole, overflow="fold")
     for row in rows:
         table.add_row(*row)
     return table

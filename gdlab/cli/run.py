@@ -66,7 +66,7 @@ def run_one(config: DictConfig) -> int:
         output.print_json(partial(_read_result, path))
         return code or exit_code([str(outcome.status)], unwanted)
 
-    name = partial(_flatten_choices, settings=settings)
+    name = partial(_plain_name, settings=settings)
     with claimed_run_directory(config, name) as directory, errors_naming(directory):
         if hydra_internals.select(config, "hydra.mode") is None:
             hydra_internals.set_mode(config, RunMode.RUN)
@@ -106,9 +106,9 @@ def claimed_run_directory(config: DictConfig, rename: Callable[[Path], Path]) ->
         yield directory
 
 
-def _flatten_choices(path: Path, settings: Settings) -> Path:
-    """Replace the slash of a choice such as mgh/beale by a dot, so that it makes no folder."""
-    text = str(path)
+def _plain_name(path: Path, settings: Settings) -> Path:
+    """Give lr six digits, and replace the slash of a choice such as mgh/beale by a dot."""
+    text = str(path).replace(f"lr={settings.lr}", f"lr={settings.lr:.6g}")
     for choice in settings.choices.values():
         text = text.replace(choice, choice.replace("/", "."))
     return Path(text)

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from gdlab.config.choice_files import compose_file, open_choice
 from gdlab.config.overrides import FAIL_ON, names_class
 from gdlab.config.python import instance_of, network_of
 from gdlab.config.settings import (
@@ -125,7 +125,8 @@ def instance_from_values(
     fields = set(declared_fields(cls)) - {"choices"}
     refuse_unknown("", values, fields)
     instances = {
-        group: _make_choice(group, values.get(group), GROUPS[group]) for group in fields & {*GROUPS}
+        group: choice_from_values(group, values.get(group), choices.get(group, ""))
+        for group in fields & {*GROUPS}
     }
     instances |= {key: make_section(key, values.get(key, {})) for key in fields & {*NODES}}
     return make("", cls, {**values, **instances, "choices": dict(choices)})
@@ -150,9 +151,8 @@ def settings_from_flat(given: Mapping[str, Any]) -> Settings:
             top[key] = value
     parts: dict[str, Any] = {}
     for group in GROUPS:
-        choice, has_data = given.get(group, DEFAULT_CHOICES[group]), "data" in nodes[group]
-        owner = unfinished_choice(group, choice) if has_data else resolve_choice(group, choice)
-        parts[group] = _with_settings(group, owner, nodes[group])
+        choice = given.get(group, DEFAULT_CHOICES[group])
+        parts[group] = chosen_with(group, choice, nodes[group])
     for key in NODES:
         parts[key] = make_section(key, given.get(key, {}), nodes[key])
     names = {g: given.get(g, DEFAULT_CHOICES[g]) for g in GROUPS}
@@ -182,34 +182,52 @@ def resolve_choice(group: str, given: Any) -> Configured:
     if not path.is_file() and names_class(given):
         if group == "optimizer" and given.startswith("torch.optim."):
             return make("optimizer.", Torch, {"cls": given})
-        return _make_choice(group, {"_target_": given}, base)
+        return choice_from_values(group, {"_target_": given}, given)
     if not path.is_file():
         raise unknown_choice(group, given, choices_of(group))
-    return _make_choice(group, _compose_file(path), base)
+    return _make_choice(group, compose_file(path), base)
+
+
+def chosen_with(group: str, given: Any, settings: Mapping[str, Any]) -> Configured:
+    """Return what `resolve_choice` does, with some of its settings.
+
+    Args:
+        group: "loss", "optimizer" or "schedule".
+        given: as for `resolve_choice`, or a network, which needs `data` among the settings.
+        settings: by their own names, or with the name of the group before a dot.
+
+    Raises:
+        SettingError: as `resolve_choice`, or a setting is unknown, wrong or out of range.
+    """
+    values = {name.removeprefix(f"{group}."): value for name, value in settings.items()}
+    is_complete = not values or (network_of(group, given) is not None and "data" not in values)
+    owner = (resolve_choice if is_complete else unfinished_choice)(group, given)
+    owner = _with_inner_choices(owner, values)
+    try:
+        changes = nest_changes(owner, values)
+    except SettingError as error:
+        raise SettingError(f"{group}.{error}") from error
+    return make(f"{group}.", type(owner), owner.settings() | changes)
 
 
 def unfinished_choice(group: str, given: Any) -> Configured:
-    """Return what `resolve_choice` does, and for a network a loss that lacks only its data."""
-    return network_of(group, given) or resolve_choice(group, given)
+    """Return what `resolve_choice` does; a loss may still lack its data or its network."""
+    without = network_of(group, given) or open_choice(group, given)
+    return without or resolve_choice(group, given)
 
 
-def choice_from_values(group: str, values: dict[str, Any]) -> Configured:
+def choice_from_values(group: str, values: Any, chosen: str = "") -> Configured:
     """Return the loss, optimizer or schedule of a composed node.
+
+    Args:
+        group: "loss", "optimizer" or "schedule".
+        values: `_target_` and the fields of the class.
+        chosen: the name that was chosen; an error names it if it is the class itself.
 
     Raises:
         SettingError: its class cannot be used, or a setting of it is missing or wrong.
     """
-    return _make_choice(group, values, GROUPS[group])
-
-
-def _compose_file(path: Path) -> dict[str, Any]:
-    """Return the values of a file in conf, with the files in its defaults list included."""
-    values: Any = OmegaConf.to_container(OmegaConf.load(path))
-    for entry in values.pop("defaults", []):
-        for key, name in entry.items():
-            group, _, field = key.lstrip("/").partition("@")
-            values[field] = _compose_file(CONF / group / f"{name}.yaml")
-    return values
+    return _make_choice(group, values, GROUPS[group], group if names_class(chosen) else "")
 
 
 def _group_of(field: Field | None) -> str | None:
@@ -217,20 +235,6 @@ def _group_of(field: Field | None) -> str | None:
     hint = None if field is None else field.hint
     kinds = (g for g, base in GROUPS.items() if isinstance(hint, type) and issubclass(hint, base))
     return next(kinds, None)
-
-
-def _with_settings(group: str, owner: Configured, values: dict[str, Any]) -> Configured:
-    """Return a loss, an optimizer or a schedule with some of its settings changed.
-
-    Raises:
-        SettingError: a setting is unknown, of the wrong type or out of range.
-    """
-    owner = _with_inner_choices(owner, values)
-    try:
-        changes = nest_changes(owner, values)
-    except SettingError as error:
-        raise SettingError(f"{group}.{error}") from error
-    return make(f"{group}.", type(owner), owner.settings() | changes)
 
 
 def _with_inner_choices(owner: Configured, values: dict[str, Any]) -> Configured:
@@ -257,24 +261,25 @@ def _with_instances(
     return replaced
 
 
-def _make_choice(key: str, values: Any, base: type[Configured]) -> Any:
+def _make_choice(key: str, values: Any, base: type[Configured], named: str = "") -> Any:
     """Create an instance of the class named by `_target_` from the other values.
 
     Args:
         key: the setting, as "optimizer" or "optimizer.inner".
         values: `_target_` and the fields of the class.
         base: the required base class.
+        named: the setting that named the class, for errors; by default that of `_target_`.
     """
     if not isinstance(values, dict) or "_target_" not in values:
         group = key.partition(".")[0]
         raise SettingError(f"{key}={format_value(values)}: must be a name from conf/{group}")
-    fields = dict(values)
+    named, fields = named or f"{key}._target_", dict(values)
     target = fields.pop("_target_")
     if base is Optimizer and str(target).startswith("torch.optim."):
         kwargs = "".join(f" {key}.kwargs.{k}={format_value(v)}" for k, v in fields.items())
         way = f"a torch optimizer is {key}=torch {key}.cls={target}{kwargs}"
-        raise SettingError(f"{key}._target_={target}: {way}")
-    cls = import_class(f"{key}._target_", target, base, f"gdlab.{base.__name__}")
+        raise SettingError(f"{named}={target}: {way}")
+    cls = import_class(named, target, base, f"gdlab.{base.__name__}")
     if issubclass(cls, Optimizer) and LR not in declared_fields(cls):
         fields.pop(LR, None)  # the default of the setting `lr`, not a field
     try:
@@ -283,4 +288,4 @@ def _make_choice(key: str, values: Any, base: type[Configured]) -> Any:
         raise
     except CUSTOM_ERRORS as error:
         why = f"cannot be instantiated ({type(error).__name__}: {error})"
-        raise SettingError(f"{key}._target_={target}: {why}") from error
+        raise SettingError(f"{named}={target}: {why}") from error

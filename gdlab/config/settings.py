@@ -100,9 +100,9 @@ class Settings(Configured):
             raise SettingError(f"schedule.{error}") from error
 
     def name(self, group: str) -> str:
-        """Return the chosen name of the loss, optimizer or schedule, or else its class's name."""
+        """Return the chosen name of the loss, optimizer or schedule, or what it calls itself."""
         chosen = self.choices.get(group, "custom")
-        return type(getattr(self, group)).__name__ if chosen == "custom" else chosen
+        return getattr(self, group).shown_name if chosen == "custom" else chosen
 
     @cached_property
     def objective(self) -> Loss:

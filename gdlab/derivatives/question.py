@@ -127,7 +127,7 @@ class Question(Configured):
         if self.formulas is not None:
             return "formulas"
         chosen = self.choices.get("loss", "custom")
-        return type(self.loss).__name__ if chosen == "custom" else chosen
+        return self.loss.shown_name if chosen == "custom" else chosen
 
     @property
     def title(self) -> str:

@@ -98,8 +98,9 @@ def _loss(outcome: Outcome) -> str:
         is_above = outcome.suboptimality >= 0  # otherwise by rounding
         where = "above the minimum" if is_above else "below the known minimum"
         text += f", {abs(outcome.suboptimality):.3g} {where}"
-    if outcome.best_loss < outcome.final_loss:
-        text += f" (best {outcome.best_loss:.8g} at step {outcome.best_step})"
+    best = f"{outcome.best_loss:.8g}"
+    if outcome.best_loss < outcome.final_loss and best != f"{outcome.final_loss:.8g}":
+        text += f" (best {best} at step {outcome.best_step})"
     return text
 
 

@@ -1,14 +1,18 @@
 """Import and instantiate classes named in settings, after checking their base class."""
 
 import importlib
+import inspect
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 
 from gdlab.errors import CUSTOM_ERRORS, SettingError, is_out_of_memory, summarize_error
 from gdlab.fields.formatting import format_value
+from gdlab.fields.suggestions import did_you_mean
 
 Kind = TypeVar("Kind")
 
@@ -32,15 +36,27 @@ def import_class(key: str, target: Any, base: type[Kind], base_name: str) -> typ
     if not module_name:
         raise SettingError(f"{key}={target}: {expected}, such as my_module.MyClass")
     try:
-        cls = getattr(importlib.import_module(module_name), class_name, None)
+        module = importlib.import_module(module_name)
     except CUSTOM_ERRORS as error:
         why = f"{type(error).__name__}: {error}"
-        raise SettingError(f"{key}={target}: cannot import {module_name} ({why})") from error
+        is_absent = isinstance(error, ModuleNotFoundError) and error.name == module_name
+        hint = did_you_mean(module_name, _modules_here()) if is_absent else ""
+        raise SettingError(f"{key}={target}: cannot import {module_name} ({why}){hint}") from error
+    cls = getattr(module, class_name, None)
     if cls is None:
-        raise SettingError(f"{key}={target}: {module_name} has no {class_name}")
+        classes = [
+            n for n, c in vars(module).items() if isinstance(c, type) and issubclass(c, base)
+        ]
+        hint = did_you_mean(class_name, classes)
+        raise SettingError(f"{key}={target}: {module_name} has no {class_name}{hint}")
     if not (isinstance(cls, type) and issubclass(cls, base)):
         raise SettingError(f"{key}={target}: {expected}")
     return cls
+
+
+def _modules_here() -> list[str]:
+    """Return the names of the modules in the working directory."""
+    return sorted(path.stem for path in Path.cwd().glob("*.py"))
 
 
 def instantiate(
@@ -91,4 +107,33 @@ def errors_as(setting: str) -> Iterator[None]:
         if is_out_of_memory(error):
             raise
         why = f"{type(error).__name__}: {error}"
-        raise SettingError(f"{setting}: cannot be used ({why})") from error
+        where = _failed_property(error)
+        raise SettingError(f"{setting}: cannot be used ({why}){where}") from error
+
+
+@contextmanager
+def property_errors_as(setting: str) -> Iterator[None]:
+    """Do what `errors_as` does, only for an exception of a property, as of float(a column).
+
+    Raises:
+        SettingError: a property of a custom class raised an exception in the block.
+    """
+    try:
+        yield
+    except CUSTOM_ERRORS as error:
+        if not _failed_property(error):
+            raise
+        with errors_as(setting):
+            raise
+
+
+def _failed_property(error: BaseException) -> str:
+    """Return "; raised by its property CLASS.NAME" where a property of a custom class raised."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        cls, name = type(frame.f_locals.get("self")), frame.f_code.co_name
+        found = inspect.getattr_static(cls, name, None)
+        get = getattr(found, "fget", getattr(found, "func", None))
+        is_own = not str(frame.f_globals.get("__name__")).startswith("gdlab.")
+        if is_own and getattr(get, "__code__", None) is frame.f_code:
+            return f"; raised by its property {cls.__name__}.{name}"
+    return ""

@@ -94,6 +94,11 @@ class Configured:
         ]
         return f"{type(self).__name__}({', '.join(shown)})"
 
+    @property
+    def shown_name(self) -> str:
+        """What reprs, tables and pictures call it where it was not chosen by a name."""
+        return type(self).__name__
+
     def replace(self, **changes: Any) -> Self:
         """Return a copy with some fields changed, checked again."""
         return dataclasses.replace(typing.cast("Any", self), **changes)

@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from gdlab.errors import SettingError
 from gdlab.paths import CONF
@@ -46,6 +47,14 @@ _OTHER_NAMES = {
 }
 """Names of settings, and of some of their values, in other tools and texts."""
 
+_FAMILIES = (
+    ("momentum", "betas", "beta", "beta1", "beta2", "mu"),
+    ("weight_decay", "wd", "l2", "penalty"),
+    ("eps", "epsilon"),
+    ("alpha", "rho", "decay", "gamma"),
+)
+"""Names that different optimizers, schedules and losses have for the same thing."""
+
 _EXPLAINED = {
     "epochs": "steps are counted: an epoch of N examples is N / loss.batch_size steps",
     **dict.fromkeys(
@@ -75,12 +84,23 @@ def did_you_mean(given: str, names: Iterable[str]) -> str:
     ):
         if meant in candidates:
             return f", did you mean {candidates[meant] or meant}?"
+    related = _related(node, last.lower(), known)
+    if related:
+        return f", did you mean {related}?"
     inside = {name.rpartition("/")[2]: name for name in known if "/" in name}
     for candidates in (siblings, anywhere, inside):
         near = difflib.get_close_matches(last, candidates, n=1, cutoff=0.65)
         if near:
             return f", did you mean {candidates[near[0]]}?"
     return ""
+
+
+def _related(node: str, name: str, known: Iterable[str]) -> str:
+    """Return the setting of a chosen loss, optimizer or schedule with another name for the same."""
+    nodes = (node,) if node else tuple(_GROUPS)
+    family = next((family for family in _FAMILIES if name in family), ())
+    others = (f"{each}.{other}" for each in reversed(nodes) for other in family if other != name)
+    return next((other for other in others if other in known), "")
 
 
 def usual_name(given: str) -> str:
@@ -121,30 +141,46 @@ def unknown_setting(key: str, given: str, known: Iterable[str]) -> SettingError:
     last = key.rpartition(".")[2]
     if last in _EXPLAINED:
         return SettingError(f"{key}={given}: no such setting; {_EXPLAINED[last]}")
-    owners = "" if any(n.rpartition(".")[2] == last for n in names) else _owners(key, given)
-    if owners:
-        return SettingError(f"{key}={given}: no such setting here; {owners}")
-    hint = did_you_mean(key, names)
-    return SettingError(f"{key}={given}: no such setting{hint}{_siblings(key, names)}")
+    has_name = any(n.rpartition(".")[2] == last for n in names)
+    owners = None if has_name else _owners(key)
+    if owners is None:
+        hint = did_you_mean(key, names)
+        return SettingError(f"{key}={given}: no such setting{hint}{_siblings(key, names)}")
+    group = _related(key.rpartition(".")[0], last, names).partition(".")[0] or owners.group
+    full = f"{group}.{last}"
+    own = [name for name in names if name.startswith(f"{group}.")]
+    about = f"{did_you_mean(full, own)}{_siblings(full, own)}"
+    return SettingError(f"{key}={given}: no such setting here{about}; {owners.say(last, given)}")
 
 
-def _owners(key: str, given: str) -> str:
-    """Say which losses, optimizers or schedules have a setting that the chosen ones lack."""
+class _Owners(NamedTuple):
+    """The choices of a group that have a setting."""
+
+    group: str
+    choices: list[str]
+
+    def say(self, name: str, given: str) -> str:
+        """Say which they are, and how one of them is given the setting."""
+        best = name if name in self.choices else min(self.choices, key=len)
+        others = [choice for choice in self.choices if choice != best]
+        few = ", ".join([best, *others[: _MOST_OWNERS - 1]])
+        more = f"{few}, …" if len(self.choices) > _MOST_OWNERS else few
+        have = "has" if len(self.choices) == 1 else "have"
+        return f"{more} {have} it: {self.group}={best} {self.group}.{name}={given}"
+
+
+def _owners(key: str) -> _Owners | None:
+    """Find the losses, optimizers or schedules that have a setting; None where none has it."""
     node, _, name = key.rpartition(".")
     for group in _GROUPS:
         if node not in ("", group) or not name.isidentifier():
             continue
         declared = re.compile(rf"^{name}:", re.MULTILINE)
         files = {choice: CONF / group / f"{choice}.yaml" for choice in choices_of(group)}
-        owners = [name for name, file in files.items() if declared.search(file.read_text("utf-8"))]
-        if owners:
-            best = name if name in owners else min(owners, key=len)
-            others = [owner for owner in owners if owner != best]
-            few = ", ".join([best, *others[: _MOST_OWNERS - 1]])
-            more = f"{few}, …" if len(owners) > _MOST_OWNERS else few
-            have = "has" if len(owners) == 1 else "have"
-            return f"{more} {have} it: {group}={best} {group}.{name}={given}"
-    return ""
+        found = [name for name, file in files.items() if declared.search(file.read_text("utf-8"))]
+        if found:
+            return _Owners(group, found)
+    return None
 
 
 def missing_setting(key: str, given: str, owner: str, known: Iterable[str]) -> SettingError:
@@ -156,5 +192,5 @@ def missing_setting(key: str, given: str, owner: str, known: Iterable[str]) -> S
 def _siblings(key: str, names: Iterable[str]) -> str:
     """Return the settings beside one as " (settings: …)"; empty if there are none."""
     node = key.rpartition(".")[0]
-    siblings = [name for name in names if name.rpartition(".")[0] == node]
+    siblings = [n for n in names if n.rpartition(".")[0] == node and not n.endswith("._target_")]
     return f" (settings: {', '.join(siblings)})" if siblings else ""

@@ -28,9 +28,8 @@ class Function(PointLoss):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not _takes_one_argument(self.function):
-            name = getattr(self.function, "__name__", type(self.function).__name__)
             must = "must take one argument, the point, as lambda p: p[0]**2 + p[1]**2 does"
-            raise SettingError(f"loss={name}: {must}")
+            raise SettingError(f"loss={self.shown_name}: {must}")
 
     @property
     def dim(self) -> int:
@@ -38,10 +37,9 @@ class Function(PointLoss):
         return len(self.start)
 
     @property
-    def title(self) -> str | None:
-        """The name of the function, if it has one."""
-        name = getattr(self.function, "__name__", "<lambda>")
-        return None if name == "<lambda>" else name
+    def shown_name(self) -> str:
+        """The name of the function: `<lambda>` for one without, a class for a callable object."""
+        return getattr(self.function, "__name__", type(self.function).__name__)
 
     @property
     def is_traceable(self) -> bool:

@@ -102,6 +102,11 @@ class Torch(OracleOptimizer):
         return f"cls={self.cls}"
 
     @property
+    def shown_name(self) -> str:
+        """The name of the class `cls`, without its module."""
+        return self.cls.rpartition(".")[2]
+
+    @property
     def is_traceable(self) -> bool:
         """False: the class may do anything in its step."""
         return False

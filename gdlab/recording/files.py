@@ -8,6 +8,7 @@ from io import BufferedWriter
 from pathlib import Path
 
 from gdlab.errors import RecordError, SettingError
+from gdlab.recording.names import ABOUT, RESULT
 
 _MAX_TRIES = 10_000
 
@@ -57,7 +58,10 @@ def check_unused(directory: Path, setting: str, leftovers: Container[str]) -> No
         SettingError: it does.
     """
     if any(entry.name not in leftovers for entry in directory.iterdir()):
-        raise SettingError(f"{setting}={directory}: is not empty; a run needs its own")
+        holds_results = any((directory / name).is_file() for name in (RESULT, ABOUT))
+        reading = f', or read it with gdlab.load("{directory}")' if holds_results else ""
+        way = f"give another name or delete it{reading}"
+        raise SettingError(f"{setting}={directory}: is not empty, and a run needs its own; {way}")
 
 
 def existing_folders(path: Path) -> set[Path]:

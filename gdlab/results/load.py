@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from gdlab.engine.outcome import Outcome
     from gdlab.results.best_settings import Best
 
 
@@ -57,7 +58,27 @@ class Recorded:
     direction: str | None = None
     draw: "Callable[[str, Look], Figure] | None" = field(default=None, repr=False, compare=False)
 
+    @property
+    def is_run(self) -> bool:
+        """Whether it is a single run."""
+        return self.directory is not None and self.directories is None
+
+    @property
+    def outcome(self) -> "Outcome":
+        """How a single run ended, as `Run.outcome`.
+
+        Raises:
+            RecordError: it is a sweep, or the files are damaged.
+        """
+        from gdlab.results.recorded_run import outcome_of
+
+        return outcome_of(self.results, self.directory if self.is_run else None)
+
     def __repr__(self) -> str:
+        if self.directory is not None and self.is_run:
+            from gdlab.results.recorded_run import describe
+
+            return describe(self.results, self.config, self.directory)
         runs = "1 run" if len(self.results) == 1 else f"{len(self.results):,} runs"
         ends = ", ".join(f"{n} {word}" for word, n in self.results["status"].value_counts().items())
         over = f"{', '.join(map(visible, self.varied))}: " if self.varied else ""
@@ -65,7 +86,7 @@ class Recorded:
         return f"Sweep({over}{runs}, {visible(ends)}{where})"
 
     def _repr_html_(self) -> str | None:
-        if self.directory is not None and self.directories is None:
+        if self.is_run:
             return None  # a single run, which its repr describes
         from gdlab.results.notebook import html
 
@@ -83,7 +104,7 @@ class Recorded:
         size: Size | None = None,
         path: str | Path | None = None,
     ) -> "Figure":
-        """Draw a picture of a sweep; the runs that it shows are run once more.
+        """Draw a picture of a sweep, whose runs are run once more, or the losses of a run.
 
         >>> import gdlab
         >>> swept = gdlab.sweep("rosenbrock", lr=[1e-4, 1e-3], optimizer=["sgd", "adam"], steps=50)
@@ -106,9 +127,14 @@ class Recorded:
         Raises:
             SettingError: there is no such kind, this sweep has no such picture, or the path has
                 another ending.
-            RecordError: the sweep was read from files, which hold its pictures already.
+            RecordError: the sweep was read from files, which hold its pictures already; or it is
+                a recorded run, which draws its "loss" only.
         """
         look = Look(title, size, path)
+        if self.directory is not None and self.is_run:
+            from gdlab.results.recorded_run import draw
+
+            return draw(self.history(), kind, look, self.directory)
         if self.draw is None:
             raise RecordError(
                 f"plot: {self.directory} holds the pictures; gdlab.sweep draws others"
@@ -124,7 +150,7 @@ class Recorded:
         Raises:
             RecordError: the run has no directory, or its file is damaged.
         """
-        if self.directory is not None and self.directories is None:
+        if self.directory is not None and self.is_run:
             return read_parquet(VerifiedFiles(self.directory), HISTORY).to_pandas()
         if self.directory is None or run is None or run not in (self.directories or {}):
             raise RecordError(f"run {run} has no history, only its row")

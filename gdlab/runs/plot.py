@@ -1,5 +1,6 @@
 """The pictures of `gdlab.Run.plot`, and those of several runs: `gdlab.compare`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -12,7 +13,7 @@ from gdlab.errors import SettingError
 from gdlab.fields.formatting import describe_type, format_value
 from gdlab.plots.colors import Palette, Value, text_of
 from gdlab.plots.comparison import draw_comparison
-from gdlab.plots.convergence import Curve
+from gdlab.plots.convergence import Curve, draw_curves
 from gdlab.plots.paths import Path as DrawnPath
 from gdlab.plots.style import Size
 from gdlab.recording.backgrounds import are_same
@@ -25,6 +26,7 @@ from gdlab.recording.run_plots import (
     title_of,
 )
 from gdlab.recording.thinned_path import thinned_path
+from gdlab.results.load import Recorded
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -59,7 +61,7 @@ def draw_run(settings: Settings, history: History, kind: str, look: Look) -> "Fi
 
 
 def compare(
-    *runs: "Run",
+    *runs: "Run | Recorded",
     title: str | None = None,
     size: Size | None = None,
     path: str | Path | None = None,
@@ -67,7 +69,7 @@ def compare(
     """Draw several runs in one picture, labeled by the settings in which they differ.
 
     Where they share a loss, their paths are on it, to the left; their losses over the steps are to
-    the right.
+    the right. Recorded runs, of which the files hold no loss to draw, show their losses only.
 
     >>> import gdlab
     >>> runs = [gdlab.run("rosenbrock", name, lr=0.001, steps=50) for name in ("sgd", "adam")]
@@ -76,7 +78,7 @@ def compare(
     ['sgd', 'adam']
 
     Args:
-        runs: at least one.
+        runs: at least one; those that `gdlab.load` read are labeled by their directories.
         title: the first line of the picture; None for what the runs have in common.
         size: width and height in inches; None for what the picture needs.
         path: a file to write it to, that ends in .png, .svg or .pdf.
@@ -89,9 +91,51 @@ def compare(
     """
     look = Look(title, size, path)
     for run in runs:
-        if not hasattr(run, "history"):
-            what = "needs runs, as in gdlab.compare(first, second)"
-            raise SettingError(f"compare: {what}; got {describe_type(run)}")
+        _check_is_run(run)
+    ran = [run for run in runs if not isinstance(run, Recorded)]
+    return _compare_runs(ran, look) if len(ran) == len(runs) else _compare_losses(runs, look)
+
+
+def _check_is_run(given: Any) -> None:
+    """Check that an object is a run or a recorded run.
+
+    Raises:
+        SettingError: it is neither.
+    """
+    if isinstance(given, Recorded):
+        is_run, got = given.is_run, "a sweep"
+    else:
+        is_run, got = hasattr(given, "history") and hasattr(given, "settings"), describe_type(given)
+    if not is_run:
+        what = "needs runs, as in gdlab.compare(first, second)"
+        raise SettingError(f"compare: {what}; got {got}")
+
+
+def _compare_losses(runs: Sequence["Run | Recorded"], look: Look) -> "Figure":
+    """Draw the losses of runs of which some are recorded, each labeled by its folder."""
+    names: list[str] = []
+    curves: list[Curve] = []
+    for run in runs:
+        if isinstance(run, Recorded):
+            table = run.history()
+            step, loss = table["step"].to_numpy(), table["loss"].to_numpy(dtype=np.float64)
+            names.append(visible(Path(run.directory or "").name))
+        else:
+            step, loss = run.history.step, run.history.loss.astype(np.float64)
+            names.append(title_of(run.settings))
+        curves.append(Curve(step, loss))
+    labels = [
+        f"{name} ({i})" if names.count(name) > 1 else name for i, name in enumerate(names, start=1)
+    ]
+    curves = [curve._replace(label=label) for curve, label in zip(curves, labels, strict=True)]
+    title = f"{len(runs)} runs" if look.title is None else look.title
+    palette = Palette.of("", labels)
+    return look.draw(lambda: draw_curves(curves, palette, title=title, size=look.size))
+
+
+def _compare_runs(runs: Sequence["Run"], look: Look) -> "Figure":
+    """Draw runs, with their paths on the loss that they share."""
+    title, size = look.title, look.size
     thinned = [thinned_path(run.settings, run.history) for run in runs]
     known = [(run.settings, path) for run, path in zip(runs, thinned, strict=True) if path]
     if not known:

@@ -201,7 +201,7 @@ def _name_values(values: Sequence[Any]) -> list[str]:
     texts = []
     for value in values:
         if isinstance(value, Configured):
-            name = type(value).__name__
+            name = value.shown_name
         elif callable(value):
             name = getattr(value, "__name__", type(value).__name__)
         elif not isinstance(value, WRITTEN_OUT):

@@ -15,6 +15,7 @@ from gdlab.engine.history import History, split_by_run
 from gdlab.engine.loop import advance
 from gdlab.engine.outcome import Outcome, Outcomes
 from gdlab.engine.status import Status
+from gdlab.fields.custom_classes import property_errors_as
 from gdlab.runs.batching import batch_of
 from gdlab.sweeps.plan import Group
 from gdlab.theory import diagnose
@@ -71,7 +72,8 @@ def run_group(
     batch = batch_of(group.settings, group.columns, len(group))
     ends, record = Outcomes(batch), group.settings.record
     for chunk in advance(batch, interrupted):
-        ends.add(chunk)
+        with property_errors_as(f"loss={group.settings.name('loss')}"):
+            ends.add(chunk)
         progress(chunk)
         if records is not None:
             for row, piece in split_by_run(chunk, record.every):

@@ -28,14 +28,12 @@ _ASIDE = 0.1
 
 def minimum(run: RunEnd) -> str:
     """Give the ends of the spectrum, and how far above the known minimum it lies."""
-    least, largest = run.eigenvalues
-    spread = f"{least:.3g}" if least == largest else f"from {least:.3g} to {largest:.3g}"
     above = run.number("suboptimality")
     known = run.found.batch.loss.minimum
     is_local = above > _LOCAL * (1 + abs(of_row(known, run.row)))
     local = f"a local minimum, {above:.3g} above the known one" if is_local else "a minimum"
     local = "a minimum, where maximize=true seeks a maximum" if run.maximizes else local
-    return f"{local}: the eigenvalues of the Hessian are positive, {spread}"
+    return f"{local}: {_spectrum(run, 'positive')}"
 
 
 def saddle(run: RunEnd) -> str:
@@ -53,10 +51,17 @@ def saddle(run: RunEnd) -> str:
 def maximum(run: RunEnd) -> str:
     """Give the ends of the spectrum and a way down."""
     down = run.spectrum.downward[run.k].double().numpy()
-    least, largest = run.eigenvalues
-    spread = f"{least:.3g}" if least == largest else f"from {least:.3g} to {largest:.3g}"
-    ends = f"a maximum: the eigenvalues of the Hessian are negative, {spread}"
+    ends = f"a maximum: {_spectrum(run, 'negative')}"
     return ends if run.maximizes else f"{ends}; {_way_down(run, down)}"
+
+
+def _spectrum(run: RunEnd, sign: str) -> str:
+    """Say of which sign the eigenvalues of the Hessian are, and between which they lie."""
+    least, largest = run.eigenvalues
+    if len(run.x) == 1:
+        return f"the second derivative is {least:.3g}"
+    spread = f"{least:.3g}" if least == largest else f"from {least:.3g} to {largest:.3g}"
+    return f"the eigenvalues of the Hessian are {sign}, {spread}"
 
 
 def _way_down(run: RunEnd, direction: np.ndarray) -> str:

@@ -75,8 +75,9 @@ def test_a_class_is_a_choice_beside_others(gd, here):
 
 
 NOT_CLASSES = [
-    ("loss=my_losses.Nope", "loss._target_=my_losses.Nope: my_losses has no Nope"),
-    ("loss=nowhere.Valley", "loss._target_=nowhere.Valley: cannot import nowhere"),
+    ("loss=my_losses.Valey", "loss=my_losses.Valey: my_losses has no Valey, did you mean Valley?"),
+    ("loss=my_loses.Valley", "loss=my_loses.Valley: cannot import my_loses (ModuleNotFoundError"),
+    ("loss=my_loses.Valley", "), did you mean my_losses?"),
     ("optimizer=my_losses.Valley", "must be the dotted name of a subclass of gdlab.Optimizer"),
     ("loss=my_losses.valley", "loss=my_losses.valley: no such choice"),
     ("experiment=my_losses.Valley", "experiment=my_losses.Valley: no such choice"),

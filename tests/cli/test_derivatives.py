@@ -133,7 +133,8 @@ def test_the_directory_and_the_formats_can_be_chosen_and_it_must_be_empty(
     }
     again = derive(*words)
     assert again.code == 2
-    assert again.err == "error: hydra.run.dir=mine: is not empty; a run needs its own\n"
+    reason = "is not empty, and a run needs its own; give another name or delete it"
+    assert again.err == f"error: hydra.run.dir=mine: {reason}\n"
 
 
 def test_compositions_and_formulas(derive: Callable[..., Done]) -> None:

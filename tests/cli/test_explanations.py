@@ -12,7 +12,7 @@ from gdlab.errors import SettingError
 KEYS = [
     (
         "loss=quadratic,cube loss.condition=5",
-        "loss=cube has no such setting (settings: loss._target_, loss.b)",
+        "loss=cube has no such setting (settings: loss.b)",
     ),
     ("loss=glob([q*,ros*]) loss.condition=5", "loss=qing has no such setting"),
     ("loss=quadratic,rosenbrock +loss.condition=5", "loss=rosenbrock has no such setting"),
@@ -23,7 +23,7 @@ KEYS = [
     ),
     (
         "optimizer=sgd lr=0.1,0.2 loss.nope=5",
-        "no such setting, did you mean noise? (settings: loss._target_, loss.",
+        "no such setting, did you mean noise? (settings: loss.",
     ),
 ]
 

@@ -89,7 +89,7 @@ def test_a_sweep_by_hydras_own_launcher(gd, here):
     for words in (typed, ("-m", "lr=0.1,abc"), ("-m", "lr=0.1")):
         again = gd(*words, "hydra.sweep.dir=own")
         assert (again.code, again.out, again.err.count("\n")) == (2, "", 1)
-    assert "hydra.sweep.dir=own: is not empty; a run needs its own" in again.err
+    assert "hydra.sweep.dir=own: is not empty, and a run needs its own" in again.err
     assert {path: path.stat().st_mtime_ns for path in (here / "own").rglob("*")} == before
 
 

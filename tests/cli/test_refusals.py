@@ -171,7 +171,7 @@ BAD_SETTINGS = [
     ("hydra.run.dir=${nope}", "hydra.run.dir: ", "'nope' not found"),
     ("hydra.run.dir=null", "hydra.run.dir"),
     ("hydra.run.dir=/proc/nothing/run", "hydra.run.dir=/proc/nothing/run: cannot be made"),
-    ("hydra.run.dir=full", "hydra.run.dir=full: is not empty; a run needs its own"),
+    ("hydra.run.dir=full", "hydra.run.dir=full: is not empty, and a run needs its own"),
     ("hydra.run.dir=full/file", "hydra.run.dir=full/file: cannot be made (File exists)"),
     ("hydra.run.dir=full/file/run", "hydra.run.dir=full/file/run: cannot be made ("),
     (f"hydra.run.dir=new/{300 * 'x'}", "hydra.run.dir=new/xx", "cannot be made (File name too"),

@@ -115,9 +115,13 @@ class Line(torch.nn.Module):
 
 # What Python gives, the setting that it stands for, and its value.
 MEANT: list[tuple[dict[str, Any], str, Any]] = [
-    ({"loss": NET, "data": PAIR}, "loss", "Module"),
-    ({"loss": Line, "data": PAIR}, "loss", "Module"),
-    ({"loss": Line(), "data": pd.DataFrame(X).assign(y=1.0)}, "loss", "Module"),
+    ({"loss": NET, "data": PAIR}, "loss", "Linear"),
+    ({"loss": Line, "data": PAIR}, "loss", "Line"),
+    ({"loss": Line(), "data": pd.DataFrame(X).assign(y=1.0)}, "loss", "Line"),
+    ({"loss": "module", "module": NET, "data": PAIR}, "loss", "module"),
+    ({"optimizer": torch.optim.Adam}, "optimizer", "Adam"),
+    ({"loss": torch.sum, "start": [1.0]}, "loss", "sum"),
+    ({"loss": lambda p: p.sum(), "start": [1.0]}, "loss", "<lambda>"),
     ({"optimizer": "torch.optim.Adam"}, "optimizer.cls", "torch.optim.Adam"),
     ({"optimizer": torch.optim.SGD, "momentum": 0.5}, "optimizer.kwargs.momentum", 0.5),
     ({"optimizer": "gdlab.optimizers.Adam"}, "optimizer", "gdlab.optimizers.Adam"),
@@ -178,9 +182,9 @@ WAYS: list[tuple[dict[str, Any], str]] = [
     ({"dtype": "float"}, "did you mean float32?"),
     (
         {"batch_size": 32},
-        "batch_size=32: no such setting here; mlp, huber, lasso, logistic, module",
+        "mlp, huber, lasso, logistic, module, … have it: loss=mlp loss.batch_size=32",
     ),
-    ({"data": PAIR}, "data=tuple: no such setting here; mlp, huber"),
+    ({"data": PAIR}, "data=tuple: no such setting here (settings: loss.center"),
     ({"optimizer": "adam", "momentum": 0.9}, "have it: optimizer=momentum optimizer.momentum=0.9"),
     (
         {"epochs": 10},
@@ -307,7 +311,10 @@ def test_a_directory_holds_what_the_command_line_would_leave(tmp_path) -> None:
     assert recorded.history()["loss"].tolist() == run.history.loss.tolist()
     assert recorded.results["final_loss"].tolist() == [run.outcome.final_loss]
     assert (tmp_path / "run" / "trajectory.png").is_file()
-    with pytest.raises(SettingError, match=r"^directory=.*: is not empty"):
+    with pytest.raises(
+        SettingError,
+        match=r"^directory=.*: is not empty, .*; give .* delete it, or read it with gdlab.load\(",
+    ):
         gdlab.run("rosenbrock", directory=tmp_path / "run")
 
 

@@ -39,7 +39,10 @@ NEAREST = [
     ("optimizer.momentun", "optimizer.momentum"),
     ("optimizer.weightdecay", "optimizer.weight_decay"),
     ("beta", "optimizer.momentum"),
-    ("beta1", None),  # optimizer.betas, which this optimizer does not have
+    ("beta1", "optimizer.momentum"),
+    ("optimizer.betas", "optimizer.momentum"),
+    ("wd", "optimizer.weight_decay"),
+    ("epsilon", None),  # optimizer.eps, which this optimizer does not have
     ("zzz", None),
     ("", None),
 ]
@@ -92,6 +95,12 @@ ELSEWHERE = [
     ("batch_size", "have it: loss=mlp loss.batch_size=32"),
     ("loss.batch_size", "have it: loss=mlp loss.batch_size=32"),
     ("optimizer.betas", "have it: optimizer=adam optimizer.betas=32"),
+    (
+        "beta",
+        "no such setting here, did you mean optimizer.momentum? (settings: optimizer.momentum,"
+        " optimizer.weight_decay); cg has it: optimizer=cg optimizer.beta=32",
+    ),
+    ("loss.data", "no such setting here (settings: loss.condition, loss.dim); "),
     (
         "optimizer.batch_size",
         "no such setting (settings: optimizer.momentum, optimizer.weight_decay)",

@@ -41,7 +41,7 @@ def test_an_exact_directory_may_exist_if_it_is_empty(tmp_path):
     assert claim_directory(wanted, exact=True) == wanted
     assert claim_directory(wanted, exact=True) == wanted
     (wanted / ".hidden").touch()
-    with pytest.raises(SettingError, match=r"hydra.run.dir=.*/b: is not empty; a run needs its"):
+    with pytest.raises(SettingError, match=r"hydra.run.dir=.*/b: is not empty, and a run needs"):
         claim_directory(wanted, exact=True)
     assert os.listdir(wanted) == [".hidden"]
 

@@ -64,7 +64,7 @@ REFUSED: list[tuple[type[Loss], dict[str, Any], str]] = [
         "its metric score has shape () for points of shape (1, 2)",
     ),
     (Boxed, {}, "its window must be 2 pairs"),
-    (Broken, {}, "cannot be used (RuntimeError: no minimum)"),
+    (Broken, {}, "(RuntimeError: no minimum); raised by its property Broken.minimum"),
     (Exiting, {}, "cannot be used (SystemExit: 3)"),
 ]
 
@@ -98,3 +98,23 @@ def test_python_and_the_command_line_give_the_same_error(here, gd, loss, setting
 def test_a_metric_with_a_unique_name_passes() -> None:
     run = gdlab.run(Named(), steps=2)
     assert run.outcome.metrics == {"score": pytest.approx(0.64)}  # 1 · 0.8²
+
+
+class Single(gdlab.PointLoss):
+    """A bowl whose minimizer is computed for one height only."""
+
+    height: gdlab.Number = 1.0
+    start = (2.0, 1.5)  # type: ignore
+    dim = 2  # type: ignore
+
+    @property
+    def minimizers(self) -> tuple[tuple[float, ...]]:
+        return ((0.0, float(self.height)),)
+
+    def point(self, x: Tensor) -> Tensor:
+        return self.height * (x**2).sum()
+
+
+def test_a_property_that_fails_for_several_runs_is_named_before_they_start() -> None:
+    with pytest.raises(SettingError, match=r"\); raised by its property Single.minimizers$"):
+        gdlab.sweep(Single(), height=[1.0, 2.0], steps=2)

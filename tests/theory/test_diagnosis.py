@@ -179,7 +179,7 @@ CASES: dict[str, tuple[dict[str, Any], str | None, tuple[str, ...]]] = {
     "maximum as sought": (
         formula("cos(x)", [1.0], maximize=True),
         "maximum",
-        ("a maximum: the eigenvalues of the Hessian are negative, -1",),
+        ("a maximum: the second derivative is -1",),
     ),
     "nothing to climb to": (
         formula("x**2 + y**2", [1.0, 1.0], maximize=True),

@@ -6,11 +6,12 @@ Shapes: D dimensions, n points, k directions.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from gdlab.config.loading import chosen_with
 from gdlab.derivatives.arguments import as_point
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
 from gdlab.derivatives.findings.trials import (
@@ -47,9 +48,9 @@ Points: TypeAlias = Tensor | Sequence[float] | Sequence[Sequence[float]]
 """A point (D,), or several (n, D)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Check(Finding):
-    """The result of a gradient check.
+    """The result of a gradient check; `print` shows what was found.
 
     Attributes:
         passed: whether there are no problems.
@@ -66,6 +67,17 @@ class Check(Finding):
     problems: tuple[str, ...]
     remarks: tuple[str, ...]
     trials: tuple[Trial, ...]
+
+    def __repr__(self) -> str:
+        return f"Check({self.verdict.partition(':')[0]}: {self._extent})"
+
+    def __str__(self) -> str:
+        return "\n".join((self.verdict, self._extent, *self.problems, *self.remarks))
+
+    @property
+    def _extent(self) -> str:
+        points = "1 point" if self.points == 1 else f"{self.points} points"
+        return f"{points}, {len(self.trials)} slopes"
 
     def section(self) -> Section:
         """Return the verdict and the wrong trials, or the least accurate ones if none is wrong."""
@@ -96,10 +108,11 @@ def _rate(trial: Trial) -> str:
 
 
 def check_gradient(
-    f: "Loss | Callable[[Tensor], Tensor]",
+    f: "str | Loss | type[Loss] | Callable[[Tensor], Tensor]",
     x: "Points | None" = None,
     *,
     seed: int = 0,
+    **settings: Any,
 ) -> Check:
     """Test whether autograd's gradient of a function is its derivative.
 
@@ -109,18 +122,24 @@ def check_gradient(
 
     >>> check_gradient(lambda x: (x**2).sum() + x.prod(), [1.0, 2.0]).passed
     True
+    >>> check_gradient("quadratic", [1.0, 2.0], condition=10)
+    Check(correct: 1 point, 2 slopes)
 
     Args:
-        f: a loss, or a function of one point (D,).
+        f: a name from conf, a loss or its class, or a function of one point (D,).
         x: a point (D,) or several (n, D); None for the start of a loss and random points in its
             window.
         seed: seed of the random points and directions.
+        settings: those of the loss, as for `gdlab.run`.
 
     Raises:
-        SettingError: a function is given without a point, or a point has the wrong length or is not
-            finite.
+        SettingError: a setting of the loss is unknown, of the wrong type or out of range; a
+            function is given without a point, or a point has the wrong length or is not finite.
     """
-    loss, points = _resolve(f, x, seed)
+    is_function = callable(f) and not isinstance(f, (type, nn.Module))
+    is_given = (isinstance(f, Loss) or is_function) and not settings
+    chosen: Any = f if is_given else chosen_with("loss", f, settings)
+    loss, points = _resolve(chosen, x, seed)
     value, gradient = value_and_gradient(loss, points)
     problems, remarks = _check_finite(points, value)
     trials = [

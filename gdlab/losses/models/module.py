@@ -77,9 +77,17 @@ class Module(Network):
         dtype, device = self._home
         return copy.deepcopy(self._prototype).to(device, dtype)
 
+    @property
+    def shown_name(self) -> str:
+        """The name of the network's class, without its module."""
+        if isinstance(self.module, nn.Module):
+            return type(self.module).__name__
+        target = self.module.get("_target_")
+        return target.__name__ if isinstance(target, type) else str(target).rpartition(".")[2]
+
     def _error(self, problem: str) -> SettingError:
         module = self.module
-        name = type(module).__name__ if isinstance(module, nn.Module) else module["_target_"]
+        name = self.shown_name if isinstance(module, nn.Module) else module["_target_"]
         return SettingError(f"module._target_={format_value(name)}: {problem}")
 
     def _try_out(self) -> None:

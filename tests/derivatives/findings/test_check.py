@@ -214,9 +214,27 @@ def test_explicit_points() -> None:
     assert check_gradient(Expression(EXAMPLES[0].formula)).points == 12
 
 
+# a loss, its settings, and what the result says of itself
+BY_NAME: list[tuple[Any, dict[str, Any], str]] = [
+    ("rosenbrock", {}, "Check(correct: 1 point, 2 slopes)"),
+    ("quadratic", {"condition": 5}, "Check(correct: 1 point, 2 slopes)"),
+    (Rosenbrock, {"loss.b": 5}, "Check(correct: 1 point, 2 slopes)"),
+    (lambda x: (x * x.detach()).sum(), {}, "Check(WRONG: 1 point, 2 slopes)"),
+]
+
+
+@pytest.mark.parametrize(("f", "settings", "shown"), BY_NAME)
+def test_a_loss_is_checked_by_name(f: Any, settings: dict[str, Any], shown: str) -> None:
+    found = gdlab.check_gradient(f, [1.0, 2.0], **settings)
+    assert repr(found) == shown
+    extent = shown.partition(": ")[2].rstrip(")")
+    assert str(found).splitlines() == [found.verdict, extent, *found.problems]
+
+
 @pytest.mark.parametrize(
     ("f", "x", "message"),
     [
+        ("rosenbrok", [1.0], "^loss=rosenbrok: no such choice, did you mean rosenbrock"),
         (lambda x: x.sum(), None, "x=None: must be a point if f is not a loss"),
         (Rosenbrock(), [1.0], r"x=\[1\]: must be 2 numbers, one for each of x0, x1; got 1"),
         (Rosenbrock(), [1.0, math.inf], r"x=\[1,inf\]: must be finite"),

@@ -1,0 +1,105 @@
+"""What the directory of one run says of it: its name, its end, and the pictures there are."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gdlab.console import visible
+from gdlab.engine.outcome import NUMBERS, Outcome
+from gdlab.engine.status import Status
+from gdlab.errors import RecordError
+from gdlab.plots.convergence import Curve, draw_loss
+from gdlab.plots.style import FORMATS
+from gdlab.recording.figures import Look
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+_SENTENCES = ("reason", "diagnosis", "explanation", "mode", "mode_reason")
+_OF_ALL_RUNS = {"status", "seconds", "seed", *_SENTENCES, *NUMBERS}
+
+
+def outcome_of(results: "pd.DataFrame", directory: Path | None) -> Outcome:
+    """Return how a run ended, from its row.
+
+    Args:
+        results: the row: a table with the values of result.json.
+        directory: where it was read, for errors; None for a sweep, which has no such row.
+
+    Raises:
+        RecordError: the values are not those of a run.
+    """
+    if directory is None:
+        raise RecordError("outcome: a sweep has one for each run; they are the rows of results")
+    row: dict[str, Any] = results.iloc[0].to_dict()
+    point = [name for name in row if _is_coordinate(name)]
+    others = (n for n in row if n not in _OF_ALL_RUNS and not n.startswith("versions."))
+    metrics = {name: row[name] for name in others if name not in point}
+    try:
+        return Outcome(
+            status=Status[str(row["status"]).upper()],
+            x=np.array([row[name] for name in point], dtype=np.float64),
+            metrics={name: _known(value) for name, value in metrics.items()},
+            **{name: _number(name, row[name]) for name in NUMBERS},
+            **{name: _known(row[name]) for name in _SENTENCES},
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise RecordError(f"{directory}: is damaged ({type(error).__name__}: {error})") from error
+
+
+def describe(results: "pd.DataFrame", config: dict[str, Any], directory: Path) -> str:
+    """Describe a run in a line: its loss and optimizer where they are recorded, and its end."""
+    row = results.iloc[0]
+    names = [_name_of(config.get(group)) for group in ("loss", "optimizer")]
+    lr = config.get("lr")
+    names += [f"lr={lr:g}" if isinstance(lr, float) else ""]
+    what = ", ".join(filter(None, names)) or str(directory)
+    end = f"{row.get('status')} at step {row.get('steps')}, loss {row.get('final_loss'):.6g}"
+    where = "" if what == str(directory) else f", {directory}"
+    return visible(f"Recorded run({what}: {end}{where})")
+
+
+def draw(history: "pd.DataFrame", kind: str, look: Look, directory: Path) -> "Figure":
+    """Draw the losses of a run over its steps.
+
+    Args:
+        history: its records.
+        kind: "loss", or "overview", which a run has no other of.
+        look: how it is drawn.
+        directory: where it was read: its name is the title.
+
+    Raises:
+        RecordError: there is no other picture; the message names those in the directory.
+    """
+    if kind not in ("loss", "overview"):
+        files = sorted(p.name for p in directory.iterdir() if p.suffix.lstrip(".") in FORMATS)
+        there = f"; {directory} holds {', '.join(files)}" if files else ""
+        raise RecordError(f"kind={kind}: a recorded run draws its loss, kind=loss{there}")
+    curve = Curve(history["step"].to_numpy(), history["loss"].to_numpy(dtype=np.float64))
+    title = visible(directory.name) if look.title is None else look.title
+    return look.draw(lambda: draw_loss(curve, title=title, ylabel="loss", size=look.size))
+
+
+def _is_coordinate(name: str) -> bool:
+    return name[:1] == "x" and name[1:].isdecimal()
+
+
+def _name_of(node: Any) -> str:
+    """Return the name of the class that a node of a configuration names; nothing is imported."""
+    target = node.get("_target_") if isinstance(node, dict) else None
+    return str(target).rpartition(".")[2].lower() if target is not None else ""
+
+
+def _known(value: Any) -> Any:
+    """Return a value of a table; None where it is missing."""
+    return None if isinstance(value, float) and np.isnan(value) else value
+
+
+def _number(name: str, value: Any) -> float | int | None:
+    """Return a number of an outcome; a missing one is None where it may be, or else NaN."""
+    spec = NUMBERS[name]
+    if value is None or (isinstance(value, float) and np.isnan(value)):
+        return None if spec["nullable"] else float("nan")
+    return spec["dtype"](value).item()

@@ -1,0 +1,70 @@
+"""A recorded run read back: it says that it is a run, and answers as one."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+import gdlab
+from gdlab.errors import GdlabError
+from gdlab.results.load import Recorded
+
+RUN_SETTINGS: dict[str, Any] = {"steps": 9, "record.figures": False, "record.events": False}
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[gdlab.Run, Recorded]:
+    folder = tmp_path_factory.mktemp("ran") / "one"
+    run = gdlab.run("rosenbrock", "adam", 0.02, directory=folder, **RUN_SETTINGS)
+    (folder / "trajectory.png").write_bytes(b"")
+    return run, gdlab.load(folder)
+
+
+def test_it_says_how_the_run_ended(ran: tuple[gdlab.Run, Recorded]) -> None:
+    run, recorded = ran
+    shown = f"Recorded run({recorded.directory}: max_steps at step 9, loss "
+    assert repr(recorded) == f"{shown}{run.outcome.final_loss:.6g})"
+    ours, theirs = vars(run.outcome), vars(recorded.outcome)
+    assert ours.pop("x").tolist() == theirs.pop("x").tolist()
+    assert ours == theirs
+
+
+def test_a_configuration_names_its_loss_and_optimizer(ran: tuple[gdlab.Run, Recorded]) -> None:
+    results, directory = ran[1].results, Path("here")
+    config = {
+        "loss": {"_target_": "no_module.Mine"},
+        "optimizer": {"_target_": "o.Adam"},
+        "lr": 0.1,
+    }
+    recorded = Recorded(directory, results, config)
+    assert repr(recorded).startswith("Recorded run(mine, adam, lr=0.1: max_steps at step 9, loss ")
+    with pytest.raises(gdlab.RecordError, match=r"^here: is damaged"):
+        _ = Recorded(directory, results.assign(status="lost"), config).outcome
+
+
+def test_it_is_drawn_and_compared(ran: tuple[gdlab.Run, Recorded]) -> None:
+    run, recorded = ran
+    for figure in (recorded.plot(), gdlab.compare(run, recorded, recorded)):
+        for curve in figure.axes[0].lines[:3]:
+            assert np.asarray(curve.get_ydata()).tolist() == run.history.loss.tolist()
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == ["rosenbrock · adam · lr = 0.02", "one (2)", "one (3)"]
+
+
+# what is asked of a recorded run and of a sweep, and what the error says
+REFUSED: list[tuple[Any, str]] = [
+    (lambda run, _: run.plot("trajectory"), "^kind=trajectory: .* kind=loss; .* trajectory.png$"),
+    (lambda _, swept: gdlab.compare(swept), "compare: needs runs, .*; got a sweep$"),
+    (lambda run, _: gdlab.compare(run, cast(Any, 3)), "compare: needs runs, .*; got an int$"),
+    (lambda _, swept: swept.outcome, "outcome: a sweep has one for each run"),
+]
+
+
+@pytest.mark.parametrize(("ask", "message"), REFUSED)
+def test_what_it_cannot_do_names_the_way(
+    ran: tuple[gdlab.Run, Recorded], ask: Any, message: str
+) -> None:
+    swept = Recorded(None, ran[1].results, {}, directories={})
+    with pytest.raises(GdlabError, match=message):
+        ask(ran[1], swept)
