@@ -58,7 +58,7 @@ def outside(run: RunEnd) -> str:
     if not bool(run.outcomes.evidence.first_loss[run.row].isfinite()):
         return f"outside the domain: the start has {where}; start elsewhere"
     step = int(run.number("steps")) + 1
-    keep = "a smaller lr or another start keeps away from it"
+    keep = "a smaller lr helps unless the loss falls towards this edge"
     return f"outside the domain: step {step} leads to {where}; {keep}"
 
 

@@ -9,7 +9,8 @@ from notebook_page import page, text_of
 
 nbformat = pytest.importorskip("nbformat", reason="pip install -e '.[docs]'")
 run_notebooks = pytest.importorskip("run_notebooks", reason="pip install -e '.[docs]'")
-pytestmark = pytest.mark.site
+pytestmark = [pytest.mark.site, pytest.mark.xdist_group("kernels")]
+"""Two kernels that start at once may choose the same ports, and wait for ever."""
 MOVED = """
 for lr in (0.05, 0.14):
     show(lr)
