@@ -10,6 +10,7 @@ from gdlab.engine.batch import Batch
 from gdlab.engine.outcome import Outcome
 from gdlab.engine.status import Status
 from gdlab.schedules import Constant
+from gdlab.theory.run_end import steps_taken
 
 _MAX_COORDINATES, _MAX_LISTED = 6, 16
 _MUCH_LOWER = 0.5
@@ -51,8 +52,9 @@ def explanation(settings: Settings, batch: Batch, outcome: Outcome) -> str | Non
     trial = theory.first_stable(batch, lr if limit is None else min(lr, limit))
     has_ended = outcome.status != Status.DIVERGED
     if trial is not None and not (has_ended and trial.loss >= outcome.final_loss):
-        steps = f"{trial.steps} step{'s' * (trial.steps != 1)}"
-        said.append(f"try lr={trial.lr:g}: the loss is {trial.loss:.4g} after {steps}")
+        said.append(
+            f"try lr={trial.lr:g}: the loss is {trial.loss:.4g} after {steps_taken(trial.steps)}"
+        )
     return "; ".join(said)
 
 
@@ -63,8 +65,9 @@ def _cured_by_standardizing(batch: Batch, outcome: Outcome) -> str | None:
     trial = theory.with_standardized(batch)
     if trial is None or trial.loss > _MUCH_LOWER * outcome.final_loss:
         return None
-    steps = f"{trial.steps} step{'s' * (trial.steps != 1)}"
-    return f"with loss.standardize=true the loss is {trial.loss:.4g} after {steps}"
+    return (
+        f"with loss.standardize=true the loss is {trial.loss:.4g} after {steps_taken(trial.steps)}"
+    )
 
 
 def summary(

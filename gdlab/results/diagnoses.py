@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from gdlab.results.ranking import LOST, DataFrame, setting_label
-from gdlab.theory import round_down
+from gdlab.theory import Diagnosis, round_down
 
-_TOO_LARGE = ("unstable", "growing", "raw columns")
+_TOO_LARGE = (Diagnosis.UNSTABLE, Diagnosis.GROWING, Diagnosis.RAW)
 _MOST_GROUPS = 8
 
 

@@ -38,10 +38,7 @@ def standardized_if_uneven(loss: Loss) -> Loss | None:
 
     None if the scales are much the same, or the columns cannot be standardized.
     """
-    try:
-        other = loss.standardized
-    except SettingError:  # a column is constant, or the data are no table
-        return None
+    other = _standardized(loss)
     if other is None or not isinstance(loss, DataLoss):
         return None
     columns = loss.inputs.double().flatten(1)
@@ -58,15 +55,20 @@ def compare_columns(batch: Batch) -> RawColumns | None:
     columns are standardized, cannot be, or hardly change the loss.
     """
     first = batch.loss.with_columns(lambda value: float(torch.as_tensor(value).reshape(-1)[0]))
-    try:
-        other = first.standardized
-    except SettingError:  # a column is constant, or the data are no table
-        return None
+    other = _standardized(first)
     if other is None or not is_affordable(first, batch.steps):
         return None
     raw, standardized = (_sharpness(each, batch) for each in (first, other))
     is_to_blame = standardized > 0 and raw >= _STEEPER * standardized
     return RawColumns(raw, standardized) if is_to_blame else None
+
+
+def _standardized(loss: Loss) -> Loss | None:
+    """Return a loss with standardized columns; None if they are, or cannot be."""
+    try:
+        return loss.standardized
+    except SettingError:  # a column is constant, or the data are no table
+        return None
 
 
 def _sharpness(loss: Loss, batch: Batch) -> float:
