@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gdlab.losses import Loss, PointLoss, Transform
     from gdlab.optimizers import Optimizer
     from gdlab.results.load import load
-    from gdlab.runs.plot import compare
+    from gdlab.runs.compare import compare
     from gdlab.runs.run import Run, run
     from gdlab.schedules import Schedule
     from gdlab.sweeps.sweep import sweep
@@ -44,7 +44,7 @@ _MODULES = {
     "Stop": "gdlab.engine.batch",
     "Transform": "gdlab.losses",
     "check_gradient": "gdlab.derivatives.findings.check",
-    "compare": "gdlab.runs.plot",
+    "compare": "gdlab.runs.compare",
     "load": "gdlab.results.load",
     "run": "gdlab.runs.run",
     "setting": "gdlab.fields.declared",

@@ -17,11 +17,14 @@ from gdlab.plots.style import (
     GREATEST,
     INK,
     Size,
+    count_outside,
     draw_names,
     drawable,
     finish_chart,
     head_chart,
     new_figure,
+    note_leaving,
+    note_outside,
     shorten,
     style,
 )
@@ -88,7 +91,9 @@ def draw_convergence(
         _set_log(axes, values)
         finish_chart(axes, "step", "loss above the minimum")
         draw_names(figure, [run, line])
-        head_chart(figure, title, f"rate {rate:.4g} per step in theory, from almost every start")
+        note = note_outside(count_outside(axes, curve.value), len(curve.value))
+        theory = f"rate {rate:.4g} per step in theory, from almost every start"
+        head_chart(figure, title, theory, note)
         return figure
 
 
@@ -119,47 +124,55 @@ def draw_curves(
             return _draw_panels(curves, palette, (title, ylabel), size)
         figure = new_figure(size or _SIZE, constrained=True)
         axes = figure.add_subplot()
-        fill_curves(axes, curves, palette, ylabel)
+        outside = fill_curves(axes, curves, palette, ylabel)
+        note = note_outside(outside[0], len(curves[0].value))
         if len(curves) > 1:
             palette.draw_key(figure, [axes])
-        head_chart(figure, title)
+            note = note_leaving(int(np.count_nonzero(outside)), len(curves), "curves")
+        head_chart(figure, title, note=note)
         return figure
 
 
-def fill_curves(axes: Axes, curves: Sequence[Curve], palette: Palette, ylabel: str) -> None:
-    """Draw a number along several runs in one panel."""
-    _set_scale(axes, np.concatenate([drawable(curve.value) for curve in curves]))
+def fill_curves(axes: Axes, curves: Sequence[Curve], palette: Palette, ylabel: str) -> list[int]:
+    """Draw a number along runs in one panel, and return how many records of each are outside."""
+    _set_scale(axes, curves)
     for step, value, label in curves:
-        color = palette.color(label) if len(curves) > 1 else ALONE
+        color = palette.color(label) if len(palette.values) > 1 else ALONE
         axes.plot(step, drawable(value), color=color, linewidth=1.5)
     finish_chart(axes, "step", ylabel)
+    return [count_outside(axes, curve.value) for curve in curves]
 
 
 def _draw_panels(
     curves: Sequence[Curve], palette: Palette, names: tuple[str, str], size: Size | None
 ) -> Figure:
     """Draw a panel for each curve, with the others in gray; names are the title and the ylabel."""
-    shown = chosen(curves)
+    shown, leaving = chosen(curves), 0
     figure, panels = small_panels(len(shown), size)
     for axes, curve in zip(panels, shown, strict=True):
         for other in shown:
             axes.plot(other.step, drawable(other.value), **GHOST)
         fill_curves(axes, [curve], palette, "")
-        _set_scale(axes, np.concatenate([drawable(other.value) for other in shown]))
+        _set_scale(axes, shown)
+        leaving += count_outside(axes, curve.value) > 0
         name_panel(axes, shorten(palette.name(curve.label)))
     label_panels(panels, "step", names[1])
-    head_chart(figure, names[0], note_of(len(shown), len(curves), "runs"))
+    note = note_leaving(leaving, len(shown), "curves")
+    head_chart(figure, names[0], note_of(len(shown), len(curves), "runs"), note)
     return figure
 
 
-def _set_scale(axes: Axes, values: np.ndarray) -> None:
+def _set_scale(axes: Axes, curves: Sequence[Curve]) -> None:
     """Set a logarithmic scale if no value is negative and some are positive."""
-    known = values[np.isfinite(values)]
+    values = [drawable(curve.value) for curve in curves]
+    values = [known[np.isfinite(known)] for known in values]
+    known, firsts = np.concatenate(values), np.concatenate([known[:1] for known in values])
     if not (known > _LEAST).any() or known.min() < 0:
         return
     known = known[known > _LEAST]
     # Of a run that diverges, only the beginning is shown.
-    _set_log(axes, known[known <= _STEEPEST * np.quantile(known, 0.25)])
+    top = max(_STEEPEST * np.quantile(known, 0.25), firsts.max())
+    _set_log(axes, known[known <= top])
 
 
 def _set_log(axes: Axes, values: np.ndarray) -> None:

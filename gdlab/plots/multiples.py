@@ -18,6 +18,7 @@ MOST_PANELS = 24
 GHOST = {"color": "#cccccc", "linewidth": 0.8, "zorder": 1}
 """The look of the other curves."""
 _PANEL, _NAME = 2.3, 0.3  # inches: the width of a panel, the height of its name
+_PAGE = 7.2  # inches, the least width of a page
 _ROOM = 1.1  # inches for titles and legend
 _WIDEST = 4.0 / 3.0
 
@@ -36,33 +37,42 @@ def note_of(shown: int, count: int, what: str) -> str:
 
 
 def small_panels(
-    count: int, size: Size | None = None, ratio: float = 0.75
+    count: int, size: Size | None = None, ratio: float = 0.75, *, same_y: bool = True
 ) -> tuple[Figure, list[Axes]]:
-    """Return a constrained figure with equal panels that share both axes.
+    """Return a constrained figure with equal panels that share their axes.
 
     Args:
         count: at most 24 panels, row by row.
         size: of the figure; None for what the panels need.
         ratio: height over width of a panel, for the size that they need.
+        same_y: whether they share the vertical one.
     """
-    columns = max(3, math.ceil(math.sqrt(count * _WIDEST)))
+    columns = min(count, max(3, math.ceil(math.sqrt(count * _WIDEST))))
     rows = math.ceil(count / columns)
     if size is None:
-        size = columns * _PANEL, rows * (_PANEL * ratio + _NAME) + _ROOM
+        width = max(_PANEL, _PAGE / columns)
+        size = columns * width, rows * (width * ratio + _NAME) + _ROOM
     figure = new_figure(size, constrained=True)
-    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    grid = figure.subplots(rows, columns, sharex=True, sharey=same_y, squeeze=False)
     panels = grid.ravel().tolist()
     for unused in panels[count:]:
         unused.remove()
     return figure, panels[:count]
 
 
-def label_panels(panels: Sequence[Axes], xlabel: str, ylabel: str) -> None:
-    """Write the names of the axes at the outermost of some small panels."""
+def label_panels(panels: Sequence[Axes], xlabel: str, ylabel: str, *, same_y: bool = True) -> None:
+    """Write the names of the axes at the outermost of some small panels.
+
+    Args:
+        panels: of `small_panels`.
+        xlabel: the name of the horizontal axes.
+        ylabel: the name of the vertical axes.
+        same_y: whether they share the vertical one, so that the first of a row has numbers only.
+    """
     columns = panels[0].get_gridspec().ncols  # type: ignore[union-attr]  # they are in a grid
     for at, axes in enumerate(panels):
         is_lowest, is_first = at + columns >= len(panels), at % columns == 0
-        axes.tick_params(labelbottom=is_lowest, labelleft=is_first)
+        axes.tick_params(labelbottom=is_lowest, labelleft=is_first or not same_y)
         axes.set_xlabel(xlabel if is_lowest else "", size=8, labelpad=2, parse_math=False)
         axes.set_ylabel(ylabel if is_first else "", size=8, labelpad=2, parse_math=False)
 

@@ -21,7 +21,7 @@ from gdlab.plots.landscape import (
 )
 from gdlab.plots.projection import FAR, Landscape, Plane, nearby, on_paper, principal_plane, view
 from gdlab.plots.relief import Relief, draw_relief
-from gdlab.plots.style import label
+from gdlab.plots.style import join_notes, label, note_leaving
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -154,12 +154,12 @@ class Paths:
 
     def notes(self, leaving: int, scales: str = "") -> str:
         """Return a text of what the picture does not show."""
-        notes = [scales] if scales and self.dim > 1 else []
-        if 2 < self.dim <= MAX_SLICED:
-            notes.append("levels: the slice of the loss through the lowest last point shown")
-        if leaving:
-            notes.append(f"{leaving:,} of {len(self.paths):,} paths leave the view")
-        return "   ·   ".join(notes)
+        is_slice = 2 < self.dim <= MAX_SLICED
+        return join_notes(
+            scales if self.dim > 1 else "",
+            "levels: the slice of the loss through the lowest last point shown" if is_slice else "",
+            note_leaving(leaving, len(self.paths), "paths"),
+        )
 
 
 def steps_of(path: Path) -> np.ndarray:

@@ -15,11 +15,13 @@ from gdlab.plots.multiples import name_panel
 from gdlab.plots.style import (
     DASHES,
     Size,
+    count_outside,
     draw_names,
     drawable,
     finish_chart,
     head_chart,
     new_figure,
+    note_outside,
     shorten,
     style,
 )
@@ -88,6 +90,7 @@ def draw_stability(
     """
     if not 1 <= len(paths) <= MAX_RUNS:
         raise ValueError(f"needs 1 to {MAX_RUNS} runs, got {len(paths)}")
+    given = list(paths.values())
     paths = {
         name: path._replace(loss=drawable(path.loss), sharpness=drawable(path.sharpness))
         for name, path in paths.items()
@@ -123,7 +126,9 @@ def draw_stability(
             )
         if not is_split and len(paths) > 1:
             draw_names(figure, lines)
-        head_chart(figure, title, "sharpness λ_max of the Hessian; dashed: 2/lr")
+        subtitle = "sharpness λ_max of the Hessian; dashed: 2/lr"
+        upper, lower = pairs[0]
+        head_chart(figure, title, subtitle, _note_outside(upper, lower, given))
         return figure
 
 
@@ -138,6 +143,18 @@ def _draw(upper: Axes, lower: Axes, path: SharpnessPath, look: dict[str, Any]) -
     known = np.isfinite(path.loss)
     lower.plot(path.step[known], path.loss[known], **look)
     return sharpness
+
+
+def _note_outside(upper: Axes, lower: Axes, paths: list[SharpnessPath]) -> str:
+    """Say how many values are beyond the axes, which all panels share."""
+    outside = count = 0
+    for axes, values in [
+        *((upper, path.sharpness) for path in paths),
+        *((lower, path.loss) for path in paths),
+    ]:
+        outside += count_outside(axes, values)
+        count += int((~np.isnan(values)).sum())
+    return note_outside(outside, count, "recorded values")
 
 
 def _set_limits(upper: Axes, lower: Axes, paths: list[SharpnessPath]) -> None:

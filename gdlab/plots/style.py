@@ -56,6 +56,27 @@ def drawable(values: np.ndarray) -> np.ndarray:
     return np.where(np.abs(wide) < GREATEST, wide, np.nan)
 
 
+def count_outside(axes: Axes, values: np.ndarray) -> int:
+    """Return how many values are beyond the vertical axis; unknown ones, NaN, are not."""
+    low, high = axes.get_ylim()
+    return int(((values < low) | (values > high)).sum())
+
+
+def note_outside(outside: int, count: int, what: str = "recorded steps") -> str:
+    """Say how many of some things a view does not show; empty if it shows all."""
+    return f"{outside:,} of {count:,} {what} outside the view" if outside else ""
+
+
+def note_leaving(leaving: int, count: int, what: str) -> str:
+    """Say how many of some lines leave a view; empty if none does."""
+    return f"{leaving:,} of {count:,} {what} leave the view" if leaving else ""
+
+
+def join_notes(*notes: str) -> str:
+    """Return the notes that are not empty as one line."""
+    return "   ·   ".join(filter(None, notes))
+
+
 @contextmanager
 def style(changes: Mapping[str, Any] | None = None) -> Iterator[None]:
     """Use matplotlib's defaults, whatever a matplotlibrc or a notebook has set.

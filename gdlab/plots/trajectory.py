@@ -31,6 +31,8 @@ from gdlab.plots.style import (
     SUBTITLE_INCHES,
     Size,
     encode,
+    join_notes,
+    note_outside,
     style,
 )
 
@@ -196,13 +198,14 @@ class _Picture:
             loss = float(np.asarray(self.landscape.value(self.path[row : row + 1]))[0])
         subtitle = f"step {int(self.steps[row]):,}   loss {loss:.6g}"
         texts: list[Artist] = [self.background.text(SUBTITLE_INCHES, subtitle, **SUBTITLE)]
-        notes = [self.background.scales] if self.background.scales else []
-        if 2 < self.path.shape[1] <= MAX_SLICED:
-            notes.append("levels: the slice of the loss through the last point shown")
-        if outside := int(self.outside[: row + 1].sum()):
-            notes.append(f"{outside:,} of {row + 1:,} recorded steps outside the view")
-        if notes:
-            texts.append(self.background.note("   ·   ".join(notes)))
+        is_slice = 2 < self.path.shape[1] <= MAX_SLICED
+        note = join_notes(
+            self.background.scales,
+            "levels: the slice of the loss through the last point shown" if is_slice else "",
+            note_outside(int(self.outside[: row + 1].sum()), row + 1),
+        )
+        if note:
+            texts.append(self.background.note(note))
         return texts
 
     def _tangent_ends(self, row: int) -> np.ndarray:

@@ -56,16 +56,30 @@ class Look:
         return drawn
 
 
+def choose_kind(kind: str | None, reasons: Mapping[str, str | None]) -> str:
+    """Return a kind of picture that can be drawn.
+
+    Args:
+        kind: what is asked for; None for the first that can be drawn.
+        reasons: why each kind cannot be drawn, None if it can, by its name.
+
+    Raises:
+        SettingError: there is no such kind, or it cannot be drawn; the message names those that
+            can.
+    """
+    can = [name for name, reason in reasons.items() if reason is None]
+    if kind is None:
+        kind = [*can, *reasons][0]
+    check_kind(kind, reasons)
+    if kind not in can:
+        instead = f"; can be drawn: {', '.join(can)}" if can else ""
+        raise SettingError(f"kind={kind}: cannot be drawn, {reasons[kind]}{instead}")
+    return kind
+
+
 def check_kind(kind: str, kinds: Iterable[str]) -> None:
     """Raise `SettingError` unless a kind of picture is one of some."""
     known = list(kinds)
     if kind not in known:
         hint = did_you_mean(kind, known)
         raise SettingError(f"kind={kind}: must be one of {', '.join(known)}{hint}")
-
-
-def reason_error(kind: str, reason: str, others: Mapping[str, object]) -> SettingError:
-    """Return the error of a picture that cannot be drawn, with those that can."""
-    can = [name for name, picture in others.items() if not isinstance(picture, str)]
-    instead = f"; can be drawn: {', '.join(can)}" if can else ""
-    return SettingError(f"kind={kind}: cannot be drawn, {reason}{instead}")

@@ -161,8 +161,8 @@ PICTURES: Mapping[str, Callable[[RunToDraw], Picture | str]] = {
 }
 """The pictures in a run's directory by name; a function says why its picture does not apply."""
 
-KINDS = {**PICTURES, "loss": loss_of}
-"""The pictures that `gdlab.Run.plot` draws."""
+KINDS = {"trajectory": trajectory_of, "loss": loss_of, **PICTURES}
+"""The pictures that `gdlab.Run.plot` draws, the most telling first."""
 
 
 def suboptimality_of(run: RunToDraw) -> np.ndarray | None:
@@ -225,17 +225,22 @@ def landscape(settings: Settings) -> Landscape:
 
 def title_of(settings: Settings, varied: Container[str] = ()) -> str:
     """Return the title of pictures of runs that differ in the settings `varied`."""
-    names = {
-        "loss": loss_title(settings),
-        "optimizer": settings.name("optimizer"),
-        "lr": f"lr = {settings.lr:.6g}",
-    }
+    return join_title(loss_title(settings), settings.name("optimizer"), settings.lr, varied)
+
+
+def join_title(loss: str, optimizer: str, lr: float, varied: Container[str] = ()) -> str:
+    """Return the title of runs that share their loss, optimizer and lr, but for what varies."""
+    names = {"loss": loss, "optimizer": optimizer, "lr": f"lr = {lr:.6g}"}
     return visible(" · ".join(name for key, name in names.items() if key not in varied))
 
 
 def loss_title(settings: Settings) -> str:
     """Return what pictures call a loss: its formula, if it has one, or its name."""
-    title = settings.loss.title or settings.name("loss")
+    return shorten_title(settings.loss.title or settings.name("loss"))
+
+
+def shorten_title(title: str) -> str:
+    """Return the title of a loss as it fits into pictures."""
     return title if len(title) <= _LONGEST_TITLE else f"{title[: _LONGEST_TITLE - 1]}…"
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gdlab.console import visible
 from gdlab.errors import RecordError, first_line
@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 
     from gdlab.engine.outcome import Outcome
     from gdlab.results.best_settings import Best
+    from gdlab.results.ranking import Metric
 
+
+Draw: TypeAlias = "Callable[[str | None, Look], Figure]"
+"""Draws a kind of picture, the most telling one where it is None."""
 
 _SELECTED = re.compile(r"\$\{oc\.select:(\w+)\.(\w+),([\w.+-]*)\}", re.ASCII)
 
@@ -43,7 +47,7 @@ class Recorded:
         by: the settings that its summary tells apart, such as the optimizer.
         metric: the column that ranks runs in its summary.
         direction: whether "min" or "max" of it is best; None for max of `metrics`, else min.
-        draw: draws a kind of picture; None for what was read from files.
+        draw: draws a kind of picture; None for what is read from files.
     """
 
     directory: Path | None
@@ -56,7 +60,7 @@ class Recorded:
     by: tuple[str, ...] = ()
     metric: str = "final_loss"
     direction: str | None = None
-    draw: "Callable[[str, Look], Figure] | None" = field(default=None, repr=False, compare=False)
+    draw: "Draw | None" = field(default=None, repr=False, compare=False)
 
     @property
     def is_run(self) -> bool:
@@ -73,6 +77,13 @@ class Recorded:
         from gdlab.results.recorded_run import outcome_of
 
         return outcome_of(self.results, self.directory if self.is_run else None)
+
+    @property
+    def ranked_by(self) -> "Metric":
+        """The column that ranks runs in a sweep's summary."""
+        from gdlab.results.ranking import Metric
+
+        return Metric.of(self.metric, self.direction, self.metrics)
 
     def __repr__(self) -> str:
         if self.directory is not None and self.is_run:
@@ -98,13 +109,13 @@ class Recorded:
 
     def plot(
         self,
-        kind: str = "overview",
+        kind: str | None = None,
         *,
         title: str | None = None,
         size: Size | None = None,
         path: str | Path | None = None,
     ) -> "Figure":
-        """Draw a picture of a sweep, whose runs are run once more, or the losses of a run.
+        """Draw a picture of a sweep, whose runs are run once more, or of what was read from files.
 
         >>> import gdlab
         >>> swept = gdlab.sweep("rosenbrock", lr=[1e-4, 1e-3], optimizer=["sgd", "adam"], steps=50)
@@ -113,10 +124,11 @@ class Recorded:
         ['sgd', 'adam']
 
         Args:
-            kind: "overview", the paths of up to 40 runs on their loss; "convergence", the loss of
-                the best run of each setting over the steps; "sensitivity", the final loss against
-                lr; "stability", the sharpness beside 2/lr; "basins", which minimizer each start of
-                a grid reached.
+            kind: "overview", the paths of up to 40 runs on their loss; "basins", which minimizer
+                each start of a grid reached; "convergence", the loss of the best run of each
+                setting over the steps; "stability", the sharpness beside 2/lr; "sensitivity", the
+                final loss against lr. None for the first of these that there is. A sweep that was
+                read from files has "convergence" and "sensitivity", a run "loss".
             title: the first line; None for what the runs have in common.
             size: width and height in inches, 3 to 40; None for what the picture needs.
             path: a file to write it to, that ends in .png, .svg or .pdf.
@@ -125,21 +137,16 @@ class Recorded:
             The figure, which pyplot does not know. In a notebook it shows itself.
 
         Raises:
-            SettingError: there is no such kind, this sweep has no such picture, or the path has
-                another ending.
-            RecordError: the sweep was read from files, which hold its pictures already; or it is
-                a recorded run, which draws its "loss" only.
+            SettingError: there is no such kind, this sweep or run has no such picture, or the path
+                has another ending.
+            RecordError: a file is damaged.
         """
         look = Look(title, size, path)
-        if self.directory is not None and self.is_run:
-            from gdlab.results.recorded_run import draw
+        if self.draw is not None:
+            return self.draw(kind, look)
+        from gdlab.results.recorded_plots import draw
 
-            return draw(self.history(), kind, look, self.directory)
-        if self.draw is None:
-            raise RecordError(
-                f"plot: {self.directory} holds the pictures; gdlab.sweep draws others"
-            )
-        return self.draw(kind, look)
+        return draw(self, kind, look)
 
     def history(self, run: int | None = None) -> "pd.DataFrame":
         """Read a history, one row per record: step, loss, grad_norm, lr, x0 … .

@@ -53,6 +53,11 @@ class Metric:
         return cls(name, name in of_loss if direction is None else direction == "max")
 
     @property
+    def title(self) -> str:
+        """What pictures call it."""
+        return self.name.replace("_", " ")
+
+    @property
     def worst(self) -> float:
         """The value of a run that diverged or failed."""
         return -np.inf if self.larger else np.inf

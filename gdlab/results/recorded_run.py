@@ -1,21 +1,20 @@
-"""What the directory of one run says of it: its name, its end, and the pictures there are."""
+"""What the directory of one run says of it: its name and its end."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gdlab.config.settings import TOP
 from gdlab.console import visible
 from gdlab.engine.outcome import NUMBERS, Outcome
 from gdlab.engine.status import Status
 from gdlab.errors import RecordError
-from gdlab.plots.convergence import Curve, draw_loss
-from gdlab.plots.style import FORMATS
-from gdlab.recording.figures import Look
+from gdlab.recording.run_plots import join_title, shorten_title
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
 _SENTENCES = ("reason", "diagnosis", "explanation", "mode", "mode_reason")
 _OF_ALL_RUNS = {"status", "seconds", "seed", *_SENTENCES, *NUMBERS}
@@ -61,25 +60,37 @@ def describe(results: "pd.DataFrame", config: dict[str, Any], directory: Path) -
     return visible(f"Recorded run({what}: {end}{where})")
 
 
-def draw(history: "pd.DataFrame", kind: str, look: Look, directory: Path) -> "Figure":
-    """Draw the losses of a run over its steps.
+def flat_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a composed configuration by dotted names, as `Settings.flat` does.
 
     Args:
-        history: its records.
-        kind: "loss", or "overview", which a run has no other of.
-        look: how it is drawn.
-        directory: where it was read: its name is the title.
-
-    Raises:
-        RecordError: there is no other picture; the message names those in the directory.
+        config: the configuration; empty for a run from Python, whose files hold none.
     """
-    if kind not in ("loss", "overview"):
-        files = sorted(p.name for p in directory.iterdir() if p.suffix.lstrip(".") in FORMATS)
-        there = f"; {directory} holds {', '.join(files)}" if files else ""
-        raise RecordError(f"kind={kind}: a recorded run draws its loss, kind=loss{there}")
-    curve = Curve(history["step"].to_numpy(), history["loss"].to_numpy(dtype=np.float64))
-    title = visible(directory.name) if look.title is None else look.title
-    return look.draw(lambda: draw_loss(curve, title=title, ylabel="loss", size=look.size))
+    return dict(_flatten({key: config[key] for key in TOP if key in config}))
+
+
+def _flatten(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in node.items():
+        if not isinstance(value, Mapping):
+            yield f"{prefix}{key}", value
+            continue
+        if name := _name_of(value):
+            yield f"{prefix}{key}", name
+        fields = {inner: item for inner, item in value.items() if inner != "_target_"}
+        yield from _flatten(fields, f"{prefix}{key}.")
+
+
+def loss_name(config: Mapping[str, Any]) -> str:
+    """Return what pictures call the loss of a configuration: its formula, or else its class."""
+    node = config.get("loss", {})
+    return shorten_title(str(node.get("formula") or _name_of(node)))
+
+
+def run_title(config: Mapping[str, Any], directory: Path) -> str:
+    """Return what pictures call a run: its loss, optimizer and lr, or else its directory."""
+    if "lr" not in config:
+        return visible(directory.name)
+    return join_title(loss_name(config), _name_of(config.get("optimizer")), config["lr"])
 
 
 def _is_coordinate(name: str) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
-from gdlab.recording.figures import Look, check_kind, reason_error
+from gdlab.recording.figures import Look, choose_kind
 from gdlab.recording.thinned_path import thinned_path
 from gdlab.results.ranking import DataFrame
 from gdlab.sweeps.labels import Labels
@@ -32,20 +32,17 @@ class SweepDrawing:
     plan: Plan
     results: DataFrame
 
-    def __call__(self, kind: str, look: Look) -> "Figure":
-        """Draw a kind of picture.
+    def __call__(self, kind: str | None, look: Look) -> "Figure":
+        """Draw a kind of picture; None for the first that the sweep has.
 
         Raises:
             SettingError: there is no such kind, or this sweep has no such picture.
         """
-        check_kind(kind, SWEEP_KINDS)
         labels, records = Labels.of(self.plan), _RunAgain(self.plan)
         sweep = SweepToDraw(self.plan, self.results, records, labels, look.size, look.title)
-        reason = SWEEP_KINDS[kind].why_not(sweep)
-        if reason is not None:
-            reasons = {name: each.why_not(sweep) or each for name, each in SWEEP_KINDS.items()}
-            raise reason_error(kind, reason, reasons)
-        return look.draw(lambda: SWEEP_KINDS[kind].draw(sweep))
+        reasons = {name: each.why_not(sweep) for name, each in SWEEP_KINDS.items()}
+        chosen = SWEEP_KINDS[choose_kind(kind, reasons)]
+        return look.draw(lambda: chosen.draw(sweep))
 
 
 @dataclass(frozen=True)

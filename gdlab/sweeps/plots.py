@@ -18,8 +18,9 @@ from gdlab.display.terminal import show_warning
 from gdlab.errors import CUSTOM_ERRORS
 from gdlab.plots.basins import draw_basins
 from gdlab.plots.colors import Palette, Value
-from gdlab.plots.convergence import Curve, draw_curves
-from gdlab.plots.sensitivity import Band, draw_sensitivity
+from gdlab.plots.comparison import draw_losses
+from gdlab.plots.convergence import Curve
+from gdlab.plots.sensitivity import draw_sensitivity
 from gdlab.plots.stability import MAX_RUNS, draw_stability
 from gdlab.plots.style import FORMATS, render
 from gdlab.plots.trajectories import Path as DrawnPath
@@ -30,13 +31,14 @@ from gdlab.recording.run_plots import (
     RunToDraw,
     landscape,
     landscape_of,
+    loss_title,
     sharpness_path,
     suboptimality_of,
     why_not_drawn,
 )
+from gdlab.results.bands import band_of, why_no_bands
 from gdlab.results.best_settings import best
-from gdlab.results.quantiles import quartiles
-from gdlab.results.ranking import DataFrame, rank_order, split_by, values_of
+from gdlab.results.ranking import DataFrame, rank_order, split_by
 from gdlab.sweeps.labels import Labels
 from gdlab.sweeps.plan import Plan
 from gdlab.sweeps.selection import evenly_spaced
@@ -46,7 +48,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MAX_PATHS = 40
-_MIN_RATES = 5  # different lr
 _REACHED = 0.1  # distance to a minimizer
 _START = ("start.0", "start.1")
 
@@ -166,15 +167,13 @@ def draw_convergence_of(sweep: SweepToDraw) -> "Figure":
     ]
     ylabel = "loss" if any(each is None for each in above) else "loss above the minimum"
     look: Any = {"title": sweep.title, "ylabel": f"{ylabel}, best runs", "size": sweep.size}
-    return draw_curves(curves, labels.palette, **look)
+    losses = [loss_title(plan.settings_of(run)) for run in runs.values()]
+    return draw_losses(curves, losses, labels.palette, **look)
 
 
 def why_no_sensitivity(sweep: SweepToDraw) -> str | None:
     """Say why there is no picture of the loss against lr."""
-    varies = "lr" in sweep.plan.keys()  # noqa: SIM118  # a method of the plan
-    if not varies or sweep.results["lr"].nunique() < _MIN_RATES:
-        return f"fewer than {_MIN_RATES} learning rates were tried"
-    return None
+    return why_no_bands(sweep.results, sweep.plan.keys())
 
 
 def draw_sensitivity_of(sweep: SweepToDraw) -> "Figure":
@@ -182,16 +181,13 @@ def draw_sensitivity_of(sweep: SweepToDraw) -> "Figure":
     plan, results, labels = sweep.plan, sweep.results, sweep.labels
     metric, series, limits, optima = plan.metric, {}, [], []
     for label, rows in _by_label(labels, results):
-        x, number = np.unique(rows["lr"].to_numpy(), return_inverse=True)
-        values = values_of(rows, metric)
-        low, median, high = np.array([quartiles(values[number == i]) for i in range(len(x))]).T
-        series[label] = Band(x, median, low, high)
+        series[label] = band_of(rows, metric)
         limits.append(_common_prediction(theory.stability_limit, plan, rows))
         optima.append(_common_prediction(theory.optimal_lr, plan, rows))
     lines = {"stability limit": limits, "optimal lr": optima}
     known = {name: values for name, values in lines.items() if None not in values}
     palette = labels.palette if labels.groups else Palette.of("", series)
-    names = "lr", metric.name.replace("_", " ")
+    names = "lr", metric.title
     look: Any = {"lines": known, "title": sweep.title, "size": sweep.size}
     return draw_sensitivity(series, palette, labels=names, **look)
 
@@ -275,7 +271,9 @@ SWEEP_PICTURES: Mapping[str, SweepPicture] = {
 """The pictures in a sweep's directory by name."""
 
 SWEEP_KINDS = {
-    **SWEEP_PICTURES,
+    "overview": SWEEP_PICTURES["overview"],
+    "basins": SWEEP_PICTURES["basins"],
     "convergence": SweepPicture(why_no_convergence, draw_convergence_of),
+    **SWEEP_PICTURES,
 }
-"""The pictures that `plot` draws."""
+"""The pictures that `plot` draws, the most telling first."""

@@ -54,7 +54,7 @@ def test_it_is_drawn_and_compared(ran: tuple[gdlab.Run, Recorded]) -> None:
 
 # what is asked of a recorded run and of a sweep, and what the error says
 REFUSED: list[tuple[Any, str]] = [
-    (lambda run, _: run.plot("trajectory"), "^kind=trajectory: .* kind=loss; .* trajectory.png$"),
+    (lambda run, _: run.plot("trajectory"), "kind=traj.*, .* be drawn: loss; .* trajectory.png$"),
     (lambda _, swept: gdlab.compare(swept), "compare: needs runs, .*; got a sweep$"),
     (lambda run, _: gdlab.compare(run, cast(Any, 3)), "compare: needs runs, .*; got an int$"),
     (lambda _, swept: swept.outcome, "outcome: a sweep has one for each run"),

@@ -10,7 +10,8 @@ import pytest
 from matplotlib.text import Text
 
 import gdlab
-from gdlab.runs.plot import label_by_difference
+from gdlab.plots.colors import CATEGORIES
+from gdlab.runs.compare import member_of, tell_apart
 
 RUN = gdlab.run("rosenbrock", "adam", lr=0.05, steps=30)
 
@@ -28,9 +29,15 @@ def test_a_run_draws_its_path_and_its_loss(tmp_path: Path) -> None:
     assert plt.get_fignums() == []
 
 
+def test_a_picture_of_losses_says_how_many_records_it_leaves_out() -> None:
+    figure = gdlab.run("rosenbrock", lr=0.1, steps=9).plot("loss")
+    texts = [text.get_text() for text in figure.texts]
+    assert "3 of 5 recorded steps outside the view" in texts
+
+
 # what is asked, and what the error says
 WRONG: list[tuple[dict[str, Any], str]] = [
-    ({"kind": "los"}, "kind=los: must be one of trajectory, convergence, stability, loss, did you"),
+    ({"kind": "los"}, "kind=los: must be one of trajectory, loss, convergence, stability, did you"),
     ({"kind": "stability"}, "kind=stability: cannot be drawn, the sharpness was not recorded"),
     ({"kind": "convergence"}, r"no rate .*; can be drawn: trajectory, loss$"),
     ({"path": "run.jpg"}, "path=run.jpg: must end in one of .png, .svg, .pdf"),
@@ -59,6 +66,7 @@ LABELS: list[tuple[list[dict[str, Any]], list[Any]]] = [
         ["sgd, lr = 0.1", "adam, lr = 0.2"],
     ),
     ([{"momentum": 0.5}, {"momentum": 0.9}], [0.5, 0.9]),
+    ([{}, {}, {"lr": 0.2}], ["lr = 0.1 (1)", "lr = 0.1 (2)", "lr = 0.2"]),
     ([{}, {}], ["(1)", "(2)"]),
 ]
 
@@ -66,12 +74,21 @@ LABELS: list[tuple[list[dict[str, Any]], list[Any]]] = [
 @pytest.mark.parametrize(("given", "labels"), LABELS)
 def test_runs_are_labeled_by_what_differs(given: list[dict[str, Any]], labels: list[Any]) -> None:
     runs = [gdlab.run("booth", steps=1, **one) for one in given]
-    assert label_by_difference([run.settings for run in runs])[1] == labels
+    members = [member for run in runs if (member := member_of(run, by_class=False))]
+    assert tell_apart(members).labels == labels
 
 
-def test_runs_on_different_losses_are_compared_by_their_losses_alone() -> None:
-    runs = [gdlab.run(name, lr=0.01, steps=5) for name in ("booth", "beale")]
-    assert len(gdlab.compare(*runs).axes) == 1
+def test_runs_on_different_losses_have_a_panel_for_each() -> None:
+    runs = [
+        gdlab.run(name, optimizer, lr=0.01, steps=5)
+        for name in ("booth", "beale")
+        for optimizer in ("sgd", "adam")
+    ]
+    figure = gdlab.compare(*runs)
+    assert [axes.get_title() for axes in figure.axes] == ["booth", "beale"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["sgd", "adam"]
+    for axes in figure.axes:
+        assert [line.get_color() for line in axes.lines] == [color for color, _ in CATEGORIES[:2]]
     with pytest.raises(
         gdlab.SettingError, match="compare: needs runs with a finite point, got none"
     ):

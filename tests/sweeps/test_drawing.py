@@ -33,11 +33,11 @@ def test_the_runs_are_run_again_as_they_were() -> None:
 
 def test_a_picture_that_a_sweep_does_not_have_is_refused_with_those_that_it_has() -> None:
     reason = (
-        "kind=basins: cannot be drawn, only start.0 .*; can be drawn: overview, sensitivity, conv"
+        "kind=basins: cannot be drawn, only start.0 .*; can be drawn: overview, convergence, sens"
     )
     with pytest.raises(gdlab.SettingError, match=reason):
         SWEPT.plot("basins")
-    with pytest.raises(gdlab.SettingError, match=r"kind=loss: must be one of basins, overview, st"):
+    with pytest.raises(gdlab.SettingError, match="kind=loss: must be one of overview, basins"):
         SWEPT.plot("loss")
 
 
@@ -58,9 +58,18 @@ def test_numbers_that_vary_make_curves_with_their_names(given: Any, names: list[
     assert [text.get_text() for text in legend.get_texts()][: len(names)] == names
 
 
-def test_a_sweep_read_from_files_says_where_its_pictures_are(tmp_path: Any) -> None:
+def test_a_sweep_without_paths_draws_the_first_picture_that_it_has() -> None:
+    figure = gdlab.sweep(["booth", "beale"], ["sgd", "adam"], lr=0.01, steps=2).plot()
+    assert [axes.get_title() for axes in figure.axes] == ["booth", "beale"]
+
+
+def test_a_sweep_read_from_files_draws_what_its_tables_hold(tmp_path: Any) -> None:
     quiet: dict[str, Any] = {"record.events": False, "record.figures": False}
     gdlab.sweep("booth", lr=[0.1, 0.2], steps=2, directory=tmp_path / "s", **quiet)
-    with pytest.raises(gdlab.RecordError, match=r"holds the pictures; gdlab.sweep draws others"):
-        gdlab.load(tmp_path / "s").plot()
-    assert gdlab.load(tmp_path / "s").to_frame()["lr"].tolist() == [0.1, 0.2]
+    recorded = gdlab.load(tmp_path / "s")
+    with pytest.raises(gdlab.SettingError, match=r"evaluate; can be drawn: convergence$"):
+        recorded.plot("overview")
+    curves = recorded.plot().axes[0].lines
+    ends = [float(np.asarray(line.get_ydata())[-1]) for line in curves]
+    assert ends == recorded.to_frame()["final_loss"].tolist()
+    assert recorded.to_frame()["lr"].tolist() == [0.1, 0.2]

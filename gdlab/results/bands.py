@@ -1,0 +1,31 @@
+"""How a metric of the runs of a sweep depends on lr, over their seeds and starts."""
+
+from collections.abc import Collection
+
+import numpy as np
+
+from gdlab.plots.sensitivity import Band
+from gdlab.results.quantiles import quartiles
+from gdlab.results.ranking import DataFrame, Metric, values_of
+
+_FEWEST_RATES = 5
+
+
+def why_no_bands(results: DataFrame, varied: Collection[str]) -> str | None:
+    """Say why there is no picture of a metric against lr.
+
+    Args:
+        results: the table of a sweep.
+        varied: the settings that it varied.
+    """
+    if "lr" in varied and results["lr"].nunique() >= _FEWEST_RATES:
+        return None
+    return f"fewer than {_FEWEST_RATES} learning rates were tried"
+
+
+def band_of(rows: DataFrame, metric: Metric) -> Band:
+    """Return the quartiles of a metric at each lr of some rows."""
+    x, number = np.unique(rows["lr"].to_numpy(), return_inverse=True)
+    values = values_of(rows, metric)
+    low, median, high = np.array([quartiles(values[number == i]) for i in range(len(x))]).T
+    return Band(x, median, low, high)
