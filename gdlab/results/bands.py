@@ -6,7 +6,7 @@ import numpy as np
 
 from gdlab.plots.sensitivity import Band
 from gdlab.results.quantiles import quartiles
-from gdlab.results.ranking import DataFrame, Metric, values_of
+from gdlab.results.ranking import LOST, DataFrame, Metric, values_of
 
 _FEWEST_RATES = 5
 
@@ -28,4 +28,5 @@ def band_of(rows: DataFrame, metric: Metric) -> Band:
     x, number = np.unique(rows["lr"].to_numpy(), return_inverse=True)
     values = values_of(rows, metric)
     low, median, high = np.array([quartiles(values[number == i]) for i in range(len(x))]).T
-    return Band(x, median, low, high)
+    lost = np.bincount(number, weights=rows["status"].isin(LOST)) / np.bincount(number)
+    return Band(x, median, low, high, lost)

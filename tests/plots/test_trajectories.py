@@ -249,6 +249,14 @@ def test_diverged_settings_are_triangles_at_the_top_and_only_they():
     assert (markers(axes, "^")[:, 1] > 0.9).all()  # as a fraction of the panel
 
 
+def test_a_median_of_which_some_runs_are_lost_is_an_open_marker():
+    lost = np.clip(np.arange(13) / 6, 0, 1)
+    figure, axes = sensitivity({"a": band(CLIFF)._replace(lost=lost)}, "lr")
+    (opened,) = [line for line in axes.lines if line.get_markerfacecolor() == "white"]
+    np.testing.assert_array_equal(points_of(opened)[0], RATES[1:6])
+    assert figure.legends[0].get_texts()[0].get_text() == "some runs lost"
+
+
 def test_lines_of_theory_are_at_their_values():
     _, axes = sensitivity({"a": band(CLIFF)}, "lr", lines={"a": 0.01, "b": 0.3})
     named = {text.get_text(): text.get_position()[0] for text in axes.texts}
