@@ -19,6 +19,7 @@ from gdlab.errors import SettingError
 from gdlab.fields.formatting import short_repr
 from gdlab.results.quantiles import quantile_by, quartiles
 from gdlab.results.ranking import (
+    EVALUATIONS,
     FINAL_LOSS,
     LOST,
     DataFrame,
@@ -48,7 +49,7 @@ class Best:
             better.
         metric: first quartile, median and third quartile over the runs with this choice.
         metric_name: of which column.
-        evaluations: the same quartiles of the evaluations.
+        evaluations: the same quartiles of the evaluations, infinite for a lost run.
         solved: number of these runs that converged or reached their target.
         reached: number of these runs that converged to the lowest loss of their problem or reached
             their target.
@@ -117,7 +118,7 @@ def best(
                 run=int(named["run"]),
                 metric=quartiles(values_of(part, metric)),
                 metric_name=metric.name,
-                evaluations=quartiles(part["evaluations"].to_numpy(dtype=np.float64)),
+                evaluations=quartiles(values_of(part, EVALUATIONS)),
                 solved=int(part["status"].isin(_SOLVED).sum()),
                 reached=int(part[_REACHED].sum()),
                 lost=int(part["status"].isin(LOST).sum()),
@@ -144,7 +145,7 @@ def _best_part(rows: DataFrame, keys: Sequence[str], metric: Metric) -> DataFram
         _share(rows[_REACHED], part) > 0.5,
         _share(converged, part) > 0.5,
         metric.cost(quantile_by(values_of(rows, metric), part, 0.5)),
-        quantile_by(rows["evaluations"].to_numpy(dtype=np.float64), part, 0.5),
+        quantile_by(values_of(rows, EVALUATIONS), part, 0.5),
         rows["run"].groupby(part).min().to_numpy(),
         np.zeros(len(lost), dtype=np.int64),
     )
@@ -165,7 +166,7 @@ def _median_row(rows: DataFrame, metric: Metric) -> Any:
     """
     has_reached = rows[_REACHED].to_numpy()
     if 2 * has_reached.sum() > len(rows):
-        spent = rows["evaluations"].to_numpy(dtype=np.float64)
+        spent = values_of(rows, EVALUATIONS)
         median, cost = quartiles(spent)[1], np.where(has_reached, spent, np.inf)
     else:
         values = values_of(rows, metric)

@@ -68,6 +68,7 @@ class Metric:
 
 
 FINAL_LOSS = Metric()
+EVALUATIONS = Metric("evaluations")
 
 
 def rank_order(

@@ -205,7 +205,10 @@ def slow_best(
             n, lost = len(part), sum(row["status"] in LOST for row in part) / len(part)
             ranked = sorted(part, key=lambda row: key(row, metric, sign, lows[row["dtype"]]))
             costs = {row["run"]: cost_of(row, metric, sign) for row in ranked}
-            spent = {row["run"]: row["evaluations"] for row in ranked}
+            spent = {
+                row["run"]: math.inf if row["status"] in LOST else row["evaluations"]
+                for row in ranked
+            }
             reaching = [row["run"] for row in ranked if has_reached(row, low)]
             converges = 2 * sum(row["status"] == "converged" for row in part) > n
             if 2 * len(reaching) > n:
@@ -365,6 +368,13 @@ def test_what_is_printed_is_what_was_compared(losses, lr, median, run):
     assert (found.choice, found.metric[1], found.run) == ({"lr": lr}, median, run)
     if all(map(math.isfinite, losses[lr])):
         assert found.metric[1] == pd.Series(losses[lr]).median()
+
+
+def test_a_lost_run_counts_as_infinite_evaluations():
+    frame = runs_of({0.1: [0.0, 1e9, 1e9]})
+    frame["status"] = ["converged", "diverged", "failed"]
+    (found,) = best(frame, [], ["seed"])
+    assert found.evaluations == (9, math.inf, math.inf)
 
 
 def test_evaluations_decide_where_more_than_half_reach_the_lowest_loss():
