@@ -183,7 +183,7 @@ def _draw_minimizers(axes: Axes, sweep: Paths) -> None:
         for position in np.unique(points[:, 0]):
             axes.axhline(position, **_LEVEL, zorder=2)
     else:
-        axes.plot(*on_paper(points, sweep.box)[0].T, **MINIMIZER, zorder=4)
+        axes.plot(*on_paper(points, sweep.box)[0].T, **MINIMIZER, zorder=7)
 
 
 def legend_handles(sweep: Paths) -> list[Line2D]:
