@@ -6,7 +6,7 @@ Shapes: n records.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -36,8 +36,11 @@ if TYPE_CHECKING:
 __all__ = ["Curve", "draw_convergence", "draw_curves", "draw_loss", "fill_curves", "is_drawable"]
 
 _SIZE = (6.4, 4.4)
+_MOST_MARKERS = 8  # along a curve
+_MARKS = {"markersize": 5.5, "markeredgecolor": "white", "markeredgewidth": 0.6}
 _DEEPEST = 1e-30  # of the highest value: lower ones count as zero
 _STEEPEST = 1e10  # of the lower quartile: higher values are outside the picture
+_ROOM = 10  # times the usual size of values, where others are outside a linear picture
 _LEAST = 1e-250  # below, the computation of limits and ticks underflows
 
 
@@ -136,11 +139,23 @@ def draw_curves(
 def fill_curves(axes: Axes, curves: Sequence[Curve], palette: Palette, ylabel: str) -> list[int]:
     """Draw a number along runs in one panel, and return how many records of each are outside."""
     _set_scale(axes, curves)
-    for step, value, label in curves:
-        color = palette.color(label) if len(palette.values) > 1 else ALONE
-        axes.plot(step, drawable(value), color=color, linewidth=1.5)
+    has_markers = len(palette.values) > 1 and not palette.has_bar and not palette.is_split
+    for number, (step, value, label) in enumerate(curves):
+        look: dict[str, Any] = {"color": ALONE, "linewidth": 1.5}
+        if len(palette.values) > 1:
+            look["color"] = palette.color(label)
+        if has_markers:
+            look |= {**_MARKS, "marker": palette.marker(label)}
+            look["markevery"] = _places(len(step), number / len(curves))
+        axes.plot(step, drawable(value), **look)
     finish_chart(axes, "step", ylabel)
     return [count_outside(axes, curve.value) for curve in curves]
+
+
+def _places(count: int, offset: float) -> list[int]:
+    """Return which of some records have a marker; an offset, 0 to 1, keeps curves apart."""
+    places = (np.arange(_MOST_MARKERS) + offset) / _MOST_MARKERS * count
+    return np.unique(places.astype(int)).tolist()
 
 
 def _draw_panels(
@@ -167,12 +182,27 @@ def _set_scale(axes: Axes, curves: Sequence[Curve]) -> None:
     values = [drawable(curve.value) for curve in curves]
     values = [known[np.isfinite(known)] for known in values]
     known, firsts = np.concatenate(values), np.concatenate([known[:1] for known in values])
-    if not (known > _LEAST).any() or known.min() < 0:
+    if not known.size or known.min() < 0:
+        _set_linear(axes, known, firsts)
+        return
+    if not (known > _LEAST).any():
         return
     known = known[known > _LEAST]
     # Of a run that diverges, only the beginning is shown.
     top = max(_STEEPEST * np.quantile(known, 0.25), firsts.max())
     _set_log(axes, known[known <= top])
+
+
+def _set_linear(axes: Axes, values: np.ndarray, firsts: np.ndarray) -> None:
+    """Keep values out of a linear picture that are beyond 1e10 times the others, or the first."""
+    if not values.size:
+        return
+    sizes = np.abs(values)
+    usual = max(float(np.abs(firsts).max()), float(np.quantile(sizes, 0.25)))
+    if 0 < usual < sizes.max() / _STEEPEST:
+        inside = values[sizes <= _ROOM * usual]
+        margin = 0.05 * np.ptp(inside) or usual
+        axes.set_ylim(inside.min() - margin, inside.max() + margin)
 
 
 def _set_log(axes: Axes, values: np.ndarray) -> None:

@@ -107,7 +107,7 @@ def draw_sensitivity(
         ValueError: There is no series, or its arrays differ in length.
     """
     bands = {key: band.as_floats() for key, band in series.items()}
-    if not bands or any({a.shape for a in b} != {(len(b.x),)} for b in bands.values()):
+    if not bands or any({np.shape(a) for a in b} != {(len(b.x),)} for b in bands.values()):
         raise ValueError(f"series must be bands of equally long (S,) arrays, got {dict(series)}")
     with style():
         if palette.is_split:
@@ -141,9 +141,7 @@ def _draw_panels(chart: _Chart, title: str, size: Size | None) -> Figure:
     for key, axes in zip(shown, panels, strict=True):
         _set_limits(axes, [bands[other] for other in shown])
         for other in shown:
-            median = bands[other].median
-            is_shown = np.abs(median) < min(_TALLEST, axes.get_ylim()[1])
-            axes.plot(bands[other].x, np.where(is_shown, median, np.nan), **GHOST)
+            axes.plot(bands[other].x, _below_top(axes, bands[other].median), **GHOST)
         _draw_band(axes, bands[key], (chart.palette.color(key), "o"), 0)
         at = list(bands).index(key)
         for number, xs in enumerate(lines.values()):
@@ -193,7 +191,7 @@ def _draw_band(axes: Axes, band: Band, look: tuple[Any, str], i: int) -> None:
     """
     color, marker = look
     bottom, top = axes.get_ylim()
-    x, median = band.x, np.where(np.abs(band.median) < min(_TALLEST, top), band.median, np.nan)
+    x, median = band.x, _below_top(axes, band.median)
     low, high = (
         np.clip(np.where(np.isnan(q), np.inf, q), bottom, top) for q in (band.low, band.high)
     )
@@ -214,6 +212,12 @@ def _draw_band(axes: Axes, band: Band, look: tuple[Any, str], i: int) -> None:
     diverged, below = x[np.isnan(median)], x[median < bottom]
     axes.plot(diverged, np.full(len(diverged), 0.975 - 0.022 * (i % 3)), **{**kind, "marker": "^"})
     axes.plot(below, np.full(len(below), 0.02 + 0.022 * (i % 3)), **{**kind, "marker": "v"})
+
+
+def _below_top(axes: Axes, values: np.ndarray) -> np.ndarray:
+    """Return values, those that are above the axes or too large to draw as NaN."""
+    is_shown = (np.abs(values) < _TALLEST) & (values < axes.get_ylim()[1])
+    return np.where(is_shown, values, np.nan)
 
 
 def _open(color: Any, marker: str) -> dict[str, Any]:

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MAX_PATHS = 40
+_NOTHING_VARIES = "no setting varies, and gdlab.run(...).plot() draws a single run"
 _REACHED = 0.1  # distance to a minimizer
 _START = ("start.0", "start.1")
 
@@ -86,7 +87,7 @@ def why_no_overview(sweep: SweepToDraw) -> str | None:
     """Say why there is no picture of the paths."""
     plan, varied = sweep.plan, sweep.plan.keys()
     if not varied:
-        return "no setting varies"
+        return _NOTHING_VARIES
     if any(key.partition(".")[0] in ("loss", "transform") for key in varied):
         return "the runs have different losses"
     if _is_grid_of_starts(plan):
@@ -144,7 +145,7 @@ def draw_stability_of(sweep: SweepToDraw) -> "Figure":
 
 def why_no_convergence(sweep: SweepToDraw) -> str | None:
     """Say why there is no picture of the losses."""
-    return None if sweep.plan.keys() else "no setting varies"
+    return None if sweep.plan.keys() else _NOTHING_VARIES
 
 
 def draw_convergence_of(sweep: SweepToDraw) -> "Figure":

@@ -53,7 +53,7 @@ class SweepToDraw:
         """The first line of the pictures."""
         if self.heading is not None:
             return visible(self.heading)
-        return title_of(self.plan.options, self.plan.keys())
+        return title_of(self.plan.options, self.plan.keys()) or f"{len(self.plan):,} runs"
 
 
 @dataclass(frozen=True)

@@ -257,6 +257,12 @@ def test_a_median_of_which_some_runs_are_lost_is_an_open_marker():
     assert figure.legends[0].get_texts()[0].get_text() == "some runs lost"
 
 
+def test_negative_losses_are_a_line():
+    _, axes = sensitivity({"a": Band(RATES, -RATES, -RATES - 1, -RATES)}, "lr")
+    np.testing.assert_array_equal(points_of(axes.lines[0])[1], -RATES)
+    assert len(markers(axes, "^")) == 0
+
+
 def test_lines_of_theory_are_at_their_values():
     _, axes = sensitivity({"a": band(CLIFF)}, "lr", lines={"a": 0.01, "b": 0.3})
     named = {text.get_text(): text.get_position()[0] for text in axes.texts}

@@ -11,6 +11,7 @@ from matplotlib.text import Text
 
 import gdlab
 from gdlab.plots.colors import CATEGORIES
+from gdlab.plots.convergence import Curve, draw_loss
 from gdlab.runs.compare import member_of, tell_apart
 
 RUN = gdlab.run("rosenbrock", "adam", lr=0.05, steps=30)
@@ -27,6 +28,13 @@ def test_a_run_draws_its_path_and_its_loss(tmp_path: Path) -> None:
     titles = [text.get_text() for text in RUN.plot().findobj(Text)]  # type: ignore[attr-defined]  # texts
     assert "rosenbrock · adam · lr = 0.05" in titles
     assert plt.get_fignums() == []
+
+
+def test_one_huge_loss_leaves_room_for_the_others_though_some_are_negative() -> None:
+    curve = Curve(np.arange(4), np.array([6.0, -1.0, -2.0, 1e148]))
+    low, high = draw_loss(curve, title="", ylabel="loss").axes[0].get_ylim()
+    assert -10 < low < -2
+    assert 6 < high < 10
 
 
 def test_a_picture_of_losses_says_how_many_records_it_leaves_out() -> None:
