@@ -107,7 +107,7 @@ def draw_sensitivity(
         ValueError: There is no series, or its arrays differ in length.
     """
     bands = {key: band.as_floats() for key, band in series.items()}
-    if not bands or any({np.shape(a) for a in b} != {(len(b.x),)} for b in bands.values()):
+    if not bands or any({a.shape for a in b[:4]} != {(len(b.x),)} for b in bands.values()):
         raise ValueError(f"series must be bands of equally long (S,) arrays, got {dict(series)}")
     with style():
         if palette.is_split:
