@@ -93,6 +93,11 @@ class Palette:
         """Return the name of a value in a legend, such as `momentum = 0.5`."""
         return f"{self.setting} = {text_of(value)}" if self.is_numeric else text_of(value)
 
+    def full_name(self, value: Value) -> str:
+        """Return the name of a value where no legend says of which setting it is."""
+        name = self.name(value)
+        return name if " = " in name else f"{self.setting} = {name}"
+
     def key(self, value: Value) -> Value:
         """Return a value as it stands in `values`."""
         return value if self.is_numeric else text_of(value)

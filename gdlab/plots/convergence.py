@@ -146,16 +146,16 @@ def fill_curves(axes: Axes, curves: Sequence[Curve], palette: Palette, ylabel: s
             look["color"] = palette.color(label)
         if has_markers:
             look |= {**_MARKS, "marker": palette.marker(label)}
-            look["markevery"] = _places(len(step), number / len(curves))
+            look["markevery"] = _places(len(step), number, len(curves))
         axes.plot(step, drawable(value), **look)
     finish_chart(axes, "step", ylabel)
     return [count_outside(axes, curve.value) for curve in curves]
 
 
-def _places(count: int, offset: float) -> list[int]:
-    """Return which of some records have a marker; an offset, 0 to 1, keeps curves apart."""
-    places = (np.arange(_MOST_MARKERS) + offset) / _MOST_MARKERS * count
-    return np.unique(places.astype(int)).tolist()
+def _places(records: int, number: int, curves: int) -> list[int]:
+    """Return which records of a curve have a marker: others than those of equal curves."""
+    apart = max(curves, records / _MOST_MARKERS)
+    return np.arange(number * apart / curves, records, apart).astype(int).tolist()
 
 
 def _draw_panels(

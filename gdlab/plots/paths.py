@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gdlab.plots.colors import Palette, text_of
+from gdlab.plots.colors import Palette
 from gdlab.plots.landscape import (
     MAX_SLICED,
     UNKNOWN,
@@ -148,8 +148,8 @@ class Paths:
         runs = "1 path" if count == 1 else f"{count:,} paths"
         if not np.isfinite(self.lowest):
             return f"{runs}, no finite last loss"
-        value = text_of(self.paths[self.best].value)
-        where = f" at {palette.setting} = {value}" if palette.setting else ""
+        where = palette.full_name(self.paths[self.best].value)
+        where = f" at {where}" if palette.setting else ""
         return f"{runs}   ·   lowest last loss {self.lowest:.4g}{where}"
 
     def notes(self, leaving: int, scales: str = "") -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from gdlab.errors import SettingError
+from gdlab.fields.formatting import format_value
 from gdlab.fields.suggestions import did_you_mean
 from gdlab.paths import user_path
 from gdlab.plots.style import FORMATS, Size, render
@@ -29,7 +30,7 @@ class Look:
         path: a file that ends in .png, .svg or .pdf; None to write nothing.
 
     Raises:
-        SettingError: the size or the end of the path is none that is allowed.
+        SettingError: the title, the size or the end of the path is none that is allowed.
     """
 
     title: str | None = None
@@ -37,12 +38,18 @@ class Look:
     path: str | Path | None = None
 
     def __post_init__(self) -> None:
+        if self.title is not None and not isinstance(self.title, str):
+            raise SettingError(f"title={format_value(self.title)}: must be a text")
         if self.path is not None and user_path(self.path).suffix[1:].lower() not in FORMATS:
             ends = ", ".join(f".{suffix}" for suffix in FORMATS)
             raise SettingError(f"path={self.path}: must end in one of {ends}")
         if self.size is None:
             return
-        if len(self.size) != 2 or not all(3 <= side <= 40 for side in self.size):
+        try:
+            width, height = map(float, self.size)
+        except (TypeError, ValueError):
+            width = height = np.nan
+        if not (3 <= width <= 40 and 3 <= height <= 40):
             raise SettingError(f"size={self.size}: must be width and height in inches, 3 to 40")
 
     def draw(self, figure: Callable[[], "Figure"]) -> "Figure":
@@ -81,5 +88,5 @@ def check_kind(kind: str, kinds: Iterable[str]) -> None:
     """Raise `SettingError` unless a kind of picture is one of some."""
     known = list(kinds)
     if kind not in known:
-        hint = did_you_mean(kind, known)
+        hint = did_you_mean(str(kind), known)
         raise SettingError(f"kind={kind}: must be one of {', '.join(known)}{hint}")

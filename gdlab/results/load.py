@@ -160,7 +160,8 @@ class Recorded:
         if self.directory is not None and self.is_run:
             return read_parquet(VerifiedFiles(self.directory), HISTORY).to_pandas()
         if self.directory is None or run is None or run not in (self.directories or {}):
-            raise RecordError(f"run {run} has no history, only its row")
+            way = "; gdlab.sweep(…, directory=…) records it" if self.directory is None else ""
+            raise RecordError(f"run {run} has no history, only its row{way}")
         assert self.directories is not None
         directory = self.directory / self.directories[run]
         return read_parquet(VerifiedFiles(directory), HISTORY).to_pandas()

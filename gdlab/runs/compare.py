@@ -105,7 +105,7 @@ def _check_is_run(given: Any) -> None:
     else:
         is_run, got = hasattr(given, "history") and hasattr(given, "settings"), describe_type(given)
     if not is_run:
-        what = "needs runs, as in gdlab.compare(first, second)"
+        what = "needs runs, as in gdlab.compare(first, second) or gdlab.compare(*runs)"
         raise SettingError(f"compare: {what}; got {got}")
 
 

@@ -49,6 +49,9 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"kind": "stability"}, "kind=stability: cannot be drawn, the sharpness was not recorded"),
     ({"kind": "convergence"}, r"no rate .*; can be drawn: trajectory, loss$"),
     ({"path": "run.jpg"}, "path=run.jpg: must end in one of .png, .svg, .pdf"),
+    ({"size": 3}, r"size=3: must be width and height in inches, 3 to 40"),
+    ({"title": 3}, r"title=3: must be a text"),
+    ({"kind": 3}, r"kind=3: must be one of trajectory, loss"),
     ({"size": (1, 2)}, r"size=\(1, 2\): must be width and height in inches, 3 to 40"),
 ]
 
