@@ -18,10 +18,11 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from gdlab.cli import hydra_internals, hydra_plugins
-from gdlab.cli.choices import list_choices
+from gdlab.cli.choices import chosen_by, list_choices
+from gdlab.cli.commas import refuse_bare_lists, several_values
 from gdlab.cli.explanations import explain
 from gdlab.cli.hydra_checks import check_choices
-from gdlab.config.overrides import setting_name, to_hydra_overrides
+from gdlab.config.overrides import to_hydra_overrides
 from gdlab.errors import GdlabError, SettingError
 from gdlab.paths import CONF, user_path
 
@@ -54,10 +55,12 @@ class CommandLine:
     Attributes:
         typed: the overrides as they were typed; errors quote them.
         name: of the configuration.
+        can_sweep: whether the command has sweeps; else it is the report on derivatives.
     """
 
     typed: Sequence[str]
     name: str = CONFIG_NAME
+    can_sweep: bool = True
 
     @cached_property
     def overrides(self) -> list[str]:
@@ -78,8 +81,9 @@ class CommandLine:
 
     @property
     def several_values(self) -> list[str]:
-        """The overrides with several values, over which a command sweeps."""
-        return [str(each.input_line) for each in self.parsed if each.is_sweep_override()]
+        """The overrides with several values, over which a command sweeps, as typed."""
+        several = zip(self.typed, self.parsed, strict=True)
+        return [word for word, each in several if each.is_sweep_override()]
 
     def compose(self) -> DictConfig:
         """Compose the whole configuration, including its `hydra` node.
@@ -96,8 +100,21 @@ class CommandLine:
                 return compose(self.name, self.overrides, return_hydra_config=True)
         config = self.compose_sweep()
         if not hydra_internals.is_sweep(config):
-            raise _several_values(self.several_values[0])
+            self._refuse_unknown_axes()
+            raise several_values(self.several_values[0], config, can_sweep=self.can_sweep)
         return config
+
+    def _refuse_unknown_axes(self) -> None:
+        """Refuse an override with several values of a setting that does not exist.
+
+        Raises:
+            SettingError: names the setting.
+        """
+        chosen = chosen_by(self.parsed, hydra_internals.config_loader())
+        first = [words[0] for words in chosen.values()]
+        others = (each for each in self.parsed if each.get_key_element() not in chosen)
+        with self._errors_explained():
+            compose(self.name, [*first, *map(_with_one_value, others)])
 
     def compose_sweep(self) -> DictConfig:
         """Compose the configuration of a sweep; overrides with several values are left out.
@@ -118,6 +135,7 @@ class CommandLine:
             SettingError: the overrides do not fit.
         """
         config = self.compose_sweep()
+        refuse_bare_lists(self.several_values, config)
         if not hydra_internals.is_sweep(config):
             hydra_internals.set_mode(config, RunMode.MULTIRUN)
         from gdlab.cli.hydra_sweep import axes_of, run_composed_sweep
@@ -140,19 +158,18 @@ class CommandLine:
         return explain(error, self.typed, self.overrides, self.name)
 
 
-def compose_config(overrides: Sequence[str], config_name: str | None = None) -> DictConfig:
+def compose_config(
+    overrides: Sequence[str], config_name: str | None = None, *, can_sweep: bool = True
+) -> DictConfig:
     """Compose the whole configuration, including its `hydra` node.
 
     Raises:
         SettingError: the overrides do not fit; it names the one, and suggests another.
     """
-    return CommandLine(overrides, config_name or CONFIG_NAME).compose()
+    return CommandLine(overrides, config_name or CONFIG_NAME, can_sweep).compose()
 
 
-def _several_values(override: str) -> SettingError:
-    """Return the error of an override with several values where there is no sweep."""
-    before, _, value = override.partition("=")
-    key = setting_name(before)
-    a_list = "" if value.endswith(")") else f"; a list is {key}=[{value}]"
-    sweep = "has several values; add --multirun to sweep over them"
-    return SettingError(f"{key}={value}: {sweep}{a_list}")
+def _with_one_value(override: Override) -> str:
+    """Return an override as text, with null in place of several values."""
+    text = str(override.input_line)
+    return f"{text.partition('=')[0]}=null" if override.is_sweep_override() else text

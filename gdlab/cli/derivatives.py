@@ -32,7 +32,8 @@ def run(arguments: list[str]) -> int:
         return answer_by_hydra(parsed, arguments, CONFIG_NAME)
     command.add_working_directory()
     with composition.hydra_ready(parsed.config_dir):
-        config = composition.compose_config(parsed.overrides, parsed.config_name or CONFIG_NAME)
+        name = parsed.config_name or CONFIG_NAME
+        config = composition.compose_config(parsed.overrides, name, can_sweep=False)
         if hydra_internals.is_sweep(config):
             raise SettingError(f"hydra.mode=MULTIRUN: {_NO_SWEEPS}")
 

@@ -206,14 +206,15 @@ def _known_settings(choices: Sequence[str], name: str, key: str) -> list[str]:
 
     Args:
         choices: overrides that choose from groups; unless they compose, the defaults are taken.
-        name: of the configuration.
+        name: of the configuration; unless it composes, that of a run is taken.
         key: the setting that is looked for.
     """
     of_hydra = key.startswith("hydra.")
-    try:
-        config = compose(name, list(choices), return_hydra_config=of_hydra)
-    except (HydraException, OmegaConfBaseException):
-        config = compose(return_hydra_config=of_hydra, config_name="config")
+    config = OmegaConf.create()
+    for base, words in ((name, choices), (name, ()), ("config", ())):
+        with suppress(HydraException, OmegaConfBaseException):
+            config = compose(base, list(words), return_hydra_config=of_hydra)
+            break
     names = _dotted_names(OmegaConf.to_container(config), "")
     return [each for each in names if each.startswith("hydra.") == of_hydra]
 

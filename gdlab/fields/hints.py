@@ -33,15 +33,20 @@ def suggest(name: str, value: Any, kinds: Sequence[Any]) -> str:
         is_short = len(line) <= _LONGEST_LINE and "[" not in line
         on_line = f"--multirun {line}" if is_short else "--multirun"
         return f"; several make a sweep: gdlab.sweep in Python, {on_line} on a command line"
-    if isinstance(value, (int, float)) and any(map(_has_any_length, kinds)):
-        return f"; a list is [{format_value(value)}]"
+    items = {item for kind in kinds for item in _items_of_list(kind)}
+    if isinstance(value, (int, float)) and items & {int, float}:
+        text = format_value(value)
+        return f"; a list is [{text}], of two [{text},{text}]"
+    if isinstance(value, str) and value and str in items:
+        return f"; a list is {name}=[{value}]"
     if isinstance(value, str) and Literal in origins:
         return did_you_mean(value, [str(c) for kind in kinds for c in typing.get_args(kind)])
     return ""
 
 
-def _has_any_length(kind: Any) -> bool:
-    return typing.get_origin(kind) is tuple and typing.get_args(kind)[-1] is Ellipsis
+def _items_of_list(kind: Any) -> tuple[Any, ...]:
+    """Return the types of the items of a list; none if it is no list."""
+    return typing.get_args(kind) if typing.get_origin(kind) is tuple else ()
 
 
 def _is_number(text: str) -> bool:

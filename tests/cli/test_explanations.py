@@ -3,7 +3,7 @@
 import pytest
 from hydra.errors import ConfigCompositionException
 
-from gdlab.cli.composition import CONFIG_NAME, compose_config, hydra_ready
+from gdlab.cli.composition import CommandLine, compose_config, hydra_ready
 from gdlab.cli.explanations import explain
 from gdlab.config.overrides import to_hydra_overrides
 from gdlab.errors import SettingError
@@ -74,13 +74,39 @@ def test_a_setting_that_one_of_several_choices_lacks(line, said):
             "there is no function linspace; write interval(0.1,1), and hydra.sweep",
         ),
         ("+lr=3", "+lr=3: the setting exists; it is set without +"),
+        ("lr=1,2", "lr=1,2: has several values; add --multirun to sweep over them"),
+        ("start=1,2", "start=1,2: a list has square brackets: 'start=[1,2]'"),
+        ("start=x:1,y:2", "start=x:1,y:2: values by name have braces: 'start={x:1,y:2}'"),
         (
-            "start=1,2",
-            "has several values; add --multirun to sweep over them; a list is start=[1,2]",
+            "loss.center=1,2",
+            "has several values; add --multirun to sweep over them; a list is 'loss.center=[1,2]'",
         ),
+        ("betas=0.9,0.99", "betas=0.9,0.99: no such setting here"),
+        ("start=range(1,3)", "start=range(1,3): has several values; add --multirun to sweep"),
     ],
 )
 def test_one_override(override, said):
     with hydra_ready(), pytest.raises(SettingError) as error:
         compose_config([override])
     assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("at=1,2", "at=1,2: a list has square brackets: 'at=[1,2]'"),
+        ("window=-1,1,-2,2", "'window=[[-1,1],[-2,2]]'"),
+        ("loss=rosenbrock,beale", "must be one value; a report is on one point of one loss"),
+        ("loss.a=1,2", "loss.a=1,2: must be one value"),
+        ("optimizer=sgd", "optimizer=sgd: no such setting"),
+    ],
+)
+def test_a_report_has_no_sweeps(override: str, said: str) -> None:
+    with hydra_ready(), pytest.raises(SettingError) as error:
+        compose_config([override], "derivatives", can_sweep=False)
+    assert said in str(error.value)
+
+
+def test_a_list_without_brackets_is_no_axis() -> None:
+    with hydra_ready(), pytest.raises(SettingError, match=r"brackets: 'start=\[1,2\]'"):
+        CommandLine(["start=1,2", "lr=0.1,0.2"]).run_sweep()

@@ -1,0 +1,119 @@
+"""A value with commas but no brackets: a list that lacks them, or several values of a sweep."""
+
+import shlex
+import typing
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from gdlab.config.overrides import setting_name, split_at_commas
+from gdlab.errors import SettingError
+
+if TYPE_CHECKING:
+    from gdlab.fields.declared import Configured
+
+_CALL = ")"
+"""What a function of Hydra's grammar ends with, such as range(1,3)."""
+
+
+def refuse_bare_lists(words: Sequence[str], config: DictConfig) -> None:
+    """Refuse the lists without brackets among the axes of a sweep.
+
+    Args:
+        words: the overrides with several values, as typed.
+        config: the configuration composed without them.
+
+    Raises:
+        SettingError: a setting that takes lists, but no single values, lacks the brackets.
+    """
+    for key, value in map(_split, words):
+        kinds = _kinds(config, key) if _is_bare(value) else ()
+        if any(map(_is_list, kinds)) and not _may_be_each(kinds, value):
+            raise SettingError(f"{key}={value}: {_need_brackets(key, value, kinds)}")
+
+
+def several_values(word: str, config: DictConfig, *, can_sweep: bool) -> SettingError:
+    """Return the error of an override with several values where there is no sweep.
+
+    Args:
+        word: the override, as typed.
+        config: the configuration composed without it.
+        can_sweep: whether the command has sweeps; else it is the report on derivatives.
+    """
+    key, value = _split(word)
+    kinds = _kinds(config, key, can_sweep) if _is_bare(value) else ()
+    is_list = any(map(_is_list, kinds))
+    if is_list and not (can_sweep and _may_be_each(kinds, value)):
+        return SettingError(f"{key}={value}: {_need_brackets(key, value, kinds)}")
+    if not can_sweep:
+        one = "must be one value; a report is on one point of one loss, without sweeps"
+        return SettingError(f"{key}={value}: {one}")
+    a_list = f"; a list is {shlex.quote(f'{key}={_bracket(value, kinds)}')}" if is_list else ""
+    sweep = f"has several values; add --multirun to sweep over them{a_list}"
+    return SettingError(f"{key}={value}: {sweep}")
+
+
+def _split(word: str) -> tuple[str, str]:
+    key, _, value = word.partition("=")
+    return setting_name(key), value
+
+
+def _is_bare(value: str) -> bool:
+    return not value.endswith(_CALL) and "," in value
+
+
+def _kinds(config: DictConfig, key: str, can_sweep: bool = True) -> tuple[Any, ...]:
+    """Return the types that a setting may have; none if it is chosen from a group or unknown."""
+    from gdlab.config.settings import GROUPS, NODES
+    from gdlab.fields.custom_classes import import_class
+    from gdlab.fields.declared import declared_fields
+    from gdlab.fields.validation import union_members
+
+    node, _, name = key.rpartition(".")
+    if node.partition(".")[0] in GROUPS:
+        target = OmegaConf.select(config, f"{node}._target_")
+        base = GROUPS[node.partition(".")[0]]
+        owner = import_class(f"{node}._target_", target, base, "a class of gdlab")
+    else:
+        owner = NODES.get(node) if node else _settings_class(can_sweep)
+    field = None if owner is None or key in (*GROUPS, *NODES) else declared_fields(owner).get(name)
+    return () if field is None else union_members(field.hint)
+
+
+def _settings_class(can_sweep: bool) -> "type[Configured]":
+    from gdlab.config.settings import Settings
+    from gdlab.derivatives.question import Question
+
+    return Settings if can_sweep else Question
+
+
+def _is_list(kind: Any) -> bool:
+    return typing.get_origin(kind) is tuple
+
+
+def _may_be_each(kinds: Sequence[Any], value: str) -> bool:
+    """Tell whether each of several values could be one of a setting."""
+    others = {kind for kind in kinds if not _is_list(kind)}
+    texts = {str(arg) for kind in kinds for arg in typing.get_args(kind)}
+    return bool(others & {float, int, str, bool}) or texts.issuperset(split_at_commas(value))
+
+
+def _need_brackets(key: str, value: str, kinds: Sequence[Any]) -> str:
+    if all(":" in item for item in split_at_commas(value)):
+        return f"values by name have braces: {shlex.quote(f'{key}={{{value}}}')}"
+    return f"a list has square brackets: {shlex.quote(f'{key}={_bracket(value, kinds)}')}"
+
+
+def _bracket(value: str, kinds: Sequence[Any]) -> str:
+    """Put brackets around a list, and around its pairs where it has pairs."""
+    items = list(split_at_commas(value))
+    inner = next(typing.get_args(kind)[0] for kind in kinds if _is_list(kind))
+    size = len(typing.get_args(inner)) if _is_list(inner) else 0
+    if size and len(items) % size == 0 and not value.startswith("["):
+        items = [f"[{','.join(part)}]" for part in _chunks(items, size)]
+    return f"[{','.join(items)}]"
+
+
+def _chunks(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    return (items[first : first + size] for first in range(0, len(items), size))
