@@ -25,7 +25,7 @@ from gdlab.derivatives.finding import to_json_value
 from gdlab.errors import CUSTOM_ERRORS, SettingError, first_line
 from gdlab.fields.declared import Configured, declared_fields, flatten
 from gdlab.fields.formatting import format_value
-from gdlab.fields.suggestions import unknown_choice
+from gdlab.fields.unknown_choices import unknown_choice
 from gdlab.losses import Loss
 from gdlab.optimizers import Optimizer
 from gdlab.paths import CONF, user_path

@@ -96,7 +96,10 @@ def make_parser(command: str) -> argparse.ArgumentParser:
 
     # Of two options with one name the later one counts: Hydra's own --version prints that of Hydra.
     parser = argparse.ArgumentParser(
-        parents=[make_argument_parser()], conflict_handler="resolve", add_help=False
+        parents=[make_argument_parser()],
+        conflict_handler="resolve",
+        add_help=False,
+        allow_abbrev=False,
     )
     parser.error = refuse
     parser.add_argument("--json", action="store_true")

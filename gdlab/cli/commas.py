@@ -1,5 +1,6 @@
 """A value with commas but no brackets: a list that lacks them, or several values of a sweep."""
 
+import re
 import shlex
 import typing
 from collections.abc import Iterator, Sequence
@@ -13,8 +14,8 @@ from gdlab.errors import SettingError
 if TYPE_CHECKING:
     from gdlab.fields.declared import Configured
 
-_CALL = ")"
-"""What a function of Hydra's grammar ends with, such as range(1,3)."""
+_DECIMAL = re.compile(r"[-+]?0,\d+")
+_THOUSANDS = re.compile(r"[1-9]\d{0,2}(,\d{3})+")
 
 
 def refuse_bare_lists(words: Sequence[str], config: DictConfig) -> None:
@@ -49,8 +50,10 @@ def several_values(word: str, config: DictConfig, *, can_sweep: bool) -> Setting
     if not can_sweep:
         one = "must be one value; a report is on one point of one loss, without sweeps"
         return SettingError(f"{key}={value}: {one}")
+    number = _one_number(value, kinds)
+    a_number = f"; as one number it is {key}={number}" if number else ""
     a_list = f"; a list is {shlex.quote(f'{key}={_bracket(value, kinds)}')}" if is_list else ""
-    sweep = f"has several values; add --multirun to sweep over them{a_list}"
+    sweep = f"has several values; add --multirun to sweep over them{a_number or a_list}"
     return SettingError(f"{key}={value}: {sweep}")
 
 
@@ -60,7 +63,8 @@ def _split(word: str) -> tuple[str, str]:
 
 
 def _is_bare(value: str) -> bool:
-    return not value.endswith(_CALL) and "," in value
+    """Tell whether a value may be the items of a list; lists and mappings are values of a sweep."""
+    return "," in value and not set("[]{}()").intersection(value)
 
 
 def _kinds(config: DictConfig, key: str, can_sweep: bool = True) -> tuple[Any, ...]:
@@ -99,6 +103,13 @@ def _may_be_each(kinds: Sequence[Any], value: str) -> bool:
     return bool(others & {float, int, str, bool}) or texts.issuperset(split_at_commas(value))
 
 
+def _one_number(value: str, kinds: Sequence[Any]) -> str:
+    """Return a number written with a decimal comma or with commas for thousands, without them."""
+    if float in kinds and _DECIMAL.fullmatch(value):
+        return value.replace(",", ".")
+    return value.replace(",", "") if int in kinds and _THOUSANDS.fullmatch(value) else ""
+
+
 def _need_brackets(key: str, value: str, kinds: Sequence[Any]) -> str:
     if all(":" in item for item in split_at_commas(value)):
         return f"values by name have braces: {shlex.quote(f'{key}={{{value}}}')}"
@@ -110,7 +121,7 @@ def _bracket(value: str, kinds: Sequence[Any]) -> str:
     items = list(split_at_commas(value))
     inner = next(typing.get_args(kind)[0] for kind in kinds if _is_list(kind))
     size = len(typing.get_args(inner)) if _is_list(inner) else 0
-    if size and len(items) % size == 0 and not value.startswith("["):
+    if size and len(items) % size == 0:
         items = [f"[{','.join(part)}]" for part in _chunks(items, size)]
     return f"[{','.join(items)}]"
 

@@ -1,6 +1,7 @@
 """Hydra's errors about a command line, each in one line that names the setting."""
 
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
@@ -19,18 +20,21 @@ from gdlab.errors import SettingError, describe_error
 from gdlab.fields.suggestions import (
     looks_like_formula,
     missing_setting,
-    unknown_choice,
     unknown_setting,
 )
+from gdlab.fields.unknown_choices import unknown_choice
 
 _KEY = re.compile(r"[A-Za-z_]\w*([./][A-Za-z_]\w*)*", re.ASCII)
+_REST = re.compile(r"[-+.\d].*|.*[\])}]")
+"""What the shell leaves of a list with blanks: a number, or the closing bracket."""
+
 _NO_CONFIG = "Cannot find primary config"
 _WRONG_TYPE = "Error merging override "
 _UNKNOWN_KEY = re.compile(
     r"(?:Could not (?:override|append to|delete from)|already at)[^']*'([^'=]+)'"
 )
 
-_FLAGS = ("help", "version", "losses", "optimizers", "multirun")
+_FLAGS = ("help", "version", "losses", "optimizers", "multirun", "json")
 _COMMANDS = {
     **dict.fromkeys(("run", "train", "start", "optimize"), "gdlab runs without a further word"),
     **dict.fromkeys(("sweep", "grid"), "a sweep is --multirun with several values, as lr=0.01,0.1"),
@@ -166,6 +170,13 @@ def _guess(word: str) -> str:
         return f", did you mean --{word}?"
     if word in _COMMANDS:
         return f"; {_COMMANDS[word]}"
+    if looks_like_formula(word):
+        return f"; a formula is loss=expression {shlex.quote(f'loss.formula={word}')}"
+    if _REST.fullmatch(word):
+        return "; a value with blanks needs quotes, as 'start=[1, 2]'"
+    key, colon, value = word.partition(":")
+    if colon and value and key in _known_settings((), "config", key):
+        return f", did you mean {key}={value}?"
     loader = hydra_internals.config_loader()
     groups = (group for group in _GUESSED if word in choices_in(group, loader))
     found = next((f", did you mean {group}={word}?" for group in groups), "")

@@ -19,7 +19,7 @@ from gdlab.cli import hydra_internals
 from gdlab.cli.choices import choices_in, matching_choices
 from gdlab.config.overrides import FAIL_ON, OPEN_GROUPS, setting_name
 from gdlab.errors import SettingError
-from gdlab.fields.suggestions import unknown_choice
+from gdlab.fields.unknown_choices import list_choices, unknown_choice
 
 _OUTPUT_SUBDIR = "hydra.output_subdir"
 _VERBOSE = "hydra.verbose"
@@ -57,9 +57,9 @@ def _check_glob(override: Override, loader: ConfigLoader) -> None:
     glob: Any = override.value()
     group = override.key_or_group
     if isinstance(glob, Glob) and not matching_choices(glob, group, loader):
-        choices = ", ".join(choices_in(group, loader))
+        choices = choices_in(group, loader)
         why = (
-            f"no choice matches (choices: {choices})"
+            f"no choice matches ({list_choices(group, choices)})"
             if choices
             else f"{group} is no group to choose from"
         )

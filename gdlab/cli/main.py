@@ -61,7 +61,10 @@ def _run(parsed: argparse.Namespace) -> int:
     if to_resume and not to_resume[-1].endswith("resume=null"):
         from gdlab.cli.resuming import resume_sweep
 
-        directory = user_path(to_resume[-1].partition("=")[2].strip("'\""))
+        name = to_resume[-1].partition("=")[2].strip("'\"")
+        if not name:
+            raise SettingError("resume=: must be the directory of a sweep, such as resume=runs/…")
+        directory = user_path(name)
         others = [word for word in parsed.overrides if word not in to_resume]
         return resume_sweep(directory, composition.CommandLine(others).overrides)
     line = composition.CommandLine(parsed.overrides, parsed.config_name or composition.CONFIG_NAME)

@@ -7,6 +7,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from gdlab.config.overrides import quote_text, split_at_commas
+from gdlab.fields.hints import number_meant
 from gdlab.fields.suggestions import did_you_mean
 
 _SWEEP = "choice(…) or range(…)"
@@ -40,6 +41,8 @@ _OF_NUMPY = re.compile(r"(?:np|numpy|torch)\.(\w+)")
 _CALL = re.compile(r"while evaluating '(\w+)")
 _STRUCTURE = re.compile(rf"[\[{{(]|({'|'.join((*_FUNCTIONS, *_ELSEWHERE))})\s*\(")
 _IN_QUOTES = re.compile(r"'[^']*'|\"[^\"]*\"")
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+_NAMED = re.compile(rf"([A-Za-z_]\w*)\s*[=:]\s*({_NUMBER.pattern})", re.ASCII)
 _BRACKETS = {")": "(", "]": "[", "}": "{"}
 
 
@@ -70,8 +73,15 @@ def explain_value(key: str, value: str, message: str) -> str:
     elsewhere = _OF_NUMPY.match(value)
     if elsewhere and elsewhere[1] in _ELSEWHERE:
         return f"there is no function {elsewhere[0]}; write {_ELSEWHERE[elsewhere[1]]}"
-    if value.startswith("(") and value.endswith(")"):
-        return f"a list has square brackets: {shlex.quote(f'{key}=[{value[1:-1]}]')}"
+    number = number_meant(value)
+    if number is not None and not value.endswith(","):
+        return f"as a number it is written {key}={number:.6g}"
+    listed = _list_of_numbers(value)
+    if listed:
+        return f"{listed[0]}: {shlex.quote(f'{key}={listed[1]}')}"
+    bare = value.strip(",")
+    if bare != value and bare and _can_parse(bare):
+        return f"leave out the comma at the end: {shlex.quote(f'{key}={bare}')}"
     unpaired = _unpaired_bracket(value) if _STRUCTURE.match(value) else ""
     if unpaired:
         if unpaired in _BRACKETS:
@@ -79,6 +89,19 @@ def explain_value(key: str, value: str, message: str) -> str:
         example = shlex.quote(f"{key}=[1, 2]")
         return f"the bracket {unpaired} is not closed; a value with blanks needs quotes: {example}"
     return f"as a text {quoted}"
+
+
+def _list_of_numbers(value: str) -> tuple[str, str] | None:
+    """Return how a list or a mapping of numbers is written, and it; None if it is neither."""
+    inside = value[1:-1] if value[:1] + value[-1:] in ("()", "[]", "{}") else value
+    items = [item.strip() for item in re.split(r"[,;]", inside)]
+    named = [_NAMED.fullmatch(item) for item in items]
+    if all(named):
+        pairs = ",".join(f"{match[1]}:{match[2]}" for match in named if match)
+        return "values by name have braces and colons", f"{{{pairs}}}"
+    if (value[:1] + value[-1:] == "()") or (inside and all(map(_NUMBER.fullmatch, items))):
+        return "a list has square brackets and commas", f"[{','.join(items)}]"
+    return None
 
 
 def suggest_quotes(key: str, value: str) -> str:

@@ -25,7 +25,8 @@ from gdlab.fields.construction import Kind, make, refuse_unknown
 from gdlab.fields.custom_classes import import_class
 from gdlab.fields.declared import Configured, Field, declared_fields, find_field, nest_changes
 from gdlab.fields.formatting import format_value
-from gdlab.fields.suggestions import choices_of, did_you_mean, unknown_choice
+from gdlab.fields.suggestions import choices_of, did_you_mean
+from gdlab.fields.unknown_choices import unknown_choice
 from gdlab.fields.validation import Range, plain_point
 from gdlab.losses.function import Function
 from gdlab.optimizers.base import Optimizer

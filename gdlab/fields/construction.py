@@ -24,9 +24,10 @@ def make(prefix: str, cls: type[Kind], values: Any) -> Kind:
         SettingError: a value is missing, unknown, of the wrong type or out of range.
     """
     if not isinstance(values, dict):
-        keys = ", ".join(declared_fields(cls))
-        given = format_value(values)
-        raise SettingError(f"{prefix[:-1]}={given}: must be a mapping with the keys {keys}")
+        fields = [*declared_fields(cls)]
+        given = f"{prefix[:-1]}={format_value(values)}"
+        way = f"set one of them, as {prefix}{fields[0]}=…"
+        raise SettingError(f"{given}: must be a mapping with the keys {', '.join(fields)}; {way}")
     refuse_unknown(prefix, values, set(declared_fields(cls)))
     required = [f.name for f in dataclasses.fields(cls) if _is_required(f)]  # type: ignore[arg-type]
     missing = [name for name in required if name not in values]

@@ -1,13 +1,30 @@
 """How a value of the wrong type may have been meant, for the ends of errors."""
 
+import math
+import re
 import typing
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from gdlab.fields.formatting import format_value
 from gdlab.fields.suggestions import did_you_mean
 
 _LONGEST_LINE = 60
+_MOST_EXACT = 2**53
+
+_PLAIN = r"([-+]?\d+\.?\d*(?:[eE][-+]?\d+)?)"
+_NUMBER = re.compile(_PLAIN)
+_NUMBERS: Sequence[tuple[re.Pattern[str], Callable[..., float]]] = (
+    (re.compile(rf"{_PLAIN}\s*/\s*{_PLAIN}"), lambda a, b: _divide(a, b)),
+    (re.compile(rf"{_PLAIN}\s*(?:\*\*|\^)\s*{_PLAIN}"), lambda a, b: _power(a, b)),
+    (re.compile(rf"{_PLAIN}[kK]"), lambda a: 1e3 * a),
+    (re.compile(rf"{_PLAIN}%"), lambda a: a / 100),
+    (re.compile(rf"{_PLAIN}[,.;]"), float),
+)
+"""Texts that people take for numbers, and the numbers that they mean."""
+
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)(?:-|\.\.+|:)(\d+(?:\.\d+)?)")
+"""Such as 1-10, 1..10 or 1:10."""
 
 
 def explain_quotes(value: Any, kinds: Sequence[Any]) -> tuple[str, str]:
@@ -34,19 +51,65 @@ def suggest(name: str, value: Any, kinds: Sequence[Any]) -> str:
         on_line = f"--multirun {line}" if is_short else "--multirun"
         return f"; several make a sweep: gdlab.sweep in Python, {on_line} on a command line"
     items = {item for kind in kinds for item in _items_of_list(kind)}
+    if any(typing.get_origin(item) is tuple for item in items):
+        return f", as {name}=[[-1,1],[-2,2]]"
     if isinstance(value, (int, float)) and items & {int, float}:
         text = format_value(value)
         return f"; a list is [{text}], of two [{text},{text}]"
     if isinstance(value, str) and value and str in items:
         return f"; a list is {name}=[{value}]"
+    if isinstance(value, float) and int in kinds and abs(value) < _MOST_EXACT:
+        low = math.floor(value)
+        return f", as {low} or {low + 1}"
+    if isinstance(value, str) and {int, float} & {*kinds}:
+        return _how_number(name, value, is_whole=float not in kinds)
+    if isinstance(value, str) and {int, float} & items:
+        return f"; a list is {name}=[{_separate(value)}]"
     if isinstance(value, str) and Literal in origins:
         return did_you_mean(value, [str(c) for kind in kinds for c in typing.get_args(kind)])
     return ""
 
 
 def _items_of_list(kind: Any) -> tuple[Any, ...]:
-    """Return the types of the items of a list; none if it is no list."""
-    return typing.get_args(kind) if typing.get_origin(kind) is tuple else ()
+    """Return the types of the items of a list of any length; none for anything else."""
+    args = typing.get_args(kind) if typing.get_origin(kind) is tuple else ()
+    return args if args[-1:] == (Ellipsis,) else ()
+
+
+def _separate(text: str) -> str:
+    """Write the numbers in a text with commas between; two examples where there are none."""
+    return ",".join(_NUMBER.findall(text)) or "1,2"
+
+
+def number_meant(text: str) -> float | None:
+    """Return the number that a text such as 1/3, 10^-3, 5k or 20% means; None if it means none."""
+    for pattern, rewrite in _NUMBERS:
+        match = pattern.fullmatch(text.strip())
+        number = rewrite(*map(float, match.groups())) if match else math.nan
+        if math.isfinite(number):
+            return number
+    return None
+
+
+def _how_number(name: str, text: str, *, is_whole: bool) -> str:
+    """Return how a text that is no number may be typed as one."""
+    number = number_meant(text)
+    if number is not None and not (is_whole and number % 1):
+        return f"; write {name}={number:.6g}"
+    span = _SPAN.fullmatch(text)
+    if span:
+        low, high = span.groups()
+        way = f"range({low},{int(high) + 1})" if is_whole else f"interval({low},{high})"
+        return f"; a sweep is --multirun '{name}={way}'"
+    return ", as 100 or 1e3" if is_whole else ", as 0.1 or 1e-3"
+
+
+def _divide(a: float, b: float) -> float:
+    return a / b if b else math.nan
+
+
+def _power(base: float, exponent: float) -> float:
+    return base**exponent if base > 0 and abs(exponent) < 300 else math.nan
 
 
 def _is_number(text: str) -> bool:

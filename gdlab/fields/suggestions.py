@@ -1,4 +1,4 @@
-"""The nearest name to a mistyped one, and the errors that suggest it."""
+"""The nearest name to a mistyped one, and the errors for unknown settings that suggest it."""
 
 import difflib
 import re
@@ -9,7 +9,8 @@ from gdlab.errors import SettingError
 from gdlab.paths import CONF
 
 _FORMULA = re.compile(
-    r"\w\s*(\*\*?|\+|-|/\d)\s*[\w(]|\b(sin|cos|tan|exp|log|ln|sqrt|abs|tanh|max|min)\("
+    r"\w\s*(\*\*?|\^|\+|-|/\d)\s*[\w(]|\w[²³]"
+    r"|\b(sin|cos|tan|exp|log|ln|sqrt|abs|tanh|max|min)\("
 )
 _OTHER_NAMES = {
     "learning_rate": "lr",
@@ -27,6 +28,9 @@ _OTHER_NAMES = {
     "scheduler": "schedule",
     "lr_scheduler": "schedule",
     "x0": "start",
+    "start": "at",
+    "point": "at",
+    "plot": "draw",
     "init": "start",
     "initial": "start",
     "tol": "stop.grad_tol",
@@ -43,6 +47,10 @@ _OTHER_NAMES = {
     "single": "float32",
     "half": "float32",
     "float16": "float32",
+    "fp32": "float32",
+    "f32": "float32",
+    "fp64": "float64",
+    "f64": "float64",
     "bfloat16": "float32",
 }
 """Names of settings, and of some of their values, in other tools and texts."""
@@ -51,6 +59,7 @@ _FAMILIES = (
     ("momentum", "betas", "beta", "beta1", "beta2", "mu"),
     ("weight_decay", "wd", "l2", "penalty"),
     ("eps", "epsilon"),
+    ("widths", "hidden", "layers", "hidden_sizes", "hidden_layers", "layer_sizes"),
     ("alpha", "rho", "decay", "gamma"),
 )
 """Names that different optimizers, schedules and losses have for the same thing."""
@@ -64,8 +73,12 @@ _EXPLAINED = {
 }
 """What takes the place of settings of other tools."""
 
-_GROUPS = {"loss": "a loss", "optimizer": "an optimizer", "schedule": "a schedule"}
+_GROUPS = ("loss", "optimizer", "schedule")
+_WELL_KNOWN = ("mse", "adam")
+"""Named first among the choices that have a setting."""
+
 _MOST_OWNERS = 5
+_LONGEST_LIST = 120
 
 
 def did_you_mean(given: str, names: Iterable[str]) -> str:
@@ -97,7 +110,7 @@ def did_you_mean(given: str, names: Iterable[str]) -> str:
 
 def _related(node: str, name: str, known: Iterable[str]) -> str:
     """Return the setting of a chosen loss, optimizer or schedule with another name for the same."""
-    nodes = (node,) if node else tuple(_GROUPS)
+    nodes = (node,) if node else _GROUPS
     family = next((family for family in _FAMILIES if name in family), ())
     others = (f"{each}.{other}" for each in reversed(nodes) for other in family if other != name)
     return next((other for other in others if other in known), "")
@@ -119,22 +132,6 @@ def looks_like_formula(text: str) -> bool:
     return _FORMULA.search(text) is not None
 
 
-def unknown_choice(group: str, given: str, choices: Iterable[str]) -> SettingError:
-    """Return the error for a name that is not in a group."""
-    names = sorted(choices)
-    if group == "loss" and looks_like_formula(given):
-        way = f"a formula is loss=expression '{group}.formula={given}'"
-        return SettingError(f"{group}={given}: no such choice; {way}")
-    for other, kind in _GROUPS.items():
-        if other != group in _GROUPS and given in choices_of(other):
-            return SettingError(f"{group}={given}: {given} is {kind}; choose {other}={given}")
-    if given.startswith("[") and given.endswith("]") and "," in given:
-        way = f"several make a sweep: --multirun {group}={given[1:-1]}"
-        return SettingError(f"{group}={given}: must be one choice; {way}")
-    hint = did_you_mean(given.removesuffix("LR"), names)
-    return SettingError(f"{group}={given}: no such choice{hint} (choices: {', '.join(names)})")
-
-
 def unknown_setting(key: str, given: str, known: Iterable[str]) -> SettingError:
     """Return the error for a setting that does not exist."""
     names = sorted(known)
@@ -142,10 +139,12 @@ def unknown_setting(key: str, given: str, known: Iterable[str]) -> SettingError:
     if last in _EXPLAINED:
         return SettingError(f"{key}={given}: no such setting; {_EXPLAINED[last]}")
     has_name = any(n.rpartition(".")[2] == last for n in names)
-    owners = None if has_name else _owners(key)
+    owners = None if has_name else _owners(key, names)
     if owners is None:
         hint = did_you_mean(key, names)
-        return SettingError(f"{key}={given}: no such setting{hint}{_siblings(key, names)}")
+        others = _siblings(key, names)
+        others = "" if hint and len(others) > _LONGEST_LIST else others
+        return SettingError(f"{key}={given}: no such setting{hint}{others}")
     group = _related(key.rpartition(".")[0], last, names).partition(".")[0] or owners.group
     full = f"{group}.{last}"
     own = [name for name in names if name.startswith(f"{group}.")]
@@ -161,7 +160,8 @@ class _Owners(NamedTuple):
 
     def say(self, name: str, given: str) -> str:
         """Say which they are, and how one of them is given the setting."""
-        best = name if name in self.choices else min(self.choices, key=len)
+        known = (choice for choice in (name, *_WELL_KNOWN) if choice in self.choices)
+        best = next(known, min(self.choices, key=len))
         others = [choice for choice in self.choices if choice != best]
         few = ", ".join([best, *others[: _MOST_OWNERS - 1]])
         more = f"{few}, …" if len(self.choices) > _MOST_OWNERS else few
@@ -169,11 +169,17 @@ class _Owners(NamedTuple):
         return f"{more} {have} it: {self.group}={best} {self.group}.{name}={given}"
 
 
-def _owners(key: str) -> _Owners | None:
-    """Find the losses, optimizers or schedules that have a setting; None where none has it."""
+def _owners(key: str, known: Iterable[str]) -> _Owners | None:
+    """Find the losses, optimizers or schedules that have a setting; None where none has it.
+
+    Args:
+        key: the setting.
+        known: the settings of the command, which may have no optimizer and no schedule.
+    """
     node, _, name = key.rpartition(".")
+    nodes = {each.partition(".")[0] for each in known}
     for group in _GROUPS:
-        if node not in ("", group) or not name.isidentifier():
+        if node not in ("", group) or group not in nodes or not name.isidentifier():
             continue
         declared = re.compile(rf"^{name}:", re.MULTILINE)
         files = {choice: CONF / group / f"{choice}.yaml" for choice in choices_of(group)}

@@ -9,6 +9,10 @@ _TOKEN = re.compile(
     re.ASCII,
 )
 _BLANKS = re.compile(r"[ \t]*")
+_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+_DEFINED = re.compile(r"\s*(lambda\s[\w,\s]*|[A-Za-z_]\w*\s*(\([\w,\s]*\))?\s*)", re.ASCII)
+"""What may stand to the left of a definition, as in y = …, f(x) = … or lambda x: …"""
+
 _HINTS = {
     "^": "a power is written **",
     "²": "a power is written **2",
@@ -68,7 +72,7 @@ def tokenize(text: str) -> list[Token]:
     while position < len(text):
         match = _TOKEN.match(text, position)
         if match is None:
-            raise FormulaError(position + 1, _explain_character(text[position]))
+            raise FormulaError(position + 1, _explain_character(text, position))
         tokens.append(Token(str(match.lastgroup), match[0], position + 1))
         if match.lastgroup == "number" and re.match(r"[\w.]", text[match.end() :], re.ASCII):
             raise FormulaError(position + 1, _explain_number(match[0], text[position:]))
@@ -83,11 +87,18 @@ def _skip_blanks(text: str, position: int) -> int:
     return match.end()
 
 
-def _explain_character(character: str) -> str:
+def _explain_character(text: str, position: int) -> str:
     """Say what is wrong with a character that is not allowed."""
+    character = text[position]
     shown = f"'{character}'" if character.isprintable() else f"the character {ord(character)}"
     if character.isalpha() and character not in _HINTS:
         return f"{shown} is not a letter from a to z"
+    left, right = text[:position], text[position + 1 :].strip()
+    if character in "=:" and _DEFINED.fullmatch(left) and right:
+        return f"{shown} is not allowed in a formula; give the right side alone"
+    function = _NAME.match(right)
+    if character == "." and function and _NAME.fullmatch(left.strip()):
+        return f"{shown} is not allowed in a formula; write {function[0]} without {left.strip()}."
     hint = f"; {_HINTS[character]}" if character in _HINTS else ""
     return f"{shown} is not allowed in a formula{hint}"
 

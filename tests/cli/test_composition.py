@@ -153,8 +153,8 @@ def test_a_folder_adds_choices(tmp_path, monkeypatch):
     for folder in ("mine", str(tmp_path / "mine")):
         with hydra_ready(folder):
             assert compose_config(["optimizer=heavy"]).optimizer.momentum == 0.99
-            with pytest.raises(SettingError, match=r"choices: .*heavy"):
-                compose_config(["optimizer=nope"])
+            with pytest.raises(SettingError, match="did you mean heavy or heavy_ball"):
+                compose_config(["optimizer=heav"])
     with hydra_ready(), pytest.raises(SettingError, match="optimizer=heavy: no such choice"):
         compose_config(["optimizer=heavy"])
     with pytest.raises(SettingError, match="--config-dir=nowhere: no such folder"):
@@ -216,7 +216,7 @@ def test_an_optimizer_around_others_is_composed_with_all():
         (["optimizer=sgd", "optimizer.inner=adam"], "optimizer.inner=adam: no such setting"),
         (
             ["optimizer=lookahead", "optimizer.inner=adm"],
-            "optimizer.inner=adm: no such choice, did you mean adam?",
+            "optimizer.inner=adm: no such choice, did you mean adam, radam or nadam?",
         ),
         (
             ["optimizer=lookahead", "optimizer.inner=3"],
@@ -224,7 +224,7 @@ def test_an_optimizer_around_others_is_composed_with_all():
         ),
         (
             ["schedule=warmup", "schedule.then=cosin"],
-            "schedule.then=cosin: no such choice, did you mean cosine?",
+            "schedule.then=cosin: no such choice, did you mean cosine, cosine_restarts or warm",
         ),
         (
             ["optimizer=lookahead", "optimizer.inner.momentun=0.5"],

@@ -3,7 +3,7 @@
 import pytest
 from hydra.errors import ConfigCompositionException
 
-from gdlab.cli.composition import CommandLine, compose_config, hydra_ready
+from gdlab.cli.composition import CONFIG_NAME, CommandLine, compose_config, hydra_ready
 from gdlab.cli.explanations import explain
 from gdlab.config.overrides import to_hydra_overrides
 from gdlab.errors import SettingError
@@ -51,9 +51,9 @@ def test_a_setting_that_one_of_several_choices_lacks(line, said):
         ("loss=x**2+y**2", "a formula is loss=expression 'loss.formula=x**2+y**2'"),
         ("loss=x**2", "a formula is loss=expression 'loss.formula=x**2'"),
         ("optimizer=SGD", "optimizer=SGD: no such choice, did you mean sgd?"),
-        ("start=(1,1)", "start=(1,1): a list has square brackets: 'start=[1,1]'"),
+        ("start=(1,1)", "start=(1,1): a list has square brackets and commas: 'start=[1,1]'"),
         ("lr=np.logspace(-3,0,9)", "there is no function np.logspace; write tag(log,interval("),
-        ("loss=1-x", "a formula is loss=expression 'loss.formula=1-x'"),
+        ("loss=1-x", "a formula is loss=expression loss.formula=1-x"),
         ("loss=sin(x)", "a formula is loss=expression 'loss.formula=sin(x)'"),
         ("sgd", "such as lr=0.1, without blanks around =, did you mean optimizer=sgd?"),
         ("mgh/beale", "did you mean loss=mgh/beale?"),
@@ -76,6 +76,15 @@ def test_a_setting_that_one_of_several_choices_lacks(line, said):
         ("+lr=3", "+lr=3: the setting exists; it is set without +"),
         ("lr=1,2", "lr=1,2: has several values; add --multirun to sweep over them"),
         ("start=1,2", "start=1,2: a list has square brackets: 'start=[1,2]'"),
+        ("start=[1;2]", "a list has square brackets and commas: 'start=[1,2]'"),
+        ("start={x=1,y=2}", "values by name have braces and colons: 'start={x:1,y:2}'"),
+        ("lr=1e-3,", "leave out the comma at the end: lr=1e-3"),
+        ("lr=10^-3", "as a number it is written lr=0.001"),
+        ("lr=0,01", "as one number it is lr=0.01"),
+        ("steps=10,000", "as one number it is steps=10000"),
+        ("lr:0.1", "did you mean lr=0.1?"),
+        ("2]", "a value with blanks needs quotes, as 'start=[1, 2]'"),
+        ("x*y", "a formula is loss=expression 'loss.formula=x*y'"),
         ("start=x:1,y:2", "start=x:1,y:2: values by name have braces: 'start={x:1,y:2}'"),
         (
             "loss.center=1,2",

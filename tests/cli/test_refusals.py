@@ -11,15 +11,14 @@ from hypothesis import strategies as st
 
 import gdlab
 from gdlab.__main__ import main
-from gdlab.paths import CONF
 
 SETTINGS = "device, d"
-OPTIMIZERS = ", ".join(sorted(path.stem for path in (CONF / "optimizer").glob("*.yaml")))
+OPTIMIZERS = "python -m gdlab --optimizers"
 
 # arguments, then what the line must contain
 BAD_SETTINGS = [
     # unknown settings
-    ("learning_rate=0.1", "learning_rate=0.1: no such setting, did you mean lr?", SETTINGS),
+    ("learning_rate=0.1", "learning_rate=0.1: no such setting, did you mean lr?"),
     ("+learning_rate=0.1", "learning_rate=0.1: no such setting, did you mean lr?"),
     ("++learning_rate=0.1", "learning_rate=0.1: no such setting, did you mean lr?"),
     ("~learning_rate", "learning_rate", "no such setting, did you mean lr?"),
@@ -35,12 +34,12 @@ BAD_SETTINGS = [
     ("schedule.gamma=2", "schedule.gamma=2: no such setting"),
     ("loss@foo=quadratic", "loss@foo=quadratic: no such setting"),
     # unknown choices
-    ("optimizer=sdg", f"optimizer=sdg: no such choice, did you mean sgd? (choices: {OPTIMIZERS})"),
-    ("loss=quadratik", "loss=quadratik: no such choice, did you mean quadratic? (choices: ackley"),
-    ("schedule=cosin", "schedule=cosin: no such choice, did you mean cosine? (choices: constant"),
+    ("optimizer=sdg", f"optimizer=sdg: no such choice, did you mean sgd? (all: {OPTIMIZERS})"),
+    ("loss=quadratik", "loss=quadratik: no such choice, did you mean quadratic? (all: python -m g"),
+    ("schedule=cosin", "schedule=cosin: no such choice, did you mean cosine"),
     ("loss=", "loss=: no such choice (choices: ackley"),
     ("loss=null", "loss=null: no such choice (choices: ackley"),
-    ("optimizer=null", f"optimizer=null: no such choice (choices: {OPTIMIZERS})"),
+    ("optimizer=null", f"optimizer=null: no such choice, did you mean sgd? (all: {OPTIMIZERS})"),
     ("loss=a b", "loss=a b: no such choice (choices: ackley"),
     ("experiment=nope", "experiment=nope: no such choice"),
     ("+experiment=nope", "experiment=nope: no such choice"),
@@ -128,6 +127,7 @@ BAD_SETTINGS = [
         "-m check_gradient=no hydra/launcher=basic hydra/sweeper=basic",
         "check_gradient=no: must be true or false",
     ),
+    ("resume=", "resume=: must be the directory of a sweep"),
     ("+resume=x", "resume=x: holds no sweep (no plan.json)"),
     ("-m ++resume=x", "resume=x: holds no sweep (no plan.json)"),
     ("view", "view: must have the form", "TensorBoard is python -m gdlab.view"),

@@ -107,7 +107,7 @@ QUOTED = """must be a string; in quotes it is one: "{}", on a command line '"{}"
 BAD: list[tuple[str, Any, str]] = [
     ("whole", 0, "whole=0: must be a whole number ≥ 1 and < 10"),
     ("whole", 10, "whole=10: must be a whole number ≥ 1 and < 10"),
-    ("whole", 2.5, "whole=2.5: must be a whole number"),
+    ("whole", 2.5, "whole=2.5: must be a whole number, as 2 or 3"),
     (
         "whole",
         "2",
@@ -127,7 +127,7 @@ BAD: list[tuple[str, Any, str]] = [
         "0.1",
         'number="0.1": must be a number; leave out the quotes, or decode it: ${oc.decode:…}',
     ),
-    ("number", "a0.1", "number=a0.1: must be a number"),
+    ("number", "a0.1", "number=a0.1: must be a number, as 0.1 or 1e-3"),
     (
         "number",
         pd.Series([0.5, 1]),
@@ -160,11 +160,11 @@ BAD: list[tuple[str, Any, str]] = [
     ("kind", "green", "kind=green: must be one of red, blue"),
     ("pair", [0.5], "pair=[0.5]: must be a list of 2 numbers"),
     ("pair", [0.5, 1], "pair[1]=1: must be a finite number ≥ 0 and < 1"),
-    ("pair", [0.5, "x"], "pair[1]=x: must be a number"),
+    ("pair", [0.5, "x"], "pair[1]=x: must be a number, as 0.1 or 1e-3"),
     ("pair", 0.5, "pair=0.5: must be a list of 2 numbers"),
-    ("many", "12", "many=12: must be a list of numbers"),
+    ("many", "12", "many=12: must be a list of numbers; a list is many=[12]"),
     ("many", [1, None], "many[1]=null: must be a number"),
-    ("either", "x", "either=x: must be a number or a list of numbers"),
+    ("either", "x", "either=x: must be a number or a list of numbers, as 0.1 or 1e-3"),
     ("call", 3, "call=3: must be a function"),
     ("inner", 3, "inner=3: must be a Range"),
 ]

@@ -3,9 +3,11 @@
 import pytest
 
 from gdlab.cli.composition import compose_config, hydra_ready
-from gdlab.config.settings import GROUPS
+from gdlab.config.settings import GROUPS, Settings
 from gdlab.errors import SettingError
-from gdlab.fields.suggestions import choices_of, did_you_mean, unknown_choice, unknown_setting
+from gdlab.fields.declared import declared_fields
+from gdlab.fields.suggestions import choices_of, did_you_mean, unknown_setting
+from gdlab.fields.unknown_choices import unknown_choice
 from gdlab.paths import CONF
 
 KNOWN = [
@@ -59,10 +61,37 @@ def test_no_names_give_no_suggestion():
     assert did_you_mean("lr", []) == ""
 
 
-def test_an_unknown_choice_lists_them_all():
-    error = unknown_choice("optimizer", "sdg", ["sgd", "adam"])
-    expected = "optimizer=sdg: no such choice, did you mean sgd? (choices: adam, sgd)"
-    assert str(error) == expected
+def test_few_choices_are_all_listed():
+    error = unknown_choice("schedule", "stp", ["step", "cosine"])
+    assert str(error) == "schedule=stp: no such choice, did you mean step? (choices: cosine, step)"
+
+
+# group, what was given, what is said
+CHOICES = [
+    ("loss", "rosenbrok", "did you mean rosenbrock or mgh/rosenbrock? (all: python -m "),
+    ("loss", "banana", "did you mean rosenbrock? (all: python -m gdlab --losses)"),
+    ("loss", "MSELoss", "did you mean mse? (all: "),
+    ("loss", "xyzzy", "(choices: ackley, beale, bohachevsky, booth, …; all: python -m "),
+    ("optimizer", "torch.optim.adam", "did you mean adam? (all: python -m gdlab --optimizers)"),
+    ("optimizer", "gradient_descent", "did you mean sgd? (all: "),
+    ("optimizer", "all", "all of them make a sweep: --multirun 'optimizer=glob(*)'"),
+    ("schedule", "none", "did you mean constant? (choices: constant, "),
+    ("loss", "x^2", "a formula is loss=expression 'loss.formula=x^2'"),
+    (
+        "loss",
+        "a b.csv",
+        "loss=mse 'loss.data=a b.csv', of classes loss=softmax 'loss.data=a b.csv'",
+    ),
+    ("loss", "iris", "loss=iris: this is data; a model of it is loss=mse loss.data=iris"),
+    ("loss", "./sub/my.py", "name the class in the file, as loss=sub.my.MyLoss for class MyLoss"),
+    ("optimizer", "my.py", "as optimizer=my.MyOptimizer for class MyOptimizer"),
+    ("hydra/launcher", "all", "no such choice (choices: "),
+]
+
+
+@pytest.mark.parametrize(("group", "given", "said"), CHOICES)
+def test_what_was_meant_in_place_of_a_choice(group: str, given: str, said: str) -> None:
+    assert said in str(unknown_choice(group, given, choices_of(group)))
 
 
 def test_an_unknown_setting_lists_its_siblings():
@@ -92,8 +121,8 @@ def test_settings_of_the_chosen_optimizer_are_suggested():
 
 # A setting, the value given, and what is said where no setting beside it has a name like it.
 ELSEWHERE = [
-    ("batch_size", "have it: loss=mlp loss.batch_size=32"),
-    ("loss.batch_size", "have it: loss=mlp loss.batch_size=32"),
+    ("batch_size", "have it: loss=mse loss.batch_size=32"),
+    ("loss.batch_size", "have it: loss=mse loss.batch_size=32"),
     ("optimizer.betas", "have it: optimizer=adam optimizer.betas=32"),
     (
         "beta",
@@ -125,3 +154,28 @@ def test_a_choice_of_another_group_and_a_list_are_recognized() -> None:
     assert said == "loss=adam: adam is an optimizer; choose optimizer=adam"
     said = str(unknown_choice("loss", "[beale,booth]", choices_of("loss")))
     assert said.endswith("must be one choice; several make a sweep: --multirun loss=beale,booth")
+
+
+# a value of lr or of steps, and what is said
+NUMBERS = [
+    ("lr", "auto", "lr=auto: must be a number, as 0.1 or 1e-3"),
+    ("lr", "1/3", "; write lr=0.333333"),
+    ("lr", "10^-3", "; write lr=0.001"),
+    ("lr", "5%", "; write lr=0.05"),
+    ("lr", "1/0", "must be a number, as 0.1 or 1e-3"),
+    ("lr", "0.1..0.5", "; a sweep is --multirun 'lr=interval(0.1,0.5)'"),
+    ("steps", "2k", "; write steps=2000"),
+    ("steps", "1/3", "must be a whole number, as 100 or 1e3"),
+    ("steps", 1.5, "steps=1.5: must be a whole number, as 1 or 2"),
+    ("steps", "1-10", "; a sweep is --multirun 'steps=range(1,11)'"),
+    ("start", "1;2", "; a list is start=[1,2]"),
+    ("start", "zeros", "; a list is start=[1,2]"),
+    ("start", 1, "; a list is [1], of two [1,1]"),
+]
+
+
+@pytest.mark.parametrize(("key", "given", "said"), NUMBERS)
+def test_how_a_number_is_typed(key: str, given: object, said: str) -> None:
+    with pytest.raises(SettingError) as error:
+        declared_fields(Settings)[key].check(key, given)
+    assert said in str(error.value)
