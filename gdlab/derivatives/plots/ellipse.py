@@ -20,6 +20,9 @@ _CUT = 0.86  # of the half view: longer axes are cut here
 _BEYOND = 4.0  # half views: where unbounded curves are cut
 _ZERO = 1e-10  # relative to the largest eigenvalue: smaller ones count as zero
 _STYLES = {1: "-", -1: (0, (4, 2)), 0: (0, (1, 2))}  # by the sign of the eigenvalue
+_BAND = {"color": SECOND, "linewidth": 7.0, "alpha": 0.3, "solid_capstyle": "butt"}
+"""Under an axis: seen on both sides of an arrow that covers the axis."""
+
 _CURVATURES = {1: "curving up", -1: "curving down", 0: "no curvature"}
 
 
@@ -56,6 +59,7 @@ def draw_curvature(
         reach = min(lengths[i], _CUT * rims[i])
         ends = map_slice.at + np.outer([-1.0, 1.0], reach * vectors[:, i])
         look = {"color": SECOND, "linewidth": 1.5, "linestyle": _STYLES[signs[i]]}
+        axes.plot(*ends.T, **_BAND, zorder=3.9, gid="band")
         axes.plot(*ends.T, **look, zorder=4, gid="eigenvector")
         labels.keep_free(ends)
         labels.write(symbol, ends, SECOND)

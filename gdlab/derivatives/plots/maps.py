@@ -53,7 +53,11 @@ def draw_contour(scene: Scene) -> Figure:
             uphill = map_slice.gradient / pixels_per_unit(axes)
             end = step_on_page(axes, map_slice.at, uphill, _SHORT * min(axes.bbox.size))
             draw_arrow(axes, "gradient", map_slice.at, end, GRADIENT)
-        marks = _draw_minimizers(axes, map_slice)
+        marks = {}
+        if map_slice.direction is not None:
+            _draw_direction(axes, map_slice, _SHORT)
+            marks["direction u"] = arrow_key(DIRECTION)
+        marks |= _draw_minimizers(axes, map_slice)
         axes.set(xlim=box[0], ylim=box[1])
         axes.plot(*map_slice.at[:, None], **POINT)
         draw_title(figure, scene.title, _on_gradient(scene))
@@ -85,7 +89,9 @@ def draw_neighborhood(scene: Scene) -> Figure:
             arrows |= _draw_gradients(axes, map_slice, labels)
         second_row = {}
         if map_slice.direction is not None:
-            _draw_direction(axes, map_slice, labels)
+            end = _draw_direction(axes, map_slice, _LONG)
+            labels.keep_free(np.stack([map_slice.at, end]))
+            labels.write("u", end[None], DIRECTION["color"])
             second_row[f"direction u, slope {scene.slope:.4g}"] = arrow_key(DIRECTION)
         curvature = draw_curvature(axes, map_slice, box, labels)
         second_row |= curvature
@@ -199,11 +205,10 @@ def _draw_gradients(axes: Axes, map_slice: Slice, labels: Labels) -> dict[str, d
     return {"gradient": arrow_key(GRADIENT), "descent": arrow_key(DESCENT)}
 
 
-def _draw_direction(axes: Axes, map_slice: Slice, labels: Labels) -> None:
-    """Draw the given direction, as long as the gradient."""
+def _draw_direction(axes: Axes, map_slice: Slice, length: float) -> np.ndarray:
+    """Draw the given direction, as long as the gradient, and return the end (2,) of the arrow."""
     assert map_slice.direction is not None
     towards = map_slice.direction * pixels_per_unit(axes)
-    end = step_on_page(axes, map_slice.at, towards, _LONG * min(axes.bbox.size))
+    end = step_on_page(axes, map_slice.at, towards, length * min(axes.bbox.size))
     draw_arrow(axes, "direction", map_slice.at, end, DIRECTION)
-    labels.keep_free(np.stack([map_slice.at, end]))
-    labels.write("u", end[None], DIRECTION["color"])
+    return end

@@ -18,6 +18,7 @@ from gdlab.derivatives import report
 from gdlab.derivatives.plots import surface
 from gdlab.derivatives.plots.curves import draw_curve, draw_sections
 from gdlab.derivatives.plots.differences import draw_differences
+from gdlab.derivatives.plots.looks import GRADIENT
 from gdlab.derivatives.plots.maps import draw_contour, draw_neighborhood
 from gdlab.derivatives.plots.output import draw_pictures, write_events, write_pictures
 from gdlab.derivatives.plots.report import pictures_of
@@ -147,6 +148,10 @@ def test_descent_is_the_opposite_and_the_direction_is_the_given_one():
     np.testing.assert_allclose((tip - start) / np.linalg.norm(tip - start), [0.6, 0.8], atol=1e-12)
     slope = scene.gradient @ [0.6, 0.8]
     assert f"direction u, slope {slope:.4g}" in legend_texts(figure)
+    whole = draw_contour(scene)
+    start, tip = ends_on_page(whole, "direction")
+    np.testing.assert_allclose((tip - start) / np.linalg.norm(tip - start), [0.6, 0.8], atol=1e-12)
+    assert "direction u" in legend_texts(whole)
 
 
 def test_the_field_is_perpendicular_to_level_curves_on_the_page():
@@ -192,6 +197,8 @@ def test_semi_axes_are_inverse_square_roots_of_eigenvalues(window):
     figure = draw_neighborhood(scene)
     axes = figure.axes[0]
     drawn = [np.asarray(a.get_xydata()) for a in axes.lines if a.get_gid() == "eigenvector"]
+    bands = [a for a in axes.lines if a.get_gid() == "band"]  # seen beside arrows that cover axes
+    assert [a.get_linewidth() > GRADIENT["linewidth"] for a in bands] == [True, True]
     powers, vectors = np.linalg.eigh(scene.hessian)
     halves = [(ends[1] - ends[0]) / 2 for ends in drawn]  # in the order of the report
     for half, power, vector in zip(halves, powers, vectors.T, strict=True):
