@@ -15,6 +15,9 @@ from gdlab.theory.run_end import steps_taken
 _MAX_COORDINATES, _MAX_LISTED = 6, 16
 _MUCH_LOWER = 0.5
 _ENDED_BY_ITSELF = (Status.CONVERGED, Status.MAX_STEPS, Status.DIVERGED)
+_NO_CURE = (theory.Diagnosis.RAW, theory.Diagnosis.MINIMUM)
+"""Standardized columns are advised already, or nothing is wrong."""
+
 _CURED_BY_LR = (
     theory.Diagnosis.UNSTABLE,
     theory.Diagnosis.GROWING,
@@ -60,7 +63,7 @@ def explanation(settings: Settings, batch: Batch, outcome: Outcome) -> str | Non
 
 def _cured_by_standardizing(batch: Batch, outcome: Outcome) -> str | None:
     """Say what standardized columns change, as tried with the same lr; None if little."""
-    if outcome.status not in _ENDED_BY_ITSELF or outcome.diagnosis == theory.Diagnosis.RAW:
+    if outcome.status not in _ENDED_BY_ITSELF or outcome.diagnosis in _NO_CURE:
         return None
     trial = theory.with_standardized(batch)
     if trial is None or trial.loss > _MUCH_LOWER * outcome.final_loss:

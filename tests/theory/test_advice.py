@@ -104,6 +104,15 @@ def test_standardized_columns_were_tried(flat: dict[str, Any], said: str | None)
         assert f"the loss is {other.outcome.final_loss:.4g} after 100 steps" in found
 
 
+def test_nothing_is_tried_at_a_minimum(monkeypatch: pytest.MonkeyPatch) -> None:
+    flat: dict[str, Any] = {"loss": "mse", "loss.data": "diabetes", "optimizer": "newton"}
+    monkeypatch.setattr(theory, "with_standardized", pytest.fail)
+    outcome = gdlab.run(**flat).outcome
+    run = settings_from_flat(flat)
+    assert outcome.diagnosis == theory.Diagnosis.MINIMUM
+    assert explanation(run, batch_of(run), outcome) == outcome.explanation
+
+
 class Steep(Quadratic):
     """A bowl so steep that every trial diverges, which counts its evaluations."""
 
