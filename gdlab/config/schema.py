@@ -45,7 +45,9 @@ def json_schema() -> dict[str, Any]:
     for key in sorted(COMMAND_KEYS - {"experiment"}):
         kind = {"type": "boolean"} if key in COMMAND_FLAGS else {}
         properties[key] = _described(kind, said.get(key))
-    properties |= {"defaults": {"type": "array"}, "hydra": {"type": "object"}}
+    of_hydra = "Hydra's own settings: directories, the sweeper, the launcher, logging"
+    properties["defaults"] = {"type": "array"}
+    properties["hydra"] = _described({"type": "object"}, of_hydra)
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "gdlab",

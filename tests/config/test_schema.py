@@ -1,6 +1,11 @@
 """The JSON Schema of the configuration."""
 
 import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
 
 from gdlab.config.schema import json_schema
 from gdlab.paths import CONF
@@ -30,3 +35,20 @@ def test_settings_of_losses_and_optimizers_are_described() -> None:
     assert momentum["description"] == "momentum coefficient β, 0 ≤ momentum < 1"
     assert {"type": "integer", "minimum": 1} in known["loss"]["properties"]["batch_size"]["anyOf"]
     assert {"type": ["string", "object"]} in known["schedule"]["properties"]["then"]["anyOf"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["config.yaml", *map(str, Path(CONF).glob("experiment/*.yaml"))],
+    ids=lambda path: Path(path).stem,
+)
+def test_the_files_of_conf_are_valid(path: str) -> None:
+    schema = json.loads((CONF / "schema.json").read_text("utf-8"))
+    jsonschema.validate(yaml.safe_load((CONF / path).read_text("utf-8")), schema)
+
+
+def test_settings_of_hydra_are_known() -> None:
+    schema = json.loads((CONF / "schema.json").read_text("utf-8"))
+    jsonschema.validate({"hydra": {"sweeper": {"points": 20}}, "lr": 0.1}, schema)
+    with pytest.raises(jsonschema.ValidationError, match="'hidra' was unexpected"):
+        jsonschema.validate({"hidra": {}}, schema)
