@@ -10,15 +10,17 @@ from gdlab.config.every_error import with_others
 from gdlab.config.overrides import setting_name
 from gdlab.errors import SettingError
 
-_HARMLESS = ("hydra.run.", "hydra.sweep.", "hydra.job.", "hydra.verbose")
-"""Settings of Hydra that no other setting depends on."""
+_OF_FILES = ("hydra.run.", "hydra.sweep.", "hydra.job.", "hydra.verbose")
+_OF_SWEEPS = ("hydra.sweeper.", "hydra.launcher.", "hydra/sweeper", "hydra/launcher")
+_HARMLESS = (*_OF_FILES, *_OF_SWEEPS)
+"""Settings of Hydra that may be left out to find other errors: nothing is run."""
 
 
 def every_error(error: SettingError, line: CommandLine, *, is_sweep: bool) -> SettingError:
     """Return one error with all wrong settings of a command line that was refused.
 
     It is the first error alone where a setting is given twice, or where Hydra is told more than
-    where files go: another launcher or sweeper than gdlab's may have to be asked.
+    where files go and how a sweep is made and run. Only gdlab's launchers and sweepers are asked.
 
     Args:
         error: the first error.

@@ -35,6 +35,10 @@ LINES = [
     (["lr=0.1,0.2", "steps=0"], ["lr=0.1,0.2: has several values", "steps=0: "]),
     (["lr=0", "lr=-1"], ["lr=-1: must be"]),
     (["lr=0", "steps=0", "hydra.run.dir=here"], ["lr=0: ", "steps=0: "]),
+    (
+        ["-m", "hydra.sweeper.points=0", "hydra.launcher.executor=no", "steps=0"],
+        ["hydra.sweeper.points=0: ", "steps=0: ", "hydra.launcher.executor=no: must be one of"],
+    ),
 ]
 
 
