@@ -12,8 +12,15 @@ from sympy.printing.str import StrPrinter
 _RELATION, _AND, _OR, _NOT = (PRECEDENCE[name] for name in ("Relational", "And", "Or", "Not"))
 
 
+def sides(difference: Any) -> tuple[Any, Any]:
+    """Return two expressions with a difference: the terms with a minus sign are in the second."""
+    terms = sympy.Add.make_args(difference)
+    left = sympy.Add(*(term for term in terms if not term.could_extract_minus_sign()))
+    return left, left - difference
+
+
 class Typed(StrPrinter):
-    """Prints conditions and pieces as this package parses them, and the rest as sympy does.
+    """Prints functions, conditions and pieces as this package parses them.
 
     >>> x = sympy.Symbol("x", real=True)
     >>> Typed().doprint(sympy.Piecewise((1, sympy.Eq(x, 0)), (sympy.sin(x) / x, True)))
@@ -28,6 +35,19 @@ class Typed(StrPrinter):
         for value, condition in reversed(pieces):
             text = f"where({self._print(condition)}, {self._print(value)}, {text})"
         return text
+
+    def _print_Abs(self, expr: Any) -> str:
+        return f"abs({self._print(expr.args[0])})"
+
+    def _print_Max(self, expr: Any) -> str:
+        return f"max({self.stringify(expr.args, ', ')})"
+
+    def _print_Min(self, expr: Any) -> str:
+        return f"min({self.stringify(expr.args, ', ')})"
+
+    def _print_Heaviside(self, expr: Any) -> str:
+        left, right = map(self._print, sides(expr.args[0]))
+        return f"where({left} > {right}, 1, 0)"
 
     def _print_Relational(self, expr: Any) -> str:
         left, right = (self.parenthesize(side, _RELATION) for side in expr.args)

@@ -14,7 +14,6 @@ from gdlab.fields.suggestions import did_you_mean
 from gdlab.formulas.formula import (
     Parsed,
     alphabetical,
-    format_expression,
     formula_error,
     parse,
 )
@@ -144,7 +143,9 @@ class Expression(Loss):
         names = self.names[:_MAX_PARTIALS]
         gradient = self._parsed.gradient(names)
         if gradient is not None:
-            partials = map(format_expression, gradient)
+            from gdlab.formulas.derivatives import in_words  # needs sympy, as the gradient did
+
+            partials = map(in_words, gradient)
             lines |= {f"∂f/∂{name}": text for name, text in zip(names, partials, strict=True)}
             more = self.dim - len(names)
             lines |= {"": f"… ({more} more)"} if more else {}

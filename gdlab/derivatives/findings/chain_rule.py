@@ -17,6 +17,7 @@ from gdlab.derivatives.arguments import format_assignments, join_words
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
 from gdlab.derivatives.methods.algebra import (
     SymbolicComposition,
+    format_derivative,
     format_shortest,
     substitutions,
 )
@@ -122,7 +123,7 @@ class ChainRule(Finding):
             gradient=slopes,
             outer_expressions=None
             if composed is None
-            else tuple(map(format_shortest, composed.partials)),
+            else tuple(map(format_derivative, composed.partials)),
             expression=None if composed is None else format_shortest(composed.whole),
             derivatives=_differentiate(loss, inner, at, slopes, composed),
         )
@@ -219,8 +220,8 @@ def _differentiate(
             symbolic=None if composed is None else direct[2],
             inner_expressions=None
             if composed is None
-            else tuple(map(format_shortest, composed.inner[k])),
-            expression=None if composed is None else format_shortest(composed.slopes[k]),
+            else tuple(map(format_derivative, composed.inner[k])),
+            expression=None if composed is None else format_derivative(composed.slopes[k]),
             disagreement=float(errors.abs().max()),
         )
         derivatives.append(derivative)

@@ -131,5 +131,5 @@ def _differentiate(
     rows = [[sympy.diff(formula, symbol) for symbol in symbols] for formula in formulas]
     at = algebra.substitutions(symbols, x)
     numbers = [[evaluate(entry, at) for entry in row] for row in rows]
-    texts = tuple(tuple(map(algebra.format_shortest, row)) for row in rows)
+    texts = tuple(tuple(map(algebra.format_derivative, row)) for row in rows)
     return torch.tensor(numbers, dtype=torch.float64), texts

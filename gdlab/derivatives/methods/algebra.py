@@ -63,6 +63,13 @@ def format_shortest(expression: "sympy.Expr") -> str:
     return min(text, format_expression(factors), key=len)
 
 
+def format_derivative(expression: "sympy.Expr") -> str:
+    """Format a derivative as `format_shortest`, with plain words in place of Dirac's delta."""
+    from gdlab.formulas.derivatives import in_words
+
+    return in_words(expression, format_shortest)
+
+
 @dataclass(frozen=True)
 class SymbolicComposition:
     """A loss whose coordinates are formulas, as sympy expressions.

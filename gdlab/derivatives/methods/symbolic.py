@@ -99,5 +99,8 @@ class Symbolic:
         return bool(((autograd - exact).abs() <= _SAME * exact.abs().amax()).all())
 
     def words(self, *by: int) -> str:
-        """Format a partial derivative as it would be typed, shortened if it is long."""
-        return shorten(algebra.format_shortest(self.partial(*by)))
+        """Format a partial derivative as it would be typed, shortened if it is long.
+
+        Where it does not exist since a lower one jumps, it says so instead of Dirac's delta.
+        """
+        return shorten(algebra.format_derivative(self.partial(*by)))

@@ -1,0 +1,36 @@
+"""Derivatives in words: what a formula with kinks has in place of Dirac's delta."""
+
+from typing import Any
+
+import pytest
+import sympy
+
+from gdlab.formulas.derivatives import in_words
+from gdlab.formulas.formula import parse
+
+X, Y = sympy.symbols("x y", real=True)
+
+# a formula, the variables to differentiate by, the derivative
+WORDS = [
+    ("abs(x)", "x", "sign(x)"),
+    ("abs(x)", "xx", "0, but none where x = 0"),
+    ("x*abs(y)", "yy", "0, but none where y = 0"),
+    ("x*abs(y) + y**3", "yy", "6*y, but none where y = 0"),
+    ("abs(x)**3", "xx", "4*x*sign(x) + 2*abs(x)"),  # it exists: the factor of the delta is 0
+    ("max(x, y)", "y", "where(y > x, 1, 0)"),
+    ("max(x, y)", "yy", "0, but none where x = y"),
+    ("min(x, 2)", "xx", "0, but none where x = 2"),
+    ("abs(x - 1) + abs(y)", "xx", "0, but none where x = 1"),
+    ("abs(x*y - x)", "xx", "0, but none where x = x*y"),
+    ("y*sign(x)", "x", "0, but none where x = 0"),
+    ("max(x, 0)**2", "xx", "2*where(x > 0, 1, 0)**2"),
+]
+
+
+@pytest.mark.parametrize(("formula", "by", "words"), WORDS)
+def test_where_there_is_no_derivative(formula: str, by: str, words: str) -> None:
+    derivative: Any = parse(formula, "formula").symbolic({"x": X, "y": Y})
+    assert derivative is not None
+    for name in by:
+        derivative = sympy.diff(derivative, {"x": X, "y": Y}[name])
+    assert in_words(derivative) == words
