@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gdlab.derivatives.finding import Finding, Section, Table, number
+from gdlab.derivatives.finding import Finding, Section, Table
 from gdlab.derivatives.findings.second_differences import flaw_of_hessian
 from gdlab.derivatives.methods.finite_differences import values_at
 from gdlab.derivatives.point import LossAtPoint
-from gdlab.derivatives.wording import linear_combination, offset_from
+from gdlab.derivatives.wording import linear_combination, number_or_undefined, offset_from
 
 _SECTIONS = 12
 _POINTS = 41
@@ -64,13 +64,14 @@ class CrossSections(Finding):
                 ("f", cut.loss),
                 ("tangent", cut.tangent),
             )[: 3 if cut.flaw is None else 2]:
-                rows.append((name, *(number(value, 5) for value in values[::stride])))
+                rows.append((name, *(number_or_undefined(value, 5) for value in values[::stride])))
         lines = []
         for cut in self.sections:
             if cut.flaw is not None:
                 lines.append((f"along {cut.name}", f"no tangent line: {cut.flaw}"))
                 continue
-            curved = "" if cut.curvature is None else f", curvature {number(cut.curvature, 5)}"
+            curvature = number_or_undefined(cut.curvature, 5)
+            curved = "" if cut.curvature is None else f", curvature {curvature}"
             lines.append((f"along {cut.name}", f"z = {cut.line}{curved}"))
         return Section("Cross-sections", lines, Table(("",) * (_SHOWN + 1), rows))
 

@@ -169,7 +169,8 @@ class FirstOrder(Finding):
             notes.append(f"The differences cannot resolve {_join(unsure)}: they decide nothing.")
         if self.flaws:
             more = len(self.flaws) - 1
-            notes.append(self.flaws[0] + (f" (Nor along {more} more coordinates.)" if more else ""))
+            others = f"{more} more coordinate{'s' * (more > 1)}"
+            notes.append(self.flaws[0] + (f" (Nor along {others}.)" if more else ""))
         if self.only_partials is not None:
             notes.append(self.only_partials)
         if self.is_at_boundary:

@@ -48,10 +48,14 @@ def substitutions(of: "Sequence[sympy.Symbol]", x: Tensor) -> "dict[sympy.Symbol
 
 
 def format_shortest(expression: "sympy.Expr") -> str:
-    """Format an expression; a polynomial is factored if that is shorter."""
+    """Format an expression; common factors are taken out if that is shorter.
+
+    A polynomial is factored completely.
+    """
     import sympy
 
-    text = format_expression(expression)
+    common: Any = sympy.factor_terms(expression)
+    text = min(format_expression(expression), format_expression(common), key=len)
     if (
         expression.count_ops() > _MOST_FACTORED
         or not expression.is_polynomial()
