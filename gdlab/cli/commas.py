@@ -75,10 +75,10 @@ def _kinds(config: DictConfig, key: str, can_sweep: bool = True) -> tuple[Any, .
     from gdlab.fields.validation import union_members
 
     node, _, name = key.rpartition(".")
-    if node.partition(".")[0] in GROUPS:
-        target = OmegaConf.select(config, f"{node}._target_")
-        base = GROUPS[node.partition(".")[0]]
-        owner = import_class(f"{node}._target_", target, base, "a class of gdlab")
+    group = node.partition(".")[0]
+    target = OmegaConf.select(config, f"{node}._target_") if group in GROUPS else None
+    if target is not None:
+        owner = import_class(f"{node}._target_", target, GROUPS[group], "a class of gdlab")
     else:
         owner = NODES.get(node) if node else _settings_class(can_sweep)
     field = None if owner is None or key in (*GROUPS, *NODES) else declared_fields(owner).get(name)

@@ -153,7 +153,8 @@ def _explain_syntax(
     key = setting_name(before)
     if sign and _KEY.fullmatch(key) and not value.startswith("="):
         choices = choices_in(chosen_group(before), hydra_internals.config_loader())
-        if choices and (not is_call(message) or looks_like_formula(value)):
+        is_choice = value.partition("(")[0] in choices
+        if choices and (is_choice or not is_call(message) or looks_like_formula(value)):
             return unknown_choice(key, value, choices)
         variants = (words for _, words in _variants(overrides, key))
         known = set[str]().union(*(_known_settings(words, name, key) for words in variants))

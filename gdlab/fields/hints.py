@@ -52,19 +52,19 @@ def suggest(name: str, value: Any, kinds: Sequence[Any]) -> str:
         return f"; several make a sweep: gdlab.sweep in Python, {on_line} on a command line"
     items = {item for kind in kinds for item in _items_of_list(kind)}
     if any(typing.get_origin(item) is tuple for item in items):
-        return f", as {name}=[[-1,1],[-2,2]]"
+        return ", as [[-1,1],[-2,2]]"
     if isinstance(value, (int, float)) and items & {int, float}:
         text = format_value(value)
         return f"; a list is [{text}], of two [{text},{text}]"
     if isinstance(value, str) and value and str in items:
-        return f"; a list is {name}=[{value}]"
+        return f"; a list is [{value}]"
     if isinstance(value, float) and int in kinds and abs(value) < _MOST_EXACT:
         low = math.floor(value)
-        return f", as {low} or {low + 1}"
+        return f", as {' or '.join(str(whole) for whole in (low, low + 1) if whole)}"
     if isinstance(value, str) and {int, float} & {*kinds}:
-        return _how_number(name, value, is_whole=float not in kinds)
+        return _how_number(value, is_whole=float not in kinds)
     if isinstance(value, str) and {int, float} & items:
-        return f"; a list is {name}=[{_separate(value)}]"
+        return f"; a list is [{_separate(value)}]"
     if isinstance(value, str) and Literal in origins:
         return did_you_mean(value, [str(c) for kind in kinds for c in typing.get_args(kind)])
     return ""
@@ -91,16 +91,16 @@ def number_meant(text: str) -> float | None:
     return None
 
 
-def _how_number(name: str, text: str, *, is_whole: bool) -> str:
+def _how_number(text: str, *, is_whole: bool) -> str:
     """Return how a text that is no number may be typed as one."""
     number = number_meant(text)
     if number is not None and not (is_whole and number % 1):
-        return f"; write {name}={number:.6g}"
+        return f"; write {number:.6g}"
     span = _SPAN.fullmatch(text)
     if span:
         low, high = span.groups()
         way = f"range({low},{int(high) + 1})" if is_whole else f"interval({low},{high})"
-        return f"; a sweep is --multirun '{name}={way}'"
+        return f"; in a sweep, all of these are {way}"
     return ", as 100 or 1e3" if is_whole else ", as 0.1 or 1e-3"
 
 

@@ -83,7 +83,7 @@ _LONGEST_LIST = 120
 
 def did_you_mean(given: str, names: Iterable[str]) -> str:
     """Return ", did you mean …?" with the nearest dotted name; empty if none is near."""
-    known = sorted(names)
+    known, given = sorted(names), given.replace("-", "_")
     same = next((name for name in known if name.lower() == given.lower()), None)
     if same is not None:
         return f", did you mean {same}?"

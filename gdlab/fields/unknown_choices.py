@@ -1,6 +1,7 @@
 """The error for a name that is not in a group: what was meant, and how it is typed."""
 
 import difflib
+import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import PurePath
@@ -47,6 +48,7 @@ _OTHER_NAMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 }
 """Names of choices in other tools and texts."""
 
+_CALL = re.compile(r"[A-Za-z_][\w./]*\(.*\)", re.ASCII)
 _TABLES = {".csv", ".tsv", ".txt", ".dat", ".parquet", ".parq", ".pq", ".xlsx", ".npy", ".npz"}
 _COMPRESSED = {".gz", ".bz2", ".xz", ".zst", ".lz4"}
 
@@ -136,6 +138,16 @@ def _for_list(group: str, given: str) -> str:
     return f"must be one choice; several make a sweep: --multirun {group}={given[1:-1]}"
 
 
+def _is_call(group: str, given: str) -> bool:
+    return group in _GROUPS and _CALL.fullmatch(given) is not None
+
+
+def _for_call(group: str, given: str) -> str:
+    name = given.partition("(")[0]
+    own = f"{group}={name} {group}.NAME=VALUE"
+    return f"must be a name; settings are words of their own, as {own}"
+
+
 def _is_all(group: str, given: str) -> bool:
     return given in ("all", "*") and group in _GROUPS
 
@@ -173,6 +185,7 @@ _MEANT: Sequence[tuple[Callable[[str, str], bool], Callable[[str, str], str]]] =
     (_is_formula, _for_formula),
     (lambda group, given: _other_group(group, given) is not None, _for_other_group),
     (_is_list, _for_list),
+    (_is_call, _for_call),
     (_is_all, _for_all),
     (_is_data, _for_data),
     (_is_python, _for_python),

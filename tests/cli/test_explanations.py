@@ -3,6 +3,7 @@
 import pytest
 from hydra.errors import ConfigCompositionException
 
+from gdlab.cli.commas import refuse_bare_lists
 from gdlab.cli.composition import CONFIG_NAME, CommandLine, compose_config, hydra_ready
 from gdlab.cli.explanations import explain
 from gdlab.config.overrides import to_hydra_overrides
@@ -114,6 +115,23 @@ def test_a_report_has_no_sweeps(override: str, said: str) -> None:
     with hydra_ready(), pytest.raises(SettingError) as error:
         compose_config([override], "derivatives", can_sweep=False)
     assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "axis",
+    [
+        "loss.center=1,2",  # a number or a list
+        "start=[1,2],[2,3]",
+        "start=random,random",
+        "loss.parameters.a=1,2",  # in an open node
+        "optimizer.momentum=0.1,0.2",
+        "dtype=float32,float64",
+    ],
+)
+def test_several_values_are_an_axis(axis: str) -> None:
+    with hydra_ready():
+        line = CommandLine([axis])
+        refuse_bare_lists(line.several_values, line.compose_sweep())
 
 
 def test_a_list_without_brackets_is_no_axis() -> None:

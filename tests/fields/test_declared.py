@@ -162,7 +162,7 @@ BAD: list[tuple[str, Any, str]] = [
     ("pair", [0.5, 1], "pair[1]=1: must be a finite number ≥ 0 and < 1"),
     ("pair", [0.5, "x"], "pair[1]=x: must be a number, as 0.1 or 1e-3"),
     ("pair", 0.5, "pair=0.5: must be a list of 2 numbers"),
-    ("many", "12", "many=12: must be a list of numbers; a list is many=[12]"),
+    ("many", "12", "many=12: must be a list of numbers; a list is [12]"),
     ("many", [1, None], "many[1]=null: must be a number"),
     ("either", "x", "either=x: must be a number or a list of numbers, as 0.1 or 1e-3"),
     ("call", 3, "call=3: must be a function"),

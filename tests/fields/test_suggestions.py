@@ -21,6 +21,7 @@ NEAREST = [
     ("learning_rate", "lr"),
     ("Learning_Rate", "lr"),
     ("eta", "lr"),
+    ("learning-rate", "lr"),
     ("epochs", "steps"),
     ("max_iter", "steps"),
     ("step", "steps"),
@@ -85,6 +86,11 @@ CHOICES = [
     ("loss", "iris", "loss=iris: this is data; a model of it is loss=mse loss.data=iris"),
     ("loss", "./sub/my.py", "name the class in the file, as loss=sub.my.MyLoss for class MyLoss"),
     ("optimizer", "my.py", "as optimizer=my.MyOptimizer for class MyOptimizer"),
+    (
+        "optimizer",
+        "adam(lr=0.1)",
+        "must be a name; settings are words of their own, as optimizer=a",
+    ),
     ("hydra/launcher", "all", "no such choice (choices: "),
 ]
 
@@ -159,17 +165,18 @@ def test_a_choice_of_another_group_and_a_list_are_recognized() -> None:
 # a value of lr or of steps, and what is said
 NUMBERS = [
     ("lr", "auto", "lr=auto: must be a number, as 0.1 or 1e-3"),
-    ("lr", "1/3", "; write lr=0.333333"),
-    ("lr", "10^-3", "; write lr=0.001"),
-    ("lr", "5%", "; write lr=0.05"),
+    ("lr", "1/3", "; write 0.333333"),
+    ("lr", "10^-3", "; write 0.001"),
+    ("lr", "5%", "; write 0.05"),
     ("lr", "1/0", "must be a number, as 0.1 or 1e-3"),
-    ("lr", "0.1..0.5", "; a sweep is --multirun 'lr=interval(0.1,0.5)'"),
-    ("steps", "2k", "; write steps=2000"),
+    ("lr", "0.1..0.5", "; in a sweep, all of these are interval(0.1,0.5)"),
+    ("steps", "2k", "; write 2000"),
     ("steps", "1/3", "must be a whole number, as 100 or 1e3"),
     ("steps", 1.5, "steps=1.5: must be a whole number, as 1 or 2"),
-    ("steps", "1-10", "; a sweep is --multirun 'steps=range(1,11)'"),
-    ("start", "1;2", "; a list is start=[1,2]"),
-    ("start", "zeros", "; a list is start=[1,2]"),
+    ("steps", "1-10", "; in a sweep, all of these are range(1,11)"),
+    ("start", "1;2", "; a list is [1,2]"),
+    ("start", "zeros", "; a list is [1,2]"),
+    ("steps", 0.5, "must be a whole number, as 1"),
     ("start", 1, "; a list is [1], of two [1,1]"),
 ]
 

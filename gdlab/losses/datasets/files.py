@@ -8,7 +8,7 @@ import lzma
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from gdlab.errors import SettingError
@@ -64,7 +64,7 @@ def locate(data: str, generated: Iterable[str] = ()) -> Path:
         return path
     what = "is not a file" if os.path.exists(path) else "no such file"
     names = [*generated, *named_sets()]
-    hint = did_you_mean(data, names)
+    hint = did_you_mean(PurePath(data).stem, names)
     raise SettingError(f"data={data}: {what}{hint} (data sets: {', '.join(names)})")
 
 
