@@ -139,7 +139,9 @@ def _for_list(group: str, given: str) -> str:
 
 
 def _is_call(group: str, given: str) -> bool:
-    return group in _GROUPS and _CALL.fullmatch(given) is not None
+    name = given.partition("(")[0]
+    is_known = name in choices_of(group) or "." in name  # else a function of Hydra's grammar
+    return group in _GROUPS and is_known and _CALL.fullmatch(given) is not None
 
 
 def _for_call(group: str, given: str) -> str:

@@ -272,7 +272,7 @@ REFUSED = [
     ("'lr=interval(2,1)'", "lr=interval(2,1): must have its lower end first"),
     ("'lr=interval(1)'", "lr=interval(1)"),
     ("hydra/sweeper=random hydra.sweeper.samples=0", "hydra.sweeper.samples=0"),
-    ("optimizer=sgd,adagard", "optimizer=adagard: no such choice, did you mean adagrad?"),
+    ("optimizer=sgd,adagard", "optimizer=adagard: no such choice, did you mean adagrad or adgd?"),
     ("optimizer=nesterov optimizer.dampening=0,0.5", "optimizer.dampening=0.5: must be 0"),
     ("learning_rate=0.1,0.2", "learning_rate"),
     (

@@ -182,7 +182,7 @@ WAYS: list[tuple[dict[str, Any], str]] = [
     ({"dtype": "float"}, "did you mean float32?"),
     (
         {"batch_size": 32},
-        "mlp, huber, lasso, logistic, module, … have it: loss=mlp loss.batch_size=32",
+        "mse, huber, lasso, logistic, mlp, … have it: loss=mse loss.batch_size=32",
     ),
     ({"data": PAIR}, "data=tuple: no such setting here (settings: loss.center"),
     ({"optimizer": "adam", "momentum": 0.9}, "have it: optimizer=momentum optimizer.momentum=0.9"),
