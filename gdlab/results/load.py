@@ -229,6 +229,8 @@ def load(directory: str | Path) -> Recorded:
         return _load_run(VerifiedFiles(directory), directory)
     if (directory / ABOUT).is_file():
         return _load_sweep(VerifiedFiles(directory), directory)
+    if not directory.is_dir():
+        raise RecordError(f"{directory}: there is no such folder")
     raise RecordError(f"{directory}: holds no run (no {RESULT}) and no sweep (no {ABOUT})")
 
 

@@ -83,7 +83,8 @@ def load(directory: Path, named: Iterable[str] = ()) -> Plan:
         why = "holds a sweep made in Python, which cannot be resumed; call gdlab.sweep again"
         raise SettingError(f"resume={directory}: {why}")
     if not (directory / PLAN).is_file():
-        raise SettingError(f"resume={directory}: holds no sweep (no {PLAN})")
+        why = f"holds no sweep (no {PLAN})" if directory.is_dir() else "there is no such folder"
+        raise SettingError(f"resume={directory}: {why}")
     files = VerifiedFiles(directory)
     table = read_parquet(files, INDEX)
     try:

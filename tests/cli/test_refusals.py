@@ -128,8 +128,8 @@ BAD_SETTINGS = [
         "check_gradient=no: must be true or false",
     ),
     ("resume=", "resume=: must be the directory of a sweep"),
-    ("+resume=x", "resume=x: holds no sweep (no plan.json)"),
-    ("-m ++resume=x", "resume=x: holds no sweep (no plan.json)"),
+    ("+resume=x", "resume=x: there is no such folder"),
+    ("-m ++resume=x", "resume=x: there is no such folder"),
     ("view", "view: must have the form", "TensorBoard is python -m gdlab.view"),
     ("steps", "did you mean steps=…?"),
     # flags of Hydra
