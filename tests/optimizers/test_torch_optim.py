@@ -254,7 +254,7 @@ def test_it_has_no_compiled_form():
 def test_on_the_command_line(here, gd):
     done = gd(
         "optimizer=torch", "optimizer.cls=torch.optim.NAdam",
-        "optimizer.kwargs.betas=[0.9,0.99]", "steps=3", "hydra.run.dir=run",
+        "optimizer.kwargs.betas=[0.9,0.99]", "steps=3", "hydra.run.dir=run", *QUIET,
     )  # fmt: skip
     assert done.code == 0, done
     theirs = stepped_path(torch.optim.NAdam, {"betas": (0.9, 0.99)}, Quadratic(), 0.1, 3)
