@@ -8,8 +8,6 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, Transformer
 
-from gdlab.cli.hydra_internals import options_of
-
 
 def choices_in(group: str | None, loader: ConfigLoader) -> list[str]:
     """List the choices of a group, such as `rosenbrock` and `mgh/rosenbrock` of `loss`, sorted.
@@ -20,8 +18,8 @@ def choices_in(group: str | None, loader: ConfigLoader) -> list[str]:
     """
     if not group:
         return []
-    names = options_of(group, loader, ObjectType.CONFIG)
-    for folder in options_of(group, loader, ObjectType.GROUP):
+    names = loader.get_group_options(group, ObjectType.CONFIG)
+    for folder in loader.get_group_options(group, ObjectType.GROUP):
         names += [f"{folder}/{name}" for name in choices_in(f"{group}/{folder}", loader)]
     return sorted(names)
 
@@ -69,7 +67,7 @@ def chosen_by(overrides: Sequence[Override], loader: ConfigLoader) -> dict[str, 
     chosen = {}
     for override in overrides:
         group = override.key_or_group
-        if not group or not options_of(group, loader, ObjectType.CONFIG):
+        if not group or not loader.get_group_options(group, ObjectType.CONFIG):
             continue
         key, values = override.get_key_element(), override.value()
         if isinstance(values, Glob):

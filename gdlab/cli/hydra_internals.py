@@ -7,19 +7,20 @@ so that a new Hydra without it fails there first. Imports no torch.
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import hydra
 from hydra._internal.callbacks import Callbacks
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import ConfigRepository
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path, get_args_parser
 from hydra.core.config_loader import ConfigLoader
-from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.object_type import ObjectType
 from hydra.core.plugins import Plugins
 from hydra.core.utils import configure_log, env_override, run_job
 from hydra.experimental.callback import Callback
@@ -51,16 +52,20 @@ def config_loader() -> ConfigLoader:
     return _running_hydra().config_loader
 
 
-def options_of(group: str, loader: ConfigLoader, kind: ObjectType) -> list[str]:
-    """List the configurations or the folders in the folder of a group, sorted.
+class _Repository(ConfigRepository):
+    """The sources of configurations; Hydra copies them, with all they hold, at each composition."""
 
-    `loader.get_group_options` copies all that the loader knows first, at each call.
-    """
-    return loader.repository.get_group_options(group, kind)  # pyright: ignore
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Return a copy with the same sources: a copy replaces its list, never what it holds."""
+        return copy(self)
 
 
 class _Loader(ConfigLoaderImpl):
     """A loader whose configurations list as their sources what plain Hydra would list."""
+
+    def __init__(self, search: ConfigSearchPath) -> None:
+        super().__init__(search)
+        self.repository = _Repository(search)
 
     def load_configuration(self, *args: Any, **kwargs: Any) -> DictConfig:
         config = super().load_configuration(*args, **kwargs)
@@ -142,11 +147,14 @@ def set_current_config(config: DictConfig) -> None:
 
 @contextmanager
 def current_config(config: DictConfig) -> Iterator[None]:
-    """Make a configuration the one that `${hydra:…}` refers to, for a while."""
+    """Make a configuration the one that `${hydra:…}` refers to, for a while.
+
+    `set_current_config` copies the whole `hydra` node, which takes longer than what is asked of it.
+    """
     current = HydraConfig.instance()
     before = current.cfg
     try:
-        set_current_config(config)
+        current.cfg = config  # pyright: ignore[reportAttributeAccessIssue]
         yield
     finally:
         current.cfg = before

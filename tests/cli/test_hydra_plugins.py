@@ -58,7 +58,7 @@ COMMANDS = [
     "experiment=zigzag lr=0.01,0.02",
     "'start=random,[1,2]' dtype=float32 'stop.loss=1e-7' stop.max_loss=100000000000000000000",
     "'noise=${lr},0' transform.shift=1 ++lr=0.1",
-    "schedule=glob(co*) lr=choice(0.1) transform.rotation=null,1 optimizer.nesterov=false",
+    "schedule=glob(inv*) lr=choice(0.1) transform.rotation=null,1 optimizer.nesterov=false",
     "lr=0.1,0.2 seed=1 hydra.job.config.override_dirname.exclude_keys=[seed,steps] "
     "hydra.job.config.override_dirname.item_sep=_ "
     "hydra.job.config.override_dirname.kv_sep=-",

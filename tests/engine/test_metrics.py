@@ -197,7 +197,7 @@ def test_a_sweep_has_a_column_of_it(tmp_path: Path) -> None:
         lr=[0.01, 0.1],
         steps=8,
         directory=tmp_path / "s",
-        **{"loss.condition": [3.0, 12.0], "record.sharpness_every": 5},
+        **{"loss.condition": [3.0, 12.0], "record.sharpness_every": 5, "record.max_figures": 0},
     )
     assert sweep.results[SHARPNESS].tolist() == pytest.approx([3, 12, 3, 12])
     history = sweep.history(0)

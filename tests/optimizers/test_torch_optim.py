@@ -10,6 +10,7 @@ import pytest
 import pytorch_optimizer
 import torch
 from helpers.batches import assert_same_bits, finish, make_batch, rows_of, why_eager
+from helpers.command import QUIET
 from helpers.gradients import relative
 
 import gdlab
@@ -253,7 +254,7 @@ def test_it_has_no_compiled_form():
 def test_on_the_command_line(here, gd):
     done = gd(
         "optimizer=torch", "optimizer.cls=torch.optim.NAdam",
-        "optimizer.kwargs.betas=[0.9,0.99]", "steps=3", "hydra.run.dir=run",
+        "optimizer.kwargs.betas=[0.9,0.99]", "steps=3", "hydra.run.dir=run", *QUIET,
     )  # fmt: skip
     assert done.code == 0, done
     theirs = stepped_path(torch.optim.NAdam, {"betas": (0.9, 0.99)}, Quadratic(), 0.1, 3)
@@ -266,7 +267,7 @@ def test_on_the_command_line(here, gd):
 
 
 def test_a_sweep_says_which_runs_were_stepped_one_by_one(here, gd):
-    words = ("-m", "optimizer=torch", "lr=0.1,0.2", "steps=3", "record.events=false")
+    words = ("-m", "optimizer=torch", "lr=0.1,0.2", "steps=3", *QUIET)
     done = gd(*words, f"optimizer.cls=torch.optim.Adam,{COUPLED}", "hydra.sweep.dir=s")
     assert done.code == 0, done
     (line,) = (line for line in done.out.splitlines() if "run by run" in line)
@@ -280,7 +281,7 @@ def test_resuming_imports_a_class_only_if_it_is_named_again(here, gd):
     Path("mine.py").write_text(
         "import torch\nclass Mine(torch.optim.SGD):\n    pass\n", encoding="utf-8"
     )
-    words = ("-m", "optimizer=torch", "lr=0.1,0.2", "steps=3", "record.events=false")
+    words = ("-m", "optimizer=torch", "lr=0.1,0.2", "steps=3", *QUIET)
     assert gd(*words, "optimizer.cls=mine.Mine", "hydra.sweep.dir=s").code == 0
     done = gd("resume=s")
     assert done.code == 2

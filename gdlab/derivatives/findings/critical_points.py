@@ -4,7 +4,6 @@ Shapes: D dimensions, n points.
 """
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -233,14 +232,7 @@ def find(
     width = high - low
     x = torch.where(x.abs() <= EPSILON * width, 0.0, x)
     inside = ((x >= low - _SAME * width) & (x <= high + _SAME * width)).all(1)
-    points: list[CriticalPoint] = []
-    for point in _classify_all(loss, x[inside], tol):
-        distances = ((point.at - known.at).abs() / width for known in points)
-        if not point.critical.is_critical or any(bool((d <= _SAME).all()) for d in distances):
-            continue
-        kind = _recheck(loss, point, width, tol)
-        if kind.is_critical:
-            points.append(replace(point, critical=kind))
+    points = _classify_all(loss, x[inside], width, tol)
     points.sort(key=lambda point: (point.value, point.at.tolist()))
     kinks = x[:0]
     if loss.dim <= MOST_DIMENSIONS:
@@ -263,14 +255,26 @@ def _recheck(loss: Loss, point: CriticalPoint, width: Tensor, tol: float) -> Cri
     return point.critical if at.has_certain_hessian else critical(at, tol)
 
 
-def _classify_all(loss: Loss, x: Tensor, tol: float) -> Iterator[CriticalPoint]:
-    """Classify the points (n, D), skipping those with a loss or Hessian that is not finite."""
+def _classify_all(loss: Loss, x: Tensor, width: Tensor, tol: float) -> list[CriticalPoint]:
+    """Return the critical ones of the points (n, D), each once.
+
+    Those with a loss or Hessian that is not finite are skipped.
+    """
     value, gradient = value_and_gradient(loss, x)
     matrix = hessian(loss, x)
     # An eigenvalue counts as zero if the next Newton step changes the Hessian by as much.
     next_matrix = hessian(loss, x + newton_step(loss, x, gradient, torch.zeros_like(x[:, :1])))
     uncertainty = 2 * torch.linalg.matrix_norm(next_matrix - matrix)
-    for k in torch.nonzero(value.isfinite() & matrix.isfinite().all(2).all(1))[:, 0]:
+    is_new = value.isfinite() & matrix.isfinite().all(2).all(1)
+    points = []
+    for k in range(len(x)):
+        if not is_new[k]:
+            continue
         margin = float(uncertainty[k].nan_to_num(0.0))
         kind = classify(x[k], gradient[k], matrix[k], tol, margin)
-        yield CriticalPoint(x[k].clone(), float(value[k]), kind)
+        point = CriticalPoint(x[k].clone(), float(value[k]), kind)
+        kind = _recheck(loss, point, width, tol) if kind.is_critical else kind
+        if kind.is_critical:
+            points.append(replace(point, critical=kind))
+            is_new &= ((x - x[k]).abs() / width > _SAME).any(1)
+    return points

@@ -41,7 +41,10 @@ def solve(loss: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         trial_gradient = value_and_gradient(loss, trial)[1]
         is_less = norm(trial_gradient) < norm(gradient)
         x, gradient = torch.where(is_less, trial, x), torch.where(is_less, trial_gradient, gradient)
-        damping = torch.where(is_less, damping / 8, damping * 4).clamp(1e-30, 1e8)
+        next_damping = torch.where(is_less, damping / 8, damping * 4).clamp(1e-30, 1e8)
+        if not is_less.any() and torch.equal(next_damping, damping):
+            break  # all further steps are these
+        damping = next_damping
     for _ in range(_UNDAMPED_STEPS):
         trial = x + newton_step(loss, x, gradient, torch.zeros_like(damping))
         trial_gradient = value_and_gradient(loss, trial)[1]
