@@ -59,6 +59,8 @@ class Settings(Configured):
         seed: of everything random in the run.
         start: the starting point, "random", or None for the loss's own; numbers by the names of
             the coordinates become a tuple in their order.
+        start_spread: s: s max(1, |xᵢ|) times a standard normal number, drawn from the seed, is
+            added to each coordinate of the start.
         transform: rotation, shift and scale of the loss.
         noise: the noise added to the gradient.
         dtype: of all numbers.
@@ -77,6 +79,7 @@ class Settings(Configured):
     steps: int = setting(default=1000, ge=1, lt=2**53)
     seed: int = setting(default=0, ge=0, lt=2**63)
     start: tuple[float, ...] | Literal["random"] | Mapping[str, float] | None = None
+    start_spread: float = setting(default=0.0, ge=0)
     transform: Transform = dataclasses.field(default_factory=Transform)
     noise: Noise = dataclasses.field(default_factory=Noise)
     dtype: Literal["float64", "float32"] = "float64"

@@ -8,6 +8,7 @@ from gdlab import theory
 from gdlab.config.settings import Settings
 from gdlab.engine.batch import Batch
 from gdlab.engine.outcome import Outcome
+from gdlab.engine.targets import EVALUATIONS_TO
 from gdlab.engine.status import Status
 from gdlab.schedules import Constant
 from gdlab.theory.run_end import steps_taken
@@ -92,7 +93,11 @@ def outcome_lines(settings: Settings, outcome: Outcome) -> list[tuple[str, str]]
     lines.append(("gradient norm", f"{outcome.grad_norm:.6g}"))
     lines.append(("point", _point(settings, outcome)))
     metrics = {name: value for name, value in outcome.metrics.items() if value is not None}
-    lines += [(name, f"{value:.6g}") for name, value in metrics.items()]
+    reached = {name: spent for name, spent in metrics.items() if name.startswith(EVALUATIONS_TO)}
+    lines += [(k, f"{value:.6g}") for k, value in metrics.items() if k not in reached]
+    if reached:
+        words = [f"{n:.0f} to {name.removeprefix(EVALUATIONS_TO)}" for name, n in reached.items()]
+        lines.append(("evaluations", ", ".join(words)))
     if outcome.distance is not None:
         lines.append(("distance", f"{outcome.distance:.6g} to the nearest known minimizer"))
     return lines

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from gdlab.engine.metrics import Metric, metrics_of
+from gdlab.errors import SettingError
 from gdlab.fields.declared import Configured, setting
+from gdlab.fields.formatting import format_value
 from gdlab.losses.base import Loss
 from gdlab.numerics.rowwise import LANES, LARGE, part_size
 from gdlab.optimizers.base import Optimizer
@@ -31,6 +33,10 @@ class Stop(Configured):
         evaluations: out of budget at the first step at which this many gradients have been computed
             (`gdlab.optimizers.oracle` says what else counts); the status is that of the maximum
             number of steps. A step is finished: one of a line search may exceed the budget.
+        targets: decreasing relative accuracies τ: a target is reached at the first record whose
+            loss is at or below f* + τ (f(x₀) − f*). The evaluations up to there are kept for each,
+            and the run ends at the last. None for no targets.
+        minimum: f* of the targets; None for the known minimum of the loss.
     """
 
     __module__ = "gdlab"
@@ -39,6 +45,14 @@ class Stop(Configured):
     loss: float | None = None
     max_loss: float | None = setting(default=None, gt=0)
     evaluations: int | None = setting(default=None, ge=1, lt=2**53)
+    targets: tuple[float, ...] | None = setting(default=None, gt=0, lt=1)
+    minimum: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        targets = self.targets
+        if targets is not None and (not targets or list(targets) != sorted({*targets})[::-1]):
+            raise SettingError(f"targets={format_value(targets)}: must be decreasing numbers")
 
     def most_steps(self, steps: int) -> int:
         """Return how many of `steps` steps the budget allows, each of one evaluation or more."""
@@ -110,11 +124,15 @@ class Batch:
         return [range(first, min(first + size, runs)) for first in range(0, runs, size)]
 
     def check(self) -> None:
-        """Check that the optimizer gets what it needs.
+        """Check that the optimizer and the targets get what they need.
 
         Raises:
             SettingError: the loss lacks something or is too large, or the gradients are stochastic.
         """
+        stop = self.stop
+        if stop.targets is not None and stop.minimum is None and self.loss.minimum is None:
+            why = "needs the minimum, which is not known for this loss; give stop.minimum"
+            raise SettingError(f"stop.targets={format_value(stop.targets)}: {why}")
         if isinstance(self.optimizer, OracleOptimizer):
             self.optimizer.check(self.loss, self.noise)
 

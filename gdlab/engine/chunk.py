@@ -60,6 +60,9 @@ class Chunk:
         best_loss: the smallest finite loss of each row's records; infinity if there is none: (n,).
         best_step: the step of the record that first had it: (n,).
         evaluations: gradients computed so far for each row's run: (n,).
+        counts: gradients computed up to each record (K, n), where an optimizer asks for more than
+            one a record; else None.
+        targets: the losses to be reached (J, n); None for none.
         obstacle: codes of `Obstacle`, for rows that stalled: (n,).
         padded: the same records with the padding rows.
         metrics: the metrics recorded at intervals.
@@ -78,11 +81,17 @@ class Chunk:
     best_loss: Tensor
     best_step: Tensor
     evaluations: Tensor
+    counts: Tensor | None
+    targets: Tensor | None
     obstacle: Tensor
     padded: PaddedChunk
     metrics: Mapping[str, Metric]
     mode: Mode
     error: BaseException | None
+
+    def evaluations_at(self, record: Tensor, rows: Tensor) -> Tensor:
+        """Return the gradients computed up to one record of each of m rows (m,): (m,)."""
+        return self.first + record + 1 if self.counts is None else self.counts[record, rows]
 
     @cached_property
     def distance(self) -> Tensor | None:

@@ -55,6 +55,8 @@ def advance(rows: Rows, length: int, interrupted: Callable[[], bool]) -> ChunkRe
                 loss, grad = _loss_and_gradient(rows, x)
                 # A copy, because the optimizer may change its gradient in place.
                 records.loss[k], grads[k] = loss, grad.T.clone()
+                if records.counts is not None and rows.oracle is not None:
+                    records.counts[k] = rows.oracle.count
             else:
                 records.loss[k] = records.norm[k] = torch.nan
             records.points[k], count = x.T, k + 1
@@ -130,9 +132,8 @@ def _step_with_oracle(rows: Rows, records: ChunkRecords, k: int, grad: Tensor, l
     """
     optimizer, oracle, stop = rows.optimizer, rows.oracle, rows.batch.stop
     assert isinstance(optimizer, OracleOptimizer) and oracle is not None
-    if records.stalled is None or records.is_spent is None:
+    if records.stalled is None:
         records.stalled = torch.zeros_like(records.loss, dtype=torch.bool)
-        records.is_spent = torch.zeros_like(records.stalled)
     loss, (norm, finite) = records.loss[k], norms(grad.T[None])
     oracle.end(~finite[0] | ~loss.isfinite() | ~rows.x.isfinite().all(1))
     oracle.end((norm[0] <= stop.grad_tol) | oracle.stalled[:, 0])
@@ -140,9 +141,11 @@ def _step_with_oracle(rows: Rows, records: ChunkRecords, k: int, grad: Tensor, l
         oracle.end(loss <= stop.loss)
     if stop.max_loss is not None:
         oracle.end(loss.abs() > stop.max_loss)
+    targets = rows.targets_from(records.loss[0])
+    if targets is not None:
+        oracle.end(loss <= targets[-1])
     if stop.evaluations is not None:
-        records.is_spent[k] = oracle.count >= stop.evaluations
-        oracle.end(records.is_spent[k])
+        oracle.end(oracle.count >= stop.evaluations)
     if not oracle.awake.any():
         return False
     rows.x, rows.state = optimizer.update_with_oracle(rows.x, grad, rows.state, lr, oracle)

@@ -16,6 +16,7 @@ from gdlab.engine.chunk import Chunk
 from gdlab.engine.diagnoses import Diagnoses, KnownDiagnoses
 from gdlab.engine.evidence import Evidence
 from gdlab.engine.status import Status
+from gdlab.engine.targets import Reached
 from gdlab.fields.formatting import short_repr
 from gdlab.optimizers.oracle import Obstacle
 
@@ -67,7 +68,8 @@ class Outcome:
         distance: the distance from the last point to the nearest known minimizer; None where none
             is known.
         suboptimality: the final loss above the known minimum; None where it is unknown.
-        metrics: the metrics at the last point by name, such as accuracy or sharpness.
+        metrics: the metrics at the last point by name, such as accuracy or sharpness; and the
+            evaluations to each of `stop.targets`, None where it was not reached.
         evaluations: the number of gradients computed; `gdlab.optimizers.oracle` says what else
             counts.
         diagnosis: what happened, a word of `gdlab.theory.Diagnosis` such as unstable or saddle;
@@ -130,7 +132,9 @@ class Outcomes:
         self.numbers = {
             name: np.full(runs, spec["initial"], spec["dtype"]) for name, spec in NUMBERS.items()
         }
+        self._reached = Reached(batch)
         self.metrics = {name: np.full(runs, np.nan) for name in batch.metrics}
+        self.metrics |= self._reached.columns
         self.x = batch.start.cpu().numpy().astype(np.float64).reshape(runs, dim)
         self.mode: str = "eager"
         self.mode_reason: str | None = None
@@ -154,6 +158,7 @@ class Outcomes:
             self.errors |= dict.fromkeys(failed.tolist(), chunk.error)
         if len(chunk.loss) == 0:
             return
+        self._reached.add(chunk)
         self.evidence.add(chunk, self._update_best(rows, chunk))
         self._add_endings(rows, chunk)
 
@@ -269,7 +274,7 @@ class Outcomes:
         if status == Status.CONVERGED:
             return f"the gradient norm fell to stop.grad_tol={stop.grad_tol:g} at step {steps}"
         if status == Status.TARGET:
-            return f"the loss fell to stop.loss={stop.loss:g} at step {steps}"
+            return f"the loss fell to {self._describe_target(row)} at step {steps}"
         if status == Status.MAX_STEPS:
             above = f"the gradient norm still above stop.grad_tol={stop.grad_tol:g}"
             if stop.evaluations is not None and steps < self.steps:
@@ -285,6 +290,14 @@ class Outcomes:
             error = self.errors[row]
             return " ".join(f"{type(error).__name__} after step {steps}: {error}".split())
         return f"{status} after step {steps}"
+
+    def _describe_target(self, row: int) -> str:
+        """Say which target a run reached."""
+        stop, loss = self.stop, self.numbers["final_loss"][row]
+        if stop.loss is not None and loss <= stop.loss:
+            return f"stop.loss={stop.loss:g}"
+        assert stop.targets is not None
+        return f"{loss:.6g}, within {stop.targets[-1]:g} of the start's height above the minimum,"
 
     def _describe_divergence(self, row: int) -> str:
         """Say what diverged."""

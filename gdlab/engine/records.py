@@ -43,8 +43,7 @@ class ChunkRecords:
         has_loss: which records have a loss and a gradient (K,), the others NaN; None for all.
         summary: the extremes of the new records, in compiled mode.
         stalled: in which records a row's optimizer could not progress (K, n); None for none.
-        is_spent: at which records a row's budget of evaluations was used up (K, n); None where the
-            step number alone tells.
+        counts: evaluations up to each record (K, n); None where the step number tells.
         stop_status: how all rows ended, where an exception or an interruption ended them.
         error: the exception.
     """
@@ -57,7 +56,7 @@ class ChunkRecords:
     has_loss: Tensor | None = None
     summary: ChunkSummary | None = None
     stalled: Tensor | None = None
-    is_spent: Tensor | None = None
+    counts: Tensor | None = None
     stop_status: Status = Status.RUNNING
     error: BaseException | None = None
 
@@ -76,4 +75,4 @@ class ChunkRecords:
         self.loss, self.norm = self.loss[:count], self.norm[:count]
         self.has_loss = None if self.has_loss is None else self.has_loss[:count]
         self.stalled = None if self.stalled is None else self.stalled[:count]
-        self.is_spent = None if self.is_spent is None else self.is_spent[:count]
+        self.counts = None if self.counts is None else self.counts[:count]

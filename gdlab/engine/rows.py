@@ -17,6 +17,7 @@ from gdlab.engine.batch import Batch
 from gdlab.engine.buffers import BufferPool
 from gdlab.engine.records import ChunkRecords
 from gdlab.engine.status import Status
+from gdlab.engine.targets import target_losses
 from gdlab.errors import CUSTOM_ERRORS
 from gdlab.fields.declared import Number, map_numbers
 from gdlab.losses.base import Loss
@@ -48,11 +49,15 @@ class Rows:
     schedule_state: Memory
     buffers: BufferPool
     oracle: Oracle | None = None
+    targets: Tensor | None = None
+    """The losses to be reached (J, n), once the first loss is known; None for none."""
     pending_record: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
     """The last record of each row: its point (D, n), loss, gradient norm and rate (n,). It waits
     for the next chunk to tell whether the run goes on, since the last record of a run differs from
     the others.
     """
+    pending_evaluations: Tensor | None = None
+    """The evaluations up to that record (n,), where the optimizer has an oracle."""
 
     @property
     def pending_count(self) -> int:
@@ -113,6 +118,17 @@ class Rows:
             oracle=Oracle(loss, x) if optimizer.needs else None,
         )
 
+    def targets_from(self, first: Tensor) -> Tensor | None:
+        """Return the losses to be reached (J, n); None for none.
+
+        Args:
+            first: the losses (n,) at the first record of the chunk; the targets follow from those
+                of the first chunk.
+        """
+        if self.first == 0:
+            self.targets = target_losses(self.batch.stop, self.loss, first)
+        return self.targets
+
     def begin_records(self, length: int) -> ChunkRecords:
         """Allocate up to `length` new records, after the pending one.
 
@@ -127,7 +143,12 @@ class Rows:
             norm=self.buffers.empty((count, n), self.x),
             rates=self.x.new_full((count, n), torch.nan),
         )
+        if self.oracle is not None:
+            records.counts = self.oracle.count.new_zeros((count, n))
         if self.pending_record is not None:
+            if records.counts is not None:
+                assert self.pending_evaluations is not None
+                records.counts[0] = self.pending_evaluations
             for column, values in zip(
                 (records.points, records.loss, records.norm, records.rates),
                 self.pending_record,
@@ -154,6 +175,7 @@ class Rows:
             records.norm[last],
             records.rates[last],
         )
+        self.pending_evaluations = None if records.counts is None else records.counts[last]
         self.first += last
         if len(running) < self.live:
             self._keep_only(running)
@@ -181,6 +203,10 @@ class Rows:
             x, *numbers = self.pending_record
             loss, norm, rate = (number[index] for number in numbers)
             self.pending_record = x[:, index], loss, norm, rate
+        if self.pending_evaluations is not None:
+            self.pending_evaluations = self.pending_evaluations[index]
+        if self.targets is not None:
+            self.targets = self.targets[:, index]
         self.live = len(running)
 
 

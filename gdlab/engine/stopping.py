@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gdlab.engine.batch import Stop
 from gdlab.engine.chunk import Chunk, Mode, PaddedChunk
 from gdlab.engine.records import ChunkRecords, ChunkSummary
 from gdlab.engine.rows import Rows
@@ -42,11 +41,12 @@ def find_endings(rows: Rows, records: ChunkRecords, mode: Mode) -> Chunk:
     live, n = rows.live, len(records.loss)
     if n == 0:
         return _empty_chunk(rows, records, mode)
+    targets = rows.targets_from(records.loss[0])
     if records.summary is None:
         endings = _endings_from_records(rows, records, slice(0, live))
     else:
         endings = _endings_from_summary(rows, records, records.summary)
-        candidates = _may_have_ended(records.summary, rows.batch.stop)[:live].nonzero()[:, 0]
+        candidates = _may_have_ended(records.summary, rows)[:live].nonzero()[:, 0]
         if len(candidates):
             exact = vars(_endings_from_records(rows, records, candidates))
             for name, values in vars(endings).items():
@@ -70,6 +70,8 @@ def find_endings(rows: Rows, records: ChunkRecords, mode: Mode) -> Chunk:
         best_loss=endings.best_loss,
         best_step=rows.first + endings.best_record,
         evaluations=evaluations if rows.oracle is None else rows.oracle.count[:live],
+        counts=None if records.counts is None else records.counts[:, :live],
+        targets=None if targets is None else targets[:, :live],
         obstacle=rows.index[:live] * 0 if rows.oracle is None else rows.oracle.obstacle[:live, 0],
         padded=PaddedChunk(rows.loss, x, records.loss, rows.batch.lanes),
         metrics=rows.batch.metrics,
@@ -92,11 +94,14 @@ def _endings_from_summary(rows: Rows, records: ChunkRecords, summary: ChunkSumma
     )
 
 
-def _may_have_ended(summary: ChunkSummary, stop: Stop) -> Tensor:
+def _may_have_ended(summary: ChunkSummary, rows: Rows) -> Tensor:
     """Whether a row may have met a criterion or has a number that is not finite: (n,)."""
+    stop = rows.batch.stop
     candidates = (summary.min_norm <= stop.grad_tol) | summary.zero_if_finite.isnan()
     if stop.loss is not None:
         candidates |= summary.min_loss <= stop.loss
+    if rows.targets is not None:
+        candidates |= summary.min_loss <= rows.targets[-1]
     if stop.max_loss is not None:
         candidates |= summary.max_abs_loss > stop.max_loss
     return candidates
@@ -117,12 +122,14 @@ def _endings_from_records(rows: Rows, records: ChunkRecords, index: slice | Tens
     status = torch.full(loss.shape, int(Status.RUNNING), device=loss.device)
     # A later assignment takes precedence over an earlier one.
     status[is_last] = int(Status.MAX_STEPS)
-    if records.is_spent is not None:
-        status[records.is_spent[:, index]] = int(Status.MAX_STEPS)
+    if records.counts is not None and stop.evaluations is not None:
+        status[records.counts[:, index] >= stop.evaluations] = int(Status.MAX_STEPS)
     if records.stalled is not None:
         status[records.stalled[:, index]] = int(Status.STALLED)
     if stop.loss is not None:
         status[loss <= stop.loss] = int(Status.TARGET)
+    if rows.targets is not None:
+        status[loss <= rows.targets[-1, index]] = int(Status.TARGET)
     status[norm <= stop.grad_tol] = int(Status.CONVERGED)
     if stop.max_loss is not None:
         status[loss.abs() > stop.max_loss] = int(Status.DIVERGED)
@@ -198,6 +205,8 @@ def _empty_chunk(rows: Rows, records: ChunkRecords, mode: Mode) -> Chunk:
         best_loss=torch.full_like(x[:, 0], torch.inf),
         best_step=zeros,
         evaluations=zeros,
+        counts=None,
+        targets=None,
         obstacle=zeros,
         padded=padded,
         metrics=rows.batch.metrics,

@@ -34,6 +34,7 @@ class Stream(IntEnum):
     SWEEP = 5
     DATA = 6
     EIGENVECTOR = 7
+    SPREAD = 8
 
 
 def philox(counter: tuple[Tensor, ...], key: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:

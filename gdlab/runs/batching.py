@@ -124,7 +124,14 @@ def _start_points(
         if node == "start":
             points = points.clone()
             points[:, int(coordinate)] = loss.tensor(values)
-    return points
+    return _scatter(points, settings.start_spread, seed) if settings.start_spread else points
+
+
+def _scatter(points: Tensor, spread: float, seed: Tensor) -> Tensor:
+    """Add normal numbers, drawn with seeds (R,), to points (R, D), in proportion to max(1, |x|)."""
+    coordinate = torch.arange(points.shape[1], device=seed.device)
+    drawn = rng.normal(seed[:, None], rng.Stream.SPREAD, torch.zeros_like(coordinate), coordinate)
+    return points + spread * points.abs().clamp(min=1) * drawn.to(points.dtype)
 
 
 def resolve_device(name: str) -> torch.device:

@@ -1,0 +1,27 @@
+"""Starting points drawn around a start."""
+
+import numpy as np
+from scipy import stats
+
+import gdlab
+from gdlab.config.loading import settings_from_flat
+from gdlab.runs.batching import batch_of
+
+
+def starts_of(**settings: object) -> np.ndarray:
+    seeds = np.arange(4000)
+    return batch_of(settings_from_flat(settings), {"seed": seeds}, len(seeds)).start.numpy()
+
+
+def test_a_spread_is_normal_and_relative_to_coordinates_above_1() -> None:
+    start = np.array([-20.0, 0.1])
+    drawn = (starts_of(loss="booth", start=tuple(start), start_spread=0.5) - start) / [10, 0.5]
+    # Kolmogorov and Smirnov: p = 0.80, 0.79; the correlation of the coordinates is 0.008.
+    assert all(stats.kstest(column, "norm").pvalue > 0.01 for column in drawn.T)
+    assert abs(np.corrcoef(drawn.T)[0, 1]) < 0.05
+
+
+def test_a_spread_is_the_same_alone_and_in_a_sweep() -> None:
+    alone = gdlab.run("booth", start_spread=0.3, seed=7, steps=1).history.x[0]
+    assert (starts_of(loss="booth", start_spread=0.3)[7] == alone).all()
+    assert (starts_of(loss="booth")[7] != alone).all()
