@@ -19,7 +19,7 @@ from gdlab.cli.choices import choices_in
 from gdlab.cli.composition import compose_config, hydra_ready
 from gdlab.config.comments import first_comment
 from gdlab.config.loading import choice_from_values, plain_values, resolve_choice
-from gdlab.config.settings import LR
+from gdlab.config.settings import LR, SPACE
 from gdlab.console import PlainConsole, styled
 from gdlab.derivatives.finding import to_json_value
 from gdlab.errors import CUSTOM_ERRORS, SettingError, first_line
@@ -213,6 +213,7 @@ def _optimizer_row(choice: Choice) -> tuple[str, ...]:
     """Return name, class, default lr, hyperparameters and purpose of an optimizer."""
     values = dict(choice.values)
     lr = values.pop(LR, Optimizer.default_lr)
+    values.pop(SPACE, None)
     shown = f"{lr:g}" if isinstance(lr, (int, float)) else format_value(lr)
     inner = values.pop("defaults", [])
     pairs = (pair for entry in inner for pair in entry.items())

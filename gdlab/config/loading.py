@@ -16,6 +16,7 @@ from gdlab.config.settings import (
     GROUPS,
     LR,
     NODES,
+    SPACE,
     Settings,
     make_section,
 )
@@ -281,8 +282,9 @@ def _make_choice(key: str, values: Any, base: type[Configured], named: str = "")
         way = f"a torch optimizer is {key}=torch {key}.cls={target}{kwargs}"
         raise SettingError(f"{named}={target}: {way}")
     cls = import_class(named, target, base, f"gdlab.{base.__name__}")
-    if issubclass(cls, Optimizer) and LR not in declared_fields(cls):
-        fields.pop(LR, None)  # the default of the setting `lr`, not a field
+    if issubclass(cls, Optimizer):
+        for key in {LR, SPACE} - set(declared_fields(cls)):
+            fields.pop(key, None)  # of the file, not fields of the class
     try:
         return make(f"{key}.", cls, _with_instances(f"{key}.", cls, fields))
     except SettingError:

@@ -39,6 +39,9 @@ COMMAND_KEYS = {"experiment", "resume", FAIL_ON, *COMMAND_FLAGS}
 LR = "lr"
 """The setting whose default an optimizer's file may override."""
 
+SPACE = "space"
+"""The key of an optimizer's file that says what a comparison tunes."""
+
 GROUPS: Mapping[str, type[Configured]] = {
     "loss": Loss,
     "optimizer": Optimizer,

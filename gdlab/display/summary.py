@@ -8,8 +8,8 @@ from gdlab import theory
 from gdlab.config.settings import Settings
 from gdlab.engine.batch import Batch
 from gdlab.engine.outcome import Outcome
-from gdlab.engine.targets import EVALUATIONS_TO
 from gdlab.engine.status import Status
+from gdlab.engine.targets import EVALUATIONS_TO
 from gdlab.schedules import Constant
 from gdlab.theory.run_end import steps_taken
 

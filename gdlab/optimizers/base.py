@@ -5,7 +5,7 @@ Shapes: R runs, D dimensions.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Set
-from typing import ClassVar, NamedTuple, TypeAlias
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -63,6 +63,9 @@ class Optimizer(Configured, ABC):
 
     default_lr: ClassVar[float] = 0.1
     """The learning rate if none is given; where it is not 0.1, the YAML file repeats it as `lr`."""
+
+    space: ClassVar[Mapping[str, Any] | None] = None
+    """What a comparison tunes where no YAML file says it, such as {"lr": {"log": [1e-5, 10]}}."""
 
     def init(self, x: Tensor, layout: Layout) -> State:
         """Return the state before the first step, for starting points x (R, D).

@@ -1,0 +1,128 @@
+"""A comparison from its plan to the table of its scores.
+
+Each shard leaves a table once its runs have ended, so that a comparison that was interrupted goes
+on where it stopped and ends with the same scores.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gdlab.bench.contest import FLOAT32, SCORE, TRACKS, ULP, Contest
+from gdlab.bench.tuning import Tuned, choose
+from gdlab.engine.status import Status
+from gdlab.errors import RecordError
+from gdlab.recording.digests import VerifiedFiles
+from gdlab.recording.files import make_folder
+from gdlab.recording.parquet import read_parquet, write_table
+from gdlab.sweeps.executors.board import Statuses
+from gdlab.sweeps.executors.driver import run_shards
+from gdlab.sweeps.plan import Plan
+from gdlab.sweeps.table import join_tables
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+TUNING, SCORING = "tuning", "scoring"
+"""The folders of the tables of shards."""
+
+
+class Interrupted(Exception):
+    """A comparison was interrupted; the tables of the shards that ended are kept."""
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who is asked whether to stop, and who hears of progress.
+
+    Attributes:
+        interrupted: asked at every step.
+        progress: receives the statuses of rows.
+    """
+
+    interrupted: Callable[[], bool] = lambda: False
+    progress: Callable[[Statuses], None] = lambda rows: None
+
+
+def run_contest(
+    contest: Contest, directory: Path | None, watch: Watch = Watch()
+) -> "tuple[Tuned, pd.DataFrame]":
+    """Tune and score every optimizer.
+
+    Args:
+        contest: the comparison.
+        directory: where the tables of shards are kept; None to keep nothing.
+        watch: who is asked whether to stop, and who hears of progress.
+
+    Returns:
+        What tuning chose, and a table with a row for each scored run.
+
+    Raises:
+        Interrupted: `watch` asked to stop.
+    """
+    trials = _run(contest.tuning(), directory, TUNING, watch)
+    tuned = choose(contest, trials)
+    plan = contest.scoring(tuned.settings)
+    return tuned, _with_names(contest, _run(plan, directory, SCORING, watch))
+
+
+def _run(plan: Plan, directory: Path | None, folder: str, watch: Watch) -> "pd.DataFrame":
+    """Run the shards without a table, and return the table of all runs."""
+    shards = dict(enumerate(plan.shards()))
+    tables: dict[int, pa.Table] = {}
+    if directory is not None:
+        make_folder(directory / folder)
+        files = VerifiedFiles(directory)
+        for number, shard in shards.items():
+            name = _table_name(folder, number)
+            if name in files:
+                tables[number] = _read(files, name, shard.runs)
+    missing = {number: shard for number, shard in shards.items() if number not in tables}
+    for number, table in run_shards(plan, missing, None, watch.interrupted, watch.progress):
+        if str(Status.INTERRUPTED) in table["status"].to_pylist():
+            continue
+        tables[number] = table
+        if directory is not None:
+            write_table(directory, _table_name(folder, number), table)
+    if len(tables) < len(shards):
+        raise Interrupted
+    return join_tables([tables[number] for number in sorted(tables)]).to_pandas()
+
+
+def _table_name(folder: str, number: int) -> str:
+    return f"{folder}/{number:05}.parquet"
+
+
+def _read(files: VerifiedFiles, name: str, runs: np.ndarray) -> "pa.Table":
+    """Read the table of a shard that ran before.
+
+    Raises:
+        RecordError: the file is damaged, or holds other runs.
+    """
+    table = read_parquet(files, name)
+    if "run" not in table.column_names or table["run"].to_pylist() != runs.tolist():
+        raise RecordError(f"{files.path(name)}: missing or damaged (its runs are not those asked)")
+    return table
+
+
+def _with_names(contest: Contest, frame: "pd.DataFrame") -> "pd.DataFrame":
+    """Add to scored runs what they are: problem, optimizer, track, variant and seed."""
+    import pandas as pd
+
+    entrants, problems = contest.entrants, contest.suite.problems
+    seeds, chaos = contest.rules.seeds_to_score.tolist(), contest.rules.chaos
+    chaos = min(chaos, len(seeds))
+    rows = [
+        (entrants[cell.entrant].name, problems[cell.problem].name, track, variant, seed)
+        for variant in (SCORE, FLOAT32, ULP)
+        for cell in contest.playing
+        for track in (TRACKS if variant == SCORE else TRACKS[:1])
+        for seed in (seeds if variant == SCORE else seeds[:chaos])
+    ]
+    names = pd.DataFrame(rows, columns=["optimizer", "problem", "track", "variant", "seed"])
+    kept = frame.drop(columns=["run", *names.columns.intersection(frame.columns), "loss"])
+    return pd.concat([names, kept], axis=1)
