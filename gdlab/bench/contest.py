@@ -19,6 +19,7 @@ from gdlab.errors import SettingError
 from gdlab.fields.declared import Configured, setting
 from gdlab.runs.batching import batch_of
 from gdlab.sweeps.executors.choice import with_executor
+from gdlab.sweeps.executors.table import check_executor
 from gdlab.sweeps.grid import Grid
 from gdlab.sweeps.plan import Group, Plan
 
@@ -132,6 +133,21 @@ class Contest:
     def playing(self) -> list[Cell]:
         """The cells in which the optimizer fits the problem."""
         return [cell for cell in self.cells if cell.settings is not None]
+
+    def check(self) -> None:
+        """Check all settings before anything runs.
+
+        Raises:
+            SettingError: one is wrong, or no optimizer fits any problem.
+        """
+        check_executor("executor", self.executor)
+        _ = self.cells
+
+    def run_counts(self) -> tuple[int, int]:
+        """Return the number of runs that tune, and of those that are scored."""
+        rules, cells = self.rules, len(self.playing)
+        scored = len(TRACKS) * rules.seeds + 2 * min(rules.chaos, rules.seeds)
+        return cells * rules.trials * rules.tuning_seeds, cells * scored
 
     def tuning(self) -> Plan:
         """Return the plan of all trials; a group is a cell, its runs trial by trial."""

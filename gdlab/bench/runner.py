@@ -114,8 +114,8 @@ def _with_names(contest: Contest, frame: "pd.DataFrame") -> "pd.DataFrame":
     import pandas as pd
 
     entrants, problems = contest.entrants, contest.suite.problems
-    seeds, chaos = contest.rules.seeds_to_score.tolist(), contest.rules.chaos
-    chaos = min(chaos, len(seeds))
+    rules = contest.rules
+    seeds, chaos = rules.seeds_to_score.tolist(), min(rules.chaos, rules.seeds)
     rows = [
         (entrants[cell.entrant].name, problems[cell.problem].name, track, variant, seed)
         for variant in (SCORE, FLOAT32, ULP)
@@ -124,5 +124,9 @@ def _with_names(contest: Contest, frame: "pd.DataFrame") -> "pd.DataFrame":
         for seed in (seeds if variant == SCORE else seeds[:chaos])
     ]
     names = pd.DataFrame(rows, columns=["optimizer", "problem", "track", "variant", "seed"])
+    limits = {problem.name: problem.budget for problem in problems}
+    names["budget"] = names["problem"].map(limits) if rules.budget is None else rules.budget
+    dims = {problems[c.problem].name: c.settings.loss.dim for c in contest.playing if c.settings}
+    names["dim"] = names["problem"].map(dims)
     kept = frame.drop(columns=["run", *names.columns.intersection(frame.columns), "loss"])
     return pd.concat([names, kept], axis=1)

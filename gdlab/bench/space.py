@@ -84,6 +84,10 @@ class Interval:
         low, high = scale.to(self.low), scale.to(self.high)
         return np.clip(scale.back(low + fraction * (high - low)), self.low, self.high)
 
+    def written(self) -> dict[str, list[float]]:
+        """Return what `of` reads."""
+        return {self.scale: [self.low, self.high]}
+
     def edge(self, value: float) -> str | None:
         """Return the end that a number is close to, "lowest" or "highest"; None for neither."""
         low, at, high = (SCALES[self.scale].to(v) for v in (self.low, value, self.high))
@@ -133,6 +137,22 @@ class Space:
         if not 1 <= len(intervals) <= MOST:
             raise SettingError(f"{where}: has {len(intervals)} intervals, must have 1 to {MOST}")
         return cls(intervals, fixed)
+
+    def written(self) -> dict[str, Any]:
+        """Return what `of` reads."""
+        parts: dict[str, dict[int | None, Any]] = {}
+        for (setting, at), interval in self.intervals.items():
+            parts.setdefault(setting, {})[at] = interval.written()
+        for (setting, at), value in self.fixed.items():
+            parts[setting][at] = value
+        return {
+            setting.removeprefix("optimizer."): (
+                by_position[None]
+                if None in by_position
+                else [by_position[at] for at in range(len(by_position))]
+            )
+            for setting, by_position in parts.items()
+        }
 
     @property
     def settings(self) -> list[str]:

@@ -92,6 +92,19 @@ DERIVATIVES = Usage(
     },
 )
 
+BENCH = Usage(
+    "gdlab.bench: is an optimizer better? Equal tuning, new seeds, and ties that are called ties",
+    "python -m gdlab.bench [setting=value …] [flags]",
+    (
+        "python -m gdlab.bench optimizers=sgd,adam,lbfgs",
+        "python -m gdlab.bench optimizers=adam,my_module.Mine suite=classic",
+        "python -m gdlab.bench suite=my_suite.yaml trials=16 seeds=10",
+        "python -m gdlab.bench resume=runs/bench/NAME    # one that was interrupted",
+    ),
+    _COMMON_FLAGS,
+    {"python -m gdlab": "gradient descent with one optimizer, and sweeps; see its --help"},
+)
+
 
 def answer(usage: Usage, parsed: Namespace, name: str) -> int:
     """Print the help of a command, with the settings as its overrides make them.

@@ -112,8 +112,8 @@ def _restore_plan(
     grid = Grid(axes, index)
     groups = []
     for number, group in enumerate(saved):
-        for key, target in _targets(group["settings"]):
-            _refuse_foreign(key, target, named, directory)
+        for key, target in targets(group["settings"]):
+            refuse_foreign(key, target, named, directory)
         settings = settings_from_values(group["settings"], group["choices"])
         runs = np.flatnonzero(group_of_run == number)
         groups.append(Group(settings, columns_of(grid, settings, group["columns"], runs), runs))
@@ -136,16 +136,16 @@ def plain_settings(settings: Settings) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key, value in settings.settings().items():
         if isinstance(value, Configured):
-            values[key] = _tag(value) if key in GROUPS else value.settings()
+            values[key] = tagged(value) if key in GROUPS else value.settings()
         elif key != "choices":
             values[key] = value
     return values
 
 
-def _tag(value: Configured) -> dict[str, Any]:
+def tagged(value: Configured) -> dict[str, Any]:
     """Return the fields of a value with the name of its class, nested values likewise."""
     fields = {
-        name: _tag(field) if isinstance(field, Configured) else field
+        name: tagged(field) if isinstance(field, Configured) else field
         for name, field in value.settings().items()
     }
     return {"_target_": class_name(value), **fields}
@@ -156,17 +156,17 @@ def class_name(value: Configured) -> str:
     return f"{type(value).__module__}.{type(value).__qualname__}"
 
 
-def _targets(values: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+def targets(values: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
     """Yield each setting that names a class, at any depth of nested plain values, and the class."""
     inner = values if isinstance(values, dict) else dict(enumerate(values))
     for key, value in inner.items():
         if key in CLASS_NAMES:
             yield f"{prefix}{key}", str(value)
         elif isinstance(value, (dict, list)):
-            yield from _targets(value, f"{prefix}{key}.")
+            yield from targets(value, f"{prefix}{key}.")
 
 
-def _refuse_foreign(key: str, target: str, named: set[str], directory: Path) -> None:
+def refuse_foreign(key: str, target: str, named: set[str], directory: Path) -> None:
     is_known = target.startswith("gdlab.") or _OF_TORCH.fullmatch(target)
     if not is_known and target not in named:
         raise SettingError(

@@ -1,0 +1,16 @@
+"""Compare optimizers fairly: equal tuning, new seeds, evaluations to targets, tests for ties.
+
+The package can be called: `gdlab.bench(...)` is `gdlab.bench.comparison.bench`.
+"""
+
+import sys
+from types import ModuleType
+
+from gdlab.bench.comparison import bench
+
+
+class _Callable(ModuleType):
+    __call__ = staticmethod(bench)
+
+
+sys.modules[__name__].__class__ = _Callable

@@ -1,0 +1,80 @@
+"""A comparison on disk: written once, and read to resume without composing anything."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from gdlab.bench.contest import Contest, Rules
+from gdlab.bench.entrants import Entrant
+from gdlab.bench.space import Space
+from gdlab.bench.suites import Problem, Suite
+from gdlab.config.loading import choice_from_values
+from gdlab.errors import GdlabError, RecordError, SettingError, describe_error
+from gdlab.optimizers.base import Optimizer
+from gdlab.recording.digests import VerifiedFiles, write_with_digest
+from gdlab.sweeps.plan_file import refuse_foreign, tagged, targets
+from gdlab.version import __version__
+
+CONTEST = "bench.json"
+
+
+def save(contest: Contest, directory: Path) -> None:
+    """Write a comparison into its directory."""
+    written = {
+        "version": __version__,
+        "executor": contest.executor,
+        "rules": contest.rules.settings(),
+        "optimizers": [
+            {
+                "name": entrant.name,
+                "typed": entrant.typed,
+                "lr": entrant.lr,
+                "space": entrant.space.written(),
+                "values": tagged(entrant.optimizer),
+            }
+            for entrant in contest.entrants
+        ],
+        "suite": asdict(contest.suite),
+    }
+    write_with_digest(directory, CONTEST, json.dumps(written, indent=1).encode())
+
+
+def load(directory: Path, named: Iterable[str] = ()) -> Contest:
+    """Read the comparison of a directory.
+
+    Args:
+        directory: the comparison's.
+        named: classes from outside gdlab that the person who resumes names.
+
+    Raises:
+        SettingError: there is none, or it names a class that the person did not.
+        RecordError: the file is damaged.
+    """
+    if not (directory / CONTEST).is_file():
+        raise SettingError(f"resume={directory}: holds no comparison (no {CONTEST})")
+    text = VerifiedFiles(directory).read_text(CONTEST)
+    try:
+        return _restore(json.loads(text), set(named), directory)
+    except GdlabError:
+        raise
+    except Exception as error:  # a damaged file may hold anything
+        what = describe_error(error)
+        raise RecordError(f"{directory / CONTEST}: missing or damaged ({what})") from error
+
+
+def _restore(written: dict[str, Any], named: set[str], directory: Path) -> Contest:
+    suite = written["suite"]
+    problems = tuple(Problem(**problem) for problem in suite["problems"])
+    entrants = []
+    for given in written["optimizers"]:
+        for key, target in targets(given["values"], "optimizer."):
+            refuse_foreign(key, target, named, directory)
+        optimizer = choice_from_values("optimizer", given["values"])
+        assert isinstance(optimizer, Optimizer)
+        name, space = given["name"], Space.of(given["name"], given["space"])
+        entrants.append(Entrant(name, optimizer, space, given["lr"], given["typed"]))
+    rules = Rules(**written["rules"])
+    return Contest(tuple(entrants), Suite(suite["name"], suite["about"], problems), rules,
+                   written["executor"])

@@ -1,0 +1,89 @@
+"""A comparison in words: how the optimizers stand on each track, and what to take with care."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gdlab.bench.contest import DEFAULT, SHARED, TRACKS, TUNED, Contest
+from gdlab.bench.standings import Track, chaotic, track_of
+from gdlab.bench.tuning import Tuned
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TITLES = {
+    TUNED: "tuned for each problem",
+    SHARED: "one setting for the whole suite",
+    DEFAULT: "default settings, untuned",
+}
+"""The tracks in words."""
+
+COLUMNS = ("rank", "optimizer", "solved", "area", "evaluations (95% interval)", "wins", "losses")
+_LEVEL = 0.05
+
+
+def rows_of(track: Track) -> list[tuple[str, ...]]:
+    """Return a row of `COLUMNS` for each optimizer, best first."""
+    better = (track.p_values < _LEVEL) & (track.mean_cost[:, None] < track.mean_cost[None])
+    rows = []
+    for at in track.order:
+        low, typical, high = track.typical[at]
+        shared = (track.ranks == track.ranks[at]).sum() > 1
+        rows.append(
+            (
+                f"{track.ranks[at]}{'=' if shared else ''}",
+                track.optimizers[at],
+                f"{track.solved[at, -1]:.0%}",
+                f"{track.area[at]:.3f}",
+                f"{_part(typical)} ({_part(low)} to {_part(high)})",
+                str(better[at].sum()),
+                str(better[:, at].sum()),
+            )
+        )
+    return rows
+
+
+def _part(value: float) -> str:
+    """Format a part of the budget; ten budgets stand for no target reached."""
+    return "none" if value >= 10 else f"{value:.3g}"
+
+
+def cautions(contest: Contest, tuned: Tuned, scores: "pd.DataFrame") -> Iterator[str]:
+    """Yield what a reader has to know besides the ranks."""
+    track = track_of(scores, TUNED)
+    for at in np.flatnonzero(track.unsettled > 0):
+        share, name = track.unsettled[at], track.optimizers[at]
+        yield f"{name}: {share:.0%} of its runs were still falling when the budget was spent"
+    edges: dict[str, int] = {}
+    for key, columns in tuned.settings.items():
+        entrant = contest.entrants[key[0]]
+        for found in entrant.space.edges({name: c[0].tolist() for name, c in columns.items()}):
+            words = f"{entrant.name}: {found.split('=')[0]} at the {_end(found)} end of its space"
+            edges[words] = edges.get(words, 0) + 1
+    for words, count in edges.items():
+        yield f"{words} on {count} of {len(contest.suite.problems)} problems"
+    for cell in contest.cells:
+        if cell.settings is None:
+            names = contest.entrants[cell.entrant].name, contest.suite.problems[cell.problem].name
+            yield f"{names[0]} does not fit {names[1]}: {cell.obstacle}"
+    for problem in chaotic(scores):
+        yield f"{problem}: rounding changes who is better (float32, or a start one unit off)"
+
+
+def _end(found: str) -> str:
+    return "lower" if " lowest " in found else "upper"
+
+
+def lines(contest: Contest, tuned: Tuned, scores: "pd.DataFrame") -> Iterator[str]:
+    """Yield the lines of a comparison as plain text."""
+    for name in TRACKS:
+        yield TITLES[name]
+        table = [COLUMNS, *rows_of(track_of(scores, name))]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        for row in table:
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            yield "  " + "  ".join(cells).rstrip()
+        yield ""
+    for caution in cautions(contest, tuned, scores):
+        yield f"note: {caution}"
