@@ -126,6 +126,8 @@ def _with_names(contest: Contest, frame: "pd.DataFrame") -> "pd.DataFrame":
     names = pd.DataFrame(rows, columns=["optimizer", "problem", "track", "variant", "seed"])
     limits = {problem.name: problem.budget for problem in problems}
     names["budget"] = names["problem"].map(limits) if rules.budget is None else rules.budget
+    targets = {p.name: " ".join(f"{target:g}" for target in p.targets) for p in problems}
+    names["targets"] = names["problem"].map(targets)
     dims = {problems[c.problem].name: c.settings.loss.dim for c in contest.playing if c.settings}
     names["dim"] = names["problem"].map(dims)
     kept = frame.drop(columns=["run", *names.columns.intersection(frame.columns), "loss"])

@@ -14,7 +14,6 @@ from gdlab.bench.contest import FLOAT32, SCORE, TRACKS, ULP
 from gdlab.bench.profiles import area, expected_evaluations
 from gdlab.bench.scores import cost_of, spent_of
 from gdlab.bench.statistics import interval, median, pairwise, rank_groups
-from gdlab.engine.targets import EVALUATIONS_TO
 
 LEAST = 1e-3
 """The part of the budget from which on the area under the profile counts."""
@@ -29,7 +28,7 @@ class Track:
     Attributes:
         optimizers: their names, in the order of the comparison.
         problems: likewise.
-        targets: their relative accuracies, decreasing.
+        targets: the relative accuracies of each problem's targets (P, J), decreasing.
         spent: the evaluations to each target (O, P, S, J), infinite where not reached.
         used: the evaluations of each run as a whole (O, P, S).
         status: how it ended (O, P, S); empty where the optimizer does not fit the problem.
@@ -40,7 +39,7 @@ class Track:
 
     optimizers: Sequence[str]
     problems: Sequence[str]
-    targets: Sequence[float]
+    targets: np.ndarray
     spent: np.ndarray
     used: np.ndarray
     status: np.ndarray
@@ -140,7 +139,6 @@ def track_of(scores: pd.DataFrame, track: str, variant: str = SCORE) -> Track:
         track: one of `TRACKS`.
         variant: the runs as they are, or one of their variants.
     """
-    targets = [float(c.removeprefix(EVALUATIONS_TO)) for c in scores if c.startswith(EVALUATIONS_TO)]
     optimizers, problems = (scores[name].unique().tolist() for name in ("optimizer", "problem"))
     rows = scores[(scores["track"] == track) & (scores["variant"] == variant)]
     seeds = np.unique(rows["seed"])
@@ -157,11 +155,13 @@ def track_of(scores: pd.DataFrame, track: str, variant: str = SCORE) -> Track:
         return array
 
     first = scores.drop_duplicates("problem").set_index("problem").loc[problems]
+    targets = np.array([text.split() for text in first["targets"]], dtype=np.float64)
+    spent = np.stack([spent_of(rows, accuracy) for accuracy in targets])
     return Track(
         optimizers,
         problems,
         targets,
-        filled(spent_of(rows, targets), np.inf),
+        filled(spent[at[1], np.arange(len(rows))], np.inf),
         filled(rows["evaluations"].to_numpy(dtype=np.float64), 0.0),
         filled(rows["status"].to_numpy(dtype=object), ""),
         filled(rows["diagnosis"].fillna("").to_numpy(dtype=object), ""),

@@ -114,10 +114,10 @@ def load_suite(given: str, folders: Iterable[Path] = ()) -> Suite:
         raise SettingError(f"suite={given}: the problem {twice} is in it twice")
     if not problems:
         raise SettingError(f"suite={given}: has no problems")
-    targets = {problem.targets for problem in problems}
-    if len(targets) > 1:
-        several = " and ".join(format_value(list(each)) for each in sorted(targets)[:2])
-        raise SettingError(f"suite={given}: targets must be the same for all problems: {several}")
+    counts = {len(problem.targets) for problem in problems}
+    if len(counts) > 1:
+        must = f"must be as many for each problem, are {min(counts)} to {max(counts)}"
+        raise SettingError(f"suite={given}: targets: {must}")
     return Suite(path.stem, first_comment(path), problems)
 
 
