@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gdlab.bench import contest_file
 from gdlab.bench.contest import Contest, Rules
@@ -20,9 +20,7 @@ from gdlab.recording.digests import begin_digests
 from gdlab.recording.files import write_atomically
 from gdlab.recording.lock import claimed
 from gdlab.recording.parquet import csv_of, write_table
-
-if TYPE_CHECKING:
-    import pandas as pd
+from gdlab.results.ranking import DataFrame
 
 SCORES = "scores.parquet"
 
@@ -40,7 +38,7 @@ class Comparison:
 
     contest: Contest
     tuned: Tuned
-    scores: "pd.DataFrame"
+    scores: DataFrame
     directory: Path | None
 
     def track(self, name: str = "tuned") -> Track:
@@ -114,9 +112,7 @@ def prepare(
     """
     folders = list(folders)
     problems = suite if isinstance(suite, Suite) else load_suite(str(suite), folders)
-    contest = Contest(
-        entrants_of(optimizers, folders), problems, make("", Rules, rules), executor
-    )
+    contest = Contest(entrants_of(optimizers, folders), problems, make("", Rules, rules), executor)
     contest.check()
     return contest
 

@@ -72,14 +72,14 @@ class Cell:
     Attributes:
         entrant: the position of the optimizer.
         problem: the position of the problem.
-        settings: of a run with the defaults; None where the optimizer does not fit the problem.
-        obstacle: why it does not fit.
+        settings: of a run with the defaults.
+        obstacle: why the optimizer does not fit the problem; empty if it does.
     """
 
     entrant: int
     problem: int
-    settings: Settings | None
-    obstacle: str = ""
+    settings: Settings
+    obstacle: str
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Contest:
         for entrant in self.entrants:
             entrant.check_space()
         cells = tuple(self._cells())
-        if all(cell.settings is None for cell in cells):
+        if all(cell.obstacle for cell in cells):
             raise SettingError(f"suite={self.suite.name}: {cells[0].obstacle}")
         return cells
 
@@ -122,17 +122,12 @@ class Contest:
                     lr=entrant.lr,
                     choices=base.choices | {"optimizer": entrant.name},
                 )
-                try:
-                    batch_of(settings).check()
-                except SettingError as error:
-                    yield Cell(e, p, None, str(error))
-                else:
-                    yield Cell(e, p, settings)
+                yield Cell(e, p, settings, _obstacle(settings))
 
     @property
     def playing(self) -> list[Cell]:
         """The cells in which the optimizer fits the problem."""
-        return [cell for cell in self.cells if cell.settings is not None]
+        return [cell for cell in self.cells if not cell.obstacle]
 
     def check(self) -> None:
         """Check all settings before anything runs.
@@ -192,10 +187,19 @@ class Contest:
         return with_executor(Plan(grid, parts, (None,) * len(parts)), self.executor, "executor")
 
 
+def _obstacle(settings: Settings) -> str:
+    """Return why an optimizer cannot minimize a loss; nothing if it can."""
+    try:
+        batch_of(settings).check()
+    except SettingError as error:
+        return str(error)
+    return ""
+
+
 def _with_next_starts(
     settings: Settings, columns: dict[str, np.ndarray]
 ) -> tuple[Settings, dict[str, np.ndarray]]:
-    """Return the settings and columns of the same runs from starts one unit in the last place up."""
+    """Return the same runs from starts one unit in the last place up, as settings and columns."""
     start = batch_of(settings, columns, len(columns["seed"])).start.numpy()
     moved = settings.unchecked(start_spread=0.0)
     return moved, {**columns, "start": np.nextafter(start, np.inf)}

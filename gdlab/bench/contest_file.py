@@ -76,5 +76,6 @@ def _restore(written: dict[str, Any], named: set[str], directory: Path) -> Conte
         name, space = given["name"], Space.of(given["name"], given["space"])
         entrants.append(Entrant(name, optimizer, space, given["lr"], given["typed"]))
     rules = Rules(**written["rules"])
-    return Contest(tuple(entrants), Suite(suite["name"], suite["about"], problems), rules,
-                   written["executor"])
+    return Contest(
+        tuple(entrants), Suite(suite["name"], suite["about"], problems), rules, written["executor"]
+    )

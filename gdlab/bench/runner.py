@@ -4,7 +4,7 @@ Each shard leaves a table once its runs have ended, so that a comparison that wa
 on where it stopped and ends with the same scores.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,13 +18,13 @@ from gdlab.errors import RecordError
 from gdlab.recording.digests import VerifiedFiles
 from gdlab.recording.files import make_folder
 from gdlab.recording.parquet import read_parquet, write_table
+from gdlab.results.ranking import DataFrame
 from gdlab.sweeps.executors.board import Statuses
 from gdlab.sweeps.executors.driver import run_shards
 from gdlab.sweeps.plan import Plan
 from gdlab.sweeps.table import join_tables
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
 
 TUNING, SCORING = "tuning", "scoring"
@@ -50,7 +50,7 @@ class Watch:
 
 def run_contest(
     contest: Contest, directory: Path | None, watch: Watch = Watch()
-) -> "tuple[Tuned, pd.DataFrame]":
+) -> tuple[Tuned, DataFrame]:
     """Tune and score every optimizer.
 
     Args:
@@ -70,7 +70,7 @@ def run_contest(
     return tuned, _with_names(contest, _run(plan, directory, SCORING, watch))
 
 
-def _run(plan: Plan, directory: Path | None, folder: str, watch: Watch) -> "pd.DataFrame":
+def _run(plan: Plan, directory: Path | None, folder: str, watch: Watch) -> DataFrame:
     """Run the shards without a table, and return the table of all runs."""
     shards = dict(enumerate(plan.shards()))
     tables: dict[int, pa.Table] = {}
@@ -109,7 +109,7 @@ def _read(files: VerifiedFiles, name: str, runs: np.ndarray) -> "pa.Table":
     return table
 
 
-def _with_names(contest: Contest, frame: "pd.DataFrame") -> "pd.DataFrame":
+def _with_names(contest: Contest, frame: DataFrame) -> DataFrame:
     """Add to scored runs what they are: problem, optimizer, track, variant and seed."""
     import pandas as pd
 
@@ -125,10 +125,12 @@ def _with_names(contest: Contest, frame: "pd.DataFrame") -> "pd.DataFrame":
     ]
     names = pd.DataFrame(rows, columns=["optimizer", "problem", "track", "variant", "seed"])
     limits = {problem.name: problem.budget for problem in problems}
-    names["budget"] = names["problem"].map(limits) if rules.budget is None else rules.budget
+    names["budget"] = (
+        [limits[name] for name in names["problem"]] if rules.budget is None else rules.budget
+    )
     targets = {p.name: " ".join(f"{target:g}" for target in p.targets) for p in problems}
-    names["targets"] = names["problem"].map(targets)
-    dims = {problems[c.problem].name: c.settings.loss.dim for c in contest.playing if c.settings}
-    names["dim"] = names["problem"].map(dims)
+    names["targets"] = [targets[name] for name in names["problem"]]
+    dims = {problems[c.problem].name: c.settings.loss.dim for c in contest.playing}
+    names["dim"] = [dims[name] for name in names["problem"]]
     kept = frame.drop(columns=["run", *names.columns.intersection(frame.columns), "loss"])
     return pd.concat([names, kept], axis=1)

@@ -9,15 +9,15 @@ Shapes: S seeds, J targets; further axes come first.
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 
 from gdlab.engine.targets import column_name
+from gdlab.results.ranking import DataFrame
 
 PENALTY = 10.0
 """A target that was not reached counts as so many budgets."""
 
 
-def spent_of(frame: "pd.DataFrame", targets: Sequence[float]) -> np.ndarray:
+def spent_of(frame: DataFrame, targets: Sequence[float]) -> np.ndarray:
     """Return the evaluations to each target of the runs of a table (n, J), inf if not reached."""
     columns = [frame[column_name(target)].to_numpy(dtype=np.float64) for target in targets]
     spent = np.stack(columns, -1)

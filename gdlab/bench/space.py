@@ -39,7 +39,7 @@ SCALES: Mapping[str, Scale] = {
     "log": Scale(np.log, np.exp, lambda value: value > 0),
     "complement": Scale(lambda v: -np.log1p(-v), lambda at: -np.expm1(-at), lambda v: v < 1),
 }
-"""Scales by name; on that of the complement, 1 − x is spread evenly in its logarithm."""
+"""Scales by name; on that of the complement, 1 - x is spread evenly in its logarithm."""
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,12 @@ class Interval:
         try:
             ((scale, (low, high)),) = given.items()
             low, high = float(low), float(high)
-            is_good = low < high and all(map(SCALES[scale].contains, (low, high)))
+            if low < high and all(map(SCALES[scale].contains, (low, high))):
+                return cls(low, high, scale)
         except (AttributeError, TypeError, ValueError, KeyError):
-            is_good = False
-        if not is_good:
-            must = f"must be an interval {{SCALE: [low, high]}} with a scale of {', '.join(SCALES)}"
-            raise SettingError(f"{key}={format_value(given)}: {must}")
-        return cls(low, high, scale)
+            pass  # refused below
+        must = f"must be an interval {{SCALE: [low, high]}} with a scale of {', '.join(SCALES)}"
+        raise SettingError(f"{key}={format_value(given)}: {must}")
 
     def at(self, fraction: np.ndarray) -> np.ndarray:
         """Return the numbers at fractions (n,) of the interval: (n,)."""

@@ -14,6 +14,7 @@ from gdlab.bench.contest import FLOAT32, SCORE, TRACKS, ULP
 from gdlab.bench.profiles import area, expected_evaluations
 from gdlab.bench.scores import cost_of, spent_of
 from gdlab.bench.statistics import interval, median, pairwise, rank_groups
+from gdlab.results.ranking import DataFrame
 
 LEAST = 1e-3
 """The part of the budget from which on the area under the profile counts."""
@@ -83,9 +84,9 @@ class Track:
         return rank_groups(self.mean_cost, self.p_values, _LEVEL)
 
     @property
-    def order(self) -> np.ndarray:
-        """The optimizers from best to worst: (O,)."""
-        return np.lexsort((self.mean_cost, self.ranks))
+    def order(self) -> list[int]:
+        """The positions of the optimizers from best to worst."""
+        return np.lexsort((self.mean_cost, self.ranks)).tolist()
 
     @property
     def solved(self) -> np.ndarray:
@@ -131,7 +132,7 @@ class Track:
             return np.where(np.abs(difference) > 1e-3, np.sign(difference), 0.0)
 
 
-def track_of(scores: pd.DataFrame, track: str, variant: str = SCORE) -> Track:
+def track_of(scores: DataFrame, track: str, variant: str = SCORE) -> Track:
     """Return the scores of a track.
 
     Args:
@@ -170,7 +171,7 @@ def track_of(scores: pd.DataFrame, track: str, variant: str = SCORE) -> Track:
     )
 
 
-def chaotic(scores: pd.DataFrame) -> list[str]:
+def chaotic(scores: DataFrame) -> list[str]:
     """Return the problems on which float32, or a start one unit off, changes who is better.
 
     For some pair of optimizers, the one that is better with the same seeds is worse in a variant.

@@ -7,6 +7,7 @@ Shapes: O optimizers, N pairs of a problem and a seed, B resamples.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,8 @@ def paired_p_value(first: np.ndarray, second: np.ndarray) -> float:
     difference = difference[difference != 0]
     if len(difference) == 0:
         return 1.0
-    return float(stats.wilcoxon(difference).pvalue)
+    found: Any = stats.wilcoxon(difference)
+    return float(found.pvalue)
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:

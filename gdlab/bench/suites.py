@@ -157,7 +157,9 @@ def _read(path: Path, folders: list[Path], opened: tuple[Path, ...]) -> Iterator
             raise SettingError(f"suite={path}: include={name}: it includes itself")
         yield from _read(inner, folders, (*opened, inner))
     if not isinstance(own, dict):
-        raise SettingError(f"suite={path}: problems={format_value(own)}: must map names to settings")
+        raise SettingError(
+            f"suite={path}: problems={format_value(own)}: must map names to settings"
+        )
     for name, settings in own.items():
         where = f"suite={path.name}: problem {name}"
         if not isinstance(settings or {}, dict):

@@ -1,16 +1,13 @@
 """A comparison in words: how the optimizers stand on each track, and what to take with care."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gdlab.bench.contest import DEFAULT, SHARED, TRACKS, TUNED, Contest
 from gdlab.bench.standings import Track, chaotic, track_of
 from gdlab.bench.tuning import Tuned
-
-if TYPE_CHECKING:
-    import pandas as pd
+from gdlab.results.ranking import DataFrame
 
 TITLES = {
     TUNED: "tuned for each problem",
@@ -49,10 +46,10 @@ def _part(value: float) -> str:
     return "none" if value >= 10 else f"{value:.3g}"
 
 
-def cautions(contest: Contest, tuned: Tuned, scores: "pd.DataFrame") -> Iterator[str]:
+def cautions(contest: Contest, tuned: Tuned, scores: DataFrame) -> Iterator[str]:
     """Yield what a reader has to know besides the ranks."""
     track = track_of(scores, TUNED)
-    for at in np.flatnonzero(track.unsettled > 0):
+    for at in np.flatnonzero(track.unsettled > 0).tolist():
         share, name = track.unsettled[at], track.optimizers[at]
         yield f"{name}: {share:.0%} of its runs were still falling when the budget was spent"
     edges: dict[str, int] = {}
@@ -64,7 +61,7 @@ def cautions(contest: Contest, tuned: Tuned, scores: "pd.DataFrame") -> Iterator
     for words, count in edges.items():
         yield f"{words} on {count} of {len(contest.suite.problems)} problems"
     for cell in contest.cells:
-        if cell.settings is None:
+        if cell.obstacle:
             names = contest.entrants[cell.entrant].name, contest.suite.problems[cell.problem].name
             yield f"{names[0]} does not fit {names[1]}: {cell.obstacle}"
     for problem in chaotic(scores):
@@ -75,7 +72,7 @@ def _end(found: str) -> str:
     return "lower" if " lowest " in found else "upper"
 
 
-def lines(contest: Contest, tuned: Tuned, scores: "pd.DataFrame") -> Iterator[str]:
+def lines(contest: Contest, tuned: Tuned, scores: DataFrame) -> Iterator[str]:
     """Yield the lines of a comparison as plain text."""
     for name in TRACKS:
         yield TITLES[name]

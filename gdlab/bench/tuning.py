@@ -5,15 +5,12 @@ Shapes: T trials, S tuning seeds, J targets.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gdlab.bench.contest import Contest
 from gdlab.bench.scores import cost_of, spent_of
-
-if TYPE_CHECKING:
-    import pandas as pd
+from gdlab.results.ranking import DataFrame
 
 
 @dataclass(frozen=True)
@@ -31,7 +28,7 @@ class Tuned:
     trials: Mapping[tuple[int, int], tuple[int, int]]
 
 
-def choose(contest: Contest, frame: "pd.DataFrame") -> Tuned:
+def choose(contest: Contest, frame: DataFrame) -> Tuned:
     """Choose from the table of all trials, in the order of the plan.
 
     The trial with the least mean cost is chosen; of those that cost the same, the one with the

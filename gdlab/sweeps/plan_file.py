@@ -167,6 +167,11 @@ def targets(values: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
 
 
 def refuse_foreign(key: str, target: str, named: set[str], directory: Path) -> None:
+    """Refuse a class from outside gdlab and torch that the person who resumes did not name.
+
+    Raises:
+        SettingError: the setting `key` of the directory's plan names such a class.
+    """
     is_known = target.startswith("gdlab.") or _OF_TORCH.fullmatch(target)
     if not is_known and target not in named:
         raise SettingError(
