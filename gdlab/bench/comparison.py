@@ -1,5 +1,6 @@
 """A comparison from Python: `gdlab.bench`."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,21 +9,22 @@ from typing import Any
 from gdlab.bench import contest_file
 from gdlab.bench.contest import Contest, Rules
 from gdlab.bench.entrants import entrants_of
-from gdlab.bench.runner import Watch, run_contest
+from gdlab.bench.report import document_of
+from gdlab.bench.runner import RESULT, SCORES, Watch, run_contest
 from gdlab.bench.standings import Track, track_of
 from gdlab.bench.suites import Suite, load_suite
-from gdlab.bench.summary import lines
+from gdlab.bench.summary import cautions, lines
 from gdlab.bench.tuning import Tuned
 from gdlab.fields.construction import make
 from gdlab.fields.validation import Range, check_value
 from gdlab.paths import user_path
-from gdlab.recording.digests import begin_digests
+from gdlab.recording.digests import begin_digests, write_with_digest
 from gdlab.recording.files import write_atomically
 from gdlab.recording.lock import claimed
 from gdlab.recording.parquet import csv_of, write_table
+from gdlab.recording.result_file import versions
+from gdlab.report.writing import write_report
 from gdlab.results.ranking import DataFrame
-
-SCORES = "scores.parquet"
 
 
 @dataclass(frozen=True, repr=False)
@@ -129,4 +131,8 @@ def finish(contest: Contest, directory: Path, watch: Watch | None = None) -> Com
     table = pa.Table.from_pandas(scores, preserve_index=False)
     write_table(directory, SCORES, table)
     write_atomically(directory / "scores.csv", csv_of(table))
+    notes = list(cautions(contest, tuned, scores))
+    result = {"versions": dict(versions()), "notes": notes}
+    write_with_digest(directory, RESULT, json.dumps(result, indent=1).encode())
+    write_report(document_of(directory), directory)
     return Comparison(contest, tuned, scores, directory)

@@ -15,7 +15,8 @@ from gdlab.config.overrides import names_class
 from gdlab.config.settings import LR, SPACE, Settings
 from gdlab.errors import SettingError
 from gdlab.fields.declared import declared_fields, find_field
-from gdlab.fields.suggestions import choices_of, unknown_choice
+from gdlab.fields.suggestions import choices_of
+from gdlab.fields.unknown_choices import unknown_choice
 from gdlab.optimizers.base import Optimizer
 from gdlab.paths import CONF
 

@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 TUNING, SCORING = "tuning", "scoring"
 """The folders of the tables of shards."""
 
+SCORES, RESULT = "scores.parquet", "comparison.json"
+"""The files of a comparison that has ended."""
+
+
+_NAMES = ("optimizer", "problem", "track", "variant", "seed")
+
 
 class Interrupted(Exception):
     """A comparison was interrupted; the tables of the shards that ended are kept."""
@@ -67,7 +73,7 @@ def run_contest(
     trials = _run(contest.tuning(), directory, TUNING, watch)
     tuned = choose(contest, trials)
     plan = contest.scoring(tuned.settings)
-    return tuned, _with_names(contest, _run(plan, directory, SCORING, watch))
+    return tuned, _with_names(contest, tuned, _run(plan, directory, SCORING, watch))
 
 
 def _run(plan: Plan, directory: Path | None, folder: str, watch: Watch) -> DataFrame:
@@ -109,21 +115,28 @@ def _read(files: VerifiedFiles, name: str, runs: np.ndarray) -> "pa.Table":
     return table
 
 
-def _with_names(contest: Contest, frame: DataFrame) -> DataFrame:
-    """Add to scored runs what they are: problem, optimizer, track, variant and seed."""
+def _with_names(contest: Contest, tuned: Tuned, frame: DataFrame) -> DataFrame:
+    """Add to scored runs what they are: problem, optimizer, track, variant, seed and settings."""
     import pandas as pd
 
     entrants, problems = contest.entrants, contest.suite.problems
     rules = contest.rules
     seeds, chaos = rules.seeds_to_score.tolist(), min(rules.chaos, rules.seeds)
     rows = [
-        (entrants[cell.entrant].name, problems[cell.problem].name, track, variant, seed)
+        (
+            entrants[cell.entrant].name,
+            problems[cell.problem].name,
+            track,
+            variant,
+            seed,
+            tuned.typed(cell, track),
+        )
         for variant in (SCORE, FLOAT32, ULP)
         for cell in contest.playing
         for track in (TRACKS if variant == SCORE else TRACKS[:1])
         for seed in (seeds if variant == SCORE else seeds[:chaos])
     ]
-    names = pd.DataFrame(rows, columns=["optimizer", "problem", "track", "variant", "seed"])
+    names = pd.DataFrame(rows, columns=[*_NAMES, "settings"])
     limits = {problem.name: problem.budget for problem in problems}
     names["budget"] = (
         [limits[name] for name in names["problem"]] if rules.budget is None else rules.budget

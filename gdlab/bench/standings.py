@@ -19,7 +19,8 @@ from gdlab.results.ranking import DataFrame
 LEAST = 1e-3
 """The part of the budget from which on the area under the profile counts."""
 
-_LEVEL = 0.05
+LEVEL = 0.05
+"""The level of significance."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Track:
     @cached_property
     def ranks(self) -> np.ndarray:
         """The ranks (O,); ties share one."""
-        return rank_groups(self.mean_cost, self.p_values, _LEVEL)
+        return rank_groups(self.mean_cost, self.p_values, LEVEL)
 
     @property
     def order(self) -> list[int]:
@@ -119,6 +120,11 @@ class Track:
         """The shares of runs whose loss was still falling when the budget was spent (O,)."""
         is_open = (self.status == "max_steps") & (self.diagnosis == "descending")
         return is_open.mean((1, 2))
+
+    def beats(self) -> np.ndarray:
+        """Return 1 where one optimizer is significantly better, −1 where worse, else 0: (O, O)."""
+        sign = np.sign(self.mean_cost[None] - self.mean_cost[:, None])
+        return np.where(self.p_values < LEVEL, sign, 0.0)
 
     def verdicts(self) -> np.ndarray:
         """Return for each pair and problem 1 if the first is better, −1 if worse, 0 if even.

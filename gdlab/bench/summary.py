@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from gdlab.bench.contest import DEFAULT, SHARED, TRACKS, TUNED, Contest
+from gdlab.bench.scores import PENALTY
 from gdlab.bench.standings import Track, chaotic, track_of
 from gdlab.bench.tuning import Tuned
 from gdlab.results.ranking import DataFrame
@@ -16,13 +17,12 @@ TITLES = {
 }
 """The tracks in words."""
 
-COLUMNS = ("rank", "optimizer", "solved", "area", "evaluations (95% interval)", "wins", "losses")
-_LEVEL = 0.05
+COLUMNS = ("rank", "optimizer", "solved", "area", "budget spent (95% interval)", "wins", "losses")
 
 
 def rows_of(track: Track) -> list[tuple[str, ...]]:
     """Return a row of `COLUMNS` for each optimizer, best first."""
-    better = (track.p_values < _LEVEL) & (track.mean_cost[:, None] < track.mean_cost[None])
+    better = track.beats() > 0
     rows = []
     for at in track.order:
         low, typical, high = track.typical[at]
@@ -43,7 +43,7 @@ def rows_of(track: Track) -> list[tuple[str, ...]]:
 
 def _part(value: float) -> str:
     """Format a part of the budget; ten budgets stand for no target reached."""
-    return "none" if value >= 10 else f"{value:.3g}"
+    return "no target" if value >= PENALTY else f"{100 * value:.3g}%"
 
 
 def cautions(contest: Contest, tuned: Tuned, scores: DataFrame) -> Iterator[str]:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gdlab.bench.contest import Contest
+from gdlab.bench.contest import TRACKS, Cell, Contest
 from gdlab.bench.scores import cost_of, spent_of
+from gdlab.fields.formatting import format_value
 from gdlab.results.ranking import DataFrame
 
 
@@ -26,6 +27,16 @@ class Tuned:
 
     settings: Mapping[tuple[int, int], Mapping[str, np.ndarray]]
     trials: Mapping[tuple[int, int], tuple[int, int]]
+
+    def typed(self, cell: Cell, track: str) -> str:
+        """Return the settings of a cell on a track as they are typed."""
+        at = TRACKS.index(track)
+        words = []
+        for key, column in self.settings[cell.entrant, cell.problem].items():
+            value = column[at].tolist()
+            word = f"{key}={format_value(value)}"
+            words.append(f"'{word}'" if isinstance(value, list) else word)
+        return " ".join(words)
 
 
 def choose(contest: Contest, frame: DataFrame) -> Tuned:

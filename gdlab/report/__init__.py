@@ -1,0 +1,1 @@
+"""Reports: one document of texts, tables and figures, written as HTML, Markdown and LaTeX."""
