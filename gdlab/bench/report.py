@@ -18,6 +18,7 @@ from gdlab.bench.profiles import data_profile, ecdf, performance_profile
 from gdlab.bench.runner import RESULT, SCORES
 from gdlab.bench.standings import LEAST, LEVEL, Track, track_of
 from gdlab.bench.summary import COLUMNS, TITLES, rows_of
+from gdlab.errors import SettingError
 from gdlab.fields.formatting import format_value
 from gdlab.plots.profiles import draw_pairs, draw_profiles
 from gdlab.recording.digests import VerifiedFiles
@@ -50,9 +51,13 @@ class Files:
         """Read the files of a comparison that has ended.
 
         Raises:
-            RecordError: one is missing or damaged.
+            SettingError: the comparison has not ended.
+            RecordError: a file is missing or damaged.
         """
         files = VerifiedFiles(directory)
+        if RESULT not in files:
+            why = f"has not ended; python -m gdlab.bench resume={directory} continues it"
+            raise SettingError(f"DIR={directory}: the comparison {why}")
         about, result = (json.loads(files.read_text(name)) for name in (CONTEST, RESULT))
         return cls(directory, about, result, read_parquet(files, SCORES).to_pandas())
 
@@ -68,6 +73,11 @@ class Files:
         rules = " ".join(f"{k}={format_value(v)}" for k, v in self.about["rules"].items())
         suite = self.about["suite"]["name"]
         return f"python -m gdlab.bench optimizers={names} suite={suite} {rules}"
+
+
+def is_comparison(directory: Path) -> bool:
+    """Return whether a directory holds a comparison."""
+    return (directory / CONTEST).is_file()
 
 
 def document_of(directory: Path) -> Document:

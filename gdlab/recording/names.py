@@ -3,6 +3,7 @@
 HISTORY = "history.parquet"
 RESULT = "result.json"
 CONFIG = "*/config.yaml"
+OVERRIDES = "*/overrides.yaml"
 """A run's composed configuration, in the folder that Hydra makes for it."""
 
 RESULTS = "results.parquet"
