@@ -18,6 +18,7 @@ from gdlab.bench.profiles import data_profile, ecdf, performance_profile
 from gdlab.bench.runner import RESULT, SCORES
 from gdlab.bench.standings import LEAST, LEVEL, Track, track_of
 from gdlab.bench.summary import COLUMNS, TITLES, rows_of
+from gdlab.console import visible
 from gdlab.errors import SettingError
 from gdlab.fields.formatting import format_value
 from gdlab.plots.profiles import draw_pairs, draw_profiles
@@ -152,7 +153,7 @@ def _standing(files: Files, name: str) -> Iterator[Block]:
         draw_profiles(
             grid,
             shares,
-            [track.optimizers[at] for at in order],
+            [visible(track.optimizers[at]) for at in order],
             title=_capital(TITLES[name]),
             xlabel="part of the budget",
         ),
@@ -162,7 +163,7 @@ def _standing(files: Files, name: str) -> Iterator[Block]:
 def _profiles(files: Files) -> Iterator[Block]:
     track = files.tracks[TUNED]
     order = track.order
-    names = [track.optimizers[at] for at in order]
+    names = [visible(track.optimizers[at]) for at in order]
     spent = track.spent[order].reshape(len(order), -1)
     ratios = np.logspace(0, np.log10(_MOST_RATIO), _POINTS)
     yield Figure(

@@ -116,7 +116,7 @@ def _(block: Table) -> str:
 def _(block: Figure) -> str:
     svg = render(block.drawing, "svg").decode()
     svg = svg[svg.index("<svg") :]  # without the XML declaration and the document type
-    svg = _with_own_names(svg, block.name)
+    svg = _with_own_names(re.sub(r"(?s)<!--.*?-->", "", svg), block.name)
     caption = plain_html(block.caption)
     svg = svg.replace("<svg ", f'<svg role="img" aria-label="{caption}" ', 1)
     picture = f'<div class="picture">{svg}</div><figcaption>{caption}</figcaption>'
