@@ -119,8 +119,10 @@ def prepare(
     return contest
 
 
-def finish(contest: Contest, directory: Path, watch: Watch | None = None) -> Comparison:
-    """Run what a comparison still lacks, and write its scores.
+def finish(
+    contest: Contest, directory: Path, watch: Watch | None = None, *, report: bool = True
+) -> Comparison:
+    """Run what a comparison still lacks, and write its scores and its report.
 
     Raises:
         Interrupted: `watch` asked to stop; what ended is kept.
@@ -134,5 +136,6 @@ def finish(contest: Contest, directory: Path, watch: Watch | None = None) -> Com
     notes = list(cautions(contest, tuned, scores))
     result = {"versions": dict(versions()), "notes": notes}
     write_with_digest(directory, RESULT, json.dumps(result, indent=1).encode())
-    write_report(document_of(directory), directory)
+    if report:
+        write_report(document_of(directory), directory)
     return Comparison(contest, tuned, scores, directory)

@@ -53,7 +53,9 @@ def load(directory: Path, named: Iterable[str] = ()) -> Contest:
         RecordError: the file is damaged.
     """
     if not (directory / CONTEST).is_file():
-        raise SettingError(f"resume={directory}: holds no comparison (no {CONTEST})")
+        is_there = directory.is_dir()
+        why = f"holds no comparison (no {CONTEST})" if is_there else "there is no such folder"
+        raise SettingError(f"resume={directory}: {why}")
     text = VerifiedFiles(directory).read_text(CONTEST)
     try:
         return _restore(json.loads(text), set(named), directory)

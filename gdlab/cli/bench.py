@@ -1,7 +1,7 @@
 """`python -m gdlab.bench`: compare optimizers on a suite of problems."""
 
+import re
 from contextlib import nullcontext
-from pathlib import Path
 
 from gdlab.cli import command, output
 from gdlab.errors import SettingError
@@ -10,6 +10,9 @@ from gdlab.paths import user_path
 CONFIG_NAME = "bench"
 _LISTS = ("optimizers",)
 """Settings that are lists, also where they are typed without brackets."""
+
+_OWN_SUITE = re.compile(r"suite=.*\.ya?ml")
+"""A suite that is a file, and no choice of Hydra."""
 
 
 def run(arguments: list[str]) -> int:
@@ -22,7 +25,8 @@ def run(arguments: list[str]) -> int:
     from gdlab.cli import composition, hydra_internals
 
     parsed = command.parse_arguments(command.make_parser("python -m gdlab.bench"), arguments)
-    parsed.overrides = [_with_brackets(word) for word in parsed.overrides]
+    own = [word for word in parsed.overrides if _OWN_SUITE.fullmatch(word)]
+    parsed.overrides = [_with_brackets(word) for word in parsed.overrides if word not in own]
     if parsed.multirun:
         raise SettingError("--multirun: a comparison is a sweep already; list what to compare")
     if parsed.help:
@@ -43,7 +47,7 @@ def run(arguments: list[str]) -> int:
         from gdlab.cli.comparing import compare
 
         with output.only_json() if parsed.json else nullcontext():
-            return compare(config, [Path(folder) for folder in folders])
+            return compare(config, folders, own[-1].partition("=")[2] if own else None)
 
 
 def _with_brackets(word: str) -> str:

@@ -18,48 +18,57 @@ from gdlab.cli.sweep import errors_naming_sweep
 from gdlab.config.loading import plain_values
 from gdlab.console import PlainConsole, styled
 from gdlab.display.terminal import ProgressBar, show_warning
+from gdlab.fields.declared import Field
+from gdlab.fields.validation import Range
+from gdlab.paths import user_path
 from gdlab.recording.digests import begin_digests
 from gdlab.recording.lock import locked
 from gdlab.runs.interruption import interruptible
 from gdlab.sweeps.summary import SweepProgress
 
-_OWN = ("optimizers", "suite", "executor", "dry_run", "resume")
+_OWN = ("optimizers", "suite", "executor", "report", "dry_run", "resume")
 """The settings that are not rules."""
 
+_FLAG = Field(bool, Range())
 _WIDTH = 110
 
 
-def compare(config: DictConfig, folders: list[Path]) -> int:
+def compare(config: DictConfig, folders: list[Path], own_suite: str | None) -> int:
     """Run the comparison of a composed configuration and return the exit code.
 
     Args:
         config: including its `hydra` node.
         folders: further folders like conf.
+        own_suite: the file of a suite; None for the one that was chosen.
 
     Raises:
         SettingError: a setting cannot be used.
     """
     values = plain_values(hydra_internals.without_hydra(config))
+    for flag in ("report", "dry_run"):
+        _FLAG.check(flag, values[flag])
     if values["resume"] is not None:
-        directory = Path(str(values["resume"]))
+        directory = user_path(str(values["resume"]))
         contest = contest_file.load(directory, values["optimizers"])
         contest.check()
         with locked(directory, "resume"):
-            return _finish(contest, directory)
+            return _finish(contest, directory, report=values["report"])
     rules = {key: value for key, value in values.items() if key not in _OWN}
-    contest = prepare(values["optimizers"], values["suite"], values["executor"], rules, folders)
+    chosen = str(config.hydra.runtime.choices["suite"])
+    suite = own_suite or chosen
+    contest = prepare(values["optimizers"], suite, values["executor"], rules, folders)
     if values["dry_run"]:
         return _show_plan(contest)
-    name = partial(_with_label, given=str(values["suite"]), label=contest.suite.name)
+    name = partial(_with_label, chosen=chosen, label=contest.suite.name)
     with claimed_run_directory(config, name) as directory:
         begin_digests(directory)
         contest_file.save(contest, directory)
-        return _finish(contest, directory)
+        return _finish(contest, directory, report=values["report"])
 
 
-def _with_label(path: Path, given: str, label: str) -> Path:
-    """Replace the suite as it was given, which may be a path, by its name."""
-    return Path(str(path).removesuffix(given) + label) if str(path).endswith(given) else path
+def _with_label(path: Path, chosen: str, label: str) -> Path:
+    """Replace the name of the chosen suite at the end of a path by that of the suite."""
+    return Path(str(path).removesuffix(chosen) + label) if str(path).endswith(chosen) else path
 
 
 def _show_plan(contest: Contest) -> int:
@@ -74,7 +83,7 @@ def _show_plan(contest: Contest) -> int:
     return 0
 
 
-def _finish(contest: Contest, directory: Path) -> int:
+def _finish(contest: Contest, directory: Path, *, report: bool) -> int:
     """Run what a comparison still lacks, print how the optimizers stand, return the exit code."""
     startup.resume_garbage_collection()
     with (
@@ -83,7 +92,8 @@ def _finish(contest: Contest, directory: Path) -> int:
         ProgressBar("runs", sum(contest.run_counts())) as bar,
     ):
         try:
-            found = finish(contest, directory, Watch(interruption, SweepProgress(bar)))
+            watch = Watch(interruption, SweepProgress(bar))
+            found = finish(contest, directory, watch, report=report)
         except Interrupted:
             show_warning(f"interrupted; python -m gdlab.bench resume={directory} continues")
             return EXIT_SIGNAL + (interruption.signal or 0)

@@ -44,7 +44,7 @@ def contest(suite: Path) -> Contest:
 def found(contest: Contest, tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     directory = tmp_path_factory.mktemp("found")
     contest_file.save(contest, directory)
-    return finish(contest, directory)
+    return finish(contest, directory, report=False)
 
 
 def test_scores_are_on_seeds_that_tuning_cannot_see() -> None:
