@@ -26,10 +26,21 @@ from shown_pictures import looks_like, newest, small
 from shown_text import difference, renew
 
 from gdlab.__main__ import main as gdlab
+from gdlab.bench.__main__ import main as bench
 from gdlab.derivatives.__main__ import main as derivatives
+from gdlab.report.__main__ import main as report
 
-COMMANDS = {"gdlab": gdlab, "gdlab.derivatives": derivatives}
-WITHOUT_PICTURES = {"gdlab": "record.figures=false", "gdlab.derivatives": "draw=false"}
+COMMANDS = {
+    "gdlab": gdlab,
+    "gdlab.bench": bench,
+    "gdlab.derivatives": derivatives,
+    "gdlab.report": report,
+}
+WITHOUT_PICTURES = {
+    "gdlab": "record.figures=false",
+    "gdlab.bench": "report=false",
+    "gdlab.derivatives": "draw=false",
+}
 NOT_RUN = (
     "python -m venv ",
     "make ",
@@ -152,8 +163,8 @@ def run_line(
         return ""
     if words[:2] != ["python", "-m"] or words[2] not in COMMANDS:
         raise ValueError(f"{line}: not a command of gdlab")
-    switch = WITHOUT_PICTURES[words[2]]
-    asks = any(word.startswith(switch.removesuffix("false")) for word in words)
+    switch = WITHOUT_PICTURES.get(words[2])
+    asks = switch is None or any(word.startswith(switch.removesuffix("false")) for word in words)
     settings = [*words[3:], *([] if draw or asks else [switch]), *more]
     with _printed() as text:
         try:
