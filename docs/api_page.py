@@ -5,6 +5,7 @@ from pathlib import Path
 
 MODULES = {
     "gdlab": "Run, sweep, read back, and the bases of own classes.",
+    "gdlab.bench": "Compare optimizers; the module itself can be called, as `gdlab.bench(...)`.",
     "gdlab.derivatives": "Reports on the derivatives of a loss at a point.",
     "gdlab.losses": "The losses.",
     "gdlab.optimizers": "The optimizers.",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gdlab.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from gdlab.bench.comparison import bench as bench
     from gdlab.config.noise import Noise
     from gdlab.config.sections import Engine
     from gdlab.derivatives.findings.check import check_gradient
@@ -51,6 +52,9 @@ _MODULES = {
     "sweep": "gdlab.sweeps.sweep",
 }
 
+_PACKAGES = ("bench", "derivatives", "losses", "optimizers", "schedules", "theory")
+"""Those that are public; `gdlab.bench` can be called."""
+
 __all__ = [
     "Engine",
     "GdlabError",
@@ -80,10 +84,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return getattr(importlib.import_module(_MODULES[name]), name)
-    if name in ("derivatives", "losses", "optimizers", "schedules", "theory"):
+    if name in _PACKAGES:
         return importlib.import_module(f"gdlab.{name}")
     raise AttributeError(f"module 'gdlab' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_MODULES])
+    return sorted([*globals(), *_MODULES, "bench"])

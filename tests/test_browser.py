@@ -14,7 +14,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib.image
 import numpy as np
@@ -24,6 +24,9 @@ from playwright.sync_api import Locator, Page, expect, sync_playwright
 import gdlab
 from gdlab.__main__ import main
 from gdlab.derivatives import __main__ as derivatives
+from gdlab.plots.profiles import draw_profiles
+from gdlab.report.content import Document, Figure, Section, Table, Text
+from gdlab.report.html import html_of
 
 STEPS = 100
 RUNS = {
@@ -391,3 +394,39 @@ def test_the_table_in_hparams_shows_every_run_of_a_sweep(page: Page, sweep_url: 
         for key, value in settings.items():
             text = shown[name][key]
             assert text == value if isinstance(value, str) else float(text) == value, (name, key)
+
+
+@in_a_browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 1920])
+def test_a_report_opens_without_a_network(
+    page: Page, tmp_path: Path, scheme: Literal["light", "dark"], width: int
+) -> None:
+    hostile = "<img src=http://localhost/x onerror=alert(1)>"
+    drawing = draw_profiles(
+        np.logspace(0, 2, 5), np.ones((2, 5)), [hostile, "b"], title=hostile, xlabel="x"
+    )
+    rows = [(hostile, "x" * 400)] * 3
+    blocks = [Text(hostile), Table("t", hostile, ("a", "b"), rows), Figure("f", hostile, drawing)]
+    path = tmp_path / "report.html"
+    path.write_text(html_of(Document(hostile, hostile, [Section(hostile, blocks)])))
+    asked: list[str] = []
+    said: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=scheme)
+    page.goto(path.as_uri())
+    assert asked == [path.as_uri()]
+    assert said == []
+    assert page.get_by_text(hostile, exact=True).count() >= 5
+    assert page.evaluate("document.images.length") == 0
+    across = "document.documentElement.scrollWidth <= window.innerWidth"
+    assert page.evaluate(across)
+    background = "getComputedStyle(document.body).backgroundColor"
+    assert page.evaluate(background) == {"light": "rgb(255, 255, 255)"}.get(
+        scheme, "rgb(23, 25, 28)"
+    )
+    page.emulate_media(media="print", color_scheme="light")
+    assert page.evaluate(across)

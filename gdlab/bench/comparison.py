@@ -31,6 +31,13 @@ from gdlab.results.ranking import DataFrame
 class Comparison:
     """A finished comparison of optimizers.
 
+    >>> import gdlab
+    >>> found = gdlab.bench(["sgd", "bfgs"], trials=2, seeds=2, chaos=0, budget=50,
+    ...                     executor="serial")
+    >>> track = found.track("default")
+    >>> track.optimizers[track.order[0]]
+    'bfgs'
+
     Attributes:
         contest: what was compared, by which rules.
         tuned: the settings that tuning chose.

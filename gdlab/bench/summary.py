@@ -60,12 +60,19 @@ def cautions(contest: Contest, tuned: Tuned, scores: DataFrame) -> Iterator[str]
             edges[words] = edges.get(words, 0) + 1
     for words, count in edges.items():
         yield f"{words} on {count} of {len(contest.suite.problems)} problems"
-    for cell in contest.cells:
-        if cell.obstacle:
-            names = contest.entrants[cell.entrant].name, contest.suite.problems[cell.problem].name
-            yield f"{names[0]} does not fit {names[1]}: {cell.obstacle}"
+    yield from _obstacles(contest)
     for problem in chaotic(scores):
         yield f"{problem}: rounding changes who is better (float32, or a start one unit off)"
+
+
+def _obstacles(contest: Contest) -> Iterator[str]:
+    """Yield for each optimizer the problems that it does not fit, with the first reason."""
+    for at, entrant in enumerate(contest.entrants):
+        cells = [cell for cell in contest.cells if cell.entrant == at and cell.obstacle]
+        if cells:
+            names = [contest.suite.problems[cell.problem].name for cell in cells]
+            where = names[0] if len(names) == 1 else f"{len(names)} problems ({names[0]}, …)"
+            yield f"{entrant.name} does not fit {where}: {cells[0].obstacle}"
 
 
 def _end(found: str) -> str:

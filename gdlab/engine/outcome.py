@@ -15,22 +15,11 @@ from gdlab.engine.batch import Batch
 from gdlab.engine.chunk import Chunk
 from gdlab.engine.diagnoses import Diagnoses, KnownDiagnoses
 from gdlab.engine.evidence import Evidence
+from gdlab.engine.reasons import Ending, describe_ending
 from gdlab.engine.status import Status
 from gdlab.engine.targets import Reached
 from gdlab.fields.formatting import short_repr
 from gdlab.optimizers.oracle import Obstacle
-
-_NO_BETTER = "the optimizer found no better point after step {}"
-_OBSTACLES = {
-    Obstacle.NO_BETTER_POINT: _NO_BETTER,
-    Obstacle.OUT_OF_TRIALS: "the search after step {} spent optimizer.max_trials without a lower"
-    " loss; lower lr or raise max_trials",
-    Obstacle.TOO_SHORT: f"{_NO_BETTER}: its steps are lost in the rounding of the point;"
-    " a larger lr may help",
-    Obstacle.NO_STEP: "the equations for the step after step {} have no finite solution, as with a"
-    " singular matrix",
-}
-"""What ended a run that stalled after a number of steps."""
 
 _LEFT_OUT = frozenset({"x", "explanation"})
 """Fields that are no columns of a table."""
@@ -257,7 +246,15 @@ class Outcomes:
         if row in self._reasons:
             return self._reasons[row]
         outside = "; the point is outside the domain of the loss" if self._is_outside(row) else ""
-        return self._describe_ending(row) + outside
+        ending = Ending(
+            status=Status(int(self.status[row])),
+            steps=int(self.numbers["steps"][row]),
+            loss=float(self.numbers["final_loss"][row]),
+            norm=float(self.numbers["grad_norm"][row]),
+            obstacle=Obstacle(int(self.obstacle[row])),
+            error=self.errors.get(row),
+        )
+        return describe_ending(ending, self.stop, self.steps) + outside
 
     def _is_outside(self, row: int) -> bool:
         """Whether the last point lies outside the domain of the loss, if it has one."""
@@ -266,47 +263,6 @@ class Outcomes:
         domain = self._domain if self._domain.ndim == 2 else self._domain[row]
         low, high = domain.T
         return bool(((self.x[row] < low) | (self.x[row] > high)).any())
-
-    def _describe_ending(self, row: int) -> str:
-        """Say what ended a run, and what to do about it."""
-        stop, steps = self.stop, int(self.numbers["steps"][row])
-        status = Status(int(self.status[row]))
-        if status == Status.CONVERGED:
-            return f"the gradient norm fell to stop.grad_tol={stop.grad_tol:g} at step {steps}"
-        if status == Status.TARGET:
-            return f"the loss fell to {self._describe_target(row)} at step {steps}"
-        if status == Status.MAX_STEPS:
-            above = f"the gradient norm still above stop.grad_tol={stop.grad_tol:g}"
-            if stop.evaluations is not None and steps < self.steps:
-                used = f"the budget stop.evaluations={stop.evaluations} was used up at step {steps}"
-                return f"{used} with {above}; raise it"
-            return f"the step limit steps={steps} was reached with {above}"
-        if status == Status.STALLED:
-            norm = f"the gradient norm there is {self.numbers['grad_norm'][row]:.3g}"
-            return f"{_OBSTACLES[Obstacle(int(self.obstacle[row]))].format(steps)}; {norm}"
-        if status == Status.DIVERGED:
-            return self._describe_divergence(row)
-        if status == Status.FAILED:
-            error = self.errors[row]
-            return " ".join(f"{type(error).__name__} after step {steps}: {error}".split())
-        return f"{status} after step {steps}"
-
-    def _describe_target(self, row: int) -> str:
-        """Say which target a run reached."""
-        stop, loss = self.stop, self.numbers["final_loss"][row]
-        if stop.loss is not None and loss <= stop.loss:
-            return f"stop.loss={stop.loss:g}"
-        assert stop.targets is not None
-        return f"{loss:.6g}, within {stop.targets[-1]:g} of the start's height above the minimum,"
-
-    def _describe_divergence(self, row: int) -> str:
-        """Say what diverged."""
-        loss, steps = self.numbers["final_loss"][row], int(self.numbers["steps"][row])
-        if self.stop.max_loss is not None and abs(loss) > self.stop.max_loss:
-            return f"|loss| passed stop.max_loss={self.stop.max_loss:g} at step {steps}"
-        if steps == 0 and not (np.isfinite(loss) and np.isfinite(self.numbers["grad_norm"][row])):
-            return "the loss, its gradient or the point is not finite at the start"
-        return f"the loss, its gradient or the point is no longer finite after step {steps}"
 
 
 def _none_if_nan(value: float) -> float | None:
