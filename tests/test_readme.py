@@ -15,6 +15,7 @@ from helpers.files import ROOT
 PAGES = ["README.md", "CONTRIBUTING.md", *sorted(map(str, ROOT.glob("experiments/*/README.md")))]
 # Sweeps of hundreds of directories, and studies whose findings tests/test_experiments.py checks.
 SHRUNK = {
+    "optimizers=sgd,momentum,adam": ["trials=2", "seeds=2", "chaos=0", "executor=serial"],
     "start=random": ["record.max_run_dirs=20"],
     "experiment=lr_sensitivity": ["hydra.sweeper.points=5"],
     "experiment=rosenbrock_race": ["hydra.sweeper.points=3", "steps=50", "record.figures=false"],
