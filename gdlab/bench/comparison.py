@@ -1,5 +1,6 @@
 """A comparison from Python: `gdlab.bench`."""
 
+import dataclasses
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from gdlab.bench.summary import cautions, lines
 from gdlab.bench.tuning import Tuned
 from gdlab.fields.construction import make
 from gdlab.fields.validation import Range, check_value
+from gdlab.losses.datasets.fingerprints import noting_files
 from gdlab.paths import user_path
 from gdlab.recording.digests import begin_digests, write_with_digest
 from gdlab.recording.files import write_atomically
@@ -122,8 +124,9 @@ def prepare(
     folders = list(folders)
     problems = suite if isinstance(suite, Suite) else load_suite(str(suite), folders)
     contest = Contest(entrants_of(optimizers, folders), problems, make("", Rules, rules), executor)
-    contest.check()
-    return contest
+    with noting_files() as files:
+        contest.check()
+    return dataclasses.replace(contest, data=tuple(files.values()))
 
 
 def finish(

@@ -17,6 +17,7 @@ from gdlab.bench.suites import Suite
 from gdlab.config.settings import Settings
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Configured, setting
+from gdlab.losses.datasets.fingerprints import Fingerprint
 from gdlab.runs.batching import batch_of
 from gdlab.sweeps.executors.choice import with_executor
 from gdlab.sweeps.executors.table import check_executor
@@ -91,12 +92,14 @@ class Contest:
         suite: the problems.
         rules: the numbers of trials and seeds.
         executor: the name of what runs the shards.
+        data: the files that the losses read.
     """
 
     entrants: tuple[Entrant, ...]
     suite: Suite
     rules: Rules
     executor: str
+    data: tuple[Fingerprint, ...] = ()
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:

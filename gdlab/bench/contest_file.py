@@ -12,9 +12,10 @@ from gdlab.bench.space import Space
 from gdlab.bench.suites import Problem, Suite
 from gdlab.config.loading import choice_from_values
 from gdlab.errors import GdlabError, RecordError, SettingError, describe_error
+from gdlab.losses.datasets.fingerprints import Fingerprint
 from gdlab.optimizers.base import Optimizer
 from gdlab.recording.digests import VerifiedFiles, write_with_digest
-from gdlab.sweeps.plan_file import refuse_foreign, tagged, targets
+from gdlab.sweeps.plan_file import refuse_changed, refuse_foreign, tagged, targets
 from gdlab.version import __version__
 
 CONTEST = "bench.json"
@@ -37,6 +38,7 @@ def save(contest: Contest, directory: Path) -> None:
             for entrant in contest.entrants
         ],
         "suite": asdict(contest.suite),
+        "data": [asdict(file) for file in contest.data],
     }
     write_with_digest(directory, CONTEST, json.dumps(written, indent=1).encode())
 
@@ -67,6 +69,8 @@ def load(directory: Path, named: Iterable[str] = ()) -> Contest:
 
 
 def _restore(written: dict[str, Any], named: set[str], directory: Path) -> Contest:
+    data = tuple(Fingerprint(**file) for file in written["data"])
+    refuse_changed(data, directory)
     suite = written["suite"]
     problems = tuple(Problem(**problem) for problem in suite["problems"])
     entrants = []
@@ -77,7 +81,6 @@ def _restore(written: dict[str, Any], named: set[str], directory: Path) -> Conte
         assert isinstance(optimizer, Optimizer)
         name, space = given["name"], Space.of(given["name"], given["space"])
         entrants.append(Entrant(name, optimizer, space, given["lr"], given["typed"]))
+    suite = Suite(suite["name"], suite["about"], problems)
     rules = Rules(**written["rules"])
-    return Contest(
-        tuple(entrants), Suite(suite["name"], suite["about"], problems), rules, written["executor"]
-    )
+    return Contest(tuple(entrants), suite, rules, written["executor"], data)

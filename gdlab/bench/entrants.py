@@ -20,7 +20,7 @@ from gdlab.fields.unknown_choices import unknown_choice
 from gdlab.optimizers.base import Optimizer
 from gdlab.paths import CONF
 
-_GROUP = "optimizer"
+_GROUP, _TARGET = "optimizer", "_target_"
 _USUAL = {LR: {"log": [1e-5, 10.0]}}
 """The search space of an optimizer that declares none."""
 
@@ -107,5 +107,17 @@ def _entrant(name: str | None, given: Any, folders: Sequence[Path]) -> Entrant:
     made = choice_from_values(_GROUP, values, "") if path else resolve_choice(_GROUP, given)
     assert isinstance(made, Optimizer)
     name = name or typed or made.shown_name
-    space = Space.of(name, values.get(SPACE) or made.space or _USUAL)
-    return Entrant(name, made, space, float(values.get(LR, made.default_lr)), typed)
+    space = values.get(SPACE) or made.space or _nearest_space(made) or _USUAL
+    return Entrant(name, made, Space.of(name, space), float(values.get(LR, made.default_lr)), typed)
+
+
+def _nearest_space(optimizer: Optimizer) -> Any:
+    """Return the space of the choice in conf that an optimizer differs from least, if any."""
+    spaces = []
+    for choice in choices_of(_GROUP):
+        values = compose_file(CONF / _GROUP / f"{choice}.yaml")
+        if values[_TARGET] == f"gdlab.optimizers.{type(optimizer).__name__}":
+            other = choice_from_values(_GROUP, values, "").settings()
+            own = optimizer.settings()
+            spaces.append((sum(own[key] != other[key] for key in own), values.get(SPACE)))
+    return min(spaces, key=lambda pair: pair[0])[1] if spaces else None

@@ -102,7 +102,7 @@ def _restore_plan(
     written: dict[str, Any], table: "pa.Table", named: set[str], directory: Path
 ) -> Plan:
     data = tuple(Fingerprint(**file) for file in written["data"])
-    _refuse_changed(data, directory)
+    refuse_changed(data, directory)
     axes = tuple(Axis(**axis) for axis in written["axes"])
     columns = [table[f"axis{number}"].to_numpy() for number in range(len(axes))]
     group_of_run, saved = table["group"].to_numpy(), written["groups"]
@@ -123,8 +123,12 @@ def _restore_plan(
     return Plan(grid, tuple(groups), tuple(templates), executor, rows, data)
 
 
-def _refuse_changed(data: Iterable[Fingerprint], directory: Path) -> None:
-    """Refuse to mix the runs of a sweep with runs on other data."""
+def refuse_changed(data: Iterable[Fingerprint], directory: Path) -> None:
+    """Refuse to mix the runs of a sweep with runs on other data.
+
+    Raises:
+        SettingError: a file is gone or has changed.
+    """
     for file in data:
         change = file.find_change()
         if change is not None:
