@@ -19,6 +19,7 @@ from gdlab.errors import SettingError
 from gdlab.fields.declared import Configured, setting
 from gdlab.losses.datasets.fingerprints import Fingerprint
 from gdlab.runs.batching import batch_of
+from gdlab.runs.checks import check_optimizer
 from gdlab.sweeps.executors.choice import with_executor
 from gdlab.sweeps.executors.table import check_executor
 from gdlab.sweeps.grid import Grid
@@ -193,7 +194,7 @@ class Contest:
 def _obstacle(settings: Settings) -> str:
     """Return why an optimizer cannot minimize a loss; nothing if it can."""
     try:
-        batch_of(settings).check()
+        check_optimizer(batch_of(settings))
     except SettingError as error:
         return str(error)
     return ""

@@ -50,10 +50,19 @@ def check_run(settings: Settings, *, check_gradient: bool = False) -> Batch:
             ends = torch.tensor([0, settings.steps - 1], device=batch.lr.device)
             batch.schedule.rates(ends, batch.lr, settings.steps)
     with errors_as(f"optimizer={settings.name('optimizer')}"):
-        batch.check()
-        Rows.of(dataclasses.replace(batch, mode="eager"))  # without padding for compiled steps
+        check_optimizer(batch)
         warning(settings)
     return batch
+
+
+def check_optimizer(batch: Batch) -> None:
+    """Check that the optimizer of a batch fits its loss.
+
+    Raises:
+        SettingError: it does not; the message says why.
+    """
+    batch.check()
+    Rows.of(dataclasses.replace(batch, mode="eager"))  # without padding for compiled steps
 
 
 def check_loss(loss: Loss, start: Tensor) -> None:

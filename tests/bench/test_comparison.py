@@ -203,6 +203,15 @@ def test_wrong_rules_are_refused(suite: Path, change: dict[str, int], words: str
         prepare(["sgd"], suite, "serial", change)
 
 
+def test_an_optimizer_may_fit_some_problems_only(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text("budget: 9\nminimum: 0\nproblems: {sphere: {}, mlp: {loss.widths: [2]}}")
+    contest = prepare(["muon", "exact", "gauss_newton", "sgd"], path, "serial", {})
+    fitting = [(cell.entrant, cell.problem) for cell in contest.playing]
+    # A matrix of weights; a quadratic; residuals, which neither loss has.
+    assert sorted(fitting) == [(0, 1), (1, 0), (3, 0), (3, 1)]
+
+
 def test_an_optimizer_that_fits_nothing_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "own.yaml"
     path.write_text("budget: 9\nproblems: {sphere: {noise.scale: 1.0}}")
