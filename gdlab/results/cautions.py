@@ -1,9 +1,29 @@
-"""What to know before one believes a sweep's best: an edge of an axis, a seed without effect."""
+"""What to know before one believes a sweep's best.
+
+It may be at the edge of an axis, or have been preferred for losing fewer runs to one with a far
+lower median, or the seed has no effect.
+"""
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from gdlab.results.best_settings import Best
-from gdlab.results.ranking import TOLERANCE, DataFrame, setting_label
+from gdlab.results.best_table import format_setting
+from gdlab.results.quantiles import quantile_by
+from gdlab.results.ranking import (
+    FINAL_LOSS,
+    LOST,
+    TOLERANCE,
+    DataFrame,
+    Metric,
+    setting_label,
+    split_by,
+    values_of,
+)
+
+_FAR = 0.9
+"""A median is far better than the best's if it differs by this part of it: a tenth of a loss."""
 
 _FEWEST = 3
 """Values of an axis below which it has no inside."""
@@ -24,16 +44,25 @@ def ranking_rule(metric: str, problems: Sequence[str]) -> str:
     )
 
 
-def cautions(results: DataFrame, winners: Sequence[Best], varied: Sequence[str]) -> Iterator[str]:
+def cautions(
+    results: DataFrame,
+    winners: Sequence[Best],
+    varied: Sequence[str],
+    metric: Metric = FINAL_LOSS,
+) -> Iterator[str]:
     """Yield a sentence for each thing that makes a best doubtful.
 
     Args:
         results: the table of a sweep.
         winners: its best settings.
         varied: all settings that the sweep varied.
+        metric: the column that ranked rows that reached nothing.
     """
     for winner in winners:
         yield from _edges(results, winner)
+    parts = split_by(results, list(winners[0].combination))
+    for winner, (_, rows) in zip(winners, parts, strict=True):
+        yield from _riskier(rows, winner, metric)
     if _seed_changes_nothing(results, varied):
         count = results["seed"].nunique()
         yield (
@@ -53,6 +82,36 @@ def _edges(results: DataFrame, winner: Best) -> Iterator[str]:
                 of = ", ".join(f"{setting_label(k)}={v}" for k, v in winner.combination.items())
                 where = f"{setting_label(key)}={value:g}{f' of {of}' if of else ''}"
                 yield f"{where} is the {which} that was tried, a better one may lie beyond"
+
+
+def _riskier(rows: DataFrame, winner: Best, metric: Metric) -> Iterator[str]:
+    """Yield a sentence about the choice that loses more runs but has a far better median.
+
+    Args:
+        rows: all with the winner's combination of settings.
+        winner: the best of them.
+        metric: that ranked them.
+    """
+    keys, is_lost = list(winner.choice), rows["status"].isin(LOST).to_numpy()
+    if not keys or not is_lost.any() or 2 * winner.reached > winner.count:
+        return
+    part = rows.groupby(keys, sort=False, dropna=False).ngroup().to_numpy()
+    count, lost = np.bincount(part), np.bincount(part, weights=is_lost).astype(int)
+    cost = metric.cost(quantile_by(values_of(rows, metric), part, 0.5))
+    cost = np.where(lost * winner.count > winner.lost * count, cost, np.inf)
+    at, of_best = int(cost.argmin()), float(metric.cost(np.array(winner.metric[1])))
+    if not of_best - cost[at] > _FAR * abs(of_best):
+        return
+    choice = rows[keys].iloc[int(np.argmax(part == at))]
+    where = ", ".join(f"{setting_label(key)}={format_setting(choice[key])}" for key in keys)
+    of = ", ".join(
+        v if isinstance(v, str) else f"{setting_label(k)}={format_setting(v)}"
+        for k, v in winner.combination.items()
+    )
+    yield (
+        f"{f'{of}: ' if of else ''}{where} has a median of {float(metric.cost(cost[at])):.4g} "
+        f"instead of {winner.metric[1]:.4g}, but loses {lost[at]} of {count[at]} runs"
+    )
 
 
 def _seed_changes_nothing(results: DataFrame, varied: Sequence[str]) -> bool:

@@ -40,7 +40,8 @@ def html(sweep: "Recorded") -> str:
         parts.append(f"<p>and {len(body) - _MOST_ROWS:,} more: best() has all</p>")
     rule = ranking_rule(sweep.metric, list(map(setting_label, sweep.problems)))
     rates = describe_rates(results, list(winners[0].combination), sweep.varied)
-    notes = [f"Ranked by {rule}.", *rates, *cautions(results, winners, sweep.varied)]
+    doubts = cautions(results, winners, sweep.varied, sweep.ranked_by)
+    notes = [f"Ranked by {rule}.", *rates, *doubts]
     return f"<div>{''.join(parts)}{''.join(f'<p>{plain_html(note)}</p>' for note in notes)}</div>"
 
 

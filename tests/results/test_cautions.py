@@ -73,3 +73,30 @@ def test_a_setting_that_loses_a_run_ranks_behind_one_that_loses_none() -> None:
     )
     (found,) = best(frame, [], ["lr", "seed"])
     assert (found.choice, found.lost) == ({"lr": 0.5}, 0)
+
+
+def seeds(lr: float, values: list[float], **same: Any) -> list[dict[str, Any]]:
+    """A run for each seed, lost where the value is infinite."""
+    lost = ["diverged" if value == float("inf") else "max_steps" for value in values]
+    pairs = enumerate(zip(values, lost, strict=True))
+    return [{"lr": lr, "seed": n, "final_loss": v, "status": s, **same} for n, (v, s) in pairs]
+
+
+LOST = float("inf")
+RISKIER = [
+    ([1e-9, 1e-9, LOST], "lr=2 has a median of 1e-09 instead of 3, but loses 1 of 3 runs"),
+    ([0.2, 0.4, LOST], None),  # 0.4 is not far below 3
+    ([0.2, 0.2, LOST], "lr=2 has a median of 0.2 instead of 3, but loses 1 of 3 runs"),
+    ([1e-9, LOST, LOST], None),
+    ([-5.0, -5.0, LOST], "lr=2 has a median of -5 instead of 3, but loses 1 of 3 runs"),
+]
+
+
+@pytest.mark.parametrize(("values", "says"), RISKIER)
+def test_a_far_better_setting_that_loses_more_runs_is_told(
+    values: list[float], says: str | None
+) -> None:
+    rows = [*seeds(1.0, [3.0] * 3, optimizer="sgd"), *seeds(2.0, values, optimizer="sgd")]
+    rows += seeds(1.0, [1.0] * 3, optimizer="adam")
+    wanted = [] if says is None else [f"sgd: {says}"]
+    assert said(rows, ["optimizer", "lr", "seed"], ["optimizer"]) == wanted
