@@ -100,7 +100,7 @@ def _riskier(rows: DataFrame, winner: Best, metric: Metric) -> Iterator[str]:
     cost = metric.cost(quantile_by(values_of(rows, metric), part, 0.5))
     cost = np.where(lost * winner.count > winner.lost * count, cost, np.inf)
     at, of_best = int(cost.argmin()), float(metric.cost(np.array(winner.metric[1])))
-    if not of_best - cost[at] > _FAR * abs(of_best):
+    if not np.isfinite(cost[at]) or of_best - cost[at] <= _FAR * abs(of_best):
         return
     choice = rows[keys].iloc[int(np.argmax(part == at))]
     where = ", ".join(f"{setting_label(key)}={format_setting(choice[key])}" for key in keys)

@@ -6,6 +6,7 @@ Shapes: M paths, n points of a path, D dimensions.
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -146,7 +147,11 @@ def test_the_subtitle_says_which_run_ended_lowest():
     paths = sweep_of([1, 15], [0.01, 0.1])
     lowest = 0.5 * (0.9**120 + 15 * 0.5**120)
     words = f"2 paths   ·   lowest last loss {lowest:.4g} at lr = 0.1"
-    assert Paths.of(bowl([1, 15]), paths).subtitle(Palette.of("lr", [0.01, 0.1])) == words
+    palette, sweep = Palette.of("lr", [0.01, 0.1]), Paths.of(bowl([1, 15]), paths)
+    assert sweep.subtitle(palette) == words
+    named = Paths.of(bowl([1, 15]), [paths[0], replace(paths[1], name="lr=0.1,seed=3")])
+    words = f"2 of 600 runs   ·   lowest last loss {lowest:.4g} at lr=0.1,seed=3"
+    assert named.subtitle(palette, 600) == words
 
 
 # The picture
