@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from gdlab.results.best_settings import Best
+from gdlab.results.best_settings import Best, is_of_start
 from gdlab.results.best_table import format_setting
 from gdlab.results.quantiles import quantile_by
 from gdlab.results.ranking import (
@@ -24,6 +24,9 @@ from gdlab.results.ranking import (
 
 _FAR = 0.9
 """A median is far better than the best's if it differs by this part of it: a tenth of a loss."""
+
+_ENDS = ["status", "steps", "final_loss"]
+"""Columns that are equal in runs that are alike."""
 
 _FEWEST = 3
 """Values of an axis below which it has no inside."""
@@ -60,9 +63,17 @@ def cautions(
     """
     for winner in winners:
         yield from _edges(results, winner)
-    parts = split_by(results, list(winners[0].combination))
+    by = list(winners[0].combination)
+    parts = split_by(results, by)
     for winner, (_, rows) in zip(winners, parts, strict=True):
         yield from _riskier(rows, winner, metric)
+        if not winner.choice and any(is_of_start(key) for key in {*varied} - {*by}):
+            yield (
+                f"{_of(winner)}no start is named best: {winner.reached:,} of {winner.count:,} runs "
+                "reached the lowest loss or their target"
+            )
+        if _tie(rows, list(winner.choice)):
+            yield f"{_of(winner)}all {len(rows):,} runs tie, so that none is better than another"
     if _seed_changes_nothing(results, varied):
         count = results["seed"].nunique()
         yield (
@@ -104,14 +115,26 @@ def _riskier(rows: DataFrame, winner: Best, metric: Metric) -> Iterator[str]:
         return
     choice = rows[keys].iloc[int(np.argmax(part == at))]
     where = ", ".join(f"{setting_label(key)}={format_setting(choice[key])}" for key in keys)
-    of = ", ".join(
-        v if isinstance(v, str) else f"{setting_label(k)}={format_setting(v)}"
-        for k, v in winner.combination.items()
-    )
     yield (
-        f"{f'{of}: ' if of else ''}{where} has a median of {float(metric.cost(cost[at])):.4g} "
+        f"{_of(winner)}{where} has a median of {float(metric.cost(cost[at])):.4g} "
         f"instead of {winner.metric[1]:.4g}, but loses {lost[at]} of {count[at]} runs"
     )
+
+
+def _tie(rows: DataFrame, keys: list[str]) -> bool:
+    """Tell whether all rows are alike though they differ in their settings."""
+    is_alike = bool((rows[_ENDS].nunique(dropna=False) == 1).all())
+    return bool(keys) and is_alike and len(rows[keys].drop_duplicates()) > 1
+
+
+def _of(winner: Best) -> str:
+    """Return the start of a sentence about one combination of settings; empty for the only one."""
+    parts = (
+        value if isinstance(value, str) else f"{setting_label(key)}={format_setting(value)}"
+        for key, value in winner.combination.items()
+    )
+    of = ", ".join(parts)
+    return f"{of}: " if of else ""
 
 
 def _seed_changes_nothing(results: DataFrame, varied: Sequence[str]) -> bool:
@@ -119,6 +142,5 @@ def _seed_changes_nothing(results: DataFrame, varied: Sequence[str]) -> bool:
     if "seed" not in varied or results["seed"].nunique() < 2:
         return False
     others = [key for key in varied if key != "seed"]
-    ends = ["status", "steps", "final_loss"]
-    alike = results.groupby(others, dropna=False)[ends] if others else results[ends]
+    alike = results.groupby(others, dropna=False)[_ENDS] if others else results[_ENDS]
     return bool((alike.nunique(dropna=False).to_numpy() == 1).all())

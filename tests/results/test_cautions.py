@@ -39,7 +39,7 @@ def test_the_edge_is_that_of_each_combination() -> None:
     assert said(rows, ["optimizer", "lr"], ["optimizer"]) == [
         "lr=1 of optimizer=adam is the smallest that was tried, a better one may lie beyond"
     ]
-    assert said([{"dtype": name, "final_loss": 1.0} for name in "abc"], ["dtype"]) == []
+    assert said([{"dtype": name, "final_loss": ord(name)} for name in "abc"], ["dtype"]) == []
 
 
 def test_a_seed_without_effect_is_told() -> None:
@@ -73,6 +73,23 @@ def test_a_setting_that_loses_a_run_ranks_behind_one_that_loses_none() -> None:
     )
     (found,) = best(frame, [], ["lr", "seed"])
     assert (found.choice, found.lost) == ({"lr": 0.5}, 0)
+
+
+def test_no_start_is_named_best_and_runs_that_tie_are_told() -> None:
+    ends = [("converged", 0.0), ("converged", 0.0), ("converged", 3.0), ("max_steps", 9.0)]
+    rows: list[dict[str, Any]] = [
+        {"start.0": float(n), "status": status, "final_loss": loss, "optimizer": "sgd"}
+        for n, (status, loss) in enumerate(ends)
+    ]
+    frame = pd.DataFrame([{"run": n, "evaluations": 10, **row} for n, row in enumerate(rows)])
+    (found,) = best(frame, [], ["start.0"])
+    assert (found.choice, found.count, found.reached) == ({}, 4, 2)
+    says = "no start is named best: 2 of 4 runs reached the lowest loss or their target"
+    assert said(rows, ["start.0"]) == [says]
+    assert said(rows, ["optimizer", "start.0"], ["optimizer"]) == [f"sgd: {says}"]
+    assert said(rows, ["start.0"], ["start.0"]) == []
+    tied = said(losses([1.0, 1.0, 1.0]), ["lr"])
+    assert tied[-1] == "all 3 runs tie, so that none is better than another"
 
 
 def seeds(lr: float, values: list[float], **same: Any) -> list[dict[str, Any]]:
