@@ -229,6 +229,7 @@ def _draw_band(axes: Axes, band: Band, look: tuple[Any, str], i: int) -> None:
     axes.plot(x[some], median[some], **_open(color, marker), zorder=4)
     kind |= {"markersize": 6, "linestyle": "none", "zorder": 4}
     kind["transform"] = axes.get_xaxis_transform()
+    kind["markeredgewidth"] = 0.6 if len(x) <= _MOST_MARKERS else 0.0  # or neighbors hide it
     edge = 0.022 * (i % 3)
     marks = {
         "X": (is_lost, 0.975 - edge),
