@@ -19,6 +19,7 @@ from gdlab.recording.run_plots import KINDS
 from gdlab.results.bands import band_of, why_no_bands
 from gdlab.results.labels import labels_of, short_names
 from gdlab.results.ranking import rank_order, setting_label, to_python
+from gdlab.results.recorded_run import run_title
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +38,7 @@ def draw(recorded: "Recorded", kind: str | None, look: Look) -> "Figure":
     Args:
         recorded: the run or the sweep.
         kind: the name of the picture; None for the first that there is.
-        look: how it is drawn; without a title, the name of the directory is the first line.
+        look: how it is drawn; without a title, the first line is what was run or the directory.
 
     Raises:
         SettingError: there is no such picture; the message names those that can be drawn, and
@@ -52,8 +53,13 @@ def draw(recorded: "Recorded", kind: str | None, look: Look) -> "Figure":
     except SettingError as error:
         raise SettingError(f"{error}{_files_in(recorded.directory)}") from None
     assert not isinstance(picture, str)
-    title = visible(directory.name) if look.title is None else visible(look.title)
+    title = visible(look.title or _title_of(recorded, directory))
     return look.draw(lambda: picture(title=title, size=look.size))
+
+
+def _title_of(recorded: "Recorded", directory: Path) -> str:
+    """Return the first line of a picture: what was run where it is known, or the directory."""
+    return run_title(recorded.config, directory) if recorded.is_run else directory.name
 
 
 def _files_in(directory: Path | None) -> str:

@@ -52,6 +52,27 @@ def test_it_is_drawn_and_compared(ran: tuple[gdlab.Run, Recorded]) -> None:
     assert names == ["rosenbrock · adam · lr = 0.02", "one (2)", "one (3)"]
 
 
+def test_its_history_is_that_of_the_run_and_a_table(ran: tuple[gdlab.Run, Recorded]) -> None:
+    run, recorded = ran
+    history, table = recorded.history, recorded.history()
+    assert repr(history) == repr(run.history)
+    assert len(history) == len(table) == 10
+    for name in ("step", "loss", "grad_norm", "lr", "x"):
+        assert getattr(history, name).tobytes() == getattr(run.history, name).tobytes()
+    assert table.equals(history.to_frame())
+    assert next(iter(history))["x1"] == table["x1"][0]
+    with pytest.raises(AttributeError, match="a history has no foo; it has distance, grad_norm"):
+        _ = history.foo
+
+
+def test_it_shows_itself_in_a_notebook(ran: tuple[gdlab.Run, Recorded]) -> None:
+    recorded = Recorded(ran[1].directory, ran[1].results, {"lr": 0.02, "loss": {"_target_": "a.B"}})
+    html = recorded._repr_html_()
+    assert html is not None
+    assert html.startswith("<div>b · ") and "<b>max_steps</b>" in html
+    assert html.count("<img alt='loss'") == 1
+
+
 # what is asked of a recorded run and of a sweep, and what the error says
 REFUSED: list[tuple[Any, str]] = [
     (lambda run, _: run.plot("trajectory"), "kind=traj.*, .* be drawn: loss; .* trajectory.png$"),
