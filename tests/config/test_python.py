@@ -285,7 +285,7 @@ class Undeclared(gdlab.PointLoss):
         return self.height * x @ x
 
 
-WAYS: list[tuple[Callable[[], Any], str]] = [
+WRITTEN: list[tuple[Callable[[], Any], str]] = [
     (lambda: gdlab.run(Undeclared, height=2), "write `height: float = 1.0` in class Undeclared"),
     (lambda: gdlab.run(Undeclared(), **_HEIGHT), "loss.height=2: no such setting; to make it"),
     (lambda: gdlab.sweep("beale", lr="0.1,0.2"), "a list, lr=[0.1, 0.2], of gdlab.sweep"),
@@ -296,7 +296,7 @@ WAYS: list[tuple[Callable[[], Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("call", "says"), WAYS)
+@pytest.mark.parametrize(("call", "says"), WRITTEN)
 def test_an_error_says_how_it_is_written(call: Callable[[], Any], says: str) -> None:
     with pytest.raises(SettingError) as refused:
         call()
