@@ -30,6 +30,7 @@ from gdlab.recording.figures import Look
 from gdlab.recording.lock import claimed
 from gdlab.recording.recorder import RunRecorder
 from gdlab.recording.run_plots import loss_title
+from gdlab.recording.settings_file import write_settings
 from gdlab.runs.checks import check_run
 from gdlab.runs.sinks import MemorySink, Sink
 from gdlab.schedules import Schedule
@@ -169,7 +170,9 @@ def run(
         if directory is not None:
             path = user_path(check_value("directory", directory, str, Range()))
             claim = claimed(path, exact=True, setting="directory")
-            recorders.append(RunRecorder(stack.enter_context(claim), all_settings))
+            folder = stack.enter_context(claim)
+            write_settings(folder, all_settings)
+            recorders.append(RunRecorder(folder, all_settings))
         stack.enter_context(one_thread())  # a process forked later could not use torch's threads
         outcome = _record(all_settings, batch, chunks, [memory, *recorders], began)
     for problem in (problem for recorder in recorders for problem in recorder.problems):
