@@ -51,6 +51,8 @@ _MODULES = {
     "sweep": "gdlab.sweeps.sweep",
 }
 
+_PACKAGES = ("derivatives", "losses", "optimizers", "schedules", "theory")
+
 __all__ = [
     "Engine",
     "GdlabError",
@@ -80,10 +82,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return getattr(importlib.import_module(_MODULES[name]), name)
-    if name in ("derivatives", "losses", "optimizers", "schedules", "theory"):
+    if name in _PACKAGES:
         return importlib.import_module(f"gdlab.{name}")
     raise AttributeError(f"module 'gdlab' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_MODULES])
+    return sorted([*__all__, *_PACKAGES, "__version__"])

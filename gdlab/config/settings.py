@@ -92,7 +92,8 @@ class Settings(Configured):
             object.__setattr__(self, key, make_section(key, getattr(self, key)))
         start: Any = self.start
         if isinstance(start, Mapping):
-            object.__setattr__(self, "start", in_order(start, self.loss.names, "start"))
+            names, constants = self.loss.names, self.loss.constants
+            object.__setattr__(self, "start", in_order(start, names, "start", constants))
         super().__post_init__()
         try:
             self.schedule.check(self.steps)

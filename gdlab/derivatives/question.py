@@ -87,7 +87,7 @@ class Question(Configured):
             given: Any = getattr(self, name)
             if isinstance(given, Mapping):
                 names = self._names_of_point() if name == "at" else self.loss.names
-                object.__setattr__(self, name, in_order(given, names, name))
+                object.__setattr__(self, name, in_order(given, names, name, self.loss.constants))
         super().__post_init__()
         _ = self.formats  # refuses other names
         self._require_one_kind_of_question()

@@ -1,5 +1,6 @@
 """The texts shown before and after a run."""
 
+import math
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,8 +89,10 @@ def summary(
 
 def outcome_lines(settings: Settings, outcome: Outcome) -> list[tuple[str, str]]:
     """Return the lines of the summary about the outcome."""
-    lines = [("steps", f"{outcome.steps} of {settings.steps}"), ("loss", _loss(outcome))]
-    lines.append(("gradient norm", f"{outcome.grad_norm:.6g}"))
+    lines = [("steps", f"{outcome.steps} of {settings.steps}")]
+    if outcome.status != Status.FAILED or not math.isnan(outcome.final_loss):
+        lines.append(("loss", _loss(outcome)))
+        lines.append(("gradient norm", f"{outcome.grad_norm:.6g}"))
     lines.append(("point", _point(settings, outcome)))
     metrics = {name: value for name, value in outcome.metrics.items() if value is not None}
     lines += [(name, f"{value:.6g}") for name, value in metrics.items()]

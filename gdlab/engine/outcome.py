@@ -16,6 +16,7 @@ from gdlab.engine.chunk import Chunk
 from gdlab.engine.diagnoses import Diagnoses, KnownDiagnoses
 from gdlab.engine.evidence import Evidence
 from gdlab.engine.status import Status
+from gdlab.errors import where_raised
 from gdlab.fields.formatting import short_repr
 from gdlab.optimizers.oracle import Obstacle
 
@@ -101,8 +102,14 @@ class Outcome:
 
     def __repr__(self) -> str:
         point = short_repr([float(f"{value:.6g}") for value in self.x.tolist()])
-        loss = f"loss {self.final_loss:.6g}"
-        return f"Outcome({self.status} at step {self.steps}, {loss}, x={point})"
+        return f"Outcome({self.short}, x={point})"
+
+    @property
+    def short(self) -> str:
+        """The end in a few words: the status and the step, then the loss, or why the run failed."""
+        if self.status == Status.FAILED:
+            return f"{self.status}: {self.reason}"
+        return f"{self.status} at step {self.steps}, loss {self.final_loss:.6g}"
 
 
 NUMBERS = {f.name: f.metadata for f in dataclasses.fields(Outcome) if "initial" in f.metadata}
@@ -283,7 +290,8 @@ class Outcomes:
             return self._describe_divergence(row)
         if status == Status.FAILED:
             error = self.errors[row]
-            return " ".join(f"{type(error).__name__} after step {steps}: {error}".split())
+            said = " ".join(f"{type(error).__name__} after step {steps}: {error}".split())
+            return said + where_raised(error)
         return f"{status} after step {steps}"
 
     def _describe_divergence(self, row: int) -> str:
