@@ -143,7 +143,7 @@ def _decide(outcomes: Outcomes, evidence: Evidence) -> np.ndarray:
         (evidence.is_kink, Diagnosis.KINK),
         *((is_critical & found, kind) for found, kind in _kinds_of_points(evidence.spectrum)),
         (moved & is_undefined, Diagnosis.OUTSIDE),
-        (moved & evidence.is_unbounded, Diagnosis.UNBOUNDED),
+        (moved & evidence.endless.isfinite().all(1), Diagnosis.UNBOUNDED),
         (went_on & tail.is_still, Diagnosis.STANDSTILL),
         ((has_diverged | (went_on & is_stuck)) & is_steep, Diagnosis.UNSTABLE),
         (went_on & often_rises & evidence.is_noisy, Diagnosis.NOISY),

@@ -28,26 +28,36 @@ _SETTLING = "with a smaller lr it varies less, and with a falling one (schedule=
 _AT_LIMIT = 1e-6
 """How near to the stability limit, relative to it, steps only change sides."""
 
+_SMALL = 1e-3
+"""The share of the first gradient norm below which the gradient is said to vanish."""
+
 _LOST = 16
 """Units in the last place of the loss that a step may change without an effect."""
 
 
 def unbounded(run: RunEnd) -> str:
-    """Say along which direction the loss falls without end."""
-    start = run.found.batch.start[run.row].double().cpu().numpy()
-    way = run.x - start
-    way = way / np.abs(way).max()
-    way = way / np.linalg.norm(way)
+    """Say along which direction the loss falls without end, and what held the run up."""
+    way = named(run, run.found.evidence.endless[run.k].double().numpy())
+    if run.maximizes:
+        rises = f"the loss rises without end along {way}"
+        return f"unbounded above: {rises}; no learning rate finds a maximum"
     spectrum = run.found.evidence.spectrum
     least = math.nan if spectrum is None else float(spectrum.least[run.k])
     curve = f", where the Hessian has the eigenvalue {least:.3g}" if least < 0 else ""
-    if run.maximizes:
-        rises = f"the loss rises without end along {named(run, way)}"
-        return f"unbounded above: {rises}; no learning rate finds a maximum"
     return (
-        f"unbounded below: the loss falls without end along {named(run, way)}{curve}; no learning "
-        "rate finds a minimum"
+        f"unbounded below: the loss falls without end along {way}{curve}; no learning rate finds "
+        f"a minimum{_held_up(run)}"
     )
+
+
+def _held_up(run: RunEnd) -> str:
+    """Say that a run slows down where the gradient vanishes without a minimum; else nothing."""
+    norm = run.number("grad_norm")
+    first = float(run.outcomes.evidence.first_norm[run.row])
+    if run.outcomes.status[run.row] != Status.MAX_STEPS or norm > _SMALL * first:
+        return ""
+    where = named(run, run.x)
+    return f"; the run slows down near {where}, where the gradient vanishes though it is no minimum"
 
 
 def outside(run: RunEnd) -> str:

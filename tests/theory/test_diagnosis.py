@@ -68,6 +68,21 @@ CASES: dict[str, tuple[dict[str, Any], str | None, tuple[str, ...]]] = {
         ("{x: -0.585, y: 0.811}", "eigenvalue -2.16"),
     ),
     "slope": (formula("x + 2*y", [1.0, 1.0]), "unbounded", ("{x: -0.447, y: -0.894}",)),
+    "slope beside a bowl": (
+        formula("x**2 - 3*y", [1.0, 0.0], steps=200),
+        "unbounded",
+        ("along {x: 0, y: 1}; no learning rate finds a minimum",),
+    ),
+    "slope beside a wide bowl": (
+        formula("0.001*x**2 + y", [1.0, 0.0], steps=50),
+        "unbounded",
+        ("along {x: 0, y: -1};",),
+    ),
+    "inflection": (
+        formula("x**3 + y**2", [1.0, 1.0]),
+        "unbounded",
+        ("along {x: -1, y: 0};", "near {x: 0.0033, y: 0}, where the gradient vanishes"),
+    ),
     "logarithm without end": (formula("-ln(x)", [1.0]), "unbounded", ("{x: 1}",)),
     "bounded below without a minimizer": (formula("exp(-x)", [1.0]), "descending", ()),
     "beyond a logarithm": (
