@@ -11,7 +11,7 @@ import torch
 from gdlab.engine.status import Status
 from gdlab.numerics.partial_functions import Undefined
 from gdlab.theory.evidence import FAR_BELOW, optimizer_of
-from gdlab.theory.run_end import RunEnd, named, steps_taken
+from gdlab.theory.run_end import INVISIBLE, RunEnd, edge_of, named, steps_taken
 
 _SLOW = 1e-4
 """How much a gradient norm must shrink in a step for the steps that are left to be counted."""
@@ -68,8 +68,14 @@ def outside(run: RunEnd) -> str:
     if not bool(run.outcomes.evidence.first_loss[run.row].isfinite()):
         return f"outside the domain: the start has {where}; start elsewhere"
     step = int(run.number("steps")) + 1
-    keep = "a smaller lr helps unless the loss falls towards this edge"
-    return f"outside the domain: step {step} leads to {where}; {keep}"
+    left = f"outside the domain: step {step} leads to {where}"
+    edge = edge_of(run)
+    if not edge.is_lower:
+        return f"{left}; the loss rises towards this edge, so that shorter steps stay inside"
+    scale = INVISIBLE * max(1.0, float(np.abs(run.x).max()))
+    point = np.where(np.abs(edge.point) < scale, 0.0, edge.point)
+    falls = f"the loss falls towards the edge of the domain at {named(run, point)}"
+    return f"{left}; {falls}, so that no lr helps"
 
 
 def _argument(run: RunEnd, undefined: Undefined, point: np.ndarray) -> str:

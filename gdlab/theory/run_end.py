@@ -14,6 +14,7 @@ from torch import Tensor
 from gdlab.engine.outcome import Outcomes
 from gdlab.engine.status import Status
 from gdlab.theory.curvature import Spectrum
+from gdlab.theory.edges import Edge, edge_between
 from gdlab.theory.evidence import loss_of
 from gdlab.theory.sharpness import round_down
 
@@ -137,6 +138,12 @@ def loss_at(run: RunEnd, point: np.ndarray) -> float:
     x = torch.as_tensor(point).to(run.found.batch.start)[None]
     with torch.no_grad():
         return float(loss_of_run(run)(x)[0])
+
+
+def edge_of(run: RunEnd) -> Edge:
+    """Return where the step that the run did not survive leaves the domain of the loss."""
+    last = torch.as_tensor(run.x).to(run.found.batch.start)
+    return edge_between(loss_of_run(run), last, run.outcomes.evidence.beyond[run.row])
 
 
 def steps_taken(count: int) -> str:

@@ -88,12 +88,20 @@ CASES: dict[str, tuple[dict[str, Any], str | None, tuple[str, ...]]] = {
     "beyond a logarithm": (
         formula("ln(x) + y", [1.0, 1.0]),
         "outside domain",
-        ("step 6 leads to x=-0.00157, where the logarithm is not defined",),
+        (
+            "step 6 leads to x=-0.00157, where the logarithm is not defined",
+            "falls towards the edge of the domain at {x: 0, y: 0.4}, so that no lr helps",
+        ),
     ),
     "beyond a root of something": (
         formula("sqrt(2*x - 1) + x", [1.0], lr=0.3),
         "outside domain",
         ("the argument=", "where the square root is not defined"),
+    ),
+    "over a logarithm that rises": (
+        formula("x - ln(x)", [3.0], lr=5.0),
+        "outside domain",
+        ("the loss rises towards this edge, so that shorter steps stay inside",),
     ),
     "a start outside a logarithm": (
         formula("x - ln(x)", [-1.0]),
