@@ -6,6 +6,7 @@ Shapes: D dimensions.
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,7 +25,7 @@ class Edge(NamedTuple):
         is_lower: whether the loss falls towards it.
     """
 
-    point: Tensor
+    point: np.ndarray
     is_lower: bool
 
 
@@ -46,4 +47,5 @@ def edge_between(loss: Callable[[Tensor], Tensor], inside: Tensor, outside: Tens
         middle = (low + high) / 2
         low, high = (middle, high) if bool(value(middle).isfinite()) else (low, middle)
     is_lower = bool(value(low) < value(low * (1 - _NEAR)))
-    return Edge(inside + low * (outside - inside), is_lower)
+    point = inside + low * (outside - inside)
+    return Edge(point.double().cpu().numpy(), is_lower)

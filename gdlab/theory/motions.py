@@ -10,7 +10,7 @@ import torch
 
 from gdlab.engine.status import Status
 from gdlab.numerics.partial_functions import Undefined
-from gdlab.theory.evidence import FAR_BELOW, optimizer_of
+from gdlab.theory.evidence import optimizer_of
 from gdlab.theory.run_end import INVISIBLE, RunEnd, edge_of, named, steps_taken
 
 _SLOW = 1e-4
@@ -22,8 +22,8 @@ _LONG = 10**7
 _STEADY = 0.2
 """How much a rate may change, relative to it, in the steps that are counted by it."""
 
-_SETTLING = "with a smaller lr it varies less, and with a falling one (schedule=cosine) it settles"
-"""What to try where the loss goes up and down."""
+_FAR_BELOW = 0.25
+"""The share of the stability limit below which a learning rate could be larger."""
 
 _AT_LIMIT = 1e-6
 """How near to the stability limit, relative to it, steps only change sides."""
@@ -72,9 +72,8 @@ def outside(run: RunEnd) -> str:
     edge = edge_of(run)
     if not edge.is_lower:
         return f"{left}; the loss rises towards this edge, so that shorter steps stay inside"
-    scale = INVISIBLE * max(1.0, float(np.abs(run.x).max()))
-    point = np.where(np.abs(edge.point) < scale, 0.0, edge.point)
-    falls = f"the loss falls towards the edge of the domain at {named(run, point)}"
+    point = named(run, _rounded(run, edge.point))
+    falls = f"the loss falls towards the edge of the domain at {point}"
     return f"{left}; {falls}, so that no lr helps"
 
 
@@ -122,7 +121,7 @@ def noisy(run: RunEnd) -> str:
     if loss.minibatch is not None:
         parts.append(f"a minibatch of {loss.minibatch} of {loss.examples} examples")
     source = "each gradient has " + " and ".join(parts)
-    return f"kept moving by noise: {source}; {_rises(run)}; {_SETTLING}"
+    return f"kept moving by noise: {source}; {_rises(run)}"
 
 
 def growing(run: RunEnd) -> str:
@@ -137,7 +136,21 @@ def oscillating(run: RunEnd) -> str:
     """Say how often the loss rose, and when it was lowest."""
     best, step = run.number("best_loss"), int(run.number("best_step"))
     lowest = "" if run.maximizes else f"; the best, {best:.4g}, was at step {step}"
-    return f"oscillating: {_rises(run)}{lowest}; {_SETTLING}"
+    kink = run.found.evidence.kink[run.k].double().numpy()
+    if not np.isfinite(kink).all():
+        return f"oscillating: {_rises(run)}{lowest}"
+    point = named(run, _rounded(run, kink))
+    wanted = run.found.batch.stop.grad_tol
+    return (
+        f"oscillating around a kink near {point}, where the gradient does not go to 0, so that its "
+        f"norm cannot fall to stop.grad_tol={wanted:g}{lowest}"
+    )
+
+
+def _rounded(run: RunEnd, point: np.ndarray) -> np.ndarray:
+    """Return a point (D,) with 0 in place of coordinates that are small for the run."""
+    scale = INVISIBLE * max(1.0, float(np.abs(run.x).max()))
+    return np.where(np.abs(point) < scale, 0.0, point)
 
 
 def standstill(run: RunEnd) -> str:
@@ -172,8 +185,8 @@ def descending(run: RunEnd) -> str:
     parts = [f"still {falling}: {change} in the last {steps_taken(run.span)}"]
     limit = f"{run.found.batch.optimizer.stability_formula()} = {run.limit:.3g} there"
     is_noisy = bool(run.found.evidence.is_noisy[run.k])
-    if run.lr < FAR_BELOW * run.limit and run.lr < run.safe_lr and not is_noisy:
-        parts.append(f"lr={run.lr:.3g} is far below {limit}: try lr={run.safe_lr:g}")
+    if run.lr < _FAR_BELOW * run.limit and not is_noisy:
+        parts.append(f"lr={run.lr:.3g} is far below {limit}")
     elif run.lr > run.limit:
         parts.append(f"lr={run.lr:.3g} is above {limit}, so that steps overshoot")
     if run.decay:

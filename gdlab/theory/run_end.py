@@ -16,7 +16,6 @@ from gdlab.engine.status import Status
 from gdlab.theory.curvature import Spectrum
 from gdlab.theory.edges import Edge, edge_between
 from gdlab.theory.evidence import loss_of
-from gdlab.theory.sharpness import round_down
 
 if TYPE_CHECKING:
     from gdlab.theory.diagnosis import Diagnoses
@@ -65,12 +64,6 @@ class RunEnd:
     def limit(self) -> float:
         """The stability limit; NaN if unknown."""
         return float(self.found.evidence.limit[self.k])
-
-    @property
-    def safe_lr(self) -> float:
-        """A learning rate well below the stability limit, at the start as at the end."""
-        first = float(self.found.evidence.first_limit[self.k])
-        return round_down(float(np.fmin(self.limit, first)) / 2)
 
     @property
     def maximizes(self) -> bool:
@@ -141,7 +134,7 @@ def loss_at(run: RunEnd, point: np.ndarray) -> float:
 
 
 def edge_of(run: RunEnd) -> Edge:
-    """Return where the step that the run did not survive leaves the domain of the loss."""
+    """Return where the step after the run's last leaves the domain of the loss."""
     last = torch.as_tensor(run.x).to(run.found.batch.start)
     return edge_between(loss_of_run(run), last, run.outcomes.evidence.beyond[run.row])
 
