@@ -32,6 +32,7 @@ _TOO_LARGE = (
 _TOO_LARGE_OR_SMALL = (theory.Diagnosis.DESCENDING, theory.Diagnosis.STANDSTILL)
 _RESTLESS = (
     theory.Diagnosis.UNSTABLE,
+    theory.Diagnosis.GROWING,
     theory.Diagnosis.OSCILLATING,
     theory.Diagnosis.NOISY,
 )
@@ -80,7 +81,7 @@ def _advice(
         if falling is not None:
             yield falling
     if outcome.diagnosis in _TOO_LARGE:
-        rates = theory.rates_below(settings.lr, limit)
+        rates = theory.rates_below(settings.lr, limit, settings.optimizer.default_lr)
     elif outcome.diagnosis in _TOO_LARGE_OR_SMALL:
         rates = theory.rates_around(settings.lr, limit)
     else:

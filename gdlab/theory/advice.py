@@ -15,11 +15,13 @@ from gdlab.engine.loop import advance
 from gdlab.engine.outcome import Outcome, Outcomes
 from gdlab.engine.status import Status
 from gdlab.schedules import Constant, Cosine
+from gdlab.theory.diagnosis import Diagnosis
 from gdlab.theory.raw_columns import standardized_if_uneven
 from gdlab.theory.run_end import steps_taken
 from gdlab.theory.sharpness import round_down
 
 _MOST_STEPS, _FEWEST_STEPS = 1000, 50  # of a trial, or all steps of the run
+_MOST_COSTLY_STEPS = 100  # of a trial of an optimizer that searches lines or solves equations
 _MOST_WORK = 2 * 10**9  # coordinates times examples of all evaluations: about a second
 _ALIKE = 1e-6  # of the fall of the loss; trials that differ by less are equally good
 _LEVEL = 1 + 1e-9  # of the first gradient norm; that of |x| is the same everywhere
@@ -67,15 +69,16 @@ class Trial:
         return f"try {self.change}: the loss is {self.loss:.4g} after {steps_taken(self.steps)}"
 
 
-def rates_below(lr: float, limit: float | None) -> list[float]:
+def rates_below(lr: float, limit: float | None, default: float) -> list[float]:
     """Return learning rates to try, each of one digit, in place of one that is too large.
 
     Args:
         lr: the learning rate.
         limit: its stability limit; None if unknown.
+        default: the optimizer's own learning rate, tried if it is lower and no limit is known.
     """
     if limit is None:
-        return _of_one_digit(lr, (factor * lr for factor in _LOWER))
+        return _of_one_digit(lr, [*(factor * lr for factor in _LOWER), min(lr, default)])
     return _of_one_digit(lr, (share * min(lr, limit) for share in _BELOW_LIMIT))
 
 
@@ -153,7 +156,8 @@ def _steps_of_trial(batch: Batch) -> int | None:
 
     They are counted, so that the answer does not depend on a clock.
     """
-    steps = min(batch.steps, _MOST_STEPS, _affordable_steps(batch))
+    most = _MOST_COSTLY_STEPS if batch.optimizer.needs else _MOST_STEPS
+    steps = min(batch.steps, most, _affordable_steps(batch))
     needed = _FEWEST_STEPS if isinstance(batch.schedule, Constant) else batch.steps
     return steps if steps >= min(batch.steps, needed) else None
 
@@ -207,5 +211,5 @@ def _is_better(batch: Batch, end: Outcome, run: Outcome, first: _Start) -> bool:
     cost = _cost(batch, end.final_loss)
     is_visible = not _cost(batch, run.final_loss) - cost <= _ALIKE * (first.cost - cost)
     # The best of many losses moved by noise is luck, and the best loss of an ascent its worst.
-    is_luck = run.diagnosis == "noisy" or batch.optimizer.maximizes
+    is_luck = run.diagnosis == Diagnosis.NOISY or batch.optimizer.maximizes
     return is_visible and (is_luck or cost <= run.best_loss)
