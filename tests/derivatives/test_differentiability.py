@@ -28,7 +28,7 @@ JUMP = "Jump: along x the loss tends to -1 on the left, 1 on the right; there is
 WITHOUT_GRADIENT = [
     ("sign(x)+x**2", [0.0], [JUMP, "Autograd returns 0.", "no: there is no gradient", "a jump"]),
     ("abs(x)", [0.0], [f"{KINK} Autograd returns 0, a subgradient.", "no tangent line: a kink"]),
-    ("sqrt(x**2+y**2)", [0.0, 0.0], [KINK, "(Nor along 1 more coordinate.)"]),
+    ("sqrt(x**2+y**2)", [0.0, 0.0], [KINK, KINK.replace("along x", "along y")]),
     ("-abs(x)", [0.0], ["Autograd returns 0, which is between them."]),
     ("sqrt(x)", [0.0], ["the slope is undefined on the left, inf on the right; there is no"]),
     ("sqrt(abs(x))", [0.0], ["Vertical tangent: along x the slope is -inf on the left, inf on"]),
