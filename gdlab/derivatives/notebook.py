@@ -42,6 +42,8 @@ def _section(section: Section) -> str:
     parts = [f"<h4>{plain_html(section.title)}</h4>", _table(section.lines)]
     if section.table is not None:
         parts.append(_table(section.table.rows, section.table.header))
+    if section.legend:
+        parts.append(f"<p><small>{plain_html(section.legend)}</small></p>")
     parts += [f"<p><i>{plain_html(note)}</i></p>" for note in section.notes]
     return "".join(parts)
 

@@ -26,7 +26,7 @@ JUMP = "Jump: along x the loss tends to -1 on the left, 1 on the right; there is
 
 # A formula, a point, and what the report says of it.
 WITHOUT_GRADIENT = [
-    ("sign(x)+x**2", [0.0], [JUMP, "Autograd returns 0.", "no: there is no gradient", "a jump"]),
+    ("sign(x)+x**2", [0.0], [JUMP, "Autograd returns 0.", "yes: there is no gradient", "a jump"]),
     ("abs(x)", [0.0], [f"{KINK} Autograd returns 0, a subgradient.", "no tangent line: a kink"]),
     ("sqrt(x**2+y**2)", [0.0, 0.0], [KINK, KINK.replace("along x", "along y")]),
     ("-abs(x)", [0.0], ["Autograd returns 0, which is between them."]),

@@ -27,6 +27,10 @@ _AT_BOUNDARY = (
     "The point is on a boundary of `where`: autograd and the formula differentiate only the piece "
     "that the condition chooses here, and the differences see the others."
 )
+_LEGEND = (
+    "h: the best step; slope: of log error against log h, central 2, forward 1; "
+    "exact: no error but rounding"
+)
 _SAME = 1e-7  # of the gradient: the error of a wrong one is larger
 
 
@@ -116,8 +120,8 @@ class FirstOrder(Finding):
         partials: one per coordinate.
         gradient: by autograd (D,).
         grad_norm: the norm of the gradient: the slope in the direction of steepest ascent.
-        ascent: the unit direction of steepest ascent (D,); None if the gradient is zero, not finite
-            or does not exist.
+        ascent: the unit direction of steepest ascent (D,); None if the gradient is zero up to
+            rounding, not finite or does not exist.
         descent: the unit direction of steepest descent.
         flaws: sentences on the lines that show that there is no gradient.
         only_partials: a sentence if the partial derivatives exist, but no gradient; else None.
@@ -152,7 +156,7 @@ class FirstOrder(Finding):
             lines += [("gradient", vector(self.gradient)), ("norm", number(self.grad_norm))]
         if self.ascent is not None:
             lines += [("ascent", vector(self.ascent)), ("descent", vector(self.descent))]
-        return Section("Gradient", lines, self._table(), self._notes())
+        return Section("Gradient", lines, self._table(), self._notes(), _LEGEND)
 
     def _table(self) -> Table:
         central, forward = ("central", "h", "slope"), ("forward", "slope")
@@ -166,7 +170,9 @@ class FirstOrder(Finding):
         if more > 0:
             notes.append(f"{more} more partial derivatives are not shown.")
         if self.ascent is None and not self.flaws:
-            state = "zero" if self.grad_norm == 0 else "not finite"
+            is_rounding = 0 < self.grad_norm < math.inf
+            state = "zero up to rounding" if is_rounding else "zero"
+            state = state if math.isfinite(self.grad_norm) else "not finite"
             notes.append(f"The gradient is {state}: there is no direction of steepest ascent.")
         wrong = [p.name for p in self.partials if p.agrees is False]
         if wrong:
