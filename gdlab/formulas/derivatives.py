@@ -53,7 +53,8 @@ def _places(jump: Any, expression: Any) -> list[tuple[str, str]]:
     """Return where a part of an expression jumps, and the expression with it."""
     if not isinstance(jump, sympy.Piecewise):
         return [_zeros(gap) for gap in _gaps(jump)] if _counts(jump, expression) else []
-    (first, condition), *others = jump.args
+    pieces: Any = jump.args
+    (first, condition), *others = pieces
     relations: Any = condition.atoms(sympy.core.relational.Relational)
     step = sum((first - value for value, _ in others), start=sympy.Integer(0))
     gaps = [each.lhs - each.rhs for each in relations if not isinstance(each, sympy.Eq)]
