@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from gdlab.engine.status import Status
-from gdlab.numerics.partial_functions import Undefined
 from gdlab.theory.evidence import optimizer_of
 from gdlab.theory.run_end import INVISIBLE, RunEnd, edge_of, named, steps_taken
 
@@ -64,7 +63,7 @@ def outside(run: RunEnd) -> str:
     """Say which step left the domain of which function."""
     undefined = run.found.evidence.undefined[run.k]
     next_x = run.outcomes.evidence.beyond[run.row].double().cpu().numpy()
-    where = f"{_argument(run, undefined, next_x)}, where {undefined.name} is not defined"
+    where = undefined.words(run.found.batch.loss.names, next_x.tolist())
     if not bool(run.outcomes.evidence.first_loss[run.row].isfinite()):
         return f"outside the domain: the start has {where}; start elsewhere"
     step = int(run.number("steps")) + 1
@@ -75,13 +74,6 @@ def outside(run: RunEnd) -> str:
     point = named(run, _rounded(run, edge.point))
     falls = f"the loss falls towards the edge of the domain at {point}"
     return f"{left}; {falls}, so that no lr helps"
-
-
-def _argument(run: RunEnd, undefined: Undefined, point: np.ndarray) -> str:
-    """Name the coordinate that is the argument, if one is."""
-    names = run.found.batch.loss.names
-    same = [name for name, value in zip(names, point, strict=False) if value == undefined.argument]
-    return f"{same[0] if same else 'the argument'}={undefined.argument:.3g}"
 
 
 def raw_columns(run: RunEnd) -> str:
