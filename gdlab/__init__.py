@@ -90,4 +90,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_MODULES, "bench"])
+    return sorted([*__all__, *_PACKAGES, "__version__"])

@@ -8,7 +8,12 @@ Each message is one line, of which a SettingError may have several: one for each
 wrong. The command line prints them and exits with code 2.
 """
 
+import os
 import signal
+import sysconfig
+import traceback
+from pathlib import Path
+from types import FrameType
 
 
 class GdlabError(Exception):
@@ -88,6 +93,27 @@ def is_out_of_memory(error: BaseException) -> bool:
     if not isinstance(error, RuntimeError | ImportError):
         return isinstance(error, MemoryError)
     return any(text in str(error) for text in _NO_MEMORY)
+
+
+_PACKAGE = f"{Path(__file__).parent}{os.sep}"
+_OTHERS = (_PACKAGE, sysconfig.get_paths()["stdlib"], "site-packages", "<frozen")
+"""Parts of the paths of files that are not the user's."""
+
+
+def where_raised(error: BaseException) -> str:
+    """Return " (my_losses.py, line 7)", the user's line that raised an exception.
+
+    It is the last one outside gdlab and other packages; empty where there is none. A file that does
+    not exist, as a cell of a notebook, is described by the function.
+    """
+    frames: list[tuple[FrameType, int]] = [*traceback.walk_tb(error.__traceback__)]
+    for frame, line in reversed(frames):
+        code = frame.f_code
+        is_generated = code.co_name == "__init__" and code.co_filename == "<string>"
+        if not is_generated and not any(part in code.co_filename for part in _OTHERS):
+            path = Path(code.co_filename)
+            return f" ({path.name if path.is_file() else code.co_name}, line {line})"
+    return ""
 
 
 def describe_error(error: BaseException) -> str:

@@ -2,7 +2,9 @@
 
 import os
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from gdlab.cli.command import EXIT_USAGE, require_working_directory
@@ -54,6 +56,25 @@ def count_runs(directory: Path, at_most: int) -> int:
             below.clear()
         seen.add((identity.st_dev, identity.st_ino))
     return count
+
+
+@contextmanager
+def under_its_name(directory: Path) -> Iterator[Path]:
+    """Yield a folder in which TensorBoard finds the runs of a folder by names.
+
+    It calls a run "." that is the folder itself; a folder with a link to it gives it its name.
+
+    Args:
+        directory: The folder with the runs.
+    """
+    whole = directory.resolve()
+    is_run = any("tfevents" in path.name for path in directory.iterdir())
+    if not is_run or not whole.name or sys.platform == "win32":  # links need rights there
+        yield directory
+        return
+    with tempfile.TemporaryDirectory(prefix="gdlab-view-") as folder:
+        Path(folder, whole.name).symlink_to(whole, target_is_directory=True)
+        yield Path(folder)
 
 
 def board_arguments(directory: Path, further: Sequence[str] = ()) -> list[str]:
@@ -178,7 +199,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not runs:
         return _refuse(f"the folder {directory} contains no runs (no event file in or below it)")
     try:
-        return show(directory, further, runs)
+        with under_its_name(directory) as shown:
+            return show(shown, further, runs)
     except KeyboardInterrupt:
         return 130
 

@@ -81,6 +81,23 @@ def test_the_folder_is_the_first_argument_and_runs_by_default(tmp_path, monkeypa
     assert opened_boards == [(*folder, 1) for folder in folders]
 
 
+def test_a_run_that_is_the_folder_itself_has_its_name(tmp_path, monkeypatch):
+    run = tmp_path / "lr=0.1,seed=2"
+    run.mkdir()
+    (run / "events.out.tfevents.1.a.0").touch()
+    seen = []
+
+    def show(directory: Path, further: list[str], runs: int) -> int:
+        seen.append(directory)
+        assert [path.name for path in directory.iterdir()] == [run.name]
+        assert (directory / run.name).resolve() == run.resolve()
+        return 0
+
+    monkeypatch.setattr(view, "show", show)
+    assert view.main([str(run)]) == 0
+    assert not seen[0].exists()
+
+
 # Refusals
 
 

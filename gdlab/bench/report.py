@@ -3,77 +3,24 @@
 Shapes: O optimizers, P problems, S seeds, J targets, G points of a grid.
 """
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from gdlab.bench.contest import FLOAT32, SCORE, TRACKS, TUNED, ULP
 from gdlab.bench.contest_file import CONTEST
+from gdlab.bench.files import Files
 from gdlab.bench.profiles import data_profile, ecdf, performance_profile
-from gdlab.bench.runner import RESULT, SCORES
-from gdlab.bench.standings import LEAST, LEVEL, Track, track_of
+from gdlab.bench.report_settings import settings_of
+from gdlab.bench.standings import LEAST, LEVEL, Track
 from gdlab.bench.summary import COLUMNS, TITLES, rows_of
 from gdlab.console import visible
-from gdlab.errors import SettingError
-from gdlab.fields.formatting import format_value
 from gdlab.plots.profiles import draw_pairs, draw_profiles
-from gdlab.recording.digests import VerifiedFiles
-from gdlab.recording.parquet import read_parquet
 from gdlab.report.content import Block, Command, Document, Figure, Items, Section, Table, Text
-from gdlab.results.ranking import DataFrame
 
 _POINTS = 120
 _MOST_RATIO = 100.0
-
-
-@dataclass(frozen=True)
-class Files:
-    """What a comparison left.
-
-    Attributes:
-        directory: of the comparison.
-        about: the content of bench.json.
-        result: the content of result.json: versions and notes.
-        scores: the table of scores.
-    """
-
-    directory: Path
-    about: Mapping[str, Any]
-    result: Mapping[str, Any]
-    scores: DataFrame
-
-    @classmethod
-    def read(cls, directory: Path) -> "Files":
-        """Read the files of a comparison that has ended.
-
-        Raises:
-            SettingError: the comparison has not ended.
-            RecordError: a file is missing or damaged.
-        """
-        files = VerifiedFiles(directory)
-        if RESULT not in files:
-            why = f"has not ended; python -m gdlab.bench resume={directory} continues it"
-            raise SettingError(f"DIR={directory}: the comparison {why}")
-        about, result = (json.loads(files.read_text(name)) for name in (CONTEST, RESULT))
-        return cls(directory, about, result, read_parquet(files, SCORES).to_pandas())
-
-    @cached_property
-    def tracks(self) -> dict[str, Track]:
-        """The scores on each track."""
-        return {name: track_of(self.scores, name) for name in TRACKS}
-
-    @property
-    def command(self) -> str:
-        """The command that makes the comparison again."""
-        names = ",".join(o["typed"] or o["name"] for o in self.about["optimizers"])
-        rules = " ".join(f"{k}={format_value(v)}" for k, v in self.about["rules"].items())
-        suite = self.about["suite"]["name"]
-        return f"python -m gdlab.bench optimizers={names} suite={suite} {rules}"
 
 
 def is_comparison(directory: Path) -> bool:
@@ -103,7 +50,7 @@ def document_of(directory: Path) -> Document:
         Section("Profiles", list(_profiles(files))),
         Section("Problem by problem", list(_by_problem(files))),
         Section("What to take with care", list(_cautions(files))),
-        Section("Settings", list(_settings(files))),
+        Section("Settings", list(settings_of(files))),
     ]
     return Document(f"Comparison of optimizers on the suite {suite['name']}", summary, sections)
 
@@ -279,64 +226,3 @@ def _cautions(files: Files) -> Iterator[Block]:
         "and with the start moved by one unit in the last place; problems where that changes "
         "who is better are named above."
     )
-
-
-def _settings(files: Files) -> Iterator[Block]:
-    optimizers, suite = files.about["optimizers"], files.about["suite"]
-    yield Table(
-        "spaces",
-        "Search spaces.",
-        ("optimizer", "setting", "searched"),
-        [
-            (each["name"], key, format_value(value))
-            for each in optimizers
-            for key, value in each["space"].items()
-        ],
-        folded=True,
-    )
-    yield Table(
-        "problems",
-        "Problems: settings, budget, and where a minimum is from that the loss does not know.",
-        ("problem", "budget", "settings", "minimum from"),
-        [
-            (
-                each["name"],
-                str(files.about["rules"]["budget"] or each["settings"]["stop.evaluations"]),
-                " ".join(_words(each["settings"])),
-                each["source"] or "the loss",
-            )
-            for each in suite["problems"]
-        ],
-        folded=True,
-    )
-    yield Table(
-        "commands",
-        "The settings that were scored, and the command of the first run of each.",
-        ("problem", "optimizer", "track", "settings", "command"),
-        list(_commands(files)),
-        folded=True,
-    )
-
-
-def _words(settings: Mapping[str, Any]) -> Iterator[str]:
-    """Yield settings as they are typed, each in quotes where the shell needs them."""
-    for key, value in settings.items():
-        word = f"{key}={format_value(value)}"
-        yield f"'{word}'" if any(sign in word for sign in "[]{}()$*?;&|<> ") else word
-
-
-def _commands(files: Files) -> Iterator[tuple[str, ...]]:
-    typed = {each["name"]: each["typed"] for each in files.about["optimizers"]}
-    budget = files.about["rules"]["budget"]
-    own = {} if budget is None else {"steps": budget, "stop.evaluations": budget}
-    problems = {
-        each["name"]: " ".join(_words({**each["settings"], **own}))
-        for each in files.about["suite"]["problems"]
-    }
-    rows = files.scores[files.scores["variant"] == SCORE]
-    first = rows.drop_duplicates(["problem", "optimizer", "track"])
-    for row in first.itertuples(index=False):
-        name = typed[row.optimizer]
-        command = f"python -m gdlab {problems[row.problem]} optimizer={name} {row.settings}"
-        shown = f"{command} seed={row.seed}" if name else "from Python only"
-        yield row.problem, row.optimizer, row.track, row.settings, shown

@@ -13,6 +13,7 @@ from contextlib import nullcontext
 from typing import NoReturn
 
 from gdlab.cli import output, startup
+from gdlab.cli.slips import refuse_slips
 from gdlab.errors import GdlabError, SettingError, is_out_of_memory, summarize_error
 from gdlab.fields.suggestions import usual_name
 from gdlab.version import __version__
@@ -121,6 +122,7 @@ def parse_arguments(
             name = flag.replace("_", "-")
             raise SettingError(f"--{name} is not supported; --config-dir adds a folder to conf")
     _check_flags(parsed)
+    refuse_slips(parsed.overrides)
     return parsed
 
 

@@ -23,6 +23,7 @@ _INNER = re.compile(r"optimizer(?:\.inner)+|schedule(?:\.then)+")
 _FORMULAS = ("loss.formula",)
 _LISTS = (FAIL_ON, "figures", "record.figures", "record.figure_size")
 _FORMULA_LISTS = ("path", "inner", "formulas")
+_POINTS = ("at", "start")
 _QUOTED = re.compile(r"""\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')\s*""", re.DOTALL)
 _BEFORE_QUOTE = re.compile(r'(\\*)("|$)')
 
@@ -118,9 +119,17 @@ def _quote(override: str) -> str:
         return override
     if key in _FORMULA_LISTS:
         return f"{key}={_quote_several(value)}"
+    if key in _POINTS and _has_calls(value):
+        return f"{key}={_quote_several(value)}"
     if key.lstrip("+") not in _FORMULAS:
         return override
     return f"{key}={','.join(map(_quote_formula, split_at_commas(value)))}"
+
+
+def _has_calls(value: str) -> bool:
+    """Tell whether a value is one list or mapping, with a function of Hydra's grammar or not."""
+    is_one = len(list(split_at_commas(value))) == 1 and value[:1] + value[-1:] in ("[]", "{}")
+    return is_one and "(" in value
 
 
 def _quote_several(text: str) -> str:

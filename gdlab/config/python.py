@@ -8,6 +8,7 @@ import torch
 
 from gdlab.config.ways import is_a, way_for
 from gdlab.errors import CUSTOM_ERRORS, SettingError, describe_error
+from gdlab.fields.construction import undeclared
 from gdlab.fields.declared import Configured
 from gdlab.fields.formatting import format_value
 from gdlab.fields.suggestions import unknown_setting
@@ -117,6 +118,9 @@ class FullNames:
             return name
         found = self._owned.get(name, [])
         if not found:
+            for group, owners in self._choose().items():
+                for way in filter(None, (undeclared(type(owner), name) for owner in owners)):
+                    raise SettingError(f"{group}.{name}={shown}: no such setting{way}")
             owned = (each for several in self._owned.values() for each in several)
             raise unknown_setting(name, shown, [*self._top, *owned])
         if len(found) > 1:

@@ -23,6 +23,7 @@ from gdlab.fields.declared import (
     setting,
     split_key,
 )
+from gdlab.formulas.constants import with_numbers
 from gdlab.losses.base import Loss
 from gdlab.losses.transform import Transform
 from gdlab.optimizers.base import Optimizer
@@ -96,9 +97,11 @@ class Settings(Configured):
     def __post_init__(self) -> None:
         for key in SHORTHANDS:
             object.__setattr__(self, key, make_section(key, getattr(self, key)))
-        start: Any = self.start
+        start: Any = with_numbers(self.start)
+        object.__setattr__(self, "start", start)
         if isinstance(start, Mapping):
-            object.__setattr__(self, "start", in_order(start, self.loss.names, "start"))
+            names, constants = self.loss.names, self.loss.constants
+            object.__setattr__(self, "start", in_order(start, names, "start", constants))
         super().__post_init__()
         try:
             self.schedule.check(self.steps)

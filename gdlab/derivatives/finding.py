@@ -30,12 +30,14 @@ class Section:
         lines: pairs of a name and a value.
         table: values side by side.
         notes: sentences that interpret the values.
+        legend: one line on what the columns of the table mean.
     """
 
     title: str
     lines: Sequence[tuple[str, str]] = ()
     table: Table | None = None
     notes: Sequence[str] = ()
+    legend: str = ""
 
 
 class Finding(ABC):

@@ -276,7 +276,7 @@ def _low_dimensional_findings(
 
 
 def _print_section(console: Console, section: Section) -> None:
-    """Print a section: its title, lines, table and notes."""
+    """Print a section: its title, lines, table, legend and notes."""
     console.print(styled((section.title, "bold")))
     width = max((len(name) for name, _ in section.lines), default=0)
     for name, value in section.lines:
@@ -289,6 +289,8 @@ def _print_section(console: Console, section: Section) -> None:
         for row in section.table.rows:
             table.add_row("", *map(styled, row))
         console.print(table)
+    if section.legend:
+        console.print(styled((f"  {section.legend}", "dim")))
     for note in section.notes:
         console.print(styled((f"  {note}", "yellow")))
     console.print()

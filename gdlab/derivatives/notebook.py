@@ -1,6 +1,7 @@
 """A report in a notebook: its formulas as mathematics, and its sections."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from gdlab.console import formula_html, plain_html
 from gdlab.derivatives.finding import Section
@@ -19,15 +20,30 @@ def _formula(symbolic: Symbolic | None) -> str:
         return ""
     import sympy
 
-    gradient = sympy.Matrix([symbolic.partial(i) for i in range(len(symbolic.symbols))])
+    gradient: Any = sympy.Matrix([symbolic.partial(i) for i in range(len(symbolic.symbols))])
     lines = (("f", symbolic.expression), (r"\nabla f", gradient))
-    return "".join(formula_html(name, sympy.latex(expression)) for name, expression in lines)
+    return "".join(
+        formula_html(name, sympy.latex(expression.replace(sympy.Heaviside, _in_cases)))
+        for name, expression in lines
+    )
+
+
+def _in_cases(argument: Any, *_: Any) -> Any:
+    """Return a step as cases: 1 and 0, and nothing in between, where a derivative is missing."""
+    import sympy
+
+    from gdlab.formulas.printing import sides
+
+    left, right = sides(argument)
+    return sympy.Piecewise((1, sympy.Gt(left, right)), (0, sympy.Lt(left, right)))
 
 
 def _section(section: Section) -> str:
     parts = [f"<h4>{plain_html(section.title)}</h4>", _table(section.lines)]
     if section.table is not None:
         parts.append(_table(section.table.rows, section.table.header))
+    if section.legend:
+        parts.append(f"<p><small>{plain_html(section.legend)}</small></p>")
     parts += [f"<p><i>{plain_html(note)}</i></p>" for note in section.notes]
     return "".join(parts)
 

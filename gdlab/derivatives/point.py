@@ -18,6 +18,7 @@ from gdlab.derivatives.methods.symbolic import Symbolic
 from gdlab.errors import SettingError
 from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import hessian, is_twice_differentiable, norms, value_and_gradient
+from gdlab.numerics.partial_functions import find_undefined
 
 LARGEST = 200
 """The largest number of dimensions for which the Hessian is computed by default."""
@@ -28,6 +29,7 @@ MOST_DIMENSIONS = 1000
 MOST_CURVATURES = 30
 """The largest number of dimensions in which second derivatives are tested by differences."""
 
+_SMALL, _ROUNDINGS = 1e-6, 4  # a gradient, and in rounding errors: larger is no rounding
 _VAGUE = 100.0  # of the uncertainty of one-sided differences: so uncertain ones see less
 
 
@@ -55,6 +57,9 @@ class LossAtPoint:
         self.loss, self.x = loss, as_point(at, loss.names, setting)
         if not bool(self.value.isfinite()):
             problem = f"the loss is {float(self.value):g} there, but must be finite"
+            undefined = find_undefined(loss, self.x[None])[0]
+            if undefined is not None:
+                problem += f": {undefined.words(loss.names, self.x.tolist())}"
             raise SettingError(f"{format_setting(self.x, setting)}: {problem}")
 
     @cached_property
@@ -74,8 +79,27 @@ class LossAtPoint:
 
     @cached_property
     def ascent(self) -> Tensor | None:
-        """The unit direction (D,) of steepest ascent; None if the gradient is 0 or none."""
-        return None if self.flaws else normalize(self.gradient)
+        """The unit direction (D,) of steepest ascent; None if the gradient is rounding or none."""
+        return None if self.flaws or self.is_flat else normalize(self.gradient)
+
+    @cached_property
+    def is_flat(self) -> bool:
+        """Whether the gradient is zero, or so small that it may be rounding alone.
+
+        Rounding of the point alone changes the gradient by up to λ_max ε ‖x‖.
+        """
+        if self.grad_norm == 0:
+            return True
+        is_small = self.grad_norm <= _SMALL and not self.is_large
+        if not is_small or not is_twice_differentiable(self.loss, self.x[None]):
+            return False
+        size = float(self.hessian.abs().sum(1).max() * self.x.norm())
+        return self.grad_norm <= _ROUNDINGS * torch.finfo(self.x.dtype).eps * size
+
+    @property
+    def slopes(self) -> Tensor:
+        """The gradient (D,), or zeros where it is rounding alone."""
+        return torch.zeros_like(self.gradient) if self.is_flat else self.gradient
 
     @cached_property
     def differentiability(self) -> Differentiability:

@@ -21,6 +21,7 @@ from gdlab.errors import SettingError
 from gdlab.fields.by_name import in_order
 from gdlab.fields.declared import Configured, setting
 from gdlab.fields.formatting import format_value
+from gdlab.formulas.constants import with_numbers
 from gdlab.losses.base import Loss
 from gdlab.losses.transform import Transform
 from gdlab.plots.style import FORMATS
@@ -36,7 +37,8 @@ class Question(Configured):
 
     Attributes:
         loss: the loss.
-        at: the point; None for the loss's start. With `inner` or `formulas`, a point in their
+        at: the point, of numbers or formulas of constants such as pi/2; None for the loss's start.
+            With `inner` or `formulas`, a point in their
             variables.
         direction: the direction of the directional derivative; None for none.
         step: the step of the total differential; None for none.
@@ -83,11 +85,12 @@ class Question(Configured):
     choices: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "at", with_numbers(self.at))
         for name in ("direction", "step", "path", "inner", "at"):
             given: Any = getattr(self, name)
             if isinstance(given, Mapping):
                 names = self._names_of_point() if name == "at" else self.loss.names
-                object.__setattr__(self, name, in_order(given, names, name))
+                object.__setattr__(self, name, in_order(given, names, name, self.loss.constants))
         super().__post_init__()
         _ = self.formats  # refuses other names
         self._require_one_kind_of_question()

@@ -9,6 +9,12 @@ from torch import Tensor
 from gdlab.derivatives.finding import number
 from gdlab.numerics.rowwise import length
 
+LEGEND = (
+    "±: uncertainty of the differences; error slope: of log error against log step, 2 for central "
+    "differences; exact: no error but rounding"
+)
+"""What the columns of a table of slopes mean."""
+
 _TERMS, _TERMS_OF_NUMBERS, _NUMBERS, _LONGEST, _MOST_KEPT = 4, 8, 12, 160, 4096
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")

@@ -1,5 +1,6 @@
 """The texts shown before and after a run."""
 
+import math
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,20 +11,34 @@ from gdlab.engine.batch import Batch
 from gdlab.engine.outcome import Outcome
 from gdlab.engine.status import Status
 from gdlab.engine.targets import EVALUATIONS_TO
-from gdlab.schedules import Constant
 from gdlab.theory.run_end import steps_taken
 
 _MAX_COORDINATES, _MAX_LISTED = 6, 16
 _MUCH_LOWER = 0.5
+_ROUNDING = 1e-13
+"""The share of the loss by which it may differ from the known minimum; 1e-14 was seen."""
 _ENDED_BY_ITSELF = (Status.CONVERGED, Status.MAX_STEPS, Status.DIVERGED)
 _NO_CURE = (theory.Diagnosis.RAW, theory.Diagnosis.MINIMUM)
 """Standardized columns are advised already, or nothing is wrong."""
 
-_CURED_BY_LR = (
+_TOO_LARGE = (
     theory.Diagnosis.UNSTABLE,
     theory.Diagnosis.GROWING,
     theory.Diagnosis.OSCILLATING,
+    theory.Diagnosis.NOISY,
+    theory.Diagnosis.OUTSIDE,
+    None,
 )
+"""What a smaller learning rate may cure; a run may also diverge for no known reason."""
+
+_TOO_LARGE_OR_SMALL = (theory.Diagnosis.DESCENDING, theory.Diagnosis.STANDSTILL)
+_RESTLESS = (
+    theory.Diagnosis.UNSTABLE,
+    theory.Diagnosis.GROWING,
+    theory.Diagnosis.OSCILLATING,
+    theory.Diagnosis.NOISY,
+)
+"""What a falling learning rate may cure, if the run did not diverge."""
 
 
 def warning(settings: Settings) -> str | None:
@@ -39,27 +54,45 @@ def warning(settings: Settings) -> str | None:
 
 
 def explanation(settings: Settings, batch: Batch, outcome: Outcome) -> str | None:
-    """Say what happened in a run; None if nothing is known.
+    """Say what happened in a run, and what to try; None if nothing is known.
 
-    A smaller learning rate that may help is tried before it is named.
+    Another setting is tried before it is named, and named only if it does better.
     """
     if cured := _cured_by_standardizing(batch, outcome):
         return f"{outcome.explanation}; {cured}" if outcome.explanation else cured
-    if outcome.diagnosis not in _CURED_BY_LR or not isinstance(settings.schedule, Constant):
-        return outcome.explanation
-    said, lr, limit = [str(outcome.explanation)], settings.lr, outcome.lr_limit
-    if limit is None:  # at the start, which would be too much work for each run of a sweep
+    said = [outcome.explanation]
+    limit = outcome.lr_limit
+    if limit is None and outcome.diagnosis in _TOO_LARGE:
+        # At the start, which would be too much work for each run of a sweep.
         limit = theory.local_stability_limit(batch.loss, settings.optimizer, batch.start[0])
-        if limit is not None and lr > limit:
+        if limit is not None and settings.lr > limit:
             formula = settings.optimizer.stability_formula()
-            said.append(f"lr={lr:g} is above {formula} = {limit:.3g} at the start")
-    trial = theory.first_stable(batch, lr if limit is None else min(lr, limit))
-    has_ended = outcome.status != Status.DIVERGED
-    if trial is not None and not (has_ended and trial.loss >= outcome.final_loss):
-        said.append(
-            f"try lr={trial.lr:g}: the loss is {trial.loss:.4g} after {steps_taken(trial.steps)}"
-        )
-    return "; ".join(said)
+            said.append(f"lr={settings.lr:g} is above {formula} = {limit:.3g} at the start")
+    said += map(str, _advice(settings, batch, outcome, limit))
+    return "; ".join(text for text in said if text) or None
+
+
+def _advice(
+    settings: Settings, batch: Batch, outcome: Outcome, limit: float | None
+) -> Iterator[theory.Trial]:
+    """Yield what was tried and did better."""
+    if outcome.status not in (Status.MAX_STEPS, Status.DIVERGED):
+        return
+    if outcome.diagnosis in _RESTLESS and outcome.status == Status.MAX_STEPS:
+        falling = theory.with_falling_rate(batch, outcome)
+        if falling is not None:
+            yield falling
+    if outcome.diagnosis in _TOO_LARGE:
+        rates = theory.rates_below(settings.lr, limit, settings.optimizer.default_lr)
+    elif outcome.diagnosis in _TOO_LARGE_OR_SMALL:
+        rates = theory.rates_around(settings.lr, limit)
+    else:
+        return
+    trial = theory.best_rate(batch, outcome, rates)
+    # Shorter steps may reach the edge of the domain later.
+    is_lost = outcome.diagnosis == theory.Diagnosis.OUTSIDE
+    if trial is not None and (trial.has_converged or not is_lost):
+        yield trial
 
 
 def _cured_by_standardizing(batch: Batch, outcome: Outcome) -> str | None:
@@ -89,8 +122,10 @@ def summary(
 
 def outcome_lines(settings: Settings, outcome: Outcome) -> list[tuple[str, str]]:
     """Return the lines of the summary about the outcome."""
-    lines = [("steps", f"{outcome.steps} of {settings.steps}"), ("loss", _loss(outcome))]
-    lines.append(("gradient norm", f"{outcome.grad_norm:.6g}"))
+    lines = [("steps", f"{outcome.steps} of {settings.steps}")]
+    if outcome.status != Status.FAILED or not math.isnan(outcome.final_loss):
+        lines.append(("loss", _loss(outcome)))
+        lines.append(("gradient norm", f"{outcome.grad_norm:.6g}"))
     lines.append(("point", _point(settings, outcome)))
     metrics = {name: value for name, value in outcome.metrics.items() if value is not None}
     reached = {name: spent for name, spent in metrics.items() if name.startswith(EVALUATIONS_TO)}
@@ -105,10 +140,12 @@ def outcome_lines(settings: Settings, outcome: Outcome) -> list[tuple[str, str]]
 
 def _loss(outcome: Outcome) -> str:
     text = f"{outcome.final_loss:.8g}"
-    if outcome.suboptimality is not None and outcome.suboptimality != outcome.final_loss:
-        is_above = outcome.suboptimality >= 0  # otherwise by rounding
-        where = "above the minimum" if is_above else "below the known minimum"
-        text += f", {abs(outcome.suboptimality):.3g} {where}"
+    above = outcome.suboptimality
+    if above is not None and above != outcome.final_loss:
+        is_lost = abs(above) <= _ROUNDING * abs(outcome.final_loss)
+        where = "above the minimum" if above >= 0 else "below the known minimum"
+        away = f"{abs(above):.3g} {where}"
+        text += ", the known minimum up to rounding" if is_lost else f", {away}"
     best = f"{outcome.best_loss:.8g}"
     if outcome.best_loss < outcome.final_loss and best != f"{outcome.final_loss:.8g}":
         text += f" (best {best} at step {outcome.best_step})"

@@ -113,7 +113,8 @@ def show_end(
     if reason:
         console.print(reason)
     lines = summary(settings, outcome, directory, rate)
-    if outcome.mode_reason is not None:
+    asks = settings.engine.mode == "compiled" and outcome.status != Status.FAILED
+    if outcome.mode_reason is not None and asks:
         lines.append(("mode", f"eager, not compiled: {outcome.mode_reason}"))
     for name, value in lines:
         console.print(styled((f"  {name:<14}", "dim"), value))

@@ -17,8 +17,9 @@ from gdlab.engine.status import Status
 from gdlab.errors import CUSTOM_ERRORS
 from gdlab.numerics import rng
 from gdlab.numerics.autodiff import norms, value_and_gradient
+from gdlab.optimizers.base import check_step
 from gdlab.optimizers.oracle import OracleOptimizer
-from gdlab.schedules.base import Memory
+from gdlab.schedules.base import Memory, check_next
 
 
 @dataclass(frozen=True)
@@ -96,28 +97,10 @@ def _take_step(
         )
     lr = inputs.lr[k].clone()  # steps may share the memory of their rates
     if rows.oracle is None:
-        rows.x, rows.state = rows.optimizer.update(x, grad, rows.state, lr)
+        rows.x, rows.state = check_step(rows.optimizer.update(x, grad, rows.state, lr), x)
     elif not _step_with_oracle(rows, records, k, grad, lr):
         return False
-    _check_points(rows.x, x)
     return True
-
-
-def _check_points(after: Tensor, before: Tensor) -> None:
-    """Check what an optimizer returned for points (n, D).
-
-    Raises:
-        TypeError: it is no tensor, or has another dtype.
-        ValueError: it has another shape.
-    """
-    if not isinstance(after, Tensor):
-        raise TypeError(f"the optimizer returned a {type(after).__name__}, not a tensor of points")
-    if after.dtype != before.dtype:
-        kinds = f"{after.dtype}, must be {before.dtype}".replace("torch.", "")
-        raise TypeError(f"the optimizer returned points of {kinds}")
-    if after.shape != before.shape:
-        shapes = f"{tuple(after.shape)} for points {tuple(before.shape)}"
-        raise ValueError(f"the optimizer returned points of shape {shapes}")
 
 
 def _loss_and_gradient(rows: Rows, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -148,14 +131,16 @@ def _step_with_oracle(rows: Rows, records: ChunkRecords, k: int, grad: Tensor, l
         oracle.end(oracle.count >= stop.evaluations)
     if not oracle.awake.any():
         return False
-    rows.x, rows.state = optimizer.update_with_oracle(rows.x, grad, rows.state, lr, oracle)
+    stepped = optimizer.update_with_oracle(rows.x, grad, rows.state, lr, oracle)
+    rows.x, rows.state = check_step(stepped, rows.x)
     records.stalled[k] = oracle.stalled[:, 0]
     return True
 
 
 def _next_rates(rows: Rows, step: int, loss: Tensor) -> tuple[Tensor, Memory]:
     """The rates (n,) of a step under a schedule that follows the losses, and its next state."""
-    return rows.schedule.lr(step, rows.lr, rows.schedule_state, loss, rows.batch.steps)
+    returned = rows.schedule.lr(step, rows.lr, rows.schedule_state, loss, rows.batch.steps)
+    return check_next(returned, rows.lr)
 
 
 def draw_noise(rows: Rows, steps: Tensor) -> Tensor | None:

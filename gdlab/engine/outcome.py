@@ -92,8 +92,14 @@ class Outcome:
 
     def __repr__(self) -> str:
         point = short_repr([float(f"{value:.6g}") for value in self.x.tolist()])
-        loss = f"loss {self.final_loss:.6g}"
-        return f"Outcome({self.status} at step {self.steps}, {loss}, x={point})"
+        return f"Outcome({self.short}, x={point})"
+
+    @property
+    def short(self) -> str:
+        """The end in a few words: the status and the step, then the loss, or why the run failed."""
+        if self.status == Status.FAILED:
+            return f"{self.status}: {self.reason}"
+        return f"{self.status} at step {self.steps}, loss {self.final_loss:.6g}"
 
 
 NUMBERS = {f.name: f.metadata for f in dataclasses.fields(Outcome) if "initial" in f.metadata}

@@ -6,6 +6,7 @@ import numpy as np
 
 from gdlab.engine.batch import Stop
 from gdlab.engine.status import Status
+from gdlab.errors import where_raised
 from gdlab.optimizers.oracle import Obstacle
 
 _NO_BETTER = "the optimizer found no better point after step {}"
@@ -67,7 +68,8 @@ def describe_ending(end: Ending, stop: Stop, most: int) -> str:
         return _describe_divergence(end, stop)
     if end.error is not None:
         kind = type(end.error).__name__
-        return " ".join(f"{kind} after step {end.steps}: {end.error}".split())
+        said = " ".join(f"{kind} after step {end.steps}: {end.error}".split())
+        return said + where_raised(end.error)
     return f"{end.status} after step {end.steps}"
 
 

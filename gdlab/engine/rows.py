@@ -22,9 +22,9 @@ from gdlab.errors import CUSTOM_ERRORS
 from gdlab.fields.declared import Number, map_numbers
 from gdlab.losses.base import Loss
 from gdlab.numerics.rowwise import by_rows
-from gdlab.optimizers.base import Optimizer, State
+from gdlab.optimizers.base import Optimizer, State, initial_state
 from gdlab.optimizers.oracle import Oracle
-from gdlab.schedules.base import Memory, Schedule
+from gdlab.schedules.base import Memory, Schedule, initial_memory, rates_of
 
 _PAGE = 512  # float64 numbers in a page of memory
 
@@ -98,7 +98,7 @@ class Rows:
         loss = batch.loss.with_columns(expand)
         # A padding row has the state of the row that it repeats, as it does after rows have left.
         source = torch.arange(len(index), device=index.device).clamp(max=len(live) - 1)
-        state = optimizer.init(x, batch.loss.layout)
+        state = initial_state(optimizer, x, batch.loss.layout)
         return cls(
             batch=batch,
             loss=loss,
@@ -113,7 +113,7 @@ class Rows:
             first=0,
             x=x,
             state={name: by_rows(leaf[source]) for name, leaf in state.items()},
-            schedule_state=schedule.init(lr),
+            schedule_state=initial_memory(schedule, lr),
             buffers=BufferPool(),
             oracle=Oracle(loss, x) if optimizer.needs else None,
         )
@@ -157,7 +157,8 @@ class Rows:
                 column[0] = values
         if not self.schedule_state:  # a schedule that follows the losses is called step by step
             try:
-                records.rates = self.schedule.rates(self.step_numbers(count), self.lr, batch.steps)
+                steps = self.step_numbers(count)
+                records.rates = rates_of(self.schedule, steps, self.lr, batch.steps)
             except CUSTOM_ERRORS as error:
                 records.fail(error)
                 records.truncate(pending)

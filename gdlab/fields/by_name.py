@@ -12,7 +12,10 @@ _SHOWN = 8
 
 
 def in_order(
-    values: "Mapping[str, Value] | tuple[Value, ...]", names: Sequence[str], setting: str
+    values: "Mapping[str, Value] | tuple[Value, ...]",
+    names: Sequence[str],
+    setting: str,
+    way: str = "",
 ) -> tuple[Value, ...]:
     """Return values in the order of the names; a tuple is in that order already.
 
@@ -20,6 +23,7 @@ def in_order(
         values: one for each name, by name, or a tuple of any length, which is not checked.
         names: of the coordinates.
         setting: the setting that gave the values, for errors.
+        way: what else the names may be than coordinates, if anything; "…" stands for one of them.
 
     Raises:
         SettingError: a name is unknown or missing.
@@ -37,5 +41,6 @@ def in_order(
     missing = [name for name in names if name not in values]
     if missing:
         given = format_value(dict(values))
-        raise SettingError(f"{setting}={given}: must have a value for each of {known}")
+        further = f"; {way.replace('…', missing[0])}" if way else ""
+        raise SettingError(f"{setting}={given}: must have a value for each of {known}{further}")
     return tuple(values[name] for name in names)

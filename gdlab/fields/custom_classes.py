@@ -10,7 +10,13 @@ from typing import Any, TypeVar
 
 import torch
 
-from gdlab.errors import CUSTOM_ERRORS, SettingError, is_out_of_memory, summarize_error
+from gdlab.errors import (
+    CUSTOM_ERRORS,
+    SettingError,
+    is_out_of_memory,
+    summarize_error,
+    where_raised,
+)
 from gdlab.fields.formatting import format_value
 from gdlab.fields.suggestions import did_you_mean
 
@@ -107,7 +113,7 @@ def errors_as(setting: str) -> Iterator[None]:
         if is_out_of_memory(error):
             raise
         why = f"{type(error).__name__}: {error}"
-        where = _failed_property(error)
+        where = f"{_failed_property(error)}{where_raised(error)}"
         raise SettingError(f"{setting}: cannot be used ({why}){where}") from error
 
 

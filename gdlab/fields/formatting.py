@@ -1,6 +1,6 @@
 """Values as text, as a user would type them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 _MOST_ITEMS, _LONGEST = 6, 80  # items of a list; characters
@@ -31,6 +31,12 @@ def describe_type(value: Any) -> str:
     """Return the type of a value in words: a float, an int, None."""
     name = type(value).__name__
     return "None" if value is None else f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
+
+
+def format_shape(shape: Sequence[int], runs: int) -> str:
+    """Return a shape in which the first axis is called R if it has a size for each run."""
+    sizes = ["R" if axis == 0 and size == runs else str(size) for axis, size in enumerate(shape)]
+    return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
 
 
 def short_repr(value: Any) -> str:

@@ -23,6 +23,9 @@ _NUMBERS: Sequence[tuple[re.Pattern[str], Callable[..., float]]] = (
 )
 """Texts that people take for numbers, and the numbers that they mean."""
 
+_SEVERAL = re.compile(rf"\[?\s*{_PLAIN}(?:\s*[,;]\s*{_PLAIN})+\s*\]?")
+"""Such as 0.1,0.2: Python takes a list instead."""
+
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(?:-|\.\.+|:)(\d+(?:\.\d+)?)")
 """Such as 1-10, 1..10 or 1:10."""
 
@@ -62,7 +65,7 @@ def suggest(name: str, value: Any, kinds: Sequence[Any]) -> str:
         low = math.floor(value)
         return f", as {' or '.join(str(whole) for whole in (low, low + 1) if whole)}"
     if isinstance(value, str) and {int, float} & {*kinds}:
-        return _how_number(value, is_whole=float not in kinds)
+        return _how_number(name, value, is_whole=float not in kinds)
     if isinstance(value, str) and {int, float} & items:
         return f"; a list is [{_separate(value)}]"
     if isinstance(value, str) and Literal in origins:
@@ -91,11 +94,13 @@ def number_meant(text: str) -> float | None:
     return None
 
 
-def _how_number(text: str, *, is_whole: bool) -> str:
-    """Return how a text that is no number may be typed as one."""
+def _how_number(name: str, text: str, *, is_whole: bool) -> str:
+    """Return how a text that is no number may be typed as one or several of a setting."""
     number = number_meant(text)
     if number is not None and not (is_whole and number % 1):
         return f"; write {number:.6g}"
+    if _SEVERAL.fullmatch(text):
+        return f"; several are a list, {name}=[{', '.join(_NUMBER.findall(text))}], of gdlab.sweep"
     span = _SPAN.fullmatch(text)
     if span:
         low, high = span.groups()

@@ -12,6 +12,8 @@ from typing import Any
 
 import sympy
 
+from gdlab.formulas.printing import sides
+
 
 class Kinked(sympy.Function):
     """A function printed as another one of sympy, and evaluated once all arguments are numbers."""
@@ -77,7 +79,7 @@ class Minimum(Kinked):
         return _share([other - argument for other in others])
 
 
-class _Share(Kinked):
+class Share(Kinked):
     """The slope by one of three or more arguments, from its gaps to the others.
 
     It is 1 if all gaps are positive, 0 if one is negative, and 1/(1 + k) if k of them are 0.
@@ -85,29 +87,36 @@ class _Share(Kinked):
 
     @classmethod
     def number(cls, args: Sequence[Any]) -> Any:
+        """Return 1, 0, or the share of equal arguments."""
         if any(gap.is_negative for gap in args):
             return sympy.Integer(0)
         return sympy.Rational(1, 1 + sum(not gap.is_positive for gap in args))
 
     def printed(self) -> Any:
-        return sympy.Heaviside(Minimum(*self.args))
+        """Return a choice between 1 and 0."""
+        is_first = (sympy.Gt(*sides(gap), evaluate=False) for gap in self.args)
+        return sympy.Piecewise((1, sympy.And(*is_first)), (0, True), evaluate=False)
 
     def fdiff(self, argindex: int = 1) -> Any:
+        """Differentiate by an argument, counted from 1."""
         nearest: Any = Minimum(*self.args)
         return sympy.DiracDelta(nearest) * nearest.fdiff(argindex)
 
 
-class _Sign(Kinked):
+class Sign(Kinked):
     """The sign of an argument that is real wherever the formula has a value."""
 
     @classmethod
     def number(cls, args: Sequence[Any]) -> Any:
+        """Return the sign of a number."""
         return sympy.sign(args[0])
 
     def printed(self) -> Any:
+        """Return sympy's sign."""
         return sympy.sign(*self.args)
 
     def fdiff(self, argindex: int = 1) -> Any:
+        """Differentiate by an argument, counted from 1."""
         return 2 * sympy.DiracDelta(self.args[0])
 
 
@@ -122,12 +131,12 @@ class _Absolute(Kinked):
         return sympy.Abs(*self.args)
 
     def fdiff(self, argindex: int = 1) -> Any:
-        return _Sign(*self.args)
+        return Sign(*self.args)
 
 
 def sign(x: Any) -> Any:
     """Return the sign; sympy's own if x is real at all points."""
-    return sympy.sign(x) if x.is_extended_real else _Sign(x)
+    return sympy.sign(x) if x.is_extended_real else Sign(x)
 
 
 def absolute(x: Any) -> Any:
@@ -136,7 +145,7 @@ def absolute(x: Any) -> Any:
 
 
 def _share(gaps: Sequence[Any]) -> Any:
-    return sympy.Heaviside(gaps[0]) if len(gaps) == 1 else _Share(*gaps)
+    return sympy.Heaviside(gaps[0]) if len(gaps) == 1 else Share(*gaps)
 
 
 def _take(args: Sequence[Any], index: int) -> tuple[Any, Sequence[Any]]:

@@ -24,6 +24,9 @@ from gdlab.formulas.tokens import FormulaError, Token, tokenize
 
 LONGEST, DEEPEST, MOST_STEPS, HIGHEST_POWER = 2_000, 60, 500, 64
 
+_SHORTEST = 3
+"""Letters of a name that is more likely meant as a function than as a factor."""
+
 _OTHER_NAMES = {
     "arcsin": "asin",
     "arccos": "acos",
@@ -296,5 +299,7 @@ def _explain_unknown(name: str) -> str:
     """Say what is wrong with a call of an unknown function."""
     synonym = _OTHER_NAMES.get(name.lower())
     hint = f", did you mean {synonym}?" if synonym else did_you_mean(name.lower(), FUNCTIONS)
-    product = "" if hint else f"; write a product as {name}*(…)"
-    return f"unknown function {name}{hint}{product}"
+    if hint:
+        return f"unknown function {name}{hint}"
+    known = "" if len(name) < _SHORTEST else f"; the functions are {', '.join(sorted(FUNCTIONS))}"
+    return f"unknown function {name}{known}; write a product as {name}*(…)"

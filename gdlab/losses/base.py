@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 Layout: TypeAlias = Sequence[tuple[str, tuple[int, ...]]]
 """The named blocks of the flat parameter vector, with their shapes."""
 
-
 _MUST = "the function of one point must return a scalar tensor"
 _NO_NUMBERS = (
     "the function of one point must compute with tensors: torch.sin(p[0]), not math.sin(p[0]), "
@@ -49,6 +48,9 @@ class Loss(Configured):
     """
 
     __module__ = "gdlab"
+
+    constants: ClassVar[str] = ""
+    """How a name that would be a coordinate becomes a constant; "…" stands for the name."""
 
     kept_when_columns_change: ClassVar[tuple[str, ...]] = ()
     """Names of cached properties that depend on no `Number` field, such as data read from a file.

@@ -2,7 +2,7 @@
 
 import dataclasses
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor
@@ -51,6 +51,8 @@ class Expression(Loss):
             parameters, in alphabetical order.
         parameters: numbers for the other names, each a separate setting: `loss.parameters.a=2`.
     """
+
+    constants: ClassVar[str] = "a constant is given as loss.parameters.…=1"
 
     formula: str = "x**2 + x*y + y**2"
     variables: tuple[str, ...] | None = None

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import BackwardCFunction
 
-from gdlab.fields.formatting import describe_type
+from gdlab.fields.formatting import describe_type, format_shape
 from gdlab.numerics.rowwise import by_rows, norm
 
 Product = Callable[[Tensor], Tensor]
@@ -44,10 +44,8 @@ def value_and_gradient(loss: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Ten
 def _refuse_shape(value: Tensor, x: Tensor) -> None:
     """Raise for the shape of values of points (n, D); n, which may be padded, is called R."""
     n, dim = x.shape
-    sizes = ["R" if axis == 0 and size == n else str(size) for axis, size in enumerate(value.shape)]
-    shape = f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
     must = f"the loss must return values of shape (R,) for points (R, {dim})"
-    raise ValueError(f"{must}, and gave shape {shape}")
+    raise ValueError(f"{must}, and gave shape {format_shape(value.shape, n)}")
 
 
 def gradient_with_graph(loss: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:

@@ -3,7 +3,7 @@
 Shapes: n rows, D dimensions.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +45,20 @@ class Undefined:
 
     name: str
     argument: float
+
+    def words(self, names: Sequence[str], point: Sequence[float]) -> str:
+        """Say at which argument it is not defined.
+
+        Args:
+            names: the names of the D coordinates.
+            point: the point (D,).
+
+        >>> Undefined("the logarithm", -1.0).words(["x", "y"], [-1.0, 2.0])
+        'x=-1, where the logarithm is not defined'
+        """
+        same = [name for name, x in zip(names, point, strict=False) if x == self.argument]
+        where = f"{same[0] if same else 'the argument'}={self.argument:.3g}"
+        return f"{where}, where {self.name} is not defined"
 
 
 def find_undefined(function: Callable[[Tensor], Tensor], x: Tensor) -> list[Undefined | None]:

@@ -10,11 +10,16 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
+from gdlab.errors import SettingError
 from gdlab.fields.declared import Configured, Number
+from gdlab.fields.returned import check_pair, check_state, check_tensor
 from gdlab.losses.base import Layout, Loss
 
 State: TypeAlias = Mapping[str, Tensor]
 """An optimizer's memory between steps: tensors by name, each with the row axis first."""
+
+
+_STEP = "update must return (x, state)"
 
 
 class Component(NamedTuple):
@@ -170,6 +175,31 @@ class Optimizer(Configured, ABC):
     def stability_formula(self, curvature: str = "λ_max") -> str:
         """Return the formula of `max_stable_lr`, with the largest eigenvalue called `curvature`."""
         return "the stability limit"
+
+
+def initial_state(optimizer: Optimizer, x: Tensor, layout: Layout) -> State:
+    """Return the state of an optimizer before the first step from x (n, D), checked.
+
+    Raises:
+        SettingError: the optimizer cannot handle the layout, or returned no state.
+    """
+    state: Any = optimizer.init(x, layout)
+    try:
+        return check_state(state, "init", len(x))
+    except TypeError as error:
+        raise SettingError(f"optimizer={optimizer.shown_name}: {error}") from error
+
+
+def check_step(returned: Any, x: Tensor) -> tuple[Tensor, State]:
+    """Return what an optimizer made of points x (n, D), the next ones and its state, if it is that.
+
+    Raises:
+        TypeError: it has not the form (x, state), or a part of it has another type.
+        ValueError: the points have another shape.
+    """
+    after, state = check_pair(returned, _STEP, len(x))
+    check_tensor(after, f"{_STEP} with x", x.shape, len(x), x.dtype)
+    return after, check_state(state, "update", len(x))
 
 
 def any_nonzero(hyperparameter: Number) -> bool:

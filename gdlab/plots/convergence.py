@@ -39,7 +39,8 @@ _SIZE = (6.4, 4.4)
 _MOST_MARKERS = 8  # along a curve
 _MARKS = {"markersize": 5.5, "markeredgecolor": "white", "markeredgewidth": 0.6}
 _DEEPEST = 1e-30  # of the highest value: lower ones count as zero
-_STEEPEST = 1e10  # of the lower quartile: higher values are outside the picture
+_STEEPEST = 1e10  # of the lower quartile: runs with higher values grow beyond the picture
+_HIGHEST = 1e6  # of the first value, to which a run that grows so is shown
 _ROOM = 10  # times the usual size of values, where others are outside a linear picture
 _LEAST = 1e-250  # below, the computation of limits and ticks underflows
 
@@ -82,8 +83,10 @@ def draw_convergence(
     if not steps.shape == above.shape == bound.shape:
         raise ValueError(f"needs three arrays (n,), got {steps.shape, above.shape, bound.shape}")
     above, bound = (np.where(is_drawable(y), drawable(y), np.nan) for y in (above, bound))
+    known = [Curve(steps, above), Curve(steps, bound)]
     values = np.concatenate([above, bound])
-    if np.isnan(values).all():
+    values = values[~np.isnan(values)]
+    if not values.size:
         raise ValueError(f"no suboptimality is between {_LEAST:g} and {GREATEST:g}")
     with style():
         figure = new_figure(size or _SIZE, constrained=True)
@@ -91,7 +94,7 @@ def draw_convergence(
         (run,) = axes.plot(steps, above, color=ALONE, linewidth=1.6, label="suboptimality")
         dashed = {"color": INK, "linewidth": 1.2, "linestyle": DASHES}
         (line,) = axes.plot(steps, bound, label="bound in exact arithmetic", **dashed)
-        _set_log(axes, values)
+        _set_log(axes, known, values[0])
         finish_chart(axes, "step", "loss above the minimum")
         draw_names(figure, [run, line])
         note = note_outside(count_outside(axes, curve.value), len(curve.value))
@@ -179,6 +182,7 @@ def _draw_panels(
 
 def _set_scale(axes: Axes, curves: Sequence[Curve]) -> None:
     """Set a logarithmic scale if no value is negative and some are positive."""
+    axes.autoscale(axis="x")
     values = [drawable(curve.value) for curve in curves]
     values = [known[np.isfinite(known)] for known in values]
     known, firsts = np.concatenate(values), np.concatenate([known[:1] for known in values])
@@ -187,10 +191,7 @@ def _set_scale(axes: Axes, curves: Sequence[Curve]) -> None:
         return
     if not (known > _LEAST).any():
         return
-    known = known[known > _LEAST]
-    # Of a run that diverges, only the beginning is shown.
-    top = max(_STEEPEST * np.quantile(known, 0.25), firsts.max())
-    _set_log(axes, known[known <= top])
+    _set_log(axes, curves, firsts.max())
 
 
 def _set_linear(axes: Axes, values: np.ndarray, firsts: np.ndarray) -> None:
@@ -205,7 +206,23 @@ def _set_linear(axes: Axes, values: np.ndarray, firsts: np.ndarray) -> None:
         axes.set_ylim(inside.min() - margin, inside.max() + margin)
 
 
-def _set_log(axes: Axes, values: np.ndarray) -> None:
-    highest = np.nanmax(values)
+def _set_log(axes: Axes, curves: Sequence[Curve], start: float) -> None:
+    """Set a logarithmic scale; of runs that blow up, the view is their beginning.
+
+    Args:
+        axes: The panel.
+        curves: The runs; at least one value can be drawn.
+        start: The highest of their first values.
+    """
+    step = np.concatenate([curve.step for curve in curves])
+    value = np.concatenate([drawable(curve.value) for curve in curves])
+    step, value = step[value > _LEAST], value[value > _LEAST]
+    highest, limit = value.max(), _HIGHEST * start
+    is_inside = value <= limit
+    if highest > max(limit, _STEEPEST * np.quantile(value, 0.25)) and is_inside.any():
+        first, last = step.min(), step[is_inside].max()
+        right = min(last + max(1, 0.1 * (last - first)), step.max())
+        axes.set_xlim(first - 0.05 * (right - first), right)
+        value, highest = value[is_inside], limit
     axes.set_yscale("log")
-    axes.set_ylim(max(np.nanmin(values), _DEEPEST * highest) / 3, highest * 3)
+    axes.set_ylim(max(value.min(), _DEEPEST * highest) / 3, highest * 3)

@@ -39,11 +39,13 @@ class Path:
         points: (n, D) the recorded points, finite; huge where the run diverged.
         value: What the palette knows the run by.
         steps: (n,) the step numbers of the points; None if every step is recorded.
+        name: What it is called where it is the lowest; empty for what the palette calls it.
     """
 
     points: np.ndarray
     value: float | str
     steps: np.ndarray | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -142,15 +144,18 @@ class Paths:
             leaving += bool(outside.any())
         return traces, leaving
 
-    def subtitle(self, palette: Palette) -> str:
-        """Return how many runs there are, and which one ended lowest."""
+    def subtitle(self, palette: Palette, total: int | None = None) -> str:
+        """Return how many runs there are, of how many in total, and which one ended lowest."""
         count = len(self.paths)
         runs = "1 path" if count == 1 else f"{count:,} paths"
+        if total is not None and total > count:
+            runs = f"{count:,} of {total:,} runs"
         if not np.isfinite(self.lowest):
             return f"{runs}, no finite last loss"
-        where = palette.full_name(self.paths[self.best].value)
-        where = f" at {where}" if palette.setting else ""
-        return f"{runs}   ·   lowest last loss {self.lowest:.4g}{where}"
+        best = self.paths[self.best]
+        where = palette.full_name(best.value) if palette.setting else ""
+        where = best.name or where
+        return f"{runs}   ·   lowest last loss {self.lowest:.4g}{f' at {where}' if where else ''}"
 
     def notes(self, leaving: int, scales: str = "") -> str:
         """Return a text of what the picture does not show."""

@@ -43,10 +43,13 @@ __all__ = ["Band", "draw_sensitivity"]
 _SIZE = (7.2, 4.8)
 _MOST_MARKERS = 60  # along a line; more would hide it
 _TALLEST = 1e300
-_DEEPEST = 1e-20  # of the highest loss: lower ones count as zero
+_DEEPEST = 1e-32  # of the highest loss, about the square of machine precision
 _LEAST = 1e-250
+_HIGHEST = 1e6  # of the losses at which runs began
+_STEEPEST = 1e10  # of the lower quartile, where it is not known at which
 _SOME_LOST = "some runs lost"
-_STEEPEST = 1e10  # of the lower quartile: higher losses count as diverged
+_LOST, _MOST_LOST = "diverged or failed", "most runs lost"
+_ABOVE, _BELOW = "above the view", "below the view"
 
 
 class Band(NamedTuple):
@@ -58,6 +61,7 @@ class Band(NamedTuple):
         low: (S,) its lower quartile.
         high: (S,) its upper quartile.
         lost: (S,) the share of the runs that are lost, 0 to 1; None for none.
+        began: a loss of the size of those at which the runs began; NaN if it is not known.
     """
 
     x: np.ndarray
@@ -65,11 +69,13 @@ class Band(NamedTuple):
     low: np.ndarray
     high: np.ndarray
     lost: np.ndarray | None = None
+    began: float = np.nan
 
     def as_floats(self) -> Band:
         """Return the same with arrays of floats, of the lost share too."""
         lost = np.zeros(len(self.x)) if self.lost is None else self.lost
-        return Band(*(np.asarray(values, dtype=float) for values in (*self[:4], lost)))
+        arrays = (np.asarray(values, dtype=float) for values in (*self[:4], lost))
+        return Band(*arrays, began=self.began)
 
     @property
     def partly_lost(self) -> np.ndarray:
@@ -89,10 +95,11 @@ def draw_sensitivity(
 ) -> Figure:
     """Draw the final loss against a swept setting, both by logarithm, one line per series.
 
-    A median of runs of which some are lost is an open marker. Non-finite medians are triangles at
-    the top edge, those below 1e-20 of the highest at the bottom. An axis is linear if a setting is
-    not positive, or a loss negative. Where the palette has no color for each series, each has a
-    panel, with the others in gray.
+    A median of runs of which some are lost is an open marker; where most are lost, it is not
+    finite, and a cross at the top edge. The view contains the finite medians of all series up to
+    1e6 times the loss at which runs began, and down to 1e-32 of the highest; those beyond are
+    triangles at the edge. An axis is linear if a setting is not positive, or a loss negative.
+    Where the palette has no color for each series, each has a panel, with the others in gray.
 
     Args:
         series: The bands by what the palette knows them by.
@@ -156,12 +163,9 @@ def _draw_panels(chart: _Chart, title: str, size: Size | None) -> Figure:
 
 
 def _set_limits(axes: Axes, bands: Sequence[Band]) -> None:
-    """Set scales and limits so that every finite median is inside, with room above."""
-    x = np.concatenate([band.x for band in bands])
-    y = np.concatenate([a for band in bands for a in band[1:4]])
-    x, y = x[np.isfinite(x)], y[np.abs(y) < _TALLEST]
-    if y.size and y.min() >= 0:
-        y = y[y <= _STEEPEST * max(np.quantile(y, 0.25), _LEAST)]
+    """Set scales and limits so that the medians of all series are inside, with room above."""
+    x, y = np.concatenate([band.x for band in bands]), _in_view(bands)
+    x = x[np.isfinite(x)]
     nonzero = np.abs(y[y != 0])
     if x.size and x.min() > 0:
         axes.set_xscale("log")
@@ -180,18 +184,34 @@ def _set_limits(axes: Axes, bands: Sequence[Band]) -> None:
         axes.set_ylim(y.min() - margin, y.max() + margin + HEADROOM * np.ptp(y))
 
 
+def _in_view(bands: Sequence[Band]) -> np.ndarray:
+    """Return the medians and quartiles that are not out of all proportion.
+
+    A series is never left out for another that is much lower: each says how high it may be.
+    """
+    parts = [np.concatenate(band[1:4]) for band in bands]
+    parts = [part[np.abs(part) < _TALLEST] for part in parts]
+    known = np.concatenate(parts)
+    began = [band.began for band in bands if np.isfinite(band.began)]
+    if began and known.size and known.min() >= 0:
+        return known[known <= _HIGHEST * max(*began, _LEAST)]
+    usual = [float(np.quantile(np.abs(part), 0.25)) for part in parts if part.size]
+    return known[np.abs(known) <= _STEEPEST * max([*usual, _LEAST])]
+
+
 def _draw_band(axes: Axes, band: Band, look: tuple[Any, str], i: int) -> None:
-    """Draw the line through the medians, the quartiles, and triangles.
+    """Draw the line through the medians, the quartiles, and what is at the edges.
 
     Args:
         axes: The panel.
         band: The series.
         look: Its color and marker.
-        i: Its number; triangles of neighbors are at different heights.
+        i: Its number; marks of neighbors at an edge are at different heights.
     """
     color, marker = look
     bottom, top = axes.get_ylim()
     x, median = band.x, _below_top(axes, band.median)
+    is_lost = ~np.isfinite(band.median)
     low, high = (
         np.clip(np.where(np.isnan(q), np.inf, q), bottom, top) for q in (band.low, band.high)
     )
@@ -209,9 +229,15 @@ def _draw_band(axes: Axes, band: Band, look: tuple[Any, str], i: int) -> None:
     axes.plot(x[some], median[some], **_open(color, marker), zorder=4)
     kind |= {"markersize": 6, "linestyle": "none", "zorder": 4}
     kind["transform"] = axes.get_xaxis_transform()
-    diverged, below = x[np.isnan(median)], x[median < bottom]
-    axes.plot(diverged, np.full(len(diverged), 0.975 - 0.022 * (i % 3)), **{**kind, "marker": "^"})
-    axes.plot(below, np.full(len(below), 0.02 + 0.022 * (i % 3)), **{**kind, "marker": "v"})
+    kind["markeredgewidth"] = 0.6 if len(x) <= _MOST_MARKERS else 0.0  # or neighbors hide it
+    edge = 0.022 * (i % 3)
+    marks = {
+        "X": (is_lost, 0.975 - edge),
+        "^": (np.isnan(median) & ~is_lost & (band.median > 0), 0.975 - edge),
+        "v": (~is_lost & (band.median < bottom), 0.02 + edge),
+    }
+    for shape, (where, height) in marks.items():
+        axes.plot(x[where], np.full(where.sum(), height), **{**kind, "marker": shape})
 
 
 def _below_top(axes: Axes, values: np.ndarray) -> np.ndarray:
@@ -227,7 +253,7 @@ def _open(color: Any, marker: str) -> dict[str, Any]:
 
 
 def _draw_keys(figure: Figure, axes: Axes, chart: _Chart, marks: Sequence[Mark]) -> None:
-    """Draw what the colors, triangles and vertical lines are."""
+    """Draw what the colors, marks and vertical lines are."""
     is_long = need_legend(axes, marks)
     handles = [*_mark_handles([axes], chart.bands), *(line_handles(chart.lines) if is_long else [])]
     palette, keys = chart.palette, list(chart.bands)
@@ -239,7 +265,7 @@ def _draw_keys(figure: Figure, axes: Axes, chart: _Chart, marks: Sequence[Mark])
 
 
 def _mark_handles(panels: Sequence[Axes], bands: Mapping[Value, Band]) -> list[Line2D]:
-    """Return what explains the open markers of bands, and the triangles that panels have."""
+    """Return what explains the open markers of bands, and the marks at the edges of panels."""
     from matplotlib.lines import Line2D
 
     look = {"color": "#777777", "markersize": 6, "linestyle": "none"}
@@ -249,10 +275,12 @@ def _mark_handles(panels: Sequence[Axes], bands: Mapping[Value, Band]) -> list[L
         for line in axes.lines
         if np.size(line.get_xdata())
     }
-    names = {"^": "diverged, or higher", "v": "lower"}
-    some = any((band.partly_lost & np.isfinite(band.median)).any() for band in bands.values())
+    every = list(bands.values())
+    are_partly = any((band.partly_lost & ~np.isfinite(band.median)).any() for band in every)
+    names = {"X": _MOST_LOST if are_partly else _LOST, "^": _ABOVE, "v": _BELOW}
+    some = any((band.partly_lost & np.isfinite(band.median)).any() for band in every)
     opened = [Line2D([], [], label=_SOME_LOST, **_open("#777777", "o"))] if some else []
-    triangles = [
+    at_edges = [
         Line2D([], [], marker=m, label=name, **look) for m, name in names.items() if m in drawn
     ]
-    return opened + triangles
+    return opened + at_edges

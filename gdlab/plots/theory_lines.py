@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.text import Text
 
 HEADROOM = 0.07
-"""The part of the axes at the top that is kept for the triangles of diverged runs."""
+"""The part of the axes at the top that is kept for the marks of lost runs."""
 _MOST_NAMES = 4  # of lines in the panel; more are in the legend
 _DASHES = ((0, (4, 3)), (0, (1, 2)))
 

@@ -58,6 +58,7 @@ def draw_overview(
     paths: Sequence[Path],
     palette: Palette,
     *,
+    total: int | None = None,
     size: Size | None = None,
 ) -> Figure:
     """Draw the paths of a sweep in one picture.
@@ -69,6 +70,7 @@ def draw_overview(
         landscape: The loss.
         paths: M ≥ 1 runs of the same dimension.
         palette: The looks of the paths by their values.
+        total: The number of runs of which these are some; None if they are all.
         size: Width and height in inches.
 
     Raises:
@@ -95,7 +97,7 @@ def draw_overview(
             draw_relief_bar(figure, panels, drawn)
         palette.draw_key(figure, panels, legend_handles(sweep))
         note = sweep.notes(leaving, note_of_scales(panels[0]))
-        head_chart(figure, landscape.title, sweep.subtitle(palette), note)
+        head_chart(figure, landscape.title, sweep.subtitle(palette, total), note)
         return figure
 
 

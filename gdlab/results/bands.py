@@ -6,7 +6,7 @@ import numpy as np
 
 from gdlab.plots.sensitivity import Band
 from gdlab.results.quantiles import quartiles
-from gdlab.results.ranking import LOST, DataFrame, Metric, values_of
+from gdlab.results.ranking import FINAL_LOSS, LOST, DataFrame, Metric, values_of
 
 _FEWEST_RATES = 5
 
@@ -29,4 +29,12 @@ def band_of(rows: DataFrame, metric: Metric) -> Band:
     values = values_of(rows, metric)
     low, median, high = np.array([quartiles(values[number == i]) for i in range(len(x))]).T
     lost = np.bincount(number, weights=rows["status"].isin(LOST)) / np.bincount(number)
-    return Band(x, median, low, high, lost)
+    return Band(x, median, low, high, lost, _began(rows, metric))
+
+
+def _began(rows: DataFrame, metric: Metric) -> float:
+    """Return a loss of the size of those at which runs began: the best of runs that only rose."""
+    if metric.name != FINAL_LOSS.name:
+        return np.nan
+    best = rows.groupby("lr")["best_loss"].median().to_numpy(dtype=np.float64)
+    return float(best.max(initial=-np.inf, where=np.isfinite(best)))

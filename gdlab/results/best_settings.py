@@ -1,5 +1,7 @@
 """The best settings of a sweep: statistics over runs that differ only in their seed.
 
+Where only starts vary beside it, there is nothing to choose, and the statistics are over them too.
+
 Settings, each with some rows, are compared by what the summary prints of them. First the smallest
 share of lost rows, then as rows are, by their medians: of the evaluations where more than half of
 the rows reached the lowest loss or their target, else of the metric. The row that is named is the
@@ -44,7 +46,7 @@ class Best:
 
     Attributes:
         combination: the given settings.
-        choice: the best other settings, except the seed.
+        choice: the best other settings, except the seed; empty where these are starts only.
         run: that of those with this choice which is nearest to the median that ranked it, and not
             better.
         metric: first quartile, median and third quartile over the runs with this choice.
@@ -107,6 +109,8 @@ def best(
     results = results.assign(**{_REACHED: reached(results, problems)})
     ranked = results.iloc[rank_order(results, metric, problems)]
     others = [key for key in varied if key not in by and key not in _AVERAGED]
+    if all(is_of_start(key) for key in others):
+        others = []  # a start is where a run begins, not a choice that one could make better
     winners = []
     for combination, rows in split_by(ranked, by):
         part = _best_part(rows, others, metric)
@@ -126,6 +130,11 @@ def best(
             )
         )
     return winners
+
+
+def is_of_start(key: str) -> bool:
+    """Tell whether a setting is the start or a coordinate of it."""
+    return key.partition(".")[0] == "start"
 
 
 def _best_part(rows: DataFrame, keys: Sequence[str], metric: Metric) -> DataFrame:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from gdlab.results.quantiles import quantile_by
 from gdlab.results.ranking import LOST, DataFrame, setting_label
 from gdlab.theory import Diagnosis, round_down
 
@@ -51,19 +52,58 @@ def describe_rates(
 
 def _lost_rates(group: DataFrame) -> list[str]:
     """Say which learning rates lose runs; nothing if none does."""
-    has_ended_badly = np.isin(group["status"].to_numpy(), LOST)
-    is_bad = has_ended_badly | np.isin(group["diagnosis"].to_numpy().astype(str), _TOO_LARGE)
+    is_lost = np.isin(group["status"].to_numpy(), LOST)
+    is_bad = is_lost | np.isin(group["diagnosis"].to_numpy().astype(str), _TOO_LARGE)
     if not is_bad.any():
         return []
-    lost = "lost" if has_ended_badly[is_bad].all() else "lost or unstable"
     rates, of_run = np.unique(group["lr"].to_numpy(), return_inverse=True)
-    runs, bad = np.bincount(of_run), np.bincount(of_run, weights=is_bad)
-    if is_bad.all():
+    at_edge = _unstable_yet_low(group["final_loss"].to_numpy(), of_run, is_lost, is_bad)
+    is_bad &= ~at_edge[of_run]
+    lost = "lost" if is_lost[is_bad].all() else "lost or unstable"
+    if not is_bad.any():
+        parts = ["no run is lost"]
+    elif is_bad.all():
         parts = [f"every run is {lost}, even at the smallest lr={rates[0]:.4g}"]
         limits = _known_limits(group)
-        return [*parts, f"try lr ≤ {round_down(limits.min()):g}"] if len(limits) else parts
-    first_bad = int(np.argmax(bad > 0))
-    first_of_all_bad = len(rates) - int(np.argmin((bad == runs)[::-1]))
+        parts += [f"try lr ≤ {round_down(limits.min()):g}"] if len(limits) else []
+    else:
+        share = np.bincount(of_run, weights=is_bad) / np.bincount(of_run)
+        parts = _where_lost(rates, share, lost)
+    if at_edge.any():
+        low, high = (f"{rate:.4g}" for rate in rates[at_edge][[0, -1]])
+        where = low if low == high else f"{low} to {high}"
+        parts.append(f"runs at lr={where} end unstable, yet lower than at every stable lr")
+    return parts
+
+
+def _unstable_yet_low(
+    loss: np.ndarray, of_run: np.ndarray, is_lost: np.ndarray, is_bad: np.ndarray
+) -> np.ndarray:
+    """Return at which learning rates (L,) runs are unstable but lower than at all stable ones.
+
+    Args:
+        loss: (R,) the final losses.
+        of_run: (R,) the number of each run's learning rate.
+        is_lost: (R,) whether it diverged or failed.
+        is_bad: (R,) whether it is lost or unstable.
+    """
+    lost, bad = np.bincount(of_run, weights=is_lost), np.bincount(of_run, weights=is_bad)
+    if bad.all():
+        return np.zeros(len(bad), dtype=bool)
+    median = quantile_by(np.where(is_lost | np.isnan(loss), np.inf, loss), of_run, 0.5)
+    return (bad > 0) & (lost == 0) & (median < median[bad == 0].min())
+
+
+def _where_lost(rates: np.ndarray, share: np.ndarray, lost: str) -> list[str]:
+    """Say up to which of the rates (L,) no run is lost, and from which on all are.
+
+    Args:
+        rates: the learning rates, increasing.
+        share: (L,) of the runs that are lost; some are, and not all.
+        lost: the word for it.
+    """
+    first_bad = int(np.argmax(share > 0))
+    first_of_all_bad = len(rates) - int(np.argmin((share == 1)[::-1]))
     if first_bad:
         parts = [f"no run is {lost} up to lr={rates[first_bad - 1]:.4g}"]
     else:

@@ -14,7 +14,7 @@ from gdlab.paths import user_path
 from gdlab.plots.style import Size
 from gdlab.recording.digests import VerifiedFiles
 from gdlab.recording.figures import Look
-from gdlab.recording.names import ABOUT, CONFIG, HISTORY, MULTIRUN, RESULT, RESULTS
+from gdlab.recording.names import ABOUT, CONFIG, MULTIRUN, RESULT, RESULTS
 from gdlab.recording.parquet import read_parquet
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gdlab.engine.outcome import Outcome
     from gdlab.results.best_settings import Best
     from gdlab.results.ranking import Metric
+    from gdlab.results.recorded_history import RecordedHistory
 
 
 Draw: TypeAlias = "Callable[[str | None, Look], Figure]"
@@ -97,11 +98,9 @@ class Recorded:
         return f"Sweep({over}{runs}, {visible(ends)}{where})"
 
     def _repr_html_(self) -> str | None:
-        if self.is_run:
-            return None  # a single run, which its repr describes
-        from gdlab.results.notebook import html
+        from gdlab.results.notebook import html, run_html
 
-        return html(self)
+        return run_html(self) if self.is_run else html(self)
 
     def to_frame(self) -> "pd.DataFrame":
         """Return one row per run as a table of its own: what `results` holds."""
@@ -128,7 +127,8 @@ class Recorded:
                 each start of a grid reached; "convergence", the loss of the best run of each
                 setting over the steps; "stability", the sharpness beside 2/lr; "sensitivity", the
                 final loss against lr. None for the first of these that there is. A sweep that was
-                read from files has "convergence" and "sensitivity", a run "loss".
+                read from files has "convergence" and "sensitivity", a run "loss", and
+                "trajectory" where its loss is one of gdlab's.
             title: the first line; None for what the runs have in common.
             size: width and height in inches, 3 to 40; None for what the picture needs.
             path: a file to write it to, that ends in .png, .svg or .pdf.
@@ -148,23 +148,15 @@ class Recorded:
 
         return draw(self, kind, look)
 
-    def history(self, run: int | None = None) -> "pd.DataFrame":
-        """Read a history, one row per record: step, loss, grad_norm, lr, x0 … .
+    @property
+    def history(self) -> "RecordedHistory":
+        """The records of a run, as `Run.history`; called, the table of a run.
 
-        Args:
-            run: the number of the run in a sweep.
-
-        Raises:
-            RecordError: the run has no directory, or its file is damaged.
+        That of a sweep is called with the number of a run: `history(3)`.
         """
-        if self.directory is not None and self.is_run:
-            return read_parquet(VerifiedFiles(self.directory), HISTORY).to_pandas()
-        if self.directory is None or run is None or run not in (self.directories or {}):
-            way = "; gdlab.sweep(…, directory=…) records it" if self.directory is None else ""
-            raise RecordError(f"run {run} has no history, only its row{way}")
-        assert self.directories is not None
-        directory = self.directory / self.directories[run]
-        return read_parquet(VerifiedFiles(directory), HISTORY).to_pandas()
+        from gdlab.results.recorded_history import RecordedHistory
+
+        return RecordedHistory(self.directory, self.directories)
 
     def best(
         self,
@@ -215,8 +207,9 @@ def load(directory: str | Path) -> Recorded:
     >>> import tempfile, gdlab
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     run = gdlab.run("sphere", steps=3, directory=folder, **{"record.figures": False})
-    ...     gdlab.load(folder).history()["step"].tolist()
-    [0, 1, 2, 3]
+    ...     recorded = gdlab.load(folder)
+    ...     recorded.history.step.tolist(), recorded.history().columns.tolist()[:2]
+    ([0, 1, 2, 3], ['step', 'loss'])
 
     Raises:
         RecordError: there is neither, or one of its files is damaged; the message names the file.

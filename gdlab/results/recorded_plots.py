@@ -7,18 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gdlab.config.settings import Settings
 from gdlab.console import visible
 from gdlab.errors import SettingError
 from gdlab.plots.colors import Palette, Value
 from gdlab.plots.comparison import draw_losses
 from gdlab.plots.convergence import Curve, draw_loss
 from gdlab.plots.sensitivity import draw_sensitivity
-from gdlab.plots.style import FORMATS
+from gdlab.plots.style import FORMATS, Size
 from gdlab.recording.figures import Look, choose_kind
-from gdlab.recording.run_plots import KINDS
+from gdlab.recording.run_plots import KINDS, RunToDraw, trajectory_of
+from gdlab.recording.thinned_path import thinned_path
 from gdlab.results.bands import band_of, why_no_bands
+from gdlab.results.known_loss import settings_with_loss
 from gdlab.results.labels import labels_of, short_names
 from gdlab.results.ranking import rank_order, setting_label, to_python
+from gdlab.results.recorded_run import run_title
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +41,7 @@ def draw(recorded: "Recorded", kind: str | None, look: Look) -> "Figure":
     Args:
         recorded: the run or the sweep.
         kind: the name of the picture; None for the first that there is.
-        look: how it is drawn; without a title, the name of the directory is the first line.
+        look: how it is drawn; without a title, the first line is what was run or the directory.
 
     Raises:
         SettingError: there is no such picture; the message names those that can be drawn, and
@@ -52,8 +56,13 @@ def draw(recorded: "Recorded", kind: str | None, look: Look) -> "Figure":
     except SettingError as error:
         raise SettingError(f"{error}{_files_in(recorded.directory)}") from None
     assert not isinstance(picture, str)
-    title = visible(directory.name) if look.title is None else visible(look.title)
+    title = visible(look.title or _title_of(recorded, directory))
     return look.draw(lambda: picture(title=title, size=look.size))
+
+
+def _title_of(recorded: "Recorded", directory: Path) -> str:
+    """Return the first line of a picture: what was run where it is known, or the directory."""
+    return run_title(recorded.config, directory) if recorded.is_run else directory.name
 
 
 def _files_in(directory: Path | None) -> str:
@@ -71,7 +80,29 @@ def _pictures_of_run(run: "Recorded") -> _Pictures:
     """Return what draws each picture of a run, or why there is none."""
     curve = _curve_of(run.history())
     others = dict.fromkeys((name for name in KINDS if name != "loss"), _NO_LOSS)
-    return {"loss": partial(draw_loss, curve, ylabel="loss"), **others}
+    settings = settings_with_loss(run.config)
+    trajectory = settings if isinstance(settings, str) else partial(_draw_path, run, settings)
+    return {
+        "loss": partial(draw_loss, curve, ylabel="loss"),
+        **others,
+        "trajectory": trajectory,
+    }
+
+
+def _draw_path(run: "Recorded", settings: Settings, *, title: str, size: Size | None) -> "Figure":
+    """Draw the path of a run on its loss.
+
+    Raises:
+        SettingError: no recorded point is finite, or not all coordinates are recorded.
+    """
+    path = thinned_path(settings, run.history.take(slice(None)))
+    reason = "no recorded point is finite"
+    picture = (
+        reason if path is None else trajectory_of(RunToDraw(settings, path, size=size, title=title))
+    )
+    if isinstance(picture, str):
+        raise SettingError(f"kind=trajectory: cannot be drawn, {picture}")
+    return picture.draw()
 
 
 def _pictures_of_sweep(sweep: "Recorded") -> _Pictures:

@@ -64,7 +64,7 @@ def flat_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of a composed configuration by dotted names, as `Settings.flat` does.
 
     Args:
-        config: the configuration; empty for a run from Python, whose files hold none.
+        config: the configuration; empty where the files hold none.
     """
     return dict(_flatten({key: config[key] for key in TOP if key in config}))
 

@@ -13,6 +13,7 @@ from gdlab.errors import SettingError
 from gdlab.fields.declared import Configured, Number, nest_changes, split_key
 from gdlab.fields.formatting import format_value
 from gdlab.losses.base import Loss
+from gdlab.losses.checks import check_declared
 from gdlab.numerics import rng
 from gdlab.numerics.threads import cores
 
@@ -34,6 +35,8 @@ def batch_of(
             cannot hold a learning rate or a noise.
     """
     columns = columns or {}
+    is_given = settings.start is not None or any(key.split(".")[0] == "start" for key in columns)
+    check_declared(settings.loss, needs_start=not is_given)
     dtype, device = getattr(torch, settings.dtype), resolve_device(settings.device)
 
     def column(key: str, default: Number) -> Tensor:

@@ -17,6 +17,7 @@ from gdlab.fields.custom_classes import errors_as
 from gdlab.losses.base import Loss
 from gdlab.losses.checks import check_definition
 from gdlab.runs.batching import batch_of
+from gdlab.schedules.base import initial_memory, rates_of
 
 _RESERVED = {
     *("run", "step", "loss", "optimizer", "lr", "seed", "seconds", "versions"),
@@ -46,9 +47,9 @@ def check_run(settings: Settings, *, check_gradient: bool = False) -> Batch:
             refuse_wrong_gradient(settings)
         check_quantities(batch.loss, batch.start, batch.intervals)
     with errors_as(f"schedule={settings.name('schedule')}"):
-        if not batch.schedule.init(batch.lr):
+        if not initial_memory(batch.schedule, batch.lr):
             ends = torch.tensor([0, settings.steps - 1], device=batch.lr.device)
-            batch.schedule.rates(ends, batch.lr, settings.steps)
+            rates_of(batch.schedule, ends, batch.lr, settings.steps)
     with errors_as(f"optimizer={settings.name('optimizer')}"):
         check_optimizer(batch)
         warning(settings)

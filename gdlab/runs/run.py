@@ -2,9 +2,10 @@
 
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,12 @@ from gdlab.config.python import FullNames
 from gdlab.config.settings import GROUPS, TOP, Settings
 from gdlab.console import visible
 from gdlab.engine.batch import Batch, Stop
+from gdlab.engine.chunk import Chunk
+from gdlab.engine.failures import failed_part
 from gdlab.engine.history import History, split_by_run
 from gdlab.engine.loop import advance
 from gdlab.engine.outcome import Outcome, Outcomes
+from gdlab.errors import SettingError, describe_error, where_raised
 from gdlab.fields.validation import Range, check_value
 from gdlab.losses.transform import Transform
 from gdlab.numerics.threads import one_thread
@@ -26,6 +30,7 @@ from gdlab.recording.figures import Look
 from gdlab.recording.lock import claimed
 from gdlab.recording.recorder import RunRecorder
 from gdlab.recording.run_plots import loss_title
+from gdlab.recording.settings_file import write_settings
 from gdlab.runs.checks import check_run
 from gdlab.runs.sinks import MemorySink, Sink
 from gdlab.schedules import Schedule
@@ -58,9 +63,9 @@ class Run:
     seconds: float
 
     def __repr__(self) -> str:
-        end, settings = self.outcome, self.settings
+        settings = self.settings
         what = f"{loss_title(settings)}, {settings.name('optimizer')}, lr={settings.lr:g}"
-        return f"Run({visible(what)}: {end.status} at step {end.steps}, loss {end.final_loss:.6g})"
+        return f"Run({visible(f'{what}: {self.outcome.short}')})"
 
     def plot(
         self,
@@ -95,7 +100,7 @@ class Run:
         """
         from gdlab.runs.plot import draw_run
 
-        return draw_run(self.settings, self.history, kind, Look(title, size, path))
+        return draw_run(self.settings, self.outcome, self.history, kind, Look(title, size, path))
 
     def _repr_html_(self) -> str:
         from gdlab.display.notebook import html
@@ -150,21 +155,26 @@ def run(
             arrays or tensors.
 
     Raises:
-        SettingError: a setting is unknown, of the wrong type or out of range.
+        SettingError: a setting is unknown, of the wrong type or out of range, or the loss, the
+            optimizer or the schedule fails before the first step is taken. Later failures are
+            outcomes.
     """
     optional = {"lr": lr, "start": start, "transform": transform, "stop": stop}
     given = {"loss": loss, "optimizer": optimizer, "schedule": schedule, **settings}
     given |= {key: value for key, value in optional.items() if value is not None}
     all_settings, batch = with_every_error(_prepare, given)
-    memory = MemorySink()
+    memory, began = MemorySink(), time.perf_counter()
+    chunks = _refuse_failed_start(all_settings, advance(batch))
     with ExitStack() as stack:
         recorders: list[RunRecorder] = []
         if directory is not None:
             path = user_path(check_value("directory", directory, str, Range()))
             claim = claimed(path, exact=True, setting="directory")
-            recorders.append(RunRecorder(stack.enter_context(claim), all_settings))
+            folder = stack.enter_context(claim)
+            write_settings(folder, all_settings)
+            recorders.append(RunRecorder(folder, all_settings))
         stack.enter_context(one_thread())  # a process forked later could not use torch's threads
-        outcome = execute(all_settings, batch, [memory, *recorders])
+        outcome = _record(all_settings, batch, chunks, [memory, *recorders], began)
     for problem in (problem for recorder in recorders for problem in recorder.problems):
         warnings.warn(problem, stacklevel=2)
     return Run(all_settings, outcome, History.join(memory.pieces), memory.seconds)
@@ -192,10 +202,44 @@ def execute(
         sinks: they receive every record, then the outcome and the elapsed seconds.
         interrupted: called at every step; the run ends once it returns True.
     """
-    start = time.perf_counter()
+    return _record(settings, batch, advance(batch, interrupted), sinks, time.perf_counter())
+
+
+def _refuse_failed_start(settings: Settings, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    """Return the chunks of a run, unless it fails before its first step.
+
+    Raises:
+        SettingError: it does; names the setting and says why.
+    """
+    first = next(chunks)
+    error = first.error
+    if error is not None and int(first.first + first.last[0]) == 0:
+        part, where = failed_part(error), where_raised(error)
+        # Without a line of the user's, the error is gdlab's own and says what must be.
+        said = describe_error(error) if where else " ".join(str(error).split())
+        raise SettingError(f"{part}={settings.name(part)}: {said}{where}") from error
+    return chain([first], chunks)
+
+
+def _record(
+    settings: Settings,
+    batch: Batch,
+    chunks: Iterable[Chunk],
+    sinks: Sequence[Sink],
+    start: float,
+) -> Outcome:
+    """Pass the records of a batch of one row to the sinks, and then its outcome.
+
+    Args:
+        settings: the settings of the run.
+        batch: the batch.
+        chunks: what `advance` yields for it.
+        sinks: they receive every record, then the outcome and the elapsed seconds.
+        start: when the run began, by `time.perf_counter`.
+    """
     outcomes, record = Outcomes(batch), settings.record
     try:
-        for chunk in advance(batch, interrupted):
+        for chunk in chunks:
             outcomes.add(chunk)
             for _, piece in split_by_run(chunk, record.every):
                 for sink in sinks:

@@ -7,12 +7,14 @@ Shapes: R runs, K steps.
 """
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
+from gdlab.errors import SettingError
 from gdlab.fields.declared import Configured
+from gdlab.fields.returned import check_pair, check_state, check_tensor
 
 Memory: TypeAlias = Mapping[str, Tensor]
 """The state of a schedule that follows the losses: tensors (R,) by name."""
@@ -54,7 +56,9 @@ class Schedule(Configured):
         """Compute the learning rates (K, R) at steps (K,) from the base rates (R,)."""
         # The step numbers are expanded to all runs, so that each takes the same vector path.
         grid = step[:, None].expand(-1, len(base)).to(base.dtype).contiguous()
-        return self.factor(grid, steps) * base
+        factor: Any = self.factor(grid, steps)
+        must = "factor must return a tensor like step,"
+        return check_tensor(factor, must, grid.shape, -1) * base
 
     def init(self, base: Tensor) -> Memory:
         """Return the state before the first step; empty if rates only depend on the step."""
@@ -73,6 +77,47 @@ class Schedule(Configured):
             steps: maximum number of steps of the run.
         """
         return self.rates(torch.tensor([step], device=base.device), base, steps)[0], state
+
+
+def initial_memory(schedule: Schedule, base: Tensor) -> Memory:
+    """Return the state of a schedule before the first step, checked.
+
+    Args:
+        schedule: the schedule.
+        base: the base rates (R,).
+
+    Raises:
+        SettingError: it returned no state.
+    """
+    state: Any = schedule.init(base)
+    try:
+        return check_state(state, "init", len(base))
+    except TypeError as error:
+        raise SettingError(f"schedule={schedule.shown_name}: {error}") from error
+
+
+def rates_of(schedule: Schedule, step: Tensor, base: Tensor, steps: int) -> Tensor:
+    """Return the learning rates (K, R) of steps (K,), checked.
+
+    Raises:
+        TypeError: the schedule returned no tensor.
+        ValueError: it has another shape.
+    """
+    rates: Any = schedule.rates(step, base, steps)
+    return check_tensor(rates, "rates must return a tensor", (len(step), len(base)), -1)
+
+
+def check_next(returned: Any, base: Tensor) -> tuple[Tensor, Memory]:
+    """Return the rates (R,) and the state that `lr` returned, if they are that.
+
+    Raises:
+        TypeError: they have not the form (rates, state), or a part of it has another type.
+        ValueError: the rates have another shape.
+    """
+    must, runs = "lr must return (rates, state)", len(base)
+    rates, state = check_pair(returned, must, runs)
+    check_tensor(rates, f"{must} with rates", base.shape, runs, base.dtype)
+    return rates, check_state(state, "lr", runs)
 
 
 class Constant(Schedule):

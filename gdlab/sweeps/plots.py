@@ -14,6 +14,7 @@ import numpy as np
 
 from gdlab import theory
 from gdlab.config.settings import NUMERIC, Settings
+from gdlab.console import visible
 from gdlab.display.terminal import show_warning
 from gdlab.errors import CUSTOM_ERRORS
 from gdlab.plots.basins import draw_basins
@@ -98,13 +99,27 @@ def why_no_overview(sweep: SweepToDraw) -> str | None:
 
 
 def draw_overview_of(sweep: SweepToDraw) -> "Figure":
-    """Draw the paths of some recorded runs on one loss."""
-    known = sweep.records.read_thinned(_spread(sweep, _MAX_PATHS))
-    values = sweep.labels.of_runs(list(known))
-    pairs = zip(known.values(), values, strict=True)
-    drawn = [DrawnPath(path.x, value, path.step) for path, value in pairs]
-    scene = landscape_of(sweep.plan.options.objective, sweep.title)
-    return draw_overview(scene, drawn, sweep.labels.palette, size=sweep.size)
+    """Draw the paths of some recorded runs on one loss, the lowest of them included."""
+    known = sweep.records.read_thinned(_with_lowest(sweep, _spread(sweep, _MAX_PATHS)))
+    plan, values = sweep.plan, sweep.labels.of_runs(list(known))
+    triples = zip(known.items(), values, strict=True)
+    drawn = [DrawnPath(path.x, v, path.step, visible(plan.name(r))) for (r, path), v in triples]
+    scene = landscape_of(plan.options.objective, sweep.title)
+    look: Any = {"total": len(plan), "size": sweep.size}
+    return draw_overview(scene, drawn, sweep.labels.palette, **look)
+
+
+def _with_lowest(sweep: SweepToDraw, shown: list[int]) -> list[int]:
+    """Return the runs, with the recorded one of the lowest final loss in the place of the next."""
+    names, losses = sweep.records.names(), sweep.results.set_index("run")["final_loss"].dropna()
+    losses = losses[losses.index.isin(names)]
+    lowest = int(losses.idxmin()) if len(losses) else shown[0]
+    if lowest in shown or len(shown) < _MAX_PATHS:
+        return sorted({lowest, *shown})
+    labels = dict(zip((lowest, *shown), sweep.labels.of_runs([lowest, *shown]), strict=True))
+    alike = [run for run in shown if labels[run] == labels[lowest]] or shown
+    nearest = min(alike, key=lambda run: abs(run - lowest))
+    return sorted({lowest, *shown} - {nearest})
 
 
 def _spread(sweep: SweepToDraw, most: int) -> list[int]:

@@ -126,7 +126,7 @@ def standings_of(plan: Plan, results: DataFrame) -> Standings:
         winners=winners,
         names=[plan.name(winner.run) for winner in winners],
         rule=ranking_rule(metric.name, list(map(setting_label, problems))),
-        notes=[*rates, *cautions(results, winners, keys)],
+        notes=[*rates, *cautions(results, winners, keys, metric)],
         failures=dict(zip(failed["run"].tolist(), failed["reason"], strict=True)),
     )
 

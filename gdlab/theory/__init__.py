@@ -1,6 +1,13 @@
 """Stability limits and convergence rates from theory, each said only where its premises hold."""
 
-from gdlab.theory.advice import Trial, first_stable, with_standardized
+from gdlab.theory.advice import (
+    Trial,
+    best_rate,
+    rates_around,
+    rates_below,
+    with_falling_rate,
+    with_standardized,
+)
 from gdlab.theory.claims import (
     Rate,
     growth,
@@ -20,8 +27,8 @@ __all__ = [
     "Premise",
     "Rate",
     "Trial",
+    "best_rate",
     "diagnose",
-    "first_stable",
     "growth",
     "local_stability_limit",
     "optimal_lr",
@@ -29,8 +36,11 @@ __all__ = [
     "predicted_rate",
     "premises_of",
     "rate",
+    "rates_around",
+    "rates_below",
     "round_down",
     "sharpness",
     "stability_limit",
+    "with_falling_rate",
     "with_standardized",
 ]

@@ -1,64 +1,129 @@
-"""A learning rate to try after a run that diverged, tried before it is advised.
+"""Other settings to try after a run, tried before they are advised.
 
-Shapes: D dimensions.
+Shapes: R trials, D dimensions.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 
 from gdlab.engine.batch import Batch
 from gdlab.engine.loop import advance
-from gdlab.engine.outcome import Outcomes
+from gdlab.engine.outcome import Outcome, Outcomes
 from gdlab.engine.status import Status
+from gdlab.schedules import Constant, Cosine
+from gdlab.theory.diagnosis import Diagnosis
 from gdlab.theory.raw_columns import standardized_if_uneven
+from gdlab.theory.run_end import steps_taken
 from gdlab.theory.sharpness import round_down
 
-_MOST_STEPS, _FEWEST_STEPS = 300, 50  # of a trial, or all steps of the run
-_MOST_EVALUATIONS = 1000  # of all trials together
+_MOST_STEPS, _FEWEST_STEPS = 1000, 50  # of a trial, or all steps of the run
+_MOST_COSTLY_STEPS = 100  # of a trial of an optimizer that searches lines or solves equations
 _MOST_WORK = 2 * 10**9  # coordinates times examples of all evaluations: about a second
-_MOST_TRIALS = 20
-_BELOW = 0.99  # of the limit, where a run would go back and forth
+_ALIKE = 1e-6  # of the fall of the loss; trials that differ by less are equally good
+_LEVEL = 1 + 1e-9  # of the first gradient norm; that of |x| is the same everywhere
 _LOST = (Status.DIVERGED, Status.FAILED, Status.INTERRUPTED)
+
+_BELOW_LIMIT = (0.99, 0.5, 0.25, 0.1, 0.05, 0.01, 1e-3, 1e-4)
+"""Shares of the stability limit to try; at the limit itself a run goes back and forth."""
+
+_LOWER = (0.5, 0.1, 0.01, 0.2, 0.05, 1e-3, 1e-4, 1e-6)
+"""Multiples of a learning rate that is too large, those first that are tried of a costly loss."""
+
+_OTHER = (10.0, 0.1, 2.0, 100.0, 0.01, 0.5, 5.0, 1e3, 1e4)
+"""Multiples of a learning rate that is too large or too small."""
+
+
+class _Start(NamedTuple):
+    """The loss, or its negative where it is maximized, and the gradient norm at the start."""
+
+    cost: float
+    norm: float
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A short run with another learning rate.
+    """A run with another setting.
 
     Attributes:
-        lr: the learning rate.
+        change: the setting, as one would type it.
         steps: the number of steps taken.
-        loss: the loss after them. It is below that at the start, and its gradient is smaller.
+        loss: the loss after them.
+        has_converged: whether its gradient vanished.
     """
 
-    lr: float
+    change: str
     steps: int
     loss: float
+    has_converged: bool
+
+    @classmethod
+    def of(cls, change: str, end: Outcome) -> "Trial":
+        """Describe the end of a trial."""
+        return cls(change, end.steps, end.final_loss, end.status == Status.CONVERGED)
+
+    def __str__(self) -> str:
+        return f"try {self.change}: the loss is {self.loss:.4g} after {steps_taken(self.steps)}"
 
 
-def first_stable(batch: Batch, limit: float) -> Trial | None:
-    """Return the first trial that lowers both the loss and its gradient; None if there is none.
-
-    A loss that falls while its gradient grows may have no minimum, as at a saddle. The trials begin
-    just below a limit and at least halve lr each time. Their cost is bounded in evaluations of the
-    gradient, so that the answer does not depend on a clock.
+def rates_below(lr: float, limit: float | None, default: float) -> list[float]:
+    """Return learning rates to try, each of one digit, in place of one that is too large.
 
     Args:
-        batch: the batch of one run that diverged, with a constant schedule.
-        limit: a learning rate above which the run is expected to diverge.
+        lr: the learning rate.
+        limit: its stability limit; None if unknown.
+        default: the optimizer's own learning rate, tried if it is lower and no limit is known.
     """
-    left = _affordable_evaluations(batch)
-    for lr in _halved(_BELOW * limit):
-        steps = min(batch.steps, _MOST_STEPS, left)
-        if steps < min(batch.steps, _FEWEST_STEPS):
-            return None
-        trial, evaluations = _try(batch, lr, steps)
-        if trial is not None:
-            return trial
-        left -= evaluations
-    return None
+    if limit is None:
+        return _of_one_digit(lr, [*(factor * lr for factor in _LOWER), min(lr, default)])
+    return _of_one_digit(lr, (share * min(lr, limit) for share in _BELOW_LIMIT))
+
+
+def rates_around(lr: float, limit: float | None) -> list[float]:
+    """Return learning rates to try in place of one that may be too large or too small."""
+    near_limit = [] if limit is None else [0.99 * limit, 0.5 * limit]
+    return _of_one_digit(lr, [*near_limit, *(factor * lr for factor in _OTHER)])
+
+
+def best_rate(batch: Batch, outcome: Outcome, rates: Sequence[float]) -> Trial | None:
+    """Try learning rates, all at once, and return the best trial if it beats the run.
+
+    Args:
+        batch: the batch of one run.
+        outcome: its end.
+        rates: those to try, the most likely first: a costly loss allows a few only.
+    """
+    steps = min(batch.steps, _MOST_STEPS)
+    rates = rates[: max(1, _affordable_steps(batch) // max(1, steps))]
+    steps = _steps_of_trial(batch)
+    if steps is None or not rates:
+        return None
+    several = _repeated(batch, len(rates))
+    ends, first = _run(replace(several, lr=batch.lr.new_tensor(rates), steps=steps))
+    good = [
+        (end.steps, _cost(batch, end.final_loss), rate, end)
+        for rate, end in zip(rates, ends, strict=True)
+        if _is_better(batch, end, outcome, first)
+    ]
+    if not good:
+        return None
+    lowest = min(cost for _, cost, *_ in good)
+    alike = lowest + _ALIKE * (first.cost - lowest)
+    *_, rate, end = min(trial for trial in good if trial[1] <= alike)
+    return Trial.of(f"lr={rate:g}", end)
+
+
+def with_falling_rate(batch: Batch, outcome: Outcome) -> Trial | None:
+    """Try a learning rate that falls; None if it falls already, or that does not beat the run."""
+    steps = _steps_of_trial(batch)
+    if not isinstance(batch.schedule, Constant) or steps is None or steps < batch.steps:
+        return None
+    (end,), first = _run(replace(batch, schedule=Cosine(), steps=steps))
+    is_better = _is_better(batch, end, outcome, first)
+    return Trial.of("schedule=cosine", end) if is_better else None
 
 
 def with_standardized(batch: Batch) -> Trial | None:
@@ -66,38 +131,85 @@ def with_standardized(batch: Batch) -> Trial | None:
 
     None if it has no raw columns on different scales, or the trial ends badly.
     """
-    other = standardized_if_uneven(batch.loss)
-    steps = min(batch.steps, _MOST_STEPS, _affordable_evaluations(batch))
-    if other is None or steps < min(batch.steps, _FEWEST_STEPS):
+    other, steps = standardized_if_uneven(batch.loss), _steps_of_trial(batch)
+    if other is None or steps is None:
         return None
-    trial = replace(batch, loss=other.to(batch.start.dtype, batch.start.device))
-    return _try(trial, float(batch.lr[0]), steps)[0]
+    loss = other.to(batch.start.dtype, batch.start.device)
+    (end,), first = _run(replace(batch, loss=loss, steps=steps))
+    return Trial.of("loss.standardize=true", end) if _descends(batch, end, first) else None
 
 
-def _affordable_evaluations(batch: Batch) -> int:
+def _of_one_digit(lr: float, values: Iterable[float]) -> list[float]:
+    """Round values down to one digit, each once, without one's own learning rate."""
+    rounded = dict.fromkeys(round_down(value) for value in values if 0 < value < math.inf)
+    return [value for value in rounded if value != lr]
+
+
+def _affordable_steps(batch: Batch) -> int:
+    """The steps that all trials may take, one after the other."""
     examples = batch.loss.minibatch or batch.loss.examples or 1
-    return min(_MOST_EVALUATIONS, _MOST_WORK // (examples * max(1, batch.loss.dim)))
+    return _MOST_WORK // (examples * max(1, batch.loss.dim))
 
 
-def _halved(limit: float) -> Iterator[float]:
-    """Yield learning rates of one digit, each at most half of the one before."""
-    for _ in range(_MOST_TRIALS):
-        limit = round_down(limit)
-        yield limit
-        limit /= 2
+def _steps_of_trial(batch: Batch) -> int | None:
+    """The steps of a trial; None if too few are affordable, or a schedule needs all of them.
+
+    They are counted, so that the answer does not depend on a clock.
+    """
+    most = _MOST_COSTLY_STEPS if batch.optimizer.needs else _MOST_STEPS
+    steps = min(batch.steps, most, _affordable_steps(batch))
+    needed = _FEWEST_STEPS if isinstance(batch.schedule, Constant) else batch.steps
+    return steps if steps >= min(batch.steps, needed) else None
 
 
-def _try(batch: Batch, lr: float, steps: int) -> tuple[Trial | None, int]:
-    """Run some steps with a learning rate; return the trial if it is good, and its evaluations."""
-    rates = torch.full_like(batch.lr, lr)
-    short = replace(batch, lr=rates, steps=steps, mode="eager", full_every=steps, intervals={})
-    outcomes, chunks = Outcomes(short), advance(short)
-    first = next(chunks)
-    for chunk in (first, *chunks):
+def _repeated(batch: Batch, count: int) -> Batch:
+    """Return a batch that has the one run of a batch several times."""
+
+    def repeat(column: torch.Tensor) -> torch.Tensor:
+        return column.expand(count, *column.shape[1:])
+
+    return replace(
+        batch,
+        seed=repeat(batch.seed),
+        start=repeat(batch.start),
+        noise=repeat(batch.noise),
+        dof=None if batch.dof is None else repeat(batch.dof),
+    )
+
+
+def _run(batch: Batch) -> tuple[list[Outcome], _Start]:
+    """Run trials from the same start; return how they ended, and what the start is like."""
+    short = replace(batch, mode="eager", full_every=batch.steps, intervals={})
+    outcomes = Outcomes(short)
+    for chunk in advance(short):
         outcomes.add(chunk)
-    end = outcomes[0]
-    if end.status in _LOST or not len(first.loss):
-        return None, end.evaluations
-    is_lower = end.final_loss < float(first.loss[0, 0])
-    is_good = is_lower and end.grad_norm < float(first.grad_norm[0, 0])
-    return (Trial(lr, end.steps, end.final_loss) if is_good else None), end.evaluations
+    records = outcomes.evidence
+    first = _Start(_cost(batch, float(records.first_loss[0])), float(records.first_norm[0]))
+    return [outcomes[row] for row in range(len(batch.lr))], first
+
+
+def _cost(batch: Batch, loss: float) -> float:
+    """Return what a run lowers."""
+    return -loss if batch.optimizer.maximizes else loss
+
+
+def _descends(batch: Batch, end: Outcome, first: _Start) -> bool:
+    """Whether a trial lowered the loss, and not by means of growing gradients.
+
+    A loss that falls while its gradient grows may have no minimum, as at a saddle.
+    """
+    is_lower = _cost(batch, end.final_loss) < first.cost
+    return end.status not in _LOST and is_lower and end.grad_norm <= _LEVEL * first.norm
+
+
+def _is_better(batch: Batch, end: Outcome, run: Outcome, first: _Start) -> bool:
+    """Whether a trial ended well, and lower than the run ended and ever was."""
+    if not _descends(batch, end, first):
+        return False
+    if run.status in _LOST:
+        return True
+    cost = _cost(batch, end.final_loss)
+    is_visible = not _cost(batch, run.final_loss) - cost <= _ALIKE * (first.cost - cost)
+    # The best of many losses moved by noise is luck, and the best loss of an ascent its worst.
+    is_luck = run.diagnosis == Diagnosis.NOISY or batch.optimizer.maximizes
+    return is_visible and (is_luck or cost <= run.best_loss)

@@ -143,14 +143,15 @@ def _decide(outcomes: Outcomes, evidence: Evidence) -> np.ndarray:
         (evidence.is_kink, Diagnosis.KINK),
         *((is_critical & found, kind) for found, kind in _kinds_of_points(evidence.spectrum)),
         (moved & is_undefined, Diagnosis.OUTSIDE),
-        (moved & evidence.is_unbounded, Diagnosis.UNBOUNDED),
+        (moved & evidence.endless.isfinite().all(1), Diagnosis.UNBOUNDED),
+        (went_on & evidence.kink.isfinite().all(1) & ~evidence.is_noisy, Diagnosis.OSCILLATING),
         (went_on & tail.is_still, Diagnosis.STANDSTILL),
         ((has_diverged | (went_on & is_stuck)) & is_steep, Diagnosis.UNSTABLE),
         (went_on & often_rises & evidence.is_noisy, Diagnosis.NOISY),
         (moved & has_grown, Diagnosis.GROWING),
         (went_on & often_rises & is_past_best, Diagnosis.OSCILLATING),
         (went_on & (final < tail.earlier), Diagnosis.DESCENDING),
-        (went_on & often_rises, Diagnosis.OSCILLATING),
+        (went_on & is_stuck, Diagnosis.OSCILLATING),
     ]
     conditions, kinds = zip(*cases, strict=True)
     chosen = np.select([c.numpy() for c in conditions], range(1, len(kinds) + 1), 0)

@@ -3,8 +3,6 @@
 Shapes: R runs of a batch, n of them that are looked at, D dimensions, W = `TAIL` + 1 last records.
 """
 
-import itertools
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -18,22 +16,15 @@ from gdlab.fields.declared import Number, map_numbers
 from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import is_twice_differentiable
 from gdlab.numerics.partial_functions import Undefined, find_undefined
-from gdlab.numerics.rowwise import by_rows
 from gdlab.optimizers.base import Optimizer
 from gdlab.theory.curvature import Spectrum, is_affordable, spectrum
-from gdlab.theory.kinks import has_kink
+from gdlab.theory.kinks import has_kink, kinks_ahead
+from gdlab.theory.unbounded import endless_descents
 
 _AT_END = (Status.CONVERGED, Status.STALLED, Status.MAX_STEPS)
 _CRITICAL = (Status.CONVERGED, Status.STALLED)
 
-_FARTHER = (1.0, 10.0, 100.0, 1000.0)
-"""Distances at which the loss is tried for a bound, in units of the run's or the start's size."""
-
-_STEADY = 0.9
-"""The least share of one tenfold step's fall that the next has where a loss has no lower bound."""
-
-FAR_BELOW = 0.25
-"""The share of the stability limit below which a learning rate could be larger."""
+_MOVED = (Status.MAX_STEPS, Status.DIVERGED)
 
 _ROUNDING = 4
 """Units in the last place by which a loss that stands still may change."""
@@ -107,10 +98,10 @@ class Evidence:
         spectrum: of the Hessian at the last point, or at the best point of a run that diverged;
             None where it would cost too much.
         limit: the learning rate above which steps grow along the steepest direction there (n,).
-        first_limit: the same at the start (n,), of runs whose lr is far below it; else NaN.
         is_kink: whether a run that found its last point could not leave a kink there (n,).
-        is_unbounded: whether the loss falls without end along the way from the start (n,); where
-            it is maximized, whether it rises so.
+        kink: the kink (n, D) that a run went around until its last step; NaN where none is known.
+        endless: a unit vector (n, D) along which the loss falls without end; where it is
+            maximized, along which it rises so; NaN where none is known.
         undefined: the operation of the loss that the next step of a run made undefined, by k < n.
         is_noisy: whether gradients are noisy or of minibatches (n,).
         maximizes: whether the optimizer climbs; the tail is then that of the negative loss.
@@ -122,9 +113,9 @@ class Evidence:
     tail: Tail
     spectrum: Spectrum | None
     limit: Tensor
-    first_limit: Tensor
     is_kink: Tensor
-    is_unbounded: Tensor
+    kink: Tensor
+    endless: Tensor
     undefined: dict[int, Undefined]
     is_noisy: Tensor
     maximizes: bool
@@ -135,7 +126,6 @@ def gather(batch: Batch, outcomes: Outcomes, rows: Tensor) -> Evidence:
     records, status = outcomes.evidence, torch.from_numpy(outcomes.status)[rows]
     loss, home = loss_of(batch, rows), batch.start.device
     sign = -1 if batch.optimizer.maximizes else 1
-    lr = records.rate[rows].cpu()
     last = torch.from_numpy(outcomes.x).to(batch.start)[rows]
     is_at_end = _is_in(status, _AT_END).to(home)
     point = torch.where(is_at_end[:, None], last, records.best[rows])
@@ -145,17 +135,19 @@ def gather(batch: Batch, outcomes: Outcomes, rows: Tensor) -> Evidence:
         curvature = _spectra(loss, point, is_critical)
     if is_critical.any():
         is_kink = is_critical & has_kink(loss, last).cpu()
-    limit = _limits(batch, rows, curvature)
+    tail = Tail.of(sign * records.loss[:, rows].cpu(), records.norm[:, rows].cpu())
+    is_restless = (tail.rises > 0) | tail.is_still
+    is_asked = is_restless & (status == Status.MAX_STEPS) & (curvature is not None)
     return Evidence(
         rows=rows.cpu(),
         status=status,
-        lr=lr,
-        tail=Tail.of(sign * records.loss[:, rows].cpu(), records.norm[:, rows].cpu()),
+        lr=records.rate[rows].cpu(),
+        tail=tail,
         spectrum=curvature,
-        limit=limit,
-        first_limit=_first_limits(batch, rows, (lr < FAR_BELOW * limit) & ~is_critical),
+        limit=_limits(batch, rows, curvature),
         is_kink=is_kink,
-        is_unbounded=_is_unbounded(lambda x: sign * loss(x), batch.start[rows], last).cpu(),
+        kink=_kinks(batch, rows, last, is_asked),
+        endless=_endless(batch, rows, last, curvature, _is_in(status, _MOVED)),
         undefined=_undefined(loss, records.beyond[rows]),
         is_noisy=(batch.noise[rows] != 0).cpu() | (loss.minibatch is not None),
         maximizes=batch.optimizer.maximizes,
@@ -213,36 +205,28 @@ def _limits(batch: Batch, rows: Tensor, curvature: Spectrum | None) -> Tensor:
     return unknown if limit is None else torch.as_tensor(limit).double()
 
 
-def _first_limits(batch: Batch, rows: Tensor, is_asked: Tensor) -> Tensor:
-    """The stability limits (n,) at the starts of those runs that are asked for (n,), else NaN."""
-    limits = torch.full((len(rows),), torch.nan, dtype=torch.float64)
-    if is_asked.any():
-        asked = rows[is_asked.to(rows.device)]
-        curvature = _spectra(loss_of(batch, asked), batch.start[asked], torch.zeros(len(asked)) > 0)
-        limits[is_asked] = _limits(batch, asked, curvature)
-    return limits
+def _kinks(batch: Batch, rows: Tensor, last: Tensor, is_asked: Tensor) -> Tensor:
+    """Kinks (n, D) just ahead of those runs that are asked for (n,), else NaN."""
+    found = torch.full_like(last, torch.nan)
+    # Of a loss that is maximized nothing lies downhill.
+    if is_asked.any() and not batch.optimizer.maximizes:
+        there = is_asked.to(last.device)
+        found[there] = kinks_ahead(loss_of(batch, rows[there]), last[there])
+    return found.cpu()
 
 
-def _is_unbounded(loss: Callable[[Tensor], Tensor], start: Tensor, last: Tensor) -> Tensor:
-    """Whether a loss falls on and on along the line from the start to the last point: (n,).
-
-    Ten times as far it must have fallen, and again, and again, without falling less each time. A
-    run that hardly moved says little of what is far away: it is continued to the size of its start.
-    """
-    way = last - start
-    size = way.abs().amax(1, keepdim=True)
-    way = way * (start.abs().amax(1, keepdim=True).clamp(min=1.0) / size).clamp(min=1.0)
-    try:
-        with torch.no_grad():
-            along = [loss(by_rows(start + factor * way)) for factor in _FARTHER]
-    except CUSTOM_ERRORS:  # of a loss of one's own that refuses some points
-        return torch.zeros(len(start), dtype=torch.bool)
-    first, second, third = (_fall(near, far) for near, far in itertools.pairwise(along))
-    return (first > 0) & (second >= _STEADY * first) & (third >= _STEADY * second)
-
-
-def _fall(near: Tensor, far: Tensor) -> Tensor:
-    return torch.where(far == -torch.inf, torch.inf, near - far)
+def _endless(
+    batch: Batch, rows: Tensor, last: Tensor, curvature: Spectrum | None, has_moved: Tensor
+) -> Tensor:
+    """Directions (n, D) without end of those runs that went on (n,), else NaN."""
+    found = torch.full_like(last, torch.nan)
+    if has_moved.any():
+        there = has_moved.to(last.device)
+        sign = -1 if batch.optimizer.maximizes else 1
+        downward = None if curvature is None else curvature.downward[has_moved]
+        loss, start = loss_of(batch, rows[there]), batch.start[rows[there]]
+        found[there] = endless_descents(loss, start, last[there], downward, sign)
+    return found.cpu()
 
 
 def _undefined(loss: Loss, beyond: Tensor) -> dict[int, Undefined]:

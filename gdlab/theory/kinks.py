@@ -4,13 +4,15 @@ Shapes: n rows, D dimensions.
 """
 
 import itertools
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from gdlab.errors import CUSTOM_ERRORS
 from gdlab.losses.base import Loss
-from gdlab.numerics.rowwise import by_rows
+from gdlab.numerics.autodiff import value_and_gradient
+from gdlab.numerics.rowwise import by_rows, dot, norm
 
 _CLOSER = 8
 """How much closer each second difference looks."""
@@ -20,6 +22,12 @@ _SHARP = (2 / 3 / _CLOSER, 2 / _CLOSER)
 
 _VISIBLE = 64
 """Units in the last place of the loss that the last of them must exceed."""
+
+_DOUBLINGS, _HALVINGS = 40, 50
+"""Of the distance at which a line is searched for its lowest point."""
+
+_BEND = 0.5
+"""The share of the slope at the beginning of a line by which it jumps at a kink."""
 
 
 def has_kink(loss: Loss, x: Tensor) -> Tensor:
@@ -45,3 +53,46 @@ def has_kink(loss: Loss, x: Tensor) -> Tensor:
     first, second = ((low < factor) & (factor < high) for factor in shrink)
     is_visible = bends[-1].abs() > _VISIBLE * eps * value.abs()
     return is_visible & first & second
+
+
+def kinks_ahead(loss: Loss, x: Tensor) -> Tensor:
+    """Return the first lowest points (n, D) downhill of points (n, D), if they are kinks; else NaN.
+
+    Along the line of steepest descent the slope changes its sign. Bisection finds where. It is a
+    kink if the slope jumps there; where a loss is smooth, it goes through 0.
+    """
+    nowhere = torch.full_like(x, torch.nan)
+    try:
+        grad = value_and_gradient(loss, by_rows(x))[1]
+        way = -grad / norm(grad)
+
+        def slope(distance: Tensor) -> Tensor:
+            return dot(value_and_gradient(loss, by_rows(x + distance * way))[1], way)
+
+        start = slope(torch.zeros_like(way[:, :1]))
+        low, high = _bracket(slope, norm(x).clamp(min=1.0))
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2
+            is_before = slope(middle) < 0
+            low, high = torch.where(is_before, middle, low), torch.where(is_before, high, middle)
+        is_kink = slope(high) - slope(low) > _BEND * start.abs()
+    except CUSTOM_ERRORS:  # of a loss of one's own that refuses some points
+        return nowhere
+    return torch.where(is_kink, x + low * way, nowhere)
+
+
+def _bracket(slope: Callable[[Tensor], Tensor], size: Tensor) -> tuple[Tensor, Tensor]:
+    """Find distances (n, 1) between which slopes along lines become positive; NaN if nowhere.
+
+    Args:
+        slope: maps distances (n, 1) to slopes (n, 1).
+        size: the largest distance (n, 1) to look at.
+    """
+    low, high = torch.zeros_like(size), torch.full_like(size, torch.nan)
+    for k in reversed(range(_DOUBLINGS)):
+        distance = size / 2**k
+        is_open = high.isnan()
+        is_up = slope(distance) >= 0
+        high = torch.where(is_open & is_up, distance, high)
+        low = torch.where(is_open & ~is_up, distance, low)
+    return low, high

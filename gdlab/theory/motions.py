@@ -9,9 +9,8 @@ import numpy as np
 import torch
 
 from gdlab.engine.status import Status
-from gdlab.numerics.partial_functions import Undefined
-from gdlab.theory.evidence import FAR_BELOW, optimizer_of
-from gdlab.theory.run_end import RunEnd, named, steps_taken
+from gdlab.theory.evidence import optimizer_of
+from gdlab.theory.run_end import INVISIBLE, RunEnd, edge_of, named, steps_taken
 
 _SLOW = 1e-4
 """How much a gradient norm must shrink in a step for the steps that are left to be counted."""
@@ -22,51 +21,59 @@ _LONG = 10**7
 _STEADY = 0.2
 """How much a rate may change, relative to it, in the steps that are counted by it."""
 
-_SETTLING = "with a smaller lr it varies less, and with a falling one (schedule=cosine) it settles"
-"""What to try where the loss goes up and down."""
+_FAR_BELOW = 0.25
+"""The share of the stability limit below which a learning rate could be larger."""
 
 _AT_LIMIT = 1e-6
 """How near to the stability limit, relative to it, steps only change sides."""
+
+_SMALL = 1e-3
+"""The share of the first gradient norm below which the gradient is said to vanish."""
 
 _LOST = 16
 """Units in the last place of the loss that a step may change without an effect."""
 
 
 def unbounded(run: RunEnd) -> str:
-    """Say along which direction the loss falls without end."""
-    start = run.found.batch.start[run.row].double().cpu().numpy()
-    way = run.x - start
-    way = way / np.abs(way).max()
-    way = way / np.linalg.norm(way)
+    """Say along which direction the loss falls without end, and what held the run up."""
+    way = named(run, run.found.evidence.endless[run.k].double().numpy())
+    if run.maximizes:
+        rises = f"the loss rises without end along {way}"
+        return f"unbounded above: {rises}; no learning rate finds a maximum"
     spectrum = run.found.evidence.spectrum
     least = math.nan if spectrum is None else float(spectrum.least[run.k])
     curve = f", where the Hessian has the eigenvalue {least:.3g}" if least < 0 else ""
-    if run.maximizes:
-        rises = f"the loss rises without end along {named(run, way)}"
-        return f"unbounded above: {rises}; no learning rate finds a maximum"
     return (
-        f"unbounded below: the loss falls without end along {named(run, way)}{curve}; no learning "
-        "rate finds a minimum"
+        f"unbounded below: the loss falls without end along {way}{curve}; no learning rate finds "
+        f"a minimum{_held_up(run)}"
     )
+
+
+def _held_up(run: RunEnd) -> str:
+    """Say that a run slows down where the gradient vanishes without a minimum; else nothing."""
+    norm = run.number("grad_norm")
+    first = float(run.outcomes.evidence.first_norm[run.row])
+    if run.outcomes.status[run.row] != Status.MAX_STEPS or norm > _SMALL * first:
+        return ""
+    where = named(run, run.x)
+    return f"; the run slows down near {where}, where the gradient vanishes though it is no minimum"
 
 
 def outside(run: RunEnd) -> str:
     """Say which step left the domain of which function."""
     undefined = run.found.evidence.undefined[run.k]
     next_x = run.outcomes.evidence.beyond[run.row].double().cpu().numpy()
-    where = f"{_argument(run, undefined, next_x)}, where {undefined.name} is not defined"
+    where = undefined.words(run.found.batch.loss.names, next_x.tolist())
     if not bool(run.outcomes.evidence.first_loss[run.row].isfinite()):
         return f"outside the domain: the start has {where}; start elsewhere"
     step = int(run.number("steps")) + 1
-    keep = "a smaller lr helps unless the loss falls towards this edge"
-    return f"outside the domain: step {step} leads to {where}; {keep}"
-
-
-def _argument(run: RunEnd, undefined: Undefined, point: np.ndarray) -> str:
-    """Name the coordinate that is the argument, if one is."""
-    names = run.found.batch.loss.names
-    same = [name for name, value in zip(names, point, strict=False) if value == undefined.argument]
-    return f"{same[0] if same else 'the argument'}={undefined.argument:.3g}"
+    left = f"outside the domain: step {step} leads to {where}"
+    edge = edge_of(run)
+    if not edge.is_lower:
+        return f"{left}; the loss rises towards this edge, so that shorter steps stay inside"
+    point = named(run, _rounded(run, edge.point))
+    falls = f"the loss falls towards the edge of the domain at {point}"
+    return f"{left}; {falls}, so that no lr helps"
 
 
 def raw_columns(run: RunEnd) -> str:
@@ -106,7 +113,7 @@ def noisy(run: RunEnd) -> str:
     if loss.minibatch is not None:
         parts.append(f"a minibatch of {loss.minibatch} of {loss.examples} examples")
     source = "each gradient has " + " and ".join(parts)
-    return f"kept moving by noise: {source}; {_rises(run)}; {_SETTLING}"
+    return f"kept moving by noise: {source}; {_rises(run)}"
 
 
 def growing(run: RunEnd) -> str:
@@ -121,7 +128,21 @@ def oscillating(run: RunEnd) -> str:
     """Say how often the loss rose, and when it was lowest."""
     best, step = run.number("best_loss"), int(run.number("best_step"))
     lowest = "" if run.maximizes else f"; the best, {best:.4g}, was at step {step}"
-    return f"oscillating: {_rises(run)}{lowest}; {_SETTLING}"
+    kink = run.found.evidence.kink[run.k].double().numpy()
+    if not np.isfinite(kink).all():
+        return f"oscillating: {_rises(run)}{lowest}"
+    point = named(run, _rounded(run, kink))
+    wanted = run.found.batch.stop.grad_tol
+    return (
+        f"oscillating around a kink near {point}, where the gradient does not go to 0, so that its "
+        f"norm cannot fall to stop.grad_tol={wanted:g}{lowest}"
+    )
+
+
+def _rounded(run: RunEnd, point: np.ndarray) -> np.ndarray:
+    """Return a point (D,) with 0 in place of coordinates that are small for the run."""
+    scale = INVISIBLE * max(1.0, float(np.abs(run.x).max()))
+    return np.where(np.abs(point) < scale, 0.0, point)
 
 
 def standstill(run: RunEnd) -> str:
@@ -156,8 +177,8 @@ def descending(run: RunEnd) -> str:
     parts = [f"still {falling}: {change} in the last {steps_taken(run.span)}"]
     limit = f"{run.found.batch.optimizer.stability_formula()} = {run.limit:.3g} there"
     is_noisy = bool(run.found.evidence.is_noisy[run.k])
-    if run.lr < FAR_BELOW * run.limit and run.lr < run.safe_lr and not is_noisy:
-        parts.append(f"lr={run.lr:.3g} is far below {limit}: try lr={run.safe_lr:g}")
+    if run.lr < _FAR_BELOW * run.limit and not is_noisy:
+        parts.append(f"lr={run.lr:.3g} is far below {limit}")
     elif run.lr > run.limit:
         parts.append(f"lr={run.lr:.3g} is above {limit}, so that steps overshoot")
     if run.decay:

@@ -14,8 +14,8 @@ from torch import Tensor
 from gdlab.engine.outcome import Outcomes
 from gdlab.engine.status import Status
 from gdlab.theory.curvature import Spectrum
+from gdlab.theory.edges import Edge, edge_between
 from gdlab.theory.evidence import loss_of
-from gdlab.theory.sharpness import round_down
 
 if TYPE_CHECKING:
     from gdlab.theory.diagnosis import Diagnoses
@@ -64,12 +64,6 @@ class RunEnd:
     def limit(self) -> float:
         """The stability limit; NaN if unknown."""
         return float(self.found.evidence.limit[self.k])
-
-    @property
-    def safe_lr(self) -> float:
-        """A learning rate well below the stability limit, at the start as at the end."""
-        first = float(self.found.evidence.first_limit[self.k])
-        return round_down(float(np.fmin(self.limit, first)) / 2)
 
     @property
     def maximizes(self) -> bool:
@@ -137,6 +131,12 @@ def loss_at(run: RunEnd, point: np.ndarray) -> float:
     x = torch.as_tensor(point).to(run.found.batch.start)[None]
     with torch.no_grad():
         return float(loss_of_run(run)(x)[0])
+
+
+def edge_of(run: RunEnd) -> Edge:
+    """Return where the step after the run's last leaves the domain of the loss."""
+    last = torch.as_tensor(run.x).to(run.found.batch.start)
+    return edge_between(loss_of_run(run), last, run.outcomes.evidence.beyond[run.row])
 
 
 def steps_taken(count: int) -> str:

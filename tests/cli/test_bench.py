@@ -15,24 +15,27 @@ QUIET = ("report=false", "chaos=0")
 SUITE = "# Two bowls.\nbudget: 30\nproblems:\n  sphere: {}\n  booth: {}\n"
 
 
-def caller(main: Callable[[list[str]], None], capsys: pytest.CaptureFixture) -> Callable[..., Done]:
+def caller(
+    main: Callable[[list[str]], None], capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Done]:
     def call(*words: str) -> Done:
         with pytest.raises(SystemExit) as ended:
             main(list(words))
         assert isinstance(ended.value.code, int)
-        return Done(ended.value.code, *capsys.readouterr())
+        said = capsys.readouterr()
+        return Done(ended.value.code, said.out, said.err)
 
     return call
 
 
 @pytest.fixture
-def bench(here: Path, capsys: pytest.CaptureFixture) -> Callable[..., Done]:
+def bench(here: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
     (here / "own.yaml").write_text(SUITE)
     return caller(bench_main, capsys)
 
 
 def test_a_comparison_prints_who_is_best_and_leaves_a_report(
-    bench: Callable[..., Done], here: Path, capsys: pytest.CaptureFixture
+    bench: Callable[..., Done], here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     done = bench(*SMALL, "hydra.run.dir=found", "chaos=1")
     assert done.code == 0
@@ -115,13 +118,13 @@ def test_a_class_of_ones_own_is_named_again_to_resume(
     ],
 )
 def test_a_report_on_nothing_is_refused(
-    here: Path, capsys: pytest.CaptureFixture, words: list[str], said: str
+    here: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str
 ) -> None:
     done = caller(report_main, capsys)(*words)
     assert done.code == 2
     assert said in done.err
 
 
-def test_help_has_examples(bench: Callable[..., Done], capsys: pytest.CaptureFixture) -> None:
+def test_help_has_examples(bench: Callable[..., Done], capsys: pytest.CaptureFixture[str]) -> None:
     assert "python -m gdlab.bench optimizers=sgd,adam,lbfgs" in bench("--help").out
     assert "report.html" in caller(report_main, capsys)("--help").out

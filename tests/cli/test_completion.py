@@ -40,7 +40,7 @@ LINES = [
     ("loss=mse loss.data=./min", ["loss.data=./mine"]),
     # lines that are wrong, and flags
     ("lr=(( optimizer=adam optimizer.am", ["optimizer.amsgrad="]),
-    ("--losses --version --nope st", ["start=", "steps=", "stop."]),
+    ("--losses --version --nope st", ["start=", "start_spread=", "steps=", "stop."]),
     ("--config-dir ", []),
     ("--config-name nope st", []),
     ("--cf", []),

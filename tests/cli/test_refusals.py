@@ -189,7 +189,7 @@ BAD_SETTINGS = [
         "optimizer._target_=gdlab.losses.Loss",
         "must be the dotted name of a subclass of gdlab.Optimizer",
     ),
-    ("loss=custom loss._target_=gdlab.Loss", "loss=Loss: cannot be used ("),
+    ("loss=custom loss._target_=gdlab.Loss", "loss=Loss: has no dim and no start; write `dim = 2`"),
 ]
 
 

@@ -26,9 +26,9 @@ JUMP = "Jump: along x the loss tends to -1 on the left, 1 on the right; there is
 
 # A formula, a point, and what the report says of it.
 WITHOUT_GRADIENT = [
-    ("sign(x)+x**2", [0.0], [JUMP, "Autograd returns 0.", "no: there is no gradient", "a jump"]),
+    ("sign(x)+x**2", [0.0], [JUMP, "Autograd returns 0.", "yes: there is no gradient", "a jump"]),
     ("abs(x)", [0.0], [f"{KINK} Autograd returns 0, a subgradient.", "no tangent line: a kink"]),
-    ("sqrt(x**2+y**2)", [0.0, 0.0], [KINK, "(Nor along 1 more coordinate.)"]),
+    ("sqrt(x**2+y**2)", [0.0, 0.0], [KINK, KINK.replace("along x", "along y")]),
     ("-abs(x)", [0.0], ["Autograd returns 0, which is between them."]),
     ("sqrt(x)", [0.0], ["the slope is undefined on the left, inf on the right; there is no"]),
     ("sqrt(abs(x))", [0.0], ["Vertical tangent: along x the slope is -inf on the left, inf on"]),
@@ -57,7 +57,14 @@ def test_without_a_gradient(formula: str, at: list[float], words: list[str]) -> 
         "df           none: ",
     ]:
         assert each in text
-    for each in ("The gradient is", "critical  yes", "z = 0\n", "λ1", "their order matters", "2/λ"):
+    for each in (
+        "The gradient is",
+        "up to rounding",
+        "z = 0\n",
+        "λ1",
+        "their order matters",
+        "2/λ",
+    ):
         assert each not in text
 
 
@@ -244,7 +251,8 @@ def test_terms_that_cancel_do_not_hide_a_kink(formula: str) -> None:
 
 def test_ackley_has_a_kink_at_its_minimizer() -> None:
     found = classify(LossAtPoint(Ackley(), [0.0, 0.0]))
-    assert found.is_critical is False
+    assert found.is_critical
+    assert (found.kind, found.flaw is None) == ("minimum", False)
 
 
 SMOOTH_ALTHOUGH_CANCELED = ["1 - cos(x)", "exp(x) - 1 - x", "1e3 + x**2 - 1e3", "max(x - 1e-9, 0)"]

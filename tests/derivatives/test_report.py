@@ -9,7 +9,25 @@ from matplotlib.figure import Figure
 import gdlab
 from gdlab.derivatives import report
 from gdlab.derivatives.question import Question
+from gdlab.errors import SettingError
 from gdlab.losses import Expression
+
+
+def test_a_gradient_that_is_rounding_gives_no_direction() -> None:
+    text = report(Expression("sin(x)*cos(y)"), at=["pi/2", 0]).text
+    assert "zero up to rounding" in text
+    assert "plane         z = 1\n" in text
+    assert "ascent" not in text.split("The gradient is")[0]
+
+
+def test_outside_the_domain_the_function_is_named() -> None:
+    with pytest.raises(SettingError, match="x=-1, where the logarithm is not defined"):
+        report(Expression("log(x)*y"), at=[-1, 2])
+
+
+def test_at_a_tie_there_is_no_number_by_the_formula() -> None:
+    gradient: Any = report(Expression("max(x, y)**2"), at=[1, 1]).findings["gradient"]
+    assert gradient.partials[0].row()[-2:] == ("none", "–")  # noqa: RUF001
 
 
 def test_a_notebook_gets_the_text_and_nothing_is_printed(monkeypatch, capsys) -> None:

@@ -1,6 +1,7 @@
 """The summary of a run, and the name of its directory."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,24 @@ def test_the_best_loss_is_shown_where_it_looks_different(
     final: float, best: float, shown: str
 ) -> None:
     values = {"final_loss": final, "best_loss": best, "best_step": 3, "suboptimality": None}
+    assert _loss(Outcome(**vars(END) | values)) == shown
+
+
+# the final loss, what it is above the known minimum, and how it is shown
+ABOVE = [
+    (8.33, 1.78e-15, "8.33, the known minimum up to rounding"),
+    (8.33, -1.78e-15, "8.33, the known minimum up to rounding"),
+    (8.33, 0.5, "8.33, 0.5 above the minimum"),
+    (8.33, -0.5, "8.33, 0.5 below the known minimum"),
+    (1e-17, 1e-17, "1e-17"),
+]
+
+
+@pytest.mark.parametrize(("final", "above", "shown"), ABOVE)
+def test_a_difference_that_is_rounding_is_not_shown_as_one(
+    final: float, above: float, shown: str
+) -> None:
+    values: dict[str, Any] = {"final_loss": final, "best_loss": final, "suboptimality": above}
     assert _loss(Outcome(**vars(END) | values)) == shown
 
 

@@ -1,6 +1,7 @@
 """Noise, minibatches and custom optimizers: the records tell the truth of each."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -146,11 +147,14 @@ def test_a_schedule_that_changes_the_losses_in_place_changes_no_record() -> None
 
 
 WRONG: dict[str, tuple[Step, str]] = {
-    "less precise": (lambda x, grad, lr: x.float(), "points of float32, must be float64"),
-    "whole numbers": (lambda x, grad, lr: x.long(), "points of int64, must be float64"),
-    "numpy's": (lambda x, grad, lr: x.numpy(), "a ndarray, not a tensor of points"),
-    "None": (lambda x, grad, lr: None, "a NoneType, not a tensor of points"),
-    "one row": (lambda x, grad, lr: x[:1, :1], "points of shape (1, 1) for points"),
+    "less precise": (lambda x, grad, lr: x.float(), "x of float64, and gave float32"),
+    "whole numbers": (lambda x, grad, lr: x.long(), "x of float64, and gave int64"),
+    "numpy's": (lambda x, grad, lr: x.numpy(), "x of shape (R, 2), and gave a ndarray"),
+    "None": (lambda x, grad, lr: None, "x of shape (R, 2), and gave None"),
+    "one row": (
+        lambda x, grad, lr: x[:1, :1],
+        "x of shape (R, 2), and gave a tensor of shape (1, 1)",
+    ),
 }
 
 
@@ -159,4 +163,28 @@ def test_an_optimizer_that_returns_no_points_of_the_run_fails(what: str) -> None
     step, message = WRONG[what]
     (run,) = finish(make_batch(Rosenbrock(), optimizer_of(step), steps=5))
     assert run.outcome.status == Status.FAILED
-    assert f"after step 0: the optimizer returned {message}" in run.outcome.reason
+    assert f"after step 0: update must return (x, state) with {message}" in run.outcome.reason
+
+
+RETURNED: dict[str, tuple[Any, str]] = {
+    "x alone": (lambda x, state: x, "return (x, state), and gave a tensor of shape (R, 2)"),
+    "three": (lambda x, state: (x, state, 1), "(x, state), and gave a tuple of 3"),
+    "no state": (lambda x, state: (x, None), "update must return a state that has R rows"),
+    "a number": (lambda x, state: (x, {"m": 1.0}), 'as {"m": tensor}, and gave a float as m'),
+    "few rows": (lambda x, state: (x, {"m": x[0]}), "and gave a tensor of shape (2,) as m"),
+}
+
+
+@pytest.mark.parametrize("mode", ["eager", "compiled"])
+@pytest.mark.parametrize("what", RETURNED)
+def test_an_optimizer_is_told_what_update_must_return(what: str, mode: str) -> None:
+    returned, message = RETURNED[what]
+
+    class Wrong(Optimizer):
+        def update(self, x: Tensor, grad: Tensor, state: Any, lr: Tensor) -> Any:
+            return returned(x - lr * grad, state)
+
+    (run,) = finish(replace(make_batch(Rosenbrock(), Wrong(), steps=5), mode=mode))
+    assert run.outcome.status == Status.FAILED
+    assert message in run.outcome.reason
+    assert run.outcome.mode_reason is None or message[:20] in run.outcome.mode_reason

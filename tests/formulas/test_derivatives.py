@@ -12,18 +12,23 @@ X, Y = sympy.symbols("x y", real=True)
 
 # a formula, the variables to differentiate by, the derivative
 WORDS = [
-    ("abs(x)", "x", "sign(x)"),
+    ("abs(x)", "x", "sign(x), for x ≠ 0"),
     ("abs(x)", "xx", "0, but none where x = 0"),
     ("x*abs(y)", "yy", "0, but none where y = 0"),
     ("x*abs(y) + y**3", "yy", "6*y, but none where y = 0"),
     ("abs(x)**3", "xx", "4*x*sign(x) + 2*abs(x)"),  # it exists: the factor of the delta is 0
-    ("max(x, y)", "y", "where(y > x, 1, 0)"),
+    ("max(x, y)", "y", "where(y > x, 1, 0), for x ≠ y"),
     ("max(x, y)", "yy", "0, but none where x = y"),
     ("min(x, 2)", "xx", "0, but none where x = 2"),
     ("abs(x - 1) + abs(y)", "xx", "0, but none where x = 1"),
     ("abs(x*y - x)", "xx", "0, but none where x = x*y"),
     ("y*sign(x)", "x", "0, but none where x = 0"),
-    ("max(x, 0)**2", "xx", "2*where(x > 0, 1, 0)**2"),
+    ("max(x, 0)**2", "x", "2*max(0, x)*where(x > 0, 1, 0)"),  # 0 where x = 0
+    ("max(x, y)**2", "x", "2*max(x, y)*where(x > y, 1, 0), for x ≠ y"),
+    ("max(x, y, 1)", "x", "where(x > 1 and x > y, 1, 0), for x ≠ 1 and x ≠ y"),
+    ("where(x > y, x, y)", "x", "where(x > y, 1, 0), for x ≠ y"),
+    ("where(x > 0, x**2, 0)", "x", "where(x > 0, 2*x, 0)"),
+    ("max(x, 0)**2", "xx", "2*where(x > 0, 1, 0)**2, for x ≠ 0"),
 ]
 
 

@@ -6,6 +6,7 @@ Shapes: M paths, n points of a path, D dimensions.
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -146,7 +147,11 @@ def test_the_subtitle_says_which_run_ended_lowest():
     paths = sweep_of([1, 15], [0.01, 0.1])
     lowest = 0.5 * (0.9**120 + 15 * 0.5**120)
     words = f"2 paths   ·   lowest last loss {lowest:.4g} at lr = 0.1"
-    assert Paths.of(bowl([1, 15]), paths).subtitle(Palette.of("lr", [0.01, 0.1])) == words
+    palette, sweep = Palette.of("lr", [0.01, 0.1]), Paths.of(bowl([1, 15]), paths)
+    assert sweep.subtitle(palette) == words
+    named = Paths.of(bowl([1, 15]), [paths[0], replace(paths[1], name="lr=0.1,seed=3")])
+    words = f"2 of 600 runs   ·   lowest last loss {lowest:.4g} at lr=0.1,seed=3"
+    assert named.subtitle(palette, 600) == words
 
 
 # The picture
@@ -243,10 +248,33 @@ def markers(axes, marker):
     return np.concatenate([points_of(line).T for line in drawn])
 
 
-def test_diverged_settings_are_triangles_at_the_top_and_only_they():
+def test_lost_settings_are_crosses_at_the_top_and_only_they():
     _, axes = sensitivity({"a": band(CLIFF)}, "lr")
-    np.testing.assert_array_equal(markers(axes, "^")[:, 0], RATES[RATES >= 0.1])
-    assert (markers(axes, "^")[:, 1] > 0.9).all()  # as a fraction of the panel
+    np.testing.assert_array_equal(markers(axes, "X")[:, 0], RATES[RATES >= 0.1])
+    assert (markers(axes, "X")[:, 1] > 0.9).all()  # as a fraction of the panel
+    assert len(markers(axes, "^")) == 0
+
+
+def test_a_low_series_leaves_no_other_out_of_the_view():
+    """A quasi-Newton method at 1e-23 made all of rmsprop look diverged."""
+    low, high = np.geomspace(1e-23, 1e-17, 13), np.geomspace(15, 7e-4, 13)
+    for began in (np.nan, 20.0):
+        series = {"low": band(low)._replace(began=began), "high": band(high)}
+        _, axes = sensitivity(series, "lr")
+        for marker in "X^v":
+            assert len(markers(axes, marker)) == 0
+        bottom, top = axes.get_ylim()
+        assert bottom < low[0]
+        assert top > high[0]
+
+
+def test_medians_beyond_the_view_are_triangles_and_not_called_lost():
+    median = np.array([2.0, 1.0, 1e-60, 1e6, 1e200, np.inf])
+    figure, axes = sensitivity({"a": band(median)._replace(began=2.0)}, "lr")
+    places = {marker: markers(axes, marker)[:, 0].tolist() for marker in "v^X"}
+    assert places == {"v": [RATES[2]], "^": [RATES[4]], "X": [RATES[5]]}
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == ["diverged or failed", "above the view", "below the view"]
 
 
 def test_a_median_of_which_some_runs_are_lost_is_an_open_marker():

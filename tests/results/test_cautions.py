@@ -39,7 +39,7 @@ def test_the_edge_is_that_of_each_combination() -> None:
     assert said(rows, ["optimizer", "lr"], ["optimizer"]) == [
         "lr=1 of optimizer=adam is the smallest that was tried, a better one may lie beyond"
     ]
-    assert said([{"dtype": name, "final_loss": 1.0} for name in "abc"], ["dtype"]) == []
+    assert said([{"dtype": name, "final_loss": ord(name)} for name in "abc"], ["dtype"]) == []
 
 
 def test_a_seed_without_effect_is_told() -> None:
@@ -73,3 +73,47 @@ def test_a_setting_that_loses_a_run_ranks_behind_one_that_loses_none() -> None:
     )
     (found,) = best(frame, [], ["lr", "seed"])
     assert (found.choice, found.lost) == ({"lr": 0.5}, 0)
+
+
+def test_no_start_is_named_best_and_runs_that_tie_are_told() -> None:
+    ends = [("converged", 0.0), ("converged", 0.0), ("converged", 3.0), ("max_steps", 9.0)]
+    rows: list[dict[str, Any]] = [
+        {"start.0": float(n), "status": status, "final_loss": loss, "optimizer": "sgd"}
+        for n, (status, loss) in enumerate(ends)
+    ]
+    frame = pd.DataFrame([{"run": n, "evaluations": 10, **row} for n, row in enumerate(rows)])
+    (found,) = best(frame, [], ["start.0"])
+    assert (found.choice, found.count, found.reached) == ({}, 4, 2)
+    says = "no start is named best: 2 of 4 runs reached the lowest loss or their target"
+    assert said(rows, ["start.0"]) == [says]
+    assert said(rows, ["optimizer", "start.0"], ["optimizer"]) == [f"sgd: {says}"]
+    assert said(rows, ["start.0"], ["start.0"]) == []
+    tied = said(losses([1.0, 1.0, 1.0]), ["lr"])
+    assert tied[-1] == "all 3 runs tie, so that none is better than another"
+
+
+def seeds(lr: float, values: list[float], **same: Any) -> list[dict[str, Any]]:
+    """A run for each seed, lost where the value is infinite."""
+    lost = ["diverged" if value == float("inf") else "max_steps" for value in values]
+    pairs = enumerate(zip(values, lost, strict=True))
+    return [{"lr": lr, "seed": n, "final_loss": v, "status": s, **same} for n, (v, s) in pairs]
+
+
+LOST = float("inf")
+RISKIER = [
+    ([1e-9, 1e-9, LOST], "lr=2 has a median of 1e-09 instead of 3, but loses 1 of 3 runs"),
+    ([0.2, 0.4, LOST], None),  # 0.4 is not far below 3
+    ([0.2, 0.2, LOST], "lr=2 has a median of 0.2 instead of 3, but loses 1 of 3 runs"),
+    ([1e-9, LOST, LOST], None),
+    ([-5.0, -5.0, LOST], "lr=2 has a median of -5 instead of 3, but loses 1 of 3 runs"),
+]
+
+
+@pytest.mark.parametrize(("values", "says"), RISKIER)
+def test_a_far_better_setting_that_loses_more_runs_is_told(
+    values: list[float], says: str | None
+) -> None:
+    rows = [*seeds(1.0, [3.0] * 3, optimizer="sgd"), *seeds(2.0, values, optimizer="sgd")]
+    rows += seeds(1.0, [1.0] * 3, optimizer="adam")
+    wanted = [] if says is None else [f"sgd: {says}"]
+    assert said(rows, ["optimizer", "lr", "seed"], ["optimizer"]) == wanted

@@ -20,6 +20,7 @@ TABLE = pd.DataFrame(
         + [None]
         + ["unstable"] * 2
         + ["minimum"],
+        "final_loss": 1.0,
         "lr_limit": [0.005, 0.0025, 0.001, None] + [None] * 3 + [0.0099] * 2 + [None],
     }
 )
@@ -63,5 +64,33 @@ def test_each_pattern_of_lost_runs_has_its_words(lost: tuple[int, ...], says: st
     rows = [(lr, k < count) for lr, count in enumerate(lost, 1) for k in range(2)]
     table = pd.DataFrame(rows, columns=["lr", "is_lost"])
     table["status"] = np.where(table["is_lost"], "diverged", "max_steps")
-    table = table.assign(diagnosis=None, lr_limit=None)
+    table = table.assign(diagnosis=None, lr_limit=None, final_loss=1.0)
     assert list(describe_rates(table, [], ["lr"])) == [says] * (says is not None)
+
+
+# the final losses at lr 1, 2, 3, 4, of which all from 2 on are unstable and the infinite are lost
+EDGES = [
+    (
+        (0.065, 0.029, 0.012, 0.02),
+        "no run is lost; runs at lr=2 to 4 end unstable, yet lower than at every stable lr",
+    ),
+    (
+        (0.065, 0.029, np.inf, np.inf),
+        "no run is lost up to lr=2; every run is lost from lr=3 on; "
+        "runs at lr=2 end unstable, yet lower than at every stable lr",
+    ),
+    (
+        (0.065, 3.0, 5.0, np.inf),
+        "no run is lost or unstable up to lr=1; every run is lost or unstable from lr=2 on",
+    ),
+]
+
+
+@pytest.mark.parametrize(("losses", "says"), EDGES)
+def test_runs_at_the_edge_of_stability_are_not_called_too_fast(
+    losses: tuple[float, ...], says: str
+) -> None:
+    table = pd.DataFrame({"lr": [1.0, 2.0, 3.0, 4.0], "final_loss": losses, "lr_limit": None})
+    table["status"] = np.where(np.isinf(table["final_loss"]), "diverged", "max_steps")
+    table["diagnosis"] = ["descending", *["unstable"] * 3]
+    assert list(describe_rates(table, [], ["lr"])) == [says]

@@ -1,5 +1,6 @@
 """The checks before a run: the same on the command line, in `gdlab.run` and in `gdlab.sweep`."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,9 @@ REFUSED: list[tuple[type[Loss], dict[str, Any], str]] = [
 ]
 
 
+_LINE = r" \(\w+.py, line \d+\)"
+
+
 def error_of_run(loss: type[Loss], settings: dict[str, Any]) -> str:
     with pytest.raises(SettingError) as refused:
         gdlab.run(loss(**settings), steps=2)
@@ -90,8 +94,8 @@ def test_python_and_the_command_line_give_the_same_error(here, gd, loss, setting
     assert done.code == 2 and done.err.count("\n") == 1
     error = done.err.removeprefix("error: ").strip()
     assert message in error
-    assert error_of_run(loss, settings) == error
-    assert error_of_sweep(loss, settings) == error
+    for other in (error_of_run(loss, settings), error_of_sweep(loss, settings)):
+        assert re.sub(_LINE, "", other) == re.sub(_LINE, "", error)
     assert not (here / "left").exists()
 
 
@@ -116,5 +120,5 @@ class Single(gdlab.PointLoss):
 
 
 def test_a_property_that_fails_for_several_runs_is_named_before_they_start() -> None:
-    with pytest.raises(SettingError, match=r"\); raised by its property Single.minimizers$"):
+    with pytest.raises(SettingError, match=r"\); raised by its property Single.minimizers \(test"):
         gdlab.sweep(Single(), height=[1.0, 2.0], steps=2)

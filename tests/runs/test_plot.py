@@ -37,6 +37,15 @@ def test_one_huge_loss_leaves_room_for_the_others_though_some_are_negative() -> 
     assert 6 < high < 10
 
 
+def test_of_a_run_that_blows_up_its_beginning_is_shown() -> None:
+    steps = np.arange(200)
+    axes = draw_loss(Curve(steps, 20.0 * 10.0**steps), title="", ylabel="loss").axes[0]
+    low, high = axes.get_ylim()
+    assert 1 < low < 20
+    assert 20e6 < high < 20e7
+    assert 6 <= axes.get_xlim()[1] < 10
+
+
 def test_a_picture_of_losses_says_how_many_records_it_leaves_out() -> None:
     figure = gdlab.run("rosenbrock", lr=0.1, steps=9).plot("loss")
     texts = [text.get_text() for text in figure.texts]

@@ -203,8 +203,36 @@ def test_an_exception_in_the_loss_ends_the_run_and_is_its_reason() -> None:
 
     run = gdlab.run(value, lr=1.0, start=[0.0])
     assert run.outcome.status == Status.FAILED
-    assert run.outcome.reason == "OSError after step 39: no such river"
+    reason = "failed: OSError after step 39: no such river (test_run.py, line "
+    assert run.outcome.reason.startswith(reason.removeprefix("failed: "))
+    assert reason in repr(run) and reason in repr(run.outcome)
+    with pytest.raises(SettingError, match="stability: cannot be drawn, the sharpness"):
+        run.plot("stability")
     assert len(run.history) == 40
+
+
+def test_a_run_that_fails_before_its_first_step_is_refused(tmp_path) -> None:
+    class Wrong(gdlab.Optimizer):
+        def update(self, x, grad, state, lr) -> Any:
+            return x
+
+    class Short(gdlab.Schedule):
+        def init(self, base):
+            return {"calls": base}
+
+        def lr(self, step, base, state, loss, steps) -> Any:
+            return base
+
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"loss": lambda p: p**2, "start": [1, 2]}, "must return a scalar tensor, and gave shape"),
+        ({"loss": lambda p: p.foo, "start": [1]}, r"foo' \(test_run.py, line \d+\)$"),
+        ({"optimizer": Wrong}, r"^optimizer=Wrong: update must return \(x, state\), and gave a"),
+        ({"schedule": Short()}, r"^schedule=Short: lr must return \(rates, state\), and gave a"),
+    ]
+    for settings, said in cases:
+        with pytest.raises(SettingError, match=said):
+            gdlab.run(**settings, directory=tmp_path / "run")
+        assert not (tmp_path / "run").exists()
 
 
 def test_a_run_outside_the_main_thread_leaves_signals_alone() -> None:

@@ -170,6 +170,13 @@ def test_the_overviews_paths_are_the_runs(draw, tmp_path):
         np.testing.assert_array_equal(path.points, sweep.history(run)[["x0", "x1"]])
 
 
+def test_the_lowest_run_is_among_the_paths(draw, monkeypatch):
+    monkeypatch.setattr(plots, "_MAX_PATHS", 2)
+    ((_, paths, _), named) = draw(lr=LRS, optimizer=["sgd", "adam"])["overview"]
+    assert named["total"] == 10
+    assert [path.name for path in paths] == ["sgd,lr=0.1", "adam,lr=0.08"]
+
+
 def test_a_basin_is_the_minimizer_that_a_start_came_near_to(draw):
     x, y = [-3.0, -2.0, 3.0, 3.5], [-3.0, 2.0, 3.0]
     given: dict[str, Any] = {

@@ -18,6 +18,7 @@ from gdlab.derivatives.finding import Finding, Section, Table, number, vector
 from gdlab.derivatives.methods.algebra import (
     SymbolicComposition,
     format_derivative,
+    format_factor,
     format_shortest,
     substitutions,
 )
@@ -123,7 +124,7 @@ class ChainRule(Finding):
             gradient=slopes,
             outer_expressions=None
             if composed is None
-            else tuple(map(format_derivative, composed.partials)),
+            else tuple(map(format_factor, composed.partials)),
             expression=None if composed is None else format_shortest(composed.whole),
             derivatives=_differentiate(loss, inner, at, slopes, composed),
         )
@@ -220,7 +221,7 @@ def _differentiate(
             symbolic=None if composed is None else direct[2],
             inner_expressions=None
             if composed is None
-            else tuple(map(format_derivative, composed.inner[k])),
+            else tuple(map(format_factor, composed.inner[k])),
             expression=None if composed is None else format_derivative(composed.slopes[k]),
             disagreement=float(errors.abs().max()),
         )

@@ -25,6 +25,7 @@ from gdlab.derivatives.findings.trials import (
 )
 from gdlab.derivatives.methods.behavior import Kind
 from gdlab.derivatives.methods.finite_differences import values_at
+from gdlab.derivatives.wording import LEGEND
 from gdlab.errors import SettingError
 from gdlab.fields.formatting import format_value
 from gdlab.losses.base import Loss
@@ -98,7 +99,7 @@ class Check(Finding):
         header = ("", "along", "at", "autograd", "differences", "±", "error slope")
         lines = [("verdict", self.verdict), ("points", str(self.points))]
         lines += [("wrong", problem) for problem in self.problems]
-        return Section("Gradient check", lines, Table(header, rows), self.remarks)
+        return Section("Gradient check", lines, Table(header, rows), self.remarks, LEGEND)
 
 
 def _rate(trial: Trial) -> str:

@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
+from gdlab.derivatives.findings.extrema import extremum_among_neighbors
 from gdlab.derivatives.findings.hessian import eigendecomposition
 from gdlab.derivatives.findings.kinks import MOST_DIMENSIONS, find_kinks
 from gdlab.derivatives.findings.second_differences import flaw_of_hessian, gather_evidence
 from gdlab.derivatives.findings.zero_gradients import GRID_SIZE, draw_starts, newton_step, solve
+from gdlab.derivatives.methods.behavior import Kind
 from gdlab.derivatives.methods.finite_differences import EPSILON
 from gdlab.derivatives.point import LossAtPoint
 from gdlab.errors import SettingError
@@ -49,10 +51,11 @@ class Critical(Finding):
     Attributes:
         grad_norm: the norm of the gradient.
         tol: the gradient norm up to which the point counts as critical.
-        is_critical: whether there is a gradient, with `grad_norm` ≤ `tol`; None if this is unknown,
-            as autograd's gradient is not finite, varies beyond the resolution of floats, or is
-            refuted by differences.
-        kind: minimum, maximum, saddle or degenerate; None if not critical.
+        is_critical: whether `grad_norm` ≤ `tol`, or there is no gradient inside the domain; None if
+            this is unknown, as autograd's gradient is not finite, varies beyond the resolution of
+            floats, or is refuted by differences.
+        kind: minimum, maximum, saddle or degenerate; None if not critical. Without a gradient,
+            minimum or maximum by the values around, else None.
         index: the number of negative eigenvalues: 0 at a minimum, D at a maximum.
         eigenvalues: eigenvalues of autograd's Hessian (D,).
         flaw: why there is no gradient; None if there is one.
@@ -71,7 +74,7 @@ class Critical(Finding):
     def section(self) -> Section:
         """Return a sentence that classifies the point."""
         if self.flaw is not None:
-            words = f"no: {self.flaw}"
+            words = self._without_gradient()
         elif self.is_critical is None:
             words = f"unknown: ‖∇f‖ is {number(self.grad_norm, 4)} by autograd"
         elif not self.is_critical:
@@ -84,6 +87,14 @@ class Critical(Finding):
         if self.kind == "degenerate":
             notes.append(self._reason())
         return Section("Critical point", [("critical", words)], notes=notes)
+
+    def _without_gradient(self) -> str:
+        """Return the verdict on a point where there is no gradient."""
+        if not self.is_critical:
+            return f"no: {self.flaw}"
+        if self.kind is None:
+            return f"yes: {self.flaw}"
+        return f"yes, a {self.kind} by the values around: {self.flaw}"
 
     def _reason(self) -> str:
         """Return why the kind is degenerate."""
@@ -153,13 +164,16 @@ def _kind_in_words(critical: Critical) -> str:
 
 
 def critical(at: LossAtPoint, tol: float = TOL) -> Critical:
-    """Determine whether a point is critical, with a gradient norm ≤ tol, and classify it.
+    """Determine whether a point is critical, with a gradient norm ≤ tol or none, and classify it.
 
     With a large Hessian, gradients are less accurate than tol; 1e-14 λ_max ‖x‖ then replaces it.
     """
     found = classify(at.x, at.gradient, at.hessian, tol)
     if at.flaws:
-        return replace(found, is_critical=False, kind=None, flaw=at.flaw)
+        lines = [flaw.behavior for flaw in at.flaws]
+        is_inside = all(Kind.EDGE not in (b.kind, b.left.kind, b.right.kind) for b in lines)
+        kind = extremum_among_neighbors(at) if is_inside else None
+        return replace(found, is_critical=is_inside, kind=kind, flaw=at.flaw)
     if not bool(at.gradient.isfinite().all()):
         return replace(found, is_critical=None)
     is_seen = at.is_large or at.differentiability.are_partials_seen
@@ -274,7 +288,7 @@ def _classify_all(loss: Loss, x: Tensor, width: Tensor, tol: float) -> list[Crit
         kind = classify(x[k], gradient[k], matrix[k], tol, margin)
         point = CriticalPoint(x[k].clone(), float(value[k]), kind)
         kind = _recheck(loss, point, width, tol) if kind.is_critical else kind
-        if kind.is_critical:
+        if kind.is_critical and kind.flaw is None:  # kinks are searched for apart
             points.append(replace(point, critical=kind))
             is_new &= ((x - x[k]).abs() / width > _SAME).any(1)
     return points

@@ -89,7 +89,7 @@ def cross_sections(at: LossAtPoint, *, curved: bool = True) -> CrossSections:
 
 
 def _section(at: LossAtPoint, i: int, *, curved: bool) -> CrossSection:
-    coordinate, slope = at.x[i], at.gradient[i]
+    coordinate, slope = at.x[i], at.slopes[i]
     middle = _POINTS // 2
     offsets = _half_width(at, i) * (torch.arange(_POINTS, dtype=at.x.dtype) - middle) / middle
     points = at.x.repeat(_POINTS, 1)

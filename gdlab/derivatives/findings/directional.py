@@ -14,6 +14,7 @@ from gdlab.derivatives import arguments
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
 from gdlab.derivatives.methods.finite_differences import Convergence, convergence
 from gdlab.derivatives.point import LossAtPoint
+from gdlab.derivatives.wording import LEGEND
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Directional(Finding):
             reason = "the gradient is zero or not finite, or D = 1"
             notes.append(f"No level curve passes through the point: {reason}.")
         header = ("", "autograd", "differences", "±", "error slope")
-        return Section("Directional derivative", lines, Table(header, rows), notes)
+        return Section("Directional derivative", lines, Table(header, rows), notes, LEGEND)
 
 
 def _unit(slope: Slope) -> str:

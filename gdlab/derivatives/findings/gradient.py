@@ -3,6 +3,7 @@
 Shapes: D dimensions.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,10 +22,14 @@ from gdlab.derivatives.methods.finite_differences import (
 from gdlab.derivatives.point import LossAtPoint
 from gdlab.derivatives.wording import number_or_undefined
 
-_ROWS_SHOWN = 12
+_ROWS_SHOWN, _FLAWS_SHOWN = 12, 3
 _AT_BOUNDARY = (
     "The point is on a boundary of `where`: autograd and the formula differentiate only the piece "
     "that the condition chooses here, and the differences see the others."
+)
+_LEGEND = (
+    "h: the best step; slope: of log error against log h, central 2, forward 1; "
+    "exact: no error but rounding"
 )
 _SAME = 1e-7  # of the gradient: the error of a wrong one is larger
 
@@ -42,9 +47,11 @@ class Partial:
         forward_error: how its error shrinks; expected slope 1.
         differences: central differences extrapolated to h = 0, independent of autograd.
         uncertainty: uncertainty of that limit.
-        symbolic: from the formula; NaN where it is undefined, None without a formula.
+        symbolic: from the formula; NaN where there is no derivative or the formula is undefined,
+            None without a formula.
         expression: the derivative as an expression.
-        disagreement: the largest difference between autograd, `central` and `symbolic`.
+        disagreement: the largest difference between autograd, `central` and `symbolic`; NaN if
+            there is no derivative.
         agrees: whether autograd equals the limit of the differences within its uncertainty; None
             if there is no derivative or the differences cannot resolve the loss.
         sides: the left and right derivatives.
@@ -70,6 +77,30 @@ class Partial:
     kind: str
 
     @property
+    def has_no_derivative(self) -> bool:
+        """Whether the loss shows that there is no derivative along the coordinate."""
+        return Kind(self.kind) not in (Kind.SMOOTH, Kind.UNRESOLVED)
+
+    def row(self) -> tuple[str, ...]:
+        """Return the derivative as a row of a table: no differences where there is none."""
+        name, autograd = f"∂f/∂{self.name}", number(self.autograd)
+        dash = number(None)
+        if self.has_no_derivative:
+            by_formula = dash if self.symbolic is None else "none"
+            return name, autograd, "none", dash, dash, "none", dash, by_formula, dash
+        return (
+            name,
+            autograd,
+            number(self.central),
+            number(self.central_error.best, 2),
+            self.central_error.words,
+            number(self.forward),
+            self.forward_error.words,
+            number_or_undefined(self.symbolic),
+            number(self.disagreement, 2),
+        )
+
+    @property
     def agrees_with_formula(self) -> bool:
         """Whether the formula has the derivative that autograd returns."""
         if self.symbolic is None:
@@ -89,8 +120,8 @@ class FirstOrder(Finding):
         partials: one per coordinate.
         gradient: by autograd (D,).
         grad_norm: the norm of the gradient: the slope in the direction of steepest ascent.
-        ascent: the unit direction of steepest ascent (D,); None if the gradient is zero, not finite
-            or does not exist.
+        ascent: the unit direction of steepest ascent (D,); None if the gradient is zero up to
+            rounding, not finite or does not exist.
         descent: the unit direction of steepest descent.
         flaws: sentences on the lines that show that there is no gradient.
         only_partials: a sentence if the partial derivatives exist, but no gradient; else None.
@@ -125,25 +156,12 @@ class FirstOrder(Finding):
             lines += [("gradient", vector(self.gradient)), ("norm", number(self.grad_norm))]
         if self.ascent is not None:
             lines += [("ascent", vector(self.ascent)), ("descent", vector(self.descent))]
-        return Section("Gradient", lines, self._table(), self._notes())
+        return Section("Gradient", lines, self._table(), self._notes(), _LEGEND)
 
     def _table(self) -> Table:
         central, forward = ("central", "h", "slope"), ("forward", "slope")
         header = ("", "autograd", *central, *forward, "symbolic", "max diff")
-        rows = [
-            (
-                f"∂f/∂{p.name}",
-                number(p.autograd),
-                number(p.central),
-                number(p.central_error.best, 2),
-                p.central_error.words,
-                number(p.forward),
-                p.forward_error.words,
-                number_or_undefined(p.symbolic),
-                number(p.disagreement, 2),
-            )
-            for p in self.partials[:_ROWS_SHOWN]
-        ]
+        rows = [p.row() for p in self.partials[:_ROWS_SHOWN]]
         return Table(header, rows)
 
     def _notes(self) -> list[str]:
@@ -152,7 +170,9 @@ class FirstOrder(Finding):
         if more > 0:
             notes.append(f"{more} more partial derivatives are not shown.")
         if self.ascent is None and not self.flaws:
-            state = "zero" if self.grad_norm == 0 else "not finite"
+            is_rounding = 0 < self.grad_norm < math.inf
+            state = "zero up to rounding" if is_rounding else "zero"
+            state = state if math.isfinite(self.grad_norm) else "not finite"
             notes.append(f"The gradient is {state}: there is no direction of steepest ascent.")
         wrong = [p.name for p in self.partials if p.agrees is False]
         if wrong:
@@ -168,9 +188,10 @@ class FirstOrder(Finding):
         if unsure:
             notes.append(f"The differences cannot resolve {_join(unsure)}: they decide nothing.")
         if self.flaws:
-            more = len(self.flaws) - 1
-            others = f"{more} more coordinate{'s' * (more > 1)}"
-            notes.append(self.flaws[0] + (f" (Nor along {others}.)" if more else ""))
+            more = len(self.flaws) - _FLAWS_SHOWN
+            others = f" (Nor along {more} more coordinate{'s' * (more > 1)}.)"
+            *first, last = self.flaws[:_FLAWS_SHOWN]
+            notes += [*first, last + (others if more > 0 else "")]
         if self.only_partials is not None:
             notes.append(self.only_partials)
         if self.is_at_boundary:
@@ -212,7 +233,8 @@ def _partial(at: LossAtPoint, i: int, by_formula: Tensor | None, sides: OneSided
     forward = convergence(d.h[i], (d.forward[i] - aim).abs(), 2 * d.rounding[i])
     symbolic = None if by_formula is None else by_formula[i]
     behavior = None if at.is_large else at.differentiability.along_axes[i]
-    if behavior is not None and behavior.has_no_derivative:
+    has_none = behavior is not None and behavior.has_no_derivative
+    if behavior is not None and has_none:
         left, right = behavior.left, behavior.right
         doubt = left.uncertainty + right.uncertainty
         sides = OneSidedSlopes(left.slope, right.slope, doubt)
@@ -228,9 +250,9 @@ def _partial(at: LossAtPoint, i: int, by_formula: Tensor | None, sides: OneSided
         forward_error=forward,
         differences=float(limit),
         uncertainty=float(uncertainty),
-        symbolic=None if symbolic is None else float(symbolic),
+        symbolic=None if symbolic is None else math.nan if has_none else float(symbolic),
         expression=None if at.symbolic is None else at.symbolic.words(i),
-        disagreement=float(results.max() - results.min()),
+        disagreement=math.nan if has_none else float(results.max() - results.min()),
         agrees=_agrees(exact, limit, uncertainty, behavior, at.is_at_boundary),
         sides=sides,
         is_kink=behavior is not None and behavior.kind is Kind.KINK,

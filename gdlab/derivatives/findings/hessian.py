@@ -20,6 +20,7 @@ from gdlab.derivatives.point import LossAtPoint
 from gdlab.derivatives.wording import derivative_name, number_or_undefined
 
 _ROWS_SHOWN, _VECTORS_SHOWN = 15, 6
+_LEGEND = "differences: of values of the loss; ±: their uncertainty"
 _ROUNDED = 1e-7  # of the largest entry: how far autograd may be from the formula
 
 
@@ -79,7 +80,7 @@ class SecondOrder(Finding):
         """Return the second partial derivatives as a table and their consequences as lines."""
         lines = list(self.expressions.items())[:_ROWS_SHOWN] + self._symmetry_line()
         if self.flaw is not None or not bool(self.hessian.isfinite().all()):
-            return Section("Hessian", lines, self._table(), self._notes())
+            return self._section(lines)
         if len(self.names) > _VECTORS_SHOWN:
             lines.append(("eigenvalues", vector(self.eigenvalues)))
         else:
@@ -88,11 +89,20 @@ class SecondOrder(Finding):
                 (f"λ{i}", f"{number(value)} along {vector(axis, 6)}")
                 for i, (value, axis) in enumerate(pairs, 1)
             ]
-        lines.append(
-            ("condition", "singular" if self.condition is None else number(self.condition))
-        )
+        lines.append(("condition", self._condition()))
         lines += self._stability_line()
-        return Section("Hessian", lines, self._table(), self._notes())
+        return self._section(lines)
+
+    def _section(self, lines: list[tuple[str, str]]) -> Section:
+        table = self._table()
+        return Section("Hessian", lines, table, self._notes(), _LEGEND if table else "")
+
+    def _condition(self) -> str:
+        """Return the condition number, with its definition where an eigenvalue is negative."""
+        if self.condition is None:
+            return "singular"
+        meaning = "|λ|_max/|λ|_min = " if has_negative(self.eigenvalues) else ""
+        return f"{meaning}{number(self.condition)}"
 
     def _notes(self) -> list[str]:
         notes = []
@@ -134,8 +144,8 @@ class SecondOrder(Finding):
         if not self.is_symmetric:
             xy, yx = number(asymmetry.xy, 6), number(asymmetry.yx, 6)
             return [("symmetric", f"NO: ∂/∂{y}(∂f/∂{x}) = {xy}, but ∂/∂{x}(∂f/∂{y}) = {yx}")]
-        size = number(asymmetry.size, 2)
-        return [("symmetric", f"yes, |∂/∂{y}(∂f/∂{x}) − ∂/∂{x}(∂f/∂{y})| ≤ {size}")]  # noqa: RUF001
+        orders = f"{derivative_name([y, x])} = {derivative_name([x, y])}"
+        return [("symmetric", f"yes: {orders} up to {number(asymmetry.size, 2)} by differences")]
 
     def _table(self) -> Table | None:
         dim = len(self.names)

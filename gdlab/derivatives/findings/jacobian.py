@@ -16,6 +16,7 @@ from gdlab.derivatives.methods import algebra
 from gdlab.derivatives.methods.evaluation import evaluate
 from gdlab.derivatives.methods.finite_differences import central_differences
 from gdlab.derivatives.methods.formulas import Formulas
+from gdlab.derivatives.methods.local_behavior import local_behavior
 from gdlab.derivatives.wording import matrix, subscript
 
 _MOST_SYMBOLIC = 256
@@ -38,6 +39,8 @@ class Jacobian(Finding):
         expressions: the entries of J as expressions, row by row.
         determinant: the determinant of J; None if J is not square.
         rank: the rank of J.
+        flaws: for each formula and each variable, what the formula is along it if it has no
+            derivative there, such as a kink; None where it has one.
     """
 
     formulas: tuple[str, ...]
@@ -50,6 +53,7 @@ class Jacobian(Finding):
     expressions: tuple[tuple[str, ...], ...] | None
     determinant: float | None
     rank: int
+    flaws: tuple[tuple[str | None, ...], ...]
 
     def section(self) -> Section:
         """Return J with its expressions and the differences between the methods."""
@@ -66,7 +70,15 @@ class Jacobian(Finding):
         if self.symbolic is not None:
             lines.append(("symbolic", f"within {self._error(self.symbolic)} of autograd"))
         header = ("", "value", *(f"∂/∂{name}" for name in self.variables[:_SHOWN]))
-        return Section(title, lines, Table(header, list(itertools.islice(self._rows(), _SHOWN))))
+        table = Table(header, list(itertools.islice(self._rows(), _SHOWN)))
+        return Section(title, lines, table, list(self._notes()))
+
+    def _notes(self) -> Iterator[str]:
+        for i, row in enumerate(self.flaws):
+            for j, flaw in enumerate(row):
+                if flaw is not None:
+                    none = f"f{subscript(i + 1)} has no derivative by {self.variables[j]} here"
+                    yield f"{none}: {flaw}. Autograd returns {number(self.autograd[i, j])}."
 
     def _error(self, jacobian: Tensor) -> str:
         return number((jacobian - self.autograd).abs().max(), 2)
@@ -78,6 +90,9 @@ class Jacobian(Finding):
             if self.expressions is not None:
                 pairs = zip(self.expressions[i], entries, strict=False)
                 entries = [a if a == b else f"{a} = {b}" for a, b in pairs]
+            if i < len(self.flaws):
+                pairs = itertools.zip_longest(entries, self.flaws[i])
+                entries = ["none" if flaw else entry for entry, flaw in pairs]
             yield [f"f{subscript(i + 1)} = {text}", number(self.values[i]), *entries]
 
 
@@ -114,7 +129,20 @@ def jacobian(formulas: Sequence[str], at: "Tensor | Sequence[float]") -> Jacobia
         expressions=expressions,
         determinant=float(torch.linalg.det(by_autograd)) + 0.0 if is_square else None,
         rank=int(torch.linalg.matrix_rank(by_autograd)),
+        flaws=_find_flaws(function, x, by_autograd),
     )
+
+
+def _find_flaws(
+    function: Formulas, x: Tensor, by_autograd: Tensor
+) -> tuple[tuple[str | None, ...], ...]:
+    """Find the derivatives that do not exist, among those that are shown."""
+    axes = torch.eye(len(x), dtype=x.dtype)[:_SHOWN]
+    rows = []
+    for i, slopes in enumerate(by_autograd[:_SHOWN, :_SHOWN]):
+        found = local_behavior(lambda points, i=i: function(points)[..., i], x, axes, slopes)
+        rows.append(tuple(str(each.kind) if each.has_no_derivative else None for each in found))
+    return tuple(rows)
 
 
 def _differentiate(
@@ -131,5 +159,5 @@ def _differentiate(
     rows = [[sympy.diff(formula, symbol) for symbol in symbols] for formula in formulas]
     at = algebra.substitutions(symbols, x)
     numbers = [[evaluate(entry, at) for entry in row] for row in rows]
-    texts = tuple(tuple(map(algebra.format_derivative, row)) for row in rows)
+    texts = tuple(tuple(map(algebra.format_factor, row)) for row in rows)
     return torch.tensor(numbers, dtype=torch.float64), texts

@@ -28,6 +28,10 @@ _DISTANCES = 34  # halving, from 1 to 1e-10
 _LARGEST_DISTANCE = 1.0
 _SHOWN = (0, 1, 2, 4, 7, 10)
 _QUADRATIC_SHOWN = 3  # dimensions
+_LEGEND = (
+    "error: |loss − model|, at a distance along this direction; "  # noqa: RUF001
+    "slope: of log error against log distance, plane 2, second order 3, or more"
+)
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,8 @@ class Taylor(Finding):
         if self.flaw is not None:
             return Section(title, [("plane", f"none: {self.flaw}")])
         lines = [("plane", f"z = {self.expanded}")] if self.expanded else []
-        lines.append(("" if lines else "plane", f"z = {self.plane.equation}"))
+        if self.expanded != self.plane.equation:
+            lines.append(("" if lines else "plane", f"z = {self.plane.equation}"))
         if self.flaw_of_hessian is not None:
             lines.append(("second order", f"no Hessian: {self.flaw_of_hessian}"))
         elif len(self.direction) <= _QUADRATIC_SHOWN:
@@ -90,7 +95,7 @@ class Taylor(Finding):
         rows.append(("slope", "", "", slopes[0], "", slopes[1]))
         if self.flaw_of_hessian is not None:
             header, rows = header[:4], [row[:4] for row in rows]
-        return Section(title, lines, Table(header, rows))
+        return Section(title, lines, Table(header, rows), legend=_LEGEND)
 
     def _row(self, k: int) -> tuple[str, ...]:
         cells = [number(self.distances[k], 3), number(self.values[k])]
@@ -110,7 +115,7 @@ def taylor(at: LossAtPoint, direction: "Tensor | Sequence[float] | None" = None)
     Raises:
         SettingError: the direction is zero or is not D finite numbers.
     """
-    x, value, gradient, matrix = at.x, at.value, at.gradient, at.hessian
+    x, value, gradient, matrix = at.x, at.value, at.slopes, at.hessian
     along = at.ascent
     if direction is not None:
         along = arguments.as_direction(direction, at.names, "direction")

@@ -74,6 +74,13 @@ def format_derivative(expression: "sympy.Expr") -> str:
     return in_words(expression, format_shortest)
 
 
+def format_factor(expression: "sympy.Expr") -> str:
+    """Format a derivative for use in a product, without words on where it does not exist."""
+    from gdlab.formulas.derivatives import without_deltas
+
+    return format_shortest(without_deltas(expression))
+
+
 @dataclass(frozen=True)
 class SymbolicComposition:
     """A loss whose coordinates are formulas, as sympy expressions.

@@ -99,8 +99,9 @@ class Symbolic:
         return bool(((autograd - exact).abs() <= _SAME * exact.abs().amax()).all())
 
     def words(self, *by: int) -> str:
-        """Format a partial derivative as it would be typed, shortened if it is long.
+        """Format a partial derivative, or the loss, as it would be typed; shortened if it is long.
 
-        Where it does not exist since a lower one jumps, it says so instead of Dirac's delta.
+        Where a derivative does not exist since the loss or a lower one bends, it says so.
         """
-        return shorten(algebra.format_derivative(self.partial(*by)))
+        show = algebra.format_derivative if by else algebra.format_shortest
+        return shorten(show(self.partial(*by)))

@@ -13,7 +13,7 @@ from gdlab.engine.compiler.tracer import Tracer
 from gdlab.fields.declared import Number, map_numbers
 from gdlab.losses.base import Loss
 from gdlab.numerics.rowwise import norm
-from gdlab.optimizers.base import Optimizer, State
+from gdlab.optimizers.base import Optimizer, State, check_step
 
 _MAX_LINES = 6000
 
@@ -70,9 +70,10 @@ def trace_step(
         at = optimizer.query(point, leaves)
         if at is not point:
             _, grad = gradient(loss, at)
-        after, new = optimizer.update(point, grad if noise is None else grad + noise, leaves, rate)
-    if after.shape != x.shape or _shapes(new) != _shapes(state):
-        raise Uncompilable("the optimizer changes the shape of the point or of its state")
+        noisy = grad if noise is None else grad + noise
+        after, new = check_step(optimizer.update(point, noisy, leaves, rate), x)
+    if _shapes(new) != _shapes(state):
+        raise Uncompilable("the optimizer changes the shape of its state")
 
     def operands(tensor: Tensor) -> list[Operand]:
         return inputs.tracer.array(tensor).reshape(-1).tolist()

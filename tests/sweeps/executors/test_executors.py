@@ -194,7 +194,11 @@ def test_a_run_that_raises_in_a_process_fails_alone(mine, gd, one_core):
     results = table("s")
     is_failed = results["status"] == "failed"
     assert is_failed.tolist() == [True] * 50 + [False] * 50
-    assert results["reason"][is_failed].str.fullmatch(r"ValueError after step \d: told to").all()
+    assert (
+        results["reason"][is_failed]
+        .str.fullmatch(r"ValueError after step \d: told to \(\w+.py, line \d+\)")
+        .all()
+    )
 
 
 # Refused before anything is made

@@ -1,0 +1,63 @@
+"""What a comparison left in its directory, read back without importing any class that it names."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from gdlab.bench.contest import TRACKS
+from gdlab.bench.contest_file import CONTEST
+from gdlab.bench.runner import RESULT, SCORES
+from gdlab.bench.standings import Track, track_of
+from gdlab.errors import SettingError
+from gdlab.fields.formatting import format_value
+from gdlab.recording.digests import VerifiedFiles
+from gdlab.recording.parquet import read_parquet
+from gdlab.results.ranking import DataFrame
+
+
+@dataclass(frozen=True)
+class Files:
+    """What a comparison left.
+
+    Attributes:
+        directory: of the comparison.
+        about: the content of bench.json.
+        result: the content of result.json: versions and notes.
+        scores: the table of scores.
+    """
+
+    directory: Path
+    about: Mapping[str, Any]
+    result: Mapping[str, Any]
+    scores: DataFrame
+
+    @classmethod
+    def read(cls, directory: Path) -> "Files":
+        """Read the files of a comparison that has ended.
+
+        Raises:
+            SettingError: the comparison has not ended.
+            RecordError: a file is missing or damaged.
+        """
+        files = VerifiedFiles(directory)
+        if RESULT not in files:
+            why = f"has not ended; python -m gdlab.bench resume={directory} continues it"
+            raise SettingError(f"DIR={directory}: the comparison {why}")
+        about, result = (json.loads(files.read_text(name)) for name in (CONTEST, RESULT))
+        return cls(directory, about, result, read_parquet(files, SCORES).to_pandas())
+
+    @cached_property
+    def tracks(self) -> dict[str, Track]:
+        """The scores on each track."""
+        return {name: track_of(self.scores, name) for name in TRACKS}
+
+    @property
+    def command(self) -> str:
+        """The command that makes the comparison again."""
+        names = ",".join(o["typed"] or o["name"] for o in self.about["optimizers"])
+        rules = " ".join(f"{k}={format_value(v)}" for k, v in self.about["rules"].items())
+        suite = self.about["suite"]["name"]
+        return f"python -m gdlab.bench optimizers={names} suite={suite} {rules}"

@@ -1,0 +1,39 @@
+"""The loss of a recorded run, made again from its settings where it is gdlab's own."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gdlab.config.loading import choice_from_values
+from gdlab.config.settings import Settings, make_section
+from gdlab.errors import SettingError
+from gdlab.optimizers import SGD
+from gdlab.schedules import Constant
+
+_OWN = "gdlab.losses."
+_CLASS = "_target_"
+
+
+def settings_with_loss(config: Mapping[str, Any]) -> Settings | str:
+    """Return settings with the loss of a configuration and its transform; a text says why not.
+
+    A file must not have code imported: only classes of gdlab are made, and none that holds another
+    class or reads data. The optimizer and the schedule are the defaults.
+    """
+    node = config.get("loss")
+    fields = node if isinstance(node, dict) else {}
+    if not str(fields.get(_CLASS)).startswith(_OWN):
+        return "the files hold no function to evaluate"
+    if fields.keys() & {"data", "module"}:
+        return "its loss reads data or has a network, which the files do not hold"
+    try:
+        loss: Any = choice_from_values("loss", {**fields})
+        section = make_section("transform", config.get("transform", {}))
+        return Settings(
+            loss=loss,
+            optimizer=SGD(),
+            schedule=Constant(),
+            lr=float(config["lr"]),
+            transform=section,
+        )
+    except (SettingError, KeyError, TypeError, ValueError) as error:
+        return f"its loss cannot be made again ({error})"
