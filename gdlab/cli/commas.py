@@ -78,7 +78,10 @@ def _kinds(config: DictConfig, key: str, can_sweep: bool = True) -> tuple[Any, .
     group = node.partition(".")[0]
     target = OmegaConf.select(config, f"{node}._target_") if group in GROUPS else None
     if target is not None:
-        owner = import_class(f"{node}._target_", target, GROUPS[group], "a class of gdlab")
+        try:
+            owner = import_class(f"{node}._target_", target, GROUPS[group], "a class of gdlab")
+        except SettingError:
+            return ()  # of a network, or of a class that is refused later
     else:
         owner = NODES.get(node) if node else _settings_class(can_sweep)
     field = None if owner is None or key in (*GROUPS, *NODES) else declared_fields(owner).get(name)

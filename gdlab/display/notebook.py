@@ -7,6 +7,7 @@ from gdlab.console import formula_html, plain_html
 from gdlab.display.summary import outcome_lines
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
+from gdlab.engine.status import Status
 from gdlab.plots.trajectory import trajectory_png
 from gdlab.recording.run_plots import landscape
 from gdlab.recording.thinned_path import thinned_path
@@ -23,9 +24,9 @@ def html(settings: Settings, outcome: Outcome, history: History) -> str:
     )
     title = f"<b>{plain_html(str(outcome.status))}</b>: {plain_html(outcome.reason)}"
     title += "" if outcome.explanation is None else f"<br>{plain_html(outcome.explanation)}"
-    return (
-        f"<div>{title}<table>{rows}</table>{_formula(settings)}{_picture(settings, history)}</div>"
-    )
+    # The loss of a run that failed may fail again where the picture would evaluate it.
+    picture = "" if outcome.status == Status.FAILED else _picture(settings, history)
+    return f"<div>{title}<table>{rows}</table>{_formula(settings)}{picture}</div>"
 
 
 def _formula(settings: Settings) -> str:

@@ -58,6 +58,8 @@ def explanation(settings: Settings, batch: Batch, outcome: Outcome) -> str | Non
 
     Another setting is tried before it is named, and named only if it does better.
     """
+    if outcome.status == Status.FAILED:
+        return None  # its reason says all, and the loss may fail again
     if cured := _cured_by_standardizing(batch, outcome):
         return f"{outcome.explanation}; {cured}" if outcome.explanation else cured
     said = [outcome.explanation]

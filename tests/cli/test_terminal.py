@@ -51,7 +51,7 @@ def test_a_run_that_diverges_gets_a_warning_and_advice(gd):
     first, second, *_ = done.out.splitlines()
     assert first.startswith("diverged: ")
     assert second.startswith("unstable: lr=0.1 is above 2/λ_max = 0.00133")
-    assert second.endswith("; try lr=0.001: the loss is 0.2743 after 300 steps")
+    assert second.endswith("; try lr=0.001: the loss is 0.0676 after 1000 steps")
 
 
 def test_there_is_no_warning_below_the_limit(gd):

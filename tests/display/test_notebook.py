@@ -36,8 +36,12 @@ def test_a_notebook_shows_summary_and_picture(lr: float) -> None:
 
 
 def test_a_notebook_escapes_what_a_loss_says() -> None:
+    calls = iter(range(1000))
+
     def value(x: Tensor) -> Tensor:
-        raise RuntimeError("<script>alert(1)</script>")
+        if next(calls) > 40:
+            raise RuntimeError("<script>alert(1)</script>")
+        return x.sum()
 
     html = gdlab.run(value, lr=1.0, start=[0.0])._repr_html_()
     assert "<script>" not in html

@@ -332,7 +332,8 @@ def test_there_is_nothing_to_resume(directory, here, gd):
     (here / "empty").mkdir()
     assert gd("steps=3", "hydra.run.dir=run", *QUIET).code == 0
     before = sorted(here.rglob("*"))
-    assert "holds no sweep (no plan.json)" in refusal(gd(f"resume={directory}"))
+    why = "there is no such folder" if directory == "nowhere" else "holds no sweep (no plan.json)"
+    assert why in refusal(gd(f"resume={directory}"))
     assert sorted(here.rglob("*")) == before
 
 

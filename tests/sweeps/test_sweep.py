@@ -310,7 +310,7 @@ def test_after_ctrl_c_a_directory_has_the_batches_that_ended(tmp_path):
     calls = iter(range(1000))
 
     def value(x):
-        if next(calls) == 16:  # of the second batch: a run has 6 steps, and its end is examined
+        if next(calls) == 60:  # of the second batch: a run calls it 50 times
             raise KeyboardInterrupt
         return x.sum()
 
