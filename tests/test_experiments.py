@@ -130,3 +130,19 @@ def test_the_edge_of_stability_is_reached_and_held(tmp_path: Path) -> None:
         means = [part.mean() for part in np.array_split(loss[step[reached] :], 3)]
         assert means[0] > means[1] > means[2]
     assert (tmp_path / "s" / "stability.png").is_file()
+
+
+def test_rates_by_condition_are_those_of_theory(tmp_path: Path) -> None:
+    small = ("steps=1000", "record.events=false")
+    recorded = swept(tmp_path / "s", "experiment=rates_by_condition", *small)
+    for run, row in enumerate(recorded.results.to_dict("records")):
+        history = recorded.history(run)
+        step, x = history["step"].to_numpy()[:, None], history[["x0", "x1"]].to_numpy()
+        root, signs = np.sqrt(row["loss.condition"]), np.array([1, -1])
+        if row["optimizer"] == "sgd":
+            theory = (signs * (root**2 - 1) / (root**2 + 1)) ** step
+        else:
+            rho = (root - 1) / (root + 1)
+            theory = (signs * rho) ** step * (1 + step * (1 - signs * rho))
+        away = np.linalg.norm(x - theory, axis=1)
+        assert (away <= 1e-10 * np.linalg.norm(theory, axis=1)).all()  # observed 3e-11

@@ -21,6 +21,7 @@ SHRUNK = {
     "experiment=rosenbrock_race": ["hydra.sweeper.points=3", "steps=50", "record.figures=false"],
     "experiment=edge_of_stability": ["steps=100", "record.figures=false"],
     "experiment=basins": ["hydra.sweeper.points=20", "record.figures=false"],
+    "experiment=rates_by_condition": ["steps=100"],
 }
 ADDRESS = re.compile(rb"http://localhost:\d+/")
 
