@@ -146,3 +146,18 @@ def test_rates_by_condition_are_those_of_theory(tmp_path: Path) -> None:
             theory = (signs * rho) ** step * (1 + step * (1 - signs * rho))
         away = np.linalg.norm(x - theory, axis=1)
         assert (away <= 1e-10 * np.linalg.norm(theory, axis=1)).all()  # observed 3e-11
+
+
+def test_newton_and_bfgs_take_as_many_steps_as_in_the_textbook(tmp_path: Path) -> None:
+    recorded = swept(tmp_path / "s", "experiment=newton_vs_descent", "steps=300")
+    results = recorded.results.set_index("optimizer")
+    assert results["status"].to_dict() == {
+        "armijo": "max_steps",
+        "bfgs": "converged",
+        "damped_newton": "converged",
+    }
+    assert results["steps"][["bfgs", "damped_newton"]].tolist() == [34, 21]
+    # 300 steps of steepest descent come nowhere near; a line search that overshoots does.
+    assert results["final_loss"]["armijo"] > 0.1  # observed 0.14
+    longer = gdlab.run("rosenbrock", "wolfe", steps=300, stop={"grad_tol": 1e-5})
+    assert longer.outcome.status.name == "CONVERGED"  # observed: at step 175

@@ -22,6 +22,7 @@ SHRUNK = {
     "experiment=edge_of_stability": ["steps=100", "record.figures=false"],
     "experiment=basins": ["hydra.sweeper.points=20", "record.figures=false"],
     "experiment=rates_by_condition": ["steps=100"],
+    "experiment=newton_vs_descent": ["steps=50"],
 }
 ADDRESS = re.compile(rb"http://localhost:\d+/")
 
