@@ -161,3 +161,15 @@ def test_newton_and_bfgs_take_as_many_steps_as_in_the_textbook(tmp_path: Path) -
     assert results["final_loss"]["armijo"] > 0.1  # observed 0.14
     longer = gdlab.run("rosenbrock", "wolfe", steps=300, stop={"grad_tol": 1e-5})
     assert longer.outcome.status.name == "CONVERGED"  # observed: at step 175
+
+
+def test_steps_without_tuning_need_few_evaluations_from_any_first_step(tmp_path: Path) -> None:
+    small = ("hydra.sweeper.params.lr='1e-6,0.29936517,10'", "steps=130", "record.figures=false")
+    recorded = swept(tmp_path / "s", "experiment=steps_without_tuning", *small)
+    results = recorded.results.set_index(["optimizer", "lr"])
+    needed = results["evaluations_to_1e-07"].unstack()
+    assert needed.loc["sgd"].isna().all()  # observed with 5,000 steps: 722 at 1/L
+    for optimizer, most in {"adgd": 40, "bb1": 30, "bb2": 25}.items():
+        assert (needed.loc[optimizer] <= most).all()  # observed 37, 28 and 23
+    # At 1/L, gradient descent has come to a thousandth.
+    assert results["evaluations_to_0.001"]["sgd", 0.29936517] == 122

@@ -23,6 +23,7 @@ SHRUNK = {
     "experiment=basins": ["hydra.sweeper.points=20", "record.figures=false"],
     "experiment=rates_by_condition": ["steps=100"],
     "experiment=newton_vs_descent": ["steps=50"],
+    "experiment=steps_without_tuning": ["steps=20", "record.figures=false"],
 }
 ADDRESS = re.compile(rb"http://localhost:\d+/")
 
