@@ -27,7 +27,7 @@ SHRUNK = {
     ],
     "experiment=newton_vs_descent": ["steps=10", "record.events=false"],
     "experiment=steps_without_tuning": ["steps=2", "record.max_run_dirs=0"],
-    "experiment=saddle_escape": ["hydra.sweeper.points=3", "record.max_run_dirs=0"],
+    "experiment=saddle_escape": ["hydra.sweeper.points=3", "steps=20", "record.max_run_dirs=0"],
     "experiment=edge_with_momentum": [
         *("optimizer=momentum,nesterov", "optimizer.momentum=0,0.5", "lr=0.1,0.15"),
         *("loss.count=20", "steps=2", "record.max_run_dirs=0"),
