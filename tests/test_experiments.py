@@ -152,14 +152,12 @@ def test_rates_by_condition_are_those_of_theory(tmp_path: Path) -> None:
 
 
 def test_newton_and_bfgs_take_as_many_steps_as_in_the_textbook(tmp_path: Path) -> None:
-    axes = ("optimizer=armijo,wolfe,bfgs,damped_newton", "lr=0.01,1,232.8676876812268,1")
-    small = ("steps=200", "record.max_run_dirs=0")
-    recorded = swept(tmp_path / "s", "experiment=newton_vs_descent", *axes, *small)
-    armijo, wolfe, bfgs, newton = recorded.results.to_dict("records")
+    small = ("steps=50", "record.max_run_dirs=0", "record.events=false")
+    recorded = swept(tmp_path / "s", "experiment=newton_vs_descent", *small)
+    descent, bfgs, newton = recorded.results.to_dict("records")
+    assert [run["status"] for run in (descent, bfgs, newton)] == ["max_steps"] + ["converged"] * 2
     assert [bfgs["steps"], newton["steps"]] == [34, 21]
-    # Of two line searches for steepest descent, only the one that overshoots comes to the end.
-    ends = [run["status"] for run in (armijo, wolfe, bfgs, newton)]
-    assert ends == ["max_steps", "converged", "converged", "converged"]  # wolfe at step 175
+    assert descent["final_loss"] > 1  # observed 3.6, those of the others are below 1e-13
 
 
 def test_steps_without_tuning_need_few_evaluations_from_any_first_step(tmp_path: Path) -> None:
