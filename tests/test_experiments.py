@@ -130,3 +130,72 @@ def test_the_edge_of_stability_is_reached_and_held(tmp_path: Path) -> None:
         means = [part.mean() for part in np.array_split(loss[step[reached] :], 3)]
         assert means[0] > means[1] > means[2]
     assert (tmp_path / "s" / "stability.png").is_file()
+
+
+def test_rates_by_condition_are_those_of_theory(tmp_path: Path) -> None:
+    axes = ("optimizer=sgd,heavy_ball,heavy_ball", "loss.condition=1000,10,1000")
+    axes += ("lr=0.001998001998001998,0.2308861570204069,0.0037585310908371124",)
+    axes += ("optimizer.momentum=0,0.26987386361223836,0.8811448109639749",)
+    small = ("steps=1000", "record.events=false")
+    recorded = swept(tmp_path / "s", "experiment=rates_by_condition", *axes, *small)
+    for run, row in enumerate(recorded.results.to_dict("records")):
+        history = recorded.history(run)
+        step, x = history["step"].to_numpy()[:, None], history[["x0", "x1"]].to_numpy()
+        root, signs = np.sqrt(row["loss.condition"]), np.array([1, -1])
+        if row["optimizer"] == "sgd":
+            theory = (signs * (root**2 - 1) / (root**2 + 1)) ** step
+        else:
+            rho = (root - 1) / (root + 1)
+            theory = (signs * rho) ** step * (1 + step * (1 - signs * rho))
+        away = np.linalg.norm(x - theory, axis=1)
+        assert (away <= 1e-10 * np.linalg.norm(theory, axis=1)).all()  # observed 1.1e-11
+
+
+def test_newton_and_bfgs_take_as_many_steps_as_in_the_textbook(tmp_path: Path) -> None:
+    small = ("steps=50", "record.max_run_dirs=0", "record.events=false")
+    recorded = swept(tmp_path / "s", "experiment=newton_vs_descent", *small)
+    descent, bfgs, newton = recorded.results.to_dict("records")
+    assert [run["status"] for run in (descent, bfgs, newton)] == ["max_steps"] + ["converged"] * 2
+    assert [bfgs["steps"], newton["steps"]] == [34, 21]
+    assert descent["final_loss"] > 1  # observed 3.6, those of the others are below 1e-13
+
+
+def test_steps_without_tuning_need_few_evaluations_from_any_first_step(tmp_path: Path) -> None:
+    small = ("hydra.sweeper.params.lr='1e-6,0.29936517,10'", "steps=130", "record.figures=false")
+    recorded = swept(tmp_path / "s", "experiment=steps_without_tuning", *small)
+    for run in recorded.results.to_dict("records"):
+        needed, optimizer = run["evaluations_to_1e-07"], run["optimizer"]
+        if optimizer == "sgd":
+            assert np.isnan(needed)  # observed with 5,000 steps: 722 at 1/L
+        else:
+            assert needed <= {"adgd": 40, "bb1": 30, "bb2": 25}[optimizer]  # observed 37, 28, 23
+        if optimizer == "sgd" and run["lr"] == 0.29936517:
+            assert run["evaluations_to_0.001"] == 122
+
+
+def test_newton_goes_to_the_saddle_that_gradient_descent_escapes(tmp_path: Path) -> None:
+    small = ("hydra.sweeper.points=10", "stop.grad_tol=1e-3", "record.max_run_dirs=0")
+    recorded = swept(tmp_path / "s", "experiment=saddle_escape", *small)
+    results = recorded.results
+    assert set(results["status"]) == {"converged"}
+    critical = np.array([(-17 / 26, 4.0), (0.0, 4.0), (1.0, 4.0)])
+    ends = results[["x0", "x1"]].to_numpy(dtype=np.float64)
+    away = np.linalg.norm(ends[:, None] - critical, axis=-1)
+    assert away.min(1).max() < 2e-3  # observed 1e-3, as the tolerance of the gradient says
+    nearest, x = away.argmin(1), results["start.0"].to_numpy(dtype=np.float64)
+    newton = results["optimizer"].to_numpy() == "newton"
+    np.testing.assert_array_equal(nearest[newton] == 1, (x > -0.296)[newton] & (x < 0.446)[newton])
+    np.testing.assert_array_equal(nearest[~newton], np.where(x < 0, 0, 2)[~newton])
+
+
+def test_momentum_moves_the_edge_of_stability(tmp_path: Path) -> None:
+    axes = ("optimizer=momentum,nesterov", "optimizer.momentum=0.5,0.5", "lr=0.15,0.075")
+    small = ("loss.count=50", "steps=300", "record.sharpness_every=20", "record.max_coords=1")
+    small += ("record.figures=false", "record.events=false")
+    recorded = swept(tmp_path / "s", "experiment=edge_with_momentum", *axes, *small)
+    for run, factor in enumerate((1.5, 0.75)):  # of 2/lr: 1 + β, and (1 + β)/(1 + 2β)
+        history = recorded.history(run)
+        step, sharpness, lr = (history[name].to_numpy() for name in ("step", "sharpness", "lr"))
+        late = sharpness[(step >= 100) & ~np.isnan(sharpness)] * lr[0] / 2
+        assert 0.8 * factor < late.mean() < 1.2 * factor  # observed 0.97 times it, both
+        assert late.max() > factor  # observed 1.25 and 1.30 times it

@@ -21,6 +21,17 @@ SHRUNK = {
     "experiment=rosenbrock_race": ["hydra.sweeper.points=3", "steps=50", "record.figures=false"],
     "experiment=edge_of_stability": ["steps=100", "record.figures=false"],
     "experiment=basins": ["hydra.sweeper.points=20", "record.figures=false"],
+    "experiment=rates_by_condition": [
+        *("optimizer=sgd,heavy_ball", "loss.condition=10,100", "lr=0.1,0.01"),
+        *("optimizer.momentum=0,0.5", "steps=20", "record.events=false"),
+    ],
+    "experiment=newton_vs_descent": ["steps=10", "record.events=false"],
+    "experiment=steps_without_tuning": ["steps=2", "record.max_run_dirs=0"],
+    "experiment=saddle_escape": ["hydra.sweeper.points=3", "steps=20", "record.max_run_dirs=0"],
+    "experiment=edge_with_momentum": [
+        *("optimizer=momentum,nesterov", "optimizer.momentum=0,0.5", "lr=0.1,0.15"),
+        *("loss.count=20", "steps=2", "record.max_run_dirs=0"),
+    ],
 }
 ADDRESS = re.compile(rb"http://localhost:\d+/")
 
