@@ -1,5 +1,6 @@
 """Every experiment's finding, run anew."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -26,12 +27,20 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_each_experiment_has_its_page_and_is_listed() -> None:
-    index = (ROOT / "experiments" / "README.md").read_text(encoding="utf-8")
+    folder = ROOT / "experiments"
+    index = (folder / "README.md").read_text(encoding="utf-8")
+    pages = {path.parent.name: path.read_text("utf-8") for path in folder.glob("*/README.md")}
     assert names()
-    for name in names():
-        page = ROOT / "experiments" / name / "README.md"
-        assert f"experiment={name}" in page.read_text(encoding="utf-8")
+    assert names() <= set(pages)
+    assert {path.name for path in folder.iterdir() if path.is_dir()} == set(pages)
+    for name, page in pages.items():
         assert f"({name}/README.md)" in index
+        # Its command is an experiment, or a comparison, with the suite and the choices beside it.
+        assert f"experiment={name}" in page if name in names() else "python -m gdlab.bench " in page
+        for file in folder.glob(f"{name}/*.yaml"):
+            assert f"suite=experiments/{name}/{file.name}" in page
+        for conf in folder.glob(f"{name}/conf"):
+            assert f"--config-dir experiments/{name}/{conf.name} " in page
 
 
 def test_zigzag_follows_the_closed_form(ran: Path) -> None:
@@ -130,3 +139,38 @@ def test_the_edge_of_stability_is_reached_and_held(tmp_path: Path) -> None:
         means = [part.mean() for part in np.array_split(loss[step[reached] :], 3)]
         assert means[0] > means[1] > means[2]
     assert (tmp_path / "s" / "stability.png").is_file()
+
+
+def test_sgd_stays_at_the_variance_of_the_closed_form(tmp_path: Path) -> None:
+    small = ("hydra.sweeper.params.seed='range(100)'", "optimizer.momentum=0,0.9", "lr=0.1,0.19")
+    recorded = swept(
+        tmp_path / "s", "experiment=stationary_variance", *small, "record.figures=false"
+    )
+    curvature = np.arange(1.0, 11.0)
+    results = recorded.results
+    for beta, lr in itertools.product((0, 0.9), (0.1, 0.19)):
+        rows = results[(results["optimizer.momentum"] == beta) & (results["lr"] == lr)]
+        assert len(rows) == 100
+        variance = (rows[[f"x{i}" for i in range(10)]].to_numpy() ** 2).mean(0)
+        stays = lr * (1 + beta) / (curvature * (1 - beta) * (2 * (1 + beta) - lr * curvature))
+        # The standard error is √(2 / (100 seeds × 10 coordinates)) = 0.045; observed 0.048.
+        assert abs((variance / stays).mean() - 1) < 3 * 0.045
+
+
+def test_momentum_changes_the_minimizer_of_a_quarter_of_the_starts(tmp_path: Path) -> None:
+    pairs = (
+        "hydra.sweeper.zip=[optimizer.momentum,lr]",
+        "optimizer.momentum=0,0.5,0.9,0.99",
+        "lr=0.01,0.005,0.001,0.0001",
+    )
+    small = ("hydra.sweeper.points=30", "record.figures=false")
+    recorded = swept(tmp_path / "s", "experiment=basins_with_momentum", *pairs, *small)
+    results = recorded.results
+    assert set(results["status"]) == {"converged"}
+    ends = results[["x0", "x1"]].to_numpy(dtype=np.float64)
+    away = np.linalg.norm(ends[:, None] - gdlab.losses.Himmelblau().minimizers.numpy(), axis=-1)
+    assert away.min(1).max() < 1e-8  # observed 4e-10
+    nearest = away.argmin(1).reshape(-1, 4).T
+    moved = (nearest[1:] != nearest[0]).mean(1)
+    # Observed 0.002, 0.140 and 0.276 on this grid.
+    np.testing.assert_allclose(moved, (0.0009, 0.120, 0.252), atol=0.03)

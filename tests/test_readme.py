@@ -21,6 +21,12 @@ SHRUNK = {
     "experiment=rosenbrock_race": ["hydra.sweeper.points=3", "steps=50", "record.figures=false"],
     "experiment=edge_of_stability": ["steps=100", "record.figures=false"],
     "experiment=basins": ["hydra.sweeper.points=20", "record.figures=false"],
+    "experiment=basins_with_momentum": ["hydra.sweeper.points=3", "record.figures=false"],
+    "experiment=stationary_variance": [
+        "hydra.sweeper.params.seed='range(2)'",
+        "steps=10",
+        "record.figures=false",
+    ],
 }
 ADDRESS = re.compile(rb"http://localhost:\d+/")
 
