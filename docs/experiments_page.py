@@ -6,7 +6,7 @@ from pathlib import Path
 _TITLE = """# Experiments
 
 One question each, with the command, the finding in numbers and the picture that the command drew.
-`python -m gdlab experiment=NAME` runs one.
+`python -m gdlab experiment=NAME` runs one; some are comparisons by `python -m gdlab.bench`.
 
 :::{container} gallery
 """

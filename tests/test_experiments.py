@@ -1,6 +1,8 @@
 """Every experiment's finding, run anew."""
 
+import itertools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +10,8 @@ from helpers.files import ROOT
 
 import gdlab
 from gdlab.__main__ import main
+from gdlab.bench.scores import cost_of, spent_of
+from gdlab.bench.suites import load_suite
 from gdlab.results.load import Recorded
 
 
@@ -26,12 +30,20 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_each_experiment_has_its_page_and_is_listed() -> None:
-    index = (ROOT / "experiments" / "README.md").read_text(encoding="utf-8")
+    folder = ROOT / "experiments"
+    index = (folder / "README.md").read_text(encoding="utf-8")
+    pages = {path.parent.name: path.read_text("utf-8") for path in folder.glob("*/README.md")}
     assert names()
-    for name in names():
-        page = ROOT / "experiments" / name / "README.md"
-        assert f"experiment={name}" in page.read_text(encoding="utf-8")
+    assert names() <= set(pages)
+    assert {path.name for path in folder.iterdir() if path.is_dir()} == set(pages)
+    for name, page in pages.items():
         assert f"({name}/README.md)" in index
+        # Its command is an experiment, or a comparison, with the suite and the choices beside it.
+        assert f"experiment={name}" in page if name in names() else "python -m gdlab.bench " in page
+        for file in folder.glob(f"{name}/*.yaml"):
+            assert f"suite=experiments/{name}/{file.name}" in page
+        for conf in folder.glob(f"{name}/conf"):
+            assert f"--config-dir experiments/{name}/{conf.name} " in page
 
 
 def test_zigzag_follows_the_closed_form(ran: Path) -> None:
@@ -199,3 +211,87 @@ def test_momentum_moves_the_edge_of_stability(tmp_path: Path) -> None:
         late = sharpness[(step >= 100) & ~np.isnan(sharpness)] * lr[0] / 2
         assert 0.8 * factor < late.mean() < 1.2 * factor  # observed 0.97 times it, both
         assert late.max() > factor  # observed 1.25 and 1.30 times it
+
+
+def test_sgd_stays_at_the_variance_of_the_closed_form(tmp_path: Path) -> None:
+    small = ("hydra.sweeper.params.seed='range(100)'", "optimizer.momentum=0,0.9", "lr=0.1,0.19")
+    fast = ("steps=200", "record.figures=false")
+    recorded = swept(tmp_path / "s", "experiment=stationary_variance", *small, *fast)
+    curvature = np.arange(1.0, 11.0)
+    results = recorded.results
+    for beta, lr in itertools.product((0, 0.9), (0.1, 0.19)):
+        rows = results[(results["optimizer.momentum"] == beta) & (results["lr"] == lr)]
+        assert len(rows) == 100
+        variance = (np.asarray(rows[[f"x{i}" for i in range(10)]]) ** 2).mean(0)
+        stays = lr * (1 + beta) / (curvature * (1 - beta) * (2 * (1 + beta) - lr * curvature))
+        # The standard error is √(2 / (100 seeds × 10 coordinates)) = 0.045; observed 0.048.
+        assert abs((variance / stays).mean() - 1) < 3 * 0.045
+
+
+def test_momentum_changes_the_minimizer_of_a_quarter_of_the_starts(tmp_path: Path) -> None:
+    pairs = (
+        "hydra.sweeper.zip=[optimizer.momentum,lr]",
+        "optimizer.momentum=0,0.5,0.9,0.99",
+        "lr=0.01,0.005,0.001,0.0001",
+    )
+    small = ("hydra.sweeper.points=30", "record.figures=false")
+    recorded = swept(tmp_path / "s", "experiment=basins_with_momentum", *pairs, *small)
+    results = recorded.results
+    assert set(results["status"]) == {"converged"}
+    ends = results[["x0", "x1"]].to_numpy(dtype=np.float64)
+    away = np.linalg.norm(ends[:, None] - gdlab.losses.Himmelblau().minimizers.numpy(), axis=-1)
+    assert away.min(1).max() < 1e-8  # observed 4e-10
+    nearest = away.argmin(1).reshape(-1, 4).T
+    moved = (nearest[1:] != nearest[0]).mean(1)
+    # Observed 0.002, 0.140 and 0.276 on this grid.
+    np.testing.assert_allclose(moved, (0.0009, 0.120, 0.252), atol=0.03)
+
+
+# Comparisons: the settings that tuning chose, on the seeds of the scores
+
+
+def costs(suite: str, problem: str, optimizer: str, lr: float, **own: Any) -> np.ndarray:
+    """The costs of ten runs."""
+    (about,) = (each for each in load_suite(suite).problems if each.name == problem)
+    settings = {f"optimizer.{key}": value for key, value in own.items()}
+    seeds = range(2**32, 2**32 + 10)
+    rows = gdlab.sweep(
+        optimizer=optimizer, lr=lr, seed=seeds, executor="serial", **settings, **about.settings
+    ).results
+    return cost_of(spent_of(rows, about.targets), about.budget)
+
+
+def test_adabelief_is_fastest_on_one_toy_and_not_on_another() -> None:
+    suite = str(ROOT / "experiments" / "adabelief_on_toys" / "suite.yaml")
+    belief = costs(suite, "abs_sum", "adabelief", 6.84346e-5, betas=(0.95096, 0.900407))
+    adam = costs(suite, "abs_sum", "adam", 0.0251338, betas=(0.966555, 0.997613))
+    assert belief.mean() < adam.mean() - 0.3  # observed −1.02 and −0.51
+    belief = costs(suite, "rotated_bowl", "adabelief", 6.741968, betas=(0.393103, 0.998814))
+    momentum = costs(suite, "rotated_bowl", "momentum", 0.364388, momentum=0.314258)
+    assert momentum.mean() < belief.mean() - 0.03  # observed −2.77 and −2.69
+
+
+def test_adam_with_its_eps_tuned_comes_close_to_momentum_where_it_loses() -> None:
+    lr, beta = 0.0296879, 0.157139
+    momentum = costs("classic", "qing", "momentum", lr, momentum=beta).mean()
+    tuned = costs("classic", "qing", "adam", 0.498793, betas=(0.493443, 0.951176), eps=13.6878)
+    assert 0.1 < tuned.mean() - momentum < 0.25  # observed 0.18, which is 1.5 times as many
+    # With a huge eps, Adam is momentum but for the first steps, whose averages it corrects.
+    scaled = 1e6 * lr / (1 - beta)
+    same = costs("classic", "qing", "adam", scaled, betas=(beta, 0.999), eps=1e6)
+    assert abs(same.mean() - momentum) < 0.05  # observed 0.02
+
+
+def test_the_best_of_the_defaults_is_as_good_as_an_optimizer_that_is_tuned(tmp_path: Path) -> None:
+    path = tmp_path / "few.yaml"
+    path.write_text(
+        "{budget: 1000, start_spread: 0.1, problems: {sphere: {}, booth: {}, beale: {}, qing: {}}}"
+    )
+    rules: dict[str, Any] = {"trials": 3, "tuning_seeds": 1, "seeds": 4, "chaos": 0}
+    found = gdlab.bench(["nesterov", "rmsprop", "adam"], path, executor="serial", **rules)
+    default, tuned = found.track("default"), found.track("tuned")
+    best = default.cost[:, :, :2].mean(2).argmin(0)
+    chosen = default.cost[best, range(len(best)), 2:].mean()
+    # Observed −1.61 against −1.42 for the best single default, and −1.62, −1.51, −1.31 when tuned.
+    assert chosen < default.cost[:, :, 2:].mean((1, 2)).min() - 0.1
+    assert chosen < np.median(tuned.cost[:, :, 2:].mean((1, 2)))

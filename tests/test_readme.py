@@ -13,6 +13,15 @@ import pytest
 from helpers.files import ROOT
 
 PAGES = ["README.md", "CONTRIBUTING.md", *sorted(map(str, ROOT.glob("experiments/*/README.md")))]
+SMALL = [
+    "trials=1",
+    "tuning_seeds=1",
+    "seeds=4",
+    "chaos=0",
+    "budget=3",
+    "executor=serial",
+    "report=false",
+]
 # Sweeps of hundreds of directories, and studies whose findings tests/test_experiments.py checks.
 SHRUNK = {
     "optimizers=sgd,momentum,adam": ["trials=2", "seeds=2", "chaos=0", "executor=serial"],
@@ -32,6 +41,15 @@ SHRUNK = {
         *("optimizer=momentum,nesterov", "optimizer.momentum=0,0.5", "lr=0.1,0.15"),
         *("loss.count=20", "steps=2", "record.max_run_dirs=0"),
     ],
+    "experiment=basins_with_momentum": ["hydra.sweeper.points=3", "record.figures=false"],
+    "experiment=stationary_variance": [
+        "hydra.sweeper.params.seed='range(2)'",
+        "steps=10",
+        "record.figures=false",
+    ],
+    "suite=experiments/adabelief_on_toys/suite.yaml": SMALL,
+    "optimizers=adam,momentum,adam_eps": [*SMALL, "optimizers=adam_eps"],
+    "hydra.run.dir=runs/defaults": [*SMALL, "optimizers=adam,rmsprop"],
 }
 ADDRESS = re.compile(rb"http://localhost:\d+/")
 
@@ -39,6 +57,7 @@ ADDRESS = re.compile(rb"http://localhost:\d+/")
 @pytest.mark.parametrize("page", PAGES)
 def test_page_works_as_written(page: str, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(here))
+    (here / "experiments").symlink_to(ROOT / "experiments")
     blocks = examples.read_items((ROOT / page).read_text(encoding="utf-8"))
     assert blocks
     # The README's first command of each kind draws; the pictures have own tests.

@@ -77,7 +77,7 @@ class Track:
     @cached_property
     def p_values(self) -> np.ndarray:
         """The adjusted p-values of all pairs of optimizers (O, O)."""
-        return pairwise(self.by_pair)
+        return pairwise(self.by_pair, self.mean_cost)
 
     @cached_property
     def ranks(self) -> np.ndarray:

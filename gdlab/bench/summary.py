@@ -51,7 +51,8 @@ def cautions(contest: Contest, tuned: Tuned, scores: DataFrame) -> Iterator[str]
     track = track_of(scores, TUNED)
     for at in np.flatnonzero(track.unsettled > 0).tolist():
         share, name = track.unsettled[at], track.optimizers[at]
-        yield f"{name}: {share:.0%} of its runs were still falling when the budget was spent"
+        shown = "under 1%" if share < 0.01 else f"{share:.0%}"
+        yield f"{name}: {shown} of its runs were still falling when the budget was spent"
     edges: dict[str, int] = {}
     for key, columns in tuned.settings.items():
         entrant = contest.entrants[key[0]]

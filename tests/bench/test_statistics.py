@@ -11,6 +11,7 @@ from gdlab.bench.statistics import (
     paired_p_value,
     pairwise,
     rank_groups,
+    signed_ranks,
 )
 
 
@@ -54,7 +55,7 @@ def test_an_optimizer_against_itself_is_called_different_in_at_most_5_percent() 
     for _ in range(200):
         level = rng.normal(size=(10, 1))  # problems differ, the two names do not
         costs = level + rng.exponential(size=(2, 10, 20))
-        found += pairwise(costs.reshape(2, -1))[0, 1] < 0.05
+        found += pairwise(costs.reshape(2, -1), costs.mean((1, 2)))[0, 1] < 0.05
     assert found <= 10  # observed 5
 
 
@@ -63,7 +64,7 @@ def test_of_eight_equal_names_few_comparisons_find_any_difference() -> None:
     found = 0
     for _ in range(50):
         costs = rng.normal(size=(8, 60))
-        found += (pairwise(costs) < 0.05).any()
+        found += (pairwise(costs, costs.mean(1)) < 0.05).any()
     assert found <= 5  # the rate of any error is held at 5 %; observed 0
 
 
@@ -71,7 +72,7 @@ def test_half_the_evaluations_are_found_better() -> None:
     rng = np.random.default_rng(3)
     spent = rng.lognormal(5, 1, size=(10, 20))
     costs = np.log10(np.stack([spent, spent / 2 * rng.lognormal(0, 0.3, spent.shape)]))
-    p = pairwise(costs.reshape(2, -1))
+    p = pairwise(costs.reshape(2, -1), costs.mean((1, 2)))
     assert p[0, 1] < 1e-10
     assert rank_groups(costs.mean((1, 2)), p).tolist() == [2, 1]
 
@@ -81,7 +82,7 @@ def test_pairs_that_one_of_two_cannot_play_are_left_out() -> None:
     costs = rng.normal(size=(2, 30))
     costs[1, :10] = np.nan
     expected = paired_p_value(costs[0, 10:], costs[1, 10:])
-    assert pairwise(costs)[0, 1] == expected
+    assert pairwise(costs, np.nanmean(costs, 1))[0, 1] == expected
 
 
 def test_medians_count_what_was_not_reached_as_infinite() -> None:
@@ -100,3 +101,14 @@ def test_bootstrap_intervals_agree_with_scipy() -> None:
         ).confidence_interval
         # Two bootstraps differ by chance: observed 0.014, with values around 0.7.
         assert [low, high] == pytest.approx([expected.low, expected.high], abs=0.05)
+
+
+def test_better_by_ranks_and_worse_in_the_mean_is_a_tie() -> None:
+    costs = np.zeros((2, 40))
+    costs[0, :36] = -0.01 * np.arange(1, 37)  # often a little better
+    costs[0, 36:] = 3.0  # rarely much worse
+    means = costs.mean(1)
+    assert signed_ranks(*costs) < 0 < means[0] - means[1]
+    assert paired_p_value(*costs) < 0.01  # observed 0.0006
+    assert pairwise(costs, means)[0, 1] == 1.0
+    assert pairwise(costs, np.median(costs, 1))[0, 1] == paired_p_value(*costs)
