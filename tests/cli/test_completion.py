@@ -27,7 +27,7 @@ LINES = [
     ("loss=mgh/b", [f"loss=mgh/{name}" for name in MGH]),
     ("-m loss=sphere,mgh/be", ["loss=sphere,mgh/beale"]),
     ("'loss=mgh/be", ["loss=mgh/beale"]),
-    ("+experiment=ba", ["+experiment=basins"]),
+    ("+experiment=ba", ["+experiment=basins", "+experiment=basins_with_momentum"]),
     ("hydra/swe", ["hydra/sweeper="]),
     ("hydra/sweeper=ran", ["hydra/sweeper=random"]),
     ("optimizer=lookahead optimizer.inner=nes", ["optimizer.inner=nesterov"]),
