@@ -24,7 +24,7 @@ SMALL = [
 ]
 # Sweeps of hundreds of directories, and studies whose findings tests/test_experiments.py checks.
 SHRUNK = {
-    "optimizers=sgd,momentum,adam": ["trials=2", "seeds=2", "chaos=0", "executor=serial"],
+    "optimizers=sgd,momentum,adam": [*SMALL, "report=false"],
     "start=random": ["record.max_run_dirs=20"],
     "experiment=lr_sensitivity": ["hydra.sweeper.points=5"],
     "experiment=rosenbrock_race": ["hydra.sweeper.points=3", "steps=50", "record.figures=false"],

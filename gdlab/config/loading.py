@@ -283,8 +283,8 @@ def _make_choice(key: str, values: Any, base: type[Configured], named: str = "")
         raise SettingError(f"{named}={target}: {way}")
     cls = import_class(named, target, base, f"gdlab.{base.__name__}")
     if issubclass(cls, Optimizer):
-        for key in {LR, SPACE} - set(declared_fields(cls)):
-            fields.pop(key, None)  # of the file, not fields of the class
+        for name in {LR, SPACE} - set(declared_fields(cls)):
+            fields.pop(name, None)  # of the file, not fields of the class
     try:
         return make(f"{key}.", cls, _with_instances(f"{key}.", cls, fields))
     except SettingError:

@@ -86,7 +86,7 @@ def test_an_optimizer_is_shown_with_its_hyperparameters(gd: Callable[..., Done])
     for name, row in rows.items():
         values = yaml.safe_load((CONF / "optimizer" / f"{name}.yaml").read_text("utf-8"))
         held = [at.partition("@")[2] for entry in values.pop("defaults", []) for at in entry]
-        keys = [*(key for key in values if key not in ("_target_", "lr")), *held]
+        keys = [*(key for key in values if key not in ("_target_", "lr", "space")), *held]
         listed = row["hyperparameters"].replace(" ", "")  # a long name continues in the next line
         assert re.findall(r"(\w+)=", listed) == keys
     assert "momentum=0.9, dampening=0.0" in rows["momentum"]["hyperparameters"]

@@ -60,7 +60,8 @@ def class_of(path: Path) -> type[Configured]:
 def values_of(path: Path) -> dict:
     """The values of a file, with its defaults list replaced by instances."""
     values = yaml.safe_load(path.read_text())
-    values.pop("lr", None)  # the default of the setting lr, not a field
+    for key in ("lr", "space"):  # the default of the setting lr, and what is tuned: no fields
+        values.pop(key, None)
     defaults = {key: name for entry in values.pop("defaults", []) for key, name in entry.items()}
     groups = {key.partition("@")[2]: key.partition("@")[0].strip("/") for key in defaults}
     inner = {f: resolve_choice(group, defaults[f"/{group}@{f}"]) for f, group in groups.items()}
@@ -150,14 +151,16 @@ def test_every_preset_exists():
 def test_every_key_has_a_comment(path):
     first, *lines = path.read_text().splitlines()
     assert re.fullmatch(r"# [A-Zl].{10,}", first)
-    in_hydra = False
+    in_hydra = in_space = False
     for line in lines:
         key = re.match(r"( *)(\w+):", line)
         if key is None:
             assert line == "" or line.lstrip().startswith(("-", "# yaml-language-server:"))
             continue
+        in_space = key[2] == "space" or (in_space and key[1] != "")
         in_hydra = key[2] == "hydra" or (in_hydra and key[1] != "")
-        if key[2] not in ("defaults", "_target_") and not in_hydra:
+        is_inside = in_hydra or (in_space and key[2] != "space")
+        if key[2] not in ("defaults", "_target_") and not is_inside:
             assert re.search(r"\S +# \S.{4,}", line), line
         assert len(line) <= 120
 
