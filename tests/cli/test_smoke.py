@@ -73,14 +73,22 @@ def test_the_configuration_is_printed(gd, here):
     assert yaml.safe_load(done.out)["loss"]["dim"] == 5
 
 
-def test_help_imports_no_torch(here):
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("gdlab", "optimizer=NAME: adabelief, adadelta"),
+        ("gdlab.bench", "suite=NAME: all, classic"),
+        ("gdlab.report", "Writes report.html"),
+    ],
+)
+def test_help_imports_no_torch(command, said, here):
     code = (
-        "import sys; sys.argv = ['gdlab', '--help']; from gdlab.__main__ import main\n"
+        f"import sys; sys.argv = ['gdlab', '--help']; from {command}.__main__ import main\n"
         "try: main()\nfinally: assert 'torch' not in sys.modules"
     )
     ended = start_python("-c", code)
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert "optimizer=NAME: adabelief, adadelta" in ended.stdout
+    assert said in ended.stdout
 
 
 @pytest.mark.parametrize(
