@@ -78,7 +78,7 @@ def bench(
     """Compare optimizers: tune each with the same number of trials, score it on new seeds.
 
     >>> import gdlab
-    >>> found = gdlab.bench(["sgd", "lbfgs"], trials=4, seeds=5, chaos=0, budget=200,
+    >>> found = gdlab.bench(["sgd", "lbfgs"], trials=2, seeds=3, chaos=0, budget=50,
     ...                     executor="serial")
     >>> found
     Comparison(quick: 2 optimizers, 10 problems; best tuned: lbfgs)

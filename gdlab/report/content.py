@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
+
+from gdlab.plots.style import render
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
@@ -65,6 +68,11 @@ class Figure:
     caption: str
     drawing: "Drawing"
     command: str = ""
+
+    @cached_property
+    def svg(self) -> bytes:
+        """The picture as SVG, which a page holds and which lies beside it."""
+        return render(self.drawing, "svg")
 
 
 Block: TypeAlias = Text | Items | Command | Table | Figure

@@ -7,7 +7,6 @@ import re
 from functools import singledispatch
 
 from gdlab.console import plain_html
-from gdlab.plots.style import render
 from gdlab.report.content import Block, Command, Document, Figure, Items, Table, Text
 
 _STYLE = """
@@ -114,7 +113,7 @@ def _(block: Table) -> str:
 
 @_html.register
 def _(block: Figure) -> str:
-    svg = render(block.drawing, "svg").decode()
+    svg = block.svg.decode()
     svg = svg[svg.index("<svg") :]  # without the XML declaration and the document type
     svg = _with_own_names(re.sub(r"(?s)<!--.*?-->", "", svg), block.name)
     caption = plain_html(block.caption)

@@ -20,7 +20,8 @@ def write_report(document: Document, directory: Path) -> Path:
         make_folder(directory / "figures")
         for form in FORMATS:
             path = directory / "figures" / f"{figure.name}.{form}"
-            write_atomically(path, render(figure.drawing, form))
+            content = figure.svg if form == "svg" else render(figure.drawing, form)
+            write_atomically(path, content)
     _write(directory / MARKDOWN, markdown_of(document))
     _write(directory / HTML, html_of(document))
     return directory / HTML
