@@ -3,10 +3,11 @@
 Where only starts vary beside it, there is nothing to choose, and the statistics are over them too.
 
 Settings, each with some rows, are compared by what the summary prints of them. First the smallest
-share of lost rows, then as rows are, by their medians: of the evaluations where more than half of
-the rows reached the lowest loss or their target, else of the metric. The row that is named is the
-one nearest to that median among those that are not better. `gdlab.results.quantiles` defines the
-median. Nothing is compared across problems: each has a best of its own.
+share of lost rows. Where more than half of the rows reached the lowest loss or their target, then
+the largest share of these, then the median of the evaluations; settings of which fewer did come
+after, by the median of the metric. The row that is named is the one nearest to that median among
+those that are not better. `gdlab.results.quantiles` defines the median. Nothing is compared across
+problems: each has a best of its own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -150,15 +151,17 @@ def _best_part(rows: DataFrame, keys: Sequence[str], metric: Metric) -> DataFram
     part = rows.groupby(list(keys), sort=False, dropna=False).ngroup().to_numpy()
     lost = _share(rows["status"].isin(LOST), part)
     converged = rows["status"] == str(Status.CONVERGED)
+    has_reached = _share(rows[_REACHED], part)
     order = order_by_rank(
-        _share(rows[_REACHED], part) > 0.5,
+        has_reached > 0.5,
         _share(converged, part) > 0.5,
         metric.cost(quantile_by(values_of(rows, metric), part, 0.5)),
         quantile_by(values_of(rows, EVALUATIONS), part, 0.5),
         rows["run"].groupby(part).min().to_numpy(),
         np.zeros(len(lost), dtype=np.int64),
     )
-    return rows[part == min(order, key=lost.__getitem__)]
+    reliable = np.where(has_reached > 0.5, has_reached, 0)
+    return rows[part == min(order, key=lambda at: (lost[at], -reliable[at]))]
 
 
 def _share(has: Any, part: np.ndarray) -> np.ndarray:

@@ -42,8 +42,9 @@ def ranking_rule(metric: str, problems: Sequence[str]) -> str:
     across = f"; nothing across problems ({', '.join(problems)})" if problems else ""
     lowest = f"converged to the lowest loss, within {TOLERANCE:g} (1 + |loss|)"
     return (
-        "the fewest lost runs, then the median: of the evaluations if more than half of the runs "
-        f"met their target or {lowest}, else of {setting_label(metric)}{across}"
+        f"the fewest lost runs; then, if more than half met their target or {lowest}, the most "
+        "that did, then the median of the evaluations; else the median of "
+        f"{setting_label(metric)}{across}"
     )
 
 

@@ -174,13 +174,13 @@ class Recorded:
         [{'optimizer': 'sgd', 'lr': 0.2}]
 
         Runs that met their target, or converged to the lowest loss of their problem, rank by
-        evaluations, ahead of all others, which rank by the metric. Settings are compared by the
-        share of their runs that are lost, the smallest first, then by their median: of the
-        evaluations where more than half of the runs reached such a loss, else of the metric. The
-        median and the quartiles are those of pandas, except that nothing is averaged with the
-        infinite value of a lost run. The run that is named is the nearest to that median among
-        those that are not better. Nothing is compared across problems: where the loss, a setting
-        of it or the transform varies, each has a best.
+        evaluations, ahead of all others, which rank by the metric. Of settings, those that lose the
+        smallest share of their runs come first. Of equal ones, those of which more than half of the
+        runs reached such a loss: by the share that did, then the median of the evaluations. The
+        others follow, by the median of the metric. The median and the quartiles are those of
+        pandas, except that nothing is averaged with the infinite value of a lost run. The run that
+        is named is the nearest to that median among those that are not better. Nothing is compared
+        across problems: where the loss, a setting of it or the transform varies, each has a best.
 
         Args:
             by: settings; () for one best of each problem; None for those that the summary in the
