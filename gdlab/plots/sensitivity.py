@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from gdlab.plots.best_points import BestPoint, best_handles, draw_best
 from gdlab.plots.colors import Palette, Value
 from gdlab.plots.multiples import GHOST, chosen, label_panels, name_panel, note_of, small_panels
 from gdlab.plots.style import (
@@ -62,6 +63,7 @@ class Band(NamedTuple):
         high: (S,) its upper quartile.
         lost: (S,) the share of the runs that are lost, 0 to 1; None for none.
         began: a loss of the size of those at which the runs began; NaN if it is not known.
+        best: where the best settings are.
     """
 
     x: np.ndarray
@@ -70,12 +72,13 @@ class Band(NamedTuple):
     high: np.ndarray
     lost: np.ndarray | None = None
     began: float = np.nan
+    best: tuple[BestPoint, ...] = ()
 
     def as_floats(self) -> Band:
         """Return the same with arrays of floats, of the lost share too."""
         lost = np.zeros(len(self.x)) if self.lost is None else self.lost
         arrays = (np.asarray(values, dtype=float) for values in (*self[:4], lost))
-        return Band(*arrays, began=self.began)
+        return Band(*arrays, began=self.began, best=self.best)
 
     @property
     def partly_lost(self) -> np.ndarray:
@@ -99,7 +102,8 @@ def draw_sensitivity(
     finite, and a cross at the top edge. The view contains the finite medians of all series up to
     1e6 times the loss at which runs began, and down to 1e-32 of the highest; those beyond are
     triangles at the edge. An axis is linear if a setting is not positive, or a loss negative.
-    Where the palette has no color for each series, each has a panel, with the others in gray.
+    The best settings have a mark. Where the palette has no color for each series, each has a
+    panel, with the others in gray.
 
     Args:
         series: The bands by what the palette knows them by.
@@ -157,7 +161,8 @@ def _draw_panels(chart: _Chart, title: str, size: Size | None) -> Figure:
         finish_chart(axes)
         name_panel(axes, shorten(chart.palette.name(key)))
     label_panels(panels, *chart.labels)
-    draw_names(figure, [*_mark_handles(panels, bands), *line_handles(lines)])
+    keys = [*_mark_handles(panels, bands), *_best_handles(chart), *line_handles(lines)]
+    draw_names(figure, keys)
     head_chart(figure, title, note_of(len(shown), len(bands), "series"))
     return figure
 
@@ -189,7 +194,9 @@ def _in_view(bands: Sequence[Band]) -> np.ndarray:
 
     A series is never left out for another that is much lower: each says how high it may be.
     """
-    parts = [np.concatenate(band[1:4]) for band in bands]
+    parts = [
+        np.array([*band.median, *band.low, *band.high, *(p.y for p in band.best)]) for band in bands
+    ]
     parts = [part[np.abs(part) < _TALLEST] for part in parts]
     known = np.concatenate(parts)
     began = [band.began for band in bands if np.isfinite(band.began)]
@@ -238,6 +245,7 @@ def _draw_band(axes: Axes, band: Band, look: tuple[Any, str], i: int) -> None:
     }
     for shape, (where, height) in marks.items():
         axes.plot(x[where], np.full(where.sum(), height), **{**kind, "marker": shape})
+    draw_best(axes, band.best, color, (0.02 + edge, 0.975 - edge))
 
 
 def _below_top(axes: Axes, values: np.ndarray) -> np.ndarray:
@@ -255,13 +263,19 @@ def _open(color: Any, marker: str) -> dict[str, Any]:
 def _draw_keys(figure: Figure, axes: Axes, chart: _Chart, marks: Sequence[Mark]) -> None:
     """Draw what the colors, marks and vertical lines are."""
     is_long = need_legend(axes, marks)
-    handles = [*_mark_handles([axes], chart.bands), *(line_handles(chart.lines) if is_long else [])]
+    handles = [*_mark_handles([axes], chart.bands), *_best_handles(chart)]
+    handles += line_handles(chart.lines) if is_long else []
     palette, keys = chart.palette, list(chart.bands)
     if palette.has_bar:
         palette.draw_key(figure, [axes])
     elif len(keys) > 1:
         handles = [*palette.handles(keys), *handles]
     draw_names(figure, handles)
+
+
+def _best_handles(chart: _Chart) -> list[Line2D]:
+    """Return what explains the marks of the best settings."""
+    return best_handles([p for band in chart.bands.values() for p in band.best], chart.labels[1])
 
 
 def _mark_handles(panels: Sequence[Axes], bands: Mapping[Value, Band]) -> list[Line2D]:

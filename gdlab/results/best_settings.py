@@ -71,6 +71,11 @@ class Best:
     lost: int
     count: int
 
+    @property
+    def is_by_evaluations(self) -> bool:
+        """Whether the evaluations of its runs rank it, and not their metric."""
+        return 2 * self.reached > self.count
+
     def __repr__(self) -> str:
         settings = {**self.combination, **self.choice}
         which = ", ".join(f"{setting_label(k)}={short_repr(v)}" for k, v in settings.items())

@@ -105,7 +105,7 @@ def _riskier(rows: DataFrame, winner: Best, metric: Metric) -> Iterator[str]:
         metric: that ranked them.
     """
     keys, is_lost = list(winner.choice), rows["status"].isin(LOST).to_numpy()
-    if not keys or not is_lost.any() or 2 * winner.reached > winner.count:
+    if not keys or not is_lost.any() or winner.is_by_evaluations:
         return
     part = rows.groupby(keys, sort=False, dropna=False).ngroup().to_numpy()
     count, lost = np.bincount(part), np.bincount(part, weights=is_lost).astype(int)

@@ -139,8 +139,10 @@ def _draw_sensitivity(sweep: "Recorded", **look: Any) -> "Figure":
     setting, labels = _labels_of(sweep, is_against_lr=True)
     palette, metric = Palette.of(setting, labels), sweep.ranked_by
     keys = np.array([palette.values.index(palette.key(label)) for label in labels])
+    winners = sweep.best()
     bands = {
-        value: band_of(sweep.results[keys == at], metric) for at, value in enumerate(palette.values)
+        value: band_of(sweep.results[keys == at], metric, winners)
+        for at, value in enumerate(palette.values)
     }
     return draw_sensitivity(bands, palette, labels=("lr", metric.title), **look)
 

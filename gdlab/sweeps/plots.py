@@ -196,8 +196,9 @@ def draw_sensitivity_of(sweep: SweepToDraw) -> "Figure":
     """Draw the metric against lr, one line for each label."""
     plan, results, labels = sweep.plan, sweep.results, sweep.labels
     metric, series, limits, optima = plan.metric, {}, [], []
+    winners = best(results, plan.by(), plan.keys(), metric, plan.problems())
     for label, rows in _by_label(labels, results):
-        series[label] = band_of(rows, metric)
+        series[label] = band_of(rows, metric, winners)
         limits.append(_common_prediction(theory.stability_limit, plan, rows))
         optima.append(_common_prediction(theory.optimal_lr, plan, rows))
     lines = {"stability limit": limits, "optimal lr": optima}

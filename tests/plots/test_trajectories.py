@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from gdlab.plots.basins import draw_basins
+from gdlab.plots.best_points import BestPoint
 from gdlab.plots.colors import ALONE, CATEGORIES, Palette, ramp
 from gdlab.plots.paths import Path, Paths
 from gdlab.plots.projection import Landscape
@@ -283,6 +284,19 @@ def test_a_median_of_which_some_runs_are_lost_is_an_open_marker():
     (opened,) = [line for line in axes.lines if line.get_markerfacecolor() == "white"]
     np.testing.assert_array_equal(points_of(opened)[0], RATES[1:6])
     assert figure.legends[0].get_texts()[0].get_text() == "some runs lost"
+
+
+def test_the_best_settings_have_a_mark_that_tells_what_decided():
+    below, above = BestPoint(RATES[2], 1e-60, True), BestPoint(RATES[4], 1e200, False)
+    best = (BestPoint(RATES[3], CLIFF[3], True), BestPoint(RATES[5], 9.0, False), below, above)
+    figure, axes = sensitivity({"a": band(CLIFF)._replace(best=best, began=1e3)}, "lr")
+    drawn = [line for line in axes.lines if line.get_markerfacecolor() == "none"]
+    assert [line.get_marker() for line in drawn] == ["o", "s", "o", "s"]
+    places = [points_of(line)[:, 0].tolist() for line in drawn]
+    assert places[:2] == [[RATES[3], CLIFF[3]], [RATES[5], 9.0]]
+    assert places[2:] == [[RATES[2], 0.02], [RATES[4], 0.975]]  # as fractions of the panel
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names[-2:] == ["best, by evaluations", "best, by final loss"]
 
 
 def test_negative_losses_are_a_line():

@@ -158,6 +158,12 @@ def test_the_sensitivity_is_the_tables(draw, tmp_path):
                 # observed: at most 2e-16 apart
                 np.testing.assert_allclose(drawn, values.quantile([0.25, 0.5, 0.75]), rtol=1e-15)
     assert series["sgd"].median[-1] == np.inf
+    winners = gdlab.load(tmp_path / "s").best()
+    for one in winners:
+        band = series[one.combination["optimizer"]]
+        assert band.best == ((one.choice["lr"], one.metric[1], one.is_by_evaluations),)
+        assert band.median[band.x == one.choice["lr"]] == one.metric[1]
+    assert [one.is_by_evaluations for one in winners] == [True, True]
 
 
 def test_the_overviews_paths_are_the_runs(draw, tmp_path):
