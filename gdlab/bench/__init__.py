@@ -33,3 +33,7 @@ def __getattr__(name: str) -> Any:
 
 
 sys.modules[__name__].__class__ = _Package
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
