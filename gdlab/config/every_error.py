@@ -11,7 +11,9 @@ Result = TypeVar("Result")
 
 _MOST = 20
 _NAME = re.compile(r"[+~]*([\w./@]+)")
-_JUDGED_WITH_LOSS = ("start", "transform")
+_JUDGED_WITH_LOSS = ("start", "transform", "at")
+"""What depends on the coordinates of the loss."""
+
 _JUDGED_WITH_DATA = ("target", "features", "batch_size")
 
 
@@ -80,12 +82,17 @@ def _culprits(message: str, given: Mapping[str, Any]) -> set[str]:
     if not names:
         return set()
     culprit = class_of if class_of in given else max(names, key=len)
-    parts = (culprit, *(_JUDGED_WITH_LOSS if culprit == "loss" else ()))
+    judged = _JUDGED_WITH_LOSS if _group(named) == "loss" else ()
+    gone = {key for key in given if _group(key) in judged}
     if culprit in ("data", "loss.data"):
-        return {key for key in given if key == culprit or _last(key) in _JUDGED_WITH_DATA}
+        return gone | {key for key in given if key == culprit or _last(key) in _JUDGED_WITH_DATA}
     if culprit not in OPEN_GROUPS:
-        return {culprit}
-    return {key for key in given if key.partition(".")[0] in parts}
+        return gone | {culprit}
+    return gone | {key for key in given if _group(key) == culprit}
+
+
+def _group(key: str) -> str:
+    return key.partition(".")[0]
 
 
 def _last(key: str) -> str:

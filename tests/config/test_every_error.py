@@ -27,11 +27,23 @@ def test_what_data_decide_is_not_judged_without_them():
     assert lr.startswith("lr=-1: must be")
 
 
+def test_a_start_is_not_judged_without_its_formula():
+    with pytest.raises(SettingError) as error:
+        gdlab.run("expression", formula="x^2", start=[1.0])
+    (line,) = str(error.value).splitlines()
+    assert line.startswith("loss.formula=x^2: ")
+
+
 # words, how each line begins
 LINES = [
     (["lr=-1", "steps=0", "noise=-1"], ["noise.scale=-1: ", "lr=-1: ", "steps=0: "]),
     (["-m", "lr=0.1,-1", "steps=0", "sed=3"], ["sed=3: no such", "steps=0: ", "lr=-1: "]),
     (["loss=rosenbork", "loss.b=2", "start=[1,2,3]", "lr=0"], ["loss=rosenbork: ", "lr=0: "]),
+    # the coordinates are those of the formula
+    (
+        ["loss=expression", "loss.formula=x^2", "start=[1]", "transform.shift=[1]", "lr=0"],
+        ["loss.formula=x^2: ", "lr=0: "],
+    ),
     (["lr=0.1,0.2", "steps=0"], ["lr=0.1,0.2: has several values", "steps=0: "]),
     (["lr=0", "lr=-1"], ["lr=-1: must be"]),
     (["lr=0", "steps=0", "hydra.run.dir=here"], ["lr=0: ", "steps=0: "]),
