@@ -97,7 +97,7 @@ def rate(loss: Loss, optimizer: Optimizer, lr: float) -> Rate | None:
     components = [component for component in extremes if component is not None]
     if not components:
         return None
-    rho = max(map(_spectral_radius, components))
+    rho = max(map(spectral_radius, components))
     excess = max(abs(float(p * (p - t) + d)) for p, t, d in components)
     if rho == 0:
         return Rate(0.0, 0.0) if excess == 0 else None
@@ -114,8 +114,8 @@ def _as_float(number: Number | None) -> float | None:
     return None if number is None else float(number)
 
 
-def _spectral_radius(component: Component) -> float:
-    """The largest modulus of the roots of z² − t z + d."""
+def spectral_radius(component: Component) -> float:
+    """Return the largest modulus of the roots of z² − t z + d, the factor per step of many."""
     _, t, d = map(float, component)
     discriminant = t * t - 4 * d
     return math.sqrt(d) if discriminant < 0 else (abs(t) + math.sqrt(discriminant)) / 2

@@ -10,16 +10,8 @@ import torch
 
 from gdlab.engine.status import Status
 from gdlab.theory.evidence import optimizer_of
+from gdlab.theory.forecast import steps_needed
 from gdlab.theory.run_end import INVISIBLE, RunEnd, edge_of, named, steps_taken
-
-_SLOW = 1e-4
-"""How much a gradient norm must shrink in a step for the steps that are left to be counted."""
-
-_LONG = 10**7
-"""Steps that nobody waits for."""
-
-_STEADY = 0.2
-"""How much a rate may change, relative to it, in the steps that are counted by it."""
 
 _FAR_BELOW = 0.25
 """The share of the stability limit below which a learning rate could be larger."""
@@ -184,27 +176,10 @@ def descending(run: RunEnd) -> str:
     if run.decay:
         parts.append(f"weight_decay={run.decay:g} keeps the gradient from 0")
         return "; ".join(parts)
-    left = _steps_left(run)
-    if left is not None and not is_noisy:
-        total = _round_up(run.number("steps") + left)
-        parts.append(f"at this rate stop.grad_tol is reached with steps={total}")
+    needed = None if is_noisy else steps_needed(run)
+    if needed is not None:
+        parts.append(needed)
     return "; ".join(parts)
-
-
-def _steps_left(run: RunEnd) -> float | None:
-    """Return the steps until the gradient is small enough; None if its rate will not last."""
-    wanted, tail = run.found.batch.stop.grad_tol, run.found.evidence.tail
-    ratio, drift = float(tail.ratio[run.k]), float(tail.drift[run.k])
-    if not 0 < ratio < 1 - _SLOW or wanted <= 0:
-        return None
-    left = math.log(wanted / run.number("grad_norm")) / math.log(ratio)
-    return left if left < _LONG and drift * left < _STEADY else None
-
-
-def _round_up(steps: float) -> int:
-    """Round a number of steps up to two significant digits."""
-    unit = 10 ** max(0, math.floor(math.log10(steps)) - 1)
-    return math.ceil(steps / unit) * unit
 
 
 def _rises(run: RunEnd) -> str:

@@ -153,8 +153,14 @@ CASES: dict[str, tuple[dict[str, Any], str | None, tuple[str, ...]]] = {
     "a steady rate": (
         {"lr": 0.001, "steps": 1000},
         "descending",
-        # 15 x has become 1 x: 0.999^k ≤ 1e-8 after 18,412 steps
-        ("stop.grad_tol is reached with steps=19000",),
+        # 15 x has become 1 x: 0.999^k ≤ 1e-8 after 18,412 steps, and a tenth of the rest more
+        ("stop.grad_tol is reached with steps=21000",),
+    ),
+    "a rate of a fast direction": (
+        formula("x**2/2 + 1e-5*y**2", [1e6, 1.0], lr=0.01, steps=100),
+        "descending",
+        # x needs 3,208 steps; y shrinks by 1 - 2e-7 in each
+        ("needs at least steps=3300, more if the run slows down",),
     ),
     "a step too short to see the bottom": (
         {"lr": 1e-9},

@@ -1,0 +1,67 @@
+"""How many steps a run that still descends needs, from the rate of its last ones."""
+
+import math
+
+from gdlab.fields.declared import map_numbers
+from gdlab.schedules import Constant
+from gdlab.theory.claims import spectral_radius
+from gdlab.theory.run_end import RunEnd, of_row
+
+_SLOW = 1e-4
+"""How much a gradient norm must shrink in a step for the steps that are left to be counted."""
+
+_LONG = 10**7
+"""Steps that nobody waits for."""
+
+_STEADY = 0.2
+"""How much a rate may change, relative to it, in the steps that are counted by it."""
+
+_ALIKE = 0.1
+"""How much a rate may differ from that of the slowest direction, and how much is added to it."""
+
+
+def steps_needed(run: RunEnd) -> str | None:
+    """Say with which `steps` the gradient is small enough; None if its rate will not last.
+
+    The rate of the last steps may be that of a fast direction, which slower ones outlive. So the
+    steps are promised only if it is the rate of the slowest, that of the Hessian's least
+    eigenvalue.
+    """
+    left = _steps_left(run)
+    if left is None:
+        return None
+    steps = run.number("steps")
+    if _is_slowest(run):
+        enough = _round_up(steps + left * (1 + _ALIKE))
+        return f"at this rate stop.grad_tol is reached with steps={enough}"
+    least = _round_up(steps + left)
+    return f"at this rate stop.grad_tol needs at least steps={least}, more if the run slows down"
+
+
+def _steps_left(run: RunEnd) -> float | None:
+    wanted, tail = run.found.batch.stop.grad_tol, run.found.evidence.tail
+    ratio, drift = float(tail.ratio[run.k]), float(tail.drift[run.k])
+    if not 0 < ratio < 1 - _SLOW or wanted <= 0:
+        return None
+    left = math.log(wanted / run.number("grad_norm")) / math.log(ratio)
+    return left if left < _LONG and drift * left < _STEADY else None
+
+
+def _is_slowest(run: RunEnd) -> bool:
+    """Whether the gradient shrinks as slowly as along the least curved direction."""
+    found = run.found.evidence
+    least = math.nan if found.spectrum is None else float(found.spectrum.least[run.k])
+    if not least > 0 or not isinstance(run.found.batch.schedule, Constant):
+        return False
+    optimizer = map_numbers(run.found.batch.optimizer, lambda value: of_row(value, run.row))
+    component = optimizer.component(run.lr, least)
+    slowest = math.nan if component is None else spectral_radius(component)
+    if not 0 < slowest < 1:
+        return False
+    return math.log(float(found.tail.ratio[run.k])) / math.log(slowest) <= 1 + _ALIKE
+
+
+def _round_up(steps: float) -> int:
+    """Round a number of steps up to two significant digits."""
+    unit = 10 ** max(0, math.floor(math.log10(steps)) - 1)
+    return math.ceil(steps / unit) * unit
