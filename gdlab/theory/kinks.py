@@ -26,6 +26,9 @@ _VISIBLE = 64
 _DOUBLINGS, _HALVINGS = 40, 50
 """Of the distance at which a line is searched for its lowest point."""
 
+_APART = 8
+"""Units in the last place of a point between those whose slopes are compared."""
+
 _BEND = 0.5
 """The share of the slope at the beginning of a line by which it jumps at a kink."""
 
@@ -70,11 +73,14 @@ def kinks_ahead(loss: Loss, x: Tensor) -> Tensor:
             return dot(value_and_gradient(loss, by_rows(x + distance * way))[1], way)
 
         start = slope(torch.zeros_like(way[:, :1]))
-        low, high = _bracket(slope, norm(x).clamp(min=1.0))
+        size = norm(x).clamp(min=1.0)
+        low, high = _bracket(slope, size)
+        narrow = _APART * torch.finfo(x.dtype).eps * size
         for _ in range(_HALVINGS):
             middle = (low + high) / 2
-            is_before = slope(middle) < 0
-            low, high = torch.where(is_before, middle, low), torch.where(is_before, high, middle)
+            is_wide, is_before = high - low > narrow, slope(middle) < 0
+            low = torch.where(is_wide & is_before, middle, low)
+            high = torch.where(is_wide & ~is_before, middle, high)
         is_kink = slope(high) - slope(low) > _BEND * start.abs()
     except CUSTOM_ERRORS:  # of a loss of one's own that refuses some points
         return nowhere
