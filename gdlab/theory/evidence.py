@@ -26,6 +26,9 @@ _CRITICAL = (Status.CONVERGED, Status.STALLED)
 
 _MOVED = (Status.MAX_STEPS, Status.DIVERGED)
 
+FAR_BELOW = 0.25
+"""The share of the stability limit below which a learning rate could be larger."""
+
 _ROUNDING = 4
 """Units in the last place by which a loss that stands still may change."""
 
@@ -98,6 +101,8 @@ class Evidence:
         spectrum: of the Hessian at the last point, or at the best point of a run that diverged;
             None where it would cost too much.
         limit: the learning rate above which steps grow along the steepest direction there (n,).
+        first_limit: the same at the start of runs that went on below a share of `limit` (n,); NaN
+            of others.
         is_kink: whether a run that found its last point could not leave a kink there (n,).
         kink: the kink (n, D) that a run went around until its last step; NaN where none is known.
         endless: a unit vector (n, D) along which the loss falls without end; where it is
@@ -113,6 +118,7 @@ class Evidence:
     tail: Tail
     spectrum: Spectrum | None
     limit: Tensor
+    first_limit: Tensor
     is_kink: Tensor
     kink: Tensor
     endless: Tensor
@@ -138,13 +144,16 @@ def gather(batch: Batch, outcomes: Outcomes, rows: Tensor) -> Evidence:
     tail = Tail.of(sign * records.loss[:, rows].cpu(), records.norm[:, rows].cpu())
     is_restless = (tail.rises > 0) | tail.is_still
     is_asked = is_restless & (status == Status.MAX_STEPS) & (curvature is not None)
+    rate, limit = records.rate[rows].cpu(), _limits(batch, rows, curvature)
+    may_be_larger = (status == Status.MAX_STEPS) & (rate.double() < FAR_BELOW * limit)
     return Evidence(
         rows=rows.cpu(),
         status=status,
-        lr=records.rate[rows].cpu(),
+        lr=rate,
         tail=tail,
         spectrum=curvature,
-        limit=_limits(batch, rows, curvature),
+        limit=limit,
+        first_limit=_first_limits(batch, rows, may_be_larger),
         is_kink=is_kink,
         kink=_kinks(batch, rows, last, is_asked),
         endless=_endless(batch, rows, last, curvature, _is_in(status, _MOVED)),
@@ -203,6 +212,18 @@ def _limits(batch: Batch, rows: Tensor, curvature: Spectrum | None) -> Tensor:
     largest = torch.where(curvature.largest > 0, curvature.largest, torch.nan)
     limit = optimizer.max_stable_lr(largest)
     return unknown if limit is None else torch.as_tensor(limit).double()
+
+
+def _first_limits(batch: Batch, rows: Tensor, is_asked: Tensor) -> Tensor:
+    """The stability limits (n,) at the starts of those runs that are asked for (n,), else NaN."""
+    found = torch.full((len(rows),), torch.nan, dtype=torch.float64)
+    if is_asked.any():
+        some = rows[is_asked.to(rows.device)]
+        start = batch.start[some]
+        found[is_asked] = _limits(
+            batch, some, _spectra(loss_of(batch, some), start, torch.zeros(len(some)).bool())
+        )
+    return found
 
 
 def _kinks(batch: Batch, rows: Tensor, last: Tensor, is_asked: Tensor) -> Tensor:

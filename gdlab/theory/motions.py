@@ -9,12 +9,9 @@ import numpy as np
 import torch
 
 from gdlab.engine.status import Status
-from gdlab.theory.evidence import optimizer_of
+from gdlab.theory.evidence import FAR_BELOW, optimizer_of
 from gdlab.theory.forecast import steps_needed
 from gdlab.theory.run_end import INVISIBLE, RunEnd, edge_of, named, steps_taken
-
-_FAR_BELOW = 0.25
-"""The share of the stability limit below which a learning rate could be larger."""
 
 _AT_LIMIT = 1e-6
 """How near to the stability limit, relative to it, steps only change sides."""
@@ -89,7 +86,7 @@ def _limit_at(run: RunEnd, largest: float) -> float | None:
 def unstable(run: RunEnd) -> str:
     """Compare lr with the stability limit."""
     formula = run.found.batch.optimizer.stability_formula()
-    above = f"lr={run.lr:.4g} is above {formula} = {run.limit:.3g} {run.where}"
+    above = f"lr={run.lr:g} is above {formula} = {run.limit:.3g} {run.where}"
     if run.outcomes.status[run.row] == Status.DIVERGED:
         return f"unstable: {above}"
     best = f"the best loss, {run.number('best_loss'):.4g}, was at step {run.number('best_step')}"
@@ -113,7 +110,7 @@ def growing(run: RunEnd) -> str:
     first = float(run.outcomes.evidence.first_loss[run.row])
     final = run.number("final_loss")
     word = "falling: the loss fell" if run.maximizes else "growing: the loss rose"
-    return f"{word} from {first:.4g} to {final:.4g}; lr={run.lr:.3g} is too large"
+    return f"{word} from {first:.4g} to {final:.4g}; lr={run.lr:g} is too large"
 
 
 def oscillating(run: RunEnd) -> str:
@@ -169,10 +166,13 @@ def descending(run: RunEnd) -> str:
     parts = [f"still {falling}: {change} in the last {steps_taken(run.span)}"]
     limit = f"{run.found.batch.optimizer.stability_formula()} = {run.limit:.3g} there"
     is_noisy = bool(run.found.evidence.is_noisy[run.k])
-    if run.lr < _FAR_BELOW * run.limit and not is_noisy:
-        parts.append(f"lr={run.lr:.3g} is far below {limit}")
+    if run.lr < FAR_BELOW * run.limit and not is_noisy:
+        first = float(run.found.evidence.first_limit[run.k])
+        is_less = run.lr >= FAR_BELOW * first
+        then = f", which was {first:.3g} at the start" if is_less else ""
+        parts.append(f"lr={run.lr:g} is far below {limit}{then}")
     elif run.lr > run.limit:
-        parts.append(f"lr={run.lr:.3g} is above {limit}, so that steps overshoot")
+        parts.append(f"lr={run.lr:g} is above {limit}, so that steps overshoot")
     if run.decay:
         parts.append(f"weight_decay={run.decay:g} keeps the gradient from 0")
         return "; ".join(parts)

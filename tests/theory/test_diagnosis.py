@@ -134,6 +134,11 @@ CASES: dict[str, tuple[dict[str, Any], str | None, tuple[str, ...]]] = {
         "growing",
         ("from 24.2 to 845.4", "lr=30 is too large"),
     ),
+    "a large learning rate": (
+        {"loss": "rosenbrock", "optimizer": "adam", "lr": 1000.0, "steps": 10},
+        "growing",
+        ("lr=1000 is too large",),
+    ),
     "noise": ({"noise": 0.5, "lr": 0.05}, "noisy", ("noise.scale=0.5",)),
     "minibatches": (
         {"loss": "softmax", "data": "iris", "batch_size": 4, "lr": 2.0, "steps": 200},
@@ -212,6 +217,17 @@ CASES: dict[str, tuple[dict[str, Any], str | None, tuple[str, ...]]] = {
         formula("sqrt(x**2 + y**2)", [1.0, 1.0], steps=50),
         "oscillating",
         ("around a kink near {x: 0, y: 0}",),
+    ),
+    "around kinks off the axes": (
+        formula("max(x, -2*x) + abs(y - 1)", [1.0, 3.0], lr=0.07, steps=100),
+        "oscillating",
+        ("around a kink near {x: 0.", ", y: 1}"),
+    ),
+    "far below the limit, but not at the start": (
+        # 12 x² + 1 = 49 at x = 2
+        formula("x**4 + x**2/2 + y**2/2", [2.0, 1.0], lr=0.02, steps=100),
+        "descending",
+        ("lr=0.02 is far below 2/λ_max", "there, which was 0.0408 at the start"),
     ),
     "maximum as sought": (
         formula("cos(x)", [1.0], maximize=True),
