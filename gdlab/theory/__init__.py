@@ -18,6 +18,7 @@ from gdlab.theory.claims import (
     stability_limit,
 )
 from gdlab.theory.diagnosis import Diagnosis, diagnose
+from gdlab.theory.escaping import falls_to_zero
 from gdlab.theory.premises import Claim, Premise, premises_of
 from gdlab.theory.sharpness import local_stability_limit, round_down, sharpness
 
@@ -29,6 +30,7 @@ __all__ = [
     "Trial",
     "best_rate",
     "diagnose",
+    "falls_to_zero",
     "growth",
     "local_stability_limit",
     "optimal_lr",

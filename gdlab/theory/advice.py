@@ -15,7 +15,8 @@ from gdlab.engine.loop import advance
 from gdlab.engine.outcome import Outcome, Outcomes
 from gdlab.engine.status import Status
 from gdlab.schedules import Constant, Cosine
-from gdlab.theory.diagnosis import Diagnosis
+from gdlab.theory.diagnosis import Diagnosis, diagnose
+from gdlab.theory.escaping import falls_to_zero
 from gdlab.theory.raw_columns import standardized_if_uneven
 from gdlab.theory.run_end import steps_taken
 from gdlab.theory.sharpness import round_down
@@ -26,6 +27,9 @@ _MOST_WORK = 2 * 10**9  # coordinates times examples of all evaluations: about a
 _ALIKE = 1e-6  # of the fall of the loss; trials that differ by less are equally good
 _LEVEL = 1 + 1e-9  # of the first gradient norm; that of |x| is the same everywhere
 _LOST = (Status.DIVERGED, Status.FAILED, Status.INTERRUPTED)
+
+_RESTLESS = (Diagnosis.UNSTABLE, Diagnosis.GROWING, Diagnosis.OSCILLATING)
+"""Ends of trials that need advice themselves."""
 
 _BELOW_LIMIT = (0.99, 0.5, 0.25, 0.1, 0.05, 0.01, 1e-3, 1e-4)
 """Shares of the stability limit to try; at the limit itself a run goes back and forth."""
@@ -102,18 +106,18 @@ def best_rate(batch: Batch, outcome: Outcome, rates: Sequence[float]) -> Trial |
     if steps is None or not rates:
         return None
     several = _repeated(batch, len(rates))
-    ends, first = _run(replace(several, lr=batch.lr.new_tensor(rates), steps=steps))
-    good = [
-        (end.steps, _cost(batch, end.final_loss), rate, end)
-        for rate, end in zip(rates, ends, strict=True)
-        if _is_better(batch, end, outcome, first)
-    ]
-    if not good:
-        return None
-    lowest = min(cost for _, cost, *_ in good)
-    alike = lowest + _ALIKE * (first.cost - lowest)
-    *_, rate, end = min(trial for trial in good if trial[1] <= alike)
-    return Trial.of(f"lr={rate:g}", end)
+    trials = replace(several, lr=batch.lr.new_tensor(rates), steps=steps)
+    ends, first = _run(trials)
+    good = [k for k in range(len(rates)) if _is_better(batch, ends[k], outcome, first)]
+    while good:
+        costs = {k: _cost(batch, ends[k].final_loss) for k in good}
+        lowest = min(costs.values())
+        alike = [k for k in good if costs[k] <= lowest + _ALIKE * (first.cost - lowest)]
+        best = min(alike, key=lambda k: (ends[k].steps, costs[k], rates[k]))
+        if _is_calm(trials, ends, best, outcome):
+            return Trial.of(f"lr={rates[best]:g}", ends[best])
+        good.remove(best)
+    return None
 
 
 def with_falling_rate(batch: Batch, outcome: Outcome) -> Trial | None:
@@ -121,7 +125,8 @@ def with_falling_rate(batch: Batch, outcome: Outcome) -> Trial | None:
     steps = _steps_of_trial(batch)
     if not isinstance(batch.schedule, Constant) or steps is None or steps < batch.steps:
         return None
-    (end,), first = _run(replace(batch, schedule=Cosine(), steps=steps))
+    ends, first = _run(replace(batch, schedule=Cosine(), steps=steps))
+    end = ends[0]
     is_better = _is_better(batch, end, outcome, first)
     return Trial.of("schedule=cosine", end) if is_better else None
 
@@ -135,7 +140,8 @@ def with_standardized(batch: Batch) -> Trial | None:
     if other is None or steps is None:
         return None
     loss = other.to(batch.start.dtype, batch.start.device)
-    (end,), first = _run(replace(batch, loss=loss, steps=steps))
+    ends, first = _run(replace(batch, loss=loss, steps=steps))
+    end = ends[0]
     return Trial.of("loss.standardize=true", end) if _descends(batch, end, first) else None
 
 
@@ -177,7 +183,7 @@ def _repeated(batch: Batch, count: int) -> Batch:
     )
 
 
-def _run(batch: Batch) -> tuple[list[Outcome], _Start]:
+def _run(batch: Batch) -> tuple[Outcomes, _Start]:
     """Run trials from the same start; return how they ended, and what the start is like."""
     short = replace(batch, mode="eager", full_every=batch.steps, intervals={})
     outcomes = Outcomes(short)
@@ -185,7 +191,7 @@ def _run(batch: Batch) -> tuple[list[Outcome], _Start]:
         outcomes.add(chunk)
     records = outcomes.evidence
     first = _Start(_cost(batch, float(records.first_loss[0])), float(records.first_norm[0]))
-    return [outcomes[row] for row in range(len(batch.lr))], first
+    return outcomes, first
 
 
 def _cost(batch: Batch, loss: float) -> float:
@@ -200,6 +206,19 @@ def _descends(batch: Batch, end: Outcome, first: _Start) -> bool:
     """
     is_lower = _cost(batch, end.final_loss) < first.cost
     return end.status not in _LOST and is_lower and end.grad_norm <= _LEVEL * first.norm
+
+
+def _is_calm(trials: Batch, ends: Outcomes, row: int, run: Outcome) -> bool:
+    """Whether a trial needs no advice itself, and did not end where all is flat, far away.
+
+    Around a kink it oscillates as the run did, but closer.
+    """
+    diagnose(trials, ends, [row])
+    end = ends[row]
+    if end.diagnosis in _RESTLESS:
+        return end.diagnosis == run.diagnosis == Diagnosis.OSCILLATING
+    point = torch.from_numpy(end.x).to(trials.start)
+    return end.status != Status.CONVERGED or not falls_to_zero(trials.loss, point)
 
 
 def _is_better(batch: Batch, end: Outcome, run: Outcome, first: _Start) -> bool:

@@ -6,6 +6,7 @@ in a sweep.
 Shapes: R runs of a batch, n of them that are looked at, D dimensions.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -95,10 +96,17 @@ class Diagnoses:
         return sentence(self, row) if self.found[row] else None
 
 
-def diagnose(batch: Batch, outcomes: Outcomes) -> None:
-    """Say in the outcomes what happened in each run of a batch that ended by itself."""
+def diagnose(batch: Batch, outcomes: Outcomes, only: Sequence[int] | None = None) -> None:
+    """Say in the outcomes what happened in each run of a batch that ended by itself.
+
+    Args:
+        batch: the runs.
+        outcomes: how they ended.
+        only: the rows of the runs to look at, in order; None for all.
+    """
     status = torch.from_numpy(outcomes.status)
-    rows = torch.nonzero(torch.isin(status, torch.tensor(_ENDED)))[:, 0]
+    rows = torch.arange(len(status)) if only is None else torch.tensor(only)
+    rows = rows[torch.isin(status[rows], torch.tensor(_ENDED))]
     records = outcomes.evidence
     has_begun = records.first_loss.isfinite() | records.beyond.isfinite().all(1)
     rows = rows[has_begun.cpu()[rows]]

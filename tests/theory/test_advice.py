@@ -40,6 +40,8 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "falling, but too slowly": ({"optimizer": "adam", "lr": 1e-5, "steps": 300}, ["lr=0.1"]),
     "at the limit": ({"loss": "sphere", "lr": 1.0, "steps": 50}, ["lr=0.5"]),
+    # lr=0.003 is lower after 1000 steps, but above the limit there
+    "calm at its end": ({"loss": "rosenbrock", "lr": 1e-3}, ["lr=0.002"]),
     "with a schedule": ({"loss": "trid", "schedule": "cosine", "lr": 50.0}, ["lr=0.5"]),
     "a kink": (KINK, ["schedule=cosine", "lr=0.1"]),
     "a kink, and what is set already": ({**KINK, "schedule": "cosine"}, ["lr=0.07"]),
@@ -66,6 +68,26 @@ def test_who_follows_the_advice_gets_what_it_promises(name: str) -> None:
         assert (f"{end.final_loss:.4g}", end.steps) == (loss, int(steps))
         if run.outcome.status == Status.MAX_STEPS and not flat.get("maximize"):
             assert end.final_loss < run.outcome.final_loss
+
+
+WINE = {"loss": "softmax", "data": "wine", "standardize": True, "lr": 2.0, "steps": 30}
+
+# settings of a run, and what is said where the loss falls towards 0 without a minimum
+ESCAPES: list[tuple[dict[str, Any], str | None]] = [
+    (WINE, "loss.penalty=0.01 gives it one"),
+    ({**WINE, "penalty": 0.01}, None),
+    (formula("exp(-x)", [1.0], steps=50), "has no minimum there"),
+]
+
+
+@pytest.mark.parametrize(("flat", "said"), ESCAPES)
+def test_no_rate_is_advised_where_the_minimum_is_at_infinity(
+    flat: dict[str, Any], said: str | None
+) -> None:
+    found = gdlab.run(**flat).explain() or ""
+    assert ("the loss falls towards 0 as" in found) == (said is not None), found
+    assert (said or "") in found
+    assert said is None or "try lr" not in found
 
 
 RAW: list[tuple[dict[str, Any], str | None]] = [
