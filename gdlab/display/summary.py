@@ -5,6 +5,8 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+import torch
+
 from gdlab import theory
 from gdlab.config.settings import Settings
 from gdlab.engine.batch import Batch
@@ -70,7 +72,8 @@ def explanation(settings: Settings, batch: Batch, outcome: Outcome) -> str | Non
         if limit is not None and settings.lr > limit:
             formula = settings.optimizer.stability_formula()
             said.append(f"lr={settings.lr:g} is above {formula} = {limit:.3g} at the start")
-    said += map(str, _advice(settings, batch, outcome, limit))
+    escapes = _escapes(batch, outcome)
+    said += [escapes] if escapes else map(str, _advice(settings, batch, outcome, limit))
     return "; ".join(text for text in said if text) or None
 
 
@@ -95,6 +98,20 @@ def _advice(
     is_lost = outcome.diagnosis == theory.Diagnosis.OUTSIDE
     if trial is not None and (trial.has_converged or not is_lost):
         yield trial
+
+
+def _escapes(batch: Batch, outcome: Outcome) -> str | None:
+    """Say that the loss falls towards 0 without a minimum, if it does where the run ended."""
+    if outcome.diagnosis != theory.Diagnosis.DESCENDING:
+        return None
+    if not theory.falls_to_zero(batch.loss, torch.from_numpy(outcome.x).to(batch.start)):
+        return None
+    if hasattr(batch.loss, "penalty"):
+        return (
+            "the model separates the classes, so that the loss falls towards 0 as its parameters "
+            "grow, without a minimum; loss.penalty=0.01 gives it one"
+        )
+    return "the loss falls towards 0 as the coordinates grow, and has no minimum there"
 
 
 def _cured_by_standardizing(batch: Batch, outcome: Outcome) -> str | None:
@@ -127,6 +144,7 @@ def outcome_lines(settings: Settings, outcome: Outcome) -> list[tuple[str, str]]
     lines = [("steps", f"{outcome.steps} of {settings.steps}")]
     if outcome.status != Status.FAILED or not math.isnan(outcome.final_loss):
         lines.append(("loss", _loss(outcome)))
+    if not math.isnan(outcome.final_loss):
         lines.append(("gradient norm", f"{outcome.grad_norm:.6g}"))
     lines.append(("point", _point(settings, outcome)))
     metrics = {name: value for name, value in outcome.metrics.items() if value is not None}

@@ -7,7 +7,7 @@ import pytest
 
 import gdlab
 from gdlab.cli.run import _plain_name
-from gdlab.display.summary import _loss
+from gdlab.display.summary import _loss, outcome_lines
 from gdlab.engine.outcome import Outcome
 
 END = gdlab.run("booth", steps=1).outcome
@@ -26,6 +26,14 @@ def test_the_best_loss_is_shown_where_it_looks_different(
 ) -> None:
     values = {"final_loss": final, "best_loss": best, "best_step": 3, "suboptimality": None}
     assert _loss(Outcome(**vars(END) | values)) == shown
+
+
+def test_no_gradient_norm_is_shown_without_a_loss() -> None:
+    run = gdlab.run("booth", steps=1)
+    values: dict[str, Any] = {**vars(END), "final_loss": float("nan")}
+    lines = outcome_lines(run.settings, Outcome(**values))
+    assert "loss" in dict(lines)
+    assert "gradient norm" not in dict(lines)
 
 
 # the final loss, what it is above the known minimum, and how it is shown
