@@ -14,6 +14,7 @@ from gdlab.config.loading import DEFAULT_CHOICES, settings_from_flat, unfinished
 from gdlab.config.python import FullNames
 from gdlab.config.settings import GROUPS, TOP, Settings
 from gdlab.console import visible
+from gdlab.display.summary import explanation
 from gdlab.engine.batch import Batch, Stop
 from gdlab.engine.chunk import Chunk
 from gdlab.engine.failures import failed_part
@@ -31,6 +32,7 @@ from gdlab.recording.lock import claimed
 from gdlab.recording.recorder import RunRecorder
 from gdlab.recording.run_plots import loss_title
 from gdlab.recording.settings_file import write_settings
+from gdlab.runs.batching import batch_of
 from gdlab.runs.checks import check_run
 from gdlab.runs.sinks import MemorySink, Sink
 from gdlab.schedules import Schedule
@@ -66,6 +68,23 @@ class Run:
         settings = self.settings
         what = f"{loss_title(settings)}, {settings.name('optimizer')}, lr={settings.lr:g}"
         return f"Run({visible(f'{what}: {self.outcome.short}')})"
+
+    def explain(self) -> str | None:
+        """Say what happened, and what to try: the second line of a summary on the command line.
+
+        >>> import gdlab
+        >>> for part in gdlab.run("rosenbrock", lr=0.1).explain().split("; "):
+        ...     print(part)
+        unstable: lr=0.1 is above 2/λ_max = 0.00133 at the start
+        try lr=0.001: the loss is 0.4535 after 1000 steps
+
+        Other settings are run before they are named, which may take as long as the run;
+        `outcome.explanation` has what happened only.
+
+        Returns:
+            A sentence, or None where nothing is known.
+        """
+        return explanation(self.settings, batch_of(self.settings), self.outcome)
 
     def plot(
         self,
