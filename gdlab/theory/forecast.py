@@ -19,6 +19,9 @@ _STEADY = 0.2
 _ALIKE = 0.1
 """How much a rate may differ from that of the slowest direction, and how much is added to it."""
 
+_NEAR_LIMIT = 0.9
+"""The share of the stability limit above which a run may become unstable on its way."""
+
 
 def steps_needed(run: RunEnd) -> str | None:
     """Say with which `steps` the gradient is small enough; None if its rate will not last.
@@ -51,7 +54,8 @@ def _is_slowest(run: RunEnd) -> bool:
     """Whether the gradient shrinks as slowly as along the least curved direction."""
     found = run.found.evidence
     least = math.nan if found.spectrum is None else float(found.spectrum.least[run.k])
-    if not least > 0 or not isinstance(run.found.batch.schedule, Constant):
+    is_constant = isinstance(run.found.batch.schedule, Constant)
+    if not least > 0 or not is_constant or run.lr > _NEAR_LIMIT * run.limit:
         return False
     optimizer = map_numbers(run.found.batch.optimizer, lambda value: of_row(value, run.row))
     component = optimizer.component(run.lr, least)

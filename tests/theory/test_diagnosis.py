@@ -167,6 +167,12 @@ CASES: dict[str, tuple[dict[str, Any], str | None, tuple[str, ...]]] = {
         # x needs 3,208 steps; y shrinks by 1 - 2e-7 in each
         ("needs at least steps=3300, more if the run slows down",),
     ),
+    "a rate near the limit": (
+        # 0.62^k ≤ 1e-8 after 39 steps; a little more curvature would make y unstable
+        formula("x**2/2 + y**2/0.4", [1.0, 0.0], lr=0.38, steps=10),
+        "descending",
+        ("needs at least steps=39, more if the run slows down",),
+    ),
     "a step too short to see the bottom": (
         {"lr": 1e-9},
         "descending",
