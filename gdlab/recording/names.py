@@ -6,6 +6,9 @@ CONFIG = "*/config.yaml"
 OVERRIDES = "*/overrides.yaml"
 """A run's composed configuration, in the folder that Hydra makes for it."""
 
+HYDRA = "hydra.yaml"
+"""The file beside it with the choices that were made."""
+
 RESULTS = "results.parquet"
 ABOUT = "sweep.json"
 MULTIRUN = "multirun.yaml"

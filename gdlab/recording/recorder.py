@@ -9,7 +9,7 @@ from gdlab.engine.outcome import Outcome
 from gdlab.recording.digests import append_digest
 from gdlab.recording.event_sink import EventSink
 from gdlab.recording.history_file import HistoryFile
-from gdlab.recording.names import CONFIG, OVERRIDES
+from gdlab.recording.names import CONFIG, HYDRA, OVERRIDES
 from gdlab.recording.result_file import write_result
 from gdlab.recording.run_plots import RunToDraw, draw_pictures, save_pictures
 from gdlab.recording.thinned_path import ThinnedPath
@@ -80,7 +80,9 @@ class RunRecorder:
                     self._directory, outcome, self._settings.seed, seconds, durable=self._durable
                 )
                 for config in sorted(
-                    c for p in (CONFIG, OVERRIDES) for c in self._directory.glob(p)
+                    file
+                    for pattern in (CONFIG, OVERRIDES, f"*/{HYDRA}")
+                    for file in self._directory.glob(pattern)
                 ):
                     name = config.relative_to(self._directory).as_posix()
                     append_digest(self._directory, name, durable=self._durable)

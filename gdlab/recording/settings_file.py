@@ -7,6 +7,7 @@ from typing import Any
 from gdlab.config.settings import GROUPS, Settings
 from gdlab.fields.declared import Configured
 from gdlab.recording.files import write_atomically
+from gdlab.recording.names import HYDRA
 
 _PLAIN = (bool, int, float, str, type(None))
 _FILE = ".hydra/config.yaml"
@@ -14,6 +15,8 @@ _FILE = ".hydra/config.yaml"
 
 def write_settings(directory: Path, settings: Settings) -> None:
     """Write the settings of a run by name; what is no plain value, such as a function, is left out.
+
+    The names of the choices are in a second file, where Hydra has them for a command.
 
     Args:
         directory: of the run.
@@ -26,6 +29,9 @@ def write_settings(directory: Path, settings: Settings) -> None:
     path = directory / _FILE
     path.parent.mkdir()
     write_atomically(path, yaml.safe_dump(values, sort_keys=False).encode())
+    choices = {group: settings.name(group) for group in GROUPS}
+    about = {"hydra": {"runtime": {"choices": choices}}}
+    write_atomically(path.with_name(HYDRA), yaml.safe_dump(about).encode())
 
 
 def _node(owner: Configured) -> dict[str, Any]:

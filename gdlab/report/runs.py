@@ -119,13 +119,11 @@ def _figures(number: int, recorded: Recorded, kinds: Sequence[str]) -> Iterator[
             drawing = recorded.plot(kind)
         except SettingError:
             continue  # there is none of this kind
-        yield Figure(
-            f"{kind}_{number}", f"{kind.capitalize()} of {loss_name(recorded.config)}.", drawing
-        )
+        yield Figure(f"{kind}_{number}", f"{kind.capitalize()} of {loss_name(recorded)}.", drawing)
 
 
 def _all_settings(number: int, recorded: Recorded) -> Iterator[Block]:
-    settings = flat_settings(recorded.config)
+    settings = flat_settings(recorded)
     rows = [(key, format_value(value)) for key, value in settings.items()]
     yield Table(f"settings_{number}", "All settings.", ("setting", "value"), rows, folded=True)
 

@@ -16,6 +16,7 @@ from gdlab.recording.digests import VerifiedFiles
 from gdlab.recording.figures import Look
 from gdlab.recording.names import ABOUT, CONFIG, MULTIRUN, RESULT, RESULTS
 from gdlab.recording.parquet import read_parquet
+from gdlab.results.chosen import recorded_choices
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,6 +50,7 @@ class Recorded:
         metric: the column that ranks runs in its summary.
         direction: whether "min" or "max" of it is best; None for max of `metrics`, else min.
         draw: draws a kind of picture; None for what is read from files.
+        choices: the names by which a run's loss, optimizer and schedule were chosen.
     """
 
     directory: Path | None
@@ -62,6 +64,7 @@ class Recorded:
     metric: str = "final_loss"
     direction: str | None = None
     draw: "Draw | None" = field(default=None, repr=False, compare=False)
+    choices: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_run(self) -> bool:
@@ -90,7 +93,7 @@ class Recorded:
         if self.directory is not None and self.is_run:
             from gdlab.results.recorded_run import describe
 
-            return describe(self.results, self.config, self.directory)
+            return describe(self)
         runs = "1 run" if len(self.results) == 1 else f"{len(self.results):,} runs"
         ends = ", ".join(f"{n} {word}" for word, n in self.results["status"].value_counts().items())
         over = f"{', '.join(map(visible, self.varied))}: " if self.varied else ""
@@ -236,7 +239,9 @@ def _load_run(files: VerifiedFiles, directory: Path) -> Recorded:
         raise RecordError(f"{files.path(RESULT)}: damaged (no versions or no point)")
     result |= {f"versions.{name}": version for name, version in versions.items()}
     result |= {f"x{i}": value for i, value in enumerate(point)}
-    return Recorded(directory, pd.DataFrame([result]), _read_config(files, CONFIG))
+    config = _read_config(files, CONFIG)
+    choices = recorded_choices(files, config)
+    return Recorded(directory, pd.DataFrame([result]), config, choices=choices)
 
 
 def _load_sweep(files: VerifiedFiles, directory: Path) -> Recorded:

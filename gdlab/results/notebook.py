@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gdlab.console import plain_html
@@ -53,7 +52,7 @@ def html(sweep: "Recorded") -> str:
 def run_html(run: "Recorded") -> str:
     """Return how a recorded run ended, its numbers as a table, and the picture of its losses."""
     end = run.outcome
-    title = run_title(run.config, run.directory or Path())
+    title = run_title(run)
     parts = [f"{plain_html(title)}<br><b>{plain_html(str(end.status))}</b>: "]
     parts += [plain_html(end.reason)]
     parts += [] if end.explanation is None else [f"<br>{plain_html(end.explanation)}"]

@@ -62,7 +62,7 @@ def draw(recorded: "Recorded", kind: str | None, look: Look) -> "Figure":
 
 def _title_of(recorded: "Recorded", directory: Path) -> str:
     """Return the first line of a picture: what was run where it is known, or the directory."""
-    return run_title(recorded.config, directory) if recorded.is_run else directory.name
+    return run_title(recorded) if recorded.is_run else directory.name
 
 
 def _files_in(directory: Path | None) -> str:

@@ -16,6 +16,8 @@ from gdlab.recording.run_plots import join_title, shorten_title
 if TYPE_CHECKING:
     import pandas as pd
 
+    from gdlab.results.load import Recorded
+
 _SENTENCES = ("reason", "diagnosis", "explanation", "mode", "mode_reason")
 _OF_ALL_RUNS = {"status", "seconds", "seed", *_SENTENCES, *NUMBERS}
 
@@ -48,11 +50,11 @@ def outcome_of(results: "pd.DataFrame", directory: Path | None) -> Outcome:
         raise RecordError(f"{directory}: is damaged ({type(error).__name__}: {error})") from error
 
 
-def describe(results: "pd.DataFrame", config: dict[str, Any], directory: Path) -> str:
+def describe(run: "Recorded") -> str:
     """Describe a run in a line: its loss and optimizer where they are recorded, and its end."""
-    row = results.iloc[0]
-    names = [_name_of(config.get(group)) for group in ("loss", "optimizer")]
-    lr = config.get("lr")
+    row, directory = run.results.iloc[0], run.directory
+    names = [_chosen(run, group) for group in ("loss", "optimizer")]
+    lr = run.config.get("lr")
     names += [f"lr={lr:g}" if isinstance(lr, float) else ""]
     what = ", ".join(filter(None, names)) or str(directory)
     end = f"{row.get('status')} at step {row.get('steps')}, loss {row.get('final_loss'):.6g}"
@@ -60,13 +62,13 @@ def describe(results: "pd.DataFrame", config: dict[str, Any], directory: Path) -
     return visible(f"Recorded run({what}: {end}{where})")
 
 
-def flat_settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of a composed configuration by dotted names, as `Settings.flat` does.
+def flat_settings(run: "Recorded") -> dict[str, Any]:
+    """Return the settings of a recorded run by dotted names, as `Settings.flat` does.
 
-    Args:
-        config: the configuration; empty where the files hold none.
+    There are none where the files hold no configuration.
     """
-    return dict(_flatten({key: config[key] for key in TOP if key in config}))
+    values = dict(_flatten({key: run.config[key] for key in TOP if key in run.config}))
+    return {key: run.choices.get(key, value) for key, value in values.items()}
 
 
 def _flatten(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -80,17 +82,21 @@ def _flatten(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
         yield from _flatten(fields, f"{prefix}{key}.")
 
 
-def loss_name(config: Mapping[str, Any]) -> str:
-    """Return what pictures call the loss of a configuration: its formula, or else its class."""
-    node = config.get("loss", {})
-    return shorten_title(str(node.get("formula") or _name_of(node)))
+def loss_name(run: "Recorded") -> str:
+    """Return what pictures call the loss of a run: its formula, or else its name."""
+    return shorten_title(str(run.config.get("loss", {}).get("formula") or _chosen(run, "loss")))
 
 
-def run_title(config: Mapping[str, Any], directory: Path) -> str:
+def run_title(run: "Recorded") -> str:
     """Return what pictures call a run: its loss, optimizer and lr, or else its directory."""
-    if "lr" not in config:
-        return visible(directory.name)
-    return join_title(loss_name(config), _name_of(config.get("optimizer")), config["lr"])
+    if "lr" not in run.config:
+        return visible((run.directory or Path()).name)
+    return join_title(loss_name(run), _chosen(run, "optimizer"), run.config["lr"])
+
+
+def _chosen(run: "Recorded", group: str) -> str:
+    """Return the name of a choice, or else that of its class."""
+    return run.choices.get(group) or _name_of(run.config.get(group))
 
 
 def _is_coordinate(name: str) -> bool:

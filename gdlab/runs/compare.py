@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gdlab.config.settings import GROUPS, Settings
+from gdlab.config.settings import Settings
 from gdlab.errors import SettingError
 from gdlab.fields.formatting import describe_type, format_value
 from gdlab.plots.colors import Palette, Value
@@ -75,8 +75,7 @@ def compare(
     look = Look(title, size, path)
     for run in runs:
         _check_is_run(run)
-    by_class = any(isinstance(run, Recorded) for run in runs)
-    members = [each for run in runs if (each := member_of(run, by_class=by_class)) is not None]
+    members = [each for run in runs if (each := member_of(run)) is not None]
     if not members:
         raise SettingError("compare: needs runs with a finite point, got none")
     told = tell_apart(members)
@@ -134,28 +133,19 @@ class _Member:
     points: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
 
 
-def member_of(run: "Run | Recorded", *, by_class: bool) -> _Member | None:
-    """Return what is compared of a run; None where no record has a finite point.
-
-    Args:
-        run: the run.
-        by_class: call a loss or an optimizer by its class, as the files of a recorded run do.
-    """
+def member_of(run: "Run | Recorded") -> _Member | None:
+    """Return what is compared of a run; None where no record has a finite point."""
     if isinstance(run, Recorded):
-        table, config, directory = run.history(), run.config, run.directory or Path()
+        table = run.history()
         step, losses = table["step"].to_numpy(), table["loss"].to_numpy(dtype=np.float64)
-        names = loss_name(config), run_title(config, directory)
-        return _Member(*names, flat_settings(config), step, losses)
+        return _Member(loss_name(run), run_title(run), flat_settings(run), step, losses)
     settings = run.settings
     path = thinned_path(settings, run.history)
     if path is None:
         return None
     above, losses = suboptimality_of(RunToDraw(settings, path)), path.loss.astype(np.float64)
-    values = settings.flat()
-    if by_class:
-        values |= {group: type(getattr(settings, group)).__name__.lower() for group in GROUPS}
-    loss = values["loss"] if by_class and not settings.loss.title else loss_title(settings)
-    return _Member(loss, title_of(settings), values, path.step, losses, above, settings, path.x)
+    names = loss_title(settings), title_of(settings)
+    return _Member(*names, settings.flat(), path.step, losses, above, settings, path.x)
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ LABELS: list[tuple[list[dict[str, Any]], list[Any]]] = [
 @pytest.mark.parametrize(("given", "labels"), LABELS)
 def test_runs_are_labeled_by_what_differs(given: list[dict[str, Any]], labels: list[Any]) -> None:
     runs = [gdlab.run("booth", steps=1, **one) for one in given]
-    members = [member for run in runs if (member := member_of(run, by_class=False))]
+    members = [member for run in runs if (member := member_of(run))]
     assert tell_apart(members).labels == labels
 
 
