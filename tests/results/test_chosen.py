@@ -16,7 +16,7 @@ NODES: list[tuple[str, dict[str, Any], str]] = [
     ("optimizer", {"_target_": SGD, "momentum": 0.9, "nesterov": False}, "momentum"),
     ("optimizer", {"_target_": SGD, "momentum": 0.9, "nesterov": True}, "nesterov"),
     ("optimizer", {"_target_": SGD, "momentum": 0.95, "nesterov": False}, ""),
-    ("optimizer", {"_target_": "gdlab.optimizers.Adam", "eps": 1.0}, ""),  # amsgrad has the class too
+    ("optimizer", {"_target_": "gdlab.optimizers.Adam", "eps": 1.0}, ""),
     ("loss", {"_target_": f"{LOSSES}.Bard"}, "mgh/bard"),
     ("loss", {"_target_": f"{LOSSES}.Rosenbrock", "a": 1.0, "b": 100.0}, "rosenbrock"),
     ("loss", {"_target_": "my_module.Mine"}, ""),

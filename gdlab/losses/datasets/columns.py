@@ -56,6 +56,11 @@ class Table:
             raise SettingError(f"data={self.source}: {self._describe_bad_cell(name, numbers)}")
         return numbers
 
+    def is_text(self, name: str) -> bool:
+        """Tell whether no cell of a column is a number, and none is empty."""
+        cells = (cell.as_py() for cell in self.columns.column(name))
+        return not any(cell in (None, "") or _is_number(cell) for cell in cells)
+
     def _to_floats(self, name: str) -> np.ndarray | None:
         """Return a column as float64 numbers, empty cells as NaN; None if its type is another."""
         import pyarrow as pa

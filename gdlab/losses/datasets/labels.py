@@ -27,7 +27,8 @@ def count_classes(labels: np.ndarray, data: object) -> int:
         raise SettingError(f"data={data}: {what}")
     if len(wrong):
         must = f"the {count:,} different labels must be 0 to {count - 1}"
-        raise SettingError(f"data={data}: {must}, but one is {wrong[0]:g}")
+        way = "; number the classes 0, 1, … in this column"
+        raise SettingError(f"data={data}: {must}, but one is {wrong[0]:g}{way}")
     if n * count > MAX_NUMBERS:
         what = f"{count:,} labels make more scores than fit into 1 GiB for {n:,} examples"
         raise SettingError(f"data={data}: {what}")

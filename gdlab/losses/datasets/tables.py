@@ -93,8 +93,26 @@ def _from_table(table: Table, choose: Choose, intercept: bool) -> Examples:
     *wanted, target = choose(table.columns.column_names, table.index)
     matrix = _matrix(len(table), len(wanted), intercept)
     for column, name in enumerate(wanted):
-        matrix[:, column] = table.numbers(name)
-    return Examples(matrix, table.numbers(target), tuple(wanted))
+        matrix[:, column] = _numbers(table, name, wanted)
+    return Examples(matrix, _numbers(table, target, wanted), tuple(wanted))
+
+
+def _numbers(table: Table, name: str, wanted: Sequence[str]) -> np.ndarray:
+    """Return a column as numbers (N,); an error says what to do about one of texts."""
+    try:
+        return table.numbers(name)
+    except SettingError as error:
+        raise SettingError(f"{error}{_way_around(table, name, wanted)}") from None
+
+
+def _way_around(table: Table, name: str, wanted: Sequence[str]) -> str:
+    """Return what to do about a column of texts; nothing where it has a number."""
+    if not table.is_text(name):
+        return ""
+    if name not in wanted:
+        return "; number the classes 0, 1, … in this column, or choose another loss.target"
+    left = [other for other in wanted if not table.is_text(other)]
+    return f"; without the columns of text it is loss.features=[{','.join(left)}]" * bool(left)
 
 
 def _matrix(n: int, p: int, intercept: bool) -> np.ndarray:

@@ -178,6 +178,16 @@ BAD: dict[str, tuple[bytes, str]] = {
         b"x,y\n" + 400 * b"9" + b",2\n",
         f"line 2, column x: '{60 * '9'}…' is not a finite number",
     ),
+    "a column of texts": (
+        b"a,kind,b,y\n1,red,2,3\n4,blue,5,6\n",
+        "line 2, column kind: 'red' is not a number; "
+        "without the columns of text it is loss.features=[a,b]",
+    ),
+    "classes as texts": (
+        b"a,kind\n1,red\n4,blue\n",
+        "line 2, column kind: 'red' is not a number; "
+        "number the classes 0, 1, … in this column, or choose another loss.target",
+    ),
     "one column": (b"y\n1\n", "needs at least one column besides the target y"),
     "semicolons": (
         b"x;y\n1;2\n",
