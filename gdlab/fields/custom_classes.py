@@ -56,8 +56,15 @@ def import_class(key: str, target: Any, base: type[Kind], base_name: str) -> typ
         hint = did_you_mean(class_name, classes)
         raise SettingError(f"{key}={target}: {module_name} has no {class_name}{hint}")
     if not (isinstance(cls, type) and issubclass(cls, base)):
-        raise SettingError(f"{key}={target}: {expected}")
+        raise SettingError(f"{key}={target}: {_way_of_network(key, cls, target) or expected}")
     return cls
+
+
+def _way_of_network(key: str, found: Any, target: Any) -> str:
+    """Return how a network is named where a loss was wanted; empty for anything else."""
+    is_network = isinstance(found, type) and issubclass(found, torch.nn.Module)
+    way = f"a network is loss=module loss.module._target_={target}"
+    return way if is_network and key.partition(".")[0] == "loss" else ""
 
 
 def _modules_here() -> list[str]:

@@ -135,6 +135,7 @@ def test_a_sweep_over_a_custom_loss(gd, here):
 
 
 REFUSED_CLASSES = """
+import torch
 import gdlab
 
 
@@ -224,6 +225,10 @@ class Limit(gdlab.Optimizer):
         return x, state
 
 
+class Net(torch.nn.Module):
+    pass
+
+
 def function(x):
     return x.square().sum()
 """
@@ -233,6 +238,7 @@ BAD_CLASSES = [
     ("loss", "Fine loss.kk=3", "loss.kk=3: no such setting", "loss.k"),
     ("loss", "Fine loss.dim=3", "loss.dim=3: no such setting"),
     ("loss", "function", "must be the dotted name of a subclass of gdlab.Loss"),
+    ("loss", "Net", "a network is loss=module loss.module._target_=mine.Net"),
     ("loss", "Optimizer", "must be the dotted name of a subclass of gdlab.Loss"),
     ("loss", "NoDim", "loss=NoDim: has no dim; write `dim = 2` in the class"),
     ("loss", "NoStart", "loss=NoStart: has no start; write `start = (1.0, 1.0)`"),
