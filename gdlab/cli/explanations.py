@@ -1,5 +1,6 @@
 """Hydra's errors about a command line, each in one line that names the setting."""
 
+import itertools
 import re
 import shlex
 from collections.abc import Iterator, Sequence
@@ -27,6 +28,8 @@ from gdlab.fields.unknown_choices import unknown_choice
 _KEY = re.compile(r"[A-Za-z_]\w*([./][A-Za-z_]\w*)*", re.ASCII)
 _REST = re.compile(r"[-+.\d].*|.*[\])}]")
 """What the shell leaves of a list with blanks: a number, or the closing bracket."""
+
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 
 _NO_CONFIG = "Cannot find primary config"
 _WRONG_TYPE = "Error merging override "
@@ -162,7 +165,20 @@ def _explain_syntax(
             return unknown_setting(key, value, known)
         return SettingError(f"{key}={value}: {explain_value(key, value, message)}")
     form = "must have the form setting=value, such as lr=0.1, without blanks around ="
+    several = _with_commas(override, overrides)
+    if several:
+        return SettingError(f"{override}: several values have commas between: {several}")
     return SettingError(f"{override}: {form}{_guess(override)}")
+
+
+def _with_commas(word: str, overrides: Sequence[str]) -> str:
+    """Return the override before a number, with all numbers after it; empty for other words."""
+    place = overrides.index(word) if word in overrides else 0
+    before = overrides[place - 1] if place else ""
+    after = itertools.takewhile(_NUMBER.fullmatch, overrides[place:])
+    values = [before.partition("=")[2], *after]
+    is_several = len(values) > 1 and all(map(_NUMBER.fullmatch, values))
+    return f"{before},{','.join(values[1:])}" if is_several else ""
 
 
 def _guess(word: str) -> str:

@@ -29,6 +29,9 @@ _SEVERAL = re.compile(rf"\[?\s*{_PLAIN}(?:\s*[,;]\s*{_PLAIN})+\s*\]?")
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(?:-|\.\.+|:)(\d+(?:\.\d+)?)")
 """Such as 1-10, 1..10 or 1:10."""
 
+_SCALE = re.compile(rf"(?:log|geom)(?:space)?|{_PLAIN}(?:-|\.\.+|:){_PLAIN}(?::{_PLAIN})?")
+"""Such as logspace, 1e-4:1 or 1e-4:1:10."""
+
 
 def explain_quotes(value: Any, kinds: Sequence[Any]) -> tuple[str, str]:
     """Return a wrong value as a user would type it, and what quotes have to do with it if they do.
@@ -106,6 +109,12 @@ def _how_number(name: str, text: str, *, is_whole: bool) -> str:
         low, high = span.groups()
         way = f"range({low},{int(high) + 1})" if is_whole else f"interval({low},{high})"
         return f"; in a sweep, all of these are {way}"
+    scale = None if is_whole else _SCALE.fullmatch(text)
+    if scale:
+        low, high = scale[1] or "1e-4", scale[2] or "1"
+        low, high = (low, high) if 0 < float(low) < float(high) else ("1e-4", "1")
+        way = f"'{name}=tag(log,interval({low},{high}))', of single values {name}=0.1,0.01"
+        return f"; on a command line, a sweep of a logarithmic scale is {way}"
     return ", as 100 or 1e3" if is_whole else ", as 0.1 or 1e-3"
 
 

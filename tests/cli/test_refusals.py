@@ -108,6 +108,7 @@ BAD_SETTINGS = [
     # words that are not overrides
     ("lr", "lr: must have the form setting=value, such as lr=0.1"),
     ("=1", "=1: must have the form setting=value, such as lr=0.1"),
+    ("-m lr=0.1 0.01 1e-3", "0.01: several values have commas between: lr=0.1,0.01,1e-3"),
     ("lr==1", "lr==1: must have the form setting=value"),
     ("lr=((", "lr=((: the bracket ( is not closed"),
     ("größe=3", "größe=3: must have the form setting=value"),
