@@ -164,7 +164,8 @@ def _verdict(problems: Sequence[str], trials: Sequence[Trial]) -> str:
         return "WRONG"
     untested = sum(t.verdict not in _TESTED for t in trials)
     if not untested:
-        return "correct: autograd's gradient is the derivative of the loss"
+        where = " where there is a derivative" * any(t.verdict == Kind.KINK for t in trials)
+        return f"correct{where}: autograd's gradient is the derivative of the loss"
     others = "" if untested == len(trials) else "; the others are correct"
     return f"unsure: {untested} of {len(trials)} slopes could not be tested{others}"
 

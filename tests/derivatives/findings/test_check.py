@@ -223,6 +223,12 @@ BY_NAME: list[tuple[Any, dict[str, Any], str]] = [
 ]
 
 
+def test_a_gradient_with_a_kink_is_correct_where_there_is_a_derivative() -> None:
+    found = gdlab.check_gradient(lambda x: abs(x).sum(), [0.0, 1.0])
+    assert repr(found) == "Check(correct where there is a derivative: 1 point, 2 slopes)"
+    assert found.remarks[0].startswith("1 of 2 slopes are at a kink")
+
+
 @pytest.mark.parametrize(("f", "settings", "shown"), BY_NAME)
 def test_a_loss_is_checked_by_name(f: Any, settings: dict[str, Any], shown: str) -> None:
     found = gdlab.check_gradient(f, [1.0, 2.0], **settings)
