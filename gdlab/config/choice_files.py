@@ -5,7 +5,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from gdlab.config.settings import GROUPS
+from gdlab.config.settings import GROUPS, SPACE
 from gdlab.fields.custom_classes import import_class
 from gdlab.fields.declared import Configured
 from gdlab.paths import CONF
@@ -21,6 +21,13 @@ def compose_file(path: Path) -> dict[str, Any]:
             group, _, field = key.lstrip("/").partition("@")
             values[field] = compose_file(CONF / group / f"{name}.yaml")
     return values
+
+
+def default_values(group: str, name: str) -> dict[str, Any]:
+    """Return the settings of a choice in its file, by dotted names; none where it has no file."""
+    path = CONF / group / f"{name}.yaml"
+    values = compose_file(path) if path.is_file() else {}
+    return {f"{group}.{key}": value for key, value in values.items() if key not in (_TARGET, SPACE)}
 
 
 def open_choice(group: str, given: Any) -> Configured | None:

@@ -42,7 +42,7 @@ DASHES = (0, (5, 3))
 GREATEST = 1e250
 """Numbers from here on are not drawn."""
 _TITLE_CHARACTERS = 11.5  # per inch, that fit in full size
-_MAX_NAME = 36  # characters in a legend
+_MAX_NAME = 44  # characters in a legend
 _LEGEND_CHARACTERS, _KEY_CHARACTERS = 14, 8  # per inch; that a line and its gaps take
 _NO_DATES = {
     "svg": {"Date": None, "Creator": None},

@@ -7,6 +7,9 @@ from gdlab.console import visible
 from gdlab.fields.formatting import format_value
 from gdlab.plots.colors import Value, text_of
 
+USUAL = object()
+"""Stands for a value that goes without saying: the default of the run's choice, or none."""
+
 
 def short_names(keys: Sequence[str]) -> list[str]:
     """Return the shortest names of settings that differ: `momentum` for `optimizer.momentum`."""
@@ -22,12 +25,13 @@ def labels_of(
     Args:
         names: what the settings are called.
         keys: their full names; a choice, such as an optimizer, has no dot in it.
-        rows: the values of each run.
+        rows: the values of each run; `USUAL` is left out.
     """
     numbers = [float(row[0]) for row in rows if len(row) == 1 and _is_number(row[0])]
     if len(numbers) == len(rows):
         return [*numbers]
-    words = [map(_word, names, keys, row) for row in rows]
+    parts = [zip(names, keys, row, strict=True) for row in rows]
+    words = [[_word(*each) for each in one if each[2] is not USUAL] for one in parts]
     return [visible(", ".join(one)) for one in words]
 
 

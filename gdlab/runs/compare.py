@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gdlab.config.choice_files import default_values
 from gdlab.config.settings import Settings
 from gdlab.errors import SettingError
 from gdlab.fields.formatting import describe_type, format_value
@@ -27,7 +28,7 @@ from gdlab.recording.run_plots import (
     title_of,
 )
 from gdlab.recording.thinned_path import thinned_path
-from gdlab.results.labels import labels_of, short_names, told_apart
+from gdlab.results.labels import USUAL, labels_of, short_names, told_apart
 from gdlab.results.load import Recorded
 from gdlab.results.recorded_run import flat_settings, loss_name, run_title
 
@@ -173,19 +174,37 @@ def tell_apart(members: Sequence[_Member]) -> _Told:
     keys = list(dict.fromkeys(key for one in flat for key in one))
     keys = [key for key in keys if not key.startswith(_NOT_COMPARED)]
     varied = [key for key in keys if len({format_value(one.get(key)) for one in flat}) > 1]
-    # Where the optimizer differs, its own settings differ too, and say no more.
+    # Where the optimizer differs, its own settings differ too, and tell where they are not usual.
     groups = {key.partition(".")[0] for key in varied if "." not in key}
-    told = [key for key in varied if "." not in key or key.partition(".")[0] not in groups]
+    unusual = [{key for group in groups for key in _unusual(group, one)} for one in flat]
+    inner = {key for key in varied if "." in key and key.partition(".")[0] in groups}
+    told = [key for key in varied if key not in inner or any(key in one for one in unusual)]
     told = [key for key in told if key != _ON_AXIS] or told
     if len(set(losses)) > 1:  # the titles of the panels say the rest
         varied = [*varied, "loss"]
         told = [key for key in told if key.partition(".")[0] != "loss"]
     names = short_names(told)
-    labels = labels_of(names, told, [[one.get(key) for key in told] for one in flat])
+    rows = [
+        [USUAL if key in inner and key not in its else one.get(key) for key in told]
+        for one, its in zip(flat, unusual, strict=True)
+    ]
+    labels = labels_of(names, told, rows)
     first = flat[0]
     title = join_title(losses[0], first["optimizer"], first["lr"], varied)
     setting = ", ".join(names)
     return _Told(setting, told_apart(setting, labels, losses), title or count)
+
+
+def _unusual(group: str, values: Mapping[str, Any]) -> set[str]:
+    """Return the settings of a choice that differ from those in its file.
+
+    Args:
+        group: "loss", "optimizer" or "schedule"; anything else has none.
+        values: all settings of a run.
+    """
+    usual = default_values(group, str(values.get(group)))
+    shared = usual.keys() & values.keys()
+    return {key for key in shared if format_value(usual[key]) != format_value(values[key])}
 
 
 def _losses_of(members: Sequence[_Member]) -> list[str]:

@@ -85,6 +85,14 @@ LABELS: list[tuple[list[dict[str, Any]], list[Any]]] = [
         [{"optimizer": "sgd", "lr": 0.1}, {"optimizer": "adam", "lr": 0.2}],
         ["sgd, lr = 0.1", "adam, lr = 0.2"],
     ),
+    (
+        [{"optimizer": "momentum", "momentum": 0.95}, {"optimizer": "adam"}, {"optimizer": "sgd"}],
+        ["momentum, momentum = 0.95", "adam", "sgd"],
+    ),
+    (
+        [{"optimizer": "adam", "betas": (0.8, 0.99)}, {"optimizer": "momentum", "lr": 0.2}],
+        ["adam, betas = [0.8,0.99], lr = 0.1", "momentum, lr = 0.2"],
+    ),
     ([{"momentum": 0.5}, {"momentum": 0.9}], [0.5, 0.9]),
     ([{}, {}, {"lr": 0.2}], ["lr = 0.1 (1)", "lr = 0.1 (2)", "lr = 0.2"]),
     ([{}, {}], ["(1)", "(2)"]),
