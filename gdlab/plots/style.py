@@ -42,7 +42,7 @@ DASHES = (0, (5, 3))
 GREATEST = 1e250
 """Numbers from here on are not drawn."""
 _TITLE_CHARACTERS = 11.5  # per inch, that fit in full size
-_MAX_NAME = 44  # characters in a legend
+_MAX_NAME, _MAX_IN_LEGEND = 36, 44  # characters over a panel; in a legend on a wide page
 _LEGEND_CHARACTERS, _KEY_CHARACTERS = 14, 8  # per inch; that a line and its gaps take
 _NO_DATES = {
     "svg": {"Date": None, "Creator": None},
@@ -211,7 +211,9 @@ def draw_legend(figure: Figure, keys: Mapping[str, dict[str, Any]], height: floa
 def draw_names(figure: Figure, handles: Sequence[Any], title: str = "") -> None:
     """Draw a legend below a constrained chart, which covers no curve, whatever its labels hold."""
     # By themselves, labels that are empty or begin with an underscore would be left out.
-    names = [shorten(str(handle.get_label())) for handle in handles]
+    room = int(figure.get_figwidth() * _LEGEND_CHARACTERS) - _KEY_CHARACTERS
+    most = min(_MAX_IN_LEGEND, room)
+    names = [shorten(str(handle.get_label()), most) for handle in handles]
     legend = figure.legend(
         handles,
         names,
@@ -241,9 +243,9 @@ def legend_rows(inches: float, names: Sequence[str]) -> int:
     return math.ceil(len(names) / legend_columns(inches, names)) if names else 0
 
 
-def shorten(text: str) -> str:
-    """Return a text that fits into a legend."""
-    return text if len(text) <= _MAX_NAME else f"{text[: _MAX_NAME - 1]}…"
+def shorten(text: str, most: int = _MAX_NAME) -> str:
+    """Return a text of at most so many characters, by default as many as fit over a panel."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def label(axes: Axes, x: str, y: str) -> None:
