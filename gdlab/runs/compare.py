@@ -210,7 +210,7 @@ def _unusual(group: str, values: Mapping[str, Any]) -> set[str]:
 def _losses_of(members: Sequence[_Member]) -> list[str]:
     """Return the names of the losses of runs; where only one is known, the others are taken for it.
 
-    The files of a run from Python do not name its loss.
+    The files of a run without settings do not name its loss.
     """
     known = {member.loss for member in members if member.loss}
     unknown = known.pop() if len(known) == 1 else _UNKNOWN
