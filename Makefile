@@ -33,7 +33,7 @@ docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx -q -W --keep-going docs docs/_build
 
 test-docs: $(VENV)/.test docs
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m site tests/docs
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m site tests/docs tests/test_readme.py
 
 # Write what commands print and draw now into the pages and notebooks.
 examples: $(VENV)/.docs

@@ -34,7 +34,7 @@ os.fsync = lambda fd: None
 LONGEST = ["test_executors", "test_hydra_plugins", "test_runner", "test_refusals"]
 LONGEST += ["test_job_tables", "test_plots", "test_derivatives", "test_resuming", "test_readme"]
 LONGEST += ["test_browser", "test_torch_optim", "test_critical_points", "test_damage"]
-LONGEST += ["test_experiments", "test_packaging"]
+LONGEST += ["test_packaging", "test_expression", "test_lanczos", "test_claims"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

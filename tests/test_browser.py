@@ -397,8 +397,7 @@ def test_the_table_in_hparams_shows_every_run_of_a_sweep(page: Page, sweep_url: 
 
 
 @in_a_browser
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 1920])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1920)])
 def test_a_report_opens_without_a_network(
     page: Page, tmp_path: Path, scheme: Literal["light", "dark"], width: int
 ) -> None:

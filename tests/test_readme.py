@@ -12,7 +12,11 @@ import examples
 import pytest
 from helpers.files import ROOT
 
-PAGES = ["README.md", "CONTRIBUTING.md", *sorted(map(str, ROOT.glob("experiments/*/README.md")))]
+EXPERIMENTS = sorted(f"{path.parent.name}" for path in ROOT.glob("experiments/*/README.md"))
+PAGES = ["README.md", "CONTRIBUTING.md"]
+PAGES += [  # pages of the site's gallery
+    pytest.param(f"experiments/{name}/README.md", marks=pytest.mark.site) for name in EXPERIMENTS
+]
 SMALL = [
     "trials=1",
     "tuning_seeds=1",

@@ -14,6 +14,8 @@ from gdlab.bench.scores import cost_of, spent_of
 from gdlab.bench.suites import load_suite
 from gdlab.results.load import Recorded
 
+pytestmark = pytest.mark.site
+
 
 def names() -> set[str]:
     return {path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml")}
