@@ -1,10 +1,10 @@
 """The last part of the report of a comparison: spaces, problems, and the commands of scores."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from gdlab.bench.contest import SCORE
 from gdlab.bench.files import Files
+from gdlab.bench.tuning import as_typed
 from gdlab.fields.formatting import format_value
 from gdlab.report.content import Block, Table
 
@@ -31,7 +31,7 @@ def settings_of(files: Files) -> Iterator[Block]:
             (
                 each["name"],
                 str(files.about["rules"]["budget"] or each["settings"]["stop.evaluations"]),
-                " ".join(_words(each["settings"])),
+                as_typed(each["settings"]),
                 each["source"] or "the loss",
             )
             for each in suite["problems"]
@@ -47,19 +47,12 @@ def settings_of(files: Files) -> Iterator[Block]:
     )
 
 
-def _words(settings: Mapping[str, Any]) -> Iterator[str]:
-    """Yield settings as they are typed, each in quotes where the shell needs them."""
-    for key, value in settings.items():
-        word = f"{key}={format_value(value)}"
-        yield f"'{word}'" if any(sign in word for sign in "[]{}()$*?;&|<> ") else word
-
-
 def _commands(files: Files) -> Iterator[tuple[str, ...]]:
     typed = {each["name"]: each["typed"] for each in files.about["optimizers"]}
     budget = files.about["rules"]["budget"]
     own = {} if budget is None else {"steps": budget, "stop.evaluations": budget}
     problems = {
-        each["name"]: " ".join(_words({**each["settings"], **own}))
+        each["name"]: as_typed({**each["settings"], **own})
         for each in files.about["suite"]["problems"]
     }
     rows = files.scores[files.scores["variant"] == SCORE]

@@ -181,8 +181,8 @@ class Space:
             columns[setting] = np.stack([c for _, c in parts], 1) if is_list else parts[0][1]
         return columns
 
-    def edges(self, chosen: Mapping[str, Any]) -> Iterator[str]:
-        """Yield a sentence for each chosen value that lies at an end of its interval.
+    def edges(self, chosen: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """Yield each setting whose chosen value lies at an end of its interval, and that end.
 
         Args:
             chosen: the values by setting, a number or a list each.
@@ -191,5 +191,4 @@ class Space:
             value = chosen[setting] if at is None else chosen[setting][at]
             end = interval.edge(value)
             if end is not None:
-                name = setting if at is None else f"{setting}[{at}]"
-                yield f"{name}={value:.3g} is among the {end} that were tried, {interval}"
+                yield (setting if at is None else f"{setting}[{at}]"), end

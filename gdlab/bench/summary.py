@@ -17,6 +17,7 @@ TITLES = {
 }
 """The tracks in words."""
 
+_ENDS = {"lowest": "lower", "highest": "upper"}
 COLUMNS = ("rank", "optimizer", "solved", "area", "budget spent (95% interval)", "wins", "losses")
 
 
@@ -56,8 +57,8 @@ def cautions(contest: Contest, tuned: Tuned, scores: DataFrame) -> Iterator[str]
     edges: dict[str, int] = {}
     for key, columns in tuned.settings.items():
         entrant = contest.entrants[key[0]]
-        for found in entrant.space.edges({name: c[0].tolist() for name, c in columns.items()}):
-            words = f"{entrant.name}: {found.split('=')[0]} at the {_end(found)} end of its space"
+        for name, end in entrant.space.edges({key: c[0].tolist() for key, c in columns.items()}):
+            words = f"{entrant.name}: {name} at the {_ENDS[end]} end of its space"
             edges[words] = edges.get(words, 0) + 1
     for words, count in edges.items():
         yield f"{words} on {count} of {len(contest.suite.problems)} problems"
@@ -74,10 +75,6 @@ def _obstacles(contest: Contest) -> Iterator[str]:
             names = [contest.suite.problems[cell.problem].name for cell in cells]
             where = names[0] if len(names) == 1 else f"{len(names)} problems ({names[0]}, …)"
             yield f"{entrant.name} does not fit {where}: {cells[0].obstacle}"
-
-
-def _end(found: str) -> str:
-    return "lower" if " lowest " in found else "upper"
 
 
 def lines(contest: Contest, tuned: Tuned, scores: DataFrame) -> Iterator[str]:

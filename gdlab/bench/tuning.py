@@ -3,8 +3,10 @@
 Shapes: T trials, S tuning seeds, J targets.
 """
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -31,12 +33,13 @@ class Tuned:
     def typed(self, cell: Cell, track: str) -> str:
         """Return the settings of a cell on a track as they are typed."""
         at = TRACKS.index(track)
-        words = []
-        for key, column in self.settings[cell.entrant, cell.problem].items():
-            value = column[at].tolist()
-            word = f"{key}={format_value(value)}"
-            words.append(f"'{word}'" if isinstance(value, list) else word)
-        return " ".join(words)
+        columns = self.settings[cell.entrant, cell.problem]
+        return as_typed({key: column[at].tolist() for key, column in columns.items()})
+
+
+def as_typed(settings: Mapping[str, Any]) -> str:
+    """Return settings as words of a command, each in quotes where the shell needs them."""
+    return " ".join(shlex.quote(f"{key}={format_value(v)}") for key, v in settings.items())
 
 
 def choose(contest: Contest, frame: DataFrame) -> Tuned:
