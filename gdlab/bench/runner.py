@@ -9,19 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from gdlab.bench.contest import FLOAT32, SCORE, TRACKS, ULP, Contest
 from gdlab.bench.tuning import Tuned, choose
 from gdlab.engine.status import Status
-from gdlab.errors import RecordError
 from gdlab.recording.digests import VerifiedFiles
 from gdlab.recording.files import make_folder
-from gdlab.recording.parquet import read_parquet, write_table
+from gdlab.recording.parquet import write_table
 from gdlab.results.ranking import DataFrame
 from gdlab.sweeps.executors.board import Statuses
 from gdlab.sweeps.executors.driver import run_shards
 from gdlab.sweeps.plan import Plan
+from gdlab.sweeps.result_files import read_shard, shard_name
 from gdlab.sweeps.table import join_tables
 
 if TYPE_CHECKING:
@@ -84,35 +82,19 @@ def _run(plan: Plan, directory: Path | None, folder: str, watch: Watch) -> DataF
         make_folder(directory / folder)
         files = VerifiedFiles(directory)
         for number, shard in shards.items():
-            name = _table_name(folder, number)
+            name = shard_name(folder, number)
             if name in files:
-                tables[number] = _read(files, name, shard.runs)
+                tables[number] = read_shard(files, name, shard.runs)
     missing = {number: shard for number, shard in shards.items() if number not in tables}
     for number, table in run_shards(plan, missing, None, watch.interrupted, watch.progress):
         if str(Status.INTERRUPTED) in table["status"].to_pylist():
             continue
         tables[number] = table
         if directory is not None:
-            write_table(directory, _table_name(folder, number), table)
+            write_table(directory, shard_name(folder, number), table)
     if len(tables) < len(shards):
         raise Interrupted
     return join_tables([tables[number] for number in sorted(tables)]).to_pandas()
-
-
-def _table_name(folder: str, number: int) -> str:
-    return f"{folder}/{number:05}.parquet"
-
-
-def _read(files: VerifiedFiles, name: str, runs: np.ndarray) -> "pa.Table":
-    """Read the table of a shard that ran before.
-
-    Raises:
-        RecordError: the file is damaged, or holds other runs.
-    """
-    table = read_parquet(files, name)
-    if "run" not in table.column_names or table["run"].to_pylist() != runs.tolist():
-        raise RecordError(f"{files.path(name)}: missing or damaged (its runs are not those asked)")
-    return table
 
 
 def _with_names(contest: Contest, tuned: Tuned, frame: DataFrame) -> DataFrame:

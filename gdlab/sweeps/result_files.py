@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from gdlab.errors import RecordError
 from gdlab.recording.digests import VerifiedFiles, append_digest, write_with_digest
 from gdlab.recording.files import write_atomically
 from gdlab.recording.names import ABOUT, MULTIRUN, RESULTS
-from gdlab.recording.parquet import csv_of, write_table
+from gdlab.recording.parquet import csv_of, read_parquet, write_table
 from gdlab.sweeps.plan import Plan
 
 if TYPE_CHECKING:
@@ -47,3 +49,26 @@ def read_directories(directory: Path) -> Mapping[str, str]:
         return json.loads(files.read_text(ABOUT))["directories"]
     except (ValueError, KeyError) as error:
         raise RecordError(f"{files.path(ABOUT)}: missing or damaged ({error})") from error
+
+
+def shard_name(folder: str, number: int) -> str:
+    """Return the file of a shard's table, relative to the directory of the sweep."""
+    return f"{folder}/{number:05}.parquet"
+
+
+def read_shard(files: VerifiedFiles, name: str, runs: np.ndarray) -> "pa.Table":
+    """Read the table of a shard that ran before.
+
+    Args:
+        files: of the sweep.
+        name: of the table.
+        runs: the numbers of the shard's runs.
+
+    Raises:
+        RecordError: the file is damaged, or holds other runs.
+    """
+    table = read_parquet(files, name)
+    if "run" not in table.column_names or table["run"].to_pylist() != sorted(runs.tolist()):
+        reason = "its runs are not those of the plan"
+        raise RecordError(f"{files.path(name)}: missing or damaged ({reason})")
+    return table

@@ -17,18 +17,23 @@ import numpy as np
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
 from gdlab.engine.status import Status
-from gdlab.errors import RecordError
 from gdlab.recording.digests import VerifiedFiles
 from gdlab.recording.files import make_folder, remove_tree
 from gdlab.recording.names import ABOUT, SHARDS
-from gdlab.recording.parquet import read_parquet, write_table
+from gdlab.recording.parquet import write_table
 from gdlab.results.ranking import DataFrame, rank_order
 from gdlab.sweeps.executors.board import Statuses
 from gdlab.sweeps.executors.driver import run_shards
 from gdlab.sweeps.labels import Labels
-from gdlab.sweeps.plan import Group, Plan, with_resolved_mode
+from gdlab.sweeps.plan import Plan, with_resolved_mode
 from gdlab.sweeps.plots import SweepToDraw, draw_sweep
-from gdlab.sweeps.result_files import read_directories, write_about, write_results
+from gdlab.sweeps.result_files import (
+    read_directories,
+    read_shard,
+    shard_name,
+    write_about,
+    write_results,
+)
 from gdlab.sweeps.run_dirs import RunDirectories
 from gdlab.sweeps.selection import choose_representatives, evenly_spaced
 from gdlab.sweeps.shard import run_group
@@ -79,10 +84,10 @@ def _forget_failed(plan: Plan, directory: Path) -> None:
     files = VerifiedFiles(directory)
     names = read_directories(directory) if (directory / ABOUT).exists() else {}
     for number, shard in enumerate(plan.shards()):
-        name = _table_name(number)
+        name = shard_name(SHARDS, number)
         if name not in files:
             continue
-        table = _read_shard(files, name, shard)
+        table = read_shard(files, name, shard.runs)
         ended = zip(table["run"].to_pylist(), table["status"].to_pylist(), strict=True)
         failed = [run for run, status in ended if status == str(Status.FAILED)]
         for path in (directory / names[str(run)] for run in failed if str(run) in names):
@@ -101,9 +106,11 @@ def _run_missing(
     """Do what `run_sweep` says, for the shards without a table."""
     make_folder(directory / SHARDS)
     shards = dict(enumerate(plan.shards()))
-    names = {number: _table_name(number) for number in shards}
+    names = {number: shard_name(SHARDS, number) for number in shards}
     files = VerifiedFiles(directory)
-    tables = {n: _read_shard(files, names[n], s) for n, s in shards.items() if names[n] in files}
+    tables = {
+        n: read_shard(files, names[n], s.runs) for n, s in shards.items() if names[n] in files
+    }
     finished = [run for number in tables for run in shards[number].runs.tolist()]
     missing = {number: shard for number, shard in shards.items() if number not in tables}
     records = None
@@ -141,24 +148,6 @@ def _write_loadable(
     write_about(directory, plan, {} if records is None else records.names())
     write_standings(directory, standings_of(plan, results.to_pandas()))
     return results
-
-
-def _table_name(number: int) -> str:
-    """Return the file of a shard's table, relative to the directory of the sweep."""
-    return f"{SHARDS}/{number:05}.parquet"
-
-
-def _read_shard(files: VerifiedFiles, name: str, shard: Group) -> "pa.Table":
-    """Read the table of a shard that ran before.
-
-    Raises:
-        RecordError: the file is damaged, or holds other runs.
-    """
-    table = read_parquet(files, name)
-    if "run" not in table.column_names or table["run"].to_pylist() != sorted(shard.runs.tolist()):
-        reason = "its runs are not those of the plan"
-        raise RecordError(f"{files.path(name)}: missing or damaged ({reason})")
-    return table
 
 
 def _illustrate(
