@@ -1,7 +1,8 @@
 """The notebooks: run from top to bottom, compared with the outputs that they keep, rewritten.
 
 They keep small outputs, texts and pictures of few colors: GitHub and the site show them without a
-kernel, and a test that runs them keeps them true. A slider needs a kernel and is not kept.
+kernel, and a test that runs them keeps them true. A slider needs a kernel: what it shows at first
+is kept, not the slider.
 
 python docs/run_notebooks.py          run all and print what differs
 python docs/run_notebooks.py --write  write what their cells print and draw into them
@@ -40,11 +41,14 @@ def execute(notebook: NotebookNode) -> None:
             coalesce_streams=True,  # a printed line may come in two pieces
             resources={"metadata": {"path": directory}},
         )
+        # A client that mirrors widgets sends their pictures back to the kernel, which sometimes
+        # waits for ever. Without, what a slider shows is an output like any other.
+        client.comm_open_handlers = {}
         client.execute()
 
 
 def kept(shown: NotebookNode) -> list[NotebookNode]:
-    """Return what a notebook keeps of an output: a text or a small picture, nothing of a slider."""
+    """Return what a notebook keeps of an output: a text or a small picture, not a slider."""
     if shown.output_type == "stream":
         return [shown]
     if _WIDGET in shown.data:

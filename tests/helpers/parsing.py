@@ -29,8 +29,9 @@ def parse_each_text_once() -> None:
             return parse_yaml(stream, Loader)
 
     yaml.load = load
-    # OmegaConf would make a new class at each call.
-    _utils.get_yaml_loader = functools.cache(_utils.get_yaml_loader)
+    # OmegaConf 2.3 makes a new class at each call.
+    if hasattr(_utils, "get_yaml_loader"):
+        _utils.get_yaml_loader = functools.cache(_utils.get_yaml_loader)
     parse = functools.cache(grammar_parser.parse)
     for module in (omegaconf.base, _utils):
         vars(module)["parse"] = parse
