@@ -1,10 +1,16 @@
 // The viewer: mounts its parts on an element and lets them share one store.
 
 import { mountBar } from "./bar.js";
+import { mountHover } from "./hover.js";
+import { mountKeyboard } from "./keyboard.js";
 import { buildLayout } from "./layout.js";
 import { mountNotes } from "./notes.js";
+import { mountPlane, planeActions, setStart } from "./plane.js";
+import { mountRuns } from "./runs.js";
 import { startSession } from "./session.js";
+import { mountStage } from "./stage.js";
 import { createStore, initialState } from "./store.js";
+import { mountTransport, timeActions } from "./transport.js";
 
 // Mounts the viewer on an element, fed by a source (data.js). Options: `problem`, the id of the
 // one that is shown first, and `theme`, "auto", "light" or "dark". Resolves to {store, root} once
@@ -12,10 +18,21 @@ import { createStore, initialState } from "./store.js";
 export async function mount(element, source, options = {}) {
   const store = createStore({ ...initialState(), theme: options.theme ?? "auto" });
   const layout = buildLayout(element);
-  mountBar(layout.bar, store, layout.root);
+  const { root } = layout;
+  const [plane, time] = [planeActions(store), timeActions(store)];
+  mountBar(layout.bar, store, root);
   mountNotes(layout.notes, store);
-  const viewer = { store, root: layout.root };
-  layout.root.viewer = viewer;
+  const list = mountRuns(layout.runs, store);
+  const stage = mountStage(layout.stage, store);
+  const { hit } = mountHover(layout.stage, stage, store);
+  mountPlane(stage, store, source, plane, (at, pixel) => {
+    if (store.get().live.on) setStart(store, at);
+    else if (store.get().mode === "2d") store.set({ followed: hit(pixel)?.run ?? null });
+  });
+  mountTransport(layout.transport, store, time);
+  const turn = (across, up) => stage.surface()?.turn(store, across, up);
+  mountKeyboard(root, store, { time, plane, list, turn, isLive: source.isLive });
+  root.viewer = { store, root, stage };
   await startSession(store, source, options);
-  return viewer;
+  return root.viewer;
 }
