@@ -2,6 +2,7 @@
 // on them marks, arrows and markers.
 
 import { drawArrows, drawPoint } from "./arrows.js";
+import { drawBox } from "./box.js";
 import { palette } from "./colors.js";
 import { drawMarks, drawStart } from "./marks.js";
 import { tickTexts, ticks } from "./numbers.js";
@@ -30,7 +31,7 @@ export function projection(scene, view, box) {
 }
 
 // Draws the whole overlay. `box` holds the rectangle of the view, `ratio` of device pixels, and
-// `surface` in 3-D, which then draws its own labels.
+// `surface` what draws the view in 3-D, if it is shown.
 export function drawAxes(context, state, box) {
   const { scene, view, dark } = state;
   const colors = palette(dark);
@@ -39,7 +40,7 @@ export function drawAxes(context, state, box) {
   context.clearRect(0, 0, context.canvas.width, context.canvas.height);
   const flat = projection(scene, view, box);
   if (surface) {
-    surface.drawLabels(context, state, box, colors);
+    drawBox(context, state, box, surface.relief(), colors);
     return;
   }
   drawFrame(context, state, box, colors);

@@ -10,6 +10,7 @@ import { mountRuns } from "./runs.js";
 import { startSession } from "./session.js";
 import { mountStage } from "./stage.js";
 import { createStore, initialState } from "./store.js";
+import { turnView } from "./surface.js";
 import { mountTransport, timeActions } from "./transport.js";
 
 // Mounts the viewer on an element, fed by a source (data.js). Options: `problem`, the id of the
@@ -30,7 +31,7 @@ export async function mount(element, source, options = {}) {
     else if (store.get().mode === "2d") store.set({ followed: hit(pixel)?.run ?? null });
   });
   mountTransport(layout.transport, store, time);
-  const turn = (across, up) => stage.surface()?.turn(store, across, up);
+  const turn = (across, up) => turnView(store, across, up);
   mountKeyboard(root, store, { time, plane, list, turn, isLive: source.isLive });
   root.viewer = { store, root, stage };
   await startSession(store, source, options);

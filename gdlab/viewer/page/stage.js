@@ -52,12 +52,12 @@ export function mountStage(parent, store) {
 
 const DRAWN = [
   "scene", "grid", "runs", "colors", "step", "lastStep", "followed", "hovered", "full", "cursor",
-  "point", "view", "mode", "showField", "live", "dark", "orbit",
+  "point", "view", "mode", "showField", "live", "dark", "orbit", "isLinear",
 ];
 
 // The parts of the state that the overlay shows.
 const OVERLAID = [
-  "scene", "grid", "view", "mode", "showField", "live", "dark", "orbit", "point", "cursor",
+  "scene", "grid", "view", "mode", "showField", "live", "dark", "orbit", "isLinear", "point", "cursor",
 ];
 
 function makeDrawers(gl) {

@@ -13,6 +13,7 @@
 //   cursor                      {at: [x, y] in the plane, value: loss or null}, or null
 //   point                       answer of `point` at the cursor with its `at`, or null
 //   view, mode, showField       [[xlow, xhigh], [ylow, yhigh]], "2d" or "3d", gradient arrows
+//   orbit, isLinear             camera of 3-D (camera.js) or null, heights linear in place of log
 //   scale, quantity             of the charts
 //   live                        {on, start: [x, y] or null, run: a run as in a scene or null}
 //   theme, dark                 "auto", "light" or "dark", and which of the two that is now
@@ -41,6 +42,8 @@ export function initialState() {
     point: null,
     view: null,
     mode: "2d",
+    orbit: null,
+    isLinear: false,
     showField: false,
     scale: "log",
     quantity: "loss",
