@@ -1,0 +1,123 @@
+// The drawing of a chart against the step on its three canvases: axes, curves of all runs, and on top
+// what changes while one scrubs and hovers.
+
+import { emphasizedOf, guidesOf, lastStepOf } from "./chartmodel.js";
+import { palette } from "./colors.js";
+import { clipTo, drawAxes, drawEnd, drawLine, drawWords } from "./layers.js";
+import { seriesOf, valueAt } from "./series.js";
+
+const FEW = 40; // runs: up to so many have a dot at the scrubber
+const GUIDE_POINTS = 60; // of a dashed line
+
+// Draws the axes of a chart.
+export function drawChartAxes(context, state, chart) {
+  drawAxes(context, chart.frame, chart.x, chart.y, "step k", palette(state.dark));
+}
+
+// Draws the curves of all runs that pass the filters, and crosses where runs were lost.
+export function drawCurves(context, state, chart) {
+  const count = state.runs.length;
+  clipTo(context, chart.frame, 4);
+  context.lineWidth = count > 200 ? 0.8 : 1.3;
+  context.globalAlpha = count > 200 ? 0.35 : count > 30 ? 0.6 : 0.9;
+  for (const index of state.runs) {
+    drawCurve(context, state.scene.runs[index], chart, state.colors[index]);
+  }
+  context.restore();
+}
+
+// Draws the curve of one run; where it was lost, a cross on the upper edge or at its end.
+function drawCurve(context, run, chart, color) {
+  const values = seriesOf(run, chart.quantity.key);
+  if (values === null) return;
+  context.strokeStyle = color;
+  context.lineJoin = "round";
+  const end = tracePath(context, run.step.values, values, chart);
+  context.stroke();
+  if (end !== null && run.status === "diverged") {
+    const halo = color;
+    drawEnd(context, [end[0], Math.max(end[1], chart.frame.top)], true, { color, halo, radius: 3 });
+  }
+}
+
+// Makes the path of T values at T steps, leaving out points closer than half a pixel to the one
+// before; returns its last pixel, or null. A value without a place on the axis breaks the line.
+function tracePath(context, steps, values, { x, y, frame }) {
+  context.beginPath();
+  const edge = frame.top - 50;
+  let [last, isBroken] = [null, true];
+  for (let k = 0; k < values.length; k += 1) {
+    const px = x.isLog && steps[k] < 1 ? NaN : x.scale(steps[k]);
+    const py = values[k] === Infinity ? edge : Math.max(y.scale(values[k]), edge);
+    if (Number.isNaN(px) || Number.isNaN(py)) {
+      isBroken = true;
+      continue;
+    }
+    const isClose = last !== null && Math.abs(px - last[0]) < 0.5 && Math.abs(py - last[1]) < 0.5;
+    if (isClose && !isBroken && k + 1 < values.length) continue;
+    if (isBroken) context.moveTo(px, py);
+    else context.lineTo(px, py);
+    [last, isBroken] = [[px, py], false];
+  }
+  return last;
+}
+
+// Draws what changes while one scrubs and hovers: dashed lines of theory, the emphasized runs, the line
+// of the scrubber and the runs' dots on it.
+export function drawOverlay(context, state, chart) {
+  const colors = palette(state.dark);
+  const { frame, x } = chart;
+  const at = x.isLog ? x.scale(Math.max(state.step, 1)) : x.scale(state.step);
+  drawLine(context, [at, frame.top], [at, frame.bottom], colors.faint);
+  const emphasized = emphasizedOf(state);
+  clipTo(context, frame, 4);
+  for (const guide of guidesOf(state, chart)) drawGuide(context, guide, chart, colors);
+  for (const { run, index } of [...emphasized].reverse()) {
+    context.lineWidth = 5;
+    context.globalAlpha = 0.85;
+    drawCurve(context, run, chart, colors.page);
+    context.globalAlpha = 1;
+    context.lineWidth = 2.2;
+    drawCurve(context, run, chart, index === null ? colors.accent : state.colors[index]);
+  }
+  drawDots(context, state, chart, emphasized, colors);
+  context.restore();
+}
+
+// Draws a dot for each of the emphasized runs at the scrubber; for all runs shown, if they are few.
+function drawDots(context, state, chart, emphasized, colors) {
+  const few = state.runs.length <= FEW ? state.runs : [];
+  const rest = few.map((index) => ({ run: state.scene.runs[index], index }));
+  for (const { run, index } of [...rest, ...emphasized]) {
+    const color = index === null ? colors.accent : state.colors[index];
+    const step = Math.min(Math.max(state.step, chart.x.isLog ? 1 : 0), lastStepOf(run));
+    const value = valueAt(run, chart.quantity.key, step, chart.y.isLog);
+    const [px, py] = [chart.x.scale(step), chart.y.scale(value)];
+    if (Number.isNaN(py)) continue;
+    const isTop = emphasized.some((each) => each.run === run);
+    drawEnd(context, [px, py], false, { color, halo: colors.page, radius: isTop ? 4.5 : 3 });
+  }
+}
+
+// Draws a dashed line {label, at: step → value} with its label where it leaves the chart.
+function drawGuide(context, { label, at }, { x, y, frame }, colors) {
+  const pixels = [];
+  for (let k = 0; k <= GUIDE_POINTS; k += 1) {
+    const px = frame.left + ((frame.right - frame.left) * k) / GUIDE_POINTS;
+    const py = y.scale(at(x.scale.invert(px)));
+    if (Number.isFinite(py)) pixels.push([px, py]);
+  }
+  const inside = pixels.filter(([, py]) => py >= frame.top && py <= frame.bottom);
+  if (inside.length < 2) return;
+  context.lineWidth = 1.3;
+  context.setLineDash([5, 4]);
+  context.strokeStyle = colors.soft;
+  context.beginPath();
+  for (const [px, py] of pixels) context.lineTo(px, py);
+  context.stroke();
+  context.setLineDash([]);
+  const [px, py] = inside[inside.length - 1];
+  const isLow = py > frame.bottom - 16;
+  const place = isLow ? [px - 6, py - 14] : [px - 4, py - 9];
+  drawWords(context, label, place, { color: colors.soft, halo: colors.page, align: "right", italic: true });
+}
