@@ -1,10 +1,10 @@
 // The drawing of a chart against the step on its three canvases: axes, curves of all runs, and on top
 // what changes while one scrubs and hovers.
 
-import { emphasizedOf, guidesOf, lastStepOf } from "./chartmodel.js";
-import { palette } from "./colors.js";
+import { emphasizedOf, guidesOf, runEnd } from "./chartmodel.js";
+import { endShape, palette } from "./colors.js";
 import { clipTo, drawAxes, drawEnd, drawLine, drawWords } from "./layers.js";
-import { seriesOf, valueAt } from "./series.js";
+import { seriesOf, quantityAt } from "./series.js";
 
 const FEW = 40; // runs: up to so many have a dot at the scrubber
 const GUIDE_POINTS = 60; // of a dashed line
@@ -26,7 +26,7 @@ export function drawCurves(context, state, chart) {
   context.restore();
 }
 
-// Draws the curve of one run; where it was lost, a cross on the upper edge or at its end.
+// Draws the curve of one run; where it was lost, a cross at its end or where it leaves the chart.
 function drawCurve(context, run, chart, color) {
   const values = seriesOf(run, chart.quantity.key);
   if (values === null) return;
@@ -34,32 +34,40 @@ function drawCurve(context, run, chart, color) {
   context.lineJoin = "round";
   const end = tracePath(context, run.step.values, values, chart);
   context.stroke();
-  if (end !== null && run.status === "diverged") {
-    const halo = color;
-    drawEnd(context, [end[0], Math.max(end[1], chart.frame.top)], true, { color, halo, radius: 3 });
+  if (end !== null && endShape(run.status) === "cross") {
+    drawEnd(context, end, true, { color, halo: color, radius: 3 });
   }
 }
 
 // Makes the path of T values at T steps, leaving out points closer than half a pixel to the one
-// before; returns its last pixel, or null. A value without a place on the axis breaks the line.
+// before. Returns its last pixel, or where it leaves the chart for good through the upper edge, or
+// null. A value without a place on the axis breaks the line.
 function tracePath(context, steps, values, { x, y, frame }) {
   context.beginPath();
-  const edge = frame.top - 50;
-  let [last, isBroken] = [null, true];
+  let [last, exit, isBroken] = [null, null, true];
   for (let k = 0; k < values.length; k += 1) {
     const px = x.isLog && steps[k] < 1 ? NaN : x.scale(steps[k]);
-    const py = values[k] === Infinity ? edge : Math.max(y.scale(values[k]), edge);
+    const py = values[k] === Infinity ? -Infinity : y.scale(values[k]);
     if (Number.isNaN(px) || Number.isNaN(py)) {
       isBroken = true;
       continue;
     }
-    const isClose = last !== null && Math.abs(px - last[0]) < 0.5 && Math.abs(py - last[1]) < 0.5;
-    if (isClose && !isBroken && k + 1 < values.length) continue;
-    if (isBroken) context.moveTo(px, py);
-    else context.lineTo(px, py);
-    [last, isBroken] = [[px, py], false];
+    const place = [px, Math.max(py, frame.top - 1e4)];
+    const isClose = !isBroken && Math.hypot(px - last[0], place[1] - last[1]) < 0.5;
+    if (isClose && k + 1 < values.length) continue;
+    if (isBroken) context.moveTo(...place);
+    else context.lineTo(...place);
+    if (py >= frame.top) exit = null;
+    else exit = exit ?? edgeBetween(last ?? place, place, frame.top);
+    [last, isBroken] = [place, false];
   }
-  return last;
+  return exit ?? last;
+}
+
+// Returns where a line that ends above the upper edge meets it, or above what it began.
+function edgeBetween([x0, y0], [x1, y1], top) {
+  const share = y0 > top ? (y0 - top) / (y0 - y1) : 0;
+  return [x0 + share * (x1 - x0), top];
 }
 
 // Draws what changes while one scrubs and hovers: dashed lines of theory, the emphasized runs, the line
@@ -90,8 +98,8 @@ function drawDots(context, state, chart, emphasized, colors) {
   const rest = few.map((index) => ({ run: state.scene.runs[index], index }));
   for (const { run, index } of [...rest, ...emphasized]) {
     const color = index === null ? colors.accent : state.colors[index];
-    const step = Math.min(Math.max(state.step, chart.x.isLog ? 1 : 0), lastStepOf(run));
-    const value = valueAt(run, chart.quantity.key, step, chart.y.isLog);
+    const step = Math.min(Math.max(state.step, chart.x.isLog ? 1 : 0), runEnd(run));
+    const value = quantityAt(run, chart.quantity.key, step, chart.y.isLog);
     const [px, py] = [chart.x.scale(step), chart.y.scale(value)];
     if (Number.isNaN(py)) continue;
     const isTop = emphasized.some((each) => each.run === run);
@@ -119,5 +127,10 @@ function drawGuide(context, { label, at }, { x, y, frame }, colors) {
   const [px, py] = inside[inside.length - 1];
   const isLow = py > frame.bottom - 16;
   const place = isLow ? [px - 6, py - 14] : [px - 4, py - 9];
-  drawWords(context, label, place, { color: colors.soft, halo: colors.page, align: "right", italic: true });
+  drawWords(context, label, place, {
+    color: colors.soft,
+    halo: colors.page,
+    align: "right",
+    italic: true,
+  });
 }

@@ -2,7 +2,7 @@
 // Nothing here needs a page.
 
 import { axisOf } from "./scales.js";
-import { quantitiesOf, rangeOf, seriesOf, sublinear, theoryOf, valueAt } from "./series.js";
+import { quantitiesOf, rangeOf, seriesOf, sublinear, theoryOf, quantityAt } from "./series.js";
 
 const MARGIN = { left: 58, right: 16, top: 12, bottom: 40 };
 
@@ -37,7 +37,8 @@ export function chartOf(state, { width, height }) {
   if (quantity === null) return null;
   const runs = shownRuns(state);
   const emphasized = emphasizedOf(state)[0]?.run ?? runs[0];
-  const extra = quantity.key === "sharpness" ? theoryOf(emphasized, "sharpness").map(({ at }) => at(0)) : [];
+  const extra =
+    quantity.key === "sharpness" ? theoryOf(emphasized, "sharpness").map(({ at }) => at(0)) : [];
   const logRange = state.scale === "linear" ? null : rangeOf(runs, quantity.key, true, extra);
   const range = logRange ?? rangeOf(runs, quantity.key, false, extra);
   const frame = {
@@ -47,7 +48,7 @@ export function chartOf(state, { width, height }) {
     bottom: height - MARGIN.bottom,
   };
   const isLogLog = state.scale === "loglog";
-  const steps = [isLogLog ? 1 : 0, Math.max(2, ...runs.map(lastStepOf))];
+  const steps = [isLogLog ? 1 : 0, Math.max(2, ...runs.map(runEnd))];
   const counts = [Math.max(2, width / 90), Math.max(2, height / 45)];
   const x = axisOf(steps, [frame.left, frame.right], isLogLog, counts[0]);
   const y = axisOf(range, [frame.bottom, frame.top], logRange !== null, counts[1]);
@@ -55,7 +56,7 @@ export function chartOf(state, { width, height }) {
 }
 
 // Returns the last recorded step of a run.
-export function lastStepOf(run) {
+export function runEnd(run) {
   return run.step.values[run.step.values.length - 1] ?? 0;
 }
 
@@ -67,7 +68,10 @@ export function emphasizedOf(state) {
     (index) => index !== null && index !== undefined && index < state.scene.runs.length,
   );
   const recorded = indices.map((index) => emphasis(state, index));
-  const found = live === null ? recorded : [...recorded.slice(0, -1), { run: live, index: null, name: "live" }, ...recorded.slice(-1)];
+  const found =
+    live === null
+      ? recorded
+      : [...recorded.slice(0, -1), { run: live, index: null, name: "live" }, ...recorded.slice(-1)];
   if (found.length > 0 || state.runs.length !== 1) return found;
   return [emphasis(state, state.runs[0])];
 }
@@ -87,5 +91,5 @@ export function guidesOf(state, chart) {
   const falls = ["suboptimality", "loss", "grad_norm"].includes(key);
   if (state.scale !== "loglog" || !falls || !chart.y.isLog) return lines;
   const run = first?.run ?? shownRuns(state).find((each) => seriesOf(each, key) !== null);
-  return [...lines, ...sublinear(valueAt(run, key, 1, true))];
+  return [...lines, ...sublinear(quantityAt(run, key, 1, true))];
 }

@@ -5,7 +5,8 @@ import { drawChartAxes, drawCurves, drawOverlay } from "./chartdraw.js";
 import { choice, eachFrame, el, setOptions } from "./dom.js";
 import { stackCanvases } from "./layers.js";
 import { short } from "./numbers.js";
-import { decayAt, nearestCurve, quantitiesOf, valueAt } from "./series.js";
+import { segments } from "./segments.js";
+import { decayAt, nearestCurve, quantitiesOf, quantityAt } from "./series.js";
 
 const SCALES = [
   { key: "linear", label: "linear", title: "both axes linear" },
@@ -19,7 +20,7 @@ const CLICK = 4; // pixels: a press that moves less is a click
 // Adds the charts to `parent`.
 export function mountCharts(parent, store) {
   const chosen = choice("Chart of", [], "", (quantity) => store.set({ quantity }));
-  const scales = scaleChoice(store);
+  const scales = segments("Axes of the chart", SCALES, (scale) => store.set({ scale }));
   const readout = el("output", { class: "readout" });
   const head = el("div", { class: "chart-head" }, [chosen.element, scales.element, readout]);
   const figure = el("div", { class: "chart", role: "img" });
@@ -51,18 +52,6 @@ function offer(select, options, value) {
   else select.value = value;
 }
 
-// Returns the choice of the scale as a group of radio buttons, and a function that shows one.
-function scaleChoice(store) {
-  const inputs = SCALES.map(({ key }) => {
-    const change = () => store.set({ scale: key });
-    return el("input", { type: "radio", name: "chart-scale", value: key, on: { change } });
-  });
-  const labels = SCALES.map(({ label, title }, k) => el("label", { title }, [inputs[k], el("span", { text: label })]));
-  const element = el("div", { class: "segments", role: "radiogroup", "aria-label": "Axes of the chart" }, labels);
-  const show = (scale) => inputs.forEach((input) => (input.checked = input.value === scale));
-  return { element, show };
-}
-
 // Draws the layers that are stale.
 function draw(store, view, layers, figure) {
   const state = store.get();
@@ -79,7 +68,10 @@ function draw(store, view, layers, figure) {
   const overlay = layers.clear("overlay");
   if (view.chart !== null) drawOverlay(overlay, state, view.chart);
   const count = state.runs.length;
-  figure.setAttribute("aria-label", `${view.chart?.quantity.label ?? "nothing"} of ${count} runs against the step. ${readoutOf(state)}`);
+  figure.setAttribute(
+    "aria-label",
+    `${view.chart?.quantity.label ?? "nothing"} of ${count} runs against the step. ${readoutOf(state)}`,
+  );
   const dimmed = state.followed !== null || state.hovered !== null || state.live.run !== null;
   layers.box.classList.toggle("has-followed", dimmed && count > 1);
 }
@@ -91,12 +83,13 @@ export function readoutOf(state) {
   if (quantity === null) return "nothing recorded";
   const step = Math.round(state.step);
   if (first === undefined) return `${state.runs.length} runs · step ${step}`;
-  const value = valueAt(first.run, quantity.key, step, state.scale !== "linear");
+  const value = quantityAt(first.run, quantity.key, step, state.scale !== "linear");
   const words = [first.name, `step ${step}`];
   words.push(Number.isNaN(value) ? "ended" : `${quantity.symbol} = ${short(value)}`);
   const decay = decayAt(first.run, quantity.key, step);
   const gap = ["suboptimality", "loss"].includes(quantity.key);
-  if (gap && decay !== null && !Number.isNaN(value)) words.push(...rateWords(state, decay, first.run));
+  if (gap && decay !== null && !Number.isNaN(value))
+    words.push(...rateWords(state, decay, first.run));
   return words.join(" · ");
 }
 

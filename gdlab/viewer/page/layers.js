@@ -11,11 +11,16 @@ export function stackCanvases(parent, names, onResize) {
   const canvases = new Map(names.map((name) => [name, layerCanvas(name)]));
   const box = el("div", { class: "layers" }, [...canvases.values()]);
   parent.append(box);
-  const stack = { box, size: { width: 0, height: 0 }, clear: (name) => cleared(canvases.get(name)) };
+  const stack = {
+    box,
+    size: { width: 0, height: 0 },
+    clear: (name) => cleared(canvases.get(name)),
+  };
   new ResizeObserver(() => {
     stack.size = { width: box.clientWidth, height: box.clientHeight };
     const { width, height } = stack.size;
-    for (const canvas of canvases.values()) fitCanvas(canvas, width, height, window.devicePixelRatio);
+    for (const canvas of canvases.values())
+      fitCanvas(canvas, width, height, window.devicePixelRatio);
     if (width > 0 && height > 0) onResize();
   }).observe(box);
   return stack;
@@ -37,7 +42,12 @@ function cleared(canvas) {
 }
 
 // Writes a short text at a pixel; with `halo`, the color of the page, lines do not cross it.
-export function drawWords(context, text, [x, y], { color, halo, align = "left", size = 11, italic = false }) {
+export function drawWords(
+  context,
+  text,
+  [x, y],
+  { color, halo, align = "left", size = 11, italic = false },
+) {
   context.font = `${italic ? "italic " : ""}${size}px ${FONT}`;
   context.textAlign = align;
   context.textBaseline = "middle";

@@ -1,6 +1,6 @@
 // Scales between values and pixels with the ticks and texts of their axes. Nothing here needs a page.
 
-import { logTicks, short, tickTexts, ticks } from "./numbers.js";
+import { logTicks, powerOfTen, short, tickTexts, ticks } from "./numbers.js";
 
 // Returns a function from values to pixels along a line; `.invert` goes back.
 export function linearScale([low, high], [first, last]) {
@@ -25,7 +25,7 @@ export function axisOf(domain, range, isLog, count) {
   const [low, high] = domain;
   const scale = isLog ? logScale(domain, range) : linearScale(domain, range);
   const values = isLog ? finerLogTicks(low, high, count) : ticks(low, high, count);
-  const texts = isLog ? values.map((value) => short(value)) : tickTexts(values);
+  const texts = isLog ? logTexts(values) : tickTexts(values);
   return { scale, isLog, domain, ticks: values.map((value, k) => ({ value, text: texts[k] })) };
 }
 
@@ -38,4 +38,13 @@ function finerLogTicks(low, high, count) {
   const powers = [first, first + 1, first + 2];
   const found = powers.flatMap((power) => [1, 2, 5].map((factor) => Number(`${factor}e${power}`)));
   return found.filter((tick) => tick >= low * 0.9999 && tick <= high * 1.0001);
+}
+
+// Returns the texts of ticks of a logarithmic axis: all as powers of ten if one is far from 1.
+function logTexts(values) {
+  const powers = values.map((value) => Math.round(Math.log10(value)));
+  const isFar = Math.max(...powers.map(Math.abs)) > 3;
+  const areWhole = values.every((value, k) => Math.abs(value / 10 ** powers[k] - 1) < 1e-9);
+  if (!isFar || !areWhole) return values.map((value) => short(value));
+  return powers.map((power) => (power === 0 ? "1" : powerOfTen(power)));
 }

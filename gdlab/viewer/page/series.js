@@ -1,6 +1,8 @@
 // What the charts show of a run: quantities against the step, their ranges, values and slopes.
 // Nothing here needs a page. T recorded points of a run; a run is as in a scene.
 
+import { indexOfStep } from "./scenes.js";
+
 const BUILT_IN = [
   { key: "suboptimality", label: "suboptimality", symbol: "f(xₖ) − f*" },
   { key: "loss", label: "loss", symbol: "f(xₖ)" },
@@ -27,8 +29,16 @@ export function seriesOf(run, key) {
 // diverged widen it by at most two decades (log) or not at all (linear), unless all of them did. Values
 // of `extra`, such as a limit of theory, widen it if they are not far above.
 export function rangeOf(runs, key, isLog, extra = []) {
-  const calm = extent(runs.filter((run) => run.status !== "diverged"), key, isLog);
-  const wild = extent(runs.filter((run) => run.status === "diverged"), key, isLog);
+  const calm = extent(
+    runs.filter((run) => run.status !== "diverged"),
+    key,
+    isLog,
+  );
+  const wild = extent(
+    runs.filter((run) => run.status === "diverged"),
+    key,
+    isLog,
+  );
   if (calm === null && wild === null) return null;
   let [low, high] = calm ?? capped(wild, isLog);
   if (calm !== null && wild !== null && isLog) {
@@ -68,26 +78,15 @@ function padded(low, high, isLog) {
   return [low >= 0 && low - margin < 0 ? 0 : low - margin, high + margin];
 }
 
-// Returns the index of the last recorded point at or before a step; 0 before the first.
-export function indexAt(steps, step) {
-  let [low, high] = [0, steps.length - 1];
-  while (low < high) {
-    const middle = (low + high + 1) >> 1;
-    if (steps[middle] <= step) low = middle;
-    else high = middle - 1;
-  }
-  return low;
-}
-
 // Returns the value of a quantity at a step, or NaN where the run has none or has ended. Between two
 // recorded points it is on the line between them, in logarithms if they are shown.
-export function valueAt(run, key, step, isLog = false) {
+export function quantityAt(run, key, step, isLog = false) {
   const values = seriesOf(run, key);
   const steps = run.step.values;
   if (values === null || steps.length === 0 || step > steps[steps.length - 1]) return NaN;
-  const k = indexAt(steps, step);
-  if (steps[k] >= step || k + 1 >= steps.length) return values[k];
-  const share = (step - steps[k]) / (steps[k + 1] - steps[k]);
+  const at = indexOfStep(steps, step);
+  const [k, share] = [Math.floor(at), at % 1];
+  if (share === 0) return values[k];
   const [a, b] = [values[k], values[k + 1]];
   if (isLog && a > 0 && b > 0) return a * (b / a) ** share;
   return a + share * (b - a);
@@ -100,8 +99,8 @@ export function decayAt(run, key, step) {
   const values = seriesOf(run, key);
   if (values === null) return null;
   const steps = run.step.values;
-  const last = indexAt(steps, Math.min(step, steps[steps.length - 1]));
-  const first = Math.min(indexAt(steps, 0.9 * steps[last]), last - 1);
+  const last = Math.floor(indexOfStep(steps, step));
+  const first = Math.min(Math.floor(indexOfStep(steps, 0.9 * steps[last])), last - 1);
   if (first < 0 || !(values[first] > 0) || !(values[last] > 0)) return null;
   const change = Math.log(values[last] / values[first]);
   const factor = Math.exp(change / (steps[last] - steps[first]));
@@ -119,7 +118,7 @@ export function theoryOf(run, key, minimum) {
     return [{ label: "theory", at: (step) => first * run.rate ** step }];
   }
   if (key === "sharpness" && seriesOf(run, "lr") !== null) {
-    return [{ label: "2/lr", at: (step) => 2 / valueAt(run, "lr", step) }];
+    return [{ label: "2/lr", at: (step) => 2 / quantityAt(run, "lr", step) }];
   }
   return [];
 }
@@ -140,7 +139,7 @@ export function nearestCurve(runs, indices, key, [px, py], { x, y, isLog, reach 
   const step = x.invert(px);
   let [best, least] = [null, reach];
   for (const index of indices) {
-    const distance = Math.abs(y(valueAt(runs[index], key, step, isLog)) - py);
+    const distance = Math.abs(y(quantityAt(runs[index], key, step, isLog)) - py);
     if (distance <= least) [best, least] = [index, distance];
   }
   return best;

@@ -44,12 +44,16 @@ export function nearestRun(runs, indices, axes, wanted, moved) {
   const weights = axes.map((axis) => weightOf(axis, moved, indices.length));
   let [best, least] = [null, Infinity];
   for (const index of indices) {
-    const costs = axes.map((axis, k) => weights[k] * distance(axis, runs[index].settings[axis.name], wanted[axis.name]));
+    const costs = axes.map(
+      (axis, k) => weights[k] * distance(axis, runs[index].settings[axis.name], wanted[axis.name]),
+    );
     const cost = costs.reduce((sum, each) => sum + each, 0);
     if (cost < least) [best, least] = [index, cost];
   }
   if (best === null) return { index: null, differs: [] };
-  const differs = axes.filter(({ name }) => keyOf(runs[best].settings[name]) !== keyOf(wanted[name]));
+  const differs = axes.filter(
+    ({ name }) => keyOf(runs[best].settings[name]) !== keyOf(wanted[name]),
+  );
   return { index: best, differs: differs.map(({ name }) => name) };
 }
 
@@ -72,7 +76,13 @@ function distance(axis, one, other) {
 export function nearestProblem(problems, group, axes, wanted, moved) {
   const among = problems.filter((problem) => problem.group === group);
   const own = axes.filter((axis) => axis.ofProblem);
-  const { index } = nearestRun(among, among.map((_, k) => k), own, wanted, moved);
+  const { index } = nearestRun(
+    among,
+    among.map((_, k) => k),
+    own,
+    wanted,
+    moved,
+  );
   return index === null ? null : among[index].id;
 }
 

@@ -42,7 +42,7 @@ export function initialState() {
     mode: "2d",
     showField: false,
     scale: "log",
-    quantity: "loss",
+    quantity: "suboptimality",
     live: { on: false, start: null, run: null },
     theme: "auto",
     dark: false,
