@@ -16,6 +16,7 @@
 //   scale, quantity             of the charts
 //   live                        {on, start: [x, y] or null, run: a run as in a scene or null}
 //   theme, dark                 "auto", "light" or "dark", and which of the two that is now
+//   help                        whether the dialog with the keys is open
 //   status                      one line: what is being loaded, or what went wrong
 export function initialState() {
   return {
@@ -44,6 +45,7 @@ export function initialState() {
     scale: "log",
     quantity: "suboptimality",
     live: { on: false, start: null, run: null },
+    help: false,
     theme: "auto",
     dark: false,
     status: "",

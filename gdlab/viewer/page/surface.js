@@ -1,0 +1,4 @@
+// The landscape as a surface in three dimensions.
+export function createSurface() {
+  return { draw() {} };
+}
