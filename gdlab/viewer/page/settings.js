@@ -6,7 +6,7 @@ const MANY = 1e6; // the weight of a setting that must be had exactly, if any ru
 // Returns the axes [{name, numeric, values, ofProblem}] of a problem's scene: the settings that differ
 // between its runs, then those in which the problems of its group differ.
 export function axesOf(scene, problems) {
-  const own = scene.axes.map((axis) => ({ ...axis, ofProblem: false }));
+  const own = freeAxes(scene).map((axis) => ({ ...axis, ofProblem: false }));
   const group = problems.filter((problem) => problem.group === scene.problem.group);
   const names = new Set(group.flatMap((problem) => Object.keys(problem.settings)));
   const others = [...names].map((name) => {
@@ -17,6 +17,27 @@ export function axesOf(scene, problems) {
     return { name, numeric, values, ofProblem: true };
   });
   return [...own, ...others.filter((axis) => axis.values.length > 1)];
+}
+
+// Returns the axes of a scene but those that follow from another one without an order, as momentum
+// does from the optimizer where each has one value of it.
+export function freeAxes({ axes, runs }) {
+  const words = axes.filter(({ numeric }) => !numeric);
+  return axes.filter(
+    (axis) => !words.some((word) => word !== axis && determines(word, axis, runs)),
+  );
+}
+
+// Returns whether runs that agree on one axis agree on another, which has no more values.
+function determines(word, axis, runs) {
+  if (axis.values.length > word.values.length || !axis.numeric) return false;
+  const found = new Map();
+  for (const { settings } of runs) {
+    const [key, value] = [keyOf(settings[word.name]), keyOf(settings[axis.name])];
+    if (found.has(key) && found.get(key) !== value) return false;
+    found.set(key, value);
+  }
+  return true;
 }
 
 // Returns a text that two values share only if they are equal.

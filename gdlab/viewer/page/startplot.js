@@ -4,15 +4,15 @@ import { distinctColor, endShape, palette } from "./colors.js";
 import { basinsOf, hasManyStarts } from "./endings.js";
 import { clipTo, drawAxes, drawEnd, drawLine, drawWords } from "./layers.js";
 import { axisOf } from "./scales.js";
-import { keyOf } from "./settings.js";
+import { freeAxes, keyOf } from "./settings.js";
 
 const MARGIN = { left: 44, right: 16, top: 10, bottom: 40 };
 const FEW_LINES = 40; // starts: up to so many are joined with where they lead
 const OF_START = /^(seed|start)(\.|_|$)/; // settings that say where a run starts
 
 // Returns the axes of a sweep but those that say where a run starts.
-export function axesBesideStart({ axes }) {
-  return axes.filter(({ name }) => !OF_START.test(name));
+export function axesBesideStart(scene) {
+  return freeAxes(scene).filter(({ name }) => !OF_START.test(name));
 }
 
 // Returns the runs of the map: those that pass the filters and differ only in where they start from
@@ -68,7 +68,8 @@ export function placeColor(place, dark) {
 
 // Draws a map: its axes, the places that runs reach, and each start in the color of its place, a cross
 // if the run was lost. Starts on a lattice are cells.
-export function drawMap(context, state, { places, starts }, chart) {
+export function drawMap(context, state, basins, chart) {
+  const { places, starts } = basins;
   const colors = palette(state.dark);
   drawAxes(context, chart.frame, chart.x, chart.y, state.scene.plane.labels[0], colors);
   if (!chart.isLine) {
@@ -77,16 +78,8 @@ export function drawMap(context, state, { places, starts }, chart) {
   }
   clipTo(context, chart.frame, 5);
   const cell = latticeOf(starts, chart);
+  if (cell === null && starts.length <= FEW_LINES) drawLeads(context, state, basins, chart);
   const radius = Math.max(1.8, Math.min(4.5, 60 / Math.sqrt(starts.length)));
-  const lines = cell === null && starts.length <= FEW_LINES ? starts : [];
-  for (const { start, place } of lines) {
-    if (place === null) continue;
-    context.globalAlpha = 0.45;
-    context.lineWidth = 1;
-    const [from, to] = [start, places[place].at].map((point) => mapPixel(point, chart));
-    drawLine(context, from, to, placeColor(place, state.dark));
-  }
-  context.globalAlpha = 1;
   for (const { start, place, status } of starts) {
     const color = placeColor(place, state.dark);
     const at = mapPixel(start, chart);
@@ -94,8 +87,20 @@ export function drawMap(context, state, { places, starts }, chart) {
     if (cell !== null && !isCross) drawCell(context, at, cell, color);
     else drawEnd(context, at, isCross, { color, halo: colors.page, radius });
   }
-  places.forEach(({ at }) => drawPlace(context, mapPixel(at, chart), colors));
+  for (const { at } of places) drawPlace(context, mapPixel(at, chart), chart.frame, colors);
   context.restore();
+}
+
+// Draws a thin line from each start to the place that it leads to.
+function drawLeads(context, state, { places, starts }, chart) {
+  context.globalAlpha = 0.45;
+  context.lineWidth = 1;
+  for (const { start, place } of starts) {
+    if (place === null) continue;
+    const [from, to] = [start, places[place].at].map((point) => mapPixel(point, chart));
+    drawLine(context, from, to, placeColor(place, state.dark));
+  }
+  context.globalAlpha = 1;
 }
 
 // Returns [width, height] in pixels of the cells of starts on a lattice, or null where they are none.
@@ -120,8 +125,9 @@ function drawCell(context, [x, y], [width, height], color) {
   context.globalAlpha = 1;
 }
 
-// Draws a place where runs end: a plus with a halo.
-function drawPlace(context, [x, y], colors) {
+// Draws a place where runs end, if it is on the map: a plus with a halo.
+function drawPlace(context, [x, y], { left, right, top, bottom }, colors) {
+  if (!(x >= left && x <= right && y >= top && y <= bottom)) return;
   const strokes = [
     [5, colors.page],
     [2, colors.ink],

@@ -98,8 +98,13 @@ function controlOf(axis, changed) {
   const texts = axis.values.map((value) => textOf(value, short));
   if (axis.numeric || axis.values.length > FEW) {
     const chosen = (position) => changed(axis.values[position]);
-    const made = slider(axis.name, axis.values.length - 1, (position) => texts[position], chosen);
-    return { ...made, show: (value) => made.show(Math.max(0, placeOf(axis, value))) };
+    const made = slider(
+      axis.name,
+      axis.values.length - 1,
+      (position) => texts[position] ?? "–",
+      chosen,
+    );
+    return { ...made, show: (value) => made.show(placeOf(axis, value)) };
   }
   const options = axis.values.map((value, k) => ({ key: keyOf(value), label: texts[k] }));
   const made = segments(axis.name, options, (key) => changed(JSON.parse(key)));
