@@ -79,7 +79,8 @@ export function drawOverlay(context, state, chart) {
   drawLine(context, [at, frame.top], [at, frame.bottom], colors.faint);
   const emphasized = emphasizedOf(state);
   clipTo(context, frame, 4);
-  for (const guide of guidesOf(state, chart)) drawGuide(context, guide, chart, colors);
+  const guides = guidesOf(state, chart);
+  const ends = guides.map((guide) => drawGuide(context, guide, chart, colors));
   for (const { run, index } of [...emphasized].reverse()) {
     context.lineWidth = 5;
     context.globalAlpha = 0.85;
@@ -89,6 +90,7 @@ export function drawOverlay(context, state, chart) {
     drawCurve(context, run, chart, index === null ? colors.accent : state.colors[index]);
   }
   drawDots(context, state, chart, emphasized, colors);
+  guides.forEach(({ label }, k) => labelGuide(context, label, ends[k], chart, colors));
   context.restore();
 }
 
@@ -107,16 +109,14 @@ function drawDots(context, state, chart, emphasized, colors) {
   }
 }
 
-// Draws a dashed line {label, at: step → value} with its label where it leaves the chart.
-function drawGuide(context, { label, at }, { x, y, frame }, colors) {
+// Draws a dashed line {label, at: step → value}; returns its last pixel on the chart, or null.
+function drawGuide(context, { at }, { x, y, frame }, colors) {
   const pixels = [];
   for (let k = 0; k <= GUIDE_POINTS; k += 1) {
     const px = frame.left + ((frame.right - frame.left) * k) / GUIDE_POINTS;
     const py = y.scale(at(x.scale.invert(px)));
     if (Number.isFinite(py)) pixels.push([px, py]);
   }
-  const inside = pixels.filter(([, py]) => py >= frame.top && py <= frame.bottom);
-  if (inside.length < 2) return;
   context.lineWidth = 1.3;
   context.setLineDash([5, 4]);
   context.strokeStyle = colors.soft;
@@ -124,13 +124,15 @@ function drawGuide(context, { label, at }, { x, y, frame }, colors) {
   for (const [px, py] of pixels) context.lineTo(px, py);
   context.stroke();
   context.setLineDash([]);
-  const [px, py] = inside[inside.length - 1];
-  const isLow = py > frame.bottom - 16;
-  const place = isLow ? [px - 6, py - 14] : [px - 4, py - 9];
-  drawWords(context, label, place, {
-    color: colors.soft,
-    halo: colors.page,
-    align: "right",
-    italic: true,
-  });
+  return pixels.filter(([, py]) => py >= frame.top && py <= frame.bottom).at(-1) ?? null;
+}
+
+// Writes the name of a dashed line above its last pixel.
+function labelGuide(context, label, end, { frame }, colors) {
+  if (end === null) return;
+  const [px, py] = end;
+  const isLeaving = py > frame.bottom - 16;
+  const place = isLeaving ? [px - 6, py - 14] : [px - 4, py - 9];
+  const style = { color: colors.ink, halo: colors.page, align: "right", italic: true };
+  drawWords(context, label, place, style);
 }

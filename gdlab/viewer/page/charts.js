@@ -1,6 +1,6 @@
 // The charts below the landscape: a quantity of all runs against the step, linked with the rest.
 
-import { chartOf, emphasizedOf, runOf, shownQuantity, shownRuns } from "./chartmodel.js";
+import { chartOf, emphasizedOf, runEnd, runOf, shownQuantity, shownRuns } from "./chartmodel.js";
 import { drawChartAxes, drawCurves, drawOverlay } from "./chartdraw.js";
 import { choice, eachFrame, el, setOptions } from "./dom.js";
 import { stackCanvases } from "./layers.js";
@@ -85,7 +85,9 @@ export function readoutOf(state) {
   if (first === undefined) return `${state.runs.length} runs · step ${step}`;
   const value = quantityAt(first.run, quantity.key, step, state.scale !== "linear");
   const words = [first.name, `step ${step}`];
-  words.push(Number.isNaN(value) ? "ended" : `${quantity.symbol} = ${short(value)}`);
+  words.push(
+    Number.isNaN(value) ? `ended at ${runEnd(first.run)}` : `${quantity.symbol} = ${short(value)}`,
+  );
   const decay = decayAt(first.run, quantity.key, step);
   const gap = ["suboptimality", "loss"].includes(quantity.key);
   if (gap && decay !== null && !Number.isNaN(value))

@@ -5,6 +5,7 @@ import { mountCharts } from "./charts.js";
 import { mountHover } from "./hover.js";
 import { mountKeyboard } from "./keyboard.js";
 import { buildLayout } from "./layout.js";
+import { mountLive } from "./live.js";
 import { mountNotes } from "./notes.js";
 import { mountPlane, planeActions, setStart } from "./plane.js";
 import { mountRuns } from "./runs.js";
@@ -37,6 +38,7 @@ export async function mount(element, source, options = {}) {
   root.viewer = { store, root, stage };
   mountCharts(layout.charts, store);
   mountSweep(layout.sweep, store);
+  mountLive(layout.live, store, source);
   await startSession(store, source, options);
   return root.viewer;
 }

@@ -6,8 +6,8 @@ import { clipTo, drawAxes, drawEnd, drawLine, drawWords } from "./layers.js";
 import { short } from "./numbers.js";
 import { axisOf } from "./scales.js";
 
-const MARGIN = { left: 58, right: 16, top: 26, bottom: 40 };
-const LOST_ABOVE = 12; // pixels above the frame, where lost runs have their row
+const MARGIN = { left: 58, right: 16, top: 12, bottom: 40 };
+const LOST_ABOVE = 14; // pixels above the frame, where lost runs have their row
 const ROOM = 44; // pixels between two ticks
 const MANY = 300; // runs: from so many on the dots are faint
 
@@ -23,10 +23,11 @@ export function outcomeChart(state, along, groupBy, { width, height }) {
   const xs = points.map(({ x }) => x);
   if (along === "lr") xs.push(...nearLimits(state, xs));
   const isLogX = Math.min(...xs) > 0 && Math.max(...xs) / Math.min(...xs) > 5;
+  const isAnyLost = points.some(({ y }) => y === Infinity);
   const frame = {
     left: MARGIN.left,
     right: width - MARGIN.right,
-    top: MARGIN.top,
+    top: MARGIN.top + (isAnyLost ? LOST_ABOVE : 0),
     bottom: height - MARGIN.bottom,
   };
   const x = axisOf(marginOf(xs, isLogX, 0.05), [frame.left, frame.right], isLogX, width / 80);

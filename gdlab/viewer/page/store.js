@@ -14,7 +14,10 @@
 //   point                       answer of `point` at the cursor with its `at`, or null
 //   view, mode, showField       [[xlow, xhigh], [ylow, yhigh]], "2d" or "3d", gradient arrows
 //   scale, quantity             of the charts
-//   live                        {on, start: [x, y] or null, run: a run as in a scene or null}
+//   live                        the live bench: {on, start: [x, y] or null, optimizer, lr, steps, fields
+//                               (of the optimizer, {name: value} as far as moved), loss (the same,
+//                               {"loss.name": text}, or null), run (as in a scene, or null), words of
+//                               its command, seconds, error}
 //   theme, dark                 "auto", "light" or "dark", and which of the two that is now
 //   help                        whether the dialog with the keys is open
 //   status                      one line: what is being loaded, or what went wrong
@@ -44,7 +47,19 @@ export function initialState() {
     showField: false,
     scale: "log",
     quantity: "suboptimality",
-    live: { on: false, start: null, run: null },
+    live: {
+      on: false,
+      start: null,
+      optimizer: "",
+      lr: 0,
+      steps: 0,
+      fields: {},
+      loss: null,
+      run: null,
+      words: null,
+      seconds: 0,
+      error: "",
+    },
     help: false,
     theme: "auto",
     dark: false,
