@@ -4,6 +4,7 @@ import argparse
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,7 +62,7 @@ def opened_boards(monkeypatch):
     """The calls of `show`, which starts nothing."""
     calls = []
 
-    def show(directory: Path, further: list[str], runs: int) -> int:
+    def show(directory: Path, further: list[str], runs: int, **options: Any) -> int:
         calls.append((str(directory), further, runs))
         return 0
 
@@ -87,7 +88,7 @@ def test_a_run_that_is_the_folder_itself_has_its_name(tmp_path, monkeypatch):
     (run / "events.out.tfevents.1.a.0").touch()
     seen = []
 
-    def show(directory: Path, further: list[str], runs: int) -> int:
+    def show(directory: Path, further: list[str], runs: int, **options: Any) -> int:
         seen.append(directory)
         assert [path.name for path in directory.iterdir()] == [run.name]
         assert (directory / run.name).resolve() == run.resolve()
@@ -139,7 +140,7 @@ def test_help_is_short(capsys):
 
 
 def test_an_interrupt_while_starting_is_quiet(tmp_path, monkeypatch, capsys):
-    def show(directory: Path, further: list[str], runs: int) -> int:
+    def show(directory: Path, further: list[str], runs: int, **options: Any) -> int:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(view, "show", show)
@@ -150,20 +151,20 @@ def test_an_interrupt_while_starting_is_quiet(tmp_path, monkeypatch, capsys):
 # Many runs
 
 
-# number of runs, the tab that shows something, and what to do in the others
+# number of runs, and what to do in the tabs that show none of them
 TABS = [
-    (1, "timeseries", []),
-    (40, "timeseries", []),
-    (41, "timeseries", ["41 runs: Time Series shows them", "press TOGGLE ALL RUNS."]),
-    (500, "timeseries", ["500 runs: Time Series shows them", "press TOGGLE ALL RUNS."]),
-    (501, "hparams", ["More than 500 runs: HParams lists them", "tick the box above the list"]),
+    (1, []),
+    (40, []),
+    (41, ["41 runs: Time Series shows them", "press TOGGLE ALL RUNS."]),
+    (500, ["500 runs: Time Series shows them", "press TOGGLE ALL RUNS."]),
+    (501, ["More than 500 runs: HParams lists them", "tick the box above the list"]),
 ]
 
 
-@pytest.mark.parametrize(("runs", "tab", "words"), TABS)
-def test_the_address_opens_a_tab_that_shows_something(runs, tab, words):
+@pytest.mark.parametrize(("runs", "words"), TABS)
+def test_the_address_opens_a_tab_that_shows_something(runs, words):
     first, *further = view.describe_address("http://h:1/", runs).split("\n")
-    assert first == f"TensorBoard at http://h:1/#{tab} (Ctrl-C ends it)"
+    assert first == "TensorBoard at http://h:1/#trajectories (Ctrl-C ends it)"
     assert all(part in further[0] for part in words)
     pictures = "Pictures of sweeps: http://h:1/#images&regexInput=overview"
     assert further[1:] == [pictures] * bool(words)

@@ -1,1 +1,1 @@
-"""What is served beside TensorBoard: the tab with the viewer, and runs computed as one watches."""
+"""The tab *Trajectories* of TensorBoard: the viewer, fed by a server."""

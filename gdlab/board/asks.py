@@ -33,8 +33,9 @@ from gdlab.fields.validation import union_members
 from gdlab.optimizers.base import Optimizer
 from gdlab.paths import CONF
 from gdlab.schedules import Constant
+from gdlab.viewer.problems import MOST_LIVE_DIMENSIONS
 
-MOST_STEPS, MOST_DIMENSIONS = 2000, 10
+MOST_STEPS = 2000
 _LONGEST_TEXT = 400  # characters of a value: a formula
 _LONGEST_SHOWN = 40
 _GROUPS = ("loss", "optimizer")
@@ -120,8 +121,8 @@ def _check_size(dim: int, expected: int, steps: int) -> None:
     """
     if steps > MOST_STEPS:
         raise SettingError(f"steps={steps}: must be at most {MOST_STEPS} on the live bench")
-    if dim > MOST_DIMENSIONS:
-        what = f"must have at most {MOST_DIMENSIONS} dimensions on the live bench, has {dim}"
+    if dim > MOST_LIVE_DIMENSIONS:
+        what = f"must have at most {MOST_LIVE_DIMENSIONS} dimensions on the live bench, has {dim}"
         raise SettingError(f"loss: {what}")
     if dim != expected:
         raise SettingError(f"loss: must keep its {expected} dimensions, would have {dim}")
@@ -133,6 +134,7 @@ def optimizer_names() -> tuple[str, ...]:
     return tuple(name for name in choices_of("optimizer") if _is_whole(name))
 
 
+@cache
 def _is_whole(name: str) -> bool:
     """Tell whether a choice of conf says which optimizer it is; nothing is made of it yet."""
     target = compose_file(CONF / "optimizer" / f"{name}.yaml")["_target_"]
@@ -149,7 +151,7 @@ def optimizer_named(name: str) -> Entrant:
     Raises:
         SettingError: the live bench has none of this name.
     """
-    if name not in optimizer_names():
+    if name not in choices_of("optimizer") or not _is_whole(name):
         raise unknown_choice("optimizer", _short(name), optimizer_names())
     return entrants_of(name)[0]
 
@@ -267,9 +269,9 @@ def _whole(key: str, text: str) -> int:
 
 def _point(key: str, text: str) -> tuple[float, ...]:
     """Read the coordinates of a point, with commas between."""
-    parts = text.split(",", MOST_DIMENSIONS)
-    if len(parts) > MOST_DIMENSIONS:
-        raise SettingError(f"{key}={_short(text)}: must be at most {MOST_DIMENSIONS} numbers")
+    parts = text.split(",", MOST_LIVE_DIMENSIONS)
+    if len(parts) > MOST_LIVE_DIMENSIONS:
+        raise SettingError(f"{key}={_short(text)}: must be at most {MOST_LIVE_DIMENSIONS} numbers")
     return tuple(float(_number(key, part)) for part in parts)
 
 

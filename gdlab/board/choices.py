@@ -2,7 +2,7 @@
 
 import math
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from gdlab.bench.entrants import Entrant
@@ -27,7 +27,7 @@ def choices(problem: Settings) -> dict[str, Any]:
     """
     return {
         "optimizers": [_optimizer(each) for each in fitting(problem)],
-        "loss": [f for f in fields_of(problem.loss) if not f.pop("whole", False)],
+        "loss": [each for each in fields_of(problem.loss) if _is_slider(each)],
         "most_steps": MOST_STEPS,
     }
 
@@ -40,6 +40,11 @@ def fitting(problem: Settings) -> Iterator[Entrant]:
         except SettingError:  # it needs what this loss lacks, such as residuals
             continue
         yield optimizer_named(name)
+
+
+def _is_slider(field: Mapping[str, Any]) -> bool:
+    """Tell whether a field takes any number; another whole one may be another dimension."""
+    return field["scale"] != "choice" and not field.get("whole")
 
 
 def _optimizer(entrant: Entrant) -> dict[str, Any]:

@@ -1,0 +1,14 @@
+// TensorBoard's entry: it loads this module into an empty page and calls `render`.
+
+import { serverSource } from "./data.js";
+import { mount } from "./main.js";
+
+// Shows the viewer on the whole page.
+export async function render() {
+  const style = document.createElement("link");
+  style.rel = "stylesheet";
+  style.href = new URL("./style.css", import.meta.url).href;
+  document.head.append(style);
+  document.title = "Trajectories";
+  await mount(document.body, serverSource("."), {});
+}

@@ -1,0 +1,106 @@
+"""The records of a run, as many of them as can be seen.
+
+Shapes: n records, K recorded coordinates.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gdlab.engine.metrics import SHARPNESS
+from gdlab.errors import RecordError
+from gdlab.recording.digests import VerifiedFiles
+from gdlab.recording.names import HISTORY
+from gdlab.recording.parquet import read_parquet
+from gdlab.recording.thinning import thinned_steps
+from gdlab.viewer.reading import ReadRun
+
+MOST_RECORDS = 20_000
+"""Of one run."""
+
+
+@dataclass(frozen=True)
+class Records:
+    """Some of the records of a run, always the first and the last.
+
+    Attributes:
+        step: the steps (n,), increasing.
+        x: the recorded coordinates of the points (n, K).
+        loss: the losses (n,), NaN where they were not computed.
+        grad_norm: the gradient norms (n,).
+        lr: the learning rates (n,).
+        sharpness: (n,); None where it was not recorded.
+        recorded: the number of records in the file.
+    """
+
+    step: np.ndarray
+    x: np.ndarray
+    loss: np.ndarray
+    grad_norm: np.ndarray
+    lr: np.ndarray
+    sharpness: np.ndarray | None
+    recorded: int
+
+    def __len__(self) -> int:
+        return len(self.step)
+
+    def take(self, rows: np.ndarray) -> "Records":
+        """Return some of the records."""
+        sharpness = None if self.sharpness is None else self.sharpness[rows]
+        columns = (self.step, self.x, self.loss, self.grad_norm, self.lr)
+        return Records(*(column[rows] for column in columns), sharpness, self.recorded)
+
+
+def read_records(directory: Path, most: int = MOST_RECORDS) -> Records:
+    """Read at most so many records of a run, the early ones densely.
+
+    Raises:
+        RecordError: the file is missing or damaged.
+    """
+    table = read_parquet(VerifiedFiles(directory), HISTORY)
+    missing = {"step", "loss", "grad_norm", "lr"} - {*table.column_names}
+    if missing or not len(table):
+        what = f"no {', '.join(sorted(missing))}" if missing else "no records"
+        raise RecordError(f"{HISTORY}: damaged ({what})")
+    rows = _rows(len(table), most)
+
+    def column(name: str) -> np.ndarray:
+        return _numbers(table.column(name))[rows]
+
+    names = [name for name in table.column_names if name[:1] == "x" and name[1:].isdecimal()]
+    x = np.stack([column(name) for name in names], axis=1) if names else np.empty((len(rows), 0))
+    step, loss, norm, lr = (column(name) for name in ("step", "loss", "grad_norm", "lr"))
+    sharpness = column(SHARPNESS) if SHARPNESS in table.column_names else None
+    return Records(step, x, loss, norm, lr, sharpness, len(table))
+
+
+def end_of(run: ReadRun) -> Records | None:
+    """Return the end of a run from its result, where its records cannot be read."""
+    x, step = run.result.get("x"), run.result.get("steps")
+    if not isinstance(x, list) or not isinstance(step, int):
+        return None
+    names = ("final_loss", "grad_norm", "lr")
+    loss, norm, lr = (np.array([_float(run.result.get(name))]) for name in names)
+    point = np.array([[_float(value) for value in x]])
+    return Records(np.array([float(step)]), point, loss, norm, lr, None, 0)
+
+
+def _rows(count: int, most: int) -> np.ndarray:
+    """Return which of so many records to keep."""
+    rows = thinned_steps(count - 1, max(2, most))
+    return np.append(rows[rows < count - 1], count - 1)
+
+
+def _numbers(column: Any) -> np.ndarray:
+    """Return a column of a table as float64 (n,), NaN where it is null."""
+    try:
+        return column.to_numpy().astype(np.float64, copy=False)
+    except (TypeError, ValueError) as error:
+        raise RecordError(f"{HISTORY}: damaged ({error})") from error
+
+
+def _float(value: Any) -> float:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return float(value) if is_number else float("nan")
