@@ -1,5 +1,7 @@
 """The messages of the live bench: what it offers for a scene, and a run in its plane."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ import gdlab
 from gdlab.board.service import Service
 from gdlab.viewer.format import decode
 
-LEAN = {"record.figures": False, "record.events": False, "steps": 12}
+LEAN: dict[str, Any] = {"record.figures": False, "record.events": False, "steps": 12}
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +17,7 @@ def service(tmp_path_factory):
     """Of runs on a loss of two dimensions and one of three."""
     root = tmp_path_factory.mktemp("runs")
     gdlab.run("rosenbrock", "adam", lr=0.05, directory=root / "plane", **LEAN)
-    space = {"loss.dim": 3, "loss.condition": 30.0}
+    space: dict[str, Any] = {"loss.dim": 3, "loss.condition": 30.0}
     gdlab.run("quadratic", lr=0.01, seed=3, directory=root / "space", **space, **LEAN)
     return Service(root)
 
@@ -37,7 +39,7 @@ def test_a_page_begins_with_what_was_run(service, monkeypatch):
 def test_a_run_lies_in_the_plane_of_the_scene(service):
     query = {"optimizer": "adam", "lr": "0.02", "start": "-0.1,0.3", "loss.b": "7"}
     found = ask(service, "live", "rosenbrock", **query)
-    run = gdlab.run("rosenbrock", "adam", lr=0.02, start=[-0.1, 0.3], **{"loss.b": 7.0})
+    run = gdlab.run("rosenbrock", "adam", lr=0.02, start=[-0.1, 0.3], b=7.0)
     origin = ask(service, "scene", "rosenbrock")["origin"]
     ours = found["run"]
     np.testing.assert_array_equal(ours["path"], (run.history.x - origin).astype(np.float32))
@@ -61,7 +63,7 @@ def test_a_start_is_a_point_of_the_plane_in_more_dimensions(service):
     np.testing.assert_allclose(path[0], [0.5, 0.25], atol=1e-6)  # float32, observed: 2e-8
     (typed,) = (word for word in found["words"] if word.startswith("start="))
     start = [float(part) for part in typed.removeprefix("start=[").removesuffix("]").split(",")]
-    run = gdlab.run("quadratic", "newton", start=start, **{"loss.dim": 3, "loss.condition": 30.0})
+    run = gdlab.run("quadratic", "newton", start=start, dim=3, condition=30.0)
     assert len(start) == 3
     np.testing.assert_array_equal(found["run"]["loss"], run.history.loss.astype(np.float32))
 
