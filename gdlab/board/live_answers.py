@@ -3,7 +3,6 @@
 Shapes: n records, D dimensions, K coordinates of the plane.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -94,7 +93,7 @@ def _records(run: LiveRun) -> Records:
     return Records(*columns, sharpness, len(history))
 
 
-def _head(run: LiveRun) -> Mapping[str, Any]:
+def _head(run: LiveRun) -> dict[str, Any]:
     """Return what the message says of a run, but for its records."""
     settings, outcome = run.settings, run.outcome
     optimizer = settings.name("optimizer")
