@@ -4,7 +4,7 @@ import { el, toggle } from "./dom.js";
 import { endShape } from "./colors.js";
 import { buildControls } from "./livecontrols.js";
 import { mountPoint } from "./livepoint.js";
-import { commandOf, latestOnly, liveQuery } from "./livequery.js";
+import { latestOnly, liveQuery } from "./livequery.js";
 import { short } from "./numbers.js";
 import { lastStepOf } from "./scenes.js";
 
@@ -18,8 +18,9 @@ const HINT =
 export function mountLive(parent, store, source) {
   parent.hidden = true;
   if (!source.isLive) return;
-  const switcher = toggle("On", "Compute runs as you drag (l)", (on) => patchLive(store, { on }));
-  switcher.element.setAttribute("aria-label", "Live bench");
+  const switcher = toggle("Compute live", "Compute runs as you drag (l)", (on) =>
+    patchLive(store, { on }),
+  );
   const head = el("div", { class: "live-head" }, [
     el("h2", { text: "Live bench" }),
     switcher.element,
@@ -71,11 +72,11 @@ function whenChanged(store, of, changed) {
 
 // Asks what the bench offers for the problem, builds its controls, and sets what is not set yet.
 async function begin(store, source, bench) {
-  const { problem, scene } = store.get();
+  const { problem, plane, scene } = store.get();
   if (!scene?.problem.live || bench.asking === problem) return;
   bench.asking = problem;
   try {
-    const choices = await source.ask("choices", { problem });
+    const choices = await source.ask("choices", { problem, plane });
     if (store.get().scene !== scene) return;
     bench.choices = choices;
     bench.shown = buildControls(bench.controls, store, choices);
@@ -87,20 +88,20 @@ async function begin(store, source, bench) {
   }
 }
 
-// Returns the settings that the bench begins with: those of the followed run as far as it has them,
-// and where the first run begins.
+// Returns the settings that the bench begins with: what it had, else those of the followed or the first
+// run as far as the bench offers them, else what the server proposes.
 export function firstChoice({ live, scene, followed, runs, view }, choices) {
-  const run = scene.runs[followed ?? runs[0]];
-  const names = choices.optimizers.map(({ name }) => name);
-  const wanted = [live.optimizer, run?.settings.optimizer, choices.optimizer, "sgd", names[0]];
-  const optimizer = wanted.find((name) => names.includes(name));
-  const { lr } = choices.optimizers.find(({ name }) => name === optimizer);
-  const isKept = live.optimizer === optimizer;
-  const begins = run?.path.shape[0] > 0 ? startOf(scene, run) : null;
+  const run = scene.runs[followed ?? runs[0]] ?? null;
+  const offered = (name) => choices.optimizers.find((each) => each.name === name);
+  const wanted = [live.optimizer, run?.settings.optimizer, choices.optimizer].find(offered);
+  const chosen = offered(wanted) ?? choices.optimizers[0];
+  const isKept = live.optimizer === chosen.name;
+  const usual = chosen.name === choices.optimizer ? choices.lr : chosen.lr.value;
+  const begins = run === null ? choices.start : startOf(scene, run);
   return {
-    optimizer,
-    lr: isKept ? live.lr : lr.value,
-    fields: isKept ? live.fields : {},
+    optimizer: chosen.name,
+    lr: isKept ? live.lr : (run?.settings.lr ?? usual),
+    fields: isKept ? live.fields : fieldsOf(run, chosen),
     loss: null,
     steps: Math.min(live.steps || STEPS, choices.most_steps),
     start: live.start ?? begins ?? view.map(([low, high]) => (low + high) / 2),
@@ -108,10 +109,23 @@ export function firstChoice({ live, scene, followed, runs, view }, choices) {
   };
 }
 
-// Returns where a run begins on the plane, in absolute numbers: [x, y], on a line [x].
+// Returns the fields of an optimizer, {name: value}, that the settings of a run change.
+function fieldsOf(run, { fields }) {
+  const settings = run?.settings ?? {};
+  const changed = fields.filter(({ name, value }) => {
+    const own = settings[`optimizer.${name}`];
+    return own !== undefined && own !== null && own !== value;
+  });
+  return Object.fromEntries(changed.map(({ name }) => [name, settings[`optimizer.${name}`]]));
+}
+
+// Returns where a run begins on the plane, in absolute numbers: [x, y], on a line [x]; to the digits
+// that a float32 has, so that −1.2 is −1.2.
 function startOf({ origin }, run) {
   const width = run.path.shape[1];
-  return origin.slice(0, width).map((first, k) => first + run.path.values[k]);
+  return origin
+    .slice(0, width)
+    .map((first, k) => first + Number(run.path.values[k].toPrecision(7)));
 }
 
 // Returns a function that asks for live runs and shows them; null ends that.
@@ -119,28 +133,28 @@ function askForRuns(store, source) {
   const ask = latestOnly({
     ask: (query, signal) => source.ask("live", query, signal),
     told: (answer) => showRun(store, answer),
-    failed: (error) => patchLive(store, { run: null, words: null, error: error.message.trim() }),
+    failed: (error) => store.set(withoutRun(store.get(), error.message.trim())),
   });
   return (query) => {
     ask(query);
-    if (query !== null) return;
-    const { scene, step, live } = store.get();
-    const lastStep = lastStepOf(scene);
-    store.set({
-      live: { ...live, run: null, words: null },
-      lastStep,
-      step: Math.min(step, lastStep),
-    });
+    if (query === null) store.set(withoutRun(store.get(), ""));
   };
 }
 
+// Returns what changes in the state when there is no live run, for the reason given.
+function withoutRun({ scene, step, live }, error) {
+  const lastStep = lastStepOf(scene);
+  const patch = { lastStep, step: Math.min(step, lastStep) };
+  return { ...patch, live: { ...live, run: null, command: "", error } };
+}
+
 // Shows a live run; a scrubber at its end stays at the end of the longest run.
-function showRun(store, { run, words, seconds }) {
+function showRun(store, { run, command, seconds }) {
   const { scene, step, lastStep, live } = store.get();
   if (!live.on) return;
   const last = Math.max(lastStepOf(scene), run.step.values.at(-1) ?? 0);
   const place = step >= lastStep ? last : Math.min(step, last);
-  store.set({ live: { ...live, run, words, seconds, error: "" }, lastStep: last, step: place });
+  store.set({ live: { ...live, run, command, seconds, error: "" }, lastStep: last, step: place });
 }
 
 // Returns a function that asks for the landscape of a loss with other fields; null shows its own.
@@ -177,8 +191,8 @@ function outcomeParts() {
   const show = ({ live, scene }) => {
     outcome.textContent = live.error || outcomeText(live, scene);
     outcome.classList.toggle("is-lost", live.run !== null && endShape(live.run.status) === "cross");
-    line.hidden = !live.words;
-    if (live.words) command.textContent = commandOf(live.words);
+    line.hidden = live.command === "";
+    command.textContent = live.command;
   };
   return { element, point, show };
 }

@@ -7,7 +7,7 @@ import { short } from "./numbers.js";
 import { named, segments, slider } from "./segments.js";
 
 const FEWEST_STEPS = 10;
-const FEW = 3; // fields of an optimizer shown at first; the rest is folded
+const MANY = 4; // fields of an optimizer: from so many on those that are rarely moved are folded
 
 // Builds the controls inside an element from the message `choices`. Returns {show}, which sets them to
 // what the state has.
@@ -64,7 +64,7 @@ function parsed(text, usual) {
   return typeof usual === "boolean" ? text === "true" : text;
 }
 
-// Builds the sliders of an optimizer: lr, its first fields, and folded the others.
+// Builds the controls of an optimizer: lr, the fields that are tuned, and folded the others.
 function buildFields(parent, store, choices, name, patch) {
   const chosen = choices.optimizers.find((each) => each.name === name);
   if (chosen === undefined) return { name: null, show: () => {} };
@@ -75,13 +75,12 @@ function buildFields(parent, store, choices, name, patch) {
       patch({ fields: changes ?? {} });
     }),
   );
-  const elements = fields.map(({ element }) => element);
-  const folded = el("details", {}, [
-    el("summary", { text: "More settings" }),
-    ...elements.slice(FEW),
-  ]);
-  const shown = [lr.element, ...elements.slice(0, FEW)];
-  parent.replaceChildren(...shown, ...(elements.length > FEW ? [folded] : []));
+  const isOpen = (field) => field.tuned || chosen.fields.length < MANY;
+  const elements = (test) =>
+    fields.filter((_, k) => test(chosen.fields[k])).map((made) => made.element);
+  const rest = elements((field) => !isOpen(field));
+  const folded = el("details", {}, [el("summary", { text: "More settings" }), ...rest]);
+  parent.replaceChildren(lr.element, ...elements(isOpen), ...(rest.length > 0 ? [folded] : []));
   const show = (live) => {
     lr.show(live.lr);
     fields.forEach((control, k) =>

@@ -1,8 +1,7 @@
-// What the live bench asks for, and the command that computes the same. Nothing here needs a page.
+// What the live bench asks for, and how its sliders stand for values. Nothing here needs a page.
 // A field is as in the message `choices`: {name, value, low, high, scale, values, whole}.
 
 const POSITIONS = 400; // of a slider
-const SAFE = /^[\w@%+=:,./-]+$/; // words that a shell takes as they are
 
 // Returns the number of positions of the slider of a field.
 export function positionsOf(field) {
@@ -59,17 +58,6 @@ export function liveQuery({ live, problem, plane, scene }) {
     ...Object.fromEntries(fields),
     ...(live.loss ?? {}),
   };
-}
-
-// Returns a command of bash from words after `python -m gdlab`; a word that the shell would not take as
-// it is stands in single quotes.
-export function commandOf(words) {
-  return ["python -m gdlab", ...words.map(quoted)].join(" ");
-}
-
-// Returns a word in single quotes if it needs them.
-function quoted(word) {
-  return SAFE.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 // Returns an object with a key set, or without it if the value is the usual one; null if none is left.

@@ -19,21 +19,20 @@ export function axesOf(scene, problems) {
   return [...own, ...others.filter((axis) => axis.values.length > 1)];
 }
 
-// Returns the axes of a scene but those that follow from another one without an order, as momentum
-// does from the optimizer where each has one value of it.
+// Returns the axes of a scene but those that follow from another, as optimizer.momentum does from
+// optimizer where each has one value of it.
 export function freeAxes({ axes, runs }) {
-  const words = axes.filter(({ numeric }) => !numeric);
-  return axes.filter(
-    (axis) => !words.some((word) => word !== axis && determines(word, axis, runs)),
-  );
+  const isField = (axis, whole) => axis.name.startsWith(`${whole.name}.`);
+  const follows = (axis) =>
+    axes.some((whole) => isField(axis, whole) && determines(whole, axis, runs));
+  return axes.filter((axis) => !follows(axis));
 }
 
-// Returns whether runs that agree on one axis agree on another, which has no more values.
-function determines(word, axis, runs) {
-  if (axis.values.length > word.values.length || !axis.numeric) return false;
+// Returns whether runs that agree on one axis agree on another.
+function determines(whole, axis, runs) {
   const found = new Map();
   for (const { settings } of runs) {
-    const [key, value] = [keyOf(settings[word.name]), keyOf(settings[axis.name])];
+    const [key, value] = [keyOf(settings[whole.name]), keyOf(settings[axis.name])];
     if (found.has(key) && found.get(key) !== value) return false;
     found.set(key, value);
   }

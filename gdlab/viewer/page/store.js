@@ -16,8 +16,8 @@
 //   scale, quantity             of the charts
 //   live                        the live bench: {on, start: [x, y] or null, optimizer, lr, steps, fields
 //                               (of the optimizer, {name: value} as far as moved), loss (the same,
-//                               {"loss.name": text}, or null), run (as in a scene, or null), words of
-//                               its command, seconds, error}
+//                               {"loss.name": text}, or null), run (as in a scene, or null), the
+//                               command that computes it, seconds, error}
 //   theme, dark                 "auto", "light" or "dark", and which of the two that is now
 //   help                        whether the dialog with the keys is open
 //   status                      one line: what is being loaded, or what went wrong
@@ -56,7 +56,7 @@ export function initialState() {
       fields: {},
       loss: null,
       run: null,
-      words: null,
+      command: "",
       seconds: 0,
       error: "",
     },
