@@ -3,7 +3,7 @@
 
 import { drawArrows, drawPoint } from "./arrows.js";
 import { palette } from "./colors.js";
-import { drawMarkers, drawMarks, drawStart } from "./marks.js";
+import { drawMarks, drawStart } from "./marks.js";
 import { tickTexts, ticks } from "./numbers.js";
 import { originOf } from "./scenes.js";
 
@@ -30,7 +30,7 @@ export function projection(scene, view, box) {
 }
 
 // Draws the whole overlay. `box` holds the rectangle of the view, `ratio` of device pixels, and
-// `surface` in 3-D, which then projects the markers.
+// `surface` in 3-D, which then draws its own labels.
 export function drawAxes(context, state, box) {
   const { scene, view, dark } = state;
   const colors = palette(dark);
@@ -40,7 +40,6 @@ export function drawAxes(context, state, box) {
   const flat = projection(scene, view, box);
   if (surface) {
     surface.drawLabels(context, state, box, colors);
-    drawMarkers(context, state, box, { ...flat, to: surface.projector(state, box) }, colors);
     return;
   }
   drawFrame(context, state, box, colors);
@@ -55,7 +54,6 @@ export function drawAxes(context, state, box) {
   drawMarks(context, state, box, flat, colors);
   drawPoint(context, state, flat, colors);
   context.restore();
-  drawMarkers(context, state, box, flat, colors);
   drawStart(context, state, flat, colors);
 }
 

@@ -2,12 +2,16 @@
 
 import { palette, rgbOf } from "./colors.js";
 import { createCompose } from "./compose.js";
+import { projection } from "./axes.js";
 import { createTarget, waitForGl } from "./gl.js";
 import { createLandscape } from "./landscape.js";
+import { markersOf } from "./markers.js";
 import { createPaths, toClip } from "./paths.js";
-import { originOf, positionsOf } from "./scenes.js";
+import { cachedPositions, originOf } from "./scenes.js";
+import { createSprites } from "./sprites.js";
 
-const REST = 120; // milliseconds without a change of view, after which all is drawn in full
+const REST = 120; // milliseconds without a change of view (or twice what it takes, if that is more),
+// after which all is drawn in full
 const SLOW = 14; // milliseconds for all paths, beyond which they are not redrawn while moving
 
 // Returns RGBA (4 · runs) of the runs: hidden ones have alpha 0.
@@ -32,28 +36,39 @@ export function createFlat(gl) {
     paths: createPaths(gl),
     single: createPaths(gl),
     compose: createCompose(gl),
+    sprites: createSprites(gl),
     ground: createTarget(gl, { hasDepth: false, linear: true }),
     picture: createTarget(gl, { hasDepth: true, linear: false }),
   };
   const drawn = {}; // the parts of the state that the graphics hold, to see what changed
-  let viewAt = 0;
-  let cost = 0;
+  const moving = { timer: null, cost: 0 };
   return {
     draw(state, box) {
-      const now = performance.now();
       upload(parts, drawn, state);
       const pixels = [Math.round(box.width * box.ratio), Math.round(box.height * box.ratio)];
-      const moved = drawn.seenView !== state.view && drawn.seenScene === state.scene;
-      if (moved) viewAt = now;
-      Object.assign(drawn, { seenView: state.view, seenScene: state.scene });
-      const isMoving = cost > SLOW && now - viewAt < REST;
-      if (isMoving) setTimeout(box.redraw, REST);
+      const isMoving = keepsMoving(moving, drawn, state, box);
       drawGround(parts, drawn, state, { pixels, box, isMoving });
-      cost = drawPicture(parts, drawn, state, { pixels, box, isMoving }) ?? cost;
+      moving.cost = drawPicture(parts, drawn, state, { pixels, box, isMoving }) ?? moving.cost;
       finish(parts, drawn, state, { pixels, box });
     },
     isoFor: (view) => parts.landscape.isoFor(view),
   };
+}
+
+// Returns whether the view moves, and is so slow to draw that what was drawn is moved with it.
+// Where it is, a frame is asked for the moment when it rests.
+function keepsMoving(moving, drawn, { view, scene }, { redraw }) {
+  const isSame = drawn.seenScene === scene;
+  const hasMoved = isSame && drawn.seenView !== view;
+  Object.assign(drawn, { seenView: view, seenScene: scene });
+  if (!isSame || moving.cost <= SLOW) return false;
+  if (!hasMoved) return moving.timer !== null;
+  clearTimeout(moving.timer);
+  moving.timer = setTimeout(() => {
+    moving.timer = null;
+    redraw();
+  }, Math.max(REST, 2 * moving.cost));
+  return true;
 }
 
 // Uploads what changed: the grid, the paths, colors and visibility, the full path of a run.
@@ -78,7 +93,7 @@ function upload({ landscape, paths, single }, drawn, state) {
 }
 
 function pathOf(scene, run) {
-  return { positions: positionsOf(scene, run), steps: run.step.values };
+  return { positions: cachedPositions(scene, run), steps: run.step.values };
 }
 
 function spanOf(scene) {
@@ -115,16 +130,23 @@ function drawPicture({ gl, paths, picture }, drawn, state, { pixels, box, isMovi
     clip: toClip(state.view, originOf(state.scene)),
     width: picture.width,
     height: picture.height,
-    halfWidth: 0.65 * finer * box.ratio,
+    halfWidth: halfWidthOf(state.runs.length) * finer * box.ratio,
     lastStep: state.lastStep,
   });
   waitForGl(gl);
   return performance.now() - before;
 }
 
+// Returns half the width of a path in CSS pixels: the more there are, the thinner.
+function halfWidthOf(count) {
+  if (count <= 12) return 0.95;
+  return count <= 150 ? 0.75 : 0.6;
+}
+
 // Lays the paths over the landscape, and on top those that are followed, hovered and live.
-function finish({ gl, compose, ground, picture, paths, single }, drawn, state, { pixels, box }) {
-  const { step, lastStep, runs, followed, hovered, full, live, view, scene } = state;
+function finish(parts, drawn, state, { pixels, box }) {
+  const { gl, compose, ground, picture } = parts;
+  const { step, lastStep, runs, followed, live, view, scene } = state;
   gl.bindFramebuffer(gl.FRAMEBUFFER, null);
   gl.viewport(0, 0, ...pixels);
   const crowd = runs.length > 150 ? 0.62 : 0.9;
@@ -135,22 +157,33 @@ function finish({ gl, compose, ground, picture, paths, single }, drawn, state, {
     strong: crowd * dimmed,
     faint: 0.16 * dimmed,
   });
-  const page = [...rgbOf(palette(state.dark).page).map((value) => value / 255), 1];
-  const look = { clip: toClip(view, originOf(scene)), width: pixels[0], height: pixels[1], lastStep };
-  const onTop = (set, only, color) => {
+  drawChosen(parts, state, { pixels, box });
+  const { to } = projection(scene, view, box);
+  const page = fractions(palette(state.dark).page);
+  parts.sprites(markersOf(state, box, to), { ...box, pixels, page });
+}
+
+// Draws the runs that are hovered, followed and live, each over a rim in the color of the page.
+function drawChosen({ paths, single }, state, { pixels, box }) {
+  const { step, lastStep, followed, hovered, full, live, view, scene, colors, dark } = state;
+  const { page, accent } = palette(dark);
+  const [width, height] = pixels;
+  const look = { clip: toClip(view, originOf(scene)), width, height, lastStep, now: step };
+  const draw = (set, only, color) => {
     const [wide, narrow] = [2.6 * box.ratio, 1.5 * box.ratio];
-    const shared = { ...look, only, now: step };
-    set.drawOne({ ...shared, halfWidth: wide, strength: 0.85, over: page });
-    set.drawOne({ ...shared, halfWidth: narrow, strength: 1, over: color });
+    set.drawOne({ ...look, only, halfWidth: wide, strength: 0.85, over: [...fractions(page), 1] });
+    set.drawOne({ ...look, only, halfWidth: narrow, strength: 1, over: [...fractions(color), 1] });
   };
-  const fullColor = (run) => [...rgbOf(state.colors[run]).map((value) => value / 255), 1];
-  if (hovered !== null && hovered !== followed) onTop(paths, hovered, fullColor(hovered));
+  if (hovered !== null && hovered !== followed) draw(paths, hovered, colors[hovered]);
   if (followed !== null) {
-    if (full?.index === followed) onTop(single, 0, fullColor(followed));
-    else onTop(paths, followed, fullColor(followed));
+    if (full?.index === followed) draw(single, 0, colors[followed]);
+    else draw(paths, followed, colors[followed]);
   }
-  const accent = rgbOf(palette(state.dark).accent).map((value) => value / 255);
-  if (live.run) onTop(single, 1, [...accent, 1]);
+  if (live.run) draw(single, 1, accent);
+}
+
+function fractions(color) {
+  return rgbOf(color).map((value) => value / 255);
 }
 
 // Returns the depth that the picture of the paths holds for a step.

@@ -4,7 +4,7 @@ import { projection } from "./axes.js";
 import { eachFrame, el } from "./dom.js";
 import { lossAt } from "./grids.js";
 import { short } from "./numbers.js";
-import { cachedPositions } from "./marks.js";
+import { cachedPositions } from "./scenes.js";
 
 const NEAR = 9; // pixels
 

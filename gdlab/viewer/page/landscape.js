@@ -20,10 +20,12 @@ vec3 colorOf(float level, float density) {
   float shade = clamp((mix(level, band, 0.75) - levels.x) * levels.y, 0.0, 1.0);
   vec3 color = mix(lowColor, highColor, shade);
   float crowded = 1.0 - smoothstep(0.2, 0.5, density);
+  float isAbove = smoothstep(levels.x - 1.0 / levels.z, levels.x, level);
   float minor = 0.20 * lineAt(number, density, 0.5 * lineWidth) * crowded;
   float sparse = density / levels.w;
   float major = lineAt(number / levels.w, sparse, 0.75 * lineWidth);
-  return mix(color, isoColor, max(minor, 0.42 * major * (1.0 - smoothstep(0.2, 0.5, sparse))));
+  float line = max(minor, 0.42 * major * (1.0 - smoothstep(0.2, 0.5, sparse)));
+  return mix(color, isoColor, line * isAbove);
 }`;
 
 // Filtering by hand: float textures need an extension to be filtered by the graphics.

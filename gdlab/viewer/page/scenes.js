@@ -80,3 +80,21 @@ export function passingRuns(scene, filterText, filterSettings) {
     chosen.every(([name, values]) => values.includes(run.settings[name])) && passesText(run, words);
   return scene.runs.flatMap((run, index) => (passes(run) ? [index] : []));
 }
+
+const positionsByRun = new WeakMap();
+
+// Returns the positions of a run (positionsOf), worked out once.
+export function cachedPositions(scene, run) {
+  if (!positionsByRun.has(run)) positionsByRun.set(run, positionsOf(scene, run));
+  return positionsByRun.get(run);
+}
+
+// Returns where a run is at a step: its position relative to the origin, [x, y], its real index
+// among its records and whether it has ended.
+export function placeOf(scene, run, step) {
+  const steps = run.step.values;
+  const index = indexOfStep(steps, step);
+  const positions = cachedPositions(scene, run);
+  const at = [valueAt(positions, index, 2, 0), valueAt(positions, index, 2, 1)];
+  return { at, index, hasEnded: index >= steps.length - 1 };
+}

@@ -24,15 +24,20 @@ export function mountStage(parent, store) {
   const frame = () => frameOf(parent, store.get());
   let drawers = gl && makeDrawers(gl);
   let frames = 0;
+  let overlaid = [];
   const redraw = eachFrame(() => {
     const state = store.get();
     if (!state.scene || !state.view) return;
     const box = frame();
     const ratio = Math.min(globalThis.devicePixelRatio || 1, 2);
     if (drawers) drawGl(drawers, drawing, state, { ...box, ratio, redraw });
-    fitCanvas(overlay, parent.clientWidth, parent.clientHeight, ratio);
-    const shape = state.mode === "3d" ? drawers?.surface : null;
-    drawAxes(overlay.getContext("2d"), state, { ...box, ratio, surface: shape });
+    const key = [parent.clientWidth, parent.clientHeight, ratio, ...OVERLAID.map((part) => state[part])];
+    if (key.some((value, k) => value !== overlaid[k])) {
+      overlaid = key;
+      fitCanvas(overlay, parent.clientWidth, parent.clientHeight, ratio);
+      const shape = state.mode === "3d" ? drawers?.surface : null;
+      drawAxes(overlay.getContext("2d"), state, { ...box, ratio, surface: shape });
+    }
     parent.dataset.frames = String(++frames);
   });
   drawing.addEventListener("webglcontextlost", (event) => event.preventDefault());
@@ -48,6 +53,11 @@ export function mountStage(parent, store) {
 const DRAWN = [
   "scene", "grid", "runs", "colors", "step", "lastStep", "followed", "hovered", "full", "cursor",
   "point", "view", "mode", "showField", "live", "dark", "orbit",
+];
+
+// The parts of the state that the overlay shows.
+const OVERLAID = [
+  "scene", "grid", "view", "mode", "showField", "live", "dark", "orbit", "point", "cursor",
 ];
 
 function makeDrawers(gl) {
