@@ -107,7 +107,7 @@ class TrajectoriesLoader(TBLoader):
     def __init__(self, root: Path, *, trust: bool = False) -> None:
         self._root, self._trust = root, trust
 
-    def load(self, context: TBContext) -> TrajectoriesPlugin:
+    def load(self, context: TBContext) -> TrajectoriesPlugin:  # type: ignore[override]
         """Return the plugin."""
         return TrajectoriesPlugin(context, self._root, trust=self._trust)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from threading import RLock
+from threading import Lock, RLock
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,7 +15,7 @@ from gdlab.viewer.format import encode
 from gdlab.viewer.grids import MOST_LINE, SIDE, grid_of, point_of
 from gdlab.viewer.problems import Problem, problems_of
 from gdlab.viewer.reading import Reader, first_notes
-from gdlab.viewer.scene import VERSION, Scene, make_scene, run_message, scene_message
+from gdlab.viewer.scene import VERSION, Scene, make_scene, marks_message, run_message, scene_message
 
 MOST_SIDE = 512
 _MOST_SCENES = 4
@@ -34,14 +34,15 @@ class Service:
 
     def __init__(self, root: Path, *, trust: bool = False) -> None:
         self._reader, self._trust = Reader(root), trust
-        self._lock, self._bench = RLock(), Bench()
+        self._lock, self._searching, self._bench = RLock(), Lock(), Bench()
         self._problems: dict[str, Problem] = {}
         self._scenes: dict[tuple[str, str], Scene] = {}
-        self._messages: dict[tuple[str, str], bytes] = {}
+        self._messages: dict[tuple[str, str, str], bytes] = {}
         self.answers: dict[str, Callable[[Query], Answer | bytes]] = {
             "catalogue": self.catalogue,
             "scene": self.scene,
             "grid": self.grid,
+            "marks": self.marks,
             "run": self.run,
             "point": self.point,
             "choices": lambda query: offer(self._scene(query)),
@@ -77,9 +78,9 @@ class Service:
 
     def scene(self, query: Query) -> bytes:
         """Return the landscape and the paths of a problem."""
-        key = (text(query, "problem", "p0"), text(query, "plane", ""))
+        key = ("scene", text(query, "problem", "p0"), text(query, "plane", ""))
         with self._lock:
-            scene = self._scene_of(*key)
+            scene = self._scene_of(*key[1:])
             if key not in self._messages:
                 self._messages[key] = encode(scene_message(scene))
             return self._messages[key]
@@ -107,6 +108,15 @@ class Service:
         if isinstance(problem.made, str) or scene.known_landscape is None:
             raise SettingError(f"problem={problem.id}: {problem.why or scene.why}")
         return point_of(problem.made.objective, scene.shown.plane, at)
+
+    def marks(self, query: Query) -> bytes:
+        """Return the minimizers and the critical points in the first view, found once."""
+        key = ("marks", text(query, "problem", "p0"), text(query, "plane", ""))
+        scene = self._scene(query)
+        with self._searching:
+            if key not in self._messages:
+                self._messages[key] = encode(marks_message(scene))
+            return self._messages[key]
 
     def run(self, query: Query) -> Answer:
         """Return all records of one run."""
@@ -138,7 +148,8 @@ class Service:
             while len(self._scenes) >= _MOST_SCENES:
                 oldest = next(iter(self._scenes))
                 del self._scenes[oldest]
-                self._messages.pop(oldest, None)
+                for kind in ("scene", "marks"):
+                    self._messages.pop((kind, *oldest), None)
             self._scenes[name, plane] = scene
         return self._scenes[name, plane]
 

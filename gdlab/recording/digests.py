@@ -15,6 +15,7 @@ import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from io import BufferedReader
 from pathlib import Path, PurePosixPath
 
@@ -140,7 +141,9 @@ class VerifiedFiles:
 
     def find(self, pattern: str) -> list[str]:
         """Return the names that match a pattern and are listed or exist, sorted."""
-        listed = {name for name in self._digests if PurePosixPath(name).match(pattern)}
+        last = pattern.rpartition("/")[2]
+        alike = (name for name in self._digests if fnmatchcase(name.rpartition("/")[2], last))
+        listed = {name for name in alike if PurePosixPath(name).match(pattern)}
         existing = self._directory.glob(pattern)
         return sorted(listed | {path.relative_to(self._directory).as_posix() for path in existing})
 

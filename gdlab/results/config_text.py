@@ -57,7 +57,8 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
 
     resolved = dict(config)
     for key, value in config.items():
-        if match := _SELECTED.fullmatch(str(value)):
+        match = _SELECTED.fullmatch(value) if isinstance(value, str) else None
+        if match is not None:
             section, name, default = match.groups()
             owner = config.get(section)
             selected = owner.get(name) if isinstance(owner, dict) else None

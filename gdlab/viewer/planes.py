@@ -16,6 +16,7 @@ from gdlab.plots.projection import FAR, Landscape, Plane, nearby, principal_plan
 
 PRINCIPAL = "principal"
 _MOST_PAIRED = 10  # coordinates: 45 pairs
+_VIEWS = 200
 _POINTS = 100_000  # of all paths, from which the principal plane is computed
 
 
@@ -131,7 +132,7 @@ def first_view(
     """Choose the part of the plane to show first, (K, 2) lower and upper limits.
 
     It contains the views of the runs that stay near and do not end above their start; if there are
-    none, those of all.
+    none, those of all. Of more than 200 runs, the views of 200 are taken, evenly among them.
 
     Args:
         landscape: the loss, or what is known of it.
@@ -139,17 +140,23 @@ def first_view(
         losses: their losses (n,).
         plane: the plane.
     """
+    moving = [k for k, path in enumerate(paths) if len(path) > 1]
     settled = [
-        path
-        for path, loss in zip(paths, losses, strict=True)
-        if nearby(landscape, path)[-1] and not loss[-1] > loss[0]
+        k for k in moving if not losses[k][-1] > losses[k][0] and stays_near(landscape, paths[k])
     ]
-    boxes = np.stack([view(landscape, path, plane) for path in settled or paths])
+    chosen = [paths[k] for k in settled or moving or range(len(paths))]
+    some = chosen[:: -(-len(chosen) // _VIEWS)]
+    boxes = np.stack([view(landscape, path, plane) for path in some])
     return np.stack([boxes[..., 0].min(axis=0), boxes[..., 1].max(axis=0)], axis=1)
+
+
+def stays_near(landscape: Landscape, path: np.ndarray) -> bool:
+    """Tell whether the end of a path (n, D) is near enough to show."""
+    return bool(nearby(landscape, path)[-1])
 
 
 def project(plane: Plane, x: np.ndarray) -> np.ndarray:
     """Return points (n, D) in the coordinates of the plane (n, K), NaN where one is not finite."""
     with np.errstate(all="ignore"):
         projected = plane.coordinates(np.clip(x, -FAR, FAR))
-    return np.where(np.isfinite(x).all(axis=1)[:, None], projected, np.nan)
+    return np.where(np.isfinite(x).all(axis=1, keepdims=True), projected, np.nan)

@@ -23,6 +23,7 @@ from gdlab.viewer.directories import RunDirectory, find_runs
 
 _MAX_TEXT = 2**22
 _WORKERS = 4
+_NOT_SHOWN = {"record", "engine", "summary", "stop"}
 _STAMPED = (SUMS, RESULT, HISTORY, partial_name(HISTORY))
 
 
@@ -101,19 +102,27 @@ def read_run(directory: RunDirectory) -> ReadRun:
     """Read what the files of a run say of it; what cannot be read is a note."""
     notes: list[str] = []
     path, name = directory.path, visible(directory.name)
-    files = _try(notes, name, lambda: VerifiedFiles(path), None)
+
+    def attempt(read: Callable[[], Any], otherwise: Any) -> Any:
+        try:
+            return read()
+        except RecordError as error:
+            notes.append(note_of(path, name, error))
+            return otherwise
+
+    files = attempt(lambda: VerifiedFiles(path), None)
     config, choices, result = {}, {}, {}
     has_history = os.path.lexists(path / HISTORY)
     if files is not None:
-        config = _try(notes, name, lambda: _read_config(files), {})
-        choices = _try(notes, name, lambda: recorded_choices(files, config), {})
+        config = attempt(lambda: _read_config(files), {})
+        choices = attempt(lambda: recorded_choices(files, config), {})
         if os.path.lexists(path / RESULT):
-            result = _try(notes, name, lambda: _parse(files, RESULT, json.loads), {})
+            result = attempt(lambda: _parse(files, RESULT, json.loads), {})
     if not has_history:
         is_running = os.path.lexists(path / partial_name(HISTORY))
         why = "is still being written" if is_running else f"holds no {HISTORY}"
         notes.append(f"{name}: {why}, so that its path is not shown")
-    settings = flatten_config(config, choices)
+    settings = flatten_config({k: v for k, v in config.items() if k not in _NOT_SHOWN}, choices)
     return ReadRun(path, name, config, settings, result, has_history, tuple(notes))
 
 
@@ -135,18 +144,10 @@ def _parse(files: VerifiedFiles, name: str, parse: Callable[[str], Any]) -> Mapp
     return values
 
 
-def _try(notes: list[str], name: str, read: Callable[[], Any], otherwise: Any) -> Any:
-    """Return what can be read, or else a note is added and `otherwise` returned."""
-    try:
-        return read()
-    except RecordError as error:
-        notes.append(note_of(name, error))
-        return otherwise
-
-
-def note_of(name: str, error: BaseException) -> str:
+def note_of(path: Path, name: str, error: BaseException) -> str:
     """Return a line that says which run is damaged, and how."""
-    return visible(f"{name}: {first_line(error)}")
+    line = first_line(error).replace(str(path), name)
+    return visible(line if line.startswith(name) else f"{name}: {line}")
 
 
 def first_notes(notes: Sequence[str], most: int = 20) -> list[str]:

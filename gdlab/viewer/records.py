@@ -4,6 +4,7 @@ Shapes: n records, K recorded coordinates.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,15 @@ class Records:
     def take(self, rows: np.ndarray) -> "Records":
         """Return some of the records."""
         sharpness = None if self.sharpness is None else self.sharpness[rows]
-        columns = (self.step, self.x, self.loss, self.grad_norm, self.lr)
-        return Records(*(column[rows] for column in columns), sharpness, self.recorded)
+        return Records(
+            self.step[rows],
+            self.x[rows],
+            self.loss[rows],
+            self.grad_norm[rows],
+            self.lr[rows],
+            sharpness,
+            self.recorded,
+        )
 
 
 def read_records(directory: Path, most: int = MOST_RECORDS) -> Records:
@@ -72,6 +80,8 @@ def read_records(directory: Path, most: int = MOST_RECORDS) -> Records:
     names = [name for name in table.column_names if name[:1] == "x" and name[1:].isdecimal()]
     x = np.stack([column(name) for name in names], axis=1) if names else np.empty((len(rows), 0))
     step, loss, norm, lr = (column(name) for name in ("step", "loss", "grad_norm", "lr"))
+    if not (np.diff(step) > 0).all():
+        raise RecordError(f"{HISTORY}: damaged (its steps do not increase)")
     sharpness = column(SHARPNESS) if SHARPNESS in table.column_names else None
     return Records(step, x, loss, norm, lr, sharpness, len(table))
 
@@ -87,6 +97,7 @@ def end_of(run: ReadRun) -> Records | None:
     return Records(np.array([float(step)]), point, loss, norm, lr, None, 0)
 
 
+@lru_cache(maxsize=256)
 def _rows(count: int, most: int) -> np.ndarray:
     """Return which of so many records to keep."""
     rows = thinned_steps(count - 1, max(2, most))

@@ -33,13 +33,18 @@ _OWN = {"optimizer": "gdlab.optimizers.", "schedule": "gdlab.schedules."}
 
 
 def differing(runs: Sequence[ReadRun]) -> list[str]:
-    """Return the settings, by dotted names, that have several values among runs that have them."""
-    seen: dict[str, set[str]] = {}
+    """Return the settings, by dotted names, that have several values among runs that have them.
+
+    A setting of an optimizer or a schedule has several with the same choice.
+    """
+    seen: dict[str, dict[Any, set[str]]] = {}
     for run in runs:
         for key, value in run.settings.items():
             if _is_of_run(key):
-                seen.setdefault(key, set()).add(_text(value))
-    keys = [key for key, values in seen.items() if len(values) > 1]
+                group, _, inner = key.partition(".")
+                choice = run.settings.get(group) if inner else None
+                seen.setdefault(key, {}).setdefault(str(choice), set()).add(_text(value))
+    keys = [key for key, values in seen.items() if any(len(some) > 1 for some in values.values())]
     return sorted(keys, key=lambda key: (_ORDER.index(key.split(".")[0]), key.count("."), key))
 
 

@@ -22,7 +22,7 @@ def significance(
 
     Args:
         step: the steps (N,), increasing within a path.
-        points: the coordinates (N, C), finite; a distance is the largest of their differences.
+        points: the coordinates (C, N), finite; a distance is the largest of their differences.
         lengths: the number of points of each path, their sum N, each at least 1.
         tolerance: below it, nothing is significant.
 
@@ -68,9 +68,17 @@ def _farthest(
     starts = np.cumsum(inside) - inside
     piece = np.repeat(np.arange(len(low)), inside)
     at = np.arange(len(piece)) + (low + 1 - starts)[piece]
-    slope = (points[high] - points[low]) / (step[high] - step[low])[:, None]
-    drawn = points[low][piece] + (step[at] - step[low][piece])[:, None] * slope[piece]
-    distance = np.abs(points[at] - drawn).max(axis=1)
+    duration = step[high] - step[low]
+    since = step[at] - step[low][piece]
+    distance = np.zeros(len(at))
+    for values in points:
+        first = values[low]
+        slope = (values[high] - first) / duration
+        drawn = slope[piece]
+        drawn *= since
+        drawn += first[piece]
+        drawn -= values[at]
+        np.maximum(distance, np.abs(drawn, out=drawn), out=distance)
     largest = np.maximum.reduceat(distance, starts)
     is_largest = np.flatnonzero(distance == largest[piece])
     where = np.empty(len(low), dtype=np.int64)

@@ -1,0 +1,56 @@
+"""The points of a landscape that are marked: minimizers, saddles, maxima, kinks.
+
+Shapes: K coordinates of the plane, m points.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from gdlab.derivatives.findings.critical_points import find
+from gdlab.losses.base import Loss
+from gdlab.plots.projection import Landscape, Plane
+
+_SAME = 1e-4  # of the view: a critical point so near to a known minimizer is that one
+_KINDS = {"minimum": "minimum", "maximum": "maximum", "saddle": "saddle"}
+
+
+def mark(kind: str, at: np.ndarray, label: str) -> dict[str, Any]:
+    """Return a mark at a point (K,), as messages have it."""
+    return {"kind": kind, "at": at.tolist(), "label": label}
+
+
+def known_minimizers(landscape: Landscape, plane: Plane) -> list[dict[str, Any]]:
+    """Return the known minimizers, projected onto the plane."""
+    if landscape.minimizers is None:
+        return []
+    projected = "" if plane.is_whole_space else ", projected"
+    value = "" if landscape.minimum is None else f", loss {landscape.minimum:.6g}"
+    points = plane.coordinates(landscape.minimizers)
+    return [mark("minimizer", at, f"minimizer{projected}{value}") for at in points]
+
+
+def critical_marks(loss: Loss, landscape: Landscape, view: np.ndarray) -> list[dict[str, Any]]:
+    """Search a view (K, 2) of a loss of K dimensions for critical points, at most 100 and kinks.
+
+    Known minimizers are left out. It takes up to some seconds.
+    """
+    loss = loss.to(torch.float64, torch.device("cpu"))
+    found = find(loss, torch.from_numpy(view))
+    extent = np.diff(view, axis=1)[:, 0]
+    known = np.empty((0, len(view))) if landscape.minimizers is None else landscape.minimizers
+
+    def is_new(at: np.ndarray) -> bool:
+        return not (np.abs(known - at) <= _SAME * extent).all(axis=1).any()
+
+    marks = []
+    for point in found.points:
+        kind, at = str(point.critical.kind), point.at.numpy()
+        if kind in _KINDS and is_new(at):
+            marks.append(mark(_KINDS[kind], at, f"{kind}, loss {point.value:.6g}"))
+    values = landscape.value(found.kinks.numpy()) if len(found.kinks) else []
+    for at, value in zip(found.kinks.numpy(), values, strict=True):
+        if is_new(at):
+            marks.append(mark("kink", at, f"minimum at a kink, loss {value:.6g}"))
+    return marks

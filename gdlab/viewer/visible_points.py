@@ -1,0 +1,78 @@
+"""Which records of the runs of a scene to send: those without which it would look different.
+
+Shapes: R runs, n records of a run, N records in all, K coordinates of the plane, C quantities.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from gdlab.viewer.records import Records
+from gdlab.viewer.thinning import most_significant, significance
+
+_PIXELS, _CHART_PIXELS = 1280.0, 200.0
+_TOLERANCE = 0.4  # of a pixel
+_CHART_TOLERANCE = 1.0
+_BEYOND = 4.0  # views from the center: farther points are not told apart
+_OFF_CHART = 1.5
+_HIGHEST = 99.0  # percentile of the losses: diverged runs do not flatten the others
+_EARLY = 24  # records of each run at geometric steps, for charts with logarithmic steps
+
+
+def visible_points(
+    view: np.ndarray,
+    paths: Sequence[np.ndarray],
+    records: Sequence[Records],
+    base: float,
+    budget: int,
+) -> list[np.ndarray]:
+    """Choose the records of each run to send: numbers (m,) of some of its n, increasing.
+
+    On a view 1280 pixels wide, the paths and the markers on them are off by less than half a
+    pixel, and the logarithms of the losses by one on a chart 200 pixels high, if the budget allows.
+
+    Args:
+        view: (K, 2) lower and upper limits of what is shown.
+        paths: the points (n, K) of each run in the plane.
+        records: the records of each run.
+        base: what the logarithms of the losses are above.
+        budget: the most records in all; the first, the last and a few early ones are always kept.
+    """
+    lengths = np.array([len(each) for each in records])
+    step = np.concatenate([each.step for each in records])
+    loss = np.concatenate([each.loss for each in records])
+    drawn = np.stack([*_on_screen(view, np.concatenate(paths)), _on_chart(loss, base)])
+    found = significance(step, drawn, lengths, _TOLERANCE)
+    first = (np.cumsum(lengths) - lengths).tolist()
+    for start, length in zip(first, lengths.tolist(), strict=True):
+        found[start + _early(length)] = np.inf
+    rows = most_significant(found, budget)
+    of_run = np.split(rows, np.searchsorted(rows, first[1:]))
+    return [part - start for part, start in zip(of_run, first, strict=True)]
+
+
+@lru_cache(maxsize=256)
+def _early(length: int) -> np.ndarray:
+    """Return a few of so many records, at geometric distances."""
+    return np.unique(np.geomspace(1, length, _EARLY).astype(int)) - 1
+
+
+def _on_screen(view: np.ndarray, path: np.ndarray) -> np.ndarray:
+    """Return points (N, K) in pixels from the center of the view (K, N)."""
+    beyond = _BEYOND * _PIXELS
+    pixels = (path.T - view.mean(axis=1)[:, None]) / np.diff(view, axis=1) * _PIXELS
+    return np.clip(np.nan_to_num(pixels, nan=beyond), -beyond, beyond)
+
+
+def _on_chart(loss: np.ndarray, base: float) -> np.ndarray:
+    """Return the logarithms of losses (N,) in pixels of the same tolerance (N,)."""
+    with np.errstate(all="ignore"):
+        heights = np.log10(loss - base)
+    known = heights[np.isfinite(heights)]
+    if not known.size:
+        return np.zeros(len(loss))
+    low, high = known.min(), np.percentile(known, _HIGHEST)
+    pixels = (heights - low) / ((high - low) or 1.0) * _CHART_PIXELS
+    off = _OFF_CHART * _CHART_PIXELS
+    return np.clip(np.nan_to_num(pixels, nan=off), 0.0, off) * (_TOLERANCE / _CHART_TOLERANCE)
