@@ -14,8 +14,8 @@ export function buildLayout(element) {
     live: el("section", { class: "panel live", "aria-label": "Live bench" }),
     notes: el("footer", { class: "notes", role: "status" }),
   };
-  const figure = el("main", { class: "figure" }, [parts.stage, parts.transport]);
-  const panels = el("div", { class: "panels" }, [parts.live, parts.sweep, parts.charts]);
+  const figure = el("main", { class: "figure" }, [parts.stage, parts.transport, parts.charts]);
+  const panels = el("div", { class: "panels" }, [parts.sweep, parts.live]);
   const body = el("div", { class: "body" }, [parts.runs, figure, panels]);
   const root = el("div", { class: "viewer" }, [parts.bar, body, parts.notes]);
   element.replaceChildren(root);

@@ -1,9 +1,11 @@
 // The viewer: mounts its parts on an element and lets them share one store.
 
 import { mountBar } from "./bar.js";
+import { mountCharts } from "./charts.js";
 import { mountHover } from "./hover.js";
 import { mountKeyboard } from "./keyboard.js";
 import { buildLayout } from "./layout.js";
+import { mountLive } from "./live.js";
 import { mountNotes } from "./notes.js";
 import { mountPlane, planeActions, setStart } from "./plane.js";
 import { mountRuns } from "./runs.js";
@@ -11,6 +13,7 @@ import { startSession } from "./session.js";
 import { mountStage } from "./stage.js";
 import { createStore, initialState } from "./store.js";
 import { turnView } from "./surface.js";
+import { mountSweep } from "./sweep.js";
 import { mountTransport, timeActions } from "./transport.js";
 
 // Mounts the viewer on an element, fed by a source (data.js). Options: `problem`, the id of the
@@ -34,6 +37,9 @@ export async function mount(element, source, options = {}) {
   const turn = (across, up) => turnView(store, across, up);
   mountKeyboard(root, store, { time, plane, list, turn, isLive: source.isLive });
   root.viewer = { store, root, stage };
+  mountCharts(layout.charts, store);
+  mountSweep(layout.sweep, store);
+  mountLive(layout.live, store, source);
   await startSession(store, source, options);
   return root.viewer;
 }

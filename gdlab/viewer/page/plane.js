@@ -123,9 +123,17 @@ function nearStart(store, stage, pixel) {
   return Math.hypot(pixel[0] - x, isLine ? 0 : pixel[1] - y) < 14;
 }
 
-// Sets the start of the live bench.
+// Sets the start of the live bench, to a thousandth of the view, so that its command is short.
 export function setStart(store, at) {
-  store.set({ live: { ...store.get().live, start: at } });
+  const { live, view } = store.get();
+  const start = at.map((value, k) => rounded(value, (view[k][1] - view[k][0]) / 1000));
+  store.set({ live: { ...live, start } });
+}
+
+// Returns a number with as many decimals as a distance asks for.
+function rounded(value, distance) {
+  const decimals = Math.min(Math.max(0, Math.ceil(-Math.log10(distance))), 20);
+  return Number(value.toFixed(decimals));
 }
 
 // Asks a live source for the grid of a view that rests, and gives up the question before.

@@ -15,7 +15,10 @@
 //   view, mode, showField       [[xlow, xhigh], [ylow, yhigh]], "2d" or "3d", gradient arrows
 //   orbit, isLinear             camera of 3-D (camera.js) or null, heights linear in place of log
 //   scale, quantity             of the charts
-//   live                        {on, start: [x, y] or null, run: a run as in a scene or null}
+//   live                        the live bench: {on, start: [x, y] or null, optimizer, lr, steps, fields
+//                               (of the optimizer, {name: value} as far as moved), loss (the same,
+//                               {"loss.name": text}, or null), run (as in a scene, or null), the
+//                               command that computes it, seconds, error}
 //   theme, dark                 "auto", "light" or "dark", and which of the two that is now
 //   help                        whether the dialog with the keys is open
 //   status                      one line: what is being loaded, or what went wrong
@@ -46,8 +49,20 @@ export function initialState() {
     isLinear: false,
     showField: false,
     scale: "log",
-    quantity: "loss",
-    live: { on: false, start: null, run: null },
+    quantity: "suboptimality",
+    live: {
+      on: false,
+      start: null,
+      optimizer: "",
+      lr: 0,
+      steps: 0,
+      fields: {},
+      loss: null,
+      run: null,
+      command: "",
+      seconds: 0,
+      error: "",
+    },
     help: false,
     theme: "auto",
     dark: false,
