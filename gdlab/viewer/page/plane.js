@@ -125,8 +125,8 @@ function nearStart(store, stage, pixel) {
 
 // Sets the start of the live bench, to a thousandth of the view, so that its command is short.
 export function setStart(store, at) {
-  const { live, view } = store.get();
-  const start = at.map((value, k) => rounded(value, (view[k][1] - view[k][0]) / 1000));
+  const { live, view, scene } = store.get();
+  const start = at.slice(0, scene.plane.labels.length).map((value, k) => rounded(value, (view[k][1] - view[k][0]) / 1000));
   store.set({ live: { ...live, start } });
 }
 

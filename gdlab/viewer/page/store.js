@@ -3,6 +3,7 @@
 // Keys of the state:
 //   catalogue, problem, plane   what can be shown, the id of the problem, the key of its plane
 //   scene, grid                 the scene shown and the finest grid of its landscape (or null)
+//   marks                       minimizers, saddles, maxima and kinks of the landscape
 //   runs                        indices of the runs that pass the filters, as listed
 //   filterText, filterSettings  a text, and {setting: [values that pass]}
 //   colorBy, colors             "run" or the name of a setting; a CSS color for each run
@@ -29,6 +30,7 @@ export function initialState() {
     plane: "",
     scene: null,
     grid: null,
+    marks: [],
     runs: [],
     filterText: "",
     filterSettings: {},
