@@ -45,7 +45,7 @@ async function loadScene(store, source, signal) {
     const scene = await source.ask("scene", { problem, plane }, signal);
     if (signal.aborted) return;
     store.set(shownAtFirst(store.get(), scene));
-    if (!source.isLive || !scene.problem.has_landscape) return;
+    if (!scene.problem.has_landscape || !source.has("marks", { problem, plane })) return;
     const { marks, notes } = await source.ask("marks", { problem, plane }, signal);
     if (!signal.aborted) store.set({ marks, status: (notes ?? []).join("; ") });
   } catch (error) {
