@@ -83,8 +83,10 @@ export function mountPlane(stage, store, source, { zoom, pan }, clicked) {
   };
   canvas.addEventListener("pointerup", lift);
   canvas.addEventListener("pointercancel", lift);
+  // Within a longer page the wheel scrolls, until the plane is clicked.
   canvas.addEventListener("wheel", (event) => {
-    if (!store.get().scene) return;
+    const isWholePage = canvas.closest(".viewer").parentElement === document.body;
+    if (!store.get().scene || !(isWholePage || document.activeElement === canvas)) return;
     event.preventDefault();
     const lines = event.deltaMode === 1 ? 16 : 1;
     const factor = Math.exp(Math.max(-1, Math.min(event.deltaY * lines * 0.0016, 1)));
