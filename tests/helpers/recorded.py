@@ -6,14 +6,19 @@ from typing import Any
 
 import gdlab
 
-QUIET = {"record.figures": False, "record.events": False}
+QUIET: dict[str, Any] = {"record.figures": False, "record.events": False}
 
 
 class Mine(gdlab.Loss):
     """A loss of a person's own."""
 
-    dim = 2
-    start = (1.0, -1.0)
+    @property
+    def dim(self) -> int:
+        return 2
+
+    @property
+    def start(self) -> tuple[float, float]:
+        return (1.0, -1.0)
 
     def __call__(self, x: Any) -> Any:
         return (x**2).sum(-1)
@@ -25,7 +30,14 @@ def make_runs(folder: Path) -> Path:
     run("rosenbrock", single / "adam", optimizer="adam", lr=0.05, steps=60)
     run("rosenbrock", single / "away", optimizer="sgd", lr=0.02, steps=60)
     run("ellipsoid", folder / "deep/er/five", lr=4e-7, steps=40, loss_dim=5)
-    run("expression", folder / "line", lr=0.01, steps=30, loss_formula="x**4 - 3*x**2 + x", start=[2])
+    run(
+        "expression",
+        folder / "line",
+        lr=0.01,
+        steps=30,
+        loss_formula="x**4 - 3*x**2 + x",
+        start=[2],
+    )
     run(Mine(), folder / "mine", lr=0.1, steps=5)
     gdlab.sweep(
         "quadratic",
