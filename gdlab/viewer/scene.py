@@ -218,5 +218,6 @@ def arrays_of(landscape: Landscape, records: Records, path: np.ndarray) -> dict[
         "lr": records.lr,
         "sharpness": records.sharpness,
         "suboptimality": None if minimum is None else np.maximum(records.loss - minimum, 0.0),
+        "metrics": {visible(name): values for name, values in records.metrics.items()},
         "recorded": records.recorded,
     }

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from gdlab.viewer.records import Records
+from gdlab.viewer.records import MOST_KNOWN, Records, evenly
 from gdlab.viewer.thinning import most_significant, significance
 
 _PIXELS, _CHART_PIXELS = 1280.0, 200.0
@@ -37,7 +37,8 @@ def visible_points(
         paths: the points (n, K) of each run in the plane.
         records: the records of each run.
         base: what the logarithms of the losses are above.
-        budget: the most records in all; the first, the last and a few early ones are always kept.
+        budget: the most records in all; the first, the last, a few early ones and some of those
+            with a quantity that is computed now and then are always kept.
     """
     lengths = np.array([len(each) for each in records])
     step = np.concatenate([each.step for each in records])
@@ -45,8 +46,11 @@ def visible_points(
     drawn = np.stack([*_on_screen(view, np.concatenate(paths)), _on_chart(loss, base)])
     found = significance(step, drawn, lengths, _TOLERANCE)
     first = (np.cumsum(lengths) - lengths).tolist()
-    for start, length in zip(first, lengths.tolist(), strict=True):
-        found[start + _early(length)] = np.inf
+    share = min(MOST_KNOWN, max(_EARLY, budget // (2 * len(records))))
+    for start, each in zip(first, records, strict=True):
+        found[start + _early(len(each))] = np.inf
+        for quantity in each.occasional:
+            found[start + evenly(np.flatnonzero(np.isfinite(quantity)), share)] = np.inf
     rows = most_significant(found, budget)
     of_run = np.split(rows, np.searchsorted(rows, first[1:]))
     return [part - start for part, start in zip(of_run, first, strict=True)]

@@ -180,6 +180,14 @@ def test_one_run_has_all_its_points(scenes):
         run_message(scenes["ellipsoid"], 9)
 
 
+def test_what_is_recorded_now_and_then_is_kept(scenes):
+    (run,) = message_of(scenes["ellipsoid"])["runs"]
+    history = gdlab.load(scenes["ellipsoid"].problem.runs[0].path).history
+    known = np.isfinite(history.metrics["sharpness"])
+    assert known.sum() == 14
+    np.testing.assert_array_equal(run["step"][np.isfinite(run["sharpness"])], history.step[known])
+
+
 def test_of_a_damaged_run_the_end_is_shown(scenes):
     scene = scenes["rosenbrock"]
     message = message_of(scene)
