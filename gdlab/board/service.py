@@ -7,6 +7,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from gdlab.board.live import Bench
+from gdlab.board.live_answers import compute, offer
 from gdlab.board.queries import Query, fields, numbers, text, whole
 from gdlab.errors import SettingError
 from gdlab.viewer.format import encode
@@ -32,7 +34,7 @@ class Service:
 
     def __init__(self, root: Path, *, trust: bool = False) -> None:
         self._reader, self._trust = Reader(root), trust
-        self._lock, self._searching = RLock(), Lock()
+        self._lock, self._searching, self._bench = RLock(), Lock(), Bench()
         self._problems: dict[str, Problem] = {}
         self._scenes: dict[tuple[str, str], Scene] = {}
         self._messages: dict[tuple[str, str, str], bytes] = {}
@@ -43,6 +45,8 @@ class Service:
             "marks": self.marks,
             "run": self.run,
             "point": self.point,
+            "choices": lambda query: offer(self._scene(query)),
+            "live": lambda query: compute(self._scene(query), self._bench, query),
         }
 
     def answer(self, name: str, query: Query) -> bytes:

@@ -15,6 +15,9 @@ from gdlab.recording.run_plots import landscape_of, shorten_title
 from gdlab.results.known_loss import settings_with_loss
 from gdlab.viewer.reading import ReadRun
 
+MOST_LIVE_DIMENSIONS = 10
+"""Of a loss whose runs are computed as one watches."""
+
 _PARTS = ("loss", "transform")
 
 
@@ -107,7 +110,7 @@ class Problem:
             "settings": dict(self.settings),
             "runs": len(self.runs),
             "has_landscape": landscape is not None,
-            "live": landscape is not None,
+            "live": landscape is not None and self.dim <= MOST_LIVE_DIMENSIONS,
             "why": visible(self.why),
         }
 
