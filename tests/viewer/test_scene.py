@@ -14,6 +14,7 @@ from gdlab.viewer.marks import critical_marks
 from gdlab.viewer.planes import choose_plane, parse_pair
 from gdlab.viewer.problems import problems_of
 from gdlab.viewer.reading import Reader
+from gdlab.viewer.records import read_records
 from gdlab.viewer.scene import Scene, make_scene, marks_message, run_message, scene_message
 from gdlab.viewer.visible_points import visible_points
 
@@ -204,8 +205,8 @@ def test_of_a_damaged_run_the_end_is_shown(scenes):
 
 def test_thinned_paths_are_off_by_less_than_half_a_pixel(scenes):
     scene = scenes["rosenbrock"]
-    records = scene.records[1]
-    rows = visible_points(scene.view, [records.x], [records], 0.0, 10_000)[0]
+    records = read_records(scene.problem.runs[1].path)
+    rows = visible_points(scene.view, scene.shown.plane, [records], 0.0, 10_000)[0]
     assert len(rows) < len(records)
     drawn = [np.interp(records.step, records.step[rows], c[rows]) for c in records.x.T]
     pixels = np.abs(np.transpose(drawn) - records.x) / np.diff(scene.view)[:, 0] * 1280
