@@ -1,8 +1,8 @@
 """The tab *Trajectories*: what TensorBoard asks of a plugin, and the files of the page."""
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from pathlib import Path
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
 
 from tensorboard.plugins.base_plugin import FrontendMetadata, TBContext, TBLoader, TBPlugin
@@ -57,6 +57,7 @@ class TrajectoriesPlugin(TBPlugin):
         self._root = Path(context.logdir) if root is None and context.logdir else root
         self._trust = trust
         self._has_runs = False
+        self._making, self._made = Lock(), None
 
     def get_plugin_apps(self) -> Mapping[str, Callable[..., Any]]:
         """Return what answers each path below `/data/plugin/trajectories`."""
@@ -88,12 +89,21 @@ class TrajectoriesPlugin(TBPlugin):
             response = respond(f"{line}\n".encode(), "text/plain; charset=utf-8", 400)
         return response(environ, start_response)
 
-    @cached_property
+    def prepare(self) -> Thread:
+        """Begin to read the runs, so that the page need not wait; return what is at work."""
+        thread = Thread(target=lambda: self._service.catalogue({}))
+        thread.start()
+        return thread
+
+    @property
     def _service(self) -> "Service":
         """What answers; made when it is first asked, since it imports torch."""
-        from gdlab.board.service import Service
+        with self._making:
+            if self._made is None:
+                from gdlab.board.service import Service
 
-        return Service(self._root or Path(), trust=self._trust)
+                self._made = Service(self._root or Path(), trust=self._trust)
+        return self._made
 
 
 class TrajectoriesLoader(TBLoader):
@@ -108,8 +118,10 @@ class TrajectoriesLoader(TBLoader):
         self._root, self._trust = root, trust
 
     def load(self, context: TBContext) -> TrajectoriesPlugin:  # type: ignore[override]
-        """Return the plugin."""
-        return TrajectoriesPlugin(context, self._root, trust=self._trust)
+        """Return the plugin, which begins to read the runs."""
+        plugin = TrajectoriesPlugin(context, self._root, trust=self._trust)
+        plugin.prepare()
+        return plugin
 
 
 def respond(content: bytes, content_type: str, status: int = 200) -> Response:

@@ -1,8 +1,11 @@
 """Where runs lie in and below a directory. Links are not followed: one may lead out of it."""
 
 import os
+import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from gdlab.recording.files import partial_name
@@ -10,7 +13,9 @@ from gdlab.recording.names import ABOUT, CONFIG, HISTORY, MULTIRUN, RESULT
 
 MAX_DIRECTORIES = 100_000
 MAX_RUNS = 10_000
+_MOST_SEARCHED = 5_000
 
+_NUMBER = re.compile(r"(\d+(?:\.\d+)?(?:e[+-]?\d+)?)", re.ASCII)
 _CONFIG_FILE = CONFIG.rpartition("/")[2]
 _ENDED = {RESULT, HISTORY}
 _RUNNING = partial_name(HISTORY)
@@ -58,11 +63,8 @@ def find_runs(root: Path) -> FoundRuns:
 
 
 def has_runs(root: Path) -> bool:
-    """Tell whether there is a run in or below a directory, or the search would be too long."""
-    for count, (path, entries) in enumerate(_walk(root)):
-        if count > MAX_DIRECTORIES or is_run(path, entries):
-            return True
-    return False
+    """Tell whether there is a run among the first 5,000 directories in and below one."""
+    return any(is_run(path, entries) for path, entries in islice(_walk(root), _MOST_SEARCHED))
 
 
 def is_run(path: Path, entries: list[os.DirEntry[str]]) -> bool:
@@ -78,14 +80,14 @@ def is_run(path: Path, entries: list[os.DirEntry[str]]) -> bool:
 
 def natural_key(name: str) -> list[tuple[int, float, str]]:
     """Return a key by which `lr=0.1,seed=9` precedes `lr=0.1,seed=10`."""
-    return [_part_key(part) for part in _split_numbers(name)]
+    return [_part_key(part) for part in _NUMBER.split(name)]
 
 
 def _walk(root: Path) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
-    """Yield directories with their entries, a run's own folders left out."""
-    waiting = [root]
+    """Yield directories with their entries, those near the root first; none below a run."""
+    waiting = deque([root])
     while waiting:
-        path = waiting.pop()
+        path = waiting.popleft()
         try:
             with os.scandir(path) as scanned:
                 entries = list(scanned)
@@ -93,17 +95,11 @@ def _walk(root: Path) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
             continue
         yield path, entries
         if not is_run(path, entries):
-            waiting += [path / e.name for e in entries if e.name[:1] != "." and _is_folder(e)]
+            waiting.extend(path / e.name for e in entries if e.name[:1] != "." and _is_folder(e))
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     return entry.is_dir(follow_symlinks=False)
-
-
-def _split_numbers(name: str) -> list[str]:
-    import re
-
-    return re.split(r"(\d+(?:\.\d+)?(?:e[+-]?\d+)?)", name, flags=re.ASCII)
 
 
 def _part_key(part: str) -> tuple[int, float, str]:

@@ -32,12 +32,16 @@ def known_minimizers(landscape: Landscape, plane: Plane) -> list[dict[str, Any]]
 
 
 def critical_marks(loss: Loss, landscape: Landscape, view: np.ndarray) -> list[dict[str, Any]]:
-    """Search a view (K, 2) of a loss of K dimensions for critical points, at most 100 and kinks.
+    """Search around a view (K, 2) of a loss of K dimensions for critical points: at most 100.
 
-    Known minimizers are left out. It takes up to some seconds.
+    The search goes as far as the window of the loss, or half a view beyond the view. Known
+    minimizers are left out. It takes up to some seconds.
     """
     loss = loss.to(torch.float64, torch.device("cpu"))
-    found = find(loss, torch.from_numpy(view))
+    margin = np.diff(view, axis=1) / 2 * [-1, 1]
+    window = view + margin if landscape.window is None else landscape.window
+    low, high = np.minimum(view, window)[:, 0], np.maximum(view, window)[:, 1]
+    found = find(loss, torch.from_numpy(np.stack([low, high], axis=1)))
     extent = np.diff(view, axis=1)[:, 0]
     known = np.empty((0, len(view))) if landscape.minimizers is None else landscape.minimizers
 

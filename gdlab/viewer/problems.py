@@ -9,7 +9,7 @@ from typing import Any
 from gdlab.config.settings import Settings
 from gdlab.console import visible
 from gdlab.errors import SettingError
-from gdlab.fields.formatting import format_value
+from gdlab.plots.colors import text_of
 from gdlab.plots.projection import Landscape
 from gdlab.recording.run_plots import landscape_of, shorten_title
 from gdlab.results.known_loss import settings_with_loss
@@ -151,7 +151,9 @@ def _with_groups(problems: Sequence[Problem]) -> list[Problem]:
     for problem, own, kind in zip(problems, numbers, kinds, strict=True):
         of_group = [n for n, other in zip(numbers, kinds, strict=True) if other == kind]
         differing = {k: v for k, v in own.items() if any(other[k] != v for other in of_group)}
-        words = ", ".join(f"{k.rpartition('.')[2]}={format_value(v)}" for k, v in differing.items())
+        words = ", ".join(
+            f"{k.rpartition('.')[2]}={text_of(float(v))}" for k, v in differing.items()
+        )
         title = f"{problem.title}, {words}" if words else problem.title
         grouped.append(replace(problem, group=names[kind], settings=differing, title=title))
     return grouped

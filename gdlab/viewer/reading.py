@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from gdlab.console import visible
 from gdlab.errors import RecordError, first_line
@@ -26,6 +26,8 @@ _WORKERS = 4
 _NOT_SHOWN = {"record", "engine", "summary", "stop"}
 _STAMPED = (SUMS, RESULT, HISTORY, partial_name(HISTORY))
 
+Stamp: TypeAlias = tuple[tuple[int, int] | None, ...]
+
 
 @dataclass(frozen=True)
 class ReadRun:
@@ -39,6 +41,7 @@ class ReadRun:
         result: how it ended; empty where that cannot be read.
         has_history: whether its records have been written.
         notes: what is damaged or missing, one line each.
+        stamp: what changes when its files do.
     """
 
     path: Path
@@ -47,7 +50,8 @@ class ReadRun:
     settings: Mapping[str, Any]
     result: Mapping[str, Any]
     has_history: bool
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...]
+    stamp: Stamp
 
 
 @dataclass(frozen=True)
@@ -67,26 +71,24 @@ class Reader:
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
-        self._known: dict[str, tuple[Any, ReadRun]] = {}
+        self._known: dict[str, ReadRun] = {}
 
     def read(self) -> ReadRuns:
         """Read all runs, sorted by name."""
         found = find_runs(self.root)
         with ThreadPoolExecutor(_WORKERS) as pool:
-            read = list(pool.map(self._read_or_recall, found.runs, chunksize=64))
-        self._known = {run.name: (stamp, run) for stamp, run in read}
-        return ReadRuns(tuple(run for _, run in read), found.complete)
+            runs = tuple(pool.map(self._read_or_recall, found.runs, chunksize=64))
+        self._known = {run.name: run for run in runs}
+        return ReadRuns(runs, found.complete)
 
-    def _read_or_recall(self, directory: RunDirectory) -> tuple[Any, ReadRun]:
+    def _read_or_recall(self, directory: RunDirectory) -> ReadRun:
         stamp = stamp_of(directory.path)
-        known = self._known.get(directory.name)
-        if known is not None and known[0] == stamp:
-            return known
-        return stamp, read_run(directory)
+        known = self._known.get(visible(directory.name))
+        return known if known is not None and known.stamp == stamp else read_run(directory, stamp)
 
 
-def stamp_of(directory: Path) -> tuple[tuple[int, int] | None, ...]:
-    """Return what changes when the files of a run do: the time and the size of each."""
+def stamp_of(directory: Path) -> Stamp:
+    """Return the time and the size of each file of a run, None for one that is missing."""
     return tuple(_stamp_of_file(directory / name) for name in _STAMPED)
 
 
@@ -98,7 +100,7 @@ def _stamp_of_file(path: Path) -> tuple[int, int] | None:
     return found.st_mtime_ns, found.st_size
 
 
-def read_run(directory: RunDirectory) -> ReadRun:
+def read_run(directory: RunDirectory, stamp: Stamp) -> ReadRun:
     """Read what the files of a run say of it; what cannot be read is a note."""
     notes: list[str] = []
     path, name = directory.path, visible(directory.name)
@@ -123,7 +125,7 @@ def read_run(directory: RunDirectory) -> ReadRun:
         why = "is still being written" if is_running else f"holds no {HISTORY}"
         notes.append(f"{name}: {why}, so that its path is not shown")
     settings = flatten_config({k: v for k, v in config.items() if k not in _NOT_SHOWN}, choices)
-    return ReadRun(path, name, config, settings, result, has_history, tuple(notes))
+    return ReadRun(path, name, config, settings, result, has_history, tuple(notes), stamp)
 
 
 def _read_config(files: VerifiedFiles) -> Mapping[str, Any]:
