@@ -1,5 +1,5 @@
 # make demo: one experiment. make test: the suite. make hydra-rc: a smoke test on the next Hydra.
-# make check: lint and types. make docs: the site, in docs/_build. make test-docs: the site is true.
+# make check: lint and types. make docs: the site, in docs/_build. make test-docs: it and README are true.
 # Each makes its environment in $(VENV) first, from Python 3.11 or newer alone.
 
 PYTHON ?= python3
