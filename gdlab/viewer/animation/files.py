@@ -70,7 +70,7 @@ def gif(film: Film) -> bytes:
 def _palette(film: Film) -> "Image":
     """Return a picture whose palette all frames share: else the colors would flicker.
 
-    It has the most frequent colors of the last frame, a middle one and the first, none like another.
+    It has the most frequent colors of the last, a middle and the first frame, none like another.
     """
     from PIL.Image import new
 
