@@ -25,7 +25,14 @@ def make_runs(folder: Path) -> Path:
     run("rosenbrock", single / "adam", optimizer="adam", lr=0.05, steps=60)
     run("rosenbrock", single / "away", optimizer="sgd", lr=0.02, steps=60)
     run("ellipsoid", folder / "deep/er/five", lr=4e-7, steps=40, loss_dim=5)
-    run("expression", folder / "line", lr=0.01, steps=30, loss_formula="x**4 - 3*x**2 + x", start=[2])
+    run(
+        "expression",
+        folder / "line",
+        lr=0.01,
+        steps=30,
+        loss_formula="x**4 - 3*x**2 + x",
+        start=[2],
+    )
     run(Mine(), folder / "mine", lr=0.1, steps=5)
     gdlab.sweep(
         "quadratic",

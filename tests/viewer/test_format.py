@@ -21,7 +21,12 @@ def test_a_message_comes_back():
     assert message.startswith(MAGIC)
     assert (len(message) - 8) % 4 == 0
     head = decode(message)
-    assert [head[key] for key in ("text", "none", "infinite", "numpy")] == [HEAD["text"], None, None, 0.1]
+    assert [head[key] for key in ("text", "none", "infinite", "numpy")] == [
+        HEAD["text"],
+        None,
+        None,
+        0.1,
+    ]
     first, second = head["inner"]
     np.testing.assert_array_equal(first["a"], HEAD["inner"][0]["a"])
     assert second["empty"].shape == (0, 2)

@@ -97,7 +97,7 @@ DRAWN = """async (slopes) => {
   const around = [-1, 0, 1];
   const isDrawn = ([px, py]) =>
     around.some((k) => image[(Math.floor(py) + k) * width + Math.floor(px)] !== 0);
-  const first = seriesOf(state.scene.runs[state.runs[0]], "suboptimality")[1];
+  const first = seriesOf(state.scene.runs[state.runs[0]], "suboptimality").values[1];
   const steps = Array.from({ length: 300 }, (_, k) => 60 ** ((k + 1) / 300));
   return slopes.map((slope) => {
     const pixels = steps.map((k) => [x.scale(k), y.scale(first * k ** slope)]);

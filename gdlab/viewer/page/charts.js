@@ -68,10 +68,9 @@ function draw(store, view, layers, figure) {
   const overlay = layers.clear("overlay");
   if (view.chart !== null) drawOverlay(overlay, state, view.chart);
   const count = state.runs.length;
-  figure.setAttribute(
-    "aria-label",
-    `${view.chart?.quantity.label ?? "nothing"} of ${count} runs against the step. ${readoutOf(state)}`,
-  );
+  const what = view.chart?.quantity.label ?? "nothing";
+  const words = `${what} of ${count} runs against the step. ${readoutOf(state)}`;
+  figure.setAttribute("aria-label", words);
   const dimmed = state.followed !== null || state.hovered !== null || state.live.run !== null;
   layers.box.classList.toggle("has-followed", dimmed && count > 1);
 }

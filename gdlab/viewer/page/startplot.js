@@ -33,8 +33,9 @@ export function mapOf(state) {
   return hasManyStarts(basins.starts, state.scene.view) ? basins : null;
 }
 
-// Returns the axes {frame, x, y, isLine} of a map in a box of {width, height} pixels: the range of the
-// starts and of the places that they reach, and a margin. A line has no y: its starts lie in the middle.
+// Returns the axes {frame, x, y, isLine} of a map in a box of {width, height} pixels: the range of
+// the starts and of the places that they reach, and a margin. A line has no y: its starts lie in
+// the middle.
 export function mapChart({ starts, places }, { width, height }) {
   const frame = {
     left: MARGIN.left,
@@ -66,8 +67,8 @@ export function placeColor(place, dark) {
   return place === null ? palette(dark).faint : distinctColor(place, dark);
 }
 
-// Draws a map: its axes, the places that runs reach, and each start in the color of its place, a cross
-// if the run was lost. Starts on a lattice are cells.
+// Draws a map: its axes, the places that runs reach, and each start in the color of its place, a
+// cross if the run was lost. Starts on a lattice are cells.
 export function drawMap(context, state, basins, chart) {
   const { places, starts } = basins;
   const colors = palette(state.dark);
@@ -103,7 +104,8 @@ function drawLeads(context, state, { places, starts }, chart) {
   context.globalAlpha = 1;
 }
 
-// Returns [width, height] in pixels of the cells of starts on a lattice, or null where they are none.
+// Returns [width, height] in pixels of the cells of starts on a lattice, or null where they are
+// none.
 function latticeOf(starts, chart) {
   const columns = new Set(starts.map(({ start }) => start[0].toPrecision(5)));
   const rows = new Set(starts.map(({ start }) => (start[1] ?? 0).toPrecision(5)));

@@ -1,5 +1,5 @@
-// The sweep: a slider for each setting that differs between runs. Moving one follows the run that has
-// these settings.
+// The sweep: a slider for each setting that differs between runs. Moving one follows the run that
+// has these settings.
 
 import { el } from "./dom.js";
 import { mountOutcomes } from "./outcomes.js";
@@ -16,6 +16,7 @@ import {
 } from "./settings.js";
 import { mountStarts } from "./starts.js";
 
+const LONG = 8; // characters: longer values need more room beside the slider
 const FEW = 6; // values without an order: up to so many are buttons, more a slider
 
 // Adds the sliders of a sweep, the chart of its outcomes and the map of its starts to `parent`. The
@@ -95,7 +96,7 @@ function missing(wanted, differs) {
 // Returns {element, show} of the control of an axis: buttons for a few values without an order, a
 // slider over the values otherwise. `changed` is called with the value chosen.
 function controlOf(axis, changed) {
-  const texts = axis.values.map((value) => textOf(value, short));
+  const texts = axis.values.map((value) => textOf(value, (number) => short(number, 3)));
   if (axis.numeric || axis.values.length > FEW) {
     const chosen = (position) => changed(axis.values[position]);
     const made = slider(
@@ -103,6 +104,10 @@ function controlOf(axis, changed) {
       axis.values.length - 1,
       (position) => texts[position] ?? "–",
       chosen,
+    );
+    made.element.classList.toggle(
+      "is-wide",
+      texts.some((text) => text.length > LONG),
     );
     return { ...made, show: (value) => made.show(placeOf(axis, value)) };
   }
