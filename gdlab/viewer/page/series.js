@@ -8,7 +8,7 @@ const BUILT_IN = [
   { key: "loss", label: "loss", symbol: "f(xₖ)" },
   { key: "grad_norm", label: "gradient norm", symbol: "‖∇f(xₖ)‖" },
   { key: "lr", label: "learning rate", symbol: "ηₖ" },
-  { key: "sharpness", label: "sharpness", symbol: "λ_max" },
+  { key: "sharpness", label: "sharpness", symbol: "λₘₐₓ" },
 ];
 const kept = new WeakMap(); // of each run a Map of its series by quantity
 const DECADES_BEYOND = 2; // that a diverged run may add to the range of the others
