@@ -151,7 +151,9 @@ def _with_groups(problems: Sequence[Problem]) -> list[Problem]:
     for problem, own, kind in zip(problems, numbers, kinds, strict=True):
         of_group = [n for n, other in zip(numbers, kinds, strict=True) if other == kind]
         differing = {k: v for k, v in own.items() if any(other[k] != v for other in of_group)}
-        words = ", ".join(f"{k.rpartition('.')[2]}={text_of(float(v))}" for k, v in differing.items())
+        words = ", ".join(
+            f"{k.rpartition('.')[2]}={text_of(float(v))}" for k, v in differing.items()
+        )
         title = f"{problem.title}, {words}" if words else problem.title
         grouped.append(replace(problem, group=names[kind], settings=differing, title=title))
     return grouped

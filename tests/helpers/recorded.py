@@ -6,14 +6,19 @@ from typing import Any
 
 import gdlab
 
-QUIET = {"record.figures": False, "record.events": False}
+QUIET: dict[str, Any] = {"record.figures": False, "record.events": False}
 
 
 class Mine(gdlab.Loss):
     """A loss of a person's own."""
 
-    dim = 2
-    start = (1.0, -1.0)
+    @property
+    def dim(self) -> int:
+        return 2
+
+    @property
+    def start(self) -> tuple[float, float]:
+        return (1.0, -1.0)
 
     def __call__(self, x: Any) -> Any:
         return (x**2).sum(-1)

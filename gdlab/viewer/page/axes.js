@@ -2,6 +2,7 @@
 // on them marks, arrows and markers.
 
 import { drawArrows, drawPoint } from "./arrows.js";
+import { drawBox } from "./box.js";
 import { palette } from "./colors.js";
 import { drawMarks, drawStart } from "./marks.js";
 import { tickTexts, ticks } from "./numbers.js";
@@ -30,7 +31,7 @@ export function projection(scene, view, box) {
 }
 
 // Draws the whole overlay. `box` holds the rectangle of the view, `ratio` of device pixels, and
-// `surface` in 3-D, which then draws its own labels.
+// `surface` what draws the view in 3-D, if it is shown.
 export function drawAxes(context, state, box) {
   const { scene, view, dark } = state;
   const colors = palette(dark);
@@ -39,7 +40,7 @@ export function drawAxes(context, state, box) {
   context.clearRect(0, 0, context.canvas.width, context.canvas.height);
   const flat = projection(scene, view, box);
   if (surface) {
-    surface.drawLabels(context, state, box, colors);
+    drawBox(context, state, box, surface.relief(), colors);
     return;
   }
   drawFrame(context, state, box, colors);
@@ -47,7 +48,6 @@ export function drawAxes(context, state, box) {
   context.beginPath();
   context.rect(box.left, box.top, box.width, box.height);
   context.clip();
-  if (scene.plane.kind === "line") drawCurve(context, state, box, flat, colors);
   if (state.showField && state.grid && scene.plane.kind !== "line") {
     drawArrows(context, state, box, flat, colors);
   }
@@ -109,27 +109,4 @@ function line(context, x, y, toX, toY) {
   context.moveTo(x, y);
   context.lineTo(toX, toY);
   context.stroke();
-}
-
-// Draws the curve of a loss of one variable, with what lies below it shaded.
-function drawCurve(context, { grid }, box, { to, origin }, colors) {
-  if (!grid) return;
-  const [[low, high]] = grid.view;
-  const values = grid.values.values;
-  const count = values.length;
-  const curve = new Path2D();
-  for (let k = 0; k < count; k++) {
-    const x = low + ((high - low) * k) / (count - 1);
-    const [left, top] = to(x - origin[0], values[k] + grid.base - origin[1]);
-    if (Number.isFinite(top)) curve.lineTo(left, Math.max(-1e4, Math.min(top, 1e4)));
-  }
-  const [first, last] = [to(low - origin[0], 0)[0], to(high - origin[0], 0)[0]];
-  const area = new Path2D(curve);
-  area.lineTo(last, box.top + box.height);
-  area.lineTo(first, box.top + box.height);
-  context.fillStyle = `rgb(${colors.high.map((part) => Math.round(255 * part)).join(" ")} / 0.35)`;
-  context.fill(area);
-  context.strokeStyle = colors.soft;
-  context.lineWidth = 1.5;
-  context.stroke(curve);
 }

@@ -12,11 +12,14 @@ export function mountBar(parent, store, root) {
   const field = toggle("Gradient", "Show the gradient as arrows (f)", (on) =>
     store.set({ showField: on }),
   );
+  const heights = toggle("Log height", "Heights by the logarithm of the loss", (on) =>
+    store.set({ isLinear: !on }),
+  );
   const theme = themeSwitch(store, root);
   const help = el("button", { type: "button", title: "Keyboard help (?)", text: "?" });
   help.setAttribute("aria-label", "Keyboard help");
   help.addEventListener("click", () => store.set({ help: true }));
-  const views = el("div", { class: "group" }, [shape.element, field.element]);
+  const views = el("div", { class: "group" }, [shape.element, heights.element, field.element]);
   parent.append(problem.element, plane.element, views, el("span", { class: "space" }), theme, help);
   store.on(["catalogue", "problem"], ({ catalogue, problem: id }) => {
     const options = (catalogue?.problems ?? []).map((each) => ({
@@ -31,9 +34,11 @@ export function mountBar(parent, store, root) {
     plane.element.hidden = choices.length < 2;
     views.hidden = kind === "line" || !scene.grid;
   });
-  store.on(["mode", "showField"], ({ mode, showField }) => {
+  store.on(["mode", "showField", "isLinear", "grid"], ({ mode, showField, isLinear, grid }) => {
     shape.set(mode === "3d");
     field.set(showField);
+    heights.set(!isLinear);
+    heights.element.hidden = mode === "2d" || grid?.scale !== "log";
   });
 }
 

@@ -32,7 +32,7 @@ export function mountFilters(parent, store) {
   const chips = el("div", { class: "axes" });
   parent.append(text, color.element, chips);
   store.on(["scene"], ({ scene, filterText, colorBy }) => {
-    const names = scene.axes.map(({ name }) => ({ key: name, label: name }));
+    const names = scene.axes.map(({ name, label }) => ({ key: name, label: label ?? name }));
     setOptions(color.select, [{ key: "run", label: "run" }, ...names], colorBy);
     text.value = filterText;
   });
@@ -56,7 +56,7 @@ function chipsOf(axis, { colorBy, dark, filterSettings }, store) {
     }
     button.append(settingText(value));
     button.setAttribute("aria-pressed", String(chosen.includes(value)));
-    button.setAttribute("aria-label", `${axis.name} ${settingText(value)}`);
+    button.setAttribute("aria-label", `${axis.label ?? axis.name} ${settingText(value)}`);
     button.addEventListener("click", () =>
       store.set({ filterSettings: switched(store.get().filterSettings, axis.name, value) }),
     );
@@ -66,7 +66,7 @@ function chipsOf(axis, { colorBy, dark, filterSettings }, store) {
   const rest = axis.values.slice(MOST_CHIPS);
   const row = el("div", { class: "chips" }, first);
   const more = foldedChips(rest, chip, chosen);
-  return el("fieldset", {}, [el("legend", { text: axis.name }), row, ...more]);
+  return el("fieldset", {}, [el("legend", { text: axis.label ?? axis.name }), row, ...more]);
 }
 
 function foldedChips(values, chip, chosen) {

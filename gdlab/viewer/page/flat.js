@@ -3,6 +3,7 @@
 import { palette, rgbOf } from "./colors.js";
 import { createCompose } from "./compose.js";
 import { projection } from "./axes.js";
+import { createCurve } from "./curve.js";
 import { createTarget, waitForGl } from "./gl.js";
 import { createLandscape } from "./landscape.js";
 import { markersOf } from "./markers.js";
@@ -33,6 +34,7 @@ export function createFlat(gl) {
   const parts = {
     gl,
     landscape: createLandscape(gl),
+    curve: createCurve(gl),
     paths: createPaths(gl),
     single: createPaths(gl),
     compose: createCompose(gl),
@@ -72,9 +74,9 @@ function keepsMoving(moving, drawn, { view, scene }, { redraw }) {
 }
 
 // Uploads what changed: the grid, the paths, colors and visibility, the full path of a run.
-function upload({ landscape, paths, single }, drawn, state) {
+function upload({ landscape, curve, paths, single }, drawn, state) {
   const { scene, grid, runs, colors, full, live } = state;
-  if (drawn.grid !== grid) landscape.setGrid(grid);
+  if (drawn.grid !== grid) for (const drawer of [landscape, curve]) drawer.setGrid(grid);
   if (drawn.scene !== scene) {
     const all = scene.runs.map((run) => pathOf(scene, run));
     paths.set(all, spanOf(scene));
@@ -101,7 +103,7 @@ function spanOf(scene) {
 }
 
 // Draws the landscape, at half its size while the view moves.
-function drawGround({ landscape, ground }, drawn, state, { pixels, box, isMoving }) {
+function drawGround({ landscape, curve, ground }, drawn, state, { pixels, box, isMoving }) {
   const key = [state.view, isMoving, ...pixels];
   if (drawn.ground?.every((value, k) => value === key[k])) return;
   drawn.ground = key;
@@ -110,7 +112,9 @@ function drawGround({ landscape, ground }, drawn, state, { pixels, box, isMoving
   ground.bind();
   const lineWidth = box.ratio / (isMoving ? 2 : 1);
   const look = { isSmooth: !isMoving, lineWidth };
-  landscape.draw(state.view, drawn.iso, palette(state.dark), look);
+  const colors = palette(state.dark);
+  const isCurve = curve.draw(state.view, colors, lineWidth, ground.height);
+  if (!isCurve) landscape.draw(state.view, drawn.iso, colors, look);
 }
 
 // Draws the picture of all paths; returns the milliseconds that it took, where it was drawn anew.

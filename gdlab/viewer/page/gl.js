@@ -51,7 +51,8 @@ export function useTexture(gl, location, unit, texture) {
 }
 
 // Returns a place to draw into: a color texture and, with `hasDepth`, a depth texture. `resize`
-// sets its size in pixels, `bind` makes it the target of what is drawn next.
+// sets its size in pixels, `bind` makes it the target of what is drawn next, and `blit` scales it onto
+// the canvas.
 export function createTarget(gl, { hasDepth, linear }) {
   const target = { width: 0, height: 0, color: createTexture(gl, linear), depth: null };
   const framebuffer = gl.createFramebuffer();
@@ -64,6 +65,13 @@ export function createTarget(gl, { hasDepth, linear }) {
   target.bind = () => {
     gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
     gl.viewport(0, 0, target.width, target.height);
+  };
+  target.blit = (width, height) => {
+    gl.bindFramebuffer(gl.READ_FRAMEBUFFER, framebuffer);
+    gl.bindFramebuffer(gl.DRAW_FRAMEBUFFER, null);
+    const whole = [0, 0, target.width, target.height];
+    gl.blitFramebuffer(...whole, 0, 0, width, height, gl.COLOR_BUFFER_BIT, gl.LINEAR);
+    gl.bindFramebuffer(gl.FRAMEBUFFER, null);
   };
   return target;
 }

@@ -55,7 +55,8 @@ export function mountHover(parent, stage, store) {
   let pixel = null;
   const look = eachFrame(() => {
     const state = store.get();
-    if (!pixel || !state.scene || state.mode === "3d") return;
+    if (!pixel || !state.scene) return;
+    if (state.mode === "3d") return lookAtSurface();
     const flat = projection(state.scene, state.view, stage.frame());
     const hit = nearestRun(shownPaths(state), flat, pixel);
     const at = flat.from(...pixel);
@@ -65,6 +66,15 @@ export function mountHover(parent, stage, store) {
     showCard(card, state, hit, pixel, parent);
     stage.canvas.style.cursor = hit ? "pointer" : "crosshair";
   });
+  const lookAtSurface = () => {
+    const state = store.get();
+    const at = stage.surface()?.pick(state, stage.frame(), pixel) ?? null;
+    const value = at && state.grid ? lossAt(state.grid, ...at) : null;
+    store.set({ cursor: at && { at, value } });
+    readout.textContent = at ? readoutText(state.scene, at, value) : "";
+    card.hidden = true;
+    stage.canvas.style.cursor = "grab";
+  };
   const leave = () => {
     pixel = null;
     card.hidden = true;
@@ -76,7 +86,7 @@ export function mountHover(parent, stage, store) {
     look();
   });
   stage.canvas.addEventListener("pointerleave", leave);
-  store.on(["view", "mode", "scene"], () => pixel && look());
+  store.on(["view", "mode", "scene", "orbit"], () => pixel && look());
   return { hit: (at) => nearestHit(store.get(), stage, at) };
 }
 

@@ -12,6 +12,7 @@ import { mountRuns } from "./runs.js";
 import { startSession } from "./session.js";
 import { mountStage } from "./stage.js";
 import { createStore, initialState } from "./store.js";
+import { turnView } from "./surface.js";
 import { mountSweep } from "./sweep.js";
 import { mountTransport, timeActions } from "./transport.js";
 
@@ -33,7 +34,7 @@ export async function mount(element, source, options = {}) {
     else if (store.get().mode === "2d") store.set({ followed: hit(pixel)?.run ?? null });
   });
   mountTransport(layout.transport, store, time);
-  const turn = (across, up) => stage.surface()?.turn(store, across, up);
+  const turn = (across, up) => turnView(store, across, up);
   mountKeyboard(root, store, { time, plane, list, turn, isLive: source.isLive });
   root.viewer = { store, root, stage };
   mountCharts(layout.charts, store);

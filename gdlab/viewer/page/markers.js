@@ -3,9 +3,10 @@
 
 import { endShape, palette, rgbOf } from "./colors.js";
 import { clamp } from "./numbers.js";
-import { placeOf } from "./scenes.js";
+import { cachedPositions, placeOf } from "./scenes.js";
 
 const SHAPES = ["dot", "circle", "cross", "triangle"]; // as sprites.js numbers them
+const MOST_DOTS = 4000; // of all runs on a curve
 const INSET = 7; // pixels between the frame and a triangle
 
 // Returns markers [{x, y, shape, size, angle, color, alpha}] in CSS pixels of a box {left, top,
@@ -15,7 +16,7 @@ export function markersOf(state, box, to) {
   const chosen = new Set([hovered, followed].filter((run) => run !== null));
   const size = runs.length > 150 ? 2.2 : 4;
   const alpha = followed !== null || live.run ? 0.4 : 1;
-  const markers = [];
+  const markers = scene.plane.kind === "line" ? stepsOf(state, to) : [];
   const add = (run, color, look) => {
     const marker = run && markerOf(scene, run, step, box, to);
     if (marker) markers.push({ ...marker, color: rgbOf(color), ...look });
@@ -29,6 +30,22 @@ export function markersOf(state, box, to) {
   }
   add(live.run, palette(dark).accent, { size: 5.5, alpha: 1 });
   return markers;
+}
+
+// Returns a small dot for each record up to the step: on a curve these are what a path is.
+function stepsOf({ scene, runs, colors, step, full }, to) {
+  const dots = [];
+  for (const index of runs) {
+    const run = full?.index === index ? full.run : scene.runs[index];
+    const positions = cachedPositions(scene, run);
+    const color = rgbOf(colors[index]);
+    run.step.values.forEach((at, k) => {
+      if (at > step || dots.length >= MOST_DOTS) return;
+      const [x, y] = to(positions[2 * k], positions[2 * k + 1]);
+      dots.push({ x, y, shape: 0, angle: 0, size: 2.4, alpha: 1, color });
+    });
+  }
+  return dots.filter(({ x, y }) => Number.isFinite(x + y));
 }
 
 function markerOf(scene, run, step, box, to) {

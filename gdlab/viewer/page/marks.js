@@ -5,6 +5,7 @@ import { valueAt } from "./scenes.js";
 // Paths of the shapes within a circle of radius 1.
 const SHAPES = {
   minimizer: star(5, 0.42),
+  minimum: star(5, 0.42),
   saddle: [[0, -1], [1, 0], [0, 1], [-1, 0]],
   maximum: [[0, -1], [0.9, 0.75], [-0.9, 0.75]],
   kink: [[-0.8, -0.8], [0.8, -0.8], [0.8, 0.8], [-0.8, 0.8]],
@@ -26,13 +27,13 @@ function trace(context, shape, x, y, radius) {
 }
 
 // Draws the minimizers, saddles, maxima and kinks of the landscape with distinct shapes.
-export function drawMarks(context, { scene, grid }, box, { to, origin }, colors) {
+export function drawMarks(context, { marks, grid }, box, { to, origin }, colors) {
   context.lineWidth = 1.5;
-  for (const { kind, at } of scene.marks) {
+  for (const { kind, at } of marks) {
     const height = at[1] ?? lossOnLine(grid, at[0]);
     const [x, y] = to(at[0] - origin[0], height - origin[1]);
     if (x < box.left - 9 || x > box.left + box.width + 9) continue;
-    trace(context, kind in SHAPES ? kind : "kink", x, y, kind === "minimizer" ? 8 : 6);
+    trace(context, kind in SHAPES ? kind : "kink", x, y, kind.startsWith("minim") ? 8 : 6);
     context.fillStyle = kind === "minimizer" ? colors.ink : colors.page;
     context.strokeStyle = kind === "minimizer" ? colors.page : colors.ink;
     context.fill();

@@ -3,6 +3,7 @@
 
 import { projection } from "./axes.js";
 import { viewOf } from "./scenes.js";
+import { turnView, zoomView } from "./surface.js";
 
 const REST_MS = 150; // without a change of view before a finer grid is asked for
 const CLICK = 5; // pixels that the pointer may move in a click
@@ -28,8 +29,9 @@ export function panned(view, across, up) {
 // Returns {zoom, pan, reset} over the store. `zoom(factor, about)` is about the cursor by default.
 export function planeActions(store) {
   const zoom = (factor, about = null) => {
-    const { view, scene, cursor } = store.get();
+    const { view, scene, cursor, mode } = store.get();
     if (!view) return;
+    if (mode === "3d") return zoomView(store, factor);
     const span = (view[0][1] - view[0][0]) * factor;
     const whole = scene.view[0][1] - scene.view[0][0];
     if (span < SMALLEST * whole || span > LARGEST * whole) return;
@@ -81,12 +83,14 @@ export function mountPlane(stage, store, source, { zoom, pan }, clicked) {
   };
   canvas.addEventListener("pointerup", lift);
   canvas.addEventListener("pointercancel", lift);
+  // Within a longer page the wheel scrolls, until the plane is clicked.
   canvas.addEventListener("wheel", (event) => {
-    if (!store.get().scene) return;
+    const isWholePage = canvas.closest(".viewer").parentElement === document.body;
+    if (!store.get().scene || !(isWholePage || document.activeElement === canvas)) return;
     event.preventDefault();
     const lines = event.deltaMode === 1 ? 16 : 1;
     const factor = Math.exp(Math.max(-1, Math.min(event.deltaY * lines * 0.0016, 1)));
-    if (store.get().mode === "3d") stage.surface()?.zoom(store, factor);
+    if (store.get().mode === "3d") zoomView(store, factor);
     else zoom(factor, atPixel(here(event)));
   }, { passive: false });
   canvas.addEventListener("dblclick", (event) => {
@@ -96,7 +100,7 @@ export function mountPlane(stage, store, source, { zoom, pan }, clicked) {
   function drag(before, now, fingers) {
     const { width, height } = stage.frame();
     const [dx, dy] = [(now[0] - before[0]) / width / fingers, (now[1] - before[1]) / height / fingers];
-    if (store.get().mode === "3d") stage.surface()?.turn(store, dx, dy);
+    if (store.get().mode === "3d") turnView(store, dx, dy);
     else pan(-dx, dy);
   }
 
@@ -104,7 +108,7 @@ export function mountPlane(stage, store, source, { zoom, pan }, clicked) {
     const apart = (point) => Math.hypot(point[0] - other[0], point[1] - other[1]) || 1;
     const factor = apart(before) / apart(now);
     const middle = [(now[0] + other[0]) / 2, (now[1] + other[1]) / 2];
-    if (store.get().mode === "3d") stage.surface()?.zoom(store, factor);
+    if (store.get().mode === "3d") zoomView(store, factor);
     else zoom(factor, atPixel(middle));
   }
 
@@ -123,8 +127,8 @@ function nearStart(store, stage, pixel) {
 
 // Sets the start of the live bench, to a thousandth of the view, so that its command is short.
 export function setStart(store, at) {
-  const { live, view } = store.get();
-  const start = at.map((value, k) => rounded(value, (view[k][1] - view[k][0]) / 1000));
+  const { live, view, scene } = store.get();
+  const start = at.slice(0, scene.plane.labels.length).map((value, k) => rounded(value, (view[k][1] - view[k][0]) / 1000));
   store.set({ live: { ...live, start } });
 }
 

@@ -43,7 +43,11 @@ async function loadScene(store, source, signal) {
   store.set({ status: "Reading runs …" });
   try {
     const scene = await source.ask("scene", { problem, plane }, signal);
-    if (!signal.aborted) store.set(shownAtFirst(store.get(), scene));
+    if (signal.aborted) return;
+    store.set(shownAtFirst(store.get(), scene));
+    if (!scene.problem.has_landscape || !source.has("marks", { problem, plane })) return;
+    const { marks, notes } = await source.ask("marks", { problem, plane }, signal);
+    if (!signal.aborted) store.set({ marks, status: (notes ?? []).join("; ") });
   } catch (error) {
     if (!signal.aborted) store.set({ status: error.message });
   }
@@ -60,6 +64,7 @@ function shownAtFirst(state, scene) {
   return {
     scene,
     grid: scene.grid,
+    marks: scene.marks,
     view: viewOf(scene),
     colorBy,
     colors: runColors(scene, colorBy, state.dark),
@@ -90,7 +95,7 @@ function followFully(store, source) {
       return store.set({ full: { index: followed, run } });
     }
     try {
-      const answer = await source.ask("run", { problem, run: followed, plane }, signal);
+      const answer = await source.ask("run", { problem, run: run.index ?? followed, plane }, signal);
       if (!signal.aborted) store.set({ full: { index: followed, run: answer.run } });
     } catch (error) {
       if (!signal.aborted) store.set({ status: error.message });

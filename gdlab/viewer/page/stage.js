@@ -51,13 +51,13 @@ export function mountStage(parent, store) {
 }
 
 const DRAWN = [
-  "scene", "grid", "runs", "colors", "step", "lastStep", "followed", "hovered", "full", "cursor",
-  "point", "view", "mode", "showField", "live", "dark", "orbit",
+  "scene", "grid", "marks", "runs", "colors", "step", "lastStep", "followed", "hovered", "full", "cursor",
+  "point", "view", "mode", "showField", "live", "dark", "orbit", "isLinear",
 ];
 
 // The parts of the state that the overlay shows.
 const OVERLAID = [
-  "scene", "grid", "view", "mode", "showField", "live", "dark", "orbit", "point", "cursor",
+  "scene", "grid", "marks", "view", "mode", "showField", "live", "dark", "orbit", "isLinear", "point", "cursor",
 ];
 
 function makeDrawers(gl) {

@@ -3,6 +3,7 @@
 // Keys of the state:
 //   catalogue, problem, plane   what can be shown, the id of the problem, the key of its plane
 //   scene, grid                 the scene shown and the finest grid of its landscape (or null)
+//   marks                       minimizers, saddles, maxima and kinks of the landscape
 //   runs                        indices of the runs that pass the filters, as listed
 //   filterText, filterSettings  a text, and {setting: [values that pass]}
 //   colorBy, colors             "run" or the name of a setting; a CSS color for each run
@@ -13,6 +14,7 @@
 //   cursor                      {at: [x, y] in the plane, value: loss or null}, or null
 //   point                       answer of `point` at the cursor with its `at`, or null
 //   view, mode, showField       [[xlow, xhigh], [ylow, yhigh]], "2d" or "3d", gradient arrows
+//   orbit, isLinear             camera of 3-D (camera.js) or null, heights linear in place of log
 //   scale, quantity             of the charts
 //   live                        the live bench: {on, start: [x, y] or null, optimizer, lr, steps, fields
 //                               (of the optimizer, {name: value} as far as moved), loss (the same,
@@ -28,6 +30,7 @@ export function initialState() {
     plane: "",
     scene: null,
     grid: null,
+    marks: [],
     runs: [],
     filterText: "",
     filterSettings: {},
@@ -44,6 +47,8 @@ export function initialState() {
     point: null,
     view: null,
     mode: "2d",
+    orbit: null,
+    isLinear: false,
     showField: false,
     scale: "log",
     quantity: "suboptimality",
