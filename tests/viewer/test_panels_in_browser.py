@@ -186,7 +186,7 @@ def test_the_live_path_is_that_of_gdlab(page: Page) -> None:
     wait_for(page, " && ".join(arrived))
     found = live(page)
     settings: dict[str, Any] = {"loss.condition": 5.0, "lr": found["lr"], "start": found["start"]}
-    run = gdlab.run("quadratic", "adam", steps=1000, **settings)
+    run = gdlab.run("quadratic", "adam", steps=found["steps"], **settings)
     path = np.array(found["path"]).reshape(-1, 2) + np.array(state(page, "s.scene.origin"))
     assert path == pytest.approx(run.history.x, abs=1e-6)
     assert found["status"] == str(run.outcome.status)

@@ -8,7 +8,6 @@ import { latestOnly, liveQuery } from "./livequery.js";
 import { short } from "./numbers.js";
 import { lastStepOf } from "./scenes.js";
 
-const STEPS = 1000; // that a run has at first
 const SIDE = 160; // samples of the landscape of a changed loss, along each axis
 const HINT =
   "Click the landscape to set the start; drag the sliders: the path is computed as you drag.";
@@ -103,7 +102,7 @@ export function firstChoice({ live, scene, followed, runs, view }, choices) {
     lr: isKept ? live.lr : (run?.settings.lr ?? usual),
     fields: isKept ? live.fields : fieldsOf(run, chosen),
     loss: null,
-    steps: Math.min(live.steps || STEPS, choices.most_steps),
+    steps: Math.min(live.steps || lastStepOf(scene), choices.most_steps),
     start: live.start ?? begins ?? view.map(([low, high]) => (low + high) / 2),
     error: "",
   };

@@ -29,8 +29,9 @@ export function mappedRuns({ scene, runs, followed }) {
 export function mapOf(state) {
   const indices = mappedRuns(state);
   if (indices.length < 2) return null;
-  const basins = basinsOf(state.scene.runs, indices, state.scene);
-  return hasManyStarts(basins.starts, state.scene.view) ? basins : null;
+  const { scene, marks } = state;
+  const basins = basinsOf(scene.runs, indices, { ...scene, marks });
+  return hasManyStarts(basins.starts, scene.view) ? basins : null;
 }
 
 // Returns the axes {frame, x, y, isLine} of a map in a box of {width, height} pixels: the range of
