@@ -113,7 +113,7 @@ export function readoutOf(state) {
 // step, beside that of theory.
 function rateWords(state, { factor, slope }, run) {
   if (state.scale === "linear") return [];
-  if (state.scale === "loglog") return slope === null ? [] : [`slope ${short(slope, 3)}`];
+  if (state.scale === "loglog") return [`slope ${short(slope, 3)}`];
   const theory = run.rate ? ` (theory: ${short(run.rate, 4)})` : "";
   return [`× ${short(factor, 4)} a step${theory}`];
 }

@@ -78,12 +78,12 @@ export function endsOf(run, origin) {
   return { start: at(0), end: at(count - 1) };
 }
 
-// Returns {places, starts}: the places where runs end ({at, label}, the minimizers among the marks
-// first, then those that runs share), and for each run {index, start, end, place, status} with the
-// number of its place, or null if it is lost or reached none.
+// Returns {places, starts}: the places where runs end ({at, label}, the minimizers and local minima
+// among the marks first, then those that runs share), and for each run {index, start, end, place,
+// status} with the number of its place, or null if it is lost or reached none.
 export function basinsOf(runs, indices, { origin, marks, view }) {
   const diagonal = Math.hypot(...view.map(([low, high]) => high - low));
-  const known = marks.filter((mark) => mark.kind === "minimizer");
+  const known = marks.filter(({ kind }) => kind === "minimizer" || kind === "minimum");
   const places = known.map(({ at }) => ({ at, isKnown: true }));
   const starts = indices.map((index) => {
     const { start, end } = endsOf(runs[index], origin);

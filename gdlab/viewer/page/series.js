@@ -106,20 +106,44 @@ export function quantityAt(run, key, step, isLog = false) {
   return a + share * (b - a);
 }
 
-// Returns how a positive quantity shrinks around a step, or null: `factor` per step, and the
-// `slope` of its logarithm against that of the step. Measured over a tenth of the steps so far (at
-// least two recorded points), so that it does not jump with each point.
+// Returns how a positive quantity shrinks before a step, or null: `factor` per step, and the
+// `slope` of its logarithm against that of the step. Least squares over the second half of the
+// steps so far, so that a run that swings is measured over its swings.
 export function decayAt(run, key, step) {
   const series = seriesOf(run, key);
   if (series === null) return null;
   const { steps, values } = series;
   const last = Math.floor(indexOfStep(steps, step));
-  const first = Math.min(Math.floor(indexOfStep(steps, 0.9 * steps[last])), last - 1);
-  if (first < 0 || !(values[first] > 0) || !(values[last] > 0)) return null;
-  const change = Math.log(values[last] / values[first]);
-  const factor = Math.exp(change / (steps[last] - steps[first]));
-  const slope = steps[first] > 0 ? change / Math.log(steps[last] / steps[first]) : null;
-  return { factor, slope };
+  const points = [];
+  for (let k = last; k >= 0 && steps[k] >= 0.5 * steps[last]; k -= 1) {
+    if (steps[k] > 0 && values[k] > 0 && values[k] < Infinity) points.push([steps[k], values[k]]);
+  }
+  if (points.length < 2) return null;
+  const logs = points.map(([, value]) => Math.log(value));
+  const factor = Math.exp(
+    slopeOf(
+      points.map(([at]) => at),
+      logs,
+    ),
+  );
+  return {
+    factor,
+    slope: slopeOf(
+      points.map(([at]) => Math.log(at)),
+      logs,
+    ),
+  };
+}
+
+// Returns the slope of the line of least squares through points.
+function slopeOf(xs, ys) {
+  const mean = (numbers) => numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
+  const [x, y] = [mean(xs), mean(ys)];
+  const [above, below] = [
+    mean(xs.map((each, k) => (each - x) * (ys[k] - y))),
+    mean(xs.map((each) => (each - x) ** 2)),
+  ];
+  return above / below;
 }
 
 // Returns the dashed lines of theory for a run and a quantity: [{label, at: step → value}].

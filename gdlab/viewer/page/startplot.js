@@ -3,6 +3,7 @@
 import { distinctColor, endShape, palette } from "./colors.js";
 import { basinsOf, hasManyStarts } from "./endings.js";
 import { clipTo, drawAxes, drawEnd, drawLine, drawWords } from "./layers.js";
+import { trace } from "./marks.js";
 import { axisOf } from "./scales.js";
 import { freeAxes, keyOf } from "./settings.js";
 
@@ -128,16 +129,13 @@ function drawCell(context, [x, y], [width, height], color) {
   context.globalAlpha = 1;
 }
 
-// Draws a place where runs end, if it is on the map: a plus with a halo.
+// Draws a place where runs end, if it is on the map, as the landscape marks a minimizer.
 function drawPlace(context, [x, y], { left, right, top, bottom }, colors) {
   if (!(x >= left && x <= right && y >= top && y <= bottom)) return;
-  const strokes = [
-    [5, colors.page],
-    [2, colors.ink],
-  ];
-  for (const [width, color] of strokes) {
-    context.lineWidth = width;
-    drawLine(context, [x - 6, y], [x + 6, y], color);
-    drawLine(context, [x, y - 6], [x, y + 6], color);
-  }
+  trace(context, "minimizer", x, y, 8);
+  context.lineWidth = 1.5;
+  context.fillStyle = colors.ink;
+  context.strokeStyle = colors.page;
+  context.fill();
+  context.stroke();
 }
