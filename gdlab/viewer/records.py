@@ -3,10 +3,12 @@
 Shapes: n records, K recorded coordinates.
 """
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,8 +20,19 @@ from gdlab.recording.parquet import read_parquet
 from gdlab.recording.thinning import thinned_steps
 from gdlab.viewer.reading import ReadRun
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 MOST_RECORDS = 20_000
 """Of one run."""
+
+MOST_KNOWN = 200
+"""Records of a run that are kept because a quantity was computed there, for each quantity."""
+
+_MEASURED = ("step", "loss", "grad_norm", "lr")
+_COORDINATE = re.compile(r"x\d+", re.ASCII)
+_IN_ALL = re.compile(rf"{'|'.join(_MEASURED)}|{_COORDINATE.pattern}", re.ASCII)
+_MOST_METRICS = 8
 
 
 @dataclass(frozen=True)
@@ -34,6 +47,7 @@ class Records:
         lr: the learning rates (n,).
         sharpness: (n,); None where it was not recorded.
         recorded: the number of records in the file.
+        metrics: other quantities (n,) by name, NaN where they were not computed.
     """
 
     step: np.ndarray
@@ -43,6 +57,12 @@ class Records:
     lr: np.ndarray
     sharpness: np.ndarray | None
     recorded: int
+    metrics: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def occasional(self) -> list[np.ndarray]:
+        """The quantities that may have been computed at some records only."""
+        return [q for q in (self.sharpness, *self.metrics.values()) if q is not None]
 
     def __len__(self) -> int:
         return len(self.step)
@@ -58,6 +78,7 @@ class Records:
             self.lr[rows],
             sharpness,
             self.recorded,
+            {name: values[rows] for name, values in self.metrics.items()},
         )
 
 
@@ -68,22 +89,37 @@ def read_records(directory: Path, most: int = MOST_RECORDS) -> Records:
         RecordError: the file is missing or damaged.
     """
     table = read_parquet(VerifiedFiles(directory), HISTORY)
-    missing = {"step", "loss", "grad_norm", "lr"} - {*table.column_names}
+    missing = {*_MEASURED} - {*table.column_names}
     if missing or not len(table):
         what = f"no {', '.join(sorted(missing))}" if missing else "no records"
         raise RecordError(f"{HISTORY}: damaged ({what})")
-    rows = _rows(len(table), most)
-
-    def column(name: str) -> np.ndarray:
-        return _numbers(table.column(name))[rows]
-
-    names = [name for name in table.column_names if name[:1] == "x" and name[1:].isdecimal()]
-    x = np.stack([column(name) for name in names], axis=1) if names else np.empty((len(rows), 0))
-    step, loss, norm, lr = (column(name) for name in ("step", "loss", "grad_norm", "lr"))
-    if not (np.diff(step) > 0).all():
+    columns = {name: _numbers(table.column(name)) for name in _chosen(table.column_names)}
+    metrics = {name: columns[name] for name in columns if not _IN_ALL.fullmatch(name)}
+    known = [evenly(np.flatnonzero(np.isfinite(q)), MOST_KNOWN) for q in metrics.values()]
+    rows = np.unique(np.concatenate([_rows(len(table), most), *known]))
+    count, columns = len(table), {name: values[rows] for name, values in columns.items()}
+    if not (np.diff(columns["step"]) > 0).all():
         raise RecordError(f"{HISTORY}: damaged (its steps do not increase)")
-    sharpness = column(SHARPNESS) if SHARPNESS in table.column_names else None
-    return Records(step, x, loss, norm, lr, sharpness, len(table))
+    points = [columns[name] for name in columns if _COORDINATE.fullmatch(name)]
+    x = np.stack(points, axis=1) if points else np.empty((len(rows), 0))
+    metrics = {name: columns[name] for name in metrics}
+    sharpness = metrics.pop(SHARPNESS, None)
+    step, loss, norm, lr = (columns[name] for name in _MEASURED)
+    return Records(step, x, loss, norm, lr, sharpness, count, metrics)
+
+
+def _chosen(names: Sequence[str]) -> list[str]:
+    """Return the columns to read: those of every history, and the first few metrics."""
+    metrics = [name for name in names if not _IN_ALL.fullmatch(name)]
+    left_out = {*metrics[_MOST_METRICS:]} - {SHARPNESS}
+    return [name for name in names if name not in left_out]
+
+
+def evenly(rows: np.ndarray, most: int) -> np.ndarray:
+    """Return at most so many of some rows, evenly among them."""
+    if len(rows) <= most:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, most).round().astype(int)]
 
 
 def end_of(run: ReadRun) -> Records | None:
@@ -104,12 +140,31 @@ def _rows(count: int, most: int) -> np.ndarray:
     return np.append(rows[rows < count - 1], count - 1)
 
 
-def _numbers(column: Any) -> np.ndarray:
-    """Return a column of a table as float64 (n,), NaN where it is null."""
-    try:
-        return column.to_numpy().astype(np.float64, copy=False)
-    except (TypeError, ValueError) as error:
-        raise RecordError(f"{HISTORY}: damaged ({error})") from error
+def _numbers(column: "pa.ChunkedArray") -> np.ndarray:
+    """Return a column of a table as float64 (n,), NaN where it is null.
+
+    From its buffers: pyarrow's own conversion imports pandas, 50 MB and 0.4 s.
+
+    Raises:
+        RecordError: it holds no numbers.
+    """
+    import pyarrow as pa
+
+    if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
+        raise RecordError(f"{HISTORY}: damaged (a column holds no numbers)")
+    chunks = [_chunk(chunk) for chunk in column.cast(pa.float64()).chunks]
+    return np.concatenate(chunks) if chunks else np.empty(0)
+
+
+def _chunk(array: "pa.Array") -> np.ndarray:
+    """Return an array of float64 (n,), NaN where it is null."""
+    validity, data = array.buffers()
+    rows = slice(array.offset, array.offset + len(array))
+    values = np.frombuffer(data, np.float64)[rows]
+    if not array.null_count:
+        return values
+    is_known = np.unpackbits(np.frombuffer(validity, np.uint8), bitorder="little")[rows]
+    return np.where(is_known, values, np.nan)
 
 
 def _float(value: Any) -> float:

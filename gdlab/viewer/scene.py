@@ -4,7 +4,7 @@ Shapes: R runs, n records of a run, D dimensions, K coordinates of the plane.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,7 @@ class Scene:
         shown: the plane.
         view: (K, 2) the part of it that is shown first.
         runs: the numbers of the runs among those of the problem.
-        records: of each.
+        records: of each, those that are seen.
         grid: the loss over the view; None where it is not known.
         notes: what cannot be shown.
     """
@@ -92,9 +92,19 @@ def make_scene(problem: Problem, key: str = "") -> Scene:
     view = first_view(landscape, paths, losses, shown.plane)
     side = MOST_LINE if shown.kind == "line" else SIDE
     grid = grid_of(landscape, shown.plane, view, side) if landscape is problem.landscape else None
-    return Scene(
+    del paths, losses
+    scene = Scene(
         problem, landscape, shown, view, tuple(numbers), tuple(records), grid, tuple(notes)
     )
+    return _thinned(scene, SERVER_POINTS)
+
+
+def _thinned(scene: Scene, budget: int) -> Scene:
+    """Return a scene with the records that are seen, at most so many but for a few of each run."""
+    records, plane = scene.records, scene.shown.plane
+    kept = visible_points(scene.view, plane, records, _base_of(scene), budget)
+    thinned = (r.take(rows) for r, rows in zip(records, kept, strict=True))
+    return replace(scene, records=tuple(thinned))
 
 
 def _no_value(points: np.ndarray) -> np.ndarray:
@@ -110,31 +120,32 @@ def _unknown(problem: Problem, width: int) -> Landscape:
 def _finite(records: Sequence[Records]) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Return the finite points (n, D) of each run and their losses (n,)."""
     rows = [np.isfinite(r.x).all(axis=1) for r in records]
-    pairs = [(r.x[row], r.loss[row]) for r, row in zip(records, rows, strict=True)]
+    pairs = [
+        (r.x, r.loss) if row.all() else (r.x[row], r.loss[row])
+        for r, row in zip(records, rows, strict=True)
+    ]
     return [x for x, _ in pairs], [loss for _, loss in pairs]
 
 
 def scene_message(scene: Scene, budget: int = SERVER_POINTS) -> dict[str, Any]:
-    """Return the message of a scene, its paths thinned to at most so many points in all.
+    """Return the message of a scene.
 
     Args:
         scene: the scene.
-        budget: the points; a few per run are kept even if they are more.
+        budget: the most points of all paths; a few per run are kept even if they are more.
     """
+    if sum(map(len, scene.records)) > budget:
+        scene = _thinned(scene, budget)
     problem, shown = scene.problem, scene.shown
-    paths = [project(shown.plane, r.x) for r in scene.records]
-    base = _base_of(scene)
-    kept = visible_points(scene.view, paths, scene.records, base, budget)
     origin = scene.view.mean(axis=1)
     reads = [problem.runs[k] for k in scene.runs]
     keys = differing(problem.runs)
     labels = labels_of_runs(reads, keys)
     runs = []
-    for k, (read, records, path, rows) in enumerate(
-        zip(reads, scene.records, paths, kept, strict=True)
-    ):
+    for k, (read, records) in enumerate(zip(reads, scene.records, strict=True)):
         head = {"index": scene.runs[k], "label": labels[k], **run_head(problem, read, keys)}
-        runs.append(head | arrays_of(scene.landscape, records.take(rows), path[rows] - origin))
+        path = project(shown.plane, records.x) - origin
+        runs.append(head | arrays_of(scene.landscape, records, path))
     return {
         "version": VERSION,
         "problem": {
@@ -149,7 +160,7 @@ def scene_message(scene: Scene, budget: int = SERVER_POINTS) -> dict[str, Any]:
         "marks": known_minimizers(scene.landscape, shown.plane),
         "axes": axes_of(reads, keys),
         "runs": runs,
-        "thinned": any(len(rows) < r.recorded for rows, r in zip(kept, scene.records, strict=True)),
+        "thinned": any(len(records) < records.recorded for records in scene.records),
         "notes": first_notes([visible(note) for note in scene.notes]),
     }
 
@@ -218,5 +229,6 @@ def arrays_of(landscape: Landscape, records: Records, path: np.ndarray) -> dict[
         "lr": records.lr,
         "sharpness": records.sharpness,
         "suboptimality": None if minimum is None else np.maximum(records.loss - minimum, 0.0),
+        "metrics": {visible(name): values for name, values in records.metrics.items()},
         "recorded": records.recorded,
     }

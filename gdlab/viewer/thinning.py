@@ -5,8 +5,6 @@ Shapes: N points of all paths one after another, C coordinates that are compared
 
 import numpy as np
 
-_BATCH = 65_536  # points: their arrays stay in the cache
-
 
 def significance(
     step: np.ndarray, points: np.ndarray, lengths: np.ndarray, tolerance: float
@@ -32,10 +30,7 @@ def significance(
     last = np.cumsum(lengths) - 1
     first = last - lengths + 1
     found = np.zeros(len(step))
-    batch = first // _BATCH
-    for number in np.unique(batch):
-        chosen = batch == number
-        _split(step, points, np.stack([first[chosen], last[chosen]]), tolerance, found)
+    _split(step, points, np.stack([first, last]), tolerance, found)
     found[first] = found[last] = np.inf
     return found
 

@@ -8,7 +8,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from gdlab.viewer.records import Records
+from gdlab.plots.projection import Plane
+from gdlab.viewer.planes import project
+from gdlab.viewer.records import MOST_KNOWN, Records, evenly
 from gdlab.viewer.thinning import most_significant, significance
 
 _PIXELS, _CHART_PIXELS = 1280.0, 200.0
@@ -17,15 +19,12 @@ _CHART_TOLERANCE = 1.0
 _BEYOND = 4.0  # views from the center: farther points are not told apart
 _OFF_CHART = 1.5
 _HIGHEST = 99.0  # percentile of the losses: diverged runs do not flatten the others
+_BATCH = 65_536
 _EARLY = 24  # records of each run at geometric steps, for charts with logarithmic steps
 
 
 def visible_points(
-    view: np.ndarray,
-    paths: Sequence[np.ndarray],
-    records: Sequence[Records],
-    base: float,
-    budget: int,
+    view: np.ndarray, plane: Plane, records: Sequence[Records], base: float, budget: int
 ) -> list[np.ndarray]:
     """Choose the records of each run to send: numbers (m,) of some of its n, increasing.
 
@@ -34,22 +33,33 @@ def visible_points(
 
     Args:
         view: (K, 2) lower and upper limits of what is shown.
-        paths: the points (n, K) of each run in the plane.
+        plane: the plane.
         records: the records of each run.
         base: what the logarithms of the losses are above.
-        budget: the most records in all; the first, the last and a few early ones are always kept.
+        budget: the most records in all; the first, the last, a few early ones and some of those
+            with a quantity that is computed now and then are always kept.
     """
-    lengths = np.array([len(each) for each in records])
-    step = np.concatenate([each.step for each in records])
-    loss = np.concatenate([each.loss for each in records])
-    drawn = np.stack([*_on_screen(view, np.concatenate(paths)), _on_chart(loss, base)])
-    found = significance(step, drawn, lengths, _TOLERANCE)
-    first = (np.cumsum(lengths) - lengths).tolist()
-    for start, length in zip(first, lengths.tolist(), strict=True):
-        found[start + _early(length)] = np.inf
+    first = np.cumsum([0, *(len(each) for each in records)])
+    chart = _chart(np.concatenate([each.loss for each in records]), base)
+    found = np.empty(first[-1])
+    # By batches of runs: what is compared of all of them would take as much memory as they do.
+    batch = first[:-1] // _BATCH
+    for part in np.split(np.arange(len(records)), np.flatnonzero(np.diff(batch)) + 1):
+        some = [records[k] for k in part]
+        path = project(plane, np.concatenate([each.x for each in some]))
+        loss = np.concatenate([each.loss for each in some])
+        drawn = np.stack([*_on_screen(view, path), _on_chart(loss, base, chart)])
+        lengths = np.array([len(each) for each in some])
+        step = np.concatenate([each.step for each in some])
+        found[first[part[0]] : first[part[-1] + 1]] = significance(step, drawn, lengths, _TOLERANCE)
+    share = min(MOST_KNOWN, max(_EARLY, budget // (2 * len(records))))
+    for start, each in zip(first.tolist(), records, strict=False):
+        found[start + _early(len(each))] = np.inf
+        for quantity in each.occasional:
+            found[start + evenly(np.flatnonzero(np.isfinite(quantity)), share)] = np.inf
     rows = most_significant(found, budget)
-    of_run = np.split(rows, np.searchsorted(rows, first[1:]))
-    return [part - start for part, start in zip(of_run, first, strict=True)]
+    of_run = np.split(rows, np.searchsorted(rows, first[1:-1]))
+    return [part - start for part, start in zip(of_run, first.tolist(), strict=False)]
 
 
 @lru_cache(maxsize=256)
@@ -65,14 +75,23 @@ def _on_screen(view: np.ndarray, path: np.ndarray) -> np.ndarray:
     return np.clip(np.nan_to_num(pixels, nan=beyond), -beyond, beyond)
 
 
-def _on_chart(loss: np.ndarray, base: float) -> np.ndarray:
-    """Return the logarithms of losses (N,) in pixels of the same tolerance (N,)."""
-    with np.errstate(all="ignore"):
-        heights = np.log10(loss - base)
+def _chart(loss: np.ndarray, base: float) -> tuple[float, float]:
+    """Return the limits of a chart of the logarithms of all losses (N,)."""
+    heights = _heights(loss, base)
     known = heights[np.isfinite(heights)]
     if not known.size:
-        return np.zeros(len(loss))
-    low, high = known.min(), np.percentile(known, _HIGHEST)
-    pixels = (heights - low) / ((high - low) or 1.0) * _CHART_PIXELS
+        return 0.0, 1.0
+    low, high = float(known.min()), float(np.percentile(known, _HIGHEST))
+    return low, high if high > low else low + 1.0
+
+
+def _on_chart(loss: np.ndarray, base: float, chart: tuple[float, float]) -> np.ndarray:
+    """Return the logarithms of losses (N,) in pixels of the same tolerance (N,)."""
+    pixels = (_heights(loss, base) - chart[0]) / (chart[1] - chart[0]) * _CHART_PIXELS
     off = _OFF_CHART * _CHART_PIXELS
     return np.clip(np.nan_to_num(pixels, nan=off), 0.0, off) * (_TOLERANCE / _CHART_TOLERANCE)
+
+
+def _heights(loss: np.ndarray, base: float) -> np.ndarray:
+    with np.errstate(all="ignore"):
+        return np.log10(loss - base)

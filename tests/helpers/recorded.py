@@ -7,6 +7,7 @@ from typing import Any
 import gdlab
 
 QUIET: dict[str, Any] = {"record.figures": False, "record.events": False}
+SHARPNESS: dict[str, Any] = {"record.sharpness_every": 3}
 
 
 class Mine(gdlab.Loss):
@@ -29,7 +30,7 @@ def make_runs(folder: Path) -> Path:
     single = folder / "single"
     run("rosenbrock", single / "adam", optimizer="adam", lr=0.05, steps=60)
     run("rosenbrock", single / "away", optimizer="sgd", lr=0.02, steps=60)
-    run("ellipsoid", folder / "deep/er/five", lr=4e-7, steps=40, loss_dim=5)
+    run("ellipsoid", folder / "deep/er/five", lr=4e-7, steps=40, loss_dim=5, **SHARPNESS)
     run(
         "expression",
         folder / "line",

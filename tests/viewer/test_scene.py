@@ -14,6 +14,7 @@ from gdlab.viewer.marks import critical_marks
 from gdlab.viewer.planes import choose_plane, parse_pair
 from gdlab.viewer.problems import problems_of
 from gdlab.viewer.reading import Reader
+from gdlab.viewer.records import read_records
 from gdlab.viewer.scene import Scene, make_scene, marks_message, run_message, scene_message
 from gdlab.viewer.visible_points import visible_points
 
@@ -180,6 +181,14 @@ def test_one_run_has_all_its_points(scenes):
         run_message(scenes["ellipsoid"], 9)
 
 
+def test_what_is_recorded_now_and_then_is_kept(scenes):
+    (run,) = message_of(scenes["ellipsoid"])["runs"]
+    history = gdlab.load(scenes["ellipsoid"].problem.runs[0].path).history
+    known = np.isfinite(history.metrics["sharpness"])
+    assert known.sum() == 15  # steps 0, 3, …, 39, and the last one
+    np.testing.assert_array_equal(run["step"][np.isfinite(run["sharpness"])], history.step[known])
+
+
 def test_of_a_damaged_run_the_end_is_shown(scenes):
     scene = scenes["rosenbrock"]
     message = message_of(scene)
@@ -196,8 +205,8 @@ def test_of_a_damaged_run_the_end_is_shown(scenes):
 
 def test_thinned_paths_are_off_by_less_than_half_a_pixel(scenes):
     scene = scenes["rosenbrock"]
-    records = scene.records[1]
-    rows = visible_points(scene.view, [records.x], [records], 0.0, 10_000)[0]
+    records = read_records(scene.problem.runs[1].path)
+    rows = visible_points(scene.view, scene.shown.plane, [records], 0.0, 10_000)[0]
     assert len(rows) < len(records)
     drawn = [np.interp(records.step, records.step[rows], c[rows]) for c in records.x.T]
     pixels = np.abs(np.transpose(drawn) - records.x) / np.diff(scene.view)[:, 0] * 1280
