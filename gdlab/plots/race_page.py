@@ -99,7 +99,7 @@ class RacePage:
         across = axes.get_position().width * self._look.size[0]
         axes.yaxis.set_label_coords(-_NAME_OF_AXIS / across, 0.5)
         for text in (axes.xaxis.label, axes.yaxis.label):
-            text.set_size(8 if len(text.get_text()) <= _LONGEST_AXIS else 6.5)
+            text.set_fontsize(8 if len(text.get_text()) <= _LONGEST_AXIS else 6.5)
             text.set_parse_math(False)
         if landscape.minimizers is not None:
             stars = {**MINIMIZER, "markersize": 13}
@@ -114,7 +114,7 @@ class RacePage:
         set_scale(axes, [Curve(racer.steps, racer.values) for racer in racers])
         finish_chart(axes, "step", self._look.ylabel)
         for text in (axes.xaxis.label, axes.yaxis.label):
-            text.set_size(8)
+            text.set_fontsize(8)
         axes.tick_params(labelsize=7, length=2.5)
         axes.minorticks_off()
         axes.set_xlim(-0.02 * max(last, 1), 1.02 * max(last, 1))

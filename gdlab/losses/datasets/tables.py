@@ -112,7 +112,12 @@ def _way_around(table: Table, name: str, wanted: Sequence[str]) -> str:
     if name not in wanted:
         return "; number the classes 0, 1, … in this column, or choose another loss.target"
     left = [other for other in wanted if not table.is_text(other)]
-    return f"; without the columns of text it is loss.features=[{','.join(left)}]" * bool(left)
+    if not left:
+        return ""
+    return (
+        "; make a column of 0 and 1 of each of its values (pandas.get_dummies), or leave out the "
+        f"columns of text: loss.features=[{','.join(left)}]"
+    )
 
 
 def _matrix(n: int, p: int, intercept: bool) -> np.ndarray:

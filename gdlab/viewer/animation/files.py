@@ -70,11 +70,11 @@ def gif(film: Film) -> bytes:
 def _palette(film: Film) -> "Image":
     """Return a picture whose palette all frames share: else the colors would flicker.
 
-    It has the most frequent colors of the last frame and a middle one, none like another.
+    It has the most frequent colors of the last, a middle and the first frame, none like another.
     """
     from PIL.Image import new
 
-    shown = [film.track.frame(film.steps[at]) for at in (-1, len(film.steps) // 2)]
+    shown = [film.track.frame(film.steps[at]) for at in (-1, len(film.steps) // 2, 0)]
     pixels = np.concatenate([np.asarray(frame).reshape(-1, 3) for frame in shown])
     found, counts = np.unique(pixels, axis=0, return_counts=True)
     left = found[np.argsort(-counts, kind="stable")].astype(int)

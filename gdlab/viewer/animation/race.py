@@ -133,7 +133,7 @@ def _racer(
     scene: Scene, records: Records, result: Mapping[str, Any], value: Value, name: str
 ) -> Racer:
     """Return a run as it is drawn; only its finite points."""
-    kept = records.take(np.isfinite(records.x).all(axis=1))
+    kept = records.take(np.flatnonzero(np.isfinite(records.x).all(axis=1)))
     minimum = scene.landscape.minimum
     loss = kept.loss if minimum is None else np.maximum(kept.loss - minimum, 0.0)
     status = str(result.get("status") or "")

@@ -1,4 +1,4 @@
-"""The steps of frames: the early ones one by one, half of all by their logarithm, the rest evenly."""
+"""The steps of frames: half of them by the logarithm, the rest evenly."""
 
 import numpy as np
 import pytest
