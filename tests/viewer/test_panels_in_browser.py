@@ -97,7 +97,7 @@ DRAWN = """async (slopes) => {
   const around = [-1, 0, 1];
   const isDrawn = ([px, py]) =>
     around.some((k) => image[(Math.floor(py) + k) * width + Math.floor(px)] !== 0);
-  const first = seriesOf(state.scene.runs[state.runs[0]], "suboptimality")[1];
+  const first = seriesOf(state.scene.runs[state.runs[0]], "suboptimality").values[1];
   const steps = Array.from({ length: 300 }, (_, k) => 60 ** ((k + 1) / 300));
   return slopes.map((slope) => {
     const pixels = steps.map((k) => [x.scale(k), y.scale(first * k ** slope)]);
@@ -186,7 +186,7 @@ def test_the_live_path_is_that_of_gdlab(page: Page) -> None:
     wait_for(page, " && ".join(arrived))
     found = live(page)
     settings: dict[str, Any] = {"loss.condition": 5.0, "lr": found["lr"], "start": found["start"]}
-    run = gdlab.run("quadratic", "adam", steps=1000, **settings)
+    run = gdlab.run("quadratic", "adam", steps=found["steps"], **settings)
     path = np.array(found["path"]).reshape(-1, 2) + np.array(state(page, "s.scene.origin"))
     assert path == pytest.approx(run.history.x, abs=1e-6)
     assert found["status"] == str(run.outcome.status)

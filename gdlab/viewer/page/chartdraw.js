@@ -1,5 +1,5 @@
-// The drawing of a chart against the step on its three canvases: axes, curves of all runs, and on top
-// what changes while one scrubs and hovers.
+// The drawing of a chart against the step on its three canvases: axes, curves of all runs, and on
+// top what changes while one scrubs and hovers.
 
 import { emphasizedOf, guidesOf, runEnd } from "./chartmodel.js";
 import { endShape, palette } from "./colors.js";
@@ -28,11 +28,11 @@ export function drawCurves(context, state, chart) {
 
 // Draws the curve of one run; where it was lost, a cross at its end or where it leaves the chart.
 function drawCurve(context, run, chart, color) {
-  const values = seriesOf(run, chart.quantity.key);
-  if (values === null) return;
+  const series = seriesOf(run, chart.quantity.key);
+  if (series === null) return;
   context.strokeStyle = color;
   context.lineJoin = "round";
-  const end = tracePath(context, run.step.values, values, chart);
+  const end = tracePath(context, series, chart);
   context.stroke();
   if (end !== null && endShape(run.status) === "cross") {
     drawEnd(context, end, true, { color, halo: color, radius: 3 });
@@ -42,7 +42,7 @@ function drawCurve(context, run, chart, color) {
 // Makes the path of T values at T steps, leaving out points closer than half a pixel to the one
 // before. Returns its last pixel, or where it leaves the chart for good through the upper edge, or
 // null. A value without a place on the axis breaks the line.
-function tracePath(context, steps, values, { x, y, frame }) {
+function tracePath(context, { steps, values }, { x, y, frame }) {
   context.beginPath();
   let [last, exit, isBroken] = [null, null, true];
   for (let k = 0; k < values.length; k += 1) {
@@ -70,8 +70,8 @@ function edgeBetween([x0, y0], [x1, y1], top) {
   return [x0 + share * (x1 - x0), top];
 }
 
-// Draws what changes while one scrubs and hovers: dashed lines of theory, the emphasized runs, the line
-// of the scrubber and the runs' dots on it.
+// Draws what changes while one scrubs and hovers: dashed lines of theory, the emphasized runs, the
+// line of the scrubber and the runs' dots on it.
 export function drawOverlay(context, state, chart) {
   const colors = palette(state.dark);
   const { frame, x } = chart;

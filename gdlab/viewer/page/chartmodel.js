@@ -30,8 +30,9 @@ export function shownRuns(state) {
   return live === null ? runs : [...runs, live];
 }
 
-// Returns the chart of a state in a box of {width, height} pixels: {quantity, frame, x, y}, x and y as
-// axisOf returns them; null if there is nothing to show. Where no value is positive, y is linear.
+// Returns the chart of a state in a box of {width, height} pixels: {quantity, frame, x, y}, x and y
+// as axisOf returns them; null if there is nothing to show. Where no value is positive, y is
+// linear.
 export function chartOf(state, { width, height }) {
   const quantity = shownQuantity(state);
   if (quantity === null) return null;

@@ -13,8 +13,8 @@ const SCALES = [
   { key: "log", label: "log", title: "logarithmic values: a linear rate is a straight line" },
   { key: "loglog", label: "log–log", title: "both logarithmic: 1/k is a line of slope −1" },
 ];
-const CURVES = ["scene", "runs", "colors", "scale", "quantity", "dark", "live"];
-const OVERLAY = [...CURVES, "step", "followed", "hovered", "full"];
+const CURVES = ["scene", "runs", "colors", "scale", "quantity", "dark"];
+const OVERLAY = [...CURVES, "live", "step", "followed", "hovered", "full"];
 const CLICK = 4; // pixels: a press that moves less is a click
 
 // Adds the charts to `parent`.
@@ -25,7 +25,7 @@ export function mountCharts(parent, store) {
   const head = el("div", { class: "chart-head" }, [chosen.element, scales.element, readout]);
   const figure = el("div", { class: "chart", role: "img" });
   parent.append(head, figure);
-  const view = { chart: null, isStale: true };
+  const view = { chart: null, isStale: true, isMoved: false };
   const redraw = eachFrame(() => draw(store, view, layers, figure));
   const layers = stackCanvases(figure, ["axes", "curves", "overlay"], () => {
     view.isStale = true;
@@ -33,6 +33,9 @@ export function mountCharts(parent, store) {
   });
   store.on(CURVES, () => {
     view.isStale = true;
+  });
+  store.on(["live"], () => {
+    view.isMoved = true;
   });
   store.on(OVERLAY, (state) => {
     if (state.scene === null) return;
@@ -52,28 +55,39 @@ function offer(select, options, value) {
   else select.value = value;
 }
 
-// Draws the layers that are stale.
+// Draws the layers that are stale: the curves of all runs, where a live run moved only if it moved
+// the axes, and what is on top of them.
 function draw(store, view, layers, figure) {
   const state = store.get();
   if (state.scene === null || layers.size.width === 0) return;
-  if (view.isStale) {
-    view.chart = chartOf(state, layers.size);
-    const [axes, curves] = ["axes", "curves"].map(layers.clear);
-    if (view.chart !== null) {
-      drawChartAxes(axes, state, view.chart);
-      drawCurves(curves, state, view.chart);
-    }
-    view.isStale = false;
+  if (view.isStale || view.isMoved) {
+    const chart = chartOf(state, layers.size);
+    const isSame = !view.isStale && axesText(chart) === axesText(view.chart);
+    Object.assign(view, { chart, isStale: false, isMoved: false });
+    if (!isSame) drawBelow(state, chart, layers);
   }
   const overlay = layers.clear("overlay");
   if (view.chart !== null) drawOverlay(overlay, state, view.chart);
   const count = state.runs.length;
-  figure.setAttribute(
-    "aria-label",
-    `${view.chart?.quantity.label ?? "nothing"} of ${count} runs against the step. ${readoutOf(state)}`,
-  );
+  const what = view.chart?.quantity.label ?? "nothing";
+  const words = `${what} of ${count} runs against the step. ${readoutOf(state)}`;
+  figure.setAttribute("aria-label", words);
   const dimmed = state.followed !== null || state.hovered !== null || state.live.run !== null;
   layers.box.classList.toggle("has-followed", dimmed && count > 1);
+}
+
+// Draws the axes and the curves of all runs.
+function drawBelow(state, chart, layers) {
+  const [axes, curves] = ["axes", "curves"].map(layers.clear);
+  if (chart === null) return;
+  drawChartAxes(axes, state, chart);
+  drawCurves(curves, state, chart);
+}
+
+// Returns a text that is the same for two charts whose curves lie at the same places.
+function axesText(chart) {
+  const axes = chart && [chart.x, chart.y].map(({ domain, isLog }) => [domain, isLog]);
+  return JSON.stringify([chart?.quantity.key, axes]);
 }
 
 // Returns what the chart says at the scrubber of its first emphasized run, in one line.
@@ -99,7 +113,7 @@ export function readoutOf(state) {
 // step, beside that of theory.
 function rateWords(state, { factor, slope }, run) {
   if (state.scale === "linear") return [];
-  if (state.scale === "loglog") return slope === null ? [] : [`slope ${short(slope, 3)}`];
+  if (state.scale === "loglog") return [`slope ${short(slope, 3)}`];
   const theory = run.rate ? ` (theory: ${short(run.rate, 4)})` : "";
   return [`× ${short(factor, 4)} a step${theory}`];
 }

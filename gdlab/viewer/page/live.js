@@ -8,13 +8,12 @@ import { latestOnly, liveQuery } from "./livequery.js";
 import { short } from "./numbers.js";
 import { lastStepOf } from "./scenes.js";
 
-const STEPS = 1000; // that a run has at first
 const SIDE = 160; // samples of the landscape of a changed loss, along each axis
 const HINT =
   "Click the landscape to set the start; drag the sliders: the path is computed as you drag.";
 
-// Adds the live bench to `parent`, hidden where the source computes nothing or the problem cannot be
-// computed.
+// Adds the live bench to `parent`, hidden where the source computes nothing or the problem cannot
+// be computed.
 export function mountLive(parent, store, source) {
   parent.hidden = true;
   if (!source.isLive) return;
@@ -88,8 +87,8 @@ async function begin(store, source, bench) {
   }
 }
 
-// Returns the settings that the bench begins with: what it had, else those of the followed or the first
-// run as far as the bench offers them, else what the server proposes.
+// Returns the settings that the bench begins with: what it had, else those of the followed or the
+// first run as far as the bench offers them, else what the server proposes.
 export function firstChoice({ live, scene, followed, runs, view }, choices) {
   const run = scene.runs[followed ?? runs[0]] ?? null;
   const offered = (name) => choices.optimizers.find((each) => each.name === name);
@@ -103,7 +102,7 @@ export function firstChoice({ live, scene, followed, runs, view }, choices) {
     lr: isKept ? live.lr : (run?.settings.lr ?? usual),
     fields: isKept ? live.fields : fieldsOf(run, chosen),
     loss: null,
-    steps: Math.min(live.steps || STEPS, choices.most_steps),
+    steps: Math.min(live.steps || lastStepOf(scene), choices.most_steps),
     start: live.start ?? begins ?? view.map(([low, high]) => (low + high) / 2),
     error: "",
   };
@@ -119,8 +118,8 @@ function fieldsOf(run, { fields }) {
   return Object.fromEntries(changed.map(({ name }) => [name, settings[`optimizer.${name}`]]));
 }
 
-// Returns where a run begins on the plane, in absolute numbers: [x, y], on a line [x]; to the digits
-// that a float32 has, so that −1.2 is −1.2.
+// Returns where a run begins on the plane, in absolute numbers: [x, y], on a line [x]; to the
+// digits that a float32 has, so that −1.2 is −1.2.
 function startOf({ origin }, run) {
   const width = run.path.shape[1];
   return origin

@@ -72,14 +72,16 @@ function drawAll(state, view, layers, { figure, readout }) {
   }
 }
 
-// Returns the setting that groups the runs: what colors them, if that is no number on the axis itself.
+// Returns the setting that groups the runs: what colors them, if that is no number on the axis
+// itself.
 export function groupingOf(state, along) {
   const axis = state.scene.axes.find(({ name }) => name === state.colorBy);
   if (axis !== undefined && axis.name !== along && axis.values.length <= 8) return axis.name;
   return state.scene.axes.find(({ name }) => name === "optimizer")?.name ?? null;
 }
 
-// Returns a function from a group to the color of its line: that of its runs, if they are all alike.
+// Returns a function from a group to the color of its line: that of its runs, if they are all
+// alike.
 function groupColors(state) {
   const axis = state.scene.axes.find(({ name }) => name === state.colorBy);
   const colors = axis ? settingColors(axis, state.dark) : new Map();

@@ -23,7 +23,7 @@ export function mountStarts(parent, store) {
     view.isStale = true;
     redraw();
   });
-  store.on(["scene", "runs", "followed", "dark"], (state) => {
+  store.on(["scene", "marks", "runs", "followed", "dark"], (state) => {
     if (state.scene === null) return;
     view.basins = mapOf(state);
     view.isStale = true;
