@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from gdlab.viewer.format import decode, encode
 from gdlab.viewer.messages import messages_of
 from gdlab.viewer.scene import REPORT_POINTS
 
-QUIET = {"record.figures": False, "record.events": False}
+QUIET: dict[str, Any] = {"record.figures": False, "record.events": False}
 HOSTILE = "</script><script>alert(1)</script><!--"
 
 

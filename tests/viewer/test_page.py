@@ -11,8 +11,19 @@ from helpers.scripts import evaluated, with_node
 pytestmark = with_node
 
 MODULES = [
-    *["camera", "colors", "filters", "grids", "hover", "markers", "numbers", "paths", "plane"],
-    *["relief", "runs", "scenes", "store", "transport"],
+    *[
+        "camera",
+        "colors",
+        "filters",
+        "grids",
+        "hover",
+        "legend",
+        "markers",
+        "numbers",
+        "paths",
+        "plane",
+    ],
+    *["relief", "runs", "scenes", "stage", "store", "transport"],
 ]
 
 # A plane of 5 × 4 samples of 2x + 3y above a base, and a scene of two runs on it.
@@ -102,6 +113,13 @@ CASES: dict[str, tuple[str, Any]] = {
     "no run near": ("nearestRun([[7, scene.runs[0].path.values, 3]], flat, [20, 30])", None),
     "a record": ("recordLines(scene.runs[0], 1)",
                  [["step", "10"], ["loss", "10"], ["‖∇loss‖", "10"], ["lr", "10"]]),
+    "legend": ("[grid, logs].map((each) => legendTexts(each, { low: 1, high: 3, spacing: 0.5 }))", [
+        {"low": "101", "high": "103", "apart": "+ 0.5"},
+        {"low": "110", "high": "1100", "apart": "× 3.2"},
+    ]),
+    "in words": ("described({ ...state, mode: '2d', lastStep: 20, followed: 0, "
+                 "scene: { ...scene, problem: { title: 'bowl' } } })",
+                 "The landscape of bowl over x and y, 2 runs, step 15 of 20, following adam"),
     "store": ("heard", [5]),
     "seconds of time": ("[1, 150, 1e6].map(secondsOf)", [3, 5, 12]),
     "from above": ("project(top, 0.5, 0.5, 0, box).slice(0, 2).map(Math.round)", [60, 42]),

@@ -4,6 +4,7 @@
 import { drawArrows, drawPoint } from "./arrows.js";
 import { drawBox } from "./box.js";
 import { palette } from "./colors.js";
+import { drawLegend } from "./legend.js";
 import { drawMarks, drawStart } from "./marks.js";
 import { tickTexts, ticks } from "./numbers.js";
 import { originOf } from "./scenes.js";
@@ -31,7 +32,7 @@ export function projection(scene, view, box) {
 }
 
 // Draws the whole overlay. `box` holds the rectangle of the view, `ratio` of device pixels, and
-// `surface` what draws the view in 3-D, if it is shown.
+// `iso` the iso-levels, `surface` what draws the view in 3-D, if it is shown.
 export function drawAxes(context, state, box) {
   const { scene, view, dark } = state;
   const colors = palette(dark);
@@ -53,6 +54,7 @@ export function drawAxes(context, state, box) {
   }
   drawMarks(context, state, box, flat, colors);
   drawPoint(context, state, flat, colors);
+  if (box.iso && box.width > 480) drawLegend(context, state.grid, box.iso, box, colors);
   context.restore();
   drawStart(context, state, flat, colors);
 }

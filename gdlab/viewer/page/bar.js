@@ -2,8 +2,8 @@
 
 import { choice, el, setOptions, toggle } from "./dom.js";
 
-// Mounts the bar; `root` is the element that carries the theme.
-export function mountBar(parent, store, root) {
+// Mounts the bar; `root` is the element that carries the theme, `actions` those of the plane.
+export function mountBar(parent, store, root, actions) {
   const problem = choice("Problem", [], "", (key) => store.set({ problem: key, plane: "" }));
   const plane = choice("Plane", [], "", (key) => store.set({ plane: key }));
   const shape = toggle("3-D", "Show the landscape as a surface (3)", (on) =>
@@ -19,8 +19,9 @@ export function mountBar(parent, store, root) {
   const help = el("button", { type: "button", title: "Keyboard help (?)", text: "?" });
   help.setAttribute("aria-label", "Keyboard help");
   help.addEventListener("click", () => store.set({ help: true }));
+  const zooms = zoomButtons(actions);
   const views = el("div", { class: "group" }, [shape.element, heights.element, field.element]);
-  parent.append(problem.element, plane.element, views, el("span", { class: "space" }), theme, help);
+  parent.append(problem.element, plane.element, views, zooms, el("span", { class: "space" }), theme, help);
   store.on(["catalogue", "problem"], ({ catalogue, problem: id }) => {
     const options = (catalogue?.problems ?? []).map((each) => ({
       key: each.id,
@@ -42,19 +43,30 @@ export function mountBar(parent, store, root) {
   });
 }
 
+// Returns buttons that zoom in, out and back to the whole view.
+function zoomButtons({ zoom, reset }) {
+  const button = (text, title, pressed) =>
+    el("button", { type: "button", text, title, "aria-label": title, on: { click: pressed } });
+  return el("div", { class: "group" }, [
+    button("+", "Zoom in (+)", () => zoom(1 / 1.3)),
+    button("−", "Zoom out (−)", () => zoom(1.3)),
+    button("Whole", "Whole view (0)", reset),
+  ]);
+}
+
 // Returns the switch between the system's theme, light and dark, and keeps `root` in step.
 function themeSwitch(store, root) {
   const system = matchMedia("(prefers-color-scheme: dark)");
   const button = el("button", { type: "button" });
   const after = { auto: "light", light: "dark", dark: "auto" };
-  const names = { auto: "Auto", light: "Light", dark: "Dark" };
+  const names = { auto: "◐ Auto", light: "○ Light", dark: "● Dark" };
   const apply = () => {
     const { theme } = store.get();
     const dark = theme === "dark" || (theme === "auto" && system.matches);
     root.dataset.theme = dark ? "dark" : "light";
     button.textContent = names[theme];
     button.title = "Light, dark, or as the system";
-    button.setAttribute("aria-label", `Theme: ${names[theme]}`);
+    button.setAttribute("aria-label", `Theme: ${theme}`);
     store.set({ dark });
   };
   button.addEventListener("click", () => store.set({ theme: after[store.get().theme] }));

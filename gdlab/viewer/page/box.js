@@ -24,8 +24,9 @@ export function drawBox(context, state, box, relief, colors) {
   context.textBaseline = "middle";
   const [x, y] = state.view;
   const [first, second] = state.scene.plane.labels;
-  label(context, first, at(0, sideX * 1.16, 0), colors.ink);
-  label(context, second, at(sideY * 1.16, 0, 0), colors.ink);
+  name(context, first, at(0, sideX * 1.12, 0), box, colors);
+  name(context, second, at(sideY * 1.12, 0, 0), box, colors);
+  context.textAlign = "center";
   context.font = "12px system-ui, sans-serif";
   for (const end of [0, 1]) {
     label(context, short(x[end], 3), at((2 * end - 1) * 0.94, sideX * 1.09, 0), colors.soft);
@@ -76,6 +77,13 @@ function drawTangent(context, { cursor }, { view, heightAt }, at, colors) {
   context.beginPath();
   context.arc(left, top, 3, 0, 2 * Math.PI);
   context.fill();
+}
+
+// Writes the name of an axis on the outer side of its edge.
+function name(context, text, [left, top], box, colors) {
+  const isLeft = left < box.left + box.width / 2;
+  context.textAlign = isLeft ? "right" : "left";
+  label(context, text, [left + (isLeft ? -4 : 4), top + 6], colors.ink);
 }
 
 function label(context, text, [left, top], color) {

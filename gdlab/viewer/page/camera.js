@@ -5,6 +5,7 @@ import { clamp } from "./numbers.js";
 export const FIRST_ORBIT = { azimuth: -0.55, elevation: 0.72, zoom: 1 };
 
 const TALL = 0.85; // of the box, for heights from 0 to 1
+const CENTER = 0.36; // the height that the camera looks at
 const [DISTANCE, LENS, NEAR, FAR] = [4.6, 2.95, 0.5, 20];
 
 // Returns an orbit turned by angles in radians; it never looks from below.
@@ -18,8 +19,8 @@ export function matrixOf({ azimuth, elevation, zoom }, aspect) {
   const [ce, se] = [Math.cos(elevation), Math.sin(elevation)];
   const lens = LENS * zoom * Math.min(1, aspect / 1.15);
   const right = [c, s, 0, 0];
-  const up = [-s * se, c * se, ce * TALL, -ce * TALL * 0.46];
-  const away = [-s * ce, c * ce, -se * TALL, se * TALL * 0.46 + DISTANCE];
+  const up = [-s * se, c * se, ce * TALL, -ce * TALL * CENTER];
+  const away = [-s * ce, c * ce, -se * TALL, se * TALL * CENTER + DISTANCE];
   const depth = away.map((part, k) => {
     const shift = k === 3 ? (2 * FAR * NEAR) / (FAR - NEAR) : 0;
     return (part * (FAR + NEAR)) / (FAR - NEAR) - shift;

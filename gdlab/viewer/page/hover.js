@@ -107,7 +107,7 @@ function isInside([x, y], { left, top, width, height }) {
 }
 
 function readoutText(scene, at, value) {
-  const [first, second] = scene.plane.labels;
+  const [first, second] = scene.plane.labels.map((label) => label.replace(/ \(.*\)$/, ""));
   const where = second
     ? `${first} ${short(at[0], 5)}   ${second} ${short(at[1], 5)}`
     : `${first} ${short(at[0], 5)}`;

@@ -24,7 +24,7 @@ export async function mount(element, source, options = {}) {
   const layout = buildLayout(element);
   const { root } = layout;
   const [plane, time] = [planeActions(store), timeActions(store)];
-  mountBar(layout.bar, store, root);
+  mountBar(layout.bar, store, root, plane);
   mountNotes(layout.notes, store);
   const list = mountRuns(layout.runs, store);
   const stage = mountStage(layout.stage, store);

@@ -36,8 +36,10 @@ export function mountStage(parent, store) {
       overlaid = key;
       fitCanvas(overlay, parent.clientWidth, parent.clientHeight, ratio);
       const shape = state.mode === "3d" ? drawers?.surface : null;
-      drawAxes(overlay.getContext("2d"), state, { ...box, ratio, surface: shape });
+      const iso = drawers?.flat.isoFor(state.view);
+      drawAxes(overlay.getContext("2d"), state, { ...box, ratio, surface: shape, iso });
     }
+    parent.dataset.mode = state.mode;
     parent.dataset.frames = String(++frames);
   });
   drawing.addEventListener("webglcontextlost", (event) => event.preventDefault());
@@ -46,8 +48,21 @@ export function mountStage(parent, store) {
     redraw();
   });
   store.on(DRAWN, redraw);
+  store.on(["scene", "runs", "followed", "mode", "playing"], (state) => {
+    if (state.scene) overlay.setAttribute("aria-label", described(state));
+  });
   new ResizeObserver(redraw).observe(parent);
   return { canvas: overlay, frame, redraw, surface: () => drawers?.surface };
+}
+
+// Returns what the canvas shows, in words.
+export function described({ scene, runs, followed, mode, step, lastStep }) {
+  const over = scene.plane.labels.join(" and ");
+  const what = mode === "3d" ? "surface" : "landscape";
+  const count = runs.length === 1 ? "1 run" : `${runs.length} runs`;
+  const chosen = scene.runs[followed] ? `, following ${scene.runs[followed].label}` : "";
+  const time = `step ${Math.floor(step)} of ${lastStep}`;
+  return `The ${what} of ${scene.problem.title} over ${over}, ${count}, ${time}${chosen}`;
 }
 
 const DRAWN = [
