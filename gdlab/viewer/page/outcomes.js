@@ -17,7 +17,7 @@ export function mountOutcomes(parent, store) {
     view.along = name;
     restart();
   });
-  const readout = el("output", { class: "chart-readout" });
+  const readout = el("output", { class: "chart-readout", "aria-live": "off" });
   const figure = el("div", { class: "chart outcomes", role: "img" });
   const head = el("div", { class: "chart-head" }, [title, along.element, readout]);
   const element = el("div", { class: "outcome-panel" }, [head, figure]);
