@@ -21,14 +21,17 @@ share, in step, beside the loss over the steps. For example:
     python -m gdlab.animate runs/my_sweep
     python -m gdlab.animate runs/sgd runs/adam out=race.mp4 title='A race' seconds=8
 
-  out=race.gif    the file: .gif, .webp, or .mp4 (which needs ffmpeg); it is replaced
+  out=race.gif    the file, which is replaced: .gif, .webp, .mp4 (by the program ffmpeg), or .html,
+                  one page with the viewer, in which one plays, zooms and turns them oneself
   seconds=6       how long the paths move, 1 to 60; half of it shows the early steps
   fps=20          frames per second, 1 to 50
   size=720x410    width and height in pixels, 360x300 to 1920x1200
   title=TEXT      the first line; without it, what the runs have in common
   plane=0,1       for a loss of more than two dimensions: two coordinates, or principal"""
 
-_FORMATS = ("gif", "mp4", "webp")
+_PAGE = ".html"
+_FORMATS = (".gif", ".webp", ".mp4", _PAGE)
+_OF_FILMS = ("seconds", "fps", "size", "plane")
 _WIDTHS, _HEIGHTS = (360, 1920), (300, 1200)
 _PIXELS = 100  # per inch
 
@@ -66,8 +69,8 @@ def _file(key: str, text: str) -> Path:
         SettingError: it has another ending, or there is no such folder.
     """
     path = user_path(text)
-    if path.suffix not in [f".{name}" for name in _FORMATS] or path.is_dir():
-        raise SettingError(f"{key}={text}: must end in .{', .'.join(_FORMATS)}")
+    if path.suffix not in _FORMATS or path.is_dir():
+        raise SettingError(f"{key}={text}: must end in {', '.join(_FORMATS)}")
     if not path.parent.is_dir():
         raise SettingError(f"{key}={text}: there is no folder {path.parent}")
     return path
@@ -122,8 +125,11 @@ class Question:
             directories.append(path)
         if not directories:
             raise SettingError("DIR: the folder of a run or of a sweep is missing")
-        look = {key: given.pop(key) for key in ("title", "plane", "size") if key in given}
         given.setdefault("out", Path("race.gif"))
+        useless = [key for key in _OF_FILMS if key in given and given["out"].suffix == _PAGE]
+        if useless:
+            raise SettingError(f"{useless[0]}: has no meaning for {given['out'].name}, a page")
+        look = {key: given.pop(key) for key in ("title", "plane", "size") if key in given}
         return cls(tuple(directories), look=look, **given)
 
 
@@ -151,6 +157,19 @@ def run(words: list[str]) -> int:
         return 0
     question = Question.of(words)
     from gdlab.recording.files import write_atomically
+
+    content = (_page if question.out.suffix == _PAGE else _film)(question)
+    write_atomically(question.out, content, durable=False)
+    sys.stdout.write(f"{question.out}\n")
+    return 0
+
+
+def _film(question: Question) -> bytes:
+    """Return the file of a moving picture; what could not be read is noted on stderr.
+
+    Raises:
+        SettingError: the runs cannot be shown together, or the file cannot be made.
+    """
     from gdlab.viewer.animation.files import FORMATS, Film
     from gdlab.viewer.animation.race import race_of
     from gdlab.viewer.animation.steps import frame_steps
@@ -159,11 +178,24 @@ def run(words: list[str]) -> int:
     for note in race.notes:
         sys.stderr.write(f"note: {visible(note)}\n")
     count = max(2, round(question.seconds * question.fps))
-    film = Film(race.track, frame_steps(race.track.last, count).tolist(), question.fps)
-    content = FORMATS[question.out.suffix[1:]](film)
-    write_atomically(question.out, content, durable=False)
-    sys.stdout.write(f"{question.out}\n")
-    return 0
+    steps = frame_steps(race.track.last, count).tolist()
+    return FORMATS[question.out.suffix[1:]](Film(race.track, steps, question.fps))
+
+
+def _page(question: Question) -> bytes:
+    """Return a page that holds the viewer with the runs.
+
+    Raises:
+        SettingError: no run has a path.
+    """
+    from gdlab.viewer.embedding import html_page
+    from gdlab.viewer.messages import messages_of
+
+    messages = messages_of(question.directories)
+    if not messages:
+        raise SettingError("DIR: no run in these folders has a path to show")
+    title = question.look.get("title", question.directories[0].resolve().name)
+    return html_page(messages, title=visible(title)).encode()
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -40,6 +40,15 @@ def test_a_run_becomes_a_file_with_the_same_bytes_each_time(run, tmp_path, capsy
     assert (picture.n_frames, picture.size) == (3, (360, 300))
 
 
+def test_a_page_holds_the_viewer_and_its_title_as_text(run, tmp_path):
+    file = tmp_path / "race.html"
+    assert call(run, f"out={file}", "title=<b>\x1b[1m race") == 0
+    page = file.read_text("utf-8")
+    assert "<title>&lt;b&gt;" in page
+    assert "\x1b" not in page
+    assert '"scene?problem=p0"' in page
+
+
 def test_the_defaults_are_those_of_the_help(run, capsys):
     question = animate.Question.of([str(run)])
     assert (question.out, question.seconds, question.fps) == (Path("race.gif"), 6, 20)
@@ -52,8 +61,9 @@ def test_the_defaults_are_those_of_the_help(run, capsys):
 REFUSED = {
     (): "DIR: the folder of a run or of a sweep is missing",
     ("nowhere",): "DIR=nowhere: there is no such folder",
-    ("RUN", "out=race.png"): "out=race.png: must end in .gif, .mp4, .webp",
-    ("RUN", "out=race.html"): "out=race.html: must end in .gif, .mp4, .webp",
+    ("RUN", "out=race.png"): "out=race.png: must end in .gif, .webp, .mp4, .html",
+    ("RUN", "out=race.html", "fps=9"): "fps: has no meaning for race.html, a page",
+    ("EMPTY", "out=race.html"): "DIR: no run in these folders has a path to show",
     ("RUN", "out=no/race.gif"): "out=no/race.gif: there is no folder no",
     ("RUN", "fps=0"): "fps=0: must be a number from 1 to 50",
     ("RUN", "seconds=nan"): "seconds=nan: must be a number from 1 to 60",

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import shlex
 from threading import Thread
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,6 +107,15 @@ def test_the_words_of_a_command_make_the_same_settings(node, ask, words):
     with hydra_ready():
         typed = read_config(compose_config(words))
     assert typed.flat() == settings.flat()
+
+
+@pytest.mark.parametrize(
+    ("text", "center"), [("0.5", 0.5), ("0.5,1", (0.5, 1.0)), ("[0.5,1]", (0.5, 1.0))]
+)
+def test_a_field_may_be_a_number_or_a_list(text, center):
+    quadratic = problem({"_target_": "gdlab.losses.Quadratic"}, "quadratic")
+    loss: Any = Ask(loss={"center": text}).settings(quadratic).loss
+    assert loss.center == center
 
 
 def test_a_word_means_no_more_to_the_shell_than_it_says():
