@@ -72,8 +72,8 @@ function changedLoss({ live, problem }) {
   return live.loss === null ? null : { ...live.loss, problem };
 }
 
-// Asks what the bench offers for a scene, builds its controls, and sets what is not set yet. Once for
-// each scene: a question that failed is asked again when the bench is switched on again.
+// Asks what the bench offers for a scene, builds its controls, and sets what is not set yet. Once
+// for each scene: a question that failed is asked again when the bench is switched on again.
 async function begin(store, source, bench) {
   const { problem, plane, scene } = store.get();
   if (!scene?.problem.live || bench.asked === scene) return;
