@@ -99,6 +99,36 @@ def test_a_run_that_is_the_folder_itself_has_its_name(tmp_path, monkeypatch):
     assert not seen[0].exists()
 
 
+def test_paths_on_their_landscape_are_one_tab(tmp_path, monkeypatch):
+    """Where gdlab is installed, TensorBoard finds it by itself, too."""
+    from tensorboard import default
+
+    from gdlab.board.plugin import TrajectoriesLoader, TrajectoriesPlugin
+
+    monkeypatch.setattr(default, "get_dynamic_plugins", lambda: [TrajectoriesPlugin])
+    tabs = view.board_plugins(tmp_path)
+    assert len([tab for tab in tabs if isinstance(tab, TrajectoriesLoader)]) == 1
+    assert TrajectoriesPlugin not in tabs
+    assert len(tabs) > 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "trust"),
+    [(["runs"], False), (["--trust", "runs"], True), (["runs", "--port", "1", "--trust"], True)],
+)
+def test_losses_are_imported_only_if_trusted(arguments, trust, tmp_path, monkeypatch):
+    runs, seen = make_runs(tmp_path / "runs", 1), []
+
+    def show(directory: Path, further: list[str], runs: int, **options: Any) -> int:
+        seen.append((options, [word for word in further if "trust" in word]))
+        return 0
+
+    monkeypatch.setattr(view, "show", show)
+    monkeypatch.chdir(tmp_path)
+    assert view.main(arguments) == 0
+    assert seen == [({"root": Path(runs.name), "trust": trust}, [])]
+
+
 # Refusals
 
 

@@ -22,7 +22,9 @@ def encode(head: Mapping[str, Any]) -> bytes:
     Numbers of the head itself are written in full; those that are not finite become null.
     """
     arrays = _Arrays()
-    text = json.dumps(_plain(head, arrays), allow_nan=False, separators=(",", ":")).encode()
+    with np.errstate(over="ignore"):  # beyond the range of float32 a number is infinite
+        plain = _plain(head, arrays)
+    text = json.dumps(plain, allow_nan=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 4)
     return b"".join([MAGIC, struct.pack("<I", len(text)), text, *arrays.parts])
 
@@ -50,8 +52,7 @@ class _Arrays:
     def append(self, array: np.ndarray) -> dict[str, Any]:
         """Append an array, and return where it lies."""
         where = {"at": self.count, "shape": list(array.shape)}
-        with np.errstate(over="ignore"):  # beyond the range of float32 it is infinite
-            self.parts.append(array.astype("<f4").tobytes())
+        self.parts.append(array.astype("<f4").tobytes())
         self.count += array.size
         return where
 

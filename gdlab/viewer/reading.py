@@ -22,7 +22,7 @@ from gdlab.results.recorded_run import flatten_config
 from gdlab.viewer.directories import RunDirectory, find_runs
 
 _MAX_TEXT = 2**22
-_WORKERS = 4
+_WORKERS = 2  # more would wait for the interpreter's lock
 _NOT_SHOWN = {"record", "engine", "summary", "stop"}
 _STAMPED = (SUMS, RESULT, HISTORY, partial_name(HISTORY))
 

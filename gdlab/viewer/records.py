@@ -152,8 +152,9 @@ def _numbers(column: "pa.ChunkedArray") -> np.ndarray:
 
     if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
         raise RecordError(f"{HISTORY}: damaged (a column holds no numbers)")
-    chunks = [_chunk(chunk) for chunk in column.cast(pa.float64()).chunks]
-    return np.concatenate(chunks) if chunks else np.empty(0)
+    is_double = column.type == pa.float64()
+    chunks = [_chunk(c) for c in (column if is_double else column.cast(pa.float64())).chunks]
+    return chunks[0] if len(chunks) == 1 else np.concatenate([np.empty(0), *chunks])
 
 
 def _chunk(array: "pa.Array") -> np.ndarray:

@@ -12,7 +12,7 @@ from gdlab.viewer.records import MOST_RECORDS, Records, end_of, read_records
 _NUMBERS = 8_000_000  # float64 in all: 64 MB
 _COLUMNS, _MOST_COORDINATES = 6, 64
 _FEWEST = 100
-_WORKERS = 4
+_WORKERS = 2  # more would wait for the interpreter's lock
 
 
 def read_all(problem: Problem, notes: list[str]) -> tuple[list[int], list[Records]]:

@@ -37,17 +37,19 @@ def differing(runs: Sequence[ReadRun]) -> list[str]:
 
     A setting of an optimizer or a schedule has several with the same choice.
     """
-    seen: dict[str, dict[Any, set[str]]] = {}
+    seen: dict[tuple[str, Any], set[Any]] = {}
     for run in runs:
         for key, value in run.settings.items():
             if _is_of_run(key):
                 group, _, inner = key.partition(".")
                 choice = run.settings.get(group) if inner else None
-                seen.setdefault(key, {}).setdefault(str(choice), set()).add(_text(value))
-    keys = [key for key, values in seen.items() if any(len(some) > 1 for some in values.values())]
+                plain = value if isinstance(value, (int, float)) else repr(value)
+                seen.setdefault((key, str(choice)), set()).add(plain)
+    keys = {key for (key, _), values in seen.items() if len(values) > 1}
     return sorted(keys, key=lambda key: (_ORDER.index(key.split(".")[0]), key.count("."), key))
 
 
+@lru_cache(maxsize=4096)
 def _is_of_run(key: str) -> bool:
     group, _, name = key.partition(".")
     return group in _OF_RUNS and name.partition(".")[0] != "space"
