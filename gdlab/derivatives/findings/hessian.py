@@ -16,6 +16,7 @@ from gdlab.derivatives.findings.second_differences import (
     gather_evidence,
 )
 from gdlab.derivatives.methods.finite_differences import EPSILON
+from gdlab.derivatives.methods.symbolic import Proven
 from gdlab.derivatives.point import LossAtPoint
 from gdlab.derivatives.wording import derivative_name, number_or_undefined
 
@@ -34,7 +35,9 @@ class SecondOrder(Finding):
         differences: by nested differences, whose inner step is far smaller than the outer one
             (D, D); None in more than 30 dimensions.
         uncertainty: uncertainty of the nested differences (D, D).
-        symbolic: from the formula (D, D), NaN where undefined; None without a formula.
+        symbolic: from the formula (D, D), NaN where there is none or this is not decided; None
+            without a formula.
+        decided: whether the formula decides them (D, D); None without a formula.
         expressions: the second partial derivatives as expressions, by name.
         asymmetry: where the nested differences are least symmetric; None in one dimension or
             without nested differences.
@@ -62,6 +65,7 @@ class SecondOrder(Finding):
     differences: Tensor | None
     uncertainty: Tensor | None
     symbolic: Tensor | None
+    decided: Tensor | None
     expressions: dict[str, str]
     asymmetry: Asymmetry | None
     is_symmetric: bool | None
@@ -162,7 +166,10 @@ class SecondOrder(Finding):
         by_differences = entry(self.differences), entry(self.uncertainty, 2)
         if bool(self.undecided[i, j]):
             by_differences = "none" if self.missing else "unresolved", number(None)
-        return title, entry(self.hessian), *by_differences, entry(self.symbolic)
+        by_formula = number(None)
+        if self.symbolic is not None and self.decided is not None:
+            by_formula = Proven(self.symbolic, self.decided).words(i, j)
+        return title, entry(self.hessian), *by_differences, by_formula
 
 
 def second_order(at: LossAtPoint) -> SecondOrder:
@@ -177,11 +184,11 @@ def second_order(at: LossAtPoint) -> SecondOrder:
         pairs = [(i, j) for i in range(len(names)) for j in range(i, len(names))]
         words = {pair: symbolic.words(*pair) for pair in pairs}
         expressions = {derivative_name([names[j], names[i]]): w for (i, j), w in words.items()}
-    by_formula = None if symbolic is None else symbolic.hessian(at.x)
+    proven = at.curvatures_by_formula
     evidence = gather_evidence(at)
     agrees = None
-    if symbolic is not None and by_formula is not None:
-        agrees = symbolic.is_smooth and _match(matrix, by_formula)
+    if symbolic is not None and proven is not None:
+        agrees = symbolic.is_smooth and _match(matrix, proven.values)
     is_doubted = evidence.agrees is False or (evidence.agrees is None and agrees is False)
     has_curvature = largest > 0 and not at.missing_curvatures and not is_doubted
     return SecondOrder(
@@ -189,7 +196,8 @@ def second_order(at: LossAtPoint) -> SecondOrder:
         hessian=matrix,
         differences=evidence.nested,
         uncertainty=evidence.uncertainty,
-        symbolic=by_formula,
+        symbolic=None if proven is None else proven.values,
+        decided=None if proven is None else proven.decided,
         expressions=expressions,
         asymmetry=evidence.asymmetry,
         is_symmetric=evidence.is_symmetric,

@@ -79,6 +79,8 @@ def gather_evidence(at: LossAtPoint) -> Evidence:
     nested, uncertainty = _resolve(at)
     is_near = (matrix - nested).abs() <= _tolerance(uncertainty, nested)
     missing = _entries(curvatures, lambda behavior: behavior.has_no_derivative)
+    if at.curvatures_by_formula is not None:
+        missing |= at.curvatures_by_formula.missing
     # The slopes of autograd's partial derivatives see finer scales than differences of the loss,
     # but at a boundary of pieces they may have steps that the loss does not have.
     slopes, doubts = at.curvatures

@@ -5,6 +5,9 @@ Shapes: D dimensions.
 
 from __future__ import annotations
 
+import itertools
+import math
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +16,38 @@ from torch import Tensor
 
 from gdlab.derivatives.methods import algebra
 from gdlab.derivatives.methods.evaluation import evaluate
-from gdlab.derivatives.wording import shorten
+from gdlab.derivatives.wording import proven_in_words, shorten
 from gdlab.losses.base import Loss
 
 if TYPE_CHECKING:
     import sympy
 
 _SAME = 1e-7  # of the largest derivative: how far autograd's may be from it
+_MOST_SYMBOLS = 5  # of a formula whose derivatives at a kink are worked out
 _MOST_OPERATIONS = 1_500  # times D: sympy differentiates this twice within seconds
+
+
+@dataclass(frozen=True)
+class Proven:
+    """Partial derivatives that a formula proves at a point.
+
+    Attributes:
+        values: (D,) or (D, D); entry [i, j] is ∂/∂xⱼ (∂f/∂xᵢ). NaN if there is none or if it is not
+            decided.
+        decided: whether it is decided, likewise.
+    """
+
+    values: Tensor
+    decided: Tensor
+
+    @property
+    def missing(self) -> Tensor:
+        """Whether it is proven that there is none."""
+        return self.decided & self.values.isnan()
+
+    def words(self, *index: int) -> str:
+        """Format one of them."""
+        return proven_in_words(float(self.values[index]), bool(self.decided[index]))
 
 
 class Symbolic:
@@ -34,6 +61,7 @@ class Symbolic:
     def __init__(self, symbols: tuple[sympy.Symbol, ...], expression: sympy.Expr) -> None:
         self.symbols, self.expression = symbols, expression
         self._derived: dict[tuple[int, ...], sympy.Expr] = {(): expression}
+        self._bends: dict[tuple[float, ...], bool] = {}
 
     @classmethod
     def of(cls, loss: Loss) -> Symbolic | None:
@@ -55,6 +83,42 @@ class Symbolic:
     def at(self, x: Tensor, *by: int) -> float:
         """Evaluate a partial derivative at a point (D,); NaN where it is undefined."""
         return evaluate(self.partial(*by), algebra.substitutions(self.symbols, x))
+
+    def decide(self, x: Tensor, *by: int) -> float | None:
+        """Return a partial derivative at a point (D,) where it is proven.
+
+        Where the formula may bend, its derivative by sympy has a value even if there is none. The
+        derivative is then worked out from its definition: NaN if there is none, None if this is not
+        decided.
+        """
+        if not self.may_bend_at(x):
+            value = self.at(x, *sorted(by))
+            return None if math.isnan(value) else value
+        from gdlab.derivatives.methods import germs
+
+        if len(self.symbols) > _MOST_SYMBOLS:
+            return None
+        point = algebra.substitutions(self.symbols, x)
+        return germs.derivative_at(self.expression, point, [self.symbols[i] for i in by])
+
+    def decide_all(self, x: Tensor, order: int) -> Proven:
+        """Return the first or second partial derivatives at a point (D,), where proven."""
+        dim = len(self.symbols)
+        found = [self.decide(x, *by) for by in itertools.product(range(dim), repeat=order)]
+        shape = (dim,) * order
+        values = torch.tensor([math.nan if value is None else value for value in found])
+        decided = torch.tensor([value is not None for value in found])
+        return Proven(values.to(x).reshape(shape), decided.reshape(shape))
+
+    def may_bend_at(self, x: Tensor) -> bool:
+        """Whether the formula may have a kink or a jump at a point (D,), or end there."""
+        key = tuple(x.tolist())
+        if key not in self._bends:
+            from gdlab.derivatives.methods import germs
+
+            point = algebra.substitutions(self.symbols, x)
+            self._bends[key] = germs.may_bend_at(self.expression, point)
+        return self._bends[key]
 
     def gradient(self, x: Tensor) -> Tensor:
         """Evaluate the gradient (D,) at a point (D,)."""
@@ -103,5 +167,11 @@ class Symbolic:
 
         Where a derivative does not exist since the loss or a lower one bends, it says so.
         """
-        show = algebra.format_derivative if by else algebra.format_shortest
-        return shorten(show(self.partial(*by)))
+        if not by:
+            return shorten(algebra.format_shortest(self.expression))
+        symbols = [self.symbols[i] for i in by]
+        before = [
+            (self.partial(*by[:count]), symbols[count - 1], symbols[count])
+            for count in range(1, len(by))
+        ]
+        return shorten(algebra.format_derivative(self.partial(*by), before))
