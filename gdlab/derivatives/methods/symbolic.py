@@ -140,6 +140,16 @@ class Symbolic:
         rough = (sympy.Abs, sympy.sign, Kinked, sympy.Heaviside, sympy.Piecewise)
         return not self.expression.has(*rough)
 
+    @cached_property
+    def has_no_kinks(self) -> bool:
+        """Whether the formula is smooth wherever it has a value, except at the domain's edge."""
+        import sympy
+
+        powers: Any = self.expression.atoms(sympy.Pow)
+        roots = [power.base for power in powers if not power.exp.is_integer]
+        is_plain = all(root.is_positive for root in roots) and not self.expression.has(sympy.atan2)
+        return self.is_smooth and is_plain
+
     def is_at_boundary(self, x: Tensor) -> bool:
         """Whether a point (D,) is where a condition of a formula in pieces changes.
 
