@@ -70,9 +70,13 @@ def kinks_ahead(loss: Loss, x: Tensor) -> Tensor:
     """
     nowhere = torch.full_like(x, torch.nan)
     try:
-        found, slope = _kink_along(loss, x, value_and_gradient(loss, by_rows(x))[1])
+        found, slope, bend = _kink_along(loss, x, value_and_gradient(loss, by_rows(x))[1])
+        bends = [bend]
         for _ in range(x.shape[1] - 1):
-            lower, next_slope = _kink_along(loss, found, slope)
+            for bend in bends:
+                slope = slope - dot(slope, bend) * bend
+            lower, next_slope, bend = _kink_along(loss, found, slope)
+            bends.append(bend.nan_to_num(0.0))
             is_better = loss(by_rows(lower)) < loss(by_rows(found))
             is_better &= (norm(lower - x) <= _FAR * norm(found - x))[:, 0]
             if not is_better.any():
@@ -84,12 +88,12 @@ def kinks_ahead(loss: Loss, x: Tensor) -> Tensor:
     return found
 
 
-def _kink_along(loss: Loss, x: Tensor, grad: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the lowest points against slopes, if they are kinks, and subgradients: (n, D) each.
+def _kink_along(loss: Loss, x: Tensor, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the lowest points against slopes, if kinks, new slopes and normals: (n, D) each.
 
     Along the line the slope changes its sign. Bisection finds where. It is a kink if the slope
-    jumps there; where a loss is smooth, it goes through 0. The subgradient is the shortest between
-    the gradients on both sides: along the bend.
+    jumps there; where a loss is smooth, it goes through 0. The new slope is the shortest vector
+    between the gradients on both sides. The unit normal is across the bend.
     """
     way = -grad / norm(grad)
 
@@ -113,7 +117,7 @@ def _kink_along(loss: Loss, x: Tensor, grad: Tensor) -> tuple[Tensor, Tensor]:
     turn = before - after
     share = (dot(before, turn) / dot(turn, turn)).clamp(0.0, 1.0)
     kink = torch.where(is_kink, x + low * way, torch.nan)
-    return kink, before - share * turn
+    return kink, before - share * turn, turn / norm(turn)
 
 
 def _bracket(slope: Callable[[Tensor], Tensor], size: Tensor) -> tuple[Tensor, Tensor]:
