@@ -205,6 +205,14 @@ class Differentiability:
             for behavior, slope in zip(behaviors, slopes, strict=True)
         )
 
+    @property
+    def _hessian_of_slopes(self) -> Tensor:
+        """The slopes of the partial derivatives along the axes (D, D); NaN if not symmetric."""
+        slopes, doubts = self._at.curvatures
+        scale = float(slopes.abs().nan_to_num(0.0).max())
+        is_same = (slopes - slopes.T).abs() <= DOUBT * (doubts + doubts.T) + _SAME * scale
+        return torch.where(is_same, slopes, math.nan)
+
     @cached_property
     def _is_proven_once(self) -> bool:
         symbolic = self._at.symbolic
@@ -267,8 +275,8 @@ class Differentiability:
 
     def _oblique_curvatures(self) -> tuple[str, ...]:
         """Return a line along which a partial derivative has another slope than by the Hessian."""
-        matrix = self._at.hessian
-        if self._dim < 2 or not bool(matrix.isfinite().all()) or not self.has_certain_hessian:
+        matrix = self._at.hessian if self.has_certain_hessian else self._hessian_of_slopes
+        if self._dim < 2 or not bool(matrix.isfinite().all()):
             return ()
         scale, expected = float(matrix.abs().max()), matrix @ self.oblique.T
         for i, name in enumerate(self._at.names):

@@ -49,8 +49,8 @@ class SecondOrder(Finding):
             a formula.
         missing: sentences on the second derivatives that do not exist; none above 30 dimensions.
         flaw: why autograd's Hessian is not that of the loss; None if it is.
-        undecided: for each second derivative (D, D), whether it does not exist or the differences
-            cannot resolve it.
+        is_missing: for each second derivative (D, D), whether it does not exist.
+        undecided: whether it does not exist or the differences cannot resolve it.
         eigenvalues: eigenvalues of the Hessian, ascending (D,); NaN if it is not finite.
         eigenvectors: the matching eigenvectors, as columns (D, D).
         condition: |λ|_max / |λ|_min; None if the Hessian is singular or not finite.
@@ -73,6 +73,7 @@ class SecondOrder(Finding):
     agrees_with_formula: bool | None
     missing: tuple[str, ...]
     flaw: str | None
+    is_missing: Tensor
     undecided: Tensor
     eigenvalues: Tensor
     eigenvectors: Tensor
@@ -165,7 +166,8 @@ class SecondOrder(Finding):
         title = derivative_name([self.names[j], self.names[i]])
         by_differences = entry(self.differences), entry(self.uncertainty, 2)
         if bool(self.undecided[i, j]):
-            by_differences = "none" if self.missing else "unresolved", number(None)
+            word = "none" if bool(self.is_missing[i, j]) else "unresolved"
+            by_differences = word, number(None)
         by_formula = number(None)
         if self.symbolic is not None and self.decided is not None:
             by_formula = Proven(self.symbolic, self.decided).words(i, j)
@@ -205,6 +207,7 @@ def second_order(at: LossAtPoint) -> SecondOrder:
         agrees_with_formula=agrees,
         missing=at.missing_curvatures,
         flaw=flaw_of_hessian(at),
+        is_missing=evidence.missing,
         undecided=evidence.undecided,
         eigenvalues=values,
         eigenvectors=vectors,

@@ -12,12 +12,14 @@ This module imports sympy; import it only where sympy is needed.
 import itertools
 import math
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from typing import Any
 
 import sympy
 from sympy.core.relational import Relational
 
 from gdlab.derivatives.methods.evaluation import evaluate
+from gdlab.derivatives.methods.finite_differences import EPSILON
 from gdlab.formulas.kinks import Kinked, Maximum, Minimum, Sign
 
 _ROUGH = (
@@ -34,6 +36,7 @@ _ROUGH = (
 _TERMS = 6  # of a power series in each small number: if all are 0, the formula may be 0 or not
 _MOST_OPERATIONS = 150  # of a formula: larger ones take seconds
 _MOST_IN_LIMITS = 60
+_ROUNDINGS = 4  # of the point, within which a bend may be crossed
 
 Signs = tuple[int, ...]
 
@@ -46,13 +49,31 @@ class UndecidedError(Exception):
     """Neither a derivative nor its absence is proven."""
 
 
-def may_bend_at(expression: sympy.Expr, point: Mapping[sympy.Symbol, float]) -> bool:
-    """Tell whether a formula has a part that may have a kink or a jump at a point, or end there.
+class Bend(Enum):
+    """Where a formula may have a kink or a jump, or end, as seen from a point."""
 
-    Everywhere else its derivatives are those that sympy gives.
+    NOWHERE = 0
+    HERE = 1
+    WITHIN_ROUNDING = 2
+
+
+def find_bend(expression: sympy.Expr, point: Mapping[sympy.Symbol, float]) -> Bend:
+    """Tell whether a part of a formula may bend at a point.
+
+    Nowhere near one, its derivatives are those that sympy gives. So close to a bend that rounding
+    the point may cross it, as |sin(x)| at a rounded π, they say nothing.
     """
     parts: Any = expression.atoms(*_ROUGH, sympy.Pow, Relational)
-    return any(evaluate(gap, point) == 0 for part in parts for gap in _gaps(part))
+    found = Bend.NOWHERE
+    for gap in {gap for part in parts for gap in _gaps(part)}:
+        value = evaluate(gap, point)
+        if value == 0:
+            return Bend.HERE
+        slopes = ((symbol, evaluate(sympy.diff(gap, symbol), point)) for symbol in point)
+        rounding = _ROUNDINGS * EPSILON * sum(abs(slope * point[by]) for by, slope in slopes)
+        if abs(value) <= rounding:
+            found = Bend.WITHIN_ROUNDING
+    return found
 
 
 def _gaps(part: Any) -> Sequence[Any]:

@@ -22,6 +22,8 @@ from gdlab.losses.base import Loss
 if TYPE_CHECKING:
     import sympy
 
+    from gdlab.derivatives.methods.germs import Bend
+
 _SAME = 1e-7  # of the largest derivative: how far autograd's may be from it
 _MOST_SYMBOLS = 5  # of a formula whose derivatives at a kink are worked out
 _MOST_OPERATIONS = 1_500  # times D: sympy differentiates this twice within seconds
@@ -61,7 +63,7 @@ class Symbolic:
     def __init__(self, symbols: tuple[sympy.Symbol, ...], expression: sympy.Expr) -> None:
         self.symbols, self.expression = symbols, expression
         self._derived: dict[tuple[int, ...], sympy.Expr] = {(): expression}
-        self._bends: dict[tuple[float, ...], bool] = {}
+        self._bends: dict[tuple[float, ...], Bend] = {}
 
     @classmethod
     def of(cls, loss: Loss) -> Symbolic | None:
@@ -91,12 +93,13 @@ class Symbolic:
         derivative is then worked out from its definition: NaN if there is none, None if this is not
         decided.
         """
-        if not self.may_bend_at(x):
-            value = self.at(x, *sorted(by))
-            return None if math.isnan(value) else value
         from gdlab.derivatives.methods import germs
 
-        if len(self.symbols) > _MOST_SYMBOLS:
+        bend = self._find_bend(x)
+        if bend is germs.Bend.NOWHERE:
+            value = self.at(x, *sorted(by))
+            return None if math.isnan(value) else value
+        if bend is not germs.Bend.HERE or len(self.symbols) > _MOST_SYMBOLS:
             return None
         point = algebra.substitutions(self.symbols, x)
         return germs.derivative_at(self.expression, point, [self.symbols[i] for i in by])
@@ -106,18 +109,18 @@ class Symbolic:
         dim = len(self.symbols)
         found = [self.decide(x, *by) for by in itertools.product(range(dim), repeat=order)]
         shape = (dim,) * order
-        values = torch.tensor([math.nan if value is None else value for value in found])
+        known = [math.nan if value is None else value for value in found]
+        values = torch.tensor(known, dtype=x.dtype)
         decided = torch.tensor([value is not None for value in found])
-        return Proven(values.to(x).reshape(shape), decided.reshape(shape))
+        return Proven(values.reshape(shape), decided.reshape(shape))
 
-    def may_bend_at(self, x: Tensor) -> bool:
-        """Whether the formula may have a kink or a jump at a point (D,), or end there."""
+    def _find_bend(self, x: Tensor) -> Bend:
         key = tuple(x.tolist())
         if key not in self._bends:
             from gdlab.derivatives.methods import germs
 
             point = algebra.substitutions(self.symbols, x)
-            self._bends[key] = germs.may_bend_at(self.expression, point)
+            self._bends[key] = germs.find_bend(self.expression, point)
         return self._bends[key]
 
     def gradient(self, x: Tensor) -> Tensor:
@@ -165,9 +168,11 @@ class Symbolic:
         """Whether autograd's gradient (D,) or Hessian (D, D) is that of a smooth formula.
 
         Nothing is proven by a formula with functions that have kinks or jumps: sympy, too, gives
-        these a derivative at every point.
+        these a derivative at every point. Nor is it at the edge of a domain.
         """
-        if not self.is_smooth:
+        from gdlab.derivatives.methods import germs
+
+        if not self.is_smooth or self._find_bend(x) is not germs.Bend.NOWHERE:
             return False
         exact = self.gradient(x) if autograd.ndim == 1 else self.hessian(x)
         return bool(((autograd - exact).abs() <= _SAME * exact.abs().amax()).all())

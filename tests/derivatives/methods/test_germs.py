@@ -1,11 +1,11 @@
 """Derivatives of formulas at kinks, worked out by hand."""
 
-from math import nan
+from math import nan, pi
 
 import pytest
 import sympy
 
-from gdlab.derivatives.methods.germs import derivative_at, may_bend_at
+from gdlab.derivatives.methods.germs import Bend, derivative_at, find_bend
 from gdlab.formulas.formula import parse
 
 X, Y = sympy.symbols("x y", real=True)
@@ -38,7 +38,7 @@ def test_derivatives_are_those_by_hand(text, at, first, second) -> None:
     formula = parse(text, "formula").symbolic({"x": X, "y": Y})
     assert formula is not None
     point = dict(zip((X, Y), at, strict=True))
-    assert may_bend_at(formula, point)
+    assert find_bend(formula, point) is Bend.HERE
     slopes = [derivative_at(formula, point, (by,)) for by in (X, Y)]
     curvatures = [derivative_at(formula, point, (by, then)) for by in (X, Y) for then in (X, Y)]
     assert slopes == pytest.approx(first, nan_ok=True)
@@ -49,4 +49,14 @@ def test_derivatives_are_those_by_hand(text, at, first, second) -> None:
 def test_a_formula_is_smooth_away_from_its_kinks(text) -> None:
     formula = parse(text, "formula").symbolic({"x": X, "y": Y})
     assert formula is not None
-    assert not may_bend_at(formula, {X: 1.0, Y: 2.0})
+    assert find_bend(formula, {X: 1.0, Y: 2.0}) is Bend.NOWHERE
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [("abs(sin(x)) + y", (pi, 0.0)), ("abs(x - y)", (0.1 + 0.2, 0.3)), ("max(3*x, y)", (0.1, 0.3))],
+)
+def test_a_kink_within_rounding_of_the_point_is_seen(text, at) -> None:
+    formula = parse(text, "formula").symbolic({"x": X, "y": Y})
+    assert formula is not None
+    assert find_bend(formula, dict(zip((X, Y), at, strict=True))) is Bend.WITHIN_ROUNDING
