@@ -79,7 +79,8 @@ class CriticalPoints(Finding):
     Attributes:
         window: the window that was searched, low and high (D, 2).
         starts: the number of starts.
-        counts: the number of critical points found, by kind.
+        total: the number of critical points found.
+        counts: the same by kind.
         points: a hundred of them at most: first the isolated ones with the lowest loss, then some
             of those on curves and areas.
         in_continua: how many are on a curve or an area of critical points.
@@ -88,15 +89,11 @@ class CriticalPoints(Finding):
 
     window: Tensor
     starts: int
+    total: int
     counts: Mapping[str, int]
     points: tuple[CriticalPoint, ...]
     in_continua: int
     kinks: str | None
-
-    @property
-    def total(self) -> int:
-        """The number of critical points found."""
-        return sum(self.counts.values())
 
     def section(self) -> Section:
         """Return the number of points of each kind and a table with a row per point."""
@@ -169,7 +166,13 @@ def find(
     counts = Counter(point.name for point in points)
     in_continua = sum(not point.is_isolated for point in points)
     return CriticalPoints(
-        window, len(starts), dict(counts), tuple(_most_telling(points)), in_continua, kinks
+        window=window,
+        starts=len(starts),
+        total=len(points),
+        counts=dict(counts),
+        points=tuple(_most_telling(points)),
+        in_continua=in_continua,
+        kinks=kinks,
     )
 
 
