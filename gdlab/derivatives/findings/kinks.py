@@ -15,7 +15,7 @@ from gdlab.theory.kinks import has_kink
 MOST_DIMENSIONS = 2
 """Maximum number of dimensions in which kinks are searched for: those with a grid of starts."""
 
-_MOST_LOWS = 64  # of a grid, from which minima are sought
+_MOST_LOWS = 256  # of a grid, from which minima are sought
 _MOST_VALUES = 1_000  # of the loss, for each of them
 _CLOSE = 1e-12  # of a cell: the size at which a simplex ends
 _NEAR = 2.0  # cells within which a known lower point explains a low of the grid

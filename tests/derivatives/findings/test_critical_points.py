@@ -215,15 +215,17 @@ def test_extrema_at_kinks_are_listed(formula, found, row) -> None:
     assert row is None or table.rows[0] == row
 
 
-def test_a_line_of_minima_at_kinks_is_called_one() -> None:
-    found = find(Expression("abs(x) + 0*y"))
-    assert found.counts == {"minimum at a kink": found.in_continua}
+def test_samples_of_a_line_of_minima_at_kinks_are_found() -> None:
+    side = torch.arange(-2.0, 3.0, dtype=torch.float64)
+    starts, width = torch.cartesian_prod(side, side), torch.ones(2, dtype=torch.float64)
+    found = find_kinks(Expression("abs(x) + 0*y"), starts, width, starts[:0])
+    assert len(found) == 3  # inside the grid
+    assert found[:, 0].tolist() == [0, 0, 0]
 
 
 def test_it_is_said_where_kinks_are_not_searched_for() -> None:
     found = find(Expression("abs(x) + y**2 + z**2"))
     assert found.kinks == "not searched for in more than 2 dimensions"
-    assert find(Expression("x**2 + y**2 + z**2")).kinks is None
 
 
 @pytest.mark.parametrize(
