@@ -106,6 +106,7 @@ CASES: dict[str, tuple[str, Any]] = {
         "accuracy",
     ),
     "no range of nothing": ("rangeOf([], 'loss', true)", None),
+    "nor a log axis where a value is negative": ("rangeOf([run([1, -1])], 'loss', true)", None),
     "a lost run widens a log axis by two decades": (
         "rangeOf([geometric, lost], 'loss', true)[1]",
         (lambda low, high: high * (high / low) ** 0.04)(8 * 0.9**100, 800.0),

@@ -73,7 +73,9 @@ def test_a_slider_of_the_loss_shows_another_problem_and_the_same_settings(page: 
     move(page, "loss.condition", 1)
     wait_for(page, "s.scene.problem.settings['loss.condition'] === 20 && s.followed !== null")
     assert state(page, FOLLOWED) == before
-    move(page, "loss.condition", 0)
+    slider = page.locator(".sweep").get_by_role("slider", name="loss.condition", exact=True)
+    expect(slider).to_be_focused()  # who drags it goes on
+    slider.press("Home")
     wait_for(page, "s.scene.problem.settings['loss.condition'] === 5")
 
 

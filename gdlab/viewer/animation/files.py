@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _COLORS = 127  # of a GIF, besides the transparent one
 _ALIKE = 9  # of 255: how far apart colors of a GIF are at least
+_BYTES = np.array([1 << 16, 1 << 8, 1])  # of red, green and blue in one number
 _FIRST, _LAST = 0.6, 2.5  # seconds for which the first and the last frame stay
 _FFMPEG = "ffmpeg"
 _QUALITY = 20  # of H.264: 18 is nearly lossless, 28 is poor
@@ -76,8 +77,9 @@ def _palette(film: Film) -> "Image":
 
     shown = [film.track.frame(film.steps[at]) for at in (-1, len(film.steps) // 2, 0)]
     pixels = np.concatenate([np.asarray(frame).reshape(-1, 3) for frame in shown])
-    found, counts = np.unique(pixels, axis=0, return_counts=True)
-    left = found[np.argsort(-counts, kind="stable")].astype(int)
+    found, counts = np.unique(pixels @ _BYTES, return_counts=True)
+    frequent = found[np.argsort(-counts, kind="stable")]
+    left = frequent[:, None] // _BYTES % 256
     colors: list[list[int]] = []
     while len(left) and len(colors) < _COLORS:
         colors.append(left[0].tolist())

@@ -12,7 +12,7 @@ import numpy as np
 
 from gdlab.console import visible
 from gdlab.engine.status import Status
-from gdlab.errors import SettingError
+from gdlab.errors import RecordError, SettingError
 from gdlab.plots.colors import MOST, Palette, Value
 from gdlab.plots.landscape import MAX_SLICED, relief_of
 from gdlab.plots.projection import FAR
@@ -22,7 +22,7 @@ from gdlab.plots.style import Size, join_notes
 from gdlab.results.labels import USUAL, labels_of, short_names
 from gdlab.viewer.problems import Problem, problems_of
 from gdlab.viewer.reading import Reader, ReadRun
-from gdlab.viewer.records import Records
+from gdlab.viewer.records import Records, read_records
 from gdlab.viewer.run_settings import differing, labels_of_runs, shown
 from gdlab.viewer.scene import Scene, make_scene
 
@@ -73,9 +73,10 @@ def race_of(
     scene = make_scene(problem, plane)
     reads = [problem.runs[k] for k in scene.runs]
     setting, values, names = told_apart(reads)
+    records = [_all_records(*pair) for pair in zip(reads, scene.records, strict=True)]
     racers = [
-        _racer(scene, records, read.result, value, name)
-        for records, read, value, name in zip(scene.records, reads, values, names, strict=True)
+        _racer(scene, kept, read.result, value, name)
+        for kept, read, value, name in zip(records, reads, values, names, strict=True)
     ]
     is_slice = 2 < len(scene.shown.plane.origin) <= MAX_SLICED and scene.grid is not None
     some = f"{len(reads):,} of {count:,} runs" if len(reads) < count else ""
@@ -127,6 +128,14 @@ def told_apart(reads: Sequence[ReadRun]) -> tuple[str, list[Value], list[str]]:
     if len(reads) <= MOST and not (is_numeric and len({*values}) == len(reads)):
         return "", [*names], names
     return ", ".join(short), values, names
+
+
+def _all_records(run: ReadRun, few: Records) -> Records:
+    """Return all records of a run; the few of a scene, where its file is missing or damaged."""
+    try:
+        return read_records(run.path) if run.has_history else few
+    except RecordError:  # the notes of the scene say so
+        return few
 
 
 def _racer(

@@ -80,7 +80,8 @@ export function drawOverlay(context, state, chart) {
   const emphasized = emphasizedOf(state);
   clipTo(context, frame, 4);
   const guides = guidesOf(state, chart);
-  const ends = guides.map((guide) => drawGuide(context, guide, chart, colors));
+  const colorOfGuide = ({ index }) => (index === null ? colors.soft : state.colors[index]);
+  const ends = guides.map((guide) => drawGuide(context, guide, chart, colorOfGuide(guide)));
   for (const { run, index } of [...emphasized].reverse()) {
     context.lineWidth = 5;
     context.globalAlpha = 0.85;
@@ -90,7 +91,12 @@ export function drawOverlay(context, state, chart) {
     drawCurve(context, run, chart, index === null ? colors.accent : state.colors[index]);
   }
   drawDots(context, state, chart, emphasized, colors);
-  guides.forEach(({ label }, k) => labelGuide(context, label, ends[k], chart, colors));
+  guides.forEach((guide, k) =>
+    labelGuide(context, guide.label, ends[k], chart, {
+      color: colorOfGuide(guide),
+      halo: colors.page,
+    }),
+  );
   context.restore();
 }
 
@@ -110,16 +116,16 @@ function drawDots(context, state, chart, emphasized, colors) {
 }
 
 // Draws a dashed line {label, at: step → value}; returns its last pixel on the chart, or null.
-function drawGuide(context, { at }, { x, y, frame }, colors) {
+function drawGuide(context, { at }, { x, y, frame }, color) {
   const pixels = [];
   for (let k = 0; k <= GUIDE_POINTS; k += 1) {
     const px = frame.left + ((frame.right - frame.left) * k) / GUIDE_POINTS;
-    const py = y.scale(at(x.scale.invert(px)));
+    const py = y.scale(at(Math.min(x.scale.invert(px), x.domain[1])));
     if (Number.isFinite(py)) pixels.push([px, py]);
   }
   context.lineWidth = 1.3;
   context.setLineDash([5, 4]);
-  context.strokeStyle = colors.soft;
+  context.strokeStyle = color;
   context.beginPath();
   for (const [px, py] of pixels) context.lineTo(px, py);
   context.stroke();
@@ -133,6 +139,5 @@ function labelGuide(context, label, end, { frame }, colors) {
   const [px, py] = end;
   const isLeaving = py > frame.bottom - 16;
   const place = isLeaving ? [px - 6, py - 14] : [px - 4, py - 9];
-  const style = { color: colors.ink, halo: colors.page, align: "right", italic: true };
-  drawWords(context, label, place, style);
+  drawWords(context, label, place, { ...colors, align: "right", italic: true });
 }

@@ -21,7 +21,7 @@ const CLICK = 4; // pixels: a press that moves less is a click
 export function mountCharts(parent, store) {
   const chosen = choice("Chart of", [], "", (quantity) => store.set({ quantity }));
   const scales = segments("Axes of the chart", SCALES, (scale) => store.set({ scale }));
-  const readout = el("output", { class: "chart-readout" });
+  const readout = el("output", { class: "chart-readout", "aria-live": "off" });
   const head = el("div", { class: "chart-head" }, [chosen.element, scales.element, readout]);
   const figure = el("div", { class: "chart", role: "img" });
   parent.append(head, figure);

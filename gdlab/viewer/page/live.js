@@ -8,6 +8,7 @@ import { latestOnly, liveQuery } from "./livequery.js";
 import { short } from "./numbers.js";
 import { lastStepOf } from "./scenes.js";
 
+const DROPPED = "dropped"; // begins an answer that says that another page asked for a newer run
 const SIDE = 160; // samples of the landscape of a changed loss, along each axis
 const HINT =
   "Click the landscape to set the start; drag the sliders: the path is computed as you drag.";
@@ -27,7 +28,7 @@ export function mountLive(parent, store, source) {
   const controls = el("div", { class: "live-controls", hidden: true });
   const parts = outcomeParts();
   parent.append(head, el("p", { class: "said", text: HINT }), controls, parts.element);
-  const bench = { choices: null, controls, shown: null };
+  const bench = { asked: null, choices: null, controls, shown: null };
   const asks = { run: askForRuns(store, source), grid: askForGrids(store, source) };
   store.on(["scene"], ({ scene }) => {
     parent.hidden = !scene.problem.live;
@@ -37,17 +38,14 @@ export function mountLive(parent, store, source) {
   store.on(["live"], (state) => {
     switcher.set(state.live.on);
     controls.hidden = parts.element.hidden = !state.live.on;
+    if (!state.live.on && bench.choices === null) bench.asked = null;
     if (state.live.on && bench.choices === null) begin(store, source, bench);
     if (bench.choices !== null) bench.shown?.show(state);
     parts.show(state);
   });
-  whenChanged(store, (state) => liveQuery(state), asks.run);
-  whenChanged(
-    store,
-    ({ live, scene }) =>
-      live.on && live.loss !== null ? { ...live.loss, problem: scene.problem.id } : null,
-    asks.grid,
-  );
+  const isReady = (state) => state.live.on && bench.choices !== null;
+  whenChanged(store, (state) => (isReady(state) ? liveQuery(state) : null), asks.run);
+  whenChanged(store, (state) => (isReady(state) ? changedLoss(state) : null), asks.grid);
   mountPoint(parts.point, store, source);
 }
 
@@ -69,11 +67,17 @@ function whenChanged(store, of, changed) {
   });
 }
 
-// Asks what the bench offers for the problem, builds its controls, and sets what is not set yet.
+// Returns the changes of a loss whose landscape must be asked for, or null.
+function changedLoss({ live, problem }) {
+  return live.loss === null ? null : { ...live.loss, problem };
+}
+
+// Asks what the bench offers for a scene, builds its controls, and sets what is not set yet. Once
+// for each scene: a question that failed is asked again when the bench is switched on again.
 async function begin(store, source, bench) {
   const { problem, plane, scene } = store.get();
-  if (!scene?.problem.live || bench.asking === problem) return;
-  bench.asking = problem;
+  if (!scene?.problem.live || bench.asked === scene) return;
+  bench.asked = scene;
   try {
     const choices = await source.ask("choices", { problem, plane });
     if (store.get().scene !== scene) return;
@@ -81,9 +85,7 @@ async function begin(store, source, bench) {
     bench.shown = buildControls(bench.controls, store, choices);
     patchLive(store, firstChoice(store.get(), choices));
   } catch (error) {
-    patchLive(store, { error: error.message });
-  } finally {
-    bench.asking = null;
+    patchLive(store, { error: error.message.trim() });
   }
 }
 
@@ -132,7 +134,9 @@ function askForRuns(store, source) {
   const ask = latestOnly({
     ask: (query, signal) => source.ask("live", query, signal),
     told: (answer) => showRun(store, answer),
-    failed: (error) => store.set(withoutRun(store.get(), error.message.trim())),
+    failed: ({ message }) => {
+      if (!message.startsWith(DROPPED)) store.set(withoutRun(store.get(), message.trim()));
+    },
   });
   return (query) => {
     ask(query);
@@ -160,9 +164,9 @@ function showRun(store, { run, command, seconds }) {
 function askForGrids(store, source) {
   const ask = latestOnly({
     ask: (changes, signal) => {
-      const { problem, plane, view, scene } = store.get();
+      const { plane, view, scene } = store.get();
       const shown = scene.plane.kind === "line" ? view.slice(0, 1) : view;
-      const query = { ...changes, problem, plane, view: shown.flat().join(","), side: SIDE };
+      const query = { ...changes, plane, view: shown.flat().join(","), side: SIDE };
       return source.ask("grid", query, signal);
     },
     told: ({ grid }) => store.get().live.loss !== null && store.set({ grid }),
@@ -177,7 +181,7 @@ function askForGrids(store, source) {
 // Returns the lines below the controls: how the run ended, the point under the cursor, the command.
 function outcomeParts() {
   const outcome = el("output", { class: "outcome" });
-  const point = el("output", { class: "chart-readout" });
+  const point = el("output", { class: "chart-readout", "aria-live": "off" });
   const command = el("code", {
     class: "command",
     tabindex: "0",

@@ -17,7 +17,7 @@ export function mountOutcomes(parent, store) {
     view.along = name;
     restart();
   });
-  const readout = el("output", { class: "chart-readout" });
+  const readout = el("output", { class: "chart-readout", "aria-live": "off" });
   const figure = el("div", { class: "chart outcomes", role: "img" });
   const head = el("div", { class: "chart-head" }, [title, along.element, readout]);
   const element = el("div", { class: "outcome-panel" }, [head, figure]);
@@ -66,7 +66,7 @@ function drawAll(state, view, layers, { figure, readout }) {
   const colors = palette(state.dark);
   for (const { index, point } of emphasizedPoints(state, view.chart)) {
     const limit = view.along === "lr" ? state.scene.runs[index].lr_limit : null;
-    drawLimit(overlay, view.chart, limit, colors.soft, colors.page);
+    drawLimit(overlay, view.chart, limit, state.colors[index], colors.page);
     const style = { color: state.colors[index], halo: colors.ink, radius: 5.5 };
     drawEnd(overlay, pixelOf(point, view.chart), false, style);
   }

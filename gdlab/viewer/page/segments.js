@@ -21,7 +21,7 @@ export function segments(label, options, changed) {
 // Returns {element, show} of a slider with `count` + 1 positions: `changed` is called with the
 // position chosen, textAt(position) says it in words, show(position) moves it.
 export function slider(label, count, textAt, changed) {
-  const number = el("output", { class: "number" });
+  const number = el("output", { class: "number", "aria-live": "off" });
   const attributes = { type: "range", min: 0, max: count, step: 1, "aria-label": label };
   const input = el("input", attributes);
   const say = (position) => {

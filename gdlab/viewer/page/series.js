@@ -37,7 +37,8 @@ function recordedOf(run, key) {
   return { steps: run.step.values.filter(isThere), values: values.filter(isThere) };
 }
 
-// Returns [low, high] of the values that a chart of some runs shows, or null without any. Runs that
+// Returns [low, high] of the values that a chart of some runs shows, or null without any; on a
+// logarithmic axis also where one is negative, which then would be missing. Runs that
 // diverged widen it by at most two decades (log) or not at all (linear), unless all of them did.
 // Values of `extra`, such as a limit of theory, widen it if they are not far above.
 export function rangeOf(runs, key, isLog, extra = []) {
@@ -52,6 +53,8 @@ export function rangeOf(runs, key, isLog, extra = []) {
     isLog,
   );
   if (calm === null && wild === null) return null;
+  if (isLog && runs.some((run) => seriesOf(run, key)?.values.some((value) => value < 0)))
+    return null;
   let [low, high] = calm ?? capped(wild, isLog);
   if (calm !== null && wild !== null && isLog) {
     high = Math.max(high, Math.min(wild[1], high * 10 ** DECADES_BEYOND));

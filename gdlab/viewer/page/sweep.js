@@ -40,9 +40,11 @@ export function mountSweep(parent, store) {
   parent.append(panel);
   parent.hidden = true;
   store.on(["scene"], (state) => {
-    sweep.axes = axesOf(state.scene, state.catalogue?.problems ?? [state.scene.problem]);
-    sweep.controls = sweep.axes.map((axis) => controlOf(axis, (value) => move(sweep, axis, value)));
-    sliders.replaceChildren(...sweep.controls.map(({ element }) => element));
+    showAxes(sweep, axesOf(state.scene, state.catalogue?.problems ?? [state.scene.problem]));
+    arrange(
+      sliders,
+      sweep.controls.map(({ element }) => element),
+    );
     parent.hidden = sweep.axes.length === 0;
     if (sweep.moved !== null) follow(sweep, sweep.moved);
   });
@@ -52,6 +54,23 @@ export function mountSweep(parent, store) {
   });
   mountOutcomes(panel, store);
   mountStarts(panel, store);
+}
+
+// Makes the controls of some axes; those of axes that stay as they were stay, as one may be moving.
+function showAxes(sweep, axes) {
+  const before = new Map(sweep.axes.map((axis, k) => [keyOf(axis), sweep.controls[k]]));
+  const changed = (axis) => (value) => move(sweep, axis, value);
+  sweep.controls = axes.map((axis) => before.get(keyOf(axis)) ?? controlOf(axis, changed(axis)));
+  sweep.axes = axes;
+}
+
+// Makes the children of an element those given, without touching those that stay: one may have the
+// focus, or be dragged.
+function arrange(parent, elements) {
+  for (const child of [...parent.children]) if (!elements.includes(child)) child.remove();
+  elements.forEach((element, k) => {
+    if (parent.children[k] !== element) parent.insertBefore(element, parent.children[k] ?? null);
+  });
 }
 
 // Takes a value of a setting: shows another problem of the group, or follows another run of this
@@ -65,7 +84,8 @@ function move(sweep, axis, value) {
   const { problems } = state.catalogue;
   const { group } = state.scene.problem;
   const problem = nearestProblem(problems, group, sweep.axes, sweep.wanted, axis.name);
-  if (problem === state.problem) return follow(sweep, axis.name);
+  const isShown = problem === state.problem && problem === state.scene.problem.id;
+  if (isShown) return follow(sweep, axis.name);
   sweep.moved = axis.name; // a run is followed when the scene of the problem is there
   return sweep.store.set({ problem });
 }
