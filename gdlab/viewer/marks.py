@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from gdlab.derivatives.findings.critical_points import find
+from gdlab.derivatives.findings.search import find
 from gdlab.losses.base import Loss
 from gdlab.plots.projection import Landscape, Plane
 
@@ -51,10 +51,7 @@ def critical_marks(loss: Loss, landscape: Landscape, view: np.ndarray) -> list[d
     marks = []
     for point in found.points:
         kind, at = str(point.critical.kind), point.at.numpy()
-        if kind in _KINDS and is_new(at):
-            marks.append(mark(_KINDS[kind], at, f"{kind}, loss {point.value:.6g}"))
-    values = landscape.value(found.kinks.numpy()) if len(found.kinks) else []
-    for at, value in zip(found.kinks.numpy(), values, strict=True):
-        if is_new(at):
-            marks.append(mark("kink", at, f"minimum at a kink, loss {value:.6g}"))
+        shape = "kink" if point.critical.flaw else _KINDS.get(kind)
+        if shape is not None and is_new(at):
+            marks.append(mark(shape, at, f"{point.name}, loss {point.value:.6g}"))
     return marks
