@@ -4,7 +4,6 @@ import io
 import itertools
 import json
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from typing import Any, Literal
 import matplotlib.image
 import numpy as np
 import pytest
+from helpers.browsing import ARGUMENTS, CHROMIUM, in_a_browser
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 import gdlab
@@ -62,18 +62,6 @@ def rows(groups: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 PATIENCE = 60.0
 
-CHROMIUM = shutil.which("chromium")
-CHROMIUM_ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-in_a_browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no `chromium` on PATH")
 
 # Starts with Python's own handling of Ctrl-C, which a shell turns off for what it runs behind.
 VIEW = """
@@ -305,7 +293,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
         context = playwright.chromium.launch_persistent_context(
             tmp_path_factory.mktemp("chromium"),
             executable_path=CHROMIUM,
-            args=CHROMIUM_ARGUMENTS,
+            args=[*ARGUMENTS, "--disable-gpu"],
             viewport={"width": 1400, "height": 1000},
         )
         context.set_default_timeout(1000 * PATIENCE)

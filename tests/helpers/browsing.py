@@ -20,14 +20,14 @@ CHROMIUM = shutil.which("chromium")
 ARGUMENTS = [
     "--headless",
     "--no-sandbox",
-    "--use-angle=swiftshader",  # WebGL without a graphics card
-    "--enable-unsafe-swiftshader",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
 ]
+# WebGL without a graphics card.
+SOFTWARE_WEBGL = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 in_a_browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no `chromium` on PATH")
 
 _INDEX = b"""<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
@@ -78,7 +78,7 @@ def browsing(profile: Path) -> Iterator[Page]:
         context = playwright.chromium.launch_persistent_context(
             profile,
             executable_path=CHROMIUM,
-            args=ARGUMENTS,
+            args=[*ARGUMENTS, *SOFTWARE_WEBGL],
             viewport={"width": 1280, "height": 900},
         )
         context.set_default_timeout(PATIENCE)

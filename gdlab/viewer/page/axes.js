@@ -54,6 +54,7 @@ export function drawAxes(context, state, box) {
   }
   drawMarks(context, state, box, flat, colors);
   drawPoint(context, state, flat, colors);
+  if (!state.grid) drawWhy(context, scene.problem, box, colors);
   if (box.iso && box.width > 480) drawLegend(context, state.grid, box.iso, box, colors);
   context.restore();
   drawStart(context, state, flat, colors);
@@ -103,6 +104,15 @@ function drawNames(context, scene, { left, top, width, height }, colors) {
   context.rotate(-Math.PI / 2);
   context.fillText(second, 0, 0);
   context.restore();
+}
+
+// Says why there is no landscape.
+function drawWhy(context, { why }, { left, top, width }, colors) {
+  context.fillStyle = colors.soft;
+  context.font = "13px system-ui, sans-serif";
+  context.textAlign = "left";
+  context.textBaseline = "top";
+  context.fillText(`No landscape${why ? `: ${why}` : ""}`, left + 12, top + 10, width - 24);
 }
 
 // Strokes a straight line.

@@ -36,7 +36,8 @@ export function nearestRun(shown, { to }, pixel) {
   return found;
 }
 
-// Returns the lines of a run at one of its records, as [name, text].
+// Returns the lines of a run at one of its records, as [name, text], without what is not known, as
+// the learning rate after the last step.
 export function recordLines(run, record) {
   const value = (series) => short(series.values[record]);
   return [
@@ -44,7 +45,7 @@ export function recordLines(run, record) {
     ["loss", value(run.loss)],
     ["‖∇loss‖", value(run.grad_norm)],
     ["lr", value(run.lr)],
-  ];
+  ].filter(([, text]) => text !== "–");
 }
 
 // Mounts the readout of the point under the cursor and the card of the run under it.
