@@ -13,7 +13,7 @@ from gdlab.bench.contest_file import CONTEST
 from gdlab.bench.files import Files
 from gdlab.bench.profiles import data_profile, ecdf, performance_profile
 from gdlab.bench.report_settings import settings_of
-from gdlab.bench.standings import LEAST, LEVEL, Track
+from gdlab.bench.standings import LEAST, LEVEL, LOST, Track
 from gdlab.bench.summary import COLUMNS, TITLES, rows_of
 from gdlab.console import visible
 from gdlab.plots.profiles import draw_pairs, draw_profiles
@@ -46,8 +46,8 @@ def document_of(directory: Path) -> Document:
     )
     sections = [
         Section("What was run", list(_what_was_run(files))),
-        *(Section(_capital(TITLES[name]), list(_standing(files, name))) for name in TRACKS),
-        Section("Profiles", list(_profiles(files))),
+        *(Section(_capital(TITLES[name]), list(standing_of(files, name))) for name in TRACKS),
+        Section("Profiles", list(profiles_of(files))),
         Section("Problem by problem", list(_by_problem(files))),
         Section("What to take with care", list(_cautions(files))),
         Section("Settings", list(settings_of(files))),
@@ -90,7 +90,8 @@ def _what_was_run(files: Files) -> Iterator[Block]:
     yield Table("versions", "Versions", ("", "version"), versions)
 
 
-def _standing(files: Files, name: str) -> Iterator[Block]:
+def standing_of(files: Files, name: str) -> Iterator[Block]:
+    """Yield the table of a track, and its profile."""
     track, order = files.tracks[name], files.tracks[TUNED].order
     caption = "Rank with ties; share of runs that reach the last target; area under the profile; "
     caption += "budget spent until a target; significantly better and worse than so many."
@@ -110,7 +111,8 @@ def _standing(files: Files, name: str) -> Iterator[Block]:
     )
 
 
-def _profiles(files: Files) -> Iterator[Block]:
+def profiles_of(files: Files) -> Iterator[Block]:
+    """Yield the profiles of what is tuned for each problem, and the picture of all pairs."""
     track = files.tracks[TUNED]
     order = track.order
     names = [visible(track.optimizers[at]) for at in order]
@@ -210,7 +212,7 @@ def _cautions(files: Files) -> Iterator[Block]:
             for key, row in zip(counts.index, counts.to_numpy(), strict=True)
         ],
     )
-    lost = scores[scores["status"].isin(["diverged", "failed", "stalled"])]
+    lost = scores[scores["status"].isin(LOST)]
     examples = lost.drop_duplicates(["optimizer", "track", "problem", "status"])
     columns = ["optimizer", "track", "problem", "status", "reason", "diagnosis"]
     yield Table(

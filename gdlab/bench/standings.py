@@ -14,6 +14,7 @@ from gdlab.bench.contest import FLOAT32, SCORE, TRACKS, ULP
 from gdlab.bench.profiles import area, expected_evaluations
 from gdlab.bench.scores import cost_of, spent_of
 from gdlab.bench.statistics import interval, median, pairwise, rank_groups
+from gdlab.engine.status import Status
 from gdlab.results.ranking import DataFrame
 
 LEAST = 1e-3
@@ -21,6 +22,9 @@ LEAST = 1e-3
 
 LEVEL = 0.05
 """The level of significance."""
+
+LOST = tuple(map(str, (Status.DIVERGED, Status.FAILED, Status.STALLED)))
+"""How runs end that are lost."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,12 @@ class Track:
         """The expected evaluations to each target on each problem (O, P, J)."""
         used = np.broadcast_to(self.used[..., None], self.spent.shape)
         return expected_evaluations(np.moveaxis(self.spent, 2, 3), np.moveaxis(used, 2, 3))
+
+    @property
+    def lost(self) -> np.ndarray:
+        """The shares of runs that diverged, failed or stalled (O,), of the problems that fit."""
+        counted = self.plays.sum(1) * self.status.shape[2]
+        return np.isin(self.status, LOST).sum((1, 2)) / np.maximum(counted, 1)
 
     @property
     def unsettled(self) -> np.ndarray:

@@ -27,10 +27,9 @@ def rows_of(track: Track) -> list[tuple[str, ...]]:
     rows = []
     for at in track.order:
         low, typical, high = track.typical[at]
-        shared = (track.ranks == track.ranks[at]).sum() > 1
         rows.append(
             (
-                f"{track.ranks[at]}{'=' if shared else ''}",
+                rank_of(track, at),
                 track.optimizers[at],
                 f"{track.solved[at, -1]:.0%}",
                 f"{track.area[at]:.3f}",
@@ -40,6 +39,12 @@ def rows_of(track: Track) -> list[tuple[str, ...]]:
             )
         )
     return rows
+
+
+def rank_of(track: Track, at: int) -> str:
+    """Return the rank of an optimizer, marked by = where others have the same."""
+    is_shared = (track.ranks == track.ranks[at]).sum() > 1
+    return f"{track.ranks[at]}{'=' if is_shared else ''}"
 
 
 def _part(value: float) -> str:
