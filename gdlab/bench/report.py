@@ -3,7 +3,7 @@
 Shapes: O optimizers, P problems, S seeds, J targets, G points of a grid.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,13 +28,17 @@ def is_comparison(directory: Path) -> bool:
     return (directory / CONTEST).is_file()
 
 
-def document_of(directory: Path) -> Document:
+def document_of(directory: Path, tracks: Mapping[str, Track] | None = None) -> Document:
     """Return the report of a comparison.
+
+    Args:
+        directory: of the comparison.
+        tracks: the scores on each track, where these are at hand.
 
     Raises:
         RecordError: one of its files is missing or damaged.
     """
-    files = Files.read(directory)
+    files = Files.read(directory, tracks)
     suite, optimizers = files.about["suite"], files.about["optimizers"]
     tuned = files.tracks[TUNED]
     best = [tuned.optimizers[at] for at in tuned.order if tuned.ranks[at] == 1]

@@ -13,7 +13,7 @@ import pandas as pd
 from gdlab.bench.contest import FLOAT32, SCORE, TRACKS, ULP
 from gdlab.bench.profiles import area, expected_evaluations
 from gdlab.bench.scores import cost_of, spent_of
-from gdlab.bench.statistics import interval, median, pairwise, rank_groups
+from gdlab.bench.statistics import interval, pairwise, rank_groups
 from gdlab.engine.status import Status
 from gdlab.results.ranking import DataFrame
 
@@ -111,7 +111,8 @@ class Track:
         """
         costs = np.nan_to_num(self.by_pair, nan=1.0)
         bounds = interval(costs, np.random.default_rng(0))
-        return 10.0 ** np.concatenate([bounds[:, :1], median(costs)[:, None], bounds[:, 1:]], 1)
+        middle = np.median(costs, 1, keepdims=True)
+        return 10.0 ** np.concatenate([bounds[:, :1], middle, bounds[:, 1:]], 1)
 
     @property
     def expected(self) -> np.ndarray:
@@ -185,6 +186,11 @@ def track_of(scores: DataFrame, track: str, variant: str = SCORE) -> Track:
         first["budget"].to_numpy(dtype=np.float64),
         first["dim"].to_numpy(dtype=np.float64),
     )
+
+
+def tracks_of(scores: DataFrame) -> dict[str, Track]:
+    """Return the scores on each track, by its name."""
+    return {name: track_of(scores, name) for name in TRACKS}
 
 
 def chaotic(scores: DataFrame) -> list[str]:

@@ -160,6 +160,13 @@ def test_what_was_interrupted_ends_with_the_same_bits(contest: Contest, tmp_path
     )
 
 
+def test_standings_are_computed_once(found: Comparison) -> None:
+    assert found.track(DEFAULT) is found.tracks[DEFAULT]
+    assert found.notes is found.notes
+    with pytest.raises(SettingError, match="track=tunde: must be one of tuned, shared, default"):
+        found.track("tunde")
+
+
 def test_rounding_that_changes_who_is_better_is_told(found: Comparison) -> None:
     assert chaotic(found.scores) == []
     scores = found.scores.copy()
