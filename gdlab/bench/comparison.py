@@ -109,7 +109,8 @@ def bench(
         directory: a new or empty folder for the files that a comparison on the command line
             writes; None to write nothing.
         executor: "serial" for this process, "processes" for all cores.
-        rules: trials, tuning_seeds, seeds, chaos, budget and seed, as in conf/bench.yaml.
+        rules: trials, tuning_seeds, finalists, seeds, chaos, budget and seed, as in
+            conf/bench.yaml.
 
     Raises:
         SettingError: a setting is unknown or wrong.

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from gdlab.bench.contest import Contest, Rules
+from gdlab.bench.contest import EARLIER, Contest, Rules
 from gdlab.bench.entrants import Entrant
 from gdlab.bench.space import Space
 from gdlab.bench.suites import Problem, Suite
@@ -71,5 +71,5 @@ def _restore(directory: Path, named: set[str], files: VerifiedFiles) -> Contest:
         name, space = given["name"], Space.of(given["name"], given["space"])
         entrants.append(Entrant(name, optimizer, space, given["lr"], given["typed"]))
     suite = Suite(suite["name"], suite["about"], problems)
-    rules = Rules(**written["rules"])
+    rules = Rules(**{**EARLIER, **written["rules"]})
     return Contest(tuple(entrants), suite, rules, written["executor"], data)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gdlab.bench.contest import EARLIER
 from gdlab.bench.contest_file import CONTEST
 from gdlab.bench.runner import RESULT, SCORES
 from gdlab.bench.standings import Track, tracks_of
@@ -51,6 +52,7 @@ class Files:
             why = f"has not ended; python -m gdlab.bench resume={directory} continues it"
             raise SettingError(f"DIR={directory}: the comparison {why}")
         about, result = (json.loads(files.read_text(name)) for name in (CONTEST, RESULT))
+        about["rules"] = {**EARLIER, **about["rules"]}
         scores = read_parquet(files, SCORES).to_pandas()
         return cls(directory, about, result, tracks or tracks_of(scores), scores)
 

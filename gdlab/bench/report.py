@@ -5,10 +5,11 @@ Shapes: O optimizers, P problems, S seeds, J targets, G points of a grid.
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from gdlab.bench.contest import FLOAT32, SCORE, TRACKS, TUNED, ULP
+from gdlab.bench.contest import FLOAT32, SCORE, TRACKS, TUNED, ULP, Rules
 from gdlab.bench.contest_file import CONTEST
 from gdlab.bench.files import Files
 from gdlab.bench.profiles import data_profile, ecdf, performance_profile
@@ -78,8 +79,8 @@ def _what_was_run(files: Files) -> Iterator[Block]:
             "before anything runs; a target that is not reached within the budget counts as ten "
             "budgets.",
             f"Tuning: {rules['trials']} settings of each optimizer from a Sobol sequence over its "
-            f"search space, {rules['tuning_seeds']} runs of each on every problem; the least mean "
-            "logarithm of evaluations is chosen.",
+            f"search space, {rules['tuning_seeds']} runs of each on every problem"
+            f"{_again(rules)}; the least mean logarithm of evaluations is chosen.",
             f"Scores: {rules['seeds']} runs with each chosen setting, on seeds counted from "
             f"{rules['seed'] + 2**32}, which no trial uses.",
             "Pairs are tested by Wilcoxon's signed-rank test over (problem, seed) with Holm's "
@@ -92,6 +93,12 @@ def _what_was_run(files: Files) -> Iterator[Block]:
     )
     versions = [[name, str(value)] for name, value in files.result["versions"].items()]
     yield Table("versions", "Versions", ("", "version"), versions)
+
+
+def _again(rules: Mapping[str, Any]) -> str:
+    """Say how the best trials are run again."""
+    finals = Rules(**rules).finals
+    return f", and of the best {finals} as many on further seeds" if finals else ""
 
 
 def standing_of(files: Files, name: str) -> Iterator[Block]:
