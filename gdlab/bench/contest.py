@@ -15,10 +15,11 @@ import numpy as np
 from gdlab.bench.entrants import Entrant
 from gdlab.bench.suites import Suite
 from gdlab.config.settings import Settings
+from gdlab.engine.batch import Batch
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Configured, setting
 from gdlab.losses.datasets.fingerprints import Fingerprint
-from gdlab.runs.batching import batch_of
+from gdlab.runs.batching import batch_of, with_optimizer
 from gdlab.runs.checks import check_optimizer
 from gdlab.sweeps.executors.choice import with_executor
 from gdlab.sweeps.executors.table import check_executor
@@ -138,13 +139,14 @@ class Contest:
     def _cells(self) -> Iterator[Cell]:
         for p, problem in enumerate(self.suite.problems):
             base = problem.base_settings(self.rules.budget)
+            batch = batch_of(base)
             for e, entrant in enumerate(self.entrants):
                 settings = base.unchecked(
                     optimizer=entrant.optimizer,
                     lr=entrant.lr,
                     choices=base.choices | {"optimizer": entrant.name},
                 )
-                yield Cell(e, p, settings, _obstacle(settings))
+                yield Cell(e, p, settings, _obstacle(batch, settings))
 
     @property
     def playing(self) -> list[Cell]:
@@ -224,10 +226,10 @@ class Contest:
         return with_executor(Plan(grid, parts, (None,) * len(parts)), self.executor, "executor")
 
 
-def _obstacle(settings: Settings) -> str:
-    """Return why an optimizer cannot minimize a loss; nothing if it can."""
+def _obstacle(batch: Batch, settings: Settings) -> str:
+    """Return why the optimizer of settings cannot minimize the loss of a batch; empty if it can."""
     try:
-        check_optimizer(batch_of(settings))
+        check_optimizer(with_optimizer(batch, settings))
     except SettingError as error:
         return str(error)
     return ""
