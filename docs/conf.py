@@ -63,9 +63,11 @@ def _link_experiments(app: Sphinx, page: str, source: list[str]) -> None:
 
 def _leave_out_leaderboard(app: Sphinx, page: str, source: list[str]) -> None:
     """Remove the lines that lead to the leaderboard where its data are missing."""
-    if not (HERE / "leaderboard").is_dir():
-        lines = source[0].splitlines(keepends=True)
-        source[0] = "".join(line for line in lines if not re.search(_LEADERBOARD, line))
+    lines, data = source[0].splitlines(keepends=True), HERE / "leaderboard"
+    kept = [line for line in lines if not re.search(_LEADERBOARD, line)]
+    if len(kept) < len(lines):
+        app.env.note_dependency(str(data / "comparison.json"))  # read again where that comes
+        source[0] = source[0] if data.is_dir() else "".join(kept)
 
 
 def _keep_bars(app: Sphinx, what: str, name: str, it: Any, options: Any, lines: list[str]) -> None:
