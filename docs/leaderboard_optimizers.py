@@ -22,7 +22,6 @@ from gdlab.report.markdown import plain
 CLOSE = 1.1
 """Who spends at most so many times the evaluations of the best is among the best."""
 
-_KINDS = ("among the best", "not solved, as others do", "the worst")
 _NAMES = {TUNED: "tuned", SHARED: "one setting", DEFAULT: "defaults"}
 
 
@@ -83,33 +82,27 @@ def sections(files: Files) -> Iterator[str]:
     yield (
         "Tuned for each problem. Among the best is who spends at most "
         f"{CLOSE - 1:.0%} more than the best. At the end of its space is a setting that might be "
-        "better beyond. A run is lost if it diverged, failed or stalled."
+        "better beyond, with the number of problems. A run is lost if it diverged, failed or "
+        "stalled."
     )
     for at in track.order:
         name = track.optimizers[at]
         ranks = {key: rank_of(files.tracks[key], at) for key in TRACKS}
         lost = {key: f"{files.tracks[key].lost[at]:.0%}" for key in TRACKS}
         yield f"### {plain(name)}"
-        rows = [
-            (
-                f"rank of {len(track.optimizers)}",
-                _by_track(ranks),
-            )
-        ]
-        kinds = zip(_KINDS, places, strict=True)
-        rows += [_counted(kind, track, which[at]) for kind, which in kinds if which[at].any()]
+        rows = [_counted("among the best", track, at, places.best)]
+        kinds = (("not solved, as others do", places.unsolved), ("the worst", places.worst))
+        rows += [_counted(kind, track, at, which) for kind, which in kinds if which[at].any()]
         ends = [plain(f"{end} ({count})") for end, count in edges[name].most_common()]
-        rows += [("at an end of its space, on so many", listed(ends))] if ends else []
+        rows += [("at an end of its space", listed(ends))] if ends else []
         rows.append(("runs lost", _by_track(lost)))
-        misfits = int((~track.plays[at]).sum())
-        rows += [("does not fit", f"{misfits} problems")] if misfits else []
-        fits = f"on {track.plays[at].sum()} of {len(track.problems)} problems"
-        yield table(("", fits), rows)
+        yield table((f"rank of {len(track.optimizers)}", _by_track(ranks)), rows)
 
 
-def _counted(kind: str, track: Track, which: np.ndarray) -> tuple[str, str]:
-    names = [plain(track.problems[p]) for p in np.flatnonzero(which).tolist()]
-    return kind, f"{len(names)}: {listed(names)}"
+def _counted(kind: str, track: Track, at: int, which: np.ndarray) -> tuple[str, str]:
+    """Return a row with the problems (O, P) of an optimizer, and how many of those that it fits."""
+    names = [plain(track.problems[p]) for p in np.flatnonzero(which[at]).tolist()]
+    return kind, f"{len(names)} of {track.plays[at].sum()}: {listed(names)}"
 
 
 def _by_track(values: Mapping[str, str]) -> str:

@@ -114,7 +114,7 @@ def _standing(track: Track, name: str) -> str:
     if name not in track.optimizers:
         return "-"
     at = list(track.optimizers).index(name)
-    return f"{rank_of(track, at)} ({track.solved[at, -1]:.0%})"
+    return f"{rank_of(track, at)}&nbsp;({track.solved[at, -1]:.0%})"
 
 
 def _profiles(files: Files, pictures: Path) -> Iterator[str]:
