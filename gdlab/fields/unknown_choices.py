@@ -186,7 +186,8 @@ def _for_python(group: str, given: str) -> str:
 
 def _is_function(group: str, given: str) -> bool:
     is_dotted = group in _GROUPS and _FUNCTION.fullmatch(given) is not None
-    return is_dotted and _suffix(given) != ".yaml" and not _near(group, given, choices_of(group))
+    is_choice = given.rpartition(".")[2] in choices_of(group)  # torch.optim.adam, which is near
+    return is_dotted and _suffix(given) != ".yaml" and not is_choice
 
 
 def _for_function(group: str, given: str) -> str:
