@@ -1,5 +1,5 @@
 # make demo: one experiment. make test: the suite. make hydra-rc: a smoke test on the next Hydra.
-# make check: lint and types. make docs: the site, in docs/_build. make test-docs: the site is true.
+# make check: lint and types. make docs: the site, in docs/_build. make test-docs: it and README are true.
 # Each makes its environment in $(VENV) first, from Python 3.11 or newer alone.
 
 PYTHON ?= python3
@@ -42,7 +42,7 @@ examples: $(VENV)/.docs
 
 # Compare every optimizer on every problem, for an hour or two; what was interrupted goes on.
 leaderboard: $(VENV)/.docs
-	$(BIN)/python docs/leaderboard_page.py
+	$(BIN)/python docs/leaderboard_data.py
 
 bench: $(VENV)/.demo
 	$(BIN)/python benchmarks/single.py

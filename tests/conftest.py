@@ -32,7 +32,7 @@ os.fsync = lambda fd: None
 # Files that take long, the longest first: started last, one would keep one worker busy while the
 # other has nothing left to do.
 LONGEST = ["test_executors", "test_hydra_plugins", "test_runner", "test_refusals"]
-LONGEST += ["test_job_tables", "test_plots", "test_derivatives", "test_resuming", "test_readme"]
+LONGEST += ["test_job_tables", "test_plots", "test_derivatives", "test_resuming"]
 LONGEST += ["test_browser", "test_torch_optim", "test_critical_points", "test_damage"]
 LONGEST += ["test_packaging", "test_expression", "test_lanczos", "test_claims"]
 

@@ -12,11 +12,11 @@ import examples
 import pytest
 from helpers.files import ROOT
 
+pytestmark = pytest.mark.site
+
 EXPERIMENTS = sorted(f"{path.parent.name}" for path in ROOT.glob("experiments/*/README.md"))
 PAGES = ["README.md", "CONTRIBUTING.md"]
-PAGES += [  # pages of the site's gallery
-    pytest.param(f"experiments/{name}/README.md", marks=pytest.mark.site) for name in EXPERIMENTS
-]
+PAGES += [f"experiments/{name}/README.md" for name in EXPERIMENTS]
 SMALL = [
     "trials=1",
     "tuning_seeds=1",
@@ -26,7 +26,7 @@ SMALL = [
     "executor=serial",
     "report=false",
 ]
-# Sweeps of hundreds of directories, and studies whose findings tests/test_experiments.py checks.
+# Sweeps of hundreds of directories, and studies, which tests/docs/test_experiments.py checks.
 SHRUNK = {
     "optimizers=sgd,momentum,adam": [*SMALL, "report=false"],
     "start=random": ["record.max_run_dirs=20"],

@@ -79,9 +79,9 @@ def explain_value(key: str, value: str, message: str) -> str:
     listed = _list_of_numbers(value)
     if listed:
         return f"{listed[0]}: {shlex.quote(f'{key}={listed[1]}')}"
-    bare = value.strip(",")
+    bare = re.sub(",+", ",", value.strip(","))
     if bare != value and bare and _can_parse(bare):
-        return f"leave out the comma at the end: {shlex.quote(f'{key}={bare}')}"
+        return f"a comma has nothing beside it; without it: {shlex.quote(f'{key}={bare}')}"
     unpaired = _unpaired_bracket(value) if _STRUCTURE.match(value) else ""
     if unpaired:
         if unpaired in _BRACKETS:

@@ -213,7 +213,9 @@ def _fastest(settings: Settings) -> Iterator[str]:
     best = theory.optimum.of(settings)
     if best is not None:
         momentum = "" if best.momentum is None else f", momentum={_below_one(float(best.momentum))}"
-        yield f"fastest with lr={best.lr:.4g}{momentum}"
+        limit = theory.stability_limit.of(settings)
+        is_next = limit is not None and f"{limit:.4g}" == f"{best.lr:.4g}"
+        yield f"fastest {'just below it' if is_next else f'with lr={best.lr:.4g}'}{momentum}"
 
 
 def _below_one(momentum: float) -> str:

@@ -57,20 +57,30 @@ class Trial:
         steps: the number of steps taken.
         loss: the loss after them.
         has_converged: whether its gradient vanished.
+        beaten: the loss of the run that it beats; NaN where they are not compared.
     """
 
     change: str
     steps: int
     loss: float
     has_converged: bool
+    beaten: float = math.nan
 
     @classmethod
-    def of(cls, change: str, end: Outcome) -> "Trial":
-        """Describe the end of a trial."""
-        return cls(change, end.steps, end.final_loss, end.status == Status.CONVERGED)
+    def of(cls, change: str, end: Outcome, run: Outcome | None = None) -> "Trial":
+        """Describe the end of a trial, and of the run that it beats."""
+        beaten = math.nan if run is None else run.final_loss
+        return cls(change, end.steps, end.final_loss, end.status == Status.CONVERGED, beaten)
 
     def __str__(self) -> str:
-        return f"try {self.change}: the loss is {self.loss:.4g} after {steps_taken(self.steps)}"
+        loss = _apart(self.loss, self.beaten)
+        return f"try {self.change}: the loss is {loss} after {steps_taken(self.steps)}"
+
+
+def _apart(value: float, other: float) -> str:
+    """Format a number with four digits, or more until another number looks different."""
+    texts = [(f"{value:.{digits}g}", f"{other:.{digits}g}") for digits in range(4, 18)]
+    return next((text for text, of_other in texts if text != of_other), texts[0][0])
 
 
 def rates_below(lr: float, limit: float | None, default: float) -> list[float]:
@@ -115,7 +125,7 @@ def best_rate(batch: Batch, outcome: Outcome, rates: Sequence[float]) -> Trial |
         alike = [k for k in good if costs[k] <= lowest + _ALIKE * (first.cost - lowest)]
         best = min(alike, key=lambda k: (ends[k].steps, costs[k], rates[k]))
         if _is_calm(trials, ends, best, outcome):
-            return Trial.of(f"lr={rates[best]:g}", ends[best])
+            return Trial.of(f"lr={rates[best]:g}", ends[best], outcome)
         good.remove(best)
     return None
 
@@ -128,7 +138,7 @@ def with_falling_rate(batch: Batch, outcome: Outcome) -> Trial | None:
     ends, first = _run(replace(batch, schedule=Cosine(), steps=steps))
     end = ends[0]
     is_better = _is_better(batch, end, outcome, first)
-    return Trial.of("schedule=cosine", end) if is_better else None
+    return Trial.of("schedule=cosine", end, outcome) if is_better else None
 
 
 def with_standardized(batch: Batch) -> Trial | None:

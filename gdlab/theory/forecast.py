@@ -37,7 +37,7 @@ def steps_needed(run: RunEnd) -> str | None:
     if _is_slowest(run):
         enough = _round_up(steps + left * (1 + _ALIKE))
         return f"at this rate stop.grad_tol is reached with steps={enough}"
-    least = _round_up(steps + left)
+    least = int(steps) + _round_down(math.ceil(left))
     return f"at this rate stop.grad_tol needs at least steps={least}, more if the run slows down"
 
 
@@ -67,5 +67,16 @@ def _is_slowest(run: RunEnd) -> bool:
 
 def _round_up(steps: float) -> int:
     """Round a number of steps up to two significant digits."""
-    unit = 10 ** max(0, math.floor(math.log10(steps)) - 1)
+    unit = _unit(steps)
     return math.ceil(steps / unit) * unit
+
+
+def _round_down(steps: float) -> int:
+    """Round a number of steps down to two significant digits."""
+    unit = _unit(steps)
+    return math.floor(steps / unit) * unit
+
+
+def _unit(steps: float) -> int:
+    """Return the place value of the second digit of a number of steps."""
+    return 10 ** max(0, math.floor(math.log10(steps)) - 1)

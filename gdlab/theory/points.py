@@ -82,11 +82,22 @@ def _way_down(run: RunEnd, direction: np.ndarray) -> str:
 def degenerate(run: RunEnd) -> str:
     """Say how many eigenvalues are zero, and whether a neighbor is lower."""
     count, dim = int(run.spectrum.doubtful[run.k]), len(run.x)
+    if _is_convex_quadratic(run):
+        return (
+            f"one of many minima: the loss is quadratic, and its Hessian has {dim} "
+            f"eigenvalue{'s' * (dim != 1)}, {count} of them zero up to rounding"
+        )
     far = max(_NEARBY, _WELL_AWAY * float(run.spectrum.remaining[run.k]))
     return (
         f"degenerate: the Hessian has {dim} eigenvalue{'s' * (dim != 1)}, {count} of them zero up "
         f"to rounding, and does not tell a minimum from a saddle; {_neighbors(run, far)}"
     )
+
+
+def _is_convex_quadratic(run: RunEnd) -> bool:
+    """Tell whether the loss is quadratic and no eigenvalue of its Hessian is negative."""
+    has_negative = int(run.spectrum.negative[run.k]) != 0
+    return run.found.batch.loss.is_quadratic and not has_negative and not run.maximizes
 
 
 def kink(run: RunEnd) -> str:

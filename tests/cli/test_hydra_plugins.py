@@ -48,11 +48,10 @@ def run_folders(directory: Path) -> dict[int, Path]:
 LONG = "a rather long name, with spaces, that goes on and on until it is past eighty letters.csv"
 
 COMMANDS = [
-    "optimizer=sgd,adam 'seed=range(1)'",
-    "lr=1e16,2.5e-7",
+    "optimizer=sgd,adam 'seed=range(1)' lr=1e16,2.5e-7",
     "optimizer=adam 'optimizer.betas=[0.9,0.99],[0.8,0.0625]' 'start=[3.5,-4e-7]'",
-    "'loss.center=[0,1],[1,2]' 'loss.eigenvalues=[1,2]'",
-    "optimizer.nesterov=true optimizer.momentum=0.5,0.9",
+    "'loss.center=[0,1],[1,2]' 'loss.eigenvalues=[1,2]' optimizer.nesterov=true "
+    "optimizer.momentum=0.5",
     f"loss=mse 'loss.data=\"{LONG}\",line3'",
     'loss=mse "loss.data=\'it is.csv\',\\"a=b.csv\\",line3"',
     "experiment=zigzag lr=0.01,0.02",

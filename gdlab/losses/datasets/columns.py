@@ -83,13 +83,16 @@ class Table:
             name: of the column.
             numbers: what `_to_floats` returns.
         """
+        import pyarrow as pa
+
         column = self.columns.column(name)
         row = _first_text(column) if numbers is None else int(np.isfinite(numbers).argmin())
         value = column[row].as_py()
         shown = repr(value) if isinstance(value, str) else str(value)
         cell = "null" if value is None else shorten(shown)
         what = "is not a number" if numbers is None or value is None else "is not a finite number"
-        return f"row {row + 1} of {len(self):,}, column {name} ({column.type}): {cell} {what}"
+        kind = "category" if pa.types.is_dictionary(column.type) else column.type
+        return f"row {row + 1} of {len(self):,}, column {name} ({kind}): {cell} {what}"
 
 
 def _first_text(column: "pa.ChunkedArray") -> int:

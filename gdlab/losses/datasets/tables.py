@@ -110,9 +110,14 @@ def _way_around(table: Table, name: str, wanted: Sequence[str]) -> str:
     if not table.is_text(name):
         return ""
     if name not in wanted:
-        return "; number the classes 0, 1, … in this column, or choose another loss.target"
+        return "; choose another loss.target, or number the classes 0, 1, … for a loss of classes"
     left = [other for other in wanted if not table.is_text(other)]
-    return f"; without the columns of text it is loss.features=[{','.join(left)}]" * bool(left)
+    if not left:
+        return ""
+    return (
+        "; make a column of 0 and 1 of each of its values (pandas.get_dummies), or leave out the "
+        f"columns of text: loss.features=[{','.join(left)}]"
+    )
 
 
 def _matrix(n: int, p: int, intercept: bool) -> np.ndarray:

@@ -181,12 +181,13 @@ BAD: dict[str, tuple[bytes, str]] = {
     "a column of texts": (
         b"a,kind,b,y\n1,red,2,3\n4,blue,5,6\n",
         "line 2, column kind: 'red' is not a number; "
-        "without the columns of text it is loss.features=[a,b]",
+        "make a column of 0 and 1 of each of its values (pandas.get_dummies), or leave out the "
+        "columns of text: loss.features=[a,b]",
     ),
     "classes as texts": (
         b"a,kind\n1,red\n4,blue\n",
         "line 2, column kind: 'red' is not a number; "
-        "number the classes 0, 1, … in this column, or choose another loss.target",
+        "choose another loss.target, or number the classes 0, 1, … for a loss of classes",
     ),
     "one column": (b"y\n1\n", "needs at least one column besides the target y"),
     "semicolons": (
