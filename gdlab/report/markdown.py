@@ -61,7 +61,7 @@ def _(block: Table) -> str:
 
 @_markdown.register
 def _(block: Paths) -> str:
-    return f"{_plain(block.caption)} See report.html."
+    return f"{plain(block.caption)} See report.html."
 
 
 @_markdown.register

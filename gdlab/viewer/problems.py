@@ -11,7 +11,7 @@ import numpy as np
 from gdlab import losses
 from gdlab.config.settings import Settings
 from gdlab.console import visible
-from gdlab.errors import CUSTOM_ERRORS, SettingError, describe_error
+from gdlab.errors import CUSTOM_ERRORS, SettingError, first_line
 from gdlab.fields.declared import declared_fields
 from gdlab.plots.colors import text_of
 from gdlab.plots.projection import Landscape
@@ -61,11 +61,10 @@ class Problem:
         """Settings with the loss; a text says why it cannot be made."""
         made = settings_with_loss({**self.node, "lr": 1.0}, trust=self.trust)
         try:
-            return (
-                made if isinstance(made, str) or made.objective.dim > 0 else "it has no dimension"
-            )
+            is_made = isinstance(made, str) or made.objective.dim > 0
+            return made if is_made else "its loss has no dimensions"
         except CUSTOM_ERRORS as error:  # a transform that does not fit, or a person's own class
-            return f"its loss cannot be made again ({describe_error(error)})"
+            return f"its loss cannot be made again ({first_line(error)})"
 
     @cached_property
     def landscape(self) -> Landscape | None:
