@@ -46,7 +46,7 @@ race: $(VENV)/.docs
 
 # Compare every optimizer on every problem, for an hour or two; what was interrupted goes on.
 leaderboard: $(VENV)/.docs
-	$(BIN)/python docs/leaderboard_page.py
+	$(BIN)/python docs/leaderboard_data.py
 
 bench: $(VENV)/.demo
 	$(BIN)/python benchmarks/single.py

@@ -38,6 +38,7 @@ html_theme_options = {"source_directory": "docs/"}
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented_params"
 autodoc_member_order = "bysource"
+_LEADERBOARD = re.compile(r"\(leaderboard\.md\)|^leaderboard$")
 default_role = "code"  # `x` is code in docstrings, as it is in Markdown
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
@@ -50,6 +51,7 @@ def setup(app: Sphinx) -> None:
     app.add_lexer("csv", TextLexer)
     app.connect("builder-inited", lambda _: generated.write(HERE))
     app.connect("source-read", _link_experiments)
+    app.connect("source-read", _leave_out_leaderboard)
     app.connect("autodoc-process-docstring", _keep_bars)
 
 
@@ -57,6 +59,15 @@ def _link_experiments(app: Sphinx, page: str, source: list[str]) -> None:
     """Let links to the files of experiments, as they are in the repository, lead to their pages."""
     links = re.sub(r"\((\.\./)+experiments/README\.md\)", r"(/experiments/index.md)", source[0])
     source[0] = re.sub(r"\((\.\./)+experiments/(\w+)/README\.md\)", r"(/experiments/\2.md)", links)
+
+
+def _leave_out_leaderboard(app: Sphinx, page: str, source: list[str]) -> None:
+    """Remove the lines that lead to the leaderboard where its data are missing."""
+    lines, data = source[0].splitlines(keepends=True), HERE / "leaderboard"
+    kept = [line for line in lines if not re.search(_LEADERBOARD, line)]
+    if len(kept) < len(lines):
+        app.env.note_dependency(str(data / "comparison.json"))  # read again where that comes
+        source[0] = source[0] if data.is_dir() else "".join(kept)
 
 
 def _keep_bars(app: Sphinx, what: str, name: str, it: Any, options: Any, lines: list[str]) -> None:

@@ -55,7 +55,7 @@ NOT_RUN = (
 )
 EXIT_CODE = "echo $?"
 FOLDERS = (".", "course", "howto")
-GENERATED = ("losses.md", "optimizers.md", "settings.md")
+GENERATED = ("leaderboard.md", "losses.md", "optimizers.md", "settings.md")
 
 _ITEM = re.compile(
     r"(?:`(?P<file>[^`\n]+)`:\n\n)?(?:^<!-- not run: (?P<not_run>.+) -->\n)?"

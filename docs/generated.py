@@ -5,6 +5,7 @@ from pathlib import Path
 
 import api_page
 import experiments_page
+import leaderboard_page
 import loss_page
 import notebook_page
 import settings_page
@@ -18,5 +19,8 @@ def write(docs: Path) -> None:
     experiments_page.write(docs.parent / "experiments", docs / "experiments")
     notebook_page.write(docs / "notebooks")
     api_page.write(docs / "api")
+    data = docs / "leaderboard"
+    if data.is_dir():
+        leaderboard_page.write(data, docs)
     (docs / "settings.md").write_text(settings_page.page(), encoding="utf-8")
     (docs / "losses.md").write_text(loss_page.page(docs / "losses"), encoding="utf-8")

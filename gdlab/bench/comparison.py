@@ -4,18 +4,20 @@ import dataclasses
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from gdlab.bench import contest_file
-from gdlab.bench.contest import Contest, Rules
+from gdlab.bench.contest import TRACKS, TUNED, Contest, Rules
 from gdlab.bench.entrants import entrants_of
 from gdlab.bench.report import document_of
 from gdlab.bench.runner import RESULT, SCORES, Watch, run_contest
-from gdlab.bench.standings import Track, track_of
+from gdlab.bench.standings import Track, chaotic, tracks_of
 from gdlab.bench.suites import Suite, load_suite
 from gdlab.bench.summary import cautions, lines
 from gdlab.bench.tuning import Tuned
+from gdlab.errors import SettingError
 from gdlab.fields.construction import make
 from gdlab.fields.validation import Range, check_value
 from gdlab.losses.datasets.fingerprints import noting_files
@@ -53,8 +55,25 @@ class Comparison:
     directory: Path | None
 
     def track(self, name: str = "tuned") -> Track:
-        """Return the scores on a track: tuned (for each problem), shared (one setting), default."""
-        return track_of(self.scores, name)
+        """Return the scores on a track: tuned (for each problem), shared (one setting), default.
+
+        Raises:
+            SettingError: there is no such track.
+        """
+        if name not in TRACKS:
+            raise SettingError(f"track={name}: must be one of {', '.join(TRACKS)}")
+        return self.tracks[name]
+
+    @cached_property
+    def tracks(self) -> dict[str, Track]:
+        """The scores on each track."""
+        return tracks_of(self.scores)
+
+    @cached_property
+    def notes(self) -> list[str]:
+        """What a reader has to know besides the ranks."""
+        found = cautions(self.contest, self.tuned, self.tracks[TUNED], chaotic(self.scores))
+        return list(found)
 
     def __repr__(self) -> str:
         best = self.track()
@@ -64,7 +83,7 @@ class Comparison:
         return f"Comparison({contest.suite.name}: {what}; best tuned: {', '.join(names)})"
 
     def __str__(self) -> str:
-        return "\n".join(lines(self.contest, self.tuned, self.scores))
+        return "\n".join(lines(self.tracks, self.notes))
 
 
 def bench(
@@ -90,7 +109,8 @@ def bench(
         directory: a new or empty folder for the files that a comparison on the command line
             writes; None to write nothing.
         executor: "serial" for this process, "processes" for all cores.
-        rules: trials, tuning_seeds, seeds, chaos, budget and seed, as in conf/bench.yaml.
+        rules: trials, tuning_seeds, finalists, seeds, chaos, budget and seed, as in
+            conf/bench.yaml.
 
     Raises:
         SettingError: a setting is unknown or wrong.
@@ -143,9 +163,9 @@ def finish(
     table = pa.Table.from_pandas(scores, preserve_index=False)
     write_table(directory, SCORES, table)
     write_atomically(directory / "scores.csv", csv_of(table))
-    notes = list(cautions(contest, tuned, scores))
-    result = {"versions": dict(versions()), "notes": notes}
+    found = Comparison(contest, tuned, scores, directory)
+    result = {"versions": dict(versions()), "notes": found.notes}
     write_with_digest(directory, RESULT, json.dumps(result, indent=1).encode())
     if report:
-        write_report(document_of(directory), directory)
-    return Comparison(contest, tuned, scores, directory)
+        write_report(document_of(directory, found.tracks), directory)
+    return found

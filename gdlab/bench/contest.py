@@ -3,7 +3,7 @@
 The seeds of the scores are never those of the tuning: both are counted from `seed`, the former
 from `_SCORING` on, and a comparison cannot have that many tuning seeds.
 
-Shapes: n runs of a group, T trials, S seeds.
+Shapes: n runs of a group, T trials, F finalists, S seeds.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,10 +15,11 @@ import numpy as np
 from gdlab.bench.entrants import Entrant
 from gdlab.bench.suites import Suite
 from gdlab.config.settings import Settings
+from gdlab.engine.batch import Batch
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Configured, setting
 from gdlab.losses.datasets.fingerprints import Fingerprint
-from gdlab.runs.batching import batch_of
+from gdlab.runs.batching import batch_of, with_optimizer
 from gdlab.runs.checks import check_optimizer
 from gdlab.sweeps.executors.choice import with_executor
 from gdlab.sweeps.executors.table import check_executor
@@ -33,7 +34,11 @@ SCORE, FLOAT32, ULP = "", "float32", "ulp"
 """Variants of a scored run: as it is, in float32, with the start moved by one unit in the last
 place."""
 
+EARLIER: Mapping[str, int] = {"finalists": 0}
+"""What the rules of comparisons of earlier versions do not say."""
+
 _SCORING = 2**32
+_TRIALS_PER_FINALIST = 16
 
 
 class Rules(Configured):
@@ -42,6 +47,8 @@ class Rules(Configured):
     Attributes:
         trials: the settings that are tried for each optimizer, from a Sobol sequence.
         tuning_seeds: the runs of each trial on each problem.
+        finalists: the best trials that run again on as many further seeds, before one of them is
+            chosen; None for one in 16 trials. With one there is nothing to choose.
         seeds: the runs that are scored for each setting on each problem.
         chaos: how many of these are run again in float32, and with the start moved by one unit in
             the last place; 0 for none.
@@ -50,7 +57,8 @@ class Rules(Configured):
     """
 
     trials: int = setting(default=64, ge=1, le=2**16)
-    tuning_seeds: int = setting(default=3, ge=1, lt=_SCORING)
+    tuning_seeds: int = setting(default=3, ge=1, le=_SCORING // 2)
+    finalists: int | None = setting(default=None, ge=0, le=2**16)
     seeds: int = setting(default=20, ge=1, lt=_SCORING)
     chaos: int = setting(default=5, ge=0, lt=_SCORING)
     budget: int | None = setting(default=None, ge=2, lt=2**53)
@@ -60,6 +68,17 @@ class Rules(Configured):
     def seeds_to_tune(self) -> np.ndarray:
         """The seeds of the trials: (S,)."""
         return self.seed + np.arange(self.tuning_seeds)
+
+    @property
+    def seeds_of_finals(self) -> np.ndarray:
+        """The further seeds on which finalists run: (S,)."""
+        return self.seeds_to_tune + self.tuning_seeds
+
+    @property
+    def finals(self) -> int:
+        """How many trials run again; 0 if there is nothing to choose among."""
+        given = self.trials // _TRIALS_PER_FINALIST if self.finalists is None else self.finalists
+        return min(given, self.trials) if given > 1 else 0
 
     @property
     def seeds_to_score(self) -> np.ndarray:
@@ -120,13 +139,14 @@ class Contest:
     def _cells(self) -> Iterator[Cell]:
         for p, problem in enumerate(self.suite.problems):
             base = problem.base_settings(self.rules.budget)
+            batch = batch_of(base)
             for e, entrant in enumerate(self.entrants):
                 settings = base.unchecked(
                     optimizer=entrant.optimizer,
                     lr=entrant.lr,
                     choices=base.choices | {"optimizer": entrant.name},
                 )
-                yield Cell(e, p, settings, _obstacle(settings))
+                yield Cell(e, p, settings, _obstacle(batch, settings))
 
     @property
     def playing(self) -> list[Cell]:
@@ -145,20 +165,35 @@ class Contest:
     def run_counts(self) -> tuple[int, int]:
         """Return the number of runs that tune, and of those that are scored."""
         rules, cells = self.rules, len(self.playing)
+        tried = rules.trials + 2 * rules.finals
         scored = len(TRACKS) * rules.seeds + 2 * min(rules.chaos, rules.seeds)
-        return cells * rules.trials * rules.tuning_seeds, cells * scored
+        return cells * tried * rules.tuning_seeds, cells * scored
 
     def tuning(self) -> Plan:
         """Return the plan of all trials; a group is a cell, its runs trial by trial."""
-        seeds, trials = self.rules.seeds_to_tune, self.rules.trials
-        groups = []
-        for cell in self.playing:
-            columns = {
-                key: np.repeat(values, len(seeds), 0)
-                for key, values in self.entrants[cell.entrant].space.trials(trials).items()
-            }
-            groups.append((cell.settings, {**columns, "seed": np.tile(seeds, trials)}))
-        return self._plan(groups)
+        seeds, every = self.rules.seeds_to_tune, np.arange(self.rules.trials)
+        return self._plan([self._trying(cell, every, seeds) for cell in self.playing])
+
+    def finals(self, finalists: Mapping[tuple[int, int], np.ndarray]) -> Plan:
+        """Return the plan of the runs of finalists; a group is a cell, its runs trial by trial.
+
+        Args:
+            finalists: for the entrant and the problem of each cell that plays, the numbers of the
+                trials that are best for the problem, then of those for the whole suite: (2, F).
+        """
+        seeds = self.rules.seeds_of_finals
+        pairs = ((cell, finalists[cell.entrant, cell.problem]) for cell in self.playing)
+        return self._plan([self._trying(cell, trials.ravel(), seeds) for cell, trials in pairs])
+
+    def _trying(
+        self, cell: Cell, trials: np.ndarray, seeds: np.ndarray
+    ) -> tuple[Settings, dict[str, np.ndarray]]:
+        """Return the runs of some trials (T,) of a cell on seeds (S,), trial by trial."""
+        settings = self.entrants[cell.entrant].space.trials(self.rules.trials)
+        columns = {
+            key: np.repeat(values[trials], len(seeds), 0) for key, values in settings.items()
+        }
+        return cell.settings, {**columns, "seed": np.tile(seeds, len(trials))}
 
     def scoring(self, chosen: Mapping[tuple[int, int], Mapping[str, np.ndarray]]) -> Plan:
         """Return the plan of the runs that are scored.
@@ -191,10 +226,10 @@ class Contest:
         return with_executor(Plan(grid, parts, (None,) * len(parts)), self.executor, "executor")
 
 
-def _obstacle(settings: Settings) -> str:
-    """Return why an optimizer cannot minimize a loss; nothing if it can."""
+def _obstacle(batch: Batch, settings: Settings) -> str:
+    """Return why the optimizer of settings cannot minimize the loss of a batch; empty if it can."""
     try:
-        check_optimizer(batch_of(settings))
+        check_optimizer(with_optimizer(batch, settings))
     except SettingError as error:
         return str(error)
     return ""

@@ -3,19 +3,18 @@
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from gdlab.bench.contest import Contest, Rules
+from gdlab.bench.contest import EARLIER, Contest, Rules
 from gdlab.bench.entrants import Entrant
 from gdlab.bench.space import Space
 from gdlab.bench.suites import Problem, Suite
 from gdlab.config.loading import choice_from_values
-from gdlab.errors import GdlabError, RecordError, SettingError, describe_error
 from gdlab.losses.datasets.fingerprints import Fingerprint
 from gdlab.optimizers.base import Optimizer
 from gdlab.recording.digests import VerifiedFiles, write_with_digest
-from gdlab.sweeps.plan_file import refuse_changed, refuse_foreign, tagged, targets
+from gdlab.sweeps.plan_file import refuse_changed, refuse_foreign, restored, tagged, targets
 from gdlab.version import __version__
 
 CONTEST = "bench.json"
@@ -54,21 +53,11 @@ def load(directory: Path, named: Iterable[str] = ()) -> Contest:
         SettingError: there is none, or it names a class that the person did not.
         RecordError: the file is damaged.
     """
-    if not (directory / CONTEST).is_file():
-        is_there = directory.is_dir()
-        why = f"holds no comparison (no {CONTEST})" if is_there else "there is no such folder"
-        raise SettingError(f"resume={directory}: {why}")
-    text = VerifiedFiles(directory).read_text(CONTEST)
-    try:
-        return _restore(json.loads(text), set(named), directory)
-    except GdlabError:
-        raise
-    except Exception as error:  # a damaged file may hold anything
-        what = describe_error(error)
-        raise RecordError(f"{directory / CONTEST}: missing or damaged ({what})") from error
+    return restored(directory, CONTEST, "comparison", partial(_restore, directory, set(named)))
 
 
-def _restore(written: dict[str, Any], named: set[str], directory: Path) -> Contest:
+def _restore(directory: Path, named: set[str], files: VerifiedFiles) -> Contest:
+    written = json.loads(files.read_text(CONTEST))
     data = tuple(Fingerprint(**file) for file in written["data"])
     refuse_changed(data, directory)
     suite = written["suite"]
@@ -82,5 +71,5 @@ def _restore(written: dict[str, Any], named: set[str], directory: Path) -> Conte
         name, space = given["name"], Space.of(given["name"], given["space"])
         entrants.append(Entrant(name, optimizer, space, given["lr"], given["typed"]))
     suite = Suite(suite["name"], suite["about"], problems)
-    rules = Rules(**written["rules"])
+    rules = Rules(**{**EARLIER, **written["rules"]})
     return Contest(tuple(entrants), suite, rules, written["executor"], data)

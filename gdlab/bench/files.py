@@ -3,14 +3,13 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from gdlab.bench.contest import TRACKS
+from gdlab.bench.contest import EARLIER
 from gdlab.bench.contest_file import CONTEST
 from gdlab.bench.runner import RESULT, SCORES
-from gdlab.bench.standings import Track, track_of
+from gdlab.bench.standings import Track, tracks_of
 from gdlab.errors import SettingError
 from gdlab.fields.formatting import format_value
 from gdlab.recording.digests import VerifiedFiles
@@ -26,17 +25,23 @@ class Files:
         directory: of the comparison.
         about: the content of bench.json.
         result: the content of result.json: versions and notes.
+        tracks: the scores on each track.
         scores: the table of scores.
     """
 
     directory: Path
     about: Mapping[str, Any]
     result: Mapping[str, Any]
+    tracks: Mapping[str, Track]
     scores: DataFrame
 
     @classmethod
-    def read(cls, directory: Path) -> "Files":
+    def read(cls, directory: Path, tracks: Mapping[str, Track] | None = None) -> "Files":
         """Read the files of a comparison that has ended.
+
+        Args:
+            directory: of the comparison.
+            tracks: the scores on each track, where these are at hand.
 
         Raises:
             SettingError: the comparison has not ended.
@@ -47,12 +52,9 @@ class Files:
             why = f"has not ended; python -m gdlab.bench resume={directory} continues it"
             raise SettingError(f"DIR={directory}: the comparison {why}")
         about, result = (json.loads(files.read_text(name)) for name in (CONTEST, RESULT))
-        return cls(directory, about, result, read_parquet(files, SCORES).to_pandas())
-
-    @cached_property
-    def tracks(self) -> dict[str, Track]:
-        """The scores on each track."""
-        return {name: track_of(self.scores, name) for name in TRACKS}
+        about["rules"] = {**EARLIER, **about["rules"]}
+        scores = read_parquet(files, SCORES).to_pandas()
+        return cls(directory, about, result, tracks or tracks_of(scores), scores)
 
     @property
     def command(self) -> str:

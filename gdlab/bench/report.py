@@ -3,17 +3,18 @@
 Shapes: O optimizers, P problems, S seeds, J targets, G points of a grid.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from gdlab.bench.contest import FLOAT32, SCORE, TRACKS, TUNED, ULP
+from gdlab.bench.contest import FLOAT32, SCORE, TRACKS, TUNED, ULP, Rules
 from gdlab.bench.contest_file import CONTEST
 from gdlab.bench.files import Files
 from gdlab.bench.profiles import data_profile, ecdf, performance_profile
 from gdlab.bench.report_settings import settings_of
-from gdlab.bench.standings import LEAST, LEVEL, Track
+from gdlab.bench.standings import LEAST, LEVEL, LOST, Track
 from gdlab.bench.summary import COLUMNS, TITLES, rows_of
 from gdlab.console import visible
 from gdlab.plots.profiles import draw_pairs, draw_profiles
@@ -28,13 +29,17 @@ def is_comparison(directory: Path) -> bool:
     return (directory / CONTEST).is_file()
 
 
-def document_of(directory: Path) -> Document:
+def document_of(directory: Path, tracks: Mapping[str, Track] | None = None) -> Document:
     """Return the report of a comparison.
+
+    Args:
+        directory: of the comparison.
+        tracks: the scores on each track, where these are at hand.
 
     Raises:
         RecordError: one of its files is missing or damaged.
     """
-    files = Files.read(directory)
+    files = Files.read(directory, tracks)
     suite, optimizers = files.about["suite"], files.about["optimizers"]
     tuned = files.tracks[TUNED]
     best = [tuned.optimizers[at] for at in tuned.order if tuned.ranks[at] == 1]
@@ -46,8 +51,8 @@ def document_of(directory: Path) -> Document:
     )
     sections = [
         Section("What was run", list(_what_was_run(files))),
-        *(Section(_capital(TITLES[name]), list(_standing(files, name))) for name in TRACKS),
-        Section("Profiles", list(_profiles(files))),
+        *(Section(_capital(TITLES[name]), list(standing_of(files, name))) for name in TRACKS),
+        Section("Profiles", list(profiles_of(files))),
         Section("Problem by problem", list(_by_problem(files))),
         Section("What to take with care", list(_cautions(files))),
         Section("Settings", list(settings_of(files))),
@@ -74,8 +79,8 @@ def _what_was_run(files: Files) -> Iterator[Block]:
             "before anything runs; a target that is not reached within the budget counts as ten "
             "budgets.",
             f"Tuning: {rules['trials']} settings of each optimizer from a Sobol sequence over its "
-            f"search space, {rules['tuning_seeds']} runs of each on every problem; the least mean "
-            "logarithm of evaluations is chosen.",
+            f"search space, {rules['tuning_seeds']} runs of each on every problem"
+            f"{_again(rules)}; the least mean logarithm of evaluations is chosen.",
             f"Scores: {rules['seeds']} runs with each chosen setting, on seeds counted from "
             f"{rules['seed'] + 2**32}, which no trial uses.",
             "Pairs are tested by Wilcoxon's signed-rank test over (problem, seed) with Holm's "
@@ -90,7 +95,14 @@ def _what_was_run(files: Files) -> Iterator[Block]:
     yield Table("versions", "Versions", ("", "version"), versions)
 
 
-def _standing(files: Files, name: str) -> Iterator[Block]:
+def _again(rules: Mapping[str, Any]) -> str:
+    """Say how the best trials are run again."""
+    finals = Rules(**rules).finals
+    return f", and of the best {finals} as many on further seeds" if finals else ""
+
+
+def standing_of(files: Files, name: str) -> Iterator[Block]:
+    """Yield the table of a track, and its profile."""
     track, order = files.tracks[name], files.tracks[TUNED].order
     caption = "Rank with ties; share of runs that reach the last target; area under the profile; "
     caption += "budget spent until a target; significantly better and worse than so many."
@@ -110,7 +122,8 @@ def _standing(files: Files, name: str) -> Iterator[Block]:
     )
 
 
-def _profiles(files: Files) -> Iterator[Block]:
+def profiles_of(files: Files) -> Iterator[Block]:
+    """Yield the profiles of what is tuned for each problem, and the picture of all pairs."""
     track = files.tracks[TUNED]
     order = track.order
     names = [visible(track.optimizers[at]) for at in order]
@@ -210,7 +223,7 @@ def _cautions(files: Files) -> Iterator[Block]:
             for key, row in zip(counts.index, counts.to_numpy(), strict=True)
         ],
     )
-    lost = scores[scores["status"].isin(["diverged", "failed", "stalled"])]
+    lost = scores[scores["status"].isin(LOST)]
     examples = lost.drop_duplicates(["optimizer", "track", "problem", "status"])
     columns = ["optimizer", "track", "problem", "status", "reason", "diagnosis"]
     yield Table(

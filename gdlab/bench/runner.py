@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gdlab.bench.contest import FLOAT32, SCORE, TRACKS, ULP, Contest
-from gdlab.bench.tuning import Tuned, choose
+from gdlab.bench.tuning import Tuned, best_of, decide, results_of, tuned_of
 from gdlab.engine.status import Status
 from gdlab.recording.digests import VerifiedFiles
 from gdlab.recording.files import make_folder
@@ -25,7 +25,7 @@ from gdlab.sweeps.table import join_tables
 if TYPE_CHECKING:
     import pyarrow as pa
 
-TUNING, SCORING = "tuning", "scoring"
+TUNING, FINALS, SCORING = "tuning", "finals", "scoring"
 """The folders of the tables of shards."""
 
 SCORES, RESULT = "scores.parquet", "comparison.json"
@@ -68,10 +68,20 @@ def run_contest(
     Raises:
         Interrupted: `watch` asked to stop.
     """
-    trials = _run(contest.tuning(), directory, TUNING, watch)
-    tuned = choose(contest, trials)
+    tuned = _tune(contest, directory, watch)
     plan = contest.scoring(tuned.settings)
     return tuned, _with_names(contest, tuned, _run(plan, directory, SCORING, watch))
+
+
+def _tune(contest: Contest, directory: Path | None, watch: Watch) -> Tuned:
+    """Try all settings, the best of them once more, and return what is chosen."""
+    rules = contest.rules
+    results = results_of(contest, _run(contest.tuning(), directory, TUNING, watch), rules.trials)
+    best = best_of(results, max(rules.finals, 1))
+    if rules.finals:
+        frame = _run(contest.finals(best), directory, FINALS, watch)
+        best = decide(results, results_of(contest, frame, 2 * rules.finals), best)
+    return tuned_of(contest, best)
 
 
 def _run(plan: Plan, directory: Path | None, folder: str, watch: Watch) -> DataFrame:

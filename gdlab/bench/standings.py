@@ -13,7 +13,8 @@ import pandas as pd
 from gdlab.bench.contest import FLOAT32, SCORE, TRACKS, ULP
 from gdlab.bench.profiles import area, expected_evaluations
 from gdlab.bench.scores import cost_of, spent_of
-from gdlab.bench.statistics import interval, median, pairwise, rank_groups
+from gdlab.bench.statistics import interval, pairwise, rank_groups
+from gdlab.engine.status import Status
 from gdlab.results.ranking import DataFrame
 
 LEAST = 1e-3
@@ -21,6 +22,9 @@ LEAST = 1e-3
 
 LEVEL = 0.05
 """The level of significance."""
+
+LOST = tuple(map(str, (Status.DIVERGED, Status.FAILED, Status.STALLED)))
+"""How runs end that are lost."""
 
 
 @dataclass(frozen=True)
@@ -107,13 +111,20 @@ class Track:
         """
         costs = np.nan_to_num(self.by_pair, nan=1.0)
         bounds = interval(costs, np.random.default_rng(0))
-        return 10.0 ** np.concatenate([bounds[:, :1], median(costs)[:, None], bounds[:, 1:]], 1)
+        middle = np.median(costs, 1, keepdims=True)
+        return 10.0 ** np.concatenate([bounds[:, :1], middle, bounds[:, 1:]], 1)
 
     @property
     def expected(self) -> np.ndarray:
         """The expected evaluations to each target on each problem (O, P, J)."""
         used = np.broadcast_to(self.used[..., None], self.spent.shape)
         return expected_evaluations(np.moveaxis(self.spent, 2, 3), np.moveaxis(used, 2, 3))
+
+    @property
+    def lost(self) -> np.ndarray:
+        """The shares of runs that diverged, failed or stalled (O,), of the problems that fit."""
+        counted = self.plays.sum(1) * self.status.shape[2]
+        return np.isin(self.status, LOST).sum((1, 2)) / np.maximum(counted, 1)
 
     @property
     def unsettled(self) -> np.ndarray:
@@ -175,6 +186,11 @@ def track_of(scores: DataFrame, track: str, variant: str = SCORE) -> Track:
         first["budget"].to_numpy(dtype=np.float64),
         first["dim"].to_numpy(dtype=np.float64),
     )
+
+
+def tracks_of(scores: DataFrame) -> dict[str, Track]:
+    """Return the scores on each track, by its name."""
+    return {name: track_of(scores, name) for name in TRACKS}
 
 
 def chaotic(scores: DataFrame) -> list[str]:

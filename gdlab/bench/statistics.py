@@ -101,25 +101,18 @@ def rank_groups(means: np.ndarray, p_values: np.ndarray, level: float = 0.05) ->
 
 
 def interval(values: np.ndarray, rng: np.random.Generator, level: float = 0.95) -> np.ndarray:
-    """Return the bootstrap intervals (O, 2) of medians of values (O, N) in pairs.
+    """Return the bootstrap intervals (O, 2) of medians of finite values (O, N) in pairs.
 
     Each resample draws the same N pairs for every optimizer (Efron's percentile interval).
     """
     count = values.shape[1]
     medians = np.stack(
-        [median(values[:, rng.integers(0, count, count)]) for _ in range(RESAMPLES)], 1
+        [np.median(values[:, rng.integers(0, count, count)], -1) for _ in range(RESAMPLES)], 1
     )
     tails = (1 - level) / 2
     return np.stack([_quantile(medians, tails), _quantile(medians, 1 - tails)], 1)
 
 
-def median(values: np.ndarray) -> np.ndarray:
-    """Return the medians (…) of values (…, N); infinite where half or more are."""
-    ordered = np.sort(values, -1)
-    low, high = ordered[..., (values.shape[-1] - 1) // 2], ordered[..., values.shape[-1] // 2]
-    return np.where(np.isinf(high), np.inf, (low + np.where(np.isinf(high), low, high)) / 2)
-
-
 def _quantile(values: np.ndarray, level: float) -> np.ndarray:
-    """Return the quantiles (O,) of values (O, B), which may be infinite: no interpolation."""
+    """Return the quantiles (O,) of values (O, B), each one of these."""
     return np.sort(values, 1)[:, round(level * (values.shape[1] - 1))]

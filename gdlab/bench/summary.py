@@ -1,14 +1,13 @@
 """A comparison in words: how the optimizers stand on each track, and what to take with care."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
-from gdlab.bench.contest import DEFAULT, SHARED, TRACKS, TUNED, Contest
+from gdlab.bench.contest import DEFAULT, SHARED, TUNED, Contest
 from gdlab.bench.scores import PENALTY
-from gdlab.bench.standings import Track, chaotic, track_of
+from gdlab.bench.standings import Track
 from gdlab.bench.tuning import Tuned
-from gdlab.results.ranking import DataFrame
 
 TITLES = {
     TUNED: "tuned for each problem",
@@ -27,10 +26,9 @@ def rows_of(track: Track) -> list[tuple[str, ...]]:
     rows = []
     for at in track.order:
         low, typical, high = track.typical[at]
-        shared = (track.ranks == track.ranks[at]).sum() > 1
         rows.append(
             (
-                f"{track.ranks[at]}{'=' if shared else ''}",
+                rank_of(track, at),
                 track.optimizers[at],
                 f"{track.solved[at, -1]:.0%}",
                 f"{track.area[at]:.3f}",
@@ -42,14 +40,28 @@ def rows_of(track: Track) -> list[tuple[str, ...]]:
     return rows
 
 
+def rank_of(track: Track, at: int) -> str:
+    """Return the rank of an optimizer, marked by = where others have the same."""
+    is_shared = (track.ranks == track.ranks[at]).sum() > 1
+    return f"{track.ranks[at]}{'=' if is_shared else ''}"
+
+
 def _part(value: float) -> str:
     """Format a part of the budget; ten budgets stand for no target reached."""
     return "no target" if value >= PENALTY else f"{100 * value:.3g}%"
 
 
-def cautions(contest: Contest, tuned: Tuned, scores: DataFrame) -> Iterator[str]:
-    """Yield what a reader has to know besides the ranks."""
-    track = track_of(scores, TUNED)
+def cautions(
+    contest: Contest, tuned: Tuned, track: Track, unstable: Iterable[str]
+) -> Iterator[str]:
+    """Yield what a reader has to know besides the ranks.
+
+    Args:
+        contest: the comparison.
+        tuned: the settings that tuning chose.
+        track: the scores with the settings that were tuned for each problem.
+        unstable: the problems on which rounding changes who is better.
+    """
     for at in np.flatnonzero(track.unsettled > 0).tolist():
         share, name = track.unsettled[at], track.optimizers[at]
         shown = "under 1%" if share < 0.01 else f"{share:.0%}"
@@ -63,7 +75,7 @@ def cautions(contest: Contest, tuned: Tuned, scores: DataFrame) -> Iterator[str]
     for words, count in edges.items():
         yield f"{words} on {count} of {len(contest.suite.problems)} problems"
     yield from _obstacles(contest)
-    for problem in chaotic(scores):
+    for problem in unstable:
         yield f"{problem}: rounding changes who is better (float32, or a start one unit off)"
 
 
@@ -77,15 +89,20 @@ def _obstacles(contest: Contest) -> Iterator[str]:
             yield f"{entrant.name} does not fit {where}: {cells[0].obstacle}"
 
 
-def lines(contest: Contest, tuned: Tuned, scores: DataFrame) -> Iterator[str]:
-    """Yield the lines of a comparison as plain text."""
-    for name in TRACKS:
+def lines(tracks: Mapping[str, Track], notes: Iterable[str]) -> Iterator[str]:
+    """Yield the lines of a comparison as plain text.
+
+    Args:
+        tracks: the scores on each track.
+        notes: what a reader has to know besides.
+    """
+    for name, track in tracks.items():
         yield TITLES[name]
-        table = [COLUMNS, *rows_of(track_of(scores, name))]
+        table = [COLUMNS, *rows_of(track)]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         for row in table:
             cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             yield "  " + "  ".join(cells).rstrip()
         yield ""
-    for caution in cautions(contest, tuned, scores):
-        yield f"note: {caution}"
+    for note in notes:
+        yield f"note: {note}"

@@ -1,12 +1,12 @@
 """Choose the settings of each optimizer from the trials: for each problem, and for all at once.
 
-Shapes: T trials, S tuning seeds, J targets.
+Shapes: T trials, F finalists, S tuning seeds.
 """
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -42,44 +42,130 @@ def as_typed(settings: Mapping[str, Any]) -> str:
     return " ".join(shlex.quote(f"{key}={format_value(v)}") for key, v in settings.items())
 
 
-def choose(contest: Contest, frame: DataFrame) -> Tuned:
-    """Choose from the table of all trials, in the order of the plan.
+class Tried(NamedTuple):
+    """What the runs of trials on a problem came to.
 
-    The trial with the least mean cost is chosen; of those that cost the same, the one with the
-    least median of the smallest loss.
+    Attributes:
+        cost: the costs of the runs (…, T, S).
+        loss: their smallest losses (…, T, S), infinite where there is none.
     """
-    rules, costs, losses = contest.rules, {}, {}
-    shape = (rules.trials, rules.tuning_seeds)
-    runs = rules.trials * rules.tuning_seeds
+
+    cost: np.ndarray
+    loss: np.ndarray
+
+    @property
+    def mean_cost(self) -> np.ndarray:
+        """The mean costs of the trials (…, T)."""
+        return self.cost.mean(-1)
+
+    @property
+    def typical_loss(self) -> np.ndarray:
+        """The medians of their smallest losses (…, T)."""
+        return np.median(self.loss, -1)
+
+
+Results: TypeAlias = Mapping[tuple[int, int], Tried]
+"""What the trials came to, by entrant and problem."""
+
+Best: TypeAlias = Mapping[tuple[int, int], np.ndarray]
+"""The numbers of the best trials for each cell, and of those for all problems: (2, F)."""
+
+
+def results_of(contest: Contest, frame: DataFrame, trials: int) -> Results:
+    """Return what the runs of a table came to.
+
+    Args:
+        contest: the comparison.
+        frame: the runs in the order of the plan.
+        trials: how many trials the table has for each cell.
+    """
+    rules, found = contest.rules, {}
+    runs = trials * rules.tuning_seeds
     for number, cell in enumerate(contest.playing):
         rows = frame.iloc[number * runs : (number + 1) * runs]
         problem = contest.suite.problems[cell.problem]
         spent = spent_of(rows, problem.targets)
-        budget = rules.budget or problem.budget
-        costs[cell.entrant, cell.problem] = cost_of(spent, budget).reshape(shape).mean(1)
-        loss = rows["best_loss"].to_numpy().reshape(shape)
-        losses[cell.entrant, cell.problem] = np.median(np.nan_to_num(loss, nan=np.inf), 1)
+        cost = cost_of(spent, rules.budget or problem.budget)
+        loss = np.nan_to_num(rows["best_loss"].to_numpy(), nan=np.inf)
+        shape = (trials, rules.tuning_seeds)
+        found[cell.entrant, cell.problem] = Tried(cost.reshape(shape), loss.reshape(shape))
+    return found
+
+
+def best_of(results: Results, count: int) -> Best:
+    """Return the best trials.
+
+    The trial with the least mean cost is the best; of those that cost the same, the one with the
+    least median of the smallest loss.
+    """
+    best = {}
+    for keys in _by_entrant(results).values():
+        shared = _shared_order([results[key] for key in keys])
+        for key in keys:
+            own = _order(results[key].mean_cost, results[key].typical_loss)
+            best[key] = np.stack([own[:count], shared[:count]])
+    return best
+
+
+def decide(results: Results, finals: Results, finalists: Best) -> Best:
+    """Return the best of the finalists by all their runs, one each.
+
+    Args:
+        results: of all trials.
+        finals: of the finalists, those for a cell before those for all problems: 2 F trials.
+        finalists: their numbers (2, F).
+    """
+    joined = {}
+    for key, numbers in finalists.items():
+        parts = zip(results[key], finals[key], strict=True)
+        joined[key] = Tried(
+            *(
+                np.concatenate([old[numbers], new.reshape(*numbers.shape, -1)], -1)
+                for old, new in parts
+            )
+        )
+    best = {}
+    for keys in _by_entrant(results).values():
+        at = _shared_order([Tried(*(part[1] for part in joined[key])) for key in keys])[:1]
+        for key in keys:
+            own = _order(joined[key].mean_cost[0], joined[key].typical_loss[0])[:1]
+            best[key] = np.stack([finalists[key][0, own], finalists[key][1, at]])
+    return best
+
+
+def tuned_of(contest: Contest, best: Best) -> Tuned:
+    """Return the settings of the first of the best trials (2, F) of each cell."""
     settings: dict[tuple[int, int], dict[str, np.ndarray]] = {}
     trials = {}
-    for e, entrant in enumerate(contest.entrants):
-        cells = [key for key in costs if key[0] == e]
-        if not cells:
-            continue
-        ranks = np.mean([_ranks(losses[key]) for key in cells], 0)
-        shared = _least(np.mean([costs[key] for key in cells], 0), ranks)
-        values, defaults = entrant.space.trials(rules.trials), entrant.defaults()
-        for key in cells:
-            trials[key] = _least(costs[key], losses[key]), shared
-            settings[key] = {
-                name: np.stack([*column[list(trials[key])], np.asarray(defaults[name])])
-                for name, column in values.items()
-            }
+    for (e, p), numbers in best.items():
+        entrant = contest.entrants[e]
+        values, defaults = entrant.space.trials(contest.rules.trials), entrant.defaults()
+        own, shared = numbers[:, 0].tolist()
+        trials[e, p] = own, shared
+        settings[e, p] = {
+            name: np.stack([*column[[own, shared]], np.asarray(defaults[name])])
+            for name, column in values.items()
+        }
     return Tuned(settings, trials)
 
 
-def _least(cost: np.ndarray, second: np.ndarray) -> int:
-    """Return the position of the least cost (T,), with ties decided by second (T,)."""
-    return int(np.lexsort((second, cost))[0])
+def _by_entrant(results: Results) -> dict[int, list[tuple[int, int]]]:
+    """Return the cells of each entrant, in order."""
+    found: dict[int, list[tuple[int, int]]] = {}
+    for key in sorted(results):
+        found.setdefault(key[0], []).append(key)
+    return found
+
+
+def _shared_order(tried: Sequence[Tried]) -> np.ndarray:
+    """Return the positions of trials (T,) from the best for all problems on, ranking losses."""
+    ranks = np.mean([_ranks(each.typical_loss) for each in tried], 0)
+    return _order(np.mean([each.mean_cost for each in tried], 0), ranks)
+
+
+def _order(cost: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return the positions of costs (T,) from the least on, with ties decided by second (T,)."""
+    return np.lexsort((second, cost))
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:

@@ -91,6 +91,7 @@ class Service:
         view = _view(query, len(scene.view))
         is_line = len(view) == 1
         side = whole(query, "side", 2, MOST_LINE if is_line else MOST_SIDE, SIDE)
+        side = side if is_line else min(side, scene.problem.most_side)
         changes = fields(query, "loss.")
         landscape = scene.problem.changed(changes).landscape if changes else scene.known_landscape
         if landscape is None:

@@ -11,7 +11,7 @@ from gdlab.bench import contest_file
 from gdlab.bench.comparison import Comparison, finish, prepare
 from gdlab.bench.contest import TRACKS, Contest
 from gdlab.bench.runner import Interrupted, Watch
-from gdlab.bench.summary import COLUMNS, TITLES, cautions, rows_of
+from gdlab.bench.summary import COLUMNS, TITLES, rows_of
 from gdlab.cli import hydra_internals, output, startup
 from gdlab.cli.run import EXIT_SIGNAL, claimed_run_directory
 from gdlab.cli.sweep import errors_naming_sweep
@@ -113,8 +113,8 @@ def _show(found: Comparison) -> None:
             table.add_row(*row)
         wide.print(table)
         console.print()
-    for caution in cautions(found.contest, found.tuned, found.scores):
-        console.print(styled(("note: ", "bold"), caution))
+    for note in found.notes:
+        console.print(styled(("note: ", "bold"), note))
     console.print(styled(("files  ", "dim"), str(found.directory)))
     output.print_json(lambda: _document(found))
 
@@ -125,5 +125,4 @@ def _document(found: Comparison) -> dict[str, Any]:
         name: [dict(zip(COLUMNS, row, strict=True)) for row in rows_of(found.track(name))]
         for name in TRACKS
     }
-    notes = list(cautions(found.contest, found.tuned, found.scores))
-    return {"directory": str(found.directory), "tracks": tracks, "notes": notes}
+    return {"directory": str(found.directory), "tracks": tracks, "notes": found.notes}

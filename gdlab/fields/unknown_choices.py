@@ -49,6 +49,7 @@ _OTHER_NAMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 """Names of choices in other tools and texts."""
 
 _CALL = re.compile(r"[A-Za-z_][\w./]*\(.*\)", re.ASCII)
+_FUNCTION = re.compile(r"([A-Za-z_]\w*\.)+[a-z_]\w*", re.ASCII)
 _TABLES = {".csv", ".tsv", ".txt", ".dat", ".parquet", ".parq", ".pq", ".xlsx", ".npy", ".npz"}
 _COMPRESSED = {".gz", ".bz2", ".xz", ".zst", ".lz4"}
 
@@ -183,6 +184,18 @@ def _for_python(group: str, given: str) -> str:
     return f"name the class in the file, as {group}={module}.{name} for class {name}"
 
 
+def _is_function(group: str, given: str) -> bool:
+    is_dotted = group in _GROUPS and _FUNCTION.fullmatch(given) is not None
+    is_choice = given.rpartition(".")[2] in choices_of(group)  # torch.optim.adam, which is near
+    return is_dotted and _suffix(given) != ".yaml" and not is_choice
+
+
+def _for_function(group: str, given: str) -> str:
+    must = f"must be a class, with a capital, as {given.rpartition('.')[0]}.My{group.capitalize()}"
+    in_python = f"; a function is a loss in Python: gdlab.run({given}, start=...)"
+    return f"{must}{in_python if group == 'loss' else ''}"
+
+
 _MEANT: Sequence[tuple[Callable[[str, str], bool], Callable[[str, str], str]]] = (
     (_is_formula, _for_formula),
     (lambda group, given: _other_group(group, given) is not None, _for_other_group),
@@ -191,5 +204,6 @@ _MEANT: Sequence[tuple[Callable[[str, str], bool], Callable[[str, str], str]]] =
     (_is_all, _for_all),
     (_is_data, _for_data),
     (_is_python, _for_python),
+    (_is_function, _for_function),
 )
 """What may be given in place of a name: whether it is so, and what to type."""

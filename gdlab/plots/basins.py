@@ -112,9 +112,11 @@ def _draw_shares(axes: Axes, labels: np.ndarray, minimizers: np.ndarray) -> None
         name = f"({x:.3g}, {y:.3g})  {(labels == k).mean():.1%}"
         handles.append(Patch(facecolor=_FILLS[k], edgecolor=INK, linewidth=0.5, label=name))
     if (labels < 0).any():
-        name = f"none reached  {(labels < 0).mean():.1%}"
+        share = f"none reached  {(labels < 0).mean():.1%}"
+        name = share if len(minimizers) else "no minimizer of this loss is known"
         handles.append(Patch(facecolor=_NONE_REACHED, edgecolor=INK, linewidth=0.5, label=name))
-    handles.append(Line2D([0], [0], **{**MINIMIZER, "markersize": 12}, label="minimizer"))
+    if len(minimizers):
+        handles.append(Line2D([0], [0], **{**MINIMIZER, "markersize": 12}, label="minimizer"))
     figure: Any = axes.get_figure(root=True)
     figure.legend(
         handles=handles,

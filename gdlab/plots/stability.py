@@ -1,4 +1,4 @@
-"""The sharpness along runs beside 2/lr, above which gradient descent is unstable.
+"""The sharpness along runs beside the edge above which steps are unstable, such as 2/lr.
 
 Shapes: n records.
 """
@@ -38,32 +38,29 @@ _HEIGHTS = (5, 3)
 _COLUMN = 2.2  # inches, of a run that has its own
 _MOST_COLUMNS = 4  # more are in two rows
 _STEEPEST = 1e3  # of the highest first loss: higher ones are outside the picture
-_OUTLIERS = 3  # the picture ends at this multiple of the highest 2/lr
+_OUTLIERS = 3  # the picture ends at this multiple of the highest edge
 _DEEPEST = 1e-20  # of the highest loss: lower ones count as zero
 MAX_RUNS = len(CATEGORIES)
 """The number of runs whose colors differ."""
 
 
 class SharpnessPath(NamedTuple):
-    """The sharpness along one run, with its loss and learning rate.
+    """The sharpness along one run, with its loss and the edge of stability.
 
     Attributes:
         step: (n,) increasing step numbers.
         loss: (n,) NaN where it was not computed.
         sharpness: (n,) NaN where it was not computed.
-        lr: (n,) of the step that leaves each point; NaN in a run's last record.
+        edge: (n,) the sharpness above which the step that leaves each point is unstable; NaN in a
+            run's last record.
+        formula: of the edge.
     """
 
     step: np.ndarray
     loss: np.ndarray
     sharpness: np.ndarray
-    lr: np.ndarray
-
-    @property
-    def edge(self) -> np.ndarray:
-        """2/lr (n,); NaN where it cannot be drawn."""
-        with np.errstate(over="ignore"):
-            return drawable(2 / self.lr.astype(np.float64))
+    edge: np.ndarray
+    formula: str = "2/lr"
 
 
 def draw_stability(
@@ -73,10 +70,10 @@ def draw_stability(
     looks: Mapping[str, Any] | None = None,
     size: Size | None = None,
 ) -> Figure:
-    """Draw the sharpness of runs over their steps beside 2/lr, dashed, and their losses below.
+    """Draw the sharpness of runs over their steps beside its edge, dashed, and their losses below.
 
-    Gradient descent on a quadratic is unstable where the sharpness is above 2/lr. Values more than
-    three times as far from 0 as the highest 2/lr are outside the picture.
+    Above the edge, steps on a quadratic are unstable. Values more than three times as far from 0 as
+    the highest edge are outside the picture.
 
     Args:
         paths: at most 8 runs by name.
@@ -92,7 +89,11 @@ def draw_stability(
         raise ValueError(f"needs 1 to {MAX_RUNS} runs, got {len(paths)}")
     given = list(paths.values())
     paths = {
-        name: path._replace(loss=drawable(path.loss), sharpness=drawable(path.sharpness))
+        name: path._replace(
+            loss=drawable(path.loss),
+            sharpness=drawable(path.sharpness),
+            edge=drawable(path.edge),
+        )
         for name, path in paths.items()
     }
     default = [ALONE] if len(paths) == 1 else [color for color, _ in CATEGORIES]
@@ -126,14 +127,15 @@ def draw_stability(
             )
         if not is_split and len(paths) > 1:
             draw_names(figure, lines)
-        subtitle = "sharpness λ_max of the Hessian; dashed: 2/lr"
+        formulas = dict.fromkeys(path.formula for path in paths.values())
+        subtitle = f"sharpness λ_max of the Hessian; dashed: {', '.join(formulas)}"
         upper, lower = pairs[0]
         head_chart(figure, title, subtitle, _note_outside(upper, lower, given))
         return figure
 
 
 def _draw(upper: Axes, lower: Axes, path: SharpnessPath, look: dict[str, Any]) -> Line2D:
-    """Draw the sharpness, 2/lr and the loss of one run; return the line of its sharpness."""
+    """Draw the sharpness, its edge and the loss of one run; return the line of its sharpness."""
     known = np.isfinite(path.sharpness)
     (sharpness,) = upper.plot(
         path.step[known], path.sharpness[known], linewidth=1.4, zorder=3, **look
@@ -158,7 +160,7 @@ def _note_outside(upper: Axes, lower: Axes, paths: list[SharpnessPath]) -> str:
 
 
 def _set_limits(upper: Axes, lower: Axes, paths: list[SharpnessPath]) -> None:
-    """Show 2/lr and what is near it; losses by logarithm if all are positive."""
+    """Show the edge and what is near it; losses by logarithm if all are positive."""
     edges, values, losses = (
         known[np.isfinite(known)]
         for known in (

@@ -26,7 +26,7 @@ from gdlab.plots.trajectory import draw_trajectory, trajectory_frames
 from gdlab.recording.backgrounds import Backgrounds
 from gdlab.recording.event_file import EventWriter
 from gdlab.recording.files import write_atomically
-from gdlab.theory import predicted_rate
+from gdlab.theory import predicted_rate, stability_edge
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -135,8 +135,8 @@ def convergence_of(run: RunToDraw) -> Picture | str:
 
 
 def stability_of(run: RunToDraw) -> Picture | str:
-    """Draw the sharpness beside 2/lr, where it was recorded."""
-    path = sharpness_path(run.path)
+    """Draw the sharpness beside the edge of stability, where it was recorded."""
+    path = sharpness_path(run.path, run.settings)
     if path is None:
         return "the sharpness was not recorded, which record.sharpness_every=10 asks for"
     look: Any = {"title": run.heading, "size": run.size}
@@ -268,9 +268,10 @@ def landscape_of(loss: Loss, title: str) -> Landscape:
     )
 
 
-def sharpness_path(path: History) -> SharpnessPath | None:
-    """Return the sharpness along a path; None where fewer than two values are known."""
+def sharpness_path(path: History, settings: Settings) -> SharpnessPath | None:
+    """Return the sharpness along the path of a run; None where fewer than two values are known."""
     sharpness = path.metrics.get(SHARPNESS)
     if sharpness is None or np.isfinite(sharpness).sum() < _MIN_SHARPNESS_VALUES:
         return None
-    return SharpnessPath(path.step, path.loss, sharpness, path.lr)
+    edge, formula = stability_edge(settings.optimizer, path.lr)
+    return SharpnessPath(path.step, path.loss, sharpness, edge, formula)

@@ -11,14 +11,14 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$!])")
 
 def markdown_of(document: Document) -> str:
     """Return a report as the text of a Markdown file beside the folder `figures`."""
-    parts = [f"# {_plain(document.title)}", _plain(document.summary)]
+    parts = [f"# {plain(document.title)}", plain(document.summary)]
     for section in document.sections:
-        parts.append(f"## {_plain(section.title)}")
+        parts.append(f"## {plain(section.title)}")
         parts += [_markdown(block) for block in section.blocks]
     return "\n\n".join(parts) + "\n"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return a text in one line in which nothing is markup."""
     return _SPECIAL.sub(r"\\\1", visible(text))
 
@@ -34,12 +34,12 @@ def _markdown(block: Block) -> str:
 
 @_markdown.register
 def _(block: Text) -> str:
-    return _plain(block.text)
+    return plain(block.text)
 
 
 @_markdown.register
 def _(block: Items) -> str:
-    return "\n".join(f"- {_plain(text)}" for text in block.texts)
+    return "\n".join(f"- {plain(text)}" for text in block.texts)
 
 
 @_markdown.register
@@ -52,19 +52,19 @@ def _(block: Table) -> str:
     rows = [list(block.columns), ["---"] * len(block.columns), *block.rows]
     cells = [rows[0], rows[1], *rows[2:]]
     lines = [
-        "| " + " | ".join(cell if at == 1 else _plain(cell) for cell in row) + " |"
+        "| " + " | ".join(cell if at == 1 else plain(cell) for cell in row) + " |"
         for at, row in enumerate(cells)
     ]
-    parts = [_plain(block.caption), "\n".join(lines)]
+    parts = [plain(block.caption), "\n".join(lines)]
     return "\n\n".join(parts + ([_code(block.command)] if block.command else []))
 
 
 @_markdown.register
 def _(block: Paths) -> str:
-    return f"{_plain(block.caption)} See report.html."
+    return f"{plain(block.caption)} See report.html."
 
 
 @_markdown.register
 def _(block: Figure) -> str:
-    picture = f"![{_plain(block.caption)}](figures/{block.name}.png)"
+    picture = f"![{plain(block.caption)}](figures/{block.name}.png)"
     return "\n\n".join([picture] + ([_code(block.command)] if block.command else []))

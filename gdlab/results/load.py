@@ -127,9 +127,9 @@ class Recorded:
         Args:
             kind: "overview", the paths of up to 40 runs on their loss; "basins", which minimizer
                 each start of a grid reached; "convergence", the loss of the best run of each
-                setting over the steps; "stability", the sharpness beside 2/lr; "sensitivity", the
-                final loss against lr. None for the first of these that there is. A sweep that was
-                read from files has "convergence" and "sensitivity", a run "loss", and
+                setting over the steps; "stability", the sharpness beside its edge; "sensitivity",
+                the final loss against lr. None for the first of these that there is. A sweep that
+                was read from files has "convergence" and "sensitivity", a run "loss", and
                 "trajectory" where its loss is one of gdlab's.
             title: the first line; None for what the runs have in common.
             size: width and height in inches, 3 to 40; None for what the picture needs.

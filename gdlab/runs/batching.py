@@ -1,5 +1,6 @@
 """Convert the settings of runs to a batch for the engine."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -63,6 +64,17 @@ def batch_of(
         full_every=settings.record.full_loss_every,
         intervals=settings.record.intervals,
     )
+
+
+def with_optimizer(batch: Batch, settings: Settings) -> Batch:
+    """Return the batch with another optimizer and learning rate, those of settings.
+
+    Raises:
+        SettingError: the dtype cannot hold the learning rate.
+    """
+    lr = torch.full(batch.lr.shape, float(settings.lr), dtype=torch.float64)
+    lr = _cast("lr", lr.to(batch.lr.device), batch.lr.dtype)
+    return dataclasses.replace(batch, optimizer=settings.optimizer, lr=lr)
 
 
 def _cast(key: str, values: Tensor, dtype: torch.dtype) -> Tensor:

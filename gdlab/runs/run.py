@@ -108,7 +108,7 @@ class Run:
 
         Args:
             kind: "trajectory", the path on the loss; "loss", over the steps; "convergence", beside
-                the bound that theory predicts; "stability", the sharpness beside 2/lr, where
+                the bound that theory predicts; "stability", the sharpness beside its edge, where
                 `record.sharpness_every` asks for it. None for the first that the run has.
             title: the first line; None for the loss, the optimizer and lr.
             size: width and height in inches, 3 to 40; None for what the picture needs.

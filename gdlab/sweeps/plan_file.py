@@ -7,9 +7,10 @@ gdlab is imported only if the person who resumes the sweep names it again.
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -28,8 +29,7 @@ from gdlab.sweeps.grouping import columns_of
 from gdlab.sweeps.hydra_dir import Template
 from gdlab.sweeps.plan import Group, Plan
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+_Restored = TypeVar("_Restored")
 
 PLAN, INDEX = "plan.json", "plan.parquet"
 _ROWS = Field(int | None, Range(ge=1))
@@ -82,25 +82,39 @@ def load(directory: Path, named: Iterable[str] = ()) -> Plan:
     if not (directory / PLAN).is_file() and (directory / ABOUT).is_file():
         why = "holds a sweep made in Python, which cannot be resumed; call gdlab.sweep again"
         raise SettingError(f"resume={directory}: {why}")
-    if not (directory / PLAN).is_file():
-        why = f"holds no sweep (no {PLAN})" if directory.is_dir() else "there is no such folder"
+    return restored(directory, PLAN, "sweep", partial(_restore, directory, set(named)))
+
+
+def restored(
+    directory: Path, name: str, what: str, restore: Callable[[VerifiedFiles], _Restored]
+) -> _Restored:
+    """Return what was saved in a directory to resume it.
+
+    Args:
+        directory: of a sweep or a comparison.
+        name: the file without which there is nothing to resume.
+        what: that this is of, in a word.
+        restore: makes it of the directory's files.
+
+    Raises:
+        SettingError: there is no such file.
+        RecordError: a file is damaged.
+    """
+    if not (directory / name).is_file():
+        why = f"holds no {what} (no {name})" if directory.is_dir() else "there is no such folder"
         raise SettingError(f"resume={directory}: {why}")
-    files = VerifiedFiles(directory)
-    table = read_parquet(files, INDEX)
     try:
-        written = json.loads(files.read_text(PLAN))
-        return _restore_plan(written, table, set(named), directory)
+        return restore(VerifiedFiles(directory))
     except GdlabError:
         raise
-    # A damaged file may hold anything.
-    except Exception as error:
-        what = describe_error(error)
-        raise RecordError(f"{directory / PLAN}: missing or damaged ({what})") from error
+    except Exception as error:  # a damaged file may hold anything
+        described = describe_error(error)
+        raise RecordError(f"{directory / name}: missing or damaged ({described})") from error
 
 
-def _restore_plan(
-    written: dict[str, Any], table: "pa.Table", named: set[str], directory: Path
-) -> Plan:
+def _restore(directory: Path, named: set[str], files: VerifiedFiles) -> Plan:
+    table = read_parquet(files, INDEX)
+    written = json.loads(files.read_text(PLAN))
     data = tuple(Fingerprint(**file) for file in written["data"])
     refuse_changed(data, directory)
     axes = tuple(Axis(**axis) for axis in written["axes"])

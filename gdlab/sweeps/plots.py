@@ -2,7 +2,7 @@
 
 What varies decides which pictures there are: all paths on one contour plot where the loss does not
 vary, the final loss against lr where lr does, basins of attraction where both coordinates of the
-start do; the sharpness beside 2/lr where it is recorded.
+start do; the sharpness beside the edge of stability where it is recorded.
 """
 
 import shutil
@@ -148,7 +148,8 @@ def draw_stability_of(sweep: SweepToDraw) -> "Figure":
     """Draw the sharpness along some recorded runs by names of directories."""
     names, labels = sweep.records.names(), sweep.labels
     known = sweep.records.read_thinned(_spread(sweep, MAX_RUNS))
-    drawn = {run: sharpness_path(records) for run, records in known.items()}
+    plan = sweep.plan
+    drawn = {run: sharpness_path(path, plan.settings_of(run)) for run, path in known.items()}
     paths = {run: path for run, path in drawn.items() if path is not None}
     if not paths:
         raise ValueError("no run has two values of the sharpness")

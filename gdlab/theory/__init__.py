@@ -20,7 +20,7 @@ from gdlab.theory.claims import (
 from gdlab.theory.diagnosis import Diagnosis, diagnose
 from gdlab.theory.escaping import falls_to_zero
 from gdlab.theory.premises import Claim, Premise, premises_of
-from gdlab.theory.sharpness import local_stability_limit, round_down, sharpness
+from gdlab.theory.sharpness import local_stability_limit, round_down, sharpness, stability_edge
 
 __all__ = [
     "Claim",
@@ -42,6 +42,7 @@ __all__ = [
     "rates_below",
     "round_down",
     "sharpness",
+    "stability_edge",
     "stability_limit",
     "with_falling_rate",
     "with_standardized",

@@ -1,7 +1,11 @@
-"""The largest curvature at a point, and the learning rate that it allows."""
+"""The largest curvature at a point, and the learning rate that it allows.
+
+Shapes: n steps, D dimensions.
+"""
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -52,6 +56,21 @@ def local_stability_limit(loss: Loss, optimizer: Optimizer, x: Tensor) -> float 
         return None
     limit = optimizer.max_stable_lr(largest)
     return None if limit is None else float(limit)
+
+
+def stability_edge(optimizer: Optimizer, lr: np.ndarray) -> tuple[np.ndarray, str]:
+    """Return the sharpness above which steps with learning rates (n,) are unstable, and a formula.
+
+    It is the curvature of which lr is the optimizer's stability limit: 2/lr of gradient descent,
+    2 (1 + β)/lr with momentum. Where theory knows no limit, it is that of gradient descent.
+    """
+    limit, decay = optimizer.max_stable_lr(1.0), float(optimizer.coupled_decay)
+    factor = 2.0 if limit is None else float(limit) * (1.0 + decay)
+    with np.errstate(over="ignore"):
+        edge = factor / lr.astype(np.float64) - (0.0 if limit is None else decay)
+    if limit is None:
+        return edge, "2/lr of gradient descent"
+    return edge, "its limit with weight decay" if decay else optimizer.stability_formula("lr")
 
 
 def round_down(value: float) -> float:

@@ -13,7 +13,7 @@ from gdlab.losses.base import Loss
 from gdlab.plots.projection import Landscape, Plane
 
 _SAME = 1e-4  # of the view: a critical point so near to a known minimizer is that one
-_KINDS = {"minimum": "minimum", "maximum": "maximum", "saddle": "saddle"}
+_KINDS = ("minimum", "maximum", "saddle", "kink")
 
 
 def mark(kind: str, at: np.ndarray, label: str) -> dict[str, Any]:
@@ -50,8 +50,8 @@ def critical_marks(loss: Loss, landscape: Landscape, view: np.ndarray) -> list[d
 
     marks = []
     for point in found.points:
-        kind, at = str(point.critical.kind), point.at.numpy()
-        shape = "kink" if point.critical.flaw else _KINDS.get(kind)
-        if shape is not None and is_new(at):
-            marks.append(mark(shape, at, f"{point.name}, loss {point.value:.6g}"))
+        at, critical = point.at.numpy(), point.critical
+        kind = "kink" if critical.flaw else critical.kind
+        if kind in _KINDS and is_new(at):
+            marks.append(mark(kind, at, f"{point.name}, loss {point.value:.6g}"))
     return marks

@@ -1,24 +1,37 @@
 """The problems that runs were made on: one is an exact function, with all runs that minimize it."""
 
-import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy as np
+
+from gdlab import losses
 from gdlab.config.settings import Settings
 from gdlab.console import visible
-from gdlab.errors import SettingError
+from gdlab.errors import CUSTOM_ERRORS, SettingError, first_line
+from gdlab.fields.declared import declared_fields
 from gdlab.plots.colors import text_of
 from gdlab.plots.projection import Landscape
 from gdlab.recording.run_plots import landscape_of, shorten_title
 from gdlab.results.known_loss import settings_with_loss
 from gdlab.viewer.reading import ReadRun
+from gdlab.viewer.values import is_number
 
 MOST_LIVE_DIMENSIONS = 10
 """Of a loss whose runs are computed as one watches."""
 
+Values: TypeAlias = Callable[[np.ndarray], np.ndarray]
+
+CLASS = "_target_"
+_OWN = "gdlab.losses."
 _PARTS = ("loss", "transform")
+_VALUES = 4_000_000  # of points times examples that are computed at once: 32 MB
+_PRODUCTS = 300_000_000  # of points, examples and dimensions in a grid
+_LEAST_SIDE = 16
+_MOST_DIM = 2**31
 
 
 @dataclass(frozen=True)
@@ -50,13 +63,30 @@ class Problem:
         """Settings with the loss; a text says why it cannot be made."""
         if self.known is not None:
             return self.known
-        return settings_with_loss({**self.node, "lr": 1.0}, trust=self.trust)
+        made = settings_with_loss({**self.node, "lr": 1.0}, trust=self.trust)
+        try:
+            is_made = isinstance(made, str) or made.objective.dim > 0
+            return made if is_made else "its loss has no dimensions"
+        except CUSTOM_ERRORS as error:  # a transform that does not fit, or a person's own class
+            return f"its loss cannot be made again ({first_line(error)})"
 
     @cached_property
     def landscape(self) -> Landscape | None:
         """What pictures know of the loss; None where it cannot be made."""
         made = self.made
-        return None if isinstance(made, str) else landscape_of(made.objective, self.title)
+        if isinstance(made, str):
+            return None
+        known = landscape_of(made.objective, self.title)
+        rows = max(1, _VALUES // (made.objective.examples or 1))
+        return replace(known, value=_in_blocks(known.value, rows))
+
+    @property
+    def most_side(self) -> int:
+        """The side of a grid of losses that takes no longer than some seconds."""
+        if isinstance(self.made, str):
+            return 0
+        examples = self.made.objective.examples or 1
+        return max(_LEAST_SIDE, math.isqrt(_PRODUCTS // (examples * self.dim)))
 
     @property
     def why(self) -> str:
@@ -68,10 +98,10 @@ class Problem:
         """The number of dimensions D; 0 where it is not known."""
         if not isinstance(self.made, str):
             return self.made.objective.dim
-        known = self.node.get("loss", {}).get("dim")
+        known = self.node["loss"].get("dim")
         ends = (run.result.get("x") for run in self.runs)
         found = next((len(x) for x in ends if isinstance(x, list)), 0)
-        return known if isinstance(known, int) else found
+        return known if isinstance(known, int) and 0 < known <= _MOST_DIM else found
 
     def changed(self, numbers: Mapping[str, float]) -> "Problem":
         """Return the problem with other numbers in the fields of its loss.
@@ -79,7 +109,7 @@ class Problem:
         Raises:
             SettingError: the loss has no such field, or not for this number.
         """
-        loss = {**self.node.get("loss", {})}
+        loss = {**self.node["loss"]}
         own = {name for name, value in loss.items() if is_number(value)}
         for name, value in numbers.items():
             if name not in own:
@@ -98,7 +128,7 @@ class Problem:
     @property
     def formula(self) -> str | None:
         """The formula of the loss, where it was given by one."""
-        formula = self.node.get("loss", {}).get("formula")
+        formula = self.node["loss"].get("formula")
         return None if formula is None else visible(str(formula))
 
     def head(self) -> dict[str, Any]:
@@ -119,6 +149,17 @@ class Problem:
         }
 
 
+def _in_blocks(value: Values, rows: int) -> Values:
+    """Return a function of points that computes at most so many at once."""
+
+    def in_blocks(points: np.ndarray) -> np.ndarray:
+        flat = points.reshape(-1, points.shape[-1])
+        blocks = [value(flat[k : k + rows]) for k in range(0, len(flat), rows)]
+        return np.concatenate([np.empty(0), *blocks]).reshape(points.shape[:-1])
+
+    return in_blocks
+
+
 def problems_of(runs: Sequence[ReadRun], trust: bool = False) -> list[Problem]:
     """Sort runs by the function that they minimize, those with the most runs first.
 
@@ -126,23 +167,57 @@ def problems_of(runs: Sequence[ReadRun], trust: bool = False) -> list[Problem]:
         runs: all runs.
         trust: whether a class outside gdlab may be made.
     """
-    by_function: dict[str, list[ReadRun]] = {}
+    by_function: dict[Any, list[ReadRun]] = {}
     for run in runs:
-        node = {part: run.config.get(part) for part in _PARTS}
-        by_function.setdefault(json.dumps(node, sort_keys=True, default=str), []).append(run)
+        loss, transform = (part_of(run, part) for part in _PARTS)
+        function = (_canonical(_defining(loss)), _canonical(transform))
+        by_function.setdefault(function, []).append(run)
     members = sorted(by_function.values(), key=len, reverse=True)
     problems = [_problem(k, tuple(group), trust) for k, group in enumerate(members)]
     return _with_groups(problems)
 
 
+def part_of(run: ReadRun, name: str) -> Mapping[str, Any]:
+    """Return what the configuration of a run says of its loss or of its transform."""
+    part = run.config.get(name)
+    return part if isinstance(part, dict) else {}
+
+
+def _defining(loss: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the class of a loss, and those of its fields that change the function.
+
+    A minibatch, for one, does not. Nothing is imported: what gdlab has no class for is kept.
+    """
+    name = class_of(loss)
+    cls = getattr(losses, name, None) if name in losses.__all__ else None
+    known = declared_fields(cls) if isinstance(cls, type) else {}
+    kept = {key: value for key, value in loss.items() if key not in known or known[key].problem}
+    return {**kept, CLASS: name}
+
+
+def class_of(loss: Mapping[str, Any]) -> str:
+    """Return the class that a loss names; of gdlab's own, without the module."""
+    target = str(loss.get(CLASS))
+    return target.rpartition(".")[2] if target.startswith(_OWN) else target
+
+
+def _canonical(value: Any) -> Any:
+    """Return what can be a key, and is equal for equal settings: 10 is 10.0."""
+    if isinstance(value, dict):
+        return tuple(sorted((str(key), repr(_canonical(item))) for key, item in value.items()))
+    if isinstance(value, (list, tuple)):
+        return tuple(map(_canonical, value))
+    return float(value) if is_number(value) else repr(value)
+
+
 def _problem(number: int, runs: tuple[ReadRun, ...], trust: bool) -> Problem:
-    node = {part: runs[0].config.get(part) or {} for part in _PARTS}
+    node = {part: part_of(runs[0], part) for part in _PARTS}
     return Problem(f"p{number}", "", node, _name_of(runs[0]), runs, trust=trust)
 
 
 def _name_of(run: ReadRun) -> str:
     """Return the formula of a run's loss, or its name."""
-    formula = run.config.get("loss", {}).get("formula")
+    formula = part_of(run, "loss").get("formula")
     return visible(shorten_title(str(formula or run.settings.get("loss") or "unknown loss")))
 
 
@@ -163,11 +238,6 @@ def _with_groups(problems: Sequence[Problem]) -> list[Problem]:
     return grouped
 
 
-def is_number(value: Any) -> bool:
-    """Tell whether a value is a number; true and false are none."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
 def numbers_of(problem: Problem) -> dict[str, float]:
     """Return the numbers among the settings of a problem, by dotted names."""
     settings = problem.runs[0].settings.items()
@@ -176,8 +246,9 @@ def numbers_of(problem: Problem) -> dict[str, float]:
     }
 
 
-def _kind_of(problem: Problem, numbers: Mapping[str, float]) -> str:
+def _kind_of(problem: Problem, numbers: Mapping[str, float]) -> Any:
+    """Return what problems of a group share: the class, and all that is no number."""
     settings = problem.runs[0].settings.items()
     rest = {k: v for k, v in settings if k.split(".")[0] in _PARTS and k not in numbers}
-    target = problem.node.get("loss", {}).get("_target_")
-    return json.dumps([target, sorted(numbers), rest], sort_keys=True, default=str)
+    rest.pop("loss", None)  # the name of its choice, which says no more than its class
+    return class_of(problem.node["loss"]), tuple(sorted(numbers)), _canonical(rest)

@@ -19,6 +19,7 @@ from gdlab.recording.names import HISTORY
 from gdlab.recording.parquet import read_parquet
 from gdlab.recording.thinning import thinned_steps
 from gdlab.viewer.reading import ReadRun
+from gdlab.viewer.values import is_number
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -98,13 +99,14 @@ def read_records(directory: Path, most: int = MOST_RECORDS) -> Records:
     known = [evenly(np.flatnonzero(np.isfinite(q)), MOST_KNOWN) for q in metrics.values()]
     rows = np.unique(np.concatenate([_rows(len(table), most), *known]))
     count, columns = len(table), {name: values[rows] for name, values in columns.items()}
-    if not (np.diff(columns["step"]) > 0).all():
+    step = columns["step"]
+    if not (np.isfinite(step).all() and (step[1:] > step[:-1]).all()):
         raise RecordError(f"{HISTORY}: damaged (its steps do not increase)")
     points = [columns[name] for name in columns if _COORDINATE.fullmatch(name)]
     x = np.stack(points, axis=1) if points else np.empty((len(rows), 0))
     metrics = {name: columns[name] for name in metrics}
     sharpness = metrics.pop(SHARPNESS, None)
-    step, loss, norm, lr = (columns[name] for name in _MEASURED)
+    loss, norm, lr = (columns[name] for name in _MEASURED[1:])
     return Records(step, x, loss, norm, lr, sharpness, count, metrics)
 
 
@@ -125,7 +127,7 @@ def evenly(rows: np.ndarray, most: int) -> np.ndarray:
 def end_of(run: ReadRun) -> Records | None:
     """Return the end of a run from its result, where its records cannot be read."""
     x, step = run.result.get("x"), run.result.get("steps")
-    if not isinstance(x, list) or not isinstance(step, int):
+    if not isinstance(x, list) or not is_number(step):
         return None
     names = ("final_loss", "grad_norm", "lr")
     loss, norm, lr = (np.array([_float(run.result.get(name))]) for name in names)
@@ -169,5 +171,4 @@ def _chunk(array: "pa.Array") -> np.ndarray:
 
 
 def _float(value: Any) -> float:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if is_number else float("nan")
+    return float(value) if is_number(value) else float("nan")

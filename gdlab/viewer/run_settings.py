@@ -1,6 +1,5 @@
 """The settings in which the runs of a problem differ, and what the runs are called by them."""
 
-import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import PurePosixPath
@@ -16,19 +15,10 @@ from gdlab.results.labels import USUAL, labels_of, short_names
 from gdlab.theory import predicted_rate
 from gdlab.viewer.problems import Problem
 from gdlab.viewer.reading import ReadRun
+from gdlab.viewer.values import is_number
 
-_OF_RUNS = {
-    "optimizer",
-    "schedule",
-    "lr",
-    "steps",
-    "seed",
-    "start",
-    "start_spread",
-    "noise",
-    "dtype",
-}
-_ORDER = ("optimizer", "lr", "schedule", "noise", "start", "start_spread", "steps", "dtype", "seed")
+_ORDER = ("optimizer", "lr", "schedule", "noise", "start", "start_spread", "loss", "transform")
+_ORDER += ("steps", "dtype", "seed")
 _OWN = {"optimizer": "gdlab.optimizers.", "schedule": "gdlab.schedules."}
 
 
@@ -43,7 +33,7 @@ def differing(runs: Sequence[ReadRun]) -> list[str]:
             if _is_of_run(key):
                 group, _, inner = key.partition(".")
                 choice = run.settings.get(group) if inner else None
-                plain = value if isinstance(value, (int, float)) else repr(value)
+                plain = float(value) if is_number(value) else repr(value)
                 seen.setdefault((key, str(choice)), set()).add(plain)
     keys = {key for (key, _), values in seen.items() if len(values) > 1}
     return sorted(keys, key=lambda key: (_ORDER.index(key.split(".")[0]), key.count("."), key))
@@ -52,18 +42,17 @@ def differing(runs: Sequence[ReadRun]) -> list[str]:
 @lru_cache(maxsize=4096)
 def _is_of_run(key: str) -> bool:
     group, _, name = key.partition(".")
-    return group in _OF_RUNS and name.partition(".")[0] != "space"
+    return group in _ORDER and name.partition(".")[0] != "space"
 
 
 def _text(value: Any) -> str:
     """Return a value as a text that only equal values have, 1 and 1.0 being equal."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return repr(float(value)) if is_number else repr(value)
+    return repr(float(value)) if is_number(value) else repr(value)
 
 
 def shown(value: Any) -> Any:
     """Return a value of a setting as a message has it: a number, true, false, null or a text."""
-    if value is None or isinstance(value, (bool, int, float)):
+    if value is None or isinstance(value, bool) or is_number(value):
         return value
     return visible(format_value(value))[:200]
 
@@ -78,9 +67,7 @@ def axes_of(runs: Sequence[ReadRun], keys: Sequence[str]) -> list[dict[str, Any]
     axes = []
     for key, label in zip(keys, short_names(keys), strict=True):
         values = {_text(v): v for run in runs if (v := shown(run.settings.get(key))) is not None}
-        numeric = all(
-            isinstance(v, (int, float)) and not isinstance(v, bool) for v in values.values()
-        )
+        numeric = all(map(is_number, values.values()))
         ordered = sorted(values.values(), key=None if numeric else str)
         axes.append({"name": key, "label": visible(label), "numeric": numeric, "values": ordered})
     return axes
@@ -113,31 +100,34 @@ def rate_of(problem: Problem, run: ReadRun) -> float | None:
     if isinstance(made, str):
         return None
     config = {key: run.config.get(key) for key in ("optimizer", "schedule", "lr", "noise")}
-    return _rate(_Key(made, json.dumps(config, sort_keys=True, default=str)))
+    return _rate(_Question(made, config))
 
 
-class _Key:
-    """Settings with the loss of a problem, and a text of all else that a rate depends on."""
+class _Question:
+    """Settings with the loss of a problem, and all else that a rate depends on."""
 
-    def __init__(self, made: Settings, config: str) -> None:
+    def __init__(self, made: Settings, config: Mapping[str, Any]) -> None:
         self.made, self.config = made, config
+        self._key = (id(made), repr(config))
 
     def __hash__(self) -> int:
-        return hash((id(self.made), self.config))
+        return hash(self._key)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and (self.made is other.made) and self.config == other.config
+        return isinstance(other, _Question) and self._key == other._key
 
 
 @lru_cache(maxsize=4096)
-def _rate(key: _Key) -> float | None:
-    config = json.loads(key.config)
+def _rate(question: _Question) -> float | None:
+    config, noise = question.config, question.config["noise"]
+    is_noisy = isinstance(noise, Mapping) and noise.get("scale")
+    if is_noisy or not is_number(config["lr"]):
+        return None
     try:
         parts = {group: _part(group, config[group]) for group in _OWN}
-        noise = config["noise"] or {}
-        settings = key.made.unchecked(**parts, lr=float(config["lr"]))
-        rate = None if noise.get("scale") else predicted_rate(settings)
-    except (SettingError, TypeError, ValueError):
+        settings = question.made.unchecked(**parts, lr=float(config["lr"]))
+        rate = predicted_rate(settings)
+    except (SettingError, TypeError, ValueError):  # theory says nothing of such settings
         return None
     return None if rate is None else rate.per_step**2
 

@@ -20,6 +20,7 @@ from gdlab.viewer.reading import ReadRun, first_notes
 from gdlab.viewer.records import Records, read_records
 from gdlab.viewer.records_of_problem import read_all
 from gdlab.viewer.run_settings import axes_of, differing, labels_of_runs, rate_of, settings_of
+from gdlab.viewer.values import is_number
 from gdlab.viewer.visible_points import visible_points
 
 VERSION = 1
@@ -62,6 +63,7 @@ class Scene:
         return self.problem.why or "not all coordinates of its runs are recorded"
 
 
+@np.errstate(all="ignore")  # numbers near the ends of the range
 def make_scene(problem: Problem, key: str = "") -> Scene:
     """Read the runs of a problem and choose the plane, the view and the grid.
 
@@ -90,7 +92,7 @@ def make_scene(problem: Problem, key: str = "") -> Scene:
     lowest = [np.nanmin(loss, initial=np.inf) for loss in losses]
     shown = choose_plane(key, landscape, paths, int(np.argmin(lowest)))
     view = first_view(landscape, paths, losses, shown.plane)
-    side = MOST_LINE if shown.kind == "line" else SIDE
+    side = MOST_LINE if shown.kind == "line" else min(SIDE, problem.most_side)
     grid = grid_of(landscape, shown.plane, view, side) if landscape is problem.landscape else None
     del paths, losses
     scene = Scene(
@@ -191,10 +193,14 @@ def run_message(scene: Scene, number: int) -> dict[str, Any]:
 
 
 def marks_message(scene: Scene) -> dict[str, Any]:
-    """Return the message of all marks: also the critical points of a loss that is seen whole."""
+    """Return the message of all marks: also the critical points of a loss that is seen whole.
+
+    Those of a loss over data are not searched for.
+    """
     made, plane = scene.problem.made, scene.shown.plane
     marks = known_minimizers(scene.landscape, plane)
-    if scene.grid is not None and plane.is_whole_space and not isinstance(made, str):
+    is_whole = scene.grid is not None and plane.is_whole_space
+    if is_whole and not isinstance(made, str) and made.objective.examples is None:
         marks += critical_marks(made.objective, scene.landscape, scene.view)
     return {"marks": marks}
 
@@ -215,7 +221,7 @@ def run_head(problem: Problem, run: ReadRun, keys: Sequence[str]) -> dict[str, A
 
 
 def _number(value: Any) -> float | int | None:
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    return value if is_number(value) else None
 
 
 def arrays_of(landscape: Landscape, records: Records, path: np.ndarray) -> dict[str, Any]:

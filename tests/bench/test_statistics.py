@@ -7,7 +7,6 @@ from scipy import stats
 from gdlab.bench.statistics import (
     holm,
     interval,
-    median,
     paired_p_value,
     pairwise,
     rank_groups,
@@ -83,12 +82,6 @@ def test_pairs_that_one_of_two_cannot_play_are_left_out() -> None:
     costs[1, :10] = np.nan
     expected = paired_p_value(costs[0, 10:], costs[1, 10:])
     assert pairwise(costs, np.nanmean(costs, 1))[0, 1] == expected
-
-
-def test_medians_count_what_was_not_reached_as_infinite() -> None:
-    inf = np.inf
-    values = np.array([[1, 2, 3, inf], [1, 2, inf, inf], [1, 3, 2, 5], [inf, inf, inf, inf]])
-    assert median(values).tolist() == [2.5, inf, 2.5, inf]
 
 
 def test_bootstrap_intervals_agree_with_scipy() -> None:

@@ -79,7 +79,10 @@ NOT_CLASSES = [
     ("loss=my_loses.Valley", "loss=my_loses.Valley: cannot import my_loses (ModuleNotFoundError"),
     ("loss=my_loses.Valley", "), did you mean my_losses?"),
     ("optimizer=my_losses.Valley", "must be the dotted name of a subclass of gdlab.Optimizer"),
-    ("loss=my_losses.valley", "loss=my_losses.valley: no such choice"),
+    (
+        "loss=my_losses.valley",
+        "loss=my_losses.valley: must be a class, with a capital, as my_losses.MyLoss; a function",
+    ),
     ("experiment=my_losses.Valley", "experiment=my_losses.Valley: no such choice"),
 ]
 

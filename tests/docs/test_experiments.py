@@ -1,10 +1,12 @@
 """Every experiment's finding, run anew."""
 
 import itertools
+import runpy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers.files import ROOT
 
@@ -291,9 +293,45 @@ def test_the_best_of_the_defaults_is_as_good_as_an_optimizer_that_is_tuned(tmp_p
     )
     rules: dict[str, Any] = {"trials": 3, "tuning_seeds": 1, "seeds": 4, "chaos": 0}
     found = gdlab.bench(["nesterov", "rmsprop", "adam"], path, executor="serial", **rules)
-    default, tuned = found.track("default"), found.track("tuned")
-    best = default.cost[:, :, :2].mean(2).argmin(0)
-    chosen = default.cost[best, range(len(best)), 2:].mean()
+    answer = all_suites()["answer"](found.scores, choosing=2)
     # Observed −1.61 against −1.42 for the best single default, and −1.62, −1.51, −1.31 when tuned.
-    assert chosen < default.cost[:, :, 2:].mean((1, 2)).min() - 0.1
-    assert chosen < np.median(tuned.cost[:, :, 2:].mean((1, 2)))
+    assert answer.best_default < answer.defaults.min() - 0.1
+    assert answer.best_default < np.median(answer.tuned)
+    default = found.track("default").cost
+    best = default[:, :, :2].mean(2).argmin(0)
+    chosen = [default[at, problem, 2:].mean() for problem, at in enumerate(best)]
+    assert answer.best_default == pytest.approx(np.mean(chosen), rel=1e-12)
+
+
+def test_defaults_against_tuning_has_a_row_for_each_suite() -> None:
+    """On made scores of two optimizers, one of which does not fit the noise."""
+    names = {suite: load_suite(suite).problems[0].name for suite in ("classic", "mgh", "noisy")}
+    made = [
+        (optimizer, problem, track, "", seed, 10 * (at + 1) * (1 + (track == "default")))
+        for problem in names.values()
+        for at, optimizer in enumerate(("adam", "sgd", "newton"))
+        if (optimizer, problem) != ("sgd", names["noisy"])
+        for track in ("tuned", "default")
+        for seed in range(5)
+    ]
+    columns = ["optimizer", "problem", "track", "variant", "seed", "evaluations_to_0.1"]
+    scores = pd.DataFrame(made, columns=columns).assign(
+        budget=1000, dim=2, targets="0.1", evaluations=1000, status="target", diagnosis=""
+    )
+    rows = list(all_suites()["rows"](scores, list(names)))
+    # log₁₀ of 20, 10, 40 and 20 of 1,000 evaluations.
+    costs = ("1", "-1.699", "adam -1.699", "adam -2.000", "-1.849", "-2.000", "1 of 2")
+    assert rows[:2] == [("classic", *costs), ("mgh", *costs)]
+    assert rows[2][:5] == ("noisy", "1", "-1.699", "adam -1.699", "adam -2.000")
+
+
+@pytest.mark.skipif(not (ROOT / "docs" / "leaderboard").is_dir(), reason="make leaderboard")
+def test_defaults_against_tuning_shows_what_the_leaderboard_says() -> None:
+    study = all_suites()
+    page = (ROOT / "experiments" / "defaults_against_tuning" / "README.md").read_text("utf-8")
+    assert "\n".join(study["table"](pd.read_parquet(study["SCORES"]))) in page
+
+
+def all_suites() -> dict[str, Any]:
+    """The script of the experiment."""
+    return runpy.run_path(str(ROOT / "experiments" / "defaults_against_tuning" / "all_suites.py"))

@@ -1,4 +1,4 @@
-"""`stability.png`: the sharpness beside 2/lr."""
+"""`stability.png`: the sharpness beside its edge, such as 2/lr."""
 
 import io
 
@@ -7,25 +7,29 @@ import pytest
 from PIL import Image
 
 import gdlab
+from gdlab.config.loading import settings_from_flat
 from gdlab.engine.history import History
 from gdlab.engine.metrics import SHARPNESS
+from gdlab.optimizers import SGD, Adam, HeavyBall, Optimizer, WeightDecay
 from gdlab.plots.colors import CATEGORIES
 from gdlab.plots.stability import SharpnessPath, draw_stability
 from gdlab.recording.run_plots import sharpness_path
 from gdlab.sweeps import plots
+from gdlab.theory import stability_edge
 from plots.landscapes import png_of, points_of
 
 stability_png = png_of(draw_stability)
 
 N = 200
+SETTINGS = settings_from_flat({"loss": "sphere"})
 
 
 def rising(edge: float, *, gap: int = 10, height: float = 1.0) -> SharpnessPath:
-    """A run whose sharpness rises to `height` times 2/lr, known at every `gap`-th step."""
+    """A run whose sharpness rises to `height` times its edge, known at every `gap`-th step."""
     step = np.arange(N + 1)
     sharpness = np.where(step % gap == 0, height * edge * np.minimum(1, step / 100), np.nan)
-    lr = np.where(step < N, 2 / edge, np.nan)
-    return SharpnessPath(step, edge * np.exp(-step / 50), sharpness, lr)
+    edges = np.where(step < N, edge, np.nan)
+    return SharpnessPath(step, edge * np.exp(-step / 50), sharpness, edges)
 
 
 def pixels(png: bytes) -> np.ndarray:
@@ -79,10 +83,38 @@ def test_losses_without_a_logarithm(loss: np.ndarray) -> None:
 def test_a_curve_needs_two_values() -> None:
     step = np.arange(3)
     history = History(step, step * 1.0, step * 1.0, step + 0.1, step[:, None] * 1.0)
-    assert sharpness_path(history) is None
+    assert sharpness_path(history, SETTINGS) is None
     for values, is_there in (([1, np.nan, np.nan], False), ([1, np.nan, 2], True)):
         known = History(**{**vars(history), "metrics": {SHARPNESS: np.array(values)}})
-        assert (sharpness_path(known) is not None) == is_there
+        assert (sharpness_path(known, SETTINGS) is not None) == is_there
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "formula"),
+    [
+        (SGD(), "2/lr"),
+        (SGD(momentum=0.5), "2(1+β)/lr"),
+        (SGD(momentum=0.5, nesterov=True), "2(1+β)/((1+2β)lr)"),
+        (SGD(momentum=0.5, dampening=0.2), "2(1+β)/((1-τ)lr)"),
+        (HeavyBall(), "2(1+β)/lr"),
+        (SGD(weight_decay=0.5), "its limit with weight decay"),
+        (WeightDecay(SGD(), 0.5, decoupled=False), "its limit with weight decay"),
+        (Adam(), "2/lr of gradient descent"),
+    ],
+)
+def test_the_edge_is_where_lr_is_the_limit(optimizer: Optimizer, formula: str) -> None:
+    lr = np.array([0.01, 0.1, np.nan], dtype=np.float32)
+    edge, name = stability_edge(optimizer, lr)
+    assert name == formula
+    for curvature, rate in zip(edge[:2].tolist(), lr[:2].tolist(), strict=True):
+        limit = optimizer.max_stable_lr(curvature)
+        assert (2 / curvature if limit is None else limit) == pytest.approx(rate, rel=1e-12)
+    assert np.isnan(edge[2])
+    path = rising(10.0)._replace(formula=name)
+    figure = draw_stability({"a": path, "b": rising(5.0)}, title="")
+    texts = [text.get_text() for text in figure.texts]
+    both = name if name == "2/lr" else f"{name}, 2/lr"
+    assert f"sharpness λ_max of the Hessian; dashed: {both}" in texts
 
 
 def test_a_sweep_draws_at_most_eight_runs(tmp_path, monkeypatch) -> None:

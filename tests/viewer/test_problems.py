@@ -1,10 +1,15 @@
 """Runs sorted by the function that they minimize, and what they are called."""
 
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 import pytest
+import torch
 
 from gdlab.errors import SettingError
 from gdlab.viewer.problems import Problem, problems_of
-from gdlab.viewer.reading import Reader
+from gdlab.viewer.reading import Reader, ReadRun
 from gdlab.viewer.run_settings import axes_of, differing, labels_of_runs, rate_of
 
 
@@ -86,3 +91,37 @@ def test_the_rate_is_that_of_gradient_descent_on_a_quadratic(problems):
     }
     assert rates == pytest.approx({lr: (1 - lr) ** 2 for lr in (0.005, 0.01)}, rel=1e-14)
     assert rate_of(problems["rosenbrock"], problems["rosenbrock"].runs[0]) is None
+
+
+LOSS = {"_target_": "gdlab.losses.MSE", "data": "diabetes", "standardize": True, "batch_size": None}
+SAME = [
+    ({"loss": {**LOSS, "batch_size": 8}}, True),
+    ({"loss": {**LOSS, "standardize": False}}, False),
+    ({"loss": {**LOSS, "_target_": "my.MSE"}}, False),
+    ({"transform": {"scale": 1}}, True),
+    ({"transform": {"scale": 2.0}}, False),
+    ({"loss": "five"}, False),
+    ({"loss": {1: None, "a": [float("nan")]}}, False),
+]
+
+
+@pytest.mark.parametrize(("change", "is_same"), SAME)
+def test_what_is_the_same_function(change, is_same):
+    config = {"loss": LOSS, "transform": {"scale": 1.0}}
+    runs = [run_of("one", config), run_of("other", {**config, **change})]
+    assert len(problems_of(runs)) == 2 - is_same
+
+
+def test_a_large_loss_is_evaluated_in_blocks_at_fewer_points():
+    problem = problems_of([run_of("one", {"loss": LOSS})], trust=True)[0]
+    assert not isinstance(problem.made, str)
+    assert problem.made.objective.examples == 442
+    assert problem.most_side == 248  # 248² points, 442 examples, 11 dimensions: 3e8 products
+    assert problem.landscape is not None
+    points = np.random.default_rng(0).normal(size=(3, 4_000, problem.dim))
+    whole = problem.made.objective(torch.from_numpy(points[1])).numpy()
+    np.testing.assert_array_equal(problem.landscape.value(points)[1], whole)
+
+
+def run_of(name: str, config: dict[Any, Any]) -> ReadRun:
+    return ReadRun(Path(name), name, config, {}, {}, True, (), ())

@@ -110,7 +110,7 @@ def _way_around(table: Table, name: str, wanted: Sequence[str]) -> str:
     if not table.is_text(name):
         return ""
     if name not in wanted:
-        return "; number the classes 0, 1, … in this column, or choose another loss.target"
+        return "; choose another loss.target, or number the classes 0, 1, … for a loss of classes"
     left = [other for other in wanted if not table.is_text(other)]
     if not left:
         return ""
