@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gdlab.derivatives.findings.backpropagation import backpropagation
     from gdlab.derivatives.findings.chain_rule import along_path, composition
     from gdlab.derivatives.findings.check import check_gradient
-    from gdlab.derivatives.findings.critical_points import critical, find
+    from gdlab.derivatives.findings.critical_points import critical
     from gdlab.derivatives.findings.cross_sections import cross_sections
     from gdlab.derivatives.findings.directional import directional
     from gdlab.derivatives.findings.gauss_newton import residuals
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gdlab.derivatives.findings.high_dimensional import high_dimensional
     from gdlab.derivatives.findings.higher_orders import higher
     from gdlab.derivatives.findings.jacobian import jacobian
+    from gdlab.derivatives.findings.search import find
     from gdlab.derivatives.findings.taylor import differential, taylor
     from gdlab.derivatives.full_report import Report, report
     from gdlab.derivatives.point import LossAtPoint
@@ -44,7 +45,7 @@ _MODULES = {
     "cross_sections": "findings.cross_sections",
     "differential": "findings.taylor",
     "directional": "findings.directional",
-    "find": "findings.critical_points",
+    "find": "findings.search",
     "first_order": "findings.gradient",
     "higher": "findings.higher_orders",
     "jacobian": "findings.jacobian",

@@ -205,6 +205,14 @@ class Differentiability:
             for behavior, slope in zip(behaviors, slopes, strict=True)
         )
 
+    @property
+    def _hessian_of_slopes(self) -> Tensor:
+        """The slopes of the partial derivatives along the axes (D, D); NaN if not symmetric."""
+        slopes, doubts = self._at.curvatures
+        scale = float(slopes.abs().nan_to_num(0.0).max())
+        is_same = (slopes - slopes.T).abs() <= DOUBT * (doubts + doubts.T) + _SAME * scale
+        return torch.where(is_same, slopes, math.nan)
+
     @cached_property
     def _is_proven_once(self) -> bool:
         symbolic = self._at.symbolic
@@ -235,7 +243,7 @@ class Differentiability:
         return float(torch.where(far.isfinite(), far.abs(), 0.0).max())
 
     @cached_property
-    def _lines(self) -> Tensor:
+    def oblique(self) -> Tensor:
         """Unit vectors (n, D) between the axes: two diagonals and random ones."""
         signs = 1.0 - 2.0 * (torch.arange(self._dim, dtype=self._x.dtype) % 2)
         counters = torch.arange(_OBLIQUE)[:, None], torch.arange(self._dim)
@@ -246,18 +254,18 @@ class Differentiability:
     @cached_property
     def _along_lines(self) -> list[Behavior]:
         """What the loss is along each of the lines."""
-        slopes = self._lines @ self._at.gradient
-        return local_behavior(self._at.loss, self._x, self._lines, slopes)
+        slopes = self.oblique @ self._at.gradient
+        return local_behavior(self._at.loss, self._x, self.oblique, slopes)
 
     def _oblique_flaws(self) -> list[Flaw]:
         """Return a line between the axes along which the slope is not that of the gradient."""
         gradient = self._at.gradient
         if self._dim < 2 or not bool(gradient.isfinite().all()):
             return []
-        slopes, scale = self._lines @ gradient, float(gradient.abs().max())
+        slopes, scale = self.oblique @ gradient, float(gradient.abs().max())
         along_axes = zip(self.along_axes, gradient.tolist(), strict=True)
         are_partials_right = all(_is_slope(*pair, scale) for pair in along_axes)
-        triples = zip(self._lines, self._along_lines, slopes.tolist(), strict=True)
+        triples = zip(self.oblique, self._along_lines, slopes.tolist(), strict=True)
         for line, behavior, slope in triples:
             is_other = behavior.kind is Kind.SMOOTH and not _is_slope(behavior, slope, scale)
             is_flaw = behavior.has_no_derivative or (is_other and are_partials_right)
@@ -267,13 +275,13 @@ class Differentiability:
 
     def _oblique_curvatures(self) -> tuple[str, ...]:
         """Return a line along which a partial derivative has another slope than by the Hessian."""
-        matrix = self._at.hessian
-        if self._dim < 2 or not bool(matrix.isfinite().all()) or not self.has_certain_hessian:
+        matrix = self._at.hessian if self.has_certain_hessian else self._hessian_of_slopes
+        if self._dim < 2 or not bool(matrix.isfinite().all()):
             return ()
-        scale, expected = float(matrix.abs().max()), matrix @ self._lines.T
+        scale, expected = float(matrix.abs().max()), matrix @ self.oblique.T
         for i, name in enumerate(self._at.names):
-            behaviors = self._of_partial(i, self._lines)
-            for line, behavior, slope in zip(self._lines, behaviors, expected[i], strict=True):
+            behaviors = self._of_partial(i, self.oblique)
+            for line, behavior, slope in zip(self.oblique, behaviors, expected[i], strict=True):
                 is_other = behavior.kind is Kind.SMOOTH
                 is_other &= not _is_slope(behavior, float(slope), scale)
                 if behavior.has_no_derivative:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from gdlab.derivatives.finding import Finding
 from gdlab.derivatives.findings.check import Check
-from gdlab.derivatives.findings.critical_points import CriticalPoints
 from gdlab.derivatives.findings.gradient import FirstOrder
+from gdlab.derivatives.findings.search import CriticalPoints
 from gdlab.errors import SettingError
 from gdlab.fields.formatting import format_value
 

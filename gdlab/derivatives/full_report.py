@@ -19,7 +19,7 @@ from gdlab.derivatives.finding import Finding, Section, to_json_value
 from gdlab.derivatives.findings.backpropagation import backpropagation
 from gdlab.derivatives.findings.chain_rule import along_path, composition
 from gdlab.derivatives.findings.check import Check, check_gradient
-from gdlab.derivatives.findings.critical_points import critical, find
+from gdlab.derivatives.findings.critical_points import critical
 from gdlab.derivatives.findings.cross_sections import cross_sections
 from gdlab.derivatives.findings.directional import directional
 from gdlab.derivatives.findings.gauss_newton import residuals
@@ -28,6 +28,7 @@ from gdlab.derivatives.findings.hessian import second_order
 from gdlab.derivatives.findings.high_dimensional import high_dimensional
 from gdlab.derivatives.findings.higher_orders import check_order, higher
 from gdlab.derivatives.findings.jacobian import jacobian
+from gdlab.derivatives.findings.search import find
 from gdlab.derivatives.findings.taylor import differential, taylor
 from gdlab.derivatives.frames import to_frame
 from gdlab.derivatives.notebook import html

@@ -14,7 +14,7 @@ from gdlab.derivatives.differentiability import Differentiability, Flaw
 from gdlab.derivatives.methods.behavior import Behavior, Kind
 from gdlab.derivatives.methods.finite_differences import DOUBT, Differences
 from gdlab.derivatives.methods.local_behavior import local_behavior
-from gdlab.derivatives.methods.symbolic import Symbolic
+from gdlab.derivatives.methods.symbolic import Proven, Symbolic
 from gdlab.errors import SettingError
 from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import hessian, is_twice_differentiable, norms, value_and_gradient
@@ -127,7 +127,17 @@ class LossAtPoint:
         """Sentences on second derivatives that do not exist; none above 30 dimensions."""
         if len(self.x) > MOST_CURVATURES:
             return ("there is no gradient",) if self.flaws else ()
-        return self.differentiability.missing_curvatures
+        return self.differentiability.missing_curvatures or self._missing_by_formula
+
+    @property
+    def _missing_by_formula(self) -> tuple[str, ...]:
+        """Sentences on the second derivatives that the formula proves to be missing."""
+        if self.curvatures_by_formula is None:
+            return ()
+        pairs = torch.nonzero(self.curvatures_by_formula.missing).tolist()
+        return tuple(
+            f"∂f/∂{self.names[i]} has no derivative along {self.names[j]}" for i, j in pairs
+        )
 
     @cached_property
     def is_at_boundary(self) -> bool:
@@ -178,6 +188,16 @@ class LossAtPoint:
     def symbolic(self) -> Symbolic | None:
         """The formula of the loss; None if it has none."""
         return Symbolic.of(self.loss)
+
+    @cached_property
+    def slopes_by_formula(self) -> Proven | None:
+        """The partial derivatives (D,) that the formula proves; None without a formula."""
+        return None if self.symbolic is None else self.symbolic.decide_all(self.x, 1)
+
+    @cached_property
+    def curvatures_by_formula(self) -> Proven | None:
+        """The second partial derivatives (D, D) likewise."""
+        return None if self.symbolic is None else self.symbolic.decide_all(self.x, 2)
 
     @cached_property
     def differences(self) -> Differences:

@@ -109,6 +109,11 @@ def number_or_undefined(value: "float | Tensor | None", digits: int = 8) -> str:
     return "undefined" if value is not None and math.isnan(value) else number(value, digits)
 
 
+def proven_in_words(value: float, decided: bool = True) -> str:
+    """Format a derivative that a formula proves: `undefined` for NaN, if it is decided."""
+    return number_or_undefined(value) if decided else "not decided"
+
+
 def matrix(values: Tensor, digits: int = 6) -> str:
     """Format a small matrix (n, m) row by row, a larger one by its shape and norm.
 

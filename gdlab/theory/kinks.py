@@ -32,6 +32,9 @@ _APART = 8
 _BEND = 0.5
 """The share of the slope at the beginning of a line by which it jumps at a kink."""
 
+_FAR = 4
+"""Times the distance of the first kink from a point: a lower one is not farther."""
+
 
 def has_kink(loss: Loss, x: Tensor) -> Tensor:
     """Return whether losses have a kink at points (n, D), as (n,).
@@ -59,32 +62,62 @@ def has_kink(loss: Loss, x: Tensor) -> Tensor:
 
 
 def kinks_ahead(loss: Loss, x: Tensor) -> Tensor:
-    """Return the first lowest points (n, D) downhill of points (n, D), if they are kinks; else NaN.
+    """Return the kinks (n, D) just downhill of points (n, D), the lowest ones near; else NaN.
 
-    Along the line of steepest descent the slope changes its sign. Bisection finds where. It is a
-    kink if the slope jumps there; where a loss is smooth, it goes through 0.
+    The first is on the line of steepest descent. If the loss falls along its bend, the search goes
+    on there: a line hits |x| + |y| first where one of them is 0, and the bend leads to where both
+    are.
     """
     nowhere = torch.full_like(x, torch.nan)
     try:
-        grad = value_and_gradient(loss, by_rows(x))[1]
-        way = -grad / norm(grad)
-
-        def slope(distance: Tensor) -> Tensor:
-            return dot(value_and_gradient(loss, by_rows(x + distance * way))[1], way)
-
-        start = slope(torch.zeros_like(way[:, :1]))
-        size = norm(x).clamp(min=1.0)
-        low, high = _bracket(slope, size)
-        narrow = _APART * torch.finfo(x.dtype).eps * size
-        for _ in range(_HALVINGS):
-            middle = (low + high) / 2
-            is_wide, is_before = high - low > narrow, slope(middle) < 0
-            low = torch.where(is_wide & is_before, middle, low)
-            high = torch.where(is_wide & ~is_before, middle, high)
-        is_kink = slope(high) - slope(low) > _BEND * start.abs()
+        found, slope, bend = _kink_along(loss, x, value_and_gradient(loss, by_rows(x))[1])
+        bends = [bend]
+        for _ in range(x.shape[1] - 1):
+            for bend in bends:
+                slope = slope - dot(slope, bend) * bend
+            lower, next_slope, bend = _kink_along(loss, found, slope)
+            bends.append(bend.nan_to_num(0.0))
+            is_better = loss(by_rows(lower)) < loss(by_rows(found))
+            is_better &= (norm(lower - x) <= _FAR * norm(found - x))[:, 0]
+            if not is_better.any():
+                break
+            found = torch.where(is_better[:, None], lower, found)
+            slope = torch.where(is_better[:, None], next_slope, slope)
     except CUSTOM_ERRORS:  # of a loss of one's own that refuses some points
         return nowhere
-    return torch.where(is_kink, x + low * way, nowhere)
+    return found
+
+
+def _kink_along(loss: Loss, x: Tensor, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the lowest points against slopes, if kinks, new slopes and normals: (n, D) each.
+
+    Along the line the slope changes its sign. Bisection finds where. It is a kink if the slope
+    jumps there; where a loss is smooth, it goes through 0. The new slope is the shortest vector
+    between the gradients on both sides. The unit normal is across the bend.
+    """
+    way = -grad / norm(grad)
+
+    def gradient(distance: Tensor) -> Tensor:
+        return value_and_gradient(loss, by_rows(x + distance * way))[1]
+
+    def slope(distance: Tensor) -> Tensor:
+        return dot(gradient(distance), way)
+
+    start = slope(torch.zeros_like(way[:, :1]))
+    size = norm(x).clamp(min=1.0)
+    low, high = _bracket(slope, size)
+    narrow = _APART * torch.finfo(x.dtype).eps * size
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        is_wide, is_before = high - low > narrow, slope(middle) < 0
+        low = torch.where(is_wide & is_before, middle, low)
+        high = torch.where(is_wide & ~is_before, middle, high)
+    before, after = gradient(low), gradient(high)
+    is_kink = dot(after - before, way) > _BEND * start.abs()
+    turn = before - after
+    share = (dot(before, turn) / dot(turn, turn)).clamp(0.0, 1.0)
+    kink = torch.where(is_kink, x + low * way, torch.nan)
+    return kink, before - share * turn, turn / norm(turn)
 
 
 def _bracket(slope: Callable[[Tensor], Tensor], size: Tensor) -> tuple[Tensor, Tensor]:

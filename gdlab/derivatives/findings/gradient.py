@@ -19,13 +19,14 @@ from gdlab.derivatives.methods.finite_differences import (
     OneSidedSlopes,
     convergence,
 )
+from gdlab.derivatives.methods.symbolic import Proven
 from gdlab.derivatives.point import LossAtPoint
-from gdlab.derivatives.wording import number_or_undefined
+from gdlab.derivatives.wording import proven_in_words
 
 _ROWS_SHOWN, _FLAWS_SHOWN = 12, 3
 _AT_BOUNDARY = (
-    "The point is on a boundary of `where`: autograd and the formula differentiate only the piece "
-    "that the condition chooses here, and the differences see the others."
+    "The point is on a boundary of `where`: autograd differentiates only the piece that the "
+    "condition chooses here; the differences and the symbolic column see the others."
 )
 _LEGEND = (
     "h: the best step; slope: of log error against log h, central 2, forward 1; "
@@ -47,8 +48,9 @@ class Partial:
         forward_error: how its error shrinks; expected slope 1.
         differences: central differences extrapolated to h = 0, independent of autograd.
         uncertainty: uncertainty of that limit.
-        symbolic: from the formula; NaN where there is no derivative or the formula is undefined,
-            None without a formula.
+        symbolic: from the formula; NaN where there is no derivative or this is not decided, None
+            without a formula.
+        is_decided: whether the formula decides if there is a derivative.
         expression: the derivative as an expression.
         disagreement: the largest difference between autograd, `central` and `symbolic`; NaN if
             there is no derivative.
@@ -69,6 +71,7 @@ class Partial:
     differences: float
     uncertainty: float
     symbolic: float | None
+    is_decided: bool
     expression: str | None
     disagreement: float
     agrees: bool | None
@@ -96,7 +99,7 @@ class Partial:
             self.central_error.words,
             number(self.forward),
             self.forward_error.words,
-            number_or_undefined(self.symbolic),
+            dash if self.symbolic is None else proven_in_words(self.symbolic, self.is_decided),
             number(self.disagreement, 2),
         )
 
@@ -206,7 +209,7 @@ def _join(names: Sequence[str]) -> str:
 def first_order(at: LossAtPoint) -> FirstOrder:
     """Compute the gradient of a loss at a point by autograd, differences and its formula."""
     gradient, symbolic = at.gradient, at.symbolic
-    by_formula = None if symbolic is None else symbolic.gradient(at.x)
+    by_formula = at.slopes_by_formula
     sides = at.differences.one_sided_slopes()
     partials = tuple(_partial(at, i, by_formula, pair) for i, pair in enumerate(sides))
     return FirstOrder(
@@ -225,13 +228,13 @@ def first_order(at: LossAtPoint) -> FirstOrder:
     )
 
 
-def _partial(at: LossAtPoint, i: int, by_formula: Tensor | None, sides: OneSidedSlopes) -> Partial:
+def _partial(at: LossAtPoint, i: int, by_formula: Proven | None, sides: OneSidedSlopes) -> Partial:
     d, exact = at.differences, at.gradient[i]
     limit, uncertainty = (values[i] for values in at.limit)
     aim = exact if bool(exact.isfinite()) else limit
     central = convergence(d.h[i], (d.central[i] - aim).abs(), d.rounding[i])
     forward = convergence(d.h[i], (d.forward[i] - aim).abs(), 2 * d.rounding[i])
-    symbolic = None if by_formula is None else by_formula[i]
+    symbolic = None if by_formula is None else by_formula.values[i]
     behavior = None if at.is_large else at.differentiability.along_axes[i]
     has_none = behavior is not None and behavior.has_no_derivative
     if behavior is not None and has_none:
@@ -251,6 +254,7 @@ def _partial(at: LossAtPoint, i: int, by_formula: Tensor | None, sides: OneSided
         differences=float(limit),
         uncertainty=float(uncertainty),
         symbolic=None if symbolic is None else math.nan if has_none else float(symbolic),
+        is_decided=by_formula is None or has_none or bool(by_formula.decided[i]),
         expression=None if at.symbolic is None else at.symbolic.words(i),
         disagreement=math.nan if has_none else float(results.max() - results.min()),
         agrees=_agrees(exact, limit, uncertainty, behavior, at.is_at_boundary),

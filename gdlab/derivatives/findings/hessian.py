@@ -16,6 +16,7 @@ from gdlab.derivatives.findings.second_differences import (
     gather_evidence,
 )
 from gdlab.derivatives.methods.finite_differences import EPSILON
+from gdlab.derivatives.methods.symbolic import Proven
 from gdlab.derivatives.point import LossAtPoint
 from gdlab.derivatives.wording import derivative_name, number_or_undefined
 
@@ -34,7 +35,9 @@ class SecondOrder(Finding):
         differences: by nested differences, whose inner step is far smaller than the outer one
             (D, D); None in more than 30 dimensions.
         uncertainty: uncertainty of the nested differences (D, D).
-        symbolic: from the formula (D, D), NaN where undefined; None without a formula.
+        symbolic: from the formula (D, D), NaN where there is none or this is not decided; None
+            without a formula.
+        decided: whether the formula decides them (D, D); None without a formula.
         expressions: the second partial derivatives as expressions, by name.
         asymmetry: where the nested differences are least symmetric; None in one dimension or
             without nested differences.
@@ -46,8 +49,8 @@ class SecondOrder(Finding):
             a formula.
         missing: sentences on the second derivatives that do not exist; none above 30 dimensions.
         flaw: why autograd's Hessian is not that of the loss; None if it is.
-        undecided: for each second derivative (D, D), whether it does not exist or the differences
-            cannot resolve it.
+        is_missing: for each second derivative (D, D), whether it does not exist.
+        undecided: whether it does not exist or the differences cannot resolve it.
         eigenvalues: eigenvalues of the Hessian, ascending (D,); NaN if it is not finite.
         eigenvectors: the matching eigenvectors, as columns (D, D).
         condition: |λ|_max / |λ|_min; None if the Hessian is singular or not finite.
@@ -62,6 +65,7 @@ class SecondOrder(Finding):
     differences: Tensor | None
     uncertainty: Tensor | None
     symbolic: Tensor | None
+    decided: Tensor | None
     expressions: dict[str, str]
     asymmetry: Asymmetry | None
     is_symmetric: bool | None
@@ -69,6 +73,7 @@ class SecondOrder(Finding):
     agrees_with_formula: bool | None
     missing: tuple[str, ...]
     flaw: str | None
+    is_missing: Tensor
     undecided: Tensor
     eigenvalues: Tensor
     eigenvectors: Tensor
@@ -161,8 +166,12 @@ class SecondOrder(Finding):
         title = derivative_name([self.names[j], self.names[i]])
         by_differences = entry(self.differences), entry(self.uncertainty, 2)
         if bool(self.undecided[i, j]):
-            by_differences = "none" if self.missing else "unresolved", number(None)
-        return title, entry(self.hessian), *by_differences, entry(self.symbolic)
+            word = "none" if bool(self.is_missing[i, j]) else "unresolved"
+            by_differences = word, number(None)
+        by_formula = number(None)
+        if self.symbolic is not None and self.decided is not None:
+            by_formula = Proven(self.symbolic, self.decided).words(i, j)
+        return title, entry(self.hessian), *by_differences, by_formula
 
 
 def second_order(at: LossAtPoint) -> SecondOrder:
@@ -177,11 +186,11 @@ def second_order(at: LossAtPoint) -> SecondOrder:
         pairs = [(i, j) for i in range(len(names)) for j in range(i, len(names))]
         words = {pair: symbolic.words(*pair) for pair in pairs}
         expressions = {derivative_name([names[j], names[i]]): w for (i, j), w in words.items()}
-    by_formula = None if symbolic is None else symbolic.hessian(at.x)
+    proven = at.curvatures_by_formula
     evidence = gather_evidence(at)
     agrees = None
-    if symbolic is not None and by_formula is not None:
-        agrees = symbolic.is_smooth and _match(matrix, by_formula)
+    if symbolic is not None and proven is not None:
+        agrees = symbolic.is_smooth and _match(matrix, proven.values)
     is_doubted = evidence.agrees is False or (evidence.agrees is None and agrees is False)
     has_curvature = largest > 0 and not at.missing_curvatures and not is_doubted
     return SecondOrder(
@@ -189,7 +198,8 @@ def second_order(at: LossAtPoint) -> SecondOrder:
         hessian=matrix,
         differences=evidence.nested,
         uncertainty=evidence.uncertainty,
-        symbolic=by_formula,
+        symbolic=None if proven is None else proven.values,
+        decided=None if proven is None else proven.decided,
         expressions=expressions,
         asymmetry=evidence.asymmetry,
         is_symmetric=evidence.is_symmetric,
@@ -197,6 +207,7 @@ def second_order(at: LossAtPoint) -> SecondOrder:
         agrees_with_formula=agrees,
         missing=at.missing_curvatures,
         flaw=flaw_of_hessian(at),
+        is_missing=evidence.missing,
         undecided=evidence.undecided,
         eigenvalues=values,
         eigenvectors=vectors,

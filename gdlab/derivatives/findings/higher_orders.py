@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gdlab.derivatives.finding import Finding, Section, Table, number
 from gdlab.derivatives.point import LossAtPoint
-from gdlab.derivatives.wording import derivative_name, number_or_undefined
+from gdlab.derivatives.wording import derivative_name, proven_in_words
 from gdlab.errors import SettingError
 
 HIGHEST = 6
@@ -28,22 +28,28 @@ class Higher(Finding):
         order: the order of differentiation.
         names: names of the derivatives, such as ∂³f/∂x²∂y.
         autograd: their values by automatic differentiation.
-        symbolic: their values from the formula; None without a formula.
+        symbolic: their values from the formula, NaN where there is none, None where this is not
+            decided; None without a formula.
         expressions: the derivatives as expressions; None without a formula.
     """
 
     order: int
     names: tuple[str, ...]
     autograd: tuple[float, ...]
-    symbolic: tuple[float, ...] | None
+    symbolic: tuple[float | None, ...] | None
     expressions: tuple[str, ...] | None
 
     def section(self) -> Section:
         """Return the formulas as lines, since they may be long, and a table of the values."""
-        symbolic = self.symbolic or [None] * len(self.names)
+        by_formula = [number(None)] * len(self.names)
+        if self.symbolic is not None:
+            by_formula = [
+                proven_in_words(math.nan if exact is None else exact, exact is not None)
+                for exact in self.symbolic
+            ]
         rows = [
-            (name, number(value), number_or_undefined(exact))
-            for name, value, exact in zip(self.names, self.autograd, symbolic, strict=True)
+            (name, number(value), exact)
+            for name, value, exact in zip(self.names, self.autograd, by_formula, strict=True)
         ]
         lines = () if self.expressions is None else zip(self.names, self.expressions, strict=True)
         table = Table(("", "autograd", "symbolic"), rows)
@@ -77,7 +83,7 @@ def higher(at: LossAtPoint, order: int) -> Higher:
         order=order,
         names=tuple(derivative_name([at.names[i] for i in by]) for by in indices),
         autograd=tuple(_differentiate(at, by) for by in indices),
-        symbolic=None if symbolic is None else tuple(symbolic.at(at.x, *by) for by in indices),
+        symbolic=None if symbolic is None else tuple(symbolic.decide(at.x, *by) for by in indices),
         expressions=None if symbolic is None else tuple(symbolic.words(*by) for by in indices),
     )
 

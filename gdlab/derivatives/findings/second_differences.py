@@ -58,7 +58,8 @@ class Evidence:
         asymmetry: where they are least symmetric; None in one dimension or without them.
         is_symmetric: whether the order of differentiation does not matter; None if unknown.
         agrees: whether they match autograd's Hessian; None if they cannot resolve the loss.
-        undecided: where there is no second derivative, or none that they resolve (D, D).
+        missing: where there is no second derivative (D, D).
+        undecided: there, and where they do not resolve it (D, D).
     """
 
     nested: Tensor | None
@@ -66,6 +67,7 @@ class Evidence:
     asymmetry: Asymmetry | None
     is_symmetric: bool | None
     agrees: bool | None
+    missing: Tensor
     undecided: Tensor
 
 
@@ -74,11 +76,13 @@ def gather_evidence(at: LossAtPoint) -> Evidence:
     matrix, dim = at.hessian, len(at.x)
     nothing = torch.zeros_like(matrix, dtype=torch.bool)
     if dim > MOST_CURVATURES:
-        return Evidence(None, None, None, True, True, nothing)
+        return Evidence(None, None, None, True, True, nothing, nothing)
     curvatures = at.differentiability.of_partials
     nested, uncertainty = _resolve(at)
     is_near = (matrix - nested).abs() <= _tolerance(uncertainty, nested)
     missing = _entries(curvatures, lambda behavior: behavior.has_no_derivative)
+    if at.curvatures_by_formula is not None:
+        missing |= at.curvatures_by_formula.missing
     # The slopes of autograd's partial derivatives see finer scales than differences of the loss,
     # but at a boundary of pieces they may have steps that the loss does not have.
     slopes, doubts = at.curvatures
@@ -98,6 +102,7 @@ def gather_evidence(at: LossAtPoint) -> Evidence:
         if at.flaws or bool(missing.any())
         else _is_symmetric(asymmetry, undecided, slopes, doubts),
         agrees=None if at.flaws or (agrees and bool(undecided.any())) else agrees,
+        missing=missing,
         undecided=undecided,
     )
 

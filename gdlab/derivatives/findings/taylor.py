@@ -59,6 +59,7 @@ class Taylor(Finding):
     Attributes:
         expanded: the equation of the tangent plane, multiplied out; empty if that overflows.
         direction: the unit direction (D,) along which the errors are measured.
+        choice: how it was chosen, for use after it.
         distances: distances from the point, decreasing (m,).
         values: the loss at these distances (m,).
         plane: the tangent plane f(a) + ∇f(a) · (x − a).
@@ -69,6 +70,7 @@ class Taylor(Finding):
 
     expanded: str
     direction: Tensor
+    choice: str
     distances: Tensor
     values: Tensor
     plane: Model
@@ -88,7 +90,7 @@ class Taylor(Finding):
             lines.append(("second order", f"no Hessian: {self.flaw_of_hessian}"))
         elif len(self.direction) <= _QUADRATIC_SHOWN:
             lines.append(("second order", f"z = {self.second.equation}"))
-        lines.append(("errors along", vector(self.direction, 6)))
+        lines.append(("errors along", f"{vector(self.direction, 6)}, {self.choice}"))
         header = ("distance", "loss", "plane", "error", "second order", "error")
         rows = [self._row(k) for k in reversed(_SHOWN)]
         slopes = self.plane.convergence.words, self.second.convergence.words
@@ -110,19 +112,16 @@ def taylor(at: LossAtPoint, direction: "Tensor | Sequence[float] | None" = None)
     Args:
         at: the loss and the point.
         direction: the nonzero direction (D,) along which errors are measured. None for steepest
-            ascent; without one, the Hessian's last eigenvector; without that, the last axis.
+            ascent; without one, that of the largest curvature; if this is 0, the one of a few along
+            which the loss varies most.
 
     Raises:
         SettingError: the direction is zero or is not D finite numbers.
     """
     x, value, gradient, matrix = at.x, at.value, at.slopes, at.hessian
-    along = at.ascent
+    along, choice = _choose(at)
     if direction is not None:
-        along = arguments.as_direction(direction, at.names, "direction")
-    elif along is None:
-        along = eigendecomposition(matrix)[1][:, -1]
-    if not bool(along.isfinite().all()):
-        along = torch.eye(len(x), dtype=x.dtype)[-1]
+        along, choice = arguments.as_direction(direction, at.names, "direction"), "as given"
     distance = _LARGEST_DISTANCE * 2.0 ** -torch.arange(_DISTANCES, dtype=x.dtype)
     values = values_at(at.loss, x + distance[:, None] * along)
     slope, curvature = gradient @ along, along @ matrix @ along
@@ -145,6 +144,7 @@ def taylor(at: LossAtPoint, direction: "Tensor | Sequence[float] | None" = None)
     return Taylor(
         expanded=linear_combination(expanded) if math.isfinite(intercept) else "",
         direction=along,
+        choice=choice,
         distances=distance,
         values=values,
         plane=make_model(linear_combination(tangent), plane, rounding),
@@ -154,6 +154,24 @@ def taylor(at: LossAtPoint, direction: "Tensor | Sequence[float] | None" = None)
         flaw=at.flaw,
         flaw_of_hessian=flaw_of_hessian(at),
     )
+
+
+def _choose(at: LossAtPoint) -> tuple[Tensor, str]:
+    """Choose a unit direction (D,) along which the loss varies, and say how."""
+    if at.ascent is not None:
+        return at.ascent, "that of steepest ascent"
+    if len(at.x) == 1:
+        return torch.ones_like(at.x), "the only direction"
+    values, vectors = eigendecomposition(at.hessian)
+    if bool(values[-1].abs() > EPSILON * values.abs().max()):
+        return vectors[:, -1], "that of the largest curvature"
+    lines = torch.cat((torch.eye(len(at.x)).to(at.x), at.differentiability.oblique))
+    lines = torch.cat((lines, vectors.T)) if bool(vectors.isfinite().all()) else lines
+    changes = (values_at(at.loss, at.x + _LARGEST_DISTANCE * lines) - at.value).abs()
+    changes = torch.where(changes.isfinite(), changes, -1.0)
+    if not bool((changes > 0).any()):
+        return lines[0], f"though the loss changes along none of {len(lines)} directions"
+    return lines[changes.argmax()], f"the one of {len(lines)} directions with the largest change"
 
 
 def _quadratic_terms(matrix: Tensor, deviations: list[str]) -> list[tuple[float, str]]:

@@ -154,7 +154,7 @@ def _ask_formula(loss: Loss, x: Tensor, gradient: Tensor, direction: Tensor, ver
         return verdict
     if verdict != UNSURE:
         return BY_FORMULA if symbolic.proves(x, gradient) else verdict
-    by_formula, slope = symbolic.gradient(x) @ direction, gradient @ direction
+    by_formula, slope = symbolic.decide_all(x, 1).values @ direction, gradient @ direction
     neighbors = torch.stack((x * (1 - EPSILON), x * (1 + EPSILON)))
     change = (value_and_gradient(loss, neighbors)[1] @ direction - slope).abs().amax()
     allowed = (DOUBT * change).clamp(_SAME * slope.abs(), _UNSURE * slope.abs())

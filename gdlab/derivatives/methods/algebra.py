@@ -67,11 +67,18 @@ def format_shortest(expression: "sympy.Expr") -> str:
     return min(text, format_expression(factors), key=len)
 
 
-def format_derivative(expression: "sympy.Expr") -> str:
-    """Format a derivative as `format_shortest`, with plain words in place of Dirac's delta."""
+def format_derivative(
+    expression: "sympy.Expr", before: "Sequence[tuple[sympy.Expr, Any, Any]]" = ()
+) -> str:
+    """Format a derivative as `format_shortest`, with plain words in place of Dirac's delta.
+
+    Args:
+        expression: the derivative.
+        before: those of lower order that were differentiated to get it, as `in_words` takes them.
+    """
     from gdlab.formulas.derivatives import in_words
 
-    return in_words(expression, format_shortest)
+    return in_words(expression, format_shortest, before)
 
 
 def format_factor(expression: "sympy.Expr") -> str:

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from gdlab.derivatives.findings.chain_rule import ChainRule
-from gdlab.derivatives.findings.critical_points import CriticalPoints
 from gdlab.derivatives.findings.hessian import SecondOrder
+from gdlab.derivatives.findings.search import CriticalPoints
 from gdlab.derivatives.full_report import Report
 from gdlab.derivatives.methods.formulas import Formulas
 from gdlab.derivatives.plots.chain import Inner

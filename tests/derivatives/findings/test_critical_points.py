@@ -1,12 +1,15 @@
 """Critical points and their kinds against published ones."""
 
+import math
+
 import pytest
 import torch
 from losses.cases import PUBLISHED, REFERENCE, LossCase
 from losses.mgh_cases import MGH
 
-from gdlab.derivatives.findings.critical_points import critical, find
+from gdlab.derivatives.findings.critical_points import critical
 from gdlab.derivatives.findings.kinks import find_kinks
+from gdlab.derivatives.findings.search import find
 from gdlab.derivatives.methods.finite_differences import EPSILON
 from gdlab.derivatives.point import LossAtPoint
 from gdlab.errors import SettingError
@@ -125,11 +128,27 @@ def test_a_line_of_minimizers_consists_of_degenerate_points() -> None:
     assert {point.critical.kind for point in found.points} == {"degenerate"}
 
 
-def test_only_the_hundred_lowest_points_are_listed() -> None:
+def test_only_the_hundred_lowest_points_are_listed_but_all_are_counted() -> None:
     found = find(Rastrigin(), None, TOL, seed=0)
-    assert len(found.points) == 100 < found.total
+    assert len(found.points) == 100
+    # In [-5.12, 5.12] the slope of one coordinate is 0 at 11 minima and 10 maxima.
+    assert found.counts == {"minimum": 121, "saddle": 220, "maximum": 100}
+    lines = dict(found.section().lines)
+    assert lines["found"] == "441: 121 minima, 220 saddles, 100 maxima; 100 listed"
     assert [float(c) for c in found.points[0].at] == [0.0, 0.0]
-    assert "with a higher loss are not listed" in found.section().notes[0]
+    assert "341 points with a higher loss are not listed" in found.section().notes[0]
+
+
+def test_a_circle_of_minimizers_does_not_crowd_out_the_maximum() -> None:
+    found = find(Expression("(x**2 + y**2 - 1)**2"))
+    assert found.counts["maximum"] == 1
+    assert found.total > len(found.points) == 100
+    assert found.points[0].critical.kind == "maximum"
+    assert found.in_continua == found.total - 1
+    angles = [math.atan2(*point.at.tolist()) for point in found.points[1:]]
+    assert min(angles) < -2.5
+    assert max(angles) > 2.5
+    assert "samples of curves or areas" in found.section().notes[0]
 
 
 def test_only_points_in_the_window_are_returned() -> None:
@@ -163,19 +182,64 @@ def test_losses_that_cannot_be_searched(loss: Loss, message: str) -> None:
     ("formula", "kinks"),
     [
         ("sqrt(x**2 + y**2)", [[0.0, 0.0]]),
-        ("abs(abs(x) - 1) + 0*y", []),  # two lines of minima, and no single low
         ("abs(abs(x) - 1) + y**2", [[-1.0, 0.0], [1.0, 0.0]]),
+        ("abs(x - 1/33) + y**2", [[1 / 33, 0.0]]),  # between two starts that are equally low
+        ("10*abs(2*x - 3*y) + (x + y - 1)**2", [[0.6, 0.4]]),  # at the bottom of an oblique bend
         ("100*(y - x**2)**2 + (1 - x)**2", []),  # lows of a grid across a narrow valley
     ],
 )
 def test_minima_at_kinks_are_found(formula: str, kinks: list[list[float]]) -> None:
     side = (torch.arange(33, dtype=torch.float64) + 0.5) / 33 * 4 - 2
     starts, width = torch.cartesian_prod(side, side), torch.full((2,), 4 / 33, dtype=torch.float64)
-    found = find_kinks(Expression(formula), starts, width)
-    torch.testing.assert_close(found, torch.tensor(kinks).to(found).reshape(-1, 2), rtol=0, atol=0)
+    found = find_kinks(Expression(formula), starts, width, starts[:0])
+    expected = torch.tensor(kinks, dtype=torch.float64).reshape(-1, 2)
+    found = found[found[:, 0].argsort()]
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)  # observed 1e-14
 
 
-def test_a_kink_is_reported() -> None:
-    found = find(Expression("abs(x - 1)"), torch.tensor([[-2.0, 2.0]], dtype=torch.float64))
-    lines = dict(found.section().lines)
-    assert (lines["found"], lines["at kinks"]) == ("none", "minima without a gradient: (1)")
+@pytest.mark.parametrize(
+    ("formula", "found", "row"),
+    [
+        ("abs(x - 1)", "1 minimum at a kink", ("minimum at a kink", "(1)", "0", "no gradient")),
+        ("-abs(x - 1)", "1 maximum at a kink", ("maximum at a kink", "(1)", "0", "no gradient")),
+        ("abs(abs(x) - 1)", "2 minima at kinks, 1 maximum at a kink", None),
+    ],
+)
+def test_extrema_at_kinks_are_listed(formula, found, row) -> None:
+    points = find(Expression(formula), torch.tensor([[-2.0, 2.0]], dtype=torch.float64))
+    section = points.section()
+    lines, table = dict(section.lines), section.table
+    assert lines["found"] == found
+    assert lines["kinks"].startswith("minima and maxima; other points without a gradient")
+    assert table is not None
+    assert row is None or table.rows[0] == row
+
+
+def test_samples_of_a_line_of_minima_at_kinks_are_found() -> None:
+    side = torch.arange(-2.0, 3.0, dtype=torch.float64)
+    starts, width = torch.cartesian_prod(side, side), torch.ones(2, dtype=torch.float64)
+    found = find_kinks(Expression("abs(x) + 0*y"), starts, width, starts[:0])
+    assert len(found) == 3  # inside the grid
+    assert found[:, 0].tolist() == [0, 0, 0]
+
+
+def test_it_is_said_where_kinks_are_not_searched_for() -> None:
+    found = find(Expression("abs(x) + y**2 + z**2"))
+    assert found.kinks == "not searched for in more than 2 dimensions"
+
+
+@pytest.mark.parametrize(
+    ("formula", "by_values"),
+    [
+        ("x**4 + y**4", "minimum"),
+        ("1 + x**4 + y**2", "minimum"),
+        ("-x**4 - y**2", "maximum"),
+        ("x**3 + y**2", "neither"),
+        ("(y - x**2)*(y - 2*x**2)", "neither"),  # Peano: higher along every line
+        ("x**2 + 0*y", None),
+        ("max(x**2, y**2)", "minimum"),
+    ],
+)
+def test_values_around_a_degenerate_point(formula: str, by_values: str | None) -> None:
+    found = critical(LossAtPoint(Expression(formula), [0.0, 0.0]))
+    assert (found.kind, found.by_values) == ("degenerate", by_values)

@@ -143,3 +143,22 @@ def test_sums_as_text(terms: list[tuple[float, str]], words: str) -> None:
 
 def test_variables_counted_from_a_number() -> None:
     assert [offset_from("x", at) for at in (0.0, 2.5, -1.0)] == ["x", "(x - 2.5)", "(x + 1)"]
+
+
+@pytest.mark.parametrize(
+    ("formula", "at", "direction", "choice"),
+    [
+        ("x + y**2", [0.0, 0.0], [1, 0], "that of steepest ascent"),
+        ("x**2 + 3*y**2", [0.0, 0.0], [0, 1], "that of the largest curvature"),
+        ("x**3 - 3*x*y**2", [0.0, 0.0], [1, 0], "the one of 9 directions with the largest change"),
+        ("0*x + y**4", [0.0, 0.0], [0, 1], "the one of 9 directions with the largest change"),
+        ("x**4", [0.0], [1], "the only direction"),
+        ("0*x + 0*y", [0.0, 0.0], None, "though the loss changes along none of 9 directions"),
+    ],
+)
+def test_errors_are_measured_where_the_loss_varies(formula, at, direction, choice) -> None:
+    found = taylor(LossAtPoint(Expression(formula), at))
+    assert found.choice == choice
+    assert direction is None or found.direction.abs().tolist() == direction
+    words = dict(found.section().lines)["errors along"]
+    assert words.endswith(f"), {choice}")
