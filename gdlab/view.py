@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from gdlab.cli.command import EXIT_USAGE, require_working_directory
 from gdlab.cli.output import prepare_output
@@ -14,14 +15,19 @@ from gdlab.errors import GdlabError
 from gdlab.paths import user_path
 
 USAGE = """\
-usage: python -m gdlab.view [DIR] [tensorboard arguments]
+usage: python -m gdlab.view [--trust] [DIR] [tensorboard arguments]
 
 Shows the runs in and below the folder DIR (default: runs) in TensorBoard, on this machine only.
 Further arguments are passed on to TensorBoard, for example:
 
     python -m gdlab.view runs/my_sweep --port 6007
 
+--trust imports a loss of your own, and data, that the runs name, and shows their landscape.
+
 All of TensorBoard's arguments: tensorboard --help"""
+
+TAB = "trajectories"
+_TRUST = "--trust"
 
 # With more runs than this, a tab opens with none of them selected: Time Series, and the older ones.
 MAX_SELECTED, MAX_SELECTED_ELSEWHERE = 500, 40
@@ -107,8 +113,7 @@ def describe_address(url: str, runs: int) -> str:
     Returns:
         One line for few runs. For many, more lines say where something is shown at first.
     """
-    tab = "timeseries" if runs <= MAX_SELECTED else "hparams"
-    lines = [f"TensorBoard at {url}#{tab} (Ctrl-C ends it)"]
+    lines = [f"TensorBoard at {url}#{TAB} (Ctrl-C ends it)"]
     if runs > MAX_SELECTED:
         lines.append(
             f"More than {MAX_SELECTED} runs: HParams lists them. The other tabs select none at "
@@ -140,19 +145,43 @@ def raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
-def show(directory: Path, further: Sequence[str] = (), runs: int = 1) -> int:
+def board_plugins(root: Path, *, trust: bool = False) -> list[Any]:
+    """Return TensorBoard's tabs, and the paths of the runs in a folder as one of them, once.
+
+    Args:
+        root: The folder with the runs.
+        trust: Whether a loss that its runs name is imported, where gdlab has no such class.
+    """
+    from tensorboard import default
+
+    from gdlab.board.plugin import TrajectoriesLoader, TrajectoriesPlugin
+
+    others = [tab for tab in default.get_plugins() if tab is not TrajectoriesPlugin]
+    return [*others, TrajectoriesLoader(root, trust=trust)]
+
+
+def show(
+    directory: Path,
+    further: Sequence[str] = (),
+    runs: int = 1,
+    *,
+    root: Path | None = None,
+    trust: bool = False,
+) -> int:
     """Run TensorBoard in this process until it is interrupted.
 
     Args:
         directory: The folder with the runs.
         further: Further arguments for TensorBoard.
         runs: The number of runs in it.
+        root: The same folder where the first is a link to it.
+        trust: Whether a loss that the runs name is imported, where gdlab has no such class.
 
     Returns:
         The exit code.
     """
     from absl import logging
-    from tensorboard import default, program
+    from tensorboard import program
     from tensorboard.plugins.base_plugin import FlagsError
 
     raise_file_limit()
@@ -163,7 +192,8 @@ def show(directory: Path, further: Sequence[str] = (), runs: int = 1) -> int:
             print(describe_address(self.get_url(), runs), file=sys.stderr, flush=True)
 
     server = program.with_port_scanning(Server)
-    board = program.TensorBoard(plugins=default.get_plugins(), server_class=server)
+    plugins = board_plugins(root or directory, trust=trust)
+    board = program.TensorBoard(plugins=plugins, server_class=server)
     try:
         board.configure(["", *board_arguments(directory, further)])
     except FlagsError as error:
@@ -189,6 +219,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         require_working_directory()
     except GdlabError as error:
         return _refuse(str(error))
+    trust = _TRUST in further
+    further = [argument for argument in further if argument != _TRUST]
     named = further and not further[0].startswith("-")
     directory = user_path(further.pop(0) if named else "runs")
     if any(argument.split("=")[0] in ("--logdir", "--logdir_spec") for argument in further):
@@ -200,7 +232,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(f"the folder {directory} contains no runs (no event file in or below it)")
     try:
         with under_its_name(directory) as shown:
-            return show(shown, further, runs)
+            return show(shown, further, runs, root=directory, trust=trust)
     except KeyboardInterrupt:
         return 130
 

@@ -44,7 +44,9 @@ def test_wheel_carries_conf_experiments_data_and_types(wheel: Path) -> None:
     assert wanted
     assert {f"gdlab/{name}" for name in wanted} <= packed
     assert {"gdlab/py.typed", "gdlab/data/line3.csv", "gdlab/data/diabetes.csv"} <= packed
-    assert {f"gdlab/{name}" for name in inside(ROOT / "gdlab", "data")} <= packed
+    for folder in ("data", "viewer/page"):
+        assert {f"gdlab/{name}" for name in inside(ROOT / "gdlab", folder)} <= packed
+    assert "gdlab/viewer/page/plugin.js" in packed
 
 
 def test_wheel_runs_from_an_empty_folder(installed: Path, tmp_path: Path) -> None:
@@ -65,6 +67,9 @@ def test_wheel_runs_from_an_empty_folder(installed: Path, tmp_path: Path) -> Non
     assert {"result.json", "history.parquet", "trajectory.png"} <= {p.name for p in run.iterdir()}
 
 
-def test_script_is_the_module(installed: Path) -> None:
+def test_script_is_the_module_and_tensorboard_finds_the_tab(installed: Path) -> None:
     (entries,) = installed.glob("gdlab-*.dist-info/entry_points.txt")
-    assert "gdlab = gdlab.__main__:main" in entries.read_text()
+    text = entries.read_text()
+    assert "gdlab = gdlab.__main__:main" in text
+    assert "[tensorboard_plugins]" in text
+    assert " = gdlab.board.plugin:TrajectoriesPlugin" in text

@@ -4,6 +4,7 @@ import argparse
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,7 +62,7 @@ def opened_boards(monkeypatch):
     """The calls of `show`, which starts nothing."""
     calls = []
 
-    def show(directory: Path, further: list[str], runs: int) -> int:
+    def show(directory: Path, further: list[str], runs: int, **options: Any) -> int:
         calls.append((str(directory), further, runs))
         return 0
 
@@ -87,7 +88,7 @@ def test_a_run_that_is_the_folder_itself_has_its_name(tmp_path, monkeypatch):
     (run / "events.out.tfevents.1.a.0").touch()
     seen = []
 
-    def show(directory: Path, further: list[str], runs: int) -> int:
+    def show(directory: Path, further: list[str], runs: int, **options: Any) -> int:
         seen.append(directory)
         assert [path.name for path in directory.iterdir()] == [run.name]
         assert (directory / run.name).resolve() == run.resolve()
@@ -96,6 +97,36 @@ def test_a_run_that_is_the_folder_itself_has_its_name(tmp_path, monkeypatch):
     monkeypatch.setattr(view, "show", show)
     assert view.main([str(run)]) == 0
     assert not seen[0].exists()
+
+
+def test_paths_on_their_landscape_are_one_tab(tmp_path, monkeypatch):
+    """Where gdlab is installed, TensorBoard finds it by itself, too."""
+    from tensorboard import default
+
+    from gdlab.board.plugin import TrajectoriesLoader, TrajectoriesPlugin
+
+    monkeypatch.setattr(default, "get_dynamic_plugins", lambda: [TrajectoriesPlugin])
+    tabs = view.board_plugins(tmp_path)
+    assert len([tab for tab in tabs if isinstance(tab, TrajectoriesLoader)]) == 1
+    assert TrajectoriesPlugin not in tabs
+    assert len(tabs) > 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "trust"),
+    [(["runs"], False), (["--trust", "runs"], True), (["runs", "--port", "1", "--trust"], True)],
+)
+def test_losses_are_imported_only_if_trusted(arguments, trust, tmp_path, monkeypatch):
+    runs, seen = make_runs(tmp_path / "runs", 1), []
+
+    def show(directory: Path, further: list[str], runs: int, **options: Any) -> int:
+        seen.append((options, [word for word in further if "trust" in word]))
+        return 0
+
+    monkeypatch.setattr(view, "show", show)
+    monkeypatch.chdir(tmp_path)
+    assert view.main(arguments) == 0
+    assert seen == [({"root": Path(runs.name), "trust": trust}, [])]
 
 
 # Refusals
@@ -139,7 +170,7 @@ def test_help_is_short(capsys):
 
 
 def test_an_interrupt_while_starting_is_quiet(tmp_path, monkeypatch, capsys):
-    def show(directory: Path, further: list[str], runs: int) -> int:
+    def show(directory: Path, further: list[str], runs: int, **options: Any) -> int:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(view, "show", show)
@@ -150,20 +181,20 @@ def test_an_interrupt_while_starting_is_quiet(tmp_path, monkeypatch, capsys):
 # Many runs
 
 
-# number of runs, the tab that shows something, and what to do in the others
+# number of runs, and what to do in the tabs that show none of them
 TABS = [
-    (1, "timeseries", []),
-    (40, "timeseries", []),
-    (41, "timeseries", ["41 runs: Time Series shows them", "press TOGGLE ALL RUNS."]),
-    (500, "timeseries", ["500 runs: Time Series shows them", "press TOGGLE ALL RUNS."]),
-    (501, "hparams", ["More than 500 runs: HParams lists them", "tick the box above the list"]),
+    (1, []),
+    (40, []),
+    (41, ["41 runs: Time Series shows them", "press TOGGLE ALL RUNS."]),
+    (500, ["500 runs: Time Series shows them", "press TOGGLE ALL RUNS."]),
+    (501, ["More than 500 runs: HParams lists them", "tick the box above the list"]),
 ]
 
 
-@pytest.mark.parametrize(("runs", "tab", "words"), TABS)
-def test_the_address_opens_a_tab_that_shows_something(runs, tab, words):
+@pytest.mark.parametrize(("runs", "words"), TABS)
+def test_the_address_opens_a_tab_that_shows_something(runs, words):
     first, *further = view.describe_address("http://h:1/", runs).split("\n")
-    assert first == f"TensorBoard at http://h:1/#{tab} (Ctrl-C ends it)"
+    assert first == "TensorBoard at http://h:1/#trajectories (Ctrl-C ends it)"
     assert all(part in further[0] for part in words)
     pictures = "Pictures of sweeps: http://h:1/#images&regexInput=overview"
     assert further[1:] == [pictures] * bool(words)

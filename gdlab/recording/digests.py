@@ -15,6 +15,7 @@ import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from io import BufferedReader
 from pathlib import Path, PurePosixPath
 
@@ -121,6 +122,7 @@ class VerifiedFiles:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._digests: dict[str, set[str]] = {}
+        self._found: dict[str, list[str]] = {}
         with _open_inside(directory, SUMS) as file:
             size = os.fstat(file.fileno()).st_size  # `read` takes as much memory as it may need
             content = file.read(min(size, MAX_TEXT_BYTES))
@@ -139,8 +141,18 @@ class VerifiedFiles:
         return name in self._digests and self.path(name).is_file()
 
     def find(self, pattern: str) -> list[str]:
-        """Return the names that match a pattern and are listed or exist, sorted."""
-        listed = {name for name in self._digests if PurePosixPath(name).match(pattern)}
+        """Return the names that match a pattern and are listed or exist, sorted.
+
+        The directory is searched once for each pattern.
+        """
+        if pattern not in self._found:
+            self._found[pattern] = self._find(pattern)
+        return [*self._found[pattern]]
+
+    def _find(self, pattern: str) -> list[str]:
+        last = pattern.rpartition("/")[2]
+        alike = (name for name in self._digests if fnmatchcase(name.rpartition("/")[2], last))
+        listed = {name for name in alike if PurePosixPath(name).match(pattern)}
         existing = self._directory.glob(pattern)
         return sorted(listed | {path.relative_to(self._directory).as_posix() for path in existing})
 

@@ -27,12 +27,13 @@ def read_parquet(files: VerifiedFiles, name: str) -> "pa.Table":
         with files.open(name) as file:
             content = _read_natively(file)
         with pq.ParquetFile(pa.BufferReader(content)) as table:
-            return table.read()
+            return table.read(use_threads=content.size > _LARGE)
     except (pa.ArrowException, OSError) as error:
         what = f"missing or damaged ({first_line(error)})"
         raise RecordError(f"{files.path(name)}: {what}") from error
 
 
+_LARGE = 2**20  # bytes; threads would take longer to read fewer
 _FORMULA_STARTS = ("=", "+", "-", "@")
 
 

@@ -1,6 +1,7 @@
 """The settings of a run from Python, as a file like the one that a command leaves."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ _PLAIN = (bool, int, float, str, type(None))
 _FILE = ".hydra/config.yaml"
 
 
-def write_settings(directory: Path, settings: Settings) -> None:
+def write_settings(directory: Path, settings: Settings, *, durable: bool = True) -> None:
     """Write the settings of a run by name; what is no plain value, such as a function, is left out.
 
     The names of the choices are in a second file, where Hydra has them for a command.
@@ -21,17 +22,39 @@ def write_settings(directory: Path, settings: Settings) -> None:
     Args:
         directory: of the run.
         settings: its settings.
+        durable: whether to fsync.
     """
-    import yaml
-
     values = _node(settings)
     del values["choices"]
     path = directory / _FILE
     path.parent.mkdir()
-    write_atomically(path, yaml.safe_dump(values, sort_keys=False).encode())
+    # By section, each distinct one dumped once: the runs of a sweep differ in a few of them.
+    sections = [_dump(_Section(key, value)) for key, value in values.items()]
+    write_atomically(path, "".join(sections).encode(), durable=durable)
     choices = {group: settings.name(group) for group in GROUPS}
-    about = {"hydra": {"runtime": {"choices": choices}}}
-    write_atomically(path.with_name(HYDRA), yaml.safe_dump(about).encode())
+    about = _dump(_Section("hydra", {"runtime": {"choices": choices}}))
+    write_atomically(path.with_name(HYDRA), about.encode(), durable=durable)
+
+
+class _Section:
+    """A part of a configuration; two are equal if they are written alike."""
+
+    def __init__(self, key: str, value: Any) -> None:
+        self.node = {key: value}
+        self._text = repr(self.node)
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Section) and self._text == other._text
+
+
+@lru_cache(maxsize=1024)
+def _dump(section: _Section) -> str:
+    import yaml
+
+    return yaml.safe_dump(section.node, sort_keys=False)
 
 
 def _node(owner: Configured) -> dict[str, Any]:

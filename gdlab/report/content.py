@@ -1,6 +1,6 @@
 """What a report holds, whatever it is written as."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
@@ -75,7 +75,22 @@ class Figure:
         return render(self.drawing, "svg")
 
 
-Block: TypeAlias = Text | Items | Command | Table | Figure
+@dataclass(frozen=True)
+class Paths:
+    """The paths of runs on their landscape, which a page shows in the viewer.
+
+    Attributes:
+        name: an HTML id.
+        caption: what it shows.
+        messages: what the viewer is fed.
+    """
+
+    name: str
+    caption: str
+    messages: Mapping[str, bytes]
+
+
+Block: TypeAlias = Text | Items | Command | Table | Figure | Paths
 
 
 @dataclass(frozen=True)
@@ -104,6 +119,11 @@ class Document:
     def tables(self) -> list[Table]:
         """All tables, in order."""
         return [b for section in self.sections for b in section.blocks if isinstance(b, Table)]
+
+    @property
+    def has_paths(self) -> bool:
+        """Whether a page needs the viewer."""
+        return any(isinstance(b, Paths) for section in self.sections for b in section.blocks)
 
     @property
     def figures(self) -> list[Figure]:

@@ -1,13 +1,15 @@
 """A report as one HTML file that holds its pictures and asks the network for nothing.
 
-It has no script. All text is escaped, and a policy in the page forbids what text could bring in.
+It has no script but the viewer's, where it shows paths. All text is escaped, and a policy in the
+page forbids what text could bring in.
 """
 
 import re
 from functools import singledispatch
 
 from gdlab.console import plain_html
-from gdlab.report.content import Block, Command, Document, Figure, Items, Table, Text
+from gdlab.report.content import Block, Command, Document, Figure, Items, Paths, Table, Text
+from gdlab.viewer import embedding
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c1e21; --soft: #5d6470; --line: #d9dde3;
@@ -37,7 +39,10 @@ code, pre { font: .86rem/1.5 ui-monospace, monospace; }
 pre { background: var(--panel); border-radius: 6px; padding: .6rem .8rem; white-space: pre-wrap;
   overflow-wrap: anywhere; }
 details summary { cursor: pointer; color: var(--link); margin: .8rem 0; }
+.viewer-place { margin: 1rem 0; }
+.viewer-place .viewer { padding: 0; }
 @media print { body { max-width: none; padding: 0; font-size: 11pt; } nav { display: none; }
+  .viewer-place { display: none; }
   figure, tr { break-inside: avoid; } h2 { break-after: avoid; } }
 """
 
@@ -53,22 +58,27 @@ def html_of(document: Document) -> str:
         links.append(f'<a href="#s{number}">{name}</a>')
         blocks = "\n".join(map(_block, section.blocks))
         parts.append(f'<section><h2 id="s{number}">{name}</h2>\n{blocks}\n</section>')
+    # The viewer's script is the last, when its places are there.
+    policy, style, script = _POLICY, _STYLE, ""
+    if document.has_paths:
+        policy, style = embedding.policy(), f"{_STYLE}{embedding.style()}"
+        script = f'<script type="module">{embedding.script()}</script>\n'
     return f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <link rel="icon" href="data:,">
-<style>{_STYLE}</style>
+<style>{style}</style>
 </head>
 <body>
 <h1>{title}</h1>
 <p class="summary">{plain_html(document.summary)}</p>
 <nav>{" ".join(links)}</nav>
 {"".join(parts)}
-</body>
+{script}</body>
 </html>
 """
 
@@ -109,6 +119,12 @@ def _(block: Table) -> str:
     if not block.folded:
         return shown
     return f"<details><summary>{caption} ({len(block.rows)} rows)</summary>{shown}</details>"
+
+
+@_html.register
+def _(block: Paths) -> str:
+    place = embedding.fragment(block.messages, name=block.name)
+    return f"<p>{plain_html(block.caption)}</p>{place}"
 
 
 @_html.register

@@ -4,7 +4,7 @@ import re
 from functools import singledispatch
 
 from gdlab.console import visible
-from gdlab.report.content import Block, Command, Document, Figure, Items, Table, Text
+from gdlab.report.content import Block, Command, Document, Figure, Items, Paths, Table, Text
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$!])")
 
@@ -57,6 +57,11 @@ def _(block: Table) -> str:
     ]
     parts = [plain(block.caption), "\n".join(lines)]
     return "\n\n".join(parts + ([_code(block.command)] if block.command else []))
+
+
+@_markdown.register
+def _(block: Paths) -> str:
+    return f"{_plain(block.caption)} See report.html."
 
 
 @_markdown.register

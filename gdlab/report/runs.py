@@ -12,13 +12,24 @@ from gdlab.errors import SettingError
 from gdlab.fields.formatting import format_value
 from gdlab.recording.digests import VerifiedFiles
 from gdlab.recording.names import MULTIRUN, OVERRIDES
-from gdlab.report.content import Block, Command, Document, Figure, Items, Section, Table, Text
+from gdlab.report.content import (
+    Block,
+    Command,
+    Document,
+    Figure,
+    Items,
+    Paths,
+    Section,
+    Table,
+    Text,
+)
 from gdlab.results.best_table import BestTable, format_setting
 from gdlab.results.cautions import cautions, ranking_rule
 from gdlab.results.diagnoses import count_diagnoses, describe_rates
 from gdlab.results.load import Recorded
 from gdlab.results.ranking import rank_order, setting_label
 from gdlab.results.recorded_run import flat_settings, loss_name
+from gdlab.viewer.messages import messages_of
 
 _MOST_ROWS = 1000
 _OF_RUN, _OF_SWEEP = ("loss",), ("convergence", "sensitivity")
@@ -36,11 +47,20 @@ def document_of(recorded: Sequence[Recorded]) -> Document:
     many = "1 run" if runs == 1 else f"{runs:,} runs"
     summary = f"{many}, of which {ended:,} converged or reached a target."
     sections = [Section("Overview", list(_overview(recorded)))] if len(recorded) > 1 else []
+    sections += _paths([each.directory for each in recorded if each.directory is not None])
     sections += [
         Section(_name(each), list((_run if each.is_run else _sweep)(number, each)))
         for number, each in enumerate(recorded, 1)
     ]
     return Document(title, summary, sections)
+
+
+def _paths(directories: Sequence[Path]) -> list[Section]:
+    """Return the section with the viewer, if a run has a path."""
+    messages = messages_of(directories)
+    if not messages:
+        return []
+    return [Section("Paths", [Paths("paths", "The runs on their landscape.", messages)])]
 
 
 def _name(recorded: Recorded) -> str:

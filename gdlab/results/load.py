@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from gdlab.recording.figures import Look
 from gdlab.recording.names import ABOUT, CONFIG, MULTIRUN, RESULT, RESULTS
 from gdlab.recording.parquet import read_parquet
 from gdlab.results.chosen import recorded_choices
+from gdlab.results.config_text import parse_yaml, resolve
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 Draw: TypeAlias = "Callable[[str | None, Look], Figure]"
 """Draws a kind of picture, the most telling one where it is None."""
-
-_SELECTED = re.compile(r"\$\{oc\.select:(\w+)\.(\w+),([\w.+-]*)\}", re.ASCII)
 
 
 @dataclass(frozen=True, repr=False)
@@ -268,33 +266,7 @@ def _load_sweep(files: VerifiedFiles, directory: Path) -> Recorded:
 def _read_config(files: VerifiedFiles, pattern: str) -> dict[str, Any]:
     """Read the configuration; a run that Hydra was told to keep none of has an empty one."""
     names = files.find(pattern)
-    return _resolve(_read_mapping(files, names[0], _parse_yaml)) if names else {}
-
-
-def _parse_yaml(text: str) -> Any:
-    """Parse YAML without aliases, a few of which can stand for billions of values."""
-    import yaml
-
-    if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
-        raise ValueError("it holds an alias")
-    return yaml.safe_load(text)
-
-
-def _resolve(config: dict[str, Any]) -> dict[str, Any]:
-    """Replace interpolations at the top level, such as that of lr, by their values.
-
-    Only the form `${oc.select:setting,default}` is supported.
-    """
-    import yaml
-
-    resolved = dict(config)
-    for key, value in config.items():
-        if match := _SELECTED.fullmatch(str(value)):
-            section, name, default = match.groups()
-            owner = config.get(section)
-            selected = owner.get(name) if isinstance(owner, dict) else None
-            resolved[key] = yaml.safe_load(default) if selected is None else selected
-    return resolved
+    return resolve(_read_mapping(files, names[0], parse_yaml)) if names else {}
 
 
 def _read_mapping(files: VerifiedFiles, name: str, parse: Callable[[str], Any]) -> dict[str, Any]:

@@ -67,8 +67,13 @@ def flat_settings(run: "Recorded") -> dict[str, Any]:
 
     There are none where the files hold no configuration.
     """
-    values = dict(_flatten({key: run.config[key] for key in TOP if key in run.config}))
-    return {key: run.choices.get(key, value) for key, value in values.items()}
+    return flatten_config(run.config, run.choices)
+
+
+def flatten_config(config: Mapping[str, Any], choices: Mapping[str, str]) -> dict[str, Any]:
+    """Return the settings of a configuration by dotted names, with the names of its choices."""
+    values = dict(_flatten({key: config[key] for key in TOP if key in config}))
+    return {key: choices.get(key, value) for key, value in values.items()}
 
 
 def _flatten(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

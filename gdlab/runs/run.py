@@ -19,7 +19,7 @@ from gdlab.engine.batch import Batch, Stop
 from gdlab.engine.chunk import Chunk
 from gdlab.engine.failures import failed_part
 from gdlab.engine.history import History, split_by_run
-from gdlab.engine.loop import advance
+from gdlab.engine.loop import ChunkSizes, advance
 from gdlab.engine.outcome import Outcome, Outcomes
 from gdlab.errors import SettingError, describe_error, where_raised
 from gdlab.fields.validation import Range, check_value
@@ -40,6 +40,8 @@ from gdlab.theory import diagnose
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+_SIZES = ChunkSizes()
 
 
 @dataclass(frozen=True)
@@ -212,6 +214,7 @@ def execute(
     batch: Batch,
     sinks: Sequence[Sink],
     interrupted: Callable[[], bool] = lambda: False,
+    sizes: ChunkSizes = _SIZES,
 ) -> Outcome:
     """Run a batch of one row to its end, and pass its records to the sinks.
 
@@ -220,8 +223,10 @@ def execute(
         batch: the batch that `batch_of` made from them.
         sinks: they receive every record, then the outcome and the elapsed seconds.
         interrupted: called at every step; the run ends once it returns True.
+        sizes: of the chunks of steps, on which no result depends.
     """
-    return _record(settings, batch, advance(batch, interrupted), sinks, time.perf_counter())
+    chunks = advance(batch, interrupted, sizes=sizes)
+    return _record(settings, batch, chunks, sinks, time.perf_counter())
 
 
 def _refuse_failed_start(settings: Settings, chunks: Iterator[Chunk]) -> Iterator[Chunk]:

@@ -22,6 +22,7 @@ from gdlab.recording.run_plots import (
     draw_pictures,
     save_pictures,
 )
+from gdlab.recording.settings_file import write_settings
 from gdlab.recording.thinned_path import thinned_path
 from gdlab.recording.thinning import points_for
 from gdlab.sweeps.plan import Group, Plan
@@ -157,9 +158,11 @@ class RunDirectories:
         path.mkdir()
         number, row = self._plan.place(run)
         template = self._plan.templates[number]
+        settings = self._recorded[number].settings_of(row)
         if template is not None:
             template.write(path, self._plan.words(run))
-        settings = self._recorded[number].settings_of(row)
+        else:
+            write_settings(path, self._plan.settings_of(run), durable=False)
         return RunRecorder(path, settings, durable=False, points=self._points)
 
 

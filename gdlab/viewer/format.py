@@ -21,11 +21,12 @@ def encode(head: Mapping[str, Any]) -> bytes:
 
     Numbers of the head itself are written in full; those that are not finite become null.
     """
-    arrays: list[np.ndarray] = []
-    text = json.dumps(_plain(head, arrays), allow_nan=False, separators=(",", ":")).encode()
+    arrays = _Arrays()
+    with np.errstate(over="ignore"):  # beyond the range of float32 a number is infinite
+        plain = _plain(head, arrays)
+    text = json.dumps(plain, allow_nan=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 4)
-    numbers = [array.tobytes() for array in arrays]
-    return b"".join([MAGIC, struct.pack("<I", len(text)), text, *numbers])
+    return b"".join([MAGIC, struct.pack("<I", len(text)), text, *arrays.parts])
 
 
 def decode(message: bytes) -> dict[str, Any]:
@@ -41,13 +42,25 @@ def decode(message: bytes) -> dict[str, Any]:
     return _with_arrays(json.loads(message[8 : 8 + length]), numbers)
 
 
-def _plain(value: Any, arrays: list[np.ndarray]) -> Any:
+class _Arrays:
+    """The numbers of a message: the bytes of each array, and how many numbers there are so far."""
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+        self.count = 0
+
+    def append(self, array: np.ndarray) -> dict[str, Any]:
+        """Append an array, and return where it lies."""
+        where = {"at": self.count, "shape": list(array.shape)}
+        self.parts.append(array.astype("<f4").tobytes())
+        self.count += array.size
+        return where
+
+
+def _plain(value: Any, arrays: _Arrays) -> Any:
     """Replace arrays by where they lie, and append them to `arrays`."""
     if isinstance(value, np.ndarray):
-        at = sum(array.size for array in arrays)
-        with np.errstate(over="ignore"):  # beyond the range of float32 it is infinite
-            arrays.append(np.ascontiguousarray(value, "<f4"))
-        return {"at": at, "shape": list(value.shape)}
+        return arrays.append(value)
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float):

@@ -27,6 +27,7 @@ function withArrays(value, buffer, first) {
 export function serverSource(base) {
   return {
     isLive: true,
+    has: () => true,
     async ask(name, query = {}, signal = undefined) {
       const answer = await fetch(`${base}/${name}?${new URLSearchParams(query)}`, { signal });
       if (!answer.ok) throw new Error(await answer.text());
@@ -35,14 +36,21 @@ export function serverSource(base) {
   };
 }
 
-// Messages that the page itself holds, by name, in base64: a report, a notebook.
+// Messages that the page itself holds in base64: a report, a notebook. A message is found as
+// "NAME?query", where the query leaves out empty values, or else as "NAME".
 export function embeddedSource(messages) {
+  const find = (name, query = {}) => {
+    const given = Object.entries(query).filter(([, value]) => value !== "");
+    const long = `${name}?${new URLSearchParams(given)}`;
+    return messages[long] ?? messages[name];
+  };
   return {
     isLive: false,
-    async ask(name) {
-      if (!(name in messages)) throw new Error(`${name} needs a server: python -m gdlab.view`);
-      const text = atob(messages[name]);
-      return decode(Uint8Array.from(text, (c) => c.charCodeAt(0)).buffer);
+    has: (name, query) => find(name, query) !== undefined,
+    async ask(name, query) {
+      const message = find(name, query);
+      if (message === undefined) throw new Error(`${name} needs a server: python -m gdlab.view`);
+      return decode(Uint8Array.from(atob(message), (c) => c.charCodeAt(0)).buffer);
     },
   };
 }

@@ -1,0 +1,1 @@
+"""The tab *Trajectories* of TensorBoard: the viewer, fed by a server."""

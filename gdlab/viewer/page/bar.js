@@ -1,0 +1,65 @@
+// The bar on top: which problem, which plane, 2-D or 3-D, gradient field, theme, help.
+
+import { choice, el, setOptions, toggle } from "./dom.js";
+
+// Mounts the bar; `root` is the element that carries the theme.
+export function mountBar(parent, store, root) {
+  const problem = choice("Problem", [], "", (key) => store.set({ problem: key, plane: "" }));
+  const plane = choice("Plane", [], "", (key) => store.set({ plane: key }));
+  const shape = toggle("3-D", "Show the landscape as a surface (3)", (on) =>
+    store.set({ mode: on ? "3d" : "2d" }),
+  );
+  const field = toggle("Gradient", "Show the gradient as arrows (f)", (on) =>
+    store.set({ showField: on }),
+  );
+  const heights = toggle("Log height", "Heights by the logarithm of the loss", (on) =>
+    store.set({ isLinear: !on }),
+  );
+  const theme = themeSwitch(store, root);
+  const help = el("button", { type: "button", title: "Keyboard help (?)", text: "?" });
+  help.setAttribute("aria-label", "Keyboard help");
+  help.addEventListener("click", () => store.set({ help: true }));
+  const views = el("div", { class: "group" }, [shape.element, heights.element, field.element]);
+  parent.append(problem.element, plane.element, views, el("span", { class: "space" }), theme, help);
+  store.on(["catalogue", "problem"], ({ catalogue, problem: id }) => {
+    const options = (catalogue?.problems ?? []).map((each) => ({
+      key: each.id,
+      label: `${each.title} (${each.runs === 1 ? "1 run" : `${each.runs} runs`})`,
+    }));
+    setOptions(problem.select, options, id);
+  });
+  store.on(["scene"], ({ scene }) => {
+    const { choices, key, kind } = scene.plane;
+    setOptions(plane.select, choices, key);
+    plane.element.hidden = choices.length < 2;
+    views.hidden = kind === "line" || !scene.grid;
+  });
+  store.on(["mode", "showField", "isLinear", "grid"], ({ mode, showField, isLinear, grid }) => {
+    shape.set(mode === "3d");
+    field.set(showField);
+    heights.set(!isLinear);
+    heights.element.hidden = mode === "2d" || grid?.scale !== "log";
+  });
+}
+
+// Returns the switch between the system's theme, light and dark, and keeps `root` in step.
+function themeSwitch(store, root) {
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const button = el("button", { type: "button" });
+  const after = { auto: "light", light: "dark", dark: "auto" };
+  const names = { auto: "Auto", light: "Light", dark: "Dark" };
+  const apply = () => {
+    const { theme } = store.get();
+    const dark = theme === "dark" || (theme === "auto" && system.matches);
+    root.dataset.theme = dark ? "dark" : "light";
+    button.textContent = names[theme];
+    button.title = "Light, dark, or as the system";
+    button.setAttribute("aria-label", `Theme: ${names[theme]}`);
+    store.set({ dark });
+  };
+  button.addEventListener("click", () => store.set({ theme: after[store.get().theme] }));
+  system.addEventListener("change", apply);
+  store.on(["theme"], apply);
+  apply();
+  return button;
+}

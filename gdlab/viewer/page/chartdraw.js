@@ -1,0 +1,138 @@
+// The drawing of a chart against the step on its three canvases: axes, curves of all runs, and on top
+// what changes while one scrubs and hovers.
+
+import { emphasizedOf, guidesOf, runEnd } from "./chartmodel.js";
+import { endShape, palette } from "./colors.js";
+import { clipTo, drawAxes, drawEnd, drawLine, drawWords } from "./layers.js";
+import { seriesOf, quantityAt } from "./series.js";
+
+const FEW = 40; // runs: up to so many have a dot at the scrubber
+const GUIDE_POINTS = 60; // of a dashed line
+
+// Draws the axes of a chart.
+export function drawChartAxes(context, state, chart) {
+  drawAxes(context, chart.frame, chart.x, chart.y, "step k", palette(state.dark));
+}
+
+// Draws the curves of all runs that pass the filters, and crosses where runs were lost.
+export function drawCurves(context, state, chart) {
+  const count = state.runs.length;
+  clipTo(context, chart.frame, 4);
+  context.lineWidth = count > 200 ? 0.8 : 1.3;
+  context.globalAlpha = count > 200 ? 0.35 : count > 30 ? 0.6 : 0.9;
+  for (const index of state.runs) {
+    drawCurve(context, state.scene.runs[index], chart, state.colors[index]);
+  }
+  context.restore();
+}
+
+// Draws the curve of one run; where it was lost, a cross at its end or where it leaves the chart.
+function drawCurve(context, run, chart, color) {
+  const values = seriesOf(run, chart.quantity.key);
+  if (values === null) return;
+  context.strokeStyle = color;
+  context.lineJoin = "round";
+  const end = tracePath(context, run.step.values, values, chart);
+  context.stroke();
+  if (end !== null && endShape(run.status) === "cross") {
+    drawEnd(context, end, true, { color, halo: color, radius: 3 });
+  }
+}
+
+// Makes the path of T values at T steps, leaving out points closer than half a pixel to the one
+// before. Returns its last pixel, or where it leaves the chart for good through the upper edge, or
+// null. A value without a place on the axis breaks the line.
+function tracePath(context, steps, values, { x, y, frame }) {
+  context.beginPath();
+  let [last, exit, isBroken] = [null, null, true];
+  for (let k = 0; k < values.length; k += 1) {
+    const px = x.isLog && steps[k] < 1 ? NaN : x.scale(steps[k]);
+    const py = values[k] === Infinity ? -Infinity : y.scale(values[k]);
+    if (Number.isNaN(px) || Number.isNaN(py)) {
+      isBroken = true;
+      continue;
+    }
+    const place = [px, Math.max(py, frame.top - 1e4)];
+    const isClose = !isBroken && Math.hypot(px - last[0], place[1] - last[1]) < 0.5;
+    if (isClose && k + 1 < values.length) continue;
+    if (isBroken) context.moveTo(...place);
+    else context.lineTo(...place);
+    if (py >= frame.top) exit = null;
+    else exit = exit ?? edgeBetween(last ?? place, place, frame.top);
+    [last, isBroken] = [place, false];
+  }
+  return exit ?? last;
+}
+
+// Returns where a line that ends above the upper edge meets it, or above what it began.
+function edgeBetween([x0, y0], [x1, y1], top) {
+  const share = y0 > top ? (y0 - top) / (y0 - y1) : 0;
+  return [x0 + share * (x1 - x0), top];
+}
+
+// Draws what changes while one scrubs and hovers: dashed lines of theory, the emphasized runs, the line
+// of the scrubber and the runs' dots on it.
+export function drawOverlay(context, state, chart) {
+  const colors = palette(state.dark);
+  const { frame, x } = chart;
+  const at = x.isLog ? x.scale(Math.max(state.step, 1)) : x.scale(state.step);
+  drawLine(context, [at, frame.top], [at, frame.bottom], colors.faint);
+  const emphasized = emphasizedOf(state);
+  clipTo(context, frame, 4);
+  const guides = guidesOf(state, chart);
+  const ends = guides.map((guide) => drawGuide(context, guide, chart, colors));
+  for (const { run, index } of [...emphasized].reverse()) {
+    context.lineWidth = 5;
+    context.globalAlpha = 0.85;
+    drawCurve(context, run, chart, colors.page);
+    context.globalAlpha = 1;
+    context.lineWidth = 2.2;
+    drawCurve(context, run, chart, index === null ? colors.accent : state.colors[index]);
+  }
+  drawDots(context, state, chart, emphasized, colors);
+  guides.forEach(({ label }, k) => labelGuide(context, label, ends[k], chart, colors));
+  context.restore();
+}
+
+// Draws a dot for each of the emphasized runs at the scrubber; for all runs shown, if they are few.
+function drawDots(context, state, chart, emphasized, colors) {
+  const few = state.runs.length <= FEW ? state.runs : [];
+  const rest = few.map((index) => ({ run: state.scene.runs[index], index }));
+  for (const { run, index } of [...rest, ...emphasized]) {
+    const color = index === null ? colors.accent : state.colors[index];
+    const step = Math.min(Math.max(state.step, chart.x.isLog ? 1 : 0), runEnd(run));
+    const value = quantityAt(run, chart.quantity.key, step, chart.y.isLog);
+    const [px, py] = [chart.x.scale(step), chart.y.scale(value)];
+    if (Number.isNaN(py)) continue;
+    const isTop = emphasized.some((each) => each.run === run);
+    drawEnd(context, [px, py], false, { color, halo: colors.page, radius: isTop ? 4.5 : 3 });
+  }
+}
+
+// Draws a dashed line {label, at: step → value}; returns its last pixel on the chart, or null.
+function drawGuide(context, { at }, { x, y, frame }, colors) {
+  const pixels = [];
+  for (let k = 0; k <= GUIDE_POINTS; k += 1) {
+    const px = frame.left + ((frame.right - frame.left) * k) / GUIDE_POINTS;
+    const py = y.scale(at(x.scale.invert(px)));
+    if (Number.isFinite(py)) pixels.push([px, py]);
+  }
+  context.lineWidth = 1.3;
+  context.setLineDash([5, 4]);
+  context.strokeStyle = colors.soft;
+  context.beginPath();
+  for (const [px, py] of pixels) context.lineTo(px, py);
+  context.stroke();
+  context.setLineDash([]);
+  return pixels.filter(([, py]) => py >= frame.top && py <= frame.bottom).at(-1) ?? null;
+}
+
+// Writes the name of a dashed line above its last pixel.
+function labelGuide(context, label, end, { frame }, colors) {
+  if (end === null) return;
+  const [px, py] = end;
+  const isLeaving = py > frame.bottom - 16;
+  const place = isLeaving ? [px - 6, py - 14] : [px - 4, py - 9];
+  const style = { color: colors.ink, halo: colors.page, align: "right", italic: true };
+  drawWords(context, label, place, style);
+}

@@ -1,0 +1,50 @@
+// One pass that lays the picture of the paths over the landscape. It moves the scrubber, and while
+// the view moves it shifts and stretches what was drawn for an earlier view.
+
+import { createProgram, drawEverywhere, EVERYWHERE, useTexture } from "./gl.js";
+
+const FRAGMENT = `
+precision highp sampler2D;
+uniform sampler2D landscape, paths, firsts; // firsts: where in time a path first comes by
+uniform vec4 moved; // place in the picture of the paths: xy + place * zw
+uniform vec2 size;  // pixels of that picture
+uniform float now;  // position of the scrubber in time, 0 to 1
+uniform float strong, faint;
+in vec2 place;
+out vec4 color;
+
+vec4 pathAt(vec2 at) {
+  ivec2 texel = ivec2(floor(at * size));
+  if (any(lessThan(at, vec2(0.0))) || any(greaterThanEqual(at, vec2(1.0)))) return vec4(0.0);
+  vec4 path = texelFetch(paths, texel, 0);
+  if (path.a == 0.0) return path;
+  float alpha = texelFetch(firsts, texel, 0).r <= now ? strong : faint;
+  return vec4(path.rgb * alpha, alpha);
+}
+
+void main() {
+  vec2 at = moved.xy + place * moved.zw;
+  vec2 apart = vec2(dFdx(at.x), dFdy(at.y)) * 0.25;
+  vec4 sum = pathAt(at - apart) + pathAt(at + apart)
+    + pathAt(at + vec2(apart.x, -apart.y)) + pathAt(at + vec2(-apart.x, apart.y));
+  sum *= 0.25;
+  color = vec4(texture(landscape, place).rgb * (1.0 - sum.a) + sum.rgb, 1.0);
+}`;
+
+// Returns what draws the pass. `moved` says where the view lies within the view that the paths
+// were drawn for: [x, y, width, height] as fractions.
+export function createCompose(gl) {
+  const { program, at } = createProgram(gl, EVERYWHERE, FRAGMENT);
+  return (landscape, picture, { moved, now, strong, faint }) => {
+    gl.useProgram(program);
+    useTexture(gl, at.landscape, 0, landscape.color);
+    useTexture(gl, at.paths, 1, picture.color);
+    useTexture(gl, at.firsts, 2, picture.depth);
+    gl.uniform4fv(at.moved, moved);
+    gl.uniform2f(at.size, picture.width, picture.height);
+    gl.uniform1f(at.now, now);
+    gl.uniform1f(at.strong, strong);
+    gl.uniform1f(at.faint, faint);
+    drawEverywhere(gl);
+  };
+}

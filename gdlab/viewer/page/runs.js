@@ -1,0 +1,116 @@
+// The list of runs. Only the rows in sight exist, so that thousands scroll smoothly.
+
+import { endShape } from "./colors.js";
+import { eachFrame, el } from "./dom.js";
+import { mountFilters } from "./filters.js";
+import { short } from "./numbers.js";
+
+const ROW = 30; // pixels; style.css agrees
+const SPARE = 6; // rows above and below those in sight
+
+// Returns the run so many rows from the followed one in the list, or null where there is none.
+export function neighbor({ runs, followed }, rows) {
+  if (runs.length === 0) return null;
+  const at = runs.indexOf(followed);
+  if (at < 0) return rows > 0 ? runs[0] : runs.at(-1);
+  return runs[Math.min(Math.max(at + rows, 0), runs.length - 1)];
+}
+
+// Mounts filters and list. Returns {focusFilter, move}: `move(rows)` follows another run.
+export function mountRuns(parent, store) {
+  const filters = el("div", { class: "filters" });
+  const count = el("p", { class: "count number", "aria-live": "polite" });
+  const rows = el("div", { class: "rows" });
+  const list = el("div", { class: "list", role: "listbox", tabindex: "0", "aria-label": "Runs" }, rows);
+  const detail = el("div", { class: "detail", "aria-live": "polite", hidden: true });
+  parent.append(filters, count, list, detail);
+  const text = mountFilters(filters, store);
+  const draw = eachFrame(() => drawRows(list, rows, store));
+  list.addEventListener("scroll", draw, { passive: true });
+  list.addEventListener("pointerleave", () => store.set({ hovered: null }));
+  new ResizeObserver(draw).observe(list);
+  store.on(["scene", "runs", "colors", "followed", "hovered"], draw);
+  store.on(["scene", "runs"], ({ scene, runs }) => {
+    const total = scene.runs.length;
+    const shown = runs.length === total ? "" : `${runs.length} of `;
+    count.textContent = `${shown}${total} ${total === 1 ? "run" : "runs"}`;
+  });
+  store.on(["scene", "followed"], (state) => showDetail(detail, state));
+  const move = (by) => {
+    const run = neighbor(store.get(), by);
+    if (run === null) return;
+    store.set({ followed: run });
+    reveal(list, store.get().runs.indexOf(run));
+  };
+  store.on(["followed"], ({ runs, followed }) => reveal(list, runs.indexOf(followed)));
+  return { focusFilter: () => text.focus(), move };
+}
+
+// Scrolls a row into sight.
+function reveal(list, row) {
+  if (row < 0) return;
+  const [top, bottom] = [row * ROW, (row + 1) * ROW];
+  if (top < list.scrollTop) list.scrollTop = top;
+  else if (bottom > list.scrollTop + list.clientHeight) list.scrollTop = bottom - list.clientHeight;
+}
+
+function drawRows(list, rows, store) {
+  const state = store.get();
+  if (!state.scene) return;
+  const { runs, followed } = state;
+  rows.style.height = `${runs.length * ROW}px`;
+  const first = Math.max(0, Math.floor(list.scrollTop / ROW) - SPARE);
+  const end = Math.min(runs.length, Math.ceil((list.scrollTop + list.clientHeight) / ROW) + SPARE);
+  const shown = [];
+  for (let k = first; k < end; k++) shown.push(rowOf(state, store, k));
+  rows.replaceChildren(...shown);
+  if (runs.includes(followed)) list.setAttribute("aria-activedescendant", `run-${followed}`);
+  else list.removeAttribute("aria-activedescendant");
+}
+
+// Returns the row of the k-th run that is listed.
+function rowOf({ scene, runs, colors, followed, hovered }, store, k) {
+  const index = runs[k];
+  const run = scene.runs[index];
+  const shape = el("span", { class: `shape ${endShape(run.status)}`, "aria-hidden": "true" });
+  shape.style.color = colors[index];
+  const row = el("div", {
+    class: index === hovered ? "row hovered" : "row",
+    role: "option",
+    id: `run-${index}`,
+    "aria-selected": String(index === followed),
+    "aria-setsize": runs.length,
+    "aria-posinset": k + 1,
+    title: `${run.name}: ${run.status}`,
+  }, [
+    shape,
+    el("span", { class: "label", text: run.label }),
+    el("span", { class: "loss number", text: short(run.final_loss, 3) }),
+  ]);
+  row.style.transform = `translateY(${k * ROW}px)`;
+  row.addEventListener("click", () => store.set({ followed: index === store.get().followed ? null : index }));
+  row.addEventListener("pointerenter", () => store.set({ hovered: index }));
+  return row;
+}
+
+// Shows how the followed run ended.
+function showDetail(detail, { scene, followed }) {
+  const run = scene?.runs[followed];
+  detail.hidden = !run;
+  if (!run) return;
+  const facts = [
+    ["status", run.status],
+    ["steps", String(run.steps)],
+    ["final loss", short(run.final_loss)],
+    ["best loss", short(run.best_loss)],
+    ["evaluations", String(run.evaluations)],
+  ];
+  detail.replaceChildren(
+    el("strong", { text: run.label }),
+    el("dl", { class: "number" }, facts.flatMap(([name, text]) => [
+      el("dt", { text: name }),
+      el("dd", { text }),
+    ])),
+    el("p", { text: [run.diagnosis, run.explanation].filter(Boolean).join(": ") }),
+  );
+}

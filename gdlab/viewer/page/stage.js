@@ -1,0 +1,83 @@
+// The stage: the canvas of the landscape and the paths, with the 2-D canvas of axes over it. It
+// draws in the next frame after the state changed, and only what the change asks for.
+
+import { drawAxes } from "./axes.js";
+import { eachFrame, el, fitCanvas } from "./dom.js";
+import { openGl } from "./gl.js";
+import { createFlat } from "./flat.js";
+import { createSurface } from "./surface.js";
+
+const MARGINS = { left: 58, right: 12, top: 10, bottom: 44 };
+
+// Mounts the stage and returns {canvas, frame, redraw}: the canvas that takes the pointer, and
+// `frame()`, the rectangle of the view on it, {left, top, width, height} in CSS pixels.
+export function mountStage(parent, store) {
+  const drawing = el("canvas", { class: "drawing", "aria-hidden": "true" });
+  const overlay = el("canvas", { class: "overlay", role: "img", tabindex: "0" });
+  const message = el("p", { class: "message", hidden: true });
+  parent.append(drawing, overlay, message);
+  const gl = openGl(drawing);
+  if (!gl) {
+    message.textContent = "This browser draws no WebGL2, so the landscape cannot be shown.";
+    message.hidden = false;
+  }
+  const frame = () => frameOf(parent, store.get());
+  let drawers = gl && makeDrawers(gl);
+  let frames = 0;
+  let overlaid = [];
+  const redraw = eachFrame(() => {
+    const state = store.get();
+    if (!state.scene || !state.view) return;
+    const box = frame();
+    const ratio = Math.min(globalThis.devicePixelRatio || 1, 2);
+    if (drawers) drawGl(drawers, drawing, state, { ...box, ratio, redraw });
+    const key = [parent.clientWidth, parent.clientHeight, ratio, ...OVERLAID.map((part) => state[part])];
+    if (key.some((value, k) => value !== overlaid[k])) {
+      overlaid = key;
+      fitCanvas(overlay, parent.clientWidth, parent.clientHeight, ratio);
+      const shape = state.mode === "3d" ? drawers?.surface : null;
+      drawAxes(overlay.getContext("2d"), state, { ...box, ratio, surface: shape });
+    }
+    parent.dataset.frames = String(++frames);
+  });
+  drawing.addEventListener("webglcontextlost", (event) => event.preventDefault());
+  drawing.addEventListener("webglcontextrestored", () => {
+    drawers = makeDrawers(gl);
+    redraw();
+  });
+  store.on(DRAWN, redraw);
+  new ResizeObserver(redraw).observe(parent);
+  return { canvas: overlay, frame, redraw, surface: () => drawers?.surface };
+}
+
+const DRAWN = [
+  "scene", "grid", "marks", "runs", "colors", "step", "lastStep", "followed", "hovered", "full", "cursor",
+  "point", "view", "mode", "showField", "live", "dark", "orbit", "isLinear",
+];
+
+// The parts of the state that the overlay shows.
+const OVERLAID = [
+  "scene", "grid", "marks", "view", "mode", "showField", "live", "dark", "orbit", "isLinear", "point", "cursor",
+];
+
+function makeDrawers(gl) {
+  return { gl, flat: createFlat(gl), surface: createSurface(gl) };
+}
+
+function frameOf(parent, { mode }) {
+  const { left, right, top, bottom } = mode === "3d" ? { left: 0, right: 0, top: 0, bottom: 0 } : MARGINS;
+  const [width, height] = [parent.clientWidth - left - right, parent.clientHeight - top - bottom];
+  return { left, top, width: Math.max(width, 1), height: Math.max(height, 1) };
+}
+
+// Puts the canvas of WebGL into the rectangle of the view and draws it.
+function drawGl({ flat, surface }, canvas, state, box) {
+  Object.assign(canvas.style, {
+    left: `${box.left}px`,
+    top: `${box.top}px`,
+    width: `${box.width}px`,
+    height: `${box.height}px`,
+  });
+  fitCanvas(canvas, box.width, box.height, box.ratio);
+  (state.mode === "3d" ? surface : flat).draw(state, box);
+}
