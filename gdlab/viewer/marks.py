@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from gdlab.derivatives.findings.critical_points import find
+from gdlab.derivatives.findings.search import find
 from gdlab.losses.base import Loss
 from gdlab.plots.projection import Landscape, Plane
 
 _SAME = 1e-4  # of the view: a critical point so near to a known minimizer is that one
-_KINDS = {"minimum": "minimum", "maximum": "maximum", "saddle": "saddle"}
+_KINDS = ("minimum", "maximum", "saddle", "kink")
 
 
 def mark(kind: str, at: np.ndarray, label: str) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def critical_marks(loss: Loss, landscape: Landscape, view: np.ndarray) -> list[d
     """Search around a view (K, 2) of a loss of K dimensions for critical points: at most 100.
 
     The search goes as far as the window of the loss, or half a view beyond the view. Known
-    minimizers are left out. It takes up to some seconds.
+    minimizers, and points of a curve or area of them, are left out. It takes up to some seconds.
     """
     loss = loss.to(torch.float64, torch.device("cpu"))
     margin = np.diff(view, axis=1) / 2 * [-1, 1]
@@ -50,11 +50,7 @@ def critical_marks(loss: Loss, landscape: Landscape, view: np.ndarray) -> list[d
 
     marks = []
     for point in found.points:
-        kind, at = str(point.critical.kind), point.at.numpy()
-        if kind in _KINDS and is_new(at):
-            marks.append(mark(_KINDS[kind], at, f"{kind}, loss {point.value:.6g}"))
-    values = landscape.value(found.kinks.numpy()) if len(found.kinks) else []
-    for at, value in zip(found.kinks.numpy(), values, strict=True):
-        if is_new(at):
-            marks.append(mark("kink", at, f"minimum at a kink, loss {value:.6g}"))
+        at, kind = point.at.numpy(), "kink" if point.critical.flaw else str(point.critical.kind)
+        if kind in _KINDS and point.is_isolated and is_new(at):
+            marks.append(mark(kind, at, f"{point.name}, loss {point.value:.6g}"))
     return marks
