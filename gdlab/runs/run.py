@@ -41,6 +41,8 @@ from gdlab.theory import diagnose
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from gdlab.viewer.notebook import View
+
 _SIZES = ChunkSizes()
 
 
@@ -122,6 +124,21 @@ class Run:
         from gdlab.runs.plot import draw_run
 
         return draw_run(self.settings, self.outcome, self.history, kind, Look(title, size, path))
+
+    def view(self) -> "View":
+        """Show the path on its landscape in the viewer, which moves.
+
+        >>> import gdlab
+        >>> gdlab.run("rosenbrock", "adam", lr=0.05, steps=100).view()
+        View(title='rosenbrock, adam, lr=0.05')
+
+        Returns:
+            What a notebook shows as the viewer. `save("run.html")` writes it as a file that opens
+            in any browser, without a network.
+        """
+        from gdlab.runs.view import view_run
+
+        return view_run(self.settings, self.outcome, self.history, self.seconds)
 
     def _repr_html_(self) -> str:
         from gdlab.display.notebook import html

@@ -33,6 +33,7 @@ class Problem:
         runs: the runs on it.
         settings: the settings in which problems of its group differ, by dotted names.
         trust: whether a class outside gdlab may be made.
+        known: settings with the loss, where they are at hand.
     """
 
     id: str
@@ -42,10 +43,13 @@ class Problem:
     runs: tuple[ReadRun, ...]
     settings: Mapping[str, float] = field(default_factory=dict)
     trust: bool = False
+    known: Settings | None = None
 
     @cached_property
     def made(self) -> Settings | str:
         """Settings with the loss; a text says why it cannot be made."""
+        if self.known is not None:
+            return self.known
         return settings_with_loss({**self.node, "lr": 1.0}, trust=self.trust)
 
     @cached_property
