@@ -17,6 +17,7 @@ from gdlab.board.commands import command_of, with_loss_name, words_of
 from gdlab.board.live import Bench, Dropped
 from gdlab.cli.composition import compose_config, hydra_ready
 from gdlab.cli.run import read_config
+from gdlab.engine.compiler.library import load_library
 from gdlab.fields.declared import find_field
 from gdlab.results.known_loss import settings_with_loss
 
@@ -70,6 +71,15 @@ def test_short_runs_are_those_of_torch_up_to_rounding():
     run = gdlab.run("rosenbrock", "adam", lr=0.02, steps=200)
     assert (found.outcome.mode, run.outcome.mode) == ("compiled", "eager")
     np.testing.assert_allclose(found.history.x, run.history.x, rtol=1e-12)  # observed: 4e-15
+
+
+def test_a_slider_compiles_nothing_anew():
+    bench, compiled = Bench(), load_library.cache_info
+    bench.compute(problem(), Ask("adam", lr=0.02))
+    before = compiled().misses
+    fields = {"betas.0": "0.85", "eps": "1e-7"}
+    found = bench.compute(problem(), Ask("adam", 0.03, 900, 1, (0.5, 0.5), {"b": "7"}, fields))
+    assert (found.outcome.mode, compiled().misses) == ("compiled", before)
 
 
 def test_a_transform_and_a_start_of_the_loss_are_kept():

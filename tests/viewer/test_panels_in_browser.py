@@ -147,7 +147,7 @@ def test_a_click_on_the_chart_of_outcomes_follows_that_run(page: Page) -> None:
     assert clear
 
 
-def test_a_drag_on_the_chart_scrubs(page: Page) -> None:
+def test_a_drag_on_the_chart_scrubs_and_hovering_reads_off(page: Page) -> None:
     box = page.locator(".charts .layers").bounding_box()
     assert box is not None
     page.locator(".charts .layers").scroll_into_view_if_needed()
@@ -160,6 +160,8 @@ def test_a_drag_on_the_chart_scrubs(page: Page) -> None:
     page.mouse.move(middle, y)
     assert state(page, "s.step") == 30
     page.mouse.up()
+    page.mouse.move((middle + box["x"] + 58) / 2, y)
+    expect(page.locator(".charts .chart-readout")).to_contain_text("step 15")
 
 
 def live(page: Page) -> dict[str, Any]:

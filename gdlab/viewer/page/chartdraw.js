@@ -72,11 +72,12 @@ function edgeBetween([x0, y0], [x1, y1], top) {
 
 // Draws what changes while one scrubs and hovers: dashed lines of theory, the emphasized runs, the
 // line of the scrubber and the runs' dots on it.
-export function drawOverlay(context, state, chart) {
+// `pointed` is the step under the pointer, where values are then read off, or null.
+export function drawOverlay(context, state, chart, pointed) {
   const colors = palette(state.dark);
-  const { frame, x } = chart;
-  const at = x.isLog ? x.scale(Math.max(state.step, 1)) : x.scale(state.step);
-  drawLine(context, [at, frame.top], [at, frame.bottom], colors.faint);
+  const { frame } = chart;
+  drawStep(context, state.step, chart, colors.faint, []);
+  if (pointed !== null) drawStep(context, pointed, chart, colors.faint, [2, 3]);
   const emphasized = emphasizedOf(state);
   clipTo(context, frame, 4);
   const guides = guidesOf(state, chart);
@@ -90,7 +91,7 @@ export function drawOverlay(context, state, chart) {
     context.lineWidth = 2.2;
     drawCurve(context, run, chart, index === null ? colors.accent : state.colors[index]);
   }
-  drawDots(context, state, chart, emphasized, colors);
+  drawDots(context, { ...state, step: pointed ?? state.step }, chart, emphasized, colors);
   guides.forEach((guide, k) =>
     labelGuide(context, guide.label, ends[k], chart, {
       color: colorOfGuide(guide),
@@ -98,6 +99,13 @@ export function drawOverlay(context, state, chart) {
     }),
   );
   context.restore();
+}
+
+// Draws the vertical of a step.
+function drawStep(context, step, { x, frame }, color, dash) {
+  const at = x.scale(Math.max(step, x.domain[0]));
+  context.lineWidth = 1;
+  drawLine(context, [at, frame.top], [at, frame.bottom], color, dash);
 }
 
 // Draws a dot for each of the emphasized runs at the scrubber; for all runs shown, if they are few.

@@ -20,7 +20,7 @@ def root(tmp_path_factory):
     runs = {"newton": 1.0, "sgd": 0.2, "momentum": 0.0005}
     for name, lr in runs.items():
         gdlab.run("quadratic", name, lr, directory=root / "space" / name, **settings)
-    gdlab.run("booth", "sgd", 0.1, directory=root / "other", **LEAN)
+    gdlab.run("booth", "sgd", 0.1, directory=root / "other", **{**LEAN, "steps": 5})
     return root
 
 
@@ -73,7 +73,9 @@ def test_a_folder_without_runs_is_refused(tmp_path):
 def test_many_runs_are_thinned_and_colored_by_what_is_not_averaged(tmp_path, monkeypatch):
     monkeypatch.setattr(race, "MOST_RUNS", 9)
     lrs = np.linspace(0.01, 0.1, 6).tolist()
-    gdlab.sweep("booth", ["sgd", "momentum"], lrs, directory=tmp_path / "sweep", **LEAN)
+    gdlab.sweep(
+        "booth", ["sgd", "momentum"], lrs, directory=tmp_path / "sweep", **{**LEAN, "steps": 5}
+    )
     page = race_of([tmp_path / "sweep"]).track._page
     assert page._look.note == "9 of 12 runs"
     assert {entry.name: len(entry.members) for entry in page.entries} == {"momentum": 4, "sgd": 5}
