@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 HYDRA_RC := $(VENV)-hydra-rc
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test hydra-rc check docs test-docs examples leaderboard bench clean
+.PHONY: demo test hydra-rc check docs test-docs examples race leaderboard bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python -m gdlab optimizer=sgd lr=0.1
@@ -39,6 +39,10 @@ test-docs: $(VENV)/.test docs
 examples: $(VENV)/.docs
 	$(BIN)/python docs/examples.py --write
 	$(BIN)/python docs/run_notebooks.py --write
+
+# The moving picture of the README, from the page that has its commands.
+race: $(VENV)/.docs
+	$(BIN)/python docs/examples.py --write docs/howto/animate.md
 
 # Compare every optimizer on every problem, for an hour or two; what was interrupted goes on.
 leaderboard: $(VENV)/.docs

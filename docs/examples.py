@@ -26,12 +26,14 @@ from shown_pictures import looks_like, newest, small
 from shown_text import difference, renew
 
 from gdlab.__main__ import main as gdlab
+from gdlab.animate import main as animate
 from gdlab.bench.__main__ import main as bench
 from gdlab.derivatives.__main__ import main as derivatives
 from gdlab.report.__main__ import main as report
 
 COMMANDS = {
     "gdlab": gdlab,
+    "gdlab.animate": animate,
     "gdlab.bench": bench,
     "gdlab.derivatives": derivatives,
     "gdlab.report": report,

@@ -189,7 +189,7 @@ def _again(files: Files) -> Iterator[str]:
     yield (
         f"Made on {files.result['date']} with {plain(versions)}. `make leaderboard` runs it again, "
         "for an hour or more on two cores; what was interrupted goes on. The scores lie in "
-        "`docs/leaderboard`, and `python -m gdlab.report docs/leaderboard` makes a report of them. "
+        "`docs/leaderboard`. "
         "One optimizer of yours against some of these:"
     )
     yield "```sh\npython -m gdlab.bench optimizers=adam,lbfgs,my_module.Mine suite=all\n```"

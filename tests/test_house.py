@@ -65,7 +65,7 @@ def layers() -> list[list[str]]:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     contract = settings["tool"]["importlinter"]["contracts"][0]
     rooms = [set(layer.split(" | ")) for layer in reversed(contract["layers"])]
-    rooms.append({"view"})
+    rooms.append({"animate", "view"})
     return [[name for name in MODULES if name.split(".")[1] in room] for room in rooms]
 
 

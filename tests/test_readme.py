@@ -30,6 +30,7 @@ SMALL = [
 SHRUNK = {
     "optimizers=sgd,momentum,adam": [*SMALL, "report=false"],
     "start=random": ["record.max_run_dirs=20"],
+    "out=race.gif": ["seconds=1", "fps=2"],
     "experiment=lr_sensitivity": ["hydra.sweeper.points=5"],
     "experiment=rosenbrock_race": ["hydra.sweeper.points=3", "steps=50", "record.figures=false"],
     "experiment=edge_of_stability": ["steps=100", "record.figures=false"],

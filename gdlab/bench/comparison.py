@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gdlab.bench import contest_file
-from gdlab.bench.contest import TRACKS, TUNED, Contest, Rules
+from gdlab.bench.contest import TRACKS, Contest, Rules
 from gdlab.bench.entrants import entrants_of
 from gdlab.bench.report import document_of
 from gdlab.bench.runner import RESULT, SCORES, Watch, run_contest
@@ -72,7 +72,7 @@ class Comparison:
     @cached_property
     def notes(self) -> list[str]:
         """What a reader has to know besides the ranks."""
-        found = cautions(self.contest, self.tuned, self.tracks[TUNED], chaotic(self.scores))
+        found = cautions(self.contest, self.tuned, self.tracks, chaotic(self.scores))
         return list(found)
 
     def __repr__(self) -> str:

@@ -16,6 +16,9 @@ TITLES = {
 }
 """The tracks in words."""
 
+_MANY = 0.1
+"""The share of lost runs that a reader has to know of."""
+
 _ENDS = {"lowest": "lower", "highest": "upper"}
 COLUMNS = ("rank", "optimizer", "solved", "area", "budget spent (95% interval)", "wins", "losses")
 
@@ -32,7 +35,7 @@ def rows_of(track: Track) -> list[tuple[str, ...]]:
                 track.optimizers[at],
                 f"{track.solved[at, -1]:.0%}",
                 f"{track.area[at]:.3f}",
-                f"{_part(typical)} ({_part(low)} to {_part(high)})",
+                _parts(typical, low, high),
                 str(better[at].sum()),
                 str(better[:, at].sum()),
             )
@@ -46,26 +49,40 @@ def rank_of(track: Track, at: int) -> str:
     return f"{track.ranks[at]}{'=' if is_shared else ''}"
 
 
+def _parts(typical: float, low: float, high: float) -> str:
+    """Format a part of the budget with its interval, if it is one."""
+    if low == typical == high:
+        return _part(typical)
+    return f"{_part(typical)} ({_part(low)} to {_part(high)})"
+
+
 def _part(value: float) -> str:
-    """Format a part of the budget; ten budgets stand for no target reached."""
-    return "no target" if value >= PENALTY else f"{100 * value:.3g}%"
+    """Format a part of the budget, in which a target that is missed counts as ten budgets."""
+    if value >= PENALTY:
+        return "no target"
+    return f"{100 * value:.3g}%" if value <= 1 else "over 100%"
 
 
 def cautions(
-    contest: Contest, tuned: Tuned, track: Track, unstable: Iterable[str]
+    contest: Contest, tuned: Tuned, tracks: Mapping[str, Track], unstable: Iterable[str]
 ) -> Iterator[str]:
     """Yield what a reader has to know besides the ranks.
 
     Args:
         contest: the comparison.
         tuned: the settings that tuning chose.
-        track: the scores with the settings that were tuned for each problem.
+        tracks: the scores on each track.
         unstable: the problems on which rounding changes who is better.
     """
+    track = tracks[TUNED]
     for at in np.flatnonzero(track.unsettled > 0).tolist():
         share, name = track.unsettled[at], track.optimizers[at]
         shown = "under 1%" if share < 0.01 else f"{share:.0%}"
         yield f"{name}: {shown} of its runs were still falling when the budget was spent"
+    for title, each in tracks.items():
+        for at in np.flatnonzero(each.lost >= _MANY).tolist():
+            name = each.optimizers[at]
+            yield f"{name}: {each.lost[at]:.0%} of its runs are lost, {TITLES[title]}"
     edges: dict[str, int] = {}
     for key, columns in tuned.settings.items():
         entrant = contest.entrants[key[0]]

@@ -229,7 +229,7 @@ def value_of(key: str, text: str, declared: Field, *, takes_formula: bool = Fals
         if typing.get_origin(kind) is Literal:
             same = (each for each in typing.get_args(kind) if str(each) == text)
             return next(same, text)
-        if typing.get_origin(kind) is tuple and declared.numeric:
+        if typing.get_origin(kind) is tuple and declared.numeric and "," in text:
             return tuple(_number(key, part) for part in text.strip("[]").split(","))
     if any(kind in (float, int, Tensor) for kind in kinds):
         return _number(key, text)

@@ -13,7 +13,11 @@ from threading import Lock
 from gdlab.board.asks import Ask
 from gdlab.board.commands import words_of
 from gdlab.config.settings import Settings
+from gdlab.engine.batch import Batch
+from gdlab.engine.compiled import check_compilable
+from gdlab.engine.compiler.program import Uncompilable
 from gdlab.engine.history import History
+from gdlab.engine.loop import ChunkSizes
 from gdlab.engine.outcome import Outcome
 from gdlab.engine.status import Status
 from gdlab.errors import GdlabError
@@ -76,9 +80,9 @@ class Bench:
         with self._turn() as is_late:
             began = time.perf_counter()
             settings = ask.settings(problem)
-            batch = replace(check_run(settings), mode="compiled")
+            batch, sizes = _compiled_where_possible(check_run(settings))
             memory = MemorySink()
-            outcome = execute(settings, batch, [memory], is_late)
+            outcome = execute(settings, batch, [memory], is_late, sizes)
             if outcome.status == Status.INTERRUPTED:
                 raise Dropped(_NEWER)
             history = History.join(memory.pieces)
@@ -99,3 +103,16 @@ class Bench:
                 raise Dropped(_NEWER)
             until = time.perf_counter() + _PATIENCE
             yield lambda: mine != self._newest and time.perf_counter() > until
+
+
+def _compiled_where_possible(batch: Batch) -> tuple[Batch, ChunkSizes]:
+    """Return a batch that is compiled if it can be, and the sizes of its chunks.
+
+    Compiled steps cost less than a further chunk, even those past the end of the run.
+    """
+    try:
+        check_compilable(batch)
+    except Uncompilable:
+        return replace(batch, mode="eager"), ChunkSizes()
+    records = batch.steps + 1
+    return replace(batch, mode="compiled"), ChunkSizes(first=records, longest=records)

@@ -72,6 +72,7 @@ RUN = Usage(
     },
     {
         "python -m gdlab.view [DIR]": "show the runs in the folder DIR, or runs, in TensorBoard",
+        "python -m gdlab.animate DIR": "draw the runs in a folder as a moving picture",
         "python -m gdlab.derivatives": "the derivatives of a loss at a point; see its --help",
     },
 )

@@ -141,7 +141,7 @@ def draw_curves(
 
 def fill_curves(axes: Axes, curves: Sequence[Curve], palette: Palette, ylabel: str) -> list[int]:
     """Draw a number along runs in one panel, and return how many records of each are outside."""
-    _set_scale(axes, curves)
+    set_scale(axes, curves)
     has_markers = len(palette.values) > 1 and not palette.has_bar and not palette.is_split
     for number, (step, value, label) in enumerate(curves):
         look: dict[str, Any] = {"color": ALONE, "linewidth": 1.5}
@@ -171,7 +171,7 @@ def _draw_panels(
         for other in shown:
             axes.plot(other.step, drawable(other.value), **GHOST)
         fill_curves(axes, [curve], palette, "")
-        _set_scale(axes, shown)
+        set_scale(axes, shown)
         leaving += count_outside(axes, curve.value) > 0
         name_panel(axes, shorten(palette.name(curve.label)))
     label_panels(panels, "step", names[1])
@@ -180,7 +180,7 @@ def _draw_panels(
     return figure
 
 
-def _set_scale(axes: Axes, curves: Sequence[Curve]) -> None:
+def set_scale(axes: Axes, curves: Sequence[Curve]) -> None:
     """Set a logarithmic scale if no value is negative and some are positive."""
     axes.autoscale(axis="x")
     values = [drawable(curve.value) for curve in curves]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gdlab.console import visible
-from gdlab.errors import RecordError, first_line
+from gdlab.errors import RecordError, SettingError, first_line
 from gdlab.paths import user_path
 from gdlab.plots.style import Size
 from gdlab.recording.digests import VerifiedFiles
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gdlab.results.best_settings import Best
     from gdlab.results.ranking import Metric
     from gdlab.results.recorded_history import RecordedHistory
+    from gdlab.viewer.notebook import View
 
 
 Draw: TypeAlias = "Callable[[str | None, Look], Figure]"
@@ -148,6 +149,29 @@ class Recorded:
         from gdlab.results.recorded_plots import draw
 
         return draw(self, kind, look)
+
+    def view(self) -> "View":
+        """Show the paths of the runs on their landscape in the viewer, which moves.
+
+        >>> import tempfile, gdlab
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     rates = [0.01, 0.1]
+        ...     swept = gdlab.sweep("sphere", lr=rates, steps=9, directory=f"{folder}/sphere")
+        ...     swept.view()
+        View(title='sphere')
+
+        Returns:
+            What a notebook shows as the viewer. `save("sweep.html")` writes it as a file that opens
+            in any browser, without a network.
+
+        Raises:
+            SettingError: no path was recorded, as that of a sweep without a `directory`.
+        """
+        from gdlab.viewer.notebook import View
+
+        if self.directory is None:
+            raise SettingError("directory=None: the viewer shows paths, which only a folder keeps")
+        return View.of(self.directory, visible(self.directory.resolve().name))
 
     @property
     def history(self) -> "RecordedHistory":

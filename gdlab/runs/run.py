@@ -19,7 +19,7 @@ from gdlab.engine.batch import Batch, Stop
 from gdlab.engine.chunk import Chunk
 from gdlab.engine.failures import failed_part
 from gdlab.engine.history import History, split_by_run
-from gdlab.engine.loop import advance
+from gdlab.engine.loop import ChunkSizes, advance
 from gdlab.engine.outcome import Outcome, Outcomes
 from gdlab.errors import SettingError, describe_error, where_raised
 from gdlab.fields.validation import Range, check_value
@@ -40,6 +40,10 @@ from gdlab.theory import diagnose
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from gdlab.viewer.notebook import View
+
+_SIZES = ChunkSizes()
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,21 @@ class Run:
         from gdlab.runs.plot import draw_run
 
         return draw_run(self.settings, self.outcome, self.history, kind, Look(title, size, path))
+
+    def view(self) -> "View":
+        """Show the path on its landscape in the viewer, which moves.
+
+        >>> import gdlab
+        >>> gdlab.run("rosenbrock", "adam", lr=0.05, steps=100).view()
+        View(title='rosenbrock, adam, lr=0.05')
+
+        Returns:
+            What a notebook shows as the viewer. `save("run.html")` writes it as a file that opens
+            in any browser, without a network.
+        """
+        from gdlab.runs.view import view_run
+
+        return view_run(self.settings, self.outcome, self.history, self.seconds)
 
     def _repr_html_(self) -> str:
         from gdlab.display.notebook import html
@@ -212,6 +231,7 @@ def execute(
     batch: Batch,
     sinks: Sequence[Sink],
     interrupted: Callable[[], bool] = lambda: False,
+    sizes: ChunkSizes = _SIZES,
 ) -> Outcome:
     """Run a batch of one row to its end, and pass its records to the sinks.
 
@@ -220,8 +240,10 @@ def execute(
         batch: the batch that `batch_of` made from them.
         sinks: they receive every record, then the outcome and the elapsed seconds.
         interrupted: called at every step; the run ends once it returns True.
+        sizes: of the chunks of steps, on which no result depends.
     """
-    return _record(settings, batch, advance(batch, interrupted), sinks, time.perf_counter())
+    chunks = advance(batch, interrupted, sizes=sizes)
+    return _record(settings, batch, chunks, sinks, time.perf_counter())
 
 
 def _refuse_failed_start(settings: Settings, chunks: Iterator[Chunk]) -> Iterator[Chunk]:

@@ -12,9 +12,10 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from graphlib import TopologicalSorter
+from html import escape
 from pathlib import Path
 
-from gdlab.console import plain_html
+from gdlab.console import visible
 
 PAGE = Path(__file__).parent / "page"
 ENTRY = "embedded"
@@ -37,7 +38,7 @@ def html_page(messages: Mapping[str, bytes], *, title: str) -> str:
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{policy()}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{plain_html(title)}</title>
+<title>{escape(visible(title))}</title>
 <link rel="icon" href="data:,">
 <style>{style()}</style>
 </head>

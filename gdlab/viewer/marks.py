@@ -35,7 +35,7 @@ def critical_marks(loss: Loss, landscape: Landscape, view: np.ndarray) -> list[d
     """Search around a view (K, 2) of a loss of K dimensions for critical points: at most 100.
 
     The search goes as far as the window of the loss, or half a view beyond the view. Known
-    minimizers are left out. It takes up to some seconds.
+    minimizers, and points of a curve or area of them, are left out. It takes up to some seconds.
     """
     loss = loss.to(torch.float64, torch.device("cpu"))
     margin = np.diff(view, axis=1) / 2 * [-1, 1]
@@ -50,8 +50,7 @@ def critical_marks(loss: Loss, landscape: Landscape, view: np.ndarray) -> list[d
 
     marks = []
     for point in found.points:
-        at, critical = point.at.numpy(), point.critical
-        kind = "kink" if critical.flaw else critical.kind
-        if kind in _KINDS and is_new(at):
+        at, kind = point.at.numpy(), "kink" if point.critical.flaw else str(point.critical.kind)
+        if kind in _KINDS and point.is_isolated and is_new(at):
             marks.append(mark(kind, at, f"{point.name}, loss {point.value:.6g}"))
     return marks

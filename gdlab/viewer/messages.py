@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from gdlab.config.settings import Settings
 from gdlab.errors import SettingError, first_line
 from gdlab.viewer.format import encode
 from gdlab.viewer.problems import Problem, problems_of
@@ -15,19 +16,22 @@ MOST_RUNS = 1000
 MOST_PROBLEMS = 6
 
 
-def messages_of(directories: Sequence[Path], points: int = REPORT_POINTS) -> dict[str, bytes]:
+def messages_of(
+    directories: Sequence[Path], points: int = REPORT_POINTS, known: Settings | None = None
+) -> dict[str, bytes]:
     """Return the catalogue and the first plane of each problem, by name and query.
 
     Args:
         directories: with the runs in and below them; the first 1,000 runs are shown, of the six
             problems with the most of them.
         points: of all paths together; a few per run are kept even if they are more.
+        known: settings with the loss that all runs minimize, where they are at hand.
 
     Returns:
         The messages; none where no run has a path.
     """
     runs = [run for directory in directories for run in _read(directory, len(directories) > 1)]
-    problems = problems_of(runs[:MOST_RUNS])
+    problems = [replace(p, known=known) for p in problems_of(runs[:MOST_RUNS])]
     notes = [note for run in runs for note in run.notes]
     notes += _left_out(len(runs), MOST_RUNS, "runs")
     notes += _left_out(len(problems), MOST_PROBLEMS, "problems")

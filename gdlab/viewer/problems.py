@@ -46,6 +46,7 @@ class Problem:
         runs: the runs on it.
         settings: the settings in which problems of its group differ, by dotted names.
         trust: whether a class outside gdlab may be made.
+        known: settings with the loss, where they are at hand.
     """
 
     id: str
@@ -55,10 +56,13 @@ class Problem:
     runs: tuple[ReadRun, ...]
     settings: Mapping[str, float] = field(default_factory=dict)
     trust: bool = False
+    known: Settings | None = None
 
     @cached_property
     def made(self) -> Settings | str:
         """Settings with the loss; a text says why it cannot be made."""
+        if self.known is not None:
+            return self.known
         made = settings_with_loss({**self.node, "lr": 1.0}, trust=self.trust)
         try:
             is_made = isinstance(made, str) or made.objective.dim > 0
@@ -114,7 +118,7 @@ class Problem:
             loss[name] = (
                 int(value) if isinstance(loss[name], int) and value == int(value) else value
             )
-        other = replace(self, node={**self.node, "loss": loss})
+        other = replace(self, node={**self.node, "loss": loss}, known=None)
         if isinstance(other.made, str):
             raise SettingError(other.made)
         if other.dim != self.dim:

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import shlex
 from threading import Thread
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from gdlab.board.commands import command_of, with_loss_name, words_of
 from gdlab.board.live import Bench, Dropped
 from gdlab.cli.composition import compose_config, hydra_ready
 from gdlab.cli.run import read_config
+from gdlab.engine.compiler.library import load_library
 from gdlab.fields.declared import find_field
 from gdlab.results.known_loss import settings_with_loss
 
@@ -71,6 +73,15 @@ def test_short_runs_are_those_of_torch_up_to_rounding():
     np.testing.assert_allclose(found.history.x, run.history.x, rtol=1e-12)  # observed: 4e-15
 
 
+def test_a_slider_compiles_nothing_anew():
+    bench, compiled = Bench(), load_library.cache_info
+    bench.compute(problem(), Ask("adam", lr=0.02))
+    before = compiled().misses
+    fields = {"betas.0": "0.85", "eps": "1e-7"}
+    found = bench.compute(problem(), Ask("adam", 0.03, 900, 1, (0.5, 0.5), {"b": "7"}, fields))
+    assert (found.outcome.mode, compiled().misses) == ("compiled", before)
+
+
 def test_a_transform_and_a_start_of_the_loss_are_kept():
     found = Bench().compute(problem(shift=2.0), Ask("newton"))
     np.testing.assert_allclose(found.outcome.x, [3.0, 3.0], atol=1e-7)  # observed: 3e-12
@@ -106,6 +117,15 @@ def test_the_words_of_a_command_make_the_same_settings(node, ask, words):
     with hydra_ready():
         typed = read_config(compose_config(words))
     assert typed.flat() == settings.flat()
+
+
+@pytest.mark.parametrize(
+    ("text", "center"), [("0.5", 0.5), ("0.5,1", (0.5, 1.0)), ("[0.5,1]", (0.5, 1.0))]
+)
+def test_a_field_may_be_a_number_or_a_list(text, center):
+    quadratic = problem({"_target_": "gdlab.losses.Quadratic"}, "quadratic")
+    loss: Any = Ask(loss={"center": text}).settings(quadratic).loss
+    assert loss.center == center
 
 
 def test_a_word_means_no_more_to_the_shell_than_it_says():

@@ -1,6 +1,7 @@
 """Functions of the viewer's page, evaluated by node."""
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -51,8 +52,6 @@ def evaluated(modules: list[str], expressions: Mapping[str, str], before: str = 
 
 
 def exports(module: str) -> list[str]:
-    """Return the names of the functions that a module of the page exports."""
-    lines = (PAGE / f"{module}.js").read_text("utf-8").splitlines()
-    starts = [line.removeprefix("export ") for line in lines if line.startswith("export ")]
-    declared = [line.removeprefix("async ").removeprefix("function ") for line in starts]
-    return [line.partition("(")[0] for line in declared]
+    """Return the names that a module of the page exports."""
+    text = (PAGE / f"{module}.js").read_text("utf-8")
+    return re.findall(r"^export (?:async )?(?:function|const) (\w+)", text, re.M)

@@ -41,6 +41,16 @@ const grid = [
 const all = grid.map((_, k) => k);
 const near = (wanted, moved) => nearestRun(grid, all, axes, wanted, moved);
 
+const problem = (id, group, dim, condition) => ({ id, group, settings: { dim, condition } });
+const problems = [
+  problem("a", "g", 2, 5), problem("b", "g", 2, 20), problem("c", "g", 10, 20),
+  problem("d", "h", 10, 5),
+];
+const ofProblem = [
+  { name: "dim", numeric: true, values: [2, 10], ofProblem: true },
+  { name: "condition", numeric: true, values: [5, 20], ofProblem: true },
+];
+
 const ends = (status, ...path) => run([1, 1], { status, path: array(path, 2) });
 const scattered = [
   ends("converged", 0, 0, 1, 1.001), ends("max_steps", 2, 0, 1.01, 1),
@@ -96,6 +106,7 @@ CASES: dict[str, tuple[str, Any]] = {
         "accuracy",
     ),
     "no range of nothing": ("rangeOf([], 'loss', true)", None),
+    "nor a log axis where a value is negative": ("rangeOf([run([1, -1])], 'loss', true)", None),
     "a lost run widens a log axis by two decades": (
         "rangeOf([geometric, lost], 'loss', true)[1]",
         (lambda low, high: high * (high / low) ** 0.04)(8 * 0.9**100, 800.0),
@@ -128,6 +139,10 @@ CASES: dict[str, tuple[str, Any]] = {
     "a setting that follows from another is no axis": (
         "freeAxes({ axes: [...axes, { name: 'optimizer.momentum' }], runs: [] }).length",
         3,
+    ),
+    "the problem of these settings": (
+        "nearestProblem(problems, 'g', ofProblem, { dim: 10, condition: 5 }, 'dim')",
+        "c",
     ),
     "an end at a minimizer, near it, nowhere, lost, and elsewhere": (
         "basinsOf(scattered, [0, 1, 2, 3, 4], plane).starts.map(({ place }) => place)",

@@ -73,7 +73,9 @@ def test_a_slider_of_the_loss_shows_another_problem_and_the_same_settings(page: 
     move(page, "loss.condition", 1)
     wait_for(page, "s.scene.problem.settings['loss.condition'] === 20 && s.followed !== null")
     assert state(page, FOLLOWED) == before
-    move(page, "loss.condition", 0)
+    slider = page.locator(".sweep").get_by_role("slider", name="loss.condition", exact=True)
+    expect(slider).to_be_focused()  # who drags it goes on
+    slider.press("Home")
     wait_for(page, "s.scene.problem.settings['loss.condition'] === 5")
 
 
@@ -97,7 +99,7 @@ DRAWN = """async (slopes) => {
   const around = [-1, 0, 1];
   const isDrawn = ([px, py]) =>
     around.some((k) => image[(Math.floor(py) + k) * width + Math.floor(px)] !== 0);
-  const first = seriesOf(state.scene.runs[state.runs[0]], "suboptimality")[1];
+  const first = seriesOf(state.scene.runs[state.runs[0]], "suboptimality").values[1];
   const steps = Array.from({ length: 300 }, (_, k) => 60 ** ((k + 1) / 300));
   return slopes.map((slope) => {
     const pixels = steps.map((k) => [x.scale(k), y.scale(first * k ** slope)]);
@@ -145,7 +147,7 @@ def test_a_click_on_the_chart_of_outcomes_follows_that_run(page: Page) -> None:
     assert clear
 
 
-def test_a_drag_on_the_chart_scrubs(page: Page) -> None:
+def test_a_drag_on_the_chart_scrubs_and_hovering_reads_off(page: Page) -> None:
     box = page.locator(".charts .layers").bounding_box()
     assert box is not None
     page.locator(".charts .layers").scroll_into_view_if_needed()
@@ -158,6 +160,8 @@ def test_a_drag_on_the_chart_scrubs(page: Page) -> None:
     page.mouse.move(middle, y)
     assert state(page, "s.step") == 30
     page.mouse.up()
+    page.mouse.move((middle + box["x"] + 58) / 2, y)
+    expect(page.locator(".charts .chart-readout")).to_contain_text("step 15")
 
 
 def live(page: Page) -> dict[str, Any]:
@@ -186,7 +190,7 @@ def test_the_live_path_is_that_of_gdlab(page: Page) -> None:
     wait_for(page, " && ".join(arrived))
     found = live(page)
     settings: dict[str, Any] = {"loss.condition": 5.0, "lr": found["lr"], "start": found["start"]}
-    run = gdlab.run("quadratic", "adam", steps=1000, **settings)
+    run = gdlab.run("quadratic", "adam", steps=found["steps"], **settings)
     path = np.array(found["path"]).reshape(-1, 2) + np.array(state(page, "s.scene.origin"))
     assert path == pytest.approx(run.history.x, abs=1e-6)
     assert found["status"] == str(run.outcome.status)

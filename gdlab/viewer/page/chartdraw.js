@@ -1,5 +1,5 @@
-// The drawing of a chart against the step on its three canvases: axes, curves of all runs, and on top
-// what changes while one scrubs and hovers.
+// The drawing of a chart against the step on its three canvases: axes, curves of all runs, and on
+// top what changes while one scrubs and hovers.
 
 import { emphasizedOf, guidesOf, runEnd } from "./chartmodel.js";
 import { endShape, palette } from "./colors.js";
@@ -28,11 +28,11 @@ export function drawCurves(context, state, chart) {
 
 // Draws the curve of one run; where it was lost, a cross at its end or where it leaves the chart.
 function drawCurve(context, run, chart, color) {
-  const values = seriesOf(run, chart.quantity.key);
-  if (values === null) return;
+  const series = seriesOf(run, chart.quantity.key);
+  if (series === null) return;
   context.strokeStyle = color;
   context.lineJoin = "round";
-  const end = tracePath(context, run.step.values, values, chart);
+  const end = tracePath(context, series, chart);
   context.stroke();
   if (end !== null && endShape(run.status) === "cross") {
     drawEnd(context, end, true, { color, halo: color, radius: 3 });
@@ -42,7 +42,7 @@ function drawCurve(context, run, chart, color) {
 // Makes the path of T values at T steps, leaving out points closer than half a pixel to the one
 // before. Returns its last pixel, or where it leaves the chart for good through the upper edge, or
 // null. A value without a place on the axis breaks the line.
-function tracePath(context, steps, values, { x, y, frame }) {
+function tracePath(context, { steps, values }, { x, y, frame }) {
   context.beginPath();
   let [last, exit, isBroken] = [null, null, true];
   for (let k = 0; k < values.length; k += 1) {
@@ -70,17 +70,19 @@ function edgeBetween([x0, y0], [x1, y1], top) {
   return [x0 + share * (x1 - x0), top];
 }
 
-// Draws what changes while one scrubs and hovers: dashed lines of theory, the emphasized runs, the line
-// of the scrubber and the runs' dots on it.
-export function drawOverlay(context, state, chart) {
+// Draws what changes while one scrubs and hovers: dashed lines of theory, the emphasized runs, the
+// line of the scrubber and the runs' dots on it.
+// `pointed` is the step under the pointer, where values are then read off, or null.
+export function drawOverlay(context, state, chart, pointed) {
   const colors = palette(state.dark);
-  const { frame, x } = chart;
-  const at = x.isLog ? x.scale(Math.max(state.step, 1)) : x.scale(state.step);
-  drawLine(context, [at, frame.top], [at, frame.bottom], colors.faint);
+  const { frame } = chart;
+  drawStep(context, state.step, chart, colors.faint, []);
+  if (pointed !== null) drawStep(context, pointed, chart, colors.faint, [2, 3]);
   const emphasized = emphasizedOf(state);
   clipTo(context, frame, 4);
   const guides = guidesOf(state, chart);
-  const ends = guides.map((guide) => drawGuide(context, guide, chart, colors));
+  const colorOfGuide = ({ index }) => (index === null ? colors.soft : state.colors[index]);
+  const ends = guides.map((guide) => drawGuide(context, guide, chart, colorOfGuide(guide)));
   for (const { run, index } of [...emphasized].reverse()) {
     context.lineWidth = 5;
     context.globalAlpha = 0.85;
@@ -89,9 +91,21 @@ export function drawOverlay(context, state, chart) {
     context.lineWidth = 2.2;
     drawCurve(context, run, chart, index === null ? colors.accent : state.colors[index]);
   }
-  drawDots(context, state, chart, emphasized, colors);
-  guides.forEach(({ label }, k) => labelGuide(context, label, ends[k], chart, colors));
+  drawDots(context, { ...state, step: pointed ?? state.step }, chart, emphasized, colors);
+  guides.forEach((guide, k) =>
+    labelGuide(context, guide.label, ends[k], chart, {
+      color: colorOfGuide(guide),
+      halo: colors.page,
+    }),
+  );
   context.restore();
+}
+
+// Draws the vertical of a step.
+function drawStep(context, step, { x, frame }, color, dash) {
+  const at = x.scale(Math.max(step, x.domain[0]));
+  context.lineWidth = 1;
+  drawLine(context, [at, frame.top], [at, frame.bottom], color, dash);
 }
 
 // Draws a dot for each of the emphasized runs at the scrubber; for all runs shown, if they are few.
@@ -110,16 +124,16 @@ function drawDots(context, state, chart, emphasized, colors) {
 }
 
 // Draws a dashed line {label, at: step → value}; returns its last pixel on the chart, or null.
-function drawGuide(context, { at }, { x, y, frame }, colors) {
+function drawGuide(context, { at }, { x, y, frame }, color) {
   const pixels = [];
   for (let k = 0; k <= GUIDE_POINTS; k += 1) {
     const px = frame.left + ((frame.right - frame.left) * k) / GUIDE_POINTS;
-    const py = y.scale(at(x.scale.invert(px)));
+    const py = y.scale(at(Math.min(x.scale.invert(px), x.domain[1])));
     if (Number.isFinite(py)) pixels.push([px, py]);
   }
   context.lineWidth = 1.3;
   context.setLineDash([5, 4]);
-  context.strokeStyle = colors.soft;
+  context.strokeStyle = color;
   context.beginPath();
   for (const [px, py] of pixels) context.lineTo(px, py);
   context.stroke();
@@ -133,6 +147,5 @@ function labelGuide(context, label, end, { frame }, colors) {
   const [px, py] = end;
   const isLeaving = py > frame.bottom - 16;
   const place = isLeaving ? [px - 6, py - 14] : [px - 4, py - 9];
-  const style = { color: colors.ink, halo: colors.page, align: "right", italic: true };
-  drawWords(context, label, place, style);
+  drawWords(context, label, place, { ...colors, align: "right", italic: true });
 }

@@ -4,6 +4,7 @@
 import { axisOf } from "./scales.js";
 import { quantitiesOf, rangeOf, seriesOf, sublinear, theoryOf, quantityAt } from "./series.js";
 
+const FEW = 6; // runs: the theory of up to so many is shown when none is emphasized
 const MARGIN = { left: 58, right: 16, top: 12, bottom: 40 };
 
 // Returns the run of a number with the most points that the page has of it.
@@ -30,15 +31,14 @@ export function shownRuns(state) {
   return live === null ? runs : [...runs, live];
 }
 
-// Returns the chart of a state in a box of {width, height} pixels: {quantity, frame, x, y}, x and y as
-// axisOf returns them; null if there is nothing to show. Where no value is positive, y is linear.
+// Returns the chart of a state in a box of {width, height} pixels: {quantity, frame, x, y}, x and y
+// as axisOf returns them; null if there is nothing to show. Where no value is positive, y is
+// linear.
 export function chartOf(state, { width, height }) {
   const quantity = shownQuantity(state);
   if (quantity === null) return null;
   const runs = shownRuns(state);
-  const emphasized = emphasizedOf(state)[0]?.run ?? runs[0];
-  const extra =
-    quantity.key === "sharpness" ? theoryOf(emphasized, "sharpness").map(({ at }) => at(0)) : [];
+  const extra = theoryRuns(state).flatMap(({ run }) => limitsAtStart(run, quantity.key));
   const logRange = state.scale === "linear" ? null : rangeOf(runs, quantity.key, true, extra);
   const range = logRange ?? rangeOf(runs, quantity.key, false, extra);
   const frame = {
@@ -82,14 +82,32 @@ function emphasis(state, index) {
   return { run, index, name: run.label };
 }
 
-// Returns the dashed lines of a chart for its first emphasized run: those of theory, and on log–log
-// axes of a quantity that falls to 0 the slopes −1 and −2 through its value at step 1.
-export function guidesOf(state, chart) {
+// Returns the values of constant limits of theory at the start of a run, which the axis should
+// show.
+function limitsAtStart(run, key) {
+  return key === "sharpness" ? theoryOf(run, key).map(({ at }) => at(0)) : [];
+}
+
+// Returns the runs whose lines of theory a chart shows: the first emphasized one, else all if few.
+function theoryRuns(state) {
   const [first] = emphasizedOf(state);
-  const { key } = chart.quantity;
-  const lines = first ? theoryOf(first.run, key, state.scene.problem.minimum) : [];
+  if (first !== undefined) return [first];
+  return state.runs.length <= FEW ? state.runs.map((index) => emphasis(state, index)) : [];
+}
+
+// Returns the dashed lines {label, at, index} of a chart, each of a run or of none (index null):
+// those of theory, and on log–log axes of a quantity that falls to 0 the slopes −1 and −2 through a
+// value at step 1.
+export function guidesOf(state, { quantity: { key }, y }) {
+  const { minimum } = state.scene.problem;
+  const shown = theoryRuns(state);
+  const lines = shown.flatMap(({ run, index }) => {
+    const own = shown.length > 1 ? index : null;
+    return theoryOf(run, key, minimum).map((line) => ({ ...line, index: own }));
+  });
   const falls = ["suboptimality", "loss", "grad_norm"].includes(key);
-  if (state.scale !== "loglog" || !falls || !chart.y.isLog) return lines;
-  const run = first?.run ?? shownRuns(state).find((each) => seriesOf(each, key) !== null);
-  return [...lines, ...sublinear(quantityAt(run, key, 1, true))];
+  if (state.scale !== "loglog" || !falls || !y.isLog) return lines;
+  const run = shown[0]?.run ?? shownRuns(state).find((each) => seriesOf(each, key) !== null);
+  const slopes = sublinear(quantityAt(run, key, 1, true));
+  return [...lines, ...slopes.map((line) => ({ ...line, index: null }))];
 }

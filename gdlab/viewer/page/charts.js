@@ -13,20 +13,20 @@ const SCALES = [
   { key: "log", label: "log", title: "logarithmic values: a linear rate is a straight line" },
   { key: "loglog", label: "log–log", title: "both logarithmic: 1/k is a line of slope −1" },
 ];
-const CURVES = ["scene", "runs", "colors", "scale", "quantity", "dark", "live"];
-const OVERLAY = [...CURVES, "step", "followed", "hovered", "full"];
+const CURVES = ["scene", "runs", "colors", "scale", "quantity", "dark"];
+const OVERLAY = [...CURVES, "live", "step", "followed", "hovered", "full"];
 const CLICK = 4; // pixels: a press that moves less is a click
 
 // Adds the charts to `parent`.
 export function mountCharts(parent, store) {
   const chosen = choice("Chart of", [], "", (quantity) => store.set({ quantity }));
   const scales = segments("Axes of the chart", SCALES, (scale) => store.set({ scale }));
-  const readout = el("output", { class: "chart-readout" });
+  const readout = el("output", { class: "chart-readout", "aria-live": "off" });
   const head = el("div", { class: "chart-head" }, [chosen.element, scales.element, readout]);
   const figure = el("div", { class: "chart", role: "img" });
   parent.append(head, figure);
-  const view = { chart: null, isStale: true };
-  const redraw = eachFrame(() => draw(store, view, layers, figure));
+  const view = { chart: null, isStale: true, isMoved: false, pointed: null };
+  const redraw = eachFrame(() => draw(store.get(), view, layers, { figure, readout }));
   const layers = stackCanvases(figure, ["axes", "curves", "overlay"], () => {
     view.isStale = true;
     redraw();
@@ -34,15 +34,17 @@ export function mountCharts(parent, store) {
   store.on(CURVES, () => {
     view.isStale = true;
   });
+  store.on(["live"], () => {
+    view.isMoved = true;
+  });
   store.on(OVERLAY, (state) => {
     if (state.scene === null) return;
     const options = quantitiesOf(shownRuns(state)).map(({ key, label }) => ({ key, label }));
     offer(chosen.select, options, shownQuantity(state)?.key ?? "");
     scales.show(state.scale);
-    readout.textContent = readoutOf(state);
     redraw();
   });
-  listen(layers.box, store, view);
+  listen(layers.box, store, view, redraw);
 }
 
 // Gives a <select> its options if they changed, so that an open list stays open.
@@ -52,36 +54,47 @@ function offer(select, options, value) {
   else select.value = value;
 }
 
-// Draws the layers that are stale.
-function draw(store, view, layers, figure) {
-  const state = store.get();
+// Draws the layers that are stale: the curves of all runs, where a live run moved only if it moved
+// the axes, and what is on top of them.
+function draw(state, view, layers, { figure, readout }) {
   if (state.scene === null || layers.size.width === 0) return;
-  if (view.isStale) {
-    view.chart = chartOf(state, layers.size);
-    const [axes, curves] = ["axes", "curves"].map(layers.clear);
-    if (view.chart !== null) {
-      drawChartAxes(axes, state, view.chart);
-      drawCurves(curves, state, view.chart);
-    }
-    view.isStale = false;
+  if (view.isStale || view.isMoved) {
+    const chart = chartOf(state, layers.size);
+    const isSame = !view.isStale && axesText(chart) === axesText(view.chart);
+    Object.assign(view, { chart, isStale: false, isMoved: false });
+    if (!isSame) drawBelow(state, chart, layers);
   }
   const overlay = layers.clear("overlay");
-  if (view.chart !== null) drawOverlay(overlay, state, view.chart);
+  if (view.chart !== null) drawOverlay(overlay, state, view.chart, view.pointed);
+  readout.textContent = readoutOf(state, view.pointed ?? state.step);
   const count = state.runs.length;
-  figure.setAttribute(
-    "aria-label",
-    `${view.chart?.quantity.label ?? "nothing"} of ${count} runs against the step. ${readoutOf(state)}`,
-  );
+  const what = view.chart?.quantity.label ?? "nothing";
+  const words = `${what} of ${count} runs against the step. ${readout.textContent}`;
+  figure.setAttribute("aria-label", words);
   const dimmed = state.followed !== null || state.hovered !== null || state.live.run !== null;
   layers.box.classList.toggle("has-followed", dimmed && count > 1);
 }
 
-// Returns what the chart says at the scrubber of its first emphasized run, in one line.
-export function readoutOf(state) {
+// Draws the axes and the curves of all runs.
+function drawBelow(state, chart, layers) {
+  const [axes, curves] = ["axes", "curves"].map(layers.clear);
+  if (chart === null) return;
+  drawChartAxes(axes, state, chart);
+  drawCurves(curves, state, chart);
+}
+
+// Returns a text that is the same for two charts whose curves lie at the same places.
+function axesText(chart) {
+  const axes = chart && [chart.x, chart.y].map(({ domain, isLog }) => [domain, isLog]);
+  return JSON.stringify([chart?.quantity.key, axes]);
+}
+
+// Returns what the chart says of its first emphasized run at a step, in one line.
+export function readoutOf(state, at) {
   const quantity = shownQuantity(state);
   const [first] = emphasizedOf(state);
   if (quantity === null) return "nothing recorded";
-  const step = Math.round(state.step);
+  const step = Math.round(at);
   if (first === undefined) return `${state.runs.length} runs · step ${step}`;
   const value = quantityAt(first.run, quantity.key, step, state.scale !== "linear");
   const words = [first.name, `step ${step}`];
@@ -95,17 +108,18 @@ export function readoutOf(state) {
   return words.join(" · ");
 }
 
-// Returns how fast a run falls at the scrubber: on log–log axes the slope, on others the factor per
+// Returns how fast a run falls at a step: on log–log axes the slope, on others the factor per
 // step, beside that of theory.
 function rateWords(state, { factor, slope }, run) {
   if (state.scale === "linear") return [];
-  if (state.scale === "loglog") return slope === null ? [] : [`slope ${short(slope, 3)}`];
+  if (state.scale === "loglog") return [`slope ${short(slope, 3)}`];
   const theory = run.rate ? ` (theory: ${short(run.rate, 4)})` : "";
   return [`× ${short(factor, 4)} a step${theory}`];
 }
 
-// Listens to the pointer: a drag scrubs, hovering names the nearest run, a click follows it.
-function listen(box, store, view) {
+// Listens to the pointer: a drag scrubs, hovering names the nearest run and reads its value off, a
+// click follows it.
+function listen(box, store, view, redraw) {
   let press = null;
   const at = (event) => {
     const { left, top } = box.getBoundingClientRect();
@@ -113,12 +127,15 @@ function listen(box, store, view) {
   };
   box.addEventListener("pointerdown", (event) => {
     press = at(event);
+    view.pointed = null;
     box.setPointerCapture(event.pointerId);
     scrubTo(store, view, press);
   });
   box.addEventListener("pointermove", (event) => {
-    if (press !== null) scrubTo(store, view, at(event));
-    else store.set({ hovered: curveAt(store.get(), view, at(event)) });
+    if (press !== null) return scrubTo(store, view, at(event));
+    view.pointed = stepAt(store.get(), view, at(event));
+    store.set({ hovered: curveAt(store.get(), view, at(event)) });
+    return redraw();
   });
   box.addEventListener("pointerup", (event) => {
     const place = at(event);
@@ -128,14 +145,23 @@ function listen(box, store, view) {
     if (index !== null) store.set({ followed: index });
   });
   box.addEventListener("pointercancel", () => (press = null));
-  box.addEventListener("pointerleave", () => store.set({ hovered: null }));
+  box.addEventListener("pointerleave", () => {
+    view.pointed = null;
+    store.set({ hovered: null });
+    redraw();
+  });
 }
 
 // Moves the scrubber to the step at a pixel.
-function scrubTo(store, { chart }, [px]) {
-  if (chart === null) return;
-  const step = Math.round(chart.x.scale.invert(px));
-  store.set({ step: Math.min(Math.max(step, 0), store.get().lastStep), playing: false });
+function scrubTo(store, view, place) {
+  const step = stepAt(store.get(), view, place);
+  if (step !== null) store.set({ step, playing: false });
+}
+
+// Returns the step at a pixel, a whole number, or null without a chart.
+function stepAt({ lastStep }, { chart }, [px]) {
+  if (chart === null) return null;
+  return Math.min(Math.max(Math.round(chart.x.scale.invert(px)), 0), lastStep);
 }
 
 // Returns the number of the run whose curve is nearest to a pixel, or null.

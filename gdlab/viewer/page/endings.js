@@ -1,5 +1,5 @@
-// How the runs of a sweep ended: losses against a setting with their quartiles, and where each start
-// led. Nothing here needs a page. R runs of a scene.
+// How the runs of a sweep ended: losses against a setting with their quartiles, and where each
+// start led. Nothing here needs a page. R runs of a scene.
 
 const LOST = ["diverged", "failed"];
 const ARRIVED = ["converged", "target", "stalled"];
@@ -26,9 +26,10 @@ export function quantile(sorted, share) {
   return part < 0.5 || (part === 0.5 && Number.isFinite(below)) ? below : above;
 }
 
-// Returns the runs as groups [{value, points, bands}] by their setting `groupBy` (all in one if null):
-// points {index, x, y}, y = ∞ for lost runs; bands {x, low, median, high, count}: the quartiles of the
-// runs at each x in increasing order; limit: see limitOf. `x` is the name of a numeric setting.
+// Returns the runs as groups [{value, points, bands}] by their setting `groupBy` (all in one if
+// null): points {index, x, y}, y = ∞ for lost runs; bands {x, low, median, high, count}: the
+// quartiles of the runs at each x in increasing order; limit: see limitOf. `x` is the name of a
+// numeric setting.
 export function outcomesBy(runs, indices, { x, groupBy, minimum }) {
   const groups = new Map();
   for (const index of indices) {
@@ -60,15 +61,16 @@ function bandsOf(points) {
     });
 }
 
-// Returns the limit of the learning rate that theory gives some runs (2/λ for gradient descent), if it
-// is the same for all that have one, to 1 %; else null.
+// Returns the limit of the learning rate that theory gives some runs (2/λ for gradient descent), if
+// it is the same for all that have one, to 1 %; else null.
 export function limitOf(runs) {
   const limits = runs.map((run) => run.lr_limit).filter((limit) => limit > 0);
   const [low, high] = [Math.min(...limits), Math.max(...limits)];
   return limits.length > 0 && high <= 1.01 * low ? low : null;
 }
 
-// Returns the start and the end of a run, [x, y] each (a line: [x]), in the plane's own coordinates.
+// Returns the start and the end of a run, [x, y] each (a line: [x]), in the plane's own
+// coordinates.
 export function endsOf(run, origin) {
   const { values, shape } = run.path;
   const [count, width] = shape;
@@ -76,12 +78,12 @@ export function endsOf(run, origin) {
   return { start: at(0), end: at(count - 1) };
 }
 
-// Returns {places, starts}: the places where runs end ({at, label}, the minimizers among the marks
-// first, then those that runs share), and for each run {index, start, end, place, status} with the
-// number of its place, or null if it is lost or reached none.
+// Returns {places, starts}: the places where runs end ({at, label}, the minimizers and local minima
+// among the marks first, then those that runs share), and for each run {index, start, end, place,
+// status} with the number of its place, or null if it is lost or reached none.
 export function basinsOf(runs, indices, { origin, marks, view }) {
   const diagonal = Math.hypot(...view.map(([low, high]) => high - low));
-  const known = marks.filter((mark) => mark.kind === "minimizer");
+  const known = marks.filter(({ kind }) => kind === "minimizer" || kind === "minimum");
   const places = known.map(({ at }) => ({ at, isKnown: true }));
   const starts = indices.map((index) => {
     const { start, end } = endsOf(runs[index], origin);
@@ -93,8 +95,8 @@ export function basinsOf(runs, indices, { origin, marks, view }) {
   return { places, starts };
 }
 
-// Returns the number of the place nearest to an end within `reach`; if none is, adds the end as a new
-// place unless there are `most`.
+// Returns the number of the place nearest to an end within `reach`; if none is, adds the end as a
+// new place unless there are `most`.
 function placeFor(end, places, reach, most) {
   const distances = places.map(({ at }) => Math.hypot(...end.map((value, k) => value - at[k])));
   const least = Math.min(...distances);

@@ -4,7 +4,7 @@ import { palette, rgbOf } from "./colors.js";
 import { createCompose } from "./compose.js";
 import { projection } from "./axes.js";
 import { createCurve } from "./curve.js";
-import { createTarget, waitForGl } from "./gl.js";
+import { createTarget, timeGl } from "./gl.js";
 import { createLandscape } from "./landscape.js";
 import { markersOf } from "./markers.js";
 import { createPaths, toClip } from "./paths.js";
@@ -13,7 +13,8 @@ import { createSprites } from "./sprites.js";
 
 const REST = 120; // milliseconds without a change of view (or twice what it takes, if that is more),
 // after which all is drawn in full
-const SLOW = 14; // milliseconds for all paths, beyond which they are not redrawn while moving
+const SLOW = 20; // milliseconds for all paths, beyond which they are not redrawn while moving
+const SLOW_PASS = 8; // milliseconds for a pass over the pixels, beyond which it is coarser meanwhile
 
 // Returns RGBA (4 · runs) of the runs: hidden ones have alpha 0.
 export function stylesOf({ scene, runs, colors }) {
@@ -43,27 +44,30 @@ export function createFlat(gl) {
     picture: createTarget(gl, { hasDepth: true, linear: false }),
   };
   const drawn = {}; // the parts of the state that the graphics hold, to see what changed
-  const moving = { timer: null, cost: 0 };
+  const moving = { timer: null, cost: 0, pass: 0 };
   return {
     draw(state, box) {
       upload(parts, drawn, state);
       const pixels = [Math.round(box.width * box.ratio), Math.round(box.height * box.ratio)];
-      const isMoving = keepsMoving(moving, drawn, state, box);
+      const hurries = keepsMoving(moving, drawn, state, box);
+      const isMoving = hurries && moving.cost > SLOW;
       drawGround(parts, drawn, state, { pixels, box, isMoving });
-      moving.cost = drawPicture(parts, drawn, state, { pixels, box, isMoving }) ?? moving.cost;
-      finish(parts, drawn, state, { pixels, box });
+      drawPicture(parts, drawn, state, { pixels, box, isMoving, moving });
+      const isQuick = hurries && moving.pass > SLOW_PASS;
+      finish(parts, drawn, state, { pixels, box, isQuick });
+      if (!hurries) timeGl(gl, (cost) => (moving.pass = cost));
     },
     isoFor: (view) => parts.landscape.isoFor(view),
   };
 }
 
-// Returns whether the view moves, and is so slow to draw that what was drawn is moved with it.
-// Where it is, a frame is asked for the moment when it rests.
-function keepsMoving(moving, drawn, { view, scene }, { redraw }) {
+// Returns whether the view or the scrubber moves where drawing is slow, so that one should hurry.
+// Where it does, a frame is asked for the moment when it rests.
+function keepsMoving(moving, drawn, { view, scene, step }, { redraw }) {
   const isSame = drawn.seenScene === scene;
-  const hasMoved = isSame && drawn.seenView !== view;
-  Object.assign(drawn, { seenView: view, seenScene: scene });
-  if (!isSame || moving.cost <= SLOW) return false;
+  const hasMoved = isSame && (drawn.seenView !== view || drawn.seenStep !== step);
+  Object.assign(drawn, { seenView: view, seenScene: scene, seenStep: step });
+  if (!isSame || (moving.cost <= SLOW && moving.pass <= SLOW_PASS)) return false;
   if (!hasMoved) return moving.timer !== null;
   clearTimeout(moving.timer);
   moving.timer = setTimeout(() => {
@@ -117,16 +121,15 @@ function drawGround({ landscape, curve, ground }, drawn, state, { pixels, box, i
   if (!isCurve) landscape.draw(state.view, drawn.iso, colors, look);
 }
 
-// Draws the picture of all paths; returns the milliseconds that it took, where it was drawn anew.
-function drawPicture({ gl, paths, picture }, drawn, state, { pixels, box, isMoving }) {
-  if (isMoving && drawn.picture) return null;
+// Draws the picture of all paths, where it changed, and notes in `moving.cost` how long it takes.
+function drawPicture({ gl, paths, picture }, drawn, state, { pixels, box, isMoving, moving }) {
+  if (isMoving && drawn.picture) return;
   const key = [state.view, ...pixels];
-  if (drawn.picture?.every((value, k) => value === key[k])) return null;
+  if (drawn.picture?.every((value, k) => value === key[k])) return;
   drawn.picture = key;
   const finer = box.ratio < 1.5 ? 2 : 1;
   picture.resize(pixels[0] * finer, pixels[1] * finer);
   picture.bind();
-  const before = performance.now();
   gl.clearColor(0, 0, 0, 0);
   gl.clearDepth(1);
   gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
@@ -137,8 +140,7 @@ function drawPicture({ gl, paths, picture }, drawn, state, { pixels, box, isMovi
     halfWidth: halfWidthOf(state.runs.length) * finer * box.ratio,
     lastStep: state.lastStep,
   });
-  waitForGl(gl);
-  return performance.now() - before;
+  timeGl(gl, (cost) => (moving.cost = cost));
 }
 
 // Returns half the width of a path in CSS pixels: the more there are, the thinner.
@@ -148,7 +150,7 @@ function halfWidthOf(count) {
 }
 
 // Lays the paths over the landscape, and on top those that are followed, hovered and live.
-function finish(parts, drawn, state, { pixels, box }) {
+function finish(parts, drawn, state, { pixels, box, isQuick }) {
   const { gl, compose, ground, picture } = parts;
   const { step, lastStep, runs, followed, live, view, scene } = state;
   gl.bindFramebuffer(gl.FRAMEBUFFER, null);
@@ -160,6 +162,7 @@ function finish(parts, drawn, state, { pixels, box }) {
     now: depthOf(step, lastStep),
     strong: crowd * dimmed,
     faint: 0.16 * dimmed,
+    isQuick,
   });
   drawChosen(parts, state, { pixels, box });
   const { to } = projection(scene, view, box);

@@ -4,9 +4,9 @@ import { el, fitCanvas } from "./dom.js";
 
 const FONT = "system-ui, sans-serif";
 
-// Adds a box with canvases, the first at the bottom, to `parent`. `onResize` is called when its size
-// changes. Returns {box, size, clear}: `size` is {width, height} in CSS pixels, and clear(name) empties
-// a canvas and returns its 2-D context, whose unit is a CSS pixel.
+// Adds a box with canvases, the first at the bottom, to `parent`. `onResize` is called when its
+// size changes. Returns {box, size, clear}: `size` is {width, height} in CSS pixels, and
+// clear(name) empties a canvas and returns its 2-D context, whose unit is a CSS pixel.
 export function stackCanvases(parent, names, onResize) {
   const canvases = new Map(names.map((name) => [name, layerCanvas(name)]));
   const box = el("div", { class: "layers" }, [...canvases.values()]);
@@ -61,8 +61,8 @@ export function drawWords(
   context.fillText(text, x, y);
 }
 
-// Draws the axes of a chart: hairlines at the ticks of y, short ticks of x, their texts, and the name
-// of x. `frame` is {left, right, top, bottom} in pixels; x and y are as axisOf returns them.
+// Draws the axes of a chart: hairlines at the ticks of y, short ticks of x, their texts, and the
+// name of x. `frame` is {left, right, top, bottom} in pixels; x and y are as axisOf returns them.
 export function drawAxes(context, frame, x, y, label, colors) {
   context.lineWidth = 1;
   for (const { value, text } of y.ticks) {

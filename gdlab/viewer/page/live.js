@@ -8,13 +8,13 @@ import { latestOnly, liveQuery } from "./livequery.js";
 import { short } from "./numbers.js";
 import { lastStepOf } from "./scenes.js";
 
-const STEPS = 1000; // that a run has at first
+const DROPPED = "dropped"; // begins an answer that says that another page asked for a newer run
 const SIDE = 160; // samples of the landscape of a changed loss, along each axis
 const HINT =
   "Click the landscape to set the start; drag the sliders: the path is computed as you drag.";
 
-// Adds the live bench to `parent`, hidden where the source computes nothing or the problem cannot be
-// computed.
+// Adds the live bench to `parent`, hidden where the source computes nothing or the problem cannot
+// be computed.
 export function mountLive(parent, store, source) {
   parent.hidden = true;
   if (!source.isLive) return;
@@ -28,7 +28,7 @@ export function mountLive(parent, store, source) {
   const controls = el("div", { class: "live-controls", hidden: true });
   const parts = outcomeParts();
   parent.append(head, el("p", { class: "said", text: HINT }), controls, parts.element);
-  const bench = { choices: null, controls, shown: null };
+  const bench = { asked: null, choices: null, controls, shown: null };
   const asks = { run: askForRuns(store, source), grid: askForGrids(store, source) };
   store.on(["scene"], ({ scene }) => {
     parent.hidden = !scene.problem.live;
@@ -38,17 +38,14 @@ export function mountLive(parent, store, source) {
   store.on(["live"], (state) => {
     switcher.set(state.live.on);
     controls.hidden = parts.element.hidden = !state.live.on;
+    if (!state.live.on && bench.choices === null) bench.asked = null;
     if (state.live.on && bench.choices === null) begin(store, source, bench);
     if (bench.choices !== null) bench.shown?.show(state);
     parts.show(state);
   });
-  whenChanged(store, (state) => liveQuery(state), asks.run);
-  whenChanged(
-    store,
-    ({ live, scene }) =>
-      live.on && live.loss !== null ? { ...live.loss, problem: scene.problem.id } : null,
-    asks.grid,
-  );
+  const isReady = (state) => state.live.on && bench.choices !== null;
+  whenChanged(store, (state) => (isReady(state) ? liveQuery(state) : null), asks.run);
+  whenChanged(store, (state) => (isReady(state) ? changedLoss(state) : null), asks.grid);
   mountPoint(parts.point, store, source);
 }
 
@@ -70,11 +67,17 @@ function whenChanged(store, of, changed) {
   });
 }
 
-// Asks what the bench offers for the problem, builds its controls, and sets what is not set yet.
+// Returns the changes of a loss whose landscape must be asked for, or null.
+function changedLoss({ live, problem }) {
+  return live.loss === null ? null : { ...live.loss, problem };
+}
+
+// Asks what the bench offers for a scene, builds its controls, and sets what is not set yet. Once
+// for each scene: a question that failed is asked again when the bench is switched on again.
 async function begin(store, source, bench) {
   const { problem, plane, scene } = store.get();
-  if (!scene?.problem.live || bench.asking === problem) return;
-  bench.asking = problem;
+  if (!scene?.problem.live || bench.asked === scene) return;
+  bench.asked = scene;
   try {
     const choices = await source.ask("choices", { problem, plane });
     if (store.get().scene !== scene) return;
@@ -82,14 +85,12 @@ async function begin(store, source, bench) {
     bench.shown = buildControls(bench.controls, store, choices);
     patchLive(store, firstChoice(store.get(), choices));
   } catch (error) {
-    patchLive(store, { error: error.message });
-  } finally {
-    bench.asking = null;
+    patchLive(store, { error: error.message.trim() });
   }
 }
 
-// Returns the settings that the bench begins with: what it had, else those of the followed or the first
-// run as far as the bench offers them, else what the server proposes.
+// Returns the settings that the bench begins with: what it had, else those of the followed or the
+// first run as far as the bench offers them, else what the server proposes.
 export function firstChoice({ live, scene, followed, runs, view }, choices) {
   const run = scene.runs[followed ?? runs[0]] ?? null;
   const offered = (name) => choices.optimizers.find((each) => each.name === name);
@@ -103,7 +104,7 @@ export function firstChoice({ live, scene, followed, runs, view }, choices) {
     lr: isKept ? live.lr : (run?.settings.lr ?? usual),
     fields: isKept ? live.fields : fieldsOf(run, chosen),
     loss: null,
-    steps: Math.min(live.steps || STEPS, choices.most_steps),
+    steps: Math.min(live.steps || lastStepOf(scene), choices.most_steps),
     start: live.start ?? begins ?? view.map(([low, high]) => (low + high) / 2),
     error: "",
   };
@@ -119,8 +120,8 @@ function fieldsOf(run, { fields }) {
   return Object.fromEntries(changed.map(({ name }) => [name, settings[`optimizer.${name}`]]));
 }
 
-// Returns where a run begins on the plane, in absolute numbers: [x, y], on a line [x]; to the digits
-// that a float32 has, so that −1.2 is −1.2.
+// Returns where a run begins on the plane, in absolute numbers: [x, y], on a line [x]; to the
+// digits that a float32 has, so that −1.2 is −1.2.
 function startOf({ origin }, run) {
   const width = run.path.shape[1];
   return origin
@@ -133,7 +134,9 @@ function askForRuns(store, source) {
   const ask = latestOnly({
     ask: (query, signal) => source.ask("live", query, signal),
     told: (answer) => showRun(store, answer),
-    failed: (error) => store.set(withoutRun(store.get(), error.message.trim())),
+    failed: ({ message }) => {
+      if (!message.startsWith(DROPPED)) store.set(withoutRun(store.get(), message.trim()));
+    },
   });
   return (query) => {
     ask(query);
@@ -161,9 +164,9 @@ function showRun(store, { run, command, seconds }) {
 function askForGrids(store, source) {
   const ask = latestOnly({
     ask: (changes, signal) => {
-      const { problem, plane, view, scene } = store.get();
+      const { plane, view, scene } = store.get();
       const shown = scene.plane.kind === "line" ? view.slice(0, 1) : view;
-      const query = { ...changes, problem, plane, view: shown.flat().join(","), side: SIDE };
+      const query = { ...changes, plane, view: shown.flat().join(","), side: SIDE };
       return source.ask("grid", query, signal);
     },
     told: ({ grid }) => store.get().live.loss !== null && store.set({ grid }),
@@ -178,7 +181,7 @@ function askForGrids(store, source) {
 // Returns the lines below the controls: how the run ended, the point under the cursor, the command.
 function outcomeParts() {
   const outcome = el("output", { class: "outcome" });
-  const point = el("output", { class: "chart-readout" });
+  const point = el("output", { class: "chart-readout", "aria-live": "off" });
   const command = el("code", {
     class: "command",
     tabindex: "0",

@@ -9,8 +9,8 @@ import { named, segments, slider } from "./segments.js";
 const FEWEST_STEPS = 10;
 const MANY = 4; // fields of an optimizer: from so many on those that are rarely moved are folded
 
-// Builds the controls inside an element from the message `choices`. Returns {show}, which sets them to
-// what the state has.
+// Builds the controls inside an element from the message `choices`. Returns {show}, which sets them
+// to what the state has.
 export function buildControls(parent, store, choices) {
   const patch = (changes) => store.set({ live: { ...store.get().live, ...changes } });
   const optimizer = choice("Optimizer", namesOf(choices), "", (name) => {
@@ -124,7 +124,8 @@ function stepsSlider({ most_steps: most }, changed) {
   return fieldControl(field, "steps", (value) => changed(Math.round(value)));
 }
 
-// Returns {element, show} of the coordinates of the start, to type: what a click on the landscape sets.
+// Returns {element, show} of the coordinates of the start, to type: what a click on the landscape
+// sets.
 function startInputs(store, patch) {
   const inputs = [0, 1].map((k) => {
     const change = () => {

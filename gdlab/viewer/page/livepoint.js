@@ -3,8 +3,8 @@
 import { short } from "./numbers.js";
 import { latestOnly } from "./livequery.js";
 
-// Asks for the point under the cursor while the live bench is on or the field is shown, puts the answer
-// into the store, and writes it into an element.
+// Asks for the point under the cursor while the live bench is on or the field is shown, puts the
+// answer into the store, and writes it into an element.
 export function mountPoint(output, store, source) {
   const ask = latestOnly({
     ask: ({ at, ...rest }, signal) => source.ask("point", { ...rest, at: at.join(",") }, signal),

@@ -8,8 +8,8 @@ export function positionsOf(field) {
   return field.whole ? Math.max(1, Math.min(POSITIONS, field.high - field.low)) : POSITIONS;
 }
 
-// Returns the value of a field at a position of its slider, to three significant digits, so that it is
-// short to read and to type; its limits, and the value that it has at first, exactly.
+// Returns the value of a field at a position of its slider, to three significant digits, so that it
+// is short to read and to type; its limits, and the value that it has at first, exactly.
 export function valueOfPosition(field, position) {
   if (position === positionOfValue(field, field.value)) return field.value;
   const share = position / positionsOf(field);
@@ -38,8 +38,8 @@ export function lrField({ low, high, value }) {
   };
 }
 
-// Returns the query of the message `live`, or null while something is missing. Of the fields only those
-// moved from their value are in it. `live` is as in the store.
+// Returns the query of the message `live`, or null while something is missing. Of the fields only
+// those moved from their value are in it. `live` is as in the store.
 export function liveQuery({ live, problem, plane, scene }) {
   if (!live.on || live.start === null || live.optimizer === "") return null;
   const { kind } = scene.plane;
@@ -60,7 +60,8 @@ export function liveQuery({ live, problem, plane, scene }) {
   };
 }
 
-// Returns an object with a key set, or without it if the value is the usual one; null if none is left.
+// Returns an object with a key set, or without it if the value is the usual one; null if none is
+// left.
 export function withChange(changes, key, value, usual) {
   const { [key]: _, ...rest } = changes ?? {};
   const changed = value === usual ? rest : { ...rest, [key]: value };
@@ -68,9 +69,9 @@ export function withChange(changes, key, value, usual) {
 }
 
 // Returns a function that asks one thing at a time: `ask(query, signal)` answers a promise, and
-// `told(answer, query)` or `failed(error)` hear of the latest. A question that comes while another is
-// being answered waits, and only the last one is kept; an answer that takes longer than `patience`
-// milliseconds is given up for it. Asking null gives up what is being answered.
+// `told(answer, query)` or `failed(error)` hear of the latest. A question that comes while another
+// is being answered waits, and only the last one is kept; an answer that takes longer than
+// `patience` milliseconds is given up for it. Asking null gives up what is being answered.
 export function latestOnly({ ask, told, failed, patience = 300 }) {
   let [current, waiting] = [null, null];
   const start = async (query) => {

@@ -18,8 +18,8 @@ function star(count, inner) {
   });
 }
 
-// Traces a shape around a point.
-function trace(context, shape, x, y, radius) {
+// Traces a shape around a point: "circle", or that of a kind of mark.
+export function trace(context, shape, x, y, radius) {
   context.beginPath();
   if (shape === "circle") context.arc(x, y, radius, 0, 2 * Math.PI);
   else for (const [dx, dy] of SHAPES[shape]) context.lineTo(x + dx * radius, y + dy * radius);

@@ -37,7 +37,7 @@ export function roundStep(span, count) {
 // Returns about `count` round numbers from low to high.
 export function ticks(low, high, count) {
   if (!(high > low) || !Number.isFinite(high - low)) return [];
-  const distance = roundStep(high - low, count);
+  const distance = roundStep(high - low, Math.min(count, 100));
   const first = Math.ceil(low / distance - 1e-9);
   const last = Math.floor(high / distance + 1e-9);
   return Array.from({ length: last - first + 1 }, (_, k) => (first + k) * distance);

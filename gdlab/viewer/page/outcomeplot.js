@@ -1,4 +1,5 @@
-// The chart of how the runs of a sweep ended against one of its settings: its axes, and its drawing.
+// The chart of how the runs of a sweep ended against one of its settings: its axes, and its
+// drawing.
 
 import { endShape, palette } from "./colors.js";
 import { outcomesBy } from "./endings.js";
@@ -49,8 +50,8 @@ function withOwnTicks(axis, points) {
   if (!isCrowded) axis.ticks = values.map((value) => ({ value, text: short(value) }));
 }
 
-// Returns the limits of theory of the runs shown that are close enough to the learning rates tried to
-// be on the chart: within a factor of 10.
+// Returns the limits of theory of the runs shown that are close enough to the learning rates tried
+// to be on the chart: within a factor of 10.
 function nearLimits({ scene, runs }, rates) {
   const [low, high] = [Math.min(...rates) / 10, Math.max(...rates) * 10];
   const limits = runs.map((index) => scene.runs[index].lr_limit);

@@ -17,7 +17,7 @@ export function mountOutcomes(parent, store) {
     view.along = name;
     restart();
   });
-  const readout = el("output", { class: "chart-readout" });
+  const readout = el("output", { class: "chart-readout", "aria-live": "off" });
   const figure = el("div", { class: "chart outcomes", role: "img" });
   const head = el("div", { class: "chart-head" }, [title, along.element, readout]);
   const element = el("div", { class: "outcome-panel" }, [head, figure]);
@@ -66,20 +66,22 @@ function drawAll(state, view, layers, { figure, readout }) {
   const colors = palette(state.dark);
   for (const { index, point } of emphasizedPoints(state, view.chart)) {
     const limit = view.along === "lr" ? state.scene.runs[index].lr_limit : null;
-    drawLimit(overlay, view.chart, limit, colors.soft, colors.page);
+    drawLimit(overlay, view.chart, limit, state.colors[index], colors.page);
     const style = { color: state.colors[index], halo: colors.ink, radius: 5.5 };
     drawEnd(overlay, pixelOf(point, view.chart), false, style);
   }
 }
 
-// Returns the setting that groups the runs: what colors them, if that is no number on the axis itself.
+// Returns the setting that groups the runs: what colors them, if that is no number on the axis
+// itself.
 export function groupingOf(state, along) {
   const axis = state.scene.axes.find(({ name }) => name === state.colorBy);
   if (axis !== undefined && axis.name !== along && axis.values.length <= 8) return axis.name;
   return state.scene.axes.find(({ name }) => name === "optimizer")?.name ?? null;
 }
 
-// Returns a function from a group to the color of its line: that of its runs, if they are all alike.
+// Returns a function from a group to the color of its line: that of its runs, if they are all
+// alike.
 function groupColors(state) {
   const axis = state.scene.axes.find(({ name }) => name === state.colorBy);
   const colors = axis ? settingColors(axis, state.dark) : new Map();

@@ -1,4 +1,5 @@
-// Scales between values and pixels with the ticks and texts of their axes. Nothing here needs a page.
+// Scales between values and pixels with the ticks and texts of their axes. Nothing here needs a
+// page.
 
 import { logTicks, powerOfTen, short, tickTexts, ticks } from "./numbers.js";
 
@@ -10,8 +11,8 @@ export function linearScale([low, high], [first, last]) {
   return scale;
 }
 
-// Returns a function from positive values to pixels along a line of logarithms; `.invert` goes back.
-// A value that is not positive has no place: NaN.
+// Returns a function from positive values to pixels along a line of logarithms; `.invert` goes
+// back. A value that is not positive has no place: NaN.
 export function logScale([low, high], range) {
   const inner = linearScale([Math.log10(low), Math.log10(high)], range);
   const scale = (value) => (value > 0 ? inner(Math.log10(value)) : NaN);
@@ -19,8 +20,8 @@ export function logScale([low, high], range) {
   return scale;
 }
 
-// Returns {scale, ticks: [{value, text}], isLog, domain} of an axis from low to high over a range of
-// pixels, with about `count` ticks.
+// Returns {scale, ticks: [{value, text}], isLog, domain} of an axis from low to high over a range
+// of pixels, with about `count` ticks.
 export function axisOf(domain, range, isLog, count) {
   const [low, high] = domain;
   const scale = isLog ? logScale(domain, range) : linearScale(domain, range);

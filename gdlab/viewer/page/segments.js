@@ -2,8 +2,8 @@
 
 import { el } from "./dom.js";
 
-// Returns {element, show} of radio buttons for options [{key, label, title}]; `changed` is called with
-// the key chosen, show(key) presses one.
+// Returns {element, show} of radio buttons for options [{key, label, title}]; `changed` is called
+// with the key chosen, show(key) presses one.
 export function segments(label, options, changed) {
   const name = `segments-${Math.random().toString(36).slice(2)}`; // own to each viewer of a page
   const inputs = options.map(({ key }) => {
@@ -18,10 +18,10 @@ export function segments(label, options, changed) {
   return { element, show };
 }
 
-// Returns {element, show} of a slider with `count` + 1 positions: `changed` is called with the position
-// chosen, textAt(position) says it in words, show(position) moves it.
+// Returns {element, show} of a slider with `count` + 1 positions: `changed` is called with the
+// position chosen, textAt(position) says it in words, show(position) moves it.
 export function slider(label, count, textAt, changed) {
-  const number = el("output", { class: "number" });
+  const number = el("output", { class: "number", "aria-live": "off" });
   const attributes = { type: "range", min: 0, max: count, step: 1, "aria-label": label };
   const input = el("input", attributes);
   const say = (position) => {

@@ -8,8 +8,9 @@ const BUILT_IN = [
   { key: "loss", label: "loss", symbol: "f(xₖ)" },
   { key: "grad_norm", label: "gradient norm", symbol: "‖∇f(xₖ)‖" },
   { key: "lr", label: "learning rate", symbol: "ηₖ" },
-  { key: "sharpness", label: "sharpness", symbol: "λ_max" },
+  { key: "sharpness", label: "sharpness", symbol: "λₘₐₓ" },
 ];
+const kept = new WeakMap(); // of each run a Map of its series by quantity
 const DECADES_BEYOND = 2; // that a diverged run may add to the range of the others
 
 // Returns the quantities {key, label, symbol} that at least one of the runs has recorded.
@@ -19,15 +20,27 @@ export function quantitiesOf(runs) {
   return [...found, ...[...metrics].map((key) => ({ key, label: key, symbol: key }))];
 }
 
-// Returns the T values of a quantity of a run, or null where it has none.
+// Returns {steps, values} of a quantity of a run where it was recorded, which some quantities are
+// only now and then, or null where it has none. Kept until the run is forgotten.
 export function seriesOf(run, key) {
-  const array = run[key]?.values ?? run.metrics?.[key]?.values ?? null;
-  return array !== null && array.some(Number.isFinite) ? array : null;
+  if (!kept.has(run)) kept.set(run, new Map());
+  const known = kept.get(run);
+  if (!known.has(key)) known.set(key, recordedOf(run, key));
+  return known.get(key);
 }
 
-// Returns [low, high] of the values that a chart of some runs shows, or null without any. Runs that
-// diverged widen it by at most two decades (log) or not at all (linear), unless all of them did. Values
-// of `extra`, such as a limit of theory, widen it if they are not far above.
+// Returns {steps, values} without the values that are missing, or null without a finite one.
+function recordedOf(run, key) {
+  const values = run[key]?.values ?? run.metrics?.[key]?.values ?? [];
+  if (!values.some(Number.isFinite)) return null;
+  const isThere = (_, k) => !Number.isNaN(values[k]);
+  return { steps: run.step.values.filter(isThere), values: values.filter(isThere) };
+}
+
+// Returns [low, high] of the values that a chart of some runs shows, or null without any; on a
+// logarithmic axis also where one is negative, which then would be missing. Runs that
+// diverged widen it by at most two decades (log) or not at all (linear), unless all of them did.
+// Values of `extra`, such as a limit of theory, widen it if they are not far above.
 export function rangeOf(runs, key, isLog, extra = []) {
   const calm = extent(
     runs.filter((run) => run.status !== "diverged"),
@@ -40,6 +53,8 @@ export function rangeOf(runs, key, isLog, extra = []) {
     isLog,
   );
   if (calm === null && wild === null) return null;
+  if (isLog && runs.some((run) => seriesOf(run, key)?.values.some((value) => value < 0)))
+    return null;
   let [low, high] = calm ?? capped(wild, isLog);
   if (calm !== null && wild !== null && isLog) {
     high = Math.max(high, Math.min(wild[1], high * 10 ** DECADES_BEYOND));
@@ -53,7 +68,7 @@ export function rangeOf(runs, key, isLog, extra = []) {
 function extent(runs, key, isLog) {
   let [low, high] = [Infinity, -Infinity];
   for (const run of runs) {
-    for (const value of seriesOf(run, key) ?? []) {
+    for (const value of seriesOf(run, key)?.values ?? []) {
       if (!Number.isFinite(value) || (isLog && value <= 0)) continue;
       if (value < low) low = value;
       if (value > high) high = value;
@@ -78,12 +93,14 @@ function padded(low, high, isLog) {
   return [low >= 0 && low - margin < 0 ? 0 : low - margin, high + margin];
 }
 
-// Returns the value of a quantity at a step, or NaN where the run has none or has ended. Between two
-// recorded points it is on the line between them, in logarithms if they are shown.
+// Returns the value of a quantity at a step, or NaN where the run has none or has ended. Between
+// two recorded points it is on the line between them, in logarithms if they are shown; after the
+// last, that.
 export function quantityAt(run, key, step, isLog = false) {
-  const values = seriesOf(run, key);
-  const steps = run.step.values;
-  if (values === null || steps.length === 0 || step > steps[steps.length - 1]) return NaN;
+  const series = seriesOf(run, key);
+  if (series === null) return NaN;
+  const { steps, values } = series;
+  if (steps.length === 0 || step > steps[steps.length - 1]) return NaN;
   const at = indexOfStep(steps, step);
   const [k, share] = [Math.floor(at), at % 1];
   if (share === 0) return values[k];
@@ -92,27 +109,51 @@ export function quantityAt(run, key, step, isLog = false) {
   return a + share * (b - a);
 }
 
-// Returns how a positive quantity shrinks around a step, or null: `factor` per step, and the `slope`
-// of its logarithm against that of the step. Measured over a tenth of the steps so far (at least two
-// recorded points), so that it does not jump with each point.
+// Returns how a positive quantity shrinks before a step, or null: `factor` per step, and the
+// `slope` of its logarithm against that of the step. Least squares over the second half of the
+// steps so far, so that a run that swings is measured over its swings.
 export function decayAt(run, key, step) {
-  const values = seriesOf(run, key);
-  if (values === null) return null;
-  const steps = run.step.values;
+  const series = seriesOf(run, key);
+  if (series === null) return null;
+  const { steps, values } = series;
   const last = Math.floor(indexOfStep(steps, step));
-  const first = Math.min(Math.floor(indexOfStep(steps, 0.9 * steps[last])), last - 1);
-  if (first < 0 || !(values[first] > 0) || !(values[last] > 0)) return null;
-  const change = Math.log(values[last] / values[first]);
-  const factor = Math.exp(change / (steps[last] - steps[first]));
-  const slope = steps[first] > 0 ? change / Math.log(steps[last] / steps[first]) : null;
-  return { factor, slope };
+  const points = [];
+  for (let k = last; k >= 0 && steps[k] >= 0.5 * steps[last]; k -= 1) {
+    if (steps[k] > 0 && values[k] > 0 && values[k] < Infinity) points.push([steps[k], values[k]]);
+  }
+  if (points.length < 2) return null;
+  const logs = points.map(([, value]) => Math.log(value));
+  const factor = Math.exp(
+    slopeOf(
+      points.map(([at]) => at),
+      logs,
+    ),
+  );
+  return {
+    factor,
+    slope: slopeOf(
+      points.map(([at]) => Math.log(at)),
+      logs,
+    ),
+  };
+}
+
+// Returns the slope of the line of least squares through points.
+function slopeOf(xs, ys) {
+  const mean = (numbers) => numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
+  const [x, y] = [mean(xs), mean(ys)];
+  const [above, below] = [
+    mean(xs.map((each, k) => (each - x) * (ys[k] - y))),
+    mean(xs.map((each) => (each - x) ** 2)),
+  ];
+  return above / below;
 }
 
 // Returns the dashed lines of theory for a run and a quantity: [{label, at: step → value}].
 // - suboptimality (and a loss whose minimum is 0): rate per step, from the run's first value;
 // - sharpness: the limit 2/lr of gradient descent, where the run has a limit of the same kind.
 export function theoryOf(run, key, minimum) {
-  const first = seriesOf(run, key)?.[0];
+  const first = seriesOf(run, key)?.values[0];
   const isGap = key === "suboptimality" || (key === "loss" && minimum === 0);
   if (isGap && run.rate !== null && run.rate !== undefined && first > 0) {
     return [{ label: "theory", at: (step) => first * run.rate ** step }];

@@ -1,10 +1,11 @@
 // The axes of a sweep: which settings differ between runs, and the run that a choice of them asks
 // for. Nothing here needs a page. R runs; a setting's value is a number, a text, a list…
 
+const NUMBER = /-?\d+(\.\d+)?(e[+-]?\d+)?/g;
 const MANY = 1e6; // the weight of a setting that must be had exactly, if any run has it
 
-// Returns the axes [{name, numeric, values, ofProblem}] of a problem's scene: the settings that differ
-// between its runs, then those in which the problems of its group differ.
+// Returns the axes [{name, numeric, values, ofProblem}] of a problem's scene: the settings that
+// differ between its runs, then those in which the problems of its group differ.
 export function axesOf(scene, problems) {
   const own = freeAxes(scene).map((axis) => ({ ...axis, ofProblem: false }));
   const group = problems.filter((problem) => problem.group === scene.problem.group);
@@ -57,8 +58,8 @@ export function placeOf(axis, value) {
 }
 
 // Returns {index, differs}: the run nearest to the settings `wanted` and the names of those that it
-// has otherwise. The setting `moved` is had exactly wherever several runs share its values; the rest
-// costs by the distance of places for numbers, and 1 for anything else. `indices`: the runs to
+// has otherwise. The setting `moved` is had exactly wherever several runs share its values; the
+// rest costs by the distance of places for numbers, and 1 for anything else. `indices`: the runs to
 // choose from. Without any run the index is null.
 export function nearestRun(runs, indices, axes, wanted, moved) {
   const weights = axes.map((axis) => weightOf(axis, moved, indices.length));
@@ -77,8 +78,8 @@ export function nearestRun(runs, indices, axes, wanted, moved) {
   return { index: best, differs: differs.map(({ name }) => name) };
 }
 
-// Returns how much an axis counts: the moved one is exact on a grid, and twice the rest if its values
-// are scattered (nearly one for each run, as random starts are).
+// Returns how much an axis counts: the moved one is exact on a grid, and twice the rest if its
+// values are scattered (nearly one for each run, as random starts are).
 function weightOf(axis, moved, count) {
   if (axis.name !== moved) return 1;
   return axis.values.length > count / 2 && axis.values.length > 10 ? 2 : MANY;
@@ -106,10 +107,12 @@ export function nearestProblem(problems, group, axes, wanted, moved) {
   return index === null ? null : among[index].id;
 }
 
-// Returns a value of a setting as text: numbers short, lists in brackets, nothing as "none".
+// Returns a value of a setting as text: numbers by `format`, also those of a list or of the text of
+// one; lists in brackets, nothing as "none".
 export function textOf(value, format) {
   if (value === null || value === undefined) return "none";
   if (typeof value === "number") return format(value);
   if (Array.isArray(value)) return `[${value.map((item) => textOf(item, format)).join(", ")}]`;
-  return String(value);
+  const text = String(value);
+  return text.startsWith("[") ? text.replace(NUMBER, (found) => format(Number(found))) : text;
 }

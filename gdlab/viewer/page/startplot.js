@@ -3,6 +3,7 @@
 import { distinctColor, endShape, palette } from "./colors.js";
 import { basinsOf, hasManyStarts } from "./endings.js";
 import { clipTo, drawAxes, drawEnd, drawLine, drawWords } from "./layers.js";
+import { trace } from "./marks.js";
 import { axisOf } from "./scales.js";
 import { freeAxes, keyOf } from "./settings.js";
 
@@ -29,12 +30,14 @@ export function mappedRuns({ scene, runs, followed }) {
 export function mapOf(state) {
   const indices = mappedRuns(state);
   if (indices.length < 2) return null;
-  const basins = basinsOf(state.scene.runs, indices, state.scene);
-  return hasManyStarts(basins.starts, state.scene.view) ? basins : null;
+  const { scene, marks } = state;
+  const basins = basinsOf(scene.runs, indices, { ...scene, marks });
+  return hasManyStarts(basins.starts, scene.view) ? basins : null;
 }
 
-// Returns the axes {frame, x, y, isLine} of a map in a box of {width, height} pixels: the range of the
-// starts and of the places that they reach, and a margin. A line has no y: its starts lie in the middle.
+// Returns the axes {frame, x, y, isLine} of a map in a box of {width, height} pixels: the range of
+// the starts and of the places that they reach, and a margin. A line has no y: its starts lie in
+// the middle.
 export function mapChart({ starts, places }, { width, height }) {
   const frame = {
     left: MARGIN.left,
@@ -66,8 +69,8 @@ export function placeColor(place, dark) {
   return place === null ? palette(dark).faint : distinctColor(place, dark);
 }
 
-// Draws a map: its axes, the places that runs reach, and each start in the color of its place, a cross
-// if the run was lost. Starts on a lattice are cells.
+// Draws a map: its axes, the places that runs reach, and each start in the color of its place, a
+// cross if the run was lost. Starts on a lattice are cells.
 export function drawMap(context, state, basins, chart) {
   const { places, starts } = basins;
   const colors = palette(state.dark);
@@ -103,7 +106,8 @@ function drawLeads(context, state, { places, starts }, chart) {
   context.globalAlpha = 1;
 }
 
-// Returns [width, height] in pixels of the cells of starts on a lattice, or null where they are none.
+// Returns [width, height] in pixels of the cells of starts on a lattice, or null where they are
+// none.
 function latticeOf(starts, chart) {
   const columns = new Set(starts.map(({ start }) => start[0].toPrecision(5)));
   const rows = new Set(starts.map(({ start }) => (start[1] ?? 0).toPrecision(5)));
@@ -125,16 +129,13 @@ function drawCell(context, [x, y], [width, height], color) {
   context.globalAlpha = 1;
 }
 
-// Draws a place where runs end, if it is on the map: a plus with a halo.
+// Draws a place where runs end, if it is on the map, as the landscape marks a minimizer.
 function drawPlace(context, [x, y], { left, right, top, bottom }, colors) {
   if (!(x >= left && x <= right && y >= top && y <= bottom)) return;
-  const strokes = [
-    [5, colors.page],
-    [2, colors.ink],
-  ];
-  for (const [width, color] of strokes) {
-    context.lineWidth = width;
-    drawLine(context, [x - 6, y], [x + 6, y], color);
-    drawLine(context, [x, y - 6], [x, y + 6], color);
-  }
+  trace(context, "minimizer", x, y, 8);
+  context.lineWidth = 1.5;
+  context.fillStyle = colors.ink;
+  context.strokeStyle = colors.page;
+  context.fill();
+  context.stroke();
 }

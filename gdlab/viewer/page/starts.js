@@ -15,7 +15,7 @@ export function mountStarts(parent, store) {
   const legend = el("ul", { class: "legend" });
   const figure = el("div", { class: "chart starts", role: "img" });
   const title = el("h3", { text: "Where each start leads" });
-  const said = el("output", { class: "chart-readout" });
+  const said = el("output", { class: "chart-readout", "aria-live": "off" });
   const element = el("div", { class: "start-panel", hidden: true }, [title, said, figure, legend]);
   parent.append(element);
   const redraw = eachFrame(() => drawStarts(store.get(), view, layers));
@@ -23,7 +23,7 @@ export function mountStarts(parent, store) {
     view.isStale = true;
     redraw();
   });
-  store.on(["scene", "runs", "followed", "dark"], (state) => {
+  store.on(["scene", "marks", "runs", "followed", "dark"], (state) => {
     if (state.scene === null) return;
     view.basins = mapOf(state);
     view.isStale = true;

@@ -23,6 +23,22 @@
 //   theme, dark                 "auto", "light" or "dark", and which of the two that is now
 //   help                        whether the dialog with the keys is open
 //   status                      one line: what is being loaded, or what went wrong
+
+const LIVE = {
+  on: false,
+  start: null,
+  optimizer: "",
+  lr: 0,
+  steps: 0,
+  fields: {},
+  loss: null,
+  run: null,
+  command: "",
+  seconds: 0,
+  error: "",
+};
+
+// Returns the state before anything is loaded.
 export function initialState() {
   return {
     catalogue: null,
@@ -52,19 +68,7 @@ export function initialState() {
     showField: false,
     scale: "log",
     quantity: "suboptimality",
-    live: {
-      on: false,
-      start: null,
-      optimizer: "",
-      lr: 0,
-      steps: 0,
-      fields: {},
-      loss: null,
-      run: null,
-      command: "",
-      seconds: 0,
-      error: "",
-    },
+    live: { ...LIVE },
     help: false,
     theme: "auto",
     dark: false,

@@ -2,7 +2,7 @@
 
 import { FIRST_ORBIT, matrixOf, project, turned } from "./camera.js";
 import { palette, rgbOf } from "./colors.js";
-import { createProgram, createTarget, waitForGl } from "./gl.js";
+import { createProgram, createTarget, timeGl } from "./gl.js";
 import { LEVEL_COLOR, setLevelColor } from "./landscape.js";
 import { createLifted } from "./lifted.js";
 import { markersOf } from "./markers.js";
@@ -62,7 +62,8 @@ export function createSurface(gl) {
     draw(state, box) {
       shape(parts, drawn, state);
       const isTurning = keepsTurning(turning, state.orbit, box.redraw);
-      turning.cost = drawPicture(parts, drawn, state, { ...box, isTurning });
+      drawPicture(parts, drawn, state, { ...box, isTurning });
+      if (!isTurning) timeGl(gl, (cost) => (turning.cost = cost));
     },
     relief: () => drawn.relief,
     pick: (state, box, pixel) => drawn.relief && pickVertex(drawn.relief, state, box, pixel),
@@ -118,11 +119,9 @@ function shape(parts, drawn, state) {
   Object.assign(drawn, { grid, view, isLinear, runs, full, liveRun: live.run, scene });
 }
 
-// Draws all at twice the size of the screen (coarser while it turns) and scales it down; returns
-// the milliseconds that it took.
+// Draws all at twice the size of the screen (coarser while it turns) and scales it down.
 function drawPicture(parts, { relief }, state, box) {
   const { gl, target } = parts;
-  const before = performance.now();
   const pixels = [Math.round(box.width * box.ratio), Math.round(box.height * box.ratio)];
   const finer = box.ratio < 1.5 && !box.isTurning ? 2 : 1;
   target.resize(pixels[0] * finer, pixels[1] * finer);
@@ -144,8 +143,6 @@ function drawPicture(parts, { relief }, state, box) {
   const page = rgbOf(palette(state.dark).page).map((value) => value / 255);
   const to = projector(relief, state, box);
   if (relief) parts.sprites(markersOf(state, box, to), { ...box, pixels, page });
-  waitForGl(gl);
-  return performance.now() - before;
 }
 
 function drawMesh({ gl, program, at, layout, count }, { iso }, state, matrix, lineWidth) {

@@ -1,5 +1,5 @@
-// The sweep: a slider for each setting that differs between runs. Moving one follows the run that has
-// these settings.
+// The sweep: a slider for each setting that differs between runs. Moving one follows the run that
+// has these settings.
 
 import { el } from "./dom.js";
 import { mountOutcomes } from "./outcomes.js";
@@ -16,67 +16,99 @@ import {
 } from "./settings.js";
 import { mountStarts } from "./starts.js";
 
+const LONG = 8; // characters: longer values need more room beside the slider
 const FEW = 6; // values without an order: up to so many are buttons, more a slider
 
 // Adds the sliders of a sweep, the chart of its outcomes and the map of its starts to `parent`. The
-// panel is empty where runs differ in nothing.
+// panel is hidden where runs differ in nothing.
 export function mountSweep(parent, store) {
   const title = el("h2", { text: "Sweep" });
   const sliders = el("div", { class: "sliders" });
   const said = el("p", { class: "said", role: "status" });
   const controls = el("div", {}, [title, sliders, said]);
-  const panel = el("div", { class: "sweep-panel", hidden: true }, [controls]);
-  const memory = { axes: [], wanted: {}, controls: [], pending: null, found: null };
+  const panel = el("div", { class: "sweep-panel" }, [controls]);
+  const sweep = {
+    store,
+    said,
+    panel,
+    axes: [],
+    controls: [],
+    wanted: {},
+    moved: null,
+    found: null,
+  };
   parent.append(panel);
   parent.hidden = true;
   store.on(["scene"], (state) => {
-    memory.axes = axesOf(state.scene, state.catalogue?.problems ?? [state.scene.problem]);
-    memory.controls = memory.axes.map((axis) => controlOf(axis, (value) => move(axis, value)));
-    sliders.replaceChildren(...memory.controls.map(({ element }) => element));
-    panel.hidden = memory.axes.length === 0;
-    parent.hidden = panel.hidden;
-    if (memory.pending !== null) follow(memory.pending);
+    showAxes(sweep, axesOf(state.scene, state.catalogue?.problems ?? [state.scene.problem]));
+    arrange(
+      sliders,
+      sweep.controls.map(({ element }) => element),
+    );
+    parent.hidden = sweep.axes.length === 0;
+    if (sweep.moved !== null) follow(sweep, sweep.moved);
   });
   store.on(["followed", "scene"], (state) => {
-    if (state.followed !== memory.found) said.textContent = "";
-    show(state);
+    if (state.followed !== sweep.found) said.textContent = "";
+    show(sweep, state);
   });
   mountOutcomes(panel, store);
   mountStarts(panel, store);
+}
 
-  // Takes a value of a setting: another problem of the group, or another run of this one.
-  function move(axis, value) {
-    const state = store.get();
-    const isOwn = state.followed !== null && state.followed === memory.found;
-    const settings = isOwn ? memory.wanted : shownSettings(state, memory.axes);
-    memory.wanted = { ...settings, [axis.name]: value };
-    if (!axis.ofProblem) return follow(axis.name);
-    const { problems } = state.catalogue;
-    const { group } = state.scene.problem;
-    memory.pending = axis.name;
-    const problem = nearestProblem(problems, group, memory.axes, memory.wanted, axis.name);
-    if (problem === state.problem) return follow(axis.name);
-    return store.set({ problem });
-  }
+// Makes the controls of some axes; those of axes that stay as they were stay, as one may be moving.
+function showAxes(sweep, axes) {
+  const before = new Map(sweep.axes.map((axis, k) => [keyOf(axis), sweep.controls[k]]));
+  const changed = (axis) => (value) => move(sweep, axis, value);
+  sweep.controls = axes.map((axis) => before.get(keyOf(axis)) ?? controlOf(axis, changed(axis)));
+  sweep.axes = axes;
+}
 
-  // Follows the run nearest to the settings wanted, and says what no run has.
-  function follow(moved) {
-    memory.pending = null;
-    const { scene, runs } = store.get();
-    const { wanted } = memory;
-    const own = memory.axes.filter((axis) => !axis.ofProblem);
-    const { index, differs } = nearestRun(scene.runs, runs, own, wanted, moved);
-    memory.found = index;
-    said.textContent = index === null ? "no run passes the filters" : missing(wanted, differs);
-    store.set({ followed: index });
-  }
+// Makes the children of an element those given, without touching those that stay: one may have the
+// focus, or be dragged.
+function arrange(parent, elements) {
+  for (const child of [...parent.children]) if (!elements.includes(child)) child.remove();
+  elements.forEach((element, k) => {
+    if (parent.children[k] !== element) parent.insertBefore(element, parent.children[k] ?? null);
+  });
+}
 
-  // Shows the settings of the followed run on the sliders, faintly if none is followed.
-  function show(state) {
-    const settings = shownSettings(state, memory.axes);
-    memory.controls.forEach((control, k) => control.show(settings[memory.axes[k].name]));
-    panel.classList.toggle("is-idle", state.followed === null);
-  }
+// Takes a value of a setting: shows another problem of the group, or follows another run of this
+// one. What is wanted stays, as long as the run that was found for it is followed.
+function move(sweep, axis, value) {
+  const state = sweep.store.get();
+  const isOwn = state.followed !== null && state.followed === sweep.found;
+  const settings = isOwn ? sweep.wanted : shownSettings(state, sweep.axes);
+  sweep.wanted = { ...settings, [axis.name]: value };
+  if (!axis.ofProblem) return follow(sweep, axis.name);
+  const { problems } = state.catalogue;
+  const { group } = state.scene.problem;
+  const problem = nearestProblem(problems, group, sweep.axes, sweep.wanted, axis.name);
+  const isShown = problem === state.problem && problem === state.scene.problem.id;
+  if (isShown) return follow(sweep, axis.name);
+  sweep.moved = axis.name; // a run is followed when the scene of the problem is there
+  return sweep.store.set({ problem });
+}
+
+// Follows the run nearest to the settings wanted, and says which of them it does not have.
+function follow(sweep, moved) {
+  const { store, axes, wanted } = sweep;
+  const { scene, runs } = store.get();
+  const own = axes.filter((axis) => !axis.ofProblem);
+  const { index, differs } = nearestRun(scene.runs, runs, own, wanted, moved);
+  const { settings } = scene.problem;
+  const others = axes.filter((axis) => axis.ofProblem).map(({ name }) => name);
+  differs.push(...others.filter((name) => keyOf(settings[name]) !== keyOf(wanted[name])));
+  Object.assign(sweep, { moved: null, found: index });
+  sweep.said.textContent = index === null ? "No run passes the filters." : missing(wanted, differs);
+  store.set({ followed: index });
+}
+
+// Shows the settings of the followed run on the sliders, faintly if none is followed.
+function show({ axes, controls, panel }, state) {
+  const settings = shownSettings(state, axes);
+  controls.forEach((control, k) => control.show(settings[axes[k].name]));
+  panel.classList.toggle("is-idle", state.followed === null);
 }
 
 // Returns the settings of the followed run on all axes; without one, of the first that is listed.
@@ -95,7 +127,7 @@ function missing(wanted, differs) {
 // Returns {element, show} of the control of an axis: buttons for a few values without an order, a
 // slider over the values otherwise. `changed` is called with the value chosen.
 function controlOf(axis, changed) {
-  const texts = axis.values.map((value) => textOf(value, short));
+  const texts = axis.values.map((value) => textOf(value, (number) => short(number, 3)));
   if (axis.numeric || axis.values.length > FEW) {
     const chosen = (position) => changed(axis.values[position]);
     const made = slider(
@@ -103,6 +135,10 @@ function controlOf(axis, changed) {
       axis.values.length - 1,
       (position) => texts[position] ?? "–",
       chosen,
+    );
+    made.element.classList.toggle(
+      "is-wide",
+      texts.some((text) => text.length > LONG),
     );
     return { ...made, show: (value) => made.show(placeOf(axis, value)) };
   }
