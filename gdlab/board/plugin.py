@@ -91,7 +91,7 @@ class TrajectoriesPlugin(TBPlugin):
 
     def prepare(self) -> Thread:
         """Begin to read the runs, so that the page need not wait; return what is at work."""
-        thread = Thread(target=lambda: self._service.catalogue({}))
+        thread = Thread(target=lambda: self._service.prepare())
         thread.start()
         return thread
 

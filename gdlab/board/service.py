@@ -1,6 +1,7 @@
 """What the page asks of the server: the name of a message and a query, answered by its bytes."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock, RLock
 from typing import Any, TypeAlias
@@ -10,7 +11,7 @@ import numpy as np
 from gdlab.board.live import Bench
 from gdlab.board.live_answers import compute, offer
 from gdlab.board.queries import Query, fields, numbers, text, whole
-from gdlab.errors import SettingError
+from gdlab.errors import GdlabError, SettingError
 from gdlab.viewer.format import encode
 from gdlab.viewer.grids import MOST_LINE, SIDE, grid_of, point_of
 from gdlab.viewer.problems import Problem, problems_of
@@ -63,6 +64,12 @@ class Service:
             raise SettingError(f"{name[:40]}: must be one of {', '.join(self.answers)}")
         head = self.answers[name](query)
         return head if isinstance(head, bytes) else encode(head)
+
+    def prepare(self) -> None:
+        """Make what a page asks for first."""
+        self.catalogue({})
+        with suppress(GdlabError):  # there may be nothing to show; asked again, it says why
+            self.scene({})
 
     def catalogue(self, query: Query) -> Answer:
         """Return the problems of all runs, read anew where files have changed."""

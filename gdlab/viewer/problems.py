@@ -118,7 +118,7 @@ class Problem:
             loss[name] = (
                 int(value) if isinstance(loss[name], int) and value == int(value) else value
             )
-        other = replace(self, node={**self.node, "loss": loss})
+        other = replace(self, node={**self.node, "loss": loss}, known=None)
         if isinstance(other.made, str):
             raise SettingError(other.made)
         if other.dim != self.dim:
