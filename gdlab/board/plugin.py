@@ -91,9 +91,17 @@ class TrajectoriesPlugin(TBPlugin):
 
     def prepare(self) -> Thread:
         """Begin to read the runs, so that the page need not wait; return what is at work."""
-        thread = Thread(target=lambda: self._service.prepare())
+        thread = Thread(target=self._prepare)
         thread.start()
         return thread
+
+    def _prepare(self) -> None:
+        try:
+            self._service.prepare()
+        except RuntimeError as error:
+            # Ctrl-C came first: Python ends, and no longer starts the threads that read.
+            if "interpreter shutdown" not in str(error):
+                raise
 
     @property
     def _service(self) -> "Service":
