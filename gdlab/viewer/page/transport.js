@@ -40,7 +40,6 @@ export function mountTransport(parent, store, { toggle, stepBy, goTo }) {
   store.on(["step", "lastStep", "playing", "scene"], ({ step, lastStep, playing, scene }) => {
     scrubber.max = String(lastStep);
     scrubber.value = String(Math.floor(step));
-    scrubber.style.setProperty("--part", `${(100 * step) / Math.max(lastStep, 1)}%`);
     label.textContent = `step ${Math.floor(step)} / ${lastStep}`;
     play.textContent = playing ? "❚❚" : "▶";
     play.setAttribute("aria-label", playing ? "Pause" : "Play");
