@@ -1,6 +1,7 @@
 """A few small recorded runs of every kind that the viewer knows, made once."""
 
 import shutil
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,12 @@ class Mine(gdlab.Loss):
 
     def __call__(self, x: Any) -> Any:
         return (x**2).sum(-1)
+
+
+@cache
+def runs_below(folder: Path) -> Path:
+    """The runs, made once for all tests of a process, which only read them."""
+    return make_runs(folder / "recorded")
 
 
 def make_runs(folder: Path) -> Path:

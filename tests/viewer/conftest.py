@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from helpers.recorded import make_runs
+from helpers.recorded import runs_below
 
 
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_runs(tmp_path_factory.mktemp("runs"))
+    return runs_below(tmp_path_factory.getbasetemp())
