@@ -30,7 +30,8 @@ export function drawArrows(context, { grid }, box, { from, scale }, colors) {
 }
 
 // Draws the gradient at the cursor: downhill as an arrow, its two parts along the axes as thin ones.
-export function drawPoint(context, { cursor, point, grid, live, scene, showField }, { to, origin, scale }, colors) {
+export function drawPoint(context, state, { to, origin, scale }, colors) {
+  const { cursor, point, grid, live, scene, showField } = state;
   if (!cursor || scene.plane.kind === "line" || !(live.on || showField)) return;
   const isExact = point && point.at[0] === cursor.at[0] && point.at[1] === cursor.at[1];
   const gradient = isExact ? point.gradient : grid && gradientAt(grid, ...cursor.at);

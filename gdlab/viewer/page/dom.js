@@ -44,6 +44,11 @@ export function toggle(text, title, changed) {
   return { element, set };
 }
 
+// Returns where a pointer is in what it points at, [left, top] in pixels.
+export function here(event) {
+  return [event.offsetX, event.offsetY];
+}
+
 // Fits a canvas to its box on the screen; returns whether its size in pixels changed.
 export function fitCanvas(canvas, width, height, ratio) {
   const [columns, rows] = [Math.max(1, Math.round(width * ratio)), Math.round(height * ratio)];

@@ -1,7 +1,7 @@
 // What lies under the cursor: the run that is nearest, its record there, and the loss.
 
 import { projection } from "./axes.js";
-import { eachFrame, el } from "./dom.js";
+import { eachFrame, el, here } from "./dom.js";
 import { lossAt } from "./grids.js";
 import { short } from "./numbers.js";
 import { cachedPositions } from "./scenes.js";
@@ -83,15 +83,16 @@ export function mountHover(parent, stage, store) {
     store.set({ cursor: null, hovered: null, point: null });
   };
   stage.canvas.addEventListener("pointermove", (event) => {
-    pixel = event.buttons > 0 && event.pointerType === "touch" ? null : [event.offsetX, event.offsetY];
+    const isFinger = event.buttons > 0 && event.pointerType === "touch";
+    pixel = isFinger ? null : here(event);
     look();
   });
   stage.canvas.addEventListener("pointerleave", leave);
   store.on(["view", "mode", "scene", "orbit"], () => pixel && look());
-  return { hit: (at) => nearestHit(store.get(), stage, at) };
 }
 
-function nearestHit(state, stage, pixel) {
+// Returns the run and the record under a pixel, or null.
+export function hitAt(state, stage, pixel) {
   const flat = projection(state.scene, state.view, stage.frame());
   return nearestRun(shownPaths(state), flat, pixel);
 }

@@ -2,7 +2,7 @@
 
 import { mountBar } from "./bar.js";
 import { mountCharts } from "./charts.js";
-import { mountHover } from "./hover.js";
+import { hitAt, mountHover } from "./hover.js";
 import { mountKeyboard } from "./keyboard.js";
 import { buildLayout } from "./layout.js";
 import { mountLive } from "./live.js";
@@ -28,10 +28,10 @@ export async function mount(element, source, options = {}) {
   mountNotes(layout.notes, store);
   const list = mountRuns(layout.runs, store);
   const stage = mountStage(layout.stage, store);
-  const { hit } = mountHover(layout.stage, stage, store);
+  mountHover(layout.stage, stage, store);
   mountPlane(stage, store, source, plane, (at, pixel) => {
     if (store.get().live.on) setStart(store, at);
-    else if (store.get().mode === "2d") store.set({ followed: hit(pixel)?.run ?? null });
+    else if (store.get().mode === "2d") store.set({ followed: hitAt(store.get(), stage, pixel)?.run ?? null });
   });
   mountTransport(layout.transport, store, time);
   const turn = (across, up) => turnView(store, across, up);

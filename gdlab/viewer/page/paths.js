@@ -93,16 +93,8 @@ export function createPaths(gl) {
   describeSegments(gl, layout, buffer);
   let count = 0;
   let ranges = [];
-  const use = ({ program, at }, look) => {
-    gl.useProgram(program);
-    useTexture(gl, at.styles, 0, styles);
-    const [fx, fy, sx, sy] = look.clip;
-    gl.uniform2f(at.factor, fx, fy);
-    gl.uniform2f(at.shift, sx, sy);
-    gl.uniform2f(at.pixels, look.width / 2, look.height / 2);
-    gl.uniform1f(at.halfWidth, look.halfWidth);
-    gl.uniform1f(at.lastStep, look.lastStep);
-    gl.uniform1i(at.only, look.only ?? -1);
+  const use = (drawer, look) => {
+    useLook(gl, drawer, look, styles);
     gl.bindVertexArray(layout);
   };
   return {
@@ -128,9 +120,7 @@ export function createPaths(gl) {
       const [first, end] = ranges[look.only] ?? [0, 0];
       if (end - first < 2) return;
       use(one, look);
-      gl.uniform1f(one.at.now, look.now);
-      gl.uniform1f(one.at.strength, look.strength);
-      gl.uniform4fv(one.at.over, look.over ?? [0, 0, 0, 0]);
+      useStrength(gl, one, look);
       pointSegments(gl, buffer, first);
       gl.enable(gl.BLEND);
       gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
@@ -138,6 +128,26 @@ export function createPaths(gl) {
       gl.disable(gl.BLEND);
     },
   };
+}
+
+// Sets the uniforms of all segments for a program.
+function useLook(gl, { program, at }, look, styles) {
+  gl.useProgram(program);
+  useTexture(gl, at.styles, 0, styles);
+  const [fx, fy, sx, sy] = look.clip;
+  gl.uniform2f(at.factor, fx, fy);
+  gl.uniform2f(at.shift, sx, sy);
+  gl.uniform2f(at.pixels, look.width / 2, look.height / 2);
+  gl.uniform1f(at.halfWidth, look.halfWidth);
+  gl.uniform1f(at.lastStep, look.lastStep);
+  gl.uniform1i(at.only, look.only ?? -1);
+}
+
+// Sets the uniforms of one run on top.
+function useStrength(gl, { at }, { now, strength, over }) {
+  gl.uniform1f(at.now, now);
+  gl.uniform1f(at.strength, strength);
+  gl.uniform4fv(at.over, over);
 }
 
 function describeSegments(gl, layout, buffer) {

@@ -2,6 +2,8 @@
 // rests.
 
 import { projection } from "./axes.js";
+import { here } from "./dom.js";
+import { clamp } from "./numbers.js";
 import { viewOf } from "./scenes.js";
 import { turnView, zoomView } from "./surface.js";
 
@@ -50,16 +52,42 @@ export function planeActions(store) {
 }
 
 // Lets the pointer drag, zoom and click the plane. `clicked(at, pixel)` hears of clicks.
-export function mountPlane(stage, store, source, { zoom, pan }, clicked) {
-  const pointers = new Map();
-  let travelled = 0;
-  let held = null;
-  const here = (event) => [event.offsetX, event.offsetY];
+export function mountPlane(stage, store, source, actions, clicked) {
   const atPixel = (pixel) => {
     const { scene, view } = store.get();
     return projection(scene, view, stage.frame()).from(...pixel);
   };
+  const moved = movesOf(stage, store, actions, atPixel);
+  listenToPointers(stage, store, { ...moved, atPixel, clicked });
+  listenToWheel(stage, store, actions, atPixel);
+  askForFinerGrids(store, source);
+}
+
+// Returns {drag, pinch}: what pixels that moved do to the view, or in 3-D to the camera.
+function movesOf(stage, store, { zoom, pan }, atPixel) {
+  const isSurface = () => store.get().mode === "3d";
+  const drag = (before, now, fingers) => {
+    const { width, height } = stage.frame();
+    const dx = (now[0] - before[0]) / width / fingers;
+    const dy = (now[1] - before[1]) / height / fingers;
+    if (isSurface()) turnView(store, dx, dy);
+    else pan(-dx, dy);
+  };
+  const pinch = (other, before, now) => {
+    const apart = (point) => Math.hypot(point[0] - other[0], point[1] - other[1]) || 1;
+    const factor = apart(before) / apart(now);
+    if (isSurface()) zoomView(store, factor);
+    else zoom(factor, atPixel([(now[0] + other[0]) / 2, (now[1] + other[1]) / 2]));
+  };
+  return { drag, pinch };
+}
+
+// Follows fingers and the mouse: one drags, two pinch, one that hardly moves clicks; on the start
+// of the live bench one moves it.
+function listenToPointers(stage, store, { drag, pinch, atPixel, clicked }) {
   const { canvas } = stage;
+  const pointers = new Map();
+  let [travelled, held] = [0, false];
   canvas.addEventListener("pointerdown", (event) => {
     if (!store.get().scene || event.button > 0) return;
     canvas.setPointerCapture(event.pointerId);
@@ -78,41 +106,29 @@ export function mountPlane(stage, store, source, { zoom, pan }, clicked) {
     if (travelled > CLICK) drag(before, now, pointers.size);
   });
   const lift = (event) => {
-    const isClick = pointers.size === 1 && travelled <= CLICK && event.type === "pointerup";
-    if (pointers.delete(event.pointerId) && isClick && !held) clicked(atPixel(here(event)), here(event));
+    const isShort = pointers.size === 1 && travelled <= CLICK && !held;
+    const isClick = pointers.delete(event.pointerId) && isShort && event.type === "pointerup";
+    if (isClick) clicked(atPixel(here(event)), here(event));
   };
   canvas.addEventListener("pointerup", lift);
   canvas.addEventListener("pointercancel", lift);
-  // Within a longer page the wheel scrolls, until the plane is clicked.
-  canvas.addEventListener("wheel", (event) => {
+}
+
+// Zooms about the cursor. Within a longer page the wheel scrolls, until the plane is clicked.
+function listenToWheel({ canvas }, store, { zoom }, atPixel) {
+  const onWheel = (event) => {
     const isWholePage = canvas.closest(".viewer").parentElement === document.body;
     if (!store.get().scene || !(isWholePage || document.activeElement === canvas)) return;
     event.preventDefault();
     const lines = event.deltaMode === 1 ? 16 : 1;
-    const factor = Math.exp(Math.max(-1, Math.min(event.deltaY * lines * 0.0016, 1)));
+    const factor = Math.exp(clamp(event.deltaY * lines * 0.0016, -1, 1));
     if (store.get().mode === "3d") zoomView(store, factor);
     else zoom(factor, atPixel(here(event)));
-  }, { passive: false });
+  };
+  canvas.addEventListener("wheel", onWheel, { passive: false });
   canvas.addEventListener("dblclick", (event) => {
     if (store.get().mode === "2d") zoom(0.5, atPixel(here(event)));
   });
-
-  function drag(before, now, fingers) {
-    const { width, height } = stage.frame();
-    const [dx, dy] = [(now[0] - before[0]) / width / fingers, (now[1] - before[1]) / height / fingers];
-    if (store.get().mode === "3d") turnView(store, dx, dy);
-    else pan(-dx, dy);
-  }
-
-  function pinch(other, before, now) {
-    const apart = (point) => Math.hypot(point[0] - other[0], point[1] - other[1]) || 1;
-    const factor = apart(before) / apart(now);
-    const middle = [(now[0] + other[0]) / 2, (now[1] + other[1]) / 2];
-    if (store.get().mode === "3d") zoomView(store, factor);
-    else zoom(factor, atPixel(middle));
-  }
-
-  askForFinerGrids(store, source);
 }
 
 // Returns whether a pixel lies on the start of the live bench.

@@ -8,6 +8,7 @@ import { createFlat } from "./flat.js";
 import { createSurface } from "./surface.js";
 
 const MARGINS = { left: 58, right: 12, top: 10, bottom: 44 };
+const NO_MARGINS = { left: 0, right: 0, top: 0, bottom: 0 };
 
 // Mounts the stage and returns {canvas, frame, redraw}: the canvas that takes the pointer, and
 // `frame()`, the rectangle of the view on it, {left, top, width, height} in CSS pixels.
@@ -24,21 +25,14 @@ export function mountStage(parent, store) {
   const frame = () => frameOf(parent, store.get());
   let drawers = gl && makeDrawers(gl);
   let frames = 0;
-  let overlaid = [];
+  const drawOver = overlayDrawer(parent, overlay);
   const redraw = eachFrame(() => {
     const state = store.get();
     if (!state.scene || !state.view) return;
     const box = frame();
     const ratio = Math.min(globalThis.devicePixelRatio || 1, 2);
     if (drawers) drawGl(drawers, drawing, state, { ...box, ratio, redraw });
-    const key = [parent.clientWidth, parent.clientHeight, ratio, ...OVERLAID.map((part) => state[part])];
-    if (key.some((value, k) => value !== overlaid[k])) {
-      overlaid = key;
-      fitCanvas(overlay, parent.clientWidth, parent.clientHeight, ratio);
-      const shape = state.mode === "3d" ? drawers?.surface : null;
-      const iso = drawers?.flat.isoFor(state.view);
-      drawAxes(overlay.getContext("2d"), state, { ...box, ratio, surface: shape, iso });
-    }
+    drawOver(state, { ...box, ratio }, drawers);
     parent.dataset.mode = state.mode;
     parent.dataset.frames = String(++frames);
   });
@@ -53,6 +47,21 @@ export function mountStage(parent, store) {
   });
   new ResizeObserver(redraw).observe(parent);
   return { canvas: overlay, frame, redraw, surface: () => drawers?.surface };
+}
+
+// Returns what draws the overlay where a part of the state that it shows changed.
+function overlayDrawer(parent, overlay) {
+  let before = [];
+  return (state, box, drawers) => {
+    const [width, height] = [parent.clientWidth, parent.clientHeight];
+    const key = [width, height, box.ratio, ...OVERLAID.map((part) => state[part])];
+    if (key.every((value, k) => value === before[k])) return;
+    before = key;
+    fitCanvas(overlay, width, height, box.ratio);
+    const surface = state.mode === "3d" ? drawers?.surface : null;
+    const iso = drawers?.flat.isoFor(state.view);
+    drawAxes(overlay.getContext("2d"), state, { ...box, surface, iso });
+  };
 }
 
 // Returns what the canvas shows, in words.
@@ -80,7 +89,7 @@ function makeDrawers(gl) {
 }
 
 function frameOf(parent, { mode }) {
-  const { left, right, top, bottom } = mode === "3d" ? { left: 0, right: 0, top: 0, bottom: 0 } : MARGINS;
+  const { left, right, top, bottom } = mode === "3d" ? NO_MARGINS : MARGINS;
   const [width, height] = [parent.clientWidth - left - right, parent.clientHeight - top - bottom];
   return { left, top, width: Math.max(width, 1), height: Math.max(height, 1) };
 }

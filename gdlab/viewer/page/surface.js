@@ -182,7 +182,9 @@ function pickVertex({ mesh, view }, state, box, [left, top]) {
     const [x, y, depth] = project(matrix, u, v, mesh[4 * vertex + 1], box);
     const distance = Math.hypot(x - left, y - top);
     const score = distance / 40 + depth;
-    if (distance < 9 && score < best) [best, found] = [score, placeAt(view, k / (SIDE - 1), row / (SIDE - 1))];
+    if (distance > 9 || score > best) continue;
+    best = score;
+    found = placeAt(view, k / (SIDE - 1), row / (SIDE - 1));
   }
   return found;
 }
