@@ -118,16 +118,11 @@ def test_tuning_chooses_the_least_mean_cost_of_the_finalists(
     costs = {}
     for cell in sgd:
         about = contest.suite.problems[cell.problem]
-        costs[cell.problem] = []
-        for rate in rates:
-            asked: Any = {**about.settings, "optimizer": "sgd", "lr": rate}
-            spent = [
-                gdlab.run(**asked, seed=seed).outcome.metrics[f"evaluations_to_{target:g}"]
-                for seed in range(4)
-                for target in about.targets
-            ]
-            cost = np.log10([min((n or np.inf) / 60, 10) for n in spent])
-            costs[cell.problem].append([cost[:4].mean(), cost.mean()])
+        asked: Any = {**about.settings, "optimizer": "sgd", "lr": rates, "seed": range(4)}
+        ends = gdlab.sweep(**asked).results
+        spent = ends[[f"evaluations_to_{target:g}" for target in about.targets]]
+        cost = np.log10((spent / 60).fillna(10.0)).mean(axis=1).to_numpy().reshape(len(rates), 4)
+        costs[cell.problem] = np.stack([cost[:, :2].mean(1), cost.mean(1)], axis=1)
 
     def best(costs: np.ndarray) -> float:
         """Return the least of all runs among the two trials that are best by the first half."""
@@ -136,7 +131,7 @@ def test_tuning_chooses_the_least_mean_cost_of_the_finalists(
     total = np.mean(list(costs.values()), 0)
     for cell in sgd:
         own, shared = found.tuned.trials[0, cell.problem]
-        here = np.array(costs[cell.problem])
+        here = costs[cell.problem]
         assert here[own, 1] == pytest.approx(best(here), abs=1e-12)
         assert total[shared, 1] == pytest.approx(best(total), abs=1e-12)
         column = found.tuned.settings[0, cell.problem]["lr"]
