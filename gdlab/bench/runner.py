@@ -108,7 +108,7 @@ def _run(plan: Plan, directory: Path | None, folder: str, watch: Watch) -> DataF
 
 
 def _with_names(contest: Contest, tuned: Tuned, frame: DataFrame) -> DataFrame:
-    """Add to scored runs what they are: problem, optimizer, track, variant, seed and settings."""
+    """Add to scored runs what they are: problem, optimizer, track, variant, seed, settings, lr."""
     import pandas as pd
 
     entrants, problems = contest.entrants, contest.suite.problems
@@ -122,13 +122,14 @@ def _with_names(contest: Contest, tuned: Tuned, frame: DataFrame) -> DataFrame:
             variant,
             seed,
             tuned.typed(cell, track),
+            tuned.rate(cell, track, entrants[cell.entrant].lr),
         )
         for variant in (SCORE, FLOAT32, ULP)
         for cell in contest.playing
         for track in (TRACKS if variant == SCORE else TRACKS[:1])
         for seed in (seeds if variant == SCORE else seeds[:chaos])
     ]
-    names = pd.DataFrame(rows, columns=[*_NAMES, "settings"])
+    names = pd.DataFrame(rows, columns=[*_NAMES, "settings", "lr"])
     limits = {problem.name: problem.budget for problem in problems}
     names["budget"] = (
         [limits[name] for name in names["problem"]] if rules.budget is None else rules.budget

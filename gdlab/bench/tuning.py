@@ -30,6 +30,11 @@ class Tuned:
     settings: Mapping[tuple[int, int], Mapping[str, np.ndarray]]
     trials: Mapping[tuple[int, int], tuple[int, int]]
 
+    def rate(self, cell: Cell, track: str, default: float) -> float:
+        """Return the learning rate of a cell on a track; the default where it is not tuned."""
+        columns = self.settings[cell.entrant, cell.problem]
+        return float(columns["lr"][TRACKS.index(track)]) if "lr" in columns else default
+
     def typed(self, cell: Cell, track: str) -> str:
         """Return the settings of a cell on a track as they are typed."""
         at = TRACKS.index(track)

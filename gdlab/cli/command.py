@@ -89,6 +89,8 @@ def make_parser(command: str) -> argparse.ArgumentParser:
     from gdlab.cli.hydra_internals import make_argument_parser
 
     def refuse(message: str) -> NoReturn:
+        head, found, words = message.partition("unrecognized arguments: ")
+        message = head + found + " ".join(word for word in words.split() if word[0] == "-")
         dashed = re.search(r"arguments: --?([a-z][\w.-]*)", message)
         name = dashed[1].replace("-", "_") if dashed else ""
         hint = f"; settings have no dashes: {usual_name(name)}=…" if dashed else ""

@@ -159,7 +159,7 @@ def outcome_lines(settings: Settings, outcome: Outcome) -> list[tuple[str, str]]
 
 
 def _loss(outcome: Outcome) -> str:
-    text = f"{outcome.final_loss:.8g}"
+    text = f"{outcome.final_loss + 0.0:.8g}"  # never -0
     above = outcome.suboptimality
     if above is not None and above != outcome.final_loss:
         is_lost = abs(above) <= _ROUNDING * abs(outcome.final_loss)
@@ -187,12 +187,20 @@ def prediction_lines(settings: Settings, measured: float | None) -> list[tuple[s
     predicted, source = theory.predicted_rate(settings), settings.optimizer.theory
     lines = []
     if predicted is not None:
-        rate = "too few steps to measure" if measured is None else f"{measured:.4g} per step"
-        of_theory = f"theory {predicted.per_step:.4g} from almost every start, {source}"
+        rate = "too few steps to measure" if measured is None else f"{_rate(measured)} per step"
+        of_theory = f"theory {_rate(predicted.per_step)} from almost every start, {source}"
         lines.append(("rate", f"{rate} ({of_theory})"))
     if parts := [*_stability(settings), *_fastest(settings)]:
         lines.append(("theory", f"{'; '.join(parts)} ({source})"))
     return lines
+
+
+def _rate(factor: float) -> str:
+    """Format the factor of a step with four digits, or its distance from 1 where they are lost."""
+    text = f"{factor:.4g}"
+    if text != "1" or factor == 1:
+        return text
+    return f"1 {'-' if factor < 1 else '+'} {abs(1 - factor):.2g}"
 
 
 def _stability(settings: Settings) -> Iterator[str]:

@@ -117,12 +117,16 @@ def _where_lost(rates: np.ndarray, share: np.ndarray, lost: str) -> list[str]:
 
 def _limits(group: DataFrame, limit_of: Callable[[DataFrame], str]) -> Iterator[str]:
     """Yield how large the stability limits were; nothing where none is known."""
-    limits = _known_limits(group)
+    ended = group.loc[~np.isin(group["status"].to_numpy(), LOST)]
+    where = "where runs ended"
+    if not len(_known_limits(ended)):
+        ended, where = group, "at the best points of lost runs"
+    limits = _known_limits(ended)
     if not len(limits):
         return
     low, high = f"{limits.min():.2g}", f"{limits.max():.2g}"
     spread = low if low == high else f"between {low} and {high}"
-    yield f"{limit_of(group.loc[group['lr_limit'].notna()])} was {spread} where runs ended"
+    yield f"{limit_of(ended.loc[ended['lr_limit'].notna()])} was {spread} {where}"
 
 
 def _known_limits(group: DataFrame) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from gdlab.engine.status import Status
+from gdlab.schedules import Constant
 from gdlab.theory.evidence import FAR_BELOW, optimizer_of
 from gdlab.theory.forecast import steps_needed
 from gdlab.theory.run_end import INVISIBLE, RunEnd, edge_of, named, steps_taken
@@ -166,7 +167,8 @@ def descending(run: RunEnd) -> str:
     parts = [f"still {falling}: {change} in the last {steps_taken(run.span)}"]
     limit = f"{run.found.batch.optimizer.stability_formula()} = {run.limit:.3g} there"
     is_noisy = bool(run.found.evidence.is_noisy[run.k])
-    if run.lr < FAR_BELOW * run.limit and not is_noisy:
+    is_constant = isinstance(run.found.batch.schedule, Constant)
+    if run.lr < FAR_BELOW * run.limit and is_constant and not is_noisy:
         first = float(run.found.evidence.first_limit[run.k])
         is_less = run.lr >= FAR_BELOW * first
         then = f", which was {first:.3g} at the start" if is_less else ""

@@ -260,7 +260,7 @@ BAD_DATA = [
     ("a,y\n", "", "loss.data=data.csv: the file has no rows"),
     ("a,y\n1,2\n3,oops\n", "", "loss.data=data.csv: line 3, column y: 'oops' is not a"),
     ("a,y\n1,2\nnan,4\n", "", "loss.data=data.csv: line 3, column a: 'nan' is not a"),
-    ("a,y\n1,2\n3,\n", "", "line 3, column y: '' is not a"),
+    ("a,y\n1,2\n3,\n", "", "line 3, column y: the cell is empty"),
     ("a,y\n1,2\n", "loss.target=z", "loss.target=z: no such column in data.csv; it has a, y"),
     ("a,y\n1,2\n", "loss.features=[z]", "loss.features=[z]: z is not one of a"),
     ("a,y\n1,2\n", "loss.batch_size=2", "loss.batch_size=2: must be at most 1"),

@@ -38,6 +38,7 @@ class Table:
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             what = f"more than one column is named {', '.join(repeated)}"
+            what += "; the first line must hold names" * all(map(_is_number, names))
             raise SettingError(f"data={self.source}: {what}")
         if self.columns.num_rows == 0:
             raise SettingError(f"data={self.source}: the {self.noun} has no rows")

@@ -17,6 +17,7 @@ from gdlab.errors import SettingError, first_line
 from gdlab.losses.datasets.columns import Table, shorten
 from gdlab.losses.datasets.files import open_text
 
+_LONGEST_HEADER = 10_000
 _BOOLEANS = {"0", "1", "true", "True", "TRUE", "false", "False", "FALSE"}
 
 Choose = Callable[..., Sequence[str]]
@@ -44,7 +45,9 @@ class CsvTable(Table):
             with open_text(path) as file:
                 table = arrow_csv.read_csv(file, convert_options=options)
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-            what = f"not a readable CSV file ({first_line(error)})"
+            is_uneven = " columns, got " in str(error)
+            way = _other_separator(path) if is_uneven else ""
+            what = f"not a readable CSV file ({first_line(error)}){way}"
             raise SettingError(f"data={path}: {what}") from error
         try:
             names = table.column_names
@@ -74,9 +77,20 @@ class CsvTable(Table):
                 if not left:
                     what = next(iter(readings))
                     what = "a finite number" if what == "a number" and _is_number(cell) else what
-                    return f"line {rows.line_num}, column {name}: {shorten(cell)!r} is not {what}"
+                    is_empty = "the cell is empty" if not cell.strip() else ""
+                    said = is_empty or f"{shorten(cell)!r} is not {what}"
+                    return f"line {rows.line_num}, column {name}: {said}"
                 readings = left
         return f"a value in column {name} is not a {'' if numbers is None else 'finite '}number"
+
+
+def _other_separator(path: Path) -> str:
+    """Say which mark separates the names in a file's header, where it is no comma."""
+    with io.TextIOWrapper(open_text(path), "utf-8-sig", "replace") as file:
+        header = file.readline(_LONGEST_HEADER)
+    marks = {";": "semicolons", "\t": "tabs", "|": "bars"}
+    found = [name for mark, name in marks.items() if mark in header and "," not in header]
+    return f"; {found[0]} separate its columns, where commas must" if found else ""
 
 
 def stream_columns(path: Path, choose: Choose) -> tuple[Sequence[str], Sequence[np.ndarray]] | None:

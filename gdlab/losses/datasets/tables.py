@@ -16,6 +16,7 @@ from gdlab.losses.datasets.csv_table import Choose, CsvTable, holds_numbers, str
 from gdlab.losses.datasets.files import is_parquet, locate, readable
 from gdlab.losses.datasets.memory_table import MemoryTable
 from gdlab.losses.datasets.parquet_table import ParquetTable
+from gdlab.paths import DATA
 
 Data: TypeAlias = str | MemoryTable
 """The name of a data set that ships with gdlab, the path of a file, or a table in memory."""
@@ -147,7 +148,7 @@ def _choose_columns(
     target = (names or ("",))[-1] if target is None else _match(target, names)
     if names and target not in names:
         known = f"{did_you_mean(target, names)}; it has {', '.join(names)}{no_index}"
-        raise SettingError(f"target={target}: no such column in {source}{known}")
+        raise SettingError(f"target={target}: no such column in {_short(source)}{known}")
     others = tuple(name for name in names if name != target)
     features = others if features is None else tuple(_match(name, names) for name in features)
     for name in features:
@@ -167,6 +168,11 @@ def _choose_columns(
         what = f"column {names.index('') + 1} has no name; name it, or choose columns with features"
         raise SettingError(f"data={source}: {what}")
     return *features, target
+
+
+def _short(source: Path | MemoryTable) -> Path | MemoryTable | str:
+    """Return a data set of gdlab by its name, other sources as they are."""
+    return source.stem if isinstance(source, Path) and source.parent == DATA else source
 
 
 def _match(name: str, names: Sequence[str]) -> str:

@@ -116,8 +116,8 @@ BAD: dict[str, tuple[bytes, str]] = {
     "NaN": (b"x,y\n1,2\n1,NaN\n", "line 3, column y: 'NaN' is not a finite number"),
     "infinite": (b"x,y\n-inf,2\n", "line 2, column x: '-inf' is not a finite number"),
     "overflowing": (b"x,y\n1e400,2\n", "line 2, column x: '1e400' is not a finite number"),
-    "empty cell": (b"x,y\n1,2\n,3\n", "line 3, column x: '' is not a number"),
-    "empty column": (b"x,y\n,2\n,3\n", "line 2, column x: '' is not a number"),
+    "empty cell": (b"x,y\n1,2\n,3\n", "line 3, column x: the cell is empty"),
+    "empty column": (b"x,y\n,2\n,3\n", "line 2, column x: the cell is empty"),
     "after empty lines": (b"\nx,y\n\n1,2\n\n-,3\n", "line 6, column x: '-' is not a number"),
     "a date": (b"x,y\n2020-01-01,2\n", "line 2, column x: '2020-01-01' is not a number"),
     "underscores": (b"x,y\n1,2\n1_000,3\n", "line 3, column x: '1_000' is not a number"),
@@ -129,7 +129,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     "an endless cell": (b"x,y\n" + 200_000 * b"z" + b",2\n", "a value in column x is not a number"),
     "an empty cell among booleans": (
         b"x,y\nTrue,1\n,2\n",
-        "line 3, column x: '' is not true or false",
+        "line 3, column x: the cell is empty",
     ),
     "a number among booleans": (
         b"x,y\n1,1\nfalse,2\n2,3\n",
@@ -147,7 +147,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     "text in xz": (lzma.compress(b"x,y\nabc,3\n"), "line 2, column x: 'abc' is not a number"),
     "text in zstd": (
         pa.compress(b"x,y\n1,2\n3,\n", "zstd", asbytes=True),
-        "line 3, column y: '' is not a number",
+        "line 3, column y: the cell is empty",
     ),
     "text in UTF-16": (
         "x,y\n1,2\nabc,3\n".encode("utf-16"),
@@ -170,6 +170,15 @@ BAD: dict[str, tuple[bytes, str]] = {
     "blanks for a name": (
         b" ,x,y\n0,1,2\n",
         "column 1 has no name; name it, or choose columns with features",
+    ),
+    "no header, and equal numbers": (
+        b"1,2,2\n3,4,5\n",
+        "more than one column is named 2; the first line must hold names",
+    ),
+    "semicolons, and commas in numbers": (
+        b"a;b\n1,5;2\n",
+        "not a readable CSV file (CSV parse error: Expected 1 columns, got 2: 1,5;2); "
+        "semicolons separate its columns, where commas must",
     ),
     "equal columns": (b"x,x,y\n1,2,3\n", "more than one column is named x"),
     "no header": (b"1,2.5\n3,4\n", "the header must hold names, but holds the numbers 1, 2.5"),
@@ -417,7 +426,8 @@ def test_any_csv_file_is_read_or_its_first_bad_cell_is_named(
     if bad is None:
         return assert_read(path, table)
     cell = table[bad[0]][bad[1]]
-    place = f"line {bad[1] + 2}, column {bad[0].strip()}: {'' if cell is None else str(cell)!r} is"
+    said = "the cell is empty" if cell in (None, "") else f"{str(cell)!r} is not"
+    place = f"line {bad[1] + 2}, column {bad[0].strip()}: {said}"
     with pytest.raises(SettingError, match=re.escape(place)):
         read_examples(str(path), None, None)
     return None
