@@ -55,7 +55,7 @@ export function drawAxes(context, state, box) {
   drawMarks(context, state, box, flat, colors);
   drawPoint(context, state, flat, colors);
   if (!state.grid) drawWhy(context, scene.problem, box, colors);
-  if (box.iso && box.width > 480) drawLegend(context, state.grid, box.iso, box, colors);
+  if (box.iso) drawLegend(context, state.grid, box.iso, box, colors);
   context.restore();
   drawStart(context, state, flat, colors);
 }

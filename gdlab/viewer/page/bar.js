@@ -1,6 +1,7 @@
 // The bar on top: which problem, which plane, 2-D or 3-D, gradient field, theme, help.
 
 import { choice, el, setOptions, toggle } from "./dom.js";
+import { notesOf } from "./notes.js";
 
 // Mounts the bar; `root` is the element that carries the theme, `actions` those of the plane.
 export function mountBar(parent, store, root, actions) {
@@ -9,19 +10,21 @@ export function mountBar(parent, store, root, actions) {
   const shape = toggle("3-D", "Show the landscape as a surface (3)", (on) =>
     store.set({ mode: on ? "3d" : "2d" }),
   );
-  const field = toggle("Gradient", "Show the gradient as arrows (f)", (on) =>
+  const field = toggle("Gradient", "Arrows downhill, along −∇f, longer where it is steeper (f)", (on) =>
     store.set({ showField: on }),
   );
   const heights = toggle("Log height", "Heights by the logarithm of the loss", (on) =>
     store.set({ isLinear: !on }),
   );
   const theme = themeSwitch(store, root);
-  const help = el("button", { type: "button", title: "Keyboard help (?)", text: "?" });
-  help.setAttribute("aria-label", "Keyboard help");
+  const help = el("button", { type: "button", title: "Keys and marks (?)", text: "?" });
+  help.setAttribute("aria-label", "Keys and marks");
   help.addEventListener("click", () => store.set({ help: true }));
   const zooms = zoomButtons(actions);
   const views = el("div", { class: "group" }, [shape.element, heights.element, field.element]);
-  parent.append(problem.element, plane.element, views, zooms, el("span", { class: "space" }), theme, help);
+  const status = el("output", { class: "status", "aria-live": "polite" });
+  parent.append(problem.element, plane.element, views, zooms, status, notesButton(store, root), theme, help);
+  store.on(["status"], ({ status: text }) => (status.textContent = status.title = text));
   store.on(["catalogue", "problem"], ({ catalogue, problem: id }) => {
     const options = (catalogue?.problems ?? []).map((each) => ({
       key: each.id,
@@ -43,6 +46,22 @@ export function mountBar(parent, store, root, actions) {
   });
 }
 
+// Returns a button that says how many notes there are below the page, and shows them.
+function notesButton(store, root) {
+  const button = el("button", { type: "button", hidden: true, title: "What a reader should know" });
+  button.addEventListener("click", () => {
+    const notes = root.querySelector(".notes");
+    notes.scrollIntoView({ block: "nearest" });
+    notes.focus({ preventScroll: true });
+  });
+  store.on(["scene", "catalogue"], (state) => {
+    const count = notesOf(state).length;
+    button.hidden = count === 0;
+    button.textContent = `ⓘ ${count} ${count === 1 ? "note" : "notes"}`;
+  });
+  return button;
+}
+
 // Returns buttons that zoom in, out and back to the whole view.
 function zoomButtons({ zoom, reset }) {
   const button = (text, title, pressed) =>
@@ -50,7 +69,7 @@ function zoomButtons({ zoom, reset }) {
   return el("div", { class: "group" }, [
     button("+", "Zoom in (+)", () => zoom(1 / 1.3)),
     button("−", "Zoom out (−)", () => zoom(1.3)),
-    button("Whole", "Whole view (0)", reset),
+    button("Reset", "Back to the whole view (0)", reset),
   ]);
 }
 

@@ -1,9 +1,10 @@
 // What is written on the 3-D view: the edges of its box, names and ends of its axes, and the plane
 // that touches the surface under the cursor.
 
-import { project } from "./camera.js";
+import { eyeOf, FIRST_ORBIT, project } from "./camera.js";
+import { drawMark } from "./marks.js";
 import { short } from "./numbers.js";
-import { toBox } from "./relief.js";
+import { isHidden, toBox } from "./relief.js";
 import { matrixFor } from "./surface.js";
 
 const HALF = 0.24; // of the tangent plane, in units of the box
@@ -12,6 +13,7 @@ const HALF = 0.24; // of the tangent plane, in units of the box
 export function drawBox(context, state, box, relief, colors) {
   const matrix = matrixFor(state, box);
   const at = (x, y, height) => project(matrix, x, y, height, box);
+  if (relief) drawMarksOn(context, state, relief, at, colors);
   if (relief) drawTangent(context, state, relief, at, colors);
   const sideX = at(0, -1, 0)[2] < at(0, 1, 0)[2] ? -1 : 1;
   const sideY = at(-1, 0, 0)[2] < at(1, 0, 0)[2] ? -1 : 1;
@@ -33,6 +35,17 @@ export function drawBox(context, state, box, relief, colors) {
     label(context, short(y[end], 3), at(sideY * 1.09, (2 * end - 1) * 0.94, 0), colors.soft);
   }
   if (relief) drawHeights(context, state, relief, at, [sideX, sideY], colors);
+}
+
+// Draws the marks of the landscape on a relief, but those that lie behind it.
+function drawMarksOn(context, { marks, orbit }, relief, at, colors) {
+  const eye = eyeOf(orbit ?? FIRST_ORBIT);
+  for (const { kind, at: place } of marks) {
+    const [u, v] = toBox(relief.view, ...place);
+    const point = [u, v, relief.heightAt(...place)];
+    if (Math.abs(u) > 1 || Math.abs(v) > 1 || isHidden(relief, point, eye)) continue;
+    drawMark(context, kind, at(...point), colors);
+  }
 }
 
 // Draws the vertical edge at the left with the lowest and highest loss.

@@ -29,6 +29,13 @@ export function matrixOf({ azimuth, elevation, zoom }, aspect) {
   return Float32Array.from({ length: 16 }, (_, k) => rows[k % 4][k >> 2]);
 }
 
+// Returns where the camera is, [x, y, height] in the units of the box.
+export function eyeOf({ azimuth, elevation }) {
+  const flat = DISTANCE * Math.cos(elevation);
+  const height = (DISTANCE * Math.sin(elevation)) / TALL + CENTER;
+  return [flat * Math.sin(azimuth), -flat * Math.cos(azimuth), height];
+}
+
 // Returns where a point of the box appears: [left, top, depth], in pixels of a box {left, top,
 // width, height}; the larger the depth, the farther it is.
 export function project(matrix, x, y, height, { left, top, width, height: tall }) {

@@ -11,7 +11,10 @@ const GUIDE_POINTS = 60; // of a dashed line
 
 // Draws the axes of a chart.
 export function drawChartAxes(context, state, chart) {
-  drawAxes(context, chart.frame, chart.x, chart.y, "step k", palette(state.dark));
+  const colors = palette(state.dark);
+  drawAxes(context, chart.frame, chart.x, chart.y, "step k", colors);
+  const style = { color: colors.soft, italic: true, size: 12 };
+  drawWords(context, chart.quantity.symbol, [4, chart.frame.top - 14], style);
 }
 
 // Draws the curves of all runs that pass the filters, and crosses where runs were lost.

@@ -5,7 +5,7 @@ import { axisOf } from "./scales.js";
 import { quantitiesOf, rangeOf, seriesOf, sublinear, theoryOf, quantityAt } from "./series.js";
 
 const FEW = 6; // runs: the theory of up to so many is shown when none is emphasized
-const MARGIN = { left: 58, right: 16, top: 12, bottom: 40 };
+const MARGIN = { left: 58, right: 16, top: 26, bottom: 40 };
 
 // Returns the run of a number with the most points that the page has of it.
 export function runOf(state, index) {
@@ -49,7 +49,7 @@ export function chartOf(state, { width, height }) {
   };
   const isLogLog = state.scale === "loglog";
   const steps = [isLogLog ? 1 : 0, Math.max(2, ...runs.map(runEnd))];
-  const counts = [Math.max(2, width / 90), Math.max(2, height / 45)];
+  const counts = [Math.min(Math.max(2, width / 90), steps[1]), Math.max(2, height / 45)]; // steps are whole
   const x = axisOf(steps, [frame.left, frame.right], isLogLog, counts[0]);
   const y = axisOf(range, [frame.bottom, frame.top], logRange !== null, counts[1]);
   return { quantity, frame, x, y };

@@ -66,7 +66,9 @@ function draw(state, view, layers, { figure, readout }) {
   }
   const overlay = layers.clear("overlay");
   if (view.chart !== null) drawOverlay(overlay, state, view.chart, view.pointed);
-  readout.textContent = readoutOf(state, view.pointed ?? state.step);
+  const isForced = state.scale !== "linear" && view.chart?.y.isLog === false;
+  const why = isForced ? " · values linear, as not all are positive" : "";
+  readout.textContent = `${readoutOf(state, view.pointed ?? state.step)}${why}`;
   const count = state.runs.length;
   const what = view.chart?.quantity.label ?? "nothing";
   const words = `${what} of ${count} runs against the step. ${readout.textContent}`;
@@ -99,7 +101,7 @@ export function readoutOf(state, at) {
   const value = quantityAt(first.run, quantity.key, step, state.scale !== "linear");
   const words = [first.name, `step ${step}`];
   words.push(
-    Number.isNaN(value) ? `ended at ${runEnd(first.run)}` : `${quantity.symbol} = ${short(value)}`,
+    Number.isNaN(value) ? `ended at step ${runEnd(first.run)}` : `${quantity.symbol} = ${short(value)}`,
   );
   const decay = decayAt(first.run, quantity.key, step);
   const gap = ["suboptimality", "loss"].includes(quantity.key);

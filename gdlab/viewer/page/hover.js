@@ -3,6 +3,7 @@
 import { projection } from "./axes.js";
 import { eachFrame, el, here } from "./dom.js";
 import { lossAt } from "./grids.js";
+import { pixelOfMark } from "./marks.js";
 import { short } from "./numbers.js";
 import { cachedPositions } from "./scenes.js";
 
@@ -64,7 +65,9 @@ export function mountHover(parent, stage, store) {
     const value = isInside(pixel, stage.frame()) && state.grid ? lossAt(state.grid, ...at) : null;
     store.set({ cursor: { at, value }, hovered: hit?.run ?? null });
     readout.textContent = readoutText(state.scene, at, value);
-    showCard(card, state, hit, pixel, parent);
+    if (hit) showCard(card, state, hit);
+    else showMark(card, state, flat, pixel);
+    placeCard(card, pixel, parent);
     stage.canvas.style.cursor = hit ? "pointer" : "crosshair";
   });
   const lookAtSurface = () => {
@@ -116,9 +119,9 @@ function readoutText(scene, at, value) {
   return value === null ? where : `${where}   loss ${short(value, 5)}`;
 }
 
-function showCard(card, { scene, colors, full }, hit, [x, y], parent) {
-  card.hidden = !hit;
-  if (!hit) return;
+// Shows the card of a run.
+function showCard(card, { scene, colors, full }, hit) {
+  card.hidden = false;
   const run = full?.index === hit.run ? full.run : scene.runs[hit.run];
   const swatch = el("span", { class: "swatch" });
   swatch.style.background = colors[hit.run];
@@ -127,6 +130,24 @@ function showCard(card, { scene, colors, full }, hit, [x, y], parent) {
     el("strong", {}, [swatch, run.label]),
     el("dl", {}, lines.flatMap(([name, text]) => [el("dt", { text: name }), el("dd", { text })])),
   );
+}
+
+// Shows the card of the mark under a pixel, or none.
+function showMark(card, { marks, grid }, flat, [x, y]) {
+  const distance = (mark) => {
+    const [left, top] = pixelOfMark(mark, grid, flat);
+    return Math.hypot(left - x, top - y);
+  };
+  const mark = marks.find((each) => distance(each) <= NEAR);
+  card.hidden = !mark;
+  if (!mark) return;
+  const place = mark.at.map((part) => short(part)).join(", ");
+  card.replaceChildren(el("strong", { text: mark.label }), `at (${place})`);
+}
+
+// Puts the card beside a pixel, within the stage.
+function placeCard(card, [x, y], parent) {
+  if (card.hidden) return;
   const left = x + 16 + card.offsetWidth > parent.clientWidth ? x - 16 - card.offsetWidth : x + 16;
   const top = Math.min(y + 14, parent.clientHeight - card.offsetHeight - 8);
   card.style.transform = `translate(${Math.max(left, 4)}px, ${Math.max(top, 4)}px)`;

@@ -15,7 +15,20 @@ const HELP = [
   ["f", "gradient field"],
   ["l", "live bench, where there is a server"],
   ["/", "filter the runs"],
-  ["?", "these keys"],
+  ["?", "these keys and the marks"],
+];
+
+// As marks.js, sprites.js and runs.js draw them.
+const MARKS = [
+  ["★", "minimizer, known"],
+  ["☆", "local minimum, found"],
+  ["◇", "saddle"],
+  ["△", "maximum"],
+  ["□", "kink: no gradient there"],
+  ["●", "run at the step of the scrubber"],
+  ["○", "run that has ended"],
+  ["✕", "run that diverged or failed"],
+  ["▶", "run that has left the view, on this side"],
 ];
 
 const POINTER = "Drag to move, wheel or pinch to zoom, click a path to follow its run.";
@@ -87,10 +100,15 @@ function helpDialog(store) {
   const rows = HELP.map(([keys, what]) =>
     el("tr", {}, [el("th", { scope: "row" }, el("kbd", { text: keys })), el("td", { text: what })]),
   );
-  const dialog = el("dialog", { class: "help", "aria-label": "Keyboard" }, [
-    el("h2", { text: "Keyboard" }),
+  const marks = MARKS.map(([shape, what]) =>
+    el("tr", {}, [el("th", { scope: "row", class: "mark", text: shape }), el("td", { text: what })]),
+  );
+  const dialog = el("dialog", { class: "help", "aria-label": "Keys and marks" }, [
+    el("h2", { text: "Keys" }),
     el("table", {}, el("tbody", {}, rows)),
     el("p", { text: POINTER }),
+    el("h2", { text: "Marks" }),
+    el("table", {}, el("tbody", {}, marks)),
     close,
   ]);
   close.addEventListener("click", () => dialog.close());

@@ -12,10 +12,10 @@ export function buildLayout(element) {
     charts: el("section", { class: "panel charts", "aria-label": "Charts" }),
     sweep: el("section", { class: "panel sweep", "aria-label": "Sweep" }),
     live: el("section", { class: "panel live", "aria-label": "Live bench" }),
-    notes: el("footer", { class: "notes", role: "status" }),
+    notes: el("footer", { class: "notes", tabindex: "-1", "aria-label": "Notes" }),
   };
   const figure = el("main", { class: "figure" }, [parts.stage, parts.transport, parts.charts]);
-  const panels = el("div", { class: "panels" }, [parts.sweep, parts.live]);
+  const panels = el("div", { class: "panels" }, [parts.live, parts.sweep]);
   const body = el("div", { class: "body" }, [parts.runs, figure, panels]);
   const root = el("div", { class: "viewer" }, [parts.bar, body, parts.notes]);
   element.replaceChildren(root);

@@ -3,6 +3,7 @@
 import { short } from "./numbers.js";
 
 const [WIDE, TALL, APART] = [96, 8, 10]; // pixels
+const ROOMY = 480; // pixels: a narrower view has no room to say how far iso-lines are apart
 
 // Returns the losses at the two ends of a bar of levels, and how far iso-lines are apart, as texts.
 export function legendTexts(grid, { low, high, spacing }) {
@@ -15,7 +16,7 @@ export function legendTexts(grid, { low, high, spacing }) {
 // Draws the legend into the upper right corner of a box.
 export function drawLegend(context, grid, iso, { left, top, width }, colors) {
   const { low, high, apart } = legendTexts(grid, iso);
-  const text = `loss, lines ${apart}`;
+  const text = width > ROOMY ? `from line to line ${apart}    loss` : "loss";
   const [right, line] = [left + width - APART, top + APART];
   context.font = "12px system-ui, sans-serif";
   const [before, after] = [context.measureText(low).width, context.measureText(high).width];

@@ -26,19 +26,28 @@ export function trace(context, shape, x, y, radius) {
   context.closePath();
 }
 
+// Returns where a mark appears in 2-D, in pixels; on a line, on the curve of its loss.
+export function pixelOfMark({ at }, grid, { to, origin }) {
+  const height = at[1] ?? lossOnLine(grid, at[0]);
+  return to(at[0] - origin[0], height - origin[1]);
+}
+
 // Draws the minimizers, saddles, maxima and kinks of the landscape with distinct shapes.
-export function drawMarks(context, { marks, grid }, box, { to, origin }, colors) {
-  context.lineWidth = 1.5;
-  for (const { kind, at } of marks) {
-    const height = at[1] ?? lossOnLine(grid, at[0]);
-    const [x, y] = to(at[0] - origin[0], height - origin[1]);
-    if (x < box.left - 9 || x > box.left + box.width + 9) continue;
-    trace(context, kind in SHAPES ? kind : "kink", x, y, kind.startsWith("minim") ? 8 : 6);
-    context.fillStyle = kind === "minimizer" ? colors.ink : colors.page;
-    context.strokeStyle = kind === "minimizer" ? colors.page : colors.ink;
-    context.fill();
-    context.stroke();
+export function drawMarks(context, { marks, grid }, box, flat, colors) {
+  for (const mark of marks) {
+    const [x, y] = pixelOfMark(mark, grid, flat);
+    if (x >= box.left - 9 && x <= box.left + box.width + 9) drawMark(context, mark.kind, [x, y], colors);
   }
+}
+
+// Draws a mark of a kind at a pixel.
+export function drawMark(context, kind, [x, y], colors) {
+  trace(context, kind in SHAPES ? kind : "kink", x, y, kind.startsWith("minim") ? 8 : 6);
+  context.fillStyle = kind === "minimizer" ? colors.ink : colors.page;
+  context.strokeStyle = kind === "minimizer" ? colors.page : colors.ink;
+  context.lineWidth = 1.5;
+  context.fill();
+  context.stroke();
 }
 
 function lossOnLine(grid, x) {

@@ -1,6 +1,6 @@
 // The chart of final losses of a sweep against lr, or another setting that is a number.
 
-import { palette, settingColors } from "./colors.js";
+import { endShape, palette, settingColors } from "./colors.js";
 import { choice, eachFrame, el, setOptions } from "./dom.js";
 import { drawEnd, stackCanvases } from "./layers.js";
 import { short } from "./numbers.js";
@@ -68,7 +68,8 @@ function drawAll(state, view, layers, { figure, readout }) {
     const limit = view.along === "lr" ? state.scene.runs[index].lr_limit : null;
     drawLimit(overlay, view.chart, limit, state.colors[index], colors.page);
     const style = { color: state.colors[index], halo: colors.ink, radius: 5.5 };
-    drawEnd(overlay, pixelOf(point, view.chart), false, style);
+    const isCross = endShape(state.scene.runs[index].status) === "cross";
+    drawEnd(overlay, pixelOf(point, view.chart), isCross, style);
   }
 }
 

@@ -6,6 +6,7 @@ import { clamp } from "./numbers.js";
 export const SIDE = 129; // points of the mesh along each side
 
 const LIFT = 0.008; // of the box, by which paths lie above the surface
+const SIGHT = 0.02; // between two points of a line of sight, in units of the box
 const LONGEST = 0.05; // of a straight piece of a path, in units of the box
 const MOST = 60000; // pieces of all paths together
 
@@ -70,6 +71,17 @@ export function trianglesOf(mesh) {
 // Returns x and y in the box, from −1 to 1, of a point of the plane.
 export function toBox([[xlow, xhigh], [ylow, yhigh]], x, y) {
   return [(2 * (x - xlow)) / (xhigh - xlow) - 1, (2 * (y - ylow)) / (yhigh - ylow) - 1];
+}
+
+// Returns whether a point [x, y, height] of the box is hidden behind the relief from an eye.
+export function isHidden({ view, heightAt }, point, eye) {
+  const length = Math.hypot(...eye.map((part, k) => part - point[k]));
+  for (let distance = 2 * SIGHT; distance < length; distance += SIGHT) {
+    const [x, y, height] = point.map((part, k) => part + ((eye[k] - part) * distance) / length);
+    if (Math.abs(x) > 1 || Math.abs(y) > 1 || height > 1) return false;
+    if (heightAt(...placeAt(view, (x + 1) / 2, (y + 1) / 2)) > height + LIFT) return true;
+  }
+  return false;
 }
 
 // Returns the vertices of paths on a relief, Float32Array (5 each): x, y, height, step, run, with −1

@@ -5,7 +5,7 @@ import { eachFrame, el } from "./dom.js";
 import { mountFilters } from "./filters.js";
 import { short } from "./numbers.js";
 
-const ROW = 30; // pixels; style.css agrees
+const ROW = 34; // pixels; style.css agrees
 const SPARE = 6; // rows above and below those in sight
 
 // Returns the run so many rows from the followed one in the list, or null where there is none.
@@ -31,9 +31,7 @@ export function mountRuns(parent, store) {
   new ResizeObserver(draw).observe(list);
   store.on(["scene", "runs", "colors", "followed", "hovered"], draw);
   store.on(["scene", "runs"], ({ scene, runs }) => {
-    const total = scene.runs.length;
-    const shown = runs.length === total ? "" : `${runs.length} of `;
-    count.textContent = `${shown}${total} ${total === 1 ? "run" : "runs"}`;
+    count.textContent = countText(scene, runs);
   });
   store.on(["scene", "followed"], (state) => showDetail(detail, state));
   const move = (by) => {
@@ -44,6 +42,15 @@ export function mountRuns(parent, store) {
   };
   store.on(["followed"], ({ runs, followed }) => reveal(list, runs.indexOf(followed)));
   return { focusFilter: () => text.focus(), move };
+}
+
+// Returns how many runs are listed, of how many, and how many have no path to show.
+export function countText({ runs: all, problem }, runs) {
+  const total = all.length;
+  const shown = runs.length === total ? "" : `${runs.length} of `;
+  const missing = problem.runs - total;
+  const rest = missing > 0 ? `, ${missing} more without a path` : "";
+  return `${shown}${total} ${total === 1 ? "run" : "runs"}${rest}`;
 }
 
 // Scrolls a row into sight.
@@ -81,16 +88,22 @@ function rowOf({ scene, runs, colors, followed, hovered }, store, k) {
     "aria-selected": String(index === followed),
     "aria-setsize": runs.length,
     "aria-posinset": k + 1,
-    title: `${run.name}: ${run.status}`,
+    title: `${run.label}: ${run.status} (${run.name})`,
   }, [
     shape,
     el("span", { class: "label", text: run.label }),
-    el("span", { class: "loss number", text: short(run.final_loss, 3) }),
+    el("span", { class: "loss number", title: "final loss", text: short(run.final_loss, 3) }),
   ]);
   row.style.transform = `translateY(${k * ROW}px)`;
   row.addEventListener("click", () => store.set({ followed: index === store.get().followed ? null : index }));
   row.addEventListener("pointerenter", () => store.set({ hovered: index }));
   return row;
+}
+
+// Returns what is known of why a run ended as it did, in one line that begins with the diagnosis.
+export function endingOf({ diagnosis, explanation }) {
+  if (explanation.startsWith(`${diagnosis}:`)) return explanation;
+  return [diagnosis, explanation].filter(Boolean).join(": ");
 }
 
 // Shows how the followed run ended.
@@ -111,6 +124,6 @@ function showDetail(detail, { scene, followed }) {
       el("dt", { text: name }),
       el("dd", { text }),
     ])),
-    el("p", { text: [run.diagnosis, run.explanation].filter(Boolean).join(": ") }),
+    el("p", { text: endingOf(run) }),
   );
 }

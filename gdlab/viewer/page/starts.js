@@ -1,6 +1,6 @@
 // The map of starts of a sweep, colored by where they lead.
 
-import { palette } from "./colors.js";
+import { endShape, palette } from "./colors.js";
 import { eachFrame, el } from "./dom.js";
 import { drawEnd, stackCanvases } from "./layers.js";
 import { short } from "./numbers.js";
@@ -73,7 +73,7 @@ function legendLine({ color, text, runs }) {
   return el("li", {}, [
     swatch,
     el("span", { text }),
-    el("span", { class: "number", text: String(runs) }),
+    el("span", { class: "number", text: `${runs} ${runs === 1 ? "run" : "runs"}` }),
   ]);
 }
 
@@ -87,10 +87,10 @@ function drawStarts(state, view, layers) {
   }
   const overlay = layers.clear("overlay");
   const colors = palette(state.dark);
-  for (const { index, start, place } of view.basins.starts) {
+  for (const { index, start, place, status } of view.basins.starts) {
     if (index !== state.followed && index !== state.hovered) continue;
     const style = { color: placeColor(place, state.dark), halo: colors.ink, radius: 6 };
-    drawEnd(overlay, mapPixel(start, view.chart), false, style);
+    drawEnd(overlay, mapPixel(start, view.chart), endShape(status) === "cross", style);
   }
 }
 
