@@ -143,8 +143,7 @@ class Service:
         if {p.id: p.runs for p in problems} != {k: p.runs for k, p in self._problems.items()}:
             self._problems = {problem.id: problem for problem in problems}
             self._scenes, self._messages = {}, {}
-        notes = [note for run in read.runs for note in run.notes]
-        return [*self._problems.values()], notes, read.complete
+        return [*self._problems.values()], [*read.notes], read.complete
 
     def _scene_of(self, name: str, plane: str) -> Scene:
         if not self._problems:

@@ -11,6 +11,7 @@ from gdlab.schedules import Constant
 
 _OWN = "gdlab.losses."
 _CLASS = "_target_"
+_TRUSTED = "python -m gdlab.view --trust makes it"
 
 
 def settings_with_loss(config: Mapping[str, Any], *, trust: bool = False) -> Settings | str:
@@ -26,9 +27,9 @@ def settings_with_loss(config: Mapping[str, Any], *, trust: bool = False) -> Set
     node = config.get("loss")
     fields = node if isinstance(node, dict) else {}
     if not trust and not str(fields.get(_CLASS)).startswith(_OWN):
-        return "the files hold no function to evaluate"
+        return f"the files hold no function to evaluate ({_TRUSTED})"
     if not trust and fields.keys() & {"data", "module"}:
-        return "its loss reads data or has a network, which the files do not hold"
+        return f"its loss needs data or a network, which the files do not hold ({_TRUSTED})"
     try:
         loss: Any = choice_from_values("loss", {**fields})
         section = make_section("transform", config.get("transform", {}))

@@ -37,10 +37,11 @@ class RunDirectory:
 
 @dataclass(frozen=True)
 class FoundRuns:
-    """The directories with runs, and whether the search was cut short."""
+    """The directories with runs, those with sweeps, and whether these are all of them."""
 
     runs: tuple[RunDirectory, ...]
     complete: bool
+    sweeps: tuple[RunDirectory, ...] = ()
 
 
 def find_runs(root: Path) -> FoundRuns:
@@ -49,17 +50,21 @@ def find_runs(root: Path) -> FoundRuns:
     A run has no runs below it. At most 10,000 runs are found, in at most 100,000 directories.
     """
     runs: list[RunDirectory] = []
+    sweeps: list[RunDirectory] = []
     count = 0
     for path, entries in _walk(root):
         count += 1
         if count > MAX_DIRECTORIES or len(runs) > MAX_RUNS:
             break
+        relative = path.relative_to(root).as_posix()
+        directory = RunDirectory(path, path.name if relative == "." else relative)
         if is_run(path, entries):
-            relative = path.relative_to(root).as_posix()
-            runs.append(RunDirectory(path, path.name if relative == "." else relative))
+            runs.append(directory)
+        elif any(entry.name == ABOUT for entry in entries):
+            sweeps.append(directory)
     is_complete = count <= MAX_DIRECTORIES and len(runs) <= MAX_RUNS
     runs = sorted(runs[:MAX_RUNS], key=lambda run: natural_key(run.name))
-    return FoundRuns(tuple(runs), is_complete)
+    return FoundRuns(tuple(runs), is_complete, tuple(sweeps))
 
 
 def has_runs(root: Path) -> bool:

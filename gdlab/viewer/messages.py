@@ -30,9 +30,9 @@ def messages_of(
     Returns:
         The messages; none where no run has a path.
     """
-    runs = [run for directory in directories for run in _read(directory, len(directories) > 1)]
+    notes: list[str] = []
+    runs = [r for each in directories for r in _read(each, len(directories) > 1, notes)]
     problems = [replace(p, known=known) for p in problems_of(runs[:MOST_RUNS])]
-    notes = [note for run in runs for note in run.notes]
     notes += _left_out(len(runs), MOST_RUNS, "runs")
     notes += _left_out(len(problems), MOST_PROBLEMS, "problems")
     shown: dict[str, dict[str, Any]] = {}
@@ -50,13 +50,14 @@ def messages_of(
     return messages | {f"scene?problem={key}": encode(scene) for key, scene in shown.items()}
 
 
-def _read(directory: Path, is_named: bool) -> list[ReadRun]:
+def _read(directory: Path, is_named: bool, notes: list[str]) -> list[ReadRun]:
     """Read the runs of a directory, with its name before theirs where there are several."""
-    runs = Reader(directory).read().runs
+    read = Reader(directory).read()
+    notes += read.notes
     if not is_named:
-        return [*runs]
+        return [*read.runs]
     own = directory.resolve().name
-    return [r if r.name == own else replace(r, name=f"{own}/{r.name}") for r in runs]
+    return [r if r.name == own else replace(r, name=f"{own}/{r.name}") for r in read.runs]
 
 
 def _scene(problem: Problem, points: int) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from gdlab.results.chosen import recorded_choices
 from gdlab.results.config_text import parse_many
 from gdlab.results.recorded_run import flatten_config
 from gdlab.viewer.directories import RunDirectory, find_runs
+from gdlab.viewer.sweep_notes import notes_of_sweeps
 
 _MAX_TEXT = 2**22
 _WORKERS = 2  # more would wait for the interpreter's lock
@@ -56,10 +57,11 @@ class ReadRun:
 
 @dataclass(frozen=True)
 class ReadRuns:
-    """The runs below a directory, and whether these are all of them."""
+    """The runs below a directory, whether these are all of them, and notes of one line each."""
 
     runs: tuple[ReadRun, ...]
     complete: bool
+    notes: tuple[str, ...]
 
 
 class Reader:
@@ -79,7 +81,8 @@ class Reader:
         with ThreadPoolExecutor(_WORKERS) as pool:
             runs = tuple(pool.map(self._read_or_recall, found.runs, chunksize=64))
         self._known = {run.name: run for run in runs}
-        return ReadRuns(runs, found.complete)
+        notes = (*notes_of_sweeps(found), *(note for run in runs for note in run.notes))
+        return ReadRuns(runs, found.complete, notes)
 
     def _read_or_recall(self, directory: RunDirectory) -> ReadRun:
         stamp = stamp_of(directory.path)

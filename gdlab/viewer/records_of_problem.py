@@ -39,10 +39,12 @@ def read_all(problem: Problem, notes: list[str]) -> tuple[list[int], list[Record
 
     with ThreadPoolExecutor(_WORKERS) as pool:
         found = list(pool.map(read, runs))
-    notes += [f"{note}; its end is shown" for note in found if isinstance(note, str)]
-    ends = (
-        end_of(run) if not isinstance(f, Records) else f for run, f in zip(runs, found, strict=True)
-    )
+    ends = [
+        f if isinstance(f, Records) else end_of(run) for run, f in zip(runs, found, strict=True)
+    ]
+    for note, end in zip(found, ends, strict=True):
+        if isinstance(note, str):
+            notes.append(f"{note}; {'it is not' if end is None else 'its end is'} shown")
     usable = [(k, r) for k, r in enumerate(ends) if r is not None and _has_point(r)]
     width = max((r.x.shape[1] for _, r in usable), default=0)
     kept = [(k, r) for k, r in usable if r.x.shape[1] == width]

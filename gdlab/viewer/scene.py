@@ -95,6 +95,8 @@ def make_scene(problem: Problem, key: str = "") -> Scene:
     side = MOST_LINE if shown.kind == "line" else min(SIDE, problem.most_side)
     grid = grid_of(landscape, shown.plane, view, side) if landscape is problem.landscape else None
     del paths, losses
+    if grid is None and shown.note:
+        shown = replace(shown, note="paths are projected onto this plane")
     scene = Scene(
         problem, landscape, shown, view, tuple(numbers), tuple(records), grid, tuple(notes)
     )

@@ -75,7 +75,7 @@ def test_its_loss_is_made_again_only_if_it_is_one_of_gdlab() -> None:
     assert isinstance(made, Settings) and made.loss.settings()["a"] == 2.0
     for loss, why in (
         ({"_target_": "antigravity.Mine"}, "the files hold no function"),
-        ({"_target_": "gdlab.losses.MSE", "data": "here.csv"}, "its loss reads data"),
+        ({"_target_": "gdlab.losses.MSE", "data": "here.csv"}, "its loss needs data"),
         (
             {"_target_": "gdlab.losses.Rosenbrock", "c": 1},
             "cannot be made again (loss.c=1: no such",

@@ -150,15 +150,40 @@ def test_functions_of_the_page(found: Any, name: str) -> None:
     assert found[name] == CASES[name][1]
 
 
+# Machado, Oliveira and Fernandes (2009), from linear RGB.
+BLIND = {
+    "protanopia": [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]],
+    "deuteranopia": [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]],
+    "tritanopia": [[1.256, -0.077, -0.179], [-0.078, 0.931, 0.148], [0.005, 0.691, 0.304]],
+}
+TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+
+
+def seen(colors: list[str], blindness: str) -> np.ndarray:
+    """Return CIE Lab (n, 3) of colors as an eye without one kind of cone sees them."""
+    rgb = np.array([[int(c[k : k + 2], 16) for k in (1, 3, 5)] for c in colors]) / 255
+    linear = np.where(rgb > 0.04045, ((rgb + 0.055) / 1.055) ** 2.4, rgb / 12.92)
+    xyz = np.clip(linear @ np.transpose(BLIND[blindness]), 0, 1) @ TO_XYZ.T
+    f = np.cbrt(xyz / [0.9505, 1, 1.089])
+    return np.stack([f[:, 1] * 116 - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], 1)
+
+
 def test_colors_differ_for_the_color_blind() -> None:
-    """Machado, Oliveira and Fernandes (2009): neighbors of eight stay apart in CIE Lab."""
-    colors = evaluated(["colors"], {"all": "[0,1,2,3].map((k) => [distinctColor(k, false), "
-                                           "distinctColor(k, true)])"})["all"]  # fmt: skip
-    deuteranopia = np.array([[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]])
-    for theme in (0, 1):
-        rgb = np.array([[int(c[theme][k : k + 2], 16) for k in (1, 3, 5)] for c in colors]) / 255
-        seen = np.clip(np.where(rgb > 0.04045, ((rgb + 0.055) / 1.055) ** 2.4, rgb / 12.92)
-                       @ deuteranopia.T, 0, 1)  # fmt: skip
-        apart = np.linalg.norm(np.cbrt(seen)[:, None] - np.cbrt(seen)[None], axis=-1)
-        # The least found is 0.17 in light, 0.13 in dark.
-        assert apart[np.triu_indices(4, 1)].min() > 0.1
+    """All eight of things without an order, and neighbors on a ramp whose lightness rises."""
+    kinds = {"distinct": (8, "distinctColor(k"), "ramp": (6, "rampColor(k / 5")}
+    asked = {
+        f"{kind} {dark}": f"Array.from({{ length: {count} }}, (_, k) => {color}, {dark}))"
+        for kind, (count, color) in kinds.items()
+        for dark in ("false", "true")
+    }
+    found = evaluated(["colors"], asked)
+    # The least found: 12.8 between eight; on ramps 9.7 between neighbors, 7.5 of lightness.
+    for name, colors in found.items():
+        for blindness in BLIND:
+            lab = seen(colors, blindness)
+            apart = np.linalg.norm(lab[:, None] - lab[None], axis=-1)
+            if name.startswith("ramp"):
+                assert (np.diff(lab[:, 0]) > 5).all(), (name, blindness)
+                assert np.diagonal(apart, 1).min() > 9, (name, blindness)
+            else:
+                assert apart[np.triu_indices(8, 1)].min() > 10, (name, blindness)

@@ -2,15 +2,20 @@
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from helpers.recorded import QUIET
 
 import gdlab
+from gdlab.recording.names import ABOUT, RESULTS
+from gdlab.recording.parquet import write_table
 from gdlab.results.config_text import parse_many, parse_yaml
 from gdlab.viewer.directories import find_runs, has_runs, natural_key
 from gdlab.viewer.reading import Reader
+from gdlab.viewer.sweep_notes import notes_of_sweeps
 
 
 def test_runs_are_found_however_deep(runs):
@@ -109,3 +114,15 @@ def test_sections_parsed_one_by_one_are_the_whole(text):
 def test_a_configuration_of_another_kind_is_refused(text):
     with pytest.raises(ValueError, match="it holds"):
         parse_many(text)
+
+
+def test_what_a_sweep_left_no_directory_of_is_said(tmp_path):
+    """Its table has three runs, its folder one."""
+    write_table(tmp_path, RESULTS, pa.table({"run": [0, 1, 2]}))
+    (tmp_path / ABOUT).write_text("{}")
+    (tmp_path / "lr=0.1").mkdir()
+    (tmp_path / "lr=0.1" / "result.json").write_text("{}")
+    found = find_runs(tmp_path)
+    (line,) = notes_of_sweeps(found)
+    assert line.startswith(f"{tmp_path.name}: 1 of its 3 runs have a directory")
+    assert notes_of_sweeps(replace(found, sweeps=())) == ()

@@ -112,7 +112,19 @@ function drawWhy(context, { why }, { left, top, width }, colors) {
   context.font = "13px system-ui, sans-serif";
   context.textAlign = "left";
   context.textBaseline = "top";
-  context.fillText(`No landscape${why ? `: ${why}` : ""}`, left + 12, top + 10, width - 24);
+  const lines = wrapped(context, `No landscape${why ? `: ${why}` : ""}`, width - 24);
+  lines.forEach((text, k) => context.fillText(text, left + 12, top + 10 + 18 * k, width - 24));
+}
+
+// Returns a text in lines of whole words that are at most so many pixels wide, where words are.
+function wrapped(context, text, width) {
+  const lines = [];
+  for (const word of text.split(" ")) {
+    const longer = `${lines.at(-1)} ${word}`;
+    if (lines.length > 0 && context.measureText(longer).width <= width) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
 }
 
 // Strokes a straight line.

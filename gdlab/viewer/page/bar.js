@@ -26,6 +26,7 @@ export function mountBar(parent, store, root, actions) {
   parent.append(problem.element, plane.element, views, zooms, status, notesButton(store, root), theme, help);
   store.on(["status"], ({ status: text }) => (status.textContent = status.title = text));
   store.on(["catalogue", "problem"], ({ catalogue, problem: id }) => {
+    root.classList.toggle("is-empty", catalogue?.problems.length === 0);
     const options = (catalogue?.problems ?? []).map((each) => ({
       key: each.id,
       label: `${each.title} (${each.runs === 1 ? "1 run" : `${each.runs} runs`})`,
@@ -57,7 +58,7 @@ function notesButton(store, root) {
   store.on(["scene", "catalogue"], (state) => {
     const count = notesOf(state).length;
     button.hidden = count === 0;
-    button.textContent = `ⓘ ${count} ${count === 1 ? "note" : "notes"}`;
+    button.textContent = `${count} ${count === 1 ? "note" : "notes"}`;
   });
   return button;
 }

@@ -1,15 +1,17 @@
 // Colors of the page, of runs and of the landscape, in light and dark; safe for the color-blind.
 
-// Okabe and Ito's colors (2008), in light and a little brighter in dark, without black.
+// Four of Okabe and Ito's colors (2008), in dark a little brighter; the others are those that stay
+// farthest apart in CIE Lab for eyes without one kind of cone.
 const DISTINCT = {
-  light: ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#3b3f8f", "#56a0d3", "#7a4b1e"],
-  dark: ["#5ab4f0", "#ff8c42", "#2fd0a0", "#f0a0cc", "#f0c83c", "#9aa0ff", "#8fd3ff", "#d8a070"],
+  light: ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#93a550", "#3600b8", "#573a2f", "#442664"],
+  dark: ["#5ab4f0", "#ff8c42", "#2fd0a0", "#f0a0cc", "#def851", "#938aff", "#968d6e", "#deb30c"],
 };
 
-// Stops of ramps over an ordered setting: lightness rises or falls throughout.
+// Stops of ramps over an ordered setting, of viridis and plasma (van der Walt and Smith 2015):
+// lightness rises throughout.
 const ORDERED = {
-  light: ["#2b1b6b", "#4b3fa0", "#2f76b5", "#1f9d8f", "#79a51f", "#d08a00"],
-  dark: ["#8f86ff", "#5f9cff", "#38bdf0", "#3fd6a8", "#b4dc50", "#ffd75a"],
+  light: ["#440154", "#46327e", "#365c8d", "#27808e", "#1fa287", "#4ec36b"],
+  dark: ["#b6308b", "#d45270", "#ea7457", "#fa9b3d", "#fdc827", "#f0f921"],
 };
 
 const PALETTES = {
@@ -32,7 +34,7 @@ const PALETTES = {
     soft: "#a3adba",
     faint: "#6c7683",
     line: "#313842",
-    accent: "#ff8a80",
+    accent: "#ff4f64",
     low: [0.085, 0.1, 0.125],
     high: [0.27, 0.345, 0.43],
     iso: [0.62, 0.72, 0.82],

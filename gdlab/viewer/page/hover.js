@@ -116,7 +116,7 @@ function readoutText(scene, at, value) {
   const where = second
     ? `${first} ${short(at[0], 5)}   ${second} ${short(at[1], 5)}`
     : `${first} ${short(at[0], 5)}`;
-  return value === null ? where : `${where}   loss ${short(value, 5)}`;
+  return value === null ? where : `${where}   loss ≈ ${short(value, 4)}`; // between samples of a grid
 }
 
 // Shows the card of a run.

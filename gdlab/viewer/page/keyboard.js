@@ -104,11 +104,11 @@ function helpDialog(store) {
     el("tr", {}, [el("th", { scope: "row", class: "mark", text: shape }), el("td", { text: what })]),
   );
   const dialog = el("dialog", { class: "help", "aria-label": "Keys and marks" }, [
-    el("h2", { text: "Keys" }),
-    el("table", {}, el("tbody", {}, rows)),
+    el("div", { class: "columns" }, [
+      el("div", {}, [el("h2", { text: "Keys" }), el("table", {}, el("tbody", {}, rows))]),
+      el("div", {}, [el("h2", { text: "Marks" }), el("table", {}, el("tbody", {}, marks))]),
+    ]),
     el("p", { text: POINTER }),
-    el("h2", { text: "Marks" }),
-    el("table", {}, el("tbody", {}, marks)),
     close,
   ]);
   close.addEventListener("click", () => dialog.close());

@@ -6,7 +6,7 @@ import { el } from "./dom.js";
 export function notesOf({ scene, catalogue }) {
   const lines = new Set([...(scene?.notes ?? []), ...(catalogue?.notes ?? [])]);
   if (scene?.plane.note) lines.add(scene.plane.note);
-  if (scene && !scene.problem.has_landscape && scene.problem.why) lines.add(scene.problem.why);
+  if (scene && !scene.problem.has_landscape && scene.problem.why) lines.add(`no landscape: ${scene.problem.why}`);
   return [...lines];
 }
 

@@ -91,7 +91,7 @@ function rowOf({ scene, runs, colors, followed, hovered }, store, k) {
     title: `${run.label}: ${run.status} (${run.name})`,
   }, [
     shape,
-    el("span", { class: "label", text: run.label }),
+    el("span", { class: "label", text: run.label.replaceAll(" = ", "\u00a0=\u00a0") }),
     el("span", { class: "loss number", title: "final loss", text: short(run.final_loss, 3) }),
   ]);
   row.style.transform = `translateY(${k * ROW}px)`;

@@ -3,6 +3,8 @@
 import { firstColorBy, runColors } from "./colors.js";
 import { lastStepOf, passingRuns, viewOf } from "./scenes.js";
 
+const NO_RUNS = "There are no runs here yet: python -m gdlab writes one. Reload to look again.";
+
 // Starts to follow the store: a change of problem or plane loads its scene, a change of filters,
 // of what colors runs or of the theme is worked out. Loads the first scene.
 export async function startSession(store, source, options) {
@@ -21,14 +23,17 @@ export async function startSession(store, source, options) {
     const catalogue = await source.ask("catalogue");
     const wanted = catalogue.problems.find(({ id }) => id === options.problem);
     const problem = (wanted ?? catalogue.problems[0])?.id ?? null;
-    const status = problem === null ? "There are no runs here." : store.get().status;
+    const status = problem === null ? NO_RUNS : store.get().status;
     store.set({ catalogue, problem, status });
   } catch (error) {
     store.set({ status: error.message });
   }
 
   function refilter({ scene, filterText, filterSettings }) {
-    if (scene) store.set({ runs: passingRuns(scene, filterText, filterSettings) });
+    if (!scene) return;
+    const runs = passingRuns(scene, filterText, filterSettings);
+    const { followed } = store.get();
+    store.set({ runs, followed: runs.includes(followed) ? followed : null });
   }
 
   function recolor({ scene, colorBy, dark }) {
