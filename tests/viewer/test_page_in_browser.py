@@ -114,9 +114,40 @@ def test_runs_are_listed_and_a_damaged_one_is_noted(page: Page) -> None:
     expect(page.locator(".notes")).to_contain_text("damaged")
 
 
+def test_the_notes_are_one_press_away(page: Page) -> None:
+    page.get_by_role("button", name="1 note").click()
+    expect(page.locator(".notes")).to_be_focused()
+    expect(page.locator(".notes")).to_be_in_viewport()
+    page.evaluate("scrollTo(0, 0)")
+
+
 def labels(page: Page) -> list[str]:
     settle(page)
     return page.locator(".list .label").all_text_contents()
+
+
+def test_a_mark_under_the_cursor_says_what_it_is(page: Page) -> None:
+    page.mouse.move(*pixel_of(page, np.array([1.0, 1.0])))
+    expect(page.locator(".card")).to_have_text("minimizer, loss 0at (1, 1)")
+
+
+def test_a_run_that_is_filtered_away_is_no_longer_followed(page: Page) -> None:
+    row = state(page, "s.scene.runs.findIndex((run) => run.label.startsWith('adam'))")
+    patch(page, f"{{followed: {row}}}")
+    patch(page, "{filterText: 'sgd'}")
+    assert state(page, "s.followed") is None
+
+
+def test_the_landscape_stays_in_sight_beside_the_panels(page: Page) -> None:
+    """From a phone to a desktop, the live bench and the landscape are seen at once."""
+    for width, height in ((390, 844), (1000, 800), (1280, 800), (1920, 1080)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.locator(".live").scroll_into_view_if_needed()
+        expect(page.get_by_role("button", name="Compute live")).to_be_in_viewport()
+        expect(page.locator(".overlay")).to_be_in_viewport(ratio=0.8)
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.evaluate("scrollTo(0, 0)")
 
 
 def test_the_value_under_the_cursor_is_the_loss(page: Page) -> None:

@@ -6,6 +6,7 @@ import { outcomesBy } from "./endings.js";
 import { clipTo, drawAxes, drawEnd, drawLine, drawWords } from "./layers.js";
 import { short } from "./numbers.js";
 import { axisOf } from "./scales.js";
+import { textOf } from "./settings.js";
 
 const MARGIN = { left: 58, right: 16, top: 12, bottom: 40 };
 const LOST_ABOVE = 14; // pixels above the frame, where lost runs have their row
@@ -100,7 +101,16 @@ export function drawOutcomes(context, state, chart, colorOf) {
       });
     }
     context.restore();
+    if (chart.groups.length > 1) nameGroup(context, group, chart, { color, halo: colors.page });
   }
+}
+
+// Writes the value that a group of runs shares where its line of medians begins.
+function nameGroup(context, { value, bands }, chart, style) {
+  const first = bands.find(({ median }) => Number.isFinite(median));
+  if (first === undefined) return;
+  const [px, py] = pixelOf({ x: first.x, y: first.median }, chart);
+  drawWords(context, textOf(value, short), [px + 8, py - 8], style);
 }
 
 // Draws the line below the row of the lost runs, if there are any.

@@ -77,9 +77,7 @@ function arrange(parent, elements) {
 // one. What is wanted stays, as long as the run that was found for it is followed.
 function move(sweep, axis, value) {
   const state = sweep.store.get();
-  const isOwn = state.followed !== null && state.followed === sweep.found;
-  const settings = isOwn ? sweep.wanted : shownSettings(state, sweep.axes);
-  sweep.wanted = { ...settings, [axis.name]: value };
+  sweep.wanted = { ...wantedSettings(sweep, state), [axis.name]: value };
   if (!axis.ofProblem) return follow(sweep, axis.name);
   const { problems } = state.catalogue;
   const { group } = state.scene.problem;
@@ -104,11 +102,20 @@ function follow(sweep, moved) {
   store.set({ followed: index });
 }
 
-// Shows the settings of the followed run on the sliders, faintly if none is followed.
-function show({ axes, controls, panel }, state) {
-  const settings = shownSettings(state, axes);
+// Shows the settings of the followed run on the sliders, faintly if none is followed; those wanted
+// where it was found for them, so that a slider stays where it was moved to.
+function show(sweep, state) {
+  const { axes, controls, panel } = sweep;
+  const settings = wantedSettings(sweep, state);
   controls.forEach((control, k) => control.show(settings[axes[k].name]));
   panel.classList.toggle("is-idle", state.followed === null);
+}
+
+// Returns the settings that were asked for, as long as the run that was found for them is followed;
+// else those of the followed run.
+function wantedSettings({ wanted, found, axes }, state) {
+  const isOwn = state.followed !== null && state.followed === found;
+  return isOwn ? wanted : shownSettings(state, axes);
 }
 
 // Returns the settings of the followed run on all axes; without one, of the first that is listed.
