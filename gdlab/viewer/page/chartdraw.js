@@ -8,6 +8,7 @@ import { seriesOf, quantityAt } from "./series.js";
 
 const FEW = 40; // runs: up to so many have a dot at the scrubber
 const GUIDE_POINTS = 60; // of a dashed line
+const [LINE, NAME] = [13, 44]; // pixels: the height and the width of the name of a dashed line
 
 // Draws the axes of a chart.
 export function drawChartAxes(context, state, chart) {
@@ -95,12 +96,11 @@ export function drawOverlay(context, state, chart, pointed) {
     drawCurve(context, run, chart, index === null ? colors.accent : state.colors[index]);
   }
   drawDots(context, { ...state, step: pointed ?? state.step }, chart, emphasized, colors);
-  guides.forEach((guide, k) =>
-    labelGuide(context, guide.label, ends[k], chart, {
-      color: colorOfGuide(guide),
-      halo: colors.page,
-    }),
-  );
+  const taken = [];
+  guides.forEach((guide, k) => {
+    const style = { color: colorOfGuide(guide), halo: colors.page };
+    labelGuide(context, guide.label, placeOfLabel(ends[k], chart, taken), style);
+  });
   context.restore();
 }
 
@@ -144,11 +144,19 @@ function drawGuide(context, { at }, { x, y, frame }, color) {
   return pixels.filter(([, py]) => py >= frame.top && py <= frame.bottom).at(-1) ?? null;
 }
 
-// Writes the name of a dashed line above its last pixel.
-function labelGuide(context, label, end, { frame }, colors) {
-  if (end === null) return;
+// Returns where the name of a dashed line ends, above its last pixel and left of names at the same
+// height, which are in `taken`, as it is then; null for a line that is not on the chart.
+function placeOfLabel(end, { frame }, taken) {
+  if (end === null) return null;
   const [px, py] = end;
   const isLeaving = py > frame.bottom - 16;
-  const place = isLeaving ? [px - 6, py - 14] : [px - 4, py - 9];
-  drawWords(context, label, place, { ...colors, align: "right", italic: true });
+  const [x, y] = isLeaving ? [px - 6, py - 14] : [px - 8, py - 9];
+  const beside = taken.filter((each) => Math.abs(each - y) < LINE).length;
+  taken.push(y);
+  return [x - beside * NAME, y];
+}
+
+// Writes the name of a dashed line.
+function labelGuide(context, label, place, style) {
+  if (place !== null) drawWords(context, label, place, { ...style, align: "right", italic: true });
 }
