@@ -29,7 +29,7 @@ BROWSER = [
     *("--headless", "--no-sandbox", "--disable-background-networking", "--disable-sync"),
     *("--use-angle=swiftshader", "--enable-unsafe-swiftshader"),  # WebGL without a graphics card
 ]
-NARROW, USUAL, WIDE = (1000, 800), (1280, 800), (1640, 900)  # pixels of the window
+SMALL, NARROW, USUAL, WIDE = (750, 800), (1000, 800), (1280, 800), (1640, 900)  # of the window
 MARGIN = 6  # around a part of the page
 PATIENCE = 60_000  # milliseconds
 QUALITY = 88  # letters stay crisp; a picture takes 40 to 90 kB
@@ -83,12 +83,13 @@ def keep(shot: bytes, path: Path) -> None:
 
 
 def take_tab(page: Page, address: str) -> bytes:
-    """The tab in TensorBoard: runs of one learning rate, a while after their start."""
+    """The tab in TensorBoard: runs of small learning rates, a while after their start."""
     resize(page, USUAL)
     page.goto(f"{address}#trajectories")
     page.frame_locator("iframe").locator(".runs [role=option]").first.wait_for()
     (frame,) = (frame for frame in page.frames if frame.locator(".viewer").count())
-    frame.get_by_role("button", name="lr 0.002", exact=True).click()
+    for lr in ("0.001", "0.002"):
+        frame.get_by_role("button", name=f"lr {lr}", exact=True).click()
     press(frame.locator("body"), "+", times=2)
     press(frame.locator("body"), "Shift+ArrowLeft", times=16)
     settle(page)
@@ -108,7 +109,7 @@ def take_surface(page: Page, address: str) -> bytes:
 
 def take_sweep(page: Page, address: str) -> bytes:
     """The panel of the sweep, where its sliders were moved."""
-    open_alone(page, address, USUAL)
+    open_alone(page, address, SMALL)
     sweep = page.locator(".sweep")
     sweep.get_by_role("radio", name="sgd").check()
     for name, position in {"lr": 3, "seed": 5}.items():
@@ -149,7 +150,8 @@ def open_alone(page: Page, address: str, size: tuple[int, int]) -> None:
 
 
 def resize(page: Page, size: tuple[int, int]) -> None:
-    """Give the window a size, in pixels."""
+    """Give the window a size, in pixels, and take the pointer away."""
+    page.mouse.move(0, 0)
     page.set_viewport_size({"width": size[0], "height": size[1]})
 
 
