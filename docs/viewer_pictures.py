@@ -164,7 +164,7 @@ def press(target: Locator, key: str, *, times: int) -> None:
 def settle(page: Page) -> None:
     """Wait until what was asked for is there and drawn."""
     page.wait_for_load_state("networkidle")
-    page.wait_for_timeout(2_000)
+    page.wait_for_timeout(5_000)  # what moves is drawn coarser
     page.evaluate("scrollTo(0, 0)")
 
 
