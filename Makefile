@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 HYDRA_RC := $(VENV)-hydra-rc
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test hydra-rc check docs test-docs examples race leaderboard bench clean
+.PHONY: demo test hydra-rc check docs test-docs examples race viewer-pictures leaderboard bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python -m gdlab optimizer=sgd lr=0.1
@@ -43,6 +43,10 @@ examples: $(VENV)/.docs
 # The moving picture of the README, from the page that has its commands.
 race: $(VENV)/.docs
 	$(BIN)/python docs/examples.py --write docs/howto/animate.md
+
+# The pictures of the viewer in docs/howto/viewer.md and the README, by Chromium; look at them.
+viewer-pictures: $(VENV)/.test
+	$(BIN)/python docs/viewer_pictures.py
 
 # Compare every optimizer on every problem, for an hour or two; what was interrupted goes on.
 leaderboard: $(VENV)/.docs

@@ -51,6 +51,7 @@ NOT_RUN = (
     "cd ",
     "source ",
     "jupyter ",
+    "tensorboard ",
     "python -m gdlab.view",
 )
 EXIT_CODE = "echo $?"
