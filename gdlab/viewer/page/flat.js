@@ -12,7 +12,7 @@ import { createPaths, toClip } from "./paths.js";
 import { cachedPositions, originOf } from "./scenes.js";
 import { createSprites } from "./sprites.js";
 
-const REST = 120; // milliseconds without a change of view (or twice what it takes, if that is more),
+const REST = 120; // milliseconds without a change (of the view: twice what it takes, if that is more),
 // after which all is drawn in full
 const SLOW = 20; // milliseconds for all paths, beyond which they are not redrawn while moving
 const SLOW_PASS = 8; // milliseconds for a pass over the pixels, beyond which it is coarser meanwhile:
@@ -63,20 +63,23 @@ export function createFlat(gl) {
   };
 }
 
-// Returns whether the view, the scrubber or the live run moves where drawing is slow, so that one should hurry.
+// Returns whether the view, the scrubber or the live run moves where drawing is slow, so that one
+// should hurry.
 // Where it does, a frame is asked for the moment when it rests.
 function keepsMoving(moving, drawn, { view, scene, step, live }, { redraw }) {
   const isSame = drawn.seenScene === scene;
   const seen = { seenView: view, seenScene: scene, seenStep: step, seenLive: live.run };
   const hasMoved = isSame && Object.keys(seen).some((key) => drawn[key] !== seen[key]);
+  const isOtherView = drawn.seenView !== view;
   Object.assign(drawn, seen);
   if (!isSame || (moving.cost <= SLOW && moving.pass <= SLOW_PASS)) return false;
   if (!hasMoved) return moving.timer !== null;
   clearTimeout(moving.timer);
+  const rest = isOtherView ? Math.max(REST, 2 * moving.cost) : REST;
   moving.timer = setTimeout(() => {
     moving.timer = null;
     redraw();
-  }, Math.max(REST, 2 * moving.cost));
+  }, rest);
   return true;
 }
 
