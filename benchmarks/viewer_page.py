@@ -104,7 +104,7 @@ def measure(directory: str) -> dict[str, Any]:
             report[f"scrub {width}"] = statistics.median(frame.evaluate(SCRUB, FRAMES))
             page.wait_for_timeout(CALM)
             report[f"pan {width}"] = statistics.median(panned(page, frame))
-        page.set_viewport_size(dict(zip(("width", "height"), SIZES[0], strict=True)))
+        page.set_viewport_size({"width": SIZES[0][0], "height": SIZES[0][1]})
         for optimizer in OPTIMIZERS:
             report[f"live {optimizer}"] = live(frame, optimizer)
         report["open again"], _ = opened(page, address)
