@@ -105,18 +105,8 @@ def measure_page(directory: str) -> None:
     if viewer_page.CHROMIUM is None:
         print("page: left out, as there is no `chromium` on PATH")
         return
-    report = viewer_page.measure(directory)
-    for what in ("open", "open again"):
-        print(f"{what}: {report[what]:.1f} s until paths are shown (goal: <= 3 s)")
-    for width, _ in viewer_page.SIZES:
-        for what in ("scrub", "pan"):
-            milliseconds = report[f"{what} {width}"]
-            print(f"{what}, {width} wide: {milliseconds:.0f} ms a frame (goal: <= 50 ms)")
-    for optimizer in viewer_page.OPTIMIZERS:
-        whole, server = report[f"live {optimizer}"]
-        shares = f"{whole:.0f} ms, of which {server:.0f} ms in the server"
-        print(f"live, {optimizer}: {shares} (goal: <= 50 ms)")
-    print(f"memory of TensorBoard: {report['memory'] / MIB:.0f} MiB at its peak (goal: <= 500 MiB)")
+    for line in viewer_page.measure(directory):
+        print(line, flush=True)
 
 
 def measure_report(directory: Path) -> None:

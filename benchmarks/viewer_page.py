@@ -12,7 +12,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from playwright.sync_api import Frame, Page, sync_playwright
 
@@ -93,23 +92,31 @@ SHOWN = f"() => {STATE}?.scene && Number(document.querySelector('.stage').datase
 CALM = 2_000.0  # milliseconds after which what was begun at first is done
 
 
-def measure(directory: str) -> dict[str, Any]:
-    """Return what the page takes in TensorBoard on the runs of a directory."""
-    report: dict[str, Any] = {}
+def measure(directory: str) -> Iterator[str]:
+    """Yield what the page takes in TensorBoard on the runs of a directory, one line each."""
     with viewing(directory) as (address, process), browsing() as page:
-        report["open"], frame = opened(page, address)
+        seconds, frame = opened(page, address)
+        yield f"open: {seconds:.1f} s until paths are shown (goal: <= 3 s)"
         for width, height in SIZES:
             page.set_viewport_size({"width": width, "height": height})
             page.wait_for_timeout(CALM)
-            report[f"scrub {width}"] = statistics.median(frame.evaluate(SCRUB, FRAMES))
+            times = frame.evaluate(SCRUB, FRAMES)
+            yield frame_line(f"scrub, {width} wide", times)
             page.wait_for_timeout(CALM)
-            report[f"pan {width}"] = statistics.median(panned(page, frame))
+            yield frame_line(f"pan, {width} wide", panned(page, frame))
         page.set_viewport_size({"width": SIZES[0][0], "height": SIZES[0][1]})
         for optimizer in OPTIMIZERS:
-            report[f"live {optimizer}"] = live(frame, optimizer)
-        report["open again"], _ = opened(page, address)
-        report["memory"] = peak_memory(process.pid)
-    return report
+            whole, server = live(frame, optimizer)
+            shares = f"{whole:.0f} ms, of which {server:.0f} ms in the server"
+            yield f"live, {optimizer}: {shares} (goal: <= 50 ms)"
+        yield f"open again: {opened(page, address)[0]:.1f} s (goal: <= 3 s)"
+        memory = peak_memory(process.pid) / 2**20
+        yield f"memory of TensorBoard: {memory:.0f} MiB at its peak (goal: <= 500 MiB)"
+
+
+def frame_line(what: str, milliseconds: list[float]) -> str:
+    """Return what is printed of frames."""
+    return f"{what}: {statistics.median(milliseconds):.0f} ms a frame (goal: <= 50 ms)"
 
 
 @contextmanager
