@@ -40,9 +40,15 @@ def with_loss_name(problem: Settings, name: str, node: Any) -> Settings:
         name: by which it was chosen, which another folder than conf may have given it.
         node: the part of the configuration that it was made from.
     """
-    if name not in choices_of("loss"):
+    if name not in _losses():
         name = choice_like("loss", node) or str(node.get("_target_"))
     return problem.unchecked(choices={**problem.choices, "loss": name})
+
+
+@cache
+def _losses() -> frozenset[str]:
+    """Return the losses of conf, read once: a live run asks for them each time."""
+    return frozenset(choices_of("loss"))
 
 
 @cache

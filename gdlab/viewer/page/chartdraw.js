@@ -74,13 +74,12 @@ function edgeBetween([x0, y0], [x1, y1], top) {
   return [x0 + share * (x1 - x0), top];
 }
 
-// Draws what changes while one scrubs and hovers: dashed lines of theory, the emphasized runs, the
-// line of the scrubber and the runs' dots on it.
+// Draws what changes while one hovers: dashed lines of theory, the emphasized runs, and the runs' dots
+// at the scrubber.
 // `pointed` is the step under the pointer, where values are then read off, or null.
 export function drawOverlay(context, state, chart, pointed) {
   const colors = palette(state.dark);
   const { frame } = chart;
-  drawStep(context, state.step, chart, colors.faint, []);
   if (pointed !== null) drawStep(context, pointed, chart, colors.faint, [2, 3]);
   const emphasized = emphasizedOf(state);
   clipTo(context, frame, 4);
@@ -104,7 +103,20 @@ export function drawOverlay(context, state, chart, pointed) {
   context.restore();
 }
 
-// Draws the vertical of a step.
+// Returns whether the overlay shows where runs are at the scrubber, and changes as that moves.
+export function showsStep(state) {
+  return state.runs.length <= FEW || emphasizedOf(state).length > 0;
+}
+
+// Puts an element, one pixel wide, where the scrubber is. It is no part of the overlay: to move it
+// costs next to nothing.
+export function placeStep(element, step, { x, frame }) {
+  const at = x.scale(Math.max(step, x.domain[0]));
+  element.style.transform = `translate(${at - 0.5}px, ${frame.top}px)`;
+  element.style.height = `${frame.bottom - frame.top}px`;
+}
+
+// Draws the dashed vertical of a step.
 function drawStep(context, step, { x, frame }, color, dash) {
   const at = x.scale(Math.max(step, x.domain[0]));
   context.lineWidth = 1;

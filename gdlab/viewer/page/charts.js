@@ -1,7 +1,7 @@
 // The charts below the landscape: a quantity of all runs against the step, linked with the rest.
 
 import { chartOf, emphasizedOf, runEnd, runOf, shownQuantity, shownRuns } from "./chartmodel.js";
-import { drawChartAxes, drawCurves, drawOverlay } from "./chartdraw.js";
+import { drawChartAxes, drawCurves, drawOverlay, placeStep, showsStep } from "./chartdraw.js";
 import { choice, eachFrame, el, setOptions } from "./dom.js";
 import { stackCanvases } from "./layers.js";
 import { short } from "./numbers.js";
@@ -14,7 +14,8 @@ const SCALES = [
   { key: "loglog", label: "log–log", title: "both logarithmic: 1/k is a line of slope −1" },
 ];
 const CURVES = ["scene", "runs", "colors", "scale", "quantity", "dark"];
-const OVERLAY = [...CURVES, "live", "step", "followed", "hovered", "full"];
+const ABOVE = [...CURVES, "live", "followed", "hovered", "full"];
+const OVERLAY = [...ABOVE, "step"];
 const CLICK = 4; // pixels: a press that moves less is a click
 
 // Adds the charts to `parent`.
@@ -25,12 +26,15 @@ export function mountCharts(parent, store) {
   const head = el("div", { class: "chart-head" }, [chosen.element, scales.element, readout]);
   const figure = el("div", { class: "chart", role: "img" });
   parent.append(head, figure);
-  const view = { chart: null, isStale: true, isMoved: false, pointed: null };
+  const line = el("div", { class: "chart-step", hidden: true });
+  const view = { chart: null, isStale: true, isMoved: false, pointed: null, above: [], line };
   const redraw = eachFrame(() => draw(store.get(), view, layers, { figure, readout }));
   const layers = stackCanvases(figure, ["axes", "curves", "overlay"], () => {
     view.isStale = true;
+    view.above = [];
     redraw();
   });
+  layers.box.append(line);
   store.on(CURVES, () => {
     view.isStale = true;
   });
@@ -64,8 +68,7 @@ function draw(state, view, layers, { figure, readout }) {
     Object.assign(view, { chart, isStale: false, isMoved: false });
     if (!isSame) drawBelow(state, chart, layers);
   }
-  const overlay = layers.clear("overlay");
-  if (view.chart !== null) drawOverlay(overlay, state, view.chart, view.pointed);
+  drawAbove(state, view, layers);
   const isForced = state.scale !== "linear" && view.chart?.y.isLog === false;
   const why = isForced ? " · values linear, as not all are positive" : "";
   readout.textContent = `${readoutOf(state, view.pointed ?? state.step)}${why}`;
@@ -75,6 +78,19 @@ function draw(state, view, layers, { figure, readout }) {
   figure.setAttribute("aria-label", words);
   const dimmed = state.followed !== null || state.hovered !== null || state.live.run !== null;
   layers.box.classList.toggle("has-followed", dimmed && count > 1);
+}
+
+// Draws what lies on the curves, where it changed, and moves the line of the scrubber.
+function drawAbove(state, view, layers) {
+  const { chart, pointed, line } = view;
+  line.hidden = chart === null;
+  if (chart !== null) placeStep(line, state.step, chart);
+  const step = showsStep(state) ? state.step : null;
+  const shown = [chart, pointed, step, ...ABOVE.map((key) => state[key])];
+  if (shown.every((value, k) => value === view.above[k])) return;
+  view.above = shown;
+  const overlay = layers.clear("overlay");
+  if (chart !== null) drawOverlay(overlay, state, chart, pointed);
 }
 
 // Draws the axes and the curves of all runs.

@@ -58,6 +58,12 @@ export function fitCanvas(canvas, width, height, ratio) {
   return true;
 }
 
+// Returns the 2-D context of a canvas. It is drawn by the processor, as if its pixels were to be
+// read: where WebGL is drawn by software, so are other canvases, and lines take ten times as long.
+export function drawingOn(canvas) {
+  return canvas.getContext("2d", { willReadFrequently: true });
+}
+
 // Returns a function that calls `draw` once in the next frame, however often it was called.
 export function eachFrame(draw) {
   let waiting = false;

@@ -4,6 +4,7 @@ import { palette, rgbOf } from "./colors.js";
 import { createCompose } from "./compose.js";
 import { projection } from "./axes.js";
 import { createCurve } from "./curve.js";
+import { fitCanvas } from "./dom.js";
 import { createTarget, timeGl } from "./gl.js";
 import { createLandscape } from "./landscape.js";
 import { markersOf } from "./markers.js";
@@ -11,10 +12,11 @@ import { createPaths, toClip } from "./paths.js";
 import { cachedPositions, originOf } from "./scenes.js";
 import { createSprites } from "./sprites.js";
 
-const REST = 120; // milliseconds without a change of view (or twice what it takes, if that is more),
+const REST = 120; // milliseconds without a change (of the view: twice what it takes, if that is more),
 // after which all is drawn in full
 const SLOW = 20; // milliseconds for all paths, beyond which they are not redrawn while moving
-const SLOW_PASS = 8; // milliseconds for a pass over the pixels, beyond which it is coarser meanwhile
+const SLOW_PASS = 8; // milliseconds for a pass over the pixels, beyond which it is coarser meanwhile:
+const COARSE = 0.5; // of the width and the height of the canvas in pixels
 
 // Returns RGBA (4 · runs) of the runs: hidden ones have alpha 0.
 export function stylesOf({ scene, runs, colors }) {
@@ -54,26 +56,30 @@ export function createFlat(gl) {
       drawGround(parts, drawn, state, { pixels, box, isMoving });
       drawPicture(parts, drawn, state, { pixels, box, isMoving, moving });
       const isQuick = hurries && moving.pass > SLOW_PASS;
-      finish(parts, drawn, state, { pixels, box, isQuick });
+      finish(parts, drawn, state, { box, isQuick });
       if (!hurries) timeGl(gl, (cost) => (moving.pass = cost));
     },
     isoFor: (view) => parts.landscape.isoFor(view),
   };
 }
 
-// Returns whether the view or the scrubber moves where drawing is slow, so that one should hurry.
+// Returns whether the view, the scrubber or the live run moves where drawing is slow, so that one
+// should hurry.
 // Where it does, a frame is asked for the moment when it rests.
-function keepsMoving(moving, drawn, { view, scene, step }, { redraw }) {
+function keepsMoving(moving, drawn, { view, scene, step, live }, { redraw }) {
   const isSame = drawn.seenScene === scene;
-  const hasMoved = isSame && (drawn.seenView !== view || drawn.seenStep !== step);
-  Object.assign(drawn, { seenView: view, seenScene: scene, seenStep: step });
+  const seen = { seenView: view, seenScene: scene, seenStep: step, seenLive: live.run };
+  const hasMoved = isSame && Object.keys(seen).some((key) => drawn[key] !== seen[key]);
+  const isOtherView = drawn.seenView !== view;
+  Object.assign(drawn, seen);
   if (!isSame || (moving.cost <= SLOW && moving.pass <= SLOW_PASS)) return false;
   if (!hasMoved) return moving.timer !== null;
   clearTimeout(moving.timer);
+  const rest = isOtherView ? Math.max(REST, 2 * moving.cost) : REST;
   moving.timer = setTimeout(() => {
     moving.timer = null;
     redraw();
-  }, Math.max(REST, 2 * moving.cost));
+  }, rest);
   return true;
 }
 
@@ -149,8 +155,13 @@ function halfWidthOf(count) {
   return count <= 150 ? 0.75 : 0.6;
 }
 
-// Lays the paths over the landscape, and on top those that are followed, hovered and live.
-function finish(parts, drawn, state, { pixels, box, isQuick }) {
+// Lays the paths over the landscape, and on top those that are followed, hovered and live; where it
+// is to be quick, into a canvas of fewer pixels, which the browser stretches.
+function finish(parts, drawn, state, { box: whole, isQuick }) {
+  const box = { ...whole, ratio: whole.ratio * (isQuick ? COARSE : 1) };
+  const { canvas } = parts.gl;
+  fitCanvas(canvas, box.width, box.height, box.ratio);
+  const pixels = [canvas.width, canvas.height];
   const { gl, compose, ground, picture } = parts;
   const { step, lastStep, runs, followed, live, view, scene } = state;
   gl.bindFramebuffer(gl.FRAMEBUFFER, null);

@@ -1,6 +1,6 @@
 // Canvases that lie on each other in one box, each drawn anew on its own, and what charts share.
 
-import { el, fitCanvas } from "./dom.js";
+import { drawingOn, el, fitCanvas } from "./dom.js";
 
 const FONT = "system-ui, sans-serif";
 
@@ -33,7 +33,7 @@ function layerCanvas(name) {
 
 // Empties a canvas and returns its context.
 function cleared(canvas) {
-  const context = canvas.getContext("2d");
+  const context = drawingOn(canvas);
   context.setTransform(1, 0, 0, 1, 0, 0);
   context.globalAlpha = 1;
   context.clearRect(0, 0, canvas.width, canvas.height);

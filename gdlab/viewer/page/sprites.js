@@ -9,12 +9,14 @@ layout(location = 0) in vec4 place; // x, y and size in pixels, shape
 layout(location = 1) in vec4 paint; // angle, red, green, blue
 layout(location = 2) in float alpha;
 uniform vec2 pixels;
+uniform float ratio;
 out vec2 offset;
 flat out vec4 tint;
 flat out vec2 kind; // size and shape
 void main() {
   vec2 corner = vec2(gl_VertexID & 1, gl_VertexID >> 1) * 2.0 - 1.0;
-  vec2 apart = corner * (place.z * 1.35 + 2.5);
+  bool isSmallDot = place.w == 0.0 && place.z < 3.0 * ratio;
+  vec2 apart = corner * (isSmallDot ? place.z + 0.7 * ratio + 0.5 : place.z * 1.35 + 2.5);
   offset = mat2(cos(paint.x), -sin(paint.x), sin(paint.x), cos(paint.x)) * apart;
   tint = vec4(paint.yzw, alpha);
   kind = place.zw;

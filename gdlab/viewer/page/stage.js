@@ -2,7 +2,7 @@
 // draws in the next frame after the state changed, and only what the change asks for.
 
 import { drawAxes } from "./axes.js";
-import { eachFrame, el, fitCanvas } from "./dom.js";
+import { drawingOn, eachFrame, el, fitCanvas } from "./dom.js";
 import { openGl } from "./gl.js";
 import { createFlat } from "./flat.js";
 import { createSurface } from "./surface.js";
@@ -60,7 +60,7 @@ function overlayDrawer(parent, overlay) {
     fitCanvas(overlay, width, height, box.ratio);
     const surface = state.mode === "3d" ? drawers?.surface : null;
     const iso = drawers?.flat.isoFor(state.view);
-    drawAxes(overlay.getContext("2d"), state, { ...box, surface, iso });
+    drawAxes(drawingOn(overlay), state, { ...box, surface, iso });
   };
 }
 
@@ -102,6 +102,5 @@ function drawGl({ flat, surface }, canvas, state, box) {
     width: `${box.width}px`,
     height: `${box.height}px`,
   });
-  fitCanvas(canvas, box.width, box.height, box.ratio);
   (state.mode === "3d" ? surface : flat).draw(state, box);
 }

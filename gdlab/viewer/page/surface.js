@@ -2,6 +2,7 @@
 
 import { FIRST_ORBIT, matrixOf, project, turned } from "./camera.js";
 import { palette, rgbOf } from "./colors.js";
+import { fitCanvas } from "./dom.js";
 import { createProgram, createTarget, timeGl } from "./gl.js";
 import { LEVEL_COLOR, setLevelColor } from "./landscape.js";
 import { createLifted } from "./lifted.js";
@@ -138,6 +139,7 @@ function drawPicture(parts, { relief }, state, box) {
     parts.lifted.draw(state, matrix, [target.width, target.height], scale);
     gl.disable(gl.DEPTH_TEST);
   }
+  fitCanvas(gl.canvas, box.width, box.height, box.ratio);
   target.blit(...pixels);
   gl.viewport(0, 0, ...pixels);
   const page = rgbOf(palette(state.dark).page).map((value) => value / 255);
