@@ -7,10 +7,9 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +17,7 @@ from typing import Any, Literal
 import matplotlib.image
 import numpy as np
 import pytest
-from helpers.browsing import ARGUMENTS, CHROMIUM, in_a_browser
+from helpers.browsing import ARGUMENTS, CHROMIUM, in_a_browser, wait_until
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 import gdlab
@@ -99,13 +98,6 @@ def session_groups(url: str) -> list[dict[str, Any]]:
     statuses = ["STATUS_UNKNOWN", "STATUS_SUCCESS", "STATUS_FAILURE", "STATUS_RUNNING"]
     body = {"allowedStatuses": statuses, "startIndex": 0, "sliceSize": 1_000}
     return post(f"{url}/data/plugin/hparams/session_groups", body).get("sessionGroups", [])
-
-
-def wait_until(ready: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not ready():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.05)
 
 
 @contextmanager

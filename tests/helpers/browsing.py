@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -98,6 +99,14 @@ STATE = "document.querySelector('.viewer')?.viewer?.store.get()"
 def state(page: Page, expression: str) -> Any:
     """Return what an expression is of the page's state, `s`."""
     return page.evaluate(f"() => {{ const s = {STATE}; return {expression}; }}")
+
+
+def wait_until(ready: Callable[[], bool], what: str) -> None:
+    """Wait until something is so; fail if it takes too long."""
+    deadline = time.monotonic() + 2 * PATIENCE / 1000
+    while not ready():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.05)
 
 
 def wait_for(page: Page, expression: str) -> None:

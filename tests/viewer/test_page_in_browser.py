@@ -10,7 +10,7 @@ import matplotlib.colors
 import matplotlib.image
 import numpy as np
 import pytest
-from helpers.browsing import browsing, in_a_browser, patch, serving, state, wait_for
+from helpers.browsing import browsing, in_a_browser, patch, serving, state, wait_for, wait_until
 from playwright.sync_api import Page, expect
 
 import gdlab
@@ -181,11 +181,17 @@ def test_the_scrubber_moves_the_marker_to_the_recorded_point(
     recorded: Any = gdlab.load(directory / "adam").history.to_frame()
     x, y = pixel_of(page, recorded[["x0", "x1"]].to_numpy()[step])
     wanted = np.array(matplotlib.colors.to_rgb(state(page, "s.colors[s.followed]")))
-    shown = picture(page)
     # The dot is 11 pixels wide, the path 3: only around the recorded point all four have its color.
-    for dx, dy in ((3, 0), (-3, 0), (0, 3), (0, -3)):
-        found = shown[round(y - 0.5) + dy, round(x - 0.5) + dx]
-        assert np.abs(found - wanted).max() < 0.02, (dx, dy)
+    # While something moves, pixels are coarser.
+    around = [
+        (round(y - 0.5) + dy, round(x - 0.5) + dx) for dy, dx in ((0, 3), (0, -3), (3, 0), (-3, 0))
+    ]
+
+    def is_there() -> bool:
+        shown = picture(page)
+        return all(np.abs(shown[place] - wanted).max() < 0.02 for place in around)
+
+    wait_until(is_there, "the marker at the recorded point")
 
 
 def test_runs_are_filtered_by_text_and_by_settings(page: Page) -> None:

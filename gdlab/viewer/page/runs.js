@@ -61,28 +61,41 @@ function reveal(list, row) {
   else if (bottom > list.scrollTop + list.clientHeight) list.scrollTop = bottom - list.clientHeight;
 }
 
+// Shows the rows in sight. Rows that stay the same stay in place: a press on one that is put back
+// before it is released would be lost.
 function drawRows(list, rows, store) {
   const state = store.get();
   if (!state.scene) return;
-  const { runs, followed } = state;
+  const { runs, followed, hovered } = state;
   rows.style.height = `${runs.length * ROW}px`;
   const first = Math.max(0, Math.floor(list.scrollTop / ROW) - SPARE);
   const end = Math.min(runs.length, Math.ceil((list.scrollTop + list.clientHeight) / ROW) + SPARE);
+  const known = new Map([...rows.children].map((row) => [row.dataset.key, row]));
   const shown = [];
-  for (let k = first; k < end; k++) shown.push(rowOf(state, store, k));
-  rows.replaceChildren(...shown);
+  for (let k = first; k < end; k++) shown.push(known.get(keyOf(state, k)) ?? rowOf(state, store, k));
+  const isSame = shown.length === rows.children.length && shown.every((row, k) => row === rows.children[k]);
+  if (!isSame) rows.replaceChildren(...shown);
+  for (const row of shown) row.classList.toggle("hovered", row.id === `run-${hovered}`);
   if (runs.includes(followed)) list.setAttribute("aria-activedescendant", `run-${followed}`);
   else list.removeAttribute("aria-activedescendant");
 }
 
+// Returns a text that tells whether the row of the k-th run that is listed is another one.
+function keyOf({ scene, runs, colors, followed }, k) {
+  const index = runs[k];
+  const { label, status, name, final_loss: loss } = scene.runs[index];
+  return JSON.stringify([k, index, runs.length, colors[index], index === followed, label, status, name, loss]);
+}
+
 // Returns the row of the k-th run that is listed.
-function rowOf({ scene, runs, colors, followed, hovered }, store, k) {
+function rowOf(state, store, k) {
+  const { scene, runs, colors, followed } = state;
   const index = runs[k];
   const run = scene.runs[index];
   const shape = el("span", { class: `shape ${endShape(run.status)}`, "aria-hidden": "true" });
   shape.style.color = colors[index];
   const row = el("div", {
-    class: index === hovered ? "row hovered" : "row",
+    class: "row",
     role: "option",
     id: `run-${index}`,
     "aria-selected": String(index === followed),
@@ -94,6 +107,7 @@ function rowOf({ scene, runs, colors, followed, hovered }, store, k) {
     el("span", { class: "label", text: run.label.replaceAll(" = ", "\u00a0=\u00a0") }),
     el("span", { class: "loss number", title: "final loss", text: short(run.final_loss, 3) }),
   ]);
+  row.dataset.key = keyOf(state, k);
   row.style.transform = `translateY(${k * ROW}px)`;
   row.addEventListener("click", () => store.set({ followed: index === store.get().followed ? null : index }));
   row.addEventListener("pointerenter", () => store.set({ hovered: index }));
