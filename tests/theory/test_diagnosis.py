@@ -60,6 +60,22 @@ CASES: dict[str, tuple[dict[str, Any], str | None, tuple[str, ...]]] = {
         "degenerate",
         ("2 eigenvalues, 1 of them zero", "away along an axis is lower"),
     ),
+    # Values differ by rounding, of the loss or of its terms: no neighbor is lower.
+    "a trough of sines": (
+        formula("sin(x) + 0*y", [0.0, 1.0]),
+        "degenerate",
+        ("1 of them zero", "no neighbor 0.001 away along an axis is lower"),
+    ),
+    "a trough of large sines": (
+        formula("sin(x)*1000 + 0*y", [0.0, 1.0], lr=1e-4),
+        "degenerate",
+        ("1 of them zero", "no neighbor 0.001 away along an axis is lower"),
+    ),
+    "a trough of large terms": (
+        formula("(cos(x) - y*0) + 1", [1.0, 1.0], lr=0.3),
+        "degenerate",
+        ("1 of them zero", "no neighbor 0.001 away along an axis is lower"),
+    ),
     "valley": (
         {"loss": "quadratic", "loss.eigenvalues": [1.0, 0.0], "lr": 0.5, "steps": 100},
         "degenerate",
