@@ -105,8 +105,13 @@ def _is_convex_quadratic(run: RunEnd) -> bool:
 
 
 def kink(run: RunEnd) -> str:
-    """Say whether the loss is lowest at its kink."""
-    return f"a kink: the loss has no derivative here; {_neighbors(run, _NEARBY)}"
+    """Say whether the loss is lowest at its kink, or at that of its gradient."""
+    if bool(run.found.evidence.is_kink[run.k]):
+        return f"a kink: the loss has no derivative here; {_neighbors(run, _NEARBY)}"
+    return (
+        "a kink of the gradient: second derivatives jump here, so that there is no Hessian; "
+        f"{_neighbors(run, _NEARBY)}"
+    )
 
 
 def _neighbors(run: RunEnd, far: float) -> str:
