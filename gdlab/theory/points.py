@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from gdlab.fields.formatting import format_value
-from gdlab.numerics.terms import largest_term
+from gdlab.numerics.terms import largest_terms
 from gdlab.theory.curvature import AT_LEAST_ONE
 from gdlab.theory.run_end import INVISIBLE, RunEnd, loss_at, loss_of_run, named, of_row
 
@@ -144,7 +144,9 @@ def _better_neighbor(run: RunEnd, far: float) -> np.ndarray | None:
     best = int(np.argmin(sign * values))
     eps = torch.finfo(points[best].dtype).eps
     gap = sign * (values[0] - values[best])
-    is_visible = gap > 0 and gap > _ROUNDING * eps * largest_term(loss, points[best][None])
+    is_visible = gap > 0 and gap > _ROUNDING * eps * float(
+        largest_terms(loss, points[best][None])[0]
+    )
     return run.x + offsets[best] if is_visible else None
 
 

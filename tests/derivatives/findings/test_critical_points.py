@@ -236,10 +236,30 @@ def test_it_is_said_where_kinks_are_not_searched_for() -> None:
         ("-x**4 - y**2", "maximum"),
         ("x**3 + y**2", "neither"),
         ("(y - x**2)*(y - 2*x**2)", "neither"),  # Peano: higher along every line
-        ("x**2 + 0*y", None),
+        ("x**2 + 0*y", "weak minimum"),
+        ("(x - y)**2", "weak minimum"),  # equal along a diagonal
+        ("abs(x*y) + 5", "weak minimum"),
+        ("-x**2*y**2", "weak maximum"),
+        ("-y**10 + x**2", "neither"),
+        ("0*x*y", None),
         ("max(x**2, y**2)", "minimum"),
     ],
 )
 def test_values_around_a_degenerate_point(formula: str, by_values: str | None) -> None:
     found = critical(LossAtPoint(Expression(formula), [0.0, 0.0]))
     assert (found.kind, found.by_values) == ("degenerate", by_values)
+
+
+@pytest.mark.parametrize(
+    ("formula", "said"),
+    [
+        ("abs(x*y)", "none is lower, and those along the axes are equal up to rounding"),
+        ("x**2 + 0*y", "none is lower, and those along y are equal up to rounding"),
+        ("(x - y)**2", "none is lower, and others are equal up to rounding"),
+        ("-x**2*y**2", "none is higher, and those along the axes are equal up to rounding"),
+    ],
+)
+def test_a_weak_extremum_is_said_with_its_axes(formula: str, said: str) -> None:
+    found = critical(LossAtPoint(Expression(formula), [0.0, 0.0])).section()
+    assert said in " ".join(found.notes)
+    assert "but not a strict one" in str(found.lines)
