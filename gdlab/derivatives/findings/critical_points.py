@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from gdlab.derivatives.finding import Finding, Section, number
+from gdlab.derivatives.findings.descent import Descent, first_order_descent
 from gdlab.derivatives.findings.extrema import (
     NEITHER,
     WEAK,
@@ -50,6 +51,8 @@ class Critical(Finding):
         by_values: at a degenerate point, minimum, maximum or neither by the values around, or a
             weak minimum or maximum, where some are equal; None if these do not tell.
         level: the names of the axes along which the values around a degenerate point are equal.
+        descent: a direction in which the loss falls at first order, from a point without a
+            gradient; None if none is found, or at a maximum.
         flaw: why there is no gradient; None if there is one.
         flaw_of_hessian: why autograd's Hessian does not count; None if it does.
     """
@@ -62,6 +65,7 @@ class Critical(Finding):
     eigenvalues: Tensor
     by_values: str | None = None
     level: tuple[str, ...] = ()
+    descent: Descent | None = None
     flaw: str | None = None
     flaw_of_hessian: str | None = None
 
@@ -112,6 +116,8 @@ class Critical(Finding):
         """Return the verdict on a point where there is no gradient."""
         if not self.is_critical:
             return f"no: {self.flaw}"
+        if self.descent is not None:
+            return f"yes: {self.flaw}; but no minimum: {self.descent.words}"
         if self.kind is None:
             return f"yes: {self.flaw}"
         return f"yes, a {self.kind} by the values around: {self.flaw}"
@@ -146,7 +152,9 @@ def classify_at(at: LossAtPoint, tol: float = TOL) -> Critical:
         is_inside = all(Kind.EDGE not in (b.kind, b.left.kind, b.right.kind) for b in lines)
         kind = extremum_among_neighbors(at) if is_inside else None
         kind = kind if kind in ("minimum", "maximum") else None
-        return replace(found, is_critical=is_inside, kind=kind, flaw=at.flaw)
+        descent = first_order_descent(at) if is_inside and kind != "maximum" else None
+        kind = kind if descent is None else None  # random neighbors may miss a narrow way down
+        return replace(found, is_critical=is_inside, kind=kind, descent=descent, flaw=at.flaw)
     if not bool(at.gradient.isfinite().all()):
         return replace(found, is_critical=None)
     is_seen = at.is_large or at.differentiability.are_partials_seen

@@ -263,3 +263,25 @@ def test_a_weak_extremum_is_said_with_its_axes(formula: str, said: str) -> None:
     found = critical(LossAtPoint(Expression(formula), [0.0, 0.0])).section()
     assert said in " ".join(found.notes)
     assert "but not a strict one" in str(found.lines)
+
+
+@pytest.mark.parametrize(
+    ("formula", "at", "said"),
+    [
+        ("abs(x) + y**2", [0.0, 1.0], "the loss falls along -y, with slope -2"),
+        # with (1, -1)/√2: max(1, 1) − 1 − 1 = −1, over √2
+        ("max(x, -y) + x*y", [1.0, -1.0], "falls along (0.7071, -0.7071), with slope -0.7071"),
+        # The hull of (101, 100) and (−99, −100) comes closest to 0 at (0.5, −0.5).
+        ("abs(x + y)*100 + x", [0.0, 0.0], "falls along (-0.7071, 0.7071), with slope -0.7071"),
+        ("abs(x) - abs(y)", [0.0, 0.0], "the loss falls along y, with slope -1"),
+        ("abs(x) + y**2", [0.0, 0.0], None),
+        ("abs(x) - y**2", [0.0, 0.0], None),  # falls, but not at first order
+        ("-sqrt(abs(x))", [0.0], None),  # a maximum
+    ],
+)
+def test_a_kink_where_the_loss_falls_is_no_minimum(
+    formula: str, at: list[float], said: str | None
+) -> None:
+    words = critical(LossAtPoint(Expression(formula), at)).section().lines[0][1]
+    assert ("no minimum" in words) is (said is not None)
+    assert said is None or said in words
