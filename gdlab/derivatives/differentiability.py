@@ -15,6 +15,7 @@ from gdlab.derivatives.finding import number, vector
 from gdlab.derivatives.methods.behavior import Behavior, Kind, Side
 from gdlab.derivatives.methods.finite_differences import DOUBT, widest_step
 from gdlab.derivatives.methods.local_behavior import local_behavior
+from gdlab.derivatives.methods.ties import has_partial
 from gdlab.numerics import rng
 from gdlab.numerics.autodiff import value_and_gradient
 
@@ -279,17 +280,22 @@ class Differentiability:
         if self._dim < 2 or not bool(matrix.isfinite().all()):
             return ()
         scale, expected = float(matrix.abs().max()), matrix @ self.oblique.T
+        ties: list[str] = []
         for i, name in enumerate(self._at.names):
             behaviors = self._of_partial(i, self.oblique)
-            for line, behavior, slope in zip(self.oblique, behaviors, expected[i], strict=True):
-                is_other = behavior.kind is Kind.SMOOTH
-                is_other &= not _is_slope(behavior, float(slope), scale)
-                if behavior.has_no_derivative:
-                    return (_describe(name, vector(line, 6), behavior),)
-                if is_other and not self._is_proven_twice:
+            exist = has_partial(self._at.loss, self._x, self.oblique, i)
+            lines = zip(self.oblique, behaviors, expected[i].tolist(), exist, strict=True)
+            for line, behavior, slope, exists in lines:
+                along = vector(line, 6)
+                is_other = behavior.kind is Kind.SMOOTH and not _is_slope(behavior, slope, scale)
+                if not exists and (is_other or behavior.has_no_derivative):
+                    ties.append(f"along {along} there is no ∂f/∂{name}")
+                elif behavior.has_no_derivative:
+                    return (_describe(name, along, behavior),)
+                elif is_other and not self._is_proven_twice:
                     slopes = f"{_slope(behavior.right)}, not {number(slope, 6)}"
-                    return (f"along {vector(line, 6)} the slope of ∂f/∂{name} is {slopes}",)
-        return ()
+                    return (f"along {along} the slope of ∂f/∂{name} is {slopes}",)
+        return tuple(ties[:1])
 
 
 def _is_slope(behavior: Behavior, slope: float, scale: float) -> bool:

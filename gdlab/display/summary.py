@@ -73,12 +73,21 @@ def explanation(settings: Settings, batch: Batch, outcome: Outcome) -> str | Non
             formula = settings.optimizer.stability_formula()
             said.append(f"lr={settings.lr:g} is above {formula} = {limit:.3g} at the start")
     escapes = _escapes(batch, outcome)
-    said += [escapes] if escapes else map(str, _advice(settings, batch, outcome, limit))
+    if escapes:
+        said.append(escapes)
+    else:
+        ends = _slowness(batch, outcome)
+        said += [] if ends is None else [str(ends)]
+        said += map(str, _advice(settings, batch, outcome, limit, ends))
     return "; ".join(text for text in said if text) or None
 
 
 def _advice(
-    settings: Settings, batch: Batch, outcome: Outcome, limit: float | None
+    settings: Settings,
+    batch: Batch,
+    outcome: Outcome,
+    limit: float | None,
+    ends: theory.Slowness | None,
 ) -> Iterator[theory.Trial]:
     """Yield what was tried and did better."""
     if outcome.status not in (Status.MAX_STEPS, Status.DIVERGED):
@@ -98,6 +107,16 @@ def _advice(
     is_lost = outcome.diagnosis == theory.Diagnosis.OUTSIDE
     if trial is not None and (trial.has_converged or not is_lost):
         yield trial
+    if outcome.diagnosis == theory.Diagnosis.DESCENDING:
+        faster = theory.with_momentum(batch, outcome, ends)
+        if faster is not None and (trial is None or faster.loss < _MUCH_LOWER * trial.loss):
+            yield faster
+
+
+def _slowness(batch: Batch, outcome: Outcome) -> theory.Slowness | None:
+    """Return how slow the slowest direction is, of a run that goes on; None of others."""
+    is_asked = outcome.diagnosis == theory.Diagnosis.DESCENDING
+    return theory.slowness(batch, outcome) if is_asked else None
 
 
 def _escapes(batch: Batch, outcome: Outcome) -> str | None:

@@ -6,6 +6,7 @@ from gdlab.theory.advice import (
     rates_around,
     rates_below,
     with_falling_rate,
+    with_momentum,
     with_standardized,
 )
 from gdlab.theory.claims import (
@@ -21,12 +22,14 @@ from gdlab.theory.diagnosis import Diagnosis, diagnose
 from gdlab.theory.escaping import falls_to_zero
 from gdlab.theory.premises import Claim, Premise, premises_of
 from gdlab.theory.sharpness import local_stability_limit, round_down, sharpness, stability_edge
+from gdlab.theory.slowness import Slowness, slowness
 
 __all__ = [
     "Claim",
     "Diagnosis",
     "Premise",
     "Rate",
+    "Slowness",
     "Trial",
     "best_rate",
     "diagnose",
@@ -42,8 +45,10 @@ __all__ = [
     "rates_below",
     "round_down",
     "sharpness",
+    "slowness",
     "stability_edge",
     "stability_limit",
     "with_falling_rate",
+    "with_momentum",
     "with_standardized",
 ]

@@ -14,12 +14,14 @@ from gdlab.engine.batch import Batch
 from gdlab.engine.loop import advance
 from gdlab.engine.outcome import Outcome, Outcomes
 from gdlab.engine.status import Status
+from gdlab.optimizers import HeavyBall
 from gdlab.schedules import Constant, Cosine
 from gdlab.theory.diagnosis import Diagnosis, diagnose
 from gdlab.theory.escaping import falls_to_zero
 from gdlab.theory.raw_columns import standardized_if_uneven
 from gdlab.theory.run_end import steps_taken
 from gdlab.theory.sharpness import round_down
+from gdlab.theory.slowness import Slowness
 
 _MOST_STEPS, _FEWEST_STEPS = 1000, 50  # of a trial, or all steps of the run
 _MOST_COSTLY_STEPS = 100  # of a trial of an optimizer that searches lines or solves equations
@@ -27,6 +29,9 @@ _MOST_WORK = 2 * 10**9  # coordinates times examples of all evaluations: about a
 _ALIKE = 1e-6  # of the fall of the loss; trials that differ by less are equally good
 _LEVEL = 1 + 1e-9  # of the first gradient norm; that of |x| is the same everywhere
 _LOST = (Status.DIVERGED, Status.FAILED, Status.INTERRUPTED)
+
+_MOMENTUM = 0.9
+"""The momentum that most would try first."""
 
 _RESTLESS = (Diagnosis.UNSTABLE, Diagnosis.GROWING, Diagnosis.OSCILLATING)
 """Ends of trials that need advice themselves."""
@@ -139,6 +144,35 @@ def with_falling_rate(batch: Batch, outcome: Outcome) -> Trial | None:
     end = ends[0]
     is_better = _is_better(batch, end, outcome, first)
     return Trial.of("schedule=cosine", end, outcome) if is_better else None
+
+
+def with_momentum(batch: Batch, outcome: Outcome, ends: Slowness | None) -> Trial | None:
+    """Try momentum after a run without it; None if it has none to set, or nothing beats the run.
+
+    Args:
+        batch: the batch of one run.
+        outcome: its end.
+        ends: the ends of the spectrum there, for which Polyak's settings are optimal; None if they
+            are unknown.
+    """
+    optimizer, lr, steps = batch.optimizer, float(batch.lr[0]), _steps_of_trial(batch)
+    is_without = getattr(optimizer, "momentum", None) == 0 and optimizer.coupled_decay == 0
+    if steps is None or not is_without or optimizer.component(lr, 1.0) is None:
+        return None
+    tried = [(lr, _MOMENTUM)]
+    best = None if ends is None else HeavyBall().optimum(ends.least, ends.largest)
+    if best is not None and best.momentum is not None:
+        tried.append((float(f"{best.lr:.3g}"), float(f"{best.momentum:.3g}")))
+    good = []
+    for rate, momentum in tried:
+        other = replace(optimizer, momentum=momentum)  # pyright: ignore[reportCallIssue]
+        trials = replace(batch, optimizer=other, lr=batch.lr.new_tensor([rate]), steps=steps)
+        found, first = _run(trials)
+        is_better = _is_better(batch, found[0], outcome, first)
+        if is_better and _is_calm(trials, found, 0, outcome):
+            change = f"optimizer.momentum={momentum:g}" + (f" lr={rate:g}" if rate != lr else "")
+            good.append(Trial.of(change, found[0], outcome))
+    return min(good, key=lambda trial: (trial.loss, trial.steps), default=None)
 
 
 def with_standardized(batch: Batch) -> Trial | None:

@@ -13,6 +13,7 @@ from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import hessian, hessian_products, value_and_gradient
 from gdlab.numerics.lanczos import lanczos, numbers_per_row
 from gdlab.numerics.rowwise import LANES, by_rows, norm
+from gdlab.theory.jumps import hessian_jumps
 
 DENSE = 64
 """The most dimensions for which Hessians are formed."""
@@ -55,6 +56,7 @@ class Spectrum:
         doubtful: the number of eigenvalues (n,) that are zero up to rounding and to the distance
             from the critical point; 0 where they are not counted.
         remaining: the length of Newton's step from each point (n,); NaN if unknown.
+        jumps: whether the Hessian is doubtful since it jumps at the point (n,), which has none.
     """
 
     least: Tensor
@@ -64,6 +66,7 @@ class Spectrum:
     positive: Tensor
     doubtful: Tensor
     remaining: Tensor
+    jumps: Tensor
 
 
 def is_affordable(loss: Loss, steps: int) -> bool:
@@ -93,12 +96,16 @@ def spectrum(loss: Loss, x: Tensor, critical: bool) -> Spectrum:
     of_rows = _dense if dim <= DENSE else _extreme
     parts = []
     for index in torch.arange(n, device=x.device).split(rows):
-        padding = -len(index) % LANES if loss.elementwise else 0
-        padded = torch.cat((index, index[-1:].expand(padding)))
-        part = loss.with_columns(lambda column, padded=padded: by_rows(column[padded]))
-        found = of_rows(part, by_rows(x[padded]), critical)
+        found = of_rows(*_rows_of(loss, x, index), critical)
         parts.append([values[: len(index)] for values in vars(found).values()])
     return Spectrum(*(torch.cat(values) for values in zip(*parts, strict=True)))
+
+
+def _rows_of(loss: Loss, x: Tensor, index: Tensor) -> tuple[Loss, Tensor]:
+    """Return the loss of some rows, and their points, padded so that bits depend on no others."""
+    padding = -len(index) % LANES if loss.elementwise else 0
+    padded = torch.cat((index, index[-1:].expand(padding)))
+    return loss.with_columns(lambda column: by_rows(column[padded])), by_rows(x[padded])
 
 
 def _dense(loss: Loss, x: Tensor, critical: bool) -> Spectrum:
@@ -110,7 +117,7 @@ def _dense(loss: Loss, x: Tensor, critical: bool) -> Spectrum:
     values = torch.where(is_known[:, None], values, torch.nan)
     scale = values.abs().amax(1)
     zero = _ROUNDING * dim * torch.finfo(x.dtype).eps * scale
-    remaining = torch.full_like(scale, torch.nan)
+    remaining, step = torch.full_like(scale, torch.nan), torch.zeros_like(x)
     if critical:
         grad = value_and_gradient(loss, x)[1]
         along = (vectors * grad[:, :, None]).sum(1)
@@ -122,15 +129,31 @@ def _dense(loss: Loss, x: Tensor, critical: bool) -> Spectrum:
         change = hessian(loss, by_rows(x + step)) - matrix
         size = change.nan_to_num(torch.inf).square().sum((1, 2)).sqrt()
         zero = torch.maximum(zero, _DISTANCE * size)
+    doubtful = (values.abs() <= zero[:, None]).sum(1)
     return Spectrum(
         least=values[:, 0],
         largest=values[:, -1],
         downward=_oriented(vectors[:, :, 0]),
         negative=(values < -zero[:, None]).sum(1),
         positive=(values > zero[:, None]).sum(1),
-        doubtful=(values.abs() <= zero[:, None]).sum(1),
+        doubtful=doubtful,
         remaining=remaining,
+        jumps=_jumps(loss, x, step, doubtful > 0) if critical else doubtful < 0,
     )
+
+
+def _jumps(loss: Loss, x: Tensor, step: Tensor, is_asked: Tensor) -> Tensor:
+    """Return where Hessians jump among the points (n, D) that are asked for (n,).
+
+    Newton's steps (n, D) lead from the points to the critical ones.
+    """
+    found = torch.zeros_like(is_asked)
+    index = torch.nonzero(is_asked)[:, 0]
+    if len(index):
+        part, points = _rows_of(loss, x, index)
+        _, steps = _rows_of(loss, step, index)
+        found[index] = hessian_jumps(part, points, steps)[: len(index)]
+    return found
 
 
 def _eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:
@@ -187,6 +210,7 @@ def _extreme(loss: Loss, x: Tensor, critical: bool) -> Spectrum:
         positive=torch.where(largest > sure, AT_LEAST_ONE, UNKNOWN),
         doubtful=torch.zeros_like(least, dtype=torch.int64),
         remaining=torch.full_like(largest, torch.nan),
+        jumps=torch.zeros_like(least, dtype=torch.bool),
     )
 
 

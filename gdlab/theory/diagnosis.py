@@ -190,6 +190,7 @@ def _kinds_of_points(spectrum: Spectrum | None) -> list[tuple[Tensor, Diagnosis]
         (is_known & (spectrum.least == 0) & (spectrum.largest == 0), Diagnosis.FLAT),
         (is_known & has_negative & has_positive, Diagnosis.SADDLE),
         (is_known & has_negative & (spectrum.doubtful == 0), Diagnosis.MAXIMUM),
+        (is_known & spectrum.jumps, Diagnosis.KINK),
         (is_known & (spectrum.doubtful > 0), Diagnosis.DEGENERATE),
         (is_known & (spectrum.negative == 0), Diagnosis.MINIMUM),
     ]

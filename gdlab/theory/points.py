@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from gdlab.fields.formatting import format_value
+from gdlab.numerics.terms import largest_terms
 from gdlab.theory.curvature import AT_LEAST_ONE
 from gdlab.theory.run_end import INVISIBLE, RunEnd, loss_at, loss_of_run, named, of_row
 
@@ -21,6 +22,9 @@ _NEARBY = 1e-3
 
 _WELL_AWAY = 40
 """The distance from a degenerate point, in Newton's steps, at which it looks like a point."""
+
+_ROUNDING = 16
+"""Units in the last place of the largest term of a loss by which its value may be wrong."""
 
 _ASIDE = 0.1
 """How far from a saddle to start again, relative to its size."""
@@ -101,8 +105,13 @@ def _is_convex_quadratic(run: RunEnd) -> bool:
 
 
 def kink(run: RunEnd) -> str:
-    """Say whether the loss is lowest at its kink."""
-    return f"a kink: the loss has no derivative here; {_neighbors(run, _NEARBY)}"
+    """Say whether the loss is lowest at its kink, or at that of its gradient."""
+    if bool(run.found.evidence.is_kink[run.k]):
+        return f"a kink: the loss has no derivative here; {_neighbors(run, _NEARBY)}"
+    return (
+        "a kink of the gradient: second derivatives jump here, so that there is no Hessian; "
+        f"{_neighbors(run, _NEARBY)}"
+    )
 
 
 def _neighbors(run: RunEnd, far: float) -> str:
@@ -111,21 +120,34 @@ def _neighbors(run: RunEnd, far: float) -> str:
     word, end = ("higher", "maximum") if run.maximizes else ("lower", "minimum")
     if better is None:
         return f"no neighbor {far:.1g} away along an axis is {word}"
-    return f"but {named(run, better)} is {word}, so that it is no {end}"
+    return f"but {_named_apart(run, better)} is {word}, so that it is no {end}"
+
+
+def _named_apart(run: RunEnd, point: np.ndarray) -> str:
+    """Name a point (D,) with as many digits as tell it from the last one of the run."""
+    texts = ((named(run, point, digits), named(run, run.x, digits)) for digits in range(3, 18))
+    return next((text for text, of_run in texts if text != of_run), named(run, point))
 
 
 def _better_neighbor(run: RunEnd, far: float) -> np.ndarray | None:
-    """Return a point (D,) so far from the last one along an axis with a better loss; else None."""
+    """Return a point (D,) so far from the last one along an axis with a better loss; else None.
+
+    Losses are compared as computed together, and a gap within their rounding is no evidence.
+    """
     dim = len(run.x)
-    offsets = np.concatenate((np.eye(dim), -np.eye(dim))) * far
-    x = torch.as_tensor(run.x + offsets).to(run.found.batch.start)
-    run_loss = loss_of_run(run)
+    offsets = np.concatenate((np.zeros((1, dim)), np.eye(dim), -np.eye(dim))) * far
+    points = [torch.as_tensor(run.x + offset).to(run.found.batch.start) for offset in offsets]
+    loss = loss_of_run(run)
     with torch.no_grad():
-        values = torch.cat([run_loss(point[None]) for point in x]).double().numpy()
+        values = torch.cat([loss(point[None]) for point in points]).double().numpy()
     sign = -1 if run.maximizes else 1
     best = int(np.argmin(sign * values))
-    is_better = sign * values[best] < sign * run.number("final_loss")
-    return run.x + offsets[best] if is_better else None
+    eps = torch.finfo(points[best].dtype).eps
+    gap = sign * (values[0] - values[best])
+    is_visible = gap > 0 and gap > _ROUNDING * eps * float(
+        largest_terms(loss, points[best][None])[0]
+    )
+    return run.x + offsets[best] if is_visible else None
 
 
 def flat(run: RunEnd) -> str:

@@ -112,12 +112,12 @@ def of_row(number: "float | Tensor | None", row: int) -> float:
     return float(number[row]) if isinstance(number, Tensor) and number.ndim else float(number)
 
 
-def named(run: RunEnd, vector: np.ndarray) -> str:
+def named(run: RunEnd, vector: np.ndarray, digits: int = 3) -> str:
     """Return the largest entries of a vector (D,), with the names of their coordinates."""
     names = run.found.batch.loss.names
     largest = np.argsort(-np.abs(vector), kind="stable")[:_MOST_NAMED]
     visible = np.where(np.abs(vector) < INVISIBLE * np.abs(vector).max(), 0.0, vector)
-    text = ", ".join(f"{names[i]}: {visible[i]:.3g}" for i in sorted(largest.tolist()))
+    text = ", ".join(f"{names[i]}: {visible[i]:.{digits}g}" for i in sorted(largest.tolist()))
     return f"{{{text}{', …' if len(vector) > _MOST_NAMED else ''}}}"
 
 

@@ -122,6 +122,12 @@ def test_a_boundary_of_pieces(formula: str, words: list[str]) -> None:
             [0.0, 0.0],
             "along (0.707107, 0.707107) the slope of ∂f/∂x is 0.707107, not 0",
         ),
+        # On the diagonal ∂f/∂x is 0 on one side and 2x on the other; off it, where |y| > |x|, 0.
+        (
+            "max(x**2, y**2)",
+            [0.0, 0.0],
+            "along (0.39549, 0.91847) the slope of ∂f/∂x is 0, not 0.790979",
+        ),
         ("x**2*sign(y)*y**2", [1.0, 0.0], "∂f/∂y is -2 on the left, 2 on the right"),
     ],
 )

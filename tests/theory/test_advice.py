@@ -140,3 +140,35 @@ def test_the_cost_of_the_trials_is_counted_in_evaluations() -> None:
     Steep.calls.clear()
     assert theory.best_rate(batch, outcomes[0], theory.rates_below(1e9, 1e9, 0.1)) is None
     assert 0 < len(Steep.calls) <= 1100  # 1000 steps at most, all trials together
+
+
+SLOW = {"loss": "quadratic", "condition": 10000, "lr": 1e-4}
+
+# settings of a run, and the momentum that is advised after it, with its learning rate
+WITH_MOMENTUM: list[tuple[dict[str, Any], float, float]] = [
+    # Polyak's: κ = 10,000, lr = 4/(100 + 1)² and momentum = (99/101)²
+    (SLOW, 0.961, 0.000392),
+    ({"loss": "rosenbrock", "lr": 0.001, "steps": 3000}, 0.9, 0.001),
+]
+
+
+@pytest.mark.parametrize(("flat", "momentum", "lr"), WITH_MOMENTUM)
+def test_momentum_does_what_is_promised(flat: dict[str, Any], momentum: float, lr: float) -> None:
+    run = gdlab.run(**flat)
+    end = gdlab.run(**{**flat, "lr": lr, "momentum": momentum, "steps": 1000}).outcome
+    rate = f" lr={lr:g}" if lr != flat["lr"] else ""
+    promise = f"try optimizer.momentum={momentum:g}{rate}: the loss is {end.final_loss:.4g} after"
+    assert promise in (run.explain() or "")
+    assert end.final_loss < 1e-2 * run.outcome.final_loss
+
+
+def test_the_slowest_direction_is_named() -> None:
+    said = gdlab.run(**SLOW).explain() or ""
+    # ln 10 / 1e-4 = 23,026
+    assert "the condition number λ_max/λ_min is 10,000 there" in said
+    assert "at lr=0.0001 the slowest direction needs about 23,000 steps" in said
+
+
+@pytest.mark.parametrize("other", [{"optimizer": "adam"}, {"optimizer": "momentum"}])
+def test_momentum_is_advised_only_where_there_is_none(other: dict[str, Any]) -> None:
+    assert "optimizer.momentum" not in (gdlab.run(**{**SLOW, **other, "steps": 60}).explain() or "")

@@ -60,6 +60,45 @@ CASES: dict[str, tuple[dict[str, Any], str | None, tuple[str, ...]]] = {
         "degenerate",
         ("2 eigenvalues, 1 of them zero", "away along an axis is lower"),
     ),
+    # Values differ by rounding, of the loss or of its terms: no neighbor is lower.
+    "a trough of sines": (
+        formula("sin(x) + 0*y", [0.0, 1.0]),
+        "degenerate",
+        ("1 of them zero", "no neighbor 0.001 away along an axis is lower"),
+    ),
+    "a trough of large sines": (
+        formula("sin(x)*1000 + 0*y", [0.0, 1.0], lr=1e-4),
+        "degenerate",
+        ("1 of them zero", "no neighbor 0.001 away along an axis is lower"),
+    ),
+    "a trough of large terms": (
+        formula("(cos(x) - y*0) + 1", [1.0, 1.0], lr=0.3),
+        "degenerate",
+        ("1 of them zero", "no neighbor 0.001 away along an axis is lower"),
+    ),
+    # By hand, the Hessians beside 0 are [[2, ±1], [±1, 2]].
+    "a Hessian that jumps along the axes": (
+        formula("abs(x)*abs(y) + x**2 + y**2", [1.0, 0.5]),
+        "kink",
+        ("no Hessian; no neighbor 0.001 away along an axis is lower",),
+    ),
+    # beside the tie, diag(2, 0) and diag(0, 2)
+    "a Hessian that jumps along a diagonal": (
+        formula("max(x**2, y**2)", [1.0, 2.0], lr=0.2),
+        "kink",
+        ("a kink of the gradient", "no Hessian"),
+    ),
+    "a Hessian that jumps along tilted lines": (
+        formula("max(x**2, 2*x**2 + y**2, 3*y**2 + x*y) + 1", [1.0, 2.0], lr=0.05),
+        "kink",
+        ("a kink of the gradient", "no Hessian"),
+    ),
+    # no jump: it is a curve of minima, and the Hessian varies smoothly
+    "a hyperbola of minima": (
+        formula("(x*y - 1)**2", [1.0, 2.0]),
+        "degenerate",
+        ("1 of them zero",),
+    ),
     "valley": (
         {"loss": "quadratic", "loss.eigenvalues": [1.0, 0.0], "lr": 0.5, "steps": 100},
         "degenerate",

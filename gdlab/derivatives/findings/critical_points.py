@@ -8,7 +8,13 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from gdlab.derivatives.finding import Finding, Section, number
-from gdlab.derivatives.findings.extrema import NEITHER, extremum_among_neighbors
+from gdlab.derivatives.findings.descent import Descent, first_order_descent
+from gdlab.derivatives.findings.extrema import (
+    NEITHER,
+    WEAK,
+    extremum_among_neighbors,
+    level_axes,
+)
 from gdlab.derivatives.findings.hessian import eigendecomposition
 from gdlab.derivatives.findings.second_differences import flaw_of_hessian, gather_evidence
 from gdlab.derivatives.methods.behavior import Kind
@@ -42,8 +48,11 @@ class Critical(Finding):
             minimum or maximum by the values around, else None.
         index: the number of negative eigenvalues: 0 at a minimum, D at a maximum.
         eigenvalues: eigenvalues of autograd's Hessian (D,).
-        by_values: at a degenerate point, minimum, maximum or neither by the values around; None
-            if these do not tell.
+        by_values: at a degenerate point, minimum, maximum or neither by the values around, or a
+            weak minimum or maximum, where some are equal; None if these do not tell.
+        level: the names of the axes along which the values around a degenerate point are equal.
+        descent: a direction in which the loss falls at first order, from a point without a
+            gradient; None if none is found, or at a maximum.
         flaw: why there is no gradient; None if there is one.
         flaw_of_hessian: why autograd's Hessian does not count; None if it does.
     """
@@ -55,6 +64,8 @@ class Critical(Finding):
     index: int
     eigenvalues: Tensor
     by_values: str | None = None
+    level: tuple[str, ...] = ()
+    descent: Descent | None = None
     flaw: str | None = None
     flaw_of_hessian: str | None = None
 
@@ -72,7 +83,7 @@ class Critical(Finding):
                 words += f" (‖∇f‖ = {number(self.grad_norm, 4)} ≤ {number(self.tol, 3)})"
         notes = []
         if self.kind == "degenerate":
-            notes += [self._reason(), _BY_VALUES[self.by_values]]
+            notes += [self._reason(), self._by_values()]
         return Section("Critical point", [("critical", words)], notes=notes)
 
     @property
@@ -82,13 +93,31 @@ class Critical(Finding):
             return f"saddle of index {self.index}"
         if self.kind != "degenerate":
             return f"{self.kind} at a kink" if self.flaw else str(self.kind)
-        by_values = f", a {self.by_values} by the values around"
-        return "degenerate point" + (by_values if self.by_values in ("minimum", "maximum") else "")
+        if self.by_values in (NEITHER, None):
+            return "degenerate point"
+        kind = WEAK.get(str(self.by_values), self.by_values)
+        strict = ", but not a strict one" if self.by_values in WEAK else ""
+        return f"degenerate point, a {kind} by the values around{strict}"
+
+    def _by_values(self) -> str:
+        """Return what the values around a degenerate point say of it."""
+        if self.by_values not in WEAK:
+            return _BY_VALUES[self.by_values]
+        kind = WEAK[self.by_values]
+        one, other = ("higher", "lower") if kind == "minimum" else ("lower", "higher")
+        axes = "the axes" if len(self.level) == len(self.eigenvalues) else " and ".join(self.level)
+        equal = f"those along {axes}" if self.level else "others"
+        return (
+            f"Some values around are {one}, none is {other}, and {equal} are equal up to rounding: "
+            f"evidence of a {kind}, but not of a strict one."
+        )
 
     def _without_gradient(self) -> str:
         """Return the verdict on a point where there is no gradient."""
         if not self.is_critical:
             return f"no: {self.flaw}"
+        if self.descent is not None:
+            return f"yes: {self.flaw}; but no minimum: {self.descent.words}"
         if self.kind is None:
             return f"yes: {self.flaw}"
         return f"yes, a {self.kind} by the values around: {self.flaw}"
@@ -110,7 +139,9 @@ def critical(at: LossAtPoint, tol: float = TOL) -> Critical:
     found = classify_at(at, tol)
     if found.kind != "degenerate":
         return found
-    return replace(found, by_values=extremum_among_neighbors(at, is_flat=True))
+    by_values = extremum_among_neighbors(at, is_flat=True)
+    level = level_axes(at) if by_values in WEAK else ()
+    return replace(found, by_values=by_values, level=level)
 
 
 def classify_at(at: LossAtPoint, tol: float = TOL) -> Critical:
@@ -120,8 +151,10 @@ def classify_at(at: LossAtPoint, tol: float = TOL) -> Critical:
         lines = [flaw.behavior for flaw in at.flaws]
         is_inside = all(Kind.EDGE not in (b.kind, b.left.kind, b.right.kind) for b in lines)
         kind = extremum_among_neighbors(at) if is_inside else None
-        kind = None if kind == NEITHER else kind
-        return replace(found, is_critical=is_inside, kind=kind, flaw=at.flaw)
+        kind = kind if kind in ("minimum", "maximum") else None
+        descent = first_order_descent(at) if is_inside and kind != "maximum" else None
+        kind = kind if descent is None else None  # random neighbors may miss a narrow way down
+        return replace(found, is_critical=is_inside, kind=kind, descent=descent, flaw=at.flaw)
     if not bool(at.gradient.isfinite().all()):
         return replace(found, is_critical=None)
     is_seen = at.is_large or at.differentiability.are_partials_seen

@@ -13,7 +13,7 @@ from torch import Tensor
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
 from gdlab.derivatives.findings.continua import are_in_continua
 from gdlab.derivatives.findings.critical_points import TOL, Critical, classify, classify_at
-from gdlab.derivatives.findings.extrema import extremum_among_neighbors
+from gdlab.derivatives.findings.extrema import WEAK, extremum_among_neighbors
 from gdlab.derivatives.findings.kinks import MOST_DIMENSIONS, find_kinks
 from gdlab.derivatives.findings.zero_gradients import GRID_SIZE, draw_starts, newton_step, solve
 from gdlab.derivatives.methods.finite_differences import EPSILON
@@ -200,7 +200,7 @@ def _extrema_at_kinks(
         for x in find_kinks(loss, starts, width, known, sign):
             at = LossAtPoint(loss, x)
             by_values = extremum_among_neighbors(at)
-            if by_values not in (kind, None):
+            if by_values is not None and WEAK.get(by_values, by_values) != kind:
                 continue
             nothing = torch.full_like(x, torch.nan)
             flaw = "there is no gradient here, but a kink"

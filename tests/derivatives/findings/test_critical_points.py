@@ -236,10 +236,52 @@ def test_it_is_said_where_kinks_are_not_searched_for() -> None:
         ("-x**4 - y**2", "maximum"),
         ("x**3 + y**2", "neither"),
         ("(y - x**2)*(y - 2*x**2)", "neither"),  # Peano: higher along every line
-        ("x**2 + 0*y", None),
+        ("x**2 + 0*y", "weak minimum"),
+        ("(x - y)**2", "weak minimum"),  # equal along a diagonal
+        ("abs(x*y) + 5", "weak minimum"),
+        ("-x**2*y**2", "weak maximum"),
+        ("-y**10 + x**2", "neither"),
+        ("0*x*y", None),
         ("max(x**2, y**2)", "minimum"),
     ],
 )
 def test_values_around_a_degenerate_point(formula: str, by_values: str | None) -> None:
     found = critical(LossAtPoint(Expression(formula), [0.0, 0.0]))
     assert (found.kind, found.by_values) == ("degenerate", by_values)
+
+
+@pytest.mark.parametrize(
+    ("formula", "said"),
+    [
+        ("abs(x*y)", "none is lower, and those along the axes are equal up to rounding"),
+        ("x**2 + 0*y", "none is lower, and those along y are equal up to rounding"),
+        ("(x - y)**2", "none is lower, and others are equal up to rounding"),
+        ("-x**2*y**2", "none is higher, and those along the axes are equal up to rounding"),
+    ],
+)
+def test_a_weak_extremum_is_said_with_its_axes(formula: str, said: str) -> None:
+    found = critical(LossAtPoint(Expression(formula), [0.0, 0.0])).section()
+    assert said in " ".join(found.notes)
+    assert "but not a strict one" in str(found.lines)
+
+
+@pytest.mark.parametrize(
+    ("formula", "at", "said"),
+    [
+        ("abs(x) + y**2", [0.0, 1.0], "the loss falls along -y, with slope -2"),
+        # with (1, -1)/√2: max(1, 1) − 1 − 1 = −1, over √2
+        ("max(x, -y) + x*y", [1.0, -1.0], "falls along (0.7071, -0.7071), with slope -0.7071"),
+        # The hull of (101, 100) and (−99, −100) comes closest to 0 at (0.5, −0.5).
+        ("abs(x + y)*100 + x", [0.0, 0.0], "falls along (-0.7071, 0.7071), with slope -0.7071"),
+        ("abs(x) - abs(y)", [0.0, 0.0], "the loss falls along y, with slope -1"),
+        ("abs(x) + y**2", [0.0, 0.0], None),
+        ("abs(x) - y**2", [0.0, 0.0], None),  # falls, but not at first order
+        ("-sqrt(abs(x))", [0.0], None),  # a maximum
+    ],
+)
+def test_a_kink_where_the_loss_falls_is_no_minimum(
+    formula: str, at: list[float], said: str | None
+) -> None:
+    words = critical(LossAtPoint(Expression(formula), at)).section().lines[0][1]
+    assert ("no minimum" in words) is (said is not None)
+    assert said is None or said in words
