@@ -33,7 +33,8 @@ os.fsync = lambda fd: None
 # other has nothing left to do.
 LONGEST = ["test_executors", "test_hydra_plugins", "test_runner", "test_refusals"]
 LONGEST += ["test_job_tables", "test_plots", "test_derivatives", "test_resuming"]
-LONGEST += ["test_browser", "test_torch_optim", "test_critical_points", "test_damage"]
+LONGEST += ["test_page_in_browser", "test_panels_in_browser", "test_browser", "test_comparison"]
+LONGEST += ["test_critical_points", "test_torch_optim", "test_damage"]
 LONGEST += ["test_packaging", "test_expression", "test_lanczos", "test_claims"]
 
 
