@@ -17,9 +17,9 @@ from gdlab.console import visible
 from gdlab.engine.metrics import SHARPNESS
 from gdlab.errors import SettingError
 from gdlab.recording.run_plots import landscape_of
-from gdlab.theory import predicted_rate
 from gdlab.viewer.planes import project
 from gdlab.viewer.records import Records
+from gdlab.viewer.run_settings import factor_of
 from gdlab.viewer.scene import Scene, arrays_of
 
 _OF_SCENE = ("problem", "plane")
@@ -109,11 +109,5 @@ def _head(run: LiveRun) -> dict[str, Any]:
         "evaluations": outcome.evaluations,
         "lr_limit": outcome.lr_limit,
         "settings": {"optimizer": optimizer, "lr": settings.lr, "seed": settings.seed},
-        "rate": _rate(settings),
+        "rate": factor_of(settings),
     }
-
-
-def _rate(settings: Settings) -> float | None:
-    """Return the factor per step of the loss above its minimum that theory predicts, if any."""
-    rate = predicted_rate(settings)
-    return None if rate is None else rate.per_step**2

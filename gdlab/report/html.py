@@ -51,7 +51,6 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 def html_of(document: Document) -> str:
     """Return a report as the text of an HTML file."""
-    title = plain_html(document.title)
     links, parts = [], []
     for number, section in enumerate(document.sections):
         name = plain_html(section.title)
@@ -63,24 +62,12 @@ def html_of(document: Document) -> str:
     if document.has_paths:
         policy, style = embedding.policy(), f"{_STYLE}{embedding.style()}"
         script = f'<script type="module">{embedding.script()}</script>\n'
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<link rel="icon" href="data:,">
-<style>{style}</style>
-</head>
-<body>
-<h1>{title}</h1>
+    body = f"""<h1>{plain_html(document.title)}</h1>
 <p class="summary">{plain_html(document.summary)}</p>
 <nav>{" ".join(links)}</nav>
 {"".join(parts)}
-{script}</body>
-</html>
-"""
+{script}"""
+    return embedding.html_document(body, title=document.title, policy=policy, style=style)
 
 
 def _block(block: Block) -> str:

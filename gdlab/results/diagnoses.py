@@ -118,10 +118,10 @@ def _where_lost(rates: np.ndarray, share: np.ndarray, lost: str) -> list[str]:
 def _limits(group: DataFrame, limit_of: Callable[[DataFrame], str]) -> Iterator[str]:
     """Yield how large the stability limits were; nothing where none is known."""
     ended = group.loc[~np.isin(group["status"].to_numpy(), LOST)]
-    where = "where runs ended"
-    if not len(_known_limits(ended)):
+    limits, where = _known_limits(ended), "where runs ended"
+    if not len(limits):
         ended, where = group, "at the best points of lost runs"
-    limits = _known_limits(ended)
+        limits = _known_limits(group)
     if not len(limits):
         return
     low, high = f"{limits.min():.2g}", f"{limits.max():.2g}"

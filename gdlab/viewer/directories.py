@@ -83,6 +83,15 @@ def is_run(path: Path, entries: list[os.DirEntry[str]]) -> bool:
     return any((path / name / _CONFIG_FILE).is_file() for name in folders)
 
 
+def stamp_of_file(path: Path) -> tuple[int, int] | None:
+    """Return the time and the size of a file; None for one that is missing."""
+    try:
+        found = os.stat(path, follow_symlinks=False)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
 def natural_key(name: str) -> list[tuple[int, float, str]]:
     """Return a key by which `lr=0.1,seed=9` precedes `lr=0.1,seed=10`."""
     return [_part_key(part) for part in _NUMBER.split(name)]

@@ -32,20 +32,32 @@ def html_page(messages: Mapping[str, bytes], *, title: str) -> str:
         messages: by name, or by name and query as in "scene?problem=p1".
         title: of the page.
     """
+    place = fragment(messages, name="messages")
+    body = f'{place}\n<script type="module">{script()}</script>\n'
+    return html_document(body, title=title, policy=policy(), style=style())
+
+
+def html_document(body: str, *, title: str, policy: str, style: str) -> str:
+    """Return the text of an HTML file that asks the network for nothing.
+
+    Args:
+        body: HTML, which ends in a line break.
+        title: a text.
+        policy: its content security policy.
+        style: its styles.
+    """
     return f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy()}">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(visible(title))}</title>
 <link rel="icon" href="data:,">
-<style>{style()}</style>
+<style>{style}</style>
 </head>
 <body>
-{fragment(messages, name="messages")}
-<script type="module">{script()}</script>
-</body>
+{body}</body>
 </html>
 """
 

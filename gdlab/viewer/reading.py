@@ -19,7 +19,7 @@ from gdlab.recording.names import CONFIG, HISTORY, RESULT
 from gdlab.results.chosen import recorded_choices
 from gdlab.results.config_text import parse_many
 from gdlab.results.recorded_run import flatten_config
-from gdlab.viewer.directories import RunDirectory, find_runs
+from gdlab.viewer.directories import RunDirectory, find_runs, stamp_of_file
 from gdlab.viewer.sweep_notes import notes_of_sweeps
 
 _MAX_TEXT = 2**22
@@ -92,15 +92,7 @@ class Reader:
 
 def stamp_of(directory: Path) -> Stamp:
     """Return the time and the size of each file of a run, None for one that is missing."""
-    return tuple(_stamp_of_file(directory / name) for name in _STAMPED)
-
-
-def _stamp_of_file(path: Path) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path, follow_symlinks=False)
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size
+    return tuple(stamp_of_file(directory / name) for name in _STAMPED)
 
 
 def read_run(directory: RunDirectory, stamp: Stamp) -> ReadRun:

@@ -125,10 +125,14 @@ def _rate(question: _Question) -> float | None:
         return None
     try:
         parts = {group: _part(group, config[group]) for group in _OWN}
-        settings = question.made.unchecked(**parts, lr=float(config["lr"]))
-        rate = predicted_rate(settings)
+        return factor_of(question.made.unchecked(**parts, lr=float(config["lr"])))
     except (SettingError, TypeError, ValueError):  # theory says nothing of such settings
         return None
+
+
+def factor_of(settings: Settings) -> float | None:
+    """Return the factor per step of the loss above its minimum that theory predicts, if any."""
+    rate = predicted_rate(settings)
     return None if rate is None else rate.per_step**2
 
 
