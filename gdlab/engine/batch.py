@@ -13,10 +13,13 @@ from gdlab.errors import SettingError
 from gdlab.fields.declared import Configured, setting
 from gdlab.fields.formatting import format_value
 from gdlab.losses.base import Loss
-from gdlab.numerics.rowwise import LANES, LARGE, part_size
+from gdlab.numerics.rowwise import LANES, LARGE, VECTOR_BYTES, part_size
 from gdlab.optimizers.base import Optimizer
 from gdlab.optimizers.oracle import MAX_MATRIX, OracleOptimizer
 from gdlab.schedules import Schedule
+
+_MOST_WRITTEN_OUT = 256
+"""With more examples × dimensions, a compiled step loops over the examples."""
 
 
 class Stop(Configured):
@@ -102,10 +105,24 @@ class Batch:
         return self.steps if self.optimizer.needs else self.stop.most_steps(self.steps)
 
     @property
+    def takes_examples(self) -> bool:
+        """Whether a compiled step loops over the loss's examples, one run after the other.
+
+        Small losses are compiled like others: all examples written out, and many runs at once.
+        """
+        examples = self.loss.examples
+        if examples is None:
+            return False
+        return self.loss.minibatch is not None or examples * self.loss.dim > _MOST_WRITTEN_OUT
+
+    @property
     def lanes(self) -> int:
         """The number of rows is padded to a multiple of it, where bits depend on the number."""
         if self.mode == "compiled":
-            return LANES
+            if self.takes_examples:
+                return 1
+            vector = VECTOR_BYTES // self.start.element_size()
+            return vector if len(self.lr) <= vector else LANES
         if not self.loss.elementwise:
             return 1
         return LANES if self.loss.dim < LARGE else part_size(self.loss.dim)

@@ -13,7 +13,7 @@ from torch import Tensor
 from gdlab.engine.metrics import Metric
 from gdlab.engine.status import Status
 from gdlab.losses.base import Loss
-from gdlab.numerics.rowwise import by_rows
+from gdlab.numerics.rowwise import LANES, by_rows
 from gdlab.numerics.threads import one_thread
 
 
@@ -36,12 +36,34 @@ class PaddedChunk:
 
     Reductions over D round by the number of rows, so they are computed before the padding is cut.
     The number of rows is a multiple of `lanes`.
+
+    Attributes:
+        has_few_lanes: whether compiled steps took fewer rows than `LANES` at once. What torch
+            computes from them gets more padding.
     """
 
     function: Loss
     x: Tensor
     loss: Tensor
     lanes: int
+    has_few_lanes: bool
+
+    def fill(self, x: Tensor) -> tuple[Loss, Tensor]:
+        """Return the loss and points (…, n, D) with the last row repeated to whole `LANES`."""
+        n = x.shape[-2]
+        if n % LANES == 0 or not self.has_few_lanes:
+            return self.function, x
+        rows = torch.arange(n + -n % LANES, device=x.device).clamp(max=n - 1)
+        filled = by_rows(x[..., rows, :].movedim(-2, 0)).movedim(0, -2)
+        return self.function.with_columns(lambda column: column[rows]), filled
+
+    def distance(self, x: Tensor) -> Tensor | None:
+        """Return the distances (…, n) of points (…, n, D) to the nearest known minimizer."""
+        if self.function.minimizers is None:
+            return None
+        function, filled = self.fill(x)
+        distance = function.distance(filled)
+        return None if distance is None else distance[..., : x.shape[-2]]
 
 
 @dataclass(frozen=True)
@@ -97,7 +119,7 @@ class Chunk:
     def distance(self) -> Tensor | None:
         """Distances (K, n) to the nearest known minimizer; None where none is known."""
         with one_thread():
-            distance = self.padded.function.distance(self.padded.x)
+            distance = self.padded.distance(self.padded.x)
         return None if distance is None else distance[:, : len(self.rows)]
 
     @cached_property
@@ -114,7 +136,7 @@ class Chunk:
     def last_distance(self) -> Tensor | None:
         """Compute the distances (n,) at the last records only, which costs K times less."""
         with one_thread():
-            distance = self.padded.function.distance(self._last_padded_points())
+            distance = self.padded.distance(self._last_padded_points())
         return None if distance is None else distance[: len(self.rows)]
 
     def last_suboptimality(self) -> Tensor | None:
@@ -132,7 +154,8 @@ class Chunk:
         if not self.metrics or len(ended) == 0 or len(self.loss) == 0:
             return values
         function = self.padded.function
-        padding = -len(ended) % self.padded.lanes if function.elementwise else 0
+        lanes = LANES if self.padded.has_few_lanes else self.padded.lanes
+        padding = -len(ended) % lanes if function.elementwise else 0
         rows = torch.cat((ended, ended[-1:].expand(padding)))
         function = function.with_columns(lambda column: column[rows])
         points = by_rows(self.padded.x[self.last[rows], rows])[None]
@@ -147,6 +170,8 @@ class Chunk:
         x = self.padded.x[records.start : records.stop : records.step]
         if not function.elementwise:  # padding does not affect the bits
             function, x = function.with_columns(lambda column: column[:live]), x[:, :live]
+        else:
+            function, x = self.padded.fill(x)
         with one_thread():
             return metric(function, x)[:, :live]
 

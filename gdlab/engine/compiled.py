@@ -17,16 +17,16 @@ from gdlab.engine.batch import Batch
 from gdlab.engine.compiler.library import load_function
 from gdlab.engine.compiler.program import Uncompilable
 from gdlab.engine.compiler.source import c_source
-from gdlab.engine.compiler.step import Step, check_length, trace_step
-from gdlab.engine.eager import draw_noise
+from gdlab.engine.compiler.step import check_length, trace_step
+from gdlab.engine.eager import draw_noise, records_with_loss
 from gdlab.engine.records import ChunkRecords, ChunkSummary
 from gdlab.engine.rows import Rows
 from gdlab.engine.status import Status
 from gdlab.errors import CUSTOM_ERRORS, raise_if_signaled
 from gdlab.fields.declared import Number, map_numbers
+from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import norms, value_and_gradient
-from gdlab.numerics.rowwise import LANES
-from gdlab.optimizers.base import State
+from gdlab.optimizers.base import Optimizer, State
 
 _RUN_STEPS_PER_THREAD = 2**16  # fewer are not worth a thread
 _MAX_MESSAGE = 120
@@ -46,7 +46,7 @@ class Compiled:
         self._state: State | None = None
         self._memory = x
         try:
-            self._function = load_function(c_source(_trace_first_row(rows), x.dtype), "advance")
+            self._load(rows)
             self._compare_with_torch(rows)
         except Uncompilable:
             raise
@@ -54,6 +54,12 @@ class Compiled:
             raise_if_signaled(error)
             message = " ".join(str(error).split())[:_MAX_MESSAGE]
             raise Uncompilable(f"{type(error).__name__}: {message}") from error
+
+    def _load(self, rows: Rows) -> None:
+        """Trace and compile the step of the rows."""
+        step = trace_step(*first_row(rows), value_and_gradient)
+        source = c_source(step, rows.x.dtype, rows.batch.lanes)
+        self._function = load_function(source, "advance")
 
     def __call__(self, rows: Rows, length: int, interrupted: Callable[[], bool]) -> ChunkRecords:
         """Make up to `length` new records, and leave `rows` at the next point."""
@@ -63,10 +69,15 @@ class Compiled:
             return records
         records.points[rows.pending_count] = rows.x.T
         if rows.state is not self._state:  # the first chunk, or rows have left
-            self._memory = _stack(list(rows.state.values()), rows.x)
+            self._memory = stack(list(rows.state.values()), rows.x)
             rows.state = self._state = _unstack(rows, self._memory)
-        records.summary = ChunkSummary(*self._run(rows, records, self._memory))
-        records.summary.best_record.add_(rows.pending_count)
+        records.has_loss = records_with_loss(rows, rows.step_numbers(len(records.loss)))
+        summary = ChunkSummary(*self._run(rows, records, self._memory))
+        if records.has_loss is None:
+            summary.best_record.add_(rows.pending_count)
+            records.summary = summary
+        else:
+            records.finite = records.norm.isfinite() | ~records.has_loss[:, None]
         if is_interrupted:
             records.stop_status = Status.INTERRUPTED
         rows.x = records.points[-1].T
@@ -80,22 +91,23 @@ class Compiled:
         if rates.stride(1) != 1:
             rates = rates.contiguous()
         noise = records.points if noise is None else noise.expand_as(records.x).contiguous()
-        columns, summary = _stack(_collect_columns(rows), rows.x), rows.x.new_empty((5, n))
+        columns, summary = stack(collect_columns(rows), rows.x), rows.x.new_empty((5, n))
         by_record = (records.points, records.loss, records.norm, rates)
-        first = [_pointer(tensor[pending:]) for tensor in by_record]
-        last = [_pointer(tensor) for tensor in (noise[pending:], columns, state, summary)]
+        first = [pointer(tensor[pending:]) for tensor in by_record]
+        last = [pointer(tensor) for tensor in (noise[pending:], columns, state, summary)]
         stride = ctypes.c_long(rates.stride(0))
 
         def run_rows(begin: int, end: int) -> None:
             sizes = [ctypes.c_long(value) for value in (begin, end, n, count)]
             self._function(*sizes, *first, stride, *last)
 
-        threads = min(rows.batch.threads, n // LANES, n * count // _RUN_STEPS_PER_THREAD)
+        lanes = rows.batch.lanes
+        threads = min(rows.batch.threads, n // lanes, n * count // _RUN_STEPS_PER_THREAD)
         if threads <= 1:
             run_rows(0, n)
         else:
-            bounds = [LANES * (n // LANES * t // threads) for t in range(threads + 1)]
-            list(_pool(threads).map(run_rows, bounds[:-1], bounds[1:]))
+            bounds = [lanes * (n // lanes * t // threads) for t in range(threads + 1)]
+            list(pool(threads).map(run_rows, bounds[:-1], bounds[1:]))
         return summary
 
     def _compare_with_torch(self, rows: Rows) -> None:
@@ -125,7 +137,8 @@ def check_compilable(batch: Batch) -> None:
     Raises:
         Uncompilable: the message says why.
     """
-    check_length(batch.loss.dim)
+    if not batch.takes_examples:
+        check_length(batch.loss.dim)
     device = batch.start.device.type
     if device != "cpu":
         raise Uncompilable(f"device={device}: steps are compiled for the CPU only")
@@ -133,30 +146,23 @@ def check_compilable(batch: Batch) -> None:
         raise Uncompilable("an optimizer that evaluates the loss itself has no compiled form")
     if not batch.optimizer.is_traceable:
         raise Uncompilable("a torch optimizer has no compiled form")
-    if batch.loss.minibatch is not None:
-        raise Uncompilable("minibatches have no compiled form")
     if batch.schedule.init(batch.lr):
         raise Uncompilable("a schedule that follows the loss has no compiled form")
 
 
-def _trace_first_row(rows: Rows) -> Step:
-    """Trace the step of the first row, which is that of all rows."""
+def first_row(rows: Rows) -> tuple[Loss, Optimizer, Tensor, State, bool]:
+    """Return what the step of the first row takes, which is that of all rows: with its noise."""
 
     def first(value: Number) -> Number:
         return value[:1] if isinstance(value, Tensor) else value
 
-    return trace_step(
-        rows.loss.with_columns(first),
-        map_numbers(rows.optimizer, first),
-        rows.x[:1],
-        {name: leaf[:1] for name, leaf in rows.state.items()},
-        rows.noise is not None,
-        value_and_gradient,
-    )
+    state = {name: leaf[:1] for name, leaf in rows.state.items()}
+    loss, optimizer = rows.loss.with_columns(first), map_numbers(rows.optimizer, first)
+    return loss, optimizer, rows.x[:1], state, rows.noise is not None
 
 
-def _collect_columns(rows: Rows) -> list[Tensor]:
-    """The columns of the loss, then of the optimizer, in the order in which they are traced."""
+def collect_columns(rows: Rows) -> list[Tensor]:
+    """Return the columns of the loss, then of the optimizer, in the order of their trace."""
     columns: list[Tensor] = []
 
     def collect(value: Number) -> Number:
@@ -169,7 +175,7 @@ def _collect_columns(rows: Rows) -> list[Tensor]:
     return columns
 
 
-def _stack(tensors: list[Tensor], x: Tensor) -> Tensor:
+def stack(tensors: list[Tensor], x: Tensor) -> Tensor:
     """Stack tensors (n, …) as the rows of one (S, n); one row of zeros if there are none."""
     flat = [tensor.reshape(len(x), -1).T for tensor in tensors] or [x.new_zeros((1, len(x)))]
     return torch.cat(flat).contiguous()
@@ -185,15 +191,17 @@ def _unstack(rows: Rows, state: Tensor) -> State:
     return leaves
 
 
-def _pointer(tensor: Tensor) -> ctypes.c_void_p:
+def pointer(tensor: Tensor) -> ctypes.c_void_p:
+    """Return the address of a tensor's numbers, as C takes it."""
     return ctypes.c_void_p(tensor.data_ptr())
 
 
 @cache
-def _pool(threads: int) -> ThreadPoolExecutor:
+def pool(threads: int) -> ThreadPoolExecutor:
+    """Return the threads that compute parts of a batch."""
     return ThreadPoolExecutor(threads, thread_name_prefix="gdlab")
 
 
 if hasattr(os, "register_at_fork"):
     # A forked process has none of the threads, and would wait for them forever.
-    os.register_at_fork(after_in_child=_pool.cache_clear)
+    os.register_at_fork(after_in_child=pool.cache_clear)

@@ -46,7 +46,7 @@ def advance(rows: Rows, length: int, interrupted: Callable[[], bool]) -> ChunkRe
     steps = rows.step_numbers(len(records.loss))
     rates = records.rates[..., None].unbind()
     inputs = _StepInputs(rates, draw_noise(rows, steps), _draw_minibatches(rows, steps))
-    records.has_loss = _records_with_loss(rows, steps)
+    records.has_loss = records_with_loss(rows, steps)
     grads: dict[int, Tensor] = {}
     count = pending
     try:
@@ -153,7 +153,7 @@ def draw_noise(rows: Rows, steps: Tensor) -> Tensor | None:
     return standard.to(rows.x.dtype) * rows.noise.T
 
 
-def _records_with_loss(rows: Rows, steps: Tensor) -> Tensor | None:
+def records_with_loss(rows: Rows, steps: Tensor) -> Tensor | None:
     """Which of a chunk's records get the full loss (K,), on the CPU; None for all."""
     batch = rows.batch
     if batch.full_every == 1 or rows.loss.minibatch is None:

@@ -17,6 +17,7 @@ from gdlab.engine import eager
 from gdlab.engine.batch import Batch
 from gdlab.engine.chunk import Chunk, Mode
 from gdlab.engine.compiled import Compiled, check_compilable
+from gdlab.engine.compiled_over_examples import CompiledOverExamples
 from gdlab.engine.compiler.program import Uncompilable
 from gdlab.engine.records import ChunkRecords
 from gdlab.engine.rows import Rows
@@ -36,9 +37,13 @@ class Advance(Protocol):
 class ChunkSizes:
     """The sizes of chunks, in records. No result depends on them.
 
+    Sizes follow from shapes, never from a clock. Chunks of few, small rows are long, since a chunk
+    costs as much as hundreds of their steps; a chunk of large rows on many examples may be one
+    step, so that a run can be interrupted.
+
     Attributes:
         first: of the first chunk; each chunk is twice as long as the one before.
-        longest: the most records of a chunk.
+        longest: the most records of a chunk of many rows.
         max_bytes: the most memory that the records of a chunk take.
     """
 
@@ -46,15 +51,41 @@ class ChunkSizes:
     longest: int = 256
     max_bytes: int = 2**27
 
+    def begin(self, rows: Rows, mode: Mode) -> int:
+        """The most records of the first chunk of n rows."""
+        if mode.name == "compiled":
+            return max(self.first, min(_CHEAP // _products(rows), _MOST_RECORDS))
+        return self.first
+
     def limit(self, rows: Rows, mode: Mode) -> int:
-        """The most records of a chunk of n rows; depends on shapes and the mode only.
+        """The most records of a chunk of n rows.
 
         Eager steps store the gradients as well as the points.
         """
         x, minibatch = rows.x, rows.loss.minibatch or 0
         vectors = 1 if mode.name == "compiled" else 2
         record = x.element_size() * (vectors * x.numel() + 3 * len(x)) + 8 * minibatch * len(x)
-        return max(1, min(self.longest, self.max_bytes // record))
+        longest = self.longest
+        if mode.name == "compiled":
+            longest = min(max(longest, _CACHED // record), _EXPENSIVE // _products(rows))
+        return max(1, min(longest, self.max_bytes // record, _MOST_RECORDS))
+
+
+_CHEAP = 2**15
+"""As many products of coordinates and examples take less time than a chunk costs besides."""
+
+_EXPENSIVE = 2**28
+"""As many take about 0.1 seconds."""
+
+_CACHED = 2**21
+"""Records of so many bytes are read back from a cache."""
+
+_MOST_RECORDS = 2**14
+
+
+def _products(rows: Rows) -> int:
+    """The coordinates of all rows, times the examples of a loss that is a mean over them."""
+    return rows.x.numel() * (rows.loss.minibatch or rows.loss.examples or 1)
 
 
 _DEFAULT_SIZES = ChunkSizes()
@@ -85,7 +116,7 @@ def advance(
     for part in batch.parts():
         with one_thread():
             rows = Rows.of(batch, part)
-        length = sizes.first
+        length = sizes.begin(rows, mode)
         while rows is not None:
             with one_thread():
                 records = advance_rows(rows, min(length, sizes.limit(rows, mode)), interrupted)
@@ -103,7 +134,8 @@ def _choose_mode(batch: Batch, step: Compiled | None) -> tuple[Batch, Compiled |
         return batch, None, Mode("eager")
     try:
         check_compilable(batch)
-        return batch, Compiled(Rows.of(batch)), Mode("compiled")
+        compile_step = CompiledOverExamples if batch.takes_examples else Compiled
+        return batch, compile_step(Rows.of(batch)), Mode("compiled")
     except Uncompilable as error:
         # Rows are padded for compiled steps; padding would only slow down eager ones.
         return replace(batch, mode="eager"), None, Mode("eager", str(error))

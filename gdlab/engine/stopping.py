@@ -15,6 +15,7 @@ from gdlab.engine.records import ChunkRecords, ChunkSummary
 from gdlab.engine.rows import Rows
 from gdlab.engine.status import Status
 from gdlab.numerics.autodiff import norms, value_and_gradient
+from gdlab.numerics.rowwise import LANES
 
 
 @dataclass
@@ -73,7 +74,7 @@ def find_endings(rows: Rows, records: ChunkRecords, mode: Mode) -> Chunk:
         counts=None if records.counts is None else records.counts[:, :live],
         targets=None if targets is None else targets[:, :live],
         obstacle=rows.index[:live] * 0 if rows.oracle is None else rows.oracle.obstacle[:live, 0],
-        padded=PaddedChunk(rows.loss, x, records.loss, rows.batch.lanes),
+        padded=_padded(rows, x, records.loss),
         metrics=rows.batch.metrics,
         mode=mode,
         error=records.error,
@@ -192,7 +193,6 @@ def _empty_chunk(rows: Rows, records: ChunkRecords, mode: Mode) -> Chunk:
     x = rows.x[:live]
     empty, zeros = x.new_empty((0, live)), torch.zeros(live, dtype=torch.int64, device=x.device)
     losses, points = x.new_empty((0, len(rows.x))), x.new_empty((0, *rows.x.shape))
-    padded = PaddedChunk(rows.loss, points, losses, rows.batch.lanes)
     return Chunk(
         first=0,
         rows=rows.index[:live],
@@ -208,8 +208,15 @@ def _empty_chunk(rows: Rows, records: ChunkRecords, mode: Mode) -> Chunk:
         counts=None,
         targets=None,
         obstacle=zeros,
-        padded=padded,
+        padded=_padded(rows, points, losses),
         metrics=rows.batch.metrics,
         mode=mode,
         error=records.error,
     )
+
+
+def _padded(rows: Rows, x: Tensor, loss: Tensor) -> PaddedChunk:
+    """The records (K, n, D) and (K, n) with the padding rows."""
+    batch = rows.batch
+    has_few_lanes = batch.mode == "compiled" and batch.lanes < LANES
+    return PaddedChunk(rows.loss, x, loss, batch.lanes, has_few_lanes)

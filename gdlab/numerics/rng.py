@@ -164,13 +164,18 @@ def permute(seed: Tensor, epoch: Tensor, position: Tensor, n: int) -> Tensor:
     if n <= _MOST_SORTED:
         return uniform(*arguments).argsort(stable=True)[run, epoch, position]
     keys = words(*arguments)[0][run.flatten(), epoch.flatten()]
-    half = math.ceil((n - 1).bit_length() / 2)
+    half = half_bits(n)
     value = _feistel(position.flatten(), keys, half)
     outside = torch.nonzero(value >= n)[:, 0]
     while len(outside) > 0:
         value[outside] = _feistel(value[outside], keys[outside], half)
         outside = outside[value[outside] >= n]
     return value.reshape(position.shape)
+
+
+def half_bits(n: int) -> int:
+    """Return the bits of each half of a Feistel network that permutes range(n)."""
+    return math.ceil((n - 1).bit_length() / 2)
 
 
 def _feistel(value: Tensor, keys: Tensor, half: int) -> Tensor:

@@ -9,6 +9,9 @@ from torch import Tensor
 LANES = 32
 """Rows are padded to a multiple of this where the bits of a result depend on their number."""
 
+VECTOR_BYTES = 64
+"""The size of the vectors in which compiled steps compute: 8 numbers of float64."""
+
 LARGE = 1024
 """Rows of at least so many dimensions are computed in small parts instead: see `part_size`."""
 

@@ -97,8 +97,16 @@ def resolve_mode(settings: Settings, runs: int) -> str:
     """Return eager or compiled: as set, or by the size of the batch in auto mode."""
     if settings.engine.mode != "auto":
         return settings.engine.mode
-    is_worth_it = is_worth_compiling(runs * settings.loss.dim, settings.most_steps)
+    loss = settings.loss
+    examples = loss.minibatch or loss.examples or 0
+    coordinates = runs * loss.dim * (1 + examples // _EXAMPLES_PER_COORDINATE)
+    is_worth_it = is_worth_compiling(coordinates, settings.most_steps)
     return "compiled" if is_worth_it and settings.loss.is_traceable else "eager"
+
+
+_EXAMPLES_PER_COORDINATE = 100
+"""Products of a coordinate with so many examples, in a matrix product, cost about as much as what
+an eager step of a function does with it."""
 
 
 def is_worth_compiling(coordinates: int, steps: int) -> bool:

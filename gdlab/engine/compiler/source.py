@@ -8,14 +8,15 @@ Shapes in memory: points (K + 1, D, n), losses and norms (K, n), rates (K, n) or
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.resources import files
 
 import numpy as np
 import torch
 
-from gdlab.engine.compiler.program import Operand, Value
+from gdlab.engine.compiler.program import Operand, Program, Value
 from gdlab.engine.compiler.step import Step
+from gdlab.numerics.rowwise import LANES
 
 _INPUT = re.compile(r"(\w+)\[(\d+)\]")
 _NAMES = {
@@ -31,24 +32,36 @@ _TWO_ARGUMENTS = ("atan2", "pow")
 _CALLS = re.compile(r"\b([A-Z][A-Z0-9]+)\(")
 
 
-def c_source(step: Step, dtype: torch.dtype) -> str:
-    """Return the C source of a step: a function `advance`, documented in `advance.c`."""
+def c_source(step: Step, dtype: torch.dtype, lanes: int = LANES) -> str:
+    """Return the C source of a step: a function `advance`, documented in `advance.c`.
+
+    Args:
+        step: the step of one row.
+        dtype: of its numbers.
+        lanes: the number of rows is a multiple of it.
+    """
     is_double = dtype == torch.float64
-    statements = list(_statements(step, is_double))
-    called = sorted({name for line in statements for name in _CALLS.findall(line)} - {"FMA"})
+    lines = list(_statements(step, is_double))
     numbers = len(step.point) + len(step.state)
-    head = [
+    block = min(lanes, _block_rows(numbers))
+    sizes = f"enum {{ D = {len(step.point)}, S = {len(step.state)}, B = {block} }};"
+    head = [*definitions(lines, is_double), sizes]
+    frame = (files("gdlab.engine.compiler") / "advance.c").read_text("utf-8")
+    return "\n".join(head) + "\n\n" + frame.replace("/* STEP */", "\n".join(lines))
+
+
+def definitions(lines: Sequence[str], is_double: bool) -> list[str]:
+    """Return the definitions that statements need: the type T, functions and constants."""
+    called = sorted({name for line in lines for name in _CALLS.findall(line)})
+    return [
         "#ifdef __AVX__\n#include <immintrin.h>\n#endif",
         f"typedef {'double' if is_double else 'float'} T;",
-        f"enum {{ D = {len(step.point)}, S = {len(step.state)}, B = {_block_rows(numbers)} }};",
         *(_declare(name.lower(), is_double) for name in called if name.lower() in _FUNCTIONS),
         f"#define FMA __builtin_fma{'' if is_double else 'f'}",
         "#define HALF (T)0.5",
         "#define ONE (T)1",
         f"#define HUGE __{'DBL' if is_double else 'FLT'}_MAX__",
     ]
-    frame = (files("gdlab.engine.compiler") / "advance.c").read_text("utf-8")
-    return "\n".join(head) + "\n\n" + frame.replace("/* STEP */", "\n".join(statements))
 
 
 def _block_rows(numbers: int) -> int:
@@ -71,21 +84,44 @@ def _statements(step: Step, is_double: bool) -> Iterator[str]:
     """The statements for one row `l` of a block."""
 
     def text(operand: Operand) -> str:
-        return f"v{operand.line}" if isinstance(operand, Value) else _literal(operand, is_double)
+        return operand_text(operand, is_double)
 
     results = [step.value, step.norm, *step.point, *step.state]
-    inputs = [operand for _, operands in step.program.lines for operand in operands]
-    kinds = {value.line: value.kind for value in inputs if isinstance(value, Value)}
-    for line in step.program.live_lines(results):
-        expression, operands = step.program.lines[line]
-        kind = "int" if kinds.get(line) == "truth" else "T"
-        yield f"const {kind} v{line} = {_c_name(expression).format(*map(text, operands))};"
+    yield from statements(step.program, results, is_double, _c_name)
     yield f"const T all = {' + '.join(f'x[{d}][l]' for d in range(len(step.point)))};"
     yield f"const T value = {text(step.value)}, norm = {text(step.norm)};"
     for d, operand in enumerate(step.point):
         yield f"x[{d}][l] = {text(operand)};"
     for s, operand in enumerate(step.state):
         yield f"state[{s}][l] = {text(operand)};"
+
+
+def statements(
+    program: Program,
+    results: Sequence[Operand],
+    is_double: bool,
+    name: Callable[[str], str] = str,
+) -> Iterator[str]:
+    """Return the statements that compute results.
+
+    Args:
+        program: the operations.
+        results: the values that are needed.
+        is_double: whether numbers are of double precision.
+        name: returns the C name of an input.
+    """
+    inputs = [operand for _, operands in program.lines for operand in operands]
+    kinds = {value.line: value.kind for value in inputs if isinstance(value, Value)}
+    for line in program.live_lines(results):
+        expression, operands = program.lines[line]
+        kind = "int" if kinds.get(line) == "truth" else "T"
+        texts = (operand_text(operand, is_double) for operand in operands)
+        yield f"const {kind} v{line} = {name(expression).format(*texts)};"
+
+
+def operand_text(operand: Operand, is_double: bool) -> str:
+    """Return the C name of a value, or the text of a constant."""
+    return f"v{operand.line}" if isinstance(operand, Value) else literal(operand, is_double)
 
 
 def _c_name(expression: str) -> str:
@@ -96,7 +132,7 @@ def _c_name(expression: str) -> str:
     return _NAMES[match[1]].format(*match.groups()) if match else expression
 
 
-def _literal(constant: float | bool, is_double: bool) -> str:
+def literal(constant: float | bool, is_double: bool) -> str:
     """Write a constant exactly."""
     if isinstance(constant, bool):
         return str(int(constant))

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch._decomp import decomposition_table
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from gdlab.engine.compiler.dispatch import CONVERSIONS, SHAPE_ONLY, decompose, name_of, tensors_in
 from gdlab.engine.compiler.operations import Array, Operations
 from gdlab.engine.compiler.program import Program, Uncompilable
 
@@ -55,21 +55,21 @@ class Tracer(TorchDispatchMode):
     ) -> Any:
         """Run an operation, and record it if it takes a followed tensor."""
         kwargs = kwargs or {}
-        if not any(id(t) in self._followed for t in _tensors((args, kwargs))):
+        if not any(id(t) in self._followed for t in tensors_in((args, kwargs))):
             return func(*args, **kwargs)
-        name = _name(func)
-        if name in _SHAPE_ONLY:
+        name = name_of(func)
+        if name in SHAPE_ONLY:
             return func(*args, **kwargs)
         operation = self._find_operation(func, name, args, kwargs)
         if operation is None:
             with self:
-                return self._decompose(func, args, kwargs)
+                return decompose(func, args, kwargs)
         try:  # before it runs, since it may write into its arguments
             arrays = operation(*self._to_arrays(args), **self._to_arrays(kwargs))
         except (TypeError, ValueError, IndexError) as error:
             raise Uncompilable(f"the operation {func} has no compiled form: {error}") from error
         result = func(*args, **kwargs)
-        for tensor, array in zip(_tensors(result), _as_list(arrays), strict=True):
+        for tensor, array in zip(tensors_in(result), _as_list(arrays), strict=True):
             array = np.asarray(array, dtype=object)
             if tensor.shape != array.shape:
                 raise Uncompilable(f"the operation {func} has no compiled form of this shape")
@@ -80,7 +80,7 @@ class Tracer(TorchDispatchMode):
         self, func: Any, name: str, args: Any, kwargs: Any
     ) -> Callable[..., Any] | None:
         """Return the form of an operation for arrays; None if it must be decomposed."""
-        if name in _CONVERSIONS:
+        if name in CONVERSIONS:
             target = kwargs.get("dtype") or next(
                 (arg for arg in args[1:] if isinstance(arg, torch.dtype)), args[0].dtype
             )
@@ -105,15 +105,6 @@ class Tracer(TorchDispatchMode):
         others = [t for t, _ in self._followed.values() if t is not tensor]
         return any(t.untyped_storage().data_ptr() == pointer for t in others)
 
-    def _decompose(self, func: Any, args: Any, kwargs: Any) -> Any:
-        """Compute an operation by simpler operations."""
-        result = func.decompose(*args, **kwargs)
-        if result is not NotImplemented:
-            return result
-        if func not in decomposition_table:
-            raise Uncompilable(f"the operation {func} has no compiled form")
-        return decomposition_table[func](*args, **kwargs)
-
     def _to_arrays(self, arguments: Any) -> Any:
         """Replace tensors in arguments by arrays of operands."""
         if isinstance(arguments, Tensor):
@@ -126,32 +117,6 @@ class Tracer(TorchDispatchMode):
         if isinstance(arguments, dict):
             return {key: self._to_arrays(value) for key, value in arguments.items()}
         return arguments
-
-
-# They use only the shape of their argument.
-_SHAPE_ONLY = frozenset(
-    ("zeros_like", "ones_like", "full_like", "empty_like", "new_zeros", "new_ones", "new_full")
-)
-
-
-# They change the dtype and no number.
-_CONVERSIONS = frozenset(("_to_copy", "to", "convert_element_type"))
-
-
-def _name(func: Any) -> str:
-    """The name of an operation, without namespace and overload."""
-    return str(func).split(".")[1]
-
-
-def _tensors(arguments: Any) -> list[Tensor]:
-    """The tensors in arguments or results, in order."""
-    if isinstance(arguments, Tensor):
-        return [arguments]
-    if isinstance(arguments, dict):
-        arguments = list(arguments.values())
-    if isinstance(arguments, (list, tuple)):
-        return [tensor for item in arguments for tensor in _tensors(item)]
-    return []
 
 
 def _as_list(arrays: Any) -> list[Any]:

@@ -1,0 +1,151 @@
+"""Compiled steps on losses over data against eager steps, and rows against their neighbors."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+from helpers.batches import assert_same_bits, finish, make_batch, rows_of, why_eager
+from torch import Tensor, nn
+
+from gdlab.engine.batch import Batch
+from gdlab.losses import MLP, Huber, Lasso, Logistic, Module, Ridge, Softmax
+from gdlab.losses.models.data_loss import DataLoss
+from gdlab.optimizers import SGD, Adam, Optimizer, RMSprop
+
+
+class Residual(nn.Module):
+    """Linear layers, an activation, a normalization and a sum."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(4, 5), nn.Linear(5, 5)
+        self.norm, self.last = nn.LayerNorm(5), nn.Linear(5, 3)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        units = torch.nn.functional.gelu(self.first(inputs))
+        return self.last(self.norm(units + self.second(units)))
+
+
+def batch_of(
+    loss: DataLoss,
+    optimizer: Optimizer | None = None,
+    lr: Sequence[float] | np.ndarray = (0.01, 0.003),
+    noise: float = 0.0,
+    **settings: object,
+) -> Batch:
+    """A batch whose runs draw their starts from their seeds."""
+    batch = make_batch(loss, optimizer, lr, noise=noise, steps=10)
+    start = loss.starts(batch.seed).expand(len(batch.lr), -1)
+    return dataclasses.replace(batch, start=start, **settings)
+
+
+def compiled(batch: Batch, threads: int = 1) -> Batch:
+    assert batch.takes_examples
+    assert why_eager(batch) is None
+    return dataclasses.replace(batch, mode="compiled", threads=threads)
+
+
+NESTEROV = SGD(momentum=0.5, nesterov=True)
+
+CLOSE: dict[str, Batch] = {
+    "ridge": batch_of(Ridge(penalty=0.3), NESTEROV),
+    "lasso": batch_of(Lasso(), RMSprop()),
+    "huber": batch_of(Huber(data="diabetes", delta=0.7), SGD()),
+    "logistic": batch_of(Logistic(penalty=0.1), Adam(), noise=0.1),
+    "softmax": batch_of(Softmax(data="wine"), SGD(weight_decay=0.1)),
+    "mlp": batch_of(MLP(widths=(7, 5), count=150), Adam()),
+    # Seven tiles of examples, the last with padding.
+    "mlp, tiles": batch_of(MLP(data="digits", widths=(9,), activation="relu"), SGD(momentum=0.9)),
+    "mlp, numbers": batch_of(
+        MLP(data="diabetes", widths=(3,), standardize=True, activation="silu"), Adam()
+    ),
+    "module": batch_of(Module(data="iris", module=Residual().double(), standardize=True), Adam()),
+    "minibatches": batch_of(Logistic(batch_size=64), Adam()),
+    "minibatches of few examples": batch_of(Huber(batch_size=5), NESTEROV),
+    "some losses": batch_of(MLP(widths=(7,), batch_size=120), Adam(), full_every=4),
+}
+
+
+@pytest.mark.parametrize("name", CLOSE)
+def test_ten_steps_agree(name: str) -> None:
+    batch = CLOSE[name]
+    for one, other in zip(finish(batch), finish(compiled(batch)), strict=True):
+        assert other.outcome.mode == "compiled"
+        # Observed 4e-16. Where a slope is 0 but for rounding, Adam magnifies it: 6e-12.
+        np.testing.assert_allclose(other.history.loss, one.history.loss, rtol=1e-12)
+        np.testing.assert_allclose(other.history.x, one.history.x, rtol=1e-12, atol=2e-11)
+        np.testing.assert_allclose(other.history.grad_norm, one.history.grad_norm, rtol=1e-10)
+        assert other.outcome.steps == one.outcome.steps
+
+
+@pytest.mark.parametrize("name", ["ridge", "mlp", "minibatches", "some losses"])
+def test_a_row_has_the_same_bits_in_every_batch_on_any_number_of_threads(name: str) -> None:
+    case = CLOSE[name]
+    loss = case.loss
+    assert isinstance(loss, DataLoss)
+    rates = np.geomspace(1e-4, 0.1, 19)
+    batch = batch_of(loss, case.optimizer, rates, full_every=case.full_every)
+    batch = dataclasses.replace(compiled(batch), steps=40)
+    together = finish(batch)
+    for rows in ([0], [18], [3, 7, 11], list(range(9))):
+        for row, alone in zip(rows, finish(rows_of(batch, rows)), strict=True):
+            assert_same_bits(together[row], alone)
+    for one, other in zip(together, finish(compiled(batch, threads=3)), strict=True):
+        assert_same_bits(one, other)
+
+
+def test_float32_is_computed_in_float32() -> None:
+    batch = batch_of(MLP(widths=(7, 5), count=150).to(torch.float32, torch.device("cpu")), Adam())
+    batch = dataclasses.replace(batch, lr=batch.lr.float(), noise=batch.noise.float())
+    for one, other in zip(finish(batch), finish(compiled(batch)), strict=True):
+        assert other.history.x.dtype == np.float32
+        # Observed 2e-6.
+        np.testing.assert_allclose(other.history.x, one.history.x, rtol=1e-4, atol=1e-5)
+
+
+def test_a_diverged_run_ends_at_the_same_step() -> None:
+    batch = dataclasses.replace(batch_of(Ridge(), lr=[0.01, 30.0]), steps=1000)
+    for one, other in zip(finish(batch), finish(compiled(batch)), strict=True):
+        assert one.outcome.status == other.outcome.status
+        # Near infinity rounding decides; observed 0.
+        assert abs(one.outcome.steps - other.outcome.steps) <= 1
+
+
+class Sorts(nn.Module):
+    """Sorts its units."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 3)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.linear(inputs).sort(-1).values
+
+
+class Convolves(nn.Module):
+    """Convolves its inputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution, self.linear = nn.Conv1d(1, 2, 2), nn.Linear(6, 3)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.linear(self.convolution(inputs[:, None]).flatten(1))
+
+
+REFUSED = {
+    "sort": (Sorts(), "the operation aten.sort.default has no compiled form"),
+    "convolution": (Convolves(), "the operation aten.convolution.default has no compiled form"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_module_that_cannot_be_compiled_says_why(name: str) -> None:
+    module, reason = REFUSED[name]
+    batch = batch_of(Module(data="iris", module=module.double()))
+    assert why_eager(batch) == reason
+    eager, fallback = finish(batch), finish(dataclasses.replace(batch, mode="compiled"))
+    for one, other in zip(eager, fallback, strict=True):
+        np.testing.assert_allclose(one.history.x, other.history.x, rtol=1e-14)  # observed 0
