@@ -37,7 +37,8 @@ import gdlab
 from gdlab.config.sections import Engine
 from gdlab.config.settings import Settings
 from gdlab.engine.batch import Batch
-from gdlab.engine.compiled import Compiled
+from gdlab.engine.compiled import Compiled, ways
+from gdlab.engine.compiled_by_row import CompiledByRow
 from gdlab.engine.compiler import library
 from gdlab.engine.loop import advance
 from gdlab.engine.rows import Rows
@@ -47,7 +48,8 @@ from gdlab.runs.batching import batch_of, is_worth_compiling
 from gdlab.schedules import Constant
 
 MAX_BYTES = 2**30
-MAX_STEPS = 1000
+MAX_STEPS = {1: 100_000, 100: 10_000}
+"""The steps of few runs; of more, 1,000."""
 RUNS = (1, 100, 1_000, 10_000, 100_000)
 MODES = ("eager", "compiled", "jax")
 
@@ -138,13 +140,13 @@ def measure(
     problem: Problem, method: Method, runs: int, rounds: int, serial: float, compiling: Any
 ) -> dict[str, Any]:
     """Measure all contestants in turn on one problem, in seconds per step of the whole batch."""
-    steps = min(MAX_STEPS, MAX_BYTES // (8 * runs * (problem.loss.dim + 2)))
+    steps = min(MAX_STEPS.get(runs, 1000), MAX_BYTES // (8 * runs * (problem.loss.dim + 2)))
     lr = torch.full((runs,), problem.lr, dtype=torch.float64) * torch.linspace(0.5, 1, runs)
     # In shards, as in a sweep.
     shards = [batch_for(problem, method, part, steps) for part in lr.split(Engine().max_rows)]
     eager = [replace(shard, mode="eager") for shard in shards]
     compilable = [replace(shard, mode="compiled") for shard in shards]
-    compiled = Compiled(Rows.of(compilable[0]))
+    compiled = compiled_step(compilable[0])
     program, compile_jax = jax_program(problem, method, lr, steps)
     contestants = {
         "eager": lambda: [drain(shard) for shard in eager],
@@ -186,6 +188,12 @@ def measure(
 def batch_for(problem: Problem, method: Method, lr: Tensor, steps: int) -> Batch:
     settings = Settings(problem.loss, method.optimizer, Constant(), problem.lr, steps=steps)
     return batch_of(settings, {"lr": lr.numpy()}, len(lr))
+
+
+def compiled_step(batch: Batch) -> Compiled:
+    """Compile the step of a batch in the way that the engine tries first."""
+    by_row = ways(batch.loss)[0]
+    return (CompiledByRow if by_row else Compiled)(Rows.of(replace(batch, by_row=by_row)))
 
 
 def drain(batch: Batch, compiled: Compiled | None = None) -> list[Any]:
@@ -247,7 +255,7 @@ def compile_times(problem: Problem, method: Method) -> dict[str, float]:
     for name in ("cold", "warm"):
         library.load_library.cache_clear()
         start_time = time.perf_counter()
-        Compiled(Rows.of(replace(batch, mode="compiled")))
+        compiled_step(replace(batch, mode="compiled"))
         times[name] = time.perf_counter() - start_time
     del os.environ["XDG_CACHE_HOME"]
     shutil.rmtree(cache)

@@ -37,7 +37,7 @@ from torch import Tensor
 
 from gdlab.config.settings import Settings
 from gdlab.engine.batch import Batch
-from gdlab.engine.compiled_over_examples import CompiledOverExamples
+from gdlab.engine.compiled_by_row import CompiledByRow
 from gdlab.engine.compiler import library
 from gdlab.engine.loop import advance
 from gdlab.engine.rows import Rows
@@ -174,13 +174,13 @@ def measure(
     once = batch_of_compiled(batch)
     cold, warm = compile_seconds(batch)
     start = time.perf_counter()
-    drain(once, CompiledOverExamples(Rows.of(once)))
+    drain(once, CompiledByRow(Rows.of(once)))
     step_seconds = max((time.perf_counter() - start - warm) / 3, 1e-6)
     steps = int(min(2000, max(2, SECONDS / step_seconds)))
     steps = max(2, min(steps, MAX_BYTES // (dtype.itemsize * runs * (batch.loss.dim + 2))))
     batch = replace(batch, steps=steps, full_every=full_every(batch, steps))
     compilable = batch_of_compiled(batch)
-    compiled = CompiledOverExamples(Rows.of(compilable))
+    compiled = CompiledByRow(Rows.of(compilable))
     chosen = minibatches(batch, steps)
     program, compile_jax = jax_program(problem, method, batch, chosen)
     contestants: dict[str, Callable[[], Any]] = {
@@ -230,7 +230,7 @@ def full_every(batch: Batch, steps: int) -> int:
 
 
 def batch_of_compiled(batch: Batch) -> Batch:
-    return replace(batch, mode="compiled")
+    return replace(batch, mode="compiled", by_row=True)
 
 
 def batch_for(problem: Problem, method: Method, dtype: torch.dtype, runs: int, steps: int) -> Batch:
@@ -256,7 +256,7 @@ def minibatches(batch: Batch, steps: int) -> Tensor | None:
     return rng.minibatches(batch.seed, at, loss.examples, loss.minibatch).transpose(0, 1)
 
 
-def drain(batch: Batch, compiled: CompiledOverExamples | None = None) -> list[Any]:
+def drain(batch: Batch, compiled: CompiledByRow | None = None) -> list[Any]:
     """Run a batch and keep its chunks; its step is compiled already."""
     chunks = list(advance(batch, step=compiled))
     records = sum(len(chunk.loss) for chunk in chunks) - (len(chunks) - 1)
@@ -274,7 +274,7 @@ def compile_seconds(batch: Batch) -> tuple[float, float]:
         for _ in range(2):
             library.load_library.cache_clear()
             start = time.perf_counter()
-            CompiledOverExamples(Rows.of(batch_of_compiled(batch)))
+            CompiledByRow(Rows.of(batch_of_compiled(batch)))
             seconds.append(time.perf_counter() - start)
     finally:
         os.environ.pop("XDG_CACHE_HOME")

@@ -18,9 +18,6 @@ from gdlab.optimizers.base import Optimizer
 from gdlab.optimizers.oracle import MAX_MATRIX, OracleOptimizer
 from gdlab.schedules import Schedule
 
-_MOST_WRITTEN_OUT = 256
-"""With more examples × dimensions, a compiled step loops over the examples."""
-
 
 class Stop(Configured):
     """Stopping criteria: when a run ends before its last step.
@@ -81,6 +78,8 @@ class Batch:
         full_every: with minibatch steps, the loss of all examples and its gradient are computed
             at steps 0, full_every, 2·full_every, … and at the last step of a run.
         intervals: steps between two values of recorded quantities, by their names.
+        by_row: whether compiled steps compute one row after the other, over the examples or the
+            coordinates of each; else many rows at once.
         dof: degrees of freedom (R,) of Student's t noise; None for Gaussian noise.
     """
 
@@ -97,6 +96,7 @@ class Batch:
     threads: int = 1
     full_every: int = 1
     intervals: Mapping[str, int] = field(default_factory=dict)
+    by_row: bool = False
     dof: Tensor | None = None
 
     @property
@@ -105,21 +105,10 @@ class Batch:
         return self.steps if self.optimizer.needs else self.stop.most_steps(self.steps)
 
     @property
-    def takes_examples(self) -> bool:
-        """Whether a compiled step loops over the loss's examples, one run after the other.
-
-        Small losses are compiled like others: all examples written out, and many runs at once.
-        """
-        examples = self.loss.examples
-        if examples is None:
-            return False
-        return self.loss.minibatch is not None or examples * self.loss.dim > _MOST_WRITTEN_OUT
-
-    @property
     def lanes(self) -> int:
         """The number of rows is padded to a multiple of it, where bits depend on the number."""
         if self.mode == "compiled":
-            if self.takes_examples:
+            if self.by_row:
                 return 1
             vector = VECTOR_BYTES // self.start.element_size()
             return vector if len(self.lr) <= vector else LANES

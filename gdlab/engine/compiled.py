@@ -30,6 +30,8 @@ from gdlab.optimizers.base import Optimizer, State
 
 _RUN_STEPS_PER_THREAD = 2**16  # fewer are not worth a thread
 _MAX_MESSAGE = 120
+_MOST_WRITTEN_OUT = 256  # examples × dimensions of a loss whose examples are all written out
+_LONG = 64  # dimensions of a point that fills vectors by itself
 _TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-3}
 
 
@@ -131,13 +133,26 @@ class Compiled:
                 raise Uncompilable("its compiled form gives other values than torch")
 
 
+def ways(loss: Loss) -> tuple[bool, ...]:
+    """Return whether to compile the step of a loss row by row, in the order in which to try.
+
+    Row by row, the examples of a loss or the coordinates of a long point fill the vectors of the
+    processor; otherwise many rows do. The way never depends on the number of rows, so that a row
+    has the same bits in every batch.
+    """
+    examples = loss.examples
+    if examples is not None:
+        return (loss.minibatch is not None or examples * loss.dim > _MOST_WRITTEN_OUT,)
+    return (True, False) if loss.dim >= _LONG else (False,)
+
+
 def check_compilable(batch: Batch) -> None:
     """Refuse what has no compiled form, before any memory is taken for rows.
 
     Raises:
         Uncompilable: the message says why.
     """
-    if not batch.takes_examples:
+    if ways(batch.loss) == (False,):
         check_length(batch.loss.dim)
     device = batch.start.device.type
     if device != "cpu":

@@ -16,8 +16,8 @@ from typing import Protocol
 from gdlab.engine import eager
 from gdlab.engine.batch import Batch
 from gdlab.engine.chunk import Chunk, Mode
-from gdlab.engine.compiled import Compiled, check_compilable
-from gdlab.engine.compiled_over_examples import CompiledOverExamples
+from gdlab.engine.compiled import Compiled, check_compilable, ways
+from gdlab.engine.compiled_by_row import CompiledByRow
 from gdlab.engine.compiler.program import Uncompilable
 from gdlab.engine.records import ChunkRecords
 from gdlab.engine.rows import Rows
@@ -77,10 +77,10 @@ _CHEAP = 2**15
 _EXPENSIVE = 2**28
 """As many take about 0.1 seconds."""
 
-_CACHED = 2**21
+_CACHED = 2**23
 """Records of so many bytes are read back from a cache."""
 
-_MOST_RECORDS = 2**14
+_MOST_RECORDS = 2**16
 
 
 def _products(rows: Rows) -> int:
@@ -129,13 +129,18 @@ def advance(
 def _choose_mode(batch: Batch, step: Compiled | None) -> tuple[Batch, Compiled | None, Mode]:
     """Compile the step of a batch where requested and possible; else the batch becomes eager."""
     if step is not None:
-        return batch, step, Mode("compiled")
+        by_row = isinstance(step, CompiledByRow)
+        return replace(batch, by_row=by_row), step, Mode("compiled")
     if batch.mode != "compiled":
         return batch, None, Mode("eager")
-    try:
-        check_compilable(batch)
-        compile_step = CompiledOverExamples if batch.takes_examples else Compiled
-        return batch, compile_step(Rows.of(batch)), Mode("compiled")
-    except Uncompilable as error:
-        # Rows are padded for compiled steps; padding would only slow down eager ones.
-        return replace(batch, mode="eager"), None, Mode("eager", str(error))
+    reasons = []
+    for by_row in ways(batch.loss):
+        compiled = replace(batch, by_row=by_row)
+        try:
+            check_compilable(batch)
+            step = (CompiledByRow if by_row else Compiled)(Rows.of(compiled))
+            return compiled, step, Mode("compiled")
+        except Uncompilable as error:
+            reasons.append(str(error))
+    # Rows are padded for compiled steps; padding would only slow down eager ones.
+    return replace(batch, mode="eager"), None, Mode("eager", reasons[0])

@@ -3,8 +3,29 @@
 
 enum { L = 64 / sizeof(T) };
 typedef T V __attribute__((vector_size(64), may_alias));
+typedef T W __attribute__((vector_size(64), may_alias, aligned(sizeof(T)))); /* anywhere */
+#define GREATER(a, b) ((a) > (b) || (a) != (a) ? (a) : (b))
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 8")
+
+/* Numbers of two vectors in turn: the even ones (h = 0) or the odd ones (h = 1); the same of pairs. */
+#if defined(IS_DOUBLE)
+typedef long Mask __attribute__((vector_size(64)));
+#define CHOOSE(a, b, ...) (V)__builtin_shuffle((Mask)(a), (Mask)(b), (Mask){__VA_ARGS__})
+#define PAIR(a, b, h) CHOOSE(a, b, h, 8 + h, 2 + h, 10 + h, 4 + h, 12 + h, 6 + h, 14 + h)
+#define QUAD(a, b, h)                                                                              \
+  CHOOSE(a, b, 2 * h, 1 + 2 * h, 8 + 2 * h, 9 + 2 * h, 4 + 2 * h, 5 + 2 * h, 12 + 2 * h, 13 + 2 * h)
+#else
+typedef int Mask __attribute__((vector_size(64)));
+#define CHOOSE(a, b, ...) (V)__builtin_shuffle((Mask)(a), (Mask)(b), (Mask){__VA_ARGS__})
+#define PAIR(a, b, h)                                                                              \
+  CHOOSE(a, b, h, 16 + h, 2 + h, 18 + h, 4 + h, 20 + h, 6 + h, 22 + h, 8 + h, 24 + h, 10 + h,     \
+         26 + h, 12 + h, 28 + h, 14 + h, 30 + h)
+#define QUAD(a, b, h)                                                                              \
+  CHOOSE(a, b, 2 * h, 1 + 2 * h, 16 + 2 * h, 17 + 2 * h, 4 + 2 * h, 5 + 2 * h, 20 + 2 * h,        \
+         21 + 2 * h, 8 + 2 * h, 9 + 2 * h, 24 + 2 * h, 25 + 2 * h, 12 + 2 * h, 13 + 2 * h,         \
+         28 + 2 * h, 29 + 2 * h)
+#endif
 
 /* a b + c, rounded once */
 INLINE V multiply_add(V a, V b, V c)
@@ -21,28 +42,55 @@ INLINE V multiply_add(V a, V b, V c)
 
 INLINE V repeat(T a) { return a - (V){}; }
 
-/* The sum of the numbers of a vector: of its halves, of their halves, and so on. */
+/* The sums of the numbers of four vectors: of pairs, of pairs of them, then of halves. */
+INLINE void totals(V a, V b, V c, V d, T *sums)
+{
+  const V ab = PAIR(a, b, 0) + PAIR(a, b, 1), cd = PAIR(c, d, 0) + PAIR(c, d, 1);
+  const V abcd = QUAD(ab, cd, 0) + QUAD(ab, cd, 1);
+  T s[L];
+  *(W *)s = abcd;
+  for (int i = 0; i < 4; i++) {
+    sums[i] = s[i] + s[i + 4];
+    if (L == 16) sums[i] += s[i + 8] + s[i + 12];
+  }
+}
+
 INLINE T total(V a)
 {
-  T s[L];
-  for (int l = 0; l < L; l++) s[l] = a[l];
-  UNROLL
-  for (int half = L / 2; half; half /= 2)
-    for (int l = 0; l < half; l++) s[l] += s[l + half];
-  return s[0];
+  T sums[4];
+  totals(a, a, a, a, sums);
+  return sums[0];
 }
 
 /* The sum of n numbers that lie one after the other. */
-INLINE T sum_of(long n, const T *a)
+static __attribute__((noinline)) T sum_of(long n, const T *a)
 {
-  T s[L] = {0}, rest = 0;
+  V s = repeat(0), t = s;
+  T rest = 0;
   long i = 0;
-  for (; i + L <= n; i += L)
-    for (int l = 0; l < L; l++) s[l] += a[i + l];
+  for (; i + 2 * L <= n; i += 2 * L) {
+    s += *(const W *)(a + i);
+    t += *(const W *)(a + i + L);
+  }
+  for (; i + L <= n; i += L) s += *(const W *)(a + i);
   for (; i < n; i++) rest += a[i];
-  for (int half = L / 2; half; half /= 2)
-    for (int l = 0; l < half; l++) s[l] += s[l + half];
-  return s[0] + rest;
+  return total(s + t) + rest;
+}
+
+/* The greatest of n numbers that lie one after the other; NaN if one of them is. */
+static __attribute__((noinline)) T greatest_of(long n, const T *a)
+{
+  V greatest = repeat(a[0]);
+  T result = a[0];
+  long i = 0;
+  for (; i + L <= n; i += L) {
+    const V b = *(const W *)(a + i);
+    const Mask takes = (b > greatest) | (b != b);
+    greatest = (V)((takes & (Mask)b) | (~takes & (Mask)greatest));
+  }
+  for (int l = 0; l < L; l++) result = GREATER(greatest[l], result);
+  for (; i < n; i++) result = GREATER(a[i], result);
+  return result;
 }
 
 /* out (M, N L) = w (M, K) times a (K, N L): the product of a matrix that all examples share and one
@@ -101,8 +149,11 @@ static __attribute__((noinline)) void product(long M, long K, long m, const T *w
         UNROLL for (int j = 0; j < q; j++) s[i][j] = multiply_add(c, b[j], s[i][j]);               \
       }                                                                                            \
     }                                                                                              \
-    UNROLL for (int i = 0; i < m; i++)                                                             \
-      UNROLL for (int j = 0; j < q; j++) out[i * row + j * column] += total(s[i][j]);              \
+    UNROLL for (int i = 0; i < m; i++) {                                                           \
+      T sums[4];                                                                                   \
+      totals(s[i][0], s[i][1 % q], s[i][2 % q], s[i][3 % q], sums);                                \
+      for (int j = 0; j < q; j++) out[i * row + j * column] += sums[j];                            \
+    }                                                                                              \
   }
 OUTER(4, 4) OUTER(4, 1) OUTER(1, 4) OUTER(1, 1)
 

@@ -1,4 +1,4 @@
-"""The C program of the steps of runs whose loss is a mean over examples."""
+"""The C program of steps that are computed one run after the other."""
 
 import math
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gdlab.engine.compiler.arrays.buffers import Buffers
-from gdlab.engine.compiler.arrays.graph import View
+from gdlab.engine.compiler.arrays.graph import View, contiguous, make_node
 from gdlab.engine.compiler.arrays.source import Statements
 from gdlab.engine.compiler.arrays.totals import Totals
 from gdlab.engine.compiler.arrays.tracer import ArrayTracer
@@ -18,6 +18,7 @@ from gdlab.engine.compiler.source import definitions
 from gdlab.fields.declared import Number, map_numbers
 from gdlab.losses.base import Loss
 from gdlab.numerics import rng
+from gdlab.numerics.autodiff import value_and_gradient
 from gdlab.numerics.rowwise import VECTOR_BYTES, norm
 from gdlab.optimizers.base import Optimizer, State, check_step
 
@@ -59,7 +60,8 @@ def trace_program(
     """Trace the step of one run.
 
     Args:
-        loss: its `Number` fields are columns (1,); it computes the loss of chosen examples.
+        loss: its `Number` fields are columns (1,). If it is a mean over examples, it computes the
+            loss of chosen ones.
         optimizer: its `Number` fields are columns (1, 1), or the number 0.
         x: a point (1, D).
         state: of the optimizer, for one run.
@@ -78,12 +80,20 @@ def trace_program(
     return writer.finish(x, state, loss, queries, has_noise)
 
 
+def _copy_of_input(view: View) -> View:
+    """Return a copy of an input, which another output may overwrite, and other views unchanged."""
+    if view.node.kind != "input":
+        return view
+    copy = make_node("elementwise", "clone", [view], view.sizes, contiguous(view.sizes))
+    return copy.whole()
+
+
 class _Writer:
     """Traces the parts of a step, and writes a C function for each."""
 
     def __init__(self, x: Tensor) -> None:
         self.tracer = ArrayTracer()
-        self._is_double = x.dtype == torch.float64
+        self._dtype, self._is_double = x.dtype, x.dtype == torch.float64
         self._functions: list[str] = []
         self._columns = 0
         self._shared = self._per_example = 0
@@ -96,10 +106,22 @@ class _Writer:
         return self.tracer.follow(value, f"(column + {self._columns - 1})")
 
     def write_gradient(self, loss: Loss, x: Tensor) -> None:
-        """Write the loss and its gradient, from a mean over examples."""
-        tracer = self.tracer
-        point, chosen = tracer.follow(x, "x"), tracer.choose()
-        weight = tracer.follow(x.new_ones(1), "weight", per_example=True)
+        """Write the loss and its gradient, from a mean over examples if it is one."""
+        trace = self._trace_whole if loss.examples is None else self._trace_example
+        value, slope = trace(loss, self.tracer.follow(x, "x"))
+        arguments = "const T *x, const T *column, const Examples *examples"
+        self._write("gradient", arguments, {"value": value, "slope": slope})
+
+    def _trace_whole(self, loss: Loss, point: Tensor) -> tuple[View, View]:
+        """Trace the loss and its gradient."""
+        with self.tracer:
+            value, grad = value_and_gradient(loss, point)
+        return self.tracer.view(value), self.tracer.view(grad)
+
+    def _trace_example(self, loss: Loss, point: Tensor) -> tuple[View, View]:
+        """Trace the loss of one example and its gradient, and take their means."""
+        tracer, chosen = self.tracer, self.tracer.choose()
+        weight = tracer.follow(point.new_ones(1), "weight", per_example=True)
         with tracer:
             leaf = point.detach().requires_grad_()
             value = loss.partial(leaf, chosen)
@@ -108,9 +130,7 @@ class _Writer:
             (grad,) = torch.autograd.grad(value, leaf, weight)
         totals = Totals()
         mean = totals.product(tracer.view(value.detach()), tracer.view(weight))
-        arguments = "const T *x, const T *column, const Examples *examples"
-        outputs = {"value": mean, "slope": totals.of(tracer.view(grad))}
-        self._write("gradient", arguments, outputs)
+        return mean, totals.of(tracer.view(grad))
 
     def write_length(self, x: Tensor) -> None:
         """Write the norm of a gradient."""
@@ -148,16 +168,23 @@ class _Writer:
         """Follow the leaves of an optimizer's state."""
         leaves, place = {}, 0
         for name, leaf in state.items():
+            if leaf.dtype != self._dtype:
+                raise Uncompilable(f"the optimizer's state {name} has dtype {leaf.dtype}")
             leaves[name] = self.tracer.follow(leaf, f"(state + {place})")
             place += leaf.numel()
         return leaves
 
     def _write(self, name: str, arguments: str, outputs: dict[str, View]) -> None:
         """Write a function that computes outputs, and then stores them where they are named."""
+        outputs = {
+            target: _copy_of_input(view)
+            for target, view in outputs.items()
+            if (view.node.name, view.is_whole) != (target, True)
+        }
         buffers = Buffers(self._is_double)
         body = Statements(buffers).write(list(outputs.values()))
         stores = [buffers.store(view, target) for target, view in outputs.items()]
-        targets = "".join(f", T *{target}" for target in outputs if target in _RESULTS)
+        targets = "".join(f", T *{target}" for target in _RESULTS if target in outputs)
         lines = [*buffers.declarations, body, *stores]
         self._functions.append(
             f"static void {name}({arguments}, T *work, T *tile{targets})\n{{\n"
@@ -171,8 +198,8 @@ class _Writer:
         self, x: Tensor, state: State, loss: Loss, queries: bool, has_noise: bool
     ) -> ArrayProgram:
         """Return the program."""
-        tables, examples = self.tracer.tables, loss.examples
-        if not tables or examples is None:
+        tables, examples = self.tracer.tables, loss.examples or 0
+        if examples and not tables:
             raise Uncompilable("the loss takes no examples from tables")
         tile = self._tile(examples, x.dtype)
         widths = [table[0].numel() for table in tables]
@@ -204,8 +231,8 @@ class _Writer:
     def _tile(self, examples: int, dtype: torch.dtype) -> int:
         """The number of examples in a tile: as many as fit into the cache, and equal tiles."""
         fit = max(_FEWEST_EXAMPLES, _TILE_BYTES // (dtype.itemsize * max(self._per_example, 1)))
-        tiles = math.ceil(examples / fit)
-        return pad(math.ceil(examples / tiles), dtype)
+        tiles = math.ceil(max(examples, 1) / fit)
+        return pad(math.ceil(max(examples, 1) / tiles), dtype)
 
     def _source(self, constants: dict[str, int], widths: Sequence[int]) -> str:
         """The C source: definitions, kernels, and the functions in their frame."""
@@ -217,4 +244,5 @@ class _Writer:
         functions = "\n".join(self._functions)
         head = definitions(functions.splitlines(), self._is_double)
         body = frame.replace("/* FUNCTIONS */", f"{widths_of}\n\n{functions}")
+        head += ["#define IS_DOUBLE"] if self._is_double else []
         return "\n".join([*head, f"enum {{ {numbers} }};", *parts, body])

@@ -13,6 +13,7 @@ from gdlab.engine.compiler.expressions import NUMBERS
 from gdlab.engine.compiler.program import Uncompilable
 
 _STARTS = {"sum": "0", "mean": "0", "prod": "1", "amax": "-((T)1 / 0)", "amin": "((T)1 / 0)"}
+_OF_RUNS = {"sum": "sum_of", "mean": "sum_of", "amax": "greatest_of"}
 _STEPS = {
     **dict.fromkeys(("sum", "mean"), "({0} + {1})"),
     "prod": "({0} * {1})",
@@ -93,14 +94,10 @@ class Statements:
         lines += [f"{inner_heads} {each} {target} = {_STEPS[node.name].format(target, source)};"]
         if node.name == "mean":
             lines += [f"{each} {target} /= {count};"]
-        if not node.per_example and node.name in ("sum", "mean") and _is_run(view, axes):
-            start = self.buffers.start(
-                view,
-                offset(
-                    0, view.strides, ["0" if d in axes else index[d] for d in range(len(index))]
-                ),
-            )
-            lines[:2] = [f"{target} = sum_of({count}, {start});"]
+        if not node.per_example and node.name in _OF_RUNS and _is_run(view, axes):
+            places = ["0" if d in axes else index[d] for d in range(len(index))]
+            start = self.buffers.start(view, offset(0, view.strides, places))
+            lines[:2] = [f"{target} = {_OF_RUNS[node.name]}({count}, {start});"]
         return f"{heads} {{\n" + "\n".join(lines) + "\n}"
 
     def _product(self, node: Node) -> str:

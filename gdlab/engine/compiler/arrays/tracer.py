@@ -174,9 +174,8 @@ class ArrayTracer(TorchDispatchMode):
         if name == "scatter_add" and part.is_whole:
             _, axis, index, values = (self._argument(arg) for arg in args)
             details = {"axis": axis % max(target.ndim, 1)}
-            node = make_node(
-                "scatter", name, (part, index, values), part.sizes, part.strides, details
-            )
+            operands = part, index, values
+            node = make_node("scatter", name, operands, part.sizes, part.strides, details)
         else:
             source = self._written(func, name, part, args, kwargs)
             details = {"part": (part.offset, part.sizes, part.strides)}

@@ -1,4 +1,4 @@
-"""Compiled steps on losses that are means over examples: one run after the other.
+"""Compiled steps, one run after the other: over the examples or the coordinates of each.
 
 Shapes: D dimensions, K records of a chunk, n rows still running, N examples, B examples of a
 minibatch, S numbers of an optimizer's state, C columns.
@@ -20,15 +20,14 @@ from gdlab.engine.rows import Rows
 _NUMBERS_PER_THREAD = 2**20  # products of examples and weights; fewer are not worth a thread
 
 
-class CompiledOverExamples(Compiled):
-    """Advances the rows of a batch whose loss is a mean over examples by its compiled step."""
+class CompiledByRow(Compiled):
+    """Advances the rows of a batch by their compiled step, one row after the other."""
 
     def _load(self, rows: Rows) -> None:
         loss, optimizer, x, state, has_noise = first_row(rows)
         self._program = trace_program(loss, optimizer, x, state, has_noise)
         self._function = load_function(self._program.source, "advance")
-        examples = loss.examples
-        assert examples is not None
+        examples = loss.examples or 1
         dtype = rows.x.dtype
         self._tables = [_columns_of(table.to(dtype)) for table in self._program.tables]
         self._weight = _weights(examples, rows.x)

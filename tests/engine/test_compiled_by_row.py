@@ -10,9 +10,9 @@ from helpers.batches import assert_same_bits, finish, make_batch, rows_of, why_e
 from torch import Tensor, nn
 
 from gdlab.engine.batch import Batch
-from gdlab.losses import MLP, Huber, Lasso, Logistic, Module, Ridge, Softmax
-from gdlab.losses.models.data_loss import DataLoss
-from gdlab.optimizers import SGD, Adam, Optimizer, RMSprop
+from gdlab.engine.compiled import ways
+from gdlab.losses import MLP, Huber, Lasso, Logistic, Loss, Module, Ridge, Rosenbrock, Softmax
+from gdlab.optimizers import SGD, Adam, AdGD, HeavyBall, Muon, Optimizer, RMSprop
 
 
 class Residual(nn.Module):
@@ -29,7 +29,7 @@ class Residual(nn.Module):
 
 
 def batch_of(
-    loss: DataLoss,
+    loss: Loss,
     optimizer: Optimizer | None = None,
     lr: Sequence[float] | np.ndarray = (0.01, 0.003),
     noise: float = 0.0,
@@ -37,12 +37,12 @@ def batch_of(
 ) -> Batch:
     """A batch whose runs draw their starts from their seeds."""
     batch = make_batch(loss, optimizer, lr, noise=noise, steps=10)
-    start = loss.starts(batch.seed).expand(len(batch.lr), -1)
+    start = loss.tensor(loss.starts(batch.seed)).expand(len(batch.lr), -1)
     return dataclasses.replace(batch, start=start, **settings)
 
 
 def compiled(batch: Batch, threads: int = 1) -> Batch:
-    assert batch.takes_examples
+    assert ways(batch.loss)[0]
     assert why_eager(batch) is None
     return dataclasses.replace(batch, mode="compiled", threads=threads)
 
@@ -64,6 +64,10 @@ CLOSE: dict[str, Batch] = {
     "module": batch_of(Module(data="iris", module=Residual().double(), standardize=True), Adam()),
     "minibatches": batch_of(Logistic(batch_size=64), Adam()),
     "minibatches of few examples": batch_of(Huber(batch_size=5), NESTEROV),
+    # Optimizers that keep the point before.
+    "long points": batch_of(Rosenbrock(dim=70), AdGD(), lr=[1e-4, 1e-3]),
+    "heavy ball": batch_of(Rosenbrock(dim=70), HeavyBall(), lr=[1e-4, 1e-5], noise=0.1),
+    "matrices": batch_of(MLP(widths=(7, 5), count=150), Muon()),
     "some losses": batch_of(MLP(widths=(7,), batch_size=120), Adam(), full_every=4),
 }
 
@@ -80,13 +84,11 @@ def test_ten_steps_agree(name: str) -> None:
         assert other.outcome.steps == one.outcome.steps
 
 
-@pytest.mark.parametrize("name", ["ridge", "mlp", "minibatches", "some losses"])
+@pytest.mark.parametrize("name", ["ridge", "mlp", "minibatches", "some losses", "long points"])
 def test_a_row_has_the_same_bits_in_every_batch_on_any_number_of_threads(name: str) -> None:
     case = CLOSE[name]
-    loss = case.loss
-    assert isinstance(loss, DataLoss)
-    rates = np.geomspace(1e-4, 0.1, 19)
-    batch = batch_of(loss, case.optimizer, rates, full_every=case.full_every)
+    rates = np.geomspace(1e-5, 0.1, 19)
+    batch = batch_of(case.loss, case.optimizer, rates, full_every=case.full_every)
     batch = dataclasses.replace(compiled(batch), steps=40)
     together = finish(batch)
     for rows in ([0], [18], [3, 7, 11], list(range(9))):
