@@ -5,7 +5,9 @@ minibatch, S numbers of an optimizer's state, C columns.
 """
 
 import ctypes
+from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,13 +31,14 @@ class CompiledByRow(Compiled):
         self._function = load_function(self._program.source, "advance")
         examples = loss.examples or 1
         dtype = rows.x.dtype
-        self._tables = [_columns_of(table.to(dtype)) for table in self._program.tables]
+        tables = [table.to(dtype).contiguous() for table in self._program.tables]
+        self._examples, self._columns = tables, [_columns_of(table) for table in tables]
         self._weight = _weights(examples, rows.x)
         self._part_weight = _weights(loss.minibatch or 1, rows.x)
         threads = max(1, min(rows.batch.threads, len(rows.x)))
         # A multiple of a cache line, so that every array begins at one.
         self._work = rows.x.new_empty((threads, pad(self._program.work, dtype)))
-        self._examples = examples
+        self._count = examples
 
     def _run(self, rows: Rows, records: ChunkRecords, state: Tensor) -> Tensor:
         """Let the compiled steps write the new records, and return their summary (5, n)."""
@@ -49,7 +52,7 @@ class CompiledByRow(Compiled):
         has_loss = records.has_loss
         has_loss = torch.ones(len(steps), dtype=torch.bool) if has_loss is None else has_loss
         by_record = records.points, records.loss, records.norm, rates, noise
-        chunk = _chunk_type(len(self._tables))(
+        chunk = _chunk_type(len(self._examples))(
             *(_address(values, pending) for values in by_record),
             *map(_address, (columns, state, summary)),
             _address(rows.seed),
@@ -59,7 +62,8 @@ class CompiledByRow(Compiled):
             count,
             rates.stride(0),
             rows.first + pending,
-            (ctypes.c_void_p * (len(self._tables) + 1))(*map(_address, self._tables)),
+            _addresses(self._examples),
+            _addresses(self._columns),
             _address(self._weight),
             len(self._weight),
             len(self._weight),
@@ -69,7 +73,7 @@ class CompiledByRow(Compiled):
             bounds = ctypes.c_long(begin), ctypes.c_long(end)
             self._function(*bounds, ctypes.byref(chunk), pointer(self._work[thread]))
 
-        numbers = n * count * self._examples * rows.x.shape[1]
+        numbers = n * count * self._count * rows.x.shape[1]
         threads = min(len(self._work), -(-n // BLOCK), numbers // _NUMBERS_PER_THREAD)
         if threads <= 1:
             run_rows(0, n, 0)
@@ -98,6 +102,11 @@ def _address(tensor: Tensor | None, first: int = 0) -> int | None:
     return None if tensor is None else tensor[first:].data_ptr()
 
 
+def _addresses(tensors: Sequence[Tensor]) -> Any:
+    """The addresses of tensors, as an array that is never empty."""
+    return (ctypes.c_void_p * (len(tensors) + 1))(*map(_address, tensors))
+
+
 @cache
 def _chunk_type(tables: int) -> type[ctypes.Structure]:
     """The structure `Chunk` of `frame.c`, for programs with so many tables."""
@@ -106,7 +115,8 @@ def _chunk_type(tables: int) -> type[ctypes.Structure]:
         *("seed", "part_weight", "has_loss"),
     )
     counts = ("runs", "records", "rate_stride", "step")
-    examples = [("table", ctypes.c_void_p * (tables + 1)), ("weight", ctypes.c_void_p)]
+    addresses = ctypes.c_void_p * (tables + 1)
+    examples = [("example", addresses), ("table", addresses), ("weight", ctypes.c_void_p)]
     fields = [(name, ctypes.c_void_p) for name in names]
     fields += [(name, ctypes.c_long) for name in counts]
     fields += [*examples, ("stride", ctypes.c_long), ("count", ctypes.c_long)]

@@ -20,6 +20,7 @@ typedef struct {
   const T *part_weight; /* of each example in the mean over a minibatch */
   const unsigned char *has_loss; /* at which records the loss is computed (K,) */
   long runs, records, rate_stride, step; /* the number of the first step */
+  const T *example[TABLES + 1]; /* tables (N, widths[i]), from which minibatches are collected */
   Examples all;
 } Chunk;
 
@@ -39,12 +40,13 @@ static void choose(const Chunk *chunk, const Word *chosen, Examples *part, T *ti
   const long padded = (SIZE + L - 1) / L * L;
   *part = (Examples){.weight = chunk->part_weight, .stride = padded, .count = padded};
   for (int i = 0; i < TABLES; i++) {
+    const long width = widths[i];
     part->table[i] = tile;
-    for (long p = 0; p < widths[i]; p++, tile += padded) {
-      const T *const from = chunk->all.table[i] + p * chunk->all.stride;
-      for (long t = 0; t < SIZE; t++) tile[t] = from[chosen[t]];
-      for (long t = SIZE; t < padded; t++) tile[t] = from[chosen[0]];
+    for (long t = 0; t < padded; t++) {
+      const T *const from = chunk->example[i] + chosen[t < SIZE ? t : 0] * width;
+      for (long p = 0; p < width; p++) tile[p * padded + t] = from[p];
     }
+    tile += width * padded;
   }
 }
 
