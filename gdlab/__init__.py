@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gdlab.runs.run import Run, run
     from gdlab.schedules import Schedule
     from gdlab.sweeps.sweep import sweep
+    from gdlab.watching.watch import Watch, watch
 
 _MODULES = {
     "Engine": "gdlab.config.sections",
@@ -44,12 +45,14 @@ _MODULES = {
     "Status": "gdlab.engine.status",
     "Stop": "gdlab.engine.batch",
     "Transform": "gdlab.losses",
+    "Watch": "gdlab.watching.watch",
     "check_gradient": "gdlab.derivatives.findings.check",
     "compare": "gdlab.runs.compare",
     "load": "gdlab.results.load",
     "run": "gdlab.runs.run",
     "setting": "gdlab.fields.declared",
     "sweep": "gdlab.sweeps.sweep",
+    "watch": "gdlab.watching.watch",
 }
 
 _PACKAGES = ("bench", "derivatives", "losses", "optimizers", "schedules", "theory")
@@ -72,12 +75,14 @@ __all__ = [
     "Status",
     "Stop",
     "Transform",
+    "Watch",
     "check_gradient",
     "compare",
     "load",
     "run",
     "setting",
     "sweep",
+    "watch",
 ]
 
 

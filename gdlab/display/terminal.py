@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import rich.progress
 
 _BAR_AFTER = 1.0  # seconds
-_STYLES = {
+STYLES = {
     Status.CONVERGED: "bold green",
     Status.TARGET: "bold green",
     Status.MAX_STEPS: "bold yellow",
@@ -107,7 +107,7 @@ def show_end(
 ) -> None:
     """Print the summary of a run; `rate` is its measured rate per step, if any."""
     console = PlainConsole()
-    status = (str(outcome.status), _STYLES.get(outcome.status, "bold red"))
+    status = (str(outcome.status), STYLES.get(outcome.status, "bold red"))
     console.print(styled(status, f": {outcome.reason}"))
     reason = explanation(settings, batch, outcome)
     if reason:

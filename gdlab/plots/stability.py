@@ -169,7 +169,9 @@ def _set_limits(upper: Axes, lower: Axes, paths: list[SharpnessPath]) -> None:
             np.concatenate([path.loss for path in paths]),
         )
     )
-    edge = edges.max(initial=0.0) or np.abs(values).max(initial=0.0) or 1.0
+    # Where lr falls to 0, the edge leaves all else far below.
+    near = _OUTLIERS * max(values.max(initial=0.0), edges.min(initial=np.inf))
+    edge = min(edges.max(initial=0.0), near) or np.abs(values).max(initial=0.0) or 1.0
     high = 1.08 * min(values.max(initial=edge), _OUTLIERS * edge)
     low = values.min(initial=0.0)
     upper.set_ylim(max(1.08 * low, -high), high)

@@ -17,12 +17,15 @@ from gdlab.engine.history import History
 from gdlab.engine.metrics import SHARPNESS
 from gdlab.errors import CUSTOM_ERRORS, describe_error
 from gdlab.losses.base import Loss
+from gdlab.losses.watched import WatchedLoss
 from gdlab.numerics.autodiff import value_and_gradient
+from gdlab.optimizers.base import Optimizer
 from gdlab.plots.convergence import Curve, draw_convergence, draw_loss, is_drawable
 from gdlab.plots.projection import Landscape
 from gdlab.plots.stability import SharpnessPath, draw_stability
 from gdlab.plots.style import FORMATS, Size, render
 from gdlab.plots.trajectory import draw_trajectory, trajectory_frames
+from gdlab.plots.weight_path import draw_weight_path
 from gdlab.recording.backgrounds import Backgrounds
 from gdlab.recording.event_file import EventWriter
 from gdlab.recording.files import write_atomically
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 
 _LONGEST_TITLE = 60  # of the loss
 _MIN_SHARPNESS_VALUES, _MIN_CONVERGENCE_POINTS = 2, 3  # that make a curve
+
+NO_SHARPNESS = "the sharpness was not recorded, which record.sharpness_every=10 asks for"
 
 Frames: TypeAlias = list[tuple[int, bytes]]
 """Steps, each with its PNG. TensorBoard gets all of them, the run's directory the last one."""
@@ -107,6 +112,9 @@ def trajectory_of(run: RunToDraw) -> Picture | str:
     loss, path, size = run.settings.objective, run.path, run.size
     if path.x.shape[1] < loss.dim:
         return f"only {path.x.shape[1]} of {loss.dim} coordinates are recorded (record.max_coords)"
+    if isinstance(loss, WatchedLoss):
+        look: Any = {"title": run.heading, "names": loss.names, "size": size}
+        return Picture(int(path.step[-1]), lambda: draw_weight_path(path.step, path.x, **look))
     scene = landscape_of(loss, run.heading)
 
     def animate() -> Frames:
@@ -136,9 +144,9 @@ def convergence_of(run: RunToDraw) -> Picture | str:
 
 def stability_of(run: RunToDraw) -> Picture | str:
     """Draw the sharpness beside the edge of stability, where it was recorded."""
-    path = sharpness_path(run.path, run.settings)
+    path = sharpness_path(run.path, run.settings.optimizer)
     if path is None:
-        return "the sharpness was not recorded, which record.sharpness_every=10 asks for"
+        return NO_SHARPNESS
     look: Any = {"title": run.heading, "size": run.size}
     return Picture(int(path.step[-1]), lambda: draw_stability({"sharpness": path}, **look))
 
@@ -268,10 +276,10 @@ def landscape_of(loss: Loss, title: str) -> Landscape:
     )
 
 
-def sharpness_path(path: History, settings: Settings) -> SharpnessPath | None:
+def sharpness_path(path: History, optimizer: Optimizer) -> SharpnessPath | None:
     """Return the sharpness along the path of a run; None where fewer than two values are known."""
     sharpness = path.metrics.get(SHARPNESS)
     if sharpness is None or np.isfinite(sharpness).sum() < _MIN_SHARPNESS_VALUES:
         return None
-    edge, formula = stability_edge(settings.optimizer, path.lr)
+    edge, formula = stability_edge(optimizer, path.lr)
     return SharpnessPath(path.step, path.loss, sharpness, edge, formula)

@@ -32,7 +32,7 @@ from gdlab.results.recorded_run import flat_settings, loss_name
 from gdlab.viewer.messages import messages_of
 
 _MOST_ROWS = 1000
-_OF_RUN, _OF_SWEEP = ("loss",), ("convergence", "sensitivity")
+_OF_RUN, _OF_SWEEP = ("loss", "stability"), ("convergence", "sensitivity")
 _LOST = (str(Status.DIVERGED), str(Status.FAILED), str(Status.STALLED))
 _LEFT_OUT = ("reason", "mode_reason", "mode", "seconds", "explanation")
 

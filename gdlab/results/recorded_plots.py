@@ -14,12 +14,19 @@ from gdlab.plots.colors import Palette, Value
 from gdlab.plots.comparison import draw_losses
 from gdlab.plots.convergence import Curve, draw_loss
 from gdlab.plots.sensitivity import draw_sensitivity
+from gdlab.plots.stability import draw_stability
 from gdlab.plots.style import FORMATS, Size
 from gdlab.recording.figures import Look, choose_kind
-from gdlab.recording.run_plots import KINDS, RunToDraw, trajectory_of
+from gdlab.recording.run_plots import (
+    KINDS,
+    NO_SHARPNESS,
+    RunToDraw,
+    sharpness_path,
+    trajectory_of,
+)
 from gdlab.recording.thinned_path import thinned_path
 from gdlab.results.bands import band_of, why_no_bands
-from gdlab.results.known_loss import settings_with_loss
+from gdlab.results.known_loss import optimizer_of, settings_with_loss
 from gdlab.results.labels import labels_of, short_names
 from gdlab.results.ranking import rank_order, setting_label, to_python
 from gdlab.results.recorded_run import run_title
@@ -80,13 +87,23 @@ def _pictures_of_run(run: "Recorded") -> _Pictures:
     """Return what draws each picture of a run, or why there is none."""
     curve = _curve_of(run.history())
     others = dict.fromkeys((name for name in KINDS if name != "loss"), _NO_LOSS)
-    settings = settings_with_loss(run.config)
+    settings = settings_with_loss(run.config, watched=True)
     trajectory = settings if isinstance(settings, str) else partial(_draw_path, run, settings)
     return {
         "loss": partial(draw_loss, curve, ylabel="loss"),
         **others,
         "trajectory": trajectory,
+        "stability": _stability_of(run),
     }
+
+
+def _stability_of(run: "Recorded") -> "Callable[..., Figure] | str":
+    """Return what draws the sharpness beside its edge, or why it was not recorded."""
+    optimizer = optimizer_of(run.config)
+    path = sharpness_path(run.history.take(slice(None)), optimizer)
+    if path is None:
+        return NO_SHARPNESS
+    return partial(draw_stability, {"sharpness": path})
 
 
 def _draw_path(run: "Recorded", settings: Settings, *, title: str, size: Size | None) -> "Figure":

@@ -149,7 +149,9 @@ def draw_stability_of(sweep: SweepToDraw) -> "Figure":
     names, labels = sweep.records.names(), sweep.labels
     known = sweep.records.read_thinned(_spread(sweep, MAX_RUNS))
     plan = sweep.plan
-    drawn = {run: sharpness_path(path, plan.settings_of(run)) for run, path in known.items()}
+    drawn = {
+        run: sharpness_path(path, plan.settings_of(run).optimizer) for run, path in known.items()
+    }
     paths = {run: path for run, path in drawn.items() if path is not None}
     if not paths:
         raise ValueError("no run has two values of the sharpness")

@@ -113,12 +113,17 @@ def diagnose(batch: Batch, outcomes: Outcomes, only: Sequence[int] | None = None
     if not len(rows):
         return
     with one_thread():
-        evidence = gather(batch, outcomes, rows.to(batch.start.device))
-        outcomes.numbers["lr_limit"][rows.numpy()] = evidence.limit.numpy()
-        found = np.full(len(status), "", dtype=object)
-        found[rows.numpy()] = _decide(outcomes, evidence)
-        is_suspect = np.isin(found, _BY_RAW_COLUMNS)
-        raw = compare_columns(batch) if is_suspect.any() else None
+        conclude(batch, outcomes, gather(batch, outcomes, rows.to(batch.start.device)))
+
+
+def conclude(batch: Batch, outcomes: Outcomes, evidence: Evidence) -> None:
+    """Say in the outcomes what happened in the runs of a batch that there is evidence on."""
+    rows = evidence.rows.numpy()
+    outcomes.numbers["lr_limit"][rows] = evidence.limit.numpy()
+    found = np.full(len(outcomes.status), "", dtype=object)
+    found[rows] = _decide(outcomes, evidence)
+    is_suspect = np.isin(found, _BY_RAW_COLUMNS)
+    raw = compare_columns(batch) if is_suspect.any() else None
     if raw is not None:
         found[is_suspect] = Diagnosis.RAW
     outcomes.diagnoses = Diagnoses(batch, outcomes, evidence, found, raw)

@@ -110,6 +110,7 @@ class Evidence:
         undefined: the operation of the loss that the next step of a run made undefined, by k < n.
         is_noisy: whether gradients are noisy or of minibatches (n,).
         maximizes: whether the optimizer climbs; the tail is then that of the negative loss.
+        limit_step: the step at which `limit` was measured; None for where runs ended.
     """
 
     rows: Tensor
@@ -125,6 +126,7 @@ class Evidence:
     undefined: dict[int, Undefined]
     is_noisy: Tensor
     maximizes: bool
+    limit_step: int | None = None
 
 
 def gather(batch: Batch, outcomes: Outcomes, rows: Tensor) -> Evidence:

@@ -102,6 +102,12 @@ def noisy(run: RunEnd) -> str:
     parts = [f"noise.scale={noise:g}"] if noise else []
     if loss.minibatch is not None:
         parts.append(f"a minibatch of {loss.minibatch} of {loss.examples} examples")
+    if not parts:  # of a loop that was watched, which need not tell
+        steps = steps_taken(run.span)
+        return (
+            "kept moving by noise, as of minibatches or dropout: in the last "
+            f"{steps} the mean loss has not fallen steadily"
+        )
     source = "each gradient has " + " and ".join(parts)
     return f"kept moving by noise: {source}; {_rises(run)}"
 

@@ -99,6 +99,8 @@ class RunEnd:
     @property
     def where(self) -> str:
         """Where the Hessian was computed."""
+        if self.found.evidence.limit_step is not None:
+            return f"at step {self.found.evidence.limit_step}"
         if self.outcomes.status[self.row] != Status.DIVERGED:
             return "at the last point"
         step = int(self.number("best_step"))

@@ -31,6 +31,7 @@ _PARTS = ("loss", "transform")
 _VALUES = 4_000_000  # of points times examples that are computed at once: 32 MB
 _PRODUCTS = 300_000_000  # of points, examples and dimensions in a grid
 _LEAST_SIDE = 16
+_MOST_NAMED = 64  # coordinates
 _MOST_DIM = 2**31
 
 
@@ -131,16 +132,25 @@ class Problem:
         formula = self.node["loss"].get("formula")
         return None if formula is None else visible(str(formula))
 
+    @property
+    def names(self) -> Sequence[str]:
+        """The names of the coordinates, of the first 64 where there are more."""
+        made = self.made
+        if isinstance(made, str):  # the coordinates of a loss that was watched have names, too
+            made = settings_with_loss({**self.node, "lr": 1.0}, watched=True)
+        if isinstance(made, str) or self.dim > _MOST_NAMED:
+            return [f"x{i}" for i in range(min(self.dim, _MOST_NAMED))]
+        return [visible(name) for name in made.objective.names]
+
     def head(self) -> dict[str, Any]:
         """Return what messages say of the problem."""
         landscape = self.landscape
-        names = landscape.names if landscape is not None and self.dim <= 64 else ()
         return {
             "id": self.id,
             "group": self.group,
             "title": self.title,
             "dim": self.dim,
-            "names": list(names) or [f"x{i}" for i in range(min(self.dim, 64))],
+            "names": list(self.names),
             "settings": dict(self.settings),
             "runs": len(self.runs),
             "has_landscape": landscape is not None,

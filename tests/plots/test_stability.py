@@ -83,10 +83,10 @@ def test_losses_without_a_logarithm(loss: np.ndarray) -> None:
 def test_a_curve_needs_two_values() -> None:
     step = np.arange(3)
     history = History(step, step * 1.0, step * 1.0, step + 0.1, step[:, None] * 1.0)
-    assert sharpness_path(history, SETTINGS) is None
+    assert sharpness_path(history, SETTINGS.optimizer) is None
     for values, is_there in (([1, np.nan, np.nan], False), ([1, np.nan, 2], True)):
         known = History(**{**vars(history), "metrics": {SHARPNESS: np.array(values)}})
-        assert (sharpness_path(known, SETTINGS) is not None) == is_there
+        assert (sharpness_path(known, SETTINGS.optimizer) is not None) == is_there
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Watches a training loop that someone else runs: `gdlab.watch`."""

@@ -1,0 +1,87 @@
+"""What is seen of an optimizer just before it takes a step, by its own hooks."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+_HALF = (torch.float16, torch.bfloat16)
+
+
+class StepHook:
+    """Sees the gradients and learning rates of an optimizer at the first step since `reset`.
+
+    Of an optimizer that computes its gradients itself by a closure, as LBFGS does, it sees those of
+    the first call of the closure.
+
+    Args:
+        optimizer: what is seen.
+        before: called before the step.
+    """
+
+    def __init__(self, optimizer: Optimizer, before: Callable[[], None]) -> None:
+        self.optimizer, self._before = optimizer, before
+        self.is_open = False
+        self.norms: Sequence[Tensor] = ()
+        self.rates: list[float] = []
+        self.scale: Tensor | float = 1.0
+        self._handle = optimizer.register_step_pre_hook(self._see)
+
+    def remove(self) -> None:
+        """Take the hook away."""
+        self._handle.remove()
+
+    def reset(self) -> None:
+        """Wait for the next step."""
+        self.is_open, self.norms = False, ()
+
+    def look(self) -> None:
+        """See the gradients and the learning rates as they are."""
+        groups = self.optimizer.param_groups
+        self.rates = [float(group["lr"]) for group in groups]
+        self.norms = norms_of([p for group in groups for p in group["params"]])
+        # A fused optimizer divides by the scale of a GradScaler itself.
+        scale = getattr(self.optimizer, "grad_scale", None)
+        self.scale = 1.0 if scale is None else scale.clone()
+
+    def _see(self, optimizer: Optimizer, args: Any, kwargs: Any) -> tuple[Any, Any] | None:
+        if self.is_open:
+            return None
+        self._before()
+        self.is_open = True
+        self.look()
+        closure = args[1] if len(args) > 1 else kwargs.get("closure")
+        if closure is None:
+            return None
+        seen = _FirstCall(closure, self.look)
+        if len(args) > 1:
+            return (args[0], seen, *args[2:]), kwargs
+        return args, {**kwargs, "closure": seen}
+
+
+class _FirstCall:
+    """A closure that is followed by something else the first time."""
+
+    def __init__(self, closure: Callable[[], Any], after: Callable[[], None]) -> None:
+        self._closure, self._after, self._is_first = closure, after, True
+
+    def __call__(self) -> Any:
+        loss = self._closure()
+        if self._is_first:
+            self._is_first = False
+            self._after()
+        return loss
+
+
+def norms_of(parameters: Sequence[Tensor]) -> Sequence[Tensor]:
+    """Return the norm of the gradient of each parameter that has one; nothing is changed."""
+    grads = [p.grad for p in parameters if p.grad is not None]
+    dense = [g.coalesce().values() if g.is_sparse else g for g in grads]
+    wide = [g.float() if g.dtype in _HALF else g for g in dense]  # whose squares may overflow
+    if not wide:
+        return ()
+    with torch.no_grad():
+        # As in torch.nn.utils.get_total_norm, which takes half as long again.
+        return torch._foreach_norm(wide)  # type: ignore[attr-defined]  # it has no public name
