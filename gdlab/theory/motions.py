@@ -171,7 +171,8 @@ def descending(run: RunEnd) -> str:
     earlier, falling = (-earlier, "rising") if run.maximizes else (earlier, "falling")
     change = f"by {abs(earlier - final):.3g} to {final:.6g}"
     parts = [f"still {falling}: {change} in the last {steps_taken(run.span)}"]
-    limit = f"{run.found.batch.optimizer.stability_formula()} = {run.limit:.3g} there"
+    where = "there" if run.found.evidence.limit_step is None else run.where
+    limit = f"{run.found.batch.optimizer.stability_formula()} = {run.limit:.3g} {where}"
     is_noisy = bool(run.found.evidence.is_noisy[run.k])
     is_constant = isinstance(run.found.batch.schedule, Constant)
     if run.lr < FAR_BELOW * run.limit and is_constant and not is_noisy:

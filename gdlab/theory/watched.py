@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from gdlab.engine.batch import Batch
 from gdlab.engine.evidence import TAIL
@@ -20,6 +21,10 @@ _RESTLESS = 0.1
 
 _BLOCKS = 9
 """Parts of the last half of a noisy loop; their mean losses show where it goes."""
+
+
+_BEYOND = 3
+"""Standard deviations of the noise from which a mean loss that is higher has grown."""
 
 
 @dataclass(frozen=True)
@@ -55,18 +60,19 @@ def diagnose_watched(batch: Batch, outcome: Outcome, watched: Watched) -> Outcom
         watched: its records, at least one.
     """
     loss, norm, every = watched.loss, watched.grad_norm, watched.every
-    is_noisy = _is_restless(loss[-TAIL - 1 :])
-    if is_noisy:
+    is_noisy, first = False, float(loss[0])
+    if _is_restless(loss[-TAIL - 1 :]):
         size = max(1, len(loss) // (2 * _BLOCKS))
-        loss, norm = _means(loss, size), _means(norm, size)
+        first, noise = float(loss[:size].mean()), _noise(loss)
+        loss, norm = (_means(column, size)[-_BLOCKS:] for column in (loss, norm))
         every *= size
+        is_noisy = loss[-1] - first <= _BEYOND * noise
     fields = vars(outcome) | {"final_loss": float(loss[-1]), **outcome.metrics}
     found = Outcomes(batch)
     found.fill([fields])
-    window = (torch.from_numpy(column[-TAIL - 1 :].copy())[:, None] for column in (loss, norm))
-    tail = Tail.of(*window)
+    tail = Tail.of(_window(loss), _window(norm))
     records = found.evidence
-    records.first_loss[0], records.first_norm[0] = float(loss[0]), float(norm[0])
+    records.first_loss[0], records.first_norm[0] = first, float(watched.grad_norm[0])
     unknown = torch.full_like(batch.start.cpu(), torch.nan)
     evidence = Evidence(
         rows=torch.tensor([0]),
@@ -89,8 +95,21 @@ def diagnose_watched(batch: Batch, outcome: Outcome, watched: Watched) -> Outcom
     return found
 
 
+def _noise(loss: np.ndarray) -> float:
+    """Return the standard deviation of the noise in losses (n,), that of their last differences."""
+    return float(np.std(np.diff(loss[-TAIL - 1 :]))) / 2**0.5
+
+
+def _window(values: np.ndarray) -> Tensor:
+    """Return the last values (W, 1), the last one last; NaN where there are fewer."""
+    window = torch.full((TAIL + 1, 1), torch.nan, dtype=torch.float64)
+    last = torch.from_numpy(values[-TAIL - 1 :].astype(np.float64))
+    window[len(window) - len(last) :, 0] = last
+    return window
+
+
 def _is_restless(loss: np.ndarray) -> bool:
-    """Tell whether many of the last steps raise the loss, though it has not grown."""
+    """Tell whether many of the last steps raise the loss."""
     changes = np.diff(loss)
     return len(changes) > 0 and float((changes > 0).mean()) >= _RESTLESS
 

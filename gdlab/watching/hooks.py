@@ -1,5 +1,6 @@
 """What is seen of an optimizer just before it takes a step, by its own hooks."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ _HALF = (torch.float16, torch.bfloat16)
 
 
 class StepHook:
-    """Sees the gradients and learning rates of an optimizer at the first step since `reset`.
+    """Sees the gradients and learning rates of an optimizer at a step, unless it `is_open`.
 
     Of an optimizer that computes its gradients itself by a closure, as LBFGS does, it sees those of
     the first call of the closure.
@@ -19,32 +20,32 @@ class StepHook:
     Args:
         optimizer: what is seen.
         before: called before the step.
+
+    Attributes:
+        is_open: whether a step was seen; whoever takes what was seen sets it to False.
+        norm: the norm of its gradients; None where it had none.
+        rates: the learning rates of its groups.
     """
 
     def __init__(self, optimizer: Optimizer, before: Callable[[], None]) -> None:
         self.optimizer, self._before = optimizer, before
         self.is_open = False
-        self.norms: Sequence[Tensor] = ()
+        self.norm: Tensor | float | None = None
         self.rates: list[float] = []
-        self.scale: Tensor | float = 1.0
         self._handle = optimizer.register_step_pre_hook(self._see)
 
     def remove(self) -> None:
         """Take the hook away."""
         self._handle.remove()
 
-    def reset(self) -> None:
-        """Wait for the next step."""
-        self.is_open, self.norms = False, ()
-
     def look(self) -> None:
         """See the gradients and the learning rates as they are."""
         groups = self.optimizer.param_groups
         self.rates = [float(group["lr"]) for group in groups]
-        self.norms = norms_of([p for group in groups for p in group["params"]])
+        norm = norm_of([p for group in groups for p in group["params"]])
         # A fused optimizer divides by the scale of a GradScaler itself.
         scale = getattr(self.optimizer, "grad_scale", None)
-        self.scale = 1.0 if scale is None else scale.clone()
+        self.norm = norm if scale is None or norm is None else norm / scale
 
     def _see(self, optimizer: Optimizer, args: Any, kwargs: Any) -> tuple[Any, Any] | None:
         if self.is_open:
@@ -75,13 +76,20 @@ class _FirstCall:
         return loss
 
 
-def norms_of(parameters: Sequence[Tensor]) -> Sequence[Tensor]:
-    """Return the norm of the gradient of each parameter that has one; nothing is changed."""
+def norm_of(parameters: Sequence[Tensor]) -> Tensor | float | None:
+    """Return the norm of the gradients of parameters; None where none has one.
+
+    On an accelerator it is a tensor there, for which no step has to wait.
+    """
     grads = [p.grad for p in parameters if p.grad is not None]
+    if not grads:
+        return None
     dense = [g.coalesce().values() if g.is_sparse else g for g in grads]
     wide = [g.float() if g.dtype in _HALF else g for g in dense]  # whose squares may overflow
-    if not wide:
-        return ()
     with torch.no_grad():
         # As in torch.nn.utils.get_total_norm, which takes half as long again.
-        return torch._foreach_norm(wide)  # type: ignore[attr-defined]  # it has no public name
+        norms = torch._foreach_norm(wide)  # type: ignore[attr-defined]  # it has no public name
+        home = norms[0].device
+        if home.type == "cpu" and all(norm.device == home for norm in norms):
+            return math.hypot(*(norm.item() for norm in norms))
+        return torch.stack([norm.to(home, torch.float64) for norm in norms]).norm()

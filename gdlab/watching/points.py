@@ -9,11 +9,9 @@ import torch
 from torch import Tensor
 
 _MOST = 2**16
-_MOST_WIDE, _WIDE = 512, 512
-"""Points of more weights: the smaller Gram matrix of a path takes seconds from there on."""
-
-_FEWEST = 128
-"""Points that fit; of a model that is too large for them, every k-th weight is kept."""
+_WIDE, _MOST_WIDE = 512, 128
+"""Points of more weights, of which a copy takes as long as a part of a step. That many always fit:
+of a model that is too large for them, every k-th weight is kept."""
 
 _STAGED = 2**24
 """Bytes that wait on an accelerator, so that a step need not wait for each point."""
@@ -40,7 +38,7 @@ class Points:
         is_double = any(p.dtype in (torch.float64, torch.complex128) for p in known)
         self._dtype = torch.float64 if is_double else torch.float32
         weights = sum(p.numel() * (1 + p.is_complex()) for p in known)
-        self.stride, self.sampled = 1, -(-weights * self._dtype.itemsize * _FEWEST // memory)
+        self.stride, self.sampled = 1, -(-weights * self._dtype.itemsize * _MOST_WIDE // memory)
         self._waiting: list[Tensor] = []
         self._make_room(torch.empty(0, sum(map(len, self._flat())), dtype=self._dtype))
 

@@ -1,8 +1,10 @@
 """What a watch sees at each step of a loop, and the rows that it makes of it."""
 
+import math
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -84,27 +86,24 @@ class LoopRecorder:
             warnings.warn(what, stacklevel=2)
             return None
 
-    def end_step(self, loss: Tensor | float, numbers: Mapping[str, float]) -> None:
+    def end_step(self, loss: Tensor | float, numbers: dict[str, float]) -> None:
         """Make a row of the step that ends here."""
         if not self._is_open:
             self._see_skipped()
         self._open()
-        rates = []
+        rates, norms = [], []
         for hook in self._hooks:
             if not hook.is_open:
                 hook.look()
+            hook.is_open = False
             rates += hook.rates
-        seen = {"lr": rates[0], **{f"lr_{k}": rate for k, rate in enumerate(rates[1:], 1)}}
+            norms += [] if hook.norm is None else [hook.norm]
+        seen = dict(zip(_rate_names(len(rates)), rates, strict=True))
         if self._sharpness is not None:
             seen |= {SHARPNESS: self._sharpness, **limits_of(self._known, rates)}
-        norms = [norm for hook in self._hooks for norm in hook.norms]
-        scale = self._hooks[0].scale
-        is_full = self.records.add(
-            Row(self.records.count, _number(loss), norms, scale, {**seen, **numbers})
-        )
+        row = Row(self.records.count, _number(loss), norms, seen | numbers if numbers else seen)
+        is_full = self.records.add(row)
         self._is_open, self._sharpness = False, None
-        for hook in self._hooks:
-            hook.reset()
         if is_full or time.monotonic() - self._read_at > _READ_EVERY:
             self.read()
 
@@ -116,9 +115,8 @@ class LoopRecorder:
         """
         for hook in self._hooks:
             hook.look()
-        norms = [norm for hook in self._hooks for norm in hook.norms]
-        is_finite = all(bool(norm.isfinite()) for norm in norms)
-        if self.records.count == 0 and is_finite:
+        norms = [hook.norm for hook in self._hooks if hook.norm is not None]
+        if self.records.count == 0 and all(map(math.isfinite, norms)):
             raise SettingError(
                 "watch.step(loss): comes after optimizer.step(), which was not called yet"
             )
@@ -130,6 +128,12 @@ class LoopRecorder:
         self._read_at = time.monotonic()
         if columns:
             self._write(columns)
+
+
+@lru_cache
+def _rate_names(groups: int) -> tuple[str, ...]:
+    """Return what the learning rates of the groups of parameters are called."""
+    return ("lr", *(f"lr_{k}" for k in range(1, groups)))
 
 
 def _number(loss: Tensor | float) -> Tensor | float:

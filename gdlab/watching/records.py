@@ -6,6 +6,7 @@ Shapes: n rows.
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,27 +18,24 @@ _MOST = 2**20
 """Rows; beyond it only every second one is kept, then every fourth, and so on."""
 
 _WAITING = 2**12
-"""Tensors that wait to be read together."""
+"""Rows that wait to be read together."""
 
 MEASURED = ("loss", "grad_norm", "lr")
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """What was seen of a step.
 
     Attributes:
         step: its number.
         loss: the loss at the point that the step left.
-        norms: the norms of the gradients of each parameter there.
-        scale: by which these gradients are multiplied.
+        norms: the gradient norms there, of each optimizer that has gradients.
         numbers: further numbers by name; the first is lr.
     """
 
     step: int
     loss: Tensor | float
-    norms: Sequence[Tensor]
-    scale: Tensor | float
+    norms: Sequence[Tensor | float]
     numbers: Mapping[str, float]
 
 
@@ -65,23 +63,16 @@ class Records:
         self._step = array("q")
         self._columns = {name: array("d") for name in MEASURED}
         self._waiting: list[Row] = []
-        self._tensors = 0
-
-    @property
-    def names(self) -> list[str]:
-        """The names of the columns."""
-        return [*self._columns]
 
     def add(self, row: Row) -> bool:
         """Take in the next row; return whether so many wait that they must be read."""
         self._waiting.append(row)
         self.count += 1
-        self._tensors += len(row.norms) + 1
-        return self._tensors >= _WAITING
+        return len(self._waiting) >= _WAITING
 
     def read(self) -> dict[str, np.ndarray]:
         """Read the rows that wait; return their columns (n,) by name, with their steps."""
-        rows, self._waiting, self._tensors = self._waiting, [], 0
+        rows, self._waiting = self._waiting, []
         if not rows:
             return {}
         names = list(dict.fromkeys(name for row in rows for name in row.numbers))
@@ -149,9 +140,8 @@ def _values(numbers: Sequence[Tensor | float]) -> np.ndarray:
 
 
 def _norms(rows: Sequence[Row]) -> np.ndarray:
-    """Return the norms of the whole gradients (n,); NaN where a row has none."""
+    """Return the norms of the gradients of all optimizers together (n,); NaN for none."""
     squares = _values([norm for row in rows for norm in row.norms]) ** 2
-    of_row = np.repeat(np.arange(len(rows)), [len(row.norms) for row in rows])
-    sums = np.bincount(of_row, squares, len(rows))
-    has_any = np.bincount(of_row, minlength=len(rows)) > 0
-    return np.where(has_any, np.sqrt(sums), np.nan) / _values([row.scale for row in rows])
+    counts = np.array([len(row.norms) for row in rows])
+    sums = np.bincount(np.repeat(np.arange(len(rows)), counts), squares, len(rows))
+    return np.where(counts > 0, np.sqrt(sums), np.nan)

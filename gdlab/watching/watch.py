@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -59,6 +60,7 @@ def watch(
     closure: Callable[[], Tensor] | None = None,
     sharpness_every: int | None = None,
     memory: int = 128,
+    figures: bool = True,
     quiet: bool = False,
 ) -> "Watch":
     """Record a training loop of your own, as a run that gdlab reads, shows and explains.
@@ -92,8 +94,10 @@ def watch(
             measured with it, in evaluation mode.
         sharpness_every: at steps 0, n, 2n, …; 100 with a closure.
         memory: MiB for the path of the weights. While they fit, the weights of every step are kept,
-            512 steps of a model of more than 512 weights; then every other one, every fourth, and
-            so on, evenly over all steps. Of a model too large for 128 points, every k-th weight.
+            of a model of more than 512 weights for 128 steps; then every other one, every fourth
+            and so on, evenly over all steps. Of a model too large for 128 points, every k-th
+            weight is kept.
+        figures: whether to draw the path, and the sharpness beside its limits, at the end.
         quiet: whether to print nothing at the end.
 
     Returns:
@@ -119,7 +123,19 @@ def watch(
     meter = None
     if closure is not None:
         meter = SharpnessMeter(closure, model, lambda: parameters_of(optimizers))
-    return Watch(model, optimizers, path, (meter, every or _SHARPNESS_EVERY), room * _MIB, quiet)
+    how = _How(meter, every or _SHARPNESS_EVERY, room * _MIB, bool(figures), bool(quiet))
+    return Watch(model, optimizers, path, how)
+
+
+@dataclass(frozen=True)
+class _How:
+    """How a loop is watched: the arguments of `watch`, the memory in bytes."""
+
+    meter: SharpnessMeter | None
+    sharpness_every: int
+    memory: int
+    figures: bool
+    quiet: bool
 
 
 def _optimizers_of(given: Any) -> list[torch.optim.Optimizer]:
@@ -141,9 +157,15 @@ def _optimizers_of(given: Any) -> list[torch.optim.Optimizer]:
 class Watch:
     """A loop that is being recorded: what `gdlab.watch` returns.
 
+    >>> import gdlab, torch
+    >>> model = torch.nn.Linear(2, 1)
+    >>> gdlab.watch(model, torch.optim.SGD(model.parameters(), lr=0.1), "runs/mine")
+    Watch(Linear, 0 steps, runs/mine)
+
     Attributes:
         directory: where its files are.
-        problems: pictures that could not be drawn.
+        summary: what is printed at the end; empty until then.
+        problems: a message for each picture that could not be drawn.
     """
 
     __module__ = "gdlab"
@@ -153,13 +175,10 @@ class Watch:
         model: nn.Module,
         optimizers: list[torch.optim.Optimizer],
         directory: Path,
-        sharpness: tuple[SharpnessMeter | None, int],
-        memory: int,
-        quiet: bool,
+        how: _How,
     ) -> None:
-        self.directory = directory
-        self._model, self._optimizers, self._sharpness = model, optimizers, sharpness
-        self._memory, self._quiet = memory, quiet
+        self.directory, self.problems, self.summary = directory, list[str](), ""
+        self._model, self._optimizers, self._how = model, optimizers, how
         self._recorder: LoopRecorder | None = None
         self._stack = ExitStack()
         self._is_recorded = False
@@ -179,12 +198,11 @@ class Watch:
         self._config = config_of(self._settings, self._optimizers)
         write_config(self.directory, self._config, self._settings.choices)
         self._events = WatchEvents(self.directory, self._config)
-        points = Points(lambda: parameters_of(self._optimizers), self._memory)
+        points = Points(lambda: parameters_of(self._optimizers), self._how.memory)
         known = self._settings.optimizer
         self._recorder = LoopRecorder(self._optimizers, known, points, self._events.write)
-        meter, every = self._sharpness
-        if meter is not None:
-            self._recorder.measure(meter, every)
+        if self._how.meter is not None:
+            self._recorder.measure(self._how.meter, self._how.sharpness_every)
         return self
 
     def step(self, loss: Tensor | float, **numbers: float) -> None:
@@ -226,12 +244,12 @@ class Watch:
             )
             self._write(ended)
         self._is_recorded = True
-        self.summary = print_summary(ended, self.directory, quiet=self._quiet)
+        self.summary = print_summary(ended, self.directory, quiet=self._how.quiet)
 
     def _write(self, ended: Ended) -> None:
         """Write the files of the run."""
         write_ended(self.directory, ended, self._config, time.time() - self._began)
-        path = thinned_path(ended.settings, ended.history)
+        path = thinned_path(ended.settings, ended.history) if self._how.figures else None
         if path is not None:
             pictures, self.problems = draw_pictures(RunToDraw(ended.settings, path))
             save_pictures(self.directory, pictures, self._events.writer)
