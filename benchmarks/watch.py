@@ -15,7 +15,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
 
 import torch
 from torch import nn
@@ -25,6 +24,10 @@ import gdlab
 BLOCK = 20
 WARM = 1  # blocks that are not counted
 EARLY = 7  # blocks: the weights of every step are kept
+
+
+Parts = tuple[Callable[[], nn.Module], tuple[int, ...], Callable[..., torch.optim.Optimizer]]
+"""What makes a model, the shape of a batch, and what makes an optimizer."""
 
 
 def main() -> None:
@@ -40,7 +43,7 @@ def main() -> None:
             run(f"{name}, {make.__name__}", (model, shape, make), blocks, device)
 
 
-def run(name: str, parts: tuple[Any, ...], blocks: int, device: str) -> None:
+def run(name: str, parts: Parts, blocks: int, device: str) -> None:
     """Measure one loop and print its ratios."""
     pairs, end = measure(parts, blocks, device)
     ratios = [a / b for a, b in pairs]
@@ -52,9 +55,7 @@ def run(name: str, parts: tuple[Any, ...], blocks: int, device: str) -> None:
     )
 
 
-def measure(
-    parts: tuple[Any, ...], blocks: int, device: str
-) -> tuple[list[tuple[float, float]], float]:
+def measure(parts: Parts, blocks: int, device: str) -> tuple[list[tuple[float, float]], float]:
     """Return the seconds of pairs of blocks, watched and alone, and those of the end."""
     watched, alone = loop(*parts, device), loop(*parts, device)
     pairs = []

@@ -11,6 +11,7 @@ from gdlab.optimizers.base import Optimizer
 from gdlab.watching.ending import PATH_EVERY, SKIPPED, VARIANCE, Ended
 from gdlab.watching.limits import STABILITY_LIMIT, TWO_OVER_LR
 
+_LEAST_WIDTH = 14
 _OWN_LINES = {SHARPNESS, TWO_OVER_LR, STABILITY_LIMIT, PATH_EVERY, VARIANCE, SKIPPED}
 
 
@@ -18,6 +19,7 @@ def print_summary(ended: Ended, directory: Path, *, quiet: bool) -> str:
     """Print how a loop ended, unless asked to be quiet; return the same as text."""
     outcome = ended.outcome
     lines = lines_of(ended, directory)
+    width = max(_LEAST_WIDTH, *(len(name) + 1 for name, _ in lines))
     said = [] if outcome.explanation is None else [outcome.explanation]
     if not quiet:
         console = PlainConsole()
@@ -26,9 +28,9 @@ def print_summary(ended: Ended, directory: Path, *, quiet: bool) -> str:
         for text in said:
             console.print(text)
         for name, value in lines:
-            console.print(styled((f"  {name:<14}", "dim"), value))
+            console.print(styled((f"  {name:<{width}}", "dim"), value))
     head = [f"{outcome.status}: {outcome.reason}", *said]
-    return "\n".join([*head, *(f"  {name:<14}{value}" for name, value in lines)])
+    return "\n".join([*head, *(f"  {name:<{width}}{value}" for name, value in lines)])
 
 
 def lines_of(ended: Ended, directory: Path) -> list[tuple[str, str]]:

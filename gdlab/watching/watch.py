@@ -205,7 +205,7 @@ class Watch:
             self._recorder.measure(self._how.meter, self._how.sharpness_every)
         return self
 
-    def step(self, loss: Tensor | float, **numbers: float) -> None:
+    def step(self, loss: Tensor | float, **numbers: Tensor | float) -> None:
         """Record a step: call it once in each pass of the loop, after `optimizer.step()`.
 
         In a pass in which the optimizer takes no step, as where a `GradScaler` skips it, the
@@ -221,9 +221,8 @@ class Watch:
         """
         if self._recorder is None or self._is_recorded:
             raise SettingError("watch.step(loss): works inside `with gdlab.watch(…) as watch` only")
-        if numbers:
-            numbers = {name: _checked(name, value) for name, value in numbers.items()}
-        self._recorder.end_step(loss, numbers)
+        checked = {name: _checked(name, value) for name, value in numbers.items()}
+        self._recorder.end_step(loss, checked)
 
     def __exit__(
         self,

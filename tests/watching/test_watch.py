@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import gdlab
+from gdlab.watching.sharpness import SharpnessMeter
 from gdlab.watching.watch import Watch
 
 MSE, CROSS_ENTROPY = nn.functional.mse_loss, nn.functional.cross_entropy
@@ -37,8 +38,8 @@ class Loop:
         self.y = (self.x[:, :2].sum(1) > 0).long()
         layers = (nn.Linear(6, 8), nn.BatchNorm1d(8), nn.Tanh(), nn.Dropout(0.3), nn.Linear(8, 2))
         self.model = nn.Sequential(*layers)
-        groups = [{"params": self.model[:3].parameters()}, {"params": self.model[4].parameters()}]
-        groups[1]["lr"] = 0.03
+        first: dict[str, Any] = {"params": self.model[:3].parameters()}
+        groups = [first, {"params": self.model[4].parameters(), "lr": 0.03}]
         self.optimizer = torch.optim.SGD(groups, lr=0.1, momentum=0.9)
         self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, 40)
         self.seen: list[tuple[float, float, float, float]] = []
@@ -297,7 +298,7 @@ def test_parameters_of_half_precision(linear: Callable[..., Any], dtype: torch.d
 
 
 def test_several_optimizers_are_one_run(tmp_path: Path) -> None:
-    model = nn.Linear(3, 1)
+    model, norm = nn.Linear(3, 1), math.nan
     first, second = torch.optim.SGD([model.weight], lr=0.1), torch.optim.Adam([model.bias], lr=0.2)
     with gdlab.watch(model, [first, second], tmp_path / "r", figures=False, quiet=True) as watch:
         for _ in range(3):
@@ -391,3 +392,20 @@ def test_calls_before_the_step_are_refused_at_once(linear: Callable[..., Any]) -
     model, _, watch = linear()
     with pytest.raises(gdlab.SettingError, match=r"comes after optimizer\.step\(\)"), watch:
         watch.step(model(torch.ones(3)).sum())
+
+
+def test_networks_whose_fast_kernels_have_no_second_derivatives() -> None:
+    torch.manual_seed(0)
+    attention = nn.TransformerEncoderLayer(4, 1, 8, batch_first=True)
+    recurrent, x = nn.LSTM(4, 3, batch_first=True), torch.randn(2, 3, 4)
+    for model in (attention, recurrent):
+        random_state = torch.get_rng_state()
+
+        def closure(model: nn.Module = model) -> Tensor:
+            out: Any = model(x)
+            return (out[0] if isinstance(out, tuple) else out).square().mean()
+
+        meter = SharpnessMeter(closure, model, lambda model=model: [*model.parameters()])
+        assert 0 < meter.measure() < 10
+        assert model.training
+        assert torch.equal(torch.get_rng_state(), random_state)
