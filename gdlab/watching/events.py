@@ -54,10 +54,13 @@ class WatchEvents:
         shown = np.isin(step, _STEPS)
         if SHARPNESS in columns:
             shown |= np.isfinite(columns[SHARPNESS])
-        for name, column in columns.items():
-            known = shown & ~np.isnan(column)
-            if name != "step" and known.any():
-                self.writer.scalars(step[known], {_tag(name): column[known]})
+        together: dict[bytes, dict[str, np.ndarray]] = {}
+        for name in columns.keys() - {"step"}:
+            known = shown & ~np.isnan(columns[name])
+            together.setdefault(known.tobytes(), {})[_tag(name)] = columns[name]
+        for mask, tags in together.items():
+            known = np.frombuffer(mask, dtype=bool)
+            self.writer.scalars(step[known], {tag: tags[tag][known] for tag in sorted(tags)})
         positive = shown & (columns["loss"] > 0)
         logarithm = np.log10(columns["loss"][positive])
         self.writer.scalars(step[positive], {LOG_LOSS: logarithm})

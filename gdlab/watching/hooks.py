@@ -92,4 +92,4 @@ def norm_of(parameters: Sequence[Tensor]) -> Tensor | float | None:
         home = norms[0].device
         if home.type == "cpu" and all(norm.device == home for norm in norms):
             return math.hypot(*(norm.item() for norm in norms))
-        return torch.stack([norm.to(home, torch.float64) for norm in norms]).norm()
+        return torch.stack([norm.to(home) for norm in norms]).norm()

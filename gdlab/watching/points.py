@@ -24,7 +24,7 @@ class Points:
     spaced over all steps.
 
     Args:
-        parameters: returns the parameters; new ones may come at the end.
+        parameters: returns the parameters, to which new ones may come.
         memory: the bound in bytes.
 
     Attributes:
@@ -34,6 +34,7 @@ class Points:
 
     def __init__(self, parameters: Callable[[], Sequence[Tensor]], memory: int) -> None:
         self._parameters, self._memory = parameters, memory
+        self._known: dict[Tensor, None] = {}  # new ones last, wherever their group is
         known = parameters()
         is_double = any(p.dtype in (torch.float64, torch.complex128) for p in known)
         self._dtype = torch.float64 if is_double else torch.float32
@@ -44,18 +45,25 @@ class Points:
 
     def _flat(self) -> list[Tensor]:
         """Return the weights to keep, as they are now, of each parameter."""
-        whole = (p.detach() for p in self._parameters())
+        parameters = self._parameters()
+        if len(parameters) > len(self._known):
+            self._known |= dict.fromkeys(parameters)
+        whole = (p.detach() for p in self._known)
         flat = [(torch.view_as_real(p) if p.is_complex() else p).reshape(-1) for p in whole]
         return flat if self.sampled == 1 else [p[:: self.sampled] for p in flat]
 
-    def _make_room(self, rows: Tensor) -> None:
-        """Keep rows (n, C), and reserve memory for more of them."""
-        width = rows.shape[1]
+    def _capacity(self, width: int) -> int:
+        """Return how many points of some width fit."""
         most = _MOST_WIDE if width > _WIDE else _MOST
-        self._capacity = max(2, min(most, self._memory // (max(1, width) * rows.itemsize)))
-        self._rows = torch.empty(self._capacity, width, dtype=rows.dtype)
-        self._count = min(len(rows), self._capacity)
-        self._rows[: self._count] = rows[: self._count]
+        return max(2, min(most, self._memory // (max(1, width) * self._dtype.itemsize)))
+
+    def _make_room(self, rows: Tensor) -> None:
+        """Keep rows (n, C), and reserve memory for as many as fit."""
+        width = rows.shape[1]
+        self._rows = torch.empty(self._capacity(width), width, dtype=self._dtype)
+        self._rows[: len(rows)] = rows
+        # The rows of the points in order, and those that are free: dropped points move no others.
+        self._used, self._free = [*range(len(rows))], [*range(len(rows), len(self._rows))][::-1]
 
     def add(self, step: int) -> None:
         """Keep the weights as they are at a step, if it is one of those that are kept."""
@@ -64,14 +72,14 @@ class Points:
         flat = self._flat()
         if sum(map(len, flat)) > self._rows.shape[1]:
             self._widen(flat)
-        if self._count + len(self._waiting) == self._capacity:
+        if len(self._free) == len(self._waiting):
             self._halve()
-            if step % self.stride:
-                return
+        if step % self.stride:
+            return
         home = flat[0].device
         if home.type == "cpu":
-            torch.cat([p.to(home) for p in flat], out=self._rows[self._count])
-            self._count += 1
+            self._used.append(self._free.pop())
+            torch.cat([p.to(home) for p in flat], out=self._rows[self._used[-1]])
             return
         self._waiting.append(torch.cat([p.to(home, self._dtype) for p in flat]))
         if len(self._waiting) * self._rows.shape[1] * self._rows.itemsize >= _STAGED:
@@ -80,30 +88,28 @@ class Points:
     def _fetch(self) -> None:
         """Copy what waits on an accelerator."""
         if self._waiting:
-            after = self._count + len(self._waiting)
-            self._rows[self._count : after] = torch.stack(self._waiting).cpu()
-            self._count, self._waiting = after, []
+            rows = [self._free.pop() for _ in self._waiting]
+            self._rows[rows] = torch.stack(self._waiting).cpu()
+            self._used, self._waiting = [*self._used, *rows], []
 
     def _halve(self) -> None:
         """Drop every other point."""
         self._fetch()
-        kept = self._rows[: self._count : 2].clone()
-        self._count = len(kept)
-        self._rows[: self._count] = kept
+        self._used, dropped = self._used[::2], self._used[1::2]
+        self._free += dropped
         self.stride *= 2
 
     def _widen(self, flat: Sequence[Tensor]) -> None:
         """Add new weights to all points: up to now they were what they are."""
         self._fetch()
         new = torch.cat([p.cpu() for p in flat])[self._rows.shape[1] :]
-        rows = self._rows[: self._count]
+        rows = self._rows[self._used]
         wider = torch.cat([rows, new.to(rows.dtype).expand(len(rows), -1)], 1)
-        most = self._memory // (wider.shape[1] * wider.itemsize)
-        while len(wider) > max(2, most):
+        while len(wider) > self._capacity(wider.shape[1]):
             wider, self.stride = wider[::2], 2 * self.stride
         self._make_room(wider)
 
     def steps_and_rows(self) -> tuple[Tensor, Tensor]:
         """Return the steps (n,) and the points (n, C) that are kept."""
         self._fetch()
-        return torch.arange(self._count) * self.stride, self._rows[: self._count]
+        return torch.arange(len(self._used)) * self.stride, self._rows[self._used]

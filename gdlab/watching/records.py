@@ -134,8 +134,8 @@ def _values(numbers: Sequence[Tensor | float]) -> np.ndarray:
             found[k] = number
     if tensors:
         home = tensors[0][1].device
-        stacked = torch.stack([t.reshape(()).to(home, torch.float64) for _, t in tensors])
-        found[[k for k, _ in tensors]] = stacked.cpu().numpy()
+        stacked = torch.stack([t.reshape(()).to(home) for _, t in tensors])
+        found[[k for k, _ in tensors]] = stacked.cpu().double().numpy()
     return found
 
 

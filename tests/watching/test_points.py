@@ -55,11 +55,21 @@ def test_new_parameters_may_make_fewer_points_fit() -> None:
     points = Points(lambda: known, 128 * 40)
     for step in range(100):
         points.add(step)
-    known.append(torch.full((30,), 7.0))
+    known.insert(0, torch.full((30,), 7.0))  # of an optimizer that is not the last one
     points.add(100)
     kept, rows = points.steps_and_rows()
     assert kept.tolist() == [*range(0, 101, 4)]
     assert rows.shape == (26, 40) and bool((rows[:, 10:] == 7).all())
+
+
+def test_a_model_that_becomes_wide_keeps_fewer_points() -> None:
+    known = [torch.zeros(10)]
+    points = Points(lambda: known, 2**20)
+    for step in range(300):
+        points.add(step)
+    known.append(torch.zeros(600))
+    points.add(300)
+    assert points.steps_and_rows()[0].tolist() == [*range(0, 301, 4)]
 
 
 @pytest.mark.parametrize("shape", [(1, 5), (2, 5), (7, 1), (40, 12), (12, 40), (3, 300_000)])
