@@ -107,14 +107,17 @@ def end_of(
 def _history(records: Records, points: Points) -> tuple[History, np.ndarray]:
     """Return the records with their points in the plane, and the shares (2,) of the variance.
 
-    Between steps of which the weights were kept, points lie on a straight line.
+    Between steps of which the weights were kept, points lie on a straight line. There are none
+    after the last finite loss.
     """
     columns = records.columns()
     step = columns.pop("step")
     kept, rows = points.steps_and_rows()
-    path, shares = principal_path(rows)
-    at = [np.interp(step, kept.numpy(), coordinate) for coordinate in path.T.numpy()]
-    x = np.stack(at, 1) if len(kept) else np.full((len(step), 2), np.nan)
+    last = max(0, records.last_finite)
+    path, shares = principal_path(rows[kept <= last])
+    steps = kept[kept <= last].numpy()
+    x = np.stack([np.interp(step, steps, coordinate) for coordinate in path.T.numpy()], 1)
+    x[step > last] = np.nan
     loss, norm, lr = (columns.pop(name) for name in MEASURED)
     return History(step, loss, norm, lr, x, metrics=columns), shares.numpy()
 

@@ -223,6 +223,7 @@ def test_a_loss_that_is_not_finite_is_a_divergence(linear: Callable[..., Any]) -
     assert (end.status.name, end.diagnosis) == ("DIVERGED", "unstable")
     assert "lr=10000 is above 2/λ_max" in str(end.explanation)
     assert np.isfinite(history.loss).sum() == end.steps + 1 < len(history) == 30
+    assert np.isfinite(history.x).all(1).sum() == end.steps + 1
 
 
 def test_nothing_is_left_of_a_loop_without_a_step(linear: Callable[..., Any]) -> None:
