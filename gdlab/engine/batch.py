@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from gdlab.engine.metrics import Metric, metrics_of
+from gdlab.engine.metrics import Measure, Metric, metrics_of
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Configured, setting
 from gdlab.fields.formatting import format_value
@@ -80,6 +80,7 @@ class Batch:
         intervals: steps between two values of recorded quantities, by their names.
         by_row: whether compiled steps compute one row after the other, over the examples or the
             coordinates of each; else many rows at once.
+        measures: compiled metrics of the loss, by name; the others are computed by torch.
         dof: degrees of freedom (R,) of Student's t noise; None for Gaussian noise.
     """
 
@@ -97,6 +98,7 @@ class Batch:
     full_every: int = 1
     intervals: Mapping[str, int] = field(default_factory=dict)
     by_row: bool = False
+    measures: Mapping[str, Measure] = field(default_factory=dict)
     dof: Tensor | None = None
 
     @property
@@ -145,4 +147,4 @@ class Batch:
     @property
     def metrics(self) -> dict[str, Metric]:
         """The metrics recorded at intervals, by name."""
-        return metrics_of(self.loss, self.full_every, self.intervals)
+        return metrics_of(self.loss, self.full_every, self.intervals, self.measures)

@@ -5,10 +5,7 @@ optimizer's state, C columns.
 """
 
 import ctypes
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 
 import torch
 from torch import Tensor
@@ -19,8 +16,10 @@ from gdlab.engine.compiler.program import Uncompilable
 from gdlab.engine.compiler.source import c_source
 from gdlab.engine.compiler.step import check_length, trace_step
 from gdlab.engine.eager import draw_noise, records_with_loss
+from gdlab.engine.parallel import in_parts
 from gdlab.engine.records import ChunkRecords, ChunkSummary
 from gdlab.engine.rows import Rows
+from gdlab.engine.stacking import collect_columns, pointer, stack
 from gdlab.engine.status import Status
 from gdlab.errors import CUSTOM_ERRORS, raise_if_signaled
 from gdlab.fields.declared import Number, map_numbers
@@ -93,7 +92,10 @@ class Compiled:
         if rates.stride(1) != 1:
             rates = rates.contiguous()
         noise = records.points if noise is None else noise.expand_as(records.x).contiguous()
-        columns, summary = stack(collect_columns(rows), rows.x), rows.x.new_empty((5, n))
+        columns, summary = (
+            stack(collect_columns(rows.loss, rows.optimizer), rows.x),
+            rows.x.new_empty((5, n)),
+        )
         by_record = (records.points, records.loss, records.norm, rates)
         first = [pointer(tensor[pending:]) for tensor in by_record]
         last = [pointer(tensor) for tensor in (noise[pending:], columns, state, summary)]
@@ -105,11 +107,7 @@ class Compiled:
 
         lanes = rows.batch.lanes
         threads = min(rows.batch.threads, n // lanes, n * count // _RUN_STEPS_PER_THREAD)
-        if threads <= 1:
-            run_rows(0, n)
-        else:
-            bounds = [lanes * (n // lanes * t // threads) for t in range(threads + 1)]
-            list(pool(threads).map(run_rows, bounds[:-1], bounds[1:]))
+        in_parts(lambda begin, end, _: run_rows(begin, end), n, threads, lanes)
         return summary
 
     def _compare_with_torch(self, rows: Rows) -> None:
@@ -176,26 +174,6 @@ def first_row(rows: Rows) -> tuple[Loss, Optimizer, Tensor, State, bool]:
     return loss, optimizer, rows.x[:1], state, rows.noise is not None
 
 
-def collect_columns(rows: Rows) -> list[Tensor]:
-    """Return the columns of the loss, then of the optimizer, in the order of their trace."""
-    columns: list[Tensor] = []
-
-    def collect(value: Number) -> Number:
-        if isinstance(value, Tensor):
-            columns.append(value)
-        return value
-
-    rows.loss.with_columns(collect)
-    map_numbers(rows.optimizer, collect)
-    return columns
-
-
-def stack(tensors: list[Tensor], x: Tensor) -> Tensor:
-    """Stack tensors (n, …) as the rows of one (S, n); one row of zeros if there are none."""
-    flat = [tensor.reshape(len(x), -1).T for tensor in tensors] or [x.new_zeros((1, len(x)))]
-    return torch.cat(flat).contiguous()
-
-
 def _unstack(rows: Rows, state: Tensor) -> State:
     """Return the leaves of an optimizer's state as parts of (S, n)."""
     leaves, first = {}, 0
@@ -204,19 +182,3 @@ def _unstack(rows: Rows, state: Tensor) -> State:
         leaves[name] = state[first : first + size].T.reshape(leaf.shape)
         first += size
     return leaves
-
-
-def pointer(tensor: Tensor) -> ctypes.c_void_p:
-    """Return the address of a tensor's numbers, as C takes it."""
-    return ctypes.c_void_p(tensor.data_ptr())
-
-
-@cache
-def pool(threads: int) -> ThreadPoolExecutor:
-    """Return the threads that compute parts of a batch."""
-    return ThreadPoolExecutor(threads, thread_name_prefix="gdlab")
-
-
-if hasattr(os, "register_at_fork"):
-    # A forked process has none of the threads, and would wait for them forever.
-    os.register_at_fork(after_in_child=pool.cache_clear)

@@ -129,8 +129,7 @@ def advance(
 def _choose_mode(batch: Batch, step: Compiled | None) -> tuple[Batch, Compiled | None, Mode]:
     """Compile the step of a batch where requested and possible; else the batch becomes eager."""
     if step is not None:
-        by_row = isinstance(step, CompiledByRow)
-        return replace(batch, by_row=by_row), step, Mode("compiled")
+        return _with_step(batch, step), step, Mode("compiled")
     if batch.mode != "compiled":
         return batch, None, Mode("eager")
     reasons = []
@@ -139,8 +138,15 @@ def _choose_mode(batch: Batch, step: Compiled | None) -> tuple[Batch, Compiled |
         try:
             check_compilable(batch)
             step = (CompiledByRow if by_row else Compiled)(Rows.of(compiled))
-            return compiled, step, Mode("compiled")
+            return _with_step(compiled, step), step, Mode("compiled")
         except Uncompilable as error:
             reasons.append(str(error))
     # Rows are padded for compiled steps; padding would only slow down eager ones.
     return replace(batch, mode="eager"), None, Mode("eager", reasons[0])
+
+
+def _with_step(batch: Batch, step: Compiled) -> Batch:
+    """Return a batch that advances by a compiled step."""
+    if not isinstance(step, CompiledByRow):
+        return batch
+    return replace(batch, by_row=True, measures=step.measures)

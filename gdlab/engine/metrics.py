@@ -7,6 +7,7 @@ Shapes: D dimensions, k records, n rows, padding included.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -21,6 +22,10 @@ from gdlab.numerics.rowwise import LANES, by_rows
 SHARPNESS = "sharpness"
 
 
+Measure: TypeAlias = Callable[[Loss, Tensor], Tensor]
+"""Maps a loss and points (k, n, D) to numbers (k, n)."""
+
+
 @dataclass(frozen=True)
 class Quantity:
     """A number that can be computed at a point of any loss that is smooth enough.
@@ -30,7 +35,7 @@ class Quantity:
         why_undefined: says why it does not exist for a loss at points (n, D); None if it does.
     """
 
-    function: Callable[[Loss, Tensor], Tensor]
+    function: Measure
     why_undefined: Callable[[Loss, Tensor], str | None]
 
 
@@ -43,19 +48,28 @@ class Metric:
         every: the interval in steps: computed at steps 0, every, 2·every, … and at the last one.
     """
 
-    function: Callable[[Loss, Tensor], Tensor]
+    function: Measure
     every: int
 
 
-def metrics_of(loss: Loss, full_every: int, intervals: Mapping[str, int]) -> dict[str, Metric]:
+def metrics_of(
+    loss: Loss,
+    full_every: int,
+    intervals: Mapping[str, int],
+    measures: Mapping[str, Measure] | None = None,
+) -> dict[str, Metric]:
     """Return the metrics to record for a loss, by name.
 
     Args:
         loss: may have metrics of its own, such as accuracy.
         full_every: their interval.
         intervals: the intervals of `QUANTITIES` by name; 0 for never.
+        measures: faster functions that compute metrics of the loss, by name.
     """
-    metrics = {name: Metric(_MetricOfLoss(name), full_every) for name in loss.metrics}
+    faster = measures or {}
+    metrics = {
+        name: Metric(faster.get(name) or _MetricOfLoss(name), full_every) for name in loss.metrics
+    }
     for name, every in intervals.items():
         if every:
             metrics[name] = Metric(QUANTITIES[name].function, every)

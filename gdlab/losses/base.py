@@ -3,7 +3,8 @@
 Shapes: R runs, D dimensions, M known minimizers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
@@ -27,6 +28,19 @@ _NO_NUMBERS = (
 )
 _SIGNS_OF_NUMBERS = ("vmap:", "data pointer")
 """Of errors by functions that ask torch.vmap for the numbers of a point."""
+
+
+@dataclass(frozen=True)
+class PartialMetric:
+    """A metric that is the mean over examples.
+
+    Attributes:
+        function: maps points (R, D) and chosen examples (R, B) to the means over these: (R,).
+        examples: the number of all examples.
+    """
+
+    function: Callable[[Tensor, Tensor], Tensor]
+    examples: int
 
 
 class Loss(Configured):
@@ -163,6 +177,11 @@ class Loss(Configured):
     @property
     def metrics(self) -> dict[str, Any]:
         """Further functions of points to record, by name (a model's accuracy)."""
+        return {}
+
+    @property
+    def partial_metrics(self) -> "Mapping[str, PartialMetric]":
+        """Those of the metrics that are means over examples, by name."""
         return {}
 
     @property

@@ -16,8 +16,8 @@ from losses.cases import Angle, Barrier, Quartic, Squash, Waves
 from torch import Tensor
 
 from gdlab.engine.batch import Batch, Stop
-from gdlab.engine.compiled import pool
 from gdlab.engine.compiler import library
+from gdlab.engine.parallel import pool
 from gdlab.engine.status import Status
 from gdlab.losses import Expression, Himmelblau, Loss, Quadratic, Rosenbrock, Sphere
 from gdlab.losses.function import Function

@@ -5,7 +5,7 @@ C scores where a model gives an example more than one.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from typing import Any, ClassVar
 
@@ -15,7 +15,7 @@ from torch.utils.checkpoint import checkpoint
 
 from gdlab.errors import SettingError
 from gdlab.fields.declared import setting
-from gdlab.losses.base import Loss
+from gdlab.losses.base import Loss, PartialMetric
 from gdlab.losses.datasets.features import prepare_examples
 from gdlab.losses.datasets.tables import Data, Examples
 from gdlab.losses.models.costs import ClassificationCost, Cost
@@ -154,6 +154,19 @@ class DataLoss(Loss):
     def metrics(self) -> dict[str, Any]:
         """The accuracy of a classifier: the fraction of examples whose label is predicted."""
         return {"accuracy": self._accuracy} if isinstance(self.cost, ClassificationCost) else {}
+
+    @property
+    def partial_metrics(self) -> Mapping[str, PartialMetric]:
+        """The accuracy, as the share of hits among chosen examples."""
+        cost = self.cost
+
+        def hits(x: Tensor, chosen: Tensor) -> Tensor:
+            assert isinstance(cost, ClassificationCost)
+            scores = self.scores(x, self.inputs[chosen])
+            return cost.hits(scores, self.targets[chosen]).to(x.dtype).mean(-1)
+
+        metric = PartialMetric(hits, self.examples)
+        return {"accuracy": metric} if isinstance(cost, ClassificationCost) else {}
 
     def _accuracy(self, x: Tensor) -> Tensor:
         """Return the fraction (...) of all examples that points (..., D) classify correctly."""

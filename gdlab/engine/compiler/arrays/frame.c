@@ -3,12 +3,6 @@
    B runs form a block, whose points are written together, since runs lie along the last axis. */
 
 typedef struct {
-  const T *table[TABLES + 1]; /* one array of `stride` numbers for each number of an example */
-  const T *weight;            /* of each example in the mean; 0 for padding */
-  long stride, count;         /* count, a multiple of L, includes the padding */
-} Examples;
-
-typedef struct {
   T *point;          /* (K + 1, D, n): the first one is read, the next K are written */
   T *loss, *norm;    /* losses and gradient norms at the first K points (K, n) */
   const T *rate;     /* learning rates (K, n), or (n,) if they are constant */
@@ -23,14 +17,6 @@ typedef struct {
   const T *example[TABLES + 1]; /* tables (N, widths[i]), from which minibatches are collected */
   Examples all;
 } Chunk;
-
-#define FOR_EACH_TILE                                                                              \
-  for (long first = 0; first < examples->count; first += M)
-
-#define TILE_BEGINS                                                                                \
-  const long m = examples->count - first < M ? examples->count - first : M;                        \
-  const T *const weight = examples->weight + first, *table[TABLES + 1];                            \
-  for (int i = 0; i < TABLES; i++) table[i] = examples->table[i] + first;
 
 /* FUNCTIONS */
 

@@ -87,6 +87,10 @@ class Statements:
         places = [index[d] if d in kept else "0" for d in range(len(index))] if keeps else outer
         target = self.buffers.at(node.whole(), places)
         each, source = self._each(node), self.buffers.at(view, index)
+        if node.name == "argmax":
+            (axis,) = axes
+            first = self.buffers.at(view, ["0" if d == axis else i for d, i in enumerate(index)])
+            return f"{heads} {each} {{\n{_argmax(target, source, first, view.sizes[axis])}\n}}"
         count = 1
         for axis in axes:
             count *= view.sizes[axis]
@@ -199,6 +203,16 @@ class Statements:
         number = self._number(values, index.sizes, indices)
         lines.append(f"{heads} {each} {target} += {number};")
         return "\n".join(lines)
+
+
+def _argmax(target: str, source: str, first: str, size: int) -> str:
+    """The statements that find the index of the first greatest number, as torch does with NaN."""
+    return (
+        f"T best = {first}; {target} = 0;\n"
+        f"for (long j0 = 1; j0 < {size}; j0++) {{\n"
+        f"const T s = {source};\n"
+        f"if (s > best || (s != s && best == best)) best = s, {target} = j0;\n}}"
+    )
 
 
 def _is_run(view: View, axes: set[int]) -> bool:

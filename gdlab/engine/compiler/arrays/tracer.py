@@ -246,6 +246,9 @@ class ArrayTracer(TorchDispatchMode):
         parts = [with_axis(self.view(tensor), axis) for tensor in args[0]]
         return self._add(result, "join", "stack", parts, {"axis": axis})
 
+    def _record_argmax(self, func: Any, args: Any, kwargs: Any) -> Tensor:
+        return self._reduce(func, "argmax", args, kwargs)
+
     def _record_var(self, func: Any, args: Any, kwargs: Any) -> Tensor:
         a, dims = args[0], args[1] if len(args) > 1 else kwargs.get("dim")
         keeps = kwargs.get("keepdim", False)

@@ -1,0 +1,150 @@
+"""Writes a C program of loops over arrays from what is traced.
+
+A program is a frame, `frame.c` or `measure.c`, with functions for what differs.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+
+import torch
+from torch import Tensor
+
+from gdlab.engine.compiler.arrays.buffers import Buffers
+from gdlab.engine.compiler.arrays.graph import View, contiguous, make_node
+from gdlab.engine.compiler.arrays.source import Statements
+from gdlab.engine.compiler.arrays.tracer import ArrayTracer
+from gdlab.engine.compiler.program import Uncompilable
+from gdlab.engine.compiler.source import definitions
+from gdlab.fields.declared import Number
+from gdlab.numerics.rowwise import VECTOR_BYTES
+
+_TILE_BYTES = 2**19  # half of a common second-level cache
+_FEWEST_EXAMPLES = 64  # of a tile
+_ALIGNMENT = 16  # numbers
+_RESULTS = ("value", "slope", "norm", "at")
+
+
+@dataclass(frozen=True)
+class ArrayProgram:
+    """A program, and what it needs.
+
+    Attributes:
+        source: documented in its frame.
+        tables: tables (N, …) of which it takes all examples, or some.
+        work: numbers of memory for each thread.
+    """
+
+    source: str
+    tables: list[Tensor]
+    work: int
+
+
+def pad(count: int, dtype: torch.dtype) -> int:
+    """Return a number of examples padded to whole vectors."""
+    lanes = VECTOR_BYTES // dtype.itemsize
+    return -(-count // lanes) * lanes
+
+
+def _copy_of_input(view: View) -> View:
+    """Return a copy of an input, which another output may overwrite, and other views unchanged."""
+    if view.node.kind != "input":
+        return view
+    copy = make_node("elementwise", "clone", [view], view.sizes, contiguous(view.sizes))
+    return copy.whole()
+
+
+class Writer:
+    """Traces parts of a program, and writes a C function for each.
+
+    Attributes:
+        tracer: follows tensors.
+    """
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        self.tracer = ArrayTracer()
+        self._dtype, self._is_double = dtype, dtype == torch.float64
+        self._functions: list[str] = []
+        self._columns = 0
+        self._shared = self._per_example = 0
+
+    def follow_column(self, value: Number) -> Number:
+        """Follow a setting that differs between runs."""
+        if not isinstance(value, Tensor):
+            return value
+        self._columns += 1
+        return self.tracer.follow(value, f"(column + {self._columns - 1})")
+
+    def follow_weight(self, like: Tensor) -> Tensor:
+        """Follow the weight (1,) of the chosen example in a mean; 0 for padding."""
+        return self.tracer.follow(like.new_ones(1), "weight", per_example=True)
+
+    def write(self, name: str, arguments: str, outputs: Mapping[str, View]) -> None:
+        """Write a function that computes outputs, and then stores them where they are named."""
+        outputs = {
+            target: _copy_of_input(view)
+            for target, view in outputs.items()
+            if (view.node.name, view.is_whole) != (target, True)
+        }
+        buffers = Buffers(self._is_double)
+        body = Statements(buffers).write(list(outputs.values()))
+        stores = [buffers.store(view, target) for target, view in outputs.items()]
+        targets = "".join(f", T *{target}" for target in _RESULTS if target in outputs)
+        lines = [*buffers.declarations, body, *stores]
+        self._functions.append(
+            f"static void {name}({arguments}, T *work, T *tile{targets})\n{{\n"
+            + "\n".join(lines)
+            + "\n}\n"
+        )
+        self._shared = max(self._shared, buffers.shared)
+        self._per_example = max(self._per_example, buffers.per_example)
+
+    def finish(
+        self, frames: Sequence[str], sizes: Mapping[str, int], examples: int, minibatch: int = 0
+    ) -> tuple[str, dict[str, int]]:
+        """Return the C source, and the constants that it defines.
+
+        Args:
+            frames: the names of C files, of which the last one takes the functions.
+            sizes: constants; of each there is one more, padded, whose name ends with P.
+            examples: their number; 0 for a loss that is no mean over examples.
+            minibatch: the number of examples in a minibatch; 0 for none.
+        """
+        if examples and not self.tracer.tables:
+            raise Uncompilable("the loss takes no examples from tables")
+        tile = self._tile(examples)
+        sizes = {**sizes, "C": self._columns}
+        constants = {
+            **sizes,
+            **{f"{name}P": -(-size // _ALIGNMENT) * _ALIGNMENT for name, size in sizes.items()},
+            "M": tile,
+            "TILE": self._per_example * tile,
+            "TABLES": len(self.tracer.tables),
+            "SHARED": self._shared,
+            "PART": sum(self._widths) * pad(minibatch, self._dtype),
+        }
+        return self._source(frames, constants), constants
+
+    @property
+    def _widths(self) -> list[int]:
+        """The number of numbers that an example has in each table."""
+        return [table[0].numel() for table in self.tracer.tables]
+
+    def _tile(self, examples: int) -> int:
+        """The number of examples in a tile: as many as fit into the cache, and equal tiles."""
+        size, count = self._dtype.itemsize, max(examples, 1)
+        fit = max(_FEWEST_EXAMPLES, _TILE_BYTES // (size * max(self._per_example, 1)))
+        return pad(math.ceil(count / math.ceil(count / fit)), self._dtype)
+
+    def _source(self, frames: Sequence[str], constants: Mapping[str, int]) -> str:
+        """The C source: definitions, kernels, and the functions in their frame."""
+        package = files("gdlab.engine.compiler.arrays")
+        *parts, frame = ((package / name).read_text("utf-8") for name in frames)
+        numbers = ", ".join(f"{name} = {value}" for name, value in constants.items())
+        widths = f"static const long widths[] = {{{', '.join(map(str, self._widths)) or '0'}}};"
+        functions = "\n".join(self._functions)
+        head = definitions(functions.splitlines(), self._is_double)
+        body = frame.replace("/* FUNCTIONS */", f"{widths}\n\n{functions}")
+        head += ["#define IS_DOUBLE"] if self._is_double else []
+        return "\n".join([*head, f"enum {{ {numbers} }};", *parts, body])
