@@ -111,7 +111,9 @@ class Module(Network):
         scores, n = self.scores(x.detach().requires_grad_(), few), len(few)
         if scores.shape != (n, self.outputs):
             expected = f"must be {(n, self.outputs)}"
-            return f"gives scores of shape {tuple(scores.shape)} for {n} examples; {expected}"
+            is_logit = self.criterion is None and self.classes == 2 and scores.shape == (n, 1)
+            way = ", or with one score criterion=binary_cross_entropy" if is_logit else ""
+            return f"gives scores of shape {tuple(scores.shape)} for {n} examples; {expected}{way}"
         if not scores.is_floating_point():
             return f"gives scores of {scores.dtype}, but they must be real numbers"
         if not scores.requires_grad:
