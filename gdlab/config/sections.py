@@ -73,11 +73,12 @@ class Summary(Configured):
     Attributes:
         by: a best run is named for each combination of these settings; None for those that are
             not numbers.
-        metric: the column that ranks the runs that did not converge.
+        metric: the column that ranks the runs that did not converge; None for the loss on held-out
+            examples (`loss.validation`), where every run has it, else the final loss.
         direction: whether its min or its max is best; None for max if the column is a metric of
-            the loss, such as accuracy, and min otherwise.
+            the loss, such as accuracy, and min otherwise, as for the loss on held-out examples.
     """
 
     by: tuple[str, ...] | None = None
-    metric: str = "final_loss"
+    metric: str | None = None
     direction: Literal["min", "max"] | None = None

@@ -61,6 +61,9 @@ def describe_ending(end: Ending, stop: Stop, most: int) -> str:
             used = f"the budget stop.evaluations={stop.evaluations} was used up at step {end.steps}"
             return f"{used} with {above}; raise it"
         return f"the step limit steps={end.steps} was reached with {above}"
+    if end.status == Status.EARLY_STOPPED:
+        values = f"the last stop.patience={stop.patience} values, up to step {end.steps}"
+        return f"the validation loss reached no new minimum in {values}"
     if end.status == Status.STALLED:
         what = _OBSTACLES[end.obstacle].format(end.steps)
         return f"{what}; the gradient norm there is {end.norm:.3g}"

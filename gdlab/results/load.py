@@ -43,7 +43,7 @@ class Recorded:
         config: the composed configuration.
         varied: the settings that a sweep varied.
         directories: the names of the directories of a sweep's runs, by run.
-        metrics: the names of the metrics of a sweep's losses, such as accuracy.
+        metrics: those metrics of a sweep's losses of which the largest is best, such as accuracy.
         problems: those of the varied settings that change the function being minimized.
         by: the settings that its summary tells apart, such as the optimizer.
         metric: the column that ranks runs in its summary.

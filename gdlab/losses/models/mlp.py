@@ -153,7 +153,7 @@ class MLP(Network):
         """The sizes of the layers, and the data set."""
         sizes = " → ".join(map(str, self.sizes))
         network = f"{sizes}, {self.activation}: {self.dim:,} parameters"
-        return {"network": f"{network}; {self.examples:,} examples of {self.source}"}
+        return {"network": f"{network}; {self._described_examples}"}
 
 
 def _draw_uniform(seed: Tensor, dim: int) -> Tensor:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -133,11 +134,10 @@ class Module(Network):
             if parameter.requires_grad
         ]
 
-    @cached_property
-    def inputs(self) -> Tensor:
-        """The inputs of the module: (N, ...); integers of a custom dataset stay integers."""
-        features = torch.from_numpy(self._examples.features)
-        return self.tensor(features) if features.is_floating_point() else features.to(self._home[1])
+    def _to_inputs(self, features: np.ndarray) -> Tensor:
+        """Return the inputs of the module (N, ...); integers of a custom dataset stay integers."""
+        values = torch.from_numpy(features)
+        return self.tensor(values) if values.is_floating_point() else values.to(self._home[1])
 
     def scores(self, x: Tensor, inputs: Tensor) -> Tensor:
         """Return the module's scores of the inputs: (..., N, C)."""
@@ -167,8 +167,7 @@ class Module(Network):
     def about(self) -> dict[str, str]:
         """The number of parameters, and the data set."""
         name = type(self._prototype).__name__
-        examples = f"{self.examples:,} examples of {self.source}"
-        return {"network": f"{name}: {self.dim:,} parameters; {examples}"}
+        return {"network": f"{name}: {self.dim:,} parameters; {self._described_examples}"}
 
 
 def find_unsuitable_part(module: nn.Module) -> str | None:

@@ -21,7 +21,7 @@ from gdlab.fields.formatting import format_value
 from gdlab.fields.validation import FromPython
 from gdlab.losses.datasets.features import prepare_examples
 from gdlab.losses.datasets.files import locate
-from gdlab.losses.datasets.labels import count_classes
+from gdlab.losses.datasets.labels import are_labels, count_classes
 from gdlab.losses.datasets.memory_table import MemoryTable
 from gdlab.losses.datasets.synthetic import GENERATED, generate_examples
 from gdlab.losses.datasets.tables import Examples
@@ -64,7 +64,8 @@ class Network(DataLoss):
             of numbers.
         count: the number of generated examples; None for 200.
         noise: the standard deviation of a generated set's noise; None for the set's default.
-        data_seed: of a generated set, or of torch's generator while a custom dataset is created.
+        data_seed: of a generated set, of torch's generator while a custom dataset is created, and
+            of the split.
     """
 
     kept_when_columns_change: ClassVar[tuple[str, ...]] = (
@@ -85,7 +86,6 @@ class Network(DataLoss):
     criterion: CriterionName | OwnCriterion | Mapping[str, Any] | None = None
     count: int | None = setting(default=None, ge=2, le=1_000_000)
     noise: float | None = setting(default=None, ge=0, column=False)
-    data_seed: int = setting(default=0, ge=0, lt=2**63)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -99,13 +99,19 @@ class Network(DataLoss):
         self._refuse_given(("count", "noise") if is_table else of_a_table)
         if not isinstance(self.data, (str, MemoryTable)):
             self._refuse_given(("count", "noise"))
-            return examples_from_dataset(self.data, self.data_seed)
+            return self._hold_out(examples_from_dataset(self.data, self.data_seed))
         if isinstance(self.data, str) and not is_table:
-            return generate_examples(self.data, self.count or _COUNT, self.noise, self.data_seed)
+            count = self.count or _COUNT
+            examples = generate_examples(self.data, count, self.noise, self.data_seed)
+            return self._hold_out(examples)
         if isinstance(self.data, str):
             locate(self.data, GENERATED)
         columns = self.data, self.target, self.features
-        return prepare_examples(*columns, standardize=self.standardize)
+        return prepare_examples(*columns, standardize=self.standardize, split=self._split)
+
+    def _hold_out(self, examples: Examples) -> Examples:
+        """Return the examples, with those for validation held out."""
+        return examples if self._split is None else self._split.of(examples)
 
     def _refuse_given(self, names: Sequence[str]) -> None:
         """Refuse settings that do not apply to the data."""
@@ -119,7 +125,7 @@ class Network(DataLoss):
     @cached_property
     def classes(self) -> int | None:
         """The number of classes; None where the targets are numbers."""
-        targets, task = self._examples.targets, self._task
+        targets, task = self._examples.all_targets, self._task
         if task == "classification":
             if targets.ndim > 1:
                 what = f"{self.source} has {targets.shape[1]} targets per example, not one label"
@@ -127,10 +133,7 @@ class Network(DataLoss):
             return count_classes(targets, self.source)
         if task == "regression" or targets.ndim > 1:
             return None
-        different = np.unique(targets)
-        count = len(different)
-        are_labels = count > 1 and np.array_equal(different, np.arange(count))
-        return count if are_labels and (count == 2 or count < len(targets)) else None
+        return len(np.unique(targets)) if are_labels(targets) else None
 
     @property
     def _task(self) -> str | None:
@@ -156,11 +159,10 @@ class Network(DataLoss):
         is_dataset = isinstance(self.data, Dataset) and not isinstance(self.data, FromPython)
         return type(self.data).__name__ if is_dataset else str(self.data)
 
-    @cached_property
-    def targets(self) -> Tensor:
-        """Labels (N,), or numbers (N, C)."""
-        targets = self.tensor(self._examples.targets)
-        return targets if self.classes is not None else targets.reshape(len(targets), -1)
+    def _to_targets(self, targets: np.ndarray) -> Tensor:
+        """Return labels (N,), or numbers (N, C)."""
+        numbers = super()._to_targets(targets)
+        return numbers if self.classes is not None else numbers.reshape(len(numbers), -1)
 
     @property
     def outputs(self) -> int:
