@@ -24,6 +24,11 @@ from gdlab.losses.models.network import MAX_PARAMETERS, Blocks, Network
 _TRIED = 8
 """The number of examples on which a module is tried before a run."""
 
+_OTHER_WAYS = (
+    "put it in evaluation mode (.eval()), or watch a training loop of your own (gdlab.watch)"
+)
+"""What else to do with a part that behaves differently in training."""
+
 _ROUNDING = 1e-6
 """Scores that differ by less than this fraction of the greatest are equal but for rounding."""
 
@@ -38,7 +43,7 @@ class Module(Network):
     to the run's dtype.
 
     The loss of a run must be a function of its parameters only: dropout, batch statistics and
-    buffers that change are refused.
+    buffers that change are refused, unless their part is in evaluation mode (`.eval()`).
 
     Attributes:
         module: `_target_`, the class's dotted name, with its arguments; in Python also an instance.
@@ -151,6 +156,12 @@ class Module(Network):
         scores = scores[..., None] if scores.ndim == 2 else scores
         return scores.reshape(x.shape[:-1] + scores.shape[1:])
 
+    def network_at(self, x: Tensor) -> nn.Module:
+        """Return a copy of the module with the parameters x (D,)."""
+        module = copy.deepcopy(self._cast)
+        set_parameters(module, self.blocks(x))
+        return module
+
     def starts(self, seed: Tensor) -> Tensor:
         """Return the parameters of a module created with each of the seeds (R,): (R, D)."""
         if isinstance(self.module, nn.Module):
@@ -170,6 +181,14 @@ class Module(Network):
         return {"network": f"{name}: {self.dim:,} parameters; {self._described_examples}"}
 
 
+def set_parameters(module: nn.Module, blocks: Mapping[str, Tensor]) -> None:
+    """Give the parameters of a module, by their names, values; a tied one is set once."""
+    parameters = dict(module.named_parameters())
+    with torch.no_grad():
+        for name, value in blocks.items():
+            parameters[name].copy_(value)
+
+
 def find_unsuitable_part(module: nn.Module) -> str | None:
     """Return why a part of a module makes it unusable as a loss of its parameters, or None."""
     parameters = dict(module.named_parameters())
@@ -185,14 +204,22 @@ def find_unsuitable_part(module: nn.Module) -> str | None:
         return f"has {count:,} parameters; at most {MAX_PARAMETERS:,} are allowed"
     for path, part in module.named_modules():
         name = f"{path or 'it'} is a {type(part).__name__}"
-        averages = getattr(part, "track_running_stats", False)
-        if averages or isinstance(part, nn.modules.batchnorm._BatchNorm):
-            return f"{name}: batch statistics make an example's score depend on the others"
+        if _uses_batch_statistics(part):
+            what = "batch statistics make an example's score depend on the others"
+            return f"{name}: {what}; take LayerNorm or GroupNorm, {_OTHER_WAYS}"
         is_dropout = isinstance(part, nn.modules.dropout._DropoutNd)
         rate = getattr(part, "p" if is_dropout else "dropout", 0)
-        if isinstance(rate, (int, float)) and rate > 0:
-            return f"{name} with dropout {rate:g}: its scores are random; set it to 0"
+        if part.training and isinstance(rate, (int, float)) and rate > 0:
+            what = f"with dropout {rate:g}: its scores are random"
+            return f"{name} {what}; set it to 0, {_OTHER_WAYS}"
     return None
+
+
+def _uses_batch_statistics(part: nn.Module) -> bool:
+    """Whether a part of a module normalizes by the statistics of a batch, or averages them."""
+    averages = getattr(part, "track_running_stats", False)
+    is_of_batches = averages or isinstance(part, nn.modules.batchnorm._BatchNorm)
+    return is_of_batches and (part.training or not averages)
 
 
 def find_side_effect(

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from torch.utils.data import Dataset
 
@@ -242,6 +242,10 @@ class Network(DataLoss):
             for name, shape in self.layout
             for index in itertools.product(*map(range, shape))
         )
+
+    def network_at(self, x: Tensor) -> nn.Module:
+        """Return a module of its own with the parameters x (D,), of their dtype."""
+        raise NotImplementedError(f"{type(self).__name__} must implement network_at")
 
     def blocks(self, x: Tensor) -> dict[str, Tensor]:
         """Return the blocks of parameters x (..., D), each (..., *its shape)."""
