@@ -118,6 +118,6 @@ def show_end(
     asks = settings.engine.mode == "compiled" and outcome.status != Status.FAILED
     if outcome.mode_reason is not None and asks:
         lines.append(("mode", f"eager, not compiled: {outcome.mode_reason}"))
-    width = max(_NAMES, *(len(name) + 2 for name, _ in lines))
+    width = max(_NAMES, *(len(name) + 1 for name, _ in lines))
     for name, value in lines:
         console.print(styled((f"  {name:<{width}}", "dim"), value))

@@ -12,11 +12,11 @@ from gdlab.console import visible
 from gdlab.errors import SettingError
 from gdlab.plots.colors import Palette, Value
 from gdlab.plots.comparison import draw_losses
-from gdlab.plots.convergence import Curve, draw_loss
+from gdlab.plots.convergence import Curve, draw_loss, draw_training
 from gdlab.plots.sensitivity import draw_sensitivity
 from gdlab.plots.style import FORMATS, Size
 from gdlab.recording.figures import Look, choose_kind
-from gdlab.recording.run_plots import KINDS, RunToDraw, trajectory_of
+from gdlab.recording.run_plots import KINDS, RunToDraw, training_curves, trajectory_of
 from gdlab.recording.thinned_path import thinned_path
 from gdlab.results.bands import band_of, why_no_bands
 from gdlab.results.known_loss import settings_with_loss
@@ -82,8 +82,10 @@ def _pictures_of_run(run: "Recorded") -> _Pictures:
     others = dict.fromkeys((name for name in KINDS if name != "loss"), _NO_LOSS)
     settings = settings_with_loss(run.config)
     trajectory = settings if isinstance(settings, str) else partial(_draw_path, run, settings)
+    pair = training_curves(run.history.take(slice(None)))
+    alone = partial(draw_loss, curve, ylabel="loss")
     return {
-        "loss": partial(draw_loss, curve, ylabel="loss"),
+        "loss": alone if pair is None else partial(draw_training, *pair),
         **others,
         "trajectory": trajectory,
     }

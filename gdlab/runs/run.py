@@ -108,9 +108,10 @@ class Run:
         'loss above the minimum'
 
         Args:
-            kind: "trajectory", the path on the loss; "loss", over the steps; "convergence", beside
-                the bound that theory predicts; "stability", the sharpness beside its edge, where
-                `record.sharpness_every` asks for it. None for the first that the run has.
+            kind: "trajectory", the path on the loss; "loss", over the steps, with that of held-out
+                examples; "convergence", beside the bound that theory predicts; "stability", the
+                sharpness beside its edge, where `record.sharpness_every` asks for it. None for the
+                first that the run has.
             title: the first line; None for the loss, the optimizer and lr.
             size: width and height in inches, 3 to 40; None for what the picture needs.
             path: a file to write it to, that ends in .png, .svg or .pdf.

@@ -183,6 +183,8 @@ def test_on_the_command_line(gd: Any, here: Any) -> None:
     assert "validation_loss: median" in done.out and "the median of validation_loss" in done.out
     swept = gdlab.load("sweep")
     assert swept.best()[0].metric_name == "validation_loss"
+    figure = train().plot("loss")
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["training", "validation"]
     recorded = gdlab.load(f"sweep/lr={swept.results['lr'][1]:g}")
     assert recorded.outcome.status.name == "EARLY_STOPPED"
     assert "early_stopped" in repr(recorded)
