@@ -71,10 +71,10 @@ class OwnCriterion(FromPython):
     )
 
     def __init__(self, given: Callable[..., Any], shown_name: str) -> None:
-        self.shown_name, self._function = shown_name, _without_reduction(given)
+        self.__name__, self._function = shown_name, _without_reduction(given)
 
     def __repr__(self) -> str:
-        return self.shown_name
+        return self.__name__
 
     @classmethod
     def of(cls, name: str, value: Any) -> "OwnCriterion | None":
@@ -120,7 +120,7 @@ class OwnCriterion(FromPython):
         function = self._function
         if isinstance(function, nn.Module):
             function = copy.deepcopy(function).to(device, dtype)
-        return OwnCriterion(function, self.shown_name)
+        return OwnCriterion(function, self.__name__)
 
     def __call__(self, scores: Tensor, targets: Tensor) -> Any:
         """Return what it gives for M examples."""
@@ -128,7 +128,7 @@ class OwnCriterion(FromPython):
 
     def error(self, problem: str) -> SettingError:
         """Return the error that says what is wrong with it."""
-        return SettingError(f"criterion={format_value(self.shown_name)}: {problem}")
+        return SettingError(f"criterion={format_value(self.__name__)}: {problem}")
 
 
 def _without_reduction(given: Callable[..., Any]) -> Callable[..., Any]:

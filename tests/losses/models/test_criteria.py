@@ -116,6 +116,17 @@ def test_a_criterion_follows_the_dtype() -> None:
     assert weight.dtype == torch.float32
 
 
+def test_criteria_are_an_axis_of_a_sweep() -> None:
+    several = [criteria.focal, nn.CrossEntropyLoss(label_smoothing=0.1), "cross_entropy"]
+    swept = gdlab.sweep("mlp", widths=(2,), count=20, criterion=several, steps=1)
+    names = ["focal", "CrossEntropyLoss", "cross_entropy"]
+    assert swept.results["loss.criterion"].tolist() == names
+    losses = [MLP(widths=(2,), count=20, criterion=each) for each in several]  # type: ignore[arg-type]
+    x = losses[0].start - 0.1 * value_and_gradient(losses[0], losses[0].start[None])[1][0]
+    expected = float(losses[0](x))
+    assert swept.results["final_loss"].tolist()[0] == pytest.approx(expected, rel=1e-13)
+
+
 def own(name: str) -> dict[str, str]:
     return {"_target_": f"helpers.criteria.{name}"}
 

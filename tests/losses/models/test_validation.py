@@ -148,6 +148,9 @@ def test_patience_ends_a_run_after_values_without_improvement(settings: dict[str
         value = end_by_hand(values, patience)
         end = None if value is None else value * settings.get("record.full_loss_every", 1)
         is_early = outcome.status.name == "EARLY_STOPPED"
+        if is_early:
+            lowest = int(np.nanargmin(free.metrics["validation_loss"][: outcome.steps + 1]))
+            assert f"the validation loss was lowest at step {lowest};" in outcome.reason
         assert outcome.steps == (free.step[-1] if end is None else end)
         assert is_early == (end is not None)
         assert np.array_equal(outcome.x, free.x[outcome.steps])
