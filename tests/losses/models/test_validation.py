@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers.batches import finish, make_batch
 from torch import nn
 from torch.nn import functional
 from torch.utils.data import TensorDataset
@@ -14,16 +15,8 @@ from gdlab.errors import SettingError
 from gdlab.losses import MLP, MSE, Logistic, Module, Ridge, Softmax
 from gdlab.losses.datasets.split import Split
 from gdlab.losses.models.data_loss import DataLoss
-
-NOISY: dict[str, Any] = {"widths": (4,), "count": 60, "loss.noise": 0.6, "validation": 0.3}
-NOISY |= {"optimizer": "adam", "lr": 0.3, "seed": 3, "steps": 40}
-"""A run whose validation loss rises soon."""
-
-
-def train(**settings: Any) -> gdlab.Run:
-    """A noisy run with other settings."""
-    given: dict[str, Any] = NOISY | settings
-    return gdlab.run("mlp", **given)
+from gdlab.optimizers import Adam
+from gdlab.recording.run_plots import training_curves
 
 
 def rows_of(features: torch.Tensor) -> list[tuple[float, ...]]:
@@ -58,9 +51,7 @@ def test_the_split_is_drawn_from_the_data_seed_alone() -> None:
     assert np.array_equal(first, again) and len(first) == 200
     assert 20 <= len(np.intersect1d(first, other)) <= 60  # 40 expected, observed 37
     assert np.isin(first, Split(0.3, 1, None).indices(targets)[1]).all()
-    runs = [gdlab.run("mlp", validation=0.2, seed=seed, steps=1).settings.loss for seed in (0, 1)]
-    assert isinstance(runs[0], MLP) and isinstance(runs[1], MLP)
-    assert torch.equal(runs[0].inputs, runs[1].inputs)
+    assert torch.equal(MLP(validation=0.2).inputs, MLP(validation=0.2).inputs)
 
 
 def test_each_class_gives_the_same_share_and_keeps_an_example() -> None:
@@ -97,7 +88,7 @@ def test_the_penalty_is_no_part_of_the_validation_loss() -> None:
 
 def test_a_run_is_the_training_loop_that_one_writes_by_hand() -> None:
     loss = MLP(widths=(4,), count=50, validation=0.3)
-    run = gdlab.run(loss, "adam", 0.1, steps=20)
+    (run,) = finish(make_batch(loss, Adam(), 0.1, steps=20))
     net = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 2)).double()
     nn.utils.vector_to_parameters(loss.start, net.parameters())
     optimizer = torch.optim.Adam(net.parameters(), lr=0.1)
@@ -116,84 +107,37 @@ def test_a_run_is_the_training_loop_that_one_writes_by_hand() -> None:
         functional.cross_entropy(net(loss.inputs), labels).backward()
         optimizer.step()
     assert run.outcome.metrics["validation_loss"] == run.history.metrics["validation_loss"][-1]
+    curves = training_curves(run.history)
+    assert curves is not None and [len(curve.step) for curve in curves] == [21, 21]
+    assert np.array_equal(curves[1].value, run.history.metrics["validation_loss"])
 
 
-def end_by_hand(values: np.ndarray, patience: int) -> int | None:
-    """The step at which patience with some values runs out."""
-    best, waited = np.inf, 0
-    for step, value in enumerate(values):
-        if not np.isnan(value):
-            best, waited = (value, 0) if value < best else (best, waited + 1)
-        if waited == patience:
-            return step
-    return None
-
-
-EVERY: list[dict[str, Any]] = [
-    {},
-    {"record.full_loss_every": 4},
-    {"batch_size": 20, "record.full_loss_every": 3},
-    {"optimizer": "lbfgs", "lr": 1.0, "steps": 9},
-    {"record.every": 5},
-]
-
-
-@pytest.mark.parametrize("settings", EVERY, ids=str)
-def test_patience_ends_a_run_after_values_without_improvement(settings: dict[str, Any]) -> None:
-    free = train(**(settings | {"record.every": 1})).history
-    values = free.metrics["validation_loss"][:: settings.get("record.full_loss_every", 1)]
-    ended = []
-    for patience in (2, 4, 50):
-        outcome = train(**settings, **{"stop.patience": patience}).outcome
-        value = end_by_hand(values, patience)
-        end = None if value is None else value * settings.get("record.full_loss_every", 1)
-        is_early = outcome.status.name == "EARLY_STOPPED"
-        if is_early:
-            lowest = int(np.nanargmin(free.metrics["validation_loss"][: outcome.steps + 1]))
-            assert f"the validation loss was lowest at step {lowest};" in outcome.reason
-        assert outcome.steps == (free.step[-1] if end is None else end)
-        assert is_early == (end is not None)
-        assert np.array_equal(outcome.x, free.x[outcome.steps])
-        if settings.get("optimizer") == "lbfgs" and is_early:
-            shorter = train(**(settings | {"steps": outcome.steps})).outcome
-            assert outcome.evaluations == shorter.evaluations
-        ended += [end] if is_early else []
-    assert ended == sorted(set(ended)) and ended
-
-
-def test_the_runs_of_a_batch_stop_as_they_do_alone() -> None:
-    rates, patience = [0.1, 0.3, 0.5], {"stop.patience": 3}
-    given: dict[str, Any] = NOISY | patience | {"lr": rates}
-    swept = gdlab.sweep("mlp", **given)
-    alone = [train(lr=lr, **patience).outcome for lr in rates]
+def test_the_lowest_validation_loss_is_best() -> None:
+    given: dict[str, Any] = {"widths": (2,), "count": 40, "validation": 0.3, "steps": 6}
+    swept = gdlab.sweep("mlp", lr=[0.01, 0.5, 1.0], **given)
     columns: Any = {name: swept.results[name].to_numpy() for name in swept.results}
-    assert set(columns["status"]) == {"early_stopped"}
-    assert columns["steps"].tolist() == [end.steps for end in alone]
-    values = np.array([end.metrics["validation_loss"] for end in alone], dtype=np.float64)
-    np.testing.assert_allclose(columns["validation_loss"], values, rtol=1e-10)  # observed 1e-15
-    # The best has the lowest validation loss, or the highest accuracy where that is asked for.
     first, accurate = swept.best()[0], swept.best(metric="validation_accuracy")[0]
-    assert (first.run, first.metric_name) == (values.argmin(), "validation_loss")
+    assert (first.run, first.metric_name) == (
+        columns["validation_loss"].argmin(),
+        "validation_loss",
+    )
     assert columns["validation_accuracy"][accurate.run] == columns["validation_accuracy"].max()
+    assert swept.best(metric="final_loss")[0].run == columns["final_loss"].argmin()
 
 
 def test_on_the_command_line(gd: Any, here: Any) -> None:
     words = ("loss=mlp", "loss.noise=0.6", "loss.validation=0.3", "stop.patience=2", "seed=3")
-    words = (*words, "loss.widths=[4]", "loss.count=60", "optimizer=adam", "steps=40")
-    words = (*words, "record.figures=false", "record.events=false")
-    done = gd("-m", *words, "lr=0.3,0.5", "hydra.sweep.dir=sweep", "fail_on=early_stopped")
+    words = (*words, "loss.widths=[4]", "loss.count=60", "optimizer=adam", "lr=0.3", "steps=40")
+    words = (*words, "record.figures=false", "record.events=false", "fail_on=early_stopped")
+    done = gd(*words, "hydra.run.dir=run")
     assert (done.code, done.err) == (3, "")
-    assert "validation_loss: median" in done.out and "the median of validation_loss" in done.out
-    swept = gdlab.load("sweep")
-    assert swept.best()[0].metric_name == "validation_loss"
-    figure = train().plot("loss")
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["training", "validation"]
-    recorded = gdlab.load(f"sweep/lr={swept.results['lr'][1]:g}")
+    assert done.out.startswith("early_stopped: the validation loss was lowest at step ")
+    assert "42 examples of two_moons and 18 for validation" in done.out
+    recorded = gdlab.load("run")
+    metrics = recorded.history.metrics
     assert recorded.outcome.status.name == "EARLY_STOPPED"
-    assert "early_stopped" in repr(recorded)
-    assert recorded.history.metrics["validation_loss"][-1] == swept.results["validation_loss"][1]
+    assert recorded.outcome.metrics == {name: values[-1] for name, values in metrics.items()}
+    assert f"  validation_loss     {metrics['validation_loss'][-1]:.6g}\n" in done.out
     done = gd("loss=mlp", "stop.patience=5")
-    assert (done.code, done.err) == (
-        2,
-        "error: stop.patience=5: needs a loss on held-out examples; give loss.validation, as 0.2\n",
-    )
+    what = "needs a loss on held-out examples; give loss.validation, as 0.2"
+    assert (done.code, done.err) == (2, f"error: stop.patience=5: {what}\n")
