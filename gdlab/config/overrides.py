@@ -17,7 +17,10 @@ FAIL_ON = "fail_on"
 """The key of a command that says which endings of its runs are failures: a list of statuses."""
 
 _CLASS = re.compile(r"([A-Za-z_]\w*\.)+[A-Z]\w*", re.ASCII)
-_OPEN_NODES = ("loss.parameters.", "loss.parameters=", "loss.module.", "loss.data.")
+_OPEN_NODES = (
+    *("loss.parameters.", "loss.parameters="),
+    *("loss.module.", "loss.data.", "loss.criterion."),
+)
 _KWARGS = re.compile(r"optimizer(?:\.inner)*\.kwargs[.=]")
 _INNER = re.compile(r"optimizer(?:\.inner)+|schedule(?:\.then)+")
 _FORMULAS = ("loss.formula",)

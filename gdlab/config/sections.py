@@ -18,6 +18,9 @@ class Record(Intervals):
             records have neither. Metrics such as accuracy are computed at these steps too, with
             or without minibatches.
         max_coords: maximum number of coordinates in the history.
+        checkpoint: the parameters of a network that go to checkpoint.pt: those of the last record,
+            or of the best one that the history keeps, the first with the lowest loss on held-out
+            examples, or without any with the lowest loss. None for no such file.
         events: whether to write events for TensorBoard.
         figures: the formats of the pictures, png, svg and pdf: one, several with commas between, or
             a list; true for png, false for no pictures.
@@ -30,6 +33,7 @@ class Record(Intervals):
     every: int = setting(default=1, ge=1, lt=2**53)
     full_loss_every: int = setting(default=1, ge=1, lt=2**53)
     max_coords: int = setting(default=64, ge=1)
+    checkpoint: Literal["best", "last"] | None = None
     events: bool = True
     figures: bool | str | tuple[str, ...] = True
     figure_size: tuple[float, float] | None = setting(default=None, ge=3, le=40)
@@ -73,11 +77,12 @@ class Summary(Configured):
     Attributes:
         by: a best run is named for each combination of these settings; None for those that are
             not numbers.
-        metric: the column that ranks the runs that did not converge.
+        metric: the column that ranks the runs that did not converge; None for the loss on held-out
+            examples (`loss.validation`), where every run has it, else the final loss.
         direction: whether its min or its max is best; None for max if the column is a metric of
-            the loss, such as accuracy, and min otherwise.
+            the loss, such as accuracy, and min otherwise, as for the loss on held-out examples.
     """
 
     by: tuple[str, ...] | None = None
-    metric: str = "final_loss"
+    metric: str | None = None
     direction: Literal["min", "max"] | None = None

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     import rich.progress
 
 _BAR_AFTER = 1.0  # seconds
+_NAMES = 14  # characters for the names of lines, unless one is longer
 STYLES = {
     Status.CONVERGED: "bold green",
     Status.TARGET: "bold green",
+    Status.EARLY_STOPPED: "bold green",
     Status.MAX_STEPS: "bold yellow",
     Status.INTERRUPTED: "bold yellow",
 }
@@ -116,5 +118,6 @@ def show_end(
     asks = settings.engine.mode == "compiled" and outcome.status != Status.FAILED
     if outcome.mode_reason is not None and asks:
         lines.append(("mode", f"eager, not compiled: {outcome.mode_reason}"))
+    width = max(_NAMES, *(len(name) + 1 for name, _ in lines))
     for name, value in lines:
-        console.print(styled((f"  {name:<14}", "dim"), value))
+        console.print(styled((f"  {name:<{width}}", "dim"), value))

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from gdlab.engine.metrics import Measure, Metric, metrics_of
+from gdlab.engine.patience import Patience
 from gdlab.errors import SettingError
 from gdlab.fields.declared import Configured, setting
 from gdlab.fields.formatting import format_value
 from gdlab.losses.base import Loss
+from gdlab.losses.models.data_loss import VALIDATION_LOSS
 from gdlab.numerics.rowwise import LANES, LARGE, VECTOR_BYTES, part_size
 from gdlab.optimizers.base import Optimizer
 from gdlab.optimizers.oracle import MAX_MATRIX, OracleOptimizer
@@ -37,6 +39,9 @@ class Stop(Configured):
             loss is at or below f* + τ (f(x₀) − f*). The evaluations up to there are kept for each,
             and the run ends at the last. None for no targets.
         minimum: f* of the targets; None for the known minimum of the loss.
+        patience: stopped early once the loss on held-out examples (`loss.validation`) had no value
+            below its lowest so many times in a row. It is computed at every step, or at every
+            `record.full_loss_every`-th. None for no early stopping.
     """
 
     __module__ = "gdlab"
@@ -47,6 +52,7 @@ class Stop(Configured):
     evaluations: int | None = setting(default=None, ge=1, lt=2**53)
     targets: tuple[float, ...] | None = setting(default=None, gt=0, lt=1)
     minimum: float | None = None
+    patience: int | None = setting(default=None, ge=1, lt=2**53)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -141,8 +147,17 @@ class Batch:
         if stop.targets is not None and stop.minimum is None and self.loss.minimum is None:
             why = "needs the minimum, which is not known for this loss; give stop.minimum"
             raise SettingError(f"stop.targets={format_value(stop.targets)}: {why}")
+        if stop.patience is not None and VALIDATION_LOSS not in self.loss.metrics:
+            why = "needs a loss on held-out examples; give loss.validation, as 0.2"
+            raise SettingError(f"stop.patience={stop.patience}: {why}")
         if isinstance(self.optimizer, OracleOptimizer):
             self.optimizer.check(self.loss, self.noise)
+
+    def patience(self, rows: int) -> Patience | None:
+        """Return the patience of a number of rows at their start; None for no early stopping."""
+        if self.stop.patience is None:
+            return None
+        return Patience.begin(self.stop.patience, self.metrics[VALIDATION_LOSS], rows, self.start)
 
     @property
     def metrics(self) -> dict[str, Metric]:

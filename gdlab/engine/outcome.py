@@ -123,6 +123,7 @@ class Outcomes:
     def __init__(self, batch: Batch) -> None:
         runs, dim = batch.start.shape
         self.stop, self.steps = batch.stop, batch.steps
+        self._validated_every = batch.full_every
         self.status = np.zeros(runs, dtype=np.int64)
         self.numbers = {
             name: np.full(runs, spec["initial"], spec["dtype"]) for name, spec in NUMBERS.items()
@@ -259,6 +260,7 @@ class Outcomes:
             norm=float(self.numbers["grad_norm"][row]),
             obstacle=Obstacle(int(self.obstacle[row])),
             error=self.errors.get(row),
+            validated_every=self._validated_every,
         )
         return describe_ending(ending, self.stop, self.steps) + outside
 

@@ -33,6 +33,7 @@ class Ending:
         norm: the gradient norm there.
         obstacle: what ended a run that stalled.
         error: what ended a run that failed.
+        validated_every: the number of steps between two validation losses.
     """
 
     status: Status
@@ -41,6 +42,7 @@ class Ending:
     norm: float
     obstacle: Obstacle
     error: BaseException | None
+    validated_every: int = 1
 
 
 def describe_ending(end: Ending, stop: Stop, most: int) -> str:
@@ -61,6 +63,11 @@ def describe_ending(end: Ending, stop: Stop, most: int) -> str:
             used = f"the budget stop.evaluations={stop.evaluations} was used up at step {end.steps}"
             return f"{used} with {above}; raise it"
         return f"the step limit steps={end.steps} was reached with {above}"
+    if end.status == Status.EARLY_STOPPED:
+        assert stop.patience is not None
+        lowest = end.steps - stop.patience * end.validated_every
+        since = f"the stop.patience={stop.patience} values since, up to step {end.steps}"
+        return f"the validation loss was lowest at step {lowest}; {since}, were not lower"
     if end.status == Status.STALLED:
         what = _OBSTACLES[end.obstacle].format(end.steps)
         return f"{what}; the gradient norm there is {end.norm:.3g}"

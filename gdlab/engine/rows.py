@@ -15,6 +15,7 @@ from torch import Tensor
 
 from gdlab.engine.batch import Batch
 from gdlab.engine.buffers import BufferPool
+from gdlab.engine.patience import Patience
 from gdlab.engine.records import ChunkRecords
 from gdlab.engine.status import Status
 from gdlab.engine.targets import target_losses
@@ -56,6 +57,8 @@ class Rows:
     for the next chunk to tell whether the run goes on, since the last record of a run differs from
     the others.
     """
+    patience: Patience | None = None
+    """How long the `live` rows have waited for a lower validation loss; None for no limit."""
     pending_evaluations: Tensor | None = None
     """The evaluations up to that record (n,), where the optimizer has an oracle."""
 
@@ -116,6 +119,7 @@ class Rows:
             schedule_state=initial_memory(schedule, lr),
             buffers=BufferPool(),
             oracle=Oracle(loss, x) if optimizer.needs else None,
+            patience=batch.patience(len(live)),
         )
 
     def targets_from(self, first: Tensor) -> Tensor | None:
@@ -200,6 +204,7 @@ class Rows:
             self.oracle.keep(index, self.loss, self.x)
         self.state = {name: by_rows(leaf[index]) for name, leaf in self.state.items()}
         self.schedule_state = {name: leaf[index] for name, leaf in self.schedule_state.items()}
+        self.patience = None if self.patience is None else self.patience.keep(running)
         if self.pending_record is not None:
             x, *numbers = self.pending_record
             loss, norm, rate = (number[index] for number in numbers)

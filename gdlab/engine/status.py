@@ -23,6 +23,7 @@ class Status(IntEnum):
     STALLED = 5
     FAILED = 6
     INTERRUPTED = 7
+    EARLY_STOPPED = 8
 
     def __str__(self) -> str:
         return self.name.lower()

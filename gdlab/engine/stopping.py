@@ -43,13 +43,17 @@ def find_endings(rows: Rows, records: ChunkRecords, mode: Mode) -> Chunk:
     if n == 0:
         return _empty_chunk(rows, records, mode)
     targets = rows.targets_from(records.loss[0])
+    out_of_patience = _wait(rows, records)
     if records.summary is None:
-        endings = _endings_from_records(rows, records, slice(0, live))
+        endings = _endings_from_records(rows, records, slice(0, live), out_of_patience)
     else:
         endings = _endings_from_summary(rows, records, records.summary)
-        candidates = _may_have_ended(records.summary, rows)[:live].nonzero()[:, 0]
+        may_have_ended = _may_have_ended(records.summary, rows)[:live]
+        if out_of_patience is not None:
+            may_have_ended |= out_of_patience.any(0)
+        candidates = may_have_ended.nonzero()[:, 0]
         if len(candidates):
-            exact = vars(_endings_from_records(rows, records, candidates))
+            exact = vars(_endings_from_records(rows, records, candidates, out_of_patience))
             for name, values in vars(endings).items():
                 values[candidates] = exact[name]
     is_running = endings.status == Status.RUNNING
@@ -57,7 +61,7 @@ def find_endings(rows: Rows, records: ChunkRecords, mode: Mode) -> Chunk:
     count = endings.record + 1 - (endings.is_dropped | goes_on).int()
     if records.has_loss is not None and records.stop_status != Status.FAILED:
         _compute_last_losses(rows, records, endings, torch.where(goes_on, 0, count))
-    evaluations = rows.first + endings.record + 1
+    evaluations = _count_evaluations(rows, records, endings)
     x = records.x.movedim(1, 2)
     return Chunk(
         first=rows.first,
@@ -70,7 +74,7 @@ def find_endings(rows: Rows, records: ChunkRecords, mode: Mode) -> Chunk:
         status=torch.where(is_running, int(records.stop_status), endings.status),
         best_loss=endings.best_loss,
         best_step=rows.first + endings.best_record,
-        evaluations=evaluations if rows.oracle is None else rows.oracle.count[:live],
+        evaluations=evaluations,
         counts=None if records.counts is None else records.counts[:, :live],
         targets=None if targets is None else targets[:, :live],
         obstacle=rows.index[:live] * 0 if rows.oracle is None else rows.oracle.obstacle[:live, 0],
@@ -79,6 +83,16 @@ def find_endings(rows: Rows, records: ChunkRecords, mode: Mode) -> Chunk:
         mode=mode,
         error=records.error,
     )
+
+
+def _count_evaluations(rows: Rows, records: ChunkRecords, endings: _Endings) -> Tensor:
+    """The evaluations of each live row: (live,)."""
+    if rows.oracle is None or records.counts is None:
+        return rows.first + endings.record + 1
+    # A row whose patience ran out was charged to the end of the chunk.
+    at_end = records.counts[:, : rows.live].gather(0, endings.record[None])[0]
+    is_early = endings.status == Status.EARLY_STOPPED
+    return torch.where(is_early, at_end, rows.oracle.count[: rows.live])
 
 
 def _endings_from_summary(rows: Rows, records: ChunkRecords, summary: ChunkSummary) -> _Endings:
@@ -108,8 +122,21 @@ def _may_have_ended(summary: ChunkSummary, rows: Rows) -> Tensor:
     return candidates
 
 
-def _endings_from_records(rows: Rows, records: ChunkRecords, index: slice | Tensor) -> _Endings:
-    """The endings of the rows `index`, from all of their records."""
+def _wait(rows: Rows, records: ChunkRecords) -> Tensor | None:
+    """Whether a live row's patience had run out at a record (K, live); None without patience."""
+    live = rows.live
+    if rows.patience is None or records.stop_status == Status.FAILED:
+        return None
+    loss = rows.loss.with_columns(lambda column: column[:live])
+    x = records.x.movedim(1, 2)[:, :live]
+    rows.patience, ran_out = rows.patience.after(loss, x, rows.first, rows.pending_count)
+    return ran_out
+
+
+def _endings_from_records(
+    rows: Rows, records: ChunkRecords, index: slice | Tensor, out_of_patience: Tensor | None
+) -> _Endings:
+    """The endings of the rows `index`, from all of their records and what `_wait` returned."""
     stop, n = rows.batch.stop, len(records.loss)
     loss = records.loss[:, index]
     norm, finite = _norms_and_finiteness(rows, records, index)
@@ -125,6 +152,8 @@ def _endings_from_records(rows: Rows, records: ChunkRecords, index: slice | Tens
     status[is_last] = int(Status.MAX_STEPS)
     if records.counts is not None and stop.evaluations is not None:
         status[records.counts[:, index] >= stop.evaluations] = int(Status.MAX_STEPS)
+    if out_of_patience is not None:
+        status[out_of_patience[:, index]] = int(Status.EARLY_STOPPED)
     if records.stalled is not None:
         status[records.stalled[:, index]] = int(Status.STALLED)
     if stop.loss is not None:

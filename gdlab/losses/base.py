@@ -66,6 +66,9 @@ class Loss(Configured):
     constants: ClassVar[str] = ""
     """How a name that would be a coordinate becomes a constant; "…" stands for the name."""
 
+    minimized_metrics: ClassVar[frozenset[str]] = frozenset()
+    """The metrics of which the smallest value is best; of others the largest is."""
+
     kept_when_columns_change: ClassVar[tuple[str, ...]] = ()
     """Names of cached properties that depend on no `Number` field, such as data read from a file.
 
@@ -109,10 +112,7 @@ class Loss(Configured):
 
     @property
     def domain(self) -> "Tensor | Sequence[Sequence[float]] | None":
-        """Lower and upper bounds within which the loss is to be minimized: (D, 2) or (R, D, 2).
-
-        None for no bounds.
-        """
+        """Bounds within which the loss is minimized, (D, 2) or (R, D, 2); None for no bounds."""
         return None
 
     @property

@@ -226,6 +226,11 @@ class Transformed(Loss):
         return {name: partial(at_y, metric) for name, metric in self.base.metrics.items()}
 
     @property
+    def minimized_metrics(self) -> frozenset[str]:  # type: ignore[override]  # the base has it
+        """The base's."""
+        return self.base.minimized_metrics
+
+    @property
     def is_traceable(self) -> bool:
         """The base's."""
         return self.base.is_traceable

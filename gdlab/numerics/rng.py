@@ -35,6 +35,7 @@ class Stream(IntEnum):
     DATA = 6
     EIGENVECTOR = 7
     SPREAD = 8
+    SPLIT = 9
 
 
 def philox(counter: tuple[Tensor, ...], key: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:

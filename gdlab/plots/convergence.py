@@ -33,7 +33,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["Curve", "draw_convergence", "draw_curves", "draw_loss", "fill_curves", "is_drawable"]
+__all__ = [
+    "Curve",
+    "draw_convergence",
+    "draw_curves",
+    "draw_loss",
+    "draw_training",
+    "fill_curves",
+    "is_drawable",
+]
 
 _SIZE = (6.4, 4.4)
 _MOST_MARKERS = 8  # along a curve
@@ -106,6 +114,14 @@ def draw_convergence(
 def draw_loss(curve: Curve, *, title: str, ylabel: str, size: Size | None = None) -> Figure:
     """Draw the loss of one run over its steps, by logarithm where it is positive."""
     return draw_curves([curve], Palette.of("", [""]), title=title, ylabel=ylabel, size=size)
+
+
+def draw_training(training: Curve, validation: Curve, *, title: str, size: Size | None) -> Figure:
+    """Draw the losses of one run on the examples it is trained on, and on those held out."""
+    labels = ["training", "validation"]
+    pair = zip((training, validation), labels, strict=True)
+    curves = [curve._replace(label=label) for curve, label in pair]
+    return draw_curves(curves, Palette.of("", labels), title=title, size=size)
 
 
 def draw_curves(

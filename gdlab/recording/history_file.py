@@ -3,6 +3,7 @@
 Shapes: n records, D dimensions.
 """
 
+import json
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -14,14 +15,19 @@ from gdlab.config.settings import Settings
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
 from gdlab.errors import RecordError
+from gdlab.losses.models.trained import network_blocks
+from gdlab.recording.checkpoint import BestRecord
 from gdlab.recording.digests import VerifiedFiles, append_digest
 from gdlab.recording.files import create, partial_name
-from gdlab.recording.names import HISTORY
+from gdlab.recording.names import HISTORY, SNAPSHOTS
 from gdlab.recording.parquet import read_parquet, write_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
+
+LAYOUT = "layout"
+"""The note in the footer with the names and shapes of a network's parameters, as JSON."""
 
 _SNAPSHOTS = 10
 _MEASURED = ("loss", "grad_norm", "lr")
@@ -41,6 +47,7 @@ class HistoryFile:
         settings: the run's settings.
         durable: whether to fsync the file.
         block_rows: number of records that are written together.
+        best: has the best record in the end, which is a snapshot too; None for none.
     """
 
     def __init__(
@@ -50,13 +57,15 @@ class HistoryFile:
         *,
         durable: bool = True,
         block_rows: int = 65_536,
+        best: BestRecord | None = None,
     ) -> None:
         dim, max_coords = settings.loss.dim, settings.record.max_coords
         self._durable, self._block_rows = durable, block_rows
-        self._directory = directory
+        self._directory, self._best = directory, best
         self._partial = directory / partial_name(HISTORY)
         self._coordinates = min(dim, max_coords)
         self._schema = _schema(self._coordinates, tuple(settings.metrics))
+        self._layout = network_blocks(settings.objective)
         self._waiting: list[History] = []
         self._snapshots: list[History] | None = [] if dim > max_coords else None
         self._snapshot_steps = _snapshot_steps(settings.most_steps)
@@ -95,6 +104,8 @@ class HistoryFile:
             return
         self._flush()
         assert self._file is not None and self._writer is not None
+        if self._layout:
+            self._writer.add_key_value_metadata({LAYOUT: json.dumps(self._layout)})
         self._writer.close()
         self._file.close()
         if self._durable:
@@ -103,7 +114,9 @@ class HistoryFile:
         append_digest(self._directory, HISTORY, self._partial, durable=self._durable)
         self._partial.replace(self._directory / HISTORY)
         if self._snapshots and self._last is not None:
-            records = History.join([*self._snapshots, self._last])
+            best = None if self._best is None else self._best.history
+            chosen = [*self._snapshots, *([] if best is None else [best]), self._last]
+            records = History.join(chosen)
             _, first = np.unique(records.step, return_index=True)
             _write_snapshots(self._directory, records.take(first))
 
@@ -175,7 +188,7 @@ def _write_snapshots(directory: Path, records: History) -> None:
     import pyarrow as pa
 
     points = pa.array(list(records.x.astype(np.float64)), type=pa.list_(pa.float64()))
-    write_table(directory, "snapshots.parquet", pa.table({"step": records.step, "x": points}))
+    write_table(directory, SNAPSHOTS, pa.table({"step": records.step, "x": points}))
 
 
 def read_history(directory: Path) -> History:

@@ -2,6 +2,8 @@
 
 HISTORY = "history.parquet"
 RESULT = "result.json"
+SNAPSHOTS = "snapshots.parquet"
+CHECKPOINT = "checkpoint.pt"
 CONFIG = "*/config.yaml"
 OVERRIDES = "*/overrides.yaml"
 """A run's composed configuration, in the folder that Hydra makes for it."""

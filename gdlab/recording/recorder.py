@@ -6,6 +6,7 @@ from pathlib import Path
 from gdlab.config.settings import Settings
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
+from gdlab.recording.checkpoint import BestRecord, write_checkpoint
 from gdlab.recording.digests import append_digest
 from gdlab.recording.event_sink import EventSink
 from gdlab.recording.history_file import HistoryFile
@@ -46,7 +47,8 @@ class RunRecorder:
         self._waiting: list[History] = []
         self._flushed_at = time.monotonic()
         record = settings.record
-        self._history = HistoryFile(directory, settings, durable=durable)
+        self._best = BestRecord() if record.checkpoint == "best" else None
+        self._history = HistoryFile(directory, settings, durable=durable, best=self._best)
         self._events = (
             EventSink(directory, settings, flush_seconds=flush_seconds, points=points)
             if record.events
@@ -65,7 +67,7 @@ class RunRecorder:
         """Hand the waiting records to the files."""
         piece, self._flushed_at = History.join(self._waiting), time.monotonic()
         self._waiting = []
-        for sink in (self._history, self._events, self._path):
+        for sink in (self._history, self._events, self._path, self._best):
             if sink is not None:
                 sink.write(piece)
 
@@ -76,6 +78,7 @@ class RunRecorder:
                 self._flush()
             self._history.close(outcome, seconds)
             if outcome is not None:
+                self._write_checkpoint(outcome)
                 write_result(
                     self._directory, outcome, self._settings.seed, seconds, durable=self._durable
                 )
@@ -90,6 +93,13 @@ class RunRecorder:
         finally:
             if self._events is not None:
                 self._events.close(outcome, seconds)
+
+    def _write_checkpoint(self, outcome: Outcome) -> None:
+        if self._settings.record.checkpoint is None:
+            return
+        best = None if self._best is None else self._best.history
+        x = outcome.x if best is None else best.x[0]
+        write_checkpoint(self._directory, self._settings, x, durable=self._durable)
 
     def _draw(self) -> None:
         path = self._path.join() if self._path is not None else None

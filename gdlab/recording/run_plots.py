@@ -5,6 +5,7 @@ A new picture is one function from a `RunToDraw` to a `Picture` and one line of 
 
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -17,10 +18,17 @@ from gdlab.engine.history import History
 from gdlab.engine.metrics import SHARPNESS
 from gdlab.errors import CUSTOM_ERRORS, describe_error
 from gdlab.losses.base import Loss
+from gdlab.losses.models.data_loss import VALIDATION_LOSS
 from gdlab.losses.watched import WatchedLoss
 from gdlab.numerics.autodiff import value_and_gradient
 from gdlab.optimizers.base import Optimizer
-from gdlab.plots.convergence import Curve, draw_convergence, draw_loss, is_drawable
+from gdlab.plots.convergence import (
+    Curve,
+    draw_convergence,
+    draw_loss,
+    draw_training,
+    is_drawable,
+)
 from gdlab.plots.projection import Landscape
 from gdlab.plots.stability import SharpnessPath, draw_stability
 from gdlab.plots.style import FORMATS, Size, render
@@ -152,14 +160,31 @@ def stability_of(run: RunToDraw) -> Picture | str:
 
 
 def loss_of(run: RunToDraw) -> Picture | str:
-    """Draw the loss over the steps, above its minimum where that is known."""
+    """Draw the loss over the steps, above its minimum where that is known.
+
+    Where examples are held out, their loss is beside that of the others.
+    """
     above, path = suboptimality_of(run), run.path
     if not np.isfinite(path.loss).any():
         return "no loss is finite"
+    pair = training_curves(path)
+    if pair is not None:
+        draw = partial(draw_training, *pair, title=run.heading, size=run.size)
+        return Picture(int(path.step[-1]), draw)
     ylabel = "loss" if above is None else "loss above the minimum"
     curve = Curve(path.step, path.loss.astype(np.float64) if above is None else above)
     look: Any = {"title": run.heading, "ylabel": ylabel, "size": run.size}
     return Picture(int(path.step[-1]), lambda: draw_loss(curve, **look))
+
+
+def training_curves(path: History) -> tuple[Curve, Curve] | None:
+    """Return the training and the validation loss; None where no examples are held out."""
+    held_out = path.metrics.get(VALIDATION_LOSS)
+    if held_out is None or not np.isfinite(held_out).any():
+        return None
+    columns = (column.astype(np.float64) for column in (path.loss, held_out))
+    training, validation = (Curve(path.step[known := ~np.isnan(v)], v[known]) for v in columns)
+    return training, validation
 
 
 PICTURES: Mapping[str, Callable[[RunToDraw], Picture | str]] = {

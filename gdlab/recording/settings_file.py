@@ -70,7 +70,7 @@ _LEFT_OUT = object()
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as YAML can hold it, or `_LEFT_OUT`."""
+    """Return a value as YAML can hold it, a class by its dotted name; or `_LEFT_OUT`."""
     if isinstance(value, Configured):
         return _node(value)
     if isinstance(value, Mapping):
@@ -79,4 +79,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (tuple, list)):
         items = [_plain(item) for item in value]
         return _LEFT_OUT if _LEFT_OUT in items else items
+    if isinstance(value, type):
+        return f"{value.__module__}.{value.__qualname__}"
     return value if type(value) in _PLAIN else _LEFT_OUT

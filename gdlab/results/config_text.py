@@ -1,9 +1,12 @@
-"""The composed configuration that a run or a sweep leaves, as plain values."""
+"""The texts that a run or a sweep leaves, its composed configuration first, as plain values."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
+
+from gdlab.errors import RecordError, first_line
+from gdlab.recording.digests import VerifiedFiles
 
 _SELECTED = re.compile(r"\$\{oc\.select:(\w+)\.(\w+),([\w.+-]*)\}", re.ASCII)
 _SECTION = re.compile(r"^(?=\w+:)", re.MULTILINE | re.ASCII)
@@ -65,3 +68,23 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
             selected = owner.get(name) if isinstance(owner, dict) else None
             resolved[key] = yaml.safe_load(default) if selected is None else selected
     return resolved
+
+
+def read_config(files: VerifiedFiles, pattern: str) -> dict[str, Any]:
+    """Read the configuration; a run that Hydra was told to keep none of has an empty one."""
+    names = files.find(pattern)
+    return resolve(read_mapping(files, names[0], parse_yaml)) if names else {}
+
+
+def read_mapping(files: VerifiedFiles, name: str, parse: Callable[[str], Any]) -> dict[str, Any]:
+    """Read a JSON or YAML file that contains a mapping."""
+    import yaml
+
+    path = files.path(name)
+    try:
+        values = parse(files.read_text(name))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise RecordError(f"{path}: missing or damaged ({first_line(error)})") from error
+    if not isinstance(values, dict):
+        raise RecordError(f"{path}: missing or damaged (it holds no settings)")
+    return values

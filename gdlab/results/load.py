@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gdlab.console import visible
-from gdlab.errors import RecordError, SettingError, first_line
+from gdlab.errors import RecordError, SettingError
 from gdlab.paths import user_path
 from gdlab.plots.style import Size
 from gdlab.recording.digests import VerifiedFiles
@@ -16,11 +16,12 @@ from gdlab.recording.figures import Look
 from gdlab.recording.names import ABOUT, CONFIG, MULTIRUN, RESULT, RESULTS
 from gdlab.recording.parquet import read_parquet
 from gdlab.results.chosen import recorded_choices
-from gdlab.results.config_text import parse_yaml, resolve
+from gdlab.results.config_text import read_config, read_mapping
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+    from torch import nn
 
     from gdlab.engine.outcome import Outcome
     from gdlab.results.best_settings import Best
@@ -43,7 +44,7 @@ class Recorded:
         config: the composed configuration.
         varied: the settings that a sweep varied.
         directories: the names of the directories of a sweep's runs, by run.
-        metrics: the names of the metrics of a sweep's losses, such as accuracy.
+        metrics: those metrics of a sweep's losses of which the largest is best, such as accuracy.
         problems: those of the varied settings that change the function being minimized.
         by: the settings that its summary tells apart, such as the optimizer.
         metric: the column that ranks runs in its summary.
@@ -173,6 +174,34 @@ class Recorded:
             raise SettingError("directory=None: the viewer shows paths, which only a folder keeps")
         return View.of(self.directory, visible(self.directory.resolve().name))
 
+    def module(
+        self,
+        which: int | str = "last",
+        *,
+        model: "nn.Module | type[nn.Module] | None" = None,
+        trust: bool = False,
+    ) -> "nn.Module":
+        """Return the network of a recorded run, as a `torch.nn.Module` with its parameters.
+
+        That of loss=mlp is a `torch.nn.Sequential`. For one of your own give its class, which is
+        called with the recorded arguments, or an instance, which is copied: nothing that a file
+        names is imported, unless you trust it. Buffers and fixed parameters are those of the class
+        or of the instance; `checkpoint.pt` has them too.
+
+        Args:
+            which: "last"; "best", the lowest loss on held-out examples, or without any the lowest
+                loss; or a step, of which the whole point was recorded.
+            model: the class of the network, or an instance; None for loss=mlp.
+            trust: whether to import the class that the files name.
+
+        Raises:
+            SettingError: there is no such record, or no such network.
+            RecordError: a file is damaged.
+        """
+        from gdlab.results.recorded_module import module_of
+
+        return module_of(self, which, model, trust=trust)
+
     @property
     def history(self) -> "RecordedHistory":
         """The records of a run, as `Run.history`; called, the table of a run.
@@ -255,19 +284,19 @@ def load(directory: str | Path) -> Recorded:
 def _load_run(files: VerifiedFiles, directory: Path) -> Recorded:
     import pandas as pd
 
-    result = _read_mapping(files, RESULT, json.loads)
+    result = read_mapping(files, RESULT, json.loads)
     versions, point = result.pop("versions", None), result.pop("x", None)
     if not isinstance(versions, dict) or not isinstance(point, list):
         raise RecordError(f"{files.path(RESULT)}: damaged (no versions or no point)")
     result |= {f"versions.{name}": version for name, version in versions.items()}
     result |= {f"x{i}": value for i, value in enumerate(point)}
-    config = _read_config(files, CONFIG)
+    config = read_config(files, CONFIG)
     choices = recorded_choices(files, config)
     return Recorded(directory, pd.DataFrame([result]), config, choices=choices)
 
 
 def _load_sweep(files: VerifiedFiles, directory: Path) -> Recorded:
-    about = _read_mapping(files, ABOUT, json.loads)
+    about = read_mapping(files, ABOUT, json.loads)
     directories = {int(run): str(name) for run, name in about.get("directories", {}).items()}
     results = read_parquet(files, RESULTS).to_pandas()
     keys = ("varied", "metrics", "problems", "by")
@@ -276,7 +305,7 @@ def _load_sweep(files: VerifiedFiles, directory: Path) -> Recorded:
     return Recorded(
         directory,
         results,
-        _read_config(files, MULTIRUN),
+        read_config(files, MULTIRUN),
         varied,
         directories,
         metrics,
@@ -285,23 +314,3 @@ def _load_sweep(files: VerifiedFiles, directory: Path) -> Recorded:
         metric=str(about.get("metric", "final_loss")),
         direction=None if direction is None else str(direction),
     )
-
-
-def _read_config(files: VerifiedFiles, pattern: str) -> dict[str, Any]:
-    """Read the configuration; a run that Hydra was told to keep none of has an empty one."""
-    names = files.find(pattern)
-    return resolve(_read_mapping(files, names[0], parse_yaml)) if names else {}
-
-
-def _read_mapping(files: VerifiedFiles, name: str, parse: Callable[[str], Any]) -> dict[str, Any]:
-    """Read a JSON or YAML file that contains a mapping."""
-    import yaml
-
-    path = files.path(name)
-    try:
-        values = parse(files.read_text(name))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise RecordError(f"{path}: missing or damaged ({first_line(error)})") from error
-    if not isinstance(values, dict):
-        raise RecordError(f"{path}: missing or damaged (it holds no settings)")
-    return values

@@ -12,7 +12,7 @@ from gdlab.console import visible
 from gdlab.errors import SettingError
 from gdlab.plots.colors import Palette, Value
 from gdlab.plots.comparison import draw_losses
-from gdlab.plots.convergence import Curve, draw_loss
+from gdlab.plots.convergence import Curve, draw_loss, draw_training
 from gdlab.plots.sensitivity import draw_sensitivity
 from gdlab.plots.stability import draw_stability
 from gdlab.plots.style import FORMATS, Size
@@ -22,6 +22,7 @@ from gdlab.recording.run_plots import (
     NO_SHARPNESS,
     RunToDraw,
     sharpness_path,
+    training_curves,
     trajectory_of,
 )
 from gdlab.recording.thinned_path import thinned_path
@@ -89,8 +90,10 @@ def _pictures_of_run(run: "Recorded") -> _Pictures:
     others = dict.fromkeys((name for name in KINDS if name != "loss"), _NO_LOSS)
     settings = settings_with_loss(run.config, watched=True)
     trajectory = settings if isinstance(settings, str) else partial(_draw_path, run, settings)
+    pair = training_curves(run.history.take(slice(None)))
+    alone = partial(draw_loss, curve, ylabel="loss")
     return {
-        "loss": partial(draw_loss, curve, ylabel="loss"),
+        "loss": alone if pair is None else partial(draw_training, *pair),
         **others,
         "trajectory": trajectory,
         "stability": _stability_of(run),

@@ -16,6 +16,7 @@ from gdlab.errors import SettingError
 from gdlab.fields.custom_classes import errors_as
 from gdlab.losses.base import Loss
 from gdlab.losses.checks import check_definition
+from gdlab.losses.models.trained import network_blocks
 from gdlab.runs.batching import batch_of
 from gdlab.schedules.base import initial_memory, rates_of
 
@@ -46,6 +47,7 @@ def check_run(settings: Settings, *, check_gradient: bool = False) -> Batch:
         if check_gradient:
             refuse_wrong_gradient(settings)
         check_quantities(batch.loss, batch.start, batch.intervals)
+        refuse_checkpoint(settings)
     with errors_as(f"schedule={settings.name('schedule')}"):
         if not initial_memory(batch.schedule, batch.lr):
             ends = torch.tensor([0, settings.steps - 1], device=batch.lr.device)
@@ -54,6 +56,18 @@ def check_run(settings: Settings, *, check_gradient: bool = False) -> Batch:
         check_optimizer(batch)
         warning(settings)
     return batch
+
+
+def refuse_checkpoint(settings: Settings) -> None:
+    """Refuse to record the network of a loss that has none.
+
+    Raises:
+        SettingError: `record.checkpoint` asks for it.
+    """
+    kind = settings.record.checkpoint
+    if kind is not None and not network_blocks(settings.objective):
+        what = f"is for networks, loss=mlp and loss=module, not loss={settings.name('loss')}"
+        raise SettingError(f"record.checkpoint={kind}: {what}")
 
 
 def check_optimizer(batch: Batch) -> None:

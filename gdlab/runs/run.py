@@ -40,6 +40,7 @@ from gdlab.theory import diagnose
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from torch import nn
 
     from gdlab.viewer.notebook import View
 
@@ -107,9 +108,10 @@ class Run:
         'loss above the minimum'
 
         Args:
-            kind: "trajectory", the path on the loss; "loss", over the steps; "convergence", beside
-                the bound that theory predicts; "stability", the sharpness beside its edge, where
-                `record.sharpness_every` asks for it. None for the first that the run has.
+            kind: "trajectory", the path on the loss; "loss", over the steps, with that of held-out
+                examples; "convergence", beside the bound that theory predicts; "stability", the
+                sharpness beside its edge, where `record.sharpness_every` asks for it. None for the
+                first that the run has.
             title: the first line; None for the loss, the optimizer and lr.
             size: width and height in inches, 3 to 40; None for what the picture needs.
             path: a file to write it to, that ends in .png, .svg or .pdf.
@@ -139,6 +141,24 @@ class Run:
         from gdlab.runs.view import view_run
 
         return view_run(self.settings, self.outcome, self.history, self.seconds)
+
+    def module(self, which: int | str = "last") -> "nn.Module":
+        """Return the network of the run, as a `torch.nn.Module` with the parameters of a record.
+
+        >>> import gdlab
+        >>> gdlab.run("mlp", widths=[3], activation="relu", steps=5).module("best")[1]
+        ReLU()
+
+        Args:
+            which: "last"; "best", the lowest loss on held-out examples, or without any the lowest
+                loss; or a step that was recorded.
+
+        Raises:
+            SettingError: there is no such record, or the loss is no network.
+        """
+        from gdlab.runs.module import module_of_run
+
+        return module_of_run(self.settings, self.history, which)
 
     def _repr_html_(self) -> str:
         from gdlab.display.notebook import html

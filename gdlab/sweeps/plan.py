@@ -16,7 +16,8 @@ from gdlab.config.settings import GROUPS, NUMERIC, TOP, Settings
 from gdlab.engine.outcome import Outcome
 from gdlab.fields.declared import nest_changes, split_key
 from gdlab.losses.datasets.fingerprints import Fingerprint
-from gdlab.results.ranking import Metric
+from gdlab.losses.models.data_loss import VALIDATION_LOSS
+from gdlab.results.ranking import FINAL_LOSS, Metric
 from gdlab.runs.batching import resolve_mode
 from gdlab.sweeps.executors.table import DEFAULT
 from gdlab.sweeps.grid import Axis, Grid
@@ -143,14 +144,21 @@ class Plan:
 
     @cached_property
     def metrics(self) -> list[str]:
-        """The names of the metrics of the losses, such as accuracy."""
-        return sorted({name for group in self.groups for name in group.settings.loss.metrics})
+        """The names of those metrics of the losses of which the largest is best, as accuracy."""
+        losses = [group.settings.loss for group in self.groups]
+        return sorted({n for loss in losses for n in loss.metrics.keys() - loss.minimized_metrics})
+
+    @cached_property
+    def _metric_name(self) -> str:
+        """The column that ranks runs: as asked, or the validation loss where every loss has it."""
+        losses = [group.settings.loss for group in self.groups]
+        validates = all(VALIDATION_LOSS in loss.metrics for loss in losses)
+        return self.options.summary.metric or (VALIDATION_LOSS if validates else FINAL_LOSS.name)
 
     @property
     def metric(self) -> Metric:
         """The column by which the summary ranks runs that did not converge."""
-        summary = self.options.summary
-        return Metric.of(summary.metric, summary.direction, self.metrics)
+        return Metric.of(self._metric_name, self.options.summary.direction, self.metrics)
 
     def describe(self) -> dict[str, Any]:
         """Return what a reader of the results has to know, by the fields of `Recorded`."""
@@ -160,7 +168,7 @@ class Plan:
             "problems": tuple(self.problems()),
             "metrics": tuple(self.metrics),
             "by": tuple(self.by()),
-            "metric": summary.metric,
+            "metric": self._metric_name,
             "direction": summary.direction,
         }
 

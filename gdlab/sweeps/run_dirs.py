@@ -13,7 +13,7 @@ from gdlab.recording.digests import SUMS, VerifiedFiles
 from gdlab.recording.event_file import EventWriter
 from gdlab.recording.files import make_folder, remove_tree
 from gdlab.recording.history_file import read_history
-from gdlab.recording.names import CONFIG, HISTORY, RESULT
+from gdlab.recording.names import CHECKPOINT, CONFIG, HISTORY, RESULT
 from gdlab.recording.recorder import RunRecorder
 from gdlab.recording.run_plots import (
     PICTURES,
@@ -87,7 +87,7 @@ class RunDirectories:
             if files is None:
                 continue
             try:
-                for name in (RESULT, HISTORY, *files.find(CONFIG)):
+                for name in (RESULT, HISTORY, *files.find(CONFIG), *files.find(CHECKPOINT)):
                     files.verify(name)
             except RecordError as error:
                 say(f"{error}; the run is recorded again")

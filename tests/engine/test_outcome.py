@@ -91,7 +91,7 @@ def test_the_reason_of_an_interruption() -> None:
 
 
 def test_every_status_has_a_name() -> None:
-    names = "running converged target max_steps diverged stalled failed interrupted"
+    names = "running converged target max_steps diverged stalled failed interrupted early_stopped"
     assert [str(status) for status in Status] == names.split()
 
 

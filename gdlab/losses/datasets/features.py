@@ -14,6 +14,7 @@ import numpy as np
 from gdlab.errors import SettingError
 from gdlab.losses.datasets.files import locate
 from gdlab.losses.datasets.memory_table import MemoryTable
+from gdlab.losses.datasets.split import Split
 from gdlab.losses.datasets.tables import MAX_NUMBERS, Data, Examples, read_examples
 
 _MAX_EXPONENT = 900
@@ -30,6 +31,7 @@ def prepare_examples(
     standardize: bool = False,
     degree: int = 1,
     intercept: bool = False,
+    split: Split | None = None,
 ) -> Examples:
     """Return the examples of a data set, with the features that a model needs.
 
@@ -43,11 +45,13 @@ def prepare_examples(
         standardize: whether to scale each feature to mean 0 and (population) standard deviation 1.
         degree: features are all products of at most this many of these columns.
         intercept: whether to append a column of ones to the features.
+        split: which examples are held out; scales are those of the others.
 
     Raises:
-        SettingError: the file, a column or a cell cannot be used, or a feature cannot be made.
+        SettingError: the file, a column or a cell cannot be used, a feature cannot be made, or the
+            split leaves no examples.
     """
-    key = (*_version(data), target, features, standardize, degree, intercept)
+    key = (*_version(data), target, features, standardize, degree, intercept, split)
     examples = _cache.get(key)
     if examples is None:
         examples = read_examples(data, target, features, intercept=intercept)
@@ -55,6 +59,8 @@ def prepare_examples(
             _rescale(examples, degree)
         if degree > 1:
             examples = _expand(examples, degree)
+        if split is not None:
+            examples = split.of(examples)
         if standardize:
             _standardize(examples, data)
         _cache[key] = examples
@@ -110,12 +116,16 @@ def _products(p: int, degree: int) -> Iterator[list[tuple[int, int]]]:
 
 
 def _standardize(examples: Examples, data: Data) -> None:
-    """Scale the features in place."""
-    features = examples.features[:, : len(examples.names)]
+    """Scale the features in place, those held out like the others."""
+    count, held_out = len(examples.names), examples.validation
+    features = examples.features[:, :count]
+    others = features[:0] if held_out is None else held_out.features[:, :count]
     for name, values in zip(examples.names, features.T, strict=True):
         if (values == values[0]).all():
             raise SettingError(f"standardize=true: the column {name} of {data} is constant")
-    for values in features.T:  # one by one: a copy of all may be large
-        deviation = values.std()
-        values -= values.mean()
-        values /= deviation
+    # One by one: a copy of all may be large.
+    for values, held in zip(features.T, others.T, strict=True):
+        mean, deviation = values.mean(), values.std()
+        for part in (values, held):
+            part -= mean
+            part /= deviation

@@ -9,6 +9,17 @@ from gdlab.errors import SettingError
 from gdlab.losses.datasets.tables import MAX_NUMBERS
 
 
+def are_labels(targets: np.ndarray) -> bool:
+    """Return whether targets (N,) are taken for classes: 0, 1, …, C − 1.
+
+    If there are more than two and all differ, they are numbers.
+    """
+    different = np.unique(targets)
+    count = len(different)
+    is_counted = count > 1 and np.array_equal(different, np.arange(count))
+    return bool(is_counted and (count == 2 or count < len(targets)))
+
+
 def count_classes(labels: np.ndarray, data: object) -> int:
     """Return the number of classes C that labels (N,) distinguish.
 

@@ -32,11 +32,25 @@ class Examples:
     """N examples: features (N, P), targets (N,) and the names of the features.
 
     With an intercept, the features have a last column of ones, which has no name.
+
+    Attributes:
+        features: (N, P); of a custom dataset (N, ...).
+        targets: (N,) or (N, C).
+        names: of the features.
+        validation: the examples that are held out; None for none.
     """
 
     features: np.ndarray
     targets: np.ndarray
     names: tuple[str, ...]
+    validation: "Examples | None" = None
+
+    @property
+    def all_targets(self) -> np.ndarray:
+        """The targets, followed by those of the examples that are held out."""
+        if self.validation is None:
+            return self.targets
+        return np.concatenate((self.targets, self.validation.targets))
 
     def __repr__(self) -> str:
         count, features = self.features.shape

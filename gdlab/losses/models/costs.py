@@ -52,6 +52,30 @@ class MeanSquaredError(Cost):
         return (scores - targets).square().mean(-1)
 
 
+@dataclass(frozen=True)
+class AbsoluteError(Cost):
+    """|r| of the residual r: a score (..., N) minus its target (N,)."""
+
+    def __call__(self, scores: Tensor, targets: Tensor) -> Tensor:
+        """Return the absolute residuals."""
+        return (scores - targets).abs()
+
+
+@dataclass(frozen=True)
+class MeanOverTargets(Cost):
+    """The mean of a cost over an example's C targets: scores (..., N, C), targets (N, C).
+
+    Attributes:
+        cost: of one score and its target.
+    """
+
+    cost: Cost
+
+    def __call__(self, scores: Tensor, targets: Tensor) -> Tensor:
+        """Return the mean costs."""
+        return self.cost(scores, targets).mean(-1)
+
+
 @dataclass(frozen=True, eq=False)
 class HuberCost(Cost):
     """½ r² for residuals |r| ≤ δ, and δ (|r| − ½ δ) beyond (Huber 1964).
@@ -80,6 +104,25 @@ class BinaryCrossEntropy(ClassificationCost):
     def hits(self, scores: Tensor, targets: Tensor) -> Tensor:
         """Return whether the scores have the signs of the labels; a score of 0 predicts label 0."""
         return (scores > 0) == (targets > 0)
+
+
+@dataclass(frozen=True)
+class OfOneScore(ClassificationCost):
+    """A cost of scores (..., N), for scores (..., N, 1): the log-odds of label 1.
+
+    Attributes:
+        cost: of the scores without their last axis.
+    """
+
+    cost: ClassificationCost
+
+    def __call__(self, scores: Tensor, targets: Tensor) -> Tensor:
+        """Return the costs of scores (..., N, 1) for labels (N,)."""
+        return self.cost(scores[..., 0], targets)
+
+    def hits(self, scores: Tensor, targets: Tensor) -> Tensor:
+        """Return whether the scores predict the labels."""
+        return self.cost.hits(scores[..., 0], targets)
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,7 @@ class LinearModel(DataLoss):
             standardize=self.standardize,
             degree=self.degree,
             intercept=self.intercept,
+            split=self._split,
         )
 
     @cached_property
@@ -81,7 +82,12 @@ class LinearModel(DataLoss):
         """The number of classes C; None where the targets are numbers."""
         if not isinstance(self.cost, ClassificationCost):
             return None
-        return count_classes(self._examples.targets, self.data)
+        return count_classes(self._examples.all_targets, self.data)
+
+    @property
+    def _task(self) -> str:
+        """The task that the cost is for."""
+        return "classification" if isinstance(self.cost, ClassificationCost) else "regression"
 
     def scores(self, x: Tensor, inputs: Tensor) -> Tensor:
         """Return A w: (..., N)."""

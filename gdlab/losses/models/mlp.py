@@ -5,13 +5,14 @@ Shapes: R runs, D parameters, N examples, P inputs, B examples of a minibatch, C
 
 import itertools
 import math
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from gdlab.errors import SettingError
@@ -33,6 +34,18 @@ ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "leaky_relu": functional.leaky_relu,
 }
 """The activation functions, with torch's defaults."""
+
+_MODULES: Mapping[str, type[nn.Module]] = {
+    "tanh": nn.Tanh,
+    "relu": nn.ReLU,
+    "gelu": nn.GELU,
+    "sigmoid": nn.Sigmoid,
+    "silu": nn.SiLU,
+    "softplus": nn.Softplus,
+    "elu": nn.ELU,
+    "leaky_relu": nn.LeakyReLU,
+}
+"""The same as modules."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +140,13 @@ class MLP(Network):
         scores = units.transpose(-1, -2)
         return scores.reshape(x.shape[:-1] + scores.shape[1:])
 
+    def network_at(self, x: Tensor) -> nn.Sequential:
+        """Return the layers with parameters x (D,); a layer in front flattens other inputs."""
+        net = sequential(self.blocks(x), self.activation)
+        if self.inputs.ndim == 2:
+            return net
+        return nn.Sequential(OrderedDict([("flatten", nn.Flatten()), *net.named_children()]))
+
     def starts(self, seed: Tensor) -> Tensor:
         """Return the starts of runs with seeds (R,): (R, D)."""
         scale = self._standard_deviations().to(seed.device)
@@ -153,7 +173,24 @@ class MLP(Network):
         """The sizes of the layers, and the data set."""
         sizes = " → ".join(map(str, self.sizes))
         network = f"{sizes}, {self.activation}: {self.dim:,} parameters"
-        return {"network": f"{network}; {self.examples:,} examples of {self.source}"}
+        return {"network": f"{network}; {self._described_examples}"}
+
+
+def sequential(blocks: Mapping[str, Tensor], activation: str) -> nn.Sequential:
+    """Return linear layers with an activation between them.
+
+    Args:
+        blocks: the weights (out, in) and biases (out,) by their names there, such as `0.weight`.
+        activation: its name.
+    """
+    layers: list[nn.Module] = []
+    for weight in list(blocks.values())[::2]:
+        height, width = weight.shape
+        layers += [_MODULES[activation]()] if layers else []
+        layers.append(nn.Linear(width, height, device="meta"))  # draws no numbers
+    net = nn.Sequential(*layers)
+    net.load_state_dict({name: block.clone() for name, block in blocks.items()}, assign=True)
+    return net
 
 
 def _draw_uniform(seed: Tensor, dim: int) -> Tensor:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -22,6 +23,11 @@ from gdlab.losses.models.network import MAX_PARAMETERS, Blocks, Network
 
 _TRIED = 8
 """The number of examples on which a module is tried before a run."""
+
+_OTHER_WAYS = (
+    "put it in evaluation mode (.eval()), or watch a training loop of your own (gdlab.watch)"
+)
+"""What else to do with a part that behaves differently in training."""
 
 _ROUNDING = 1e-6
 """Scores that differ by less than this fraction of the greatest are equal but for rounding."""
@@ -37,7 +43,7 @@ class Module(Network):
     to the run's dtype.
 
     The loss of a run must be a function of its parameters only: dropout, batch statistics and
-    buffers that change are refused.
+    buffers that change are refused, unless their part is in evaluation mode (`.eval()`).
 
     Attributes:
         module: `_target_`, the class's dotted name, with its arguments; in Python also an instance.
@@ -111,7 +117,9 @@ class Module(Network):
         scores, n = self.scores(x.detach().requires_grad_(), few), len(few)
         if scores.shape != (n, self.outputs):
             expected = f"must be {(n, self.outputs)}"
-            return f"gives scores of shape {tuple(scores.shape)} for {n} examples; {expected}"
+            is_logit = self.criterion is None and self.classes == 2 and scores.shape == (n, 1)
+            way = ", or with one score criterion=binary_cross_entropy" if is_logit else ""
+            return f"gives scores of shape {tuple(scores.shape)} for {n} examples; {expected}{way}"
         if not scores.is_floating_point():
             return f"gives scores of {scores.dtype}, but they must be real numbers"
         if not scores.requires_grad:
@@ -131,11 +139,10 @@ class Module(Network):
             if parameter.requires_grad
         ]
 
-    @cached_property
-    def inputs(self) -> Tensor:
-        """The inputs of the module: (N, ...); integers of a custom dataset stay integers."""
-        features = torch.from_numpy(self._examples.features)
-        return self.tensor(features) if features.is_floating_point() else features.to(self._home[1])
+    def _to_inputs(self, features: np.ndarray) -> Tensor:
+        """Return the inputs of the module (N, ...); integers of a custom dataset stay integers."""
+        values = torch.from_numpy(features)
+        return self.tensor(values) if values.is_floating_point() else values.to(self._home[1])
 
     def scores(self, x: Tensor, inputs: Tensor) -> Tensor:
         """Return the module's scores of the inputs: (..., N, C)."""
@@ -148,6 +155,12 @@ class Module(Network):
         scores = torch.vmap(single, in_dims=(0, axis))(points, inputs)
         scores = scores[..., None] if scores.ndim == 2 else scores
         return scores.reshape(x.shape[:-1] + scores.shape[1:])
+
+    def network_at(self, x: Tensor) -> nn.Module:
+        """Return a copy of the module with the parameters x (D,)."""
+        module = copy.deepcopy(self._cast)
+        set_parameters(module, self.blocks(x))
+        return module
 
     def starts(self, seed: Tensor) -> Tensor:
         """Return the parameters of a module created with each of the seeds (R,): (R, D)."""
@@ -165,8 +178,15 @@ class Module(Network):
     def about(self) -> dict[str, str]:
         """The number of parameters, and the data set."""
         name = type(self._prototype).__name__
-        examples = f"{self.examples:,} examples of {self.source}"
-        return {"network": f"{name}: {self.dim:,} parameters; {examples}"}
+        return {"network": f"{name}: {self.dim:,} parameters; {self._described_examples}"}
+
+
+def set_parameters(module: nn.Module, blocks: Mapping[str, Tensor]) -> None:
+    """Give the parameters of a module, by their names, values; a tied one is set once."""
+    parameters = dict(module.named_parameters())
+    with torch.no_grad():
+        for name, value in blocks.items():
+            parameters[name].copy_(value)
 
 
 def find_unsuitable_part(module: nn.Module) -> str | None:
@@ -184,14 +204,22 @@ def find_unsuitable_part(module: nn.Module) -> str | None:
         return f"has {count:,} parameters; at most {MAX_PARAMETERS:,} are allowed"
     for path, part in module.named_modules():
         name = f"{path or 'it'} is a {type(part).__name__}"
-        averages = getattr(part, "track_running_stats", False)
-        if averages or isinstance(part, nn.modules.batchnorm._BatchNorm):
-            return f"{name}: batch statistics make an example's score depend on the others"
+        if _uses_batch_statistics(part):
+            what = "batch statistics make an example's score depend on the others"
+            return f"{name}: {what}; take LayerNorm or GroupNorm, {_OTHER_WAYS}"
         is_dropout = isinstance(part, nn.modules.dropout._DropoutNd)
         rate = getattr(part, "p" if is_dropout else "dropout", 0)
-        if isinstance(rate, (int, float)) and rate > 0:
-            return f"{name} with dropout {rate:g}: its scores are random; set it to 0"
+        if part.training and isinstance(rate, (int, float)) and rate > 0:
+            what = f"with dropout {rate:g}: its scores are random"
+            return f"{name} {what}; set it to 0, {_OTHER_WAYS}"
     return None
+
+
+def _uses_batch_statistics(part: nn.Module) -> bool:
+    """Whether a part of a module normalizes by the statistics of a batch, or averages them."""
+    averages = getattr(part, "track_running_stats", False)
+    is_of_batches = averages or isinstance(part, nn.modules.batchnorm._BatchNorm)
+    return is_of_batches and (part.training or not averages)
 
 
 def find_side_effect(

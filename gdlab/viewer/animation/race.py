@@ -35,6 +35,7 @@ _MARKS = {
     str(Status.DIVERGED): "cross",
     str(Status.FAILED): "cross",
     str(Status.STALLED): "",
+    str(Status.EARLY_STOPPED): "",
 }
 _USUAL = ("optimizer", "lr")
 _AVERAGED = ("lr", "seed", "start", "start_spread")

@@ -2,7 +2,7 @@
 // start led. Nothing here needs a page. R runs of a scene.
 
 const LOST = ["diverged", "failed"];
-const ARRIVED = ["converged", "target", "stalled"];
+const ARRIVED = ["converged", "target", "stalled", "early_stopped"];
 const MOST = 8; // places: so many colors can be told apart
 const NEAR = 0.02; // of the diagonal of the view: ends closer than this are one place
 

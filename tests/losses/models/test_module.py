@@ -183,6 +183,20 @@ def test_dropout_with_probability_0_is_allowed() -> None:
     Module(module=nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.0), nn.GroupNorm(1, 2)))
 
 
+def test_in_evaluation_mode_dropout_and_batch_statistics_are_fixed() -> None:
+    net = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Dropout(0.5), nn.Linear(3, 2))
+    refused = []
+    for ready in (net, nn.Sequential(net[0], net[2], net[3])):
+        with pytest.raises(SettingError) as error:
+            Module(module=ready)
+        refused.append(str(error.value))
+    for message, way in zip(refused, ("LayerNorm or GroupNorm", "set it to 0"), strict=True):
+        assert way in message and "(.eval())" in message and "gdlab.watch" in message
+    loss = Module(module=net.eval())
+    expected = functional.cross_entropy(net.double()(loss.inputs), loss.targets.long())
+    assert float(loss(loss.start)) == pytest.approx(expected.item(), rel=1e-13)
+
+
 # Data sets.
 
 
