@@ -25,6 +25,7 @@ from gdlab.optimizers.base import Optimizer, State, check_step
 BLOCK = 8  # rows whose points are written together
 _TILE_BYTES = 2**19  # half of a common second-level cache
 _FEWEST_EXAMPLES = 64  # of a tile
+_INTRINSICS = "#ifdef __AVX512F__\n#include <immintrin.h>\n#endif"
 _RESULTS = ("value", "slope", "norm", "at")
 
 
@@ -242,7 +243,7 @@ class _Writer:
         numbers = ", ".join(f"{name} = {value}" for name, value in constants.items())
         widths_of = f"static const long widths[] = {{{', '.join(map(str, widths))}}};"
         functions = "\n".join(self._functions)
-        head = definitions(functions.splitlines(), self._is_double)
+        head = [_INTRINSICS, *definitions(functions.splitlines(), self._is_double)]
         body = frame.replace("/* FUNCTIONS */", f"{widths_of}\n\n{functions}")
         head += ["#define IS_DOUBLE"] if self._is_double else []
         return "\n".join([*head, f"enum {{ {numbers} }};", *parts, body])
