@@ -9,7 +9,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 from helpers.command import Done
-from helpers.parsing import parse_each_text_once
+from helpers.composing import load_each_configuration_once
+from helpers.parsing import copy_metadata_faster, parse_each_text_once
 
 from gdlab.__main__ import main
 
@@ -25,6 +26,8 @@ hypothesis.settings.register_profile("same", derandomize=True, database=None, de
 hypothesis.settings.load_profile("same")
 
 parse_each_text_once()
+copy_metadata_faster()
+load_each_configuration_once()
 
 # Waiting for the disk (3 ms a file, some ten files a run) helps only where the machine fails.
 os.fsync = lambda fd: None
