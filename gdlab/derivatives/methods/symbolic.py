@@ -176,8 +176,6 @@ class Symbolic:
         Nothing is proven by a formula with functions that have kinks or jumps: sympy, too, gives
         these a derivative at every point. Nor is it at the edge of a domain.
         """
-        from gdlab.derivatives.methods import germs
-
         if not self.is_smooth or not self.bends_nowhere(x):
             return False
         exact = self.gradient(x) if autograd.ndim == 1 else self.hessian(x)
