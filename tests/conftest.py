@@ -9,7 +9,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 from helpers.command import Done
-from helpers.parsing import parse_each_text_once
+from helpers.composing import load_each_configuration_once
+from helpers.parsing import copy_metadata_faster, parse_each_text_once
 
 from gdlab.__main__ import main
 
@@ -24,7 +25,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 hypothesis.settings.register_profile("same", derandomize=True, database=None, deadline=None)
 hypothesis.settings.load_profile("same")
 
+# Modules and tests stay: while they are imported and listed, there is next to no garbage to find.
+gc.disable()
+
 parse_each_text_once()
+copy_metadata_faster()
+load_each_configuration_once()
 
 # Waiting for the disk (3 ms a file, some ten files a run) helps only where the machine fails.
 os.fsync = lambda fd: None
@@ -49,6 +55,7 @@ def pytest_collection_finish() -> None:
 
     What else there is is scanned less often: by default that takes 4 % of all the time.
     """
+    gc.enable()
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)

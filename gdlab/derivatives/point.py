@@ -132,8 +132,9 @@ class LossAtPoint:
     @property
     def _missing_by_formula(self) -> tuple[str, ...]:
         """Sentences on the second derivatives that the formula proves to be missing."""
-        if self.curvatures_by_formula is None:
+        if self.symbolic is None or self.symbolic.bends_nowhere(self.x):
             return ()
+        assert self.curvatures_by_formula is not None
         pairs = torch.nonzero(self.curvatures_by_formula.missing).tolist()
         return tuple(
             f"∂f/∂{self.names[i]} has no derivative along {self.names[j]}" for i, j in pairs

@@ -108,8 +108,11 @@ def _kink_along(loss: Loss, x: Tensor, grad: Tensor) -> tuple[Tensor, Tensor, Te
     low, high = _bracket(slope, size)
     narrow = _APART * torch.finfo(x.dtype).eps * size
     for _ in range(_HALVINGS):
+        is_wide = high - low > narrow
+        if not is_wide.any():
+            break
         middle = (low + high) / 2
-        is_wide, is_before = high - low > narrow, slope(middle) < 0
+        is_before = slope(middle) < 0
         low = torch.where(is_wide & is_before, middle, low)
         high = torch.where(is_wide & ~is_before, middle, high)
     before, after = gradient(low), gradient(high)
@@ -129,8 +132,10 @@ def _bracket(slope: Callable[[Tensor], Tensor], size: Tensor) -> tuple[Tensor, T
     """
     low, high = torch.zeros_like(size), torch.full_like(size, torch.nan)
     for k in reversed(range(_DOUBLINGS)):
-        distance = size / 2**k
         is_open = high.isnan()
+        if not is_open.any():
+            break
+        distance = size / 2**k
         is_up = slope(distance) >= 0
         high = torch.where(is_open & is_up, distance, high)
         low = torch.where(is_open & ~is_up, distance, low)

@@ -114,6 +114,12 @@ class Symbolic:
         decided = torch.tensor([value is not None for value in found])
         return Proven(values.reshape(shape), decided.reshape(shape))
 
+    def bends_nowhere(self, x: Tensor) -> bool:
+        """Return whether the formula is smooth near a point (D,): no derivative is missing."""
+        from gdlab.derivatives.methods import germs
+
+        return self._find_bend(x) is germs.Bend.NOWHERE
+
     def _find_bend(self, x: Tensor) -> Bend:
         key = tuple(x.tolist())
         if key not in self._bends:
@@ -170,9 +176,7 @@ class Symbolic:
         Nothing is proven by a formula with functions that have kinks or jumps: sympy, too, gives
         these a derivative at every point. Nor is it at the edge of a domain.
         """
-        from gdlab.derivatives.methods import germs
-
-        if not self.is_smooth or self._find_bend(x) is not germs.Bend.NOWHERE:
+        if not self.is_smooth or not self.bends_nowhere(x):
             return False
         exact = self.gradient(x) if autograd.ndim == 1 else self.hessian(x)
         return bool(((autograd - exact).abs() <= _SAME * exact.abs().amax()).all())

@@ -1,3 +1,15 @@
+#ifdef __AVX__
+/* 32 bytes. The header of the compiler that has names for these instructions takes longer to read
+   than all the rest takes to compile. */
+typedef long long Vector __attribute__((vector_size(32), may_alias));
+typedef long long Unaligned __attribute__((vector_size(32), may_alias, aligned(1)));
+#ifdef __clang__
+#define STREAM(to, from) __builtin_nontemporal_store((Vector)(from), to)
+#else
+#define STREAM(to, from) __builtin_ia32_movntdq256(to, from)
+#endif
+#endif
+
 /* Write B numbers that are not read again soon. Non-temporal stores bypass the caches, which would
    first fetch what is overwritten; they need addresses that are multiples of 32 bytes. */
 static inline void put(T *to, const T *from)
@@ -5,7 +17,7 @@ static inline void put(T *to, const T *from)
 #ifdef __AVX__
   if ((unsigned long)to % 32 == 0) {
     for (int l = 0; l < B; l += 32 / sizeof(T))
-      _mm256_stream_si256((__m256i *)(to + l), _mm256_loadu_si256((const __m256i *)(from + l)));
+      STREAM((Vector *)(to + l), *(const Unaligned *)(from + l));
     return;
   }
 #endif
@@ -65,6 +77,6 @@ void advance(long begin, long end, long n, long K, T *x_, T *loss, T *norm_, con
     }
   }
 #ifdef __AVX__
-  _mm_sfence(); /* from now on, other threads may read what was written */
+  __builtin_ia32_sfence(); /* from now on, other threads may read what was written */
 #endif
 }

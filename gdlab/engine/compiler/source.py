@@ -54,7 +54,6 @@ def definitions(lines: Sequence[str], is_double: bool) -> list[str]:
     """Return the definitions that statements need: the type T, functions and constants."""
     called = sorted({name for line in lines for name in _CALLS.findall(line)})
     return [
-        "#ifdef __AVX__\n#include <immintrin.h>\n#endif",
         f"typedef {'double' if is_double else 'float'} T;",
         *(_declare(name.lower(), is_double) for name in called if name.lower() in _FUNCTIONS),
         f"#define FMA __builtin_fma{'' if is_double else 'f'}",

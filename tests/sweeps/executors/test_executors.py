@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from gdlab.config.loading import settings_from_flat
 from gdlab.engine.status import Status
 from gdlab.numerics.threads import cores
 from gdlab.runs.interruption import WAITING
+from gdlab.sweeps.executors import processes as pools
 from gdlab.sweeps.executors.choice import with_shards_for
 from gdlab.sweeps.executors.driver import run_shards
 from gdlab.sweeps.grid import Axis, product
@@ -91,6 +92,30 @@ def two_cores() -> Iterator[None]:
 def one_core(two_cores) -> Iterator[None]:
     """One other process, where two would show no more: each takes more than a second to start."""
     with at_most(1):
+        yield
+
+
+@contextmanager
+def left_to(pool: Any) -> Iterator[None]:
+    """Leave the same processes to all sweeps of a block, which do not ask how they start and end.
+
+    They start with the first, in its working directory.
+    """
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(pools, "_open_pool", lambda _: nullcontext(pool))
+        yield
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Any]:
+    """One other process for all sweeps that need no files where they run."""
+    with pools._open_pool(1) as opened:
+        yield opened
+
+
+@pytest.fixture
+def shared_process(one_core, pool) -> Iterator[None]:
+    with left_to(pool):
         yield
 
 
@@ -159,29 +184,29 @@ def test_one_process_can_finish_what_several_began_and_vice_versa(mine, gd, one_
     words = (*OWN, "lr=tag(log,interval(1e-3,2))", "seed=range(9)", "steps=40", *TABLES)
     words = (*words, "engine.max_rows=64")
     named = "loss._target_=mine.Printing"
-    assert gd(*words, PROCESSES, "hydra.sweep.dir=s").code == 0
-    plan = json.loads((mine / "s" / "plan.json").read_text())
-    assert (plan["executor"], plan["rows"]) == ("processes", 64)
-    assert gd(*words, "hydra.sweep.dir=t").code == 0
-    whole = table("s")
-    assert_same_tables(table("t"), whole)
-    # a sweep, the overrides on resuming, and whether other processes run then
-    for name, said, is_far in (
-        ("s", ["hydra.launcher.executor=serial"], False),
-        ("s", [], True),
-        ("t", [PROCESSES], True),
-    ):
-        first, *others = sorted((mine / name / "shards").iterdir())
-        kept = (first.read_bytes(), first.stat().st_mtime_ns)
-        assert len(others) == 2
-        for path in (*others, mine / name / "results.parquet"):
-            path.unlink()
-        pids(mine)
-        with at_most(1):  # the shards are the plan's, whatever cores there are later
+    with pools._open_pool(1) as pool, left_to(pool):
+        assert gd(*words, PROCESSES, "hydra.sweep.dir=s").code == 0
+        plan = json.loads((mine / "s" / "plan.json").read_text())
+        assert (plan["executor"], plan["rows"]) == ("processes", 64)
+        assert gd(*words, "hydra.sweep.dir=t").code == 0
+        whole = table("s")
+        assert_same_tables(table("t"), whole)
+        # a sweep, the overrides on resuming, and whether other processes run then
+        for name, said, is_far in (
+            ("s", ["hydra.launcher.executor=serial"], False),
+            ("s", [], True),
+            ("t", [PROCESSES], True),
+        ):
+            first, *others = sorted((mine / name / "shards").iterdir())
+            kept = (first.read_bytes(), first.stat().st_mtime_ns)
+            assert len(others) == 2
+            for path in (*others, mine / name / "results.parquet"):
+                path.unlink()
+            pids(mine)
             assert gd(f"resume={name}", named, *said).code == 0
-        assert bool(pids(mine) - {os.getpid()}) == is_far, (name, said)
-        assert_same_tables(table(name), whole)
-        assert (first.read_bytes(), first.stat().st_mtime_ns) == kept
+            assert bool(pids(mine) - {os.getpid()}) == is_far, (name, said)
+            assert_same_tables(table(name), whole)
+            assert (first.read_bytes(), first.stat().st_mtime_ns) == kept
 
 
 def test_a_run_that_raises_in_a_process_fails_alone(mine, gd, one_core):
@@ -359,7 +384,7 @@ def run_all(plan: Plan, **given: Any) -> dict[int, Any]:
     return {number: shard.to_pandas() for number, shard in found.items()}
 
 
-def test_progress_hears_of_each_end_once_and_of_the_rows_that_run(one_core):
+def test_progress_hears_of_each_end_once_and_of_the_rows_that_run(shared_process):
     plan = with_shards_for(plan_of(200, steps=4000, **{"engine.mode": "eager"}), "processes")
     told: list[np.ndarray] = []
     found = run_all(plan, progress=lambda rows: told.append(rows.status.numpy()))
@@ -398,7 +423,7 @@ FROM_PYTHON: list[tuple[Callable[[], dict[str, Any]], bool]] = [
 
 
 @pytest.mark.parametrize(("given", "is_kept"), FROM_PYTHON)
-def test_from_python_processes_give_the_same_table(given, is_kept, tmp_path, one_core):
+def test_from_python_processes_give_the_same_table(given, is_kept, tmp_path, shared_process):
     """In a thread other than the main one, too."""
     alone = gdlab.sweep(**given(), steps=20)
     more = {"directory": tmp_path / "s", "record.figures": False} if is_kept else {}

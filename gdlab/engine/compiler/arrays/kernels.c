@@ -30,14 +30,9 @@ typedef int Mask __attribute__((vector_size(64)));
 /* a b + c, rounded once */
 INLINE V multiply_add(V a, V b, V c)
 {
-#if defined(__AVX512F__)
-  return sizeof(T) == 8 ? (V)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c)
-                        : (V)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
-#else
   V r;
   for (int l = 0; l < L; l++) r[l] = FMA(a[l], b[l], c[l]);
   return r;
-#endif
 }
 
 INLINE V repeat(T a) { return a - (V){}; }
