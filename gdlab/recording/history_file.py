@@ -14,7 +14,7 @@ from gdlab.config.settings import Settings
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
 from gdlab.errors import RecordError
-from gdlab.recording.digests import VerifiedFiles, append_digest
+from gdlab.recording.digests import VerifiedFiles, append_digest, write_with_digest
 from gdlab.recording.files import create, partial_name
 from gdlab.recording.names import HISTORY
 from gdlab.recording.parquet import read_parquet, write_table
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 _SNAPSHOTS = 10
+_NUMBERS_IN_MEMORY = 2**20  # of a history that is written at once: 8 MiB
 _MEASURED = ("loss", "grad_norm", "lr")
 
 
@@ -57,6 +58,7 @@ class HistoryFile:
         self._partial = directory / partial_name(HISTORY)
         self._coordinates = min(dim, max_coords)
         self._schema = _schema(self._coordinates, tuple(settings.metrics))
+        self._most_in_memory = _NUMBERS_IN_MEMORY // len(self._schema)
         self._waiting: list[History] = []
         self._snapshots: list[History] | None = [] if dim > max_coords else None
         self._snapshot_steps = _snapshot_steps(settings.most_steps)
@@ -77,14 +79,20 @@ class HistoryFile:
 
     def _flush(self) -> None:
         if self._writer is None:
+            import pyarrow as pa
+
             # Opened late: a sweep has more runs than a process may have open files.
             create(self._partial).close()
-            self._file, self._writer = _open_writer(self._partial, self._schema)
+            self._file = pa.OSFile(str(self._partial), "wb")  # a path would have its ~ expanded
+            self._writer = _open_writer(self._file, self._schema)
         if self._waiting:
-            records = History.join(self._waiting)
-            self._waiting, self._is_whole = [], False
-            self._writer.write_table(_to_table(records, self._coordinates, self._schema))
+            self._writer.write_table(self._take_table())
             self._is_whole = True
+
+    def _take_table(self) -> "pa.Table":
+        records = History.join(self._waiting)
+        self._waiting, self._is_whole = [], False  # until they are in the file
+        return _to_table(records, self._coordinates, self._schema)
 
     def close(self, outcome: Outcome | None, seconds: float) -> None:
         """Write the remaining records and give the file its name.
@@ -93,6 +101,29 @@ class HistoryFile:
         """
         if not self._is_whole:
             return
+        if self._writer is None and sum(map(len, self._waiting)) <= self._most_in_memory:
+            self._write_at_once()
+        else:
+            self._finish()
+        if self._snapshots and self._last is not None:
+            records = History.join([*self._snapshots, self._last])
+            _, first = np.unique(records.step, return_index=True)
+            _write_snapshots(self._directory, records.take(first))
+
+    def _write_at_once(self) -> None:
+        """Write the whole file, of which nothing was written before."""
+        import pyarrow as pa
+
+        content = pa.BufferOutputStream()
+        with _open_writer(content, self._schema) as writer:
+            if self._waiting:
+                writer.write_table(self._take_table())
+        write_with_digest(
+            self._directory, HISTORY, content.getvalue().to_pybytes(), durable=self._durable
+        )
+
+    def _finish(self) -> None:
+        """Write the rest of a file that was begun, or that is large."""
         self._flush()
         assert self._file is not None and self._writer is not None
         self._writer.close()
@@ -102,17 +133,11 @@ class HistoryFile:
                 os.fsync(file.fileno())
         append_digest(self._directory, HISTORY, self._partial, durable=self._durable)
         self._partial.replace(self._directory / HISTORY)
-        if self._snapshots and self._last is not None:
-            records = History.join([*self._snapshots, self._last])
-            _, first = np.unique(records.step, return_index=True)
-            _write_snapshots(self._directory, records.take(first))
 
 
-def _open_writer(path: Path, schema: "pa.Schema") -> "tuple[pa.OSFile, pq.ParquetWriter]":
-    import pyarrow as pa
+def _open_writer(file: "pa.NativeFile", schema: "pa.Schema") -> "pq.ParquetWriter":
     import pyarrow.parquet as pq
 
-    file = pa.OSFile(str(path), "wb")  # a path would have its ~ expanded
     # Numbers hardly ever repeat: a dictionary of them is slow to build and longer than they are.
     # Neighbors share their high bytes: with the k-th bytes of all values side by side, a history
     # of 1,000 smooth steps takes 24 kB; 38 kB as it was. Nobody asks its statistics.
@@ -120,7 +145,7 @@ def _open_writer(path: Path, schema: "pa.Schema") -> "tuple[pa.OSFile, pq.Parque
         name: "DELTA_BINARY_PACKED" if name == "step" else "BYTE_STREAM_SPLIT"
         for name in schema.names
     }
-    return file, pq.ParquetWriter(
+    return pq.ParquetWriter(
         file,
         schema,
         use_dictionary=False,
