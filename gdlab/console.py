@@ -21,6 +21,8 @@ def visible(text: str) -> str:
     >>> print(visible("a\x1b[31m\n"))
     a\x1b[31m\n
     """
+    if text.isprintable():  # nearly always, and ten times as fast to see
+        return text
     return _INVISIBLE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 

@@ -115,7 +115,7 @@ class Batch:
     @property
     def lanes(self) -> int:
         """The number of rows is padded to a multiple of it, where bits depend on the number."""
-        if self.mode == "compiled":
+        if self.mode == "compiled" and not self.optimizer.needs:  # all of a step is compiled
             if self.by_row:
                 return 1
             vector = VECTOR_BYTES // self.start.element_size()

@@ -155,8 +155,6 @@ def check_compilable(batch: Batch) -> None:
     device = batch.start.device.type
     if device != "cpu":
         raise Uncompilable(f"device={device}: steps are compiled for the CPU only")
-    if batch.optimizer.needs:
-        raise Uncompilable("an optimizer that evaluates the loss itself has no compiled form")
     if not batch.optimizer.is_traceable:
         raise Uncompilable("a torch optimizer has no compiled form")
     if batch.schedule.init(batch.lr):

@@ -3,7 +3,6 @@
 Shapes: n records, D dimensions (or the first C coordinates of them).
 """
 
-import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -89,18 +88,18 @@ class History:
         """Select records by a mask, by indices or by a slice (whose records share memory)."""
         columns = {name: column[index] for name, column in self._columns().items()}
         metrics = {name: values[index] for name, values in self.metrics.items()}
-        return dataclasses.replace(self, **columns, metrics=metrics)
+        return History(**columns, metrics=metrics)
 
     @classmethod
     def join(cls, pieces: Sequence["History"]) -> "History":
         """Concatenate the pieces of one run, in order."""
         if len(pieces) == 1:
             return pieces[0]
-        columns = [piece._columns() for piece in pieces]
-        joined = {k: np.concatenate([column[k] for column in columns]) for k in columns[0]}
+        columns = pieces[0]._columns()
+        joined = {k: np.concatenate([vars(piece)[k] for piece in pieces]) for k in columns}
         names = pieces[0].metrics
         metrics = {k: np.concatenate([piece.metrics[k] for piece in pieces]) for k in names}
-        return dataclasses.replace(pieces[0], **joined, metrics=metrics)
+        return History(**joined, metrics=metrics)
 
     def _columns(self) -> dict[str, np.ndarray]:
         return {k: v for k, v in vars(self).items() if isinstance(v, np.ndarray)}

@@ -18,6 +18,7 @@ from gdlab.engine.batch import Batch
 from gdlab.engine.chunk import Chunk, Mode
 from gdlab.engine.compiled import Compiled, check_compilable, ways
 from gdlab.engine.compiled_by_row import CompiledByRow
+from gdlab.engine.compiled_oracle import CompiledOracle
 from gdlab.engine.compiler.program import Uncompilable
 from gdlab.engine.records import ChunkRecords
 from gdlab.engine.rows import Rows
@@ -94,7 +95,7 @@ _DEFAULT_SIZES = ChunkSizes()
 def advance(
     batch: Batch,
     interrupted: Callable[[], bool] = lambda: False,
-    step: Compiled | None = None,
+    step: Advance | None = None,
     sizes: ChunkSizes = _DEFAULT_SIZES,
 ) -> Iterator[Chunk]:
     """Run a batch until every run has ended, yielding the records chunk by chunk.
@@ -111,8 +112,8 @@ def advance(
     """
     with one_thread():
         batch.check()
-        batch, step, mode = _choose_mode(batch, step)
-    advance_rows = eager.advance if step is None else step
+        batch, chosen, mode = _choose_mode(batch, step)
+    advance_rows = chosen or eager.advance
     for part in batch.parts():
         with one_thread():
             rows = Rows.of(batch, part)
@@ -126,18 +127,18 @@ def advance(
             length *= 2
 
 
-def _choose_mode(batch: Batch, step: Compiled | None) -> tuple[Batch, Compiled | None, Mode]:
+def _choose_mode(batch: Batch, step: Advance | None) -> tuple[Batch, Advance | None, Mode]:
     """Compile the step of a batch where requested and possible; else the batch becomes eager."""
     if step is not None:
         return _with_step(batch, step), step, Mode("compiled")
     if batch.mode != "compiled":
         return batch, None, Mode("eager")
     reasons = []
-    for by_row in ways(batch.loss):
+    for by_row in (False,) if batch.optimizer.needs else ways(batch.loss):
         compiled = replace(batch, by_row=by_row)
         try:
             check_compilable(batch)
-            step = (CompiledByRow if by_row else Compiled)(Rows.of(compiled))
+            step = _compiled_form(compiled)(Rows.of(compiled))
             return _with_step(compiled, step), step, Mode("compiled")
         except Uncompilable as error:
             reasons.append(str(error))
@@ -145,8 +146,15 @@ def _choose_mode(batch: Batch, step: Compiled | None) -> tuple[Batch, Compiled |
     return replace(batch, mode="eager"), None, Mode("eager", reasons[0])
 
 
-def _with_step(batch: Batch, step: Compiled) -> Batch:
+def _with_step(batch: Batch, step: Advance) -> Batch:
     """Return a batch that advances by a compiled step."""
     if not isinstance(step, CompiledByRow):
         return batch
     return replace(batch, by_row=True, measures=step.measures)
+
+
+def _compiled_form(batch: Batch) -> Callable[[Rows], Advance]:
+    """Return what compiles the steps of a batch."""
+    if batch.optimizer.needs:
+        return CompiledOracle
+    return CompiledByRow if batch.by_row else Compiled

@@ -1,21 +1,21 @@
-"""Line searches: the step size along a direction, for each row separately.
+"""Rays along which a line search looks for a step size, for each row separately.
 
 Shapes: D dimensions, n rows. One number per row is a column (n, 1).
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from gdlab.fields.declared import Number
+from gdlab.losses.base import Loss
 from gdlab.numerics.rowwise import by_rows, dot, norm, normalize
-from gdlab.optimizers.oracle import Obstacle, Oracle
+from gdlab.optimizers.oracle import Obstacle, Oracle, evaluate
 
 
-@dataclass(frozen=True)
-class Trial:
+class Trial(NamedTuple):
     """Points on a ray: α, the point itself, the loss there, its gradient, and the slope gᵀd."""
 
     alpha: Tensor
@@ -49,16 +49,18 @@ class Ray:
     @classmethod
     def of(cls, oracle: Oracle, x: Tensor, grad: Tensor, d: Tensor, which: Tensor) -> "Ray":
         """Return the ray from the current points x along d, active in the rows `which` at most."""
-        d, unit = normalize(d)
-        slope = dot(grad, d)
-        origin = Trial(torch.zeros_like(slope), x, oracle.value, grad, slope)
-        return cls(oracle, origin, d, unit, which & oracle.awake & (slope < 0) & slope.isfinite())
+        return cls.to(oracle, x, grad, oracle.apply(aim, grad, d), which)
+
+    @classmethod
+    def to(cls, oracle: Oracle, x: Tensor, grad: Tensor, goal: "Aim", which: Tensor) -> "Ray":
+        """Return the ray from the current points x to where `aim` aims."""
+        origin = Trial(torch.zeros_like(goal.slope), x, oracle.value, grad, goal.slope)
+        active = which & oracle.awake & goal.is_downhill
+        return cls(oracle, origin, goal.d, goal.unit, active)
 
     def unit_step(self, lr: Tensor) -> Tensor:
         """Return the α (n, 1) with which a step along the whole −g would have the length `lr`."""
-        grad, of_grad = normalize(self.origin.grad)
-        length = norm(grad)
-        return torch.where(length > 0, lr / length * (self.unit / of_grad), lr)
+        return self.oracle.apply(unit_step, self.origin.grad, self.unit, lr)
 
     def turned(self, which: Tensor, other: "Ray") -> "Ray":
         """Return another ray in the rows `which`, and this one elsewhere."""
@@ -68,16 +70,8 @@ class Ray:
 
     def at(self, alpha: Tensor, which: Tensor) -> Trial:
         """Evaluate the points α; where the loss or the slope is not finite, the loss becomes +∞."""
-        x = torch.addcmul(self.origin.x, self.d, alpha)
-        value, grad = self.oracle.evaluate(x, which)
-        slope = dot(grad, self.d)
-        is_known = value.isfinite() & slope.isfinite()
-        return Trial(alpha, x, torch.where(is_known, value, torch.inf), grad, slope)
-
-    @property
-    def rounding(self) -> Tensor:
-        """By how much losses as large as at the origin may be wrong (n, 1)."""
-        return rounding_of(self.origin.value)
+        self.oracle.charge(which)
+        return self.oracle.apply(attempt, self.origin, self.d, alpha)
 
     def give_up(self, which: Tensor, first: Tensor, last: Trial) -> None:
         """Tell the oracle in which of the rows `which` (n, 1) other settings might have helped.
@@ -86,12 +80,58 @@ class Ray:
         and not where it lies on a straight line that rises from the origin: there is a kink. A
         larger first step size (n, 1) might where neither the first nor the last moved the point.
         """
-        rise, along = last.value - self.origin.value, last.alpha * last.slope
-        is_kink = (rise > 0) & ((rise - along).abs() <= 0.1 * rise)
-        is_spent = which & (rise.abs() > self.rounding) & ~is_kink
-        ends = torch.stack((torch.addcmul(self.origin.x, self.d, first), last.x))
-        is_short = which & (ends == self.origin.x).all(0).all(1, keepdim=True)
+        is_spent, is_short = self.oracle.apply(_blame, self.origin, self.d, which, first, last)
         self.oracle.obstacle = is_spent * Obstacle.OUT_OF_TRIALS + is_short * Obstacle.TOO_SHORT
+
+
+class Aim(NamedTuple):
+    """Directions d divided by powers of two, these, the slopes, and which lead downhill (n, 1)."""
+
+    d: Tensor
+    unit: Tensor
+    slope: Tensor
+    is_downhill: Tensor
+
+
+def aim(loss: Loss, grad: Tensor, d: Tensor) -> Aim:
+    """Return how to search along directions d (n, D), given the gradients (n, D)."""
+    d, unit = normalize(d)
+    slope = dot(grad, d)
+    return Aim(d, unit, slope, (slope < 0) & slope.isfinite())
+
+
+def unit_step(loss: Loss, grad: Tensor, unit: Tensor, lr: Tensor) -> Tensor:
+    """Return the α (n, 1) with which a step along the whole −g would have the length `lr`.
+
+    Args:
+        loss: the loss.
+        grad: the gradients (n, D).
+        unit: what the directions were divided by (n, 1).
+        lr: the lengths (n, 1).
+    """
+    grad, of_grad = normalize(grad)
+    length = norm(grad)
+    return torch.where(length > 0, lr / length * (unit / of_grad), lr)
+
+
+def attempt(loss: Loss, origin: Trial, d: Tensor, alpha: Tensor) -> Trial:
+    """Return the trials α (n, 1); the loss is +∞ where it or its slope is not finite."""
+    x = torch.addcmul(origin.x, d, alpha)
+    value, grad = evaluate(loss, x)
+    slope = dot(grad, d)
+    is_known = value.isfinite() & slope.isfinite()
+    return Trial(alpha, x, torch.where(is_known, value, torch.inf), grad, slope)
+
+
+def _blame(
+    loss: Loss, origin: Trial, d: Tensor, which: Tensor, first: Tensor, last: Trial
+) -> tuple[Tensor, Tensor]:
+    """Return in which rows (n, 1) more trials might have helped, and a larger first step."""
+    rise, along = last.value - origin.value, last.alpha * last.slope
+    is_kink = (rise > 0) & ((rise - along).abs() <= 0.1 * rise)
+    is_spent = which & (rise.abs() > rounding_of(origin.value)) & ~is_kink
+    ends = torch.stack((torch.addcmul(origin.x, d, first), last.x))
+    return is_spent, which & (ends == origin.x).all(0).all(1, keepdim=True)
 
 
 Search = Callable[[Ray, Tensor], Trial]
@@ -105,158 +145,7 @@ def rounding_of(value: Tensor) -> Tensor:
 
 def where(which: Tensor, trial: Trial, other: Trial) -> Trial:
     """Return `trial` in the rows `which`, and `other` elsewhere."""
-    pairs = zip(vars(trial).values(), vars(other).values(), strict=True)
-    return Trial(*(torch.where(which, a, b) for a, b in pairs))
-
-
-@dataclass(frozen=True)
-class Armijo:
-    """Backtracking: α shrinks until f(x + α d) ≤ f(x) + c1 α gᵀd, and f(x + α d) < f(x).
-
-    The second condition matters where c1 α gᵀd is lost in a large f(x).
-
-    Armijo, "Minimization of functions having Lipschitz continuous first partial derivatives", 1966;
-    Nocedal and Wright, "Numerical optimization", 2006, algorithm 3.1.
-
-    Attributes:
-        c1: sufficient decrease: the constant in the condition above.
-        contraction: factor by which α shrinks after each failed trial.
-        max_trials: number of failed trials after which the search fails.
-    """
-
-    c1: Number
-    contraction: Number
-    max_trials: int
-
-    def __call__(self, ray: Ray, alpha: Tensor) -> Trial:
-        """Return the first of the points α, contraction · α, … that meets the condition."""
-        start, active, first = ray.origin, ray.active, alpha
-        accepted = trial = start
-        for _ in range(self.max_trials):
-            if not active.any():
-                break
-            trial = ray.at(alpha, active)
-            is_low = trial.value <= start.value + self.c1 * alpha * start.slope
-            is_low = is_low & (trial.value < start.value)
-            accepted = where(active & is_low, trial, accepted)
-            active = active & ~is_low
-            alpha = alpha * self.contraction
-        ray.give_up(active, first, trial)
-        return accepted
-
-
-@dataclass(frozen=True)
-class Exact:
-    """The minimizer along the ray of a quadratic loss: α = −gᵀd / dᵀHd.
-
-    Where the curvature dᵀHd is not positive, the initial step size is used.
-    """
-
-    def __call__(self, ray: Ray, alpha: Tensor) -> Trial:
-        """Return the minimizer; the origin where the loss there is not finite."""
-        curvature = dot(ray.d, ray.oracle.product(ray.origin.x, ray.d))
-        exact = -ray.origin.slope / curvature
-        alpha = torch.where((curvature > 0) & exact.isfinite(), exact, alpha)
-        trial = ray.at(alpha, ray.active)
-        return where(ray.active & trial.value.isfinite(), trial, ray.origin)
-
-
-@dataclass(frozen=True)
-class StrongWolfe:
-    """The strong Wolfe conditions: f(x + α d) ≤ f(x) + c1 α gᵀd and |g(x + α d)ᵀd| ≤ c2 |gᵀd|.
-
-    Nocedal and Wright, "Numerical optimization", 2006, algorithms 3.5 and 3.6, as one loop: `low`
-    is the lowest point so far that meets the first condition, `high` the other end of an interval
-    that contains a solution, infinite until one is bracketed. Once there is an interval, trials are
-    minimizers of the cubic through both ends, kept away from them by a tenth of the interval;
-    before, a trial lies 1.1 to 4 times as far on as the last step, where the secant of the slope is
-    zero. Near a minimizer, differences of the loss drown in rounding errors: where the loss has not
-    risen by more than that, a slope of at most (2 c1 − 1) gᵀd also meets the first condition
-    (Hager and Zhang 2005, "approximate Wolfe").
-
-    If no trial meets both conditions within `max_trials`, the lowest that meets the first one is
-    returned, provided that the loss decreased there at all.
-
-    Attributes:
-        c1: sufficient decrease: the constant in the first condition.
-        c2: curvature: the constant in the second condition.
-        max_trials: maximum number of trials.
-    """
-
-    c1: Number
-    c2: Number
-    max_trials: int
-
-    def __call__(self, ray: Ray, alpha: Tensor) -> Trial:
-        """Return the accepted points; the origin where there is none."""
-        start, active = ray.origin, ray.active
-        noise = ray.rounding
-        low = trial = start
-        at = alpha
-        infinite = torch.full_like(alpha, torch.inf)
-        high = _End(infinite, infinite, infinite)
-        for _ in range(self.max_trials):
-            if not active.any():
-                break
-            trial = ray.at(at, active)
-            is_low = self._is_low(start, trial, noise) & (trial.value <= low.value + noise)
-            is_flat = trial.slope.abs() <= -self.c2 * start.slope
-            has_turned = trial.slope.sign() * (high.alpha - low.alpha).sign() >= 0
-            better, before = active & is_low, _End.of(low)
-            high = high.replace(better & has_turned, before)
-            high = high.replace(active & ~is_low, _End.of(trial))
-            low = where(better, trial, low)
-            active = active & ~(is_low & is_flat)
-            at = _next_trial(_End.of(low), high, before)
-        ray.give_up(active, alpha, trial)
-        has_moved = (low.x != start.x).any(1, keepdim=True)
-        return where(has_moved & (~active | (low.value < start.value)), low, start)
-
-    def _is_low(self, start: Trial, trial: Trial, noise: Tensor) -> Tensor:
-        """Return whether the first condition is met (n, 1)."""
-        is_lower = trial.value <= start.value + self.c1 * trial.alpha * start.slope
-        is_level = trial.value <= start.value + noise
-        return is_lower | (is_level & (trial.slope <= (2 * self.c1 - 1) * start.slope))
-
-
-@dataclass(frozen=True)
-class _End:
-    """An end of the interval: α, and the loss and its slope there."""
-
-    alpha: Tensor
-    value: Tensor
-    slope: Tensor
-
-    @classmethod
-    def of(cls, trial: Trial) -> "_End":
-        return cls(trial.alpha, trial.value, trial.slope)
-
-    def replace(self, which: Tensor, other: "_End") -> "_End":
-        """Return `other` in the rows `which`, and this end elsewhere."""
-        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
-        return _End(*(torch.where(which, b, a) for a, b in pairs))
-
-
-def _next_trial(low: _End, high: _End, before: _End) -> Tensor:
-    """Return the next α: between the ends, or beyond `low` until there is another end."""
-    width = high.alpha - low.alpha
-    share = (_minimize_cubic(low, high) - low.alpha) / width
-    share = torch.where(share.isfinite(), share, 0.1).clamp(0.1, 0.9)
-    step = low.alpha - before.alpha
-    secant = low.slope / (before.slope - low.slope)
-    factor = torch.where(secant > 0, secant, 4.0).clamp(1.1, 4.0)
-    inside, beyond = low.alpha + share * width, low.alpha + factor * step
-    return torch.where(width.isfinite(), inside, beyond)
-
-
-def _minimize_cubic(a: _End, b: _End) -> Tensor:
-    """Return the minimizer of the cubic through both ends (Nocedal and Wright, equation 3.59)."""
-    secant = 3 * (a.value - b.value) / (a.alpha - b.alpha)
-    slopes, _ = normalize(torch.cat((a.slope, b.slope, secant), 1))  # they are squared
-    at_a, at_b, secant = slopes.split(1, 1)
-    d1 = at_a + at_b - secant
-    d2 = torch.sign(b.alpha - a.alpha) * torch.sqrt(d1 * d1 - at_a * at_b)
-    return b.alpha - (b.alpha - a.alpha) * (at_b + d2 - d1) / (at_b - at_a + 2 * d2)
+    return Trial(*(torch.where(which, a, b) for a, b in zip(trial, other, strict=True)))
 
 
 def search_or_descend(search: Search, ray: Ray, alpha: Tensor, lr: Tensor) -> tuple[Trial, Ray]:

@@ -11,16 +11,9 @@ from gdlab.errors import SettingError
 from gdlab.fields.declared import Configured, Number, setting
 from gdlab.fields.formatting import format_value
 from gdlab.losses.base import Loss
-from gdlab.optimizers.line_search import (
-    Armijo,
-    Exact,
-    Ray,
-    Search,
-    StrongWolfe,
-    accept_trial,
-    full_step,
-)
+from gdlab.optimizers.line_search import Ray, Search, accept_trial, full_step
 from gdlab.optimizers.oracle import Oracle, is_quadratic
+from gdlab.optimizers.searches import Armijo, Exact, StrongWolfe
 
 
 class BacktrackingSettings(Configured):

@@ -4,9 +4,9 @@ Shapes: D dimensions, N residuals, n rows (padding included).
 """
 
 from abc import abstractmethod
-from collections.abc import Set
+from collections.abc import Callable, Set
 from enum import IntEnum
-from typing import ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor
@@ -19,6 +19,8 @@ from gdlab.numerics.autodiff import derivative, hessian, hessian_products, value
 from gdlab.numerics.polynomial import degree
 from gdlab.numerics.rowwise import by_rows
 from gdlab.optimizers.base import Optimizer, State
+
+T = TypeVar("T")
 
 MAX_MATRIX = 2**26
 """Maximum number of entries of the matrices of a step: half a GiB, and as much for each copy."""
@@ -54,9 +56,12 @@ class Oracle:
         stalled: which rows cannot progress, according to their optimizer (n, 1).
         obstacle: codes of `Obstacle`, for rows that cannot progress (n, 1).
         count: evaluations charged to each row so far (n,).
+        kernels: calls functions of rows by compiled loops, see `apply`; None to call them as they
+            are.
     """
 
     def __init__(self, loss: Loss, x: Tensor) -> None:
+        self.kernels: Callable[..., Any] | None = None
         self._loss = loss
         self._known: tuple[Tensor, Tensor, Tensor] | None = None
         self.value = x[:, :1]
@@ -91,11 +96,28 @@ class Oracle:
 
     # What optimizers call.
 
+    def apply(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Return what a function of the loss and of tensors (n, …) returns.
+
+        The function must not branch on numbers, nor depend on anything but its arguments: in
+        compiled mode it is traced once, and all rows are computed by one loop in C.
+
+        Args:
+            function: takes the loss and the arguments; the rows of its tensors are independent.
+            arguments: tensors (n, …), nested in tuples and dicts; and numbers, which are constant.
+        """
+        if self.kernels is None:
+            return function(self._loss, *arguments)
+        return self.kernels(function, self._loss, *arguments)
+
+    def charge(self, which: Tensor) -> None:
+        """Charge an evaluation of the loss with its gradient to the rows `which` (n, 1)."""
+        self._charge(1, which)
+
     def evaluate(self, x: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
         """Return losses (n, 1) and gradients (n, D) at x (n, D), charged to the rows `which`."""
-        value, grad = value_and_gradient(self._loss, x)
-        self._charge(1, which)
-        return value[:, None], grad
+        self.charge(which)
+        return self.apply(evaluate, x)
 
     def accept(self, x: Tensor, value: Tensor, grad: Tensor) -> None:
         """Keep the loss (n, 1) and gradient (n, D) at x (n, D), the points of the next record."""
@@ -113,21 +135,12 @@ class Oracle:
     def hessian(self, x: Tensor) -> Tensor:
         """Return the Hessians (n, D, D) at x (n, D), computed row by row with autograd."""
         self._charge(x.shape[1], self.awake)
-        return hessian(self._loss, x)
+        return self.apply(hessian, x)
 
     def residuals(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the residuals (n, N) of a least-squares loss at x (n, D) and Jacobians (n, N, D).
-
-        J column by column: Jᵀu is linear in u, and its derivative with respect to u is J.
-        """
-        x = x.detach().requires_grad_()
-        r = self._loss.residuals(x)
-        assert r is not None
-        u = torch.zeros_like(r, requires_grad=True)
-        (pulled,) = torch.autograd.grad(r, x, u, create_graph=True)
+        """Return the residuals (n, N) of a least-squares loss at x (n, D), and Jacobians."""
         self._charge(x.shape[1], self.awake)
-        columns = [derivative(column.sum(), u) for column in pulled.unbind(1)]
-        return r.detach(), torch.stack(columns, 2)
+        return self.apply(residuals, x)
 
     def fisher(self, x: Tensor) -> Tensor:
         """Return the Fisher matrices (n, D, D) of a probabilistic model at x (n, D)."""
@@ -145,6 +158,26 @@ class Oracle:
 
     def _charge(self, price: int, which: Tensor) -> None:
         self.count = self.count + price * (which & self.awake)[:, 0]
+
+
+def evaluate(loss: Loss, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return losses (n, 1) and gradients (n, D) at x (n, D)."""
+    value, grad = value_and_gradient(loss, x)
+    return value[:, None], grad
+
+
+def residuals(loss: Loss, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the residuals (n, N) of a least-squares loss at x (n, D) and Jacobians (n, N, D).
+
+    J column by column: Jᵀu is linear in u, and its derivative with respect to u is J.
+    """
+    x = x.detach().requires_grad_()
+    r = loss.residuals(x)
+    assert r is not None
+    u = torch.zeros_like(r, requires_grad=True)
+    (pulled,) = torch.autograd.grad(r, x, u, create_graph=True)
+    columns = [derivative(column.sum(), u) for column in pulled.unbind(1)]
+    return r.detach(), torch.stack(columns, 2)
 
 
 def check_size(optimizer: Optimizer, loss: Loss) -> None:

@@ -13,7 +13,15 @@ from gdlab.fields.declared import setting
 from gdlab.losses.base import Layout, Loss
 from gdlab.numerics.rowwise import by_rows, dot, matvec, norm, normalize
 from gdlab.optimizers.base import State, zero_column
-from gdlab.optimizers.line_search import Ray, Search, accept_trial, search_or_descend
+from gdlab.optimizers.line_search import (
+    Aim,
+    Ray,
+    Search,
+    accept_trial,
+    aim,
+    search_or_descend,
+    unit_step,
+)
 from gdlab.optimizers.line_search_settings import LineSearchSettings
 from gdlab.optimizers.oracle import Oracle, OracleOptimizer
 
@@ -84,15 +92,34 @@ class QuasiNewtonStep:
         self, x: Tensor, grad: Tensor, state: State, lr: Tensor, oracle: Oracle
     ) -> tuple[Tensor, State]:
         """Take one step; the first trial is a step of length lr at the start, and α = 1 later."""
-        started = state["started"] > 0
-        d = torch.where(started, -self.inverse.product(state, grad), -grad)
-        ray = Ray.of(oracle, x, grad, d, oracle.awake)
-        alpha = torch.where(started, ray.unit, ray.unit_step(lr))
+        goal, alpha = oracle.apply(_aim, self.inverse, state, grad, lr)
+        ray = Ray.to(oracle, x, grad, goal, oracle.awake)
         trial, _ = search_or_descend(self.search, ray, alpha, lr)
-        pair = Pair.of(trial.x - x, trial.grad - grad)
-        started = torch.where(pair.learns, 1.0, state["started"])
-        new = {**self.inverse.learn(state, pair), "started": started}
+        new = oracle.apply(_learn, self.inverse, state, (x, grad), (trial.x, trial.grad))
         return accept_trial(oracle, trial), new
+
+
+def _aim(
+    loss: Loss, inverse: InverseHessian, state: State, grad: Tensor, lr: Tensor
+) -> tuple[Aim, Tensor]:
+    """Aim along −H g, along −g in rows that have learned nothing yet; return the first α too."""
+    started = state["started"] > 0
+    d = torch.where(started, -inverse.product(state, grad), -grad)
+    goal = aim(loss, grad, d)
+    return goal, torch.where(started, goal.unit, unit_step(loss, grad, goal.unit, lr))
+
+
+def _learn(
+    loss: Loss,
+    inverse: InverseHessian,
+    state: State,
+    before: tuple[Tensor, Tensor],
+    after: tuple[Tensor, Tensor],
+) -> State:
+    """Return the state updated with the points and gradients (R, D) before and after a step."""
+    pair = Pair.of(after[0] - before[0], after[1] - before[1])
+    started = torch.where(pair.learns, 1.0, state["started"])
+    return {"started": started, **inverse.learn(state, pair)}
 
 
 class BFGS(LineSearchSettings, OracleOptimizer):

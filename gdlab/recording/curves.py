@@ -80,7 +80,7 @@ class Curves:
             is_last: whether it is the last record, which has a point of every tag but the lr.
         """
         for every, values in self._values(records).items():
-            rows = slice(None) if is_last else np.isin(records.step, self._steps[every])
+            rows = slice(None) if is_last else _rows_at(records.step, self._steps[every])
             yield from _without_gaps(records.step[rows], {k: v[rows] for k, v in values.items()})
 
     def _values(self, records: History) -> Mapping[int, dict[str, np.ndarray]]:
@@ -111,6 +111,16 @@ class Curves:
                 self._first = float(records.suboptimality[0])
             logarithms[LOG_BOUND] = _log10(self._rate.bound(records.step, self._first))
         return logarithms
+
+
+def _rows_at(recorded: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Return the rows of some of the recorded steps, both increasing: those that are wanted."""
+    if not len(recorded):
+        return np.empty(0, np.int64)
+    first, last = np.searchsorted(wanted, (recorded[0], recorded[-1] + 1))
+    within = wanted[first:last]
+    rows = np.searchsorted(recorded, within)
+    return rows[recorded[rows] == within]
 
 
 def _tag(metric: str) -> str:

@@ -13,7 +13,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from io import BufferedReader
@@ -36,7 +36,14 @@ def begin_digests(directory: Path) -> None:
     (directory / SUMS).touch(exist_ok=False)
 
 
-def write_with_digest(directory: Path, name: str, content: bytes, *, durable: bool = True) -> None:
+def write_with_digest(
+    directory: Path,
+    name: str,
+    content: bytes,
+    *,
+    durable: bool = True,
+    present: Iterable[str] = (),
+) -> None:
     """Append the digest of a file to the list of its directory, and write the file atomically.
 
     Args:
@@ -44,8 +51,11 @@ def write_with_digest(directory: Path, name: str, content: bytes, *, durable: bo
         name: the path of the file, relative to the directory.
         content: the whole content of the file.
         durable: whether to fsync.
+        present: the paths of files that are there already; their digests follow in the list.
     """
-    _append_line(directory, name, hashlib.sha256(content).hexdigest(), durable=durable)
+    digests = {name: hashlib.sha256(content).hexdigest()}
+    digests |= {other: _digest_of(directory / other) for other in present}
+    _append_lines(directory, digests, durable=durable)
     write_atomically(directory / name, content, durable=durable)
 
 
@@ -60,13 +70,17 @@ def append_digest(
         written: the file, if it does not have its name yet.
         durable: whether to fsync the list.
     """
-    with (written or directory / name).open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    _append_line(directory, name, digest, durable=durable)
+    _append_lines(directory, {name: _digest_of(written or directory / name)}, durable=durable)
 
 
-def _append_line(directory: Path, name: str, digest: str, *, durable: bool) -> None:
-    text = os.fsencode(f"{digest}  {name}\n")
+def _digest_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _append_lines(directory: Path, digests: Mapping[str, str], *, durable: bool) -> None:
+    """Append digests by name to the list of a directory."""
+    text = os.fsencode("".join(f"{digest}  {name}\n" for name, digest in digests.items()))
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     descriptor = os.open(directory / SUMS, flags, 0o666)
     try:

@@ -101,7 +101,9 @@ def partial_name(name: str) -> str:
 
 def create(path: Path) -> BufferedWriter:
     """Open a new file for writing; what has its name, be it a link or a pipe, is removed first."""
-    path.unlink(missing_ok=True)
+    with suppress(FileExistsError):
+        return path.open("xb")
+    path.unlink()
     return path.open("xb")
 
 

@@ -17,7 +17,7 @@ from gdlab.engine.outcome import Outcome
 from gdlab.errors import RecordError
 from gdlab.losses.models.trained import network_blocks
 from gdlab.recording.checkpoint import BestRecord
-from gdlab.recording.digests import VerifiedFiles, append_digest
+from gdlab.recording.digests import VerifiedFiles, append_digest, write_with_digest
 from gdlab.recording.files import create, partial_name
 from gdlab.recording.names import HISTORY, SNAPSHOTS
 from gdlab.recording.parquet import read_parquet, write_table
@@ -30,6 +30,7 @@ LAYOUT = "layout"
 """The note in the footer with the names and shapes of a network's parameters, as JSON."""
 
 _SNAPSHOTS = 10
+_NUMBERS_IN_MEMORY = 2**20  # of a history that is written at once: 8 MiB
 _MEASURED = ("loss", "grad_norm", "lr")
 
 
@@ -66,6 +67,7 @@ class HistoryFile:
         self._coordinates = min(dim, max_coords)
         self._schema = _schema(self._coordinates, tuple(settings.metrics))
         self._layout = network_blocks(settings.objective)
+        self._most_in_memory = _NUMBERS_IN_MEMORY // len(self._schema)
         self._waiting: list[History] = []
         self._snapshots: list[History] | None = [] if dim > max_coords else None
         self._snapshot_steps = _snapshot_steps(settings.most_steps)
@@ -86,14 +88,20 @@ class HistoryFile:
 
     def _flush(self) -> None:
         if self._writer is None:
+            import pyarrow as pa
+
             # Opened late: a sweep has more runs than a process may have open files.
             create(self._partial).close()
-            self._file, self._writer = _open_writer(self._partial, self._schema)
+            self._file = pa.OSFile(str(self._partial), "wb")  # a path would have its ~ expanded
+            self._writer = _open_writer(self._file, self._schema)
         if self._waiting:
-            records = History.join(self._waiting)
-            self._waiting, self._is_whole = [], False
-            self._writer.write_table(_to_table(records, self._coordinates, self._schema))
+            self._writer.write_table(self._take_table())
             self._is_whole = True
+
+    def _take_table(self) -> "pa.Table":
+        records = History.join(self._waiting)
+        self._waiting, self._is_whole = [], False  # until they are in the file
+        return _to_table(records, self._coordinates, self._schema)
 
     def close(self, outcome: Outcome | None, seconds: float) -> None:
         """Write the remaining records and give the file its name.
@@ -102,17 +110,10 @@ class HistoryFile:
         """
         if not self._is_whole:
             return
-        self._flush()
-        assert self._file is not None and self._writer is not None
-        if self._layout:
-            self._writer.add_key_value_metadata({LAYOUT: json.dumps(self._layout)})
-        self._writer.close()
-        self._file.close()
-        if self._durable:
-            with self._partial.open("rb") as file:
-                os.fsync(file.fileno())
-        append_digest(self._directory, HISTORY, self._partial, durable=self._durable)
-        self._partial.replace(self._directory / HISTORY)
+        if self._writer is None and sum(map(len, self._waiting)) <= self._most_in_memory:
+            self._write_at_once()
+        else:
+            self._finish()
         if self._snapshots and self._last is not None:
             best = None if self._best is None else self._best.history
             chosen = [*self._snapshots, *([] if best is None else [best]), self._last]
@@ -120,12 +121,41 @@ class HistoryFile:
             _, first = np.unique(records.step, return_index=True)
             _write_snapshots(self._directory, records.take(first))
 
+    def _write_at_once(self) -> None:
+        """Write the whole file, of which nothing was written before."""
+        import pyarrow as pa
 
-def _open_writer(path: Path, schema: "pa.Schema") -> "tuple[pa.OSFile, pq.ParquetWriter]":
-    import pyarrow as pa
+        content = pa.BufferOutputStream()
+        with _open_writer(content, self._schema) as writer:
+            if self._waiting:
+                writer.write_table(self._take_table())
+            self._note_layout(writer)
+        write_with_digest(
+            self._directory, HISTORY, content.getvalue().to_pybytes(), durable=self._durable
+        )
+
+    def _note_layout(self, writer: "pq.ParquetWriter") -> None:
+        """Note the names and shapes of a network's parameters in the footer."""
+        if self._layout:
+            writer.add_key_value_metadata({LAYOUT: json.dumps(self._layout)})
+
+    def _finish(self) -> None:
+        """Write the rest of a file that was begun, or that is large."""
+        self._flush()
+        assert self._file is not None and self._writer is not None
+        self._note_layout(self._writer)
+        self._writer.close()
+        self._file.close()
+        if self._durable:
+            with self._partial.open("rb") as file:
+                os.fsync(file.fileno())
+        append_digest(self._directory, HISTORY, self._partial, durable=self._durable)
+        self._partial.replace(self._directory / HISTORY)
+
+
+def _open_writer(file: "pa.NativeFile", schema: "pa.Schema") -> "pq.ParquetWriter":
     import pyarrow.parquet as pq
 
-    file = pa.OSFile(str(path), "wb")  # a path would have its ~ expanded
     # Numbers hardly ever repeat: a dictionary of them is slow to build and longer than they are.
     # Neighbors share their high bytes: with the k-th bytes of all values side by side, a history
     # of 1,000 smooth steps takes 24 kB; 38 kB as it was. Nobody asks its statistics.
@@ -133,7 +163,7 @@ def _open_writer(path: Path, schema: "pa.Schema") -> "tuple[pa.OSFile, pq.Parque
         name: "DELTA_BINARY_PACKED" if name == "step" else "BYTE_STREAM_SPLIT"
         for name in schema.names
     }
-    return file, pq.ParquetWriter(
+    return pq.ParquetWriter(
         file,
         schema,
         use_dictionary=False,

@@ -11,6 +11,9 @@ OVERRIDES = "*/overrides.yaml"
 HYDRA = "hydra.yaml"
 """The file beside it with the choices that were made."""
 
+CONFIGURATION = tuple(sorted(pattern.rpartition("/")[2] for pattern in (CONFIG, OVERRIDES, HYDRA)))
+"""The names of these files."""
+
 RESULTS = "results.parquet"
 ABOUT = "sweep.json"
 MULTIRUN = "multirun.yaml"

@@ -1,5 +1,6 @@
 """Everything a run leaves in its directory: one sink composed of several."""
 
+import os
 import time
 from pathlib import Path
 
@@ -7,10 +8,9 @@ from gdlab.config.settings import Settings
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
 from gdlab.recording.checkpoint import BestRecord, write_checkpoint
-from gdlab.recording.digests import append_digest
 from gdlab.recording.event_sink import EventSink
 from gdlab.recording.history_file import HistoryFile
-from gdlab.recording.names import CONFIG, HYDRA, OVERRIDES
+from gdlab.recording.names import CONFIGURATION
 from gdlab.recording.result_file import write_result
 from gdlab.recording.run_plots import RunToDraw, draw_pictures, save_pictures
 from gdlab.recording.thinned_path import ThinnedPath
@@ -80,15 +80,13 @@ class RunRecorder:
             if outcome is not None:
                 self._write_checkpoint(outcome)
                 write_result(
-                    self._directory, outcome, self._settings.seed, seconds, durable=self._durable
+                    self._directory,
+                    outcome,
+                    self._settings.seed,
+                    seconds,
+                    durable=self._durable,
+                    present=_configuration_of(self._directory),
                 )
-                for config in sorted(
-                    file
-                    for pattern in (CONFIG, OVERRIDES, f"*/{HYDRA}")
-                    for file in self._directory.glob(pattern)
-                ):
-                    name = config.relative_to(self._directory).as_posix()
-                    append_digest(self._directory, name, durable=self._durable)
                 self._draw()
         finally:
             if self._events is not None:
@@ -109,3 +107,11 @@ class RunRecorder:
             )
             writer = None if self._events is None else self._events.writer
             save_pictures(self._directory, pictures, writer)
+
+
+def _configuration_of(directory: Path) -> list[str]:
+    """Return the paths of the files of a run's configuration, in the folders of its directory."""
+    with os.scandir(directory) as entries:
+        folders = sorted(entry.name for entry in entries if entry.is_dir())
+    names = (f"{folder}/{name}" for folder in folders for name in CONFIGURATION)
+    return [name for name in names if (directory / name).is_file()]

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import math
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,24 @@ from gdlab.version import __version__
 
 
 def write_result(
-    directory: Path, outcome: Outcome, seed: int, seconds: float, *, durable: bool = True
+    directory: Path,
+    outcome: Outcome,
+    seed: int,
+    seconds: float,
+    *,
+    durable: bool = True,
+    present: Iterable[str] = (),
 ) -> None:
-    """Write `result.json`: the outcome and what produced it, non-finite numbers as null."""
+    """Write `result.json`: the outcome and what produced it, non-finite numbers as null.
+
+    Args:
+        directory: the run's directory.
+        outcome: how the run ended.
+        seed: the run's seed.
+        seconds: the time that the run took.
+        durable: whether to fsync.
+        present: as in `write_with_digest`.
+    """
     values = {field.name: getattr(outcome, field.name) for field in dataclasses.fields(outcome)}
     metrics = values.pop("metrics")
     modes = {name: values.pop(name) for name in ("mode", "mode_reason")}
@@ -29,7 +44,8 @@ def write_result(
     values["versions"] = versions()
     encodable = {key: _to_json(value) for key, value in values.items()}
     text = json.dumps(encodable, indent=2, ensure_ascii=False, allow_nan=False)
-    write_with_digest(directory, RESULT, (text + "\n").encode(), durable=durable)
+    content = (text + "\n").encode()
+    write_with_digest(directory, RESULT, content, durable=durable, present=present)
 
 
 @cache

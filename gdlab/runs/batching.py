@@ -94,14 +94,19 @@ def _cast(key: str, values: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def resolve_mode(settings: Settings, runs: int) -> str:
-    """Return eager or compiled: as set, or by the size of the batch in auto mode."""
+    """Return eager or compiled: as set, or by the size of the batch in auto mode.
+
+    Optimizers that evaluate the loss themselves are eager in auto mode: most of their runs end
+    after a few steps, which would not repay a compilation.
+    """
     if settings.engine.mode != "auto":
         return settings.engine.mode
     loss = settings.loss
     examples = loss.minibatch or loss.examples or 0
     coordinates = runs * loss.dim * (1 + examples // _EXAMPLES_PER_COORDINATE)
     is_worth_it = is_worth_compiling(coordinates, settings.most_steps)
-    return "compiled" if is_worth_it and settings.loss.is_traceable else "eager"
+    can_compile = loss.is_traceable and not settings.optimizer.needs
+    return "compiled" if is_worth_it and can_compile else "eager"
 
 
 _EXAMPLES_PER_COORDINATE = 100

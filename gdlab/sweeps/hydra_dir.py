@@ -69,7 +69,10 @@ class Template:
         if self.folder is None:
             return
         folder = directory / self.folder
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir()
+        except OSError:  # it exists, or is a path of several folders
+            folder.mkdir(parents=True, exist_ok=True)
         job = self._job(run) | {"directory": str(directory.absolute())}
         job |= {f"override.{i}": text for i, text in enumerate(run.overrides)}
         lines = "".join(_format_line("", "- ", text) + "\n" for text in run.overrides) or "[]\n"

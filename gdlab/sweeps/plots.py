@@ -6,7 +6,7 @@ start do; the sharpness beside the edge of stability where it is recorded.
 """
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,6 @@ import numpy as np
 from gdlab import theory
 from gdlab.config.settings import NUMERIC, Settings
 from gdlab.console import visible
-from gdlab.display.terminal import show_warning
 from gdlab.errors import CUSTOM_ERRORS
 from gdlab.plots.basins import draw_basins
 from gdlab.plots.colors import Palette, Value
@@ -54,25 +53,29 @@ _REACHED = 0.1  # distance to a minimizer
 _START = ("start.0", "start.1")
 
 
-def draw_sweep(
-    sweep: SweepToDraw, directory: Path, say: Callable[[str], None] = show_warning
-) -> None:
-    """Draw the pictures that apply to a sweep.
+def render_picture(sweep: SweepToDraw, name: str) -> tuple[dict[str, bytes], list[str]]:
+    """Draw one of `SWEEP_PICTURES`.
 
-    Args:
-        sweep: the sweep.
-        directory: the sweep's directory.
-        say: receives a message for each picture that cannot be drawn.
+    Returns:
+        The contents of its files by format, none if it does not apply to the sweep; and a message
+        if it cannot be drawn.
     """
-    record, pictures = sweep.plan.options.record, {}
-    for name, picture in SWEEP_PICTURES.items():
-        try:
-            if picture.why_not(sweep) is None:
-                figure = picture.draw(sweep)
-                suffixes = dict.fromkeys((*record.formats, *FORMATS[: record.events]))
-                pictures[name] = {suffix: render(figure, suffix) for suffix in suffixes}
-        except CUSTOM_ERRORS as error:  # a custom loss may raise anything off its path
-            say(why_not_drawn(name, error))
+    record, picture = sweep.plan.options.record, SWEEP_PICTURES[name]
+    try:
+        if picture.why_not(sweep) is not None:
+            return {}, []
+        figure = picture.draw(sweep)
+        suffixes = dict.fromkeys((*record.formats, *FORMATS[: record.events]))
+        return {suffix: render(figure, suffix) for suffix in suffixes}, []
+    except CUSTOM_ERRORS as error:  # a custom loss may raise anything off its path
+        return {}, [why_not_drawn(name, error)]
+
+
+def save_sweep(
+    sweep: SweepToDraw, directory: Path, pictures: Mapping[str, Mapping[str, bytes]]
+) -> None:
+    """Write the pictures of a sweep, the contents of their files by name and format."""
+    record = sweep.plan.options.record
     for name, files in pictures.items():
         for suffix in record.formats:
             write_atomically(directory / f"{name}.{suffix}", files[suffix])

@@ -47,6 +47,7 @@ class RunDirectories:
         self._backgrounds = Backgrounds()
         self._open: dict[int, RunRecorder] = {}
         self._paths: dict[int, Path] = {}
+        self._folders: set[Path] = set()
         taken: set[str] = set()
         for run in chosen:
             name = plan.name(run)
@@ -152,10 +153,12 @@ class RunDirectories:
 
     def _begin(self, run: int) -> RunRecorder:
         path = self.path(run)
-        for parent in reversed(path.relative_to(self._directory).parents):
-            make_folder(self._directory / parent)
-        remove_tree(path)
-        path.mkdir()
+        self._make_folders(path.parent)
+        try:
+            path.mkdir()
+        except FileExistsError:
+            remove_tree(path)
+            path.mkdir()
         number, row = self._plan.place(run)
         template = self._plan.templates[number]
         settings = self._recorded[number].settings_of(row)
@@ -164,6 +167,15 @@ class RunDirectories:
         else:
             write_settings(path, self._plan.settings_of(run), durable=False)
         return RunRecorder(path, settings, durable=False, points=self._points)
+
+    def _make_folders(self, folder: Path) -> None:
+        """Make a folder of run directories, and those above it within the sweep's, once."""
+        if folder in self._folders:
+            return
+        inside = folder.relative_to(self._directory)
+        for parent in (*reversed(inside.parents), inside):
+            make_folder(self._directory / parent)
+        self._folders.add(folder)
 
 
 def _files_of(directory: Path) -> VerifiedFiles | None:

@@ -24,9 +24,9 @@ from gdlab.recording.parquet import write_table
 from gdlab.results.ranking import DataFrame, rank_order
 from gdlab.sweeps.executors.board import Statuses
 from gdlab.sweeps.executors.driver import run_shards
+from gdlab.sweeps.illustrating import draw_pictures
 from gdlab.sweeps.labels import Labels
 from gdlab.sweeps.plan import Plan, with_resolved_mode
-from gdlab.sweeps.plots import SweepToDraw, draw_sweep
 from gdlab.sweeps.result_files import (
     read_directories,
     read_shard,
@@ -38,6 +38,7 @@ from gdlab.sweeps.run_dirs import RunDirectories
 from gdlab.sweeps.selection import choose_representatives, evenly_spaced
 from gdlab.sweeps.shard import run_group
 from gdlab.sweeps.standings import standings_of, write_standings
+from gdlab.sweeps.subject import SweepToDraw
 from gdlab.sweeps.table import join_tables
 
 if TYPE_CHECKING:
@@ -174,12 +175,10 @@ def _illustrate(
         records = RunDirectories(directory, plan, _choose_runs(plan, results, shown))
         records.remove_damaged(finished)
     _record_again(plan, records, interrupted)
-    for run in shown if record.formats else ():
-        if run in records and not interrupted():
-            records.draw([run])
     if record.formats and not interrupted():
-        labels, size = Labels.of(plan), record.figure_size
-        draw_sweep(SweepToDraw(plan, results, records, labels, size), directory)
+        sweep = SweepToDraw(plan, results, records, Labels.of(plan), record.figure_size)
+        drawn = [run for run in shown if run in records]
+        draw_pictures(sweep, records, directory, drawn, interrupted)
     return records
 
 

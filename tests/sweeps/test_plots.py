@@ -17,11 +17,17 @@ from gdlab.plots.background import Background
 from gdlab.plots.trajectory import trajectory_png
 from gdlab.recording import backgrounds, run_plots
 from gdlab.recording.history_file import read_history as real
-from gdlab.sweeps import plots, run_dirs
+from gdlab.sweeps import illustrating, plots, run_dirs
 
 LRS = [0.02, 0.04, 0.08, 0.1, 0.15]
 FEW = LRS[:4]
 PICTURES = {"overview", "sensitivity", "basins"}
+
+
+@pytest.fixture(autouse=True)
+def one_core(monkeypatch):
+    """Draw in this process, where the tests look on."""
+    monkeypatch.setattr(illustrating, "available_cores", lambda: 1)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from gdlab.engine.compiler.program import Kind, Operand, Program, Value
 from gdlab.engine.compiler.shapes import SHAPES, Array, Operation, index_array
 
 _BLOCK = 16
+_MANTISSA = "((T)__builtin_frexp({0}, (int[1]){{0}}))"
 
 
 def _elementwise(function: Callable[..., Operand], *arguments: Any) -> Array:
@@ -150,11 +151,19 @@ class Operations:
     def _amin(self, a: Array, dim: Any = (), keepdim: bool = False) -> Array:
         return self._reduce(a, list(dim), keepdim, self._fold(NUMBERS["minimum"]))
 
-    def _fold(self, expression: str) -> Callable[[Sequence[Operand]], Operand]:
+    def _all(self, a: Array, dim: Any = None, keepdim: bool = False) -> Array:
+        return self._reduce(a, dim, keepdim, self._fold(TRUTHS["logical_and"], "truth"))
+
+    def _any(self, a: Array, dim: Any = None, keepdim: bool = False) -> Array:
+        return self._reduce(a, dim, keepdim, self._fold(TRUTHS["logical_or"], "truth"))
+
+    def _fold(
+        self, expression: str, kind: Kind = "number"
+    ) -> Callable[[Sequence[Operand]], Operand]:
         def fold(terms: Sequence[Operand]) -> Operand:
             result = terms[0]
             for term in terms[1:]:
-                result = self.number(expression, result, term)
+                result = self._program.apply(expression, result, term, kind=kind)
             return result
 
         return fold
@@ -216,6 +225,10 @@ class Operations:
         assert result is not None
         return result if exponent > 0 else self.number("(ONE / {0})", result)
 
+    def _frexp(self, a: Any) -> list[Array]:
+        """Return mantissas; their exponents are not followed."""
+        return [self._elementwise_operation(_MANTISSA)(a), np.full(np.shape(a), np.nan, object)]
+
     def _clamp(self, a: Any, low: Any = None, high: Any = None) -> Array:
         for bound, expression in ((low, NUMBERS["maximum"]), (high, NUMBERS["minimum"])):
             a = a if bound is None else self._elementwise_operation(expression)(a, bound)
@@ -257,6 +270,6 @@ def _operand_count(expression: str) -> int:
 
 _METHODS = (
     *("add", "sub", "rsub", "addcmul", "addcdiv", "lerp", "mul", "pow"),
-    *("clamp", "clamp_min", "clamp_max", "masked_fill", "index_put", "var"),
-    *("sum", "mean", "prod", "amax", "amin", "cumsum", "mm", "bmm", "mv", "dot"),
+    *("clamp", "clamp_min", "clamp_max", "masked_fill", "index_put", "var", "frexp"),
+    *("sum", "mean", "prod", "amax", "amin", "all", "any", "cumsum", "mm", "bmm", "mv", "dot"),
 )

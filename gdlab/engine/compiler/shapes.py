@@ -31,6 +31,10 @@ def _slice(
     return a[_index_along(dim, slice(start, end, step), a.ndim)]
 
 
+def _split(a: Array, size: int, dim: int = 0) -> list[Array]:
+    return np.split(a, range(size, a.shape[dim], size), axis=dim)
+
+
 def _index_along(dim: int, index: Any, ndim: int) -> tuple[Any, ...]:
     return (slice(None),) * (dim % ndim) + (index,)
 
@@ -64,6 +68,7 @@ SHAPES: dict[str, Operation] = {
     "expand": _expand,
     "stack": lambda arrays, dim=0: np.stack(arrays, axis=dim),
     "cat": lambda arrays, dim=0: np.concatenate(arrays, axis=dim),
+    "split": _split,
     "unbind": lambda a, dim=0: list(np.moveaxis(a, dim, 0)),
     "detach": lambda a: a,
     "clone": lambda a, **_: a,

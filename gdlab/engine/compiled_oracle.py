@@ -1,0 +1,65 @@
+"""Steps of optimizers that query an oracle, with their parts compiled.
+
+A line search ends at another trial in each row, and equations are solved by LAPACK. So the steps
+are those of eager mode, but what lies between their branches is one compiled loop over all rows.
+
+Shapes: n rows, D dimensions.
+"""
+
+from collections.abc import Callable
+
+import torch
+
+from gdlab.engine import eager
+from gdlab.engine.compiler.kernels import Kernels
+from gdlab.engine.compiler.program import Uncompilable
+from gdlab.engine.records import ChunkRecords
+from gdlab.engine.rows import Rows
+from gdlab.errors import CUSTOM_ERRORS, raise_if_signaled
+from gdlab.optimizers.oracle import evaluate
+
+_MAX_MESSAGE = 120
+_TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-3}
+
+
+class CompiledOracle:
+    """Advances the rows of a batch whose optimizer has an oracle.
+
+    Raises:
+        Uncompilable: the loss and its gradient cannot be compiled; the message says why.
+    """
+
+    def __init__(self, rows: Rows) -> None:
+        self._kernels = Kernels(rows.batch.lanes)
+        try:
+            self._kernels.compile(evaluate, rows.loss, rows.x)
+            self._compare_with_torch(rows)
+        except Uncompilable:
+            raise
+        except CUSTOM_ERRORS as error:  # in custom code: the eager steps will show what it raises
+            raise_if_signaled(error)
+            message = " ".join(str(error).split())[:_MAX_MESSAGE]
+            raise Uncompilable(f"{type(error).__name__}: {message}") from error
+
+    def __call__(self, rows: Rows, length: int, interrupted: Callable[[], bool]) -> ChunkRecords:
+        """Make up to `length` new records, and leave `rows` at the next point."""
+        assert rows.oracle is not None
+        rows.oracle.kernels = self._kernels
+        return eager.advance(rows, length, interrupted)
+
+    def _compare_with_torch(self, rows: Rows) -> None:
+        """Compare the first losses (n, 1) and gradients (n, D) with those that torch computes.
+
+        Raises:
+            Uncompilable: they differ, for instance because Python branches on the numbers.
+        """
+        tolerance = _TOLERANCE[rows.x.dtype]
+        pairs = zip(
+            self._kernels(evaluate, rows.loss, rows.x), evaluate(rows.loss, rows.x), strict=True
+        )
+        for compiled, expected in pairs:
+            finite = torch.isfinite(compiled) & torch.isfinite(expected)
+            largest = torch.where(finite, expected.abs(), 0.0).amax(1, keepdim=True)
+            error = torch.where(finite, (compiled - expected).abs(), 0.0)
+            if (error > tolerance * (1 + largest)).any():
+                raise Uncompilable("its compiled form gives other values than torch")

@@ -1,0 +1,101 @@
+"""Independent jobs side by side, in copies of this process.
+
+A forked process has all that this one has in memory, modules too, so that a job may begin at once.
+"""
+
+import ctypes
+import os
+import pickle
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeAlias, TypeVar
+
+T = TypeVar("T")
+
+Done: TypeAlias = dict[int, T]
+"""What jobs returned, by their numbers."""
+
+_NUMBER = 4  # bytes of the number of a job
+_MOST_JOBS = 4096  # their numbers fit into a pipe
+_PR_SET_PDEATHSIG = 1
+
+
+def run_side_by_side(jobs: Sequence[Callable[[], T]], processes: int) -> list[T]:
+    """Run jobs, and return what they return, in order.
+
+    Each process takes the next job once it is done with one. Torch must use one thread, and none
+    of the jobs may need a GPU. A job that raises in a forked process, or whose process dies, is run
+    again in this one, where it may raise.
+
+    Args:
+        jobs: what to run; what they return can be pickled.
+        processes: how many to use, this one included. Only on Linux more than one is used.
+    """
+    count = min(processes, len(jobs))
+    if count < 2 or len(jobs) > _MOST_JOBS or not sys.platform.startswith("linux"):
+        return [job() for job in jobs]
+    waiting, numbers = os.pipe()
+    os.write(numbers, b"".join(n.to_bytes(_NUMBER, "little") for n in range(len(jobs))))
+    os.close(numbers)
+    children: list[_Child[T]] = []
+    try:
+        for _ in range(count - 1):
+            children.append(_Child(waiting, jobs))  # noqa: PERF401 — those forked before are ended
+        done: Done[T] = {}
+        _take_jobs(waiting, jobs, done)
+        for child in children:
+            done |= child.results()
+    finally:
+        os.close(waiting)
+        for child in children:
+            child.end()
+    return [done[n] if n in done else job() for n, job in enumerate(jobs)]
+
+
+def _take_jobs(waiting: int, jobs: Sequence[Callable[[], T]], done: Done[T]) -> None:
+    """Run waiting jobs until there are none, and note what they return."""
+    while taken := os.read(waiting, _NUMBER):
+        number = int.from_bytes(taken, "little")
+        done[number] = jobs[number]()
+
+
+class _Child(Generic[T]):
+    """A forked process that takes waiting jobs, and ends with this one."""
+
+    def __init__(self, waiting: int, jobs: Sequence[Callable[[], T]]) -> None:
+        self._answers, answer = os.pipe()
+        parent = os.getpid()
+        with warnings.catch_warnings():
+            # From Python 3.12 on. The other threads only wait, or redraw a progress bar.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self._process = os.fork()
+        if self._process == 0:
+            _work_and_exit(parent, waiting, jobs, answer)
+        os.close(answer)
+
+    def results(self) -> Done[T]:
+        """Wait for what its jobs returned; nothing if it died."""
+        with open(self._answers, "rb", closefd=False) as file:
+            content = file.read()
+        return pickle.loads(content) if content else {}
+
+    def end(self) -> None:
+        """Make sure that it is gone."""
+        os.close(self._answers)
+        os.kill(self._process, signal.SIGKILL)
+        os.waitpid(self._process, 0)
+
+
+def _work_and_exit(parent: int, waiting: int, jobs: Sequence[Callable[[], T]], answer: int) -> None:
+    """Take jobs in a forked process, write what they return, and end it without cleaning up."""
+    done: Done[T] = {}
+    try:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() == parent:
+            _take_jobs(waiting, jobs, done)
+    finally:  # whatever was raised: the parent runs that job again
+        with open(answer, "wb") as file:
+            file.write(pickle.dumps(done))
+        os._exit(0)
