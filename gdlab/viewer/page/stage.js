@@ -54,7 +54,8 @@ function overlayDrawer(parent, overlay) {
   let before = [];
   return (state, box, drawers) => {
     const [width, height] = [parent.clientWidth, parent.clientHeight];
-    const key = [width, height, box.ratio, ...OVERLAID.map((part) => state[part])];
+    const { on, start } = state.live;
+    const key = [width, height, box.ratio, on, start, ...OVERLAID.map((part) => state[part])];
     if (key.every((value, k) => value === before[k])) return;
     before = key;
     fitCanvas(overlay, width, height, box.ratio);
@@ -79,9 +80,9 @@ const DRAWN = [
   "point", "view", "mode", "showField", "live", "dark", "orbit", "isLinear",
 ];
 
-// The parts of the state that the overlay shows.
+// The parts of the state that the overlay shows, besides the start of the live run.
 const OVERLAID = [
-  "scene", "grid", "marks", "view", "mode", "showField", "live", "dark", "orbit", "isLinear", "point", "cursor",
+  "scene", "grid", "marks", "view", "mode", "showField", "dark", "orbit", "isLinear", "point", "cursor",
 ];
 
 function makeDrawers(gl) {

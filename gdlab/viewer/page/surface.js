@@ -6,7 +6,7 @@ import { fitCanvas } from "./dom.js";
 import { createProgram, createTarget, timeGl } from "./gl.js";
 import { LEVEL_COLOR, setLevelColor } from "./landscape.js";
 import { createLifted } from "./lifted.js";
-import { markersOf } from "./markers.js";
+import { liveMarkers, markersOf } from "./markers.js";
 import { clamp } from "./numbers.js";
 import { placeAt, reliefOf, SIDE, toBox, trianglesOf } from "./relief.js";
 import { originOf } from "./scenes.js";
@@ -144,7 +144,8 @@ function drawPicture(parts, { relief }, state, box) {
   gl.viewport(0, 0, ...pixels);
   const page = rgbOf(palette(state.dark).page).map((value) => value / 255);
   const to = projector(relief, state, box);
-  if (relief) parts.sprites(markersOf(state, box, to), { ...box, pixels, page });
+  const markers = relief ? [...markersOf(state, box, to), ...liveMarkers(state, box, to)] : [];
+  parts.sprites(markers, { ...box, pixels, page });
 }
 
 function drawMesh({ gl, program, at, layout, count }, { iso }, state, matrix, lineWidth) {
