@@ -133,14 +133,25 @@ def _choose_mode(batch: Batch, step: Compiled | None) -> tuple[Batch, Compiled |
         return replace(batch, by_row=by_row), step, Mode("compiled")
     if batch.mode != "compiled":
         return batch, None, Mode("eager")
-    reasons = []
+    try:
+        return *compile_steps(batch), Mode("compiled")
+    except Uncompilable as error:
+        # Rows are padded for compiled steps; padding would only slow down eager ones.
+        return replace(batch, mode="eager"), None, Mode("eager", str(error))
+
+
+def compile_steps(batch: Batch) -> tuple[Batch, Compiled]:
+    """Compile the step of a batch; return it as it then is, and the steps.
+
+    Raises:
+        Uncompilable: it cannot be compiled; the message says why.
+    """
+    errors = []
     for by_row in ways(batch.loss):
-        compiled = replace(batch, by_row=by_row)
+        compiled = replace(batch, mode="compiled", by_row=by_row)
         try:
             check_compilable(batch)
-            step = (CompiledByRow if by_row else Compiled)(Rows.of(compiled))
-            return compiled, step, Mode("compiled")
+            return compiled, (CompiledByRow if by_row else Compiled)(Rows.of(compiled))
         except Uncompilable as error:
-            reasons.append(str(error))
-    # Rows are padded for compiled steps; padding would only slow down eager ones.
-    return replace(batch, mode="eager"), None, Mode("eager", reasons[0])
+            errors.append(error)
+    raise errors[0]
