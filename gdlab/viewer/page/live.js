@@ -133,13 +133,14 @@ function startOf({ origin }, run) {
 // Returns a function that asks for live runs and shows them; null ends that. While settings move,
 // runs are asked for without what takes longer than the run: why it ended as it did.
 function askForRuns(store, source) {
-  let timer = null;
+  let [timer, newest] = [null, null];
   const ask = latestOnly({
     ask: ({ query, isBrief }, signal) =>
       source.ask("live", isBrief ? { ...query, brief: "1" } : query, signal),
     told: (answer, { query, isBrief }) => {
       showRun(store, answer);
-      if (isBrief) timer = setTimeout(() => ask({ query, isBrief: false }), REST_MS);
+      if (!isBrief || query !== newest) return;
+      timer = setTimeout(() => ask({ query, isBrief: false }), REST_MS);
     },
     failed: ({ message }) => {
       if (!message.startsWith(DROPPED)) store.set(withoutRun(store.get(), message.trim()));
@@ -147,6 +148,7 @@ function askForRuns(store, source) {
   });
   return (query) => {
     clearTimeout(timer);
+    newest = query;
     ask(query && { query, isBrief: true });
     if (query === null) store.set(withoutRun(store.get(), ""));
   };
