@@ -47,7 +47,7 @@ const line = { ...scene, plane: { kind: "line", labels: ["x"] }, origin: [1, 0],
   grid: { view: [[0, 2]], shape: [3], values: array([0, 1, 4], 3), scale: "linear", base: -2 },
   runs: [{ ...scene.runs[0], path: array([0, 0.5, 1], 3, 1), loss: array([5, 3, 2], 3) }] };
 const box = { left: 10, top: 20, width: 80, height: 60 };
-const state = { scene, runs: [0, 1], colors: ["#0072b2", "#d55e00"], step: 15, followed: null,
+const state = { scene, runs: [0, 1], drawn: [0, 1], colors: ["#0072b2", "#d55e00"], step: 15, followed: null,
   hovered: null, full: null, live: { run: null }, dark: false };
 const flat = { to: (x, y) => [10 + 10 * (x + 4), 80 - 10 * (y + 3)] };
 const store = createStore({ a: 1, b: 2 });
@@ -107,6 +107,18 @@ CASES: dict[str, tuple[str, Any]] = {
     "a far vertex is nearer": ("pathVertices(paths, 8)[16]", 8e6),
     "markers": ("markersOf(state, box, flat.to).map(({ x, y, shape }) => [x, y, shape])",
                 [[70, 40, 0], [83, 50, 3]]),
+    "no marker of a lost run that is hidden": (
+        "[true, false].map((hides) => markersOf({ ...state, "
+        "drawn: runsWithPath(scene, [0, 1], hides) }, box, flat.to).length)", [1, 2],
+    ),
+    "paths of many lost runs are hidden at first": (
+        "[[8, 20], [8, 40], [7, 20], [9, 0]].map(([lost, kept]) => hidesLostAtFirst({ runs: "
+        "[...Array(lost).fill(scene.runs[1]), ...Array(kept).fill(scene.runs[0])] }))",
+        [True, False, False, False],
+    ),
+    "what is said of lost runs": (
+        "lostText(scene, [0, 1], true)", "1 lost run: path hidden",
+    ),
     "markers at the end": ("markersOf({ ...state, step: 20 }, box, flat.to)[0].shape", 1),
     "nearest run": ("nearestRun([[7, scene.runs[0].path.values, 3]], flat, [70, 36])",
                     {"run": 7, "record": 2}),

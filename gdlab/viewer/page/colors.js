@@ -1,5 +1,7 @@
 // Colors of the page, of runs and of the landscape, in light and dark; safe for the color-blind.
 
+import { isLost } from "./scenes.js";
+
 // Four of Okabe and Ito's colors (2008), in dark a little brighter; the others are those that stay
 // farthest apart in CIE Lab for eyes without one kind of cone.
 const DISTINCT = {
@@ -99,5 +101,5 @@ export function firstColorBy(scene) {
 
 // Returns the shape that ends a path: it says by form what a color alone could not.
 export function endShape(status) {
-  return status === "diverged" || status === "failed" ? "cross" : "circle";
+  return isLost({ status }) ? "cross" : "circle";
 }

@@ -19,12 +19,12 @@ const SLOW_PASS = 8; // milliseconds for a pass over the pixels, beyond which it
 const COARSE = 0.5; // of the width and the height of the canvas in pixels
 
 // What the recorded runs over the landscape look like depends on these; on the live run it does not.
-const RECORDED = ["view", "runs", "colors", "followed", "hovered", "full", "dark"];
+const RECORDED = ["view", "drawn", "colors", "followed", "hovered", "full", "dark"];
 
 // Returns RGBA (4 · runs) of the runs: hidden ones have alpha 0.
-export function stylesOf({ scene, runs, colors }) {
+export function stylesOf({ scene, drawn, colors }) {
   const styles = new Uint8Array(4 * scene.runs.length);
-  for (const run of runs) styles.set([...rgbOf(colors[run]), 255], 4 * run);
+  for (const run of drawn) styles.set([...rgbOf(colors[run]), 255], 4 * run);
   return styles;
 }
 
@@ -89,7 +89,7 @@ function keepsMoving(moving, drawn, { view, scene, step }, { redraw }) {
 
 // Uploads what changed: the grid, the paths, colors and visibility, the full path of a run.
 function upload({ landscape, curve, paths, single }, drawn, state) {
-  const { scene, grid, runs, colors, full, live } = state;
+  const { scene, grid, drawn: runs, colors, full, live } = state;
   if (drawn.grid !== grid) for (const drawer of [landscape, curve]) drawer.setGrid(grid);
   if (drawn.scene !== scene) {
     const all = scene.runs.map((run) => pathOf(scene, run));
@@ -147,7 +147,7 @@ function drawPicture({ gl, paths, picture }, drawn, state, { pixels, box, isMovi
     clip: toClip(state.view, originOf(state.scene)),
     width: picture.width,
     height: picture.height,
-    halfWidth: halfWidthOf(state.runs.length) * finer * box.ratio,
+    halfWidth: halfWidthOf(state.drawn.length) * finer * box.ratio,
     lastStep: lastStepOf(state.scene),
   });
   timeGl(gl, (cost) => (moving.cost = cost));
@@ -163,7 +163,7 @@ function halfWidthOf(count) {
 // that changed; returns whether it did. Where it is to be quick, of fewer pixels.
 function drawRecorded(parts, drawn, state, { pixels, box: whole, isQuick }) {
   const { gl, compose, ground, picture, recorded } = parts;
-  const { runs, followed, live, view, scene } = state;
+  const { drawn: runs, followed, live, view, scene } = state;
   const lastStep = lastStepOf(scene);
   const step = Math.min(state.step, lastStep);
   const shown = [...RECORDED.map((key) => state[key]), step, live.run !== null];

@@ -66,7 +66,7 @@ export function createLifted(gl) {
       styles.use(at.styles, 1);
       gl.uniformMatrix4fv(at.matrix, false, matrix);
       gl.uniform2f(at.pixels, pixels[0] / 2, pixels[1] / 2);
-      gl.uniform1f(at.halfWidth, (state.runs.length > 150 ? 0.6 : 1) * scale);
+      gl.uniform1f(at.halfWidth, (state.drawn.length > 150 ? 0.6 : 1) * scale);
       gl.uniform1f(at.now, state.step);
       gl.enable(gl.BLEND);
       gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
@@ -78,8 +78,10 @@ export function createLifted(gl) {
   };
 }
 
-// Returns [run, positions, steps] of the runs that are shown, the live one as the number after all.
-function pathsOf({ scene, runs, full, live }) {
+// Returns [run, positions, steps] of the runs that are drawn, those that are chosen among them, and
+// the live one as the number after all.
+function pathsOf({ scene, drawn, followed, full, live }) {
+  const runs = followed === null || drawn.includes(followed) ? drawn : [...drawn, followed];
   const path = (index, run) => [index, cachedPositions(scene, run), run.step.values];
   const shown = runs.map((index) => path(index, full?.index === index ? full.run : scene.runs[index]));
   return live.run ? [...shown, path(scene.runs.length, live.run)] : shown;

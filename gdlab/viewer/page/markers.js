@@ -13,7 +13,7 @@ const INSET = 7; // pixels between the frame and a triangle
 // width, height} of the recorded runs; `to` takes a position (and its loss) to pixels. Those on top
 // are the last.
 export function markersOf(state, box, to) {
-  const { scene, runs, colors, step, followed, hovered, full, live } = state;
+  const { scene, drawn: runs, colors, step, followed, hovered, full, live } = state;
   const chosen = new Set([hovered, followed].filter((run) => run !== null));
   const size = runs.length > 150 ? 2.2 : 4;
   const alpha = followed !== null || live.run ? 0.4 : 1;
@@ -40,7 +40,7 @@ export function liveMarkers({ scene, live, step, dark }, box, to) {
 }
 
 // Returns a small dot for each record up to the step: on a curve these are what a path is.
-function stepsOf({ scene, runs, colors, step, full }, to) {
+function stepsOf({ scene, drawn: runs, colors, step, full }, to) {
   const dots = [];
   for (const index of runs) {
     const run = full?.index === index ? full.run : scene.runs[index];

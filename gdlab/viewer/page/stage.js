@@ -42,7 +42,7 @@ export function mountStage(parent, store) {
     redraw();
   });
   store.on(DRAWN, redraw);
-  store.on(["scene", "runs", "followed", "mode", "playing"], (state) => {
+  store.on(["scene", "drawn", "followed", "mode", "playing"], (state) => {
     if (state.scene) overlay.setAttribute("aria-label", described(state));
   });
   new ResizeObserver(redraw).observe(parent);
@@ -66,7 +66,7 @@ function overlayDrawer(parent, overlay) {
 }
 
 // Returns what the canvas shows, in words.
-export function described({ scene, runs, followed, mode, step, lastStep }) {
+export function described({ scene, drawn: runs, followed, mode, step, lastStep }) {
   const over = scene.plane.labels.join(" and ");
   const what = mode === "3d" ? "surface" : "landscape";
   const count = runs.length === 1 ? "1 run" : `${runs.length} runs`;
@@ -76,7 +76,7 @@ export function described({ scene, runs, followed, mode, step, lastStep }) {
 }
 
 const DRAWN = [
-  "scene", "grid", "marks", "runs", "colors", "step", "lastStep", "followed", "hovered", "full", "cursor",
+  "scene", "grid", "marks", "drawn", "colors", "step", "lastStep", "followed", "hovered", "full", "cursor",
   "point", "view", "mode", "showField", "live", "dark", "orbit", "isLinear",
 ];
 

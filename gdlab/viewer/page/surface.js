@@ -103,7 +103,7 @@ function keepsTurning(turning, orbit, redraw) {
 // Works out the mesh and the paths on it where the landscape, the view or the runs changed.
 function shape(parts, drawn, state) {
   const { gl } = parts;
-  const { grid, view, runs, scene, isLinear, full, live } = state;
+  const { grid, view, drawn: runs, scene, isLinear, full, live } = state;
   const isNew = drawn.grid !== grid || drawn.view !== view || drawn.isLinear !== isLinear;
   if (isNew && grid) {
     drawn.relief = reliefOf(grid, view, isLinear);
