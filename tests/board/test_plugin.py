@@ -9,7 +9,7 @@ from helpers.files import ROOT
 from tensorboard.plugins.base_plugin import TBContext
 from werkzeug.test import Client, TestResponse
 
-from gdlab.board.plugin import PAGE, LateService, TrajectoriesLoader, TrajectoriesPlugin
+from gdlab.board.plugin import ENTRY, PAGE, LateService, TrajectoriesLoader, TrajectoriesPlugin
 from gdlab.viewer.format import decode
 
 
@@ -34,8 +34,8 @@ def test_the_tab_has_a_name_and_a_module_that_is_served():
     plugin = plugin_of(None)
     metadata = plugin.frontend_metadata()
     assert (plugin.plugin_name, metadata.tab_name) == ("trajectories", "Trajectories")
-    assert metadata.es_module_path in plugin.get_plugin_apps()
-    answer = ask(plugin, metadata.es_module_path.removeprefix("/"))
+    assert metadata.es_module_path == ENTRY
+    answer = ask(plugin, ENTRY.removeprefix("/"))
     assert answer.headers["Content-Type"] == "text/javascript; charset=utf-8"
     assert answer.text.rstrip().endswith("export const { render } = $plugin;")
     assert "import {" not in answer.text
