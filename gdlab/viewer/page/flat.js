@@ -60,8 +60,10 @@ export function createFlat(gl) {
       drawGround(parts, drawn, state, { pixels, box, isMoving });
       drawPicture(parts, drawn, state, { pixels, box, isMoving, moving });
       const isQuick = hurries && moving.pass > SLOW_PASS;
-      const isDrawn = drawRecorded(parts, drawn, state, { pixels, box, isQuick });
-      drawOnCanvas(parts, state, { pixels, box });
+      const coarse = { ...box, ratio: box.ratio * (isQuick ? COARSE : 1) };
+      fitCanvas(gl.canvas, coarse.width, coarse.height, coarse.ratio);
+      const isDrawn = drawRecorded(parts, drawn, state, { box: coarse, isQuick });
+      drawOnCanvas(parts, state, coarse);
       if (isDrawn && !hurries) timeGl(gl, (cost) => (moving.pass = cost));
     },
     isoFor: (view) => parts.landscape.isoFor(view),
@@ -160,18 +162,18 @@ function halfWidthOf(count) {
 }
 
 // Draws the landscape with the recorded runs on it, those that are followed and hovered on top, where
-// that changed; returns whether it did. Where it is to be quick, of fewer pixels.
-function drawRecorded(parts, drawn, state, { pixels, box: whole, isQuick }) {
+// that changed; returns whether it did. Where it is to be quick, the canvas has fewer pixels, which
+// the browser stretches.
+function drawRecorded(parts, drawn, state, { box, isQuick }) {
   const { gl, compose, ground, picture, recorded } = parts;
   const { drawn: runs, followed, live, view, scene } = state;
   const lastStep = lastStepOf(scene);
   const step = Math.min(state.step, lastStep);
   const shown = [...RECORDED.map((key) => state[key]), step, live.run !== null];
-  const key = [drawn.ground, drawn.picture, isQuick, whole.ratio, ...shown];
+  const key = [drawn.ground, drawn.picture, isQuick, box.ratio, ...shown];
   if (drawn.recorded?.every((value, k) => value === key[k])) return false;
   drawn.recorded = key;
-  const box = { ...whole, ratio: whole.ratio * (isQuick ? COARSE : 1) };
-  recorded.resize(...pixels.map((size) => Math.max(1, Math.round(size * (isQuick ? COARSE : 1)))));
+  recorded.resize(gl.canvas.width, gl.canvas.height);
   recorded.bind();
   const crowd = runs.length > 150 ? 0.62 : 0.9;
   const dimmed = followed === null && !live.run ? 1 : 0.4;
@@ -189,9 +191,9 @@ function drawRecorded(parts, drawn, state, { pixels, box: whole, isQuick }) {
 }
 
 // Puts what is recorded onto the canvas, and draws the live run on top.
-function drawOnCanvas(parts, state, { pixels, box }) {
+function drawOnCanvas(parts, state, box) {
   const { gl, recorded, single } = parts;
-  fitCanvas(gl.canvas, box.width, box.height, box.ratio);
+  const pixels = [gl.canvas.width, gl.canvas.height];
   recorded.blit(...pixels);
   gl.viewport(0, 0, ...pixels);
   if (!state.live.run) return;
