@@ -49,8 +49,9 @@ def test_the_tab_shows_the_runs_in_its_frame(address: str, tmp_path: Path) -> No
     with browsing(tmp_path, OF_TENSORBOARD) as page:
         page.on("request", lambda request: asked.append(request.url))
         page.goto(f"{address}#trajectories")
-        page.wait_for_selector("iframe[src*='name=trajectories']", state="attached")
-        frame = next(frame for frame in page.frames if "name=trajectories" in frame.url)
+        tab = page.wait_for_selector("iframe[src*='name=trajectories']", state="attached")
+        frame = tab.content_frame() if tab else None
+        assert frame is not None
         frame.wait_for_function(f"() => {STATE}?.scene && {FRAMES} > 0")
         count = frame.evaluate(f"() => {STATE}.scene.runs.length")
         expect(frame.get_by_role("listbox", name="Runs").get_by_role("option")).to_have_count(count)
