@@ -6,13 +6,16 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gdlab.cli.command import EXIT_USAGE, require_working_directory
 from gdlab.cli.output import prepare_output
 from gdlab.console import visible
 from gdlab.errors import GdlabError
 from gdlab.paths import user_path
+
+if TYPE_CHECKING:
+    from gdlab.board.plugin import LateService
 
 USAGE = """\
 usage: python -m gdlab.view [--trust] [DIR] [tensorboard arguments]
@@ -38,6 +41,9 @@ OVERVIEWS = "#images&regexInput=overview"
 # these leave room for runs written by other programs.
 SAMPLES = "scalars=5000,images=100,text=100"
 RELOAD_SECONDS = 1
+
+# After each file, a thread that reads many would wait 5 ms for those of TensorBoard that compute.
+SWITCH_SECONDS = 5e-4
 
 
 def count_runs(directory: Path, at_most: int) -> int:
@@ -145,19 +151,18 @@ def raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
-def board_plugins(root: Path, *, trust: bool = False) -> list[Any]:
+def board_plugins(service: "LateService") -> list[Any]:
     """Return TensorBoard's tabs, and the paths of the runs in a folder as one of them, once.
 
     Args:
-        root: The folder with the runs.
-        trust: Whether a loss that its runs name is imported, where gdlab has no such class.
+        service: What answers for the folder.
     """
     from tensorboard import default
 
     from gdlab.board.plugin import TrajectoriesLoader, TrajectoriesPlugin
 
     others = [tab for tab in default.get_plugins() if tab is not TrajectoriesPlugin]
-    return [*others, TrajectoriesLoader(root, trust=trust)]
+    return [*others, TrajectoriesLoader(service)]
 
 
 def show(
@@ -184,7 +189,10 @@ def show(
     from tensorboard import program
     from tensorboard.plugins.base_plugin import FlagsError
 
+    from gdlab.board.plugin import LateService
+
     raise_file_limit()
+    sys.setswitchinterval(SWITCH_SECONDS)
     logging.set_verbosity(logging.WARNING)
 
     class Server(program.WerkzeugServer):
@@ -192,12 +200,13 @@ def show(
             print(describe_address(self.get_url(), runs), file=sys.stderr, flush=True)
 
     server = program.with_port_scanning(Server)
-    plugins = board_plugins(root or directory, trust=trust)
-    board = program.TensorBoard(plugins=plugins, server_class=server)
+    service = LateService(root or directory, trust=trust)
+    board = program.TensorBoard(plugins=board_plugins(service), server_class=server)
     try:
         board.configure(["", *board_arguments(directory, further)])
     except FlagsError as error:
         return _refuse(str(error))
+    service.prepare()  # while TensorBoard starts
     return board.main()
 
 

@@ -103,10 +103,10 @@ def test_paths_on_their_landscape_are_one_tab(tmp_path, monkeypatch):
     """Where gdlab is installed, TensorBoard finds it by itself, too."""
     from tensorboard import default
 
-    from gdlab.board.plugin import TrajectoriesLoader, TrajectoriesPlugin
+    from gdlab.board.plugin import LateService, TrajectoriesLoader, TrajectoriesPlugin
 
     monkeypatch.setattr(default, "get_dynamic_plugins", lambda: [TrajectoriesPlugin])
-    tabs = view.board_plugins(tmp_path)
+    tabs = view.board_plugins(LateService(tmp_path))
     assert len([tab for tab in tabs if isinstance(tab, TrajectoriesLoader)]) == 1
     assert TrajectoriesPlugin not in tabs
     assert len(tabs) > 5

@@ -1,7 +1,8 @@
 """The live bench: one run at a time, computed in memory while someone drags a slider.
 
 Its numbers are those of `gdlab.run` with the same settings; nothing is written, no other setting is
-tried, and no picture is drawn.
+tried, and no picture is drawn. While a slider moves, a run is not diagnosed, and the compiled steps
+of the run before are used again: the values of settings are no part of them.
 """
 
 import time
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from threading import Lock
+from typing import Any
 
 from gdlab.board.asks import Ask
 from gdlab.board.commands import words_of
@@ -17,12 +19,15 @@ from gdlab.engine.batch import Batch
 from gdlab.engine.compiled import check_compilable
 from gdlab.engine.compiler.program import Uncompilable
 from gdlab.engine.history import History
-from gdlab.engine.loop import ChunkSizes
+from gdlab.engine.loop import CompiledSteps, advance, compile_steps
 from gdlab.engine.outcome import Outcome
+from gdlab.engine.rows import Rows
 from gdlab.engine.status import Status
 from gdlab.errors import GdlabError
+from gdlab.fields.declared import flatten, map_numbers
+from gdlab.numerics.threads import one_thread
 from gdlab.runs.checks import check_run
-from gdlab.runs.run import execute
+from gdlab.runs.run import record
 from gdlab.runs.sinks import MemorySink
 
 _NEWER = "dropped: a newer run was asked for"
@@ -61,17 +66,19 @@ class Bench:
     def __init__(self) -> None:
         self._computing, self._counting = Lock(), Lock()
         self._newest = 0
+        self._steps = _KnownSteps()
 
-    def compute(self, problem: Settings, ask: Ask) -> LiveRun:
+    def compute(self, problem: Settings, ask: Ask, *, diagnosed: bool = True) -> LiveRun:
         """Compute a run.
 
-        Steps are compiled where they can be, which repays from the second run on: the values of
-        settings are no part of the compiled code. `gdlab.run` compiles from 1,000 steps on; before
-        that, its numbers are those of torch's kernels, which may round otherwise.
+        Steps are compiled where they can be, which repays from the second run on. `gdlab.run`
+        compiles from 1,000 steps on; before that, its numbers are those of torch's kernels, which
+        may round otherwise.
 
         Args:
             problem: settings with the loss and its transform, and the name of the loss.
             ask: the rest.
+            diagnosed: whether the outcome says why the run ended as it did.
 
         Raises:
             SettingError: a setting cannot be used.
@@ -80,9 +87,10 @@ class Bench:
         with self._turn() as is_late:
             began = time.perf_counter()
             settings = ask.settings(problem)
-            batch, sizes = _compiled_where_possible(check_run(settings))
+            batch, step = self._steps.of(settings, check_run(settings))
             memory = MemorySink()
-            outcome = execute(settings, batch, [memory], is_late, sizes)
+            chunks = advance(batch, is_late, step)
+            outcome = record(settings, batch, chunks, [memory], began, diagnosed=diagnosed)
             if outcome.status == Status.INTERRUPTED:
                 raise Dropped(_NEWER)
             history = History.join(memory.pieces)
@@ -105,14 +113,42 @@ class Bench:
             yield lambda: mine != self._newest and time.perf_counter() > until
 
 
-def _compiled_where_possible(batch: Batch) -> tuple[Batch, ChunkSizes]:
-    """Return a batch that is compiled if it can be, and the sizes of its chunks.
+class _KnownSteps:
+    """The compiled steps of the last run, for the next one of the same structure."""
 
-    Compiled steps cost less than a further chunk, even those past the end of the run.
+    def __init__(self) -> None:
+        self._structure: tuple[Any, ...] = ()
+        self._step: CompiledSteps | None = None
+        self._by_row = False
+
+    def of(self, settings: Settings, batch: Batch) -> tuple[Batch, CompiledSteps | None]:
+        """Return a batch with its compiled steps; None if there are none, and the batch is eager.
+
+        Raises:
+            SettingError: the optimizer cannot handle parameters with this layout.
+        """
+        structure = _structure_of(settings)
+        try:
+            check_compilable(batch)
+            with one_thread():
+                if self._step is None or structure != self._structure:
+                    batch, self._step = compile_steps(batch)
+                    self._structure, self._by_row = structure, batch.by_row
+                else:
+                    batch = replace(batch, mode="compiled", by_row=self._by_row)
+                    self._step.compare_with_torch(Rows.of(batch))
+        except Uncompilable:
+            self._step = None
+            return replace(batch, mode="eager"), None
+        return batch, self._step
+
+
+def _structure_of(settings: Settings) -> tuple[Any, ...]:
+    """Return what the steps of a run of the live bench are compiled for.
+
+    That are the loss and the transform themselves, and of the optimizer all but its numbers: they
+    are columns, save that those which are 0 are left out.
     """
-    try:
-        check_compilable(batch)
-    except Uncompilable:
-        return replace(batch, mode="eager"), ChunkSizes()
-    records = batch.steps + 1
-    return replace(batch, mode="compiled"), ChunkSizes(first=records, longest=records)
+    optimizer = settings.optimizer
+    shape = map_numbers(optimizer, lambda number: float(number != 0))
+    return settings.loss, settings.transform, type(optimizer), repr(flatten(shape))

@@ -11,7 +11,7 @@ from gdlab.board.asks import Ask
 from gdlab.board.choices import choices
 from gdlab.board.commands import command_of, with_loss_name
 from gdlab.board.live import Bench, LiveRun
-from gdlab.board.queries import Query, numbers
+from gdlab.board.queries import Query, numbers, whole
 from gdlab.config.settings import Settings
 from gdlab.console import visible
 from gdlab.engine.metrics import SHARPNESS
@@ -22,7 +22,7 @@ from gdlab.viewer.records import Records
 from gdlab.viewer.run_settings import factor_of
 from gdlab.viewer.scene import Scene, arrays_of
 
-_OF_SCENE = ("problem", "plane")
+_NOT_ASKED = ("problem", "plane", "brief")
 _USUAL = ("optimizer", "lr", "seed")
 
 
@@ -54,15 +54,18 @@ def offer(scene: Scene) -> dict[str, Any]:
 def compute(scene: Scene, bench: Bench, query: Query) -> dict[str, Any]:
     """Compute the run that a query asks for, from a start in the plane of a scene.
 
+    With `brief=1` it is not diagnosed, which takes longer than the run.
+
     Raises:
         GdlabError: a setting cannot be used, or a newer run was asked for.
     """
+    is_brief = bool(whole(query, "brief", 0, 1, 0))
     problem, plane = problem_of(scene), scene.shown.plane
-    asked = {key: value for key, value in query.items() if key not in _OF_SCENE}
+    asked = {key: value for key, value in query.items() if key not in _NOT_ASKED}
     if "start" in asked:
         point = plane.points(np.array(numbers(query, "start", len(scene.view))))
         asked["start"] = ",".join(map(repr, point.tolist()))
-    run = bench.compute(problem, Ask.of(asked))
+    run = bench.compute(problem, Ask.of(asked), diagnosed=not is_brief)
     path = project(plane, run.history.x) - scene.view.mean(axis=1)
     arrays = arrays_of(landscape_of(run.settings.objective, ""), _records(run), path)
     return {

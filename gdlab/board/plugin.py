@@ -1,6 +1,8 @@
 """The tab *Trajectories*: what TensorBoard asks of a plugin, and the files of the page."""
 
-from collections.abc import Callable, Mapping
+import gc
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
@@ -11,14 +13,14 @@ from werkzeug import Request, Response
 from gdlab.console import visible
 from gdlab.errors import GdlabError, first_line
 from gdlab.viewer.directories import has_runs
+from gdlab.viewer.embedding import PAGE, module
 
 if TYPE_CHECKING:
     from gdlab.board.service import Service
 
-PAGE = Path(__file__).resolve().parent.parent / "viewer" / "page"
 CONTENT_TYPES = {".js": "text/javascript", ".css": "text/css"}
 MESSAGE_TYPE = "application/octet-stream"
-ENTRY = "/plugin.js"
+ENTRY = "/trajectories.js"
 
 POLICY = "; ".join(
     [
@@ -44,33 +46,28 @@ class TrajectoriesPlugin(TBPlugin):
 
     Args:
         context: of TensorBoard.
-        root: the directory with the runs; None for TensorBoard's logdir.
-        trust: whether a loss that the runs name is imported, where gdlab has no such class.
+        given: what answers for another directory than TensorBoard's logdir.
     """
 
     plugin_name = "trajectories"
 
-    def __init__(
-        self, context: TBContext, root: Path | None = None, *, trust: bool = False
-    ) -> None:
+    def __init__(self, context: TBContext, given: "LateService | None" = None) -> None:
         super().__init__(context)
-        self._root = Path(context.logdir) if root is None and context.logdir else root
-        self._trust = trust
+        self._service = given or LateService(Path(context.logdir or ""))
+        self._has_root = given is not None or bool(context.logdir)
         self._has_runs = False
-        self._making, self._made = Lock(), None
 
     def get_plugin_apps(self) -> Mapping[str, Callable[..., Any]]:
         """Return what answers each path below `/data/plugin/trajectories`."""
         files = {
             f"/{path.name}": _file(path) for path in PAGE.iterdir() if path.suffix in CONTENT_TYPES
         }
-        return {**files, "/*": self._answer}
+        return {**files, ENTRY: _entry, "/*": self._answer}
 
     def is_active(self) -> bool:
         """Tell whether there is a run; that there is one is not asked again."""
-        self._has_runs = self._has_runs or (
-            self._root is not None and self._root.is_dir() and has_runs(self._root)
-        )
+        root = self._service.root
+        self._has_runs = self._has_runs or (self._has_root and root.is_dir() and has_runs(root))
         return self._has_runs
 
     def frontend_metadata(self) -> FrontendMetadata:
@@ -82,12 +79,34 @@ class TrajectoriesPlugin(TBPlugin):
         request = Request(environ)
         name = request.path.rpartition("/")[2]
         try:
-            answer = self._service.answer(name, request.args.to_dict())
+            answer = self._service.get().answer(name, request.args.to_dict())
             response = respond(answer, MESSAGE_TYPE)
         except GdlabError as error:
             line = visible(first_line(error))
             response = respond(f"{line}\n".encode(), "text/plain; charset=utf-8", 400)
         return response(environ, start_response)
+
+
+class LateService:
+    """What answers for a directory, made when it is first asked: it imports torch.
+
+    Args:
+        root: the directory with the runs.
+        trust: whether a loss that the runs name is imported, where gdlab has no such class.
+    """
+
+    def __init__(self, root: Path, *, trust: bool = False) -> None:
+        self.root, self._trust = root, trust
+        self._making, self._made = Lock(), None
+
+    def get(self) -> "Service":
+        """Return the service."""
+        with self._making:
+            if self._made is None:
+                from gdlab.board.service import Service
+
+                self._made = Service(self.root, trust=self._trust)
+        return self._made
 
     def prepare(self) -> Thread:
         """Begin to read the runs, so that the page need not wait; return what is at work."""
@@ -97,45 +116,55 @@ class TrajectoriesPlugin(TBPlugin):
 
     def _prepare(self) -> None:
         try:
-            self._service.prepare()
+            with without_collection():
+                self.get().prepare()
         except RuntimeError as error:
             # Ctrl-C came first: Python ends, and no longer starts the threads that read.
             if "interpreter shutdown" not in str(error):
                 raise
-
-    @property
-    def _service(self) -> "Service":
-        """What answers; made when it is first asked, since it imports torch."""
-        with self._making:
-            if self._made is None:
-                from gdlab.board.service import Service
-
-                self._made = Service(self._root or Path(), trust=self._trust)
-        return self._made
 
 
 class TrajectoriesLoader(TBLoader):
     """Makes the plugin for a directory that TensorBoard knows by another path, or that is trusted.
 
     Args:
-        root: the directory with the runs.
-        trust: whether a loss that the runs name is imported, where gdlab has no such class.
+        service: what answers for the directory.
     """
 
-    def __init__(self, root: Path, *, trust: bool = False) -> None:
-        self._root, self._trust = root, trust
+    def __init__(self, service: LateService) -> None:
+        self._service = service
 
     def load(self, context: TBContext) -> TrajectoriesPlugin:  # type: ignore[override]
-        """Return the plugin, which begins to read the runs."""
-        plugin = TrajectoriesPlugin(context, self._root, trust=self._trust)
-        plugin.prepare()
-        return plugin
+        """Return the plugin."""
+        return TrajectoriesPlugin(context, self._service)
+
+
+@contextmanager
+def without_collection() -> Iterator[None]:
+    """Let Python not look for garbage for a while.
+
+    To import torch and to read many runs makes a million objects that all stay, among which it
+    would look again and again: a fifth of the time.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def respond(content: bytes, content_type: str, status: int = 200) -> Response:
     """Return a response that a browser takes for nothing but its type."""
     headers = {**_HEADERS, "Content-Type": content_type}
     return Response(content, status, headers)
+
+
+def _entry(environ: Any, start_response: Any) -> Any:
+    """Answer with the modules of the page joined into one: each would be a request of its own."""
+    content_type = f"{CONTENT_TYPES['.js']}; charset=utf-8"
+    return respond(module("plugin", "render").encode(), content_type)(environ, start_response)
 
 
 def _file(path: Path) -> Callable[..., Any]:

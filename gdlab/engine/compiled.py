@@ -48,7 +48,7 @@ class Compiled:
         self._memory = x
         try:
             self._load(rows)
-            self._compare_with_torch(rows)
+            self.compare_with_torch(rows)
         except Uncompilable:
             raise
         except CUSTOM_ERRORS as error:  # in custom code: the eager steps will show what it raises
@@ -110,8 +110,10 @@ class Compiled:
         in_parts(lambda begin, end, _: run_rows(begin, end), n, threads, lanes)
         return summary
 
-    def _compare_with_torch(self, rows: Rows) -> None:
+    def compare_with_torch(self, rows: Rows) -> None:
         """Compare the first losses and gradient norms with those that torch computes.
+
+        The same steps serve other rows of the same structure, compared anew.
 
         Raises:
             Uncompilable: they differ, for instance because Python branches on the numbers.

@@ -33,7 +33,7 @@ class CompiledOracle:
         self._kernels = Kernels(rows.batch.lanes)
         try:
             self._kernels.compile(evaluate, rows.loss, rows.x)
-            self._compare_with_torch(rows)
+            self.compare_with_torch(rows)
         except Uncompilable:
             raise
         except CUSTOM_ERRORS as error:  # in custom code: the eager steps will show what it raises
@@ -47,7 +47,7 @@ class CompiledOracle:
         rows.oracle.kernels = self._kernels
         return eager.advance(rows, length, interrupted)
 
-    def _compare_with_torch(self, rows: Rows) -> None:
+    def compare_with_torch(self, rows: Rows) -> None:
         """Compare the first losses (n, 1) and gradients (n, D) with those that torch computes.
 
         Raises:

@@ -34,6 +34,18 @@ class Advance(Protocol):
         ...
 
 
+class CompiledSteps(Advance, Protocol):
+    """Compiled steps, which may serve other rows of the same structure."""
+
+    def compare_with_torch(self, rows: Rows) -> None:
+        """Compare the first losses and gradients of rows with those that torch computes.
+
+        Raises:
+            Uncompilable: they differ.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class ChunkSizes:
     """The sizes of chunks, in records. No result depends on them.
@@ -95,7 +107,7 @@ _DEFAULT_SIZES = ChunkSizes()
 def advance(
     batch: Batch,
     interrupted: Callable[[], bool] = lambda: False,
-    step: Advance | None = None,
+    step: CompiledSteps | None = None,
     sizes: ChunkSizes = _DEFAULT_SIZES,
 ) -> Iterator[Chunk]:
     """Run a batch until every run has ended, yielding the records chunk by chunk.
@@ -127,33 +139,47 @@ def advance(
             length *= 2
 
 
-def _choose_mode(batch: Batch, step: Advance | None) -> tuple[Batch, Advance | None, Mode]:
+def _choose_mode(
+    batch: Batch, step: CompiledSteps | None
+) -> tuple[Batch, CompiledSteps | None, Mode]:
     """Compile the step of a batch where requested and possible; else the batch becomes eager."""
     if step is not None:
         return _with_step(batch, step), step, Mode("compiled")
     if batch.mode != "compiled":
         return batch, None, Mode("eager")
-    reasons = []
+    try:
+        return *compile_steps(batch), Mode("compiled")
+    except Uncompilable as error:
+        # Rows are padded for compiled steps; padding would only slow down eager ones.
+        return replace(batch, mode="eager"), None, Mode("eager", str(error))
+
+
+def compile_steps(batch: Batch) -> tuple[Batch, CompiledSteps]:
+    """Compile the step of a batch; return it as it then is, and the steps.
+
+    Raises:
+        Uncompilable: it cannot be compiled; the message says why.
+    """
+    errors = []
     for by_row in (False,) if batch.optimizer.needs else ways(batch.loss):
-        compiled = replace(batch, by_row=by_row)
+        compiled = replace(batch, mode="compiled", by_row=by_row)
         try:
             check_compilable(batch)
             step = _compiled_form(compiled)(Rows.of(compiled))
-            return _with_step(compiled, step), step, Mode("compiled")
+            return _with_step(compiled, step), step
         except Uncompilable as error:
-            reasons.append(str(error))
-    # Rows are padded for compiled steps; padding would only slow down eager ones.
-    return replace(batch, mode="eager"), None, Mode("eager", reasons[0])
+            errors.append(error)
+    raise errors[0]
 
 
-def _with_step(batch: Batch, step: Advance) -> Batch:
+def _with_step(batch: Batch, step: CompiledSteps) -> Batch:
     """Return a batch that advances by a compiled step."""
     if not isinstance(step, CompiledByRow):
         return batch
     return replace(batch, by_row=True, measures=step.measures)
 
 
-def _compiled_form(batch: Batch) -> Callable[[Rows], Advance]:
+def _compiled_form(batch: Batch) -> Callable[[Rows], CompiledSteps]:
     """Return what compiles the steps of a batch."""
     if batch.optimizer.needs:
         return CompiledOracle

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-# Okabe and Ito's colors without the blues, which the surface uses.
+# Okabe and Ito's colors without the blues, which the surface uses, and others that stay apart from
+# them for the color-blind. The viewer has the same (gdlab/viewer/page/colors.js).
 CATEGORIES = (
     ("#d55e00", "o"),
     ("#222222", "s"),
@@ -28,7 +29,7 @@ CATEGORIES = (
     ("#e69f00", "X"),
     ("#7a4a1e", ">"),
     ("#e377a8", "<"),
-    ("#b8a800", "h"),
+    ("#750bc8", "h"),
 )
 MOST = len(CATEGORIES)
 """The number of curves in one panel; more get a panel each, or a bar if they are numbers."""

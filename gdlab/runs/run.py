@@ -19,7 +19,7 @@ from gdlab.engine.batch import Batch, Stop
 from gdlab.engine.chunk import Chunk
 from gdlab.engine.failures import failed_part
 from gdlab.engine.history import History, split_by_run
-from gdlab.engine.loop import ChunkSizes, advance
+from gdlab.engine.loop import advance
 from gdlab.engine.outcome import Outcome, Outcomes
 from gdlab.errors import SettingError, describe_error, where_raised
 from gdlab.fields.validation import Range, check_value
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from gdlab.viewer.notebook import View
-
-_SIZES = ChunkSizes()
 
 
 @dataclass(frozen=True)
@@ -232,7 +230,7 @@ def run(
             write_settings(folder, all_settings)
             recorders.append(RunRecorder(folder, all_settings))
         stack.enter_context(one_thread())  # a process forked later could not use torch's threads
-        outcome = _record(all_settings, batch, chunks, [memory, *recorders], began)
+        outcome = record(all_settings, batch, chunks, [memory, *recorders], began)
     for problem in (problem for recorder in recorders for problem in recorder.problems):
         warnings.warn(problem, stacklevel=2)
     return Run(all_settings, outcome, History.join(memory.pieces), memory.seconds)
@@ -251,7 +249,6 @@ def execute(
     batch: Batch,
     sinks: Sequence[Sink],
     interrupted: Callable[[], bool] = lambda: False,
-    sizes: ChunkSizes = _SIZES,
 ) -> Outcome:
     """Run a batch of one row to its end, and pass its records to the sinks.
 
@@ -260,10 +257,8 @@ def execute(
         batch: the batch that `batch_of` made from them.
         sinks: they receive every record, then the outcome and the elapsed seconds.
         interrupted: called at every step; the run ends once it returns True.
-        sizes: of the chunks of steps, on which no result depends.
     """
-    chunks = advance(batch, interrupted, sizes=sizes)
-    return _record(settings, batch, chunks, sinks, time.perf_counter())
+    return record(settings, batch, advance(batch, interrupted), sinks, time.perf_counter())
 
 
 def _refuse_failed_start(settings: Settings, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
@@ -282,12 +277,14 @@ def _refuse_failed_start(settings: Settings, chunks: Iterator[Chunk]) -> Iterato
     return chain([first], chunks)
 
 
-def _record(
+def record(
     settings: Settings,
     batch: Batch,
     chunks: Iterable[Chunk],
     sinks: Sequence[Sink],
     start: float,
+    *,
+    diagnosed: bool = True,
 ) -> Outcome:
     """Pass the records of a batch of one row to the sinks, and then its outcome.
 
@@ -297,18 +294,20 @@ def _record(
         chunks: what `advance` yields for it.
         sinks: they receive every record, then the outcome and the elapsed seconds.
         start: when the run began, by `time.perf_counter`.
+        diagnosed: whether the outcome says why the run ended as it did.
     """
-    outcomes, record = Outcomes(batch), settings.record
+    outcomes = Outcomes(batch)
     try:
         for chunk in chunks:
             outcomes.add(chunk)
-            for _, piece in split_by_run(chunk, record.every):
+            for _, piece in split_by_run(chunk, settings.record.every):
                 for sink in sinks:
                     sink.write(piece)
     except BaseException:
         _close(sinks, None, time.perf_counter() - start)
         raise
-    diagnose(batch, outcomes)
+    if diagnosed:
+        diagnose(batch, outcomes)
     outcome = outcomes[0]
     _close(sinks, outcome, time.perf_counter() - start)
     return outcome

@@ -102,16 +102,29 @@ def style() -> str:
 @cache
 def script() -> str:
     """Return the modules of the page as one script, which mounts the viewers of its page."""
-    texts = _reached(ENTRY)
-    imports = {
-        name: {module for _, module in _IMPORT.findall(text)} for name, text in texts.items()
-    }
-    order = TopologicalSorter(imports).static_order()
-    parts = [f"const ${name} = (() => {{\n{_joined(texts[name])}}})();" for name in order]
-    joined = "\n".join([*parts, f"${ENTRY}.mountEmbedded();"])
+    joined = f"{_joined_from(ENTRY)}\n${ENTRY}.mountEmbedded();"
     if "</script" in joined.lower() or "<!--" in joined:
         raise ValueError("a module of the page would end its script")
     return f"\n{joined}\n"
+
+
+@cache
+def module(entry: str, exported: str) -> str:
+    """Return a module of the page, joined with all that it imports, as one module.
+
+    Args:
+        entry: the name of the module.
+        exported: the one name of its exports that this one has.
+    """
+    return f"{_joined_from(entry)}\nexport const {{ {exported} }} = ${entry};\n"
+
+
+def _joined_from(entry: str) -> str:
+    """Return a module and all that it imports, each as a function that is called once."""
+    texts = _reached(entry)
+    imports = {name: {found for _, found in _IMPORT.findall(text)} for name, text in texts.items()}
+    order = TopologicalSorter(imports).static_order()
+    return "\n".join(f"const ${name} = (() => {{\n{_body(texts[name])}}})();" for name in order)
 
 
 def _reached(entry: str) -> dict[str, str]:
@@ -127,7 +140,7 @@ def _reached(entry: str) -> dict[str, str]:
     return texts
 
 
-def _joined(text: str) -> str:
+def _body(text: str) -> str:
     """Return a module as the body of a function that returns what it exports."""
     names = list(itertools.chain(*(_names(*found) for found in _EXPORT.findall(text))))
     text = _IMPORT.sub(r"const {\1} = $\2;", text)

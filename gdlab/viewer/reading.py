@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from gdlab.console import visible
 from gdlab.errors import RecordError, first_line
@@ -23,11 +23,13 @@ from gdlab.viewer.directories import RunDirectory, find_runs, stamp_of_file
 from gdlab.viewer.sweep_notes import notes_of_sweeps
 
 _MAX_TEXT = 2**22
-_WORKERS = 2  # more would wait for the interpreter's lock
+_WORKERS, _TOGETHER = 2, 64  # more would wait for the interpreter's lock
 _NOT_SHOWN = {"record", "engine", "summary", "stop"}
 _STAMPED = (SUMS, RESULT, HISTORY, partial_name(HISTORY))
 
 Stamp: TypeAlias = tuple[tuple[int, int] | None, ...]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -78,16 +80,27 @@ class Reader:
     def read(self) -> ReadRuns:
         """Read all runs, sorted by name."""
         found = find_runs(self.root)
-        with ThreadPoolExecutor(_WORKERS) as pool:
-            runs = tuple(pool.map(self._read_or_recall, found.runs, chunksize=64))
+        stamps = [stamp_of(run.path) for run in found.runs]
+        runs = tuple(in_threads(self._read_or_recall, list(zip(found.runs, stamps, strict=True))))
         self._known = {run.name: run for run in runs}
         notes = (*notes_of_sweeps(found), *(note for run in runs for note in run.notes))
         return ReadRuns(runs, found.complete, notes)
 
-    def _read_or_recall(self, directory: RunDirectory) -> ReadRun:
-        stamp = stamp_of(directory.path)
+    def _read_or_recall(self, found: tuple[RunDirectory, Stamp]) -> ReadRun:
+        directory, stamp = found
         known = self._known.get(visible(directory.name))
         return known if known is not None and known.stamp == stamp else read_run(directory, stamp)
+
+
+def in_threads(read: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """Return what a function that waits for files returns for each of many items, in their order.
+
+    A task of its own for each would take as long as to read it.
+    """
+    parts = [items[k : k + _TOGETHER] for k in range(0, len(items), _TOGETHER)]
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        found = pool.map(lambda part: [read(item) for item in part], parts)
+        return [result for part in found for result in part]
 
 
 def stamp_of(directory: Path) -> Stamp:

@@ -32,7 +32,6 @@ MOST_KNOWN = 200
 
 _MEASURED = ("step", "loss", "grad_norm", "lr")
 _COORDINATE = re.compile(r"x\d+", re.ASCII)
-_IN_ALL = re.compile(rf"{'|'.join(_MEASURED)}|{_COORDINATE.pattern}", re.ASCII)
 _MOST_METRICS = 8
 
 
@@ -94,27 +93,32 @@ def read_records(directory: Path, most: int = MOST_RECORDS) -> Records:
     if missing or not len(table):
         what = f"no {', '.join(sorted(missing))}" if missing else "no records"
         raise RecordError(f"{HISTORY}: damaged ({what})")
-    columns = {name: _numbers(table.column(name)) for name in _chosen(table.column_names)}
-    metrics = {name: columns[name] for name in columns if not _IN_ALL.fullmatch(name)}
-    known = [evenly(np.flatnonzero(np.isfinite(q)), MOST_KNOWN) for q in metrics.values()]
-    rows = np.unique(np.concatenate([_rows(len(table), most), *known]))
+    coordinates, others = _chosen(tuple(table.column_names))
+    columns = {n: _numbers(table.column(n)) for n in (*_MEASURED, *coordinates, *others)}
+    rows = _rows(len(table), most)
+    if others:
+        known = [evenly(np.flatnonzero(np.isfinite(columns[n])), MOST_KNOWN) for n in others]
+        rows = np.unique(np.concatenate([rows, *known]))
     count, columns = len(table), {name: values[rows] for name, values in columns.items()}
     step = columns["step"]
     if not (np.isfinite(step).all() and (step[1:] > step[:-1]).all()):
         raise RecordError(f"{HISTORY}: damaged (its steps do not increase)")
-    points = [columns[name] for name in columns if _COORDINATE.fullmatch(name)]
-    x = np.stack(points, axis=1) if points else np.empty((len(rows), 0))
-    metrics = {name: columns[name] for name in metrics}
+    x = np.empty((len(rows), len(coordinates)))
+    for k, name in enumerate(coordinates):
+        x[:, k] = columns[name]
+    metrics = {name: columns[name] for name in others}
     sharpness = metrics.pop(SHARPNESS, None)
     loss, norm, lr = (columns[name] for name in _MEASURED[1:])
     return Records(step, x, loss, norm, lr, sharpness, count, metrics)
 
 
-def _chosen(names: Sequence[str]) -> list[str]:
-    """Return the columns to read: those of every history, and the first few metrics."""
-    metrics = [name for name in names if not _IN_ALL.fullmatch(name)]
+@lru_cache(maxsize=256)
+def _chosen(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the columns to read beside those of every history: coordinates, and a few metrics."""
+    coordinates = [name for name in names if _COORDINATE.fullmatch(name)]
+    metrics = [name for name in names if name not in (*_MEASURED, *coordinates)]
     left_out = {*metrics[_MOST_METRICS:]} - {SHARPNESS}
-    return [name for name in names if name not in left_out]
+    return coordinates, [name for name in metrics if name not in left_out]
 
 
 def evenly(rows: np.ndarray, most: int) -> np.ndarray:
@@ -154,16 +158,18 @@ def _numbers(column: "pa.ChunkedArray") -> np.ndarray:
 
     if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
         raise RecordError(f"{HISTORY}: damaged (a column holds no numbers)")
-    is_double = column.type == pa.float64()
-    chunks = [_chunk(c) for c in (column if is_double else column.cast(pa.float64())).chunks]
+    if column.type not in (pa.float64(), pa.int64()):
+        column = column.cast(pa.float64())
+    kind = np.int64 if pa.types.is_integer(column.type) else np.float64
+    chunks = [_chunk(chunk, kind) for chunk in column.chunks]
     return chunks[0] if len(chunks) == 1 else np.concatenate([np.empty(0), *chunks])
 
 
-def _chunk(array: "pa.Array") -> np.ndarray:
-    """Return an array of float64 (n,), NaN where it is null."""
+def _chunk(array: "pa.Array", kind: type) -> np.ndarray:
+    """Return an array of a kind of number as float64 (n,), NaN where it is null."""
     validity, data = array.buffers()
     rows = slice(array.offset, array.offset + len(array))
-    values = np.frombuffer(data, np.float64)[rows]
+    values = np.frombuffer(data, kind)[rows].astype(np.float64, copy=False)
     if not array.null_count:
         return values
     is_known = np.unpackbits(np.frombuffer(validity, np.uint8), bitorder="little")[rows]

@@ -1,18 +1,15 @@
 """The records of all runs of a problem, no more of each than fit into memory together."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 
 from gdlab.errors import RecordError
 from gdlab.viewer.problems import Problem
-from gdlab.viewer.reading import ReadRun, note_of
+from gdlab.viewer.reading import ReadRun, in_threads, note_of
 from gdlab.viewer.records import MOST_RECORDS, Records, end_of, read_records
 
 _NUMBERS = 8_000_000  # float64 in all: 64 MB
 _COLUMNS, _MOST_COORDINATES = 6, 64
 _FEWEST = 100
-_WORKERS = 2  # more would wait for the interpreter's lock
 
 
 def read_all(problem: Problem, notes: list[str]) -> tuple[list[int], list[Records]]:
@@ -37,8 +34,7 @@ def read_all(problem: Problem, notes: list[str]) -> tuple[list[int], list[Record
             return note_of(run.path, run.name, error)
         return None
 
-    with ThreadPoolExecutor(_WORKERS) as pool:
-        found = list(pool.map(read, runs))
+    found = in_threads(read, runs)
     ends = [
         f if isinstance(f, Records) else end_of(run) for run, f in zip(runs, found, strict=True)
     ]

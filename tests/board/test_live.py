@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shlex
+from itertools import pairwise
 from threading import Thread
 from typing import Any
 
@@ -80,6 +81,34 @@ def test_a_slider_compiles_nothing_anew():
     fields = {"betas.0": "0.85", "eps": "1e-7"}
     found = bench.compute(problem(), Ask("adam", 0.03, 900, 1, (0.5, 0.5), {"b": "7"}, fields))
     assert (found.outcome.mode, compiled().misses) == ("compiled", before)
+
+
+def test_steps_are_traced_again_only_where_they_are_others():
+    bench, whole, traced = Bench(), problem(), []
+    asks = [
+        Ask("momentum", lr=1e-3, steps=50),
+        Ask("momentum", lr=2e-3, steps=70, start=(0.5, 0.5), fields={"momentum": "0.8"}),
+        Ask("momentum", lr=2e-3, steps=70, fields={"momentum": "0"}),
+        Ask("momentum", lr=2e-3, steps=70, loss={"b": "7"}),
+        Ask("adam", lr=2e-3, steps=70),
+        Ask("newton", steps=5),
+        Ask("adam", lr=3e-3, steps=70),
+    ]
+    for ask in asks:
+        found, alone = bench.compute(whole, ask), Bench().compute(whole, ask)
+        np.testing.assert_array_equal(found.history.x, alone.history.x)
+        np.testing.assert_array_equal(found.history.loss, alone.history.loss)
+        traced.append(bench._steps._step)
+    assert [a is b for a, b in pairwise(traced)] == [True, False, False, False, False, False]
+    assert traced[5] is None
+
+
+def test_a_brief_run_is_not_diagnosed_and_else_the_same():
+    bench, ask = Bench(), Ask("sgd", lr=1e-3, steps=50)
+    whole, brief = bench.compute(problem(), ask), bench.compute(problem(), ask, diagnosed=False)
+    np.testing.assert_array_equal(whole.history.x, brief.history.x)
+    assert (whole.outcome.lr_limit is None, brief.outcome.lr_limit) == (False, None)
+    assert (whole.outcome.diagnosis, brief.outcome.diagnosis) == ("descending", None)
 
 
 def test_a_transform_and_a_start_of_the_loss_are_kept():
@@ -209,14 +238,14 @@ def test_only_the_newest_of_those_that_wait_is_computed():
 
 
 def test_a_long_run_makes_room_for_a_newer_one(monkeypatch):
-    bench, execute = Bench(), live.execute
+    bench, record = Bench(), live.record
 
-    def ask_again(*given):
+    def ask_again(*given, **named):
         bench._newest += 1
-        return execute(*given)
+        return record(*given, **named)
 
     monkeypatch.setattr(live, "_PATIENCE", 0.0)
-    monkeypatch.setattr(live, "execute", ask_again)
+    monkeypatch.setattr(live, "record", ask_again)
     with pytest.raises(Dropped):
         bench.compute(problem(), Ask("newton"))
 

@@ -9,7 +9,7 @@ from helpers.files import ROOT
 from tensorboard.plugins.base_plugin import TBContext
 from werkzeug.test import Client, TestResponse
 
-from gdlab.board.plugin import PAGE, TrajectoriesLoader, TrajectoriesPlugin
+from gdlab.board.plugin import ENTRY, PAGE, LateService, TrajectoriesLoader, TrajectoriesPlugin
 from gdlab.viewer.format import decode
 
 
@@ -34,7 +34,11 @@ def test_the_tab_has_a_name_and_a_module_that_is_served():
     plugin = plugin_of(None)
     metadata = plugin.frontend_metadata()
     assert (plugin.plugin_name, metadata.tab_name) == ("trajectories", "Trajectories")
-    assert metadata.es_module_path in plugin.get_plugin_apps()
+    assert metadata.es_module_path == ENTRY
+    answer = ask(plugin, ENTRY.removeprefix("/"))
+    assert answer.headers["Content-Type"] == "text/javascript; charset=utf-8"
+    assert answer.text.rstrip().endswith("export const { render } = $plugin;")
+    assert "import {" not in answer.text
 
 
 def test_the_tab_is_active_where_there_are_runs(runs, tmp_path):
@@ -76,6 +80,6 @@ def test_an_error_is_one_line_of_text(name, runs):
 def test_a_loader_shows_the_directory_behind_a_link(runs, tmp_path):
     (tmp_path / "link").symlink_to(runs, target_is_directory=True)
     assert not plugin_of(tmp_path).is_active()
-    plugin = TrajectoriesLoader(runs).load(TBContext(logdir=str(tmp_path)))
+    plugin = TrajectoriesLoader(LateService(runs)).load(TBContext(logdir=str(tmp_path)))
     assert plugin.is_active()
     assert len(decode(ask(plugin, "catalogue").data)["problems"]) == 6

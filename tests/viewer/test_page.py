@@ -7,6 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.scripts import evaluated, with_node
+from matplotlib.colors import to_hex, to_rgb
+
+from gdlab.plots.colors import CATEGORIES, ramp
+from gdlab.plots.relief import _HIGHEST, _LOWEST
 
 pytestmark = with_node
 
@@ -47,8 +51,8 @@ const line = { ...scene, plane: { kind: "line", labels: ["x"] }, origin: [1, 0],
   grid: { view: [[0, 2]], shape: [3], values: array([0, 1, 4], 3), scale: "linear", base: -2 },
   runs: [{ ...scene.runs[0], path: array([0, 0.5, 1], 3, 1), loss: array([5, 3, 2], 3) }] };
 const box = { left: 10, top: 20, width: 80, height: 60 };
-const state = { scene, runs: [0, 1], colors: ["#0072b2", "#d55e00"], step: 15, followed: null,
-  hovered: null, full: null, live: { run: null }, dark: false };
+const state = { scene, runs: [0, 1], drawn: [0, 1], colors: ["#0072b2", "#d55e00"], step: 15,
+  followed: null, hovered: null, full: null, live: { run: null }, dark: false };
 const flat = { to: (x, y) => [10 + 10 * (x + 4), 80 - 10 * (y + 3)] };
 const store = createStore({ a: 1, b: 2 });
 const heard = [];
@@ -96,7 +100,7 @@ CASES: dict[str, tuple[str, Any]] = {
         "[[null, 1], [0, 1], [1, 1], [1, -1]].map(([followed, by]) => "
         "neighbor({ runs: [0, 1], followed }, by))", [0, 1, 1, 0],
     ),
-    "colors of settings": ("runColors(scene, 'optimizer', false)", ["#0072b2", "#d55e00"]),
+    "colors of settings": ("runColors(scene, 'optimizer', false)", ["#d55e00", "#222222"]),
     "color at first": ("firstColorBy(scene)", "optimizer"),
     "shapes of ends": ("['converged', 'diverged', 'failed', 'stalled'].map(endShape)",
                        ["circle", "cross", "cross", "circle"]),
@@ -107,6 +111,18 @@ CASES: dict[str, tuple[str, Any]] = {
     "a far vertex is nearer": ("pathVertices(paths, 8)[16]", 8e6),
     "markers": ("markersOf(state, box, flat.to).map(({ x, y, shape }) => [x, y, shape])",
                 [[70, 40, 0], [83, 50, 3]]),
+    "no marker of a lost run that is hidden": (
+        "[true, false].map((hides) => markersOf({ ...state, "
+        "drawn: runsWithPath(scene, [0, 1], hides) }, box, flat.to).length)", [1, 2],
+    ),
+    "paths of many lost runs are hidden at first": (
+        "[[8, 20], [8, 40], [7, 20], [9, 0]].map(([lost, kept]) => hidesLostAtFirst({ runs: "
+        "[...Array(lost).fill(scene.runs[1]), ...Array(kept).fill(scene.runs[0])] }))",
+        [True, False, False, False],
+    ),
+    "what is said of lost runs": (
+        "lostText(scene, [0, 1], true)", "1 lost run: path hidden",
+    ),
     "markers at the end": ("markersOf({ ...state, step: 20 }, box, flat.to)[0].shape", 1),
     "nearest run": ("nearestRun([[7, scene.runs[0].path.values, 3]], flat, [70, 36])",
                     {"run": 7, "record": 2}),
@@ -134,7 +150,7 @@ CASES: dict[str, tuple[str, Any]] = {
     "lifted paths break outside": (
         "liftedPaths(reliefOf(grid, view, false), "
         "[[1, paths[1].positions, paths[1].steps]], [4, 3])"
-        ".slice(-10).filter((_, k) => k % 5 === 4)", [-1, -1],
+        ".slice(-16).filter((_, k) => k % 8 === 4)", [-1, -1],
     ),
 }  # fmt: skip
 
@@ -177,7 +193,7 @@ def test_colors_differ_for_the_color_blind() -> None:
         for dark in ("false", "true")
     }
     found = evaluated(["colors"], asked)
-    # The least found: 12.8 between eight; on ramps 9.7 between neighbors, 7.5 of lightness.
+    # The least found: 11.7 between eight; on ramps 9.7 between neighbors, 7.5 of lightness.
     for name, colors in found.items():
         for blindness in BLIND:
             lab = seen(colors, blindness)
@@ -187,3 +203,18 @@ def test_colors_differ_for_the_color_blind() -> None:
                 assert np.diagonal(apart, 1).min() > 9, (name, blindness)
             else:
                 assert apart[np.triu_indices(8, 1)].min() > 10, (name, blindness)
+
+
+def test_the_viewer_has_the_colors_of_the_pictures() -> None:
+    found = evaluated(
+        ["colors"],
+        {
+            "runs": "Array.from({ length: 8 }, (_, k) => distinctColor(k, false))",
+            "ends": "[0, 1].map((at) => rampColor(at, false))",
+            "landscape": "[palette(false).low, palette(false).high]",
+        },
+    )
+    assert found["runs"] == [color for color, _ in CATEGORIES]
+    assert found["ends"] == [to_hex(ramp()(at)) for at in (0.0, 1.0)]
+    shades = [to_rgb(_LOWEST), to_rgb(_HIGHEST)]
+    assert found["landscape"] == [pytest.approx(shade, abs=5e-4) for shade in shades]

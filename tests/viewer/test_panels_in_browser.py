@@ -170,8 +170,21 @@ def live(page: Page) -> dict[str, Any]:
     return state(page, keys)
 
 
+CORNER = """() => new Promise((done) => {
+  const { stage, root } = document.querySelector(".viewer").viewer;
+  stage.redraw();
+  requestAnimationFrame(() => {
+    const gl = root.querySelector("canvas.drawing").getContext("webgl2");
+    const pixel = new Uint8Array(4);
+    gl.readPixels(1, 1, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, pixel);
+    done([...pixel]);
+  });
+})"""
+
+
 def test_the_live_path_is_that_of_gdlab(page: Page) -> None:
-    panel = page.locator(".live")
+    panel, shade = page.locator(".live"), page.evaluate(CORNER)
+    assert min(shade) > 50
     panel.get_by_role("button", name="Compute live").click()
     wait_for(page, "s.live.run !== null")
     panel.get_by_label("Optimizer").select_option("adam")
@@ -188,6 +201,7 @@ def test_the_live_path_is_that_of_gdlab(page: Page) -> None:
         "s.live.command.includes(`lr=${s.live.lr}`)",
     ]
     wait_for(page, " && ".join(arrived))
+    assert page.evaluate(CORNER) == shade  # the landscape stays where the runs on it are not drawn
     found = live(page)
     settings: dict[str, Any] = {"loss.condition": 5.0, "lr": found["lr"], "start": found["start"]}
     run = gdlab.run("quadratic", "adam", steps=found["steps"], **settings)

@@ -2,7 +2,7 @@
 
 import { chartOf, emphasizedOf, runEnd, runOf, shownQuantity, shownRuns } from "./chartmodel.js";
 import { drawChartAxes, drawCurves, drawOverlay, placeStep, showsStep } from "./chartdraw.js";
-import { choice, eachFrame, el, setOptions } from "./dom.js";
+import { atMostEvery, choice, eachFrame, el, setOptions } from "./dom.js";
 import { stackCanvases } from "./layers.js";
 import { short } from "./numbers.js";
 import { segments } from "./segments.js";
@@ -15,7 +15,8 @@ const SCALES = [
 ];
 const CURVES = ["scene", "runs", "colors", "scale", "quantity", "dark"];
 const ABOVE = [...CURVES, "live", "followed", "hovered", "full"];
-const OVERLAY = [...ABOVE, "step"];
+const OVERLAY = [...CURVES, "followed", "hovered", "full", "step"];
+const LIVE_MS = 150; // between two drawings while a live run moves: they cost as much as its path
 const CLICK = 4; // pixels: a press that moves less is a click
 
 // Adds the charts to `parent`.
@@ -28,7 +29,14 @@ export function mountCharts(parent, store) {
   parent.append(head, figure);
   const line = el("div", { class: "chart-step", hidden: true });
   const view = { chart: null, isStale: true, isMoved: false, pointed: null, above: [], line };
-  const redraw = eachFrame(() => draw(store.get(), view, layers, { figure, readout }));
+  const redraw = eachFrame(() => {
+    const state = store.get();
+    if (state.scene === null) return;
+    const options = quantitiesOf(shownRuns(state)).map(({ key, label }) => ({ key, label }));
+    offer(chosen.select, options, shownQuantity(state)?.key ?? "");
+    scales.show(state.scale);
+    draw(state, view, layers, { figure, readout });
+  });
   const layers = stackCanvases(figure, ["axes", "curves", "overlay"], () => {
     view.isStale = true;
     view.above = [];
@@ -38,16 +46,12 @@ export function mountCharts(parent, store) {
   store.on(CURVES, () => {
     view.isStale = true;
   });
+  const redrawNow = atMostEvery(LIVE_MS, redraw);
   store.on(["live"], () => {
     view.isMoved = true;
+    redrawNow();
   });
-  store.on(OVERLAY, (state) => {
-    if (state.scene === null) return;
-    const options = quantitiesOf(shownRuns(state)).map(({ key, label }) => ({ key, label }));
-    offer(chosen.select, options, shownQuantity(state)?.key ?? "");
-    scales.show(state.scale);
-    redraw();
-  });
+  store.on(OVERLAY, redraw);
   listen(layers.box, store, view, redraw);
 }
 
@@ -61,7 +65,7 @@ function offer(select, options, value) {
 // Draws the layers that are stale: the curves of all runs, where a live run moved only if it moved
 // the axes, and what is on top of them.
 function draw(state, view, layers, { figure, readout }) {
-  if (state.scene === null || layers.size.width === 0) return;
+  if (layers.size.width === 0) return;
   if (view.isStale || view.isMoved) {
     const chart = chartOf(state, layers.size);
     const isSame = !view.isStale && axesText(chart) === axesText(view.chart);

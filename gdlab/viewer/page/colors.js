@@ -1,16 +1,18 @@
 // Colors of the page, of runs and of the landscape, in light and dark; safe for the color-blind.
 
-// Four of Okabe and Ito's colors (2008), in dark a little brighter; the others are those that stay
-// farthest apart in CIE Lab for eyes without one kind of cone.
+import { isLost } from "./scenes.js";
+
+// In light those of the pictures that gdlab draws (gdlab/plots/colors.py), so that a run has one
+// color in TensorBoard, in a report and in a moving picture; in dark brighter ones in this order.
 const DISTINCT = {
-  light: ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#93a550", "#3600b8", "#573a2f", "#442664"],
-  dark: ["#5ab4f0", "#ff8c42", "#2fd0a0", "#f0a0cc", "#def851", "#938aff", "#968d6e", "#deb30c"],
+  light: ["#d55e00", "#222222", "#009e73", "#9b2f8f", "#e69f00", "#7a4a1e", "#e377a8", "#750bc8"],
+  dark: ["#ff8c42", "#f2f2f2", "#2fd0a0", "#c58af0", "#ffd23f", "#a9754a", "#f7a6cf", "#8f8a1e"],
 };
 
-// Stops of ramps over an ordered setting, of viridis and plasma (van der Walt and Smith 2015):
+// Stops of ramps over an ordered setting, of inferno and plasma (van der Walt and Smith 2015):
 // lightness rises throughout.
 const ORDERED = {
-  light: ["#440154", "#46327e", "#365c8d", "#27808e", "#1fa287", "#4ec36b"],
+  light: ["#0a0722", "#420a68", "#7c1d6d", "#b3325a", "#e25734", "#fa9207"],
   dark: ["#b6308b", "#d45270", "#ea7457", "#fa9b3d", "#fdc827", "#f0f921"],
 };
 
@@ -21,12 +23,13 @@ const PALETTES = {
     soft: "#5b6472",
     faint: "#98a1ae",
     line: "#dfe3e8",
-    accent: "#b3261e",
-    low: [0.985, 0.988, 0.992],
-    high: [0.66, 0.735, 0.815],
+    accent: "#0a43d1",
+    low: [0.435, 0.608, 0.765],
+    high: [0.961, 0.973, 0.984],
     iso: [0.25, 0.35, 0.47],
     hatch: [0.86, 0.86, 0.86],
     flat: [0.975, 0.978, 0.982],
+    fill: [0.818, 0.857, 0.899],
   },
   dark: {
     page: "#14171c",
@@ -34,12 +37,13 @@ const PALETTES = {
     soft: "#a3adba",
     faint: "#6c7683",
     line: "#313842",
-    accent: "#ff4f64",
+    accent: "#7ab8ff",
     low: [0.085, 0.1, 0.125],
     high: [0.27, 0.345, 0.43],
     iso: [0.62, 0.72, 0.82],
     hatch: [0.2, 0.2, 0.21],
     flat: [0.1, 0.115, 0.14],
+    fill: [0.185, 0.23, 0.285],
   },
 };
 
@@ -99,5 +103,5 @@ export function firstColorBy(scene) {
 
 // Returns the shape that ends a path: it says by form what a color alone could not.
 export function endShape(status) {
-  return status === "diverged" || status === "failed" ? "cross" : "circle";
+  return isLost({ status }) ? "cross" : "circle";
 }

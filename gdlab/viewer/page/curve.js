@@ -56,7 +56,7 @@ export function createCurve(gl) {
       gl.uniform1f(at.lineWidth, lineWidth);
       gl.uniform1f(at.tall, tall);
       gl.uniform3fv(at.flatColor, colors.flat);
-      gl.uniform3fv(at.fillColor, colors.flat.map((part, k) => (part + colors.high[k]) / 2));
+      gl.uniform3fv(at.fillColor, colors.fill);
       gl.uniform3fv(at.lineColor, colors.iso);
       drawEverywhere(gl);
       return true;

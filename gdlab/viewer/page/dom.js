@@ -76,3 +76,18 @@ export function eachFrame(draw) {
     });
   };
 }
+
+// Returns a function that calls `work` at once, or where that was less than so many milliseconds
+// ago, when they are over.
+export function atMostEvery(milliseconds, work) {
+  let [timer, last] = [null, -Infinity];
+  const now = () => {
+    [timer, last] = [null, performance.now()];
+    work();
+  };
+  return () => {
+    const wait = last + milliseconds - performance.now();
+    if (wait <= 0) now();
+    else timer ??= setTimeout(now, wait);
+  };
+}

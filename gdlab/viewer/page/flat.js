@@ -7,9 +7,9 @@ import { createCurve } from "./curve.js";
 import { fitCanvas } from "./dom.js";
 import { createTarget, timeGl } from "./gl.js";
 import { createLandscape } from "./landscape.js";
-import { markersOf } from "./markers.js";
+import { liveMarkers, markersOf } from "./markers.js";
 import { createPaths, toClip } from "./paths.js";
-import { cachedPositions, originOf } from "./scenes.js";
+import { cachedPositions, lastStepOf, originOf } from "./scenes.js";
 import { createSprites } from "./sprites.js";
 
 const REST = 120; // milliseconds without a change (of the view: twice what it takes, if that is more),
@@ -18,10 +18,13 @@ const SLOW = 20; // milliseconds for all paths, beyond which they are not redraw
 const SLOW_PASS = 8; // milliseconds for a pass over the pixels, beyond which it is coarser meanwhile:
 const COARSE = 0.5; // of the width and the height of the canvas in pixels
 
+// What the recorded runs over the landscape look like depends on these; on the live run it does not.
+const RECORDED = ["view", "drawn", "colors", "followed", "hovered", "full", "dark"];
+
 // Returns RGBA (4 · runs) of the runs: hidden ones have alpha 0.
-export function stylesOf({ scene, runs, colors }) {
+export function stylesOf({ scene, drawn, colors }) {
   const styles = new Uint8Array(4 * scene.runs.length);
-  for (const run of runs) styles.set([...rgbOf(colors[run]), 255], 4 * run);
+  for (const run of drawn) styles.set([...rgbOf(colors[run]), 255], 4 * run);
   return styles;
 }
 
@@ -44,6 +47,7 @@ export function createFlat(gl) {
     sprites: createSprites(gl),
     ground: createTarget(gl, { hasDepth: false, linear: true }),
     picture: createTarget(gl, { hasDepth: true, linear: false }),
+    recorded: createTarget(gl, { hasDepth: false, linear: true }),
   };
   const drawn = {}; // the parts of the state that the graphics hold, to see what changed
   const moving = { timer: null, cost: 0, pass: 0 };
@@ -56,19 +60,21 @@ export function createFlat(gl) {
       drawGround(parts, drawn, state, { pixels, box, isMoving });
       drawPicture(parts, drawn, state, { pixels, box, isMoving, moving });
       const isQuick = hurries && moving.pass > SLOW_PASS;
-      finish(parts, drawn, state, { box, isQuick });
-      if (!hurries) timeGl(gl, (cost) => (moving.pass = cost));
+      const coarse = { ...box, ratio: box.ratio * (isQuick ? COARSE : 1) };
+      fitCanvas(gl.canvas, coarse.width, coarse.height, coarse.ratio);
+      const isDrawn = drawRecorded(parts, drawn, state, { box: coarse, isQuick });
+      drawOnCanvas(parts, state, coarse);
+      if (isDrawn && !hurries) timeGl(gl, (cost) => (moving.pass = cost));
     },
     isoFor: (view) => parts.landscape.isoFor(view),
   };
 }
 
-// Returns whether the view, the scrubber or the live run moves where drawing is slow, so that one
-// should hurry.
+// Returns whether the view or the scrubber moves where drawing is slow, so that one should hurry.
 // Where it does, a frame is asked for the moment when it rests.
-function keepsMoving(moving, drawn, { view, scene, step, live }, { redraw }) {
+function keepsMoving(moving, drawn, { view, scene, step }, { redraw }) {
   const isSame = drawn.seenScene === scene;
-  const seen = { seenView: view, seenScene: scene, seenStep: step, seenLive: live.run };
+  const seen = { seenView: view, seenScene: scene, seenStep: Math.min(step, lastStepOf(scene)) };
   const hasMoved = isSame && Object.keys(seen).some((key) => drawn[key] !== seen[key]);
   const isOtherView = drawn.seenView !== view;
   Object.assign(drawn, seen);
@@ -85,7 +91,7 @@ function keepsMoving(moving, drawn, { view, scene, step, live }, { redraw }) {
 
 // Uploads what changed: the grid, the paths, colors and visibility, the full path of a run.
 function upload({ landscape, curve, paths, single }, drawn, state) {
-  const { scene, grid, runs, colors, full, live } = state;
+  const { scene, grid, drawn: runs, colors, full, live } = state;
   if (drawn.grid !== grid) for (const drawer of [landscape, curve]) drawer.setGrid(grid);
   if (drawn.scene !== scene) {
     const all = scene.runs.map((run) => pathOf(scene, run));
@@ -143,8 +149,8 @@ function drawPicture({ gl, paths, picture }, drawn, state, { pixels, box, isMovi
     clip: toClip(state.view, originOf(state.scene)),
     width: picture.width,
     height: picture.height,
-    halfWidth: halfWidthOf(state.runs.length) * finer * box.ratio,
-    lastStep: state.lastStep,
+    halfWidth: halfWidthOf(state.drawn.length) * finer * box.ratio,
+    lastStep: lastStepOf(state.scene),
   });
   timeGl(gl, (cost) => (moving.cost = cost));
 }
@@ -155,17 +161,20 @@ function halfWidthOf(count) {
   return count <= 150 ? 0.75 : 0.6;
 }
 
-// Lays the paths over the landscape, and on top those that are followed, hovered and live; where it
-// is to be quick, into a canvas of fewer pixels, which the browser stretches.
-function finish(parts, drawn, state, { box: whole, isQuick }) {
-  const box = { ...whole, ratio: whole.ratio * (isQuick ? COARSE : 1) };
-  const { canvas } = parts.gl;
-  fitCanvas(canvas, box.width, box.height, box.ratio);
-  const pixels = [canvas.width, canvas.height];
-  const { gl, compose, ground, picture } = parts;
-  const { step, lastStep, runs, followed, live, view, scene } = state;
-  gl.bindFramebuffer(gl.FRAMEBUFFER, null);
-  gl.viewport(0, 0, ...pixels);
+// Draws the landscape with the recorded runs on it, those that are followed and hovered on top, where
+// that changed; returns whether it did. Where it is to be quick, the canvas has fewer pixels, which
+// the browser stretches.
+function drawRecorded(parts, drawn, state, { box, isQuick }) {
+  const { gl, compose, ground, picture, recorded } = parts;
+  const { drawn: runs, followed, live, view, scene } = state;
+  const lastStep = lastStepOf(scene);
+  const step = Math.min(state.step, lastStep);
+  const shown = [...RECORDED.map((key) => state[key]), step, live.run !== null];
+  const key = [drawn.ground, drawn.picture, isQuick, box.ratio, ...shown];
+  if (drawn.recorded?.every((value, k) => value === key[k])) return false;
+  drawn.recorded = key;
+  recorded.resize(gl.canvas.width, gl.canvas.height);
+  recorded.bind();
   const crowd = runs.length > 150 ? 0.62 : 0.9;
   const dimmed = followed === null && !live.run ? 1 : 0.4;
   compose(ground, picture, {
@@ -175,29 +184,50 @@ function finish(parts, drawn, state, { box: whole, isQuick }) {
     faint: 0.16 * dimmed,
     isQuick,
   });
-  drawChosen(parts, state, { pixels, box });
-  const { to } = projection(scene, view, box);
-  const page = fractions(palette(state.dark).page);
-  parts.sprites(markersOf(state, box, to), { ...box, pixels, page });
+  const size = [recorded.width, recorded.height];
+  drawChosen(parts, state, { size, box });
+  drawMarkers(parts, state, { size, box }, markersOf);
+  return true;
 }
 
-// Draws the runs that are hovered, followed and live, each over a rim in the color of the page.
-function drawChosen({ paths, single }, state, { pixels, box }) {
-  const { step, lastStep, followed, hovered, full, live, view, scene, colors, dark } = state;
-  const { page, accent } = palette(dark);
-  const [width, height] = pixels;
-  const look = { clip: toClip(view, originOf(scene)), width, height, lastStep, now: step };
-  const draw = (set, only, color) => {
-    const [wide, narrow] = [2.6 * box.ratio, 1.5 * box.ratio];
-    set.drawOne({ ...look, only, halfWidth: wide, strength: 0.85, over: [...fractions(page), 1] });
-    set.drawOne({ ...look, only, halfWidth: narrow, strength: 1, over: [...fractions(color), 1] });
-  };
-  if (hovered !== null && hovered !== followed) draw(paths, hovered, colors[hovered]);
-  if (followed !== null) {
-    if (full?.index === followed) draw(single, 0, colors[followed]);
-    else draw(paths, followed, colors[followed]);
+// Puts what is recorded onto the canvas, and draws the live run on top.
+function drawOnCanvas(parts, state, box) {
+  const { gl, recorded, single } = parts;
+  const pixels = [gl.canvas.width, gl.canvas.height];
+  recorded.blit(...pixels);
+  gl.viewport(0, 0, ...pixels);
+  if (!state.live.run) return;
+  drawOver(single, 1, palette(state.dark).accent, state, { size: pixels, box });
+  drawMarkers(parts, state, { size: pixels, box }, liveMarkers);
+}
+
+// Draws the markers that `of` (markers.js) returns into the bound target of a size in pixels.
+function drawMarkers({ sprites }, state, { size, box }, of) {
+  const { to } = projection(state.scene, state.view, box);
+  const page = fractions(palette(state.dark).page);
+  sprites(of(state, box, to), { ...box, pixels: size, page });
+}
+
+// Draws the runs that are hovered and followed.
+function drawChosen({ paths, single }, state, target) {
+  const { followed, hovered, full, colors } = state;
+  if (hovered !== null && hovered !== followed) {
+    drawOver(paths, hovered, colors[hovered], state, target);
   }
-  if (live.run) draw(single, 1, accent);
+  if (followed === null) return;
+  const isFull = full?.index === followed;
+  drawOver(isFull ? single : paths, isFull ? 0 : followed, colors[followed], state, target);
+}
+
+// Draws one of a set of paths over a rim in the color of the page, into the bound target of a size
+// in pixels.
+function drawOver(set, only, color, state, { size: [width, height], box }) {
+  const { step, lastStep, view, scene, dark } = state;
+  const look = { clip: toClip(view, originOf(scene)), width, height, lastStep, now: step, only };
+  const [wide, narrow] = [2.6 * box.ratio, 1.5 * box.ratio];
+  const rim = [...fractions(palette(dark).page), 1];
+  set.drawOne({ ...look, halfWidth: wide, strength: 0.85, over: rim });
+  set.drawOne({ ...look, halfWidth: narrow, strength: 1, over: [...fractions(color), 1] });
 }
 
 function fractions(color) {

@@ -100,8 +100,8 @@ export function hitAt(state, stage, pixel) {
   return nearestRun(shownPaths(state), flat, pixel);
 }
 
-function shownPaths({ scene, runs, full }) {
-  return runs.map((index) => {
+function shownPaths({ scene, drawn, full }) {
+  return drawn.map((index) => {
     const run = full?.index === index ? full.run : scene.runs[index];
     return [index, cachedPositions(scene, run), run.step.values.length];
   });

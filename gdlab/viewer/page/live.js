@@ -9,6 +9,7 @@ import { short } from "./numbers.js";
 import { lastStepOf } from "./scenes.js";
 
 const DROPPED = "dropped"; // begins an answer that says that another page asked for a newer run
+const REST_MS = 150; // without a change before a run is asked for with its diagnosis
 const SIDE = 160; // samples of the landscape of a changed loss, along each axis
 const HINT =
   "Click the landscape to set the start; drag the sliders: the path is computed as you drag.";
@@ -129,17 +130,26 @@ function startOf({ origin }, run) {
     .map((first, k) => first + Number(run.path.values[k].toPrecision(7)));
 }
 
-// Returns a function that asks for live runs and shows them; null ends that.
+// Returns a function that asks for live runs and shows them; null ends that. While settings move,
+// runs are asked for without what takes longer than the run: why it ended as it did.
 function askForRuns(store, source) {
+  let [timer, newest] = [null, null];
   const ask = latestOnly({
-    ask: (query, signal) => source.ask("live", query, signal),
-    told: (answer) => showRun(store, answer),
+    ask: ({ query, isBrief }, signal) =>
+      source.ask("live", isBrief ? { ...query, brief: "1" } : query, signal),
+    told: (answer, { query, isBrief }) => {
+      showRun(store, answer);
+      if (!isBrief || query !== newest) return;
+      timer = setTimeout(() => ask({ query, isBrief: false }), REST_MS);
+    },
     failed: ({ message }) => {
       if (!message.startsWith(DROPPED)) store.set(withoutRun(store.get(), message.trim()));
     },
   });
   return (query) => {
-    ask(query);
+    clearTimeout(timer);
+    newest = query;
+    ask(query && { query, isBrief: true });
     if (query === null) store.set(withoutRun(store.get(), ""));
   };
 }

@@ -10,9 +10,10 @@ const MOST_DOTS = 4000; // of all runs on a curve
 const INSET = 7; // pixels between the frame and a triangle
 
 // Returns markers [{x, y, shape, size, angle, color, alpha}] in CSS pixels of a box {left, top,
-// width, height}; `to` takes a position (and its loss) to pixels. Those on top are the last.
+// width, height} of the recorded runs; `to` takes a position (and its loss) to pixels. Those on top
+// are the last.
 export function markersOf(state, box, to) {
-  const { scene, runs, colors, step, followed, hovered, full, live, dark } = state;
+  const { scene, drawn: runs, colors, step, followed, hovered, full, live } = state;
   const chosen = new Set([hovered, followed].filter((run) => run !== null));
   const size = runs.length > 150 ? 2.2 : 4;
   const alpha = followed !== null || live.run ? 0.4 : 1;
@@ -28,12 +29,18 @@ export function markersOf(state, box, to) {
     const shown = full?.index === run ? full.run : scene.runs[run];
     add(shown, colors[run], { size: 5.5, alpha: 1 });
   }
-  add(live.run, palette(dark).accent, { size: 5.5, alpha: 1 });
   return markers;
 }
 
+// Returns the marker of the live run, in a list as above.
+export function liveMarkers({ scene, live, step, dark }, box, to) {
+  if (!live.run) return [];
+  const marker = markerOf(scene, live.run, step, box, to);
+  return marker ? [{ ...marker, color: rgbOf(palette(dark).accent), size: 5.5, alpha: 1 }] : [];
+}
+
 // Returns a small dot for each record up to the step: on a curve these are what a path is.
-function stepsOf({ scene, runs, colors, step, full }, to) {
+function stepsOf({ scene, drawn: runs, colors, step, full }, to) {
   const dots = [];
   for (const index of runs) {
     const run = full?.index === index ? full.run : scene.runs[index];

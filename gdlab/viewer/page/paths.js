@@ -2,15 +2,15 @@
 // the step at which a path first comes through each pixel. To move the scrubber is then one pass
 // over the pixels, however many runs there are.
 
-import { createProgram, createTexture, useTexture } from "./gl.js";
+import { createProgram } from "./gl.js";
+import { createTable, drawQuads, QUADS } from "./quads.js";
 
-const COLUMNS = 1024; // of the texture that holds a color for each run
 const FARTHEST = 1e6; // spans of the view: as far as a diverging path is drawn
 
 const VERTEX = `
-precision highp sampler2D;
-layout(location = 0) in vec4 a; // x, y, step, run of the beginning of a segment
-layout(location = 1) in vec4 b; // and of its end
+${QUADS}
+uniform sampler2D records;      // x, y, step, run
+uniform int first;              // record of the first segment
 uniform vec2 factor, shift;     // from positions to (-1, 1)
 uniform vec2 pixels;            // half the size of the target
 uniform float halfWidth;        // pixels
@@ -20,15 +20,16 @@ uniform sampler2D styles;
 out vec4 tint;
 out float across, stepHere;
 void main() {
+  vec4 a = rowOf(records, first + quad()), b = rowOf(records, first + quad() + 1);
   int run = int(a.w);
-  tint = texelFetch(styles, ivec2(run % ${COLUMNS}, run / ${COLUMNS}), 0);
+  tint = rowOf(styles, run);
   bool isHidden = a.w != b.w || a.w < 0.0 || (only < 0 ? tint.a == 0.0 : run != only);
   vec2 from = a.xy * factor + shift, to = b.xy * factor + shift;
   vec2 along = (to - from) * pixels;
   float size = length(along);
   along = size > 1e-5 ? along / size : vec2(1.0, 0.0);
-  bool isEnd = (gl_VertexID & 1) == 1;
-  float side = gl_VertexID < 2 ? -1.0 : 1.0;
+  bool isEnd = (corner() & 1) == 1;
+  float side = corner() < 2 ? -1.0 : 1.0;
   vec2 offset = along * (isEnd ? halfWidth : -halfWidth) + vec2(-along.y, along.x) * side * halfWidth;
   vec2 position = (isEnd ? to : from) + offset / pixels;
   stepHere = isEnd ? b.z : a.z;
@@ -87,15 +88,13 @@ export function toClip(view, origin) {
 export function createPaths(gl) {
   const picture = createProgram(gl, VERTEX, PICTURE);
   const one = createProgram(gl, VERTEX, ONE);
-  const styles = createTexture(gl);
-  const buffer = gl.createBuffer();
-  const layout = gl.createVertexArray();
-  describeSegments(gl, layout, buffer);
+  const [records, styles] = [createTable(gl), createTable(gl)];
   let count = 0;
   let ranges = [];
-  const use = (drawer, look) => {
-    useLook(gl, drawer, look, styles);
-    gl.bindVertexArray(layout);
+  const use = (drawer, look, first) => {
+    useLook(gl, drawer, look, first);
+    records.use(drawer.at.records, 0);
+    styles.use(drawer.at.styles, 1);
   };
   return {
     set(paths, span) {
@@ -103,37 +102,34 @@ export function createPaths(gl) {
       count = vertices.length / 4;
       let first = 0;
       ranges = paths.map(({ steps }) => [first, (first += steps.length)]);
-      gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
-      gl.bufferData(gl.ARRAY_BUFFER, vertices, gl.STATIC_DRAW);
+      records.set(vertices);
     },
-    setStyles: (colors) => uploadStyles(gl, styles, colors),
+    setStyles: styles.set,
     drawAll(look) {
       if (count < 2) return;
-      use(picture, look);
-      pointSegments(gl, buffer, 0);
+      use(picture, look, 0);
       gl.enable(gl.DEPTH_TEST);
       gl.depthFunc(gl.LEQUAL);
-      gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, count - 1);
+      drawQuads(gl, count - 1);
       gl.disable(gl.DEPTH_TEST);
     },
     drawOne(look) {
       const [first, end] = ranges[look.only] ?? [0, 0];
       if (end - first < 2) return;
-      use(one, look);
+      use(one, look, first);
       useStrength(gl, one, look);
-      pointSegments(gl, buffer, first);
       gl.enable(gl.BLEND);
       gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
-      gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, end - first - 1);
+      drawQuads(gl, end - first - 1);
       gl.disable(gl.BLEND);
     },
   };
 }
 
 // Sets the uniforms of all segments for a program.
-function useLook(gl, { program, at }, look, styles) {
+function useLook(gl, { program, at }, look, first) {
   gl.useProgram(program);
-  useTexture(gl, at.styles, 0, styles);
+  gl.uniform1i(at.first, first);
   const [fx, fy, sx, sy] = look.clip;
   gl.uniform2f(at.factor, fx, fy);
   gl.uniform2f(at.shift, sx, sy);
@@ -148,30 +144,4 @@ function useStrength(gl, { at }, { now, strength, over }) {
   gl.uniform1f(at.now, now);
   gl.uniform1f(at.strength, strength);
   gl.uniform4fv(at.over, over);
-}
-
-function describeSegments(gl, layout, buffer) {
-  gl.bindVertexArray(layout);
-  gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
-  for (const location of [0, 1]) {
-    gl.enableVertexAttribArray(location);
-    gl.vertexAttribDivisor(location, 1);
-  }
-}
-
-// Lets the segments begin at a record: its end is the record after it in the same buffer.
-function pointSegments(gl, buffer, first) {
-  gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
-  gl.vertexAttribPointer(0, 4, gl.FLOAT, false, 16, 16 * first);
-  gl.vertexAttribPointer(1, 4, gl.FLOAT, false, 16, 16 * (first + 1));
-}
-
-function uploadStyles(gl, texture, colors) {
-  const rows = Math.max(1, Math.ceil(colors.length / 4 / COLUMNS));
-  const texels = new Uint8Array(4 * COLUMNS * rows);
-  texels.set(colors);
-  gl.activeTexture(gl.TEXTURE0);
-  gl.bindTexture(gl.TEXTURE_2D, texture);
-  const { TEXTURE_2D, RGBA, UNSIGNED_BYTE } = gl;
-  gl.texImage2D(TEXTURE_2D, 0, gl.RGBA8, COLUMNS, rows, 0, RGBA, UNSIGNED_BYTE, texels);
 }

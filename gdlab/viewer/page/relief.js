@@ -9,6 +9,7 @@ const LIFT = 0.008; // of the box, by which paths lie above the surface
 const SIGHT = 0.02; // between two points of a line of sight, in units of the box
 const LONGEST = 0.05; // of a straight piece of a path, in units of the box
 const MOST = 60000; // pieces of all paths together
+const BREAK = [0, 0, 0, 0, -1, 0, 0, 0];
 
 // Returns the relief of a grid over a view: {view, iso, heightAt, mesh}. `heightAt(x, y)` is from 0
 // to 1, or NaN outside, with log heights where the grid's scale is log and `isLinear` is not asked
@@ -84,8 +85,8 @@ export function isHidden({ view, heightAt }, point, eye) {
   return false;
 }
 
-// Returns the vertices of paths on a relief, Float32Array (5 each): x, y, height, step, run, with −1
-// where a path is broken. `paths` are [run, positions (2n), steps (n)], positions relative to origin.
+// Returns the vertices of paths on a relief, Float32Array (8 each): x, y, height, step, run, with −1
+// where a path is broken, and three that fill a row of four. `paths` are [run, positions (2n), steps (n)], positions relative to origin.
 export function liftedPaths({ view, heightAt }, paths, origin) {
   const vertices = [];
   const records = paths.reduce((sum, [, , steps]) => sum + steps.length, 0);
@@ -98,7 +99,7 @@ export function liftedPaths({ view, heightAt }, paths, origin) {
       if (before) liftSegment(vertices, run, before, now, { view, heightAt });
       before = now;
     }
-    vertices.push(0, 0, 0, 0, -1);
+    vertices.push(...BREAK);
   }
   return Float32Array.from(vertices);
 }
@@ -117,7 +118,7 @@ function liftSegment(vertices, run, [ax, ay, aStep], [bx, by, bStep], { view, he
     const height = heightAt(ax + part * (bx - ax), ay + part * (by - ay));
     const isInside = Math.abs(x) <= 1 && Math.abs(y) <= 1 && height >= 0;
     const step = aStep + part * (bStep - aStep);
-    if (isInside) vertices.push(x, y, height + LIFT, step, run);
-    else vertices.push(0, 0, 0, 0, -1);
+    if (isInside) vertices.push(x, y, height + LIFT, step, run, 0, 0, 0);
+    else vertices.push(...BREAK);
   }
 }

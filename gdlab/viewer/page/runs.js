@@ -4,6 +4,7 @@ import { endShape } from "./colors.js";
 import { eachFrame, el } from "./dom.js";
 import { mountFilters } from "./filters.js";
 import { short } from "./numbers.js";
+import { isLost } from "./scenes.js";
 
 const ROW = 34; // pixels; style.css agrees
 const SPARE = 6; // rows above and below those in sight
@@ -23,7 +24,8 @@ export function mountRuns(parent, store) {
   const rows = el("div", { class: "rows" });
   const list = el("div", { class: "list", role: "listbox", tabindex: "0", "aria-label": "Runs" }, rows);
   const detail = el("div", { class: "detail", "aria-live": "polite", hidden: true });
-  parent.append(filters, count, list, detail);
+  const lost = lostSwitch(store);
+  parent.append(filters, count, lost, list, detail);
   const text = mountFilters(filters, store);
   const draw = eachFrame(() => drawRows(list, rows, store));
   list.addEventListener("scroll", draw, { passive: true });
@@ -51,6 +53,31 @@ export function countText({ runs: all, problem }, runs) {
   const missing = problem.runs - total;
   const rest = missing > 0 ? `, ${missing} more without a path` : "";
   return `${shown}${total} ${total === 1 ? "run" : "runs"}${rest}`;
+}
+
+// Returns how many of some runs were lost, and whether their paths are drawn.
+export function lostText(scene, runs, hidesLost) {
+  const lost = runs.filter((run) => isLost(scene.runs[run])).length;
+  const words = lost === 1 ? "1 lost run: path" : `${lost} lost runs: paths`;
+  return `${words} ${hidesLost ? "hidden" : "shown"}`;
+}
+
+// Returns a line with a button that hides and shows the paths of lost runs, where there are some and
+// others. The list and the charts have them all the same.
+function lostSwitch(store) {
+  const words = el("span");
+  const button = el("button", { type: "button", class: "chip" });
+  button.addEventListener("click", () => store.set({ hidesLost: !store.get().hidesLost }));
+  const line = el("p", { class: "count lost", hidden: true }, [words, button]);
+  store.on(["scene", "runs", "hidesLost"], ({ scene, runs, hidesLost }) => {
+    if (!scene) return;
+    const lost = runs.filter((run) => isLost(scene.runs[run])).length;
+    line.hidden = lost === 0 || lost === runs.length;
+    words.textContent = lostText(scene, runs, hidesLost);
+    button.textContent = hidesLost ? "Show" : "Hide";
+    button.setAttribute("aria-label", `${button.textContent} the paths of lost runs`);
+  });
+  return line;
 }
 
 // Scrolls a row into sight.

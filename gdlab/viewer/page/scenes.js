@@ -81,6 +81,25 @@ export function passingRuns(scene, filterText, filterSettings) {
   return scene.runs.flatMap((run, index) => (passes(run) ? [index] : []));
 }
 
+// Returns whether a run was lost: it diverged or failed.
+export function isLost({ status }) {
+  return status === "diverged" || status === "failed";
+}
+
+const FEW_LOST = 8; // runs: the paths of so few do not hide the others
+
+// Returns whether the paths of lost runs are hidden at first: where they are many, and more than a
+// fifth of all, they cover the rest.
+export function hidesLostAtFirst({ runs }) {
+  const lost = runs.filter(isLost).length;
+  return lost >= FEW_LOST && lost > runs.length / 5 && lost < runs.length;
+}
+
+// Returns those of some runs whose paths are drawn, by their indices.
+export function runsWithPath(scene, runs, hidesLost) {
+  return hidesLost ? runs.filter((run) => !isLost(scene.runs[run])) : runs;
+}
+
 const positionsByRun = new WeakMap();
 
 // Returns the positions of a run (positionsOf), worked out once.

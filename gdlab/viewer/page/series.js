@@ -10,7 +10,7 @@ const BUILT_IN = [
   { key: "lr", label: "learning rate", symbol: "ηₖ" },
   { key: "sharpness", label: "sharpness", symbol: "λₘₐₓ" },
 ];
-const kept = new WeakMap(); // of each run a Map of its series by quantity
+const kept = new WeakMap(); // of each run a Map of what was worked out of it, by what that is
 const DECADES_BEYOND = 2; // that a diverged run may add to the range of the others
 
 // Returns the quantities {key, label, symbol} that at least one of the runs has recorded.
@@ -23,10 +23,15 @@ export function quantitiesOf(runs) {
 // Returns {steps, values} of a quantity of a run where it was recorded, which some quantities are
 // only now and then, or null where it has none. Kept until the run is forgotten.
 export function seriesOf(run, key) {
+  return once(run, key, () => recordedOf(run, key));
+}
+
+// Returns what `work()` returns, worked out once for a run and a name.
+function once(run, name, work) {
   if (!kept.has(run)) kept.set(run, new Map());
   const known = kept.get(run);
-  if (!known.has(key)) known.set(key, recordedOf(run, key));
-  return known.get(key);
+  if (!known.has(name)) known.set(name, work());
+  return known.get(name);
 }
 
 // Returns {steps, values} without the values that are missing, or null without a finite one.
@@ -53,8 +58,7 @@ export function rangeOf(runs, key, isLog, extra = []) {
     isLog,
   );
   if (calm === null && wild === null) return null;
-  if (isLog && runs.some((run) => seriesOf(run, key)?.values.some((value) => value < 0)))
-    return null;
+  if (isLog && (extent(runs, key, false)?.[0] ?? 0) < 0) return null;
   let [low, high] = calm ?? capped(wild, isLog);
   if (calm !== null && wild !== null && isLog) {
     high = Math.max(high, Math.min(wild[1], high * 10 ** DECADES_BEYOND));
@@ -66,15 +70,21 @@ export function rangeOf(runs, key, isLog, extra = []) {
 
 // Returns [lowest, highest] finite (and positive, if logarithmic) value of the runs, or null.
 function extent(runs, key, isLog) {
-  let [low, high] = [Infinity, -Infinity];
-  for (const run of runs) {
-    for (const value of seriesOf(run, key)?.values ?? []) {
-      if (!Number.isFinite(value) || (isLog && value <= 0)) continue;
-      if (value < low) low = value;
-      if (value > high) high = value;
-    }
-  }
+  const own = runs.map((run) => once(run, `${key} ${isLog}`, () => extentOf(run, key, isLog)));
+  const low = own.reduce((least, [first]) => Math.min(least, first), Infinity);
+  const high = own.reduce((most, [, last]) => Math.max(most, last), -Infinity);
   return high >= low ? [low, high] : null;
+}
+
+// Returns the same of one run; [Infinity, -Infinity] where it has none.
+function extentOf(run, key, isLog) {
+  let [low, high] = [Infinity, -Infinity];
+  for (const value of seriesOf(run, key)?.values ?? []) {
+    if (!Number.isFinite(value) || (isLog && value <= 0)) continue;
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  return [low, high];
 }
 
 // Returns a range of runs all of which diverged, cut where nothing could be told apart.

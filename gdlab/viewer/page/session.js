@@ -1,7 +1,7 @@
 // Asks for the catalogue and for scenes, and puts them into the store.
 
 import { firstColorBy, runColors } from "./colors.js";
-import { lastStepOf, passingRuns, viewOf } from "./scenes.js";
+import { hidesLostAtFirst, lastStepOf, passingRuns, runsWithPath, viewOf } from "./scenes.js";
 
 const NO_RUNS = "There are no runs here yet: python -m gdlab writes one. Reload to look again.";
 
@@ -16,6 +16,9 @@ export async function startSession(store, source, options) {
   };
   store.on(["problem", "plane"], load);
   store.on(["filterText", "filterSettings"], refilter);
+  store.on(["hidesLost"], ({ scene, runs, hidesLost }) => {
+    if (scene) store.set({ drawn: runsWithPath(scene, runs, hidesLost) });
+  });
   store.on(["colorBy", "dark"], recolor);
   followFully(store, source);
   store.set({ status: "Reading runs …" });
@@ -29,11 +32,12 @@ export async function startSession(store, source, options) {
     store.set({ status: error.message });
   }
 
-  function refilter({ scene, filterText, filterSettings }) {
+  function refilter({ scene, filterText, filterSettings, hidesLost }) {
     if (!scene) return;
     const runs = passingRuns(scene, filterText, filterSettings);
+    const drawn = runsWithPath(scene, runs, hidesLost);
     const { followed } = store.get();
-    store.set({ runs, followed: runs.includes(followed) ? followed : null });
+    store.set({ runs, drawn, followed: runs.includes(followed) ? followed : null });
   }
 
   function recolor({ scene, colorBy, dark }) {
@@ -66,6 +70,8 @@ function shownAtFirst(state, scene) {
   const colorBy = kept ? state.colorBy : firstColorBy(scene);
   const filterSettings = same ? state.filterSettings : {};
   const lastStep = lastStepOf(scene);
+  const runs = passingRuns(scene, state.filterText, filterSettings);
+  const hidesLost = same ? state.hidesLost : hidesLostAtFirst(scene);
   return {
     scene,
     grid: scene.grid,
@@ -74,7 +80,9 @@ function shownAtFirst(state, scene) {
     colorBy,
     colors: runColors(scene, colorBy, state.dark),
     filterSettings,
-    runs: passingRuns(scene, state.filterText, filterSettings),
+    runs,
+    hidesLost,
+    drawn: runsWithPath(scene, runs, hidesLost),
     lastStep,
     step: same ? Math.min(state.step, lastStep) : lastStep,
     playing: false,

@@ -1,24 +1,26 @@
 // Markers on the graphics, each a small square whose pixels know their distance from a shape.
 
 import { createProgram } from "./gl.js";
+import { createTable, drawQuads, QUADS } from "./quads.js";
 
-const FLOATS = 9; // x, y, size, shape, angle, red, green, blue, alpha
+const FLOATS = 12; // x, y, size, shape, red, green, blue, alpha, angle and no more, in rows of four
 
 const VERTEX = `
-layout(location = 0) in vec4 place; // x, y and size in pixels, shape
-layout(location = 1) in vec4 paint; // angle, red, green, blue
-layout(location = 2) in float alpha;
+${QUADS}
+uniform sampler2D markers; // three rows each
 uniform vec2 pixels;
 uniform float ratio;
 out vec2 offset;
 flat out vec4 tint;
 flat out vec2 kind; // size and shape
 void main() {
-  vec2 corner = vec2(gl_VertexID & 1, gl_VertexID >> 1) * 2.0 - 1.0;
+  vec4 place = rowOf(markers, 3 * quad()); // x, y and size in pixels, shape
+  float angle = rowOf(markers, 3 * quad() + 2).x;
+  vec2 toCorner = vec2(corner() & 1, corner() >> 1) * 2.0 - 1.0;
   bool isSmallDot = place.w == 0.0 && place.z < 3.0 * ratio;
-  vec2 apart = corner * (isSmallDot ? place.z + 0.7 * ratio + 0.5 : place.z * 1.35 + 2.5);
-  offset = mat2(cos(paint.x), -sin(paint.x), sin(paint.x), cos(paint.x)) * apart;
-  tint = vec4(paint.yzw, alpha);
+  vec2 apart = toCorner * (isSmallDot ? place.z + 0.7 * ratio + 0.5 : place.z * 1.35 + 2.5);
+  offset = mat2(cos(angle), -sin(angle), sin(angle), cos(angle)) * apart;
+  tint = rowOf(markers, 3 * quad() + 1);
   kind = place.zw;
   gl_Position = vec4((place.xy + apart) / pixels * 2.0 - 1.0, 0.0, 1.0) * vec4(1, -1, 1, 1);
 }`;
@@ -58,33 +60,24 @@ void main() {
 // Returns a function that draws markers (markers.js) into the bound target of a size in pixels.
 export function createSprites(gl) {
   const { program, at } = createProgram(gl, VERTEX, FRAGMENT);
-  const buffer = gl.createBuffer();
-  const layout = gl.createVertexArray();
-  gl.bindVertexArray(layout);
-  gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
-  for (const [location, size, first] of [[0, 4, 0], [1, 4, 4], [2, 1, 8]]) {
-    gl.enableVertexAttribArray(location);
-    gl.vertexAttribPointer(location, size, gl.FLOAT, false, 4 * FLOATS, 4 * first);
-    gl.vertexAttribDivisor(location, 1);
-  }
+  const table = createTable(gl);
   return (markers, { pixels, left, top, ratio, page }) => {
     if (markers.length === 0) return;
     const numbers = new Float32Array(FLOATS * markers.length);
     markers.forEach(({ x, y, size, shape, angle, color, alpha }, k) => {
       const [red, green, blue] = color;
       const place = [(x - left) * ratio, (y - top) * ratio, size * ratio, shape];
-      numbers.set([...place, angle, red / 255, green / 255, blue / 255, alpha], FLOATS * k);
+      numbers.set([...place, red / 255, green / 255, blue / 255, alpha, angle], FLOATS * k);
     });
+    table.set(numbers);
     gl.useProgram(program);
-    gl.bindVertexArray(layout);
-    gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
-    gl.bufferData(gl.ARRAY_BUFFER, numbers, gl.STREAM_DRAW);
+    table.use(at.markers, 0);
     gl.uniform2f(at.pixels, ...pixels);
     gl.uniform1f(at.ratio, ratio);
     gl.uniform3fv(at.page, page);
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
-    gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, markers.length);
+    drawQuads(gl, markers.length);
     gl.disable(gl.BLEND);
   };
 }

@@ -42,7 +42,7 @@ export function mountStage(parent, store) {
     redraw();
   });
   store.on(DRAWN, redraw);
-  store.on(["scene", "runs", "followed", "mode", "playing"], (state) => {
+  store.on(["scene", "drawn", "followed", "mode", "playing"], (state) => {
     if (state.scene) overlay.setAttribute("aria-label", described(state));
   });
   new ResizeObserver(redraw).observe(parent);
@@ -54,7 +54,8 @@ function overlayDrawer(parent, overlay) {
   let before = [];
   return (state, box, drawers) => {
     const [width, height] = [parent.clientWidth, parent.clientHeight];
-    const key = [width, height, box.ratio, ...OVERLAID.map((part) => state[part])];
+    const { on, start } = state.live;
+    const key = [width, height, box.ratio, on, start, ...OVERLAID.map((part) => state[part])];
     if (key.every((value, k) => value === before[k])) return;
     before = key;
     fitCanvas(overlay, width, height, box.ratio);
@@ -65,7 +66,7 @@ function overlayDrawer(parent, overlay) {
 }
 
 // Returns what the canvas shows, in words.
-export function described({ scene, runs, followed, mode, step, lastStep }) {
+export function described({ scene, drawn: runs, followed, mode, step, lastStep }) {
   const over = scene.plane.labels.join(" and ");
   const what = mode === "3d" ? "surface" : "landscape";
   const count = runs.length === 1 ? "1 run" : `${runs.length} runs`;
@@ -75,13 +76,13 @@ export function described({ scene, runs, followed, mode, step, lastStep }) {
 }
 
 const DRAWN = [
-  "scene", "grid", "marks", "runs", "colors", "step", "lastStep", "followed", "hovered", "full", "cursor",
+  "scene", "grid", "marks", "drawn", "colors", "step", "lastStep", "followed", "hovered", "full", "cursor",
   "point", "view", "mode", "showField", "live", "dark", "orbit", "isLinear",
 ];
 
-// The parts of the state that the overlay shows.
+// The parts of the state that the overlay shows, besides the start of the live run.
 const OVERLAID = [
-  "scene", "grid", "marks", "view", "mode", "showField", "live", "dark", "orbit", "isLinear", "point", "cursor",
+  "scene", "grid", "marks", "view", "mode", "showField", "dark", "orbit", "isLinear", "point", "cursor",
 ];
 
 function makeDrawers(gl) {

@@ -5,6 +5,7 @@
 //   scene, grid                 the scene shown and the finest grid of its landscape (or null)
 //   marks                       minimizers, saddles, maxima and kinks of the landscape
 //   runs                        indices of the runs that pass the filters, as listed
+//   hidesLost, drawn            whether paths of lost runs are hidden, and the indices whose are not
 //   filterText, filterSettings  a text, and {setting: [values that pass]}
 //   colorBy, colors             "run" or the name of a setting; a CSS color for each run
 //   step, lastStep              position of the scrubber (a real number while playing) and its end
@@ -48,6 +49,8 @@ export function initialState() {
     grid: null,
     marks: [],
     runs: [],
+    hidesLost: false,
+    drawn: [],
     filterText: "",
     filterSettings: {},
     colorBy: "run",

@@ -6,7 +6,7 @@ import { fitCanvas } from "./dom.js";
 import { createProgram, createTarget, timeGl } from "./gl.js";
 import { LEVEL_COLOR, setLevelColor } from "./landscape.js";
 import { createLifted } from "./lifted.js";
-import { markersOf } from "./markers.js";
+import { liveMarkers, markersOf } from "./markers.js";
 import { clamp } from "./numbers.js";
 import { placeAt, reliefOf, SIDE, toBox, trianglesOf } from "./relief.js";
 import { originOf } from "./scenes.js";
@@ -103,7 +103,7 @@ function keepsTurning(turning, orbit, redraw) {
 // Works out the mesh and the paths on it where the landscape, the view or the runs changed.
 function shape(parts, drawn, state) {
   const { gl } = parts;
-  const { grid, view, runs, scene, isLinear, full, live } = state;
+  const { grid, view, drawn: runs, scene, isLinear, full, live } = state;
   const isNew = drawn.grid !== grid || drawn.view !== view || drawn.isLinear !== isLinear;
   if (isNew && grid) {
     drawn.relief = reliefOf(grid, view, isLinear);
@@ -144,7 +144,8 @@ function drawPicture(parts, { relief }, state, box) {
   gl.viewport(0, 0, ...pixels);
   const page = rgbOf(palette(state.dark).page).map((value) => value / 255);
   const to = projector(relief, state, box);
-  if (relief) parts.sprites(markersOf(state, box, to), { ...box, pixels, page });
+  const markers = relief ? [...markersOf(state, box, to), ...liveMarkers(state, box, to)] : [];
+  parts.sprites(markers, { ...box, pixels, page });
 }
 
 function drawMesh({ gl, program, at, layout, count }, { iso }, state, matrix, lineWidth) {
