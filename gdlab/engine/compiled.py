@@ -92,10 +92,8 @@ class Compiled:
         if rates.stride(1) != 1:
             rates = rates.contiguous()
         noise = records.points if noise is None else noise.expand_as(records.x).contiguous()
-        columns, summary = (
-            stack(collect_columns(rows.loss, rows.optimizer), rows.x),
-            rows.x.new_empty((5, n)),
-        )
+        columns = stack(collect_columns(rows.loss, rows.optimizer), rows.x)
+        summary = rows.x.new_empty((5, n))
         by_record = (records.points, records.loss, records.norm, rates)
         first = [pointer(tensor[pending:]) for tensor in by_record]
         last = [pointer(tensor) for tensor in (noise[pending:], columns, state, summary)]

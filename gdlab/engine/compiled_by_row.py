@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gdlab.engine.compiled import Compiled, first_row
-from gdlab.engine.compiled_metric import CompiledMetric
+from gdlab.engine.compiled_metric import compile_metrics
 from gdlab.engine.compiler.arrays.program import BLOCK, trace_program
 from gdlab.engine.compiler.arrays.writer import pad
 from gdlab.engine.compiler.library import load_function
@@ -38,9 +38,7 @@ class CompiledByRow(Compiled):
         threads = max(1, min(rows.batch.threads, len(rows.x)))
         # A multiple of a cache line, so that every array begins at one.
         self._work = rows.x.new_empty((threads, pad(self._program.work, dtype)))
-        self.measures = {
-            name: CompiledMetric(loss, name, x, threads) for name in loss.partial_metrics
-        }
+        self.measures = compile_metrics(loss, x, threads)
         self._count = examples
 
     def _run(self, rows: Rows, records: ChunkRecords, state: Tensor) -> Tensor:
@@ -48,10 +46,8 @@ class CompiledByRow(Compiled):
         pending, n = rows.pending_count, len(rows.x)
         steps = rows.step_numbers(len(records.loss))
         count = len(steps) - pending
-        summary, columns = (
-            rows.x.new_empty((5, n)),
-            stack(collect_columns(rows.loss, rows.optimizer), rows.x),
-        )
+        columns = stack(collect_columns(rows.loss, rows.optimizer), rows.x)
+        summary = rows.x.new_empty((5, n))
         noise = draw_noise(rows, steps)
         noise = None if noise is None else noise.expand_as(records.x).contiguous()
         rates = records.rates if records.rates.stride(1) == 1 else records.rates.contiguous()

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from gdlab.engine.batch import Batch
 from gdlab.engine.compiled import ways
+from gdlab.engine.loop import compile_steps
 from gdlab.losses import MLP, Huber, Lasso, Logistic, Loss, Module, Ridge, Rosenbrock, Softmax
 from gdlab.optimizers import SGD, Adam, AdGD, HeavyBall, Muon, Optimizer, RMSprop
 
@@ -96,6 +97,20 @@ def test_a_row_has_the_same_bits_in_every_batch_on_any_number_of_threads(name: s
             assert_same_bits(together[row], alone)
     for one, other in zip(together, finish(compiled(batch, threads=3)), strict=True):
         assert_same_bits(one, other)
+
+
+@pytest.mark.parametrize("name", ["logistic", "softmax", "mlp", "held out"])
+def test_metrics_are_those_of_torch(name: str) -> None:
+    held_out = MLP(widths=(7, 5), count=150, validation=0.2)
+    batch = batch_of(held_out, Adam(), lr=[0.1, 0.01, 0.03]) if name == "held out" else CLOSE[name]
+    assert set(compile_steps(batch)[0].measures) == set(batch.loss.metrics)
+    together = finish(compiled(batch))
+    for row, one in enumerate(finish(batch)):
+        (alone,) = finish(rows_of(compiled(batch), [row]))
+        for metric, values in one.history.metrics.items():
+            # Observed 0 for accuracies, 4e-16 for a loss.
+            np.testing.assert_allclose(together[row].history.metrics[metric], values, rtol=1e-12)
+            assert (alone.history.metrics[metric] == together[row].history.metrics[metric]).all()
 
 
 def test_float32_is_computed_in_float32() -> None:
