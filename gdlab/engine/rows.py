@@ -136,10 +136,13 @@ class Rows:
     def begin_records(self, length: int) -> ChunkRecords:
         """Allocate up to `length` new records, after the pending one.
 
-        If the schedule raises, all runs end and there are no new records.
+        There are fewer if the schedule raises for one of them. If it raises for the first, all runs
+        end and there are no new records.
         """
-        batch, pending = self.batch, self.pending_count
-        count = pending + min(length, batch.last_step + 1 - self.first - pending)
+        pending = self.pending_count
+        new = min(length, self.batch.last_step + 1 - self.first - pending)
+        new, rates, error = self._find_rates(new)
+        count = pending + new
         n, dim = self.x.shape
         records = ChunkRecords(
             points=self.buffers.empty((count + 1, dim, n), self.x),
@@ -159,14 +162,30 @@ class Rows:
                 strict=True,
             ):
                 column[0] = values
-        if not self.schedule_state:  # a schedule that follows the losses is called step by step
-            try:
-                steps = self.step_numbers(count)
-                records.rates = rates_of(self.schedule, steps, self.lr, batch.steps)
-            except CUSTOM_ERRORS as error:
-                records.fail(error)
-                records.truncate(pending)
+        if rates is not None:
+            records.rates = rates
+        if error is not None:
+            records.fail(error)
+            records.truncate(pending)
         return records
+
+    def _find_rates(self, new: int) -> tuple[int, Tensor | None, BaseException | None]:
+        """Find the rates of the pending record and of new ones.
+
+        Returns:
+            How many new records to make; the rates (K, n), or None for a schedule that follows the
+            losses, which is called step by step; and what the schedule raised for the first one.
+        """
+        if self.schedule_state:
+            return new, None, None
+        while True:
+            try:
+                steps = self.step_numbers(self.pending_count + new)
+                return new, rates_of(self.schedule, steps, self.lr, self.batch.steps), None
+            except CUSTOM_ERRORS as error:
+                if new == 1:
+                    return new, None, error
+                new //= 2
 
     def finish_chunk(self, records: ChunkRecords, status: Tensor) -> "Rows | None":
         """Drop the rows that ended, and set the last record aside; None if no row is left."""

@@ -1,6 +1,6 @@
 """The losses, one family per file."""
 
-from gdlab.losses.base import Loss, PointLoss
+from gdlab.losses.base import Loss
 from gdlab.losses.expression import Expression
 from gdlab.losses.functions.bowls import (
     Booth,
@@ -84,6 +84,7 @@ from gdlab.losses.models.classification import Logistic, Softmax
 from gdlab.losses.models.mlp import MLP
 from gdlab.losses.models.module import Module
 from gdlab.losses.models.regression import MSE, Huber, Lasso, Ridge
+from gdlab.losses.point import PointLoss
 from gdlab.losses.transform import Transform, Transformed
 
 __all__ = [

@@ -3,7 +3,8 @@
 import inspect
 
 from gdlab.errors import SettingError
-from gdlab.losses.base import Loss, PointLoss
+from gdlab.losses.base import Loss
+from gdlab.losses.point import PointLoss
 
 _LINES = {"dim": "`dim = 2`", "start": "`start = (1.0, 1.0)`"}
 """Examples of what a class of two coordinates says."""

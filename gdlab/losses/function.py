@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from gdlab.errors import SettingError
-from gdlab.losses.base import PointLoss
+from gdlab.losses.point import PointLoss
 
 
 class Function(PointLoss):

@@ -18,6 +18,7 @@ from gdlab.board.commands import command_of, with_loss_name, words_of
 from gdlab.board.live import Bench, Dropped
 from gdlab.cli.composition import compose_config, hydra_ready
 from gdlab.cli.run import read_config
+from gdlab.engine.compiled_oracle import CompiledOracle
 from gdlab.engine.compiler.library import load_library
 from gdlab.fields.declared import find_field
 from gdlab.results.known_loss import settings_with_loss
@@ -100,7 +101,7 @@ def test_steps_are_traced_again_only_where_they_are_others():
         np.testing.assert_array_equal(found.history.loss, alone.history.loss)
         traced.append(bench._steps._step)
     assert [a is b for a, b in pairwise(traced)] == [True, False, False, False, False, False]
-    assert traced[5] is None
+    assert isinstance(traced[5], CompiledOracle)
 
 
 def test_a_brief_run_is_not_diagnosed_and_else_the_same():

@@ -1,9 +1,9 @@
 """Parse once, and copy fast, what each command reads: the files of conf and of Hydra."""
 
 import functools
-import pickle
 from collections import defaultdict
 from copy import deepcopy
+from pickle import dumps, loads
 from typing import Any
 
 import omegaconf.base
@@ -19,13 +19,13 @@ def parse_each_text_once() -> None:
     """
     parse_yaml = yaml.load
     # A copy for each caller: pickle makes it five times faster than `deepcopy`.
-    remembered = functools.cache(lambda *args: pickle.dumps(parse_yaml(*args)))
+    remembered = functools.cache(lambda *args: dumps(parse_yaml(*args)))
 
     def load(stream: Any, Loader: Any) -> Any:
         is_text = isinstance(stream, str | bytes)
         text = stream if is_text else stream.read()
         try:
-            return pickle.loads(remembered(text, Loader))
+            return loads(remembered(text, Loader))
         except yaml.YAMLError:
             if not is_text:
                 stream.seek(0)

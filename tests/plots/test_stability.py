@@ -14,7 +14,7 @@ from gdlab.optimizers import SGD, Adam, HeavyBall, Optimizer, WeightDecay
 from gdlab.plots.colors import CATEGORIES
 from gdlab.plots.stability import SharpnessPath, draw_stability
 from gdlab.recording.run_plots import sharpness_path
-from gdlab.sweeps import plots
+from gdlab.sweeps import illustrating, plots
 from gdlab.theory import stability_edge
 from plots.landscapes import png_of, points_of
 
@@ -124,6 +124,7 @@ def test_a_sweep_draws_at_most_eight_runs(tmp_path, monkeypatch) -> None:
         drawn.update(paths)
         return object()
 
+    monkeypatch.setattr(illustrating, "available_cores", lambda: 1)  # this process sees the calls
     monkeypatch.setattr(plots, "draw_stability", keep)
     monkeypatch.setattr(plots, "draw_sensitivity", lambda *args, **named: object())
     monkeypatch.setattr(plots, "draw_overview", lambda *args, **named: object())

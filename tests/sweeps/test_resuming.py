@@ -14,7 +14,7 @@ import gdlab
 from gdlab import SettingError
 from gdlab.cli import sweep
 from gdlab.recording.lock import locked
-from gdlab.sweeps import plan_file
+from gdlab.sweeps import illustrating, plan_file
 from gdlab.sweeps.run_dirs import RunDirectories
 
 WORDS = ("-m", "loss=rosenbrock", "lr=tag(log,interval(1e-4,1e-2))", "steps=30")
@@ -83,12 +83,13 @@ def test_interrupted_while_pictures_are_drawn(here, gd, monkeypatch):
     assert gd(*words, "hydra.sweep.dir=whole").code == 0
     wanted = sorted(path.relative_to("whole") for path in Path("whole").rglob("*.png"))
     assert len(wanted) > 2
+    monkeypatch.setattr(illustrating, "available_cores", lambda: 1)  # this process sees the calls
     with monkeypatch.context() as patched:
         calls = signalled(patched, "draw", 2, signal.SIGINT)
         assert gd(*words, "hydra.sweep.dir=s").code == 130
     assert len(calls) == 2
     drawn = {path: path.stat().st_mtime_ns for path in Path("s").rglob("*.png")}
-    assert len(drawn) == 2
+    assert 0 < len(drawn) < len(wanted)
     assert gd("resume=s").code == 0
     assert sorted(path.relative_to("s") for path in Path("s").rglob("*.png")) == wanted
     assert {path: path.stat().st_mtime_ns for path in drawn} == drawn

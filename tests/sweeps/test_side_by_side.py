@@ -52,11 +52,20 @@ def test_what_a_forked_process_leaves_is_done_here(job):
     assert run_side_by_side([lambda: job(parent)] * 6, 4) == [1] * 6
 
 
-def test_what_a_job_raises_is_raised_here_and_no_process_is_left():
+def test_what_a_job_raises_is_raised_here_and_no_process_is_left(monkeypatch):
+    fork, children = os.fork, []
+
+    def note() -> int:
+        children.append(fork())
+        return children[-1]
+
+    monkeypatch.setattr(os, "fork", note)
+
     def fail() -> None:
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space left"):
         run_side_by_side([fail] * 4, 2)
+    assert len(children) == 1
     with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+        os.waitpid(children[0], os.WNOHANG)

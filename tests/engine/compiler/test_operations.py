@@ -130,7 +130,7 @@ def test_an_operation_and_its_gradient_agree_with_torch(name: str) -> None:
         )
 
 
-LENGTHS = [2, 15, 16, 17, 31, 33, 64, 100, 257]
+LENGTHS = [2, 15, 16, 17, 31, 33, 48, 63]
 
 
 @pytest.mark.parametrize("length", LENGTHS)
