@@ -170,12 +170,14 @@ def measure(
     problem: Problem, method: Method, dtype: torch.dtype, runs: int, rounds: int
 ) -> dict[str, Any]:
     """Measure all contestants in turn, in seconds per step of all runs."""
-    batch = batch_for(problem, method, dtype, runs, 2)
+    batch = batch_for(problem, method, dtype, runs, 20)
     once = batch_of_compiled(batch)
     cold, warm = compile_seconds(batch)
+    compiled = CompiledByRow(Rows.of(once))
+    drain(once, compiled)
     start = time.perf_counter()
-    drain(once, CompiledByRow(Rows.of(once)))
-    step_seconds = max((time.perf_counter() - start - warm) / 3, 1e-6)
+    drain(once, compiled)
+    step_seconds = max((time.perf_counter() - start) / 21, 1e-6)
     steps = int(min(2000, max(2, SECONDS / step_seconds)))
     steps = max(2, min(steps, MAX_BYTES // (dtype.itemsize * runs * (batch.loss.dim + 2))))
     batch = replace(batch, steps=steps, full_every=full_every(batch, steps))

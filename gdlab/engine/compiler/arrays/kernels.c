@@ -60,7 +60,7 @@ INLINE T tanh_of(T x)
                               ONE / 720,     ONE / 5040,     ONE / 40320,     ONE / 362880,
                               ONE / 3628800, ONE / 39916800, ONE / 479001600, ONE / 6227020800};
   const T whole = 3 * (T)(1L << (DIGITS - 1)); /* adding it rounds to integers */
-  T y = 2 * FABS(x);
+  T y = x < 0 ? -2 * x : 2 * x;
   y = y > most ? most : y;
   const T shifted = FMA(y, (T)0x1.71547652b82fep0, whole), k = shifted - whole;
   const T r = FMA(-k, low, FMA(-k, high, y));

@@ -29,7 +29,6 @@ def kernels(request: Any) -> tuple[ctypes.CDLL, Any]:
     name = request.param
     suffix = "" if name == "double" else "f"
     head = f"typedef {name} T;\n#define ONE (T)1\n#define FMA __builtin_fma{suffix}\n"
-    head += f"{name} fabs{suffix}({name});\n#define FABS fabs{suffix}\n"
     head += "#define IS_DOUBLE\n" if name == "double" else ""
     code = (files("gdlab.engine.compiler.arrays") / "kernels.c").read_text("utf-8")
     library = load_library(head + code + ENTRIES)
