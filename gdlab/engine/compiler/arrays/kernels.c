@@ -151,26 +151,26 @@ static __attribute__((noinline)) T greatest_of(long n, const T *a)
     UNROLL for (int i = 0; i < m; i++)                                                             \
       UNROLL for (int j = 0; j < q; j++) *(V *)(out + i * next + j * L) = s[i][j];                 \
   }
-PRODUCT(4, 4) PRODUCT(4, 1) PRODUCT(1, 4) PRODUCT(1, 1)
+PRODUCT(4, 4) PRODUCT(3, 4) PRODUCT(2, 4) PRODUCT(1, 4)
+PRODUCT(4, 1) PRODUCT(3, 1) PRODUCT(2, 1) PRODUCT(1, 1)
+
+#define PRODUCT_OF(m, q)                                                                           \
+  product_##m##_##q(K, w + i * row, row, column, a + n, step, out + i * next + n, next)
+#define PRODUCTS(q)                                                                                \
+  {                                                                                                \
+    long i = 0;                                                                                    \
+    for (; i + 4 <= M; i += 4) PRODUCT_OF(4, q);                                                   \
+    if (M - i == 3) PRODUCT_OF(3, q);                                                              \
+    if (M - i == 2) PRODUCT_OF(2, q);                                                              \
+    if (M - i == 1) PRODUCT_OF(1, q);                                                              \
+  }
 
 static __attribute__((noinline)) void product(long M, long K, long m, const T *w, long row, long column, const T *a,
                     long step, T *out, long next)
 {
   long n = 0;
-  for (; n + 4 * L <= m; n += 4 * L) {
-    long i = 0;
-    for (; i + 4 <= M; i += 4)
-      product_4_4(K, w + i * row, row, column, a + n, step, out + i * next + n, next);
-    for (; i < M; i++)
-      product_1_4(K, w + i * row, row, column, a + n, step, out + i * next + n, next);
-  }
-  for (; n < m; n += L) {
-    long i = 0;
-    for (; i + 4 <= M; i += 4)
-      product_4_1(K, w + i * row, row, column, a + n, step, out + i * next + n, next);
-    for (; i < M; i++)
-      product_1_1(K, w + i * row, row, column, a + n, step, out + i * next + n, next);
-  }
+  for (; n + 4 * L <= m; n += 4 * L) PRODUCTS(4)
+  for (; n < m; n += L) PRODUCTS(1)
 }
 
 /* out (M, K) += d (M, m) times the transpose of a (K, m): the sum over m examples. */
@@ -194,28 +194,25 @@ static __attribute__((noinline)) void product(long M, long K, long m, const T *w
       for (int j = 0; j < q; j++) out[i * row + j * column] += sums[j];                            \
     }                                                                                              \
   }
-OUTER(4, 4) OUTER(4, 1) OUTER(1, 4) OUTER(1, 1)
+OUTER(4, 4) OUTER(3, 4) OUTER(2, 4) OUTER(1, 4)
+OUTER(4, 1) OUTER(3, 1) OUTER(2, 1) OUTER(1, 1)
 
-static __attribute__((noinline)) void outer(long M, long K, long m, const T *d, long first, const T *a, long second, T *out,
-                  long row, long column)
+#define OUTER_OF(m, q)                                                                             \
+  outer_##m##_##q(n, d + i * first, first, a + j * second, second, out + i * row + j * column,     \
+                  row, column)
+#define OUTERS(m)                                                                                  \
+  {                                                                                                \
+    long j = 0;                                                                                    \
+    for (; j + 4 <= K; j += 4) OUTER_OF(m, 4);                                                     \
+    for (; j < K; j++) OUTER_OF(m, 1);                                                             \
+  }
+
+static __attribute__((noinline)) void outer(long M, long K, long n, const T *d, long first,
+                                            const T *a, long second, T *out, long row, long column)
 {
   long i = 0;
-  for (; i + 4 <= M; i += 4) {
-    long j = 0;
-    for (; j + 4 <= K; j += 4)
-      outer_4_4(m, d + i * first, first, a + j * second, second, out + i * row + j * column, row,
-                column);
-    for (; j < K; j++)
-      outer_4_1(m, d + i * first, first, a + j * second, second, out + i * row + j * column, row,
-                column);
-  }
-  for (; i < M; i++) {
-    long j = 0;
-    for (; j + 4 <= K; j += 4)
-      outer_1_4(m, d + i * first, first, a + j * second, second, out + i * row + j * column, row,
-                column);
-    for (; j < K; j++)
-      outer_1_1(m, d + i * first, first, a + j * second, second, out + i * row + j * column, row,
-                column);
-  }
+  for (; i + 4 <= M; i += 4) OUTERS(4)
+  if (M - i == 3) OUTERS(3)
+  if (M - i == 2) OUTERS(2)
+  if (M - i == 1) OUTERS(1)
 }
