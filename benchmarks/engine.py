@@ -36,7 +36,7 @@ from torch import Tensor
 import gdlab
 from gdlab.config.sections import Engine
 from gdlab.config.settings import Settings
-from gdlab.engine.batch import Batch
+from gdlab.engine.batch import Batch, Stop
 from gdlab.engine.compiled import Compiled, ways
 from gdlab.engine.compiled_by_row import CompiledByRow
 from gdlab.engine.compiler import library
@@ -48,7 +48,7 @@ from gdlab.runs.batching import batch_of, is_worth_compiling
 from gdlab.schedules import Constant
 
 MAX_BYTES = 2**30
-MAX_STEPS = {1: 100_000, 100: 10_000}
+MAX_STEPS = {1: 20_000, 100: 10_000}
 """The steps of few runs; of more, 1,000."""
 RUNS = (1, 100, 1_000, 10_000, 100_000)
 MODES = ("eager", "compiled", "jax")
@@ -186,7 +186,14 @@ def measure(
 
 
 def batch_for(problem: Problem, method: Method, lr: Tensor, steps: int) -> Batch:
-    settings = Settings(problem.loss, method.optimizer, Constant(), problem.lr, steps=steps)
+    settings = Settings(
+        problem.loss,
+        method.optimizer,
+        Constant(),
+        problem.lr,
+        steps=steps,
+        stop=Stop(grad_tol=0),
+    )
     return batch_of(settings, {"lr": lr.numpy()}, len(lr))
 
 
