@@ -6,7 +6,8 @@ Shapes: N examples, padded to whole vectors with copies of the last, whose weigh
 import ctypes
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
+from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor
@@ -22,18 +23,32 @@ class Examples:
     """
 
     def __init__(self, tables: Sequence[Tensor], count: int, like: Tensor) -> None:
-        self._columns = [_columns_of(table) for table in tables]
+        self._tables = [_Columns.of(table) for table in tables]
         self._weight = weights(count, like)
-        size = len(self._weight)
-        weight = address(self._weight)
-        self.structure = examples_type(len(tables))(addresses(self._columns), weight, size, size)
+        size, weight = len(self._weight), address(self._weight)
+        columns = addresses([table.columns for table in self._tables])
+        self.structure = examples_type(len(tables))(columns, weight, size, size)
 
 
-def _columns_of(table: Tensor) -> Tensor:
-    """Return a table (N, …) as columns (…, N), padded."""
-    columns = table.reshape(len(table), -1).T
-    last = columns[:, -1:].expand(-1, pad(len(table), table.dtype) - len(table))
-    return torch.cat((columns, last), 1).contiguous()
+class _Columns:
+    """A table (N, …) as columns (…, N), padded; programs of the same table share them."""
+
+    _known: ClassVar[WeakValueDictionary[tuple[object, ...], "_Columns"]] = WeakValueDictionary()
+
+    def __init__(self, table: Tensor) -> None:
+        self._table = table  # as long as it is there, no other table has its address
+        columns = table.reshape(len(table), -1).T
+        last = columns[:, -1:].expand(-1, pad(len(table), table.dtype) - len(table))
+        self.columns = torch.cat((columns, last), 1).contiguous()
+
+    @classmethod
+    def of(cls, table: Tensor) -> "_Columns":
+        """Return the columns of a table, made now or before."""
+        key = table.data_ptr(), tuple(table.shape), table.stride(), table.dtype, table._version
+        found = cls._known.get(key)
+        if found is None:
+            found = cls._known[key] = cls(table)
+        return found
 
 
 def weights(count: int, like: Tensor) -> Tensor:
