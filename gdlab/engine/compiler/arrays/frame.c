@@ -1,4 +1,4 @@
-/* The steps of a chunk for runs whose loss is a mean over examples: one run after the other.
+/* The steps of a chunk, one run after the other: over the examples or the coordinates of each.
 
    B runs form a block, whose points are written together, since runs lie along the last axis. */
 
@@ -41,8 +41,8 @@ void advance(long begin, long end, const Chunk *chunk, T *work)
 {
   const long n = chunk->runs;
   T *const x = work, *const state = x + B * DP, *const column = state + B * SP;
-  T *const slope = column + B * CP, *const at = slope + DP, *const noise = at + DP;
-  T *const part_tile = noise + DP, *const tile = part_tile + PART, *const arrays = tile + TILE;
+  T *const slope = column + B * CP, *const at = slope + DP, *const part_tile = at + DP;
+  T *const tile = part_tile + PART, *const arrays = tile + TILE;
   for (long i = begin; i < end; i += B) {
     const int rows = end - i < B ? end - i : B;
     T least_norm[B], least[B], best[B], finite[B], greatest[B];

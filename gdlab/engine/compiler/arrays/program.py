@@ -132,6 +132,6 @@ class _StepWriter(Writer):
             "NOISY": int(has_noise),
         }
         source, constants = self.finish(_FRAMES, sizes, examples, loss.minibatch or 0)
-        block = BLOCK * sum(constants[name] for name in ("DP", "SP", "CP")) + 3 * constants["DP"]
+        block = BLOCK * sum(constants[name] for name in ("DP", "SP", "CP")) + 2 * constants["DP"]
         work = block + sum(constants[name] for name in ("PART", "TILE", "SHARED"))
         return ArrayProgram(source, self.tracer.tables, work)

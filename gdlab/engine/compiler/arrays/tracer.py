@@ -48,7 +48,7 @@ class ArrayTracer(TorchDispatchMode):
         # By address; holding the tensors keeps the addresses from being reused.
         self._nodes: dict[int, tuple[Tensor, Node]] = {}
         self._chosen: Tensor | None = None
-        self._tables: dict[int, tuple[Tensor, Node]] = {}
+        self._tables: dict[tuple[Any, ...], tuple[Tensor, Node]] = {}
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -124,12 +124,13 @@ class ArrayTracer(TorchDispatchMode):
             raise Uncompilable("an index that depends on the example has no compiled form")
         table = args[0]
         result = func(*args)
-        if _address(table) not in self._tables:
+        key = _address(table), *_window(table)
+        if key not in self._tables:
             sizes = tuple(result.shape)
             name = f"table[{len(self._tables)}]"
             node = Node("input", name, (), sizes, contiguous(sizes), True)
-            self._tables[_address(table)] = table, node
-        self._keep(result, self._tables[_address(table)][1])
+            self._tables[key] = table, node
+        self._keep(result, self._tables[key][1])
         return result
 
     def _compute(self, func: Any, kind: Any, name: str, args: Any, kwargs: Any) -> Tensor:
