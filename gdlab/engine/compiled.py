@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gdlab.engine.batch import Batch
 from gdlab.engine.compiler.library import load_function
-from gdlab.engine.compiler.program import Uncompilable
+from gdlab.engine.compiler.program import Uncompilable, errors_as_uncompilable
 from gdlab.engine.compiler.source import c_source
 from gdlab.engine.compiler.step import check_length, trace_step
 from gdlab.engine.eager import draw_noise, records_with_loss
@@ -21,14 +21,12 @@ from gdlab.engine.records import ChunkRecords, ChunkSummary
 from gdlab.engine.rows import Rows
 from gdlab.engine.stacking import collect_columns, pointer, stack
 from gdlab.engine.status import Status
-from gdlab.errors import CUSTOM_ERRORS, raise_if_signaled
 from gdlab.fields.declared import Number, map_numbers
 from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import norms, value_and_gradient
 from gdlab.optimizers.base import Optimizer, State
 
 _RUN_STEPS_PER_THREAD = 2**16  # fewer are not worth a thread
-_MAX_MESSAGE = 120
 _MOST_WRITTEN_OUT = 256  # examples × dimensions of a loss whose examples are all written out
 _LONG = 64  # dimensions of a point that fills vectors by itself
 _TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-3}
@@ -46,15 +44,9 @@ class Compiled:
         # The optimizer's state: views of one block of memory that the steps write into.
         self._state: State | None = None
         self._memory = x
-        try:
+        with errors_as_uncompilable():
             self._load(rows)
             self.compare_with_torch(rows)
-        except Uncompilable:
-            raise
-        except CUSTOM_ERRORS as error:  # in custom code: the eager steps will show what it raises
-            raise_if_signaled(error)
-            message = " ".join(str(error).split())[:_MAX_MESSAGE]
-            raise Uncompilable(f"{type(error).__name__}: {message}") from error
 
     def _load(self, rows: Rows) -> None:
         """Trace and compile the step of the rows."""

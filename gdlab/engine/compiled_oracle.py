@@ -12,13 +12,11 @@ import torch
 
 from gdlab.engine import eager
 from gdlab.engine.compiler.kernels import Kernels
-from gdlab.engine.compiler.program import Uncompilable
+from gdlab.engine.compiler.program import Uncompilable, errors_as_uncompilable
 from gdlab.engine.records import ChunkRecords
 from gdlab.engine.rows import Rows
-from gdlab.errors import CUSTOM_ERRORS, raise_if_signaled
 from gdlab.optimizers.oracle import evaluate
 
-_MAX_MESSAGE = 120
 _TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-3}
 
 
@@ -31,15 +29,9 @@ class CompiledOracle:
 
     def __init__(self, rows: Rows) -> None:
         self._kernels = Kernels(rows.batch.lanes)
-        try:
+        with errors_as_uncompilable():
             self._kernels.compile(evaluate, rows.loss, rows.x)
             self.compare_with_torch(rows)
-        except Uncompilable:
-            raise
-        except CUSTOM_ERRORS as error:  # in custom code: the eager steps will show what it raises
-            raise_if_signaled(error)
-            message = " ".join(str(error).split())[:_MAX_MESSAGE]
-            raise Uncompilable(f"{type(error).__name__}: {message}") from error
 
     def __call__(self, rows: Rows, length: int, interrupted: Callable[[], bool]) -> ChunkRecords:
         """Make up to `length` new records, and leave `rows` at the next point."""

@@ -15,14 +15,13 @@ from gdlab.optimizers.base import Optimizer
 
 def collect_columns(loss: Loss, optimizer: Optimizer | None = None) -> list[Tensor]:
     """Return the columns of the loss, then of the optimizer, in the order of their trace."""
-    columns: list[Tensor] = []
+    columns = loss.numeric_columns()
 
     def collect(value: Number) -> Number:
         if isinstance(value, Tensor):
             columns.append(value)
         return value
 
-    loss.with_columns(collect)
     if optimizer is not None:
         map_numbers(optimizer, collect)
     return columns

@@ -239,6 +239,18 @@ class Loss(Configured):
         is_same = all(getattr(changed, name) is getattr(self, name) for name in names)
         return self if is_same else self._without_cache(changed, self.kept_when_columns_change)
 
+    def numeric_columns(self) -> list[Tensor]:
+        """Return the columns among its `Number` fields, in the order of `with_columns`."""
+        columns: list[Tensor] = []
+
+        def collect(value: Number) -> Number:
+            if isinstance(value, Tensor):
+                columns.append(value)
+            return value
+
+        self.with_columns(collect)
+        return columns
+
     @classmethod
     def _without_cache(cls, loss: Self, kept: Sequence[str]) -> Self:
         """Drop all cached values of a loss but those named in `kept`, and return the loss."""

@@ -41,14 +41,7 @@ class PointLoss(Loss):
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return the values (...) at points x (..., D)."""
-        columns: list[Tensor] = []
-
-        def collect(value: Number) -> Number:
-            if isinstance(value, Tensor):
-                columns.append(value)
-            return value
-
-        self.with_columns(collect)
+        columns = self.numeric_columns()
 
         def single(x: Tensor, *scalars: Tensor) -> Tensor:
             remaining = iter(scalars)

@@ -20,7 +20,6 @@ from gdlab.engine.compiler.library import load_function
 from gdlab.engine.compiler.program import Operand, Program, Uncompilable
 from gdlab.engine.compiler.source import definitions, operand_text, statements
 from gdlab.engine.compiler.tracer import Tracer
-from gdlab.fields.declared import Number
 from gdlab.losses.base import Loss
 
 _MAX_LINES = 4000
@@ -75,15 +74,7 @@ class Kernels:
     def _columns_of(self, loss: Loss) -> list[Tensor]:
         """Return the columns (n,) of a loss, in the order in which they are traced."""
         if self._columns is None or self._columns[0] is not loss:
-            columns: list[Tensor] = []
-
-            def collect(value: Number) -> Number:
-                if isinstance(value, Tensor):
-                    columns.append(value)
-                return value
-
-            loss.with_columns(collect)
-            self._columns = loss, columns
+            self._columns = loss, loss.numeric_columns()
         return self._columns[1]
 
 

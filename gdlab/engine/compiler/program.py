@@ -4,15 +4,33 @@ A value is the result of one operation on other values. Equal operations share o
 common subexpressions are computed once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
+
+from gdlab.errors import CUSTOM_ERRORS, raise_if_signaled
+
+_MAX_MESSAGE = 120
 
 Kind: TypeAlias = Literal["number", "truth"]
 
 
 class Uncompilable(Exception):
     """Something cannot be compiled; the message says why."""
+
+
+@contextmanager
+def errors_as_uncompilable() -> Iterator[None]:
+    """Raise what custom code raises as `Uncompilable`: the eager steps will show it."""
+    try:
+        yield
+    except Uncompilable:
+        raise
+    except CUSTOM_ERRORS as error:
+        raise_if_signaled(error)
+        message = " ".join(str(error).split())[:_MAX_MESSAGE]
+        raise Uncompilable(f"{type(error).__name__}: {message}") from error
 
 
 @dataclass(frozen=True)

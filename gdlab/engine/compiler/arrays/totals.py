@@ -62,7 +62,7 @@ class Totals:
         (m, row, out_row), (n, column, out_column) = map(size_and_strides, views, mine)
         a = View(views[0].node, views[0].offset, (1, m, 1), (0, row, 0))
         b = View(views[1].node, views[1].offset, (1, 1, n), (0, 0, column))
-        details = {"strides": (0, out_row, out_column), "sizes": (1, m, n)}
+        details = {"strides": (0, out_row, out_column)}
         return Node("outer", "outer", (a, b), sizes, node.strides, False, details)
 
 

@@ -64,8 +64,7 @@ class ArrayTracer(TorchDispatchMode):
         """Return a copy of a tensor that is followed as the input `name`."""
         tensor = like.detach().clone(memory_format=torch.contiguous_format)
         sizes = tuple(tensor.shape)
-        self._keep(tensor, Node("input", name, (), sizes, contiguous(sizes), per_example))
-        return tensor
+        return self._keep(tensor, Node("input", name, (), sizes, contiguous(sizes), per_example))
 
     def choose(self) -> Tensor:
         """Return the index (1, 1) of an example, which may only select from tables."""
@@ -90,8 +89,10 @@ class ArrayTracer(TorchDispatchMode):
             return None
         return View(found[1], *_window(tensor))
 
-    def _keep(self, tensor: Tensor, node: Node) -> None:
+    def _keep(self, tensor: Tensor, node: Node) -> Tensor:
+        """Follow a tensor as a view of a node, and return it."""
         self._nodes[_address(tensor)] = tensor, node
+        return tensor
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
@@ -130,8 +131,7 @@ class ArrayTracer(TorchDispatchMode):
             name = f"table[{len(self._tables)}]"
             node = Node("input", name, (), sizes, contiguous(sizes), True)
             self._tables[key] = table, node
-        self._keep(result, self._tables[key][1])
-        return result
+        return self._keep(result, self._tables[key][1])
 
     def _compute(self, func: Any, kind: Any, name: str, args: Any, kwargs: Any) -> Tensor:
         """Run an operation with one result, and record it with all its arguments."""
@@ -165,8 +165,7 @@ class ArrayTracer(TorchDispatchMode):
     ) -> Tensor:
         """Follow a result as a new node."""
         sizes, strides = tuple(result.shape), result.stride()
-        self._keep(result, make_node(kind, name, args, sizes, strides, details))
-        return result
+        return self._keep(result, make_node(kind, name, args, sizes, strides, details))
 
     def _write(self, func: Any, name: str, args: Any, kwargs: Any) -> Any:
         """Record an operation that writes into its first argument."""
@@ -211,7 +210,7 @@ class ArrayTracer(TorchDispatchMode):
         a, b = (with_axis(self.view(arg), 0) for arg in args)
         result = func(*args, **kwargs)
         node = make_node("product", "mm", (a, b), (1, *result.shape), (0, *result.stride()))
-        return self._add_viewed(result, node)
+        return self._keep(result, node)
 
     def _record_bmm(self, func: Any, args: Any, kwargs: Any) -> Tensor:
         a, b = map(self.view, args)
@@ -222,17 +221,13 @@ class ArrayTracer(TorchDispatchMode):
         result = func(*args, **kwargs)
         pair = a, with_axis(b, 2)
         node = make_node("product", "mv", pair, (1, *result.shape, 1), (0, 1, 0))
-        return self._add_viewed(result, node)
+        return self._keep(result, node)
 
     def _record_dot(self, func: Any, args: Any, kwargs: Any) -> Tensor:
         a, b = (with_axis(self.view(arg), 0) for arg in args)
         result = func(*args, **kwargs)
         pair = with_axis(a, 0), with_axis(b, 2)
-        return self._add_viewed(result, make_node("product", "dot", pair, (1, 1, 1), (0, 0, 0)))
-
-    def _add_viewed(self, result: Tensor, node: Node) -> Tensor:
-        self._keep(result, node)
-        return result
+        return self._keep(result, make_node("product", "dot", pair, (1, 1, 1), (0, 0, 0)))
 
     def _record_cat(self, func: Any, args: Any, kwargs: Any) -> Tensor:
         tensors, axis = args[0], args[1] if len(args) > 1 else kwargs.get("dim", 0)
