@@ -1,13 +1,17 @@
 """Independent jobs side by side, in copies of this process.
 
 A forked process has all that this one has in memory, modules too, so that a job may begin at once.
+It also has every lock that another thread held at that moment, and waits forever for one that it
+needs. So nothing depends on it: what it does not return in time is computed in this process.
 """
 
 import ctypes
 import os
 import pickle
+import select
 import signal
 import sys
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeAlias, TypeVar
@@ -21,13 +25,17 @@ _NUMBER = 4  # bytes of the number of a job
 _MOST_JOBS = 4096  # their numbers fit into a pipe
 _PR_SET_PDEATHSIG = 1
 
+# How long to wait for a forked process once no job waits: the longest job here took at most so many
+# times less, and at least so many seconds.
+_TIMES, _SECONDS = 5, 5.0
+
 
 def run_side_by_side(jobs: Sequence[Callable[[], T]], processes: int) -> list[T]:
     """Run jobs, and return what they return, in order.
 
     Each process takes the next job once it is done with one. Torch must use one thread, and none
-    of the jobs may need a GPU. A job that raises in a forked process, or whose process dies, is run
-    again in this one, where it may raise.
+    of the jobs may need a GPU. A job that raises in a forked process, or whose process dies or
+    hangs, is run again in this one, where it may raise.
 
     Args:
         jobs: what to run; what they return can be pickled.
@@ -44,9 +52,10 @@ def run_side_by_side(jobs: Sequence[Callable[[], T]], processes: int) -> list[T]
         for _ in range(count - 1):
             children.append(_Child(waiting, jobs))  # noqa: PERF401 — those forked before are ended
         done: Done[T] = {}
-        _take_jobs(waiting, jobs, done)
+        longest = _take_jobs(waiting, jobs, done)
+        deadline = time.monotonic() + max(_SECONDS, _TIMES * longest)
         for child in children:
-            done |= child.results()
+            done |= child.results(deadline)
     finally:
         os.close(waiting)
         for child in children:
@@ -54,11 +63,18 @@ def run_side_by_side(jobs: Sequence[Callable[[], T]], processes: int) -> list[T]
     return [done[n] if n in done else job() for n, job in enumerate(jobs)]
 
 
-def _take_jobs(waiting: int, jobs: Sequence[Callable[[], T]], done: Done[T]) -> None:
-    """Run waiting jobs until there are none, and note what they return."""
+def _take_jobs(waiting: int, jobs: Sequence[Callable[[], T]], done: Done[T]) -> float:
+    """Run waiting jobs until there are none, and note what they return.
+
+    Returns:
+        How long the longest took, in seconds.
+    """
+    longest = 0.0
     while taken := os.read(waiting, _NUMBER):
-        number = int.from_bytes(taken, "little")
+        number, begun = int.from_bytes(taken, "little"), time.monotonic()
         done[number] = jobs[number]()
+        longest = max(longest, time.monotonic() - begun)
+    return longest
 
 
 class _Child(Generic[T]):
@@ -75,8 +91,16 @@ class _Child(Generic[T]):
             _work_and_exit(parent, waiting, jobs, answer)
         os.close(answer)
 
-    def results(self) -> Done[T]:
-        """Wait for what its jobs returned; nothing if it died."""
+    def results(self, deadline: float) -> Done[T]:
+        """Wait for what its jobs returned; nothing if it died, or has not begun to answer in time.
+
+        Args:
+            deadline: a time of the monotonic clock.
+        """
+        poll = select.poll()
+        poll.register(self._answers)
+        if not poll.poll(1000 * max(0.0, deadline - time.monotonic())):
+            return {}
         with open(self._answers, "rb", closefd=False) as file:
             content = file.read()
         return pickle.loads(content) if content else {}

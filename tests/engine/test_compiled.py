@@ -148,9 +148,11 @@ def test_gradients_of_any_size_have_the_norms_of_torch(slope: float) -> None:
     steep = make_batch(plane, lr=[1e-320, 0.0], start=[0.1, 0.0], steps=3, stop=Stop(grad_tol=0))
     for one, other in zip(finish(steep), finish(compiled(steep)), strict=True):
         assert one.outcome.status == Status.MAX_STEPS
-        assert_same_bits(dataclasses.replace(one, outcome=other.outcome), other)
-        # Infinite where it overflows, although the gradient is finite. Observed: 2e-16.
-        assert other.history.grad_norm == pytest.approx(slope * 2**0.5, rel=1e-15)
+        assert points_and_losses(one) == points_and_losses(other)
+        # Infinite where it overflows, although the gradient is finite. Observed: 2e-16, as torch
+        # does not round every square root correctly on every CPU.
+        for norms in (one.history.grad_norm, other.history.grad_norm):
+            assert norms == pytest.approx(slope * 2**0.5, rel=1e-15)
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,12 @@
 
 import os
 import signal
+import threading
 from pathlib import Path
 
 import pytest
 
+from gdlab.sweeps import side_by_side
 from gdlab.sweeps.side_by_side import run_side_by_side
 
 
@@ -46,8 +48,18 @@ def fail(parent: int) -> int:
     return 1
 
 
-@pytest.mark.parametrize("job", [die, fail])
-def test_what_a_forked_process_leaves_is_done_here(job):
+def hang(parent: int) -> int:
+    """Wait in a forked process for a lock that nothing there will release."""
+    if os.getpid() != parent:
+        held = threading.Lock()
+        held.acquire()
+        held.acquire()
+    return 1
+
+
+@pytest.mark.parametrize("job", [die, fail, hang])
+def test_what_a_forked_process_leaves_is_done_here(job, monkeypatch):
+    monkeypatch.setattr(side_by_side, "_SECONDS", 0.3)
     parent = os.getpid()
     assert run_side_by_side([lambda: job(parent)] * 6, 4) == [1] * 6
 
