@@ -115,9 +115,12 @@ def viewing(directory: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
             else:
                 pytest.fail(f"TensorBoard did not start: {said}")
             yield address.group(), process
-        finally:
-            # Not killed: TensorBoard then removes the note by which others find it.
+            # Not killed: TensorBoard then removes the note by which others find it. Where it cannot
+            # write its last words, the server may take that for an error of a request and go on.
             process.terminate()
+            process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
 
 
 def wait_until_loaded(url: str, runs: int) -> None:
