@@ -6,6 +6,7 @@ Shapes: R runs of the sweep, n runs of a group, D dimensions.
 import dataclasses
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -85,7 +86,7 @@ class Plan:
         grid: the axes, and the values of each run.
         groups: the runs by structure.
         templates: of each group's `.hydra` files; None in a sweep from Python.
-        executor: the name of the executor that runs the shards.
+        executor: the name of what runs the shards, or a pool that was handed over.
         rows: maximum number of runs in a shard; None for `engine.max_rows`.
         data: the files that the losses read.
     """
@@ -93,7 +94,7 @@ class Plan:
     grid: Grid
     groups: tuple[Group, ...]
     templates: tuple[Template | None, ...]
-    executor: str = DEFAULT
+    executor: str | Executor = DEFAULT
     rows: int | None = None
     data: tuple[Fingerprint, ...] = ()
 

@@ -22,6 +22,7 @@ from gdlab.recording.files import make_folder, remove_tree
 from gdlab.recording.names import ABOUT, SHARDS
 from gdlab.recording.parquet import write_table
 from gdlab.results.ranking import DataFrame, rank_order
+from gdlab.sweeps.executors.base import ShardLost, find_executor
 from gdlab.sweeps.executors.board import Statuses
 from gdlab.sweeps.executors.driver import run_shards
 from gdlab.sweeps.illustrating import draw_pictures
@@ -68,6 +69,7 @@ def run_sweep(
 
     Raises:
         RecordError: the table of a finished shard is damaged.
+        ShardLost: some shards were; the tables of all others are written.
         ChildProcessError: a process that ran a shard died.
         KeyboardInterrupt: the caller's; the tables of the shards that ended are written.
     """
@@ -115,7 +117,8 @@ def _run_missing(
     finished = [run for number in tables for run in shards[number].runs.tolist()]
     missing = {number: shard for number, shard in shards.items() if number not in tables}
     records = None
-    if len(plan) <= plan.options.record.max_run_dirs:
+    shares_disk = find_executor(plan.executor).shares_disk
+    if shares_disk and len(plan) <= plan.options.record.max_run_dirs:
         records = RunDirectories(directory, plan, range(len(plan)))
         records.remove_damaged(finished)
     try:
@@ -123,7 +126,7 @@ def _run_missing(
             tables[number] = table
             if str(Status.INTERRUPTED) not in table["status"].to_pylist():
                 write_table(directory, names[number], table)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, ShardLost):
         if records is not None:
             records.abandon()
         if tables:

@@ -16,6 +16,7 @@ from gdlab.optimizers import Optimizer
 from gdlab.recording.names import SUMMARY_CSV, SUMMARY_MD
 from gdlab.recording.rate import recorded_rate
 from gdlab.sweeps.executors.board import Statuses
+from gdlab.sweeps.machine import differences
 from gdlab.sweeps.plan import Plan
 from gdlab.sweeps.result_files import read_directories
 from gdlab.sweeps.standings import Standings, standings_of
@@ -81,6 +82,8 @@ def show_sweep(plan: Plan, results: "pa.Table", directory: Path) -> None:
         lines["run by run"] = f"{reasons}; each run had its own optimizer"
     if fell := _fallbacks(results):
         lines["mode"] = fell
+    if differ := differences(results):
+        lines["machines"] = f"they differ in {', '.join(differ)}: so may last bits between shards"
     if plan.options.record.events:
         lines["TensorBoard"] = f"python -m gdlab.view {path}"
     if len(frame) < len(plan) or str(Status.INTERRUPTED) in set(frame["status"]):

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def sweep(
     *,
     zip: Sequence[str] = (),
     directory: str | Path | None = None,
-    executor: str = DEFAULT,
+    executor: str | Executor = DEFAULT,
     **settings: Any,
 ) -> Recorded:
     """Run every combination of the values given as lists, as few tensor programs.
@@ -56,7 +57,8 @@ def sweep(
         zip: names of settings that vary together, the first values of each in one run, and so on.
         directory: a new or empty folder for the files that a sweep on the command line writes;
             None to return the table only.
-        executor: "serial" for this process, "processes" for all cores.
+        executor: "serial" for this process, "processes" for all cores, "ray" for a cluster of Ray;
+            or any `concurrent.futures.Executor`, as of dask, which stays the caller's.
         settings: further settings by their names in conf/config.yaml, those with a dot as
             `**{"loss.condition": [1, 10]}`; a setting of a chosen loss, optimizer or schedule also
             by its own name, as `condition=[1, 10]`, where only one has it. A list, range, iterator,
@@ -65,7 +67,8 @@ def sweep(
 
     Raises:
         SettingError: a setting is unknown, of the wrong type or out of range.
-        ChildProcessError: a process that ran some of the runs died.
+        ChildProcessError: a process that ran some of the runs died; with a directory, the tables of
+            all others are in it.
     """
     rates = {} if lr is None else {"lr": lr}
     zip = [zip] if isinstance(zip, str) else zip

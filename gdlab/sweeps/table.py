@@ -13,6 +13,7 @@ from gdlab.config.settings import Settings
 from gdlab.engine.outcome import NUMBERS
 from gdlab.engine.status import Status
 from gdlab.fields.formatting import format_value
+from gdlab.sweeps.machine import with_machines_of
 from gdlab.sweeps.plan import Group
 from gdlab.sweeps.shard import FinishedRuns
 
@@ -96,6 +97,8 @@ def empty_table() -> "pa.Table":
 def join_tables(tables: Sequence["pa.Table"]) -> "pa.Table":
     """Join the rows of all tables, sorted by run; columns that a table lacks are null.
 
+    The machines that the tables note are noted with it.
+
     If a column holds strings in one table and numbers or null in another, as for
     loss.center=0,[1,2], the latter become strings.
     """
@@ -109,11 +112,12 @@ def join_tables(tables: Sequence["pa.Table"]) -> "pa.Table":
             return column
         return pa.array([format_value(value) for value in column.to_pylist()])
 
-    tables = [
+    unified = [
         pa.table({name: unify(name, table[name]) for name in table.column_names})
         for table in tables
     ]
-    return pa.concat_tables(tables, promote_options="permissive").sort_by("run")
+    joined = pa.concat_tables(unified, promote_options="permissive").sort_by("run")
+    return with_machines_of(joined, tables)
 
 
 def _plain(values: Sequence[Any]) -> list[Any]:

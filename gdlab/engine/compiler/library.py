@@ -42,7 +42,8 @@ def load_function(source: str, name: str) -> Callable[..., Any]:
 def load_library(source: str) -> ctypes.CDLL:
     """Load the library of a C source, from the cache on disk if it was compiled before."""
     compiler = _find_compiler()
-    key = "\0".join((source, compiler, repr((_FLAGS, _STRICT, _NO_SINCOS, _ATTEMPTS)), _machine()))
+    machine = f"{platform.platform()} {platform.processor()} {cpu_features()}"
+    key = "\0".join((source, compiler, repr((_FLAGS, _STRICT, _NO_SINCOS, _ATTEMPTS)), machine))
     name = hashlib.sha256(key.encode()).hexdigest()[:32]
     return load_cached(name, partial(_compile, compiler, source))
 
@@ -55,12 +56,21 @@ def _find_compiler() -> str:
     raise Uncompilable("no C compiler found (cc, gcc, clang or $CC)")
 
 
-def _machine() -> str:
-    """A description of the CPU, on which `-march=native` depends."""
+def compiler_version() -> str:
+    """Return the first line that the C compiler says of itself; "none" if there is none."""
+    try:
+        command = [_find_compiler(), "--version"]
+    except Uncompilable:
+        return "none"
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    return process.stdout.partition("\n")[0]
+
+
+def cpu_features() -> str:
+    """Return the CPU's features, on which `-march=native` depends; empty where it does not say."""
     cpu = Path("/proc/cpuinfo")
     lines = cpu.read_text("utf-8").splitlines() if cpu.is_file() else []
-    features = next((line for line in lines if line.startswith(("flags", "Features"))), "")
-    return f"{platform.platform()} {platform.processor()} {features}"
+    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
 
 
 def _compile(compiler: str, source: str, output: Path) -> None:

@@ -6,6 +6,7 @@ Everything else asks the class's attributes, never its name.
 
 import importlib
 from collections.abc import Callable
+from concurrent.futures import Executor as PoolExecutor
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -19,13 +20,20 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+class ShardLost(ChildProcessError):
+    """What a shard's future raises where the processes that ran it died, however often it began.
+
+    The other shards go on.
+    """
+
+
 @dataclass(frozen=True)
 class Job:
     """What an executor is opened for.
 
     Attributes:
         shards: the number of shards to run, at least one.
-        cores: the number of cores of this machine to use.
+        cores: the number of cores of this machine to use, where it runs on this machine.
         interrupted: whether to stop; asked at every step.
         progress: receives the statuses of rows.
     """
@@ -56,6 +64,9 @@ class Session(Protocol):
             work: the shard.
             shard: its position among the shards being run, for the board.
 
+        Raises:
+            ShardLost: in the future; see there.
+
         Returns:
             A future of its table, or of None if it was stopped before it began. An executor that
             runs the shard right here returns a finished future.
@@ -72,6 +83,11 @@ class Executor(Protocol):
         ...
 
     @property
+    def shares_disk(self) -> bool:
+        """Whether shards run where the sweep's directory is, so that they may write into it."""
+        ...
+
+    @property
     def needs_pickling(self) -> bool:
         """Whether shards are sent to other processes."""
         ...
@@ -79,6 +95,14 @@ class Executor(Protocol):
     @property
     def shards_per_core(self) -> int:
         """How many shards to cut for each core; 0 if only `engine.max_rows` limits their size."""
+        ...
+
+    def cores(self) -> int:
+        """Return the number of cores on which shards run.
+
+        Raises:
+            SettingError: what the executor needs is not there.
+        """
         ...
 
     def open(self, job: Job) -> AbstractContextManager[Session]:
@@ -90,7 +114,36 @@ class Executor(Protocol):
         ...
 
 
-def find_executor(name: str) -> Executor:
-    """Import and return the executor of a name in the table."""
-    module, _, kind = EXECUTORS[name].rpartition(".")
+def find_executor(given: str | PoolExecutor) -> Executor:
+    """Return the executor of a name in the table, or that of a pool that was handed over."""
+    if not isinstance(given, str):
+        from gdlab.sweeps.executors.handed import Handed
+
+        return Handed(given)
+    module, _, kind = EXECUTORS[given].rpartition(".")
     return getattr(importlib.import_module(module), kind)()
+
+
+def passed_on(
+    future: "Future[pa.Table | None]", explain: Callable[[Exception], Exception | None]
+) -> "Future[pa.Table | None]":
+    """Return a future of the table of another future.
+
+    Args:
+        future: the other one.
+        explain: what to raise in place of what that raises; None for a shard that did not begin.
+    """
+    answer: Future[pa.Table | None] = Future()
+
+    def pass_on(done: "Future[pa.Table | None]") -> None:
+        try:
+            answer.set_result(done.result())
+        except Exception as error:
+            explained = explain(error)
+            if explained is None:
+                answer.set_result(None)
+            else:
+                answer.set_exception(explained)
+
+    future.add_done_callback(pass_on)
+    return answer

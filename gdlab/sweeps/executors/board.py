@@ -28,11 +28,19 @@ class Statuses(Protocol):
 
 
 class Board(Protocol):
-    """Where the driver asks all shards to stop, and where shards report their progress."""
+    """The driver's side of the board: it asks all shards to stop, and hears of their progress."""
 
     def stop(self) -> None:
         """Ask all shards to stop."""
         ...
+
+    def new_counts(self) -> Statuses | None:
+        """Return what the driver has not heard yet; None if there is nothing to hear now."""
+        ...
+
+
+class ShardBoard(Protocol):
+    """A shard's side of the board: it asks whether to stop, and reports its progress."""
 
     def is_stopped(self) -> bool:
         """Whether shards should stop; each asks at every step."""
@@ -47,10 +55,6 @@ class Board(Protocol):
         """
         ...
 
-    def new_counts(self) -> Statuses | None:
-        """Return what the driver has not heard yet; None if `note` tells it directly."""
-        ...
-
 
 @dataclass(frozen=True, eq=False)
 class ProgressUpdate:
@@ -61,6 +65,36 @@ class ProgressUpdate:
     """
 
     status: Tensor
+
+
+def counted(before: np.ndarray, rows: Statuses) -> np.ndarray:
+    """Count the rows of a shard by status.
+
+    Args:
+        before: what its last report counted, 0 for each status at first.
+        rows: those that ended since then, and those that still run.
+    """
+    counts = np.bincount(rows.status.cpu().numpy(), minlength=len(Status))
+    counts[1:] += before[1:]
+    return counts
+
+
+class Told:
+    """What the driver has heard."""
+
+    def __init__(self) -> None:
+        self._counts = np.zeros(len(Status), dtype=np.int64)
+
+    def update(self, counts: np.ndarray) -> ProgressUpdate:
+        """Return the rows that ended since the last call, and those that still run.
+
+        Args:
+            counts: of all rows by status; fewer than before where a shard began anew.
+        """
+        fresh = np.maximum(counts - self._counts, 0)
+        fresh[Status.RUNNING] = counts[Status.RUNNING]
+        self._counts = np.maximum(counts, self._counts)
+        return ProgressUpdate(torch.from_numpy(np.repeat(np.arange(len(Status)), fresh)))
 
 
 class FileBoard:
@@ -78,7 +112,7 @@ class FileBoard:
     def __init__(self, path: str) -> None:
         self._path = path
         self._rows = np.asarray(np.memmap(path, np.int64, "r+")).reshape(-1, len(Status))
-        self._reported = np.zeros(len(Status), dtype=np.int64)
+        self._told = Told()
 
     def __reduce__(self) -> tuple[type["FileBoard"], tuple[str]]:
         return FileBoard, (self._path,)
@@ -102,17 +136,11 @@ class FileBoard:
 
     def note(self, shard: int, rows: Statuses) -> None:
         """Count the rows of a shard by status."""
-        counts = np.bincount(rows.status.cpu().numpy(), minlength=len(Status))
-        counts[1:] += self._rows[1 + shard, 1:]
-        self._rows[1 + shard] = counts
+        self._rows[1 + shard] = counted(self._rows[1 + shard], rows)
 
     def new_counts(self) -> ProgressUpdate:
         """Return the rows that ended since the last call, and those that still run."""
-        counts = self._rows[1:].sum(0)
-        fresh = counts - self._reported
-        fresh[Status.RUNNING] = counts[Status.RUNNING]
-        self._reported = counts
-        return ProgressUpdate(torch.from_numpy(np.repeat(np.arange(len(Status)), fresh)))
+        return self._told.update(self._rows[1:].sum(0))
 
 
 @contextmanager

@@ -5,10 +5,11 @@ finish a sweep that another began. The size of the shards is decided once, with 
 """
 
 import dataclasses
+from concurrent.futures import Executor as PoolExecutor
+from contextlib import nullcontext
 
-from gdlab.numerics.threads import cores as available_cores
 from gdlab.sweeps.executors.base import find_executor
-from gdlab.sweeps.executors.pickling import check_picklable
+from gdlab.sweeps.executors.pickling import by_value, check_picklable
 from gdlab.sweeps.executors.table import SETTING, check_executor
 from gdlab.sweeps.plan import Plan
 
@@ -16,7 +17,7 @@ _ROWS = 32  # shards have a multiple of it, since batches are padded to a diviso
 
 
 def with_shards_for(
-    plan: Plan, executor: str, setting: str = SETTING, cores: int | None = None
+    plan: Plan, executor: str | PoolExecutor, setting: str = SETTING, cores: int | None = None
 ) -> Plan:
     """Return a plan for an executor, with shards of a size that suits it.
 
@@ -25,30 +26,32 @@ def with_shards_for(
 
     Args:
         plan: of the sweep.
-        executor: its name.
+        executor: its name, or a pool that was handed over.
         setting: what gave the name, for errors.
         cores: the number of cores to use; None for all available.
 
     Raises:
         SettingError: there is no such executor, or a class cannot be sent to another process.
     """
-    chosen = with_executor(plan, executor, setting)
-    per_core = find_executor(executor).shards_per_core
-    if not per_core:
+    chosen, found = with_executor(plan, executor, setting), find_executor(executor)
+    if not found.shards_per_core:
         return chosen
-    even = -(-len(plan) // (per_core * (cores or available_cores())))
+    even = -(-len(plan) // (found.shards_per_core * (cores or found.cores())))
     rows = min(plan.options.engine.max_rows, -(-even // _ROWS) * _ROWS)
     return dataclasses.replace(chosen, rows=rows)
 
 
-def with_executor(plan: Plan, executor: str, setting: str = SETTING) -> Plan:
+def with_executor(plan: Plan, executor: str | PoolExecutor, setting: str = SETTING) -> Plan:
     """Return a plan with the same shards for another executor; see `with_shards_for`.
 
     Raises:
         SettingError: there is no such executor, or a class cannot be sent to another process.
     """
-    check_executor(setting, executor)
-    if find_executor(executor).needs_pickling:
-        for group in plan.groups:
-            check_picklable(group, executor, setting)
+    if not isinstance(executor, PoolExecutor):
+        check_executor(setting, executor)
+    found = find_executor(executor)
+    if found.needs_pickling:
+        with nullcontext() if found.shares_disk else by_value():
+            for group in plan.groups:
+                check_picklable(group, executor, setting)
     return dataclasses.replace(plan, executor=executor)

@@ -1,13 +1,13 @@
 """The driver: submits the shards of a plan to its executor and collects their tables."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from gdlab.numerics.threads import cores as available_cores
-from gdlab.sweeps.executors.base import Job, Session, find_executor
+from gdlab.sweeps.executors.base import Job, Session, ShardLost, find_executor
 from gdlab.sweeps.executors.board import Statuses
 from gdlab.sweeps.executors.work import Work, run_work
 from gdlab.sweeps.plan import Group, Plan
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _SECONDS = 0.1  # between two looks at the board
+_BYTES = 2**30  # of the tables of all shards that are submitted
+_NAMED = 10  # shards in a message
+_ROW = 2**9  # bytes of a run in a table, before one has come
 
 
 def run_shards(
@@ -41,16 +44,19 @@ def run_shards(
         cores: the number of cores to use; None for all available.
 
     Raises:
+        ShardLost: the processes that ran some shards died; all others have ended.
         ChildProcessError: a process that ran a shard died.
     """
     if not shards:
         return
     executor = find_executor(plan.executor)
+    records = records if executor.shares_disk else None
     works = _prepare(plan, shards, records, one_thread=executor.shares_cores)
     first, is_empty = next(works), True
     job = Job(len(shards), cores or available_cores(), interrupted, progress)
     with executor.open(job) as session:
-        for number, table in _collect(session, chain([first], works), job):
+        size = _ROW * max(map(len, shards.values()))
+        for number, table in _collect(session, chain([first], works), job, size):
             is_empty = False
             yield number, table
     if is_empty:
@@ -66,26 +72,58 @@ def _prepare(
         yield Work(number, group, plan.varied(shard.runs), records)
 
 
-def _collect(session: Session, works: Iterator[Work], job: Job) -> Iterator[tuple[int, "pa.Table"]]:
-    """Keep the session busy until all shards ended or the sweep is interrupted."""
+def _collect(
+    session: Session, works: Iterator[Work], job: Job, size: int
+) -> Iterator[tuple[int, "pa.Table"]]:
+    """Keep the session busy until all shards ended or the sweep is interrupted.
+
+    Args:
+        session: the open executor.
+        works: the shards.
+        job: what the executor was opened for.
+        size: of a table, as far as one can tell before, in bytes.
+
+    Raises:
+        ShardLost: in the end, if some shards have no table.
+    """
     waiting = enumerate(works)
-    running: dict[Future[pa.Table | None], int] = {}
+    running: dict[Future[pa.Table | None], Work] = {}
+    lost: list[tuple[Work, ShardLost]] = []
     while True:
         if job.interrupted():
             session.board.stop()
         else:
-            for shard, work in islice(waiting, session.capacity - len(running)):
-                running[session.submit(work, shard)] = work.number
+            most = min(session.capacity, max(1, _BYTES // size))
+            for shard, work in islice(waiting, max(0, most - len(running))):
+                running[session.submit(work, shard)] = work
         if not running:
-            return
+            break
         done, _ = wait(running, _SECONDS, FIRST_COMPLETED)
         update = session.board.new_counts()
         if update is not None:
             job.progress(update)
         for future in done:
-            number, table = running.pop(future), future.result()
+            work = running.pop(future)
+            try:
+                table = future.result()
+            except ShardLost as error:
+                lost.append((work, error))
+                continue
             if table is not None:
-                yield number, table
+                size = max(size, table.nbytes)
+                yield work.number, table
+    if lost:
+        raise _all_of(lost)
+
+
+def _all_of(lost: Sequence[tuple[Work, ShardLost]]) -> ShardLost:
+    """Return one error that names all shards that were lost."""
+    numbers = sorted(work.number for work, _ in lost)
+    runs = sum(len(work.shard) for work, _ in lost)
+    named = ", ".join(map(str, numbers[:_NAMED])) + (", …" if len(numbers) > _NAMED else "")
+    which = f"shard {named}" if len(numbers) == 1 else f"shards {named}"
+    error = lost[0][1]
+    return ShardLost(error.errno, f"{which} ({runs} runs) lost: {error.strerror}")
 
 
 def _with_one_thread(shard: Group) -> Group:

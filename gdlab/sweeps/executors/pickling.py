@@ -1,11 +1,19 @@
 """Shards on their way to other processes, which may lack a custom class or fail to read it."""
 
 import pickle
+import sys
+import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
+import gdlab
 from gdlab.config.settings import GROUPS
 from gdlab.errors import CUSTOM_ERRORS, SettingError, describe_error
-from gdlab.sweeps.executors.board import Board
+from gdlab.sweeps.executors.board import ShardBoard
 from gdlab.sweeps.executors.table import DEFAULT, SETTING
 from gdlab.sweeps.executors.work import Work, run_work
 from gdlab.sweeps.plan import Group
@@ -13,8 +21,10 @@ from gdlab.sweeps.plan import Group
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_INSTALLED = ("site-packages", "dist-packages")
 
-def check_picklable(group: Group, executor: str, setting: str) -> None:
+
+def check_picklable(group: Group, executor: object, setting: str) -> None:
     """Check before a sweep starts that its classes, which may be custom, can be pickled.
 
     Args:
@@ -45,7 +55,42 @@ def pickle_work(work: Work) -> bytes:
     return cloudpickle.dumps(work)
 
 
-def run_pickled(content: bytes, executor: str, board: Board, shard: int) -> "pa.Table | None":
+@contextmanager
+def by_value() -> Iterator[None]:
+    """Let pickled shards hold the code of modules that other machines need not have.
+
+    These are all that are not installed: those beside a script, or in the working directory.
+    """
+    import cloudpickle
+
+    own = [module for module in list(sys.modules.values()) if _is_own(module)]
+    for module in own:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        yield
+    finally:
+        for module in own:
+            cloudpickle.unregister_pickle_by_value(module)
+
+
+def _is_own(module: ModuleType) -> bool:
+    """Tell whether a module is neither installed nor a part of Python or gdlab."""
+    path = getattr(module, "__file__", None)
+    if path is None or module.__name__ == "__main__":  # which is always pickled by value
+        return False
+    folders = Path(path).resolve().parents
+    is_installed = any(folder.name in _INSTALLED for folder in folders)
+    return not is_installed and not any(folder in folders for folder in _own_folders())
+
+
+@cache
+def _own_folders() -> tuple[Path, ...]:
+    """The folders of Python's modules and of gdlab's."""
+    paths = (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), gdlab.__path__[0])
+    return tuple(Path(path).resolve() for path in paths)
+
+
+def run_pickled(content: bytes, executor: str, board: ShardBoard, shard: int) -> "pa.Table | None":
     """Run a pickled shard, in another process; return None if the sweep was stopped before.
 
     Args:

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING
 
+from gdlab.numerics.threads import cores as available_cores
 from gdlab.runs.interruption import SIGNALS
 from gdlab.sweeps.executors.base import Job
 from gdlab.sweeps.executors.board import FileBoard
@@ -34,8 +35,13 @@ class Processes:
     """Runs shards side by side, in one process for each core."""
 
     shares_cores = True
+    shares_disk = True
     needs_pickling = True
     shards_per_core = 2  # so that no core waits long for the last shard
+
+    def cores(self) -> int:
+        """Return the number of cores that this process may use."""
+        return available_cores()
 
     @contextmanager
     def open(self, job: Job) -> Iterator["_Session"]:

@@ -17,8 +17,13 @@ class Serial:
     """Runs each shard while it is submitted."""
 
     shares_cores = False
+    shares_disk = True
     needs_pickling = False
     shards_per_core = 0
+
+    def cores(self) -> int:
+        """Return 1: this process runs one shard at a time."""
+        return 1
 
     @contextmanager
     def open(self, job: Job) -> Iterator["_Session"]:

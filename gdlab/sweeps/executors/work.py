@@ -8,6 +8,7 @@ import numpy as np
 
 from gdlab.numerics.threads import one_thread
 from gdlab.sweeps.executors.board import Statuses
+from gdlab.sweeps.machine import with_machine
 from gdlab.sweeps.plan import Group
 from gdlab.sweeps.shard import Records, run_group
 from gdlab.sweeps.table import join_tables, table_of
@@ -54,4 +55,4 @@ def _run(
         rows = np.searchsorted(work.shard.runs, ended.runs).tolist()
         varied = {key: [values[row] for row in rows] for key, values in work.varied.items()}
         tables.append(table_of(work.shard, ended, varied))
-    return join_tables(tables)
+    return with_machine(join_tables(tables))

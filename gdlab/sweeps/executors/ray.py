@@ -1,0 +1,221 @@
+"""Shards on the cores of a Ray cluster, or by Ray on those of this machine.
+
+The address of a cluster is that of `RAY_ADDRESS`, as everywhere in Ray; a program that has called
+`ray.init` has chosen already. Only the driver writes: a shard sends its table back. Its task is run
+again on another worker if its own dies, but not if it raises.
+
+A Ray that was started here stays for the next sweep, and ends with this process.
+"""
+
+import errno
+import logging
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gdlab.display.terminal import show_warning
+from gdlab.engine.status import Status
+from gdlab.errors import SettingError, first_line
+from gdlab.numerics.threads import cores as available_cores
+from gdlab.sweeps.executors.base import Job, ShardLost, passed_on
+from gdlab.sweeps.executors.board import ProgressUpdate, Statuses, Told, counted
+from gdlab.sweeps.executors.counts import Counts
+from gdlab.sweeps.executors.pickling import by_value, pickle_work, run_pickled
+from gdlab.sweeps.executors.table import SETTING
+from gdlab.sweeps.executors.work import Work
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_NAME = "ray"
+_RETRIES = 3
+_SECONDS = 0.5  # between two questions to the board
+
+
+class Ray:
+    """Runs shards as tasks of Ray, each on one core."""
+
+    shares_cores = True
+    shares_disk = False
+    needs_pickling = True
+    shards_per_core = 2
+
+    def cores(self) -> int:
+        """Return the number of cores of the cluster.
+
+        Raises:
+            SettingError: Ray is missing, or no cluster answers.
+        """
+        return _count_cores(_connect())
+
+    @contextmanager
+    def open(self, job: Job) -> Iterator["_Session"]:
+        """Get ready to submit tasks; those that are left end with the block."""
+        ray = _connect()
+        session = _Session(ray, job)
+        try:
+            with by_value():
+                yield session
+        finally:
+            session.close()
+
+
+def _connect() -> Any:
+    """Return Ray's module, connected to a cluster.
+
+    Raises:
+        SettingError: Ray is missing, or no cluster answers.
+    """
+    try:
+        ray = import_module("ray")
+    except ImportError as error:
+        raise SettingError(f"{SETTING}={_NAME}: needs Ray: pip install 'gdlab[ray]'") from error
+    if not ray.is_initialized():
+        address = os.environ.get("RAY_ADDRESS")
+        place = (
+            {"address": address} if address else {"address": "local", "num_cpus": available_cores()}
+        )
+        quiet = {"include_dashboard": False} if not address else {}
+        try:
+            ray.init(**place, **quiet, log_to_driver=False, logging_level=logging.ERROR)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            where = f"RAY_ADDRESS={address}" if address else f"{SETTING}={_NAME}"
+            raise SettingError(f"{where}: Ray does not start ({first_line(error)})") from error
+    return ray
+
+
+def _count_cores(ray: Any) -> int:
+    return max(1, int(ray.cluster_resources().get("CPU", 1)))
+
+
+class _Session:
+    def __init__(self, ray: Any, job: Job) -> None:
+        strategies = import_module("ray.util.scheduling_strategies")
+        self._ray, self._refs = ray, dict[int, Any]()
+        # Where the driver is: the board is lost only together with it.
+        here = strategies.NodeAffinitySchedulingStrategy(
+            ray.get_runtime_context().get_node_id(), soft=False
+        )
+        name = f"gdlab-{uuid.uuid4().hex}"
+        actor = ray.remote(Counts).options(num_cpus=0, name=name, scheduling_strategy=here)
+        self._actor = actor.remote(job.shards, len(Status))
+        self._task = ray.remote(_run).options(num_cpus=1, max_retries=_RETRIES)
+        self.board = _DriverBoard(ray, self._actor, self._refs)
+
+    @property
+    def capacity(self) -> int:
+        """One ahead for each core, so that none waits for its next shard; a cluster may grow."""
+        return 2 * _count_cores(self._ray)
+
+    def submit(self, work: Work, shard: int) -> "Future[pa.Table | None]":
+        """Send a shard as a task."""
+        ref = self._task.remote(pickle_work(work), self._actor, shard)
+        self._refs[shard] = ref
+        future = ref.future()
+        future.add_done_callback(lambda _: self._refs.pop(shard, None))
+        return passed_on(future, lambda error: _explain(self._ray, error))
+
+    def close(self) -> None:
+        """End the tasks that are left, and the board."""
+        for ref in list(self._refs.values()):
+            self._ray.cancel(ref, force=True)
+        self._ray.kill(self._actor)
+
+
+class _DriverBoard:
+    """The driver's side of the board; it hears of shards that were tried again, and says so."""
+
+    def __init__(self, ray: Any, actor: Any, refs: dict[int, Any]) -> None:
+        self._ray, self._actor, self._refs = ray, actor, refs
+        self._told = Told()
+        self._tries: dict[int, int] = {}
+        self._next, self._is_stopped = 0.0, False
+
+    def stop(self) -> None:
+        """Ask all shards to stop."""
+        if not self._is_stopped:
+            self._is_stopped = True
+            self._actor.stop.remote()
+
+    def new_counts(self) -> ProgressUpdate | None:
+        """Return the rows that ended since the last answer, and those that still run."""
+        now = time.monotonic()
+        if now < self._next and self._refs:
+            return None
+        self._next = now + _SECONDS
+        counts, tries = self._ray.get(self._actor.read.remote())
+        self._tell_of_retries(tries)
+        return self._told.update(counts)
+
+    def _tell_of_retries(self, tries: np.ndarray) -> None:
+        for shard in np.flatnonzero(tries > 1).tolist():
+            count = int(tries[shard])
+            if count > self._tries.get(shard, 1):
+                self._tries[shard] = count
+                show_warning(
+                    f"a process that ran a part of the sweep died; it is run again "
+                    f"(try {count} of {1 + _RETRIES})"
+                )
+            # Ray itself tries for ever where memory is short.
+            if count > 1 + _RETRIES and shard in self._refs:
+                self._ray.cancel(self._refs[shard], force=True)
+
+
+class _TaskBoard:
+    """A task's side of the board, which it asks at most twice a second and does not wait for."""
+
+    def __init__(self, actor: Any, shard: int) -> None:
+        self._ray, self._actor = import_module("ray"), actor
+        self._counts = np.zeros(len(Status), dtype=np.int64)
+        self._is_stopped = self._ray.get(actor.begin.remote(shard))
+        self._shard, self._answer, self._next = shard, None, time.monotonic() + _SECONDS
+
+    def is_stopped(self) -> bool:
+        """Whether the shard should stop."""
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + _SECONDS
+            if self._answer is None:
+                self._answer = self._send()
+            elif self._ray.wait([self._answer], timeout=0)[0]:
+                self._is_stopped = self._ray.get(self._answer)
+                self._answer = self._send()
+        return self._is_stopped
+
+    def note(self, shard: int, rows: Statuses) -> None:
+        """Count the rows of the shard by status, for the next question."""
+        self._counts = counted(self._counts, rows)
+
+    def finish(self) -> None:
+        """Send the last counts."""
+        self._ray.get(self._send())
+
+    def _send(self) -> Any:
+        return self._actor.note.remote(self._shard, self._counts)
+
+
+def _run(content: bytes, actor: Any, shard: int) -> "pa.Table | None":
+    """Run a shard as a task."""
+    board = _TaskBoard(actor, shard)
+    table = run_pickled(content, _NAME, board, shard)
+    board.finish()
+    return table
+
+
+def _explain(ray: Any, error: Exception) -> Exception:
+    """Return what a task raised, or that it was lost."""
+    of_ray = ray.exceptions.RayError
+    if isinstance(error, ray.exceptions.RayTaskError):
+        cause = getattr(error, "cause", None)
+        if isinstance(cause, Exception) and not isinstance(cause, of_ray):
+            return cause
+    if isinstance(error, of_ray):
+        return ShardLost(errno.ECHILD, f"{type(error).__name__}: {first_line(error)}")
+    return error

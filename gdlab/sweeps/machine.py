@@ -1,0 +1,65 @@
+"""What the last bits of a result depend on besides settings, noted with the table of each shard.
+
+A note is metadata of a table: the fingerprints of the machines that its runs ran on.
+"""
+
+import hashlib
+import json
+import platform
+from collections.abc import Iterable
+from functools import cache
+from typing import TYPE_CHECKING
+
+import torch
+
+from gdlab.engine.compiler.library import compiler_version, cpu_features
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_KEY = b"gdlab.machines"
+
+
+@cache
+def fingerprint() -> tuple[tuple[str, str], ...]:
+    """Return of this machine what the last bits depend on, each by its name."""
+    blas = f"{torch.__config__.show()} {torch.backends.cpu.get_cpu_capability()}"
+    found = {
+        "torch": torch.__version__,
+        "libc": " ".join(platform.libc_ver()),
+        "compiler": compiler_version(),
+        "CPU": _digest(f"{platform.machine()} {cpu_features()}"),
+        "BLAS": _digest(blas),
+    }
+    return tuple(found.items())
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def with_machine(table: "pa.Table") -> "pa.Table":
+    """Note this machine with a table."""
+    return _with_machines(table, [dict(fingerprint())])
+
+
+def with_machines_of(table: "pa.Table", parts: Iterable["pa.Table"]) -> "pa.Table":
+    """Note with a table the machines of all tables that it was made of."""
+    machines = [machine for part in parts for machine in _machines(part)]
+    return _with_machines(table, machines)
+
+
+def differences(table: "pa.Table") -> list[str]:
+    """Return in what the machines that the runs of a table ran on differ."""
+    machines = _machines(table)
+    names = dict.fromkeys(name for machine in machines for name in machine)
+    return [name for name in names if len({machine.get(name) for machine in machines}) > 1]
+
+
+def _machines(table: "pa.Table") -> list[dict[str, str]]:
+    return json.loads((table.schema.metadata or {}).get(_KEY, b"[]"))
+
+
+def _with_machines(table: "pa.Table", machines: list[dict[str, str]]) -> "pa.Table":
+    different = [json.loads(text) for text in dict.fromkeys(map(json.dumps, machines))]
+    return table.replace_schema_metadata({_KEY: json.dumps(different)} if different else None)
