@@ -28,7 +28,6 @@ from gdlab.sweeps.executors.base import Job, ShardLost, passed_on
 from gdlab.sweeps.executors.board import ProgressUpdate, Statuses, Told, counted
 from gdlab.sweeps.executors.counts import Counts
 from gdlab.sweeps.executors.pickling import by_value, pickle_work, run_pickled
-from gdlab.sweeps.executors.table import SETTING
 from gdlab.sweeps.executors.work import Work
 
 if TYPE_CHECKING:
@@ -76,18 +75,18 @@ def _connect() -> Any:
     try:
         ray = import_module("ray")
     except ImportError as error:
-        raise SettingError(f"{SETTING}={_NAME}: needs Ray: pip install 'gdlab[ray]'") from error
+        raise SettingError(f"executor={_NAME}: needs Ray: pip install 'gdlab[ray]'") from error
     if not ray.is_initialized():
-        address = os.environ.get("RAY_ADDRESS")
-        place = (
-            {"address": address} if address else {"address": "local", "num_cpus": available_cores()}
-        )
-        quiet = {"include_dashboard": False} if not address else {}
+        address = os.environ.get("RAY_ADDRESS", "local")
+        alone = {"num_cpus": available_cores(), "include_dashboard": False}
+        own = alone if address == "local" else {}
         try:
-            ray.init(**place, **quiet, log_to_driver=False, logging_level=logging.ERROR)
+            ray.init(address, **own, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, RuntimeError, ValueError) as error:
-            where = f"RAY_ADDRESS={address}" if address else f"{SETTING}={_NAME}"
-            raise SettingError(f"{where}: Ray does not start ({first_line(error)})") from error
+            why = f"Ray does not start, or no cluster answers ({first_line(error)})"
+            raise SettingError(f"RAY_ADDRESS={address}: {why}") from error
+        # Of a worker that dies gdlab tells itself, in a line. Ray has no public word for this.
+        import_module("ray._private.worker")._worker_logs_enabled = False
     return ray
 
 
@@ -99,6 +98,7 @@ class _Session:
     def __init__(self, ray: Any, job: Job) -> None:
         strategies = import_module("ray.util.scheduling_strategies")
         self._ray, self._refs = ray, dict[int, Any]()
+        self._cores, self._counted = _count_cores(ray), time.monotonic()
         # Where the driver is: the board is lost only together with it.
         here = strategies.NodeAffinitySchedulingStrategy(
             ray.get_runtime_context().get_node_id(), soft=False
@@ -112,7 +112,9 @@ class _Session:
     @property
     def capacity(self) -> int:
         """One ahead for each core, so that none waits for its next shard; a cluster may grow."""
-        return 2 * _count_cores(self._ray)
+        if time.monotonic() > self._counted + _SECONDS:
+            self._cores, self._counted = _count_cores(self._ray), time.monotonic()
+        return 2 * self._cores
 
     def submit(self, work: Work, shard: int) -> "Future[pa.Table | None]":
         """Send a shard as a task."""
@@ -217,5 +219,6 @@ def _explain(ray: Any, error: Exception) -> Exception:
         if isinstance(cause, Exception) and not isinstance(cause, of_ray):
             return cause
     if isinstance(error, of_ray):
-        return ShardLost(errno.ECHILD, f"{type(error).__name__}: {first_line(error)}")
+        died = f"the process died at each of {1 + _RETRIES} tries ({type(error).__name__})"
+        return ShardLost(errno.ECHILD, died)
     return error

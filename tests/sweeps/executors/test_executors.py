@@ -232,9 +232,9 @@ def test_a_run_that_raises_in_a_process_fails_alone(mine, gd, one_core):
 @pytest.mark.parametrize("word", ["joblib", "Processes", "null", "3"])
 def test_an_unknown_executor_is_refused(word, here, gd):
     said = refusal(gd("-m", "lr=1,2", f"hydra.launcher.executor={word}"), 2)
-    assert f"hydra.launcher.executor={word}: must be one of serial, processes" in said
+    assert f"hydra.launcher.executor={word}: must be one of serial, processes, ray" in said
     assert list(here.iterdir()) == []
-    with pytest.raises(SettingError, match=r"^executor=mp: must be one of serial, processes$"):
+    with pytest.raises(SettingError, match=r"^executor=mp: must be one of serial, processes, ray$"):
         gdlab.sweep(executor="mp")
 
 

@@ -1,9 +1,8 @@
 """Sweeps on a Ray cluster, two nodes on this machine: the same tables, whatever happens to them.
 
-They have their own target: make ray.
+They have their own target: make test-cluster.
 """
 
-import json
 import os
 import random
 import signal
@@ -12,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +21,13 @@ from helpers.command import QUIET, TABLES, refusal
 from helpers.files import table
 
 import gdlab
-from gdlab.sweeps.executors import ray as executor
-from gdlab.sweeps.plan import Plan
+from gdlab.__main__ import main
 
 ray: Any = pytest.importorskip("ray", reason="Ray is not installed: pip install 'gdlab[ray]'")
 cluster_utils: Any = pytest.importorskip("ray.cluster_utils")
 
 pytestmark = [
-    pytest.mark.ray,
+    pytest.mark.cluster,
     # Ray's own, at its start and when it ends.
     pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -140,29 +139,27 @@ def test_from_python_with_a_function_and_a_class_of_a_script(cluster):
 # Workers, nodes and drivers die
 
 KILLS = 10
-SLOW = ("lr=tag(log,interval(1e-4,1e-3))", "hydra.sweeper.points=30", "seed=range(16)")
-SLOW = (*SLOW, "start=random", "steps=4000", "engine.mode=eager", "engine.max_rows=16")
+SLOW = ("-m", "loss=rosenbrock", "lr=tag(log,interval(1e-4,1e-3))", "hydra.sweeper.points=30")
+SLOW = (*SLOW, "seed=range(16)", "start=random", "steps=4000", "engine.mode=eager", *TABLES)
+SLOW = (*SLOW, "engine.max_rows=16")
 
 
-@pytest.fixture
-def killing() -> Iterator[Callable[[int, Callable[[], None]], threading.Thread]]:
-    """Does something so many times while shards run, half a second apart, in a thread."""
+@contextmanager
+def repeating(times: int, act: Callable[[random.Random], bool]) -> Iterator[threading.Thread]:
+    """Do something until it has succeeded so often, in a thread, about twice a second."""
     draw, over = random.Random(0), threading.Event()
-    threads = []
 
-    def begin(times: int, act: Callable[[random.Random], bool]) -> threading.Thread:
-        def repeat() -> None:
-            left = times
-            while left and not over.wait(0.3 + 0.5 * draw.random()):
-                left -= act(draw)
+    def repeat() -> None:
+        left = times
+        while left and not over.wait(0.3 + 0.5 * draw.random()):
+            left -= act(draw)
 
-        threads.append(threading.Thread(target=repeat))
-        threads[-1].start()
-        return threads[-1]
-
-    yield begin
-    over.set()
-    for thread in threads:
+    thread = threading.Thread(target=repeat)
+    thread.start()
+    try:
+        yield thread
+    finally:
+        over.set()
         thread.join()
 
 
@@ -174,16 +171,129 @@ def kill_one(draw: random.Random) -> bool:
     return bool(running)
 
 
-def test_workers_that_are_killed_change_nothing(cluster, gd, here, killing):
-    words = ("-m", "loss=rosenbrock", *SLOW, *TABLES)
-    assert gd(*words, "hydra.sweep.dir=alone").code == 0
-    kills = killing(KILLS, kill_one)
-    done = gd(*words, RAY, "hydra.sweep.dir=s")
-    print(done, kills.is_alive())
-    assert "a process that ran a part of the sweep died; it is run again" in done.err
-    while done.code == 1:  # a shard whose processes were killed four times
-        assert "lost: " in done.err
-        done = gd("resume=s")
+@pytest.fixture(scope="module")
+def slow_alone(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """What the slow sweep gives in one process."""
+    directory = tmp_path_factory.mktemp("alone") / "s"
+    with pytest.raises(SystemExit) as ended:
+        main([*SLOW, f"hydra.sweep.dir={directory}"])
+    assert ended.value.code == 0
+    return table(directory)
+
+
+def test_workers_that_are_killed_change_nothing(cluster, slow_alone, gd):
+    with repeating(KILLS, kill_one) as kills:
+        done = gd(*SLOW, RAY, "hydra.sweep.dir=s")
+        assert "a process that ran a part of the sweep died; it is run again" in done.err
+        while done.code == 1:  # a shard whose processes were killed four times
+            assert " lost: " in done.err
+            done = gd("resume=s")
+        assert not kills.is_alive()
     assert done.code == 0
-    assert not kills.is_alive()
+    assert_same_tables(table("s"), slow_alone)
+
+
+def test_a_node_that_is_lost_changes_nothing(cluster, gd):
+    words = (*SLOW, "hydra.sweeper.points=6", "steps=20000")  # its worker lives a little longer
+    assert gd(*words, "hydra.sweep.dir=alone").code == 0
+    node = cluster.add_node(num_cpus=1)
+
+    def remove(_: random.Random) -> bool:
+        if is_busy := len(workers()) == 3:
+            cluster.remove_node(node, allow_graceful=False)
+        return is_busy
+
+    with repeating(1, remove) as removal:
+        done = gd(*words, RAY, "hydra.sweep.dir=s")
+        assert not removal.is_alive()
+    assert done.code == 0
+    assert "a process that ran a part of the sweep died; it is run again (try 2 of 4)" in done.err
     assert_same_tables(table("s"), table("alone"))
+
+
+def test_a_shard_whose_process_dies_each_time_is_named_and_the_others_end(cluster, far, gd, here):
+    words = (*far, "start=[1,1],[9,9]", "lr=0.01", "seed=range(40)", "steps=8", *TABLES)
+    words = (*words, "engine.max_rows=20", "engine.mode=eager")
+    assert gd(*words, "hydra.sweep.dir=alone").code == 0
+    (here / "die").write_text(str(os.getpid()))  # all others shall
+    done = gd(*words, RAY, "hydra.sweep.dir=s")
+    *warnings, error = done.err.splitlines()
+    assert done.code == 1
+    assert {line[:36] for line in warnings} == {"warning: a process that ran a part o"}
+    assert error == (
+        "error: s: shards 2, 3 (40 runs) lost: the process died at each of 4 tries "
+        "(WorkerCrashedError); resume=s continues the sweep"
+    )
+    assert (gdlab.load("s").results["run"] < 40).all()
+    (here / "die").unlink()
+    assert gd("resume=s", "loss._target_=mine.Far", "hydra.launcher.executor=serial").code == 0
+    assert_same_tables(table("s"), table("alone"))
+
+
+def test_an_exception_is_not_tried_again(cluster, far, gd, here):
+    (here / "home").write_text(str(os.getpid()))
+    words = ["loss._target_=mine.Home" if word.endswith("Far") else word for word in far]
+    said = refusal(gd(*words, "lr=1,2", *TABLES, RAY, "hydra.sweep.dir=s"), 2)
+    assert "another process cannot load the sweep's classes (RuntimeError: far from home)" in said
+    assert len(list(here.glob("tried=*"))) == 1
+
+
+# Drivers of their own, with a Ray of their own
+
+
+@pytest.fixture
+def driver(cluster, here) -> Iterator[subprocess.Popen[str]]:
+    """A driver whose shards are at work."""
+    words = ("steps=100000000", "engine.mode=eager", RAY, "hydra.sweep.dir=s")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gdlab", *SLOW, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "RAY_ADDRESS": cluster.address},
+    )
+    try:
+        wait_until(lambda: len(workers()) == 2, process)
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def wait_until(holds: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:
+    """Wait until something holds, while a process lives."""
+    until = time.monotonic() + 60
+    while not holds():
+        assert process is None or process.poll() is None, process and process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+def test_an_interrupted_sweep_ends_with_a_table(driver):
+    os.killpg(driver.pid, signal.SIGINT)
+    out, err = driver.communicate(timeout=60)
+    assert (driver.returncode, err) == (130, "")
+    assert "of 480 runs: " in out
+    assert set(table("s")["status"]) == {"interrupted"}
+    wait_until(lambda: not workers())
+
+
+def test_the_shards_of_a_driver_that_is_killed_end_and_processes_go_on(
+    cluster, slow_alone, here, gd
+):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gdlab", *SLOW, RAY, "hydra.sweep.dir=s"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "RAY_ADDRESS": cluster.address},
+    )
+    try:
+        wait_until(lambda: len(list(here.glob("s/shards/*.parquet"))) >= 3, process)
+    finally:
+        process.kill()
+        process.communicate()
+    wait_until(lambda: not workers())
+    assert gd("resume=s", "hydra.launcher.executor=processes").code == 0
+    assert_same_tables(table("s"), slow_alone)

@@ -14,6 +14,7 @@ from gdlab import SettingError
 from gdlab.sweeps.executors.base import Executor, Job, find_executor
 from gdlab.sweeps.executors.board import FileBoard
 from gdlab.sweeps.executors.processes import Processes
+from gdlab.sweeps.executors.ray import Ray
 from gdlab.sweeps.executors.serial import Serial
 from gdlab.sweeps.executors.table import EXECUTORS
 from gdlab.sweeps.executors.work import Work, run_work
@@ -24,10 +25,13 @@ AXES: dict[str, Any] = {"lr": [0.01, 0.1], "seed": range(60), "start": "random",
 class Threads:
     """Any `concurrent.futures.Executor` would do."""
 
-    shares_cores = True
+    shares_cores = shares_disk = True
     needs_pickling = False
     shards_per_core = 2
     names: ClassVar[set[str]] = set()
+
+    def cores(self) -> int:
+        return 2
 
     @contextmanager
     def open(self, job: Job) -> Iterator["_Session"]:
@@ -57,11 +61,11 @@ def threads(monkeypatch) -> None:
 
 
 # The annotation lets the type checker compare each class with the protocol.
-FOLLOW: list[Executor] = [Serial(), Processes(), Threads()]
+FOLLOW: list[Executor] = [Serial(), Processes(), Ray(), Threads()]
 
 
 def test_each_name_in_the_table_is_a_class_that_follows_the_protocol():
-    assert [type(find_executor(name)) for name in EXECUTORS] == [type(e) for e in FOLLOW[:2]]
+    assert [type(find_executor(name)) for name in EXECUTORS] == [type(e) for e in FOLLOW[:3]]
 
 
 @pytest.mark.usefixtures("threads")
@@ -70,7 +74,7 @@ def test_a_line_in_the_table_is_all_that_a_new_executor_needs():
     results = gdlab.sweep(**AXES, executor="threads").results
     assert results.drop(columns="seconds").equals(alone.drop(columns="seconds"))
     assert Threads.names and threading.current_thread().name not in Threads.names
-    with pytest.raises(SettingError, match=r"must be one of serial, processes, threads$"):
+    with pytest.raises(SettingError, match=r"must be one of serial, processes, ray, threads$"):
         gdlab.sweep(executor="thread")
 
 
