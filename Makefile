@@ -1,5 +1,6 @@
 # make demo: one experiment. make test: the suite. make hydra-rc: a smoke test on the next Hydra.
-# make check: lint and types. make docs: the site, in docs/_build. make test-docs: it and README are true.
+# make check: lint and types. make docs: the site, in docs/_build. make test-docs: it and README are
+# true. make test-cluster: sweeps on clusters of Ray and dask, two nodes on this machine.
 # Each makes its environment in $(VENV) first, from Python 3.11 or newer alone.
 
 PYTHON ?= python3
@@ -8,16 +9,19 @@ BIN := $(VENV)/bin
 HYDRA_RC := $(VENV)-hydra-rc
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test hydra-rc check docs test-docs examples race viewer-pictures leaderboard bench clean
+.PHONY: demo test test-cluster hydra-rc check docs test-docs examples race viewer-pictures leaderboard bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python -m gdlab optimizer=sgd lr=0.1
 
 # Each process that a test starts imports faster where bytecode is kept.
-test hydra-rc: export PYTHONDONTWRITEBYTECODE =
+test test-cluster hydra-rc: export PYTHONDONTWRITEBYTECODE =
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test-cluster: $(VENV)/.cluster
+	$(BIN)/python -m pytest -m cluster tests/sweeps/executors
 
 hydra-rc: $(HYDRA_RC)/.test
 	$(HYDRA_RC)/bin/python -W error -m pytest tests/cli/test_smoke.py tests/cli/test_hydra_internals.py
@@ -69,6 +73,10 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) -e '.[test,docs]'
 	touch $@ $(VENV)/.demo $(VENV)/.docs
+
+$(VENV)/.cluster: pyproject.toml constraints.txt | $(VENV)/.test
+	$(INSTALL) -e '.[test,docs,ray]' distributed
+	touch $@
 
 $(VENV)/.docs: pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) -e '.[docs]'

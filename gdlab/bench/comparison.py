@@ -108,7 +108,7 @@ def bench(
         suite: a name from conf/suite, the path of a YAML file, or a suite.
         directory: a new or empty folder for the files that a comparison on the command line
             writes; None to write nothing.
-        executor: "serial" for this process, "processes" for all cores.
+        executor: "serial" for this process, "processes" for all cores, "ray" for a cluster.
         rules: trials, tuning_seeds, finalists, seeds, chaos, budget and seed, as in
             conf/bench.yaml.
 

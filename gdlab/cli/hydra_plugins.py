@@ -39,7 +39,8 @@ class BatchedLauncher(Launcher):
     """Runs all jobs of a sweep as few tensor programs.
 
     Args:
-        executor: what runs them: `serial`, only this process, or `processes`, one for each core.
+        executor: what runs them: `serial`, only this process, `processes`, one for each core, or
+            `ray`, a cluster.
     """
 
     def __init__(self, executor: str = "serial") -> None:

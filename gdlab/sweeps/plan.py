@@ -116,10 +116,18 @@ class Plan:
     def varied(self, runs: np.ndarray) -> dict[str, list[Any]]:
         """Return for each setting that varies its values in some runs."""
         return {
-            column_name(axis.name): [recorded[at] for at in self.grid.index[runs, position]]
-            for position, axis in enumerate(self.grid.axes)
-            if len(recorded := axis.recorded) > 1
+            name: [values[at] for at in self.grid.index[runs, position]]
+            for name, position, values in self._recorded
         }
+
+    @cached_property
+    def _recorded(self) -> list[tuple[str, int, Sequence[Any]]]:
+        """Of each axis that varies: its column, its position, and its values as tables hold them.
+
+        Each shard asks for them, and an axis may have millions.
+        """
+        axes = [(column_name(a.name), p, a.recorded) for p, a in enumerate(self.grid.axes)]
+        return [(name, position, values) for name, position, values in axes if len(values) > 1]
 
     def keys(self) -> list[str]:
         """Return the settings that vary, by their names in the tables."""

@@ -1,8 +1,8 @@
 """Shards on the cores of a Ray cluster, or by Ray on those of this machine.
 
-The address of a cluster is that of `RAY_ADDRESS`, as everywhere in Ray; a program that has called
-`ray.init` has chosen already. Only the driver writes: a shard sends its table back. Its task is run
-again on another worker if its own dies, but not if it raises.
+The cluster is that of `RAY_ADDRESS`, or the one that `ray start` began on this machine, as always
+in Ray; a program that has called `ray.init` has chosen already. Only the driver writes: a shard
+sends its table back. Its task is run again on another worker if its own dies, but not if it raises.
 
 A Ray that was started here stays for the next sweep, and ends with this process.
 """
@@ -10,6 +10,7 @@ A Ray that was started here stays for the next sweep, and ends with this process
 import errno
 import logging
 import os
+import socket
 import time
 import uuid
 from collections.abc import Iterator
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 _NAME = "ray"
 _RETRIES = 3
 _SECONDS = 0.5  # between two questions to the board
+_PATIENCE = 5.0  # seconds, for a cluster to answer
 
 
 class Ray:
@@ -77,17 +79,37 @@ def _connect() -> Any:
     except ImportError as error:
         raise SettingError(f"executor={_NAME}: needs Ray: pip install 'gdlab[ray]'") from error
     if not ray.is_initialized():
-        address = os.environ.get("RAY_ADDRESS", "local")
-        alone = {"num_cpus": available_cores(), "include_dashboard": False}
-        own = alone if address == "local" else {}
+        address = os.environ.get("RAY_ADDRESS", "")
         try:
-            ray.init(address, **own, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, RuntimeError, ValueError) as error:
+            _require_answer(address)
+            _start(ray)
+        except (OSError, RuntimeError, ValueError) as error:
+            where = f"RAY_ADDRESS={address}" if address else "executor=ray"
             why = f"Ray does not start, or no cluster answers ({first_line(error)})"
-            raise SettingError(f"RAY_ADDRESS={address}: {why}") from error
+            raise SettingError(f"{where}: {why}") from error
         # Of a worker that dies gdlab tells itself, in a line. Ray has no public word for this.
-        import_module("ray._private.worker")._worker_logs_enabled = False
+        vars(import_module("ray._private.worker"))["_worker_logs_enabled"] = False
     return ray
+
+
+def _require_answer(address: str) -> None:
+    """Refuse the address of a cluster that does not answer: Ray itself would try for two minutes.
+
+    Raises:
+        OSError: it does not.
+    """
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit() and "://" not in host:
+        socket.create_connection((host, int(port)), _PATIENCE).close()
+
+
+def _start(ray: Any) -> None:
+    """Connect to a cluster, or start one with the cores of this process."""
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    try:
+        ray.init(num_cpus=available_cores(), include_dashboard=False, **quiet)
+    except ValueError:  # it is not ours to say how many: there is a cluster
+        ray.init(**quiet)
 
 
 def _count_cores(ray: Any) -> int:

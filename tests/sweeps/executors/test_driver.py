@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -70,10 +71,13 @@ def test_shards_that_are_lost_are_named_and_can_be_resumed(losing, here, gd):
     assert table("s")["run"].tolist() == list(range(20))
 
 
+SMALL = gdlab.Engine(max_rows=4)
+
+
 def test_one_lost_shard_is_one(losing, monkeypatch):
     monkeypatch.setattr(Losing, "lost", 1)
     with pytest.raises(ChildProcessError, match=r"shard 0 \(4 runs\) lost: a worker died"):
-        gdlab.sweep(lr=[0.1] * 12, steps=2, executor="losing", **{"engine.max_rows": 4})
+        gdlab.sweep(lr=[0.1] * 12, steps=2, executor="losing", engine=SMALL)
 
 
 @pytest.mark.parametrize(("limit", "most"), [(2**30, 6), (4 * 2**9 * 3, 3), (1, 1)])
@@ -84,7 +88,7 @@ def test_the_tables_of_submitted_shards_fit_into_a_limit(limit, most, losing, mo
     monkeypatch.setattr(driver, "wait", lambda f, *a: counts.append(len(f)) or running(f, *a))
     monkeypatch.setattr(Losing, "lost", 0)
     rates = np.linspace(0.1, 0.2, 24).tolist()
-    gdlab.sweep(lr=rates, steps=2, executor="losing", **{"engine.max_rows": 4})
+    gdlab.sweep(lr=rates, steps=2, executor="losing", engine=SMALL)
     assert counts[0] == max(counts) == most
 
 
@@ -107,4 +111,11 @@ def test_a_shard_that_begins_anew_takes_nothing_back():
 def test_without_ray_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(SettingError, match=r"^executor=ray: needs Ray: pip install 'gdlab\[ray\]'"):
+        gdlab.sweep(lr=[0.1, 0.2], executor="ray")
+
+
+def test_a_cluster_that_does_not_answer_is_one_line(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(is_initialized=lambda: False))
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    with pytest.raises(SettingError, match=r"^RAY_ADDRESS=127.0.0.1:1: .*Connection refused\)$"):
         gdlab.sweep(lr=[0.1, 0.2], executor="ray")

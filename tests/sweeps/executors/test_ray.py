@@ -122,17 +122,14 @@ def test_a_sweep_has_the_tables_and_directories_of_one_process(cluster, far, gd,
         pd.testing.assert_frame_equal(one.history(run), other.history(run), check_exact=True)
 
 
-def test_from_python_with_a_function_and_a_class_of_a_script(cluster):
-    class Bowl(gdlab.Loss):
-        dim: int = 2
-        start = (1.0, -2.0)
+def test_from_python_with_functions_of_a_script(cluster):
+    def bowl(x):
+        return x.square().sum()
 
-        def __call__(self, x):
-            return x.square().sum(-1)
-
-    given = {"loss": [Bowl(), lambda x: (x**4).sum()], "start": [1.0, 2.0], "seed": range(40)}
-    alone = gdlab.sweep(**given, lr=[0.01, 0.1], steps=20)
-    swept = gdlab.sweep(**given, lr=[0.01, 0.1], steps=20, executor="ray")
+    given: dict[str, Any] = {"loss": [bowl, lambda x: (x**4).sum()], "start": [1.0, 2.0]}
+    given |= {"seed": range(40), "lr": [0.01, 0.1], "steps": 20}
+    alone = gdlab.sweep(**given)
+    swept = gdlab.sweep(**given, executor="ray")
     assert_same_tables(swept.results, alone.results)
 
 
@@ -224,7 +221,7 @@ def test_a_shard_whose_process_dies_each_time_is_named_and_the_others_end(cluste
         "error: s: shards 2, 3 (40 runs) lost: the process died at each of 4 tries "
         "(WorkerCrashedError); resume=s continues the sweep"
     )
-    assert (gdlab.load("s").results["run"] < 40).all()
+    assert max(table("s")["run"]) < 40
     (here / "die").unlink()
     assert gd("resume=s", "loss._target_=mine.Far", "hydra.launcher.executor=serial").code == 0
     assert_same_tables(table("s"), table("alone"))

@@ -1,0 +1,127 @@
+"""What a shard costs on a Ray cluster, measured here, and how far many machines go with it.
+
+    python benchmarks/machines.py
+
+It needs Ray: pip install 'gdlab[ray]'. (a) Shards of one run of one step: the time of the driver's
+processor and the wall clock, for each. (b) 400 shards of Adam on Rosenbrock by `ray` and by
+`processes`, alternately, from the first table to the last, so that starting is left out. (c) The
+memory of the driver for a hundred thousand runs and for a million. (d) A model of the efficiency of
+more cores and runs than there are here, and of the size of shards.
+"""
+
+import math
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from gdlab.config.loading import settings_from_flat
+from gdlab.numerics.threads import cores
+from gdlab.sweeps.executors.choice import with_executor
+from gdlab.sweeps.executors.driver import run_shards
+from gdlab.sweeps.grid import Axis, product
+from gdlab.sweeps.grouping import group_runs
+from gdlab.sweeps.plan import Plan
+
+SHARDS, REPEATS = 400, 5
+ROWS, STEPS = 1024, 1000
+MANY = [10, 100, 1_000, 10_000]
+RUNS = [10**6, 10**7, 10**8, 10**9]
+SIZES = [256, 1_024, 4_096, 8_192, 65_536]
+
+
+def main() -> None:
+    driver, wall = measure_cost()
+    run = measure_throughput()
+    measure_memory()
+    model(driver, wall * cores(), run)
+
+
+def plan_of(flat: Mapping[str, Any], runs: int, rows: int) -> Plan:
+    """Return the plan of a sweep of seeds on Rosenbrock, in shards of so many rows."""
+    axes = [Axis("seed", range(runs), list(map(str, range(runs))))]
+    grid, first = product(axes), {"loss": "rosenbrock", "lr": 1e-3, **flat}
+    groups = group_runs(grid, lambda _: settings_from_flat(first))
+    return Plan(grid, tuple(groups), (None,), rows=rows)
+
+
+def run_plan(plan: Plan, executor: str) -> list[float]:
+    """Run all shards of a plan, drop their tables, and return when they came: seconds."""
+    chosen = with_executor(plan, executor)
+    shards = dict(enumerate(chosen.shards()))
+    return [time.perf_counter() for _ in run_shards(chosen, shards)]
+
+
+def measure_cost() -> tuple[float, float]:
+    """Return what an empty shard takes of the driver's processor and of the clock, in seconds."""
+    plan = plan_of({"steps": 1, "engine.mode": "eager"}, SHARDS, 1)
+    run_plan(plan, "ray")  # starts Ray
+    used, passed = [], []
+    for _ in range(REPEATS):
+        busy, begun = time.process_time(), time.perf_counter()
+        run_plan(plan, "ray")
+        used.append((time.process_time() - busy) / SHARDS)
+        passed.append((time.perf_counter() - begun) / SHARDS)
+    driver, wall = statistics.median(used), statistics.median(passed)
+    print(f"a shard of one run of one step: {1e3 * driver:.2f} ms of the driver's processor,")
+    print(f"  {1e3 * wall:.2f} ms of the wall clock on {cores()} cores", flush=True)
+    return driver, wall
+
+
+def measure_throughput() -> float:
+    """Print how fast `ray` runs shards beside `processes`; return the seconds of a run."""
+    flat = {"optimizer": "adam", "steps": STEPS, "engine.mode": "compiled", "start": "random"}
+    plan = plan_of(flat, SHARDS * ROWS, ROWS)
+    seconds: dict[str, list[float]] = {"ray": [], "processes": []}
+    for _ in range(REPEATS):
+        for executor, found in seconds.items():
+            times = run_plan(plan, executor)
+            found.append(times[-1] - times[0])
+    ratios = [a / b for a, b in zip(seconds["processes"], seconds["ray"], strict=True)]
+    told = ", ".join(f"{name} {statistics.median(t):.2f} s" for name, t in seconds.items())
+    print(f"{SHARDS} shards of {ROWS} runs of {STEPS} steps: {told}")
+    spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
+    median = statistics.median(ratios)
+    print(f"  throughput of ray over processes: {median:.2f} ({spread})", flush=True)
+    return statistics.median(seconds["ray"]) * cores() / (SHARDS * ROWS)
+
+
+def measure_memory() -> None:
+    """Print the driver's peak of memory; the tables are dropped as they come."""
+    for runs in (10**5, 10**6):
+        run_plan(plan_of({"steps": 1}, runs, 8192), "ray")
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+        print(f"{runs:,} runs: the driver's memory is at most {peak:.0f} MiB")
+
+
+def model(driver: float, worker: float, run: float) -> None:
+    """Print the efficiency of many cores: the time of perfect cores over that with shards.
+
+    Args:
+        driver: what a shard takes of the driver, one after the other, in seconds.
+        worker: what it takes of a core besides its runs, in seconds.
+        run: what a run takes of a core, in seconds.
+    """
+    print(f"a run takes {1e6 * run:.1f} µs; shards of {SIZES} runs, and the best of these sizes")
+    print(f"{'runs':>14} {'cores':>7}" + "".join(f"{size:>9}" for size in SIZES) + "     best")
+    for runs in RUNS:
+        for many in MANY:
+            found = [efficiency(runs, many, size, driver, worker, run) for size in SIZES]
+            cells = "".join(f"{value:9.2f}" for value in found)
+            print(f"{runs:14,} {many:7,}{cells} {SIZES[int(np.argmax(found))]:8,}")
+
+
+def efficiency(runs: int, many: int, size: int, driver: float, worker: float, run: float) -> float:
+    """Return the share of a cluster's time that goes into runs."""
+    shards = math.ceil(runs / size)
+    rounds = math.ceil(shards / many)
+    seconds = max(shards * driver, rounds * (min(size, runs) * run + worker))
+    return runs * run / many / seconds
+
+
+if __name__ == "__main__":
+    sys.exit(main())
