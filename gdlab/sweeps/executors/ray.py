@@ -58,12 +58,19 @@ class Ray:
 
     @contextmanager
     def open(self, job: Job) -> Iterator["_Session"]:
-        """Get ready to submit tasks; those that are left end with the block."""
+        """Get ready to submit tasks; those that are left end with the block.
+
+        Raises:
+            ChildProcessError: Ray itself failed, as where its object store is full.
+        """
         ray = _connect()
         session = _Session(ray, job)
         try:
             with by_value():
                 yield session
+        except ray.exceptions.RayError as error:
+            failed = f"Ray failed ({type(error).__name__}: {first_line(error)})"
+            raise ChildProcessError(errno.ECHILD, failed) from error
         finally:
             session.close()
 

@@ -91,13 +91,16 @@ def assert_same_tables(one: Any, other: Any) -> None:
     pd.testing.assert_frame_equal(left, right, check_exact=True)
 
 
-def workers() -> list[int]:
-    """The processes of Ray that run a shard now."""
+def workers(cluster: Any, title: bytes = b"ray::_run") -> list[int]:
+    """The processes of a cluster that run a shard now, or have another title."""
+    nodes = cluster.list_all_nodes()
+    raylets = {p.process.pid for node in nodes for p in node.all_processes["raylet"]}
     found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+    for folder in Path("/proc").glob("[0-9]*"):
         try:
-            if path.read_bytes().startswith(b"ray::_run"):
-                found.append(int(path.parent.name))
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent in raylets and (folder / "cmdline").read_bytes().startswith(title):
+                found.append(int(folder.name))
         except (FileNotFoundError, ProcessLookupError):
             continue
     return found
@@ -160,14 +163,6 @@ def repeating(times: int, act: Callable[[random.Random], bool]) -> Iterator[thre
         thread.join()
 
 
-def kill_one(draw: random.Random) -> bool:
-    """Kill a process that runs a shard, if there is one."""
-    running = workers()
-    if running:
-        os.kill(draw.choice(running), signal.SIGKILL)
-    return bool(running)
-
-
 @pytest.fixture(scope="module")
 def slow_alone(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """What the slow sweep gives in one process."""
@@ -179,6 +174,12 @@ def slow_alone(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def test_workers_that_are_killed_change_nothing(cluster, slow_alone, gd):
+    def kill_one(draw: random.Random) -> bool:
+        running = workers(cluster)
+        if running:
+            os.kill(draw.choice(running), signal.SIGKILL)
+        return bool(running)
+
     with repeating(KILLS, kill_one) as kills:
         done = gd(*SLOW, RAY, "hydra.sweep.dir=s")
         assert "a process that ran a part of the sweep died; it is run again" in done.err
@@ -196,7 +197,7 @@ def test_a_node_that_is_lost_changes_nothing(cluster, gd):
     node = cluster.add_node(num_cpus=1)
 
     def remove(_: random.Random) -> bool:
-        if is_busy := len(workers()) == 3:
+        if is_busy := len(workers(cluster)) == 3:
             cluster.remove_node(node, allow_graceful=False)
         return is_busy
 
@@ -227,6 +228,23 @@ def test_a_shard_whose_process_dies_each_time_is_named_and_the_others_end(cluste
     assert_same_tables(table("s"), table("alone"))
 
 
+def test_without_its_board_a_sweep_ends_and_can_be_resumed(cluster, slow_alone, gd):
+    def kill_the_board(_: random.Random) -> bool:
+        boards = workers(cluster, b"ray::Counts") if len(workers(cluster)) == 2 else []
+        for board in boards:
+            os.kill(board, signal.SIGKILL)
+        return bool(boards)
+
+    with repeating(1, kill_the_board) as kills:
+        done = gd(*SLOW, RAY, "hydra.sweep.dir=s")
+        assert not kills.is_alive()
+    assert done.code == 1
+    assert done.err.splitlines()[-1].startswith("error: s: ")
+    assert done.err.splitlines()[-1].endswith("; resume=s continues the sweep")
+    assert gd("resume=s", "hydra.launcher.executor=serial").code == 0
+    assert_same_tables(table("s"), slow_alone)
+
+
 def test_an_exception_is_not_tried_again(cluster, far, gd, here):
     (here / "home").write_text(str(os.getpid()))
     words = ["loss._target_=mine.Home" if word.endswith("Far") else word for word in far]
@@ -251,7 +269,7 @@ def driver(cluster, here) -> Iterator[subprocess.Popen[str]]:
         env={**os.environ, "RAY_ADDRESS": cluster.address},
     )
     try:
-        wait_until(lambda: len(workers()) == 2, process)
+        wait_until(lambda: len(workers(cluster)) == 2, process)
         yield process
     finally:
         process.kill()
@@ -267,13 +285,13 @@ def wait_until(holds: Callable[[], bool], process: subprocess.Popen[str] | None 
         time.sleep(0.1)
 
 
-def test_an_interrupted_sweep_ends_with_a_table(driver):
+def test_an_interrupted_sweep_ends_with_a_table(cluster, driver):
     os.killpg(driver.pid, signal.SIGINT)
     out, err = driver.communicate(timeout=60)
     assert (driver.returncode, err) == (130, "")
     assert "of 480 runs: " in out
     assert set(table("s")["status"]) == {"interrupted"}
-    wait_until(lambda: not workers())
+    wait_until(lambda: not workers(cluster))
 
 
 def test_the_shards_of_a_driver_that_is_killed_end_and_processes_go_on(
@@ -291,6 +309,6 @@ def test_the_shards_of_a_driver_that_is_killed_end_and_processes_go_on(
     finally:
         process.kill()
         process.communicate()
-    wait_until(lambda: not workers())
+    wait_until(lambda: not workers(cluster))
     assert gd("resume=s", "hydra.launcher.executor=processes").code == 0
     assert_same_tables(table("s"), slow_alone)
