@@ -21,6 +21,7 @@ from gdlab.fields.declared import Configured, setting
 from gdlab.losses.datasets.fingerprints import Fingerprint
 from gdlab.runs.batching import batch_of, with_optimizer
 from gdlab.runs.checks import check_optimizer
+from gdlab.sweeps.executors.base import find_executor
 from gdlab.sweeps.executors.choice import with_executor
 from gdlab.sweeps.executors.table import check_executor
 from gdlab.sweeps.grid import Grid
@@ -157,9 +158,9 @@ class Contest:
         """Check all settings before anything runs.
 
         Raises:
-            SettingError: one is wrong, or no optimizer fits any problem.
+            SettingError: one is wrong, the executor is not there, or no optimizer fits any problem.
         """
-        check_executor("executor", self.executor)
+        find_executor(check_executor("executor", self.executor)).cores()  # is it there?
         _ = self.cells
 
     def run_counts(self) -> tuple[int, int]:

@@ -71,7 +71,7 @@ def test_a_dry_run_counts(bench: Callable[..., Done], here: Path) -> None:
         (["suite=quik"], "suite=quik"),
         (["trials=0"], "trials=0: must be a whole number ≥ 1"),
         (["triels=3"], "triels"),
-        (["executor=ray"], "executor=ray: must be one of serial, processes"),
+        (["executor=dask"], "executor=dask: must be one of serial, processes, ray"),
         (["-m", "seed=1,2"], "a comparison is a sweep already"),
         (["resume=own.yaml"], "resume=own.yaml: there is no such folder"),
         (["optimizers=[]"], "optimizers: must be one or more names"),
