@@ -26,7 +26,7 @@ from gdlab.sweeps.grid import Grid
 from gdlab.sweeps.plan import Group, Plan
 from gdlab.sweeps.result_files import write_about, write_multirun, write_results
 from gdlab.sweeps.shard import FinishedRuns
-from gdlab.sweeps.standings import standings_of, write_standings
+from gdlab.sweeps.standings import SweepResults, write_standings
 from gdlab.sweeps.summary import show_sweep
 from gdlab.sweeps.table import join_tables, table_of, table_of_failed
 
@@ -81,15 +81,15 @@ def _gather_tables(config: DictConfig, loader: ConfigLoader) -> int:
     jobs = read_jobs(directory)
     if not jobs:
         return 0
-    plan, results = _collect(jobs, directory, config, loader)
+    results = SweepResults(*_collect(jobs, directory, config, loader))
     write_multirun(directory, OmegaConf.to_yaml(config))
-    write_results(directory, results)
+    write_results(directory, results.table)
     directories = {job.number: job.directory for job in jobs if job.result and job.directory}
-    write_about(directory, plan, directories)
-    write_standings(directory, standings_of(plan, results.to_pandas()))
-    show_sweep(plan, results, directory)
-    print_sweep(plan, results, directory)
-    return exit_code(results["status"].to_pylist(), read_unwanted(config))
+    write_about(directory, results.plan, directories)
+    write_standings(directory, results.standings)
+    show_sweep(results, directory)
+    print_sweep(results, directory)
+    return exit_code(results.table["status"].to_pylist(), read_unwanted(config))
 
 
 def _collect(

@@ -68,7 +68,7 @@ def resume_sweep(directory: Path, overrides: Sequence[str]) -> int:
     with locked(directory, "resume"), errors_naming_sweep(directory):
         plan = with_executor(plan, own.get(EXECUTOR_SETTING, plan.executor))
         results, code = finish_sweep(plan, directory, unwanted, retry_failed=retries == "true")
-        print_sweep(plan, results, directory)
+        print_sweep(results, directory)
         return code
 
 

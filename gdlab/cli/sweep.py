@@ -37,7 +37,7 @@ from gdlab.sweeps.names import check_names
 from gdlab.sweeps.plan import Plan
 from gdlab.sweeps.result_files import write_multirun
 from gdlab.sweeps.runner import run_sweep
-from gdlab.sweeps.standings import standings_of
+from gdlab.sweeps.standings import SweepResults
 from gdlab.sweeps.summary import SweepProgress, show_sweep
 from gdlab.sweeps.table import empty_table
 
@@ -97,10 +97,10 @@ def launch_sweep(
         plan_file.save(plan, directory)
         results, code = finish_sweep(plan, directory, frozenset() if numbers else unwanted)
         if numbers:
-            note_batch(sweep, directory, grid, results, numbers)
+            note_batch(sweep, directory, grid, results.table, numbers)
         else:
-            print_sweep(plan, results, directory)
-        return results, code
+            print_sweep(results, directory)
+        return results.table, code
 
 
 @contextmanager
@@ -124,8 +124,8 @@ def errors_naming_sweep(directory: Path) -> Iterator[None]:
 
 def finish_sweep(
     plan: Plan, directory: Path, unwanted: Collection[str] = (), *, retry_failed: bool = False
-) -> tuple["pa.Table", int]:
-    """Run the missing runs, print the summary, and return the table and the exit code.
+) -> tuple[SweepResults, int]:
+    """Run the missing runs, print the summary, and return the results and the exit code.
 
     Args:
         plan: of the sweep.
@@ -138,17 +138,17 @@ def finish_sweep(
         results = run_sweep(
             plan, directory, interruption, SweepProgress(bar), retry_failed=retry_failed
         )
-    show_sweep(plan, results, directory)
+    show_sweep(results, directory)
     if interruption.signal is not None:
         return results, EXIT_SIGNAL + interruption.signal
-    return results, exit_code(results["status"].to_pylist(), unwanted)
+    return results, exit_code(results.table["status"].to_pylist(), unwanted)
 
 
-def print_sweep(plan: Plan, results: "pa.Table", directory: Path) -> None:
+def print_sweep(results: SweepResults, directory: Path) -> None:
     """Print what a sweep found as a document, where the command asks for one."""
 
     def found() -> dict[str, Any]:
-        return {"directory": str(directory), **standings_of(plan, results.to_pandas()).data()}
+        return {"directory": str(directory), **results.standings.data()}
 
     output.print_json(found)
 

@@ -38,7 +38,7 @@ from gdlab.sweeps.result_files import (
 from gdlab.sweeps.run_dirs import RunDirectories
 from gdlab.sweeps.selection import choose_representatives, evenly_spaced
 from gdlab.sweeps.shard import run_group
-from gdlab.sweeps.standings import standings_of, write_standings
+from gdlab.sweeps.standings import SweepResults, write_standings
 from gdlab.sweeps.subject import SweepToDraw
 from gdlab.sweeps.table import join_tables
 
@@ -53,7 +53,7 @@ def run_sweep(
     progress: Callable[[Statuses], None] = lambda rows: None,
     *,
     retry_failed: bool = False,
-) -> "pa.Table":
+) -> SweepResults:
     """Run the shards that a sweep still lacks; write its tables, run directories and pictures.
 
     Args:
@@ -65,7 +65,7 @@ def run_sweep(
         retry_failed: whether to run those shards again in which a run failed.
 
     Returns:
-        A table with a row for each run that ended or was interrupted.
+        The results of each run that ended or was interrupted.
 
     Raises:
         RecordError: the table of a finished shard is damaged.
@@ -105,7 +105,7 @@ def _run_missing(
     directory: Path,
     interrupted: Callable[[], bool],
     progress: Callable[[Statuses], None],
-) -> "pa.Table":
+) -> SweepResults:
     """Do what `run_sweep` says, for the shards without a table."""
     make_folder(directory / SHARDS)
     shards = dict(enumerate(plan.shards()))
@@ -134,8 +134,7 @@ def _run_missing(
         raise
     results = _write_loadable(directory, plan, tables, records)
     if not interrupted():
-        frame = results.to_pandas()
-        records = _illustrate(plan, directory, frame, records, finished, interrupted)
+        records = _illustrate(plan, directory, results.frame, records, finished, interrupted)
         write_about(directory, plan, records.names())
     return results
 
@@ -145,12 +144,12 @@ def _write_loadable(
     plan: Plan,
     tables: Mapping[int, "pa.Table"],
     records: RunDirectories | None,
-) -> "pa.Table":
+) -> SweepResults:
     """Write the table of all shards that ended, so that the directory can be loaded."""
-    results = join_tables([tables[number] for number in sorted(tables)])
-    write_results(directory, results)
+    results = SweepResults(plan, join_tables([tables[number] for number in sorted(tables)]))
+    write_results(directory, results.table)
     write_about(directory, plan, {} if records is None else records.names())
-    write_standings(directory, standings_of(plan, results.to_pandas()))
+    write_standings(directory, results.standings)
     return results
 
 

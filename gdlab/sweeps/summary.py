@@ -19,7 +19,7 @@ from gdlab.sweeps.executors.board import Statuses
 from gdlab.sweeps.machine import differences
 from gdlab.sweeps.plan import Plan
 from gdlab.sweeps.result_files import read_directories
-from gdlab.sweeps.standings import Standings, standings_of
+from gdlab.sweeps.standings import Standings, SweepResults
 from gdlab.theory import predicted_rate
 
 if TYPE_CHECKING:
@@ -48,12 +48,11 @@ class SweepProgress:
         self._bar.show(self._done, ", ".join(words))
 
 
-def show_sweep(plan: Plan, results: "pa.Table", directory: Path) -> None:
+def show_sweep(results: SweepResults, directory: Path) -> None:
     """Print the summary of a sweep."""
     console = PlainConsole()
     wide = PlainConsole(width=max(console.width, _TABLE_WIDTH), soft_wrap=False)
-    frame = results.to_pandas()
-    standings = standings_of(plan, frame)
+    plan, frame, standings = results.plan, results.frame, results.standings
     console.print(standings.headline)
     winners, failed = standings.winners, standings.failures
     runs = [winner.run for winner in winners[:_WINNERS_SHOWN]]
@@ -80,9 +79,9 @@ def show_sweep(plan: Plan, results: "pa.Table", directory: Path) -> None:
         lines["run directories"] = _describe_directories(plan, directory)
     if reasons := _why_not_batched(plan):
         lines["run by run"] = f"{reasons}; each run had its own optimizer"
-    if fell := _fallbacks(results):
+    if fell := _fallbacks(results.table):
         lines["mode"] = fell
-    if differ := differences(results):
+    if differ := differences(results.table):
         lines["machines"] = f"they differ in {', '.join(differ)}: so may last bits between shards"
     if plan.options.record.events:
         lines["TensorBoard"] = f"python -m gdlab.view {path}"
