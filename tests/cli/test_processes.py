@@ -1,5 +1,6 @@
 """Runs as processes: signals, shared directories, a full disk."""
 
+import os
 import signal
 import sys
 import time
@@ -40,20 +41,20 @@ def test_an_interrupted_run_keeps_what_was_computed(number, code, tmp_path):
     (tmp_path / "slope.py").write_text(ENDLESS)
     # In compiled mode the loss would run once and leave no mark.
     own = ("loss=custom", "loss._target_=slope.Endless", "steps=1000000000", "engine.mode=eager")
-    with start_command(*own, "hydra.run.dir=run", "record.figures=false", cwd=tmp_path) as process:
-        try:
-            deadline = time.monotonic() + 120
-            while not (tmp_path / "mark").exists():
-                assert process.poll() is None, process.communicate()
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
-            process.send_signal(number)
-            out, err = process.communicate(timeout=60)
-        finally:
-            process.kill()
-    assert process.returncode == code
-    assert err in ("", f"warning: {WAITING}\n")  # on a slow machine
-    assert out.startswith("interrupted: ")
+    process = start_command(*own, "hydra.run.dir=run", "record.figures=false", cwd=tmp_path)
+    try:
+        deadline = time.monotonic() + 120
+        while not (tmp_path / "mark").exists():
+            assert process.code is None, process.done(0)
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        os.kill(process.pid, number)
+        done = process.done(60)
+    finally:
+        process.kill()
+    assert done.code == code
+    assert done.err in ("", f"warning: {WAITING}\n")  # on a slow machine
+    assert done.out.startswith("interrupted: ")
     kept = result(tmp_path / "run")
     history = gdlab.load(tmp_path / "run").history()
     assert kept["status"] == "interrupted"
@@ -69,9 +70,9 @@ def test_an_interrupted_run_keeps_what_was_computed(number, code, tmp_path):
 def test_two_processes_at_once_do_not_share_a_directory(tmp_path):
     both = [start_command("steps=3", *QUIET, cwd=tmp_path) for _ in range(2)]
     for process in both:
-        out, err = process.communicate(timeout=120)
-        assert (process.returncode, err) == (0, "")
-        assert out.startswith("max_steps: ")
+        done = process.done(120)
+        assert (done.code, done.err) == (0, "")
+        assert done.out.startswith("max_steps: ")
     directories = list((tmp_path / "runs").iterdir())
     assert len(directories) == 2
     assert all(result(directory)["steps"] == 3 for directory in directories)

@@ -5,7 +5,7 @@ import os
 import hypothesis
 import pytest
 import torch
-from helpers.command import QUIET, refusal, start_command
+from helpers.command import QUIET, Done, refusal, start_command
 from helpers.files import listing
 from hypothesis import strategies as st
 
@@ -293,7 +293,6 @@ def test_debug_raises_the_exception(gd, here, monkeypatch):
 
 
 def test_a_bad_setting_in_a_process(tmp_path):
-    done = start_command("lr=-1", cwd=tmp_path)
-    assert done.communicate(timeout=120) == ("", "error: lr=-1: must be a finite number > 0\n")
-    assert done.returncode == 2
+    done = start_command("lr=-1", cwd=tmp_path).done(120)
+    assert done == Done(2, "", "error: lr=-1: must be a finite number > 0\n")
     assert listing(tmp_path) == []

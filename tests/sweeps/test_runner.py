@@ -6,7 +6,6 @@ import os
 import resource
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.command import QUIET, TABLES, refusal
+from helpers.command import QUIET, TABLES, refusal, start_command
 from helpers.files import table
 
 import gdlab
@@ -72,9 +71,9 @@ main()
 
 def killed(*arguments: str, kind: str, count: int = 1, delay: float = 0.0) -> None:
     """Run a command of its own that is killed by SIGKILL."""
-    program = [sys.executable, "-c", DIES, kind, str(count), str(delay)]
-    done = subprocess.run([*program, *arguments], capture_output=True, text=True, timeout=100)
-    assert done.returncode == -signal.SIGKILL, f"it ended before it was killed: {done.stderr}"
+    words = (kind, str(count), str(delay), *arguments)
+    done = start_command(*words, cwd=Path.cwd(), program=DIES).done(100)
+    assert done.code == -signal.SIGKILL, f"it ended before it was killed: {done.err}"
 
 
 def test_a_sweep_that_is_killed_and_resumed_equals_one_that_never_was(here, gd):

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from helpers.command import QUIET, TABLES, refusal
+from helpers.command import QUIET, TABLES, Started, refusal, start_command
 from helpers.files import table
 
 import gdlab
@@ -295,34 +295,27 @@ LONG = (*LONG, "start=random", "engine.max_rows=4", PROCESSES, "hydra.sweep.dir=
 
 
 @pytest.fixture
-def started(mine) -> Iterator[subprocess.Popen[str]]:
+def started(mine) -> Iterator[Started]:
     """A long sweep whose processes are at work; in its own process group, as in a terminal."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gdlab", *LONG],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    process = start_command(*LONG, cwd=mine, is_session=True)
     until = time.monotonic() + 60
     try:
         while not list(mine.glob("s/lr=*")):
-            assert process.poll() is None, process.communicate()[1]
+            assert process.code is None, process.done(0).err
             assert time.monotonic() < until, "no process begins"
             time.sleep(0.02)
         yield process
     finally:
         process.kill()
-        process.communicate()
 
 
 def test_an_interrupted_sweep_ends_soon_with_a_table(one_core, started, mine):
     """By Ctrl-C; test_runner.py sends SIGTERM, which gdlab handles alike."""
     os.killpg(started.pid, signal.SIGINT)
-    out, err = started.communicate(timeout=60)
-    assert started.returncode == 130
-    assert err in ("", f"warning: {WAITING}\n")  # on a slow machine
-    assert "of 400 runs: " in out
+    done = started.done(60)
+    assert done.code == 130
+    assert done.err in ("", f"warning: {WAITING}\n")  # on a slow machine
+    assert "of 400 runs: " in done.out
     assert_gone(pids(mine))
     results = table("s")
     assert set(results["status"]) == {"interrupted"}
@@ -339,7 +332,6 @@ def test_no_process_outlives_a_sweep_that_is_killed(one_core, started, mine):
     processes = pids(mine) - {started.pid}
     assert processes
     started.kill()
-    started.wait()
     assert_gone(processes)
 
 
