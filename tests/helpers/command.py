@@ -7,8 +7,13 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from multiprocessing.context import ForkServerContext
 
 QUIET = ("record.figures=false", "record.events=false")
 """No pictures and no event files: faster."""
@@ -46,17 +51,15 @@ def typed(line: str) -> list[str]:
     return shlex.split(line)
 
 
-# What a command imports: to import it takes 2 s, to fork a process that has done so takes 20 ms.
+# To import it takes 2 s; to fork a process that has imported it takes 20 ms.
 _IMPORTED = ["torch", "gdlab.cli.run", "gdlab.cli.resuming", "gdlab.cli.hydra_sweep"]
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(_IMPORTED)
 
 MAIN = "from gdlab.__main__ import main; main()"
 """The program of the command line."""
 
 
 class Started:
-    """A program in a process of its own; the tests of `python -m gdlab` itself are few.
+    """A program in a process of its own, forked from one that has imported what takes long.
 
     Args:
         program: in Python.
@@ -69,7 +72,7 @@ class Started:
         self._files = [tempfile.TemporaryFile("w+") for _ in range(2)]  # noqa: SIM115
         ends = [Connection(os.dup(file.fileno())) for file in self._files]
         given = (program, arguments, cwd, is_session, dict(os.environ), ends)
-        self._process = _FORKS.Process(target=_become, args=given)
+        self._process = _forks().Process(target=_become, args=given)
         self._process.start()
         for end in ends:
             end.close()
@@ -87,14 +90,18 @@ class Started:
     def done(self, timeout: float) -> Done:
         """Wait until it ends."""
         self._process.join(timeout)
-        assert self.code is not None, "it goes on"
+        code = self.code
+        if code is None:
+            self.kill()  # which this process would wait for at its end
+        assert code is not None, "it goes on"
         for file in self._files:
             file.seek(0)
-        done = Done(self.code, *(file.read() for file in self._files))
+        done = Done(code, *(file.read() for file in self._files))
         self._close()
         return done
 
     def kill(self) -> None:
+        """End it at once."""
         self._process.kill()
         self._process.join()
         self._close()
@@ -102,6 +109,14 @@ class Started:
     def _close(self) -> None:
         for file in self._files:
             file.close()
+
+
+@cache
+def _forks() -> "ForkServerContext":
+    """What starts processes; there is none on Windows."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_IMPORTED)
+    return context
 
 
 def _become(
