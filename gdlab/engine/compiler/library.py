@@ -24,11 +24,12 @@ _STRAIGHT = ("-fno-tree-pre", "-fno-tree-sink", "-fno-thread-jumps")
 # GCC would merge the sine and cosine of the same number into one call that has no vector form.
 _NO_SINCOS = tuple(f"-fno-builtin-{name}" for name in ("sin", "cos", "sinf", "cosf"))
 _OPTIONS = (*_FLAGS, *_STRICT, *_STRAIGHT, *_NO_SINCOS)
-_SIMD = '-DVECTOR=__attribute__((simd("notinbranch")))'
+_VECTORS = ('-DVECTOR=__attribute__((simd("notinbranch")))', "-DHAS_VECTORS=1", "-lmvec")
+_NO_VECTORS = ("-DVECTOR=", "-DHAS_VECTORS=0")
 _ATTEMPTS = (
-    ("-march=native", "-mprefer-vector-width=512", "-fopenmp-simd", _SIMD, "-lmvec"),
-    ("-march=native", "-fopenmp-simd", "-DVECTOR="),
-    ("-DVECTOR=",),
+    ("-march=native", "-mprefer-vector-width=512", "-fopenmp-simd", *_VECTORS),
+    ("-march=native", "-fopenmp-simd", *_NO_VECTORS),
+    _NO_VECTORS,
 )
 _MAX_MESSAGE = 200
 
