@@ -15,7 +15,7 @@ from gdlab.fields.declared import Configured, setting
 from gdlab.fields.formatting import format_value
 from gdlab.losses.base import Loss
 from gdlab.losses.models.data_loss import VALIDATION_LOSS
-from gdlab.numerics.rowwise import LANES, LARGE, VECTOR_BYTES, part_size
+from gdlab.numerics.rowwise import FEW, LANES, LARGE, VECTOR_BYTES, part_size
 from gdlab.optimizers.base import Optimizer
 from gdlab.optimizers.oracle import MAX_MATRIX, OracleOptimizer
 from gdlab.schedules import Schedule
@@ -116,7 +116,7 @@ class Batch:
     def lanes(self) -> int:
         """The number of rows is padded to a multiple of it, where bits depend on the number."""
         if self.mode == "compiled" and not self.optimizer.needs:  # all of a step is compiled
-            if self.by_row:
+            if self.by_row or len(self.lr) <= FEW:
                 return 1
             vector = VECTOR_BYTES // self.start.element_size()
             return vector if len(self.lr) <= vector else LANES

@@ -61,9 +61,14 @@ class PaddedChunk:
         """Return the distances (…, n) of points (…, n, D) to the nearest known minimizer."""
         if self.function.minimizers is None:
             return None
-        function, filled = self.fill(x)
+        if x.ndim == 3 and x.shape[1] == 1 and self.has_few_lanes:
+            # The records of the only row take the lanes.
+            records = torch.arange(len(x) + -len(x) % LANES).clamp(max=len(x) - 1)
+            function, filled = self.function, by_rows(x[records, 0])[:, None]
+        else:
+            function, filled = self.fill(x)
         distance = function.distance(filled)
-        return None if distance is None else distance[..., : x.shape[-2]]
+        return None if distance is None else distance[tuple(map(slice, x.shape[:-1]))]
 
 
 @dataclass(frozen=True)

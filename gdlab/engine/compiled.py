@@ -13,6 +13,7 @@ from torch import Tensor
 from gdlab.engine.batch import Batch
 from gdlab.engine.compiler.library import load_function
 from gdlab.engine.compiler.program import Uncompilable, errors_as_uncompilable
+from gdlab.engine.compiler.row_source import row_source
 from gdlab.engine.compiler.source import c_source
 from gdlab.engine.compiler.step import check_length, trace_step
 from gdlab.engine.eager import draw_noise, records_with_loss
@@ -24,6 +25,7 @@ from gdlab.engine.status import Status
 from gdlab.fields.declared import Number, map_numbers
 from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import norms, value_and_gradient
+from gdlab.numerics.rowwise import LANES
 from gdlab.optimizers.base import Optimizer, State
 
 _RUN_STEPS_PER_THREAD = 2**16  # fewer are not worth a thread
@@ -51,7 +53,8 @@ class Compiled:
     def _load(self, rows: Rows) -> None:
         """Trace and compile the step of the rows."""
         step = trace_step(*first_row(rows), value_and_gradient)
-        source = c_source(step, rows.x.dtype, rows.batch.lanes)
+        dtype, lanes = rows.x.dtype, rows.batch.lanes
+        source = row_source(step, dtype) if lanes == 1 else c_source(step, dtype, lanes)
         self._function = load_function(source, "advance")
 
     def __call__(self, rows: Rows, length: int, interrupted: Callable[[], bool]) -> ChunkRecords:
@@ -64,7 +67,7 @@ class Compiled:
         if rows.state is not self._state:  # the first chunk, or rows have left
             self._memory = stack(list(rows.state.values()), rows.x)
             rows.state = self._state = _unstack(rows, self._memory)
-        records.has_loss = records_with_loss(rows, rows.step_numbers(len(records.loss)))
+        records.has_loss = records_with_loss(rows, len(records.loss))
         summary = ChunkSummary(*self._run(rows, records, self._memory))
         if records.has_loss is None:
             summary.best_record.add_(rows.pending_count)
@@ -80,7 +83,7 @@ class Compiled:
         """Let the compiled steps write the new records, and return their summary (5, n)."""
         pending, n = rows.pending_count, len(rows.x)
         count = len(records.loss) - pending
-        rates, noise = records.rates, draw_noise(rows, rows.step_numbers(len(records.loss)))
+        rates, noise = records.rates, draw_noise(rows, len(records.loss))
         if rates.stride(1) != 1:
             rates = rates.contiguous()
         noise = records.points if noise is None else noise.expand_as(records.x).contiguous()
@@ -95,9 +98,8 @@ class Compiled:
             sizes = [ctypes.c_long(value) for value in (begin, end, n, count)]
             self._function(*sizes, *first, stride, *last)
 
-        lanes = rows.batch.lanes
-        threads = min(rows.batch.threads, n // lanes, n * count // _RUN_STEPS_PER_THREAD)
-        in_parts(lambda begin, end, _: run_rows(begin, end), n, threads, lanes)
+        threads = min(rows.batch.threads, n // LANES, n * count // _RUN_STEPS_PER_THREAD)
+        in_parts(lambda begin, end, _: run_rows(begin, end), n, threads, rows.batch.lanes)
         return summary
 
     def compare_with_torch(self, rows: Rows) -> None:

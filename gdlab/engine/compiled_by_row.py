@@ -44,15 +44,15 @@ class CompiledByRow(Compiled):
     def _run(self, rows: Rows, records: ChunkRecords, state: Tensor) -> Tensor:
         """Let the compiled steps write the new records, and return their summary (5, n)."""
         pending, n = rows.pending_count, len(rows.x)
-        steps = rows.step_numbers(len(records.loss))
-        count = len(steps) - pending
+        total = len(records.loss)
+        count = total - pending
         columns = stack(collect_columns(rows.loss, rows.optimizer), rows.x)
         summary = rows.x.new_empty((5, n))
-        noise = draw_noise(rows, steps)
+        noise = draw_noise(rows, total)
         noise = None if noise is None else noise.expand_as(records.x).contiguous()
         rates = records.rates if records.rates.stride(1) == 1 else records.rates.contiguous()
         has_loss = records.has_loss
-        has_loss = torch.ones(len(steps), dtype=torch.bool) if has_loss is None else has_loss
+        has_loss = torch.ones(total, dtype=torch.bool) if has_loss is None else has_loss
         by_record = records.points, records.loss, records.norm, rates, noise
         chunk = _chunk_type(len(self._tables))(
             *(address(values, pending) for values in by_record),

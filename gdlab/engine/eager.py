@@ -43,14 +43,14 @@ def advance(rows: Rows, length: int, interrupted: Callable[[], bool]) -> ChunkRe
     records = rows.begin_records(length)
     if records.error is not None:
         return records
-    steps = rows.step_numbers(len(records.loss))
+    length = len(records.loss)
     rates = records.rates[..., None].unbind()
-    inputs = _StepInputs(rates, draw_noise(rows, steps), _draw_minibatches(rows, steps))
-    records.has_loss = records_with_loss(rows, steps)
+    inputs = _StepInputs(rates, draw_noise(rows, length), _draw_minibatches(rows, length))
+    records.has_loss = records_with_loss(rows, length)
     grads: dict[int, Tensor] = {}
     count = pending
     try:
-        for k in range(pending, len(records.loss)):
+        for k in range(pending, length):
             x = grad = rows.x
             if records.has_loss is None or records.has_loss[k]:
                 loss, grad = _loss_and_gradient(rows, x)
@@ -143,28 +143,31 @@ def _next_rates(rows: Rows, step: int, loss: Tensor) -> tuple[Tensor, Memory]:
     return check_next(returned, rows.lr)
 
 
-def draw_noise(rows: Rows, steps: Tensor) -> Tensor | None:
-    """Draw the gradient noise of a chunk's steps: (K, D, n); None without noise."""
+def draw_noise(rows: Rows, count: int) -> Tensor | None:
+    """Draw the gradient noise of a chunk's K steps: (K, D, n); None without noise."""
     if rows.noise is None:
         return None
+    steps = rows.step_numbers(count)
     coordinate = torch.arange(rows.x.shape[1], device=rows.x.device)
     counters = rows.seed, rng.Stream.NOISE, steps[:, None, None], coordinate[:, None]
     standard = rng.normal(*counters) if rows.dof is None else rng.student_t(*counters, rows.dof)
     return standard.to(rows.x.dtype) * rows.noise.T
 
 
-def records_with_loss(rows: Rows, steps: Tensor) -> Tensor | None:
-    """Which of a chunk's records get the full loss (K,), on the CPU; None for all."""
+def records_with_loss(rows: Rows, count: int) -> Tensor | None:
+    """Which of a chunk's K records get the full loss (K,), on the CPU; None for all."""
     batch = rows.batch
     if batch.full_every == 1 or rows.loss.minibatch is None:
         return None
+    steps = rows.step_numbers(count)
     return ((steps % batch.full_every == 0) | (steps == batch.last_step)).cpu()
 
 
-def _draw_minibatches(rows: Rows, steps: Tensor) -> Tensor | None:
-    """Draw the examples of a chunk's minibatches: (K, n, B); None without minibatches."""
+def _draw_minibatches(rows: Rows, count: int) -> Tensor | None:
+    """Draw the examples of a chunk's K minibatches: (K, n, B); None without minibatches."""
     loss = rows.loss
     if loss.minibatch is None or loss.examples is None:
         return None
+    steps = rows.step_numbers(count)
     chosen = rng.minibatches(rows.seed[: rows.live], steps, loss.examples, loss.minibatch)
     return chosen[:, torch.arange(len(rows.x)).clamp(max=rows.live - 1)]

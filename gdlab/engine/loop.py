@@ -84,7 +84,7 @@ class ChunkSizes:
         return max(1, min(longest, self.max_bytes // record, _MOST_RECORDS))
 
 
-_CHEAP = 2**15
+_CHEAP = 2**16
 """As many products of coordinates and examples take less time than a chunk costs besides."""
 
 _EXPENSIVE = 2**28

@@ -148,7 +148,7 @@ class Rows:
             points=self.buffers.empty((count + 1, dim, n), self.x),
             loss=self.buffers.empty((count, n), self.x),
             norm=self.buffers.empty((count, n), self.x),
-            rates=self.x.new_full((count, n), torch.nan),
+            rates=self.x.new_full((count, n), torch.nan) if rates is None else rates,
         )
         if self.oracle is not None:
             records.counts = self.oracle.count.new_zeros((count, n))
@@ -156,14 +156,9 @@ class Rows:
             if records.counts is not None:
                 assert self.pending_evaluations is not None
                 records.counts[0] = self.pending_evaluations
-            for column, values in zip(
-                (records.points, records.loss, records.norm, records.rates),
-                self.pending_record,
-                strict=True,
-            ):
-                column[0] = values
-        if rates is not None:
-            records.rates = rates
+            records.points[0], records.loss[0], records.norm[0], rate = self.pending_record
+            if rates is None:
+                records.rates[0] = rate
         if error is not None:
             records.fail(error)
             records.truncate(pending)

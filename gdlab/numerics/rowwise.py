@@ -12,6 +12,9 @@ LANES = 32
 VECTOR_BYTES = 64
 """The size of the vectors in which compiled steps compute: 8 numbers of float64."""
 
+FEW = 2
+"""At most so many rows are computed one after the other in compiled steps, others in vectors."""
+
 LARGE = 1024
 """Rows of at least so many dimensions are computed in small parts instead: see `part_size`."""
 

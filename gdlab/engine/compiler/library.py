@@ -18,13 +18,18 @@ from gdlab.engine.compiler.program import Uncompilable
 # the source says so. That arithmetic does not trap or set errno allows vector loops.
 _FLAGS = ("-O2", "-ftree-vectorize", "-std=gnu11", "-fPIC", "-shared", "-w")
 _STRICT = ("-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math")
+# These would move parts of a step into branches or behind them: a loop with branches has no vector
+# form in GCC, neither have conditions that depend on conditions.
+_STRAIGHT = ("-fno-tree-pre", "-fno-tree-sink", "-fno-thread-jumps")
 # GCC would merge the sine and cosine of the same number into one call that has no vector form.
 _NO_SINCOS = tuple(f"-fno-builtin-{name}" for name in ("sin", "cos", "sinf", "cosf"))
-_SIMD = '-DVECTOR=__attribute__((simd("notinbranch")))'
+_OPTIONS = (*_FLAGS, *_STRICT, *_STRAIGHT, *_NO_SINCOS)
+_VECTORS = ('-DVECTOR=__attribute__((simd("notinbranch")))', "-DHAS_VECTORS=1", "-lmvec")
+_NO_VECTORS = ("-DVECTOR=", "-DHAS_VECTORS=0")
 _ATTEMPTS = (
-    ("-march=native", "-mprefer-vector-width=512", "-fopenmp-simd", _SIMD, "-lmvec"),
-    ("-march=native", "-fopenmp-simd", "-DVECTOR="),
-    ("-DVECTOR=",),
+    ("-march=native", "-mprefer-vector-width=512", "-fopenmp-simd", *_VECTORS),
+    ("-march=native", "-fopenmp-simd", *_NO_VECTORS),
+    _NO_VECTORS,
 )
 _MAX_MESSAGE = 200
 
@@ -43,7 +48,7 @@ def load_library(source: str) -> ctypes.CDLL:
     """Load the library of a C source, from the cache on disk if it was compiled before."""
     compiler = _find_compiler()
     machine = f"{platform.platform()} {platform.processor()} {cpu_features()}"
-    key = "\0".join((source, compiler, repr((_FLAGS, _STRICT, _NO_SINCOS, _ATTEMPTS)), machine))
+    key = "\0".join((source, compiler, repr((_OPTIONS, _ATTEMPTS)), machine))
     name = hashlib.sha256(key.encode()).hexdigest()[:32]
     return load_cached(name, partial(_compile, compiler, source))
 
@@ -82,7 +87,7 @@ def _compile(compiler: str, source: str, output: Path) -> None:
     code, message = output.with_suffix(".c"), ""
     code.write_text(source, "utf-8")
     for attempt in _ATTEMPTS:
-        command = [compiler, *_FLAGS, *_STRICT, *_NO_SINCOS, str(code), *attempt]
+        command = [compiler, *_OPTIONS, str(code), *attempt]
         command += ["-lm", "-Wl,--no-undefined", "-o", str(output)]
         process = subprocess.run(command, capture_output=True, text=True, check=False)
         if process.returncode == 0:

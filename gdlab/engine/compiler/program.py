@@ -52,10 +52,12 @@ class Program:
     Attributes:
         max_lines: the maximum number of lines.
         lines: for each value, a C expression with placeholders, and its operands.
+        kinds: for each value, what it is.
     """
 
     max_lines: int
     lines: list[tuple[str, tuple[Operand, ...]]] = field(default_factory=list)
+    kinds: list[Kind] = field(default_factory=list)
     _values: dict[tuple[object, ...], Value] = field(default_factory=dict)
 
     def apply(self, expression: str, *operands: Operand, kind: Kind = "number") -> Value:
@@ -71,6 +73,7 @@ class Program:
                 raise Uncompilable(f"a step of one run takes more than {self.max_lines} operations")
             self._values[key] = Value(len(self.lines), kind)
             self.lines.append((expression, operands))
+            self.kinds.append(kind)
         return self._values[key]
 
     def live_lines(self, results: Sequence[Operand]) -> list[int]:

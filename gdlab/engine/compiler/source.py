@@ -29,7 +29,17 @@ _FUNCTIONS = (
     *("asinh", "acosh", "atanh", "erf", "erfc", "floor", "ceil", "pow"),
 )
 _TWO_ARGUMENTS = ("atan2", "pow")
+_SCALAR = ("sqrt", "fabs", "floor", "ceil")  # instructions, of vectors as well
 _CALLS = re.compile(r"\b([A-Z][A-Z0-9]+)\(")
+VECTORS_OR_NONE = """\
+#if !defined(__FMA__) && !defined(__aarch64__)
+/* A loop that calls a function for the fused product and sum has no form for vectors. Every program
+   of the same step must call the same functions. */
+#undef VECTOR
+#undef HAS_VECTORS
+#define VECTOR
+#define HAS_VECTORS 0
+#endif"""
 
 
 def c_source(step: Step, dtype: torch.dtype, lanes: int = LANES) -> str:
@@ -45,7 +55,7 @@ def c_source(step: Step, dtype: torch.dtype, lanes: int = LANES) -> str:
     numbers = len(step.point) + len(step.state)
     block = min(lanes, _block_rows(numbers))
     sizes = f"enum {{ D = {len(step.point)}, S = {len(step.state)}, B = {block} }};"
-    head = [*definitions(lines, is_double), sizes]
+    head = [VECTORS_OR_NONE, *definitions(lines, is_double), sizes]
     frame = (files("gdlab.engine.compiler") / "advance.c").read_text("utf-8")
     return "\n".join(head) + "\n\n" + frame.replace("/* STEP */", "\n".join(lines))
 
@@ -73,7 +83,7 @@ def _declare(name: str, is_double: bool) -> str:
     real = "double" if is_double else "float"
     symbol = name if is_double else f"{name}f"
     arguments = ", ".join([real] * (2 if name in _TWO_ARGUMENTS else 1))
-    vector = "" if name in ("sqrt", "fabs", "floor", "ceil") else "VECTOR "
+    vector = "" if name in _SCALAR else "VECTOR "
     # Calls of functions with side effects would prevent vectorization of the loop.
     pure = "__attribute__((const)) "
     return f"{vector}{pure}{real} {symbol}({arguments});\n#define {name.upper()} {symbol}"
@@ -81,18 +91,28 @@ def _declare(name: str, is_double: bool) -> str:
 
 def _statements(step: Step, is_double: bool) -> Iterator[str]:
     """The statements for one row `l` of a block."""
+    yield from statements(step.program, step.results, is_double, _c_name)
+    yield from assignments(step, is_double, "[l]")
+
+
+def assignments(step: Step, is_double: bool, row: str = "") -> Iterator[str]:
+    """Return the statements that end a step.
+
+    Args:
+        step: the step of one row.
+        is_double: whether numbers are of double precision.
+        row: the index of the row in arrays of several.
+    """
 
     def text(operand: Operand) -> str:
         return operand_text(operand, is_double)
 
-    results = [step.value, step.norm, *step.point, *step.state]
-    yield from statements(step.program, results, is_double, _c_name)
-    yield f"const T all = {' + '.join(f'x[{d}][l]' for d in range(len(step.point)))};"
+    yield f"const T all = {' + '.join(f'x[{d}]{row}' for d in range(len(step.point)))};"
     yield f"const T value = {text(step.value)}, norm = {text(step.norm)};"
     for d, operand in enumerate(step.point):
-        yield f"x[{d}][l] = {text(operand)};"
+        yield f"x[{d}]{row} = {text(operand)};"
     for s, operand in enumerate(step.state):
-        yield f"state[{s}][l] = {text(operand)};"
+        yield f"state[{s}]{row} = {text(operand)};"
 
 
 def statements(
@@ -109,13 +129,24 @@ def statements(
         is_double: whether numbers are of double precision.
         name: returns the C name of an input.
     """
-    inputs = [operand for _, operands in program.lines for operand in operands]
-    kinds = {value.line: value.kind for value in inputs if isinstance(value, Value)}
     for line in program.live_lines(results):
-        expression, operands = program.lines[line]
-        kind = "int" if kinds.get(line) == "truth" else "T"
-        texts = (operand_text(operand, is_double) for operand in operands)
-        yield f"const {kind} v{line} = {name(expression).format(*texts)};"
+        yield statement(program, line, is_double, name)
+
+
+def statement(
+    program: Program, line: int, is_double: bool, name: Callable[[str], str] = str
+) -> str:
+    """Return the statement that computes the value of a line, as in `statements`."""
+    expression, operands = program.lines[line]
+    kind = "int" if program.kinds[line] == "truth" else "T"
+    texts = (operand_text(operand, is_double) for operand in operands)
+    return f"const {kind} v{line} = {name(expression).format(*texts)};"
+
+
+def has_call(expression: str) -> bool:
+    """Whether an expression calls a function of libm that has a form for vectors."""
+    names = (name.lower() for name in _CALLS.findall(expression))
+    return any(name in _FUNCTIONS and name not in _SCALAR for name in names)
 
 
 def operand_text(operand: Operand, is_double: bool) -> str:

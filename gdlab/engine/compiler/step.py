@@ -37,6 +37,11 @@ class Step:
     point: list[Operand]
     state: list[Operand]
 
+    @property
+    def results(self) -> list[Operand]:
+        """All that the step computes."""
+        return [self.value, self.norm, *self.point, *self.state]
+
 
 def trace_step(
     loss: Loss,
