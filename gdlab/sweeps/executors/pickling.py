@@ -10,7 +10,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-import gdlab
 from gdlab.config.settings import GROUPS
 from gdlab.errors import CUSTOM_ERRORS, SettingError, describe_error
 from gdlab.sweeps.executors.board import ShardBoard
@@ -86,8 +85,9 @@ def _is_own(module: ModuleType) -> bool:
 @cache
 def _own_folders() -> tuple[Path, ...]:
     """The folders of Python's modules and of gdlab's."""
-    paths = (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), gdlab.__path__[0])
-    return tuple(Path(path).resolve() for path in paths)
+    of_python = [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")]
+    own = Path(__file__).parents[2]
+    return tuple(folder.resolve() for folder in (*of_python, own))
 
 
 def run_pickled(content: bytes, executor: str, board: ShardBoard, shard: int) -> "pa.Table | None":
