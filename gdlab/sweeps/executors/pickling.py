@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from gdlab.config.settings import GROUPS
 from gdlab.errors import CUSTOM_ERRORS, SettingError, describe_error
+from gdlab.paths import PACKAGE
 from gdlab.sweeps.executors.board import ShardBoard
 from gdlab.sweeps.executors.table import DEFAULT, SETTING
 from gdlab.sweeps.executors.work import Work, run_work
@@ -86,8 +87,7 @@ def _is_own(module: ModuleType) -> bool:
 def _own_folders() -> tuple[Path, ...]:
     """The folders of Python's modules and of gdlab's."""
     of_python = [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")]
-    own = Path(__file__).parents[2]
-    return tuple(folder.resolve() for folder in (*of_python, own))
+    return tuple(folder.resolve() for folder in (*of_python, PACKAGE))
 
 
 def run_pickled(content: bytes, executor: str, board: ShardBoard, shard: int) -> "pa.Table | None":
