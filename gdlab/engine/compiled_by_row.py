@@ -13,7 +13,7 @@ from torch import Tensor
 from gdlab.engine.compiled import Compiled, first_row
 from gdlab.engine.compiled_metric import compile_metrics
 from gdlab.engine.compiler.arrays.program import BLOCK, trace_program
-from gdlab.engine.compiler.arrays.writer import pad
+from gdlab.engine.compiler.arrays.writer import align, pad
 from gdlab.engine.compiler.library import load_function
 from gdlab.engine.eager import draw_noise
 from gdlab.engine.examples import Examples, address, addresses, examples_type, weights
@@ -35,11 +35,21 @@ class CompiledByRow(Compiled):
         tables = [table.to(dtype).contiguous() for table in self._program.tables]
         self._tables, self._all = tables, Examples(tables, examples, rows.x)
         self._part_weight = weights(loss.minibatch or 1, rows.x)
-        threads = max(1, min(rows.batch.threads, len(rows.x)))
+        threads = max(1, min(rows.batch.threads, len(rows.batch.lr)))
         # A multiple of a cache line, so that every array begins at one.
         self._work = rows.x.new_empty((threads, pad(self._program.work, dtype)))
         self.measures = compile_metrics(loss, x, threads)
         self._count = examples
+
+    def _stack_state(self, rows: Rows) -> Tensor:
+        """Copy the state of the optimizer to a block of memory: (S, n), row after row."""
+        leaves = [leaf.reshape(len(rows.x), -1) for leaf in rows.state.values()]
+        memory = rows.x.new_zeros((len(rows.x), align(sum(leaf.shape[1] for leaf in leaves))))
+        first = 0
+        for leaf in leaves:
+            memory[:, first : first + leaf.shape[1]] = leaf
+            first += leaf.shape[1]
+        return memory.T
 
     def _run(self, rows: Rows, records: ChunkRecords, state: Tensor) -> Tensor:
         """Let the compiled steps write the new records, and return their summary (5, n)."""

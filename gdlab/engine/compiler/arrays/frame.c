@@ -1,14 +1,14 @@
 /* The steps of a chunk, one run after the other: over the examples or the coordinates of each.
 
-   B runs form a block, whose points are written together, since runs lie along the last axis. */
+   B runs form a block, whose losses and norms are written together, since runs lie along the last axis. */
 
 typedef struct {
-  T *point;          /* (K + 1, D, n): the first one is read, the next K are written */
+  T *point;          /* (K + 1, n, D): the first one is read, the next K are written */
   T *loss, *norm;    /* losses and gradient norms at the first K points (K, n) */
   const T *rate;     /* learning rates (K, n), or (n,) if they are constant */
   const T *noise;    /* added to the gradients (K, D, n), if the step has noise */
   const T *column;   /* settings that differ between runs (C, n) */
-  T *memory;         /* the state of the optimizer (S, n), before and after */
+  T *memory;         /* the state of the optimizer (n, SP), before and after */
   T *summary;        /* as in advance.c (5, n) */
   const long *seed;  /* of the minibatches (n,) */
   const T *part_weight; /* of each example in the mean over a minibatch */
@@ -40,16 +40,13 @@ static void choose(const Chunk *chunk, const Word *chosen, Examples *part, T *ti
 void advance(long begin, long end, const Chunk *chunk, T *work)
 {
   const long n = chunk->runs;
-  T *const x = work, *const state = x + B * DP, *const column = state + B * SP;
-  T *const slope = column + B * CP, *const at = slope + DP, *const part_tile = at + DP;
+  T *const column = work, *const slope = column + B * CP, *const at = slope + DP, *const part_tile = at + DP;
   T *const tile = part_tile + PART, *const arrays = tile + TILE;
   for (long i = begin; i < end; i += B) {
     const int rows = end - i < B ? end - i : B;
     T least_norm[B], least[B], best[B], finite[B], greatest[B];
     Epoch epochs[B];
     for (int r = 0; r < rows; r++) {
-      for (long d = 0; d < D; d++) x[r * DP + d] = chunk->point[d * n + i + r];
-      for (long s = 0; s < S; s++) state[r * SP + s] = chunk->memory[s * n + i + r];
       for (long c = 0; c < C; c++) column[r * CP + c] = chunk->column[c * n + i + r];
       least_norm[r] = least[r] = HUGE;
       best[r] = finite[r] = greatest[r] = 0;
@@ -57,7 +54,9 @@ void advance(long begin, long end, const Chunk *chunk, T *work)
     }
     for (long k = 0; k < chunk->records; k++) {
       for (int r = 0; r < rows; r++) {
-        T *const point = x + r * DP, *const memory = state + r * SP;
+        const T *const point = chunk->point + (k * n + i + r) * D;
+        T *const after = chunk->point + ((k + 1) * n + i + r) * D;
+        T *const memory = chunk->memory + (i + r) * SP;
         const T *const own = column + r * CP;
         T value = __builtin_nan(""), norm = value;
         const T all = sum_of(D, point);
@@ -90,14 +89,10 @@ void advance(long begin, long end, const Chunk *chunk, T *work)
         if (NOISY)
           for (long d = 0; d < D; d++) slope[d] += chunk->noise[(k * D + d) * n + i + r];
         const T rate = chunk->rate[k * chunk->rate_stride + i + r];
-        update(point, slope, &rate, own, memory, arrays, tile);
+        update(point, slope, &rate, own, memory, arrays, tile, after);
       }
-      T *const after = chunk->point + (k + 1) * D * n + i;
-      for (long d = 0; d < D; d++)
-        for (int r = 0; r < rows; r++) after[d * n + r] = x[r * DP + d];
     }
     for (int r = 0; r < rows; r++) {
-      for (long s = 0; s < S; s++) chunk->memory[s * n + i + r] = state[r * SP + s];
       chunk->summary[i + r] = least_norm[r];
       chunk->summary[n + i + r] = least[r];
       chunk->summary[2 * n + i + r] = best[r];

@@ -14,7 +14,7 @@ from gdlab.numerics.autodiff import value_and_gradient
 from gdlab.numerics.rowwise import norm
 from gdlab.optimizers.base import Optimizer, State, check_step
 
-BLOCK = 8  # rows whose points are written together
+BLOCK = 8  # rows whose losses are written together
 _FRAMES = ("kernels.c", "examples.c", "minibatches.c", "frame.c")
 
 
@@ -99,8 +99,8 @@ class _StepWriter(Writer):
             after, new = check_step(optimizer.update(point, slope, leaves, rate), x)
         if {name: new[name].shape for name in new} != {name: state[name].shape for name in state}:
             raise Uncompilable("the optimizer changes the shape of its state")
-        arguments = "T *x, const T *slope, const T *rate, const T *column, T *state"
-        outputs, place = {"x": tracer.view(after)}, 0
+        arguments = "const T *x, const T *slope, const T *rate, const T *column, T *state"
+        outputs, place = {"after": tracer.view(after)}, 0
         for name, leaf in state.items():
             outputs[f"(state + {place})"] = tracer.view(new[name])
             place += leaf.numel()
@@ -132,6 +132,6 @@ class _StepWriter(Writer):
             "NOISY": int(has_noise),
         }
         source, constants = self.finish(_FRAMES, sizes, examples, loss.minibatch or 0)
-        block = BLOCK * sum(constants[name] for name in ("DP", "SP", "CP")) + 2 * constants["DP"]
+        block = BLOCK * constants["CP"] + 2 * constants["DP"]
         work = block + sum(constants[name] for name in ("PART", "TILE", "SHARED"))
         return ArrayProgram(source, self.tracer.tables, work)

@@ -23,7 +23,7 @@ from gdlab.numerics.rowwise import VECTOR_BYTES
 _TILE_BYTES = 2**19  # half of a common second-level cache
 _FEWEST_EXAMPLES = 64  # of a tile
 _ALIGNMENT = 16  # numbers
-_RESULTS = ("value", "slope", "norm", "at")
+_RESULTS = ("value", "slope", "norm", "at", "after")
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,11 @@ class ArrayProgram:
     source: str
     tables: list[Tensor]
     work: int
+
+
+def align(count: int) -> int:
+    """Return how many numbers of memory an array of `count` numbers takes."""
+    return -(-count // _ALIGNMENT) * _ALIGNMENT
 
 
 def pad(count: int, dtype: torch.dtype) -> int:
@@ -117,7 +122,7 @@ class Writer:
         sizes = {**sizes, "C": self._columns}
         constants = {
             **sizes,
-            **{f"{name}P": -(-size // _ALIGNMENT) * _ALIGNMENT for name, size in sizes.items()},
+            **{f"{name}P": align(size) for name, size in sizes.items()},
             "M": tile,
             "TILE": self._per_example * tile,
             "TABLES": len(self.tracer.tables),
