@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from gdlab.engine.batch import Batch
 from gdlab.engine.compiled import compared_rows, ways
-from gdlab.engine.loop import compile_steps
+from gdlab.engine.loop import ChunkSizes, compile_steps
 from gdlab.losses import MLP, Huber, Lasso, Logistic, Loss, Module, Ridge, Rosenbrock, Softmax
 from gdlab.optimizers import SGD, Adam, AdGD, HeavyBall, Muon, Optimizer, RMSprop
 
@@ -96,6 +96,8 @@ def test_a_row_has_the_same_bits_in_every_batch_on_any_number_of_threads(name: s
         for row, alone in zip(rows, finish(rows_of(batch, rows)), strict=True):
             assert_same_bits(together[row], alone)
     for one, other in zip(together, finish(compiled(batch, threads=3)), strict=True):
+        assert_same_bits(one, other)
+    for one, other in zip(together, finish(batch, sizes=ChunkSizes(max_bytes=1)), strict=True):
         assert_same_bits(one, other)
 
 
