@@ -25,7 +25,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
+# It sets flags of jax before jax is imported.
+from contestants import METHODS, Method, drain  # isort: skip
 
 import jax  # pyright: ignore[reportMissingImports]  # the extra `bench`, as the next two
 import jax.numpy as jnp  # pyright: ignore[reportMissingImports]
@@ -40,10 +41,8 @@ from gdlab.engine.batch import Batch, Stop
 from gdlab.engine.compiled import Compiled, ways
 from gdlab.engine.compiled_by_row import CompiledByRow
 from gdlab.engine.compiler import library
-from gdlab.engine.loop import advance
 from gdlab.engine.rows import Rows
 from gdlab.losses import Loss, Quadratic, Rastrigin, Rosenbrock
-from gdlab.optimizers import SGD, Adam, Optimizer
 from gdlab.runs.batching import batch_of, is_worth_compiling
 from gdlab.schedules import Constant
 
@@ -81,28 +80,6 @@ PROBLEMS = (
     Problem("Rosenbrock 10-D", Rosenbrock(dim=10), rosenbrock, 1e-5),
     Problem("quadratic 100-D", Quadratic(dim=100), bowl, 1e-4),
     Problem("Rastrigin 2-D", Rastrigin(), rastrigin, 1e-6),
-)
-
-
-@dataclass(frozen=True)
-class Method:
-    """An optimizer of gdlab and its equivalents in optax and torch."""
-
-    name: str
-    optimizer: Optimizer
-    optax: Callable[[Any], Any]
-    torch: Callable[[Any, float], torch.optim.Optimizer]
-
-
-METHODS = (
-    Method("sgd", SGD(), optax.sgd, lambda p, lr: torch.optim.SGD(p, lr)),
-    Method(
-        "momentum",
-        SGD(momentum=0.9),
-        lambda lr: optax.sgd(lr, momentum=0.9),
-        lambda p, lr: torch.optim.SGD(p, lr, momentum=0.9),
-    ),
-    Method("adam", Adam(), optax.adam, lambda p, lr: torch.optim.Adam(p, lr)),
 )
 
 
@@ -201,15 +178,6 @@ def compiled_step(batch: Batch) -> Compiled:
     """Compile the step of a batch in the way that the engine tries first."""
     by_row = ways(batch.loss)[0]
     return (CompiledByRow if by_row else Compiled)(Rows.of(replace(batch, by_row=by_row)))
-
-
-def drain(batch: Batch, compiled: Compiled | None = None) -> list[Any]:
-    """Run a batch and keep its chunks; its step is compiled already."""
-    chunks = list(advance(batch, step=compiled))
-    records = sum(len(chunk.loss) for chunk in chunks) - (len(chunks) - 1)
-    if records != batch.steps + 1 or any(chunk.rows.numel() != len(batch.lr) for chunk in chunks):
-        raise AssertionError("a run ended early")
-    return chunks
 
 
 def jax_program(

@@ -1,6 +1,6 @@
 """Losses over data against peers: microseconds per step of all runs, one core each.
 
-    python benchmarks/networks.py [--rounds 3] [--json FILE] [--quick] [--only NAME] [--dtypes …]
+    python benchmarks/networks.py [--rounds 3] [--json FILE] [--quick] [--only NAME]
 
 Contestants take turns in one process on one core, with the same dtype, examples, starts and
 records: the point, loss and gradient norm of every step, kept in memory to the end. With
@@ -27,7 +27,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
+# It sets flags of jax before jax is imported.
+from contestants import METHODS, Method, drain  # isort: skip
 
 import jax  # pyright: ignore[reportMissingImports]  # the extra `bench`, as the next two
 import jax.numpy as jnp  # pyright: ignore[reportMissingImports]
@@ -37,16 +38,13 @@ from torch import Tensor
 
 from gdlab.config.settings import Settings
 from gdlab.engine.batch import Batch
-from gdlab.engine.compiled_by_row import CompiledByRow
 from gdlab.engine.compiler import library
-from gdlab.engine.loop import advance
-from gdlab.engine.rows import Rows
+from gdlab.engine.loop import compile_steps
 from gdlab.losses.models.classification import Logistic, Softmax
 from gdlab.losses.models.data_loss import DataLoss
 from gdlab.losses.models.mlp import MLP
 from gdlab.losses.models.regression import MSE
 from gdlab.numerics import rng
-from gdlab.optimizers import SGD, Adam, Optimizer
 from gdlab.runs.batching import batch_of
 from gdlab.schedules import Constant
 
@@ -120,28 +118,6 @@ def problems() -> tuple[Problem, ...]:
     )
 
 
-@dataclass(frozen=True)
-class Method:
-    """An optimizer of gdlab and its equivalents in optax and torch."""
-
-    name: str
-    optimizer: Optimizer
-    optax: Callable[[Any], Any]
-    torch: Callable[[Any, float], torch.optim.Optimizer]
-
-
-METHODS = (
-    Method("sgd", SGD(), optax.sgd, lambda p, lr: torch.optim.SGD(p, lr)),
-    Method(
-        "momentum",
-        SGD(momentum=0.9),
-        lambda lr: optax.sgd(lr, momentum=0.9),
-        lambda p, lr: torch.optim.SGD(p, lr, momentum=0.9),
-    ),
-    Method("adam", Adam(), optax.adam, lambda p, lr: torch.optim.Adam(p, lr)),
-)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=3)
@@ -171,9 +147,8 @@ def measure(
 ) -> dict[str, Any]:
     """Measure all contestants in turn, in seconds per step of all runs."""
     batch = batch_for(problem, method, dtype, runs, 20)
-    once = batch_of_compiled(batch)
     cold, warm = compile_seconds(batch)
-    compiled = CompiledByRow(Rows.of(once))
+    once, compiled = compile_steps(batch)
     drain(once, compiled)
     start = time.perf_counter()
     drain(once, compiled)
@@ -181,8 +156,7 @@ def measure(
     steps = int(min(2000, max(2, SECONDS / step_seconds)))
     steps = max(2, min(steps, MAX_BYTES // (dtype.itemsize * runs * (batch.loss.dim + 2))))
     batch = replace(batch, steps=steps, full_every=full_every(batch, steps))
-    compilable = batch_of_compiled(batch)
-    compiled = CompiledByRow(Rows.of(compilable))
+    compilable, compiled = compile_steps(batch)
     chosen = minibatches(batch, steps)
     few = replace(batch, steps=max(2, steps // 20))
     program, compile_jax = jax_program(problem, method, batch)
@@ -233,10 +207,6 @@ def full_every(batch: Batch, steps: int) -> int:
     return 1 if batch.loss.minibatch is None else steps + 1
 
 
-def batch_of_compiled(batch: Batch) -> Batch:
-    return replace(batch, mode="compiled", by_row=True)
-
-
 def batch_for(problem: Problem, method: Method, dtype: torch.dtype, runs: int, steps: int) -> Batch:
     settings = Settings(
         problem.loss,
@@ -260,15 +230,6 @@ def minibatches(batch: Batch, steps: int) -> Tensor | None:
     return rng.minibatches(batch.seed, at, loss.examples, loss.minibatch).transpose(0, 1)
 
 
-def drain(batch: Batch, compiled: CompiledByRow | None = None) -> list[Any]:
-    """Run a batch and keep its chunks; its step is compiled already."""
-    chunks = list(advance(batch, step=compiled))
-    records = sum(len(chunk.loss) for chunk in chunks) - (len(chunks) - 1)
-    if records != batch.steps + 1:
-        raise AssertionError("a run ended early")
-    return chunks
-
-
 def compile_seconds(batch: Batch) -> tuple[float, float]:
     """Measure compilation with an empty cache on disk, and with a full one."""
     directory, before = tempfile.mkdtemp(), os.environ.get("XDG_CACHE_HOME")
@@ -278,7 +239,7 @@ def compile_seconds(batch: Batch) -> tuple[float, float]:
         for _ in range(2):
             library.load_library.cache_clear()
             start = time.perf_counter()
-            CompiledByRow(Rows.of(batch_of_compiled(batch)))
+            compile_steps(batch)
             seconds.append(time.perf_counter() - start)
     finally:
         os.environ.pop("XDG_CACHE_HOME")

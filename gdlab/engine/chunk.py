@@ -51,7 +51,7 @@ class PaddedChunk:
     def fill(self, x: Tensor) -> tuple[Loss, Tensor]:
         """Return the loss and points (…, n, D) with the last row repeated to whole `LANES`."""
         n = x.shape[-2]
-        if n % LANES == 0 or not self.has_few_lanes:
+        if not self.has_few_lanes or (n % LANES == 0 and x.stride(-2) == 1):
             return self.function, x
         rows = torch.arange(n + -n % LANES, device=x.device).clamp(max=n - 1)
         filled = by_rows(x[..., rows, :].movedim(-2, 0)).movedim(0, -2)

@@ -31,6 +31,8 @@ from gdlab.optimizers.base import Optimizer, State
 _RUN_STEPS_PER_THREAD = 2**16  # fewer are not worth a thread
 _MOST_WRITTEN_OUT = 256  # examples × dimensions of a loss whose examples are all written out
 _LONG = 64  # dimensions of a point that fills vectors by itself
+_FEWEST_COMPARED = 4  # rows
+_COMPARED = 2**22  # products of rows, coordinates and examples, about 10 ms
 _TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-3}
 
 
@@ -63,9 +65,11 @@ class Compiled:
         records = rows.begin_records(1 if is_interrupted else length)
         if records.error is not None:
             return records
-        records.points[rows.pending_count] = rows.x.T
+        begin = records.points[rows.pending_count]
+        if begin.data_ptr() != rows.x.data_ptr():  # else the chunk before left it there
+            begin.copy_(rows.x.T)
         if rows.state is not self._state:  # the first chunk, or rows have left
-            self._memory = stack(list(rows.state.values()), rows.x)
+            self._memory = self._stack_state(rows)
             rows.state = self._state = _unstack(rows, self._memory)
         records.has_loss = records_with_loss(rows, len(records.loss))
         summary = ChunkSummary(*self._run(rows, records, self._memory))
@@ -78,6 +82,10 @@ class Compiled:
             records.stop_status = Status.INTERRUPTED
         rows.x = records.points[-1].T
         return records
+
+    def _stack_state(self, rows: Rows) -> Tensor:
+        """Copy the state of the optimizer to a block of memory (S, n)."""
+        return stack(list(rows.state.values()), rows.x)
 
     def _run(self, rows: Rows, records: ChunkRecords, state: Tensor) -> Tensor:
         """Let the compiled steps write the new records, and return their summary (5, n)."""
@@ -123,6 +131,17 @@ class Compiled:
                 compiled[finite], expected[finite], rtol=tolerance, atol=tolerance
             ):
                 raise Uncompilable("its compiled form gives other values than torch")
+
+
+def compared_rows(batch: Batch) -> range:
+    """Return the rows of a batch whose first losses tell whether its compiled steps are right.
+
+    All rows take the same instructions. Of rows that are large, or losses over many examples, a few
+    are compared, evenly spread over the batch.
+    """
+    rows = batch.parts()[0]
+    most = max(_FEWEST_COMPARED, _COMPARED // (batch.loss.dim * (batch.loss.examples or 1)))
+    return rows[:: -(-len(rows) // most)]
 
 
 def ways(loss: Loss) -> tuple[bool, ...]:

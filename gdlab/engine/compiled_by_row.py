@@ -12,8 +12,8 @@ from torch import Tensor
 
 from gdlab.engine.compiled import Compiled, first_row
 from gdlab.engine.compiled_metric import compile_metrics
-from gdlab.engine.compiler.arrays.program import BLOCK, trace_program
-from gdlab.engine.compiler.arrays.writer import pad
+from gdlab.engine.compiler.arrays.program import trace_program
+from gdlab.engine.compiler.arrays.writer import align, pad
 from gdlab.engine.compiler.library import load_function
 from gdlab.engine.eager import draw_noise
 from gdlab.engine.examples import Examples, address, addresses, examples_type, weights
@@ -21,6 +21,7 @@ from gdlab.engine.parallel import PRODUCTS_PER_THREAD, in_parts
 from gdlab.engine.records import ChunkRecords
 from gdlab.engine.rows import Rows
 from gdlab.engine.stacking import collect_columns, pointer, stack
+from gdlab.numerics.rowwise import VECTOR_BYTES
 
 
 class CompiledByRow(Compiled):
@@ -33,13 +34,26 @@ class CompiledByRow(Compiled):
         examples = loss.examples or 1
         dtype = rows.x.dtype
         tables = [table.to(dtype).contiguous() for table in self._program.tables]
-        self._tables, self._all = tables, Examples(tables, examples, rows.x)
+        self._all = Examples(tables, examples, rows.x)
+        # Whole vectors are read, up to one past the last example.
+        end = rows.x.new_zeros(VECTOR_BYTES // dtype.itemsize)
+        self._tables = [torch.cat((table.flatten(), end)) for table in tables]
         self._part_weight = weights(loss.minibatch or 1, rows.x)
-        threads = max(1, min(rows.batch.threads, len(rows.x)))
+        threads = max(1, min(rows.batch.threads, len(rows.batch.lr)))
         # A multiple of a cache line, so that every array begins at one.
         self._work = rows.x.new_empty((threads, pad(self._program.work, dtype)))
         self.measures = compile_metrics(loss, x, threads)
         self._count = examples
+
+    def _stack_state(self, rows: Rows) -> Tensor:
+        """Copy the state of the optimizer to a block of memory: (S, n), row after row."""
+        leaves = [leaf.reshape(len(rows.x), -1) for leaf in rows.state.values()]
+        memory = rows.x.new_zeros((len(rows.x), align(sum(leaf.shape[1] for leaf in leaves))))
+        first = 0
+        for leaf in leaves:
+            memory[:, first : first + leaf.shape[1]] = leaf
+            first += leaf.shape[1]
+        return memory.T
 
     def _run(self, rows: Rows, records: ChunkRecords, state: Tensor) -> Tensor:
         """Let the compiled steps write the new records, and return their summary (5, n)."""
@@ -73,7 +87,8 @@ class CompiledByRow(Compiled):
             self._function(*bounds, ctypes.byref(chunk), pointer(self._work[thread]))
 
         products = n * count * self._count * rows.x.shape[1]
-        in_parts(run_rows, n, min(len(self._work), -(-n // BLOCK), products // PRODUCTS_PER_THREAD))
+        blocks = -(-n // self._program.block)
+        in_parts(run_rows, n, min(len(self._work), blocks, products // PRODUCTS_PER_THREAD))
         return summary
 
 

@@ -16,7 +16,7 @@ from typing import Protocol
 from gdlab.engine import eager
 from gdlab.engine.batch import Batch
 from gdlab.engine.chunk import Chunk, Mode
-from gdlab.engine.compiled import Compiled, check_compilable, ways
+from gdlab.engine.compiled import Compiled, check_compilable, compared_rows, ways
 from gdlab.engine.compiled_by_row import CompiledByRow
 from gdlab.engine.compiled_oracle import CompiledOracle
 from gdlab.engine.compiler.program import Uncompilable
@@ -165,7 +165,7 @@ def compile_steps(batch: Batch) -> tuple[Batch, CompiledSteps]:
         compiled = replace(batch, mode="compiled", by_row=by_row)
         try:
             check_compilable(batch)
-            step = _compiled_form(compiled)(Rows.of(compiled))
+            step = _compiled_form(compiled)(Rows.of(compiled, compared_rows(compiled)))
             return _with_step(compiled, step), step
         except Uncompilable as error:
             errors.append(error)

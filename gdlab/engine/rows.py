@@ -1,6 +1,7 @@
 """The running rows of a batch, and the records they make.
 
-Rows are stored as (D, n) and viewed as (n, D), so that elementwise kernels run along the rows. For
+Rows are stored as (D, n) and viewed as (n, D), so that elementwise kernels run along the rows,
+except where compiled steps compute one row after the other. For
 elementwise losses their number is padded to a multiple of the vector lanes: the bits of a row then
 do not depend on how many other rows there are. Rows that are large themselves advance in small
 parts.
@@ -16,6 +17,7 @@ from torch import Tensor
 from gdlab.engine.batch import Batch
 from gdlab.engine.buffers import BufferPool
 from gdlab.engine.patience import Patience
+from gdlab.engine.points import PointMemory
 from gdlab.engine.records import ChunkRecords
 from gdlab.engine.status import Status
 from gdlab.engine.targets import target_losses
@@ -49,6 +51,7 @@ class Rows:
     state: State
     schedule_state: Memory
     buffers: BufferPool
+    points: PointMemory
     oracle: Oracle | None = None
     targets: Tensor | None = None
     """The losses to be reached (J, n), once the first loss is known; None for none."""
@@ -77,15 +80,15 @@ class Rows:
 
         Args:
             batch: the batch.
-            chosen: the rows, one of `batch.parts()`; None for the first part.
+            chosen: the rows, as those of `batch.parts()`; None for the first part.
 
         Raises:
             SettingError: the optimizer cannot handle parameters with this layout.
         """
         chosen = batch.parts()[0] if chosen is None else chosen
-        live = torch.arange(chosen.start, chosen.stop, device=batch.lr.device)
+        live = torch.arange(chosen.start, chosen.stop, chosen.step, device=batch.lr.device)
         index = _pad(live, batch)
-        x = by_rows(batch.start[index])
+        x = _arrange(batch.start[index], batch)
 
         def expand(value: Number) -> Tensor:
             column = torch.as_tensor(value, dtype=x.dtype, device=x.device)
@@ -101,7 +104,7 @@ class Rows:
         loss = batch.loss.with_columns(expand)
         # A padding row has the state of the row that it repeats, as it does after rows have left.
         source = torch.arange(len(index), device=index.device).clamp(max=len(live) - 1)
-        state = initial_state(optimizer, x, batch.loss.layout)
+        state, pool = initial_state(optimizer, x, batch.loss.layout), BufferPool()
         return cls(
             batch=batch,
             loss=loss,
@@ -115,9 +118,10 @@ class Rows:
             live=len(live),
             first=0,
             x=x,
-            state={name: by_rows(leaf[source]) for name, leaf in state.items()},
+            state={name: _arrange(leaf[source], batch) for name, leaf in state.items()},
             schedule_state=initial_memory(schedule, lr),
-            buffers=BufferPool(),
+            buffers=pool,
+            points=PointMemory(pool, batch.by_row),
             oracle=Oracle(loss, x) if optimizer.needs else None,
             patience=batch.patience(len(live)),
         )
@@ -139,13 +143,12 @@ class Rows:
         There are fewer if the schedule raises for one of them. If it raises for the first, all runs
         end and there are no new records.
         """
-        pending = self.pending_count
-        new = min(length, self.batch.last_step + 1 - self.first - pending)
-        new, rates, error = self._find_rates(new)
-        count = pending + new
-        n, dim = self.x.shape
+        pending, most = self.pending_count, self.batch.last_step + 1 - self.first
+        new, rates, error = self._find_rates(min(length, most - pending))
+        count, n = pending + new, len(self.x)
+        kept = self.points.go_on(self.first, count) if pending else None
         records = ChunkRecords(
-            points=self.buffers.empty((count + 1, dim, n), self.x),
+            points=self.points.begin(self.first, count, most, self.x) if kept is None else kept,
             loss=self.buffers.empty((count, n), self.x),
             norm=self.buffers.empty((count, n), self.x),
             rates=self.x.new_full((count, n), torch.nan) if rates is None else rates,
@@ -156,7 +159,9 @@ class Rows:
             if records.counts is not None:
                 assert self.pending_evaluations is not None
                 records.counts[0] = self.pending_evaluations
-            records.points[0], records.loss[0], records.norm[0], rate = self.pending_record
+            point, records.loss[0], records.norm[0], rate = self.pending_record
+            if kept is None:
+                records.points[0] = point
             if rates is None:
                 records.rates[0] = rate
         if error is not None:
@@ -213,10 +218,11 @@ class Rows:
         self.lr, self.seed, self.index = self.lr[index], self.seed[index], self.index[index]
         self.noise = None if self.noise is None else self.noise[index]
         self.dof = None if self.dof is None else self.dof[index]
-        self.x = by_rows(self.x[index])
+        self.x = _arrange(self.x[index], self.batch)
+        self.points = PointMemory(self.buffers, self.batch.by_row)
         if self.oracle is not None:
             self.oracle.keep(index, self.loss, self.x)
-        self.state = {name: by_rows(leaf[index]) for name, leaf in self.state.items()}
+        self.state = {k: _arrange(leaf[index], self.batch) for k, leaf in self.state.items()}
         self.schedule_state = {name: leaf[index] for name, leaf in self.schedule_state.items()}
         self.patience = None if self.patience is None else self.patience.keep(running)
         if self.pending_record is not None:
@@ -228,6 +234,11 @@ class Rows:
         if self.targets is not None:
             self.targets = self.targets[:, index]
         self.live = len(running)
+
+
+def _arrange(values: Tensor, batch: Batch) -> Tensor:
+    """Return values (n, …) as the rows of a batch lie in memory."""
+    return values.contiguous() if batch.by_row else by_rows(values)
 
 
 def _pad(index: Tensor, batch: Batch) -> Tensor:

@@ -10,8 +10,8 @@ from helpers.batches import assert_same_bits, finish, make_batch, rows_of, why_e
 from torch import Tensor, nn
 
 from gdlab.engine.batch import Batch
-from gdlab.engine.compiled import ways
-from gdlab.engine.loop import compile_steps
+from gdlab.engine.compiled import compared_rows, ways
+from gdlab.engine.loop import ChunkSizes, compile_steps
 from gdlab.losses import MLP, Huber, Lasso, Logistic, Loss, Module, Ridge, Rosenbrock, Softmax
 from gdlab.optimizers import SGD, Adam, AdGD, HeavyBall, Muon, Optimizer, RMSprop
 
@@ -97,6 +97,8 @@ def test_a_row_has_the_same_bits_in_every_batch_on_any_number_of_threads(name: s
             assert_same_bits(together[row], alone)
     for one, other in zip(together, finish(compiled(batch, threads=3)), strict=True):
         assert_same_bits(one, other)
+    for one, other in zip(together, finish(batch, sizes=ChunkSizes(max_bytes=1)), strict=True):
+        assert_same_bits(one, other)
 
 
 @pytest.mark.parametrize("name", ["logistic", "softmax", "mlp", "held out"])
@@ -166,3 +168,24 @@ def test_a_module_that_cannot_be_compiled_says_why(name: str) -> None:
     eager, fallback = finish(batch), finish(dataclasses.replace(batch, mode="compiled"))
     for one, other in zip(eager, fallback, strict=True):
         np.testing.assert_allclose(one.history.x, other.history.x, rtol=1e-14)  # observed 0
+
+
+class Split(Rosenbrock):
+    """Treats the first row of a batch differently from the others."""
+
+    dim: int = 70  # type: ignore[assignment]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        first = torch.arange(x.shape[:-1].numel()).reshape(x.shape[:-1]) == 0
+        return torch.where(first, 1.0, 2.0) * super().__call__(x)
+
+
+def test_a_wrong_program_is_not_used_though_only_some_rows_are_compared() -> None:
+    rates = np.full(1000, 0.01)
+    small, large = MLP(widths=(7, 5), count=150), MLP(data="digits", widths=(64,))
+    for loss, rows in ((Rosenbrock(), 1000), (small, 334), (large, 4)):
+        compared = compared_rows(batch_of(loss, lr=rates))
+        assert (compared[0], len(compared), compared.stop) == (0, rows, 1000)
+    assert why_eager(make_batch(Split(), lr=np.full(1000, 1e-5))) == (
+        "its compiled form gives other values than torch"
+    )

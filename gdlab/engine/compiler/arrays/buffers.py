@@ -1,7 +1,7 @@
 """Where the arrays of a graph lie in memory, and how C addresses their numbers.
 
 Arrays that all examples share lie in `work`. The others lie in `tile`, with the examples along
-their last axis, M at once.
+their last axis, M at once, or in `strip`, STRIP at once.
 """
 
 from collections.abc import Sequence
@@ -11,8 +11,8 @@ from gdlab.engine.compiler.arrays.graph import Node, View, contiguous
 
 _ALIGNMENT = 16  # numbers; a buffer begins at a multiple of 64 bytes
 
-EACH_EXAMPLE = 'for (long v = 0; v < m; v += L)\n_Pragma("omp simd") for (int l = 0; l < L; l++)'
-"""The head of the loop over the m examples of a tile, vector by vector."""
+EACH_EXAMPLE = 'for (int u = 0; u < w; u += L)\n_Pragma("omp simd") for (int l = 0; l < L; l++)'
+"""The head of the loop over the w examples of the strip that begins at example v of a tile."""
 
 
 @dataclass
@@ -24,13 +24,19 @@ class Buffers:
         shared: numbers taken by arrays that all examples share.
         per_example: numbers, for each example of a tile, taken by the other arrays.
         names: the C name of each node's array.
-        declarations: of the arrays that have a place.
+        per_loop: numbers, for each example of a strip, taken by those of `within_loop`.
+        within_loop: arrays that differ between examples and live for a strip of them.
+        constants: declarations of the arrays whose numbers are known.
+        declarations: of the others.
     """
 
     is_double: bool
     shared: int = 0
     per_example: int = 0
     names: dict[Node, str] = field(default_factory=dict)
+    per_loop: int = 0
+    within_loop: set[Node] = field(default_factory=set)
+    constants: list[str] = field(default_factory=list)
     declarations: list[str] = field(default_factory=list)
 
     def name(self, node: Node) -> str:
@@ -38,29 +44,35 @@ class Buffers:
         if node not in self.names:
             self.names[node] = node.name if node.kind == "input" else f"b{len(self.names)}"
             if node.kind != "input":
-                self.declarations.append(self._declare(node))
+                self._declare(node)
         return self.names[node]
 
-    def _declare(self, node: Node) -> str:
-        """Return the declaration of a node's array."""
+    def _declare(self, node: Node) -> None:
+        """Declare a node's array."""
         name = self.names[node]
         if node.values is not None:
             numbers = ", ".join(number(value) for value in node.values.flatten().tolist())
-            return f"static const T {name}[] = {{{numbers}}};"
-        if node.per_example:
+            self.constants.append(f"static const T {name}[] = {{{numbers}}};")
+            return
+        if node in self.within_loop:
+            place = f"strip + {self.per_loop} * STRIP"
+            self.per_loop += node.numbers
+        elif node.per_example:
             place = f"tile + {self.per_example} * M"
             self.per_example += node.numbers
         else:
             place = f"work + {self.shared}"
             self.shared += -(-node.numbers // _ALIGNMENT) * _ALIGNMENT
-        return f"T *const {name} = {place};"
+        self.declarations.append(f"T *const {name} = {place};")
 
     def at(self, view: View, indices: Sequence[str]) -> str:
         """Return the expression for a number of a view."""
         place = offset(view.offset, view.strides, indices)
         name = self.name(view.node)
+        if view.node in self.within_loop:
+            return f"{name}[({place}) * STRIP + u + l]"
         if view.node.per_example:
-            return f"{name}[({place}) * {self.stride(view.node)} + v + l]"
+            return f"{name}[({place}) * {self.stride(view.node)} + v + u + l]"
         return f"{name}[{place}]"
 
     def start(self, view: View, place: str = "") -> str:

@@ -1,4 +1,4 @@
-/* The examples of a mean, a tile of M after the other. */
+/* The examples of a mean, a tile of M after the other, and of a tile a strip after the other. */
 
 typedef struct {
   const T *table[TABLES + 1]; /* one array of `stride` numbers for each number of an example */
@@ -13,3 +13,7 @@ typedef struct {
   const long m = examples->count - first < M ? examples->count - first : M;                        \
   const T *const weight = examples->weight + first, *table[TABLES + 1];                            \
   for (int i = 0; i < TABLES; i++) table[i] = examples->table[i] + first;
+
+#define FOR_EACH_STRIP for (long v = 0; v < m; v += STRIP)
+
+#define STRIP_BEGINS const int w = m - v < STRIP ? m - v : STRIP;

@@ -8,24 +8,17 @@ typedef T W __attribute__((vector_size(64), may_alias, aligned(sizeof(T)))); /* 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 16")
 
-/* Numbers of two vectors in turn: the even ones (h = 0) or the odd ones (h = 1); the same of pairs. */
+/* Blocks of s numbers of two vectors in turn: the even ones (h = 0) or the odd ones (h = 1). */
+#define AT(e, s, h) ((e) & (s) ? L + (e) - (s) * !(h) : (e) + (s) * (h))
+#define AT4(e, s, h) AT(e, s, h), AT(e + 1, s, h), AT(e + 2, s, h), AT(e + 3, s, h)
 #if defined(IS_DOUBLE)
 typedef long Mask __attribute__((vector_size(64)));
-#define CHOOSE(a, b, ...) (V)__builtin_shuffle((Mask)(a), (Mask)(b), (Mask){__VA_ARGS__})
-#define PAIR(a, b, h) CHOOSE(a, b, h, 8 + h, 2 + h, 10 + h, 4 + h, 12 + h, 6 + h, 14 + h)
-#define QUAD(a, b, h)                                                                              \
-  CHOOSE(a, b, 2 * h, 1 + 2 * h, 8 + 2 * h, 9 + 2 * h, 4 + 2 * h, 5 + 2 * h, 12 + 2 * h, 13 + 2 * h)
+#define PLACES(s, h) AT4(0, s, h), AT4(4, s, h)
 #else
 typedef int Mask __attribute__((vector_size(64)));
-#define CHOOSE(a, b, ...) (V)__builtin_shuffle((Mask)(a), (Mask)(b), (Mask){__VA_ARGS__})
-#define PAIR(a, b, h)                                                                              \
-  CHOOSE(a, b, h, 16 + h, 2 + h, 18 + h, 4 + h, 20 + h, 6 + h, 22 + h, 8 + h, 24 + h, 10 + h,     \
-         26 + h, 12 + h, 28 + h, 14 + h, 30 + h)
-#define QUAD(a, b, h)                                                                              \
-  CHOOSE(a, b, 2 * h, 1 + 2 * h, 16 + 2 * h, 17 + 2 * h, 4 + 2 * h, 5 + 2 * h, 20 + 2 * h,        \
-         21 + 2 * h, 8 + 2 * h, 9 + 2 * h, 24 + 2 * h, 25 + 2 * h, 12 + 2 * h, 13 + 2 * h,         \
-         28 + 2 * h, 29 + 2 * h)
+#define PLACES(s, h) AT4(0, s, h), AT4(4, s, h), AT4(8, s, h), AT4(12, s, h)
 #endif
+#define BLOCKS(a, b, s, h) (V)__builtin_shuffle((Mask)(a), (Mask)(b), (Mask){PLACES(s, h)})
 
 /* a b + c, rounded once. Of the loop, gcc makes the same instruction, but loads a and b anew for each. */
 INLINE V multiply_add(V a, V b, V c)
@@ -81,11 +74,28 @@ INLINE T tanh_of(T x)
 #undef TANH
 #define TANH tanh_of
 
+/* Transpose L vectors: blocks of ever more numbers change their places. */
+#define EXCHANGE(s)                                                                                \
+  UNROLL for (int i = 0; i < L; i++) if (!(i & s))                                                 \
+  {                                                                                                \
+    const V even = BLOCKS(a[i], a[i + s], s, 0);                                                   \
+    a[i + s] = BLOCKS(a[i], a[i + s], s, 1);                                                       \
+    a[i] = even;                                                                                   \
+  }
+
+INLINE void transpose(V *a)
+{
+  EXCHANGE(1) EXCHANGE(2) EXCHANGE(4)
+#if !defined(IS_DOUBLE)
+  EXCHANGE(8)
+#endif
+}
+
 /* The sums of the numbers of four vectors: of pairs, of pairs of them, then of halves. */
 INLINE void totals(V a, V b, V c, V d, T *sums)
 {
-  const V ab = PAIR(a, b, 0) + PAIR(a, b, 1), cd = PAIR(c, d, 0) + PAIR(c, d, 1);
-  const V abcd = QUAD(ab, cd, 0) + QUAD(ab, cd, 1);
+  const V ab = BLOCKS(a, b, 1, 0) + BLOCKS(a, b, 1, 1), cd = BLOCKS(c, d, 1, 0) + BLOCKS(c, d, 1, 1);
+  const V abcd = BLOCKS(ab, cd, 2, 0) + BLOCKS(ab, cd, 2, 1);
   T s[L];
   *(W *)s = abcd;
   for (int i = 0; i < 4; i++) {
@@ -151,7 +161,7 @@ static __attribute__((noinline)) T greatest_of(long n, const T *a)
     UNROLL for (int i = 0; i < m; i++)                                                             \
       UNROLL for (int j = 0; j < q; j++) *(V *)(out + i * next + j * L) = s[i][j];                 \
   }
-PRODUCT(4, 4) PRODUCT(3, 4) PRODUCT(2, 4) PRODUCT(1, 4)
+PRODUCT(4, 4) PRODUCT(3, 4) PRODUCT(2, 4) PRODUCT(1, 4) PRODUCT(1, 8)
 PRODUCT(4, 1) PRODUCT(3, 1) PRODUCT(2, 1) PRODUCT(1, 1)
 
 #define PRODUCT_OF(m, q)                                                                           \
@@ -169,6 +179,9 @@ static __attribute__((noinline)) void product(long M, long K, long m, const T *w
                     long step, T *out, long next)
 {
   long n = 0;
+  const long i = 0;
+  if (M == 1) /* eight sums at once, since each waits for the one before */
+    for (; n + 8 * L <= m; n += 8 * L) PRODUCT_OF(1, 8);
   for (; n + 4 * L <= m; n += 4 * L) PRODUCTS(4)
   for (; n < m; n += L) PRODUCTS(1)
 }
@@ -178,24 +191,42 @@ static __attribute__((noinline)) void product(long M, long K, long m, const T *w
   INLINE void outer_##m##_##q(long n, const T *d, long first, const T *a, long second, T *out,     \
                               long row, long column)                                               \
   {                                                                                                \
-    V s[m][q];                                                                                     \
-    UNROLL for (int i = 0; i < m; i++) UNROLL for (int j = 0; j < q; j++) s[i][j] = repeat(0);     \
+    V s[m * q];                                                                                    \
+    UNROLL for (int i = 0; i < m * q; i++) s[i] = repeat(0);                                       \
     for (long t = 0; t < n; t += L) {                                                              \
       V b[q];                                                                                      \
       UNROLL for (int j = 0; j < q; j++) b[j] = *(const V *)(a + j * second + t);                  \
       UNROLL for (int i = 0; i < m; i++) {                                                         \
         const V c = *(const V *)(d + i * first + t);                                               \
-        UNROLL for (int j = 0; j < q; j++) s[i][j] = multiply_add(c, b[j], s[i][j]);               \
+        UNROLL for (int j = 0; j < q; j++) s[i * q + j] = multiply_add(c, b[j], s[i * q + j]);     \
       }                                                                                            \
     }                                                                                              \
-    UNROLL for (int i = 0; i < m; i++) {                                                           \
+    UNROLL for (int i = 0; i < m * q; i += 4) {                                                    \
+      enum { LAST = m * q - 1 };                                                                   \
       T sums[4];                                                                                   \
-      totals(s[i][0], s[i][1 % q], s[i][2 % q], s[i][3 % q], sums);                                \
-      for (int j = 0; j < q; j++) out[i * row + j * column] += sums[j];                            \
+      totals(s[i], s[i < LAST ? i + 1 : LAST], s[i + 1 < LAST ? i + 2 : LAST],                     \
+             s[i + 2 < LAST ? i + 3 : LAST], sums);                                                \
+      UNROLL for (int k = i; k <= LAST && k < i + 4; k++)                                          \
+        out[k / q * row + k % q * column] += sums[k - i];                                          \
     }                                                                                              \
   }
 OUTER(4, 4) OUTER(3, 4) OUTER(2, 4) OUTER(1, 4)
+OUTER(4, 3) OUTER(3, 3) OUTER(2, 3) OUTER(1, 3)
+OUTER(4, 2) OUTER(3, 2) OUTER(2, 2) OUTER(1, 2)
+OUTER(12, 1) OUTER(11, 1) OUTER(10, 1) OUTER(9, 1) OUTER(8, 1) OUTER(7, 1) OUTER(6, 1) OUTER(5, 1)
 OUTER(4, 1) OUTER(3, 1) OUTER(2, 1) OUTER(1, 1)
+
+/* out += the sum of the products of two rows of n numbers; each of four sums waits for the one before. */
+static void dot(long n, const T *d, const T *a, T *out)
+{
+  V s[4] = {repeat(0), repeat(0), repeat(0), repeat(0)};
+  long t = 0;
+  for (; t + 4 * L <= n; t += 4 * L)
+    UNROLL for (int i = 0; i < 4; i++)
+      s[i] = multiply_add(*(const V *)(d + t + i * L), *(const V *)(a + t + i * L), s[i]);
+  for (; t < n; t += L) s[0] = multiply_add(*(const V *)(d + t), *(const V *)(a + t), s[0]);
+  *out += total((s[0] + s[1]) + (s[2] + s[3]));
+}
 
 #define OUTER_OF(m, q)                                                                             \
   outer_##m##_##q(n, d + i * first, first, a + j * second, second, out + i * row + j * column,     \
@@ -204,13 +235,25 @@ OUTER(4, 1) OUTER(3, 1) OUTER(2, 1) OUTER(1, 1)
   {                                                                                                \
     long j = 0;                                                                                    \
     for (; j + 4 <= K; j += 4) OUTER_OF(m, 4);                                                     \
-    for (; j < K; j++) OUTER_OF(m, 1);                                                             \
+    if (K - j == 3) OUTER_OF(m, 3);                                                                \
+    if (K - j == 2) OUTER_OF(m, 2);                                                                \
+    if (K - j == 1) OUTER_OF(m, 1);                                                                \
   }
 
 static __attribute__((noinline)) void outer(long M, long K, long n, const T *d, long first,
                                             const T *a, long second, T *out, long row, long column)
 {
   long i = 0;
+  const long j = 0;
+  if (M == 1 && K > 1) return outer(K, M, n, a, second, d, first, out, column, row);
+  if (K == 1) { /* as many sums at once as there are registers, since each waits for the one before */
+    for (; M - i > 12; i += 8) OUTER_OF(8, 1);
+    switch (M - i) {
+#define CASE(m) case m: return OUTER_OF(m, 1);
+      CASE(12) CASE(11) CASE(10) CASE(9) CASE(8) CASE(7) CASE(6) CASE(5) CASE(4) CASE(3) CASE(2)
+    }
+    return dot(n, d + i * first, a, out + i * row);
+  }
   for (; i + 4 <= M; i += 4) OUTERS(4)
   if (M - i == 3) OUTERS(3)
   if (M - i == 2) OUTERS(2)

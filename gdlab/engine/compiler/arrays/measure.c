@@ -21,7 +21,7 @@ void measure(long begin, long end, const Points *points, T *work)
     for (long k = 0; k < points->records; k++) {
       const T *const from = points->point + k * points->record + i * points->run;
       for (long d = 0; d < D; d++) x[d] = from[d * points->coordinate];
-      mean(x, column, &points->all, arrays, tile, points->value + k * n + i);
+      mean(1, x, column, points->value + k * n + i, &points->all, arrays, tile);
     }
   }
 }

@@ -32,8 +32,7 @@ def trace_metric(loss: Loss, name: str, x: Tensor) -> ArrayProgram:
         raise Uncompilable("the metric of one example is not one number")
     total = Totals().product(tracer.view(value), tracer.view(present))
     mean = _divide(total, metric.examples)
-    arguments = "const T *x, const T *column, const Examples *examples"
-    writer.write("mean", arguments, {"value": mean})
+    writer.write("mean", ("x", "column"), {"value": mean})
     source, constants = writer.finish(_FRAMES, {"D": x.numel()}, metric.examples)
     work = sum(constants[name] for name in ("DP", "CP", "TILE", "SHARED"))
     return ArrayProgram(source, tracer.tables, work)

@@ -1,13 +1,13 @@
 /* The examples of minibatches, the same as `gdlab.numerics.rng.minibatches` draws. */
 
 typedef unsigned int Word;
-enum { ROUNDS = 8, MOST_SORTED = 64, MINIBATCH = 3 };
+enum { ROUNDS = 8, MOST_SORTED = 64, MOST_LISTED = 1024, MINIBATCH = 3 };
 
 /* The random order of the examples in one epoch of one run. */
 typedef struct {
   long number;         /* of the epoch; -1 for none */
   Word keys[ROUNDS];   /* of the rounds of a Feistel network, for more than MOST_SORTED examples */
-  int order[MOST_SORTED];
+  Word order[N <= MOST_LISTED ? N + 1 : 1];   /* all of it, of few examples */
 } Epoch;
 
 /* Four words of Philox 4x32-10. */
@@ -22,6 +22,44 @@ static void philox(Word *c, Word k0, Word k1)
     c[3] = (Word)left;
     k0 += 0x9E3779B9;
     k1 += 0xBB67AE85;
+  }
+}
+
+/* The examples at `count` positions of an epoch, from `first` on: a permutation of 2 HALF bits,
+   applied again where it leads past the last example. */
+enum { MOST = (N <= MOST_LISTED && N > SIZE ? N : SIZE) + 1 };
+
+static void permute(const Epoch *epoch, long first, long count, Word *chosen)
+{
+  Word value[MOST];
+  int place[MOST], pending = count;
+  const Word mask = (1u << HALF_BITS) - 1;
+  for (int t = 0; t < count; t++) value[t] = first + t, place[t] = t;
+  while (pending) {
+    #pragma omp simd
+    for (int t = 0; t < pending; t++) {
+      Word left = value[t] >> HALF_BITS, right = value[t] & mask;
+      UNROLL
+      for (int r = 0; r < ROUNDS; r++) {
+        Word mixed = right ^ epoch->keys[r];
+        mixed = (mixed ^ mixed >> 16) * 0x85EBCA6B;
+        mixed = (mixed ^ mixed >> 13) * 0xC2B2AE35;
+        mixed = left ^ ((mixed ^ mixed >> 16) & mask);
+        left = right;
+        right = mixed;
+      }
+      value[t] = left << HALF_BITS | right;
+    }
+    int outside = 0;
+    for (int t = 0; t < pending; t++) { /* without branches, which could not be predicted */
+      const Word last = value[t];
+      const int at = place[t];
+      chosen[at] = last;
+      value[outside] = last;
+      place[outside] = at;
+      outside += last >= N;
+    }
+    pending = outside;
   }
 }
 
@@ -45,42 +83,7 @@ static void begin_epoch(Epoch *epoch, unsigned long seed, long number)
       epoch->order[at] = i;
     }
   }
-}
-
-/* The examples at `count` positions of an epoch, from `first` on: a permutation of 2 HALF bits,
-   applied again where it leads past the last example. */
-static void permute(const Epoch *epoch, long first, long count, Word *chosen)
-{
-  Word value[SIZE + 1];
-  int place[SIZE + 1], pending = count;
-  const Word mask = (1u << HALF_BITS) - 1;
-  for (int t = 0; t < count; t++) value[t] = first + t, place[t] = t;
-  while (pending) {
-    #pragma omp simd
-    for (int t = 0; t < pending; t++) {
-      Word left = value[t] >> HALF_BITS, right = value[t] & mask;
-      UNROLL
-      for (int r = 0; r < ROUNDS; r++) {
-        Word mixed = right ^ epoch->keys[r];
-        mixed = (mixed ^ mixed >> 16) * 0x85EBCA6B;
-        mixed = (mixed ^ mixed >> 13) * 0xC2B2AE35;
-        mixed = left ^ ((mixed ^ mixed >> 16) & mask);
-        left = right;
-        right = mixed;
-      }
-      value[t] = left << HALF_BITS | right;
-    }
-    int outside = 0;
-    for (int t = 0; t < pending; t++) {
-      if (value[t] < N)
-        chosen[place[t]] = value[t];
-      else {
-        value[outside] = value[t];
-        place[outside++] = place[t];
-      }
-    }
-    pending = outside;
-  }
+  if (N > MOST_SORTED && N <= MOST_LISTED) permute(epoch, 0, N, epoch->order);
 }
 
 /* The examples of the minibatch of a step: consecutive positions of an endless row of epochs. */
@@ -90,7 +93,7 @@ static void draw(Epoch *epoch, unsigned long seed, long step, Word *chosen)
     const long position = step * SIZE + done, number = position / N, first = position % N;
     count = SIZE - done < N - first ? SIZE - done : N - first;
     if (number != epoch->number) begin_epoch(epoch, seed, number);
-    if (N > MOST_SORTED)
+    if (N > MOST_LISTED)
       permute(epoch, first, count, chosen + done);
     else
       for (int t = 0; t < count; t++) chosen[done + t] = epoch->order[first + t];

@@ -14,7 +14,6 @@ from gdlab.numerics.autodiff import value_and_gradient
 from gdlab.numerics.rowwise import norm
 from gdlab.optimizers.base import Optimizer, State, check_step
 
-BLOCK = 8  # rows whose points are written together
 _FRAMES = ("kernels.c", "examples.c", "minibatches.c", "frame.c")
 
 
@@ -51,8 +50,7 @@ class _StepWriter(Writer):
         """Write the loss and its gradient, from a mean over examples if it is one."""
         trace = self._trace_whole if loss.examples is None else self._trace_example
         value, slope = trace(loss, self.tracer.follow(x, "x"))
-        arguments = "const T *x, const T *column, const Examples *examples"
-        self.write("gradient", arguments, {"value": value, "slope": slope})
+        self.write("gradient", ("x", "column"), {"value": value, "slope": slope})
 
     def _trace_whole(self, loss: Loss, point: Tensor) -> tuple[View, View]:
         """Trace the loss and its gradient."""
@@ -79,15 +77,14 @@ class _StepWriter(Writer):
         slope = self.tracer.follow(x, "slope")
         with self.tracer:
             result = norm(slope)
-        self.write("length", "const T *slope", {"norm": self.tracer.view(result)})
+        self.write("length", ("slope",), {"norm": self.tracer.view(result)})
 
     def write_query(self, optimizer: Optimizer, x: Tensor, state: State) -> bool:
         """Write the point at which the optimizer asks for the gradient; return whether it moves."""
         point, leaves = self.tracer.follow(x, "x"), self._follow_state(state)
         with self.tracer:
             at = optimizer.query(point, leaves)
-        arguments = "const T *x, const T *column, const T *state"
-        self.write("query", arguments, {"at": self.tracer.view(at)})
+        self.write("query", ("x", "column", "state"), {"at": self.tracer.view(at)})
         return at is not point
 
     def write_update(self, optimizer: Optimizer, x: Tensor, state: State) -> None:
@@ -99,12 +96,11 @@ class _StepWriter(Writer):
             after, new = check_step(optimizer.update(point, slope, leaves, rate), x)
         if {name: new[name].shape for name in new} != {name: state[name].shape for name in state}:
             raise Uncompilable("the optimizer changes the shape of its state")
-        arguments = "T *x, const T *slope, const T *rate, const T *column, T *state"
-        outputs, place = {"x": tracer.view(after)}, 0
+        outputs, place = {"after": tracer.view(after)}, 0
         for name, leaf in state.items():
             outputs[f"(state + {place})"] = tracer.view(new[name])
             place += leaf.numel()
-        self.write("update", arguments, outputs)
+        self.write("update", ("x", "slope", "rate", "column", "state"), outputs)
 
     def _follow_state(self, state: State) -> dict[str, Tensor]:
         """Follow the leaves of an optimizer's state."""
@@ -124,7 +120,6 @@ class _StepWriter(Writer):
         sizes = {
             "D": x.numel(),
             "S": sum(leaf.numel() for leaf in state.values()),
-            "B": BLOCK,
             "N": examples,
             "SIZE": loss.minibatch or 0,
             "HALF_BITS": rng.half_bits(examples),
@@ -132,6 +127,7 @@ class _StepWriter(Writer):
             "NOISY": int(has_noise),
         }
         source, constants = self.finish(_FRAMES, sizes, examples, loss.minibatch or 0)
-        block = BLOCK * sum(constants[name] for name in ("DP", "SP", "CP")) + 2 * constants["DP"]
-        work = block + sum(constants[name] for name in ("PART", "TILE", "SHARED"))
-        return ArrayProgram(source, self.tracer.tables, work)
+        block = constants["B"]
+        by_run = block * sum(constants[name] for name in ("CP", "DP", "DP", "SHARED"))
+        work = by_run + constants["PART"] + constants["TILE"]
+        return ArrayProgram(source, self.tracer.tables, work, block)

@@ -9,10 +9,13 @@ from collections.abc import Iterator, Sequence
 from gdlab.engine.compiler.arrays.buffers import EACH_EXAMPLE, Buffers, loops, number, offset
 from gdlab.engine.compiler.arrays.elementwise import statements_of
 from gdlab.engine.compiler.arrays.graph import Node, View, in_order
+from gdlab.engine.compiler.arrays.stages import Stages, after_totals, is_kernel, levels_of
 from gdlab.engine.compiler.expressions import NUMBERS
-from gdlab.engine.compiler.program import Uncompilable
 
 _STARTS = {"sum": "0", "mean": "0", "prod": "1", "amax": "-((T)1 / 0)", "amin": "((T)1 / 0)"}
+_FEW_PLACES = 16
+"""Of so few, each is compared with the index of an example, so that no number is read alone."""
+
 _OF_RUNS = {"sum": "sum_of", "mean": "sum_of", "amax": "greatest_of"}
 _STEPS = {
     **dict.fromkeys(("sum", "mean"), "({0} + {1})"),
@@ -32,10 +35,10 @@ class Statements:
     def __init__(self, buffers: Buffers) -> None:
         self.buffers = buffers
 
-    def write(self, outputs: Sequence[View]) -> str:
+    def write(self, outputs: Sequence[View]) -> Stages:
         """Return the statements that compute the arrays of outputs."""
         nodes = in_order(outputs)
-        after = _after_totals(nodes)
+        after = after_totals(nodes)
         kept = {view.node for view in outputs}
         stages: dict[str, list[Node]] = {"before": [], "inside": [], "after": []}
         for node in nodes:
@@ -44,16 +47,33 @@ class Statements:
             stage = "after" if node in after else "before"
             is_inside = node.per_example or node.kind in ("total", "outer")
             stages["inside" if is_inside else stage].append(node)
-        text = {name: "\n".join(self._stage(stage, nodes, kept)) for name, stage in stages.items()}
-        lines = [text["before"]]
-        if stages["inside"]:
-            totals = [n for n in stages["inside"] if not n.per_example]
-            lines += [
-                f"for (long i = 0; i < {n.numbers}; i++) {self.buffers.name(n)}[i] = 0;"
-                for n in totals
-            ]
-            lines += ["FOR_EACH_TILE {", "TILE_BEGINS", text["inside"], "}"]
-        return "\n".join([*lines, text["after"]])
+        before, after = (
+            "\n".join(self._stage(stages[n], nodes, kept)) for n in ("before", "after")
+        )
+        inside = "\n".join(self._inside(stages["inside"], nodes))
+        zeros = [
+            f"for (long i = 0; i < {n.numbers}; i++) {self.buffers.name(n)}[i] = 0;"
+            for n in stages["inside"]
+            if not n.per_example
+        ]
+        return Stages("\n".join([before, *zeros]), inside, after)
+
+    def _inside(self, stage: list[Node], nodes: list[Node]) -> Iterator[str]:
+        """The statements for a tile of examples: kernels, and between them loops over its strips.
+
+        What is computed and used in the same loop needs memory for one strip only.
+        """
+        level = levels_of(stage)
+        for each in range(max(level.values(), default=-1) + 1):
+            part = [node for node in stage if level[node] == each]
+            small = [node for node in part if not is_kernel(node)]
+            used = {o.node for n in nodes if n not in small for o in n.operands}
+            self.buffers.within_loop |= set(small) - used
+            if small:
+                yield "FOR_EACH_STRIP {\nSTRIP_BEGINS"
+                yield from self._stage(small, nodes, set())
+                yield "}"
+            yield from self._stage([n for n in part if is_kernel(n)], nodes, set())
 
     def _stage(self, stage: list[Node], nodes: list[Node], kept: set[Node]) -> Iterator[str]:
         """The statements of nodes that are computed one after the other."""
@@ -185,10 +205,21 @@ class Statements:
     def _gather(self, node: Node) -> str:
         source, index = node.operands
         heads, indices = loops(node.sizes)
-        at = f"(long){self.buffers.at(index, indices)}"
-        chosen = [at if d == node.details["axis"] else i for d, i in enumerate(indices)]
-        target = self.buffers.at(node.whole(), indices)
-        return f"{heads} {self._each(node)} {target} = {self.buffers.at(source, chosen)};"
+        at, axis = self.buffers.at(index, indices), node.details["axis"]
+        target, each = self.buffers.at(node.whole(), indices), self._each(node)
+
+        def number(place: str) -> str:
+            chosen = [place if d == axis else i for d, i in enumerate(indices)]
+            return self.buffers.at(source, chosen)
+
+        size = source.sizes[axis]
+        if not node.per_example or size > _FEW_PLACES:
+            return f"{heads} {each} {target} = {number(f'(long){at}')};"
+        lines = [f"{each} {target} = {number('0')};"]
+        lines += [
+            f"{each} {target} = {at} == {c} ? {number(str(c))} : {target};" for c in range(1, size)
+        ]
+        return f"{heads} {{\n" + "\n".join(lines) + "\n}"
 
     def _scatter(self, node: Node) -> str:
         base, index, values = node.args
@@ -197,12 +228,20 @@ class Statements:
         each, target = self._each(node), self.buffers.at(node.whole(), indices)
         lines = [f"{heads} {each} {target} = {self._number(base, node.sizes, indices)};"]
         heads, indices = loops(index.sizes)
-        at = f"(long){self.buffers.at(index, indices)}"
-        chosen = [at if d == node.details["axis"] else i for d, i in enumerate(indices)]
-        target = self.buffers.at(node.whole(), chosen)
+        at, axis = self.buffers.at(index, indices), node.details["axis"]
         number = self._number(values, index.sizes, indices)
-        lines.append(f"{heads} {each} {target} += {number};")
-        return "\n".join(lines)
+
+        def place(chosen: str) -> str:
+            places = [chosen if d == axis else i for d, i in enumerate(indices)]
+            return self.buffers.at(node.whole(), places)
+
+        if not node.per_example or node.sizes[axis] > _FEW_PLACES:
+            return "\n".join([*lines, f"{heads} {each} {place(f'(long){at}')} += {number};"])
+        added = [
+            f"{each} {place(c)} = {at} == {c} ? {place(c)} + {number} : {place(c)};"
+            for c in map(str, range(node.sizes[axis]))
+        ]
+        return "\n".join([*lines, f"{heads} {{", *added, "}"])
 
 
 def _argmax(target: str, source: str, first: str, size: int) -> str:
@@ -223,17 +262,6 @@ def _is_run(view: View, axes: set[int]) -> bool:
             return False
         step *= view.sizes[axis]
     return True
-
-
-def _after_totals(nodes: Sequence[Node]) -> set[Node]:
-    """The nodes that depend on a sum over all examples."""
-    after: set[Node] = set()
-    for node in nodes:
-        if any(o.node in after or o.node.kind in ("total", "outer") for o in node.operands):
-            if node.per_example:
-                raise Uncompilable("an example that depends on the others has no compiled form")
-            after.add(node)
-    return after
 
 
 def _group(first: Node, pending: dict[Node, None]) -> list[Node]:

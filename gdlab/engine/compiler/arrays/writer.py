@@ -20,10 +20,22 @@ from gdlab.engine.compiler.source import definitions
 from gdlab.fields.declared import Number
 from gdlab.numerics.rowwise import VECTOR_BYTES
 
-_TILE_BYTES = 2**19  # half of a common second-level cache
-_FEWEST_EXAMPLES = 64  # of a tile
+_BLOCK_BYTES = 2**19  # half of a common second-level cache
+_TILE_BYTES = 2**15  # of a common first-level cache
+_STRIP = 8  # vectors: fewer wait for each other's results, more leave the first-level cache
 _ALIGNMENT = 16  # numbers
-_RESULTS = ("value", "slope", "norm", "at")
+_STRIDES = {
+    "x": "D",
+    "column": "CP",
+    "state": "SP",
+    "rate": "1",
+    "value": "1",
+    "slope": "DP",
+    "norm": "1",
+    "at": "D",
+    "after": "D",
+}
+"""The arrays that functions take and give, and the distance between those of two runs."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +46,18 @@ class ArrayProgram:
         source: documented in its frame.
         tables: tables (N, …) of which it takes all examples, or some.
         work: numbers of memory for each thread.
+        block: how many runs are computed together.
     """
 
     source: str
     tables: list[Tensor]
     work: int
+    block: int = 1
+
+
+def align(count: int) -> int:
+    """Return how many numbers of memory an array of `count` numbers takes."""
+    return -(-count // _ALIGNMENT) * _ALIGNMENT
 
 
 def pad(count: int, dtype: torch.dtype) -> int:
@@ -67,7 +86,7 @@ class Writer:
         self._dtype, self._is_double = dtype, dtype == torch.float64
         self._functions: list[str] = []
         self._columns = 0
-        self._shared = self._per_example = 0
+        self._shared = self._per_example = self._per_loop = 0
 
     def follow_column(self, value: Number) -> Number:
         """Follow a setting that differs between runs."""
@@ -80,25 +99,35 @@ class Writer:
         """Follow the weight (1,) of the chosen example in a mean; 0 for padding."""
         return self.tracer.follow(like.new_ones(1), "weight", per_example=True)
 
-    def write(self, name: str, arguments: str, outputs: Mapping[str, View]) -> None:
-        """Write a function that computes outputs, and then stores them where they are named."""
+    def write(self, name: str, arguments: Sequence[str], outputs: Mapping[str, View]) -> None:
+        """Write a function that computes outputs, and then stores them where they are named.
+
+        It computes several runs: tile by tile of the examples, those of each.
+        """
         outputs = {
             target: _copy_of_input(view)
             for target, view in outputs.items()
             if (view.node.name, view.is_whole) != (target, True)
         }
         buffers = Buffers(self._is_double)
-        body = Statements(buffers).write(list(outputs.values()))
+        stages = Statements(buffers).write(list(outputs.values()))
         stores = [buffers.store(view, target) for target, view in outputs.items()]
-        targets = "".join(f", T *{target}" for target in _RESULTS if target in outputs)
-        lines = [*buffers.declarations, body, *stores]
+        names = [*arguments, *(name for name in _STRIDES if name in outputs)]
+        places = [f"T *const {each} = {each}_ + r * {_STRIDES[each]};" for each in names]
+        run = ["for (int r = 0; r < rows; r++) {", *places, "T *const work = work_ + r * SHARED;"]
+        run += buffers.declarations
+        lines = [*buffers.constants, *run, stages.before, "}"]
+        if stages.inside:
+            lines += ["FOR_EACH_TILE {", "TILE_BEGINS", *run, stages.inside, "}", "}"]
+        lines += [*run, stages.after, *stores, "}"]
+        taken = ", ".join(f"T *{each}_" for each in names)
         self._functions.append(
-            f"static void {name}({arguments}, T *work, T *tile{targets})\n{{\n"
-            + "\n".join(lines)
-            + "\n}\n"
+            f"static void {name}(int rows, {taken}, const Examples *examples, T *work_, T *tile)\n"
+            "{\nT *const strip = tile + TILES;\n" + "\n".join(lines) + "\n}\n"
         )
         self._shared = max(self._shared, buffers.shared)
         self._per_example = max(self._per_example, buffers.per_example)
+        self._per_loop = max(self._per_loop, buffers.per_loop)
 
     def finish(
         self, frames: Sequence[str], sizes: Mapping[str, int], examples: int, minibatch: int = 0
@@ -115,11 +144,15 @@ class Writer:
             raise Uncompilable("the loss takes no examples from tables")
         tile = self._tile(examples)
         sizes = {**sizes, "C": self._columns}
+        block = self._block(sum(sizes.get(name, 0) for name in ("D", "D", "S")) + self._shared)
         constants = {
             **sizes,
-            **{f"{name}P": -(-size // _ALIGNMENT) * _ALIGNMENT for name, size in sizes.items()},
+            **{f"{name}P": align(size) for name, size in sizes.items()},
+            "B": block,
             "M": tile,
-            "TILE": self._per_example * tile,
+            "STRIP": self._strip,
+            "TILES": self._per_example * tile,
+            "TILE": self._per_example * tile + self._per_loop * self._strip,
             "TABLES": len(self.tracer.tables),
             "SHARED": self._shared,
             "PART": sum(self._widths) * pad(minibatch, self._dtype),
@@ -131,10 +164,21 @@ class Writer:
         """The number of numbers that an example has in each table."""
         return [table[0].numel() for table in self.tracer.tables]
 
+    def _block(self, numbers: int) -> int:
+        """The number of runs that are computed together: as many as fit into the cache."""
+        fit = _BLOCK_BYTES // (self._dtype.itemsize * numbers)
+        return max(each for each in (1, 2, 4, 8) if each <= max(fit, 1))
+
+    @property
+    def _strip(self) -> int:
+        """The number of examples in a strip."""
+        return _STRIP * VECTOR_BYTES // self._dtype.itemsize
+
     def _tile(self, examples: int) -> int:
         """The number of examples in a tile: as many as fit into the cache, and equal tiles."""
         size, count = self._dtype.itemsize, max(examples, 1)
-        fit = max(_FEWEST_EXAMPLES, _TILE_BYTES // (size * max(self._per_example, 1)))
+        numbers = self._per_example + sum(self._widths)
+        fit = max(self._strip, _TILE_BYTES // (size * max(numbers, 1)))
         return pad(math.ceil(count / math.ceil(count / fit)), self._dtype)
 
     def _source(self, frames: Sequence[str], constants: Mapping[str, int]) -> str:

@@ -20,6 +20,7 @@ void multiply(long M, long K, long m, const T *w, const T *a, T *out)
 { product(M, K, m, w, K, 1, a, m, out, m); }
 void add_outer(long M, long K, long m, const T *d, const T *a, T *out)
 { outer(M, K, m, d, m, a, m, out, K, 1); }
+void transpose_all(T *a) { transpose((V *)a); }
 """
 
 
@@ -90,6 +91,7 @@ def test_sums_and_maxima(kernels: tuple[ctypes.CDLL, Any], n: int) -> None:
 
 
 SHAPES = [(1, 1, 1), (3, 2, 2), (4, 4, 4), (5, 7, 5), (16, 9, 13)]  # M, K, vectors of examples
+SHAPES += [(1, 1, 9), (1, 11, 13), (1, 31, 8), (11, 1, 5), (7, 3, 1)]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -105,3 +107,12 @@ def test_products(kernels: tuple[ctypes.CDLL, Any], shape: tuple[int, int, int])
     slopes, sums = aligned(draw.normal(size=(m, n)).astype(dtype)), np.ones((m, k), dtype)
     call(library.add_outer, m, k, n, slopes, a, sums)
     np.testing.assert_allclose(sums, 1 + slopes @ a.T, rtol=0, atol=tolerance * np.sqrt(n))
+
+
+def test_transposed_vectors(kernels: tuple[ctypes.CDLL, Any]) -> None:
+    library, dtype = kernels
+    lanes = 64 // np.dtype(dtype).itemsize
+    before = np.arange(lanes**2, dtype=dtype).reshape(lanes, lanes)
+    after = aligned(before)
+    call(library.transpose_all, after)
+    np.testing.assert_array_equal(after, before.T)
