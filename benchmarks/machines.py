@@ -28,7 +28,7 @@ from gdlab.sweeps.grouping import group_runs
 from gdlab.sweeps.plan import Plan
 
 SHARDS, REPEATS = 400, 3
-ROWS, STEPS = 256, 1000
+ROWS, STEPS = 1024, 2000
 MANY = [10, 100, 1_000, 10_000]
 RUNS = [10**6, 10**7, 10**8, 10**9]
 SIZES = [256, 1_024, 4_096, 8_192, 65_536]

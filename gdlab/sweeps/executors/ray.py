@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -132,22 +133,23 @@ class _Session:
         here = strategies.NodeAffinitySchedulingStrategy(
             ray.get_runtime_context().get_node_id(), soft=False
         )
-        name = f"gdlab-{uuid.uuid4().hex}"
-        actor = ray.remote(Counts).options(num_cpus=0, name=name, scheduling_strategy=here)
+        self._name = f"gdlab-{uuid.uuid4().hex}"
+        options = {"num_cpus": 0, "name": self._name, "scheduling_strategy": here}
+        actor = ray.remote(Counts).options(**options)
         self._actor = actor.remote(job.shards, len(Status))
         self._task = ray.remote(_run).options(num_cpus=1, max_retries=_RETRIES)
         self.board = _DriverBoard(ray, self._actor, self._refs)
 
     @property
     def capacity(self) -> int:
-        """One ahead for each core, so that none waits for its next shard; a cluster may grow."""
+        """Some ahead for each core, so that none waits for its next shard; a cluster may grow."""
         if time.monotonic() > self._counted + _SECONDS:
             self._cores, self._counted = _count_cores(self._ray), time.monotonic()
-        return 2 * self._cores
+        return 4 * self._cores
 
     def submit(self, work: Work, shard: int) -> "Future[pa.Table | None]":
         """Send a shard as a task."""
-        ref = self._task.remote(pickle_work(work), self._actor, shard)
+        ref = self._task.remote(pickle_work(work), self._name, shard)
         self._refs[shard] = ref
         future = ref.future()
         future.add_done_callback(lambda _: self._refs.pop(shard, None))
@@ -200,13 +202,14 @@ class _DriverBoard:
 
 
 class _TaskBoard:
-    """A task's side of the board, which it asks at most twice a second and does not wait for."""
+    """A task's side of the board, which it asks at most twice a second and seldom waits for."""
 
-    def __init__(self, actor: Any, shard: int) -> None:
-        self._ray, self._actor = import_module("ray"), actor
-        self._counts = np.zeros(len(Status), dtype=np.int64)
-        self._is_stopped = self._ray.get(actor.begin.remote(shard))
-        self._shard, self._answer, self._next = shard, None, time.monotonic() + _SECONDS
+    def __init__(self, name: str, shard: int) -> None:
+        self._ray, self._actor = import_module("ray"), _actor_named(name)
+        self._shard, self._counts = shard, np.zeros(len(Status), dtype=np.int64)
+        # Waited for: once a sweep is stopped, no shard that was queued may begin.
+        self._is_stopped = self._ray.get(self._actor.begin.remote(shard))
+        self._answer, self._next = None, time.monotonic() + _SECONDS
 
     def is_stopped(self) -> bool:
         """Whether the shard should stop."""
@@ -225,16 +228,28 @@ class _TaskBoard:
         self._counts = counted(self._counts, rows)
 
     def finish(self) -> None:
-        """Send the last counts."""
-        self._ray.get(self._send())
+        """Send the last counts, and do not wait until they are there."""
+        self._send()
 
     def _send(self) -> Any:
         return self._actor.note.remote(self._shard, self._counts)
 
 
-def _run(content: bytes, actor: Any, shard: int) -> "pa.Table | None":
-    """Run a shard as a task."""
-    board = _TaskBoard(actor, shard)
+@cache
+def _actor_named(name: str) -> Any:
+    """Return the board of a sweep; to find it takes as long as a small shard."""
+    return import_module("ray").get_actor(name)
+
+
+def _run(content: bytes, name: str, shard: int) -> "pa.Table | None":
+    """Run a shard as a task.
+
+    Args:
+        content: the pickled shard.
+        name: of the board.
+        shard: its position among the shards being run.
+    """
+    board = _TaskBoard(name, shard)
     table = run_pickled(content, _NAME, board, shard)
     board.finish()
     return table

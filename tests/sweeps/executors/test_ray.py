@@ -22,6 +22,7 @@ from helpers.files import table
 
 import gdlab
 from gdlab.__main__ import main
+from gdlab.runs.interruption import WAITING
 
 ray: Any = pytest.importorskip("ray", reason="Ray is not installed: pip install 'gdlab[ray]'")
 cluster_utils: Any = pytest.importorskip("ray.cluster_utils")
@@ -288,7 +289,8 @@ def wait_until(holds: Callable[[], bool], process: subprocess.Popen[str] | None 
 def test_an_interrupted_sweep_ends_with_a_table(cluster, driver):
     os.killpg(driver.pid, signal.SIGINT)
     out, err = driver.communicate(timeout=60)
-    assert (driver.returncode, err) == (130, "")
+    assert driver.returncode == 130
+    assert err in ("", f"warning: {WAITING}\n")  # on a slow machine
     assert "of 480 runs: " in out
     assert set(table("s")["status"]) == {"interrupted"}
     wait_until(lambda: not workers(cluster))
