@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 import gdlab
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,3 +24,9 @@ def result(directory: Path) -> dict[str, Any]:
 def table(directory: Path | str) -> Any:
     """The table of a sweep."""
     return gdlab.load(directory).results
+
+
+def assert_same_tables(one: Any, other: Any) -> None:
+    """Assert that two tables of a sweep are equal, bit for bit, but for the time it took."""
+    left, right = (found.drop(columns="seconds") for found in (one, other))
+    pd.testing.assert_frame_equal(left, right, check_exact=True)

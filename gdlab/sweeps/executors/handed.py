@@ -86,7 +86,7 @@ class _Board:
 
     def new_counts(self) -> ProgressUpdate:
         """Return the rows of the shards that ended since the last call."""
-        done = [future for future in self.futures if future.done()]
+        done = {future for future in self.futures if future.done()}
         self.futures = [future for future in self.futures if future not in done]
         for future in done:
             table = None if future.cancelled() or future.exception() else future.result()

@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 import torch
 from helpers.command import QUIET, TABLES, Started, refusal, start_command
-from helpers.files import table
+from helpers.files import assert_same_tables, table
 
 import gdlab
 from gdlab import SettingError
@@ -131,11 +131,6 @@ def pids(folder: Path) -> set[int]:
     for path in found:
         path.unlink()
     return {int(path.name.removeprefix("pid=")) for path in found}
-
-
-def assert_same_tables(one: Any, other: Any) -> None:
-    left, right = (found.drop(columns="seconds") for found in (one, other))
-    pd.testing.assert_frame_equal(left, right, check_exact=True)
 
 
 def is_alive(pid: int) -> bool:

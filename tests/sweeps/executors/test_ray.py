@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from helpers.command import QUIET, TABLES, refusal
-from helpers.files import table
+from helpers.files import assert_same_tables, table
 
 import gdlab
 from gdlab.__main__ import main
@@ -85,11 +85,6 @@ def far(here: Path) -> tuple[str, ...]:
     """The words of a sweep of a loss that the nodes, which began elsewhere, cannot import."""
     (here / "mine.py").write_text(MINE)
     return ("-m", "loss=custom", "loss._target_=mine.Far", f"+loss.folder={here}")
-
-
-def assert_same_tables(one: Any, other: Any) -> None:
-    left, right = (found.drop(columns="seconds") for found in (one, other))
-    pd.testing.assert_frame_equal(left, right, check_exact=True)
 
 
 def workers(cluster: Any, title: bytes = b"ray::_run") -> list[int]:
