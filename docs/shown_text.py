@@ -1,7 +1,9 @@
 """What a page shows of the printed lines: compared, and written anew.
 
 `...` on a line of its own stands for any lines, and within a line for any text. Other lines must be
-the same, numbers up to `RTOL` or `ATOL`: their last digits depend on the processor.
+the same, numbers up to `RTOL` or `ATOL`: their last digits depend on the processor. The number in
+the name of a directory that another of the same second has, `runs/260101-120000-sweep-2`, is left
+out.
 """
 
 import difflib
@@ -13,6 +15,7 @@ from collections.abc import Sequence
 RTOL, ATOL = 1e-4, 1e-9
 _ANY = "..."
 _DATE = re.compile(r"\b\d{6}-\d{6}(?=-)")
+_SAME_SECOND = re.compile(r"(\b\d{6}-\d{6}-[^\s/]*?)(?<!\de)-[1-9]\d*(?=[\s/]|$)")
 _NUMBER = re.compile(r"(-?\d+(?:\.\d+)?(?:e[-+]?\d+)?)")
 
 
@@ -23,8 +26,10 @@ def same_line(shown: str, printed: str) -> bool:
     True
     >>> same_line("took ... s", "took 0.2 s")
     True
+    >>> same_line("files  runs/...-sweep", "files  runs/260101-120000-sweep-2")
+    True
     """
-    shown, printed = " ".join(shown.split()), " ".join(printed.split())
+    shown, printed = (" ".join(text.split()) for text in (shown, _undisturbed(printed)))
     if _ANY in shown:
         return re.fullmatch(".*".join(map(re.escape, shown.split(_ANY))), printed) is not None
     ours, theirs = _NUMBER.split(shown), _NUMBER.split(printed)
@@ -33,6 +38,11 @@ def same_line(shown: str, printed: str) -> bool:
         and ours[::2] == theirs[::2]
         and all(map(_same_number, ours[1::2], theirs[1::2]))
     )
+
+
+def _undisturbed(printed: str) -> str:
+    """Return a line with the names that directories have where no other is of the same second."""
+    return _SAME_SECOND.sub(r"\1", printed)
 
 
 def _same_number(ours: str, theirs: str) -> bool:
@@ -90,7 +100,7 @@ def renew(shown: str, printed: str) -> str:
             end = _nearest(segment[-1], lines, start + (len(segment) > 1)) + 1
         elided = [line for line in segment if _ANY in line]
         for line in lines[start:end]:
-            now = _DATE.sub(_ANY, line.rstrip())
+            now = _DATE.sub(_ANY, _undisturbed(line.rstrip()))
             parts.append(next((cut for cut in elided if same_line(cut, line)), now))
         at = end
     return "".join(f"{line}\n" for line in parts)

@@ -16,6 +16,10 @@ PRINTED = "status ok\nloss  0.25\nsteps 12\nfiles runs/260102-030405-x\nend\n"
         ("x0 = 1", "x1 = 1", False),
         ("took ... s", "took 12 s", True),
         ("took ... s", "took 12 ms", False),
+        ("files runs/...-sweep", "files runs/260102-030405-sweep-2", True),
+        ("files runs/...-sweep/x", "files runs/260102-030405-sweep-12/x", True),
+        ("files runs/...-lr=0.1", "files runs/260102-030405-lr=0.2", False),
+        ("files runs/...,lr=1e-05", "files runs/260102-030405-adam,lr=1e-05", True),
     ],
 )
 def test_lines(shown: str, printed: str, same: bool) -> None:
@@ -47,3 +51,8 @@ def test_blocks(shown: str, wrong: str | None) -> None:
 def test_renewed_blocks_are_true_and_cut_as_before(shown: str, renewed: str) -> None:
     assert renew(shown, PRINTED) == renewed
     assert difference(renewed, PRINTED) is None
+
+
+def test_renewed_names_are_those_of_a_quiet_second() -> None:
+    assert renew("", "files runs/260102-030405-x-2\n") == "files runs/...-x\n"
+    assert renew("", "files runs/260102-030405-lr=1e-5\n") == "files runs/...-lr=1e-5\n"
