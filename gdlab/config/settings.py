@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import torch
 
@@ -113,6 +113,13 @@ class Settings(Configured):
         chosen = self.choices.get(group, "custom")
         return getattr(self, group).shown_name if chosen == "custom" else chosen
 
+    def unchecked(self, **changes: Any) -> Self:
+        """Return a copy with some fields changed to values that were checked elsewhere."""
+        copy = super().unchecked(**changes)
+        if "objective" in vars(self) and changes.keys().isdisjoint(("loss", "transform")):
+            copy.__dict__["objective"] = self.objective
+        return copy
+
     @cached_property
     def objective(self) -> Loss:
         """The loss as it is minimized: transformed, if a transformation is given."""
@@ -131,7 +138,7 @@ class Settings(Configured):
         """A number of steps, at least 1, that the run does not exceed."""
         return max(1, self.stop.most_steps(self.steps))
 
-    @property
+    @cached_property
     def metrics(self) -> dict[str, Metric]:
         """The metrics recorded at intervals."""
         record = self.record

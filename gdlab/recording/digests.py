@@ -55,7 +55,7 @@ def write_with_digest(
         present: the paths of files that are there already; their digests follow in the list.
     """
     digests = {name: hashlib.sha256(content).hexdigest()}
-    digests |= {other: _digest_of(directory / other) for other in present}
+    digests |= {other: _digest_of(f"{directory}/{other}") for other in present}
     _append_lines(directory, digests, durable=durable)
     write_atomically(directory / name, content, durable=durable)
 
@@ -71,11 +71,11 @@ def append_digest(
         written: the file, if it does not have its name yet.
         durable: whether to fsync the list.
     """
-    _append_lines(directory, {name: _digest_of(written or directory / name)}, durable=durable)
+    _append_lines(directory, {name: _digest_of(written or f"{directory}/{name}")}, durable=durable)
 
 
-def _digest_of(path: Path) -> str:
-    with path.open("rb") as file:
+def _digest_of(path: str | Path) -> str:
+    with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -83,7 +83,7 @@ def _append_lines(directory: Path, digests: Mapping[str, str], *, durable: bool)
     """Append digests by name to the list of a directory."""
     text = os.fsencode("".join(f"{digest}  {name}\n" for name, digest in digests.items()))
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    descriptor = os.open(directory / SUMS, flags, 0o666)
+    descriptor = os.open(f"{directory}/{SUMS}", flags, 0o666)
     try:
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":

@@ -1,25 +1,28 @@
 """The event file of a run: scalars, settings and hyperparameters for TensorBoard."""
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from gdlab.config.settings import Settings
+from gdlab.config.settings import GROUPS, Settings
 from gdlab.console import visible
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
 from gdlab.engine.status import Status
-from gdlab.fields.declared import find_field
+from gdlab.fields.declared import Configured, find_field, flatten
 from gdlab.fields.formatting import format_value
+from gdlab.fields.remembered import remembered
 from gdlab.recording.curves import Curves
 from gdlab.recording.event_file import EventWriter
 from gdlab.recording.run_text import as_block, summarize, trial_name
 from gdlab.recording.thinning import MAX_POINTS
 
-_WITHOUT_EFFECT = ("record.", "engine.", "summary.")  # on the result
+_WITHOUT_EFFECT = ("record", "engine", "summary")  # on the result
+
+Cell: TypeAlias = bool | int | float | str
+"""A value in the HParams table."""
 
 
 class EventSink:
@@ -50,9 +53,7 @@ class EventSink:
         self._name = trial_name(directory)
         self._curves = Curves(settings, points)
         self._last: History | None = None
-        flat = settings.flat()
-        texts = {key: format_value(value) for key, value in flat.items()}
-        self._cells = _cells(settings, flat, texts)
+        texts, self._cells = _texts_and_cells(settings)
         self.writer.text("settings", as_block(texts, "yaml"))
         if settings.objective.about:
             self.writer.text("problem", as_block(settings.objective.about, "text"))
@@ -86,18 +87,42 @@ class EventSink:
             self.writer.scalars(steps, values)
 
 
-def _cells(
-    settings: Settings, flat: Mapping[str, Any], texts: Mapping[str, str]
-) -> dict[str, bool | int | float | str]:
-    """Return the settings that are set and affect the result.
+def _texts_and_cells(settings: Settings) -> tuple[dict[str, str], dict[str, Cell]]:
+    """Return all settings as texts, and the cells of those that are set and affect the result."""
+    texts: dict[str, str] = {}
+    cells: dict[str, Cell] = {}
+    for key, value in settings.settings().items():
+        if isinstance(value, Configured):
+            if key in GROUPS:
+                texts[key] = settings.name(key)
+                cells[key] = visible(texts[key])
+            inner_texts, inner_cells = _of_part(value, key)
+            texts |= inner_texts
+            cells |= {} if key in _WITHOUT_EFFECT else inner_cells
+        elif key != "choices":
+            texts[key] = format_value(value)
+            cells |= _cell(settings, key, value, texts[key])
+    return texts, cells
+
+
+@remembered
+def _of_part(owner: Configured, key: str) -> tuple[dict[str, str], dict[str, Cell]]:
+    """Return the settings of a part, which may be shared by many runs, likewise."""
+    texts: dict[str, str] = {}
+    cells: dict[str, Cell] = {}
+    for name, value in flatten(owner).items():
+        texts[f"{key}.{name}"] = text = format_value(value)
+        cells |= {f"{key}.{name}": cell for cell in _cell(owner, name, value, text).values()}
+    return texts, cells
+
+
+def _cell(owner: Configured, name: str, value: Any, text: str) -> dict[str, Cell]:
+    """Return the cell of a setting by its name; none if it is not set.
 
     The declared type decides whether a cell is a number, a bool or a text, not the value: a column
     of the HParams table with cells of two types cannot be sorted or filtered.
     """
-    cells = {}
-    for key, value in flat.items():
-        if value is not None and not key.startswith(_WITHOUT_EFFECT):
-            field = find_field(settings, key)
-            is_text = field is None or field.scalar is None
-            cells[key] = visible(texts[key]) if is_text else value
-    return cells
+    if value is None:
+        return {}
+    field = find_field(owner, name)
+    return {name: visible(text) if field is None or field.scalar is None else value}

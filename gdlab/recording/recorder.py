@@ -114,4 +114,4 @@ def _configuration_of(directory: Path) -> list[str]:
     with os.scandir(directory) as entries:
         folders = sorted(entry.name for entry in entries if entry.is_dir())
     names = (f"{folder}/{name}" for folder in folders for name in CONFIGURATION)
-    return [name for name in names if (directory / name).is_file()]
+    return [name for name in names if os.path.isfile(f"{directory}/{name}")]

@@ -7,6 +7,7 @@ from typing import Any
 
 from gdlab.config.settings import GROUPS, Settings
 from gdlab.fields.declared import Configured
+from gdlab.fields.remembered import remembered
 from gdlab.recording.files import write_atomically
 from gdlab.recording.names import HYDRA
 
@@ -24,20 +25,33 @@ def write_settings(directory: Path, settings: Settings, *, durable: bool = True)
         settings: its settings.
         durable: whether to fsync.
     """
-    values = _node(settings)
-    del values["choices"]
     path = directory / _FILE
     path.parent.mkdir()
-    # By section, each distinct one dumped once: the runs of a sweep differ in a few of them.
-    sections = [_dump(_Section(key, value)) for key, value in values.items()]
-    write_atomically(path, "".join(sections).encode(), durable=durable)
+    values = settings.settings()
+    del values["choices"]
+    entries = (_entry(key, value) for key, value in values.items())
+    write_atomically(path, "".join(entries).encode(), durable=durable)
     choices = {group: settings.name(group) for group in GROUPS}
     about = _dump(_Section("hydra", {"runtime": {"choices": choices}}))
     write_atomically(path.with_name(HYDRA), about.encode(), durable=durable)
 
 
+def _entry(key: str, value: Any) -> str:
+    """Return a setting, or a part of the settings, by its name; nothing for what is not plain."""
+    if isinstance(value, Configured):
+        return _part(value, key)
+    plain = _plain(value)
+    return "" if plain is _LEFT_OUT else _dump(_Section(key, plain))
+
+
+@remembered
+def _part(owner: Configured, key: str) -> str:
+    """Return a part of the settings, which the runs of a sweep may share."""
+    return _dump(_Section(key, _node(owner)))
+
+
 class _Section:
-    """A part of a configuration; two are equal if they are written alike."""
+    """An entry of a configuration; two are equal if they are written alike."""
 
     def __init__(self, key: str, value: Any) -> None:
         self.node = {key: value}
@@ -50,7 +64,7 @@ class _Section:
         return isinstance(other, _Section) and self._text == other._text
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1024)  # the runs of a sweep differ in a few of them
 def _dump(section: _Section) -> str:
     import yaml
 

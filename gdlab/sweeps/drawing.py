@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gdlab.engine.history import History
-from gdlab.engine.outcome import Outcome
+from gdlab.engine.outcome import Outcomes
 from gdlab.recording.figures import Look, choose_kind
 from gdlab.recording.thinned_path import thinned_path
 from gdlab.results.ranking import DataFrame
@@ -54,7 +54,7 @@ class _Memory:
     def write(self, run: int, piece: History) -> None:
         self.pieces.setdefault(run, []).append(piece)
 
-    def close(self, run: int, outcome: Outcome, seconds: float) -> None:
+    def close_all(self, runs: Sequence[int], outcomes: Outcomes, seconds: float) -> None:
         """Nothing is left to do."""
 
     def forget(self, run: int) -> None:

@@ -14,6 +14,8 @@ from gdlab.sweeps.run_dirs import RunDirectories
 from gdlab.sweeps.side_by_side import run_side_by_side
 from gdlab.sweeps.subject import SweepToDraw
 
+_PARTS = 2  # of the runs, for each core
+
 Drawn: TypeAlias = tuple[dict[str, bytes], list[str]]
 """The files to write of a picture, by format, and messages about what cannot be drawn."""
 
@@ -38,17 +40,22 @@ def draw_pictures(
     def of_sweep(name: str) -> Drawn:
         return ({}, []) if interrupted() else render_picture(sweep, name)
 
-    def of_run(run: int) -> Drawn:
+    def of_runs(part: Sequence[int]) -> Drawn:
         problems: list[str] = []
-        if not interrupted():
-            records.draw([run], problems.append)
+        for run in part:
+            if not interrupted():
+                records.draw([run], problems.append)
         return {}, problems
 
     import_module("gdlab.plots.figure")  # matplotlib, once for all processes
+    cores = available_cores()
     jobs = [partial(of_sweep, name) for name in SWEEP_PICTURES]
-    jobs += [partial(of_run, run) for run in runs]
+    # Neighbors in the sweep often share a background, which a process draws once.
+    size = max(1, len(runs) // (_PARTS * cores))
+    near = sorted(runs)
+    jobs += [partial(of_runs, near[first : first + size]) for first in range(0, len(runs), size)]
     with one_thread():
-        drawn = run_side_by_side(jobs, available_cores())
+        drawn = run_side_by_side(jobs, cores)
     for _, problems in drawn:
         for problem in problems:
             show_warning(problem)

@@ -1,14 +1,18 @@
 """The run directories of a sweep."""
 
 import dataclasses
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 from gdlab.display.terminal import show_warning
 from gdlab.engine.history import History
-from gdlab.engine.outcome import Outcome
+from gdlab.engine.outcome import Outcome, Outcomes
 from gdlab.errors import RecordError
+from gdlab.numerics.threads import one_thread
 from gdlab.recording.digests import SUMS, VerifiedFiles
 from gdlab.recording.event_file import EventWriter
 from gdlab.recording.files import make_folder, remove_tree
@@ -26,26 +30,34 @@ from gdlab.recording.settings_file import write_settings
 from gdlab.recording.thinned_path import thinned_path
 from gdlab.recording.thinning import points_for
 from gdlab.sweeps.plan import Group, Plan
+from gdlab.sweeps.side_by_side import run_side_by_side
 
 _MAX_FRAMES = 3
+_SECONDS = 2.0  # from a run's first record to its directory, unless the run ends before
+_PART = 16  # runs whose directories are written in turn
+_WORTH_A_PROCESS = 32  # runs
 
 
 class RunDirectories:
     """Keeps the records of some runs of a sweep, each in its own directory.
 
-    When a run starts, what an interrupted shard left in its directory is removed.
+    When a run gets its directory, what an interrupted shard left there is removed. Runs that end
+    within moments get theirs only then, many at a time.
 
     Args:
         directory: the sweep's directory.
         plan: the sweep's plan.
         chosen: the runs that get a directory.
+        cores: the number of cores that write directories.
     """
 
-    def __init__(self, directory: Path, plan: Plan, chosen: Iterable[int]) -> None:
-        self._directory, self._plan = directory, plan
+    def __init__(self, directory: Path, plan: Plan, chosen: Iterable[int], cores: int = 1) -> None:
+        self._directory, self._plan, self._cores = directory, plan, cores
         self._recorded = [_without_figures(group) for group in plan.groups]
         self._backgrounds = Backgrounds()
         self._open: dict[int, RunRecorder] = {}
+        self._waiting: dict[int, list[History]] = {}
+        self._since = 0.0
         self._paths: dict[int, Path] = {}
         self._folders: set[Path] = set()
         taken: set[str] = set()
@@ -130,28 +142,73 @@ class RunDirectories:
 
     def write(self, run: int, piece: History) -> None:
         """Take in the next records of a run."""
-        if run in self._paths:
-            if run not in self._open:
-                self._open[run] = self._begin(run)
+        if run in self._open:
             self._open[run].write(piece)
+        elif run in self._paths:
+            if not self._waiting:
+                self._since = time.monotonic()
+            self._waiting.setdefault(run, []).append(piece)
+            if time.monotonic() - self._since >= _SECONDS:
+                self._open[run] = self._begin(run)
+
+    def close_all(
+        self,
+        runs: Sequence[int],
+        outcomes: Outcomes,
+        seconds: float,
+        before: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Write the results of runs that have ended, on all cores if there are many.
+
+        Args:
+            runs: their numbers.
+            outcomes: in the same order.
+            seconds: that each took.
+            before: called before every run; may raise.
+        """
+
+        def close(part: Sequence[tuple[int, int]]) -> None:
+            for row, run in part:
+                before()
+                self.close(run, outcomes[row], seconds)
+
+        ended = [(row, run) for row, run in enumerate(runs) if run in self._paths]
+        # A file that is open cannot be shared with another process. The first of the others brings
+        # here what they all need.
+        here = {run for _, run in ended if run in self._open} | {run for _, run in ended[:1]}
+        close([(row, run) for row, run in ended if run in here])
+        rest = [(row, run) for row, run in ended if run not in here]
+        parts = [rest[first : first + _PART] for first in range(0, len(rest), _PART)]
+        processes = min(self._cores, len(rest) // _WORTH_A_PROCESS)
+        with one_thread():
+            run_side_by_side([partial(close, part) for part in parts], processes, self._get_ready)
+        for _, run in rest:
+            self._waiting.pop(run, None)
+
+    def _get_ready(self) -> None:
+        """Import matplotlib if pictures follow: nothing that forked processes do needs it."""
+        if self._plan.options.record.formats:
+            import_module("gdlab.plots.figure")
 
     def close(self, run: int, outcome: Outcome, seconds: float) -> None:
         """Write the result of a run that has ended."""
-        if run in self._paths:
-            recorder = self._open.pop(run, None) or self._begin(run)
-            recorder.close(outcome, seconds)
+        recorder = self._open.pop(run, None) or self._begin(run)
+        recorder.close(outcome, seconds)
 
     def forget(self, run: int) -> None:
         """Drop the records of a run that starts again."""
         self._open.pop(run, None)
+        self._waiting.pop(run, None)
 
     def abandon(self) -> None:
         """Remove the directories of unfinished runs."""
         self._open.clear()
+        self._waiting.clear()
         for path in (self._paths[run] for run in self.missing()):
             remove_tree(path)
 
     def _begin(self, run: int) -> RunRecorder:
+        """Make the directory of a run, with the records that have waited for it."""
         path = self.path(run)
         self._make_folders(path.parent)
         try:
@@ -166,7 +223,10 @@ class RunDirectories:
             template.write(path, self._plan.words(run))
         else:
             write_settings(path, self._plan.settings_of(run), durable=False)
-        return RunRecorder(path, settings, durable=False, points=self._points)
+        recorder = RunRecorder(path, settings, durable=False, points=self._points)
+        for piece in self._waiting.pop(run, []):
+            recorder.write(piece)
+        return recorder
 
     def _make_folders(self, folder: Path) -> None:
         """Make a folder of run directories, and those above it within the sweep's, once."""

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gdlab.engine.history import History
-from gdlab.engine.outcome import Outcome
+from gdlab.engine.outcome import Outcomes
 from gdlab.engine.status import Status
+from gdlab.numerics.threads import cores as available_cores
 from gdlab.recording.digests import VerifiedFiles
 from gdlab.recording.files import make_folder, remove_tree
 from gdlab.recording.names import ABOUT, SHARDS
@@ -117,9 +118,10 @@ def _run_missing(
     finished = [run for number in tables for run in shards[number].runs.tolist()]
     missing = {number: shard for number, shard in shards.items() if number not in tables}
     records = None
-    shares_disk = find_executor(plan.executor).shares_disk
-    if shares_disk and len(plan) <= plan.options.record.max_run_dirs:
-        records = RunDirectories(directory, plan, range(len(plan)))
+    executor = find_executor(plan.executor)
+    if executor.shares_disk and len(plan) <= plan.options.record.max_run_dirs:
+        cores = 1 if executor.shares_cores else available_cores()
+        records = RunDirectories(directory, plan, range(len(plan)), cores)
         records.remove_damaged(finished)
     try:
         for number, table in run_shards(plan, missing, records, interrupted, progress):
@@ -174,7 +176,8 @@ def _illustrate(
     record = plan.options.record
     shown = choose_representatives(plan, results, min(record.max_figures, record.max_run_dirs))
     if records is None:
-        records = RunDirectories(directory, plan, _choose_runs(plan, results, shown))
+        chosen = _choose_runs(plan, results, shown)
+        records = RunDirectories(directory, plan, chosen, available_cores())
         records.remove_damaged(finished)
     _record_again(plan, records, interrupted)
     if record.formats and not interrupted():
@@ -215,9 +218,8 @@ class _UntilInterrupted:
         self._raise_if_interrupted()
         self.records.write(run, piece)
 
-    def close(self, run: int, outcome: Outcome, seconds: float) -> None:
-        self._raise_if_interrupted()
-        self.records.close(run, outcome, seconds)
+    def close_all(self, runs: Sequence[int], outcomes: Outcomes, seconds: float) -> None:
+        self.records.close_all(runs, outcomes, seconds, self._raise_if_interrupted)
 
     def forget(self, run: int) -> None:
         self.records.forget(run)

@@ -4,7 +4,7 @@ Shapes: R runs of the shard, D dimensions.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,7 +13,7 @@ import numpy as np
 from gdlab.engine.chunk import Chunk
 from gdlab.engine.history import History, split_by_run
 from gdlab.engine.loop import advance
-from gdlab.engine.outcome import Outcome, Outcomes
+from gdlab.engine.outcome import Outcomes
 from gdlab.engine.status import Status
 from gdlab.fields.custom_classes import property_errors_as
 from gdlab.runs.batching import batch_of
@@ -28,8 +28,8 @@ class Records(Protocol):
         """Add the next records of a run."""
         ...
 
-    def close(self, run: int, outcome: Outcome, seconds: float) -> None:
-        """End a run with its outcome."""
+    def close_all(self, runs: Sequence[int], outcomes: Outcomes, seconds: float) -> None:
+        """End runs with their outcomes, in the same order, and the seconds that each took."""
         ...
 
     def forget(self, run: int) -> None:
@@ -89,6 +89,5 @@ def run_group(
     diagnose(batch, ends)
     seconds = (time.perf_counter() - began) / len(group)
     if records is not None:
-        for row, run in enumerate(group.runs.tolist()):
-            records.close(run, ends[row], seconds)
+        records.close_all(group.runs.tolist(), ends, seconds)
     yield FinishedRuns(group.runs, ends, seconds)

@@ -30,7 +30,11 @@ _PR_SET_PDEATHSIG = 1
 _TIMES, _SECONDS = 5, 5.0
 
 
-def run_side_by_side(jobs: Sequence[Callable[[], T]], processes: int) -> list[T]:
+def run_side_by_side(
+    jobs: Sequence[Callable[[], T]],
+    processes: int,
+    meanwhile: Callable[[], object] = lambda: None,
+) -> list[T]:
     """Run jobs, and return what they return, in order.
 
     Each process takes the next job once it is done with one. Torch must use one thread, and none
@@ -40,6 +44,7 @@ def run_side_by_side(jobs: Sequence[Callable[[], T]], processes: int) -> list[T]
     Args:
         jobs: what to run; what they return can be pickled.
         processes: how many to use, this one included. Only on Linux more than one is used.
+        meanwhile: what this process does first if there are others; no job needs it.
     """
     count = min(processes, len(jobs))
     if count < 2 or len(jobs) > _MOST_JOBS or not sys.platform.startswith("linux"):
@@ -51,6 +56,7 @@ def run_side_by_side(jobs: Sequence[Callable[[], T]], processes: int) -> list[T]
     try:
         for _ in range(count - 1):
             children.append(_Child(waiting, jobs))  # noqa: PERF401 — those forked before are ended
+        meanwhile()
         done: Done[T] = {}
         longest = _take_jobs(waiting, jobs, done)
         deadline = time.monotonic() + max(_SECONDS, _TIMES * longest)

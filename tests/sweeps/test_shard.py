@@ -1,6 +1,6 @@
 """Runs of a sweep as one batch: each as it is alone; one that raises fails alone."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from gdlab.config.settings import Settings
 from gdlab.engine.batch import Stop
 from gdlab.engine.chunk import Chunk
 from gdlab.engine.history import History
-from gdlab.engine.outcome import Outcome
+from gdlab.engine.outcome import Outcome, Outcomes
 from gdlab.engine.status import Status
 from gdlab.fields.declared import Number
 from gdlab.losses import MSE, Loss, Quadratic, Rosenbrock, Transform
@@ -40,10 +40,10 @@ class Kept:
         assert run not in self.outcomes, "a record after the end"
         self.pieces.setdefault(run, []).append(piece)
 
-    def close(self, run: int, outcome: Outcome, seconds: float) -> None:
-        assert run not in self.outcomes, "two ends"
+    def close_all(self, runs: Sequence[int], outcomes: Outcomes, seconds: float) -> None:
+        assert self.outcomes.keys().isdisjoint(runs), "two ends"
         assert seconds > 0
-        self.outcomes[run] = outcome
+        self.outcomes |= {run: outcomes[row] for row, run in enumerate(runs)}
 
     def forget(self, run: int) -> None:
         self.forgotten.append(run)

@@ -38,13 +38,12 @@ class Rosenbrock(Scalable):
         if self.dim == 2:
             a = self.tensor(self.a)
             return torch.stack((a, a.square()), -1)[..., None, :]
-        is_one = bool((self.tensor(self.a) == 1).all())
-        return self.tensor(torch.ones(1, self.dim)) if is_one else None
+        return None if self.minimum is None else self.tensor(torch.ones(1, self.dim))
 
     @property
     def minimum(self) -> Number | None:
         """0, where the minimizer is known."""
-        return None if self.minimizers is None else 0.0
+        return 0.0 if self.dim == 2 or bool((self.tensor(self.a) == 1).all()) else None
 
     @property
     def window(self) -> Tensor:
