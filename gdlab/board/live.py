@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any
 
+import torch
+
 from gdlab.board.asks import Ask
 from gdlab.board.commands import words_of
 from gdlab.config.settings import Settings
@@ -147,8 +149,13 @@ def _structure_of(settings: Settings) -> tuple[Any, ...]:
     """Return what the steps of a run of the live bench are compiled for.
 
     That are the loss and the transform themselves, and of the optimizer all but its numbers: they
-    are columns, save that those which are 0 are left out.
+    are columns, save that those which are 0 are left out. A schedule that follows the losses is a
+    part of the steps, too.
     """
-    optimizer = settings.optimizer
+    optimizer, schedule = settings.optimizer, settings.schedule
     shape = map_numbers(optimizer, lambda number: float(number != 0))
-    return settings.loss, settings.transform, type(optimizer), repr(flatten(shape))
+    structure = settings.loss, settings.transform, type(optimizer), repr(flatten(shape))
+    if not schedule.init(torch.ones(1)):
+        return structure
+    shape = map_numbers(schedule, lambda number: 0.0)
+    return *structure, type(schedule), repr(flatten(shape)), settings.steps

@@ -70,7 +70,7 @@ class Compiled:
             begin.copy_(rows.x.T)
         if rows.state is not self._state:  # the first chunk, or rows have left
             self._memory = self._stack_state(rows)
-            rows.state = self._state = _unstack(rows, self._memory)
+            rows.state = self._state = unstack(rows.state, self._memory)
         records.has_loss = records_with_loss(rows, len(records.loss))
         summary = ChunkSummary(*self._run(rows, records, self._memory))
         if records.has_loss is None:
@@ -144,14 +144,16 @@ def compared_rows(batch: Batch) -> range:
     return rows[:: -(-len(rows) // most)]
 
 
-def ways(loss: Loss) -> tuple[bool, ...]:
-    """Return whether to compile the step of a loss row by row, in the order in which to try.
+def ways(batch: Batch) -> tuple[bool, ...]:
+    """Return whether to compile the step of a batch row by row, in the order in which to try.
 
     Row by row, the examples of a loss or the coordinates of a long point fill the vectors of the
-    processor; otherwise many rows do. The way never depends on the number of rows, so that a row
-    has the same bits in every batch.
+    processor; otherwise many rows do, which can follow no schedule that follows the losses. The way
+    never depends on the number of rows, so that a row has the same bits in every batch.
     """
-    examples = loss.examples
+    loss, examples = batch.loss, batch.loss.examples
+    if batch.schedule.init(batch.lr):
+        return (True,)
     if examples is not None:
         return (loss.minibatch is not None or examples * loss.dim > _MOST_WRITTEN_OUT,)
     return (True, False) if loss.dim >= _LONG else (False,)
@@ -163,15 +165,13 @@ def check_compilable(batch: Batch) -> None:
     Raises:
         Uncompilable: the message says why.
     """
-    if ways(batch.loss) == (False,):
+    if ways(batch) == (False,):
         check_length(batch.loss.dim)
     device = batch.start.device.type
     if device != "cpu":
         raise Uncompilable(f"device={device}: steps are compiled for the CPU only")
     if not batch.optimizer.is_traceable:
         raise Uncompilable("a torch optimizer has no compiled form")
-    if batch.schedule.init(batch.lr):
-        raise Uncompilable("a schedule that follows the loss has no compiled form")
 
 
 def first_row(rows: Rows) -> tuple[Loss, Optimizer, Tensor, State, bool]:
@@ -185,11 +185,11 @@ def first_row(rows: Rows) -> tuple[Loss, Optimizer, Tensor, State, bool]:
     return loss, optimizer, rows.x[:1], state, rows.noise is not None
 
 
-def _unstack(rows: Rows, state: Tensor) -> State:
-    """Return the leaves of an optimizer's state as parts of (S, n)."""
-    leaves, first = {}, 0
-    for name, leaf in rows.state.items():
+def unstack(leaves: State, memory: Tensor) -> State:
+    """Return leaves like those of a state as parts of a block of memory (S, n)."""
+    parts, first = {}, 0
+    for name, leaf in leaves.items():
         size = leaf[0].numel()
-        leaves[name] = state[first : first + size].T.reshape(leaf.shape)
+        parts[name] = memory[first : first + size].T.reshape(leaf.shape)
         first += size
-    return leaves
+    return parts

@@ -10,9 +10,9 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from gdlab.engine.compiled import Compiled, first_row
+from gdlab.engine.compiled import Compiled, first_row, unstack
 from gdlab.engine.compiled_metric import compile_metrics
-from gdlab.engine.compiler.arrays.program import trace_program
+from gdlab.engine.compiler.arrays.program import OneRun, trace_program
 from gdlab.engine.compiler.arrays.writer import align, pad
 from gdlab.engine.compiler.library import load_function
 from gdlab.engine.eager import draw_noise
@@ -21,15 +21,23 @@ from gdlab.engine.parallel import PRODUCTS_PER_THREAD, in_parts
 from gdlab.engine.records import ChunkRecords
 from gdlab.engine.rows import Rows
 from gdlab.engine.stacking import collect_columns, pointer, stack
+from gdlab.fields.declared import Number, map_numbers
 from gdlab.numerics.rowwise import VECTOR_BYTES
+from gdlab.optimizers.base import State
+from gdlab.schedules.base import Memory, Schedule
 
 
 class CompiledByRow(Compiled):
     """Advances the rows of a batch by their compiled step, one row after the other."""
 
     def _load(self, rows: Rows) -> None:
-        loss, optimizer, x, state, has_noise = first_row(rows)
-        self._program = trace_program(loss, optimizer, x, state, has_noise)
+        schedule, memory = _first_of_schedule(rows)
+        run = OneRun(*first_row(rows), schedule, memory, rows.batch.steps)
+        loss, x = run.loss, run.x
+        self._program = trace_program(run)
+        # The state of a schedule that follows the losses, as that of the optimizer.
+        self._schedule_state: State | None = None
+        self._schedule_memory = rows.x
         self._function = load_function(self._program.source, "advance")
         examples = loss.examples or 1
         dtype = rows.x.dtype
@@ -47,20 +55,28 @@ class CompiledByRow(Compiled):
 
     def _stack_state(self, rows: Rows) -> Tensor:
         """Copy the state of the optimizer to a block of memory: (S, n), row after row."""
-        leaves = [leaf.reshape(len(rows.x), -1) for leaf in rows.state.values()]
-        memory = rows.x.new_zeros((len(rows.x), align(sum(leaf.shape[1] for leaf in leaves))))
-        first = 0
-        for leaf in leaves:
-            memory[:, first : first + leaf.shape[1]] = leaf
-            first += leaf.shape[1]
-        return memory.T
+        return _stack_rows(rows.state, rows.x)
+
+    def compare_with_torch(self, rows: Rows) -> None:
+        """Compare the first losses, gradient norms and rates with those that torch computes."""
+        before = rows.schedule_state
+        super().compare_with_torch(rows)
+        rows.schedule_state, self._schedule_state = before, None
 
     def _run(self, rows: Rows, records: ChunkRecords, state: Tensor) -> Tensor:
         """Let the compiled steps write the new records, and return their summary (5, n)."""
         pending, n = rows.pending_count, len(rows.x)
         total = len(records.loss)
         count = total - pending
-        columns = stack(collect_columns(rows.loss, rows.optimizer), rows.x)
+        followed = [rows.schedule] if rows.schedule_state else []
+        columns = stack(collect_columns(rows.loss, rows.optimizer, *followed), rows.x)
+        is_new = (
+            rows.schedule_state is not self._schedule_state
+        )  # at first, or where rows have left
+        if followed and is_new:
+            self._schedule_memory = _stack_rows(rows.schedule_state, rows.x)
+            rows.schedule_state = unstack(rows.schedule_state, self._schedule_memory)
+            self._schedule_state = rows.schedule_state
         summary = rows.x.new_empty((5, n))
         noise = draw_noise(rows, total)
         noise = None if noise is None else noise.expand_as(records.x).contiguous()
@@ -71,7 +87,7 @@ class CompiledByRow(Compiled):
         chunk = _chunk_type(len(self._tables))(
             *(address(values, pending) for values in by_record),
             *map(address, (columns, state, summary)),
-            address(rows.seed),
+            *map(address, (rows.lr, self._schedule_memory, rows.seed)),
             address(self._part_weight),
             address(has_loss, pending),
             n,
@@ -92,12 +108,33 @@ class CompiledByRow(Compiled):
         return summary
 
 
+def _first_of_schedule(rows: Rows) -> tuple[Schedule, Memory]:
+    """Return the schedule of the first row, and its state."""
+
+    def first(value: Number) -> Number:
+        return value[:1] if isinstance(value, Tensor) else value
+
+    memory = {name: leaf[:1] for name, leaf in rows.schedule_state.items()}
+    return map_numbers(rows.schedule, first), memory
+
+
+def _stack_rows(leaves: State, x: Tensor) -> Tensor:
+    """Copy the leaves of a state (n, …) to a block of memory: (S, n), row after row."""
+    flat = [leaf.reshape(len(x), -1) for leaf in leaves.values()]
+    memory = x.new_zeros((len(x), align(sum(leaf.shape[1] for leaf in flat))))
+    first = 0
+    for leaf in flat:
+        memory[:, first : first + leaf.shape[1]] = leaf
+        first += leaf.shape[1]
+    return memory.T
+
+
 @cache
 def _chunk_type(tables: int) -> type[ctypes.Structure]:
     """The structure `Chunk` of `frame.c`, for programs with so many tables."""
     names = (
-        *("point", "loss", "norm", "rate", "noise", "column", "memory", "summary"),
-        *("seed", "part_weight", "has_loss"),
+        *("point", "loss", "norm", "rate", "noise", "column", "state", "summary"),
+        *("base", "memory", "seed", "part_weight", "has_loss"),
     )
     counts = ("runs", "records", "rate_stride", "step")
     fields = [(name, ctypes.c_void_p) for name in names]

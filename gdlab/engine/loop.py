@@ -161,7 +161,7 @@ def compile_steps(batch: Batch) -> tuple[Batch, CompiledSteps]:
         Uncompilable: it cannot be compiled; the message says why.
     """
     errors = []
-    for by_row in (False,) if batch.optimizer.needs else ways(batch.loss):
+    for by_row in (False,) if batch.optimizer.needs else ways(batch):
         compiled = replace(batch, mode="compiled", by_row=by_row)
         try:
             check_compilable(batch)

@@ -8,13 +8,12 @@ import ctypes
 import torch
 from torch import Tensor
 
-from gdlab.fields.declared import Number, map_numbers
+from gdlab.fields.declared import Configured, Number, map_numbers
 from gdlab.losses.base import Loss
-from gdlab.optimizers.base import Optimizer
 
 
-def collect_columns(loss: Loss, optimizer: Optimizer | None = None) -> list[Tensor]:
-    """Return the columns of the loss, then of the optimizer, in the order of their trace."""
+def collect_columns(loss: Loss, *others: Configured) -> list[Tensor]:
+    """Return the columns of a loss, then of an optimizer and so on, in the order of their trace."""
     columns = loss.numeric_columns()
 
     def collect(value: Number) -> Number:
@@ -22,8 +21,8 @@ def collect_columns(loss: Loss, optimizer: Optimizer | None = None) -> list[Tens
             columns.append(value)
         return value
 
-    if optimizer is not None:
-        map_numbers(optimizer, collect)
+    for other in others:
+        map_numbers(other, collect)
     return columns
 
 

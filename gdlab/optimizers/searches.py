@@ -6,8 +6,9 @@ form; only whether any row still searches is asked in between.
 Shapes: D dimensions, n rows. One number per row is a column (n, 1).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -42,13 +43,7 @@ class Armijo:
         start = ray.origin
         now = _Backtracking(ray.active, alpha, start, start)
         settings = self.c1, self.contraction
-        for _ in range(self.max_trials):
-            if not now.active.any():
-                break
-            ray.oracle.charge(now.active)
-            now = ray.oracle.apply(_backtrack, settings, start, ray.d, now)
-        ray.give_up(now.active, alpha, now.trial)
-        return now.accepted
+        return _search(ray, _backtrack, settings, now, self.max_trials).accepted
 
 
 class _Backtracking(NamedTuple):
@@ -120,12 +115,7 @@ class StrongWolfe:
         infinite = torch.full_like(alpha, torch.inf)
         now = _Bracketing(ray.active, alpha, start, _End(infinite, infinite, infinite), start)
         settings = self.c1, self.c2
-        for _ in range(self.max_trials):
-            if not now.active.any():
-                break
-            ray.oracle.charge(now.active)
-            now = ray.oracle.apply(_bracket, settings, start, ray.d, now)
-        ray.give_up(now.active, alpha, now.trial)
+        now = _search(ray, _bracket, settings, now, self.max_trials)
         return ray.oracle.apply(_lowest, start, now.low, now.active)
 
 
@@ -155,7 +145,7 @@ class _Bracketing(NamedTuple):
     """Which rows search, their next α, both ends of the interval, and the last trial."""
 
     active: Tensor
-    at: Tensor
+    alpha: Tensor
     low: Trial
     high: _End
     trial: Trial
@@ -168,7 +158,7 @@ def _bracket(
     c1, c2 = settings
     noise = rounding_of(start.value)
     active, low, high = now.active, now.low, now.high
-    trial = attempt(loss, start, d, now.at)
+    trial = attempt(loss, start, d, now.alpha)
     is_low = _is_low(c1, start, trial, noise) & (trial.value <= low.value + noise)
     is_flat = trial.slope.abs() <= -c2 * start.slope
     has_turned = trial.slope.sign() * (high.alpha - low.alpha).sign() >= 0
@@ -176,8 +166,8 @@ def _bracket(
     high = high.replace(better & has_turned, before)
     high = high.replace(active & ~is_low, _End.of(trial))
     low = where(better, trial, low)
-    at = _next_trial(_End.of(low), high, before)
-    return _Bracketing(active & ~(is_low & is_flat), at, low, high, trial)
+    alpha = _next_trial(_End.of(low), high, before)
+    return _Bracketing(active & ~(is_low & is_flat), alpha, low, high, trial)
 
 
 def _is_low(c1: Number, start: Trial, trial: Trial, noise: Tensor) -> Tensor:
@@ -207,3 +197,24 @@ def _minimize_cubic(a: _End, b: _End) -> Tensor:
     d1 = at_a + at_b - secant
     d2 = torch.sign(b.alpha - a.alpha) * torch.sqrt(d1 * d1 - at_a * at_b)
     return b.alpha - (b.alpha - a.alpha) * (at_b + d2 - d1) / (at_b - at_a + 2 * d2)
+
+
+_Now = TypeVar("_Now", _Backtracking, _Bracketing)
+
+
+def _search(
+    ray: Ray,
+    make_trial: Callable[[Loss, tuple[Number, Number], Trial, Tensor, _Now], _Now],
+    settings: tuple[Number, Number],
+    now: _Now,
+    most: int,
+) -> _Now:
+    """Make trials until no row searches; rows that still do after the last one give up."""
+    first = now.alpha
+    for _ in range(most):
+        if not now.active.any():
+            break
+        ray.oracle.charge(now.active)
+        now = ray.oracle.apply(make_trial, settings, ray.origin, ray.d, now)
+    ray.give_up(now.active, first, now.trial)
+    return now

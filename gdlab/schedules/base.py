@@ -70,7 +70,8 @@ class Schedule(Configured):
         """Compute the learning rates (R,) of one step, and the state after it.
 
         Args:
-            step: its number, from 0.
+            step: its number, from 0; a tensor (R,) while the step is compiled: a schedule by which
+                Python decides something has no compiled form.
             base: the base rates (R,).
             state: the state before the step.
             loss: the losses (R,) at the points that the step leaves; NaN where not computed.

@@ -1,6 +1,7 @@
 """A schedule that starts with a linear rise."""
 
 import dataclasses
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -46,12 +47,18 @@ class Warmup(Schedule):
         return self.then.init(base)
 
     def lr(
-        self, step: int, base: Tensor, state: Memory, loss: Tensor, steps: int
+        self, step: "int | Tensor", base: Tensor, state: Memory, loss: Tensor, steps: int
     ) -> tuple[Tensor, Memory]:
         """Compute the rising rate at first, then that of the other, which sees no earlier loss."""
-        if step < self.warmup:
+        if isinstance(step, int) and step < self.warmup:
             return base * _warmup_factor(step, self.warmup), state
-        return self.then.lr(step - self.warmup, base, state, loss, max(steps - self.warmup, 1))
+        left = max(steps - self.warmup, 1)
+        rate, after = self.then.lr(cast("int", step - self.warmup), base, state, loss, left)
+        if isinstance(step, int):
+            return rate, after
+        rises = step < self.warmup
+        rate = torch.where(rises, base * _warmup_factor(step, self.warmup), rate)
+        return rate, {k: torch.where(rises, state[k], leaf) for k, leaf in after.items()}
 
 
 def _warmup_factor(step: "Tensor | int", warmup: int) -> "Tensor | float":

@@ -14,6 +14,7 @@ from gdlab.engine.compiled import compared_rows, ways
 from gdlab.engine.loop import ChunkSizes, compile_steps
 from gdlab.losses import MLP, Huber, Lasso, Logistic, Loss, Module, Ridge, Rosenbrock, Softmax
 from gdlab.optimizers import SGD, Adam, AdGD, HeavyBall, Muon, Optimizer, RMSprop
+from gdlab.schedules import ReduceOnPlateau, Warmup
 
 
 class Residual(nn.Module):
@@ -43,12 +44,13 @@ def batch_of(
 
 
 def compiled(batch: Batch, threads: int = 1) -> Batch:
-    assert ways(batch.loss)[0]
+    assert ways(batch)[0]
     assert why_eager(batch) is None
     return dataclasses.replace(batch, mode="compiled", threads=threads)
 
 
 NESTEROV = SGD(momentum=0.5, nesterov=True)
+PLATEAU = ReduceOnPlateau(shrink=0.4, patience=1, threshold=0.5)
 
 CLOSE: dict[str, Batch] = {
     "ridge": batch_of(Ridge(penalty=0.3), NESTEROV),
@@ -70,6 +72,11 @@ CLOSE: dict[str, Batch] = {
     "heavy ball": batch_of(Rosenbrock(dim=70), HeavyBall(), lr=[1e-4, 1e-5], noise=0.1),
     "matrices": batch_of(MLP(widths=(7, 5), count=150), Muon()),
     "some losses": batch_of(MLP(widths=(7,), batch_size=120), Adam(), full_every=4),
+    # Schedules that follow the losses.
+    "plateau": batch_of(MLP(widths=(7,), batch_size=120), Adam(), full_every=2, schedule=PLATEAU),
+    "plateau of a function": batch_of(
+        Rosenbrock(), NESTEROV, lr=[1e-3, 2e-3], schedule=Warmup(warmup=3, then=PLATEAU)
+    ),
 }
 
 
@@ -82,15 +89,20 @@ def test_ten_steps_agree(name: str) -> None:
         np.testing.assert_allclose(other.history.loss, one.history.loss, rtol=1e-12)
         np.testing.assert_allclose(other.history.x, one.history.x, rtol=1e-12, atol=2e-11)
         np.testing.assert_allclose(other.history.grad_norm, one.history.grad_norm, rtol=1e-10)
+        np.testing.assert_allclose(other.history.lr, one.history.lr, rtol=1e-15)
         assert other.outcome.steps == one.outcome.steps
 
 
-@pytest.mark.parametrize("name", ["ridge", "mlp", "minibatches", "some losses", "long points"])
+SOME = ("ridge", "mlp", "minibatches", "some losses", "long points", "plateau")
+
+
+@pytest.mark.parametrize("name", SOME)
 def test_a_row_has_the_same_bits_in_every_batch_on_any_number_of_threads(name: str) -> None:
     case = CLOSE[name]
     rates = np.geomspace(1e-5, 0.1, 19)
     batch = batch_of(case.loss, case.optimizer, rates, full_every=case.full_every)
-    batch = dataclasses.replace(compiled(batch), steps=40)
+    batch = dataclasses.replace(batch, steps=40, schedule=case.schedule)
+    batch = compiled(batch)
     together = finish(batch)
     for rows in ([0], [18], [3, 7, 11], list(range(9))):
         for row, alone in zip(rows, finish(rows_of(batch, rows)), strict=True):

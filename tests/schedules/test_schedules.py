@@ -13,6 +13,7 @@ import torch
 from helpers.batches import assert_same_bits, finish, make_batch, rows_of, why_eager
 from helpers.command import Done
 from hypothesis import strategies as st
+from torch import Tensor
 from torch.optim import lr_scheduler
 
 import gdlab
@@ -38,6 +39,7 @@ from gdlab.schedules import (
     Step,
     Warmup,
 )
+from gdlab.schedules.base import Memory
 
 STEPS, LR = 200, 0.3
 
@@ -331,12 +333,16 @@ def test_reduce_on_plateau_agrees_with_torch_in_each_row(loss: Loss, name: str) 
     assert falls >= 1 or isinstance(loss, Rosenbrock)
 
 
-def test_plateaus_follow_each_row_through_chunks_and_compactions() -> None:
+@pytest.mark.parametrize("mode", ["eager", "compiled"])
+def test_plateaus_follow_each_row_through_chunks_and_compactions(mode: str) -> None:
     lr = np.geomspace(1e-4, 1.0, 40)
     shrink = torch.linspace(0.3, 0.9, 40, dtype=torch.float64)
     schedule = Warmup(warmup=5, then=ReduceOnPlateau(shrink=shrink, patience=4, threshold=0.05))
     batch = make_batch(Quadratic(dim=3), SGD(momentum=0.9), lr, schedule=schedule, steps=STEPS)
     batch = replace(batch, stop=Stop(grad_tol=0.05))
+    if mode == "compiled":
+        assert why_eager(batch) is None
+    batch = replace(batch, mode=mode)
     together = finish(batch)
     assert {run.outcome.status for run in together} >= {Status.MAX_STEPS, Status.CONVERGED}
     for row in (0, 9, 20, 31, 39):
@@ -347,10 +353,29 @@ def test_plateaus_follow_each_row_through_chunks_and_compactions() -> None:
         assert np.isfinite(rate[:-1]).all()
 
 
-def test_a_schedule_that_follows_the_loss_runs_eagerly_and_says_so() -> None:
-    batch = make_batch(Quadratic(), schedule=ReduceOnPlateau(patience=2), steps=50)
-    said = why_eager(replace(batch, mode="compiled"))
-    assert said == "a schedule that follows the loss has no compiled form"
+class Decides(ReduceOnPlateau):
+    """Lets Python decide by the number of the step, and has a state of whole numbers."""
+
+    counts: bool = False
+
+    def init(self, base: Tensor) -> Memory:
+        return {**super().init(base), **({"count": base.long()} if self.counts else {})}
+
+    def lr(self, step: int, base: Tensor, state: Memory, loss: Tensor, steps: int) -> Any:
+        rate, new = super().lr(step, base, state, loss, steps)
+        return rate, state if step < 3 else new
+
+
+REASONS = {
+    False: "Python reads a number of the step, which then has no compiled form",
+    True: "the schedule's state count has dtype torch.int64",
+}
+
+
+@pytest.mark.parametrize("counts", REASONS)
+def test_a_schedule_without_a_compiled_form_runs_eagerly_and_says_why(counts: bool) -> None:
+    batch = make_batch(Quadratic(), schedule=Decides(patience=2, counts=counts), steps=50)
+    assert why_eager(replace(batch, mode="compiled")) == REASONS[counts]
 
 
 def test_losses_that_were_not_computed_do_not_count() -> None:

@@ -85,7 +85,7 @@ def test_an_inner_optimizer_or_schedule_is_called_by_its_name(words, name, gd, h
 
 
 def test_only_a_fallback_to_eager_mode_is_explained(gd):
-    out = gd("-m", "schedule=constant,reduce_on_plateau", "record.figures=false").out
+    out = gd("-m", "optimizer=sgd,torch", "record.figures=false").out
     (said,) = [line.split(None, 1)[1] for line in out.splitlines() if line.startswith("  mode")]
-    assert said.endswith("compiled: a schedule that follows the loss has no compiled form")
+    assert said.endswith("compiled: a torch optimizer has no compiled form")
     assert said.count("compiled:") == 1

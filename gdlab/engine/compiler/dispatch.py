@@ -38,6 +38,8 @@ def decompose(func: Any, args: Any, kwargs: Any) -> Any:
     Raises:
         Uncompilable: torch knows none.
     """
+    if name_of(func) == "_local_scalar_dense":
+        raise Uncompilable("Python reads a number of the step, which then has no compiled form")
     result = func.decompose(*args, **kwargs)
     if result is not NotImplemented:
         return result

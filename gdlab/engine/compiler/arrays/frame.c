@@ -5,11 +5,12 @@
 typedef struct {
   T *point;          /* (K + 1, n, D): the first one is read, the next K are written */
   T *loss, *norm;    /* losses and gradient norms at the first K points (K, n) */
-  const T *rate;     /* learning rates (K, n), or (n,) if they are constant */
+  T *rate;           /* learning rates (K, n), or (n,) if they are constant; written if H */
   const T *noise;    /* added to the gradients (K, D, n), if the step has noise */
   const T *column;   /* settings that differ between runs (C, n) */
-  T *memory;         /* the state of the optimizer (n, SP), before and after */
+  T *state;          /* of the optimizer (n, SP), before and after */
   T *summary;        /* as in advance.c (5, n) */
+  T *base, *memory;  /* base rates (n,), and the state of a schedule that follows the losses (n, HP) */
   const long *seed;  /* of the minibatches (n,) */
   const T *part_weight; /* of each example in the mean over a minibatch */
   const unsigned char *has_loss; /* at which records the loss is computed (K,) */
@@ -59,7 +60,7 @@ void advance(long begin, long end, const Chunk *chunk, T *work)
       best[r] = finite[r] = greatest[r] = 0;
       epochs[r].number = -1;
     }
-    T *const memory = chunk->memory + i * SP;
+    T *const state = chunk->state + i * SP;
     for (long k = 0; k < chunk->records; k++) {
       T *const point = chunk->point + (k * n + i) * D, *const after = point + n * D;
       T *const value = chunk->loss + k * n + i, *const norm = chunk->norm + k * n + i;
@@ -81,7 +82,7 @@ void advance(long begin, long end, const Chunk *chunk, T *work)
       }
       T *where = point, ignored[B];
       if (QUERIES) {
-        query(rows, point, column, memory, at, &chunk->all, arrays, tile);
+        query(rows, point, column, state, at, &chunk->all, arrays, tile);
         where = at;
       }
       if (SIZE)
@@ -97,8 +98,13 @@ void advance(long begin, long end, const Chunk *chunk, T *work)
       if (NOISY)
         for (int r = 0; r < rows; r++)
           for (long d = 0; d < D; d++) slope[r * DP + d] += chunk->noise[(k * D + d) * n + i + r];
-      T *const rate = (T *)chunk->rate + k * chunk->rate_stride + i;
-      update(rows, point, slope, rate, column, memory, after, &chunk->all, arrays, tile);
+      T *const rate = chunk->rate + k * chunk->rate_stride + i;
+      if (H) {
+        T *const base = chunk->base + i, *const memory = chunk->memory + i * HP;
+        T step = chunk->step + k;
+        follow(rows, base, &step, value, column, memory, rate, &chunk->all, arrays, tile);
+      }
+      update(rows, point, slope, rate, column, state, after, &chunk->all, arrays, tile);
     }
     for (int r = 0; r < rows; r++) {
       chunk->summary[i + r] = least_norm[r];

@@ -1,5 +1,8 @@
 """The C program of steps that are computed one run after the other."""
 
+from dataclasses import dataclass
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -13,34 +16,52 @@ from gdlab.numerics import rng
 from gdlab.numerics.autodiff import value_and_gradient
 from gdlab.numerics.rowwise import norm
 from gdlab.optimizers.base import Optimizer, State, check_step
+from gdlab.schedules.base import Memory, Schedule, check_next
 
 _FRAMES = ("kernels.c", "examples.c", "minibatches.c", "frame.c")
 
 
-def trace_program(
-    loss: Loss, optimizer: Optimizer, x: Tensor, state: State, has_noise: bool
-) -> ArrayProgram:
-    """Trace the step of one run.
+@dataclass(frozen=True)
+class OneRun:
+    """What the step of one run takes.
 
-    Args:
+    Attributes:
         loss: its `Number` fields are columns (1,). If it is a mean over examples, it computes the
             loss of chosen ones.
         optimizer: its `Number` fields are columns (1, 1), or the number 0.
         x: a point (1, D).
         state: of the optimizer, for one run.
         has_noise: whether noise is added to the gradient.
+        schedule: its `Number` fields are columns (1,).
+        memory: of the schedule, for one run; empty unless it follows the losses.
+        steps: the maximum number of steps.
+    """
+
+    loss: Loss
+    optimizer: Optimizer
+    x: Tensor
+    state: State
+    has_noise: bool
+    schedule: Schedule
+    memory: Memory
+    steps: int
+
+
+def trace_program(run: OneRun) -> ArrayProgram:
+    """Trace the step of one run.
 
     Raises:
         Uncompilable: something has no compiled form; the message says what.
     """
-    writer = _StepWriter(x.dtype)
-    loss = loss.with_columns(writer.follow_column)
-    optimizer = map_numbers(optimizer, writer.follow_column)
+    writer, x = _StepWriter(run.x.dtype), run.x
+    loss = run.loss.with_columns(writer.follow_column)
+    optimizer = map_numbers(run.optimizer, writer.follow_column)
     writer.write_gradient(loss, x)
     writer.write_length(x)
-    queries = writer.write_query(optimizer, x, state)
-    writer.write_update(optimizer, x, state)
-    return writer.program(x, state, loss, queries, has_noise)
+    queries = writer.write_query(optimizer, x, run.state)
+    writer.write_rate(run)
+    writer.write_update(optimizer, x, run.state)
+    return writer.program(run, queries)
 
 
 class _StepWriter(Writer):
@@ -81,53 +102,75 @@ class _StepWriter(Writer):
 
     def write_query(self, optimizer: Optimizer, x: Tensor, state: State) -> bool:
         """Write the point at which the optimizer asks for the gradient; return whether it moves."""
-        point, leaves = self.tracer.follow(x, "x"), self._follow_state(state)
+        point, leaves = self.tracer.follow(x, "x"), self._follow_leaves(state, "state")
         with self.tracer:
             at = optimizer.query(point, leaves)
         self.write("query", ("x", "column", "state"), {"at": self.tracer.view(at)})
         return at is not point
 
+    def write_rate(self, run: OneRun) -> None:
+        """Write the rate of a schedule that follows the losses, and its next state."""
+        tracer, one = self.tracer, run.x[0, :1]
+        base, value, step = (tracer.follow(one, name) for name in ("base", "value", "step"))
+        leaves, rate = self._follow_leaves(run.memory, "memory"), base
+        if leaves:
+            schedule: Any = map_numbers(run.schedule, self.follow_column)
+            with tracer:
+                returned = schedule.lr(step, base, leaves, value, run.steps)
+                rate, leaves = check_next(returned, base)
+        outputs = {"rate": tracer.view(rate), **self._outputs(run.memory, leaves, "memory")}
+        self.write("follow", ("base", "step", "value", "column", "memory"), outputs)
+
     def write_update(self, optimizer: Optimizer, x: Tensor, state: State) -> None:
         """Write the next point and the next state."""
         tracer = self.tracer
         point, slope = tracer.follow(x, "x"), tracer.follow(x, "slope")
-        rate, leaves = tracer.follow(x[:, :1], "rate"), self._follow_state(state)
+        rate, leaves = tracer.follow(x[:, :1], "rate"), self._follow_leaves(state, "state")
         with tracer:
             after, new = check_step(optimizer.update(point, slope, leaves, rate), x)
-        if {name: new[name].shape for name in new} != {name: state[name].shape for name in state}:
-            raise Uncompilable("the optimizer changes the shape of its state")
-        outputs, place = {"after": tracer.view(after)}, 0
-        for name, leaf in state.items():
-            outputs[f"(state + {place})"] = tracer.view(new[name])
-            place += leaf.numel()
+        outputs = {"after": tracer.view(after), **self._outputs(state, new, "state")}
         self.write("update", ("x", "slope", "rate", "column", "state"), outputs)
 
-    def _follow_state(self, state: State) -> dict[str, Tensor]:
-        """Follow the leaves of an optimizer's state."""
-        leaves, place = {}, 0
-        for name, leaf in state.items():
+    def _follow_leaves(self, leaves: State, array: str) -> dict[str, Tensor]:
+        """Follow the leaves of a state, which lie one after the other in an array."""
+        followed, place = {}, 0
+        for name, leaf in leaves.items():
             if leaf.dtype != self._dtype:
-                raise Uncompilable(f"the optimizer's state {name} has dtype {leaf.dtype}")
-            leaves[name] = self.tracer.follow(leaf, f"(state + {place})")
+                raise Uncompilable(f"the {_OWNERS[array]}'s state {name} has dtype {leaf.dtype}")
+            followed[name] = self.tracer.follow(leaf, f"({array} + {place})")
             place += leaf.numel()
-        return leaves
+        return followed
 
-    def program(
-        self, x: Tensor, state: State, loss: Loss, queries: bool, has_noise: bool
-    ) -> ArrayProgram:
+    def _outputs(self, before: State, after: State, array: str) -> dict[str, View]:
+        """Return the leaves of the next state by where they are stored."""
+        shapes = [{name: leaf.shape for name, leaf in state.items()} for state in (before, after)]
+        if shapes[0] != shapes[1]:
+            raise Uncompilable(f"the {_OWNERS[array]} changes the shape of its state")
+        outputs, place = {}, 0
+        for name, leaf in before.items():
+            outputs[f"({array} + {place})"] = self.tracer.view(after[name])
+            place += leaf.numel()
+        return outputs
+
+    def program(self, run: OneRun, queries: bool) -> ArrayProgram:
         """Return the program."""
-        examples = loss.examples or 0
+        loss, examples = run.loss, run.loss.examples or 0
         sizes = {
-            "D": x.numel(),
-            "S": sum(leaf.numel() for leaf in state.values()),
+            "D": run.x.numel(),
+            "S": sum(leaf.numel() for leaf in run.state.values()),
+            "H": sum(leaf.numel() for leaf in run.memory.values()),
             "N": examples,
             "SIZE": loss.minibatch or 0,
             "HALF_BITS": rng.half_bits(examples),
             "QUERIES": int(queries),
-            "NOISY": int(has_noise),
+            "NOISY": int(run.has_noise),
         }
         source, constants = self.finish(_FRAMES, sizes, examples, loss.minibatch or 0)
         block = constants["B"]
         by_run = block * sum(constants[name] for name in ("CP", "DP", "DP", "SHARED"))
         work = by_run + constants["PART"] + constants["TILE"]
         return ArrayProgram(source, self.tracer.tables, work, block)
+
+
+_OWNERS = {"state": "optimizer", "memory": "schedule"}
+"""Whose state lies in an array."""

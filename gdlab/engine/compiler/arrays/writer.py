@@ -28,6 +28,9 @@ _STRIDES = {
     "x": "D",
     "column": "CP",
     "state": "SP",
+    "base": "1",
+    "step": "0",
+    "memory": "HP",
     "rate": "1",
     "value": "1",
     "slope": "DP",
@@ -35,7 +38,7 @@ _STRIDES = {
     "at": "D",
     "after": "D",
 }
-"""The arrays that functions take and give, and the distance between those of two runs."""
+"""The arrays that functions take and give, and the distance between those of two runs, if any."""
 
 
 @dataclass(frozen=True)
