@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+_PLAIN = (torch.float32, torch.float64)
 _HALF = (torch.float16, torch.bfloat16)
 
 
@@ -81,14 +82,23 @@ def norm_of(parameters: Sequence[Tensor]) -> Tensor | float | None:
 
     On an accelerator it is a tensor there, for which no step has to wait.
     """
-    grads = [p.grad for p in parameters if p.grad is not None]
+    grads = [grad for p in parameters if (grad := p.grad) is not None]
     if not grads:
         return None
+    # In few operations of Python: after a step of a loop none of them is in the cache.
+    if all(g.is_cpu and g.dtype in _PLAIN and not g.is_sparse for g in grads):
+        norms = torch._foreach_norm(grads)  # type: ignore[attr-defined]  # it has no public name
+        return math.hypot(*[norm.item() for norm in norms])
+    return _norm_of_any(grads)
+
+
+def _norm_of_any(grads: Sequence[Tensor]) -> Tensor | float:
+    """Return the norm of gradients that may be sparse, of half precision, or on accelerators."""
     dense = [g.coalesce().values() if g.is_sparse else g for g in grads]
     wide = [g.float() if g.dtype in _HALF else g for g in dense]  # whose squares may overflow
     with torch.no_grad():
         # As in torch.nn.utils.get_total_norm, which takes half as long again.
-        norms = torch._foreach_norm(wide)  # type: ignore[attr-defined]  # it has no public name
+        norms = torch._foreach_norm(wide)  # type: ignore[attr-defined]
         home = norms[0].device
         if home.type == "cpu" and all(norm.device == home for norm in norms):
             return math.hypot(*(norm.item() for norm in norms))

@@ -146,7 +146,7 @@ def _number(loss: Tensor | float) -> Tensor | float:
         if loss.numel() != 1 or loss.is_complex():
             shape = format_value(list(loss.shape))
             raise SettingError(f"loss: must be one number, was a tensor of shape {shape}")
-        return loss.item() if loss.device.type == "cpu" else loss.detach().clone()
+        return loss.item() if loss.is_cpu else loss.detach().clone()
     if isinstance(loss, bool) or not isinstance(loss, int | float | np.number):
         raise SettingError(f"loss: must be one number, was {describe_type(loss)}")
     return float(loss)

@@ -4,9 +4,10 @@ Shapes: n rows.
 """
 
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import chain
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -75,8 +76,8 @@ class Records:
         rows, self._waiting = self._waiting, []
         if not rows:
             return {}
-        names = list(dict.fromkeys(name for row in rows for name in row.numbers))
-        columns = {name: _column(row.numbers.get(name) for row in rows) for name in names}
+        names = list(dict.fromkeys(chain.from_iterable({tuple(row.numbers): 0 for row in rows})))
+        columns = {name: _column(rows, name) for name in names}
         new = {"loss": _values([row.loss for row in rows]), "grad_norm": _norms(rows), **columns}
         step = np.array([row.step for row in rows])
         self._note(step, new["loss"])
@@ -121,21 +122,23 @@ class Records:
         return {"step": step, **columns}
 
 
-def _column(numbers: Iterable[float | None]) -> np.ndarray:
-    return np.array([np.nan if number is None else number for number in numbers], dtype=np.float64)
+def _column(rows: Sequence[Row], name: str) -> np.ndarray:
+    numbers = [row.numbers.get(name, np.nan) for row in rows]
+    return np.array(numbers, dtype=np.float64)
 
 
 def _values(numbers: Sequence[Tensor | float]) -> np.ndarray:
     """Return numbers, some of which may be tensors of one element, as float64 (n,)."""
-    found = np.empty(len(numbers))
-    tensors = [(k, number) for k, number in enumerate(numbers) if isinstance(number, Tensor)]
-    for k, number in enumerate(numbers):
-        if not isinstance(number, Tensor):
-            found[k] = number
-    if tensors:
-        home = tensors[0][1].device
-        stacked = torch.stack([t.reshape(()).to(home) for _, t in tensors])
-        found[[k for k, _ in tensors]] = stacked.cpu().double().numpy()
+    places = [k for k, number in enumerate(numbers) if isinstance(number, Tensor)]
+    if not places:
+        return np.array(numbers, dtype=np.float64)
+    plain: list[Any] = list(numbers)
+    tensors = [plain[k] for k in places]
+    for k in places:
+        plain[k] = np.nan
+    found, home = np.array(plain, dtype=np.float64), tensors[0].device
+    stacked = torch.stack([tensor.reshape(()).to(home) for tensor in tensors])
+    found[places] = stacked.cpu().double().numpy()
     return found
 
 
