@@ -33,7 +33,7 @@ from gdlab.sweeps.plan import Group, Plan
 from gdlab.sweeps.side_by_side import run_side_by_side
 
 _MAX_FRAMES = 3
-_SECONDS = 2.0  # from a run's first record to its directory, unless the run ends before
+_SECONDS = 1.0  # of the processor, until a run that goes on gets its directory
 _PART = 16  # runs whose directories are written in turn
 _WORTH_A_PROCESS = 32  # runs
 
@@ -146,9 +146,9 @@ class RunDirectories:
             self._open[run].write(piece)
         elif run in self._paths:
             if not self._waiting:
-                self._since = time.monotonic()
+                self._since = time.process_time()
             self._waiting.setdefault(run, []).append(piece)
-            if time.monotonic() - self._since >= _SECONDS:
+            if time.process_time() - self._since >= _SECONDS:
                 self._open[run] = self._begin(run)
 
     def close_all(
