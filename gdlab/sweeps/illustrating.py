@@ -14,8 +14,6 @@ from gdlab.sweeps.run_dirs import RunDirectories
 from gdlab.sweeps.side_by_side import run_side_by_side
 from gdlab.sweeps.subject import SweepToDraw
 
-_PARTS = 2  # of the runs, for each core
-
 Drawn: TypeAlias = tuple[dict[str, bytes], list[str]]
 """The files to write of a picture, by format, and messages about what cannot be drawn."""
 
@@ -51,7 +49,7 @@ def draw_pictures(
     cores = available_cores()
     jobs = [partial(of_sweep, name) for name in SWEEP_PICTURES]
     # Neighbors in the sweep often share a background, which a process draws once.
-    size = max(1, len(runs) // (_PARTS * cores))
+    size = max(1, len(runs) // cores)
     near = sorted(runs)
     jobs += [partial(of_runs, near[first : first + size]) for first in range(0, len(runs), size)]
     with one_thread():
