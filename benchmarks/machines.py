@@ -43,7 +43,7 @@ def main() -> None:
 
 def plan_of(flat: Mapping[str, Any], runs: int, rows: int) -> Plan:
     """Return the plan of a sweep of seeds on Rosenbrock, in shards of so many rows."""
-    axes = [Axis("seed", range(runs), list(map(str, range(runs))))]
+    axes = [Axis.of_numbers("seed", range(runs))]
     grid, first = product(axes), {"loss": "rosenbrock", "lr": 1e-3, **flat}
     groups = group_runs(grid, lambda _: settings_from_flat(first))
     return Plan(grid, tuple(groups), (None,), rows=rows)

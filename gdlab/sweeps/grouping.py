@@ -8,6 +8,7 @@ Shapes: n runs of a group.
 """
 
 from collections.abc import Callable, Container, Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -88,11 +89,10 @@ def _may_be_column(axis: Axis) -> bool:
     values = axis.values
     if axis.key in GROUPS or axis.key.startswith(("hydra.", "~")):
         return False
-    lists = [value if isinstance(value, list) else [value] for value in values]
-    forms = {(isinstance(v, list), len(item)) for v, item in zip(values, lists, strict=True)}
-    return len(forms) == 1 and all(
-        isinstance(n, (int, float)) and not isinstance(n, bool) for item in lists for n in item
-    )
+    forms = {len(value) if isinstance(value, list) else None for value in values}
+    numbers = chain.from_iterable(v if isinstance(v, list) else (v,) for v in values)
+    kinds = set(map(type, numbers))
+    return len(forms) == 1 and all(issubclass(k, (int, float)) and k is not bool for k in kinds)
 
 
 def _is_columnable(settings: Settings, key: str) -> bool:
