@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gdlab.sweeps.executors.board import Board, Statuses
+from gdlab.sweeps.executors.sizes import ShardCost
 from gdlab.sweeps.executors.table import EXECUTORS
 from gdlab.sweeps.executors.work import Work
 
@@ -93,8 +94,8 @@ class Executor(Protocol):
         ...
 
     @property
-    def shards_per_core(self) -> int:
-        """How many shards to cut for each core; 0 if only `engine.max_rows` limits their size."""
+    def cost(self) -> ShardCost | None:
+        """What a shard costs, for its size; None if only `engine.max_rows` limits that."""
         ...
 
     def cores(self) -> int:

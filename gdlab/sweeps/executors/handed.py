@@ -13,6 +13,7 @@ from gdlab.numerics.threads import cores as available_cores
 from gdlab.sweeps.executors.base import Job, passed_on
 from gdlab.sweeps.executors.board import ProgressUpdate, Statuses, Told, count_rows
 from gdlab.sweeps.executors.pickling import by_value, pickle_work, run_pickled
+from gdlab.sweeps.executors.sizes import ShardCost
 from gdlab.sweeps.executors.work import Work
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Handed:
     shares_cores = True
     shares_disk = False
     needs_pickling = True
-    shards_per_core = 2
+    cost = ShardCost(driver=1e-3, worker=8e-3)
 
     def __init__(self, pool: Executor) -> None:
         self._pool = pool

@@ -33,6 +33,7 @@ from gdlab.sweeps.executors.pickling import (
     unpack_table,
 )
 from gdlab.sweeps.executors.ray_boards import SECONDS, DriverBoard, worker_board
+from gdlab.sweeps.executors.sizes import ShardCost
 from gdlab.sweeps.executors.work import Work
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Ray:
     shares_cores = True
     shares_disk = False
     needs_pickling = True
-    shards_per_core = 2
+    cost = ShardCost(driver=1.6e-3, worker=10e-3)
 
     def cores(self) -> int:
         """Return the number of cores of the cluster.

@@ -29,7 +29,7 @@ class Losing:
 
     shares_cores = shares_disk = True
     needs_pickling = False
-    shards_per_core = 0
+    cost = None
     lost = 2
     in_flight: list[int]
 
