@@ -122,7 +122,8 @@ def _column_of(settings: Settings, axis: Axis) -> np.ndarray:
         field.check(axis.name, (given,) if node == "start" else given)
         if axis.name == "start" and len(given) != _dim(settings):
             raise SettingError(f"start={format_value(given)}: must be {_dim(settings)} numbers")
-    return np.asarray(axis.values, dtype=np.int64 if axis.name == "seed" else np.float64)
+    of_numbers = np.fromiter if isinstance(axis.values, range) else np.asarray
+    return of_numbers(axis.values, dtype=np.int64 if axis.name == "seed" else np.float64)
 
 
 def _dim(settings: Settings) -> int:

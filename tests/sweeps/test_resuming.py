@@ -6,9 +6,9 @@ import signal
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 from helpers.command import QUIET, TABLES, refusal
+from helpers.files import assert_same_sweep
 
 import gdlab
 from gdlab import SettingError
@@ -19,21 +19,6 @@ from gdlab.sweeps.run_dirs import RunDirectories
 
 WORDS = ("-m", "loss=rosenbrock", "lr=tag(log,interval(1e-4,1e-2))", "steps=30")
 CHOSEN = (*WORDS, *QUIET, "record.max_run_dirs=5")
-
-
-def assert_same_sweep(one: Path, other: Path) -> None:
-    """The tables, the run directories and their histories are the same."""
-    left, right = (gdlab.load(folder) for folder in (one, other))
-    tables: list[Any] = [sweep.results.drop(columns="seconds") for sweep in (left, right)]
-    pd.testing.assert_frame_equal(*tables, check_exact=True)
-    assert left.directories == right.directories
-    for run, name in (left.directories or {}).items():
-        pd.testing.assert_frame_equal(left.history(run), right.history(run), check_exact=True)
-        files = [
-            sorted(path.relative_to(folder).as_posix() for path in (folder / name).rglob("*"))
-            for folder in (one, other)
-        ]
-        assert files[0] == files[1]
 
 
 def signalled(monkeypatch, name: str, at: int, number: int) -> list[Any]:
