@@ -9,7 +9,6 @@ memory of the driver for a hundred thousand runs and for a million. (d) A model 
 more cores and runs than there are here, and of the size of shards.
 """
 
-import math
 import resource
 import statistics
 import sys
@@ -17,12 +16,11 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from gdlab.config.loading import settings_from_flat
 from gdlab.numerics.threads import cores
 from gdlab.sweeps.executors.choice import with_executor
 from gdlab.sweeps.executors.driver import run_shards
+from gdlab.sweeps.executors.sizes import ShardCost, shard_size, sweep_seconds
 from gdlab.sweeps.grid import Axis, product
 from gdlab.sweeps.grouping import group_runs
 from gdlab.sweeps.plan import Plan
@@ -32,18 +30,19 @@ ROWS, STEPS = 1024, 2000
 MANY = [10, 100, 1_000, 10_000]
 RUNS = [10**6, 10**7, 10**8, 10**9]
 SIZES = [256, 1_024, 4_096, 8_192, 65_536]
+MOST = 8192  # engine.max_rows
 
 
 def main() -> None:
     driver, wall = measure_cost()
     run = measure_throughput()
     measure_memory()
-    model(driver, wall * cores(), run)
+    model(ShardCost(driver, wall * cores()), run)
 
 
 def plan_of(flat: Mapping[str, Any], runs: int, rows: int) -> Plan:
     """Return the plan of a sweep of seeds on Rosenbrock, in shards of so many rows."""
-    axes = [Axis("seed", range(runs), list(map(str, range(runs))))]
+    axes = [Axis.of_numbers("seed", range(runs))]
     grid, first = product(axes), {"loss": "rosenbrock", "lr": 1e-3, **flat}
     groups = group_runs(grid, lambda _: settings_from_flat(first))
     return Plan(grid, tuple(groups), (None,), rows=rows)
@@ -98,29 +97,26 @@ def measure_memory() -> None:
         print(f"{runs:,} runs: the driver's memory is at most {peak:.0f} MiB")
 
 
-def model(driver: float, worker: float, run: float) -> None:
+def model(cost: ShardCost, run: float) -> None:
     """Print the efficiency of many cores: the time of perfect cores over that with shards.
 
+    The sizes of shards are some, and the one that a sweep has by itself.
+
     Args:
-        driver: what a shard takes of the driver, one after the other, in seconds.
-        worker: what it takes of a core besides its runs, in seconds.
+        cost: what a shard takes besides its runs.
         run: what a run takes of a core, in seconds.
     """
-    print(f"a run takes {1e6 * run:.1f} µs; shards of {SIZES} runs, and the best of these sizes")
-    print(f"{'runs':>14} {'cores':>7}" + "".join(f"{size:>9}" for size in SIZES) + "     best")
+    print(f"a run takes {1e6 * run:.1f} µs; shards of {SIZES} runs, and of gdlab's choice")
+    print(f"{'runs':>14} {'cores':>7}" + "".join(f"{size:>9}" for size in SIZES) + "   chosen")
     for runs in RUNS:
         for many in MANY:
-            found = [efficiency(runs, many, size, driver, worker, run) for size in SIZES]
+            chosen = shard_size(runs, many, MOST, cost, run)
+            found = [
+                runs * run / many / sweep_seconds(runs, many, size, cost, run)
+                for size in (*SIZES, chosen)
+            ]
             cells = "".join(f"{value:9.2f}" for value in found)
-            print(f"{runs:14,} {many:7,}{cells} {SIZES[int(np.argmax(found))]:8,}")
-
-
-def efficiency(runs: int, many: int, size: int, driver: float, worker: float, run: float) -> float:
-    """Return the share of a cluster's time that goes into runs."""
-    shards = math.ceil(runs / size)
-    rounds = math.ceil(shards / many)
-    seconds = max(shards * driver, rounds * (min(size, runs) * run + worker))
-    return runs * run / many / seconds
+            print(f"{runs:14,} {many:7,}{cells} ({chosen:,})")
 
 
 if __name__ == "__main__":

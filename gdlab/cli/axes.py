@@ -113,6 +113,8 @@ def _list_axis(override: Override) -> Axis:
     elements = list(override.sweep_iterator())  # only once: each call shuffles a shuffled axis anew
     if not elements:
         raise SettingError(f"{override.input_line}: holds no values")
+    if {*map(type, elements)} == {int}:
+        return Axis.of_numbers(key, elements)
     return Axis(key, list(map(_unquote, elements)), list(map(Transformer.str, elements)))
 
 
@@ -129,7 +131,7 @@ def _number_axis(override: Override, values: Sequence[float]) -> Axis:
     """Make the axis of some numbers; whole numbers are taken once each."""
     if isinstance(values[0], int):
         values = list(dict.fromkeys(values))
-    return Axis(override.get_key_element(), values, list(map(repr, values)))
+    return Axis.of_numbers(override.get_key_element(), values)
 
 
 def _check_ends(override: Override, sweep: IntervalSweep) -> tuple[float, float]:

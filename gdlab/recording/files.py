@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedWriter
 from pathlib import Path
@@ -126,18 +126,18 @@ def remove_tree(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
+def write_atomically(path: Path, content: bytes | Iterable[bytes], *, durable: bool = True) -> None:
     """Write a file so that it holds either the whole new content or the old one.
 
     Args:
         path: the file.
-        content: its whole content.
+        content: its whole content, at once or in parts.
         durable: whether to fsync.
     """
     partial = path.with_name(partial_name(path.name))
     try:
         with create(partial) as file:
-            file.write(content)
+            file.writelines([content] if isinstance(content, bytes) else content)
             if durable:
                 file.flush()
                 os.fsync(file.fileno())

@@ -2,6 +2,7 @@
 
 import io
 import os
+from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +35,7 @@ def read_parquet(files: VerifiedFiles, name: str) -> "pa.Table":
 
 
 _LARGE = 2**20  # bytes; threads would take longer to read fewer
+_CSV_ROWS = 2**15
 _FORMULA_STARTS = ("=", "+", "-", "@")
 
 
@@ -61,18 +63,26 @@ def write_table(directory: Path, name: str, table: "pa.Table") -> None:
 
 def csv_of(table: "pa.Table") -> bytes:
     """Return a table for spreadsheets; a text that would start a formula gets a quote in front."""
+    return b"".join(csv_parts(table))
+
+
+def csv_parts(table: "pa.Table") -> Iterator[bytes]:
+    """Yield what `csv_of` returns, in parts: as a whole it takes more memory than the table."""
     import pyarrow as pa
     from pyarrow import csv
 
-    columns = [
-        pa.array([_quote_formula(text) for text in column.to_pylist()])
-        if pa.types.is_string(column.type)
-        else column
-        for column in table.columns
-    ]
-    content = io.BytesIO()
-    csv.write_csv(pa.table(columns, names=table.column_names), content)
-    return content.getvalue()
+    for first in range(0, max(1, len(table)), _CSV_ROWS):
+        part = table.slice(first, _CSV_ROWS)
+        columns = [
+            pa.array([_quote_formula(text) for text in column.to_pylist()], pa.string())
+            if pa.types.is_string(column.type)
+            else column
+            for column in part.columns
+        ]
+        content = io.BytesIO()
+        options = csv.WriteOptions(include_header=not first)
+        csv.write_csv(pa.table(columns, names=table.column_names), content, options)
+        yield content.getvalue()
 
 
 def _quote_formula(text: str | None) -> str | None:

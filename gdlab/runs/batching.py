@@ -102,12 +102,27 @@ def resolve_mode(settings: Settings, runs: int) -> str:
     if settings.engine.mode != "auto":
         return settings.engine.mode
     loss = settings.loss
-    examples = loss.minibatch or loss.examples or 0
-    coordinates = runs * loss.dim * (1 + examples // _EXAMPLES_PER_COORDINATE)
-    is_worth_it = is_worth_compiling(coordinates, settings.most_steps)
+    is_worth_it = is_worth_compiling(runs * _coordinates(loss), settings.most_steps)
     can_compile = loss.is_traceable and not settings.optimizer.needs
     return "compiled" if is_worth_it and can_compile else "eager"
 
+
+def shortest_run(settings: Settings) -> float:
+    """Return what a run takes of a core if its loss takes no longer than plain functions do.
+
+    This is in seconds, for runs of many in a batch that go on to their last step.
+    """
+    return settings.most_steps * _coordinates(settings.loss) * _SECONDS_PER_COORDINATE
+
+
+def _coordinates(loss: Loss) -> int:
+    """Return the coordinates of a run, and what takes as long as so many more."""
+    examples = loss.minibatch or loss.examples or 0
+    return loss.dim * (1 + examples // _EXAMPLES_PER_COORDINATE)
+
+
+_SECONDS_PER_COORDINATE = 1e-8
+"""What a step takes for each coordinate, measured once, with all that is done for it."""
 
 _EXAMPLES_PER_COORDINATE = 100
 """Products of a coordinate with so many examples, in a matrix product, cost about as much as what

@@ -4,9 +4,10 @@ Shapes: R runs, A axes.
 """
 
 import math
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -18,6 +19,29 @@ MAX_RUNS = 20_000_000
 
 WRITTEN_OUT = (type(None), bool, int, float, str, list, tuple, Mapping)
 """The types of values that tables hold; other objects of Python are called by their texts."""
+
+
+@dataclass(frozen=True)
+class Texts(Sequence[str]):
+    """The texts of plain numbers, made when they are asked for: there may be millions.
+
+    Attributes:
+        values: the numbers.
+    """
+
+    values: Sequence[Any]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @overload
+    def __getitem__(self, at: int) -> str: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> "Texts": ...
+
+    def __getitem__(self, at: int | slice) -> "str | Texts":
+        return Texts(self.values[at]) if isinstance(at, slice) else repr(self.values[at])
 
 
 @dataclass(frozen=True)
@@ -37,10 +61,20 @@ class Axis:
     def __len__(self) -> int:
         return len(self.values)
 
+    @classmethod
+    def of_numbers(cls, key: str, values: Sequence[Any]) -> "Axis":
+        """Return the axis of plain numbers; a range of whole numbers is kept as one."""
+        values = _as_range(values) or values
+        return cls(key, values, Texts(values))
+
     @property
     def name(self) -> str:
         """The setting's name, without plus signs."""
         return setting_name(self.key)
+
+    def value_of(self, text: str) -> Any:
+        """Return the first value of a text."""
+        return self.values[self.texts.index(text)]
 
     @property
     def recorded(self) -> Sequence[Any]:
@@ -48,6 +82,19 @@ class Axis:
         if all(isinstance(value, WRITTEN_OUT) for value in self.values):
             return self.values
         return self.texts
+
+
+def _as_range(values: Sequence[Any]) -> range | None:
+    """Return the range of some numbers, if they are one."""
+    if isinstance(values, range):
+        return values
+    if len(values) < 2 or {*map(type, values)} != {int}:
+        return None
+    first, second, last = (values[at] for at in (0, 1, -1))
+    step = second - first or 1
+    found = range(first, last + step, step)
+    is_same = len(found) == len(values) and all(map(operator.eq, found, values))
+    return found if is_same else None
 
 
 @dataclass(frozen=True)

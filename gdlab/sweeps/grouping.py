@@ -8,6 +8,7 @@ Shapes: n runs of a group.
 """
 
 from collections.abc import Callable, Container, Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -88,11 +89,10 @@ def _may_be_column(axis: Axis) -> bool:
     values = axis.values
     if axis.key in GROUPS or axis.key.startswith(("hydra.", "~")):
         return False
-    lists = [value if isinstance(value, list) else [value] for value in values]
-    forms = {(isinstance(v, list), len(item)) for v, item in zip(values, lists, strict=True)}
-    return len(forms) == 1 and all(
-        isinstance(n, (int, float)) and not isinstance(n, bool) for item in lists for n in item
-    )
+    forms = {len(value) if isinstance(value, list) else None for value in values}
+    numbers = chain.from_iterable(v if isinstance(v, list) else (v,) for v in values)
+    kinds = set(map(type, numbers))
+    return len(forms) == 1 and all(issubclass(k, (int, float)) and k is not bool for k in kinds)
 
 
 def _is_columnable(settings: Settings, key: str) -> bool:
@@ -122,7 +122,8 @@ def _column_of(settings: Settings, axis: Axis) -> np.ndarray:
         field.check(axis.name, (given,) if node == "start" else given)
         if axis.name == "start" and len(given) != _dim(settings):
             raise SettingError(f"start={format_value(given)}: must be {_dim(settings)} numbers")
-    return np.asarray(axis.values, dtype=np.int64 if axis.name == "seed" else np.float64)
+    of_numbers = np.fromiter if isinstance(axis.values, range) else np.asarray
+    return of_numbers(axis.values, dtype=np.int64 if axis.name == "seed" else np.float64)
 
 
 def _dim(settings: Settings) -> int:

@@ -7,7 +7,7 @@ gdlab is imported only if the person who resumes the sweep names it again.
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,7 +24,7 @@ from gdlab.recording.digests import VerifiedFiles, write_with_digest
 from gdlab.recording.names import ABOUT
 from gdlab.recording.parquet import read_parquet, write_table
 from gdlab.sweeps.executors.table import check_executor
-from gdlab.sweeps.grid import Axis, Grid
+from gdlab.sweeps.grid import Axis, Grid, check_run_count
 from gdlab.sweeps.grouping import columns_of
 from gdlab.sweeps.hydra_dir import Template
 from gdlab.sweeps.plan import Group, Plan
@@ -55,11 +55,10 @@ def save(plan: Plan, directory: Path) -> None:
         }
         for group, template in zip(plan.groups, plan.templates, strict=True)
     ]
-    axes = [{**vars(axis), "values": list(axis.values)} for axis in plan.grid.axes]
     written = {
         "executor": plan.executor,
         "rows": plan.rows,
-        "axes": axes,
+        "axes": list(map(_plain_axis, plan.grid.axes)),
         "groups": groups,
         "data": [vars(file) for file in plan.data],
     }
@@ -117,7 +116,7 @@ def _restore(directory: Path, named: set[str], files: VerifiedFiles) -> Plan:
     written = json.loads(files.read_text(PLAN))
     data = tuple(Fingerprint(**file) for file in written["data"])
     refuse_changed(data, directory)
-    axes = tuple(Axis(**axis) for axis in written["axes"])
+    axes = tuple(map(_axis_of, written["axes"]))
     columns = [table[f"axis{number}"].to_numpy() for number in range(len(axes))]
     group_of_run, saved = table["group"].to_numpy(), written["groups"]
     index = np.stack(columns, 1) if columns else np.zeros((len(group_of_run), 0), dtype=np.int64)
@@ -135,6 +134,23 @@ def _restore(directory: Path, named: set[str], files: VerifiedFiles) -> Plan:
     executor = check_executor(f"{directory / PLAN}: executor", written["executor"])
     rows = _ROWS.check(f"{directory / PLAN}: rows", written["rows"])
     return Plan(grid, tuple(groups), tuple(templates), executor, rows, data)
+
+
+def _plain_axis(axis: Axis) -> dict[str, Any]:
+    """Return an axis as plain values; a range, which may have millions, by its ends."""
+    values = axis.values
+    if isinstance(values, range):
+        return {"key": axis.key, "range": [values.start, values.stop, values.step]}
+    return {"key": axis.key, "values": list(values), "texts": list(axis.texts)}
+
+
+def _axis_of(plain: Mapping[str, Any]) -> Axis:
+    """Return the axis of plain values, the inverse of `_plain_axis`."""
+    if "range" not in plain:
+        return Axis(**plain)
+    values = range(*plain["range"])
+    check_run_count({plain["key"]: len(values)})
+    return Axis.of_numbers(plain["key"], values)
 
 
 def refuse_changed(data: Iterable[Fingerprint], directory: Path) -> None:

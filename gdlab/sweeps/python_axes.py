@@ -79,6 +79,8 @@ def _make_axis(key: str, value: Any, given: Mapping[str, Any]) -> Axis:
     if not items:
         raise SettingError(f"{key}=[]: holds no values")
     values = [list(item) if isinstance(item, tuple) else item for item in items]
+    if {*map(type, values)} <= {int, float}:
+        return Axis.of_numbers(key, values)
     return Axis(key, values, _name_values(values))
 
 

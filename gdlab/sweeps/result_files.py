@@ -11,7 +11,7 @@ from gdlab.errors import RecordError
 from gdlab.recording.digests import VerifiedFiles, append_digest, write_with_digest
 from gdlab.recording.files import write_atomically
 from gdlab.recording.names import ABOUT, MULTIRUN, RESULTS
-from gdlab.recording.parquet import csv_of, read_parquet, write_table
+from gdlab.recording.parquet import csv_parts, read_parquet, write_table
 from gdlab.sweeps.plan import Plan
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def write_multirun(directory: Path, text: str) -> None:
 def write_results(directory: Path, results: "pa.Table") -> None:
     """Write the table of all runs, for programs and for spreadsheets."""
     write_table(directory, RESULTS, results)
-    write_atomically(directory / "results.csv", csv_of(results))
+    write_atomically(directory / "results.csv", csv_parts(results))
 
 
 def write_about(directory: Path, plan: Plan, directories: Mapping[int, str]) -> None:

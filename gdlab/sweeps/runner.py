@@ -7,10 +7,9 @@ tables in the end are those of a sweep that was never interrupted.
 Shapes: R runs.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,7 +20,6 @@ from gdlab.numerics.threads import cores as available_cores
 from gdlab.recording.digests import VerifiedFiles
 from gdlab.recording.files import make_folder, remove_tree
 from gdlab.recording.names import ABOUT, SHARDS
-from gdlab.recording.parquet import write_table
 from gdlab.results.ranking import DataFrame, rank_order
 from gdlab.sweeps.executors.base import ShardLost, find_executor
 from gdlab.sweeps.executors.board import Statuses
@@ -39,12 +37,10 @@ from gdlab.sweeps.result_files import (
 from gdlab.sweeps.run_dirs import RunDirectories
 from gdlab.sweeps.selection import choose_representatives, evenly_spaced
 from gdlab.sweeps.shard import run_group
+from gdlab.sweeps.shard_tables import ShardTables
 from gdlab.sweeps.standings import SweepResults, write_standings
 from gdlab.sweeps.subject import SweepToDraw
 from gdlab.sweeps.table import join_tables
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 def run_sweep(
@@ -110,11 +106,7 @@ def _run_missing(
     """Do what `run_sweep` says, for the shards without a table."""
     make_folder(directory / SHARDS)
     shards = dict(enumerate(plan.shards()))
-    names = {number: shard_name(SHARDS, number) for number in shards}
-    files = VerifiedFiles(directory)
-    tables = {
-        n: read_shard(files, names[n], s.runs) for n, s in shards.items() if names[n] in files
-    }
+    tables = ShardTables(directory, shards)
     finished = [run for number in tables for run in shards[number].runs.tolist()]
     missing = {number: shard for number, shard in shards.items() if number not in tables}
     records = None
@@ -125,13 +117,11 @@ def _run_missing(
         records.remove_damaged(finished)
     try:
         for number, table in run_shards(plan, missing, records, interrupted, progress):
-            tables[number] = table
-            if str(Status.INTERRUPTED) not in table["status"].to_pylist():
-                write_table(directory, names[number], table)
+            tables.add(number, table)
     except (KeyboardInterrupt, ShardLost):
         if records is not None:
             records.abandon()
-        if tables:
+        if len(tables):
             _write_loadable(directory, plan, tables, records)
         raise
     results = _write_loadable(directory, plan, tables, records)
@@ -144,11 +134,11 @@ def _run_missing(
 def _write_loadable(
     directory: Path,
     plan: Plan,
-    tables: Mapping[int, "pa.Table"],
+    tables: ShardTables,
     records: RunDirectories | None,
 ) -> SweepResults:
     """Write the table of all shards that ended, so that the directory can be loaded."""
-    results = SweepResults(plan, join_tables([tables[number] for number in sorted(tables)]))
+    results = SweepResults(plan, join_tables(tables.read()))
     write_results(directory, results.table)
     write_about(directory, plan, {} if records is None else records.names())
     write_standings(directory, results.standings)

@@ -19,7 +19,6 @@ from gdlab.sweeps.drawing import SweepDrawing
 from gdlab.sweeps.executors.choice import with_shards_for
 from gdlab.sweeps.executors.driver import run_shards
 from gdlab.sweeps.executors.table import DEFAULT
-from gdlab.sweeps.grid import Axis
 from gdlab.sweeps.grouping import group_runs
 from gdlab.sweeps.plan import Plan
 from gdlab.sweeps.python_axes import grid_of
@@ -95,12 +94,12 @@ def sweep(
 def _make_plan(given: Mapping[str, Any], zipped: Sequence[str]) -> Plan:
     """Return the checked plan of a sweep; `zipped` are the names of what varies together."""
     grid = grid_of(given, zipped)
-    value_of = _values_by_text(grid.axes)
+    by_key = {axis.key: axis for axis in grid.axes}
 
     def compose(overrides: Sequence[str]) -> Settings:
         texts = dict(override.split("=", 1) for override in overrides)
         settings = settings_from_flat(
-            _fill_start({key: value_of[key, text] for key, text in texts.items()})
+            _fill_start({key: by_key[key].value_of(text) for key, text in texts.items()})
         )
         names = {group: texts[group] for group in GROUPS if group in texts}
         return settings.unchecked(choices=settings.choices | names)
@@ -109,15 +108,6 @@ def _make_plan(given: Mapping[str, Any], zipped: Sequence[str]) -> Plan:
     plan = Plan(grid, groups, (None,) * len(groups))
     check_plan(plan)
     return plan
-
-
-def _values_by_text(axes: Sequence[Axis]) -> dict[tuple[str, str], Any]:
-    """Return the values of axes by their keys and texts."""
-    return {
-        (axis.key, text): value
-        for axis in axes
-        for text, value in zip(axis.texts, axis.values, strict=True)
-    }
 
 
 def _fill_start(given: dict[str, Any]) -> dict[str, Any]:

@@ -116,8 +116,10 @@ def join_tables(tables: Sequence["pa.Table"]) -> "pa.Table":
         pa.table({name: unify(name, table[name]) for name in table.column_names})
         for table in tables
     ]
-    joined = pa.concat_tables(unified, promote_options="permissive").sort_by("run")
-    return with_machines_of(joined, tables)
+    joined = pa.concat_tables(unified, promote_options="permissive")
+    # Those of one group are: to sort them again would take the memory of another table.
+    is_sorted = bool((np.diff(joined["run"].to_numpy()) >= 0).all())
+    return with_machines_of(joined if is_sorted else joined.sort_by("run"), tables)
 
 
 def _plain(values: Sequence[Any]) -> list[Any]:

@@ -244,7 +244,7 @@ def test_an_interval_of_whole_numbers_has_each_once(word, points, wanted):
     (override,) = parse(f"steps={word}")
     sweep: Any = override.value()
     (axis,) = cross_overrides([override], points).axes
-    assert axis.values == list(wanted)
+    assert list(axis.values) == list(wanted)
     assert list(axis.texts) == [str(value) for value in wanted]
     assert (type(sweep.start), type(sweep.end)) == (int, int)  # so Hydra marks the cast
     assert axis.values[0] == sweep.start

@@ -2,6 +2,7 @@
 
 import dataclasses
 import gzip
+import json
 import shutil
 import struct
 from collections.abc import Callable, Iterator
@@ -192,6 +193,16 @@ def test_the_executor_and_the_size_of_shards_are_kept(plan_of, tmp_path):
         write_with_digest(tmp_path, "plan.json", text.replace(written, wrong).encode())
         with pytest.raises(GdlabError, match=f"plan.json: {says}"):
             plan_file.load(tmp_path)
+
+
+def test_a_range_is_written_by_its_ends_and_is_no_longer_than_a_sweep(plan_of, tmp_path):
+    plan_file.save(plan_of("seed=range(8,0,-2)"), tmp_path)
+    text = (tmp_path / "plan.json").read_text()
+    (axis,) = [axis for axis in json.loads(text)["axes"] if axis["key"] == "seed"]
+    assert axis == {"key": "seed", "range": [8, 0, -2]}
+    write_with_digest(tmp_path, "plan.json", text.replace(" 8,", f" {10**18},").encode())
+    with pytest.raises(SettingError, match="a sweep can have at most"):
+        plan_file.load(tmp_path)
 
 
 OWN = """

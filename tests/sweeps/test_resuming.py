@@ -6,34 +6,19 @@ import signal
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
-from helpers.command import QUIET, refusal
+from helpers.command import QUIET, TABLES, refusal
+from helpers.files import assert_same_sweep
 
 import gdlab
 from gdlab import SettingError
 from gdlab.cli import sweep
 from gdlab.recording.lock import locked
-from gdlab.sweeps import illustrating, plan_file
+from gdlab.sweeps import illustrating, plan_file, shard_tables
 from gdlab.sweeps.run_dirs import RunDirectories
 
 WORDS = ("-m", "loss=rosenbrock", "lr=tag(log,interval(1e-4,1e-2))", "steps=30")
 CHOSEN = (*WORDS, *QUIET, "record.max_run_dirs=5")
-
-
-def assert_same_sweep(one: Path, other: Path) -> None:
-    """The tables, the run directories and their histories are the same."""
-    left, right = (gdlab.load(folder) for folder in (one, other))
-    tables: list[Any] = [sweep.results.drop(columns="seconds") for sweep in (left, right)]
-    pd.testing.assert_frame_equal(*tables, check_exact=True)
-    assert left.directories == right.directories
-    for run, name in (left.directories or {}).items():
-        pd.testing.assert_frame_equal(left.history(run), right.history(run), check_exact=True)
-        files = [
-            sorted(path.relative_to(folder).as_posix() for path in (folder / name).rglob("*"))
-            for folder in (one, other)
-        ]
-        assert files[0] == files[1]
 
 
 def signalled(monkeypatch, name: str, at: int, number: int) -> list[Any]:
@@ -298,6 +283,19 @@ class Slope(gdlab.Loss):
             raise OSError("the river is closed")
         return self.tilt * x[..., 0]
 """
+
+
+@pytest.mark.parametrize("kept", [0, 4000])
+def test_tables_that_are_not_kept_in_memory_are_read_again(kept, here, gd, monkeypatch):
+    words = (*WORDS, *TABLES, "engine.max_rows=4", "optimizer=sgd,adam", "seed=0,1")
+    assert gd(*words, "hydra.sweep.dir=alone").code == 0
+    monkeypatch.setattr(shard_tables, "_KEPT", kept)
+    assert gd(*words, "hydra.sweep.dir=s").code == 0
+    assert_same_sweep(here / "s", here / "alone")
+    for path in sorted((here / "s" / "shards").iterdir())[::2]:
+        path.unlink()
+    assert gd("resume=s").code == 0
+    assert_same_sweep(here / "s", here / "alone")
 
 
 def test_failed_runs_are_tried_again_if_asked(here, gd):

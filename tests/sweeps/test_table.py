@@ -17,6 +17,7 @@ from gdlab.engine.batch import Stop
 from gdlab.errors import RecordError
 from gdlab.losses import MSE, Loss, Quadratic, Rosenbrock
 from gdlab.optimizers import SGD
+from gdlab.recording import parquet
 from gdlab.recording.digests import SUMS, VerifiedFiles, write_with_digest
 from gdlab.recording.parquet import csv_of, read_parquet, write_table
 from gdlab.runs.batching import batch_of
@@ -294,7 +295,11 @@ CELLS = [
 ]
 
 
-def test_strings_that_a_spreadsheet_could_take_for_formulas_are_quoted(tmp_path):
+@pytest.mark.parametrize("at_once", [1, 5, 12, 100])
+def test_strings_that_a_spreadsheet_could_take_for_formulas_are_quoted(
+    at_once, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(parquet, "_CSV_ROWS", at_once)
     path = tmp_path / "results.csv"
     numbers = [-1.5 + i for i in range(len(CELLS))]
     whole = [-3 + i for i in range(len(CELLS))]

@@ -10,9 +10,10 @@ from concurrent.futures import Executor as PoolExecutor
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gdlab.sweeps.executors.board import Board, Statuses
+from gdlab.sweeps.executors.sizes import ShardCost
 from gdlab.sweeps.executors.table import EXECUTORS
 from gdlab.sweeps.executors.work import Work
 
@@ -93,8 +94,8 @@ class Executor(Protocol):
         ...
 
     @property
-    def shards_per_core(self) -> int:
-        """How many shards to cut for each core; 0 if only `engine.max_rows` limits their size."""
+    def cost(self) -> ShardCost | None:
+        """What a shard costs, for its size; None if only `engine.max_rows` limits that."""
         ...
 
     def cores(self) -> int:
@@ -125,19 +126,22 @@ def find_executor(given: str | PoolExecutor) -> Executor:
 
 
 def passed_on(
-    future: "Future[pa.Table | None]", explain: Callable[[Exception], Exception | None]
+    future: "Future[Any]",
+    explain: Callable[[Exception], Exception | None],
+    read: "Callable[[Any], pa.Table | None]" = lambda table: table,
 ) -> "Future[pa.Table | None]":
     """Return a future of the table of another future.
 
     Args:
         future: the other one.
         explain: what to raise in place of what that raises; None for a shard that did not begin.
+        read: makes the table of what it returns.
     """
     answer: Future[pa.Table | None] = Future()
 
     def pass_on(done: "Future[pa.Table | None]") -> None:
         try:
-            answer.set_result(done.result())
+            answer.set_result(read(done.result()))
         except Exception as error:
             explained = explain(error)
             if explained is None:

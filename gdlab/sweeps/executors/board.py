@@ -9,13 +9,16 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from gdlab.engine.status import Status
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class Statuses(Protocol):
@@ -76,6 +79,14 @@ def counted(before: np.ndarray, rows: Statuses) -> np.ndarray:
     """
     counts = np.bincount(rows.status.cpu().numpy(), minlength=len(Status))
     counts[1:] += before[1:]
+    return counts
+
+
+def count_rows(table: "pa.Table") -> np.ndarray:
+    """Count the rows of the table of a shard that ended by status."""
+    counts = np.zeros(len(Status), dtype=np.int64)
+    for found in table["status"].value_counts().to_pylist():
+        counts[Status[found["values"].upper()]] = found["counts"]
     return counts
 
 

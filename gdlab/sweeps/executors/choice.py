@@ -8,12 +8,12 @@ import dataclasses
 from concurrent.futures import Executor as PoolExecutor
 from contextlib import nullcontext
 
+from gdlab.runs.batching import shortest_run
 from gdlab.sweeps.executors.base import find_executor
 from gdlab.sweeps.executors.pickling import by_value, check_picklable
+from gdlab.sweeps.executors.sizes import shard_size
 from gdlab.sweeps.executors.table import SETTING, check_executor
 from gdlab.sweeps.plan import Plan
-
-_ROWS = 32  # shards have a multiple of it, since batches are padded to a divisor of it
 
 
 def with_shards_for(
@@ -22,7 +22,7 @@ def with_shards_for(
     """Return a plan for an executor, with shards of a size that suits it.
 
     Where shards run side by side they are small enough for each core to get some, however few runs
-    there are. The size depends on the number of runs and cores, and is kept in the plan.
+    there are, and large enough for the driver to send them in time. The size is kept in the plan.
 
     Args:
         plan: of the sweep.
@@ -34,10 +34,11 @@ def with_shards_for(
         SettingError: there is no such executor, or a class cannot be sent to another process.
     """
     chosen, found = with_executor(plan, executor, setting), find_executor(executor)
-    if not found.shards_per_core:
+    if found.cost is None:
         return chosen
-    even = -(-len(plan) // (found.shards_per_core * (cores or found.cores())))
-    rows = min(plan.options.engine.max_rows, -(-even // _ROWS) * _ROWS)
+    run = sum(len(g) * shortest_run(g.settings) for g in plan.groups) / len(plan)
+    most = plan.options.engine.max_rows
+    rows = shard_size(len(plan), cores or found.cores(), most, found.cost, run)
     return dataclasses.replace(chosen, rows=rows)
 
 

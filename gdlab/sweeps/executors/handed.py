@@ -11,8 +11,9 @@ import numpy as np
 from gdlab.engine.status import Status
 from gdlab.numerics.threads import cores as available_cores
 from gdlab.sweeps.executors.base import Job, passed_on
-from gdlab.sweeps.executors.board import ProgressUpdate, Statuses, Told
+from gdlab.sweeps.executors.board import ProgressUpdate, Statuses, Told, count_rows
 from gdlab.sweeps.executors.pickling import by_value, pickle_work, run_pickled
+from gdlab.sweeps.executors.sizes import ShardCost
 from gdlab.sweeps.executors.work import Work
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Handed:
     shares_cores = True
     shares_disk = False
     needs_pickling = True
-    shards_per_core = 2
+    cost = ShardCost(driver=1e-3, worker=8e-3)
 
     def __init__(self, pool: Executor) -> None:
         self._pool = pool
@@ -90,8 +91,8 @@ class _Board:
         self.futures = [future for future in self.futures if future not in done]
         for future in done:
             table = None if future.cancelled() or future.exception() else future.result()
-            for name in [] if table is None else table["status"].to_pylist():
-                self._counts[Status[name.upper()]] += 1
+            if table is not None:
+                self._counts += count_rows(table)
         return self._told.update(self._counts)
 
 

@@ -55,6 +55,24 @@ def pickle_work(work: Work) -> bytes:
     return cloudpickle.dumps(work)
 
 
+def pack_table(table: "pa.Table") -> bytes:
+    """Pack a table for its way back: compressed, since small results go a shorter way."""
+    import pyarrow as pa
+
+    sink, options = pa.BufferOutputStream(), pa.ipc.IpcWriteOptions(compression="lz4")
+    with pa.ipc.new_stream(sink, table.schema, options=options) as stream:
+        stream.write_table(table)
+    return sink.getvalue().to_pybytes()
+
+
+def unpack_table(content: bytes) -> "pa.Table":
+    """Return a table that was packed."""
+    import pyarrow as pa
+
+    with pa.ipc.open_stream(content) as stream:
+        return stream.read_all()
+
+
 @contextmanager
 def by_value() -> Iterator[None]:
     """Let pickled shards hold the code of modules that other machines need not have.

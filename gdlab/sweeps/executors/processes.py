@@ -21,6 +21,7 @@ from gdlab.runs.interruption import SIGNALS
 from gdlab.sweeps.executors.base import Job
 from gdlab.sweeps.executors.board import FileBoard
 from gdlab.sweeps.executors.pickling import pickle_work, run_pickled
+from gdlab.sweeps.executors.sizes import ShardCost
 from gdlab.sweeps.executors.work import Work
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Processes:
     shares_cores = True
     shares_disk = True
     needs_pickling = True
-    shards_per_core = 2  # so that no core waits long for the last shard
+    cost = ShardCost(driver=1e-3, worker=8e-3)
 
     def cores(self) -> int:
         """Return the number of cores that this process may use."""

@@ -16,20 +16,24 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from gdlab.display.terminal import show_warning
 from gdlab.engine.status import Status
 from gdlab.errors import SettingError, first_line
 from gdlab.numerics.threads import cores as available_cores
 from gdlab.sweeps.executors.base import Job, ShardLost, passed_on
-from gdlab.sweeps.executors.board import ProgressUpdate, Statuses, Told, counted
 from gdlab.sweeps.executors.counts import Counts
-from gdlab.sweeps.executors.pickling import by_value, pickle_work, run_pickled
+from gdlab.sweeps.executors.pickling import (
+    by_value,
+    pack_table,
+    pickle_work,
+    run_pickled,
+    unpack_table,
+)
+from gdlab.sweeps.executors.ray_boards import SECONDS, DriverBoard, worker_board
+from gdlab.sweeps.executors.sizes import ShardCost
 from gdlab.sweeps.executors.work import Work
 
 if TYPE_CHECKING:
@@ -37,7 +41,7 @@ if TYPE_CHECKING:
 
 _NAME = "ray"
 _RETRIES = 3
-_SECONDS = 0.5  # between two questions to the board
+_SILENT = {"enable_task_events": False}  # or what happens to each task is told to Ray's head node
 _PATIENCE = 5.0  # seconds, for a cluster to answer
 
 
@@ -47,7 +51,7 @@ class Ray:
     shares_cores = True
     shares_disk = False
     needs_pickling = True
-    shards_per_core = 2
+    cost = ShardCost(driver=1.6e-3, worker=10e-3)
 
     def cores(self) -> int:
         """Return the number of cores of the cluster.
@@ -70,8 +74,7 @@ class Ray:
             with by_value():
                 yield session
         except ray.exceptions.RayError as error:
-            failed = f"Ray failed ({type(error).__name__}: {first_line(error)})"
-            raise ChildProcessError(errno.ECHILD, failed) from error
+            raise ChildProcessError(errno.ECHILD, _describe(error)) from error
         finally:
             session.close()
 
@@ -134,16 +137,16 @@ class _Session:
             ray.get_runtime_context().get_node_id(), soft=False
         )
         self._name = f"gdlab-{uuid.uuid4().hex}"
-        options = {"num_cpus": 0, "name": self._name, "scheduling_strategy": here}
+        options = {"num_cpus": 0, "name": self._name, "scheduling_strategy": here} | _SILENT
         actor = ray.remote(Counts).options(**options)
         self._actor = actor.remote(job.shards, len(Status))
-        self._task = ray.remote(_run).options(num_cpus=1, max_retries=_RETRIES)
-        self.board = _DriverBoard(ray, self._actor, self._refs)
+        self._task = ray.remote(_run).options(num_cpus=1, max_retries=_RETRIES, **_SILENT)
+        self.board = DriverBoard(ray, self._actor, lambda: bool(self._refs), self._tell)
 
     @property
     def capacity(self) -> int:
         """Some ahead for each core, so that none waits for its next shard; a cluster may grow."""
-        if time.monotonic() > self._counted + _SECONDS:
+        if time.monotonic() > self._counted + SECONDS:
             self._cores, self._counted = _count_cores(self._ray), time.monotonic()
         return 4 * self._cores
 
@@ -153,7 +156,25 @@ class _Session:
         self._refs[shard] = ref
         future = ref.future()
         future.add_done_callback(lambda _: self._refs.pop(shard, None))
-        return passed_on(future, lambda error: _explain(self._ray, error))
+
+        def read(content: bytes | None) -> "pa.Table | None":
+            if content is None:
+                return None
+            table = unpack_table(content)
+            self.board.add(shard, table)
+            return table
+
+        return passed_on(future, lambda error: _explain(self._ray, error), read)
+
+    def _tell(self, shard: int, tries: int) -> None:
+        """Say that a shard is tried again."""
+        show_warning(
+            f"a process that ran a part of the sweep died; it is run again "
+            f"(try {tries} of {1 + _RETRIES})"
+        )
+        # Ray itself tries for ever where memory is short.
+        if tries > 1 + _RETRIES and shard in self._refs:
+            self._ray.cancel(self._refs[shard], force=True)
 
     def close(self) -> None:
         """End the tasks that are left, and the board."""
@@ -162,86 +183,7 @@ class _Session:
         self._ray.kill(self._actor)
 
 
-class _DriverBoard:
-    """The driver's side of the board; it hears of shards that were tried again, and says so."""
-
-    def __init__(self, ray: Any, actor: Any, refs: dict[int, Any]) -> None:
-        self._ray, self._actor, self._refs = ray, actor, refs
-        self._told = Told()
-        self._tries: dict[int, int] = {}
-        self._next, self._is_stopped = 0.0, False
-
-    def stop(self) -> None:
-        """Ask all shards to stop."""
-        if not self._is_stopped:
-            self._is_stopped = True
-            self._actor.stop.remote()
-
-    def new_counts(self) -> ProgressUpdate | None:
-        """Return the rows that ended since the last answer, and those that still run."""
-        now = time.monotonic()
-        if now < self._next and self._refs:
-            return None
-        self._next = now + _SECONDS
-        counts, tries = self._ray.get(self._actor.read.remote())
-        self._tell_of_retries(tries)
-        return self._told.update(counts)
-
-    def _tell_of_retries(self, tries: np.ndarray) -> None:
-        for shard in np.flatnonzero(tries > 1).tolist():
-            count = int(tries[shard])
-            if count > self._tries.get(shard, 1):
-                self._tries[shard] = count
-                show_warning(
-                    f"a process that ran a part of the sweep died; it is run again "
-                    f"(try {count} of {1 + _RETRIES})"
-                )
-            # Ray itself tries for ever where memory is short.
-            if count > 1 + _RETRIES and shard in self._refs:
-                self._ray.cancel(self._refs[shard], force=True)
-
-
-class _TaskBoard:
-    """A task's side of the board, which it asks at most twice a second and seldom waits for."""
-
-    def __init__(self, name: str, shard: int) -> None:
-        self._ray, self._actor = import_module("ray"), _actor_named(name)
-        self._shard, self._counts = shard, np.zeros(len(Status), dtype=np.int64)
-        # Waited for: once a sweep is stopped, no shard that was queued may begin.
-        self._is_stopped = self._ray.get(self._actor.begin.remote(shard))
-        self._answer, self._next = None, time.monotonic() + _SECONDS
-
-    def is_stopped(self) -> bool:
-        """Whether the shard should stop."""
-        now = time.monotonic()
-        if now >= self._next:
-            self._next = now + _SECONDS
-            if self._answer is None:
-                self._answer = self._send()
-            elif self._ray.wait([self._answer], timeout=0)[0]:
-                self._is_stopped = self._ray.get(self._answer)
-                self._answer = self._send()
-        return self._is_stopped
-
-    def note(self, shard: int, rows: Statuses) -> None:
-        """Count the rows of the shard by status, for the next question."""
-        self._counts = counted(self._counts, rows)
-
-    def finish(self) -> None:
-        """Send the last counts, and do not wait until they are there."""
-        self._send()
-
-    def _send(self) -> Any:
-        return self._actor.note.remote(self._shard, self._counts)
-
-
-@cache
-def _actor_named(name: str) -> Any:
-    """Return the board of a sweep; to find it takes as long as a small shard."""
-    return import_module("ray").get_actor(name)
-
-
-def _run(content: bytes, name: str, shard: int) -> "pa.Table | None":
+def _run(content: bytes, name: str, shard: int) -> bytes | None:
     """Run a shard as a task.
 
     Args:
@@ -249,10 +191,16 @@ def _run(content: bytes, name: str, shard: int) -> "pa.Table | None":
         name: of the board.
         shard: its position among the shards being run.
     """
-    board = _TaskBoard(name, shard)
+    board = worker_board(name)
+    board.begin(shard, _tries())
     table = run_pickled(content, _NAME, board, shard)
-    board.finish()
-    return table
+    return None if table is None else pack_table(table)
+
+
+def _tries() -> int:
+    """Return how often the task of this worker has begun, for which Ray has no public word."""
+    worker = import_module("ray").get_runtime_context().worker
+    return 1 + worker.core_worker.get_current_task_attempt_number()
 
 
 def _explain(ray: Any, error: Exception) -> Exception:
@@ -260,9 +208,14 @@ def _explain(ray: Any, error: Exception) -> Exception:
     of_ray = ray.exceptions.RayError
     if isinstance(error, ray.exceptions.RayTaskError):
         cause = getattr(error, "cause", None)
-        if isinstance(cause, Exception) and not isinstance(cause, of_ray):
-            return cause
+        cause = cause if isinstance(cause, Exception) else error
+        return ShardLost(errno.ECHILD, _describe(cause)) if isinstance(cause, of_ray) else cause
     if isinstance(error, of_ray):
         died = f"the process died at each of {1 + _RETRIES} tries ({type(error).__name__})"
         return ShardLost(errno.ECHILD, died)
     return error
+
+
+def _describe(error: Exception) -> str:
+    """Say in a line what failed in Ray itself."""
+    return f"Ray failed ({type(error).__name__}: {first_line(error)})"

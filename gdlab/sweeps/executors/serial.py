@@ -19,7 +19,7 @@ class Serial:
     shares_cores = False
     shares_disk = True
     needs_pickling = False
-    shards_per_core = 0
+    cost = None
 
     def cores(self) -> int:
         """Return 1: this process runs one shard at a time."""

@@ -29,7 +29,7 @@ class Losing:
 
     shares_cores = shares_disk = True
     needs_pickling = False
-    shards_per_core = 0
+    cost = None
     lost = 2
     in_flight: list[int]
 
@@ -94,18 +94,28 @@ def test_the_tables_of_submitted_shards_fit_into_a_limit(limit, most, losing, mo
 
 def test_a_shard_that_begins_anew_takes_nothing_back():
     board, told = Counts(2, len(Status)), Told()
-    assert not board.begin(0)
+    assert not board.begin(0, 1)
     ended = np.zeros(len(Status), dtype=np.int64)
     ended[[Status.RUNNING, Status.DIVERGED]] = 3, 2
     assert not board.note(0, ended)
-    heard = [told.update(board.read()[0]).status.tolist()]
+    heard = [told.update(board.read([])[0]).status.tolist()]
     board.stop()
-    assert board.begin(0)
-    heard.append(told.update(board.read()[0]).status.tolist())
-    board.note(0, ended)
-    heard.append(told.update(board.read()[0]).status.tolist())
+    assert board.begin(0, 2)
+    counts, again = board.read([])
+    heard.append(told.update(counts).status.tolist())
+    assert board.note(0, ended)
+    heard.append(told.update(board.read([])[0]).status.tolist())
     assert heard == [[0, 0, 0, 4, 4], [], [0, 0, 0]]
-    assert board.read()[1].tolist() == [2, 0]
+    assert (again, board.read([])[1]) == ({0: 2}, {})
+
+
+def test_what_comes_after_a_shard_ended_counts_no_more():
+    board, rows = Counts(2, len(Status)), np.ones(len(Status), dtype=np.int64)
+    for shard in (0, 1):
+        board.note(shard, rows)
+    assert board.read([0])[0].tolist() == rows.tolist()
+    board.note(0, 5 * rows)
+    assert board.read([])[0].tolist() == rows.tolist()
 
 
 def test_without_ray_the_error_says_what_to_install(monkeypatch):

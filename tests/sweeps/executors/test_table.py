@@ -16,6 +16,7 @@ from gdlab.sweeps.executors.board import FileBoard
 from gdlab.sweeps.executors.processes import Processes
 from gdlab.sweeps.executors.ray import Ray
 from gdlab.sweeps.executors.serial import Serial
+from gdlab.sweeps.executors.sizes import ShardCost
 from gdlab.sweeps.executors.table import EXECUTORS
 from gdlab.sweeps.executors.work import Work, run_work
 
@@ -27,7 +28,7 @@ class Threads:
 
     shares_cores = shares_disk = True
     needs_pickling = False
-    shards_per_core = 2
+    cost = ShardCost(1e-3, 1e-2)
     names: ClassVar[set[str]] = set()
 
     def cores(self) -> int:
