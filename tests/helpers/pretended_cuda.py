@@ -109,22 +109,29 @@ class _Kernels(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func.overloadpacket is _aten._efficientzerotensor:  # a form of zeros that only CPUs know
             func = _aten.zeros.default
-        kwargs = dict(kwargs or {})
-        tensors: list[Tensor] = []
-        _each(
-            lambda leaf: tensors.append(leaf) if isinstance(leaf, Tensor) else None, (args, kwargs)
-        )
-        ours = [tensor for tensor in tensors if isinstance(tensor, _OnDevice)]
+        ours: list[_OnDevice] = []
+        others: list[Tensor] = []
+
+        def unwrap(leaf: Any) -> Any:
+            if isinstance(leaf, _OnDevice):
+                ours.append(leaf)
+                return leaf.numbers
+            if isinstance(leaf, Tensor):
+                others.append(leaf)
+            return leaf
+
+        plain = _each(unwrap, args)
+        options = {name: _each(unwrap, value) for name, value in (kwargs or {}).items()}
         stays = bool(ours)
-        if kwargs.get("device") is not None:
-            stays = kwargs["device"] == _INSIDE
-            kwargs["device"] = CPU if stays else kwargs["device"]
+        if options.get("device") is not None:
+            stays = options["device"] == _INSIDE
+            options["device"] = CPU if stays else options["device"]
         if func.overloadpacket is _aten.copy_:
             stays = isinstance(args[0], _OnDevice)
-        elif ours and func.overloadpacket is not _aten._to_copy:
-            _refuse_both_devices(func, args, tensors)
+        elif ours and others and func.overloadpacket is not _aten._to_copy:
+            _refuse_both_devices(func, args, others)
         self._device.waits += bool(ours) and (not stays or _waits(func, args))
-        result = func(*_each(_plain, args), **_each(_plain, kwargs))
+        result = func(*plain, **options)
         if not stays:
             return result
         known = {id(tensor.numbers): tensor for tensor in ours}
@@ -140,19 +147,12 @@ def _each(function: Callable[[Any], Any], value: Any) -> Any:
     """Apply a function to a value, or to all that it holds."""
     if isinstance(value, (tuple, list)):
         return type(value)([_each(function, item) for item in value])
-    if isinstance(value, dict):
-        return {key: _each(function, item) for key, item in value.items()}
     return function(value)
 
 
-def _plain(leaf: Any) -> Any:
-    return leaf.numbers if isinstance(leaf, _OnDevice) else leaf
-
-
-def _refuse_both_devices(func: Any, args: Any, tensors: list[Tensor]) -> None:
+def _refuse_both_devices(func: Any, args: Any, others: list[Tensor]) -> None:
     """Refuse tensors of both devices; a number on the CPU may go along, and indices."""
     packet, is_ours = func.overloadpacket, isinstance(args[0], _OnDevice)
-    others = [tensor for tensor in tensors if not isinstance(tensor, _OnDevice)]
     if packet in _INDEXING and is_ours:
         others = [tensor for tensor in others if all(tensor is not index for index in args[1])]
     takes_a_number = packet in _TAKE_A_NUMBER or torch.Tag.pointwise in func.tags
@@ -172,7 +172,8 @@ class _Names(TorchFunctionMode):
     """Says `cuda:0` to Python, and refuses what needs the memory of the CPU."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        args, kwargs = _each(_inside, args), _each(_inside, kwargs or {})
+        args = tuple(map(_inside, args))
+        kwargs = {name: _inside(value) for name, value in (kwargs or {}).items()}
         if args and isinstance(args[0], Tensor) and args[0].device == _INSIDE:
             if func in _TO_NUMPY:
                 why = f"can't convert {CUDA} device type tensor to numpy. Use Tensor.cpu() to copy"

@@ -13,9 +13,12 @@ from torch import Tensor, nn
 
 import gdlab
 from gdlab.config.loading import settings_from_flat
+from gdlab.config.settings import Settings
+from gdlab.engine.batch import Batch
 from gdlab.engine.outcome import Outcome
 from gdlab.numerics.autodiff import value_and_gradient
 from gdlab.paths import CONF
+from gdlab.results.recorded_history import RecordedHistory
 from gdlab.runs.batching import batch_of
 
 
@@ -45,22 +48,22 @@ def names_in(group: str) -> list[str]:
     return [name for name in names if name not in ("custom", "module")]
 
 
-def run_batch(device: str, given: dict[str, Any]) -> Finished:
-    """The records and the end of a run, without a diagnosis."""
-    (finished,) = finish(batch_of(settings_from_flat({"steps": 2, **given, "device": device})))
-    return finished
+def batch_on(device: str, settings: Settings) -> Batch:
+    """The batch of one run on a device."""
+    return batch_of(settings.unchecked(device=device))
 
 
 def assert_same_on_both(**given: Any) -> None:
-    """Assert that a run has the same bits on both devices."""
+    """Assert that a run has the same bits on both devices, without its diagnosis."""
+    settings = settings_from_flat({"steps": 2, **given})
+    (on_cpu,) = finish(batch_on("cpu", settings))
     with pretended_cuda():
-        on_gpu = run_batch("cuda", given)
-    assert_same_bits(on_gpu, run_batch("cpu", given))
+        (on_gpu,) = finish(batch_on("cuda", settings))
+    assert_same_bits(on_gpu, on_cpu)
 
 
-def values_of(name: str, device: str) -> list[Tensor]:
+def values_of(batch: Batch) -> list[Tensor]:
     """What a run asks of a loss, at its start."""
-    batch = batch_of(settings_from_flat({"loss": name, "device": device}))
     loss, x = batch.loss, batch.start
     value, grad = value_and_gradient(loss, x)
     metrics = [metric(x) for metric in loss.metrics.values()]
@@ -74,10 +77,11 @@ PRODUCTS = ("griewank", "shubert")
 
 @pytest.mark.parametrize("name", names_in("loss"))
 def test_every_loss(name: str) -> None:
+    settings = settings_from_flat({"loss": name})
     with pretended_cuda():
-        on_gpu = values_of(name, "cuda")
+        on_gpu = values_of(batch_on("cuda", settings))
     rtol = 1e-14 if name in PRODUCTS else 0.0
-    torch.testing.assert_close(on_gpu, values_of(name, "cpu"), rtol=rtol, atol=0.0)
+    torch.testing.assert_close(on_gpu, values_of(batch_on("cpu", settings)), rtol=rtol, atol=0.0)
 
 
 LOSS_OF = {"muon": "mlp", "natural_gradient": "logistic", "exact": "quadratic"}
@@ -180,3 +184,33 @@ def test_the_compiler_says_that_it_is_for_the_cpu() -> None:
     with pretended_cuda():
         outcome = gdlab.run(**given, device="cuda").outcome
     assert outcome.mode_reason == "device=cuda: steps are compiled for the CPU only"
+
+
+def watch(device: str, folder: Path) -> RecordedHistory:
+    """The records of a loop of one's own on a device."""
+    torch.manual_seed(0)
+    net, x = Net().to(device), torch.randn(16, 2).to(device)
+    y = (x.sum(1) > 0).long()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+
+    def loss() -> Tensor:
+        return nn.functional.cross_entropy(net(x), y)
+
+    ways: dict[str, Any] = {"quiet": True, "figures": False, "sharpness_every": 2}
+    with gdlab.watch(net, optimizer, folder, closure=loss, **ways) as watched:
+        for _ in range(3):
+            optimizer.zero_grad()
+            value = loss()
+            value.backward()
+            optimizer.step()
+            watched.step(value)
+    return watched.run.history
+
+
+def test_a_loop_of_ones_own_is_watched(tmp_path: Path) -> None:
+    on_cpu = watch("cpu", tmp_path / "cpu")
+    with pretended_cuda():
+        on_gpu = watch("cuda", tmp_path / "gpu")
+    for name in ("loss", "grad_norm", "lr", "x"):  # norms are those of float32 on a GPU: to 1e-7
+        np.testing.assert_allclose(getattr(on_gpu, name), getattr(on_cpu, name), rtol=1e-6)
+    np.testing.assert_allclose(on_gpu.metrics["sharpness"], on_cpu.metrics["sharpness"], rtol=1e-5)
