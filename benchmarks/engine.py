@@ -35,7 +35,6 @@ import torch
 from torch import Tensor
 
 import gdlab
-from gdlab.config.sections import Engine
 from gdlab.config.settings import Settings
 from gdlab.engine.batch import Batch, Stop
 from gdlab.engine.compiled import Compiled, ways
@@ -45,6 +44,7 @@ from gdlab.engine.rows import Rows
 from gdlab.losses import Loss, Quadratic, Rastrigin, Rosenbrock
 from gdlab.runs.batching import batch_of, is_worth_compiling
 from gdlab.schedules import Constant
+from gdlab.sweeps.plan import MOST_ROWS
 
 MAX_BYTES = 2**30
 MAX_STEPS = {1: 20_000, 100: 10_000}
@@ -120,7 +120,7 @@ def measure(
     steps = min(MAX_STEPS.get(runs, 1000), MAX_BYTES // (8 * runs * (problem.loss.dim + 2)))
     lr = torch.full((runs,), problem.lr, dtype=torch.float64) * torch.linspace(0.5, 1, runs)
     # In shards, as in a sweep.
-    shards = [batch_for(problem, method, part, steps) for part in lr.split(Engine().max_rows)]
+    shards = [batch_for(problem, method, part, steps) for part in lr.split(MOST_ROWS)]
     eager = [replace(shard, mode="eager") for shard in shards]
     compilable = [replace(shard, mode="compiled") for shard in shards]
     compiled = compiled_step(compilable[0])

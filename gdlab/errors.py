@@ -9,6 +9,7 @@ wrong. The command line prints them and exits with code 2.
 """
 
 import os
+import re
 import signal
 import sysconfig
 import traceback
@@ -85,7 +86,10 @@ def raise_if_signaled(error: BaseException) -> None:
 
 
 _NO_MEMORY = ("can't allocate memory", "out of memory", "start new thread", "map segment")
-"""What torch, CUDA, Python and the dynamic linker say, in errors that are no `MemoryError`."""
+_NO_MEMORY += ("_STATUS_ALLOC_FAILED",)
+"""What torch, Python, the dynamic linker and CUDA say, in errors that are no `MemoryError`."""
+
+_GPU_NEEDS = re.compile(r"allocate ([\d.]+ \w+).*capacity of ([\d.]+ \w+) of which ([\d.]+ \w+) is")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -93,6 +97,22 @@ def is_out_of_memory(error: BaseException) -> bool:
     if not isinstance(error, RuntimeError | ImportError):
         return isinstance(error, MemoryError)
     return any(text in str(error) for text in _NO_MEMORY)
+
+
+def describe_gpu_memory(error: BaseException) -> str | None:
+    """Say in one line what memory of a GPU a run lacks, and what needs less; None for others."""
+    if "CUDA" not in str(error) or not is_out_of_memory(error):
+        return None
+    needs, found = summarize_error(error), _GPU_NEEDS.search(str(error))
+    if found is not None:
+        needs = "{} more were needed, and of {} only {} were free".format(*found.groups())
+    less = "dtype=float32 and a smaller loss.batch_size need less, device=cpu none"
+    return f"out of memory on the GPU: {needs}; {less}"
+
+
+def is_device_lost(error: BaseException) -> bool:
+    """Tell whether an exception says that CUDA failed, so that this process can use it no more."""
+    return "CUDA error" in str(error) and not is_out_of_memory(error)
 
 
 _PACKAGE = f"{Path(__file__).parent}{os.sep}"

@@ -240,6 +240,6 @@ def _with_next_starts(
     settings: Settings, columns: dict[str, np.ndarray]
 ) -> tuple[Settings, dict[str, np.ndarray]]:
     """Return the same runs from starts one unit in the last place up, as settings and columns."""
-    start = batch_of(settings, columns, len(columns["seed"])).start.numpy()
+    start = batch_of(settings, columns, len(columns["seed"])).start.cpu().numpy()
     moved = settings.unchecked(start_spread=0.0)
     return moved, {**columns, "start": np.nextafter(start, np.inf)}

@@ -14,7 +14,14 @@ from typing import NoReturn
 
 from gdlab.cli import output, startup
 from gdlab.cli.slips import refuse_slips
-from gdlab.errors import GdlabError, SettingError, is_out_of_memory, summarize_error
+from gdlab.errors import (
+    GdlabError,
+    SettingError,
+    describe_gpu_memory,
+    is_device_lost,
+    is_out_of_memory,
+    summarize_error,
+)
 from gdlab.fields.suggestions import usual_name
 from gdlab.version import __version__
 
@@ -55,9 +62,10 @@ def run_command(run: Callable[[list[str]], int], arguments: Sequence[str] | None
             raise
         code = _report_error(error)
     except (MemoryError, RuntimeError, ImportError) as error:
-        if debug or not is_out_of_memory(error):
+        told = as_system_error(error)
+        if debug or told is None:
             raise
-        code = _report_error(out_of_memory(error))
+        code = _report_error(told)
     except KeyboardInterrupt:
         if debug:
             raise
@@ -158,17 +166,24 @@ def require_working_directory() -> None:
         raise GdlabError("the working directory was deleted; cd to another one") from error
 
 
-def out_of_memory(error: BaseException, further: str = "", path: str | None = None) -> OSError:
+def as_system_error(
+    error: BaseException, further: str = "", path: str | None = None
+) -> OSError | None:
     """Return an error of the system, reported in one line, for one of torch or Python.
 
     Args:
-        error: says that memory is exhausted.
+        error: says that memory is exhausted or that CUDA failed; None for any other.
         further: what else to say.
         path: the directory that was written.
     """
+    if is_device_lost(error):
+        advice = "with CUDA_LAUNCH_BLOCKING=1 and --debug it says where"
+        return OSError(errno.EIO, f"{summarize_error(error)}; {advice}{further}", path)
+    if not is_out_of_memory(error):
+        return None
     advice = "smaller batches (engine.max_rows) and fewer records (record.every) need less"
-    text = f"out of memory ({summarize_error(error)}); {advice}{further}"
-    return OSError(errno.ENOMEM, text, path)
+    text = describe_gpu_memory(error) or f"out of memory ({summarize_error(error)}); {advice}"
+    return OSError(errno.ENOMEM, f"{text}{further}", path)
 
 
 def add_working_directory() -> None:

@@ -12,14 +12,14 @@ from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
 
 from gdlab.cli import hydra_internals, output, startup
-from gdlab.cli.command import exit_code, out_of_memory
+from gdlab.cli.command import as_system_error, exit_code
 from gdlab.cli.hydra_checks import check_jobs
 from gdlab.cli.hydra_template import make_template
 from gdlab.cli.job_files import JOBS, note_batch
 from gdlab.cli.run import EXIT_SIGNAL, read_config, read_unwanted
 from gdlab.config.settings import Settings
 from gdlab.display.terminal import ProgressBar, show_warning
-from gdlab.errors import SettingError, is_out_of_memory
+from gdlab.errors import SettingError
 from gdlab.losses.datasets.fingerprints import noting_files
 from gdlab.recording.digests import SUMS
 from gdlab.recording.files import partial_name
@@ -116,10 +116,10 @@ def errors_naming_sweep(directory: Path) -> Iterator[None]:
         error.filename = error.filename or str(directory)
         raise
     except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
+        told = as_system_error(error, f"; resume={directory} continues the sweep", str(directory))
+        if told is None:
             raise
-        further = f"; resume={directory} continues the sweep"
-        raise out_of_memory(error, further, str(directory)) from error
+        raise told from error
 
 
 def finish_sweep(

@@ -61,14 +61,15 @@ class Engine(Configured):
         mode: eager (torch's kernels, one by one), compiled (the whole step at once, in C), or auto:
             compiled where there are enough steps and runs to repay compilation.
         threads: number of cores a compiled batch may use; None for all available.
-        max_rows: maximum number of runs in a shard; larger batches are split.
+        max_rows: maximum number of runs in a shard; larger batches are split. None for 8,192, or on
+            a GPU for as many as its memory is likely to hold.
     """
 
     __module__ = "gdlab"
 
     mode: Literal["auto", "eager", "compiled"] = "auto"
     threads: int | None = setting(default=None, ge=1)
-    max_rows: int = setting(default=8192, ge=1)
+    max_rows: int | None = setting(default=None, ge=1)
 
 
 class Summary(Configured):

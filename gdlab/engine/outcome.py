@@ -187,6 +187,11 @@ class Outcomes:
         self.numbers["best_step"][rows[better]] = step[better]
         return torch.from_numpy(better).to(chunk.rows.device)
 
+    def fail(self, error: BaseException) -> None:
+        """End all runs with an exception that kept them from beginning."""
+        self.status[:] = Status.FAILED
+        self.errors = dict.fromkeys(range(len(self.status)), error)
+
     def fill(self, outcomes: Sequence[Mapping[str, Any]]) -> None:
         """Set the outcomes of all rows from the fields of `Outcome` and metrics by name."""
         for row, outcome in enumerate(outcomes):

@@ -6,7 +6,7 @@ import numpy as np
 
 from gdlab.engine.batch import Stop
 from gdlab.engine.status import Status
-from gdlab.errors import where_raised
+from gdlab.errors import describe_gpu_memory, where_raised
 from gdlab.optimizers.oracle import Obstacle
 
 _NO_BETTER = "the optimizer found no better point after step {}"
@@ -74,6 +74,9 @@ def describe_ending(end: Ending, stop: Stop, most: int) -> str:
     if end.status == Status.DIVERGED:
         return _describe_divergence(end, stop)
     if end.error is not None:
+        lacking = describe_gpu_memory(end.error)
+        if lacking is not None:
+            return f"{lacking} (after step {end.steps})"
         kind = type(end.error).__name__
         said = " ".join(f"{kind} after step {end.steps}: {end.error}".split())
         return said + where_raised(end.error)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from gdlab.engine.status import Status
-from gdlab.errors import raise_if_signaled
+from gdlab.errors import is_device_lost, raise_if_signaled
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,10 @@ class ChunkRecords:
         return self.points[: len(self.loss)]
 
     def fail(self, error: BaseException) -> None:
-        """End all rows with an exception, unless the caller's handler of a signal raised it."""
+        """End all rows with an exception, but raise that of a signal's handler or a lost device."""
         raise_if_signaled(error)
+        if is_device_lost(error):
+            raise error
         self.stop_status, self.error = Status.FAILED, error
 
     def truncate(self, count: int) -> None:

@@ -112,7 +112,7 @@ class _Tracer(TorchDispatchMode):
                 self.found[row] = _blame(name, numbers, value[row].flatten())
 
     def _numbers(self, arg: Any, row: int) -> Tensor:
-        tensor = torch.as_tensor(arg).detach()
+        tensor = arg.detach() if isinstance(arg, Tensor) else torch.tensor(arg)
         return (tensor[row] if self._has_rows(tensor) else tensor).flatten()
 
 

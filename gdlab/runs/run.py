@@ -21,7 +21,7 @@ from gdlab.engine.failures import failed_part
 from gdlab.engine.history import History, split_by_run
 from gdlab.engine.loop import advance
 from gdlab.engine.outcome import Outcome, Outcomes
-from gdlab.errors import SettingError, describe_error, where_raised
+from gdlab.errors import SettingError, describe_error, describe_gpu_memory, where_raised
 from gdlab.fields.validation import Range, check_value
 from gdlab.losses.transform import Transform
 from gdlab.numerics.threads import one_thread
@@ -273,7 +273,8 @@ def _refuse_failed_start(settings: Settings, chunks: Iterator[Chunk]) -> Iterato
         part, where = failed_part(error), where_raised(error)
         # Without a line of the user's, the error is gdlab's own and says what must be.
         said = describe_error(error) if where else " ".join(str(error).split())
-        raise SettingError(f"{part}={settings.name(part)}: {said}{where}") from error
+        said = describe_gpu_memory(error) or f"{said}{where}"
+        raise SettingError(f"{part}={settings.name(part)}: {said}") from error
     return chain([first], chunks)
 
 

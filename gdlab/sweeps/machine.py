@@ -38,9 +38,10 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def with_machine(table: "pa.Table") -> "pa.Table":
-    """Note this machine with a table."""
-    return _with_machines(table, [dict(fingerprint())])
+def with_machine(table: "pa.Table", device: torch.device) -> "pa.Table":
+    """Note with a table this machine, and its GPU if that is the device of the runs."""
+    gpu = {} if device.type == "cpu" else {"GPU": torch.cuda.get_device_name(device)}
+    return _with_machines(table, [dict(fingerprint()) | gpu])
 
 
 def with_machines_of(table: "pa.Table", parts: Iterable["pa.Table"]) -> "pa.Table":

@@ -26,6 +26,9 @@ from gdlab.sweeps.hydra_dir import RunWords, Template
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._=,-]+")
 _LONGEST_NAME, _LONG_NUMBER = 200, 8
+MOST_ROWS = 8192
+"""The most runs in a shard on a CPU, where no setting says otherwise."""
+
 _OUTCOMES = {field.name for field in dataclasses.fields(Outcome)}
 
 
@@ -87,7 +90,8 @@ class Plan:
         groups: the runs by structure.
         templates: of each group's `.hydra` files; None in a sweep from Python.
         executor: the name of what runs the shards, or a pool that was handed over.
-        rows: maximum number of runs in a shard; None for `engine.max_rows`.
+        rows: maximum number of runs in a shard; None for `engine.max_rows`, or
+            for `MOST_ROWS` where that is None, too.
         data: the files that the losses read.
     """
 
@@ -108,7 +112,7 @@ class Plan:
 
     def shards(self) -> Iterator[Group]:
         """Cut the groups into shards of at most `rows` runs."""
-        rows = self.rows or self.options.engine.max_rows
+        rows = self.rows or self.options.engine.max_rows or MOST_ROWS
         for group in map(with_resolved_mode, self.groups):
             for first in range(0, len(group), rows):
                 yield group.take(slice(first, first + rows))

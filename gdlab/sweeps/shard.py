@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import torch
 
 from gdlab.engine.chunk import Chunk
 from gdlab.engine.history import History, split_by_run
 from gdlab.engine.loop import advance
 from gdlab.engine.outcome import Outcomes
 from gdlab.engine.status import Status
+from gdlab.errors import describe_gpu_memory, is_out_of_memory
 from gdlab.fields.custom_classes import property_errors_as
 from gdlab.runs.batching import batch_of
 from gdlab.sweeps.plan import Group
@@ -60,7 +62,8 @@ def run_group(
 ) -> Iterator[FinishedRuns]:
     """Run a group as one batch and yield how its runs ended, in one or more parts.
 
-    A batch that raises is bisected down to the run that raises, so that only this run fails.
+    A batch that raises is bisected down to the run that raises, so that only this run fails. So is
+    one that memory does not hold; its halves begin once its own memory is free.
 
     Args:
         group: the runs.
@@ -68,7 +71,55 @@ def run_group(
         interrupted: asked at every step; runs end as interrupted once it returns true.
         progress: receives every chunk.
     """
+    ended = _run_batch(group, records, interrupted, progress)
+    if ended is not None:
+        yield ended
+        return
+    torch.cuda.empty_cache()
+    if records is not None:
+        for run in group.runs.tolist():
+            records.forget(run)
+    half = len(group) // 2
+    for part in (group.take(slice(0, half)), group.take(slice(half, None))):
+        yield from run_group(part, records, interrupted, progress)
+
+
+def _run_batch(
+    group: Group,
+    records: Records | None,
+    interrupted: Callable[[], bool],
+    progress: Callable[[Chunk], None],
+) -> FinishedRuns | None:
+    """Run a group as one batch, as `run_group` does; None if it is to be bisected."""
     began = time.perf_counter()
+    try:
+        ends = _advance(group, records, interrupted, progress)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error) or (len(group) == 1 and not describe_gpu_memory(error)):
+            raise  # no outcome of a run: this process has no memory for any
+        ends = Outcomes(batch_of(group.settings.unchecked(device="cpu"), group.columns, len(group)))
+        ends.fail(error)
+    for error in filter(is_out_of_memory, ends.errors.values()):
+        error.with_traceback(None)  # its frames hold the tensors of the batch
+    if len(group) > 1 and (ends.status == Status.FAILED).any():
+        return None
+    seconds = (time.perf_counter() - began) / len(group)
+    if records is not None:
+        records.close_all(group.runs.tolist(), ends, seconds)
+    return FinishedRuns(group.runs, ends, seconds)
+
+
+def _advance(
+    group: Group,
+    records: Records | None,
+    interrupted: Callable[[], bool],
+    progress: Callable[[Chunk], None],
+) -> Outcomes:
+    """Run a group as one batch, and return how its runs ended, and why unless one failed.
+
+    Raises:
+        RuntimeError: memory does not hold it, or another, of torch.
+    """
     batch = batch_of(group.settings, group.columns, len(group))
     ends, record = Outcomes(batch), group.settings.record
     for chunk in advance(batch, interrupted):
@@ -78,16 +129,10 @@ def run_group(
         if records is not None:
             for row, piece in split_by_run(chunk, record.every):
                 records.write(int(group.runs[row]), piece)
-    if len(group) > 1 and (ends.status == Status.FAILED).any():
-        half = len(group) // 2
-        if records is not None:
-            for run in group.runs.tolist():
-                records.forget(run)
-        for part in (group.take(slice(0, half)), group.take(slice(half, None))):
-            yield from run_group(part, records, interrupted, progress)
-        return
-    diagnose(batch, ends)
-    seconds = (time.perf_counter() - began) / len(group)
-    if records is not None:
-        records.close_all(group.runs.tolist(), ends, seconds)
-    yield FinishedRuns(group.runs, ends, seconds)
+    try:
+        if len(group) == 1 or not (ends.status == Status.FAILED).any():
+            diagnose(batch, ends)
+    except RuntimeError as error:
+        if len(group) > 1 or describe_gpu_memory(error) is None:
+            raise
+    return ends

@@ -16,6 +16,8 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeAlias, TypeVar
 
+import torch
+
 T = TypeVar("T")
 
 Done: TypeAlias = dict[int, T]
@@ -37,9 +39,10 @@ def run_side_by_side(
 ) -> list[T]:
     """Run jobs, and return what they return, in order.
 
-    Each process takes the next job once it is done with one. Torch must use one thread, and none
-    of the jobs may need a GPU. A job that raises in a forked process, or whose process dies or
-    hangs, is run again in this one, where it may raise.
+    Each process takes the next job once it is done with one. Torch must use one thread. Where there
+    is a GPU nothing is forked: autograd has threads for it, which a forked process lacks. A job
+    that raises in a forked process, or whose process dies or hangs, is run again in this one, where
+    it may raise.
 
     Args:
         jobs: what to run; what they return can be pickled.
@@ -47,7 +50,8 @@ def run_side_by_side(
         meanwhile: what this process does first if there are others; no job needs it.
     """
     count = min(processes, len(jobs))
-    if count < 2 or len(jobs) > _MOST_JOBS or not sys.platform.startswith("linux"):
+    can_fork = sys.platform.startswith("linux") and not torch.accelerator.is_available()
+    if count < 2 or len(jobs) > _MOST_JOBS or not can_fork:
         return [job() for job in jobs]
     waiting, numbers = os.pipe()
     os.write(numbers, b"".join(n.to_bytes(_NUMBER, "little") for n in range(len(jobs))))

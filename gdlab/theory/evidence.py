@@ -131,7 +131,7 @@ class Evidence:
 
 def gather(batch: Batch, outcomes: Outcomes, rows: Tensor) -> Evidence:
     """Gather the evidence on some rows (n,) of a batch, each as if it were alone."""
-    records, status = outcomes.evidence, torch.from_numpy(outcomes.status)[rows]
+    records, status = outcomes.evidence, torch.from_numpy(outcomes.status)[rows.cpu()]
     loss, home = loss_of(batch, rows), batch.start.device
     sign = -1 if batch.optimizer.maximizes else 1
     last = torch.from_numpy(outcomes.x).to(batch.start)[rows]

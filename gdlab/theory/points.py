@@ -139,7 +139,7 @@ def _better_neighbor(run: RunEnd, far: float) -> np.ndarray | None:
     points = [torch.as_tensor(run.x + offset).to(run.found.batch.start) for offset in offsets]
     loss = loss_of_run(run)
     with torch.no_grad():
-        values = torch.cat([loss(point[None]) for point in points]).double().numpy()
+        values = torch.cat([loss(point[None]) for point in points]).double().cpu().numpy()
     sign = -1 if run.maximizes else 1
     best = int(np.argmin(sign * values))
     eps = torch.finfo(points[best].dtype).eps

@@ -146,9 +146,10 @@ class Module(Network):
 
     def scores(self, x: Tensor, inputs: Tensor) -> Tensor:
         """Return the module's scores of the inputs: (..., N, C)."""
+        module = self._cast  # made here: torch.vmap allows no new parameters
 
         def single(x: Tensor, inputs: Tensor) -> Tensor:
-            return functional_call(self._cast, self.blocks(x), (inputs,))
+            return functional_call(module, self.blocks(x), (inputs,))
 
         points = x.reshape(-1, x.shape[-1])
         axis = 0 if inputs.ndim > self.inputs.ndim else None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gdlab.numerics.threads import one_thread
+from gdlab.runs.batching import resolve_device
 from gdlab.sweeps.executors.board import Statuses
 from gdlab.sweeps.machine import with_machine
 from gdlab.sweeps.plan import Group
@@ -55,4 +56,4 @@ def _run(
         rows = np.searchsorted(work.shard.runs, ended.runs).tolist()
         varied = {key: [values[row] for row in rows] for key, values in work.varied.items()}
         tables.append(table_of(work.shard, ended, varied))
-    return with_machine(join_tables(tables))
+    return with_machine(join_tables(tables), resolve_device(work.shard.settings.device))
