@@ -176,7 +176,7 @@ def batch_for(problem: Problem, method: Method, lr: Tensor, steps: int) -> Batch
 
 def compiled_step(batch: Batch) -> Compiled:
     """Compile the step of a batch in the way that the engine tries first."""
-    by_row = ways(batch.loss)[0]
+    by_row = ways(batch)[0]
     return (CompiledByRow if by_row else Compiled)(Rows.of(replace(batch, by_row=by_row)))
 
 

@@ -43,7 +43,7 @@ def batch_of(
 
 
 def compiled(batch: Batch, threads: int = 1) -> Batch:
-    assert ways(batch.loss)[0]
+    assert ways(batch)[0]
     assert why_eager(batch) is None
     return dataclasses.replace(batch, mode="compiled", threads=threads)
 

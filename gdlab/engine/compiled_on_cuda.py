@@ -1,0 +1,135 @@
+"""Compiled steps on a GPU: all steps of a chunk in one launch, one thread a row.
+
+The kernels of a chunk run on a stream of their own. Nothing waits for them until the records of
+their chunk are read, which is when the next chunk runs already.
+
+Shapes: D dimensions, K records of a chunk, n rows still running, S numbers of an optimizer's state,
+C columns.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from gdlab.engine.batch import Batch
+from gdlab.engine.compiled import (
+    MOST_WRITTEN_OUT,
+    Compiled,
+    StepInputs,
+    columns_of,
+    first_row,
+    unstack,
+)
+from gdlab.engine.compiler.cuda import source
+from gdlab.engine.compiler.cuda.launch import Kernel
+from gdlab.engine.compiler.program import Uncompilable
+from gdlab.engine.compiler.step import trace_step
+from gdlab.engine.eager import draw_noise
+from gdlab.engine.records import ChunkRecords, ChunkSummary
+from gdlab.engine.rows import Rows
+from gdlab.engine.skipping import KEPT, Skipped
+from gdlab.fields.declared import Number, map_numbers
+from gdlab.numerics.autodiff import value_and_gradient
+
+Launch = Callable[..., None]
+"""Runs a kernel `advance`: takes n and the kernel's other arguments, tensors or whole numbers."""
+
+
+class CompiledOnCuda(Compiled):
+    """Advances the rows of a batch by their compiled step on a GPU.
+
+    Args:
+        rows: the rows.
+        load: makes of a kernel's source, for a dtype, what launches it.
+
+    Raises:
+        Uncompilable: the step cannot be compiled; the message says why.
+    """
+
+    def __init__(self, rows: Rows, load: Callable[[str, torch.dtype], Launch] = Kernel) -> None:
+        self._load_kernel = load
+        device = rows.x.device
+        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._held: tuple[object, ...] = ()
+        self._skip: Launch | None = None
+        super().__init__(rows)
+
+    def _load(self, rows: Rows) -> None:
+        loss, optimizer, x, state, has_noise = first_row(rows)
+        # Torch may choose other operations for tensors on a GPU; the step is one.
+        x, cpu = x.cpu(), torch.device("cpu")
+        loss = loss.with_columns(_to_cpu).to(x.dtype, cpu)
+        optimizer = map_numbers(optimizer, _to_cpu)
+        state = {name: leaf.cpu() for name, leaf in state.items()}
+        self._step = trace_step(loss, optimizer, x, state, has_noise, value_and_gradient)
+        self._advance = self._kernel(x.dtype, recorded=True)
+
+    def _kernel(self, dtype: torch.dtype, *, recorded: bool) -> Launch:
+        return self._load_kernel(source.kernel(self._step, dtype, recorded=recorded), dtype)
+
+    def __call__(self, rows: Rows, length: int, interrupted: Callable[[], bool]) -> ChunkRecords:
+        """Launch up to `length` new records, and leave `rows` at the next point.
+
+        The records are there for a stream that waits for their event.
+        """
+        if self._stream is None:
+            return super().__call__(rows, length, interrupted)
+        # Their memory is given back to the other stream, which has not waited for this one.
+        self._held = rows.x, rows.state
+        self._stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self._stream):
+            records = super().__call__(rows, length, interrupted)
+            records.event = torch.cuda.Event()
+            records.event.record(self._stream)
+        return records
+
+    def _run(self, rows: Rows, records: ChunkRecords, state: Tensor) -> Tensor:
+        """Launch the steps that write the new records, and return their summary (5, n)."""
+        pending, n = rows.pending_count, len(rows.x)
+        count = len(records.loss) - pending
+        inputs, summary = StepInputs.of(rows, records), rows.x.new_empty((5, n))
+        by_record = (records.points[pending:], records.loss[pending:], records.norm[pending:])
+        rates = inputs.rates, inputs.rates.stride(0)
+        others = inputs.noise, inputs.columns, state, summary, summary
+        self._advance(n, count, count, *by_record, *rates, *others)
+        return summary
+
+    def skip(self, rows: Rows, rates: Tensor) -> Skipped:
+        """Take steps with rates (K, n), K ≥ W, without records, and leave `rows` as they are."""
+        (count, n), dim = rates.shape, rows.x.shape[1]
+        if self._skip is None:
+            self._skip = self._kernel(rows.x.dtype, recorded=False)
+        points, best = rows.x.new_empty((3, dim, n)), rows.x.new_empty((dim, n))
+        loss, norm, summary = (rows.x.new_empty((size, n)) for size in (KEPT, KEPT, 5))
+        points[0], memory = rows.x.T, self._stack_state(rows)
+        noise, columns = draw_noise(rows, count + 1), columns_of(rows)
+        noise = points if noise is None else noise.expand(-1, -1, n).contiguous()[1:]
+        by_record = points, loss, norm, rates, rates.stride(0)
+        self._skip(n, count, KEPT, *by_record, noise, columns, memory, summary, best)
+        return Skipped(
+            last=points[1],
+            after=points[2].T,
+            state=unstack(rows, memory),
+            loss=loss,
+            norm=norm,
+            best=best,
+            summary=ChunkSummary(*summary),
+        )
+
+
+def check_compilable_on_cuda(batch: Batch) -> None:
+    """Refuse what has no compiled form on a GPU, besides what has none at all.
+
+    Raises:
+        Uncompilable: the message says why.
+    """
+    if batch.optimizer.needs:
+        raise Uncompilable("device=cuda: searches and curvature are computed by torch")
+    loss = batch.loss
+    if loss.minibatch is not None or (loss.examples or 0) * loss.dim > MOST_WRITTEN_OUT:
+        raise Uncompilable("device=cuda: losses over many examples are computed by torch")
+
+
+def _to_cpu(value: Number) -> Number:
+    return value.cpu() if isinstance(value, Tensor) else value
