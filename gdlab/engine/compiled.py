@@ -29,9 +29,7 @@ from gdlab.numerics.autodiff import norms, value_and_gradient
 from gdlab.numerics.rowwise import LANES
 from gdlab.optimizers.base import Optimizer, State
 
-MOST_WRITTEN_OUT = 256
-"""Examples × dimensions of a loss whose examples are all written out."""
-
+_MOST_WRITTEN_OUT = 256  # examples × dimensions of a loss whose examples are all written out
 _RUN_STEPS_PER_THREAD = 2**16  # fewer are not worth a thread
 _LONG = 64  # dimensions of a point that fills vectors by itself
 _FEWEST_COMPARED = 4  # rows
@@ -173,13 +171,11 @@ def ways(batch: Batch) -> tuple[bool, ...]:
 
     Row by row, the examples of a loss or the coordinates of a long point fill the vectors of the
     processor; otherwise many rows do. The way never depends on the number of rows, so that a row
-    has the same bits in every batch. On a GPU every row is a thread.
+    has the same bits in every batch.
     """
     loss, examples = batch.loss, batch.loss.examples
-    if batch.start.device.type == "cuda":
-        return (False,)
     if examples is not None:
-        return (loss.minibatch is not None or examples * loss.dim > MOST_WRITTEN_OUT,)
+        return (loss.minibatch is not None or examples * loss.dim > _MOST_WRITTEN_OUT,)
     return (True, False) if loss.dim >= _LONG else (False,)
 
 

@@ -22,6 +22,7 @@ from gdlab.engine.records import ChunkRecords
 from gdlab.engine.rows import Rows
 from gdlab.engine.stacking import collect_columns, pointer, stack
 from gdlab.numerics.rowwise import VECTOR_BYTES
+from gdlab.optimizers.base import State
 
 
 class CompiledByRow(Compiled):
@@ -47,13 +48,7 @@ class CompiledByRow(Compiled):
 
     def _stack_state(self, rows: Rows) -> Tensor:
         """Copy the state of the optimizer to a block of memory: (S, n), row after row."""
-        leaves = [leaf.reshape(len(rows.x), -1) for leaf in rows.state.values()]
-        memory = rows.x.new_zeros((len(rows.x), align(sum(leaf.shape[1] for leaf in leaves))))
-        first = 0
-        for leaf in leaves:
-            memory[:, first : first + leaf.shape[1]] = leaf
-            first += leaf.shape[1]
-        return memory.T
+        return stack_rows(rows.state, rows.x)
 
     def _run(self, rows: Rows, records: ChunkRecords, state: Tensor) -> Tensor:
         """Let the compiled steps write the new records, and return their summary (5, n)."""
@@ -90,6 +85,17 @@ class CompiledByRow(Compiled):
         blocks = -(-n // self._program.block)
         in_parts(run_rows, n, min(len(self._work), blocks, products // PRODUCTS_PER_THREAD))
         return summary
+
+
+def stack_rows(leaves: State, x: Tensor) -> Tensor:
+    """Copy the leaves of a state (n, …) to a block of memory: (S, n), row after row."""
+    flat = [leaf.reshape(len(x), -1) for leaf in leaves.values()]
+    memory = x.new_zeros((len(x), align(sum(leaf.shape[1] for leaf in flat))))
+    first = 0
+    for leaf in flat:
+        memory[:, first : first + leaf.shape[1]] = leaf
+        first += leaf.shape[1]
+    return memory.T
 
 
 @cache

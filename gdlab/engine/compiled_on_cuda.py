@@ -1,4 +1,4 @@
-"""Compiled steps on a GPU: all steps of a chunk in one launch, one thread a row.
+"""Compiled steps on a GPU: all steps of a chunk in one launch, a thread for each row.
 
 The kernels of a chunk run on a stream of their own. Nothing waits for them until the records of
 their chunk are read, which is when the next chunk runs already.
@@ -14,7 +14,6 @@ from torch import Tensor
 
 from gdlab.engine.batch import Batch
 from gdlab.engine.compiled import (
-    MOST_WRITTEN_OUT,
     Compiled,
     StepInputs,
     columns_of,
@@ -22,7 +21,7 @@ from gdlab.engine.compiled import (
     unstack,
 )
 from gdlab.engine.compiler.cuda import source
-from gdlab.engine.compiler.cuda.launch import Kernel
+from gdlab.engine.compiler.cuda.launch import Kernel, Launch
 from gdlab.engine.compiler.program import Uncompilable
 from gdlab.engine.compiler.step import trace_step
 from gdlab.engine.eager import draw_noise
@@ -30,43 +29,31 @@ from gdlab.engine.records import ChunkRecords, ChunkSummary
 from gdlab.engine.rows import Rows
 from gdlab.engine.skipping import KEPT, Skipped
 from gdlab.fields.declared import Number, map_numbers
+from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import value_and_gradient
+from gdlab.optimizers.base import Optimizer, State
 
-Launch = Callable[..., None]
-"""Runs a kernel `advance`: takes n and the kernel's other arguments, tensors or whole numbers."""
+Load = Callable[[str, torch.dtype], Launch]
+"""Makes what launches the kernel of a source, for a dtype."""
 
 
-class CompiledOnCuda(Compiled):
-    """Advances the rows of a batch by their compiled step on a GPU.
+class OnCuda(Compiled):
+    """Steps on a GPU, launched on a stream of their own.
 
     Args:
         rows: the rows.
-        load: makes of a kernel's source, for a dtype, what launches it.
+        load: loads kernels.
 
     Raises:
         Uncompilable: the step cannot be compiled; the message says why.
     """
 
-    def __init__(self, rows: Rows, load: Callable[[str, torch.dtype], Launch] = Kernel) -> None:
+    def __init__(self, rows: Rows, load: Load) -> None:
         self._load_kernel = load
         device = rows.x.device
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
         self._held: tuple[object, ...] = ()
-        self._skip: Launch | None = None
         super().__init__(rows)
-
-    def _load(self, rows: Rows) -> None:
-        loss, optimizer, x, state, has_noise = first_row(rows)
-        # Torch may choose other operations for tensors on a GPU; the step is one.
-        x, cpu = x.cpu(), torch.device("cpu")
-        loss = loss.with_columns(_to_cpu).to(x.dtype, cpu)
-        optimizer = map_numbers(optimizer, _to_cpu)
-        state = {name: leaf.cpu() for name, leaf in state.items()}
-        self._step = trace_step(loss, optimizer, x, state, has_noise, value_and_gradient)
-        self._advance = self._kernel(x.dtype, recorded=True)
-
-    def _kernel(self, dtype: torch.dtype, *, recorded: bool) -> Launch:
-        return self._load_kernel(source.kernel(self._step, dtype, recorded=recorded), dtype)
 
     def __call__(self, rows: Rows, length: int, interrupted: Callable[[], bool]) -> ChunkRecords:
         """Launch up to `length` new records, and leave `rows` at the next point.
@@ -87,13 +74,35 @@ class CompiledOnCuda(Compiled):
     def _run(self, rows: Rows, records: ChunkRecords, state: Tensor) -> Tensor:
         """Launch the steps that write the new records, and return their summary (5, n)."""
         pending, n = rows.pending_count, len(rows.x)
-        count = len(records.loss) - pending
         inputs, summary = StepInputs.of(rows, records), rows.x.new_empty((5, n))
         by_record = (records.points[pending:], records.loss[pending:], records.norm[pending:])
         rates = inputs.rates, inputs.rates.stride(0)
-        others = inputs.noise, inputs.columns, state, summary, summary
-        self._advance(n, count, count, *by_record, *rates, *others)
+        others = inputs.noise, inputs.columns, state, summary
+        self._launch(n, len(records.loss) - pending, (*by_record, *rates, *others))
         return summary
+
+    def _launch(self, n: int, count: int, arguments: tuple[Tensor | int, ...]) -> None:
+        """Launch `count` steps of n rows with the arguments that all kernels take."""
+        raise NotImplementedError
+
+
+class ThreadsOnCuda(OnCuda):
+    """A row is a thread, whose step is written out."""
+
+    def __init__(self, rows: Rows, load: Load = Kernel) -> None:
+        self._skip: Launch | None = None
+        super().__init__(rows, load)
+
+    def _load(self, rows: Rows) -> None:
+        self._step = trace_step(*first_row_on_cpu(rows), value_and_gradient)
+        self._advance = self._kernel(rows.x.dtype, recorded=True)
+
+    def _kernel(self, dtype: torch.dtype, *, recorded: bool) -> Launch:
+        return self._load_kernel(source.kernel(self._step, dtype, recorded=recorded), dtype)
+
+    def _launch(self, n: int, count: int, arguments: tuple[Tensor | int, ...]) -> None:
+        best = arguments[-1]  # not written
+        self._advance(n, count, count, *arguments, best)
 
     def skip(self, rows: Rows, rates: Tensor) -> Skipped:
         """Take steps with rates (K, n), K ≥ W, without records, and leave `rows` as they are."""
@@ -118,6 +127,15 @@ class CompiledOnCuda(Compiled):
         )
 
 
+def first_row_on_cpu(rows: Rows) -> tuple[Loss, Optimizer, Tensor, State, bool]:
+    """Return what the step of the first row takes, on the CPU: torch may choose others on a GPU."""
+    loss, optimizer, x, state, has_noise = first_row(rows)
+    x, cpu = x.cpu(), torch.device("cpu")
+    loss = loss.with_columns(_to_cpu).to(x.dtype, cpu)
+    state = {name: leaf.cpu() for name, leaf in state.items()}
+    return loss, map_numbers(optimizer, _to_cpu), x, state, has_noise
+
+
 def check_compilable_on_cuda(batch: Batch) -> None:
     """Refuse what has no compiled form on a GPU, besides what has none at all.
 
@@ -126,9 +144,8 @@ def check_compilable_on_cuda(batch: Batch) -> None:
     """
     if batch.optimizer.needs:
         raise Uncompilable("device=cuda: searches and curvature are computed by torch")
-    loss = batch.loss
-    if loss.minibatch is not None or (loss.examples or 0) * loss.dim > MOST_WRITTEN_OUT:
-        raise Uncompilable("device=cuda: losses over many examples are computed by torch")
+    if batch.loss.minibatch is not None:
+        raise Uncompilable("device=cuda: steps on minibatches are computed by torch")
 
 
 def _to_cpu(value: Number) -> Number:

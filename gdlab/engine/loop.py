@@ -18,7 +18,8 @@ from gdlab.engine.batch import Batch
 from gdlab.engine.chunk import Chunk, Mode
 from gdlab.engine.compiled import Compiled, check_compilable, compared_rows, ways
 from gdlab.engine.compiled_by_row import CompiledByRow
-from gdlab.engine.compiled_on_cuda import CompiledOnCuda, check_compilable_on_cuda
+from gdlab.engine.compiled_by_row_on_cuda import BlocksOnCuda
+from gdlab.engine.compiled_on_cuda import ThreadsOnCuda, check_compilable_on_cuda
 from gdlab.engine.compiled_oracle import CompiledOracle
 from gdlab.engine.compiler.program import Uncompilable
 from gdlab.engine.records import ChunkRecords
@@ -250,7 +251,7 @@ def compile_steps(batch: Batch) -> tuple[Batch, CompiledSteps]:
 
 def _with_step(batch: Batch, step: CompiledSteps) -> Batch:
     """Return a batch that advances by a compiled step."""
-    if not isinstance(step, CompiledByRow):
+    if not isinstance(step, CompiledByRow | BlocksOnCuda):
         return batch
     return replace(batch, by_row=True, measures=step.measures)
 
@@ -258,7 +259,7 @@ def _with_step(batch: Batch, step: CompiledSteps) -> Batch:
 def _compiled_form(batch: Batch) -> Callable[[Rows], CompiledSteps]:
     """Return what compiles the steps of a batch."""
     if batch.start.device.type == "cuda":
-        return CompiledOnCuda
+        return BlocksOnCuda if batch.by_row else ThreadsOnCuda
     if batch.optimizer.needs:
         return CompiledOracle
     return CompiledByRow if batch.by_row else Compiled

@@ -6,8 +6,10 @@ from typing import Any
 
 from gdlab.config.loading import settings_from_flat
 from gdlab.engine.batch import Batch
-from gdlab.engine.compiled import first_row
+from gdlab.engine.compiled import first_row, ways
+from gdlab.engine.compiler.arrays.program import trace_program
 from gdlab.engine.compiler.cuda import source
+from gdlab.engine.compiler.cuda.launch import THREADS
 from gdlab.engine.compiler.step import trace_step
 from gdlab.engine.rows import Rows
 from gdlab.numerics.autodiff import value_and_gradient
@@ -38,8 +40,11 @@ def batch_of_names(loss: str, optimizer: str, **more: Any) -> Batch:
 
 
 def cuda_source(batch: Batch, *, recorded: bool = True) -> str:
-    """The CUDA C of a batch's step."""
+    """The CUDA C of a batch's step, a thread for each row or a block of them."""
     dtype = batch.start.dtype
-    step = trace_step(*first_row(Rows.of(batch)), value_and_gradient)
-    kernel = source.kernel(step, dtype, recorded=recorded)
+    if ways(batch)[0]:
+        kernel = trace_program(*first_row(Rows.of(batch)), threads=THREADS).source
+    else:
+        step = trace_step(*first_row(Rows.of(batch)), value_and_gradient)
+        kernel = source.kernel(step, dtype, recorded=recorded)
     return f"{source.definitions(kernel, dtype)}\n{kernel}"

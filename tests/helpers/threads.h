@@ -1,5 +1,5 @@
 /* Runs a kernel of one row a thread on a processor: the threads one after the other. */
-#define KERNEL static inline
+#define KERNEL static
 #define ROW row
 static long long row;
 

@@ -15,7 +15,9 @@ from gdlab.engine.compiler.source import (
 )
 from gdlab.numerics.rowwise import VECTOR_BYTES
 
-HEADER = Path(__file__).with_name("threads.h").read_text("utf-8")
+HEADER, BLOCKS = (
+    Path(__file__).with_name(name).read_text("utf-8") for name in ("threads.h", "blocks.h")
+)
 LAUNCH = """
 void launch(const long long *size, T *const *p)
 {
@@ -26,18 +28,40 @@ void launch(const long long *size, T *const *p)
 """
 
 
+LAUNCH_BLOCK = """
+static const long long *s;
+static T *const *p;
+
+static void run(void)
+{
+  advance(s[0], s[1], p[0], p[1], p[2], p[3], s[2], p[4], p[5], p[6], p[7], p[8], p[9], s[3],
+          p[10]);
+  running--;
+}
+
+void launch(const long long *sizes, T *const *pointers)
+{
+  s = sizes;
+  p = pointers;
+  run_threads(run, REVERSED);
+}
+"""
+
+
 class Threads:
-    """A kernel `advance`, as `gdlab.engine.compiler.cuda.launch.Kernel`."""
+    """A kernel of a thread for each row, as `gdlab.engine.compiler.cuda.launch.Kernel`."""
+
+    header, launch = "", LAUNCH
 
     def __init__(self, source: str, dtype: torch.dtype) -> None:
         lines, lanes = source.splitlines(), VECTOR_BYTES // dtype.itemsize
-        head = [VECTORS_OR_NONE, *definitions(lines, dtype == torch.float64), HEADER]
+        head = [VECTORS_OR_NONE, *definitions(lines, dtype == torch.float64), self.header, HEADER]
         head.append(f"enum {{ VECTOR_LANES = {lanes} }};")
         for name in functions_in(lines):
             pairs = "_PAIRS" if name in TWO_ARGUMENTS else ""
             head.append(f"ONE_OF_MANY{pairs}({name}, {name.upper()})\n#undef {name.upper()}")
             head.append(f"#define {name.upper()} one_{name}")
-        self._launch = load_function("\n".join((*head, source, LAUNCH)), "launch")
+        self._launch = load_function("\n".join((*head, source, self.launch)), "launch")
 
     def __call__(self, *arguments: Tensor | int) -> None:
         """Run all threads."""
@@ -46,3 +70,15 @@ class Threads:
         self._launch(
             (ctypes.c_longlong * len(sizes))(*sizes), (ctypes.c_void_p * len(tensors))(*tensors)
         )
+
+
+class Blocks(Threads):
+    """A kernel of a block for each row, as `gdlab.engine.compiler.cuda.launch.BlockKernel`."""
+
+    header, launch = f"#define REVERSED 0\n{BLOCKS}", LAUNCH_BLOCK
+
+
+class ReversedBlocks(Blocks):
+    """The same, whose threads run in the reverse order."""
+
+    header = f"#define REVERSED 1\n{BLOCKS}"

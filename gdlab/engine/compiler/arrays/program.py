@@ -5,7 +5,7 @@ from torch import Tensor
 
 from gdlab.engine.compiler.arrays.graph import View
 from gdlab.engine.compiler.arrays.totals import Totals
-from gdlab.engine.compiler.arrays.writer import ArrayProgram, Writer
+from gdlab.engine.compiler.arrays.writer import ArrayProgram, Writer, align
 from gdlab.engine.compiler.program import Uncompilable
 from gdlab.fields.declared import map_numbers
 from gdlab.losses.base import Loss
@@ -15,10 +15,17 @@ from gdlab.numerics.rowwise import norm
 from gdlab.optimizers.base import Optimizer, State, check_step
 
 _FRAMES = ("kernels.c", "examples.c", "minibatches.c", "frame.c")
+_ON_PROCESSOR = tuple(f"arrays/{name}" for name in _FRAMES)
+_ON_GPU = ("cuda/kernels.cu", "arrays/examples.c", "cuda/block.cu")
 
 
 def trace_program(
-    loss: Loss, optimizer: Optimizer, x: Tensor, state: State, has_noise: bool
+    loss: Loss,
+    optimizer: Optimizer,
+    x: Tensor,
+    state: State,
+    has_noise: bool,
+    threads: int = 0,
 ) -> ArrayProgram:
     """Trace the step of one run.
 
@@ -29,11 +36,12 @@ def trace_program(
         x: a point (1, D).
         state: of the optimizer, for one run.
         has_noise: whether noise is added to the gradient.
+        threads: of a block of a GPU that computes a run; 0 for a processor.
 
     Raises:
         Uncompilable: something has no compiled form; the message says what.
     """
-    writer = _StepWriter(x.dtype)
+    writer = _StepWriter(x.dtype, threads)
     loss = loss.with_columns(writer.follow_column)
     optimizer = map_numbers(optimizer, writer.follow_column)
     writer.write_gradient(loss, x)
@@ -126,8 +134,12 @@ class _StepWriter(Writer):
             "QUERIES": int(queries),
             "NOISY": int(has_noise),
         }
-        source, constants = self.finish(_FRAMES, sizes, examples, loss.minibatch or 0)
+        frames = _ON_GPU if self._threads else _ON_PROCESSOR
+        source, constants = self.finish(frames, sizes, examples, loss.minibatch or 0)
         block = constants["B"]
+        if self._threads:
+            numbers = sum(constants[name] for name in ("CP", "DP", "DP", "TILE", "SHARED"))
+            return ArrayProgram(source, self.tracer.tables, numbers + align(1))
         by_run = block * sum(constants[name] for name in ("CP", "DP", "DP", "SHARED"))
         work = by_run + constants["PART"] + constants["TILE"]
         return ArrayProgram(source, self.tracer.tables, work, block)

@@ -6,15 +6,25 @@ along their last axis, a tile of them at once.
 
 from collections.abc import Iterator, Sequence
 
-from gdlab.engine.compiler.arrays.buffers import EACH_EXAMPLE, Buffers, loops, number, offset
+from gdlab.engine.compiler.arrays.buffers import (
+    EACH_EXAMPLE,
+    Buffers,
+    loops,
+    number,
+    offset,
+    shared_loops,
+)
 from gdlab.engine.compiler.arrays.elementwise import statements_of
 from gdlab.engine.compiler.arrays.graph import Node, View, in_order
 from gdlab.engine.compiler.arrays.stages import Stages, after_totals, is_kernel, levels_of
 from gdlab.engine.compiler.expressions import NUMBERS
 
-_STARTS = {"sum": "0", "mean": "0", "prod": "1", "amax": "-((T)1 / 0)", "amin": "((T)1 / 0)"}
+_STARTS = {"sum": "0", "mean": "0", "prod": "1", "amax": "-INFINITE", "amin": "INFINITE"}
 _FEW_PLACES = 16
 """Of so few, each is compared with the index of an example, so that no number is read alone."""
+
+_DIVIDED = ("outer", "join", "assign")
+"""Kinds of nodes whose numbers are divided between threads."""
 
 _OF_RUNS = {"sum": "sum_of", "mean": "sum_of", "amax": "greatest_of"}
 _STEPS = {
@@ -52,11 +62,11 @@ class Statements:
         )
         inside = "\n".join(self._inside(stages["inside"], nodes))
         zeros = [
-            f"for (long i = 0; i < {n.numbers}; i++) {self.buffers.name(n)}[i] = 0;"
+            f"FOR_EACH(i, {n.numbers}) {self.buffers.name(n)}[i] = 0;"
             for n in stages["inside"]
             if not n.per_example
         ]
-        return Stages("\n".join([before, *zeros]), inside, after)
+        return Stages("\n".join([before, *zeros, *["BARRIER"][: len(zeros)]]), inside, after)
 
     def _inside(self, stage: list[Node], nodes: list[Node]) -> Iterator[str]:
         """The statements for a tile of examples: kernels, and between them loops over its strips.
@@ -86,13 +96,17 @@ class Statements:
                 yield statements_of(group, used & set(group), self.buffers)
             else:
                 group = [first]
-                yield getattr(self, f"_{first.kind}")(first)
+                yield _alone(first, getattr(self, f"_{first.kind}")(first))
             for node in group:
                 del pending[node]
 
     def _each(self, node: Node) -> str:
         """The head of the loop over the examples of a tile; none for a shared array."""
         return EACH_EXAMPLE if node.per_example else ""
+
+    def _loops(self, node: Node, sizes: Sequence[int]) -> tuple[str, list[str]]:
+        """The heads of loops over numbers of a node, which threads may compute in any order."""
+        return loops(sizes) if node.per_example else shared_loops(sizes)
 
     def _reduce(self, node: Node) -> str:
         view = next(node.operands)
@@ -176,7 +190,7 @@ class Statements:
     def _join(self, node: Node) -> str:
         axis, lines, done = node.details["axis"], [], 0
         for view in node.operands:
-            heads, indices = loops(view.sizes)
+            heads, indices = self._loops(node, view.sizes)
             moved = View(node, done * node.strides[axis], view.sizes, node.strides)
             target, source = self.buffers.at(moved, indices), self.buffers.at(view, indices)
             lines.append(f"{heads} {self._each(node)} {target} = {source};")
@@ -186,10 +200,11 @@ class Statements:
     def _assign(self, node: Node) -> str:
         base, source = node.args
         start, sizes, strides = node.details["part"]
-        heads, indices = loops(node.sizes)
+        heads, indices = self._loops(node, node.sizes)
         target, each = self.buffers.at(node.whole(), indices), self._each(node)
         lines = [f"{heads} {each} {target} = {self._number(base, node.sizes, indices)};"]
-        heads, indices = loops(sizes)
+        lines += [] if node.per_example else ["BARRIER"]
+        heads, indices = self._loops(node, sizes)
         target = self.buffers.at(View(node, start, sizes, strides), indices)
         lines.append(f"{heads} {each} {target} = {self._number(source, sizes, indices)};")
         return "\n".join(lines)
@@ -242,6 +257,18 @@ class Statements:
             for c in map(str, range(node.sizes[axis]))
         ]
         return "\n".join([*lines, f"{heads} {{", *added, "}"])
+
+
+def _alone(node: Node, statements: str) -> str:
+    """Return the statements of a node as those of one thread, unless they can be divided.
+
+    A barrier lies behind them, and before them where they read what threads computed of examples.
+    """
+    if node.per_example:
+        return statements
+    lines = [statements] if node.kind in _DIVIDED else ["ALONE {", statements, "}"]
+    before = ["BARRIER"] if node.kind in ("outer", "total") else []
+    return "\n".join([*before, *lines, "BARRIER"])
 
 
 def _argmax(target: str, source: str, first: str, size: int) -> str:

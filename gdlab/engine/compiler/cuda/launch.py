@@ -1,6 +1,7 @@
 """Load compiled kernels to a GPU and launch them over torch's memory, on torch's stream."""
 
 import ctypes
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -9,16 +10,22 @@ from torch import Tensor
 from gdlab.engine.compiler.cuda.nvrtc import bindings, compile_cached
 from gdlab.engine.compiler.cuda.source import definitions
 
-_THREADS = 128
+THREADS = 128
 """The threads of a block. A point and a state in registers leave room for few threads; neighbors
 still write whole lines of memory."""
 
+MOST_BLOCKS = 4096
+"""The most blocks that take rows, one row after the other; a large GPU has some 2,000 at a time."""
+
+Launch = Callable[..., None]
+"""Runs a kernel `advance`: takes n and the kernel's other arguments, tensors or whole numbers."""
+
 
 class Kernel:
-    """A kernel `advance` on the current GPU, one thread a row.
+    """A kernel `advance` on the current GPU, a thread for each row.
 
     Args:
-        source: the kernel, by `source.kernel`.
+        source: the kernel, without `source.definitions`.
         dtype: of its numbers.
 
     Raises:
@@ -48,10 +55,14 @@ class Kernel:
             ctypes.c_void_p if isinstance(value, Tensor) else ctypes.c_longlong
             for value in arguments
         ]
-        grid, block = (-(-runs // _THREADS), 1, 1), (_THREADS, 1, 1)
+        grid, block = (self.blocks(runs), 1, 1), (THREADS, 1, 1)
         stream = self._driver.CUstream(torch.cuda.current_stream().cuda_stream)
         passed = (runs, *values), (ctypes.c_longlong, *types)
         self._call("cuLaunchKernel", self._function, *grid, *block, 0, stream, passed, 0)
+
+    def blocks(self, runs: int) -> int:
+        """Return the number of blocks for n rows."""
+        return -(-runs // THREADS)
 
     def _call(self, name: str, *arguments: Any) -> Any:
         """Call a function of the driver and return what it gives.
@@ -64,3 +75,11 @@ class Kernel:
             _, text = self._driver.cuGetErrorString(code)
             raise RuntimeError(f"CUDA: {name}: {text.decode() if text else code.name}")
         return values[0] if values else None
+
+
+class BlockKernel(Kernel):
+    """A kernel `advance` on the current GPU, a block of threads for each row."""
+
+    def blocks(self, runs: int) -> int:
+        """Return the number of blocks for n rows, each of which takes one row after the other."""
+        return min(runs, MOST_BLOCKS)

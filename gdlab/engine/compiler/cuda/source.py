@@ -65,6 +65,16 @@ def definitions(source: str, dtype: torch.dtype) -> str:
         "#define INFINITE ((T)__int_as_float(0x7f800000))",
         f"static __device__ T MANTISSA(T number) {{ int e; return frexp{end}(number, &e); }}",
         '#define KERNEL extern "C" __global__',
+        "#define FUNCTION static __device__",
+        "#define CONSTANT static __device__ const",
+        # A row is a thread.
         "#define ROW (blockIdx.x * (long long)blockDim.x + threadIdx.x)",
+        # A row is a block, whose threads divide the examples and the coordinates.
+        "#define BLOCK (long long)blockIdx.x",
+        "#define BLOCKS gridDim.x",
+        "#define BARRIER __syncthreads();",
+        "#define ALONE if (threadIdx.x == 0)",
+        "#define FOR_EACH(i, n) for (long i = threadIdx.x; i < n; i += blockDim.x)",
+        "#define FOR_EACH_EXAMPLE for (int u = threadIdx.x, l = 0; u < w; u += blockDim.x)",
     ]
     return "\n".join(lines)
