@@ -1,6 +1,7 @@
 # make demo: one experiment. make test: the suite. make hydra-rc: a smoke test on the next Hydra.
 # make check: lint and types. make docs: the site, in docs/_build. make test-docs: it and README are
-# true. make test-cluster: sweeps on clusters of Ray and dask, two nodes on this machine.
+# true. make test-cluster: sweeps on clusters of Ray and dask, two nodes on this machine. make
+# test-cuda: kernels for a GPU, compiled and run without one. make test-gpu: where there is one.
 # Each makes its environment in $(VENV) first, from Python 3.11 or newer alone.
 
 PYTHON ?= python3
@@ -9,19 +10,25 @@ BIN := $(VENV)/bin
 HYDRA_RC := $(VENV)-hydra-rc
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-cluster hydra-rc check docs test-docs examples race viewer-pictures leaderboard bench clean
+.PHONY: demo test test-cluster test-cuda test-gpu hydra-rc check docs test-docs examples race viewer-pictures leaderboard bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python -m gdlab optimizer=sgd lr=0.1
 
 # Each process that a test starts imports faster where bytecode is kept.
-test test-cluster hydra-rc: export PYTHONDONTWRITEBYTECODE =
+test test-cluster test-cuda test-gpu hydra-rc: export PYTHONDONTWRITEBYTECODE =
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-cluster: $(VENV)/.cluster
 	$(BIN)/python -m pytest -m cluster tests/sweeps/executors
+
+test-cuda: $(VENV)/.cuda
+	$(BIN)/python -m pytest -n 2 -m cuda tests/engine
+
+test-gpu: $(VENV)/.cuda
+	$(BIN)/python -m pytest -n 8 -m gpu tests/engine
 
 hydra-rc: $(HYDRA_RC)/.test
 	$(HYDRA_RC)/bin/python -W error -m pytest tests/cli/test_smoke.py tests/cli/test_hydra_internals.py
@@ -76,6 +83,10 @@ $(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.cluster: pyproject.toml constraints.txt | $(VENV)/.test
 	$(INSTALL) -e '.[test,docs,ray]' distributed
+	touch $@
+
+$(VENV)/.cuda: pyproject.toml constraints.txt | $(VENV)/.test
+	$(INSTALL) -e '.[test,docs,cuda]'
 	touch $@
 
 $(VENV)/.docs: pyproject.toml constraints.txt | $(BIN)/python

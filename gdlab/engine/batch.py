@@ -116,7 +116,7 @@ class Batch:
     def lanes(self) -> int:
         """The number of rows is padded to a multiple of it, where bits depend on the number."""
         if self.mode == "compiled" and not self.optimizer.needs:  # all of a step is compiled
-            if self.by_row or len(self.lr) <= FEW:
+            if self.by_row or len(self.lr) <= FEW or self.start.device.type == "cuda":
                 return 1
             vector = VECTOR_BYTES // self.start.element_size()
             return vector if len(self.lr) <= vector else LANES

@@ -95,6 +95,8 @@ class Chunk:
         metrics: the metrics recorded at intervals.
         mode: how the steps were computed.
         error: the exception that ended the rows whose status is `Status.FAILED`.
+        best_x: the points with these losses (n, D), in a chunk that has no points: x is (0, n, D),
+            and its records are the last ones of more, in all of which no row ended.
     """
 
     first: int
@@ -115,6 +117,13 @@ class Chunk:
     metrics: Mapping[str, Metric]
     mode: Mode
     error: BaseException | None
+    best_x: Tensor | None = None
+
+    def best_points(self, rows: Tensor) -> Tensor:
+        """Return the points with the smallest losses of m rows (m,): (m, D)."""
+        if self.best_x is not None:
+            return self.best_x[rows]
+        return self.x[self.best_step[rows] - self.first, rows]
 
     def evaluations_at(self, record: Tensor, rows: Tensor) -> Tensor:
         """Return the gradients computed up to one record of each of m rows (m,): (m,)."""

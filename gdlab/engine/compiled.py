@@ -6,6 +6,7 @@ optimizer's state, C columns.
 
 import ctypes
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -28,12 +29,37 @@ from gdlab.numerics.autodiff import norms, value_and_gradient
 from gdlab.numerics.rowwise import LANES
 from gdlab.optimizers.base import Optimizer, State
 
-_RUN_STEPS_PER_THREAD = 2**16  # fewer are not worth a thread
 _MOST_WRITTEN_OUT = 256  # examples × dimensions of a loss whose examples are all written out
+_RUN_STEPS_PER_THREAD = 2**16  # fewer are not worth a thread
 _LONG = 64  # dimensions of a point that fills vectors by itself
 _FEWEST_COMPARED = 4  # rows
 _COMPARED = 2**22  # products of rows, coordinates and examples, about 10 ms
 _TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-3}
+
+
+@dataclass(frozen=True)
+class StepInputs:
+    """What the new steps of a chunk take besides points and state.
+
+    Attributes:
+        rates: the learning rates (K, n), of stride 1 over rows.
+        noise: added to the gradients (K, D, n); anything where the step has none.
+        columns: the settings that differ between rows (C, n).
+    """
+
+    rates: Tensor
+    noise: Tensor
+    columns: Tensor
+
+    @classmethod
+    def of(cls, rows: Rows, records: ChunkRecords) -> "StepInputs":
+        """The inputs of the new records of rows, those after the pending one."""
+        pending = rows.pending_count
+        rates, noise = records.rates, draw_noise(rows, len(records.loss))
+        if rates.stride(1) != 1:
+            rates = rates.contiguous()
+        noise = records.points if noise is None else noise.expand_as(records.x).contiguous()
+        return cls(rates[pending:], noise[pending:], columns_of(rows))
 
 
 class Compiled:
@@ -91,20 +117,15 @@ class Compiled:
         """Let the compiled steps write the new records, and return their summary (5, n)."""
         pending, n = rows.pending_count, len(rows.x)
         count = len(records.loss) - pending
-        rates, noise = records.rates, draw_noise(rows, len(records.loss))
-        if rates.stride(1) != 1:
-            rates = rates.contiguous()
-        noise = records.points if noise is None else noise.expand_as(records.x).contiguous()
-        columns = stack(collect_columns(rows.loss, rows.optimizer), rows.x)
+        inputs = StepInputs.of(rows, records)
         summary = rows.x.new_empty((5, n))
-        by_record = (records.points, records.loss, records.norm, rates)
-        first = [pointer(tensor[pending:]) for tensor in by_record]
-        last = [pointer(tensor) for tensor in (noise[pending:], columns, state, summary)]
-        stride = ctypes.c_long(rates.stride(0))
+        first = [pointer(t[pending:]) for t in (records.points, records.loss, records.norm)]
+        last = [pointer(t) for t in (inputs.noise, inputs.columns, state, summary)]
+        stride = ctypes.c_long(inputs.rates.stride(0))
 
         def run_rows(begin: int, end: int) -> None:
             sizes = [ctypes.c_long(value) for value in (begin, end, n, count)]
-            self._function(*sizes, *first, stride, *last)
+            self._function(*sizes, *first, pointer(inputs.rates), stride, *last)
 
         threads = min(rows.batch.threads, n // LANES, n * count // _RUN_STEPS_PER_THREAD)
         in_parts(lambda begin, end, _: run_rows(begin, end), n, threads, rows.batch.lanes)
@@ -121,6 +142,7 @@ class Compiled:
         loss, grad = value_and_gradient(rows.loss, rows.x)
         x, state = rows.x, rows.state
         records = self(rows, 1, lambda: False)
+        records.wait()
         rows.x, rows.state, self._state = x, state, None
         tolerance = _TOLERANCE[x.dtype]
         pairs = (records.loss[0], loss), (records.norm[0], norms(grad.T[None])[0][0])
@@ -167,9 +189,6 @@ def check_compilable(batch: Batch) -> None:
     """
     if ways(batch) == (False,):
         check_length(batch.loss.dim)
-    device = batch.start.device.type
-    if device != "cpu":
-        raise Uncompilable(f"device={device}: steps are compiled for the CPU only")
     if not batch.optimizer.is_traceable:
         raise Uncompilable("a torch optimizer has no compiled form")
 
@@ -183,6 +202,11 @@ def first_row(rows: Rows) -> tuple[Loss, Optimizer, Tensor, State, bool]:
     state = {name: leaf[:1] for name, leaf in rows.state.items()}
     loss, optimizer = rows.loss.with_columns(first), map_numbers(rows.optimizer, first)
     return loss, optimizer, rows.x[:1], state, rows.noise is not None
+
+
+def columns_of(rows: Rows) -> Tensor:
+    """Return the settings that differ between rows (C, n), as compiled steps read them."""
+    return stack(collect_columns(rows.loss, rows.optimizer), rows.x)
 
 
 def unstack(leaves: State, memory: Tensor) -> State:

@@ -31,7 +31,7 @@ class CompiledByRow(Compiled):
     """Advances the rows of a batch by their compiled step, one row after the other."""
 
     def _load(self, rows: Rows) -> None:
-        schedule, memory = _first_of_schedule(rows)
+        schedule, memory = first_of_schedule(rows)
         run = OneRun(*first_row(rows), schedule, memory, rows.batch.steps)
         loss, x = run.loss, run.x
         self._program = trace_program(run)
@@ -55,7 +55,7 @@ class CompiledByRow(Compiled):
 
     def _stack_state(self, rows: Rows) -> Tensor:
         """Copy the state of the optimizer to a block of memory: (S, n), row after row."""
-        return _stack_rows(rows.state, rows.x)
+        return stack_rows(rows.state, rows.x)
 
     def compare_with_torch(self, rows: Rows) -> None:
         """Compare the first losses, gradient norms and rates with those that torch computes."""
@@ -74,7 +74,7 @@ class CompiledByRow(Compiled):
             rows.schedule_state is not self._schedule_state
         )  # at first, or where rows have left
         if followed and is_new:
-            self._schedule_memory = _stack_rows(rows.schedule_state, rows.x)
+            self._schedule_memory = stack_rows(rows.schedule_state, rows.x)
             rows.schedule_state = unstack(rows.schedule_state, self._schedule_memory)
             self._schedule_state = rows.schedule_state
         summary = rows.x.new_empty((5, n))
@@ -108,7 +108,7 @@ class CompiledByRow(Compiled):
         return summary
 
 
-def _first_of_schedule(rows: Rows) -> tuple[Schedule, Memory]:
+def first_of_schedule(rows: Rows) -> tuple[Schedule, Memory]:
     """Return the schedule of the first row, and its state."""
 
     def first(value: Number) -> Number:
@@ -118,7 +118,7 @@ def _first_of_schedule(rows: Rows) -> tuple[Schedule, Memory]:
     return map_numbers(rows.schedule, first), memory
 
 
-def _stack_rows(leaves: State, x: Tensor) -> Tensor:
+def stack_rows(leaves: State, x: Tensor) -> Tensor:
     """Copy the leaves of a state (n, …) to a block of memory: (S, n), row after row."""
     flat = [leaf.reshape(len(x), -1) for leaf in leaves.values()]
     memory = x.new_zeros((len(x), align(sum(leaf.shape[1] for leaf in flat))))

@@ -53,8 +53,7 @@ class Evidence:
                 self.first_norm[chunk.rows] = chunk.grad_norm[0]
             better = is_better.nonzero()[:, 0]
             if len(better):
-                record = chunk.best_step[better] - chunk.first
-                self.best[chunk.rows[better]] = chunk.x[record, better]
+                self.best[chunk.rows[better]] = chunk.best_points(better)
             ended = (chunk.status != Status.RUNNING).nonzero()[:, 0]
             recent = self._join(chunk, len(ended) > 0)
             if len(ended):

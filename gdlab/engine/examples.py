@@ -20,14 +20,19 @@ class Examples:
 
     Attributes:
         structure: the structure `Examples` of `examples.c`.
+        weight: the weight of each in their mean (N,).
     """
 
     def __init__(self, tables: Sequence[Tensor], count: int, like: Tensor) -> None:
         self._tables = [_Columns.of(table) for table in tables]
-        self._weight = weights(count, like)
-        size, weight = len(self._weight), address(self._weight)
+        self.weight = weights(count, like)
+        size, weight = len(self.weight), address(self.weight)
         columns = addresses([table.columns for table in self._tables])
         self.structure = examples_type(len(tables))(columns, weight, size, size)
+
+    def joined(self) -> Tensor:
+        """Return the numbers of all tables, one table after the other."""
+        return torch.cat([self.weight[:0], *(table.columns.flatten() for table in self._tables)])
 
 
 class _Columns:

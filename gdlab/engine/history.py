@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from gdlab.engine.chunk import Chunk
@@ -115,7 +116,7 @@ def split_by_run(chunk: Chunk, every: int = 1) -> Iterator[tuple[int, History]]:
         every: keep the records of steps 0, every, 2·every, … and the last one of a run.
     """
     names = ("loss", "grad_norm", "lr", "x", "distance", "suboptimality")
-    arrays = {name: _copy_by_rows(getattr(chunk, name)) for name in names}
+    arrays = _copy_by_rows({name: getattr(chunk, name) for name in names})
     metrics = {name: values.T.copy() for name, values in _compute_metrics(chunk, every).items()}
     steps = np.arange(chunk.first, chunk.first + len(chunk.loss))
     counts, statuses = chunk.count.tolist(), chunk.status.tolist()
@@ -152,6 +153,24 @@ def _compute_metrics(chunk: Chunk, every: int) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _copy_by_rows(values: Tensor | None) -> np.ndarray | None:
+def _copy_by_rows(columns: Mapping[str, Tensor | None]) -> dict[str, np.ndarray | None]:
     """Copy values (K, n) or (K, n, D) to (n, K) or (n, D, K), contiguous within a row."""
-    return None if values is None else np.moveaxis(values.cpu().numpy(), 0, -1).copy()
+    copies = {
+        name: None if values is None else _copy_of(values.movedim(0, -1))
+        for name, values in columns.items()
+    }
+    if any(values is not None and values.is_cuda for values in columns.values()):
+        torch.cuda.current_stream().synchronize()
+    return copies
+
+
+def _copy_of(values: Tensor) -> np.ndarray:
+    """Return a contiguous copy on the host, that of a GPU's values after a synchronization.
+
+    A GPU writes to pinned memory by itself, while it takes the steps of the next chunk. Torch keeps
+    that memory for later copies.
+    """
+    if not values.is_cuda:
+        return values.numpy().copy()
+    pinned = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
+    return pinned.copy_(values.contiguous(), non_blocking=True).numpy()

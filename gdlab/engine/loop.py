@@ -9,7 +9,7 @@ parts.
 Shapes: R runs, D dimensions, K records of a chunk, n rows still running (padded).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -18,10 +18,13 @@ from gdlab.engine.batch import Batch
 from gdlab.engine.chunk import Chunk, Mode
 from gdlab.engine.compiled import Compiled, check_compilable, compared_rows, ways
 from gdlab.engine.compiled_by_row import CompiledByRow
+from gdlab.engine.compiled_by_row_on_cuda import BlocksOnCuda
+from gdlab.engine.compiled_on_cuda import ThreadsOnCuda, check_compilable_on_cuda
 from gdlab.engine.compiled_oracle import CompiledOracle
 from gdlab.engine.compiler.program import Uncompilable
 from gdlab.engine.records import ChunkRecords
 from gdlab.engine.rows import Rows
+from gdlab.engine.skipping import KEPT, Skipping, find_ended, find_skippable, go_on
 from gdlab.engine.stopping import find_endings
 from gdlab.numerics.threads import one_thread
 
@@ -70,6 +73,13 @@ class ChunkSizes:
             return max(self.first, min(_CHEAP // _products(rows), _MOST_RECORDS))
         return self.first
 
+    def most_skipped(self, rows: Rows) -> int:
+        """The most steps without records of n rows, which still take rates and noise."""
+        x = rows.x
+        vectors = 1 if rows.noise is None else 1 + x.shape[1]
+        bytes_taken = x.element_size() * vectors * len(x)
+        return max(1, min(_EXPENSIVE_ON_GPU // _products(rows), _MOST_ON_GPU // bytes_taken))
+
     def limit(self, rows: Rows, mode: Mode) -> int:
         """The most records of a chunk of n rows.
 
@@ -78,10 +88,12 @@ class ChunkSizes:
         x, minibatch = rows.x, rows.loss.minibatch or 0
         vectors = 1 if mode.name == "compiled" else 2
         record = x.element_size() * (vectors * x.numel() + 3 * len(x)) + 8 * minibatch * len(x)
-        longest = self.longest
-        if mode.name == "compiled":
+        longest, most_bytes = self.longest, self.max_bytes
+        if mode.name == "compiled" and x.device.type == "cuda":
+            longest, most_bytes = _EXPENSIVE_ON_GPU // _products(rows), _MOST_ON_GPU
+        elif mode.name == "compiled":
             longest = min(max(longest, _CACHED // record), _EXPENSIVE // _products(rows))
-        return max(1, min(longest, self.max_bytes // record, _MOST_RECORDS))
+        return max(1, min(longest, most_bytes // record, _MOST_RECORDS))
 
 
 _CHEAP = 2**16
@@ -89,6 +101,12 @@ _CHEAP = 2**16
 
 _EXPENSIVE = 2**28
 """As many take about 0.1 seconds."""
+
+_EXPENSIVE_ON_GPU = 2**33
+"""As many take about 0.1 seconds on a GPU."""
+
+_MOST_ON_GPU = 2**30
+"""The most bytes of a chunk's records on a GPU, where two chunks lie at once."""
 
 _CACHED = 2**23
 """Records of so many bytes are read back from a cache."""
@@ -109,6 +127,8 @@ def advance(
     interrupted: Callable[[], bool] = lambda: False,
     step: CompiledSteps | None = None,
     sizes: ChunkSizes = _DEFAULT_SIZES,
+    *,
+    recorded: bool = True,
 ) -> Iterator[Chunk]:
     """Run a batch until every run has ended, yielding the records chunk by chunk.
 
@@ -121,22 +141,77 @@ def advance(
             `INTERRUPTED` once it returns True.
         step: the compiled step of the batch, if it exists already.
         sizes: the sizes of chunks.
+        recorded: whether every record is needed; without, some chunks may hold the last ones of
+            more, and no points (`Chunk.best_x`).
     """
     with one_thread():
         batch.check()
         batch, chosen, mode = _choose_mode(batch, step)
-    advance_rows = chosen or eager.advance
+    course = _Course(chosen or eager.advance, mode, sizes, interrupted, recorded)
     for part in batch.parts():
         with one_thread():
             rows = Rows.of(batch, part)
-        length = sizes.begin(rows, mode)
-        while rows is not None:
+        yield from course.run(rows)
+
+
+@dataclass(frozen=True)
+class _Course:
+    """How rows advance to their ends."""
+
+    steps: Advance
+    mode: Mode
+    sizes: ChunkSizes
+    interrupted: Callable[[], bool]
+    recorded: bool
+
+    def run(self, rows: Rows) -> Iterator[Chunk]:
+        """Advance rows until all have ended, yielding their records."""
+        skips = not self.recorded and isinstance(self.steps, Skipping)
+        length = KEPT if skips else self.sizes.begin(rows, self.mode)
+        records = self._take(rows, length)
+        while True:
             with one_thread():
-                records = advance_rows(rows, min(length, sizes.limit(rows, mode)), interrupted)
-                chunk = find_endings(rows, records, mode)
-                rows = rows.finish_chunk(records, chunk.status)
-            yield chunk
+                records.wait()
+                chunk = find_endings(rows, records, self.mode)
+                going = rows.finish_chunk(records, chunk.status)
             length *= 2
+            # A GPU takes the next steps while the caller reads these records.
+            is_ahead = going is not None and self.recorded and records.event is not None
+            if going is not None and is_ahead:
+                records = self._take(going, length)
+            yield chunk
+            if going is not None and not is_ahead:
+                going = yield from self._skip(going)
+            if going is None:
+                return
+            if not is_ahead:
+                records = self._take(going, length)
+
+    def _take(self, rows: Rows, length: int) -> ChunkRecords:
+        with one_thread():
+            return self.steps(
+                rows, min(length, self.sizes.limit(rows, self.mode)), self.interrupted
+            )
+
+    def _skip(self, rows: Rows) -> Generator[Chunk, None, Rows | None]:
+        """Take the steps that need no records; return the rows then, None if all have ended."""
+        while not self.recorded and isinstance(self.steps, Skipping) and not self.interrupted():
+            with one_thread():
+                rates = find_skippable(rows, self.sizes.most_skipped(rows))
+                if rates is None:
+                    break
+                skipped = self.steps.skip(rows, rates)
+                ended = find_ended(rows, skipped)
+                again = rows.some(ended.nonzero()[:, 0]) if bool(ended.any()) else None
+            if again is not None:
+                yield from replace(self, recorded=True).run(again)
+            running = (~ended).nonzero()[:, 0]
+            if len(running) == 0:
+                return None
+            with one_thread():
+                chunk = go_on(rows, skipped, rates, running, self.mode)
+            yield chunk
+        return rows
 
 
 def _choose_mode(
@@ -165,6 +240,8 @@ def compile_steps(batch: Batch) -> tuple[Batch, CompiledSteps]:
         compiled = replace(batch, mode="compiled", by_row=by_row)
         try:
             check_compilable(batch)
+            if batch.start.device.type == "cuda":
+                check_compilable_on_cuda(batch)
             step = _compiled_form(compiled)(Rows.of(compiled, compared_rows(compiled)))
             return _with_step(compiled, step), step
         except Uncompilable as error:
@@ -174,13 +251,15 @@ def compile_steps(batch: Batch) -> tuple[Batch, CompiledSteps]:
 
 def _with_step(batch: Batch, step: CompiledSteps) -> Batch:
     """Return a batch that advances by a compiled step."""
-    if not isinstance(step, CompiledByRow):
+    if not isinstance(step, CompiledByRow | BlocksOnCuda):
         return batch
     return replace(batch, by_row=True, measures=step.measures)
 
 
 def _compiled_form(batch: Batch) -> Callable[[Rows], CompiledSteps]:
     """Return what compiles the steps of a batch."""
+    if batch.start.device.type == "cuda":
+        return BlocksOnCuda if batch.by_row else ThreadsOnCuda
     if batch.optimizer.needs:
         return CompiledOracle
     return CompiledByRow if batch.by_row else Compiled

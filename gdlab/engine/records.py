@@ -5,6 +5,7 @@ Shapes: K records of a chunk, D dimensions, n rows (padding included).
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from gdlab.engine.status import Status
@@ -46,6 +47,7 @@ class ChunkRecords:
         counts: evaluations up to each record (K, n); None where the step number tells.
         stop_status: how all rows ended, where an exception or an interruption ended them.
         error: the exception.
+        event: when the numbers are there, of steps that a GPU still takes; None for now.
     """
 
     points: Tensor
@@ -59,6 +61,12 @@ class ChunkRecords:
     counts: Tensor | None = None
     stop_status: Status = Status.RUNNING
     error: BaseException | None = None
+    event: torch.cuda.Event | None = None
+
+    def wait(self) -> None:
+        """Let the current stream of a GPU wait until the numbers are there."""
+        if self.event is not None:
+            torch.cuda.current_stream().wait_event(self.event)
 
     @property
     def x(self) -> Tensor:

@@ -9,6 +9,7 @@ parts.
 Shapes: R runs of the batch, D dimensions, K records of a chunk, n rows (padding included).
 """
 
+import copy
 from dataclasses import dataclass
 
 import torch
@@ -144,7 +145,7 @@ class Rows:
         end and there are no new records.
         """
         pending, most = self.pending_count, self.batch.last_step + 1 - self.first
-        new, rates, error = self._find_rates(min(length, most - pending))
+        new, rates, error = self.find_rates(min(length, most - pending))
         count, n = pending + new, len(self.x)
         kept = self.points.go_on(self.first, count) if pending else None
         records = ChunkRecords(
@@ -169,7 +170,7 @@ class Rows:
             records.truncate(pending)
         return records
 
-    def _find_rates(self, new: int) -> tuple[int, Tensor | None, BaseException | None]:
+    def find_rates(self, new: int) -> tuple[int, Tensor | None, BaseException | None]:
         """Find the rates of the pending record and of new ones.
 
         Returns:
@@ -202,11 +203,17 @@ class Rows:
         self.pending_evaluations = None if records.counts is None else records.counts[last]
         self.first += last
         if len(running) < self.live:
-            self._keep_only(running)
+            self.keep_only(running)
         return self
 
-    def _keep_only(self, running: Tensor) -> None:
-        """Drop all rows but these."""
+    def some(self, chosen: Tensor) -> "Rows":
+        """Return a copy with some of the rows, as they are now."""
+        rows = copy.copy(self)
+        rows.keep_only(chosen)
+        return rows
+
+    def keep_only(self, running: Tensor) -> None:
+        """Drop all rows but those with these numbers (m,)."""
         index = _pad(running, self.batch)
 
         def take(value: Number) -> Number:

@@ -48,10 +48,10 @@ def find_endings(rows: Rows, records: ChunkRecords, mode: Mode) -> Chunk:
         endings = _endings_from_records(rows, records, slice(0, live), out_of_patience)
     else:
         endings = _endings_from_summary(rows, records, records.summary)
-        may_have_ended = _may_have_ended(records.summary, rows)[:live]
+        is_candidate = may_have_ended(records.summary, rows)[:live]
         if out_of_patience is not None:
-            may_have_ended |= out_of_patience.any(0)
-        candidates = may_have_ended.nonzero()[:, 0]
+            is_candidate |= out_of_patience.any(0)
+        candidates = is_candidate.nonzero()[:, 0]
         if len(candidates):
             exact = vars(_endings_from_records(rows, records, candidates, out_of_patience))
             for name, values in vars(endings).items():
@@ -78,7 +78,7 @@ def find_endings(rows: Rows, records: ChunkRecords, mode: Mode) -> Chunk:
         counts=None if records.counts is None else records.counts[:, :live],
         targets=None if targets is None else targets[:, :live],
         obstacle=rows.index[:live] * 0 if rows.oracle is None else rows.oracle.obstacle[:live, 0],
-        padded=_padded(rows, x, records.loss),
+        padded=padded_records(rows, x, records.loss),
         metrics=rows.batch.metrics,
         mode=mode,
         error=records.error,
@@ -109,8 +109,8 @@ def _endings_from_summary(rows: Rows, records: ChunkRecords, summary: ChunkSumma
     )
 
 
-def _may_have_ended(summary: ChunkSummary, rows: Rows) -> Tensor:
-    """Whether a row may have met a criterion or has a number that is not finite: (n,)."""
+def may_have_ended(summary: ChunkSummary, rows: Rows) -> Tensor:
+    """Return whether a row may have met a criterion or has a number that is not finite: (n,)."""
     stop = rows.batch.stop
     candidates = (summary.min_norm <= stop.grad_tol) | summary.zero_if_finite.isnan()
     if stop.loss is not None:
@@ -237,15 +237,15 @@ def _empty_chunk(rows: Rows, records: ChunkRecords, mode: Mode) -> Chunk:
         counts=None,
         targets=None,
         obstacle=zeros,
-        padded=_padded(rows, points, losses),
+        padded=padded_records(rows, points, losses),
         metrics=rows.batch.metrics,
         mode=mode,
         error=records.error,
     )
 
 
-def _padded(rows: Rows, x: Tensor, loss: Tensor) -> PaddedChunk:
-    """The records (K, n, D) and (K, n) with the padding rows."""
+def padded_records(rows: Rows, x: Tensor, loss: Tensor) -> PaddedChunk:
+    """Return records (K, n, D) and (K, n), given with the padding rows, as a chunk has them."""
     batch = rows.batch
     has_few_lanes = batch.mode == "compiled" and batch.lanes < LANES
     return PaddedChunk(rows.loss, x, loss, batch.lanes, has_few_lanes)

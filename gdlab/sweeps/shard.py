@@ -122,7 +122,7 @@ def _advance(
     """
     batch = batch_of(group.settings, group.columns, len(group))
     ends, record = Outcomes(batch), group.settings.record
-    for chunk in advance(batch, interrupted):
+    for chunk in advance(batch, interrupted, recorded=records is not None):
         with property_errors_as(f"loss={group.settings.name('loss')}"):
             ends.add(chunk)
         progress(chunk)

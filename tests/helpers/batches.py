@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gdlab.engine.batch import Batch, Stop
 from gdlab.engine.history import History, split_by_run
-from gdlab.engine.loop import ChunkSizes, advance
+from gdlab.engine.loop import ChunkSizes, CompiledSteps, advance
 from gdlab.engine.outcome import Outcome, Outcomes
 from gdlab.fields.declared import map_numbers
 from gdlab.losses import Loss
@@ -87,11 +87,12 @@ def finish(
     interrupted: Callable[[], bool] = lambda: False,
     every: int = 1,
     sizes: ChunkSizes | None = None,
+    step: CompiledSteps | None = None,
 ) -> list[Finished]:
     """Run a batch to its end."""
     ends = Outcomes(batch)
     parts: list[list[History]] = [[] for _ in batch.lr]
-    for chunk in advance(batch, interrupted, sizes=sizes or ChunkSizes()):
+    for chunk in advance(batch, interrupted, step, sizes or ChunkSizes()):
         ends.add(chunk)
         for row, piece in split_by_run(chunk, every):
             parts[row].append(piece)

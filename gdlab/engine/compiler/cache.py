@@ -6,7 +6,6 @@ closed to others, and a SHA-256 digest is stored with each library. Anything els
 """
 
 import atexit
-import ctypes
 import hashlib
 import os
 import shutil
@@ -17,30 +16,36 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 from gdlab.engine.compiler.program import Uncompilable
+
+Loaded = TypeVar("Loaded")
 
 _SCRATCH = "tmp-"
 _LEFT_OVER = 3600  # seconds; a compilation takes a few
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
-def load_cached(name: str, compile_to: Callable[[Path], None]) -> ctypes.CDLL:
+def load_cached(
+    name: str, compile_to: Callable[[Path], None], load: Callable[[Path], Loaded]
+) -> Loaded:
     """Load a library from the user's cache; compile it if it is missing or damaged.
 
     Args:
-        name: without ending, unique for its source, compiler and machine.
+        name: of the file, unique for its source, compiler and machine.
         compile_to: writes the library to a path, or raises `Uncompilable`.
+        load: loads it from a path.
 
     Raises:
         Uncompilable: it cannot be compiled or loaded.
     """
     for folder in (cache_folder(), _scratch_folder()):
-        path = folder / f"{name}.so"
+        path = folder / name
         try:
             if not is_intact(path):
                 _store(path, compile_to)
-            return ctypes.CDLL(str(path))
+            return load(path)
         except OSError as error:  # a full disk, a folder that forbids execution
             failure = error
     raise Uncompilable(f"the compiled step cannot be kept or loaded: {failure}")
@@ -74,7 +79,7 @@ def _store(path: Path, compile_to: Callable[[Path], None]) -> None:
     """Compile in a temporary folder, then move library and digest to `path` atomically."""
     _remove_leftovers(path.parent)
     with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=path.parent) as scratch:
-        library, digest = Path(scratch) / "library.so", Path(scratch) / "digest"
+        library, digest = Path(scratch) / path.name, Path(scratch) / "digest"
         compile_to(library)
         digest.write_bytes(hashlib.sha256(library.read_bytes()).hexdigest().encode())
         for file, target in ((library, path), (digest, path.with_suffix(".sha256"))):

@@ -50,7 +50,11 @@ def load_library(source: str) -> ctypes.CDLL:
     machine = f"{platform.platform()} {platform.processor()} {cpu_features()}"
     key = "\0".join((source, compiler, repr((_OPTIONS, _ATTEMPTS)), machine))
     name = hashlib.sha256(key.encode()).hexdigest()[:32]
-    return load_cached(name, partial(_compile, compiler, source))
+    return load_cached(f"{name}.so", partial(_compile, compiler, source), _load)
+
+
+def _load(path: Path) -> ctypes.CDLL:
+    return ctypes.CDLL(str(path))
 
 
 def _find_compiler() -> str:

@@ -16,7 +16,7 @@ from gdlab.engine.compiler.program import Kind, Operand, Program, Value
 from gdlab.engine.compiler.shapes import SHAPES, Array, Operation, index_array
 
 _BLOCK = 16
-_MANTISSA = "((T)__builtin_frexp({0}, (int[1]){{0}}))"
+_MANTISSA = "MANTISSA({0})"
 
 
 def _elementwise(function: Callable[..., Operand], *arguments: Any) -> Array:

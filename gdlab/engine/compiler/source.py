@@ -28,7 +28,7 @@ _FUNCTIONS = (
     *("sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh"),
     *("asinh", "acosh", "atanh", "erf", "erfc", "floor", "ceil", "pow"),
 )
-_TWO_ARGUMENTS = ("atan2", "pow")
+TWO_ARGUMENTS = ("atan2", "pow")
 _SCALAR = ("sqrt", "fabs", "floor", "ceil")  # instructions, of vectors as well
 _CALLS = re.compile(r"\b([A-Z][A-Z0-9]+)\(")
 VECTORS_OR_NONE = """\
@@ -62,15 +62,23 @@ def c_source(step: Step, dtype: torch.dtype, lanes: int = LANES) -> str:
 
 def definitions(lines: Sequence[str], is_double: bool) -> list[str]:
     """Return the definitions that statements need: the type T, functions and constants."""
-    called = sorted({name for line in lines for name in _CALLS.findall(line)})
     return [
         f"typedef {'double' if is_double else 'float'} T;",
-        *(_declare(name.lower(), is_double) for name in called if name.lower() in _FUNCTIONS),
+        *(_declare(name, is_double) for name in functions_in(lines)),
         f"#define FMA __builtin_fma{'' if is_double else 'f'}",
+        "#define MANTISSA(number) ((T)__builtin_frexp(number, (int[1]){0}))",
         "#define HALF (T)0.5",
         "#define ONE (T)1",
         f"#define HUGE __{'DBL' if is_double else 'FLT'}_MAX__",
+        '#define NOT_A_NUMBER ((T)__builtin_nan(""))',
+        "#define INFINITE ((T)__builtin_inf())",
     ]
+
+
+def functions_in(lines: Sequence[str]) -> list[str]:
+    """Return the functions of libm that statements call, sorted."""
+    called = {name.lower() for line in lines for name in _CALLS.findall(line)}
+    return sorted(called.intersection(_FUNCTIONS))
 
 
 def _block_rows(numbers: int) -> int:
@@ -82,7 +90,7 @@ def _declare(name: str, is_double: bool) -> str:
     """Declare a function of libm, and define its name in expressions."""
     real = "double" if is_double else "float"
     symbol = name if is_double else f"{name}f"
-    arguments = ", ".join([real] * (2 if name in _TWO_ARGUMENTS else 1))
+    arguments = ", ".join([real] * (2 if name in TWO_ARGUMENTS else 1))
     vector = "" if name in _SCALAR else "VECTOR "
     # Calls of functions with side effects would prevent vectorization of the loop.
     pure = "__attribute__((const)) "
@@ -168,5 +176,5 @@ def literal(constant: float | bool, is_double: bool) -> str:
         return str(int(constant))
     number = float(constant) if is_double else float(np.float32(constant))
     if not np.isfinite(number):
-        return '(T)__builtin_nan("")' if np.isnan(number) else f"((T){'-' * (number < 0)}1 / 0)"
+        return "NOT_A_NUMBER" if np.isnan(number) else f"({'-' * (number < 0)}INFINITE)"
     return f"((T){number.hex()})"

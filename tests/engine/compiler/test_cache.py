@@ -37,13 +37,17 @@ def compiler() -> Compiler:
     return Compiler()
 
 
+def load(compiler: Compiler) -> ctypes.CDLL:
+    return cache.load_cached("step.so", compiler, lambda path: ctypes.CDLL(str(path)))
+
+
 def answer(library: ctypes.CDLL) -> int:
     return library.answer()
 
 
 def test_a_library_is_compiled_once(home: Path, compiler: Compiler) -> None:
     for _ in range(3):
-        assert answer(cache.load_cached("step", compiler)) == 42
+        assert answer(load(compiler)) == 42
     assert compiler.count == 1
     folder = home / "gdlab"
     assert folder.stat().st_mode & 0o777 == 0o700
@@ -52,7 +56,7 @@ def test_a_library_is_compiled_once(home: Path, compiler: Compiler) -> None:
 
 
 def test_a_damaged_library_is_compiled_anew(home: Path, compiler: Compiler) -> None:
-    cache.load_cached("step", compiler)
+    load(compiler)
     path, digest = home / "gdlab" / "step.so", home / "gdlab" / "step.sha256"
     whole, draw = path.read_bytes(), random.Random(0)
     damages = [whole[:100], b"", whole[:-1]]
@@ -67,7 +71,7 @@ def test_a_damaged_library_is_compiled_anew(home: Path, compiler: Compiler) -> N
         path.chmod(0o600)
         assert not cache.is_intact(path)
     before = compiler.count
-    assert answer(cache.load_cached("step", compiler)) == 42
+    assert answer(load(compiler)) == 42
     assert compiler.count == before + 1 and cache.is_intact(path)
     digest.write_text("0" * 64)
     assert not cache.is_intact(path)
@@ -77,7 +81,7 @@ def test_a_damaged_library_is_compiled_anew(home: Path, compiler: Compiler) -> N
 
 @pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
 def test_a_file_that_others_may_write_is_not_loaded(home: Path, compiler: Compiler, mode) -> None:
-    cache.load_cached("step", compiler)
+    load(compiler)
     for name in ("step.so", "step.sha256"):
         path = home / "gdlab" / name
         path.chmod(mode)
@@ -87,7 +91,7 @@ def test_a_file_that_others_may_write_is_not_loaded(home: Path, compiler: Compil
 
 
 def test_a_link_is_not_followed(home: Path, compiler: Compiler) -> None:
-    cache.load_cached("step", compiler)
+    load(compiler)
     path = home / "gdlab" / "step.so"
     path.rename(home / "planted.so")
     path.symlink_to(home / "planted.so")
@@ -96,7 +100,7 @@ def test_a_link_is_not_followed(home: Path, compiler: Compiler) -> None:
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file to somebody else")
 def test_a_file_or_folder_of_another_user_is_not_used(home: Path, compiler: Compiler) -> None:
-    cache.load_cached("step", compiler)
+    load(compiler)
     os.chown(home / "gdlab" / "step.so", 65534, 65534)
     assert not cache.is_intact(home / "gdlab" / "step.so")
     os.chown(home / "gdlab", 65534, 65534)
@@ -112,7 +116,7 @@ def test_a_lax_folder_of_ones_own_is_closed(home: Path) -> None:
 
 def test_a_file_in_the_way_of_the_folder(home: Path, compiler: Compiler) -> None:
     (home / "gdlab").write_text("in the way")
-    assert answer(cache.load_cached("step", compiler)) == 42
+    assert answer(load(compiler)) == 42
 
 
 def test_no_home(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from gdlab.engine.compiler.arrays.graph import Node, View, contiguous
 
 _ALIGNMENT = 16  # numbers; a buffer begins at a multiple of 64 bytes
 
-EACH_EXAMPLE = 'for (int u = 0; u < w; u += L)\n_Pragma("omp simd") for (int l = 0; l < L; l++)'
+EACH_EXAMPLE = "FOR_EACH_EXAMPLE"
 """The head of the loop over the w examples of the strip that begins at example v of a tile."""
 
 
@@ -52,7 +52,7 @@ class Buffers:
         name = self.names[node]
         if node.values is not None:
             numbers = ", ".join(number(value) for value in node.values.flatten().tolist())
-            self.constants.append(f"static const T {name}[] = {{{numbers}}};")
+            self.constants.append(f"CONSTANT T {name}[] = {{{numbers}}};")
             return
         if node in self.within_loop:
             place = f"strip + {self.per_loop} * STRIP"
@@ -84,7 +84,7 @@ class Buffers:
 
     def store(self, view: View, target: str) -> str:
         """Return the statement that copies an array that examples share to a pointer, in order."""
-        heads, indices = loops(view.sizes)
+        heads, indices = shared_loops(view.sizes)
         place = offset(0, contiguous(view.sizes), indices)
         return f"{heads}{target}[{place}] = {self.at(view, indices)};"
 
@@ -107,16 +107,31 @@ def offset(first: int, strides: Sequence[int], indices: Sequence[str]) -> str:
 
 def number(value: float) -> str:
     """Write a number exactly, as C does."""
-    text = float(value).hex().replace("nan", '__builtin_nan("")').replace("inf", "1 / (T)0")
+    text = float(value).hex().replace("nan", "NOT_A_NUMBER").replace("inf", "INFINITE")
     return f"(T)({text})"
 
 
 def loops(sizes: Sequence[int], names: str = "i") -> tuple[str, list[str]]:
     """Return the heads of nested loops over a shape, and the index of each axis."""
-    heads, indices = "", []
-    for axis, size in enumerate(sizes):
-        index = f"{names}{axis}" if size > 1 else "0"
-        if size > 1:
-            heads += f"for (long {index} = 0; {index} < {size}; {index}++) "
-        indices.append(index)
-    return heads, indices
+    axes, indices = _axes(sizes, names)
+    return "".join(_head(index, size) for index, size in axes), indices
+
+
+def shared_loops(sizes: Sequence[int]) -> tuple[str, list[str]]:
+    """Return the same for numbers that threads may compute in any order: one loop is divided."""
+    axes, indices = _axes(sizes, "i")
+    if not axes:
+        return "ALONE ", indices
+    *outer, (index, size) = axes
+    return "".join(_head(*axis) for axis in outer) + f"FOR_EACH({index}, {size}) ", indices
+
+
+def _axes(sizes: Sequence[int], names: str) -> tuple[list[tuple[str, int]], list[str]]:
+    """The index and size of each axis of more than one number, and the index of each axis."""
+    indices = [f"{names}{axis}" if size > 1 else "0" for axis, size in enumerate(sizes)]
+    axes = [(i, size) for i, size in zip(indices, sizes, strict=True) if size > 1]
+    return axes, indices
+
+
+def _head(index: str, size: int) -> str:
+    return f"for (long {index} = 0; {index} < {size}; {index}++) "

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from gdlab.engine.compiler.arrays.buffers import EACH_EXAMPLE, Buffers, number
+from gdlab.engine.compiler.arrays.buffers import EACH_EXAMPLE, Buffers, loops, number, shared_loops
 from gdlab.engine.compiler.arrays.graph import Node, View
 from gdlab.engine.compiler.dispatch import CONVERSIONS
 from gdlab.engine.compiler.operations import Operations
@@ -48,7 +48,8 @@ def statements_of(group: Sequence[Node], stored: set[Node], buffers: Buffers) ->
         f"{operand_text(values[node], buffers.is_double)};"
         for node in kept
     ]
-    return f"{space.heads(group[0].per_example)} {{\n" + "\n".join(lines) + "\n}"
+    end = "}" if group[0].per_example else "}\nBARRIER"
+    return f"{space.heads(group[0].per_example)} {{\n" + "\n".join([*lines, end])
 
 
 def _apply(operations: Operations, node: Node, args: Sequence[Any], details: Any) -> Operand:
@@ -111,13 +112,9 @@ class _Space:
 
     def heads(self, per_example: bool) -> str:
         """Return the heads of the loops."""
-        heads = [
-            f"for (long i{axis} = 0; i{axis} < {size}; i{axis}++)"
-            for axis, size in enumerate(self.sizes)
-        ]
-        if per_example:
-            return "\n".join([*heads, EACH_EXAMPLE])
-        return "\n".join([*heads[:-1], '_Pragma("omp simd")', *heads[-1:]]) if heads else ""
+        if not per_example:
+            return shared_loops(self.sizes)[0]
+        return loops(self.sizes)[0] + EACH_EXAMPLE
 
 
 def _squeeze(view: View, node: Node) -> View:

@@ -8,6 +8,15 @@ typedef T W __attribute__((vector_size(64), may_alias, aligned(sizeof(T)))); /* 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 16")
 
+/* What is written for any number of threads: here, one computes all. */
+#define FUNCTION static
+#define CONSTANT static const
+#define ALONE
+#define BARRIER
+#define FOR_EACH(i, n) _Pragma("omp simd") for (long i = 0; i < n; i++)
+#define FOR_EACH_EXAMPLE \
+  for (int u = 0; u < w; u += L) _Pragma("omp simd") for (int l = 0; l < L; l++)
+
 /* Blocks of s numbers of two vectors in turn: the even ones (h = 0) or the odd ones (h = 1). */
 #define AT(e, s, h) ((e) & (s) ? L + (e) - (s) * !(h) : (e) + (s) * (h))
 #define AT4(e, s, h) AT(e, s, h), AT(e + 1, s, h), AT(e + 2, s, h), AT(e + 3, s, h)

@@ -2,11 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from gdlab.engine.compiler.arrays.buffers import EACH_EXAMPLE, Buffers, loops, number, offset
+from gdlab.engine.compiler.arrays.buffers import (
+    EACH_EXAMPLE,
+    Buffers,
+    loops,
+    number,
+    offset,
+    shared_loops,
+)
 from gdlab.engine.compiler.arrays.graph import Kind, Node, View
 from gdlab.engine.compiler.expressions import NUMBERS
 
-_STARTS = {"sum": "0", "mean": "0", "prod": "1", "amax": "-((T)1 / 0)", "amin": "((T)1 / 0)"}
+_STARTS = {"sum": "0", "mean": "0", "prod": "1", "amax": "-INFINITE", "amin": "INFINITE"}
 _FEW_PLACES = 16
 """Of so few, each is compared with the index of an example, so that no number is read alone."""
 
@@ -22,6 +29,11 @@ _STEPS = {
 def _each(node: Node) -> str:
     """The head of the loop over the examples of a tile; none for a shared array."""
     return EACH_EXAMPLE if node.per_example else ""
+
+
+def _loops(node: Node, sizes: Sequence[int]) -> tuple[str, list[str]]:
+    """The heads of loops over numbers of a node, which threads may compute in any order."""
+    return loops(sizes) if node.per_example else shared_loops(sizes)
 
 
 def _reduce(buffers: Buffers, node: Node) -> str:
@@ -121,7 +133,7 @@ def _join(buffers: Buffers, node: Node) -> str:
     """Copies one array after the other."""
     axis, lines, done = node.details["axis"], [], 0
     for view in node.operands:
-        heads, indices = loops(view.sizes)
+        heads, indices = _loops(node, view.sizes)
         moved = View(node, done * node.strides[axis], view.sizes, node.strides)
         target, source = buffers.at(moved, indices), buffers.at(view, indices)
         lines.append(f"{heads} {_each(node)} {target} = {source};")
@@ -133,10 +145,11 @@ def _assign(buffers: Buffers, node: Node) -> str:
     """A copy of an array, then what replaces a part of it."""
     base, source = node.args
     start, sizes, strides = node.details["part"]
-    heads, indices = loops(node.sizes)
+    heads, indices = _loops(node, node.sizes)
     target, each = buffers.at(node.whole(), indices), _each(node)
     lines = [f"{heads} {each} {target} = {_number(buffers, base, node.sizes, indices)};"]
-    heads, indices = loops(sizes)
+    lines += [] if node.per_example else ["BARRIER"]
+    heads, indices = _loops(node, sizes)
     target = buffers.at(View(node, start, sizes, strides), indices)
     lines.append(f"{heads} {each} {target} = {_number(buffers, source, sizes, indices)};")
     return "\n".join(lines)
@@ -229,3 +242,6 @@ STATEMENTS: Mapping[Kind, Callable[[Buffers, Node], str]] = {
     "scatter": _scatter,
 }
 """What writes the statements of a node that is not elementwise, by its kind."""
+
+DIVIDED = ("outer", "join", "assign")
+"""Kinds of nodes that examples share whose statements divide their numbers between threads."""

@@ -9,7 +9,7 @@ from gdlab.engine.compiler.arrays.writer import ArrayProgram, Writer
 from gdlab.engine.compiler.program import Uncompilable
 from gdlab.losses.base import Loss
 
-_FRAMES = ("kernels.c", "examples.c", "measure.c")
+_FRAMES = ("arrays/kernels.c", "arrays/examples.c", "arrays/measure.c")
 
 
 def trace_metric(loss: Loss, name: str, x: Tensor) -> ArrayProgram:

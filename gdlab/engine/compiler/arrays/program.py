@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gdlab.engine.compiler.arrays.graph import View
 from gdlab.engine.compiler.arrays.totals import Totals
-from gdlab.engine.compiler.arrays.writer import ArrayProgram, Writer
+from gdlab.engine.compiler.arrays.writer import ArrayProgram, Writer, align
 from gdlab.engine.compiler.program import Uncompilable
 from gdlab.fields.declared import map_numbers
 from gdlab.losses.base import Loss
@@ -19,6 +19,8 @@ from gdlab.optimizers.base import Optimizer, State, check_step
 from gdlab.schedules.base import Memory, Schedule, check_next
 
 _FRAMES = ("kernels.c", "examples.c", "minibatches.c", "frame.c")
+_ON_PROCESSOR = tuple(f"arrays/{name}" for name in _FRAMES)
+_ON_GPU = ("cuda/kernels.cu", "arrays/examples.c", "cuda/block.cu")
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,17 @@ class OneRun:
     steps: int
 
 
-def trace_program(run: OneRun) -> ArrayProgram:
+def trace_program(run: OneRun, threads: int = 0) -> ArrayProgram:
     """Trace the step of one run.
+
+    Args:
+        run: the run.
+        threads: of a block of a GPU that computes it; 0 for a processor.
 
     Raises:
         Uncompilable: something has no compiled form; the message says what.
     """
-    writer, x = _StepWriter(run.x.dtype), run.x
+    writer, x = _StepWriter(run.x.dtype, threads), run.x
     loss = run.loss.with_columns(writer.follow_column)
     optimizer = map_numbers(run.optimizer, writer.follow_column)
     writer.write_gradient(loss, x)
@@ -165,8 +171,12 @@ class _StepWriter(Writer):
             "QUERIES": int(queries),
             "NOISY": int(run.has_noise),
         }
-        source, constants = self.finish(_FRAMES, sizes, examples, loss.minibatch or 0)
+        frames = _ON_GPU if self._threads else _ON_PROCESSOR
+        source, constants = self.finish(frames, sizes, examples, loss.minibatch or 0)
         block = constants["B"]
+        if self._threads:
+            numbers = sum(constants[name] for name in ("CP", "DP", "DP", "TILE", "SHARED"))
+            return ArrayProgram(source, self.tracer.tables, numbers + align(1))
         by_run = block * sum(constants[name] for name in ("CP", "DP", "DP", "SHARED"))
         work = by_run + constants["PART"] + constants["TILE"]
         return ArrayProgram(source, self.tracer.tables, work, block)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from gdlab.engine.compiler.arrays.buffers import Buffers
 from gdlab.engine.compiler.arrays.elementwise import statements_of
 from gdlab.engine.compiler.arrays.graph import Node, View, in_order
-from gdlab.engine.compiler.arrays.kinds import STATEMENTS
+from gdlab.engine.compiler.arrays.kinds import DIVIDED, STATEMENTS
 from gdlab.engine.compiler.arrays.stages import Stages, after_totals, is_kernel, levels_of
 
 
@@ -40,11 +40,11 @@ class Statements:
         )
         inside = "\n".join(self._inside(stages["inside"], nodes))
         zeros = [
-            f"for (long i = 0; i < {n.numbers}; i++) {self.buffers.name(n)}[i] = 0;"
+            f"FOR_EACH(i, {n.numbers}) {self.buffers.name(n)}[i] = 0;"
             for n in stages["inside"]
             if not n.per_example
         ]
-        return Stages("\n".join([before, *zeros]), inside, after)
+        return Stages("\n".join([before, *zeros, *["BARRIER"][: len(zeros)]]), inside, after)
 
     def _inside(self, stage: list[Node], nodes: list[Node]) -> Iterator[str]:
         """The statements for a tile of examples: kernels, and between them loops over its strips.
@@ -74,9 +74,21 @@ class Statements:
                 yield statements_of(group, used & set(group), self.buffers)
             else:
                 group = [first]
-                yield STATEMENTS[first.kind](self.buffers, first)
+                yield _alone(first, STATEMENTS[first.kind](self.buffers, first))
             for node in group:
                 del pending[node]
+
+
+def _alone(node: Node, statements: str) -> str:
+    """Return the statements of a node as those of one thread, unless they can be divided.
+
+    A barrier lies behind them, and before them where they read what threads computed of examples.
+    """
+    if node.per_example:
+        return statements
+    lines = [statements] if node.kind in DIVIDED else ["ALONE {", statements, "}"]
+    before = ["BARRIER"] if node.kind in ("outer", "total") else []
+    return "\n".join([*before, *lines, "BARRIER"])
 
 
 def _group(first: Node, pending: dict[Node, None]) -> list[Node]:

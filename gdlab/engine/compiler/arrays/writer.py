@@ -4,6 +4,7 @@ A program is a frame, `frame.c` or `measure.c`, with functions for what differs.
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -24,6 +25,7 @@ _BLOCK_BYTES = 2**19  # half of a common second-level cache
 _TILE_BYTES = 2**15  # of a common first-level cache
 _STRIP = 8  # vectors: fewer wait for each other's results, more leave the first-level cache
 _ALIGNMENT = 16  # numbers
+_BARRIERS = re.compile(r"(BARRIER\n)+")
 _STRIDES = {
     "x": "D",
     "column": "CP",
@@ -80,12 +82,17 @@ def _copy_of_input(view: View) -> View:
 class Writer:
     """Traces parts of a program, and writes a C function for each.
 
+    Args:
+        dtype: of the numbers.
+        threads: of a block of a GPU that computes a run; 0 for a processor.
+
     Attributes:
         tracer: follows tensors.
     """
 
-    def __init__(self, dtype: torch.dtype) -> None:
+    def __init__(self, dtype: torch.dtype, threads: int = 0) -> None:
         self.tracer = ArrayTracer()
+        self._threads = threads
         self._dtype, self._is_double = dtype, dtype == torch.float64
         self._functions: list[str] = []
         self._columns = 0
@@ -122,11 +129,12 @@ class Writer:
         lines = [*buffers.constants, *run, stages.before, "}"]
         if stages.inside:
             lines += ["FOR_EACH_TILE {", "TILE_BEGINS", *run, stages.inside, "}", "}"]
-        lines += [*run, stages.after, *stores, "}"]
+        lines += [*run, stages.after, *stores, "BARRIER", "}"]
+        body = _BARRIERS.sub("BARRIER\n", "\n".join(lines))
         taken = ", ".join(f"T *{each}_" for each in names)
+        taken = f"int rows, {taken}, const Examples *examples, T *work_, T *tile"
         self._functions.append(
-            f"static void {name}(int rows, {taken}, const Examples *examples, T *work_, T *tile)\n"
-            "{\nT *const strip = tile + TILES;\n" + "\n".join(lines) + "\n}\n"
+            f"FUNCTION void {name}({taken})\n{{\nT *const strip = tile + TILES;\n" + body + "\n}\n"
         )
         self._shared = max(self._shared, buffers.shared)
         self._per_example = max(self._per_example, buffers.per_example)
@@ -169,12 +177,16 @@ class Writer:
 
     def _block(self, numbers: int) -> int:
         """The number of runs that are computed together: as many as fit into the cache."""
+        if self._threads:
+            return 1
         fit = _BLOCK_BYTES // (self._dtype.itemsize * numbers)
         return max(each for each in (1, 2, 4, 8) if each <= max(fit, 1))
 
     @property
     def _strip(self) -> int:
         """The number of examples in a strip."""
+        if self._threads:
+            return self._threads
         return _STRIP * VECTOR_BYTES // self._dtype.itemsize
 
     def _tile(self, examples: int) -> int:
@@ -185,13 +197,16 @@ class Writer:
         return pad(math.ceil(count / math.ceil(count / fit)), self._dtype)
 
     def _source(self, frames: Sequence[str], constants: Mapping[str, int]) -> str:
-        """The C source: definitions, kernels, and the functions in their frame."""
-        package = files("gdlab.engine.compiler.arrays")
+        """The C source: definitions, kernels, and the functions in their frame.
+
+        What a GPU needs instead of the definitions is `cuda.source.definitions`.
+        """
+        package = files("gdlab.engine.compiler")
         *parts, frame = ((package / name).read_text("utf-8") for name in frames)
         numbers = ", ".join(f"{name} = {value}" for name, value in constants.items())
-        widths = f"static const long widths[] = {{{', '.join(map(str, self._widths)) or '0'}}};"
+        widths = f"CONSTANT long widths[] = {{{', '.join(map(str, self._widths)) or '0'}}};"
         functions = "\n".join(self._functions)
-        head = definitions(functions.splitlines(), self._is_double)
+        head = [] if self._threads else definitions(functions.splitlines(), self._is_double)
         body = frame.replace("/* FUNCTIONS */", f"{widths}\n\n{functions}")
         head += ["#define IS_DOUBLE"] if self._is_double else []
         return "\n".join([*head, f"enum {{ {numbers} }};", *parts, body])

@@ -1,0 +1,1 @@
+"""Steps as kernels of a GPU: a row is a thread."""
