@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import numpy as np
 import torch
@@ -49,6 +49,8 @@ def pretended_cuda() -> Iterator[Device]:
     answers = {"cuda.is_available": True, "cuda.device_count": 1, "accelerator.is_available": True}
     answers |= {"cuda.get_device_properties": device, "cuda.get_device_name": "Pretended"}
     answers |= {"cuda.get_rng_state": None, "cuda.set_rng_state": None}
+    answers |= {"cuda.get_device_capability": (9, 0), "cuda.Stream": None}
+    answers |= {"cuda.current_stream": Mock(spec=["synchronize"])}
     with ExitStack() as stack:
         for name, answer in answers.items():
             stack.enter_context(patch(f"torch.{name}", return_value=answer))
@@ -189,6 +191,7 @@ class _Names(TorchFunctionMode):
         if func is Tensor.new_tensor:
             func, kwargs = torch.tensor, {"dtype": args[0].dtype, "device": args[0].device} | kwargs
             args = args[1:]
+        kwargs.pop("pin_memory", None)  # memory that the device writes by itself, any will do
         if func in _FROM_NUMBERS and kwargs.get("device") == _INSIDE:
             return func(*args, **(kwargs | {"device": None})).to(_INSIDE)
         result = func(*args, **kwargs)

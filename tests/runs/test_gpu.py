@@ -15,6 +15,7 @@ import gdlab
 from gdlab.config.loading import settings_from_flat
 from gdlab.config.settings import Settings
 from gdlab.engine.batch import Batch
+from gdlab.engine.compiler.cuda import nvrtc
 from gdlab.engine.outcome import Outcome
 from gdlab.numerics.autodiff import value_and_gradient
 from gdlab.paths import CONF
@@ -179,11 +180,16 @@ def test_auto_is_the_device_that_is_there(tmp_path: Path) -> None:
     assert gdlab.load(tmp_path / "run").history.loss[-1] == run.outcome.final_loss
 
 
-def test_the_compiler_says_that_it_is_for_the_cpu() -> None:
+def test_compiled_steps_say_what_they_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    def import_module(name: str) -> None:
+        raise ModuleNotFoundError(f"No module named {name!r}")
+
+    monkeypatch.setattr(nvrtc, "import_module", import_module)
     given: dict[str, Any] = {"loss": "sphere", "lr": 0.5, "engine.mode": "compiled"}
     with pretended_cuda():
         outcome = gdlab.run(**given, device="cuda").outcome
-    assert outcome.mode_reason == "device=cuda: steps are compiled for the CPU only"
+    needs = "compiled steps on a GPU need pip install 'gdlab[cuda]'"
+    assert outcome.mode_reason == f"{needs} (No module named 'cuda.bindings.nvrtc')"
 
 
 def watch(device: str, folder: Path) -> RecordedHistory:

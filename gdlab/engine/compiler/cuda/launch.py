@@ -9,6 +9,7 @@ from torch import Tensor
 
 from gdlab.engine.compiler.cuda.nvrtc import bindings, compile_cached
 from gdlab.engine.compiler.cuda.source import definitions
+from gdlab.engine.compiler.program import Uncompilable
 
 THREADS = 128
 """The threads of a block. A point and a state in registers leave room for few threads; neighbors
@@ -29,8 +30,7 @@ class Kernel:
         dtype: of its numbers.
 
     Raises:
-        Uncompilable: it cannot be compiled, or `gdlab[cuda]` is not installed.
-        RuntimeError: the GPU refuses it; the message is CUDA's.
+        Uncompilable: it cannot be compiled or loaded, or `gdlab[cuda]` is not installed.
     """
 
     def __init__(self, source: str, dtype: torch.dtype) -> None:
@@ -38,9 +38,11 @@ class Kernel:
         torch.cuda.current_stream().synchronize()  # torch makes its context the current one
         cubin = compile_cached(f"{definitions(source, dtype)}\n{source}", f"sm_{major}{minor}")
         self._driver = bindings("driver")
-        # Loaded for as long as the process lives, as torch's own kernels are.
-        module = self._call("cuModuleLoadData", cubin)
-        self._function = self._call("cuModuleGetFunction", module, b"advance")
+        try:  # loaded for as long as the process lives, as torch's own kernels are
+            module = self._call("cuModuleLoadData", cubin)
+            self._function = self._call("cuModuleGetFunction", module, b"advance")
+        except RuntimeError as error:  # the driver is older than the program
+            raise Uncompilable(str(error)) from error
 
     def __call__(self, runs: int, *arguments: Tensor | int) -> None:
         """Launch the kernel for n rows on torch's current stream, without waiting for it.

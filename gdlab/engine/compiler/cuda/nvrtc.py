@@ -26,7 +26,8 @@ def bindings(name: str) -> Any:
     try:
         return import_module(f"cuda.bindings.{name}")
     except ImportError as error:
-        raise Uncompilable(f"needs pip install 'gdlab[cuda]' ({error})") from error
+        needs = "compiled steps on a GPU need pip install 'gdlab[cuda]'"
+        raise Uncompilable(f"{needs} ({error})") from error
 
 
 def compile_cached(source: str, architecture: str) -> bytes:
