@@ -15,7 +15,7 @@ from gdlab.errors import GdlabError
 from gdlab.paths import user_path
 
 if TYPE_CHECKING:
-    from gdlab.board.plugin import LateService
+    from gdlab.board.late_service import LateService
 
 USAGE = """\
 usage: python -m gdlab.view [--trust] [DIR] [tensorboard arguments]
@@ -185,14 +185,17 @@ def show(
     Returns:
         The exit code.
     """
+    from gdlab.board.late_service import LateService
+
+    raise_file_limit()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    service = LateService(root or directory, trust=trust)
+    service.prepare()  # while TensorBoard is imported and starts
+
     from absl import logging
     from tensorboard import program
     from tensorboard.plugins.base_plugin import FlagsError
 
-    from gdlab.board.plugin import LateService
-
-    raise_file_limit()
-    sys.setswitchinterval(SWITCH_SECONDS)
     logging.set_verbosity(logging.WARNING)
 
     class Server(program.WerkzeugServer):
@@ -200,13 +203,11 @@ def show(
             print(describe_address(self.get_url(), runs), file=sys.stderr, flush=True)
 
     server = program.with_port_scanning(Server)
-    service = LateService(root or directory, trust=trust)
     board = program.TensorBoard(plugins=board_plugins(service), server_class=server)
     try:
         board.configure(["", *board_arguments(directory, further)])
     except FlagsError as error:
         return _refuse(str(error))
-    service.prepare()  # while TensorBoard starts
     return board.main()
 
 

@@ -103,7 +103,8 @@ def test_paths_on_their_landscape_are_one_tab(tmp_path, monkeypatch):
     """Where gdlab is installed, TensorBoard finds it by itself, too."""
     from tensorboard import default
 
-    from gdlab.board.plugin import LateService, TrajectoriesLoader, TrajectoriesPlugin
+    from gdlab.board.late_service import LateService
+    from gdlab.board.plugin import TrajectoriesLoader, TrajectoriesPlugin
 
     monkeypatch.setattr(default, "get_dynamic_plugins", lambda: [TrajectoriesPlugin])
     tabs = view.board_plugins(LateService(tmp_path))

@@ -1,22 +1,17 @@
 """The tab *Trajectories*: what TensorBoard asks of a plugin, and the files of the page."""
 
-import gc
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from threading import Lock, Thread
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tensorboard.plugins.base_plugin import FrontendMetadata, TBContext, TBLoader, TBPlugin
 from werkzeug import Request, Response
 
+from gdlab.board.late_service import LateService
 from gdlab.console import visible
 from gdlab.errors import GdlabError, first_line
 from gdlab.viewer.directories import has_runs
 from gdlab.viewer.embedding import PAGE, module
-
-if TYPE_CHECKING:
-    from gdlab.board.service import Service
 
 CONTENT_TYPES = {".js": "text/javascript", ".css": "text/css"}
 MESSAGE_TYPE = "application/octet-stream"
@@ -51,7 +46,7 @@ class TrajectoriesPlugin(TBPlugin):
 
     plugin_name = "trajectories"
 
-    def __init__(self, context: TBContext, given: "LateService | None" = None) -> None:
+    def __init__(self, context: TBContext, given: LateService | None = None) -> None:
         super().__init__(context)
         self._service = given or LateService(Path(context.logdir or ""))
         self._has_root = given is not None or bool(context.logdir)
@@ -87,43 +82,6 @@ class TrajectoriesPlugin(TBPlugin):
         return response(environ, start_response)
 
 
-class LateService:
-    """What answers for a directory, made when it is first asked: it imports torch.
-
-    Args:
-        root: the directory with the runs.
-        trust: whether a loss that the runs name is imported, where gdlab has no such class.
-    """
-
-    def __init__(self, root: Path, *, trust: bool = False) -> None:
-        self.root, self._trust = root, trust
-        self._making, self._made = Lock(), None
-
-    def get(self) -> "Service":
-        """Return the service."""
-        with self._making:
-            if self._made is None:
-                from gdlab.board.service import Service
-
-                self._made = Service(self.root, trust=self._trust)
-        return self._made
-
-    def prepare(self) -> Thread:
-        """Begin to read the runs, so that the page need not wait; return what is at work."""
-        thread = Thread(target=self._prepare)
-        thread.start()
-        return thread
-
-    def _prepare(self) -> None:
-        try:
-            with without_collection():
-                self.get().prepare()
-        except RuntimeError as error:
-            # Ctrl-C came first: Python ends, and no longer starts the threads that read.
-            if "interpreter shutdown" not in str(error):
-                raise
-
-
 class TrajectoriesLoader(TBLoader):
     """Makes the plugin for a directory that TensorBoard knows by another path, or that is trusted.
 
@@ -137,22 +95,6 @@ class TrajectoriesLoader(TBLoader):
     def load(self, context: TBContext) -> TrajectoriesPlugin:  # type: ignore[override]
         """Return the plugin."""
         return TrajectoriesPlugin(context, self._service)
-
-
-@contextmanager
-def without_collection() -> Iterator[None]:
-    """Let Python not look for garbage for a while.
-
-    To import torch and to read many runs makes a million objects that all stay, among which it
-    would look again and again: a fifth of the time.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def respond(content: bytes, content_type: str, status: int = 200) -> Response:

@@ -9,7 +9,8 @@ import pytest
 from helpers.browsing import STATE, browsing, in_a_browser
 from playwright.sync_api import expect
 
-from gdlab.board.plugin import ENTRY, LateService
+from gdlab.board.late_service import LateService
+from gdlab.board.plugin import ENTRY
 from gdlab.view import board_arguments, board_plugins
 
 pytestmark = [

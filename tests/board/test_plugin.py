@@ -9,7 +9,8 @@ from helpers.files import ROOT
 from tensorboard.plugins.base_plugin import TBContext
 from werkzeug.test import Client, TestResponse
 
-from gdlab.board.plugin import ENTRY, PAGE, LateService, TrajectoriesLoader, TrajectoriesPlugin
+from gdlab.board.late_service import LateService
+from gdlab.board.plugin import ENTRY, PAGE, TrajectoriesLoader, TrajectoriesPlugin
 from gdlab.viewer.format import decode
 
 

@@ -1,12 +1,13 @@
 // The charts below the landscape: a quantity of all runs against the step, linked with the rest.
 
-import { chartOf, emphasizedOf, runEnd, runOf, shownQuantity, shownRuns } from "./chartmodel.js";
+import { chartOf, emphasizedOf, liveRunOf, runEnd, runOf, shownQuantity, shownRuns } from "./chartmodel.js";
 import { drawChartAxes, drawCurves, drawOverlay, placeStep, showsStep } from "./chartdraw.js";
 import { atMostEvery, choice, eachFrame, el, setOptions } from "./dom.js";
 import { stackCanvases } from "./layers.js";
 import { short } from "./numbers.js";
 import { segments } from "./segments.js";
 import { decayAt, nearestCurve, quantitiesOf, quantityAt } from "./series.js";
+import { onChange } from "./store.js";
 
 const SCALES = [
   { key: "linear", label: "linear", title: "both axes linear" },
@@ -14,7 +15,7 @@ const SCALES = [
   { key: "loglog", label: "log–log", title: "both logarithmic: 1/k is a line of slope −1" },
 ];
 const CURVES = ["scene", "runs", "colors", "scale", "quantity", "dark"];
-const ABOVE = [...CURVES, "live", "followed", "hovered", "full"];
+const ABOVE = [...CURVES, "followed", "hovered", "full"];
 const OVERLAY = [...CURVES, "followed", "hovered", "full", "step"];
 const LIVE_MS = 150; // between two drawings while a live run moves: they cost as much as its path
 const CLICK = 4; // pixels: a press that moves less is a click
@@ -47,7 +48,7 @@ export function mountCharts(parent, store) {
     view.isStale = true;
   });
   const redrawNow = atMostEvery(LIVE_MS, redraw);
-  store.on(["live"], () => {
+  onChange(store, "live", ({ on, run }) => [on, run], () => {
     view.isMoved = true;
     redrawNow();
   });
@@ -90,7 +91,7 @@ function drawAbove(state, view, layers) {
   line.hidden = chart === null;
   if (chart !== null) placeStep(line, state.step, chart);
   const step = showsStep(state) ? state.step : null;
-  const shown = [chart, pointed, step, ...ABOVE.map((key) => state[key])];
+  const shown = [chart, pointed, step, ...ABOVE.map((key) => state[key]), liveRunOf(state)];
   if (shown.every((value, k) => value === view.above[k])) return;
   view.above = shown;
   const overlay = layers.clear("overlay");

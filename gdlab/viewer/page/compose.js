@@ -6,7 +6,7 @@ import { createProgram, drawEverywhere, EVERYWHERE, useTexture } from "./gl.js";
 const FRAGMENT = `
 precision highp sampler2D;
 uniform sampler2D landscape, paths, firsts; // firsts: where in time a path first comes by
-uniform vec4 moved; // place in the picture of the paths: xy + place * zw
+uniform vec4 moved, ground; // place in the picture of the paths and in the landscape: xy + place * zw
 uniform vec2 size;  // pixels of that picture
 uniform float now;  // position of the scrubber in time, 0 to 1
 uniform float strong, faint;
@@ -32,19 +32,20 @@ void main() {
       + pathAt(at + vec2(-apart.x, apart.y));
     sum *= 0.25;
   }
-  color = vec4(texture(landscape, place).rgb * (1.0 - sum.a) + sum.rgb, 1.0);
+  color = vec4(texture(landscape, ground.xy + place * ground.zw).rgb * (1.0 - sum.a) + sum.rgb, 1.0);
 }`;
 
-// Returns what draws the pass. `moved` says where the view lies within the view that the paths
-// were drawn for: [x, y, width, height] as fractions.
+// Returns what draws the pass. `moved` and `onGround` say where the view lies within the views that
+// the paths and the landscape were drawn for: [x, y, width, height] as fractions.
 export function createCompose(gl) {
   const { program, at } = createProgram(gl, EVERYWHERE, FRAGMENT);
-  return (landscape, picture, { moved, now, strong, faint, isQuick }) => {
+  return (landscape, picture, { moved, onGround, now, strong, faint, isQuick }) => {
     gl.useProgram(program);
     useTexture(gl, at.landscape, 0, landscape.color);
     useTexture(gl, at.paths, 1, picture.color);
     useTexture(gl, at.firsts, 2, picture.depth);
     gl.uniform4fv(at.moved, moved);
+    gl.uniform4fv(at.ground, onGround);
     gl.uniform2f(at.size, picture.width, picture.height);
     gl.uniform1f(at.now, now);
     gl.uniform1f(at.strong, strong);

@@ -17,6 +17,8 @@ const REST = 120; // milliseconds without a change (of the view: twice what it t
 const SLOW = 20; // milliseconds for all paths, beyond which they are not redrawn while moving
 const SLOW_PASS = 8; // milliseconds for a pass over the pixels, beyond which it is coarser meanwhile:
 const COARSE = 0.5; // of the width and the height of the canvas in pixels
+const AROUND = 1.5; // times the width and the height of the view: the landscape drawn while it moves
+const MOST_STRETCHED = 0.6; // of the size at which it was drawn, when one zooms in
 
 // What the recorded runs over the landscape look like depends on these; on the live run it does not.
 const RECORDED = ["view", "drawn", "colors", "followed", "hovered", "full", "dark"];
@@ -66,7 +68,7 @@ export function createFlat(gl) {
       drawOnCanvas(parts, state, coarse);
       if (isDrawn && !hurries) timeGl(gl, (cost) => (moving.pass = cost));
     },
-    isoFor: (view) => parts.landscape.isoFor(view),
+    iso: () => drawn.iso,
   };
 }
 
@@ -118,19 +120,36 @@ function spanOf(scene) {
   return Math.max(...scene.view.map(([low, high]) => high - low));
 }
 
-// Draws the landscape, at half its size while the view moves.
-function drawGround({ landscape, curve, ground }, drawn, state, { pixels, box, isMoving }) {
-  const key = [state.view, isMoving, ...pixels];
-  if (drawn.ground?.every((value, k) => value === key[k])) return;
-  drawn.ground = key;
-  if (!isMoving || !drawn.iso) drawn.iso = landscape.isoFor(state.view);
-  ground.resize(...pixels.map((size) => Math.ceil(size / (isMoving ? 2 : 1))));
+// Draws the landscape; while the view moves in half its pixels, and more of it than is seen, so that
+// the next views find it drawn.
+function drawGround({ landscape, curve, ground }, drawn, { view, dark }, { pixels, box, isMoving }) {
+  const key = [view, isMoving, ...pixels];
+  const isSame = drawn.ground?.every((value, k) => (isMoving && k === 0) || value === key[k]);
+  if (isSame && (!isMoving || showsWell(view, drawn.ground[0]))) return;
+  const seen = isMoving ? view.map((range) => wider(range, AROUND)) : view;
+  drawn.ground = [seen, ...key.slice(1)];
+  if (!isMoving || !drawn.iso) drawn.iso = landscape.isoFor(view);
+  const finer = isMoving ? COARSE : 1; // pixels of the picture for one of the canvas
+  ground.resize(...pixels.map((size) => Math.ceil(size * finer * (isMoving ? AROUND : 1))));
   ground.bind();
-  const lineWidth = box.ratio / (isMoving ? 2 : 1);
+  const lineWidth = box.ratio * finer;
   const look = { isSmooth: !isMoving, lineWidth };
-  const colors = palette(state.dark);
-  const isCurve = curve.draw(state.view, colors, lineWidth, ground.height);
-  if (!isCurve) landscape.draw(state.view, drawn.iso, colors, look);
+  const colors = palette(dark);
+  const isCurve = curve.draw(seen, colors, lineWidth, ground.height);
+  if (!isCurve) landscape.draw(seen, drawn.iso, colors, look);
+}
+
+// Returns a range that is so many times as long, about the same middle.
+function wider([low, high], factor) {
+  const more = ((high - low) * (factor - 1)) / 2;
+  return [low - more, high + more];
+}
+
+// Returns whether a picture of a wider view shows a view: all of it, and not much smaller.
+function showsWell(view, wide) {
+  const [x, y, width, height] = viewWithin(view, wide);
+  const isInside = Math.min(x, y) >= 0 && x + width <= 1 && y + height <= 1;
+  return isInside && Math.min(width, height) * AROUND > MOST_STRETCHED;
 }
 
 // Draws the picture of all paths, where it changed, and notes in `moving.cost` how long it takes.
@@ -179,6 +198,7 @@ function drawRecorded(parts, drawn, state, { box, isQuick }) {
   const dimmed = followed === null && !live.run ? 1 : 0.4;
   compose(ground, picture, {
     moved: viewWithin(view, drawn.picture[0]),
+    onGround: viewWithin(view, drawn.ground[0]),
     now: depthOf(step, lastStep),
     strong: crowd * dimmed,
     faint: 0.16 * dimmed,

@@ -71,7 +71,7 @@ export function createTarget(gl, { hasDepth, linear }) {
     gl.bindFramebuffer(gl.DRAW_FRAMEBUFFER, null);
     gl.clear(gl.COLOR_BUFFER_BIT); // or Chromium clears the canvas later, at the first thing drawn
     const whole = [0, 0, target.width, target.height];
-    gl.blitFramebuffer(...whole, 0, 0, width, height, gl.COLOR_BUFFER_BIT, gl.LINEAR);
+    gl.blitFramebuffer(...whole, 0, 0, width, height, gl.COLOR_BUFFER_BIT, gl.NEAREST);
     gl.bindFramebuffer(gl.FRAMEBUFFER, null);
   };
   return target;

@@ -85,10 +85,16 @@ export function mountHover(parent, stage, store) {
     readout.textContent = "";
     store.set({ cursor: null, hovered: null, point: null });
   };
-  stage.canvas.addEventListener("pointermove", (event) => {
-    const isFinger = event.buttons > 0 && event.pointerType === "touch";
-    pixel = isFinger ? null : here(event);
+  const lookHere = (event) => {
+    pixel = here(event);
     look();
+  };
+  stage.canvas.addEventListener("pointermove", (event) => {
+    if (event.buttons > 0) leave(); // what is dragged would otherwise wait for what is read off
+    else lookHere(event);
+  });
+  stage.canvas.addEventListener("pointerup", (event) => {
+    if (event.pointerType !== "touch") lookHere(event);
   });
   stage.canvas.addEventListener("pointerleave", leave);
   store.on(["view", "mode", "scene", "orbit"], () => pixel && look());

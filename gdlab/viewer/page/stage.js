@@ -5,6 +5,7 @@ import { drawAxes } from "./axes.js";
 import { drawingOn, eachFrame, el, fitCanvas } from "./dom.js";
 import { openGl } from "./gl.js";
 import { createFlat } from "./flat.js";
+import { onChange } from "./store.js";
 import { createSurface } from "./surface.js";
 
 const MARGINS = { left: 58, right: 12, top: 10, bottom: 44 };
@@ -42,6 +43,7 @@ export function mountStage(parent, store) {
     redraw();
   });
   store.on(DRAWN, redraw);
+  onChange(store, "live", ({ on, start, run }) => [on, start, run], redraw);
   store.on(["scene", "drawn", "followed", "mode", "playing"], (state) => {
     if (state.scene) overlay.setAttribute("aria-label", described(state));
   });
@@ -55,12 +57,12 @@ function overlayDrawer(parent, overlay) {
   return (state, box, drawers) => {
     const [width, height] = [parent.clientWidth, parent.clientHeight];
     const { on, start } = state.live;
-    const key = [width, height, box.ratio, on, start, ...OVERLAID.map((part) => state[part])];
+    const iso = drawers?.flat.iso();
+    const key = [width, height, box.ratio, on, start, iso, ...OVERLAID.map((part) => state[part])];
     if (key.every((value, k) => value === before[k])) return;
     before = key;
     fitCanvas(overlay, width, height, box.ratio);
     const surface = state.mode === "3d" ? drawers?.surface : null;
-    const iso = drawers?.flat.isoFor(state.view);
     drawAxes(drawingOn(overlay), state, { ...box, surface, iso });
   };
 }
@@ -77,7 +79,7 @@ export function described({ scene, drawn: runs, followed, mode, step, lastStep }
 
 const DRAWN = [
   "scene", "grid", "marks", "drawn", "colors", "step", "lastStep", "followed", "hovered", "full", "cursor",
-  "point", "view", "mode", "showField", "live", "dark", "orbit", "isLinear",
+  "point", "view", "mode", "showField", "dark", "orbit", "isLinear",
 ];
 
 // The parts of the state that the overlay shows, besides the start of the live run.

@@ -79,6 +79,17 @@ export function initialState() {
   };
 }
 
+// Calls `changed` with the state when one of the parts of a key of it changed that `of` lists.
+export function onChange(store, key, of, changed) {
+  let before = of(store.get()[key]);
+  store.on([key], (state) => {
+    const now = of(state[key]);
+    const isSame = now.every((part, k) => Object.is(part, before[k]));
+    before = now;
+    if (!isSame) changed(state);
+  });
+}
+
 // Returns a store. `set` merges a patch and then calls, once each, those who asked for a key of it
 // whose value changed. `on` takes a list of keys and returns a function that ends the subscription.
 export function createStore(initial) {
