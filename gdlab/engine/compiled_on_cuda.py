@@ -13,13 +13,7 @@ import torch
 from torch import Tensor
 
 from gdlab.engine.batch import Batch
-from gdlab.engine.compiled import (
-    Compiled,
-    StepInputs,
-    columns_of,
-    first_row,
-    unstack,
-)
+from gdlab.engine.compiled import Compiled, StepInputs, columns_of, first_row, unstack
 from gdlab.engine.compiler.cuda import source
 from gdlab.engine.compiler.cuda.launch import Kernel, Launch
 from gdlab.engine.compiler.program import Uncompilable
@@ -107,6 +101,7 @@ class ThreadsOnCuda(OnCuda):
     def skip(self, rows: Rows, rates: Tensor) -> Skipped:
         """Take steps with rates (K, n), K ≥ W, without records, and leave `rows` as they are."""
         (count, n), dim = rates.shape, rows.x.shape[1]
+        rates = rates if rates.stride(1) == 1 else rates.contiguous()
         if self._skip is None:
             self._skip = self._kernel(rows.x.dtype, recorded=False)
         points, best = rows.x.new_empty((3, dim, n)), rows.x.new_empty((dim, n))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.batches import Finished, assert_same_bits, finish, make_batch, why_eager
+from helpers.pretended_cuda import pretended_cuda
 from helpers.programs import batch_of_names, names_of
 from helpers.threads import Blocks, ReversedBlocks, Threads
 
@@ -62,6 +63,16 @@ def in_dtype(batch: Batch, dtype: torch.dtype) -> Batch:
     return replace(batch, mode="compiled", loss=loss, **numbers)
 
 
+def on_device(batch: Batch, device: str) -> Batch:
+    """The batch on another device."""
+    names = ("lr", "start", "noise", "seed")
+    numbers = {name: getattr(batch, name).to(device) for name in names}
+    loss = batch.loss.with_columns(
+        lambda value: value.to(device) if isinstance(value, torch.Tensor) else value
+    )
+    return replace(batch, loss=loss.to(batch.start.dtype, torch.device(device)), **numbers)
+
+
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
 @pytest.mark.parametrize("name", BATCHES)
 def test_every_bit_is_that_of_the_processor(name: str, dtype: torch.dtype) -> None:
@@ -97,6 +108,21 @@ def test_an_interruption_without_records() -> None:
     asked = iter([False, False, True])
     (*_, last) = advance(batch, lambda: next(asked, True), with_threads(batch), recorded=False)
     assert set(last.status.tolist()) == {int(Status.INTERRUPTED)}
+
+
+@pytest.mark.parametrize("name", ["adam", "noise and momentum", "columns"])
+def test_nothing_but_kernels_leaves_the_device(name: str) -> None:
+    batch, on_cpu = in_dtype(BATCHES[name], torch.float64), Outcomes(BATCHES[name])
+    for chunk in advance(batch, step=with_threads(batch)):
+        on_cpu.add(chunk)
+    with pretended_cuda():
+        batch = on_device(batch, "cuda")
+        step, ends = ThreadsOnCuda(Rows.of(batch), Threads), Outcomes(batch)
+        for chunk in advance(batch, step=step, recorded=False):
+            assert chunk.loss.device.type == "cuda"
+            ends.add(chunk)
+    for key, column in on_cpu.numbers.items():
+        np.testing.assert_allclose(ends.numbers[key], column, rtol=1e-12, err_msg=key)
 
 
 NEAR = 1e-12

@@ -181,7 +181,7 @@ class _Names(TorchFunctionMode):
                 why = f"can't convert {CUDA} device type tensor to numpy. Use Tensor.cpu() to copy"
                 raise TypeError(why)
             if func is Tensor.data_ptr:
-                raise RuntimeError(f"this address is one of {CUDA}")
+                return args[0].numbers.data_ptr()
             if func is Tensor.tolist:
                 return args[0].cpu().tolist()
             if func in _ANSWERS:
