@@ -78,7 +78,7 @@ class ChunkSizes:
         x = rows.x
         vectors = 1 if rows.noise is None else 1 + x.shape[1]
         bytes_taken = x.element_size() * vectors * len(x)
-        return max(1, min(_EXPENSIVE_ON_GPU // _products(rows), _MOST_ON_GPU // bytes_taken))
+        return max(1, min(_longest_on_gpu(rows), _MOST_ON_GPU // bytes_taken))
 
     def limit(self, rows: Rows, mode: Mode) -> int:
         """The most records of a chunk of n rows.
@@ -90,7 +90,7 @@ class ChunkSizes:
         record = x.element_size() * (vectors * x.numel() + 3 * len(x)) + 8 * minibatch * len(x)
         longest, most_bytes = self.longest, self.max_bytes
         if mode.name == "compiled" and x.device.type == "cuda":
-            longest, most_bytes = _EXPENSIVE_ON_GPU // _products(rows), _MOST_ON_GPU
+            longest, most_bytes = _longest_on_gpu(rows), _MOST_ON_GPU
         elif mode.name == "compiled":
             longest = min(max(longest, _CACHED // record), _EXPENSIVE // _products(rows))
         return max(1, min(longest, most_bytes // record, _MOST_RECORDS))
@@ -112,6 +112,16 @@ _CACHED = 2**23
 """Records of so many bytes are read back from a cache."""
 
 _MOST_RECORDS = 2**16
+
+
+def _longest_on_gpu(rows: Rows) -> int:
+    """The most steps of a launch, after which a run can be interrupted.
+
+    However few rows there are, each takes one step after the other: some microseconds on a thread,
+    up to a hundred on a block, whose threads wait for each other.
+    """
+    one_after_the_other = 2**11 if rows.batch.by_row else 2**14
+    return min(one_after_the_other, _EXPENSIVE_ON_GPU // _products(rows))
 
 
 def _products(rows: Rows) -> int:
