@@ -182,8 +182,20 @@ CORNER = """() => new Promise((done) => {
 })"""
 
 
+DROPPED = """() => {
+  const real = window.fetch;
+  window.fetch = (address, options) => {
+    if (!String(address).includes("/live?")) return real(address, options);
+    window.fetch = real;
+    return Promise.resolve(new Response("dropped: a newer run was asked for\\n", { status: 400 }));
+  };
+}"""
+
+
 def test_the_live_path_is_that_of_gdlab(page: Page) -> None:
+    """Also where the server takes an older question for a newer one at first."""
     panel, shade = page.locator(".live"), page.evaluate(CORNER)
+    page.evaluate(DROPPED)
     assert min(shade) > 50
     panel.get_by_role("button", name="Compute live").click()
     wait_for(page, "s.live.run !== null")

@@ -8,7 +8,7 @@ import { latestOnly, liveQuery } from "./livequery.js";
 import { short } from "./numbers.js";
 import { lastStepOf } from "./scenes.js";
 
-const DROPPED = "dropped"; // begins an answer that says that another page asked for a newer run
+const DROPPED = "dropped"; // begins an answer that says that a newer run was asked for
 const REST_MS = 150; // without a change before a run is asked for with its diagnosis
 const SIDE = 160; // samples of the landscape of a changed loss, along each axis
 const HINT =
@@ -142,8 +142,10 @@ function askForRuns(store, source) {
       if (!isBrief || query !== newest) return;
       timer = setTimeout(() => ask({ query, isBrief: false }), REST_MS);
     },
-    failed: ({ message }) => {
-      if (!message.startsWith(DROPPED)) store.set(withoutRun(store.get(), message.trim()));
+    failed: ({ message }, asked) => {
+      if (!message.startsWith(DROPPED)) return store.set(withoutRun(store.get(), message.trim()));
+      // By another page, or a run that this one gave up and that came after its newest.
+      if (asked.query === newest) timer = setTimeout(() => ask(asked), REST_MS);
     },
   });
   return (query) => {

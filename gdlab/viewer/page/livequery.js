@@ -69,8 +69,8 @@ export function withChange(changes, key, value, usual) {
 }
 
 // Returns a function that asks one thing at a time: `ask(query, signal)` answers a promise, and
-// `told(answer, query)` or `failed(error)` hear of the latest. A question that comes while another
-// is being answered waits, and only the last one is kept; an answer that takes longer than
+// `told(answer, query)` or `failed(error, query)` hear of the latest. A question that comes while
+// another is being answered waits, and only the last one is kept; an answer that takes longer than
 // `patience` milliseconds is given up for it. Asking null gives up what is being answered.
 export function latestOnly({ ask, told, failed, patience = 300 }) {
   let [current, waiting] = [null, null];
@@ -81,7 +81,7 @@ export function latestOnly({ ask, told, failed, patience = 300 }) {
       const answer = await ask(query, mine.control.signal);
       if (!mine.control.signal.aborted) told(answer, query);
     } catch (error) {
-      if (!mine.control.signal.aborted) failed(error);
+      if (!mine.control.signal.aborted) failed(error, query);
     }
     if (current === mine) current = null;
     if (current === null && waiting !== null) next();
