@@ -75,7 +75,7 @@ class Kernel:
         code, *values = getattr(self._driver, name)(*arguments)
         if code != self._driver.CUresult.CUDA_SUCCESS:
             _, text = self._driver.cuGetErrorString(code)
-            raise RuntimeError(f"CUDA: {name}: {text.decode() if text else code.name}")
+            raise RuntimeError(f"CUDA error: {name}: {text.decode() if text else code.name}")
         return values[0] if values else None
 
 
