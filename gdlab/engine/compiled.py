@@ -21,7 +21,7 @@ from gdlab.engine.eager import draw_noise, records_with_loss
 from gdlab.engine.parallel import in_parts
 from gdlab.engine.records import ChunkRecords, ChunkSummary
 from gdlab.engine.rows import Rows
-from gdlab.engine.stacking import collect_columns, pointer, stack
+from gdlab.engine.stacking import collect_columns, pointer, rows_innermost, stack
 from gdlab.engine.status import Status
 from gdlab.fields.declared import Number, map_numbers
 from gdlab.losses.base import Loss
@@ -52,14 +52,13 @@ class StepInputs:
     columns: Tensor
 
     @classmethod
-    def of(cls, rows: Rows, records: ChunkRecords) -> "StepInputs":
-        """The inputs of the new records of rows, those after the pending one."""
-        pending = rows.pending_count
-        rates, noise = records.rates, draw_noise(rows, len(records.loss))
-        if rates.stride(1) != 1:
-            rates = rates.contiguous()
-        noise = records.points if noise is None else noise.expand_as(records.x).contiguous()
-        return cls(rates[pending:], noise[pending:], columns_of(rows))
+    def of(cls, rows: Rows, rates: Tensor) -> "StepInputs":
+        """The inputs of the new records of rows, those after the pending one, with their rates."""
+        pending, (n, dim) = rows.pending_count, rows.x.shape
+        noise = draw_noise(rows, pending + len(rates))
+        noise = rates if noise is None else noise.expand(-1, dim, n).contiguous()[pending:]
+        columns = stack(collect_columns(rows.loss, rows.optimizer), rows.x)
+        return cls(rows_innermost(rates), noise, columns)
 
 
 class Compiled:
@@ -117,7 +116,7 @@ class Compiled:
         """Let the compiled steps write the new records, and return their summary (5, n)."""
         pending, n = rows.pending_count, len(rows.x)
         count = len(records.loss) - pending
-        inputs = StepInputs.of(rows, records)
+        inputs = StepInputs.of(rows, records.rates[pending:])
         summary = rows.x.new_empty((5, n))
         first = [pointer(t[pending:]) for t in (records.points, records.loss, records.norm)]
         last = [pointer(t) for t in (inputs.noise, inputs.columns, state, summary)]
@@ -195,18 +194,14 @@ def check_compilable(batch: Batch) -> None:
 
 def first_row(rows: Rows) -> tuple[Loss, Optimizer, Tensor, State, bool]:
     """Return what the step of the first row takes, which is that of all rows: with its noise."""
-
-    def first(value: Number) -> Number:
-        return value[:1] if isinstance(value, Tensor) else value
-
     state = {name: leaf[:1] for name, leaf in rows.state.items()}
-    loss, optimizer = rows.loss.with_columns(first), map_numbers(rows.optimizer, first)
+    loss, optimizer = rows.loss.with_columns(first_of), map_numbers(rows.optimizer, first_of)
     return loss, optimizer, rows.x[:1], state, rows.noise is not None
 
 
-def columns_of(rows: Rows) -> Tensor:
-    """Return the settings that differ between rows (C, n), as compiled steps read them."""
-    return stack(collect_columns(rows.loss, rows.optimizer), rows.x)
+def first_of(value: Number) -> Number:
+    """Return the entry (1, …) of the first row of a column, and a number as it is."""
+    return value[:1] if isinstance(value, Tensor) else value
 
 
 def unstack(leaves: State, memory: Tensor) -> State:

@@ -10,7 +10,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from gdlab.engine.compiled import Compiled, first_row, unstack
+from gdlab.engine.compiled import Compiled, first_of, first_row, unstack
 from gdlab.engine.compiled_metric import compile_metrics
 from gdlab.engine.compiler.arrays.program import OneRun, trace_program
 from gdlab.engine.compiler.arrays.writer import align, pad
@@ -20,8 +20,8 @@ from gdlab.engine.examples import Examples, address, addresses, examples_type, w
 from gdlab.engine.parallel import PRODUCTS_PER_THREAD, in_parts
 from gdlab.engine.records import ChunkRecords
 from gdlab.engine.rows import Rows
-from gdlab.engine.stacking import collect_columns, pointer, stack
-from gdlab.fields.declared import Number, map_numbers
+from gdlab.engine.stacking import collect_columns, pointer, rows_innermost, stack
+from gdlab.fields.declared import map_numbers
 from gdlab.numerics.rowwise import VECTOR_BYTES
 from gdlab.optimizers.base import State
 from gdlab.schedules.base import Memory, Schedule
@@ -31,7 +31,7 @@ class CompiledByRow(Compiled):
     """Advances the rows of a batch by their compiled step, one row after the other."""
 
     def _load(self, rows: Rows) -> None:
-        schedule, memory = first_of_schedule(rows)
+        schedule, memory = _first_of_schedule(rows)
         run = OneRun(*first_row(rows), schedule, memory, rows.batch.steps)
         loss, x = run.loss, run.x
         self._program = trace_program(run)
@@ -70,17 +70,15 @@ class CompiledByRow(Compiled):
         count = total - pending
         followed = [rows.schedule] if rows.schedule_state else []
         columns = stack(collect_columns(rows.loss, rows.optimizer, *followed), rows.x)
-        is_new = (
-            rows.schedule_state is not self._schedule_state
-        )  # at first, or where rows have left
-        if followed and is_new:
+        is_kept = rows.schedule_state is self._schedule_state
+        if followed and not is_kept:  # the first chunk, or rows have left
             self._schedule_memory = stack_rows(rows.schedule_state, rows.x)
             rows.schedule_state = unstack(rows.schedule_state, self._schedule_memory)
             self._schedule_state = rows.schedule_state
         summary = rows.x.new_empty((5, n))
         noise = draw_noise(rows, total)
         noise = None if noise is None else noise.expand_as(records.x).contiguous()
-        rates = records.rates if records.rates.stride(1) == 1 else records.rates.contiguous()
+        rates = rows_innermost(records.rates)
         has_loss = records.has_loss
         has_loss = torch.ones(total, dtype=torch.bool) if has_loss is None else has_loss
         by_record = records.points, records.loss, records.norm, rates, noise
@@ -108,14 +106,10 @@ class CompiledByRow(Compiled):
         return summary
 
 
-def first_of_schedule(rows: Rows) -> tuple[Schedule, Memory]:
+def _first_of_schedule(rows: Rows) -> tuple[Schedule, Memory]:
     """Return the schedule of the first row, and its state."""
-
-    def first(value: Number) -> Number:
-        return value[:1] if isinstance(value, Tensor) else value
-
     memory = {name: leaf[:1] for name, leaf in rows.schedule_state.items()}
-    return map_numbers(rows.schedule, first), memory
+    return map_numbers(rows.schedule, first_of), memory
 
 
 def stack_rows(leaves: State, x: Tensor) -> Tensor:

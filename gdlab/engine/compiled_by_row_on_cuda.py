@@ -28,12 +28,11 @@ class BlocksOnCuda(OnCuda):
         super().__init__(rows, load)
 
     def _load(self, rows: Rows) -> None:
-        loss, optimizer, x, state, has_noise = first_row_on_cpu(rows)
-        run = OneRun(loss, optimizer, x, state, has_noise, Constant(), {}, rows.batch.steps)
+        run = OneRun(*first_row_on_cpu(rows), Constant(), {}, rows.batch.steps)
         program = trace_program(run, THREADS)
-        self._advance = self._load_kernel(program.source, x.dtype)
+        self._advance = self._load_kernel(program.source, rows.x.dtype)
         tables = [table.to(rows.x) for table in program.tables]
-        self._examples = Examples(tables, loss.examples or 1, rows.x)
+        self._examples = Examples(tables, run.loss.examples or 1, rows.x)
         self._tables = self._examples.joined()
         self.work = rows.x.new_empty((min(MOST_BLOCKS, len(rows.batch.lr)), program.work))
 

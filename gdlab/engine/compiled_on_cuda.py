@@ -13,12 +13,11 @@ import torch
 from torch import Tensor
 
 from gdlab.engine.batch import Batch
-from gdlab.engine.compiled import Compiled, StepInputs, columns_of, first_row, unstack
+from gdlab.engine.compiled import Compiled, StepInputs, first_row, unstack
 from gdlab.engine.compiler.cuda import source
 from gdlab.engine.compiler.cuda.launch import Kernel, Launch
 from gdlab.engine.compiler.program import Uncompilable
 from gdlab.engine.compiler.step import trace_step
-from gdlab.engine.eager import draw_noise
 from gdlab.engine.records import ChunkRecords, ChunkSummary
 from gdlab.engine.rows import Rows
 from gdlab.engine.skipping import KEPT, Skipped
@@ -68,7 +67,7 @@ class OnCuda(Compiled):
     def _run(self, rows: Rows, records: ChunkRecords, state: Tensor) -> Tensor:
         """Launch the steps that write the new records, and return their summary (5, n)."""
         pending, n = rows.pending_count, len(rows.x)
-        inputs, summary = StepInputs.of(rows, records), rows.x.new_empty((5, n))
+        inputs, summary = StepInputs.of(rows, records.rates[pending:]), rows.x.new_empty((5, n))
         by_record = (records.points[pending:], records.loss[pending:], records.norm[pending:])
         rates = inputs.rates, inputs.rates.stride(0)
         others = inputs.noise, inputs.columns, state, summary
@@ -101,16 +100,15 @@ class ThreadsOnCuda(OnCuda):
     def skip(self, rows: Rows, rates: Tensor) -> Skipped:
         """Take steps with rates (K, n), K ≥ W, without records, and leave `rows` as they are."""
         (count, n), dim = rates.shape, rows.x.shape[1]
-        rates = rates if rates.stride(1) == 1 else rates.contiguous()
+        inputs = StepInputs.of(rows, rates)
         if self._skip is None:
             self._skip = self._kernel(rows.x.dtype, recorded=False)
         points, best = rows.x.new_empty((3, dim, n)), rows.x.new_empty((dim, n))
         loss, norm, summary = (rows.x.new_empty((size, n)) for size in (KEPT, KEPT, 5))
         points[0], memory = rows.x.T, self._stack_state(rows)
-        noise, columns = draw_noise(rows, count + 1), columns_of(rows)
-        noise = points if noise is None else noise.expand(-1, -1, n).contiguous()[1:]
-        by_record = points, loss, norm, rates, rates.stride(0)
-        self._skip(n, count, KEPT, *by_record, noise, columns, memory, summary, best)
+        by_record = points, loss, norm, inputs.rates, inputs.rates.stride(0)
+        others = inputs.noise, inputs.columns, memory, summary, best
+        self._skip(n, count, KEPT, *by_record, *others)
         return Skipped(
             last=points[1],
             after=points[2].T,

@@ -32,6 +32,11 @@ def stack(tensors: list[Tensor], x: Tensor) -> Tensor:
     return torch.cat(flat).contiguous()
 
 
+def rows_innermost(values: Tensor) -> Tensor:
+    """Return values (K, n) with those of neighboring rows side by side in memory."""
+    return values if values.stride(1) == 1 else values.contiguous()
+
+
 def pointer(tensor: Tensor) -> ctypes.c_void_p:
     """Return the address of a tensor's numbers, as C takes it."""
     return ctypes.c_void_p(tensor.data_ptr())

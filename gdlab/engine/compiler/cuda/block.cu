@@ -11,7 +11,7 @@ enum { ALIGNMENT = 16, WORK = CP + 2 * DP + ALIGNMENT + TILE + SHARED };
    noise   added to the gradients (K, D, n), if the step has noise
    column  settings that differ between rows (C, n)
    memory  the state of the optimizer (n, SP), before and after
-   summary as in thread.cu (5, n)
+   summary as in advance.c (5, n)
    example the tables of examples one after the other, each (width, count)
    weight  of each example in the mean (count,); 0 for padding
    work    WORK numbers of memory for each block */

@@ -6,13 +6,9 @@
            else (3, D, n): the first one is read, the K-th and the one after it are written
    loss    losses at the last W of the first K points, all of them where W = K
    norm    gradient norms there
-   rate    learning rates; `stride` is n, or 0 if they are constant
-   noise   added to the gradients, if the step has noise
-   column  settings that differ between rows
-   memory  the state of the optimizer, before and after
-   summary for each row: the smallest norm, the smallest loss, its record, NaN if any number was
-           not finite, the largest |loss|
-   best    without RECORDED, the point that has the smallest loss (D, n) */
+   best    without RECORDED, the point that has the smallest loss (D, n)
+
+   The other arguments are those of advance.c. */
 KERNEL void advance(long long n, long long K, long long W, T *x_, T *loss, T *norm_, const T *rate_,
                     long long stride, const T *noise_, const T *column_, T *memory, T *summary,
                     T *best_)
