@@ -73,9 +73,9 @@ def _launch(
 ) -> tuple[list[float], int]:
     """Run jobs that can all run; see `launch_batch`."""
     results, code = launch_sweep(config, loader, grid_of_jobs(jobs), numbers, executor)
-    if code > EXIT_FAILED or not len(results):
+    if code > EXIT_FAILED or results is None:
         return [], code
-    ends = zip(results["status"].to_pylist(), results["final_loss"].to_pylist(), strict=True)
+    ends = zip(*(results.frame[name].tolist() for name in ("status", "final_loss")), strict=True)
     return [objective(status, loss) for status, loss in ends], code
 
 

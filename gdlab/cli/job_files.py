@@ -20,11 +20,12 @@ from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome
 from gdlab.engine.status import Status
 from gdlab.errors import RecordError, describe_error
+from gdlab.recording.digests import VerifiedFiles
 from gdlab.recording.files import write_atomically
+from gdlab.recording.names import RESULTS
+from gdlab.recording.parquet import read_parquet
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from gdlab.sweeps.grid import Grid
 
 JOBS = "jobs"
@@ -93,22 +94,19 @@ class JobNote:
         dataclasses.replace(self._job, failure=text).save(self._sweep)
 
 
-def note_batch(
-    sweep: Path, part: Path, grid: "Grid", results: "pa.Table", numbers: Sequence[int]
-) -> None:
+def note_batch(sweep: Path, part: Path, grid: "Grid", numbers: Sequence[int]) -> None:
     """Note the jobs of a batch that a sweeper made and that ran as one.
 
     Args:
         sweep: the directory of the sweep.
         part: the directory of the batch.
         grid: the jobs of the batch.
-        results: the table of the batch.
         numbers: of the jobs in the sweep.
     """
     from gdlab.sweeps.result_files import read_directories  # a single run does not need it
 
     directories = read_directories(part)
-    for row in results.to_pylist():
+    for row in read_parquet(VerifiedFiles(part), RESULTS).to_pylist():
         name = directories.get(str(row["run"]))
         coordinates = [row[key] for key in row if re.fullmatch(r"x\d+", key)]
         row["x"] = [value for value in coordinates if value is not None]

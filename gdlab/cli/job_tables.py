@@ -22,11 +22,12 @@ from gdlab.cli.sweep import make_plan, print_sweep
 from gdlab.engine.outcome import Outcomes
 from gdlab.errors import SettingError
 from gdlab.runs.batching import batch_of
-from gdlab.sweeps.grid import Grid
+from gdlab.sweeps.grid import POSITION, Grid
 from gdlab.sweeps.plan import Group, Plan
 from gdlab.sweeps.result_files import write_about, write_multirun, write_results
+from gdlab.sweeps.results import results_of
 from gdlab.sweeps.shard import FinishedRuns
-from gdlab.sweeps.standings import SweepResults, write_standings
+from gdlab.sweeps.standings import write_standings
 from gdlab.sweeps.summary import show_sweep
 from gdlab.sweeps.table import join_tables, table_of, table_of_failed
 
@@ -81,15 +82,15 @@ def _gather_tables(config: DictConfig, loader: ConfigLoader) -> int:
     jobs = read_jobs(directory)
     if not jobs:
         return 0
-    results = SweepResults(*_collect(jobs, directory, config, loader))
+    plan, table = _collect(jobs, directory, config, loader)
     write_multirun(directory, OmegaConf.to_yaml(config))
-    write_results(directory, results.table)
+    results = results_of(plan, write_results(directory, table.schema, [table]))
     directories = {job.number: job.directory for job in jobs if job.result and job.directory}
-    write_about(directory, results.plan, directories)
+    write_about(directory, plan, directories)
     write_standings(directory, results.standings)
     show_sweep(results, directory)
     print_sweep(results, directory)
-    return exit_code(results.table["status"].to_pylist(), read_unwanted(config))
+    return exit_code(results.frame["status"].unique().tolist(), read_unwanted(config))
 
 
 def _collect(
@@ -107,7 +108,7 @@ def _collect(
     if not ended:
         raise SettingError(f"{directory / jobs[0].directory}: {failed[jobs[0].number]}")
     all_jobs = grid_of_jobs(list(parsed.values()))
-    index = np.zeros((max(parsed) + 1, len(all_jobs.axes)), dtype=np.int64)
+    index = np.zeros((max(parsed) + 1, len(all_jobs.axes)), dtype=POSITION)
     index[list(parsed)] = all_jobs.index  # a job that never started is in no table
     # Only jobs with a result are composed: the settings of a failed one may be unusable.
     usable_jobs = grid_of_jobs([parsed[number] for number in ended])

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
@@ -36,13 +36,9 @@ from gdlab.sweeps.grouping import group_runs
 from gdlab.sweeps.names import check_names
 from gdlab.sweeps.plan import Plan
 from gdlab.sweeps.result_files import write_multirun
+from gdlab.sweeps.results import SweepResults
 from gdlab.sweeps.runner import run_sweep
-from gdlab.sweeps.standings import SweepResults
 from gdlab.sweeps.summary import SweepProgress, show_sweep
-from gdlab.sweeps.table import empty_table
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 # Files that a sweep may leave if it dies before it has a plan.
 _LEFTOVERS = {
@@ -64,8 +60,8 @@ def launch_sweep(
     grid: Grid,
     numbers: Sequence[int] = (),
     executor: str = DEFAULT,
-) -> tuple["pa.Table", int]:
-    """Run a grid of runs and return its table and the exit code.
+) -> tuple[SweepResults | None, int]:
+    """Run a grid of runs and return how they ended, None after a dry run, and the exit code.
 
     Args:
         config: of the sweep, including its `hydra` node.
@@ -83,7 +79,7 @@ def launch_sweep(
     if config.get("dry_run"):
         show_plan(plan)
         output.print_json(lambda: {"runs": len(plan), "batches": len(plan.groups)})
-        return empty_table(), 0
+        return None, 0
     sweep = Path(str(config.hydra.sweep.dir))
     wanted = sweep / f"from={numbers[0]}" if numbers else sweep
     is_named = hydra_internals.is_typed(config, _DIRECTORY)
@@ -97,10 +93,10 @@ def launch_sweep(
         plan_file.save(plan, directory)
         results, code = finish_sweep(plan, directory, frozenset() if numbers else unwanted)
         if numbers:
-            note_batch(sweep, directory, grid, results.table, numbers)
+            note_batch(sweep, directory, grid, numbers)
         else:
             print_sweep(results, directory)
-        return results.table, code
+        return results, code
 
 
 @contextmanager
@@ -141,7 +137,7 @@ def finish_sweep(
     show_sweep(results, directory)
     if interruption.signal is not None:
         return results, EXIT_SIGNAL + interruption.signal
-    return results, exit_code(results.table["status"].to_pylist(), unwanted)
+    return results, exit_code(results.frame["status"].unique().tolist(), unwanted)
 
 
 def print_sweep(results: SweepResults, directory: Path) -> None:

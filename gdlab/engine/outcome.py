@@ -15,7 +15,7 @@ from gdlab.engine.batch import Batch
 from gdlab.engine.chunk import Chunk
 from gdlab.engine.diagnoses import Diagnoses, KnownDiagnoses
 from gdlab.engine.evidence import Evidence
-from gdlab.engine.reasons import Ending, describe_ending
+from gdlab.engine.reasons import TOLD_BY_STEPS, Ending, describe_ending
 from gdlab.engine.status import Status
 from gdlab.engine.targets import Reached
 from gdlab.fields.formatting import short_repr
@@ -236,9 +236,10 @@ class Outcomes:
         runs = range(len(self.status))
         for name in (f.name for f in dataclasses.fields(Outcome) if f.name not in _LEFT_OUT):
             if name == "status":
-                columns[name] = [str(Status(code)) for code in self.status.tolist()]
+                words = {status.value: str(status) for status in Status}
+                columns[name] = [words[code] for code in self.status.tolist()]
             elif name == "reason":
-                columns[name] = [self.reason(row) for row in runs]
+                columns[name] = self._all_reasons()
             elif name == "diagnosis":
                 columns[name] = [self.diagnoses.word(row) for row in runs]
             elif name == "metrics":
@@ -252,6 +253,17 @@ class Outcomes:
             else:
                 columns[name] = [getattr(self, name)] * len(runs)
         return columns
+
+    def _all_reasons(self) -> list[str]:
+        """Return the reasons of all runs; what many have in common is said once."""
+        shared: dict[tuple[int, int], str] = {}
+        ends = list(zip(self.status.tolist(), self.numbers["steps"].tolist(), strict=True))
+        if self._domain is not None or self._reasons:
+            return [self.reason(row) for row in range(len(ends))]
+        for row, end in enumerate(ends):
+            if end[0] in TOLD_BY_STEPS and end not in shared:
+                shared[end] = self.reason(row)
+        return [shared.get(end) or self.reason(row) for row, end in enumerate(ends)]
 
     def reason(self, row: int) -> str:
         """Return how a run ended, as a sentence."""

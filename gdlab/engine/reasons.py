@@ -21,6 +21,9 @@ _OBSTACLES = {
 }
 """What ended a run that stalled after a number of steps."""
 
+TOLD_BY_STEPS = (Status.CONVERGED, Status.MAX_STEPS)
+"""Statuses whose sentence is the same for all runs of a batch that took as many steps."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ending:

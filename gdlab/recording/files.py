@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedWriter
 from pathlib import Path
@@ -134,13 +134,29 @@ def write_atomically(path: Path, content: bytes | Iterable[bytes], *, durable: b
         content: its whole content, at once or in parts.
         durable: whether to fsync.
     """
+    with written_atomically(path, durable=durable) as file:
+        file.writelines([content] if isinstance(content, bytes) else content)
+
+
+@contextmanager
+def written_atomically(
+    path: Path, *, durable: bool = True, on_written: Callable[[Path], None] = lambda partial: None
+) -> Iterator[BufferedWriter]:
+    """Open a file to write, which has its name, and replaces the old one, only once it is whole.
+
+    Args:
+        path: the file.
+        durable: whether to fsync.
+        on_written: called with the whole file before it gets its name.
+    """
     partial = path.with_name(partial_name(path.name))
     try:
         with create(partial) as file:
-            file.writelines([content] if isinstance(content, bytes) else content)
+            yield file
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
+        on_written(partial)
         os.replace(partial, path)
     except BaseException:
         partial.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ CONFIGURATION = tuple(sorted(pattern.rpartition("/")[2] for pattern in (CONFIG, 
 """The names of these files."""
 
 RESULTS = "results.parquet"
+RESULTS_CSV = "results.csv"
 ABOUT = "sweep.json"
 MULTIRUN = "multirun.yaml"
 SUMMARY_CSV, SUMMARY_MD = "summary.csv", "summary.md"

@@ -2,13 +2,15 @@
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gdlab.errors import RecordError, first_line
-from gdlab.recording.digests import VerifiedFiles, write_with_digest
+from gdlab.recording.digests import VerifiedFiles, append_digest, write_with_digest
+from gdlab.recording.files import written_atomically
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -61,13 +63,39 @@ def write_table(directory: Path, name: str, table: "pa.Table") -> None:
     write_with_digest(directory, name, content.getvalue())
 
 
+@contextmanager
+def table_written(
+    directory: Path, name: str, schema: "pa.Schema"
+) -> Iterator[Callable[["pa.Table"], None]]:
+    """Write what `write_table` does, of a table that comes in parts.
+
+    Yields:
+        A function that takes the parts in turn; each becomes a row group.
+    """
+    import pyarrow.parquet as pq
+
+    def note(partial: Path) -> None:
+        append_digest(directory, name, partial)
+
+    with (
+        written_atomically(directory / name, on_written=note) as file,
+        pq.ParquetWriter(file, schema) as writer,
+    ):
+        yield lambda part: writer.write_table(part.combine_chunks())
+
+
 def csv_of(table: "pa.Table") -> bytes:
     """Return a table for spreadsheets; a text that would start a formula gets a quote in front."""
     return b"".join(csv_parts(table))
 
 
-def csv_parts(table: "pa.Table") -> Iterator[bytes]:
-    """Yield what `csv_of` returns, in parts: as a whole it takes more memory than the table."""
+def csv_parts(table: "pa.Table", *, header: bool = True) -> Iterator[bytes]:
+    """Yield what `csv_of` returns, in parts: as a whole it takes more memory than the table.
+
+    Args:
+        table: the table, or a part of it.
+        header: whether to begin with the names of the columns.
+    """
     import pyarrow as pa
     from pyarrow import csv
 
@@ -80,7 +108,7 @@ def csv_parts(table: "pa.Table") -> Iterator[bytes]:
             for column in part.columns
         ]
         content = io.BytesIO()
-        options = csv.WriteOptions(include_header=not first)
+        options = csv.WriteOptions(include_header=header and not first)
         csv.write_csv(pa.table(columns, names=table.column_names), content, options)
         yield content.getvalue()
 

@@ -16,6 +16,8 @@ from gdlab.errors import SettingError
 from gdlab.fields.formatting import format_value
 
 MAX_RUNS = 20_000_000
+POSITION = np.int32
+"""The type of a position on an axis: there is one for each run and axis."""
 
 WRITTEN_OUT = (type(None), bool, int, float, str, list, tuple, Mapping)
 """The types of values that tables hold; other objects of Python are called by their texts."""
@@ -103,7 +105,7 @@ class Grid:
 
     Attributes:
         axes: in the order of the command; an axis of length 1 has one value for all runs.
-        index: for each run, the position of its value on each axis: (R, A).
+        index: for each run, the position of its value on each axis: (R, A), `POSITION`.
     """
 
     axes: tuple[Axis, ...]
@@ -190,4 +192,6 @@ def _assign_dimensions(axes: Sequence[Axis], zipped: Sequence[str], setting: str
 
 def stack_columns(columns: list[np.ndarray], runs: int) -> np.ndarray:
     """Stack columns (R,) to an index (R, A); without axes its shape is (R, 0)."""
-    return np.stack(columns, 1) if columns else np.zeros((runs, 0), dtype=np.int64)
+    if not columns:
+        return np.zeros((runs, 0), dtype=POSITION)
+    return np.stack(columns, 1, dtype=POSITION, casting="same_kind")

@@ -41,26 +41,26 @@ def _digest(text: str) -> str:
 def with_machine(table: "pa.Table", device: torch.device) -> "pa.Table":
     """Note with a table this machine, and its GPU if that is the device of the runs."""
     gpu = {} if device.type == "cpu" else {"GPU": torch.cuda.get_device_name(device)}
-    return _with_machines(table, [dict(fingerprint()) | gpu])
+    return table.replace_schema_metadata(_note([dict(fingerprint()) | gpu]))
 
 
-def with_machines_of(table: "pa.Table", parts: Iterable["pa.Table"]) -> "pa.Table":
-    """Note with a table the machines of all tables that it was made of."""
-    machines = [machine for part in parts for machine in _machines(part)]
-    return _with_machines(table, machines)
+def with_machines_of(schema: "pa.Schema", parts: Iterable["pa.Schema"]) -> "pa.Schema":
+    """Note in the schema of a table the machines of all tables that it is made of."""
+    return schema.with_metadata(_note(machine for part in parts for machine in _machines(part)))
 
 
-def differences(table: "pa.Table") -> list[str]:
-    """Return in what the machines that the runs of a table ran on differ."""
-    machines = _machines(table)
+def differences(schema: "pa.Schema") -> list[str]:
+    """Return in what the machines differ that the runs of a table ran on."""
+    machines = _machines(schema)
     names = dict.fromkeys(name for machine in machines for name in machine)
     return [name for name in names if len({machine.get(name) for machine in machines}) > 1]
 
 
-def _machines(table: "pa.Table") -> list[dict[str, str]]:
-    return json.loads((table.schema.metadata or {}).get(_KEY, b"[]"))
+def _machines(schema: "pa.Schema") -> list[dict[str, str]]:
+    return json.loads((schema.metadata or {}).get(_KEY, b"[]"))
 
 
-def _with_machines(table: "pa.Table", machines: list[dict[str, str]]) -> "pa.Table":
+def _note(machines: Iterable[dict[str, str]]) -> dict[bytes, str] | None:
+    """Return the note of some machines, each once; None if there are none."""
     different = [json.loads(text) for text in dict.fromkeys(map(json.dumps, machines))]
-    return table.replace_schema_metadata({_KEY: json.dumps(different)} if different else None)
+    return {_KEY: json.dumps(different)} if different else None

@@ -192,20 +192,22 @@ class Plan:
         asked = None if template is None else template.name(self.words(run))
         if asked is not None:
             return asked
-        words = [texts[at] for at, texts in zip(self.grid.index[run], self._words, strict=True)]
+        places = self.grid.index[run].tolist()
+        words = [
+            f"{prefix}{texts[at]}" for at, (prefix, texts) in zip(places, self._words, strict=True)
+        ]
         name = _UNSAFE.sub("", ",".join(filter(None, words)).replace("/", "."))
         return name if 0 < len(name) <= _LONGEST_NAME else f"run={run}"
 
     @cached_property
-    def _words(self) -> list[list[str]]:
-        """What the name of a run says of each value of each axis; nothing if it has only one."""
+    def _words(self) -> list[tuple[str, Sequence[str]]]:
+        """What the name of a run says of each axis and its values; nothing if it has only one."""
         last = [_last_part(axis.name) for axis in self.grid.axes]
         words = []
         for axis, short in zip(self.grid.axes, last, strict=True):
             name = short if last.count(short) == 1 else axis.name
             prefix = "" if axis.name in GROUPS else f"{name}="
-            texts = _shorten(axis) if len(axis) > 1 else None
-            words.append([""] if texts is None else [f"{prefix}{text}" for text in texts])
+            words.append((prefix, _shorten(axis)) if len(axis) > 1 else ("", [""]))
         return words
 
     def words(self, run: int) -> RunWords:
@@ -242,6 +244,8 @@ def _last_part(key: str) -> str:
 
 def _shorten(axis: Axis) -> Sequence[str]:
     """Return the values of an axis with at most six digits, if these tell them apart."""
+    if not any(isinstance(value, float) for value in axis.values):
+        return axis.texts
     short = [
         f"{value:.6g}" if isinstance(value, float) and len(text) > _LONG_NUMBER else text
         for value, text in zip(axis.values, axis.texts, strict=True)

@@ -24,7 +24,7 @@ from gdlab.recording.digests import VerifiedFiles, write_with_digest
 from gdlab.recording.names import ABOUT
 from gdlab.recording.parquet import read_parquet, write_table
 from gdlab.sweeps.executors.table import check_executor
-from gdlab.sweeps.grid import Axis, Grid, check_run_count
+from gdlab.sweeps.grid import Axis, Grid, check_run_count, stack_columns
 from gdlab.sweeps.grouping import columns_of
 from gdlab.sweeps.hydra_dir import Template
 from gdlab.sweeps.plan import Group, Plan
@@ -119,7 +119,7 @@ def _restore(directory: Path, named: set[str], files: VerifiedFiles) -> Plan:
     axes = tuple(map(_axis_of, written["axes"]))
     columns = [table[f"axis{number}"].to_numpy() for number in range(len(axes))]
     group_of_run, saved = table["group"].to_numpy(), written["groups"]
-    index = np.stack(columns, 1) if columns else np.zeros((len(group_of_run), 0), dtype=np.int64)
+    index = stack_columns(columns, len(group_of_run))
     if len(table.columns) != 1 + len(axes) or set(group_of_run.tolist()) != set(range(len(saved))):
         raise ValueError(f"{INDEX} belongs to another plan")
     grid = Grid(axes, index)

@@ -1,7 +1,7 @@
 """The files that say how a sweep ended: its tables, and what `gdlab.load` needs to read them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,9 +9,9 @@ import numpy as np
 
 from gdlab.errors import RecordError
 from gdlab.recording.digests import VerifiedFiles, append_digest, write_with_digest
-from gdlab.recording.files import write_atomically
-from gdlab.recording.names import ABOUT, MULTIRUN, RESULTS
-from gdlab.recording.parquet import csv_parts, read_parquet, write_table
+from gdlab.recording.files import written_atomically
+from gdlab.recording.names import ABOUT, MULTIRUN, RESULTS, RESULTS_CSV
+from gdlab.recording.parquet import csv_parts, read_parquet, table_written
 from gdlab.sweeps.plan import Plan
 
 if TYPE_CHECKING:
@@ -26,10 +26,27 @@ def write_multirun(directory: Path, text: str) -> None:
         write_with_digest(directory, MULTIRUN, text.encode())
 
 
-def write_results(directory: Path, results: "pa.Table") -> None:
-    """Write the table of all runs, for programs and for spreadsheets."""
-    write_table(directory, RESULTS, results)
-    write_atomically(directory / "results.csv", csv_parts(results))
+def write_results(
+    directory: Path, schema: "pa.Schema", parts: Iterable["pa.Table"]
+) -> Iterator["pa.Table"]:
+    """Write the table of all runs, for programs and for spreadsheets.
+
+    Args:
+        directory: the sweep's.
+        schema: of the table.
+        parts: of the table, one after the other.
+
+    Yields:
+        Each part once it is written; the files are there in the end.
+    """
+    with (
+        written_atomically(directory / RESULTS_CSV) as file,
+        table_written(directory, RESULTS, schema) as write,
+    ):
+        for number, part in enumerate(parts):
+            write(part)
+            file.writelines(csv_parts(part, header=number == 0))
+            yield part
 
 
 def write_about(directory: Path, plan: Plan, directories: Mapping[int, str]) -> None:

@@ -34,13 +34,13 @@ from gdlab.sweeps.result_files import (
     write_about,
     write_results,
 )
+from gdlab.sweeps.results import SweepResults, results_of
 from gdlab.sweeps.run_dirs import RunDirectories
-from gdlab.sweeps.selection import choose_representatives, evenly_spaced
+from gdlab.sweeps.selection import choose_representatives, spaced_places
 from gdlab.sweeps.shard import run_group
 from gdlab.sweeps.shard_tables import ShardTables
-from gdlab.sweeps.standings import SweepResults, write_standings
+from gdlab.sweeps.standings import write_standings
 from gdlab.sweeps.subject import SweepToDraw
-from gdlab.sweeps.table import join_tables
 
 
 def run_sweep(
@@ -138,8 +138,8 @@ def _write_loadable(
     records: RunDirectories | None,
 ) -> SweepResults:
     """Write the table of all shards that ended, so that the directory can be loaded."""
-    results = SweepResults(plan, join_tables(tables.read()))
-    write_results(directory, results.table)
+    schema = tables.schema()
+    results = results_of(plan, write_results(directory, schema, tables.parts(schema)))
     write_about(directory, plan, {} if records is None else records.names())
     write_standings(directory, results.standings)
     return results
@@ -186,11 +186,10 @@ def _choose_runs(plan: Plan, results: DataFrame, shown: Sequence[int]) -> list[i
         shown: the runs that get pictures.
     """
     most = plan.options.record.max_run_dirs
-    ranked = results["run"].to_numpy()[rank_order(results, plan.metric, plan.problems())].tolist()
-    chosen = list(dict.fromkeys([ranked[0], ranked[-1], *shown]))[:most]
-    first = set(chosen)
-    rest = [run for run in ranked if run not in first]
-    return chosen + evenly_spaced(rest, most - len(chosen))
+    ranked = results["run"].to_numpy()[rank_order(results, plan.metric, plan.problems())]
+    chosen = list(dict.fromkeys([*ranked[[0, -1]].tolist(), *shown]))[:most]
+    rest = ranked[~np.isin(ranked, chosen)]
+    return chosen + rest[spaced_places(len(rest), most - len(chosen))].tolist()
 
 
 class _Interrupted(Exception):

@@ -24,10 +24,15 @@ def choose_representatives(plan: Plan, results: DataFrame, count: int) -> list[i
     problems = plan.problems()
     first = [entry.run for entry in best(results, plan.by(), plan.keys(), metric, problems)]
     ranked = results["run"].to_numpy()[rank_order(results, metric, problems)]
-    return list(dict.fromkeys([*first, *evenly_spaced(ranked.tolist(), count)]))[:count]
+    spread = ranked[spaced_places(len(ranked), count)].tolist()
+    return list(dict.fromkeys([*first, *spread]))[:count]
 
 
-def evenly_spaced(runs: Sequence[Item], count: int) -> list[Item]:
-    """Choose at most `count` runs or other things, evenly spaced from the first to the last."""
-    places = np.linspace(0, len(runs) - 1, min(count, len(runs))).round().astype(np.int64)
-    return [runs[place] for place in places]
+def evenly_spaced(items: Sequence[Item], count: int) -> list[Item]:
+    """Choose at most `count` things, evenly spaced from the first to the last."""
+    return [items[place] for place in spaced_places(len(items), count)]
+
+
+def spaced_places(length: int, count: int) -> np.ndarray:
+    """Return the places of at most `count` things of so many, evenly spaced."""
+    return np.linspace(0, length - 1, min(count, length)).round().astype(np.int64)

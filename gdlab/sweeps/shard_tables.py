@@ -5,16 +5,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gdlab.engine.status import Status
+from gdlab.numerics.memory import release_memory
 from gdlab.recording.digests import VerifiedFiles
 from gdlab.recording.names import SHARDS
 from gdlab.recording.parquet import write_table
 from gdlab.sweeps.plan import Group
 from gdlab.sweeps.result_files import read_shard, shard_name
+from gdlab.sweeps.table import in_order, joined_schema, with_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _KEPT = 2**26  # bytes of tables that are kept in memory, so that small sweeps read none again
+ROWS = 2**16
+"""Runs of the table of a sweep that are in memory together, and in a group of its file."""
 
 
 class ShardTables:
@@ -31,12 +35,15 @@ class ShardTables:
     def __init__(self, directory: Path, shards: Mapping[int, Group]) -> None:
         self._directory, self._shards = directory, shards
         self._kept: dict[int, pa.Table] = {}
+        self._schemas: dict[int, pa.Schema] = {}
+        self._equal: dict[pa.Schema, pa.Schema] = {}  # equal schemas are one object
         self._bytes, self._written = 0, set[int]()
+        self._runs = 0  # added since memory was released
         files = VerifiedFiles(directory)
         for number in shards:
             if shard_name(SHARDS, number) in files:
                 self._written.add(number)
-                self._keep(number, self._read(files, number))
+                self._take(number, self._read(files, number))
 
     def __len__(self) -> int:
         return len(self._written | self._kept.keys())
@@ -55,22 +62,33 @@ class ShardTables:
         else:
             write_table(self._directory, shard_name(SHARDS, number), table)
             self._written.add(number)
-            self._keep(number, table)
+        self._take(number, table)
+        self._runs += len(table)
+        if self._runs >= ROWS:
+            self._runs = 0
+            release_memory()
 
-    def read(self) -> list["pa.Table"]:
-        """Return all tables, in the order of their shards.
+    def schema(self) -> "pa.Schema":
+        """Return the schema of the table of the sweep, into which all tables go."""
+        return joined_schema([self._schemas[number] for number in self])
+
+    def parts(self, schema: "pa.Schema") -> Iterator["pa.Table"]:
+        """Yield the rows of all tables in the order of their runs, `ROWS` at a time.
+
+        Args:
+            schema: that of the table of the sweep.
 
         Raises:
-            RecordError: one was damaged meanwhile.
+            RecordError: a table was damaged meanwhile.
         """
         files = VerifiedFiles(self._directory)
-        return [
-            self._kept[number] if number in self._kept else self._read(files, number)
-            for number in self
-        ]
+        numbers = sorted(self, key=lambda number: self._shards[number].runs[0])
+        tables = (self._kept[n] if n in self._kept else self._read(files, n) for n in numbers)
+        return in_order((with_schema(table, schema) for table in tables), ROWS)
 
-    def _keep(self, number: int, table: "pa.Table") -> None:
-        if self._bytes + table.nbytes <= _KEPT:
+    def _take(self, number: int, table: "pa.Table") -> None:
+        self._schemas[number] = self._equal.setdefault(table.schema, table.schema)
+        if number not in self._kept and self._bytes + table.nbytes <= _KEPT:
             self._bytes += table.nbytes
             self._kept[number] = table
 

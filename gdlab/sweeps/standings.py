@@ -6,9 +6,9 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gdlab.console import visible
 from gdlab.engine.status import Status
@@ -22,9 +22,6 @@ from gdlab.results.cautions import cautions, ranking_rule
 from gdlab.results.diagnoses import count_diagnoses, describe_rates, unnamed_limit
 from gdlab.results.ranking import DataFrame, setting_label, split_by
 from gdlab.sweeps.plan import Plan
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _QUARTILES = ("low", "median", "high")
 
@@ -140,29 +137,6 @@ def _stability_limit(plan: Plan, rows: DataFrame) -> str:
     firsts = [int(part["run"].iloc[0]) for _, part in split_by(rows, keys)]
     formulas = {plan.settings_of(run).optimizer.stability_formula() for run in firsts}
     return formulas.pop() if len(formulas) == 1 else unnamed_limit(rows)
-
-
-@dataclass(frozen=True, eq=False)
-class SweepResults:
-    """How the runs of a sweep ended, and what it found: computed once, whoever asks.
-
-    Attributes:
-        plan: of the sweep.
-        table: a row for each run that ended or was interrupted.
-    """
-
-    plan: Plan
-    table: "pa.Table"
-
-    @cached_property
-    def frame(self) -> DataFrame:
-        """The table, for pandas."""
-        return self.table.to_pandas()
-
-    @cached_property
-    def standings(self) -> Standings:
-        """What the sweep found."""
-        return standings_of(self.plan, self.frame)
 
 
 def write_standings(directory: Path, standings: Standings) -> None:

@@ -2,9 +2,8 @@
 
 import itertools
 import shlex
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from rich.table import Table
@@ -15,15 +14,13 @@ from gdlab.engine.status import Status
 from gdlab.optimizers import Optimizer
 from gdlab.recording.names import SUMMARY_CSV, SUMMARY_MD
 from gdlab.recording.rate import recorded_rate
+from gdlab.results.ranking import DataFrame
 from gdlab.sweeps.executors.board import Statuses
-from gdlab.sweeps.machine import differences
 from gdlab.sweeps.plan import Plan
 from gdlab.sweeps.result_files import read_directories
-from gdlab.sweeps.standings import Standings, SweepResults
+from gdlab.sweeps.results import SweepResults
+from gdlab.sweeps.standings import Standings
 from gdlab.theory import predicted_rate
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _FAILURES_SHOWN = 20
 _WINNERS_SHOWN, _NOTES_SHOWN = 40, 10
@@ -56,7 +53,7 @@ def show_sweep(results: SweepResults, directory: Path) -> None:
     console.print(standings.headline)
     winners, failed = standings.winners, standings.failures
     runs = [winner.run for winner in winners[:_WINNERS_SHOWN]]
-    rates = _format_rates(plan, directory, runs, set(frame["run"]) - failed.keys())
+    rates = _format_rates(plan, directory, [None if run in failed else run for run in runs])
     wide.print(_table_of_winners(standings, rates))
     if len(winners) > _WINNERS_SHOWN:
         console.print(f"… and {len(winners) - _WINNERS_SHOWN} more in {SUMMARY_CSV}")
@@ -79,24 +76,27 @@ def show_sweep(results: SweepResults, directory: Path) -> None:
         lines["run directories"] = _describe_directories(plan, directory)
     if reasons := _why_not_batched(plan):
         lines["run by run"] = f"{reasons}; each run had its own optimizer"
-    if fell := _fallbacks(results.table):
+    if fell := _fallbacks(frame):
         lines["mode"] = fell
-    if differ := differences(results.table):
-        lines["machines"] = f"they differ in {', '.join(differ)}: so may last bits between shards"
+    if differ := ", ".join(results.machines_differ):
+        lines["machines"] = f"they differ in {differ}: so may last bits between shards"
     if plan.options.record.events:
         lines["TensorBoard"] = f"python -m gdlab.view {path}"
-    if len(frame) < len(plan) or str(Status.INTERRUPTED) in set(frame["status"]):
+    if len(frame) < len(plan) or _is_interrupted(frame):
         lines["to resume"] = f"python -m gdlab resume={path}"
     for name, text in lines.items():
         console.print(f"  {name:<16}{text}")
 
 
-def _fallbacks(results: "pa.Table") -> str:
+def _is_interrupted(results: DataFrame) -> bool:
+    return str(Status.INTERRUPTED) in results["status"].unique()
+
+
+def _fallbacks(results: DataFrame) -> str:
     """Say why runs that were to be compiled ran in eager mode; empty if there are none."""
-    is_interrupted = str(Status.INTERRUPTED) in results["status"].to_pylist()
-    if is_interrupted or "mode_reason" not in results.column_names:
+    if _is_interrupted(results) or "mode_reason" not in results:
         return ""
-    reasons = dict.fromkeys(results["mode_reason"].drop_null().to_pylist())
+    reasons = results["mode_reason"].dropna().unique()
     return "; ".join(f"eager, not compiled: {reason}" for reason in reasons)
 
 
@@ -119,13 +119,14 @@ def _optimizers(optimizer: Optimizer) -> Iterator[Optimizer]:
             yield from _optimizers(value)
 
 
-def _format_rates(
-    plan: Plan, directory: Path, runs: Sequence[int], ended: Container[int]
-) -> list[str]:
-    """Return for each run the measured rate and the theoretical one; empty if theory has none."""
+def _format_rates(plan: Plan, directory: Path, runs: Sequence[int | None]) -> list[str]:
+    """Return for each run the measured rate and the theoretical one; empty if theory has none.
+
+    None is a run without a result.
+    """
     names, rates = read_directories(directory), []
     for run in runs:
-        settings = plan.settings_of(run) if run in ended else None
+        settings = None if run is None else plan.settings_of(run)
         predicted = None if settings is None else predicted_rate(settings)
         if settings is None or predicted is None:
             rates.append("")

@@ -4,7 +4,7 @@ Columns: run; the settings that the sweep varied, plus loss, optimizer, lr and s
 of the outcome, with the point as x0, x1, … if it has at most 16 coordinates.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -87,13 +87,6 @@ def table_of_failed(
     return pa.table(columns)
 
 
-def empty_table() -> "pa.Table":
-    """Return a table of no runs."""
-    import pyarrow as pa
-
-    return pa.table({"run": pa.array([], pa.int64()), "final_loss": pa.array([], pa.float64())})
-
-
 def join_tables(tables: Sequence["pa.Table"]) -> "pa.Table":
     """Join the rows of all tables, sorted by run; columns that a table lacks are null.
 
@@ -104,22 +97,75 @@ def join_tables(tables: Sequence["pa.Table"]) -> "pa.Table":
     """
     import pyarrow as pa
 
-    fields = [field for table in tables for field in table.schema]
+    schema = joined_schema([table.schema for table in tables])
+    return _sorted(pa.concat_tables([with_schema(table, schema) for table in tables]))
+
+
+def joined_schema(schemas: Iterable["pa.Schema"]) -> "pa.Schema":
+    """Return the schema of the table that `join_tables` makes of tables with these."""
+    import pyarrow as pa
+
+    different = list(dict.fromkeys(schemas))
+    fields = [field for schema in different for field in schema]
     strings = {field.name for field in fields if pa.types.is_string(field.type)}
-
-    def unify(name: str, column: "pa.ChunkedArray") -> "pa.ChunkedArray | pa.Array":
-        if name not in strings or pa.types.is_string(column.type):
-            return column
-        return pa.array([format_value(value) for value in column.to_pylist()])
-
-    unified = [
-        pa.table({name: unify(name, table[name]) for name in table.column_names})
-        for table in tables
+    alike = [
+        pa.schema([pa.field(f.name, pa.string()) if f.name in strings else f for f in schema])
+        for schema in different
     ]
-    joined = pa.concat_tables(unified, promote_options="permissive")
-    # Those of one group are: to sort them again would take the memory of another table.
-    is_sorted = bool((np.diff(joined["run"].to_numpy()) >= 0).all())
-    return with_machines_of(joined if is_sorted else joined.sort_by("run"), tables)
+    return with_machines_of(pa.unify_schemas(alike, promote_options="permissive"), different)
+
+
+def with_schema(table: "pa.Table", schema: "pa.Schema") -> "pa.Table":
+    """Return a table with the columns of a schema that `joined_schema` made of its own."""
+    import pyarrow as pa
+
+    def column(field: "pa.Field") -> "pa.ChunkedArray | pa.Array":
+        if field.name not in table.column_names:
+            return pa.nulls(len(table), field.type)
+        values = table[field.name]
+        if pa.types.is_string(field.type) and not pa.types.is_string(values.type):
+            return pa.array([format_value(value) for value in values.to_pylist()], field.type)
+        return values.cast(field.type)
+
+    return pa.table([column(field) for field in schema], schema=schema)
+
+
+def in_order(tables: Iterable["pa.Table"], rows: int) -> Iterator["pa.Table"]:
+    """Yield the rows of tables in the order of their runs, `rows` at a time.
+
+    Only tables whose runs interleave are in memory together.
+
+    Args:
+        tables: with the same columns, each sorted by run, in the order of their first runs.
+        rows: of a part that is yielded; the last may have fewer.
+    """
+    import pyarrow as pa
+
+    waiting: list[pa.Table] = []
+    most = rows
+    for table in tables:
+        # Where runs interleave, the rows that must wait are sorted again and again. They may
+        # double in between, so that each is sorted a few times only.
+        if sum(map(len, waiting)) > most:
+            merged = _sorted(pa.concat_tables(waiting))
+            ready = int(np.searchsorted(merged["run"].to_numpy(), table["run"][0].as_py()))
+            ready -= ready % rows
+            yield from _cut(merged.slice(0, ready), rows)
+            waiting, most = [merged.slice(ready)], rows + 2 * (len(merged) - ready)
+        waiting.append(table)
+    if waiting:
+        yield from _cut(_sorted(pa.concat_tables(waiting)), rows)
+
+
+def _cut(table: "pa.Table", rows: int) -> Iterator["pa.Table"]:
+    for first in range(0, len(table), rows):
+        yield table.slice(first, rows)
+
+
+def _sorted(table: "pa.Table") -> "pa.Table":
+    """Return a table sorted by run, without a copy where it is: tables of one group are."""
+    is_sorted = bool((np.diff(table["run"].to_numpy()) >= 0).all())
+    return table if is_sorted else table.sort_by("run")
 
 
 def _plain(values: Sequence[Any]) -> list[Any]:

@@ -3,7 +3,8 @@
 import csv
 import math
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,12 @@ from gdlab.losses import MSE, Loss, Quadratic, Rosenbrock
 from gdlab.optimizers import SGD
 from gdlab.recording import parquet
 from gdlab.recording.digests import SUMS, VerifiedFiles, write_with_digest
-from gdlab.recording.parquet import csv_of, read_parquet, write_table
+from gdlab.recording.parquet import csv_of, csv_parts, read_parquet, table_written, write_table
 from gdlab.runs.batching import batch_of
 from gdlab.schedules import Constant
 from gdlab.sweeps.plan import Group
 from gdlab.sweeps.shard import run_group
-from gdlab.sweeps.table import join_tables, table_of
+from gdlab.sweeps.table import in_order, join_tables, table_of
 
 ENDS = [
     ("status", pa.string()),
@@ -212,6 +213,72 @@ def test_a_setting_of_several_kinds(values, wanted, tmp_path):
     files = VerifiedFiles(tmp_path)
     again = join_tables([read_parquet(files, f"{number}.parquet") for number in range(3)])
     assert again["what"].to_pylist() == wanted
+
+
+def numbered(runs: list[int]) -> pa.Table:
+    return pa.table({"run": runs, "twice": [2 * run for run in runs]})
+
+
+# the runs of shards, in the order of their first runs
+SHARDS = {
+    "one after the other": [[*range(7)], [*range(7, 14)], [14]],
+    "two groups that alternate": [[0, 2, 4], [1, 3, 5], [6, 8], [7, 9], [10]],
+    "one from the first to the last": [[0, 9], [1, 2], [3, 4, 5], [6], [7, 8]],
+    "some are missing": [[0, 2], [5, 6, 7], [9]],
+    "many groups": [[*range(first, 1000, 7)] for first in range(7)],
+    "one": [[3, 4, 5]],
+    "none": [],
+}
+
+
+@pytest.mark.parametrize("rows", [1, 3, 4, 1000])
+@pytest.mark.parametrize("shards", SHARDS.values(), ids=SHARDS)
+def test_tables_are_read_in_the_order_of_their_runs_a_few_rows_at_a_time(shards, rows):
+    parts = list(in_order(map(numbered, shards), rows))
+    runs = sorted(run for shard in shards for run in shard)
+    assert [part["run"].to_pylist() for part in parts] == [
+        runs[first : first + rows] for first in range(0, len(runs), rows)
+    ]
+    assert all(part.equals(numbered(part["run"].to_pylist())) for part in parts)
+
+
+def test_tables_of_one_group_are_let_go_of_before_the_last_is_read():
+    read = []
+
+    def tables() -> Iterator[pa.Table]:
+        for first in range(0, 100, 10):
+            read.append(first)
+            yield numbered([*range(first, first + 10)])
+
+    parts = in_order(tables(), 10)
+    assert next(parts)["run"].to_pylist() == [*range(10)]
+    assert read == [0, 10, 20]
+
+
+def test_a_table_written_in_parts_is_the_whole_one(tmp_path):
+    table = sample()
+    with table_written(tmp_path, "parts.parquet", table.schema) as write:
+        for first in (0, 3, 6):
+            write(table.slice(first, 3))
+            assert not (tmp_path / "parts.parquet").exists()
+    again = read_parquet(VerifiedFiles(tmp_path), "parts.parquet")
+    assert repr(again.to_pydict()) == repr(table.to_pydict())  # NaN equals itself in a text
+    parts = [csv_parts(table.slice(first, 3), header=first == 0) for first in (0, 3, 6)]
+    assert b"".join(chain(*parts)) == csv_of(table)
+
+
+def test_an_error_between_two_parts_leaves_the_old_table(tmp_path):
+    table = sample()
+    write_table(tmp_path, "results.parquet", table)
+    with (
+        pytest.raises(OSError, match="No space left"),
+        table_written(tmp_path, "results.parquet", table.schema) as write,
+    ):
+        write(table.slice(0, 3))
+        raise OSError(28, "No space left on device")
+    again = read_parquet(VerifiedFiles(tmp_path), "results.parquet")
+    assert repr(again.to_pydict()) == repr(table.to_pydict())
+    assert sorted(p.name for p in tmp_path.iterdir()) == [SUMS, "results.parquet"]
 
 
 def test_one_table_joined_is_itself():
