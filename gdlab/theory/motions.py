@@ -103,10 +103,9 @@ def noisy(run: RunEnd) -> str:
     if loss.minibatch is not None:
         parts.append(f"a minibatch of {loss.minibatch} of {loss.examples} examples")
     if not parts:  # of a loop that was watched, which need not tell
-        steps = steps_taken(run.span)
         return (
-            "kept moving by noise, as of minibatches or dropout: in the last "
-            f"{steps} the mean loss has not fallen steadily"
+            "kept moving by noise, as of minibatches or dropout, or by steps that are too large: "
+            f"in the last {steps_taken(run.span)} the mean loss has not fallen steadily"
         )
     source = "each gradient has " + " and ".join(parts)
     return f"kept moving by noise: {source}; {_rises(run)}"
@@ -151,7 +150,9 @@ def standstill(run: RunEnd) -> str:
     of_point = run.lr * norm <= eps * float(np.abs(run.x).max())
     is_rounding = of_point or run.lr * norm * norm <= _LOST * eps * loss
     formula = run.found.batch.optimizer.stability_formula()
-    if is_rounding:
+    if run.lr == 0:
+        why = "lr is 0"
+    elif is_rounding:
         why = f"steps change it by less than {dtype} resolves"
     elif run.decay:
         why = f"weight_decay={run.decay:g} balances its gradient"
@@ -160,8 +161,10 @@ def standstill(run: RunEnd) -> str:
     else:
         why = "steps of this size do not lower it"
     still = f"standing still: the loss has not changed in the last {steps_taken(run.span)}"
-    above = f"the gradient norm {norm:.3g} stays above stop.grad_tol={wanted:g}"
-    return f"{still}, since {why}; {above}"
+    if norm == 0:  # of a loop that was watched, which nothing stops there
+        return f"{still}, since the gradient is 0"
+    above = f" stays above stop.grad_tol={wanted:g}" if wanted else " does not vanish"
+    return f"{still}, since {why}; the gradient norm {norm:.3g}{above}"
 
 
 def descending(run: RunEnd) -> str:

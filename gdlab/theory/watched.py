@@ -97,7 +97,9 @@ def diagnose_watched(batch: Batch, outcome: Outcome, watched: Watched) -> Outcom
 
 def _noise(loss: np.ndarray) -> float:
     """Return the standard deviation of the noise in losses (n,), that of their last differences."""
-    return float(np.std(np.diff(loss[-TAIL - 1 :]))) / 2**0.5
+    changes = np.diff(loss[-TAIL - 1 :])
+    size = float(np.abs(changes).max()) or 1.0  # whose square may overflow
+    return float(np.std(changes / size)) * size / 2**0.5
 
 
 def _window(values: np.ndarray) -> Tensor:

@@ -34,6 +34,7 @@ from gdlab.watching.records import MEASURED, Records
 _CONFIG = ".hydra/config.yaml"
 SKIPPED, PATH_EVERY, VARIANCE = "skipped_steps", "path_every", "path_variance"
 _LAST = ("lr", SHARPNESS)
+_FEWEST = 2  # records that say how a loop went on
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def end_of(
     steps = records.count if status != Status.DIVERGED else max(0, records.last_finite)
     outcome = Outcome(
         status=status,
-        reason=_reason(status, records, error),
+        reason=_reason(status, records, error, last),
         steps=steps,
         final_loss=_end(last.loss),
         best_loss=records.best.loss,
@@ -130,14 +131,18 @@ def _status(records: Records, error: BaseException | None) -> Status:
     return Status.MAX_STEPS if records.last_finite >= records.count - 1 else Status.DIVERGED
 
 
-def _reason(status: Status, records: Records, error: BaseException | None) -> str:
-    """Say how a loop ended, as a sentence."""
+def _reason(status: Status, records: Records, error: BaseException | None, last: History) -> str:
+    """Say how a loop ended, as a sentence; `last` has the records with a finite loss."""
     after = f"after {records.count:,} step{'s' * (records.count != 1)}"
     if error is not None:
         said = " ".join(f"{type(error).__name__} {after}: {error}".split()).removesuffix(":")
         return said + where_raised(error)
     if status == Status.DIVERGED:
-        return f"the loss is not finite from step {records.last_finite + 1:,} of the loop on"
+        said = f"the loss is not finite from step {records.last_finite + 1:,} of the loop on"
+        if not len(last):
+            return said
+        taken = f"lr={last.lr[-1]:.6g} and a gradient norm of {last.grad_norm[-1]:.3g}"
+        return f"{said}, after a step with {taken}"
     return f"the loop ended {after}"
 
 
@@ -158,7 +163,7 @@ def _last_point(history: History) -> np.ndarray:
 def _diagnosed(settings: Settings, outcome: Outcome, history: History, records: Records) -> Outcome:
     """Return the outcome with what happened, where the loop ended by itself."""
     known = history.take(np.isfinite(history.loss))
-    if outcome.status not in (Status.MAX_STEPS, Status.DIVERGED) or not len(known):
+    if outcome.status not in (Status.MAX_STEPS, Status.DIVERGED) or len(known) < _FEWEST:
         return outcome
     batch = batch_of(settings.unchecked(start=(0.0, 0.0), stop=Stop(grad_tol=0.0)))
     limit, step = _limit(settings, known)

@@ -41,20 +41,25 @@ def settings_of(
 ) -> Settings:
     """Return what is trained as the settings of a run; those of the first group of parameters.
 
+    lr is that from which a scheduler of torch starts, if there is one: a warm-up begins at 0.
+
     Args:
         model: what is trained.
         watched: its optimizers.
         began: when the loop began, in seconds since 1970.
     """
-    weights = sum(p.numel() for p in parameters_of(watched))
+    weights = parameters_of(watched)
+    is_double = all(p.dtype == torch.float64 for p in weights)
     first = watched[0]
+    group = first.param_groups[0]
     return Settings(
-        loss=WatchedLoss(type(model).__name__, weights, began),
+        loss=WatchedLoss(type(model).__name__, sum(p.numel() for p in weights), began),
         optimizer=_known(first) or WatchedOptimizer(_path_of(first)),
         schedule=Constant(),
-        lr=float(first.param_groups[0]["lr"]),
+        lr=1.0,
+        dtype="float64" if is_double else "float32",
         choices={"loss": type(model).__name__, "optimizer": type(first).__name__},
-    ).unchecked()
+    ).unchecked(lr=float(group.get("initial_lr", group["lr"])))  # 0 where nothing is trained
 
 
 def parameters_of(watched: Sequence[torch.optim.Optimizer]) -> list[Tensor]:

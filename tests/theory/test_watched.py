@@ -31,7 +31,7 @@ SAID: list[tuple[np.ndarray, float, str, str]] = [
     (np.exp(-STEPS / 300), np.nan, "descending", "still falling: by 0.0153 to 0.135"),
     (np.exp(-STEPS / 300), 1.0, "descending", "lr=0.1 is far below 2/λ_max = 1 at step 500"),
     (np.exp(-STEPS / 300) + 0.01 * NOISE, np.nan, "descending", "in the last 264 steps"),
-    (1 + 0.1 * NOISE, np.nan, "noisy", "kept moving by noise, as of minibatches or dropout"),
+    (1 + 0.1 * NOISE, np.nan, "noisy", "or dropout, or by steps that are too large: in the last"),
     (1 + 0.1 * NOISE, 0.05, "unstable", "lr=0.1 is above 2/λ_max = 0.05 at step 500"),
     (np.exp(STEPS / 100), np.nan, "growing", "the loss rose from 1.179 to 341.9"),
     (np.ones(600), np.nan, "standstill", "the loss has not changed in the last 32 steps"),

@@ -226,6 +226,54 @@ def test_a_loss_that_is_not_finite_is_a_divergence(linear: Callable[..., Any]) -
     assert np.isfinite(history.x).all(1).sum() == end.steps + 1
 
 
+STILL = "standing still: the loss has not changed in the last"
+# the type of the weights, lr, factor of the loss, steps; the diagnosis, what is said of the loop
+ENDS = [
+    (torch.float32, 1e-12, 1, 9, "standstill", "steps change it by less than float32 resolves"),
+    (torch.float64, 1e-12, 1, 9, "descending", "still falling"),
+    (torch.float32, 0.0, 1, 9, "standstill", f"{STILL} 8 steps, since lr is 0; the gradient norm"),
+    (torch.float32, 0.1, 0, 9, "standstill", f"{STILL} 8 steps, since the gradient is 0"),
+    (torch.float32, 0.1, 1, 1, None, "the loop ended after 1 step"),
+    (torch.float32, 1e30, 1, 9, None, "from step 1 of the loop on, after a step with lr=1e+30 and"),
+    (torch.float64, 1e3, 1, 99, "growing", "lr=1000 is too large"),
+    (torch.float64, 1e150, 1, 9, "growing", "lr=1e+150 is too large"),
+    (torch.float32, 0.1, math.nan, 9, None, "the loss is not finite from step 0 of the loop on"),
+]
+
+
+@pytest.mark.parametrize(("dtype", "lr", "factor", "steps", "diagnosis", "said"), ENDS)
+def test_what_is_said_of_the_end(
+    dtype: torch.dtype,
+    lr: float,
+    factor: float,
+    steps: int,
+    diagnosis: str | None,
+    said: str,
+    linear: Callable[..., Any],
+) -> None:
+    model, optimizer, watch = linear(torch.optim.SGD, dtype, lr=lr)
+    with watch:
+        for _ in range(steps):
+            watch.step(fit(model, optimizer, factor))
+    end = watch.run.outcome
+    assert end.diagnosis == diagnosis
+    assert said in (end.explanation or end.reason)
+
+
+def test_the_lr_of_a_loop_is_that_from_which_its_schedule_starts(
+    linear: Callable[..., Any],
+) -> None:
+    model, optimizer, watch = linear(torch.optim.SGD, lr=0.5)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: step / 4)
+    with watch:
+        for _ in range(4):
+            watch.step(fit(model, optimizer))
+            schedule.step()
+    assert watch.run.history.lr.tolist() == [0.0, 0.125, 0.25, 0.375]
+    assert watch.run.config["lr"] == 0.5
+    assert "lr=0.5" in repr(watch.run)
+
+
 def test_nothing_is_left_of_a_loop_without_a_step(linear: Callable[..., Any]) -> None:
     _, _, watch = linear()
     with pytest.raises(ZeroDivisionError), watch:
