@@ -3,7 +3,7 @@
 import importlib
 import inspect
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -95,11 +95,39 @@ def instantiate(
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return cls(**arguments)
+            return cls(**with_tensors(cls, arguments))
     except CUSTOM_ERRORS as error:
         why = f"cannot be instantiated ({summarize_error(error)})"
         why += "; give an instance of it" if isinstance(target, type) else ""
         raise SettingError(f"{key}._target_={format_value(target)}: {why}") from error
+
+
+def with_tensors(called: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments of which numbers and lists are tensors of float64 where a tensor is taken.
+
+    Args:
+        called: the class or the function that takes them; its annotations say what it takes.
+        arguments: as configurations have them, by name.
+    """
+    try:
+        parameters = inspect.signature(called).parameters
+    except (TypeError, ValueError):
+        return dict(arguments)
+    of_tensors = {name for name, each in parameters.items() if "Tensor" in str(each.annotation)}
+    return {
+        name: _as_tensor(value) if name in of_tensors else value
+        for name, value in arguments.items()
+    }
+
+
+def _as_tensor(value: Any) -> Any:
+    """Return a number or a list of numbers as a tensor, anything else as it is."""
+    if not isinstance(value, (int, float, list, tuple)):
+        return value
+    try:
+        return torch.tensor(value, dtype=torch.float64)
+    except (TypeError, ValueError):  # a list of something else, or of lists of several lengths
+        return value
 
 
 @contextmanager

@@ -17,6 +17,8 @@ Product = Callable[[Tensor], Tensor]
 """Multiplies vectors (n, D) by symmetric matrices, one per row: (n, D)."""
 
 _NEARBY = 1e-6
+_ENDS = {"Error", "NotImplemented"}
+"""The names of the nodes at which autograd's graph of a gradient ends."""
 
 
 def value_and_gradient(loss: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
@@ -117,7 +119,8 @@ def is_twice_differentiable(loss: Callable[[Tensor], Tensor], x: Tensor) -> bool
     Torch does not always raise an error if it cannot: the second derivative of a function that is
     written in Python may silently be 0. Its slopes must depend, by torch operations, on the slopes
     that come in. If it is marked `once_differentiable`, torch leaves a node called Error among
-    these operations; if it computes with numpy, there are none. Slopes that are 0 anyway lose
+    these operations, and one called NotImplemented for a function of its own that has no second
+    derivative; if a function computes with numpy, there are none. Slopes that are 0 anyway lose
     nothing, but those of a lost x² at 0 are 0 too, so that points nearby are tried as well.
     """
     nearby = x + _NEARBY * (1 + x.abs())
@@ -140,7 +143,7 @@ def _has_traced_slopes(loss: Callable[[Tensor], Tensor], x: Tensor) -> bool:
     # With weights as `grad_outputs`, torch would import sympy.
     weights = torch.ones_like(value).requires_grad_()
     (grad,) = torch.autograd.grad((value * weights).sum(), x, create_graph=True)
-    return not lost and all(type(node).__name__ != "Error" for node in _nodes(grad))
+    return not lost and _ENDS.isdisjoint(type(node).__name__ for node in _nodes(grad))
 
 
 def _nodes(value: Tensor) -> set[Any]:

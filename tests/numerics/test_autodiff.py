@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import multi_margin_loss
 
 from gdlab.losses import Expression
 from gdlab.numerics.autodiff import hessian, is_twice_differentiable
@@ -97,6 +98,7 @@ CUSTOM: list[tuple[Callable[[Tensor], Tensor], bool]] = [
     (lambda x: _sum(Ramp, x) + (x**4).sum(-1), True),
     (lambda x: _sum(Step, x), True),
     (lambda x: x.sum(-1), True),
+    (lambda x: multi_margin_loss(x, torch.zeros(len(x)).long(), reduction="none"), False),
     (lambda x: x.detach().square().sum(-1) + 0 * x.sum(-1), True),
 ]
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from gdlab.errors import CUSTOM_ERRORS, SettingError, summarize_error
-from gdlab.fields.custom_classes import instantiate
+from gdlab.fields.custom_classes import instantiate, with_tensors
 from gdlab.fields.formatting import describe_type, format_value
 from gdlab.fields.validation import FromPython
 from gdlab.losses.datasets.fingerprints import note_arguments
@@ -113,13 +113,20 @@ class OwnCriterion(FromPython):
         except (TypeError, ValueError) as error:
             why = f"must take scores, targets and its arguments ({summarize_error(error)})"
             raise SettingError(f"criterion._target_={target}: {why}") from error
-        return cls(partial(found, **arguments), getattr(found, "__name__", str(target)))
+        given = partial(found, **with_tensors(found, arguments))
+        return cls(given, getattr(found, "__name__", str(target)))
 
     def to(self, dtype: torch.dtype, device: torch.device) -> "OwnCriterion":
         """Return a copy whose tensors, such as weights of classes, have this dtype and device."""
         function = self._function
         if isinstance(function, nn.Module):
             function = copy.deepcopy(function).to(device, dtype)
+        elif isinstance(function, partial):
+            moved = {
+                name: value.to(device, dtype) if isinstance(value, Tensor) else value
+                for name, value in function.keywords.items()
+            }
+            function = partial(function.func, *function.args, **moved)
         return OwnCriterion(function, self.__name__)
 
     def __call__(self, scores: Tensor, targets: Tensor) -> Any:

@@ -17,6 +17,7 @@ from gdlab.numerics.autodiff import value_and_gradient
 
 TASKS = {"cross_entropy": nn.CrossEntropyLoss(), "binary_cross_entropy": nn.BCEWithLogitsLoss()}
 NUMBERS = {"mse": nn.MSELoss(), "l1": nn.L1Loss(), "huber": nn.HuberLoss()}
+WEIGHTS = torch.tensor([1.0, 2.5]).double()
 OWN: dict[str, tuple[Any, Any]] = {
     "a function": (criteria.focal, lambda s, t: criteria.focal(s, t).mean()),
     "by name": (
@@ -38,6 +39,19 @@ OWN: dict[str, tuple[Any, Any]] = {
     "with a weight": (
         nn.BCEWithLogitsLoss(pos_weight=torch.tensor(3.0)),
         nn.BCEWithLogitsLoss(pos_weight=torch.tensor(3.0)),
+    ),
+    # As a command has them: gdlab makes the tensors that torch takes.
+    "with a weight by name": (
+        {"_target_": "torch.nn.BCEWithLogitsLoss", "pos_weight": 3},
+        nn.BCEWithLogitsLoss(pos_weight=torch.tensor(3.0)),
+    ),
+    "with weights of classes by name": (
+        {"_target_": "torch.nn.CrossEntropyLoss", "weight": [1, 2.5]},
+        lambda s, t: functional.cross_entropy(s, t, WEIGHTS, reduction="none").mean(),
+    ),
+    "a function with weights of classes by name": (
+        {"_target_": "torch.nn.functional.cross_entropy", "weight": [1, 2.5]},
+        lambda s, t: functional.cross_entropy(s, t, WEIGHTS, reduction="none").mean(),
     ),
 }
 
@@ -114,9 +128,14 @@ def test_a_module_with_one_logit_for_two_classes() -> None:
 
 def test_a_criterion_follows_the_dtype() -> None:
     weight = torch.tensor([1.0, 2.0])
-    single = MLP(criterion=nn.CrossEntropyLoss(weight))  # type: ignore[arg-type]
-    single = single.to(torch.float32, torch.device("cpu"))
-    assert single(single.start).dtype == torch.float32
+    by_name = {"_target_": "torch.nn.functional.cross_entropy", "weight": [1, 2]}
+    values = []
+    for criterion in (nn.CrossEntropyLoss(weight), by_name):
+        single = MLP(criterion=criterion)  # type: ignore[arg-type]
+        single = single.to(torch.float32, torch.device("cpu"))
+        values.append(single(single.start))
+        assert values[-1].dtype == torch.float32
+    assert values[0] == values[1]
     assert weight.dtype == torch.float32
 
 
