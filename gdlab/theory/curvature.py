@@ -9,8 +9,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gdlab.errors import CUSTOM_ERRORS
 from gdlab.losses.base import Loss
-from gdlab.numerics.autodiff import hessian, hessian_products, value_and_gradient
+from gdlab.numerics.autodiff import (
+    hessian,
+    hessian_products,
+    is_twice_differentiable,
+    value_and_gradient,
+)
 from gdlab.numerics.lanczos import lanczos, numbers_per_row
 from gdlab.numerics.rowwise import LANES, by_rows, norm
 from gdlab.theory.jumps import hessian_jumps
@@ -77,6 +83,14 @@ def is_affordable(loss: Loss, steps: int) -> bool:
     products = loss.dim if loss.dim <= DENSE else 2 * _PRODUCTS
     work = products * loss.dim * (loss.examples or 1)
     return work <= _CHEAP or products * _SHARE <= steps
+
+
+def has_curvature(loss: Loss, x: Tensor) -> bool:
+    """Whether autograd can differentiate a loss twice at a point (1, D)."""
+    try:
+        return is_twice_differentiable(loss, x)
+    except CUSTOM_ERRORS:  # of a loss of one's own, where autograd stops at first derivatives
+        return False
 
 
 def spectrum(loss: Loss, x: Tensor, critical: bool) -> Spectrum:

@@ -11,13 +11,11 @@ from torch import Tensor
 from gdlab.engine.batch import Batch
 from gdlab.engine.outcome import Outcomes
 from gdlab.engine.status import Status
-from gdlab.errors import CUSTOM_ERRORS
 from gdlab.fields.declared import Number, map_numbers
 from gdlab.losses.base import Loss
-from gdlab.numerics.autodiff import is_twice_differentiable
 from gdlab.numerics.partial_functions import Undefined, find_undefined
 from gdlab.optimizers.base import Optimizer
-from gdlab.theory.curvature import Spectrum, is_affordable, spectrum
+from gdlab.theory.curvature import Spectrum, has_curvature, is_affordable, spectrum
 from gdlab.theory.kinks import has_kink, kinks_ahead
 from gdlab.theory.unbounded import endless_descents
 
@@ -189,10 +187,7 @@ def _spectra(loss: Loss, x: Tensor, is_critical: Tensor) -> Spectrum | None:
 
     None if the loss cannot be differentiated twice.
     """
-    try:
-        if not is_twice_differentiable(loss.with_columns(lambda column: column[:1]), x[:1]):
-            return None
-    except CUSTOM_ERRORS:  # of a loss of one's own, where autograd stops at first derivatives
+    if not has_curvature(loss.with_columns(lambda column: column[:1]), x[:1]):
         return None
     parts, indices = [], []
     for critical in (False, True):

@@ -8,7 +8,7 @@ from gdlab.engine.batch import Batch
 from gdlab.errors import SettingError
 from gdlab.losses.base import Loss
 from gdlab.losses.models.data_loss import DataLoss
-from gdlab.theory.curvature import is_affordable, spectrum
+from gdlab.theory.curvature import has_curvature, is_affordable, spectrum
 
 _UNEVEN = 10
 """The ratio of the scales of columns from which they are worth standardizing."""
@@ -57,6 +57,8 @@ def compare_columns(batch: Batch) -> RawColumns | None:
     first = batch.loss.with_columns(lambda value: float(torch.as_tensor(value).reshape(-1)[0]))
     other = _standardized(first)
     if other is None or not is_affordable(first, batch.steps):
+        return None
+    if not has_curvature(first, batch.start[:1]):
         return None
     raw, standardized = (_sharpness(each, batch) for each in (first, other))
     is_to_blame = standardized > 0 and raw >= _STEEPER * standardized

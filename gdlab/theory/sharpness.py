@@ -13,6 +13,7 @@ from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import hessian_products
 from gdlab.numerics.lanczos import lanczos
 from gdlab.optimizers.base import Optimizer
+from gdlab.theory.curvature import has_curvature
 
 _MAX_DENSE_DIM, _MAX_LANCZOS_DIM = 1000, 10**6
 _TOLERANCE = 1e-4  # relative; the sharpness is reported with three digits
@@ -22,8 +23,11 @@ def sharpness(loss: Loss, x: Tensor) -> float | None:
     """Compute λ_max, the largest eigenvalue of the Hessian at a point (D,), by torch autograd.
 
     Above 1,000 dimensions the Hessian is not formed: the Lanczos method gives λ_max to a relative
-    error of 1e-4. None if it is not finite or does not converge, and above 1,000,000 dimensions.
+    error of 1e-4. None if it is not finite or does not converge, and above 1,000,000 dimensions;
+    and where autograd cannot differentiate the loss twice.
     """
+    if not has_curvature(loss, x[None]):
+        return None
     if len(x) > _MAX_DENSE_DIM:
         return _lanczos_sharpness(loss, x)
     # A batch of one row, as in a run, since the loss may have columns of one number. torch.func

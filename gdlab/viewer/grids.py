@@ -13,6 +13,7 @@ from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import hessian_products, value_and_gradient
 from gdlab.plots.projection import Landscape, Plane
 from gdlab.plots.relief import HUGE, spaced_levels
+from gdlab.theory.curvature import has_curvature
 
 SIDE = 256
 MOST_LINE = 2_001
@@ -103,14 +104,17 @@ def point_of(loss: Loss, plane: Plane, at: np.ndarray) -> dict[str, Any]:
         at: coordinates in the plane.
 
     Returns:
-        value, gradient (K,), hessian (K, K) and its eigenvalues (K,), in increasing order.
+        value, gradient (K,), hessian (K, K) and its eigenvalues (K,), in increasing order; NaN
+        where autograd cannot differentiate the loss twice.
     """
     loss = loss.to(torch.float64, torch.device("cpu"))
     axes = torch.from_numpy(plane.axes)
     x = torch.from_numpy(plane.points(at[None]))
     value, gradient = value_and_gradient(loss, x)
-    product = hessian_products(loss, x)
-    matrix = torch.stack([axes @ product(axis[None])[0] for axis in axes]).numpy()
+    matrix = np.full((len(axes), len(axes)), np.nan)
+    if has_curvature(loss, x):
+        product = hessian_products(loss, x)
+        matrix = torch.stack([axes @ product(axis[None])[0] for axis in axes]).numpy()
     matrix = (matrix + matrix.T) / 2
     is_finite = bool(np.isfinite(matrix).all())
     eigenvalues = np.linalg.eigvalsh(matrix).tolist() if is_finite else [np.nan] * len(matrix)

@@ -225,6 +225,7 @@ class OwnBinaryCost(ClassificationCost):
         return BinaryCrossEntropy().hits(scores, targets)
 
 
+@torch.enable_grad()  # pictures, which may be the first to ask, need no gradients
 def own_cost(criterion: OwnCriterion, targets: Tensor, classes: int | None) -> Cost:
     """Return the cost of a criterion of one's own, tried on a few examples.
 

@@ -24,9 +24,10 @@ from gdlab.losses.models.network import MAX_PARAMETERS, Blocks, Network
 _TRIED = 8
 """The number of examples on which a module is tried before a run."""
 
-_OTHER_WAYS = (
-    "put it in evaluation mode (.eval()), or watch a training loop of your own (gdlab.watch)"
-)
+_WATCH = "watch a training loop of your own (gdlab.watch)"
+"""What else to do with a network that gdlab cannot train."""
+
+_OTHER_WAYS = f"put it in evaluation mode (.eval()), or {_WATCH}"
 """What else to do with a part that behaves differently in training."""
 
 _ROUNDING = 1e-6
@@ -108,9 +109,22 @@ class Module(Network):
             problem = find_side_effect(copy.deepcopy(self._cast), self.blocks(x), few)
             problem = problem or self._find_wrong_scores(x, few)
         except CUSTOM_ERRORS as error:
-            raise self._error(f"cannot score examples ({summarize_error(error)})") from error
+            said = summarize_error(error)
+            if not self._works_alone(few):
+                raise self._error(f"cannot score examples ({said})") from error
+            batched = "cannot be run by torch.func.vmap, by which gdlab runs many networks at once"
+            raise self._error(f"{batched} ({said}); {_WATCH}") from error
         if problem is not None:
             raise self._error(problem)
+
+    def _works_alone(self, few: Tensor) -> bool:
+        """Return whether the module itself takes a few examples."""
+        try:
+            with torch.no_grad():
+                copy.deepcopy(self._cast)(few)
+        except CUSTOM_ERRORS:
+            return False
+        return True
 
     def _find_wrong_scores(self, x: Tensor, few: Tensor) -> str | None:
         """Return why the module's outputs for a few examples are not their scores, or None."""

@@ -139,6 +139,32 @@ def test_a_criterion_follows_the_dtype() -> None:
     assert weight.dtype == torch.float32
 
 
+def test_a_criterion_may_first_be_asked_where_no_gradient_is_wanted() -> None:
+    with torch.no_grad():
+        loss = MLP(criterion=nn.MultiMarginLoss())  # type: ignore[arg-type]
+        value = loss(loss.start)
+    assert float(value) == float(MLP(criterion=nn.MultiMarginLoss())(loss.start))  # type: ignore[arg-type]
+
+
+# Torch has no second derivative of either.
+ONCE = [
+    {"criterion": nn.MultiMarginLoss, "lr": 0.1, "diagnosis": "descending"},
+    {"criterion": nn.MultiMarginLoss, "lr": 100.0, "diagnosis": "growing"},
+    {"criterion": nn.MultiMarginLoss, "widths": (40, 40), "lr": 0.1, "diagnosis": "descending"},
+    {"data": "breast_cancer", "criterion": nn.MultiMarginLoss, "lr": 1e4, "diagnosis": "growing"},
+]
+
+
+@pytest.mark.parametrize("given", ONCE)
+def test_runs_of_losses_without_second_derivatives_are_explained(given: dict[str, Any]) -> None:
+    wanted = {**given}
+    diagnosis = wanted.pop("diagnosis")
+    run = gdlab.run("mlp", steps=20, **wanted)
+    assert run.outcome.diagnosis == diagnosis
+    assert run.explain() is not None
+    assert run.outcome.lr_limit is None
+
+
 def test_criteria_are_an_axis_of_a_sweep() -> None:
     several = [criteria.focal, nn.CrossEntropyLoss(label_smoothing=0.1), "cross_entropy"]
     swept = gdlab.sweep("mlp", widths=(2,), count=20, criterion=several, steps=1)

@@ -151,7 +151,7 @@ REFUSED: list[tuple[Any, str]] = [
     ({**NET, "kind": "exits"}, "cannot be instantiated (SystemExit: 3)"),
     ({**NET, "width": 200_000}, "has 1,000,002 parameters; at most 1,000,000 are allowed"),
     ({**NET, "kind": "counter"}, "changes a buffer in its forward pass"),
-    ({**NET, "kind": "item"}, "cannot score examples (RuntimeError: vmap: It looks like"),
+    ({**NET, "kind": "item"}, "runs many networks at once (RuntimeError: vmap: It looks like"),
     ({**NET, "kind": "raises"}, "cannot score examples (ValueError: no)"),
     (
         nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.1)),
