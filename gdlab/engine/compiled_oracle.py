@@ -27,6 +27,8 @@ class CompiledOracle:
         Uncompilable: the loss and its gradient cannot be compiled; the message says why.
     """
 
+    skip = None
+
     def __init__(self, rows: Rows) -> None:
         self._kernels = Kernels(rows.batch.lanes)
         with errors_as_uncompilable():

@@ -24,7 +24,7 @@ from gdlab.engine.compiled_oracle import CompiledOracle
 from gdlab.engine.compiler.program import Uncompilable
 from gdlab.engine.records import ChunkRecords
 from gdlab.engine.rows import Rows
-from gdlab.engine.skipping import KEPT, Skipping, find_ended, find_skippable, go_on
+from gdlab.engine.skipping import KEPT, Skip, find_ended, find_skippable, go_on
 from gdlab.engine.stopping import find_endings
 from gdlab.numerics.threads import one_thread
 
@@ -39,6 +39,11 @@ class Advance(Protocol):
 
 class CompiledSteps(Advance, Protocol):
     """Compiled steps, which may serve other rows of the same structure."""
+
+    @property
+    def skip(self) -> Skip | None:
+        """What takes steps without records; None where steps make them in any case."""
+        ...
 
     def compare_with_torch(self, rows: Rows) -> None:
         """Compare the first losses and gradients of rows with those that torch computes.
@@ -59,26 +64,35 @@ class ChunkSizes:
 
     Attributes:
         first: of the first chunk; each chunk is twice as long as the one before.
+        cheap: the products of coordinates and examples up to which compiled steps take less time
+            than a chunk costs besides.
         longest: the most records of a chunk of many rows.
         max_bytes: the most memory that the records of a chunk take.
     """
 
-    first: int = 32
+    first: int = KEPT
+    cheap: int = 2**16
     longest: int = 256
     max_bytes: int = 2**27
 
     def begin(self, rows: Rows, mode: Mode) -> int:
         """The most records of the first chunk of n rows."""
         if mode.name == "compiled":
-            return max(self.first, min(_CHEAP // _products(rows), _MOST_RECORDS))
+            return max(self.first, min(self.cheap // _products(rows), _MOST_RECORDS))
         return self.first
 
-    def most_skipped(self, rows: Rows) -> int:
-        """The most steps without records of n rows, which still take rates and noise."""
+    def most_skipped(self, rows: Rows, length: int) -> int:
+        """The most steps without records of n rows, which still take rates and noise.
+
+        Rows that end take these steps again, so that a CPU takes few more than a chunk's.
+        """
         x = rows.x
         vectors = 1 if rows.noise is None else 1 + x.shape[1]
         bytes_taken = x.element_size() * vectors * len(x)
-        return max(1, min(_longest_on_gpu(rows), _MOST_ON_GPU // bytes_taken))
+        if x.device.type == "cuda":
+            return max(1, min(_longest_on_gpu(rows), _MOST_ON_GPU // bytes_taken))
+        most = min(length, 2 * self.longest, _EXPENSIVE // _products(rows))
+        return max(1, min(most, self.max_bytes // bytes_taken))
 
     def limit(self, rows: Rows, mode: Mode) -> int:
         """The most records of a chunk of n rows.
@@ -96,11 +110,8 @@ class ChunkSizes:
         return max(1, min(longest, most_bytes // record, _MOST_RECORDS))
 
 
-_CHEAP = 2**16
-"""As many products of coordinates and examples take less time than a chunk costs besides."""
-
 _EXPENSIVE = 2**28
-"""As many take about 0.1 seconds."""
+"""As many products of coordinates and examples take about 0.1 seconds."""
 
 _EXPENSIVE_ON_GPU = 2**33
 """As many take about 0.1 seconds on a GPU."""
@@ -157,7 +168,8 @@ def advance(
     with one_thread():
         batch.check()
         batch, chosen, mode = _choose_mode(batch, step)
-    course = _Course(chosen or eager.advance, mode, sizes, interrupted, recorded)
+    skip = None if recorded or chosen is None else chosen.skip
+    course = _Course(chosen or eager.advance, mode, sizes, interrupted, skip)
     for part in batch.parts():
         with one_thread():
             rows = Rows.of(batch, part)
@@ -172,12 +184,16 @@ class _Course:
     mode: Mode
     sizes: ChunkSizes
     interrupted: Callable[[], bool]
-    recorded: bool
+    skip: Skip | None
 
-    def run(self, rows: Rows) -> Iterator[Chunk]:
-        """Advance rows until all have ended, yielding their records."""
-        skips = not self.recorded and isinstance(self.steps, Skipping)
-        length = KEPT if skips else self.sizes.begin(rows, self.mode)
+    def run(self, rows: Rows, length: int | None = None) -> Iterator[Chunk]:
+        """Advance rows until all have ended, yielding their records.
+
+        Args:
+            rows: the rows.
+            length: the most records of the first chunk; None to choose it.
+        """
+        length = self.sizes.begin(rows, self.mode) if length is None else length
         records = self._take(rows, length)
         while True:
             with one_thread():
@@ -186,12 +202,12 @@ class _Course:
                 going = rows.finish_chunk(records, chunk.status)
             length *= 2
             # A GPU takes the next steps while the caller reads these records.
-            is_ahead = going is not None and self.recorded and records.event is not None
+            is_ahead = going is not None and self.skip is None and records.event is not None
             if going is not None and is_ahead:
                 records = self._take(going, length)
             yield chunk
             if going is not None and not is_ahead:
-                going = yield from self._skip(going)
+                going, length = yield from self._skip(going, length)
             if going is None:
                 return
             if not is_ahead:
@@ -203,25 +219,30 @@ class _Course:
                 rows, min(length, self.sizes.limit(rows, self.mode)), self.interrupted
             )
 
-    def _skip(self, rows: Rows) -> Generator[Chunk, None, Rows | None]:
-        """Take the steps that need no records; return the rows then, None if all have ended."""
-        while not self.recorded and isinstance(self.steps, Skipping) and not self.interrupted():
+    def _skip(self, rows: Rows, length: int) -> Generator[Chunk, None, tuple[Rows | None, int]]:
+        """Take the steps that need no records, at first up to `length` of them.
+
+        Returns:
+            The rows then, None if all have ended; and the most records of the next chunk.
+        """
+        while self.skip is not None and not self.interrupted():
             with one_thread():
-                rates = find_skippable(rows, self.sizes.most_skipped(rows))
+                rates = find_skippable(rows, self.sizes.most_skipped(rows, length))
                 if rates is None:
                     break
-                skipped = self.steps.skip(rows, rates)
+                skipped = self.skip(rows, rates)
                 ended = find_ended(rows, skipped)
                 again = rows.some(ended.nonzero()[:, 0]) if bool(ended.any()) else None
             if again is not None:
-                yield from replace(self, recorded=True).run(again)
+                yield from replace(self, skip=None).run(again, len(rates))
             running = (~ended).nonzero()[:, 0]
             if len(running) == 0:
-                return None
+                return None, length
             with one_thread():
                 chunk = go_on(rows, skipped, rates, running, self.mode)
+            length *= 2
             yield chunk
-        return rows
+        return rows, length
 
 
 def _choose_mode(
