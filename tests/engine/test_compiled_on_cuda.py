@@ -157,6 +157,7 @@ def test_every_bit_of_every_loss_and_optimizer(loss: str, optimizer: str) -> Non
         assert why_eager(batch) is None
         for ours, theirs in zip(finish(batch, step=step), finish(batch), strict=True):
             assert_same_bits(ours, theirs)
-        longer = replace(batch, steps=120)
+        # Of some optimizers and losses only the smallest of these rates leave steps to skip.
+        longer = replace(batch, lr=torch.logspace(-8, -2, 9, dtype=torch.float64), steps=120)
         assert_ends_as_with_records(longer, step)
         assert_ends_as_with_records(longer, compile_steps(longer)[1])
