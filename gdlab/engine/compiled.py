@@ -80,6 +80,10 @@ class Compiled:
             self._load(rows)
             self.compare_with_torch(rows)
 
+    def release(self) -> None:
+        """Give up the memory of the rows."""
+        self._state, self._memory = None, self._memory.new_empty(0)
+
     def _load(self, rows: Rows) -> None:
         """Trace and compile the step of the rows."""
         step = trace_step(*first_row(rows), value_and_gradient)

@@ -48,6 +48,11 @@ class OnCuda(Compiled):
         self._held: tuple[object, ...] = ()
         super().__init__(rows)
 
+    def release(self) -> None:
+        """Give up the memory of the rows, of which all records were read."""
+        super().release()
+        self._held = ()
+
     def __call__(self, rows: Rows, length: int, interrupted: Callable[[], bool]) -> ChunkRecords:
         """Launch up to `length` new records, and leave `rows` at the next point.
 

@@ -41,6 +41,9 @@ class CompiledOracle:
         rows.oracle.kernels = self._kernels
         return eager.advance(rows, length, interrupted)
 
+    def release(self) -> None:
+        """Do nothing: the oracle of the rows holds what is theirs."""
+
     def compare_with_torch(self, rows: Rows) -> None:
         """Compare the first losses (n, 1) and gradients (n, D) with those that torch computes.
 

@@ -11,7 +11,7 @@ Shapes: R runs, D dimensions, K records of a chunk, n rows still running (padded
 
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from gdlab.engine import eager
 from gdlab.engine.batch import Batch
@@ -52,6 +52,14 @@ class CompiledSteps(Advance, Protocol):
             Uncompilable: they differ.
         """
         ...
+
+    def release(self) -> None:
+        """Give up the memory of the rows, which have ended."""
+        ...
+
+
+Compile: TypeAlias = Callable[[Batch], tuple[Batch, CompiledSteps]]
+"""Compiles the step of a batch, and returns it as it then is, and the steps."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +158,7 @@ def advance(
     sizes: ChunkSizes = _DEFAULT_SIZES,
     *,
     recorded: bool = True,
+    compile: Compile | None = None,
 ) -> Iterator[Chunk]:
     """Run a batch until every run has ended, yielding the records chunk by chunk.
 
@@ -164,16 +173,19 @@ def advance(
         sizes: the sizes of chunks.
         recorded: whether every record is needed; without, some chunks may hold the last ones of
             more, and no points (`Chunk.best_x`).
+        compile: compiles the step of a batch to be compiled; None for `compile_steps`.
     """
     with one_thread():
         batch.check()
-        batch, chosen, mode = _choose_mode(batch, step)
+        batch, chosen, mode = _choose_mode(batch, step, compile or compile_steps)
     skip = None if recorded or chosen is None else chosen.skip
     course = _Course(chosen or eager.advance, mode, sizes, interrupted, skip)
     for part in batch.parts():
         with one_thread():
             rows = Rows.of(batch, part)
         yield from course.run(rows)
+    if chosen is not None:
+        chosen.release()
 
 
 @dataclass(frozen=True)
@@ -246,15 +258,15 @@ class _Course:
 
 
 def _choose_mode(
-    batch: Batch, step: CompiledSteps | None
+    batch: Batch, step: CompiledSteps | None, compile: Compile
 ) -> tuple[Batch, CompiledSteps | None, Mode]:
     """Compile the step of a batch where requested and possible; else the batch becomes eager."""
     if step is not None:
-        return _with_step(batch, step), step, Mode("compiled")
+        return with_step(batch, step), step, Mode("compiled")
     if batch.mode != "compiled":
         return batch, None, Mode("eager")
     try:
-        return *compile_steps(batch), Mode("compiled")
+        return *compile(batch), Mode("compiled")
     except Uncompilable as error:
         # Rows are padded for compiled steps; padding would only slow down eager ones.
         return replace(batch, mode="eager"), None, Mode("eager", str(error))
@@ -274,13 +286,13 @@ def compile_steps(batch: Batch) -> tuple[Batch, CompiledSteps]:
             if batch.start.device.type == "cuda":
                 check_compilable_on_cuda(batch)
             step = _compiled_form(compiled)(Rows.of(compiled, compared_rows(compiled)))
-            return _with_step(compiled, step), step
+            return with_step(compiled, step), step
         except Uncompilable as error:
             errors.append(error)
     raise errors[0]
 
 
-def _with_step(batch: Batch, step: CompiledSteps) -> Batch:
+def with_step(batch: Batch, step: CompiledSteps) -> Batch:
     """Return a batch that advances by a compiled step."""
     if not isinstance(step, CompiledByRow | BlocksOnCuda):
         return batch
