@@ -18,12 +18,11 @@ from gdlab.board.asks import Ask
 from gdlab.board.commands import words_of
 from gdlab.config.settings import Settings
 from gdlab.engine.batch import Batch
-from gdlab.engine.compiled import check_compilable
 from gdlab.engine.compiler.program import Uncompilable
 from gdlab.engine.history import History
-from gdlab.engine.loop import CompiledSteps, advance, compile_steps
+from gdlab.engine.known_steps import KnownSteps
+from gdlab.engine.loop import CompiledSteps, advance
 from gdlab.engine.outcome import Outcome
-from gdlab.engine.rows import Rows
 from gdlab.engine.status import Status
 from gdlab.errors import GdlabError
 from gdlab.fields.declared import flatten, map_numbers
@@ -68,7 +67,7 @@ class Bench:
     def __init__(self) -> None:
         self._computing, self._counting = Lock(), Lock()
         self._newest = 0
-        self._steps = _KnownSteps()
+        self._steps = KnownSteps()
 
     def compute(self, problem: Settings, ask: Ask, *, diagnosed: bool = True) -> LiveRun:
         """Compute a run.
@@ -89,7 +88,7 @@ class Bench:
         with self._turn() as is_late:
             began = time.perf_counter()
             settings = ask.settings(problem)
-            batch, step = self._steps.of(settings, check_run(settings))
+            batch, step = _compile(self._steps, settings, check_run(settings))
             memory = MemorySink()
             chunks = advance(batch, is_late, step)
             outcome = record(settings, batch, chunks, [memory], began, diagnosed=diagnosed)
@@ -115,34 +114,19 @@ class Bench:
             yield lambda: mine != self._newest and time.perf_counter() > until
 
 
-class _KnownSteps:
-    """The compiled steps of the last run, for the next one of the same structure."""
+def _compile(
+    steps: KnownSteps, settings: Settings, batch: Batch
+) -> tuple[Batch, CompiledSteps | None]:
+    """Return a batch with its compiled steps; None if there are none, and the batch is eager.
 
-    def __init__(self) -> None:
-        self._structure: tuple[Any, ...] = ()
-        self._step: CompiledSteps | None = None
-        self._by_row = False
-
-    def of(self, settings: Settings, batch: Batch) -> tuple[Batch, CompiledSteps | None]:
-        """Return a batch with its compiled steps; None if there are none, and the batch is eager.
-
-        Raises:
-            SettingError: the optimizer cannot handle parameters with this layout.
-        """
-        structure = _structure_of(settings)
-        try:
-            check_compilable(batch)
-            with one_thread():
-                if self._step is None or structure != self._structure:
-                    batch, self._step = compile_steps(batch)
-                    self._structure, self._by_row = structure, batch.by_row
-                else:
-                    batch = replace(batch, mode="compiled", by_row=self._by_row)
-                    self._step.compare_with_torch(Rows.of(batch))
-        except Uncompilable:
-            self._step = None
-            return replace(batch, mode="eager"), None
-        return batch, self._step
+    Raises:
+        SettingError: the optimizer cannot handle parameters with this layout.
+    """
+    try:
+        with one_thread():
+            return steps.compile(batch, _structure_of(settings))
+    except Uncompilable:
+        return replace(batch, mode="eager"), None
 
 
 def _structure_of(settings: Settings) -> tuple[Any, ...]:

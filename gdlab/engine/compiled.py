@@ -7,6 +7,7 @@ optimizer's state, C columns.
 import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,6 +22,7 @@ from gdlab.engine.eager import draw_noise, records_with_loss
 from gdlab.engine.parallel import in_parts
 from gdlab.engine.records import ChunkRecords, ChunkSummary
 from gdlab.engine.rows import Rows
+from gdlab.engine.skipping import KEPT, Skip, Skipped
 from gdlab.engine.stacking import collect_columns, pointer, rows_innermost, stack
 from gdlab.engine.status import Status
 from gdlab.fields.declared import Number, map_numbers
@@ -73,16 +75,25 @@ class Compiled:
         # The optimizer's state: views of one block of memory that the steps write into.
         self._state: State | None = None
         self._memory = x
+        self.skip: Skip | None = None
         with errors_as_uncompilable():
             self._load(rows)
             self.compare_with_torch(rows)
+
+    def release(self) -> None:
+        """Give up the memory of the rows."""
+        self._state, self._memory = None, self._memory.new_empty(0)
 
     def _load(self, rows: Rows) -> None:
         """Trace and compile the step of the rows."""
         step = trace_step(*first_row(rows), value_and_gradient)
         dtype, lanes = rows.x.dtype, rows.batch.lanes
-        source = row_source(step, dtype) if lanes == 1 else c_source(step, dtype, lanes)
-        self._function = load_function(source, "advance")
+        if lanes == 1:
+            self._function = load_function(row_source(step, dtype), "advance")
+            return
+        self._function = load_function(c_source(step, dtype, lanes), "advance")
+        self._unrecorded = c_source(step, dtype, lanes, recorded=False)
+        self.skip = self._skip
 
     def __call__(self, rows: Rows, length: int, interrupted: Callable[[], bool]) -> ChunkRecords:
         """Make up to `length` new records, and leave `rows` at the next point."""
@@ -116,19 +127,39 @@ class Compiled:
         """Let the compiled steps write the new records, and return their summary (5, n)."""
         pending, n = rows.pending_count, len(rows.x)
         count = len(records.loss) - pending
-        inputs = StepInputs.of(rows, records.rates[pending:])
-        summary = rows.x.new_empty((5, n))
-        first = [pointer(t[pending:]) for t in (records.points, records.loss, records.norm)]
-        last = [pointer(t) for t in (inputs.noise, inputs.columns, state, summary)]
-        stride = ctypes.c_long(inputs.rates.stride(0))
-
-        def run_rows(begin: int, end: int) -> None:
-            sizes = [ctypes.c_long(value) for value in (begin, end, n, count)]
-            self._function(*sizes, *first, pointer(inputs.rates), stride, *last)
-
-        threads = min(rows.batch.threads, n // LANES, n * count // _RUN_STEPS_PER_THREAD)
-        in_parts(lambda begin, end, _: run_rows(begin, end), n, threads, rows.batch.lanes)
+        inputs, summary = StepInputs.of(rows, records.rates[pending:]), rows.x.new_empty((5, n))
+        by_record = (records.points[pending:], records.loss[pending:], records.norm[pending:])
+        rates = inputs.rates, inputs.rates.stride(0)
+        others = inputs.noise, inputs.columns, state, summary
+        _call(self._function, rows.batch, n, count, (*by_record, *rates, *others))
         return summary
+
+    def _skip(self, rows: Rows, rates: Tensor) -> Skipped:
+        """Take steps with rates (K, n), K ≥ W, without records, and leave `rows` as they are."""
+        (count, n), dim = rates.shape, rows.x.shape[1]
+        inputs, memory = StepInputs.of(rows, rates), self._stack_state(rows)
+        points, best = rows.x.new_empty((3, dim, n)), rows.x.new_empty((dim, n))
+        loss, norm, summary = (rows.x.new_empty((size, n)) for size in (KEPT, KEPT, 5))
+        points[0] = rows.x.T
+        by_record = points, loss, norm, inputs.rates, inputs.rates.stride(0)
+        others = inputs.noise, inputs.columns, memory, summary, best
+        self._run_without_records(rows.batch, n, count, (*by_record, *others))
+        return Skipped(
+            last=points[1],
+            after=points[2].T,
+            state=unstack(rows.state, memory),
+            loss=loss,
+            norm=norm,
+            best=best,
+            summary=ChunkSummary(*summary),
+        )
+
+    def _run_without_records(
+        self, batch: Batch, n: int, count: int, arguments: tuple[Tensor | int, ...]
+    ) -> None:
+        """Take `count` steps of n rows that write the last `KEPT` losses and gradient norms."""
+        function = load_function(self._unrecorded, "advance")
+        _call(function, batch, n, count, (*arguments, KEPT))
 
     def compare_with_torch(self, rows: Rows) -> None:
         """Compare the first losses and gradient norms with those that torch computes.
@@ -152,6 +183,24 @@ class Compiled:
                 compiled[finite], expected[finite], rtol=tolerance, atol=tolerance
             ):
                 raise Uncompilable("its compiled form gives other values than torch")
+
+
+def _call(
+    function: Callable[..., Any],
+    batch: Batch,
+    n: int,
+    count: int,
+    arguments: tuple[Tensor | int, ...],
+) -> None:
+    """Let a compiled function take `count` steps of n rows, a part of them on each thread."""
+    sizes = ctypes.c_long(n), ctypes.c_long(count)
+    others = [pointer(a) if isinstance(a, Tensor) else ctypes.c_long(a) for a in arguments]
+
+    def run_rows(begin: int, end: int, _: int) -> None:
+        function(ctypes.c_long(begin), ctypes.c_long(end), *sizes, *others)
+
+    threads = min(batch.threads, n // LANES, n * count // _RUN_STEPS_PER_THREAD)
+    in_parts(run_rows, n, threads, batch.lanes)
 
 
 def compared_rows(batch: Batch) -> range:

@@ -53,6 +53,11 @@ class CompiledByRow(Compiled):
         self.measures = compile_metrics(loss, x, threads)
         self._count = examples
 
+    def release(self) -> None:
+        """Give up the memory of the rows."""
+        super().release()
+        self._schedule_state, self._schedule_memory = None, self._memory
+
     def _stack_state(self, rows: Rows) -> Tensor:
         """Copy the state of the optimizer to a block of memory: (S, n), row after row."""
         return stack_rows(rows.state, rows.x)

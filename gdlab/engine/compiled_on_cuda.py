@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 
 from gdlab.engine.batch import Batch
-from gdlab.engine.compiled import Compiled, StepInputs, first_row, unstack
+from gdlab.engine.compiled import Compiled, StepInputs, first_row
 from gdlab.engine.compiler.cuda import source
 from gdlab.engine.compiler.cuda.launch import Kernel, Launch
 from gdlab.engine.compiler.program import Uncompilable
 from gdlab.engine.compiler.step import trace_step
-from gdlab.engine.records import ChunkRecords, ChunkSummary
+from gdlab.engine.records import ChunkRecords
 from gdlab.engine.rows import Rows
-from gdlab.engine.skipping import KEPT, Skipped
+from gdlab.engine.skipping import KEPT
 from gdlab.fields.declared import Number, map_numbers
 from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import value_and_gradient
@@ -47,6 +47,11 @@ class OnCuda(Compiled):
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
         self._held: tuple[object, ...] = ()
         super().__init__(rows)
+
+    def release(self) -> None:
+        """Give up the memory of the rows, of which all records were read."""
+        super().release()
+        self._held = ()
 
     def __call__(self, rows: Rows, length: int, interrupted: Callable[[], bool]) -> ChunkRecords:
         """Launch up to `length` new records, and leave `rows` at the next point.
@@ -83,12 +88,13 @@ class ThreadsOnCuda(OnCuda):
     """A row is a thread, whose step is written out."""
 
     def __init__(self, rows: Rows, load: Load = Kernel) -> None:
-        self._skip: Launch | None = None
+        self._unrecorded: Launch | None = None
         super().__init__(rows, load)
 
     def _load(self, rows: Rows) -> None:
         self._step = trace_step(*first_row_on_cpu(rows), value_and_gradient)
         self._advance = self._kernel(rows.x.dtype, recorded=True)
+        self.skip = self._skip
 
     def _kernel(self, dtype: torch.dtype, *, recorded: bool) -> Launch:
         return self._load_kernel(source.kernel(self._step, dtype, recorded=recorded), dtype)
@@ -97,27 +103,12 @@ class ThreadsOnCuda(OnCuda):
         best = arguments[-1]  # not written
         self._advance(n, count, count, *arguments, best)
 
-    def skip(self, rows: Rows, rates: Tensor) -> Skipped:
-        """Take steps with rates (K, n), K ≥ W, without records, and leave `rows` as they are."""
-        (count, n), dim = rates.shape, rows.x.shape[1]
-        inputs = StepInputs.of(rows, rates)
-        if self._skip is None:
-            self._skip = self._kernel(rows.x.dtype, recorded=False)
-        points, best = rows.x.new_empty((3, dim, n)), rows.x.new_empty((dim, n))
-        loss, norm, summary = (rows.x.new_empty((size, n)) for size in (KEPT, KEPT, 5))
-        points[0], memory = rows.x.T, self._stack_state(rows)
-        by_record = points, loss, norm, inputs.rates, inputs.rates.stride(0)
-        others = inputs.noise, inputs.columns, memory, summary, best
-        self._skip(n, count, KEPT, *by_record, *others)
-        return Skipped(
-            last=points[1],
-            after=points[2].T,
-            state=unstack(rows.state, memory),
-            loss=loss,
-            norm=norm,
-            best=best,
-            summary=ChunkSummary(*summary),
-        )
+    def _run_without_records(
+        self, batch: Batch, n: int, count: int, arguments: tuple[Tensor | int, ...]
+    ) -> None:
+        if self._unrecorded is None:
+            self._unrecorded = self._kernel(batch.start.dtype, recorded=False)
+        self._unrecorded(n, count, KEPT, *arguments)
 
 
 def first_row_on_cpu(rows: Rows) -> tuple[Loss, Optimizer, Tensor, State, bool]:

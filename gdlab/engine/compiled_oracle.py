@@ -27,6 +27,8 @@ class CompiledOracle:
         Uncompilable: the loss and its gradient cannot be compiled; the message says why.
     """
 
+    skip = None
+
     def __init__(self, rows: Rows) -> None:
         self._kernels = Kernels(rows.batch.lanes)
         with errors_as_uncompilable():
@@ -38,6 +40,9 @@ class CompiledOracle:
         assert rows.oracle is not None
         rows.oracle.kernels = self._kernels
         return eager.advance(rows, length, interrupted)
+
+    def release(self) -> None:
+        """Do nothing: the oracle of the rows holds what is theirs."""
 
     def compare_with_torch(self, rows: Rows) -> None:
         """Compare the first losses (n, 1) and gradients (n, D) with those that torch computes.

@@ -4,12 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
+from gdlab.engine.words import Words
+
 
 class Diagnoses(Protocol):
     """What happened in each run of a batch."""
 
     def word(self, row: int) -> str | None:
         """Return the diagnosis of a run; None where there is none."""
+        ...
+
+    def all_words(self) -> Words:
+        """Return the diagnoses of all runs."""
         ...
 
     def sentence(self, row: int) -> str | None:
@@ -27,6 +35,10 @@ class KnownDiagnoses:
     def word(self, row: int) -> str | None:
         """Return the diagnosis of a run; None where there is none."""
         return self.words[row]
+
+    def all_words(self) -> Words:
+        """Return the diagnoses of all runs."""
+        return Words(self.words, np.arange(len(self.words)))
 
     def sentence(self, row: int) -> str | None:
         """Return it as a sentence."""

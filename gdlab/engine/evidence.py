@@ -9,10 +9,13 @@ from torch import Tensor
 from gdlab.engine.batch import Batch
 from gdlab.engine.chunk import Chunk
 from gdlab.engine.status import Status
+from gdlab.numerics.rowwise import as_slice
 from gdlab.numerics.threads import one_thread
 
 TAIL = 32
 """The steps before the end of a run that are looked at."""
+
+_WIDTH = TAIL + 1
 
 
 class Evidence:
@@ -34,11 +37,12 @@ class Evidence:
         start = batch.start
         runs = len(start)
         self.first_loss, self.first_norm, self.rate = start.new_full((3, runs), torch.nan)
-        self.loss, self.norm = start.new_full((2, TAIL + 1, runs), torch.nan)
+        self.loss, self.norm = start.new_full((2, _WIDTH, runs), torch.nan)
         self.best = start.clone()
         self.beyond = torch.full_like(start, torch.nan)
         self._rows = torch.empty(0, dtype=torch.int64, device=start.device)
-        self._recent = start.new_empty((2, TAIL + 1, 0))
+        # The records (W, n) of these rows before the next chunk: losses, gradient norms.
+        self._recent = start.new_empty((_WIDTH, 0)), start.new_empty((_WIDTH, 0))
 
     def add(self, chunk: Chunk, is_better: Tensor) -> None:
         """Add a chunk with records.
@@ -53,31 +57,55 @@ class Evidence:
                 self.first_norm[chunk.rows] = chunk.grad_norm[0]
             better = is_better.nonzero()[:, 0]
             if len(better):
-                self.best[chunk.rows[better]] = chunk.best_points(better)
+                self.best[as_slice(chunk.rows[better])] = chunk.best_points(better)
             ended = (chunk.status != Status.RUNNING).nonzero()[:, 0]
-            recent = self._join(chunk, len(ended) > 0)
             if len(ended):
-                self._add_ended(chunk, ended, recent[:, :, ended])
-            self._rows, self._recent = chunk.rows, recent
+                self._add_ended(chunk, ended)
+            if len(ended) < len(chunk.rows):
+                self._recent, self._rows = self._window(chunk), chunk.rows
 
-    def _join(self, chunk: Chunk, any_ended: bool) -> Tensor:
-        """The last records (2, W, n) of each row up to now, losses and gradient norms."""
-        n, width, count = len(chunk.rows), TAIL + 1, len(chunk.loss) - 1
-        if count >= width and not any_ended:  # the last record waits for the next chunk
-            window = slice(count - width, count)
-            return torch.stack((chunk.loss[window], chunk.grad_norm[window]))
-        earlier = self._recent.new_full((2, width, n), torch.nan)
-        if chunk.first > 0:
-            earlier = self._recent[:, :, torch.searchsorted(self._rows, chunk.rows)]
-        both = torch.cat((earlier, torch.stack((chunk.loss, chunk.grad_norm))), 1)
-        index = chunk.count + torch.arange(width, device=chunk.count.device)[:, None]
-        return both.gather(1, index.expand(2, width, n))
+    def _window(self, chunk: Chunk) -> tuple[Tensor, Tensor]:
+        """The records (W, n) before the last one, which is the first of the next chunk."""
+        count = len(chunk.loss) - 1
+        part = slice(max(0, count - _WIDTH), count)
+        loss, norm = chunk.loss[part], chunk.grad_norm[part]
+        if count > 2 * _WIDTH:
+            return loss.clone(), norm.clone()  # not to hold the memory of all records
+        if count >= _WIDTH:
+            return loss, norm
+        earlier_loss, earlier_norm = self._earlier(chunk, chunk.rows)
+        return torch.cat((earlier_loss[count:], loss)), torch.cat((earlier_norm[count:], norm))
 
-    def _add_ended(self, chunk: Chunk, ended: Tensor, recent: Tensor) -> None:
-        """Add the ends of some rows (m,) of a chunk, whose last records are (2, W, m)."""
+    def _earlier(self, chunk: Chunk, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """The last records (W, m) of some rows (m,) before a chunk; NaN where there are none."""
+        if chunk.first == 0:
+            nothing = self.loss.new_full((_WIDTH, len(rows)), torch.nan)
+            return nothing, nothing
+        columns = as_slice(torch.searchsorted(self._rows, rows))
+        loss, norm = self._recent
+        return loss[:, columns], norm[:, columns]
+
+    def _last(self, chunk: Chunk, ended: Tensor) -> tuple[Tensor, Tensor]:
+        """The last records (W, m) of some rows (m,) of a chunk."""
+        columns, count = as_slice(ended), chunk.count[ended]
+        least, most = int(count.min()), int(count.max())
+        first = max(0, least - _WIDTH)
+        loss, norm = chunk.loss[first:most, columns], chunk.grad_norm[first:most, columns]
+        if least < _WIDTH:
+            earlier_loss, earlier_norm = self._earlier(chunk, chunk.rows[ended])
+            loss, norm = torch.cat((earlier_loss, loss)), torch.cat((earlier_norm, norm))
+            first -= _WIDTH
+        if least == most:
+            return loss[-_WIDTH:], norm[-_WIDTH:]
+        index = count - first + torch.arange(-_WIDTH, 0, device=count.device)[:, None]
+        return loss.gather(0, index), norm.gather(0, index)
+
+    def _add_ended(self, chunk: Chunk, ended: Tensor) -> None:
+        """Add the ends of some rows (m,) of a chunk."""
         rows = chunk.rows[ended]
-        self.loss[:, rows], self.norm[:, rows] = recent
-        self.rate[rows] = _last_rate(chunk, ended)
+        places = as_slice(rows)
+        self.loss[:, places], self.norm[:, places] = self._last(chunk, ended)
+        self.rate[places] = _last_rate(chunk, ended)
         count, has_diverged = chunk.count[ended], chunk.status[ended] == Status.DIVERGED
         has_next = has_diverged & (count < len(chunk.loss))
         columns = ended[has_next]

@@ -11,7 +11,7 @@ Shapes: R runs, D dimensions, K records of a chunk, n rows still running (padded
 
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from gdlab.engine import eager
 from gdlab.engine.batch import Batch
@@ -24,7 +24,7 @@ from gdlab.engine.compiled_oracle import CompiledOracle
 from gdlab.engine.compiler.program import Uncompilable
 from gdlab.engine.records import ChunkRecords
 from gdlab.engine.rows import Rows
-from gdlab.engine.skipping import KEPT, Skipping, find_ended, find_skippable, go_on
+from gdlab.engine.skipping import KEPT, Skip, find_ended, find_skippable, go_on
 from gdlab.engine.stopping import find_endings
 from gdlab.numerics.threads import one_thread
 
@@ -40,6 +40,11 @@ class Advance(Protocol):
 class CompiledSteps(Advance, Protocol):
     """Compiled steps, which may serve other rows of the same structure."""
 
+    @property
+    def skip(self) -> Skip | None:
+        """What takes steps without records; None where steps make them in any case."""
+        ...
+
     def compare_with_torch(self, rows: Rows) -> None:
         """Compare the first losses and gradients of rows with those that torch computes.
 
@@ -47,6 +52,14 @@ class CompiledSteps(Advance, Protocol):
             Uncompilable: they differ.
         """
         ...
+
+    def release(self) -> None:
+        """Give up the memory of the rows, which have ended."""
+        ...
+
+
+Compile: TypeAlias = Callable[[Batch], tuple[Batch, CompiledSteps]]
+"""Compiles the step of a batch, and returns it as it then is, and the steps."""
 
 
 @dataclass(frozen=True)
@@ -59,26 +72,35 @@ class ChunkSizes:
 
     Attributes:
         first: of the first chunk; each chunk is twice as long as the one before.
+        cheap: the products of coordinates and examples up to which compiled steps take less time
+            than a chunk costs besides.
         longest: the most records of a chunk of many rows.
         max_bytes: the most memory that the records of a chunk take.
     """
 
-    first: int = 32
+    first: int = KEPT
+    cheap: int = 2**16
     longest: int = 256
     max_bytes: int = 2**27
 
     def begin(self, rows: Rows, mode: Mode) -> int:
         """The most records of the first chunk of n rows."""
         if mode.name == "compiled":
-            return max(self.first, min(_CHEAP // _products(rows), _MOST_RECORDS))
+            return max(self.first, min(self.cheap // _products(rows), _MOST_RECORDS))
         return self.first
 
-    def most_skipped(self, rows: Rows) -> int:
-        """The most steps without records of n rows, which still take rates and noise."""
+    def most_skipped(self, rows: Rows, length: int) -> int:
+        """The most steps without records of n rows, which still take rates and noise.
+
+        Rows that end take these steps again, so that a CPU takes few more than a chunk's.
+        """
         x = rows.x
         vectors = 1 if rows.noise is None else 1 + x.shape[1]
         bytes_taken = x.element_size() * vectors * len(x)
-        return max(1, min(_longest_on_gpu(rows), _MOST_ON_GPU // bytes_taken))
+        if x.device.type == "cuda":
+            return max(1, min(_longest_on_gpu(rows), _MOST_ON_GPU // bytes_taken))
+        most = min(length, 2 * self.longest, _EXPENSIVE // _products(rows))
+        return max(1, min(most, self.max_bytes // bytes_taken))
 
     def limit(self, rows: Rows, mode: Mode) -> int:
         """The most records of a chunk of n rows.
@@ -96,11 +118,8 @@ class ChunkSizes:
         return max(1, min(longest, most_bytes // record, _MOST_RECORDS))
 
 
-_CHEAP = 2**16
-"""As many products of coordinates and examples take less time than a chunk costs besides."""
-
 _EXPENSIVE = 2**28
-"""As many take about 0.1 seconds."""
+"""As many products of coordinates and examples take about 0.1 seconds."""
 
 _EXPENSIVE_ON_GPU = 2**33
 """As many take about 0.1 seconds on a GPU."""
@@ -139,6 +158,7 @@ def advance(
     sizes: ChunkSizes = _DEFAULT_SIZES,
     *,
     recorded: bool = True,
+    compile: Compile | None = None,
 ) -> Iterator[Chunk]:
     """Run a batch until every run has ended, yielding the records chunk by chunk.
 
@@ -153,15 +173,19 @@ def advance(
         sizes: the sizes of chunks.
         recorded: whether every record is needed; without, some chunks may hold the last ones of
             more, and no points (`Chunk.best_x`).
+        compile: compiles the step of a batch to be compiled; None for `compile_steps`.
     """
     with one_thread():
         batch.check()
-        batch, chosen, mode = _choose_mode(batch, step)
-    course = _Course(chosen or eager.advance, mode, sizes, interrupted, recorded)
+        batch, chosen, mode = _choose_mode(batch, step, compile or compile_steps)
+    skip = None if recorded or chosen is None else chosen.skip
+    course = _Course(chosen or eager.advance, mode, sizes, interrupted, skip)
     for part in batch.parts():
         with one_thread():
             rows = Rows.of(batch, part)
         yield from course.run(rows)
+    if chosen is not None:
+        chosen.release()
 
 
 @dataclass(frozen=True)
@@ -172,12 +196,16 @@ class _Course:
     mode: Mode
     sizes: ChunkSizes
     interrupted: Callable[[], bool]
-    recorded: bool
+    skip: Skip | None
 
-    def run(self, rows: Rows) -> Iterator[Chunk]:
-        """Advance rows until all have ended, yielding their records."""
-        skips = not self.recorded and isinstance(self.steps, Skipping)
-        length = KEPT if skips else self.sizes.begin(rows, self.mode)
+    def run(self, rows: Rows, length: int | None = None) -> Iterator[Chunk]:
+        """Advance rows until all have ended, yielding their records.
+
+        Args:
+            rows: the rows.
+            length: the most records of the first chunk; None to choose it.
+        """
+        length = self.sizes.begin(rows, self.mode) if length is None else length
         records = self._take(rows, length)
         while True:
             with one_thread():
@@ -186,12 +214,12 @@ class _Course:
                 going = rows.finish_chunk(records, chunk.status)
             length *= 2
             # A GPU takes the next steps while the caller reads these records.
-            is_ahead = going is not None and self.recorded and records.event is not None
+            is_ahead = going is not None and self.skip is None and records.event is not None
             if going is not None and is_ahead:
                 records = self._take(going, length)
             yield chunk
             if going is not None and not is_ahead:
-                going = yield from self._skip(going)
+                going, length = yield from self._skip(going, length)
             if going is None:
                 return
             if not is_ahead:
@@ -203,37 +231,42 @@ class _Course:
                 rows, min(length, self.sizes.limit(rows, self.mode)), self.interrupted
             )
 
-    def _skip(self, rows: Rows) -> Generator[Chunk, None, Rows | None]:
-        """Take the steps that need no records; return the rows then, None if all have ended."""
-        while not self.recorded and isinstance(self.steps, Skipping) and not self.interrupted():
+    def _skip(self, rows: Rows, length: int) -> Generator[Chunk, None, tuple[Rows | None, int]]:
+        """Take the steps that need no records, at first up to `length` of them.
+
+        Returns:
+            The rows then, None if all have ended; and the most records of the next chunk.
+        """
+        while self.skip is not None and not self.interrupted():
             with one_thread():
-                rates = find_skippable(rows, self.sizes.most_skipped(rows))
+                rates = find_skippable(rows, self.sizes.most_skipped(rows, length))
                 if rates is None:
                     break
-                skipped = self.steps.skip(rows, rates)
+                skipped = self.skip(rows, rates)
                 ended = find_ended(rows, skipped)
                 again = rows.some(ended.nonzero()[:, 0]) if bool(ended.any()) else None
             if again is not None:
-                yield from replace(self, recorded=True).run(again)
+                yield from replace(self, skip=None).run(again, len(rates))
             running = (~ended).nonzero()[:, 0]
             if len(running) == 0:
-                return None
+                return None, length
             with one_thread():
                 chunk = go_on(rows, skipped, rates, running, self.mode)
+            length *= 2
             yield chunk
-        return rows
+        return rows, length
 
 
 def _choose_mode(
-    batch: Batch, step: CompiledSteps | None
+    batch: Batch, step: CompiledSteps | None, compile: Compile
 ) -> tuple[Batch, CompiledSteps | None, Mode]:
     """Compile the step of a batch where requested and possible; else the batch becomes eager."""
     if step is not None:
-        return _with_step(batch, step), step, Mode("compiled")
+        return with_step(batch, step), step, Mode("compiled")
     if batch.mode != "compiled":
         return batch, None, Mode("eager")
     try:
-        return *compile_steps(batch), Mode("compiled")
+        return *compile(batch), Mode("compiled")
     except Uncompilable as error:
         # Rows are padded for compiled steps; padding would only slow down eager ones.
         return replace(batch, mode="eager"), None, Mode("eager", str(error))
@@ -253,13 +286,13 @@ def compile_steps(batch: Batch) -> tuple[Batch, CompiledSteps]:
             if batch.start.device.type == "cuda":
                 check_compilable_on_cuda(batch)
             step = _compiled_form(compiled)(Rows.of(compiled, compared_rows(compiled)))
-            return _with_step(compiled, step), step
+            return with_step(compiled, step), step
         except Uncompilable as error:
             errors.append(error)
     raise errors[0]
 
 
-def _with_step(batch: Batch, step: CompiledSteps) -> Batch:
+def with_step(batch: Batch, step: CompiledSteps) -> Batch:
     """Return a batch that advances by a compiled step."""
     if not isinstance(step, CompiledByRow | BlocksOnCuda):
         return batch

@@ -18,6 +18,7 @@ from gdlab.engine.evidence import Evidence
 from gdlab.engine.reasons import TOLD_BY_STEPS, Ending, describe_ending
 from gdlab.engine.status import Status
 from gdlab.engine.targets import Reached
+from gdlab.engine.words import Words
 from gdlab.fields.formatting import short_repr
 from gdlab.optimizers.oracle import Obstacle
 
@@ -226,22 +227,22 @@ class Outcomes:
         )
 
     def columns(self) -> dict[str, Any]:
-        """Return the fields of all outcomes, in order: lists and arrays (R,).
+        """Return the fields of all outcomes, in order: `Words` and arrays (R,).
 
         Points and explanations are left out.
 
         Numbers that may be unknown are masked arrays.
         """
         columns: dict[str, Any] = {}
-        runs = range(len(self.status))
         for name in (f.name for f in dataclasses.fields(Outcome) if f.name not in _LEFT_OUT):
             if name == "status":
-                words = {status.value: str(status) for status in Status}
-                columns[name] = [words[code] for code in self.status.tolist()]
+                statuses = sorted(Status)
+                codes = np.searchsorted(statuses, self.status)
+                columns[name] = Words([str(status) for status in statuses], codes)
             elif name == "reason":
                 columns[name] = self._all_reasons()
             elif name == "diagnosis":
-                columns[name] = [self.diagnoses.word(row) for row in runs]
+                columns[name] = self.diagnoses.all_words()
             elif name == "metrics":
                 columns |= {k: np.ma.masked_invalid(v) for k, v in self.metrics.items()}
             elif name in NUMBERS:
@@ -251,25 +252,29 @@ class Outcomes:
                     np.ma.masked_where(np.isnan(column), column) if is_nullable else column
                 )
             else:
-                columns[name] = [getattr(self, name)] * len(runs)
+                columns[name] = Words([getattr(self, name)], np.zeros_like(self.status))
         return columns
 
-    def _all_reasons(self) -> list[str]:
+    def _all_reasons(self) -> Words:
         """Return the reasons of all runs; what many have in common is said once."""
-        shared: dict[tuple[int, int], str] = {}
-        ends = list(zip(self.status.tolist(), self.numbers["steps"].tolist(), strict=True))
-        if self._domain is not None or self._reasons:
-            return [self.reason(row) for row in range(len(ends))]
-        for row, end in enumerate(ends):
-            if end[0] in TOLD_BY_STEPS and end not in shared:
-                shared[end] = self.reason(row)
-        return [shared.get(end) or self.reason(row) for row, end in enumerate(ends)]
+        runs, steps = np.arange(len(self.status)), self.numbers["steps"]
+        if self._reasons:
+            return Words([self.reason(row) for row in runs.tolist()], runs)
+        # A run whose reason no other has is told apart by its row.
+        own = np.where(np.isin(self.status, list(TOLD_BY_STEPS)), -1, runs)
+        ends = np.stack((self.status, steps, self._are_outside(slice(None)), own), 1)
+        order = np.lexsort(ends.T)
+        is_new = np.append(True, (np.diff(ends[order], axis=0) != 0).any(1))
+        codes = np.empty_like(runs)
+        codes[order] = is_new.cumsum() - 1
+        return Words([self.reason(row) for row in order[is_new].tolist()], codes)
 
     def reason(self, row: int) -> str:
         """Return how a run ended, as a sentence."""
         if row in self._reasons:
             return self._reasons[row]
-        outside = "; the point is outside the domain of the loss" if self._is_outside(row) else ""
+        is_outside = bool(self._are_outside(slice(row, row + 1))[0])
+        outside = "; the point is outside the domain of the loss" if is_outside else ""
         ending = Ending(
             status=Status(int(self.status[row])),
             steps=int(self.numbers["steps"][row]),
@@ -281,13 +286,14 @@ class Outcomes:
         )
         return describe_ending(ending, self.stop, self.steps) + outside
 
-    def _is_outside(self, row: int) -> bool:
-        """Whether the last point lies outside the domain of the loss, if it has one."""
+    def _are_outside(self, rows: slice) -> np.ndarray:
+        """Whether the last points of m rows lie outside the domain of the loss, if any: (m,)."""
+        x = self.x[rows]
         if self._domain is None:
-            return False
-        domain = self._domain if self._domain.ndim == 2 else self._domain[row]
-        low, high = domain.T
-        return bool(((self.x[row] < low) | (self.x[row] > high)).any())
+            return np.zeros(len(x), dtype=bool)
+        domain = self._domain if self._domain.ndim == 2 else self._domain[rows]
+        low, high = domain[..., 0], domain[..., 1]
+        return np.any((x < low) | (x > high), axis=1)
 
 
 def _none_if_nan(value: float) -> float | None:

@@ -96,8 +96,9 @@ class Rows:
             return column.expand(len(batch.lr))[index]
 
         def expand_hyperparameter(value: Number) -> Number:
-            column = expand(value)[:, None]
-            return column if bool((column != 0).any()) else 0.0
+            # Steps that are compiled for some rows serve all: what is left out is 0 in all rows.
+            is_used = bool((torch.as_tensor(value) != 0).any())
+            return expand(value)[:, None] if is_used else 0.0
 
         optimizer = map_numbers(batch.optimizer, expand_hyperparameter)
         noise = batch.noise[index][:, None] if bool((batch.noise != 0).any()) else None

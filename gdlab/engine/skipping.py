@@ -7,8 +7,9 @@ norms that a diagnosis looks at.
 Shapes: K new records, D dimensions, n rows, W = `KEPT` records.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -49,13 +50,8 @@ class Skipped:
     summary: ChunkSummary
 
 
-@runtime_checkable
-class Skipping(Protocol):
-    """Steps that can be taken without records."""
-
-    def skip(self, rows: Rows, rates: Tensor) -> Skipped:
-        """Take steps with rates (K, n), K ≥ W, and leave `rows` as they are."""
-        ...
+Skip: TypeAlias = Callable[[Rows, Tensor], Skipped]
+"""Takes steps of rows with rates (K, n), K ≥ W, without records; the rows stay as they are."""
 
 
 def find_skippable(rows: Rows, most: int) -> Tensor | None:
@@ -94,12 +90,14 @@ def go_on(rows: Rows, skipped: Skipped, rates: Tensor, running: Tensor, mode: Mo
         running: the numbers (m,) of the rows that go on.
         mode: how the steps were computed.
     """
-    first, count = rows.first, len(rates)
+    first, count, live = rows.first, len(rates), rows.live
+    # A slice copies nothing.
+    columns = slice(0, live) if len(running) == live else running
     rows.first += count
     rows.x, rows.state = skipped.after, skipped.state
     rows.points = PointMemory(rows.buffers, rows.batch.by_row)
     rows.pending_record = skipped.last, skipped.loss[-1], skipped.norm[-1], rates[-1]
-    if len(running) < rows.live:
+    if len(running) < live:
         rows.keep_only(running)
     zeros = torch.zeros_like(running)
     summary, dim = skipped.summary, rows.x.shape[1]
@@ -108,13 +106,13 @@ def go_on(rows: Rows, skipped: Skipped, rates: Tensor, running: Tensor, mode: Mo
         first=rows.first + 1 - KEPT,
         rows=rows.index[: rows.live],
         x=rows.x.new_empty((0, rows.live, dim)),
-        loss=skipped.loss[:, running],
-        grad_norm=skipped.norm[:, running],
-        lr=rates[-KEPT:, running],
+        loss=skipped.loss[:, columns],
+        grad_norm=skipped.norm[:, columns],
+        lr=rates[-KEPT:, columns],
         count=zeros + KEPT - 1,
         status=zeros + int(Status.RUNNING),
-        best_loss=summary.min_loss[running],
-        best_step=first + 1 + summary.best_record[running].long(),
+        best_loss=summary.min_loss[columns],
+        best_step=first + 1 + summary.best_record[columns].long(),
         evaluations=zeros + rows.first + 1,
         counts=None,
         targets=None,
@@ -123,5 +121,5 @@ def go_on(rows: Rows, skipped: Skipped, rates: Tensor, running: Tensor, mode: Mo
         metrics=rows.batch.metrics,
         mode=mode,
         error=None,
-        best_x=skipped.best.T[running],
+        best_x=skipped.best.T[columns],
     )

@@ -32,6 +32,13 @@ def part_size(dim: int) -> int:
     return 1 << max(1, _PART // dim).bit_length() - 1
 
 
+def as_slice(index: Tensor) -> Tensor | slice:
+    """Return increasing numbers (m,) as a slice if none is left out, which copies nothing."""
+    if len(index) and int(index[-1]) - int(index[0]) == len(index) - 1:
+        return slice(int(index[0]), int(index[-1]) + 1)
+    return index
+
+
 def by_rows(x: Tensor) -> Tensor:
     """Return the same (n, ...) tensor with the row axis innermost in memory."""
     if x.stride(0) == 1:

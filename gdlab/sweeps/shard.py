@@ -11,9 +11,11 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from gdlab.engine.batch import Batch
 from gdlab.engine.chunk import Chunk
 from gdlab.engine.history import History, split_by_run
-from gdlab.engine.loop import advance
+from gdlab.engine.known_steps import KnownSteps
+from gdlab.engine.loop import CompiledSteps, advance
 from gdlab.engine.outcome import Outcomes
 from gdlab.engine.status import Status
 from gdlab.errors import describe_gpu_memory, is_out_of_memory
@@ -59,6 +61,7 @@ def run_group(
     records: Records | None = None,
     interrupted: Callable[[], bool] = lambda: False,
     progress: Callable[[Chunk], None] = lambda chunk: None,
+    steps: KnownSteps | None = None,
 ) -> Iterator[FinishedRuns]:
     """Run a group as one batch and yield how its runs ended, in one or more parts.
 
@@ -70,18 +73,21 @@ def run_group(
         records: receives what runs record; None to keep only how they ended.
         interrupted: asked at every step; runs end as interrupted once it returns true.
         progress: receives every chunk.
+        steps: the compiled steps of the shard before, for those of the same group.
     """
-    ended = _run_batch(group, records, interrupted, progress)
+    steps = steps or KnownSteps()
+    ended = _run_batch(group, records, interrupted, progress, steps)
     if ended is not None:
         yield ended
         return
+    steps.forget()
     torch.cuda.empty_cache()
     if records is not None:
         for run in group.runs.tolist():
             records.forget(run)
     half = len(group) // 2
     for part in (group.take(slice(0, half)), group.take(slice(half, None))):
-        yield from run_group(part, records, interrupted, progress)
+        yield from run_group(part, records, interrupted, progress, steps)
 
 
 def _run_batch(
@@ -89,11 +95,12 @@ def _run_batch(
     records: Records | None,
     interrupted: Callable[[], bool],
     progress: Callable[[Chunk], None],
+    steps: KnownSteps,
 ) -> FinishedRuns | None:
     """Run a group as one batch, as `run_group` does; None if it is to be bisected."""
     began = time.perf_counter()
     try:
-        ends = _advance(group, records, interrupted, progress)
+        ends = _advance(group, records, interrupted, progress, steps)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error) or (len(group) == 1 and not describe_gpu_memory(error)):
             raise  # no outcome of a run: this process has no memory for any
@@ -114,6 +121,7 @@ def _advance(
     records: Records | None,
     interrupted: Callable[[], bool],
     progress: Callable[[Chunk], None],
+    steps: KnownSteps,
 ) -> Outcomes:
     """Run a group as one batch, and return how its runs ended, and why unless one failed.
 
@@ -122,7 +130,12 @@ def _advance(
     """
     batch = batch_of(group.settings, group.columns, len(group))
     ends, record = Outcomes(batch), group.settings.record
-    for chunk in advance(batch, interrupted, recorded=records is not None):
+
+    def compile(batch: Batch) -> tuple[Batch, CompiledSteps]:
+        # All shards of a group have one object as their settings.
+        return steps.compile(batch, (id(group.settings), group.settings))
+
+    for chunk in advance(batch, interrupted, recorded=records is not None, compile=compile):
         with property_errors_as(f"loss={group.settings.name('loss')}"):
             ends.add(chunk)
         progress(chunk)

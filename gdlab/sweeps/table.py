@@ -12,6 +12,7 @@ import numpy as np
 from gdlab.config.settings import Settings
 from gdlab.engine.outcome import NUMBERS
 from gdlab.engine.status import Status
+from gdlab.engine.words import Words
 from gdlab.fields.formatting import format_value
 from gdlab.sweeps.machine import with_machines_of
 from gdlab.sweeps.plan import Group
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 _MAX_COORDINATES = 16
 _ALWAYS = ("loss", "optimizer", "lr", "seed")
-_NULLABLE_TEXTS = ("diagnosis", "mode_reason")
 
 
 def table_of(group: Group, ended: FinishedRuns, varied: Mapping[str, Sequence[Any]]) -> "pa.Table":
@@ -41,7 +41,7 @@ def table_of(group: Group, ended: FinishedRuns, varied: Mapping[str, Sequence[An
     for key, values in varied.items():
         numbers = group.columns.get(key)
         if key in names:
-            columns[key] = [names[key]] * len(ended.runs)
+            columns[key] = pa.repeat(names[key], len(ended.runs))
         elif numbers is not None and numbers.ndim == 1:
             columns[key] = np.asarray(values, numbers.dtype)
         else:
@@ -49,11 +49,14 @@ def table_of(group: Group, ended: FinishedRuns, varied: Mapping[str, Sequence[An
     for key in _ALWAYS:
         if key not in columns:
             value = names[key] if key in names else getattr(settings, key)
-            columns[key] = [value] * len(ended.runs)
+            columns[key] = pa.repeat(value, len(ended.runs))
     for name, values in ends.columns().items():
         if name == "mode":
             columns["seconds"] = np.full(len(ended.runs), ended.seconds)
-        columns[name] = pa.array(values, pa.string()) if name in _NULLABLE_TEXTS else values
+        if isinstance(values, Words):
+            columns[name] = pa.array(values.texts, pa.string()).take(pa.array(values.codes))
+        else:
+            columns[name] = values
     if ends.x.shape[1] <= _MAX_COORDINATES:
         columns |= {f"x{i}": ends.x[:, i] for i in range(ends.x.shape[1])}
     return pa.table(columns)
@@ -125,7 +128,7 @@ def with_schema(table: "pa.Table", schema: "pa.Schema") -> "pa.Table":
         values = table[field.name]
         if pa.types.is_string(field.type) and not pa.types.is_string(values.type):
             return pa.array([format_value(value) for value in values.to_pylist()], field.type)
-        return values.cast(field.type)
+        return values if values.type == field.type else values.cast(field.type)
 
     return pa.table([column(field) for field in schema], schema=schema)
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from gdlab.engine.batch import Batch
 from gdlab.engine.outcome import Outcomes
 from gdlab.engine.status import Status
+from gdlab.engine.words import Words
 from gdlab.numerics.rowwise import norm
 from gdlab.numerics.threads import one_thread
 from gdlab.theory.curvature import UNKNOWN, Spectrum
@@ -59,6 +60,9 @@ class Diagnosis(StrEnum):
     DESCENDING = "descending"
 
 
+_KINDS = (None, *map(str, Diagnosis))
+"""No diagnosis, and all kinds of them."""
+
 _BY_RAW_COLUMNS = (
     Diagnosis.UNSTABLE,
     Diagnosis.GROWING,
@@ -77,7 +81,7 @@ class Diagnoses:
         batch: the runs.
         outcomes: how they ended.
         evidence: on those that ended by themselves.
-        found: the diagnoses (R,); empty texts where there are none.
+        found: the diagnoses (R,) by their places in `_KINDS`.
         raw: what standardizing the columns of a data set would change, if that is the matter.
     """
 
@@ -89,7 +93,11 @@ class Diagnoses:
 
     def word(self, row: int) -> str | None:
         """Return the diagnosis of a run; None where there is none."""
-        return str(self.found[row]) or None
+        return _KINDS[self.found[row]]
+
+    def all_words(self) -> Words:
+        """Return the diagnoses of all runs."""
+        return Words(_KINDS, self.found)
 
     def sentence(self, row: int) -> str | None:
         """Return it as a sentence, with its numbers."""
@@ -120,17 +128,17 @@ def conclude(batch: Batch, outcomes: Outcomes, evidence: Evidence) -> None:
     """Say in the outcomes what happened in the runs of a batch that there is evidence on."""
     rows = evidence.rows.numpy()
     outcomes.numbers["lr_limit"][rows] = evidence.limit.numpy()
-    found = np.full(len(outcomes.status), "", dtype=object)
+    found = np.zeros_like(outcomes.status)
     found[rows] = _decide(outcomes, evidence)
-    is_suspect = np.isin(found, _BY_RAW_COLUMNS)
+    is_suspect = np.isin(found, [_KINDS.index(kind) for kind in _BY_RAW_COLUMNS])
     raw = compare_columns(batch) if is_suspect.any() else None
     if raw is not None:
-        found[is_suspect] = Diagnosis.RAW
+        found[is_suspect] = _KINDS.index(Diagnosis.RAW)
     outcomes.diagnoses = Diagnoses(batch, outcomes, evidence, found, raw)
 
 
 def _decide(outcomes: Outcomes, evidence: Evidence) -> np.ndarray:
-    """Return the diagnoses (n,) of the runs with evidence; empty texts where there are none."""
+    """Return the diagnoses (n,) of the runs with evidence, by their places in `_KINDS`."""
     rows, tail = evidence.rows, evidence.tail
     final, best_step, steps = (
         torch.from_numpy(outcomes.numbers[name])[rows]
@@ -167,8 +175,7 @@ def _decide(outcomes: Outcomes, evidence: Evidence) -> np.ndarray:
         (went_on & is_stuck, Diagnosis.OSCILLATING),
     ]
     conditions, kinds = zip(*cases, strict=True)
-    chosen = np.select([c.numpy() for c in conditions], range(1, len(kinds) + 1), 0)
-    return np.array(["", *kinds], dtype=object)[chosen]
+    return np.select([c.numpy() for c in conditions], [_KINDS.index(kind) for kind in kinds], 0)
 
 
 def _has_arrived(outcomes: Outcomes, evidence: Evidence) -> Tensor:

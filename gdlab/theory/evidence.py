@@ -14,6 +14,7 @@ from gdlab.engine.status import Status
 from gdlab.fields.declared import Number, map_numbers
 from gdlab.losses.base import Loss
 from gdlab.numerics.partial_functions import Undefined, find_undefined
+from gdlab.numerics.rowwise import as_slice
 from gdlab.optimizers.base import Optimizer
 from gdlab.theory.curvature import Spectrum, has_curvature, is_affordable, spectrum
 from gdlab.theory.kinks import has_kink, kinks_ahead
@@ -59,15 +60,22 @@ class Tail:
         first = torch.zeros(loss.shape[1], dtype=torch.int64)
         before, low, high = (torch.full_like(earlier, torch.nan) for _ in range(3))
         rises, changes = torch.zeros_like(first), torch.zeros_like(first)
+        have_begun = False
         for step, (value, size) in enumerate(zip(loss, norm, strict=True)):
-            has, begins = ~value.isnan(), before.isnan() & ~value.isnan()
-            earlier = torch.where(begins, value, earlier)
-            first_norm = torch.where(begins, size, first_norm)
-            first = torch.where(begins, step, first)
-            changes += has & ~begins
-            rises += has & (value - before > rounding * before.abs())
+            has = ~value.isnan()
+            have_all = bool(has.all())
+            rises += value - before > rounding * before.abs()  # false where either is NaN
+            if have_all and have_begun:  # nearly always
+                changes += 1
+            else:
+                begins = has & before.isnan()
+                earlier = torch.where(begins, value, earlier)
+                first_norm = torch.where(begins, size, first_norm)
+                first = torch.where(begins, step, first)
+                changes += has & ~begins
             low, high = torch.fmin(low, value), torch.fmax(high, value)
-            before = torch.where(has, value, before)
+            before = value if have_all else torch.where(has, value, before)
+            have_begun = have_begun or have_all
         span = torch.where(changes > 0, len(loss) - 1 - first, 0)
         return cls(
             span=span,
@@ -141,7 +149,8 @@ def gather(batch: Batch, outcomes: Outcomes, rows: Tensor) -> Evidence:
         curvature = _spectra(loss, point, is_critical)
     if is_critical.any():
         is_kink = is_critical & has_kink(loss, last).cpu()
-    tail = Tail.of(sign * records.loss[:, rows].cpu(), records.norm[:, rows].cpu())
+    columns = as_slice(rows)
+    tail = Tail.of(sign * records.loss[:, columns].cpu(), records.norm[:, columns].cpu())
     is_restless = (tail.rises > 0) | tail.is_still
     is_asked = is_restless & (status == Status.MAX_STEPS) & (curvature is not None)
     rate, limit = records.rate[rows].cpu(), _limits(batch, rows, curvature)

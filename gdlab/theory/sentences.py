@@ -33,4 +33,4 @@ _SENTENCES: Mapping[str, Callable[[RunEnd], str]] = {
 def sentence(found: "Diagnoses", row: int) -> str:
     """Return the diagnosis of a run as a sentence."""
     k = int(torch.searchsorted(found.evidence.rows, row))
-    return _SENTENCES[str(found.found[row])](RunEnd(found, row, k))
+    return _SENTENCES[str(found.word(row))](RunEnd(found, row, k))

@@ -81,10 +81,16 @@ def _falls_on(loss: Callable[[Tensor], Tensor], begin: Tensor, way: Tensor) -> T
     Ten times as far they must have fallen, and so again and again, without falling less each time.
     """
     with torch.no_grad():
-        along = [loss(by_rows(begin + factor * way)) for factor in _FARTHER]
-    falls = [_fall(near, far) for near, far in itertools.pairwise(along)]
-    is_steady = [later >= _STEADY * fall for fall, later in itertools.pairwise(falls)]
-    return torch.stack([falls[0] > 0, *is_steady]).all(0)
+        along = (loss(by_rows(begin + factor * way)) for factor in _FARTHER)
+        falls = (_fall(near, far) for near, far in itertools.pairwise(along))
+        fall = next(falls)
+        goes_on = fall > 0
+        for later in falls:
+            if not goes_on.any():
+                break
+            goes_on &= later >= _STEADY * fall
+            fall = later
+    return goes_on
 
 
 def _fall(near: Tensor, far: Tensor) -> Tensor:

@@ -99,7 +99,7 @@ def test_steps_are_traced_again_only_where_they_are_others():
         found, alone = bench.compute(whole, ask), Bench().compute(whole, ask)
         np.testing.assert_array_equal(found.history.x, alone.history.x)
         np.testing.assert_array_equal(found.history.loss, alone.history.loss)
-        traced.append(bench._steps._step)
+        traced.append(bench._steps.last)
     assert [a is b for a, b in pairwise(traced)] == [True, False, False, False, False, False]
     assert isinstance(traced[5], CompiledOracle)
 

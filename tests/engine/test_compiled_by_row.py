@@ -201,3 +201,14 @@ def test_a_wrong_program_is_not_used_though_only_some_rows_are_compared() -> Non
     assert why_eager(make_batch(Split(), lr=np.full(1000, 1e-5))) == (
         "its compiled form gives other values than torch"
     )
+
+
+def test_a_number_that_is_0_in_all_compared_rows_counts_in_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gdlab.engine.compiled._COMPARED", 1)  # every second row of eight
+    momentum = torch.tensor([0.0, 0.9] * 4, dtype=torch.float64)
+    batch = make_batch(Softmax(data="iris"), SGD(momentum=momentum), [0.1] * 8, steps=10)
+    batch = compiled(batch)
+    for row, together in enumerate(finish(batch)):
+        assert_same_bits(together, finish(rows_of(batch, [row]))[0])

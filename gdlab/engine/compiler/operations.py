@@ -29,10 +29,16 @@ def _elementwise(function: Callable[..., Operand], *arguments: Any) -> Array:
 
 
 class Operations:
-    """The operations that can be compiled, by their names in torch."""
+    """The operations that can be compiled, by their names in torch.
 
-    def __init__(self, program: Program) -> None:
+    Args:
+        program: receives them.
+        is_double: whether its numbers are of double precision.
+    """
+
+    def __init__(self, program: Program, *, is_double: bool) -> None:
         self._program = program
+        self._largest_power = 1022 if is_double else 126
         self.table: dict[str, Operation] = {
             **{name: self._elementwise_operation(text) for name, text in NUMBERS.items()},
             **{name: self._elementwise_operation(text, "truth") for name, text in TRUTHS.items()},
@@ -89,9 +95,33 @@ class Operations:
     def _addcdiv(self, a: Any, b: Any, c: Any, *, value: float = 1) -> Array:
         def add_quotient(x: Operand, y: Operand, z: Operand) -> Operand:
             scaled = y if value == 1 else self.number("({0} * {1})", float(value), y)
-            return self._plus(x, self.number("({0} / {1})", scaled, z))
+            return self._plus(x, self._quotient(scaled, z))
 
         return _elementwise(add_quotient, a, b, c)
+
+    def _div(self, a: Any, b: Any) -> Array:
+        return _elementwise(self._quotient, a, b)
+
+    def _quotient(self, a: Operand, b: Operand) -> Operand:
+        """A / b, as a product where that has the same bits: a quotient takes four times as long."""
+        inverse = self._inverse(b)
+        if inverse is None:
+            return self.number(NUMBERS["div"], a, b)
+        return self.number("({0} * {1})", a, inverse)
+
+    def _inverse(self, b: Operand) -> Operand | None:
+        """1 / b of a power of two, or of a choice between some; else None."""
+        if not isinstance(b, Value):
+            mantissa, exponent = math.frexp(b)
+            is_power = abs(mantissa) == 0.5 and abs(exponent - 1) <= self._largest_power
+            return 1 / b if is_power else None
+        expression, operands = self._program.lines[b.line]
+        if expression != NUMBERS["where"]:
+            return None
+        one, other = map(self._inverse, operands[1:])
+        if one is None or other is None:
+            return None
+        return self.number(expression, operands[0], one, other)
 
     def _lerp(self, a: Any, b: Any, weight: Any) -> Array:
         text = "({2} < HALF ? FMA({2}, {1} - {0}, {0}) : FMA({2} - ONE, {1} - {0}, {1}))"
@@ -269,7 +299,7 @@ def _operand_count(expression: str) -> int:
 
 
 _METHODS = (
-    *("add", "sub", "rsub", "addcmul", "addcdiv", "lerp", "mul", "pow"),
+    *("add", "sub", "rsub", "addcmul", "addcdiv", "div", "lerp", "mul", "pow"),
     *("clamp", "clamp_min", "clamp_max", "masked_fill", "index_put", "var", "frexp"),
     *("sum", "mean", "prod", "amax", "amin", "all", "any", "cumsum", "mm", "bmm", "mv", "dot"),
 )

@@ -42,22 +42,32 @@ VECTORS_OR_NONE = """\
 #endif"""
 
 
-def c_source(step: Step, dtype: torch.dtype, lanes: int = LANES) -> str:
+def c_source(step: Step, dtype: torch.dtype, lanes: int = LANES, *, recorded: bool = True) -> str:
     """Return the C source of a step: a function `advance`, documented in `advance.c`.
 
     Args:
         step: the step of one row.
         dtype: of its numbers.
         lanes: the number of rows is a multiple of it.
+        recorded: whether all points are written, or only the last one and the best one.
     """
-    is_double = dtype == torch.float64
-    lines = list(_statements(step, is_double))
-    numbers = len(step.point) + len(step.state)
+    is_double, dims = dtype == torch.float64, range(len(step.point))
+    computed = statements(step.program, step.results, is_double, _c_name)
+    summed, values, *moves = assignments(step, is_double, "[l]")
+    parts = {
+        "STEP": [*computed, summed, values],
+        "BEST": [f"best[{d}][l] = value < least[l] ? x[{d}][l] : best[{d}][l];" for d in dims],
+        "MOVE": moves,
+    }
+    numbers = len(dims) + len(step.state)
     block = min(lanes, _block_rows(numbers))
-    sizes = f"enum {{ D = {len(step.point)}, S = {len(step.state)}, B = {block} }};"
-    head = [VECTORS_OR_NONE, *definitions(lines, is_double), sizes]
-    frame = (files("gdlab.engine.compiler") / "advance.c").read_text("utf-8")
-    return "\n".join(head) + "\n\n" + frame.replace("/* STEP */", "\n".join(lines))
+    sizes = f"enum {{ D = {len(dims)}, S = {len(step.state)}, B = {block} }};"
+    source = (files("gdlab.engine.compiler") / "advance.c").read_text("utf-8")
+    for name, part in parts.items():
+        source = source.replace(f"/* {name} */", "\n".join(part))
+    defined = definitions(parts["STEP"], is_double)
+    head = [VECTORS_OR_NONE, *defined, f"#define RECORDED {int(recorded)}", sizes]
+    return "\n".join(head) + "\n\n" + source
 
 
 def definitions(lines: Sequence[str], is_double: bool) -> list[str]:
@@ -95,12 +105,6 @@ def _declare(name: str, is_double: bool) -> str:
     # Calls of functions with side effects would prevent vectorization of the loop.
     pure = "__attribute__((const)) "
     return f"{vector}{pure}{real} {symbol}({arguments});\n#define {name.upper()} {symbol}"
-
-
-def _statements(step: Step, is_double: bool) -> Iterator[str]:
-    """The statements for one row `l` of a block."""
-    yield from statements(step.program, step.results, is_double, _c_name)
-    yield from assignments(step, is_double, "[l]")
 
 
 def assignments(step: Step, is_double: bool, row: str = "") -> Iterator[str]:

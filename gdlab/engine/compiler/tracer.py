@@ -29,7 +29,7 @@ class Tracer(TorchDispatchMode):
 
     def __init__(self, program: Program, dtype: torch.dtype) -> None:
         super().__init__()
-        self._operations = Operations(program)
+        self._operations = Operations(program, is_double=dtype == torch.float64)
         self._dtype = dtype
         # By id; holding the tensors keeps their ids from being reused.
         self._followed: dict[int, tuple[Tensor, Array]] = {}

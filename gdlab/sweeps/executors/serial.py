@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
+from gdlab.engine.known_steps import KnownSteps
 from gdlab.sweeps.executors.base import Job
 from gdlab.sweeps.executors.board import Statuses
 from gdlab.sweeps.executors.work import Work, run_work
@@ -36,12 +38,14 @@ class _Session:
 
     def __init__(self, job: Job) -> None:
         self.board = _DirectBoard(job)
+        self._steps = KnownSteps()
 
     def submit(self, work: Work, shard: int) -> "Future[pa.Table | None]":
         """Run a shard to its end; an exception of it is raised here."""
         future: Future[pa.Table | None] = Future()
-        board = self.board
-        future.set_result(run_work(work, board.is_stopped, lambda rows: board.note(shard, rows)))
+        board, steps = self.board, self._steps
+        note = partial(board.note, shard)
+        future.set_result(run_work(work, board.is_stopped, note, steps))
         return future
 
 

@@ -36,6 +36,9 @@ OPERATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "cumsum": lambda x: x.cumsum(-1).square(),
     "diff": lambda x: x.diff(dim=-1).square(),
     "div": lambda x: 1 / (x + 5) - x / 3,
+    "div by powers of 2": lambda x: (
+        x / torch.where(x > 0, 2.0**-900, torch.where(x < -1, 8.0, 1.0))
+    ),
     "elu": functional.elu,
     "erf": torch.erf,
     "erfc": torch.erfc,

@@ -26,7 +26,7 @@ def statements_of(group: Sequence[Node], stored: set[Node], buffers: Buffers) ->
         buffers: where the arrays lie.
     """
     program = Program(_MAX_LINES)
-    operations = Operations(program)
+    operations = Operations(program, is_double=buffers.is_double)
     values: dict[Node, Operand] = {}
     space = _Space.of(group)
 
