@@ -30,13 +30,10 @@ class DriverBoard:
         ray: the module.
         actor: the board.
         is_busy: whether some shards have not ended.
-        tell: receives a shard that begins anew, and how often it has begun.
     """
 
-    def __init__(
-        self, ray: Any, actor: Any, is_busy: Callable[[], bool], tell: Callable[[int, int], None]
-    ) -> None:
-        self._ray, self._actor, self._is_busy, self._tell = ray, actor, is_busy, tell
+    def __init__(self, ray: Any, actor: Any, is_busy: Callable[[], bool]) -> None:
+        self._ray, self._actor, self._is_busy = ray, actor, is_busy
         self._ended: list[tuple[int, np.ndarray]] = []
         self._counts, self._told = np.zeros(len(Status), dtype=np.int64), Told()
         self._next, self._is_stopped = 0.0, False
@@ -58,9 +55,7 @@ class DriverBoard:
             return None
         self._next = now + SECONDS
         ended, self._ended = self._ended, []
-        running, again = self._ray.get(self._actor.read.remote([shard for shard, _ in ended]))
-        for shard, tries in again.items():
-            self._tell(shard, tries)
+        running = self._ray.get(self._actor.read.remote([shard for shard, _ in ended]))
         self._counts = sum((counts for _, counts in ended), self._counts)
         return self._told.update(self._counts + running)
 
@@ -79,16 +74,16 @@ class WorkerBoard:
         self._shard, self._is_stopped, self._answer = 0, False, None
         self._heard, self._next = float("-inf"), 0.0
 
-    def begin(self, shard: int, tries: int) -> None:
-        """Begin a shard, for the first time or anew.
+    def begin(self, shard: int) -> None:
+        """Begin a shard.
 
         The board is asked, and waited for, where its last answer is old. So soon after the sweep
         is stopped, no shard that was queued begins.
         """
         self._shard, self._counts = shard, np.zeros(len(Status), dtype=np.int64)
         now = time.monotonic()
-        if tries > 1 or now > self._heard + _FRESH:
-            self._hear(self._ray.get(self._actor.begin.remote(shard, tries)), now)
+        if now > self._heard + _FRESH:
+            self._hear(self._ray.get(self._actor.note.remote(shard, self._counts)), now)
 
     def is_stopped(self) -> bool:
         """Whether the shard should stop."""
