@@ -25,9 +25,10 @@ class Counts:
             self._rows[shard] = counts
         return self._is_stopped
 
-    def stop(self) -> None:
-        """Ask all shards to stop."""
+    def stop(self) -> set[int]:
+        """Ask all shards to stop; return those that have noted anything and not ended."""
         self._is_stopped = True
+        return set(self._rows)
 
     def read(self, ended: Sequence[int]) -> np.ndarray:
         """Return the rows by status of the shards that run.

@@ -8,9 +8,11 @@ why, nor how often.
 A Ray that was started here stays for the next sweep, and ends with this process.
 """
 
+import atexit
 import errno
 import logging
 import os
+import signal
 import socket
 import time
 import uuid
@@ -18,6 +20,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gdlab.engine.status import Status
@@ -101,6 +104,7 @@ def _connect() -> Any:
         try:
             _require_answer(address)
             _start(ray)
+            atexit.register(_leave, ray)
         except (OSError, RuntimeError, ValueError) as error:
             where = f"RAY_ADDRESS={address}" if address else "executor=ray"
             why = f"Ray does not start, or no cluster answers ({first_line(error)})"
@@ -131,6 +135,21 @@ def _start(ray: Any) -> None:
         ray.init(**quiet)
 
 
+def _leave(ray: Any) -> None:
+    """Leave the cluster, or end the one that was started here.
+
+    Ray would do so by itself, but wait half a second for messages, and another whole one for its
+    scaler of clusters, which says good-bye to a process that has ended. The scaler has no work on
+    one machine.
+    """
+    for children in Path("/proc/self/task").glob("*/children"):
+        for child in children.read_text().split():
+            with suppress(OSError):
+                if b"/ray/autoscaler/" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    os.kill(int(child), signal.SIGKILL)
+    ray.shutdown()
+
+
 def _count_cores(ray: Any) -> int:
     return max(1, int(ray.cluster_resources().get("CPU", 1)))
 
@@ -149,7 +168,7 @@ class _Session:
         actor = ray.remote(Counts).options(**options)
         self._actor = actor.remote(job.shards, len(Status))
         self._task = ray.remote(_run).options(num_cpus=1, max_retries=0, **_SILENT)
-        self.board = DriverBoard(ray, self._actor, lambda: bool(self._refs))
+        self.board = DriverBoard(ray, self._actor, self._refs)
 
     @property
     def capacity(self) -> int:
@@ -195,8 +214,10 @@ def _run(content: bytes, name: str, shard: int) -> bytes | None:
     return None if table is None else pack_table(table)
 
 
-def _explain(ray: Any, error: Exception) -> Exception:
-    """Return what a task raised, or that it was lost."""
+def _explain(ray: Any, error: Exception) -> Exception | None:
+    """Return what a task raised, or that it was lost; None for one that was canceled."""
+    if isinstance(error, ray.exceptions.TaskCancelledError):
+        return None
     if isinstance(error, ray.exceptions.RayTaskError):
         cause = getattr(error, "cause", None)
         cause = cause if isinstance(cause, Exception) else error

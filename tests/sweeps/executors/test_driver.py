@@ -119,7 +119,7 @@ def test_a_shard_that_begins_anew_takes_nothing_back():
         assert not board.note(0, counts)
         heard.append(told.update(board.read([])).status.tolist())
     assert heard == [[0, 0, 0, 4, 4], [], [0, 0, 0]]
-    board.stop()
+    assert board.stop() == {0}
     assert board.note(0, begun)
 
 
