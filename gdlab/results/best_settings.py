@@ -112,11 +112,13 @@ def best(
         rule = f"must be one of {known}" if known else "no setting varies"
         raise SettingError(f"summary.by={setting_label(unknown[0])}: {rule}")
     by = [*(key for key in problems if key not in by), *by]
-    results = results.assign(**{_REACHED: reached(results, problems)})
-    ranked = results.iloc[rank_order(results, metric, problems)]
     others = [key for key in varied if key not in by and key not in _AVERAGED]
     if all(is_of_start(key) for key in others):
         others = []  # a start is where a run begins, not a choice that one could make better
+    order = rank_order(results, metric, problems)
+    read = dict.fromkeys([*by, *others, "run", "status", EVALUATIONS.name, metric.name])
+    ranked = results[[*read]].iloc[order]  # a copy, perhaps of millions of runs
+    ranked.insert(len(read), _REACHED, reached(results, problems)[order])
     winners = []
     for combination, rows in split_by(ranked, by):
         part = _best_part(rows, others, metric)

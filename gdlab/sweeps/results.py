@@ -52,21 +52,28 @@ def results_of(plan: Plan, parts: Iterable["pa.Table"]) -> SweepResults:
     import pandas as pd
 
     chosen = _columns_read(plan)
-    pieces: dict[str, list[np.ndarray]] = {}
-    schema = None
+    columns: dict[str, np.ndarray] = {}
+    schema, count = None, 0
     for part in parts:
-        schema = part.schema
+        schema, rows = part.schema, slice(count, count + len(part))
         for name in schema.names:
             if name in chosen:
-                pieces.setdefault(name, []).append(_to_numpy(part[name]))
+                values = _to_numpy(part[name])
+                column = columns.get(name)
+                if column is None:
+                    column = np.empty(len(plan), values.dtype)
+                # Whole numbers are others where some are null.
+                columns[name] = column.astype(np.result_type(column, values), copy=False)
+                columns[name][rows] = values
+        count = rows.stop
+        del part
         release_memory()
     assert schema is not None
-    columns = {}
-    for name in [*pieces]:  # each is let go of once it is joined
-        values = np.concatenate(pieces.pop(name))
-        columns[name] = pd.Series(values, dtype=values.dtype, copy=False)
-    release_memory()
-    return SweepResults(plan, pd.DataFrame(columns, copy=False), differences(schema))
+    series = {
+        name: pd.Series(values[:count], dtype=values.dtype, copy=False)
+        for name, values in columns.items()
+    }
+    return SweepResults(plan, pd.DataFrame(series, copy=False), differences(schema))
 
 
 def _columns_read(plan: Plan) -> set[str]:

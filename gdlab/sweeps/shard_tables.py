@@ -16,8 +16,8 @@ from gdlab.sweeps.table import in_order, joined_schema, with_schema
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_KEPT = 2**26  # bytes of tables that are kept in memory, so that small sweeps read none again
-ROWS = 2**16
+_KEPT = 2**24  # bytes of tables that are kept in memory, so that small sweeps read none again
+ROWS = 2**14
 """Runs of the table of a sweep that are in memory together, and in a group of its file."""
 
 

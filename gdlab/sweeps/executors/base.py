@@ -22,9 +22,16 @@ if TYPE_CHECKING:
 
 
 class ShardLost(ChildProcessError):
-    """What a shard's future raises where the processes that ran it died, however often it began.
+    """What a shard's future raises where it has no table, through no fault of its runs.
 
     The other shards go on.
+    """
+
+
+class ProcessDied(ShardLost):
+    """What a shard's future raises where its process died; the shard is run again.
+
+    `strerror` says how, with the process as its subject.
     """
 
 
@@ -66,7 +73,7 @@ class Session(Protocol):
             shard: its position among the shards being run, for the board.
 
         Raises:
-            ShardLost: in the future; see there.
+            ShardLost, ProcessDied: in the future; see there.
 
         Returns:
             A future of its table, or of None if it was stopped before it began. An executor that

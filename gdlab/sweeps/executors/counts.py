@@ -6,7 +6,7 @@ import numpy as np
 
 
 class Counts:
-    """Whether to stop, the rows by status of each shard that runs, and which shards began anew.
+    """Whether to stop, and the rows by status of each shard that runs.
 
     Args:
         shards: the number of shards.
@@ -16,16 +16,8 @@ class Counts:
     def __init__(self, shards: int, statuses: int) -> None:
         self._none = np.zeros(statuses, dtype=np.int64)
         self._rows: dict[int, np.ndarray] = {}
-        self._again: dict[int, int] = {}
         self._has_ended = np.zeros(shards, dtype=bool)
         self._is_stopped = False
-
-    def begin(self, shard: int, tries: int) -> bool:
-        """Note that a shard begins, perhaps anew; return whether it should stop."""
-        self._rows.pop(shard, None)
-        if tries > 1:
-            self._again[shard] = tries
-        return self._is_stopped
 
     def note(self, shard: int, counts: np.ndarray) -> bool:
         """Note how many rows of a shard have each status; return whether it should stop."""
@@ -33,22 +25,19 @@ class Counts:
             self._rows[shard] = counts
         return self._is_stopped
 
-    def stop(self) -> None:
-        """Ask all shards to stop."""
+    def stop(self) -> set[int]:
+        """Ask all shards to stop; return those that have noted anything and not ended."""
         self._is_stopped = True
+        return set(self._rows)
 
-    def read(self, ended: Sequence[int]) -> tuple[np.ndarray, dict[int, int]]:
-        """Return the rows by status of the shards that run, and which began anew.
+    def read(self, ended: Sequence[int]) -> np.ndarray:
+        """Return the rows by status of the shards that run.
 
         Args:
             ended: the shards that ended since the last call; what is said of them later is too
                 late.
-
-        Returns:
-            The rows, and of each shard that began anew how often it has begun.
         """
         for shard in ended:
             self._has_ended[shard] = True
             self._rows.pop(shard, None)
-        again, self._again = self._again, {}
-        return sum(self._rows.values(), self._none), again
+        return sum(self._rows.values(), self._none)

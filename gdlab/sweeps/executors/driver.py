@@ -1,13 +1,16 @@
 """The driver: submits the shards of a plan to its executor and collects their tables."""
 
 import dataclasses
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
+from gdlab.display.terminal import show_warning
 from gdlab.numerics.threads import cores as available_cores
-from gdlab.sweeps.executors.base import Job, Session, ShardLost, find_executor
+from gdlab.sweeps.executors.base import Job, ProcessDied, Session, ShardLost, find_executor
 from gdlab.sweeps.executors.board import Statuses
 from gdlab.sweeps.executors.work import Work, run_work
 from gdlab.sweeps.plan import Group, Plan
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 _SECONDS = 0.1  # between two looks at the board
 _BYTES = 2**30  # of the tables of all shards that are submitted
 _NAMED = 10  # shards in a message
+_TRIES = 4  # of a shard whose process dies
 _ROW = 2**9  # bytes of a run in a table, before one has come
 
 
@@ -44,7 +48,8 @@ def run_shards(
         cores: the number of cores to use; None for all available.
 
     Raises:
-        ShardLost: the processes that ran some shards died; all others have ended.
+        ShardLost: some shards have no table, as where their processes died each time; all others
+            have ended.
         ChildProcessError: a process that ran a shard died.
     """
     if not shards:
@@ -72,6 +77,59 @@ def _prepare(
         yield Work(number, group, plan.varied(shard.runs), records)
 
 
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """A shard on its way.
+
+    Attributes:
+        shard: its position among the shards being run.
+        work: the shard.
+        tries: how often it has begun.
+    """
+
+    shard: int
+    work: Work
+    tries: int = 1
+
+    def again(self) -> "_Task":
+        """Return the task for its next try."""
+        return dataclasses.replace(self, tries=self.tries + 1)
+
+
+class _Queue:
+    """The shards that wait, in order.
+
+    Those whose processes died come last: where memory was short, fewer run beside them then.
+
+    Args:
+        works: the shards.
+    """
+
+    def __init__(self, works: Iterator[Work]) -> None:
+        self._fresh = (_Task(shard, work) for shard, work in enumerate(works))
+        self._again, self._said = deque[_Task](), set[str]()
+
+    def take(self, most: int) -> Iterator[_Task]:
+        """Yield the first ones, and forget them."""
+        return islice(chain(self._fresh, self._drain()), max(0, most))
+
+    def _drain(self) -> Iterator[_Task]:
+        while self._again:
+            yield self._again.popleft()
+
+    def put_back(self, task: _Task, died: ProcessDied) -> None:
+        """Take a shard whose process died once more, and say so once for each try."""
+        again = task.again()
+        self._again.append(again)
+        text = (
+            f"a process that ran a part of the sweep {died.strerror}; it is run again "
+            f"(try {again.tries} of {_TRIES})"
+        )
+        if text not in self._said:
+            self._said.add(text)
+            show_warning(text)
+
+
 def _collect(
     session: Session, works: Iterator[Work], job: Job, size: int
 ) -> Iterator[tuple[int, "pa.Table"]]:
@@ -86,16 +144,16 @@ def _collect(
     Raises:
         ShardLost: in the end, if some shards have no table.
     """
-    waiting = enumerate(works)
-    running: dict[Future[pa.Table | None], Work] = {}
+    waiting = _Queue(works)
+    running: dict[Future[pa.Table | None], _Task] = {}
     lost: list[tuple[Work, ShardLost]] = []
     while True:
-        if job.interrupted():
+        if is_interrupted := job.interrupted():
             session.board.stop()
         else:
             most = min(session.capacity, max(1, _BYTES // size))
-            for shard, work in islice(waiting, max(0, most - len(running))):
-                running[session.submit(work, shard)] = work
+            for task in waiting.take(most - len(running)):
+                running[session.submit(task.work, task.shard)] = task
         if not running:
             break
         done, _ = wait(running, _SECONDS, FIRST_COMPLETED)
@@ -103,15 +161,18 @@ def _collect(
         if update is not None:
             job.progress(update)
         for future in done:
-            work = running.pop(future)
+            task = running.pop(future)
             try:
                 table = future.result()
             except ShardLost as error:
-                lost.append((work, error))
+                if not isinstance(error, ProcessDied) or task.tries == _TRIES:
+                    lost.append((task.work, error))
+                elif not is_interrupted:
+                    waiting.put_back(task, error)
                 continue
             if table is not None:
                 size = max(size, table.nbytes)
-                yield work.number, table
+                yield task.work.number, table
     if lost:
         raise _all_of(lost)
 
@@ -123,7 +184,10 @@ def _all_of(lost: Sequence[tuple[Work, ShardLost]]) -> ShardLost:
     named = ", ".join(map(str, numbers[:_NAMED])) + (", …" if len(numbers) > _NAMED else "")
     which = f"shard {named}" if len(numbers) == 1 else f"shards {named}"
     error = lost[0][1]
-    return ShardLost(error.errno, f"{which} ({runs} runs) lost: {error.strerror}")
+    why = error.strerror
+    if isinstance(error, ProcessDied):
+        why = f"the process {why} at each of {_TRIES} tries"
+    return ShardLost(error.errno, f"{which} ({runs} runs) lost: {why}")
 
 
 def _with_one_thread(shard: Group) -> Group:

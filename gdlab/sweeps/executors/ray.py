@@ -2,28 +2,31 @@
 
 The cluster is that of `RAY_ADDRESS`, or the one that `ray start` began on this machine, as always
 in Ray; a program that has called `ray.init` has chosen already. Only the driver writes: a shard
-sends its table back. Its task is run again on another worker if its own dies, but not if it raises.
+sends its table back. The driver runs it again if its worker dies, and not Ray, which does not tell
+why, nor how often.
 
 A Ray that was started here stays for the next sweep, and ends with this process.
 """
 
+import atexit
 import errno
 import logging
 import os
+import signal
 import socket
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gdlab.display.terminal import show_warning
 from gdlab.engine.status import Status
 from gdlab.errors import SettingError, first_line
 from gdlab.numerics.threads import cores as available_cores
-from gdlab.sweeps.executors.base import Job, ShardLost, passed_on
+from gdlab.sweeps.executors.base import Job, ProcessDied, ShardLost, passed_on
 from gdlab.sweeps.executors.counts import Counts
 from gdlab.sweeps.executors.pickling import (
     by_value,
@@ -40,9 +43,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _NAME = "ray"
-_RETRIES = 3
 _SILENT = {"enable_task_events": False}  # or what happens to each task is told to Ray's head node
 _PATIENCE = 5.0  # seconds, for a cluster to answer
+
+_DEATHS: Mapping[str, str] = {
+    "OutOfMemoryError": "ran out of memory",
+    "WorkerCrashedError": "died (killed, or out of memory)",
+    "NodeDiedError": "died with its node",
+    "ObjectLostError": "died with its table",
+}
+"""How the process of a shard died, by Ray's errors."""
 
 
 class Ray:
@@ -94,12 +104,14 @@ def _connect() -> Any:
         try:
             _require_answer(address)
             _start(ray)
+            atexit.register(_leave, ray)
         except (OSError, RuntimeError, ValueError) as error:
             where = f"RAY_ADDRESS={address}" if address else "executor=ray"
             why = f"Ray does not start, or no cluster answers ({first_line(error)})"
             raise SettingError(f"{where}: {why}") from error
         # Of a worker that dies gdlab tells itself, in a line. Ray has no public word for this.
-        vars(import_module("ray._private.worker"))["_worker_logs_enabled"] = False
+        with suppress(ImportError):
+            vars(import_module("ray._private.worker"))["_worker_logs_enabled"] = False
     return ray
 
 
@@ -123,6 +135,21 @@ def _start(ray: Any) -> None:
         ray.init(**quiet)
 
 
+def _leave(ray: Any) -> None:
+    """Leave the cluster, or end the one that was started here.
+
+    Ray would do so by itself, but wait half a second for messages, and another whole one for its
+    scaler of clusters, which says good-bye to a process that has ended. The scaler has no work on
+    one machine.
+    """
+    for children in Path("/proc/self/task").glob("*/children"):
+        for child in children.read_text().split():
+            with suppress(OSError):
+                if b"/ray/autoscaler/" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    os.kill(int(child), signal.SIGKILL)
+    ray.shutdown()
+
+
 def _count_cores(ray: Any) -> int:
     return max(1, int(ray.cluster_resources().get("CPU", 1)))
 
@@ -140,8 +167,8 @@ class _Session:
         options = {"num_cpus": 0, "name": self._name, "scheduling_strategy": here} | _SILENT
         actor = ray.remote(Counts).options(**options)
         self._actor = actor.remote(job.shards, len(Status))
-        self._task = ray.remote(_run).options(num_cpus=1, max_retries=_RETRIES, **_SILENT)
-        self.board = DriverBoard(ray, self._actor, lambda: bool(self._refs), self._tell)
+        self._task = ray.remote(_run).options(num_cpus=1, max_retries=0, **_SILENT)
+        self.board = DriverBoard(ray, self._actor, self._refs)
 
     @property
     def capacity(self) -> int:
@@ -166,16 +193,6 @@ class _Session:
 
         return passed_on(future, lambda error: _explain(self._ray, error), read)
 
-    def _tell(self, shard: int, tries: int) -> None:
-        """Say that a shard is tried again."""
-        show_warning(
-            f"a process that ran a part of the sweep died; it is run again "
-            f"(try {tries} of {1 + _RETRIES})"
-        )
-        # Ray itself tries for ever where memory is short.
-        if tries > 1 + _RETRIES and shard in self._refs:
-            self._ray.cancel(self._refs[shard], force=True)
-
     def close(self) -> None:
         """End the tasks that are left, and the board."""
         for ref in list(self._refs.values()):
@@ -192,28 +209,25 @@ def _run(content: bytes, name: str, shard: int) -> bytes | None:
         shard: its position among the shards being run.
     """
     board = worker_board(name)
-    board.begin(shard, _tries())
+    board.begin(shard)
     table = run_pickled(content, _NAME, board, shard)
     return None if table is None else pack_table(table)
 
 
-def _tries() -> int:
-    """Return how often the task of this worker has begun, for which Ray has no public word."""
-    worker = import_module("ray").get_runtime_context().worker
-    return 1 + worker.core_worker.get_current_task_attempt_number()
-
-
-def _explain(ray: Any, error: Exception) -> Exception:
-    """Return what a task raised, or that it was lost."""
-    of_ray = ray.exceptions.RayError
+def _explain(ray: Any, error: Exception) -> Exception | None:
+    """Return what a task raised, or that it was lost; None for one that was canceled."""
+    if isinstance(error, ray.exceptions.TaskCancelledError):
+        return None
     if isinstance(error, ray.exceptions.RayTaskError):
         cause = getattr(error, "cause", None)
         cause = cause if isinstance(cause, Exception) else error
-        return ShardLost(errno.ECHILD, _describe(cause)) if isinstance(cause, of_ray) else cause
-    if isinstance(error, of_ray):
-        died = f"the process died at each of {1 + _RETRIES} tries ({type(error).__name__})"
-        return ShardLost(errno.ECHILD, died)
-    return error
+        is_of_ray = isinstance(cause, ray.exceptions.RayError)
+        return ShardLost(errno.ECHILD, _describe(cause)) if is_of_ray else cause
+    for name, death in _DEATHS.items():
+        if isinstance(error, getattr(ray.exceptions, name)):
+            return ProcessDied(errno.ECHILD, death)
+    is_of_ray = isinstance(error, ray.exceptions.RayError)
+    return ShardLost(errno.ECHILD, _describe(error)) if is_of_ray else error
 
 
 def _describe(error: Exception) -> str:

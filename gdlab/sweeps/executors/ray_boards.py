@@ -1,7 +1,7 @@
 """The driver's and the workers' sides of the board of a Ray cluster, an actor of its own."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -29,14 +29,11 @@ class DriverBoard:
     Args:
         ray: the module.
         actor: the board.
-        is_busy: whether some shards have not ended.
-        tell: receives a shard that begins anew, and how often it has begun.
+        refs: the tasks of the shards that have not ended.
     """
 
-    def __init__(
-        self, ray: Any, actor: Any, is_busy: Callable[[], bool], tell: Callable[[int, int], None]
-    ) -> None:
-        self._ray, self._actor, self._is_busy, self._tell = ray, actor, is_busy, tell
+    def __init__(self, ray: Any, actor: Any, refs: Mapping[int, Any]) -> None:
+        self._ray, self._actor, self._refs = ray, actor, refs
         self._ended: list[tuple[int, np.ndarray]] = []
         self._counts, self._told = np.zeros(len(Status), dtype=np.int64), Told()
         self._next, self._is_stopped = 0.0, False
@@ -46,21 +43,31 @@ class DriverBoard:
         self._ended.append((shard, count_rows(table)))
 
     def stop(self) -> None:
-        """Ask all shards to stop."""
-        if not self._is_stopped:
-            self._is_stopped = True
-            self._actor.stop.remote()
+        """Ask all shards to stop; those that have not begun, as far as one knows, are canceled.
+
+        A new worker may take seconds to begin.
+        """
+        if self._is_stopped:
+            return
+        self._is_stopped = True
+        answer = self._actor.stop.remote()
+        is_there = self._ray.wait([answer], timeout=SECONDS)[0]  # the board may not have begun
+        begun = self._ray.get(answer) if is_there else ()
+        for shard, ref in list(self._refs.items()):
+            if shard not in begun:
+                self._ray.cancel(ref, force=True)
 
     def new_counts(self) -> ProgressUpdate | None:
-        """Return the rows that ended since the last answer, and those that still run."""
+        """Return the rows that ended since the last answer, and those that still run.
+
+        None once shards were asked to stop: the driver only waits for them to end.
+        """
         now = time.monotonic()
-        if now < self._next and self._is_busy():
+        if self._is_stopped or (now < self._next and self._refs):
             return None
         self._next = now + SECONDS
         ended, self._ended = self._ended, []
-        running, again = self._ray.get(self._actor.read.remote([shard for shard, _ in ended]))
-        for shard, tries in again.items():
-            self._tell(shard, tries)
+        running = self._ray.get(self._actor.read.remote([shard for shard, _ in ended]))
         self._counts = sum((counts for _, counts in ended), self._counts)
         return self._told.update(self._counts + running)
 
@@ -79,16 +86,16 @@ class WorkerBoard:
         self._shard, self._is_stopped, self._answer = 0, False, None
         self._heard, self._next = float("-inf"), 0.0
 
-    def begin(self, shard: int, tries: int) -> None:
-        """Begin a shard, for the first time or anew.
+    def begin(self, shard: int) -> None:
+        """Begin a shard.
 
         The board is asked, and waited for, where its last answer is old. So soon after the sweep
         is stopped, no shard that was queued begins.
         """
         self._shard, self._counts = shard, np.zeros(len(Status), dtype=np.int64)
         now = time.monotonic()
-        if tries > 1 or now > self._heard + _FRESH:
-            self._hear(self._ray.get(self._actor.begin.remote(shard, tries)), now)
+        if now > self._heard + _FRESH:
+            self._hear(self._ray.get(self._actor.note.remote(shard, self._counts)), now)
 
     def is_stopped(self) -> bool:
         """Whether the shard should stop."""

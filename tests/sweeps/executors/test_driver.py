@@ -2,6 +2,7 @@
 
 import errno
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ import gdlab
 from gdlab import SettingError
 from gdlab.engine.status import Status
 from gdlab.sweeps.executors import driver
-from gdlab.sweeps.executors.base import Job, ShardLost
+from gdlab.sweeps.executors.base import Job, ProcessDied, ShardLost
 from gdlab.sweeps.executors.board import FileBoard, Told
 from gdlab.sweeps.executors.counts import Counts
 from gdlab.sweeps.executors.table import EXECUTORS
@@ -25,13 +26,12 @@ from gdlab.sweeps.executors.work import Work, run_work
 
 
 class Losing:
-    """Runs shards at once, but loses the first ones; answers only when all it takes are there."""
+    """Runs shards at once, but loses the first ones, so often each."""
 
     shares_cores = shares_disk = True
     needs_pickling = False
     cost = None
-    lost = 2
-    in_flight: list[int]
+    lost, times, error = 2, 9, ShardLost(errno.ECHILD, "a worker died")
 
     def cores(self) -> int:
         return 1
@@ -39,13 +39,14 @@ class Losing:
     @contextmanager
     def open(self, job: Job) -> Iterator["Losing"]:
         with FileBoard.for_shards(job.shards) as self.board:
-            self.capacity = 100
+            self.capacity, self.tries = 100, Counter[int]()
             yield self
 
     def submit(self, work: Work, shard: int) -> "Future[Any]":
         future: Future[Any] = Future()
-        if shard < self.lost:
-            future.set_exception(ShardLost(errno.ECHILD, "a worker died"))
+        self.tries[shard] += 1
+        if shard < self.lost and self.tries[shard] <= self.times:
+            future.set_exception(self.error)
         else:
             future.set_result(run_work(work))
         return future
@@ -71,6 +72,23 @@ def test_shards_that_are_lost_are_named_and_can_be_resumed(losing, here, gd):
     assert table("s")["run"].tolist() == list(range(20))
 
 
+@pytest.mark.parametrize("times", [0, 1, 3, 4])
+def test_a_shard_whose_process_dies_is_run_again_three_times(times, losing, here, gd, monkeypatch):
+    monkeypatch.setattr(Losing, "times", times)
+    monkeypatch.setattr(Losing, "error", ProcessDied(errno.ECHILD, "fell asleep"))
+    done = gd(*WORDS, "hydra.launcher.executor=losing")
+    told = [
+        "warning: a process that ran a part of the sweep fell asleep; it is run again "
+        f"(try {tries} of 4)"
+        for tries in range(2, 2 + min(times, 3))
+    ]
+    if is_lost := times == 4:
+        lost = "shards 0, 1 (8 runs) lost: the process fell asleep at each of 4 tries"
+        told.append(f"error: s: {lost}; resume=s continues the sweep")
+    assert (done.code, done.err.splitlines()) == (int(is_lost), told)
+    assert table("s")["run"].tolist() == list(range(8 * is_lost, 20))
+
+
 SMALL = gdlab.Engine(max_rows=4)
 
 
@@ -94,28 +112,24 @@ def test_the_tables_of_submitted_shards_fit_into_a_limit(limit, most, losing, mo
 
 def test_a_shard_that_begins_anew_takes_nothing_back():
     board, told = Counts(2, len(Status)), Told()
-    assert not board.begin(0, 1)
-    ended = np.zeros(len(Status), dtype=np.int64)
+    begun, ended = np.zeros((2, len(Status)), dtype=np.int64)
     ended[[Status.RUNNING, Status.DIVERGED]] = 3, 2
-    assert not board.note(0, ended)
-    heard = [told.update(board.read([])[0]).status.tolist()]
-    board.stop()
-    assert board.begin(0, 2)
-    counts, again = board.read([])
-    heard.append(told.update(counts).status.tolist())
-    assert board.note(0, ended)
-    heard.append(told.update(board.read([])[0]).status.tolist())
+    heard = []
+    for counts in (ended, begun, ended):
+        assert not board.note(0, counts)
+        heard.append(told.update(board.read([])).status.tolist())
     assert heard == [[0, 0, 0, 4, 4], [], [0, 0, 0]]
-    assert (again, board.read([])[1]) == ({0: 2}, {})
+    assert board.stop() == {0}
+    assert board.note(0, begun)
 
 
 def test_what_comes_after_a_shard_ended_counts_no_more():
     board, rows = Counts(2, len(Status)), np.ones(len(Status), dtype=np.int64)
     for shard in (0, 1):
         board.note(shard, rows)
-    assert board.read([0])[0].tolist() == rows.tolist()
+    assert board.read([0]).tolist() == rows.tolist()
     board.note(0, 5 * rows)
-    assert board.read([])[0].tolist() == rows.tolist()
+    assert board.read([]).tolist() == rows.tolist()
 
 
 def test_without_ray_the_error_says_what_to_install(monkeypatch):

@@ -58,6 +58,13 @@ class Far(gdlab.Loss):
                 os.kill(os.getpid(), signal.SIGKILL)
         return self.k * x.square().sum(-1)
 
+class Hungry(Far):
+    def __call__(self, x):
+        held = []  # no more than the machine has, where nobody ends the process
+        while "RAY_memory_usage_threshold" in os.environ and bool((x > 5).any()):
+            held.append(b"x" * 2**26 if len(held) < 64 else time.sleep(0.1))
+        return super().__call__(x)
+
 class Home(Far):
     def __setstate__(self, state):
         folder = Path(state["folder"])
@@ -137,7 +144,8 @@ SLOW = ("-m", "loss=rosenbrock", "lr=tag(log,interval(1e-4,1e-3))", "hydra.sweep
 SLOW = (*SLOW, "seed=range(16)", "start=random", "steps=4000", "engine.mode=eager", *TABLES)
 SLOW = (*SLOW, "engine.max_rows=16")
 AT_ONCE = "engine.max_rows=8192"
-DIED = "warning: a process that ran a part of the sweep died; it is run again"
+TOLD = "warning: a process that ran a part of the sweep"
+DIED = f"{TOLD} died"
 
 
 @contextmanager
@@ -230,11 +238,10 @@ def test_a_shard_whose_process_dies_each_time_is_named_and_the_others_end(cluste
     done = gd(*words, RAY, "hydra.sweep.dir=s")
     *warnings, error = done.err.splitlines()
     assert done.code == 1
-    assert {line[:36] for line in warnings} == {"warning: a process that ran a part o"}
-    assert error == (
-        "error: s: shards 2, 3 (40 runs) lost: the process died at each of 4 tries "
-        "(WorkerCrashedError); resume=s continues the sweep"
-    )
+    how = "died (killed, or out of memory)"
+    assert warnings == [f"{TOLD} {how}; it is run again (try {n} of 4)" for n in (2, 3, 4)]
+    lost = f"shards 2, 3 (40 runs) lost: the process {how} at each of 4 tries"
+    assert error == f"error: s: {lost}; resume=s continues the sweep"
     assert max(table("s")["run"]) < 40
     (here / "die").unlink()
     assert gd("resume=s", "loss._target_=mine.Far", "hydra.launcher.executor=serial").code == 0
@@ -326,6 +333,33 @@ def test_the_shards_of_a_driver_that_is_killed_end_and_processes_go_on(
     wait_until(lambda: not workers(cluster))
     assert gd("resume=s", "hydra.launcher.executor=processes").code == 0
     assert_same_tables(table("s"), slow_alone)
+
+
+def test_a_shard_that_takes_all_memory_is_named_and_the_others_end(far, gd, here):
+    words = ["loss._target_=mine.Hungry" if word.endswith("Far") else word for word in far]
+    words += ["start=[1,1],[9,9]", "lr=0.01", "seed=range(20)", "steps=8", *TABLES]
+    words += ["engine.max_rows=20", "engine.mode=eager"]
+    assert gd(*words, "hydra.sweep.dir=alone").code == 0
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    kib = {name: int(number) for name, number, *_ in map(str.split, lines)}
+    most = 1 - (kib["MemAvailable:"] - 2**21) / kib["MemTotal:"]
+    monitor = {"RAY_memory_usage_threshold": str(most), "RAY_memory_monitor_refresh_ms": "50"}
+    done = subprocess.run(
+        [sys.executable, "-m", "gdlab", *words, RAY, "hydra.sweep.dir=s"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **monitor, "RAY_ADDRESS": "local"},
+        timeout=300,
+    )
+    *warnings, error = done.stderr.splitlines()
+    how = "ran out of memory"
+    assert warnings == [f"{TOLD} {how}; it is run again (try {n} of 4)" for n in (2, 3, 4)]
+    lost = f"shard 1 (20 runs) lost: the process {how} at each of 4 tries"
+    assert (done.returncode, done.stdout) == (1, "")
+    assert error == f"error: s: {lost}; resume=s continues the sweep"
+    assert table("s")["run"].tolist() == list(range(20))
+    assert gd("resume=s", "loss._target_=mine.Hungry", "hydra.launcher.executor=serial").code == 0
+    assert_same_tables(table("s"), table("alone"))
 
 
 # The store of objects is full, and none may be moved to the disk.
