@@ -185,8 +185,8 @@ class Recorded:
 
         That of loss=mlp is a `torch.nn.Sequential`. For one of your own give its class, which is
         called with the recorded arguments, or an instance, which is copied: nothing that a file
-        names is imported, unless you trust it. Buffers and fixed parameters are those of the class
-        or of the instance; `checkpoint.pt` has them too.
+        names is imported, unless you trust it. Buffers and fixed parameters are those of
+        `checkpoint.pt`, and without one those of the class or of the instance.
 
         Args:
             which: "last"; "best", the lowest loss on held-out examples, or without any the lowest

@@ -4,6 +4,7 @@ Shapes: D parameters.
 """
 
 import copy
+import io
 import json
 import math
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from gdlab.config.settings import make_section
 from gdlab.errors import RecordError, SettingError
 from gdlab.fields.custom_classes import instantiate
+from gdlab.fields.formatting import describe_type
 from gdlab.losses import MLP, Sphere
 from gdlab.losses.models.mlp import sequential
 from gdlab.losses.models.module import set_parameters
@@ -24,7 +26,7 @@ from gdlab.losses.transform import Transformed
 from gdlab.recording.checkpoint import find_record
 from gdlab.recording.digests import VerifiedFiles
 from gdlab.recording.history_file import LAYOUT
-from gdlab.recording.names import HISTORY, SNAPSHOTS
+from gdlab.recording.names import CHECKPOINT, HISTORY, SNAPSHOTS
 from gdlab.recording.parquet import read_parquet
 
 if TYPE_CHECKING:
@@ -57,8 +59,27 @@ def module_of(
     if found != layout:
         what = "its parameters have other names or shapes than those of the run"
         raise SettingError(f"model={type(module).__name__}: {what}")
+    _set_fixed(module, run.directory)
     set_parameters(module, blocks)
     return module
+
+
+def _set_fixed(module: nn.Module, directory: Path) -> None:
+    """Give a module the buffers and the fixed parameters of the run, where a checkpoint has them.
+
+    Raises:
+        SettingError: the module has others.
+    """
+    files = VerifiedFiles(directory)
+    if CHECKPOINT not in files:
+        return
+    with files.open(CHECKPOINT) as file:
+        state = torch.load(io.BytesIO(file.read()), weights_only=True)
+    try:
+        module.load_state_dict(state)
+    except RuntimeError as error:
+        what = f"its buffers or fixed parameters are not those of {CHECKPOINT}"
+        raise SettingError(f"model={type(module).__name__}: {what}") from error
 
 
 def _layout(directory: Path) -> dict[str, tuple[int, ...]] | None:
@@ -124,6 +145,9 @@ def _untrained(
     """
     if isinstance(model, nn.Module):
         return copy.deepcopy(model)
+    if model is not None and not (isinstance(model, type) and issubclass(model, nn.Module)):
+        what = "must be a class of torch.nn.Module or an instance of one"
+        raise SettingError(f"model: {what}, was {describe_type(model)}")
     values = recorded if isinstance(recorded, dict) else {}
     if model is None and not trust:
         name = values.get("_target_", "its class")

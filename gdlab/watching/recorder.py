@@ -60,6 +60,11 @@ class LoopRecorder:
         """Measure the sharpness at steps 0, every, 2·every, … ."""
         self._meter, self._every = meter, every
 
+    @property
+    def has_unrecorded_step(self) -> bool:
+        """Whether an optimizer took a step that no row has."""
+        return self._is_open
+
     def stop(self) -> None:
         """Take the hooks away."""
         for hook in self._hooks:

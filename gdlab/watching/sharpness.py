@@ -100,7 +100,8 @@ def _products(grads: Sequence[Tensor], weights: Sequence[Tensor]) -> Callable[[T
         found = torch.autograd.grad(
             [grads[k] for k in curved], weights, along, retain_graph=True, materialize_grads=True
         )
-        return torch.cat([part.reshape(-1).to(vector) for part in found])[None]
+        dense = (part.to_dense() if part.is_sparse else part for part in found)
+        return torch.cat([part.reshape(-1).to(vector) for part in dense])[None]
 
     return product
 

@@ -1,5 +1,6 @@
 """What is printed at the end of a watched loop."""
 
+import math
 import shlex
 from pathlib import Path
 
@@ -38,6 +39,7 @@ def lines_of(ended: Ended, directory: Path) -> list[tuple[str, str]]:
     outcome, history = ended.outcome, ended.history
     metrics = {name: value for name, value in outcome.metrics.items() if value is not None}
     best = f" (best {outcome.best_loss:.6g} at step {outcome.best_step:,})"
+    best = best if math.isfinite(outcome.best_loss) else ""
     rates = [history.lr[-1], *(v[-1] for k, v in history.metrics.items() if k.startswith("lr_"))]
     lines = [
         ("loss", f"{outcome.final_loss:.6g}{best}"),

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
 
 from gdlab.engine.metrics import SHARPNESS
 from gdlab.engine.outcome import Outcome
@@ -109,6 +111,7 @@ def watch(
     if not isinstance(model, nn.Module):
         raise SettingError(f"model: must be a torch.nn.Module, was {describe_type(model)}")
     optimizers = _optimizers_of(optimizer)
+    _refuse_lazy(model)
     own = {*model.parameters()}
     if own.isdisjoint(parameters_of(optimizers)):
         raise SettingError("optimizer: holds no parameter of the model")
@@ -149,9 +152,23 @@ def _optimizers_of(given: Any) -> list[torch.optim.Optimizer]:
         if not isinstance(each, torch.optim.Optimizer):
             what = f"must be a torch.optim.Optimizer or a list of them, was {describe_type(each)}"
             raise SettingError(f"optimizer: {what}")
+    if len({id(each) for each in optimizers}) < len(optimizers):
+        raise SettingError("optimizer: the list has the same optimizer twice")
     if not optimizers:
         raise SettingError("optimizer: must be a torch.optim.Optimizer or a list of them, was []")
     return optimizers
+
+
+def _refuse_lazy(model: nn.Module) -> None:
+    """Refuse a model with parameters that have no shape yet.
+
+    Raises:
+        SettingError: it has some.
+    """
+    for name, parameter in model.named_parameters():
+        if isinstance(parameter, UninitializedParameter):
+            way = "call the model with a batch before gdlab.watch"
+            raise SettingError(f"model: {name} has no shape yet (a lazy module); {way}")
 
 
 class Watch:
@@ -237,6 +254,10 @@ class Watch:
             recorder.read()
             if not recorder.records.count:
                 remove_unused(self.directory, self._folders)
+                if error is None and recorder.has_unrecorded_step:
+                    what = f"directory={self.directory}: nothing was recorded"
+                    way = "call watch.step(loss) after each optimizer.step()"
+                    warnings.warn(f"{what}; {way}", stacklevel=2)
                 return
             ended = end_of(
                 self._settings, recorder.records, recorder.points, recorder.skipped, error

@@ -88,6 +88,24 @@ def test_a_module_comes_back_with_its_buffers_and_tied_weights(
     assert value == pytest.approx(float(loss(x)), rel=1e-13)  # observed 2e-16
 
 
+@pytest.mark.parametrize("which", ["best", 0, "last"])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_buffers_and_fixed_parameters_come_back_by_the_checkpoint(
+    tmp_path: Path, which: int | str, dtype: str
+) -> None:
+    fresh = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Linear(3, 2)).eval()
+    fresh[0].requires_grad_(False)
+    net = copy.deepcopy(fresh)
+    net.load_state_dict({name: value + 1 for name, value in net.state_dict().items()})
+    given: dict[str, Any] = {"steps": 3, "dtype": dtype, "record.checkpoint": "best"} | QUIET
+    run = gdlab.run(Module(module=net), "adam", 0.1, directory=tmp_path / "run", **given)
+    recorded = gdlab.load(tmp_path / "run")
+    assert_same(run.module(which), recorded.module(which, model=fresh))
+    fresh[1] = nn.BatchNorm1d(3, track_running_stats=False)
+    with pytest.raises(SettingError, match="its buffers or fixed parameters are not those of che"):
+        recorded.module(which, model=fresh)
+
+
 def test_a_class_is_imported_only_where_it_is_given_or_trusted(tmp_path: Path) -> None:
     given: dict[str, Any] = {"data": "two_moons", "dtype": "float32", "steps": 3} | QUIET
     run = gdlab.run(networks.Net, directory=tmp_path / "run", **given)
@@ -100,6 +118,14 @@ def test_a_class_is_imported_only_where_it_is_given_or_trusted(tmp_path: Path) -
     refused = [
         ({}, "model=None: helpers.networks.Net is not imported unasked; give it, as module(model="),
         ({"model": nn.Linear(2, 2)}, "model=Linear: its parameters have other names or shapes"),
+        (
+            {"model": lambda: networks.Net()},
+            "model: must be a class of torch.nn.Module or an instance",
+        ),
+        (
+            {"model": "Net"},
+            "model: must be a class of torch.nn.Module or an instance of one, was a",
+        ),
         ({"which": "first", "trust": True}, "which=first: must be best, last or a step that was"),
         ({"which": 4, "trust": True}, "which=4: must be best, last or a step that was recorded"),
     ]

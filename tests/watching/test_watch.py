@@ -1,6 +1,7 @@
 """`gdlab.watch`: what it records of a loop, what it leaves alone, and how loops end."""
 
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -283,6 +284,37 @@ def test_nothing_is_left_of_a_loop_without_a_step(linear: Callable[..., Any]) ->
         _ = watch.run
 
 
+def test_a_loop_that_records_nothing_is_told(linear: Callable[..., Any]) -> None:
+    model, optimizer, watch = linear()
+    with pytest.warns(UserWarning, match=r"nothing was recorded; call watch\.step\(loss\)"), watch:
+        fit(model, optimizer)
+    assert not watch.directory.exists()
+
+
+def test_a_loss_that_never_was_finite_has_no_best(linear: Callable[..., Any]) -> None:
+    model, optimizer, watch = linear()
+    with watch:
+        fit(model, optimizer)
+        watch.step(math.nan)
+    assert re.search(r"^ +loss +nan$", watch.summary, re.MULTILINE)
+
+
+def test_the_sharpness_of_sparse_gradients(tmp_path: Path) -> None:
+    table = nn.Embedding(4, 2, sparse=True)
+    optimizer = torch.optim.SparseAdam(table.parameters(), lr=0.1)
+
+    def closure() -> Tensor:  # Row 1 occurs three times: its curvature is 3 · 2.
+        return table(torch.tensor([1, 1, 2, 1])).square().sum()
+
+    how: dict[str, Any] = {"closure": closure, "figures": False, "quiet": True}
+    with gdlab.watch(table, optimizer, tmp_path / "r", **how) as watch:
+        loss = closure()
+        loss.backward()
+        optimizer.step()
+        watch.step(loss)
+    assert watch.run.history.metrics["sharpness"][0] == pytest.approx(6)
+
+
 def test_an_optimizer_with_a_closure_is_seen_at_its_first_call(linear: Callable[..., Any]) -> None:
     model, optimizer, watch = linear(torch.optim.LBFGS)
     x, norms = torch.eye(3), []
@@ -384,6 +416,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
         "optimizer: must be a torch.optim.Optimizer or a list of them, was",
     ),
     ({"optimizer": []}, "optimizer: must be a torch.optim.Optimizer or a list of them, was []"),
+    ({"optimizer": [SGD, SGD]}, "optimizer: the list has the same optimizer twice"),
+    ({"model": nn.LazyLinear(2)}, "model: weight has no shape yet (a lazy module); call the model"),
     ({"model": nn.Linear(2, 2)}, "optimizer: holds no parameter of the model"),
     ({"directory": 3}, "directory=3: must be a string"),
     ({"closure": 3}, "closure: must be a function, was an int"),

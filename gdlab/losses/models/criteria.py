@@ -7,6 +7,7 @@ import copy
 import importlib
 import inspect
 import math
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -274,7 +275,8 @@ def _refuse_misuse(criterion: OwnCriterion, scores: Tensor, targets: Tensor) -> 
     """
     half = (len(scores) + 1) // 2
     try:
-        costs, of_half = criterion(scores, targets), criterion(scores[:half], targets[:half])
+        with warnings.catch_warnings(action="ignore"):  # what is wrong is said below
+            costs, of_half = criterion(scores, targets), criterion(scores[:half], targets[:half])
     except CUSTOM_ERRORS as error:
         what = f"scores {tuple(scores.shape)} and targets {tuple(targets.shape)}"
         raise criterion.error(f"cannot use {what} ({summarize_error(error)})") from error

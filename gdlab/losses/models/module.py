@@ -111,7 +111,8 @@ class Module(Network):
         except CUSTOM_ERRORS as error:
             said = summarize_error(error)
             if not self._works_alone(few):
-                raise self._error(f"cannot score examples ({said})") from error
+                what = f"inputs of shape {tuple(few.shape)}, {few.dtype}"
+                raise self._error(f"cannot score examples, {what} ({said})") from error
             batched = "cannot be run by torch.func.vmap, by which gdlab runs many networks at once"
             raise self._error(f"{batched} ({said}); {_WATCH}") from error
         if problem is not None:
@@ -133,6 +134,8 @@ class Module(Network):
             expected = f"must be {(n, self.outputs)}"
             is_logit = self.criterion is None and self.classes == 2 and scores.shape == (n, 1)
             way = ", or with one score criterion=binary_cross_entropy" if is_logit else ""
+            if self.classes is None and scores.ndim == 2:
+                way = ", as the targets are taken as numbers; classes are 0, 1, …"
             return f"gives scores of shape {tuple(scores.shape)} for {n} examples; {expected}{way}"
         if not scores.is_floating_point():
             return f"gives scores of {scores.dtype}, but they must be real numbers"

@@ -213,6 +213,14 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 ]
 
 
+REFUSED += [
+    (
+        {"data": "iris", "criterion": nn.MSELoss()},
+        "criterion=MSELoss: cannot use scores (8, 3) and",
+    ),
+]  # what torch warns of on the way is an error in a test
+
+
 @pytest.mark.parametrize(("settings", "message"), REFUSED)
 def test_misuse_is_refused_in_a_line(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingError) as error:

@@ -152,7 +152,14 @@ REFUSED: list[tuple[Any, str]] = [
     ({**NET, "width": 200_000}, "has 1,000,002 parameters; at most 1,000,000 are allowed"),
     ({**NET, "kind": "counter"}, "changes a buffer in its forward pass"),
     ({**NET, "kind": "item"}, "runs many networks at once (RuntimeError: vmap: It looks like"),
-    ({**NET, "kind": "raises"}, "cannot score examples (ValueError: no)"),
+    (
+        {**NET, "kind": "raises"},
+        "cannot score examples, inputs of shape (8, 2), torch.float64 (ValueError: no)",
+    ),
+    (
+        nn.Embedding(9, 2),
+        "cannot score examples, inputs of shape (8, 2), torch.float64 (RuntimeError",
+    ),
     (
         nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.1)),
         "module._target_=Sequential: 1 is a Dropout with dropout 0.1: its scores are random",
