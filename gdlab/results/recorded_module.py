@@ -7,6 +7,7 @@ import copy
 import io
 import json
 import math
+import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from gdlab.config.settings import make_section
-from gdlab.errors import RecordError, SettingError
+from gdlab.errors import RecordError, SettingError, first_line
 from gdlab.fields.custom_classes import instantiate
 from gdlab.fields.formatting import describe_type
 from gdlab.losses import MLP, Sphere
@@ -68,13 +69,19 @@ def _set_fixed(module: nn.Module, directory: Path) -> None:
     """Give a module the buffers and the fixed parameters of the run, where a checkpoint has them.
 
     Raises:
+        RecordError: the checkpoint is damaged, or holds other things than tensors.
         SettingError: the module has others.
     """
     files = VerifiedFiles(directory)
     if CHECKPOINT not in files:
         return
     with files.open(CHECKPOINT) as file:
-        state = torch.load(io.BytesIO(file.read()), weights_only=True)
+        content = io.BytesIO(file.read())
+    try:
+        state = torch.load(content, weights_only=True)  # tensors by their names, nothing else
+    except (RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+        what = f"missing or damaged ({first_line(error)})"
+        raise RecordError(f"{files.path(CHECKPOINT)}: {what}") from error
     try:
         module.load_state_dict(state)
     except RuntimeError as error:

@@ -1,6 +1,7 @@
 """Checkpoints: what torch loads, the module that comes back, and the same bits once more."""
 
 import copy
+import io
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from gdlab.errors import RecordError, SettingError
 from gdlab.losses import Module
 from gdlab.losses.models.mlp import ACTIVATIONS, MLP
 from gdlab.recording.checkpoint import best_record, write_checkpoint
-from gdlab.recording.digests import VerifiedFiles
+from gdlab.recording.digests import VerifiedFiles, write_with_digest
 
 NOISY: dict[str, Any] = {"validation": 0.3, "count": 60, "loss.noise": 0.6, "steps": 9, "seed": 3}
 NOISY |= {"widths": (2,), "record.max_coords": 4}
@@ -104,6 +105,30 @@ def test_buffers_and_fixed_parameters_come_back_by_the_checkpoint(
     fresh[1] = nn.BatchNorm1d(3, track_running_stats=False)
     with pytest.raises(SettingError, match="its buffers or fixed parameters are not those of che"):
         recorded.module(which, model=fresh)
+
+
+class Evil:
+    """Makes a file where it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self._path,)
+
+
+@pytest.mark.parametrize("kind", ["evil", "text", "empty"])
+def test_nothing_but_tensors_is_read_from_a_checkpoint(tmp_path: Path, kind: str) -> None:
+    folder, mark = tmp_path / "run", tmp_path / "mark"
+    net = nn.Sequential(nn.Linear(2, 2))
+    gdlab.run(Module(module=net), "sgd", 0.1, directory=folder, steps=2, **QUIET)
+    content = io.BytesIO()
+    torch.save({"0.weight": Evil(mark)}, content)
+    contents = {"evil": content.getvalue(), "text": b"cos\nsystem\n", "empty": b""}
+    write_with_digest(folder, "checkpoint.pt", contents[kind])
+    with pytest.raises(RecordError, match=r"checkpoint\.pt: missing or damaged"):
+        gdlab.load(folder).module(model=net)
+    assert not mark.exists()
 
 
 def test_a_class_is_imported_only_where_it_is_given_or_trusted(tmp_path: Path) -> None:
