@@ -10,12 +10,10 @@ import torch
 
 from gdlab.engine.batch import Batch
 from gdlab.engine.outcome import Outcome
-from gdlab.errors import CUSTOM_ERRORS
-from gdlab.numerics.autodiff import is_twice_differentiable
 from gdlab.optimizers.base import Optimizer
 from gdlab.schedules import Constant
 from gdlab.theory.claims import spectral_radius
-from gdlab.theory.curvature import is_affordable, spectrum
+from gdlab.theory.curvature import has_curvature, is_affordable, spectrum
 from gdlab.theory.evidence import loss_of
 
 _ILL = 100.0
@@ -54,12 +52,9 @@ def slowness(batch: Batch, outcome: Outcome) -> Slowness | None:
     """
     loss = loss_of(batch, torch.tensor([0], device=batch.start.device))
     point = torch.from_numpy(outcome.x).to(batch.start)[None]
-    try:
-        if not is_affordable(loss, batch.steps) or not is_twice_differentiable(loss, point):
-            return None
-        found = spectrum(loss, point, critical=False)
-    except CUSTOM_ERRORS:  # of a loss of one's own, where autograd stops at first derivatives
+    if not is_affordable(loss, batch.steps) or not has_curvature(loss, point):
         return None
+    found = spectrum(loss, point, critical=False)
     least, largest = float(found.least), float(found.largest)
     if not 0 < least * _ILL <= largest < math.inf:
         return None
