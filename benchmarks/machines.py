@@ -4,7 +4,8 @@
 
 It needs Ray: pip install 'gdlab[ray]'. (a) Shards of one run of one step: the time of the driver's
 processor and the wall clock, for each. (b) 400 shards of Adam on Rosenbrock by `ray` and by
-`processes`, alternately, from the first table to the last, so that starting is left out. (c) The
+`processes`, alternately, from the first table to the last, so that starting is left out; short
+ones, and those of a sweep's own size. (c) The
 memory of the driver for a hundred thousand runs and for a million. (d) A model of the efficiency of
 more cores and runs than there are here, and of the size of shards.
 """
@@ -26,7 +27,7 @@ from gdlab.sweeps.grouping import group_runs
 from gdlab.sweeps.plan import Plan
 
 SHARDS, REPEATS = 400, 3
-ROWS, STEPS = 1024, 2000
+SHORT, OWN = (1024, 2000), (8192, 500)  # runs, steps
 MANY = [10, 100, 1_000, 10_000]
 RUNS = [10**6, 10**7, 10**8, 10**9]
 SIZES = [256, 1_024, 4_096, 8_192, 65_536]
@@ -35,7 +36,8 @@ MOST = 8192  # engine.max_rows
 
 def main() -> None:
     driver, wall = measure_cost()
-    run = measure_throughput()
+    run = measure_throughput(*SHORT)
+    measure_throughput(*OWN)
     measure_memory()
     model(ShardCost(driver, wall * cores()), run)
 
@@ -71,10 +73,10 @@ def measure_cost() -> tuple[float, float]:
     return driver, wall
 
 
-def measure_throughput() -> float:
+def measure_throughput(rows: int, steps: int) -> float:
     """Print how fast `ray` runs shards beside `processes`; return the seconds of a run."""
-    flat = {"optimizer": "adam", "steps": STEPS, "engine.mode": "compiled", "start": "random"}
-    plan = plan_of(flat, SHARDS * ROWS, ROWS)
+    flat = {"optimizer": "adam", "steps": steps, "engine.mode": "compiled", "start": "random"}
+    plan = plan_of(flat, SHARDS * rows, rows)
     seconds: dict[str, list[float]] = {"ray": [], "processes": []}
     for _ in range(REPEATS):
         for executor, found in seconds.items():
@@ -82,11 +84,11 @@ def measure_throughput() -> float:
             found.append(times[-1] - times[0])
     ratios = [a / b for a, b in zip(seconds["processes"], seconds["ray"], strict=True)]
     told = ", ".join(f"{name} {statistics.median(t):.2f} s" for name, t in seconds.items())
-    print(f"{SHARDS} shards of {ROWS} runs of {STEPS} steps: {told}")
+    print(f"{SHARDS} shards of {rows:,} runs of {steps:,} steps: {told}")
     spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
     median = statistics.median(ratios)
     print(f"  throughput of ray over processes: {median:.2f} ({spread})", flush=True)
-    return statistics.median(seconds["ray"]) * cores() / (SHARDS * ROWS)
+    return statistics.median(seconds["ray"]) * cores() / (SHARDS * rows)
 
 
 def measure_memory() -> None:

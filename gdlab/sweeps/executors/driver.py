@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
+from gdlab.config.settings import Settings
 from gdlab.display.terminal import show_warning
 from gdlab.numerics.threads import cores as available_cores
 from gdlab.sweeps.executors.base import Job, ProcessDied, Session, ShardLost, find_executor
@@ -72,8 +73,12 @@ def _prepare(
     plan: Plan, shards: Mapping[int, Group], records: Records | None, *, one_thread: bool
 ) -> Iterator[Work]:
     """Yield shards with everything needed to run them, one by one to save memory."""
+    given = used = None
     for number, shard in shards.items():
-        group = _with_one_thread(shard) if one_thread else shard
+        if shard.settings is not given:  # the shards of a group share one object
+            given = shard.settings
+            used = _with_one_thread(given) if one_thread else given
+        group = dataclasses.replace(shard, settings=used)
         yield Work(number, group, plan.varied(shard.runs), records)
 
 
@@ -190,8 +195,6 @@ def _all_of(lost: Sequence[tuple[Work, ShardLost]]) -> ShardLost:
     return ShardLost(error.errno, f"{which} ({runs} runs) lost: {why}")
 
 
-def _with_one_thread(shard: Group) -> Group:
-    """Return a shard whose batches use one thread."""
-    settings = shard.settings
-    single = settings.unchecked(engine=settings.engine.unchecked(threads=1))
-    return dataclasses.replace(shard, settings=single)
+def _with_one_thread(settings: Settings) -> Settings:
+    """Return the settings of batches that use one thread."""
+    return settings.unchecked(engine=settings.engine.unchecked(threads=1))

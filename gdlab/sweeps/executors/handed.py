@@ -12,7 +12,7 @@ from gdlab.engine.status import Status
 from gdlab.numerics.threads import cores as available_cores
 from gdlab.sweeps.executors.base import Job, passed_on
 from gdlab.sweeps.executors.board import ProgressUpdate, Statuses, Told, count_rows
-from gdlab.sweeps.executors.pickling import by_value, pickle_work, run_pickled
+from gdlab.sweeps.executors.pickling import Packer, Parcel, by_value, run_parcel
 from gdlab.sweeps.executors.sizes import ShardCost
 from gdlab.sweeps.executors.work import Work
 
@@ -63,12 +63,12 @@ class Handed:
 
 class _Session:
     def __init__(self, pool: Executor, job: Job) -> None:
-        self._pool, self.board = pool, _Board()
+        self._pool, self._packer, self.board = pool, Packer(), _Board()
         self.capacity = job.shards  # the executor has a queue of its own
 
     def submit(self, work: Work, shard: int) -> "Future[pa.Table | None]":
         """Submit a shard."""
-        future = self._pool.submit(_run, pickle_work(work))
+        future = self._pool.submit(_run, self._packer.pack(work))
         self.board.futures.append(future)
         return passed_on(future, lambda error: None if future.cancelled() else error)
 
@@ -107,6 +107,6 @@ class _Alone:
         """Tell nobody."""
 
 
-def _run(content: bytes) -> "pa.Table | None":
+def _run(parcel: Parcel) -> "pa.Table | None":
     """Run a shard, in a worker."""
-    return run_pickled(content, _NAME, _Alone(), 0)
+    return run_parcel(parcel, _NAME, _Alone(), 0)

@@ -1,16 +1,20 @@
 """Shards on their way to other processes, which may lack a custom class or fail to read it."""
 
+import hashlib
 import pickle
 import sys
 import sysconfig
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from gdlab.config.settings import GROUPS
+from gdlab.config.settings import GROUPS, Settings
+from gdlab.engine.known_steps import KnownSteps
 from gdlab.errors import CUSTOM_ERRORS, SettingError, describe_error
 from gdlab.paths import PACKAGE
 from gdlab.sweeps.executors.board import ShardBoard
@@ -48,11 +52,56 @@ def check_picklable(group: Group, executor: object, setting: str) -> None:
             ) from error
 
 
-def pickle_work(work: Work) -> bytes:
-    """Pickle a shard, including classes that only this process's script defines."""
-    import cloudpickle
+@dataclass(frozen=True)
+class Parcel:
+    """A pickled shard, including classes that only the driver's script defines.
 
-    return cloudpickle.dumps(work)
+    Attributes:
+        digest: of the settings.
+        settings: those of the shard's group, pickled: bytes, or an array of them.
+        rest: everything else, pickled.
+    """
+
+    digest: bytes
+    settings: Any
+    rest: bytes
+
+
+class Packer:
+    """Pickles shards; the settings of a group, which may hold its data, once for all of them."""
+
+    def __init__(self) -> None:
+        self._settings: Settings | None = None
+        self._digest, self._content = b"", b""
+
+    def pack(self, work: Work) -> Parcel:
+        """Pickle a shard."""
+        import cloudpickle
+
+        shard = work.shard
+        if shard.settings is not self._settings:
+            self._settings, self._content = shard.settings, cloudpickle.dumps(shard.settings)
+            self._digest = hashlib.sha256(self._content).digest()
+        rest = work.number, shard.columns, shard.runs, work.varied, work.records
+        return Parcel(self._digest, self._content, cloudpickle.dumps(rest))
+
+
+class _Received(threading.local):
+    """The settings that this thread received last, and the compiled steps of their batches."""
+
+    digest = b""
+
+    def unpack(self, parcel: Parcel) -> Work:
+        """Return the shard in a parcel; all shards of a group have one object as their settings."""
+        if parcel.digest != self.digest:
+            self.digest, self.steps = b"", KnownSteps()
+            self.settings: Settings = pickle.loads(parcel.settings)
+            self.digest = parcel.digest
+        number, columns, runs, varied, records = pickle.loads(parcel.rest)
+        return Work(number, Group(self.settings, columns, runs), varied, records)
+
+
+_received = _Received()
 
 
 def pack_table(table: "pa.Table") -> bytes:
@@ -71,6 +120,20 @@ def unpack_table(content: bytes) -> "pa.Table":
 
     with pa.ipc.open_stream(content) as stream:
         return stream.read_all()
+
+
+def pack_bytes(content: bytes) -> bytes:
+    """Compress bytes; most of a shard are whole numbers that differ little."""
+    import pyarrow as pa
+
+    return pa.compress(content, "zstd", asbytes=True)
+
+
+def unpack_bytes(content: bytes, size: int) -> bytes:
+    """Return bytes that were compressed, of which there were `size`."""
+    import pyarrow as pa
+
+    return pa.decompress(content, size, "zstd", asbytes=True)
 
 
 @contextmanager
@@ -96,9 +159,16 @@ def _is_own(module: ModuleType) -> bool:
     path = getattr(module, "__file__", None)
     if path is None or module.__name__ == "__main__":  # which is always pickled by value
         return False
-    folders = Path(path).resolve().parents
-    is_installed = any(folder.name in _INSTALLED for folder in folders)
-    return not is_installed and not any(folder in folders for folder in _own_folders())
+    return _holds_own(Path(path).parent)
+
+
+@cache
+def _holds_own(folder: Path) -> bool:
+    """Tell whether the modules of a folder are neither installed nor a part of Python or gdlab."""
+    folder = folder.resolve()
+    folders = (folder, *folder.parents)
+    is_installed = any(each.name in _INSTALLED for each in folders)
+    return not is_installed and not any(each in folders for each in _own_folders())
 
 
 @cache
@@ -108,25 +178,26 @@ def _own_folders() -> tuple[Path, ...]:
     return tuple(folder.resolve() for folder in (*of_python, PACKAGE))
 
 
-def run_pickled(content: bytes, executor: str, board: ShardBoard, shard: int) -> "pa.Table | None":
+def run_parcel(parcel: Parcel, executor: str, board: ShardBoard, shard: int) -> "pa.Table | None":
     """Run a pickled shard, in another process; return None if the sweep was stopped before.
 
     Args:
-        content: what `pickle_work` returned.
+        parcel: the shard.
         executor: the name of the executor, for the error.
         board: of the executor.
         shard: the position of the shard on the board.
 
     Raises:
-        SettingError: the content cannot be read here.
+        SettingError: the parcel cannot be read here.
     """
     if board.is_stopped():
         return None
     try:
-        work: Work = pickle.loads(content)
+        work = _received.unpack(parcel)
     except CUSTOM_ERRORS as error:
         raise SettingError(
             f"{SETTING}={executor}: another process cannot load the sweep's classes "
             f"({describe_error(error)})"
         ) from error
-    return run_work(work, board.is_stopped, lambda rows: board.note(shard, rows))
+    note = partial(board.note, shard)
+    return run_work(work, board.is_stopped, note, _received.steps)

@@ -20,7 +20,7 @@ from gdlab.numerics.threads import cores as available_cores
 from gdlab.runs.interruption import SIGNALS
 from gdlab.sweeps.executors.base import Job
 from gdlab.sweeps.executors.board import FileBoard
-from gdlab.sweeps.executors.pickling import pickle_work, run_pickled
+from gdlab.sweeps.executors.pickling import Packer, run_parcel
 from gdlab.sweeps.executors.sizes import ShardCost
 from gdlab.sweeps.executors.work import Work
 
@@ -58,17 +58,17 @@ class Processes:
 
 class _Session:
     def __init__(self, pool: "ProcessPoolExecutor", board: FileBoard, processes: int) -> None:
-        self._pool = pool
+        self._pool, self._packer = pool, Packer()
         self.board = board
         self.capacity = 2 * processes  # one ahead for each, so that none waits for its next shard
 
     def submit(self, work: Work, shard: int) -> "Future[pa.Table | None]":
         """Send a shard to the pool; the first ones start its processes."""
-        content = pickle_work(work)
+        parcel = self._packer.pack(work)
         # A new process inherits which signals are blocked, so none reaches it while it starts.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
-            return self._pool.submit(run_pickled, content, _NAME, self.board, shard)
+            return self._pool.submit(run_parcel, parcel, _NAME, self.board, shard)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 

@@ -23,16 +23,21 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from gdlab.engine.status import Status
 from gdlab.errors import SettingError, first_line
 from gdlab.numerics.threads import cores as available_cores
 from gdlab.sweeps.executors.base import Job, ProcessDied, ShardLost, passed_on
 from gdlab.sweeps.executors.counts import Counts
 from gdlab.sweeps.executors.pickling import (
+    Packer,
+    Parcel,
     by_value,
+    pack_bytes,
     pack_table,
-    pickle_work,
-    run_pickled,
+    run_parcel,
+    unpack_bytes,
     unpack_table,
 )
 from gdlab.sweeps.executors.ray_boards import SECONDS, DriverBoard, worker_board
@@ -44,6 +49,14 @@ if TYPE_CHECKING:
 
 _NAME = "ray"
 _SILENT = {"enable_task_events": False}  # or what happens to each task is told to Ray's head node
+_LARGE = 2**16  # bytes of settings that go through Ray's store
+_SHORT_WAY, _SHORT = "RAY_max_direct_call_object_size", 2**23
+"""What goes from process to process, and not through Ray's store, in bytes.
+
+Ray's own limit of 100 kB is a table of a thousand runs. The store takes 4 ms of a core for each
+shard, which the one machine lacks for its runs.
+"""
+
 _PATIENCE = 5.0  # seconds, for a cluster to answer
 
 _DEATHS: Mapping[str, str] = {
@@ -129,10 +142,15 @@ def _require_answer(address: str) -> None:
 def _start(ray: Any) -> None:
     """Connect to a cluster, or start one with the cores of this process."""
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    before = os.environ.get(_SHORT_WAY)
+    os.environ.setdefault(_SHORT_WAY, str(_SHORT))
     try:
         ray.init(num_cpus=available_cores(), include_dashboard=False, **quiet)
     except ValueError:  # it is not ours to say how many: there is a cluster
         ray.init(**quiet)
+    finally:
+        if before is None:
+            del os.environ[_SHORT_WAY]
 
 
 def _leave(ray: Any) -> None:
@@ -168,6 +186,7 @@ class _Session:
         actor = ray.remote(Counts).options(**options)
         self._actor = actor.remote(job.shards, len(Status))
         self._task = ray.remote(_run).options(num_cpus=1, max_retries=0, **_SILENT)
+        self._packer, self._stored = Packer(), (b"", None)
         self.board = DriverBoard(ray, self._actor, self._refs)
 
     @property
@@ -179,7 +198,10 @@ class _Session:
 
     def submit(self, work: Work, shard: int) -> "Future[pa.Table | None]":
         """Send a shard as a task."""
-        ref = self._task.remote(pickle_work(work), self._name, shard)
+        parcel = self._packer.pack(work)
+        packed = pack_bytes(parcel.rest), len(parcel.rest)
+        settings = self._settings_of(parcel)
+        ref = self._task.remote(settings, parcel.digest, *packed, self._name, shard)
         self._refs[shard] = ref
         future = ref.future()
         future.add_done_callback(lambda _: self._refs.pop(shard, None))
@@ -193,6 +215,15 @@ class _Session:
 
         return passed_on(future, lambda error: _explain(self._ray, error), read)
 
+    def _settings_of(self, parcel: Parcel) -> Any:
+        """Return pickled settings as Ray sends them: large ones once to each node, by its store."""
+        content = np.frombuffer(parcel.settings, np.uint8)
+        if len(content) < _LARGE:
+            return content
+        if self._stored[0] != parcel.digest:
+            self._stored = parcel.digest, self._ray.put(content)
+        return self._stored[1]
+
     def close(self) -> None:
         """End the tasks that are left, and the board."""
         for ref in list(self._refs.values()):
@@ -200,17 +231,23 @@ class _Session:
         self._ray.kill(self._actor)
 
 
-def _run(content: bytes, name: str, shard: int) -> bytes | None:
+def _run(
+    settings: np.ndarray, digest: bytes, packed: bytes, size: int, name: str, shard: int
+) -> bytes | None:
     """Run a shard as a task.
 
     Args:
-        content: the pickled shard.
+        settings: of its parcel.
+        digest: of the settings.
+        packed: the rest of its parcel.
+        size: of the rest, in bytes.
         name: of the board.
         shard: its position among the shards being run.
     """
     board = worker_board(name)
     board.begin(shard)
-    table = run_pickled(content, _NAME, board, shard)
+    parcel = Parcel(digest, settings, unpack_bytes(packed, size))
+    table = run_parcel(parcel, _NAME, board, shard)
     return None if table is None else pack_table(table)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from helpers.command import MAIN, QUIET, TABLES, Done, refusal
 from helpers.files import assert_same_sweep, assert_same_tables, table
 
@@ -122,11 +123,16 @@ def test_a_sweep_has_the_tables_and_directories_of_one_process(cluster, far, gd,
 
 
 def test_from_python_with_functions_of_a_script(cluster):
+    data = torch.linspace(-1, 1, 20_000, dtype=torch.float64)  # too large to go with each shard
+
     def bowl(x):
         return x.square().sum()
 
-    given: dict[str, Any] = {"loss": [bowl, lambda x: (x**4).sum()], "start": [1.0, 2.0]}
-    given |= {"seed": range(40), "lr": [0.01, 0.1], "steps": 20}
+    def fit(x):
+        return (x[0] * data + x[1]).square().mean()
+
+    given: dict[str, Any] = {"loss": [bowl, lambda x: (x**4).sum(), fit], "start": [1.0, 2.0]}
+    given |= {"seed": range(40), "lr": [0.01, 0.1], "steps": 20, "engine.max_rows": 32}
     alone = gdlab.sweep(**given)
     swept = gdlab.sweep(**given, executor="ray")
     assert_same_tables(swept.results, alone.results)
@@ -368,7 +374,7 @@ while size >= 2**16:
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"), [(4000, "shards 0, 1 (8000 runs) lost: "), (8000, "")], ids=["back", "out"]
+    ("rows", "said"), [(4000, "shards 0, 1 (8000 runs) lost: "), (40_000, "")], ids=["back", "out"]
 )
 def test_a_full_store_is_a_one_line_error(rows, said, here, gd):
     """The tables of the shards do not fit into it, or the shards themselves do not."""
