@@ -3,11 +3,11 @@
     python benchmarks/machines.py
 
 It needs Ray: pip install 'gdlab[ray]'. (a) Shards of one run of one step: the time of the driver's
-processor and the wall clock, for each. (b) 400 shards of Adam on Rosenbrock by `ray` and by
-`processes`, alternately, from the first table to the last, so that starting is left out; short
-ones, and those of a sweep's own size. (c) The
-memory of the driver for a hundred thousand runs and for a million. (d) A model of the efficiency of
-more cores and runs than there are here, and of the size of shards.
+processor and the wall clock, for each. (b) The memory of the driver for a hundred thousand runs and
+for a million. (c) 400 shards of Adam on Rosenbrock by `ray` and by `processes`, alternately, from
+the first table to the last, so that starting is left out; short ones, and those of a sweep's own
+size. (d) A model of the efficiency of more cores and runs than there are here, and of the size of
+shards.
 """
 
 import resource
@@ -36,9 +36,9 @@ MOST = 8192  # engine.max_rows
 
 def main() -> None:
     driver, wall = measure_cost()
+    measure_memory()
     run = measure_throughput(*SHORT)
     measure_throughput(*OWN)
-    measure_memory()
     model(ShardCost(driver, wall * cores()), run)
 
 
@@ -73,6 +73,14 @@ def measure_cost() -> tuple[float, float]:
     return driver, wall
 
 
+def measure_memory() -> None:
+    """Print the driver's peak of memory; the tables are dropped as they come."""
+    for runs in (10**5, 10**6):
+        run_plan(plan_of({"steps": 1}, runs, 8192), "ray")
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+        print(f"{runs:,} runs: the driver's memory is at most {peak:.0f} MiB")
+
+
 def measure_throughput(rows: int, steps: int) -> float:
     """Print how fast `ray` runs shards beside `processes`; return the seconds of a run."""
     flat = {"optimizer": "adam", "steps": steps, "engine.mode": "compiled", "start": "random"}
@@ -89,14 +97,6 @@ def measure_throughput(rows: int, steps: int) -> float:
     median = statistics.median(ratios)
     print(f"  throughput of ray over processes: {median:.2f} ({spread})", flush=True)
     return statistics.median(seconds["ray"]) * cores() / (SHARDS * rows)
-
-
-def measure_memory() -> None:
-    """Print the driver's peak of memory; the tables are dropped as they come."""
-    for runs in (10**5, 10**6):
-        run_plan(plan_of({"steps": 1}, runs, 8192), "ray")
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-        print(f"{runs:,} runs: the driver's memory is at most {peak:.0f} MiB")
 
 
 def model(cost: ShardCost, run: float) -> None:

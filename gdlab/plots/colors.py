@@ -62,10 +62,12 @@ class Palette:
 
         They are texts if one of them is a text or not finite, or if all are the same number.
         """
-        given = list(dict.fromkeys(values))
-        numbers = [v for v in given if not isinstance(v, str) and abs(v) < _HUGE]
-        if len(numbers) == len(given) > 1:
-            return cls(setting, tuple(sorted(numbers)), is_numeric=True)
+        given = list(values)  # of a sweep of seeds perhaps a million
+        if not any(isinstance(value, str) for value in given):
+            numbers = np.unique(np.array(given, dtype=np.float64))
+            if len(numbers) > 1 and (np.abs(numbers) < _HUGE).all():
+                del given
+                return cls(setting, tuple(numbers.tolist()), is_numeric=True)
         return cls(setting, tuple(dict.fromkeys(map(text_of, given))))
 
     @property

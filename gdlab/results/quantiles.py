@@ -12,8 +12,8 @@ import numpy as np
 
 def quartiles(values: np.ndarray) -> tuple[float, float, float]:
     """Return the first quartile, the median and the third quartile of (R,) values."""
-    group = np.zeros(len(values), dtype=np.int64)
-    low, median, high = (float(quantile_by(values, group, p)[0]) for p in (0.25, 0.5, 0.75))
+    ordered, first, sizes = np.sort(values), np.zeros(1, dtype=np.int64), np.array([len(values)])
+    low, median, high = (float(_quantiles(ordered, first, sizes, p)[0]) for p in (0.25, 0.5, 0.75))
     return low, median, high
 
 
@@ -25,9 +25,22 @@ def quantile_by(values: np.ndarray, group: np.ndarray, share: float) -> np.ndarr
         group: (R,) the number of each value's group, from 0 to G - 1, each of them there.
         share: of the values that are below, from 0 to 1.
     """
-    ordered = values[np.lexsort((values, group))]
     sizes = np.bincount(group)
-    first, place = np.cumsum(sizes) - sizes, share * (sizes - 1)
+    return _quantiles(values[np.lexsort((values, group))], np.cumsum(sizes) - sizes, sizes, share)
+
+
+def _quantiles(
+    ordered: np.ndarray, first: np.ndarray, sizes: np.ndarray, share: float
+) -> np.ndarray:
+    """Return the quantile of each group, (G,).
+
+    Args:
+        ordered: (R,) the values, by groups and in each from the smallest to the largest.
+        first: (G,) the place of the first value of each group.
+        sizes: (G,) of the groups.
+        share: of the values that are below, from 0 to 1.
+    """
+    place = share * (sizes - 1)
     below = ordered[first + np.floor(place).astype(np.int64)]
     above = ordered[first + np.ceil(place).astype(np.int64)]
     part = place % 1

@@ -100,10 +100,15 @@ def order_by_rank(
     problem: np.ndarray,
 ) -> np.ndarray:
     """Return the numbers of rows, or of settings with some rows, from best to worst."""
-    lowest, unit, excess = _excess(cost, problem)
-    level = np.where(converges, lowest + np.floor(excess) * unit, cost)
+    lowest, unit = _lowest(cost, problem)
+    level = _excess(cost, problem)  # in place from here on: there may be millions of runs
+    np.floor(level, out=level)
+    level *= unit[problem]
+    level += lowest[problem]
+    np.copyto(level, cost, where=~converges)
+    level[reaches] = 0
     spent = np.where(reaches | converges, evaluations, 0)
-    return np.lexsort((run, spent, np.where(reaches, 0, level), ~reaches))
+    return np.lexsort((run, spent, level, ~reaches))
 
 
 def reached(results: DataFrame, problems: Sequence[str]) -> np.ndarray:
@@ -114,9 +119,9 @@ def reached(results: DataFrame, problems: Sequence[str]) -> np.ndarray:
         problems: the columns in which rows of one problem are equal.
     """
     losses = values_of(results, FINAL_LOSS)
-    excess = _excess(losses, _problem_numbers(results, problems))[2]
+    is_lowest = _excess(losses, _problem_numbers(results, problems)) < 1
     status = results["status"].to_numpy()
-    return (status == str(Status.TARGET)) | ((status == str(Status.CONVERGED)) & (excess < 1))
+    return (status == str(Status.TARGET)) | ((status == str(Status.CONVERGED)) & is_lowest)
 
 
 def _problem_numbers(results: DataFrame, problems: Sequence[str]) -> np.ndarray:
@@ -126,14 +131,21 @@ def _problem_numbers(results: DataFrame, problems: Sequence[str]) -> np.ndarray:
     return results.groupby(list(problems), sort=False, dropna=False).ngroup().to_numpy()
 
 
-def _excess(cost: np.ndarray, problem: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the lowest cost of each row's problem, a unit for it, and the excess in units."""
-    lowest = np.full(len(cost), np.inf)
+def _lowest(cost: np.ndarray, problem: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lowest cost of each problem, 0 where none is finite, and a unit for it."""
+    lowest = np.full(problem.max(initial=-1) + 1, np.inf)
     np.minimum.at(lowest, problem, np.where(np.isfinite(cost), cost, np.inf))
-    lowest = np.where(np.isfinite(lowest), lowest, 0)[problem]
-    unit = TOLERANCE * (1 + np.abs(lowest))
+    lowest[np.isinf(lowest)] = 0
+    return lowest, TOLERANCE * (1 + np.abs(lowest))
+
+
+def _excess(cost: np.ndarray, problem: np.ndarray) -> np.ndarray:
+    """Return by how many units each row's cost exceeds the lowest of its problem."""
+    lowest, unit = _lowest(cost, problem)
     with np.errstate(over="ignore"):
-        return lowest, unit, (cost - lowest) / unit
+        excess = cost - lowest[problem]
+        excess /= unit[problem]
+    return excess
 
 
 def values_of(results: DataFrame, metric: Metric) -> np.ndarray:

@@ -60,7 +60,7 @@ class Labels:
         """One look for each label."""
         positions = self._positions
         rows = np.unique(self.plan.grid.index[:, positions], axis=0) if positions else []
-        return Palette.of(self.setting, [self._label(row) for row in rows])
+        return Palette.of(self.setting, (self._label(row) for row in rows))
 
     def of_runs(self, runs: Sequence[int]) -> list[Value]:
         """Return the label of each of some runs."""

@@ -114,8 +114,8 @@ def draw_overview_of(sweep: SweepToDraw) -> "Figure":
 
 def _with_lowest(sweep: SweepToDraw, shown: list[int]) -> list[int]:
     """Return the runs, with the recorded one of the lowest final loss in the place of the next."""
-    names, losses = sweep.records.names(), sweep.results.set_index("run")["final_loss"].dropna()
-    losses = losses[losses.index.isin(names)]
+    recorded = sweep.results[sweep.results["run"].isin([*sweep.records.names()])]
+    losses = recorded.set_index("run")["final_loss"].dropna()
     lowest = int(losses.idxmin()) if len(losses) else shown[0]
     if lowest in shown or len(shown) < _MAX_PATHS:
         return sorted({lowest, *shown})

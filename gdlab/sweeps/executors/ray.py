@@ -97,7 +97,7 @@ class Ray:
             with by_value():
                 yield session
         except ray.exceptions.RayError as error:
-            raise ChildProcessError(errno.ECHILD, _describe(error)) from error
+            raise ChildProcessError(errno.ECHILD, _describe(ray, error)) from error
         finally:
             session.close()
 
@@ -259,14 +259,21 @@ def _explain(ray: Any, error: Exception) -> Exception | None:
         cause = getattr(error, "cause", None)
         cause = cause if isinstance(cause, Exception) else error
         is_of_ray = isinstance(cause, ray.exceptions.RayError)
-        return ShardLost(errno.ECHILD, _describe(cause)) if is_of_ray else cause
-    for name, death in _DEATHS.items():
-        if isinstance(error, getattr(ray.exceptions, name)):
-            return ProcessDied(errno.ECHILD, death)
+        return ShardLost(errno.ECHILD, _describe(ray, cause)) if is_of_ray else cause
+    if death := _death_of(ray, error):
+        return ProcessDied(errno.ECHILD, death)
     is_of_ray = isinstance(error, ray.exceptions.RayError)
-    return ShardLost(errno.ECHILD, _describe(error)) if is_of_ray else error
+    return ShardLost(errno.ECHILD, _describe(ray, error)) if is_of_ray else error
 
 
-def _describe(error: Exception) -> str:
+def _death_of(ray: Any, error: Exception) -> str | None:
+    """Say how a process died, by Ray's error; None if none did."""
+    kinds = ((getattr(ray.exceptions, name), death) for name, death in _DEATHS.items())
+    return next((death for kind, death in kinds if isinstance(error, kind)), None)
+
+
+def _describe(ray: Any, error: Exception) -> str:
     """Say in a line what failed in Ray itself."""
+    if death := _death_of(ray, error):  # of which Ray's own text is a page
+        return f"Ray failed: a process of it {death}"
     return f"Ray failed ({type(error).__name__}: {first_line(error)})"

@@ -24,7 +24,7 @@ import gdlab
 from gdlab.__main__ import main
 from gdlab.runs.interruption import WAITING
 from gdlab.sweeps.executors.base import ProcessDied
-from gdlab.sweeps.executors.ray import _explain
+from gdlab.sweeps.executors.ray import _describe, _explain
 
 ray: Any = pytest.importorskip("ray", reason="Ray is not installed: pip install 'gdlab[ray]'")
 cluster_utils: Any = pytest.importorskip("ray.cluster_utils")
@@ -352,6 +352,7 @@ def test_how_the_process_of_a_shard_died_is_told(name, how):
     told = _explain(ray, error)
     assert isinstance(told, ProcessDied)
     assert told.strerror == how
+    assert _describe(ray, error) == f"Ray failed: a process of it {how}"  # as where it is the board
 
 
 # The store of objects is full, and none may be moved to the disk.
