@@ -48,6 +48,10 @@ def explain_quotes(value: Any, kinds: Sequence[Any]) -> tuple[str, str]:
     return text, ""
 
 
+_NO_WORDS = ("", "none", "off", "no", "false", "never", "unlimited", "nan", "inf")
+_NO_NUMBERS = (0, -1, math.inf)  # false is 0
+
+
 def suggest(name: str, value: Any, kinds: Sequence[Any]) -> str:
     """Return how a value of the wrong type may have been meant; empty if that is not clear."""
     origins = {typing.get_origin(kind) for kind in kinds}
@@ -74,6 +78,23 @@ def suggest(name: str, value: Any, kinds: Sequence[Any]) -> str:
     if isinstance(value, str) and Literal in origins:
         return did_you_mean(value, [str(c) for kind in kinds for c in typing.get_args(kind)])
     return ""
+
+
+def how_to_unset(value: Any, kinds: Sequence[Any]) -> str:
+    """Return how to leave a setting unset, if it may be and the value looks as if that was meant.
+
+    Args:
+        value: that is refused.
+        kinds: the types that the setting may have.
+    """
+    if type(None) not in kinds:
+        return ""
+    if isinstance(value, str):
+        looks_so = value.strip().lower() in _NO_WORDS
+    else:
+        is_number = isinstance(value, (int, float)) and bool({int, float} & {*kinds})
+        looks_so = is_number and value in _NO_NUMBERS
+    return "; null leaves it unset" if looks_so else ""
 
 
 def _items_of_list(kind: Any) -> tuple[Any, ...]:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from gdlab.errors import SettingError
 from gdlab.fields.formatting import format_value
-from gdlab.fields.hints import explain_quotes, suggest
+from gdlab.fields.hints import explain_quotes, how_to_unset, suggest
 
 _PLAIN = {type(None), bool, int, float, str, tuple, list, dict}
 _MOST_ITEMS = 1_000_000
@@ -130,16 +130,20 @@ def check_value(name: str, value: Any, hint: Any, allowed: Range) -> Any:
     kinds = union_members(hint)
     if hint is Any or (value is None and type(None) in kinds):
         return value
-    converted = _convert_first(kinds, name, value, allowed)
-    if converted is None:
-        if isinstance(value, Tensor) and value.ndim == 0:
-            value = value.item()
-        value = plain_value(name, value)
+    way = how_to_unset(value, kinds)
+    try:
         converted = _convert_first(kinds, name, value, allowed)
+        if converted is None:
+            if isinstance(value, Tensor) and value.ndim == 0:
+                value = value.item()
+            value = plain_value(name, value)
+            converted = _convert_first(kinds, name, value, allowed)
+    except SettingError as error:
+        raise SettingError(f"{error}{way}") from error
     if converted is not None:
         return converted
     shown, hint = explain_quotes(value, kinds)
-    hint = hint or suggest(name, value, kinds)
+    hint = hint or way or suggest(name, value, kinds)
     raise SettingError(f"{name}={shown}: must be {describe_types(kinds)}{hint}")
 
 

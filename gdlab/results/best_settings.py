@@ -119,25 +119,36 @@ def best(
     read = dict.fromkeys([*by, *others, "run", "status", EVALUATIONS.name, metric.name])
     ranked = results[[*read]].iloc[order]  # a copy, perhaps of millions of runs
     ranked.insert(len(read), _REACHED, reached(results, problems)[order])
-    winners = []
-    for combination, rows in split_by(ranked, by):
-        part = _best_part(rows, others, metric)
-        named = _median_row(part, metric)
-        winners.append(
-            Best(
-                combination=combination,
-                choice={key: to_python(named[key]) for key in others},
-                run=int(named["run"]),
-                metric=quartiles(values_of(part, metric)),
-                metric_name=metric.name,
-                evaluations=quartiles(values_of(part, EVALUATIONS)),
-                solved=int(part["status"].isin(_SOLVED).sum()),
-                reached=int(part[_REACHED].sum()),
-                lost=int(part["status"].isin(LOST).sum()),
-                count=len(part),
-            )
-        )
-    return winners
+    return [
+        _best_of(combination, rows, others, metric) for combination, rows in split_by(ranked, by)
+    ]
+
+
+def _best_of(
+    combination: Mapping[str, Any], rows: DataFrame, keys: Sequence[str], metric: Metric
+) -> Best:
+    """Return the best choice of some settings among the rows of a combination of others.
+
+    Args:
+        combination: the other settings.
+        rows: those with this combination, in the order of their rank.
+        keys: the settings to choose.
+        metric: the column that ranks rows that did not converge.
+    """
+    part = _best_part(rows, keys, metric)
+    named = _median_row(part, metric)
+    return Best(
+        combination=combination,
+        choice={key: to_python(named[key]) for key in keys},
+        run=int(named["run"]),
+        metric=quartiles(values_of(part, metric)),
+        metric_name=metric.name,
+        evaluations=quartiles(values_of(part, EVALUATIONS)),
+        solved=int(part["status"].isin(_SOLVED).sum()),
+        reached=int(part[_REACHED].sum()),
+        lost=int(part["status"].isin(LOST).sum()),
+        count=len(part),
+    )
 
 
 def is_of_start(key: str) -> bool:

@@ -136,7 +136,7 @@ BAD: list[tuple[str, Any, str]] = [
     ),
     ("number", {0.1}, "number={0.1}: must be a number"),
     ("number", torch.tensor([0.5, 2.0]), "number=2.0: must be a finite number > 0 and ≤ 1"),
-    ("maybe", math.inf, "maybe=inf: must be a finite number"),
+    ("maybe", math.inf, "maybe=inf: must be a finite number; null leaves it unset"),
     ("each", torch.tensor([1.0, -2.0]), "each=-2.0: must be a finite number ≥ 0"),
     ("each", torch.tensor([1.0, math.nan]), "each=nan: must be a finite number ≥ 0"),
     ("each", 1j, "each=1j: must be a number"),

@@ -1,9 +1,12 @@
 """The nearest name to a mistyped one."""
 
+import math
+
 import pytest
 
 from gdlab.cli.composition import compose_config, hydra_ready
 from gdlab.config.settings import GROUPS, Settings
+from gdlab.engine.batch import Stop
 from gdlab.errors import SettingError
 from gdlab.fields.declared import declared_fields
 from gdlab.fields.suggestions import choices_of, did_you_mean, unknown_setting
@@ -182,6 +185,30 @@ NUMBERS = [
     ("steps", 0.5, "must be a whole number, as 1"),
     ("start", 1, "; a list is [1], of two [1,1]"),
 ]
+
+
+# settings that may be unset, values of which some mean that, and what is said
+UNSET = [
+    (Stop, "patience", 0, "patience=0: must be a whole number ≥ 1 and < 9.0072e+15; null leaves"),
+    (Stop, "patience", -1, "; null leaves it unset"),
+    (Stop, "patience", "None", "must be a whole number; null leaves it unset"),
+    (Stop, "patience", False, "must be a whole number; null leaves it unset"),
+    (Stop, "patience", math.inf, "; null leaves it unset"),
+    (Stop, "patience", -2, "patience=-2: must be a whole number ≥ 1 and < 9.0072e+15"),
+    (Stop, "patience", "ten", "must be a whole number, as 100 or 1e3"),
+    (Stop, "max_loss", 0, "max_loss=0: must be a finite number > 0; null leaves it unset"),
+    (Settings, "start", "none", "; null leaves it unset"),
+    (Settings, "start", 0, "; a list is [0], of two [0,0]"),
+    (Settings, "steps", 0, "steps=0: must be a whole number ≥ 1 and < 9.0072e+15"),
+]
+
+
+@pytest.mark.parametrize(("owner", "key", "given", "said"), UNSET)
+def test_how_a_setting_is_left_unset(owner: type, key: str, given: object, said: str) -> None:
+    with pytest.raises(SettingError) as error:
+        declared_fields(owner)[key].check(key, given)
+    assert said in str(error.value)
+    assert ("null" in str(error.value)) == ("null" in said)
 
 
 @pytest.mark.parametrize(("key", "given", "said"), NUMBERS)
