@@ -1,10 +1,10 @@
 """Shards on their way to other processes, which may lack a custom class or fail to read it."""
 
-import hashlib
 import pickle
 import sys
 import sysconfig
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,12 +57,12 @@ class Parcel:
     """A pickled shard, including classes that only the driver's script defines.
 
     Attributes:
-        digest: of the settings.
+        key: of the settings, equal for the shards of one group in one sweep.
         settings: those of the shard's group, pickled: bytes, or an array of them.
         rest: everything else, pickled.
     """
 
-    digest: bytes
+    key: bytes
     settings: Any
     rest: bytes
 
@@ -72,7 +72,7 @@ class Packer:
 
     def __init__(self) -> None:
         self._settings: Settings | None = None
-        self._digest, self._content = b"", b""
+        self._key, self._content = b"", b""
 
     def pack(self, work: Work) -> Parcel:
         """Pickle a shard."""
@@ -81,22 +81,22 @@ class Packer:
         shard = work.shard
         if shard.settings is not self._settings:
             self._settings, self._content = shard.settings, cloudpickle.dumps(shard.settings)
-            self._digest = hashlib.sha256(self._content).digest()
+            self._key = uuid.uuid4().bytes
         rest = work.number, shard.columns, shard.runs, work.varied, work.records
-        return Parcel(self._digest, self._content, cloudpickle.dumps(rest))
+        return Parcel(self._key, self._content, cloudpickle.dumps(rest))
 
 
 class _Received(threading.local):
     """The settings that this thread received last, and the compiled steps of their batches."""
 
-    digest = b""
+    key = b""
 
     def unpack(self, parcel: Parcel) -> Work:
         """Return the shard in a parcel; all shards of a group have one object as their settings."""
-        if parcel.digest != self.digest:
-            self.digest, self.steps = b"", KnownSteps()
+        if parcel.key != self.key:
+            self.key, self.steps = b"", KnownSteps()
             self.settings: Settings = pickle.loads(parcel.settings)
-            self.digest = parcel.digest
+            self.key = parcel.key
         number, columns, runs, varied, records = pickle.loads(parcel.rest)
         return Work(number, Group(self.settings, columns, runs), varied, records)
 

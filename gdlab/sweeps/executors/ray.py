@@ -201,7 +201,7 @@ class _Session:
         parcel = self._packer.pack(work)
         packed = pack_bytes(parcel.rest), len(parcel.rest)
         settings = self._settings_of(parcel)
-        ref = self._task.remote(settings, parcel.digest, *packed, self._name, shard)
+        ref = self._task.remote(settings, parcel.key, *packed, self._name, shard)
         self._refs[shard] = ref
         future = ref.future()
         future.add_done_callback(lambda _: self._refs.pop(shard, None))
@@ -220,8 +220,8 @@ class _Session:
         content = np.frombuffer(parcel.settings, np.uint8)
         if len(content) < _LARGE:
             return content
-        if self._stored[0] != parcel.digest:
-            self._stored = parcel.digest, self._ray.put(content)
+        if self._stored[0] != parcel.key:
+            self._stored = parcel.key, self._ray.put(content)
         return self._stored[1]
 
     def close(self) -> None:
@@ -232,13 +232,13 @@ class _Session:
 
 
 def _run(
-    settings: np.ndarray, digest: bytes, packed: bytes, size: int, name: str, shard: int
+    settings: np.ndarray, key: bytes, packed: bytes, size: int, name: str, shard: int
 ) -> bytes | None:
     """Run a shard as a task.
 
     Args:
         settings: of its parcel.
-        digest: of the settings.
+        key: of the settings.
         packed: the rest of its parcel.
         size: of the rest, in bytes.
         name: of the board.
@@ -246,7 +246,7 @@ def _run(
     """
     board = worker_board(name)
     board.begin(shard)
-    parcel = Parcel(digest, settings, unpack_bytes(packed, size))
+    parcel = Parcel(key, settings, unpack_bytes(packed, size))
     table = run_parcel(parcel, _NAME, board, shard)
     return None if table is None else pack_table(table)
 
