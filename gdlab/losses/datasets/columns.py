@@ -57,6 +57,36 @@ class Table:
             raise SettingError(f"data={self.source}: {self._describe_bad_cell(name, numbers)}")
         return numbers
 
+    def labels(self, name: str) -> tuple[np.ndarray, tuple[str, ...]] | None:
+        """Return the labels (N,) of a column of texts, and the texts in alphabetical order.
+
+        None for a column of anything else. Label c stands for the c-th text.
+
+        Raises:
+            SettingError: a cell among texts is a number or empty, or the texts tell no classes.
+        """
+        if self._to_floats(name) is not None:
+            return None
+        cells = self.columns.column(name).to_pylist()
+        if not all(isinstance(cell, str | None) for cell in cells):
+            return None
+        cells = [(cell or "").strip() for cell in cells]
+        is_text = [cell != "" and not _is_number(cell) for cell in cells]
+        if 2 * sum(is_text) <= len(cells):  # numbers, with a text by mistake
+            return None
+        texts, labels = np.unique(cells, return_inverse=True)
+        what = ""
+        if not all(is_text):
+            other = cells[is_text.index(False)] or "an empty cell"
+            what = f"has texts and {other}; classes are all texts, or the numbers 0, 1, …"
+        elif len(texts) == 1:
+            what = f"its texts are all {shorten(repr(str(texts[0])))}, so they tell no classes"
+        elif 2 < len(texts) == len(cells):
+            what = f"its {len(cells):,} texts are all different, so they tell no classes"
+        if what:
+            raise SettingError(f"data={self.source}: column {name}: {what}")
+        return labels.astype(np.float64), tuple(texts.tolist())
+
     def is_text(self, name: str) -> bool:
         """Tell whether no cell of a column is a number, and none is empty."""
         cells = (cell.as_py() for cell in self.columns.column(name))

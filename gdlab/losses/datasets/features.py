@@ -3,6 +3,7 @@
 Shapes: N examples, P features.
 """
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ def prepare_examples(
     degree: int = 1,
     intercept: bool = False,
     split: Split | None = None,
+    task: str | None = "regression",
 ) -> Examples:
     """Return the examples of a data set, with the features that a model needs.
 
@@ -46,15 +48,18 @@ def prepare_examples(
         degree: features are all products of at most this many of these columns.
         intercept: whether to append a column of ones to the features.
         split: which examples are held out; scales are those of the others.
+        task: classification or regression; None if the targets tell it. Of regression a column of
+            texts is not the target.
 
     Raises:
         SettingError: the file, a column or a cell cannot be used, a feature cannot be made, or the
             split leaves no examples.
     """
-    key = (*_version(data), target, features, standardize, degree, intercept, split)
+    labels = task != "regression"
+    key = (*_version(data), target, features, standardize, degree, intercept, split, labels)
     examples = _cache.get(key)
     if examples is None:
-        examples = read_examples(data, target, features, intercept=intercept)
+        examples = read_examples(data, target, features, intercept=intercept, labels=labels)
         if standardize:
             _rescale(examples, degree)
         if degree > 1:
@@ -105,7 +110,7 @@ def _expand(examples: Examples, degree: int) -> Examples:
         names.append("*".join(name if power == 1 else f"{name}^{power}" for name, power in parts))
         if not np.isfinite(matrix[:, column]).all():
             raise SettingError(f"degree={degree}: {names[-1]} exceeds the largest float64")
-    return Examples(matrix, examples.targets, tuple(names))
+    return dataclasses.replace(examples, features=matrix, names=tuple(names))
 
 
 def _products(p: int, degree: int) -> Iterator[list[tuple[int, int]]]:

@@ -77,8 +77,9 @@ class Split:
     def of(self, examples: Examples) -> Examples:
         """Return the examples for training, with those for validation beside them."""
         training, held_out = self.indices(examples.targets)
-        parts = [
-            Examples(examples.features[part], examples.targets[part], examples.names)
+        features, targets = examples.features, examples.targets
+        kept, other = (
+            dataclasses.replace(examples, features=features[part], targets=targets[part])
             for part in (training, held_out)
-        ]
-        return dataclasses.replace(parts[0], validation=parts[1])
+        )
+        return dataclasses.replace(kept, validation=other)

@@ -38,12 +38,14 @@ class Examples:
         targets: (N,) or (N, C).
         names: of the features.
         validation: the examples that are held out; None for none.
+        classes: the texts of labels 0, 1, …; none where the targets are given as numbers.
     """
 
     features: np.ndarray
     targets: np.ndarray
     names: tuple[str, ...]
     validation: "Examples | None" = None
+    classes: tuple[str, ...] = ()
 
     @property
     def all_targets(self) -> np.ndarray:
@@ -63,6 +65,7 @@ def read_examples(
     features: tuple[str, ...] | None,
     *,
     intercept: bool = False,
+    labels: bool = False,
 ) -> Examples:
     """Read a named data set, a CSV or Parquet file with a header, or a table in memory.
 
@@ -71,19 +74,23 @@ def read_examples(
         target: the column to predict; None for the last one.
         features: the columns to predict it from; None for all others.
         intercept: whether to append a column of ones to the features.
+        labels: whether the targets may be classes, so that texts are labels in alphabetical order.
 
     Raises:
         SettingError: names the file or table, the column or cell that cannot be used.
     """
     if isinstance(data, MemoryTable):
-        return _from_table(data, partial(_choose_columns, data, target, features), intercept)
+        choose = partial(_choose_columns, data, target, features)
+        return _from_table(data, choose, intercept, labels)
     path = locate(data)
     choose = partial(_choose_columns, path, target, features)
     with readable(path):
         if is_parquet(path):
-            return _from_table(ParquetTable.read(path), choose, intercept)
+            return _from_table(ParquetTable.read(path), choose, intercept, labels)
         examples = _stream(path, choose, intercept)
-        return _from_table(CsvTable.read(path), choose, intercept) if examples is None else examples
+        if examples is not None:
+            return examples
+        return _from_table(CsvTable.read(path), choose, intercept, labels)
 
 
 def _stream(path: Path, choose: Choose, intercept: bool) -> Examples | None:
@@ -103,13 +110,15 @@ def _stream(path: Path, choose: Choose, intercept: bool) -> Examples | None:
     return examples if n and is_finite else None
 
 
-def _from_table(table: Table, choose: Choose, intercept: bool) -> Examples:
-    """Return the chosen columns of a table, each checked."""
+def _from_table(table: Table, choose: Choose, intercept: bool, labels: bool = False) -> Examples:
+    """Return the chosen columns of a table, each checked; see `read_examples`."""
     *wanted, target = choose(table.columns.column_names, table.index)
     matrix = _matrix(len(table), len(wanted), intercept)
     for column, name in enumerate(wanted):
         matrix[:, column] = _numbers(table, name, wanted)
-    return Examples(matrix, _numbers(table, target, wanted), tuple(wanted))
+    found = table.labels(target) if labels else None
+    targets, classes = (_numbers(table, target, wanted), ()) if found is None else found
+    return Examples(matrix, targets, tuple(wanted), classes=classes)
 
 
 def _numbers(table: Table, name: str, wanted: Sequence[str]) -> np.ndarray:
@@ -125,7 +134,7 @@ def _way_around(table: Table, name: str, wanted: Sequence[str]) -> str:
     if not table.is_text(name):
         return ""
     if name not in wanted:
-        return "; choose another loss.target, or number the classes 0, 1, … for a loss of classes"
+        return "; choose another loss.target, or a loss of classes, such as loss=softmax"
     left = [other for other in wanted if not table.is_text(other)]
     if not left:
         return ""

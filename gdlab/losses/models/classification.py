@@ -16,9 +16,9 @@ from gdlab.losses.models.linear import LinearModel
 class Logistic(LinearModel):
     """mean(log(1 + exp(−s · A w))) + penalty · ‖weights‖², s = ±1: binary cross-entropy.
 
-    The labels are 0 and 1; scikit-learn's `C` is 1 / (2 n penalty). Where a plane separates the
-    classes there is no minimum without a penalty: the weights grow forever, and the loss falls to
-    0. The intercept is not penalized.
+    The labels are 0 and 1, or two texts in alphabetical order; scikit-learn's `C` is
+    1 / (2 n penalty). Where a plane separates the classes there is no minimum without a penalty:
+    the weights grow forever, and the loss falls to 0. The intercept is not penalized.
 
     Attributes:
         penalty: the factor of the squared weights.
@@ -31,7 +31,7 @@ class Logistic(LinearModel):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.classes != 2:
-            what = f"the labels must be 0 and 1, but there are {self.classes} classes"
+            what = f"the labels must be 0 and 1, but there are {self.classes} classes, for softmax"
             raise SettingError(f"data={self.data}: {what}")
 
     @property
@@ -54,11 +54,11 @@ class Logistic(LinearModel):
 class Softmax(LinearModel):
     """mean(−log softmax(W a)_label) + penalty · ‖weights‖²: multinomial cross-entropy.
 
-    The labels are 0, 1, …, C − 1. The parameters are the rows of W, one per class: its weights,
-    then its intercept. Adding the same vector to all rows changes no probability, so the Hessian is
-    singular and the minimizers, if any, fill a subspace. Where planes separate the classes there is
-    no minimum without a penalty: the weights grow forever, and the loss falls to 0. The intercepts
-    are not penalized.
+    The labels are 0, 1, …, C − 1, or texts in alphabetical order. The parameters are the rows of W,
+    one per class: its weights, then its intercept. Adding the same vector to all rows changes no
+    probability, so the Hessian is singular and the minimizers, if any, fill a subspace. Where
+    planes separate the classes there is no minimum without a penalty: the weights grow forever, and
+    the loss falls to 0. The intercepts are not penalized.
 
     Attributes:
         penalty: the factor of the squared weights.
@@ -109,7 +109,7 @@ class Softmax(LinearModel):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The features and the intercept of each class: `0:petal_width`."""
+        """The features and the intercept of each class: `0:petal_width`, `setosa:petal_width`."""
         of_one_class = super().names
-        classes = range(self._scores_per_example)
+        classes = self._examples.classes or range(self._scores_per_example)
         return tuple(f"{c}:{name}" for c in classes for name in of_one_class)

@@ -96,7 +96,8 @@ class DataLoss(Loss):
     @cached_property
     def _examples(self) -> Examples:
         columns = self.data, self.target, self.features
-        return prepare_examples(*columns, standardize=self.standardize, split=self._split)
+        given = {"standardize": self.standardize, "split": self._split, "task": self._task}
+        return prepare_examples(*columns, **given)
 
     @property
     def _task(self) -> str | None:

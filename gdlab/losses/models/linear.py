@@ -75,6 +75,7 @@ class LinearModel(DataLoss):
             degree=self.degree,
             intercept=self.intercept,
             split=self._split,
+            task=self._task,
         )
 
     @cached_property

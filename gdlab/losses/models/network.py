@@ -107,7 +107,8 @@ class Network(DataLoss):
         if isinstance(self.data, str):
             locate(self.data, GENERATED)
         columns = self.data, self.target, self.features
-        return prepare_examples(*columns, standardize=self.standardize, split=self._split)
+        given = {"standardize": self.standardize, "split": self._split, "task": self._task}
+        return prepare_examples(*columns, **given)
 
     def _hold_out(self, examples: Examples) -> Examples:
         """Return the examples, with those for validation held out."""

@@ -196,7 +196,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     "classes as texts": (
         b"a,kind\n1,red\n4,blue\n",
         "line 2, column kind: 'red' is not a number; "
-        "choose another loss.target, or number the classes 0, 1, … for a loss of classes",
+        "choose another loss.target, or a loss of classes, such as loss=softmax",
     ),
     "one column": (b"y\n1\n", "needs at least one column besides the target y"),
     "semicolons": (
