@@ -54,8 +54,8 @@ class Network(DataLoss):
             Parquet file with a header, or `_target_`, a custom `torch.utils.data.Dataset` with its
             arguments; in Python also a data frame, a pair (features, targets) or a dataset.
         task: classification or regression; None for that of the criterion, without one for
-            classification if the targets are 0, 1, …, C − 1, unless there are more than two and all
-            differ.
+            classification if the targets are texts, or 0, 1, …, C − 1, unless there are more than
+            two and all differ.
         criterion: the cost of an example: cross_entropy; binary_cross_entropy, of two classes with
             one score, the log-odds of label 1; mse, l1 or huber (δ = 1), of numbers. Or `_target_`,
             the dotted name of a function (scores, targets) → costs or of a loss module, with its
