@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 
 _PLAIN = (torch.float32, torch.float64)
 _HALF = (torch.float16, torch.bfloat16)
+_TINY = 1e-15  # a norm below which squares of float32 may lose digits
 
 
 class StepHook:
@@ -88,7 +89,8 @@ def norm_of(parameters: Sequence[Tensor]) -> Tensor | float | None:
     # In few operations of Python: after a step of a loop none of them is in the cache.
     if all(g.is_cpu and g.dtype in _PLAIN and not g.is_sparse for g in grads):
         norms = torch._foreach_norm(grads)  # type: ignore[attr-defined]  # it has no public name
-        return math.hypot(*[norm.item() for norm in norms])
+        norm = math.hypot(*[norm.item() for norm in norms])
+        return norm if _TINY < norm < math.inf else _norm_of_extremes(grads)
     return _norm_of_any(grads)
 
 
@@ -101,5 +103,18 @@ def _norm_of_any(grads: Sequence[Tensor]) -> Tensor | float:
         norms = torch._foreach_norm(wide)  # type: ignore[attr-defined]
         home = norms[0].device
         if home.type == "cpu" and all(norm.device == home for norm in norms):
-            return math.hypot(*(norm.item() for norm in norms))
+            norm = math.hypot(*(norm.item() for norm in norms))
+            return norm if _TINY < norm < math.inf else _norm_of_extremes(dense)
         return torch.stack([norm.to(home) for norm in norms]).norm()
+
+
+def _norm_of_extremes(grads: Sequence[Tensor]) -> float:
+    """Return the norm of gradients on the CPU whose squares overflow, or vanish, in their dtype."""
+    norms = []
+    with torch.no_grad():
+        for grad in grads:
+            wide = grad.abs().double()
+            largest = wide.max().item() if wide.numel() else 0.0
+            is_usual = 0 < largest < math.inf
+            norms.append(largest * (wide / largest).norm().item() if is_usual else largest)
+    return math.hypot(*norms)
