@@ -144,7 +144,11 @@ def _values(numbers: Sequence[Tensor | float]) -> np.ndarray:
 
 def _norms(rows: Sequence[Row]) -> np.ndarray:
     """Return the norms of the gradients of all optimizers together (n,); NaN for none."""
-    squares = _values([norm for row in rows for norm in row.norms]) ** 2
-    counts = np.array([len(row.norms) for row in rows])
-    sums = np.bincount(np.repeat(np.arange(len(rows)), counts), squares, len(rows))
-    return np.where(counts > 0, np.sqrt(sums), np.nan)
+    norms = _values([norm for row in rows for norm in row.norms])
+    counts = [len(row.norms) for row in rows]
+    found = np.full(len(rows), np.nan)
+    some = np.flatnonzero(counts)
+    if len(some):
+        first = np.cumsum([0, *counts])[some]
+        found[some] = np.hypot.reduceat(norms, first)  # no square overflows
+    return found
