@@ -277,10 +277,13 @@ def _refuse_misuse(criterion: OwnCriterion, scores: Tensor, targets: Tensor) -> 
     try:
         with warnings.catch_warnings(action="ignore"):  # what is wrong is said below
             costs, of_half = criterion(scores, targets), criterion(scores[:half], targets[:half])
+            of_others = criterion(-7 * scores, targets)
     except CUSTOM_ERRORS as error:
         what = f"scores {tuple(scores.shape)} and targets {tuple(targets.shape)}"
         raise criterion.error(f"cannot use {what} ({summarize_error(error)})") from error
     problem = _find_wrong_costs(costs, scores) or _find_mixing(costs, of_half)
+    if problem is None and not costs.any() and not of_others.any():
+        problem = "its costs are 0 whatever the scores are"  # cross-entropy of a single class
     if problem is not None:
         raise criterion.error(problem)
 

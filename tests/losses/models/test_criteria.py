@@ -186,6 +186,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"criterion": own("meaned")}, "criterion=meaned: gives one number for 8 examples, but must"),
     ({"criterion": own("number")}, "criterion=number: gives a float, but must give a tensor"),
     ({"criterion": own("rounded")}, "criterion=rounded: gives costs of torch.int64, but they"),
+    (
+        {"criterion": nn.CrossEntropyLoss, "data": "diabetes"},
+        "criterion=CrossEntropyLoss: its costs are 0 whatever the scores are",
+    ),
     ({"criterion": own("constant")}, "criterion=constant: its costs do not depend on the scores"),
     ({"criterion": own("centered")}, "criterion=centered: an example's cost depends on the other"),
     ({"criterion": own("paired")}, "gives costs of shape (8, 8) for 8 examples; must be (8,)"),
