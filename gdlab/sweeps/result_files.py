@@ -85,7 +85,8 @@ def read_shard(files: VerifiedFiles, name: str, runs: np.ndarray) -> "pa.Table":
         RecordError: the file is damaged, or holds other runs.
     """
     table = read_parquet(files, name)
-    if "run" not in table.column_names or table["run"].to_pylist() != sorted(runs.tolist()):
+    is_there = "run" in table.column_names
+    if not is_there or not np.array_equal(table["run"].to_numpy(), np.sort(runs)):
         reason = "its runs are not those of the plan"
         raise RecordError(f"{files.path(name)}: missing or damaged ({reason})")
     return table

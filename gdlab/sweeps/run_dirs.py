@@ -8,6 +8,8 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
+
 from gdlab.display.terminal import show_warning
 from gdlab.engine.history import History
 from gdlab.engine.outcome import Outcome, Outcomes
@@ -85,16 +87,15 @@ class RunDirectories:
         """Return the chosen runs without a result or a history."""
         return [run for run, path in self._paths.items() if _files_of(path) is None]
 
-    def remove_damaged(
-        self, runs: Iterable[int], say: Callable[[str], None] = show_warning
-    ) -> None:
+    def remove_damaged(self, runs: np.ndarray, say: Callable[[str], None] = show_warning) -> None:
         """Remove the directories of finished runs whose files differ from what was written.
 
         Args:
-            runs: the finished runs.
+            runs: the finished runs (n,).
             say: receives a message for each; the runs are recorded again.
         """
-        for run in self._paths.keys() & set(runs):
+        chosen = np.fromiter(self._paths, dtype=np.int64)
+        for run in chosen[np.isin(chosen, runs)].tolist():
             path = self._paths[run]
             files = _files_of(path)
             if files is None:

@@ -107,7 +107,7 @@ def _run_missing(
     make_folder(directory / SHARDS)
     shards = dict(enumerate(plan.shards()))
     tables = ShardTables(directory, shards)
-    finished = [run for number in tables for run in shards[number].runs.tolist()]
+    finished = np.concatenate([np.zeros(0, np.int64), *(shards[n].runs for n in tables)])
     missing = {number: shard for number, shard in shards.items() if number not in tables}
     records = None
     executor = find_executor(plan.executor)
@@ -150,7 +150,7 @@ def _illustrate(
     directory: Path,
     results: DataFrame,
     records: RunDirectories | None,
-    finished: Sequence[int],
+    finished: np.ndarray,
     interrupted: Callable[[], bool],
 ) -> RunDirectories:
     """Give chosen runs their directories, if missing, and draw the pictures of a sweep.
