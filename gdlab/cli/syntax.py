@@ -77,6 +77,9 @@ def explain_value(key: str, value: str, message: str) -> str:
     if number is not None and not value.endswith(","):
         return f"as a number it is written {key}={number:.6g}"
     listed = _list_of_numbers(value)
+    if listed and _is_single(key):
+        several = f"{key}={listed[1].strip('[]')}"
+        return f"several values have commas between: {several}; add --multirun to sweep over them"
     if listed:
         return f"{listed[0]}: {shlex.quote(f'{key}={listed[1]}')}"
     bare = re.sub(",+", ",", value.strip(","))
@@ -89,6 +92,18 @@ def explain_value(key: str, value: str, message: str) -> str:
         example = shlex.quote(f"{key}=[1, 2]")
         return f"the bracket {unpaired} is not closed; a value with blanks needs quotes: {example}"
     return f"as a text {quoted}"
+
+
+def _is_single(key: str) -> bool:
+    """Tell whether a setting that no class of one's own has is a number or a word, and no list."""
+    from gdlab.config.settings import NODES, Settings
+    from gdlab.fields.declared import declared_fields
+    from gdlab.fields.validation import union_members
+
+    node, _, name = key.rpartition(".")
+    owner = NODES.get(node) if node else Settings
+    field = None if owner is None else declared_fields(owner).get(name)
+    return field is not None and {*union_members(field.hint)} <= {int, float, str, type(None)}
 
 
 def _list_of_numbers(value: str) -> tuple[str, str] | None:
