@@ -6,12 +6,13 @@ from typing import Any
 
 import torch
 
+from gdlab.config.settings import NODES
 from gdlab.config.ways import is_a, way_for
 from gdlab.errors import CUSTOM_ERRORS, SettingError, describe_error
 from gdlab.fields.construction import undeclared
-from gdlab.fields.declared import Configured
+from gdlab.fields.declared import Configured, declared_fields
 from gdlab.fields.formatting import format_value
-from gdlab.fields.suggestions import unknown_setting
+from gdlab.fields.suggestions import nearest, unknown_setting
 from gdlab.losses import Module
 from gdlab.losses.base import Loss
 from gdlab.losses.function import Function
@@ -20,6 +21,11 @@ from gdlab.optimizers.torch_optim import Torch
 
 GROUP_OF_NETWORKS = "loss"
 _LONGEST_LIST = 20
+
+
+def _inside_sections() -> list[str]:
+    """Return the names of the settings in sections, as stop.grad_tol."""
+    return [f"{node}.{key}" for node, section in NODES.items() for key in declared_fields(section)]
 
 
 def instance_of(group: str, base: type[Configured], given: Any) -> Configured:
@@ -121,8 +127,12 @@ class FullNames:
             for group, owners in self._choose().items():
                 for way in filter(None, (undeclared(type(owner), name) for owner in owners)):
                     raise SettingError(f"{group}.{name}={shown}: no such setting{way}")
-            owned = (each for several in self._owned.values() for each in several)
-            raise unknown_setting(name, shown, [*self._top, *owned])
+            known = [*self._top, *(each for several in self._owned.values() for each in several)]
+            meant = nearest(name, [*known, *_inside_sections()])
+            if meant.partition(".")[0] in NODES:
+                way = f'did you mean {meant}, as **{{"{meant}": {shown}}}?'
+                raise SettingError(f"{name}={shown}: no such setting, {way}")
+            raise unknown_setting(name, shown, known)
         if len(found) > 1:
             ways = " or ".join(f'**{{"{each}": {shown}}}' for each in found)
             raise SettingError(f"{name}={shown}: can mean {' or '.join(found)}; give {ways}")

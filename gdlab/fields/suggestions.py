@@ -83,10 +83,16 @@ _LONGEST_LIST = 120
 
 def did_you_mean(given: str, names: Iterable[str]) -> str:
     """Return ", did you mean …?" with the nearest dotted name; empty if none is near."""
+    name = nearest(given, names)
+    return f", did you mean {name}?" if name else ""
+
+
+def nearest(given: str, names: Iterable[str]) -> str:
+    """Return the nearest dotted name to one that does not exist; empty if none is near."""
     known, given = sorted(names), given.replace("-", "_")
-    same = next((name for name in known if name.lower() == given.lower()), None)
-    if same is not None:
-        return f", did you mean {same}?"
+    same = next((name for name in known if _joined(name) == _joined(given)), "")
+    if same:
+        return same
     node, _, last = given.rpartition(".")
     synonym = _OTHER_NAMES.get(last.lower(), "")
     siblings = {name.rpartition(".")[2]: name for name in known if name.rpartition(".")[0] == node}
@@ -96,16 +102,21 @@ def did_you_mean(given: str, names: Iterable[str]) -> str:
         (synonym.rpartition(".")[2], siblings),
     ):
         if meant in candidates:
-            return f", did you mean {candidates[meant] or meant}?"
+            return candidates[meant] or meant
     related = _related(node, last.lower(), known)
     if related:
-        return f", did you mean {related}?"
+        return related
     inside = {name.rpartition("/")[2]: name for name in known if "/" in name}
     for candidates in (siblings, anywhere, inside):
         near = difflib.get_close_matches(last, candidates, n=1, cutoff=0.65)
         if near:
-            return f", did you mean {candidates[near[0]]}?"
+            return candidates[near[0]]
     return ""
+
+
+def _joined(name: str) -> str:
+    """Return a name in which all marks between words are alike, as record.every, record_every."""
+    return re.sub(r"[._]+", "_", name).lower()
 
 
 def _related(node: str, name: str, known: Iterable[str]) -> str:

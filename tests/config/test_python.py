@@ -185,6 +185,12 @@ WAYS: list[tuple[dict[str, Any], str]] = [
         {"batch_size": 32},
         "mse, huber, lasso, logistic, mlp, … have it: loss=mse loss.batch_size=32",
     ),
+    (
+        {"record_every": 2},
+        'record_every=2: no such setting, did you mean record.every, as **{"record.every": 2}?',
+    ),
+    ({"grad_tol": 0.1}, 'did you mean stop.grad_tol, as **{"stop.grad_tol": 0.1}?'),
+    ({"momentm": 0.5}, "momentm=0.5: no such setting, did you mean optimizer.momentum?"),
     ({"data": PAIR}, "data=tuple: no such setting here (settings: loss.center"),
     ({"optimizer": "adam", "momentum": 0.9}, "have it: optimizer=momentum optimizer.momentum=0.9"),
     (
