@@ -70,6 +70,7 @@ def _restore(directory: Path, named: set[str], files: VerifiedFiles) -> Contest:
         assert isinstance(optimizer, Optimizer)
         name, space = given["name"], Space.of(given["name"], given["space"])
         entrants.append(Entrant(name, optimizer, space, given["lr"], given["typed"]))
-    suite = Suite(suite["name"], suite["about"], problems)
+    typed = suite.get("typed", suite["name"])  # comparisons of earlier versions lack it
+    suite = Suite(suite["name"], suite["about"], problems, typed)
     rules = Rules(**{**EARLIER, **written["rules"]})
     return Contest(tuple(entrants), suite, rules, written["executor"], data)

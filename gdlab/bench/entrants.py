@@ -15,6 +15,7 @@ from gdlab.config.overrides import names_class
 from gdlab.config.settings import LR, SPACE, Settings
 from gdlab.errors import SettingError
 from gdlab.fields.declared import declared_fields, find_field
+from gdlab.fields.formatting import format_value
 from gdlab.fields.suggestions import choices_of
 from gdlab.fields.unknown_choices import unknown_choice
 from gdlab.optimizers.base import Optimizer
@@ -83,7 +84,7 @@ def entrants_of(given: Any, folders: Iterable[Path] = ()) -> tuple[Entrant, ...]
     Raises:
         SettingError: one is unknown or wrong, or two have the same name.
     """
-    if not isinstance(given, (list, tuple, Mapping)):
+    if isinstance(given, str) or not isinstance(given, Iterable):
         given = [given]
     named = given.items() if isinstance(given, Mapping) else ((None, each) for each in given)
     entrants = tuple(_entrant(name, each, [*folders, CONF]) for name, each in named)
@@ -97,7 +98,10 @@ def entrants_of(given: Any, folders: Iterable[Path] = ()) -> tuple[Entrant, ...]
 
 
 def _entrant(name: str | None, given: Any, folders: Sequence[Path]) -> Entrant:
-    """Return one optimizer, under a name or what it is called itself."""
+    """Return one optimizer, under a name or, without one, what it is called itself."""
+    if not (name is None or (isinstance(name, str) and name)):
+        must = "the names that a mapping gives must be texts"
+        raise SettingError(f"optimizers={format_value(name)}: {must}")
     typed = given if isinstance(given, str) else None
     files = (folder / _GROUP / f"{typed}.yaml" for folder in folders)
     path = next((path for path in files if path.is_file()), None)

@@ -10,8 +10,8 @@ from gdlab.bench.contest import EARLIER
 from gdlab.bench.contest_file import CONTEST
 from gdlab.bench.runner import RESULT, SCORES
 from gdlab.bench.standings import Track, tracks_of
+from gdlab.bench.tuning import as_typed
 from gdlab.errors import SettingError
-from gdlab.fields.formatting import format_value
 from gdlab.recording.digests import VerifiedFiles
 from gdlab.recording.parquet import read_parquet
 from gdlab.results.ranking import DataFrame
@@ -58,8 +58,11 @@ class Files:
 
     @property
     def command(self) -> str:
-        """The command that makes the comparison again."""
-        names = ",".join(o["typed"] or o["name"] for o in self.about["optimizers"])
-        rules = " ".join(f"{k}={format_value(v)}" for k, v in self.about["rules"].items())
-        suite = self.about["suite"]["name"]
-        return f"python -m gdlab.bench optimizers={names} suite={suite} {rules}"
+        """The command that makes the comparison again; empty if only Python can."""
+        typed = [each["typed"] for each in self.about["optimizers"]]
+        suite = self.about["suite"]
+        suite = suite.get("typed", suite["name"])  # comparisons of earlier versions lack it
+        if None in (suite, *typed) or len({*typed}) < len(typed):
+            return ""
+        words = {"optimizers": ",".join(typed), "suite": suite, **self.about["rules"]}
+        return f"python -m gdlab.bench {as_typed(words)}"

@@ -71,7 +71,11 @@ def _capital(text: str) -> str:
 def _what_was_run(files: Files) -> Iterator[Block]:
     rules, suite = files.about["rules"], files.about["suite"]
     yield Text(suite["about"])
-    yield Command(files.command)
+    command, again = files.command, "The command above makes every number again; "
+    if command:
+        yield Command(command)
+    else:
+        again = "The comparison was made in Python, by gdlab.bench; "
     yield Items(
         [
             "The number is evaluations to a target: gradients with their losses, and what an "
@@ -86,9 +90,9 @@ def _what_was_run(files: Files) -> Iterator[Block]:
             "Pairs are tested by Wilcoxon's signed-rank test over (problem, seed) with Holm's "
             f"correction at {LEVEL:.0%}; what is not significant is a tie and shares a rank. "
             "Intervals are paired bootstraps of the median, 95%. Both speak of these problems.",
-            "The command above makes every number again; python -m gdlab.report DIR, given the "
-            "folder, makes each table and figure again from scores.parquet; the commands of single "
-            "scores are at the end of the report, under Settings.",
+            f"{again}python -m gdlab.report DIR, given the folder, makes each table and figure "
+            "again from scores.parquet; the commands of single scores are at the end of the "
+            "report, under Settings.",
         ]
     )
     versions = [[name, str(value)] for name, value in files.result["versions"].items()]

@@ -134,7 +134,7 @@ def _with_names(contest: Contest, tuned: Tuned, frame: DataFrame) -> DataFrame:
     names["budget"] = (
         [limits[name] for name in names["problem"]] if rules.budget is None else rules.budget
     )
-    targets = {p.name: " ".join(f"{target:g}" for target in p.targets) for p in problems}
+    targets = {p.name: " ".join(map(repr, p.targets)) for p in problems}
     names["targets"] = [targets[name] for name in names["problem"]]
     dims = {problems[c.problem].name: c.settings.loss.dim for c in contest.playing}
     names["dim"] = [dims[name] for name in names["problem"]]

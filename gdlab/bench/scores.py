@@ -19,7 +19,7 @@ PENALTY = 10.0
 
 def spent_of(frame: DataFrame, targets: Sequence[float]) -> np.ndarray:
     """Return the evaluations to each target of the runs of a table (n, J), inf if not reached."""
-    columns = [frame[column_name(target)].to_numpy(dtype=np.float64) for target in targets]
+    columns = [frame[column_name(float(target))].to_numpy(dtype=np.float64) for target in targets]
     spent = np.stack(columns, -1)
     return np.where(np.isnan(spent), np.inf, spent)
 

@@ -123,14 +123,18 @@ class Track:
     @property
     def lost(self) -> np.ndarray:
         """The shares of runs that diverged, failed or stalled (O,), of the problems that fit."""
-        counted = self.plays.sum(1) * self.status.shape[2]
-        return np.isin(self.status, LOST).sum((1, 2)) / np.maximum(counted, 1)
+        return self._share(np.isin(self.status, LOST))
 
     @property
     def unsettled(self) -> np.ndarray:
         """The shares of runs whose loss was still falling when the budget was spent (O,)."""
         is_open = (self.status == "max_steps") & (self.diagnosis == "descending")
-        return is_open.mean((1, 2))
+        return self._share(is_open)
+
+    def _share(self, chosen: np.ndarray) -> np.ndarray:
+        """Return the shares (O,) of runs that are chosen (O, P, S), of the problems that fit."""
+        counted = self.plays.sum(1) * self.status.shape[2]
+        return chosen.sum((1, 2)) / np.maximum(counted, 1)
 
     def beats(self) -> np.ndarray:
         """Return 1 where one optimizer is significantly better, −1 where worse, else 0: (O, O)."""

@@ -4,7 +4,7 @@ A suite is a YAML file. Its settings hold for all problems; `problems` has those
 `include` adds the problems of other suites:
 
     budget: 2000                     # evaluations of a run
-    targets: [0.1, 1.0e-03]          # of the way from the start to the minimum
+    targets: [0.1, 1e-3]             # of the way from the start to the minimum
     start_spread: 0.1                # any setting of a run, by its name in conf/config.yaml
     problems:
       rosenbrock: {}                 # the loss is that of the same name
@@ -17,17 +17,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from gdlab.config.comments import first_comment
 from gdlab.config.loading import settings_from_flat
 from gdlab.config.settings import GROUPS, TOP, Settings
-from gdlab.errors import SettingError, first_line
+from gdlab.config.yaml_text import from_yaml
+from gdlab.errors import SettingError
 from gdlab.fields.declared import Field, split_key
 from gdlab.fields.formatting import format_value
 from gdlab.fields.suggestions import unknown_setting
 from gdlab.fields.validation import Range
-from gdlab.paths import CONF
+from gdlab.paths import CONF, user_path
 from gdlab.runs.checks import check_run
 
 _TARGETS = (1e-1, 1e-3, 1e-5, 1e-7)
@@ -35,6 +34,9 @@ _OWN = ("budget", "targets", "minimum", "source")
 _SECTIONS = (*GROUPS, "transform", "noise", "stop", "record", "engine")
 _CHOSEN = ("optimizer", "lr", "seed")
 """What a comparison sets itself."""
+
+_BUDGETED = {"stop.evaluations": "budget", "stop.targets": "targets"}
+"""What a comparison makes of the settings of a problem."""
 
 _BUDGET = Field(int, Range(ge=2, lt=2**53))
 
@@ -52,6 +54,11 @@ class Problem:
     name: str
     settings: Mapping[str, Any]
     source: str = ""
+
+    def __post_init__(self) -> None:
+        missing = next((key for key in _BUDGETED if self.settings.get(key) is None), None)
+        if missing is not None:
+            raise SettingError(f"problem {self.name}: {missing}: required setting is missing")
 
     @property
     def budget(self) -> int:
@@ -89,11 +96,29 @@ class Suite:
         name: of the suite.
         about: what it is, in a line.
         problems: in order.
+        typed: what the setting `suite` is on the command line; None if only Python has it.
+
+    Raises:
+        SettingError: there are no problems, or these do not go together.
     """
 
     name: str
     about: str
     problems: tuple[Problem, ...]
+    typed: str | None = None
+
+    def __post_init__(self) -> None:
+        where = f"suite={self.name if self.typed is None else self.typed}"
+        names = [problem.name for problem in self.problems]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise SettingError(f"{where}: the problem {twice} is in it twice")
+        if not names:
+            raise SettingError(f"{where}: has no problems")
+        counts = {len(problem.targets) for problem in self.problems}
+        if len(counts) > 1:
+            must = f"must be as many for each problem, are {min(counts)} to {max(counts)}"
+            raise SettingError(f"{where}: targets: {must}")
 
 
 def load_suite(given: str, folders: Iterable[Path] = ()) -> Suite:
@@ -108,17 +133,7 @@ def load_suite(given: str, folders: Iterable[Path] = ()) -> Suite:
     """
     path = _find(given, [*folders, CONF])
     problems = tuple(_read(path, list(folders), (path,)))
-    names = [problem.name for problem in problems]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise SettingError(f"suite={given}: the problem {twice} is in it twice")
-    if not problems:
-        raise SettingError(f"suite={given}: has no problems")
-    counts = {len(problem.targets) for problem in problems}
-    if len(counts) > 1:
-        must = f"must be as many for each problem, are {min(counts)} to {max(counts)}"
-        raise SettingError(f"suite={given}: targets: {must}")
-    return Suite(path.stem, first_comment(path), problems)
+    return Suite(path.stem, first_comment(path), problems, given)
 
 
 def suite_names(folders: Iterable[Path] = ()) -> list[str]:
@@ -127,9 +142,10 @@ def suite_names(folders: Iterable[Path] = ()) -> list[str]:
     return sorted({path.stem for place in places for path in (place / "suite").glob("*.yaml")})
 
 
-def _find(given: str, folders: Sequence[Path]) -> Path:
+def _find(given: str, folders: Sequence[Path], beside: Path = Path()) -> Path:
+    """Return the file of a suite: that of a name, or a path from the folder `beside` on."""
     if given.endswith((".yaml", ".yml")):
-        path = Path(given)
+        path = beside / user_path(given)
         if not path.is_file():
             raise SettingError(f"suite={given}: there is no such file")
         return path
@@ -149,10 +165,13 @@ def _read(path: Path, folders: list[Path], opened: tuple[Path, ...]) -> Iterator
         opened: the files that include one another, down to this one.
     """
     values = _load(path)
-    included = values.pop("include", [])
+    included = values.pop("include", None) or []
     own = values.pop("problems", {})
-    for name in [included] if isinstance(included, str) else included:
-        inner = _find(str(name), [*folders, CONF])
+    for name in included if isinstance(included, list) else [included]:
+        if not isinstance(name, str):
+            must = "must be a name or a file of a suite, or a list of these"
+            raise SettingError(f"suite={path}: include={format_value(included)}: {must}")
+        inner = _find(name, [*folders, CONF], path.parent)
         if inner in opened:
             raise SettingError(f"suite={path}: include={name}: it includes itself")
         yield from _read(inner, folders, (*opened, inner))
@@ -162,9 +181,10 @@ def _read(path: Path, folders: list[Path], opened: tuple[Path, ...]) -> Iterator
         )
     for name, settings in own.items():
         where = f"suite={path.name}: problem {name}"
-        if not isinstance(settings or {}, dict):
+        settings = {} if settings is None else settings
+        if not isinstance(settings, dict):
             raise SettingError(f"{where}: {format_value(settings)}: must map settings to values")
-        yield _problem(where, str(name), {**values, **(settings or {})})
+        yield _problem(where, str(name), {**values, **settings})
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -174,9 +194,9 @@ def _load(path: Path) -> dict[str, Any]:
         SettingError: it is no YAML, or something else.
     """
     try:
-        values = yaml.safe_load(path.read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingError(f"suite={path}: is no YAML ({first_line(error)})") from error
+        values = from_yaml(path.read_text("utf-8"))
+    except ValueError as error:
+        raise SettingError(f"suite={path}: is no YAML ({error})") from error
     if not isinstance(values, dict):
         raise SettingError(f"suite={path}: must map settings to values")
     return {str(key): value for key, value in values.items()}
@@ -193,19 +213,26 @@ def _problem(where: str, name: str, given: dict[str, Any]) -> Problem:
         section = split_key(key)[0]
         if key in _CHOSEN or section == "optimizer":
             raise SettingError(f"{where}: {key}={format_value(value)}: the comparison sets it")
+        if key in _BUDGETED:
+            way = f"the comparison makes it of {_BUDGETED[key]}"
+            raise SettingError(f"{where}: {key}={format_value(value)}: {way}")
         if key not in known and section not in _SECTIONS:
             raise SettingError(f"{where}: {unknown_setting(key, format_value(value), known)}")
     settings = {key: value for key, value in given.items() if key not in _OWN}
     if "budget" not in given:
         raise SettingError(f"{where}: budget, the evaluations of a run, is missing")
     budget = _BUDGET.check(f"{where}: budget", given["budget"])
+    targets = given.get("targets")
+    if targets is not None and not (isinstance(targets, list) and targets):
+        must = "must be a list of decreasing numbers, as [0.1, 1e-3]"
+        raise SettingError(f"{where}: targets={format_value(targets)}: {must}")
     settings = {
         "loss": name,
         "steps": budget,
         "stop.grad_tol": 0.0,
         **settings,
         "stop.evaluations": budget,
-        "stop.targets": tuple(given.get("targets") or _TARGETS),
+        "stop.targets": tuple(targets or _TARGETS),
     }
     if given.get("minimum") is not None:
         settings["stop.minimum"] = given["minimum"]

@@ -33,7 +33,7 @@ def target_losses(stop: Stop, loss: Loss, first: Tensor) -> Tensor | None:
 
 def column_name(accuracy: float) -> str:
     """Return what tables call the number of evaluations to a target."""
-    return f"{EVALUATIONS_TO}{accuracy:g}"
+    return f"{EVALUATIONS_TO}{accuracy!r}"
 
 
 class Reached:

@@ -20,7 +20,7 @@ from gdlab.fields.formatting import format_value
 from gdlab.fields.hints import explain_quotes, how_to_unset, suggest
 
 _PLAIN = {type(None), bool, int, float, str, tuple, list, dict}
-_MOST_ITEMS = 1_000_000
+_MOST_ITEMS, _MOST_IN_RANGE = 1_000_000, 20_000_000  # a sweep has as many runs at most
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,8 +88,9 @@ def plain_value(name: str, value: Any) -> Any:
     its rows; tensors stay tensors.
 
     Raises:
-        SettingError: an iterator does not end.
+        SettingError: an iterator does not end, or a range has too many items.
     """
+    _refuse_long_range(name, value)
     if type(value) in _PLAIN or isinstance(value, (Tensor, io.IOBase, type)):
         return value
     if hasattr(value, "iloc") and len(value.shape) == 2:
@@ -99,11 +100,20 @@ def plain_value(name: str, value: Any) -> Any:
     if isinstance(value, (Iterator, KeysView, ValuesView)):
         items = list(itertools.islice(value, _MOST_ITEMS + 1))
         if len(items) > _MOST_ITEMS:
-            raise SettingError(
-                f"{name}={type(value).__name__}: has more than {_MOST_ITEMS:,} items"
-            )
+            raise _too_many(name, value, _MOST_ITEMS)
         return items
     return value.tolist() if callable(getattr(value, "tolist", None)) else value
+
+
+def _refuse_long_range(name: str, value: Any) -> None:
+    """Refuse a range of more items than memory should hold, or `len` can count."""
+    if isinstance(value, range) and value[_MOST_IN_RANGE:]:
+        raise _too_many(name, value, _MOST_IN_RANGE)
+
+
+def _too_many(name: str, value: Any, most: int) -> SettingError:
+    """Return the error for more values than memory should hold."""
+    return SettingError(f"{name}={type(value).__name__}: has more than {most:,} items")
 
 
 def plain_point(name: str, value: Any) -> Any:
@@ -207,6 +217,7 @@ def _convert_tuple(hints: tuple[Any, ...], name: str, value: Any, allowed: Range
     """Convert a sequence to a tuple, checking each item; None if it has the wrong form."""
     if isinstance(value, str) or not isinstance(value, Sequence):
         return None
+    _refuse_long_range(name, value)
     if hints[-1] is Ellipsis:
         hints = (hints[0],) * len(value)
     if len(hints) != len(value):

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _COLUMNS = ("step", "loss", "grad_norm", "lr")
 _FIELDS = {field.name for field in fields(History)} | {"take"}
 
+_OF_A_SWEEP = "history: a sweep has one for each run: history(run) is its table"
+
 
 class RecordedHistory:
     """The records of a recorded run, read when they are used.
@@ -42,9 +44,12 @@ class RecordedHistory:
             run: the number of the run in a sweep.
 
         Raises:
-            RecordError: the run has no directory, or its file is damaged.
+            RecordError: the run has no directory, or its file is damaged; or no run of a sweep is
+                named.
         """
         directory, names = self._directory, self._directories or {}
+        if run is None and (directory is None or self._directories is not None):
+            raise RecordError(_OF_A_SWEEP)
         if directory is None or (self._directories is not None and run not in names):
             way = "; gdlab.sweep(…, directory=…) records it" if directory is None else ""
             raise RecordError(f"run {run} has no history, only its row{way}")
@@ -59,7 +64,7 @@ class RecordedHistory:
             RecordError: it is a sweep, or the file is damaged.
         """
         if self._directory is None or self._directories is not None:
-            raise RecordError("history: a sweep has one for each run: history(run) is its table")
+            raise RecordError(_OF_A_SWEEP)
         table = self()
         arrays = {name: table[name].to_numpy() for name in table.columns}
         point = [name for name in arrays if name[:1] == "x" and name[1:].isdecimal()]

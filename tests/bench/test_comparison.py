@@ -1,5 +1,6 @@
 """Whole comparisons, small: what tuning chooses, what is scored, and resuming."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -218,6 +219,19 @@ def test_a_planted_better_optimizer_is_found(found: Comparison) -> None:
     at, planted = names.index("momentum"), names.index("halved")
     assert standing.ranks[planted] < standing.ranks[at]
     assert standing.p_values[planted, at] < 0.05
+
+
+def test_shares_are_of_the_problems_that_fit(found: Comparison) -> None:
+    track = found.track()
+    fitting = track.plays[:, :, None] & np.ones_like(track.status, dtype=bool)
+    open_ended = {
+        "status": np.where(fitting, "max_steps", ""),
+        "diagnosis": np.where(fitting, "descending", ""),
+    }
+    diverged = {"status": np.where(fitting, "diverged", "")}
+    assert sorted(track.plays.sum(1)) == [2, 3, 3]
+    assert (dataclasses.replace(track, **open_ended).unsettled == 1).all()
+    assert (dataclasses.replace(track, **diverged).lost == 1).all()
 
 
 def test_words_name_ties_and_what_to_take_with_care(found: Comparison) -> None:

@@ -1,5 +1,6 @@
 """The report of a comparison: its numbers are those of the scores, its commands work."""
 
+import json
 import shlex
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,11 @@ import yaml
 import gdlab
 from gdlab.bench import contest_file
 from gdlab.bench.comparison import finish, prepare
+from gdlab.bench.contest_file import CONTEST
+from gdlab.bench.files import Files
 from gdlab.bench.report import document_of
 from gdlab.bench.runner import RESULT
+from gdlab.bench.suites import Suite, load_suite
 from gdlab.errors import RecordError, SettingError
 from gdlab.report.content import Document
 from gdlab.report.html import html_of
@@ -64,6 +68,34 @@ def test_expected_evaluations_are_those_of_the_scores(directory: Path, document:
             count = int(spent.notna().sum())
             total = float(rows["evaluations"].sum())
             assert cell.strip("*") == (f"{total / count:.0f}" if count else "-")
+
+
+@pytest.mark.parametrize(
+    ("names", "suite", "words"),
+    [
+        (["sgd", "adam"], "quick", "optimizers=sgd,adam suite=quick"),
+        (["sgd"], "my suites/own.yaml", "optimizers=sgd 'suite=my suites/own.yaml'"),
+        ({"slow": "sgd"}, "quick", "optimizers=sgd suite=quick"),
+        ({"slow": "sgd", "fast": "sgd"}, "quick", ""),
+        ([gdlab.optimizers.SGD], "quick", ""),
+        (["sgd"], Suite("mine", "", load_suite("quick").problems), ""),
+    ],
+)
+def test_the_command_of_a_comparison_makes_it_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: Any, suite: Any, words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    own = tmp_path / "my suites" / "own.yaml"
+    own.parent.mkdir()
+    own.write_text("budget: 9\nproblems: {sphere: {}}")
+    contest_file.save(prepare(names, suite, "serial", {"trials": 3}), tmp_path)
+    about = json.loads((tmp_path / CONTEST).read_text())
+    empty: Any = {}
+    command = Files(tmp_path, about, empty, empty, pd.DataFrame()).command
+    assert command.startswith(f"python -m gdlab.bench {words}" if words else "")
+    assert bool(command) == bool(words)
+    assert ("trials=3" in command) == bool(words)
+    assert contest_file.load(tmp_path).suite.typed == (suite if isinstance(suite, str) else None)
 
 
 def test_the_command_of_a_score_runs_it_again(directory: Path, document: Document) -> None:

@@ -156,6 +156,8 @@ BAD: list[tuple[str, Any, str]] = [
         'many[0]="1": must be a number; leave out the quotes, or decode it: ${oc.decode:…}',
     ),
     ("many", itertools.count(), "many=count: has more than 1,000,000 items"),
+    ("many", range(10**30), "many=range: has more than 20,000,000 items"),
+    ("many", range(10**30, 0, -1), "many=range: has more than 20,000,000 items"),
     ("kind", pd.Series(["red"]), "kind=[red]: must be one of red, blue"),
     ("kind", "green", "kind=green: must be one of red, blue"),
     ("pair", [0.5], "pair=[0.5]: must be a list of 2 numbers"),

@@ -343,6 +343,9 @@ def test_a_directory_holds_what_the_command_line_would_leave(tmp_path):
     assert read.best()[0].choice == alone.best()[0].choice
     with pytest.raises(RecordError, match="run 0 has no history"):
         alone.history(0)
+    for sweep in (alone, read):
+        with pytest.raises(RecordError, match=r"history: a sweep has one for each run"):
+            sweep.history()
     with pytest.raises(SettingError, match="is not empty"):
         gdlab.sweep(**given, directory=tmp_path / "s")
 
@@ -351,6 +354,8 @@ def test_a_directory_holds_what_the_command_line_would_leave(tmp_path):
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"lr": []}, "lr=[]: holds no values"),
     ({"seed": range(0)}, "seed=[]: holds no values"),
+    ({"seed": range(10**12)}, "seed=range: has more than 20,000,000 items"),
+    ({"start": range(10**12)}, "start=range: has more than 20,000,000 items"),
     ({"lr": [0.1, -1]}, "lr=-1: must be a finite number > 0"),
     ({"lr": [0.1, float("nan")]}, "lr=nan: must be a finite number > 0"),
     ({"lr": [0.1, "x"]}, "lr=x: must be a number"),

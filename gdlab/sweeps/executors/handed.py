@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gdlab.engine.status import Status
+from gdlab.errors import SettingError, first_line
+from gdlab.fields.formatting import format_value
 from gdlab.numerics.threads import cores as available_cores
 from gdlab.sweeps.executors.base import Job, passed_on
 from gdlab.sweeps.executors.board import ProgressUpdate, Statuses, Told, count_rows
@@ -67,8 +69,19 @@ class _Session:
         self.capacity = job.shards  # the executor has a queue of its own
 
     def submit(self, work: Work, shard: int) -> "Future[pa.Table | None]":
-        """Submit a shard."""
-        future = self._pool.submit(_run, self._packer.pack(work))
+        """Submit a shard.
+
+        Raises:
+            SettingError: the executor takes none any more, as one that was shut down.
+        """
+        parcel = self._packer.pack(work)
+        try:
+            future = self._pool.submit(_run, parcel)
+        except BrokenExecutor:
+            raise
+        except RuntimeError as error:
+            given = f"executor={format_value(self._pool)}"
+            raise SettingError(f"{given}: takes no shard ({first_line(error)})") from error
         self.board.futures.append(future)
         return passed_on(future, lambda error: None if future.cancelled() else error)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import gdlab
 from gdlab import SettingError
@@ -25,6 +26,25 @@ AXES: dict[str, Any] = {"lr": [0.01, 0.1], "seed": range(40), "start": "random",
 @pytest.fixture(scope="module")
 def alone() -> Any:
     return gdlab.sweep(**AXES).results.drop(columns="seconds")
+
+
+class Failing(gdlab.Loss):
+    """A bowl that cannot be evaluated for a = 2."""
+
+    a: gdlab.Number = 1.0
+
+    @property
+    def dim(self) -> int:
+        return 2
+
+    @property
+    def start(self) -> tuple[float, ...]:
+        return (1.0, 2.0)
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        if (torch.as_tensor(self.a) == 2).any():
+            raise ValueError("no value")
+        return self.a * (x**2).sum(-1)
 
 
 def threads() -> Executor:
@@ -40,7 +60,15 @@ def test_the_tables_are_those_of_one_process(make: Callable[[], Executor], alone
     with make() as pool:
         results = gdlab.sweep(**AXES, executor=pool).results
         assert pool.submit(abs, -1).result() == 1  # it stays the caller's
+        failing = gdlab.sweep(Failing, a=[1.0, 2.0, 3.0], steps=2, executor=pool).results
     assert results.drop(columns="seconds").equals(alone)
+    assert failing["status"].tolist() == ["max_steps", "failed", "max_steps"]
+
+
+def test_sweeps_may_share_a_pool_at_once(alone: Any) -> None:
+    with ThreadPoolExecutor(2) as pool, ThreadPoolExecutor(4) as callers:
+        swept = [callers.submit(gdlab.sweep, **AXES, executor=pool) for _ in range(4)]
+        assert all(s.result().results.drop(columns="seconds").equals(alone) for s in swept)
 
 
 def test_directories_are_recorded_at_home(tmp_path: Path) -> None:
@@ -84,6 +112,13 @@ def test_a_broken_executor_is_said_to_be_broken() -> None:
             pool.submit(die).result()
         with pytest.raises(ChildProcessError, match="the executor is broken"):
             gdlab.sweep(**AXES, executor=pool)
+
+
+def test_an_executor_that_was_shut_down_is_said_to_take_nothing() -> None:
+    with ThreadPoolExecutor(1) as pool:
+        pass
+    with pytest.raises(SettingError, match=r"^executor=<ThreadPoolExecutor>: takes no shard \("):
+        gdlab.sweep(**AXES, executor=pool)
 
 
 @pytest.mark.parametrize("given", [ThreadPoolExecutor, 3, None])
