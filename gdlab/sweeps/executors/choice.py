@@ -13,7 +13,8 @@ import torch
 from gdlab.config.settings import Settings
 from gdlab.runs.batching import resolve_device, shortest_run
 from gdlab.sweeps.executors.base import find_executor
-from gdlab.sweeps.executors.pickling import by_value, check_picklable
+from gdlab.sweeps.executors.by_value import by_value
+from gdlab.sweeps.executors.pickling import check_picklable
 from gdlab.sweeps.executors.sizes import shard_size
 from gdlab.sweeps.executors.table import DEFAULT, SETTING, check_executor
 from gdlab.sweeps.plan import MOST_ROWS, Plan

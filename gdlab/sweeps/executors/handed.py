@@ -14,7 +14,8 @@ from gdlab.fields.formatting import format_value
 from gdlab.numerics.threads import cores as available_cores
 from gdlab.sweeps.executors.base import Job, passed_on
 from gdlab.sweeps.executors.board import ProgressUpdate, Statuses, Told, count_rows
-from gdlab.sweeps.executors.pickling import Packer, Parcel, by_value, run_parcel
+from gdlab.sweeps.executors.by_value import by_value
+from gdlab.sweeps.executors.pickling import Packer, Parcel, run_parcel
 from gdlab.sweeps.executors.sizes import ShardCost
 from gdlab.sweeps.executors.work import Work
 

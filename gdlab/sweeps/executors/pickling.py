@@ -2,25 +2,17 @@
 
 import copyreg
 import dataclasses
-import os
 import pickle
-import sys
-import sysconfig
 import threading
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, partial
-from pathlib import Path
-from types import ModuleType
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gdlab.config.settings import GROUPS, Settings
 from gdlab.engine.known_steps import KnownSteps
 from gdlab.errors import CUSTOM_ERRORS, SettingError, describe_error
 from gdlab.fields.formatting import format_value
-from gdlab.paths import PACKAGE
 from gdlab.sweeps.executors.board import ShardBoard
 from gdlab.sweeps.executors.table import DEFAULT, SETTING
 from gdlab.sweeps.executors.work import Work, run_work
@@ -28,8 +20,6 @@ from gdlab.sweeps.plan import Group
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-_INSTALLED = ("site-packages", "dist-packages")
 
 # A class that travels by value takes its fields along. The mark of those without a default has to
 # stay the one object that `dataclasses` compares with.
@@ -142,83 +132,6 @@ def unpack_bytes(content: bytes, size: int) -> bytes:
     import pyarrow as pa
 
     return pa.decompress(content, size, "zstd", asbytes=True)
-
-
-class _ByValue:
-    """The modules that are pickled by value, for as long as some sweep of this process runs."""
-
-    def __init__(self) -> None:
-        self._lock, self._sweeps = threading.Lock(), 0
-        self._modules: dict[str, ModuleType] = {}
-
-    def begin(self) -> None:
-        """Register all modules that are not installed, but those that somebody else registered."""
-        import cloudpickle
-
-        with self._lock:
-            self._sweeps += 1
-            theirs = cloudpickle.list_registry_pickle_by_value() - self._modules.keys()
-            for name, module in list(sys.modules.items()):
-                if name not in theirs and _is_own(name, module):
-                    cloudpickle.register_pickle_by_value(module)
-                    self._modules[name] = module
-
-    def end(self) -> None:
-        """Take back what was registered, once the last sweep ends."""
-        import cloudpickle
-
-        with self._lock:
-            self._sweeps -= 1
-            registered = cloudpickle.list_registry_pickle_by_value()
-            while not self._sweeps and self._modules:
-                name, module = self._modules.popitem()
-                if name in registered:
-                    cloudpickle.unregister_pickle_by_value(module)
-
-
-_by_value = _ByValue()
-
-
-@contextmanager
-def by_value() -> Iterator[None]:
-    """Let pickled shards hold the code of modules that other machines need not have.
-
-    These are all that are not installed: those beside a script, or in the working directory.
-    Several threads may be in the block at once.
-    """
-    _by_value.begin()
-    try:
-        yield
-    finally:
-        _by_value.end()
-
-
-def _is_own(name: str, module: ModuleType) -> bool:
-    """Tell whether a module is neither installed nor a part of Python or gdlab.
-
-    `__main__` is always pickled by value. A module of another name than its own cannot be. One that
-    was not imported from a file, such as torch.ops, may say any name of a file.
-    """
-    path, own_name = (getattr(module, key, None) for key in ("__file__", "__name__"))
-    if name == "__main__" or own_name != name or not isinstance(path, str):
-        return False
-    return os.path.isabs(path) and _holds_own(Path(path).parent)
-
-
-@cache
-def _holds_own(folder: Path) -> bool:
-    """Tell whether the modules of a folder are neither installed nor a part of Python or gdlab."""
-    folder = folder.resolve()
-    folders = (folder, *folder.parents)
-    is_installed = any(each.name in _INSTALLED for each in folders)
-    return not is_installed and not any(each in folders for each in _own_folders())
-
-
-@cache
-def _own_folders() -> tuple[Path, ...]:
-    """The folders of Python's modules and of gdlab's."""
-    of_python = [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")]
-    return tuple(folder.resolve() for folder in (*of_python, PACKAGE))
 
 
 def run_parcel(parcel: Parcel, executor: str, board: ShardBoard, shard: int) -> "pa.Table | None":

@@ -29,11 +29,11 @@ from gdlab.engine.status import Status
 from gdlab.errors import SettingError, first_line
 from gdlab.numerics.threads import cores as available_cores
 from gdlab.sweeps.executors.base import Job, ProcessDied, ShardLost, passed_on
+from gdlab.sweeps.executors.by_value import by_value
 from gdlab.sweeps.executors.counts import Counts
 from gdlab.sweeps.executors.pickling import (
     Packer,
     Parcel,
-    by_value,
     pack_bytes,
     pack_table,
     run_parcel,

@@ -2,11 +2,9 @@
 
 import dataclasses
 import pickle
-import sys
 import threading
 from collections.abc import Sequence
 from itertools import pairwise
-from types import ModuleType
 from typing import Any
 
 import cloudpickle
@@ -21,7 +19,6 @@ from gdlab.sweeps.executors.pickling import (
     Packer,
     Parcel,
     _Received,
-    by_value,
     pack_bytes,
     run_parcel,
     unpack_bytes,
@@ -30,7 +27,6 @@ from gdlab.sweeps.executors.work import Work
 from gdlab.sweeps.grid import Axis, product
 from gdlab.sweeps.grouping import group_runs
 from gdlab.sweeps.plan import Plan
-from tests import conftest as theirs
 
 
 @pytest.fixture
@@ -107,22 +103,6 @@ def test_packed_bytes_are_the_same_and_fewer() -> None:
     packed = pack_bytes(content)
     assert unpack_bytes(packed, len(content)) == content
     assert len(packed) < len(content) / 4  # a ninth
-
-
-def test_modules_go_by_value_until_the_last_sweep_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    alias = ModuleType("another_name")
-    alias.__file__ = __file__
-    monkeypatch.setitem(sys.modules, "alias", alias)  # cloudpickle refuses such a module
-    first, second, registered = by_value(), by_value(), cloudpickle.list_registry_pickle_by_value
-    own, before = {__name__, theirs.__name__}, registered()
-    cloudpickle.register_pickle_by_value(theirs)
-    for change in (first.__enter__, second.__enter__, lambda: first.__exit__(None, None, None)):
-        change()
-        assert own <= registered()
-        assert not {"torch.ops", "alias", "gdlab"} & registered()
-    second.__exit__(None, None, None)
-    assert registered() == before | {theirs.__name__}
-    cloudpickle.unregister_pickle_by_value(theirs)
 
 
 def test_fields_without_a_default_stay_so_on_their_way() -> None:
