@@ -202,7 +202,26 @@ def test_scales_far_from_one(formula: str, at: float) -> None:
     [
         ("x**2 - y**2", [0.0, 0.0], "yes, a saddle of index 1"),
         ("x*atan(1e20*x)", [0.0], "yes, a minimum"),
-        ("1e-200*x**2", [1.0], "yes, a minimum (‖∇f‖ = 2e-200 ≤ 1e-06)"),
+        # A small gradient is not yet a zero, nor the sign of a curvature that turns nearby a kind.
+        (
+            "1e-200*x**2",
+            [1.0],
+            "yes, but only up to tol: ‖∇f‖ = 2e-200 ≤ 1e-06; Newton's step leads 1 away, to a min",
+        ),
+        ("(x - 1)**2", [1.0 + 1e-9], "yes, a minimum (‖∇f‖ = 2e-09 ≤ 1e-06)"),
+        (
+            "1e-9*(x**2 - y**2)",
+            [3.0, 4.0],
+            "yes, but only up to tol: ‖∇f‖ = 1e-08 ≤ 1e-06; Newton's step leads 5 away, to a sad",
+        ),
+        *(  # the steps: f′/f″ = 1, x³/(2 − 3x²) and x/2
+            (formula, [at], f"yes, but only up to tol: ‖∇f‖ = {norm} ≤ 1e-06; {step} away")
+            for formula, at, norm, step in (
+                ("exp(-x)", 30.0, "9.358e-14", "Newton's step leads 1"),
+                ("exp(-1/x**2)", 0.05, "3.064e-170", "Newton's step leads 6.3e-05"),
+                ("x**3", 1e-5, "3e-10", "Newton's step leads 5e-06"),
+            )
+        ),
         # Twice differentiable nowhere near: the ties' halves add up to another Hessian.
         ("max(x**2, y**2)", [0.0, 0.0], "yes, a degenerate point"),
         ("abs(x)*abs(y)", [0.0, 0.0], "yes, a degenerate point"),

@@ -22,10 +22,12 @@ from gdlab.derivatives.point import LossAtPoint
 from gdlab.errors import SettingError
 from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import hessian, value_and_gradient
+from gdlab.numerics.rowwise import norm
 
 MAX_DIMENSIONS = 12
 """Maximum number of dimensions in which critical points are searched for."""
 
+_LEVEL = 1e-6  # of the largest gradient norm at the starts: a critical point has less
 _SAME = 1e-6  # of the window: points closer than this count as one
 _MAX_LISTED = 100
 _STEP, _SHRUNK = 1e-3, 2.0**-6  # of the window and of such a step: to see that a point is smooth
@@ -149,6 +151,8 @@ def find(
         raise SettingError("window=null: the loss has no window; give low and high")
     window = loss.tensor(loss.window if window is None else window)
     starts = draw_starts(window, seed)
+    slopes = norm(value_and_gradient(loss, starts)[1]).nan_to_num(0.0, 0.0)
+    tol = min(tol, _LEVEL * float(slopes.max()))  # of a loss of tiny slopes, all are within tol
     x = solve(loss, starts)
     low, high = window.unbind(1)
     width = high - low

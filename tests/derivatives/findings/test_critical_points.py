@@ -285,3 +285,16 @@ def test_a_kink_where_the_loss_falls_is_no_minimum(
     words = critical(LossAtPoint(Expression(formula), at)).section().lines[0][1]
     assert ("no minimum" in words) is (said is not None)
     assert said is None or said in words
+
+
+@pytest.mark.parametrize(
+    ("formula", "kinds"),
+    [
+        ("1e-8*x", []),  # each gradient is within the default tolerance
+        ("1e-8*x + 0*y", []),
+        ("1e-12*(x**3 - x)", ["minimum", "maximum"]),
+        ("1e-12*sin(x)", ["minimum", "maximum"]),
+    ],
+)
+def test_slopes_of_a_small_loss_are_no_critical_points(formula: str, kinds: list[str]) -> None:
+    assert [point.critical.kind for point in find(Expression(formula)).points] == kinds
