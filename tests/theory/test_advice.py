@@ -46,6 +46,8 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "a kink": (KINK, ["schedule=cosine", "lr=0.1"]),
     "a kink, and what is set already": ({**KINK, "schedule": "cosine"}, ["lr=0.07"]),
     "noise": ({"noise": 0.1, "lr": 0.1, "steps": 300}, ["schedule=cosine", "lr=0.02"]),
+    # The best ends beside 0, where the loss underflows; it is no loss that falls to 0 far away.
+    "underflow": (formula("1e20*x**2", [1.0], dtype="float32", lr=0.1), ["lr=4e-21"]),
     "over an edge that rises": (EDGE, ["lr=1"]),
     "over an edge that falls": (formula("ln(x) + y", [1.0, 1.0]), []),
     "uphill": (

@@ -178,6 +178,23 @@ CASES: dict[str, tuple[dict[str, Any], str | None, tuple[str, ...]]] = {
         ("along {x: -1, y: 0};", "near {x: 0.0033, y: 0}, where the gradient vanishes"),
     ),
     "logarithm without end": (formula("-ln(x)", [1.0]), "unbounded", ("{x: 1}",)),
+    # Past a pole a run is thrown far away: no lr is small enough.
+    **{
+        f"pole of {text}": (
+            formula(text, start, lr=lr),
+            "unbounded",
+            (f"towards a pole at {pole}, beside which", "no learning rate finds a minimum"),
+        )
+        for text, start, lr, pole in (
+            ("1/x", [-1.0], 0.01, "{x: 0}"),
+            ("-1/x**2", [1.0], 0.1, "{x: 0}"),
+            ("log(abs(x))", [1.0], 0.1, "{x: 0}"),
+            ("tan(x)", [1.0], 0.1, "{x: -1.57}"),
+            ("1/(x - 1) - 1/(x - 2)", [0.0], 0.1, "{x: 1}"),
+            ("-1/(x**2 + y**2)", [1.0, 1.0], 0.1, "{x: 0, y: 0}"),
+        )
+    },
+    "no pole but a sharp valley": (formula("abs(x)**0.2", [1.0]), "growing", ("is too large",)),
     "bounded below without a minimizer": (formula("exp(-x)", [1.0]), "descending", ()),
     "beyond a logarithm": (
         formula("ln(x) + y", [1.0, 1.0]),
