@@ -257,6 +257,34 @@ def test_differences_are_shown_where_autograd_is_nan() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("formula", "at", "along", "words"),
+    [
+        ("abs(x)", [0.0], [-3.0], "is -1 on the left, 1 on the right; there is no derivative"),
+        ("abs(x - y) + abs(x + y)", [0.0, 0.0], [1.0, 1.0], "is -1.41421 on the left, 1.41421 on"),
+        ("sqrt(x) + y", [0.0, 1.0], [1.0, 1.0], "the right; there is no derivative"),
+        ("atan2(y, x)", [-1.0, 0.0], [0.0, 1.0], "-3.1415927 on the left, 3.1415927 on the right"),
+        # There is a slope along this line, though no gradient.
+        ("abs(x) + y", [0.0, 0.0], [0.0, 1.0], None),
+        ("max(x, y)", [1.0, 1.0], [1.0, 1.0], None),
+    ],
+)
+def test_a_direction_without_a_slope(
+    formula: str, at: list[float], along: list[float], words: str | None
+) -> None:
+    section = directional(LossAtPoint(Expression(formula), at), along).section()
+    assert section.table is not None
+    assert (section.table.rows[0][2] == "none") == (words is not None)
+    assert (words or "The slope need not be ∇f · u: there is no gradient") in section.notes[0]
+
+
+def test_there_is_no_plane_of_slopes_that_are_not_finite() -> None:
+    here = LossAtPoint(Expression("exp(-1/x**2)"), [0.0])
+    for section in (taylor(here).section(), cross_sections(here).section()):
+        assert "autograd" in section.lines[0][1]
+        assert "nan" not in str(section)
+
+
 def test_a_tie_of_the_formula_outvotes_nothing() -> None:
     """At the tie autograd and the formula both take half of the true second derivative, 1."""
     second = second_order(LossAtPoint(Expression("max(exp(x), 1 + x)"), [0.0]))
