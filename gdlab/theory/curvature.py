@@ -143,7 +143,7 @@ def _dense(loss: Loss, x: Tensor, critical: bool) -> Spectrum:
         remaining = norm(step)[:, 0]
         # An eigenvalue counts as zero if Newton's step changes the Hessian by as much.
         change = hessian(loss, by_rows(x + step)) - matrix
-        size = change.nan_to_num(torch.inf).square().sum((1, 2)).sqrt()
+        size = norm(change.nan_to_num(torch.inf).flatten(1))[:, 0]
         zero = torch.maximum(zero, _DISTANCE * size)
     doubtful = (values.abs() <= zero[:, None]).sum(1)
     return Spectrum(

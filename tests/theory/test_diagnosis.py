@@ -330,6 +330,22 @@ CASES: dict[str, tuple[dict[str, Any], str | None, tuple[str, ...]]] = {
         "oscillating",
         ("around a kink near {x: 0, y: 0}", "cannot fall to stop.grad_tol=1e-08"),
     ),
+    # The coordinate is rounded to 1.5e-8, so that no gradient is between 3e-8 and 0.
+    "far out, where a smooth slope has steps": (
+        formula("(x - 1e8)**2", [0.0]),
+        "standstill",
+        ("less than float64 resolves",),
+    ),
+    "far out in float32": (
+        formula("(x - 1e8 - 3)**2", [0.0], dtype="float32"),
+        "standstill",
+        ("less than float32 resolves",),
+    ),
+    "far down a tail": (
+        formula("log(1 + exp(-x))", [0.0], lr=1000.0),
+        "degenerate",
+        ("Newton's step, 1 long",),
+    ),
     "around the tip of a cone": (
         formula("sqrt(x**2 + y**2)", [1.0, 1.0], steps=50),
         "oscillating",
