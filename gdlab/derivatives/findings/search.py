@@ -3,6 +3,7 @@
 Shapes: D dimensions, n points.
 """
 
+import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -122,7 +123,20 @@ class CriticalPoints(Finding):
         if more:
             rest = "with a higher loss" if more >= self.in_continua else "of curves or areas"
             notes.append(f"{more:,} points {rest} are not listed.")
+        if self._has_gaps:
+            missed = (
+                "the search missed a critical point between them, or the loss is undefined there"
+            )
+            notes.append(f"Two extrema of one kind are neighbors: {missed}; try a narrower window.")
         return notes
+
+    @property
+    def _has_gaps(self) -> bool:
+        """Whether in one dimension two minima or two maxima follow each other."""
+        if len(self.window) > 1 or self.total > len(self.points):
+            return False
+        kinds = [p.critical.kind for p in sorted(self.points, key=lambda p: float(p.at[0]))]
+        return any(a == b and a in ("minimum", "maximum") for a, b in itertools.pairwise(kinds))
 
 
 def find(

@@ -298,3 +298,18 @@ def test_a_kink_where_the_loss_falls_is_no_minimum(
 )
 def test_slopes_of_a_small_loss_are_no_critical_points(formula: str, kinds: list[str]) -> None:
     assert [point.critical.kind for point in find(Expression(formula)).points] == kinds
+
+
+@pytest.mark.parametrize(
+    ("formula", "is_missing"),
+    [
+        ("cos(50*x)", True),  # 95 in the window, and 33 starts
+        ("cos(5*x)", False),
+        ("(x**2 - 1)**2", False),
+        ("abs(x**2 - 1)", False),
+        ("x**4", False),
+    ],
+)
+def test_extrema_that_do_not_alternate_are_too_few(formula: str, is_missing: bool) -> None:
+    notes = find(Expression(formula)).section().notes
+    assert any("the search missed a critical point" in note for note in notes) == is_missing
