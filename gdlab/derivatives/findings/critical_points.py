@@ -5,7 +5,6 @@ Shapes: D dimensions.
 
 from dataclasses import dataclass, replace
 
-import torch
 from torch import Tensor
 
 from gdlab.derivatives.finding import Finding, Section, number
@@ -21,6 +20,7 @@ from gdlab.derivatives.findings.second_differences import flaw_of_hessian, gathe
 from gdlab.derivatives.methods.behavior import Kind
 from gdlab.derivatives.methods.finite_differences import EPSILON
 from gdlab.derivatives.point import LossAtPoint
+from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import hessian
 from gdlab.numerics.rowwise import norm
 
@@ -30,6 +30,7 @@ TOL = 1e-6
 _ROUNDING = 1e-14  # of λ_max ‖x‖: the accuracy of a gradient
 _APART = 1e-2  # of the point's largest coordinate, or of 1: a longer step of Newton's leads away
 _DISTANCE = 2  # times the change of the Hessian along that step: smaller eigenvalues tell nothing
+_LAST_DIGITS = 4  # units in the last place by which a point may be wrong
 _BY_VALUES = {
     "minimum": "All values around are higher, which is evidence of a minimum, but no proof.",
     "maximum": "All values around are lower, which is evidence of a maximum, but no proof.",
@@ -159,7 +160,8 @@ def critical(at: LossAtPoint, tol: float = TOL) -> Critical:
 
 def classify_at(at: LossAtPoint, tol: float = TOL) -> Critical:
     """Do what `critical` does, but for what the values around say of a degenerate point."""
-    found = classify(at.x, at.gradient, at.hessian, tol)
+    rounding = float(rounding_of_hessian(at.loss, at.x[None], at.hessian[None])[0])
+    found = classify(at.x, at.gradient, at.hessian, tol, rounding)
     if at.flaws:
         lines = [flaw.behavior for flaw in at.flaws]
         is_inside = all(Kind.EDGE not in (b.kind, b.left.kind, b.right.kind) for b in lines)
@@ -192,10 +194,16 @@ def _from_afar(at: LossAtPoint, found: Critical) -> Critical:
     step = -vectors @ ((vectors.T @ at.gradient) / values)
     length = float(norm(step[None]))
     change = hessian(at.loss, (at.x + step)[None])[0] - at.hessian
-    is_vague = not float(values.abs().min()) > _DISTANCE * float(torch.linalg.matrix_norm(change))
+    is_vague = not float(values.abs().min()) > _DISTANCE * float(norm(change.flatten()[None]))
     if not is_vague and length <= _APART * max(1.0, float(at.x.abs().max())):
         return found
     return replace(found, kind="degenerate" if is_vague else found.kind, remaining=length)
+
+
+def rounding_of_hessian(loss: Loss, x: Tensor, matrix: Tensor) -> Tensor:
+    """Return how much Hessians (n, D, D) change with the last digits of points (n, D): (n,)."""
+    change = hessian(loss, x + _LAST_DIGITS * EPSILON * x) - matrix
+    return norm(change.nan_to_num(0.0, 0.0, 0.0).flatten(1))[:, 0]
 
 
 def classify(

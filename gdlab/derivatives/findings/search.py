@@ -13,7 +13,13 @@ from torch import Tensor
 
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
 from gdlab.derivatives.findings.continua import are_in_continua
-from gdlab.derivatives.findings.critical_points import TOL, Critical, classify, classify_at
+from gdlab.derivatives.findings.critical_points import (
+    TOL,
+    Critical,
+    classify,
+    classify_at,
+    rounding_of_hessian,
+)
 from gdlab.derivatives.findings.extrema import WEAK, extremum_among_neighbors
 from gdlab.derivatives.findings.kinks import MOST_DIMENSIONS, find_kinks
 from gdlab.derivatives.findings.zero_gradients import GRID_SIZE, draw_starts, newton_step, solve
@@ -272,7 +278,8 @@ def _classify_all(loss: Loss, x: Tensor, width: Tensor, tol: float) -> list[Crit
     matrix = hessian(loss, x)
     # An eigenvalue counts as zero if the next Newton step changes the Hessian by as much.
     next_matrix = hessian(loss, x + newton_step(loss, x, gradient, torch.zeros_like(x[:, :1])))
-    uncertainty = 2 * torch.linalg.matrix_norm(next_matrix - matrix)
+    uncertainty = 2 * norm((next_matrix - matrix).flatten(1))[:, 0]
+    uncertainty = torch.fmax(uncertainty, rounding_of_hessian(loss, x, matrix))
     is_new = value.isfinite() & matrix.isfinite().all(2).all(1)
     points = []
     for k in range(len(x)):

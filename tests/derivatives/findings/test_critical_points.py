@@ -313,3 +313,9 @@ def test_slopes_of_a_small_loss_are_no_critical_points(formula: str, kinds: list
 def test_extrema_that_do_not_alternate_are_too_few(formula: str, is_missing: bool) -> None:
     notes = find(Expression(formula)).section().notes
     assert any("the search missed a critical point" in note for note in notes) == is_missing
+
+
+@pytest.mark.parametrize("formula", ["sin(x)*sin(y)*sin(z)", "sin(x)**2*sin(y)*sin(z)"])
+def test_eigenvalues_of_rounding_are_zero(formula: str) -> None:
+    # At π the Hessian is 0 but for the rounding of π.
+    assert critical(LossAtPoint(Expression(formula), [math.pi] * 3)).kind == "degenerate"
