@@ -164,6 +164,13 @@ class LossAtPoint:
         return self.flaws[0].words if self.flaws else None
 
     @property
+    def flaw_of_slopes(self) -> str | None:
+        """Why there is no gradient, or none by autograd, likewise; None if there is one."""
+        if self.flaw is None and not bool(self.gradient.isfinite().all()):
+            return "autograd's gradient is not finite here"
+        return self.flaw
+
+    @property
     def is_large(self) -> bool:
         """Whether the loss has too many dimensions to look for flaws along each axis."""
         return len(self.x) > LARGEST

@@ -239,13 +239,9 @@ def _fastest(settings: Settings) -> Iterator[str]:
     """Say which constant lr and momentum are fastest."""
     best = theory.optimum.of(settings)
     if best is not None:
-        momentum = "" if best.momentum is None else f", momentum={_below_one(float(best.momentum))}"
+        momentum = ""
+        if best.momentum is not None:
+            momentum = f", momentum={theory.below_one(float(best.momentum), 4)}"
         limit = theory.stability_limit.of(settings)
         is_next = limit is not None and f"{limit:.4g}" == f"{best.lr:.4g}"
         yield f"fastest {'just below it' if is_next else f'with lr={best.lr:.4g}'}{momentum}"
-
-
-def _below_one(momentum: float) -> str:
-    """Format a momentum < 1 with four digits, or more until it does not round to 1."""
-    texts = (f"{momentum:.{digits}g}" for digits in range(4, 18))
-    return next(text for text in texts if float(text) < 1)

@@ -21,7 +21,13 @@ from gdlab.theory.claims import (
 from gdlab.theory.diagnosis import Diagnosis, diagnose
 from gdlab.theory.escaping import falls_to_zero
 from gdlab.theory.premises import Claim, Premise, premises_of
-from gdlab.theory.sharpness import local_stability_limit, round_down, sharpness, stability_edge
+from gdlab.theory.sharpness import (
+    below_one,
+    local_stability_limit,
+    round_down,
+    sharpness,
+    stability_edge,
+)
 from gdlab.theory.slowness import Slowness, slowness
 
 __all__ = [
@@ -31,6 +37,7 @@ __all__ = [
     "Rate",
     "Slowness",
     "Trial",
+    "below_one",
     "best_rate",
     "diagnose",
     "falls_to_zero",

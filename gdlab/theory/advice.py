@@ -20,7 +20,7 @@ from gdlab.theory.diagnosis import Diagnosis, diagnose
 from gdlab.theory.escaping import falls_to_zero
 from gdlab.theory.raw_columns import standardized_if_uneven
 from gdlab.theory.run_end import steps_taken
-from gdlab.theory.sharpness import round_down
+from gdlab.theory.sharpness import below_one, round_down
 from gdlab.theory.slowness import Slowness
 
 _MOST_STEPS, _FEWEST_STEPS = 1000, 50  # of a trial, or all steps of the run
@@ -161,8 +161,8 @@ def with_momentum(batch: Batch, outcome: Outcome, ends: Slowness | None) -> Tria
         return None
     tried = [(lr, _MOMENTUM)]
     best = None if ends is None else HeavyBall().optimum(ends.least, ends.largest)
-    if best is not None and best.momentum is not None:
-        tried.append((float(f"{best.lr:.3g}"), float(f"{best.momentum:.3g}")))
+    if best is not None and best.momentum is not None and best.momentum < 1:
+        tried.append((float(f"{best.lr:.3g}"), float(below_one(float(best.momentum), 3))))
     good = []
     for rate, momentum in tried:
         other = replace(optimizer, momentum=momentum)  # pyright: ignore[reportCallIssue]
@@ -170,7 +170,7 @@ def with_momentum(batch: Batch, outcome: Outcome, ends: Slowness | None) -> Tria
         found, first = _run(trials)
         is_better = _is_better(batch, found[0], outcome, first)
         if is_better and _is_calm(trials, found, 0, outcome):
-            change = f"optimizer.momentum={momentum:g}" + (f" lr={rate:g}" if rate != lr else "")
+            change = f"optimizer.momentum={momentum}" + (f" lr={rate:g}" if rate != lr else "")
             good.append(Trial.of(change, found[0], outcome))
     return min(good, key=lambda trial: (trial.loss, trial.steps), default=None)
 

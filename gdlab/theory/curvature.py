@@ -61,6 +61,7 @@ class Spectrum:
         positive: the number of positive ones, likewise.
         doubtful: the number of eigenvalues (n,) that are zero up to rounding and to the distance
             from the critical point; 0 where they are not counted.
+        zero: the number of those that are zero up to rounding alone (n,), likewise.
         remaining: the length of Newton's step from each point (n,); NaN if unknown.
         jumps: whether the Hessian is doubtful since it jumps at the point (n,), which has none.
     """
@@ -71,6 +72,7 @@ class Spectrum:
     negative: Tensor
     positive: Tensor
     doubtful: Tensor
+    zero: Tensor
     remaining: Tensor
     jumps: Tensor
 
@@ -130,7 +132,7 @@ def _dense(loss: Loss, x: Tensor, critical: bool) -> Spectrum:
     values, vectors = _eigh(torch.where(is_known[:, None, None], matrix, 0.0))
     values = torch.where(is_known[:, None], values, torch.nan)
     scale = values.abs().amax(1)
-    zero = _ROUNDING * dim * torch.finfo(x.dtype).eps * scale
+    rounding = zero = _ROUNDING * dim * torch.finfo(x.dtype).eps * scale
     remaining, step = torch.full_like(scale, torch.nan), torch.zeros_like(x)
     if critical:
         grad = value_and_gradient(loss, x)[1]
@@ -141,7 +143,7 @@ def _dense(loss: Loss, x: Tensor, critical: bool) -> Spectrum:
         remaining = norm(step)[:, 0]
         # An eigenvalue counts as zero if Newton's step changes the Hessian by as much.
         change = hessian(loss, by_rows(x + step)) - matrix
-        size = change.nan_to_num(torch.inf).square().sum((1, 2)).sqrt()
+        size = norm(change.nan_to_num(torch.inf).flatten(1))[:, 0]
         zero = torch.maximum(zero, _DISTANCE * size)
     doubtful = (values.abs() <= zero[:, None]).sum(1)
     return Spectrum(
@@ -151,6 +153,7 @@ def _dense(loss: Loss, x: Tensor, critical: bool) -> Spectrum:
         negative=(values < -zero[:, None]).sum(1),
         positive=(values > zero[:, None]).sum(1),
         doubtful=doubtful,
+        zero=(values.abs() <= rounding[:, None]).sum(1),
         remaining=remaining,
         jumps=_jumps(loss, x, step, doubtful > 0) if critical else doubtful < 0,
     )
@@ -223,6 +226,7 @@ def _extreme(loss: Loss, x: Tensor, critical: bool) -> Spectrum:
         negative=torch.where(least < -sure, AT_LEAST_ONE, UNKNOWN),
         positive=torch.where(largest > sure, AT_LEAST_ONE, UNKNOWN),
         doubtful=torch.zeros_like(least, dtype=torch.int64),
+        zero=torch.zeros_like(least, dtype=torch.int64),
         remaining=torch.full_like(largest, torch.nan),
         jumps=torch.zeros_like(least, dtype=torch.bool),
     )

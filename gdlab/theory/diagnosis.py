@@ -165,6 +165,7 @@ def _decide(outcomes: Outcomes, evidence: Evidence) -> np.ndarray:
         *((is_critical & found, kind) for found, kind in _kinds_of_points(evidence.spectrum)),
         (moved & is_undefined, Diagnosis.OUTSIDE),
         (moved & evidence.endless.isfinite().all(1), Diagnosis.UNBOUNDED),
+        (moved & evidence.pole.isfinite().all(1), Diagnosis.UNBOUNDED),
         (went_on & evidence.kink.isfinite().all(1) & ~evidence.is_noisy, Diagnosis.OSCILLATING),
         (went_on & tail.is_still, Diagnosis.STANDSTILL),
         ((has_diverged | (went_on & is_stuck)) & is_steep, Diagnosis.UNSTABLE),

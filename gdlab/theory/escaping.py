@@ -19,7 +19,9 @@ _VANISHED = 1e-3
 def falls_to_zero(loss: Loss, point: Tensor) -> bool:
     """Whether the loss of a point (D,) falls towards 0 along the ray from 0 through it.
 
-    The loss of a model that separates classes does so where its outputs scale with its weights.
+    The loss of a model that separates classes does so where its outputs scale with its weights. A
+    loss that is 0 at the point has fallen if it is more at the origin: else it underflows beside a
+    minimum there.
     """
     if not point.any():
         return False
@@ -27,6 +29,8 @@ def falls_to_zero(loss: Loss, point: Tensor) -> bool:
     try:
         with torch.no_grad():
             values = torch.cat([loss((factor * point)[None]) for factor in factors])
+            if not values[0] and not loss(torch.zeros_like(point)[None])[0]:
+                return False
     except CUSTOM_ERRORS:  # of a loss of one's own that refuses some points
         return False
     falls = bool((values.diff() <= 0).all() and (values >= 0).all())

@@ -18,6 +18,7 @@ from gdlab.numerics.rowwise import as_slice
 from gdlab.optimizers.base import Optimizer
 from gdlab.theory.curvature import Spectrum, has_curvature, is_affordable, spectrum
 from gdlab.theory.kinks import has_kink, kinks_ahead
+from gdlab.theory.poles import poles_ahead
 from gdlab.theory.unbounded import endless_descents
 
 _AT_END = (Status.CONVERGED, Status.STALLED, Status.MAX_STEPS)
@@ -113,6 +114,8 @@ class Evidence:
         kink: the kink (n, D) that a run went around until its last step; NaN where none is known.
         endless: a unit vector (n, D) along which the loss falls without end; where it is
             maximized, along which it rises so; NaN where none is known.
+        pole: the pole (n, D), downhill of a run's best point, that threw it away; NaN where none is
+            known.
         undefined: the operation of the loss that the next step of a run made undefined, by k < n.
         is_noisy: whether gradients are noisy or of minibatches (n,).
         maximizes: whether the optimizer climbs; the tail is then that of the negative loss.
@@ -129,6 +132,7 @@ class Evidence:
     is_kink: Tensor
     kink: Tensor
     endless: Tensor
+    pole: Tensor
     undefined: dict[int, Undefined]
     is_noisy: Tensor
     maximizes: bool
@@ -166,6 +170,7 @@ def gather(batch: Batch, outcomes: Outcomes, rows: Tensor) -> Evidence:
         is_kink=is_kink,
         kink=_kinks(batch, rows, last, is_asked),
         endless=_endless(batch, rows, last, curvature, _is_in(status, _MOVED)),
+        pole=_poles(batch, rows, outcomes, _is_in(status, _MOVED), tail),
         undefined=_undefined(loss, records.beyond[rows]),
         is_noisy=(batch.noise[rows] != 0).cpu() | (loss.minibatch is not None),
         maximizes=batch.optimizer.maximizes,
@@ -253,6 +258,21 @@ def _endless(
         downward = None if curvature is None else curvature.downward[has_moved]
         loss, start = loss_of(batch, rows[there]), batch.start[rows[there]]
         found[there] = endless_descents(loss, start, last[there], downward, sign)
+    return found.cpu()
+
+
+def _poles(batch: Batch, rows: Tensor, outcomes: Outcomes, has_moved: Tensor, tail: Tail) -> Tensor:
+    """Poles (n, D) ahead of the best points of those runs that went on long past them, else NaN."""
+    best = outcomes.evidence.best[rows]
+    found = torch.full_like(best, torch.nan)
+    best_step, steps = (
+        torch.from_numpy(outcomes.numbers[name])[rows.cpu()] for name in ("best_step", "steps")
+    )
+    is_asked = has_moved & (best_step < steps - tail.span) & (batch.loss.examples is None)
+    if is_asked.any():
+        there = is_asked.to(best.device)
+        sign = -1 if batch.optimizer.maximizes else 1
+        found[there] = poles_ahead(loss_of(batch, rows[there]), best[there], sign)
     return found.cpu()
 
 

@@ -23,6 +23,9 @@ _LASTS = 0.5
 _VISIBLE = 1e-3
 """The share of the Hessian by which it must jump."""
 
+_NEAR = 1e-2
+"""The largest distance of the neighbors, relative to the point: farther off all Hessians differ."""
+
 _OUTSIDE = 8
 """Times the uncertainty of a point: the neighbors lie on all sides of where it should be."""
 
@@ -31,7 +34,8 @@ def hessian_jumps(loss: Loss, x: Tensor, step: Tensor) -> Tensor:
     """Return whether Hessians change by the order of themselves near points (n, D), as (n,).
 
     Hessians of neighbors differ in proportion to their distance where the loss is smooth. At a
-    jump they differ as much however near they are, so that the point itself has none.
+    jump they differ as much however near they are, so that the point itself has none. Where
+    Newton's step is long, nothing is known of one.
 
     Args:
         loss: its columns have one number per row.
@@ -48,7 +52,7 @@ def hessian_jumps(loss: Loss, x: Tensor, step: Tensor) -> Tensor:
         far, _ = _spread(loss, x + step, _CLOSER * nearest, back)
     except CUSTOM_ERRORS:  # of a loss of one's own that refuses some points
         return torch.zeros(len(x), dtype=torch.bool, device=x.device)
-    return (near > _VISIBLE * scale) & (near > _LASTS * far)
+    return (nearest <= _NEAR * size) & (near > _VISIBLE * scale) & (near > _LASTS * far)
 
 
 def _spread(loss: Loss, x: Tensor, distance: Tensor, back: Tensor) -> tuple[Tensor, Tensor]:

@@ -32,6 +32,9 @@ _APART = 8
 _BEND = 0.5
 """The share of the slope at the beginning of a line by which it jumps at a kink."""
 
+_WIDER, _SUDDEN = 16, 0.25
+"""Times as far apart, and the share of the change of the slope there: a smooth one has 1/33."""
+
 _FAR = 4
 """Times the distance of the first kink from a point: a lower one is not farther."""
 
@@ -116,7 +119,9 @@ def _kink_along(loss: Loss, x: Tensor, grad: Tensor) -> tuple[Tensor, Tensor, Te
         low = torch.where(is_wide & is_before, middle, low)
         high = torch.where(is_wide & ~is_before, middle, high)
     before, after = gradient(low), gradient(high)
-    is_kink = dot(after - before, way) > _BEND * start.abs()
+    jump = dot(after - before, way)
+    around = slope(high + _WIDER * narrow) - slope(low - _WIDER * narrow)
+    is_kink = (jump > _BEND * start.abs()) & (jump > _SUDDEN * around.abs())
     turn = before - after
     share = (dot(before, turn) / dot(turn, turn)).clamp(0.0, 1.0)
     kink = torch.where(is_kink, x + low * way, torch.nan)

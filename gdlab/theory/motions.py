@@ -25,8 +25,17 @@ _LOST = 16
 
 
 def unbounded(run: RunEnd) -> str:
-    """Say along which direction the loss falls without end, and what held the run up."""
-    way = named(run, run.found.evidence.endless[run.k].double().numpy())
+    """Say along which direction or towards what the loss falls without end, and what held it up."""
+    direction = run.found.evidence.endless[run.k].double().numpy()
+    if np.isnan(direction).any():
+        pole = named(run, run.found.evidence.pole[run.k].double().numpy())
+        moves, kind = ("rises", "maximum") if run.maximizes else ("falls", "minimum")
+        side = "above" if run.maximizes else "below"
+        return (
+            f"unbounded {side}: the loss {moves} without end towards a pole at {pole}, beside "
+            f"which steps lead far away; no learning rate finds a {kind}"
+        )
+    way = named(run, direction)
     if run.maximizes:
         rises = f"the loss rises without end along {way}"
         return f"unbounded above: {rises}; no learning rate finds a maximum"

@@ -23,6 +23,9 @@ _NEARBY = 1e-3
 _WELL_AWAY = 40
 """The distance from a degenerate point, in Newton's steps, at which it looks like a point."""
 
+_APART = 1e-2
+"""The length of Newton's step, relative to the point, from which a run ended beside a point."""
+
 _ROUNDING = 16
 """Units in the last place of the largest term of a loss by which its value may be wrong."""
 
@@ -34,10 +37,28 @@ def minimum(run: RunEnd) -> str:
     """Give the ends of the spectrum, and how far above the known minimum it lies."""
     above = run.number("suboptimality")
     known = run.found.batch.loss.minimum
-    is_local = above > _LOCAL * (1 + abs(of_row(known, run.row)))
+    # What Newton's step still gains is no more than this.
+    left = run.eigenvalues[1] * _remaining(run) ** 2
+    is_local = above > left + _LOCAL * (1 + abs(of_row(known, run.row)))
     local = f"a local minimum, {above:.3g} above the known one" if is_local else "a minimum"
     local = "a minimum, where maximize=true seeks a maximum" if run.maximizes else local
-    return f"{local}: {_spectrum(run, 'positive')}"
+    return f"{_beside(run)}{local}: {_spectrum(run, 'positive')}"
+
+
+def _remaining(run: RunEnd) -> float:
+    """Return the length of Newton's step from the last point; 0 if unknown."""
+    remaining = float(run.spectrum.remaining[run.k])
+    return 0.0 if np.isnan(remaining) else remaining
+
+
+def _beside(run: RunEnd) -> str:
+    """Say how far from a point the run ended, if that can be seen."""
+    return f"{_remaining(run):.2g} away, by Newton's step, from " if _is_apart(run) else ""
+
+
+def _is_apart(run: RunEnd) -> bool:
+    """Tell whether Newton's step leads visibly away from the last point."""
+    return _remaining(run) > _APART * max(1.0, float(np.abs(run.x).max()))
 
 
 def saddle(run: RunEnd) -> str:
@@ -47,15 +68,16 @@ def saddle(run: RunEnd) -> str:
     of = "" if index == AT_LEAST_ONE else f" of index {index}"
     down = run.spectrum.downward[run.k].double().numpy()
     ends = f"the eigenvalues of the Hessian lie between {least:.3g} and {largest:.3g}"
+    saddle = f"{_beside(run)}a saddle{of}"
     if run.maximizes:
-        return f"a saddle{of}, no maximum: {ends}"
-    return f"a saddle{of}, no minimum: {ends}; {_way_down(run, down)}"
+        return f"{saddle}, no maximum: {ends}"
+    return f"{saddle}, no minimum: {ends}; {_way_down(run, down)}"
 
 
 def maximum(run: RunEnd) -> str:
     """Give the ends of the spectrum and a way down."""
     down = run.spectrum.downward[run.k].double().numpy()
-    ends = f"a maximum: {_spectrum(run, 'negative')}"
+    ends = f"{_beside(run)}a maximum: {_spectrum(run, 'negative')}"
     return ends if run.maximizes else f"{ends}; {_way_down(run, down)}"
 
 
@@ -91,10 +113,18 @@ def degenerate(run: RunEnd) -> str:
             f"one of many minima: the loss is quadratic, and its Hessian has {dim} "
             f"eigenvalue{'s' * (dim != 1)}, {count} of them zero up to rounding"
         )
+    step, is_by_rounding = _remaining(run), count == int(run.spectrum.zero[run.k])
     far = max(_NEARBY, _WELL_AWAY * float(run.spectrum.remaining[run.k]))
+    if _is_apart(run) and not is_by_rounding:
+        return (
+            f"degenerate: the gradient is small here, but along Newton's step, {step:.2g} long, "
+            "the Hessian changes by as much as its eigenvalues, and does not tell what kind of "
+            f"point is near; {_neighbors(run, far, step)}"
+        )
+    up_to = "rounding" if is_by_rounding else f"rounding and to Newton's step, {step:.2g} long"
     return (
         f"degenerate: the Hessian has {dim} eigenvalue{'s' * (dim != 1)}, {count} of them zero up "
-        f"to rounding, and does not tell a minimum from a saddle; {_neighbors(run, far)}"
+        f"to {up_to}, and does not tell a minimum from a saddle; {_neighbors(run, far)}"
     )
 
 
@@ -114,12 +144,13 @@ def kink(run: RunEnd) -> str:
     )
 
 
-def _neighbors(run: RunEnd, far: float) -> str:
-    """Say whether a neighbor some distance away along an axis is better."""
-    better = _better_neighbor(run, far)
+def _neighbors(run: RunEnd, far: float, *others: float) -> str:
+    """Say whether a neighbor some distance away along an axis is better, or at other distances."""
+    found = (_better_neighbor(run, distance) for distance in (far, *others))
+    better = next((point for point in found if point is not None), None)
     word, end = ("higher", "maximum") if run.maximizes else ("lower", "minimum")
     if better is None:
-        return f"no neighbor {far:.1g} away along an axis is {word}"
+        return f"no neighbor {far:.2g} away along an axis is {word}"
     return f"but {_named_apart(run, better)} is {word}, so that it is no {end}"
 
 
@@ -151,9 +182,15 @@ def _better_neighbor(run: RunEnd, far: float) -> np.ndarray | None:
 
 
 def flat(run: RunEnd) -> str:
-    """Say that nothing leads away."""
+    """Say that nothing leads away, or that the loss has a slope below the tolerance."""
     above = run.number("suboptimality")
     far = f", and {above:.3g} above the known minimum" if above > 0 else ""
+    slope, wanted = run.number("grad_norm"), run.found.batch.stop.grad_tol
+    if slope > 0:
+        return (
+            f"flat, but not level: the Hessian is 0 here and the gradient norm {slope:.3g} is not"
+            f"{far}; stop.grad_tol={wanted:g} is too coarse for this loss"
+        )
     return (
         f"flat: the gradient and the Hessian are 0 here{far}; no step leads away, another start may"
     )

@@ -86,3 +86,9 @@ def round_down(value: float) -> float:
     mantissa, exponent = digits.split("e")
     lower = f"{int(mantissa) - 1}e{exponent}" if mantissa != "1" else f"9e{int(exponent) - 1}"
     return float(lower)
+
+
+def below_one(momentum: float, digits: int) -> str:
+    """Format a momentum < 1 with some digits, or more until it does not round to 1."""
+    texts = (f"{momentum:.{more}g}" for more in range(digits, 18))
+    return next((text for text in texts if float(text) < 1), repr(momentum))

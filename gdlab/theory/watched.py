@@ -85,6 +85,7 @@ def diagnose_watched(batch: Batch, outcome: Outcome, watched: Watched) -> Outcom
         is_kink=torch.tensor([False]),
         kink=unknown,
         endless=unknown,
+        pole=unknown,
         undefined={},
         is_noisy=torch.tensor([is_noisy]),
         maximizes=batch.optimizer.maximizes,

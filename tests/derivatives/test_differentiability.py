@@ -202,7 +202,26 @@ def test_scales_far_from_one(formula: str, at: float) -> None:
     [
         ("x**2 - y**2", [0.0, 0.0], "yes, a saddle of index 1"),
         ("x*atan(1e20*x)", [0.0], "yes, a minimum"),
-        ("1e-200*x**2", [1.0], "yes, a minimum (‖∇f‖ = 2e-200 ≤ 1e-06)"),
+        # A small gradient is not yet a zero, nor the sign of a curvature that turns nearby a kind.
+        (
+            "1e-200*x**2",
+            [1.0],
+            "yes, but only up to tol: ‖∇f‖ = 2e-200 ≤ 1e-06; Newton's step leads 1 away, to a min",
+        ),
+        ("(x - 1)**2", [1.0 + 1e-9], "yes, a minimum (‖∇f‖ = 2e-09 ≤ 1e-06)"),
+        (
+            "1e-9*(x**2 - y**2)",
+            [3.0, 4.0],
+            "yes, but only up to tol: ‖∇f‖ = 1e-08 ≤ 1e-06; Newton's step leads 5 away, to a sad",
+        ),
+        *(  # the steps: f′/f″ = 1, x³/(2 − 3x²) and x/2
+            (formula, [at], f"yes, but only up to tol: ‖∇f‖ = {norm} ≤ 1e-06; {step} away")
+            for formula, at, norm, step in (
+                ("exp(-x)", 30.0, "9.358e-14", "Newton's step leads 1"),
+                ("exp(-1/x**2)", 0.05, "3.064e-170", "Newton's step leads 6.3e-05"),
+                ("x**3", 1e-5, "3e-10", "Newton's step leads 5e-06"),
+            )
+        ),
         # Twice differentiable nowhere near: the ties' halves add up to another Hessian.
         ("max(x**2, y**2)", [0.0, 0.0], "yes, a degenerate point"),
         ("abs(x)*abs(y)", [0.0, 0.0], "yes, a degenerate point"),
@@ -236,6 +255,34 @@ def test_differences_are_shown_where_autograd_is_nan() -> None:
         first.section().notes[-1]
         == "Autograd does NOT match the limit of the differences for ∂f/∂x."
     )
+
+
+@pytest.mark.parametrize(
+    ("formula", "at", "along", "words"),
+    [
+        ("abs(x)", [0.0], [-3.0], "is -1 on the left, 1 on the right; there is no derivative"),
+        ("abs(x - y) + abs(x + y)", [0.0, 0.0], [1.0, 1.0], "is -1.41421 on the left, 1.41421 on"),
+        ("sqrt(x) + y", [0.0, 1.0], [1.0, 1.0], "the right; there is no derivative"),
+        ("atan2(y, x)", [-1.0, 0.0], [0.0, 1.0], "-3.1415927 on the left, 3.1415927 on the right"),
+        # There is a slope along this line, though no gradient.
+        ("abs(x) + y", [0.0, 0.0], [0.0, 1.0], None),
+        ("max(x, y)", [1.0, 1.0], [1.0, 1.0], None),
+    ],
+)
+def test_a_direction_without_a_slope(
+    formula: str, at: list[float], along: list[float], words: str | None
+) -> None:
+    section = directional(LossAtPoint(Expression(formula), at), along).section()
+    assert section.table is not None
+    assert (section.table.rows[0][2] == "none") == (words is not None)
+    assert (words or "The slope need not be ∇f · u: there is no gradient") in section.notes[0]
+
+
+def test_there_is_no_plane_of_slopes_that_are_not_finite() -> None:
+    here = LossAtPoint(Expression("exp(-1/x**2)"), [0.0])
+    for section in (taylor(here).section(), cross_sections(here).section()):
+        assert "autograd" in section.lines[0][1]
+        assert "nan" not in str(section)
 
 
 def test_a_tie_of_the_formula_outvotes_nothing() -> None:

@@ -53,7 +53,10 @@ CASES: dict[str, tuple[dict[str, Any], str | None, tuple[str, ...]]] = {
     "monkey saddle": (
         formula("x**3 - 3*x*y**2", [0.5, 0.2], steps=200, **NEWTON),
         "degenerate",
-        ("2 eigenvalues, 2 of them zero", "is lower, so that it is no minimum"),
+        (
+            "2 eigenvalues, 2 of them zero up to rounding and to",
+            "is lower, so that it is no minimum",
+        ),
     ),
     "quartic": (
         formula("x**4 + y**2", [1.0, 1.0], **NEWTON),
@@ -93,6 +96,53 @@ CASES: dict[str, tuple[dict[str, Any], str | None, tuple[str, ...]]] = {
         "kink",
         ("a kink of the gradient", "no Hessian"),
     ),
+    # Smooth and far from where they are flat: a tolerance too coarse for a loss is no kink.
+    "a tail before a valley": (
+        formula("-exp(-x**2)", [6.0]),
+        "degenerate",
+        ("Newton's step, 0.085 long", "is lower, so that it is no minimum"),  # 12/(2·71)
+    ),
+    "a tail of a power": (
+        formula("x**2/(1 + x**2)", [1000.0]),
+        "degenerate",
+        ("Newton's step, 3.3e+02 long", "but {x: 667} is lower"),  # f″/f′ = −3/x
+    ),
+    "a small product of cosines": (
+        formula("1e-12*cos(x)*cos(y)", [1.0, 0.2]),
+        "degenerate",
+        ("what kind of point is near", "is lower"),
+    ),
+    "a tail without end": (
+        formula("exp(-x)", [0.0], lr=1.0, **{"stop.grad_tol": 1e-3}),
+        "degenerate",
+        ("Newton's step, 1 long", "is lower"),
+    ),
+    "a shallow bowl": (
+        formula("1e-12*x**2", [3.0]),
+        "minimum",
+        ("3 away, by Newton's step, from a minimum: the second derivative is 2e-12",),
+    ),
+    "a shallow saddle": (
+        formula("1e-12*(x**2 - y**2)", [3.0, 4.0]),
+        "saddle",
+        ("5 away, by Newton's step, from a saddle of index 1",),
+    ),
+    "a shallow hill": (
+        formula("-1e-12*(x - 3)**2", [1.0]),
+        "maximum",
+        ("2 away, by Newton's step, from a maximum",),
+    ),
+    "a shallow slope": (
+        formula("1e-12*x", [1.0]),
+        "flat",
+        ("the gradient norm 1e-12 is not; stop.grad_tol=1e-08 is too coarse",),
+    ),
+    # It is the known minimum (3, 2) that the run would reach.
+    "a known minimum from afar": (
+        {"loss": "himmelblau", "lr": 0.01, "stop.grad_tol": 1e-2},
+        "minimum",
+        ("a minimum: ",),
+    ),
     # no jump: it is a curve of minima, and the Hessian varies smoothly
     "a hyperbola of minima": (
         formula("(x*y - 1)**2", [1.0, 2.0]),
@@ -128,6 +178,23 @@ CASES: dict[str, tuple[dict[str, Any], str | None, tuple[str, ...]]] = {
         ("along {x: -1, y: 0};", "near {x: 0.0033, y: 0}, where the gradient vanishes"),
     ),
     "logarithm without end": (formula("-ln(x)", [1.0]), "unbounded", ("{x: 1}",)),
+    # Past a pole a run is thrown far away: no lr is small enough.
+    **{
+        f"pole of {text}": (
+            formula(text, start, lr=lr),
+            "unbounded",
+            (f"towards a pole at {pole}, beside which", "no learning rate finds a minimum"),
+        )
+        for text, start, lr, pole in (
+            ("1/x", [-1.0], 0.01, "{x: 0}"),
+            ("-1/x**2", [1.0], 0.1, "{x: 0}"),
+            ("log(abs(x))", [1.0], 0.1, "{x: 0}"),
+            ("tan(x)", [1.0], 0.1, "{x: -1.57}"),
+            ("1/(x - 1) - 1/(x - 2)", [0.0], 0.1, "{x: 1}"),
+            ("-1/(x**2 + y**2)", [1.0, 1.0], 0.1, "{x: 0, y: 0}"),
+        )
+    },
+    "no pole but a sharp valley": (formula("abs(x)**0.2", [1.0]), "growing", ("is too large",)),
     "bounded below without a minimizer": (formula("exp(-x)", [1.0]), "descending", ()),
     "beyond a logarithm": (
         formula("ln(x) + y", [1.0, 1.0]),
@@ -262,6 +329,22 @@ CASES: dict[str, tuple[dict[str, Any], str | None, tuple[str, ...]]] = {
         formula("abs(x) + y**2", [1.0, 1.0], optimizer="adam", lr=0.01),
         "oscillating",
         ("around a kink near {x: 0, y: 0}", "cannot fall to stop.grad_tol=1e-08"),
+    ),
+    # The coordinate is rounded to 1.5e-8, so that no gradient is between 3e-8 and 0.
+    "far out, where a smooth slope has steps": (
+        formula("(x - 1e8)**2", [0.0]),
+        "standstill",
+        ("less than float64 resolves",),
+    ),
+    "far out in float32": (
+        formula("(x - 1e8 - 3)**2", [0.0], dtype="float32"),
+        "standstill",
+        ("less than float32 resolves",),
+    ),
+    "far down a tail": (
+        formula("log(1 + exp(-x))", [0.0], lr=1000.0),
+        "degenerate",
+        ("Newton's step, 1 long",),
     ),
     "around the tip of a cone": (
         formula("sqrt(x**2 + y**2)", [1.0, 1.0], steps=50),

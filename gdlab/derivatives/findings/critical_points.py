@@ -20,12 +20,17 @@ from gdlab.derivatives.findings.second_differences import flaw_of_hessian, gathe
 from gdlab.derivatives.methods.behavior import Kind
 from gdlab.derivatives.methods.finite_differences import EPSILON
 from gdlab.derivatives.point import LossAtPoint
+from gdlab.losses.base import Loss
+from gdlab.numerics.autodiff import hessian
 from gdlab.numerics.rowwise import norm
 
 TOL = 1e-6
 """Default gradient norm up to which a point is critical."""
 
 _ROUNDING = 1e-14  # of λ_max ‖x‖: the accuracy of a gradient
+_APART = 1e-2  # of the point's largest coordinate, or of 1: a longer step of Newton's leads away
+_DISTANCE = 2  # times the change of the Hessian along that step: smaller eigenvalues tell nothing
+_LAST_DIGITS = 4  # units in the last place by which a point may be wrong
 _BY_VALUES = {
     "minimum": "All values around are higher, which is evidence of a minimum, but no proof.",
     "maximum": "All values around are lower, which is evidence of a maximum, but no proof.",
@@ -55,6 +60,8 @@ class Critical(Finding):
             gradient; None if none is found, or at a maximum.
         flaw: why there is no gradient; None if there is one.
         flaw_of_hessian: why autograd's Hessian does not count; None if it does.
+        remaining: the length of Newton's step, at whose end the gradient should be zero; 0 where it
+            is zero here, up to rounding, and where the point is not critical.
     """
 
     grad_norm: float
@@ -68,6 +75,7 @@ class Critical(Finding):
     descent: Descent | None = None
     flaw: str | None = None
     flaw_of_hessian: str | None = None
+    remaining: float = 0.0
 
     def section(self) -> Section:
         """Return a sentence that classifies the point."""
@@ -78,12 +86,15 @@ class Critical(Finding):
         elif not self.is_critical:
             words = f"no: ‖∇f‖ = {number(self.grad_norm, 4)} is above {number(self.tol, 3)}"
         else:
-            words = f"yes, a {self.words}"
-            if self.grad_norm > 0:
-                words += f" (‖∇f‖ = {number(self.grad_norm, 4)} ≤ {number(self.tol, 3)})"
+            small = f"‖∇f‖ = {number(self.grad_norm, 4)} ≤ {number(self.tol, 3)}"
+            words = f"yes, a {self.words}" + (f" ({small})" if self.grad_norm > 0 else "")
+            if self.remaining > 0:
+                far = f"Newton's step leads {number(self.remaining, 2)} away"
+                to = "" if self.kind == "degenerate" else f", to a {self.words}"
+                words = f"yes, but only up to tol: {small}; {far}{to}"
         notes = []
         if self.kind == "degenerate":
-            notes += [self._reason(), self._by_values()]
+            notes += [self._reason(), *([] if self.remaining else [self._by_values()])]
         return Section("Critical point", [("critical", words)], notes=notes)
 
     @property
@@ -128,6 +139,9 @@ class Critical(Finding):
             return f"No Hessian determines the kind: {self.flaw_of_hessian}."
         if bool(self.eigenvalues.isnan().any()):
             return "The Hessian is not finite here, so it does not determine the kind."
+        if self.remaining > 0:
+            change = "Along this step the Hessian changes by as much as its eigenvalues"
+            return f"{change}: it does not determine the kind of the point that is near."
         return "An eigenvalue is numerically zero: the Hessian does not determine the kind."
 
 
@@ -137,7 +151,7 @@ def critical(at: LossAtPoint, tol: float = TOL) -> Critical:
     With a large Hessian, gradients are less accurate than tol; 1e-14 λ_max ‖x‖ then replaces it.
     """
     found = classify_at(at, tol)
-    if found.kind != "degenerate":
+    if found.kind != "degenerate" or found.remaining > 0:
         return found
     by_values = extremum_among_neighbors(at, is_flat=True)
     level = level_axes(at) if by_values in WEAK else ()
@@ -146,7 +160,8 @@ def critical(at: LossAtPoint, tol: float = TOL) -> Critical:
 
 def classify_at(at: LossAtPoint, tol: float = TOL) -> Critical:
     """Do what `critical` does, but for what the values around say of a degenerate point."""
-    found = classify(at.x, at.gradient, at.hessian, tol)
+    rounding = float(rounding_of_hessian(at.loss, at.x[None], at.hessian[None])[0])
+    found = classify(at.x, at.gradient, at.hessian, tol, rounding)
     if at.flaws:
         lines = [flaw.behavior for flaw in at.flaws]
         is_inside = all(Kind.EDGE not in (b.kind, b.left.kind, b.right.kind) for b in lines)
@@ -168,7 +183,27 @@ def classify_at(at: LossAtPoint, tol: float = TOL) -> Critical:
     if found.is_critical and (is_doubted or not at.has_certain_hessian):
         reason = flaw_of_hessian(at) or "differences do not confirm autograd's"
         return replace(found, kind="degenerate", flaw_of_hessian=reason)
-    return found
+    return _from_afar(at, found)
+
+
+def _from_afar(at: LossAtPoint, found: Critical) -> Critical:
+    """Say how far from a point of a kind one is that the tolerance, not a zero, makes critical."""
+    if found.kind in (None, "degenerate") or at.is_flat:
+        return found
+    values, vectors = eigendecomposition(at.hessian)
+    step = -vectors @ ((vectors.T @ at.gradient) / values)
+    length = float(norm(step[None]))
+    change = hessian(at.loss, (at.x + step)[None])[0] - at.hessian
+    is_vague = not float(values.abs().min()) > _DISTANCE * float(norm(change.flatten()[None]))
+    if not is_vague and length <= _APART * max(1.0, float(at.x.abs().max())):
+        return found
+    return replace(found, kind="degenerate" if is_vague else found.kind, remaining=length)
+
+
+def rounding_of_hessian(loss: Loss, x: Tensor, matrix: Tensor) -> Tensor:
+    """Return how much Hessians (n, D, D) change with the last digits of points (n, D): (n,)."""
+    change = hessian(loss, x + _LAST_DIGITS * EPSILON * x) - matrix
+    return norm(change.nan_to_num(0.0, 0.0, 0.0).flatten(1))[:, 0]
 
 
 def classify(

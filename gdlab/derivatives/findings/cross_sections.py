@@ -96,6 +96,9 @@ def _section(at: LossAtPoint, i: int, *, curved: bool) -> CrossSection:
     points[:, i] = coordinate + offsets
     name = at.names[i]
     behavior = None if at.is_large else at.differentiability.along_axes[i]
+    flaw = None if behavior is None or not behavior.has_no_derivative else str(behavior.kind)
+    if flaw is None and not bool(slope.isfinite()):
+        flaw = f"autograd's slope is {number_or_undefined(slope, 5)}"
     line = [(float(at.value), ""), (float(slope), offset_from(name, float(coordinate)))]
     return CrossSection(
         name=name,
@@ -105,7 +108,7 @@ def _section(at: LossAtPoint, i: int, *, curved: bool) -> CrossSection:
         line=linear_combination(line),
         slope=float(slope),
         curvature=float(at.hessian[i, i]) if curved and at.has_curvature(i) else None,
-        flaw=None if behavior is None or not behavior.has_no_derivative else str(behavior.kind),
+        flaw=flaw,
     )
 
 

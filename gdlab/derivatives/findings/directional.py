@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from gdlab.derivatives import arguments
+from gdlab.derivatives.differentiability import Flaw
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
 from gdlab.derivatives.methods.finite_differences import Convergence, convergence
+from gdlab.derivatives.methods.local_behavior import local_behavior
 from gdlab.derivatives.point import LossAtPoint
 from gdlab.derivatives.wording import LEGEND
 
@@ -27,6 +29,7 @@ class Slope:
         differences: the limit of central differences in the direction.
         uncertainty: uncertainty of that limit.
         error: how the error of the central differences shrinks with the step.
+        flaw: a sentence on the slopes to both sides where there is no one slope; None if there is.
     """
 
     direction: Tensor
@@ -34,6 +37,7 @@ class Slope:
     differences: float
     uncertainty: float
     error: Convergence
+    flaw: str | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,8 @@ class Directional(Finding):
         if self.tangent is not None:
             lines.append(("level curve", f"tangent {_unit(self.tangent)}"))
             rows.append(_row("along the level curve", self.tangent))
+        elif self.slope.flaw is not None:
+            notes.append(self.slope.flaw)
         elif self.flaw is not None:
             notes.append(f"The slope need not be ∇f · u: {self.flaw}.")
         else:
@@ -76,6 +82,8 @@ def _unit(slope: Slope) -> str:
 
 
 def _row(name: str, slope: Slope) -> tuple[str, ...]:
+    if slope.flaw is not None:
+        return name, number(slope.autograd), "none", "–", "–"  # noqa: RUF001
     numbers = number(slope.autograd), number(slope.differences), number(slope.uncertainty, 2)
     return name, *numbers, slope.error.words
 
@@ -119,4 +127,13 @@ def _slope(at: LossAtPoint, unit: Tensor) -> Slope:
     d, limit, uncertainty = at.differences_along(unit)
     exact = at.gradient @ unit
     error = convergence(d.h[0], (d.central[0] - exact).abs(), d.rounding[0])
-    return Slope(unit, float(exact), float(limit[0]), float(uncertainty[0]), error)
+    flaw = _flaw_along(at, unit, exact) if at.flaws else None
+    return Slope(unit, float(exact), float(limit[0]), float(uncertainty[0]), error, flaw)
+
+
+def _flaw_along(at: LossAtPoint, unit: Tensor, slope: Tensor) -> str | None:
+    """Return a sentence on why there is no slope along a direction (D,); None if there is one."""
+    behavior = local_behavior(at.loss, at.x, unit[None], slope[None])[0]
+    if not behavior.has_no_derivative:
+        return None
+    return Flaw(vector(unit, 6), behavior, float(at.value), float(slope)).sentence

@@ -3,6 +3,7 @@
 Shapes: D dimensions, n points.
 """
 
+import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +13,13 @@ from torch import Tensor
 
 from gdlab.derivatives.finding import Finding, Section, Table, number, vector
 from gdlab.derivatives.findings.continua import are_in_continua
-from gdlab.derivatives.findings.critical_points import TOL, Critical, classify, classify_at
+from gdlab.derivatives.findings.critical_points import (
+    TOL,
+    Critical,
+    classify,
+    classify_at,
+    rounding_of_hessian,
+)
 from gdlab.derivatives.findings.extrema import WEAK, extremum_among_neighbors
 from gdlab.derivatives.findings.kinks import MOST_DIMENSIONS, find_kinks
 from gdlab.derivatives.findings.zero_gradients import GRID_SIZE, draw_starts, newton_step, solve
@@ -22,10 +29,12 @@ from gdlab.derivatives.point import LossAtPoint
 from gdlab.errors import SettingError
 from gdlab.losses.base import Loss
 from gdlab.numerics.autodiff import hessian, value_and_gradient
+from gdlab.numerics.rowwise import norm
 
 MAX_DIMENSIONS = 12
 """Maximum number of dimensions in which critical points are searched for."""
 
+_LEVEL = 1e-6  # of the largest gradient norm at the starts: a critical point has less
 _SAME = 1e-6  # of the window: points closer than this count as one
 _MAX_LISTED = 100
 _STEP, _SHRUNK = 1e-3, 2.0**-6  # of the window and of such a step: to see that a point is smooth
@@ -120,7 +129,20 @@ class CriticalPoints(Finding):
         if more:
             rest = "with a higher loss" if more >= self.in_continua else "of curves or areas"
             notes.append(f"{more:,} points {rest} are not listed.")
+        if self._has_gaps:
+            missed = (
+                "the search missed a critical point between them, or the loss is undefined there"
+            )
+            notes.append(f"Two extrema of one kind are neighbors: {missed}; try a narrower window.")
         return notes
+
+    @property
+    def _has_gaps(self) -> bool:
+        """Whether in one dimension two minima or two maxima follow each other."""
+        if len(self.window) > 1 or self.total > len(self.points):
+            return False
+        kinds = [p.critical.kind for p in sorted(self.points, key=lambda p: float(p.at[0]))]
+        return any(a == b and a in ("minimum", "maximum") for a, b in itertools.pairwise(kinds))
 
 
 def find(
@@ -149,6 +171,8 @@ def find(
         raise SettingError("window=null: the loss has no window; give low and high")
     window = loss.tensor(loss.window if window is None else window)
     starts = draw_starts(window, seed)
+    slopes = norm(value_and_gradient(loss, starts)[1]).nan_to_num(0.0, 0.0)
+    tol = min(tol, _LEVEL * float(slopes.max()))  # of a loss of tiny slopes, all are within tol
     x = solve(loss, starts)
     low, high = window.unbind(1)
     width = high - low
@@ -254,7 +278,8 @@ def _classify_all(loss: Loss, x: Tensor, width: Tensor, tol: float) -> list[Crit
     matrix = hessian(loss, x)
     # An eigenvalue counts as zero if the next Newton step changes the Hessian by as much.
     next_matrix = hessian(loss, x + newton_step(loss, x, gradient, torch.zeros_like(x[:, :1])))
-    uncertainty = 2 * torch.linalg.matrix_norm(next_matrix - matrix)
+    uncertainty = 2 * norm((next_matrix - matrix).flatten(1))[:, 0]
+    uncertainty = torch.fmax(uncertainty, rounding_of_hessian(loss, x, matrix))
     is_new = value.isfinite() & matrix.isfinite().all(2).all(1)
     points = []
     for k in range(len(x)):

@@ -151,7 +151,7 @@ def taylor(at: LossAtPoint, direction: "Tensor | Sequence[float] | None" = None)
         second=make_model(
             linear_combination([*tangent, *_quadratic_terms(matrix, deviations)]), second, curved
         ),
-        flaw=at.flaw,
+        flaw=at.flaw_of_slopes,
         flaw_of_hessian=flaw_of_hessian(at),
     )
 
@@ -252,4 +252,4 @@ def differential(
         product = hessian_products(at.loss, at.x[None])(step[None])[0]
         second = df + float(step @ product) / 2
     equation = linear_combination(summands)
-    return Differential(step, terms, equation, df, second, float(change), at.flaw)
+    return Differential(step, terms, equation, df, second, float(change), at.flaw_of_slopes)

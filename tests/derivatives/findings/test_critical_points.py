@@ -285,3 +285,37 @@ def test_a_kink_where_the_loss_falls_is_no_minimum(
     words = critical(LossAtPoint(Expression(formula), at)).section().lines[0][1]
     assert ("no minimum" in words) is (said is not None)
     assert said is None or said in words
+
+
+@pytest.mark.parametrize(
+    ("formula", "kinds"),
+    [
+        ("1e-8*x", []),  # each gradient is within the default tolerance
+        ("1e-8*x + 0*y", []),
+        ("1e-12*(x**3 - x)", ["minimum", "maximum"]),
+        ("1e-12*sin(x)", ["minimum", "maximum"]),
+    ],
+)
+def test_slopes_of_a_small_loss_are_no_critical_points(formula: str, kinds: list[str]) -> None:
+    assert [point.critical.kind for point in find(Expression(formula)).points] == kinds
+
+
+@pytest.mark.parametrize(
+    ("formula", "is_missing"),
+    [
+        ("cos(50*x)", True),  # 95 in the window, and 33 starts
+        ("cos(5*x)", False),
+        ("(x**2 - 1)**2", False),
+        ("abs(x**2 - 1)", False),
+        ("x**4", False),
+    ],
+)
+def test_extrema_that_do_not_alternate_are_too_few(formula: str, is_missing: bool) -> None:
+    notes = find(Expression(formula)).section().notes
+    assert any("the search missed a critical point" in note for note in notes) == is_missing
+
+
+@pytest.mark.parametrize("formula", ["sin(x)*sin(y)*sin(z)", "sin(x)**2*sin(y)*sin(z)"])
+def test_eigenvalues_of_rounding_are_zero(formula: str) -> None:
+    # At π the Hessian is 0 but for the rounding of π.
+    assert critical(LossAtPoint(Expression(formula), [math.pi] * 3)).kind == "degenerate"
