@@ -272,7 +272,8 @@ def _poles(batch: Batch, rows: Tensor, outcomes: Outcomes, has_moved: Tensor, ta
     if is_asked.any():
         there = is_asked.to(best.device)
         sign = -1 if batch.optimizer.maximizes else 1
-        found[there] = poles_ahead(loss_of(batch, rows[there]), best[there], sign)
+        asked = rows[there]
+        found[there] = poles_ahead(lambda some: loss_of(batch, asked[some]), best[there], sign)
     return found.cpu()
 
 

@@ -488,3 +488,10 @@ def test_the_limit_is_that_of_the_hessian() -> None:
     # 2 (1 + β) / L with L = 50; exact
     assert outcome.lr_limit == pytest.approx(2 * 1.5 / 50, rel=1e-14)
     assert np.isfinite(outcome.final_loss)
+
+
+def test_a_minimum_that_is_hit_on_the_way_downhill_is_no_pole() -> None:
+    swept = gdlab.sweep(
+        "quadratic", lr=[0.145, 0.2], seed=range(840, 990), start="random", steps=99
+    )
+    assert {*swept.results["diagnosis"]} == {"unstable"}
