@@ -106,7 +106,7 @@ def _entrant(name: str | None, given: Any, folders: Sequence[Path]) -> Entrant:
     files = (folder / _GROUP / f"{typed}.yaml" for folder in folders)
     path = next((path for path in files if path.is_file()), None)
     if typed is not None and path is None and not names_class(typed):
-        raise unknown_choice(_GROUP, typed, choices_of(_GROUP))
+        raise unknown_choice(_GROUP, typed, choices_of(_GROUP), setting="optimizers")
     values = {} if path is None else compose_file(path)
     made = choice_from_values(_GROUP, values, "") if path else resolve_choice(_GROUP, given)
     assert isinstance(made, Optimizer)

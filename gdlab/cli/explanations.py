@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from gdlab.cli import hydra_internals
 from gdlab.cli.choices import choices_in, chosen_by, one_by_one
-from gdlab.cli.syntax import explain_value, is_call
+from gdlab.cli.syntax import explain_value, is_call, is_single
 from gdlab.config.overrides import OPEN_GROUPS, chosen_group, setting_name
 from gdlab.errors import SettingError, describe_error
 from gdlab.fields.suggestions import (
@@ -166,8 +166,12 @@ def _explain_syntax(
         return SettingError(f"{key}={value}: {explain_value(key, value, message)}")
     form = "must have the form setting=value, such as lr=0.1, without blanks around ="
     several = _with_commas(override, overrides)
-    if several:
+    if several and is_single(several.partition("=")[0]):
         return SettingError(f"{override}: several values have commas between: {several}")
+    if several:
+        key, _, values = several.partition("=")
+        listed = shlex.quote(f"{key}=[{values}]")
+        return SettingError(f"{override}: a list has square brackets and commas: {listed}")
     return SettingError(f"{override}: {form}{_guess(override)}")
 
 

@@ -77,7 +77,7 @@ def explain_value(key: str, value: str, message: str) -> str:
     if number is not None and not value.endswith(","):
         return f"as a number it is written {key}={number:.6g}"
     listed = _list_of_numbers(value)
-    if listed and _is_single(key):
+    if listed and is_single(key):
         several = f"{key}={listed[1].strip('[]')}"
         return f"several values have commas between: {several}; add --multirun to sweep over them"
     if listed:
@@ -94,7 +94,7 @@ def explain_value(key: str, value: str, message: str) -> str:
     return f"as a text {quoted}"
 
 
-def _is_single(key: str) -> bool:
+def is_single(key: str) -> bool:
     """Tell whether a setting that no class of one's own has is a number or a word, and no list."""
     from gdlab.config.settings import NODES, Settings
     from gdlab.fields.declared import declared_fields

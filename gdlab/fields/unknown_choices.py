@@ -1,6 +1,7 @@
 """The error for a name that is not in a group: what was meant, and how it is typed."""
 
 import difflib
+import json
 import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -54,19 +55,23 @@ _TABLES = {".csv", ".tsv", ".txt", ".dat", ".parquet", ".parq", ".pq", ".xlsx", 
 _COMPRESSED = {".gz", ".bz2", ".xz", ".zst", ".lz4"}
 
 
-def unknown_choice(group: str, given: str, choices: Iterable[str]) -> SettingError:
+def unknown_choice(
+    group: str, given: str, choices: Iterable[str], *, setting: str = ""
+) -> SettingError:
     """Return the error for a name that is not in a group.
 
     Args:
         group: as "loss", or the setting that chooses from it, as "optimizer.inner".
         given: the name.
         choices: the names in the group.
+        setting: that gave the name, if it is not called as the group.
     """
+    typed = f"{setting or group}={given}"
     for fits, say in _MEANT:
         if fits(group, given):
-            return SettingError(f"{group}={given}: {say(group, given)}")
+            return SettingError(f"{typed}: {say(group, given)}")
     names = sorted(choices)
-    return SettingError(f"{group}={given}: no such choice{_suggest(group, given, names)}")
+    return SettingError(f"{typed}: no such choice{_suggest(group, given, names)}")
 
 
 def _suggest(group: str, given: str, names: Sequence[str]) -> str:
@@ -139,6 +144,22 @@ def _for_list(group: str, given: str) -> str:
     return f"must be one choice; several make a sweep: --multirun {group}={given[1:-1]}"
 
 
+def _is_several(group: str, given: str) -> bool:
+    names = _split(given)
+    return group in _GROUPS and len(names) > 1 and {*names} <= {*choices_of(group)}
+
+
+def _for_several(group: str, given: str) -> str:
+    names = _split(given)
+    in_python = f"gdlab.sweep({group}={json.dumps(names)})"
+    on_line = f"--multirun {group}={','.join(names)}"
+    return f"must be one choice; several make a sweep: {on_line}, in Python {in_python}"
+
+
+def _split(given: str) -> list[str]:
+    return [name for name in re.split(r"[\s,;]+", given) if name]
+
+
 def _is_call(group: str, given: str) -> bool:
     name = given.partition("(")[0]
     is_known = name in choices_of(group) or "." in name  # else a function of Hydra's grammar
@@ -200,6 +221,7 @@ _MEANT: Sequence[tuple[Callable[[str, str], bool], Callable[[str, str], str]]] =
     (_is_formula, _for_formula),
     (lambda group, given: _other_group(group, given) is not None, _for_other_group),
     (_is_list, _for_list),
+    (_is_several, _for_several),
     (_is_call, _for_call),
     (_is_all, _for_all),
     (_is_data, _for_data),

@@ -42,6 +42,7 @@ DASHES = (0, (5, 3))
 GREATEST = 1e250
 """Numbers from here on are not drawn."""
 _TITLE_CHARACTERS = 11.5  # per inch, that fit in full size
+_TITLE_WIDTH = 0.97  # of the page
 _MAX_NAME, _MAX_IN_LEGEND = 36, 44  # characters over a panel; in a legend on a wide page
 _LEGEND_CHARACTERS, _KEY_CHARACTERS = 14, 8  # per inch; that a line and its gaps take
 _NO_DATES = {
@@ -149,8 +150,19 @@ def panel_box(size: Size, *, left: float, right: float, bottom: float, top: floa
 
 def title_look(title: str, width: float = 6.4) -> dict[str, Any]:
     """Return the style of a title on a page of a width in inches; long ones are smaller."""
-    fits = _TITLE_CHARACTERS * width
-    return {**TITLE, "size": TITLE["size"] * min(1.0, fits / max(1, len(title)))}
+    return {**TITLE, "size": _fit(title, TITLE, _TITLE_CHARACTERS, width)}
+
+
+def _fit(text: str, look: Mapping[str, Any], characters: float, width: float) -> float:
+    """Return the size of a line, smaller where it has more characters an inch or is too wide."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    # Digits, capitals and w are wider than the mean character, so the line is measured too.
+    points, *_ = text_to_path.get_text_width_height_descent(text, FontProperties(**look), False)
+    by_count = characters * width / max(1, len(text))
+    by_measure = _TITLE_WIDTH * 72 * width / max(1, points)
+    return look["size"] * min(1.0, by_count, by_measure)
 
 
 def from_top(figure: Figure, inches: float) -> float:
@@ -163,8 +175,7 @@ def draw_title(figure: Figure, title: str, subtitle: str) -> None:
     look: dict[str, Any] = {"ha": "center", "color": INK, "parse_math": False}
     width = figure.get_figwidth()
     figure.text(0.5, from_top(figure, TITLE_INCHES), title, **title_look(title, width), **look)
-    small = min(1.0, _TITLE_CHARACTERS * 1.2 * width / max(1, len(subtitle)))
-    look["size"] = SUBTITLE["size"] * small
+    look["size"] = _fit(subtitle, SUBTITLE, 1.2 * _TITLE_CHARACTERS, width)
     figure.text(0.5, from_top(figure, SUBTITLE_INCHES), subtitle, **look)
 
 

@@ -67,7 +67,7 @@ def test_a_dry_run_counts(bench: Callable[..., Done], here: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["optimizers=adm"], "optimizer=adm: no such choice, did you mean adam, "),
+        (["optimizers=adm"], "optimizers=adm: no such choice, did you mean adam, "),
         (["suite=quik"], "suite=quik"),
         (["trials=0"], "trials=0: must be a whole number ≥ 1"),
         (["triels=3"], "triels"),

@@ -235,6 +235,18 @@ def test_an_odd_setting_of_hydra_is_used_or_refused_in_one_line(sign, key, value
     assert listing(here) == []
 
 
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("start", "2: a list has square brackets and commas: 'start=[1,2]'"),
+        ("loss.eigenvalues", "2: a list has square brackets and commas: 'loss.eigenvalues=[1,2]'"),
+        ("seed", "2: several values have commas between: seed=1,2"),
+    ],
+)
+def test_numbers_with_blanks_between_are_a_list_or_several(key, said, gd):
+    assert gd(f"{key}=1", "2").err.splitlines()[0] == f"error: {said}"
+
+
 def test_a_file_named_runs_is_refused(gd, here):
     (here / "runs").write_text("a file")
     done = gd(*QUIET)

@@ -369,6 +369,11 @@ WRONG: list[tuple[dict[str, Any], str]] = [
         "loss=quadratik: no such choice, did you mean quadratic",
     ),
     ({"optimizer": ["sgd", "sdg"]}, "optimizer=sdg: no such choice, did you mean sgd"),
+    (
+        {"optimizer": "sgd, adam"},
+        '--multirun optimizer=sgd,adam, in Python gdlab.sweep(optimizer=["sgd", "adam"])',
+    ),
+    ({"optimizer": "sgd, adm"}, "optimizer=sgd, adm: no such choice"),
     ({"loss": []}, "loss=[]: holds no values"),
     ({"loss": [Adam]}, "loss=Adam: must be a name or an instance of Loss"),
     ({"optimizer": 5}, "optimizer=5: must be a name or an instance of Optimizer"),

@@ -17,7 +17,7 @@ _ALIKE = 3.0  # units are drawn equally long up to this ratio of the view's side
 _SCALES = 0.5 ** np.arange(1, 12)  # of the view, tried for the neighborhood
 _FALLBACK = 1  # index of the scale if no model fits, as at a kink
 _RING = 32  # points on the edge of a neighborhood
-_TITLE_COORDINATES = 6  # maximum number in a title
+_TITLE_COORDINATES, _TITLE_LENGTH = 6, 72  # maximum number in a title, and their characters
 _NOISE = 1e-12  # relative: smaller differences are rounding
 _FLAT = 1e-5  # relative to the second-order change: a smaller first-order change is invisible
 
@@ -78,9 +78,11 @@ class Scene:
         if self.heading is not None:
             return self.heading
         pairs = zip(self.landscape.names, self.at[:_TITLE_COORDINATES], strict=False)
-        where = ", ".join(f"{name} = {x + 0.0:.6g}" for name, x in pairs)
-        more = ", …" if self.dim > _TITLE_COORDINATES else ""
-        return f"{self.landscape.title} at {where}{more}"
+        shown = [f"{name} = {x + 0.0:.6g}" for name, x in pairs]
+        while len(shown) > 1 and len(", ".join(shown)) > _TITLE_LENGTH:
+            shown.pop()
+        more = ", …" if self.dim > len(shown) else ""
+        return f"{self.landscape.title} at {', '.join(shown)}{more}"
 
     @property
     def is_differentiable(self) -> bool:

@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.quiver import Quiver
 from matplotlib.text import Annotation
@@ -27,7 +28,7 @@ from gdlab.derivatives.plots.scene import Errors, Scene
 from gdlab.derivatives.plots.surface import draw_surface, make_sheets
 from gdlab.losses import Expression
 from gdlab.plots.projection import Landscape
-from gdlab.plots.style import render, style
+from gdlab.plots.style import draw_title, new_figure, render, style
 
 
 def quadratic(
@@ -305,6 +306,31 @@ def test_a_picture_says_whether_there_is_a_gradient(formula, at, contour, surfac
     assert surface in texts(draw_surface(scene))
     if formula.startswith("where"):  # its partial derivatives exist
         assert scene.slice_along([0]).gradient.tolist() == [0.0]
+
+
+# names, and the title of the point (1/3, …, 1/3)
+TITLES = [
+    (["x", "y"], "loss at x = 0.333333, y = 0.333333"),
+    (["a"] * 8, f"loss at {', '.join(['a = 0.333333'] * 5)}, …"),
+    (["0.weight[1,2]"] * 8, f"loss at {', '.join(['0.weight[1,2] = 0.333333'] * 2)}, …"),
+    ([200 * "W"] * 2, f"loss at {200 * 'W'} = 0.333333, …"),
+]
+
+
+@pytest.mark.parametrize(("names", "title"), TITLES)
+def test_the_title_stays_on_the_page(names, title):
+    scene = scene_of(lambda p: p.sum(-1), np.ones_like, np.eye(len(names)), [1 / 3] * len(names))
+    scene = dataclasses.replace(
+        scene, landscape=dataclasses.replace(scene.landscape, names=tuple(names))
+    )
+    assert scene.title == title
+    figure = new_figure((6.4, 5.6))
+    draw_title(figure, title, title)
+    width, height = figure.get_size_inches() * figure.dpi
+    for line in figure.texts:
+        box = line.get_window_extent(FigureCanvasAgg(figure).get_renderer())
+        assert 0 <= box.x0 < box.x1 <= width
+        assert 0 <= box.y0 < box.y1 <= height
 
 
 # The chain rule
