@@ -69,22 +69,42 @@ def _is_bare(value: str) -> bool:
 
 def _kinds(config: DictConfig, key: str, can_sweep: bool = True) -> tuple[Any, ...]:
     """Return the types that a setting may have; none if it is chosen from a group or unknown."""
-    from gdlab.config.settings import GROUPS, NODES
+    from gdlab.config.settings import GROUPS
     from gdlab.fields.custom_classes import import_class
-    from gdlab.fields.declared import declared_fields
-    from gdlab.fields.validation import union_members
 
     node, _, name = key.rpartition(".")
     group = node.partition(".")[0]
     target = OmegaConf.select(config, f"{node}._target_") if group in GROUPS else None
-    if target is not None:
-        try:
-            owner = import_class(f"{node}._target_", target, GROUPS[group], "a class of gdlab")
-        except SettingError:
-            return ()  # of a network, or of a class that is refused later
-    else:
-        owner = NODES.get(node) if node else _settings_class(can_sweep)
-    field = None if owner is None or key in (*GROUPS, *NODES) else declared_fields(owner).get(name)
+    if target is None:
+        return _declared_kinds(key, can_sweep)
+    try:
+        owner = import_class(f"{node}._target_", target, GROUPS[group], "a class of gdlab")
+    except SettingError:
+        return ()  # of a network, or of a class that is refused later
+    return _kinds_in(owner, name)
+
+
+def is_single(key: str) -> bool:
+    """Tell whether a setting that no class of one's own has is a number or a word, and no list."""
+    kinds = _declared_kinds(key)
+    return bool(kinds) and {*kinds} <= {int, float, str, type(None)}
+
+
+def _declared_kinds(key: str, can_sweep: bool = True) -> tuple[Any, ...]:
+    """Return the types of a setting outside the groups; none if there is no such setting."""
+    from gdlab.config.settings import GROUPS, NODES
+
+    node, _, name = key.rpartition(".")
+    owner = NODES.get(node) if node else _settings_class(can_sweep)
+    return () if owner is None or key in (*GROUPS, *NODES) else _kinds_in(owner, name)
+
+
+def _kinds_in(owner: "type[Configured]", name: str) -> tuple[Any, ...]:
+    """Return the types that a field of a class may have; none if it has no such field."""
+    from gdlab.fields.declared import declared_fields
+    from gdlab.fields.validation import union_members
+
+    field = declared_fields(owner).get(name)
     return () if field is None else union_members(field.hint)
 
 

@@ -15,7 +15,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from gdlab.cli import hydra_internals
 from gdlab.cli.choices import choices_in, chosen_by, one_by_one
-from gdlab.cli.syntax import explain_value, is_call, is_single
+from gdlab.cli.commas import is_single
+from gdlab.cli.syntax import explain_value, is_call
 from gdlab.config.overrides import OPEN_GROUPS, chosen_group, setting_name
 from gdlab.errors import SettingError, describe_error
 from gdlab.fields.suggestions import (

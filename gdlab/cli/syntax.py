@@ -6,6 +6,7 @@ import shlex
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
+from gdlab.cli.commas import is_single
 from gdlab.config.overrides import quote_text, split_at_commas
 from gdlab.fields.hints import number_meant
 from gdlab.fields.suggestions import did_you_mean
@@ -92,18 +93,6 @@ def explain_value(key: str, value: str, message: str) -> str:
         example = shlex.quote(f"{key}=[1, 2]")
         return f"the bracket {unpaired} is not closed; a value with blanks needs quotes: {example}"
     return f"as a text {quoted}"
-
-
-def is_single(key: str) -> bool:
-    """Tell whether a setting that no class of one's own has is a number or a word, and no list."""
-    from gdlab.config.settings import NODES, Settings
-    from gdlab.fields.declared import declared_fields
-    from gdlab.fields.validation import union_members
-
-    node, _, name = key.rpartition(".")
-    owner = NODES.get(node) if node else Settings
-    field = None if owner is None else declared_fields(owner).get(name)
-    return field is not None and {*union_members(field.hint)} <= {int, float, str, type(None)}
 
 
 def _list_of_numbers(value: str) -> tuple[str, str] | None:

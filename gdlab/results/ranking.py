@@ -101,7 +101,9 @@ def order_by_rank(
 ) -> np.ndarray:
     """Return the numbers of rows, or of settings with some rows, from best to worst."""
     lowest, unit = _lowest(cost, problem)
-    level = _excess(cost, problem)  # in place from here on: there may be millions of runs
+    level = _excess(
+        cost, problem, lowest, unit
+    )  # in place from here on: there may be millions of runs
     np.floor(level, out=level)
     level *= unit[problem]
     level += lowest[problem]
@@ -119,7 +121,8 @@ def reached(results: DataFrame, problems: Sequence[str]) -> np.ndarray:
         problems: the columns in which rows of one problem are equal.
     """
     losses = values_of(results, FINAL_LOSS)
-    is_lowest = _excess(losses, _problem_numbers(results, problems)) < 1
+    problem = _problem_numbers(results, problems)
+    is_lowest = _excess(losses, problem, *_lowest(losses, problem)) < 1
     status = results["status"].to_numpy()
     return (status == str(Status.TARGET)) | ((status == str(Status.CONVERGED)) & is_lowest)
 
@@ -139,9 +142,10 @@ def _lowest(cost: np.ndarray, problem: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return lowest, TOLERANCE * (1 + np.abs(lowest))
 
 
-def _excess(cost: np.ndarray, problem: np.ndarray) -> np.ndarray:
+def _excess(
+    cost: np.ndarray, problem: np.ndarray, lowest: np.ndarray, unit: np.ndarray
+) -> np.ndarray:
     """Return by how many units each row's cost exceeds the lowest of its problem."""
-    lowest, unit = _lowest(cost, problem)
     with np.errstate(over="ignore"):
         excess = cost - lowest[problem]
         excess /= unit[problem]

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from gdlab.numerics.rowwise import length
+
 _PLAIN = (torch.float32, torch.float64)
 _HALF = (torch.float16, torch.bfloat16)
 _TINY = 1e-15  # a norm below which squares of float32 may lose digits
@@ -110,11 +112,6 @@ def _norm_of_any(grads: Sequence[Tensor]) -> Tensor | float:
 
 def _norm_of_extremes(grads: Sequence[Tensor]) -> float:
     """Return the norm of gradients on the CPU whose squares overflow, or vanish, in their dtype."""
-    norms = []
     with torch.no_grad():
-        for grad in grads:
-            wide = grad.abs().double()
-            largest = wide.max().item() if wide.numel() else 0.0
-            is_usual = 0 < largest < math.inf
-            norms.append(largest * (wide / largest).norm().item() if is_usual else largest)
-    return math.hypot(*norms)
+        wide = (grad.abs().double().reshape(-1) for grad in grads if grad.numel())
+        return math.hypot(*map(length, wide))

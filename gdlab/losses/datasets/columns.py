@@ -71,7 +71,7 @@ class Table:
         if not all(isinstance(cell, str | None) for cell in cells):
             return None
         cells = [(cell or "").strip() for cell in cells]
-        is_text = [cell != "" and not _is_number(cell) for cell in cells]
+        is_text = list(map(_is_text, cells))
         if 2 * sum(is_text) <= len(cells):  # numbers, with a text by mistake
             return None
         texts, labels = np.unique(cells, return_inverse=True)
@@ -89,8 +89,7 @@ class Table:
 
     def is_text(self, name: str) -> bool:
         """Tell whether no cell of a column is a number, and none is empty."""
-        cells = (cell.as_py() for cell in self.columns.column(name))
-        return not any(cell in (None, "") or _is_number(cell) for cell in cells)
+        return all(_is_text(cell.as_py()) for cell in self.columns.column(name))
 
     def _to_floats(self, name: str) -> np.ndarray | None:
         """Return a column as float64 numbers, empty cells as NaN; None if its type is another."""
@@ -129,6 +128,11 @@ class Table:
 def _first_text(column: "pa.ChunkedArray") -> int:
     """Return the first row of a column that no number could be read from; 0 if there is none."""
     return next((row for row, cell in enumerate(column) if not _is_number(cell.as_py())), 0)
+
+
+def _is_text(cell: object) -> bool:
+    """Tell whether a cell is neither empty nor a number."""
+    return cell not in (None, "") and not _is_number(cell)
 
 
 def _is_number(cell: object) -> bool:
